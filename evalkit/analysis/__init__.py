@@ -1,0 +1,125 @@
+"""Analysis: a snapshot of a run in, one frozen result out, which report, gate and routing all read."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from evalkit.analysis.compare import pairs
+from evalkit.analysis.decide import decide
+from evalkit.analysis.per_model import criteria, model_result, slices
+from evalkit.analysis.results import Analysis, Grading, ItemResult, OutputResult
+from evalkit.analysis.trials import TrialResult, current_round, trial_results, trials_frame
+from evalkit.analysis.warn import warnings_for
+from evalkit.dataset import DIFFICULTIES
+from evalkit.records import ItemRecord, Snapshot
+from evalkit.rubric import Rubric
+
+SMALLEST_SLICE = 5
+"""Items below which a slice by tag says nothing worth a line."""
+
+__all__ = ["Analysis", "analyze", "trials_csv"]
+
+
+def analyze(snapshot: Snapshot) -> Analysis:
+    """Everything that can be said about a run now; pure, so the same snapshot gives the same result."""
+    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    results = trial_results(snapshot, rubric)
+    models = snapshot.spec.models
+    by_model = {m: [r for r in results if r.key.model == m] for m in models}
+    frame = trials_frame(results)
+    frames = {m: frame[frame["model"] == m] for m in models}
+    per_model = tuple(
+        model_result(m, by_model[m], frames[m], [s for s in snapshot.sizes if s.model == m], rubric)
+        for m in models
+    )
+    grading = _grading(snapshot, results)
+    decision = decide(per_model, rubric.decision.bar)
+    return Analysis(
+        spec=snapshot.spec,
+        items=len(snapshot.items),
+        models=per_model,
+        pairs=pairs(frames, snapshot.spec.seed),
+        slices=slices(frames, _groups(snapshot.items)),
+        criteria=criteria(frames, rubric),
+        decision=decision,
+        grading=grading,
+        outputs=tuple(_item(item, results, models) for item in snapshot.items),
+        warnings=warnings_for(snapshot, per_model, grading, rubric),
+        review_usd=rubric.economics.review_usd,
+        correction_usd=rubric.economics.correction_usd,
+        documents=snapshot.documents,
+    )
+
+
+def trials_csv(snapshot: Snapshot) -> str:
+    """One line a trial as CSV; what is unknown is empty."""
+    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    return trials_frame(trial_results(snapshot, rubric)).to_csv(index=False, lineterminator="\n")
+
+
+def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:
+    """Parts of the items worth a line: each difficulty, and tags that some but not all items have."""
+    found: dict[tuple[str, str], frozenset[str]] = {
+        ("difficulty", level): frozenset(item.id for item in items if item.difficulty == level)
+        for level in DIFFICULTIES
+    }
+    tags = Counter(tag for item in items for tag in set(item.tags))
+    for tag, number in sorted(tags.items(), key=lambda pair: (-pair[1], pair[0])):
+        if SMALLEST_SLICE <= number < len(items):
+            found[("tag", tag)] = frozenset(item.id for item in items if tag in item.tags)
+    return {place: ids for place, ids in found.items() if ids}
+
+
+def _grading(snapshot: Snapshot, results: Sequence[TrialResult]) -> Grading:
+    round_ = current_round(snapshot)
+    grades = [g for g in snapshot.grades if round_ is not None and g.round_id == round_.id]
+    attempts = [a for a in snapshot.attempts if a.grader is not None]
+    unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
+    judges = sorted({g.grader for g in grades if g.grader.startswith("judge ")})
+    reasons = Counter(reason for r in results if r.satisfied is None for reason in r.ungraded.values())
+    return Grading(
+        round=round_,
+        judges=tuple(name.removeprefix("judge ") for name in judges),
+        judge_usd=None if unpriced else sum(a.cost_usd or 0.0 for a in attempts),
+        judge_attempts=len(attempts),
+        judge_failed_attempts=sum(a.outcome == "errored" for a in attempts),
+        grades=len(grades),
+        ungraded=dict(sorted(reasons.items())),
+        identity_marks=sum(r.identity_marks for r in results),
+    )
+
+
+def _item(item: ItemRecord, results: Sequence[TrialResult], models: Sequence[str]) -> ItemResult:
+    mine = [r for r in results if r.key.item_id == item.id]
+    mine.sort(key=lambda r: (models.index(r.key.model), r.key.epoch))
+    return ItemResult(
+        id=item.id,
+        task=item.task,
+        reference=item.reference,
+        difficulty=item.difficulty,
+        tags=item.tags,
+        documents=item.documents,
+        evidence_positions=item.evidence_positions,
+        outputs=tuple(_output(result) for result in mine),
+    )
+
+
+def _output(result: TrialResult) -> OutputResult:
+    last = result.last
+    return OutputResult(
+        trial_id=result.trial_id,
+        model=result.key.model,
+        epoch=result.key.epoch,
+        outcome=result.outcome,
+        text=last.text if last else "",
+        satisfied=result.satisfied,
+        score=result.score,
+        levels=result.levels,
+        comments=result.comments,
+        ungraded=result.ungraded,
+        cost_usd=result.cost_usd if result.outcome is not None else None,
+        latency_s=last.latency_s if last else None,
+        ttft_s=last.ttft_s if last else None,
+        attempts=len(result.attempts),
+        error=result.error,
+    )

@@ -1,0 +1,39 @@
+"""The declared decision rule, applied: which option, or why none."""
+
+from collections.abc import Sequence
+
+from evalkit.analysis.results import Decision, ModelResult, Verdict
+
+
+def decide(models: Sequence[ModelResult], bar: float) -> Decision:
+    """Among models whose pass rate's lower limit clears `bar`, the cheapest per satisfactory output.
+
+    `no_option` if every model is shown to be below the bar; `not_enough_data` if one may be above it and
+    these items cannot show it, or if an eligible model has no price.
+    """
+    reasons = {model.model: _reason(model, bar) for model in models}
+    eligible = [m for m in models if m.pass_rate.low is not None and m.pass_rate.low >= bar]
+    names = tuple(model.model for model in eligible)
+    if not eligible:
+        below = [m for m in models if m.pass_rate.high is not None and m.pass_rate.high < bar]
+        verdict: Verdict = "no_option" if len(below) == len(models) else "not_enough_data"
+        return Decision(verdict, None, bar, (), reasons)
+    priced = [
+        (m.cost_per_satisfactory.value, m.model) for m in eligible if m.cost_per_satisfactory.value is not None
+    ]
+    if len(priced) < len(eligible):
+        return Decision("not_enough_data", None, bar, names, reasons)
+    return Decision("pick", min(priced)[1], bar, names, reasons)
+
+
+def _reason(model: ModelResult, bar: float) -> str:
+    """Why a model may or may not be picked, in words."""
+    rate = model.pass_rate
+    if rate.value is None or rate.low is None or rate.high is None:
+        return rate.reason or "no interval can be given"
+    if rate.low >= bar:
+        priced = model.cost_per_satisfactory.value is not None
+        return f"clears the {bar:.0%} bar" if priced else f"clears the {bar:.0%} bar, but is unpriced"
+    if rate.high < bar:
+        return f"is below the {bar:.0%} bar"
+    return f"may clear the {bar:.0%} bar, but {rate.n} items cannot show it"

@@ -1,0 +1,220 @@
+"""One model's figures: rate, score, money, clocks, denominators, each with its doubt."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import pandas as pd
+
+from evalkit import stats
+from evalkit.analysis.results import Clock, Context, Counts, CriterionResult, ModelResult, Slice
+from evalkit.analysis.trials import TrialResult
+from evalkit.models import display_name, known
+from evalkit.records import PromptSize
+from evalkit.rubric import Rubric
+from evalkit.stats import Estimate
+from evalkit.stats.estimate import no_estimate
+
+QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95}
+CLOCKS = {"ttft": "ttft_s", "total": "latency_s", "felt": "felt_s"}
+_UNPRICED = "a request is unpriced, so no total can be given"
+_UNGRADED = "nothing is graded yet"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The trials that a rate is made of, by item: whether each was satisfactory, and what it cost."""
+
+    satisfied: tuple[tuple[float, ...], ...]
+    costs: tuple[tuple[float, ...], ...] | None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether any item has more than one trial, so that trials are not independent."""
+        return any(len(flags) > 1 for flags in self.satisfied)
+
+
+def counted(frame: pd.DataFrame) -> Counted:
+    """Trials with a verdict (satisfactory or not), grouped by item in a fixed order."""
+    verdicts = frame[frame["satisfied"].notna()] if len(frame) else frame
+    if not len(verdicts):
+        return Counted((), ())
+    groups = [group for _, group in verdicts.groupby("item_id", sort=True)]
+    satisfied = tuple(tuple(map(float, group["satisfied"])) for group in groups)
+    if verdicts["cost_usd"].isna().any():
+        return Counted(satisfied, None)
+    return Counted(satisfied, tuple(tuple(map(float, group["cost_usd"])) for group in groups))
+
+
+def means(lists: Sequence[Sequence[float]]) -> list[float]:
+    """One value an item: the item is the unit."""
+    return [sum(values) / len(values) for values in lists]
+
+
+def rate_of(trials: Counted) -> Estimate:
+    """Share of satisfactory outputs for a new item: Wilson, on an effective n where items repeat."""
+    flags = trials.satisfied
+    if not flags:
+        return no_estimate(_UNGRADED, 0.95, "Wilson")
+    if not trials.repeated:
+        return stats.rate(round(sum(map(sum, flags))), len(flags))
+    return stats.rate_clustered([round(sum(values)) for values in flags], [len(values) for values in flags])
+
+
+def cost_per_satisfactory(trials: Counted) -> Estimate:
+    """Expected spend until one satisfactory output is there, if others are thrown away, USD."""
+    if not trials.satisfied:
+        return no_estimate(_UNGRADED, 0.95, "MOVER-log")
+    if trials.costs is None:
+        return no_estimate(_UNPRICED, 0.95, "MOVER-log")
+    if trials.repeated:
+        return stats.cost_per_satisfactory_clustered(trials.costs, trials.satisfied)
+    return stats.cost_per_satisfactory(means(trials.costs), means(trials.satisfied))
+
+
+def human_fix(trials: Counted, rubric: Rubric) -> Estimate:
+    """Expected total per request when every output is looked over and unsatisfactory ones put right, USD."""
+    if not trials.satisfied:
+        return no_estimate(_UNGRADED, 0.95, "log-t")
+    if trials.costs is None:
+        return no_estimate(_UNPRICED, 0.95, "log-t")
+    economics = rubric.economics
+    return stats.human_fix_cost(
+        means(trials.costs), means(trials.satisfied), economics.correction_usd, economics.review_usd
+    )
+
+
+def _item_means(frame: pd.DataFrame, column: str) -> list[float]:
+    if not len(frame):
+        return []
+    return [float(value) for value in frame.dropna(subset=[column]).groupby("item_id", sort=True)[column].mean()]
+
+
+def mean_score(values: Sequence[float]) -> Estimate:
+    """Mean of item values in [0, 1] with a t interval, kept inside the scale."""
+    if not values:
+        return no_estimate(_UNGRADED, 0.95, "t on item means")
+    estimate = stats.paired_means(values, [0.0] * len(values))
+    low = None if estimate.low is None else max(0.0, estimate.low)
+    high = None if estimate.high is None else min(1.0, estimate.high)
+    return Estimate(estimate.value, low, high, 0.95, len(values), "t on item means", (), estimate.reason)
+
+
+def clock(frame: pd.DataFrame, column: str) -> Clock:
+    """Quantiles of a latency clock over answered trials, seconds."""
+    answered = frame.dropna(subset=[column]) if len(frame) else frame
+    values = [float(value) for value in answered[column]] if len(answered) else []
+    items = list(answered["item_id"]) if len(answered) else []
+    repeated = len(set(items)) < len(items)
+    quantile: Callable[[float], Estimate] = lambda q: (  # noqa: E731
+        stats.quantile_clustered(values, items, q) if repeated else stats.quantile(values, q)
+    )
+    return Clock({name: quantile(q) for name, q in QUANTILES.items()}, tuple(sorted(values)))
+
+
+def counts(results: Sequence[TrialResult]) -> Counts:
+    """Denominators, in trials."""
+    of = {
+        name: [r for r in results if r.outcome == name] for name in ("answered", "refused", "truncated", "errored")
+    }
+    graded = [r for r in of["answered"] if r.satisfied is not None]
+    return Counts(
+        planned=len(results),
+        answered=len(of["answered"]),
+        refused=len(of["refused"]),
+        truncated=len(of["truncated"]),
+        errored=len(of["errored"]),
+        pending=sum(r.outcome is None for r in results),
+        graded=len(graded),
+        ungraded=len(of["answered"]) - len(graded),
+        satisfactory=sum(r.satisfied is True for r in results),
+    )
+
+
+def _context(sizes: Sequence[PromptSize]) -> Context | None:
+    tokens = sorted(size.tokens for size in sizes)
+    if not tokens:
+        return None
+    return Context(tokens[0], round(median(tokens)), tokens[-1], all(size.counted for size in sizes))
+
+
+def _cost_per_request(frame: pd.DataFrame) -> Estimate:
+    tried = frame[frame["outcome"].notna()] if len(frame) else frame
+    if not len(tried):
+        return no_estimate("nothing has been sent yet", 0.95, "log-t")
+    if tried["cost_usd"].isna().any():
+        return no_estimate(_UNPRICED, 0.95, "log-t")
+    return stats.mean_cost(_item_means(tried, "cost_usd"))
+
+
+def model_result(
+    model: str, results: Sequence[TrialResult], frame: pd.DataFrame, sizes: Sequence[PromptSize], rubric: Rubric
+) -> ModelResult:
+    """Everything about one model from its trials."""
+    trials = counted(frame)
+    attempts = [attempt for result in results for attempt in result.attempts]
+    unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
+    facts = known(model)
+    answered = [r.last for r in results if r.last is not None and r.outcome == "answered"]
+    return ModelResult(
+        model=model,
+        name=display_name(model),
+        tier=facts.tier if facts else None,
+        counts=counts(results),
+        items=len(trials.satisfied),
+        satisfied_items=sum(means(trials.satisfied)),
+        pass_rate=rate_of(trials),
+        score=mean_score(_item_means(frame, "score")),
+        cost_per_request=_cost_per_request(frame),
+        cost_per_satisfactory=cost_per_satisfactory(trials),
+        human_fix=human_fix(trials, rubric),
+        clocks={name: clock(frame, column) for name, column in CLOCKS.items()},
+        spend_usd=None if unpriced else sum(a.cost_usd or 0.0 for a in attempts),
+        attempts=len(attempts),
+        failed_attempts=sum(a.outcome == "errored" for a in attempts),
+        lost_attempts=sum(a.outcome is None for a in attempts),
+        unpriced_attempts=unpriced,
+        unknown_cost_attempts=sum(r.unknown_cost_attempts for r in results),
+        input_tokens=_sum([a.usage.total_input_tokens for a in answered]),
+        output_tokens=_sum([a.usage.output_tokens for a in answered]),
+        identity_marks=sum(r.identity_marks for r in results),
+        context=_context(sizes),
+        served_models=tuple(sorted({a.served_model for a in attempts if a.served_model})),
+    )
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    known_values = [value for value in values if value is not None]
+    return sum(known_values) if values and len(known_values) == len(values) else None
+
+
+def slices(
+    frames: Mapping[str, pd.DataFrame], groups: Mapping[tuple[str, str], frozenset[str]]
+) -> tuple[Slice, ...]:
+    """Each model's rate on parts of the items; `groups` maps (kind, name) to item ids."""
+    return tuple(
+        Slice(kind, name, len(ids), {m: rate_of(counted(_only(f, ids))) for m, f in frames.items()})
+        for (kind, name), ids in groups.items()
+    )
+
+
+def _only(frame: pd.DataFrame, ids: frozenset[str]) -> pd.DataFrame:
+    return frame[frame["item_id"].isin(ids)] if len(frame) else frame
+
+
+def criteria(frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> tuple[CriterionResult, ...]:
+    """Each model's mean score on each criterion, over outputs that have a level on it."""
+    found = []
+    for criterion in rubric.criteria:
+        column = f"level_{criterion.id}"
+        score: dict[str, Estimate] = {}
+        for model, frame in frames.items():
+            levels = _item_means(frame, column) if column in frame.columns else []
+            score[model] = mean_score([_scaled(level, criterion.scale) for level in levels])
+        found.append(CriterionResult(criterion.id, criterion.question, criterion.kind, criterion.critical, score))
+    return tuple(found)
+
+
+def _scaled(level: float, scale: Mapping[int, str]) -> float:
+    low, high = min(scale), max(scale)
+    return (level - low) / (high - low)

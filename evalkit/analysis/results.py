@@ -1,0 +1,214 @@
+"""What an analysis says: frozen results that report, gate and routing all read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from evalkit.records import Outcome, Round, Spec
+from evalkit.stats import Estimate
+
+Verdict = Literal["pick", "no_option", "not_enough_data"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Denominators, in trials. planned = answered + refused + truncated + errored + pending;
+    answered = graded + ungraded. `satisfactory` is out of graded + refused + truncated + errored."""
+
+    planned: int
+    answered: int
+    refused: int
+    truncated: int
+    errored: int
+    pending: int
+    graded: int
+    ungraded: int
+    satisfactory: int
+
+
+@dataclass(frozen=True)
+class Clock:
+    """One latency clock of one model: quantile estimates by name (p50, p90, p95) and its sorted values, s."""
+
+    quantiles: Mapping[str, Estimate]
+    values_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Input tokens that prompts really had; `counted` is False if any had to be estimated."""
+
+    smallest_tokens: int
+    median_tokens: int
+    largest_tokens: int
+    counted: bool
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """Everything about one model. Money in USD; None where a price or a token count is unknown.
+
+    `cost_per_request` includes every attempt of a trial, failed ones too. `cost_per_satisfactory` is the
+    abandon view (unsatisfactory outputs are thrown away); `human_fix` adds review, and correction of what was
+    not satisfactory. `unpriced_attempts` > 0 means that the money figures are None. `unknown_cost_attempts` are
+    failed or lost ones that may have been billed: the money figures are a lower bound then.
+    """
+
+    model: str
+    name: str
+    tier: str | None
+    counts: Counts
+    items: int
+    satisfied_items: float
+    pass_rate: Estimate
+    score: Estimate
+    cost_per_request: Estimate
+    cost_per_satisfactory: Estimate
+    human_fix: Estimate
+    clocks: Mapping[str, Clock]
+    spend_usd: float | None
+    attempts: int
+    failed_attempts: int
+    lost_attempts: int
+    unpriced_attempts: int
+    unknown_cost_attempts: int
+    input_tokens: int | None
+    output_tokens: int | None
+    identity_marks: int
+    context: Context | None
+    served_models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Model `b` against model `a` on the same items: `difference` = rate(b) - rate(a), paired.
+
+    `gain` items only b satisfied, `loss` only a. `p_holm` is adjusted over all pairs of models.
+    `cost_ratio` = cost per satisfactory output of b over a. `break_even_usd`: above this cost of putting an
+    unsatisfactory output right, the dearer and better of the two is the cheaper choice; None if no such point
+    is shown by the data.
+    """
+
+    a: str
+    b: str
+    items: int
+    gain: float
+    loss: float
+    difference: Estimate
+    p_value: float | None
+    p_holm: float | None
+    cost_ratio: Estimate
+    break_even_usd: float | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A part of the items (`kind` difficulty or tag): each model's pass rate on it."""
+
+    kind: str
+    name: str
+    items: int
+    pass_rate: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class CriterionResult:
+    """Each model's mean score (0 to 1) on one criterion, over graded outputs."""
+
+    id: str
+    question: str
+    kind: str
+    critical: int | None
+    score: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class OutputResult:
+    """One trial as the report shows it. `satisfied` and `score` are None while it is not fully graded."""
+
+    trial_id: int
+    model: str
+    epoch: int
+    outcome: Outcome | None
+    text: str
+    satisfied: bool | None
+    score: float | None
+    levels: Mapping[str, int]
+    comments: Mapping[str, str]
+    ungraded: Mapping[str, str]
+    cost_usd: float | None
+    latency_s: float | None
+    ttft_s: float | None
+    attempts: int
+    error: str | None
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """One item with all its outputs, in the order of the models."""
+
+    id: str
+    task: str
+    reference: str | None
+    difficulty: str | None
+    tags: tuple[str, ...]
+    documents: tuple[str, ...]
+    evidence_positions: tuple[int, ...]
+    outputs: tuple[OutputResult, ...]
+
+
+@dataclass(frozen=True)
+class Grading:
+    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost."""
+
+    round: Round | None
+    judges: tuple[str, ...]
+    judge_usd: float | None
+    judge_attempts: int
+    judge_failed_attempts: int
+    grades: int
+    ungraded: Mapping[str, int]
+    identity_marks: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The declared rule's outcome: the cheapest option per satisfactory output among those whose pass rate's
+    lower limit clears `bar`. `reasons` says for each model why it is or is not eligible."""
+
+    verdict: Verdict
+    option: str | None
+    bar: float
+    eligible: tuple[str, ...]
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One run, analysed. `warnings` are sentences for people, most important first."""
+
+    spec: Spec
+    items: int
+    models: tuple[ModelResult, ...]
+    pairs: tuple[Pair, ...]
+    slices: tuple[Slice, ...]
+    criteria: tuple[CriterionResult, ...]
+    decision: Decision
+    grading: Grading
+    outputs: tuple[ItemResult, ...]
+    warnings: tuple[str, ...] = ()
+    review_usd: float = 0.0
+    correction_usd: float = 0.0
+    documents: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the outputs came from the sandbox: then nothing here says anything about a real model."""
+        return self.spec.simulated
+
+    def model(self, model_id: str) -> ModelResult:
+        """The result of one model; KeyError for an unknown id."""
+        for result in self.models:
+            if result.model == model_id:
+                return result
+        raise KeyError(model_id)

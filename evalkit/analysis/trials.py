@@ -1,0 +1,153 @@
+"""From a snapshot's rows to one row a trial: how it ended, what it cost, how it was graded."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median_low
+
+import pandas as pd
+
+from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
+from evalkit.rubric import Rubric
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial, settled or not. `outcome` None means that it has not been tried, or that no answer is known.
+
+    `cost_usd` sums all its attempts; None if an answer has no price. `unknown_cost_attempts` are failed or lost
+    ones that may have been billed without anybody knowing how much; they are not in `cost_usd`.
+    """
+
+    trial_id: int
+    key: TrialKey
+    outcome: Outcome | None
+    attempts: tuple[Attempt, ...]
+    last: Attempt | None
+    cost_usd: float | None
+    unpriced: bool
+    unknown_cost_attempts: int
+    levels: Mapping[str, int] = field(default_factory=dict)
+    comments: Mapping[str, str] = field(default_factory=dict)
+    ungraded: Mapping[str, str] = field(default_factory=dict)
+    satisfied: bool | None = None
+    score: float | None = None
+    identity_marks: int = 0
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, for people; None for an answered trial."""
+        if self.last is None or self.last.error_type is None:
+            return None
+        return f"{self.last.error_type}: {self.last.error_message}"
+
+
+def current_round(snapshot: Snapshot) -> Round | None:
+    """The newest round in which anything was graded."""
+    graded = {grade.round_id for grade in snapshot.grades}
+    rounds = [round_ for round_ in snapshot.rounds if round_.id in graded]
+    return rounds[-1] if rounds else None
+
+
+def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:
+    """One result a planned trial, in planned order.
+
+    Before anything is graded no trial has a verdict, not even a failed one: failures alone are no rate.
+    """
+    attempts: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in snapshot.attempts:
+        if attempt.grader is None:
+            attempts[attempt.trial_id].append(attempt)
+    round_ = current_round(snapshot)
+    grades: dict[int, list[Grade]] = defaultdict(list)
+    for grade in snapshot.grades:
+        if round_ is not None and grade.round_id == round_.id:
+            grades[grade.trial_id].append(grade)
+    answered = any(a.outcome == "answered" and a.final for listed in attempts.values() for a in listed)
+    judged = round_ is not None or not answered
+    return tuple(_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, judged=judged) for t in snapshot.trials)
+
+
+def _result(
+    trial_id: int,
+    key: TrialKey,
+    attempts: Sequence[Attempt],
+    grades: Sequence[Grade],
+    rubric: Rubric,
+    *,
+    judged: bool,
+) -> TrialResult:
+    ended = [attempt for attempt in attempts if attempt.outcome is not None]
+    final = next((attempt for attempt in ended if attempt.final), None)
+    last = final or (ended[-1] if ended else None)
+    outcome: Outcome | None = final.outcome if final else ("errored" if ended else None)
+    unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
+    unknown = sum(a.cost_usd is None and a.outcome in (None, "errored") for a in attempts)
+    levels, ungraded, comments = _agreed(grades)
+    return TrialResult(
+        trial_id=trial_id,
+        key=key,
+        outcome=outcome,
+        attempts=tuple(attempts),
+        last=last,
+        cost_usd=None if unpriced else sum(a.cost_usd or 0.0 for a in attempts),
+        unpriced=unpriced,
+        unknown_cost_attempts=unknown,
+        levels=levels,
+        comments=comments,
+        ungraded=ungraded,
+        satisfied=_satisfied(outcome, levels, bool(grades), rubric) if judged else None,
+        score=rubric.score(levels) if outcome == "answered" else None,
+        identity_marks=max((grade.identity_marks for grade in grades), default=0),
+    )
+
+
+def _satisfied(outcome: Outcome | None, levels: Mapping[str, int], graded: bool, rubric: Rubric) -> bool | None:
+    """Refused, truncated and errored trials are not satisfactory; an ungraded output is neither."""
+    if outcome is None:
+        return None
+    if outcome != "answered":
+        return False
+    return rubric.satisfied(levels) if graded else None
+
+
+def _agreed(grades: Sequence[Grade]) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:
+    """Each criterion's level over graders (a grader's later grade replaces its earlier; the lower median)."""
+    latest = {(grade.criterion, grade.grader): grade for grade in grades}
+    by_criterion: dict[str, list[Grade]] = defaultdict(list)
+    for grade in latest.values():
+        by_criterion[grade.criterion].append(grade)
+    levels = {
+        name: median_low([g.level for g in of_one if g.level is not None])
+        for name, of_one in by_criterion.items()
+        if any(g.level is not None for g in of_one)
+    }
+    ungraded = {n: str(of_one[0].ungraded_reason) for n, of_one in by_criterion.items() if n not in levels}
+    comments = {n: "; ".join(g.comment for g in of_one if g.comment) for n, of_one in by_criterion.items()}
+    return levels, ungraded, {name: text for name, text in comments.items() if text}
+
+
+def trials_frame(results: Iterable[TrialResult]) -> pd.DataFrame:
+    """Trials as a table: one row a trial, for grouping and for export. Unknown values are missing, never 0."""
+    rows = [
+        {
+            "item_id": r.key.item_id,
+            "model": r.key.model,
+            "epoch": r.key.epoch,
+            "outcome": r.outcome,
+            "satisfied": None if r.satisfied is None else float(r.satisfied),
+            "score": r.score,
+            "cost_usd": r.cost_usd if r.outcome is not None else None,
+            "attempts": len(r.attempts),
+            "ttft_s": r.last.ttft_s if r.last and r.outcome == "answered" else None,
+            "latency_s": r.last.latency_s if r.last and r.outcome == "answered" else None,
+            "felt_s": r.last.felt_s if r.last and r.outcome == "answered" else None,
+            "input_tokens": r.last.usage.total_input_tokens if r.last else None,
+            "output_tokens": r.last.usage.output_tokens if r.last else None,
+            **{f"level_{name}": level for name, level in r.levels.items()},
+        }
+        for r in results
+    ]
+    frame = pd.DataFrame(rows)
+    numbers = [c for c in frame.columns if c not in ("item_id", "model", "outcome")]
+    return frame.astype(dict.fromkeys(numbers, "float64")) if rows else frame

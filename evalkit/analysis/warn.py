@@ -1,0 +1,104 @@
+"""What a reader must know before believing the figures, in sentences, the most serious first."""
+
+from collections.abc import Iterator, Sequence
+
+from evalkit.analysis.results import Grading, ModelResult
+from evalkit.records import Snapshot
+from evalkit.rubric import Rubric
+
+CEILING = 0.95
+ADVISED_ITEMS = (50, 100)
+
+
+def warnings_for(
+    snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading, rubric: Rubric
+) -> tuple[str, ...]:
+    """All warnings of a run."""
+    return (
+        *_about_trust(snapshot, grading),
+        *_about_gaps(models),
+        *_about_money(models, grading),
+        *_about_models(models),
+        *_about_size(snapshot, models, rubric),
+    )
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _about_trust(snapshot: Snapshot, grading: Grading) -> Iterator[str]:
+    if snapshot.spec.simulated:
+        yield "SIMULATED: the sandbox wrote these outputs and grades; they say nothing about any real model."
+    if grading.round is None:
+        yield "Nothing is graded yet: `evalkit grade --blind` comes next."
+        return
+    if not grading.round.blind:
+        yield "NOT BLIND: this round was graded with --no-blind; its grades are for debugging only."
+    if grading.judges:
+        yield (
+            f"Graded by an uncalibrated judge ({', '.join(grading.judges)}): its error rates are unknown until"
+            " people have graded a sample of the same outputs."
+        )
+    inside = [judge for judge in grading.judges if judge in snapshot.spec.models]
+    if inside:
+        yield f"The judge {inside[0]} is one of the models under test and may favour its own outputs."
+    if grading.identity_marks:
+        yield f"{_plural(grading.identity_marks, 'mention')} of a model's or maker's name hidden from the graders."
+
+
+def _about_gaps(models: Sequence[ModelResult]) -> Iterator[str]:
+    pending = sum(model.counts.pending for model in models)
+    planned = sum(model.counts.planned for model in models)
+    if pending:
+        yield f"Incomplete: {pending} of {planned} trials have no outcome yet; run the same command to go on."
+    for model in models:
+        if model.counts.ungraded and model.counts.graded:
+            total = model.counts.planned - model.counts.pending
+            low = model.counts.satisfactory / total
+            high = (model.counts.satisfactory + model.counts.ungraded) / total
+            yield (
+                f"{model.name}: {_plural(model.counts.ungraded, 'output')} ungraded and left out of its rate;"
+                f" with them it would lie between {low:.0%} and {high:.0%}."
+            )
+
+
+def _about_money(models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:
+    for model in models:
+        if model.unpriced_attempts:
+            yield f"{model.name}: {_plural(model.unpriced_attempts, 'request')} unpriced: no money figure."
+        if model.unknown_cost_attempts:
+            yield (
+                f"{model.name}: {_plural(model.unknown_cost_attempts, 'failed or lost attempt')} may have been"
+                " billed without the API saying so; its costs are a lower bound."
+            )
+    if grading.judge_usd is None:
+        yield "The judge's requests are unpriced; the cost of grading is unknown."
+
+
+def _about_models(models: Sequence[ModelResult]) -> Iterator[str]:
+    for model in models:
+        others = [served for served in model.served_models if served != model.model]
+        if others:
+            yield f"{model.name}: asked for {model.model}, but {', '.join(others)} answered."
+        if model.context is not None and not model.context.counted:
+            yield f"{model.name}: its prompt sizes are estimates, since the server does not count tokens."
+
+
+def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubric) -> Iterator[str]:
+    number = len(snapshot.items)
+    if number < ADVISED_ITEMS[0]:
+        few, many = ADVISED_ITEMS
+        yield f"Only {_plural(number, 'item')}: intervals are wide; {few} to {many} are advised."
+    rates = [model.pass_rate.value for model in models if model.pass_rate.value is not None]
+    if rates and min(rates) > CEILING:
+        yield (
+            f"Ceiling: every model passes more than {CEILING:.0%} of these items, so they cannot tell the models"
+            " apart; add harder ones."
+        )
+    if rates and max(rates) == 0:
+        yield "Floor: no model passes any item; look at the rubric and the references first."
+    if any(criterion.check and criterion.check.needs_reference for criterion in rubric.criteria):
+        missing = sum(item.reference is None for item in snapshot.items)
+        if missing:
+            yield f"{_plural(missing, 'item')} without the reference that a check needs: it stays ungraded."

@@ -1,0 +1,37 @@
+"""Intervals inside a table: a small drawing a cell, and the scale at the head of the column."""
+
+from evalkit.blocks import Axis, Series
+from evalkit.charts.marks import interval
+from evalkit.charts.scales import named_ticks, scale_of
+from evalkit.charts.svg import Svg, stroke
+from evalkit.series import NEUTRAL
+from evalkit.stats import Estimate
+from evalkit.wording import estimated, number
+
+WIDTH = 190
+_HEIGHT, _EDGE = 30, 16
+
+
+def draw_cell(axis: Axis, estimate: Estimate, series: Series | None) -> str:
+    """One interval on the column's scale; without a model it is drawn in the neutral ink."""
+    svg = Svg(WIDTH, _HEIGHT, estimated(estimate, axis.format, axis.reference))
+    scale = scale_of(axis, _EDGE, WIDTH - _EDGE)
+    middle = _HEIGHT / 2
+    svg.line(_EDGE, middle, WIDTH - _EDGE, middle, stroke("line"))
+    if axis.reference is not None and scale.holds(axis.reference):
+        x = scale(axis.reference)
+        svg.line(x, 1, x, _HEIGHT - 1, stroke("ink", 1.2), stroke_dasharray="3 3")
+    interval(svg, series or NEUTRAL, estimate, scale, middle)
+    return svg.finish("cell")
+
+
+def draw_head(axis: Axis) -> str:
+    """The scale over the cells of a column; hidden from screen readers, which hear the values."""
+    svg = Svg(WIDTH, 14, "scale")
+    scale = scale_of(axis, _EDGE, WIDTH - _EDGE)
+    for value, name in named_ticks(axis, scale, 3):
+        svg.text(min(max(scale(value), 12), WIDTH - 14), 11, name, size=11.5, anchor="middle")
+    if axis.reference is not None and scale.holds(axis.reference):
+        name = number(axis.reference, axis.format)
+        svg.text(scale(axis.reference), 11, name, "ink", size=11.5, anchor="middle", bold=True)
+    return svg.finish("cell scale")

@@ -1,0 +1,89 @@
+"""Frontier chart: cost against quality, both with their intervals, names beside the points."""
+
+from evalkit.blocks import Frontier, FrontierPoint
+from evalkit.charts.labels import Box, place
+from evalkit.charts.marks import ink_of, interval, shape, upright, x_axis
+from evalkit.charts.scales import Scale, scale_of, tick_name, ticks
+from evalkit.charts.svg import Svg, fill, px, stroke, variant
+from evalkit.wording import number
+
+
+def draw(chart: Frontier, width: int) -> str:
+    """The chart at a width in px; points without both estimates are not drawn."""
+    narrow = variant(width) == "narrow"
+    height = 330 if narrow else 400
+    svg = Svg(width, height, chart.finding)
+    left, bottom = (40 if narrow else 52), height - 52
+    across, up = scale_of(chart.x, left, width - 14), scale_of(chart.y, bottom, 14)
+    _bar(svg, chart, across, up)
+    _y_axis(svg, chart, up, left, width - 14)
+    x_axis(svg, chart.x, across, 14, bottom, count=4 if narrow else 8, grid=False)
+    points = [p for p in chart.points if p.x.value is not None and p.y.value is not None]
+    _edge(svg, points, across, up)
+    for point in points:
+        _cross(svg, point, across, up)
+    _names(svg, points, across, up, Box(left, 2, width, bottom))
+    return svg.finish(variant(width))
+
+
+def _at(point: FrontierPoint, across: Scale, up: Scale) -> tuple[float, float]:
+    return across(point.x.value or 0.0), up(point.y.value or 0.0)
+
+
+def _bar(svg: Svg, chart: Frontier, across: Scale, up: Scale) -> None:
+    bar = chart.y.reference
+    if bar is None or not up.holds(bar):
+        return
+    svg.rect(across.start, up(bar), across.end - across.start, up.start - up(bar), fill("tint"))
+    svg.line(across.start, up(bar), across.end, up(bar), stroke("ink", 1.2), stroke_dasharray="3 3")
+    svg.text(across.end - 8, up(bar) + 17, chart.y.reference_label, anchor="end", size=11.5)
+
+
+def _y_axis(svg: Svg, chart: Frontier, up: Scale, left: float, right: float) -> None:
+    bar = chart.y.reference
+    for value in ticks(chart.y, 6):
+        if bar is None or abs(up(value) - up(bar)) > 14:
+            svg.line(left, up(value), right, up(value), stroke("line"))
+            svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
+    if bar is not None and up.holds(bar):
+        svg.text(left - 8, up(bar) + 4, number(bar, chart.y.format), "ink", anchor="end", bold=True)
+
+
+def _edge(svg: Svg, points: list[FrontierPoint], across: Scale, up: Scale) -> None:
+    """A dashed line through the options that no other beats on both estimates."""
+    best: list[tuple[float, float]] = []
+    quality = -1.0
+    for point in sorted(points, key=lambda p: (p.x.value or 0.0, -(p.y.value or 0.0))):
+        if (point.y.value or 0.0) > quality:
+            quality = point.y.value or 0.0
+            best.append(_at(point, across, up))
+    if len(best) > 1:
+        svg.path(best, stroke("dim", 1.2), stroke_dasharray="2 4", stroke_linecap="round")
+
+
+def _cross(svg: Svg, point: FrontierPoint, across: Scale, up: Scale) -> None:
+    x, y = _at(point, across, up)
+    interval(svg, point.series, point.x, across, y, 0)
+    upright(svg, point.series, point.y, up, x)
+    if point.picked:
+        svg.add("circle", {"cx": px(x), "cy": px(y), "r": "13"} | stroke("ink", 1.6))
+    shape(svg, point.series, x, y, 6.5)
+
+
+def _names(svg: Svg, points: list[FrontierPoint], across: Scale, up: Scale, frame: Box) -> None:
+    taken = [box for p in points for box in _extent(p, across, up)]
+    for point in points:
+        at = _at(point, across, up)
+        spot = place(point.series.name, 13, at, taken, frame)
+        taken.append(spot.box)
+        svg.halo(spot.x, spot.y, point.series.name, ink_of(point.series), size=13, anchor=spot.anchor)
+
+
+def _extent(point: FrontierPoint, across: Scale, up: Scale) -> list[Box]:
+    x, y = _at(point, across, up)
+    left = across(point.x.low if point.x.low is not None else across.low)
+    right = across(point.x.high if point.x.high is not None else across.high)
+    top = up(point.y.high if point.y.high is not None else up.high)
+    bottom = up(point.y.low if point.y.low is not None else up.low)
+    r = 14 if point.picked else 8
+    return [Box(left, y - 3, right, y + 3), Box(x - 3, top, x + 3, bottom), Box(x - r, y - r, x + r, y + r)]

@@ -1,0 +1,109 @@
+"""Scales and ticks: from values to pixels, and which values to name on an axis."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from evalkit.blocks import Axis
+from evalkit.charts.labels import text_width
+from evalkit.wording import number
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Maps `low`..`high` to pixels `start`..`end` (which may run downwards); values beyond are held at the end."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value."""
+        share = self._share(min(max(value, self.low), self.high))
+        return self.start + share * (self.end - self.start)
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies within the axis."""
+        return self.low <= value <= self.high
+
+    def _share(self, value: float) -> float:
+        if self.high <= self.low:
+            return 0.5
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+def scale_of(axis: Axis, start: float, end: float) -> Scale:
+    """The scale of an axis over a stretch of pixels."""
+    return Scale(axis.low, axis.high, start, end, axis.log)
+
+
+def ticks(axis: Axis, count: int = 6) -> list[float]:
+    """Round values on the axis: about `count` of them on a linear axis, 1-2-5 or decades on a logarithmic one."""
+    return _log_ticks(axis.low, axis.high, count) if axis.log else _linear_ticks(axis.low, axis.high, count)
+
+
+def _linear_ticks(low: float, high: float, count: int) -> list[float]:
+    if high <= low:
+        return [low]
+    rough = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float, count: int) -> list[float]:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for multiples in ((1, 2, 5), (1, 3), (1,)):
+        found = [m * 10.0**e for e in range(first, last + 1) for m in multiples]
+        inside = [x for x in found if low * (1 - 1e-9) <= x <= high * (1 + 1e-9)]
+        if len(inside) <= max(count, 3):
+            return inside
+    return inside
+
+
+def nice_ceiling(x: float) -> float:
+    """The least of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten that is at least x; 1 for x <= 0."""
+    if x <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(x))
+    return next(m * power for m in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if m * power >= x * (1 - 1e-9))
+
+
+def named_ticks(axis: Axis, place: Callable[[float], float], count: int = 6) -> list[tuple[float, str]]:
+    """Tick values with their names, without those that would run into the one before or the axis's reference."""
+    taken: list[tuple[float, float]] = []
+    if axis.reference is not None and axis.low <= axis.reference <= axis.high:
+        taken.append(_extent(place(axis.reference), number(axis.reference, axis.format)))
+    named = []
+    for value in ticks(axis, count):
+        name = tick_name(value, axis)
+        low, high = _extent(place(value), name)
+        if all(high < a or low > b for a, b in taken):
+            taken.append((low, high))
+            named.append((value, name))
+    return named
+
+
+def tick_name(value: float, axis: Axis) -> str:
+    """What stands at a tick: short, zero without decimals."""
+    if value == 0:
+        return {"percent": "0%", "money": "0", "points": "0"}.get(axis.format, "0")
+    name = number(value, axis.format)
+    return name.replace(".00", "") if axis.format == "money" else _trimmed(name)
+
+
+def _trimmed(name: str) -> str:
+    digits = name.rstrip("×s% ")
+    if "." not in digits:
+        return name
+    return digits.rstrip("0").rstrip(".") + name[len(digits) :]
+
+
+def _extent(center: float, name: str) -> tuple[float, float]:
+    half = text_width(name, 12) / 2 + 5
+    return center - half, center + half

@@ -1,0 +1,80 @@
+"""The `evalkit` command: one module per subcommand, and the one place where errors become exit codes."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from evalkit import __version__
+from evalkit.cli import check, demo, grade, models, report, run, runs, sandbox
+from evalkit.errors import EvalkitError, ExitCode, ProblemsError
+
+app = typer.Typer(
+    name="evalkit",
+    help="Which Claude model is right for your workload: run, grade blind, report.\n\n"
+    "Try it without an API key: [bold]evalkit demo[/bold]",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (check, run, grade, report, runs, models, sandbox, demo):
+    module.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"evalkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of evalkit itself."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code. Errors a user can mend are one line on stderr, bugs a traceback."""
+    try:
+        app(args=argv, prog_name="evalkit")
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    except EvalkitError as error:
+        return _told(error)
+    except KeyboardInterrupt:
+        print("error: interrupted; the same command goes on from here", file=sys.stderr)
+        return _named(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; Python would complain about it at exit
+        return ExitCode.PASS
+    except Exception:
+        traceback.print_exc()
+        print("error: a bug in evalkit; please report it with the lines above", file=sys.stderr)
+        return _named(ExitCode.BUG)
+    return ExitCode.PASS
+
+
+def _told(error: EvalkitError) -> int:
+    if isinstance(error, ProblemsError):
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+    else:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+    return _named(error.exit_code)
+
+
+def _named(code: ExitCode) -> int:
+    print(f"exit {int(code)}: {code.name.lower()}", file=sys.stderr)
+    return int(code)
+
+
+def run_and_exit() -> None:
+    """Entry point of the `evalkit` command."""
+    sys.exit(main())

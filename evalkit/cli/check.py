@@ -1,0 +1,52 @@
+"""`evalkit check`: everything doubtful about a dataset and a rubric, before money is spent."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evalkit.errors import ProblemsError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(
+    dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
+    rubric: Annotated[
+        Path | None, typer.Option("--rubric", help="Rubric [default: rubrics/<dataset>.yaml].", show_default=False)
+    ] = None,
+) -> None:
+    """Check a dataset and its rubric: every problem at once, as `file:line: what; what to do`.
+
+    Example: evalkit check datasets/support-replies.jsonl
+    """
+    from evalkit.dataset_check import doubts, effect_line
+    from evalkit.errors import UsageError
+    from evalkit.files import find_rubric, load_dataset, load_rubric, read_config
+    from evalkit.rubric import Rubric
+
+    loaded, problems = load_dataset(dataset)
+    found: Rubric | None = None
+    try:
+        path = rubric or find_rubric(dataset, read_config(Path("evalkit.yaml")))
+    except UsageError as error:
+        typer.echo(f"{dataset}:1: warning: {error}")
+    else:
+        result = load_rubric(path)
+        found, problems = (None, problems + result) if isinstance(result, list) else (result, problems)
+    if loaded.items:
+        problems = sorted(problems + doubts(dataset, loaded, found))
+    for problem in problems:
+        if problem.severity == "warning":
+            typer.echo(str(problem))
+    errors = [str(problem) for problem in problems if problem.severity == "error"]
+    if loaded.items:
+        typer.echo(effect_line(loaded))
+    if errors:
+        raise ProblemsError(errors)
+    typer.echo(f"{dataset}: no errors, {len(problems)} warnings; dataset {loaded.sha256[:12]}", nl=found is None)
+    if found is not None:
+        typer.echo(f", rubric {found.sha256[:12]}")

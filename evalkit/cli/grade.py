@@ -1,0 +1,161 @@
+"""`evalkit grade`: blind grades for a run's outputs, by deterministic checks and an LLM judge."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from evalkit.records import Round
+    from evalkit.store import RunFile
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("grade")(grade)
+
+
+def grade(
+    run: Annotated[Path | None, typer.Argument(help="Run file [default: the newest].", show_default=False)] = None,
+    blind: Annotated[
+        bool,
+        typer.Option("--blind/--no-blind", help="Hide who wrote what; --no-blind is stamped on every result."),
+    ] = True,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", help="Model that judges [default: evalkit.yaml's].", show_default=False),
+    ] = None,
+    no_judge: Annotated[bool, typer.Option("--no-judge", help="Deterministic checks only.")] = False,
+    rubric: Annotated[
+        Path | None, typer.Option(help="Make sure that the run was made with this rubric.", show_default=False)
+    ] = None,
+    concurrency: Annotated[int | None, typer.Option("-j", "--concurrency", min=1, max=256)] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(min=0.0, help="Never spend more than this on judging.")
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Grade the outputs of a run. The same command again grades only what has no grade yet.
+
+    Examples:
+
+      evalkit grade --blind
+
+      evalkit grade --blind runs/support-replies-1a2b3c4d.db --judge claude-sonnet-5-5 --budget-usd 5 --yes
+    """
+    from evalkit.cli.places import find_run
+    from evalkit.files import read_config
+    from evalkit.grade import rubric_of
+    from evalkit.store import RunFile
+
+    config = read_config(Path("evalkit.yaml"))
+    path = find_run(run)
+    with RunFile(path) as file:
+        criteria = rubric_of(file.snapshot())
+        if rubric is not None:
+            _same_rubric(rubric, criteria.sha256)
+        model = None if no_judge or not criteria.judged else (judge or config.judge)
+        session = _Session(
+            model,
+            blind=blind,
+            concurrency=concurrency or config.concurrency,
+            budget_usd=config.budget_usd if budget_usd is None else budget_usd,
+            base_url=base_url or config.base_url,
+            dry_run=dry_run,
+            yes=yes,
+            quiet=quiet,
+        )
+        asyncio.run(session.grade(file))
+
+
+def _same_rubric(path: Path, sha256: str) -> None:
+    from evalkit.errors import IntegrityError
+    from evalkit.files import read_rubric
+
+    found = read_rubric(path)
+    if found.sha256 != sha256:
+        raise IntegrityError(
+            f"rubric {str(path)!r} ({found.sha256[:12]}) is not the one fixed before this run ({sha256[:12]});"
+            " make a new run, or leave --rubric out"
+        )
+
+
+class _Session:
+    """One invocation of `grade`."""
+
+    def __init__(
+        self,
+        model: str | None,
+        *,
+        blind: bool,
+        concurrency: int,
+        budget_usd: float | None,
+        base_url: str | None,
+        dry_run: bool,
+        yes: bool,
+        quiet: bool,
+    ) -> None:
+        self.model, self.blind, self.concurrency = model, blind, concurrency
+        self.budget_usd, self.base_url = budget_usd, base_url
+        self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
+
+    async def grade(self, file: "RunFile") -> None:
+        from evalkit.errors import UsageError
+        from evalkit.grade import answered_trials, grade_by_checks, graders_for, open_round, rubric_of
+
+        snapshot = file.snapshot()
+        if not answered_trials(snapshot):
+            raise UsageError(f"{file.path} has no outputs to grade yet; `evalkit run` comes first")
+        graders = graders_for(rubric_of(snapshot), self.model)
+        if not graders:
+            raise UsageError("the rubric has judged criteria only and --no-judge leaves nobody to grade; drop it")
+        round_ = open_round(file, graders, self.blind)
+        if not self.blind:
+            typer.echo("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
+        if not self.dry_run and rubric_of(snapshot).checked:
+            from evalkit.cli.progress import counting
+
+            with counting("checking", self.quiet) as counter:
+                done = grade_by_checks(file, round_, counter)
+            typer.echo(f"checks: {done} outputs graded", err=True)
+        if self.model is not None:
+            await self._judge(file, round_, self.model)
+        if not self.dry_run:
+            typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
+
+    async def _judge(self, file: "RunFile", round_: "Round", model: str) -> None:
+        from evalkit.cli.progress import Board
+        from evalkit.cli.spending import confirm, dollars
+        from evalkit.errors import UsageError
+        from evalkit.executors.local import Limits
+        from evalkit.grade import grade_by_judge, judge_bill, judge_queue
+        from evalkit.providers.anthropic import AnthropicProvider, is_loopback
+
+        bill = judge_bill(model, judge_queue(file, round_, model))
+        line = (
+            f"judge {model}: {bill.requests} outputs, about {bill.input_tokens:,} input tokens,"
+            f" at most {dollars(bill.worst_usd)}"
+        )
+        if self.dry_run or not bill.requests:
+            typer.echo(line)
+            return
+        if self.budget_usd is not None and bill.worst_usd is None:
+            raise UsageError(f"a budget cannot be kept: {model} has no known price; leave --budget-usd out")
+        provider = AnthropicProvider(self.base_url, connections=self.concurrency)
+        try:
+            server = await provider.preflight([model])
+            if server.problems:
+                raise UsageError("\n".join(server.problems))
+            free = is_loopback(provider.base_url)
+            confirm(line, self.yes, free=free, capped=self.budget_usd is not None)
+            with Board({model: bill.requests}, self.quiet).shown() as board:
+                limits = Limits(self.concurrency)
+                await grade_by_judge(file, round_, model, provider, limits, self.budget_usd, board.tell)
+        finally:
+            await provider.close()

@@ -1,0 +1,80 @@
+"""`evalkit report`: the answer, as one HTML file, Markdown, JSON or CSV, and in short on the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from evalkit.analysis import Analysis
+
+FORMATS = (".html", ".md", ".json")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)
+
+
+def report(
+    run: Annotated[Path | None, typer.Argument(help="Run file [default: the newest].", show_default=False)] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o", "--output", show_default=False,
+            help="File to write, format by its ending (.html .md .json .csv), repeatable"
+            " [default: reports/<run>.html, .md and .json].",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No table on the terminal.")] = False,
+) -> None:  # fmt: skip
+    """Write the report of a run and print its answer.
+
+    Examples:
+
+      evalkit report
+
+      evalkit report runs/support-replies-1a2b3c4d.db -o report.html -o trials.csv
+    """
+    from evalkit.analysis import analyze, trials_csv
+    from evalkit.cli.places import find_run
+    from evalkit.files import write_whole
+    from evalkit.store import RunFile
+
+    path = find_run(run)
+    paths = output or [Path("reports") / f"{path.stem}{suffix}" for suffix in FORMATS]
+    for target in paths:
+        if target.suffix not in (*FORMATS, ".csv"):
+            raise UsageError(f"{str(target)!r}: unknown format; end it in .html, .md, .json or .csv")
+    with RunFile(path) as file:
+        snapshot = file.snapshot()
+    analysis = analyze(snapshot)
+    for target in paths:
+        write_whole(
+            target, trials_csv(snapshot) if target.suffix == ".csv" else _rendered(target.suffix, analysis)
+        )
+    if not quiet:
+        _print_summary(analysis)
+    for target in paths:
+        typer.echo(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
+
+
+def _rendered(suffix: str, analysis: "Analysis") -> str:
+    from evalkit.report import render_html, render_json, render_markdown
+
+    return {".html": render_html, ".md": render_markdown, ".json": render_json}[suffix](analysis)
+
+
+def _print_summary(analysis: "Analysis") -> None:
+    from rich.console import Console
+
+    from evalkit.cli.summary import summary_table, verdict_lines
+
+    console = Console()
+    for line in verdict_lines(analysis):
+        console.print(line, markup=False, highlight=False)
+    console.print(summary_table(analysis))
+    for warning in analysis.warnings:
+        console.print(f"! {warning}", markup=False, highlight=False)

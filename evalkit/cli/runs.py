@@ -1,0 +1,99 @@
+"""`evalkit runs`: the run files there are, and what is in one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evalkit.errors import EvalkitError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("runs")(runs)
+
+
+def runs(
+    run: Annotated[
+        Path | None, typer.Argument(help="Run file to show [default: list all].", show_default=False)
+    ] = None,
+    folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List run files, newest first, or show one.
+
+    Examples: evalkit runs · evalkit runs runs/support-replies-1a2b3c4d.db --json
+    """
+    import json
+
+    from evalkit.cli.places import run_files
+
+    if run is not None:
+        facts = _facts(run)
+        typer.echo(json.dumps(facts, indent=2) if as_json else _shown(facts))
+        return
+    listed = []
+    for path in run_files(folder):
+        try:
+            listed.append(_facts(path))
+        except EvalkitError as error:
+            typer.echo(f"{path}: {error}", err=True)
+    if as_json:
+        typer.echo(json.dumps(listed, indent=2))
+        return
+    if not listed:
+        typer.echo(f"no run file in {str(folder)!r}; `evalkit run dataset.jsonl` makes one")
+    for facts in listed:
+        state = f"{facts['settled']}/{facts['trials']} trials, {facts['graded']} graded"
+        mark = " SIMULATED" if facts["simulated"] else ""
+        typer.echo(f"{facts['path']}  {facts['created_at']}  {state}{mark}")
+
+
+def _facts(path: Path) -> dict[str, object]:
+    from evalkit.store import RunFile
+
+    with RunFile(path) as file:
+        snapshot = file.snapshot()
+    spec = snapshot.spec
+    production = [a for a in snapshot.attempts if a.grader is None]
+    return {
+        "path": str(path),
+        "name": spec.name,
+        "created_at": spec.created_at,
+        "simulated": spec.simulated,
+        "endpoint": spec.endpoint,
+        "models": list(spec.models),
+        "items": len(snapshot.items),
+        "epochs": spec.epochs,
+        "seed": spec.seed,
+        "context_tokens": spec.context_tokens,
+        "trials": len(snapshot.trials),
+        "settled": len({a.trial_id for a in production if a.final}),
+        "attempts": len(production),
+        "failed_attempts": sum(a.outcome == "errored" for a in production),
+        "lost_attempts": sum(a.outcome is None for a in production),
+        "spend_usd": _spend([a.cost_usd for a in production if a.outcome not in (None, "errored")]),
+        "graded": len({grade.trial_id for grade in snapshot.grades if grade.level is not None}),
+        "rounds": [{"graders": list(r.graders), "blind": r.blind, "id": r.id} for r in snapshot.rounds],
+        "dataset_sha256": spec.dataset_sha256,
+        "rubric_sha256": spec.rubric_sha256,
+        "prompt_sha256": spec.prompt_sha256,
+        "package_version": spec.package_version,
+        "prices_version": spec.prices_version,
+    }
+
+
+def _spend(costs: list[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return round(sum(known), 6) if len(known) == len(costs) else None
+
+
+def _shown(facts: dict[str, object]) -> str:
+    width = max(map(len, facts))
+    return "\n".join(f"{name:<{width}}  {_plain(value)}" for name, value in facts.items())
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "unknown" if value is None else str(value)

@@ -1,0 +1,52 @@
+"""The answer of a report on the terminal: verdict, one row a model."""
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from evalkit.sections.verdict import headline
+from evalkit.wording import doubt, percent, value
+
+if TYPE_CHECKING:
+    from evalkit.analysis import Analysis
+    from evalkit.stats import Estimate
+
+
+def verdict_lines(analysis: "Analysis") -> list[str]:
+    """The verdict, and why each model is or is not in question."""
+    lines = ["SIMULATED"] if analysis.simulated else []
+    lines.append(headline(analysis))
+    for model in analysis.models:
+        lines.append(f"  {model.name} {analysis.decision.reasons[model.model]}")
+    return lines
+
+
+def summary_table(analysis: "Analysis") -> Table:
+    """Pass rate, money and time of each model, with intervals."""
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    for name in (
+        "model",
+        "satisfactory",
+        "per request",
+        "per satisfactory",
+        "with correction",
+        "p50 felt",
+        "p90 felt",
+    ):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for model in analysis.models:
+        felt = model.clocks["felt"].quantiles
+        money = (model.cost_per_request, model.cost_per_satisfactory, model.human_fix)
+        table.add_row(
+            model.name,
+            _cell(model.pass_rate, "percent"),
+            *(_cell(estimate, "money") for estimate in money),
+            _cell(felt["p50"], "seconds"),
+            _cell(felt["p90"], "seconds"),
+        )
+    table.caption = f"{analysis.items} items; in brackets 95 % intervals; bar {percent(analysis.decision.bar)}"
+    return table
+
+
+def _cell(estimate: "Estimate", style: str) -> str:
+    return f"{value(estimate, style)}\n({doubt(estimate, style)})"  # type: ignore[arg-type]  # a literal above

@@ -1,0 +1,23 @@
+"""`evalkit.yaml`: a project's own defaults for models, judge and rubric. Everything in it is optional."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from evalkit.models import DEFAULT_JUDGE, LINE_UP
+from evalkit.strict import StrictModel
+
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class Config(StrictModel):
+    """Settings of a project; a command's own options win over them."""
+
+    models: Annotated[tuple[_Text, ...], Field(min_length=1)] = LINE_UP
+    judge: _Text = DEFAULT_JUDGE
+    rubric: _Text | None = None
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    epochs: Annotated[int, Field(ge=1, le=100)] = 1
+    seed: int = 1
+    budget_usd: Annotated[float, Field(gt=0)] | None = None
+    base_url: _Text | None = None

@@ -1,0 +1,206 @@
+"""Test items: what one is, what a set of them is, and how JSONL lines become them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, ValidationError, field_validator
+
+from evalkit.strict import Problem, StrictModel, content_sha256, explain, shown
+
+Difficulty = Literal["easy", "medium", "hard"]
+DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
+
+_SAMPLING = ("temperature", "top_p", "top_k")
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class Params(StrictModel):
+    """Request settings that production uses and the API accepts; an item's own win over the dataset's."""
+
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    thinking: dict[str, JsonValue] | None = None
+    output_config: dict[str, JsonValue] | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_null(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("a setting is null; leave it out instead")
+        return value
+
+    def chosen(self) -> dict[str, Any]:
+        """Only what was set, as the API spells it."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Message(StrictModel):
+    """One turn of the conversation that production sends."""
+
+    role: Literal["user", "assistant"]
+    content: _Text
+
+
+class Document(StrictModel):
+    """A text that belongs into the prompt, under the name it is cited by."""
+
+    name: _Text
+    text: _Text
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """An image or PDF that is sent with an item."""
+
+    name: str
+    media_type: str
+    sha256: str
+    data: bytes = field(repr=False)
+
+
+class Item(StrictModel):
+    """One row of a test set, as it stands in the file."""
+
+    id: _Text
+    input: _Text | tuple[Message, ...]
+    system: str | None = None
+    documents: tuple[_Text | Document, ...] = ()
+    reference: str | None = None
+    difficulty: Difficulty | None = None
+    tags: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
+    params: Params = Params()
+
+    @field_validator("input")
+    @classmethod
+    def _ends_with_user(cls, value: str | tuple[Message, ...]) -> str | tuple[Message, ...]:
+        if not isinstance(value, str) and (not value or value[0].role != "user" or value[-1].role != "user"):
+            raise ValueError("'input' must begin and end with a user message; correct the roles")
+        return value
+
+    @property
+    def task(self) -> str:
+        """What is asked, as one text: the input, or the conversation with its roles."""
+        if isinstance(self.input, str):
+            return self.input
+        if len(self.input) == 1:
+            return self.input[0].content
+        return "\n\n".join(f"{turn.role}: {turn.content}" for turn in self.input)
+
+
+class Card(StrictModel):
+    """What holds for a whole dataset: `<name>.yaml` beside `<name>.jsonl`, optional."""
+
+    description: str | None = None
+    system: str | None = None
+    documents: _Text | None = None
+    context_tokens: Annotated[int, Field(gt=0)] | None = None
+    params: Params = Params()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Items with everything they refer to, read and checked.
+
+    `documents` maps a name to its text: the evidence of all items, and the pool of the card's folder.
+    `evidence` maps an item's id to the names of its answer-bearing documents, in order.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    card: Card = field(default_factory=Card)
+    documents: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    attachments: Mapping[str, Attachment] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Content hash over items, card, document texts and attachments; not over file names or layout."""
+        return content_sha256(
+            {
+                "items": [item.model_dump(mode="json", exclude_defaults=True) for item in self.items],
+                "card": self.card.model_dump(mode="json", exclude={"description", "documents"}),
+                "documents": dict(self.documents),
+                "attachments": {name: a.sha256 for name, a in self.attachments.items()},
+            }
+        )
+
+    def params(self, item: Item) -> dict[str, Any]:
+        """Request settings of one item: the card's, overridden by its own."""
+        return {**self.card.params.chosen(), **item.params.chosen()}
+
+    def system(self, item: Item) -> str | None:
+        """The system prompt of one item: its own, else the card's."""
+        return item.system if item.system is not None else self.card.system
+
+
+class _NotAnObjectError(ValueError):
+    """A line is not one well-formed JSON object."""
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+    if repeated:
+        raise _NotAnObjectError(f"key {repeated[0]!r} stands twice in one object")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> Any:
+    raise _NotAnObjectError(f"{name} is not JSON")
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    try:
+        content = json.loads(line, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise _NotAnObjectError(f"not JSON ({error.msg} at column {error.colno})") from error
+    except RecursionError as error:
+        raise _NotAnObjectError("nested too deeply to be read") from error
+    if not isinstance(content, dict):
+        raise _NotAnObjectError(f"not a JSON object but {shown(content)}")
+    return content
+
+
+def parse_item(line: str) -> Item | list[tuple[str, str]]:
+    """One JSONL line as an Item, or its problems as (what, remedy)."""
+    try:
+        content = _json_object(line)
+        asked = content.get("params")
+        sampling = [key for key in _SAMPLING if isinstance(asked, dict) and key in asked]
+        if sampling:
+            what = f"'params.{sampling[0]}' is not a setting of the API any more"
+            return [(what, "remove it; use --epochs for repeats")]
+        return Item.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        return [(what, remedy) for _, what, remedy in explain(error, Item)]
+    except UnicodeEncodeError:
+        return [("a character is half of a surrogate pair", "write the text as UTF-8")]
+    except _NotAnObjectError as error:
+        return [(str(error), "write one JSON object per line")]
+
+
+def parse_items(lines: Iterable[str], file: str) -> tuple[list[tuple[int, Item]], list[Problem]]:
+    """All items with their line numbers, and all problems (blank lines are passed over)."""
+    items: list[tuple[int, Item]] = []
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        item = parse_item(line)
+        if isinstance(item, list):
+            problems += [Problem(file, number, what, remedy) for what, remedy in item]
+            continue
+        if item.id in seen:
+            what = f"id {item.id!r} stands already on line {seen[item.id]}"
+            problems.append(Problem(file, number, what, "give every item its own id"))
+        seen.setdefault(item.id, number)
+        items.append((number, item))
+    if not items and not problems:
+        problems.append(Problem(file, 1, "no items", "write one JSON object per line"))
+    return items, problems

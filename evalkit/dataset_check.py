@@ -1,0 +1,141 @@
+"""What is doubtful about a dataset before money is spent on it: size, mix, repeats, references, context."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from evalkit.dataset import Dataset, Item
+from evalkit.rubric import Rubric
+from evalkit.strict import Problem
+
+ADVISED_ITEMS = (50, 100)
+EASY_SHARE = 0.60
+NEAR_DUPLICATE = 0.80
+_CHARACTERS_PER_TOKEN = 4.2
+_COMMON_WORDS = 50
+"""Word triples that stand in more items than this are phrases of the trade, not signs of copying."""
+
+
+def doubts(path: Path, dataset: Dataset, rubric: Rubric | None) -> list[Problem]:
+    """Every problem of a dataset that could be read: errors that spoil a run, and warnings."""
+    found = [
+        *_repeats(path, dataset),
+        *_references(path, dataset, rubric),
+        *_size(path, dataset),
+        *_mix(path, dataset),
+        *_context(path, dataset),
+    ]
+    return sorted(found)
+
+
+def effect_line(dataset: Dataset) -> str:
+    """In one sentence, what a set of this size can and cannot show."""
+    from evalkit.stats.power import detectable_difference
+    from evalkit.stats.rates import wilson_limits
+
+    n = len(dataset.items)
+    low, high = wilson_limits(0.8, n, 0.95)
+    effect = detectable_difference(n, 0.10)
+    shown = f"{effect * 100:.1f} points" if effect is not None else "no difference at all"
+    return (
+        f"{n} items: a satisfactory rate of 80 % is known to within {low:.0%} to {high:.0%}; the smallest"
+        f" difference between two models that shows with 80 % power is {shown} (10 % of items differing by chance)"
+    )
+
+
+def _triples(item: Item) -> frozenset[tuple[str, ...]]:
+    words = re.findall(r"\w+", item.task.lower())
+    return frozenset(zip(words, words[1:], words[2:], strict=False)) or frozenset([tuple(words)])
+
+
+def _repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:
+    """Items whose inputs are the same, or share most of their word triples."""
+    first: dict[tuple[str, tuple[str, ...]], str] = {}
+    by_triple: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    triples = [_triples(item) for item in dataset.items]
+    for number, item in enumerate(dataset.items):
+        line, names = dataset.lines.get(item.id, 1), dataset.evidence.get(item.id, ())
+        same = first.setdefault((" ".join(item.task.split()).lower(), names), item.id)
+        if same != item.id:
+            what = f"item {item.id!r} has the same input as {same!r}"
+            yield Problem(str(path), line, what, "remove one of them")
+        elif (near := _nearest(number, triples, by_triple)) is not None:
+            other = dataset.items[near]
+            what = f"item {item.id!r} is nearly the same as {other.id!r} (line {dataset.lines.get(other.id, 1)})"
+            yield Problem(str(path), line, what, "remove or vary one; repeats count as one item", "warning")
+        for triple in triples[number]:
+            if len(by_triple[triple]) < _COMMON_WORDS:
+                by_triple[triple].append(number)
+
+
+def _nearest(
+    number: int, triples: list[frozenset[tuple[str, ...]]], by_triple: dict[tuple[str, ...], list[int]]
+) -> int | None:
+    """An earlier item that shares at least NEAR_DUPLICATE of the two items' triples (Jaccard)."""
+    shared: dict[int, int] = defaultdict(int)
+    for triple in triples[number]:
+        for other in by_triple.get(triple, ()):
+            shared[other] += 1
+    for other, common in sorted(shared.items(), key=lambda pair: -pair[1]):
+        if common / len(triples[number] | triples[other]) >= NEAR_DUPLICATE:
+            return other
+    return None
+
+
+def _references(path: Path, dataset: Dataset, rubric: Rubric | None) -> Iterator[Problem]:
+    missing = [item for item in dataset.items if item.reference is None]
+    needed = rubric is not None and any(c.check and c.check.needs_reference for c in rubric.criteria)
+    for item in missing:
+        line = dataset.lines.get(item.id, 1)
+        if needed:
+            what = f"item {item.id!r} has no reference, which a check of the rubric needs"
+            yield Problem(str(path), line, what, "add 'reference'")
+        else:
+            what = f"item {item.id!r} has no reference"
+            yield Problem(str(path), line, what, "add one, so that graders judge by the same facts", "warning")
+
+
+def _size(path: Path, dataset: Dataset) -> Iterator[Problem]:
+    n, (few, many) = len(dataset.items), ADVISED_ITEMS
+    if n < few:
+        remedy = f"{few} to {many} are advised; intervals are wide"
+        yield Problem(str(path), 1, f"only {n} items", remedy, "warning")
+    if n > many:
+        remedy = "fine for statistics; mind cost and grading time, or use --limit"
+        yield Problem(str(path), 1, f"{n} items, more than the advised {many}", remedy, "warning")
+
+
+def _mix(path: Path, dataset: Dataset) -> Iterator[Problem]:
+    rated = [item.difficulty for item in dataset.items if item.difficulty is not None]
+    if not rated:
+        yield Problem(str(path), 1, "no item states its difficulty", "add easy, medium or hard", "warning")
+        return
+    if len(rated) < len(dataset.items):
+        what = f"{len(dataset.items) - len(rated)} items state no difficulty"
+        yield Problem(str(path), 1, what, "add easy, medium or hard", "warning")
+    easy, hard = rated.count("easy") / len(rated), rated.count("hard")
+    if easy > EASY_SHARE:
+        remedy = "add medium and hard ones, or every model will look good"
+        yield Problem(str(path), 1, f"{easy:.0%} of the items are easy", remedy, "warning")
+    if not hard:
+        yield Problem(str(path), 1, "no item is hard", "add the cases that break models", "warning")
+
+
+def _context(path: Path, dataset: Dataset) -> Iterator[Problem]:
+    """Whether the documents there are can fill the context that production has (sizes estimated)."""
+    asked = dataset.card.context_tokens
+    if asked is None:
+        return
+    fixed = min(len(dataset.system(item) or "") + len(item.task) for item in dataset.items)
+    have = round((sum(map(len, dataset.documents.values())) + fixed) / _CHARACTERS_PER_TOKEN)
+    if have < 0.9 * asked:
+        what = f"production context is {asked:,} tokens, but all documents together make about {have:,}"
+        remedy = "add documents to the card's folder, or correct context_tokens"
+        yield Problem(str(path), 1, what, remedy, "warning")
+    for item in dataset.items:
+        own = sum(len(dataset.documents[name]) for name in dataset.evidence.get(item.id, ()))
+        tokens = round((own + len(item.task)) / _CHARACTERS_PER_TOKEN)
+        if tokens > asked:
+            what = f"item {item.id!r} alone makes about {tokens:,} tokens, over the context of {asked:,}"
+            yield Problem(str(path), dataset.lines.get(item.id, 1), what, "shorten it or raise context_tokens")

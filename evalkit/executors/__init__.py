@@ -1,0 +1,1 @@
+"""Executors: many calls in, every attempt into the ledger."""

@@ -1,0 +1,33 @@
+"""A spending cap that parallel calls cannot overshoot: money is set aside before a request is sent."""
+
+import asyncio
+
+
+class Budget:
+    """USD that may be spent. `spent_usd` starts with what earlier attempts of the run file cost."""
+
+    def __init__(self, limit_usd: float | None, spent_usd: float = 0.0) -> None:
+        self.limit_usd = limit_usd
+        self.spent_usd = spent_usd
+        self._reserved_usd = 0.0
+        self._settled = asyncio.Condition()
+
+    async def reserve(self, worst_case_usd: float) -> bool:
+        """Set aside the most a request can cost; False if it does not fit even when all others have ended."""
+        if self.limit_usd is None:
+            return True
+        async with self._settled:
+            while self.spent_usd + self._reserved_usd + worst_case_usd > self.limit_usd + 1e-12:
+                if self._reserved_usd <= 1e-12:
+                    return False
+                await self._settled.wait()
+            self._reserved_usd += worst_case_usd
+            return True
+
+    async def settle(self, reserved_usd: float, cost_usd: float | None) -> None:
+        """Replace a reservation by what was really spent; an unknown cost counts as the worst case."""
+        async with self._settled:
+            self.spent_usd += reserved_usd if cost_usd is None else cost_usd
+            if self.limit_usd is not None:
+                self._reserved_usd -= reserved_usd
+            self._settled.notify_all()

@@ -1,0 +1,198 @@
+"""The one place that reads input files and writes output files: whole or not at all."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from evalkit.config import Config
+from evalkit.dataset import Attachment, Card, Dataset, Document, Item, parse_items
+from evalkit.errors import InfrastructureError, ProblemsError, UsageError
+from evalkit.rubric import Rubric
+from evalkit.strict import Problem, read_strict
+
+MEDIA_TYPES = {
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+}
+_DOCUMENT_SUFFIXES = {".md", ".txt", ".html", ".csv", ".json", ".xml", ".rst"}
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file as UTF-8 (a byte-order mark is dropped); one clear line if it cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise UsageError(f"{what} {str(path)!r} does not exist; check the path") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{what} {str(path)!r} is a folder; name a file in it") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise UsageError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from error
+    except OSError as error:
+        raise InfrastructureError(f"{what} {str(path)!r} cannot be read ({error.strerror}); check it") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+                file.write(text)
+            Path(temporary).chmod(0o666 & ~_umask())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InfrastructureError(
+            f"{str(path)!r} cannot be written ({error.strerror}); free space or choose another place with -o"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read_config(path: Path) -> Config:
+    """`evalkit.yaml`, or the defaults where there is none."""
+    if not path.exists():
+        return Config()
+    config = read_strict(Config, read_text(path, "config"), str(path))
+    if isinstance(config, list):
+        raise ProblemsError([str(problem) for problem in config])
+    return config
+
+
+def read_rubric(path: Path) -> Rubric:
+    """A rubric file; ProblemsError with every problem it has."""
+    rubric = load_rubric(path)
+    if isinstance(rubric, list):
+        raise ProblemsError([str(problem) for problem in rubric])
+    return rubric
+
+
+def load_rubric(path: Path) -> Rubric | list[Problem]:
+    """A rubric file, or every problem it has."""
+    return read_strict(Rubric, read_text(path, "rubric"), str(path))
+
+
+def find_rubric(dataset: Path, config: Config) -> Path:
+    """The rubric that goes with a dataset unless one is named: the config's, else `rubrics/<dataset>.yaml`."""
+    if config.rubric is not None:
+        return Path(config.rubric)
+    name = f"{dataset.stem}.yaml"
+    for folder in (dataset.parent / "rubrics", dataset.parent.parent / "rubrics", Path("rubrics")):
+        if (folder / name).exists():
+            return folder / name
+    raise UsageError(f"no rubric found for {str(dataset)!r}; name one with --rubric, or write rubrics/{name}")
+
+
+def read_dataset(path: Path) -> Dataset:
+    """A dataset with all it refers to; ProblemsError with every problem it has."""
+    dataset, problems = load_dataset(path)
+    if problems:
+        raise ProblemsError([str(problem) for problem in problems])
+    return dataset
+
+
+def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
+    """A dataset, and every problem of its lines, its card and the files they name."""
+    items, problems = parse_items(read_text(path, "dataset").split("\n"), str(path))
+    card, card_problems = _load_card(path.with_suffix(".yaml"))
+    problems += card_problems
+    documents, pool_problems = _load_pool(path, card)
+    problems += pool_problems
+    evidence: dict[str, tuple[str, ...]] = {}
+    attachments: dict[str, Attachment] = {}
+    for number, item in items:
+        place = _Place(path, number)
+        evidence[item.id] = _load_evidence(item, place, documents, problems)
+        _load_attachments(item, place, attachments, problems)
+    dataset = Dataset(
+        name=path.stem,
+        items=tuple(item for _, item in items),
+        card=card,
+        documents=documents,
+        evidence=evidence,
+        attachments=attachments,
+        lines={item.id: number for number, item in items},
+    )
+    return dataset, sorted(problems)
+
+
+class _Place:
+    """Where a reference to another file stands, and what it is relative to."""
+
+    def __init__(self, path: Path, line: int) -> None:
+        self.file, self.line, self.folder = str(path), line, path.parent
+
+    def problem(self, what: str, remedy: str) -> Problem:
+        return Problem(self.file, self.line, what, remedy)
+
+
+def _load_card(path: Path) -> tuple[Card, list[Problem]]:
+    if not path.exists():
+        return Card(), []
+    card = read_strict(Card, read_text(path, "dataset card"), str(path))
+    return (Card(), card) if isinstance(card, list) else (card, [])
+
+
+def _load_pool(path: Path, card: Card) -> tuple[dict[str, str], list[Problem]]:
+    """Texts of the card's documents folder by their path relative to the dataset file."""
+    if card.documents is None:
+        return {}, []
+    folder = path.parent / card.documents
+    if not folder.is_dir():
+        what = f"folder {card.documents!r} does not exist"
+        return {}, [Problem(str(path.with_suffix(".yaml")), 1, what, "create it or correct the path")]
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix.lower() in _DOCUMENT_SUFFIXES)
+    return {file.relative_to(path.parent).as_posix(): read_text(file, "document") for file in files}, []
+
+
+def _load_evidence(
+    item: Item, place: _Place, documents: dict[str, str], problems: list[Problem]
+) -> tuple[str, ...]:
+    names: list[str] = []
+    for entry in item.documents:
+        name, text = (entry.name, entry.text) if isinstance(entry, Document) else (entry, None)
+        name = name if text is not None else Path(name).as_posix()
+        if text is None and name not in documents:
+            file = place.folder / name
+            if not file.is_file():
+                problems.append(place.problem(f"document {name!r} does not exist", "correct the path"))
+                continue
+            text = read_text(file, "document")
+        if text is not None and documents.get(name, text) != text:
+            problems.append(place.problem(f"document {name!r} has another text elsewhere", "rename one of them"))
+        if text is not None:
+            documents[name] = text
+        if name in names:
+            problems.append(place.problem(f"document {name!r} is named twice", "name it once"))
+            continue
+        names.append(name)
+    return tuple(names)
+
+
+def _load_attachments(
+    item: Item, place: _Place, attachments: dict[str, Attachment], problems: list[Problem]
+) -> None:
+    for name in item.attachments:
+        file = place.folder / name
+        media_type = MEDIA_TYPES.get(file.suffix.lower())
+        if media_type is None:
+            kinds = ", ".join(sorted(MEDIA_TYPES))
+            problems.append(place.problem(f"attachment {name!r} is of an unknown kind", f"use one of {kinds}"))
+        elif not file.is_file():
+            problems.append(place.problem(f"attachment {name!r} does not exist", "correct the path"))
+        else:
+            data = file.read_bytes()
+            attachments[name] = Attachment(name, media_type, hashlib.sha256(data).hexdigest(), data)

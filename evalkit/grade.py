@@ -1,0 +1,209 @@
+"""Grade: blind tasks from a run's outputs, findings from checks and judge, grades into the run file."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from evalkit.blind import GradingTask, grading_order, label_for, scrub
+from evalkit.errors import IntegrityError, UsageError
+from evalkit.executors.budget import Budget
+from evalkit.executors.local import Call, Limits, Progress, execute, raise_if_stopped
+from evalkit.graders import Finding, checks, judge
+from evalkit.plan import worst_case_usd
+from evalkit.providers import Provider
+from evalkit.records import Attempt, Grade, Reply, Round, Snapshot, Trial
+from evalkit.rubric import Rubric
+from evalkit.store import RunFile
+
+_CHARACTERS_PER_TOKEN = 3.0
+"""For the estimate of the judge's bill only: on the safe side."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What one grader has to grade: tasks in its own order, and what the labels stand for (never shown)."""
+
+    grader: str
+    tasks: tuple[GradingTask, ...]
+    trials: Mapping[str, Trial] = field(repr=False)
+    identity_marks: Mapping[str, int] = field(repr=False)
+
+
+def judge_name(model: str) -> str:
+    """How a judge is called as a grader."""
+    return f"judge {model}"
+
+
+def graders_for(rubric: Rubric, judge_model: str | None) -> tuple[str, ...]:
+    """Who grades by this rubric: the checks if it has any, and the judge if there is one."""
+    checked = (checks.NAME,) if rubric.checked else ()
+    return checked if judge_model is None else (*checked, judge_name(judge_model))
+
+
+def rubric_of(snapshot: Snapshot) -> Rubric:
+    """The rubric that was fixed before the run's first output; IntegrityError if it does not match its hash."""
+    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    if rubric.sha256 != snapshot.spec.rubric_sha256:
+        raise IntegrityError("the run file's rubric does not match its hash; restore the run file from a copy")
+    return rubric
+
+
+def open_round(run: RunFile, graders: Sequence[str], blind: bool) -> Round:
+    """The round these graders work in: the newest one like it, else a new one under a new key."""
+    snapshot = run.snapshot()
+    for round_ in reversed(snapshot.rounds):
+        if round_.graders == tuple(graders) and round_.blind == blind:
+            return round_
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    opened = Round(0, snapshot.spec.rubric_sha256, tuple(graders), blind, snapshot.spec.seed, created)
+    return run.add_round(opened, secrets.token_bytes(32))
+
+
+def answered_trials(snapshot: Snapshot) -> dict[int, Attempt]:
+    """Trials that have an output, with the attempt that gave it."""
+    return {a.trial_id: a for a in snapshot.attempts if a.grader is None and a.final and a.outcome == "answered"}
+
+
+def build_queue(snapshot: Snapshot, round_: Round, grader: str, key: bytes) -> Queue:
+    """One grader's tasks: labelled, ordered by seed and grader, and scrubbed of names if the round is blind.
+
+    Outputs already graded by this grader in this round are left out.
+    """
+    rubric = rubric_of(snapshot)
+    items = {item.id: item for item in snapshot.items}
+    done = {grade.trial_id for grade in snapshot.grades if (grade.round_id, grade.grader) == (round_.id, grader)}
+    outputs = answered_trials(snapshot)
+    waiting = [trial for trial in snapshot.trials if trial.id in outputs and trial.id not in done]
+    waiting.sort(key=lambda trial: grading_order(round_.seed, grader, trial.key.item_id, trial.id))
+    names = tuple(sorted({*snapshot.spec.models, *(a.served_model for a in outputs.values() if a.served_model)}))
+    tasks, trials, marks = [], {}, {}
+    for trial in waiting:
+        item = items[trial.key.item_id]
+        label = label_for(key, grader, trial.id) if round_.blind else "/".join(map(str, trial.key))
+        text = outputs[trial.id].text
+        context = f"{item.task}\n{item.reference or ''}"
+        text, marks[label] = scrub(text, names, context) if round_.blind else (text, 0)
+        tasks.append(GradingTask(label, rubric.criteria, item.task, item.reference, text))
+        trials[label] = trial
+    return Queue(grader, tuple(tasks), trials, marks)
+
+
+def _record(run: RunFile, round_: Round, queue: Queue, label: str, findings: Mapping[str, Finding]) -> None:
+    trial_id = queue.trials[label].id
+    grades = [
+        Grade(
+            round_.id, queue.grader, trial_id, criterion, found.level, found.reason, found.comment,
+            queue.identity_marks[label],
+        )
+        for criterion, found in findings.items()
+    ]  # fmt: skip
+    run.add_grades(grades, datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+
+def grade_by_checks(run: RunFile, round_: Round, tell: Callable[[int, int], None]) -> int:
+    """Let the deterministic checks grade every output not graded yet; returns how many there were."""
+    key = run.sealed_key(round_.id)
+    queue = build_queue(run.snapshot(), round_, checks.NAME, key)
+    _seal(run, round_, queue)
+    for done, task in enumerate(queue.tasks, start=1):
+        _record(run, round_, queue, task.label, checks.check(task))
+        tell(done, len(queue.tasks))
+    return len(queue.tasks)
+
+
+def _seal(run: RunFile, round_: Round, queue: Queue) -> None:
+    run.seal(round_.id, {label: (queue.grader, trial.id) for label, trial in queue.trials.items()})
+
+
+@dataclass(frozen=True)
+class JudgeBill:
+    """What a judge may cost, USD; `worst_usd` None if its price is unknown."""
+
+    requests: int
+    input_tokens: int
+    worst_usd: float | None
+
+
+def judge_queue(run: RunFile, round_: Round, model: str) -> Queue:
+    """The judge's queue; refuses a judge that the rubric has no work for."""
+    snapshot = run.snapshot()
+    if not rubric_of(snapshot).judged:
+        raise UsageError("the rubric has no judged criteria; grade it with --no-judge")
+    return build_queue(snapshot, round_, judge_name(model), run.sealed_key(round_.id))
+
+
+def judge_bill(model: str, queue: Queue) -> JudgeBill:
+    """An upper bound of what grading a queue costs."""
+    now = datetime.now(UTC)
+    tokens = [_request_tokens(model, task) for task in queue.tasks]
+    worst = [worst_case_usd(model, count, judge.MAX_TOKENS, now) for count in tokens]
+    known = [usd for usd in worst if usd is not None]
+    return JudgeBill(len(tokens), sum(tokens), sum(known) if len(known) == len(worst) else None)
+
+
+def _request_tokens(model: str, task: GradingTask) -> int:
+    request = judge.build_request(model, task)
+    characters = sum(len(str(part)) for part in (request.system, request.messages, request.params))
+    return round(characters / _CHARACTERS_PER_TOKEN)
+
+
+async def grade_by_judge(
+    run: RunFile,
+    round_: Round,
+    model: str,
+    provider: Provider,
+    limits: Limits,
+    budget_usd: float | None,
+    tell: Callable[[Progress], None],
+) -> None:
+    """Let an LLM grade every output it has not graded; an answer already paid for is read, not asked again.
+
+    Raises like a run when it has to stop; the same command goes on from there.
+    """
+    queue = judge_queue(run, round_, model)
+    _seal(run, round_, queue)
+    by_subject = {_subject(round_, queue, task): task for task in queue.tasks}
+    paid = _paid_answers(run.snapshot(), round_, queue.grader)
+    for task in queue.tasks:
+        attempt = paid.get(queue.trials[task.label].id)
+        if attempt is not None:
+            _record(run, round_, queue, task.label, judge.read_reply(_as_reply(attempt), judge.judged(task)))
+
+    def on_progress(progress: Progress) -> None:
+        if progress.final:
+            task = by_subject[progress.call.subject]
+            _record(run, round_, queue, task.label, judge.read_reply(progress.reply, judge.judged(task)))
+        tell(progress)
+
+    spent = sum(a.cost_usd or 0.0 for a in run.snapshot().attempts if a.grader is not None)
+    budget = Budget(budget_usd, spent)
+    calls = _judge_calls(model, round_, queue, set(paid))
+    ending = await execute(calls, provider, run, limits, budget, on_progress)
+    raise_if_stopped(ending, budget, "grade")
+
+
+def _subject(round_: Round, queue: Queue, task: GradingTask) -> str:
+    return f"grade/{round_.id}/{queue.grader}/{queue.trials[task.label].id}"
+
+
+def _judge_calls(model: str, round_: Round, queue: Queue, paid: set[int]) -> Iterator[Call]:
+    now = datetime.now(UTC)
+    for task in queue.tasks:
+        trial = queue.trials[task.label]
+        if trial.id in paid:
+            continue
+        worst = worst_case_usd(model, _request_tokens(model, task), judge.MAX_TOKENS, now)
+        request = judge.build_request(model, task)
+        subject = _subject(round_, queue, task)
+        yield Call(subject, trial.id, request, worst, grader=queue.grader, round_id=round_.id)
+
+
+def _paid_answers(snapshot: Snapshot, round_: Round, grader: str) -> dict[int, Attempt]:
+    return {a.trial_id: a for a in snapshot.attempts if a.final and (a.round_id, a.grader) == (round_.id, grader)}
+
+
+def _as_reply(attempt: Attempt) -> Reply:
+    outcome, latency_s = attempt.outcome or "errored", attempt.latency_s or 0.0
+    return Reply(outcome, latency_s, attempt.text, error_type=attempt.error_type)

@@ -1,0 +1,76 @@
+"""Known Claude models: tier, order within the tier, context window, lifecycle. Data, not judgement."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tier = Literal["opus", "sonnet", "haiku"]
+Lifecycle = Literal["active", "deprecated", "retired"]
+
+LINE_UP: tuple[str, ...] = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5-20251001")
+"""The models a run compares unless told otherwise: the three tiers, pinned."""
+
+DEFAULT_JUDGE = "claude-sonnet-5-5"
+"""A model outside the line-up, so that no model grades its own outputs."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is known about a model id. `pinned` is False for an alias that can change under its user."""
+
+    id: str
+    tier: Tier
+    generation: tuple[int, int]
+    context_tokens: int
+    max_output_tokens: int
+    lifecycle: Lifecycle = "active"
+    retires: str | None = None
+    pinned: bool = True
+    thinks_always: bool = False
+
+
+_MILLION = 1_000_000
+
+# State of November 2026, from the SDK's model list and the vendor's deprecation pages.
+KNOWN: tuple[Model, ...] = (
+    Model("claude-opus-5-5", "opus", (5, 5), _MILLION, 128_000, thinks_always=True),
+    Model("claude-opus-5", "opus", (5, 0), _MILLION, 128_000),
+    Model("claude-opus-4-8", "opus", (4, 8), _MILLION, 128_000),
+    Model("claude-opus-4-7", "opus", (4, 7), _MILLION, 128_000),
+    Model("claude-opus-4-6", "opus", (4, 6), _MILLION, 128_000),
+    Model("claude-opus-4-5-20251101", "opus", (4, 5), 200_000, 64_000),
+    Model("claude-opus-4-5", "opus", (4, 5), 200_000, 64_000, pinned=False),
+    Model("claude-opus-4-1", "opus", (4, 1), 200_000, 32_000, "retired", "2026-08-05"),
+    Model("claude-sonnet-5-5", "sonnet", (5, 5), _MILLION, 128_000, thinks_always=True),
+    Model("claude-sonnet-5", "sonnet", (5, 0), _MILLION, 128_000),
+    Model("claude-sonnet-4-6", "sonnet", (4, 6), _MILLION, 64_000),
+    Model("claude-sonnet-4-5-20250929", "sonnet", (4, 5), 200_000, 64_000, "deprecated", "2026-11-30"),
+    Model("claude-sonnet-4-5", "sonnet", (4, 5), 200_000, 64_000, "deprecated", "2026-11-30", pinned=False),
+    Model("claude-haiku-5-5", "haiku", (5, 5), _MILLION, 64_000),
+    Model("claude-haiku-4-5-20251001", "haiku", (4, 5), 200_000, 64_000),
+    Model("claude-haiku-4-5", "haiku", (4, 5), 200_000, 64_000, pinned=False),
+)
+_BY_ID = {model.id: model for model in KNOWN}
+
+
+def known(model_id: str) -> Model | None:
+    """What is known about an id; None for an id that this version has never heard of."""
+    return _BY_ID.get(model_id)
+
+
+def newer_in_tier(model_id: str) -> tuple[str, ...]:
+    """Pinned, active ids of the same tier that came later, newest first; never adopted silently."""
+    model = known(model_id)
+    if model is None:
+        return ()
+    later = [m for m in KNOWN if m.tier == model.tier and m.generation > model.generation]
+    usable = [m for m in later if m.lifecycle == "active" and m.pinned]
+    return tuple(m.id for m in sorted(usable, key=lambda m: m.generation, reverse=True))
+
+
+def display_name(model_id: str) -> str:
+    """A short name for people: `Haiku 4.5` for a known id, the id itself for any other."""
+    model = known(model_id)
+    if model is None:
+        return model_id
+    major, minor = model.generation
+    return f"{model.tier.capitalize()} {major}.{minor}" if minor else f"{model.tier.capitalize()} {major}"

@@ -1,0 +1,110 @@
+"""Two models compared from whichever side is asked, and what the comparison shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from evalkit.analysis.results import Analysis, Pair
+from evalkit.blocks import Series
+from evalkit.stats import Estimate
+
+_ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`first` against `second` on the same items: positive `difference` and large `gain` speak for the first.
+
+    `cost_ratio` is the first's cost per satisfactory output over the second's.
+    """
+
+    first: str
+    second: str
+    items: int
+    gain: float
+    loss: float
+    difference: Estimate
+    p_value: float | None
+    p_holm: float | None
+    cost_ratio: Estimate
+    break_even_usd: float | None
+
+    @property
+    def better(self) -> bool:
+        """Whether the first is shown to be better: its interval lies above zero, after Holm's adjustment too."""
+        return self._settled and self.difference.low is not None and self.difference.low > 0
+
+    @property
+    def worse(self) -> bool:
+        """Whether the first is shown to be worse."""
+        return self._settled and self.difference.high is not None and self.difference.high < 0
+
+    @property
+    def dearer(self) -> bool:
+        """Whether the first is shown to cost more per satisfactory output."""
+        return self.cost_ratio.low is not None and self.cost_ratio.low > 1
+
+    @property
+    def cheaper(self) -> bool:
+        """Whether the first is shown to cost less per satisfactory output."""
+        return self.cost_ratio.high is not None and self.cost_ratio.high < 1
+
+    @property
+    def _settled(self) -> bool:
+        return self.p_holm is None or self.p_holm < _ALPHA
+
+
+def compare(analysis: Analysis, first: str, second: str) -> Comparison | None:
+    """The pair of two models with `first` as its first side; None if the analysis has no such pair."""
+    for pair in analysis.pairs:
+        if (pair.b, pair.a) == (first, second):
+            return _as_is(pair)
+        if (pair.a, pair.b) == (first, second):
+            return _turned(_as_is(pair))
+    return None
+
+
+def all_pairs(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
+    """Every pair with the later model of the line-up as its first side, in the line-up's order."""
+    found = [
+        compare(analysis, later.key, earlier.key) for i, later in enumerate(series) for earlier in series[:i]
+    ]
+    return [comparison for comparison in found if comparison is not None]
+
+
+def _as_is(pair: Pair) -> Comparison:
+    return Comparison(
+        first=pair.b,
+        second=pair.a,
+        items=pair.items,
+        gain=pair.gain,
+        loss=pair.loss,
+        difference=pair.difference,
+        p_value=pair.p_value,
+        p_holm=pair.p_holm,
+        cost_ratio=pair.cost_ratio,
+        break_even_usd=pair.break_even_usd,
+    )
+
+
+def _turned(c: Comparison) -> Comparison:
+    return replace(
+        c,
+        first=c.second,
+        second=c.first,
+        gain=c.loss,
+        loss=c.gain,
+        difference=_mirrored(c.difference),
+        cost_ratio=_inverted(c.cost_ratio),
+    )
+
+
+def _mirrored(e: Estimate) -> Estimate:
+    value, low, high = (None if x is None else -x for x in (e.value, e.high, e.low))
+    return replace(e, value=value, low=low, high=high)
+
+
+def _inverted(e: Estimate) -> Estimate:
+    """1 / x; a bound of 0 has no inverse and becomes open."""
+    value, low, high = (None if not x else 1 / x for x in (e.value, e.high, e.low))
+    reason = e.reason if e.value is None or value is not None else "the ratio is 0"
+    return replace(e, value=value, low=low, high=high, reason=reason)

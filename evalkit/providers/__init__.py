@@ -1,0 +1,36 @@
+"""Providers: one attempt in, one reply out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from evalkit.records import Reply, Request
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a server said before any money was spent. `problems` are lines for the user, empty if all is well."""
+
+    endpoint: str
+    simulated: bool
+    problems: tuple[str, ...] = ()
+
+
+class Provider(Protocol):
+    """A way to reach models. `attempt` makes exactly one request and never raises for what a server does."""
+
+    async def attempt(self, request: Request) -> Reply:
+        """Send one request, once, and say how it ended."""
+        ...
+
+    async def count_tokens(self, request: Request) -> int | None:
+        """Input tokens of a request as the server counts them; None where it cannot."""
+        ...
+
+    async def preflight(self, models: Sequence[str]) -> Preflight:
+        """Check credentials and model ids without spending anything."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...

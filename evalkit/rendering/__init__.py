@@ -1,0 +1,1 @@
+"""Renderers: the report's blocks as HTML, Markdown and JSON."""

@@ -1,0 +1,109 @@
+"""The figures of a chart as a table: for readers without pictures, and for checking."""
+
+from evalkit.blocks import Bars, Cell, Chart, Column, Ecdf, Forest, Frontier, Heatmap, Lines, Row, Table, table, words
+from evalkit.wording import doubt, number, value
+
+
+def table_of(chart: Chart) -> Table | None:
+    """The chart's figures; None for an item map, whose items are all listed below it anyway."""
+    match chart:
+        case Forest():
+            return _forest(chart)
+        case Frontier():
+            return _frontier(chart)
+        case Lines():
+            return _lines(chart)
+        case Ecdf():
+            return _ecdf(chart)
+        case Bars():
+            return _bars(chart)
+        case Heatmap():
+            return None
+
+
+def _forest(chart: Forest) -> Table:
+    style = chart.axis.format
+    rows = [
+        Row(
+            (
+                Cell(words(row.label), row.note),
+                Cell(words(mark.series.name)),
+                Cell(words(value(mark.estimate, style))),
+                Cell(words(doubt(mark.estimate, style))),
+                Cell(words(str(mark.estimate.n))),
+            ),
+            mark.series,
+        )
+        for row in chart.rows
+        for mark in row.marks
+    ]
+    heads = (Column(chart.axis.label), Column("Option"), Column("Estimate", "end"))
+    return table("Figures of the chart", (*heads, Column("Interval", "end"), Column("n", "end")), rows)
+
+
+def _frontier(chart: Frontier) -> Table:
+    rows = [
+        Row(
+            (
+                Cell(words(p.series.name)),
+                Cell(words(value(p.x, chart.x.format)), doubt(p.x, chart.x.format)),
+                Cell(words(value(p.y, chart.y.format)), doubt(p.y, chart.y.format)),
+                Cell(words(str(p.y.n))),
+            ),
+            p.series,
+        )
+        for p in chart.points
+    ]
+    columns = (Column("Option"), Column(chart.x.label, "end"), Column(chart.y.label, "end"), Column("n", "end"))
+    return table("Figures of the chart", columns, rows)
+
+
+def _lines(chart: Lines) -> Table:
+    """Every tenth sampled point is enough to read a smooth curve from."""
+    columns = (Column(chart.x.label), *(Column(line.series.name, "end") for line in chart.lines))
+    longest = max((line.points for line in chart.lines), key=len, default=())
+    rows = [
+        Row(
+            (
+                Cell(words(number(x, chart.x.format))),
+                *(Cell(words(number(line.points[i][1], chart.y.format))) for line in chart.lines),
+            )
+        )
+        for i, (x, _) in enumerate(longest)
+        if i % 10 == 0
+    ]
+    return table("Figures of the chart", columns, rows)
+
+
+def _ecdf(chart: Ecdf) -> Table:
+    shares = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+    heads = ("10%", "25%", "50%", "75%", "90%", "all")
+    columns = (Column("Option"), *(Column(f"{head} within", "end") for head in heads), Column("n", "end"))
+    rows = [
+        Row(
+            (
+                Cell(words(steps.series.name)),
+                *(Cell(words(number(_nth(steps.values, share), chart.x.format))) for share in shares),
+                Cell(words(str(len(steps.values)))),
+            ),
+            steps.series,
+        )
+        for steps in chart.steps
+    ]
+    return table("Figures of the chart", columns, rows)
+
+
+def _nth(values: tuple[float, ...], share: float) -> float | None:
+    if not values:
+        return None
+    return values[min(max(round(share * len(values) + 0.4999) - 1, 0), len(values) - 1)]
+
+
+def _bars(chart: Bars) -> Table:
+    heads = [part.label for part in chart.bars[0].parts] if chart.bars else []
+    columns = (Column("Option"), *(Column(head.capitalize(), "end") for head in heads))
+    rows = [
+        Row((Cell(words(bar.series.name)), *(Cell(words(f"{part.count:,}")) for part in bar.parts)), bar.series)
+        for bar in chart.bars
+    ]
+    return table("Figures of the chart", columns, rows)

@@ -1,0 +1,96 @@
+"""The report as one HTML file: Jinja2 with autoescape, charts inline, everything allowed by hash."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from evalkit.blocks import Axis, Block, Chart, Section, Series
+from evalkit.charts import NARROW, WIDE, draw
+from evalkit.charts.cell import draw_cell, draw_head
+from evalkit.charts.mark import legend_mark
+from evalkit.rendering.chart_table import table_of
+from evalkit.series import SLOTS
+from evalkit.stats import Estimate
+from evalkit.wording import visible
+
+
+def render(sections: Sequence[Section], page: dict[str, Any]) -> str:
+    """The whole document. `page` has title, simulated, run and facts: see the template's first lines."""
+    style, script = _asset("report.css"), _asset("report.js")
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        sections=sections,
+        style=Markup(style),  # noqa: S704  # our own file, and its hash is in the policy
+        script=Markup(script),  # noqa: S704
+        policy=_policy(style, script),
+        **page,
+    )
+
+
+def _asset(name: str) -> str:
+    return files("evalkit").joinpath("templates", name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing may load or run but the one style and the one script of this file."""
+    return (
+        f"default-src 'none'; style-src 'sha256-{_hash(style)}'; script-src 'sha256-{_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("evalkit", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+    )
+    environment.globals.update(
+        kind=_kind, chart=_chart, figures=table_of, cell_chart=_cell_chart, head_chart=_head_chart, mark=_mark, ink=_ink
+    )
+    return environment
+
+
+def _finalize(value: object) -> object:
+    """Every plain value that reaches the page has its hidden characters spelled out."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _kind(block: Block) -> str:
+    return "chart" if isinstance(block, Chart) else type(block).__name__.lower()
+
+
+def _chart(chart: Chart) -> Markup:
+    return Markup(draw(chart, WIDE) + draw(chart, NARROW))  # noqa: S704  # the drawing escapes its texts
+
+
+def _cell_chart(axis: Axis, estimate: Estimate, series: Series | None) -> Markup:
+    return Markup(draw_cell(axis, estimate, series))  # noqa: S704
+
+
+def _head_chart(axis: Axis) -> Markup:
+    return Markup(draw_head(axis))  # noqa: S704
+
+
+def _mark(series: Series) -> Markup:
+    return Markup(legend_mark(series))  # noqa: S704
+
+
+def _ink(series: Series | None) -> str:
+    return "" if series is None or series.slot < 0 else f"c{series.slot % SLOTS}"
+
+

@@ -1,0 +1,54 @@
+"""The rate-limit headers: one budget a minute for each family of models, told and never enforced."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+LIMITS = {"requests": 4_000, "tokens": 2_400_000, "input-tokens": 2_000_000, "output-tokens": 400_000}
+"""Budget a minute of each family."""
+
+WINDOW_S = 60.0
+
+
+@dataclass
+class _Window:
+    started: float
+    used: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0))
+
+
+class RateMeter:
+    """What each family has used in its current minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._windows: dict[str, _Window] = {}
+
+    def charge(self, family: str, input_tokens: int, max_tokens: int) -> None:
+        """Counts a request when it starts; output is judged by its limit."""
+        used = self._window(family).used
+        used["requests"] += 1
+        used["tokens"] += input_tokens + max_tokens
+        used["input-tokens"] += input_tokens
+        used["output-tokens"] += max_tokens
+
+    def headers(self, family: str) -> dict[str, str]:
+        """The twelve headers as they stand now."""
+        window = self._window(family)
+        reset = datetime.fromtimestamp(window.started + WINDOW_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        told: dict[str, str] = {}
+        for name, limit in LIMITS.items():
+            prefix = f"anthropic-ratelimit-{name}"
+            told[f"{prefix}-limit"] = str(limit)
+            told[f"{prefix}-remaining"] = str(max(0, limit - window.used[name]))
+            told[f"{prefix}-reset"] = reset
+        return told
+
+    def _window(self, family: str) -> _Window:
+        now = self._clock()
+        window = self._windows.get(family)
+        if window is None or now - window.started >= WINDOW_S:
+            window = self._windows[family] = _Window(now)
+        return window

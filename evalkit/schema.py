@@ -1,0 +1,100 @@
+"""The run file's tables, as numbered migrations; every table is append-only."""
+
+TABLES = (
+    "spec",
+    "item",
+    "document",
+    "prompt_size",
+    "trial",
+    "attempt_start",
+    "attempt",
+    "round",
+    "sealed_key",
+    "sealed",
+    "grade",
+)
+
+_KEYS = {
+    "spec": "id = NEW.id",
+    "item": "id = NEW.id",
+    "document": "name = NEW.name",
+    "prompt_size": "item_id = NEW.item_id AND model = NEW.model",
+    "trial": "id = NEW.id OR (item_id = NEW.item_id AND model = NEW.model AND epoch = NEW.epoch)",
+    "attempt_start": "id = NEW.id",
+    "attempt": "id = NEW.id OR (final = 1 AND NEW.final = 1 AND subject = NEW.subject)",
+    "round": "id = NEW.id",
+    "sealed_key": "round_id = NEW.round_id",
+    "sealed": "label = NEW.label OR (round_id = NEW.round_id AND grader = NEW.grader AND trial_id = NEW.trial_id)",
+    "grade": "id = NEW.id",
+}
+
+_VERSION_1 = """
+CREATE TABLE spec (
+    id INTEGER PRIMARY KEY CHECK (id = 1), sha256 TEXT NOT NULL, content TEXT NOT NULL CHECK (json_valid(content))
+) STRICT;
+CREATE TABLE item (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL UNIQUE, content TEXT NOT NULL CHECK (json_valid(content))
+) STRICT;
+CREATE TABLE document (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE prompt_size (
+    item_id TEXT NOT NULL REFERENCES item (id), model TEXT NOT NULL,
+    tokens INTEGER NOT NULL CHECK (tokens >= 0), counted INTEGER NOT NULL CHECK (counted IN (0, 1)),
+    PRIMARY KEY (item_id, model)
+) STRICT;
+CREATE TABLE trial (
+    id INTEGER PRIMARY KEY, item_id TEXT NOT NULL REFERENCES item (id), model TEXT NOT NULL,
+    epoch INTEGER NOT NULL CHECK (epoch >= 1), position INTEGER NOT NULL UNIQUE, UNIQUE (item_id, model, epoch)
+) STRICT;
+CREATE TABLE round (
+    id INTEGER PRIMARY KEY, content TEXT NOT NULL CHECK (json_valid(content))
+) STRICT;
+CREATE TABLE attempt_start (
+    id INTEGER PRIMARY KEY, trial_id INTEGER NOT NULL REFERENCES trial (id),
+    round_id INTEGER REFERENCES round (id), grader TEXT, number INTEGER NOT NULL CHECK (number >= 1),
+    sent_at TEXT NOT NULL, queued_s REAL NOT NULL CHECK (queued_s >= 0),
+    CHECK ((round_id IS NULL) = (grader IS NULL))
+) STRICT;
+CREATE TABLE attempt (
+    id INTEGER PRIMARY KEY REFERENCES attempt_start (id), subject TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('answered', 'refused', 'truncated', 'errored')),
+    final INTEGER NOT NULL CHECK (final IN (0, 1)), text TEXT NOT NULL, stop_reason TEXT, served_model TEXT,
+    request_id TEXT, usage TEXT NOT NULL CHECK (json_valid(usage)), cost_usd REAL CHECK (cost_usd >= 0),
+    ttft_s REAL, latency_s REAL NOT NULL, felt_s REAL NOT NULL, status INTEGER, error_type TEXT,
+    error_message TEXT, simulated INTEGER NOT NULL CHECK (simulated IN (0, 1)),
+    CHECK (outcome <> 'errored' OR error_type IS NOT NULL)
+) STRICT;
+CREATE UNIQUE INDEX one_final_attempt ON attempt (subject) WHERE final = 1;
+CREATE INDEX attempt_start_trial ON attempt_start (trial_id);
+CREATE TABLE sealed_key (round_id INTEGER PRIMARY KEY REFERENCES round (id), key BLOB NOT NULL) STRICT;
+CREATE TABLE sealed (
+    label TEXT PRIMARY KEY, round_id INTEGER NOT NULL REFERENCES round (id), grader TEXT NOT NULL,
+    trial_id INTEGER NOT NULL REFERENCES trial (id), UNIQUE (round_id, grader, trial_id)
+) STRICT;
+CREATE TABLE grade (
+    id INTEGER PRIMARY KEY, round_id INTEGER NOT NULL REFERENCES round (id), grader TEXT NOT NULL,
+    trial_id INTEGER NOT NULL REFERENCES trial (id), criterion TEXT NOT NULL, level INTEGER,
+    ungraded_reason TEXT, comment TEXT NOT NULL, identity_marks INTEGER NOT NULL CHECK (identity_marks >= 0),
+    graded_at TEXT NOT NULL, CHECK ((level IS NULL) <> (ungraded_reason IS NULL))
+) STRICT;
+CREATE INDEX grade_trial ON grade (trial_id);
+"""
+
+
+def _append_only(table: str) -> str:
+    """Triggers that refuse to change, remove or replace a row, whatever connection tries.
+
+    INSERT OR REPLACE deletes without firing DELETE triggers, so a row whose key exists is refused as well.
+    """
+    return f"""
+CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
+BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
+CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table}
+BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
+CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}
+WHEN EXISTS (SELECT 1 FROM {table} WHERE {_KEYS[table]})
+BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
+"""  # noqa: S608  table names are constants above
+
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1 + "".join(_append_only(table) for table in TABLES),)
+"""Statement blocks in order; a run file's `user_version` says how many have been applied."""

@@ -1,0 +1,58 @@
+"""Criteria: which question of the rubric costs which model its points."""
+
+from evalkit.analysis.results import Analysis, CriterionResult
+from evalkit.blocks import Axis, Forest, ForestRow, Mark, Section, words
+from evalkit.series import lineup
+
+ORDER = 80
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None while no criterion has a grade."""
+    criteria = [c for c in analysis.criteria if any(e.value is not None for e in c.score.values())]
+    if not criteria:
+        return None
+    heading = _heading(analysis, criteria)
+    series = lineup(analysis)
+    rows = tuple(
+        ForestRow(c.id, tuple(Mark(s, c.score[s.key]) for s in series if s.key in c.score), _note(c))
+        for c in criteria
+    )
+    return Section(
+        name="criteria",
+        label="Criteria",
+        heading=heading,
+        lede=words(
+            "Mean score of the graded outputs on each criterion, from 0 (lowest level) to 1 (highest). Outputs that do "
+            "not exist have no score here; they count in the pass rate."
+        ),
+        blocks=(Forest(heading, Axis("mean score", "score", 0.0, 1.0), rows),),
+    )
+
+
+def _note(criterion: CriterionResult) -> str:
+    kind = "" if criterion.kind == "judged" else "check"
+    floor = "" if criterion.critical is None else f"floor {criterion.critical}"
+    return ", ".join(part for part in (kind, floor) if part)
+
+
+def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
+    """The gap whose intervals stand apart, else the criterion with the lowest estimate."""
+    gaps = [
+        (low.low - high.high, c.id, analysis.model(worse).name, analysis.model(best).name)
+        for c in criteria
+        for best, low in c.score.items()
+        for worse, high in c.score.items()
+        if low.low is not None and high.high is not None and low.low > high.high
+    ]
+    if gaps:
+        _, name, worse, best = max(gaps)
+        return f"{worse} loses most ground to {best} on “{name}”"
+    lowest = [
+        (e.value, c.id, analysis.model(m).name)
+        for c in criteria
+        for m, e in c.score.items()
+        if e.value is not None
+    ]
+    _, name, model = min(lowest)
+    return f"No criterion sets the models apart; the lowest mean is {model} on “{name}”"

@@ -1,0 +1,76 @@
+"""Failures: what became of every trial, and what retries and lost attempts there were."""
+
+from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.blocks import Bar, Bars, Cell, Column, Part, Row, Section, Series, Table, table, words
+from evalkit.series import lineup
+from evalkit.wording import listing, plural
+
+ORDER = 90
+_KINDS = ("refused", "truncated", "errored")
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None for a run without planned trials."""
+    series = tuple(s for s in lineup(analysis) if analysis.model(s.key).counts.planned)
+    if not series:
+        return None
+    heading = _heading(analysis)
+    return Section(
+        name="failures",
+        label="Failures",
+        heading=heading,
+        lede=words(
+            "Every planned trial, by what became of it. A refused, truncated or errored trial stays in the denominator "
+            "as not satisfactory; an ungraded one is left out until it is graded."
+        ),
+        blocks=(
+            Bars(heading, tuple(_bar(analysis.model(s.key), s) for s in series), "trials"),
+            _attempts(analysis, series),
+        ),
+    )
+
+
+def _heading(analysis: Analysis) -> str:
+    counts = [m.counts for m in analysis.models]
+    planned, pending = sum(c.planned for c in counts), sum(c.pending for c in counts)
+    ended = planned - pending
+    kinds = {kind: sum(getattr(c, kind) for c in counts) for kind in _KINDS}
+    failed = sum(kinds.values())
+    if not ended:
+        return f"None of the {plural(planned, 'planned trial')} has run"
+    waiting = f"; {pending:,} have not run yet" if pending else ""
+    if not failed:
+        return f"All {plural(ended, 'trial')} brought an output{waiting}"
+    parts = listing([f"{count:,} {kind}" for kind, count in kinds.items() if count])
+    return f"{failed:,} of {plural(ended, 'trial')} brought no usable output: {parts}{waiting}"
+
+
+def _bar(model: ModelResult, series: Series) -> Bar:
+    c = model.counts
+    bad = c.graded - c.satisfactory
+    return Bar(
+        series,
+        (
+            Part("satisfactory", "satisfactory", c.satisfactory),
+            Part("unsatisfactory", "not satisfactory", bad),
+            *(Part("failed", kind, getattr(c, kind)) for kind in _KINDS),
+            Part("ungraded", "ungraded", c.ungraded),
+            Part("pending", "not run yet", c.pending),
+        ),
+    )
+
+
+def _attempts(analysis: Analysis, series: tuple[Series, ...]) -> Table:
+    columns = (
+        Column("Option"),
+        *(Column(name, "end") for name in ("Attempts", "Failed attempts", "Lost attempts", "Unpriced attempts")),
+        Column("Answered by"),
+    )
+    return table("Attempts, failed and lost ones too", columns, [_row(analysis.model(s.key), s) for s in series])
+
+
+def _row(model: ModelResult, series: Series) -> Row:
+    numbers = (model.attempts, model.failed_attempts, model.lost_attempts, model.unpriced_attempts)
+    served = listing(model.served_models) or "unknown"
+    cells = (Cell(words(model.name)), *(Cell(words(f"{n:,}")) for n in numbers), Cell(words(served)))
+    return Row(cells, series)

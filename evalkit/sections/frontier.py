@@ -1,0 +1,81 @@
+"""Frontier: what quality costs, option by option, against the bar."""
+
+from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.blocks import Axis, Frontier, FrontierPoint, Section, words
+from evalkit.pairing import compare
+from evalkit.series import lineup
+from evalkit.wording import estimated, listing, percent
+
+ORDER = 30
+_LOG_FROM = 5.0
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None unless at least one option has both a pass rate and a cost."""
+    drawable = [
+        m for m in analysis.models if m.cost_per_satisfactory.value is not None and m.pass_rate.value is not None
+    ]
+    if not drawable:
+        return None
+    missing = [m.name for m in analysis.models if m not in drawable]
+    absent = f" Not drawn, for want of a cost or a pass rate: {listing(missing)}." if missing else ""
+    heading = _heading(analysis, drawable)
+    return Section(
+        name="frontier",
+        label="Cost and quality",
+        heading=heading,
+        lede=words(
+            "Up and to the left is to be preferred. Lines are intervals both ways; the dotted line joins the options "
+            f"that no other beats on both estimates.{absent}"
+        ),
+        blocks=(_chart(analysis, drawable, heading),),
+    )
+
+
+def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
+    cheapest = min(drawable, key=lambda m: m.cost_per_satisfactory.value or 0.0)
+    best = max(drawable, key=lambda m: m.pass_rate.value or 0.0)
+    pick = analysis.decision.option
+    if len(drawable) == 1:
+        return f"{best.name}: {estimated(best.pass_rate, 'percent')} for {estimated(best.cost_per_satisfactory, 'money')}"
+    if pick is None:
+        return f"By the estimates, {cheapest.name} costs least and {best.name} satisfies most"
+    name = analysis.model(pick).name
+    dearer = [c for m in drawable if (c := compare(analysis, m.model, pick)) is not None and c.dearer]
+    gains = [c for c in dearer if c.better]
+    if gains:
+        gain = gains[-1]
+        return (
+            f"{analysis.model(gain.first).name} buys {estimated(gain.difference, 'points')} points over {name}"
+        )
+    if dearer:
+        return f"Paying more than {name} costs is not shown to buy quality"
+    return f"No option is shown to cost more than {name} and satisfy more"
+
+
+def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Frontier:
+    bar = analysis.decision.bar
+    points = tuple(
+        FrontierPoint(s, m.cost_per_satisfactory, m.pass_rate, s.key == analysis.decision.option)
+        for s in lineup(analysis)
+        if (m := analysis.model(s.key)) in drawable
+    )
+    lows = [x for p in points for x in (p.y.low, p.y.value) if x is not None]
+    y = Axis(
+        "satisfactory outputs",
+        "percent",
+        max(0.0, int((min([*lows, bar]) - 0.04) * 10) / 10),
+        1.0,
+        reference=bar,
+        reference_label=f"below your {percent(bar)} bar",
+    )
+    return Frontier(finding, _cost_axis(points), y, points)
+
+
+def _cost_axis(points: tuple[FrontierPoint, ...]) -> Axis:
+    """Logarithmic where the costs are far apart, else from zero."""
+    known = [x for p in points for x in (p.x.low, p.x.value, p.x.high) if x is not None and x > 0]
+    low, high = min(known, default=0.01), max(known, default=1.0)
+    if high / low > _LOG_FROM:
+        return Axis("cost per satisfactory output, log scale", "money", low / 1.5, high * 1.35, log=True)
+    return Axis("cost per satisfactory output", "money", 0.0, high * 1.12)

@@ -1,0 +1,62 @@
+"""Item map: every item under every model at a glance, a click away from its outputs."""
+
+from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from evalkit.blocks import Heatmap, MapCell, MapColumn, MapState, Section, Series, words
+from evalkit.item_marks import anchor, state_of
+from evalkit.series import lineup
+from evalkit.wording import plural
+
+ORDER = 100
+_DIFFICULTIES = ("easy", "medium", "hard")
+_LABELS: dict[MapState, str] = {
+    "satisfactory": "satisfactory",
+    "mixed": "satisfactory in some epochs",
+    "unsatisfactory": "not satisfactory",
+    "failed": "no usable output",
+    "ungraded": "ungraded",
+}
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None for a run without items or models."""
+    series = lineup(analysis)
+    if not series or not analysis.outputs:
+        return None
+    columns = [_column(item, i, series) for i, item in enumerate(analysis.outputs)]
+    heading = _heading(columns)
+    order = sorted(range(len(columns)), key=lambda i: (_rank(analysis.outputs[i]), -_satisfied(columns[i]), i))
+    return Section(
+        name="item-map",
+        label="Item map",
+        heading=heading,
+        lede=words("One column an item, one row a model; inside a difficulty the items that fail most stand last. "
+                   "Follow a column to read its outputs."),
+        blocks=(Heatmap(heading, series, tuple(columns[i] for i in order)),),
+    )  # fmt: skip
+
+
+def _rank(item: ItemResult) -> int:
+    return _DIFFICULTIES.index(item.difficulty) if item.difficulty in _DIFFICULTIES else len(_DIFFICULTIES)
+
+
+def _satisfied(column: MapColumn) -> float:
+    return sum({"satisfactory": 1.0, "mixed": 0.5}.get(cell.state, 0.0) for cell in column.cells)
+
+
+def _column(item: ItemResult, index: int, series: tuple[Series, ...]) -> MapColumn:
+    cells = []
+    for s in series:
+        mine: list[OutputResult] = [output for output in item.outputs if output.model == s.key]
+        state = state_of(mine)
+        cells.append(MapCell(s, state, _LABELS[state]))
+    return MapColumn(item.id, anchor(index), item.difficulty or "no difficulty", tuple(cells))
+
+
+def _heading(columns: list[MapColumn]) -> str:
+    states = [{cell.state for cell in column.cells} for column in columns]
+    if all(s == {"ungraded"} for s in states):
+        return f"None of {plural(len(columns), 'item')} is graded"
+    every = sum(s == {"satisfactory"} for s in states)
+    none = sum(not s & {"satisfactory", "mixed", "ungraded"} for s in states)
+    parted = len(columns) - every - none
+    return f"Every model satisfies {every} of {plural(len(columns), 'item')}, none satisfies {none}; {parted} tell them apart"

@@ -1,0 +1,129 @@
+"""Items: every task with its outputs side by side, their grades, comments, cost and time."""
+
+import hashlib
+import json
+
+from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from evalkit.blocks import GradeLine, Items, ItemView, MapState, OutputView, Section, Series, words
+from evalkit.item_marks import anchor, state_of
+from evalkit.rubric import Rubric
+from evalkit.series import lineup
+from evalkit.wording import money, plural, score, seconds, shorten
+
+ORDER = 110
+TEXT_LIMIT = 20_000
+"""Characters of an output that a report shows; what is cut is said."""
+
+_TITLE_LIMIT = 78
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None for a run without items."""
+    if not analysis.outputs:
+        return None
+    series = lineup(analysis)
+    rubric = _rubric(analysis)
+    views = tuple(_item(analysis, item, i, series, rubric) for i, item in enumerate(analysis.outputs))
+    return Section(
+        name="items",
+        label="Every item",
+        heading=f"Read {'the item' if len(views) == 1 else f'all {len(views):,} items'} for yourself",
+        lede=words(
+            f"{plural(sum(v.differs for v in views), 'item')} on which the models part, "
+            f"{plural(sum(v.failing for v in views), 'item')} that some model fails. Open one to see the task, the "
+            "reference and every output with its grades. Hide the names to judge for yourself first."
+        ),
+        blocks=(Items(views, len(series)),),
+    )
+
+
+def _rubric(analysis: Analysis) -> Rubric | None:
+    """The rubric of the run; None where it has none, as in a run that was never graded."""
+    return Rubric.model_validate_json(json.dumps(analysis.spec.rubric)) if analysis.spec.rubric else None
+
+
+def _item(
+    analysis: Analysis, item: ItemResult, index: int, series: tuple[Series, ...], rubric: Rubric | None
+) -> ItemView:
+    look = {s.key: (i, s) for i, s in enumerate(series)}
+    outputs = sorted((o for o in item.outputs if o.model in look), key=lambda o: (o.epoch, look[o.model][0]))
+    places = _blind_places(analysis.spec.seed, item.id, len(outputs))
+    states = [state_of([o for o in outputs if o.model == s.key]) for s in series]
+    return ItemView(
+        id=item.id,
+        anchor=anchor(index),
+        title=shorten(item.task, _TITLE_LIMIT),
+        task=item.task,
+        reference=item.reference,
+        difficulty=item.difficulty,
+        tags=item.tags,
+        documents=_documents(analysis, item),
+        outputs=tuple(
+            _output(o, look[o.model][1], place, rubric) for o, place in zip(outputs, places, strict=True)
+        ),
+        differs=len({s for s in states if s != "ungraded"}) > 1,
+        failing=any(s in ("unsatisfactory", "failed", "mixed") for s in states),
+    )
+
+
+def _documents(analysis: Analysis, item: ItemResult) -> tuple[str, ...]:
+    return tuple(
+        f"{name} ({plural(len(analysis.documents[name]), 'character')})" if name in analysis.documents else name
+        for name in item.documents
+    )
+
+
+def _blind_places(seed: int, item_id: str, count: int) -> list[int]:
+    """A place for each output while names are hidden: a permutation that depends on the item and the seed alone."""
+
+    def draw(i: int) -> bytes:
+        return hashlib.sha256(f"{seed}\n{item_id}\n{i}".encode("utf-8", "surrogatepass")).digest()
+
+    order = sorted(range(count), key=draw)
+    places = [0] * count
+    for place, i in enumerate(order):
+        places[i] = place
+    return places
+
+
+def _output(output: OutputResult, series: Series, place: int, rubric: Rubric | None) -> OutputView:
+    state = state_of([output])
+    return OutputView(
+        series=series,
+        epoch=output.epoch,
+        blind_place=place,
+        result=_result(output, state),
+        state=state,
+        text=output.text[:TEXT_LIMIT],
+        cut_characters=max(len(output.text) - TEXT_LIMIT, 0),
+        grades=_grades(output, rubric),
+        cost=money(output.cost_usd),
+        time=seconds(output.latency_s),
+        error=output.error,
+    )
+
+
+def _result(output: OutputResult, state: MapState) -> str:
+    if output.outcome is None:
+        return "not run yet"
+    if output.outcome != "answered":
+        return f"{output.outcome}: not satisfactory"
+    words_ = {"satisfactory": "satisfactory", "unsatisfactory": "not satisfactory"}.get(state, "ungraded")
+    return words_ if output.score is None else f"{words_}, score {score(output.score)}"
+
+
+def _grades(output: OutputResult, rubric: Rubric | None) -> tuple[GradeLine, ...]:
+    names = [c.id for c in rubric.criteria] if rubric else sorted({*output.levels, *output.ungraded})
+    scales = {c.id: c for c in rubric.criteria} if rubric else {}
+    lines = []
+    for name in names:
+        comment = output.comments.get(name, "")
+        if name not in output.levels:
+            if name in output.ungraded:
+                lines.append(GradeLine(name, f"ungraded: {output.ungraded[name]}", None, comment))
+            continue
+        level, criterion = output.levels[name], scales.get(name)
+        floor = criterion.critical if criterion else None
+        top = f" of {max(criterion.scale)}" if criterion else ""
+        lines.append(GradeLine(name, f"{level}{top}", None if floor is None else level >= floor, comment))
+    return tuple(lines)

@@ -1,0 +1,101 @@
+"""Latency: how long answers take, on three clocks, with intervals that say where they are open."""
+
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Axis, Ecdf, Forest, ForestRow, Mark, Paragraph, Section, Series, Steps, words
+from evalkit.series import lineup
+from evalkit.stats import Estimate, values_needed
+from evalkit.wording import listing, seconds
+
+ORDER = 60
+_CLOCKS = (
+    ("ttft", "First text", "until the first text"),
+    ("total", "Whole answer", "until the last text, one attempt"),
+    ("felt", "Felt", "retries and waits included"),
+)
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None while no call has ended."""
+    series = tuple(s for s in lineup(analysis) if any(c.values_s for c in analysis.model(s.key).clocks.values()))
+    if not series:
+        return None
+    heading = _heading(analysis, series)
+    open_ends = _open_ends(analysis, series)
+    return Section(
+        name="latency",
+        label="Latency",
+        heading=heading,
+        lede=words(
+            "The curves show the share of answers that had arrived after a time as a user feels it, retries and waits "
+            "included (log scale). Below: quantiles of three clocks; intervals come from order statistics and assume "
+            "no shape."
+        ),
+        blocks=(
+            *((chart,) if (chart := _curves(analysis, series, heading)) else ()),
+            _quantiles(analysis, series, heading),
+            *((Paragraph(words(open_ends)),) if open_ends else ()),
+        ),
+        measured=True,
+    )
+
+
+def _felt(analysis: Analysis, series: Series, quantile: str) -> Estimate | None:
+    clock = analysis.model(series.key).clocks.get("felt")
+    return clock.quantiles.get(quantile) if clock else None
+
+
+def _heading(analysis: Analysis, series: tuple[Series, ...]) -> str:
+    key = analysis.decision.option
+    chosen = next((s for s in series if s.key == key), series[0])
+    half, slow = _felt(analysis, chosen, "p50"), _felt(analysis, chosen, "p95")
+    if half is None or half.value is None:
+        return "How long answers take"
+    tail = f"; one in twenty takes {seconds(slow.value)} or more" if slow and slow.value is not None else ""
+    return f"Half of {chosen.name}'s answers arrive within {seconds(half.value)}{tail}"
+
+
+def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, ...]) -> tuple[float, float]:
+    models = [analysis.model(s.key) for s in series]
+    values = [v for m in models for name in clocks if name in m.clocks for v in m.clocks[name].values_s if v > 0]
+    return min(values, default=0.1), max(values, default=10.0)
+
+
+def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str) -> Ecdf | None:
+    steps = tuple(
+        Steps(s, clock.values_s)
+        for s in series
+        if (clock := analysis.model(s.key).clocks.get("felt")) is not None and clock.values_s
+    )
+    if not steps:
+        return None
+    low, high = _bounds(analysis, series, ("felt",))
+    return Ecdf(finding, Axis("felt latency, log scale", "seconds", low / 1.25, high * 1.15, log=True), steps)
+
+
+def _quantiles(analysis: Analysis, series: tuple[Series, ...], finding: str) -> Forest:
+    low, high = _bounds(analysis, series, tuple(name for name, _, _ in _CLOCKS))
+    rows = []
+    for name, label, note in _CLOCKS:
+        for quantile in ("p50", "p90", "p95"):
+            marks = tuple(
+                Mark(s, clock.quantiles[quantile])
+                for s in series
+                if (clock := analysis.model(s.key).clocks.get(name)) is not None and quantile in clock.quantiles
+            )
+            if marks:
+                rows.append(ForestRow(f"{label}, {quantile}", marks, note))
+    return Forest(finding, Axis("seconds, log scale", "seconds", low / 1.25, high * 1.25, log=True), tuple(rows))
+
+
+def _open_ends(analysis: Analysis, series: tuple[Series, ...]) -> str:
+    """One sentence per felt quantile whose upper limit no number of these calls can give."""
+    found = []
+    for quantile, share in (("p90", 0.9), ("p95", 0.95)):
+        estimates = [(s.name, e) for s in series if (e := _felt(analysis, s, quantile)) is not None]
+        open_ = [(name, e) for name, e in estimates if e.value is not None and e.high is None]
+        if open_:
+            sizes = listing(sorted({str(e.n) for _, e in open_}, key=int))
+            needed = values_needed(share, open_[0][1].confidence)
+            names = listing([name for name, _ in open_])
+            found.append(f"Felt {quantile} of {names}: open, no upper limit from {sizes} calls (need {needed}).")
+    return " ".join(found)

@@ -1,0 +1,188 @@
+"""Method and provenance: everything it takes to check or repeat the figures."""
+
+from collections.abc import Iterable
+
+from evalkit.analysis.results import Analysis, Grading
+from evalkit.blocks import Definitions, Note, Section, Span, Text, code, words
+from evalkit.models import known, newer_in_tier
+from evalkit.stats import Estimate
+from evalkit.wording import listing, money, percent, plural, sentence, tokens
+
+ORDER = 120
+
+
+def build(analysis: Analysis) -> Section:
+    """Present in every report."""
+    caveats = [*analysis.warnings, *_estimate_warnings(analysis)]
+    notes = tuple((Span(sentence(text), measured=_timed(text)),) for text in dict.fromkeys(caveats))
+    return Section(
+        name="method",
+        label="Method",
+        heading="How these figures were made",
+        lede=words(
+            "Intervals speak about further items of the same kind, not about items unlike these. A figure that could "
+            "not be had is named as missing; nothing missing was counted as zero."
+        ),
+        blocks=(
+            Definitions((*_run(analysis), *_grading(analysis), *_methods(analysis), *_repeat(analysis))),
+            *((Note("All warnings", notes),) if notes else ()),
+        ),
+    )
+
+
+def _timed(text: str) -> bool:
+    return any(word in text.lower() for word in ("latency", "limit from", "quantile"))
+
+
+def _estimate_warnings(analysis: Analysis) -> list[str]:
+    found = []
+    for m in analysis.models:
+        named = (
+            ("pass rate", m.pass_rate),
+            ("cost per request", m.cost_per_request),
+            ("cost per satisfactory output", m.cost_per_satisfactory),
+            ("total with corrections", m.human_fix),
+        )
+        found += [f"{m.name}, {what}: {warning}" for what, e in named for warning in e.warnings]
+    return found
+
+
+def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
+    spec = analysis.spec
+    yield "Run", (Span(spec.name, "strong"), Span(" started "), Span(spec.created_at, measured=True))
+    context = (
+        f"{tokens(spec.context_tokens)} input tokens asked for" if spec.context_tokens else "as the items are"
+    )
+    yield (
+        "Size",
+        words(
+            f"{plural(analysis.items, 'item')} × {plural(len(spec.models), 'model')} × {plural(spec.epochs, 'epoch')}"
+            + (f", limited to the first {spec.limit:,}" if spec.limit else "")
+            + f", seed {spec.seed}"
+        ),
+    )
+    yield "Context", words(context, *_contexts(analysis))
+    for model in spec.models:
+        yield f"Model {_name(analysis, model)}", words(code(model), *_lifecycle(model))
+    yield "Endpoint", words(code(spec.endpoint), f", at most {tokens(spec.max_tokens)} output tokens a request")
+    yield "Dataset", words(code(spec.dataset_sha256))
+    yield "Rubric", words(code(spec.rubric_sha256))
+    yield "Prompt", words(code(spec.prompt_sha256))
+    yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}")
+
+
+def _name(analysis: Analysis, model_id: str) -> str:
+    return next((m.name for m in analysis.models if m.model == model_id), model_id)
+
+
+def _contexts(analysis: Analysis) -> Iterable[str]:
+    for m in analysis.models:
+        if m.context is not None:
+            how = "counted by the API" if m.context.counted else "estimated"
+            low, mid, high = (
+                tokens(x) for x in (m.context.smallest_tokens, m.context.median_tokens, m.context.largest_tokens)
+            )
+            yield f"; {m.name} {low} to {high}, median {mid}, {how}"
+
+
+def _lifecycle(model_id: str) -> Iterable[str]:
+    model = known(model_id)
+    if model is None:
+        yield ", not in this version's model list"
+        return
+    if not model.pinned:
+        yield ", an alias that can change under you"
+    if model.lifecycle != "active":
+        yield f", {model.lifecycle}" + (f" (retires {model.retires})" if model.retires else "")
+    newer = newer_in_tier(model_id)
+    if newer:
+        yield f"; newer in its tier: {listing(newer)}"
+
+
+def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
+    grading = analysis.grading
+    if grading.round is None:
+        yield "Grading", words("no grading round yet")
+    else:
+        blind = "blind: graders saw no model name" if grading.round.blind else "NOT blind"
+        yield (
+            "Grading",
+            words(
+                f"round {grading.round.id}, {blind}, {plural(grading.grades, 'grade')} by {listing(grading.round.graders)}"
+            ),
+        )
+    if grading.judges:
+        yield (
+            "Judge",
+            words(
+                f"{listing(grading.judges)}; uncalibrated until people have graded a sample. Its errors are in every "
+                "figure above and not in the intervals."
+            ),
+        )
+        yield "Judge's cost", words(_judge_cost(grading))
+    ungraded = sum(grading.ungraded.values())
+    parts = listing([f"{reason}: {count:,}" for reason, count in sorted(grading.ungraded.items())])
+    yield "Ungraded", words(f"{plural(ungraded, 'grade')} missing{f' ({parts})' if parts else ''}")
+    yield (
+        "Names in outputs",
+        words(
+            f"{plural(grading.identity_marks, 'mark')} that could have told a grader the author"
+            + (", taken out before grading" if grading.identity_marks else "")
+        ),
+    )
+
+
+def _judge_cost(grading: Grading) -> str:
+    return (
+        f"{money(grading.judge_usd)} for {plural(grading.judge_attempts, 'attempt')}, "
+        f"{grading.judge_failed_attempts:,} of them failed; not part of any production cost above"
+    )
+
+
+def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
+    model = next(iter(analysis.models), None)
+    if model is None:
+        return
+    felt = next((q for clock in model.clocks.values() for q in clock.quantiles.values()), None)
+    pair = next(iter(analysis.pairs), None)
+    figures: list[tuple[str, Estimate | None]] = [
+        ("pass rate", model.pass_rate),
+        ("paired difference", pair.difference if pair else None),
+        ("cost per request", model.cost_per_request),
+        ("cost per satisfactory output", model.cost_per_satisfactory),
+        ("cost ratio", pair.cost_ratio if pair else None),
+        ("total with corrections", model.human_fix),
+        ("latency", felt),
+    ]
+    parts = [f"{name}: {e.method}" for name, e in figures if e is not None and e.method]
+    yield "Intervals", words(f"{percent(model.pass_rate.confidence)}; {'; '.join(parts)}")
+    yield (
+        "p-values",
+        words(
+            "McNemar mid-p" if analysis.spec.epochs == 1 else "sign-flip permutation of item means",
+            ", adjusted after Holm over all pairs of models",
+        ),
+    )
+    yield (
+        "Correction",
+        words(
+            f"{money(analysis.correction_usd)} to put an output right, {money(analysis.review_usd)} to review one, as the "
+            "rubric states"
+        ),
+    )
+
+
+def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
+    spec = analysis.spec
+    models = " ".join(f"-m {model}" for model in spec.models)
+    more = f" --context {spec.context_tokens}" if spec.context_tokens else ""
+    more += f" --limit {spec.limit}" if spec.limit else ""
+    yield (
+        "To repeat",
+        words(
+            code(
+                f"evalkit run datasets/{spec.name}.jsonl {models} --epochs {spec.epochs} --seed {spec.seed}{more}"
+            ),
+        ),
+    )
+    yield "This report", words(code(f"evalkit report runs/{spec.name}.db"))

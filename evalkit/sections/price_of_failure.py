@@ -1,0 +1,206 @@
+"""Price of a failure: which model is the cheapest once people put right what it got wrong."""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.blocks import (
+    Axis,
+    Cell,
+    Column,
+    Crossing,
+    Line,
+    Lines,
+    Row,
+    Section,
+    Series,
+    Stretch,
+    Table,
+    Text,
+    strong,
+    table,
+    words,
+)
+from evalkit.pairing import Comparison, all_pairs, compare
+from evalkit.series import lineup
+from evalkit.stats import Estimate
+from evalkit.wording import doubt, money, value
+
+ORDER = 50
+_SAMPLES = 60
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """A model's expected cost of a request: `request_usd` plus `miss` (share not satisfactory) times H."""
+
+    series: Series
+    request_usd: float
+    miss: float
+
+    def at(self, correction_usd: float) -> float:
+        return self.request_usd + self.miss * correction_usd
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None unless two options have both a cost and a pass rate."""
+    costs = [c for s in lineup(analysis) if (c := _cost(analysis, s)) is not None]
+    if len(costs) < 2:
+        return None
+    heading = _heading(analysis, costs)
+    return Section(
+        name="price-of-a-failure",
+        label="Price of a failure",
+        heading=heading,
+        lede=_lede(analysis),
+        blocks=(_chart(analysis, costs, heading), _table(analysis, costs)),
+    )
+
+
+def _cost(analysis: Analysis, series: Series) -> _Cost | None:
+    model = analysis.model(series.key)
+    if model.cost_per_request.value is None or model.pass_rate.value is None:
+        return None
+    return _Cost(series, model.cost_per_request.value + analysis.review_usd, 1 - model.pass_rate.value)
+
+
+def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
+    own = analysis.correction_usd
+    best = min(costs, key=lambda c: c.at(own))
+    rivals = [compare(analysis, best.series.key, c.series.key) for c in costs if c is not best]
+    savings = [_saving(analysis, c) for c in rivals if c is not None]
+    shown = bool(savings) and all(s.low is not None and s.low > 0 for s in savings)
+    sure = "costs least in total" if shown else "looks least costly in total, but the data leave it open"
+    return f"At {money(own)} a correction, {best.series.name} {sure}"
+
+
+def _lede(analysis: Analysis) -> Text:
+    review = f" + {money(analysis.review_usd)} review" if analysis.review_usd else ""
+    return words(
+        f"Expected total of one request = its price{review} + share not satisfactory × what it costs to put one right. "
+        f"Your team's own figure is {money(analysis.correction_usd)}. A filled dot is a break-even that the data show, "
+        "a hollow one rests on the estimates alone."
+    )
+
+
+def _cross(a: _Cost, b: _Cost) -> float | None:
+    """The correction cost at which two options cost the same; None if one is never overtaken."""
+    if a.miss == b.miss:
+        return None
+    point = (b.request_usd - a.request_usd) / (a.miss - b.miss)
+    return point if point > 0 else None
+
+
+def _chart(analysis: Analysis, costs: list[_Cost], finding: str) -> Lines:
+    points = [x for a, b in combinations(costs, 2) if (x := _cross(a, b)) is not None]
+    known = [*points, analysis.correction_usd] if analysis.correction_usd > 0 else points
+    low = 10.0 ** math.floor(math.log10(min(known, default=0.1) / 3))
+    high = max(known, default=1.0) * 4
+    xs = [low * (high / low) ** (i / _SAMPLES) for i in range(_SAMPLES + 1)]
+    totals = [c.at(x) for c in costs for x in (low, high)]
+    stretches = _stretches(costs, low, high, points)
+    own = analysis.correction_usd if low <= analysis.correction_usd <= high else None
+    label = f"yours {money(own)}" if own is not None else ""
+    return Lines(
+        finding,
+        Axis("what it costs to put one output right, log scale", "money", low, high, True, own, label),
+        Axis(
+            "expected total cost of a request, log scale",
+            "money",
+            max(min(totals) / 1.5, 1e-6),
+            max(totals) * 1.4,
+            True,
+        ),
+        tuple(Line(c.series, tuple((x, c.at(x)) for x in xs)) for c in costs),
+        stretches,
+        _crossings(analysis, costs, stretches),
+    )
+
+
+def _stretches(costs: list[_Cost], low: float, high: float, points: list[float]) -> tuple[Stretch, ...]:
+    """Who is lowest where: the winner between neighbouring break-even points, equal neighbours joined."""
+    edges = [low, *sorted(x for x in points if low < x < high), high]
+    found: list[Stretch] = []
+    for left, right in zip(edges, edges[1:], strict=False):
+        winner = min(costs, key=lambda c: c.at(math.sqrt(left * right))).series
+        if found and found[-1].series == winner:
+            found[-1] = Stretch(winner, found[-1].low, right)
+        else:
+            found.append(Stretch(winner, left, right))
+    return tuple(found)
+
+
+def _crossings(analysis: Analysis, costs: list[_Cost], stretches: tuple[Stretch, ...]) -> tuple[Crossing, ...]:
+    by_key = {c.series.key: c for c in costs}
+    crossings = []
+    for left, right in zip(stretches, stretches[1:], strict=False):
+        pair = compare(analysis, right.series.key, left.series.key)
+        shown = pair is not None and _shown(analysis, pair)
+        crossings.append(Crossing(right.low, by_key[right.series.key].at(right.low), money(right.low), shown))
+    return tuple(crossings)
+
+
+def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
+    keys = {c.series.key for c in costs}
+    pairs = [c for c in all_pairs(analysis, lineup(analysis)) if c.first in keys and c.second in keys]
+    columns = (
+        Column("Comparison"),
+        Column("Extra price of a request", "end"),
+        Column("Break-even correction cost", "end"),
+        Column(f"Saving per request at {money(analysis.correction_usd)}", "end"),
+    )
+    return table("Break-even points", columns, [_row(analysis, pair) for pair in pairs])
+
+
+def _row(analysis: Analysis, pair: Comparison) -> Row:
+    first, second = analysis.model(pair.first), analysis.model(pair.second)
+    point, saving = _break_even(pair, first, second), _saving(analysis, pair)
+    shown = "shown" if point.high is not None else "not shown by the data"
+    return Row(
+        (
+            Cell(words(first.name), f"instead of {second.name}"),
+            Cell(words(money(_extra(first, second)))),
+            Cell(
+                (strong(value(point, "money")),),
+                f"{doubt(point, 'money')}; {shown}" if point.value else doubt(point, "money"),
+            ),
+            Cell((strong(value(saving, "money")),), doubt(saving, "money")),
+        )
+    )
+
+
+def _shown(analysis: Analysis, pair: Comparison) -> bool:
+    """Whether the break-even has an upper limit: else the gain in pass rate may be nothing."""
+    return _break_even(pair, analysis.model(pair.first), analysis.model(pair.second)).high is not None
+
+
+def _extra(first: ModelResult, second: ModelResult) -> float:
+    return (first.cost_per_request.value or 0.0) - (second.cost_per_request.value or 0.0)
+
+
+def _break_even(pair: Comparison, first: ModelResult, second: ModelResult) -> Estimate:
+    """Extra price over the gain in pass rate, with the limits of the gain: open above if it may be nothing."""
+    extra, gain = _extra(first, second), pair.difference
+    if gain.value is None or gain.value * extra <= 0:
+        return Estimate(
+            None, None, None, gain.confidence, gain.n, _METHOD, reason="one of the two is never overtaken"
+        )
+    sign = 1 if extra > 0 else -1
+    most, least = (gain.high, gain.low) if sign > 0 else (gain.low, gain.high)
+    low = extra / most if most and most * sign > 0 else None
+    high = extra / least if least and least * sign > 0 else None
+    return Estimate(extra / gain.value, low, high, gain.confidence, gain.n, _METHOD)
+
+
+def _saving(analysis: Analysis, pair: Comparison) -> Estimate:
+    """What the first saves against the second on a request: gain x correction - extra price, limits from the gain."""
+    extra = _extra(analysis.model(pair.first), analysis.model(pair.second))
+    gain, own = pair.difference, analysis.correction_usd
+    if gain.value is None:
+        return Estimate(None, None, None, gain.confidence, gain.n, _METHOD, reason=gain.reason)
+    value_, low, high = (None if x is None else x * own - extra for x in (gain.value, gain.low, gain.high))
+    return Estimate(value_, low, high, gain.confidence, gain.n, _METHOD)
+
+
+_METHOD = "Tango limits of the paired difference, prices at their estimates"

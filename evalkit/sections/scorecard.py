@@ -1,0 +1,170 @@
+"""Scorecard: every model's pass rate, cost and latency in one table, with all denominators."""
+
+from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.blocks import Axis, Cell, Column, Paragraph, Row, Section, Series, Table, Text, strong, table, words
+from evalkit.pairing import compare
+from evalkit.series import lineup
+from evalkit.stats import Estimate
+from evalkit.wording import Format, doubt, interval, listing, money, percent, plural, value
+
+ORDER = 20
+
+
+def build(analysis: Analysis) -> Section | None:
+    """The table that the verdict is read from; None for a run without models."""
+    series = lineup(analysis)
+    if not series:
+        return None
+    return Section(
+        name="scorecard",
+        label="Scorecard",
+        heading=_heading(analysis),
+        lede=_lede(analysis),
+        blocks=(_scores(analysis, series), Paragraph(_reading(analysis)), _denominators(analysis, series)),
+        summary=True,
+    )
+
+
+def _heading(analysis: Analysis) -> str:
+    bar, decision = percent(analysis.decision.bar), analysis.decision
+    names = [analysis.model(key).name for key in decision.eligible]
+    if not names:
+        graded = any(m.pass_rate.value is not None for m in analysis.models)
+        return f"No lower limit reaches {bar}" if graded else "There is no pass rate yet"
+    if len(names) == 1:
+        return f"Only {names[0]} has its whole interval above {bar}"
+    cheaper = [key for key in decision.eligible if key != decision.option]
+    pick = decision.option
+    if pick and all((c := compare(analysis, pick, key)) is not None and c.cheaper for key in cheaper):
+        return f"{listing(names)} clear {bar}; {analysis.model(pick).name} does so for less"
+    return f"{listing(names)} clear {bar}; which costs less is not settled"
+
+
+def _lede(analysis: Analysis) -> Text:
+    rule = analysis.spec.rubric.get("satisfactory")
+    score = rule.get("score") if isinstance(rule, dict) else None
+    when = (
+        f"when its score reaches {score:g} and no critical criterion falls below its floor"
+        if score
+        else "by the rubric"
+    )
+    return words(
+        f"Marks are estimates, lines are intervals. An output is satisfactory {when}; a refused, truncated or "
+        "errored one is not. Items are the unit: epochs are averaged first."
+    )
+
+
+def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
+    bar = analysis.decision.bar
+    rates = [analysis.model(s.key).pass_rate for s in series]
+    costs = [analysis.model(s.key).cost_per_satisfactory for s in series]
+    columns = (
+        Column("Option", brief=True),
+        Column("Satisfactory", axis=_rate_axis(rates, bar), brief=True),
+        Column("Cost per satisfactory output", axis=_cost_axis(costs), brief=True),
+        Column(f"Total with corrections at {money(analysis.correction_usd)}", "end", brief=True),
+        Column("Felt latency p50 · p95", "end", brief=True),
+        Column(f"{percent(bar)} bar", "end", brief=True),
+    )
+    return table("Scorecard", columns, [_row(analysis, s) for s in series])
+
+
+def _row(analysis: Analysis, series: Series) -> Row:
+    model, bar = analysis.model(series.key), analysis.decision.bar
+    picked = analysis.decision.option == series.key
+    return Row(
+        cells=(
+            Cell(words(model.name), plural(model.items, "item")),
+            _estimate(model.pass_rate, "percent", bar),
+            _estimate(model.cost_per_satisfactory, "money"),
+            _estimate(model.human_fix, "money"),
+            _latency(model),
+            _standing(analysis, model),
+        ),
+        series=series,
+        picked=picked,
+    )
+
+
+def _estimate(estimate: Estimate, style: Format, bar: float | None = None) -> Cell:
+    return Cell((strong(value(estimate, style)),), doubt(estimate, style, bar), estimate)
+
+
+def _latency(model: ModelResult) -> Cell:
+    clock = model.clocks.get("felt")
+    if clock is None or not clock.quantiles:
+        return Cell(words("unknown"), "no call has ended", measured=True)
+    shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
+    texts = [value(quantile, "seconds") for quantile in shown]
+    ranges = [
+        interval(q, "seconds")
+        .replace(", no upper limit", ", open")
+        .replace(" s", "")
+        .replace("no interval, ", "")
+        for q in shown
+    ]
+    return Cell((strong(" · ".join(texts)),), " · ".join(ranges), measured=True)
+
+
+def _standing(analysis: Analysis, model: ModelResult) -> Cell:
+    if analysis.decision.option == model.model:
+        return Cell(words("pick"), badge=True)
+    if model.model in analysis.decision.eligible:
+        return Cell(words("clears"))
+    if model.pass_rate.value is None:
+        return Cell(words("unknown"))
+    missed = model.pass_rate.high is not None and model.pass_rate.high < analysis.decision.bar
+    return Cell(words("below" if missed else "not shown"))
+
+
+def _rate_axis(rates: list[Estimate], bar: float) -> Axis:
+    lows = [x for rate in rates for x in (rate.low, rate.value) if x is not None]
+    low = min([*lows, bar - 0.1])
+    return Axis("", "percent", max(0.0, int(low * 10) / 10), 1.0, reference=bar)
+
+
+def _cost_axis(costs: list[Estimate]) -> Axis:
+    """From zero, so that lengths can be compared; long enough for every limit that exists."""
+    tops = [x for cost in costs for x in (cost.high, cost.value, cost.low) if x is not None]
+    return Axis("", "money", 0.0, max(tops, default=1.0) * 1.08 or 1.0)
+
+
+def _reading(analysis: Analysis) -> Text:
+    review = f" plus {money(analysis.review_usd)} of review for each output" if analysis.review_usd else ""
+    return words(
+        "Cost per satisfactory output throws the others away; the total with corrections pays a person "
+        f"{money(analysis.correction_usd)} to put each of them right{review}. Every attempt is in both, failed ones "
+        "too. Below: what became of every planned trial."
+    )
+
+
+def _denominators(analysis: Analysis, series: tuple[Series, ...]) -> Table:
+    heads = (
+        "Planned",
+        "Answered",
+        "Refused",
+        "Truncated",
+        "Errored",
+        "Pending",
+        "Graded",
+        "Ungraded",
+        "Satisfactory",
+    )
+    columns = [Column("Option"), *(Column(head, "end") for head in heads)]
+    columns += [Column("Cost per request", "end"), Column("Spend", "end")]
+    return table("Denominators and spend", columns, [_counts(analysis.model(s.key), s) for s in series])
+
+
+def _counts(model: ModelResult, series: Series) -> Row:
+    counts = [getattr(model.counts, name) for name in _FIELDS]
+    cells = [Cell(words(model.name)), *(Cell(words(f"{count:,}")) for count in counts)]
+    request = model.cost_per_request
+    cells.append(Cell((strong(value(request, "money")),), doubt(request, "money")))
+    unpriced = f"{plural(model.unpriced_attempts, 'attempt')} without a price" if model.unpriced_attempts else ""
+    cells.append(Cell(words(money(model.spend_usd)), unpriced or plural(model.attempts, "attempt")))
+    return Row(tuple(cells), series)
+
+
+_FIELDS = (
+    "planned", "answered", "refused", "truncated", "errored", "pending", "graded", "ungraded", "satisfactory",
+)  # fmt: skip

@@ -1,0 +1,89 @@
+"""Side by side: models compared on the same items, so that hard items do not count as a difference."""
+
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Axis, Cell, Column, Row, Section, Text, strong, table, words
+from evalkit.pairing import Comparison, all_pairs
+from evalkit.series import lineup
+from evalkit.wording import doubt, interval, listing, p_value, plural, significant, value
+
+ORDER = 40
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None for a run with fewer than two models that share items."""
+    comparisons = [c for c in all_pairs(analysis, lineup(analysis)) if c.difference.value is not None]
+    if not comparisons:
+        return None
+    columns = (
+        Column("Comparison"),
+        Column("Difference in points", axis=_axis(comparisons)),
+        Column("Only the first satisfies", "end"),
+        Column("Only the second", "end"),
+        Column("p", "end"),
+        Column("p after Holm", "end"),
+        Column("Cost ratio per satisfactory output", "end"),
+    )
+    return Section(
+        name="side-by-side",
+        label="Side by side",
+        heading=_heading(analysis, comparisons),
+        lede=_lede(comparisons),
+        blocks=(table("Paired comparisons", columns, [_row(analysis, c) for c in comparisons]),),
+    )
+
+
+def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
+    winners: dict[str, list[str]] = {}
+    for c in comparisons:
+        if c.better or c.worse:
+            winner, loser = (c.first, c.second) if c.better else (c.second, c.first)
+            winners.setdefault(analysis.model(loser).name, []).append(analysis.model(winner).name)
+    shown = [
+        f"{listing(names)} {'is' if len(names) == 1 else 'are'} better than {loser}"
+        for loser, names in winners.items()
+    ]
+    level = [c for c in comparisons if not (c.better or c.worse)]
+    if not shown:
+        return "No difference between the models is shown"
+    if not level:
+        return "; ".join(shown)
+    pairs = listing(
+        [f"{analysis.model(c.second).name} and {analysis.model(c.first).name}" for c in level], "or between"
+    )
+    return f"{'; '.join(shown)}; between {pairs} no difference is shown"
+
+
+def _lede(comparisons: list[Comparison]) -> Text:
+    items = max(c.items for c in comparisons)
+    return words(
+        f"Both models of a row answered the same {plural(items, 'item')}. The line is the Tango interval of the paired "
+        "difference; a difference counts as shown only if its interval excludes zero and Holm's adjustment over all "
+        "pairs agrees."
+    )
+
+
+def _row(analysis: Analysis, c: Comparison) -> Row:
+    first, second = analysis.model(c.first).name, analysis.model(c.second).name
+    shown = "first is better" if c.better else "second is better" if c.worse else "not shown"
+    return Row(
+        (
+            Cell(words(first), f"against {second}"),
+            Cell(
+                (strong(value(c.difference, "points")),),
+                f"{interval(c.difference, 'points')}, {shown}",
+                c.difference,
+            ),
+            Cell(words(significant(c.gain, 3)), f"of {c.items}"),
+            Cell(words(significant(c.loss, 3)), f"of {c.items}"),
+            Cell(words(p_value(c.p_value))),
+            Cell(words(p_value(c.p_holm))),
+            Cell((strong(value(c.cost_ratio, "ratio")),), doubt(c.cost_ratio, "ratio")),
+        )
+    )
+
+
+def _axis(comparisons: list[Comparison]) -> Axis:
+    bounds = [x for c in comparisons for x in (c.difference.low, c.difference.high) if x is not None]
+    low, high = min([*bounds, -0.05]), max([*bounds, 0.05])
+    pad = (high - low) * 0.05
+    return Axis("", "points", max(low - pad, -1.0), min(high + pad, 1.0), reference=0.0)

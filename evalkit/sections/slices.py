@@ -1,0 +1,60 @@
+"""Slices: where in the workload the models part, by difficulty and by tag."""
+
+from evalkit.analysis.results import Analysis, Slice
+from evalkit.blocks import Axis, Forest, ForestRow, Mark, Paragraph, Section, Series, words
+from evalkit.series import lineup
+from evalkit.wording import plural
+
+ORDER = 70
+_MOST = 12
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None for a run whose items have neither a difficulty nor tags."""
+    series = lineup(analysis)
+    slices = [s for s in analysis.slices if s.items and s.pass_rate]
+    if not slices or not series:
+        return None
+    heading = _heading(analysis, slices)
+    difficulty = [s for s in slices if s.kind == "difficulty"]
+    tags = sorted((s for s in slices if s.kind != "difficulty"), key=lambda s: (-s.items, s.name))
+    charts = [_chart(analysis, part, series, heading) for part in (difficulty, tags[:_MOST]) if part]
+    rest = f" {plural(len(tags) - _MOST, 'rarer tag')} not drawn." if len(tags) > _MOST else ""
+    return Section(
+        name="slices",
+        label="Difficulty and tags",
+        heading=heading,
+        lede=words(
+            "Pass rates on parts of the items. These are many comparisons on few items each: read them as hints where "
+            f"to look, not as results.{rest}"
+        ),
+        blocks=tuple(charts) or (Paragraph(words("No part has an item.")),),
+    )
+
+
+def _heading(analysis: Analysis, slices: list[Slice]) -> str:
+    """The slice on which two models' intervals lie farthest apart; a slice where they touch says nothing."""
+    gaps = [
+        (low.low - high.high, part.name, analysis.model(worse).name, analysis.model(best).name)
+        for part in slices
+        for best, low in part.pass_rate.items()
+        for worse, high in part.pass_rate.items()
+        if low.low is not None and high.high is not None and low.low > high.high
+    ]
+    if not gaps:
+        return "No part of the items sets the models apart"
+    _, name, worse, best = max(gaps)
+    return f"{worse} falls behind {best} most clearly on {name} items"
+
+
+def _chart(analysis: Analysis, parts: list[Slice], series: tuple[Series, ...], finding: str) -> Forest:
+    rows = tuple(
+        ForestRow(
+            part.name,
+            tuple(Mark(s, part.pass_rate[s.key]) for s in series if s.key in part.pass_rate),
+            plural(part.items, "item"),
+        )
+        for part in parts
+    )
+    axis = Axis("satisfactory outputs", "percent", 0.0, 1.0, reference=analysis.decision.bar, shade_below=True)
+    return Forest(finding, axis, rows)

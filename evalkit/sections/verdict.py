@@ -1,0 +1,247 @@
+"""Verdict: the answer in words, what it rests on, and what stands against it."""
+
+import math
+from statistics import NormalDist
+
+from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.blocks import Fact, Facts, Note, Paragraph, Section, Series, Span, Text, doubt, strong, words
+from evalkit.pairing import Comparison, compare
+from evalkit.series import lineup
+from evalkit.wording import doubt as doubt_words
+from evalkit.wording import estimated, listing, money, percent, plural, sentence, value
+
+ORDER = 10
+_SHOWN_WARNINGS = 4
+
+
+def build(analysis: Analysis) -> Section:
+    """The first thing a reader sees; present in every report."""
+    facts = _facts(analysis)
+    said = [text for text in analysis.warnings if not text.startswith("SIMULATED")]  # the banner says it
+    warnings = tuple(_warning(text) for text in said[:_SHOWN_WARNINGS])
+    return Section(
+        name="verdict",
+        label="Verdict",
+        heading=headline(analysis),
+        lede=_lede(analysis),
+        blocks=(
+            Paragraph(_rule(analysis)),
+            *((Facts(facts),) if facts else ()),
+            *((Note("Before you rely on this", warnings),) if warnings else ()),
+        ),
+        summary=True,
+    )
+
+
+def headline(analysis: Analysis) -> str:
+    """The verdict in one sentence."""
+    decision = analysis.decision
+    if decision.verdict == "pick" and decision.option is not None:
+        return f"Use {analysis.model(decision.option).name}."
+    return "No option clears the bar." if decision.verdict == "no_option" else "Not enough data."
+
+
+def _warning(text: str) -> Text:
+    """A warning as a sentence; one about latency derives from a clock."""
+    return (Span(sentence(text), measured="latency" in text.lower()),)
+
+
+def _rule(analysis: Analysis) -> Text:
+    bar = percent(analysis.decision.bar)
+    return words(
+        f"The rule, fixed before the run: the lower limit of an option's {_confidence(analysis)} interval for its "
+        f"pass rate must reach {bar}; of those that do, the one with the lowest cost per satisfactory output."
+    )
+
+
+def _confidence(analysis: Analysis) -> str:
+    return percent(analysis.models[0].pass_rate.confidence if analysis.models else 0.95)
+
+
+def _lede(analysis: Analysis) -> Text:
+    decision = analysis.decision
+    if decision.verdict == "pick" and decision.option is not None:
+        return _pick(analysis, analysis.model(decision.option))
+    if decision.verdict == "no_option":
+        return _none(analysis)
+    return _too_little(analysis)
+
+
+def _pick(analysis: Analysis, model: ModelResult) -> Text:
+    bar, clearing = percent(analysis.decision.bar), len(analysis.decision.eligible)
+    why = (
+        "the only option shown to clear"
+        if clearing == 1
+        else f"the cheapest of {clearing} options shown to clear"
+    )
+    if clearing > 1 and model.cost_per_satisfactory.value is None:
+        why = f"one of {clearing} options shown to clear"
+    return words(
+        f"It is {why} your {bar} bar: ",
+        *_rate(model, analysis.decision.bar),
+        ", at ",
+        strong(value(model.cost_per_satisfactory, "money")),
+        " per satisfactory output ",
+        doubt(f"({doubt_words(model.cost_per_satisfactory, 'money')})"),
+        ".",
+    )
+
+
+def _rate(model: ModelResult, bar: float) -> tuple[Span | str, ...]:
+    rate = model.pass_rate
+    return (
+        strong(value(rate, "percent")),
+        " of its outputs are satisfactory ",
+        doubt(f"({doubt_words(rate, 'percent', bar)}, {plural(model.items, 'item')})"),
+    )
+
+
+def _none(analysis: Analysis) -> Text:
+    """Every option is shown to be below the bar."""
+    bar = percent(analysis.decision.bar)
+    judged = [m for m in analysis.models if m.pass_rate.value is not None]
+    if not judged:
+        return words(sentence(_reasons(analysis)))
+    best = max(judged, key=lambda m: m.pass_rate.value or 0.0)
+    return words(
+        f"Every option is shown to be below your {bar} bar. The best is ",
+        strong(best.name),
+        ": ",
+        *_rate(best, analysis.decision.bar),
+        ".",
+    )
+
+
+def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
+    """An option may clear the bar, and these items cannot show it."""
+    bar = analysis.decision.bar
+    best = max(judged, key=lambda m: m.pass_rate.low or 0.0)
+    needed = _items_to_clear(best, bar)
+    more = (
+        f" If its pass rate holds, about {needed:,} items would show that it clears the bar." if needed else ""
+    )
+    return words(
+        strong(best.name),
+        " comes closest: ",
+        *_rate(best, bar),
+        f", but the lower limit must reach {percent(bar)}.{more}",
+    )
+
+
+def _items_to_clear(model: ModelResult, bar: float) -> int | None:
+    """Items at which a Wilson lower limit reaches the bar if the rate stays: n = z² b(1-b) / (p-b)² (Wilson 1927)."""
+    rate = model.pass_rate
+    if rate.value is None or rate.value <= bar:
+        return None
+    z = NormalDist().inv_cdf((1 + rate.confidence) / 2)
+    return math.ceil(z * z * bar * (1 - bar) / (rate.value - bar) ** 2)
+
+
+def _too_little(analysis: Analysis) -> Text:
+    if not analysis.models:
+        return words("The run has no model, so there is nothing to compare.")
+    counts = [m.counts for m in analysis.models]
+    if sum(c.pending for c in counts) == sum(c.planned for c in counts):
+        return words("No trial has run yet. Start or resume the run, then build this report again.")
+    waiting = sum(c.ungraded for c in counts)
+    if waiting and not sum(c.graded for c in counts):
+        return words(
+            f"None of the {plural(waiting, 'output')} is graded, so no pass rate exists yet. "
+            "Grade them, then build this report again."
+        )
+    if analysis.decision.eligible:
+        return _unpriced(analysis)
+    judged = [m for m in analysis.models if m.pass_rate.low is not None]
+    return _open(analysis, judged) if judged else words(sentence(_reasons(analysis)))
+
+
+def _unpriced(analysis: Analysis) -> Text:
+    clearing = [analysis.model(key) for key in analysis.decision.eligible]
+    missing = [m.name for m in clearing if m.cost_per_satisfactory.value is None]
+    return words(
+        f"{listing([m.name for m in clearing])} {'clears' if len(clearing) == 1 else 'clear'} your "
+        f"{percent(analysis.decision.bar)} bar, but {listing(missing)} {'is' if len(missing) == 1 else 'are'} unpriced, "
+        "so the cheapest cannot be named."
+    )
+
+
+def _reasons(analysis: Analysis) -> str:
+    reasons = analysis.decision.reasons
+    return (
+        "; ".join(f"{m.name}: {reasons[m.model]}" for m in analysis.models if m.model in reasons)
+        or "no reason given"
+    )
+
+
+def _facts(analysis: Analysis) -> tuple[Fact, ...]:
+    others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
+    facts = [_fact(analysis, analysis.model(s.key), s) for s in others[:3]]
+    corrections = _corrections(analysis)
+    return (*facts, corrections) if corrections else tuple(facts)
+
+
+def _fact(analysis: Analysis, model: ModelResult, series: Series) -> Fact:
+    title, text = _standing(analysis, model)
+    return Fact(f"{model.name} {title}", words(text), series)
+
+
+def _standing(analysis: Analysis, model: ModelResult) -> tuple[str, str]:
+    """What speaks for or against a model that was not picked."""
+    rate, bar, counts = model.pass_rate, analysis.decision.bar, model.counts
+    if rate.value is None:
+        return "cannot be judged", sentence(rate.reason or "no pass rate")
+    if counts.satisfactory == 0:
+        lost = counts.refused + counts.truncated + counts.errored
+        return "produced nothing satisfactory", (
+            f"0 of {plural(counts.graded + lost, 'output')}"
+            + (f"; {lost} refused, truncated or errored" if lost else "")
+            + f" ({estimated(rate, 'percent', bar)})."
+        )
+    against = compare(analysis, model.model, analysis.decision.option or "")
+    if model.model not in analysis.decision.eligible:
+        misses = rate.high is not None and rate.high < bar
+        return (
+            "misses the bar" if misses else "is not shown to clear the bar",
+            f"{estimated(rate, 'percent', bar)} satisfactory{_at_cost(model, against)}.",
+        )
+    if against is None:
+        return "clears the bar", f"{estimated(rate, 'percent', bar)} satisfactory{_at_cost(model, None)}."
+    return _beside_the_pick(
+        against
+    ), f"{estimated(against.difference, 'points')} points{_at_cost(model, against)}."
+
+
+def _beside_the_pick(against: Comparison) -> str:
+    if against.better:
+        return "is better, at a higher cost" if against.dearer else "is better"
+    if against.worse:
+        return "is worse"
+    return "costs more, no gain shown" if against.dearer else "is level: no difference shown"
+
+
+def _at_cost(model: ModelResult, against: Comparison | None) -> str:
+    if against is not None and against.cost_ratio.value is not None:
+        return f", at {estimated(against.cost_ratio, 'ratio')} the cost per satisfactory output"
+    return f", at {estimated(model.cost_per_satisfactory, 'money')} per satisfactory output"
+
+
+def _corrections(analysis: Analysis) -> Fact | None:
+    """Whether paying for corrections would turn the order around."""
+    priced = [m for m in analysis.models if m.human_fix.value is not None]
+    if analysis.decision.option is None or len(priced) < 2 or not analysis.correction_usd:
+        return None
+    pick = analysis.model(analysis.decision.option)
+    best = min(priced, key=lambda m: m.human_fix.value or 0.0)
+    at = f"At {money(analysis.correction_usd)} to put right each unsatisfactory output"
+    if best.model == pick.model:
+        rest = [m.name for m in priced if m.model != pick.model]
+        return Fact(
+            "Paying for corrections keeps the order",
+            words(f"{at}, {pick.name} has the lowest total: {estimated(pick.human_fix, 'money')} a request, "
+                  f"ahead of {listing(rest)} by the estimates."),
+        )  # fmt: skip
+    return Fact(
+        f"Corrections could favour {best.name}",
+        words(f"{at}, a request costs {estimated(best.human_fix, 'money')} with {best.name} and "
+              f"{estimated(pick.human_fix, 'money')} with {pick.name}."),
+    )  # fmt: skip

@@ -1,0 +1,49 @@
+"""How each model looks: one order, one colour and shape, in every table and chart."""
+
+from collections.abc import Sequence
+
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Series
+from evalkit.models import known
+
+SLOTS = 6
+"""Colours that were tested against each other and both backgrounds; a seventh model starts again, hollow."""
+
+_TIERS = ("haiku", "sonnet", "opus")
+
+
+def lineup(analysis: Analysis) -> tuple[Series, ...]:
+    """The models of an analysis in the order and look that every section uses."""
+    return arrange([m.model for m in analysis.models], [m.name for m in analysis.models])
+
+
+def arrange(model_ids: Sequence[str], names: Sequence[str]) -> tuple[Series, ...]:
+    """Models from the smallest tier to the largest, unknown ones last, each with its slot.
+
+    A tier keeps its colour from report to report; a second model of a tier takes the next free slot.
+    """
+    order = sorted(range(len(model_ids)), key=lambda i: (_rank(model_ids[i]), i))
+    taken: set[int] = set()
+    series = []
+    for i in order:
+        slot = _slot(model_ids[i], taken)
+        taken.add(slot)
+        series.append(Series(model_ids[i], names[i], slot))
+    return tuple(series)
+
+
+def _rank(model_id: str) -> tuple[int, tuple[int, int]]:
+    model = known(model_id)
+    return (_TIERS.index(model.tier), model.generation) if model else (len(_TIERS), (0, 0))
+
+
+def _slot(model_id: str, taken: set[int]) -> int:
+    model = known(model_id)
+    if model and _TIERS.index(model.tier) not in taken:
+        return _TIERS.index(model.tier)
+    extra = len(_TIERS)
+    return next(slot for slot in range(extra, extra + len(taken) + 1) if slot not in taken)
+
+
+NEUTRAL = Series("", "", -1)
+"""For figures that belong to no one model: drawn as a circle in ink."""

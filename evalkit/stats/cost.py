@@ -1,0 +1,173 @@
+"""Cost of an item and of a success, with intervals on the log scale."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from evalkit.stats.estimate import Estimate, no_estimate
+from evalkit.stats.inputs import (
+    LARGEST,
+    SMALLEST,
+    FloatArray,
+    Values,
+    check_confidence,
+    check_same_length,
+    numbers,
+    trial_lists,
+)
+from evalkit.stats.logscale import log_half_width, log_t_estimate, scaled
+from evalkit.stats.rates import cluster_design, two_sided_t, wilson_limits
+
+LOG_T = "log-t"
+MOVER = "MOVER on the log scale"
+TOP_SHARE = 0.2  # one item above this share of the total makes every method under-cover
+
+
+def mean_cost(costs: Values, confidence: float = 0.95) -> Estimate:
+    """Mean cost of an item in the unit of `costs` (USD), >= 0, with a t interval on the log scale (delta method).
+
+    Item means, each >= 0. n = 0: no value. n = 1, or all costs equal (all 0 too): the value without bounds,
+    and a warning. One item above 20 % of the total: a warning. Raises ValueError for a cost that is negative
+    or nan.
+    """
+    check_confidence(confidence)
+    c = numbers("costs", costs, 0)
+    if not len(c):
+        return no_estimate("no items", confidence, LOG_T)
+    mean = float(c.mean())
+    parts = c / mean if mean > 0 else c
+    return log_t_estimate(mean, parts, 1.0, confidence, LOG_T, warnings=_top_item(c))
+
+
+def _top_item(costs: FloatArray) -> tuple[str, ...]:
+    total = float(costs.sum())
+    if len(costs) == 1 or total <= 0 or costs.max() / total <= TOP_SHARE:
+        return ()
+    share = 100 * float(costs.max()) / total
+    return (f"one item carries {share:.0f} % of the total cost: the interval may be too narrow",)
+
+
+def cost_per_satisfactory(
+    costs: Values, satisfied: Values, confidence: float = 0.95, rate_n_eff: float | None = None
+) -> Estimate:
+    """Mean cost over rate of success, in the unit of `costs` (USD), >= 0; MOVER interval on the log scale.
+
+    `costs` (>= 0) and `satisfied` (in [0, 1]) are item means in the same order. The limits join the Wilson
+    limits of the rate with the log-t limits of the mean cost and their correlation (Zou and Donner 2008;
+    Donner and Zou 2012). `rate_n_eff` > 0 is the effective n of the rate, default the number of items (wide,
+    but safe, for means over several trials; `cost_per_satisfactory_clustered` works it out).
+
+    No success: no value and no upper limit, but a lower limit. All succeed: works. All costs equal: the
+    interval comes from the rate alone. n = 1: no bounds. n = 0: no value. A warning says when the rate is not
+    clearly above 0 (where Fieller's interval would be unbounded). Raises ValueError for bad values or
+    different lengths.
+    """
+    check_confidence(confidence)
+    check_same_length(costs=costs, satisfied=satisfied)
+    c, s = numbers("costs", costs, 0), numbers("satisfied", satisfied, 0, 1)
+    n = len(c)
+    if rate_n_eff is not None and not 0 < rate_n_eff <= LARGEST:
+        raise ValueError(f"rate_n_eff = {rate_n_eff} is not a number above 0")
+    if n == 0:
+        return no_estimate("no items", confidence, MOVER)
+    if s.mean() < SMALLEST:
+        value, reason = None, f"no success in {n} {'item' if n == 1 else 'items'}"
+    else:
+        value, reason = float(c.mean() / s.mean()), None
+    if n == 1:
+        return Estimate(value, None, None, confidence, n, MOVER, ("one item gives no interval",), reason)
+    low, high = _mover_limits(c, s, confidence, n if rate_n_eff is None else rate_n_eff)
+    warnings = _top_item(c) + _weak_rate(s, confidence)
+    return Estimate(value, low, high, confidence, n, MOVER, warnings, reason)
+
+
+def _mover_limits(
+    c: FloatArray, s: FloatArray, confidence: float, n_eff: float
+) -> tuple[float | None, float | None]:
+    mean, share = float(c.mean()), float(s.mean()) if s.mean() >= SMALLEST else 0.0
+    h = log_half_width(c, mean, confidence) if mean > 0 else 0.0
+    low_rate, high_rate = wilson_limits(share, n_eff, confidence)
+    if share == 0:
+        return scaled(mean / high_rate, -h), None
+    r = _correlation(c / mean, s) if h > 0 else 0.0
+    above, below = math.log(high_rate / share), math.log(share / low_rate)
+    down = math.sqrt(max(0.0, h * h + above * above - 2 * r * h * above))
+    up = math.sqrt(max(0.0, h * h + below * below - 2 * r * h * below))
+    return scaled(mean / share, -down), scaled(mean / share, up)
+
+
+def _correlation(x: FloatArray, y: FloatArray) -> float:
+    dx, dy = x - x.mean(), y - y.mean()
+    size = math.sqrt(float(dx @ dx) * float(dy @ dy))
+    return float(np.clip(float(dx @ dy) / size, -1, 1)) if size > 0 else 0.0
+
+
+def _weak_rate(s: FloatArray, confidence: float) -> tuple[str, ...]:
+    error = float(s.std(ddof=1)) / math.sqrt(len(s))
+    if s.mean() < SMALLEST or s.mean() > two_sided_t(confidence, len(s) - 1) * error:
+        return ()
+    return ("the rate is not clearly above 0: the upper limit is uncertain",)
+
+
+def cost_per_satisfactory_clustered(
+    costs: Sequence[Values], satisfied: Sequence[Values], confidence: float = 0.95
+) -> Estimate:
+    """`cost_per_satisfactory` from one list of trials per item: costs (USD, >= 0) and successes (0 or 1).
+
+    Item means enter the ratio; the rate has the effective n of `cluster_design`, adjusted. Items need at
+    least one trial and equally long lists. n counts items; no item gives no value. Raises ValueError for bad
+    values.
+    """
+    check_confidence(confidence)
+    c, s = trial_lists(costs, satisfied)
+    if not c:
+        return no_estimate("no items", confidence, MOVER)
+    design = cluster_design([sum(flags) for flags in s], [len(flags) for flags in s])
+    means = [math.fsum(row) / len(row) for row in c]
+    rates = [sum(flags) / len(flags) for flags in s]
+    return cost_per_satisfactory(means, rates, confidence, design.adjusted_n_eff(confidence))
+
+
+def human_fix_cost(
+    costs: Values,
+    satisfied: Values,
+    correction_usd: float | Values,
+    review_usd: float | Values = 0.0,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Mean cost of an item in USD once every failure is corrected by hand; a t interval on the log scale.
+
+    Per item: cost + review + (1 - satisfied) * correction. `costs` >= 0 and `satisfied` in [0, 1] are item
+    means; `correction_usd` and `review_usd` are one number >= 0 or one per item. Always finite, also without
+    any success. Edge cases as in `mean_cost`. Raises ValueError for bad values or different lengths.
+    """
+    check_same_length(costs=costs, satisfied=satisfied)
+    c, s = numbers("costs", costs, 0), numbers("satisfied", satisfied, 0, 1)
+    correction = _per_item("correction_usd", correction_usd, len(c))
+    review = _per_item("review_usd", review_usd, len(c))
+    return mean_cost(c + review + (1 - s) * correction, confidence)
+
+
+def _per_item(name: str, amount: float | Values, n: int) -> FloatArray:
+    if isinstance(amount, (int, float)):
+        return np.repeat(numbers(name, [amount], 0), n)
+    array = numbers(name, amount, 0)
+    if len(array) != n:
+        raise ValueError(f"{name} has {len(array)} values for {n} items")
+    return array
+
+
+def break_even_correction_usd(cost_a: float, cost_b: float, rate_a: float, rate_b: float) -> float | None:
+    """The correction cost in USD at which sides A and B cost the same once failures are corrected; >= 0.
+
+    (cost_a - cost_b) / (rate_a - rate_b), with mean costs >= 0 (USD) and rates of success in [0, 1]. Above it
+    the side with the higher rate is cheaper. None where there is none: equal rates, or one side is both
+    cheaper and better. Equal costs: 0. Swapping the sides keeps it. Raises ValueError for bad values.
+    """
+    numbers("costs", [cost_a, cost_b], 0)
+    numbers("rates", [rate_a, rate_b], 0, 1)
+    if rate_a == rate_b:
+        return None
+    break_even = (cost_a - cost_b) / (rate_a - rate_b)
+    return abs(break_even) if 0 <= break_even <= LARGEST else None

@@ -1,0 +1,205 @@
+"""Comparisons of two sides on the same items: rates, means, and their p-values."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from scipy import stats
+
+from evalkit.stats.estimate import Estimate, no_estimate
+from evalkit.stats.inputs import (
+    LARGEST,
+    FloatArray,
+    Values,
+    check_confidence,
+    check_same_length,
+    check_whole,
+    check_within,
+    is_constant,
+    numbers,
+)
+from evalkit.stats.rates import two_sided_t, two_sided_z, wilson_limits
+from evalkit.stats.tango import tango_limits
+
+TANGO = "Tango score"
+TANGO_CLUSTERED = "Tango score, effective n"
+PAIRED_T = "paired t"
+MOST_EPOCHS = 1000  # the finest fraction that is recognised as an item mean
+
+
+@dataclass(frozen=True, slots=True)
+class Discordance:
+    """How often two sides differ on one trial each.
+
+    `gain` and `loss`: expected number of pairs that only the candidate and only the baseline passes, whole
+    for 0/1 data. `n`: pairs. `share`: (gain + loss) / n in [0, 1], None when there is no pair.
+    """
+
+    gain: float
+    loss: float
+    n: int
+    share: float | None
+
+
+def discordance(candidate: Values, baseline: Values) -> Discordance:
+    """Count gains and losses from item means in [0, 1], in the same item order; n = 0 has share None.
+
+    Raises ValueError for values outside [0, 1] and for lists of different lengths.
+    """
+    p, b = _paired(candidate, baseline, 0, 1)
+    gain, loss, n = float((p * (1 - b)).sum()), float((b * (1 - p)).sum()), len(p)
+    return Discordance(gain, loss, n, min(1.0, (gain + loss) / n) if n else None)
+
+
+def paired_rates(gain: int, loss: int, n: int, confidence: float = 0.95) -> Estimate:
+    """Rate difference on the same `n` items, candidate minus baseline, in [-1, 1]; Tango (1998) score limits.
+
+    `gain`, `loss`: items that only the candidate, only the baseline passes. n = 0: no value. No discordant
+    item: value 0 with limits -+ z^2 / (n + z^2). All gains: high is 1; all losses: low is -1. n = 1 and 2
+    give valid, very wide limits. Swapping gain and loss mirrors the result. Raises ValueError for counts
+    below 0 or gain + loss > n.
+    """
+    check_confidence(confidence)
+    check_within(n, gain=gain, loss=loss)
+    if n == 0:
+        return no_estimate("no pairs", confidence, TANGO)
+    return _tango(gain, loss, n, n, confidence=confidence, method=TANGO)
+
+
+def _tango(gain: float, loss: float, n_eff: float, n: int, *, confidence: float, method: str) -> Estimate:
+    low, high = tango_limits(gain, loss, n_eff, two_sided_z(confidence))
+    warnings = () if gain + loss else ("the two sides never differ: the interval rests on n alone",)
+    return Estimate((gain - loss) / n_eff, float(low), float(high), confidence, n, method, warnings)
+
+
+def paired_rates_clustered(
+    candidate: Values, baseline: Values, confidence: float = 0.95, epochs: int | None = None
+) -> Estimate:
+    """Difference of two rates from item means over several epochs, in [-1, 1]; Tango on effective counts.
+
+    `candidate`, `baseline`: item means in [0, 1], same item order; `n` = items. `epochs` caps the effective n
+    at n * epochs; None takes the largest denominator seen in the means. The effective n compares the variance
+    of the item differences with that of one random draw each, with the (z/t)^2 adjustment (as Yang, Sun and
+    Hardin 2012). All means 0 or 1: exactly `paired_rates`. Never a difference: effective n = n, epochs add
+    nothing. n = 0: no value; n = 1: the effective n is 1. Raises ValueError for means outside [0, 1],
+    different lengths, or epochs that the means contradict.
+    """
+    check_confidence(confidence)
+    p, b = _paired(candidate, baseline, 0, 1)
+    n, seen = len(p), _epochs_seen(np.concatenate([p, b]))
+    if epochs is not None and (epochs < 1 or (epochs == 1 and seen > 1)):
+        raise ValueError(f"epochs = {epochs} does not fit item means with a denominator of {seen}")
+    if n == 0:
+        return no_estimate("no pairs", confidence, TANGO_CLUSTERED)
+    m = epochs or seen
+    counts = discordance(p, b)
+    if m == 1:
+        return _tango(round(counts.gain), round(counts.loss), n, n, confidence=confidence, method=TANGO)
+    n_eff = _paired_n_eff(p, b, m, confidence)
+    gain, loss = n_eff * counts.gain / n, n_eff * counts.loss / n
+    return _tango(gain, loss, n_eff, n, confidence=confidence, method=TANGO_CLUSTERED)
+
+
+def _epochs_seen(means: FloatArray) -> int:
+    return max((Fraction(float(x)).limit_denominator(MOST_EPOCHS).denominator for x in means), default=1)
+
+
+def _paired_n_eff(p: FloatArray, b: FloatArray, m: int, confidence: float) -> float:
+    n, d = len(p), p - b
+    one_draw = float((p * (1 - b) + b * (1 - p)).mean() - d.mean() ** 2)
+    if n == 1 or (one_draw <= 0 and np.ptp(d) == 0):
+        return float(n)
+    variance = float(d.var(ddof=1))
+    worth = m if variance * m <= one_draw else max(one_draw / variance, 1)
+    return float(n * worth * (two_sided_z(confidence) / two_sided_t(confidence, n - 1)) ** 2)
+
+
+def mcnemar_midp(gain: int, loss: int) -> float:
+    """Two-sided McNemar mid-p value in (0, 1] (Fagerland, Lydersen and Laake 2013).
+
+    `gain`, `loss`: pairs that only one side passes. No discordant pair: 1. gain = loss: 1 - pmf / 2. Swapping
+    the two keeps p. Raises ValueError for counts that are negative or not whole.
+    """
+    check_whole(gain=gain, loss=loss)
+    k, m = min(gain, loss), gain + loss
+    if m == 0:
+        return 1.0
+    point = float(stats.binom.pmf(k, m, 0.5))
+    if gain == loss:
+        return 1 - point / 2
+    return float(2 * stats.binom.cdf(k, m, 0.5)) - point
+
+
+def holm(p_values: Values) -> list[float]:
+    """Holm (1979) adjusted p-values, in the order given, each in [0, 1] and never below its own p.
+
+    An empty list gives an empty list. Raises ValueError for a p outside [0, 1] or nan.
+    """
+    p = numbers("p_values", p_values, 0, 1)
+    order = np.argsort(p, kind="stable")
+    stepped = np.minimum(1, p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(stepped)
+    return [float(x) for x in adjusted]
+
+
+def paired_means(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:
+    """Mean difference, candidate minus baseline, in the unit of the values, with the paired t interval.
+
+    Item means in the same item order. n = 0: no value. n = 1: value without bounds. All differences equal:
+    value without bounds, since their spread cannot be estimated; if all are 0 a warning bounds the share of
+    items that differ (Wilson). Raises ValueError for nan, infinite values, or different lengths.
+    """
+    check_confidence(confidence)
+    p, b = _paired(candidate, baseline)
+    d, n = p - b, len(p)
+    if n == 0:
+        return no_estimate("no pairs", confidence, PAIRED_T)
+    mean = float(d.mean())
+    if n == 1:
+        return Estimate(mean, None, None, confidence, 1, PAIRED_T, ("one pair gives no interval",))
+    if is_constant(d, _size(p, b)):
+        warning = f"all {n} differences are equal: their spread cannot be estimated"
+        if not d.any():
+            warning = (
+                f"all {n} differences are 0: at most {wilson_limits(0, n, confidence)[1]:.3f} of items differ"
+            )
+        return Estimate(mean, None, None, confidence, n, PAIRED_T, (warning,))
+    half = two_sided_t(confidence, n - 1) * float(d.std(ddof=1)) / math.sqrt(n)
+    return Estimate(mean, mean - half, mean + half, confidence, n, PAIRED_T)
+
+
+def sign_flip_p(candidate: Values, baseline: Values, seed: int, resamples: int = 9999) -> float | None:
+    """Two-sided permutation p-value in (0, 1] for a mean difference of 0, by flipping the signs of differences.
+
+    All 2^n sign patterns when there are at most `resamples`, else `resamples` random ones from `seed`. With 5
+    pairs p cannot fall below 1/16. All differences 0: 1. n = 1: 1. n = 0: None. Swapping the sides keeps p.
+    """
+    p, b = _paired(candidate, baseline)
+    d = p - b
+    if not len(d):
+        return None
+    if len(d) == 1 or not d.any():
+        return 1.0
+    result = stats.permutation_test(
+        (d,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=resamples,
+        batch=max(1, 1_000_000 // len(d)),
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    return float(result.pvalue)
+
+
+def _paired(
+    candidate: Values, baseline: Values, low: float = -LARGEST, high: float = LARGEST
+) -> tuple[FloatArray, FloatArray]:
+    check_same_length(candidate=candidate, baseline=baseline)
+    return numbers("candidate", candidate, low, high), numbers("baseline", baseline, low, high)
+
+
+def _size(p: FloatArray, b: FloatArray) -> float:
+    return float(max(np.abs(p).max(), np.abs(b).max()))

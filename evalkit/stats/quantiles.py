@@ -1,0 +1,127 @@
+"""Quantiles with distribution-free intervals, for one value per item or several."""
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from scipy.stats import mstats
+
+from evalkit.stats.estimate import Estimate, no_estimate
+from evalkit.stats.inputs import (
+    FloatArray,
+    Values,
+    check_confidence,
+    check_same_length,
+    check_share,
+    check_whole,
+    numbers,
+)
+from evalkit.stats.rates import cluster_design
+
+ORDER_STATISTICS = "order statistics"
+WOODRUFF = "order statistics, effective n (Woodruff)"
+
+
+def values_needed(q: float, confidence: float = 0.95) -> int:
+    """The least number of independent values for which both limits of the q quantile exist: 72 for 0.95 at 95 %.
+
+    0 < q < 1. Raises ValueError otherwise.
+    """
+    check_share("q", q)
+    check_confidence(confidence)
+    tail = math.log((1 - confidence) / 2)
+    return max(1, math.ceil(tail / math.log(max(q, 1 - q)) - 1e-9))
+
+
+def quantile(values: Values, q: float, confidence: float = 0.95) -> Estimate:
+    """The q quantile (0 < q < 1) in the unit of `values` (seconds), with the order-statistic interval.
+
+    The value is Harrell and Davis's (1982) smoothed quantile; where extreme values drag it out of the
+    interval, the plain sample quantile, with a warning. A limit that does not exist at this n is None, and a
+    warning says how many values it takes. n = 0: no value; n = 1 and 2: the value without bounds. Ties are
+    fine. Raises ValueError for nan, infinite values, or q outside (0, 1).
+    """
+    check_share("q", q)
+    check_confidence(confidence)
+    x = np.sort(numbers("values", values))
+    n = len(x)
+    if n == 0:
+        return no_estimate("no values", confidence, ORDER_STATISTICS)
+    interval: Any = stats.quantile_test(x, q=0, p=q).confidence_interval(confidence)  # stubs call it a float
+    low, high = (float(bound) if math.isfinite(bound) else None for bound in (interval.low, interval.high))
+    value, dragged = _smooth_quantile(x, q, low, high)
+    missing = _missing_limits(low, high, f"{n} values: {values_needed(q, confidence)} are needed")
+    return Estimate(value, low, high, confidence, n, ORDER_STATISTICS, missing + dragged)
+
+
+def _smooth_quantile(
+    x: FloatArray, q: float, low: float | None, high: float | None
+) -> tuple[float, tuple[str, ...]]:
+    smooth = float(mstats.hdquantiles(x, [q])[0]) if len(x) > 1 else float(x[0])
+    smooth = min(max(smooth, float(x[0])), float(x[-1]))  # rounding only: it is a weighted mean of the values
+    if (low is None or smooth >= low) and (high is None or smooth <= high):
+        return smooth, ()
+    return float(np.quantile(x, q)), (
+        "extreme values drag the smoothed quantile out of the interval: sample quantile",
+    )
+
+
+def _missing_limits(low: float | None, high: float | None, from_values: str) -> tuple[str, ...]:
+    names = [name for name, bound in (("lower", low), ("upper", high)) if bound is None]
+    return (f"no {' and no '.join(names)} limit from {from_values}",) if names else ()
+
+
+def quantile_clustered(values: Values, items: Sequence[Hashable], q: float, confidence: float = 0.95) -> Estimate:
+    """The q quantile (0 < q < 1) of all values when items have several each; in the unit of `values` (seconds).
+
+    `items` names the item of every value. Order statistics of the pooled values at the ranks of an effective
+    sample (Woodruff 1952): the design effect is that of the indicator value <= quantile, adjusted for few
+    items. `n` counts items. One value per item: exactly `quantile`. A limit that does not exist at the
+    effective n is None, with a warning. n = 0: no value; one item: the value without bounds. Raises
+    ValueError for bad values or lengths.
+    """
+    check_share("q", q)
+    check_confidence(confidence)
+    check_same_length(values=values, items=items)
+    x = numbers("values", values)
+    codes = {item: code for code, item in enumerate(dict.fromkeys(items))}
+    if len(codes) == len(x):
+        return quantile(x, q, confidence)
+    of_item = np.array([codes[item] for item in items])
+    below = x <= float(np.quantile(x, q))
+    design = cluster_design(np.bincount(of_item, weights=below), np.bincount(of_item))
+    n_eff = design.adjusted_n_eff(confidence)
+    low, high = _effective_limits(np.sort(x), q, n_eff, confidence)
+    value, dragged = _smooth_quantile(np.sort(x), q, low, high)
+    needed = f"an effective sample of {n_eff:.1f}: {values_needed(q, confidence)} are needed"
+    return Estimate(
+        value, low, high, confidence, design.items, WOODRUFF, _missing_limits(low, high, needed) + dragged
+    )
+
+
+def _effective_limits(
+    x: FloatArray, q: float, n_eff: float, confidence: float
+) -> tuple[float | None, float | None]:
+    """The sorted values at the binomial ranks of a sample of n_eff, scaled to all values, rounded outwards."""
+    n, tail = math.floor(n_eff + 1e-9), (1 - confidence) / 2
+    if n < 1:
+        return None, None
+    low_rank, high_rank = int(stats.binom.ppf(tail, n, q)), int(stats.binom.isf(tail, n, q)) + 1
+    low = float(x[math.floor(low_rank * len(x) / n) - 1]) if low_rank >= 1 else None
+    high = float(x[math.ceil(high_rank * len(x) / n) - 1]) if high_rank <= n else None
+    return low, high
+
+
+def dkw_epsilon(n: int, confidence: float = 0.95) -> float:
+    """Half height of the band around an empirical distribution of n >= 1 values, a share in (0, 1].
+
+    The Dvoretzky-Kiefer-Wolfowitz inequality with Massart's (1990) constant: the whole true curve lies in the
+    band with at least this confidence. Capped at 1. Raises ValueError for n < 1.
+    """
+    check_confidence(confidence)
+    check_whole(n=n)
+    if n < 1:
+        raise ValueError(f"n = {n}: a band needs at least one value")
+    return min(1.0, math.sqrt(math.log(2 / (1 - confidence)) / (2 * n)))

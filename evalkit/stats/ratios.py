@@ -1,0 +1,71 @@
+"""Ratios of two sides on the same items: means, cost per success, geometric means."""
+
+import math
+
+import numpy as np
+
+from evalkit.stats.estimate import Estimate, no_estimate
+from evalkit.stats.inputs import SMALLEST, Values, check_confidence, check_same_length, numbers
+from evalkit.stats.logscale import log_t_estimate
+
+LOG_RATIO_T = "log-ratio t"
+PAIRED_LOG_T = "paired t on the log ratio"
+
+
+def mean_cost_ratio(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:
+    """Ratio of mean costs, candidate over baseline, without unit, >= 0; log-ratio t interval (delta method).
+
+    Item means >= 0 in the same item order. n = 0, or a mean of 0 on either side: no value. n = 1, or items
+    that all contribute equally: the value without bounds. Swapping the sides inverts the result. Raises
+    ValueError for bad values or different lengths.
+    """
+    check_confidence(confidence)
+    check_same_length(candidate=candidate, baseline=baseline)
+    y, x = numbers("candidate", candidate, 0), numbers("baseline", baseline, 0)
+    if not len(y):
+        return no_estimate("no pairs", confidence, LOG_RATIO_T)
+    top, bottom = float(y.mean()), float(x.mean())
+    if min(top, bottom) < SMALLEST:
+        return no_estimate(f"a mean is 0: candidate {top:g}, baseline {bottom:g}", confidence, LOG_RATIO_T, len(y))
+    return log_t_estimate(top / bottom, y / top - x / bottom, 1.0, confidence, LOG_RATIO_T)
+
+
+def cost_ratio(
+    costs_a: Values, satisfied_a: Values, costs_b: Values, satisfied_b: Values, confidence: float = 0.95
+) -> Estimate:
+    """Ratio of cost per success, A over B, without unit, >= 0; log-delta t interval on the items.
+
+    Costs (>= 0) and successes (in [0, 1]) are item means of both sides in the same item order. No value when
+    n = 0, a mean cost is 0, or a side has no success. n = 1, or items that all contribute equally: the value
+    without bounds. Swapping the sides inverts the result. Raises ValueError for bad values or different
+    lengths.
+    """
+    check_confidence(confidence)
+    check_same_length(costs_a=costs_a, satisfied_a=satisfied_a, costs_b=costs_b, satisfied_b=satisfied_b)
+    ca, cb = numbers("costs_a", costs_a, 0), numbers("costs_b", costs_b, 0)
+    sa, sb = numbers("satisfied_a", satisfied_a, 0, 1), numbers("satisfied_b", satisfied_b, 0, 1)
+    if not len(ca):
+        return no_estimate("no items", confidence, LOG_RATIO_T)
+    means = {"mean cost of A": ca, "rate of A": sa, "mean cost of B": cb, "rate of B": sb}
+    for name, values in means.items():
+        if float(values.mean()) < SMALLEST:
+            return no_estimate(f"{name} is 0", confidence, LOG_RATIO_T, len(ca))
+    parts = ca / ca.mean() - sa / sa.mean() - cb / cb.mean() + sb / sb.mean()
+    value = (float(ca.mean()) / float(sa.mean())) / (float(cb.mean()) / float(sb.mean()))
+    return log_t_estimate(value, parts, 1.0, confidence, LOG_RATIO_T)
+
+
+def geometric_mean_ratio(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:
+    """Geometric mean of the per-item ratios candidate / baseline, without unit, > 0; paired t on the log ratio.
+
+    Values > 0 in the same item order (durations in seconds, say). n = 0: no value. n = 1, or all ratios
+    equal: the value without bounds. Swapping the sides inverts the result. Raises ValueError for values of 0
+    or below.
+    """
+    check_confidence(confidence)
+    check_same_length(candidate=candidate, baseline=baseline)
+    y, x = numbers("candidate", candidate, SMALLEST), numbers("baseline", baseline, SMALLEST)
+    if not len(y):
+        return no_estimate("no pairs", confidence, PAIRED_LOG_T)
+    logs = np.log(y) - np.log(x)
+    return log_t_estimate(math.exp(float(logs.mean())), logs, 1.0, confidence, PAIRED_LOG_T)

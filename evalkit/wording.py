@@ -1,0 +1,224 @@
+"""How numbers, intervals and untrusted text read, in the report and in the terminal alike."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # the statistics load scipy, which a progress line does not need
+    from evalkit.stats import Estimate
+
+Format = Literal["percent", "points", "money", "ratio", "seconds", "score"]
+UNKNOWN = "unknown"
+UNPRICED = "unpriced"
+_MINUS = "\N{MINUS SIGN}"
+_DASH = "\N{EN DASH}"
+
+
+def significant(x: float, digits: int = 2) -> str:
+    """A number with so many significant digits, without exponent or needless zeros before the point: 0.042, 4.4, 120."""
+    if x == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(x))))
+    rounded = round(x, places)
+    if rounded and math.floor(math.log10(abs(rounded))) > math.floor(math.log10(abs(x))):
+        places = max(0, places - 1)  # 9.96 becomes 10, not 10.0
+    return f"{rounded:,.{places}f}"
+
+
+def money(usd: float | None, *, cents: bool | None = None, plain: bool = False) -> str:
+    """USD to read: `4.4¢` below a dollar, `$12.40` from there; None is `unpriced`.
+
+    `cents` fixes the unit, so that an interval has the unit of its estimate. `plain` gives `$0.044` for places where
+    the cent sign may not print.
+    """
+    if usd is None:
+        return UNPRICED
+    if usd < 0:
+        return _MINUS + money(-usd, cents=cents, plain=plain)
+    if cents is None:
+        cents = 0 < usd < 0.9995
+    if plain and cents:
+        return "$" + significant(usd)
+    if cents:
+        return significant(usd * 100) + "¢"
+    return f"${usd:,.2f}" if usd == 0 or usd >= 0.1 else "$" + significant(usd)
+
+
+def percent(share: float | None, bar: float | None = None) -> str:
+    """A share as whole per cent; never 0 % or 100 % unless it is, and never equal to `bar` by rounding alone."""
+    if share is None:
+        return UNKNOWN
+    text = f"{share * 100:.0f}%"
+    if text == "100%" and share < 1:
+        return ">99%"
+    if text == "0%" and share > 0:
+        return "<1%"
+    if bar is not None and text == f"{bar * 100:.0f}%" and abs(share - bar) > 1e-9:
+        return _parted(share, bar)
+    return text
+
+
+def _parted(share: float, bar: float) -> str:
+    """As many decimals as it takes to tell the share from the bar, at most three."""
+    for digits in (1, 2, 3):
+        text = f"{share * 100:.{digits}f}%"
+        if text != f"{bar * 100:.{digits}f}%":
+            return text
+    return f"just {'above' if share > bar else 'below'} {bar * 100:.0f}%"
+
+
+def points(difference: float | None) -> str:
+    """A difference of two shares in percentage points, signed: `+3`, `−0.4`, `0`."""
+    if difference is None:
+        return UNKNOWN
+    hundredths = difference * 100
+    if abs(hundredths) < 0.05:
+        return "0" if hundredths == 0 else ("+<0.1" if hundredths > 0 else f"{_MINUS}<0.1")
+    digits = 1 if abs(hundredths) < 0.95 else 0
+    return f"{'+' if hundredths > 0 else _MINUS}{abs(hundredths):.{digits}f}"
+
+
+def ratio(times: float | None) -> str:
+    """A ratio: `2.3×`; three digits near 1, where two would hide a difference."""
+    if times is None:
+        return UNKNOWN
+    return significant(times, 3 if 0.95 < times < 1.05 and times != 1 else 2) + "×"
+
+
+def seconds(s: float | None) -> str:
+    """A duration in seconds: `0.42 s`, `5.8 s`, `13 s`."""
+    return UNKNOWN if s is None else significant(s) + " s"
+
+
+def score(x: float | None) -> str:
+    """A score between 0 and 1: `0.87`."""
+    return UNKNOWN if x is None else f"{x:.2f}"
+
+
+_WRITERS: Mapping[Format, Callable[[float | None], str]] = {
+    "percent": percent,
+    "points": points,
+    "money": money,
+    "ratio": ratio,
+    "seconds": seconds,
+    "score": score,
+}
+
+
+def number(x: float | None, style: Format, bar: float | None = None) -> str:
+    """A number in its format; `unknown` or `unpriced` if it is missing."""
+    return percent(x, bar) if style == "percent" else _WRITERS[style](x)
+
+
+def interval(estimate: Estimate, style: Format, bar: float | None = None) -> str:
+    """The interval alone: `81–94%`, `−4 to +10`, `from 11¢, no upper limit`, or `no interval` with what is known."""
+    if estimate.low is None and estimate.high is None:
+        return f"no interval, n = {estimate.n}"
+    cents = None if style != "money" else _in_cents(estimate)
+    low, high = (_bound(x, style, cents, bar) for x in (estimate.low, estimate.high))
+    if low is None:
+        return f"up to {high}, no lower limit"
+    if high is None:
+        return f"from {low}, no upper limit"
+    return _range(low, high, style)
+
+
+def _in_cents(estimate: Estimate) -> bool:
+    first = next(x for x in (estimate.value, estimate.low, estimate.high) if x is not None)
+    return 0 <= first < 0.9995
+
+
+def _bound(x: float | None, style: Format, cents: bool | None, bar: float | None) -> str | None:
+    if x is None:
+        return None
+    return money(x, cents=cents) if style == "money" else number(x, style, bar)
+
+
+def _range(low: str, high: str, style: Format) -> str:
+    if style == "points" or "<" in low + high or ">" in low + high or "just" in low + high:
+        return f"{low} to {high}"
+    for unit in ("¢", "%", "×", " s"):
+        if low.endswith(unit) and high.endswith(unit):
+            return f"{low.removesuffix(unit)}{_DASH}{high}"
+    return f"{low}{_DASH}{high}"
+
+
+def value(estimate: Estimate, style: Format, bar: float | None = None) -> str:
+    """The estimate alone, or in a word why there is none."""
+    if estimate.value is None:
+        return "none" if estimate.low is not None else UNPRICED if style == "money" else UNKNOWN
+    return number(estimate.value, style, bar)
+
+
+def doubt(estimate: Estimate, style: Format, bar: float | None = None) -> str:
+    """What stands beside an estimate: its interval, or the reason why there is no number."""
+    if estimate.value is not None:
+        return interval(estimate, style, bar)
+    known = "" if estimate.low is None else f"; at least {number(estimate.low, style)}"
+    return (estimate.reason or "no reason recorded") + known
+
+
+def estimated(estimate: Estimate, style: Format, bar: float | None = None) -> str:
+    """Estimate with its doubt: `89% (81–94%)`; `none (no success in 20 items; at least 11¢)`."""
+    return f"{value(estimate, style, bar)} ({doubt(estimate, style, bar)})"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value: `0.031`, `<0.001`."""
+    if p is None:
+        return UNKNOWN
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def tokens(count: int | None) -> str:
+    """A token count: `12,340`; None is `unknown`."""
+    return UNKNOWN if count is None else f"{count:,}"
+
+
+def plural(count: int, noun: str, more: str | None = None) -> str:
+    """A count with its noun: `1 item`, `60 items`, `2 retries`."""
+    return f"{count:,} {noun if count == 1 else more or noun + 's'}"
+
+
+def listing(names: Sequence[str], last: str = "and") -> str:
+    """Names in a row: `A`, `A and B`, `A, B and C`."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter and a full stop."""
+    text = text.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text on one line, cut with an ellipsis at a word where it is too long."""
+    line = " ".join(text.split())
+    if len(line) <= limit:
+        return line
+    cut = line[: limit - 1]
+    head = cut.rsplit(" ", 1)[0] if " " in cut[limit // 2 :] else cut
+    return head.rstrip(" ,;:.") + "…"
+
+
+def visible(text: str) -> str:
+    """Untrusted text with every invisible or direction-changing character spelled out, as `⟦U+202E⟧`.
+
+    Line feeds and tabs stay, CR LF becomes a line feed. Control, format, surrogate, private-use and line separator
+    characters are spelled out.
+    """
+    text = text.replace("\r\n", "\n")
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or not _hidden(c) else f"⟦U+{ord(c):04X}⟧" for c in text)
+
+
+def _hidden(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")

@@ -1,0 +1,108 @@
+"""The exact non-inferiority test: definition, edges, and the line it draws."""
+
+import math
+
+import pytest
+from scipy import stats as scipy_stats
+
+from evalkit.stats import losses_allowed, noninferiority_exact_p, paired_rates
+from evalkit.stats.tango import tango_statistic
+
+
+def brute_force_p(gain: int, loss: int, n: int, margin: float, points: int = 401) -> float:
+    tables = [(g, b) for g in range(n + 1) for b in range(n + 1 - g)]
+    observed = float(tango_statistic(gain, loss, n, -margin))
+    extreme = [(g, b) for g, b in tables if float(tango_statistic(g, b, n, -margin)) >= observed - 1e-9]
+    worst = 0.0
+    for i in range(points):
+        loss_rate = margin + i * ((1 + margin) / 2 - margin) / (points - 1)
+        cells = [loss_rate - margin, loss_rate, max(0.0, 1 - 2 * loss_rate + margin)]
+        probability = sum(
+            math.comb(n, g) * math.comb(n - g, b) * cells[0] ** g * cells[1] ** b * cells[2] ** (n - g - b)
+            for g, b in extreme
+        )
+        worst = max(worst, probability)
+    return worst
+
+
+@pytest.mark.parametrize(
+    ("gain", "loss", "n", "margin"), [(0, 0, 8, 0.1), (2, 1, 8, 0.1), (1, 4, 9, 0.2), (0, 9, 9, 0.05)]
+)
+def test_p_equals_its_definition(gain: int, loss: int, n: int, margin: float) -> None:
+    assert noninferiority_exact_p(gain, loss, n, margin) == pytest.approx(
+        brute_force_p(gain, loss, n, margin), abs=1e-9
+    )
+
+
+def test_without_discordant_pairs_p_is_the_chance_of_seeing_none() -> None:
+    assert noninferiority_exact_p(0, 0, 50, 0.05) == pytest.approx(0.95**50)
+    assert noninferiority_exact_p(0, 0, 59, 0.05) == pytest.approx(0.95**59)
+
+
+@pytest.mark.parametrize(
+    ("n", "margin", "reachable"), [(58, 0.05, False), (59, 0.05, True), (28, 0.1, False), (29, 0.1, True)]
+)
+def test_wall_below_which_no_identical_run_can_pass(n: int, margin: float, reachable: bool) -> None:
+    assert (losses_allowed(n, margin, [0])[0] is not None) is reachable
+
+
+def test_nothing_observed_proves_nothing() -> None:
+    assert noninferiority_exact_p(0, 0, 0, 0.05) == 1.0
+    assert losses_allowed(0, 0.05, [0]) == [None]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_tiny_samples_never_pass_at_a_usual_margin(n: int) -> None:
+    assert losses_allowed(n, 0.1, range(n + 1)) == [None] * (n + 1)
+
+
+def test_one_number_of_gains_and_more_gains_than_pairs() -> None:
+    assert losses_allowed(100, 0.05, 3) == [3]
+    assert losses_allowed(20, 0.1, [21]) == [None]
+
+
+def test_only_gains_pass_with_every_loss_there_is_room_for() -> None:
+    assert losses_allowed(30, 0.05, [30]) == [0]
+
+
+@pytest.mark.parametrize(("n", "margin"), [(50, 0.1), (100, 0.05)])
+def test_the_line_is_where_both_tests_agree(n: int, margin: float) -> None:
+    for gain, most in zip(range(6), losses_allowed(n, margin, range(6)), strict=True):
+        for loss in range(8):
+            low = paired_rates(gain, loss, n, confidence=0.9).low
+            shown = noninferiority_exact_p(gain, loss, n, margin) <= 0.05 and low is not None and low > -margin
+            assert shown is (most is not None and loss <= most)
+
+
+def test_score_alone_is_the_normal_approximation() -> None:
+    z = float(tango_statistic(2, 5, 50, -0.1))
+    exact = noninferiority_exact_p(2, 5, 50, 0.1)
+    assert exact == pytest.approx(float(scipy_stats.norm.sf(z)), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("gain", "loss", "n", "margin", "message"),
+    [
+        (0, 0, 50, 0.0, "margin = 0.0 is not between 0 and 1"),
+        (0, 0, 50, 1.0, "margin = 1.0 is not between 0 and 1"),
+        (30, 30, 50, 0.1, "is more than n = 50"),
+        (0, 0, 1001, 0.1, "n = 1001 is beyond exact enumeration"),
+    ],
+)
+def test_bad_arguments_are_named(gain: int, loss: int, n: int, margin: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        noninferiority_exact_p(gain, loss, n, margin)
+
+
+@pytest.mark.parametrize(
+    ("n", "gains", "alpha", "message"),
+    [
+        (50, [-1], 0.05, "gains = -1 is not a whole number"),
+        (50, [0], 0.0, "alpha = 0.0 is not between 0 and 1"),
+        (1001, [0], 0.05, "beyond exact enumeration"),
+        (-5, [0], 0.05, "n = -5"),
+    ],
+)
+def test_bad_planning_arguments_are_named(n: int, gains: list[int], alpha: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        losses_allowed(n, 0.1, gains, alpha=alpha)

@@ -1,0 +1,232 @@
+"""Properties that hold for every input, found by search."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit import stats
+from evalkit.stats import Estimate
+
+settings.register_profile("stats", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("stats")
+
+CONFIDENCES = st.sampled_from([0.8, 0.9, 0.95, 0.99])
+MONEY = st.floats(0, 1e6)
+DURATIONS = st.floats(1e-3, 1e4)
+FLAGS = st.sampled_from([0.0, 1.0])
+THIRDS = st.sampled_from([0.0, 1 / 3, 2 / 3, 1.0])
+
+
+@st.composite
+def counts(draw: st.DrawFn, most: int = 120) -> tuple[int, int, int]:
+    """gain, loss, n."""
+    n = draw(st.integers(1, most))
+    gain = draw(st.integers(0, n))
+    return gain, draw(st.integers(0, n - gain)), n
+
+
+def columns(*kinds: st.SearchStrategy[float], least: int = 1) -> st.SearchStrategy[list[tuple[float, ...]]]:
+    return st.lists(st.tuples(*kinds), min_size=least, max_size=40)
+
+
+def is_sound(estimate: Estimate) -> bool:
+    """Bounds hold the value, allowing for rounding, and nothing is nan or infinite."""
+    known = [x for x in (estimate.low, estimate.value, estimate.high) if x is not None]
+    slack = 1e-9 * max((abs(x) for x in known), default=0)
+    return all(math.isfinite(x) for x in known) and all(a <= b + slack for a, b in pairwise(known))
+
+
+def mirrored(a: Estimate, b: Estimate) -> bool:
+    pairs = [(a.value, b.value), (a.low, b.high), (a.high, b.low)]
+    return all((x is None and y is None) or x == pytest.approx(-1 * (y or 0), abs=1e-9, rel=1e-9) for x, y in pairs)
+
+
+def inverted(a: Estimate, b: Estimate) -> bool:
+    pairs = [(a.value, b.value), (a.low, b.high), (a.high, b.low)]
+    return all(
+        (x is None and y is None) or (x is not None and y is not None and x * y == pytest.approx(1, rel=1e-6))
+        for x, y in pairs
+    )
+
+
+@given(counts(), CONFIDENCES)
+def test_rate_interval_holds_its_value_and_mirrors(c: tuple[int, int, int], confidence: float) -> None:
+    k, _, n = c
+    a, b = stats.rate(k, n, confidence), stats.rate(n - k, n, confidence)
+    assert is_sound(a)
+    assert (a.value, a.low, a.high) == pytest.approx(tuple(1 - x for x in (b.value, b.high, b.low) if x is not None))
+
+
+@given(st.integers(1, 80), st.integers(0, 80))
+def test_one_more_success_never_lowers_a_limit(n: int, k: int) -> None:
+    fewer, more = stats.rate(min(k, n - 1), n), stats.rate(min(k, n - 1) + 1, n)
+    assert fewer.low is not None
+    assert fewer.high is not None
+    assert more.low is not None
+    assert more.high is not None
+    assert fewer.low <= more.low
+    assert fewer.high <= more.high
+
+
+@given(
+    st.lists(st.integers(1, 5).flatmap(lambda m: st.tuples(st.integers(0, m), st.just(m))), max_size=40),
+    CONFIDENCES,
+)
+def test_clustered_rate_is_sound(items: list[tuple[int, int]], confidence: float) -> None:
+    successes, trials = [x for x, _ in items], [m for _, m in items]
+    estimate = stats.rate_clustered(successes, trials, confidence)
+    assert is_sound(estimate)
+    if items:
+        design = stats.cluster_design(successes, trials)
+        assert design.items <= design.n_eff <= design.trials
+
+
+@given(counts(), CONFIDENCES)
+def test_swapping_sides_negates_the_difference_and_keeps_p(c: tuple[int, int, int], confidence: float) -> None:
+    gain, loss, n = c
+    a, b = stats.paired_rates(gain, loss, n, confidence), stats.paired_rates(loss, gain, n, confidence)
+    assert is_sound(a)
+    assert mirrored(a, b)
+    assert stats.mcnemar_midp(gain, loss) == stats.mcnemar_midp(loss, gain)
+    assert 0 < stats.mcnemar_midp(gain, loss) <= 1
+
+
+@given(columns(THIRDS, THIRDS), CONFIDENCES)
+def test_swapping_sides_negates_the_clustered_difference(rows: list[tuple[float, ...]], confidence: float) -> None:
+    p, b = [r[0] for r in rows], [r[1] for r in rows]
+    forward = stats.paired_rates_clustered(p, b, confidence)
+    backward = stats.paired_rates_clustered(b, p, confidence)
+    assert is_sound(forward)
+    assert mirrored(forward, backward)
+
+
+@given(columns(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), CONFIDENCES)
+def test_swapping_sides_negates_the_mean_difference(rows: list[tuple[float, ...]], confidence: float) -> None:
+    x, y = [r[0] for r in rows], [r[1] for r in rows]
+    a, b = stats.paired_means(x, y, confidence), stats.paired_means(y, x, confidence)
+    assert is_sound(a)
+    assert mirrored(a, b)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8))
+def test_sign_flip_p_ignores_which_side_is_first(d: list[float]) -> None:
+    zero = [0.0] * len(d)
+    forward, backward = stats.sign_flip_p(d, zero, seed=0), stats.sign_flip_p(zero, d, seed=0)
+    assert forward == backward
+    assert forward is not None
+    assert 0 < forward <= 1
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5))
+def test_five_pairs_are_never_significant(d: list[float]) -> None:
+    p = stats.sign_flip_p(d, [0.0] * len(d), seed=0)
+    assert p is not None
+    assert p >= 0.0625 - 1e-12
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_never_lowers_a_p_and_keeps_the_order(p: list[float]) -> None:
+    adjusted = stats.holm(p)
+    assert all(raw <= new <= 1 for raw, new in zip(p, adjusted, strict=True))
+    ranked = [new for _, new in sorted(zip(p, adjusted, strict=True))]
+    assert ranked == sorted(ranked)
+
+
+@given(columns(MONEY, FLAGS), CONFIDENCES)
+def test_costs_are_sound(rows: list[tuple[float, ...]], confidence: float) -> None:
+    c, s = [r[0] for r in rows], [r[1] for r in rows]
+    for estimate in (
+        stats.mean_cost(c, confidence),
+        stats.cost_per_satisfactory(c, s, confidence),
+        stats.human_fix_cost(c, s, 3.0, confidence=confidence),
+    ):
+        assert is_sound(estimate)
+    assert (stats.cost_per_satisfactory(c, s).value is None) is (sum(s) == 0)
+
+
+@given(columns(MONEY, FLAGS, least=2), st.floats(1e-3, 1e3))
+def test_cost_scales_with_its_unit(rows: list[tuple[float, ...]], factor: float) -> None:
+    c, s = [1 + r[0] for r in rows], [r[1] for r in rows]
+    a, b = stats.cost_per_satisfactory(c, s), stats.cost_per_satisfactory([x * factor for x in c], s)
+    for plain, scaled in ((a.value, b.value), (a.low, b.low), (a.high, b.high)):
+        assert (plain is None) is (scaled is None)
+        assert plain is None or plain * factor == pytest.approx(scaled, rel=1e-6)
+
+
+@given(columns(DURATIONS, FLAGS, DURATIONS, FLAGS), CONFIDENCES)
+def test_swapping_sides_inverts_every_ratio(rows: list[tuple[float, ...]], confidence: float) -> None:
+    ca, sa, cb, sb = ([r[i] for r in rows] for i in range(4))
+    for a, b in (
+        (stats.cost_ratio(ca, sa, cb, sb, confidence), stats.cost_ratio(cb, sb, ca, sa, confidence)),
+        (stats.mean_cost_ratio(ca, cb, confidence), stats.mean_cost_ratio(cb, ca, confidence)),
+        (stats.geometric_mean_ratio(ca, cb, confidence), stats.geometric_mean_ratio(cb, ca, confidence)),
+    ):
+        assert is_sound(a)
+        assert inverted(a, b)
+
+
+@given(st.lists(st.lists(st.tuples(MONEY, FLAGS), min_size=2, max_size=5), min_size=1, max_size=10))
+def test_more_retries_solve_and_cost_more(items: list[list[tuple[float, float]]]) -> None:
+    costs, flags = [[c for c, _ in item] for item in items], [[s for _, s in item] for item in items]
+    most = min(len(item) for item in items)
+    solved = [stats.retry_success([sum(f) for f in flags], [len(f) for f in flags], k) for k in range(most + 1)]
+    spent = [stats.retry_cost(costs, flags, k) for k in range(most + 4)]
+    assert all(a <= b + 1e-12 for a, b in pairwise(solved))
+    assert all(a <= b + 1e-9 * (1 + b) for a, b in pairwise(spent))
+    far = stats.retry_success([sum(f) for f in flags], [len(f) for f in flags], most + 4)
+    assert 0 <= far <= 1
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=90), st.sampled_from([0.05, 0.5, 0.9, 0.95]), CONFIDENCES)
+def test_quantile_interval_holds_its_value(values: list[float], q: float, confidence: float) -> None:
+    estimate = stats.quantile(values, q, confidence)
+    assert is_sound(estimate)
+    enough = len(values) >= stats.values_needed(q, confidence)
+    assert (estimate.low is not None and estimate.high is not None) is enough
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 25), st.floats(-1e6, 1e6)), min_size=1, max_size=90),
+    st.sampled_from([0.05, 0.5, 0.9, 0.95]),
+    CONFIDENCES,
+)
+def test_clustered_quantile_interval_holds_its_value(
+    rows: list[tuple[int, float]], q: float, confidence: float
+) -> None:
+    estimate = stats.quantile_clustered([x for _, x in rows], [item for item, _ in rows], q, confidence)
+    assert is_sound(estimate)
+
+
+@given(counts(most=40), st.sampled_from([0.03, 0.05, 0.1, 0.2]))
+def test_more_losses_never_lower_p_and_more_gains_never_raise_it(c: tuple[int, int, int], margin: float) -> None:
+    gain, loss, n = c
+    p = stats.noninferiority_exact_p(gain, loss, n, margin)
+    assert 0 <= p <= 1
+    if gain + loss < n:
+        assert stats.noninferiority_exact_p(gain, loss + 1, n, margin) >= p - 1e-12
+        assert stats.noninferiority_exact_p(gain + 1, loss, n, margin) <= p + 1e-12
+
+
+@given(st.integers(1, 60), st.sampled_from([0.05, 0.1, 0.2]))
+def test_more_gains_never_allow_fewer_losses(n: int, margin: float) -> None:
+    allowed = [-1 if most is None else most for most in stats.losses_allowed(n, margin, range(n // 2 + 1))]
+    assert all(a <= b for a, b in pairwise(allowed))
+
+
+@given(counts(), st.data())
+def test_higher_confidence_never_narrows(c: tuple[int, int, int], data: Any) -> None:
+    gain, loss, n = c
+    narrow, wide = sorted(data.draw(st.tuples(st.floats(0.5, 0.999), st.floats(0.5, 0.999))))
+    for make in (
+        lambda level: stats.rate(gain, n, level),
+        lambda level: stats.paired_rates(gain, loss, n, level),
+    ):
+        inner, outer = make(narrow), make(wide)
+        assert inner.low is not None
+        assert inner.high is not None
+        assert outer.low <= inner.low + 1e-12
+        assert outer.high >= inner.high - 1e-12
