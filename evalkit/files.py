@@ -158,9 +158,7 @@ def _load_pool(path: Path, card: Card) -> tuple[dict[str, str], list[Problem]]:
     return {file.relative_to(path.parent).as_posix(): read_text(file, "document") for file in files}, []
 
 
-def _load_evidence(
-    item: Item, place: _Place, documents: dict[str, str], problems: list[Problem]
-) -> tuple[str, ...]:
+def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problems: list[Problem]) -> tuple[str, ...]:
     names: list[str] = []
     for entry in item.documents:
         name, text = (entry.name, entry.text) if isinstance(entry, Document) else (entry, None)
@@ -182,9 +180,7 @@ def _load_evidence(
     return tuple(names)
 
 
-def _load_attachments(
-    item: Item, place: _Place, attachments: dict[str, Attachment], problems: list[Problem]
-) -> None:
+def _load_attachments(item: Item, place: _Place, attachments: dict[str, Attachment], problems: list[Problem]) -> None:
     for name in item.attachments:
         file = place.folder / name
         media_type = MEDIA_TYPES.get(file.suffix.lower())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from evalkit.blind import GradingTask, grading_order, label_for, scrub
-from evalkit.errors import IntegrityError, UsageError
+from evalkit.errors import IntegrityError
 from evalkit.executors.budget import Budget
 from evalkit.executors.local import Call, Limits, Progress, execute, raise_if_stopped
 from evalkit.graders import Finding, checks, judge
@@ -52,13 +52,17 @@ def rubric_of(snapshot: Snapshot) -> Rubric:
 
 def open_round(run: RunFile, graders: Sequence[str], blind: bool) -> Round:
     """The round these graders work in: the newest one like it, else a new one under a new key."""
-    snapshot = run.snapshot()
+    round_ = preview_round(run.snapshot(), graders, blind)
+    return round_ if round_.id else run.add_round(round_, secrets.token_bytes(32))
+
+
+def preview_round(snapshot: Snapshot, graders: Sequence[str], blind: bool) -> Round:
+    """The round these graders would work in: the newest one like it, else one that is not opened (id 0)."""
     for round_ in reversed(snapshot.rounds):
         if round_.graders == tuple(graders) and round_.blind == blind:
             return round_
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    opened = Round(0, snapshot.spec.rubric_sha256, tuple(graders), blind, snapshot.spec.seed, created)
-    return run.add_round(opened, secrets.token_bytes(32))
+    return Round(0, snapshot.spec.rubric_sha256, tuple(graders), blind, snapshot.spec.seed, created)
 
 
 def answered_trials(snapshot: Snapshot) -> dict[int, Attempt]:
@@ -126,16 +130,9 @@ class JudgeBill:
     worst_usd: float | None
 
 
-def judge_queue(run: RunFile, round_: Round, model: str) -> Queue:
-    """The judge's queue; refuses a judge that the rubric has no work for."""
-    snapshot = run.snapshot()
-    if not rubric_of(snapshot).judged:
-        raise UsageError("the rubric has no judged criteria; grade it with --no-judge")
-    return build_queue(snapshot, round_, judge_name(model), run.sealed_key(round_.id))
-
-
-def judge_bill(model: str, queue: Queue) -> JudgeBill:
-    """An upper bound of what grading a queue costs."""
+def judge_bill(snapshot: Snapshot, round_: Round, model: str) -> JudgeBill:
+    """An upper bound of what grading the rest of a round costs; opens and writes nothing."""
+    queue = build_queue(snapshot, round_, judge_name(model), secrets.token_bytes(32))
     now = datetime.now(UTC)
     tokens = [_request_tokens(model, task) for task in queue.tasks]
     worst = [worst_case_usd(model, count, judge.MAX_TOKENS, now) for count in tokens]
@@ -162,25 +159,26 @@ async def grade_by_judge(
 
     Raises like a run when it has to stop; the same command goes on from there.
     """
-    queue = judge_queue(run, round_, model)
-    _seal(run, round_, queue)
-    by_subject = {_subject(round_, queue, task): task for task in queue.tasks}
-    paid = _paid_answers(run.snapshot(), round_, queue.grader)
-    for task in queue.tasks:
-        attempt = paid.get(queue.trials[task.label].id)
-        if attempt is not None:
-            _record(run, round_, queue, task.label, judge.read_reply(_as_reply(attempt), judge.judged(task)))
+    with run.only_writer("grade"):
+        queue = build_queue(run.snapshot(), round_, judge_name(model), run.sealed_key(round_.id))
+        _seal(run, round_, queue)
+        by_subject = {_subject(round_, queue, task): task for task in queue.tasks}
+        paid = _paid_answers(run.snapshot(), round_, queue.grader)
+        for task in queue.tasks:
+            attempt = paid.get(queue.trials[task.label].id)
+            if attempt is not None:
+                _record(run, round_, queue, task.label, judge.read_reply(_as_reply(attempt), judge.judged(task)))
 
-    def on_progress(progress: Progress) -> None:
-        if progress.final:
-            task = by_subject[progress.call.subject]
-            _record(run, round_, queue, task.label, judge.read_reply(progress.reply, judge.judged(task)))
-        tell(progress)
+        def on_progress(progress: Progress) -> None:
+            if progress.final:
+                task = by_subject[progress.call.subject]
+                _record(run, round_, queue, task.label, judge.read_reply(progress.reply, judge.judged(task)))
+            tell(progress)
 
-    spent = sum(a.cost_usd or 0.0 for a in run.snapshot().attempts if a.grader is not None)
-    budget = Budget(budget_usd, spent)
-    calls = _judge_calls(model, round_, queue, set(paid))
-    ending = await execute(calls, provider, run, limits, budget, on_progress)
+        spent = sum(a.cost_usd or 0.0 for a in run.snapshot().attempts if a.grader is not None)
+        budget = Budget(budget_usd, spent)
+        calls = _judge_calls(model, round_, queue, set(paid))
+        ending = await execute(calls, provider, run, limits, budget, on_progress)
     raise_if_stopped(ending, budget, "grade")
 
 

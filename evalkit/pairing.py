@@ -65,9 +65,7 @@ def compare(analysis: Analysis, first: str, second: str) -> Comparison | None:
 
 def all_pairs(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
     """Every pair with the later model of the line-up as its first side, in the line-up's order."""
-    found = [
-        compare(analysis, later.key, earlier.key) for i, later in enumerate(series) for earlier in series[:i]
-    ]
+    found = [compare(analysis, later.key, earlier.key) for i, later in enumerate(series) for earlier in series[:i]]
     return [comparison for comparison in found if comparison is not None]
 
 

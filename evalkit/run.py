@@ -48,7 +48,6 @@ class Prepared:
     pending: tuple[Trial, ...]
     estimates: tuple[Estimate, ...]
     spent_usd: float
-    earlier: dict[int, int]
 
 
 def chosen_items(dataset: Dataset, limit: int | None) -> tuple[Item, ...]:
@@ -106,15 +105,14 @@ async def prepare(
         with RunFile(path) as run:
             snapshot = run.snapshot()
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
-        trials, settled = snapshot.trials, settled_trials(snapshot)
-        spent, earlier = production_spend(snapshot), attempts_so_far(snapshot)
+        trials, settled, spent = snapshot.trials, settled_trials(snapshot), production_spend(snapshot)
     else:
         plan = await _plan(dataset, spec, provider, tell)
         trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
-        settled, spent, earlier = set(), 0.0, {}
+        settled, spent = set(), 0.0
     pending = tuple(trial for trial in trials if trial.id not in settled)
     estimates = estimate(dataset, [t.key for t in pending], plan.spec, plan.sizes, datetime.now(UTC))
-    return Prepared(plan, path, path.exists(), pending, estimates, spent, earlier)
+    return Prepared(plan, path, path.exists(), pending, estimates, spent)
 
 
 def _check_windows(spec: Spec) -> None:
@@ -231,21 +229,26 @@ async def carry_out(
     if budget_usd is not None and any(e.worst_usd is None for e in prepared.estimates):
         unpriced = ", ".join(e.model for e in prepared.estimates if e.worst_usd is None)
         raise UsageError(f"a budget cannot be kept: {unpriced} has no known price; leave it or --budget-usd out")
-    with RunFile(prepared.path) as run:
-        budget = Budget(budget_usd, prepared.spent_usd)
-        ending = await execute(_calls(prepared, dataset), provider, run, limits, budget, tell)
+    with RunFile(prepared.path) as run, run.only_writer("run"):
+        snapshot = run.snapshot()
+        budget = Budget(budget_usd, production_spend(snapshot))
+        calls = _calls(prepared, dataset, snapshot)
+        ending = await execute(calls, provider, run, limits, budget, tell)
     raise_if_stopped(ending, budget, "run")
 
 
-def _calls(prepared: Prepared, dataset: Dataset) -> Iterator[Call]:
-    """Calls in planned order, each request built only when its turn comes."""
+def _calls(prepared: Prepared, dataset: Dataset, snapshot: Snapshot) -> Iterator[Call]:
+    """Calls for what is unsettled now, in planned order, each request built only when its turn comes."""
+    settled, earlier = settled_trials(snapshot), attempts_so_far(snapshot)
     items = {item.id: item for item in dataset.items}
     records = {item.id: item for item in prepared.plan.items}
     sizes = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
     spec, now = prepared.plan.spec, datetime.now(UTC)
     for trial in prepared.pending:
+        if trial.id in settled:
+            continue
         item_id, model, _ = trial.key
         request = build_request(model, items[item_id], dataset, records[item_id].documents, spec.max_tokens)
         cap = output_cap(items[item_id], dataset, spec.max_tokens)
         worst = worst_case_usd(model, sizes[(item_id, model)], cap, now)
-        yield Call(f"trial/{trial.id}", trial.id, request, worst, prepared.earlier.get(trial.id, 0))
+        yield Call(f"trial/{trial.id}", trial.id, request, worst, earlier.get(trial.id, 0))

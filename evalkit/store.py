@@ -8,6 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.records import (
     Attempt,
@@ -107,6 +109,26 @@ class RunFile:
             raise IntegrityError(f"{self.path} was written by a newer evalkit (schema {applied}); update evalkit")
         for version, statements in enumerate(MIGRATIONS[applied:], start=applied + 1):
             self._db.executescript(f"BEGIN IMMEDIATE; {statements} PRAGMA user_version = {version}; COMMIT;")
+
+    @contextmanager
+    def only_writer(self, role: str) -> Iterator[None]:
+        """Hold the run file for one kind of work, so that two processes never pay for the same request.
+
+        The lock goes with its process, however that ends. Raises IntegrityError if another one holds it.
+        """
+        lock = FileLock(self.path.with_name(f".{self.path.name}.{role}.lock"))
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise IntegrityError(f"{self.path} is in use by another `evalkit {role}`; wait until it ends") from error
+        except OSError as error:
+            raise InfrastructureError(
+                f"{self.path} cannot be locked ({error.strerror}); check disk and rights"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def close(self) -> None:
         """Close the database; the write-ahead log is folded in when the last process closes."""

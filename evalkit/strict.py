@@ -159,9 +159,7 @@ def parse_yaml(text: str) -> tuple[Any, dict[Path, int]]:
     return data, lines
 
 
-def _plain(
-    loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Path, int], above: frozenset[int]
-) -> Any:
+def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Path, int], above: frozenset[int]) -> Any:
     if id(node) in above:
         raise YamlError(node.start_mark.line + 1, "an alias contains itself")
     above |= {id(node)}

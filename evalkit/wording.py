@@ -127,8 +127,9 @@ def interval(estimate: Estimate, style: Format, bar: float | None = None) -> str
 
 
 def _in_cents(estimate: Estimate) -> bool:
-    first = next(x for x in (estimate.value, estimate.low, estimate.high) if x is not None)
-    return 0 <= first < 0.9995
+    """Cents only if estimate and limits are all below a dollar, so that one unit serves the three of them."""
+    known = [abs(x) for x in (estimate.value, estimate.low, estimate.high) if x is not None]
+    return bool(known) and max(known) < 0.9995
 
 
 def _bound(x: float | None, style: Format, cents: bool | None, bar: float | None) -> str | None:
@@ -150,6 +151,8 @@ def value(estimate: Estimate, style: Format, bar: float | None = None) -> str:
     """The estimate alone, or in a word why there is none."""
     if estimate.value is None:
         return "none" if estimate.low is not None else UNPRICED if style == "money" else UNKNOWN
+    if style == "money":
+        return money(estimate.value, cents=_in_cents(estimate) and estimate.value != 0)
     return number(estimate.value, style, bar)
 
 

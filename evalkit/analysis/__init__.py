@@ -29,8 +29,7 @@ def analyze(snapshot: Snapshot) -> Analysis:
     frame = trials_frame(results)
     frames = {m: frame[frame["model"] == m] for m in models}
     per_model = tuple(
-        model_result(m, by_model[m], frames[m], [s for s in snapshot.sizes if s.model == m], rubric)
-        for m in models
+        model_result(m, by_model[m], frames[m], [s for s in snapshot.sizes if s.model == m], rubric) for m in models
     )
     grading = _grading(snapshot, results)
     decision = decide(per_model, rubric.decision.bar)
@@ -48,6 +47,7 @@ def analyze(snapshot: Snapshot) -> Analysis:
         review_usd=rubric.economics.review_usd,
         correction_usd=rubric.economics.correction_usd,
         documents=snapshot.documents,
+        simulated_grades=any(attempt.simulated for attempt in snapshot.attempts),
     )
 
 

@@ -114,9 +114,7 @@ def clock(frame: pd.DataFrame, column: str) -> Clock:
 
 def counts(results: Sequence[TrialResult]) -> Counts:
     """Denominators, in trials."""
-    of = {
-        name: [r for r in results if r.outcome == name] for name in ("answered", "refused", "truncated", "errored")
-    }
+    of = {name: [r for r in results if r.outcome == name] for name in ("answered", "refused", "truncated", "errored")}
     graded = [r for r in of["answered"] if r.satisfied is not None]
     return Counts(
         planned=len(results),
@@ -188,9 +186,7 @@ def _sum(values: Sequence[int | None]) -> int | None:
     return sum(known_values) if values and len(known_values) == len(values) else None
 
 
-def slices(
-    frames: Mapping[str, pd.DataFrame], groups: Mapping[tuple[str, str], frozenset[str]]
-) -> tuple[Slice, ...]:
+def slices(frames: Mapping[str, pd.DataFrame], groups: Mapping[tuple[str, str], frozenset[str]]) -> tuple[Slice, ...]:
     """Each model's rate on parts of the items; `groups` maps (kind, name) to item ids."""
     return tuple(
         Slice(kind, name, len(ids), {m: rate_of(counted(_only(f, ids))) for m, f in frames.items()})

@@ -200,11 +200,12 @@ class Analysis:
     review_usd: float = 0.0
     correction_usd: float = 0.0
     documents: Mapping[str, str] = field(default_factory=dict)
+    simulated_grades: bool = False
 
     @property
     def simulated(self) -> bool:
-        """Whether the outputs came from the sandbox: then nothing here says anything about a real model."""
-        return self.spec.simulated
+        """Whether outputs or grades came from the sandbox: then this says nothing about any real model."""
+        return self.spec.simulated or self.simulated_grades
 
     def model(self, model_id: str) -> ModelResult:
         """The result of one model; KeyError for an unknown id."""

@@ -43,10 +43,15 @@ class TrialResult:
 
 
 def current_round(snapshot: Snapshot) -> Round | None:
-    """The newest round in which anything was graded."""
-    graded = {grade.round_id for grade in snapshot.grades}
-    rounds = [round_ for round_ in snapshot.rounds if round_.id in graded]
-    return rounds[-1] if rounds else None
+    """The round that counts: blind before not blind, then the one that graded most trials, then the newest.
+
+    So a round for debugging, or one that has only begun, never hides a complete blind one.
+    """
+    graded: dict[int, set[int]] = defaultdict(set)
+    for grade in snapshot.grades:
+        graded[grade.round_id].add(grade.trial_id)
+    rounds = [round_ for round_ in snapshot.rounds if graded[round_.id]]
+    return max(rounds, key=lambda r: (r.blind, len(graded[r.id]), r.id), default=None)
 
 
 def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:

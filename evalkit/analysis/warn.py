@@ -18,7 +18,7 @@ def warnings_for(
         *_about_trust(snapshot, grading),
         *_about_gaps(models),
         *_about_money(models, grading),
-        *_about_models(models),
+        *_about_models(snapshot, models),
         *_about_size(snapshot, models, rubric),
     )
 
@@ -29,12 +29,16 @@ def _plural(number: int, noun: str) -> str:
 
 def _about_trust(snapshot: Snapshot, grading: Grading) -> Iterator[str]:
     if snapshot.spec.simulated:
-        yield "SIMULATED: the sandbox wrote these outputs and grades; they say nothing about any real model."
+        yield "SIMULATED: the sandbox wrote these outputs; they say nothing about any real model."
+    elif any(attempt.simulated for attempt in snapshot.attempts):
+        yield "SIMULATED: the sandbox graded these outputs; the grades say nothing about any real model."
     if grading.round is None:
         yield "Nothing is graded yet: `evalkit grade --blind` comes next."
         return
     if not grading.round.blind:
-        yield "NOT BLIND: this round was graded with --no-blind; its grades are for debugging only."
+        yield "NOT BLIND: these outputs were graded with --no-blind; the grades are for debugging only."
+    elif any(not round_.blind for round_ in snapshot.rounds):
+        yield "A round was graded with --no-blind as well: whoever has seen it is not blind any more."
     if grading.judges:
         yield (
             f"Graded by an uncalibrated judge ({', '.join(grading.judges)}): its error rates are unknown until"
@@ -76,13 +80,19 @@ def _about_money(models: Sequence[ModelResult], grading: Grading) -> Iterator[st
         yield "The judge's requests are unpriced; the cost of grading is unknown."
 
 
-def _about_models(models: Sequence[ModelResult]) -> Iterator[str]:
+def _about_models(snapshot: Snapshot, models: Sequence[ModelResult]) -> Iterator[str]:
     for model in models:
         others = [served for served in model.served_models if served != model.model]
         if others:
             yield f"{model.name}: asked for {model.model}, but {', '.join(others)} answered."
         if model.context is not None and not model.context.counted:
             yield f"{model.name}: its prompt sizes are estimates, since the server does not count tokens."
+        asked = snapshot.spec.context_tokens
+        if asked is not None and model.context is not None and model.context.largest_tokens > asked:
+            yield (
+                f"{model.name}: prompts of up to {model.context.largest_tokens:,} tokens, over the {asked:,} asked"
+                " for, since evidence is always sent whole."
+            )
 
 
 def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubric) -> Iterator[str]:

@@ -15,9 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    dataset: Annotated[Path, typer.Argument(help="Test set to demonstrate.")] = Path(
-        "datasets/support-replies.jsonl"
-    ),
+    dataset: Annotated[Path, typer.Argument(help="Test set to demonstrate.")] = Path("datasets/support-replies.jsonl"),
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the HTML report goes.")] = Path(
         "reports/demo.html"
     ),

@@ -31,13 +31,9 @@ def grade(
         Path | None, typer.Option(help="Make sure that the run was made with this rubric.", show_default=False)
     ] = None,
     concurrency: Annotated[int | None, typer.Option("-j", "--concurrency", min=1, max=256)] = None,
-    budget_usd: Annotated[
-        float | None, typer.Option(min=0.0, help="Never spend more than this on judging.")
-    ] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0.0, help="Never spend more than this on judging.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
@@ -107,7 +103,7 @@ class _Session:
 
     async def grade(self, file: "RunFile") -> None:
         from evalkit.errors import UsageError
-        from evalkit.grade import answered_trials, grade_by_checks, graders_for, open_round, rubric_of
+        from evalkit.grade import answered_trials, grade_by_checks, graders_for, open_round, preview_round, rubric_of
 
         snapshot = file.snapshot()
         if not answered_trials(snapshot):
@@ -115,7 +111,7 @@ class _Session:
         graders = graders_for(rubric_of(snapshot), self.model)
         if not graders:
             raise UsageError("the rubric has judged criteria only and --no-judge leaves nobody to grade; drop it")
-        round_ = open_round(file, graders, self.blind)
+        round_ = preview_round(snapshot, graders, self.blind) if self.dry_run else open_round(file, graders, self.blind)
         if not self.blind:
             typer.echo("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
         if not self.dry_run and rubric_of(snapshot).checked:
@@ -134,10 +130,10 @@ class _Session:
         from evalkit.cli.spending import confirm, dollars
         from evalkit.errors import UsageError
         from evalkit.executors.local import Limits
-        from evalkit.grade import grade_by_judge, judge_bill, judge_queue
+        from evalkit.grade import grade_by_judge, judge_bill
         from evalkit.providers.anthropic import AnthropicProvider, is_loopback
 
-        bill = judge_bill(model, judge_queue(file, round_, model))
+        bill = judge_bill(file.snapshot(), round_, model)
         line = (
             f"judge {model}: {bill.requests} outputs, about {bill.input_tokens:,} input tokens,"
             f" at most {dollars(bill.worst_usd)}"

@@ -52,9 +52,7 @@ def report(
         snapshot = file.snapshot()
     analysis = analyze(snapshot)
     for target in paths:
-        write_whole(
-            target, trials_csv(snapshot) if target.suffix == ".csv" else _rendered(target.suffix, analysis)
-        )
+        write_whole(target, trials_csv(snapshot) if target.suffix == ".csv" else _rendered(target.suffix, analysis))
     if not quiet:
         _print_summary(analysis)
     for target in paths:

@@ -43,22 +43,16 @@ def run(
     concurrency: Annotated[
         int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Requests in flight [default: 8].")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Repetitions of each item [default: 1].")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Repetitions of each item [default: 1].")] = None,
     limit: Annotated[int | None, typer.Option("-n", "--limit", min=1, help="Only the first N items.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of order and context [default: 1].")] = None,
     context: Annotated[
         str | None, typer.Option(help="Fill prompts up to N tokens, e.g. 50k [default: the dataset card's].")
     ] = None,
-    budget_usd: Annotated[
-        float | None, typer.Option(min=0.0, help="Never spend more than this on the run.")
-    ] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0.0, help="Never spend more than this on the run.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, where the dataset says nothing.")] = 1024,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),

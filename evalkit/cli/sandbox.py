@@ -18,9 +18,7 @@ def sandbox(
     speed: Annotated[float, typer.Option(min=0, help="Times faster than a real API; 0 means no delays.")] = 1.0,
     fault: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Share of first attempts that fail, e.g. overloaded=0.05; repeatable.", show_default=False
-        ),
+        typer.Option(help="Share of first attempts that fail, e.g. overloaded=0.05; repeatable.", show_default=False),
     ] = None,
     without: Annotated[
         list[str] | None,

@@ -207,9 +207,7 @@ async def execute(
     """
     pool = _Pool(provider, ledger, limits, budget, tell)
     iterator = iter(calls)
-    workers = [
-        asyncio.create_task(pool.work(iterator, RAMP_S * number)) for number in range(limits.concurrency)
-    ]
+    workers = [asyncio.create_task(pool.work(iterator, RAMP_S * number)) for number in range(limits.concurrency)]
     with _interruptible(pool, workers):
         done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
         failures = [task.exception() for task in done if not task.cancelled() and task.exception()]

@@ -70,9 +70,7 @@ class AnthropicProvider:
             http_client=anthropic.DefaultAsyncHttpxClient(limits=limits, mounts=mounts),
         )
         if not (self._client.api_key or self._client.auth_token or self._client.credentials):
-            raise UsageError(
-                "no API key; set ANTHROPIC_API_KEY, or try `evalkit demo`, which needs none"
-            )
+            raise UsageError("no API key; set ANTHROPIC_API_KEY, or try `evalkit demo`, which needs none")
         self.base_url = str(self._client.base_url)
 
     async def close(self) -> None:

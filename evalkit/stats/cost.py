@@ -82,9 +82,7 @@ def cost_per_satisfactory(
     return Estimate(value, low, high, confidence, n, MOVER, warnings, reason)
 
 
-def _mover_limits(
-    c: FloatArray, s: FloatArray, confidence: float, n_eff: float
-) -> tuple[float | None, float | None]:
+def _mover_limits(c: FloatArray, s: FloatArray, confidence: float, n_eff: float) -> tuple[float | None, float | None]:
     mean, share = float(c.mean()), float(s.mean()) if s.mean() >= SMALLEST else 0.0
     h = log_half_width(c, mean, confidence) if mean > 0 else 0.0
     low_rate, high_rate = wilson_limits(share, n_eff, confidence)
@@ -150,9 +148,9 @@ def human_fix_cost(
 
 
 def _per_item(name: str, amount: float | Values, n: int) -> FloatArray:
-    if isinstance(amount, (int, float)):
-        return np.repeat(numbers(name, [amount], 0), n)
-    array = numbers(name, amount, 0)
+    array = numbers(name, np.atleast_1d(np.asarray(amount, dtype=np.float64)), 0)
+    if np.ndim(amount) == 0:
+        return np.repeat(array, n)
     if len(array) != n:
         raise ValueError(f"{name} has {len(array)} values for {n} items")
     return array

@@ -34,9 +34,7 @@ class Estimate:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"low = {self.low} is above high = {self.high}")
         if (self.value is None) != (self.reason is not None):
-            raise ValueError(
-                f"value = {self.value} and reason = {self.reason!r}: exactly one of them must be None"
-            )
+            raise ValueError(f"value = {self.value} and reason = {self.reason!r}: exactly one of them must be None")
 
 
 def no_estimate(reason: str, confidence: float, method: str, n: int = 0) -> Estimate:

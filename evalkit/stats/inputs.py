@@ -63,9 +63,7 @@ def is_constant(values: FloatArray, scale: float) -> bool:
     return bool(np.ptp(values) <= 1e-12 * scale)
 
 
-def trial_lists(
-    costs: Sequence[Values], satisfied: Sequence[Values]
-) -> tuple[list[list[float]], list[list[float]]]:
+def trial_lists(costs: Sequence[Values], satisfied: Sequence[Values]) -> tuple[list[list[float]], list[list[float]]]:
     """Costs (>= 0) and successes (0 or 1), one list of trials per item; ValueError unless they fit together."""
     check_same_length(costs=costs, satisfied=satisfied)
     c = [numbers(f"costs[{i}]", row, 0).tolist() for i, row in enumerate(costs)]

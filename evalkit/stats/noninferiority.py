@@ -58,9 +58,7 @@ def _most_losses(n: int, margin: float, gain: int, alpha: float) -> int | None:
 
 def _check_enumerable(n: int) -> None:
     if n > EXACT_MOST:
-        raise ValueError(
-            f"n = {n} is beyond exact enumeration ({EXACT_MOST} pairs); use the limit of paired_rates"
-        )
+        raise ValueError(f"n = {n} is beyond exact enumeration ({EXACT_MOST} pairs); use the limit of paired_rates")
 
 
 @lru_cache(maxsize=8)
@@ -86,8 +84,6 @@ def _largest_tail(gain: FloatArray, loss: FloatArray, n: int, margin: float) -> 
     largest = np.zeros(len(gain))
     for loss_rate in np.linspace(margin, (1 + margin) / 2, NUISANCE_POINTS):
         gain_rate, same_rate = max(loss_rate - margin, 0.0), max(1 - 2 * loss_rate + margin, 0.0)
-        log_p = (
-            ways + special.xlogy(gain, gain_rate) + special.xlogy(loss, loss_rate) + special.xlogy(same, same_rate)
-        )
+        log_p = ways + special.xlogy(gain, gain_rate) + special.xlogy(loss, loss_rate) + special.xlogy(same, same_rate)
         np.maximum(largest, np.cumsum(np.exp(log_p)), out=largest)
     return largest

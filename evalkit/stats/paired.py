@@ -64,7 +64,7 @@ def paired_rates(gain: int, loss: int, n: int, confidence: float = 0.95) -> Esti
     check_within(n, gain=gain, loss=loss)
     if n == 0:
         return no_estimate("no pairs", confidence, TANGO)
-    return _tango(gain, loss, n, n, confidence=confidence, method=TANGO)
+    return _tango(int(gain), int(loss), n, int(n), confidence=confidence, method=TANGO)
 
 
 def _tango(gain: float, loss: float, n_eff: float, n: int, *, confidence: float, method: str) -> Estimate:
@@ -162,9 +162,7 @@ def paired_means(candidate: Values, baseline: Values, confidence: float = 0.95) 
     if is_constant(d, _size(p, b)):
         warning = f"all {n} differences are equal: their spread cannot be estimated"
         if not d.any():
-            warning = (
-                f"all {n} differences are 0: at most {wilson_limits(0, n, confidence)[1]:.3f} of items differ"
-            )
+            warning = f"all {n} differences are 0: at most {wilson_limits(0, n, confidence)[1]:.3f} of items differ"
         return Estimate(mean, None, None, confidence, n, PAIRED_T, (warning,))
     half = two_sided_t(confidence, n - 1) * float(d.std(ddof=1)) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, confidence, n, PAIRED_T)

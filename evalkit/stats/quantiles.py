@@ -56,16 +56,12 @@ def quantile(values: Values, q: float, confidence: float = 0.95) -> Estimate:
     return Estimate(value, low, high, confidence, n, ORDER_STATISTICS, missing + dragged)
 
 
-def _smooth_quantile(
-    x: FloatArray, q: float, low: float | None, high: float | None
-) -> tuple[float, tuple[str, ...]]:
+def _smooth_quantile(x: FloatArray, q: float, low: float | None, high: float | None) -> tuple[float, tuple[str, ...]]:
     smooth = float(mstats.hdquantiles(x, [q])[0]) if len(x) > 1 else float(x[0])
     smooth = min(max(smooth, float(x[0])), float(x[-1]))  # rounding only: it is a weighted mean of the values
     if (low is None or smooth >= low) and (high is None or smooth <= high):
         return smooth, ()
-    return float(np.quantile(x, q)), (
-        "extreme values drag the smoothed quantile out of the interval: sample quantile",
-    )
+    return float(np.quantile(x, q)), ("extreme values drag the smoothed quantile out of the interval: sample quantile",)
 
 
 def _missing_limits(low: float | None, high: float | None, from_values: str) -> tuple[str, ...]:
@@ -96,14 +92,10 @@ def quantile_clustered(values: Values, items: Sequence[Hashable], q: float, conf
     low, high = _effective_limits(np.sort(x), q, n_eff, confidence)
     value, dragged = _smooth_quantile(np.sort(x), q, low, high)
     needed = f"an effective sample of {n_eff:.1f}: {values_needed(q, confidence)} are needed"
-    return Estimate(
-        value, low, high, confidence, design.items, WOODRUFF, _missing_limits(low, high, needed) + dragged
-    )
+    return Estimate(value, low, high, confidence, design.items, WOODRUFF, _missing_limits(low, high, needed) + dragged)
 
 
-def _effective_limits(
-    x: FloatArray, q: float, n_eff: float, confidence: float
-) -> tuple[float | None, float | None]:
+def _effective_limits(x: FloatArray, q: float, n_eff: float, confidence: float) -> tuple[float | None, float | None]:
     """The sorted values at the binomial ranks of a sample of n_eff, scaled to all values, rounded outwards."""
     n, tail = math.floor(n_eff + 1e-9), (1 - confidence) / 2
     if n < 1:

@@ -67,7 +67,8 @@ def rate(
     name = names[method]
     if n == 0:
         return no_estimate("no trials", confidence, name)
-    exact = clopper_pearson_limits(int(successes), int(n), confidence)
+    successes, n = int(successes), int(n)
+    exact = clopper_pearson_limits(successes, n, confidence)
     low, high = wilson_limits(successes / n, n, confidence) if method == "wilson" else exact
     warnings = one_sided_reading(successes / n, low, high)
     if method == "wilson" and n < FEW:
@@ -155,9 +156,7 @@ def _checked_counts(successes_per_item: Values, trials_per_item: Values) -> tupl
             raise ValueError(f"{name}[{broken[0]}] = {counts[broken[0]]} is not a whole number")
     over = np.flatnonzero(x > sizes)
     if over.size:
-        raise ValueError(
-            f"successes_per_item[{over[0]}] = {x[over[0]]:g} is more than its {sizes[over[0]]:g} trials"
-        )
+        raise ValueError(f"successes_per_item[{over[0]}] = {x[over[0]]:g} is more than its {sizes[over[0]]:g} trials")
     return x, sizes
 
 

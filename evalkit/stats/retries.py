@@ -30,9 +30,7 @@ def retry_success_items(successes: int | Values, epochs: int | Values, k: int) -
     check_whole(k=k)
     if k > min(m):
         raise ValueError(f"k = {k} is more than the {min(m)} epochs of an item")
-    return [
-        1 - math.comb(total - good, int(k)) / math.comb(total, int(k)) for good, total in zip(x, m, strict=True)
-    ]
+    return [1 - math.comb(total - good, int(k)) / math.comb(total, int(k)) for good, total in zip(x, m, strict=True)]
 
 
 def retry_cost(costs: Sequence[Values], satisfied: Sequence[Values], k: int) -> float:
@@ -51,9 +49,7 @@ def retry_cost(costs: Sequence[Values], satisfied: Sequence[Values], k: int) -> 
     sizes = [len(row) for row in c]
     within = min(int(k), *sizes)
     cost = math.fsum(retry_cost_items(c, s, within)) / len(c)
-    failed = [
-        price for row, flags in zip(c, s, strict=True) for price, ok in zip(row, flags, strict=True) if not ok
-    ]
+    failed = [price for row, flags in zip(c, s, strict=True) for price, ok in zip(row, flags, strict=True) if not ok]
     if k <= within or not failed:
         return cost
     all_fail = _beta_all_fail([int(sum(flags)) for flags in s], sizes, int(k))
@@ -114,11 +110,7 @@ def _beta_all_fail(x: Sequence[int], m: Sequence[int], k: int) -> list[float]:
 
 def _counts(successes: int | Values, epochs: int | Values) -> tuple[list[int], list[int]]:
     x = np.atleast_1d(np.asarray(successes, dtype=np.float64))
-    m = (
-        np.broadcast_to(np.asarray(epochs, dtype=np.float64), x.shape)
-        if np.ndim(epochs) == 0
-        else np.asarray(epochs)
-    )
+    m = np.broadcast_to(np.asarray(epochs, dtype=np.float64), x.shape) if np.ndim(epochs) == 0 else np.asarray(epochs)
     check_same_length(successes=x, epochs=m)
     if not len(x):
         raise ValueError("successes is empty: at least one item is needed")

@@ -1,6 +1,7 @@
 """Costs and ratios: formulas by hand, edge cases, bad arguments."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -275,7 +276,7 @@ def test_cost_ratio_is_the_log_delta_interval() -> None:
         (([0.1, 0.2], [1, 1], [0.1, 0.2], [0, 0]), "rate of B is 0"),
     ],
 )
-def test_cost_ratio_that_does_not_exist_says_why(arguments: tuple[list[float], ...], reason: str) -> None:
+def test_cost_ratio_that_does_not_exist_says_why(arguments: tuple[Any, ...], reason: str) -> None:
     estimate = cost_ratio(*arguments)
     assert (estimate.value, estimate.reason, estimate.n) == (None, reason, 2)
 

@@ -1,5 +1,6 @@
 """Retries: unbiased values against all orders, and the extrapolation."""
 
+from collections.abc import Callable
 from itertools import combinations, permutations
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_item_values_refuse_to_extrapolate() -> None:
 
 
 @pytest.mark.parametrize("function", [retry_cost, retry_cost_items])
-def test_bad_retry_costs_are_named(function: type[retry_cost]) -> None:  # type: ignore[valid-type]  # a function
+def test_bad_retry_costs_are_named(function: Callable[..., object]) -> None:
     with pytest.raises(ValueError, match="costs is empty"):
         function([], [], 1)
     with pytest.raises(ValueError, match=r"satisfied\[0\] = \[0.5\]"):

@@ -1,0 +1,77 @@
+"""The summary as Markdown: verdict, what speaks against it, one short table; all foreign text escaped."""
+
+import re
+from collections.abc import Sequence
+
+from evalkit.blocks import Block, Facts, Note, Row, Section, Span, Table, Text
+from evalkit.wording import shorten, visible
+
+MOST_ROWS = 8
+_MOST_SENTENCES = 3
+_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+_NO_LINK = "\N{ZERO WIDTH NON-JOINER}"  # stops what a forge makes of @name, #123 and addresses
+
+
+def render(sections: Sequence[Section], footer: str, *, simulated: bool) -> str:
+    """The sections marked for the summary; the first one's heading is the first line."""
+    parts: list[str] = []
+    for section in (s for s in sections if s.summary):
+        if not parts:
+            mark = "SIMULATED: " if simulated else ""
+            parts.append(f"### {mark}{escape(section.heading)}")
+            parts.append(_text(section.lede))
+        parts += [written for block in section.blocks if (written := _block(block, parts))]
+    if simulated:
+        parts.insert(1, "**SIMULATED: the sandbox wrote these outputs; they say nothing about any real model.**")
+    return "\n\n".join([*parts, escape(footer)]) + "\n"
+
+
+def escape(text: str) -> str:
+    """Foreign text on one line, without any power over Markdown, mentions, issue links or HTML."""
+    line = " ".join(visible(text).split())
+    line = _SPECIAL.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    line = re.sub(r"([@#])(?=\w)", rf"\1{_NO_LINK}", line)
+    return line.replace("://", f":{_NO_LINK}//").replace("www.", f"www{_NO_LINK}.")
+
+
+def _block(block: Block, before: list[str]) -> str:
+    if isinstance(block, Facts):
+        return "\n".join(f"- **{escape(fact.title)}**: {_text(fact.text)}" for fact in block.facts)
+    if isinstance(block, Note):
+        return "\n".join(f"> {_text(sentence)}" for sentence in block.sentences[:_MOST_SENTENCES])
+    if isinstance(block, Table) and not any(part.startswith("| ") for part in before):
+        return _table(block)
+    return ""
+
+
+def _text(text: Text) -> str:
+    return "".join(_span(span) for span in text)
+
+
+def _span(span: Span) -> str:
+    lead = span.text[: len(span.text) - len(span.text.lstrip())] and " "
+    tail = span.text[len(span.text.rstrip()) :] and " "
+    words = escape(shorten(span.text, 600))
+    return f"{lead}**{words}**{tail}" if span.tone == "strong" and words else f"{lead}{words}{tail}"
+
+
+def _table(block: Table) -> str:
+    """The brief columns only, whole rows only; how many rows were cut is said."""
+    columns = [i for i, column in enumerate(block.columns) if column.brief]
+    if not columns:
+        return ""
+    head = "| " + " | ".join(escape(block.columns[i].label) for i in columns) + " |"
+    rule = "|" + "|".join("--:" if block.columns[i].align == "end" else ":--" for i in columns) + "|"
+    rows = [_row(row, columns) for row in block.rows[:MOST_ROWS]]
+    cut = len(block.rows) - len(rows)
+    return "\n".join([head, rule, *rows]) + (f"\n\n{cut} more in the full report." if cut else "")
+
+
+def _row(row: Row, columns: Sequence[int]) -> str:
+    texts = []
+    for i in columns:
+        cell = row.cells[i]
+        words = escape("".join(span.text for span in cell.text))
+        shown = f"**{words}**" if row.picked or cell.badge else words
+        texts.append(f"{shown} ({escape(cell.doubt)})" if cell.doubt else shown)
+    return "| " + " | ".join(texts) + " |"

@@ -1,0 +1,90 @@
+"""The report: sections found by folder, built from one analysis, written as HTML, Markdown or JSON."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+from evalkit import sections as section_folder
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Section
+from evalkit.rendering import html, json, markdown
+from evalkit.wording import listing, plural
+
+SIMULATED = "SIMULATED"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report says, before anyone decides how it looks. The first section is the verdict."""
+
+    title: str
+    simulated: bool
+    sections: tuple[Section, ...]
+
+
+@cache
+def section_modules() -> tuple[ModuleType, ...]:
+    """Every module of `evalkit.sections` with `ORDER` and `build`, in order."""
+    names = [info.name for info in pkgutil.iter_modules(section_folder.__path__)]
+    modules = [importlib.import_module(f"{section_folder.__name__}.{name}") for name in names]
+    return tuple(sorted(modules, key=lambda module: (module.ORDER, module.__name__)))
+
+
+def build_report(analysis: Analysis) -> Report:
+    """All sections that have something to say about this analysis."""
+    built: list[Section] = []
+    for module in section_modules():
+        build: Callable[[Analysis], Section | None] = module.build
+        section = build(analysis)
+        if section is not None:
+            built.append(section)
+    headline = built[0].heading if built else "Nothing to report."
+    mark = f"{SIMULATED}: " if analysis.simulated else ""
+    return Report(f"{mark}{headline} {analysis.spec.name}", analysis.simulated, tuple(built))
+
+
+def render_html(analysis: Analysis) -> str:
+    """One self-contained HTML file; the same analysis gives the same bytes."""
+    report = build_report(analysis)
+    page = {
+        "title": report.title,
+        "simulated": report.simulated,
+        "run": analysis.spec.name,
+        "created": analysis.spec.created_at[:10],
+        "size": _size(analysis),
+    }
+    return html.render(report.sections, page)
+
+
+def _size(analysis: Analysis) -> str:
+    epochs = f" × {plural(analysis.spec.epochs, 'epoch')}" if analysis.spec.epochs > 1 else ""
+    return f"{plural(analysis.items, 'item')} × {plural(len(analysis.models), 'model')}{epochs}"
+
+
+def render_markdown(analysis: Analysis) -> str:
+    """The summary for a pull request or a terminal: the verdict first, one short table."""
+    report = build_report(analysis)
+    judges = listing(analysis.grading.judges)
+    graded = f", graded by {judges} (uncalibrated)" if judges else ""
+    footer = f"{_size(analysis)}{graded}, run {analysis.spec.name}"
+    return markdown.render(report.sections, footer, simulated=report.simulated)
+
+
+def render_json(analysis: Analysis) -> str:
+    """The whole analysis with its verdict and findings; bounds that do not exist are null."""
+    report = build_report(analysis)
+    return json.dump(
+        {
+            "simulated": report.simulated,
+            "title": report.title,
+            "verdict": analysis.decision.verdict,
+            "headline": report.sections[0].heading if report.sections else None,
+            "findings": [
+                {"section": s.name, "heading": s.heading, "measured": s.measured} for s in report.sections
+            ],
+            "analysis": analysis,
+        }
+    )

@@ -1,0 +1,55 @@
+"use strict";
+(function () {
+  var root = document.documentElement;
+  var button = document.getElementById("theme");
+  var themes = ["auto", "light", "dark"];
+  var now = 0;
+  button.hidden = false;
+  button.addEventListener("click", function () {
+    now = (now + 1) % themes.length;
+    if (now) root.setAttribute("data-theme", themes[now]);
+    else root.removeAttribute("data-theme");
+    button.textContent = "Theme: " + themes[now];
+  });
+
+  function openTarget() {
+    var name = decodeURIComponent(location.hash.slice(1));
+    var item = name && document.getElementById(name);
+    if (item && item.tagName === "DETAILS") {
+      item.open = true;
+      item.scrollIntoView();
+    }
+  }
+  window.addEventListener("hashchange", openTarget);
+  openTarget();
+
+  var search = document.getElementById("search");
+  if (search) {
+    var items = Array.prototype.map.call(document.querySelectorAll(".item"), function (item) {
+      return { node: item, text: item.textContent.toLowerCase() };
+    });
+    search.hidden = false;
+    search.querySelector("input").addEventListener("input", function (event) {
+      var wanted = event.target.value.trim().toLowerCase();
+      items.forEach(function (item) {
+        item.node.classList.toggle("unmatched", wanted !== "" && item.text.indexOf(wanted) < 0);
+      });
+    });
+  }
+
+  var links = {};
+  document.querySelectorAll(".contents a").forEach(function (link) {
+    links[link.hash.slice(1)] = link;
+  });
+  if ("IntersectionObserver" in window) {
+    var watcher = new IntersectionObserver(function (entries) {
+      entries.forEach(function (entry) {
+        var link = links[entry.target.id];
+        if (link) link.classList.toggle("here", entry.isIntersecting);
+      });
+    }, { rootMargin: "-20% 0px -70% 0px" });
+    document.querySelectorAll("main > section").forEach(function (section) {
+      watcher.observe(section);
+    });
+  }
+})();
