@@ -44,7 +44,8 @@ def money(usd: float | None, *, cents: bool | None = None, plain: bool = False) 
         return "$" + significant(usd)
     if cents:
         return significant(usd * 100) + "¢"
-    return f"${usd:,.2f}" if usd == 0 or usd >= 0.1 else "$" + significant(usd)
+    whole = usd == 0 or usd >= (0.1 if cents is None else 0.01)
+    return f"${usd:,.2f}" if whole else "$" + significant(usd)
 
 
 def percent(share: float | None, bar: float | None = None) -> str:
@@ -113,11 +114,11 @@ def number(x: float | None, style: Format, bar: float | None = None) -> str:
     return percent(x, bar) if style == "percent" else _WRITERS[style](x)
 
 
-def interval(estimate: Estimate, style: Format, bar: float | None = None) -> str:
+def interval(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> str:
     """The interval alone: `81–94%`, `−4 to +10`, `from 11¢, no upper limit`, or `no interval` with what is known."""
     if estimate.low is None and estimate.high is None:
         return f"no interval, n = {estimate.n}"
-    cents = None if style != "money" else _in_cents(estimate)
+    cents = in_cents([estimate]) if cents is None else cents
     low, high = (_bound(x, style, cents, bar) for x in (estimate.low, estimate.high))
     if low is None:
         return f"up to {high}, no lower limit"
@@ -126,9 +127,9 @@ def interval(estimate: Estimate, style: Format, bar: float | None = None) -> str
     return _range(low, high, style)
 
 
-def _in_cents(estimate: Estimate) -> bool:
-    """Cents only if estimate and limits are all below a dollar, so that one unit serves the three of them."""
-    known = [abs(x) for x in (estimate.value, estimate.low, estimate.high) if x is not None]
+def in_cents(estimates: Sequence[Estimate]) -> bool:
+    """Whether all these sums and their limits lie below a dollar, so that cents serve them all."""
+    known = [abs(x) for e in estimates for x in (e.value, e.low, e.high) if x is not None]
     return bool(known) and max(known) < 0.9995
 
 
@@ -139,7 +140,7 @@ def _bound(x: float | None, style: Format, cents: bool | None, bar: float | None
 
 
 def _range(low: str, high: str, style: Format) -> str:
-    if style == "points" or "<" in low + high or ">" in low + high or "just" in low + high:
+    if style == "points" or low.startswith(_MINUS) or "<" in low + high or ">" in low + high or "just" in low + high:
         return f"{low} to {high}"
     for unit in ("¢", "%", "×", " s"):
         if low.endswith(unit) and high.endswith(unit):
@@ -147,26 +148,27 @@ def _range(low: str, high: str, style: Format) -> str:
     return f"{low}{_DASH}{high}"
 
 
-def value(estimate: Estimate, style: Format, bar: float | None = None) -> str:
-    """The estimate alone, or in a word why there is none."""
+def value(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> str:
+    """The estimate alone, or in a word why there is none. `cents` fixes the unit of money, as for `money`."""
     if estimate.value is None:
         return "none" if estimate.low is not None else UNPRICED if style == "money" else UNKNOWN
     if style == "money":
-        return money(estimate.value, cents=_in_cents(estimate) and estimate.value != 0)
+        cents = in_cents([estimate]) if cents is None else cents
+        return money(estimate.value, cents=cents and estimate.value != 0)
     return number(estimate.value, style, bar)
 
 
-def doubt(estimate: Estimate, style: Format, bar: float | None = None) -> str:
+def doubt(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> str:
     """What stands beside an estimate: its interval, or the reason why there is no number."""
     if estimate.value is not None:
-        return interval(estimate, style, bar)
+        return interval(estimate, style, bar, cents)
     known = "" if estimate.low is None else f"; at least {number(estimate.low, style)}"
     return (estimate.reason or "no reason recorded") + known
 
 
-def estimated(estimate: Estimate, style: Format, bar: float | None = None) -> str:
+def estimated(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> str:
     """Estimate with its doubt: `89% (81–94%)`; `none (no success in 20 items; at least 11¢)`."""
-    return f"{value(estimate, style, bar)} ({doubt(estimate, style, bar)})"
+    return f"{value(estimate, style, bar, cents)} ({doubt(estimate, style, bar, cents)})"
 
 
 def p_value(p: float | None) -> str:

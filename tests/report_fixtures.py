@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from evalkit.analysis.decide import decide
+from evalkit.analysis.per_model import mean_score
 from evalkit.analysis.results import (
     Analysis,
     Clock,
@@ -254,7 +255,7 @@ def _model(items: tuple[ItemResult, ...], model: str) -> ModelResult:
         items=len(mine),
         satisfied_items=sum(satisfied),
         pass_rate=rate(int(sum(satisfied)), len(mine)),
-        score=mean_cost([o.score for o in mine if o.score is not None]),
+        score=mean_score([o.score for o in mine if o.score is not None]),
         cost_per_request=mean_cost(costs),
         cost_per_satisfactory=cost_per_satisfactory(costs, satisfied),
         human_fix=human_fix_cost(costs, satisfied, 5.0, 0.0),
@@ -340,7 +341,7 @@ def _criteria(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[C
     found = []
     for name, critical in (("correct", 2), ("complete", None), ("tone", None)):
         scores = {
-            m: mean_cost([(o.levels[name] - 1) / 2 for o in _of(items, m) if name in o.levels]) for m in models
+            m: mean_score([(o.levels[name] - 1) / 2 for o in _of(items, m) if name in o.levels]) for m in models
         }
         question = {
             "correct": "States the right decision",

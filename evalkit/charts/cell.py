@@ -8,8 +8,8 @@ from evalkit.series import NEUTRAL
 from evalkit.stats import Estimate
 from evalkit.wording import estimated, number
 
-WIDTH = 190
-_HEIGHT, _EDGE = 30, 16
+WIDTH = 200
+_HEIGHT, _EDGE = 30, 14
 
 
 def draw_cell(axis: Axis, estimate: Estimate, series: Series | None) -> str:
@@ -29,7 +29,7 @@ def draw_head(axis: Axis) -> str:
     """The scale over the cells of a column; hidden from screen readers, which hear the values."""
     svg = Svg(WIDTH, 14, "scale")
     scale = scale_of(axis, _EDGE, WIDTH - _EDGE)
-    for value, name in named_ticks(axis, scale, 3):
+    for value, name in named_ticks(axis, scale, 4):
         svg.text(min(max(scale(value), 12), WIDTH - 14), 11, name, size=11.5, anchor="middle")
     if axis.reference is not None and scale.holds(axis.reference):
         name = number(axis.reference, axis.format)

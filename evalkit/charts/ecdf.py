@@ -1,32 +1,49 @@
 """ECDF chart: the share of answers that had arrived after so many seconds, one staircase a model."""
 
-from evalkit.blocks import Ecdf, Steps
+from itertools import pairwise
+
+from evalkit.blocks import Ecdf, Series, Steps
+from evalkit.charts import legend
 from evalkit.charts.labels import Box, place
 from evalkit.charts.marks import ink_of, shape, x_axis
 from evalkit.charts.scales import Scale, scale_of
 from evalkit.charts.svg import Svg, stroke, variant
 
 _SHARES = ((0.0, "0%"), (0.25, "25%"), (0.5, "50%"), (0.75, "75%"), (0.95, "95%"))
+_DIRECT = 3
 
 
 def draw(chart: Ecdf, width: int) -> str:
-    """The chart at a width in px."""
+    """The chart at a width in px; where curves stand close, names go into a legend."""
     narrow = variant(width) == "narrow"
-    height = 300 if narrow else 340
+    steps = [s for s in chart.steps if s.values]
+    listed = narrow or len(steps) > _DIRECT
+    top = 12 + legend.HEIGHT + 20 * (len(legend.rows([s.series for s in steps], width)) - 1) if listed else 12
+    height = top + (288 if narrow else 328)
     svg = Svg(width, height, chart.finding)
     left, bottom = 44, height - 52
-    across, up = scale_of(chart.x, left, width - 14), Scale(0, 1, bottom, 12)
+    across, up = scale_of(chart.x, left, width - 14), Scale(0, 1, bottom, top)
     for share, name in _SHARES:
         svg.line(left, up(share), width - 14, up(share), stroke("line"))
         svg.text(left - 8, up(share) + 4, name, anchor="end")
-    x_axis(svg, chart.x, across, 12, bottom, count=5 if narrow else 9, grid=False)
-    taken = [box for steps in chart.steps for box in _course(steps, across, up)]
-    for steps in chart.steps:
-        if steps.values:
-            svg.path(_stairs(steps, across, up), stroke(ink_of(steps.series), 2), stroke_linejoin="round")
-    for i, steps in enumerate(s for s in chart.steps if s.values):
-        _name(svg, steps, (0.62, 0.5, 0.38)[i % 3], across, up, taken)
+    x_axis(svg, chart.x, across, top, bottom, count=5 if narrow else 9, grid=False)
+    for s in steps:
+        svg.path(_stairs(s, across, up), stroke(ink_of(s.series), 2), stroke_linejoin="round")
+    _identify(svg, steps, across, up, listed)
     return svg.finish(variant(width))
+
+
+def _identify(svg: Svg, steps: list[Steps], across: Scale, up: Scale, listed: bool) -> None:
+    """A shape on every curve, and its name beside it or in the legend."""
+    if listed:
+        legend.draw(svg, [s.series for s in steps], 0)
+    taken = [box for s in steps for box in _course(s, across, up)]
+    for i, s in enumerate(steps):
+        share = (0.62, 0.5, 0.38)[i % 3]
+        at = across(s.values[min(int(share * len(s.values)), len(s.values) - 1)]), up(share)
+        shape(svg, s.series, *at, 4.5)
+        if not listed:
+            _name(svg, s.series, at, taken, up.start)
 
 
 def _stairs(steps: Steps, across: Scale, up: Scale) -> list[tuple[float, float]]:
@@ -41,13 +58,11 @@ def _course(steps: Steps, across: Scale, up: Scale) -> list[Box]:
     points = _stairs(steps, across, up) if steps.values else []
     return [
         Box(min(a[0], b[0]) - 2, min(a[1], b[1]) - 2, max(a[0], b[0]) + 2, max(a[1], b[1]) + 2)
-        for a, b in zip(points, points[1:], strict=False)
+        for a, b in pairwise(points)
     ]
 
 
-def _name(svg: Svg, steps: Steps, share: float, across: Scale, up: Scale, taken: list[Box]) -> None:
-    at = across(steps.values[min(int(share * len(steps.values)), len(steps.values) - 1)]), up(share)
-    spot = place(steps.series.name, 12.5, at, taken, Box(46, 2, svg.width, up.start))
+def _name(svg: Svg, series: Series, at: tuple[float, float], taken: list[Box], bottom: float) -> None:
+    spot = place(series.name, 12.5, at, taken, Box(46, 2, svg.width, bottom))
     taken.append(spot.box)
-    shape(svg, steps.series, *at, 4)
-    svg.halo(spot.x, spot.y, steps.series.name, ink_of(steps.series), size=12.5, anchor=spot.anchor)
+    svg.halo(spot.x, spot.y, series.name, ink_of(series), size=12.5, anchor=spot.anchor)

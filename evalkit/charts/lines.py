@@ -14,13 +14,13 @@ def draw(chart: Lines, width: int) -> str:
     svg = Svg(width, height, chart.finding)
     names = max((text_width(line.series.name, 12.5) for line in chart.lines), default=0.0)
     left, right, bottom = (46 if narrow else 58), width - names - 22, height - 52
-    across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 44)
+    across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 58)
     _stretches(svg, chart, across)
     for value in ticks(chart.y, 6):
         svg.line(left, up(value), right, up(value), stroke("line"))
         svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
-    svg.text(0, 38, chart.y.label, size=11.5)
-    x_axis(svg, chart.x, across, 44, bottom, count=4 if narrow else 7, grid=False)
+    svg.text(0, 42, chart.y.label, size=11.5)
+    x_axis(svg, chart.x, across, 58, bottom, count=4 if narrow else 7, grid=False)
     for line in chart.lines:
         drawn = [(across(x), up(y)) for x, y in line.points]
         svg.path(drawn, stroke(ink_of(line.series), 2.2), stroke_linejoin="round")

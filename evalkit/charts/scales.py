@@ -78,7 +78,8 @@ def named_ticks(axis: Axis, place: Callable[[float], float], count: int = 6) -> 
     """Tick values with their names, without those that would run into the one before or the axis's reference."""
     taken: list[tuple[float, float]] = []
     if axis.reference is not None and axis.low <= axis.reference <= axis.high:
-        taken.append(_extent(place(axis.reference), number(axis.reference, axis.format)))
+        name = axis.reference_label or number(axis.reference, axis.format)
+        taken.append(_extent(place(axis.reference), name))
     named = []
     for value in ticks(axis, count):
         name = tick_name(value, axis)
@@ -94,11 +95,11 @@ def tick_name(value: float, axis: Axis) -> str:
     if value == 0:
         return {"percent": "0%", "money": "0", "points": "0"}.get(axis.format, "0")
     name = number(value, axis.format)
-    return name.replace(".00", "") if axis.format == "money" else _trimmed(name)
+    return _trimmed(name.replace(".00", ""))
 
 
 def _trimmed(name: str) -> str:
-    digits = name.rstrip("×s% ")
+    digits = name.rstrip("×s%¢ ")
     if "." not in digits:
         return name
     return digits.rstrip("0").rstrip(".") + name[len(digits) :]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -60,6 +61,7 @@ def _environment() -> Environment:
         finalize=_finalize,
     )
     environment.globals.update(
+        flow=_flow,
         kind=_kind, chart=_chart, figures=table_of, cell_chart=_cell_chart, head_chart=_head_chart, mark=_mark, ink=_ink
     )
     return environment
@@ -68,6 +70,17 @@ def _environment() -> Environment:
 def _finalize(value: object) -> object:
     """Every plain value that reaches the page has its hidden characters spelled out."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+_UNBROKEN = re.compile(r"(\S*\d\S*–\S+)")
+_BEFORE_DIGIT = re.compile(r"(?<=[A-Za-z]) (?=\d)")
+
+
+def _flow(text: str) -> Markup:
+    """Text whose lines do not break inside an interval, nor between a word and its number."""
+    parts = _UNBROKEN.split(_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", visible(text)))
+    held = Markup('<span class="held">{}</span>')
+    return Markup("").join(held.format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def _kind(block: Block) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.sandbox import phrases
+from evalkit.sandbox.answer_keys import AnswerKey, Fact
 from evalkit.sandbox.catalog import ModelSpec
-from evalkit.sandbox.keys import AnswerKey, Fact
 from evalkit.sandbox.quality import Outcome
 from evalkit.sandbox.reply import Draft
 from evalkit.sandbox.seeds import Draws

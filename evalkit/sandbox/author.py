@@ -6,10 +6,10 @@ import json
 import math
 
 from evalkit.sandbox import phrases
+from evalkit.sandbox.answer_keys import AnswerKey, input_sha256, load_keys, task_of
 from evalkit.sandbox.answers import LONGEST_RAMBLE_TOKENS, compose, introduce, ramble, refuse
 from evalkit.sandbox.jsonfill import fill_schema
 from evalkit.sandbox.judge import judge, read_judging
-from evalkit.sandbox.keys import AnswerKey, input_sha256, load_keys, task_of
 from evalkit.sandbox.plausible import plausible_answer
 from evalkit.sandbox.quality import Outcome, draw_outcome, item_shift
 from evalkit.sandbox.reply import Draft, Reply, Thinking, finish

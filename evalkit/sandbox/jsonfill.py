@@ -89,9 +89,9 @@ class _Filler:
 
     def _number(self, kind: str, schema: Schema, path: str) -> int | float:
         floor, ceiling = schema.get("minimum"), schema.get("maximum")
-        low = float(floor if floor is not None else schema.get("exclusiveMinimum", 0))
-        high = float(ceiling if ceiling is not None else schema.get("exclusiveMaximum", max(10, low + 10)))
-        low = min(low, high)
+        high = float(ceiling if ceiling is not None else schema.get("exclusiveMaximum", math.inf))
+        low = float(floor if floor is not None else schema.get("exclusiveMinimum", min(0.0, high - 10)))
+        high = min(high, low + 10)
         value = low + (0.25 + 0.5 * self._draws.uniform(path)) * (high - low)
         if kind == "number":
             return value

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.sandbox.answer_keys import input_sha256
 from evalkit.sandbox.facts import reference_lines, stated_points
-from evalkit.sandbox.keys import input_sha256
 from evalkit.sandbox.matching import covers, overlap, read_statement, split_sentences
 
 Row = dict[str, Any]

@@ -47,7 +47,7 @@ class Statement(NamedTuple):
 
 
 def covers(reference_line: str, text: str) -> bool:
-    """Whether one sentence of the text, or two neighbours read together, states the reference line.
+    """Whether one sentence of the text, or two neighbours in a paragraph read together, states the reference line.
 
     It does if it repeats all the line's numbers, at least MIN_OVERLAP of its content words, and negates
     exactly when the line does.
@@ -88,14 +88,20 @@ def split_sentences(text: str) -> tuple[str, ...]:
 
 
 def _candidates(line: Statement, text: str) -> Iterator[Statement]:
-    sentences = [read_statement(s) for s in split_sentences(text)]
-    yield from sentences
-    for first, second in itertools.pairwise(sentences):
-        # Otherwise a neighbour that says something else could lend its negation or its numbers.
-        if min(_contribution(line, first, second), _contribution(line, second, first)) >= MIN_CONTRIBUTION:
-            yield Statement(
-                first.numbers | second.numbers, first.stems | second.stems, first.negated or second.negated
-            )
+    for paragraph in text.splitlines():
+        sentences = [read_statement(sentence) for sentence in split_sentences(paragraph)]
+        yield from sentences
+        for first, second in itertools.pairwise(sentences):
+            # Otherwise a neighbour that says something else could lend its negation or its numbers.
+            if (
+                min(_contribution(line, first, second), _contribution(line, second, first))
+                >= MIN_CONTRIBUTION
+            ):
+                yield Statement(
+                    first.numbers | second.numbers,
+                    first.stems | second.stems,
+                    first.negated or second.negated,
+                )
 
 
 def _contribution(line: Statement, sentence: Statement, other: Statement) -> float:

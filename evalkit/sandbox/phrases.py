@@ -29,7 +29,7 @@ LETTER_ENDINGS: dict[str, tuple[str, ...]] = {
         "If anything is unclear, simply reply and I will gladly help.\n\nKind regards,\nCustomer Care",
         "I hope this helps, and I am sorry for the trouble you had.\n\nWith best wishes,\nThe Support Team",
         "Please let me know whether this settles the matter.\n\nKind regards,\nThe Customer Care Team",
-        "Should anything change on your side, just tell us.\n\nWarm regards,\nCustomer Support",
+        "Should you have more to ask, just tell us.\n\nWarm regards,\nCustomer Support",
     ),
     "sonnet": (
         "Let me know if you have any other questions.\n\nBest regards,\nCustomer Care",

@@ -118,7 +118,8 @@ def _blocks(content: Any) -> list[Body]:
 
 
 def _block_segment(block: Body) -> Segment:
-    source = block.get("source") or {}
+    told = block.get("source")
+    source: Body = told if isinstance(told, Mapping) else {}
     if block.get("type") == "image":
         return Segment(str(source), IMAGE, _ttl(block))
     if block.get("type") == "document" and source.get("type") != "text":

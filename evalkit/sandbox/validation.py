@@ -124,15 +124,15 @@ def _check_messages(messages: Any, spec: ModelSpec) -> None:
 
 def _check_shapes(body: Body) -> None:
     for name in ("thinking", "output_config", "tool_choice", "metadata", "cache_control"):
-        if not isinstance(body.get(name) or {}, dict):
+        if not isinstance(body.get(name, {}), dict | None):
             raise ApiError(400, f"{name}: Input should be a valid object")
     for name in ("tools", "stop_sequences"):
-        if not isinstance(body.get(name) or [], list):
+        if not isinstance(body.get(name, []), list | None):
             raise ApiError(400, f"{name}: Input should be a valid list")
     if not all(isinstance(text, str) for text in body.get("stop_sequences") or ()):
         raise ApiError(400, "stop_sequences: Input should be a list of strings")
-    system = body.get("system") or ""
-    if not isinstance(system, str | list):
+    system = body.get("system")
+    if not isinstance(system, str | list | None):
         raise ApiError(400, "system: Input should be a valid string or list")
     for place, block in enumerate(system if isinstance(system, list) else ()):
         _check_block(f"system.{place}", block, "system")

@@ -14,7 +14,7 @@ ORDER = 110
 TEXT_LIMIT = 20_000
 """Characters of an output that a report shows; what is cut is said."""
 
-_TITLE_LIMIT = 78
+_TITLE_LIMIT, _TITLE_LEAST = 78, 15
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -52,7 +52,7 @@ def _item(
     return ItemView(
         id=item.id,
         anchor=anchor(index),
-        title=shorten(item.task, _TITLE_LIMIT),
+        title=_title(item.task),
         task=item.task,
         reference=item.reference,
         difficulty=item.difficulty,
@@ -64,6 +64,12 @@ def _item(
         differs=len({s for s in states if s != "ungraded"}) > 1,
         failing=any(s in ("unsatisfactory", "failed", "mixed") for s in states),
     )
+
+
+def _title(task: str) -> str:
+    """The first line if it says something, else the beginning of the whole."""
+    first = task.strip().partition("\n")[0]
+    return shorten(first if len(first) >= _TITLE_LEAST else task, _TITLE_LIMIT)
 
 
 def _documents(analysis: Analysis, item: ItemResult) -> tuple[str, ...]:

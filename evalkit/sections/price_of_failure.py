@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import (
@@ -122,7 +122,7 @@ def _stretches(costs: list[_Cost], low: float, high: float, points: list[float])
     """Who is lowest where: the winner between neighbouring break-even points, equal neighbours joined."""
     edges = [low, *sorted(x for x in points if low < x < high), high]
     found: list[Stretch] = []
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         winner = min(costs, key=lambda c: c.at(math.sqrt(left * right))).series
         if found and found[-1].series == winner:
             found[-1] = Stretch(winner, found[-1].low, right)
@@ -134,7 +134,7 @@ def _stretches(costs: list[_Cost], low: float, high: float, points: list[float])
 def _crossings(analysis: Analysis, costs: list[_Cost], stretches: tuple[Stretch, ...]) -> tuple[Crossing, ...]:
     by_key = {c.series.key: c for c in costs}
     crossings = []
-    for left, right in zip(stretches, stretches[1:], strict=False):
+    for left, right in pairwise(stretches):
         pair = compare(analysis, right.series.key, left.series.key)
         shown = pair is not None and _shown(analysis, pair)
         crossings.append(Crossing(right.low, by_key[right.series.key].at(right.low), money(right.low), shown))

@@ -5,7 +5,7 @@ from evalkit.blocks import Axis, Cell, Column, Paragraph, Row, Section, Series, 
 from evalkit.pairing import compare
 from evalkit.series import lineup
 from evalkit.stats import Estimate
-from evalkit.wording import Format, doubt, interval, listing, money, percent, plural, value
+from evalkit.wording import Format, doubt, in_cents, listing, money, percent, plural, seconds, value
 
 ORDER = 20
 
@@ -27,7 +27,7 @@ def build(analysis: Analysis) -> Section | None:
 
 def _heading(analysis: Analysis) -> str:
     bar, decision = percent(analysis.decision.bar), analysis.decision
-    names = [analysis.model(key).name for key in decision.eligible]
+    names = [s.name for s in lineup(analysis) if s.key in decision.eligible]
     if not names:
         graded = any(m.pass_rate.value is not None for m in analysis.models)
         return f"No lower limit reaches {bar}" if graded else "There is no pass rate yet"
@@ -62,22 +62,23 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
         Column("Option", brief=True),
         Column("Satisfactory", axis=_rate_axis(rates, bar), brief=True),
         Column("Cost per satisfactory output", axis=_cost_axis(costs), brief=True),
-        Column(f"Total with corrections at {money(analysis.correction_usd)}", "end", brief=True),
-        Column("Felt latency p50 · p95", "end", brief=True),
-        Column(f"{percent(bar)} bar", "end", brief=True),
+        Column(f"Total with corrections at\N{NO-BREAK SPACE}{money(analysis.correction_usd)}", "end", brief=True),
+        Column("Felt latency p50\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}p95", "end", brief=True),
+        Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),
     )
-    return table("Scorecard", columns, [_row(analysis, s) for s in series])
+    units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
+    return table("Scorecard", columns, [_row(analysis, s, units) for s in series])
 
 
-def _row(analysis: Analysis, series: Series) -> Row:
+def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
     model, bar = analysis.model(series.key), analysis.decision.bar
     picked = analysis.decision.option == series.key
     return Row(
         cells=(
             Cell(words(model.name), plural(model.items, "item")),
             _estimate(model.pass_rate, "percent", bar),
-            _estimate(model.cost_per_satisfactory, "money"),
-            _estimate(model.human_fix, "money"),
+            _estimate(model.cost_per_satisfactory, "money", cents=units[0]),
+            _estimate(model.human_fix, "money", cents=units[1]),
             _latency(model),
             _standing(analysis, model),
         ),
@@ -86,8 +87,8 @@ def _row(analysis: Analysis, series: Series) -> Row:
     )
 
 
-def _estimate(estimate: Estimate, style: Format, bar: float | None = None) -> Cell:
-    return Cell((strong(value(estimate, style)),), doubt(estimate, style, bar), estimate)
+def _estimate(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> Cell:
+    return Cell((strong(value(estimate, style, bar, cents)),), doubt(estimate, style, bar, cents), estimate)
 
 
 def _latency(model: ModelResult) -> Cell:
@@ -96,14 +97,16 @@ def _latency(model: ModelResult) -> Cell:
         return Cell(words("unknown"), "no call has ended", measured=True)
     shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
     texts = [value(quantile, "seconds") for quantile in shown]
-    ranges = [
-        interval(q, "seconds")
-        .replace(", no upper limit", ", open")
-        .replace(" s", "")
-        .replace("no interval, ", "")
-        for q in shown
-    ]
+    ranges = [_brief(quantile) for quantile in shown]
     return Cell((strong(" · ".join(texts)),), " · ".join(ranges), measured=True)
+
+
+def _brief(quantile: Estimate) -> str:
+    """The interval without unit, to stand under a pair of figures: `1.9–2.5`, `3.2–open`."""
+    if quantile.low is None and quantile.high is None:
+        return f"n = {quantile.n}"
+    ends = ("open" if x is None else seconds(x).removesuffix(" s") for x in (quantile.low, quantile.high))
+    return "–".join(ends)
 
 
 def _standing(analysis: Analysis, model: ModelResult) -> Cell:

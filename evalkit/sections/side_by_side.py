@@ -4,7 +4,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.blocks import Axis, Cell, Column, Row, Section, Text, strong, table, words
 from evalkit.pairing import Comparison, all_pairs
 from evalkit.series import lineup
-from evalkit.wording import doubt, interval, listing, p_value, plural, significant, value
+from evalkit.wording import doubt, interval, listing, p_value, plural, value
 
 ORDER = 40
 
@@ -17,11 +17,11 @@ def build(analysis: Analysis) -> Section | None:
     columns = (
         Column("Comparison"),
         Column("Difference in points", axis=_axis(comparisons)),
+        Column("Result"),
         Column("Only the first satisfies", "end"),
         Column("Only the second", "end"),
-        Column("p", "end"),
         Column("p after Holm", "end"),
-        Column("Cost ratio per satisfactory output", "end"),
+        Column("Cost ratio", "end"),
     )
     return Section(
         name="side-by-side",
@@ -58,28 +58,29 @@ def _lede(comparisons: list[Comparison]) -> Text:
     return words(
         f"Both models of a row answered the same {plural(items, 'item')}. The line is the Tango interval of the paired "
         "difference; a difference counts as shown only if its interval excludes zero and Holm's adjustment over all "
-        "pairs agrees."
+        "pairs agrees. Cost ratio: per satisfactory output, first over second."
     )
 
 
 def _row(analysis: Analysis, c: Comparison) -> Row:
     first, second = analysis.model(c.first).name, analysis.model(c.second).name
-    shown = "first is better" if c.better else "second is better" if c.worse else "not shown"
+    result = f"{first} is better" if c.better else f"{second} is better" if c.worse else "no difference shown"
     return Row(
         (
             Cell(words(first), f"against {second}"),
-            Cell(
-                (strong(value(c.difference, "points")),),
-                f"{interval(c.difference, 'points')}, {shown}",
-                c.difference,
-            ),
-            Cell(words(significant(c.gain, 3)), f"of {c.items}"),
-            Cell(words(significant(c.loss, 3)), f"of {c.items}"),
-            Cell(words(p_value(c.p_value))),
-            Cell(words(p_value(c.p_holm))),
+            Cell((strong(value(c.difference, "points")),), interval(c.difference, "points"), c.difference),
+            Cell(words(result)),
+            Cell(words(_count(c.gain)), f"of {c.items}"),
+            Cell(words(_count(c.loss)), f"of {c.items}"),
+            Cell(words(p_value(c.p_holm)), f"before {p_value(c.p_value)}"),
             Cell((strong(value(c.cost_ratio, "ratio")),), doubt(c.cost_ratio, "ratio")),
         )
     )
+
+
+def _count(items: float) -> str:
+    """Items, with a decimal only where epochs make them fractional."""
+    return f"{items:.1f}".removesuffix(".0")
 
 
 def _axis(comparisons: list[Comparison]) -> Axis:

@@ -6,7 +6,7 @@ from evalkit.series import lineup
 from evalkit.wording import plural
 
 ORDER = 70
-_MOST = 12
+_MOST = 8
 
 
 def build(analysis: Analysis) -> Section | None:

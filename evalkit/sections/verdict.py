@@ -8,7 +8,7 @@ from evalkit.blocks import Fact, Facts, Note, Paragraph, Section, Series, Span, 
 from evalkit.pairing import Comparison, compare
 from evalkit.series import lineup
 from evalkit.wording import doubt as doubt_words
-from evalkit.wording import estimated, listing, money, percent, plural, sentence, value
+from evalkit.wording import estimated, in_cents, listing, money, percent, plural, sentence, value
 
 ORDER = 10
 _SHOWN_WARNINGS = 4
@@ -240,8 +240,9 @@ def _corrections(analysis: Analysis) -> Fact | None:
             words(f"{at}, {pick.name} has the lowest total: {estimated(pick.human_fix, 'money')} a request, "
                   f"ahead of {listing(rest)} by the estimates."),
         )  # fmt: skip
+    cents = in_cents([best.human_fix, pick.human_fix])
+    ours, theirs = (estimated(m.human_fix, "money", cents=cents) for m in (pick, best))
     return Fact(
         f"Corrections could favour {best.name}",
-        words(f"{at}, a request costs {estimated(best.human_fix, 'money')} with {best.name} and "
-              f"{estimated(pick.human_fix, 'money')} with {pick.name}."),
-    )  # fmt: skip
+        words(f"{at}, a request costs {theirs} with {best.name} and {ours} with {pick.name}."),
+    )

@@ -1,0 +1,54 @@
+# Targets of evalkit. Everything runs in .venv, made from the lock file when that changes.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= reports/demo.html
+RUNS ?= runs
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check format bench lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalkit needs Python 3.11 or newer; name one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/.ready ## Make .venv with everything in it
+
+demo: $(VENV)/.ready ## Run, grade blind and report an example against a simulated API (no key needed)
+	$(BIN)/evalkit demo --output $(OUT) --runs $(RUNS)
+
+test: $(VENV)/.ready ## Run the tests
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.ready ## Run the simulations and endurance tests as well
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+coverage: $(VENV)/.ready ## Run the tests and show which lines and branches they miss
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+check: $(VENV)/.ready ## Check format, lint, types, layers and sizes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/sizes.py
+
+format: $(VENV)/.ready ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --quiet .
+
+bench: $(VENV)/.ready ## Time start-up, run and report against yardsticks of the same run
+	$(BIN)/python tests/bench.py
+
+lock: $(VENV)/.ready ## Renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove .venv and what tools leave behind
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

@@ -1,0 +1,35 @@
+"""Size alarm: a module over 400 lines or a function over 60 is usually two things in one room."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+MODULE_LINES = 400
+FUNCTION_LINES = 60
+LISTED: dict[str, str] = {}
+"""Places that may be longer, each with its reason."""
+
+
+def too_long(path: Path, root: Path) -> Iterator[str]:
+    """Everything in one file that is over a limit."""
+    name, text = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
+    if text.count("\n") > MODULE_LINES and name not in LISTED:
+        yield f"{name}: {text.count(chr(10))} lines, over {MODULE_LINES}"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > FUNCTION_LINES and f"{name}:{node.name}" not in LISTED:
+                yield f"{name}:{node.lineno}: {node.name} has {lines} lines, over {FUNCTION_LINES}"
+
+
+def main() -> int:
+    """Print what is too long; 1 if anything is."""
+    root = Path(__file__).parent.parent
+    found = [line for path in sorted((root / "evalkit").rglob("*.py")) for line in too_long(path, root)]
+    print("\n".join(found) or "sizes: all modules and functions within limits")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
