@@ -151,7 +151,9 @@ def _range(low: str, high: str, style: Format) -> str:
 def value(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> str:
     """The estimate alone, or in a word why there is none. `cents` fixes the unit of money, as for `money`."""
     if estimate.value is None:
-        return "none" if estimate.low is not None else UNPRICED if style == "money" else UNKNOWN
+        if estimate.low is not None:
+            return "none"
+        return UNPRICED if "price" in (estimate.reason or "") else UNKNOWN
     if style == "money":
         cents = in_cents([estimate]) if cents is None else cents
         return money(estimate.value, cents=cents and estimate.value != 0)

@@ -249,10 +249,7 @@ def wait_for(client: Anthropic, batch_id: str) -> anthropic.types.messages.Messa
 
 
 def batch_of(count: int, **more: Any) -> list[Any]:
-    return [
-        {"custom_id": f"c-{index}", "params": ask(ITEMS[index]["input"], SONNET, **more)}
-        for index in range(count)
-    ]
+    return [{"custom_id": f"c-{index}", "params": ask(ITEMS[index]["input"], SONNET, **more)} for index in range(count)]
 
 
 def test_batch_answers_every_request_in_an_order_of_its_own(client: Anthropic) -> None:
@@ -392,9 +389,7 @@ def test_requests_the_api_turns_down(change: dict[str, Any], status: int, words:
         ({"x-api-key": "", "authorization": "Bearer good"}, 200, None),
     ],
 )
-def test_requests_need_a_key_and_a_version(
-    headers: dict[str, str], status: int, kind: str | None, url: str
-) -> None:
+def test_requests_need_a_key_and_a_version(headers: dict[str, str], status: int, kind: str | None, url: str) -> None:
     answer = post(url, ask("Hi"), **headers)
     assert answer.status_code == status
     assert kind is None or answer.json()["error"]["type"] == kind
@@ -485,9 +480,7 @@ ANY_JSON = st.recursive(
 )
 
 KINDS = st.sampled_from(["text", "image", "document", "thinking", "search_result", "video"])
-BLOCKS = st.builds(
-    lambda block, kind: block | {"type": kind}, st.dictionaries(st.sampled_from(WORDS), ANY_JSON), KINDS
-)
+BLOCKS = st.builds(lambda block, kind: block | {"type": kind}, st.dictionaries(st.sampled_from(WORDS), ANY_JSON), KINDS)
 CONTENT = ANY_JSON | st.lists(BLOCKS, max_size=2)
 MESSAGES = st.lists(
     st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": CONTENT}), max_size=2
@@ -514,9 +507,7 @@ STATUS_CLASSES = [
 
 
 @pytest.mark.parametrize(("status", "kind"), STATUS_CLASSES)
-def test_every_status_becomes_the_exception_of_the_sdk(
-    status: int, kind: type[Exception], client: Anthropic
-) -> None:
+def test_every_status_becomes_the_exception_of_the_sdk(status: int, kind: type[Exception], client: Anthropic) -> None:
     fault = with_fault(f"status={status};retry-after=7;error-code=some_code")
     with pytest.raises(anthropic.APIStatusError) as caught:
         client.messages.create(**ask("Hi"), extra_headers=fault)
@@ -537,9 +528,7 @@ def test_a_fault_ends_after_its_times_and_the_sdk_gets_through(url: str) -> None
     assert caught.value.response.request.headers["x-stainless-retry-count"] == "0"
 
 
-def streamed(
-    client: Anthropic, fault: str, text: str = ITEMS[3]["input"]
-) -> tuple[anthropic.types.Message, str]:
+def streamed(client: Anthropic, fault: str, text: str = ITEMS[3]["input"]) -> tuple[anthropic.types.Message, str]:
     with client.messages.stream(**ask(text), extra_headers=with_fault(fault)) as stream:
         seen = "".join(stream.text_stream)
         return stream.current_message_snapshot, seen
@@ -661,14 +650,10 @@ def test_a_retry_gets_the_reply_that_failed_to_arrive(settings: SandboxSettings)
         for fault in ("drop-after=1", "error-after=1", "status=529"):
             with (
                 pytest.raises((anthropic.APIError, httpx2.TransportError)),
-                sdk.messages.stream(
-                    **ask(ITEMS[30]["input"], SONNET), extra_headers=with_fault(fault)
-                ) as stream,
+                sdk.messages.stream(**ask(ITEMS[30]["input"], SONNET), extra_headers=with_fault(fault)) as stream,
             ):
                 stream.until_done()
-        assert [
-            text_of(sdk.messages.create(**ask(ITEMS[30]["input"], SONNET))) for _ in range(2)
-        ] == undisturbed
+        assert [text_of(sdk.messages.create(**ask(ITEMS[30]["input"], SONNET))) for _ in range(2)] == undisturbed
 
 
 def test_numbers_are_taken_while_running_and_given_back_on_failure() -> None:
@@ -683,9 +668,7 @@ def test_numbers_are_taken_while_running_and_given_back_on_failure() -> None:
     assert repeats.begin("m", "sha").number == 2
 
 
-async def test_fifty_large_streams_at_once_get_the_replies_they_get_alone(
-    url: str, settings: SandboxSettings
-) -> None:
+async def test_fifty_large_streams_at_once_get_the_replies_they_get_alone(url: str, settings: SandboxSettings) -> None:
     page = "A page of background about returns, parcels and couriers, in plain words. " * 3400
     assert len(page) > 250_000
     http = DefaultAsyncHttpxClient(mounts={"all://127.0.0.1": None})
@@ -740,9 +723,7 @@ def reply_to(settings: SandboxSettings, text: str, model: str, number: int, **mo
     return write_reply(settings, request, Draws(key), None)
 
 
-def judged_replies(
-    settings: SandboxSettings, model: str, repeats: int, plain_tokens: int
-) -> dict[str, list[bool]]:
+def judged_replies(settings: SandboxSettings, model: str, repeats: int, plain_tokens: int) -> dict[str, list[bool]]:
     right: dict[str, list[bool]] = {"easy": [], "medium": [], "hard": []}
     for item in ITEMS:
         request = replace(request_for(item["input"], model), plain_tokens=plain_tokens)
@@ -827,9 +808,7 @@ def test_limits_of_the_request_are_kept(client: Anthropic) -> None:
     short = client.messages.create(**ask(ITEMS[5]["input"], max_tokens=12), extra_headers=fault)
     assert (short.stop_reason, short.usage.output_tokens) == ("max_tokens", 12)
     assert 0 < len(text_of(short)) < len(text_of(whole))
-    stopped = client.messages.create(
-        **ask(ITEMS[5]["input"], stop_sequences=["days", "zzz"]), extra_headers=fault
-    )
+    stopped = client.messages.create(**ask(ITEMS[5]["input"], stop_sequences=["days", "zzz"]), extra_headers=fault)
     assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", "days")
     assert text_of(stopped).endswith("within 15 ")
     warm = client.messages.create(**ask(ITEMS[5]["input"], max_tokens=0), extra_headers=fault)
@@ -846,9 +825,7 @@ def test_limits_of_the_request_are_kept(client: Anthropic) -> None:
         (HAIKU, {"type": "enabled", "budget_tokens": 1024}, True),
     ],
 )
-def test_thinking_comes_first_and_is_billed(
-    model: str, thinking: Any, shown: bool, client: Anthropic
-) -> None:
+def test_thinking_comes_first_and_is_billed(model: str, thinking: Any, shown: bool, client: Anthropic) -> None:
     more = {"thinking": thinking} if thinking else {}
     with client.messages.stream(**ask(ITEMS[6]["input"], model, max_tokens=2000, **more)) as stream:
         message = stream.get_final_message()
@@ -994,9 +971,7 @@ def outputs_of(quality: str, count: int) -> Iterator[tuple[str, str]]:
         ("incomplete", "complete", 1, JUDGE_FALSE_PASS),
     ],
 )
-def test_the_judge_errs_at_its_documented_rates(
-    quality: str, criterion: str, expected: int, rate: float
-) -> None:
+def test_the_judge_errs_at_its_documented_rates(quality: str, criterion: str, expected: int, rate: float) -> None:
     count = 1200
     levels = [level(output, criterion, reference) for reference, output in outputs_of(quality, count)]
     missed = sum(found != expected for found in levels)
@@ -1101,9 +1076,7 @@ def test_covers(line: str, text: str, expected: bool) -> None:
 # ---- the clock, the cache, the meters
 
 
-@pytest.mark.parametrize(
-    ("model", "first_s", "per_s"), [(HAIKU, 0.6, 120), (SONNET, 1.1, 75), (OPUS, 1.9, 45)]
-)
+@pytest.mark.parametrize(("model", "first_s", "per_s"), [(HAIKU, 0.6, 120), (SONNET, 1.1, 75), (OPUS, 1.9, 45)])
 def test_times_have_the_scale_of_the_real_thing(model: str, first_s: float, per_s: float) -> None:
     spec = find_model(model)
     assert spec is not None
@@ -1129,9 +1102,7 @@ def test_marked_prompts_are_written_to_the_cache_and_read_from_it(client: Anthro
     uses = []
     for question in ("Why?", "When?"):
         content: Any = [document, {"type": "text", "text": question}]
-        uses.append(
-            client.messages.create(**ask("") | {"messages": [{"role": "user", "content": content}]}).usage
-        )
+        uses.append(client.messages.create(**ask("") | {"messages": [{"role": "user", "content": content}]}).usage)
     written, read = uses[0].cache_creation_input_tokens or 0, uses[1].cache_read_input_tokens
     assert written > 1024
     assert uses[0].cache_creation is not None
@@ -1233,9 +1204,7 @@ def test_serve_tells_its_url_and_ends_on_a_signal() -> None:
 def test_keys_that_are_no_keys_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no answer keys at"):
         load_keys(tmp_path / "nowhere")
-    (tmp_path / "bad.jsonl").write_text(
-        '\n{"id": "x"}\n{"id": "y", "input_sha256": "0", "difficulty": "easy"}\n'
-    )
+    (tmp_path / "bad.jsonl").write_text('\n{"id": "x"}\n{"id": "y", "input_sha256": "0", "difficulty": "easy"}\n')
     with pytest.raises(UsageError, match=r"bad\.jsonl:3: not an answer key"):
         load_keys(tmp_path)
 
@@ -1255,9 +1224,7 @@ def key_of(item: dict[str, Any], **change: Any) -> dict[str, Any]:
     return key | {"input_sha256": input_sha256(item["input"])} | change
 
 
-def test_keycheck_passes_good_keys_and_stamps_their_hashes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_keycheck_passes_good_keys_and_stamps_their_hashes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     items = [ITEMS[0], ITEMS[1], LABEL_ITEM]
     bare = [{name: value for name, value in key_of(item).items() if name != "input_sha256"} for item in items]
     assert check_keys(tmp_path, items, bare) == 1

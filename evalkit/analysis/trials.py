@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median_low
 
 import pandas as pd
@@ -45,20 +45,27 @@ class TrialResult:
 def current_round(snapshot: Snapshot) -> Round | None:
     """The round that counts: blind before not blind, then the one that graded most trials, then the newest.
 
-    So a round for debugging, or one that has only begun, never hides a complete blind one.
+    So a round for debugging, one that has only begun, or one whose grades cannot be read, never hides a
+    complete blind one. None if no round has any grade, readable or not.
     """
     graded: dict[int, set[int]] = defaultdict(set)
     for grade in snapshot.grades:
-        graded[grade.round_id].add(grade.trial_id)
-    rounds = [round_ for round_ in snapshot.rounds if graded[round_.id]]
+        if grade.level is not None:
+            graded[grade.round_id].add(grade.trial_id)
+    begun = {grade.round_id for grade in snapshot.grades}
+    rounds = [round_ for round_ in snapshot.rounds if round_.id in begun]
     return max(rounds, key=lambda r: (r.blind, len(graded[r.id]), r.id), default=None)
 
 
-def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:
-    """One result a planned trial, in planned order.
+def graded_by_sandbox(snapshot: Snapshot) -> bool:
+    """Whether anything that the figures rest on came from the sandbox: an output, or a grade that counts."""
+    round_ = current_round(snapshot)
+    counting = (None, round_.id if round_ else None)
+    return any(attempt.simulated for attempt in snapshot.attempts if attempt.round_id in counting)
 
-    Before anything is graded no trial has a verdict, not even a failed one: failures alone are no rate.
-    """
+
+def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:
+    """One result a planned trial, in planned order."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in snapshot.attempts:
         if attempt.grader is None:
@@ -68,9 +75,16 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
     for grade in snapshot.grades:
         if round_ is not None and grade.round_id == round_.id:
             grades[grade.trial_id].append(grade)
-    answered = any(a.outcome == "answered" and a.final for listed in attempts.values() for a in listed)
-    judged = round_ is not None or not answered
-    return tuple(_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, judged=judged) for t in snapshot.trials)
+    return _held_back([_result(t.id, t.key, attempts[t.id], grades[t.id], rubric) for t in snapshot.trials])
+
+
+def _held_back(results: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
+    """Failures alone are no rate: while no output of a model (or of any) is graded, its failures have no verdict."""
+    models = {r.key.model for r in results}
+    answered = {r.key.model for r in results if r.outcome == "answered"}
+    graded = {r.key.model for r in results if r.outcome == "answered" and r.satisfied is not None}
+    waiting = models if answered and not graded else answered - graded
+    return tuple(replace(r, satisfied=None) if r.key.model in waiting else r for r in results)
 
 
 def _result(
@@ -79,8 +93,6 @@ def _result(
     attempts: Sequence[Attempt],
     grades: Sequence[Grade],
     rubric: Rubric,
-    *,
-    judged: bool,
 ) -> TrialResult:
     ended = [attempt for attempt in attempts if attempt.outcome is not None]
     final = next((attempt for attempt in ended if attempt.final), None)
@@ -101,7 +113,7 @@ def _result(
         levels=levels,
         comments=comments,
         ungraded=ungraded,
-        satisfied=_satisfied(outcome, levels, bool(grades), rubric) if judged else None,
+        satisfied=_satisfied(outcome, levels, bool(grades), rubric),
         score=rubric.score(levels) if outcome == "answered" else None,
         identity_marks=max((grade.identity_marks for grade in grades), default=0),
     )
@@ -132,27 +144,11 @@ def _agreed(grades: Sequence[Grade]) -> tuple[dict[str, int], dict[str, str], di
     return levels, ungraded, {name: text for name, text in comments.items() if text}
 
 
-def trials_frame(results: Iterable[TrialResult]) -> pd.DataFrame:
+def trials_frame(results: Iterable[TrialResult], rubric: Rubric) -> pd.DataFrame:
     """Trials as a table: one row a trial, for grouping and for export. Unknown values are missing, never 0."""
-    rows = [
-        {
-            "item_id": r.key.item_id,
-            "model": r.key.model,
-            "epoch": r.key.epoch,
-            "outcome": r.outcome,
-            "satisfied": None if r.satisfied is None else float(r.satisfied),
-            "score": r.score,
-            "cost_usd": r.cost_usd if r.outcome is not None else None,
-            "attempts": len(r.attempts),
-            "ttft_s": r.last.ttft_s if r.last and r.outcome == "answered" else None,
-            "latency_s": r.last.latency_s if r.last and r.outcome == "answered" else None,
-            "felt_s": r.last.felt_s if r.last and r.outcome == "answered" else None,
-            "input_tokens": r.last.usage.total_input_tokens if r.last else None,
-            "output_tokens": r.last.usage.output_tokens if r.last else None,
-            **{f"level_{name}": level for name, level in r.levels.items()},
-        }
-        for r in results
-    ]
-    frame = pd.DataFrame(rows)
-    numbers = [c for c in frame.columns if c not in ("item_id", "model", "outcome")]
-    return frame.astype(dict.fromkeys(numbers, "float64")) if rows else frame
+    words, numbers = ["item_id", "model", "outcome", "simulated"], [*_NUMBERS, *(_level(c.id) for c in rubric.criteria)]
+    frame = pd.DataFrame([_row(result) for result in results], columns=["item_id", "model", "outcome", *numbers, "simulated"])
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _row(result: TrialResult) -> dict[str, object]:

@@ -27,11 +27,11 @@ def draw_cell(axis: Axis, estimate: Estimate, series: Series | None) -> str:
 
 def draw_head(axis: Axis) -> str:
     """The scale over the cells of a column; hidden from screen readers, which hear the values."""
-    svg = Svg(WIDTH, 14, "scale")
+    svg = Svg(WIDTH, 14, "")
     scale = scale_of(axis, _EDGE, WIDTH - _EDGE)
     for value, name in named_ticks(axis, scale, 4):
         svg.text(min(max(scale(value), 12), WIDTH - 14), 11, name, size=11.5, anchor="middle")
     if axis.reference is not None and scale.holds(axis.reference):
         name = number(axis.reference, axis.format)
         svg.text(scale(axis.reference), 11, name, "ink", size=11.5, anchor="middle", bold=True)
-    return svg.finish("cell scale")
+    return svg.finish("cell scale", decoration=True)

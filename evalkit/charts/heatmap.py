@@ -51,7 +51,7 @@ def _band(svg: Svg, series: tuple[Series, ...], band: tuple[MapColumn, ...], gri
 
 def _column(svg: Svg, column: MapColumn, x: float, top: float, grid: _Grid) -> None:
     outcome = "; ".join(f"{cell.series.name} {cell.label}" for cell in column.cells)
-    svg.open("a", {"href": f"#{column.anchor}", "aria-label": f"{column.item}: {outcome}"})
+    svg.open("a", {"href": f"#{column.anchor}"})
     svg.add("title", {}, f"{column.item}: {outcome}")
     for i, cell in enumerate(column.cells):
         _cell(svg, cell, x, top + i * grid.row, grid.step - _GAP, grid.row - _GAP)

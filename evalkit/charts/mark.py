@@ -6,7 +6,7 @@ from evalkit.charts.svg import Svg
 
 
 def legend_mark(series: Series) -> str:
-    """The shape in a box of 12 px; the name beside it says the same to those who do not see it."""
-    svg = Svg(12, 12, series.name)
+    """The shape in a box of 12 px, hidden from screen readers: the name stands beside it."""
+    svg = Svg(12, 12, "")
     shape(svg, series, 6, 6.2, 4.6)
-    return svg.finish("mark")
+    return svg.finish("mark", decoration=True)

@@ -101,15 +101,16 @@ class Svg:
         self.add("text", place | back | {"stroke-linejoin": "round", "aria-hidden": "true"}, words)
         self.add("text", place | fill(ink), words)
 
-    def finish(self, variant: str) -> str:
+    def finish(self, variant: str, *, decoration: bool = False) -> str:
         """The whole drawing; the narrow variant stays hidden where no style sheet decides."""
-        size = f'width="{px(self.width)}" height="{px(self.height)}" viewBox="0 0 {px(self.width)} {px(self.height)}"'
+        wide, high = px(self.width), px(self.height)
+        size = f'class="chart {variant}" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"'
+        if decoration:
+            return f'<svg {size} aria-hidden="true">{"".join(self._parts)}</svg>'
         hidden = ' display="none"' if variant == "narrow" else ""
-        head = (
-            f'<svg class="chart {variant}" {size}{hidden} role="{self._role}" aria-label="{_clean(self._label)}" '
-            f'font-family="{FONT}" font-size="12">'
-        )
-        return head + "".join(self._parts) + "</svg>"
+        name = f'role="{self._role}" aria-label="{_clean(self._label)}"'
+        font = f'font-family="{FONT}" font-size="12"'
+        return f'<svg {size}{hidden} {name} {font}>{"".join(self._parts)}</svg>'
 
 
 def variant(width: int) -> str:

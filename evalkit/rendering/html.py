@@ -73,12 +73,12 @@ def _finalize(value: object) -> object:
 
 
 _UNBROKEN = re.compile(r"(\S*\d\S*–\S+)")
-_BEFORE_DIGIT = re.compile(r"(?<=[A-Za-z]) (?=\d)")
+_HELD_SPACE = re.compile(r"(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=s\b)")
 
 
 def _flow(text: str) -> Markup:
     """Text whose lines do not break inside an interval, nor between a word and its number."""
-    parts = _UNBROKEN.split(_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", visible(text)))
+    parts = _UNBROKEN.split(_HELD_SPACE.sub("\N{NO-BREAK SPACE}", visible(text)))
     held = Markup('<span class="held">{}</span>')
     return Markup("").join(held.format(part) if i % 2 else part for i, part in enumerate(parts))
 

@@ -70,9 +70,7 @@ def _read_folder(folder: Traversable) -> Iterator[AnswerKey]:
                 if "input_sha256" in row:
                     yield _read_key(row)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise UsageError(
-                    f"{entry}:{number}: not an answer key ({error!r}); check it with keycheck"
-                ) from error
+                raise UsageError(f"{entry}:{number}: not an answer key ({error!r}); check it with keycheck") from error
 
 
 def _read_key(row: Mapping[str, Any]) -> AnswerKey:

@@ -25,9 +25,7 @@ THINKING_SPREAD = 0.4
 """Standard deviation of the logarithm of the thinking tokens."""
 
 
-def write_reply(
-    settings: SandboxSettings, request: MessageRequest, draws: Draws, outcome: Outcome | None
-) -> Reply:
+def write_reply(settings: SandboxSettings, request: MessageRequest, draws: Draws, outcome: Outcome | None) -> Reply:
     """The reply, fixed by the settings' seed, the request and the draws; `outcome` overrules the draw."""
     thinking = _think(request, draws)
     draft = _draft(settings, request, draws, outcome)
@@ -57,9 +55,7 @@ def _draft(settings: SandboxSettings, request: MessageRequest, draws: Draws, wan
     return draft
 
 
-def _answer(
-    request: MessageRequest, key: AnswerKey | None, task: str, outcome: Outcome, draws: Draws
-) -> Draft:
+def _answer(request: MessageRequest, key: AnswerKey | None, task: str, outcome: Outcome, draws: Draws) -> Draft:
     if key is not None:
         return compose(key, outcome, request.spec, f"{request.body.get('system')}\n{task}", draws)
     return Draft(introduce(plausible_answer(task, request.spec, draws), request.spec, draws))

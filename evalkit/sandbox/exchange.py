@@ -47,9 +47,7 @@ class Sandbox:
         check_window(request)
         return request
 
-    def open(
-        self, request: MessageRequest, headers: Mapping[str, str], *, in_batch: bool = False
-    ) -> Exchange:
+    def open(self, request: MessageRequest, headers: Mapping[str, str], *, in_batch: bool = False) -> Exchange:
         """Takes a turn and prepares the reply; to be closed. Raises ApiError for a fault with a status."""
         turn = self._repeats.begin(request.spec.id, request.content_sha256)
         try:
@@ -62,9 +60,7 @@ class Sandbox:
         """Ends the turn: if it succeeded, the next equal request gets another reply."""
         self._repeats.end(exchange.turn)
 
-    def _prepare(
-        self, request: MessageRequest, turn: Turn, headers: Mapping[str, str], in_batch: bool
-    ) -> Exchange:
+    def _prepare(self, request: MessageRequest, turn: Turn, headers: Mapping[str, str], in_batch: bool) -> Exchange:
         key = digest(self.settings.seed, request.spec.id, request.content_sha256, turn.number)
         fault = choose_fault(self.settings, headers, key, turn.attempt)
         if fault.status is not None and fault.error_after is None:

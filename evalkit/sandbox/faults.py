@@ -51,9 +51,7 @@ class Fault:
         headers = {"retry-after": self.retry_after, "x-should-retry": self.should_retry}
         status = self.status or 529
         told = {name: value for name, value in headers.items() if value is not None}
-        return ApiError(
-            status, f"Simulated fault with status {status}", self.error_type, self.error_code, told
-        )
+        return ApiError(status, f"Simulated fault with status {status}", self.error_type, self.error_code, told)
 
 
 NO_FAULT = Fault()

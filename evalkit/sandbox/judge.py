@@ -62,9 +62,7 @@ def read_judging(user_text: str, schema: Mapping[str, Any] | None) -> Judging | 
         question = _QUESTION.search(inside)
         questions[html.unescape(criterion_id)] = html.unescape(question.group(1)) if question else ""
     reference = case["reference"] and html.unescape(case["reference"]).strip()
-    return Judging(
-        questions, html.unescape(case["input"]), reference or None, html.unescape(case["output"]).strip()
-    )
+    return Judging(questions, html.unescape(case["input"]), reference or None, html.unescape(case["output"]).strip())
 
 
 def judge(judging: Judging, schema: Mapping[str, Any], seed: int, draws: Draws) -> str:
@@ -87,11 +85,7 @@ def judge(judging: Judging, schema: Mapping[str, Any], seed: int, draws: Draws) 
 
 def _levels(part: Mapping[str, Any]) -> Sequence[int]:
     level = part.get("properties", {}).get("level", {})
-    return (
-        sorted(level["enum"])
-        if level.get("enum")
-        else range(level.get("minimum", 0), level.get("maximum", 1) + 1)
-    )
+    return sorted(level["enum"]) if level.get("enum") else range(level.get("minimum", 0), level.get("maximum", 1) + 1)
 
 
 def _kind(criterion_id: str, question: str) -> Kind:
@@ -102,9 +96,7 @@ def _kind(criterion_id: str, question: str) -> Kind:
     return "style"
 
 
-def _grade(
-    kind: Kind, judging: Judging, stated: Sequence[bool] | None, levels: int, draws: Draws
-) -> tuple[int, str]:
+def _grade(kind: Kind, judging: Judging, stated: Sequence[bool] | None, levels: int, draws: Draws) -> tuple[int, str]:
     top = levels - 1
     if len(judging.output.split()) < 3 and not (stated and all(stated)):
         return 0, "There is hardly any text to judge."

@@ -93,10 +93,7 @@ def _candidates(line: Statement, text: str) -> Iterator[Statement]:
         yield from sentences
         for first, second in itertools.pairwise(sentences):
             # Otherwise a neighbour that says something else could lend its negation or its numbers.
-            if (
-                min(_contribution(line, first, second), _contribution(line, second, first))
-                >= MIN_CONTRIBUTION
-            ):
+            if min(_contribution(line, first, second), _contribution(line, second, first)) >= MIN_CONTRIBUTION:
                 yield Statement(
                     first.numbers | second.numbers,
                     first.stems | second.stems,

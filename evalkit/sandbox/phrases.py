@@ -88,9 +88,7 @@ REFUSALS: tuple[str, ...] = (
     "I can't assist with that.",
 )
 REFUSAL_EXPLANATION = "The request was declined by a safety check of the simulated API."
-THOUGHTS = (
-    "Find what is asked, collect the passages that bear on it, settle the main point, then word the answer."
-)
+THOUGHTS = "Find what is asked, collect the passages that bear on it, settle the main point, then word the answer."
 
 
 def register(tier: Tier) -> str:

@@ -36,9 +36,7 @@ ITEM_SPREAD = 0.8
 """Standard deviation of the items' own ease (log-odds), shared by all models: some items are hard for all."""
 
 
-def success_probability(
-    spec: ModelSpec, difficulty: Difficulty, plain_tokens: float, item_shift: float
-) -> float:
+def success_probability(spec: ModelSpec, difficulty: Difficulty, plain_tokens: float, item_shift: float) -> float:
     """The chance (0-1) that a reply which is neither refused nor truncated is right in every fact.
 
     `plain_tokens` are counted with the 4.6 tokenizer; `item_shift` is the item's own ease in log-odds.
@@ -54,9 +52,7 @@ def item_shift(seed: int, item_sha256: str) -> float:
     return ITEM_SPREAD * normal(seed, "item", item_sha256)
 
 
-def draw_outcome(
-    draws: Draws, spec: ModelSpec, difficulty: Difficulty, plain_tokens: float, shift: float
-) -> Outcome:
+def draw_outcome(draws: Draws, spec: ModelSpec, difficulty: Difficulty, plain_tokens: float, shift: float) -> Outcome:
     """The quality of one reply."""
     ending = draws.uniform("ending")
     if ending < REFUSED:

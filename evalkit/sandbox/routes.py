@@ -163,9 +163,7 @@ class _Batches:
 
     async def cancel(self, request: Request) -> Response:
         check_headers(request.headers)
-        return JSONResponse(
-            self._desk.cancel(request.path_params["batch_id"]).describe(str(request.base_url))
-        )
+        return JSONResponse(self._desk.cancel(request.path_params["batch_id"]).describe(str(request.base_url)))
 
     async def delete(self, request: Request) -> Response:
         check_headers(request.headers)

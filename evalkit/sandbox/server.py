@@ -77,9 +77,7 @@ def running(settings: SandboxSettings) -> Iterator[str]:
         thread.start()
         try:
             if not started.wait(STOP_S):
-                raise InfrastructureError(
-                    "the sandbox server did not start; see whether the machine is overloaded"
-                )
+                raise InfrastructureError("the sandbox server did not start; see whether the machine is overloaded")
             yield urls[0]
         finally:
             server.should_exit = True
@@ -103,9 +101,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    def __init__(
-        self, settings: SandboxSettings, listener: socket.socket, ready: Callable[[str], None]
-    ) -> None:
+    def __init__(self, settings: SandboxSettings, listener: socket.socket, ready: Callable[[str], None]) -> None:
         app = create_app(settings)
         super().__init__(
             uvicorn.Config(

@@ -12,9 +12,7 @@ from evalkit.errors import UsageError
 ABSENT_PARTS = frozenset({"models", "batches", "count_tokens", "rate_headers"})
 """Parts a server can be without: three groups of endpoints (then 404) and the rate-limit headers."""
 
-RATE_NAMES = frozenset(
-    {"overloaded", "rate_limited", "server_error", "stream_error", "truncated", "dropped", "slow"}
-)
+RATE_NAMES = frozenset({"overloaded", "rate_limited", "server_error", "stream_error", "truncated", "dropped", "slow"})
 """Faults that can happen at a rate."""
 
 
@@ -35,9 +33,7 @@ class SandboxSettings:
 
     def __post_init__(self) -> None:
         if math.isnan(self.speed) or self.speed < 0:
-            raise UsageError(
-                f"sandbox speed is {self.speed}; give 1 for real time, more for faster, 0 for no delays"
-            )
+            raise UsageError(f"sandbox speed is {self.speed}; give 1 for real time, more for faster, 0 for no delays")
         _require_known("fault", set(self.fault_rates), RATE_NAMES)
         _require_known("part", set(self.without), ABSENT_PARTS)
         for name, rate in self.fault_rates.items():

@@ -16,9 +16,7 @@ BEFORE_HEADERS = 0.8
 """Share of the time to the first token that passes before the response headers."""
 
 
-async def stream_events(
-    exchange: Exchange, request_id: str, drop: Callable[[], None]
-) -> AsyncIterator[bytes]:
+async def stream_events(exchange: Exchange, request_id: str, drop: Callable[[], None]) -> AsyncIterator[bytes]:
     """The events of a reply from message_start to message_stop, or to where its fault breaks them off."""
     envelope, reply, fault = exchange.envelope, exchange.reply, exchange.fault
     yield wire.sse({"type": "message_start", "message": wire.started_message(envelope)})
@@ -50,9 +48,7 @@ async def stream_events(
 
 def _breaking_point(exchange: Exchange) -> int | None:
     fault = exchange.fault
-    return next(
-        (n for n in (fault.error_after, fault.truncate_after, fault.drop_after) if n is not None), None
-    )
+    return next((n for n in (fault.error_after, fault.truncate_after, fault.drop_after) if n is not None), None)
 
 
 async def _thinking_block(exchange: Exchange, thinking: Thinking) -> AsyncIterator[bytes]:

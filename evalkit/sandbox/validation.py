@@ -79,9 +79,7 @@ def check_body(body: Body, version: str, *, counting: bool = False) -> ModelSpec
 def check_window(request: MessageRequest) -> None:
     """400 for a prompt that does not fit into the model's context window."""
     if request.input_tokens > request.spec.window:
-        raise ApiError(
-            400, f"prompt is too long: {request.input_tokens} tokens > {request.spec.window} maximum"
-        )
+        raise ApiError(400, f"prompt is too long: {request.input_tokens} tokens > {request.spec.window} maximum")
 
 
 def _check_model(model: Any) -> ModelSpec:
@@ -117,8 +115,7 @@ def _check_messages(messages: Any, spec: ModelSpec) -> None:
     if spoken[-1] == "assistant" and not spec.accepts_prefill:
         raise ApiError(
             400,
-            "This model does not support assistant message prefill. "
-            "The conversation must end with a user message.",
+            "This model does not support assistant message prefill. The conversation must end with a user message.",
         )
 
 
@@ -187,9 +184,7 @@ def _check_thinking(body: Body, spec: ModelSpec) -> None:
     if kind == "enabled":
         budget = thinking.get("budget_tokens")
         if not isinstance(budget, int) or budget < 1024:
-            raise ApiError(
-                400, "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024"
-            )
+            raise ApiError(400, "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
         if "max_tokens" in body and budget >= body["max_tokens"]:
             raise ApiError(400, "max_tokens: must be greater than thinking.budget_tokens")
 

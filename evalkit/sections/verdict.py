@@ -174,6 +174,8 @@ def _reasons(analysis: Analysis) -> str:
 
 
 def _facts(analysis: Analysis) -> tuple[Fact, ...]:
+    if all(m.pass_rate.value is None for m in analysis.models):
+        return ()
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
     facts = [_fact(analysis, analysis.model(s.key), s) for s in others[:3]]
     corrections = _corrections(analysis)
@@ -192,10 +194,9 @@ def _standing(analysis: Analysis, model: ModelResult) -> tuple[str, str]:
         return "cannot be judged", sentence(rate.reason or "no pass rate")
     if counts.satisfactory == 0:
         lost = counts.refused + counts.truncated + counts.errored
+        bad = f", {lost} of them refused, truncated or errored" if lost else ""
         return "produced nothing satisfactory", (
-            f"0 of {plural(counts.graded + lost, 'output')}"
-            + (f"; {lost} refused, truncated or errored" if lost else "")
-            + f" ({estimated(rate, 'percent', bar)})."
+            f"0 of {plural(counts.graded + lost, 'output')}{bad} ({doubt_words(rate, 'percent', bar)})."
         )
     against = compare(analysis, model.model, analysis.decision.option or "")
     if model.model not in analysis.decision.eligible:
