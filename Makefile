@@ -7,7 +7,7 @@ RUNS ?= runs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench lock clean
+.PHONY: help setup demo test test-slow test-cov check coverage format bench lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ test: $(VENV)/.ready ## Run the tests
 test-slow: $(VENV)/.ready ## Run the simulations and endurance tests as well
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
-coverage: $(VENV)/.ready ## Run the tests and show which lines and branches they miss
+coverage: $(VENV)/.ready ## Simulate how often each interval holds the truth; renews the table in docs/statistics.md
+	$(BIN)/python tests/stats/coverage_table.py
+
+test-cov: $(VENV)/.ready ## Run the tests and show which lines and branches they miss
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 check: $(VENV)/.ready ## Check format, lint, types, layers and sizes

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -42,8 +43,14 @@ def grading_order(seed: int, grader: str, item_id: str, trial_id: int) -> tuple[
 
 _TIERS = ("opus", "sonnet", "haiku", "fable", "mythos")
 _MAKERS = ("claude", "anthropic")
-_VERSION = r"(?:[\s\-–]*v?\d{1,2}(?:[.\-]\d{1,2})?(?:[\-@]\d{8})?)"
 _TIER = "(?:" + "|".join(_TIERS) + ")"
+_GAP = r"[\s\-–_]"
+_LEFT, _RIGHT = r"(?<![^\W_])", r"(?![^\W_])"
+"""Edges of a word; unlike `\\b`, an underscore does not belong to the word."""
+_VERSION = rf"(?:{_GAP}{{0,3}}v?\d{{1,2}}(?!\d)(?:[.\-_]\d{{1,2}}(?!\d))?)"
+_TAIL = r"(?:[\-.@:_]v?\d+)*"
+"""Dates, regions and revisions glued to a name: they would tell as much as the name."""
+_INTRODUCTION = r"\b(?:as|i\s{1,3}am|i['’]m|name\s{1,3}is)\s{1,3}"
 
 
 @lru_cache(maxsize=64)
@@ -51,21 +58,26 @@ def _identity_pattern(model_ids: tuple[str, ...], common_words: frozenset[str]) 
     """Names that give an author away; `common_words` are those the task itself uses, left alone when bare."""
     ids = sorted({*model_ids, *(model.id for model in KNOWN)}, key=len, reverse=True)
     bare = [word for word in (*_MAKERS, *_TIERS) if word not in common_words]
-    parts = [
-        *(re.escape(model_id) for model_id in ids),
-        rf"\bclaude[\s\-]+(?:\d[\d.\-]*[\s\-]+)?{_TIER}\b{_VERSION}?",
-        rf"\bclaude{_VERSION}",
-        rf"\b{_TIER}{_VERSION}\b",
-        rf"(?<=\bas )(?:claude|{_TIER})\b",
-        rf"(?<=\bi am )(?:claude|{_TIER})\b",
-        rf"(?<=\bi['’]m )(?:claude|{_TIER})\b",
-        *(rf"\b{word}(?:['’]s)?\b" for word in bare),
+    names = [
+        *(f"{re.escape(model_id)}\\d*{_TAIL}" for model_id in ids if "claude" in model_id.lower()),
+        *(f"{_LEFT}{re.escape(model_id)}{_RIGHT}" for model_id in ids if "claude" not in model_id.lower()),
+        rf"{_LEFT}claude{_GAP}{{0,3}}(?:\d[\d.\-_]{{0,6}}{_GAP}{{1,3}})?{_TIER}(?![a-z])(?:{_VERSION}{_TAIL}|{_TAIL})",
+        rf"{_LEFT}claude{_VERSION}{_TAIL}",
+        rf"{_LEFT}{_TIER}{_VERSION}{_TAIL}{_RIGHT}",
+        *(f"{_LEFT}{word}{_RIGHT}" for word in bare),
     ]
-    return re.compile("|".join(parts), re.IGNORECASE)
+    any_name = "|".join(names)
+    introduced = f"(?P<before>{_INTRODUCTION})(?:{any_name}|(?:claude|{_TIER}){_RIGHT})"
+    return re.compile(f"(?:{introduced}|{any_name})(?:['’]s{_RIGHT})?", re.IGNORECASE)
 
 
-_INVISIBLE = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
-"""Characters nobody sees, with which a name could be spelled past a search."""
+_UNSEEN = (*range(0x80, 0x3000), *range(0xFE00, 0x10000), *range(0xE0000, 0xE0200))
+_INVISIBLE = dict.fromkeys(c for c in _UNSEEN if unicodedata.category(chr(c)) == "Cf" or 0xFE00 <= c <= 0xFE0F)
+"""Characters nobody sees (joiners, directions, tags, variants), with which a name could be spelled past a search."""
+
+
+def _hide(match: re.Match[str]) -> str:
+    return (match["before"] or "") + HIDDEN
 
 
 def scrub(text: str, model_ids: Sequence[str], context: str = "") -> tuple[str, int]:
@@ -74,7 +86,7 @@ def scrub(text: str, model_ids: Sequence[str], context: str = "") -> tuple[str, 
     A bare word that `context` (the task) uses itself, as in "write a haiku", is not a sign of the author and
     stays; a self-introduction or a name with a version never stays.
     """
-    words = frozenset(re.findall(r"[a-z]+", context.lower()))
-    common = frozenset(word for word in (*_MAKERS, *_TIERS) if word in words)
-    scrubbed, marks = _identity_pattern(tuple(model_ids), common).subn(HIDDEN, text.translate(_INVISIBLE))
+    words = {word.removesuffix("s") for word in re.findall(r"[a-z]+", context.lower())}
+    common = frozenset(word for word in (*_MAKERS, *_TIERS) if words & {word, word.removesuffix("s")})
+    scrubbed, marks = _identity_pattern(tuple(model_ids), common).subn(_hide, text.translate(_INVISIBLE))
     return (scrubbed, marks) if marks else (text, 0)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from evalkit.models import DEFAULT_JUDGE, LINE_UP
 from evalkit.strict import StrictModel
@@ -19,5 +19,13 @@ class Config(StrictModel):
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     epochs: Annotated[int, Field(ge=1, le=100)] = 1
     seed: int = 1
-    budget_usd: Annotated[float, Field(gt=0)] | None = None
+    budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     base_url: _Text | None = None
+
+    @field_validator("models")
+    @classmethod
+    def _are_different(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+        for model in models:
+            if models.count(model) > 1:
+                raise ValueError(f"model {model!r} stands twice; name it once")
+        return models

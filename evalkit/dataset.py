@@ -1,37 +1,42 @@
 """Test items: what one is, what a set of them is, and how JSONL lines become them."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-from evalkit.strict import Problem, StrictModel, content_sha256, explain, shown
+from evalkit.strict import NOT_BLANK, Problem, StrictModel, content_sha256, shown, validated
 
 Difficulty = Literal["easy", "medium", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 
 _SAMPLING = ("temperature", "top_p", "top_k")
-_Text = Annotated[str, Field(min_length=1)]
+_SAMPLING_REMEDY = "remove it; use --epochs for repeats"
+_Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
 
 
 class Params(StrictModel):
     """Request settings that production uses and the API accepts; an item's own win over the dataset's."""
 
     max_tokens: Annotated[int, Field(gt=0)] | None = None
-    stop_sequences: tuple[str, ...] | None = None
+    stop_sequences: Annotated[tuple[_Text, ...], Field(strict=False)] | None = None  # a JSON list becomes a tuple
     thinking: dict[str, JsonValue] | None = None
     output_config: dict[str, JsonValue] | None = None
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _not_null(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("a setting is null; leave it out instead")
-        return value
+    def _is_sent_as_written(cls, settings: Any) -> Any:
+        for name, value in settings.items() if isinstance(settings, Mapping) else ():
+            if name in _SAMPLING:
+                raise ValueError(f"'params.{name}' is not a setting of the API any more; {_SAMPLING_REMEDY}")
+            if value is None:
+                raise ValueError(f"'params.{name}' is null; leave it out instead")
+        return settings
 
     def chosen(self) -> dict[str, Any]:
         """Only what was set, as the API spells it."""
@@ -154,13 +159,23 @@ def _no_constant(name: str) -> Any:
     raise _NotAnObjectError(f"{name} is not JSON")
 
 
+def _finite(digits: str) -> float:
+    if not math.isfinite(number := float(digits)):
+        raise _NotAnObjectError(f"{digits[:40]} is too large a number")
+    return number
+
+
 def _json_object(line: str) -> dict[str, Any]:
     try:
-        content = json.loads(line, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        content = json.loads(line, object_pairs_hook=_no_repeats, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise _NotAnObjectError(f"not JSON ({error.msg} at column {error.colno})") from error
     except RecursionError as error:
         raise _NotAnObjectError("nested too deeply to be read") from error
+    except _NotAnObjectError:
+        raise
+    except ValueError as error:
+        raise _NotAnObjectError("a whole number has too many digits") from error
     if not isinstance(content, dict):
         raise _NotAnObjectError(f"not a JSON object but {shown(content)}")
     return content
@@ -169,19 +184,10 @@ def _json_object(line: str) -> dict[str, Any]:
 def parse_item(line: str) -> Item | list[tuple[str, str]]:
     """One JSONL line as an Item, or its problems as (what, remedy)."""
     try:
-        content = _json_object(line)
-        asked = content.get("params")
-        sampling = [key for key in _SAMPLING if isinstance(asked, dict) and key in asked]
-        if sampling:
-            what = f"'params.{sampling[0]}' is not a setting of the API any more"
-            return [(what, "remove it; use --epochs for repeats")]
-        return Item.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        return [(what, remedy) for _, what, remedy in explain(error, Item)]
-    except UnicodeEncodeError:
-        return [("a character is half of a surrogate pair", "write the text as UTF-8")]
+        item = validated(Item, _json_object(line))
     except _NotAnObjectError as error:
         return [(str(error), "write one JSON object per line")]
+    return [(what, remedy) for _, what, remedy in item] if isinstance(item, list) else item
 
 
 def parse_items(lines: Iterable[str], file: str) -> tuple[list[tuple[int, Item]], list[Problem]]:

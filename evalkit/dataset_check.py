@@ -2,12 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from evalkit.compared import CannotCompareError, expected_of
 from evalkit.dataset import Dataset, Item
 from evalkit.rubric import Rubric
 from evalkit.strict import Problem
+from evalkit.wording import plural
 
 ADVISED_ITEMS = (50, 100)
 EASY_SHARE = 0.60
@@ -39,29 +41,44 @@ def effect_line(dataset: Dataset) -> str:
     effect = detectable_difference(n, 0.10)
     shown = f"{effect * 100:.1f} points" if effect is not None else "no difference at all"
     return (
-        f"{n} items: a satisfactory rate of 80 % is known to within {low:.0%} to {high:.0%}; the smallest"
+        f"{plural(n, 'item')}: a satisfactory rate of 80 % is known to within {low:.0%} to {high:.0%}; the smallest"
         f" difference between two models that shows with 80 % power is {shown} (10 % of items differing by chance)"
     )
 
 
 def _triples(item: Item) -> frozenset[tuple[str, ...]]:
     words = re.findall(r"\w+", item.task.lower())
-    return frozenset(zip(words, words[1:], words[2:], strict=False)) or frozenset([tuple(words)])
+    if len(words) < 3:
+        return frozenset([tuple(words)] if words else [])
+    return frozenset(zip(words, words[1:], words[2:], strict=False))
+
+
+def _around(item: Item, dataset: Dataset) -> tuple[object, ...]:
+    """What an item's task is asked about: the same question over another document is another item."""
+    return dataset.system(item), dataset.evidence.get(item.id, ()), item.attachments
 
 
 def _repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:
-    """Items whose inputs are the same, or share most of their word triples."""
-    first: dict[tuple[str, tuple[str, ...]], str] = {}
+    """Items whose inputs are the same, or share most of their word triples, around the same material."""
+    by_material: dict[tuple[object, ...], list[Item]] = defaultdict(list)
+    for item in dataset.items:
+        by_material[_around(item, dataset)].append(item)
+    for items in by_material.values():
+        yield from _repeats_among(items, path, dataset)
+
+
+def _repeats_among(items: Sequence[Item], path: Path, dataset: Dataset) -> Iterator[Problem]:
+    first: dict[str, Item] = {}
     by_triple: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    triples = [_triples(item) for item in dataset.items]
-    for number, item in enumerate(dataset.items):
-        line, names = dataset.lines.get(item.id, 1), dataset.evidence.get(item.id, ())
-        same = first.setdefault((" ".join(item.task.split()).lower(), names), item.id)
-        if same != item.id:
-            what = f"item {item.id!r} has the same input as {same!r}"
+    triples = [_triples(item) for item in items]
+    for number, item in enumerate(items):
+        line = dataset.lines.get(item.id, 1)
+        same = first.setdefault(" ".join(item.task.split()).lower(), item)
+        if same is not item:
+            what = f"item {item.id!r} has the same input as {same.id!r}"
             yield Problem(str(path), line, what, "remove one of them")
         elif (near := _nearest(number, triples, by_triple)) is not None:
-            other = dataset.items[near]
+            other = items[near]
             what = f"item {item.id!r} is nearly the same as {other.id!r} (line {dataset.lines.get(other.id, 1)})"
             yield Problem(str(path), line, what, "remove or vary one; repeats count as one item", "warning")
         for triple in triples[number]:
@@ -77,30 +94,38 @@ def _nearest(
     for triple in triples[number]:
         for other in by_triple.get(triple, ()):
             shared[other] += 1
-    for other, common in sorted(shared.items(), key=lambda pair: -pair[1]):
+    for other, common in sorted(shared.items(), key=lambda pair: (-pair[1], pair[0])):
         if common / len(triples[number] | triples[other]) >= NEAR_DUPLICATE:
             return other
     return None
 
 
 def _references(path: Path, dataset: Dataset, rubric: Rubric | None) -> Iterator[Problem]:
-    missing = [item for item in dataset.items if item.reference is None]
-    needed = rubric is not None and any(c.check and c.check.needs_reference for c in rubric.criteria)
-    for item in missing:
+    for item in dataset.items:
         line = dataset.lines.get(item.id, 1)
-        if needed:
-            what = f"item {item.id!r} has no reference, which a check of the rubric needs"
-            yield Problem(str(path), line, what, "add 'reference'")
-        else:
+        reasons = dict.fromkeys(_ungradable(item, rubric)) if rubric is not None else {}
+        for reason in reasons:
+            yield Problem(str(path), line, f"item {item.id!r} cannot be checked: {reason}", "correct 'reference'")
+        if item.reference is None and not reasons:
             what = f"item {item.id!r} has no reference"
             yield Problem(str(path), line, what, "add one, so that graders judge by the same facts", "warning")
+
+
+def _ungradable(item: Item, rubric: Rubric) -> Iterator[str]:
+    """Why checks of the rubric could grade no output of this item."""
+    for criterion in rubric.checked:
+        if criterion.check is not None and criterion.check.compares:
+            try:
+                expected_of(criterion.check, item.reference)
+            except CannotCompareError as error:
+                yield str(error)
 
 
 def _size(path: Path, dataset: Dataset) -> Iterator[Problem]:
     n, (few, many) = len(dataset.items), ADVISED_ITEMS
     if n < few:
         remedy = f"{few} to {many} are advised; intervals are wide"
-        yield Problem(str(path), 1, f"only {n} items", remedy, "warning")
+        yield Problem(str(path), 1, f"only {plural(n, 'item')}", remedy, "warning")
     if n > many:
         remedy = "fine for statistics; mind cost and grading time, or use --limit"
         yield Problem(str(path), 1, f"{n} items, more than the advised {many}", remedy, "warning")
@@ -112,7 +137,7 @@ def _mix(path: Path, dataset: Dataset) -> Iterator[Problem]:
         yield Problem(str(path), 1, "no item states its difficulty", "add easy, medium or hard", "warning")
         return
     if len(rated) < len(dataset.items):
-        what = f"{len(dataset.items) - len(rated)} items state no difficulty"
+        what = f"no difficulty is stated for {plural(len(dataset.items) - len(rated), 'item')}"
         yield Problem(str(path), 1, what, "add easy, medium or hard", "warning")
     easy, hard = rated.count("easy") / len(rated), rated.count("hard")
     if easy > EASY_SHARE:
@@ -125,7 +150,7 @@ def _mix(path: Path, dataset: Dataset) -> Iterator[Problem]:
 def _context(path: Path, dataset: Dataset) -> Iterator[Problem]:
     """Whether the documents there are can fill the context that production has (sizes estimated)."""
     asked = dataset.card.context_tokens
-    if asked is None:
+    if asked is None or not dataset.items:
         return
     fixed = min(len(dataset.system(item) or "") + len(item.task) for item in dataset.items)
     have = round((sum(map(len, dataset.documents.values())) + fixed) / _CHARACTERS_PER_TOKEN)

@@ -9,7 +9,7 @@ from evalkit.config import Config
 from evalkit.dataset import Attachment, Card, Dataset, Document, Item, parse_items
 from evalkit.errors import InfrastructureError, ProblemsError, UsageError
 from evalkit.rubric import Rubric
-from evalkit.strict import Problem, read_strict
+from evalkit.strict import Problem, read_strict, shown
 
 MEDIA_TYPES = {
     ".pdf": "application/pdf",
@@ -24,15 +24,21 @@ _DOCUMENT_SUFFIXES = {".md", ".txt", ".html", ".csv", ".json", ".xml", ".rst"}
 
 def read_text(path: Path, what: str) -> str:
     """A text file as UTF-8 (a byte-order mark is dropped); one clear line if it cannot be read."""
+    data = _read_bytes(path, what)
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UsageError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from error
+
+
+def _read_bytes(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(f"{what} {str(path)!r} does not exist; check the path") from error
     except IsADirectoryError as error:
         raise UsageError(f"{what} {str(path)!r} is a folder; name a file in it") from error
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from error
     except OSError as error:
         raise InfrastructureError(f"{what} {str(path)!r} cannot be read ({error.strerror}); check it") from error
 
@@ -135,6 +141,13 @@ class _Place:
     def __init__(self, path: Path, line: int) -> None:
         self.file, self.line, self.folder = str(path), line, path.parent
 
+    def path_of(self, name: str) -> Path | None:
+        """The file of that name; None if there is none, or if the name cannot be one (too long, say)."""
+        try:
+            return self.folder / name if (self.folder / name).is_file() else None
+        except (OSError, ValueError):
+            return None
+
     def problem(self, what: str, remedy: str) -> Problem:
         return Problem(self.file, self.line, what, remedy)
 
@@ -164,9 +177,9 @@ def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problem
         name, text = (entry.name, entry.text) if isinstance(entry, Document) else (entry, None)
         name = name if text is not None else Path(name).as_posix()
         if text is None and name not in documents:
-            file = place.folder / name
-            if not file.is_file():
-                problems.append(place.problem(f"document {name!r} does not exist", "correct the path"))
+            file = place.path_of(name)
+            if file is None:
+                problems.append(place.problem(f"document {shown(name)} does not exist", "correct the path"))
                 continue
             text = read_text(file, "document")
         if text is not None and documents.get(name, text) != text:
@@ -182,13 +195,13 @@ def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problem
 
 def _load_attachments(item: Item, place: _Place, attachments: dict[str, Attachment], problems: list[Problem]) -> None:
     for name in item.attachments:
-        file = place.folder / name
-        media_type = MEDIA_TYPES.get(file.suffix.lower())
+        file = place.path_of(name)
+        media_type = MEDIA_TYPES.get(Path(name).suffix.lower())
         if media_type is None:
             kinds = ", ".join(sorted(MEDIA_TYPES))
-            problems.append(place.problem(f"attachment {name!r} is of an unknown kind", f"use one of {kinds}"))
-        elif not file.is_file():
-            problems.append(place.problem(f"attachment {name!r} does not exist", "correct the path"))
+            problems.append(place.problem(f"attachment {shown(name)} is of an unknown kind", f"use one of {kinds}"))
+        elif file is None:
+            problems.append(place.problem(f"attachment {shown(name)} does not exist", "correct the path"))
         else:
-            data = file.read_bytes()
+            data = _read_bytes(file, "attachment")
             attachments[name] = Attachment(name, media_type, hashlib.sha256(data).hexdigest(), data)

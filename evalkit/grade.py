@@ -108,12 +108,12 @@ def _record(run: RunFile, round_: Round, queue: Queue, label: str, findings: Map
 
 def grade_by_checks(run: RunFile, round_: Round, tell: Callable[[int, int], None]) -> int:
     """Let the deterministic checks grade every output not graded yet; returns how many there were."""
-    key = run.sealed_key(round_.id)
-    queue = build_queue(run.snapshot(), round_, checks.NAME, key)
-    _seal(run, round_, queue)
-    for done, task in enumerate(queue.tasks, start=1):
-        _record(run, round_, queue, task.label, checks.check(task))
-        tell(done, len(queue.tasks))
+    with run.only_writer("grade"):
+        queue = build_queue(run.snapshot(), round_, checks.NAME, run.sealed_key(round_.id))
+        _seal(run, round_, queue)
+        for done, task in enumerate(queue.tasks, start=1):
+            _record(run, round_, queue, task.label, checks.check(task))
+            tell(done, len(queue.tasks))
     return len(queue.tasks)
 
 
@@ -175,9 +175,9 @@ async def grade_by_judge(
                 _record(run, round_, queue, task.label, judge.read_reply(progress.reply, judge.judged(task)))
             tell(progress)
 
-        spent = sum(a.cost_usd or 0.0 for a in run.snapshot().attempts if a.grader is not None)
-        budget = Budget(budget_usd, spent)
-        calls = _judge_calls(model, round_, queue, set(paid))
+        snapshot = run.snapshot()
+        calls = list(_judge_calls(model, round_, queue, snapshot))
+        budget = Budget(budget_usd, _charged(snapshot, calls))
         ending = await execute(calls, provider, run, limits, budget, on_progress)
     raise_if_stopped(ending, budget, "grade")
 
@@ -186,16 +186,25 @@ def _subject(round_: Round, queue: Queue, task: GradingTask) -> str:
     return f"grade/{round_.id}/{queue.grader}/{queue.trials[task.label].id}"
 
 
-def _judge_calls(model: str, round_: Round, queue: Queue, paid: set[int]) -> Iterator[Call]:
-    now = datetime.now(UTC)
+def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot) -> Iterator[Call]:
+    """Calls for the outputs on which this judge has given no answer yet."""
+    now, view = datetime.now(UTC), (round_.id, queue.grader)
+    earlier = {a.trial_id: a.number for a in snapshot.attempts if (a.round_id, a.grader) == view}
+    paid = _paid_answers(snapshot, round_, queue.grader)
     for task in queue.tasks:
         trial = queue.trials[task.label]
         if trial.id in paid:
             continue
         worst = worst_case_usd(model, _request_tokens(model, task), judge.MAX_TOKENS, now)
-        request = judge.build_request(model, task)
-        subject = _subject(round_, queue, task)
-        yield Call(subject, trial.id, request, worst, grader=queue.grader, round_id=round_.id)
+        request, subject = judge.build_request(model, task), _subject(round_, queue, task)
+        yield Call(subject, trial.id, request, worst, earlier.get(trial.id, 0), queue.grader, round_.id)
+
+
+def _charged(snapshot: Snapshot, calls: Sequence[Call]) -> float:
+    """What judging has cost, USD; an attempt of unknown cost counts like the dearest of those to come."""
+    costs = [attempt.cost_usd for attempt in snapshot.attempts if attempt.grader is not None]
+    dearest = max((call.worst_case_usd or 0.0 for call in calls), default=0.0)
+    return sum(dearest if cost is None else cost for cost in costs)
 
 
 def _paid_answers(snapshot: Snapshot, round_: Round, grader: str) -> dict[int, Attempt]:

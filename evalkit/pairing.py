@@ -26,7 +26,8 @@ class Comparison:
     p_value: float | None
     p_holm: float | None
     cost_ratio: Estimate
-    break_even_usd: float | None
+    break_even: Estimate
+    items_to_separate: int | None
 
     @property
     def better(self) -> bool:
@@ -80,7 +81,8 @@ def _as_is(pair: Pair) -> Comparison:
         p_value=pair.p_value,
         p_holm=pair.p_holm,
         cost_ratio=pair.cost_ratio,
-        break_even_usd=pair.break_even_usd,
+        break_even=pair.break_even,
+        items_to_separate=pair.items_to_separate,
     )
 
 

@@ -1,6 +1,7 @@
 """From an item to the request: which documents come along, in what order, and how they are laid out."""
 
 import base64
+import html
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def assemble(
 
 
 def _document_block(index: int, name: str, text: str) -> str:
-    return f'<document index="{index}" name="{name}">\n{text.strip()}\n</document>'
+    return f'<document index="{index}" name="{html.escape(name)}">\n{text.strip()}\n</document>'
 
 
 def document_text(names: Sequence[str], texts: Mapping[str, str]) -> str:

@@ -46,12 +46,19 @@ def build_report(analysis: Analysis) -> Report:
     return Report(f"{mark}{headline} {analysis.spec.name}", analysis.simulated, tuple(built))
 
 
+def origin(analysis: Analysis) -> str:
+    """What of a run the sandbox made, as a sentence; empty for a run of real models and graders."""
+    if analysis.spec.simulated:
+        return "The sandbox wrote these outputs; they say nothing about any real model."
+    return "The sandbox graded these outputs; its grades say nothing about any of them." if analysis.simulated else ""
+
+
 def render_html(analysis: Analysis) -> str:
     """One self-contained HTML file; the same analysis gives the same bytes."""
     report = build_report(analysis)
     page = {
         "title": report.title,
-        "simulated": report.simulated,
+        "simulated": origin(analysis),
         "run": analysis.spec.name,
         "created": analysis.spec.created_at[:10],
         "size": _size(analysis),
@@ -70,7 +77,7 @@ def render_markdown(analysis: Analysis) -> str:
     judges = listing(analysis.grading.judges)
     graded = f", graded by {judges} (uncalibrated)" if judges else ""
     footer = f"{_size(analysis)}{graded}, run {analysis.spec.name}"
-    return markdown.render(report.sections, footer, simulated=report.simulated)
+    return markdown.render(report.sections, footer, simulated=origin(analysis))
 
 
 def render_json(analysis: Analysis) -> str:
@@ -82,9 +89,7 @@ def render_json(analysis: Analysis) -> str:
             "title": report.title,
             "verdict": analysis.decision.verdict,
             "headline": report.sections[0].heading if report.sections else None,
-            "findings": [
-                {"section": s.name, "heading": s.heading, "measured": s.measured} for s in report.sections
-            ],
+            "findings": [{"section": s.name, "heading": s.heading, "measured": s.measured} for s in report.sections],
             "analysis": analysis,
         }
     )

@@ -1,13 +1,16 @@
 """The rubric: what makes an output satisfactory, fixed before the first output exists."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from jsonschema.exceptions import SchemaError
 from jsonschema.validators import validator_for
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from evalkit.strict import StrictModel, content_sha256
 
@@ -16,39 +19,77 @@ _Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CHECK_LEVELS: Mapping[int, str] = {0: "fails the check", 1: "passes the check"}
 
 
+_SETTINGS: Mapping[str, frozenset[str]] = {
+    "exact": frozenset({"value", "field", "ignore_case"}),
+    "contains": frozenset({"value", "field", "ignore_case"}),
+    "regex": frozenset({"pattern", "field", "ignore_case"}),
+    "json_schema": frozenset({"schema_"}),
+    "numeric": frozenset({"value", "field", "tolerance"}),
+}
+"""What each type of check looks at; a setting it would pass over in silence is refused."""
+
+
+def _references(schema: JsonValue) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (target for key, target in schema.items() if key == "$ref" and isinstance(target, str))
+    for below in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _references(below)
+
+
 class Check(StrictModel):
     """A deterministic test of an output; what it compares with is `value`, else the item's reference."""
 
     type: Literal["exact", "contains", "regex", "json_schema", "numeric"]
-    value: str | float | None = None
-    field: str | None = None
-    pattern: str | None = None
+    value: str | Annotated[float, Field(allow_inf_nan=False)] | None = None
+    field: Annotated[str, Field(min_length=1)] | None = None
+    pattern: Annotated[str, Field(min_length=1)] | None = None
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     ignore_case: bool = False
     schema_: dict[str, JsonValue] | None = Field(default=None, alias="schema")
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "Check":
+        for name in sorted(self.model_fields_set - {"type"} - _SETTINGS[self.type]):
+            raise ValueError(f"a check of type {self.type!r} does not use {name.rstrip('_')!r}; remove it")
         if self.type == "regex":
             if self.pattern is None:
                 raise ValueError("a regex check has no 'pattern'; add one")
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                raise ValueError(f"'pattern' is not a regular expression ({error}); correct it") from error
+            _check_pattern(self.pattern)
         if self.type == "json_schema":
             if self.schema_ is None:
                 raise ValueError("a json_schema check has no 'schema'; add one")
-            try:
-                validator_for(self.schema_).check_schema(self.schema_)
-            except SchemaError as error:
-                raise ValueError(f"'schema' is not a JSON schema ({error.message}); correct it") from error
+            _check_schema(self.schema_)
         return self
+
+    @property
+    def compares(self) -> bool:
+        """Whether an output is held against an expected text: `value`, else the item's reference."""
+        return self.type in ("exact", "contains", "numeric")
 
     @property
     def needs_reference(self) -> bool:
         """Whether an item without a reference cannot be checked."""
-        return self.type in ("exact", "contains", "numeric") and self.value is None
+        return self.compares and self.value is None
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"'pattern' is not a regular expression ({error}); correct it") from error
+
+
+def _check_schema(schema: dict[str, JsonValue]) -> None:
+    """A schema that is one, and whose references lead somewhere inside it: nothing is ever fetched."""
+    try:
+        validator_for(schema).check_schema(schema)
+        inside = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
+        for target in _references(schema):
+            inside.lookup(target)
+    except SchemaError as error:
+        raise ValueError(f"'schema' is not a JSON schema ({error.message}); correct it") from error
+    except Unresolvable as error:
+        raise ValueError(f"'schema' has a '$ref' ({error.ref}) that leads nowhere in it; correct it") from error
 
 
 class Criterion(StrictModel):
@@ -59,11 +100,21 @@ class Criterion(StrictModel):
 
     id: _Name
     question: Annotated[str, Field(min_length=1)]
-    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    weight: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] = 1.0
     kind: Literal["judged", "check"] = "judged"
     levels: dict[int, str] = Field(default_factory=dict)
     critical: int | None = None
     check: Check | None = None
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _keys_are_levels(cls, levels: Any) -> Any:
+        if not isinstance(levels, Mapping):
+            return levels
+        for key in levels:
+            if not re.fullmatch(r"0|-?[1-9]\d{0,8}", str(key), re.ASCII):
+                raise ValueError(f"{str(key)!r} is no level; use whole numbers such as 0, 1 and 2")
+        return {int(key): anchor for key, anchor in levels.items()}
 
     @model_validator(mode="after")
     def _is_coherent(self) -> "Criterion":

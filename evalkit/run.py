@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalkit import __version__
 from evalkit.dataset import Dataset, Item
-from evalkit.errors import UsageError
+from evalkit.errors import IntegrityError, UsageError
 from evalkit.executors.budget import Budget
 from evalkit.executors.local import Call, Limits, Progress, execute, raise_if_stopped
 from evalkit.models import known
@@ -16,7 +16,7 @@ from evalkit.plan import Estimate, Plan, assemble_item, estimate, output_cap, re
 from evalkit.pricing import prices_version
 from evalkit.prompt import DEFAULT_MAX_TOKENS, build_request, document_text, prompt_sha256
 from evalkit.providers import Preflight, Provider
-from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, Trial
+from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, Trial, TrialKey
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile, spec_sha256
 
@@ -104,6 +104,8 @@ async def prepare(
     if path.exists():
         with RunFile(path) as run:
             snapshot = run.snapshot()
+        if spec_sha256(snapshot.spec) != spec_sha256(spec):
+            raise IntegrityError(f"{path} holds another run than its name says; move it away or restore its name")
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
         trials, settled, spent = snapshot.trials, settled_trials(snapshot), production_spend(snapshot)
     else:
@@ -204,13 +206,21 @@ async def _size(
 
 
 def start(prepared: Prepared, dataset: Dataset) -> None:
-    """Write the plan of a new run into its file; a run that exists is left as it is."""
-    if prepared.exists:
+    """Write the plan of a new run into its file; a run that exists, if only since just now, is left as it is."""
+    if prepared.path.exists():
         return
     plan = prepared.plan
     used = {name for item in plan.items for name in item.documents}
     documents = {name: text for name, text in dataset.documents.items() if name in used}
     RunFile.create(prepared.path, plan.spec, plan.items, documents, plan.order, plan.sizes).close()
+
+
+def check_budget(prepared: Prepared, budget_usd: float | None) -> None:
+    """UsageError for a budget that could not be kept, since it is no number or a price is unknown."""
+    Budget(budget_usd)
+    unpriced = ", ".join(e.model for e in prepared.estimates if e.worst_usd is None)
+    if budget_usd is not None and unpriced:
+        raise UsageError(f"a budget cannot be kept: {unpriced} has no known price; leave it or --budget-usd out")
 
 
 async def carry_out(
@@ -226,29 +236,47 @@ async def carry_out(
     Raises BudgetError, InfrastructureError or InterruptedRunError when it had to stop; all that was answered
     is in the run file, and the same call goes on from there.
     """
-    if budget_usd is not None and any(e.worst_usd is None for e in prepared.estimates):
-        unpriced = ", ".join(e.model for e in prepared.estimates if e.worst_usd is None)
-        raise UsageError(f"a budget cannot be kept: {unpriced} has no known price; leave it or --budget-usd out")
+    check_budget(prepared, budget_usd)
     with RunFile(prepared.path) as run, run.only_writer("run"):
         snapshot = run.snapshot()
-        budget = Budget(budget_usd, production_spend(snapshot))
-        calls = _calls(prepared, dataset, snapshot)
+        worst_usd = _worst_cases(prepared, dataset)
+        budget = Budget(budget_usd, _charged(snapshot, worst_usd))
+        calls = _calls(prepared, dataset, snapshot, worst_usd)
         ending = await execute(calls, provider, run, limits, budget, tell)
     raise_if_stopped(ending, budget, "run")
 
 
-def _calls(prepared: Prepared, dataset: Dataset, snapshot: Snapshot) -> Iterator[Call]:
+def _worst_cases(prepared: Prepared, dataset: Dataset) -> Callable[[TrialKey], float | None]:
+    """The most one request of a trial can cost, USD."""
+    items = {item.id: item for item in dataset.items}
+    sizes = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
+    max_tokens, now = prepared.plan.spec.max_tokens, datetime.now(UTC)
+
+    def worst_usd(key: TrialKey) -> float | None:
+        cap = output_cap(items[key.item_id], dataset, max_tokens)
+        return worst_case_usd(key.model, sizes[(key.item_id, key.model)], cap, now)
+
+    return worst_usd
+
+
+def _charged(snapshot: Snapshot, worst_usd: Callable[[TrialKey], float | None]) -> float:
+    """What the budget has borne, USD: an attempt that may have been billed, nobody knows how much, at its worst."""
+    keys = {trial.id: trial.key for trial in snapshot.trials}
+    attempts = [attempt for attempt in snapshot.attempts if attempt.grader is None]
+    return sum((worst_usd(keys[a.trial_id]) or 0.0) if a.cost_usd is None else a.cost_usd for a in attempts)
+
+
+def _calls(
+    prepared: Prepared, dataset: Dataset, snapshot: Snapshot, worst_usd: Callable[[TrialKey], float | None]
+) -> Iterator[Call]:
     """Calls for what is unsettled now, in planned order, each request built only when its turn comes."""
     settled, earlier = settled_trials(snapshot), attempts_so_far(snapshot)
     items = {item.id: item for item in dataset.items}
     records = {item.id: item for item in prepared.plan.items}
-    sizes = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
-    spec, now = prepared.plan.spec, datetime.now(UTC)
     for trial in prepared.pending:
         if trial.id in settled:
             continue
         item_id, model, _ = trial.key
-        request = build_request(model, items[item_id], dataset, records[item_id].documents, spec.max_tokens)
-        cap = output_cap(items[item_id], dataset, spec.max_tokens)
-        worst = worst_case_usd(model, sizes[(item_id, model)], cap, now)
-        yield Call(f"trial/{trial.id}", trial.id, request, worst, earlier.get(trial.id, 0))
+        documents, max_tokens = records[item_id].documents, prepared.plan.spec.max_tokens
+        request = build_request(model, items[item_id], dataset, documents, max_tokens)
+        yield Call(f"trial/{trial.id}", trial.id, request, worst_usd(trial.key), earlier.get(trial.id, 0))

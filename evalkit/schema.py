@@ -16,10 +16,12 @@ TABLES = (
 
 _KEYS = {
     "spec": "id = NEW.id",
-    "item": "id = NEW.id",
+    "item": "id = NEW.id OR position = NEW.position",
     "document": "name = NEW.name",
     "prompt_size": "item_id = NEW.item_id AND model = NEW.model",
-    "trial": "id = NEW.id OR (item_id = NEW.item_id AND model = NEW.model AND epoch = NEW.epoch)",
+    "trial": (
+        "id = NEW.id OR position = NEW.position OR (item_id = NEW.item_id AND model = NEW.model AND epoch = NEW.epoch)"
+    ),
     "attempt_start": "id = NEW.id",
     "attempt": "id = NEW.id OR (final = 1 AND NEW.final = 1 AND subject = NEW.subject)",
     "round": "id = NEW.id",
@@ -28,7 +30,11 @@ _KEYS = {
     "grade": "id = NEW.id",
 }
 
-_VERSION_1 = """
+APPLICATION_ID = 0x65766B74
+"""`evkt` in the file's header: what tells a run file from any other SQLite database, or from an empty file."""
+
+_VERSION_1 = f"""
+PRAGMA application_id = {APPLICATION_ID};
 CREATE TABLE spec (
     id INTEGER PRIMARY KEY CHECK (id = 1), sha256 TEXT NOT NULL, content TEXT NOT NULL CHECK (json_valid(content))
 ) STRICT;
@@ -83,7 +89,8 @@ CREATE INDEX grade_trial ON grade (trial_id);
 def _append_only(table: str) -> str:
     """Triggers that refuse to change, remove or replace a row, whatever connection tries.
 
-    INSERT OR REPLACE deletes without firing DELETE triggers, so a row whose key exists is refused as well.
+    INSERT OR REPLACE deletes without firing DELETE triggers, so a row that would take the place of another is
+    refused as well: one with the same value of any key, the hidden rowid included.
     """
     return f"""
 CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
@@ -91,7 +98,7 @@ BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
 CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
 CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}
-WHEN EXISTS (SELECT 1 FROM {table} WHERE {_KEYS[table]})
+WHEN EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid OR {_KEYS[table]})
 BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
 """  # noqa: S608  table names are constants above
 

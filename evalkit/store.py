@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from evalkit.records import (
     TrialKey,
     Usage,
 )
-from evalkit.schema import MIGRATIONS
+from evalkit.schema import APPLICATION_ID, MIGRATIONS
 from evalkit.strict import content_sha256
 
 _IDENTITY = tuple(sorted(set(Spec.__dataclass_fields__) - {"created_at", "package_version", "prices_version"}))
@@ -38,24 +38,91 @@ def spec_sha256(spec: Spec) -> str:
 
 @contextmanager
 def _said_plainly(path: Path) -> Iterator[None]:
-    """SQLite's errors that a user can mend, as one line; a bug in our SQL keeps its traceback."""
+    """Errors of the disk and of SQLite that a user can mend, as one line; a bug in our SQL keeps its traceback."""
     try:
         yield
     except sqlite3.IntegrityError as error:
         raise IntegrityError(f"{path} refuses a record ({error}); nothing was changed") from error
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         message = str(error)
-        if "full" in message or "I/O" in message:
+        if any(word in message for word in ("full", "I/O")):
             raise InfrastructureError(
                 f"{path} cannot grow ({message}); free disk space and run the same command again"
             ) from error
         if any(word in message for word in ("unable to open", "readonly", "locked")):
             raise InfrastructureError(f"{path} cannot be written ({message}); check path and rights") from error
+        if any(word in message for word in ("not a database", "malformed", "unsupported file format")):
+            raise IntegrityError(f"{path} is not a run file ({message}); restore it from a copy") from error
         raise
-    except sqlite3.DatabaseError as error:
-        if "not a database" in str(error) or "malformed" in str(error):
-            raise IntegrityError(f"{path} is not a run file ({error}); restore it from a copy") from error
+    except UnicodeDecodeError as error:  # SQLite quotes the damaged bytes in its own message
+        raise IntegrityError(f"{path} is damaged; restore it from a copy") from error
+    except OSError as error:
+        raise InfrastructureError(f"{path} cannot be written ({error.strerror}); check path and rights") from error
+
+
+@contextmanager
+def _read_plainly(path: Path) -> Iterator[None]:
+    """The same for reading, where rows that are not as they were written mean that the file is damaged."""
+    try:
+        with _said_plainly(path):
+            yield
+    except (ValueError, TypeError, KeyError, sqlite3.Error) as error:
+        raise IntegrityError(f"{path} is damaged ({error}); restore it from a copy") from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+def _number(db: sqlite3.Connection, pragma: str) -> int:
+    return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Apply what is missing, inside the caller's transaction: another process may be about to do the same."""
+    applied = _number(db, "user_version")
+    for version, script in enumerate(MIGRATIONS[applied:], start=applied + 1):
+        statement = ""
+        for line in script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                db.execute(statement)
+                statement = ""
+        db.execute(f"PRAGMA user_version = {version}")
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
+
+
+def _lock(path: Path, role: str) -> FileLock:
+    return FileLock(path.with_name(f".{path.name}.{role}.lock"))
+
+
+@contextmanager
+def _alone(lock: FileLock, path: Path, role: str) -> Iterator[None]:
+    """Hold a lock beside the run file; it goes with its process, however that ends."""
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise IntegrityError(f"{path} is in use by another `evalkit {role}`; wait until it ends") from error
+    except OSError as error:
+        raise InfrastructureError(f"{path} cannot be locked ({error.strerror}); check disk and rights") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class RunFile:
@@ -66,11 +133,19 @@ class RunFile:
 
         Raises UsageError if there is none, IntegrityError if it is damaged or from a newer evalkit.
         """
+        if path.is_dir():
+            raise UsageError(f"run file {str(path)!r} is a folder; name a file in it")
         if not path.is_file():
             raise UsageError(f"run file {str(path)!r} does not exist; `evalkit runs` lists those there are")
         self.path = path
+        self._locks: dict[str, FileLock] = {}
         with _said_plainly(path):
-            self._open()
+            self._db = _connect(path)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
 
     @classmethod
     def create(
@@ -83,52 +158,36 @@ class RunFile:
         sizes: Iterable[PromptSize] = (),
     ) -> "RunFile":
         """A new run file with its plan, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise UsageError(f"run file {str(path)!r} exists already; choose another name")
-        draft = path.with_name(f".{path.name}.new")
-        for leftover in (draft, draft.with_name(draft.name + "-wal"), draft.with_name(draft.name + "-shm")):
-            leftover.unlink(missing_ok=True)
         with _said_plainly(path):
-            draft.touch()
-            new = cls(draft)
-            new._write_plan(spec, items, documents, order)
-            new.add_sizes(sizes)
-            new.close()
-            draft.replace(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(_lock(path, "run"), path, "run"):
+                if path.exists():
+                    raise IntegrityError(f"{path} was made by another `evalkit run` just now; run the command again")
+                _write_whole(path, _plan_rows(spec, items, documents, order, sizes))
         return cls(path)
 
     def _open(self) -> None:
-        self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        applied = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        applied = _number(self._db, "user_version")
+        if _number(self._db, "application_id") != APPLICATION_ID or applied < 1:
+            raise IntegrityError(f"{self.path} is not a run file; name another, or restore it from a copy")
         if applied > len(MIGRATIONS):
             raise IntegrityError(f"{self.path} was written by a newer evalkit (schema {applied}); update evalkit")
-        for version, statements in enumerate(MIGRATIONS[applied:], start=applied + 1):
-            self._db.executescript(f"BEGIN IMMEDIATE; {statements} PRAGMA user_version = {version}; COMMIT;")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if applied < len(MIGRATIONS):
+            with _transaction(self._db):
+                _migrate(self._db)
 
     @contextmanager
     def only_writer(self, role: str) -> Iterator[None]:
         """Hold the run file for one kind of work, so that two processes never pay for the same request.
 
-        The lock goes with its process, however that ends. Raises IntegrityError if another one holds it.
+        May be nested. Raises IntegrityError if another process, or another open RunFile, holds it.
         """
-        lock = FileLock(self.path.with_name(f".{self.path.name}.{role}.lock"))
-        try:
-            lock.acquire(blocking=False)
-        except Timeout as error:
-            raise IntegrityError(f"{self.path} is in use by another `evalkit {role}`; wait until it ends") from error
-        except OSError as error:
-            raise InfrastructureError(
-                f"{self.path} cannot be locked ({error.strerror}); check disk and rights"
-            ) from error
-        try:
+        with _alone(self._locks.setdefault(role, _lock(self.path, role)), self.path, role):
             yield
-        finally:
-            lock.release()
 
     def close(self) -> None:
         """Close the database; the write-ahead log is folded in when the last process closes."""
@@ -142,30 +201,12 @@ class RunFile:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _said_plainly(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _write_plan(
-        self, spec: Spec, items: Sequence[ItemRecord], documents: Mapping[str, str], order: Sequence[TrialKey]
-    ) -> None:
-        with self._writing() as db:
-            db.execute("INSERT INTO spec VALUES (1, ?, ?)", (spec_sha256(spec), _json(asdict(spec))))
-            db.executemany("INSERT INTO document VALUES (?, ?)", documents.items())
-            rows = [(item.id, item.position, _json(asdict(item))) for item in items]
-            db.executemany("INSERT INTO item VALUES (?, ?, ?)", rows)
-            trials = [(*key, position) for position, key in enumerate(order)]
-            db.executemany("INSERT INTO trial (item_id, model, epoch, position) VALUES (?, ?, ?, ?)", trials)
+        with _said_plainly(self.path), _transaction(self._db):
+            yield self._db
 
     def add_sizes(self, sizes: Iterable[PromptSize]) -> None:
         """Record prompt sizes."""
-        rows = [(s.item_id, s.model, s.tokens, int(s.counted)) for s in sizes]
+        rows = [_size_row(size) for size in sizes]
         with self._writing() as db:
             db.executemany("INSERT INTO prompt_size VALUES (?, ?, ?, ?)", rows)
 
@@ -201,17 +242,17 @@ class RunFile:
 
     def sealed_key(self, round_id: int) -> bytes:
         """The key of a round's labels; only the grading stage asks for it, and it leaves the file nowhere."""
-        row = self._db.execute("SELECT key FROM sealed_key WHERE round_id = ?", (round_id,)).fetchone()
+        with _read_plainly(self.path):
+            row = self._db.execute("SELECT key FROM sealed_key WHERE round_id = ?", (round_id,)).fetchone()
         if row is None:
             raise IntegrityError(f"{self.path} has no sealed key for round {round_id}; restore it from a copy")
         return bytes(row["key"])
 
     def seal(self, round_id: int, labels: Mapping[str, tuple[str, int]]) -> None:
         """Record which label stands for which (grader, trial); labels known already are left alone."""
-        sealed = self._db.execute("SELECT label FROM sealed WHERE round_id = ?", (round_id,))
-        known = {row["label"] for row in sealed}
-        rows = [(label, round_id, *what) for label, what in labels.items() if label not in known]
         with self._writing() as db:
+            known = {row["label"] for row in db.execute("SELECT label FROM sealed WHERE round_id = ?", (round_id,))}
+            rows = [(label, round_id, *what) for label, what in labels.items() if label not in known]
             db.executemany("INSERT INTO sealed VALUES (?, ?, ?, ?)", rows)
 
     def add_grades(self, grades: Sequence[Grade], graded_at: str) -> None:
@@ -222,20 +263,18 @@ class RunFile:
 
     def spec(self) -> Spec:
         """What the run is; IntegrityError if its hash does not hold."""
-        with _said_plainly(self.path):
+        with _read_plainly(self.path):
             row = self._db.execute("SELECT sha256, content FROM spec").fetchone()
-        if row is None:
-            raise IntegrityError(f"{self.path} is not a run file (no spec); restore it from a copy")
-        content = json.loads(row["content"])
-        spec = Spec(**{**content, "models": tuple(content["models"])})
+            content = json.loads(row["content"])
+            spec = Spec(**{**content, "models": tuple(content["models"])})
         if spec_sha256(spec) != row["sha256"]:
             raise IntegrityError(f"{self.path}: the spec does not match its hash; restore it from a copy")
         return spec
 
     def snapshot(self) -> Snapshot:
         """Everything the file says now, read in one transaction so that writers cannot tear it."""
-        with _said_plainly(self.path):
-            spec = self.spec()
+        spec = self.spec()
+        with _read_plainly(self.path):
             self._db.execute("BEGIN")
             try:
                 return Snapshot(
@@ -260,6 +299,49 @@ class RunFile:
     def _attempt_rows(self) -> list[sqlite3.Row]:
         joined = "attempt_start s LEFT JOIN attempt a ON a.id = s.id"
         return self._db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id").fetchall()  # noqa: S608
+
+
+_Rows = list[tuple[str, list[tuple[Any, ...]]]]
+
+
+def _plan_rows(
+    spec: Spec,
+    items: Sequence[ItemRecord],
+    documents: Mapping[str, str],
+    order: Sequence[TrialKey],
+    sizes: Iterable[PromptSize],
+) -> _Rows:
+    """What a new run file holds, as insert statements with their rows."""
+    trials = [(*key, position) for position, key in enumerate(order)]
+    return [
+        ("INSERT INTO spec VALUES (1, ?, ?)", [(spec_sha256(spec), _json(asdict(spec)))]),
+        ("INSERT INTO document VALUES (?, ?)", list(documents.items())),
+        ("INSERT INTO item VALUES (?, ?, ?)", [(item.id, item.position, _json(asdict(item))) for item in items]),
+        ("INSERT INTO trial (item_id, model, epoch, position) VALUES (?, ?, ?, ?)", trials),
+        ("INSERT INTO prompt_size VALUES (?, ?, ?, ?)", [_size_row(size) for size in sizes]),
+    ]
+
+
+def _write_whole(path: Path, plan: _Rows) -> None:
+    """A draft beside `path` in one transaction, then renamed; without a write-ahead log, which stays behind."""
+    draft = path.with_name(f".{path.name}.new")
+    parts = (draft, draft.with_name(f"{draft.name}-journal"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    try:
+        with closing(_connect(draft)) as db, _transaction(db):
+            _migrate(db)
+            for statement, rows in plan:
+                db.executemany(statement, rows)
+        draft.replace(path)
+    except BaseException:
+        for part in parts:
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _size_row(size: PromptSize) -> tuple[str, str, int, int]:
+    return size.item_id, size.model, size.tokens, int(size.counted)
 
 
 def _json(content: Any) -> str:

@@ -3,15 +3,14 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
-Path = tuple[str | int, ...]
-"""Where a value stands inside a document: keys and list positions from the root."""
+from evalkit.yaml_text import Path, YamlError, parse_yaml
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +40,9 @@ def content_sha256(content: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+NOT_BLANK = r"\S"
+"""The pattern of a text that has to say something."""
+
 _PLAIN = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
@@ -52,15 +54,16 @@ _PLAIN = {
     "dict_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
-    "missing": "is missing",
     "finite_number": "must be a finite number",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
 }
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as a person can recognise it in a one-line message."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = repr(text) if isinstance(value, str) else text
+    """A value as a person can recognise it in a one-line message that can always be printed."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -70,135 +73,109 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(known)}"
 
 
-def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
-    """The keys that `model` knows at the place `path` points into."""
-    schema = model.model_json_schema()
-    definitions = schema.get("$defs", {})
-    candidates = [schema]
-    for step in path:
-        following: list[Any] = []
-        for node in _resolved(candidates, definitions):
-            if isinstance(step, int):
-                following.append(node.get("items", {}))
-            elif step in node.get("properties", {}):
-                following.append(node["properties"][step])
-            elif isinstance(node.get("additionalProperties"), dict):
-                following.append(node["additionalProperties"])
-            elif "properties" in node:
-                following.append(node)  # a tag of a union, not a key
-        candidates = following or candidates
-    names = {name for node in _resolved(candidates, definitions) for name in node.get("properties", {})}
-    return sorted(names)
-
-
 def _resolved(nodes: Sequence[Any], definitions: Mapping[str, Any]) -> list[dict[str, Any]]:
     """JSON-schema nodes with references followed and unions opened."""
     found: list[dict[str, Any]] = []
     for node in nodes:
         if "$ref" in node:
             found += _resolved([definitions[node["$ref"].rsplit("/", 1)[1]]], definitions)
-        elif "anyOf" in node or "oneOf" in node:
-            found += _resolved(node.get("anyOf") or node["oneOf"], definitions)
+        elif "anyOf" in node:
+            found += _resolved(node["anyOf"], definitions)
         else:
             found.append(node)
     return found
 
 
+def _below(node: Mapping[str, Any], step: str | int) -> Any:
+    """The JSON-schema node one step down; None if there is no such step, as for the tag of a union's branch."""
+    if isinstance(step, int) and "items" in node:
+        return node["items"]
+    other = node.get("additionalProperties")
+    return node.get("properties", {}).get(step, other if isinstance(other, dict) else None)
+
+
+def _locate(model: type[BaseModel], steps: Path) -> tuple[Path, list[str]]:
+    """The place that pydantic's `steps` point to, without the tags of unions, and the keys known there."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    nodes, place = _resolved([schema], definitions), []
+    for step in steps:
+        below = [node for node in (_below(node, step) for node in nodes) if node is not None]
+        if below:
+            place.append(step if any("items" in node for node in nodes) else str(step))
+            nodes = _resolved(below, definitions)
+    return tuple(place), sorted({name for node in nodes for name in node.get("properties", {})})
+
+
 def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Path, str, str]]:
-    """Every problem of a failed validation as (path, what, remedy), said once per place."""
-    told: dict[Path, tuple[Path, str, str]] = {}
-    for detail in error.errors(include_url=False):
-        path: Path = tuple(detail["loc"])
-        kind = detail["type"]
-        name = ".".join(str(step) for step in path) or "the value"
-        if kind == "extra_forbidden":
-            known = _fields_at(model, path[:-1])
-            what, remedy = f"unknown key {str(path[-1])!r}", did_you_mean(str(path[-1]), known)
-        elif kind == "missing":
-            what, remedy = f"key {name!r} is missing", "add it"
-        elif kind == "value_error":
-            what, _, remedy = str(detail["ctx"]["error"]).partition("; ")
-            remedy = remedy or "correct it"
-        elif kind == "literal_error":
-            expected = str(detail["ctx"]["expected"])
-            what, remedy = f"{name!r} is {shown(detail['input'])}", f"use {expected}"
-        else:
-            rule = _PLAIN.get(kind, detail["msg"].replace("Input should", "must").replace("String should", "must"))
-            what, remedy = f"{name!r} is {shown(detail['input'])}", f"it {rule}"
-        told.setdefault(path, (path, what, remedy))
-    return list(told.values())
+    """Every problem of a failed validation as (path, what, remedy), said once per place.
 
-
-class YamlError(ValueError):
-    """YAML that cannot be read at all; `line` counts from 1."""
-
-    def __init__(self, line: int, what: str) -> None:
-        self.line = line
-        super().__init__(what)
-
-
-def parse_yaml(text: str) -> tuple[Any, dict[Path, int]]:
-    """YAML text to plain values, and the line (from 1) on which each key or list entry stands.
-
-    Raises YamlError for broken syntax, duplicate keys, aliases to themselves and anything but plain values.
+    Where something is wrong inside a value, nothing is said of the value itself: it follows from the inside.
     """
-    loader = yaml.SafeLoader(text)
-    lines: dict[Path, int] = {(): 1}
+    told: dict[Path, list[tuple[bool, str, str]]] = {}
+    for detail in error.errors(include_url=False):
+        place, what, remedy = _told(detail, model)
+        told.setdefault(place, []).append((detail["type"].endswith("_type"), what, remedy))
+    outer = {place[:length] for place in told for length in range(len(place))}
+    return [(place, *_one_of(problems)) for place, problems in told.items() if place not in outer]
+
+
+def _told(detail: ErrorDetails, model: type[BaseModel]) -> tuple[Path, str, str]:
+    """One problem as pydantic reports it, in the project's words."""
+    kind, steps = detail["type"], detail["loc"]
+    if kind == "extra_forbidden":
+        inside, known = _locate(model, steps[:-1])
+        return (*inside, steps[-1]), f"unknown key {steps[-1]!r}", did_you_mean(str(steps[-1]), known)
+    place, _ = _locate(model, steps)
+    name = repr(".".join(str(step) for step in place)) if place else "the whole of it"
+    return place, *_what_and_remedy(detail, name)
+
+
+def _what_and_remedy(detail: ErrorDetails, name: str) -> tuple[str, str]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    is_shown = f"{name} is {shown(detail['input'])}"
+    if kind == "missing":
+        return f"key {name} is missing", "add it"
+    if kind == "value_error":
+        what, _, remedy = str(context["error"]).partition("; ")
+        return what, remedy or "correct it"
+    if kind == "json_invalid":
+        return "nested too deeply to be read", "use fewer levels"
+    if kind == "literal_error":
+        return is_shown, f"use {context['expected']}"
+    if context.get("pattern") == NOT_BLANK:
+        return f"{name} is blank", "write something"
+    plain = _PLAIN.get(kind, detail["msg"].replace("Input should", "must").replace("String should", "must"))
+    return is_shown, f"it {plain}"
+
+
+def _one_of(problems: Sequence[tuple[bool, str, str]]) -> tuple[str, str]:
+    """One problem for one place: where a union's branches differ in type only, what any of them would take."""
+    for of_type, what, remedy in problems:
+        if not of_type:
+            return what, remedy
+    kinds = dict.fromkeys(remedy.removeprefix("it must be ") for _, _, remedy in problems)
+    return problems[0][1], f"it must be {' or '.join(kinds)}"
+
+
+Model = TypeVar("Model", bound=StrictModel)
+
+
+def validated(model: type[Model], content: object) -> Model | list[tuple[Path, str, str]]:
+    """Plain values as a `model`, or every problem as (path, what, remedy)."""
     try:
-        node = loader.get_single_node()
-        data = None if node is None else _plain(loader, node, (), lines, frozenset())
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise YamlError(mark.line + 1 if mark else 1, error.problem or "not readable as YAML") from error
-    except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, YamlError):
-            raise
-        raise YamlError(1, str(error).splitlines()[0]) from error
-    finally:
-        loader.dispose()
-    return data, lines
-
-
-def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Path, int], above: frozenset[int]) -> Any:
-    if id(node) in above:
-        raise YamlError(node.start_mark.line + 1, "an alias contains itself")
-    above |= {id(node)}
-    if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
-        mapping: dict[Hashable, Any] = {}
-        for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable) or isinstance(key, tuple):
-                raise YamlError(key_node.start_mark.line + 1, f"{shown(key)} cannot be a key")
-            if key in mapping:
-                raise YamlError(key_node.start_mark.line + 1, f"key {shown(key)} stands twice")
-            at = (*path, key if isinstance(key, int) else str(key))
-            lines[at] = key_node.start_mark.line + 1
-            mapping[key] = _plain(loader, value_node, at, lines, above)
-        return mapping
-    if isinstance(node, yaml.SequenceNode):
-        entries = []
-        for index, entry in enumerate(node.value):
-            lines[(*path, index)] = entry.start_mark.line + 1
-            entries.append(_plain(loader, entry, (*path, index), lines, above))
-        return entries
-    return loader.construct_object(node, deep=True)
+        return model.model_validate_json(json.dumps(content, ensure_ascii=False).encode("utf-8"))
+    except ValidationError as error:
+        return explain(error, model)
+    except UnicodeEncodeError:
+        return [((), "a character is half of a surrogate pair", "write the text as UTF-8")]
+    except RecursionError:
+        return [((), "nested too deeply to be read", "use fewer levels")]
 
 
 def line_of(path: Path, lines: Mapping[Path, int]) -> int:
     """The line of `path`, or of the nearest place above it that has one."""
-    for length in range(len(path), -1, -1):
-        place = path[:length]
-        if place in lines:
-            return lines[place]
-        if length and str(place[-1]).lstrip("-").isdigit():
-            as_key = (*place[:-1], int(place[-1]))
-            if as_key in lines:
-                return lines[as_key]
-    return 1
-
-
-Model = TypeVar("Model", bound=StrictModel)
+    return next((lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines), 1)
 
 
 def read_strict(model: type[Model], text: str, file: str) -> Model | list[Problem]:
@@ -207,9 +184,7 @@ def read_strict(model: type[Model], text: str, file: str) -> Model | list[Proble
         data, lines = parse_yaml(text)
     except YamlError as error:
         return [Problem(file, error.line, str(error), "correct the YAML")]
-    try:
-        return model.model_validate_json(json.dumps(data if data is not None else {}, default=str))
-    except ValidationError as error:
-        return [Problem(file, line_of(path, lines), what, remedy) for path, what, remedy in explain(error, model)]
-    except (TypeError, ValueError) as error:
-        return [Problem(file, 1, f"not a mapping of plain values ({error})", "use keys and plain values")]
+    found = validated(model, {} if data is None else data)
+    if not isinstance(found, list):
+        return found
+    return sorted(Problem(file, line_of(path, lines), what, remedy) for path, what, remedy in found)

@@ -18,7 +18,7 @@ _DASH = "\N{EN DASH}"
 
 
 def significant(x: float, digits: int = 2) -> str:
-    """A number with so many significant digits, without exponent or needless zeros before the point: 0.042, 4.4, 120."""
+    """A number with so many significant digits, without an exponent: 0.042, 4.4, 120."""
     if x == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(x))))
@@ -28,22 +28,22 @@ def significant(x: float, digits: int = 2) -> str:
     return f"{rounded:,.{places}f}"
 
 
-def money(usd: float | None, *, cents: bool | None = None, plain: bool = False) -> str:
+def money(usd: float | None, *, cents: bool | None = None, plain: bool = False, digits: int = 2) -> str:
     """USD to read: `4.4¢` below a dollar, `$12.40` from there; None is `unpriced`.
 
     `cents` fixes the unit, so that an interval has the unit of its estimate. `plain` gives `$0.044` for places where
-    the cent sign may not print.
+    the cent sign may not print. `digits` are the significant ones below a dollar.
     """
     if usd is None:
         return UNPRICED
     if usd < 0:
-        return _MINUS + money(-usd, cents=cents, plain=plain)
+        return _MINUS + money(-usd, cents=cents, plain=plain, digits=digits)
     if cents is None:
         cents = 0 < usd < 0.9995
     if plain and cents:
-        return "$" + significant(usd)
+        return "$" + significant(usd, digits)
     if cents:
-        return significant(usd * 100) + "¢"
+        return significant(usd * 100, digits) + "¢"
     whole = usd == 0 or usd >= (0.1 if cents is None else 0.01)
     return f"${usd:,.2f}" if whole else "$" + significant(usd)
 
@@ -82,11 +82,11 @@ def points(difference: float | None) -> str:
     return f"{'+' if hundredths > 0 else _MINUS}{abs(hundredths):.{digits}f}"
 
 
-def ratio(times: float | None) -> str:
+def ratio(times: float | None, digits: int = 2) -> str:
     """A ratio: `2.3×`; three digits near 1, where two would hide a difference."""
     if times is None:
         return UNKNOWN
-    return significant(times, 3 if 0.95 < times < 1.05 and times != 1 else 2) + "×"
+    return significant(times, 3 if 0.95 < times < 1.05 and times != 1 else digits) + "×"
 
 
 def seconds(s: float | None) -> str:
@@ -119,7 +119,9 @@ def interval(estimate: Estimate, style: Format, bar: float | None = None, cents:
     if estimate.low is None and estimate.high is None:
         return f"no interval, n = {estimate.n}"
     cents = in_cents([estimate]) if cents is None else cents
-    low, high = (_bound(x, style, cents, bar) for x in (estimate.low, estimate.high))
+    low, high = (
+        None if x is None else _figure(x, style, cents, bar, _digits(estimate)) for x in (estimate.low, estimate.high)
+    )
     if low is None:
         return f"up to {high}, no lower limit"
     if high is None:
@@ -133,10 +135,18 @@ def in_cents(estimates: Sequence[Estimate]) -> bool:
     return bool(known) and max(known) < 0.9995
 
 
-def _bound(x: float | None, style: Format, cents: bool | None, bar: float | None) -> str | None:
-    if x is None:
-        return None
-    return money(x, cents=cents) if style == "money" else number(x, style, bar)
+def _figure(x: float, style: Format, cents: bool, bar: float | None, digits: int) -> str:
+    """One of an estimate's three numbers, in the unit and with the digits that the three of them share."""
+    if style == "money":
+        return money(x, cents=cents and x != 0, digits=digits)
+    return ratio(x, digits) if style == "ratio" else number(x, style, bar)
+
+
+def _digits(estimate: Estimate) -> int:
+    """Two significant digits, or three where the interval is so narrow that two would hide it."""
+    value_, low, high = estimate.value, estimate.low, estimate.high
+    narrow = value_ and low is not None and high is not None and (high - low) < 0.15 * abs(value_)
+    return 3 if narrow else 2
 
 
 def _range(low: str, high: str, style: Format) -> str:
@@ -154,10 +164,8 @@ def value(estimate: Estimate, style: Format, bar: float | None = None, cents: bo
         if estimate.low is not None:
             return "none"
         return UNPRICED if "price" in (estimate.reason or "") else UNKNOWN
-    if style == "money":
-        cents = in_cents([estimate]) if cents is None else cents
-        return money(estimate.value, cents=cents and estimate.value != 0)
-    return number(estimate.value, style, bar)
+    cents = in_cents([estimate]) if cents is None else cents
+    return _figure(estimate.value, style, cents, bar, _digits(estimate))
 
 
 def doubt(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> str:

@@ -1,7 +1,6 @@
 """What every test gets: no key, no home, no network but loopback."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 @pytest.fixture(autouse=True)
-def nothing_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def nothing_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests have no credentials, an empty home, and cannot connect to anything but this machine."""
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE"):
         monkeypatch.delenv(name, raising=False)
@@ -25,7 +24,6 @@ def nothing_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Tem
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", only_local)
-    yield
 
 
 @pytest.fixture

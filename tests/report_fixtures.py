@@ -1,9 +1,9 @@
-"""Invented analyses for the report tests: a full run and the runs that go wrong."""
+"""An invented analysis for the report tests: its figures follow from invented outputs."""
 
 import hashlib
 import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from evalkit.analysis.decide import decide
@@ -14,7 +14,6 @@ from evalkit.analysis.results import (
     Context,
     Counts,
     CriterionResult,
-    Decision,
     Grading,
     ItemResult,
     ModelResult,
@@ -25,7 +24,6 @@ from evalkit.analysis.results import (
 from evalkit.models import display_name, known
 from evalkit.records import Outcome, Round, Spec
 from evalkit.stats import (
-    Estimate,
     cost_per_satisfactory,
     cost_ratio,
     holm,
@@ -36,6 +34,8 @@ from evalkit.stats import (
     quantile,
     rate,
 )
+from evalkit.stats.cost import break_even
+from evalkit.stats.power import items_to_clear, items_to_separate
 
 HAIKU, SONNET, OPUS = "claude-haiku-4-5-20251001", "claude-sonnet-4-6", "claude-opus-4-6"
 HOSTILE = (
@@ -103,7 +103,7 @@ def analysis(
     items: int = 60, seed: int = 47, profiles: tuple[Profile, ...] = PROFILES, simulated: bool = False
 ) -> Analysis:
     """A finished, graded run with sensible numbers; the same arguments give the same analysis."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311  # invented data, not a secret
     outputs = tuple(_item(rng, i, profiles) for i in range(items))
     return assemble(outputs, tuple(p.model for p in profiles), simulated=simulated)
 
@@ -142,9 +142,7 @@ def _output(
         "tone": 3 - i % 2,
     }
     graded = outcome == "answered"
-    comment = (
-        "Gives the window of the superseded policy." if not satisfied else "States the window and the amount."
-    )
+    comment = "Gives the window of the superseded policy." if not satisfied else "States the window and the amount."
     return OutputResult(
         trial_id=i * 3 + k + 1,
         model=profile.model,
@@ -152,9 +150,7 @@ def _output(
         outcome=outcome,
         text="" if outcome in ("refused", "errored") else _reply(i, satisfied),
         satisfied=satisfied if graded else False,
-        score=(2 * (levels["correct"] - 1) + levels["complete"] - 1 + levels["tone"] - 1) / 8
-        if graded
-        else None,
+        score=(2 * (levels["correct"] - 1) + levels["complete"] - 1 + levels["tone"] - 1) / 8 if graded else None,
         levels=levels if graded else {},
         comments={"correct": comment} if graded else {},
         ungraded={},
@@ -236,10 +232,9 @@ def _model(items: tuple[ItemResult, ...], model: str) -> ModelResult:
     mine = _of(items, model)
     satisfied = [1.0 if o.satisfied else 0.0 for o in mine]
     costs = [o.cost_usd or 0.0 for o in mine]
-    tally = {
-        kind: sum(o.outcome == kind for o in mine) for kind in ("answered", "refused", "truncated", "errored")
-    }
+    tally = {kind: sum(o.outcome == kind for o in mine) for kind in ("answered", "refused", "truncated", "errored")}
     known_model = known(model)
+    passed = rate(int(sum(satisfied)), len(mine))
     return ModelResult(
         model=model,
         name=display_name(model),
@@ -254,7 +249,8 @@ def _model(items: tuple[ItemResult, ...], model: str) -> ModelResult:
         ),
         items=len(mine),
         satisfied_items=sum(satisfied),
-        pass_rate=rate(int(sum(satisfied)), len(mine)),
+        pass_rate=passed,
+        items_to_clear=None if passed.value is None else items_to_clear(passed.value, 0.8),
         score=mean_score([o.score for o in mine if o.score is not None]),
         cost_per_request=mean_cost(costs),
         cost_per_satisfactory=cost_per_satisfactory(costs, satisfied),
@@ -297,8 +293,7 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
         gain = sum(x > y for x, y in zip(sat_b, sat_a, strict=True))
         loss = sum(x < y for x, y in zip(sat_b, sat_a, strict=True))
         difference = paired_rates(gain, loss, len(of_a))
-        shown = difference.low is not None and difference.low > 0
-        point = (sum(cost_b) - sum(cost_a)) / (sum(sat_b) - sum(sat_a)) if shown else None
+        extra = (sum(cost_b) - sum(cost_a)) / max(1, len(of_a))
         drafts.append(
             Pair(
                 a=a,
@@ -310,7 +305,8 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
                 p_value=mcnemar_midp(gain, loss),
                 p_holm=None,
                 cost_ratio=cost_ratio(cost_b, sat_b, cost_a, sat_a),
-                break_even_usd=point,
+                break_even=break_even(extra, difference),
+                items_to_separate=items_to_separate(gain, loss, len(of_a)),
             )
         )
     adjusted = holm([pair.p_value or 0.0 for pair in drafts]) if drafts else []
@@ -328,9 +324,7 @@ def _slices(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Sli
             kind=kind,
             name=name,
             items=len(members),
-            pass_rate={
-                m: rate(sum(bool(o.satisfied) for o in _of(tuple(members), m)), len(members)) for m in models
-            },
+            pass_rate={m: rate(sum(bool(o.satisfied) for o in _of(tuple(members), m)), len(members)) for m in models},
         )
         for kind, name, members in parts
         if members
@@ -340,9 +334,7 @@ def _slices(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Sli
 def _criteria(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[CriterionResult, ...]:
     found = []
     for name, critical in (("correct", 2), ("complete", None), ("tone", None)):
-        scores = {
-            m: mean_score([(o.levels[name] - 1) / 2 for o in _of(items, m) if name in o.levels]) for m in models
-        }
+        scores = {m: mean_score([(o.levels[name] - 1) / 2 for o in _of(items, m) if name in o.levels]) for m in models}
         question = {
             "correct": "States the right decision",
             "complete": "Answers everything",
@@ -350,222 +342,3 @@ def _criteria(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[C
         }
         found.append(CriterionResult(name, question[name], "judged", critical, scores))
     return tuple(found)
-
-
-def _nothing(reason: str) -> Estimate:
-    return Estimate(None, None, None, 0.95, 0, "none", reason=reason)
-
-
-def nothing_graded() -> Analysis:
-    """All outputs exist, no grade does."""
-    whole = analysis()
-    blank = tuple(_ungrade(item) for item in whole.outputs)
-    models = tuple(
-        replace(
-            m,
-            counts=replace(m.counts, graded=0, ungraded=m.counts.answered, satisfactory=0),
-            satisfied_items=0.0,
-            pass_rate=_nothing("no output is graded yet"),
-            score=_nothing("no output is graded yet"),
-            cost_per_satisfactory=_nothing("no output is graded yet"),
-            human_fix=_nothing("no output is graded yet"),
-        )
-        for m in whole.models
-    )
-    return replace(
-        whole,
-        outputs=blank,
-        models=models,
-        pairs=(),
-        slices=(),
-        criteria=(),
-        decision=decide(models, 0.8),
-        grading=Grading(None, (), None, 0, 0, 0, {"not graded": 540}, 0),
-        warnings=("No output is graded: run the grading step before reading anything into this report.",),
-    )
-
-
-def _ungrade(item: ItemResult) -> ItemResult:
-    return _each(
-        item,
-        lambda o: replace(
-            o, satisfied=None, score=None, levels={}, comments={}, ungraded={"correct": "not graded"}
-        ),
-    )
-
-
-def _each(item: ItemResult, change: Callable[[OutputResult], OutputResult]) -> ItemResult:
-    return replace(item, outputs=tuple(change(output) for output in item.outputs))
-
-
-def one_model_failed() -> Analysis:
-    """Every request to the smallest model failed; the others are as usual."""
-    whole = analysis()
-
-    def break_haiku(output: OutputResult) -> OutputResult:
-        if output.model != HAIKU:
-            return output
-        return replace(
-            output, outcome="errored", text="", satisfied=False, score=None, levels={}, comments={}, ttft_s=None,
-            error="not_found_error: no such model (404)", attempts=3,
-        )  # fmt: skip
-
-    outputs = tuple(_each(item, break_haiku) for item in whole.outputs)
-    return assemble(outputs, whole.spec.models)
-
-
-def unpriced() -> Analysis:
-    """No price is known for the largest model."""
-    whole = analysis()
-    reason = "60 attempts have no known price"
-    money = _nothing(reason)
-
-    def blank(model: ModelResult) -> ModelResult:
-        if model.model != OPUS:
-            return model
-        return replace(
-            model, cost_per_request=money, cost_per_satisfactory=money, human_fix=money, spend_usd=None,
-            unpriced_attempts=60,
-        )  # fmt: skip
-
-    pairs = tuple(
-        replace(p, cost_ratio=money, break_even_usd=None) if OPUS in (p.a, p.b) else p for p in whole.pairs
-    )
-    outputs = tuple(
-        _each(item, lambda o: replace(o, cost_usd=None) if o.model == OPUS else o) for item in whole.outputs
-    )
-    models = tuple(blank(m) for m in whole.models)
-    return replace(whole, models=models, pairs=pairs, outputs=outputs, decision=decide(models, 0.8))
-
-
-def one_item() -> Analysis:
-    """A single item: almost nothing can be said."""
-    return analysis(items=1)
-
-
-def no_option() -> Analysis:
-    """Every model is short of the bar."""
-    weak = tuple(replace(p, ease={k: v * 0.6 for k, v in p.ease.items()}) for p in PROFILES)
-    return analysis(profiles=weak)
-
-
-def tie() -> Analysis:
-    """Two models that clear the bar and cost about the same."""
-    twin = replace(PROFILES[1], usd=PROFILES[0].usd)
-    return analysis(profiles=(PROFILES[0], twin))
-
-
-def hostile() -> Analysis:
-    """Outputs, tasks, names and comments that try to break out of the page."""
-    whole = analysis(items=12)
-
-    def poison(output: OutputResult) -> OutputResult:
-        long = "A" * 1_000_000 if output.trial_id == 1 else ""
-        return replace(output, text=HOSTILE + long, comments={"correct": HOSTILE}, error=HOSTILE)
-
-    outputs = tuple(
-        replace(
-            _each(item, poison), id=f"{item.id}<b>{HOSTILE}", task=HOSTILE, reference=HOSTILE, tags=(HOSTILE,)
-        )
-        for item in whole.outputs
-    )
-    models = tuple(replace(m, name=f"{m.name}<i>|`x`") for m in whole.models)
-    return replace(
-        whole,
-        outputs=outputs,
-        models=models,
-        warnings=(HOSTILE,),
-        spec=replace(whole.spec, name="<b>run|`x`</b>"),
-        slices=tuple(replace(s, name=HOSTILE) for s in whole.slices[:2]),
-    )
-
-
-def empty() -> Analysis:
-    """A run without items, models or grades."""
-    whole = analysis()
-    return replace(
-        whole,
-        spec=replace(whole.spec, models=()),
-        items=0,
-        models=(),
-        pairs=(),
-        slices=(),
-        criteria=(),
-        decision=Decision("not_enough_data", None, 0.8, (), {}),
-        grading=Grading(None, (), None, 0, 0, 0, {}, 0),
-        outputs=(),
-        warnings=(),
-        documents={},
-    )
-
-
-def empty_with_models() -> Analysis:
-    """A run that was planned and never started."""
-    return assemble_empty(analysis())
-
-
-def assemble_empty(whole: Analysis) -> Analysis:
-    """The models of a run with every trial pending."""
-    none = _nothing("no trial has ended")
-    counts = Counts(60, 0, 0, 0, 0, 60, 0, 0, 0)
-    models = tuple(
-        replace(
-            m,
-            counts=counts,
-            items=0,
-            satisfied_items=0.0,
-            pass_rate=none,
-            score=none,
-            cost_per_request=none,
-            cost_per_satisfactory=none,
-            human_fix=none,
-            clocks={},
-            spend_usd=0.0,
-            attempts=0,
-            failed_attempts=0,
-            input_tokens=None,
-            output_tokens=None,
-            context=None,
-            served_models=(),
-        )  # fmt: skip
-        for m in whole.models
-    )
-    pending = tuple(
-        _each(
-            item,
-            lambda o: replace(
-                o,
-                outcome=None,
-                text="",
-                satisfied=None,
-                score=None,
-                levels={},
-                comments={},
-                cost_usd=None,
-                latency_s=None,
-                ttft_s=None,
-                attempts=0,
-                error=None,
-            ),  # fmt: skip
-        )
-        for item in whole.outputs
-    )
-    return replace(
-        whole, models=models, pairs=(), slices=(), criteria=(), decision=decide(models, 0.8), outputs=pending, warnings=(),
-        grading=Grading(None, (), None, 0, 0, 0, {}, 0),
-    )  # fmt: skip
-
-
-VARIANTS: Mapping[str, Callable[[], Analysis]] = {
-    "whole": analysis,
-    "nothing_graded": nothing_graded,
-    "one_model_failed": one_model_failed,
-    "unpriced": unpriced,
-    "one_item": one_item,
-    "no_option": no_option,
-    "tie": tie,
-    "hostile": hostile,
-    "empty": empty,
-    "empty_with_models": empty_with_models,
-    "simulated": lambda: analysis(simulated=True),
-}

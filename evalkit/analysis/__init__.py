@@ -1,16 +1,21 @@
 """Analysis: a snapshot of a run in, one frozen result out, which report, gate and routing all read."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from evalkit.analysis.compare import pairs
+import pandas as pd
+
+from evalkit.analysis.compare import against, pairs
 from evalkit.analysis.decide import decide
 from evalkit.analysis.per_model import criteria, model_result, slices
+from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
 from evalkit.analysis.results import Analysis, Grading, ItemResult, OutputResult
-from evalkit.analysis.trials import TrialResult, current_round, trial_results, trials_frame
+from evalkit.analysis.robust import item_quality, stability
+from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbox, trial_results, trials_frame
 from evalkit.analysis.warn import warnings_for
 from evalkit.dataset import DIFFICULTIES
+from evalkit.errors import IntegrityError
 from evalkit.records import ItemRecord, Snapshot
 from evalkit.rubric import Rubric
 
@@ -20,18 +25,26 @@ SMALLEST_SLICE = 5
 __all__ = ["Analysis", "analyze", "trials_csv"]
 
 
-def analyze(snapshot: Snapshot) -> Analysis:
-    """Everything that can be said about a run now; pure, so the same snapshot gives the same result."""
+def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
+    """Everything that can be said about a run now; pure, so the same snapshot gives the same result.
+
+    With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well.
+    Raises IntegrityError if the two runs are not of the same dataset and rubric.
+    """
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
     results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
+    by_item: dict[str, list[TrialResult]] = defaultdict(list)
+    for result in results:
+        by_item[result.key.item_id].append(result)
     by_model = {m: [r for r in results if r.key.model == m] for m in models}
-    frame = trials_frame(results)
+    frame = trials_frame(results, rubric)
     frames = {m: frame[frame["model"] == m] for m in models}
     per_model = tuple(
         model_result(m, by_model[m], frames[m], [s for s in snapshot.sizes if s.model == m], rubric) for m in models
     )
     grading = _grading(snapshot, results)
+    levels = levels_by_grader(snapshot)
     decision = decide(per_model, rubric.decision.bar)
     return Analysis(
         spec=snapshot.spec,
@@ -42,19 +55,38 @@ def analyze(snapshot: Snapshot) -> Analysis:
         criteria=criteria(frames, rubric),
         decision=decision,
         grading=grading,
-        outputs=tuple(_item(item, results, models) for item in snapshot.items),
+        outputs=tuple(_item(item, by_item[item.id], models) for item in snapshot.items),
         warnings=warnings_for(snapshot, per_model, grading, rubric),
         review_usd=rubric.economics.review_usd,
         correction_usd=rubric.economics.correction_usd,
         documents=snapshot.documents,
-        simulated_grades=any(attempt.simulated for attempt in snapshot.attempts),
+        simulated_grades=graded_by_sandbox(snapshot),
+        stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
+        item_quality=item_quality(frame, [item.id for item in snapshot.items]),
+        agreement=agreements(levels, rubric),
+        judges=judge_validity(levels, results, rubric, snapshot.spec.seed),
+        against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
     )
+
+
+def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.DataFrame]:
+    for what in ("dataset_sha256", "rubric_sha256"):
+        ours, theirs = getattr(snapshot.spec, what), getattr(baseline.spec, what)
+        if ours != theirs:
+            raise IntegrityError(
+                f"the baseline has another {what.removesuffix('_sha256')} ({theirs[:12]}, not {ours[:12]});"
+                " compare runs of the same one"
+            )
+    rubric = Rubric.model_validate_json(json.dumps(baseline.spec.rubric))
+    frame = trials_frame(trial_results(baseline, rubric), rubric)
+    return {model: frame[frame["model"] == model] for model in baseline.spec.models}
 
 
 def trials_csv(snapshot: Snapshot) -> str:
     """One line a trial as CSV; what is unknown is empty."""
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
-    return trials_frame(trial_results(snapshot, rubric)).to_csv(index=False, lineterminator="\n")
+    frame = trials_frame(trial_results(snapshot, rubric), rubric)
+    return frame.convert_dtypes().to_csv(index=False, lineterminator="\n")  # whole numbers without ".0"
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:
@@ -90,8 +122,7 @@ def _grading(snapshot: Snapshot, results: Sequence[TrialResult]) -> Grading:
 
 
 def _item(item: ItemRecord, results: Sequence[TrialResult], models: Sequence[str]) -> ItemResult:
-    mine = [r for r in results if r.key.item_id == item.id]
-    mine.sort(key=lambda r: (models.index(r.key.model), r.key.epoch))
+    ordered = sorted(results, key=lambda r: (models.index(r.key.model), r.key.epoch))
     return ItemResult(
         id=item.id,
         task=item.task,
@@ -100,7 +131,7 @@ def _item(item: ItemRecord, results: Sequence[TrialResult], models: Sequence[str
         tags=item.tags,
         documents=item.documents,
         evidence_positions=item.evidence_positions,
-        outputs=tuple(_output(result) for result in mine),
+        outputs=tuple(_output(result) for result in ordered),
     )
 
 

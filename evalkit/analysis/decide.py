@@ -16,7 +16,7 @@ def decide(models: Sequence[ModelResult], bar: float) -> Decision:
     names = tuple(model.model for model in eligible)
     if not eligible:
         below = [m for m in models if m.pass_rate.high is not None and m.pass_rate.high < bar]
-        verdict: Verdict = "no_option" if len(below) == len(models) else "not_enough_data"
+        verdict: Verdict = "no_option" if models and len(below) == len(models) else "not_enough_data"
         return Decision(verdict, None, bar, (), reasons)
     priced = [(m.cost_per_satisfactory.value, m.model) for m in eligible if m.cost_per_satisfactory.value is not None]
     if len(priced) < len(eligible):

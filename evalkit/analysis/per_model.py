@@ -1,5 +1,6 @@
 """One model's figures: rate, score, money, clocks, denominators, each with its doubt."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -7,16 +8,20 @@ from statistics import median
 import pandas as pd
 
 from evalkit import stats
+from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import Clock, Context, Counts, CriterionResult, ModelResult, Slice
-from evalkit.analysis.trials import TrialResult
+from evalkit.analysis.trials import TrialResult, has_unpriced
 from evalkit.models import display_name, known
 from evalkit.records import PromptSize
 from evalkit.rubric import Rubric
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
+from evalkit.stats.means import T_ON_ITEMS, mean_share
+from evalkit.stats.power import items_to_clear
+from evalkit.stats.rates import FEW
 
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95}
-CLOCKS = {"ttft": "ttft_s", "total": "latency_s", "felt": "felt_s"}
+CLOCKS = {"ttft": "ttft_s", "inter_token": "itl_s", "total": "latency_s", "felt": "felt_s"}
 _UNPRICED = "a request is unpriced, so no total can be given"
 _UNGRADED = "nothing is graded yet"
 
@@ -36,14 +41,16 @@ class Counted:
 
 def counted(frame: pd.DataFrame) -> Counted:
     """Trials with a verdict (satisfactory or not), grouped by item in a fixed order."""
-    verdicts = frame[frame["satisfied"].notna()] if len(frame) else frame
-    if not len(verdicts):
-        return Counted((), ())
-    groups = [group for _, group in verdicts.groupby("item_id", sort=True)]
-    satisfied = tuple(tuple(map(float, group["satisfied"])) for group in groups)
-    if verdicts["cost_usd"].isna().any():
+    verdicts = frame[frame["satisfied"].notna()]
+    flags: dict[str, list[float]] = defaultdict(list)
+    costs: dict[str, list[float]] = defaultdict(list)
+    for item, flag, cost in zip(verdicts["item_id"], verdicts["satisfied"], verdicts["cost_usd"], strict=True):
+        flags[item].append(float(flag))
+        costs[item].append(float(cost))
+    satisfied = tuple(tuple(flags[item]) for item in sorted(flags))
+    if has_unpriced(frame):
         return Counted(satisfied, None)
-    return Counted(satisfied, tuple(tuple(map(float, group["cost_usd"])) for group in groups))
+    return Counted(satisfied, tuple(tuple(costs[item]) for item in sorted(costs)))
 
 
 def means(lists: Sequence[Sequence[float]]) -> list[float]:
@@ -52,12 +59,13 @@ def means(lists: Sequence[Sequence[float]]) -> list[float]:
 
 
 def rate_of(trials: Counted) -> Estimate:
-    """Share of satisfactory outputs for a new item: Wilson, on an effective n where items repeat."""
+    """Share of satisfactory outputs for a new item: Wilson, on an effective n where items repeat; exact if few."""
     flags = trials.satisfied
     if not flags:
         return no_estimate(_UNGRADED, 0.95, "Wilson")
     if not trials.repeated:
-        return stats.rate(round(sum(map(sum, flags))), len(flags))
+        few = len(flags) < FEW  # where Wilson's limits are narrower than the data allow
+        return stats.rate(round(sum(map(sum, flags))), len(flags), method="clopper-pearson" if few else "wilson")
     return stats.rate_clustered([round(sum(values)) for values in flags], [len(values) for values in flags])
 
 
@@ -85,26 +93,21 @@ def human_fix(trials: Counted, rubric: Rubric) -> Estimate:
 
 
 def _item_means(frame: pd.DataFrame, column: str) -> list[float]:
-    if not len(frame):
-        return []
     return [float(value) for value in frame.dropna(subset=[column]).groupby("item_id", sort=True)[column].mean()]
 
 
 def mean_score(values: Sequence[float]) -> Estimate:
     """Mean of item values in [0, 1] with a t interval, kept inside the scale."""
     if not values:
-        return no_estimate(_UNGRADED, 0.95, "t on item means")
-    estimate = stats.paired_means(values, [0.0] * len(values))
-    low = None if estimate.low is None else max(0.0, estimate.low)
-    high = None if estimate.high is None else min(1.0, estimate.high)
-    return Estimate(estimate.value, low, high, 0.95, len(values), "t on item means", (), estimate.reason)
+        return no_estimate(_UNGRADED, 0.95, T_ON_ITEMS)
+    return mean_share(values)
 
 
 def clock(frame: pd.DataFrame, column: str) -> Clock:
     """Quantiles of a latency clock over answered trials, seconds."""
-    answered = frame.dropna(subset=[column]) if len(frame) else frame
-    values = [float(value) for value in answered[column]] if len(answered) else []
-    items = list(answered["item_id"]) if len(answered) else []
+    answered = frame.dropna(subset=[column])
+    values = [float(value) for value in answered[column]]
+    items = list(answered["item_id"])
     repeated = len(set(items)) < len(items)
     quantile: Callable[[float], Estimate] = lambda q: (  # noqa: E731
         stats.quantile_clustered(values, items, q) if repeated else stats.quantile(values, q)
@@ -137,10 +140,10 @@ def _context(sizes: Sequence[PromptSize]) -> Context | None:
 
 
 def _cost_per_request(frame: pd.DataFrame) -> Estimate:
-    tried = frame[frame["outcome"].notna()] if len(frame) else frame
+    tried = frame[frame["outcome"].notna()]
     if not len(tried):
         return no_estimate("nothing has been sent yet", 0.95, "log-t")
-    if tried["cost_usd"].isna().any():
+    if has_unpriced(frame):
         return no_estimate(_UNPRICED, 0.95, "log-t")
     return stats.mean_cost(_item_means(tried, "cost_usd"))
 
@@ -150,6 +153,7 @@ def model_result(
 ) -> ModelResult:
     """Everything about one model from its trials."""
     trials = counted(frame)
+    rate = rate_of(trials)
     attempts = [attempt for result in results for attempt in result.attempts]
     unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     facts = known(model)
@@ -161,7 +165,7 @@ def model_result(
         counts=counts(results),
         items=len(trials.satisfied),
         satisfied_items=sum(means(trials.satisfied)),
-        pass_rate=rate_of(trials),
+        pass_rate=rate,
         score=mean_score(_item_means(frame, "score")),
         cost_per_request=_cost_per_request(frame),
         cost_per_satisfactory=cost_per_satisfactory(trials),
@@ -178,6 +182,9 @@ def model_result(
         identity_marks=sum(r.identity_marks for r in results),
         context=_context(sizes),
         served_models=tuple(sorted({a.served_model for a in attempts if a.served_model})),
+        failures=dict(sorted(Counter(a.error_type or "unknown" for a in attempts if a.outcome == "errored").items())),
+        retries=retries(trials.satisfied, trials.costs),
+        items_to_clear=None if rate.value is None else items_to_clear(rate.value, rubric.decision.bar),
     )
 
 
@@ -189,13 +196,9 @@ def _sum(values: Sequence[int | None]) -> int | None:
 def slices(frames: Mapping[str, pd.DataFrame], groups: Mapping[tuple[str, str], frozenset[str]]) -> tuple[Slice, ...]:
     """Each model's rate on parts of the items; `groups` maps (kind, name) to item ids."""
     return tuple(
-        Slice(kind, name, len(ids), {m: rate_of(counted(_only(f, ids))) for m, f in frames.items()})
+        Slice(kind, name, len(ids), {m: rate_of(counted(f[f["item_id"].isin(ids)])) for m, f in frames.items()})
         for (kind, name), ids in groups.items()
     )
-
-
-def _only(frame: pd.DataFrame, ids: frozenset[str]) -> pd.DataFrame:
-    return frame[frame["item_id"].isin(ids)] if len(frame) else frame
 
 
 def criteria(frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> tuple[CriterionResult, ...]:
@@ -205,8 +208,7 @@ def criteria(frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> tuple[Criter
         column = f"level_{criterion.id}"
         score: dict[str, Estimate] = {}
         for model, frame in frames.items():
-            levels = _item_means(frame, column) if column in frame.columns else []
-            score[model] = mean_score([_scaled(level, criterion.scale) for level in levels])
+            score[model] = mean_score([_scaled(level, criterion.scale) for level in _item_means(frame, column)])
         found.append(CriterionResult(criterion.id, criterion.question, criterion.kind, criterion.critical, score))
     return tuple(found)
 

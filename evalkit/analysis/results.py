@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from evalkit.analysis.reliability import Agreement, JudgeValidity
+from evalkit.analysis.repeats import Retry
 from evalkit.records import Outcome, Round, Spec
 from evalkit.stats import Estimate
 
@@ -51,7 +53,8 @@ class ModelResult:
     `cost_per_request` includes every attempt of a trial, failed ones too. `cost_per_satisfactory` is the
     abandon view (unsatisfactory outputs are thrown away); `human_fix` adds review, and correction of what was
     not satisfactory. `unpriced_attempts` > 0 means that the money figures are None. `unknown_cost_attempts` are
-    failed or lost ones that may have been billed: the money figures are a lower bound then.
+    failed or lost ones that may have been billed: the money figures are a lower bound then. `failures` counts
+    failed attempts by kind; `items_to_clear`: items at which the bar would be cleared if the rate stayed.
     """
 
     model: str
@@ -77,6 +80,9 @@ class ModelResult:
     identity_marks: int
     context: Context | None
     served_models: tuple[str, ...]
+    failures: Mapping[str, int] = field(default_factory=dict)
+    retries: tuple[Retry, ...] = ()
+    items_to_clear: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,10 @@ class Pair:
     """Model `b` against model `a` on the same items: `difference` = rate(b) - rate(a), paired.
 
     `gain` items only b satisfied, `loss` only a. `p_holm` is adjusted over all pairs of models.
-    `cost_ratio` = cost per satisfactory output of b over a. `break_even_usd`: above this cost of putting an
-    unsatisfactory output right, the dearer and better of the two is the cheaper choice; None if no such point
-    is shown by the data.
+    `cost_ratio` = cost per satisfactory output of b over a. `break_even`: above this cost (USD) of putting an
+    unsatisfactory output right, the dearer and better of the two is the cheaper choice; it has no upper limit
+    where the data do not show that one is better, and no value where one is never overtaken. `items_to_separate`:
+    items at which the difference would show if it stayed as it is; None if there is none.
     """
 
     a: str
@@ -98,7 +105,8 @@ class Pair:
     p_value: float | None
     p_holm: float | None
     cost_ratio: Estimate
-    break_even_usd: float | None
+    break_even: Estimate
+    items_to_separate: int | None
 
 
 @dataclass(frozen=True)
@@ -184,8 +192,36 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Stability:
+    """How the decision rule would fall on other items like these: share of paired resamples that each option wins,
+    and in which `none` does. All None when there is nothing to resample."""
+
+    shares: Mapping[str, float | None]
+    none: float | None
+    items: int
+    resamples: int
+
+
+@dataclass(frozen=True)
+class Items:
+    """What the items are worth: shares of them that every output passes (`ceiling`), none passes (`floor`), or that
+    tell outputs apart (`discriminating`, ids). `doubtful` ids: hard outputs pass them and good ones fail."""
+
+    ceiling: float | None
+    floor: float | None
+    discriminating: float | None
+    discriminating_ids: tuple[str, ...]
+    floor_ids: tuple[str, ...]
+    doubtful_ids: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Analysis:
-    """One run, analysed. `warnings` are sentences for people, most important first."""
+    """One run, analysed. `warnings` are sentences for people, most important first.
+
+    `against`: each model (b) against the baseline run's model of the same id, else of the same tier (a).
+    """
 
     spec: Spec
     items: int
@@ -201,6 +237,11 @@ class Analysis:
     correction_usd: float = 0.0
     documents: Mapping[str, str] = field(default_factory=dict)
     simulated_grades: bool = False
+    stability: Stability | None = None
+    item_quality: Items | None = None
+    agreement: tuple[Agreement, ...] = ()
+    judges: tuple[JudgeValidity, ...] = ()
+    against: tuple[Pair, ...] = ()
 
     @property
     def simulated(self) -> bool:

@@ -113,19 +113,19 @@ def _result(
         levels=levels,
         comments=comments,
         ungraded=ungraded,
-        satisfied=_satisfied(outcome, levels, bool(grades), rubric),
+        satisfied=_satisfied(outcome, levels, rubric),
         score=rubric.score(levels) if outcome == "answered" else None,
         identity_marks=max((grade.identity_marks for grade in grades), default=0),
     )
 
 
-def _satisfied(outcome: Outcome | None, levels: Mapping[str, int], graded: bool, rubric: Rubric) -> bool | None:
+def _satisfied(outcome: Outcome | None, levels: Mapping[str, int], rubric: Rubric) -> bool | None:
     """Refused, truncated and errored trials are not satisfactory; an ungraded output is neither."""
     if outcome is None:
         return None
     if outcome != "answered":
         return False
-    return rubric.satisfied(levels) if graded else None
+    return rubric.satisfied(levels)
 
 
 def _agreed(grades: Sequence[Grade]) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:
@@ -146,9 +146,48 @@ def _agreed(grades: Sequence[Grade]) -> tuple[dict[str, int], dict[str, str], di
 
 def trials_frame(results: Iterable[TrialResult], rubric: Rubric) -> pd.DataFrame:
     """Trials as a table: one row a trial, for grouping and for export. Unknown values are missing, never 0."""
-    words, numbers = ["item_id", "model", "outcome", "simulated"], [*_NUMBERS, *(_level(c.id) for c in rubric.criteria)]
-    frame = pd.DataFrame([_row(result) for result in results], columns=["item_id", "model", "outcome", *numbers, "simulated"])
+    numbers = [*_NUMBERS, *(f"level_{criterion.id}" for criterion in rubric.criteria)]
+    frame = pd.DataFrame([_row(result) for result in results], columns=[*_WORDS, *numbers])
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
+_WORDS = ("item_id", "model", "outcome", "simulated")
+_NUMBERS = (
+    "epoch", "satisfied", "score", "cost_usd", "attempts", "ttft_s", "latency_s", "itl_s", "felt_s",
+    "input_tokens", "output_tokens",
+)  # fmt: skip
+
+
+def _inter_token_s(attempt: Attempt) -> float | None:
+    """Mean gap between output tokens after the first, seconds; None where it cannot be told."""
+    tokens = attempt.usage.output_tokens
+    if attempt.ttft_s is None or attempt.latency_s is None or tokens is None or tokens < 2:
+        return None
+    return max(0.0, attempt.latency_s - attempt.ttft_s) / (tokens - 1)
+
+
 def _row(result: TrialResult) -> dict[str, object]:
+    last, answered = result.last, result.outcome == "answered"
+    return {
+        "item_id": result.key.item_id,
+        "model": result.key.model,
+        "epoch": result.key.epoch,
+        "outcome": result.outcome,
+        "simulated": any(attempt.simulated for attempt in result.attempts),
+        "satisfied": None if result.satisfied is None else float(result.satisfied),
+        "score": result.score,
+        "cost_usd": result.cost_usd if result.outcome is not None else None,
+        "attempts": len(result.attempts),
+        "ttft_s": last.ttft_s if last and answered else None,
+        "latency_s": last.latency_s if last and answered else None,
+        "itl_s": _inter_token_s(last) if last and answered else None,
+        "felt_s": last.felt_s if last and answered else None,
+        "input_tokens": last.usage.total_input_tokens if last else None,
+        "output_tokens": last.usage.output_tokens if last else None,
+        **{f"level_{name}": level for name, level in result.levels.items()},
+    }
+
+
+def has_unpriced(frame: pd.DataFrame) -> bool:
+    """Whether any trial that has ended has no price: then no money figure of its model can be given."""
+    return bool(frame[frame["outcome"].notna()]["cost_usd"].isna().any())

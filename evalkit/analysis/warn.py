@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from evalkit.analysis.results import Grading, ModelResult
+from evalkit.analysis.trials import graded_by_sandbox
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 
@@ -16,8 +17,8 @@ def warnings_for(
     """All warnings of a run."""
     return (
         *_about_trust(snapshot, grading),
-        *_about_gaps(models),
-        *_about_money(models, grading),
+        *_about_gaps(snapshot, models, grading),
+        *_about_money(snapshot, models, grading),
         *_about_models(snapshot, models),
         *_about_size(snapshot, models, rubric),
     )
@@ -30,7 +31,7 @@ def _plural(number: int, noun: str) -> str:
 def _about_trust(snapshot: Snapshot, grading: Grading) -> Iterator[str]:
     if snapshot.spec.simulated:
         yield "SIMULATED: the sandbox wrote these outputs; they say nothing about any real model."
-    elif any(attempt.simulated for attempt in snapshot.attempts):
+    elif graded_by_sandbox(snapshot):
         yield "SIMULATED: the sandbox graded these outputs; the grades say nothing about any real model."
     if grading.round is None:
         yield "Nothing is graded yet: `evalkit grade --blind` comes next."
@@ -51,12 +52,21 @@ def _about_trust(snapshot: Snapshot, grading: Grading) -> Iterator[str]:
         yield f"{_plural(grading.identity_marks, 'mention')} of a model's or maker's name hidden from the graders."
 
 
-def _about_gaps(models: Sequence[ModelResult]) -> Iterator[str]:
+def _about_gaps(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:
     pending = sum(model.counts.pending for model in models)
     planned = sum(model.counts.planned for model in models)
     if pending:
         yield f"Incomplete: {pending} of {planned} trials have no outcome yet; run the same command to go on."
+    ended = [attempt for attempt in snapshot.attempts if attempt.grader is None and attempt.outcome is not None]
+    unsettled = len({attempt.trial_id for attempt in ended} - {attempt.trial_id for attempt in ended if attempt.final})
+    if unsettled:
+        yield (
+            f"{_plural(unsettled, 'trial')} failed on every attempt so far and count as not satisfactory;"
+            " the same command tries again."
+        )
     for model in models:
+        if model.counts.ungraded and not model.counts.graded and grading.round is not None:
+            yield f"{model.name}: none of its {_plural(model.counts.ungraded, 'output')} is graded: it has no rate."
         if model.counts.ungraded and model.counts.graded:
             total = model.counts.planned - model.counts.pending
             low = model.counts.satisfactory / total
@@ -67,7 +77,7 @@ def _about_gaps(models: Sequence[ModelResult]) -> Iterator[str]:
             )
 
 
-def _about_money(models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:
+def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:
     for model in models:
         if model.unpriced_attempts:
             yield f"{model.name}: {_plural(model.unpriced_attempts, 'request')} unpriced: no money figure."
@@ -78,6 +88,8 @@ def _about_money(models: Sequence[ModelResult], grading: Grading) -> Iterator[st
             )
     if grading.judge_usd is None:
         yield "The judge's requests are unpriced; the cost of grading is unknown."
+    elif any(a.grader is not None and a.cost_usd is None for a in snapshot.attempts):
+        yield "Failed or lost requests of the judge may have been billed; the cost of grading is a lower bound."
 
 
 def _about_models(snapshot: Snapshot, models: Sequence[ModelResult]) -> Iterator[str]:
@@ -108,7 +120,7 @@ def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubri
         )
     if rates and max(rates) == 0:
         yield "Floor: no model passes any item; look at the rubric and the references first."
-    if any(criterion.check and criterion.check.needs_reference for criterion in rubric.criteria):
+    if any(c.check and c.check.compares and c.check.value is None for c in rubric.criteria):
         missing = sum(item.reference is None for item in snapshot.items)
         if missing:
             yield f"{_plural(missing, 'item')} without the reference that a check needs: it stays ungraded."

@@ -1,7 +1,7 @@
 """Stacked bars: what became of every planned trial, model by model."""
 
 from evalkit.blocks import Bar, Bars, Part
-from evalkit.charts.labels import text_width
+from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import ink_of
 from evalkit.charts.scales import Scale
 from evalkit.charts.svg import INKS, Svg, fill, stroke, variant
@@ -15,11 +15,12 @@ def draw(chart: Bars, width: int) -> str:
     left, above = (0, 22) if narrow else (190, 0)
     step = _HEIGHT + above + 14
     most = max((sum(part.count for part in bar.parts) for bar in chart.bars), default=0)
-    svg = Svg(width, step * len(chart.bars) + 30, chart.finding)
+    svg = Svg(width, step * len(chart.bars) + (52 if narrow else 30), chart.finding)
     scale = Scale(0, max(most, 1), left, width)
     for i, bar in enumerate(chart.bars):
         y = i * step + above
-        svg.text(0, y - 6 if narrow else y + 18, bar.series.name, ink_of(bar.series), size=13, bold=True)
+        name = fit(bar.series.name, 13, width if narrow else left - 12)
+        svg.text(0, y - 6 if narrow else y + 18, name, ink_of(bar.series), size=13, bold=True)
         _parts(svg, bar, scale, y)
     _legend(svg, chart, left, step * len(chart.bars) + 14)
     return svg.finish(variant(width))
@@ -61,12 +62,15 @@ _NAMES = {
 }
 
 
-def _legend(svg: Svg, chart: Bars, x: float, y: float) -> None:
+def _legend(svg: Svg, chart: Bars, left: float, y: float) -> None:
+    x = left
     kinds = {part.kind: part for bar in chart.bars for part in bar.parts if part.count}
     for kind, name in _NAMES.items():
         if kind not in kinds:
             continue
         width = text_width(name, 11.5) + 30
+        if x > left and x + width > svg.width + 12:
+            x, y = left, y + 20
         svg.rect(x, y - 10, 12, 12, _paint(kinds[kind], "ink"), rx="2")
         svg.text(x + 18, y, name, size=11.5)
         x += width

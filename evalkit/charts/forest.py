@@ -65,9 +65,7 @@ def _height(row: ForestRow, above: float) -> float:
     return max(lanes, 30 if above else 44 if row.note else 34) + above
 
 
-def _row(
-    svg: Svg, chart: Forest, row: ForestRow, scale: Scale, top: float, above: float, intervals: float
-) -> None:
+def _row(svg: Svg, chart: Forest, row: ForestRow, scale: Scale, top: float, above: float, intervals: float) -> None:
     _label(svg, row, top, above)
     for lane, mark in enumerate(row.marks):
         y = top + above + _PADDING + _LANE * (lane + 0.5)

@@ -1,7 +1,7 @@
 """Frontier chart: cost against quality, both with their intervals, names beside the points."""
 
 from evalkit.blocks import Frontier, FrontierPoint
-from evalkit.charts.labels import Box, place
+from evalkit.charts.labels import Box, fit, place, text_width
 from evalkit.charts.marks import ink_of, interval, shape, upright, x_axis
 from evalkit.charts.scales import Scale, scale_of, tick_name, ticks
 from evalkit.charts.svg import Svg, fill, px, stroke, variant
@@ -22,7 +22,7 @@ def draw(chart: Frontier, width: int) -> str:
     _edge(svg, points, across, up)
     for point in points:
         _cross(svg, point, across, up)
-    _names(svg, points, across, up, Box(left, 2, width, bottom))
+    _names(svg, chart, points, across, up)
     return svg.finish(variant(width))
 
 
@@ -70,13 +70,17 @@ def _cross(svg: Svg, point: FrontierPoint, across: Scale, up: Scale) -> None:
     shape(svg, point.series, x, y, 6.5)
 
 
-def _names(svg: Svg, points: list[FrontierPoint], across: Scale, up: Scale, frame: Box) -> None:
+def _names(svg: Svg, chart: Frontier, points: list[FrontierPoint], across: Scale, up: Scale) -> None:
+    frame = Box(across.start, 2, svg.width, up.start)
     taken = [box for p in points for box in _extent(p, across, up)]
+    if chart.y.reference is not None:
+        y, label = up(chart.y.reference), text_width(chart.y.reference_label, 11.5)
+        taken.append(Box(across.end - 8 - label, y, across.end, y + 20))
     for point in points:
-        at = _at(point, across, up)
-        spot = place(point.series.name, 13, at, taken, frame)
+        name = fit(point.series.name, 13, svg.width * 0.45)
+        spot = place(name, 13, _at(point, across, up), taken, frame)
         taken.append(spot.box)
-        svg.halo(spot.x, spot.y, point.series.name, ink_of(point.series), size=13, anchor=spot.anchor)
+        svg.halo(spot.x, spot.y, name, ink_of(point.series), size=13, anchor=spot.anchor)
 
 
 def _extent(point: FrontierPoint, across: Scale, up: Scale) -> list[Box]:

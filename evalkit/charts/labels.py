@@ -76,12 +76,7 @@ def _candidate(text: str, size: float, at: tuple[float, float], side: tuple[int,
 
 
 def _within(box: Box, frame: Box) -> bool:
-    return (
-        box.left >= frame.left
-        and box.right <= frame.right
-        and box.top >= frame.top
-        and box.bottom <= frame.bottom
-    )
+    return box.left >= frame.left and box.right <= frame.right and box.top >= frame.top and box.bottom <= frame.bottom
 
 
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -12,7 +12,7 @@ def draw(chart: Lines, width: int) -> str:
     narrow = variant(width) == "narrow"
     height = 330 if narrow else 390
     svg = Svg(width, height, chart.finding)
-    names = max((text_width(line.series.name, 12.5) for line in chart.lines), default=0.0)
+    names = min(max((text_width(line.series.name, 12.5) for line in chart.lines), default=0.0), width * 0.3)
     left, right, bottom = (46 if narrow else 58), width - names - 22, height - 52
     across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 58)
     _stretches(svg, chart, across)
@@ -48,9 +48,7 @@ def _crossings(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
         x, y = across(crossing.x), up(crossing.y)
         svg.line(x, y, x, bottom, stroke("dim", 1), stroke_dasharray="1 3")
         paint = (
-            fill("ink")
-            if crossing.shown
-            else stroke("ink", 1.6) | {"class": "s-ink f-paper", "fill": INKS["paper"]}
+            fill("ink") if crossing.shown else stroke("ink", 1.6) | {"class": "s-ink f-paper", "fill": INKS["paper"]}
         )
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": "4"} | paint)
         width = text_width(crossing.label, 11.5)

@@ -3,6 +3,7 @@
 import math
 
 from evalkit.blocks import Axis, Series
+from evalkit.charts.labels import fit, text_width
 from evalkit.charts.scales import Scale, named_ticks
 from evalkit.charts.svg import INKS, Svg, fill, px, stroke
 from evalkit.series import SLOTS
@@ -51,7 +52,7 @@ def _turns(count: int) -> list[float]:
 
 
 def interval(svg: Svg, series: Series, estimate: Estimate, scale: Scale, y: float, r: float = 5.0) -> None:
-    """A horizontal interval with the estimate on it; an end that does not exist, or lies beyond the axis, is an arrow."""
+    """A horizontal interval with the estimate on it; an end that is missing or beyond the axis is an arrow."""
     if estimate.value is None and estimate.low is None:
         return
     ink = ink_of(series)
@@ -80,9 +81,7 @@ def _arrow(svg: Svg, ink: str, x: float, y: float, way: int) -> None:
     svg.path([(x - way * 5, y - 4), (x, y), (x - way * 5, y + 4)], stroke(ink, 2), stroke_linejoin="round")
 
 
-def x_axis(
-    svg: Svg, axis: Axis, scale: Scale, top: float, bottom: float, *, count: int = 6, grid: bool = True
-) -> None:
+def x_axis(svg: Svg, axis: Axis, scale: Scale, top: float, bottom: float, *, count: int = 6, grid: bool = True) -> None:
     """Grid lines, tick names below, and the axis's name under them at the end."""
     for value, name in named_ticks(axis, scale, count):
         if grid:
@@ -90,7 +89,8 @@ def x_axis(
         svg.text(_inside(scale(value), name, svg.width), bottom + 18, name, anchor="middle")
     reference_line(svg, axis, scale, top, bottom)
     if axis.label:
-        svg.text(scale.end, bottom + 38, axis.label, anchor="end")
+        end = min(max(scale.end, text_width(axis.label, 12)), svg.width)
+        svg.text(end, bottom + 38, fit(axis.label, 12, svg.width), anchor="end")
 
 
 def _inside(x: float, name: str, width: float) -> float:

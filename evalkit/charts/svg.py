@@ -110,7 +110,7 @@ class Svg:
         hidden = ' display="none"' if variant == "narrow" else ""
         name = f'role="{self._role}" aria-label="{_clean(self._label)}"'
         font = f'font-family="{FONT}" font-size="12"'
-        return f'<svg {size}{hidden} {name} {font}>{"".join(self._parts)}</svg>'
+        return f"<svg {size}{hidden} {name} {font}>{''.join(self._parts)}</svg>"
 
 
 def variant(width: int) -> str:

@@ -1,5 +1,7 @@
 """The `evalkit` command: one module per subcommand, and the one place where errors become exit codes."""
 
+import io
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -8,7 +10,7 @@ import typer
 
 from evalkit import __version__
 from evalkit.cli import check, demo, grade, models, report, run, runs, sandbox
-from evalkit.errors import EvalkitError, ExitCode, ProblemsError
+from evalkit.errors import EvalkitError, ExitCode, InterruptedRunError, ProblemsError
 
 app = typer.Typer(
     name="evalkit",
@@ -42,22 +44,34 @@ def _options(
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors a user can mend are one line on stderr, bugs a traceback."""
     try:
-        app(args=argv, prog_name="evalkit")
-    except SystemExit as ending:
-        return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+        ended = app(args=argv, prog_name="evalkit", standalone_mode=False)
+    except typer.TyperException as error:
+        return _misused(error)
     except EvalkitError as error:
         return _told(error)
-    except KeyboardInterrupt:
-        print("error: interrupted; the same command goes on from here", file=sys.stderr)
-        return _named(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; Python would complain about it at exit
-        return ExitCode.PASS
+    except (KeyboardInterrupt, typer.Abort):
+        ended = ExitCode.INTERRUPTED
+    except SystemExit as ending:
+        if not isinstance(ending.__context__, BrokenPipeError):
+            raise
+        return ExitCode.PASS  # whoever read our output has seen enough
     except Exception:
         traceback.print_exc()
         print("error: a bug in evalkit; please report it with the lines above", file=sys.stderr)
         return _named(ExitCode.BUG)
-    return ExitCode.PASS
+    if ended == ExitCode.INTERRUPTED:
+        return _told(InterruptedRunError("interrupted; the same command goes on from here"))
+    return ended if isinstance(ended, int) else ExitCode.PASS
+
+
+def _misused(error: typer.TyperException) -> int:
+    """A command line that cannot be understood; without a message the help has been printed already."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if message:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "evalkit"
+        print(f"error: {message}; see `{command} --help`", file=sys.stderr)
+    return _named(ExitCode.USAGE)
 
 
 def _told(error: EvalkitError) -> int:
@@ -77,4 +91,9 @@ def _named(code: ExitCode) -> int:
 
 def run_and_exit() -> None:
     """Entry point of the `evalkit` command."""
+    if os.environ.get("NO_COLOR"):
+        os.environ["TERM"] = "dumb"  # no bold or dim either: rich alone would leave those
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that cannot be written is no reason to crash
     sys.exit(main())

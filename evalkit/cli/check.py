@@ -27,18 +27,22 @@ def check(
     from evalkit.errors import UsageError
     from evalkit.files import find_rubric, load_dataset, load_rubric, read_config
     from evalkit.rubric import Rubric
+    from evalkit.strict import Problem
+    from evalkit.wording import plural
 
     loaded, problems = load_dataset(dataset)
     found: Rubric | None = None
     try:
         path = rubric or find_rubric(dataset, read_config(Path("evalkit.yaml")))
     except UsageError as error:
-        typer.echo(f"{dataset}:1: warning: {error}")
+        what, _, remedy = str(error).partition("; ")
+        problems.append(Problem(str(dataset), 1, what, remedy, "warning"))
     else:
         result = load_rubric(path)
         found, problems = (None, problems + result) if isinstance(result, list) else (result, problems)
     if loaded.items:
-        problems = sorted(problems + doubts(dataset, loaded, found))
+        problems = problems + doubts(dataset, loaded, found)
+    problems = sorted(problems)
     for problem in problems:
         if problem.severity == "warning":
             typer.echo(str(problem))
@@ -47,6 +51,5 @@ def check(
         typer.echo(effect_line(loaded))
     if errors:
         raise ProblemsError(errors)
-    typer.echo(f"{dataset}: no errors, {len(problems)} warnings; dataset {loaded.sha256[:12]}", nl=found is None)
-    if found is not None:
-        typer.echo(f", rubric {found.sha256[:12]}")
+    rubric_hash = f", rubric {found.sha256[:12]}" if found is not None else ""
+    typer.echo(f"{dataset}: no errors, {plural(len(problems), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")

@@ -19,7 +19,7 @@ def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the HTML report goes.")] = Path(
         "reports/demo.html"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of run and sandbox.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of run and sandbox.")] = 4,
     concurrency: Annotated[int, typer.Option("-j", "--concurrency", min=1, max=256)] = 24,
     speed: Annotated[float, typer.Option(min=0, help="Times faster than a real API; 0 means no delays.")] = 1.0,
     folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.errors import UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evalkit.grade import JudgeBill
     from evalkit.records import Round
     from evalkit.store import RunFile
 
@@ -102,45 +107,62 @@ class _Session:
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
 
     async def grade(self, file: "RunFile") -> None:
-        from evalkit.errors import UsageError
-        from evalkit.grade import answered_trials, grade_by_checks, graders_for, open_round, preview_round, rubric_of
+        from contextlib import nullcontext
 
-        snapshot = file.snapshot()
-        if not answered_trials(snapshot):
-            raise UsageError(f"{file.path} has no outputs to grade yet; `evalkit run` comes first")
-        graders = graders_for(rubric_of(snapshot), self.model)
-        if not graders:
-            raise UsageError("the rubric has judged criteria only and --no-judge leaves nobody to grade; drop it")
-        round_ = preview_round(snapshot, graders, self.blind) if self.dry_run else open_round(file, graders, self.blind)
+        from evalkit.grade import answered_trials, graders_for, judge_bill, preview_round, rubric_of
+
+        with nullcontext() if self.dry_run else file.only_writer("grade"):
+            snapshot = file.snapshot()
+            if not answered_trials(snapshot):
+                raise UsageError(f"{file.path} has no outputs to grade yet; `evalkit run` comes first")
+            graders = graders_for(rubric_of(snapshot), self.model)
+            if not graders:
+                raise UsageError("the rubric has judged criteria only and --no-judge leaves nobody to grade; drop it")
+            bill = None
+            if self.model is not None:
+                bill = judge_bill(snapshot, preview_round(snapshot, graders, self.blind), self.model)
+            if self.dry_run:
+                typer.echo(self._offer(bill) if bill else "checks only: nothing to send, nothing to pay")
+            elif bill is None or not bill.requests:
+                self._check(file, graders)
+            else:
+                await self._judge(file, graders, bill)
+            if not self.dry_run:
+                typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
+
+    def _offer(self, bill: "JudgeBill") -> str:
+        from evalkit.cli.spending import dollars
+
+        return (
+            f"judge {self.model}: {bill.requests} outputs, about {bill.input_tokens:,} input tokens,"
+            f" at most {dollars(bill.worst_usd)}"
+        )
+
+    def _check(self, file: "RunFile", graders: "Sequence[str]") -> "Round":
+        """Open the round, and let the checks do their part, which costs nothing."""
+        from evalkit.cli.progress import counting
+        from evalkit.grade import grade_by_checks, open_round, rubric_of
+
+        round_ = open_round(file, graders, self.blind)
         if not self.blind:
             typer.echo("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
-        if not self.dry_run and rubric_of(snapshot).checked:
-            from evalkit.cli.progress import counting
-
+        if rubric_of(file.snapshot()).checked:
             with counting("checking", self.quiet) as counter:
                 done = grade_by_checks(file, round_, counter)
             typer.echo(f"checks: {done} outputs graded", err=True)
-        if self.model is not None:
-            await self._judge(file, round_, self.model)
-        if not self.dry_run:
-            typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
+        return round_
 
-    async def _judge(self, file: "RunFile", round_: "Round", model: str) -> None:
+    async def _judge(self, file: "RunFile", graders: "Sequence[str]", bill: "JudgeBill") -> None:
+        """Everything that can refuse comes before the round is opened: a judge that is none leaves no trace."""
         from evalkit.cli.progress import Board
-        from evalkit.cli.spending import confirm, dollars
-        from evalkit.errors import UsageError
+        from evalkit.cli.spending import confirm
+        from evalkit.executors.budget import Budget
         from evalkit.executors.local import Limits
-        from evalkit.grade import grade_by_judge, judge_bill
+        from evalkit.grade import grade_by_judge
         from evalkit.providers.anthropic import AnthropicProvider, is_loopback
 
-        bill = judge_bill(file.snapshot(), round_, model)
-        line = (
-            f"judge {model}: {bill.requests} outputs, about {bill.input_tokens:,} input tokens,"
-            f" at most {dollars(bill.worst_usd)}"
-        )
-        if self.dry_run or not bill.requests:
-            typer.echo(line)
-            return
+        model = str(self.model)
+        Budget(self.budget_usd)
         if self.budget_usd is not None and bill.worst_usd is None:
             raise UsageError(f"a budget cannot be kept: {model} has no known price; leave --budget-usd out")
         provider = AnthropicProvider(self.base_url, connections=self.concurrency)
@@ -149,7 +171,8 @@ class _Session:
             if server.problems:
                 raise UsageError("\n".join(server.problems))
             free = is_loopback(provider.base_url)
-            confirm(line, self.yes, free=free, capped=self.budget_usd is not None)
+            confirm(self._offer(bill), self.yes, free=free, capped=self.budget_usd is not None)
+            round_ = self._check(file, graders)
             with Board({model: bill.requests}, self.quiet).shown() as board:
                 limits = Limits(self.concurrency)
                 await grade_by_judge(file, round_, model, provider, limits, self.budget_usd, board.tell)

@@ -28,8 +28,8 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
             {
                 "id": model.id,
                 "tier": model.tier,
-                "input_usd_per_mtok": priced and round(priced[0], 4),
-                "output_usd_per_mtok": priced and round(priced[1], 4),
+                "input_usd_per_mtok": round(priced[0], 4) if priced else None,
+                "output_usd_per_mtok": round(priced[1], 4) if priced else None,
                 "context_tokens": model.context_tokens,
                 "lifecycle": model.lifecycle + (f", retires {model.retires}" if model.retires else ""),
                 "pinned": model.pinned,
@@ -44,19 +44,21 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 
 def _print_table(rows: list[dict[str, Any]], prices: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from evalkit.cli.terminal import console
+
     table = Table(box=None, pad_edge=False, header_style="dim", caption=f"* in the line-up · prices: {prices}")
-    for name, justify in (
-        ("model", "left"), ("tier", "left"), ("in $/M", "right"), ("out $/M", "right"), ("context", "right"),
-        ("lifecycle", "left"), ("newer in its tier", "left"),
-    ):  # fmt: skip
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    table.add_column("model", no_wrap=True)
+    table.add_column("tier")
+    for name in ("in $/M", "out $/M", "context"):
+        table.add_column(name, justify="right", overflow="fold")
+    for name in ("lifecycle", "newer in its tier"):
+        table.add_column(name, overflow="fold")
     for row in rows:
         name = row["id"] + (" *" if row["in_line_up"] else "") + ("" if row["pinned"] else " (alias)")
-        price = [f"{row[k]:g}" if row[k] else "unpriced" for k in ("input_usd_per_mtok", "output_usd_per_mtok")]
+        price = ["unpriced" if row[k] is None else f"{row[k]:g}" for k in ("input_usd_per_mtok", "output_usd_per_mtok")]
         more = f" and {len(row['newer']) - 1} more" if len(row["newer"]) > 1 else ""
         newer = row["newer"][0] + more if row["newer"] else "–"
         table.add_row(name, row["tier"], *price, f"{row['context_tokens']:,}", row["lifecycle"], newer)
-    Console().print(table)
+    console().print(table)

@@ -51,8 +51,9 @@ def report(
     with RunFile(path) as file:
         snapshot = file.snapshot()
     analysis = analyze(snapshot)
-    for target in paths:
-        write_whole(target, trials_csv(snapshot) if target.suffix == ".csv" else _rendered(target.suffix, analysis))
+    texts = [trials_csv(snapshot) if t.suffix == ".csv" else _rendered(t.suffix, analysis) for t in paths]
+    for target, text in zip(paths, texts, strict=True):
+        write_whole(target, text)
     if not quiet:
         _print_summary(analysis)
     for target in paths:
@@ -66,13 +67,11 @@ def _rendered(suffix: str, analysis: "Analysis") -> str:
 
 
 def _print_summary(analysis: "Analysis") -> None:
-    from rich.console import Console
-
     from evalkit.cli.summary import summary_table, verdict_lines
+    from evalkit.cli.terminal import console
 
-    console = Console()
     for line in verdict_lines(analysis):
-        console.print(line, markup=False, highlight=False)
-    console.print(summary_table(analysis))
+        typer.echo(line)
+    console().print(summary_table(analysis))
     for warning in analysis.warnings:
-        console.print(f"! {warning}", markup=False, highlight=False)
+        typer.echo(f"! {warning}")

@@ -129,7 +129,7 @@ class _Session:
         from evalkit.cli.spending import confirm
         from evalkit.executors.local import Limits
         from evalkit.providers.anthropic import AnthropicProvider, is_loopback
-        from evalkit.run import carry_out, prepare, start
+        from evalkit.run import carry_out, check_budget, prepare, start
 
         provider = AnthropicProvider(self.base_url, connections=self.concurrency)
         try:
@@ -138,6 +138,7 @@ class _Session:
             if self.dry_run or not prepared.pending:
                 typer.echo(describe(prepared, self.budget_usd))
                 return prepared.path
+            check_budget(prepared, self.budget_usd)
             confirm(
                 describe(prepared, self.budget_usd),
                 self.yes,

@@ -1,11 +1,14 @@
 """`evalkit runs`: the run files there are, and what is in one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evalkit.errors import EvalkitError
+
+if TYPE_CHECKING:
+    from evalkit.records import Attempt
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +25,11 @@ def runs(
 ) -> None:
     """List run files, newest first, or show one.
 
-    Examples: evalkit runs · evalkit runs runs/support-replies-1a2b3c4d.db --json
+    Examples:
+
+      evalkit runs
+
+      evalkit runs runs/support-replies-1a2b3c4d.db --json
     """
     import json
 
@@ -72,7 +79,8 @@ def _facts(path: Path) -> dict[str, object]:
         "attempts": len(production),
         "failed_attempts": sum(a.outcome == "errored" for a in production),
         "lost_attempts": sum(a.outcome is None for a in production),
-        "spend_usd": _spend([a.cost_usd for a in production if a.outcome not in (None, "errored")]),
+        "spend_usd": _spend(production),
+        "unknown_cost_attempts": sum(a.cost_usd is None and a.outcome in (None, "errored") for a in production),
         "graded": len({grade.trial_id for grade in snapshot.grades if grade.level is not None}),
         "rounds": [{"graders": list(r.graders), "blind": r.blind, "id": r.id} for r in snapshot.rounds],
         "dataset_sha256": spec.dataset_sha256,
@@ -83,9 +91,11 @@ def _facts(path: Path) -> dict[str, object]:
     }
 
 
-def _spend(costs: list[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return round(sum(known), 6) if len(known) == len(costs) else None
+def _spend(production: "list[Attempt]") -> float | None:
+    """USD of all attempts, failed ones that were billed too; None if an answer has no price."""
+    if any(a.cost_usd is None and a.outcome not in (None, "errored") for a in production):
+        return None
+    return round(sum(a.cost_usd or 0.0 for a in production), 6)
 
 
 def _shown(facts: dict[str, object]) -> str:

@@ -1,5 +1,6 @@
 """`evalkit sandbox`: a simulated Claude API on this machine, to try things without a key."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -36,7 +37,8 @@ def sandbox(
     settings = SandboxSettings(
         seed=seed, speed=speed, fault_rates=dict(map(_rate, fault or [])), without=frozenset(without or [])
     )
-    serve(settings, port=port, ready=lambda url: typer.echo(f"simulated Claude API at {url} (Ctrl-C ends it)"))
+    with suppress(KeyboardInterrupt):  # the way to end it
+        serve(settings, port=port, ready=lambda url: typer.echo(f"simulated Claude API at {url} (Ctrl-C ends it)"))
 
 
 def _rate(text: str) -> tuple[str, float]:

@@ -33,7 +33,7 @@ def summary_table(analysis: "Analysis") -> Table:
         "p50 felt",
         "p90 felt",
     ):
-        table.add_column(name, justify="left" if name == "model" else "right")
+        table.add_column(name, justify="left" if name == "model" else "right", overflow="fold")
     for model in analysis.models:
         felt = model.clocks["felt"].quantiles
         money = (model.cost_per_request, model.cost_per_satisfactory, model.human_fix)

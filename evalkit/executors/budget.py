@@ -1,15 +1,22 @@
 """A spending cap that parallel calls cannot overshoot: money is set aside before a request is sent."""
 
 import asyncio
+import math
+
+from evalkit.errors import UsageError
 
 
 class Budget:
     """USD that may be spent. `spent_usd` starts with what earlier attempts of the run file cost."""
 
     def __init__(self, limit_usd: float | None, spent_usd: float = 0.0) -> None:
+        """Raises UsageError for a limit that is no number: nothing would ever be more than that."""
+        if limit_usd is not None and math.isnan(limit_usd):
+            raise UsageError("the budget is not a number; give --budget-usd in dollars, e.g. 5")
         self.limit_usd = limit_usd
         self.spent_usd = spent_usd
         self._reserved_usd = 0.0
+        self._in_flight = 0
         self._settled = asyncio.Condition()
 
     async def reserve(self, worst_case_usd: float) -> bool:
@@ -18,10 +25,11 @@ class Budget:
             return True
         async with self._settled:
             while self.spent_usd + self._reserved_usd + worst_case_usd > self.limit_usd + 1e-12:
-                if self._reserved_usd <= 1e-12:
+                if self._in_flight == 0:
                     return False
                 await self._settled.wait()
             self._reserved_usd += worst_case_usd
+            self._in_flight += 1
             return True
 
     async def settle(self, reserved_usd: float, cost_usd: float | None) -> None:
@@ -29,5 +37,6 @@ class Budget:
         async with self._settled:
             self.spent_usd += reserved_usd if cost_usd is None else cost_usd
             if self.limit_usd is not None:
-                self._reserved_usd -= reserved_usd
+                self._in_flight -= 1
+                self._reserved_usd = self._reserved_usd - reserved_usd if self._in_flight else 0.0
             self._settled.notify_all()

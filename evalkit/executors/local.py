@@ -120,13 +120,15 @@ class _Pool:
             worst = call.worst_case_usd or 0.0
             if not await self.budget.reserve(worst):
                 self.ending.out_of_budget = True
+                self.stop.set()
                 return
             if self.ending.stopped:
                 await self.budget.settle(worst, 0.0)
                 return
             now = perf_counter()
-            first_sent = first_sent or now
-            reply = await self._attempt(replace(call, earlier=call.earlier + number - 1), first_sent, now - taken)
+            queued_s = now - taken
+            first_sent = now if first_sent is None else first_sent + queued_s  # our queue is not felt as the model's
+            reply = await self._attempt(replace(call, earlier=call.earlier + number - 1), first_sent, queued_s)
             if not reply.retryable:
                 return
             self.ending.last_failure = reply

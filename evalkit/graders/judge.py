@@ -44,19 +44,23 @@ def build_request(model: str, task: GradingTask) -> Request:
     return Request(model, (message,), MAX_TOKENS, INSTRUCTIONS, {"output_config": schema})
 
 
-_TAGS = re.compile(r"<(?=/?(?:rubric|criterion|question|level|input|reference|output)\b)", re.IGNORECASE)
+_TAGS = re.compile(r"<(?=[\s/]*(?:rubric|criterion|question|level|input|reference|output)\b)", re.IGNORECASE)
 
 
 def _block(tag: str, text: str) -> str:
     """Material between tags that it cannot close itself."""
-    return f"<{tag}>{_TAGS.sub('&lt;', text)}</{tag}>"
+    return f"<{tag}>{_inside(text)}</{tag}>"
+
+
+def _inside(text: str) -> str:
+    return _TAGS.sub("&lt;", text)
 
 
 def _rubric_text(criteria: tuple[Criterion, ...]) -> str:
     lines = ["<rubric>"]
     for criterion in criteria:
         lines += [f'<criterion id="{criterion.id}">', _block("question", criterion.question)]
-        lines += [f'<level value="{level}">{anchor}</level>' for level, anchor in criterion.scale.items()]
+        lines += [f'<level value="{level}">{_inside(anchor)}</level>' for level, anchor in criterion.scale.items()]
         lines.append("</criterion>")
     return "\n".join([*lines, "</rubric>"])
 
@@ -97,7 +101,7 @@ def read_answer(text: str, criteria: tuple[Criterion, ...]) -> dict[str, Finding
         answer, why = None, f"is not JSON or says a thing twice ({error})"
     else:
         why = "is not the JSON that was asked for"
-    grades = answer.get("grades") if isinstance(answer, Mapping) else None
+    grades = answer.get("grades") if isinstance(answer, Mapping) and len(answer) == 1 else None
     if not isinstance(grades, Mapping):
         return {criterion.id: Finding.ungraded(f"the judge's answer {why}"[:200]) for criterion in criteria}
     return {criterion.id: _read_grade(grades.get(criterion.id), criterion) for criterion in criteria}
@@ -114,7 +118,10 @@ def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _read_grade(grade: Any, criterion: Criterion) -> Finding:
     if not isinstance(grade, Mapping):
         return Finding.ungraded("the judge said nothing on this criterion")
+    if not grade.keys() <= {"reason", "level"}:
+        return Finding.ungraded("the judge said more on this criterion than it was asked, so its level is in doubt")
     level, reason = grade.get("level"), grade.get("reason")
     if isinstance(level, bool) or not isinstance(level, int) or level not in criterion.scale:
         return Finding.ungraded(f"the judge gave {str(level)[:40]!r}, which is no level of this criterion")
-    return Finding(level, reason if isinstance(reason, str) else "")
+    comment = reason if isinstance(reason, str) else ""
+    return Finding(level, comment.encode("utf-8", "backslashreplace").decode("utf-8"))

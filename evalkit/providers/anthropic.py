@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 SIMULATED_HEADER = "evalkit-simulated"
 _MID_STREAM_RETRYABLE = {"overloaded_error", "api_error", "rate_limit_error", "timeout_error"}
 _SPEND_LIMITS = {"enforced_spend_limit_reached", "contract_spend_limit_reached"}
+_OUT_OF_MONEY = re.compile(r"credit balance|(?:spend|usage) limit", re.IGNORECASE)
+"""An account's own limit comes as a plain 400, which would else settle every trial that is left as failed."""
+_NOT_IMPLEMENTED = 501
 _OUTCOMES: dict[str, Outcome] = {
     "refusal": "refused",
     "max_tokens": "truncated",
@@ -37,10 +41,26 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _checked(url: str) -> str:
+    """A base URL that can be used; UsageError for anything else."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return url
+        why = "is not an http(s) URL"
+    except ValueError as error:
+        why = f"cannot be read ({error})"
+    raise UsageError(f"base URL {url!r} {why}; write e.g. http://127.0.0.1:8765")
+
+
 def endpoint_of(url: str) -> str:
     """What a run records of a base URL: scheme, host and path, without credentials; no port on loopback."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = _bracketed(parts.hostname or "")
     port = f":{parts.port}" if parts.port and not is_loopback(url) else ""
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
@@ -54,12 +74,11 @@ class AnthropicProvider:
         import httpx2
 
         url = base_url or os.environ.get("ANTHROPIC_BASE_URL")
-        if url is not None and urlsplit(url).scheme not in ("http", "https"):
-            raise UsageError(f"base URL {url!r} is not an http(s) URL; write e.g. http://127.0.0.1:8765")
+        host = "" if url is None else _bracketed(urlsplit(_checked(url)).hostname or "")
         local = url is not None and is_loopback(url)
         has_key = any(os.environ.get(name) for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"))
         limits = httpx2.Limits(max_connections=connections + 8, max_keepalive_connections=connections + 8)
-        mounts = {"all://127.0.0.1": None, "all://localhost": None} if local else None
+        mounts = {f"all://{host}": None} if local else {}  # no proxy between this machine and itself
         self.deadline_s = deadline_s
         self._client = anthropic.AsyncAnthropic(
             base_url=url,
@@ -102,12 +121,13 @@ class AnthropicProvider:
         arguments.pop("stop_sequences", None)
         for pause_s in (0.5, 2.0, 8.0, None):
             try:
-                return (await self._client.messages.count_tokens(**arguments)).input_tokens
-            except (anthropic.RateLimitError, anthropic.InternalServerError, anthropic.APIConnectionError):
-                if pause_s is None:
+                counted = await self._client.messages.count_tokens(**arguments)
+                return _count_or_none(getattr(counted, "input_tokens", None))
+            except (anthropic.RateLimitError, anthropic.InternalServerError, anthropic.APIConnectionError) as error:
+                if pause_s is None or getattr(error, "status_code", None) == _NOT_IMPLEMENTED:
                     return None
                 await asyncio.sleep(pause_s)
-            except (anthropic.APIStatusError, anthropic.APIError, ValueError):
+            except (anthropic.APIError, ValueError):
                 return None
         return None
 
@@ -146,11 +166,11 @@ class AnthropicProvider:
 
         try:
             info = await self._client.models.retrieve(model)
-        except anthropic.NotFoundError:
+        except (anthropic.NotFoundError, ValueError):
             return f"model {model!r} is unknown to {endpoint_of(self.base_url)}; `evalkit models` lists known ids"
         except anthropic.APIError:
             return None
-        if info.lifecycle == "retired":
+        if getattr(info, "lifecycle", None) == "retired":
             return f"model {model!r} is retired; `evalkit models` lists active ids"
         return None
 
@@ -174,6 +194,20 @@ def _arguments(request: Request) -> dict[str, Any]:
     if request.system is not None:
         arguments["system"] = request.system
     return arguments
+
+
+def _count_or_none(value: Any) -> int | None:
+    """A count of tokens; the SDK passes on whatever a server sends in its place."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
+def _text_or_none(value: Any) -> str | None:
+    return _whole_characters(value) if isinstance(value, str) else None
+
+
+def _whole_characters(text: str) -> str:
+    """Servers that count UTF-16 units can cut a character between two deltas; half of one cannot be stored."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @dataclass
@@ -203,18 +237,21 @@ class _Heard:
         try:
             self._take(event)
         except (AttributeError, TypeError) as error:
-            raise ValueError(f"malformed {event.type} event ({error})") from error
+            raise ValueError(f"malformed event ({error})") from error
 
     def _take(self, event: Any) -> None:
         if event.type == "message_start":
-            self.served_model = event.message.model
+            self.served_model = _text_or_none(event.message.model)
             self._count(event.message.usage)
         elif event.type == "content_block_delta" and event.delta.type in ("text_delta", "input_json_delta"):
+            text = event.delta.text if event.delta.type == "text_delta" else event.delta.partial_json
+            if not isinstance(text, str):
+                raise TypeError(f"a delta whose text is {text!r}")
             if self.ttft_s is None:
                 self.ttft_s = perf_counter() - self.sent
-            self.texts.append(event.delta.text if event.delta.type == "text_delta" else event.delta.partial_json)
+            self.texts.append(text)
         elif event.type == "message_delta":
-            self.stop_reason = event.delta.stop_reason
+            self.stop_reason = _text_or_none(event.delta.stop_reason)
             self._count(event.usage)
         elif event.type == "message_stop":
             self.complete = True
@@ -222,14 +259,15 @@ class _Heard:
     def _count(self, usage: Any) -> None:
         """Later counts replace earlier ones; what a later event leaves out stays."""
         for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
-            if getattr(usage, name, None) is not None:
-                self.usage[name] = getattr(usage, name)
+            count = _count_or_none(getattr(usage, name, None))
+            if count is not None:
+                self.usage[name] = count
         for name in ("service_tier", "speed", "inference_geo"):
             if isinstance(getattr(usage, name, None), str):
                 self.usage[name] = getattr(usage, name)
-        written = getattr(usage, "cache_creation", None)
-        if written is not None:
-            self.usage["write_1h"] = written.ephemeral_1h_input_tokens
+        hour = _count_or_none(getattr(getattr(usage, "cache_creation", None), "ephemeral_1h_input_tokens", None))
+        if hour is not None:
+            self.usage["write_1h"] = hour
 
     def _usage(self) -> Usage:
         counts = self.usage
@@ -238,7 +276,7 @@ class _Heard:
             input_tokens=counts.get("input_tokens"),
             output_tokens=counts.get("output_tokens"),
             cache_read_tokens=counts.get("cache_read_input_tokens"),
-            cache_write_5m_tokens=None if written is None else written - (hour or 0),
+            cache_write_5m_tokens=None if written is None else max(0, written - (hour or 0)),
             cache_write_1h_tokens=hour,
             service_tier=counts.get("service_tier"),
             speed=counts.get("speed"),
@@ -253,13 +291,14 @@ class _Heard:
 
     def failure(self, kind: str, message: str, **facts: Any) -> Reply:
         """A failed attempt, with what had arrived."""
-        return self._reply("errored", error_type=kind, error_message=message[:500], **facts)
+        told = _whole_characters(message[:500])
+        return self._reply("errored", error_type=_whole_characters(kind), error_message=told, **facts)
 
     def _reply(self, outcome: Outcome, **facts: Any) -> Reply:
         return Reply(
             outcome=outcome,
             latency_s=perf_counter() - self.sent,
-            text="".join(self.texts),
+            text=_whole_characters("".join(self.texts)),
             ttft_s=self.ttft_s,
             stop_reason=self.stop_reason,
             served_model=self.served_model,
@@ -279,7 +318,7 @@ def _failed(heard: _Heard, error: Exception) -> Reply:
         return _status_failure(heard, error)
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         return heard.failure("timeout", str(error) or "timed out", retryable=True)
-    if isinstance(error, anthropic.APIConnectionError | httpx2.TransportError):
+    if isinstance(error, anthropic.APIConnectionError | httpx2.RequestError):
         return heard.failure("connection_error", _cause(error), retryable=True)
     if isinstance(error, anthropic.APIError | ValueError | AssertionError):
         return heard.failure("unreadable_answer", f"{type(error).__name__}: {error}", retryable=False)
@@ -288,7 +327,9 @@ def _failed(heard: _Heard, error: Exception) -> Reply:
 
 def _status_failure(heard: _Heard, error: "anthropic.APIStatusError") -> Reply:
     status, kind = error.status_code, str(error.type or f"http_{error.status_code}")
-    spend_limit = str(error.error_code or "") in _SPEND_LIMITS
+    spend_limit = str(error.error_code or "") in _SPEND_LIMITS or (
+        status == 400 and _OUT_OF_MONEY.search(_message(error)) is not None
+    )
     mid_stream = status == 200 and kind in _MID_STREAM_RETRYABLE
     return heard.failure(
         kind,

@@ -1,6 +1,20 @@
 """The figures of a chart as a table: for readers without pictures, and for checking."""
 
-from evalkit.blocks import Bars, Cell, Chart, Column, Ecdf, Forest, Frontier, Heatmap, Lines, Row, Table, table, words
+from evalkit.blocks import (
+    Bars,
+    Cell,
+    Chart,
+    Column,
+    Ecdf,
+    Forest,
+    Frontier,
+    Heatmap,
+    Lines,
+    Row,
+    Table,
+    table,
+    words,
+)
 from evalkit.wording import doubt, number, value
 
 

@@ -62,7 +62,13 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         flow=_flow,
-        kind=_kind, chart=_chart, figures=table_of, cell_chart=_cell_chart, head_chart=_head_chart, mark=_mark, ink=_ink
+        kind=_kind,
+        chart=_chart,
+        figures=table_of,
+        cell_chart=_cell_chart,
+        head_chart=_head_chart,
+        mark=_mark,
+        ink=_ink,
     )
     return environment
 
@@ -72,8 +78,8 @@ def _finalize(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-_UNBROKEN = re.compile(r"(\S*\d\S*–\S+)")
-_HELD_SPACE = re.compile(r"(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=s\b)")
+_UNBROKEN = re.compile(r"(\S{0,20}\d\S{0,20}–\S{1,20})")
+_HELD_SPACE = re.compile(r"(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=(?:s|items?|attempts?)\b)")
 
 
 def _flow(text: str) -> Markup:
@@ -105,5 +111,3 @@ def _mark(series: Series) -> Markup:
 
 def _ink(series: Series | None) -> str:
     return "" if series is None or series.slot < 0 else f"c{series.slot % SLOTS}"
-
-

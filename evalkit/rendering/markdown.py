@@ -12,8 +12,11 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 _NO_LINK = "\N{ZERO WIDTH NON-JOINER}"  # stops what a forge makes of @name, #123 and addresses
 
 
-def render(sections: Sequence[Section], footer: str, *, simulated: bool) -> str:
-    """The sections marked for the summary; the first one's heading is the first line."""
+def render(sections: Sequence[Section], footer: str, *, simulated: str) -> str:
+    """The sections marked for the summary; the first one's heading is the first line.
+
+    `simulated` says what the sandbox made, if anything.
+    """
     parts: list[str] = []
     for section in (s for s in sections if s.summary):
         if not parts:
@@ -22,7 +25,7 @@ def render(sections: Sequence[Section], footer: str, *, simulated: bool) -> str:
             parts.append(_text(section.lede))
         parts += [written for block in section.blocks if (written := _block(block, parts))]
     if simulated:
-        parts.insert(1, "**SIMULATED: the sandbox wrote these outputs; they say nothing about any real model.**")
+        parts.insert(1, f"**SIMULATED: {simulated}**")
     return "\n\n".join([*parts, escape(footer)]) + "\n"
 
 

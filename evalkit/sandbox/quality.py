@@ -18,9 +18,9 @@ PARTLY_WRONG = 0.5
 """Share of the failures in which the core is right and another fact is wrong or left out."""
 
 SKILL: dict[Tier, dict[Difficulty, float]] = {
-    "opus": {"easy": 5.40, "medium": 4.10, "hard": 2.60},
-    "sonnet": {"easy": 5.00, "medium": 3.60, "hard": 2.25},
-    "haiku": {"easy": 4.70, "medium": 3.10, "hard": 0.60},
+    "opus": {"easy": 6.20, "medium": 5.20, "hard": 3.70},
+    "sonnet": {"easy": 6.00, "medium": 4.80, "hard": 3.10},
+    "haiku": {"easy": 5.20, "medium": 3.60, "hard": 0.90},
     "fable": {"easy": 6.50, "medium": 4.80, "hard": 3.10},
     "mythos": {"easy": 6.60, "medium": 5.00, "hard": 3.40},
 }

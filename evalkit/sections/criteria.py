@@ -15,8 +15,7 @@ def build(analysis: Analysis) -> Section | None:
     heading = _heading(analysis, criteria)
     series = lineup(analysis)
     rows = tuple(
-        ForestRow(c.id, tuple(Mark(s, c.score[s.key]) for s in series if s.key in c.score), _note(c))
-        for c in criteria
+        ForestRow(c.id, tuple(Mark(s, c.score[s.key]) for s in series if s.key in c.score), _note(c)) for c in criteria
     )
     return Section(
         name="criteria",
@@ -49,10 +48,7 @@ def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
         _, name, worse, best = max(gaps)
         return f"{worse} loses most ground to {best} on “{name}”"
     lowest = [
-        (e.value, c.id, analysis.model(m).name)
-        for c in criteria
-        for m, e in c.score.items()
-        if e.value is not None
+        (e.value, c.id, analysis.model(m).name) for c in criteria for m, e in c.score.items() if e.value is not None
     ]
     _, name, model = min(lowest)
     return f"No criterion sets the models apart; the lowest mean is {model} on “{name}”"

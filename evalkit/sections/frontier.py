@@ -37,7 +37,9 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
     best = max(drawable, key=lambda m: m.pass_rate.value or 0.0)
     pick = analysis.decision.option
     if len(drawable) == 1:
-        return f"{best.name}: {estimated(best.pass_rate, 'percent')} for {estimated(best.cost_per_satisfactory, 'money')}"
+        return (
+            f"{best.name}: {estimated(best.pass_rate, 'percent')} for {estimated(best.cost_per_satisfactory, 'money')}"
+        )
     if pick is None:
         return f"By the estimates, {cheapest.name} costs least and {best.name} satisfies most"
     name = analysis.model(pick).name
@@ -45,9 +47,7 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
     gains = [c for c in dearer if c.better]
     if gains:
         gain = gains[-1]
-        return (
-            f"{analysis.model(gain.first).name} buys {estimated(gain.difference, 'points')} points over {name}"
-        )
+        return f"{analysis.model(gain.first).name} buys {estimated(gain.difference, 'points')} points over {name}"
     if dearer:
         return f"Paying more than {name} costs is not shown to buy quality"
     return f"No option is shown to cost more than {name} and satisfy more"

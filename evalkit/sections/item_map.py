@@ -53,10 +53,16 @@ def _column(item: ItemResult, index: int, series: tuple[Series, ...]) -> MapColu
 
 
 def _heading(columns: list[MapColumn]) -> str:
+    """Over the items that every model has a verdict on; the others are counted apart."""
     states = [{cell.state for cell in column.cells} for column in columns]
-    if all(s == {"ungraded"} for s in states):
-        return f"None of {plural(len(columns), 'item')} is graded"
-    every = sum(s == {"satisfactory"} for s in states)
-    none = sum(not s & {"satisfactory", "mixed", "ungraded"} for s in states)
-    parted = len(columns) - every - none
-    return f"Every model satisfies {every} of {plural(len(columns), 'item')}, none satisfies {none}; {parted} tell them apart"
+    settled = [s for s in states if "ungraded" not in s]
+    if not settled:
+        return f"None of {plural(len(columns), 'item')} has a verdict under every model"
+    every = sum(s == {"satisfactory"} for s in settled)
+    none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
+    apart = len(settled) - every - none
+    rest = f"; {len(columns) - len(settled)} wait for grades" if len(settled) < len(columns) else ""
+    return (
+        f"Every model satisfies {every} of {plural(len(columns), 'item')}, none satisfies {none}; "
+        f"{apart} {'tells' if apart == 1 else 'tell'} them apart{rest}"
+    )

@@ -58,9 +58,7 @@ def _item(
         difficulty=item.difficulty,
         tags=item.tags,
         documents=_documents(analysis, item),
-        outputs=tuple(
-            _output(o, look[o.model][1], place, rubric) for o, place in zip(outputs, places, strict=True)
-        ),
+        outputs=tuple(_output(o, look[o.model][1], place, rubric) for o, place in zip(outputs, places, strict=True)),
         differs=len({s for s in states if s != "ungraded"}) > 1,
         failing=any(s in ("unsatisfactory", "failed", "mixed") for s in states),
     )

@@ -50,9 +50,7 @@ def _estimate_warnings(analysis: Analysis) -> list[str]:
 def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     spec = analysis.spec
     yield "Run", (Span(spec.name, "strong"), Span(" started "), Span(spec.created_at, measured=True))
-    context = (
-        f"{tokens(spec.context_tokens)} input tokens asked for" if spec.context_tokens else "as the items are"
-    )
+    context = f"{tokens(spec.context_tokens)} input tokens asked for" if spec.context_tokens else "as the items are"
     yield (
         "Size",
         words(
@@ -104,12 +102,11 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     if grading.round is None:
         yield "Grading", words("no grading round yet")
     else:
+        graders = listing(grading.round.graders)
         blind = "blind: graders saw no model name" if grading.round.blind else "NOT blind"
         yield (
             "Grading",
-            words(
-                f"round {grading.round.id}, {blind}, {plural(grading.grades, 'grade')} by {listing(grading.round.graders)}"
-            ),
+            words(f"round {grading.round.id}, {blind}, {plural(grading.grades, 'grade')} by {graders}"),
         )
     if grading.judges:
         yield (
@@ -166,8 +163,8 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield (
         "Correction",
         words(
-            f"{money(analysis.correction_usd)} to put an output right, {money(analysis.review_usd)} to review one, as the "
-            "rubric states"
+            f"{money(analysis.correction_usd)} to put an output right, {money(analysis.review_usd)} to review one, as "
+            "the rubric states"
         ),
     )
 
@@ -180,9 +177,7 @@ def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield (
         "To repeat",
         words(
-            code(
-                f"evalkit run datasets/{spec.name}.jsonl {models} --epochs {spec.epochs} --seed {spec.seed}{more}"
-            ),
+            code(f"evalkit run datasets/{spec.name}.jsonl {models} --epochs {spec.epochs} --seed {spec.seed}{more}"),
         ),
     )
     yield "This report", words(code(f"evalkit report runs/{spec.name}.db"))

@@ -136,7 +136,7 @@ def _crossings(analysis: Analysis, costs: list[_Cost], stretches: tuple[Stretch,
     crossings = []
     for left, right in pairwise(stretches):
         pair = compare(analysis, right.series.key, left.series.key)
-        shown = pair is not None and _shown(analysis, pair)
+        shown = pair is not None and pair.break_even.high is not None  # else the gain may be nothing
         crossings.append(Crossing(right.low, by_key[right.series.key].at(right.low), money(right.low), shown))
     return tuple(crossings)
 
@@ -155,7 +155,7 @@ def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
 
 def _row(analysis: Analysis, pair: Comparison) -> Row:
     first, second = analysis.model(pair.first), analysis.model(pair.second)
-    point, saving = _break_even(pair, first, second), _saving(analysis, pair)
+    point, saving = pair.break_even, _saving(analysis, pair)
     shown = "shown" if point.high is not None else "not shown by the data"
     return Row(
         (
@@ -170,27 +170,8 @@ def _row(analysis: Analysis, pair: Comparison) -> Row:
     )
 
 
-def _shown(analysis: Analysis, pair: Comparison) -> bool:
-    """Whether the break-even has an upper limit: else the gain in pass rate may be nothing."""
-    return _break_even(pair, analysis.model(pair.first), analysis.model(pair.second)).high is not None
-
-
 def _extra(first: ModelResult, second: ModelResult) -> float:
     return (first.cost_per_request.value or 0.0) - (second.cost_per_request.value or 0.0)
-
-
-def _break_even(pair: Comparison, first: ModelResult, second: ModelResult) -> Estimate:
-    """Extra price over the gain in pass rate, with the limits of the gain: open above if it may be nothing."""
-    extra, gain = _extra(first, second), pair.difference
-    if gain.value is None or gain.value * extra <= 0:
-        return Estimate(
-            None, None, None, gain.confidence, gain.n, _METHOD, reason="one of the two is never overtaken"
-        )
-    sign = 1 if extra > 0 else -1
-    most, least = (gain.high, gain.low) if sign > 0 else (gain.low, gain.high)
-    low = extra / most if most and most * sign > 0 else None
-    high = extra / least if least and least * sign > 0 else None
-    return Estimate(extra / gain.value, low, high, gain.confidence, gain.n, _METHOD)
 
 
 def _saving(analysis: Analysis, pair: Comparison) -> Estimate:

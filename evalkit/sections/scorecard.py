@@ -93,7 +93,7 @@ def _estimate(estimate: Estimate, style: Format, bar: float | None = None, cents
 
 def _latency(model: ModelResult) -> Cell:
     clock = model.clocks.get("felt")
-    if clock is None or not clock.quantiles:
+    if clock is None or not clock.values_s:
         return Cell(words("unknown"), "no call has ended", measured=True)
     shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
     texts = [value(quantile, "seconds") for quantile in shown]

@@ -39,8 +39,7 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
             winner, loser = (c.first, c.second) if c.better else (c.second, c.first)
             winners.setdefault(analysis.model(loser).name, []).append(analysis.model(winner).name)
     shown = [
-        f"{listing(names)} {'is' if len(names) == 1 else 'are'} better than {loser}"
-        for loser, names in winners.items()
+        f"{listing(names)} {'is' if len(names) == 1 else 'are'} better than {loser}" for loser, names in winners.items()
     ]
     level = [c for c in comparisons if not (c.better or c.worse)]
     if not shown:
@@ -72,7 +71,7 @@ def _row(analysis: Analysis, c: Comparison) -> Row:
             Cell(words(result)),
             Cell(words(_count(c.gain)), f"of {c.items}"),
             Cell(words(_count(c.loss)), f"of {c.items}"),
-            Cell(words(p_value(c.p_holm)), f"before {p_value(c.p_value)}"),
+            Cell(words(p_value(c.p_holm)), f"p {p_value(c.p_value)}"),
             Cell((strong(value(c.cost_ratio, "ratio")),), doubt(c.cost_ratio, "ratio")),
         )
     )

@@ -1,8 +1,5 @@
 """Verdict: the answer in words, what it rests on, and what stands against it."""
 
-import math
-from statistics import NormalDist
-
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import Fact, Facts, Note, Paragraph, Section, Series, Span, Text, doubt, strong, words
 from evalkit.pairing import Comparison, compare
@@ -69,11 +66,7 @@ def _lede(analysis: Analysis) -> Text:
 
 def _pick(analysis: Analysis, model: ModelResult) -> Text:
     bar, clearing = percent(analysis.decision.bar), len(analysis.decision.eligible)
-    why = (
-        "the only option shown to clear"
-        if clearing == 1
-        else f"the cheapest of {clearing} options shown to clear"
-    )
+    why = "the only option shown to clear" if clearing == 1 else f"the cheapest of {clearing} options shown to clear"
     if clearing > 1 and model.cost_per_satisfactory.value is None:
         why = f"one of {clearing} options shown to clear"
     return words(
@@ -116,25 +109,14 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     """An option may clear the bar, and these items cannot show it."""
     bar = analysis.decision.bar
     best = max(judged, key=lambda m: m.pass_rate.low or 0.0)
-    needed = _items_to_clear(best, bar)
-    more = (
-        f" If its pass rate holds, about {needed:,} items would show that it clears the bar." if needed else ""
-    )
+    needed = best.items_to_clear
+    more = f" If its pass rate holds, about {needed:,} items would show that it clears the bar." if needed else ""
     return words(
         strong(best.name),
         " comes closest: ",
         *_rate(best, bar),
         f", but the lower limit must reach {percent(bar)}.{more}",
     )
-
-
-def _items_to_clear(model: ModelResult, bar: float) -> int | None:
-    """Items at which a Wilson lower limit reaches the bar if the rate stays: n = z² b(1-b) / (p-b)² (Wilson 1927)."""
-    rate = model.pass_rate
-    if rate.value is None or rate.value <= bar:
-        return None
-    z = NormalDist().inv_cdf((1 + rate.confidence) / 2)
-    return math.ceil(z * z * bar * (1 - bar) / (rate.value - bar) ** 2)
 
 
 def _too_little(analysis: Analysis) -> Text:
@@ -160,16 +142,15 @@ def _unpriced(analysis: Analysis) -> Text:
     missing = [m.name for m in clearing if m.cost_per_satisfactory.value is None]
     return words(
         f"{listing([m.name for m in clearing])} {'clears' if len(clearing) == 1 else 'clear'} your "
-        f"{percent(analysis.decision.bar)} bar, but {listing(missing)} {'is' if len(missing) == 1 else 'are'} unpriced, "
-        "so the cheapest cannot be named."
+        f"{percent(analysis.decision.bar)} bar, but {listing(missing)} {'is' if len(missing) == 1 else 'are'} "
+        "unpriced, so the cheapest cannot be named."
     )
 
 
 def _reasons(analysis: Analysis) -> str:
     reasons = analysis.decision.reasons
     return (
-        "; ".join(f"{m.name}: {reasons[m.model]}" for m in analysis.models if m.model in reasons)
-        or "no reason given"
+        "; ".join(f"{m.name}: {reasons[m.model]}" for m in analysis.models if m.model in reasons) or "no reason given"
     )
 
 
@@ -207,9 +188,7 @@ def _standing(analysis: Analysis, model: ModelResult) -> tuple[str, str]:
         )
     if against is None:
         return "clears the bar", f"{estimated(rate, 'percent', bar)} satisfactory{_at_cost(model, None)}."
-    return _beside_the_pick(
-        against
-    ), f"{estimated(against.difference, 'points')} points{_at_cost(model, against)}."
+    return _beside_the_pick(against), f"{estimated(against.difference, 'points')} points{_at_cost(model, against)}."
 
 
 def _beside_the_pick(against: Comparison) -> str:

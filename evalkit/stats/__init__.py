@@ -1,5 +1,18 @@
 """Small-sample statistics: numbers in, estimates with their doubt out."""
 
+from evalkit.stats.agreement import gwet_ac, krippendorff_alpha, raw_agreement
+from evalkit.stats.agreement_flag import AgreementFlag, agreement_flag, deviating_graders
+from evalkit.stats.alternatives import (
+    bonett_price,
+    fieller,
+    jeffreys,
+    log_ratio_t,
+    mcnemar_exact,
+    newcombe_paired,
+    sample_quantile,
+    uniform_posterior,
+)
+from evalkit.stats.context import EffectiveLength, effective_length, isotonic_rates, slope_difference
 from evalkit.stats.cost import (
     break_even_correction_usd,
     cost_per_satisfactory,
@@ -7,7 +20,16 @@ from evalkit.stats.cost import (
     human_fix_cost,
     mean_cost,
 )
+from evalkit.stats.curve import LogisticCurve, logistic_per_doubling
 from evalkit.stats.estimate import Estimate
+from evalkit.stats.gate_power import noninferiority_items, noninferiority_power, smallest_passing_n
+from evalkit.stats.gate_rule import shows_noninferiority
+from evalkit.stats.intraclass import icc_agreement, spearman_brown
+from evalkit.stats.item_quality import ItemQuality, item_quality
+from evalkit.stats.judge_errors import AltTest, JudgeAccuracy, alt_test, judge_accuracy, leniency_midp
+from evalkit.stats.judged import double_sampling, ppi_mean, rogan_gladen, worth_extra_labels
+from evalkit.stats.mean_power import miller_items
+from evalkit.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli
 from evalkit.stats.noninferiority import losses_allowed, noninferiority_exact_p
 from evalkit.stats.paired import (
     Discordance,
@@ -19,42 +41,104 @@ from evalkit.stats.paired import (
     paired_rates_clustered,
     sign_flip_p,
 )
+from evalkit.stats.power import detectable_difference
 from evalkit.stats.quantiles import dkw_epsilon, quantile, quantile_clustered, values_needed
+from evalkit.stats.ranks import hodges_lehmann, wilcoxon_pratt_p
 from evalkit.stats.rates import ClusterDesign, cluster_design, rate, rate_clustered
 from evalkit.stats.ratios import cost_ratio, geometric_mean_ratio, mean_cost_ratio
 from evalkit.stats.retries import beta_retry, retry_cost, retry_cost_items, retry_success, retry_success_items
+from evalkit.stats.routing import Cascade, cascade, cross_fitted_value, hull_area, realised_oracle, split_epoch_oracle
+from evalkit.stats.sequential import betting_wealth, obrien_fleming_z, worse_after
+from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
+from evalkit.stats.two_graders import weighted_kappa
 
 __all__ = [
+    "AgreementFlag",
+    "AltTest",
+    "Cascade",
     "ClusterDesign",
+    "CochranQ",
     "Discordance",
+    "EffectiveLength",
     "Estimate",
+    "ItemQuality",
+    "JudgeAccuracy",
+    "LogisticCurve",
+    "agreement_flag",
+    "alt_test",
+    "benjamini_hochberg",
+    "benjamini_yekutieli",
     "beta_retry",
+    "betting_wealth",
+    "bonett_price",
     "break_even_correction_usd",
+    "cascade",
     "cluster_design",
+    "cochran_q",
     "cost_per_satisfactory",
     "cost_per_satisfactory_clustered",
     "cost_ratio",
+    "cross_fitted_value",
+    "detectable_difference",
+    "deviating_graders",
     "discordance",
     "dkw_epsilon",
+    "double_sampling",
+    "effective_length",
+    "fieller",
     "geometric_mean_ratio",
+    "grader_severity",
+    "gwet_ac",
+    "hodges_lehmann",
     "holm",
+    "hull_area",
     "human_fix_cost",
+    "icc_agreement",
+    "isotonic_rates",
+    "item_quality",
+    "jeffreys",
+    "judge_accuracy",
+    "krippendorff_alpha",
+    "leniency_midp",
+    "log_ratio_t",
+    "logistic_per_doubling",
     "losses_allowed",
+    "mcnemar_exact",
     "mcnemar_midp",
     "mean_cost",
     "mean_cost_ratio",
+    "miller_items",
+    "newcombe_paired",
     "noninferiority_exact_p",
+    "noninferiority_items",
+    "noninferiority_power",
+    "obrien_fleming_z",
     "paired_means",
     "paired_rates",
     "paired_rates_clustered",
+    "ppi_mean",
     "quantile",
     "quantile_clustered",
     "rate",
     "rate_clustered",
+    "raw_agreement",
+    "realised_oracle",
     "retry_cost",
     "retry_cost_items",
     "retry_success",
     "retry_success_items",
+    "rogan_gladen",
+    "sample_quantile",
+    "shows_noninferiority",
     "sign_flip_p",
+    "slope_difference",
+    "smallest_passing_n",
+    "spearman_brown",
+    "split_epoch_oracle",
+    "uniform_posterior",
     "values_needed",
+    "weighted_kappa",
+    "wilcoxon_pratt_p",
+    "worse_after",
+    "worth_extra_labels",
 ]

@@ -169,3 +169,26 @@ def break_even_correction_usd(cost_a: float, cost_b: float, rate_a: float, rate_
         return None
     break_even = (cost_a - cost_b) / (rate_a - rate_b)
     return abs(break_even) if 0 <= break_even <= LARGEST else None
+
+
+BREAK_EVEN = "limits of the paired difference, costs at their estimates"
+
+
+def break_even(extra_cost_usd: float, gain: Estimate) -> Estimate:
+    """The correction cost (USD) from which the dearer and better of two sides is the cheaper one.
+
+    `extra_cost_usd`: how much more the first costs per item; `gain`: how much higher its rate of success is, with its
+    interval. The break-even is their quotient, its limits those of the gain; no upper limit where the gain may be
+    nothing. No value where the gain is unknown, or where one side is at least as cheap and as good: it is never
+    overtaken. Negating both arguments, that is swapping the sides, keeps the result. Raises ValueError for nan.
+    """
+    numbers("extra_cost_usd", [extra_cost_usd])
+    if gain.value is None:
+        return no_estimate(gain.reason or "the gain is unknown", gain.confidence, BREAK_EVEN, gain.n)
+    if gain.value * extra_cost_usd <= 0:
+        return no_estimate("one of the two is never overtaken", gain.confidence, BREAK_EVEN, gain.n)
+    sign = 1 if extra_cost_usd > 0 else -1
+    most, least = (gain.high, gain.low) if sign > 0 else (gain.low, gain.high)
+    low = extra_cost_usd / most if most is not None and most * sign > 0 else None
+    high = extra_cost_usd / least if least is not None and least * sign > 0 else None
+    return Estimate(extra_cost_usd / gain.value, low, high, gain.confidence, gain.n, BREAK_EVEN)

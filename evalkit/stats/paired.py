@@ -87,7 +87,7 @@ def paired_rates_clustered(
     """
     check_confidence(confidence)
     p, b = _paired(candidate, baseline, 0, 1)
-    n, seen = len(p), _epochs_seen(np.concatenate([p, b]))
+    n, seen = len(p), epochs_seen(np.concatenate([p, b]))
     if epochs is not None and (epochs < 1 or (epochs == 1 and seen > 1)):
         raise ValueError(f"epochs = {epochs} does not fit item means with a denominator of {seen}")
     if n == 0:
@@ -96,23 +96,31 @@ def paired_rates_clustered(
     counts = discordance(p, b)
     if m == 1:
         return _tango(round(counts.gain), round(counts.loss), n, n, confidence=confidence, method=TANGO)
-    n_eff = _paired_n_eff(p, b, m, confidence)
+    n_eff = float(paired_n_eff(p, b, m, confidence))
     gain, loss = n_eff * counts.gain / n, n_eff * counts.loss / n
     return _tango(gain, loss, n_eff, n, confidence=confidence, method=TANGO_CLUSTERED)
 
 
-def _epochs_seen(means: FloatArray) -> int:
+def epochs_seen(means: FloatArray) -> int:
+    """The largest denominator of the item means as fractions: the least number of trials that explains them."""
     return max((Fraction(float(x)).limit_denominator(MOST_EPOCHS).denominator for x in means), default=1)
 
 
-def _paired_n_eff(p: FloatArray, b: FloatArray, m: int, confidence: float) -> float:
-    n, d = len(p), p - b
-    one_draw = float((p * (1 - b) + b * (1 - p)).mean() - d.mean() ** 2)
-    if n == 1 or (one_draw <= 0 and np.ptp(d) == 0):
-        return float(n)
-    variance = float(d.var(ddof=1))
-    worth = m if variance * m <= one_draw else max(one_draw / variance, 1)
-    return float(n * worth * (two_sided_z(confidence) / two_sided_t(confidence, n - 1)) ** 2)
+def paired_n_eff(p: FloatArray, b: FloatArray, m: int, confidence: float) -> FloatArray:
+    """Pairs of one trial each that carry the same evidence as item means over `m` trials, from about n to n * m.
+
+    `p`, `b`: item means in [0, 1], items on the last axis; one number for each of the other axes. n where
+    the sides never differ or there is one item.
+    """
+    n, d = p.shape[-1], p - b
+    one_draw = (p * (1 - b) + b * (1 - p)).mean(axis=-1) - d.mean(axis=-1) ** 2
+    if n == 1:
+        return np.ones_like(one_draw)
+    variance = d.var(ddof=1, axis=-1)
+    steady = variance * m <= one_draw
+    worth = np.where(steady, m, np.maximum(one_draw / np.where(steady, 1, variance), 1))
+    adjusted = n * worth * (two_sided_z(confidence) / two_sided_t(confidence, n - 1)) ** 2
+    return np.asarray(np.where((one_draw <= 0) & (np.ptp(d, axis=-1) == 0), n, adjusted))
 
 
 def mcnemar_midp(gain: int, loss: int) -> float:

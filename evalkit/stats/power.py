@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.stats import binom
 
-from evalkit.stats.inputs import check_confidence, check_share, check_whole
+from evalkit.stats.inputs import check_confidence, check_share, check_whole, numbers
 from evalkit.stats.rates import two_sided_z
 
 _STEP = 0.005
@@ -39,3 +39,32 @@ def _power(n: int, discordance: float, difference: float, z: float) -> float:
     least_gains = np.ceil((m + z * np.sqrt(m)) / 2 - 1e-9)
     gain_share = (discordance / 2 + difference) / either
     return float((binom.pmf(m, n, either) * binom.sf(least_gains - 1, m, gain_share)).sum())
+
+
+def items_to_clear(rate: float, bar: float, confidence: float = 0.95) -> int | None:
+    """Items at which the lower Wilson limit of an unchanged `rate` reaches `bar`; None if it never will.
+
+    n = z^2 bar (1 - bar) / (rate - bar)^2 (Wilson 1927), for shares in [0, 1] and bar in (0, 1). None where the rate
+    is not above the bar. Raises ValueError for values out of range.
+    """
+    check_share("bar", bar)
+    check_confidence(confidence)
+    numbers("rate", [rate], 0, 1)
+    if rate <= bar:
+        return None
+    return math.ceil(two_sided_z(confidence) ** 2 * bar * (1 - bar) / (rate - bar) ** 2 - 1e-9)
+
+
+def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95) -> int | None:
+    """Items at which the Tango interval of an unchanged paired difference excludes 0; None if it never will.
+
+    `gain` and `loss` (>= 0, together at most n) out of n > 0 pairs now. At difference 0 the Tango statistic is
+    (gain - loss) / sqrt(gain + loss), so n z^2 (gain + loss) / (gain - loss)^2 items do. None for gain = loss and
+    for n = 0. Swapping gain and loss keeps it. Raises ValueError for counts below 0 or over n.
+    """
+    check_confidence(confidence)
+    check_whole(n=n)
+    numbers("gain and loss", [gain, loss, gain + loss], 0, n)
+    if n == 0 or abs(gain - loss) < 1e-12:
+        return None
+    return math.ceil(n * two_sided_z(confidence) ** 2 * (gain + loss) / (gain - loss) ** 2 - 1e-9)

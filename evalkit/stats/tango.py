@@ -8,7 +8,9 @@ from evalkit.stats.inputs import FloatArray
 HALVINGS = 60  # the bracket of width 2 shrinks below 2e-18, under the spacing of doubles near 1
 
 
-def tango_statistic(gain: npt.ArrayLike, loss: npt.ArrayLike, n: float, difference: npt.ArrayLike) -> FloatArray:
+def tango_statistic(
+    gain: npt.ArrayLike, loss: npt.ArrayLike, n: float | FloatArray, difference: npt.ArrayLike
+) -> FloatArray:
     """Score statistic of H0: rate difference = `difference` in (-1, 1), element-wise (Tango 1998).
 
     `gain` and `loss` count the pairs that only the first and only the second side passes; `n` > 0 pairs; none
@@ -24,7 +26,9 @@ def tango_statistic(gain: npt.ArrayLike, loss: npt.ArrayLike, n: float, differen
     return statistic
 
 
-def tango_limits(gain: npt.ArrayLike, loss: npt.ArrayLike, n: float, z: float) -> tuple[FloatArray, FloatArray]:
+def tango_limits(
+    gain: npt.ArrayLike, loss: npt.ArrayLike, n: float | FloatArray, z: float
+) -> tuple[FloatArray, FloatArray]:
     """Limits of the rate difference, element-wise: where the score statistic equals +z and -z, by bisection.
 
     Exactly -1 or 1 where every pair is a loss or a gain. `n` > 0, `z` > 0.
@@ -38,7 +42,7 @@ def tango_limits(gain: npt.ArrayLike, loss: npt.ArrayLike, n: float, z: float) -
 
 
 def _crossing(
-    gains: FloatArray, losses: FloatArray, n: float, target: float, *, left: FloatArray, right: FloatArray
+    gains: FloatArray, losses: FloatArray, n: float | FloatArray, target: float, *, left: FloatArray, right: FloatArray
 ) -> FloatArray:
     """Where the statistic, which falls from left to right, crosses `target`."""
     for _ in range(HALVINGS):

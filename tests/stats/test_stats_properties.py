@@ -243,3 +243,98 @@ def test_higher_confidence_never_narrows(c: tuple[int, int, int], levels: tuple[
         assert None not in (inner.low, inner.high, outer.low, outer.high)
         assert (outer.low or 0) <= (inner.low or 0) + 1e-12
         assert (outer.high or 0) >= (inner.high or 0) - 1e-12
+
+
+@searched
+@given(counts(), st.integers(0, 40), CONFIDENCES)
+def test_swapping_sides_negates_the_other_differences_too(
+    c: tuple[int, int, int], both: int, confidence: float
+) -> None:
+    gain, loss, n = c
+    neither = n - gain - loss
+    forward = stats.newcombe_paired(both, gain, loss, neither, confidence)
+    assert is_sound(forward)
+    assert mirrored(forward, stats.newcombe_paired(both, loss, gain, neither, confidence))
+    simple = stats.bonett_price(gain, loss, n, confidence)
+    assert is_sound(simple)
+    assert mirrored(simple, stats.bonett_price(loss, gain, n, confidence))
+    assert stats.mcnemar_exact(gain, loss) == stats.mcnemar_exact(loss, gain)
+    assert stats.mcnemar_exact(gain, loss) >= stats.mcnemar_midp(gain, loss) - 1e-12
+
+
+@searched
+@given(columns(st.integers(-5, 5).map(float), st.integers(-5, 5).map(float)), CONFIDENCES)
+def test_swapping_sides_negates_the_rank_based_difference_and_keeps_p(
+    rows: list[tuple[float, ...]], confidence: float
+) -> None:
+    x, y = [r[0] for r in rows], [r[1] for r in rows]
+    forward, backward = stats.hodges_lehmann(x, y, confidence), stats.hodges_lehmann(y, x, confidence)
+    assert is_sound(forward)
+    assert mirrored(forward, backward)
+    p = stats.wilcoxon_pratt_p(x, y)
+    assert p == pytest.approx(stats.wilcoxon_pratt_p(y, x))
+    assert p is not None
+    assert 0 < p <= 1
+
+
+@searched
+@given(columns(THIRDS, THIRDS, THIRDS, THIRDS), CONFIDENCES)
+def test_swapping_sides_negates_the_difference_of_slopes(rows: list[tuple[float, ...]], confidence: float) -> None:
+    first, second = [r[:2] for r in rows], [r[2:] for r in rows]
+    forward = stats.slope_difference(first, second, [4, 8], confidence)
+    assert mirrored(forward, stats.slope_difference(second, first, [4, 8], confidence))
+
+
+@searched
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
+def test_swapping_sides_keeps_the_p_of_leniency(right_a: int, errors_a: int, right_b: int, errors_b: int) -> None:
+    a, b = (errors_a, errors_a + right_a), (errors_b, errors_b + right_b)
+    p = stats.leniency_midp(*a, *b)
+    assert p == pytest.approx(stats.leniency_midp(*b, *a))
+    assert 0 < p <= 1
+
+
+GRADE = st.sampled_from([1.0, 2.0, 3.0, None])
+
+
+@searched
+@given(st.lists(st.lists(GRADE, min_size=3, max_size=3), max_size=15), CONFIDENCES)
+def test_agreement_is_sound_for_any_table(rows: list[list[float | None]], confidence: float) -> None:
+    """Rows are items here."""
+    ratings = [[row[grader] for row in rows] for grader in range(3)]
+    found = [stats.krippendorff_alpha(ratings, level, confidence) for level in ("nominal", "ordinal", "ratio")]
+    found += [stats.gwet_ac(ratings, weights, confidence) for weights in ("identity", "quadratic", "ordinal")]
+    found += [stats.raw_agreement(ratings, confidence), stats.weighted_kappa(ratings[0], ratings[1], "linear")]
+    assert all(is_sound(estimate) for estimate in found)
+    assert all(-1 - 1e-9 <= estimate.value <= 1 for estimate in found if estimate.value is not None)
+
+
+@searched
+@given(st.lists(st.tuples(FLAGS, FLAGS), max_size=40), st.lists(FLAGS, max_size=40), st.integers(0, 9))
+def test_corrected_rates_are_sound(labels: list[tuple[float, float]], rest: list[float], seed: int) -> None:
+    judge, human = [j for j, _ in labels], [h for _, h in labels]
+    for estimate in (
+        stats.double_sampling(judge + rest, judge, human, seed),
+        stats.rogan_gladen(rest, judge, human),
+        stats.ppi_mean(rest, judge, human),
+        stats.judge_accuracy(judge, human).youden,
+    ):
+        assert is_sound(estimate)
+
+
+@searched
+@given(st.lists(st.tuples(st.floats(0.01, 100), st.floats(0, 1)), min_size=2, max_size=12))
+def test_hull_lies_between_the_cheapest_and_the_best(points: list[tuple[float, float]]) -> None:
+    costs, qualities = [c for c, _ in points], [q for _, q in points]
+    area = stats.hull_area(costs, qualities)
+    if area is not None:
+        cheapest = max(q for c, q in points if c == min(costs))
+        assert cheapest - 1e-9 <= area <= max(qualities) + 1e-9
+
+
+@searched
+@given(st.lists(st.floats(0, 1), max_size=9))
+def test_isotonic_rates_never_rise_and_keep_the_mean(rates: list[float]) -> None:
+    fitted = stats.isotonic_rates(rates)
+    assert all(a >= b for a, b in pairwise(fitted))
+    assert sum(fitted) == pytest.approx(sum(rates), abs=1e-9)

@@ -1,146 +1,95 @@
-"""Coverage by simulation with fixed seeds, where enumeration is out of reach."""
+"""Every bar of coverage and error by simulation with fixed seeds; its naive method must fail it."""
 
 import math
+from pathlib import Path
 
+import coverage_bars
+import coverage_table
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from evalkit.stats import (
-    Estimate,
-    cost_per_satisfactory,
-    cost_per_satisfactory_clustered,
-    paired_rates_clustered,
-    quantile,
-    quantile_clustered,
-    rate_clustered,
-)
-
-pytestmark = pytest.mark.slow
-
-REPEATS = 2000
+from evalkit import stats
+from evalkit.stats import cost_per_satisfactory_clustered, paired_rates_clustered, shows_noninferiority
 
 
-def covers(estimate: Estimate, truth: float) -> bool:
-    """A missing bound reaches to infinity."""
-    return (estimate.low is None or estimate.low <= truth) and (estimate.high is None or truth <= estimate.high)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", coverage_bars.SIMULATED)
+def test_simulated_bar_is_met_and_refuses_the_naive_method(name: str) -> None:
+    for result in coverage_bars.measured(name):
+        assert result.met_by(result.ours), result
+        assert not result.met_by(result.naive), result
 
 
-def share_covering(covered: list[bool]) -> float:
-    return sum(covered) / len(covered)
+def test_enumerated_bar_is_met_by_a_gate_on_a_judge_and_refuses_the_nominal_margin() -> None:
+    (result,) = coverage_bars.measured("B13")
+    assert result.met_by(result.ours)
+    assert not result.met_by(result.naive)
+    assert max(result.naive) > 0.4
 
 
-@pytest.mark.parametrize(
-    ("rate", "spread", "bar"),
-    [
-        (0.98, 0.3, 0.94),
-        (0.98, 0.5, 0.94),
-        (0.90, 0.5, 0.94),
-        (0.70, 0.5, 0.94),
-        (0.40, 0.5, 0.94),
-        (0.10, 0.5, 0.94),
-        (0.05, 0.5, 0.94),
-        (0.02, 0.3, 0.94),
-        (0.70, 1.0, 0.925),
-    ],
-)
-def test_cost_per_success_covers(rate: float, spread: float, bar: float) -> None:
-    """Costs are lognormal and rise with difficulty, which lowers the chance of success."""
-    rng, n, covered = np.random.default_rng(20), 50, []
-    truth = math.exp(spread**2 / 2) / rate
-    for _ in range(3 * REPEATS):
-        difficulty = rng.normal(size=n)
-        costs = np.exp(spread * (0.5 * difficulty + math.sqrt(0.75) * rng.normal(size=n)))
-        latent = 0.6 * difficulty + 0.8 * rng.normal(size=n)
-        covered.append(covers(cost_per_satisfactory(costs, latent < scipy_stats.norm.ppf(rate)), truth))
-    assert share_covering(covered) >= bar
+def test_bars_of_simulated_sets_use_what_the_public_functions_do() -> None:
+    p, b = coverage_bars.paired_means(1, 50, 3, (0.85, 0.9), (3.0, 0.9), 25)
+    n_eff = coverage_bars.paired_n_eff(p, b, 3, 0.95)
+    gain, loss = n_eff * (p * (1 - b)).mean(axis=1), n_eff * (b * (1 - p)).mean(axis=1)
+    low, high = coverage_bars.tango_limits(gain, loss, n_eff, coverage_bars.Z95)
+    passes = coverage_bars.score_at(p, b, 3, -0.1, 0.05) > coverage_bars.Z90
+    for i in range(25):
+        estimate = paired_rates_clustered(p[i], b[i], epochs=3)
+        assert (estimate.low, estimate.high) == pytest.approx((low[i], high[i]))
+        assert shows_noninferiority(p[i], b[i], 0.1, epochs=3) is bool(passes[i])
 
 
-def test_cost_bar_refuses_dividing_by_the_rate_alone() -> None:
-    """The mean cost over a Wald interval of the rate, as often done, misses four times in ten."""
-    rng, n, covered = np.random.default_rng(21), 50, []
-    truth = math.exp(0.125) / 0.9
-    for _ in range(REPEATS):
-        costs, flags = rng.lognormal(0, 0.5, n), rng.random(n) < 0.9
-        p = flags.mean()
-        half = 1.96 * math.sqrt(p * (1 - p) / n)
-        low, high = costs.mean() / min(p + half, 1), costs.mean() / max(p - half, 1e-9)
-        covered.append(bool(low <= truth <= high))
-    assert share_covering(covered) < 0.8
+@pytest.mark.parametrize("name", ["B1", "B3", "B13"])
+def test_document_shows_what_is_measured(name: str, root: Path) -> None:
+    document = (root / "docs" / "statistics.md").read_text(encoding="utf-8")
+    for result in coverage_bars.measured(name):
+        assert coverage_table.row(result) in document
 
 
+def test_document_shows_every_bar(root: Path) -> None:
+    document = (root / "docs" / "statistics.md").read_text(encoding="utf-8")
+    table = document.partition(coverage_table.START)[2].partition(coverage_table.END)[0]
+    assert {line.split()[1] for line in table.splitlines()[3:]} == {f"B{number}" for number in range(1, 15)}
+
+
+def test_table_replaces_what_is_between_its_markers_only() -> None:
+    text = f"a\n{coverage_table.START}\nold\n{coverage_table.END}\nb"
+    assert coverage_table.replaced(text, ["new"]) == text.replace("old", "new")
+    for broken in ("", text + text, coverage_table.START):
+        with pytest.raises(ValueError, match="once each"):
+            coverage_table.replaced(broken, [])
+
+
+def test_table_refuses_a_bar_that_does_not_hold() -> None:
+    missed = coverage_bars.Measured("B0", "f", "c", (0.5,), "n", (0.5,), least=0.9)
+    with pytest.raises(SystemExit, match="the bar does not hold"):
+        coverage_table.row(missed)
+
+
+def test_document_names_every_public_function(root: Path) -> None:
+    document = (root / "docs" / "statistics.md").read_text(encoding="utf-8")
+    functions = [name for name in stats.__all__ if not isinstance(getattr(stats, name), type)]
+    assert [name for name in functions if f"`{name}" not in document] == []
+
+
+def test_a_bar_asks_for_least_mean_and_most() -> None:
+    bar = coverage_bars.Measured("B0", "f", "c", (), "n", (), least=0.9, mean=0.95, most=0.99)
+    assert bar.met_by((0.92, 0.98))
+    assert not bar.met_by((0.89, 0.99))
+    assert not bar.met_by((0.91, 0.92))
+    assert not bar.met_by((0.95, 1.0))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [3, 5])
 def test_clustered_cost_per_success_covers(epochs: int) -> None:
     rng, n, covered = np.random.default_rng(22), 50, []
     chances = scipy_stats.beta(1.6, 0.4)
-    for _ in range(REPEATS):
+    for _ in range(2000):
         p = chances.rvs(n, random_state=rng)
         flags = (rng.random((n, epochs)) < p[:, None]).astype(float)
         costs = np.exp(0.3 * rng.normal(size=(n, 1)) + 0.3 * rng.normal(size=(n, epochs)))
         estimate = cost_per_satisfactory_clustered(costs.tolist(), flags.tolist())
-        covered.append(covers(estimate, math.exp(0.09) / 0.8))
-    assert share_covering(covered) >= 0.935
-
-
-@pytest.mark.parametrize("epochs", [3, 5])
-@pytest.mark.parametrize(("rate", "bar"), [(0.8, 0.935), (0.9, 0.93), (0.96, 0.905)])
-def test_clustered_rate_covers(rate: float, bar: float, epochs: int) -> None:
-    """Strongly bimodal items: a logit-normal with standard deviation 3."""
-    rng, n, covered = np.random.default_rng(23), 50, []
-    latent = 3 * scipy_stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
-    shift = float(np.interp(rate, [float((1 / (1 + np.exp(-s - latent))).mean()) for s in GRID], GRID))
-    for _ in range(REPEATS):
-        p = 1 / (1 + np.exp(-shift - 3 * rng.normal(size=n)))
-        covered.append(covers(rate_clustered(rng.binomial(epochs, p), [epochs] * n), rate))
-    assert share_covering(covered) >= bar
-
-
-GRID = np.linspace(-2, 10, 481)
-
-
-@pytest.mark.parametrize("epochs", [3, 5])
-@pytest.mark.parametrize("loss", [0.0, 0.1])
-def test_clustered_difference_covers(loss: float, epochs: int) -> None:
-    rng, n, covered = np.random.default_rng(24), 50, []
-    for _ in range(REPEATS):
-        p = rng.beta(4.5, 0.5, n)
-        worse = p * (1 - loss / 0.9)
-        candidate, baseline = rng.binomial(epochs, worse) / epochs, rng.binomial(epochs, p) / epochs
-        covered.append(covers(paired_rates_clustered(candidate, baseline, epochs=epochs), -loss))
-    assert share_covering(covered) >= 0.935
-
-
-@pytest.mark.parametrize(("n", "q"), [(50, 0.5), (50, 0.9), (50, 0.95), (100, 0.5), (100, 0.9), (100, 0.95)])
-def test_quantile_covers_and_no_limit_is_made_up(n: int, q: float) -> None:
-    """Lognormal with one call in twenty stalled tenfold."""
-    rng, covered, finite = np.random.default_rng(25), [], []
-    pool = np.sort(np.exp(rng.normal(size=400_000)) * np.where(rng.random(400_000) < 0.05, 10, 1))
-    truth = float(pool[int(q * len(pool))])
-    for _ in range(REPEATS):
-        x = np.exp(rng.normal(size=n)) * np.where(rng.random(n) < 0.05, 10, 1)
-        estimate = quantile(x, q)
-        covered.append(covers(estimate, truth))
-        finite.append(estimate.high is not None)
-    assert share_covering(covered) >= 0.94
-    assert share_covering(finite) == (0 if (n, q) == (50, 0.95) else 1)
-
-
-@pytest.mark.parametrize(("n", "epochs"), [(50, 3), (50, 5), (100, 3)])
-@pytest.mark.parametrize("correlation", [0.2, 0.5, 0.8])
-@pytest.mark.parametrize("q", [0.5, 0.9, 0.95])
-def test_clustered_quantile_covers(n: int, epochs: int, correlation: float, q: float) -> None:
-    rng, covered = np.random.default_rng(26), []
-    truth, items = math.exp(scipy_stats.norm.ppf(q)), np.repeat(np.arange(n), epochs).tolist()
-    for _ in range(1000):
-        inside = math.sqrt(1 - correlation) * rng.normal(size=(n, epochs))
-        x = np.exp(math.sqrt(correlation) * rng.normal(size=(n, 1)) + inside)
-        covered.append(covers(quantile_clustered(x.ravel(), items, q), truth))
-    assert share_covering(covered) >= 0.945
-
-
-def test_clustered_quantile_bar_refuses_pooling() -> None:
-    rng, covered = np.random.default_rng(27), []
-    for _ in range(1000):
-        x = np.exp(math.sqrt(0.8) * rng.normal(size=(50, 1)) + math.sqrt(0.2) * rng.normal(size=(50, 5)))
-        covered.append(covers(quantile(x.ravel(), 0.5), 1.0))
-    assert share_covering(covered) < 0.85
+        covered.append(coverage_bars.covers(estimate, math.exp(0.09) / 0.8))
+    assert sum(covered) / len(covered) >= 0.935

@@ -1,0 +1,167 @@
+"""Graders against each other, and judges against people: how much the grades can carry."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from evalkit import stats
+from evalkit.analysis.trials import TrialResult
+from evalkit.records import Grade, Snapshot
+from evalkit.rubric import Rubric
+from evalkit.stats import AgreementFlag, Estimate, JudgeAccuracy
+
+CHECKS = "checks"
+JUDGE = "judge "
+OVERALL = "satisfactory"
+_TOLERANCE_FLAG, _TOLERANCE_POINTS = 0.10, 0.25
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far graders agree on one criterion, or on the verdict (`criterion` "satisfactory").
+
+    `outputs`: how many at least two of them graded. `severity`: mean above (+, lenient) or below the average
+    grader, in levels (or in share of outputs passed). `deviating`: graders to ask, with the reason.
+    """
+
+    criterion: str
+    graders: tuple[str, ...]
+    outputs: int
+    raw: Estimate
+    alpha: Estimate
+    ac: Estimate
+    flag: AgreementFlag
+    severity: Mapping[str, Estimate]
+    deviating: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class JudgeValidity:
+    """One judge against people on the outputs that both graded (`outputs`).
+
+    `corrected`: each model's pass rate as people would have found it (double sampling). `worth_labels`: how many
+    more human labels would have done as much as the judge. `leniency_p`: mid-p that its error rates are equal
+    on two models' outputs.
+    """
+
+    judge: str
+    outputs: int
+    accuracy: JudgeAccuracy
+    corrected: Mapping[str, Estimate]
+    worth_labels: Mapping[str, float | None]
+    leniency_p: Mapping[tuple[str, str], float]
+
+
+_Levels = Mapping[str, Mapping[int, Mapping[str, int]]]
+"""grader -> trial -> criterion -> level"""
+
+
+def levels_by_grader(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]:
+    """The newest level of each grader on each criterion of each output, over all blind rounds."""
+    blind = {round_.id for round_ in snapshot.rounds if round_.blind}
+    found: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for grade in snapshot.grades:
+        if grade.round_id in blind and grade.level is not None:
+            _put(found, grade, grade.level)
+    return {grader: dict(trials) for grader, trials in found.items()}
+
+
+def _put(found: dict[str, dict[int, dict[str, int]]], grade: Grade, level: int) -> None:
+    found[grade.grader][grade.trial_id][grade.criterion] = level
+
+
+def agreements(levels: _Levels, rubric: Rubric) -> tuple[Agreement, ...]:
+    """Agreement on each judged criterion and on the verdict; empty with fewer than two people or judges."""
+    graders = tuple(sorted(grader for grader in levels if grader != CHECKS))
+    if len(graders) < 2:
+        return ()
+    trials = sorted({trial for grader in graders for trial in levels[grader]})
+    found = []
+    for criterion in rubric.judged:
+        table = [[levels[g].get(trial, {}).get(criterion.id) for trial in trials] for g in graders]
+        found.append(_agreement(criterion.id, graders, table, overall=False))
+    verdicts = {g: verdicts_of(levels, g, rubric) for g in graders}
+    table = [[_number(verdicts[g].get(trial)) for trial in trials] for g in graders]
+    return (*found, _agreement(OVERALL, graders, table, overall=True))
+
+
+def _number(flag: bool | None) -> int | None:
+    return None if flag is None else int(flag)
+
+
+def _agreement(
+    name: str, graders: tuple[str, ...], table: Sequence[Sequence[int | None]], *, overall: bool
+) -> Agreement:
+    alpha = stats.krippendorff_alpha(table, "nominal" if overall else "ordinal")
+    ac = stats.gwet_ac(table, "identity" if overall else "quadratic")
+    given = [level for row in table for level in row if level is not None]
+    passed = sum(given) / len(given) if overall and given else None
+    severity = dict(zip(graders, stats.grader_severity(table), strict=True))
+    deviating = stats.deviating_graders(table, _TOLERANCE_FLAG if overall else _TOLERANCE_POINTS)
+    return Agreement(
+        criterion=name,
+        graders=graders,
+        outputs=alpha.n,
+        raw=stats.raw_agreement(table),
+        alpha=alpha,
+        ac=ac,
+        flag=stats.agreement_flag(alpha, ac, passed),
+        severity=severity,
+        deviating={graders[index]: reason for index, reason in deviating},
+    )
+
+
+def verdicts_of(levels: _Levels, grader: str, rubric: Rubric) -> dict[int, bool]:
+    """Satisfactory or not by one grader alone, with the checks' levels beside its own, where that can be said."""
+    checked = levels.get(CHECKS, {})
+    verdicts = {
+        trial: rubric.satisfied({**checked.get(trial, {}), **own}) for trial, own in levels.get(grader, {}).items()
+    }
+    return {trial: verdict for trial, verdict in verdicts.items() if verdict is not None}
+
+
+def judge_validity(
+    levels: _Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int
+) -> tuple[JudgeValidity, ...]:
+    """Each judge against the people's majority verdict; empty where no person graded what a judge graded."""
+    people = _majority([verdicts_of(levels, g, rubric) for g in sorted(levels) if g != CHECKS and JUDGE not in g])
+    model_of = {result.trial_id: result.key.model for result in results}
+    judges = [g for g in sorted(levels) if g.startswith(JUDGE)]
+    found = [_validity(g, verdicts_of(levels, g, rubric), people, model_of, seed) for g in judges]
+    return tuple(validity for validity in found if validity is not None)
+
+
+def _majority(verdicts: Sequence[Mapping[int, bool]]) -> dict[int, bool]:
+    """What more than half of the people say; an even split says nothing."""
+    votes: dict[int, list[bool]] = defaultdict(list)
+    for one in verdicts:
+        for trial, verdict in one.items():
+            votes[trial].append(verdict)
+    return {t: sum(given) * 2 > len(given) for t, given in votes.items() if sum(given) * 2 != len(given)}
+
+
+def _validity(
+    judge: str, said: Mapping[int, bool], people: Mapping[int, bool], model_of: Mapping[int, str], seed: int
+) -> JudgeValidity | None:
+    both = sorted(set(said) & set(people))
+    if not both:
+        return None
+    models = sorted({model_of[trial] for trial in said})
+    corrected, worth, errors = {}, {}, {}
+    for model in models:
+        everyone = [float(verdict) for trial, verdict in sorted(said.items()) if model_of[trial] == model]
+        labelled = [trial for trial in both if model_of[trial] == model]
+        mine, theirs = [float(said[t]) for t in labelled], [float(people[t]) for t in labelled]
+        corrected[model] = stats.double_sampling(everyone, mine, theirs, seed)
+        human_only = stats.rate(round(sum(theirs)), len(theirs))
+        worth[model] = stats.worth_extra_labels(human_only, corrected[model])
+        errors[model] = (sum(a != b for a, b in zip(mine, theirs, strict=True)), len(labelled))
+    return JudgeValidity(
+        judge=judge.removeprefix(JUDGE),
+        outputs=len(both),
+        accuracy=stats.judge_accuracy([float(said[t]) for t in both], [float(people[t]) for t in both]),
+        corrected=corrected,
+        worth_labels=worth,
+        leniency_p={(a, b): stats.leniency_midp(*errors[a], *errors[b]) for a, b in combinations(models, 2)},
+    )

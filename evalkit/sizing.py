@@ -1,0 +1,136 @@
+"""How much a test set can show, and how much more it would take: the answer before any money is spent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evalkit import stats
+from evalkit.stats import Estimate
+from evalkit.stats.power import detectable_difference
+
+TARGET_POWER = 0.80
+MOST_EPOCHS = 10
+GAINS = tuple(range(9))
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What is known or guessed before the run. Shares in (0, 1); `margin` and `alpha` are the gate's."""
+
+    items: int
+    epochs: int = 1
+    rate: float = 0.90
+    discordance: float = 0.10
+    margin: float = 0.10
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """What these assumptions imply.
+
+    `rate`: how well one model's rate will be known. `detectable`: smallest difference of two models that shows with
+    80 % power (one epoch), None if none does. `gate_power`: chance that a candidate just as good passes.
+    `losses_allowed`: for 0, 1, 2, ... gains, the most losses with which a gate still passes (one epoch), None where
+    it cannot. `least_items`: items below which a gate cannot pass when nothing differs. `items_needed` at these
+    epochs and `epochs_needed` at these items reach 80 % power; None if over 1,000 items or 10 epochs.
+    """
+
+    assumed: Assumptions
+    rate: Estimate
+    detectable: float | None
+    gate_power: float
+    losses_allowed: tuple[int | None, ...]
+    least_items: int | None
+    items_needed: int | None
+    epochs_needed: int | None
+
+    @property
+    def can_pass_without_difference(self) -> bool:
+        """Whether a gate can pass when both sides get the same verdict on every item."""
+        return self.least_items is not None and self.assumed.items >= self.least_items
+
+
+def size_up(assumed: Assumptions) -> Sizing:
+    """Work out what a set can show. Raises ValueError for shares outside their range."""
+    n, a = assumed.items, assumed
+    power = stats.noninferiority_power(n, a.margin, a.rate, a.discordance, a.epochs, alpha=a.alpha)
+    return Sizing(
+        assumed=assumed,
+        rate=stats.rate(round(a.rate * n), n),
+        detectable=detectable_difference(n, a.discordance, TARGET_POWER),
+        gate_power=power,
+        losses_allowed=tuple(stats.losses_allowed(n, a.margin, GAINS, a.alpha)),
+        least_items=stats.smallest_passing_n(a.margin, a.alpha, score_only=a.epochs > 1),
+        items_needed=n if power >= TARGET_POWER else _items_needed(assumed),
+        epochs_needed=a.epochs if power >= TARGET_POWER else _epochs_needed(assumed),
+    )
+
+
+def _items_needed(a: Assumptions) -> int | None:
+    return stats.noninferiority_items(a.margin, a.rate, a.discordance, a.epochs, power=TARGET_POWER, alpha=a.alpha)
+
+
+def _epochs_needed(a: Assumptions) -> int | None:
+    for epochs in range(a.epochs + 1, MOST_EPOCHS + 1):
+        power = stats.noninferiority_power(a.items, a.margin, a.rate, a.discordance, epochs, alpha=a.alpha)
+        if power >= TARGET_POWER:
+            return epochs
+    return None
+
+
+def sentences(sizing: Sizing, cost_per_trial_usd: Sequence[float] = ()) -> list[str]:
+    """The answer for people, one sentence a line; costs are added where an earlier run gives them."""
+    a = sizing.assumed
+    low, high = sizing.rate.low, sizing.rate.high
+    shown = "no difference" if sizing.detectable is None else f"a difference of {sizing.detectable * 100:.1f} points"
+    lines = [
+        f"{a.items} items, {a.epochs} epoch{'s' * (a.epochs > 1)}; assumed: {a.rate:.0%} satisfactory, "
+        f"{a.discordance:.0%} of the items differ between two runs by chance.",
+        f"One model's rate will be known to within {low:.0%} to {high:.0%} (95 %, one epoch).",
+        f"Between two models {shown} shows with 80 % power (one epoch).",
+        _gate_line(sizing),
+        _losses_line(sizing),
+    ]
+    return [*lines, *_more(sizing, cost_per_trial_usd)]
+
+
+def _gate_line(sizing: Sizing) -> str:
+    a = sizing.assumed
+    line = f"A gate at {a.margin * 100:g} points passes an equally good candidate {sizing.gate_power:.0%} of the time."
+    if sizing.can_pass_without_difference:
+        return line
+    least = "more than 1,000" if sizing.least_items is None else str(sizing.least_items)
+    return f"{line} {a.items} items cannot pass when nothing differs; {least} can."
+
+
+def _losses_line(sizing: Sizing) -> str:
+    allowed = sizing.losses_allowed
+    said = ", ".join(f"{gain} won: {'none can pass' if k is None else k}" for gain, k in enumerate(allowed[:5]))
+    return f"Items it can afford to lose (one epoch), by items won: {said}."
+
+
+def _more(sizing: Sizing, cost_per_trial_usd: Sequence[float]) -> list[str]:
+    a = sizing.assumed
+    if sizing.gate_power >= TARGET_POWER:
+        return []
+    per_epoch = sum(cost_per_trial_usd)
+    lines = []
+    for what, needed, trials in (
+        (
+            "items",
+            sizing.items_needed,
+            None if sizing.items_needed is None else (sizing.items_needed - a.items) * a.epochs,
+        ),
+        (
+            "epochs",
+            sizing.epochs_needed,
+            None if sizing.epochs_needed is None else (sizing.epochs_needed - a.epochs) * a.items,
+        ),
+    ):
+        if needed is None or trials is None:
+            limit = "1,000 items" if what == "items" else f"{MOST_EPOCHS} epochs"
+            lines.append(f"80 % power by {what} alone takes more than {limit}.")
+            continue
+        cost = f", about ${trials * per_epoch:,.2f} more" if per_epoch else ""
+        lines.append(f"80 % power by {what} alone takes {needed} {what}{cost}.")
+    return lines

@@ -1,0 +1,198 @@
+"""Agreement of graders beyond chance: raw agreement, Krippendorff's alpha, Gwet's AC1 and AC2."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from scipy import special
+
+from evalkit.stats.estimate import Estimate, no_estimate
+from evalkit.stats.gradings import NO_VARIATION, GradeCounts, Grades, count_grades, refusal
+from evalkit.stats.inputs import FloatArray, check_confidence
+from evalkit.stats.jackknife import HYBRID, Disagreement, hybrid_estimate, leave_one_out
+from evalkit.stats.rates import WILSON, two_sided_t, wilson_limits
+
+Level = Literal["nominal", "ordinal", "interval", "ratio"]
+Weights = Literal["identity", "linear", "quadratic", "ordinal"]
+
+LINEARISED = "linearised variance, t"
+
+
+def raw_agreement(ratings: Grades, confidence: float = 0.95) -> Estimate:
+    """Share of agreeing pairs of graders, averaged over items, in [0, 1]; Wilson limits with n = items.
+
+    `ratings`: graders x items, nan or None = missing. Only items with two ratings count; none of them: no
+    value. All agree: high 1; all differ: low 0. Safe (wide) for more than two graders. Not corrected for
+    chance: 0.94 can be as good as guessing where nearly every grade is the same.
+    """
+    check_confidence(confidence)
+    counts = count_grades(ratings).paired().counts
+    if not len(counts):
+        return no_estimate(_no_pairs(ratings), confidence, WILSON)
+    sizes = counts.sum(axis=1)
+    share = float(((counts * (counts - 1)).sum(axis=1) / (sizes * (sizes - 1))).mean())
+    low, high = wilson_limits(min(share, 1.0), len(counts), confidence)
+    return Estimate(min(share, 1.0), low, high, confidence, len(counts), WILSON)
+
+
+def _no_pairs(ratings: Grades) -> str:
+    return refusal(count_grades(ratings)) or NO_VARIATION
+
+
+def krippendorff_alpha(ratings: Grades, level: Level, confidence: float = 0.95) -> Estimate:
+    """Krippendorff's alpha, at most 1; 0 is chance (Krippendorff 2011), with the hybrid interval.
+
+    `ratings`: graders x items, nan or None = missing; `level` says what their distances mean. Items with one
+    rating are left out. No item with two ratings, or one category only: no value and a reason, since 1.0
+    would be a guess. n counts items with two ratings. n = 1: limits from Wilson on disagreement alone.
+    Perfect agreement: high is 1, low says how much disagreement n items can hide. The interval joins a
+    leave-one-item-out jackknife on Fisher's z (t with n - 1 degrees of freedom) with Wilson on disagreement
+    when fewer than 5 items disagree. Raises ValueError for an unknown level, ragged or infinite ratings, and
+    negative ones at ratio level.
+    """
+    check_confidence(confidence)
+    if level not in get_args(Level):
+        raise ValueError(f"level = {level!r} is not one of {', '.join(get_args(Level))}")
+    grades = count_grades(ratings)
+    if level == "ratio" and grades.categories.size and grades.categories[0] < 0:
+        raise ValueError(f"rating {grades.categories[0]:g} is negative, which has no meaning at ratio level")
+    reason = refusal(grades) or refusal(grades.paired())
+    if reason:
+        return no_estimate(reason, confidence, HYBRID, len(grades.paired().counts))
+    return hybrid_estimate(_alpha_parts(grades.paired(), level), confidence)
+
+
+def _alpha_parts(grades: GradeCounts, level: Level) -> Disagreement:
+    """Disagreement within items and over all pairs of ratings, as shares of the largest distance."""
+    counts = grades.counts
+    keep = leave_one_out(len(counts))
+    totals, ratings = keep @ counts, keep @ counts.sum(axis=1)
+    if level == "ordinal":
+        within, between, largest = _midrank_sums(counts, keep, totals)
+    else:
+        distance = _distances(grades.categories, level)
+        of_item = ((counts @ distance) * counts).sum(axis=1) / (counts.sum(axis=1) - 1)
+        within, between = keep @ of_item, ((totals @ distance) * totals).sum(axis=1)
+        largest = np.full(len(keep), distance.max())
+    observed = _share(within, ratings * largest)
+    expected = _share(between, ratings * (ratings - 1) * largest)
+    return Disagreement(observed, expected, _disagreeing(counts))
+
+
+def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))
+
+
+def _distances(values: FloatArray, level: Level) -> FloatArray:
+    if level == "nominal":
+        return np.asarray(1.0 - np.eye(len(values)))
+    scaled = values / max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
+    difference = scaled[:, None] - scaled
+    if level == "ratio":
+        total = scaled[:, None] + scaled
+        difference = np.divide(difference, total, out=np.zeros_like(difference), where=total > 0)
+    return np.asarray(difference**2)
+
+
+def _midrank_sums(
+    counts: FloatArray, keep: FloatArray, totals: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Ordinal distance is the squared difference of mid-ranks, which change with every item left out."""
+    ranks = np.cumsum(totals, axis=1) - totals / 2
+    sizes = counts.sum(axis=1)
+    squares, sums = (ranks**2) @ counts.T, ranks @ counts.T
+    within = (keep * 2 * np.maximum(sizes * squares - sums**2, 0) / (sizes - 1)).sum(axis=1)
+    between = 2 * (totals.sum(axis=1) * (totals * ranks**2).sum(axis=1) - (totals * ranks).sum(axis=1) ** 2)
+    highest = np.where(totals > 0, ranks, 0).max(axis=1)
+    lowest = np.where(totals > 0, ranks, totals.sum(axis=1, keepdims=True)).min(axis=1)
+    return within, np.maximum(between, 0), (highest - lowest) ** 2
+
+
+def _disagreeing(counts: FloatArray) -> int:
+    return int((counts.max(axis=1) < counts.sum(axis=1)).sum())
+
+
+def gwet_ac(
+    ratings: Grades,
+    weights: Weights = "identity",
+    confidence: float = 0.95,
+    *,
+    categories: Sequence[float] | None = None,
+    interval: Literal["hybrid", "linearised"] = "hybrid",
+) -> Estimate:
+    """Gwet's AC1 (identity weights) or AC2 (linear, quadratic, ordinal), in [-1, 1]; 0 is chance (Gwet 2008).
+
+    `ratings`: graders x items, nan or None = missing; `categories`: all that could be given, default those
+    seen. Stays meaningful where nearly every grade is the same, unlike alpha. Refuses, and counts n, as
+    `krippendorff_alpha` does, whose hybrid interval it shares; `interval="linearised"` is Gwet's variance
+    with t, as in other software, which has no width at perfect agreement. Raises ValueError for unknown
+    weights, ragged or infinite ratings, and ratings outside `categories`.
+    """
+    check_confidence(confidence)
+    for name, given, known in (
+        ("weights", weights, get_args(Weights)),
+        ("interval", interval, ("hybrid", "linearised")),
+    ):
+        if given not in known:
+            raise ValueError(f"{name} = {given!r} is not one of {', '.join(known)}")
+    grades = count_grades(ratings, categories)
+    reason = refusal(grades)
+    if reason:
+        return no_estimate(reason, confidence, HYBRID, len(grades.paired().counts))
+    matrix = agreement_weights(grades.categories, weights)
+    if interval == "linearised":
+        return _linearised(grades.counts, matrix, confidence)
+    return hybrid_estimate(_gwet_parts(grades.counts, matrix), confidence)
+
+
+def agreement_weights(values: FloatArray, weights: Weights) -> FloatArray:
+    """How much two categories agree, in [0, 1], categories x categories; `values` ascending, at least two."""
+    q = len(values)
+    if weights == "identity":
+        return np.asarray(np.eye(q))
+    if weights == "ordinal":
+        steps = np.abs(np.subtract.outer(np.arange(q), np.arange(q)))
+        return np.asarray(1 - special.comb(steps + 1, 2) / math.comb(q, 2))
+    apart = np.abs(np.subtract.outer(values, values)) / (values[-1] - values[0])
+    return np.asarray(1 - (apart if weights == "linear" else apart**2))
+
+
+def _agreement_per_item(counts: FloatArray, matrix: FloatArray) -> FloatArray:
+    sizes = counts.sum(axis=1)
+    return np.asarray((counts * (counts @ matrix - 1)).sum(axis=1) / (sizes * (sizes - 1)))
+
+
+def _chance(shares: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Agreement by chance from category shares (last axis)."""
+    q = len(matrix)
+    return np.asarray(matrix.sum() * (shares * (1 - shares)).sum(axis=-1) / (q * (q - 1)))
+
+
+def _gwet_parts(counts: FloatArray, matrix: FloatArray) -> Disagreement:
+    """All rated items make the category shares; those with two ratings the agreement and the items left out."""
+    paired = counts.sum(axis=1) >= 2
+    shares, agreed = counts / counts.sum(axis=1, keepdims=True), _agreement_per_item(counts[paired], matrix)
+    keep = leave_one_out(len(agreed))
+    rated = np.ones((len(keep), len(counts)))
+    rated[:, paired] = keep
+    expected = 1 - _chance(_share(rated @ shares, rated.sum(axis=1, keepdims=True)), matrix)
+    observed = 1 - _share(keep @ agreed, keep.sum(axis=1))
+    return Disagreement(np.maximum(observed, 0), expected, _disagreeing(counts[paired]))
+
+
+def _linearised(counts: FloatArray, matrix: FloatArray, confidence: float) -> Estimate:
+    n, paired = len(counts), counts.sum(axis=1) >= 2
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    mean_shares, q = shares.mean(axis=0), len(matrix)
+    chance = float(_chance(mean_shares, matrix))
+    parts = np.zeros(n)
+    parts[paired] = (_agreement_per_item(counts[paired], matrix) - chance) / (1 - chance) * n / paired.sum()
+    value = float(parts.mean())
+    of_item = matrix.sum() / (q * (q - 1)) * (shares * (1 - mean_shares)).sum(axis=1)
+    parts = parts - 2 * (1 - value) * (of_item - chance) / (1 - chance)
+    if n == 1:
+        return Estimate(value, None, None, confidence, 1, LINEARISED, ("one item gives no interval",))
+    half = two_sided_t(confidence, n - 1) * math.sqrt(float(((parts - value) ** 2).sum()) / n / (n - 1))
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    return Estimate(value, low, high, confidence, int(paired.sum()), LINEARISED)

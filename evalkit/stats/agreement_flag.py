@@ -1,0 +1,77 @@
+"""Green, amber or red: whether grades are reliable enough to decide on, and who to ask."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from evalkit.stats.agreement import gwet_ac
+from evalkit.stats.estimate import Estimate
+from evalkit.stats.gradings import Grades, grade_table
+from evalkit.stats.inputs import FloatArray
+from evalkit.stats.severity import grader_severity
+
+Colour = Literal["green", "amber", "red"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementFlag:
+    """A colour and the reasons for it, as whole sentences for the reader; never without a reason."""
+
+    colour: Colour
+    reasons: tuple[str, ...]
+
+
+def agreement_flag(alpha: Estimate, ac: Estimate, pass_rate: float | None = None) -> AgreementFlag:
+    """Judge alpha by Krippendorff's .800 and .667, with its interval, and rare failures by AC.
+
+    Green: alpha >= .80 with low >= .60. Red: alpha < .667 or low < .40. Amber: the rest; also what would be
+    red but has AC >= .80 and more than 90 % passes (`pass_rate`, None = not a flag), since alpha then measures
+    prevalence; and what cannot be assessed.
+    """
+    if alpha.value is None:
+        reasons: tuple[str, ...] = (f"{alpha.reason}.",)
+        if ac.n == 0:
+            reasons += ("One grader alone: let the grader grade 20 random items again.",)
+        return AgreementFlag("amber", reasons)
+    low = -1.0 if alpha.low is None else alpha.low
+    seen = f"alpha {alpha.value:.2f}, lower limit {low:.2f}"
+    if alpha.value >= 0.80 and low >= 0.60:
+        return AgreementFlag("green", (f"{seen}: at least .80 and .60.",))
+    if alpha.value >= 0.667 and low >= 0.40:
+        return AgreementFlag("amber", (f"{seen}: enough for tentative conclusions only (.80 and .60 are needed).",))
+    if ac.value is not None and ac.value >= 0.80 and pass_rate is not None and pass_rate > 0.90:
+        effect = f"prevalence effect: {pass_rate:.0%} pass, so alpha misleads; AC {ac.value:.2f}"
+        return AgreementFlag("amber", (f"{seen}; {effect}.",))
+    return AgreementFlag("red", (f"{seen}: grades unreliable (.667 and .40 are needed).",))
+
+
+def deviating_graders(ratings: Grades, tolerance: float, least_ac: float = 0.40) -> list[tuple[int, str]]:
+    """Graders to ask: index and reason, where one departs from the others' majority or in severity.
+
+    `ratings`: graders x items, nan or None = missing. A grader is named when AC1 with the most frequent grade
+    of the others (ties left out) is below `least_ac`, or when the whole severity interval lies more than
+    `tolerance` rating units (.10 for a flag, .25 for rubric points) from 0. Both need at least three graders
+    for a majority, two for severity. Raises ValueError as `grader_severity`.
+    """
+    table, found = grade_table(ratings), []
+    severities = grader_severity(ratings)
+    for grader, severity in enumerate(severities):
+        ac = gwet_ac(np.array([table[grader], _majority(np.delete(table, grader, axis=0))]))
+        if len(table) > 2 and ac.value is not None and ac.value < least_ac:
+            found.append((grader, f"AC1 with the others' majority is {ac.value:.2f}, below {least_ac:.2f}"))
+        low, high = severity.low, severity.high
+        if low is not None and high is not None and (low > tolerance or high < -tolerance):
+            found.append((grader, f"severity {severity.value:+.2f} ({low:+.2f} to {high:+.2f})"))
+    return found
+
+
+def _majority(table: FloatArray) -> FloatArray:
+    """The most frequent grade of each item, nan where two are equally frequent or none is given."""
+    values = np.unique(table[~np.isnan(table)])
+    if not values.size:
+        return np.full(table.shape[1], np.nan)
+    counts = (table[:, :, None] == values).sum(axis=0)
+    top = counts.max(axis=1)
+    alone = (counts == top[:, None]).sum(axis=1) == 1
+    return np.where(alone, values[counts.argmax(axis=1)], np.nan)

@@ -1,0 +1,53 @@
+"""Whether a candidate is shown to be no worse than a baseline by a margin: one rule for data and for plans."""
+
+import numpy as np
+from scipy import stats
+
+from evalkit.stats.inputs import FloatArray, Values, check_same_length, check_share, numbers
+from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p
+from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff
+from evalkit.stats.tango import tango_statistic
+
+
+def shows_noninferiority(
+    candidate: Values, baseline: Values, margin: float, alpha: float = 0.05, epochs: int | None = None
+) -> bool:
+    """Whether the item means show candidate - baseline > -margin, one-sided at `alpha`.
+
+    One trial per item (all means 0 or 1): exact p <= alpha and the lower Tango limit at confidence 1 - 2
+    alpha above -margin; over 1000 items the limit alone. Several: the clustered limit alone. `epochs` None
+    takes the largest denominator seen. No item: False. Raises ValueError for means outside [0, 1], different
+    lengths, margin or alpha outside (0, 1), alpha of 1/2 or more, epochs outside 1 to 1000.
+    """
+    check_share("margin", margin)
+    check_alpha(alpha)
+    check_same_length(candidate=candidate, baseline=baseline)
+    p, b = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1)
+    m = epochs_seen(np.concatenate([p, b])) if epochs is None else epochs
+    if not 1 <= m <= MOST_EPOCHS:
+        raise ValueError(f"epochs = {m} is not from 1 to {MOST_EPOCHS}")
+    if not len(p):
+        return False
+    shown = bool(score_at(p, b, m, -margin, alpha) > stats.norm.isf(alpha))
+    if m > 1 or len(p) > EXACT_MOST or not shown:
+        return shown
+    gain, loss = round(float((p * (1 - b)).sum())), round(float((b * (1 - p)).sum()))
+    return noninferiority_exact_p(gain, loss, len(p), margin) <= alpha
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise ValueError unless 0 < alpha < 1/2."""
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha = {alpha} is not between 0 and 0.5")
+
+
+def score_at(p: FloatArray, b: FloatArray, m: int, difference: float, alpha: float) -> FloatArray:
+    """Clustered score statistic of H0: rate difference = `difference`; items on the last axis.
+
+    Above the upper `alpha` quantile of the normal exactly where the lower limit at confidence 1 - 2 alpha
+    lies above `difference`; below minus that where the upper limit lies below it.
+    """
+    n = p.shape[-1]
+    n_eff = paired_n_eff(p, b, m, 1 - 2 * alpha) if m > 1 else np.full(p.shape[:-1], float(n))
+    gain, loss = (p * (1 - b)).sum(axis=-1) / n, (b * (1 - p)).sum(axis=-1) / n
+    return tango_statistic(n_eff * gain, n_eff * loss, n_eff, difference)

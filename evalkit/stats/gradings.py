@@ -1,0 +1,68 @@
+"""Tables of grades, graders x items, with gaps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.stats.inputs import LARGEST, FloatArray
+
+Grades = Sequence[Sequence[float | None]] | npt.NDArray[np.float64]
+
+NO_VARIATION = "no variation; agreement cannot be assessed"
+SINGLE_GRADER = "no item has two graders; agreement cannot be assessed"
+
+
+def grade_table(ratings: Grades) -> FloatArray:
+    """Ratings as a float array, graders x items, nan where a rating is missing.
+
+    Raises ValueError for rows of different lengths and for infinite or huge ratings.
+    """
+    rows = [[np.nan if x is None else float(x) for x in row] for row in ratings]
+    sizes = {len(row) for row in rows}
+    if len(sizes) > 1:
+        raise ValueError(f"ratings has rows of {min(sizes)} to {max(sizes)} items; every grader needs the same items")
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), sizes.pop() if sizes else 0)
+    bad = np.argwhere(np.abs(np.nan_to_num(table, posinf=np.inf, neginf=-np.inf)) > LARGEST)
+    if len(bad):
+        grader, item = bad[0]
+        raise ValueError(f"ratings[{grader}][{item}] = {table[grader, item]} is not a finite number")
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class GradeCounts:
+    """How many graders gave each item each category.
+
+    `counts`: items x categories; `categories`: their values, ascending. Items without a rating have no row.
+    """
+
+    counts: FloatArray
+    categories: FloatArray
+
+    def paired(self) -> "GradeCounts":
+        """Only the items with at least two ratings."""
+        return GradeCounts(self.counts[self.counts.sum(axis=1) >= 2], self.categories)
+
+
+def count_grades(ratings: Grades, categories: Sequence[float] | None = None) -> GradeCounts:
+    """Count ratings per item and category; the categories are those seen unless they are given.
+
+    Raises ValueError for a rating outside the given categories.
+    """
+    table = grade_table(ratings)
+    seen = np.unique(table[~np.isnan(table)])
+    values = seen if categories is None else np.unique(np.asarray(categories, dtype=np.float64))
+    stray = seen[~np.isin(seen, values)]
+    if stray.size:
+        raise ValueError(f"rating {stray[0]:g} is not one of the categories {values.tolist()}")
+    counts = (table[:, :, None] == values).sum(axis=0).astype(np.float64)
+    return GradeCounts(counts[counts.sum(axis=1) > 0], values)
+
+
+def refusal(grades: GradeCounts) -> str | None:
+    """Why agreement cannot be assessed, or None: no item with two ratings, or one category only."""
+    if not len(grades.paired().counts):
+        return SINGLE_GRADER
+    return NO_VARIATION if (grades.counts.sum(axis=0) > 0).sum() < 2 else None

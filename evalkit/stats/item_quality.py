@@ -1,0 +1,77 @@
+"""Whether the items can tell sides apart: ceiling, floor, difficulty, item-rest correlation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.stats.inputs import FloatArray, numbers
+
+FEWEST_CELLS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class ItemQuality:
+    """What the items of a set are worth; shares in [0, 1] of the rated items, None without any.
+
+    `ceiling`: every cell passes; `floor`: none does; `discriminating`: the rest. Per item, None where it has
+    no rating: `difficulty` = 1 - mean pass, `item_rest` = correlation with the mean of the other items over
+    the cells (None too where it cannot be computed or cells are too few). `check` lists the items whose
+    correlation is below 0: an ambiguous criterion or a wrong reference. `warnings` are whole sentences.
+    """
+
+    ceiling: float | None
+    floor: float | None
+    discriminating: float | None
+    difficulty: tuple[float | None, ...]
+    item_rest: tuple[float | None, ...]
+    check: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+
+def item_quality(outcomes: npt.ArrayLike) -> ItemQuality:
+    """Judge the items by their passes: `outcomes` is items x cells (side x epoch x grader), in [0, 1], nan = missing.
+
+    Item-rest correlations need at least 9 cells. Fewer than 30 % discriminating items bring a warning. No
+    item, or none with a rating: all None. Raises ValueError for values outside [0, 1] and other shapes.
+    """
+    table = np.asarray(outcomes, dtype=np.float64)
+    table = table.reshape(len(table), 0) if table.size == 0 else table
+    if table.ndim != 2:
+        raise ValueError(f"outcomes has {table.ndim} dimensions; items x cells are needed")
+    there = ~np.isnan(table)
+    numbers("outcomes", table[there], 0, 1)
+    sizes = there.sum(axis=1)
+    means = np.where(there, table, 0).sum(axis=1) / np.maximum(sizes, 1)
+    rated = sizes > 0
+    difficulty = tuple(float(1 - m) if ok else None for m, ok in zip(means, rated, strict=True))
+    enough = table.shape[1] >= FEWEST_CELLS
+    rest = tuple(_item_rest(table, i) if enough else None for i in range(len(table)))
+    check = tuple(i for i, r in enumerate(rest) if r is not None and r < 0)
+    if not rated.any():
+        return ItemQuality(None, None, None, difficulty, rest, check, ("no item has a rating",))
+    ceiling, floor = float((means[rated] == 1).mean()), float((means[rated] == 0).mean())
+    between = float(((means[rated] > 0) & (means[rated] < 1)).mean())
+    return ItemQuality(ceiling, floor, between, difficulty, rest, check, _warnings(between, enough, table.shape[1]))
+
+
+def _warnings(discriminating: float, enough: bool, cells: int) -> tuple[str, ...]:
+    warnings: tuple[str, ...] = ()
+    if discriminating < 0.30:
+        warnings += (f"only {discriminating:.0%} of the items discriminate: this set can hardly tell sides apart",)
+    if not enough:
+        warnings += (f"too few cells for item-rest correlations: {cells}, at least {FEWEST_CELLS} are needed",)
+    return warnings
+
+
+def _item_rest(table: FloatArray, item: int) -> float | None:
+    others = np.delete(table, item, axis=0)
+    there = ~np.isnan(others)
+    shared = ~np.isnan(table[item]) & there.any(axis=0)
+    if shared.sum() < FEWEST_CELLS:
+        return None
+    x = table[item, shared]
+    y = np.where(there, others, 0).sum(axis=0)[shared] / there.sum(axis=0)[shared]
+    dx, dy = x - x.mean(), y - y.mean()
+    size = float(np.sqrt((dx @ dx) * (dy @ dy)))
+    return float(np.clip(dx @ dy / size, -1, 1)) if size > 1e-12 else None

@@ -1,0 +1,169 @@
+"""Value of a policy that chooses between sides item by item: cascade, hull, tuned threshold, oracle."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.stats.estimate import Estimate, no_estimate
+from evalkit.stats.inputs import (
+    FloatArray,
+    Values,
+    check_confidence,
+    check_same_length,
+    check_whole,
+    is_constant,
+    numbers,
+)
+from evalkit.stats.rates import two_sided_t
+
+CROSS_FITTED = "cross-fitted, t one step wider than its label"
+SPLIT_EPOCH = "split-epoch oracle, t"
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """Per item: `satisfied` in [0, 1], `cost` in the unit given, `escalated` True where the second side was asked."""
+
+    satisfied: FloatArray
+    cost: FloatArray
+    escalated: npt.NDArray[np.bool_]
+
+
+def cascade(
+    first_satisfied: Values,
+    first_cost: Values,
+    score: Values,
+    second_satisfied: Values,
+    second_cost: Values,
+    threshold: float,
+) -> Cascade:
+    """Outcomes of asking the first side and, where `score` is below `threshold`, the second one too; costs add up.
+
+    One entry per item in the same order; satisfied in [0, 1], costs >= 0 (USD). `score` must be known when the
+    product runs: it is not the grade. Evaluate the per-item outcomes like those of any side. No item: empty
+    arrays. Raises ValueError for bad values or different lengths.
+    """
+    lists = {
+        "first_satisfied": numbers("first_satisfied", first_satisfied, 0, 1),
+        "first_cost": numbers("first_cost", first_cost, 0),
+        "score": numbers("score", score),
+        "second_satisfied": numbers("second_satisfied", second_satisfied, 0, 1),
+        "second_cost": numbers("second_cost", second_cost, 0),
+    }
+    check_same_length(**lists)
+    escalated = lists["score"] < threshold
+    satisfied = np.where(escalated, lists["second_satisfied"], lists["first_satisfied"])
+    return Cascade(satisfied, lists["first_cost"] + escalated * lists["second_cost"], escalated)
+
+
+def hull_area(costs: Values, qualities: Values) -> float | None:
+    """Mean quality, in its unit, over the cost range under the non-decreasing concave hull of the points.
+
+    Area / (c_max - c_min), as in the text of RouterBench (Hu 2024); its code divides by c_max instead. Costs
+    in any unit, one point per policy. None without two different costs. Points of equal cost count with
+    their best quality. Scaling or shifting all costs keeps it. Raises ValueError for bad values or different
+    lengths.
+    """
+    check_same_length(costs=costs, qualities=qualities)
+    c, q = numbers("costs", costs), numbers("qualities", qualities)
+    if not len(c) or np.ptp(c) == 0:
+        return None
+    order = np.lexsort((-q, c))
+    x, y = (c[order] - c.min()) / np.ptp(c), np.maximum.accumulate(q[order])
+    hull: list[tuple[float, float]] = []
+    for x3, y3 in zip(x.tolist(), y.tolist(), strict=True):
+        if hull and x3 == hull[-1][0]:
+            continue  # not better: the best of equal costs comes first
+        while len(hull) > 1 and _below(hull[-2], hull[-1], (x3, y3)):
+            hull.pop()
+        hull.append((x3, y3))
+    points = np.array(hull)
+    return float(np.trapezoid(points[:, 1], points[:, 0]))
+
+
+def _below(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
+    return (b[1] - a[1]) * (c[0] - a[0]) <= (c[1] - a[1]) * (b[0] - a[0])
+
+
+def cross_fitted_value(
+    values: npt.ArrayLike, seed: int, baseline: Values | None = None, confidence: float = 0.95, folds: int = FOLDS
+) -> Estimate:
+    """Mean value of the best of several settings, chosen on other items than those it is valued on.
+
+    `values`: items x settings (thresholds), in any unit, higher is better. Items are dealt to `folds` by
+    `seed`; in each fold the setting counts that is best (first of ties) on all others. With `baseline`, a
+    value per item, the difference to it. The limits are t at half the error asked for (97.5 % for 95 %),
+    since choosing links the folds (Bates, Hastie and Tibshirani 2024); so they may be trusted for at most two
+    tuned numbers at 100 items. n = 0, or fewer than 2 items: no value. All item values equal: no bounds.
+    Raises ValueError for bad values or lengths, no setting, folds below 2.
+    """
+    check_confidence(confidence)
+    check_whole(folds=folds)
+    table = _table("values", values, 2)
+    n = len(table)
+    if table.shape[1] == 0 or folds < 2:
+        raise ValueError(f"{table.shape[1]} settings in {folds} folds: one or more, in two or more, are needed")
+    compared = np.zeros(n) if baseline is None else numbers("baseline", baseline)
+    check_same_length(values=table, baseline=compared)
+    if n < 2:
+        return no_estimate(f"{n} items: choosing and valuing need at least two", confidence, CROSS_FITTED, n)
+    fold = np.random.default_rng(seed).permutation(n) % min(folds, n)
+    chosen = np.empty(n)
+    for part in range(min(folds, n)):
+        held = fold == part
+        chosen[held] = table[held, int(np.argmax(table[~held].mean(axis=0)))]
+    return _t_estimate(chosen - compared, 1 - (1 - confidence) / 2, confidence, CROSS_FITTED)
+
+
+def _t_estimate(values: FloatArray, level: float, confidence: float, method: str) -> Estimate:
+    n, mean = len(values), float(values.mean())
+    if n == 1 or is_constant(values, float(np.abs(values).max())):
+        return Estimate(mean, None, None, confidence, n, method, ("no spread between items: no interval",))
+    half = two_sided_t(level, n - 1) * float(values.std(ddof=1)) / n**0.5
+    return Estimate(mean, mean - half, mean + half, confidence, n, method)
+
+
+def realised_oracle(outcomes: npt.ArrayLike) -> float | None:
+    """Mean over items of the best outcome seen on any side: an upper bound, inflated by luck, never a target.
+
+    `outcomes`: items x sides, one trial each, in any unit. Three equal sides with rate .8 give .992. None
+    without items. Raises ValueError for bad values or no side.
+    """
+    table = _table("outcomes", outcomes, 2)
+    if table.shape[1] == 0:
+        raise ValueError("outcomes has no side")
+    return float(table.max(axis=1).mean()) if len(table) else None
+
+
+def split_epoch_oracle(outcomes: npt.ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Mean value of choosing the best side per item on one half of the epochs and valuing it on the other.
+
+    `outcomes`: items x sides x epochs, at least two epochs, in any unit. Both halves serve both ways; of an
+    odd number the larger half comes first; ties share. Equal sides give their common rate. t interval on
+    items. n = 0: no value; n = 1 or no spread: no bounds. Raises ValueError for fewer epochs, no side, nan.
+    """
+    check_confidence(confidence)
+    table = _table("outcomes", outcomes, 3)
+    items, sides, epochs = table.shape
+    if sides == 0 or epochs < 2:
+        raise ValueError(f"{sides} sides with {epochs} epochs: one or more, with two or more, are needed")
+    if items == 0:
+        return no_estimate("no items", confidence, SPLIT_EPOCH)
+    half = (epochs + 1) // 2
+    first, second = table[:, :, :half].mean(axis=2), table[:, :, half:].mean(axis=2)
+    return _t_estimate((_best(first, second) + _best(second, first)) / 2, confidence, confidence, SPLIT_EPOCH)
+
+
+def _best(choose_by: FloatArray, value_by: FloatArray) -> FloatArray:
+    best = choose_by >= choose_by.max(axis=1, keepdims=True) - 1e-12 * np.abs(choose_by).max(axis=1, keepdims=True)
+    return np.asarray((best * value_by).sum(axis=1) / best.sum(axis=1))
+
+
+def _table(name: str, values: npt.ArrayLike, dimensions: int) -> FloatArray:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != dimensions:
+        raise ValueError(f"{name} has {array.ndim} dimensions, not {dimensions}")
+    numbers(name, array.ravel())
+    return array

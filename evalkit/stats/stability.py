@@ -1,0 +1,88 @@
+"""How often a decision rule would fall the same way on other items like these."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.stats.inputs import Values, check_confidence, check_same_length, check_share, check_whole, numbers
+from evalkit.stats.rates import two_sided_z
+
+_CHUNK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class WinnerShares:
+    """Share of resamples that each option wins, in the order given, and the share that no option wins.
+
+    They add up to 1. `resamples` is 0, and all shares are None, when there is nothing to resample.
+    """
+
+    shares: tuple[float | None, ...]
+    none: float | None
+    n: int
+    resamples: int
+
+
+def winner_shares(
+    rates: Sequence[Values],
+    costs: Sequence[Values],
+    bar: float,
+    n_eff: Sequence[float],
+    seed: int,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+) -> WinnerShares:
+    """Paired bootstrap of a decision: the cheapest per success among options whose rate clears `bar`.
+
+    `rates` (each in [0, 1]) and `costs` (each >= 0) hold one list per option, all over the same items in the same
+    order. An option clears the bar when the lower Wilson limit of its resampled rate, at its effective n in `n_eff`
+    (> 0), is at least `bar`. Ties go to the earlier option. n = 0 or no option: shares None. n = 1: the one item
+    decides every resample. Raises ValueError for bad values or lists of different lengths.
+    """
+    check_share("bar", bar)
+    check_confidence(confidence)
+    check_whole(resamples=resamples)
+    check_same_length(rates=rates, costs=costs, n_eff=n_eff)
+    p = [numbers("rates", values, 0, 1) for values in rates]
+    c = [numbers("costs", values, 0) for values in costs]
+    for one, other in zip(p, c, strict=True):
+        check_same_length(first_rates=p[0], rates=one, costs=other)
+    sizes = numbers("n_eff", list(n_eff), 1e-9)
+    n = len(p[0]) if p else 0
+    if not n or not resamples:
+        return WinnerShares((None,) * len(p), None, n, 0)
+    wins = _count_wins(np.array(p), np.array(c), bar, sizes, np.random.default_rng(seed), resamples, confidence)
+    return WinnerShares(tuple(float(w) / resamples for w in wins[:-1]), float(wins[-1]) / resamples, n, resamples)
+
+
+def _count_wins(
+    p: npt.NDArray[np.float64],
+    c: npt.NDArray[np.float64],
+    bar: float,
+    n_eff: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+    resamples: int,
+    confidence: float,
+) -> npt.NDArray[np.int64]:
+    """Wins of each option, and last of none; resampled in chunks, so that memory stays bounded."""
+    options, n = p.shape
+    wins = np.zeros(options + 1, dtype=np.int64)
+    chunk = max(1, _CHUNK_CELLS // n)
+    for begin in range(0, resamples, chunk):
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - begin)) / n
+        rate, cost = weights @ p.T, weights @ c.T
+        eligible = _wilson_low(rate, n_eff, two_sided_z(confidence)) >= bar - 1e-12
+        price = np.where(eligible, cost / np.maximum(rate, 1e-12), np.inf)
+        winner = np.where(eligible.any(axis=1), price.argmin(axis=1), options)
+        wins += np.bincount(winner, minlength=options + 1)
+    return wins
+
+
+def _wilson_low(share: npt.NDArray[np.float64], n: npt.NDArray[np.float64], z: float) -> npt.NDArray[np.float64]:
+    """The lower limit of `rates.wilson_limits` for arrays."""
+    middle = share + z * z / (2 * n)
+    half = z * np.sqrt(np.maximum(share * (1 - share), 0) / n + z * z / (4 * n * n))
+    low: npt.NDArray[np.float64] = (middle - half) / (1 + z * z / n)
+    return low

@@ -1,0 +1,174 @@
+"""Decision stability, break-even points, and how many more items would settle it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.stats import Estimate, paired_rates, rate
+from evalkit.stats.cost import break_even
+from evalkit.stats.means import mean_share
+from evalkit.stats.power import items_to_clear, items_to_separate
+from evalkit.stats.rates import wilson_limits
+from evalkit.stats.stability import winner_shares
+
+
+@pytest.mark.parametrize(("passed", "n", "bar"), [(24, 27, 0.8), (54, 60, 0.8), (99, 100, 0.95), (3, 4, 0.5)])
+def test_items_to_clear_is_the_first_n_whose_wilson_limit_reaches_the_bar(passed: int, n: int, bar: float) -> None:
+    share = passed / n
+    needed = items_to_clear(share, bar)
+    assert needed is not None
+    assert wilson_limits(share, needed, 0.95)[0] >= bar > wilson_limits(share, needed - 1, 0.95)[0]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
+def test_a_rate_not_above_the_bar_never_clears_it(share: float) -> None:
+    assert items_to_clear(share, 0.8) is None
+
+
+@pytest.mark.parametrize("bad", [(1.1, 0.8), (-0.1, 0.8), (0.9, 0.0), (0.9, 1.0), (float("nan"), 0.8)])
+def test_items_to_clear_refuses_what_is_no_share(bad: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match=r"rate|bar"):
+        items_to_clear(*bad)
+
+
+@pytest.mark.parametrize(("gain", "loss", "n"), [(5, 7, 60), (16, 3, 60), (1, 0, 10), (40, 10, 100)])
+def test_items_to_separate_is_where_the_tango_interval_leaves_zero(gain: int, loss: int, n: int) -> None:
+    needed = items_to_separate(gain, loss, n)
+    assert needed is not None
+    multiple = -(-needed // n)  # whole copies of the data, at least as many as needed
+    enlarged = paired_rates(gain * multiple, loss * multiple, n * multiple)
+    assert enlarged.low is not None
+    assert enlarged.high is not None
+    assert enlarged.low > -1e-9 or enlarged.high < 1e-9
+    assert items_to_separate(loss, gain, n) == needed
+
+
+def test_equal_gains_and_losses_never_separate() -> None:
+    assert items_to_separate(3, 3, 60) is None
+    assert items_to_separate(0, 0, 60) is None
+    assert items_to_separate(0, 0, 0) is None
+
+
+@pytest.mark.parametrize("bad", [(-1, 0, 10), (6, 6, 10), (11, 0, 10)])
+def test_items_to_separate_refuses_impossible_counts(bad: tuple[float, float, int]) -> None:
+    with pytest.raises(ValueError, match="gain"):
+        items_to_separate(*bad)
+
+
+def test_break_even_takes_its_limits_from_the_gain() -> None:
+    gain = Estimate(0.2, 0.1, 0.4, 0.95, 60, "Tango")
+    found = break_even(0.08, gain)
+    assert (found.value, found.low, found.high) == pytest.approx((0.4, 0.2, 0.8))
+    assert found.n == 60
+
+
+def test_a_gain_that_may_be_nothing_leaves_the_break_even_open() -> None:
+    found = break_even(0.08, Estimate(0.1, -0.05, 0.2, 0.95, 60, "Tango"))
+    assert found.value == pytest.approx(0.8)
+    assert (found.low, found.high) == (pytest.approx(0.4), None)
+
+
+@pytest.mark.parametrize(
+    ("extra", "gain"),
+    [(0.08, -0.1), (-0.08, 0.1), (0.0, 0.1), (0.08, 0.0)],
+    ids=["dearer and worse", "cheaper and better", "same cost", "same rate"],
+)
+def test_a_side_that_is_never_overtaken_has_no_break_even(extra: float, gain: float) -> None:
+    found = break_even(extra, Estimate(gain, gain - 0.1, gain + 0.1, 0.95, 60, "Tango"))
+    assert found.value is None
+    assert found.reason == "one of the two is never overtaken"
+
+
+def test_an_unknown_gain_has_no_break_even() -> None:
+    found = break_even(0.1, Estimate(None, None, None, 0.95, 0, "Tango", reason="no pairs"))
+    assert (found.value, found.reason) == (None, "no pairs")
+
+
+@given(st.floats(0.001, 5), st.floats(0.01, 0.9), st.floats(0.001, 0.2))
+def test_swapping_the_sides_keeps_the_break_even(extra: float, gain: float, half: float) -> None:
+    there = break_even(extra, Estimate(gain, gain - half, gain + half, 0.95, 60, "Tango"))
+    back = break_even(-extra, Estimate(-gain, -gain - half, -gain + half, 0.95, 60, "Tango"))
+    assert (there.value, there.low, there.high) == (back.value, back.low, back.high)
+
+
+def flags(seed: int, n: int, *shares: float) -> list[list[float]]:
+    rng = np.random.default_rng(seed)
+    return [list((rng.random(n) < share).astype(float)) for share in shares]
+
+
+def test_a_clear_winner_wins_nearly_every_resample() -> None:
+    rates = flags(1, 200, 0.95, 0.60)
+    found = winner_shares(rates, [[0.1] * 200, [0.1] * 200], 0.8, [200, 200], 1)
+    assert found.shares[0] is not None
+    assert found.shares[0] > 0.95
+    assert found.shares[1] == 0.0
+
+
+def test_the_cheaper_of_two_alike_wins_all_that_either_wins() -> None:
+    rates = flags(2, 60, 0.95)
+    found = winner_shares([rates[0], rates[0]], [[0.2] * 60, [0.1] * 60], 0.8, [60, 60], 1)
+    assert found.shares[0] == 0.0
+    assert found.shares[1] is not None
+    assert found.none is not None
+    assert found.shares[1] + found.none == pytest.approx(1.0)
+
+
+def test_a_tie_goes_to_the_earlier_option() -> None:
+    found = winner_shares([[1.0] * 60] * 2, [[0.1] * 60] * 2, 0.8, [60, 60], 1)
+    assert found.shares == (1.0, 0.0)
+
+
+def test_nobody_above_the_bar_is_always_none() -> None:
+    found = winner_shares([[0.0, 1.0] * 30], [[0.1] * 60], 0.8, [60], 1)
+    assert found == found.__class__((0.0,), 1.0, 60, 2000)
+
+
+@pytest.mark.parametrize(("rates", "costs", "n_eff"), [([], [], []), ([[]], [[]], [1.0])])
+def test_nothing_to_resample_has_no_shares(
+    rates: list[list[float]], costs: list[list[float]], n_eff: list[float]
+) -> None:
+    found = winner_shares(rates, costs, 0.8, n_eff, 1)
+    assert found.none is None
+    assert set(found.shares) <= {None}
+    assert found.resamples == 0
+
+
+def test_shares_depend_on_the_seed_only_a_little_and_not_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, costs = flags(3, 60, 0.9, 0.92), [[0.1] * 60, [0.2] * 60]
+    one, two = (winner_shares(rates, costs, 0.8, [60, 60], seed) for seed in (1, 2))
+    assert one.shares[0] == pytest.approx(two.shares[0], abs=0.06)
+    monkeypatch.setattr("evalkit.stats.stability._CHUNK_CELLS", 600)
+    assert winner_shares(rates, costs, 0.8, [60, 60], 1).shares == one.shares
+
+
+@pytest.mark.parametrize(
+    ("rates", "costs", "n_eff"),
+    [([[1.0]], [[1.0, 2.0]], [1.0]), ([[1.0], [1.0, 0.0]], [[1.0], [1.0]], [1.0, 1.0]), ([[2.0]], [[1.0]], [1.0])],
+)
+def test_winner_shares_refuses_lists_that_do_not_fit(
+    rates: list[list[float]], costs: list[list[float]], n_eff: list[float]
+) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  any of several messages
+        winner_shares(rates, costs, 0.8, n_eff, 1)
+
+
+def test_mean_share_is_cut_to_the_scale() -> None:
+    found = mean_share([1.0, 1.0, 1.0, 0.9])
+    assert found.high == 1.0
+    assert found.low is not None
+    assert 0.8 < found.low < 0.975
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [1.0, 1.0]])
+def test_mean_share_without_spread_has_no_limits(values: list[float]) -> None:
+    found = mean_share(values)
+    assert (found.low, found.high) == (None, None)
+    assert (found.value is None) == (not values)
+
+
+def test_a_rate_estimate_is_what_items_to_clear_speaks_of() -> None:
+    now = rate(54, 60)
+    assert now.low is not None
+    assert now.low < 0.8
+    assert items_to_clear(54 / 60, 0.8) == 62

@@ -1,0 +1,108 @@
+"""Choosing between sides item by item: cascade, hull, tuned thresholds, oracles."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evalkit import stats
+
+
+def test_cascade_keeps_the_first_at_the_threshold_and_adds_costs_below() -> None:
+    result = stats.cascade([1, 0, 1], [1, 1, 2], [0.5, 0.49, 0.9], [0, 1, 0], [3, 4, 5], threshold=0.5)
+    assert result.satisfied.tolist() == [1, 1, 1]
+    assert result.cost.tolist() == [1, 5, 2]
+    assert result.escalated.tolist() == [False, True, False]
+    empty = stats.cascade([], [], [], [], [], threshold=0.5)
+    assert (empty.satisfied.tolist(), empty.cost.tolist()) == ([], [])
+
+
+def test_hull_of_two_points_is_the_mean_of_their_qualities() -> None:
+    assert stats.hull_area([1, 3], [0.6, 0.8]) == pytest.approx(0.7)
+    assert stats.hull_area([3, 1], [0.8, 0.6]) == pytest.approx(0.7)
+    assert stats.hull_area([5, 7, 6], [0.6, 0.8, 0.65]) == pytest.approx(0.7)
+
+
+def test_hull_never_falls_and_takes_the_best_of_equal_costs() -> None:
+    assert stats.hull_area([1, 2], [0.8, 0.6]) == pytest.approx(0.8)
+    assert stats.hull_area([1, 1, 2, 2], [0.5, 0.6, 0.1, 0.8]) == pytest.approx(0.7)
+    assert stats.hull_area([1, 2, 3], [0.6, 0.8, 0.8]) == pytest.approx(0.75)
+
+
+def test_hull_ignores_the_unit_of_cost_and_needs_a_range() -> None:
+    costs, qualities = [1.0, 3.0, 15.0, 5.0, 4.0], [0.7, 0.8, 0.9, 0.84, 0.76]
+    area = stats.hull_area(costs, qualities)
+    assert stats.hull_area([7 + 0.001 * c for c in costs], qualities) == pytest.approx(area)
+    assert stats.hull_area([1], [0.5]) is None
+    assert stats.hull_area([2, 2], [0.5, 0.6]) is None
+
+
+def test_cross_fitting_is_not_flattered_by_choice() -> None:
+    """A hundred settings of pure noise: the best in sample looks good, the cross-fitted one does not."""
+    rng = np.random.default_rng(1)
+    fitted, flattered = [], []
+    for seed in range(60):
+        noise = rng.normal(size=(50, 100))
+        flattered.append(noise.mean(axis=0).max())
+        fitted.append(stats.cross_fitted_value(noise, seed).value or 0)
+    assert np.mean(flattered) > 0.3
+    assert abs(np.mean(fitted)) < 0.06
+
+
+def test_cross_fitting_values_each_item_by_a_choice_made_without_it() -> None:
+    values = np.array([[0.0, 1.0]] * 10)
+    values[0] = [5.0, 0.0]
+    estimate = stats.cross_fitted_value(values, seed=3, folds=11)
+    assert estimate.value == pytest.approx(0.9)  # item 0 gets setting 1, chosen by the others
+    assert estimate.low is not None
+    assert estimate.high is not None
+    chosen = np.array([0.0] + [1.0] * 9)
+    half = 2.6850 * chosen.std(ddof=1) / np.sqrt(10)  # t with 9 degrees of freedom at 97.5 %
+    assert (estimate.high - estimate.low) / 2 == pytest.approx(half, rel=1e-4)
+
+
+def test_cross_fitting_against_a_baseline_is_a_paired_difference() -> None:
+    rng = np.random.default_rng(2)
+    values, baseline = rng.normal(1, 1, (40, 3)), rng.normal(size=40)
+    alone, against = stats.cross_fitted_value(values, 5), stats.cross_fitted_value(values, 5, baseline)
+    assert against.value == pytest.approx((alone.value or 0) - baseline.mean())
+    same = stats.cross_fitted_value(values[:, :1], 5, values[:, 0])
+    assert (same.value, same.low, same.high) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: stats.cross_fitted_value(np.empty((3, 0)), 0), "0 settings in 5 folds"),
+        (lambda: stats.cross_fitted_value([[1.0], [2.0]], 0, folds=1), "1 settings in 1 folds"),
+        (lambda: stats.cross_fitted_value([1.0], 0), "values has 1 dimensions, not 2"),
+        (lambda: stats.cross_fitted_value([[1.0], [2.0]], 0, [1.0]), "lengths differ"),
+        (lambda: stats.realised_oracle(np.empty((3, 0))), "outcomes has no side"),
+        (lambda: stats.split_epoch_oracle([[[1.0]]]), "1 sides with 1 epochs"),
+        (lambda: stats.cascade([1], [1], [1], [1], [-1], 0.5), "second_cost"),
+    ],
+)
+def test_bad_input_is_refused(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_too_few_items_to_choose_and_value() -> None:
+    assert stats.cross_fitted_value([[1.0, 2.0]], 0).reason == "1 items: choosing and valuing need at least two"
+
+
+def test_split_epoch_oracle_sees_through_luck() -> None:
+    lucky = np.random.default_rng(7).random((4000, 3, 2)) < 0.8
+    inflated = stats.realised_oracle(lucky[:, :, 0].astype(float))
+    honest = stats.split_epoch_oracle(lucky.astype(float))
+    assert inflated == pytest.approx(0.992, abs=0.005)
+    assert honest.value == pytest.approx(0.8, abs=0.015)
+
+
+def test_split_epoch_oracle_finds_a_real_advantage() -> None:
+    """Side 0 is always right on even items, side 1 on odd ones."""
+    items = np.arange(40) % 2
+    outcomes = np.repeat(np.stack([items == 0, items == 1], axis=1)[:, :, None], 3, axis=2).astype(float)
+    estimate = stats.split_epoch_oracle(outcomes)
+    assert (estimate.value, estimate.low) == (1, None)
+    assert stats.realised_oracle(np.empty((0, 2))) is None

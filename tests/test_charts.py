@@ -1,0 +1,277 @@
+"""Charts: scales, ticks, labels that do not collide, and drawings that say what they show."""
+
+import re
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_variants import VARIANTS
+
+from evalkit.blocks import (
+    Axis,
+    Bar,
+    Bars,
+    Chart,
+    Ecdf,
+    Forest,
+    ForestRow,
+    Frontier,
+    FrontierPoint,
+    Heatmap,
+    Mark,
+    Part,
+    Section,
+    Series,
+    Steps,
+)
+from evalkit.charts import NARROW, WIDE, draw
+from evalkit.charts.cell import draw_cell
+from evalkit.charts.labels import Box, fit, place, spread, text_width
+from evalkit.charts.scales import Scale, named_ticks, nice_ceiling, scale_of, tick_name, ticks
+from evalkit.charts.svg import Svg, px
+from evalkit.rendering.chart_table import table_of
+from evalkit.report import build_report
+from evalkit.series import NEUTRAL
+from evalkit.stats import Estimate
+
+A, B = Series("a", "Alpha", 0), Series("b", "Beta", 1)
+PERCENT = Axis("share", "percent", 0.0, 1.0, reference=0.8)
+
+
+def estimate(value: float | None, low: float | None, high: float | None) -> Estimate:
+    return Estimate(value, low, high, 0.95, 20, "m", reason=None if value is not None else "none")
+
+
+def parse(drawing: str) -> ElementTree.Element:
+    """A drawing of ours as XML: it must be well-formed."""
+    return ElementTree.fromstring(drawing)  # noqa: S314  # written a line before
+
+
+def charts(section: Section) -> list[Chart]:
+    return [block for block in section.blocks if isinstance(block, Chart)]
+
+
+ALL = [
+    (case, section.name, chart)
+    for case in sorted(VARIANTS)
+    for section in build_report(VARIANTS[case]()).sections
+    for chart in charts(section)
+]
+
+
+@pytest.mark.parametrize(("case", "name", "chart"), ALL, ids=[f"{case}-{name}" for case, name, _ in ALL])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_every_chart_of_every_run_keeps_its_promises(case: str, name: str, chart: Chart, width: int) -> None:
+    text = draw(chart, width)
+    root = parse(text)
+    assert root.get("role") == ("group" if isinstance(chart, Heatmap) else "img")
+    assert root.get("aria-label")
+    assert (root.get("display") == "none") is (width == NARROW)
+    assert "style=" not in text
+    assert "nan" not in text
+    assert not re.search(r"=\"-?inf", text)
+    for element in root.iter():
+        for attribute in ("x", "x1", "x2", "cx"):
+            if attribute in element.attrib:
+                assert -1 <= float(element.attrib[attribute]) <= width + 1
+        if element.tag.endswith("text"):
+            assert float(element.attrib["font-size"]) >= 11
+    assert draw(chart, width) == text
+
+
+@pytest.mark.parametrize(("case", "name", "chart"), ALL, ids=[f"{case}-{name}" for case, name, _ in ALL])
+def test_every_chart_but_the_map_has_its_figures_as_a_table(case: str, name: str, chart: Chart) -> None:
+    figures = table_of(chart)
+    if isinstance(chart, Heatmap):
+        assert figures is None
+    else:
+        assert figures is not None
+        assert all(len(row.cells) == len(figures.columns) for row in figures.rows)
+
+
+def test_a_limit_that_does_not_exist_is_an_arrow_and_said_to_be_open() -> None:
+    axis = Axis("s", "seconds", 1.0, 20.0)
+    closed = draw(Forest("f", axis, (ForestRow("r", (Mark(A, estimate(5, 3, 8)),)),)), WIDE)
+    opened = draw(Forest("f", axis, (ForestRow("r", (Mark(A, estimate(5, 3, None)),)),)), WIDE)
+    assert closed.count("<path") == 0
+    assert opened.count("<path") == 1
+    assert "from 3.0 s, open" in opened
+
+
+def test_an_estimate_without_value_or_limit_draws_no_mark() -> None:
+    row = ForestRow("r", (Mark(A, estimate(None, None, None)),))
+    drawn = draw(Forest("f", PERCENT, (row,)), WIDE)
+    assert "<circle" not in drawn
+    assert ">none<" in drawn
+
+
+def test_shapes_double_the_colours() -> None:
+    circle, square = (draw_cell(PERCENT, estimate(0.5, 0.4, 0.6), s) for s in (A, B))
+    assert "<circle" in circle
+    assert "<circle" not in square
+    assert 'class="f-m0"' in circle
+    assert 'class="f-m1"' in square
+    assert 'class="f-ink"' in draw_cell(PERCENT, estimate(0.5, 0.4, 0.6), NEUTRAL)
+
+
+@pytest.mark.parametrize("slot", range(12))
+def test_each_slot_has_its_own_look(slot: int) -> None:
+    looks = [draw_cell(PERCENT, estimate(0.5, 0.4, 0.6), Series("k", "k", i)) for i in range(12)]
+    assert looks.count(looks[slot]) == 1
+
+
+def test_only_the_picked_point_has_a_ring() -> None:
+    x, y = Axis("cost", "money", 0.0, 0.1), PERCENT
+    points = (
+        FrontierPoint(A, estimate(0.02, 0.01, 0.03), estimate(0.7, 0.6, 0.8)),
+        FrontierPoint(B, estimate(0.05, 0.04, 0.06), estimate(0.9, 0.85, 0.95), picked=True),
+    )
+    assert draw(Frontier("f", x, y, points), WIDE).count('r="13"') == 1
+
+
+def test_names_on_the_frontier_do_not_overlap() -> None:
+    close = [
+        FrontierPoint(
+            Series(f"m{i}", f"Model {i}", i), estimate(0.05 + i / 1000, 0.04, 0.06), estimate(0.9, 0.85, 0.95)
+        )
+        for i in range(3)
+    ]
+    root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.1), PERCENT, tuple(close)), WIDE))
+    names = [
+        e
+        for e in root.iter()
+        if e.tag == "text" and (e.text or "").startswith("Model") and "aria-hidden" not in e.attrib
+    ]
+    boxes = []
+    for e in names:
+        width, x = text_width(e.text or "", 13), float(e.attrib["x"])
+        left = {"start": x, "middle": x - width / 2, "end": x - width}[e.attrib["text-anchor"]]
+        boxes.append(Box(left, float(e.attrib["y"]) - 11, left + width, float(e.attrib["y"]) + 2))
+    assert len(boxes) == 3
+    assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_bars_share_one_scale_and_leave_out_what_is_zero() -> None:
+    parts = (Part("satisfactory", "satisfactory", 30), Part("failed", "refused", 0))
+    drawn = draw(Bars("f", (Bar(A, parts), Bar(B, (Part("satisfactory", "satisfactory", 15),))), "trials"), WIDE)
+    widths = sorted(float(w) for w in re.findall(r'width="([\d.]+)" height="26"', drawn))
+    assert len(widths) == 2
+    assert widths[1] / widths[0] == pytest.approx(2, abs=0.02)
+    assert "refused: 0" not in drawn
+
+
+def test_the_map_links_every_item() -> None:
+    from evalkit.sections.item_map import build
+
+    section = build(VARIANTS["whole"]())
+    assert section is not None
+    links = re.findall(r'<a href="#(item-\d+)">', draw(charts(section)[0], WIDE))
+    assert sorted(links) == [f"item-{i:03d}" for i in range(1, 61)]
+
+
+def test_a_staircase_ends_at_everything() -> None:
+    chart = Ecdf("f", Axis("s", "seconds", 1.0, 10.0, log=True), (Steps(A, (2.0, 3.0, 5.0)),))
+    figures = table_of(chart)
+    assert figures is not None
+    assert [cell.text[0].text for cell in figures.rows[0].cells] == [
+        "Alpha", "2.0 s", "2.0 s", "3.0 s", "5.0 s", "5.0 s", "5.0 s", "3",
+    ]  # fmt: skip
+
+
+def test_text_in_a_drawing_is_escaped_and_made_visible() -> None:
+    svg = Svg(10, 10, 'a"<b>')
+    svg.text(0, 0, "</svg><script>\u202e&")
+    drawn = svg.finish("wide")
+    assert "<script>" not in drawn
+    assert "⟦U+202E⟧" in drawn
+    assert parse(drawn).get("aria-label") == 'a"<b>'
+
+
+@pytest.mark.parametrize(
+    ("axis", "count", "expected"),
+    [
+        (Axis("", "percent", 0.0, 1.0), 5, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (Axis("", "percent", 0.5, 1.0), 6, [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]),
+        (Axis("", "money", 0.0, 0.09), 4, [0, 0.025, 0.05, 0.075]),
+        (Axis("", "seconds", 0.8, 40.0, log=True), 6, [1, 2, 5, 10, 20]),
+        (Axis("", "seconds", 0.01, 1000.0, log=True), 6, [0.01, 0.1, 1, 10, 100, 1000]),
+        (Axis("", "percent", 0.5, 0.5), 4, [0.5]),
+    ],
+)
+def test_ticks_are_round(axis: Axis, count: int, expected: list[float]) -> None:
+    assert ticks(axis, count) == pytest.approx(expected)
+
+
+@given(st.floats(0, 1e6), st.floats(1e-6, 1e6), st.integers(2, 10))
+def test_ticks_stay_on_the_axis_in_order(low: float, span: float, count: int) -> None:
+    axis = Axis("", "money", low, low + span)
+    found = ticks(axis, count)
+    assert found == sorted(found)
+    assert all(axis.low - span * 1e-6 <= x <= axis.high + span * 1e-6 for x in found)
+    assert len(found) <= count + 2
+
+
+@given(st.floats(1e-6, 1e6), st.floats(0, 1))
+def test_a_log_scale_is_monotone_and_holds_its_ends(low: float, share: float) -> None:
+    scale = Scale(low, low * 1000, 10, 110, log=True)
+    assert scale(low) == pytest.approx(10)
+    assert scale(low * 1000) == pytest.approx(110)
+    assert 10 <= scale(low * 1000**share) <= 110.0000001
+    assert scale(low / 2) == 10
+
+
+def test_tick_names_do_not_run_into_each_other_or_the_bar() -> None:
+    axis = Axis("", "percent", 0.0, 1.0, reference=0.8)
+    named = named_ticks(axis, scale_of(axis, 0, 100), 10)
+    assert 0.8 not in [value for value, _ in named]
+    assert len(named) < 11
+
+
+@pytest.mark.parametrize(
+    ("value", "style", "name"),
+    [
+        (0, "money", "0"),
+        (0.05, "money", "5¢"),
+        (2.0, "money", "$2"),
+        (0.3, "percent", "30%"),
+        (10, "seconds", "10 s"),
+    ],
+)
+def test_tick_names_are_short(value: float, style: str, name: str) -> None:
+    assert tick_name(value, Axis("", style, 0.0, 1.0)) == name  # type: ignore[arg-type]  # a table of formats
+
+
+@pytest.mark.parametrize(("x", "ceiling"), [(0, 1), (0.07, 0.08), (1, 1), (1.2, 1.5), (9, 10), (81, 100)])
+def test_nice_ceiling(x: float, ceiling: float) -> None:
+    assert nice_ceiling(x) == pytest.approx(ceiling)
+
+
+@given(st.lists(st.floats(0, 100), max_size=8))
+def test_spread_keeps_the_gap_and_the_order(positions: list[float]) -> None:
+    moved = spread(positions, 10, 0, 100)
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    gaps = [moved[b] - moved[a] for a, b in pairwise(order)]
+    assert all(gap >= 10 - 1e-6 for gap in gaps)
+    assert all(-1e-6 <= y <= 100 + 1e-6 for y in moved)
+
+
+def test_a_label_avoids_what_is_taken() -> None:
+    frame, at = Box(0, 0, 300, 300), (150.0, 150.0)
+    free = place("name", 12, at, [], frame)
+    second = place("name", 12, at, [free.box], frame)
+    assert not second.box.meets(free.box)
+    assert place("name", 12, at, [frame], frame).box.right <= 300
+
+
+def test_text_that_does_not_fit_is_cut() -> None:
+    assert fit("short", 12, 200) == "short"
+    cut = fit("a very long label indeed", 12, 60)
+    assert cut.endswith("…")
+    assert text_width(cut, 12) <= 60
+
+
+@pytest.mark.parametrize(("x", "text"), [(1.0, "1"), (-0.01, "0"), (1.25, "1.2"), (10.06, "10.1")])
+def test_coordinates_are_brief(x: float, text: str) -> None:
+    assert px(x) == text

@@ -1,0 +1,501 @@
+"""The executor records every attempt, tries again within its limits, and never passes its budget."""
+# ruff: noqa: S311  chance is no secret here
+
+import asyncio
+import math
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
+from evalkit.executors import local
+from evalkit.executors.budget import Budget
+from evalkit.executors.local import Call, Ending, Limits, Progress, cost_of, execute, raise_if_stopped
+from evalkit.providers import Preflight
+from evalkit.records import Reply, Request, Usage
+
+HAIKU = "claude-haiku-4-5-20251001"
+REQUEST = Request(HAIKU, ({"role": "user", "content": "Hello"},), 100)
+GOOD = Reply("answered", 0.0, "Hi", usage=Usage(input_tokens=10, output_tokens=2), status=200)
+BUSY = Reply("errored", 0.0, status=529, error_type="overloaded_error", error_message="Busy", retryable=True)
+AT_ONCE = Limits(concurrency=4, attempts=4, backoff_s=0.0, backoff_cap_s=0.0, retry_after_cap_s=0.0)
+
+Behaviour = Callable[[Request, int], Awaitable[Reply]]
+"""From a request and its number among all (from 0) to its reply."""
+
+
+def fatal(status: int, kind: str) -> Reply:
+    return Reply("errored", 0.0, status=status, error_type=kind, error_message="No", stops_run=True)
+
+
+@dataclass
+class FakeProvider:
+    """Answers as it is told, and knows how many requests it has had at once."""
+
+    behave: Behaviour
+    sent: list[Request] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    async def attempt(self, request: Request) -> Reply:
+        number = len(self.sent)
+        self.sent.append(request)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await self.behave(request, number)
+        finally:
+            self.in_flight -= 1
+
+    async def count_tokens(self, request: Request) -> int | None:
+        return None
+
+    async def preflight(self, models: Sequence[str]) -> Preflight:
+        return Preflight("fake", simulated=True)
+
+    async def close(self) -> None:
+        return None
+
+
+@dataclass
+class Book:
+    """A ledger in memory."""
+
+    started: list[dict[str, Any]] = field(default_factory=list)
+    finished: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def start_attempt(
+        self, trial_id: int, number: int, sent_at: str, queued_s: float, grader: str | None, round_id: int | None
+    ) -> int:
+        self.started.append({"trial": trial_id, "number": number, "queued_s": queued_s, "grader": grader})
+        return len(self.started)
+
+    def finish_attempt(
+        self, attempt_id: int, subject: str, reply: Reply, final: bool, felt_s: float, cost_usd: float | None
+    ) -> None:
+        assert attempt_id not in self.finished
+        self.finished[attempt_id] = {
+            "subject": subject, "reply": reply, "final": final, "felt_s": felt_s, "cost_usd": cost_usd,
+        }  # fmt: skip
+
+    def settled(self) -> set[str]:
+        return {row["subject"] for row in self.finished.values() if row["final"]}
+
+
+def calls(count: int, worst_usd: float | None = 0.001) -> list[Call]:
+    return [Call(f"trial/{n}", n, REQUEST, worst_usd) for n in range(1, count + 1)]
+
+
+async def carry_out(
+    provider: FakeProvider,
+    todo: Sequence[Call],
+    book: Book,
+    limits: Limits = AT_ONCE,
+    budget: Budget | None = None,
+    tell: Callable[[Progress], None] = lambda _: None,
+) -> Ending:
+    return await execute(todo, provider, book, limits, budget or Budget(None), tell)
+
+
+def always(reply: Reply) -> Behaviour:
+    async def behave(request: Request, number: int) -> Reply:
+        await asyncio.sleep(0)
+        return reply
+
+    return behave
+
+
+def in_turn(*replies: Reply) -> Behaviour:
+    async def behave(request: Request, number: int) -> Reply:
+        return replies[min(number, len(replies) - 1)]
+
+    return behave
+
+
+# --- the ledger -----------------------------------------------------------------------------------------------
+
+
+async def test_an_attempt_is_recorded_before_it_is_sent_and_again_when_it_has_ended() -> None:
+    book, seen = Book(), list[tuple[int, int]]()
+
+    async def behave(request: Request, number: int) -> Reply:
+        seen.append((len(book.started), len(book.finished)))
+        return GOOD
+
+    provider = FakeProvider(behave)
+    await carry_out(provider, calls(3), book, replace(AT_ONCE, concurrency=1))
+    assert seen == [(1, 0), (2, 1), (3, 2)]
+
+
+async def test_a_request_that_cannot_be_recorded_is_not_sent() -> None:
+    class Full(Book):
+        def start_attempt(self, *_: Any) -> int:
+            raise InfrastructureError("the disk is full")
+
+    provider = FakeProvider(always(GOOD))
+    with pytest.raises(InfrastructureError, match="full"):
+        await carry_out(provider, calls(3), Full())
+    assert provider.sent == []
+
+
+async def test_every_call_is_settled_once_with_no_more_in_flight_than_allowed() -> None:
+    book, provider = Book(), FakeProvider(always(GOOD))
+    ending = await carry_out(provider, calls(50), book)
+    assert (ending.unsettled, ending.stopped, len(book.started)) == (0, False, 50)
+    assert book.settled() == {f"trial/{n}" for n in range(1, 51)}
+    assert provider.most_in_flight <= AT_ONCE.concurrency
+
+
+async def test_failed_attempts_count_and_are_recorded_and_only_the_last_is_final() -> None:
+    book, provider, told = Book(), FakeProvider(in_turn(BUSY, BUSY, GOOD)), list[Progress]()
+    ending = await carry_out(provider, [replace(calls(1)[0], earlier=5)], book, tell=told.append)
+    assert ending.unsettled == 0
+    assert [row["number"] for row in book.started] == [6, 7, 8]
+    assert [row["final"] for row in book.finished.values()] == [False, False, True]
+    assert [progress.final for progress in told] == [False, False, True]
+
+
+async def test_giving_up_leaves_the_call_unsettled_with_all_its_attempts_and_code_5() -> None:
+    book, provider = Book(), FakeProvider(always(BUSY))
+    ending = await carry_out(provider, calls(3), book)
+    assert (ending.unsettled, len(provider.sent)) == (3, 3 * AT_ONCE.attempts)
+    assert book.settled() == set()
+    with pytest.raises(InfrastructureError, match=r"3 requests failed .*overloaded_error: Busy") as raised:
+        raise_if_stopped(ending, Budget(None), "run")
+    assert raised.value.exit_code == ExitCode.PROVIDER
+
+
+async def test_a_failure_that_cannot_pass_settles_its_call_at_the_first_attempt() -> None:
+    book = Book()
+    refused = Reply("errored", 0.0, status=400, error_type="invalid_request_error", error_message="No")
+    ending = await carry_out(FakeProvider(always(refused)), calls(2), book)
+    assert (ending.unsettled, ending.stopped, len(book.started)) == (0, False, 2)
+    assert book.settled() == {"trial/1", "trial/2"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        fatal(401, "authentication_error"),
+        fatal(402, "billing_error"),
+        fatal(403, "permission_error"),
+        fatal(429, "rate_limit_error"),
+    ],
+)
+async def test_a_fatal_refusal_in_the_middle_stops_all_workers_and_settles_nothing(reply: Reply) -> None:
+    async def behave(request: Request, number: int) -> Reply:
+        await asyncio.sleep(0)
+        return reply if number == 10 else GOOD
+
+    book, provider = Book(), FakeProvider(behave)
+    ending = await carry_out(provider, calls(100), book)
+    assert ending.fatal is reply
+    assert 11 <= len(provider.sent) <= 11 + AT_ONCE.concurrency
+    assert len(book.finished) == len(book.started) == len(provider.sent)
+    assert len(book.settled()) == len(provider.sent) - 1
+    with pytest.raises(InfrastructureError, match=str(reply.error_type)):
+        raise_if_stopped(ending, Budget(None), "run")
+
+
+async def test_a_fatal_refusal_ends_the_waits_of_the_others() -> None:
+    patient = replace(AT_ONCE, retry_after_cap_s=3600.0)
+
+    async def behave(request: Request, number: int) -> Reply:
+        await asyncio.sleep(0.01)
+        return replace(BUSY, retry_after_s=3600.0) if number < 3 else fatal(401, "authentication_error")
+
+    ending = await asyncio.wait_for(carry_out(FakeProvider(behave), calls(20), Book(), patient), 30)
+    assert ending.fatal is not None
+
+
+async def test_a_bug_of_ours_is_raised_and_nothing_is_left_running() -> None:
+    async def behave(request: Request, number: int) -> Reply:
+        if number == 2:
+            raise ZeroDivisionError
+        await asyncio.sleep(3600)
+        return GOOD
+
+    provider = FakeProvider(behave)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(carry_out(provider, calls(20), Book()), 30)
+    assert provider.in_flight == 0
+
+
+# --- waits ----------------------------------------------------------------------------------------------------
+
+
+async def waits_of(limits: Limits, reply: Reply, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between the attempts of one call that always fails, without waiting for them."""
+    waits: list[float] = []
+
+    async def at_once(waiting: Any, seconds: float) -> None:
+        waiting.close()
+        waits.append(seconds)
+        raise TimeoutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(local.asyncio, "wait_for", at_once)
+        await carry_out(FakeProvider(always(reply)), calls(1), Book(), limits)
+    return waits
+
+
+async def test_back_off_grows_with_jitter_up_to_its_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.random, "uniform", lambda low, high: high)
+    limits = Limits(attempts=8, backoff_s=0.5, backoff_cap_s=10.0)
+    assert await waits_of(limits, BUSY, monkeypatch) == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+
+
+async def test_back_off_is_never_negative_nor_over_its_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = Limits(attempts=60, backoff_s=0.5, backoff_cap_s=3.0)
+    waits = await waits_of(limits, BUSY, monkeypatch)
+    assert all(0 <= wait <= 3.0 for wait in waits)
+    assert len({round(wait, 6) for wait in waits}) > 30, "no jitter: all would come back at the same moment"
+
+
+@pytest.mark.parametrize(("asked_s", "least_s"), [(5.0, 5.0), (0.0, 0.0), (119.0, 119.0), (4_294_967.0, 120.0)])
+async def test_a_servers_wish_is_honoured_up_to_the_cap(
+    asked_s: float, least_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits(attempts=4, backoff_s=0.5, backoff_cap_s=4.0, retry_after_cap_s=120.0)
+    waits = await waits_of(limits, replace(BUSY, retry_after_s=asked_s), monkeypatch)
+    assert len(waits) == 3
+    assert all(least_s <= wait <= least_s + limits.backoff_cap_s / 4 for wait in waits)
+
+
+# --- clocks ---------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_felt_time_holds_retries_and_waits_and_queueing_is_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, book = Clock(), Book()
+    monkeypatch.setattr(local, "perf_counter", clock)
+
+    async def behave(request: Request, number: int) -> Reply:
+        clock.now += 2.0
+        return replace(GOOD if number == 2 else BUSY, latency_s=2.0)
+
+    async def wait(waiting: Any, seconds: float) -> None:
+        waiting.close()
+        clock.now += 10.0
+        raise TimeoutError
+
+    class SlowBudget(Budget):
+        async def reserve(self, worst_case_usd: float) -> bool:
+            clock.now += 1.5  # others are in the way
+            return await super().reserve(worst_case_usd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(local.asyncio, "wait_for", wait)
+        await carry_out(FakeProvider(behave), calls(1), book, budget=SlowBudget(None))
+    assert [row["queued_s"] for row in book.started] == [1.5, 1.5, 1.5]
+    assert [row["felt_s"] for row in book.finished.values()] == [2.0, 14.0, 26.0]
+
+
+async def test_felt_time_is_never_less_than_the_attempts_own() -> None:
+    async def behave(request: Request, number: int) -> Reply:
+        began = local.perf_counter()
+        await asyncio.sleep(random.random() / 100)
+        return replace(BUSY if number % 3 else GOOD, latency_s=local.perf_counter() - began)
+
+    book = Book()
+    await carry_out(FakeProvider(behave), calls(20), book)
+    assert all(row["felt_s"] >= row["reply"].latency_s for row in book.finished.values())
+    assert all(row["queued_s"] >= 0 for row in book.started)
+
+
+# --- money ----------------------------------------------------------------------------------------------------
+
+NOW = local.datetime(2026, 11, 22, tzinfo=local.UTC)
+
+
+@pytest.mark.parametrize(
+    ("reply", "cost_usd"),
+    [
+        (replace(GOOD, usage=Usage(input_tokens=1_000_000, output_tokens=0)), 1.0),
+        (replace(GOOD, outcome="truncated", usage=Usage(input_tokens=0, output_tokens=1_000_000)), 5.0),
+        (replace(GOOD, outcome="refused", usage=Usage(input_tokens=0, output_tokens=200_000)), 1.0),
+        (replace(BUSY, status=200, usage=Usage(input_tokens=1_000_000, output_tokens=0)), 1.0),
+        (BUSY, 0.0),
+        (fatal(401, "authentication_error"), 0.0),
+        (replace(BUSY, status=None, error_type="timeout"), None),
+        (replace(BUSY, status=200), None),
+        (replace(GOOD, usage=Usage()), None),
+    ],
+)
+def test_what_an_attempt_cost_is_known_or_unknown_but_never_guessed(reply: Reply, cost_usd: float | None) -> None:
+    assert cost_of(REQUEST, reply, NOW) == (None if cost_usd is None else pytest.approx(cost_usd))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    limit_usd=st.floats(0.0, 0.02),
+    spent_usd=st.floats(0.0, 0.01),
+    seed=st.integers(0, 2**32),
+    worsts=st.lists(st.floats(0.0, 0.004), min_size=1, max_size=40),
+)
+def test_sixteen_at_once_never_pass_the_budget(
+    limit_usd: float, spent_usd: float, seed: int, worsts: list[float]
+) -> None:
+    rng = random.Random(seed)
+    truth = {"usd": spent_usd}
+
+    async def behave(request: Request, number: int) -> Reply:
+        await asyncio.sleep(rng.choice([0, 0, 0.0005]))
+        # Haiku: 5 USD a million output tokens; never more than the worst case the call was announced with.
+        tokens = math.floor(rng.random() ** 0.3 * request.max_tokens)
+        truth["usd"] += tokens * 5e-6
+        assert truth["usd"] <= max(limit_usd, spent_usd) + 1e-9
+        if rng.random() < 0.2:
+            return replace(BUSY, status=200, usage=Usage(input_tokens=0, output_tokens=tokens))
+        if rng.random() < 0.2:
+            return replace(BUSY, status=None)  # nobody knows what it cost
+        return replace(GOOD, usage=Usage(input_tokens=0, output_tokens=tokens))
+
+    todo = [
+        Call(f"trial/{n}", n, replace(REQUEST, max_tokens=math.floor(usd / 5e-6)), usd)
+        for n, usd in enumerate(worsts, start=1)
+    ]
+    budget, book = Budget(limit_usd, spent_usd), Book()
+    limits = replace(AT_ONCE, concurrency=16, attempts=3)
+    ending = asyncio.run(carry_out(FakeProvider(behave), todo, book, limits, budget))
+    assert truth["usd"] <= budget.spent_usd + 1e-9, "an unknown cost counts as the worst case"
+    assert ending.out_of_budget or len(book.settled()) + ending.unsettled == len(todo)
+
+
+async def test_without_a_budget_nothing_waits_for_money() -> None:
+    budget = Budget(None)
+    assert [await budget.reserve(1e9) for _ in range(3)] == [True] * 3
+    await budget.settle(1e9, 2.0)
+    assert budget.spent_usd == 2.0
+
+
+async def test_money_set_aside_is_free_again_once_the_true_cost_is_known() -> None:
+    budget = Budget(1.0)
+    assert await budget.reserve(0.9)
+    waiting = asyncio.create_task(budget.reserve(0.9))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await budget.settle(0.9, 0.05)
+    assert await waiting
+    await budget.settle(0.9, None)
+    assert budget.spent_usd == pytest.approx(0.95)
+    assert not await budget.reserve(0.06)
+    assert await budget.reserve(0.05)
+
+
+async def test_rounding_never_leaves_a_reservation_that_nobody_holds() -> None:
+    budget = Budget(1e6)
+    amounts = [random.Random(n).random() * 1e4 for n in range(2000)]
+    for amount in amounts:
+        await budget.reserve(amount / 30)
+    for amount in reversed(amounts):
+        await budget.settle(amount / 30, 0.0)
+    refused = await asyncio.wait_for(budget.reserve(2e6), 5)
+    assert refused is False
+
+
+def test_a_budget_that_is_no_number_is_refused() -> None:
+    with pytest.raises(UsageError, match="not a number"):
+        Budget(math.nan)
+
+
+async def test_an_empty_budget_sends_nothing_and_says_how_to_go_on() -> None:
+    provider, budget = FakeProvider(always(GOOD)), Budget(0.0)
+    ending = await carry_out(provider, calls(5), Book(), budget=budget)
+    assert provider.sent == []
+    with pytest.raises(BudgetError, match=r"raise --budget-usd") as raised:
+        raise_if_stopped(ending, budget, "run")
+    assert raised.value.exit_code == ExitCode.BUDGET
+
+
+async def test_the_end_of_the_budget_ends_the_waits_of_the_others() -> None:
+    patient = replace(AT_ONCE, retry_after_cap_s=3600.0)
+
+    async def behave(request: Request, number: int) -> Reply:
+        await asyncio.sleep(0.01)
+        return replace(BUSY, retry_after_s=3600.0) if number == 0 else replace(GOOD, usage=Usage())
+
+    budget = Budget(0.0035)
+    ending = await asyncio.wait_for(carry_out(FakeProvider(behave), calls(20), Book(), patient, budget), 30)
+    assert ending.out_of_budget
+
+
+# --- interruption ---------------------------------------------------------------------------------------------
+
+
+async def interrupted_at(number: int, times: int) -> tuple[Ending, FakeProvider, Book]:
+    """A run that gets Ctrl-C while the given request, and three others, are in flight."""
+    gate = asyncio.Event()
+
+    async def behave(request: Request, sent: int) -> Reply:
+        if sent < number:
+            return GOOD
+        if provider.in_flight == AT_ONCE.concurrency:
+            for _ in range(times):
+                os.kill(os.getpid(), signal.SIGINT)
+                await asyncio.sleep(0.02)
+            gate.set()
+        await gate.wait()
+        await asyncio.sleep(0.02)
+        return GOOD
+
+    provider, book = FakeProvider(behave), Book()
+    ending = await asyncio.wait_for(carry_out(provider, calls(100), book), 30)
+    return ending, provider, book
+
+
+async def test_ctrl_c_once_lets_requests_in_flight_end_and_starts_none() -> None:
+    ending, provider, book = await interrupted_at(10, times=1)
+    assert ending.interrupted
+    assert len(provider.sent) == 10 + AT_ONCE.concurrency
+    assert len(book.finished) == len(book.started) == len(provider.sent)
+    with pytest.raises(InterruptedRunError, match="goes on from here") as raised:
+        raise_if_stopped(ending, Budget(None), "run")
+    assert raised.value.exit_code == ExitCode.INTERRUPTED
+
+
+async def test_ctrl_c_twice_gives_up_requests_in_flight_but_keeps_their_beginning() -> None:
+    ending, provider, book = await interrupted_at(10, times=2)
+    assert ending.interrupted
+    assert len(book.started) == len(provider.sent) == 10 + AT_ONCE.concurrency
+    assert len(book.finished) == 10
+    assert provider.in_flight == 0
+
+
+async def test_ctrl_c_ends_a_wait_for_the_next_attempt() -> None:
+    async def behave(request: Request, number: int) -> Reply:
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return replace(BUSY, retry_after_s=3600.0)
+
+    patient = replace(AT_ONCE, retry_after_cap_s=3600.0)
+    ending = await asyncio.wait_for(carry_out(FakeProvider(behave), calls(4), Book(), patient), 30)
+    assert (ending.interrupted, ending.unsettled) == (True, 4)
+
+
+async def test_ctrl_c_is_pythons_own_again_afterwards() -> None:
+    await carry_out(FakeProvider(always(GOOD)), calls(2), Book())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_outside_the_main_thread_a_run_goes_on_without_ctrl_c() -> None:
+    async def in_thread() -> Ending:
+        return await asyncio.to_thread(lambda: asyncio.run(carry_out(FakeProvider(always(GOOD)), calls(5), Book())))
+
+    assert asyncio.run(in_thread()).unsettled == 0

@@ -1,0 +1,62 @@
+"""Start-up stays fast: commands that need no SDK and no scientific stack do not load them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from analysis_builders import OPUS, run_of, write_run
+
+HEAVY = ("anthropic", "httpx2", "pandas", "scipy", "numpy", "jinja2", "genai_prices", "uvicorn", "starlette")
+"""Packages that cost a tenth of a second or more each."""
+EFFECT_LINE = {"scipy", "numpy"}
+"""What `check` may load, for the one line that says what a set of this size can show."""
+REPORTER = """
+import contextlib, io, json, sys
+from evalkit.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    code = main(sys.argv[1:])
+print(json.dumps({"code": code, "loaded": [name for name in %r if name in sys.modules]}))
+"""
+
+
+def loaded_by(*argv: str, folder: Path) -> tuple[int, set[str]]:
+    """The exit code of a command in a process of its own, and which heavy packages it loaded."""
+    command = [sys.executable, "-c", REPORTER % (HEAVY,), *argv]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=True)
+    answer: Mapping[str, object] = json.loads(done.stdout.splitlines()[-1])
+    assert isinstance(answer["code"], int)
+    assert isinstance(answer["loaded"], list)
+    return answer["code"], set(answer["loaded"])
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["run", "--help"], ["runs"], ["nonsense"], ["runs", "x.db"]]
+)
+def test_light_commands_load_nothing_heavy(argv: list[str], tmp_path: Path) -> None:
+    code, loaded = loaded_by(*argv, folder=tmp_path)
+    assert loaded == set()
+    assert code == (2 if argv[-1] in ("nonsense", "x.db") else 0)
+
+
+def test_showing_a_run_file_loads_nothing_heavy(tmp_path: Path) -> None:
+    write_run(tmp_path / "r.db", run_of({OPUS: [[True], [False]]}))
+    assert loaded_by("runs", "r.db", folder=tmp_path) == (0, set())
+
+
+def test_check_loads_only_what_its_effect_line_needs(root: Path, tmp_path: Path) -> None:
+    code, loaded = loaded_by("check", str(root / "datasets" / "ticket-routing.jsonl"), folder=tmp_path)
+    assert code == 0
+    assert loaded <= EFFECT_LINE
+
+
+def test_check_of_what_cannot_be_read_loads_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("not json\n", encoding="utf-8")
+    assert loaded_by("check", "x.jsonl", folder=tmp_path) == (2, set())
+
+
+def test_the_reporter_sees_what_is_loaded(tmp_path: Path) -> None:
+    """Negative control: a command that shows prices loads the price data."""
+    assert "genai_prices" in loaded_by("models", folder=tmp_path)[1]

@@ -1,0 +1,117 @@
+"""What is known about models: complete, coherent, priced, and silent about ids it has never heard of."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from evalkit.config import Config
+from evalkit.models import DEFAULT_JUDGE, KNOWN, LINE_UP, Model, display_name, known, newer_in_tier
+from evalkit.pricing import rates
+from evalkit.strict import read_strict
+
+
+def test_line_up_is_one_pinned_active_model_a_tier() -> None:
+    models = [known(id) for id in LINE_UP]
+    assert [model.tier for model in models if model] == ["opus", "sonnet", "haiku"]
+    assert all(model and model.pinned and model.lifecycle == "active" for model in models)
+
+
+def test_judge_is_known_and_outside_the_line_up() -> None:
+    judge = known(DEFAULT_JUDGE)
+    assert judge is not None
+    assert judge.pinned
+    assert DEFAULT_JUDGE not in LINE_UP
+
+
+def test_ids_are_unique_and_lower_case() -> None:
+    ids = [model.id for model in KNOWN]
+    assert len(set(ids)) == len(ids)
+    assert all(id == id.lower() and id.startswith("claude-") for id in ids)
+
+
+@pytest.mark.parametrize("model", KNOWN, ids=lambda model: model.id)
+def test_what_is_known_is_coherent(model: Model) -> None:
+    major, minor = model.generation
+    version = f"{major}-{minor}" if minor else str(major)
+    assert model.id.startswith(f"claude-{model.tier}-{version}")
+    assert 0 < model.max_output_tokens < model.context_tokens
+    assert (model.retires is None) == (model.lifecycle == "active")
+    assert rates(model.id, datetime(2026, 11, 22, tzinfo=UTC)) is not None
+
+
+@pytest.mark.parametrize("alias", [model.id for model in KNOWN if not model.pinned])
+def test_an_alias_stands_for_a_pinned_id_of_the_same_model(alias: str) -> None:
+    dated = [m for m in KNOWN if m.pinned and m.id.startswith(f"{alias}-") and m.id[len(alias) + 1 :].isdigit()]
+    assert len(dated) == 1
+
+
+@pytest.mark.parametrize("id", ["", "claude", "claude-opus-4-60", "CLAUDE-OPUS-4-6", "gpt-5", "claude-opus-4-6 "])
+def test_unknown_id_is_unknown_everywhere(id: str) -> None:
+    assert known(id) is None
+    assert newer_in_tier(id) == ()
+    assert display_name(id) == id
+
+
+@pytest.mark.parametrize(
+    ("id", "newer"),
+    [
+        ("claude-haiku-4-5-20251001", ("claude-haiku-5-5",)),
+        ("claude-haiku-4-5", ("claude-haiku-5-5",)),
+        ("claude-opus-4-6", ("claude-opus-5-5", "claude-opus-5", "claude-opus-4-8", "claude-opus-4-7")),
+        (
+            "claude-opus-4-1",
+            (
+                "claude-opus-5-5",
+                "claude-opus-5",
+                "claude-opus-4-8",
+                "claude-opus-4-7",
+                "claude-opus-4-6",
+                "claude-opus-4-5-20251101",
+            ),
+        ),
+        ("claude-opus-5-5", ()),
+        ("claude-sonnet-5-5", ()),
+        ("claude-sonnet-4-5", ("claude-sonnet-5-5", "claude-sonnet-5", "claude-sonnet-4-6")),
+    ],
+)
+def test_newer_models_of_the_tier_newest_first(id: str, newer: tuple[str, ...]) -> None:
+    assert newer_in_tier(id) == newer
+
+
+@pytest.mark.parametrize(
+    ("id", "name"),
+    [("claude-haiku-4-5-20251001", "Haiku 4.5"), ("claude-opus-5", "Opus 5"), ("claude-sonnet-5-5", "Sonnet 5.5")],
+)
+def test_display_name(id: str, name: str) -> None:
+    assert display_name(id) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("models: [a, b, a]", "c:1: model 'a' stands twice; name it once"),
+        ("models: []", "c:1: 'models' is []; it must not be empty"),
+        ("models: a", "c:1: 'models' is 'a'; it must be a list"),
+        ("seed: 1\nmodel: [a]", "c:2: unknown key 'model'; did you mean 'models'?"),
+        ("concurrency: 0", "c:1: 'concurrency' is 0; it must be greater than or equal to 1"),
+        ("concurrency: 257", "c:1: 'concurrency' is 257; it must be less than or equal to 256"),
+        ("epochs: '3'", "c:1: 'epochs' is '3'; it must be a whole number"),
+        ("budget_usd: 0", "c:1: 'budget_usd' is 0; it must be greater than 0"),
+        ("budget_usd: .inf", "c:1: '.inf' is not a finite number; correct the YAML"),
+        ("judge: ''", "c:1: 'judge' is ''; it must not be empty"),
+    ],
+)
+def test_config_is_read_strictly(text: str, problem: str) -> None:
+    found = read_strict(Config, text, "c")
+    assert isinstance(found, list)
+    assert list(map(str, found)) == [problem]
+
+
+def test_empty_config_is_the_defaults() -> None:
+    assert read_strict(Config, "", "c") == Config()
+    assert (Config().models, Config().judge) == (LINE_UP, DEFAULT_JUDGE)
+
+
+def test_config_takes_what_it_documents() -> None:
+    found = read_strict(Config, "models: [a, b]\nbudget_usd: 5\nrubric: r.yaml\nbase_url: http://127.0.0.1:1\n", "c")
+    assert found == Config(models=("a", "b"), budget_usd=5.0, rubric="r.yaml", base_url="http://127.0.0.1:1")

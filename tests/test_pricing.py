@@ -1,0 +1,155 @@
+"""Prices: the published figures to the cent, and nothing where nobody can say."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.pricing import US_ONLY_FACTOR, price, prices_version, rates
+from evalkit.records import Usage
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+COLUMNS = {
+    "50k in": Usage(input_tokens=50_000),
+    "2k + 48k written for 5 min": Usage(input_tokens=2_000, cache_write_5m_tokens=48_000),
+    "2k + 48k written for 1 h": Usage(input_tokens=2_000, cache_write_1h_tokens=48_000),
+    "2k + 48k read": Usage(input_tokens=2_000, cache_read_tokens=48_000),
+    "250k in": Usage(input_tokens=250_000),
+    "10k + 240k read": Usage(input_tokens=10_000, cache_read_tokens=240_000),
+}
+WORKED = {
+    "claude-opus-4-6": (0.2700, 0.3300, 0.5100, 0.0540, 1.2700, 0.1900),
+    "claude-sonnet-4-6": (0.1620, 0.1980, 0.3060, 0.0324, 0.7620, 0.1140),
+    "claude-haiku-4-5": (0.0540, 0.0660, 0.1020, 0.0108, 0.2540, 0.0380),
+    "claude-haiku-4-5-20251001": (0.0540, 0.0660, 0.1020, 0.0108, 0.2540, 0.0380),
+    "claude-opus-5-5": (0.2160, 0.2640, 0.4080, 0.0336, 1.0160, 0.1040),
+    "claude-sonnet-5-5": (0.1080, 0.1320, 0.2040, 0.0168, 0.5080, 0.0520),
+    "claude-haiku-5-5": (0.0054, 0.0066, 0.0102, 0.00108, 0.1270, 0.0190),
+}
+CELLS = [
+    pytest.param(model, usage, usd, id=f"{model} {column}")
+    for model, row in WORKED.items()
+    for (column, usage), usd in zip(COLUMNS.items(), row, strict=True)
+]
+
+
+def with_output(usage: Usage, output_tokens: int | None = 800, **more: str) -> Usage:
+    return Usage(
+        usage.input_tokens, output_tokens, usage.cache_read_tokens, usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "usage", "usd"), CELLS)
+def test_worked_price(model: str, usage: Usage, usd: float) -> None:
+    assert price(model, with_output(usage), NOW).usd == pytest.approx(usd, rel=1e-9)
+
+
+@pytest.mark.parametrize(("model", "usage", "usd"), CELLS)
+def test_batch_costs_half(model: str, usage: Usage, usd: float) -> None:
+    assert price(model, with_output(usage, service_tier="batch"), NOW).usd == pytest.approx(usd / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize(("model", "usage", "usd"), CELLS)
+def test_us_only_processing_costs_a_tenth_more(model: str, usage: Usage, usd: float) -> None:
+    assert US_ONLY_FACTOR == 1.1
+    assert price(model, with_output(usage, inference_geo="us"), NOW).usd == pytest.approx(usd * 1.1, rel=1e-9)
+    assert price(model, with_output(usage, inference_geo="global"), NOW).usd == pytest.approx(usd, rel=1e-9)
+
+
+def test_batch_in_the_us_is_both() -> None:
+    usage = with_output(COLUMNS["50k in"], service_tier="batch", inference_geo="us")
+    assert price("claude-opus-4-6", usage, NOW).usd == pytest.approx(0.27 / 2 * 1.1)
+
+
+def test_step_in_the_rates_reprices_the_whole_request() -> None:
+    below = price("claude-haiku-5-5", Usage(input_tokens=100_000, output_tokens=800), NOW)
+    above = price("claude-haiku-5-5", Usage(input_tokens=100_001, output_tokens=800), NOW)
+    assert below.usd == pytest.approx(0.0104)
+    assert above.usd == pytest.approx(0.0520, rel=1e-4)
+
+
+def test_step_counts_cached_tokens_too() -> None:
+    cached = price("claude-haiku-5-5", Usage(input_tokens=1, output_tokens=0, cache_read_tokens=100_000), NOW)
+    assert cached.usd == pytest.approx(0.5e-6 + 100_000 * 0.05e-6)
+
+
+def test_standard_tier_and_standard_speed_cost_the_list_price() -> None:
+    usage = with_output(COLUMNS["50k in"], service_tier="standard", speed="standard")
+    assert price("claude-opus-4-6", usage, NOW).usd == pytest.approx(0.27)
+
+
+def test_fast_mode_costs_more_than_standard() -> None:
+    fast = price("claude-opus-5-5", with_output(COLUMNS["50k in"], speed="fast"), NOW).usd
+    assert fast is not None
+    assert fast > 0.2160
+
+
+def test_date_decides_the_rate() -> None:
+    old = price("claude-opus-4-6", with_output(COLUMNS["250k in"]), datetime(2026, 3, 1, tzinfo=UTC)).usd
+    assert old is not None
+    assert old > 1.27
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["claude-opus-4-60", "claude-opus-4-6-fast", "claude-opus-4-6-2026", "claude-opus-4-6-latest", "claude-opus-9",
+     "claude-mythos-preview", "claude-opus-4-6[1m]", "gpt-5", "my-model", "claude", "", "anthropic.claude-opus-4-6"],
+)  # fmt: skip
+def test_unknown_model_is_unpriced_never_free(model: str) -> None:
+    found = price(model, Usage(input_tokens=10, output_tokens=10), NOW)
+    assert found.usd is None
+    assert found.reason == f"no price is known for {model!r}"
+    assert rates(model, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "reason"),
+    [
+        (Usage(), "the API did not report token counts"),
+        (Usage(input_tokens=5), "the API did not report token counts"),
+        (Usage(output_tokens=5), "the API did not report token counts"),
+        (Usage(output_tokens=5, cache_read_tokens=5), "the API did not report token counts"),
+        (Usage(5, 5, service_tier="priority"), "priority-tier prices are not published"),
+    ],
+)
+def test_what_was_not_reported_is_unpriced(usage: Usage, reason: str) -> None:
+    found = price("claude-opus-4-6", usage, NOW)
+    assert (found.usd, found.reason) == (None, reason)
+
+
+def test_counts_that_the_price_data_refuse_are_unpriced() -> None:
+    found = price("claude-opus-4-6", Usage(input_tokens=-10, output_tokens=5, cache_read_tokens=5), NOW)
+    assert found.usd is None
+    assert "cannot price this request" in (found.reason or "")
+
+
+def test_no_tokens_cost_nothing_and_are_priced() -> None:
+    assert price("claude-opus-4-6", Usage(input_tokens=0, output_tokens=0), NOW).usd == 0.0
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-6-20260101", "claude-opus-4-6@20260101", "CLAUDE-OPUS-4-6"])
+def test_dated_or_upper_case_spelling_is_the_same_model(model: str) -> None:
+    assert price(model, with_output(COLUMNS["50k in"]), NOW).usd == pytest.approx(0.27)
+
+
+def test_rates_are_per_million_tokens() -> None:
+    assert rates("claude-sonnet-4-6", NOW) == pytest.approx((3.0, 15.0))
+
+
+def test_version_of_the_price_data_is_told() -> None:
+    assert prices_version().startswith("genai-prices 0.")
+
+
+tokens = st.integers(0, 90_000)
+
+
+@given(tokens, tokens, tokens, tokens, st.sampled_from(sorted(WORKED)))
+def test_more_tokens_never_cost_less(plain: int, read: int, written: int, output: int, model: str) -> None:
+    def usd(more_input: int = 0, more_output: int = 0) -> float:
+        found = price(model, Usage(plain + more_input, output + more_output, read, written), NOW).usd
+        assert found is not None
+        return found
+
+    assert usd() <= usd(1) <= usd(1, 1)

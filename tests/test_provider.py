@@ -1,0 +1,575 @@
+"""The provider turns whatever a server or the network does into one Reply, and counts what was used."""
+# ruff: noqa: S311  chance is no secret here
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from servers import (
+    CHUNKED_HEAD,
+    HANG,
+    LOCAL_MODEL,
+    RESET,
+    STREAM_HEAD,
+    Step,
+    answer,
+    block,
+    chunk,
+    closing,
+    delta,
+    event,
+    independent,
+    opening,
+    recorded,
+    scripted,
+    whole,
+)
+
+from evalkit.cli import main
+from evalkit.errors import InfrastructureError, UsageError
+from evalkit.providers.anthropic import AnthropicProvider, endpoint_of, is_loopback
+from evalkit.records import Reply, Request, Usage
+
+SONNET = "claude-sonnet-4-6"
+REQUEST = Request(SONNET, ({"role": "user", "content": "Hello"},), 512)
+UNREACHABLE = "http://127.0.0.1:9"  # the discard port: nobody listens there
+
+
+@asynccontextmanager
+async def connected(url: str | None, deadline_s: float = 30.0) -> AsyncIterator[AnthropicProvider]:
+    provider = AnthropicProvider(url, deadline_s=deadline_s, connections=2)
+    try:
+        yield provider
+    finally:
+        await provider.close()
+
+
+async def attempt(*script: Step, deadline_s: float = 30.0) -> Reply:
+    """What becomes of one request to a server that plays this script."""
+    async with scripted(script) as url, connected(url, deadline_s) as provider:
+        return await provider.attempt(REQUEST)
+
+
+def error_body(kind: str | None, message: str = "No", code: str | None = None) -> bytes:
+    details = {"details": {"error_code": code}} if code else {}
+    return json.dumps({"type": "error", "error": {"type": kind, "message": message, **details}}).encode()
+
+
+async def test_a_streamed_answer_is_read_with_text_usage_and_the_model_that_served() -> None:
+    reply = await attempt(STREAM_HEAD, answer("Good day"))
+    assert (reply.outcome, reply.text, reply.stop_reason) == ("answered", "Good day", "end_turn")
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (11, 5)
+    assert reply.served_model == "served-model"
+    assert reply.ttft_s is not None
+    assert 0 < reply.ttft_s <= reply.latency_s
+    assert not reply.simulated
+
+
+async def test_the_sandbox_is_recognised_and_its_request_id_kept() -> None:
+    with recorded() as server:
+        async with connected(server.url) as provider:
+            reply = await provider.attempt(REQUEST)
+            preflight = await provider.preflight([SONNET])
+    assert (reply.outcome, reply.served_model, reply.simulated) == ("answered", SONNET, True)
+    assert str(reply.request_id).startswith("req_")
+    assert (preflight.simulated, preflight.problems) == (True, ())
+
+
+# status, error type, retryable, stops the run
+STATUSES = [
+    (400, "invalid_request_error", False, False),
+    (401, "authentication_error", False, True),
+    (402, "billing_error", False, True),
+    (403, "permission_error", False, True),
+    (404, "not_found_error", False, False),
+    (408, None, True, False),
+    (409, "conflict_error", True, False),
+    (413, "request_too_large", False, False),
+    (422, "invalid_request_error", False, False),
+    (429, "rate_limit_error", True, False),
+    (500, "api_error", True, False),
+    (503, None, True, False),
+    (504, "timeout_error", True, False),
+    (529, "overloaded_error", True, False),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "retryable", "stops_run"), STATUSES)
+async def test_every_error_status_is_retryable_or_final_or_fatal(
+    status: int, kind: str | None, retryable: bool, stops_run: bool
+) -> None:
+    body = error_body(kind) if kind else b"<html>upstream</html>"
+    reply = await attempt(whole(status, body, content_type="application/json" if kind else "text/html"))
+    assert (reply.outcome, reply.status) == ("errored", status)
+    assert (reply.retryable, reply.stops_run) == (retryable, stops_run)
+    assert reply.error_type == (kind or f"http_{status}")
+    assert reply.usage == Usage()
+
+
+@pytest.mark.parametrize("code", ["enforced_spend_limit_reached", "contract_spend_limit_reached"])
+async def test_a_spend_limit_is_a_429_that_stops_the_run(code: str) -> None:
+    reply = await attempt(whole(429, error_body("rate_limit_error", code=code), retry_after="3"))
+    assert (reply.retryable, reply.stops_run) == (False, True)
+
+
+async def test_a_ramp_limit_is_an_ordinary_429() -> None:
+    reply = await attempt(whole(429, error_body("rate_limit_error", code="ramp_limit_exceeded"), retry_after="3"))
+    assert (reply.retryable, reply.stops_run, reply.retry_after_s) == (True, False, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("message", "stops_run"),
+    [
+        ("Your credit balance is too low to access the API", True),
+        ("You have reached your specified API usage limits", True),
+        ("This request would exceed your workspace's spend limit", True),
+        ("max_tokens: must be at least 1", False),
+        ("prompt is too long: 1200000 tokens", False),
+    ],
+)
+async def test_a_400_that_is_about_money_stops_the_run(message: str, stops_run: bool) -> None:
+    reply = await attempt(whole(400, error_body("invalid_request_error", message)))
+    assert (reply.retryable, reply.stops_run, reply.error_message) == (False, stops_run, message)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry_after": "2"}, 2.0),
+        ({"retry_after": "0"}, 0.0),
+        ({"retry_after": "1.5"}, 1.5),
+        ({"retry_after_ms": "250"}, 0.25),
+        ({"retry_after_ms": "250", "retry_after": "9"}, 0.25),
+        ({"retry_after_ms": "soon", "retry_after": "9"}, 9.0),
+        ({"retry_after": "4294967"}, 4294967.0),
+        ({}, None),
+        ({"retry_after": "Sun, 22 Nov 2026 14:00:00 GMT"}, None),
+        ({"retry_after": "-1"}, None),
+        ({"retry_after": "nan"}, None),
+        ({"retry_after": "1e999"}, None),
+        ({"retry_after": ""}, None),
+    ],
+)
+async def test_retry_after_is_read_where_it_is_a_number_of_seconds(
+    headers: dict[str, str], wait_s: float | None
+) -> None:
+    reply = await attempt(whole(429, error_body("rate_limit_error"), **headers))
+    assert reply.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(
+    ("kind", "retryable"),
+    [
+        ("overloaded_error", True),
+        ("api_error", True),
+        ("rate_limit_error", True),
+        ("timeout_error", True),
+        ("invalid_request_error", False),
+    ],
+)
+async def test_an_error_in_the_middle_of_a_stream_fails_the_attempt_but_keeps_its_usage(
+    kind: str, retryable: bool
+) -> None:
+    broken = event("error", error={"type": kind, "message": "Overloaded"})
+    reply = await attempt(STREAM_HEAD, opening(), block(), delta("Half an ans"), broken)
+    assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", kind, retryable)
+    assert (reply.status, reply.stops_run) == (200, False)
+    assert (reply.text, reply.usage.input_tokens, reply.served_model) == ("Half an ans", 11, "served-model")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        opening() + block() + delta("Half"),
+        opening(),
+        b"",
+        b"<html>a page in place of a stream</html>",
+        opening() + block() + delta("Half") + b"event: message_delta\ndata: {'type': 'mess",
+        opening() + block() + delta("All") + event("message_stop"),
+        opening() + block() + delta("All") + closing(None),
+        answer().replace(event("message_stop"), b""),
+    ],
+    ids=["in the text", "after the start", "empty", "a page", "in an event", "no delta", "no reason", "no stop"],
+)
+async def test_a_stream_that_ends_cleanly_without_its_end_is_cut(sent: bytes) -> None:
+    reply = await attempt(STREAM_HEAD, sent)
+    assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", "stream_cut", True)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [RESET],
+        [],
+        [b"HTTP/1.1 200 OK\r\ncontent-ty", RESET],
+        [CHUNKED_HEAD, chunk(opening()), RESET],
+        [CHUNKED_HEAD, chunk(opening() + block() + delta("Half"))],
+        [CHUNKED_HEAD, b"zz\r\nnot a chunk"],
+        [b"SSH-2.0-OpenSSH_9.6\r\n"],
+    ],
+    ids=["reset", "closed", "in the head", "in the body", "no last chunk", "no chunk", "not HTTP"],
+)
+async def test_a_dropped_connection_is_retryable(script: list[Step]) -> None:
+    reply = await attempt(*script)
+    assert (reply.outcome, reply.error_type) == ("errored", "connection_error")
+    assert reply.retryable
+    assert reply.error_message
+
+
+async def test_a_body_that_cannot_be_decompressed_is_a_failed_attempt() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n"
+    reply = await attempt(head, b"this is not gzip")
+    assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", "connection_error", True)
+
+
+async def test_nobody_listening_is_retryable() -> None:
+    async with connected(UNREACHABLE) as provider:
+        reply = await provider.attempt(REQUEST)
+    assert (reply.error_type, reply.retryable, reply.status) == ("connection_error", True, None)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [[HANG], [STREAM_HEAD, HANG], [STREAM_HEAD, opening(), block(), delta("Half"), HANG]],
+    ids=["before headers", "before events", "in the text"],
+)
+async def test_an_attempt_ends_at_its_deadline(script: list[Step]) -> None:
+    reply = await attempt(*script, deadline_s=0.3)
+    assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", "timeout", True)
+    assert reply.latency_s >= 0.3
+
+
+async def test_a_silence_between_two_bytes_is_a_timeout_too() -> None:
+    async with scripted([STREAM_HEAD, opening(), HANG]) as url, connected(url) as provider:
+        provider._client.timeout = httpx2.Timeout(0.2)
+        reply = await provider.attempt(REQUEST)
+    assert (reply.error_type, reply.retryable, reply.usage.input_tokens) == ("timeout", True, 11)
+
+
+MALFORMED = {
+    "not JSON": b"event: message_start\ndata: {oops\n\n",
+    "text for an object": b'event: message_start\ndata: "hello"\n\n',
+    "a list for an object": b"event: message_start\ndata: []\n\n",
+    "null for an object": b"event: message_start\ndata: null\n\n",
+    "no message": event("message_start"),
+    "a message that is text": event("message_start", message="hi"),
+    "a delta without its text": opening() + event("content_block_delta", index=0, delta={"type": "text_delta"}),
+    "a text that is a number": opening()
+    + event("content_block_delta", index=0, delta={"type": "text_delta", "text": 7}),
+    "no delta": opening() + event("content_block_delta", index=0),
+    "an ending without its delta": opening() + event("message_delta"),
+    "bytes that are not UTF-8": opening() + b"event: content_block_delta\ndata: \xff\xfe\n\n",
+}
+
+
+@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED.keys())
+async def test_a_malformed_event_is_an_unreadable_answer_and_no_bug_of_ours(sent: bytes) -> None:
+    reply = await attempt(STREAM_HEAD, sent, closing())
+    assert (reply.outcome, reply.error_type) == ("errored", "unreadable_answer")
+    assert not reply.retryable
+
+
+async def test_no_stream_whatever_makes_the_provider_raise() -> None:
+    """Bytes of a good answer deleted, doubled and overwritten: always a Reply, and one that can be stored."""
+    rng, good = random.Random(20261122), answer("Hello there")
+    scripts = []
+    for _ in range(120):
+        spoiled = bytearray(good)
+        for _ in range(rng.randint(1, 4)):
+            at, size = rng.randrange(len(spoiled)), rng.randint(0, 12)
+            spoiled[at : at + size] = rng.choice([b"", b"null", b'"', b"-1e9", b"{}", b"\n\n", spoiled[at : at + 40]])
+        scripts.append([STREAM_HEAD, bytes(spoiled)])
+    async with scripted(*scripts) as url, connected(url) as provider:
+        replies = [await provider.attempt(REQUEST) for _ in scripts]
+    assert {"answered", "errored"} <= {reply.outcome for reply in replies}
+    for reply in replies:
+        reply.text.encode("utf-8")
+        for value in (reply.stop_reason, reply.served_model, reply.error_type, reply.error_message):
+            assert value is None or isinstance(value, str)
+        counts = (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.cache_read_tokens)
+        assert all(count is None or (type(count) is int and count >= 0) for count in counts)
+
+
+@pytest.mark.parametrize("junk", [None, "many", 1.5, -3, [1], {"n": 1}, 2**70])
+async def test_a_count_that_is_no_count_is_unknown_and_never_0(junk: Any) -> None:
+    usage = {"input_tokens": junk, "output_tokens": junk, "cache_read_input_tokens": junk, "service_tier": 5}
+    reply = await attempt(STREAM_HEAD, opening(**usage), block(), delta("Hi"), closing(output_tokens=junk))
+    assert reply.outcome == "answered"
+    assert reply.usage == Usage()
+
+
+async def test_a_server_that_says_no_model_leaves_the_served_model_unknown() -> None:
+    nameless = opening().replace(b'"served-model"', b"null")
+    assert (await attempt(STREAM_HEAD, nameless, block(), delta("Hi"), closing())).served_model is None
+
+
+async def test_a_character_cut_between_two_deltas_is_put_together_again() -> None:
+    half = event("content_block_delta", index=0, delta={"type": "text_delta", "text": "\ud83d"})
+    rest = event("content_block_delta", index=0, delta={"type": "text_delta", "text": "\ude00!"})
+    reply = await attempt(STREAM_HEAD, opening(), block(), half, rest, closing())
+    assert (reply.outcome, reply.text) == ("answered", "😀!")
+
+
+async def test_half_a_character_becomes_a_visible_mark_that_can_be_stored() -> None:
+    half = event("content_block_delta", index=0, delta={"type": "text_delta", "text": "a\ud83d"})
+    reply = await attempt(STREAM_HEAD, opening(), block(), half, closing())
+    assert reply.text == "a\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "outcome"),
+    [
+        ("end_turn", "answered"),
+        ("stop_sequence", "answered"),
+        ("tool_use", "answered"),
+        ("a_reason_of_next_year", "answered"),
+        ("refusal", "refused"),
+        ("max_tokens", "truncated"),
+        ("model_context_window_exceeded", "truncated"),
+    ],
+)
+async def test_the_stop_reason_decides_the_outcome(stop_reason: str, outcome: str) -> None:
+    reply = await attempt(STREAM_HEAD, answer("Text", stop_reason))
+    assert (reply.outcome, reply.stop_reason, reply.text) == (outcome, stop_reason, "Text")
+    assert (reply.retryable, reply.stops_run) == (False, False)
+
+
+async def test_thinking_before_the_text_is_not_part_of_the_output() -> None:
+    thinking = event("content_block_start", index=0, content_block={"type": "thinking", "thinking": ""})
+    thought = thinking + delta("Let me see", "thinking_delta") + event("content_block_stop", index=0)
+    reply = await attempt(STREAM_HEAD, opening(), thought, block(1), delta("Done", index=1), closing())
+    assert (reply.outcome, reply.text) == ("answered", "Done")
+
+
+async def test_the_sandbox_thinks_first_and_only_its_text_is_kept() -> None:
+    thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+    with recorded() as server:
+        async with connected(server.url) as provider:
+            reply = await provider.attempt(Request(SONNET, REQUEST.messages, 4096, params=thinking))
+    assert reply.outcome == "answered"
+    assert reply.text
+    assert server.messages()[0]["thinking"] == thinking["thinking"]
+
+
+async def test_pings_and_unknown_events_are_passed_over() -> None:
+    ping = event("ping")
+    news = event("weather_report", sky="blue")
+    reply = await attempt(STREAM_HEAD, ping, opening(), ping, news, block(), ping, delta("Hi"), ping, closing())
+    assert (reply.outcome, reply.text) == ("answered", "Hi")
+
+
+async def test_usage_of_the_end_replaces_that_of_the_start_and_keeps_what_it_leaves_out() -> None:
+    start = {
+        "input_tokens": 40, "cache_read_input_tokens": 500, "cache_creation_input_tokens": 90, "output_tokens": 1,
+        "cache_creation": {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 30},
+        "service_tier": "standard", "inference_geo": "us", "speed": "fast",
+    }  # fmt: skip
+    end = closing(output_tokens=77, input_tokens=41, cache_read_input_tokens=501)
+    reply = await attempt(STREAM_HEAD, opening(**start), block(), delta("Hi"), end)
+    assert reply.usage == Usage(41, 77, 501, 60, 30, "standard", "fast", "us")
+    assert reply.usage.total_input_tokens == 41 + 501 + 90
+
+
+async def test_a_server_that_does_not_speak_of_caches_leaves_them_unknown() -> None:
+    reply = await attempt(STREAM_HEAD, answer())
+    assert (reply.usage.cache_read_tokens, reply.usage.cache_write_5m_tokens) == (None, None)
+
+
+async def test_the_request_is_sent_once_without_sampling_settings_and_with_the_system_prompt() -> None:
+    with recorded(fault=lambda number, body: "status=529") as server:
+        async with connected(server.url) as provider:
+            await provider.attempt(Request(SONNET, REQUEST.messages, 64, "Be kind", {"stop_sequences": ["END"]}))
+    (body,) = server.messages()
+    assert body == {
+        "model": SONNET, "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}], "stream": True,
+        "system": "Be kind", "stop_sequences": ["END"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_proxy_is_never_used_on_loopback(name: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for unset in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(unset, raising=False)
+    monkeypatch.setenv(name, UNREACHABLE)
+    with recorded() as server:
+        async with connected(server.url.replace("127.0.0.1", host)) as provider:
+            assert (await provider.attempt(REQUEST)).outcome == "answered"
+
+
+def test_a_proxy_is_never_used_for_the_loopback_of_ip_version_6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    http = AnthropicProvider("http://[::1]:8765")._client._client
+    assert http._transport_for_url(httpx2.URL("http://[::1]:8765/v1/models")) is http._transport
+
+
+def test_with_a_key_the_vendors_own_address_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
+    assert AnthropicProvider().base_url.rstrip("/") == "https://api.anthropic.com"
+
+
+def test_without_a_key_the_error_names_the_variable() -> None:
+    with pytest.raises(UsageError, match="ANTHROPIC_API_KEY"):
+        AnthropicProvider()
+
+
+def test_an_empty_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "")
+    with pytest.raises(UsageError, match="ANTHROPIC_API_KEY"):
+        AnthropicProvider("https://api.example.com")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["example.com", "ftp://example.com", "http://", "http://127.0.0.1:99999", "http://[::1", "http://h:port", ""],
+)
+def test_a_base_url_that_is_none_is_a_usage_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", url or "/v1")
+    with pytest.raises(UsageError, match="base URL"):
+        AnthropicProvider(url or None)
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback", "recorded_as"),
+    [
+        ("http://127.0.0.1:8765", True, "http://127.0.0.1"),
+        ("http://127.0.0.9:1/x/", True, "http://127.0.0.9/x"),
+        ("http://localhost:8765/", True, "http://localhost"),
+        ("http://[::1]:8765", True, "http://[::1]"),
+        ("https://user:secret@api.example.com:8443/v9/", False, "https://api.example.com:8443/v9"),
+        ("https://localhost.example.com", False, "https://localhost.example.com"),
+        ("https://127.0.0.1.example.com", False, "https://127.0.0.1.example.com"),
+        ("http://10.0.0.1:80", False, "http://10.0.0.1:80"),
+    ],
+)
+def test_an_endpoint_is_recorded_without_credentials_and_loopback_without_its_port(
+    url: str, loopback: bool, recorded_as: str
+) -> None:
+    assert (is_loopback(url), endpoint_of(url)) == (loopback, recorded_as)
+
+
+@pytest.mark.parametrize(("status", "word"), [(401, "API key"), (403, "API key"), (402, "refuses to bill")])
+async def test_credentials_that_are_refused_stop_before_anything_is_spent(status: int, word: str) -> None:
+    refusal = whole(status, error_body("authentication_error", "invalid key"))
+    async with scripted([refusal]) as url, connected(url) as provider:
+        with pytest.raises(InfrastructureError, match=f"{word}.*invalid key"):
+            await provider.preflight([SONNET])
+
+
+async def test_a_server_out_of_reach_is_named() -> None:
+    async with connected(UNREACHABLE) as provider:
+        with pytest.raises(InfrastructureError, match=r"http://127\.0\.0\.1 cannot be reached"):
+            await provider.preflight([SONNET])
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (SONNET, None),
+        ("claude-haiku-4-5", None),
+        ("claude-sonnet-9", "unknown"),
+        ("claude-opus-4-1-20250805", "retired"),
+        ("..", "unknown"),
+        ("a/b?c#d", "unknown"),
+    ],
+)
+async def test_preflight_knows_unknown_and_retired_models(model: str, problem: str | None) -> None:
+    with recorded() as server:
+        async with connected(server.url) as provider:
+            problems = (await provider.preflight([model])).problems
+    assert [problem in line and repr(model) in line for line in problems] == [True] * (problem is not None)
+    assert server.messages() == []
+
+
+@pytest.mark.parametrize("lists_models", [True, False])
+async def test_a_server_without_a_model_list_of_the_vendors_shape_is_taken_at_its_word(lists_models: bool) -> None:
+    with independent(lists_models) as server:
+        async with connected(server.url) as provider:
+            preflight = await provider.preflight(["whatever-7b"])
+            reply = await provider.attempt(REQUEST)
+            counted = await provider.count_tokens(REQUEST)
+    assert (preflight.problems, preflight.simulated) == ((), False)
+    assert (reply.outcome, reply.served_model, reply.request_id) == ("answered", LOCAL_MODEL, None)
+    assert counted is None
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"data": [1]}', b'{"data": {}}', b'{"data": [{}]}'])
+async def test_an_odd_model_list_is_no_model_list(body: bytes) -> None:
+    async with scripted([whole(200, body, content_type="application/json")]) as url, connected(url) as provider:
+        assert (await provider.preflight([SONNET])).problems == ()
+
+
+async def test_tokens_are_counted_by_the_server_without_settings_that_do_not_count() -> None:
+    with recorded() as server:
+        async with connected(server.url) as provider:
+            counted = await provider.count_tokens(
+                Request(SONNET, REQUEST.messages, 9, "Be kind", {"stop_sequences": []})
+            )
+    assert counted is not None
+    assert counted > 0
+    assert server.paths() == {"/v1/messages/count_tokens"}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        whole(200, b"<html>", content_type="text/html"),
+        whole(200, b"[]", content_type="application/json"),
+        whole(200, b'{"input_tokens": "12"}', content_type="application/json"),
+        whole(200, b'{"input_tokens": -1}', content_type="application/json"),
+        whole(200, b"{oops", content_type="application/json"),
+        whole(404, b""),
+        whole(501, b""),
+    ],
+)
+async def test_a_count_that_cannot_be_had_is_none(response: bytes) -> None:
+    async with scripted([response]) as url, connected(url) as provider:
+        assert await provider.count_tokens(REQUEST) is None
+
+
+async def test_counting_is_tried_again_when_the_server_is_busy_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def at_once(seconds: float) -> None:
+        waits.append(seconds)
+
+    good = whole(200, b'{"input_tokens": 12}', content_type="application/json")
+    async with scripted([whole(429, b"")], [whole(529, b"")], [RESET], [good]) as url, connected(url) as provider:
+        with monkeypatch.context() as patched:
+            patched.setattr("evalkit.providers.anthropic.asyncio.sleep", at_once)
+            assert await provider.count_tokens(REQUEST) == 12
+    assert waits == sorted(waits)
+    assert len(waits) == 3
+
+
+async def test_counting_gives_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(seconds: float) -> None:
+        return None
+
+    async with scripted([whole(529, b"")]) as url, connected(url) as provider:
+        with monkeypatch.context() as patched:
+            patched.setattr("evalkit.providers.anthropic.asyncio.sleep", at_once)
+            assert await provider.count_tokens(REQUEST) is None
+
+
+async def test_an_invalid_key_is_one_line_and_exit_code_5(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusal = whole(401, error_body("authentication_error", "invalid bearer token"), content_type="application/json")
+    async with scripted([refusal]) as url:
+        arguments = ["run", str(root / "datasets/ticket-routing.jsonl"), "--base-url", url, "--runs", str(tmp_path)]
+        code = await asyncio.to_thread(main, arguments)
+    assert code == 5
+    error, ending = capsys.readouterr().err.splitlines()
+    assert error == (
+        "error: http://127.0.0.1 does not accept the API key (invalid bearer token); check ANTHROPIC_API_KEY"
+    )
+    assert ending == "exit 5: provider"
+    assert list(tmp_path.iterdir()) == []

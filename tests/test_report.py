@@ -1,0 +1,164 @@
+"""What the report says in each case, and what it may claim."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_fixtures import HAIKU, OPUS, SONNET
+from report_pages import all_words, made, page, section
+from report_variants import VARIANTS
+
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Table, plain_text
+from evalkit.pairing import compare
+from evalkit.report import build_report, render_html, render_markdown, section_modules
+from evalkit.stats import Estimate
+from evalkit.wording import interval, money, percent
+
+
+@pytest.mark.parametrize(
+    ("case", "headline", "lede"),
+    [
+        ("whole", "Use Sonnet 4.6.", "cheapest of 2 options shown to clear your 80% bar"),
+        ("tie", "Use Opus 4.6.", "options shown to clear your 80% bar"),
+        ("no_option", "No option clears the bar.", "Every option is shown to be below your 80% bar"),
+        (
+            "one_item",
+            "Not enough data.",
+            "comes closest: 100% of its outputs are satisfactory (21–100%, 1 item)",
+        ),
+        ("nothing_graded", "Not enough data.", "outputs is graded, so no pass rate exists yet"),
+        ("one_model_failed", "Use Sonnet 4.6.", "of its outputs are satisfactory"),
+        ("unpriced", "Not enough data.", "but Opus 4.6 is unpriced, so the cheapest cannot be named"),
+        ("empty", "Not enough data.", "The run has no model"),
+        ("empty_with_models", "Not enough data.", "No trial has run yet"),
+    ],
+)
+def test_first_line_is_the_answer_and_the_lede_says_why(case: str, headline: str, lede: str) -> None:
+    verdict = build_report(made(case)).sections[0]
+    assert verdict.heading == headline
+    assert lede in plain_text(verdict.lede)
+    assert re.search(rf"<h1[^>]*>{re.escape(headline)}</h1>", page(case).replace("\N{NO-BREAK SPACE}", " "))
+
+
+def test_a_picked_option_comes_with_rate_interval_n_and_cost() -> None:
+    model = made("whole").model(SONNET)
+    lede = plain_text(section(made("whole"), "verdict").lede)
+    assert f"{percent(model.pass_rate.value)} of its outputs" in lede
+    assert f"({interval(model.pass_rate, 'percent')}, 60 items)" in lede
+    assert f"{money(model.cost_per_satisfactory.value)} per satisfactory output" in lede
+    assert interval(model.cost_per_satisfactory, "money") in lede
+
+
+def test_items_needed_are_the_analysis_own() -> None:
+    """The verdict says the number that the analysis found, of the model that comes closest."""
+    analysis = made("whole")
+    few = Estimate(24 / 27, 0.71, 0.96, 0.95, 27, "Wilson")
+    models = tuple(replace(m, pass_rate=few, items=27, items_to_clear=78) for m in analysis.models)
+    decision = replace(analysis.decision, verdict="not_enough_data", option=None, eligible=())
+    lede = plain_text(section(replace(analysis, models=models, decision=decision), "verdict").lede)
+    assert "about 78 items would show" in lede
+
+
+def test_a_model_without_any_success_is_named_with_its_limit() -> None:
+    text = all_words("one_model_failed")
+    assert "Haiku 4.5 produced nothing satisfactory" in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "no success in 60 items" in text
+    assert "0 of 60 outputs, 60 of them refused, truncated or errored (0–6%)" in text
+
+
+def with_difference(low: float, high: float, p_holm: float = 0.01) -> Analysis:
+    """The whole run, every pair with this interval."""
+    analysis = made("whole")
+    middle = Estimate((low + high) / 2, low, high, 0.95, 60, "Tango")
+    return replace(analysis, pairs=tuple(replace(p, difference=middle, p_holm=p_holm) for p in analysis.pairs))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p_holm", "claimed"),
+    [
+        (0.02, 0.2, 0.01, True),
+        (-0.2, -0.02, 0.01, True),
+        (-0.01, 0.2, 0.01, False),
+        (-0.2, 0.01, 0.01, False),
+        (0.0, 0.2, 0.01, False),
+        (0.02, 0.2, 0.06, False),
+    ],
+)
+def test_better_is_said_only_if_the_interval_excludes_zero_and_holm_agrees(
+    low: float, high: float, p_holm: float, claimed: bool
+) -> None:
+    analysis = replace(with_difference(low, high, p_holm), outputs=())
+    text = re.sub(r"<(style|script)>.*?</\1>", "", render_html(analysis), flags=re.S)
+    assert bool(re.search(r"\bbetter\b", text)) is claimed
+    assert bool(re.search(r"\bbetter\b", render_markdown(analysis))) <= claimed
+
+
+def test_a_pair_reads_the_same_from_both_sides() -> None:
+    forth, back = (compare(made("whole"), *pair) for pair in ((OPUS, HAIKU), (HAIKU, OPUS)))
+    assert forth is not None
+    assert back is not None
+    assert (forth.gain, forth.loss) == (back.loss, back.gain)
+    assert forth.better
+    assert back.worse
+    assert back.difference.low == -(forth.difference.high or 0)
+    assert back.cost_ratio.high == pytest.approx(1 / (forth.cost_ratio.low or 0))
+    assert compare(made("whole"), OPUS, "unknown") is None
+
+
+def test_the_break_even_is_open_above_when_the_gain_may_be_nothing() -> None:
+    text = all_words("whole")
+    assert "no upper limit; not shown by the data" in text
+    assert re.search(r"11¢ 7\.9–17¢; shown", text)
+
+
+def test_latency_without_an_upper_limit_says_how_many_calls_it_takes() -> None:
+    assert "open, no upper limit from 60 calls (need 72)" in all_words("whole")
+
+
+def test_an_unknown_price_is_unpriced_everywhere() -> None:
+    analysis = made("unpriced")
+    scores = section(analysis, "scorecard").blocks[0]
+    assert isinstance(scores, Table)
+    opus = next(row for row in scores.rows if row.series is not None and row.series.key == OPUS)
+    assert [plain_text(opus.cells[i].text) for i in (2, 3)] == ["unpriced", "unpriced"]
+    assert "60 attempts have no known price" in opus.cells[2].doubt
+    assert "Not drawn, for want of a cost or a pass rate: Opus 4.6." in plain_text(section(analysis, "frontier").lede)
+    assert "unpriced" in all_words("unpriced")
+
+
+def test_ungraded_outputs_have_no_rate_and_no_price_word() -> None:
+    analysis = made("nothing_graded")
+    text = all_words("nothing_graded")
+    assert "no output is graded yet" in text
+    assert "unpriced" not in text.lower().replace("unpriced attempts", "")
+    assert section(analysis, "scorecard").heading == "There is no pass rate yet"
+    assert section(analysis, "item-map").heading == "None of 60 items has a verdict under every model"
+
+
+@pytest.mark.parametrize("module", section_modules(), ids=lambda m: m.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("case", sorted(VARIANTS))
+def test_every_section_handles_every_run(module: Any, case: str) -> None:
+    built = module.build(made(case))
+    assert built is None or (built.heading and built.label and built.name)
+
+
+def test_only_verdict_and_method_are_left_of_an_empty_run() -> None:
+    assert [s.name for s in build_report(made("empty")).sections] == ["verdict", "method"]
+
+
+def test_sections_come_in_their_order() -> None:
+    names = [s.name for s in build_report(made("whole")).sections]
+    assert names == [
+        "verdict", "scorecard", "frontier", "side-by-side", "price-of-a-failure", "latency", "slices", "criteria",
+        "failures", "item-map", "items", "method",
+    ]  # fmt: skip
+
+
+def test_no_section_imports_another() -> None:
+    for module in section_modules():
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        assert "evalkit.sections" not in source
+        assert not re.search(r"evalkit\.(store|providers|executors|graders|rendering|charts)", source)

@@ -1,0 +1,514 @@
+"""A run fills every gap of its file and nothing else, and refuses before it spends."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded
+
+from evalkit.cli import main, spending
+from evalkit.cli.progress import Board, Counter, counting
+from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
+from evalkit.executors.local import Call, Limits, Progress
+from evalkit.files import read_dataset, read_rubric
+from evalkit.providers.anthropic import AnthropicProvider
+from evalkit.records import Reply, Request, Snapshot
+from evalkit.run import Options, Prepared, carry_out, prepare, start
+from evalkit.sandbox.server import SandboxSettings
+from evalkit.store import RunFile
+
+MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5-20251001")
+RUBRIC = """\
+name: tiny
+criteria:
+  - id: number
+    question: Does the answer name the order?
+    weight: 1
+    kind: check
+    check: {type: contains}
+  - id: right
+    question: Does the answer say what the reference says?
+    weight: 2
+    critical: 1
+    kind: judged
+    levels: {0: It contradicts the reference., 1: It leaves something out., 2: It says all of it.}
+satisfactory: {score: 0.7}
+"""
+
+
+def write_tiny(folder: Path, items: int = 6) -> Path:
+    """A dataset with its rubric beside it."""
+    (folder / "rubrics").mkdir(exist_ok=True)
+    (folder / "rubrics" / "tiny.yaml").write_text(RUBRIC)
+    rows = [
+        {
+            "id": f"item-{n}",
+            "input": f"Where is order {1000 + n}? Sent on {n + 1} March.",
+            "reference": f"order {1000 + n}",
+        }
+        for n in range(items)
+    ]
+    path = folder / "tiny.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write_tiny(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[Recorded]:
+    with recorded() as running:
+        yield running
+
+
+def command(dataset: Path, url: str, *more: str) -> list[str]:
+    """`evalkit run` over two models."""
+    models = [part for model in MODELS for part in ("-m", model)]
+    return ["run", str(dataset), "--base-url", url, "-q", *models, *more]
+
+
+def run_files(folder: Path = Path("runs")) -> list[Path]:
+    return [path for path in folder.glob("*.db") if not path.name.startswith(".")]
+
+
+def snapshot() -> Snapshot:
+    """What the only run file says."""
+    (path,) = run_files()
+    with RunFile(path) as run:
+        return run.snapshot()
+
+
+def trial_of(body: dict[str, Any]) -> tuple[str, str]:
+    """What tells one trial's request from another's where each item is run once."""
+    return body["model"], str(body["messages"])
+
+
+def settled(seen: Snapshot) -> set[int]:
+    return {attempt.trial_id for attempt in seen.attempts if attempt.final}
+
+
+# --- the whole way --------------------------------------------------------------------------------------------
+
+
+def test_a_run_asks_every_model_about_every_item_once_and_keeps_all_it_heard(tiny: Path, server: Recorded) -> None:
+    assert main(command(tiny, server.url)) == 0
+    seen = snapshot()
+    assert len(seen.trials) == 12
+    assert settled(seen) == {trial.id for trial in seen.trials}
+    assert len({trial_of(body) for body in server.messages()}) == len(server.messages()) == 12
+    assert seen.spec.simulated
+    for attempt in seen.attempts:
+        assert attempt.simulated
+        assert attempt.served_model in MODELS
+        assert attempt.usage.input_tokens
+        assert attempt.cost_usd is not None
+        assert attempt.cost_usd > 0
+        assert attempt.felt_s is not None
+        assert attempt.latency_s is not None
+        assert attempt.felt_s >= attempt.latency_s
+
+
+def test_the_same_command_again_sends_nothing(tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(tiny, server.url)) == 0
+    before, sent = snapshot(), len(server.messages())
+    capsys.readouterr()
+    assert main(command(tiny, server.url)) == 0
+    assert "complete already, nothing to send" in capsys.readouterr().out
+    assert (snapshot(), len(server.messages())) == (before, sent)
+
+
+def test_another_seed_epoch_or_model_is_another_run(tiny: Path, server: Recorded) -> None:
+    for more in ([], ["--seed", "2"], ["--epochs", "2"], ["-m", "claude-opus-4-6"], ["--max-tokens", "9"]):
+        assert main(command(tiny, server.url, "-n", "1", *more)) == 0
+    assert len(run_files()) == 5
+
+
+@pytest.mark.parametrize("name", ["ticket-routing", "contract-clauses", "support-replies"])
+def test_the_shipped_datasets_run(name: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with recorded() as server:
+        assert main(["run", str(root / f"datasets/{name}.jsonl"), "-n", "2", "--base-url", server.url, "-q"]) == 0
+    seen = snapshot()
+    assert len(settled(seen)) == len(seen.trials) == 6
+    if name == "support-replies":
+        assert all(40_000 < size.tokens <= 50_000 for size in seen.sizes)
+
+
+@pytest.mark.parametrize(
+    "without", [{"models"}, {"count_tokens"}, {"rate_headers"}, {"models", "count_tokens", "rate_headers", "batches"}]
+)
+def test_a_server_without_the_optional_parts_will_do(without: set[str], tiny: Path) -> None:
+    with recorded(SandboxSettings(speed=0, without=frozenset(without))) as server:
+        assert main(command(tiny, server.url)) == 0
+    seen = snapshot()
+    assert len(settled(seen)) == 12
+    assert all(size.counted == ("count_tokens" not in without) for size in seen.sizes)
+
+
+@pytest.mark.parametrize("lists_models", [True, False])
+def test_an_independent_server_will_do_and_is_not_taken_for_the_sandbox(
+    lists_models: bool, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with independent(lists_models) as server:
+        assert main(["run", str(tiny), "--base-url", server.url, "-m", "my-model"]) == 0
+        seen = snapshot()
+        assert not seen.spec.simulated
+        assert {a.served_model for a in seen.attempts} == {LOCAL_MODEL}
+        assert {a.cost_usd for a in seen.attempts} == {None}, "an unknown price is not 0"
+        assert "unpriced" in capsys.readouterr().err
+
+
+def test_failures_that_pass_are_tried_again_and_stay_in_the_ledger(tiny: Path) -> None:
+    faults = {2: "status=529;times=1", 5: "drop_after=1;times=1", 7: "error_after=1;times=1"}
+    with recorded(fault=lambda number, _: faults.get(number)) as server:
+        assert main(command(tiny, server.url)) == 0
+        assert len(server.messages()) == 15
+    seen = snapshot()
+    failed = [attempt for attempt in seen.attempts if not attempt.final]
+    assert sorted(str(attempt.error_type) for attempt in failed) == [
+        "connection_error", "overloaded_error", "overloaded_error",
+    ]  # fmt: skip
+    assert len(settled(seen)) == 12
+    assert sorted(a.number for a in seen.attempts if a.trial_id == failed[0].trial_id) == [1, 2]
+
+
+def test_refused_and_truncated_answers_are_settled(tiny: Path) -> None:
+    outcomes = {0: "outcome=refused", 1: "outcome=truncated"}
+    with recorded(fault=lambda number, _: outcomes.get(number)) as server:
+        assert main(command(tiny, server.url)) == 0
+        assert len(server.messages()) == 12
+    assert {a.outcome for a in snapshot().attempts} == {"answered", "refused", "truncated"}
+
+
+# --- stopping and going on ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("status=401", "authentication_error"),
+        ("status=402", "billing_error"),
+        ("status=403", "permission_error"),
+        ("status=429;error-code=enforced_spend_limit_reached;retry-after=3600", "rate_limit_error"),
+    ],
+)
+def test_a_fatal_refusal_in_the_middle_is_exit_5_and_the_same_command_goes_on(
+    fault: str, said: str, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(fault=lambda number, _: fault if number == 4 else None) as server:
+        assert main(command(tiny, server.url, "-j", "1")) == ExitCode.PROVIDER
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+        assert len(errors) == 1
+        assert said in errors[0]
+        done = settled(snapshot())
+        assert (len(done), len(server.messages())) == (4, 5)
+        assert main(command(tiny, server.url)) == 0
+        sent = [trial_of(body) for body in server.messages()]
+    assert len(sent) == 13
+    assert sent.count(sent[4]) == 2, "only the refused one was sent again"
+    assert len(settled(snapshot())) == 12
+
+
+def test_a_budget_is_never_passed_and_a_higher_one_goes_on(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with recorded() as server:
+        assert main(command(tiny, server.url, "--budget-usd", "0.02")) == ExitCode.BUDGET
+        assert "raise --budget-usd" in capsys.readouterr().err
+        seen, sent = snapshot(), len(server.messages())
+        assert 0 < len(settled(seen)) < 12
+        assert sum(attempt.cost_usd or 0.0 for attempt in seen.attempts) <= 0.02
+        assert main(command(tiny, server.url, "--budget-usd", "0.02")) == ExitCode.BUDGET
+        assert len(server.messages()) <= 12
+        assert main(command(tiny, server.url, "--budget-usd", "5")) == 0
+        assert len(server.messages()) == 12
+    assert sent < 12
+    assert len(settled(snapshot())) == 12
+
+
+def prepared(dataset: Path, url: str, *, budget_usd: float | None, before: Callable[[Prepared], None]) -> None:
+    """A run through the library, with something done between its plan and its first request."""
+
+    async def go() -> None:
+        provider = AnthropicProvider(url)
+        try:
+            loaded, rubric = read_dataset(dataset), read_rubric(dataset.parent / "rubrics/tiny.yaml")
+            plan = await prepare(loaded, rubric, Options(MODELS), provider, Path("runs"), lambda *_: None)
+            start(plan, loaded)
+            before(plan)
+            limits = Limits(attempts=2, backoff_s=0.0, backoff_cap_s=0.0)
+            await carry_out(plan, loaded, provider, limits, budget_usd, lambda _: None)
+        finally:
+            await provider.close()
+
+    asyncio.run(go())
+
+
+def test_attempts_that_may_have_been_billed_weigh_on_the_budget_of_the_next_run(tiny: Path, server: Recorded) -> None:
+    """A process that dies leaves attempts whose cost nobody knows: they count at their worst."""
+
+    def die_often(plan: Prepared) -> None:
+        with RunFile(plan.path) as run:
+            for number in range(200):
+                run.start_attempt(1, number + 1, "2026-11-22T14:00:00+00:00", 0.0, None, None)
+
+    with pytest.raises(BudgetError):
+        prepared(tiny, server.url, budget_usd=0.5, before=die_often)
+    assert server.messages() == []
+
+
+def test_attempts_of_the_next_run_go_on_counting(tiny: Path, server: Recorded) -> None:
+    def die_once(plan: Prepared) -> None:
+        with RunFile(plan.path) as run:
+            run.start_attempt(3, 1, "2026-11-22T14:00:00+00:00", 0.0, None, None)
+
+    prepared(tiny, server.url, budget_usd=None, before=die_once)
+    assert [a.number for a in snapshot().attempts if a.trial_id == 3] == [1, 2]
+
+
+def test_trials_that_failed_on_every_attempt_stay_open_and_are_tried_again(tiny: Path) -> None:
+    broken = {"is": True}
+
+    def fault(number: int, body: dict[str, Any]) -> str | None:
+        return "status=529" if broken["is"] and "order 1003" in str(body["messages"]) else None
+
+    with recorded(fault=fault) as server:
+        with pytest.raises(InfrastructureError, match="2 requests failed on every attempt") as raised:
+            prepared(tiny, server.url, budget_usd=None, before=lambda _: None)
+        assert raised.value.exit_code == ExitCode.PROVIDER
+        assert len(settled(snapshot())) == 10
+        broken["is"] = False
+        assert main(command(tiny, server.url)) == 0
+    assert len(settled(snapshot())) == 12
+    assert len(snapshot().attempts) == 10 + 2 * 2 + 2
+
+
+def test_a_run_that_another_process_planned_in_the_meantime_is_gone_on_with(tiny: Path, server: Recorded) -> None:
+    def plan_again(plan: Prepared) -> None:
+        start(plan, read_dataset(tiny))
+
+    prepared(tiny, server.url, budget_usd=None, before=plan_again)
+    assert len(server.messages()) == len(settled(snapshot())) == 12
+
+
+def test_a_run_file_under_the_name_of_another_is_refused(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(tiny, server.url, "-n", "1")) == 0
+    (first,) = run_files()
+    assert main(command(tiny, server.url, "-n", "2")) == 0
+    (second,) = set(run_files()) - {first}
+    second.unlink()
+    first.rename(second)
+    sent = len(server.messages())
+    assert main(command(tiny, server.url, "-n", "2")) == ExitCode.INTEGRITY
+    assert len(server.messages()) == sent
+    assert "another run" in capsys.readouterr().err
+
+
+# --- refusals before anything is spent ------------------------------------------------------------------------
+
+
+def refused(arguments: list[str], server: Recorded, code: ExitCode, capsys: pytest.CaptureFixture[str]) -> str:
+    """The error of a command that must fail, write nothing and send nothing that costs."""
+    assert main(arguments) == code
+    assert server.messages() == []
+    assert not Path("runs").exists()
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1] == f"exit {int(code)}: {code.name.lower()}"
+    assert "Traceback" not in error
+    return error
+
+
+@pytest.mark.parametrize(
+    ("model", "why"), [("claude-sonnet-9", "unknown"), ("claude-opus-4-1-20250805", "retired"), ("..", "unknown")]
+)
+def test_an_unknown_or_retired_model_is_exit_2(
+    model: str, why: str, tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = refused(command(tiny, server.url, "-m", model), server, ExitCode.USAGE, capsys)
+    assert f"model {model!r} is {why}" in error
+
+
+def test_a_malformed_line_is_exit_2_and_named(tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = write_tiny(tiny.parent, 50).read_text().splitlines()
+    lines[36] = lines[36].replace('"id":', '"id"')
+    tiny.write_text("\n".join(lines))
+    error = refused(command(tiny, server.url), server, ExitCode.USAGE, capsys)
+    assert f"{tiny}:37:" in error
+
+
+def test_weights_of_0_are_exit_2(tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    rubric = tiny.parent / "rubrics/tiny.yaml"
+    rubric.write_text(RUBRIC.replace("weight: 1", "weight: 0").replace("weight: 2", "weight: 0"))
+    error = refused(command(tiny, server.url), server, ExitCode.USAGE, capsys)
+    assert "weight" in error
+    assert str(rubric) in error
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (["--budget-usd", "nan"], "budget"),
+        (["--context", "lots"], "--context"),
+        (["--context", "0"], "--context"),
+        (["--context", "900k", "-m", "claude-opus-4-5-20251101"], "do not fit"),
+        (["-m", MODELS[0]], "named twice"),
+        (["-m", " "], "empty"),
+        (["--base-url", "http://127.0.0.1:99999"], "base URL"),
+        (["--rubric", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_exit_2(
+    more: list[str], word: str, tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert word in refused(command(tiny, server.url, *more), server, ExitCode.USAGE, capsys)
+
+
+def test_a_budget_for_a_model_without_a_price_is_exit_2(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with independent() as server:
+        arguments = ["run", str(tiny), "--base-url", server.url, "-m", "my-model", "--budget-usd", "5"]
+        assert "my-model has no known price" in refused(arguments, server, ExitCode.USAGE, capsys)
+
+
+def test_a_server_out_of_reach_is_exit_5(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nobody = Recorded("http://127.0.0.1:9")
+    assert "cannot be reached" in refused(command(tiny, nobody.url), nobody, ExitCode.PROVIDER, capsys)
+
+
+def test_a_folder_that_cannot_hold_runs_is_exit_5_and_nothing_is_spent(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("occupied").touch()
+    arguments = command(tiny, server.url, "--runs", "occupied/runs")
+    assert "cannot be written" in refused(arguments, server, ExitCode.PROVIDER, capsys)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_dry_run_writes_nothing_and_only_counts(begun: bool, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with recorded() as server:
+        if begun:
+            assert main(command(tiny, server.url, "--budget-usd", "0.02")) == ExitCode.BUDGET
+        files = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+        before = len(server.requests)
+        assert main(command(tiny, server.url, "--dry-run")) == 0
+        asked = {request.path for request in server.requests[before:]}
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == files
+    assert all(path == "/v1/messages/count_tokens" or path.startswith("/v1/models") for path in asked)
+    out = capsys.readouterr().out
+    assert ("going on with" if begun else "new run") in out
+    assert "together at most $" in out
+
+
+def test_an_occupied_port_of_the_sandbox_is_exit_5(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert main(["sandbox", "--port", str(port)]) == ExitCode.PROVIDER
+    error = capsys.readouterr().err
+    assert f"127.0.0.1:{port}" in error
+    assert "Traceback" not in error
+
+
+# --- consent --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("yes", "free", "capped"), [(True, False, False), (False, True, False), (False, False, True)])
+def test_money_is_spent_unasked_only_with_consent(yes: bool, free: bool, capped: bool) -> None:
+    assert spending.confirm("what", yes, free, capped) is None
+
+
+def test_where_nobody_can_be_asked_nothing_is_spent() -> None:
+    with pytest.raises(UsageError, match="--yes"):
+        spending.confirm("what", yes=False, free=False, capped=False)
+
+
+@pytest.mark.parametrize("answer", [True, False, "ctrl-c"])
+def test_on_a_terminal_the_answer_decides(answer: bool | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: object, **__: object) -> bool:
+        if answer == "ctrl-c":
+            raise typer.Abort
+        return bool(answer)
+
+    monkeypatch.setattr(spending.sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(spending.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(spending.typer, "confirm", asked)
+    refusal = {True: None, False: typer.Exit, "ctrl-c": InterruptedRunError}[answer]
+    if refusal is None:
+        spending.confirm("what", yes=False, free=False, capped=False)
+        return
+    with pytest.raises(refusal):
+        spending.confirm("what", yes=False, free=False, capped=True)
+
+
+# --- progress -------------------------------------------------------------------------------------------------
+
+
+def progress(model: str, *, final: bool = True, cost_usd: float | None = 0.01, outcome: Any = "answered") -> Progress:
+    call = Call("trial/1", 1, Request(model, (), 1), 0.1)
+    return Progress(call, Reply(outcome, 1.0), final, cost_usd, 1.5)
+
+
+def test_progress_is_a_line_every_tenth_where_nothing_can_be_redrawn(capsys: pytest.CaptureFixture[str]) -> None:
+    with Board({"a": 30, "b": 10, "none": 0}).shown() as board:
+        for number in range(40):
+            board.tell(progress("b" if number % 4 == 0 else "a"))
+    told = capsys.readouterr()
+    assert told.out == ""
+    lines = told.err.splitlines()
+    assert len(lines) == 10
+    assert lines[-1].startswith("40/40 done, $0.400 spent")
+
+
+def test_progress_is_silent_when_it_is_told_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    with Board({"a": 1}, quiet=True).shown() as board:
+        board.tell(progress("a"))
+    with counting("counting", quiet=True) as counter:
+        counter(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_board_counts_failures_retries_and_unknown_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    monkeypatch.setattr("evalkit.cli.progress.is_interactive", lambda: True)
+    with Board({"a": 3, "b": 2}).shown() as board:
+        board.tell(progress("a", final=False, outcome="errored", cost_usd=None))
+        board.tell(progress("a"))
+        board.tell(progress("a", outcome="refused"))
+        board.tell(progress("b", cost_usd=None))
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(board._table())
+    rows = {line.split()[0]: line.split() for line in captured.get().splitlines() if line[:1] in "ab"}
+    assert rows["a"][-7:] == ["2/3", "1", "1", "1.5", "s", "1.5", "s"] or "$0.020" in rows["a"]
+    assert rows["b"][-1] == "unpriced"
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_counting_says_something_only_when_it_takes_long(
+    interactive: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("evalkit.cli.progress.monotonic", lambda: now[0])
+    monkeypatch.setattr("evalkit.cli.progress.is_interactive", lambda: interactive)
+    counter = Counter("counting", quiet=False)
+    counter(1, 9)
+    assert capsys.readouterr().err == ""
+    now[0] = 11.0
+    counter(2, 9)
+    assert capsys.readouterr().err.startswith("counting: 2/9")
+    counter.close()
+    assert bool(capsys.readouterr().err) == interactive
+
+
+def test_fast_is_the_sandbox_without_delays() -> None:
+    assert FAST.scaled_s(10.0) == 0
