@@ -7,7 +7,7 @@ from typing import Literal
 from evalkit.stats import Estimate
 from evalkit.wording import Format
 
-Tone = Literal["plain", "strong", "doubt", "code"]
+Tone = Literal["plain", "strong", "doubt", "code", "green", "amber", "red"]
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text. `measured` marks what derives from a clock, so that two runs can be compared without it."""
+    """A run of text. `measured` marks what derives from a clock, so that two runs can be compared without it.
+
+    `link` is the anchor in this report that the text leads to, if any; `series` gives it a model's colour.
+    """
 
     text: str
     tone: Tone = "plain"
     series: Series | None = None
     measured: bool = False
+    link: str = ""
 
 
 Text = tuple[Span, ...]
@@ -203,6 +207,23 @@ class Bars:
     unit: str
 
 
+@dataclass(frozen=True)
+class Share:
+    """One option's part of a whole, in [0, 1]."""
+
+    series: Series
+    share: float
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Parts of one whole as bars on a scale from 0 to 100 %; `unit` names the whole."""
+
+    finding: str
+    unit: str
+    shares: tuple[Share, ...]
+
+
 MapState = Literal["satisfactory", "mixed", "unsatisfactory", "failed", "ungraded"]
 
 
@@ -234,7 +255,7 @@ class Heatmap:
     columns: tuple[MapColumn, ...]
 
 
-Chart = Forest | Frontier | Lines | Ecdf | Bars | Heatmap
+Chart = Forest | Frontier | Lines | Ecdf | Bars | Shares | Heatmap
 
 
 @dataclass(frozen=True)

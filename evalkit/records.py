@@ -1,8 +1,10 @@
 """The plain records that every stage writes and every reader reads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
+
+from evalkit.strict import content_sha256
 
 Outcome = Literal["answered", "refused", "truncated", "errored"]
 """How a trial or an attempt ended. Only an answered one has an output that can be graded."""
@@ -140,6 +142,15 @@ class Spec:
     package_version: str
     prices_version: str
     created_at: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what makes a run this run; not of when it began or with which package version."""
+        content = asdict(self)
+        return content_sha256({name: content[name] for name in sorted(set(content) - _CIRCUMSTANCES)})
+
+
+_CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version"})
 
 
 @dataclass(frozen=True)

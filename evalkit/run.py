@@ -18,7 +18,7 @@ from evalkit.prompt import DEFAULT_MAX_TOKENS, build_request, document_text, pro
 from evalkit.providers import Preflight, Provider
 from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, Trial, TrialKey
 from evalkit.rubric import Rubric
-from evalkit.store import RunFile, spec_sha256
+from evalkit.store import RunFile
 
 _SAMPLE_CHARACTERS = 120_000
 _CHARACTERS_PER_TOKEN = 3.5
@@ -79,7 +79,7 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, ser
 
 def run_path(folder: Path, spec: Spec) -> Path:
     """Where a run lives: the dataset's name and the spec's hash, so that the same command finds it again."""
-    return folder / f"{spec.name}-{spec_sha256(spec)[:8]}.db"
+    return folder / f"{spec.name}-{spec.sha256[:8]}.db"
 
 
 async def prepare(
@@ -104,7 +104,7 @@ async def prepare(
     if path.exists():
         with RunFile(path) as run:
             snapshot = run.snapshot()
-        if spec_sha256(snapshot.spec) != spec_sha256(spec):
+        if snapshot.spec.sha256 != spec.sha256:
             raise IntegrityError(f"{path} holds another run than its name says; move it away or restore its name")
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
         trials, settled, spent = snapshot.trials, settled_trials(snapshot), production_spend(snapshot)

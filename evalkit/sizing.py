@@ -50,6 +50,15 @@ class Sizing:
         return self.least_items is not None and self.assumed.items >= self.least_items
 
 
+def likely_discordance(rate: float, seen: float) -> float:
+    """The share of items that two equal sides differ on: what was seen, but less than independence would give.
+
+    Two independent sides with one rate differ on 2 rate (1 - rate) of the items; real ones share what makes items
+    hard and differ on fewer. `rate` and `seen` are shares.
+    """
+    return max(0.001, min(seen, 0.9 * 2 * rate * (1 - rate)))
+
+
 def size_up(assumed: Assumptions) -> Sizing:
     """Work out what a set can show. Raises ValueError for shares outside their range."""
     n, a = assumed.items, assumed

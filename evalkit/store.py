@@ -25,15 +25,6 @@ from evalkit.records import (
     Usage,
 )
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
-from evalkit.strict import content_sha256
-
-_IDENTITY = tuple(sorted(set(Spec.__dataclass_fields__) - {"created_at", "package_version", "prices_version"}))
-
-
-def spec_sha256(spec: Spec) -> str:
-    """Hash of what makes a run this run; not of when it began or with which package version."""
-    content = asdict(spec)
-    return content_sha256({name: content[name] for name in _IDENTITY})
 
 
 @contextmanager
@@ -267,7 +258,7 @@ class RunFile:
             row = self._db.execute("SELECT sha256, content FROM spec").fetchone()
             content = json.loads(row["content"])
             spec = Spec(**{**content, "models": tuple(content["models"])})
-        if spec_sha256(spec) != row["sha256"]:
+        if spec.sha256 != row["sha256"]:
             raise IntegrityError(f"{self.path}: the spec does not match its hash; restore it from a copy")
         return spec
 
@@ -314,7 +305,7 @@ def _plan_rows(
     """What a new run file holds, as insert statements with their rows."""
     trials = [(*key, position) for position, key in enumerate(order)]
     return [
-        ("INSERT INTO spec VALUES (1, ?, ?)", [(spec_sha256(spec), _json(asdict(spec)))]),
+        ("INSERT INTO spec VALUES (1, ?, ?)", [(spec.sha256, _json(asdict(spec)))]),
         ("INSERT INTO document VALUES (?, ?)", list(documents.items())),
         ("INSERT INTO item VALUES (?, ?, ?)", [(item.id, item.position, _json(asdict(item))) for item in items]),
         ("INSERT INTO trial (item_id, model, epoch, position) VALUES (?, ?, ?, ?)", trials),

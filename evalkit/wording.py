@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:  # the statistics load scipy, which a progress line does not need
     from evalkit.stats import Estimate
 
-Format = Literal["percent", "points", "money", "ratio", "seconds", "score"]
+Format = Literal["percent", "points", "money", "ratio", "seconds", "milliseconds", "score", "coefficient", "shift"]
 UNKNOWN = "unknown"
 UNPRICED = "unpriced"
 _MINUS = "\N{MINUS SIGN}"
@@ -99,13 +99,32 @@ def score(x: float | None) -> str:
     return UNKNOWN if x is None else f"{x:.2f}"
 
 
+def milliseconds(s: float | None) -> str:
+    """A short duration, given in seconds: `18 ms`, `4.2 ms`."""
+    return UNKNOWN if s is None else significant(s * 1000) + " ms"
+
+
+def coefficient(x: float | None) -> str:
+    """A coefficient between -1 and 1: `0.87`, `−0.12`."""
+    return UNKNOWN if x is None else f"{x + 0.0:.2f}".replace("-0.00", "0.00").replace("-", _MINUS)
+
+
+def shift(x: float | None) -> str:
+    """A signed number of levels: `+0.25`, `−0.10`, `0.00`."""
+    text = coefficient(x)
+    return text if x is None or text.startswith(_MINUS) or text == "0.00" else f"+{text}"
+
+
 _WRITERS: Mapping[Format, Callable[[float | None], str]] = {
     "percent": percent,
     "points": points,
     "money": money,
     "ratio": ratio,
     "seconds": seconds,
+    "milliseconds": milliseconds,
     "score": score,
+    "coefficient": coefficient,
+    "shift": shift,
 }
 
 
@@ -150,9 +169,15 @@ def _digits(estimate: Estimate) -> int:
 
 
 def _range(low: str, high: str, style: Format) -> str:
-    if style == "points" or low.startswith(_MINUS) or "<" in low + high or ">" in low + high or "just" in low + high:
+    if (
+        style in ("points", "shift")
+        or low.startswith(_MINUS)
+        or "<" in low + high
+        or ">" in low + high
+        or "just" in low + high
+    ):
         return f"{low} to {high}"
-    for unit in ("¢", "%", "×", " s"):
+    for unit in ("¢", "%", "×", " s", " ms"):
         if low.endswith(unit) and high.endswith(unit):
             return f"{low.removesuffix(unit)}{_DASH}{high}"
     return f"{low}{_DASH}{high}"

@@ -873,3 +873,16 @@ def test_csv_has_one_line_a_trial_and_nothing_for_the_unknown() -> None:
     assert [row["cost_usd"] for row in rows] == ["0.0123", "", "0.004", ""]
     assert [row["satisfied"] for row in rows] == ["1", "", "0", ""]
     assert [row["latency_s"] for row in rows] == ["2.5", "2.0", "", ""]
+
+
+def test_items_are_sliced_by_prompt_size_only_where_sizes_differ() -> None:
+    def contexts(*tokens: int) -> list[tuple[str, int]]:
+        made = run_of({OPUS: [[True]] * len(tokens)})
+        sizes = tuple(PromptSize(f"item-{i:03d}", OPUS, t, True) for i, t in enumerate(tokens))
+        return [(s.name, s.items) for s in analyze(replace(made, sizes=sizes)).slices if s.kind == "context"]
+
+    assert contexts(*range(1000, 16000, 1000)) == [
+        ("1,000 to 5,000 tokens", 5), ("6,000 to 10,000 tokens", 5), ("11,000 to 15,000 tokens", 5),
+    ]  # fmt: skip
+    assert contexts(*[1000] * 15, 1999) == []  # less than a factor of two
+    assert contexts(*range(1000, 15000, 1000)) == []  # too few for thirds

@@ -87,7 +87,7 @@ STATUSES = [
     (401, "authentication_error", False, True),
     (402, "billing_error", False, True),
     (403, "permission_error", False, True),
-    (404, "not_found_error", False, False),
+    (404, "not_found_error", False, True),
     (408, None, True, False),
     (409, "conflict_error", True, False),
     (413, "request_too_large", False, False),

@@ -33,7 +33,7 @@ from evalkit.records import (
     Usage,
 )
 from evalkit.schema import MIGRATIONS, TABLES
-from evalkit.store import RunFile, spec_sha256
+from evalkit.store import RunFile
 
 SPEC = Spec(
     name="tiny", dataset_sha256="d" * 64, rubric_sha256="r" * 64, prompt_sha256="p" * 64, models=("m1", "m2"),
@@ -360,13 +360,13 @@ def _spec_as_seen_by(db: sqlite3.Connection, run: RunFile) -> Spec:
 
 def test_when_and_by_which_version_a_run_was_made_is_not_part_of_its_identity() -> None:
     later = replace(SPEC, created_at="2027-01-01", package_version="9", prices_version="x")
-    assert spec_sha256(later) == spec_sha256(SPEC)
+    assert later.sha256 == SPEC.sha256
     changed = [
         replace(SPEC, seed=2), replace(SPEC, models=("m2", "m1")), replace(SPEC, simulated=False),
         replace(SPEC, endpoint="https://api.example.com"), replace(SPEC, max_tokens=65), replace(SPEC, epochs=2),
         replace(SPEC, rubric={"name": "other"}), replace(SPEC, limit=3), replace(SPEC, context_tokens=5),
     ]  # fmt: skip
-    assert len({spec_sha256(spec) for spec in [SPEC, *changed]}) == 1 + len(changed)
+    assert len({spec.sha256 for spec in [SPEC, *changed]}) == 1 + len(changed)
 
 
 # --- round trip -----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import pandas as pd
 
@@ -51,7 +52,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
         items=len(snapshot.items),
         models=per_model,
         pairs=pairs(frames, snapshot.spec.seed),
-        slices=slices(frames, _groups(snapshot.items)),
+        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}),
         criteria=criteria(frames, rubric),
         decision=decision,
         grading=grading,
@@ -100,6 +101,21 @@ def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[s
         if SMALLEST_SLICE <= number < len(items):
             found[("tag", tag)] = frozenset(item.id for item in items if tag in item.tags)
     return {place: ids for place, ids in found.items() if ids}
+
+
+def _by_context(snapshot: Snapshot) -> Mapping[tuple[str, str], frozenset[str]]:
+    """Thirds of the items by prompt size (the largest over models), where sizes differ by a factor of two or more."""
+    largest: dict[str, int] = defaultdict(int)
+    for size in snapshot.sizes:
+        largest[size.item_id] = max(largest[size.item_id], size.tokens)
+    ordered = sorted(largest, key=lambda item: (largest[item], item))
+    if len(ordered) < 3 * SMALLEST_SLICE or largest[ordered[-1]] < 2 * largest[ordered[0]]:
+        return {}
+    cuts = [round(third * len(ordered) / 3) for third in range(4)]
+    parts = [ordered[low:high] for low, high in pairwise(cuts)]
+    return {
+        ("context", f"{largest[part[0]]:,} to {largest[part[-1]]:,} tokens"): frozenset(part) for part in parts if part
+    }
 
 
 def _grading(snapshot: Snapshot, results: Sequence[TrialResult]) -> Grading:

@@ -1,7 +1,7 @@
 """Charts as inline SVG: each chart block drawn for a wide and a narrow page."""
 
-from evalkit.blocks import Bars, Chart, Ecdf, Forest, Frontier, Heatmap, Lines
-from evalkit.charts import bars, ecdf, forest, frontier, heatmap, lines
+from evalkit.blocks import Bars, Chart, Ecdf, Forest, Frontier, Heatmap, Lines, Shares
+from evalkit.charts import bars, ecdf, forest, frontier, heatmap, lines, shares
 
 WIDE, NARROW = 920, 358
 """Widths in px: one scaled-down drawing would have unreadable text on a phone."""
@@ -20,5 +20,7 @@ def draw(chart: Chart, width: int) -> str:
             return ecdf.draw(chart, width)
         case Bars():
             return bars.draw(chart, width)
+        case Shares():
+            return shares.draw(chart, width)
         case Heatmap():
             return heatmap.draw(chart, width)

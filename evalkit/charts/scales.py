@@ -99,7 +99,7 @@ def tick_name(value: float, axis: Axis) -> str:
 
 
 def _trimmed(name: str) -> str:
-    digits = name.rstrip("×s%¢ ")
+    digits = name.rstrip("×ms%¢ ")
     if "." not in digits:
         return name
     return digits.rstrip("0").rstrip(".") + name[len(digits) :]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from evalkit import __version__
-from evalkit.cli import check, demo, grade, models, report, run, runs, sandbox
+from evalkit.cli import check, demo, grade, models, plan, report, run, runs, sandbox
 from evalkit.errors import EvalkitError, ExitCode, InterruptedRunError, ProblemsError
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (check, run, grade, report, runs, models, sandbox, demo):
+for module in (check, plan, run, grade, report, runs, models, sandbox, demo):
     module.register(app)
 
 

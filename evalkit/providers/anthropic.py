@@ -336,7 +336,7 @@ def _status_failure(heard: _Heard, error: "anthropic.APIStatusError") -> Reply:
         _message(error),
         status=status,
         retryable=not spend_limit and (mid_stream or status in (408, 409, 429) or status >= 500),
-        stops_run=spend_limit or status in (401, 402, 403),
+        stops_run=spend_limit or status in (401, 402, 403, 404),  # none of these gets better with the next item
         retry_after_s=_retry_after(error.response.headers),
         request_id=error.request_id,
         simulated=SIMULATED_HEADER in error.response.headers,

@@ -11,11 +11,12 @@ from evalkit.blocks import (
     Heatmap,
     Lines,
     Row,
+    Shares,
     Table,
     table,
     words,
 )
-from evalkit.wording import doubt, number, value
+from evalkit.wording import doubt, number, percent, value
 
 
 def table_of(chart: Chart) -> Table | None:
@@ -31,6 +32,8 @@ def table_of(chart: Chart) -> Table | None:
             return _ecdf(chart)
         case Bars():
             return _bars(chart)
+        case Shares():
+            return _shares(chart)
         case Heatmap():
             return None
 
@@ -121,3 +124,10 @@ def _bars(chart: Bars) -> Table:
         for bar in chart.bars
     ]
     return table("Figures of the chart", columns, rows)
+
+
+def _shares(chart: Shares) -> Table:
+    rows = [
+        Row((Cell(words(part.series.name)), Cell(words(percent(part.share)))), part.series) for part in chart.shares
+    ]
+    return table("Figures of the chart", (Column("Option"), Column(f"Share of {chart.unit}", "end")), rows)

@@ -1,4 +1,4 @@
-"""Slices: where in the workload the models part, by difficulty and by tag."""
+"""Slices: where in the workload the models part, by difficulty, prompt size and tag."""
 
 from evalkit.analysis.results import Analysis, Slice
 from evalkit.blocks import Axis, Forest, ForestRow, Mark, Paragraph, Section, Series, words
@@ -17,8 +17,9 @@ def build(analysis: Analysis) -> Section | None:
         return None
     heading = _heading(analysis, slices)
     difficulty = [s for s in slices if s.kind == "difficulty"]
-    tags = sorted((s for s in slices if s.kind != "difficulty"), key=lambda s: (-s.items, s.name))
-    charts = [_chart(analysis, part, series, heading) for part in (difficulty, tags[:_MOST]) if part]
+    context = [s for s in slices if s.kind == "context"]
+    tags = sorted((s for s in slices if s.kind == "tag"), key=lambda s: (-s.items, s.name))
+    charts = [_chart(analysis, part, series, heading) for part in (difficulty, context, tags[:_MOST]) if part]
     rest = f" {plural(len(tags) - _MOST, 'rarer tag')} not drawn." if len(tags) > _MOST else ""
     return Section(
         name="slices",

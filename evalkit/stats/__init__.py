@@ -14,6 +14,7 @@ from evalkit.stats.alternatives import (
 )
 from evalkit.stats.context import EffectiveLength, effective_length, isotonic_rates, slope_difference
 from evalkit.stats.cost import (
+    break_even,
     break_even_correction_usd,
     cost_per_satisfactory,
     cost_per_satisfactory_clustered,
@@ -29,6 +30,7 @@ from evalkit.stats.item_quality import ItemQuality, item_quality
 from evalkit.stats.judge_errors import AltTest, JudgeAccuracy, alt_test, judge_accuracy, leniency_midp
 from evalkit.stats.judged import double_sampling, ppi_mean, rogan_gladen, worth_extra_labels
 from evalkit.stats.mean_power import miller_items
+from evalkit.stats.means import mean_share
 from evalkit.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli
 from evalkit.stats.noninferiority import losses_allowed, noninferiority_exact_p
 from evalkit.stats.paired import (
@@ -41,7 +43,7 @@ from evalkit.stats.paired import (
     paired_rates_clustered,
     sign_flip_p,
 )
-from evalkit.stats.power import detectable_difference
+from evalkit.stats.power import detectable_difference, items_to_clear, items_to_separate
 from evalkit.stats.quantiles import dkw_epsilon, quantile, quantile_clustered, values_needed
 from evalkit.stats.ranks import hodges_lehmann, wilcoxon_pratt_p
 from evalkit.stats.rates import ClusterDesign, cluster_design, rate, rate_clustered
@@ -50,6 +52,7 @@ from evalkit.stats.retries import beta_retry, retry_cost, retry_cost_items, retr
 from evalkit.stats.routing import Cascade, cascade, cross_fitted_value, hull_area, realised_oracle, split_epoch_oracle
 from evalkit.stats.sequential import betting_wealth, obrien_fleming_z, worse_after
 from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
+from evalkit.stats.stability import WinnerShares, winner_shares
 from evalkit.stats.two_graders import weighted_kappa
 
 __all__ = [
@@ -64,6 +67,7 @@ __all__ = [
     "ItemQuality",
     "JudgeAccuracy",
     "LogisticCurve",
+    "WinnerShares",
     "agreement_flag",
     "alt_test",
     "benjamini_hochberg",
@@ -71,6 +75,7 @@ __all__ = [
     "beta_retry",
     "betting_wealth",
     "bonett_price",
+    "break_even",
     "break_even_correction_usd",
     "cascade",
     "cluster_design",
@@ -96,6 +101,8 @@ __all__ = [
     "icc_agreement",
     "isotonic_rates",
     "item_quality",
+    "items_to_clear",
+    "items_to_separate",
     "jeffreys",
     "judge_accuracy",
     "krippendorff_alpha",
@@ -107,6 +114,7 @@ __all__ = [
     "mcnemar_midp",
     "mean_cost",
     "mean_cost_ratio",
+    "mean_share",
     "miller_items",
     "newcombe_paired",
     "noninferiority_exact_p",
@@ -139,6 +147,7 @@ __all__ = [
     "values_needed",
     "weighted_kappa",
     "wilcoxon_pratt_p",
+    "winner_shares",
     "worse_after",
     "worth_extra_labels",
 ]

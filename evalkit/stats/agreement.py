@@ -10,7 +10,7 @@ from scipy import special
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.gradings import NO_VARIATION, GradeCounts, Grades, count_grades, refusal
 from evalkit.stats.inputs import FloatArray, check_confidence
-from evalkit.stats.jackknife import HYBRID, Disagreement, hybrid_estimate, leave_one_out
+from evalkit.stats.jackknife import HYBRID, Disagreement, hybrid_estimate, left_out_sums
 from evalkit.stats.rates import WILSON, two_sided_t, wilson_limits
 
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
@@ -66,16 +66,15 @@ def krippendorff_alpha(ratings: Grades, level: Level, confidence: float = 0.95) 
 def _alpha_parts(grades: GradeCounts, level: Level) -> Disagreement:
     """Disagreement within items and over all pairs of ratings, as shares of the largest distance."""
     counts = grades.counts
-    keep = leave_one_out(len(counts))
-    totals, ratings = keep @ counts, keep @ counts.sum(axis=1)
+    totals, ratings = left_out_sums(counts), left_out_sums(counts.sum(axis=1))
     if level == "ordinal":
-        within, between, largest = _midrank_sums(counts, keep, totals)
+        within, between, largest = _midrank_sums(counts, totals)
     else:
         distance = _distances(grades.categories, level)
-        of_item = ((counts @ distance) * counts).sum(axis=1) / (counts.sum(axis=1) - 1)
-        within, between = keep @ of_item, ((totals @ distance) * totals).sum(axis=1)
-        largest = np.full(len(keep), distance.max())
-    observed = _share(within, ratings * largest)
+        within = left_out_sums(((counts @ distance) * counts).sum(axis=1) / (counts.sum(axis=1) - 1))
+        between = ((totals @ distance) * totals).sum(axis=1)
+        largest = np.full(len(totals), distance.max())
+    observed = _share(np.maximum(within, 0), ratings * largest)
     expected = _share(between, ratings * (ratings - 1) * largest)
     return Disagreement(observed, expected, _disagreeing(counts))
 
@@ -95,18 +94,34 @@ def _distances(values: FloatArray, level: Level) -> FloatArray:
     return np.asarray(difference**2)
 
 
-def _midrank_sums(
-    counts: FloatArray, keep: FloatArray, totals: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Ordinal distance is the squared difference of mid-ranks, which change with every item left out."""
+def _midrank_sums(counts: FloatArray, totals: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Ordinal distance is the squared difference of mid-ranks, which change with every item left out.
+
+    An item's part is a quadratic form of the mid-ranks, so the parts of all items are one form, and the part of the
+    item left out is taken off. Items whose ratings are equal have no part: leaving them out keeps a 0 exact.
+    """
     ranks = np.cumsum(totals, axis=1) - totals / 2
-    sizes = counts.sum(axis=1)
-    squares, sums = (ranks**2) @ counts.T, ranks @ counts.T
-    within = (keep * 2 * np.maximum(sizes * squares - sums**2, 0) / (sizes - 1)).sum(axis=1)
+    centred = ranks - totals.sum(axis=1, keepdims=True) / 2
+    apart = counts.max(axis=1) < counts.sum(axis=1)
+    differing = counts[apart]
+    others = differing.sum(axis=1, keepdims=True) - 1
+    within = _spread(centred, (differing * (1 + 1 / others)).sum(axis=0), differing.T @ (differing / others))
+    within[1:][apart] -= _own_spread(centred[1:][apart], differing, others[:, 0])
     between = 2 * (totals.sum(axis=1) * (totals * ranks**2).sum(axis=1) - (totals * ranks).sum(axis=1) ** 2)
     highest = np.where(totals > 0, ranks, 0).max(axis=1)
     lowest = np.where(totals > 0, ranks, totals.sum(axis=1, keepdims=True)).min(axis=1)
     return within, np.maximum(between, 0), (highest - lowest) ** 2
+
+
+def _spread(ranks: FloatArray, squares: FloatArray, products: FloatArray) -> FloatArray:
+    """Twice the form with `squares` on the diagonal less `products`, at each row of ranks."""
+    return np.asarray(2 * ((ranks**2) @ squares - ((ranks @ products) * ranks).sum(axis=1)))
+
+
+def _own_spread(ranks: FloatArray, counts: FloatArray, others: FloatArray) -> FloatArray:
+    """The same of single items, each at its own row of ranks."""
+    squares, sums = (counts * ranks**2).sum(axis=1), (counts * ranks).sum(axis=1)
+    return np.asarray(2 * ((others + 1) * squares - sums**2) / others)
 
 
 def _disagreeing(counts: FloatArray) -> int:
@@ -173,11 +188,10 @@ def _gwet_parts(counts: FloatArray, matrix: FloatArray) -> Disagreement:
     """All rated items make the category shares; those with two ratings the agreement and the items left out."""
     paired = counts.sum(axis=1) >= 2
     shares, agreed = counts / counts.sum(axis=1, keepdims=True), _agreement_per_item(counts[paired], matrix)
-    keep = leave_one_out(len(agreed))
-    rated = np.ones((len(keep), len(counts)))
-    rated[:, paired] = keep
-    expected = 1 - _chance(_share(rated @ shares, rated.sum(axis=1, keepdims=True)), matrix)
-    observed = 1 - _share(keep @ agreed, keep.sum(axis=1))
+    fewer = np.r_[0.0, np.ones(len(agreed))][:, None]  # the first row leaves nothing out
+    rated = left_out_sums(shares)[np.r_[True, paired]]
+    expected = 1 - _chance(_share(rated, len(counts) - fewer), matrix)
+    observed = 1 - _share(left_out_sums(agreed), len(agreed) - fewer[:, 0])
     return Disagreement(np.maximum(observed, 0), expected, _disagreeing(counts[paired]))
 
 

@@ -57,13 +57,17 @@ def deviating_graders(ratings: Grades, tolerance: float, least_ac: float = 0.40)
     table, found = grade_table(ratings), []
     severities = grader_severity(ratings)
     for grader, severity in enumerate(severities):
-        ac = gwet_ac(np.array([table[grader], _majority(np.delete(table, grader, axis=0))]))
-        if len(table) > 2 and ac.value is not None and ac.value < least_ac:
-            found.append((grader, f"AC1 with the others' majority is {ac.value:.2f}, below {least_ac:.2f}"))
+        ac = _with_majority(table, grader) if len(table) > 2 else None
+        if ac is not None and ac < least_ac:
+            found.append((grader, f"AC1 with the others' majority is {ac:.2f}, below {least_ac:.2f}"))
         low, high = severity.low, severity.high
         if low is not None and high is not None and (low > tolerance or high < -tolerance):
             found.append((grader, f"severity {severity.value:+.2f} ({low:+.2f} to {high:+.2f})"))
     return found
+
+
+def _with_majority(table: FloatArray, grader: int) -> float | None:
+    return gwet_ac(np.array([table[grader], _majority(np.delete(table, grader, axis=0))])).value
 
 
 def _majority(table: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from evalkit.stats.inputs import FloatArray, numbers
 
 FEWEST_CELLS = 9
+ROUNDING = 1e-12  # correlations and spreads closer to 0 than this are 0 but for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class ItemQuality:
     `ceiling`: every cell passes; `floor`: none does; `discriminating`: the rest. Per item, None where it has
     no rating: `difficulty` = 1 - mean pass, `item_rest` = correlation with the mean of the other items over
     the cells (None too where it cannot be computed or cells are too few). `check` lists the items whose
-    correlation is below 0: an ambiguous criterion or a wrong reference. `warnings` are whole sentences.
+    correlation is below 0 by more than rounding: an ambiguous criterion or a wrong reference. `warnings` are whole sentences.
     """
 
     ceiling: float | None
@@ -46,8 +47,8 @@ def item_quality(outcomes: npt.ArrayLike) -> ItemQuality:
     rated = sizes > 0
     difficulty = tuple(float(1 - m) if ok else None for m, ok in zip(means, rated, strict=True))
     enough = table.shape[1] >= FEWEST_CELLS
-    rest = tuple(_item_rest(table, i) if enough else None for i in range(len(table)))
-    check = tuple(i for i, r in enumerate(rest) if r is not None and r < 0)
+    rest = _item_rests(table) if enough else (None,) * len(table)
+    check = tuple(i for i, r in enumerate(rest) if r is not None and r < -ROUNDING)
     if not rated.any():
         return ItemQuality(None, None, None, difficulty, rest, check, ("no item has a rating",))
     ceiling, floor = float((means[rated] == 1).mean()), float((means[rated] == 0).mean())
@@ -64,14 +65,21 @@ def _warnings(discriminating: float, enough: bool, cells: int) -> tuple[str, ...
     return warnings
 
 
-def _item_rest(table: FloatArray, item: int) -> float | None:
-    others = np.delete(table, item, axis=0)
-    there = ~np.isnan(others)
-    shared = ~np.isnan(table[item]) & there.any(axis=0)
-    if shared.sum() < FEWEST_CELLS:
-        return None
-    x = table[item, shared]
-    y = np.where(there, others, 0).sum(axis=0)[shared] / there.sum(axis=0)[shared]
-    dx, dy = x - x.mean(), y - y.mean()
-    size = float(np.sqrt((dx @ dx) * (dy @ dy)))
-    return float(np.clip(dx @ dy / size, -1, 1)) if size > 1e-12 else None
+def _item_rests(table: FloatArray) -> tuple[float | None, ...]:
+    """Each item's correlation with the mean of the others, from the sums over all items less its own part."""
+    there = ~np.isnan(table)
+    x = np.where(there, table, 0)
+    others = there.sum(axis=0) - there
+    shared = there & (others > 0)
+    y = (x.sum(axis=0) - x) / np.maximum(others, 1)
+    sizes = shared.sum(axis=1)
+    dx, dy = (np.where(shared, side - _mean(side, shared, sizes), 0) for side in (x, y))
+    size = np.sqrt((dx * dx).sum(axis=1) * (dy * dy).sum(axis=1))
+    known = (sizes >= FEWEST_CELLS) & (size > ROUNDING)
+    found = np.clip((dx * dy).sum(axis=1) / np.where(known, size, 1), -1, 1)
+    return tuple(float(r) if ok else None for r, ok in zip(found, known, strict=True))
+
+
+def _mean(side: FloatArray, shared: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64]) -> FloatArray:
+    """Each item's mean over its shared cells, as a column."""
+    return np.asarray((np.where(shared, side, 0).sum(axis=1) / np.maximum(sizes, 1))[:, None])

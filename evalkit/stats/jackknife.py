@@ -38,6 +38,12 @@ def leave_one_out(items: int) -> FloatArray:
     return np.vstack([np.ones(items), 1 - np.eye(items)])
 
 
+def left_out_sums(parts: FloatArray) -> FloatArray:
+    """Sums over items (first axis), (1 + items) rows: all items first, then without each in turn; linear in items."""
+    total = parts.sum(axis=0)
+    return np.concatenate([total[None], total - parts])
+
+
 def jackknife_error(left_out: FloatArray) -> FloatArray:
     """Standard error from the values with each item left out (first axis, at least one item)."""
     n = len(left_out)

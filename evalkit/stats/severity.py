@@ -36,8 +36,8 @@ def grader_severity(ratings: Grades, confidence: float = 0.95) -> list[Estimate]
     if np.linalg.matrix_rank(links.sum(axis=0)) < graders - 1:
         return [no_estimate(NOT_LINKED, confidence, SEVERITY, n)] * graders
     values = _effects(links.sum(axis=0), sums.sum(axis=0))
-    left_out = [_effects(links.sum(axis=0) - a, sums.sum(axis=0) - b) for a, b in zip(links, sums, strict=True)]
-    return [_one(values[g], np.array(left_out)[:, g], float(np.abs(y).max()), confidence) for g in range(graders)]
+    left_out = _effects(links.sum(axis=0) - links, sums.sum(axis=0) - sums)
+    return [_one(values[g], left_out[:, g], float(np.abs(y).max()), confidence) for g in range(graders)]
 
 
 def _normal_equations(
@@ -52,8 +52,8 @@ def _normal_equations(
 
 
 def _effects(links: FloatArray, sums: FloatArray) -> FloatArray:
-    """The solution of least length, whose effects sum to 0."""
-    effects: FloatArray = np.linalg.pinv(links, hermitian=True) @ sums
+    """The solution of least length, whose effects sum to 0; leading axes hold one system each."""
+    effects: FloatArray = np.matvec(np.linalg.pinv(links, hermitian=True), sums)
     return effects
 
 

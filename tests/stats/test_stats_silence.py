@@ -12,6 +12,8 @@ import pytest
 
 from evalkit import stats
 
+_GAIN = stats.paired_rates(9, 2, 50)
+
 EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (stats.rate, [(0, 0), (0, 1), (1, 1), (2, 2), (0, 50), (50, 50), (np.int64(3), np.int64(9))]),
     (stats.rate_clustered, [([], []), ([0], [0]), ([1], [1]), ([0, 3], [3, 3]), ([3, 3], [3, 3]), ([1, 1], [2, 5])]),
@@ -41,6 +43,22 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (
         stats.human_fix_cost,
         [([], [], 1), ([1], [0], 1), ([1, 1], [1, 1], 0), ([0, 0], [0, 1], np.int64(2), np.float64(1))],
+    ),
+    (
+        stats.break_even,
+        [(0, _GAIN), (1, _GAIN), (-1, _GAIN), (1e100, _GAIN), (1e-300, _GAIN), (1, stats.rate(0, 0))],
+    ),
+    (stats.mean_share, [([],), ([1],), ([0, 0],), ([0, 1],)]),
+    (stats.items_to_clear, [(0, 0.8), (1, 0.8), (0.8, 0.8), (0.8000001, 0.8)]),
+    (stats.items_to_separate, [(0, 0, 0), (1, 0, 1), (0.5, 0.5, 1), (0, 2, 2)]),
+    (
+        stats.winner_shares,
+        [
+            ([], [], 0.8, [], 0),
+            ([[]], [[]], 0.8, [1], 0),
+            ([[1]], [[0]], 0.8, [1], 0),
+            ([[0, 0]], [[0, 0]], 0.5, [2], 0, 5),
+        ],
     ),
     (stats.break_even_correction_usd, [(0, 0, 0, 0), (0, 1, 0, 1), (1e100, 0, 1e-300, 0), (0.1, 0.1, 1, 0)]),
     (
