@@ -21,10 +21,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text. `measured` marks what derives from a clock, so that two runs can be compared without it.
-
-    `link` is the anchor in this report that the text leads to, if any; `series` gives it a model's colour.
-    """
+    """A run of text. `measured`: it derives from a clock, so runs are compared without it. `link`: an anchor here."""
 
     text: str
     tone: Tone = "plain"
@@ -55,11 +52,6 @@ def doubt(text: str) -> Span:
 def code(text: str) -> Span:
     """A hash, an id or a command, shown as it is typed."""
     return Span(text, "code")
-
-
-def plain_text(text: Text) -> str:
-    """The words without their tones."""
-    return "".join(span.text for span in text)
 
 
 @dataclass(frozen=True)
@@ -208,20 +200,12 @@ class Bars:
 
 
 @dataclass(frozen=True)
-class Share:
-    """One option's part of a whole, in [0, 1]."""
-
-    series: Series
-    share: float
-
-
-@dataclass(frozen=True)
 class Shares:
-    """Parts of one whole as bars on a scale from 0 to 100 %; `unit` names the whole."""
+    """Each option's part, in [0, 1], of one whole that `unit` names."""
 
     finding: str
     unit: str
-    shares: tuple[Share, ...]
+    shares: tuple[tuple[Series, float], ...]
 
 
 MapState = Literal["satisfactory", "mixed", "unsatisfactory", "failed", "ungraded"]

@@ -70,6 +70,11 @@ def all_pairs(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
     return [comparison for comparison in found if comparison is not None]
 
 
+def against_baseline(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
+    """Each model (`first`) against its counterpart in the baseline run (`second`), in the line-up's order."""
+    return [_as_is(pair) for one in series for pair in analysis.against if pair.b == one.key]
+
+
 def _as_is(pair: Pair) -> Comparison:
     return Comparison(
         first=pair.b,

@@ -75,7 +75,8 @@ def render_markdown(analysis: Analysis) -> str:
     """The summary for a pull request or a terminal: the verdict first, one short table."""
     report = build_report(analysis)
     judges = listing(analysis.grading.judges)
-    graded = f", graded by {judges} (uncalibrated)" if judges else ""
+    checked = {judge.judge for judge in analysis.judges} >= set(analysis.grading.judges)
+    graded = f", graded by {judges} ({'checked against people' if checked else 'uncalibrated'})" if judges else ""
     footer = f"{_size(analysis)}{graded}, run {analysis.spec.name}"
     return markdown.render(report.sections, footer, simulated=origin(analysis))
 

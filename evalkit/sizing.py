@@ -8,6 +8,7 @@ from evalkit.stats import Estimate
 from evalkit.stats.power import detectable_difference
 
 TARGET_POWER = 0.80
+MOST_ITEMS = 1000
 MOST_EPOCHS = 10
 GAINS = tuple(range(9))
 
@@ -60,9 +61,11 @@ def likely_discordance(rate: float, seen: float) -> float:
 
 
 def size_up(assumed: Assumptions) -> Sizing:
-    """Work out what a set can show. Raises ValueError for shares outside their range."""
+    """Work out what a set can show. Raises ValueError for shares outside their range, and without an item."""
     n, a = assumed.items, assumed
-    power = stats.noninferiority_power(n, a.margin, a.rate, a.discordance, a.epochs, alpha=a.alpha)
+    if n < 1:
+        raise ValueError(f"items = {n}: at least one item is needed")
+    power = _power(a, n, a.epochs)
     return Sizing(
         assumed=assumed,
         rate=stats.rate(round(a.rate * n), n),
@@ -76,15 +79,19 @@ def size_up(assumed: Assumptions) -> Sizing:
 
 
 def _items_needed(a: Assumptions) -> int | None:
-    return stats.noninferiority_items(a.margin, a.rate, a.discordance, a.epochs, power=TARGET_POWER, alpha=a.alpha)
+    """More items than there are: power does not rise evenly, so that a smaller set can have what these lack."""
+    found = stats.noninferiority_items(a.margin, a.rate, a.discordance, a.epochs, power=TARGET_POWER, alpha=a.alpha)
+    if found is None or found > a.items:
+        return found
+    return next((n for n in range(a.items + 1, MOST_ITEMS + 1) if _power(a, n, a.epochs) >= TARGET_POWER), None)
 
 
 def _epochs_needed(a: Assumptions) -> int | None:
-    for epochs in range(a.epochs + 1, MOST_EPOCHS + 1):
-        power = stats.noninferiority_power(a.items, a.margin, a.rate, a.discordance, epochs, alpha=a.alpha)
-        if power >= TARGET_POWER:
-            return epochs
-    return None
+    return next((m for m in range(a.epochs + 1, MOST_EPOCHS + 1) if _power(a, a.items, m) >= TARGET_POWER), None)
+
+
+def _power(a: Assumptions, items: int, epochs: int) -> float:
+    return stats.noninferiority_power(items, a.margin, a.rate, a.discordance, epochs, alpha=a.alpha)
 
 
 def sentences(sizing: Sizing, cost_per_trial_usd: Sequence[float] = ()) -> list[str]:
@@ -93,7 +100,7 @@ def sentences(sizing: Sizing, cost_per_trial_usd: Sequence[float] = ()) -> list[
     low, high = sizing.rate.low, sizing.rate.high
     shown = "no difference" if sizing.detectable is None else f"a difference of {sizing.detectable * 100:.1f} points"
     lines = [
-        f"{a.items} items, {a.epochs} epoch{'s' * (a.epochs > 1)}; assumed: {a.rate:.0%} satisfactory, "
+        f"{_items(a)}, {a.epochs} epoch{'s' * (a.epochs > 1)}; assumed: {a.rate:.0%} satisfactory, "
         f"{a.discordance:.0%} of the items differ between two runs by chance.",
         f"One model's rate will be known to within {low:.0%} to {high:.0%} (95 %, one epoch).",
         f"Between two models {shown} shows with 80 % power (one epoch).",
@@ -103,13 +110,17 @@ def sentences(sizing: Sizing, cost_per_trial_usd: Sequence[float] = ()) -> list[
     return [*lines, *_more(sizing, cost_per_trial_usd)]
 
 
+def _items(a: Assumptions) -> str:
+    return f"{a.items} item{'s' * (a.items > 1)}"
+
+
 def _gate_line(sizing: Sizing) -> str:
     a = sizing.assumed
     line = f"A gate at {a.margin * 100:g} points passes an equally good candidate {sizing.gate_power:.0%} of the time."
     if sizing.can_pass_without_difference:
         return line
     least = "more than 1,000" if sizing.least_items is None else str(sizing.least_items)
-    return f"{line} {a.items} items cannot pass when nothing differs; {least} can."
+    return f"{line} {_items(a)} cannot pass when nothing differs; {least} can."
 
 
 def _losses_line(sizing: Sizing) -> str:
@@ -119,27 +130,19 @@ def _losses_line(sizing: Sizing) -> str:
 
 
 def _more(sizing: Sizing, cost_per_trial_usd: Sequence[float]) -> list[str]:
+    """What would reach the power, and its price; nothing where it is there already."""
     a = sizing.assumed
     if sizing.gate_power >= TARGET_POWER:
         return []
-    per_epoch = sum(cost_per_trial_usd)
-    lines = []
-    for what, needed, trials in (
-        (
-            "items",
-            sizing.items_needed,
-            None if sizing.items_needed is None else (sizing.items_needed - a.items) * a.epochs,
-        ),
-        (
-            "epochs",
-            sizing.epochs_needed,
-            None if sizing.epochs_needed is None else (sizing.epochs_needed - a.epochs) * a.items,
-        ),
-    ):
-        if needed is None or trials is None:
-            limit = "1,000 items" if what == "items" else f"{MOST_EPOCHS} epochs"
-            lines.append(f"80 % power by {what} alone takes more than {limit}.")
-            continue
-        cost = f", about ${trials * per_epoch:,.2f} more" if per_epoch else ""
-        lines.append(f"80 % power by {what} alone takes {needed} {what}{cost}.")
-    return lines
+    items, epochs, per_trial_usd = sizing.items_needed, sizing.epochs_needed, sum(cost_per_trial_usd)
+    return [
+        _way("items", items, f"{MOST_ITEMS:,}", per_trial_usd * a.epochs * ((items or 0) - a.items)),
+        _way("epochs", epochs, f"{max(MOST_EPOCHS, a.epochs)}", per_trial_usd * a.items * ((epochs or 0) - a.epochs)),
+    ]
+
+
+def _way(what: str, needed: int | None, most: str, extra_usd: float) -> str:
+    if needed is None:
+        return f"80 % power by {what} alone takes more than {most} {what}."
+    cost = f", about ${extra_usd:,.2f} more" if extra_usd else ""
+    return f"80 % power by {what} alone takes {needed} {what}{cost}."

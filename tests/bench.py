@@ -1,9 +1,11 @@
 """Benchmarks: whole processes, each as a ratio against a yardstick of the same run (machines are shared and noisy)."""
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+from math import log
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -59,6 +61,34 @@ def compare(name: str, ours: list[str], yardstick: list[str], prepare: list[str]
     print(f"{name:<42} {median(a for a, _ in pairs):7.2f} s {median(b for _, b in pairs):7.2f} s   x {ratio:.2f}")
 
 
+def analysis() -> None:
+    """Time and peak memory of the analysis alone, each in a process of its own, and how time grows with items."""
+    people = ("ann", "bob", "cem", "dee", "judge j")
+    took: dict[int, float] = {}
+    for items, epochs, graders in ((100, 5, people), (1_000, 1, people[-1:]), (10_000, 1, people[-1:])):
+        code = f"from bench import one_analysis; one_analysis({items}, {epochs}, {graders!r})"
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=Path(__file__).parent
+        )
+        spent, megabytes = map(float, done.stdout.split())
+        took[items] = spent
+        what = f"analysis, {items:,} items x 3 x {epochs} epochs, {len(graders)} graders"
+        print(f"{what:<60} {spent:6.2f} s {megabytes:6.0f} MB")
+    print(f"time grows with items to the power {log(took[10_000] / took[1_000]) / log(10):.2f} (1,000 to 10,000)")
+
+
+def one_analysis(items: int, epochs: int, graders: tuple[str, ...]) -> None:
+    """Print seconds and peak megabytes of one analysis."""
+    from big_snapshots import big_snapshot
+
+    from evalkit.analysis import analyze
+
+    snapshot = big_snapshot(items, epochs, graders)
+    began = perf_counter()
+    analyze(snapshot)
+    print(perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+
+
 def main() -> None:
     """Run all benchmarks."""
     python, root = sys.executable, Path(__file__).parent.parent
@@ -78,6 +108,7 @@ def main() -> None:
         seconds([*evalkit, "grade", str(file), "--base-url", url, "-q"])
         report = [*evalkit, "report", str(file), "-o", f"{folder}/r.html", "-q"]
         compare("report, 150 trials / import anthropic", report, [python, "-c", "import anthropic"])
+    analysis()
 
 
 if __name__ == "__main__":

@@ -6,8 +6,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
+from evalkit.analysis.compare import pairs as pairs_of_frames
 from evalkit.analysis.decide import decide
-from evalkit.analysis.per_model import mean_score
+from evalkit.analysis.per_model import cost_per_satisfactory as price_of
+from evalkit.analysis.per_model import counted, mean_score, means, rate_of
+from evalkit.analysis.per_model import slices as slices_of_frames
+from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import (
     Analysis,
     Clock,
@@ -21,6 +27,7 @@ from evalkit.analysis.results import (
     Pair,
     Slice,
 )
+from evalkit.analysis.robust import item_quality, stability
 from evalkit.models import display_name, known
 from evalkit.records import Outcome, Round, Spec
 from evalkit.stats import (
@@ -100,19 +107,27 @@ PROFILES = (
 
 
 def analysis(
-    items: int = 60, seed: int = 47, profiles: tuple[Profile, ...] = PROFILES, simulated: bool = False
+    items: int = 60,
+    seed: int = 47,
+    profiles: tuple[Profile, ...] = PROFILES,
+    simulated: bool = False,
+    epochs: int = 1,
 ) -> Analysis:
     """A finished, graded run with sensible numbers; the same arguments give the same analysis."""
     rng = random.Random(seed)  # noqa: S311  # invented data, not a secret
-    outputs = tuple(_item(rng, i, profiles) for i in range(items))
+    outputs = tuple(_item(rng, i, profiles, epochs) for i in range(items))
     return assemble(outputs, tuple(p.model for p in profiles), simulated=simulated)
 
 
-def _item(rng: random.Random, i: int, profiles: tuple[Profile, ...]) -> ItemResult:
+def _item(rng: random.Random, i: int, profiles: tuple[Profile, ...], epochs: int) -> ItemResult:
     difficulty = ("easy", "medium", "hard")[min(i * 3 // 57, 2)] if i < 57 else "hard"
     luck, size = rng.random(), rng.lognormvariate(0, 0.45)
     subject = _SUBJECTS[i % len(_SUBJECTS)]
-    outputs = tuple(_output(rng, i, k, p, difficulty, luck, size) for k, p in enumerate(profiles))
+    outputs = tuple(
+        replace(_output(rng, i * epochs + epoch, k, p, difficulty, luck, size), epoch=epoch + 1)
+        for k, p in enumerate(profiles)
+        for epoch in range(epochs)
+    )
     return ItemResult(
         id=f"support-{i + 1:03d}",
         task=f"{subject}\n\nHello, I wrote on {1 + i % 28} March and nobody has answered. What happens now, and "
@@ -175,14 +190,16 @@ def _reply(i: int, satisfied: bool) -> str:
 
 def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simulated: bool = False) -> Analysis:
     """An analysis whose figures follow from the outputs."""
-    spec = _spec(models, len(outputs), simulated)
-    results = tuple(_model(outputs, model) for model in models)
+    spec = replace(_spec(models, len(outputs), simulated), epochs=max(_epochs(outputs), 1))
+    frames, ids = frames_of(outputs, models), [item.id for item in outputs]
+    results = tuple(_model(outputs, model, frames[model]) for model in models)
+    repeated = spec.epochs > 1
     return Analysis(
         spec=spec,
         items=len(outputs),
         models=results,
-        pairs=_pairs(outputs, models),
-        slices=_slices(outputs, models),
+        pairs=_pairs(outputs, models) if not repeated else pairs_of_frames(frames, spec.seed),
+        slices=_slices(outputs, models) if not repeated else slices_of_frames(frames, _parts(outputs)),
         criteria=_criteria(outputs, models),
         decision=decide(results, 0.8),
         grading=Grading(
@@ -200,7 +217,32 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
         review_usd=0.0,
         correction_usd=5.0,
         documents={"support-replies/ret-010-returns-2026.md": "# Returns\n" * 300},
+        stability=stability(frames, 0.8, spec.seed),
+        item_quality=item_quality(pd.concat(frames.values()), ids),
     )
+
+
+def _epochs(outputs: tuple[ItemResult, ...]) -> int:
+    return max((output.epoch for item in outputs for output in item.outputs), default=1)
+
+
+def _parts(outputs: tuple[ItemResult, ...]) -> dict[tuple[str, str], frozenset[str]]:
+    return {
+        ("difficulty", name): frozenset(item.id for item in outputs if item.difficulty == name)
+        for name in ("easy", "medium", "hard")
+    }
+
+
+def frames_of(outputs: tuple[ItemResult, ...], models: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+    """Each model's outputs as the table of trials that the analysis computes from."""
+    rows = [
+        (item.id, o.model, o.epoch, o.outcome, None if o.satisfied is None else float(o.satisfied), o.score, o.cost_usd)
+        for item in outputs
+        for o in item.outputs
+    ]
+    frame = pd.DataFrame(rows, columns=["item_id", "model", "epoch", "outcome", "satisfied", "score", "cost_usd"])
+    frame = frame.astype({"satisfied": "float64", "score": "float64", "cost_usd": "float64"})
+    return {model: frame[frame["model"] == model] for model in models}
 
 
 def _spec(models: tuple[str, ...], items: int, simulated: bool) -> Spec:
@@ -228,13 +270,19 @@ def _of(outputs: tuple[ItemResult, ...], model: str) -> list[OutputResult]:
     return [output for item in outputs for output in item.outputs if output.model == model]
 
 
-def _model(items: tuple[ItemResult, ...], model: str) -> ModelResult:
-    mine = _of(items, model)
+def _model(items: tuple[ItemResult, ...], model: str, frame: pd.DataFrame) -> ModelResult:
+    mine, trials = _of(items, model), counted(frame)
     satisfied = [1.0 if o.satisfied else 0.0 for o in mine]
     costs = [o.cost_usd or 0.0 for o in mine]
     tally = {kind: sum(o.outcome == kind for o in mine) for kind in ("answered", "refused", "truncated", "errored")}
     known_model = known(model)
-    passed = rate(int(sum(satisfied)), len(mine))
+    repeated = trials.repeated
+    passed = rate_of(trials) if repeated else rate(int(sum(satisfied)), len(mine))
+    if repeated:
+        costs, shares = means(trials.costs or ()), means(trials.satisfied)
+    else:
+        shares = satisfied
+    failed = sum(o.attempts - 1 for o in mine)
     return ModelResult(
         model=model,
         name=display_name(model),
@@ -247,18 +295,18 @@ def _model(items: tuple[ItemResult, ...], model: str) -> ModelResult:
             satisfactory=int(sum(satisfied)),
             **tally,
         ),
-        items=len(mine),
-        satisfied_items=sum(satisfied),
+        items=len(items),
+        satisfied_items=sum(shares),
         pass_rate=passed,
         items_to_clear=None if passed.value is None else items_to_clear(passed.value, 0.8),
         score=mean_score([o.score for o in mine if o.score is not None]),
         cost_per_request=mean_cost(costs),
-        cost_per_satisfactory=cost_per_satisfactory(costs, satisfied),
-        human_fix=human_fix_cost(costs, satisfied, 5.0, 0.0),
+        cost_per_satisfactory=price_of(trials) if repeated else cost_per_satisfactory(costs, satisfied),
+        human_fix=human_fix_cost(costs, shares, 5.0, 0.0),
         clocks=_clocks(mine),
-        spend_usd=sum(costs),
+        spend_usd=sum(o.cost_usd or 0.0 for o in mine),
         attempts=sum(o.attempts for o in mine),
-        failed_attempts=sum(o.attempts - 1 for o in mine),
+        failed_attempts=failed,
         lost_attempts=0,
         unpriced_attempts=0,
         unknown_cost_attempts=0,
@@ -267,12 +315,21 @@ def _model(items: tuple[ItemResult, ...], model: str) -> ModelResult:
         identity_marks=0,
         context=Context(9_310, 10_180, 11_020, True),
         served_models=(model,),
+        failures=_kinds(failed),
+        retries=retries(trials.satisfied, trials.costs),
     )
+
+
+def _kinds(failed: int) -> dict[str, int]:
+    """Most failed attempts met a busy server, the rest a limit."""
+    limited = failed // 3
+    return {kind: n for kind, n in (("overloaded_error", failed - limited), ("rate_limit_error", limited)) if n}
 
 
 def _clocks(outputs: list[OutputResult]) -> dict[str, Clock]:
     readings = {
         "ttft": [o.ttft_s for o in outputs if o.ttft_s is not None],
+        "inter_token": [max(o.latency_s - o.ttft_s, 0.0) / 211 for o in outputs if None not in (o.latency_s, o.ttft_s)],
         "total": [o.latency_s for o in outputs if o.latency_s is not None],
         "felt": [o.latency_s * (1 + 0.8 * (o.attempts - 1)) for o in outputs if o.latency_s is not None],
     }

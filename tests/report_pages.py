@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from report_variants import VARIANTS
 
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Section
+from evalkit.blocks import Section, Text
 from evalkit.report import build_report, render_html
 
 
@@ -48,6 +48,11 @@ class Elements(HTMLParser):
 
 def section(analysis: Analysis, name: str) -> Section:
     return next(s for s in build_report(analysis).sections if s.name == name)
+
+
+def plain_text(text: Text) -> str:
+    """The words without their tones."""
+    return "".join(span.text for span in text)
 
 
 def all_words(name: str) -> str:

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from report_fixtures import HAIKU, HOSTILE, OPUS, PROFILES, analysis, assemble
+import pandas as pd
+from report_fixtures import HAIKU, HOSTILE, OPUS, PROFILES, analysis, assemble, frames_of
+from report_graders import VARIANTS as GRADED
+from report_graders import people_and_judge, with_baseline
 
 from evalkit.analysis.decide import decide
 from evalkit.analysis.results import (
@@ -14,7 +17,10 @@ from evalkit.analysis.results import (
     ItemResult,
     ModelResult,
     OutputResult,
+    Stability,
 )
+from evalkit.analysis.results import Items as ItemQuality
+from evalkit.analysis.robust import item_quality
 from evalkit.stats import (
     Estimate,
 )
@@ -22,6 +28,13 @@ from evalkit.stats import (
 
 def _nothing(reason: str) -> Estimate:
     return Estimate(None, None, None, 0.95, 0, "none", reason=reason)
+
+
+_NO_QUALITY = ItemQuality(None, None, None, (), (), (), ())
+
+
+def _no_stability(analysis: Analysis) -> Stability:
+    return Stability(dict.fromkeys(analysis.spec.models), None, 0, 0)
 
 
 def nothing_graded() -> Analysis:
@@ -49,6 +62,8 @@ def nothing_graded() -> Analysis:
         criteria=(),
         decision=decide(models, 0.8),
         grading=Grading(None, (), None, 0, 0, 0, {"not graded": 540}, 0),
+        stability=_no_stability(whole),
+        item_quality=_NO_QUALITY,
         warnings=("No output is graded: run the grading step before reading anything into this report.",),
     )
 
@@ -111,7 +126,14 @@ def unpriced() -> Analysis:
         _each(item, lambda o: replace(o, cost_usd=None) if o.model == OPUS else o) for item in whole.outputs
     )
     models = tuple(blank(m) for m in whole.models)
-    return replace(whole, models=models, pairs=pairs, outputs=outputs, decision=decide(models, 0.8))
+    return replace(
+        whole,
+        models=models,
+        pairs=pairs,
+        outputs=outputs,
+        decision=decide(models, 0.8),
+        stability=_no_stability(whole),
+    )
 
 
 def one_item() -> Analysis:
@@ -143,11 +165,29 @@ def hostile() -> Analysis:
         replace(_each(item, poison), id=f"{item.id}<b>{HOSTILE}", task=HOSTILE, reference=HOSTILE, tags=(HOSTILE,))
         for item in whole.outputs
     )
-    models = tuple(replace(m, name=f"{m.name}<i>|`x`") for m in whole.models)
+    models = tuple(
+        replace(m, name=f"{m.name}<i>|`x`", failures={HOSTILE: 2, "<b>rate_limit_error": 1}) for m in whole.models
+    )
+    frames, ids = frames_of(outputs, whole.spec.models), [item.id for item in outputs]
+    quality = item_quality(pd.concat(frames.values()), ids)
+    graded, compared = people_and_judge(), with_baseline()
     return replace(
         whole,
         outputs=outputs,
         models=models,
+        item_quality=replace(quality, doubtful_ids=tuple(ids[:3]), warnings=(HOSTILE,)),
+        agreement=tuple(
+            replace(
+                a,
+                criterion=a.criterion if a.criterion == "satisfactory" else HOSTILE,
+                graders=tuple(HOSTILE + g for g in a.graders),
+                severity={HOSTILE + g: e for g, e in a.severity.items()},
+                deviating=dict.fromkeys([HOSTILE + a.graders[0]], HOSTILE),
+            )
+            for a in graded.agreement
+        ),
+        judges=tuple(replace(j, judge=HOSTILE) for j in graded.judges),
+        against=tuple(replace(p, a=HOSTILE) for p in compared.against),
         warnings=(HOSTILE,),
         spec=replace(whole.spec, name="<b>run|`x`</b>"),
         slices=tuple(replace(s, name=HOSTILE) for s in whole.slices[:2]),
@@ -166,6 +206,8 @@ def empty() -> Analysis:
         slices=(),
         criteria=(),
         decision=Decision("not_enough_data", None, 0.8, (), {}),
+        stability=Stability({}, None, 0, 0),
+        item_quality=_NO_QUALITY,
         grading=Grading(None, (), None, 0, 0, 0, {}, 0),
         outputs=(),
         warnings=(),
@@ -232,6 +274,8 @@ def assemble_empty(whole: Analysis) -> Analysis:
         criteria=(),
         decision=decide(models, 0.8),
         outputs=pending,
+        stability=_no_stability(whole),
+        item_quality=_NO_QUALITY,
         warnings=(),
         grading=Grading(None, (), None, 0, 0, 0, {}, 0),
     )
@@ -250,4 +294,5 @@ VARIANTS: Mapping[str, Callable[[], Analysis]] = {
     "empty_with_models": empty_with_models,
     "simulated": lambda: analysis(simulated=True),
     "graded_by_sandbox": lambda: replace(analysis(), simulated_grades=True),
+    **GRADED,
 }

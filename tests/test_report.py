@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from report_fixtures import HAIKU, OPUS, SONNET
-from report_pages import all_words, made, page, section
+from report_pages import all_words, made, page, plain_text, section
 from report_variants import VARIANTS
 
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Table, plain_text
+from evalkit.blocks import Table
 from evalkit.pairing import compare
 from evalkit.report import build_report, render_html, render_markdown, section_modules
 from evalkit.stats import Estimate
@@ -152,8 +152,8 @@ def test_only_verdict_and_method_are_left_of_an_empty_run() -> None:
 def test_sections_come_in_their_order() -> None:
     names = [s.name for s in build_report(made("whole")).sections]
     assert names == [
-        "verdict", "scorecard", "frontier", "side-by-side", "price-of-a-failure", "latency", "slices", "criteria",
-        "failures", "item-map", "items", "method",
+        "verdict", "scorecard", "frontier", "side-by-side", "how-sure", "price-of-a-failure", "latency", "slices",
+        "criteria", "failures", "item-map", "items", "method",
     ]  # fmt: skip
 
 

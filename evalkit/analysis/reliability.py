@@ -98,7 +98,10 @@ def _agreement(
     given = [level for row in table for level in row if level is not None]
     passed = sum(given) / len(given) if overall and given else None
     severity = dict(zip(graders, stats.grader_severity(table), strict=True))
-    deviating = stats.deviating_graders(table, _TOLERANCE_FLAG if overall else _TOLERANCE_POINTS)
+    deviating: dict[str, str] = {}
+    for index, reason in stats.deviating_graders(table, _TOLERANCE_FLAG if overall else _TOLERANCE_POINTS):
+        said = deviating.get(graders[index])
+        deviating[graders[index]] = f"{said}; {reason}" if said else reason
     return Agreement(
         criterion=name,
         graders=graders,
@@ -108,28 +111,39 @@ def _agreement(
         ac=ac,
         flag=stats.agreement_flag(alpha, ac, passed),
         severity=severity,
-        deviating={graders[index]: reason for index, reason in deviating},
+        deviating=deviating,
     )
 
 
 def verdicts_of(levels: _Levels, grader: str, rubric: Rubric) -> dict[int, bool]:
     """Satisfactory or not by one grader alone, with the checks' levels beside its own, where that can be said."""
-    checked = levels.get(CHECKS, {})
-    verdicts = {
-        trial: rubric.satisfied({**checked.get(trial, {}), **own}) for trial, own in levels.get(grader, {}).items()
-    }
-    return {trial: verdict for trial, verdict in verdicts.items() if verdict is not None}
+    checked, names = levels.get(CHECKS, {}), [criterion.id for criterion in rubric.criteria]
+    known: dict[tuple[int | None, ...], bool | None] = {}  # the rule looks at the levels alone, and they recur
+    verdicts: dict[int, bool] = {}
+    for trial, own in levels.get(grader, {}).items():
+        given = {**checked.get(trial, {}), **own}
+        key = tuple(given.get(name) for name in names)
+        if key not in known:
+            known[key] = rubric.satisfied(given)
+        verdict = known[key]
+        if verdict is not None:
+            verdicts[trial] = verdict
+    return verdicts
 
 
 def judge_validity(
     levels: _Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int
 ) -> tuple[JudgeValidity, ...]:
     """Each judge against the people's majority verdict; empty where no person graded what a judge graded."""
-    people = _majority([verdicts_of(levels, g, rubric) for g in sorted(levels) if g != CHECKS and JUDGE not in g])
+    people = _majority([verdicts_of(levels, g, rubric) for g in sorted(levels) if _is_person(g)])
     model_of = {result.trial_id: result.key.model for result in results}
     judges = [g for g in sorted(levels) if g.startswith(JUDGE)]
     found = [_validity(g, verdicts_of(levels, g, rubric), people, model_of, seed) for g in judges]
     return tuple(validity for validity in found if validity is not None)
+
+
+def _is_person(grader: str) -> bool:
+    return grader != CHECKS and not grader.startswith(JUDGE)
 
 
 def _majority(verdicts: Sequence[Mapping[int, bool]]) -> dict[int, bool]:

@@ -11,16 +11,17 @@ def draw(chart: Chart, width: int) -> str:
     """The chart as an SVG element of this width in px."""
     match chart:
         case Forest():
-            return forest.draw(chart, width)
+            drawing = forest.draw(chart, width)
         case Frontier():
-            return frontier.draw(chart, width)
+            drawing = frontier.draw(chart, width)
         case Lines():
-            return lines.draw(chart, width)
+            drawing = lines.draw(chart, width)
         case Ecdf():
-            return ecdf.draw(chart, width)
+            drawing = ecdf.draw(chart, width)
         case Bars():
-            return bars.draw(chart, width)
+            drawing = bars.draw(chart, width)
         case Shares():
-            return shares.draw(chart, width)
+            drawing = shares.draw(chart, width)
         case Heatmap():
-            return heatmap.draw(chart, width)
+            drawing = heatmap.draw(chart, width)
+    return drawing

@@ -1,6 +1,6 @@
 """Shares: parts of one whole as bars, one option a row, each with its figure."""
 
-from evalkit.blocks import Share, Shares
+from evalkit.blocks import Series, Shares
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import ink_of
 from evalkit.charts.scales import Scale
@@ -16,16 +16,16 @@ def draw(chart: Shares, width: int) -> str:
     left, above = (0.0, 22) if narrow else (190.0, 0)
     svg = Svg(width, (_STEP + above) * len(chart.shares) + 24, chart.finding)
     scale = Scale(0.0, 1.0, left, width - text_width(">99%", _SIZE) - 12)
-    for i, share in enumerate(chart.shares):
-        _row(svg, share, scale, i * (_STEP + above) + above, narrow)
+    for i, (series, share) in enumerate(chart.shares):
+        _row(svg, series, share, scale, i * (_STEP + above) + above, narrow)
     svg.text(left, (_STEP + above) * len(chart.shares) + 12, fit(chart.unit, 12, width - left))
     return svg.finish(variant(width))
 
 
-def _row(svg: Svg, share: Share, scale: Scale, y: float, narrow: bool) -> None:
-    ink, x = ink_of(share.series), scale(share.share)
-    name = fit(share.series.name, _SIZE, svg.width if narrow else scale.start - 12)
+def _row(svg: Svg, series: Series, share: float, scale: Scale, y: float, narrow: bool) -> None:
+    ink, x = ink_of(series), scale(share)
+    name = fit(series.name, _SIZE, svg.width if narrow else scale.start - 12)
     svg.text(0, y - 6 if narrow else y + 14, name, ink, size=_SIZE, bold=True)
     svg.rect(scale.start, y, scale.end - scale.start, _BAR, fill("tint"), rx="2")
     svg.rect(scale.start, y, x - scale.start, _BAR, fill(ink), rx="2")
-    svg.text(x + 8, y + 14, percent(share.share), "ink", size=_SIZE, bold=True)
+    svg.text(x + 8, y + 14, percent(share), "ink", size=_SIZE, bold=True)

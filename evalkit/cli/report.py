@@ -28,6 +28,10 @@ def report(
             " [default: reports/<run>.html, .md and .json].",
         ),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="Earlier run of the same dataset and rubric to compare with.", show_default=False),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No table on the terminal.")] = False,
 ) -> None:  # fmt: skip
     """Write the report of a run and print its answer.
@@ -50,7 +54,11 @@ def report(
             raise UsageError(f"{str(target)!r}: unknown format; end it in .html, .md, .json or .csv")
     with RunFile(path) as file:
         snapshot = file.snapshot()
-    analysis = analyze(snapshot)
+    earlier = None
+    if baseline is not None:
+        with RunFile(baseline) as file:
+            earlier = file.snapshot()
+    analysis = analyze(snapshot, earlier)
     texts = [trials_csv(snapshot) if t.suffix == ".csv" else _rendered(t.suffix, analysis) for t in paths]
     for target, text in zip(paths, texts, strict=True):
         write_whole(target, text)

@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
+from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.verdict import headline
 from evalkit.wording import doubt, percent, value
 
@@ -44,8 +46,19 @@ def summary_table(analysis: "Analysis") -> Table:
             _cell(felt["p50"], "seconds"),
             _cell(felt["p90"], "seconds"),
         )
-    table.caption = f"{analysis.items} items; in brackets 95 % intervals; bar {percent(analysis.decision.bar)}"
+    base = f"{analysis.items} items; in brackets 95 % intervals; bar {percent(analysis.decision.bar)}"
+    table.caption = Text("\n".join(filter(None, [base, stability_line(analysis)])))
     return table
+
+
+def stability_line(analysis: "Analysis") -> str:
+    """How the rule would fall on other items like these; empty where that is unknown."""
+    shares = rule_shares(analysis)
+    if not shares or analysis.stability is None:
+        return ""
+    (first, share), *rest = shares
+    parts = [f"{first} in {percent(share)} of resamples", *(f"{name} in {percent(part)}" for name, part in rest)]
+    return f"the rule picks {', '.join(parts)} ({resampled(analysis.stability)})"
 
 
 def _cell(estimate: "Estimate", style: str) -> str:

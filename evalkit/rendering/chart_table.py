@@ -21,21 +21,23 @@ from evalkit.wording import doubt, number, percent, value
 
 def table_of(chart: Chart) -> Table | None:
     """The chart's figures; None for an item map, whose items are all listed below it anyway."""
+    figures: Table | None
     match chart:
         case Forest():
-            return _forest(chart)
+            figures = _forest(chart)
         case Frontier():
-            return _frontier(chart)
+            figures = _frontier(chart)
         case Lines():
-            return _lines(chart)
+            figures = _lines(chart)
         case Ecdf():
-            return _ecdf(chart)
+            figures = _ecdf(chart)
         case Bars():
-            return _bars(chart)
+            figures = _bars(chart)
         case Shares():
-            return _shares(chart)
+            figures = _shares(chart)
         case Heatmap():
-            return None
+            figures = None
+    return figures
 
 
 def _forest(chart: Forest) -> Table:
@@ -127,7 +129,5 @@ def _bars(chart: Bars) -> Table:
 
 
 def _shares(chart: Shares) -> Table:
-    rows = [
-        Row((Cell(words(part.series.name)), Cell(words(percent(part.share)))), part.series) for part in chart.shares
-    ]
+    rows = [Row((Cell(words(s.name)), Cell(words(percent(share)))), s) for s, share in chart.shares]
     return table("Figures of the chart", (Column("Option"), Column(f"Share of {chart.unit}", "end")), rows)

@@ -61,16 +61,19 @@ def _bar(model: ModelResult, series: Series) -> Bar:
 
 
 def _attempts(analysis: Analysis, series: tuple[Series, ...]) -> Table:
-    columns = (
-        Column("Option"),
-        *(Column(name, "end") for name in ("Attempts", "Failed attempts", "Lost attempts", "Unpriced attempts")),
-        Column("Answered by"),
+    heads = ("Attempts", "Failed attempts", "Lost attempts", "Unpriced attempts")
+    kinds = (Column("Failed by kind"),) if any(analysis.model(s.key).failures for s in series) else ()
+    columns = (Column("Option"), *(Column(head, "end") for head in heads), *kinds, Column("Answered by"))
+    return table(
+        "Attempts, failed and lost ones too", columns, [_row(analysis.model(s.key), s, bool(kinds)) for s in series]
     )
-    return table("Attempts, failed and lost ones too", columns, [_row(analysis.model(s.key), s) for s in series])
 
 
-def _row(model: ModelResult, series: Series) -> Row:
+def _row(model: ModelResult, series: Series, by_kind: bool) -> Row:
     numbers = (model.attempts, model.failed_attempts, model.lost_attempts, model.unpriced_attempts)
     served = listing(model.served_models) or "unknown"
-    cells = (Cell(words(model.name)), *(Cell(words(f"{n:,}")) for n in numbers), Cell(words(served)))
-    return Row(cells, series)
+    cells = [Cell(words(model.name)), *(Cell(words(f"{n:,}")) for n in numbers)]
+    if by_kind:
+        most = sorted(model.failures.items(), key=lambda pair: (-pair[1], pair[0]))
+        cells.append(Cell(words(", ".join(f"{kind} {count:,}" for kind, count in most) or "none")))
+    return Row((*cells, Cell(words(served))), series)

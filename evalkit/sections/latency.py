@@ -4,7 +4,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.blocks import Axis, Ecdf, Forest, ForestRow, Mark, Paragraph, Section, Series, Steps, words
 from evalkit.series import lineup
 from evalkit.stats import Estimate, values_needed
-from evalkit.wording import listing, seconds
+from evalkit.wording import Format, listing, seconds
 
 ORDER = 60
 _CLOCKS = (
@@ -12,6 +12,8 @@ _CLOCKS = (
     ("total", "Whole answer", "until the last text, one attempt"),
     ("felt", "Felt", "retries and waits included"),
 )
+_PER_TOKEN = (("inter_token", "Per token", "mean gap, after the first"),)
+_Clocks = tuple[tuple[str, str, str], ...]
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -27,12 +29,13 @@ def build(analysis: Analysis) -> Section | None:
         heading=heading,
         lede=words(
             "The curves show the share of answers that had arrived after a time as a user feels it, retries and waits "
-            "included (log scale). Below: quantiles of three clocks; intervals come from order statistics and assume "
-            "no shape."
+            "included (log scale). Below: quantiles of three clocks, and of the time a token takes once text flows; "
+            "intervals come from order statistics and assume no shape."
         ),
         blocks=(
             *((chart,) if (chart := _curves(analysis, series, heading)) else ()),
-            _quantiles(analysis, series, heading),
+            _quantiles(analysis, series, heading, _CLOCKS, ("p50", "p90", "p95")),
+            *_per_token(analysis, series, heading),
             *((Paragraph(words(open_ends)),) if open_ends else ()),
         ),
         measured=True,
@@ -72,11 +75,24 @@ def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str) -> Ecd
     return Ecdf(finding, Axis("felt latency, log scale", "seconds", low / 1.25, high * 1.15, log=True), steps)
 
 
-def _quantiles(analysis: Analysis, series: tuple[Series, ...], finding: str) -> Forest:
-    low, high = _bounds(analysis, series, tuple(name for name, _, _ in _CLOCKS))
+def _per_token(analysis: Analysis, series: tuple[Series, ...], finding: str) -> tuple[Forest, ...]:
+    """A scale of its own, in ms: beside whole answers it would squeeze both."""
+    chart = _quantiles(analysis, series, finding, _PER_TOKEN, ("p50", "p95"), "milliseconds")
+    return (chart,) if chart.rows else ()
+
+
+def _quantiles(
+    analysis: Analysis,
+    series: tuple[Series, ...],
+    finding: str,
+    clocks: _Clocks,
+    quantiles: tuple[str, ...],
+    unit: Format = "seconds",
+) -> Forest:
+    low, high = _bounds(analysis, series, tuple(name for name, _, _ in clocks))
     rows = []
-    for name, label, note in _CLOCKS:
-        for quantile in ("p50", "p90", "p95"):
+    for name, label, note in clocks:
+        for quantile in quantiles:
             marks = tuple(
                 Mark(s, clock.quantiles[quantile])
                 for s in series
@@ -84,7 +100,7 @@ def _quantiles(analysis: Analysis, series: tuple[Series, ...], finding: str) -> 
             )
             if marks:
                 rows.append(ForestRow(f"{label}, {quantile}", marks, note))
-    return Forest(finding, Axis("seconds, log scale", "seconds", low / 1.25, high * 1.25, log=True), tuple(rows))
+    return Forest(finding, Axis(f"{unit}, log scale", unit, low / 1.25, high * 1.25, log=True), tuple(rows))
 
 
 def _open_ends(analysis: Analysis, series: tuple[Series, ...]) -> str:

@@ -1,14 +1,19 @@
 """Method and provenance: everything it takes to check or repeat the figures."""
 
+import shlex
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from evalkit.analysis.results import Analysis, Grading
 from evalkit.blocks import Definitions, Note, Section, Span, Text, code, words
 from evalkit.models import known, newer_in_tier
+from evalkit.prompt import DEFAULT_MAX_TOKENS
+from evalkit.records import Spec
 from evalkit.stats import Estimate
 from evalkit.wording import listing, money, percent, plural, sentence, tokens
 
 ORDER = 120
+_ENDPOINT = "https://api.anthropic.com"
 
 
 def build(analysis: Analysis) -> Section:
@@ -112,8 +117,8 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         yield (
             "Judge",
             words(
-                f"{listing(grading.judges)}; uncalibrated until people have graded a sample. Its errors are in every "
-                "figure above and not in the intervals."
+                f"{listing(grading.judges)}; {_calibrated(analysis)}. Its errors are in every figure above and not in "
+                "the intervals."
             ),
         )
         yield "Judge's cost", words(_judge_cost(grading))
@@ -127,6 +132,13 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
             + (", taken out before grading" if grading.identity_marks else "")
         ),
     )
+
+
+def _calibrated(analysis: Analysis) -> str:
+    seen = {judge.judge: judge.outputs for judge in analysis.judges}
+    if set(seen) >= set(analysis.grading.judges):
+        return f"checked against people on {plural(min(seen.values()), 'output')}, see Graders"
+    return "uncalibrated until people have graded a sample"
 
 
 def _judge_cost(grading: Grading) -> str:
@@ -171,13 +183,27 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
 
 def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     spec = analysis.spec
-    models = " ".join(f"-m {model}" for model in spec.models)
-    more = f" --context {spec.context_tokens}" if spec.context_tokens else ""
-    more += f" --limit {spec.limit}" if spec.limit else ""
-    yield (
-        "To repeat",
-        words(
-            code(f"evalkit run datasets/{spec.name}.jsonl {models} --epochs {spec.epochs} --seed {spec.seed}{more}"),
-        ),
-    )
-    yield "This report", words(code(f"evalkit report runs/{spec.name}.db"))
+    models = (part for model in spec.models for part in ("-m", model))
+    command = ["evalkit", "run", f"datasets/{spec.name}.jsonl", *models, *_settings(spec)]
+    yield "To repeat", words(code(shlex.join(command)))
+    yield "This report", words(code(shlex.join(["evalkit", "report", f"runs/{spec.name}-{spec.sha256[:8]}.db"])))
+
+
+def _settings(spec: Spec) -> Iterable[str]:
+    """The options of `evalkit run` that make the same run again, those at their default left out."""
+    yield from ("--epochs", str(spec.epochs), "--seed", str(spec.seed))
+    if spec.context_tokens:
+        yield from ("--context", str(spec.context_tokens))
+    if spec.limit:
+        yield from ("--limit", str(spec.limit))
+    if spec.max_tokens != DEFAULT_MAX_TOKENS:
+        yield from ("--max-tokens", str(spec.max_tokens))
+    if spec.endpoint != _ENDPOINT:
+        yield from ("--base-url", _address(spec.endpoint))
+
+
+def _address(endpoint: str) -> str:
+    """The endpoint as a run records it; one on this machine has no port there, since it is another every time."""
+    parts = urlsplit(endpoint)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1") and parts.port is None
+    return f"{parts.scheme}://{parts.netloc}:PORT{parts.path}" if local else endpoint

@@ -18,7 +18,8 @@ class ItemQuality:
     `ceiling`: every cell passes; `floor`: none does; `discriminating`: the rest. Per item, None where it has
     no rating: `difficulty` = 1 - mean pass, `item_rest` = correlation with the mean of the other items over
     the cells (None too where it cannot be computed or cells are too few). `check` lists the items whose
-    correlation is below 0 by more than rounding: an ambiguous criterion or a wrong reference. `warnings` are whole sentences.
+    correlation is below 0, by more than rounding: an ambiguous criterion or a wrong reference. `warnings` are
+    whole sentences.
     """
 
     ceiling: float | None

@@ -1,0 +1,83 @@
+"""Against the baseline: each model compared with its counterpart in an earlier run, on the same items."""
+
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Axis, Cell, Column, Row, Section, strong, table, words
+from evalkit.models import display_name
+from evalkit.pairing import Comparison, against_baseline
+from evalkit.series import lineup
+from evalkit.wording import doubt, interval, listing, p_value, plural, value
+
+ORDER = 48
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None without a baseline run."""
+    comparisons = against_baseline(analysis, lineup(analysis))
+    if not comparisons:
+        return None
+    columns = (
+        Column("Now, against then"),
+        Column("Difference in points", axis=_axis(comparisons)),
+        Column("Result"),
+        Column("Only now satisfactory", "end"),
+        Column("Only then", "end"),
+        Column("p after Holm", "end"),
+        Column("Cost ratio", "end"),
+    )
+    return Section(
+        name="against",
+        label="Against the baseline",
+        heading=_heading(analysis, comparisons),
+        lede=words(
+            f"Each model of this run against the same model, or the one of the same tier, in the baseline run, on up "
+            f"to {plural(max(c.items for c in comparisons), 'item')} that both have a verdict on. A difference counts "
+            "as shown only if its interval excludes zero and Holm's adjustment over all rows agrees. Cost ratio: per "
+            "satisfactory output, now over then."
+        ),
+        blocks=(table("This run against the baseline", columns, [_row(analysis, c) for c in comparisons]),),
+    )
+
+
+def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
+    up = [analysis.model(c.first).name for c in comparisons if c.better]
+    down = [analysis.model(c.first).name for c in comparisons if c.worse]
+    if not up and not down:
+        return "No change since the baseline run is shown"
+    parts = [f"{listing(names)} {'is' if len(names) == 1 else 'are'} {how}" for names, how in
+             ((down, "worse"), (up, "better")) if names]  # fmt: skip
+    return f"{listing(parts)} than in the baseline run"
+
+
+def _row(analysis: Analysis, c: Comparison) -> Row:
+    now, then = analysis.model(c.first).name, display_name(c.second)
+    series = next(s for s in lineup(analysis) if s.key == c.first)
+    result = "now better" if c.better else "now worse" if c.worse else "no change shown"
+    beside = "the same model" if c.first == c.second else then
+    if c.difference.value is None:
+        difference = Cell(words(value(c.difference, "points")), doubt(c.difference, "points"))
+    else:
+        difference = Cell((strong(value(c.difference, "points")),), interval(c.difference, "points"), c.difference)
+    return Row(
+        (
+            Cell(words(now), f"against {beside}"),
+            difference,
+            Cell(words(result)),
+            Cell(words(_count(c.gain)), f"of {c.items:,}"),
+            Cell(words(_count(c.loss)), f"of {c.items:,}"),
+            Cell(words(p_value(c.p_holm)), f"p {p_value(c.p_value)}"),
+            Cell((strong(value(c.cost_ratio, "ratio")),), doubt(c.cost_ratio, "ratio")),
+        ),
+        series,
+    )
+
+
+def _count(items: float) -> str:
+    """Items, with a decimal only where epochs make them fractional."""
+    return f"{items:.1f}".removesuffix(".0")
+
+
+def _axis(comparisons: list[Comparison]) -> Axis:
+    bounds = [x for c in comparisons for x in (c.difference.low, c.difference.high) if x is not None]
+    low, high = min([*bounds, -0.05]), max([*bounds, 0.05])
+    pad = (high - low) * 0.05
+    return Axis("", "points", max(low - pad, -1.0), min(high + pad, 1.0), reference=0.0)

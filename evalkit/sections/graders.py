@@ -1,0 +1,215 @@
+"""Graders: how far they agree, who is strict or lenient, and how a judge fares against people."""
+
+import re
+from collections.abc import Iterable
+
+from evalkit.analysis.reliability import JUDGE, OVERALL, Agreement, JudgeValidity
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Axis, Block, Cell, Column, Paragraph, Row, Section, Span, Table, Text, strong, table, words
+from evalkit.series import lineup
+from evalkit.stats import Estimate
+from evalkit.wording import Format, doubt, estimated, listing, p_value, plural, sentence, value
+
+ORDER = 85
+_VERDICT = "The verdict"
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None with one grader alone: then nothing can be said about the grades."""
+    if not analysis.agreement and not analysis.judges:
+        return None
+    people = plural(max((len(a.graders) for a in analysis.agreement), default=2), "grader")
+    return Section(
+        name="graders",
+        label="Graders",
+        heading=_heading(analysis),
+        lede=words(
+            f"{people.capitalize()}, on the outputs that at least two of them graded. Alpha (Krippendorff) and AC "
+            "(Gwet) are agreement beyond chance, 1 at most and 0 for guessing; raw agreement is not corrected and "
+            "can be high by chance alone where nearly every grade is the same."
+        ),
+        blocks=tuple(_blocks(analysis)),
+    )
+
+
+def _blocks(analysis: Analysis) -> Iterable[Block]:
+    ordered = sorted(analysis.agreement, key=lambda a: a.criterion != OVERALL)
+    if ordered:
+        yield _agreement(ordered)
+        yield _severity(ordered)
+    for judge in analysis.judges:
+        yield _accuracy(judge)
+        yield _corrected(analysis, judge)
+        yield Paragraph(_leniency(analysis, judge))
+
+
+def _heading(analysis: Analysis) -> str:
+    overall = next((a for a in analysis.agreement if a.criterion == OVERALL), None)
+    if overall is None:
+        return "; ".join(_judge_finding(judge) for judge in analysis.judges) or "How far graders agree"
+    alpha = overall.alpha
+    if alpha.value is None:
+        return "How far the graders agree on the verdict cannot be said"
+    seen = f"alpha {estimated(alpha, 'coefficient')}"
+    return {
+        "green": f"The graders agree on the verdict: {seen}",
+        "amber": f"Agreement on the verdict allows tentative conclusions only: {seen}",
+        "red": f"The graders do not agree on the verdict: {seen}",
+    }[overall.flag.colour]
+
+
+def _judge_finding(judge: JudgeValidity) -> str:
+    return f"Judge {judge.judge} passes {estimated(judge.accuracy.sensitivity, 'percent')} of what people pass"
+
+
+def _named(agreement: Agreement) -> str:
+    return _VERDICT if agreement.criterion == OVERALL else agreement.criterion
+
+
+def _figure(estimate: Estimate, style: Format) -> Cell:
+    return Cell((strong(value(estimate, style)),), doubt(estimate, style))
+
+
+def _agreement(found: list[Agreement]) -> Table:
+    columns = (
+        Column("Grades of"),
+        Column("Reliable?"),
+        Column("Alpha", "end"),
+        Column("AC", "end"),
+        Column("Raw agreement", "end"),
+        Column("Why"),
+    )
+    rows = [
+        Row(
+            (
+                Cell(words(_named(a)), plural(a.outputs, "output")),
+                Cell((Span(a.flag.colour, a.flag.colour),)),
+                _figure(a.alpha, "coefficient"),
+                _figure(a.ac, "coefficient"),
+                _figure(a.raw, "percent"),
+                Cell(words(" ".join(sentence(_minus(reason)) for reason in a.flag.reasons))),
+            )
+        )
+        for a in found
+    ]
+    return table("Agreement of the graders", columns, rows)
+
+
+def _severity(found: list[Agreement]) -> Table:
+    """Each grader beside the average one; whom to ask about what."""
+    graders = list(dict.fromkeys(grader for a in found for grader in a.graders))
+    columns = (
+        Column("Grader"),
+        Column("Passes more or fewer, in points", "end"),
+        Column("Furthest from the average, in levels", "end"),
+        Column("Ask about"),
+    )
+    return table("Severity of each grader", columns, [_grader(found, grader) for grader in graders])
+
+
+def _grader(found: list[Agreement], grader: str) -> Row:
+    overall = next((a.severity[grader] for a in found if a.criterion == OVERALL and grader in a.severity), None)
+    criteria = [(a.criterion, a.severity[grader]) for a in found if a.criterion != OVERALL and grader in a.severity]
+    known = [(name, e) for name, e in criteria if e.value is not None]
+    asked = [f"{_named(a)}: {_minus(a.deviating[grader])}" for a in found if grader in a.deviating]
+    furthest = max(known, key=lambda pair: abs(pair[1].value or 0.0), default=None)
+    if furthest is None:
+        far = Cell(words("unknown"), criteria[0][1].reason or "" if criteria else "no criterion is judged")
+    else:
+        name, estimate = furthest
+        far = Cell((strong(value(estimate, "shift")),), f"{name}, {doubt(estimate, 'shift')}")
+    return Row(
+        (
+            Cell(words(_person(grader))),
+            Cell(words("unknown"), "no verdict") if overall is None else _figure(overall, "points"),
+            far,
+            Cell(words("; ".join(asked) or "nothing stands out")),
+        )
+    )
+
+
+def _minus(reason: str) -> str:
+    """A reason with its negative numbers as the rest of the report writes them."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", reason)
+
+
+def _person(grader: str) -> str:
+    return f"Judge {grader.removeprefix(JUDGE)}" if grader.startswith(JUDGE) else grader
+
+
+def _accuracy(judge: JudgeValidity) -> Table:
+    columns = (
+        Column("Judge against people"),
+        Column("Sensitivity: passes of what people pass", "end"),
+        Column("Specificity: fails of what people fail", "end"),
+        Column("J: both together, 0 knows nothing", "end"),
+    )
+    accuracy = judge.accuracy
+    cells = (
+        Cell(words(judge.judge), f"{plural(judge.outputs, 'output')} graded by both"),
+        _counted(accuracy.sensitivity),
+        _counted(accuracy.specificity),
+        _figure(accuracy.youden, "coefficient"),
+    )
+    return table(f"Judge {judge.judge} against people", columns, [Row(cells)])
+
+
+def _counted(share: Estimate) -> Cell:
+    return Cell((strong(value(share, "percent")),), f"{doubt(share, 'percent')}, n = {share.n}")
+
+
+def _corrected(analysis: Analysis, judge: JudgeValidity) -> Table:
+    """The pass rate that people would have found, beside the one in this report."""
+    series = [s for s in lineup(analysis) if s.key in judge.corrected]
+    rates = [e for s in series for e in (analysis.model(s.key).pass_rate, judge.corrected[s.key])]
+    axis = _axis(rates, analysis.decision.bar)
+    columns = (
+        Column("Option"),
+        Column("Pass rate as reported", axis=axis),
+        Column("Corrected for the judge's errors", axis=axis),
+        Column("The judge was worth, in more human labels", "end"),
+    )
+    rows = []
+    for s in series:
+        raw, corrected = analysis.model(s.key).pass_rate, judge.corrected[s.key]
+        rows.append(Row((Cell(words(s.name)), _drawn(raw, axis), _drawn(corrected, axis), _worth(judge, s.key)), s))
+    return table("Pass rates corrected for the judge's errors", columns, rows)
+
+
+def _drawn(rate: Estimate, axis: Axis) -> Cell:
+    return Cell((strong(value(rate, "percent", axis.reference)),), doubt(rate, "percent", axis.reference), rate)
+
+
+def _worth(judge: JudgeValidity, model: str) -> Cell:
+    worth = judge.worth_labels.get(model)
+    if worth is None:
+        return Cell(words("unknown"), "an interval is missing")
+    labels = f"beside {plural(judge.corrected[model].n, 'label')}"
+    return Cell(words("none" if worth < 0.5 else f"about {worth:,.0f}"), labels)
+
+
+def _leniency(analysis: Analysis, judge: JudgeValidity) -> Text:
+    """Whether the judge errs more on one model's outputs than on another's, which would bend the comparison."""
+    names = {s.key: s.name for s in lineup(analysis)}
+    order = list(names)
+    pairs = [
+        (f"{names[max(pair, key=order.index)]} and {names[min(pair, key=order.index)]}", p)
+        for pair, p in judge.leniency_p.items()
+        if set(pair) <= set(names)
+    ]
+    if not pairs:
+        return words("One option alone was graded by the judge, so leniency between options cannot be looked at.")
+    suspect = [name for name, p in pairs if p < 0.05]
+    said = (
+        f"It seems to err at different rates on the outputs of {listing(suspect)}, so a comparison of them by this "
+        "judge is not to be trusted. "
+        if suspect
+        else f"No different error rates are shown, which {plural(judge.outputs, 'output')} may be too few for. "
+    )
+    values = "; ".join(f"{name} {p_value(p)}" for name, p in pairs)
+    return words(f"Does the judge favour an option? {said}", Span(f"Mid-p of equal error rates: {values}.", "doubt"))
+
+
+def _axis(rates: list[Estimate], bar: float) -> Axis:
+    lows = [x for rate in rates for x in (rate.low, rate.value) if x is not None]
+    return Axis("", "percent", max(0.0, int(min([*lows, bar - 0.1]) * 10) / 10), 1.0, reference=bar)

@@ -1,0 +1,211 @@
+"""How sure: how the rule would fall on other items like these, what more data would settle, what the items can tell."""
+
+from collections.abc import Iterable, Sequence
+
+from evalkit.analysis.results import Analysis, Items, ModelResult, Stability
+from evalkit.blocks import (
+    Block,
+    Cell,
+    Column,
+    Fact,
+    Facts,
+    Paragraph,
+    Row,
+    Section,
+    Series,
+    Shares,
+    Span,
+    Table,
+    table,
+    words,
+)
+from evalkit.item_marks import anchor
+from evalkit.pairing import Comparison, all_pairs
+from evalkit.series import NEUTRAL, lineup
+from evalkit.wording import doubt, percent, plural, sentence, shorten, value
+
+ORDER = 45
+NO_OPTION = "no option"
+_MOST_LINKS = 12
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None while no output has a verdict."""
+    if all(m.pass_rate.value is None for m in analysis.models):
+        return None
+    heading = _heading(analysis)
+    return Section(
+        name="how-sure",
+        label="How sure",
+        heading=heading,
+        lede=words(
+            "The declared rule, applied again to items drawn anew from these, the same draw for every option. A share "
+            "near 100% means that the choice does not hang on a few items; it speaks of items like these, and takes "
+            "every grade as right."
+        ),
+        blocks=(*_stability(analysis, heading), _needed(analysis), *_items(analysis)),
+    )
+
+
+def rule_shares(analysis: Analysis) -> list[tuple[str, float]]:
+    """How often the rule picks each option, and none, on resampled items: most often first, what never wins left out.
+
+    Empty where nothing could be resampled.
+    """
+    found = analysis.stability
+    if found is None or found.none is None:
+        return []
+    shares = [(s.name, found.shares.get(s.key) or 0.0) for s in lineup(analysis)]
+    return sorted(((n, x) for n, x in [*shares, (NO_OPTION, found.none)] if x > 0), key=lambda pair: -pair[1])
+
+
+def _heading(analysis: Analysis) -> str:
+    shares = rule_shares(analysis)
+    if not shares:
+        return "How steady the choice is cannot be said"
+    (first, share), *rest = shares
+    if not rest:
+        return f"The rule picks {first} in every resample"
+    more = "; ".join(f"{name} in {percent(x)}" for name, x in rest[:2])
+    return f"The rule picks {first} in {percent(share)} of resamples; {more}"
+
+
+def _stability(analysis: Analysis, heading: str) -> Iterable[Block]:
+    found = analysis.stability
+    if found is None or found.none is None:
+        yield Paragraph(words(_why_none(analysis)))
+        return
+    shares = [(s, found.shares.get(s.key) or 0.0) for s in lineup(analysis)]
+    none = (Series("", NO_OPTION.capitalize(), NEUTRAL.slot), found.none)
+    yield Shares(heading, resampled(found), (*shares, none))
+    if analysis.decision.option is None:
+        yield Paragraph(words("On the items as they are, the rule picks no option."))
+
+
+def _why_none(analysis: Analysis) -> str:
+    unpriced = [m.name for m in analysis.models if m.cost_per_request.value is None and m.unpriced_attempts]
+    if unpriced:
+        return f"The rule compares costs, and not every attempt has a price: {', '.join(unpriced)}."
+    return "No item has a verdict under every option, so there is nothing to draw from."
+
+
+def _needed(analysis: Analysis) -> Table:
+    """What is open, and how many items would settle it if every figure stayed as it is."""
+    columns = (
+        Column("What more items would settle"),
+        Column("Now"),
+        Column("Items now", "end"),
+        Column("Items needed, if it stays so", "end"),
+    )
+    pairs = [c for c in all_pairs(analysis, lineup(analysis)) if c.difference.value is not None]
+    rows = [_clearing(analysis, analysis.model(s.key)) for s in lineup(analysis)]
+    return table("What more data would settle", columns, [*rows, *(_separating(analysis, c) for c in pairs)])
+
+
+def _clearing(analysis: Analysis, model: ModelResult) -> Row:
+    rate, bar = model.pass_rate, analysis.decision.bar
+    if rate.value is None:
+        needed = words("unknown")
+    elif rate.low is not None and rate.low >= bar:
+        needed = words("settled: it does")
+    elif rate.high is not None and rate.high < bar:
+        needed = words("settled: it does not")
+    else:
+        needed = words(_number(model.items_to_clear, model.items, "no number: the rate is not above it"))
+    series = next(s for s in lineup(analysis) if s.key == model.model)
+    return Row(
+        (
+            Cell(words(model.name), f"clears {percent(bar)}?"),
+            Cell(words(value(rate, "percent", bar)), doubt(rate, "percent", bar)),
+            Cell(words(f"{model.items:,}")),
+            Cell(needed),
+        ),
+        series,
+    )
+
+
+def _separating(analysis: Analysis, c: Comparison) -> Row:
+    names = [analysis.model(key).name for key in (c.first, c.second)]
+    settled = c.better or c.worse
+    needed = (
+        "settled: they do" if settled else _number(c.items_to_separate, c.items, "no number: there is no difference")
+    )
+    return Row(
+        (
+            Cell(words(f"{names[0]} and {names[1]}"), "differ?"),
+            Cell(words(f"{value(c.difference, 'points')} points"), doubt(c.difference, "points")),
+            Cell(words(f"{c.items:,}")),
+            Cell(words(needed)),
+        )
+    )
+
+
+def _number(needed: int | None, items: int, never: str) -> str:
+    """Items needed; a formula that asks for no more than there are is short of what the stricter interval asks for."""
+    if needed is None:
+        return never
+    return f"about {needed:,}" if needed > items else f"a few more than {items:,}"
+
+
+def _items(analysis: Analysis) -> Iterable[Block]:
+    quality = analysis.item_quality
+    if quality is None or quality.discriminating is None:
+        return
+    facts = [
+        Fact(
+            f"{percent(quality.discriminating)} of the items tell outputs apart",
+            words(f"{len(quality.discriminating_ids):,} of {_rated(analysis)}: some outputs pass, some fail."),
+        ),
+        Fact(
+            f"{percent(quality.ceiling)} are passed by every output",
+            words("They cost as much as the others, and cannot set options apart."),
+        ),
+        Fact(
+            f"{percent(quality.floor)} are passed by none",
+            (Span(_floor(quality)), *_links(quality.floor_ids, analysis)),
+        ),
+    ]
+    if quality.doubtful_ids:
+        facts.append(_doubtful(quality, analysis))
+    yield Facts(tuple(facts))
+    if quality.warnings:
+        yield Paragraph(words(" ".join(sentence(text) for text in quality.warnings)))
+
+
+def _rated(analysis: Analysis) -> str:
+    """The items with a verdict, which the shares are of."""
+    rated = sum(any(o.satisfied is not None for o in item.outputs) for item in analysis.outputs)
+    return plural(rated or analysis.items, "item")
+
+
+def _floor(quality: Items) -> str:
+    if not quality.floor_ids:
+        return "No item is out of reach of all of them."
+    return "Too hard for all of them, or the reference is wrong: "
+
+
+def _doubtful(quality: Items, analysis: Analysis) -> Fact:
+    return Fact(
+        f"{plural(len(quality.doubtful_ids), 'item')} to look at",
+        (
+            Span("Outputs of options and epochs that fail elsewhere pass here, and the other way round; look at "
+                 "reference and rubric: "),
+            *_links(quality.doubtful_ids, analysis),
+        ),
+    )  # fmt: skip
+
+
+def _links(ids: Sequence[str], analysis: Analysis) -> Iterable[Span]:
+    """Item ids in a row, each leading to its item where the report has it."""
+    places = {item.id: anchor(i) for i, item in enumerate(analysis.outputs)}
+    for i, name in enumerate(ids[:_MOST_LINKS]):
+        if i:
+            yield Span(", ")
+        yield Span(shorten(name, 48), link=places.get(name, ""))
+    if ids:
+        yield Span(f" and {len(ids) - _MOST_LINKS:,} more." if len(ids) > _MOST_LINKS else ".")
+
+
+def resampled(found: Stability) -> str:
+    """What the shares rest on: `2,000 resamples of 60 items`."""
+    return f"{found.resamples:,} resamples of {plural(found.items, 'item')}"

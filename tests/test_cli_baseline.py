@@ -1,0 +1,33 @@
+"""`evalkit report --baseline`: a run beside an earlier one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from analysis_builders import OPUS, run_of, write_run
+
+from evalkit.cli import main
+
+
+def written(path: Path, passes: list[list[bool]], **spec: str) -> Path:
+    made = run_of({OPUS: passes})
+    write_run(path, replace(made, spec=replace(made.spec, **spec)))
+    return path
+
+
+def test_the_report_compares_with_the_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = written(tmp_path / "now.db", [[True]] * 30)
+    then = written(tmp_path / "then.db", [[n % 2 == 0] for n in range(30)], name="then")
+    target = tmp_path / "report.html"
+    assert main(["report", str(now), "--baseline", str(then), "-o", str(target)]) == 0
+    assert 'id="against' in target.read_text(encoding="utf-8")
+    assert main(["report", str(now), "-o", str(target)]) == 0
+    assert 'id="against' not in target.read_text(encoding="utf-8")
+
+
+def test_a_baseline_of_another_dataset_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = written(tmp_path / "now.db", [[True]] * 5)
+    then = written(tmp_path / "then.db", [[True]] * 5, dataset_sha256="e" * 64)
+    assert main(["report", str(now), "--baseline", str(then), "-o", str(tmp_path / "r.html")]) == 6
+    assert "the baseline has another dataset" in capsys.readouterr().err
+    assert not (tmp_path / "r.html").exists()

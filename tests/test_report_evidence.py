@@ -1,0 +1,431 @@
+"""What the report says about its own footing: stability, graders, retries, a baseline, attempts, repetition."""
+
+import re
+import shlex
+from dataclasses import replace
+
+import pytest
+from report_fixtures import HAIKU, OPUS, SONNET
+from report_graders import ADA, BEN, JUDGE_MODEL
+from report_pages import Elements, all_words, made, page, plain_text, section
+from report_variants import VARIANTS
+from typer.testing import CliRunner
+
+from evalkit.analysis.results import Analysis, Stability
+from evalkit.blocks import Facts, Forest, Paragraph, Row, Section, Shares, Table
+from evalkit.cli import app
+from evalkit.cli.summary import stability_line, summary_table
+from evalkit.report import build_report, render_html, render_markdown
+from evalkit.stats import AgreementFlag, Estimate
+from evalkit.wording import coefficient, estimated, interval, milliseconds, percent, shift
+
+
+def tables(part: Section) -> list[Table]:
+    return [block for block in part.blocks if isinstance(block, Table)]
+
+
+def written(row: Row) -> list[str]:
+    """Each cell's words with its doubt."""
+    return [f"{plain_text(cell.text)} ({cell.doubt})" if cell.doubt else plain_text(cell.text) for cell in row.cells]
+
+
+def settled(analysis: Analysis, shares: dict[str, float | None], none: float | None) -> Analysis:
+    return replace(analysis, stability=Stability(shares, none, 60 if none is not None else 0, 2000))
+
+
+@pytest.mark.parametrize(
+    ("name", "present"),
+    [
+        ("how-sure", {"whole", "unpriced", "one_item", "no_option", "hostile", "three_epochs"}),
+        ("graders", {"people_and_judge", "people_at_odds", "hostile"}),
+        ("retries", {"three_epochs"}),
+        ("against", {"with_baseline", "hostile"}),
+    ],
+)
+def test_a_section_stands_only_where_there_is_something_to_show(name: str, present: set[str]) -> None:
+    found = {case for case in VARIANTS if name in [s.name for s in build_report(made(case)).sections]}
+    assert found >= present
+    assert not found & {"empty", "empty_with_models", "nothing_graded"}
+    if name != "how-sure":
+        assert found == present
+
+
+# --- how sure --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shares", "none", "heading"),
+    [
+        ({SONNET: 0.71, OPUS: 0.25, HAIKU: 0.0}, 0.04,
+         "The rule picks Sonnet 4.6 in 71% of resamples; Opus 4.6 in 25%; no option in 4%"),
+        ({SONNET: 1.0, OPUS: 0.0, HAIKU: 0.0}, 0.0, "The rule picks Sonnet 4.6 in every resample"),
+        ({SONNET: 0.0, OPUS: 0.002, HAIKU: 0.0}, 0.998,
+         "The rule picks no option in >99% of resamples; Opus 4.6 in <1%"),
+        ({SONNET: None, OPUS: None, HAIKU: None}, None, "How steady the choice is cannot be said"),
+    ],
+)  # fmt: skip
+def test_the_heading_says_how_the_rule_falls(shares: dict[str, float | None], none: float | None, heading: str) -> None:
+    assert section(settled(made("whole"), shares, none), "how-sure").heading == heading
+
+
+def test_shares_are_drawn_for_every_option_and_none_with_what_they_rest_on() -> None:
+    part = section(made("whole"), "how-sure")
+    chart = next(block for block in part.blocks if isinstance(block, Shares))
+    assert [s.name for s, _ in chart.shares] == ["Haiku 4.5", "Sonnet 4.6", "Opus 4.6", "No option"]
+    assert sum(share for _, share in chart.shares) == pytest.approx(1)
+    assert chart.unit == "2,000 resamples of 60 items"
+    assert "2,000 resamples of 60 items" in all_words("whole")
+
+
+def test_unknown_stability_comes_with_its_reason() -> None:
+    part = section(made("unpriced"), "how-sure")
+    assert isinstance(part.blocks[0], Paragraph)
+    assert "not every attempt has a price: Opus 4.6" in plain_text(part.blocks[0].text)
+    bare = section(settled(made("whole"), {}, None), "how-sure")
+    assert isinstance(bare.blocks[0], Paragraph)
+    assert "nothing to draw from" in plain_text(bare.blocks[0].text)
+
+
+def needed(analysis: Analysis) -> dict[str, str]:
+    rows = tables(section(analysis, "how-sure"))[0].rows
+    return {plain_text(row.cells[0].text): plain_text(row.cells[3].text) for row in rows}
+
+
+def test_items_needed_are_the_analysis_own_and_settled_ones_say_so() -> None:
+    analysis = made("whole")
+    pair = next(p for p in analysis.pairs if {p.a, p.b} == {SONNET, OPUS})
+    assert needed(analysis) == {
+        "Haiku 4.5": "settled: it does not",
+        "Sonnet 4.6": "settled: it does",
+        "Opus 4.6": "settled: it does",
+        "Sonnet 4.6 and Haiku 4.5": "settled: they do",
+        "Opus 4.6 and Haiku 4.5": "settled: they do",
+        "Opus 4.6 and Sonnet 4.6": f"about {pair.items_to_separate:,}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [(78, "about 78"), (60, "a few more than 60"), (None, "no number: the rate is not above it")],
+)
+def test_an_open_rate_says_how_many_items_would_settle_it(wanted: int | None, text: str) -> None:
+    analysis = made("whole")
+    rate = Estimate(0.86, 0.75, 0.93, 0.95, 60, "Wilson")
+    models = tuple(replace(m, pass_rate=rate, items_to_clear=wanted) for m in analysis.models)
+    assert needed(replace(analysis, models=models))["Opus 4.6"] == text
+
+
+def test_no_difference_at_all_is_never_separated() -> None:
+    analysis = made("whole")
+    flat = Estimate(0.0, -0.1, 0.1, 0.95, 60, "Tango")
+    pairs = tuple(replace(p, difference=flat, items_to_separate=None) for p in analysis.pairs)
+    assert needed(replace(analysis, pairs=pairs))["Opus 4.6 and Haiku 4.5"] == "no number: there is no difference"
+
+
+def test_item_quality_is_counted_and_doubtful_items_lead_to_their_item() -> None:
+    analysis = made("three_epochs")
+    quality = analysis.item_quality
+    assert quality is not None
+    assert "support-004" in quality.doubtful_ids
+    facts = next(block for block in section(analysis, "how-sure").blocks if isinstance(block, Facts)).facts
+    assert facts[0].title == f"{percent(quality.discriminating)} of the items tell outputs apart"
+    assert plain_text(facts[0].text).startswith(f"{len(quality.discriminating_ids)} of 40 items")
+    assert facts[3].title == f"{len(quality.doubtful_ids)} items to look at"
+    assert ('href="#item-004">support-004</a>') in page("three_epochs")
+    assert "item-rest correlations" in all_words("whole")
+
+
+def test_a_long_list_of_items_is_cut_and_says_so() -> None:
+    analysis = made("whole")
+    assert analysis.item_quality is not None
+    many = replace(analysis.item_quality, floor_ids=tuple(item.id for item in analysis.outputs[:15]))
+    facts = next(b for b in section(replace(analysis, item_quality=many), "how-sure").blocks if isinstance(b, Facts))
+    assert plain_text(facts.facts[2].text).endswith("support-012 and 3 more.")
+
+
+def test_hostile_item_names_are_links_by_place_alone() -> None:
+    hrefs = [a["href"] for tag, a in Elements(page("hostile")).tags if tag == "a" and "href" in a]
+    assert all(href and re.fullmatch(r"#[a-z0-9-]+", href) for href in hrefs)
+    assert "#item-003" in hrefs
+
+
+# --- graders ---------------------------------------------------------------------------------------------------
+
+
+def test_agreement_has_figure_interval_flag_and_reason_for_verdict_and_criteria() -> None:
+    analysis = made("people_and_judge")
+    part = section(analysis, "graders")
+    rows = tables(part)[0].rows
+    assert [plain_text(row.cells[0].text) for row in rows] == ["The verdict", "correct", "complete", "tone"]
+    overall = next(a for a in analysis.agreement if a.criterion == "satisfactory")
+    assert estimated(overall.alpha, "coefficient") in part.heading
+    assert written(rows[0])[2:5] == [
+        estimated(overall.alpha, "coefficient"),
+        estimated(overall.ac, "coefficient"),
+        estimated(overall.raw, "percent"),
+    ]
+    for row in rows:
+        assert row.cells[1].text[0].tone in ("green", "amber", "red")
+        assert row.cells[1].text[0].tone == row.cells[1].text[0].text
+        assert plain_text(row.cells[5].text).startswith("Alpha ")
+    assert '<span class="flag red">red</span>' in page("people_and_judge")
+
+
+@pytest.mark.parametrize(
+    ("colour", "heading"),
+    [
+        ("green", "The graders agree on the verdict: alpha"),
+        ("amber", "Agreement on the verdict allows tentative conclusions only: alpha"),
+        ("red", "The graders do not agree on the verdict: alpha"),
+    ],
+)
+def test_the_heading_follows_the_flag(colour: str, heading: str) -> None:
+    analysis = made("people_and_judge")
+    flag = AgreementFlag(colour, ("because.",))  # type: ignore[arg-type]  # one of the three above
+    found = tuple(replace(a, flag=flag) for a in analysis.agreement)
+    assert section(replace(analysis, agreement=found), "graders").heading.startswith(heading)
+
+
+def test_agreement_without_alpha_says_why() -> None:
+    analysis = made("people_and_judge")
+    none = Estimate(None, None, None, 0.95, 40, "jackknife", reason="all grades are the same")
+    found = tuple(replace(a, alpha=none) for a in analysis.agreement)
+    part = section(replace(analysis, agreement=found), "graders")
+    assert part.heading == "How far the graders agree on the verdict cannot be said"
+    assert written(tables(part)[0].rows[0])[2] == "unknown (all grades are the same)"
+
+
+def test_severity_names_who_to_ask_and_about_what() -> None:
+    analysis = made("people_and_judge")
+    asked = replace(analysis.agreement[2], deviating={BEN: "severity -0.61 (-0.67 to -0.56)"})
+    rows = tables(section(replace(analysis, agreement=(*analysis.agreement[:2], asked, *analysis.agreement[3:])),
+                          "graders"))[1].rows  # fmt: skip
+    by_name = {plain_text(row.cells[0].text): written(row) for row in rows}
+    assert set(by_name) == {ADA, BEN, f"Judge {JUDGE_MODEL}"}
+    assert by_name[BEN][3] == "tone: severity −0.61 (−0.67 to −0.56)"
+    assert by_name[ADA][3] == "nothing stands out"
+    overall = next(a for a in analysis.agreement if a.criterion == "satisfactory")
+    assert by_name[BEN][1] == estimated(overall.severity[BEN], "points")
+
+
+def test_a_judge_is_shown_against_people_with_corrected_rates_and_leniency() -> None:
+    analysis = made("people_and_judge")
+    (judge,) = analysis.judges
+    part = section(analysis, "graders")
+    accuracy, corrected = tables(part)[2:]
+    assert written(accuracy.rows[0])[1].startswith(
+        estimated(judge.accuracy.sensitivity, "percent").removesuffix(")") + f", n = {judge.accuracy.sensitivity.n}"
+    )
+    assert written(accuracy.rows[0])[3] == estimated(judge.accuracy.youden, "coefficient")
+    assert [plain_text(row.cells[0].text) for row in corrected.rows] == ["Haiku 4.5", "Sonnet 4.6", "Opus 4.6"]
+    haiku = written(corrected.rows[0])
+    assert haiku[1] == estimated(analysis.model(HAIKU).pass_rate, "percent", 0.8)
+    assert haiku[2] == estimated(judge.corrected[HAIKU], "percent", 0.8)
+    assert haiku[3].endswith(f"(beside {judge.corrected[HAIKU].n} labels)")
+    assert all(row.cells[2].estimate is not None for row in corrected.rows)
+    leniency = part.blocks[-1]
+    assert isinstance(leniency, Paragraph)
+    assert "Sonnet 4.6 and Haiku 4.5" in plain_text(leniency.text)
+    assert "No different error rates are shown" in plain_text(leniency.text)
+
+
+def test_a_lenient_judge_and_missing_worth_are_said() -> None:
+    analysis = made("people_and_judge")
+    judge = replace(analysis.judges[0], leniency_p={(HAIKU, OPUS): 0.01}, worth_labels={})
+    part = section(replace(analysis, judges=(judge,)), "graders")
+    assert "different rates on the outputs of Opus 4.6 and Haiku 4.5" in plain_text(part.blocks[-1].text)  # type: ignore[union-attr]  # the leniency paragraph
+    assert written(tables(part)[3].rows[0])[3] == "unknown (an interval is missing)"
+    alone = section(replace(analysis, judges=(replace(judge, leniency_p={}),)), "graders")
+    assert "leniency between options cannot be looked at" in plain_text(alone.blocks[-1].text)  # type: ignore[union-attr]  # as above
+
+
+def test_a_judge_without_agreement_is_the_heading() -> None:
+    analysis = replace(made("people_and_judge"), agreement=())
+    assert section(analysis, "graders").heading.startswith(f"Judge {JUDGE_MODEL} passes 9")
+
+
+def test_a_checked_judge_is_not_called_uncalibrated() -> None:
+    assert "uncalibrated" not in all_words("people_and_judge")
+    assert "(checked against people)" in render_markdown(made("people_and_judge"))
+    assert "checked against people on 85 outputs, see Graders" in all_words("people_and_judge")
+    assert "(uncalibrated)" in render_markdown(made("whole"))
+    assert "people" not in render_markdown(made("people_at_odds")).rsplit("\n\n", 1)[-1]
+
+
+# --- retries ---------------------------------------------------------------------------------------------------
+
+
+def test_retries_show_success_spend_and_price_for_each_number_of_tries() -> None:
+    analysis = made("three_epochs")
+    part = section(analysis, "retries")
+    rows = tables(part)[0].rows
+    assert [row.cells[0].doubt for row in rows] == ["one try", "up to 2 tries", "up to 3 tries"] * 3
+    last = analysis.model(HAIKU).retries[-1]
+    assert written(rows[2])[1] == estimated(last.success, "percent", 0.8)
+    assert last.cost_per_satisfactory is not None
+    assert interval(last.cost_per_satisfactory, "money", cents=True) in written(rows[2])[3]
+    assert written(rows[2])[2].endswith("(mean of 40 items)")
+    assert "presumes that the product can tell a bad output from a good one" in plain_text(part.lede)
+
+
+def test_the_retry_heading_names_who_clears_the_bar_only_with_retries() -> None:
+    analysis = made("three_epochs")
+    rate = analysis.model(HAIKU).retries[-1].success
+    assert section(analysis, "retries").heading == (
+        f"Haiku 4.5 clears 80% within 3 tries: {estimated(rate, 'percent', 0.8)}"
+    )
+    everyone = replace(analysis.decision, eligible=(OPUS, SONNET, HAIKU))
+    other = section(replace(analysis, decision=everyone), "retries").heading
+    assert re.fullmatch(r"Within 3 tries Sonnet 4\.6 solves \d+% \(.+\) of the items, at [\d.]+¢ each", other)
+
+
+def test_unpriced_retries_and_many_epochs() -> None:
+    analysis = made("three_epochs")
+    line = analysis.model(OPUS).retries[0]
+    many = tuple(replace(line, tries=k, cost_usd=None, cost_per_satisfactory=None) for k in range(1, 13))
+    models = tuple(replace(m, retries=many) for m in analysis.models)
+    rows = tables(section(replace(analysis, models=models), "retries"))[0].rows
+    assert [row.cells[0].doubt for row in rows[:6]] == [
+        "one try", "up to 2 tries", "up to 3 tries", "up to 5 tries", "up to 10 tries", "up to 12 tries",
+    ]  # fmt: skip
+    assert written(rows[0])[2:] == ["unpriced (an attempt has no price)"] * 2
+
+
+# --- baseline --------------------------------------------------------------------------------------------------
+
+
+def test_each_model_is_compared_with_its_counterpart() -> None:
+    analysis = made("with_baseline")
+    part = section(analysis, "against")
+    rows = tables(part)[0].rows
+    assert [row.cells[0].doubt for row in rows] == [
+        "against the same model", "against the same model", "against Opus 4.5",
+    ]  # fmt: skip
+    pair = next(p for p in analysis.against if p.b == HAIKU)
+    assert written(rows[0])[1] == estimated(pair.difference, "points")
+    assert written(rows[0])[6] == estimated(pair.cost_ratio, "ratio")
+    assert part.heading == "Haiku 4.5 is better than in the baseline run"
+    assert [plain_text(row.cells[2].text) for row in rows] == ["now better", "no change shown", "no change shown"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p_holm", "heading"),
+    [
+        (0.02, 0.2, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 are better than in the baseline run"),
+        (-0.2, -0.02, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 are worse than in the baseline run"),
+        (0.02, 0.2, 0.06, "No change since the baseline run is shown"),
+        (-0.01, 0.2, 0.01, "No change since the baseline run is shown"),
+    ],
+)
+def test_a_change_is_said_only_if_interval_and_holm_agree(low: float, high: float, p_holm: float, heading: str) -> None:
+    analysis = made("with_baseline")
+    middle = Estimate((low + high) / 2, low, high, 0.95, 60, "Tango")
+    pairs = tuple(replace(p, difference=middle, p_holm=p_holm) for p in analysis.against)
+    part = section(replace(analysis, against=pairs), "against")
+    assert part.heading == heading
+    claims = {plain_text(row.cells[2].text) for row in tables(part)[0].rows}
+    assert ("no change shown" in claims) is heading.startswith("No change")
+
+
+def test_a_baseline_without_common_items_says_so() -> None:
+    analysis = made("with_baseline")
+    none = Estimate(None, None, None, 0.95, 0, "Tango", reason="no item has a verdict for both models")
+    pairs = tuple(replace(p, difference=none, p_value=None, p_holm=None) for p in analysis.against)
+    assert "no item has a verdict for both models" in render_html(replace(analysis, against=pairs))
+
+
+# --- attempts, clocks, repetition, terminal --------------------------------------------------------------------
+
+
+def test_failed_attempts_are_told_by_kind() -> None:
+    analysis = made("three_epochs")
+    (attempts,) = tables(section(analysis, "failures"))
+    place = [column.label for column in attempts.columns].index("Failed by kind")
+    assert plain_text(attempts.rows[0].cells[place].text) == "overloaded_error 3, rate_limit_error 1"
+    calm = replace(analysis, models=tuple(replace(m, failures={}) for m in analysis.models))
+    assert "Failed by kind" not in [c.label for c in tables(section(calm, "failures"))[0].columns]
+
+
+def test_the_time_a_token_takes_has_a_scale_of_its_own() -> None:
+    charts = [block for block in section(made("whole"), "latency").blocks if isinstance(block, Forest)]
+    assert [chart.axis.format for chart in charts] == ["seconds", "milliseconds"]
+    assert [row.label for row in charts[1].rows] == ["Per token, p50", "Per token, p95"]
+    clocks = {m.model: {k: c for k, c in m.clocks.items() if k != "inter_token"} for m in made("whole").models}
+    models = tuple(replace(m, clocks=clocks[m.model]) for m in made("whole").models)
+    bare = section(replace(made("whole"), models=models), "latency")
+    assert len([block for block in bare.blocks if isinstance(block, Forest)]) == 1
+
+
+def commands(analysis: Analysis) -> list[list[str]]:
+    text = re.findall(r"<code>(evalkit [^<]+)</code>", render_html(analysis))
+    return [shlex.split(line.replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">")) for line in text]
+
+
+def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> None:
+    analysis = made("whole")
+    run, report = commands(analysis)
+    assert run == [
+        "evalkit", "run", "datasets/support-replies.jsonl", "-m", OPUS, "-m", SONNET, "-m", HAIKU, "--epochs", "1",
+        "--seed", "7", "--context", "10000",
+    ]  # fmt: skip
+    assert report == ["evalkit", "report", f"runs/support-replies-{analysis.spec.sha256[:8]}.db"]
+
+
+def test_the_command_names_what_differs_from_the_defaults() -> None:
+    analysis = made("whole")
+    spec = replace(analysis.spec, limit=5, max_tokens=64, endpoint="http://127.0.0.1", context_tokens=None)
+    run = commands(replace(analysis, spec=spec))[0]
+    assert run[-6:] == ["--limit", "5", "--max-tokens", "64", "--base-url", "http://127.0.0.1:PORT"]
+    other = commands(replace(analysis, spec=replace(spec, endpoint="https://api.example.com")))[0]
+    assert other[-1] == "https://api.example.com"
+    help_text = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    for flag in (part for part in [*run, *commands(analysis)[0]] if part.startswith("-")):
+        assert flag in help_text
+
+
+def test_hostile_names_cannot_leave_their_argument() -> None:
+    run, report = commands(made("hostile"))
+    assert run[:3] == ["evalkit", "run", "datasets/<b>run|`x`</b>.jsonl"]
+    assert len(report) == 3
+
+
+def test_the_terminal_says_how_steady_the_choice_is() -> None:
+    shares: dict[str, float | None] = {SONNET: 0.71, OPUS: 0.25, HAIKU: 0.0}
+    analysis = settled(made("whole"), shares, 0.04)
+    line = "the rule picks Sonnet 4.6 in 71% of resamples, Opus 4.6 in 25%, no option in 4%"
+    assert stability_line(analysis) == f"{line} (2,000 resamples of 60 items)"
+    assert line in str(summary_table(analysis).caption)
+    assert stability_line(made("unpriced")) == ""
+    assert "resamples" not in str(summary_table(made("unpriced")).caption)
+
+
+@pytest.mark.parametrize(
+    ("write", "x", "text"),
+    [
+        (coefficient, 0.874, "0.87"), (coefficient, -0.124, "−0.12"), (coefficient, -0.001, "0.00"),
+        (coefficient, None, "unknown"), (shift, 0.25, "+0.25"), (shift, -0.1, "−0.10"), (shift, 0.0, "0.00"),
+        (shift, None, "unknown"), (milliseconds, 0.0123, "12 ms"), (milliseconds, None, "unknown"),
+    ],
+)  # fmt: skip
+def test_new_units_read_well(write: object, x: float | None, text: str) -> None:
+    assert callable(write)
+    assert write(x) == text
+
+
+def test_intervals_of_new_units_keep_their_sign() -> None:
+    assert interval(Estimate(0.1, -0.2, 0.4, 0.95, 9, "m"), "coefficient") == "−0.20 to 0.40"
+    assert interval(Estimate(0.1, -0.2, 0.4, 0.95, 9, "m"), "shift") == "−0.20 to +0.40"
+    assert interval(Estimate(0.02, 0.015, 0.04, 0.95, 9, "m"), "milliseconds") == "15–40 ms"
+
+
+def test_what_is_missing_for_one_model_or_grader_is_named() -> None:
+    analysis = made("whole")
+    none = Estimate(None, None, None, 0.95, 0, "none", reason="nothing is graded yet")
+    models = tuple(replace(m, pass_rate=none) if m.model == OPUS else m for m in analysis.models)
+    bare = replace(analysis, models=models, item_quality=None)
+    assert needed(bare)["Opus 4.6"] == "unknown"
+    assert not any(isinstance(block, Facts) for block in section(bare, "how-sure").blocks)
+    graded = made("people_and_judge")
+    verdict = tuple(a for a in graded.agreement if a.criterion == "satisfactory")
+    rows = tables(section(replace(graded, agreement=verdict), "graders"))[1].rows
+    assert written(rows[0])[2] == "unknown (no criterion is judged)"
