@@ -39,10 +39,12 @@ def effect_line(dataset: Dataset) -> str:
     n = len(dataset.items)
     low, high = wilson_limits(0.8, n, 0.95)
     effect = detectable_difference(n, 0.10)
-    shown = f"{effect * 100:.1f} points" if effect is not None else "no difference at all"
+    known = f"{plural(n, 'item')}: a satisfactory rate of 80 % is known to within {low:.0%} to {high:.0%}"
+    if effect is None:
+        return f"{known}; no difference between two models, however large, shows with 80 % power"
     return (
-        f"{plural(n, 'item')}: a satisfactory rate of 80 % is known to within {low:.0%} to {high:.0%}; the smallest"
-        f" difference between two models that shows with 80 % power is {shown} (10 % of items differing by chance)"
+        f"{known}; the smallest difference between two models that shows with 80 % power is {effect * 100:.1f} points"
+        " (10 % of items differing by chance)"
     )
 
 

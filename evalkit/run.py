@@ -120,6 +120,11 @@ async def prepare(
 def _check_windows(spec: Spec) -> None:
     for name in spec.models:
         model = known(name)
+        if model is not None and spec.max_tokens > model.max_output_tokens:
+            raise UsageError(
+                f"--max-tokens {spec.max_tokens:,} is over what {name!r} can write"
+                f" ({model.max_output_tokens:,}); lower it"
+            )
         needed = (spec.context_tokens or 0) + spec.max_tokens
         if model is not None and needed > model.context_tokens:
             raise UsageError(

@@ -195,12 +195,6 @@ class RunFile:
         with _said_plainly(self.path), _transaction(self._db):
             yield self._db
 
-    def add_sizes(self, sizes: Iterable[PromptSize]) -> None:
-        """Record prompt sizes."""
-        rows = [_size_row(size) for size in sizes]
-        with self._writing() as db:
-            db.executemany("INSERT INTO prompt_size VALUES (?, ?, ?, ?)", rows)
-
     def start_attempt(
         self, trial_id: int, number: int, sent_at: str, queued_s: float, grader: str | None, round_id: int | None
     ) -> int:

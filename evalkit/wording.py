@@ -188,6 +188,8 @@ def value(estimate: Estimate, style: Format, bar: float | None = None, cents: bo
     if estimate.value is None:
         if estimate.low is not None:
             return "none"
+        if "never overtaken" in (estimate.reason or ""):
+            return "none"
         return UNPRICED if "price" in (estimate.reason or "") else UNKNOWN
     cents = in_cents([estimate]) if cents is None else cents
     return _figure(estimate.value, style, cents, bar, _digits(estimate))

@@ -29,7 +29,7 @@ from evalkit.blocks import (
 from evalkit.charts import NARROW, WIDE, draw
 from evalkit.charts.cell import draw_cell
 from evalkit.charts.labels import Box, fit, place, spread, text_width
-from evalkit.charts.scales import Scale, named_ticks, nice_ceiling, scale_of, tick_name, ticks
+from evalkit.charts.scales import Scale, named_ticks, scale_of, tick_name, ticks
 from evalkit.charts.svg import Svg, px
 from evalkit.rendering.chart_table import table_of
 from evalkit.report import build_report
@@ -241,11 +241,6 @@ def test_tick_names_do_not_run_into_each_other_or_the_bar() -> None:
 )
 def test_tick_names_are_short(value: float, style: str, name: str) -> None:
     assert tick_name(value, Axis("", style, 0.0, 1.0)) == name  # type: ignore[arg-type]  # a table of formats
-
-
-@pytest.mark.parametrize(("x", "ceiling"), [(0, 1), (0.07, 0.08), (1, 1), (1.2, 1.5), (9, 10), (81, 100)])
-def test_nice_ceiling(x: float, ceiling: float) -> None:
-    assert nice_ceiling(x) == pytest.approx(ceiling)
 
 
 @given(st.lists(st.floats(0, 100), max_size=8))

@@ -173,7 +173,7 @@ def test_empty_dataset_is_doubted_without_a_crash() -> None:
     ("n", "parts"),
     [
         (50, ("50 items:", "67% to 89%", "21.0 points")),
-        (1, ("1 item:", "no difference at all")),
+        (1, ("1 item:", "no difference between two models, however large, shows")),
     ],
 )
 def test_effect_line_says_what_the_size_can_show(n: int, parts: tuple[str, ...]) -> None:

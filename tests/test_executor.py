@@ -172,11 +172,38 @@ async def test_giving_up_leaves_the_call_unsettled_with_all_its_attempts_and_cod
     assert raised.value.exit_code == ExitCode.PROVIDER
 
 
-async def test_a_failure_that_cannot_pass_settles_its_call_at_the_first_attempt() -> None:
+ONE = replace(AT_ONCE, concurrency=1)
+REFUSED = Reply("errored", 0.0, status=400, error_type="invalid_request_error", error_message="No")
+
+
+async def test_a_refusal_by_a_model_that_has_answered_settles_its_call_at_the_first_attempt() -> None:
     book = Book()
-    refused = Reply("errored", 0.0, status=400, error_type="invalid_request_error", error_message="No")
-    ending = await carry_out(FakeProvider(always(refused)), calls(2), book)
-    assert (ending.unsettled, ending.stopped, len(book.started)) == (0, False, 2)
+    ending = await carry_out(FakeProvider(in_turn(GOOD, REFUSED, REFUSED)), calls(3), book, ONE)
+    assert (ending.unsettled, ending.stopped, len(book.started)) == (0, False, 3)
+    assert book.settled() == {"trial/1", "trial/2", "trial/3"}
+
+
+async def test_a_refusal_by_a_model_that_has_not_answered_yet_is_tried_once_more() -> None:
+    book = Book()
+    ending = await carry_out(FakeProvider(in_turn(REFUSED, GOOD, REFUSED)), calls(2), book, ONE)
+    assert (ending.unsettled, ending.stopped, len(book.started)) == (0, False, 3)
+    assert book.settled() == {"trial/1", "trial/2"}
+
+
+async def test_a_model_that_refuses_its_first_three_requests_stops_the_run_and_spoils_nothing() -> None:
+    book = Book()
+    ending = await carry_out(FakeProvider(always(REFUSED)), calls(40), book)
+    assert ending.fatal == REFUSED
+    assert book.settled() == set()
+    assert len(book.started) <= 3 + AT_ONCE.concurrency
+    with pytest.raises(InfrastructureError, match=r"invalid_request_error \(No\)"):
+        raise_if_stopped(ending, Budget(None), "run")
+
+
+async def test_two_refusals_of_all_there_is_are_settled_by_the_second() -> None:
+    book = Book()
+    ending = await carry_out(FakeProvider(always(REFUSED)), calls(2), book)
+    assert (ending.unsettled, ending.stopped, len(book.started)) == (0, False, 4)
     assert book.settled() == {"trial/1", "trial/2"}
 
 

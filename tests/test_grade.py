@@ -96,8 +96,13 @@ def test_outputs_that_come_later_are_graded_by_the_same_command(tiny: Path) -> N
 
 
 def test_only_answers_are_graded(tiny: Path) -> None:
-    outcomes = {0: "outcome=refused", 1: "outcome=truncated", 2: "status=400"}
-    with recorded(fault=lambda number, _: outcomes.get(number)) as server:
+    outcomes = {"order 1000": "outcome=refused", "order 1001": "outcome=truncated", "order 1002": "status=400"}
+
+    def fault(_: int, body: dict[str, Any]) -> str | None:
+        asked = str(body["messages"])
+        return next((f for order, f in outcomes.items() if order in asked and body["model"] == MODELS[0]), None)
+
+    with recorded(fault=fault) as server:
         assert main(command(tiny, server.url)) == 0
         server.requests.clear()
         (path,) = run_files()
@@ -231,7 +236,7 @@ def test_a_refusal_leaves_no_trace(
 
 
 def test_a_run_without_outputs_cannot_be_graded(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with recorded(fault=lambda *_: "status=400") as server:
+    with recorded(fault=lambda *_: "outcome=refused") as server:
         assert main(command(tiny, server.url)) == 0
         (path,) = run_files()
         assert grade(path, server.url) == ExitCode.USAGE

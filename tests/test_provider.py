@@ -33,6 +33,7 @@ from servers import (
 
 from evalkit.cli import main
 from evalkit.errors import InfrastructureError, UsageError
+from evalkit.providers import Preflight
 from evalkit.providers.anthropic import AnthropicProvider, endpoint_of, is_loopback
 from evalkit.records import Reply, Request, Usage
 
@@ -347,6 +348,30 @@ async def test_thinking_before_the_text_is_not_part_of_the_output() -> None:
     assert (reply.outcome, reply.text) == ("answered", "Done")
 
 
+async def test_text_that_a_block_begins_with_is_kept_and_ends_the_wait_for_the_first() -> None:
+    begun = event("content_block_start", index=0, content_block={"type": "text", "text": "Do"})
+    reply = await attempt(STREAM_HEAD, opening(), begun, delta("ne"), closing())
+    assert (reply.outcome, reply.text) == ("answered", "Done")
+    assert reply.ttft_s is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "simulated", "free"),
+    [
+        ("http://127.0.0.1:1", None, False, True),
+        ("http://127.0.0.1:1", "sk-real", True, True),
+        ("http://127.0.0.1:1", "sk-real", False, False),  # a gateway on this machine may bill for somebody
+        ("https://api.example.com", "sk-real", False, False),
+    ],
+)
+def test_only_the_sandbox_and_servers_without_a_key_bill_nothing(
+    url: str, key: str | None, simulated: bool, free: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if key is not None:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+    assert AnthropicProvider(url).bills_nothing(Preflight(url, simulated)) is free
+
+
 async def test_the_sandbox_thinks_first_and_only_its_text_is_kept() -> None:
     thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
     with recorded() as server:
@@ -439,20 +464,22 @@ def test_a_base_url_that_is_none_is_a_usage_error(url: str, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("url", "loopback", "recorded_as"),
     [
-        ("http://127.0.0.1:8765", True, "http://127.0.0.1"),
-        ("http://127.0.0.9:1/x/", True, "http://127.0.0.9/x"),
-        ("http://localhost:8765/", True, "http://localhost"),
-        ("http://[::1]:8765", True, "http://[::1]"),
+        ("http://127.0.0.1:8765", True, "http://127.0.0.1:8765"),
+        ("http://127.0.0.9:1/x/", True, "http://127.0.0.9:1/x"),
+        ("http://localhost:8765/", True, "http://localhost:8765"),
+        ("http://[::1]:8765", True, "http://[::1]:8765"),
         ("https://user:secret@api.example.com:8443/v9/", False, "https://api.example.com:8443/v9"),
         ("https://localhost.example.com", False, "https://localhost.example.com"),
         ("https://127.0.0.1.example.com", False, "https://127.0.0.1.example.com"),
         ("http://10.0.0.1:80", False, "http://10.0.0.1:80"),
     ],
 )
-def test_an_endpoint_is_recorded_without_credentials_and_loopback_without_its_port(
-    url: str, loopback: bool, recorded_as: str
-) -> None:
+def test_an_endpoint_is_recorded_without_credentials(url: str, loopback: bool, recorded_as: str) -> None:
     assert (is_loopback(url), endpoint_of(url)) == (loopback, recorded_as)
+
+
+def test_the_sandbox_is_recorded_without_its_port() -> None:
+    assert endpoint_of("http://127.0.0.1:8765/anthropic/", simulated=True) == "http://127.0.0.1/anthropic"
 
 
 @pytest.mark.parametrize(("status", "word"), [(401, "API key"), (403, "API key"), (402, "refuses to bill")])
@@ -465,7 +492,7 @@ async def test_credentials_that_are_refused_stop_before_anything_is_spent(status
 
 async def test_a_server_out_of_reach_is_named() -> None:
     async with connected(UNREACHABLE) as provider:
-        with pytest.raises(InfrastructureError, match=r"http://127\.0\.0\.1 cannot be reached"):
+        with pytest.raises(InfrastructureError, match=r"http://127\.0\.0\.1:\d+ cannot be reached"):
             await provider.preflight([SONNET])
 
 
@@ -568,8 +595,6 @@ async def test_an_invalid_key_is_one_line_and_exit_code_5(
         code = await asyncio.to_thread(main, arguments)
     assert code == 5
     error, ending = capsys.readouterr().err.splitlines()
-    assert error == (
-        "error: http://127.0.0.1 does not accept the API key (invalid bearer token); check ANTHROPIC_API_KEY"
-    )
+    assert error == (f"error: {url} does not accept the API key (invalid bearer token); check ANTHROPIC_API_KEY")
     assert ending == "exit 5: provider"
     assert list(tmp_path.iterdir()) == []

@@ -29,7 +29,7 @@ from evalkit.wording import interval, money, percent
             "Not enough data.",
             "comes closest: 100% of its outputs are satisfactory (21–100%, 1 item)",
         ),
-        ("nothing_graded", "Not enough data.", "outputs is graded, so no pass rate exists yet"),
+        ("nothing_graded", "Not enough data.", "outputs waiting for grades, so no pass rate exists yet"),
         ("one_model_failed", "Use Sonnet 4.6.", "of its outputs are satisfactory"),
         ("unpriced", "Not enough data.", "but Opus 4.6 is unpriced, so the cheapest cannot be named"),
         ("empty", "Not enough data.", "The run has no model"),

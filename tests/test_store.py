@@ -638,14 +638,14 @@ def test_what_a_user_can_mend_is_said_plainly_and_a_bug_keeps_its_name(
     with monkeypatch.context() as patched:
         patched.setattr(run, "_db", Failing())
         with pytest.raises(becomes):
-            run.add_sizes([])
+            run.add_grades([], "now")
         with pytest.raises(EvalkitError):
             run.snapshot()
 
 
 def test_a_writing_that_fails_is_undone_and_the_next_one_works(run: RunFile) -> None:
     with pytest.raises(IntegrityError, match="refuses a record"):
-        run.add_sizes([PromptSize("i0", "new", 5, True), PromptSize("i0", "m1", 5, True)])
-    assert run.snapshot().sizes == tuple(SIZES)
-    run.add_sizes([PromptSize("i0", "new", 5, True)])
-    assert len(run.snapshot().sizes) == len(SIZES) + 1
+        run.start_attempt(99_999, 1, "now", 0.0, None, None)
+    before = len(run.snapshot().attempts)
+    run.start_attempt(1, 1, "now", 0.0, None, None)
+    assert len(run.snapshot().attempts) == before + 1

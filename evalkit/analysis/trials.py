@@ -79,8 +79,14 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
 
 
 def _held_back(results: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
-    """Failures alone are no rate: while no output of a model (or of any) is graded, its failures have no verdict."""
+    """Failures alone are no rate: while no output of a model (or of any) is graded, its failures have no verdict.
+
+    Nor do failures that the same command would try again, while nothing at all is settled: an expired key is no
+    property of a model.
+    """
     models = {r.key.model for r in results}
+    if not any(attempt.final for r in results for attempt in r.attempts):
+        return tuple(replace(r, satisfied=None) for r in results)
     answered = {r.key.model for r in results if r.outcome == "answered"}
     graded = {r.key.model for r in results if r.outcome == "answered" and r.satisfied is not None}
     waiting = models if answered and not graded else answered - graded

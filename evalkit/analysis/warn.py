@@ -120,7 +120,7 @@ def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubri
         )
     if rates and max(rates) == 0:
         yield "Floor: no model passes any item; look at the rubric and the references first."
-    if any(c.check and c.check.compares and c.check.value is None for c in rubric.criteria):
+    if any(c.check and c.check.needs_reference for c in rubric.criteria):
         missing = sum(item.reference is None for item in snapshot.items)
         if missing:
             yield f"{_plural(missing, 'item')} without the reference that a check needs: it stays ungraded."

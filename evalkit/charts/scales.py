@@ -66,14 +66,6 @@ def _log_ticks(low: float, high: float, count: int) -> list[float]:
     return inside
 
 
-def nice_ceiling(x: float) -> float:
-    """The least of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten that is at least x; 1 for x <= 0."""
-    if x <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(x))
-    return next(m * power for m in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if m * power >= x * (1 - 1e-9))
-
-
 def named_ticks(axis: Axis, place: Callable[[float], float], count: int = 6) -> list[tuple[float, str]]:
     """Tick values with their names, without those that would run into the one before or the axis's reference."""
     taken: list[tuple[float, float]] = []

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from typing import Annotated
 
 import typer
@@ -43,6 +44,7 @@ def _options(
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors a user can mend are one line on stderr, bugs a traceback."""
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"evalkit\.(executors|providers)")  # the SDK's hints
     try:
         ended = app(args=argv, prog_name="evalkit", standalone_mode=False)
     except typer.TyperException as error:

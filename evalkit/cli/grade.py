@@ -159,7 +159,7 @@ class _Session:
         from evalkit.executors.budget import Budget
         from evalkit.executors.local import Limits
         from evalkit.grade import grade_by_judge
-        from evalkit.providers.anthropic import AnthropicProvider, is_loopback
+        from evalkit.providers.anthropic import AnthropicProvider
 
         model = str(self.model)
         Budget(self.budget_usd)
@@ -170,8 +170,9 @@ class _Session:
             server = await provider.preflight([model])
             if server.problems:
                 raise UsageError("\n".join(server.problems))
-            free = is_loopback(provider.base_url)
-            confirm(self._offer(bill), self.yes, free=free, capped=self.budget_usd is not None)
+            mark = "SIMULATED: this server is evalkit's sandbox\n" if server.simulated else ""
+            free, capped = provider.bills_nothing(server), self.budget_usd is not None
+            confirm(mark + self._offer(bill), self.yes, free=free, capped=capped)
             round_ = self._check(file, graders)
             with Board({model: bill.requests}, self.quiet).shown() as board:
                 limits = Limits(self.concurrency)

@@ -128,7 +128,8 @@ class _Session:
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
         from evalkit.executors.local import Limits
-        from evalkit.providers.anthropic import AnthropicProvider, is_loopback
+        from evalkit.providers import Preflight
+        from evalkit.providers.anthropic import AnthropicProvider
         from evalkit.run import carry_out, check_budget, prepare, start
 
         provider = AnthropicProvider(self.base_url, connections=self.concurrency)
@@ -142,7 +143,7 @@ class _Session:
             confirm(
                 describe(prepared, self.budget_usd),
                 self.yes,
-                free=is_loopback(provider.base_url),
+                free=provider.bills_nothing(Preflight(prepared.plan.spec.endpoint, prepared.plan.spec.simulated)),
                 capped=self.budget_usd is not None,
             )
             start(prepared, dataset)
@@ -173,8 +174,26 @@ def describe(prepared: "Prepared", budget_usd: float | None) -> str:
         size = f"{mean:,} tokens each" + ("" if estimate.counted else " (estimated)")
         low, high = dollars(estimate.input_usd), dollars(estimate.worst_usd)
         lines.append(f"  {estimate.model}: {estimate.requests} requests, {size}, {low} for input, at most {high}")
+    lines += _context_lines(prepared)
     worst = [estimate.worst_usd for estimate in prepared.estimates]
     total = None if None in worst else sum(usd or 0.0 for usd in worst)
     cap = f", budget ${budget_usd:,.2f} ({dollars(prepared.spent_usd)} spent)" if budget_usd is not None else ""
     lines.append(f"  together at most {dollars(total)}, each request sent once{cap}")
     return "\n".join(lines)
+
+
+def _context_lines(prepared: "Prepared") -> list[str]:
+    """What is odd about the prompt sizes: production's context is missed, or overshot by evidence alone."""
+    asked = prepared.plan.spec.context_tokens
+    tokens = [size.tokens for size in prepared.plan.sizes]
+    if asked is None or not tokens:
+        return []
+    if max(tokens) > asked:
+        return [
+            f"  warning: prompts of up to {max(tokens):,} tokens, over the {asked:,} asked for: evidence is sent whole"
+        ]
+    if max(tokens) < 0.8 * asked:
+        return [
+            f"  warning: prompts reach {max(tokens):,} of the {asked:,} tokens asked for; add documents to fill them"
+        ]
+    return []

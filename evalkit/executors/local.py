@@ -16,13 +16,19 @@ from evalkit.pricing import price
 from evalkit.providers import Provider
 from evalkit.records import Reply, Request
 
+SAME_REFUSALS = 3
+"""So many requests that a model refuses before it has answered any are taken for a mistake in the settings."""
+
 RAMP_S = 0.004
 """Pause between the starts of workers: all at once would make the last one's request wait for the others."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One thing to get answered. `subject` is what its final attempt settles; `earlier` attempts count on."""
+    """One thing to get answered. `subject` is what its final attempt settles; `earlier` attempts count on.
+
+    `doubted`: it was refused before its model had answered anything, and is tried once more.
+    """
 
     subject: str
     trial_id: int
@@ -31,6 +37,7 @@ class Call:
     earlier: int = 0
     grader: str | None = None
     round_id: int | None = None
+    doubted: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,8 @@ class _Pool:
     tell: Callable[[Progress], None]
     ending: Ending = field(default_factory=Ending)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: set[str] = field(default_factory=set)
+    doubtful: dict[str, list[Call]] = field(default_factory=dict)
 
     async def work(self, calls: Iterator[Call], delay_s: float) -> None:
         """Take calls from the shared iterator until there are none, or something stops the run."""
@@ -113,6 +122,30 @@ class _Pool:
             if self.ending.stopped:
                 return
             await self._settle(call)
+        while not self.ending.stopped and (doubted := self._next_doubted()) is not None:
+            await self._settle(doubted)
+
+    def _next_doubted(self) -> Call | None:
+        waiting = next((calls for calls in self.doubtful.values() if calls), None)
+        return None if waiting is None else replace(waiting.pop(0), doubted=True)
+
+    def _doubt(self, call: Call, reply: Reply) -> bool:
+        """Whether a refusal may be of every request to its model (a wrong setting), not of this one alone.
+
+        So it is while the model has answered nothing yet. Such a call is not settled; SAME_REFUSALS of them stop
+        the run before a mistake in the settings has spoilt all of it.
+        """
+        if reply.outcome != "errored":
+            self.heard.add(call.request.model)
+        refused = reply.outcome == "errored" and 400 <= (reply.status or 0) < 500 and not reply.retryable
+        if not refused or reply.stops_run or call.doubted or call.request.model in self.heard:
+            return False
+        waiting = self.doubtful.setdefault(call.request.model, [])
+        waiting.append(replace(call, earlier=call.earlier + 1))
+        if len(waiting) >= SAME_REFUSALS:
+            self.ending.fatal = reply
+            self.stop.set()
+        return True
 
     async def _settle(self, call: Call) -> None:
         taken, first_sent = perf_counter(), None
@@ -145,7 +178,7 @@ class _Pool:
         reply = await self.provider.attempt(call.request)
         felt_s = perf_counter() - first_sent
         cost_usd = cost_of(call.request, reply, when)
-        final = not reply.retryable and not reply.stops_run
+        final = not (reply.retryable or reply.stops_run or self._doubt(call, reply))
         self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
         await self.budget.settle(call.worst_case_usd or 0.0, cost_usd)
         if reply.stops_run:

@@ -57,11 +57,14 @@ def _checked(url: str) -> str:
     raise UsageError(f"base URL {url!r} {why}; write e.g. http://127.0.0.1:8765")
 
 
-def endpoint_of(url: str) -> str:
-    """What a run records of a base URL: scheme, host and path, without credentials; no port on loopback."""
+def endpoint_of(url: str, *, simulated: bool = False) -> str:
+    """What a run records of a base URL: scheme, host, port and path, without credentials.
+
+    The sandbox has no port of its own, so that a run against it can be resumed on another.
+    """
     parts = urlsplit(url)
     host = _bracketed(parts.hostname or "")
-    port = f":{parts.port}" if parts.port and not is_loopback(url) else ""
+    port = f":{parts.port}" if parts.port and not simulated else ""
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
@@ -91,6 +94,11 @@ class AnthropicProvider:
         if not (self._client.api_key or self._client.auth_token or self._client.credentials):
             raise UsageError("no API key; set ANTHROPIC_API_KEY, or try `evalkit demo`, which needs none")
         self.base_url = str(self._client.base_url)
+        self._keyless = local and not has_key
+
+    def bills_nothing(self, server: Preflight) -> bool:
+        """Whether requests cost nobody anything: the sandbox, or a server on this machine that is given no key."""
+        return server.simulated or self._keyless
 
     async def close(self) -> None:
         """Release connections."""
@@ -154,8 +162,10 @@ class AnthropicProvider:
                 f"{endpoint} cannot be reached ({_cause(error)}); check the network and --base-url"
             ) from error
         except anthropic.APIStatusError as error:
-            return Preflight(endpoint, SIMULATED_HEADER in error.response.headers)
+            simulated = SIMULATED_HEADER in error.response.headers
+            return Preflight(endpoint_of(self.base_url, simulated=simulated), simulated)
         simulated = SIMULATED_HEADER in response.headers
+        endpoint = endpoint_of(self.base_url, simulated=simulated)
         if not await _is_model_list(response):
             return Preflight(endpoint, simulated)
         problems = [line for model in models if (line := await self._problem_with(model)) is not None]
@@ -243,18 +253,22 @@ class _Heard:
         if event.type == "message_start":
             self.served_model = _text_or_none(event.message.model)
             self._count(event.message.usage)
+        elif event.type == "content_block_start" and event.content_block.type == "text" and event.content_block.text:
+            self._hear(event.content_block.text)  # the vendor sends it empty, other servers may not
         elif event.type == "content_block_delta" and event.delta.type in ("text_delta", "input_json_delta"):
-            text = event.delta.text if event.delta.type == "text_delta" else event.delta.partial_json
-            if not isinstance(text, str):
-                raise TypeError(f"a delta whose text is {text!r}")
-            if self.ttft_s is None:
-                self.ttft_s = perf_counter() - self.sent
-            self.texts.append(text)
+            self._hear(event.delta.text if event.delta.type == "text_delta" else event.delta.partial_json)
         elif event.type == "message_delta":
             self.stop_reason = _text_or_none(event.delta.stop_reason)
             self._count(event.usage)
         elif event.type == "message_stop":
             self.complete = True
+
+    def _hear(self, text: Any) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"an event whose text is {text!r}")
+        if self.ttft_s is None:
+            self.ttft_s = perf_counter() - self.sent
+        self.texts.append(text)
 
     def _count(self, usage: Any) -> None:
         """Later counts replace earlier ones; what a later event leaves out stays."""

@@ -15,6 +15,7 @@ class Turn:
     number: int
     attempt: int
     succeeded: bool = False
+    ended: bool = False
 
 
 class Repeats:
@@ -34,7 +35,10 @@ class Repeats:
         return Turn(model, content_sha256, number, attempt)
 
     def end(self, turn: Turn) -> None:
-        """Gives the number back unless the reply was sent to its end."""
+        """Gives the number back unless the reply was sent to its end. Ending twice is ending once."""
+        if turn.ended:
+            return
+        turn.ended = True
         if turn.succeeded:
             self._attempts.pop((turn.model, turn.content_sha256, turn.number), None)
         else:

@@ -101,7 +101,12 @@ async def _whole_reply(exchange: Exchange, request: Request) -> Response:
 class _StreamedReply(StreamingResponse):
     def __init__(self, sandbox: Sandbox, exchange: Exchange, request: Request) -> None:
         self._sandbox, self._exchange = sandbox, exchange
-        events = stream_events(exchange, request.state.request_id, lambda: drop_connection(request.scope))
+        events = stream_events(
+            exchange,
+            request.state.request_id,
+            drop=lambda: drop_connection(request.scope),
+            close=lambda: sandbox.close(exchange),
+        )
         super().__init__(events, headers={"cache-control": "no-cache"}, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,6 +114,7 @@ class _StreamedReply(StreamingResponse):
         try:
             await asyncio.sleep(fault.slow_headers + pace.first_token_s * BEFORE_HEADERS)
             if fault.drop_after == 0:
+                self._sandbox.close(self._exchange)
                 drop_connection(scope)
                 return
             await super().__call__(scope, receive, send)

@@ -16,8 +16,13 @@ BEFORE_HEADERS = 0.8
 """Share of the time to the first token that passes before the response headers."""
 
 
-async def stream_events(exchange: Exchange, request_id: str, drop: Callable[[], None]) -> AsyncIterator[bytes]:
-    """The events of a reply from message_start to message_stop, or to where its fault breaks them off."""
+async def stream_events(
+    exchange: Exchange, request_id: str, drop: Callable[[], None], close: Callable[[], None]
+) -> AsyncIterator[bytes]:
+    """The events of a reply from message_start to message_stop, or to where its fault breaks them off.
+
+    `close` ends the turn before the client can see how it ended: its next request may come at once.
+    """
     envelope, reply, fault = exchange.envelope, exchange.reply, exchange.fault
     yield wire.sse({"type": "message_start", "message": wire.started_message(envelope)})
     for _ in range(1 + fault.pings):
@@ -33,6 +38,7 @@ async def stream_events(exchange: Exchange, request_id: str, drop: Callable[[], 
         async for event in _text_deltas(exchange, index):
             yield event
     if _breaking_point(exchange) is not None:
+        close()
         if fault.error_after is not None:
             yield wire.sse(fault.error().body(request_id))
         elif fault.truncate_after is None:
@@ -42,8 +48,9 @@ async def stream_events(exchange: Exchange, request_id: str, drop: Callable[[], 
         yield wire.sse({"type": "content_block_stop", "index": index})
     usage = envelope.delta_usage(reply.output_tokens, reply.thinking_tokens)
     yield wire.sse({"type": "message_delta", "delta": wire.ending(reply), "usage": usage})
-    yield wire.sse({"type": "message_stop"})
     exchange.turn.succeeded = True
+    close()
+    yield wire.sse({"type": "message_stop"})
 
 
 def _breaking_point(exchange: Exchange) -> int | None:

@@ -110,7 +110,7 @@ def _open_ends(analysis: Analysis, series: tuple[Series, ...]) -> str:
         estimates = [(s.name, e) for s in series if (e := _felt(analysis, s, quantile)) is not None]
         open_ = [(name, e) for name, e in estimates if e.value is not None and e.high is None]
         if open_:
-            sizes = listing(sorted({str(e.n) for _, e in open_}, key=int))
+            sizes = listing([str(e.n) for _, e in open_] if len({e.n for _, e in open_}) > 1 else [str(open_[0][1].n)])
             needed = values_needed(share, open_[0][1].confidence)
             names = listing([name for name, _ in open_])
             found.append(f"Felt {quantile} of {names}: open, no upper limit from {sizes} calls (need {needed}).")

@@ -67,7 +67,10 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield "Context", words(context, *_contexts(analysis))
     for model in spec.models:
         yield f"Model {_name(analysis, model)}", words(code(model), *_lifecycle(model))
-    yield "Endpoint", words(code(spec.endpoint), f", at most {tokens(spec.max_tokens)} output tokens a request")
+    yield (
+        "Endpoint",
+        words(code(spec.endpoint), f", at most {tokens(spec.max_tokens)} output tokens where the dataset says nothing"),
+    )
     yield "Dataset", words(code(spec.dataset_sha256))
     yield "Rubric", words(code(spec.rubric_sha256))
     yield "Prompt", words(code(spec.prompt_sha256))

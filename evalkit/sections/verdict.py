@@ -128,7 +128,7 @@ def _too_little(analysis: Analysis) -> Text:
     waiting = sum(c.ungraded for c in counts)
     if waiting and not sum(c.graded for c in counts):
         return words(
-            f"None of the {plural(waiting, 'output')} is graded, so no pass rate exists yet. "
+            f"{plural(waiting, 'output')} waiting for grades, so no pass rate exists yet. "
             "Grade them, then build this report again."
         )
     if analysis.decision.eligible:
@@ -216,7 +216,7 @@ def _corrections(analysis: Analysis) -> Fact | None:
     if best.model == pick.model:
         rest = [m.name for m in priced if m.model != pick.model]
         return Fact(
-            "Paying for corrections keeps the order",
+            "Paying for corrections keeps the pick",
             words(f"{at}, {pick.name} has the lowest total: {estimated(pick.human_fix, 'money')} a request, "
                   f"ahead of {listing(rest)} by the estimates."),
         )  # fmt: skip
