@@ -697,3 +697,21 @@ def test_swapping_run_and_baseline_negates_differences_and_keeps_p(runs: tuple[S
 def test_retry_is_a_plain_record() -> None:
     retry = retries(_ONE_OF_THREE, None)[0]
     assert retry == Retry(1, retry.success, None, None)
+
+
+def test_a_slice_has_the_figures_that_its_items_alone_would_have() -> None:
+    """Costs and scores of a part are those of a run of that part."""
+    book, alone = Book(spec((OPUS,), WEIGHTED)), Book(spec((OPUS,), WEIGHTED))
+    for number in range(20):
+        hard = number < 6
+        level = {"right": number % 3, "tone": 5}
+        for one in (book, *([alone] if hard else [])):
+            one.item(f"i{number:02d}", difficulty="hard" if hard else "easy")
+            one.trial(f"i{number:02d}", answered(0.01 * (number + 1)), levels=level)
+    whole, part = analyze(book.snapshot()), analyze(alone.snapshot()).models[0]
+    (hard_slice,) = (s for s in whole.slices if (s.kind, s.name) == ("difficulty", "hard"))
+    assert hard_slice.items == 6
+    assert hard_slice.pass_rate[OPUS] == part.pass_rate
+    assert hard_slice.score[OPUS] == part.score
+    assert hard_slice.cost_per_satisfactory[OPUS] == part.cost_per_satisfactory
+    assert hard_slice.human_fix[OPUS] == part.human_fix

@@ -193,11 +193,24 @@ def _sum(values: Sequence[int | None]) -> int | None:
     return sum(known_values) if values and len(known_values) == len(values) else None
 
 
-def slices(frames: Mapping[str, pd.DataFrame], groups: Mapping[tuple[str, str], frozenset[str]]) -> tuple[Slice, ...]:
-    """Each model's rate on parts of the items; `groups` maps (kind, name) to item ids."""
-    return tuple(
-        Slice(kind, name, len(ids), {m: rate_of(counted(f[f["item_id"].isin(ids)])) for m, f in frames.items()})
-        for (kind, name), ids in groups.items()
+def slices(
+    frames: Mapping[str, pd.DataFrame], groups: Mapping[tuple[str, str], frozenset[str]], rubric: Rubric
+) -> tuple[Slice, ...]:
+    """Each model's figures on parts of the items; `groups` maps (kind, name) to item ids."""
+    return tuple(_slice(kind, name, ids, frames, rubric) for (kind, name), ids in groups.items())
+
+
+def _slice(kind: str, name: str, ids: frozenset[str], frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> Slice:
+    parts = {model: frame[frame["item_id"].isin(ids)] for model, frame in frames.items()}
+    trials = {model: counted(part) for model, part in parts.items()}
+    return Slice(
+        kind,
+        name,
+        len(ids),
+        pass_rate={model: rate_of(one) for model, one in trials.items()},
+        score={model: mean_score(_item_means(part, "score")) for model, part in parts.items()},
+        cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
+        human_fix={model: human_fix(one, rubric) for model, one in trials.items()},
     )
 
 

@@ -111,12 +111,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Slice:
-    """A part of the items (`kind` difficulty or tag): each model's pass rate on it."""
+    """A part of the items (`kind` difficulty, context or tag): each model's figures on it, as for the whole."""
 
     kind: str
     name: str
     items: int
     pass_rate: Mapping[str, Estimate]
+    score: Mapping[str, Estimate] = field(default_factory=dict)
+    cost_per_satisfactory: Mapping[str, Estimate] = field(default_factory=dict)
+    human_fix: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.verdict import headline
-from evalkit.wording import doubt, percent, value
+from evalkit.wording import Format, doubt, percent, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -61,5 +61,5 @@ def stability_line(analysis: "Analysis") -> str:
     return f"the rule picks {', '.join(parts)} ({resampled(analysis.stability)})"
 
 
-def _cell(estimate: "Estimate", style: str) -> str:
-    return f"{value(estimate, style)}\n({doubt(estimate, style)})"  # type: ignore[arg-type]  # a literal above
+def _cell(estimate: "Estimate", style: Format) -> str:
+    return f"{value(estimate, style)}\n({doubt(estimate, style)})"
