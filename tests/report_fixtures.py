@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from evalkit.analysis.results import (
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.models import display_name, known
 from evalkit.records import Outcome, Round, Spec
+from evalkit.rubric import Rubric
 from evalkit.stats import (
     cost_per_satisfactory,
     cost_ratio,
@@ -37,6 +39,7 @@ from evalkit.stats import (
     human_fix_cost,
     mcnemar_midp,
     mean_cost,
+    paired_means,
     paired_rates,
     quantile,
     rate,
@@ -199,7 +202,9 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
         items=len(outputs),
         models=results,
         pairs=_pairs(outputs, models) if not repeated else pairs_of_frames(frames, spec.seed),
-        slices=_slices(outputs, models) if not repeated else slices_of_frames(frames, _parts(outputs)),
+        slices=_slices(outputs, models)
+        if not repeated
+        else slices_of_frames(frames, _parts(outputs), Rubric.model_validate_json(json.dumps(RUBRIC))),
         criteria=_criteria(outputs, models),
         decision=decide(results, 0.8),
         grading=Grading(
@@ -350,7 +355,7 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
         gain = sum(x > y for x, y in zip(sat_b, sat_a, strict=True))
         loss = sum(x < y for x, y in zip(sat_b, sat_a, strict=True))
         difference = paired_rates(gain, loss, len(of_a))
-        extra = (sum(cost_b) - sum(cost_a)) / max(1, len(of_a))
+        extra = paired_means(cost_b, cost_a)
         drafts.append(
             Pair(
                 a=a,

@@ -130,7 +130,7 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"alpha": 0.0}, "alpha"),
     ({"alpha": 0.5}, "alpha"),
     ({"discordance": 0.0}, "discordance"),
-    ({"discordance": 0.3}, "the most at a rate of 0.9"),
+    ({"discordance": 0.3, "epochs": 3}, "the most at a rate of 0.9"),
     ({"discordance": math.nan}, "discordance"),
 ]
 

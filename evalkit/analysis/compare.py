@@ -47,7 +47,8 @@ def _pair(a: str, b: str, frame_a: pd.DataFrame, frame_b: pd.DataFrame, seed: in
     discordance = stats.discordance(rates_b, rates_a)
     repeated = bool((both["trials_a"] > 1).any() or (both["trials_b"] > 1).any())
     if repeated:
-        difference = stats.paired_rates_clustered(rates_b, rates_a)
+        epochs = int(max(both["trials_a"].max(), both["trials_b"].max()))
+        difference = stats.paired_rates_clustered(rates_b, rates_a, epochs=epochs)
         p_value = stats.sign_flip_p(rates_b, rates_a, seed)
     else:
         gain, loss = round(discordance.gain), round(discordance.loss)
@@ -65,7 +66,7 @@ def _money(
     both: pd.DataFrame, rates_a: list[float], rates_b: list[float], difference: Estimate
 ) -> tuple[Estimate, Estimate]:
     costs_a, costs_b = list(map(float, both["cost_usd_a"])), list(map(float, both["cost_usd_b"]))
-    extra = sum(costs_b) / len(costs_b) - sum(costs_a) / len(costs_a)
+    extra = stats.paired_means(costs_b, costs_a)
     return stats.cost_ratio(costs_b, rates_b, costs_a, rates_a), break_even(extra, difference)
 
 

@@ -171,24 +171,44 @@ def break_even_correction_usd(cost_a: float, cost_b: float, rate_a: float, rate_
     return abs(break_even) if 0 <= break_even <= LARGEST else None
 
 
-BREAK_EVEN = "limits of the paired difference, costs at their estimates"
+BREAK_EVEN = "MOVER on the limits of both paired differences"
 
 
-def break_even(extra_cost_usd: float, gain: Estimate) -> Estimate:
+def break_even(extra_cost: Estimate, gain: Estimate) -> Estimate:
     """The correction cost (USD) from which the dearer and better of two sides is the cheaper one.
 
-    `extra_cost_usd`: how much more the first costs per item; `gain`: how much higher its rate of success is, with its
-    interval. The break-even is their quotient, its limits those of the gain; no upper limit where the gain may be
-    nothing. No value where the gain is unknown, or where one side is at least as cheap and as good: it is never
-    overtaken. Negating both arguments, that is swapping the sides, keeps the result. Raises ValueError for nan.
+    `extra_cost`: how much more the first costs per item (USD), `gain`: how much higher its rate of success is, both
+    paired and with their intervals. The break-even is their quotient, with limits by MOVER for ratios (Donner and Zou
+    2012), which takes both doubts in; no lower limit above 0 where the extra cost may be nothing, and no upper limit
+    where the gain may be nothing. A bound of the extra cost that does not exist counts as its value. No value where
+    either is unknown, or where one side is at least as cheap and as good: it is never overtaken. Negating both
+    arguments, that is swapping the sides, keeps the result.
     """
-    numbers("extra_cost_usd", [extra_cost_usd])
-    if gain.value is None:
-        return no_estimate(gain.reason or "the gain is unknown", gain.confidence, BREAK_EVEN, gain.n)
-    if gain.value * extra_cost_usd <= 0:
+    if gain.value is None or extra_cost.value is None:
+        why = gain.reason or extra_cost.reason or "a difference is unknown"
+        return no_estimate(why, gain.confidence, BREAK_EVEN, gain.n)
+    if gain.value * extra_cost.value <= 0:
         return no_estimate("one of the two is never overtaken", gain.confidence, BREAK_EVEN, gain.n)
-    sign = 1 if extra_cost_usd > 0 else -1
-    most, least = (gain.high, gain.low) if sign > 0 else (gain.low, gain.high)
-    low = extra_cost_usd / most if most is not None and most * sign > 0 else None
-    high = extra_cost_usd / least if least is not None and least * sign > 0 else None
-    return Estimate(extra_cost_usd / gain.value, low, high, gain.confidence, gain.n, BREAK_EVEN)
+    e, e_low, e_high = _positive(extra_cost)
+    g, g_low, g_high = _positive(gain)
+    low = 0.0 if e_low <= 0 else _mover_ratio(e, g, e_low, g_high, -1)
+    high = None if g_low <= 0 else _mover_ratio(e, g, e_high, g_low, +1)
+    return Estimate(e / g, min(low, e / g), high, gain.confidence, gain.n, BREAK_EVEN)
+
+
+def _positive(estimate: Estimate) -> tuple[float, float, float]:
+    """Value, low and high of a difference, turned so that the value is positive."""
+    value = float(estimate.value or 0.0)
+    low = value if estimate.low is None else estimate.low
+    high = value if estimate.high is None else estimate.high
+    return (value, low, high) if value > 0 else (-value, -high, -low)
+
+
+def _mover_ratio(top: float, bottom: float, top_limit: float, bottom_limit: float, side: int) -> float:
+    """One limit of top / bottom, both > 0, from the limits of each that lie on its side."""
+    a = bottom_limit * (2 * bottom - bottom_limit)
+    c = top_limit * (2 * top - top_limit)
+    root = math.sqrt(max(0.0, (top * bottom) ** 2 - a * c))
+    if abs(a) < 1e-12 * bottom**2:
+        return c / (2 * top * bottom)
+    return (top * bottom + side * root) / a

@@ -42,9 +42,11 @@ def noninferiority_power(
     one chance, Beta over items, spread so that trials differ as often as `discordance` asks. A `difference`
     scales the candidate's chances (below 0) or its failures (above 0) on every item alike.
 
+    Where the chances of both sides leave no room for the discordance, `lasting` is raised until there is.
+
     n = 0: 0. Raises ValueError for values out of range, more than 10,000 items with epochs > 1, for a
-    discordance that the rate does not allow (with epochs > 1 about 2 rate (1 - rate), else twice the rarer
-    outcome), below |difference|, or a difference that leaves [0, 1].
+    discordance that the rate does not allow (with epochs > 1 more than twice the rarer outcome), below
+    |difference|, or a difference that leaves [0, 1].
     """
     check_whole(n=n, epochs=epochs)
     check_share("margin", margin)
@@ -77,7 +79,7 @@ def _check_feasible(rate: float, discordance: float, epochs: int, difference: fl
         raise ValueError(f"epochs = {epochs} is not at least 1")
     if not 0 <= lasting <= 1:
         raise ValueError(f"lasting = {lasting} is not from 0 to 1")
-    most = 2 * min(rate, 1 - rate)
+    most = 1.0 if epochs == 1 else 2 * min(rate, 1 - rate)  # one epoch needs no model of the items, so no rate
     if not 0 <= discordance <= most + 1e-12:
         raise ValueError(f"discordance = {discordance} is not from 0 to {most:.4g}, the most at a rate of {rate}")
     if not -rate - 1e-12 <= difference <= 1 - rate + 1e-12:
@@ -99,13 +101,25 @@ def _item_chances(
     rng: np.random.Generator, rate: float, discordance: float, lasting: float, shape: tuple[int, int]
 ) -> tuple[FloatArray, FloatArray]:
     """Chances of both sides on every item, by the model of `noninferiority_power` at difference 0."""
-    apart = lasting * discordance
+    apart = _apart(rate, discordance, lasting)
     shared, either = np.full(shape, rate), rng.random(shape)
     if apart < 1:
         mean, differing = (rate - apart / 2) / (1 - apart), (discordance - apart) / (1 - apart)
         shared = _shared_chances(rng, mean, differing, shape)
     gains, losses = either < apart / 2, (either >= apart / 2) & (either < apart)
     return np.where(gains, 1, np.where(losses, 0, shared)), np.where(gains, 0, np.where(losses, 1, shared))
+
+
+def _apart(rate: float, discordance: float, lasting: float) -> float:
+    """Share of items that always tell the sides apart: as `lasting` says, or the least that makes room for the rest."""
+    for share in (lasting, *(s for s in np.linspace(0, 1, 101) if s > lasting)):
+        apart = share * discordance
+        if apart >= 1:
+            return 1.0
+        mean = (rate - apart / 2) / (1 - apart)
+        if (discordance - apart) / (1 - apart) <= 2 * mean * (1 - mean) + 1e-9:
+            return float(apart)
+    return float(discordance)
 
 
 def _shared_chances(rng: np.random.Generator, rate: float, discordance: float, shape: tuple[int, int]) -> FloatArray:

@@ -35,7 +35,7 @@ def check_whole(**counts: float) -> None:
 def check_within(n: int, **parts: float) -> None:
     """Raise ValueError unless n and all parts are whole, >= 0, and the parts sum to at most n."""
     check_whole(n=n, **parts)
-    if sum(parts.values()) > n:
+    if sum(int(part) for part in parts.values()) > int(n):  # narrow numpy integers would overflow
         named = " + ".join(f"{name} = {count}" for name, count in parts.items())
         raise ValueError(f"{named} is more than n = {n}")
 

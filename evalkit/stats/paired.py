@@ -64,7 +64,7 @@ def paired_rates(gain: int, loss: int, n: int, confidence: float = 0.95) -> Esti
     check_within(n, gain=gain, loss=loss)
     if n == 0:
         return no_estimate("no pairs", confidence, TANGO)
-    return _tango(int(gain), int(loss), n, int(n), confidence=confidence, method=TANGO)
+    return _tango(int(gain), int(loss), int(n), int(n), confidence=confidence, method=TANGO)
 
 
 def _tango(gain: float, loss: float, n_eff: float, n: int, *, confidence: float, method: str) -> Estimate:
@@ -130,6 +130,7 @@ def mcnemar_midp(gain: int, loss: int) -> float:
     the two keeps p. Raises ValueError for counts that are negative or not whole.
     """
     check_whole(gain=gain, loss=loss)
+    gain, loss = int(gain), int(loss)  # narrow numpy integers would overflow
     k, m = min(gain, loss), gain + loss
     if m == 0:
         return 1.0

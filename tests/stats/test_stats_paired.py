@@ -242,3 +242,11 @@ def test_sign_flip_by_sampling_is_reproducible_and_symmetric() -> None:
     assert sign_flip_p(candidate, baseline, seed=7) == p
     assert sign_flip_p(baseline, candidate, seed=7) == pytest.approx(p)
     assert p == pytest.approx(float(scipy_stats.ttest_1samp(candidate, 0).pvalue), abs=0.02)
+
+
+def test_narrow_numpy_integers_do_not_overflow() -> None:
+    narrow = np.uint8(200), np.uint8(100)
+    assert mcnemar_midp(*narrow) == mcnemar_midp(200, 100)
+    with pytest.raises(ValueError, match="more than n"):
+        paired_rates(*narrow, np.uint8(250))
+    assert paired_rates(np.uint8(150), np.uint8(100), np.uint8(250)) == paired_rates(150, 100, 250)

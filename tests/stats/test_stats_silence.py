@@ -46,7 +46,10 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     ),
     (
         stats.break_even,
-        [(0, _GAIN), (1, _GAIN), (-1, _GAIN), (1e100, _GAIN), (1e-300, _GAIN), (1, stats.rate(0, 0))],
+        [
+            (stats.paired_means(c, [0.0] * len(c)), _GAIN)
+            for c in ([], [1], [1, 1], [1, 2], [-1, 2], [1e90, 1], [5e-324, 0])
+        ],
     ),
     (stats.mean_share, [([],), ([1],), ([0, 0],), ([0, 1],)]),
     (stats.items_to_clear, [(0, 0.8), (1, 0.8), (0.8, 0.8), (0.8000001, 0.8)]),
