@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -886,3 +887,17 @@ def test_items_are_sliced_by_prompt_size_only_where_sizes_differ() -> None:
     ]  # fmt: skip
     assert contexts(*[1000] * 15, 1999) == []  # less than a factor of two
     assert contexts(*range(1000, 15000, 1000)) == []  # too few for thirds
+
+
+def test_the_judges_bill_does_not_depend_on_the_order_in_which_answers_came() -> None:
+    """Answers of parallel requests come in any order, and sums of floats differ by it in the last digit."""
+    made = run_of({OPUS: [[True]] * 3})
+    judging = tuple(
+        replace(a, grader=JUDGE, round_id=1, cost_usd=usd)
+        for a, usd in zip(made.attempts, (0.1, 0.2, 0.3), strict=True)
+    )
+    bills = {
+        analyze(replace(made, attempts=(*made.attempts, *order))).grading.judge_usd
+        for order in itertools.permutations(judging)
+    }
+    assert len(bills) == 1

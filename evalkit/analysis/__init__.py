@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import fsum
 
 import pandas as pd
 
@@ -128,7 +129,7 @@ def _grading(snapshot: Snapshot, results: Sequence[TrialResult]) -> Grading:
     return Grading(
         round=round_,
         judges=tuple(name.removeprefix("judge ") for name in judges),
-        judge_usd=None if unpriced else sum(a.cost_usd or 0.0 for a in attempts),
+        judge_usd=None if unpriced else fsum(a.cost_usd or 0.0 for a in attempts),
         judge_attempts=len(attempts),
         judge_failed_attempts=sum(a.outcome == "errored" for a in attempts),
         grades=len(grades),

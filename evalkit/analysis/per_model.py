@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from statistics import median
 
 import pandas as pd
@@ -171,7 +172,7 @@ def model_result(
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, rubric),
         clocks={name: clock(frame, column) for name, column in CLOCKS.items()},
-        spend_usd=None if unpriced else sum(a.cost_usd or 0.0 for a in attempts),
+        spend_usd=None if unpriced else fsum(a.cost_usd or 0.0 for a in attempts),
         attempts=len(attempts),
         failed_attempts=sum(a.outcome == "errored" for a in attempts),
         lost_attempts=sum(a.outcome is None for a in attempts),
