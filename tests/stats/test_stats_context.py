@@ -107,7 +107,7 @@ def test_a_curve_needs_items_lengths_and_a_known_working_matrix() -> None:
     with pytest.raises(ValueError, match="a curve needs two"):
         stats.logistic_per_doubling([[1]], [4])
     with pytest.raises(ValueError, match="working = 'ar1'"):
-        stats.logistic_per_doubling([[1, 0]] * 9, [4, 8], working="ar1")  # type: ignore[arg-type]  # bad
+        stats.logistic_per_doubling([[1, 0]] * 9, [4, 8], working="ar1")  # type: ignore[arg-type]  # wrong on purpose
     flat = stats.logistic_per_doubling([[0.5, 0.5]] * 9, [4, 8])
     assert (flat.odds_ratio.value, flat.odds_ratio.low) == (1, None)
 
