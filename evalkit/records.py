@@ -31,7 +31,7 @@ class Trial:
 class Usage:
     """Tokens of one request as the API billed them; None where the API did not say, never 0 instead.
 
-    `input_tokens` excludes what was read from or written to the cache.
+    `input_tokens` excludes what was read from or written to the cache; `thinking_tokens` are inside `output_tokens`.
     """
 
     input_tokens: int | None = None
@@ -42,6 +42,7 @@ class Usage:
     service_tier: str | None = None
     speed: str | None = None
     inference_geo: str | None = None
+    thinking_tokens: int | None = None
 
     @property
     def total_input_tokens(self) -> int | None:
@@ -64,15 +65,26 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """One rate limit as a server's headers tell it: so many a minute, so many left, full again in `resets_s`."""
+
+    limit: int | None
+    remaining: int | None
+    resets_s: float | None
+
+
+@dataclass(frozen=True)
 class Reply:
-    """How one attempt ended. Times in seconds from the moment the request was sent.
+    """How one attempt ended. Times in seconds from the moment the request reached the connection.
 
     `retryable` says that the same request may succeed later; `stops_run` that no request can (credentials,
-    billing). `ttft_s` is the time to the first output text, None if there was none.
+    billing). `ttft_s` is the time to the first output text, None if there was none; `headers_s` to the response
+    headers; `latency_s` None where no latency can be claimed (a batch). `reused`: the connection was open already.
+    `allowances` by what they limit: requests, tokens, input_tokens, output_tokens.
     """
 
     outcome: Outcome
-    latency_s: float
+    latency_s: float | None
     text: str = ""
     ttft_s: float | None = None
     stop_reason: str | None = None
@@ -86,6 +98,9 @@ class Reply:
     stops_run: bool = False
     retry_after_s: float | None = None
     simulated: bool = False
+    headers_s: float | None = None
+    reused: bool | None = None
+    allowances: Mapping[str, Allowance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,8 @@ class Attempt:
     `grader` is None for production and names the judge otherwise. `outcome` is None when the process died
     before the answer was recorded: it may have been billed, nobody can know. `final` marks the attempt that
     settles its trial. `felt_s` runs from the trial's first request, retries and waits included; `queued_s` is
-    the wait on our side before that. `cost_usd` is None where the price or the tokens are unknown.
+    the wait on our side before that. `cost_usd` is None where the price or the tokens are unknown; times are None
+    where nobody measured them. `in_flight` requests, this one included, were under way when it was sent.
     """
 
     id: int
@@ -120,11 +136,36 @@ class Attempt:
     error_type: str | None
     error_message: str | None
     simulated: bool
+    headers_s: float | None = None
+    reused: bool | None = None
+    session_id: int | None = None
+    in_flight: int | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One invocation of a command that sent requests: where, how, and how well it could keep time.
+
+    `lag_p99_s` and `lag_max_s`: how late our own event loop was; None while it runs, or if it was killed.
+    """
+
+    id: int
+    started_at: str
+    host: str
+    executor: str
+    concurrency: int
+    ended_at: str | None = None
+    lag_p99_s: float | None = None
+    lag_max_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a run is, fixed before its first request. The same spec means the same run file."""
+    """What a run is, fixed before its first request. The same spec means the same run file.
+
+    `contexts`: the sizes of a sweep, in tokens. `cache`: off, or as-production. `condition`: how the items were
+    chosen, if not all were taken for what they are; what such a run shows holds under that condition only.
+    """
 
     name: str
     dataset_sha256: str
@@ -142,20 +183,31 @@ class Spec:
     package_version: str
     prices_version: str
     created_at: str
+    contexts: tuple[int, ...] = ()
+    cache: str = "off"
+    condition: Mapping[str, Any] | None = None
 
     @property
     def sha256(self) -> str:
-        """Hash of what makes a run this run; not of when it began or with which package version."""
-        content = asdict(self)
-        return content_sha256({name: content[name] for name in sorted(set(content) - _CIRCUMSTANCES)})
+        """Hash of what makes a run this run; not of when it began or with which package version.
+
+        A field that came later and says nothing is left out, so that older run files keep their hash.
+        """
+        content = {name: value for name, value in asdict(self).items() if name not in _CIRCUMSTANCES}
+        silent = {name for name, default in _CAME_LATER.items() if content[name] == default}
+        return content_sha256({name: content[name] for name in sorted(set(content) - silent)})
 
 
 _CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version"})
+_CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None}
 
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """An item as it was run: enough to grade and to report without the dataset file."""
+    """An item as it was run: enough to grade and to report without the dataset file.
+
+    In a context sweep there is one record an item and size: `variant_of` then names the dataset's item.
+    """
 
     id: str
     position: int
@@ -166,6 +218,8 @@ class ItemRecord:
     tags: tuple[str, ...]
     documents: tuple[str, ...] = ()
     evidence_positions: tuple[int, ...] = ()
+    variant_of: str | None = None
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -216,3 +270,4 @@ class Snapshot:
     rounds: tuple[Round, ...]
     grades: tuple[Grade, ...]
     documents: Mapping[str, str] = field(default_factory=dict)
+    sessions: tuple[Session, ...] = ()

@@ -251,7 +251,8 @@ class RunFile:
         with _read_plainly(self.path):
             row = self._db.execute("SELECT sha256, content FROM spec").fetchone()
             content = json.loads(row["content"])
-            spec = Spec(**{**content, "models": tuple(content["models"])})
+            lists = {name: tuple(content[name]) for name in ("models", "contexts") if name in content}
+            spec = Spec(**{**content, **lists})
         if spec.sha256 != row["sha256"]:
             raise IntegrityError(f"{self.path}: the spec does not match its hash; restore it from a copy")
         return spec
