@@ -10,7 +10,10 @@ from evalkit import __version__
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.executors.budget import Budget
-from evalkit.executors.local import Call, Limits, Progress, execute, raise_if_stopped
+from evalkit.executors.ending import raise_if_stopped
+from evalkit.executors.local import Limits, Progress, execute
+from evalkit.executors.schedule import Call
+from evalkit.executors.session import session
 from evalkit.models import known
 from evalkit.plan import Estimate, Plan, assemble_item, estimate, output_cap, record, trial_order, worst_case_usd
 from evalkit.pricing import prices_version
@@ -247,7 +250,8 @@ async def carry_out(
         worst_usd = _worst_cases(prepared, dataset)
         budget = Budget(budget_usd, _charged(snapshot, worst_usd))
         calls = _calls(prepared, dataset, snapshot, worst_usd)
-        ending = await execute(calls, provider, run, limits, budget, tell)
+        async with session(run, "local", limits.concurrency) as opened:
+            ending = await execute(calls, provider, opened.ledger, limits, budget, tell, opened.id)
     raise_if_stopped(ending, budget, "run")
 
 
@@ -278,10 +282,18 @@ def _calls(
     settled, earlier = settled_trials(snapshot), attempts_so_far(snapshot)
     items = {item.id: item for item in dataset.items}
     records = {item.id: item for item in prepared.plan.items}
+    tokens = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
     for trial in prepared.pending:
         if trial.id in settled:
             continue
         item_id, model, _ = trial.key
         documents, max_tokens = records[item_id].documents, prepared.plan.spec.max_tokens
         request = build_request(model, items[item_id], dataset, documents, max_tokens)
-        yield Call(f"trial/{trial.id}", trial.id, request, worst_usd(trial.key), earlier.get(trial.id, 0))
+        yield Call(
+            f"trial/{trial.id}",
+            trial.id,
+            request,
+            worst_usd(trial.key),
+            earlier.get(trial.id, 0),
+            input_tokens=tokens[(item_id, model)],
+        )

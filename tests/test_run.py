@@ -17,7 +17,7 @@ from evalkit.errors import BudgetError, ExitCode, InfrastructureError, Interrupt
 from evalkit.executors.local import Call, Limits, Progress
 from evalkit.files import read_dataset, read_rubric
 from evalkit.providers.anthropic import AnthropicProvider
-from evalkit.records import Reply, Request, Snapshot
+from evalkit.records import AttemptStart, Reply, Request, Snapshot
 from evalkit.run import Options, Prepared, carry_out, prepare, start
 from evalkit.sandbox.server import SandboxSettings
 from evalkit.store import RunFile
@@ -257,7 +257,7 @@ def test_attempts_that_may_have_been_billed_weigh_on_the_budget_of_the_next_run(
     def die_often(plan: Prepared) -> None:
         with RunFile(plan.path) as run:
             for number in range(200):
-                run.start_attempt(1, number + 1, "2026-11-22T14:00:00+00:00", 0.0, None, None)
+                run.start_attempt(AttemptStart(1, number + 1, "2026-11-22T14:00:00+00:00", 0.0, None, None))
 
     with pytest.raises(BudgetError):
         prepared(tiny, server.url, budget_usd=0.5, before=die_often)
@@ -267,7 +267,7 @@ def test_attempts_that_may_have_been_billed_weigh_on_the_budget_of_the_next_run(
 def test_attempts_of_the_next_run_go_on_counting(tiny: Path, server: Recorded) -> None:
     def die_once(plan: Prepared) -> None:
         with RunFile(plan.path) as run:
-            run.start_attempt(3, 1, "2026-11-22T14:00:00+00:00", 0.0, None, None)
+            run.start_attempt(AttemptStart(3, 1, "2026-11-22T14:00:00+00:00", 0.0, None, None))
 
     prepared(tiny, server.url, budget_usd=None, before=die_once)
     assert [a.number for a in snapshot().attempts if a.trial_id == 3] == [1, 2]
