@@ -199,13 +199,17 @@ async def test_a_refusal_by_a_model_that_has_not_answered_yet_is_tried_once_more
     assert book.settled() == {"trial/1", "trial/2"}
 
 
-async def test_a_model_that_refuses_its_first_three_requests_stops_the_run_and_spoils_nothing() -> None:
+UNREADABLE = replace(REFUSED, status=None, error_type="unreadable_answer")
+
+
+@pytest.mark.parametrize("reply", [REFUSED, UNREADABLE])
+async def test_a_model_that_refuses_its_first_three_requests_stops_the_run_and_spoils_nothing(reply: Reply) -> None:
     book = Book()
-    ending = await carry_out(FakeProvider(always(REFUSED)), calls(40), book)
-    assert ending.fatal == REFUSED
+    ending = await carry_out(FakeProvider(always(reply)), calls(40), book)
+    assert ending.fatal == reply
     assert book.settled() == set()
     assert len(book.started) <= 3 + AT_ONCE.concurrency
-    with pytest.raises(InfrastructureError, match=r"invalid_request_error \(No\)"):
+    with pytest.raises(InfrastructureError, match=rf"{reply.error_type} \(No\)"):
         raise_if_stopped(ending, Budget(None), "run")
 
 

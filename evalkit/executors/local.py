@@ -204,7 +204,7 @@ class _Execution:
         return job
 
     def _doubt(self, job: Job, reply: Reply) -> bool:
-        """Whether a refusal may be of every request to its model (a wrong setting), not of this one alone.
+        """Whether a failure for good may be of every request to its model (a wrong setting, a server of another kind).
 
         So it is while the model has answered nothing yet. Such a call is not settled; SAME_REFUSALS of them stop
         the run before a mistake in the settings has spoilt all of it.
@@ -212,8 +212,8 @@ class _Execution:
         model = job.call.request.model
         if reply.outcome != "errored":
             self.heard.add(model)
-        refused = reply.outcome == "errored" and 400 <= (reply.status or 0) < 500 and not reply.retryable
-        if not refused or reply.stops_run or job.doubted or model in self.heard:
+        failed = reply.outcome == "errored" and not reply.retryable
+        if not failed or reply.stops_run or job.doubted or model in self.heard:
             return False
         waiting = self.doubtful.setdefault(model, [])
         waiting.append(job)
