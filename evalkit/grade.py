@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from evalkit.bill import request_tokens, request_usd
 from evalkit.blind import GradingTask, grading_order, label_for, scrub
 from evalkit.errors import IntegrityError
 from evalkit.executors.budget import Budget
@@ -15,14 +16,10 @@ from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
 from evalkit.graders import Finding, checks, judge
-from evalkit.plan import worst_case_usd
 from evalkit.providers import Provider
 from evalkit.records import Attempt, Grade, Reply, Round, Snapshot, Trial
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
-
-_CHARACTERS_PER_TOKEN = 3.0
-"""For the estimate of the judge's bill only: on the safe side."""
 
 
 @dataclass(frozen=True)
@@ -139,15 +136,13 @@ def judge_bill(snapshot: Snapshot, round_: Round, model: str) -> JudgeBill:
     queue = build_queue(snapshot, round_, judge_name(model), secrets.token_bytes(32))
     now = datetime.now(UTC)
     tokens = [_request_tokens(model, task) for task in queue.tasks]
-    worst = [worst_case_usd(model, count, judge.MAX_TOKENS, now) for count in tokens]
+    worst = [request_usd(model, count, judge.MAX_TOKENS, now) for count in tokens]
     known = [usd for usd in worst if usd is not None]
     return JudgeBill(len(tokens), sum(tokens), sum(known) if len(known) == len(worst) else None)
 
 
 def _request_tokens(model: str, task: GradingTask) -> int:
-    request = judge.build_request(model, task)
-    characters = sum(len(str(part)) for part in (request.system, request.messages, request.params))
-    return round(characters / _CHARACTERS_PER_TOKEN)
+    return request_tokens(judge.build_request(model, task))
 
 
 async def grade_by_judge(
@@ -202,7 +197,7 @@ def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot) ->
         trial = queue.trials[task.label]
         if trial.id in paid:
             continue
-        worst = worst_case_usd(model, _request_tokens(model, task), judge.MAX_TOKENS, now)
+        worst = request_usd(model, _request_tokens(model, task), judge.MAX_TOKENS, now)
         request, subject = judge.build_request(model, task), _subject(round_, queue, task)
         yield Call(
             subject,

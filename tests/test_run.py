@@ -14,11 +14,13 @@ from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded
 from evalkit.cli import main, spending
 from evalkit.cli.progress import Board, Counter, counting
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
-from evalkit.executors.local import Call, Limits, Progress
+from evalkit.executors.local import Limits, Progress
+from evalkit.executors.schedule import Call
 from evalkit.files import read_dataset, read_rubric
+from evalkit.planning import Options, Prepared, prepare, start
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.records import AttemptStart, Reply, Request, Snapshot
-from evalkit.run import Options, Prepared, carry_out, prepare, start
+from evalkit.run import carry_out
 from evalkit.sandbox.server import SandboxSettings
 from evalkit.store import RunFile
 

@@ -37,7 +37,7 @@ class Sandbox:
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
-        self.meter = RateMeter()
+        self.meter = RateMeter(speed=settings.speed)
         self._repeats = Repeats()
         self._cache = PromptCache()
 
