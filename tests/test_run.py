@@ -170,7 +170,7 @@ def test_an_independent_server_will_do_and_is_not_taken_for_the_sandbox(
 
 
 def test_failures_that_pass_are_tried_again_and_stay_in_the_ledger(tiny: Path) -> None:
-    faults = {2: "status=529;times=1", 5: "drop_after=1;times=1", 7: "error_after=1;times=1"}
+    faults = {2: "status=529", 5: "drop_after=1", 7: "error_after=1"}
     with recorded(fault=lambda number, _: faults.get(number)) as server:
         assert main(command(tiny, server.url)) == 0
         assert len(server.messages()) == 15
@@ -180,7 +180,8 @@ def test_failures_that_pass_are_tried_again_and_stay_in_the_ledger(tiny: Path) -
         "connection_error", "overloaded_error", "overloaded_error",
     ]  # fmt: skip
     assert len(settled(seen)) == 12
-    assert sorted(a.number for a in seen.attempts if a.trial_id == failed[0].trial_id) == [1, 2]
+    numbers = sorted(a.number for a in seen.attempts if a.trial_id == failed[0].trial_id)
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_refused_and_truncated_answers_are_settled(tiny: Path) -> None:
