@@ -71,6 +71,7 @@ def run(
     tpm: Annotated[
         int | None, typer.Option(min=1, help="Input tokens a minute and model [default: what the server allows].")
     ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait for one whole answer, seconds.")] = 600.0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run file [default: runs/<dataset>-<hash>.db].")
     ] = None,
@@ -111,6 +112,7 @@ def run(
         budget_usd,
         concurrency,
         base_url,
+        timeout_s=timeout,
         pinned={kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None},
         dry_run=dry_run,
         yes=yes,
@@ -154,13 +156,14 @@ class _Session:
         concurrency: int | None,
         base_url: str | None,
         *,
+        timeout_s: float,
         pinned: "Mapping[str, int]",
         dry_run: bool,
         yes: bool,
         quiet: bool,
     ) -> None:
         self.judge = config.judge
-        self.pinned = pinned
+        self.timeout_s, self.pinned = timeout_s, pinned
         self.budget_usd = config.budget_usd if budget_usd is None else budget_usd
         self.concurrency = concurrency or config.concurrency
         self.base_url = base_url or config.base_url
@@ -175,7 +178,7 @@ class _Session:
         from evalkit.providers.anthropic import AnthropicProvider
         from evalkit.run import carry_out, check_budget
 
-        provider = AnthropicProvider(self.base_url, connections=self.concurrency)
+        provider = AnthropicProvider(self.base_url, self.timeout_s, connections=self.concurrency)
         try:
             with counting("counting tokens", self.quiet) as counter:
                 prepared = await prepare(dataset, rubric, options, provider, place, counter, self.judge)
