@@ -1,4 +1,4 @@
-"""Endurance: ten thousand trials under faults and kill -9 end with every trial answered once, and nothing paid twice."""
+"""Endurance: ten thousand trials under faults and kill -9 end with every trial answered once, nothing paid twice."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_faults import RATES, assert_whole, billed_usd, ledger_usd
+from test_faults import RATES, billed_usd, ledger_usd
 from test_run import RUBRIC, run_files, snapshot
 
 ITEMS = 3334
@@ -88,11 +88,11 @@ def test_ten_thousand_trials_under_faults_and_kills_are_each_answered_once(
     assert kills >= ITEMS * len(RATES) // KILL_EVERY - 1
     assert len(run_files()) == 1
     seen = snapshot()
-    assert_whole(seen, answered=ITEMS * len(RATES))
+    final = [attempt for attempt in seen.attempts if attempt.final]
+    assert len(final) == len({attempt.trial_id for attempt in final}) == ITEMS * len(RATES)
+    assert {attempt.outcome for attempt in final} <= {"answered", "refused", "truncated"}
     lost = sum(attempt.outcome is None for attempt in seen.attempts)
     assert lost <= kills * AT_ONCE
-    answered = Counter(a.trial_id for a in seen.attempts if a.outcome == "answered")
-    assert set(answered.values()) == {1}
     failed = Counter(str(a.error_type) for a in seen.attempts if a.outcome == "errored")
     assert {"rate_limit_error", "overloaded_error", "connection_error"} <= set(failed)
     known = {a.request_id for a in seen.attempts if a.request_id}
