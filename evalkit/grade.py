@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from evalkit.blind import GradingTask, grading_order, label_for, scrub
 from evalkit.errors import IntegrityError
-from evalkit.executors.budget import Budget
+from evalkit.executors.budget import Budget, payers
 from evalkit.executors.local import Call, Limits, Progress, execute, raise_if_stopped
 from evalkit.graders import Finding, checks, judge
-from evalkit.plan import worst_case_usd
+from evalkit.plan import charged_usd, worst_case_usd
 from evalkit.providers import Provider
 from evalkit.records import Attempt, Grade, Reply, Round, Snapshot, Trial
 from evalkit.rubric import Rubric
@@ -159,7 +159,7 @@ async def grade_by_judge(
 
     Raises like a run when it has to stop; the same command goes on from there.
     """
-    with run.only_writer("grade"):
+    with run.only_writer(*payers("grade", budget_usd)):
         queue = build_queue(run.snapshot(), round_, judge_name(model), run.sealed_key(round_.id))
         _seal(run, round_, queue)
         by_subject = {_subject(round_, queue, task): task for task in queue.tasks}
@@ -177,7 +177,8 @@ async def grade_by_judge(
 
         snapshot = run.snapshot()
         calls = list(_judge_calls(model, round_, queue, snapshot))
-        budget = Budget(budget_usd, _charged(snapshot, calls))
+        dearest = max((call.worst_case_usd or 0.0 for call in calls), default=0.0)
+        budget = Budget(budget_usd, charged_usd(snapshot, datetime.now(UTC), dearest))
         ending = await execute(calls, provider, run, limits, budget, on_progress)
     raise_if_stopped(ending, budget, "grade")
 
@@ -198,13 +199,6 @@ def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot) ->
         worst = worst_case_usd(model, _request_tokens(model, task), judge.MAX_TOKENS, now)
         request, subject = judge.build_request(model, task), _subject(round_, queue, task)
         yield Call(subject, trial.id, request, worst, earlier.get(trial.id, 0), queue.grader, round_.id)
-
-
-def _charged(snapshot: Snapshot, calls: Sequence[Call]) -> float:
-    """What judging has cost, USD; an attempt of unknown cost counts like the dearest of those to come."""
-    costs = [attempt.cost_usd for attempt in snapshot.attempts if attempt.grader is not None]
-    dearest = max((call.worst_case_usd or 0.0 for call in calls), default=0.0)
-    return sum(dearest if cost is None else cost for cost in costs)
 
 
 def _paid_answers(snapshot: Snapshot, round_: Round, grader: str) -> dict[int, Attempt]:

@@ -1,14 +1,14 @@
 """From a dataset to the plan of a run: which trials, with which documents, in what order, at what worst cost."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from evalkit.dataset import Dataset, Item
 from evalkit.pricing import price
 from evalkit.prompt import Assembly, assemble, document_text
-from evalkit.records import ItemRecord, PromptSize, Spec, TrialKey, Usage
+from evalkit.records import ItemRecord, PromptSize, Snapshot, Spec, TrialKey, Usage
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def assemble_item(item: Item, dataset: Dataset, room_characters: float | None, s
 
 def record(item: Item, position: int, dataset: Dataset, assembly: Assembly) -> ItemRecord:
     """An item as the run file keeps it."""
+    params = dataset.params(item)
     return ItemRecord(
         id=item.id,
         position=position,
@@ -80,26 +81,45 @@ def record(item: Item, position: int, dataset: Dataset, assembly: Assembly) -> I
         tags=item.tags,
         documents=assembly.documents,
         evidence_positions=assembly.evidence_positions,
+        max_tokens=params.get("max_tokens"),
+        inference_geo=params.get("inference_geo"),
     )
 
 
-def worst_case_usd(model: str, input_tokens: int, max_tokens: int, when: datetime) -> float | None:
+def worst_case_usd(
+    model: str, input_tokens: int, max_tokens: int, when: datetime, inference_geo: str | None = None
+) -> float | None:
     """The most one request can cost: its input, and an answer as long as allowed; None if unpriced."""
-    return price(model, Usage(input_tokens=input_tokens, output_tokens=max_tokens), when).usd
+    usage = Usage(input_tokens=input_tokens, output_tokens=max_tokens, inference_geo=inference_geo)
+    return price(model, usage, when).usd
 
 
-def estimate(
-    dataset: Dataset, keys: Sequence[TrialKey], spec: Spec, sizes: Sequence[PromptSize], when: datetime
-) -> tuple[Estimate, ...]:
+def worst_cases(
+    items: Sequence[ItemRecord], sizes: Sequence[PromptSize], spec: Spec, when: datetime
+) -> Callable[[TrialKey], float | None]:
+    """The most one request of a trial can cost, USD; None if unpriced."""
+    records = {item.id: item for item in items}
+    tokens = {(size.item_id, size.model): size.tokens for size in sizes}
+
+    def worst_usd(key: TrialKey) -> float | None:
+        item = records[key.item_id]
+        cap = item.max_tokens or spec.max_tokens
+        return worst_case_usd(key.model, tokens[(item.id, key.model)], cap, when, item.inference_geo)
+
+    return worst_usd
+
+
+def estimate(plan: Plan, keys: Sequence[TrialKey], when: datetime) -> tuple[Estimate, ...]:
     """Per model: requests, tokens and cost of the trials in `keys`."""
-    items = {item.id: item for item in dataset.items}
-    by_place = {(size.item_id, size.model): size for size in sizes}
+    geo = {item.id: item.inference_geo for item in plan.items}
+    by_place = {(size.item_id, size.model): size for size in plan.sizes}
+    worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, when)
     estimates = []
-    for model in spec.models:
-        places = [by_place[(key.item_id, model)] for key in keys if key.model == model]
-        caps = [output_cap(items[place.item_id], dataset, spec.max_tokens) for place in places]
-        floors = [worst_case_usd(model, place.tokens, 0, when) for place in places]
-        worsts = [worst_case_usd(model, p.tokens, cap, when) for p, cap in zip(places, caps, strict=True)]
+    for model in plan.spec.models:
+        chosen = [key for key in keys if key.model == model]
+        places = [by_place[(key.item_id, model)] for key in chosen]
+        floors = [worst_case_usd(model, place.tokens, 0, when, geo[place.item_id]) for place in places]
+        worsts = [worst_usd(key) for key in chosen]
         tokens = sum(place.tokens for place in places)
         counted = all(place.counted for place in places)
         estimates.append(Estimate(model, len(places), tokens, counted, _total(floors), _total(worsts)))
@@ -111,6 +131,21 @@ def _total(amounts: Sequence[float | None]) -> float | None:
     return sum(known) if len(known) == len(amounts) else None
 
 
-def output_cap(item: Item, dataset: Dataset, max_tokens: int) -> int:
-    """The most tokens an item's answer may have."""
-    return int(dataset.params(item).get("max_tokens", max_tokens))
+def spent_usd(snapshot: Snapshot) -> float:
+    """USD of all priced attempts so far, of production and of judges."""
+    return sum(attempt.cost_usd or 0.0 for attempt in snapshot.attempts)
+
+
+def charged_usd(snapshot: Snapshot, when: datetime, judging_usd: float = 0.0) -> float:
+    """What a budget has borne, USD, of production and of judges.
+
+    An attempt that may have been billed, nobody knows how much, counts at its trial's worst case; one of a judge
+    like the dearest of its kind, seen or to come (`judging_usd`).
+    """
+    keys = {trial.id: trial.key for trial in snapshot.trials}
+    worst_usd = worst_cases(snapshot.items, snapshot.sizes, snapshot.spec, when)
+    judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
+    unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None]
+    return spent_usd(snapshot) + sum(
+        (a.grader is not None and judged) or worst_usd(keys[a.trial_id]) or 0.0 for a in unknown
+    )

@@ -155,7 +155,10 @@ _CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version"})
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """An item as it was run: enough to grade and to report without the dataset file."""
+    """An item as it was run: enough to grade, to report and to say what it may cost without the dataset file.
+
+    `max_tokens` is its own output cap, None for the run's; `inference_geo` None means that none was asked for.
+    """
 
     id: str
     position: int
@@ -166,6 +169,8 @@ class ItemRecord:
     tags: tuple[str, ...]
     documents: tuple[str, ...] = ()
     evidence_positions: tuple[int, ...] = ()
+    max_tokens: int | None = None
+    inference_geo: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,20 @@ from pathlib import Path
 from evalkit import __version__
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import IntegrityError, UsageError
-from evalkit.executors.budget import Budget
+from evalkit.executors.budget import Budget, payers
 from evalkit.executors.local import Call, Limits, Progress, execute, raise_if_stopped
 from evalkit.models import known
-from evalkit.plan import Estimate, Plan, assemble_item, estimate, output_cap, record, trial_order, worst_case_usd
+from evalkit.plan import (
+    Estimate,
+    Plan,
+    assemble_item,
+    charged_usd,
+    estimate,
+    record,
+    spent_usd,
+    trial_order,
+    worst_cases,
+)
 from evalkit.pricing import prices_version
 from evalkit.prompt import DEFAULT_MAX_TOKENS, build_request, document_text, prompt_sha256
 from evalkit.providers import Preflight, Provider
@@ -40,7 +50,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan, the run file it belongs to, and what is still to be sent. `exists` says that it is a resumption."""
+    """A plan, the run file it belongs to, and what is still to be sent.
+
+    `exists` says that it is a resumption; `spent_usd` is what the run file has cost, judging included.
+    """
 
     plan: Plan
     path: Path
@@ -107,13 +120,13 @@ async def prepare(
         if snapshot.spec.sha256 != spec.sha256:
             raise IntegrityError(f"{path} holds another run than its name says; move it away or restore its name")
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
-        trials, settled, spent = snapshot.trials, settled_trials(snapshot), production_spend(snapshot)
+        trials, settled, spent = snapshot.trials, settled_trials(snapshot), spent_usd(snapshot)
     else:
         plan = await _plan(dataset, spec, provider, tell)
         trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
         settled, spent = set(), 0.0
     pending = tuple(trial for trial in trials if trial.id not in settled)
-    estimates = estimate(dataset, [t.key for t in pending], plan.spec, plan.sizes, datetime.now(UTC))
+    estimates = estimate(plan, [t.key for t in pending], datetime.now(UTC))
     return Prepared(plan, path, path.exists(), pending, estimates, spent)
 
 
@@ -145,11 +158,6 @@ def attempts_so_far(snapshot: Snapshot) -> dict[int, int]:
         if attempt.grader is None:
             counts[attempt.trial_id] = max(counts.get(attempt.trial_id, 0), attempt.number)
     return counts
-
-
-def production_spend(snapshot: Snapshot) -> float:
-    """USD of all priced production attempts so far."""
-    return sum(a.cost_usd for a in snapshot.attempts if a.grader is None and a.cost_usd is not None)
 
 
 async def _plan(dataset: Dataset, spec: Spec, provider: Provider, tell: Callable[[int, int], None]) -> Plan:
@@ -242,33 +250,13 @@ async def carry_out(
     is in the run file, and the same call goes on from there.
     """
     check_budget(prepared, budget_usd)
-    with RunFile(prepared.path) as run, run.only_writer("run"):
-        snapshot = run.snapshot()
-        worst_usd = _worst_cases(prepared, dataset)
-        budget = Budget(budget_usd, _charged(snapshot, worst_usd))
+    with RunFile(prepared.path) as run, run.only_writer(*payers("run", budget_usd)):
+        snapshot, plan, now = run.snapshot(), prepared.plan, datetime.now(UTC)
+        worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, now)
+        budget = Budget(budget_usd, charged_usd(snapshot, now))
         calls = _calls(prepared, dataset, snapshot, worst_usd)
         ending = await execute(calls, provider, run, limits, budget, tell)
     raise_if_stopped(ending, budget, "run")
-
-
-def _worst_cases(prepared: Prepared, dataset: Dataset) -> Callable[[TrialKey], float | None]:
-    """The most one request of a trial can cost, USD."""
-    items = {item.id: item for item in dataset.items}
-    sizes = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
-    max_tokens, now = prepared.plan.spec.max_tokens, datetime.now(UTC)
-
-    def worst_usd(key: TrialKey) -> float | None:
-        cap = output_cap(items[key.item_id], dataset, max_tokens)
-        return worst_case_usd(key.model, sizes[(key.item_id, key.model)], cap, now)
-
-    return worst_usd
-
-
-def _charged(snapshot: Snapshot, worst_usd: Callable[[TrialKey], float | None]) -> float:
-    """What the budget has borne, USD: an attempt that may have been billed, nobody knows how much, at its worst."""
-    keys = {trial.id: trial.key for trial in snapshot.trials}
-    attempts = [attempt for attempt in snapshot.attempts if attempt.grader is None]
-    return sum((worst_usd(keys[a.trial_id]) or 0.0) if a.cost_usd is None else a.cost_usd for a in attempts)
 
 
 def _calls(

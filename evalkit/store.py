@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -172,12 +172,14 @@ class RunFile:
                 _migrate(self._db)
 
     @contextmanager
-    def only_writer(self, role: str) -> Iterator[None]:
-        """Hold the run file for one kind of work, so that two processes never pay for the same request.
+    def only_writer(self, *roles: str) -> Iterator[None]:
+        """Hold the run file for these kinds of work, so that two processes never pay for the same request.
 
         May be nested. Raises IntegrityError if another process, or another open RunFile, holds it.
         """
-        with _alone(self._locks.setdefault(role, _lock(self.path, role)), self.path, role):
+        with ExitStack() as held:
+            for role in roles:
+                held.enter_context(_alone(self._locks.setdefault(role, _lock(self.path, role)), self.path, role))
             yield
 
     def close(self) -> None:

@@ -1,16 +1,30 @@
 """The plan: every trial once, models interleaved, and a worst case that is never a guess."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from analysis_builders import Book, answered, lost
+from analysis_builders import spec as run_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.dataset import Card, Dataset, Params
-from evalkit.plan import assemble_item, estimate, fixed_text, output_cap, record, trial_order, worst_case_usd
+from evalkit.plan import (
+    Plan,
+    assemble_item,
+    charged_usd,
+    estimate,
+    fixed_text,
+    record,
+    trial_order,
+    worst_case_usd,
+    worst_cases,
+)
 from evalkit.prompt import Assembly
-from evalkit.records import ItemRecord, PromptSize, Spec, TrialKey
+from evalkit.records import Attempt, ItemRecord, PromptSize, Spec, TrialKey
 from tests.builders import dataset, item
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -98,24 +112,43 @@ def test_record_keeps_what_grading_and_reports_need() -> None:
 
 
 def test_worst_case_is_a_full_answer() -> None:
+    assert worst_case_usd(OPUS, 50_000, 800, NOW, "us") == pytest.approx(0.27 * 1.1)
     assert worst_case_usd(OPUS, 50_000, 800, NOW) == pytest.approx(0.27)
     assert worst_case_usd("nobody", 50_000, 800, NOW) is None
 
 
+def plan_of(made: Dataset, *models: str, sizes: Sequence[PromptSize] = ()) -> Plan:
+    items = tuple(record(row, n, made, Assembly((), ())) for n, row in enumerate(made.items))
+    return Plan(spec(*models), items, tuple(sizes), ())
+
+
 @pytest.mark.parametrize(
-    ("own", "card", "cap"), [(None, None, 1000), (5, None, 5), (None, 7, 7), (5, 7, 5)]
-)  # fmt: skip
-def test_output_cap_is_the_items_then_the_cards_then_the_runs(own: int | None, card: int | None, cap: int) -> None:
-    row = item(params={} if own is None else {"max_tokens": own})
-    made = dataset(row, card=Card(params=Params() if card is None else Params(max_tokens=card)))
-    assert output_cap(row, made, 1000) == cap
+    ("own", "card", "output_usd"),
+    [
+        ({}, {}, 1000 * 25e-6),
+        ({"max_tokens": 5}, {}, 5 * 25e-6),
+        ({}, {"max_tokens": 7}, 7 * 25e-6),
+        ({"max_tokens": 5}, {"max_tokens": 7}, 5 * 25e-6),
+        ({"inference_geo": "us"}, {}, 1000 * 25e-6 * 1.1),
+        ({}, {"inference_geo": "us"}, 1000 * 25e-6 * 1.1),
+        ({"inference_geo": "global"}, {"inference_geo": "us"}, 1000 * 25e-6),
+    ],
+)
+def test_worst_case_follows_the_items_settings_then_the_cards_then_the_runs(
+    own: dict[str, Any], card: dict[str, Any], output_usd: float
+) -> None:
+    made = dataset(item(params=own), card=Card(params=Params(**card)))
+    plan = plan_of(made, OPUS, sizes=[PromptSize("a", OPUS, 0, True)])
+    assert worst_cases(plan.items, plan.sizes, plan.spec, NOW)(TrialKey("a", OPUS, 1)) == pytest.approx(output_usd)
+    (only,) = estimate(plan, [TrialKey("a", OPUS, 1)], NOW)
+    assert only.worst_usd == pytest.approx(output_usd)
 
 
 def test_estimate_sums_the_trials_of_each_model() -> None:
     made = dataset(item("a"), item("b", params={"max_tokens": 200}))
     keys = trial_order(["a", "b"], [OPUS, HAIKU], 2, 1)
     sizes = [PromptSize(i, m, 10_000 if i == "a" else 20_000, m == OPUS) for i in "ab" for m in (OPUS, HAIKU)]
-    opus, haiku = estimate(made, keys, spec(OPUS, HAIKU), sizes, NOW)
+    opus, haiku = estimate(plan_of(made, OPUS, HAIKU, sizes=sizes), keys, NOW)
     assert (opus.model, opus.requests, opus.input_tokens, opus.counted) == (OPUS, 4, 60_000, True)
     assert opus.input_usd == pytest.approx(60_000 * 5e-6)
     assert opus.worst_usd == pytest.approx(60_000 * 5e-6 + 2 * 1200 * 25e-6)
@@ -123,12 +156,39 @@ def test_estimate_sums_the_trials_of_each_model() -> None:
     assert haiku.input_usd == pytest.approx(60_000 * 1e-6)
 
 
+def test_us_only_input_is_dearer_in_the_estimate_too() -> None:
+    made = dataset(item(params={"inference_geo": "us"}))
+    plan = plan_of(made, OPUS, sizes=[PromptSize("a", OPUS, 10_000, True)])
+    (only,) = estimate(plan, [TrialKey("a", OPUS, 1)], NOW)
+    assert only.input_usd == pytest.approx(10_000 * 5e-6 * 1.1)
+
+
 def test_estimate_of_an_unpriced_model_is_unknown_not_free() -> None:
-    keys = [TrialKey("a", "nobody", 1)]
-    (only,) = estimate(dataset(), keys, spec("nobody"), [PromptSize("a", "nobody", 10, True)], NOW)
+    plan = plan_of(dataset(), "nobody", sizes=[PromptSize("a", "nobody", 10, True)])
+    (only,) = estimate(plan, [TrialKey("a", "nobody", 1)], NOW)
     assert (only.requests, only.input_tokens, only.input_usd, only.worst_usd) == (1, 10, None, None)
 
 
 def test_estimate_of_no_trials_is_zero() -> None:
-    (only,) = estimate(dataset(), [], spec(OPUS), [], NOW)
+    (only,) = estimate(plan_of(dataset(), OPUS), [], NOW)
     assert (only.requests, only.input_usd, only.worst_usd) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("judging", "to_come_usd", "charged"),
+    [
+        ([], 0.0, 0.04 + 0.0125),
+        ([answered(0.02)], 0.0, 0.04 + 0.0125 + 0.02),
+        ([answered(0.02), lost()], 0.0, 0.04 + 0.0125 + 2 * 0.02),
+        ([answered(0.02), lost()], 0.03, 0.04 + 0.0125 + 0.02 + 0.03),
+        ([lost()], 0.0, 0.04 + 2 * 0.0125),
+    ],
+)
+def test_a_budget_bears_production_and_judging_and_what_may_have_been_billed_at_its_worst(
+    judging: list[Attempt], to_come_usd: float, charged: float
+) -> None:
+    book = Book(run_spec((OPUS,), max_tokens=300), sizes=[PromptSize("a", OPUS, 1000, True)])
+    trial = book.trial("a", lost(), answered(0.04), level=1)
+    for attempt in judging:
+        book.judging(trial, attempt)
+    assert charged_usd(book.snapshot(), NOW, to_come_usd) == pytest.approx(charged)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.spending import BUDGET_HELP, warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def run(
     context: Annotated[
         str | None, typer.Option(help="Fill prompts up to N tokens, e.g. 50k [default: the dataset card's].")
     ] = None,
-    budget_usd: Annotated[float | None, typer.Option(min=0.0, help="Never spend more than this on the run.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, where the dataset says nothing.")] = 1024,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")] = False,
@@ -82,6 +83,7 @@ def run(
     )
     criteria = read_rubric(rubric or find_rubric(dataset, config))
     _refuse_errors(dataset, loaded, criteria)
+    warn_of_aliases(options.models)
     session = _Session(config, budget_usd, concurrency, base_url, dry_run=dry_run, yes=yes, quiet=quiet)
     return asyncio.run(session.run(loaded, criteria, options, folder))
 
@@ -159,7 +161,7 @@ class _Session:
 
 def describe(prepared: "Prepared", budget_usd: float | None) -> str:
     """What a run is about to do, and what it may cost."""
-    from evalkit.cli.spending import dollars
+    from evalkit.cli.spending import capped, dollars
 
     spec = prepared.plan.spec
     if not prepared.pending:
@@ -177,8 +179,7 @@ def describe(prepared: "Prepared", budget_usd: float | None) -> str:
     lines += _context_lines(prepared)
     worst = [estimate.worst_usd for estimate in prepared.estimates]
     total = None if None in worst else sum(usd or 0.0 for usd in worst)
-    cap = f", budget ${budget_usd:,.2f} ({dollars(prepared.spent_usd)} spent)" if budget_usd is not None else ""
-    lines.append(f"  together at most {dollars(total)}, each request sent once{cap}")
+    lines.append(f"  together at most {dollars(total)}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
     return "\n".join(lines)
 
 
