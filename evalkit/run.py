@@ -115,7 +115,7 @@ async def prepare(
     _check_windows(spec)
     path = run_path(folder, spec)
     if path.exists():
-        with RunFile(path) as run:
+        with RunFile(path, read_only=True) as run:
             snapshot = run.snapshot()
         if snapshot.spec.sha256 != spec.sha256:
             raise IntegrityError(f"{path} holds another run than its name says; move it away or restore its name")

@@ -1,11 +1,14 @@
 """The run file keeps what it was told, refuses to change any of it, and says plainly when it cannot."""
 # ruff: noqa: S608, S311  table names are constants, and chance is no secret
 
+import os
 import random
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis_builders import OPUS, run_of, write_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -268,6 +272,81 @@ def test_a_file_of_a_newer_evalkit_is_refused_and_left_alone(run: RunFile) -> No
     with pytest.raises(IntegrityError, match=r"newer evalkit.*update evalkit"):
         RunFile(run.path)
     assert run.path.read_bytes() == before
+
+
+# --- reading without writing ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def locked_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that may be filled, and that nobody may write to once `close_folder` was called."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    if os.getuid() == 0:
+        os.seteuid(0)
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def close_folder(folder: Path) -> None:
+    """Take away the right to write; root, who needs none, becomes somebody else until the fixture ends."""
+    for file in folder.iterdir():
+        file.chmod(0o444)
+    folder.chmod(0o555)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+
+
+def test_a_run_file_in_a_folder_without_the_right_to_write_is_read(locked_folder: Path) -> None:
+    with make(locked_folder / "a %?#.db") as made:
+        fill(made)
+        written = made.snapshot()
+    close_folder(locked_folder)
+    with RunFile(locked_folder / "a %?#.db", read_only=True) as run:
+        assert run.snapshot() == written
+    with pytest.raises(InfrastructureError, match=r"cannot be opened or written .*; check path and rights"):
+        RunFile(locked_folder / "a %?#.db")
+
+
+def test_a_log_that_cannot_be_read_is_not_passed_over(locked_folder: Path) -> None:
+    with make(locked_folder / "a.db") as made:
+        fill(made)
+        log = (locked_folder / "a.db-wal").read_bytes()
+    (locked_folder / "a.db-wal").write_bytes(log)
+    close_folder(locked_folder)
+    with pytest.raises(InfrastructureError, match="cannot be opened or written"):
+        RunFile(locked_folder / "a.db", read_only=True)
+
+
+def test_a_reader_sees_what_a_writer_has_not_folded_in_yet_and_cannot_write(run: RunFile) -> None:
+    fill(run)
+    with RunFile(run.path, read_only=True) as reader:
+        assert reader.snapshot() == run.snapshot()
+        with pytest.raises(InfrastructureError):
+            reader.start_attempt(1, 1, "now", 0.0, None, None)
+
+
+@pytest.mark.parametrize("command", [["runs"], ["report", "-o", "r.json", "-q"], ["plan", "--run"]])
+def test_commands_that_read_change_nothing(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_run(tmp_path / "runs" / "a.db", run_of({OPUS: [[True]] * 8}))
+    path.chmod(0o444)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    assert main([*command, str(path)]) == 0, capsys.readouterr().err
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_a_reader_brings_an_older_schema_up_to_date_in_memory(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(run)
+    before = run.snapshot()
+    run.close()
+    content = run.path.read_bytes()
+    monkeypatch.setattr(store, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE extra (id INTEGER);\n"))
+    with RunFile(run.path, read_only=True) as reader:
+        assert reader.snapshot() == before
+    assert run.path.read_bytes() == content
 
 
 # --- files that are none --------------------------------------------------------------------------------------

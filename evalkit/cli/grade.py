@@ -58,7 +58,7 @@ def grade(
 
     config = read_config(Path("evalkit.yaml"))
     path = find_run(run)
-    with RunFile(path) as file:
+    with RunFile(path, read_only=dry_run) as file:
         criteria = rubric_of(file.snapshot())
         if rubric is not None:
             _same_rubric(rubric, criteria.sha256)

@@ -59,7 +59,7 @@ def runs(
 def _facts(path: Path) -> dict[str, object]:
     from evalkit.store import RunFile
 
-    with RunFile(path) as file:
+    with RunFile(path, read_only=True) as file:
         snapshot = file.snapshot()
     spec = snapshot.spec
     production = [a for a in snapshot.attempts if a.grader is None]
