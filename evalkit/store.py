@@ -71,19 +71,21 @@ def _connect(path: Path | str) -> sqlite3.Connection:
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """A connection that needs no right to write.
+    """A connection that writes nothing and needs no right to.
 
-    Even readers keep files beside the database; where those cannot be made, nobody writes, and all is in the file.
+    Even readers keep a log beside the database; where none can be made, nobody writes, and all is in the file. Not
+    `mode=ro`, which works where logs can be made, but leaves them behind.
     """
-    address, log = path.resolve().as_uri(), path.with_name(f"{path.name}-wal")
-    db = _connect(f"{address}?mode=ro")
+    log = path.with_name(f"{path.name}-wal")
+    db = _connect(path)
     try:
         _number(db, "user_version")
     except sqlite3.OperationalError as error:
         db.close()
-        if "locked" in str(error) or log.exists():
+        if "locked" in str(error) or (log.exists() and log.stat().st_size):
             raise
-        return _connect(f"{address}?immutable=1")
+        db = _connect(f"{path.resolve().as_uri()}?immutable=1")
+    db.execute("PRAGMA query_only = ON")
     return db
 
 

@@ -333,9 +333,9 @@ def test_commands_that_read_change_nothing(
     monkeypatch.chdir(tmp_path)
     path = write_run(tmp_path / "runs" / "a.db", run_of({OPUS: [[True]] * 8}))
     path.chmod(0o444)
-    before = path.read_bytes(), path.stat().st_mtime_ns
+    before = path.read_bytes(), path.stat().st_mtime_ns, list(path.parent.glob("*"))
     assert main([*command, str(path)]) == 0, capsys.readouterr().err
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert (path.read_bytes(), path.stat().st_mtime_ns, list(path.parent.glob("*"))) == before
 
 
 def test_a_reader_brings_an_older_schema_up_to_date_in_memory(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
