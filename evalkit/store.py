@@ -170,9 +170,7 @@ class RunFile:
         order: Sequence[TrialKey],
         sizes: Iterable[PromptSize] = (),
     ) -> "RunFile":
-        """A new run file with its plan, whole or not at all."""
-        if path.exists():
-            raise UsageError(f"run file {str(path)!r} exists already; choose another name")
+        """A new run file with its plan, whole or not at all; IntegrityError if another process made it meanwhile."""
         with _said_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(_lock(path, "run"), path, "run"):
