@@ -11,7 +11,10 @@ _Text = Annotated[str, Field(min_length=1)]
 
 
 class Config(StrictModel):
-    """Settings of a project; a command's own options win over them."""
+    """Settings of a project; a command's own options win over them.
+
+    `budget_usd` is what each run file may cost in all, production and judging together.
+    """
 
     models: Annotated[tuple[_Text, ...], Field(min_length=1)] = LINE_UP
     judge: _Text = DEFAULT_JUDGE

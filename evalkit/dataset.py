@@ -27,6 +27,7 @@ class Params(StrictModel):
     stop_sequences: Annotated[tuple[_Text, ...], Field(strict=False)] | None = None  # a JSON list becomes a tuple
     thinking: dict[str, JsonValue] | None = None
     output_config: dict[str, JsonValue] | None = None
+    inference_geo: Literal["global", "us"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -129,7 +130,7 @@ class Dataset:
         return content_sha256(
             {
                 "items": [item.model_dump(mode="json", exclude_defaults=True) for item in self.items],
-                "card": self.card.model_dump(mode="json", exclude={"description", "documents"}),
+                "card": self.card.model_dump(mode="json", exclude={"description", "documents"}, exclude_defaults=True),
                 "documents": dict(self.documents),
                 "attachments": {name: a.sha256 for name, a in self.attachments.items()},
             }

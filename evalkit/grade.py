@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from evalkit.bill import request_tokens, request_usd
+from evalkit.bill import charged_usd, request_tokens, request_usd
 from evalkit.blind import GradingTask, grading_order, label_for, scrub
 from evalkit.errors import IntegrityError
-from evalkit.executors.budget import Budget
+from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
@@ -158,7 +158,7 @@ async def grade_by_judge(
 
     Raises like a run when it has to stop; the same command goes on from there.
     """
-    with run.only_writer("grade"):
+    with run.only_writer(*payers("grade", budget_usd)):
         queue = build_queue(run.snapshot(), round_, judge_name(model), run.sealed_key(round_.id))
         _seal(run, round_, queue)
         by_subject = {_subject(round_, queue, task): task for task in queue.tasks}
@@ -170,7 +170,8 @@ async def grade_by_judge(
 
         snapshot = run.snapshot()
         calls = list(_judge_calls(model, round_, queue, snapshot))
-        budget = Budget(budget_usd, _charged(snapshot, calls))
+        dearest = max((call.worst_case_usd or 0.0 for call in calls), default=0.0)
+        budget = Budget(budget_usd, charged_usd(snapshot, datetime.now(UTC), dearest))
         async with session(run, "local", limits.concurrency) as opened:
 
             def on_progress(progress: Progress) -> None:
@@ -209,13 +210,6 @@ def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot) ->
             round_.id,
             _request_tokens(model, task),
         )
-
-
-def _charged(snapshot: Snapshot, calls: Sequence[Call]) -> float:
-    """What judging has cost, USD; an attempt of unknown cost counts like the dearest of those to come."""
-    costs = [attempt.cost_usd for attempt in snapshot.attempts if attempt.grader is not None]
-    dearest = max((call.worst_case_usd or 0.0 for call in calls), default=0.0)
-    return sum(dearest if cost is None else cost for cost in costs)
 
 
 def _paid_answers(snapshot: Snapshot, round_: Round, grader: str) -> dict[int, Attempt]:

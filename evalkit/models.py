@@ -67,6 +67,17 @@ def newer_in_tier(model_id: str) -> tuple[str, ...]:
     return tuple(m.id for m in sorted(usable, key=lambda m: m.generation, reverse=True))
 
 
+def alias_warning(model_id: str) -> str | None:
+    """What to say of an id that can change under its user, with the pin to use instead; None for any other id."""
+    base = model_id.removesuffix("-latest")
+    model = known(base)
+    if base == model_id and (model is None or model.pinned):
+        return None
+    pins = [m.id for m in KNOWN if model and m.pinned and (m.tier, m.generation) == (model.tier, model.generation)]
+    remedy = f"use its pin {pins[0]!r}" if pins else "name a pinned id, see `evalkit models`"
+    return f"model {model_id!r} is an alias and may change between runs; {remedy}"
+
+
 def display_name(model_id: str) -> str:
     """A short name for people: `Haiku 4.5` for a known id, the id itself for any other."""
     model = known(model_id)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evalkit import __version__
-from evalkit.bill import Bill, dataset_id, judge_line, run_bill
+from evalkit.bill import Bill, judge_line, run_bill, spent_usd
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.models import known
@@ -51,7 +51,8 @@ class Options:
 class Prepared:
     """A plan, the run file it belongs to, and what is still to be sent. `exists` says that it is a resumption.
 
-    `notes` are lines for the user: what was left out, and how this run differs from an earlier one.
+    `spent_usd` is what the run file has cost, judging included. `notes` are lines for the user: what was left out,
+    and how this run differs from an earlier one.
     """
 
     plan: Plan
@@ -157,7 +158,7 @@ async def prepare(
     now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
     if snapshot is not None:
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
-        trials, settled, spent = snapshot.trials, settled_trials(snapshot), production_spend(snapshot)
+        trials, settled, spent = snapshot.trials, settled_trials(snapshot), spent_usd(snapshot)
     else:
         variants, notes = _variants(dataset, options, spec)
         plan = await _plan(dataset, spec, variants, provider, tell)
@@ -166,7 +167,7 @@ async def prepare(
         trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
     pending = tuple(trial for trial in trials if trial.id not in settled)
     records = {item.id: item for item in plan.items}
-    lines = run_bill(dataset, records, [t.key for t in pending], plan.spec, plan.sizes, now, snapshot)
+    lines = run_bill(plan, [t.key for t in pending], now, snapshot)
     lengths = {line.model: line.output_tokens for line in lines}
     outputs = ((t.key.item_id, lengths[t.key.model]) for t in trials)
     judged = None if judge is None else judge_line(judge, rubric, records, outputs, now)
@@ -177,7 +178,7 @@ def _earlier(path: Path, spec: Spec) -> Snapshot | None:
     """What the run file holds already; None if there is none."""
     if not path.exists():
         return None
-    with RunFile(path) as run:
+    with RunFile(path, read_only=True) as run:
         snapshot = run.snapshot()
     if snapshot.spec.sha256 != spec.sha256:
         what = ", ".join(differences(spec, snapshot.spec))
@@ -191,7 +192,7 @@ def _others(place: Path, spec: Spec) -> list[str]:
         return []
     for other in sorted(place.glob(f"{spec.name}-*.db"), key=lambda p: p.stat().st_mtime, reverse=True):
         try:
-            with RunFile(other) as run:
+            with RunFile(other, read_only=True) as run:
                 theirs = run.spec()
         except (IntegrityError, UsageError):
             continue
@@ -247,11 +248,6 @@ def _too_large(name: str, context_tokens: int | None, spec: Spec) -> str:
 def settled_trials(snapshot: Snapshot) -> set[int]:
     """Trials that have their answer, or a failure that trying again cannot change."""
     return {attempt.trial_id for attempt in snapshot.attempts if attempt.final and attempt.grader is None}
-
-
-def production_spend(snapshot: Snapshot) -> float:
-    """USD of all priced production attempts so far."""
-    return sum(a.cost_usd for a in snapshot.attempts if a.grader is None and a.cost_usd is not None)
 
 
 async def _plan(
@@ -343,4 +339,4 @@ def start(prepared: Prepared, dataset: Dataset) -> None:
 def dataset_items(dataset: Dataset, plan: Plan) -> dict[str, Item]:
     """The dataset's item behind each record of a plan, by the record's id."""
     items = {item.id: item for item in dataset.items}
-    return {item.id: items[dataset_id(item)] for item in plan.items}
+    return {item.id: items[item.variant_of or item.id] for item in plan.items}

@@ -218,9 +218,10 @@ _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition"
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """An item as it was run: enough to grade and to report without the dataset file.
+    """An item as it was run: enough to grade, to report and to say what it may cost without the dataset file.
 
-    In a context sweep there is one record an item and size: `variant_of` then names the dataset's item.
+    `max_tokens` is its own output cap, None for the run's; `inference_geo` None means that none was asked for. In a
+    context sweep there is one record an item and size: `variant_of` then names the dataset's item.
     """
 
     id: str
@@ -234,6 +235,8 @@ class ItemRecord:
     evidence_positions: tuple[int, ...] = ()
     variant_of: str | None = None
     context_tokens: int | None = None
+    max_tokens: int | None = None
+    inference_geo: str | None = None
 
 
 @dataclass(frozen=True)

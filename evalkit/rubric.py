@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
+import regex
 from jsonschema.exceptions import SchemaError
 from jsonschema.validators import validator_for
 from pydantic import Field, JsonValue, field_validator, model_validator
@@ -74,8 +75,8 @@ class Check(StrictModel):
 
 def _check_pattern(pattern: str) -> None:
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        regex.compile(pattern)
+    except (regex.error, OverflowError, RecursionError) as error:
         raise ValueError(f"'pattern' is not a regular expression ({error}); correct it") from error
 
 

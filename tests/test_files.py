@@ -195,8 +195,8 @@ def test_line_endings_and_mark_change_nothing(tmp_path: Path, ending: str, mark:
          ["set.jsonl:1: attachment 'a.doc' is of an unknown kind;"
           " use one of .gif, .jpeg, .jpg, .pdf, .png, .webp",
           "set.jsonl:1: attachment 'b.png' does not exist; correct the path"]),
-        ({"set_jsonl": rows({}), "set_yaml": "documents: pool\n"},
-         ["set.yaml:1: folder 'pool' does not exist; create it or correct the path"]),
+        ({"set_jsonl": rows({}), "set_yaml": "system: x\ndocuments: pool\n"},
+         ["set.yaml:2: folder 'pool' does not exist; create it or correct the path"]),
         ({"set_jsonl": rows({}), "set_yaml": "system: x\nsystm: y\n"},
          ["set.yaml:2: unknown key 'systm'; did you mean 'system'?"]),
         ({"set_jsonl": "{\n" + rows({"documents": ["gone.md"]}), "set_yaml": "context_tokens: 0\n"},
@@ -211,6 +211,47 @@ def test_every_problem_of_a_dataset_is_told_at_once(tmp_path: Path, files: dict[
     assert told(path) == problems
     with pytest.raises(ProblemsError):
         read_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ("item", "card", "problem"),
+    [
+        ({"documents": ["../secret.md"]}, "", "set.jsonl:1: document '../secret.md'"),
+        ({"documents": ["pool/../../secret.md"]}, "", "set.jsonl:1: document 'pool/../../secret.md'"),
+        ({"documents": ["../gone.md"]}, "", "set.jsonl:1: document '../gone.md'"),
+        ({"documents": ["link.md"]}, "", "set.jsonl:1: document 'link.md'"),
+        ({"documents": ["linked/secret.md"]}, "", "set.jsonl:1: document 'linked/secret.md'"),
+        ({"documents": ["/etc/hostname"]}, "", "set.jsonl:1: document '/etc/hostname'"),
+        ({"attachments": ["../secret.png"]}, "", "set.jsonl:1: attachment '../secret.png'"),
+        ({"attachments": ["link.png"]}, "", "set.jsonl:1: attachment 'link.png'"),
+        ({}, "system: s\ndocuments: ..\n", "set.yaml:2: folder '..'"),
+        ({}, "documents: linked\n", "set.yaml:1: folder 'linked'"),
+        ({}, "documents: /etc\n", "set.yaml:1: folder '/etc'"),
+        ({}, "documents: pool\n", "set.yaml:1: document 'pool/link.md'"),
+    ],
+)
+def test_nothing_outside_the_datasets_folder_is_read(
+    tmp_path: Path, item: dict[str, object], card: str, problem: str
+) -> None:
+    folder = tmp_path / "set"
+    path = write(folder, set_jsonl=rows(item), set_yaml=card, pool__a_md="A")
+    for name in ("secret.md", "secret.png"):
+        (tmp_path / name).write_text("secret", encoding="utf-8")
+    (folder / "linked").symlink_to(tmp_path)
+    for place, target in (("link.md", "secret.md"), ("link.png", "secret.png"), ("pool/link.md", "secret.md")):
+        (folder / place).symlink_to(tmp_path / target)
+    made, problems = load_dataset(path)
+    assert [str(p).replace(f"{folder}/", "") for p in problems] == [
+        f"{problem} lies outside the dataset's folder; copy it into that"
+    ]
+    assert "secret" not in made.documents.values()
+    assert not made.attachments
+
+
+def test_a_link_that_stays_inside_is_followed(tmp_path: Path) -> None:
+    path = write(tmp_path, set_jsonl=rows({"documents": ["link.md"]}), a_md="A")
+    (tmp_path / "link.md").symlink_to("a.md")
+    assert dict(read_dataset(path).documents) == {"link.md": "A"}
 
 
 def test_same_text_under_one_name_is_one_document(tmp_path: Path) -> None:

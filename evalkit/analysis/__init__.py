@@ -26,6 +26,9 @@ SMALLEST_SLICE = 5
 
 __all__ = ["Analysis", "analyze", "trials_csv"]
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet run a text as a formula (OWASP, CSV injection)."""
+
 
 def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
     """Everything that can be said about a run now; pure, so the same snapshot gives the same result.
@@ -85,10 +88,15 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
 
 
 def trials_csv(snapshot: Snapshot) -> str:
-    """One line a trial as CSV; what is unknown is empty."""
-    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    """One line a trial as CSV; what is unknown is empty. `blind` says whether the round that counts was."""
+    rubric, round_ = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)), current_round(snapshot)
     frame = trials_frame(trial_results(snapshot, rubric), rubric)
-    return frame.convert_dtypes().to_csv(index=False, lineterminator="\n")  # whole numbers without ".0"
+    frame.insert(list(frame).index("simulated") + 1, "blind", None if round_ is None else round_.blind)
+    for name in ("item_id", "model"):
+        frame[name] = [f"'{text}" if text.startswith(_FORMULA_STARTS) else text for text in frame[name]]
+    return frame.convert_dtypes().to_csv(
+        index=False, lineterminator="\r\n"
+    )  # whole numbers without ".0"; a CR is quoted
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.spending import BUDGET_HELP, warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def grade(
         Path | None, typer.Option(help="Make sure that the run was made with this rubric.", show_default=False)
     ] = None,
     concurrency: Annotated[int | None, typer.Option("-j", "--concurrency", min=1, max=256)] = None,
-    budget_usd: Annotated[float | None, typer.Option(min=0.0, help="Never spend more than this on judging.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
@@ -48,7 +49,7 @@ def grade(
 
       evalkit grade --blind
 
-      evalkit grade --blind runs/support-replies-1a2b3c4d.db --judge claude-sonnet-5-5 --budget-usd 5 --yes
+      evalkit grade --blind runs/support-replies-1a2b3c4d.db --judge claude-sonnet-5-5 --budget-usd 45 --yes
     """
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
@@ -57,11 +58,12 @@ def grade(
 
     config = read_config(Path("evalkit.yaml"))
     path = find_run(run)
-    with RunFile(path) as file:
+    with RunFile(path, read_only=dry_run) as file:
         criteria = rubric_of(file.snapshot())
         if rubric is not None:
             _same_rubric(rubric, criteria.sha256)
         model = None if no_judge or not criteria.judged else (judge or config.judge)
+        warn_of_aliases([] if model is None else [model])
         session = _Session(
             model,
             blind=blind,
@@ -105,14 +107,18 @@ class _Session:
         self.model, self.blind, self.concurrency = model, blind, concurrency
         self.budget_usd, self.base_url = budget_usd, base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
+        self.spent_usd = 0.0
 
     async def grade(self, file: "RunFile") -> None:
         from contextlib import nullcontext
 
+        from evalkit.bill import spent_usd
+        from evalkit.executors.budget import payers
         from evalkit.grade import answered_trials, graders_for, judge_bill, preview_round, rubric_of
 
-        with nullcontext() if self.dry_run else file.only_writer("grade"):
+        with nullcontext() if self.dry_run else file.only_writer(*payers("grade", self.budget_usd)):
             snapshot = file.snapshot()
+            self.spent_usd = spent_usd(snapshot)
             if not answered_trials(snapshot):
                 raise UsageError(f"{file.path} has no outputs to grade yet; `evalkit run` comes first")
             graders = graders_for(rubric_of(snapshot), self.model)
@@ -131,11 +137,11 @@ class _Session:
                 typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
 
     def _offer(self, bill: "JudgeBill") -> str:
-        from evalkit.cli.spending import dollars
+        from evalkit.cli.spending import capped, dollars
 
         return (
             f"judge {self.model}: {bill.requests} outputs, about {bill.input_tokens:,} input tokens,"
-            f" at most {dollars(bill.worst_usd)}"
+            f" at most {dollars(bill.worst_usd)}{capped(self.budget_usd, self.spent_usd)}"
         )
 
     def _check(self, file: "RunFile", graders: "Sequence[str]") -> "Round":

@@ -87,7 +87,7 @@ def _seen(path: Path) -> _Seen:
     from evalkit.analysis import analyze
     from evalkit.store import RunFile
 
-    with RunFile(path) as file:
+    with RunFile(path, read_only=True) as file:
         analysis = analyze(file.snapshot())
     costs = [m.cost_per_request.value for m in analysis.models if m.cost_per_request.value is not None]
     rates = [m.pass_rate.value for m in analysis.models if m.pass_rate.value is not None]

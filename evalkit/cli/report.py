@@ -52,11 +52,11 @@ def report(
     for target in paths:
         if target.suffix not in (*FORMATS, ".csv"):
             raise UsageError(f"{str(target)!r}: unknown format; end it in .html, .md, .json or .csv")
-    with RunFile(path) as file:
+    with RunFile(path, read_only=True) as file:
         snapshot = file.snapshot()
     earlier = None
     if baseline is not None:
-        with RunFile(baseline) as file:
+        with RunFile(baseline, read_only=True) as file:
             earlier = file.snapshot()
     analysis = analyze(snapshot, earlier)
     texts = [trials_csv(snapshot) if t.suffix == ".csv" else _rendered(t.suffix, analysis) for t in paths]

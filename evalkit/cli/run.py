@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.spending import BUDGET_HELP, warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run(
         str | None,
         typer.Option(help="Fill prompts up to N tokens [default: the dataset card's]; 2k,10k,50k runs every size."),
     ] = None,
-    budget_usd: Annotated[float | None, typer.Option(min=0.0, help="Never spend more than this on the run.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, where the dataset says nothing.")] = 1024,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
     rpm: Annotated[
@@ -107,6 +108,7 @@ def run(
     )
     criteria = read_rubric(rubric or find_rubric(dataset, config))
     _refuse_errors(dataset, loaded, criteria)
+    warn_of_aliases(options.models)
     session = _Session(
         config,
         budget_usd,
@@ -217,7 +219,7 @@ def completed(done: "Done") -> str:
 
 def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
-    from evalkit.cli.spending import dollars
+    from evalkit.cli.spending import capped, dollars
 
     spec, bill = prepared.plan.spec, prepared.bill
     if not prepared.pending:
@@ -234,8 +236,7 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     lines += _context_lines(prepared)
     worst = [line.worst_usd for line in bill.lines]
     total = None if None in worst else sum(usd or 0.0 for usd in worst)
-    cap = f", budget ${budget_usd:,g} ({dollars(prepared.spent_usd)} spent)" if budget_usd is not None else ""
-    lines.append(f"  together at most {dollars(total)}, each request sent once{cap}")
+    lines.append(f"  together at most {dollars(total)}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
     lines.append(f"  about {_duration(bill.seconds(concurrency))} at -j {concurrency}, {_basis(prepared)}")
     return "\n".join(lines)
 
