@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from evalkit import __version__
 from evalkit.bill import Bill, judge_line, run_bill, spent_usd
 from evalkit.dataset import Dataset, Item
-from evalkit.errors import IntegrityError, UsageError
+from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.models import known
 from evalkit.plan import Plan, assemble_item, record, trial_order
 from evalkit.pricing import prices_version
@@ -172,6 +173,20 @@ async def prepare(
     outputs = ((t.key.item_id, lengths[t.key.model]) for t in trials)
     judged = None if judge is None else judge_line(judge, rubric, records, outputs, now)
     return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, notes)
+
+
+def check_writable(place: Path) -> None:
+    """InfrastructureError if no run file can be made at `place`: better said before tokens are counted than after."""
+    folder = place.parent if place.suffix == ".db" else place
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise InfrastructureError(
+            f"run files cannot be written in {str(folder)!r} ({error.strerror}); name another place with --runs or -o"
+        ) from error
 
 
 def _earlier(path: Path, spec: Spec) -> Snapshot | None:

@@ -578,3 +578,28 @@ def test_the_sandbox_ends_quietly_on_ctrl_c() -> None:
         _, errors = server.communicate(timeout=20)
     assert line.startswith("simulated Claude API at http://127.0.0.1:")
     assert (server.returncode, errors) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("arguments", [["models"], ["--help"], ["runs"]])
+def test_output_that_cannot_be_written_is_one_clear_line(arguments: list[str], tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "evalkit", *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+        )  # fmt: skip
+    if arguments == ["runs"]:
+        assert "no run file" not in done.stderr
+    assert done.returncode == ExitCode.PROVIDER
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_place_for_run_files_is_tried_before_anything_is_counted(
+    tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    dataset = str(root / "datasets" / "ticket-routing.jsonl")
+    code = main(["run", dataset, "--runs", str(tmp_path / "file" / "runs"), "--base-url", "http://127.0.0.1:9"])
+    assert code == ExitCode.PROVIDER
+    assert "cannot be written" in capsys.readouterr().err, "not that the server is out of reach"

@@ -175,11 +175,13 @@ class _Session:
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
         from evalkit.executors.local import Limits
-        from evalkit.planning import prepare, start
+        from evalkit.planning import check_writable, prepare, start
         from evalkit.providers import Preflight
         from evalkit.providers.anthropic import AnthropicProvider
         from evalkit.run import carry_out, check_budget
 
+        if not self.dry_run:
+            check_writable(place)
         provider = AnthropicProvider(self.base_url, self.timeout_s, connections=self.concurrency)
         try:
             with counting("counting tokens", self.quiet) as counter:

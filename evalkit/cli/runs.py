@@ -81,7 +81,7 @@ def _facts(path: Path) -> dict[str, object]:
         "failed_attempts": sum(a.outcome == "errored" for a in production),
         "lost_attempts": sum(a.outcome is None for a in production),
         "spend_usd": _spend(production),
-        "unknown_cost_attempts": sum(a.cost_usd is None and a.outcome in (None, "errored") for a in production),
+        "unknown_cost_attempts": sum(a.cost_usd is None for a in production),
         "graded": len({grade.trial_id for grade in snapshot.grades if grade.level is not None}),
         "judge_spend_usd": _spend(judging),
         "rounds": [{"graders": list(r.graders), "blind": r.blind, "id": r.id} for r in snapshot.rounds],
@@ -94,8 +94,9 @@ def _facts(path: Path) -> dict[str, object]:
 
 
 def _spend(attempts: "list[Attempt]") -> float | None:
-    """USD of all attempts, failed ones that were billed too; None if an answer has no price."""
-    if any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts):
+    """USD of all attempts, failed ones that were billed too; None if an answer has no price, or nothing has."""
+    unknown = [a for a in attempts if a.cost_usd is None]
+    if any(a.outcome not in (None, "errored") for a in unknown) or (unknown and len(unknown) == len(attempts)):
         return None
     return round(sum(a.cost_usd or 0.0 for a in attempts), 6)
 
