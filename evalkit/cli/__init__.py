@@ -61,19 +61,19 @@ def main(argv: list[str] | None = None) -> int:
             raise
         return ExitCode.PASS  # whoever read our output has seen enough
     except Exception as error:
-        if _is_full_output(error):
-            return _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
-        traceback.print_exc()
-        print("error: a bug in evalkit; please report it with the lines above", file=sys.stderr)
-        return _named(ExitCode.BUG)
+        return _unexpected(error)
     if ended == ExitCode.INTERRUPTED:
         return _told(InterruptedRunError("interrupted; the same command goes on from here"))
     return ended if isinstance(ended, int) else ExitCode.PASS
 
 
-def _is_full_output(error: Exception) -> bool:
-    """Whether a write failed that went to no file of ours: those are told plainly where they happen."""
-    return isinstance(error, OSError) and error.errno in _FULL and error.filename is None
+def _unexpected(error: Exception) -> int:
+    """A bug, with its traceback; but a full disk under our output is none (our own files are seen to elsewhere)."""
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        return _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
+    traceback.print_exception(error)
+    print("error: a bug in evalkit; please report it with the lines above", file=sys.stderr)
+    return _named(ExitCode.BUG)
 
 
 def _misused(error: typer.TyperException) -> int:
