@@ -55,12 +55,12 @@ class Usage:
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent: the same for every provider."""
+    """What is sent: the same for every provider. `system` is a text, or blocks where a part is marked for caching."""
 
     model: str
     messages: tuple[Mapping[str, Any], ...]
     max_tokens: int
-    system: str | None = None
+    system: str | tuple[Mapping[str, Any], ...] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
 
 

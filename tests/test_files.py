@@ -155,7 +155,7 @@ def test_dataset_with_card_pool_evidence_and_attachments(tmp_path: Path) -> None
         set_jsonl=rows({"documents": ["pool/./a.md", "own.txt", {"name": "inline", "text": "t"}]},
                        {"attachments": ["p.PDF"], "documents": ["own.txt"]}),
         set_yaml="documents: pool\nsystem: Be brief.\n",
-        pool__a_md="A", pool__deep__b_txt="\ufeffB", pool__c_bin=b"\xff", own_txt="O", p_PDF=b"%PDF",
+        pool__a_md="A", pool__deep__b_txt="\ufeffB", pool__c_bin=b"\xff", own_txt="O", p_PDF=b"%PDF-1.7",
     )  # fmt: skip
     made = read_dataset(path)
     assert made.name == "set"
@@ -163,7 +163,7 @@ def test_dataset_with_card_pool_evidence_and_attachments(tmp_path: Path) -> None
     assert dict(made.documents) == {"pool/a.md": "A", "pool/deep/b.txt": "B", "own.txt": "O", "inline": "t"}
     assert dict(made.evidence) == {"i1": ("pool/a.md", "own.txt", "inline"), "i2": ("own.txt",)}
     assert made.attachments["p.PDF"].media_type == "application/pdf"
-    assert made.attachments["p.PDF"].data == b"%PDF"
+    assert made.attachments["p.PDF"].data == b"%PDF-1.7"
     assert dict(made.lines) == {"i1": 1, "i2": 2}
 
 
