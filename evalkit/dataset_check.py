@@ -1,4 +1,4 @@
-"""What is doubtful about a dataset before money is spent on it: size, mix, repeats, references, context."""
+"""What is doubtful about a dataset before money is spent on it: size, mix, repeats, references, context, requests."""
 
 import re
 from collections import defaultdict
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evalkit.compared import CannotCompareError, expected_of
 from evalkit.dataset import Dataset, Item
+from evalkit.request_check import request_doubts
 from evalkit.rubric import Rubric
 from evalkit.strict import Problem
 from evalkit.wording import plural
@@ -27,6 +28,7 @@ def doubts(path: Path, dataset: Dataset, rubric: Rubric | None) -> list[Problem]
         *_size(path, dataset),
         *_mix(path, dataset),
         *_context(path, dataset),
+        *request_doubts(path, dataset),
     ]
     return sorted(found)
 

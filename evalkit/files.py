@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 from evalkit.config import Config
-from evalkit.dataset import Attachment, Card, Dataset, Document, Item, parse_items
+from evalkit.dataset import Attachment, Card, Dataset, Document, Item, TemplateText, parse_items
 from evalkit.errors import InfrastructureError, ProblemsError, UsageError
 from evalkit.rubric import Rubric
-from evalkit.strict import Problem, read_strict, shown
+from evalkit.strict import Problem, line_of, read_strict, shown
 from evalkit.yaml_text import parse_yaml
 
 MEDIA_TYPES = {
@@ -19,6 +19,12 @@ MEDIA_TYPES = {
     ".jpeg": "image/jpeg",
     ".gif": "image/gif",
     ".webp": "image/webp",
+}
+_BEGINNINGS = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF87a": "image/gif",
+    b"GIF89a": "image/gif",
 }
 _DOCUMENT_SUFFIXES = {".md", ".txt", ".html", ".csv", ".json", ".xml", ".rst"}
 
@@ -116,6 +122,8 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
     items, problems = parse_items(read_text(path, "dataset").split("\n"), str(path))
     card, card_problems = _load_card(path.with_suffix(".yaml"))
     problems += card_problems
+    template, template_problems = _load_template(path.with_suffix(".yaml"), card)
+    problems += template_problems
     documents, pool_problems = _load_pool(path, card)
     problems += pool_problems
     evidence: dict[str, tuple[str, ...]] = {}
@@ -132,6 +140,7 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
         evidence=evidence,
         attachments=attachments,
         lines={item.id: number for number, item in items},
+        template=template,
     )
     return dataset, sorted(problems)
 
@@ -168,6 +177,24 @@ def _load_card(path: Path) -> tuple[Card, list[Problem]]:
         return Card(), []
     card = read_strict(Card, read_text(path, "dataset card"), str(path))
     return (Card(), card) if isinstance(card, list) else (card, [])
+
+
+def _load_template(path: Path, card: Card) -> tuple[TemplateText | None, list[Problem]]:
+    """The card's template: what stands in it, or the file that it names in one line without a brace."""
+    if card.template is None:
+        return None, []
+    line = line_of(("template",), parse_yaml(read_text(path, "dataset card"))[1])
+    if "\n" in card.template or "{" in card.template:
+        return TemplateText(card.template, str(path), line + ("\n" in card.template)), []
+    place = _Place(path, line)
+    file = place.path_of(card.template)
+    if file is None:
+        remedy = "correct the path, or write the template itself"
+        return None, [place.problem(f"template {shown(card.template)} does not exist", remedy)]
+    if not file.resolve().is_relative_to(place.folder.resolve()):
+        what = f"template {shown(card.template)} is outside the card's folder"
+        return None, [place.problem(what, "move it beside or below the card")]
+    return TemplateText(read_text(file, "template").replace("\r\n", "\n"), str(file)), []
 
 
 def _load_pool(path: Path, card: Card) -> tuple[dict[str, str], list[Problem]]:
@@ -225,4 +252,17 @@ def _load_attachments(item: Item, place: _Place, attachments: dict[str, Attachme
             problems.append(file)
         else:
             data = _read_bytes(file, "attachment")
+            found = media_type_of(data)
+            if found != media_type:
+                what = f"attachment {shown(name)} is {found or 'neither a PDF nor an image'} inside, not {media_type}"
+                problems.append(place.problem(what, "correct its ending, or replace it"))
             attachments[name] = Attachment(name, media_type, hashlib.sha256(data).hexdigest(), data)
+
+
+def media_type_of(data: bytes) -> str | None:
+    """What a file is by how it begins; None for nothing that can be attached."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if b"%PDF-" in data[:1024]:
+        return "application/pdf"
+    return next((kind for start, kind in _BEGINNINGS.items() if data.startswith(start)), None)

@@ -55,13 +55,30 @@ class Usage:
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent: the same for every provider."""
+    """What is sent: the same for every provider. `system` is a text, or blocks where a part is marked for caching."""
 
     model: str
     messages: tuple[Mapping[str, Any], ...]
     max_tokens: int
-    system: str | None = None
+    system: str | tuple[Mapping[str, Any], ...] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a server says of a model: tokens it takes and gives, and the settings it accepts; None where it is silent.
+
+    `thinking`: the types of thinking it takes; `efforts`: the levels; `lifecycle`: active, deprecated or retired.
+    """
+
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    thinking: frozenset[str] | None = None
+    efforts: frozenset[str] | None = None
+    image_input: bool | None = None
+    pdf_input: bool | None = None
+    structured_outputs: bool | None = None
+    lifecycle: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from math import fsum
 
 import pandas as pd
 
+from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.compare import against, pairs
 from evalkit.analysis.decide import decide
 from evalkit.analysis.per_model import criteria, model_result, slices
@@ -18,6 +19,7 @@ from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbo
 from evalkit.analysis.warn import warnings_for
 from evalkit.dataset import DIFFICULTIES
 from evalkit.errors import IntegrityError
+from evalkit.pricing import Prices
 from evalkit.records import ItemRecord, Snapshot
 from evalkit.rubric import Rubric
 
@@ -30,10 +32,11 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 """What makes a spreadsheet run a text as a formula (OWASP, CSV injection)."""
 
 
-def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
-    """Everything that can be said about a run now; pure, so the same snapshot gives the same result.
+def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices | None = None) -> Analysis:
+    """Everything that can be said about a run now; pure, so the same arguments give the same result.
 
     With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well.
+    `prices` are the team's own, where the run was priced by them; without, the published ones.
     Raises IntegrityError if the two runs are not of the same dataset and rubric.
     """
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
@@ -51,6 +54,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
     grading = _grading(snapshot, results)
     levels = levels_by_grader(snapshot)
     decision = decide(per_model, rubric.decision.bar)
+    caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     return Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
@@ -61,7 +65,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
         decision=decision,
         grading=grading,
         outputs=tuple(_item(item, by_item[item.id], models) for item in snapshot.items),
-        warnings=warnings_for(snapshot, per_model, grading, rubric),
+        warnings=(*warnings_for(snapshot, per_model, grading, rubric), *cache_warnings(caching)),
         review_usd=rubric.economics.review_usd,
         correction_usd=rubric.economics.correction_usd,
         documents=snapshot.documents,
@@ -71,6 +75,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
         agreement=agreements(levels, rubric),
         judges=judge_validity(levels, results, rubric, snapshot.spec.seed),
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
+        caching=caching,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from evalkit.analysis.caching import CacheUse
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.repeats import Retry
 from evalkit.records import Outcome, Round, Spec
@@ -245,6 +246,7 @@ class Analysis:
     agreement: tuple[Agreement, ...] = ()
     judges: tuple[JudgeValidity, ...] = ()
     against: tuple[Pair, ...] = ()
+    caching: tuple[CacheUse, ...] = ()
 
     @property
     def simulated(self) -> bool:

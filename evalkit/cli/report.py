@@ -44,7 +44,8 @@ def report(
     """
     from evalkit.analysis import analyze, trials_csv
     from evalkit.cli.places import find_run
-    from evalkit.files import write_whole
+    from evalkit.files import read_config, write_whole
+    from evalkit.pricing import Prices
     from evalkit.store import RunFile
 
     path = find_run(run)
@@ -58,7 +59,7 @@ def report(
     if baseline is not None:
         with RunFile(baseline, read_only=True) as file:
             earlier = file.snapshot()
-    analysis = analyze(snapshot, earlier)
+    analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
     texts = [trials_csv(snapshot) if t.suffix == ".csv" else _rendered(t.suffix, analysis) for t in paths]
     for target, text in zip(paths, texts, strict=True):
         write_whole(target, text)
