@@ -1,7 +1,7 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
@@ -9,7 +9,7 @@ from statistics import fmean
 from evalkit.blind import GradingTask
 from evalkit.graders import judge
 from evalkit.plan import Plan
-from evalkit.pricing import price
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, TrialKey, Usage
 from evalkit.rubric import Rubric
 
@@ -58,15 +58,29 @@ class Bill:
 
 
 def request_usd(
-    model: str, input_tokens: int, output_tokens: int, when: datetime, inference_geo: str | None = None
+    model: str,
+    input_tokens: int,
+    output_tokens: int,
+    when: datetime,
+    prices: Prices = LIST_PRICES,
+    inference_geo: str | None = None,
+    cache: str = "off",
 ) -> float | None:
-    """What a request of this size costs; None if unpriced."""
+    """What a request of this size costs, all of its input written to the cache if there is one; None if unpriced."""
     usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, inference_geo=inference_geo)
-    return price(model, usage, when).usd
+    if cache == "5m":
+        usage = replace(usage, input_tokens=0, cache_write_5m_tokens=input_tokens)
+    elif cache == "1h":
+        usage = replace(usage, input_tokens=0, cache_write_1h_tokens=input_tokens)
+    return prices.price(model, usage, when).usd
 
 
 def worst_cases(
-    items: Iterable[ItemRecord], sizes: Iterable[PromptSize], spec: Spec, when: datetime
+    items: Iterable[ItemRecord],
+    sizes: Iterable[PromptSize],
+    spec: Spec,
+    when: datetime,
+    prices: Prices = LIST_PRICES,
 ) -> Callable[[TrialKey], float | None]:
     """The most one request of a trial can cost, USD: its input, and an answer as long as allowed; None if unpriced."""
     records = {item.id: item for item in items}
@@ -76,7 +90,8 @@ def worst_cases(
         item, size = records[key.item_id], tokens.get((key.item_id, key.model))
         if size is None:
             return None
-        return request_usd(key.model, size, item.max_tokens or spec.max_tokens, when, item.inference_geo)
+        cap = item.max_tokens or spec.max_tokens
+        return request_usd(key.model, size, cap, when, prices, item.inference_geo, spec.cache)
 
     return worst_usd
 
@@ -86,14 +101,14 @@ def spent_usd(snapshot: Snapshot) -> float:
     return sum(attempt.cost_usd or 0.0 for attempt in snapshot.attempts)
 
 
-def charged_usd(snapshot: Snapshot, when: datetime, judging_usd: float = 0.0) -> float:
+def charged_usd(snapshot: Snapshot, when: datetime, judging_usd: float = 0.0, prices: Prices = LIST_PRICES) -> float:
     """What a budget has borne, USD, of production and of judges.
 
     An attempt that may have been billed, nobody knows how much, counts at its trial's worst case; one of a judge
     like the dearest of its kind, seen or to come (`judging_usd`).
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
-    worst_usd = worst_cases(snapshot.items, snapshot.sizes, snapshot.spec, when)
+    worst_usd = worst_cases(snapshot.items, snapshot.sizes, snapshot.spec, when, prices)
     judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
     unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None]
     return spent_usd(snapshot) + sum(
@@ -101,33 +116,48 @@ def charged_usd(snapshot: Snapshot, when: datetime, judging_usd: float = 0.0) ->
     )
 
 
-def run_bill(plan: Plan, keys: Sequence[TrialKey], when: datetime, seen: Snapshot | None = None) -> tuple[Line, ...]:
+def run_bill(
+    plan: Plan,
+    keys: Sequence[TrialKey],
+    when: datetime,
+    seen: Snapshot | None = None,
+    prices: Prices = LIST_PRICES,
+) -> tuple[Line, ...]:
     """A line a model for the trials in `keys`; `seen` is what the run file holds already."""
     records = {item.id: item for item in plan.items}
     by_place = {(size.item_id, size.model): size for size in plan.sizes}
-    worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, when)
+    worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, when, prices)
     lines = []
     for model in plan.spec.models:
         chosen = [key for key in keys if key.model == model]
         asked = [(records[key.item_id], by_place[(key.item_id, model)]) for key in chosen]
         worst = _total([worst_usd(key) for key in chosen])
-        lines.append(_line(model, asked, plan.spec.max_tokens, worst, when, seen))
+        lines.append(_line(model, asked, plan.spec, worst, when, prices, seen))
     return tuple(lines)
 
 
 def _line(
     model: str,
     asked: Sequence[tuple[ItemRecord, PromptSize]],
-    max_tokens: int,
+    spec: Spec,
     worst_usd: float | None,
     when: datetime,
+    prices: Prices,
     seen: Snapshot | None,
 ) -> Line:
     answers = [] if seen is None else _answers(seen, model)
     length = fmean(tokens for tokens, _ in answers) if answers else TYPICAL_OUTPUT_TOKENS
     lasting = fmean(s for _, s in answers) if answers else _TYPICAL_FIRST_S + length / _TYPICAL_TOKENS_PER_S
     expected = [
-        request_usd(model, size.tokens, ceil(min(item.max_tokens or max_tokens, length)), when, item.inference_geo)
+        request_usd(
+            model,
+            size.tokens,
+            ceil(min(item.max_tokens or spec.max_tokens, length)),
+            when,
+            prices,
+            item.inference_geo,
+            spec.cache,
+        )
         for item, size in asked
     ]
     return Line(
@@ -154,7 +184,12 @@ def _answers(seen: Snapshot, model: str) -> list[tuple[int, float]]:
 
 
 def judge_line(
-    model: str, rubric: Rubric, records: Mapping[str, ItemRecord], outputs: Iterable[tuple[str, float]], when: datetime
+    model: str,
+    rubric: Rubric,
+    records: Mapping[str, ItemRecord],
+    outputs: Iterable[tuple[str, float]],
+    when: datetime,
+    prices: Prices = LIST_PRICES,
 ) -> Line | None:
     """The judge's line for outputs given as (item id, expected tokens); None if the rubric has nothing to judge."""
     if not rubric.judged:
@@ -163,8 +198,8 @@ def judge_line(
         request_tokens(judge.build_request(model, _task(rubric, records[item_id], length)))
         for item_id, length in outputs
     ]
-    expected = [request_usd(model, size, TYPICAL_OUTPUT_TOKENS, when) for size in tokens]
-    worst = [request_usd(model, size, judge.MAX_TOKENS, when) for size in tokens]
+    expected = [request_usd(model, size, TYPICAL_OUTPUT_TOKENS, when, prices) for size in tokens]
+    worst = [request_usd(model, size, judge.MAX_TOKENS, when, prices) for size in tokens]
     seconds = _TYPICAL_FIRST_S + TYPICAL_OUTPUT_TOKENS / _TYPICAL_TOKENS_PER_S
     return Line(model, len(tokens), sum(tokens), False, TYPICAL_OUTPUT_TOKENS, _total(expected), _total(worst), seconds)
 

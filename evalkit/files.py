@@ -187,13 +187,9 @@ def _load_template(path: Path, card: Card) -> tuple[TemplateText | None, list[Pr
     if "\n" in card.template or "{" in card.template:
         return TemplateText(card.template, str(path), line + ("\n" in card.template)), []
     place = _Place(path, line)
-    file = place.path_of(card.template)
-    if file is None:
-        remedy = "correct the path, or write the template itself"
-        return None, [place.problem(f"template {shown(card.template)} does not exist", remedy)]
-    if not file.resolve().is_relative_to(place.folder.resolve()):
-        what = f"template {shown(card.template)} is outside the card's folder"
-        return None, [place.problem(what, "move it beside or below the card")]
+    file = place.file_of("template", card.template)
+    if isinstance(file, Problem):
+        return None, [file]
     return TemplateText(read_text(file, "template").replace("\r\n", "\n"), str(file)), []
 
 

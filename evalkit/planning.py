@@ -9,14 +9,16 @@ from tempfile import TemporaryFile
 
 from evalkit import __version__
 from evalkit.bill import Bill, judge_line, run_bill, spent_usd
+from evalkit.cache_marks import CacheMode, chosen_marks
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.models import known
 from evalkit.plan import Plan, assemble_item, record, trial_order
-from evalkit.pricing import prices_version
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import DEFAULT_MAX_TOKENS, build_request, document_text, prompt_sha256
 from evalkit.providers import Preflight, Provider
 from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, Trial, TrialKey
+from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
 
@@ -43,7 +45,8 @@ class Options:
     seed: int = 1
     contexts: tuple[int, ...] = ()
     max_tokens: int = DEFAULT_MAX_TOKENS
-    cache: str = "off"
+    cache: CacheMode = "off"
+    prices: Prices = LIST_PRICES
     only: frozenset[str] | None = None
     condition: Mapping[str, object] | None = None
 
@@ -62,6 +65,7 @@ class Prepared:
     pending: tuple[Trial, ...]
     bill: Bill
     spent_usd: float
+    options: Options
     notes: tuple[str, ...] = ()
 
     @property
@@ -89,12 +93,12 @@ def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:
 
 def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, server: Preflight) -> Spec:
     """What this run is; two calls with the same inputs give the same run."""
-    contexts = options.contexts
+    contexts, marks = options.contexts, chosen_marks(options.cache, dataset)
     return Spec(
         name=name,
         dataset_sha256=dataset.sha256,
         rubric_sha256=rubric.sha256,
-        prompt_sha256=prompt_sha256(options.max_tokens),
+        prompt_sha256=prompt_sha256(options.max_tokens, dataset.template),
         models=options.models,
         epochs=options.epochs,
         seed=options.seed,
@@ -105,10 +109,10 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, ser
         max_tokens=options.max_tokens,
         rubric=rubric.content(),
         package_version=__version__,
-        prices_version=prices_version(),
+        prices_version=options.prices.version(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         contexts=contexts if len(contexts) > 1 else (),
-        cache=options.cache,
+        cache="off" if marks is None else marks.ttl,
         condition=options.condition,
     )
 
@@ -152,8 +156,9 @@ async def prepare(
     that does not fit, IntegrityError for a file of another run, InfrastructureError if the server refuses.
     """
     server = await provider.preflight(options.models)
-    if server.problems:
-        raise UsageError("\n".join(server.problems))
+    problems = server.problems or rejections(dataset, options.models, options.max_tokens, server.facts)
+    if problems:
+        raise UsageError("\n".join(problems))
     spec = make_spec(dataset.name, dataset, rubric, options, server)
     path = place if place.suffix == ".db" else run_path(place, spec)
     now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
@@ -168,11 +173,11 @@ async def prepare(
         trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
     pending = tuple(trial for trial in trials if trial.id not in settled)
     records = {item.id: item for item in plan.items}
-    lines = run_bill(plan, [t.key for t in pending], now, snapshot)
+    lines = run_bill(plan, [t.key for t in pending], now, snapshot, options.prices)
     lengths = {line.model: line.output_tokens for line in lines}
     outputs = ((t.key.item_id, lengths[t.key.model]) for t in trials)
-    judged = None if judge is None else judge_line(judge, rubric, records, outputs, now)
-    return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, notes)
+    judged = None if judge is None else judge_line(judge, rubric, records, outputs, now, options.prices)
+    return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, options, notes)
 
 
 def check_writable(place: Path) -> None:

@@ -78,22 +78,23 @@ class Prices:
         return per_input.usd * 1000, per_output.usd * 1000
 
 
-_LIST = Prices()
+LIST_PRICES = Prices()
+"""The published prices."""
 
 
 def prices_version() -> str:
     """Name and version of the published price data."""
-    return _LIST.version()
+    return LIST_PRICES.version()
 
 
 def price(model_id: str, usage: Usage, when: datetime) -> Price:
     """What one request cost at the published prices; see `Prices.price`."""
-    return _LIST.price(model_id, usage, when)
+    return LIST_PRICES.price(model_id, usage, when)
 
 
 def rates(model_id: str, when: datetime) -> tuple[float, float] | None:
     """Published USD per million input and output tokens for a small request; None if unknown."""
-    return _LIST.rates(model_id, when)
+    return LIST_PRICES.rates(model_id, when)
 
 
 def _region_factor(model_id: str, geo: str | None) -> float | None:

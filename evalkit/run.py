@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from evalkit.bill import charged_usd, worst_cases
+from evalkit.cache_marks import chosen_marks
 from evalkit.dataset import Dataset
 from evalkit.errors import UsageError
 from evalkit.executors.budget import Budget, payers
@@ -61,11 +62,12 @@ async def carry_out(
     check_budget(prepared, budget_usd)
     with RunFile(prepared.path) as run, run.only_writer(*payers("run", budget_usd)):
         snapshot, plan, now = run.snapshot(), prepared.plan, datetime.now(UTC)
-        worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, now)
-        budget = Budget(budget_usd, charged_usd(snapshot, now))
+        prices = prepared.options.prices
+        worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, now, prices)
+        budget = Budget(budget_usd, charged_usd(snapshot, now, prices=prices))
         calls = _calls(prepared, dataset, snapshot, worst_usd)
         async with session(run, "local", limits.concurrency) as opened:
-            ending = await execute(calls, provider, opened.ledger, limits, budget, tell, opened.id)
+            ending = await execute(calls, provider, opened.ledger, limits, budget, tell, opened.id, prices)
         raise_if_stopped(ending, budget, "run")
         final = [a for a in run.snapshot().attempts if a.final and a.grader is None]
     return Done(Counter(str(attempt.outcome) for attempt in final), opened.lag.p99_s)
@@ -76,6 +78,7 @@ def _calls(
 ) -> Iterator[Call]:
     """Calls for what is unsettled now, in planned order, each request built only when its turn comes."""
     settled, earlier = settled_trials(snapshot), attempts_so_far(snapshot)
+    marks = chosen_marks(prepared.options.cache, dataset)
     items = dataset_items(dataset, prepared.plan)
     records = {item.id: item for item in prepared.plan.items}
     tokens = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
@@ -84,7 +87,7 @@ def _calls(
             continue
         item_id, model, _ = trial.key
         documents, max_tokens = records[item_id].documents, prepared.plan.spec.max_tokens
-        request = build_request(model, items[item_id], dataset, documents, max_tokens)
+        request = build_request(model, items[item_id], dataset, documents, max_tokens, marks)
         yield Call(
             f"trial/{trial.id}",
             trial.id,

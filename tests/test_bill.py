@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, charged_usd, judge_line, request_usd, run_bill, worst_cases
+from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
 from evalkit.plan import Plan, record, trial_order
+from evalkit.pricing import Prices
 from evalkit.prompt import Assembly
 from evalkit.records import Attempt, ItemRecord, PromptSize, Spec, TrialKey
 from evalkit.rubric import Rubric
@@ -40,7 +42,10 @@ def records(made: Dataset) -> dict[str, ItemRecord]:
 
 def test_worst_case_is_a_full_answer() -> None:
     assert request_usd(OPUS, 50_000, 800, NOW) == pytest.approx(0.27)
-    assert request_usd(OPUS, 50_000, 800, NOW, "us") == pytest.approx(0.27 * 1.1)
+    assert request_usd(OPUS, 50_000, 800, NOW, inference_geo="us") == pytest.approx(0.27 * 1.1)
+    assert request_usd(OPUS, 50_000, 800, NOW, cache="5m") == pytest.approx(0.3325)
+    assert request_usd(OPUS, 50_000, 800, NOW, cache="1h") == pytest.approx(0.52)
+    assert request_usd(OPUS, 50_000, 800, NOW, Prices({OPUS: OwnRates(input=1, output=10)})) == pytest.approx(0.058)
     assert request_usd("nobody", 50_000, 800, NOW) is None
 
 

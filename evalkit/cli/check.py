@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 def check(
     dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
     rubric: Annotated[
-        Path | None, typer.Option("--rubric", help="Rubric [default: rubrics/<dataset>.yaml].", show_default=False)
+        Path | None, typer.Option("--rubric", help="Rubric (default: rubrics/<dataset>.yaml).", show_default=False)
     ] = None,
 ) -> None:
     """Check a dataset and its rubric: every problem at once, as `file:line: what; what to do`.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalkit.grade import JudgeBill
+    from evalkit.pricing import Prices
     from evalkit.records import Round
     from evalkit.store import RunFile
 
@@ -23,14 +24,14 @@ def register(app: typer.Typer) -> None:
 
 
 def grade(
-    run: Annotated[Path | None, typer.Argument(help="Run file [default: the newest].", show_default=False)] = None,
+    run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
     blind: Annotated[
         bool,
         typer.Option("--blind/--no-blind", help="Hide who wrote what; --no-blind is stamped on every result."),
     ] = True,
     judge: Annotated[
         str | None,
-        typer.Option("--judge", help="Model that judges [default: evalkit.yaml's].", show_default=False),
+        typer.Option("--judge", help="Model that judges (default: evalkit.yaml's).", show_default=False),
     ] = None,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Deterministic checks only.")] = False,
     rubric: Annotated[
@@ -54,6 +55,7 @@ def grade(
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
     from evalkit.grade import rubric_of
+    from evalkit.pricing import Prices
     from evalkit.store import RunFile
 
     config = read_config(Path("evalkit.yaml"))
@@ -73,6 +75,7 @@ def grade(
             dry_run=dry_run,
             yes=yes,
             quiet=quiet,
+            prices=Prices(config.prices),
         )
         asyncio.run(session.grade(file))
 
@@ -103,7 +106,9 @@ class _Session:
         dry_run: bool,
         yes: bool,
         quiet: bool,
+        prices: "Prices",
     ) -> None:
+        self.prices = prices
         self.model, self.blind, self.concurrency = model, blind, concurrency
         self.budget_usd, self.base_url = budget_usd, base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
@@ -126,7 +131,7 @@ class _Session:
                 raise UsageError("the rubric has judged criteria only and --no-judge leaves nobody to grade; drop it")
             bill = None
             if self.model is not None:
-                bill = judge_bill(snapshot, preview_round(snapshot, graders, self.blind), self.model)
+                bill = judge_bill(snapshot, preview_round(snapshot, graders, self.blind), self.model, self.prices)
             if self.dry_run:
                 typer.echo(self._offer(bill) if bill else "checks only: nothing to send, nothing to pay")
             elif bill is None or not bill.requests:
@@ -182,6 +187,6 @@ class _Session:
             round_ = self._check(file, graders)
             with Board({model: bill.requests}, self.quiet).shown() as board:
                 limits = Limits(self.concurrency)
-                await grade_by_judge(file, round_, model, provider, limits, self.budget_usd, board.tell)
+                await grade_by_judge(file, round_, model, provider, limits, self.budget_usd, board.tell, self.prices)
         finally:
             await provider.close()

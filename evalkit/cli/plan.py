@@ -24,16 +24,16 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     dataset: Annotated[
-        Path | None, typer.Argument(help="Test set to plan for [default: --items].", show_default=False)
+        Path | None, typer.Argument(help="Test set to plan for (default: --items).", show_default=False)
     ] = None,
     items: Annotated[int | None, typer.Option("--items", min=1, max=1000, help="Number of items.")] = None,
     epochs: Annotated[int, typer.Option(min=1, max=10, help="Repetitions of each item.")] = 1,
     rate: Annotated[
-        float | None, typer.Option(help="Satisfactory rate that is expected [default: 0.90, or the run's].")
+        float | None, typer.Option(help="Satisfactory rate that is expected (default: 0.90, or the run's).")
     ] = None,
     discordance: Annotated[
         float | None,
-        typer.Option(help="Share of items that two equal models differ on [default: 0.10, or the run's]."),
+        typer.Option(help="Share of items that two equal models differ on (default: 0.10, or the run's)."),
     ] = None,
     margin: Annotated[float, typer.Option(help="Loss that a gate may not overlook, as a share.")] = 0.10,
     alpha: Annotated[float, typer.Option(help="One-sided error of the gate.")] = 0.05,

@@ -19,13 +19,13 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[Path | None, typer.Argument(help="Run file [default: the newest].", show_default=False)] = None,
+    run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(
             "-o", "--output", show_default=False,
             help="File to write, format by its ending (.html .md .json .csv), repeatable"
-            " [default: reports/<run>.html, .md and .json].",
+            " (default: reports/<run>.html, .md and .json).",
         ),
     ] = None,
     baseline: Annotated[

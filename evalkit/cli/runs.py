@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def runs(
     run: Annotated[
-        Path | None, typer.Argument(help="Run file to show [default: list all].", show_default=False)
+        Path | None, typer.Argument(help="Run file to show (default: list all).", show_default=False)
     ] = None,
     folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
