@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
@@ -72,6 +73,31 @@ def test_the_line_is_where_both_tests_agree(n: int, margin: float) -> None:
             low = paired_rates(gain, loss, n, confidence=0.9).low
             shown = noninferiority_exact_p(gain, loss, n, margin) <= 0.05 and low is not None and low > -margin
             assert shown is (most is not None and loss <= most)
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 29, 60])
+@pytest.mark.parametrize("margin", [1e-9, 0.03, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.6])
+def test_searching_the_line_gives_what_every_p_gives(n: int, margin: float, alpha: float) -> None:
+    z = float(scipy_stats.norm.isf(alpha))
+    for gain, most in zip(range(n + 1), losses_allowed(n, margin, range(n + 1), alpha), strict=True):
+        line = [most, most + 1] if most is not None else [-1, 0]
+        shown = [
+            float(tango_statistic(gain, loss, n, -margin)) > z
+            and noninferiority_exact_p(gain, loss, n, margin) <= alpha
+            for loss in line
+            if 0 <= loss <= n - gain
+        ]
+        assert shown == [loss == most for loss in line if 0 <= loss <= n - gain]
+
+
+@pytest.mark.parametrize("margin", [1e-9, 0.03, 0.1, 0.5, 0.999])
+def test_every_loss_lowers_the_statistic(margin: float) -> None:
+    """What the search and the tails rest on: the tables that are at least as extreme end at one loss for each gain."""
+    for n in (*range(1, 30), 59, 200, 720):
+        gain, loss = np.indices((n + 1, n + 1))
+        falls = np.diff(tango_statistic(gain, loss, n, -margin), axis=1)
+        assert (falls[(gain + loss <= n)[:, 1:]] < 0).all()
 
 
 def test_score_alone_is_the_normal_approximation() -> None:
