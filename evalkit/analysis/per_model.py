@@ -17,8 +17,7 @@ from evalkit.records import PromptSize
 from evalkit.rubric import Rubric
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
-from evalkit.stats.means import T_ON_ITEMS, mean_share
-from evalkit.stats.power import items_to_clear
+from evalkit.stats.means import T_ON_ITEMS
 from evalkit.stats.rates import FEW
 
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95}
@@ -101,7 +100,7 @@ def mean_score(values: Sequence[float]) -> Estimate:
     """Mean of item values in [0, 1] with a t interval, kept inside the scale."""
     if not values:
         return no_estimate(_UNGRADED, 0.95, T_ON_ITEMS)
-    return mean_share(values)
+    return stats.mean_share(values)
 
 
 def clock(frame: pd.DataFrame, column: str) -> Clock:
@@ -185,7 +184,7 @@ def model_result(
         served_models=tuple(sorted({a.served_model for a in attempts if a.served_model})),
         failures=dict(sorted(Counter(a.error_type or "unknown" for a in attempts if a.outcome == "errored").items())),
         retries=retries(trials.satisfied, trials.costs),
-        items_to_clear=None if rate.value is None else items_to_clear(rate.value, rubric.decision.bar),
+        items_to_clear=None if rate.value is None else stats.items_to_clear(rate.value, rubric.decision.bar),
     )
 
 

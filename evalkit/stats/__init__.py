@@ -1,5 +1,7 @@
 """Small-sample statistics: numbers in, estimates with their doubt out."""
 
+from inspect import isfunction
+
 from evalkit.stats.agreement import gwet_ac, krippendorff_alpha, raw_agreement
 from evalkit.stats.agreement_flag import AgreementFlag, agreement_flag, deviating_graders
 from evalkit.stats.alternatives import (
@@ -12,6 +14,7 @@ from evalkit.stats.alternatives import (
     sample_quantile,
     uniform_posterior,
 )
+from evalkit.stats.boundary import checked
 from evalkit.stats.context import EffectiveLength, effective_length, isotonic_rates, slope_difference
 from evalkit.stats.cost import (
     break_even,
@@ -151,3 +154,7 @@ __all__ = [
     "worse_after",
     "worth_extra_labels",
 ]
+
+for _name in __all__:  # checked once, where a caller enters: inside, the functions trust each other
+    if isfunction(globals()[_name]):
+        globals()[_name] = checked(globals()[_name])

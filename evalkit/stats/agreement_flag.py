@@ -9,13 +9,14 @@ from evalkit.stats.agreement import gwet_ac
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gradings import Grades, grade_table
 from evalkit.stats.inputs import FloatArray
+from evalkit.stats.plain import Plain
 from evalkit.stats.severity import grader_severity
 
 Colour = Literal["green", "amber", "red"]
 
 
 @dataclass(frozen=True, slots=True)
-class AgreementFlag:
+class AgreementFlag(Plain):
     """A colour and the reasons for it, as whole sentences for the reader; never without a reason."""
 
     colour: Colour

@@ -148,9 +148,9 @@ def human_fix_cost(
 
 
 def _per_item(name: str, amount: float | Values, n: int) -> FloatArray:
-    array = numbers(name, np.atleast_1d(np.asarray(amount, dtype=np.float64)), 0)
-    if np.ndim(amount) == 0:
-        return np.repeat(array, n)
+    if isinstance(amount, int | float):
+        return np.repeat(numbers(name, [amount], 0), n)
+    array = numbers(name, amount, 0)
     if len(array) != n:
         raise ValueError(f"{name} has {len(array)} values for {n} items")
     return array

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import special
 
 from evalkit.stats.context import curve_table
 from evalkit.stats.estimate import Estimate, no_estimate
-from evalkit.stats.inputs import FloatArray, Values, check_confidence
+from evalkit.stats.inputs import FloatArray, Table, Values, check_confidence
 from evalkit.stats.logscale import scaled
+from evalkit.stats.plain import Plain
 from evalkit.stats.rates import two_sided_t
 
 GEE = "logistic GEE, t"
@@ -21,7 +21,7 @@ FARTHEST = 25.0  # log odds beyond it mean that the fit runs off to infinity
 
 
 @dataclass(frozen=True, slots=True)
-class LogisticCurve:
+class LogisticCurve(Plain):
     """log odds = intercept + slope * log2(length); the intercept holds at length 1.
 
     `*_error`: standard errors of the log odds. `odds_ratio` per doubling of length, > 0. `correlation`: working
@@ -37,7 +37,7 @@ class LogisticCurve:
 
 
 def logistic_per_doubling(
-    outcomes: npt.ArrayLike,
+    outcomes: Table,
     lengths: Values,
     confidence: float = 0.95,
     *,

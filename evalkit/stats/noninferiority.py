@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from evalkit.stats.inputs import FloatArray, check_share, check_whole, check_within
+from evalkit.stats.inputs import FloatArray, check_share, check_whole, check_within, whole_numbers
 from evalkit.stats.tango import tango_statistic
 
 IntArray = npt.NDArray[np.int64]
@@ -31,8 +31,8 @@ def noninferiority_exact_p(gain: int, loss: int, n: int, margin: float) -> float
     check_within(n, gain=gain, loss=loss)
     if n == 0:
         return 1.0
-    observed = _statistics(int(n), float(margin))[int(gain), int(loss)]
-    tails = _tails(_most_at(int(n), float(margin), observed - TIE), int(n), float(margin), _loss_rates(margin))
+    observed = _statistics(n, margin)[gain, loss]
+    tails = _tails(_most_at(n, margin, observed - TIE), n, margin, _loss_rates(margin))
     return min(1.0, float(tails.max()))
 
 
@@ -46,11 +46,9 @@ def losses_allowed(n: int, margin: float, gains: int | Sequence[int], alpha: flo
     check_share("margin", margin)
     check_share("alpha", alpha)
     check_whole(n=n)
-    wanted = [gains] if isinstance(gains, (int, np.integer)) else list(gains)
-    for gain in wanted:
-        check_whole(gains=gain)
-    most = most_losses(int(n), float(margin), float(alpha)).tolist() if n else [-1]
-    return [most[gain] if gain <= n and most[gain] >= 0 else None for gain in wanted]
+    wanted = whole_numbers("gains", [gains] if isinstance(gains, int) else gains)
+    most = most_losses(n, margin, alpha).tolist() if n else [-1]
+    return [most[int(gain)] if gain <= n and most[int(gain)] >= 0 else None for gain in wanted]
 
 
 def score_losses(n: int, margin: float, alpha: float) -> IntArray:

@@ -19,6 +19,7 @@ from evalkit.stats.inputs import (
     is_constant,
     numbers,
 )
+from evalkit.stats.plain import Plain
 from evalkit.stats.rates import two_sided_t, two_sided_z, wilson_limits
 from evalkit.stats.tango import tango_limits
 
@@ -29,7 +30,7 @@ MOST_EPOCHS = 1000  # the finest fraction that is recognised as an item mean
 
 
 @dataclass(frozen=True, slots=True)
-class Discordance:
+class Discordance(Plain):
     """How often two sides differ on one trial each.
 
     `gain` and `loss`: expected number of pairs that only the candidate and only the baseline passes, whole
@@ -64,7 +65,7 @@ def paired_rates(gain: int, loss: int, n: int, confidence: float = 0.95) -> Esti
     check_within(n, gain=gain, loss=loss)
     if n == 0:
         return no_estimate("no pairs", confidence, TANGO)
-    return _tango(int(gain), int(loss), int(n), int(n), confidence=confidence, method=TANGO)
+    return _tango(gain, loss, n, n, confidence=confidence, method=TANGO)
 
 
 def _tango(gain: float, loss: float, n_eff: float, n: int, *, confidence: float, method: str) -> Estimate:
@@ -130,7 +131,6 @@ def mcnemar_midp(gain: int, loss: int) -> float:
     the two keeps p. Raises ValueError for counts that are negative or not whole.
     """
     check_whole(gain=gain, loss=loss)
-    gain, loss = int(gain), int(loss)  # narrow numpy integers would overflow
     k, m = min(gain, loss), gain + loss
     if m == 0:
         return 1.0

@@ -123,7 +123,7 @@ def test_bad_arguments_are_named(gain: int, loss: int, n: int, margin: float, me
 @pytest.mark.parametrize(
     ("n", "gains", "alpha", "message"),
     [
-        (50, [-1], 0.05, "gains = -1 is not a whole number"),
+        (50, [-1], 0.05, r"gains\[0\] = -1.0 is not a whole number"),
         (50, [0], 0.0, "alpha = 0.0 is not between 0 and 1"),
         (1001, [0], 0.05, "beyond exact enumeration"),
         (-5, [0], 0.05, "n = -5"),
