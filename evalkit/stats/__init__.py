@@ -34,12 +34,11 @@ from evalkit.stats.judge_errors import AltTest, JudgeAccuracy, alt_test, judge_a
 from evalkit.stats.judged import double_sampling, ppi_mean, rogan_gladen, worth_extra_labels
 from evalkit.stats.mean_power import miller_items
 from evalkit.stats.means import mean_share
-from evalkit.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli
+from evalkit.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from evalkit.stats.noninferiority import losses_allowed, noninferiority_exact_p
 from evalkit.stats.paired import (
     Discordance,
     discordance,
-    holm,
     mcnemar_midp,
     paired_means,
     paired_rates,

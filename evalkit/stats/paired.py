@@ -140,19 +140,6 @@ def mcnemar_midp(gain: int, loss: int) -> float:
     return float(2 * stats.binom.cdf(k, m, 0.5)) - point
 
 
-def holm(p_values: Values) -> list[float]:
-    """Holm (1979) adjusted p-values, in the order given, each in [0, 1] and never below its own p.
-
-    An empty list gives an empty list. Raises ValueError for a p outside [0, 1] or nan.
-    """
-    p = numbers("p_values", p_values, 0, 1)
-    order = np.argsort(p, kind="stable")
-    stepped = np.minimum(1, p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(stepped)
-    return [float(x) for x in adjusted]
-
-
 def paired_means(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:
     """Mean difference, candidate minus baseline, in the unit of the values, with the paired t interval.
 

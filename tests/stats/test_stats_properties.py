@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from evalkit import stats
 from evalkit.stats import Estimate
@@ -141,6 +142,7 @@ def test_holm_never_lowers_a_p_and_keeps_the_order(p: list[float]) -> None:
     assert all(raw <= new <= 1 for raw, new in zip(p, adjusted, strict=True))
     ranked = [new for _, new in sorted(zip(p, adjusted, strict=True))]
     assert ranked == sorted(ranked)
+    assert not p or adjusted == pytest.approx(multipletests(p, method="holm")[1])
 
 
 @searched
