@@ -205,6 +205,15 @@ class Grade:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """How many minutes a grader took to put a trial's output right; a later one by the same grader replaces it."""
+
+    trial_id: int
+    grader: str
+    minutes: float
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything a run file says at one moment; what every reader starts from."""
 
@@ -216,3 +225,4 @@ class Snapshot:
     rounds: tuple[Round, ...]
     grades: tuple[Grade, ...]
     documents: Mapping[str, str] = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()

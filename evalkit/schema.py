@@ -12,6 +12,7 @@ TABLES = (
     "sealed_key",
     "sealed",
     "grade",
+    "correction",
 )
 
 _KEYS = {
@@ -28,6 +29,7 @@ _KEYS = {
     "sealed_key": "round_id = NEW.round_id",
     "sealed": "label = NEW.label OR (round_id = NEW.round_id AND grader = NEW.grader AND trial_id = NEW.trial_id)",
     "grade": "id = NEW.id",
+    "correction": "id = NEW.id",
 }
 
 APPLICATION_ID = 0x65766B74
@@ -85,6 +87,13 @@ CREATE TABLE grade (
 CREATE INDEX grade_trial ON grade (trial_id);
 """
 
+_VERSION_2 = """
+CREATE TABLE correction (
+    id INTEGER PRIMARY KEY, trial_id INTEGER NOT NULL REFERENCES trial (id), grader TEXT NOT NULL,
+    minutes REAL NOT NULL CHECK (minutes >= 0), measured_at TEXT NOT NULL
+) STRICT;
+"""
+
 
 def _append_only(table: str) -> str:
     """Triggers that refuse to change, remove or replace a row, whatever connection tries.
@@ -103,5 +112,8 @@ BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
 """  # noqa: S608  table names are constants above
 
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1 + "".join(_append_only(table) for table in TABLES),)
+MIGRATIONS: tuple[str, ...] = (
+    _VERSION_1 + "".join(_append_only(table) for table in TABLES if table != "correction"),
+    _VERSION_2 + _append_only("correction"),
+)
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""

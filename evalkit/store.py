@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.records import (
     Attempt,
+    Correction,
     Grade,
     ItemRecord,
     PromptSize,
@@ -246,6 +247,12 @@ class RunFile:
         with self._writing() as db:
             db.executemany("INSERT INTO grade VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
+    def add_corrections(self, corrections: Sequence[Correction], measured_at: str) -> None:
+        """Record measured minutes of correction."""
+        rows = [(c.trial_id, c.grader, c.minutes, measured_at) for c in corrections]
+        with self._writing() as db:
+            db.executemany("INSERT INTO correction VALUES (NULL, ?, ?, ?, ?)", rows)
+
     def spec(self) -> Spec:
         """What the run is; IntegrityError if its hash does not hold."""
         with _read_plainly(self.path):
@@ -274,6 +281,10 @@ class RunFile:
                     rounds=tuple(_round(row) for row in self._rows("round", "id")),
                     grades=tuple(_grade(row) for row in self._rows("grade", "id")),
                     documents={row["name"]: row["text"] for row in self._rows("document", "name")},
+                    corrections=tuple(
+                        Correction(row["trial_id"], row["grader"], row["minutes"])
+                        for row in self._rows("correction", "id")
+                    ),
                 )
             finally:
                 self._db.execute("COMMIT")

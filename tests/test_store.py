@@ -22,6 +22,7 @@ from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError, UsageError
 from evalkit.records import (
     Attempt,
+    Correction,
     Grade,
     ItemRecord,
     PromptSize,
@@ -59,6 +60,7 @@ def fill(run: RunFile) -> None:
     round_ = run.add_round(ROUND, b"k" * 32)
     run.seal(round_.id, {"label": ("checks", 1)})
     run.add_grades([Grade(round_.id, "checks", 1, "right", 1)], WHEN)
+    run.add_corrections([Correction(1, "human ann", 4.5)], WHEN)
 
 
 @pytest.fixture
@@ -248,6 +250,23 @@ def test_a_file_of_an_older_schema_is_brought_up_to_date_once_by_many(
     with closing(sqlite3.connect(run.path)) as db:
         assert rows(db, "extra") == [(1,)]
         assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+
+
+def test_a_file_from_before_corrections_takes_them(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = run.snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "MIGRATIONS", MIGRATIONS[:1])
+        path = run.path.with_name("older.db")
+        RunFile.create(path, plan.spec, plan.items, {}, [trial.key for trial in plan.trials]).close()
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    with RunFile(path) as opened:
+        assert opened.snapshot().corrections == ()
+        opened.add_corrections([Correction(1, "human ann", 4.5), Correction(1, "human ann", 3.0)], WHEN)
+        assert opened.snapshot().corrections == (Correction(1, "human ann", 4.5), Correction(1, "human ann", 3.0))
+        with pytest.raises(IntegrityError, match="minutes >= 0"):
+            opened.add_corrections([Correction(1, "human ann", -1.0)], WHEN)
+    assert schema_of(path) == schema_of(run.path)
 
 
 def test_a_migration_that_fails_changes_nothing(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
