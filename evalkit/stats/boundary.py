@@ -63,7 +63,7 @@ def _fitted(name: str, value: Any, kinds: Sequence[Any]) -> Any:
 def _fits(value: Any, kind: Any) -> bool:
     if kind in (int, float):
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and (kind is float or isinstance(value, int) or value.is_integer())
+        return number and (kind is float or value == value // 1)
     if kind is Sequence:  # a column of a table of pandas is one too
         return (isinstance(value, Sequence) or hasattr(value, "__array__")) and not isinstance(value, str | bytes)
     if get_origin(kind) is Literal:

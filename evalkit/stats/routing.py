@@ -58,6 +58,7 @@ def cascade(
         "second_cost": numbers("second_cost", second_cost, 0),
     }
     check_same_length(**lists)
+    numbers("threshold", [threshold])
     escalated = lists["score"] < threshold
     satisfied = np.where(escalated, lists["second_satisfied"], lists["first_satisfied"])
     cost = lists["first_cost"] + escalated * lists["second_cost"]
