@@ -95,20 +95,20 @@ def test_a_correction_cost_without_doubt_is_a_number() -> None:
     assert stats.human_fix_cost(costs, flags, unknown).reason == "nobody knows"
 
 
-@pytest.mark.parametrize("share", [0.3, 1.0])
-def test_totals_with_measured_corrections_cover_what_they_claim(share: float) -> None:
-    """60 items at a rate of .6, minutes log-normal, measured on a share of the failures."""
+@pytest.mark.parametrize(("spread", "share", "least"), [(0.5, 0.3, 0.92), (0.5, 1.0, 0.92), (0.8, 0.3, 0.89)])
+def test_totals_with_measured_corrections_cover_what_they_claim(spread: float, share: float, least: float) -> None:
+    """60 items at a rate of .6, minutes log-normal, measured on a share of the failures; 7 skewed ones fall short."""
     rng, held, without, repeats = np.random.default_rng(4), 0, 0, 600
-    truth = 0.05 + 0.4 * np.exp(0.5**2 / 2)
+    truth = 0.05 + 0.4 * np.exp(spread**2 / 2)
     for _ in range(repeats):
         flags = (rng.random(60) < 0.6).astype(float)
         failures = int((1 - flags).sum())
-        minutes = np.exp(0.5 * rng.normal(size=max(2, round(share * failures))))
+        minutes = np.exp(spread * rng.normal(size=max(2, round(share * failures))))
         correction = stats.mean_cost(minutes)
         costs = 0.05 * np.exp(0.3 * rng.normal(size=60) - 0.3**2 / 2)
         for cost, plain_number in ((correction, False), (correction.value, True)):
             total = stats.human_fix_cost(costs, flags, cost)  # type: ignore[arg-type]  # the value exists
             covered = (total.low or 0) <= truth <= (total.high or 0)
             without, held = without + (plain_number and covered), held + (not plain_number and covered)
-    assert held / repeats >= 0.92
+    assert held / repeats >= least
     assert without / repeats < held / repeats - 0.02
