@@ -35,12 +35,12 @@ def doubts(path: Path, dataset: Dataset, rubric: Rubric | None) -> list[Problem]
 
 def effect_line(dataset: Dataset) -> str:
     """In one sentence, what a set of this size can and cannot show."""
-    from evalkit.stats.power import detectable_difference
+    from evalkit import stats
     from evalkit.stats.rates import wilson_limits
 
     n = len(dataset.items)
     low, high = wilson_limits(0.8, n, 0.95)
-    effect = detectable_difference(n, 0.10)
+    effect = stats.detectable_difference(n, 0.10)
     known = f"{plural(n, 'item')}: a satisfactory rate of 80 % is known to within {low:.0%} to {high:.0%}"
     if effect is None:
         return f"{known}; no difference between two models, however large, shows with 80 % power"

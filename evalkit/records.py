@@ -293,6 +293,15 @@ class Grade:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """How many minutes a grader took to put a trial's output right; a later one by the same grader replaces it."""
+
+    trial_id: int
+    grader: str
+    minutes: float
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything a run file says at one moment; what every reader starts from."""
 
@@ -305,3 +314,4 @@ class Snapshot:
     grades: tuple[Grade, ...]
     documents: Mapping[str, str] = field(default_factory=dict)
     sessions: tuple[Session, ...] = ()
+    corrections: tuple[Correction, ...] = ()

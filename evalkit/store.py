@@ -15,6 +15,7 @@ from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.records import (
     Attempt,
     AttemptStart,
+    Correction,
     Grade,
     ItemRecord,
     PromptSize,
@@ -305,6 +306,12 @@ class RunFile:
         with self.together() as db:
             db.executemany("INSERT INTO grade VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
+    def add_corrections(self, corrections: Sequence[Correction], measured_at: str) -> None:
+        """Record measured minutes of correction."""
+        rows = [(c.trial_id, c.grader, c.minutes, measured_at) for c in corrections]
+        with self.together() as db:
+            db.executemany("INSERT INTO correction VALUES (NULL, ?, ?, ?, ?)", rows)
+
     def spec(self) -> Spec:
         """What the run is; IntegrityError if its hash does not hold."""
         with _read_plainly(self.path):
@@ -335,6 +342,10 @@ class RunFile:
                     grades=tuple(_grade(row) for row in self._rows("grade", "id")),
                     documents={row["name"]: row["text"] for row in self._rows("document", "name")},
                     sessions=tuple(_session(row) for row in self._session_rows()),
+                    corrections=tuple(
+                        Correction(row["trial_id"], row["grader"], row["minutes"])
+                        for row in self._rows("correction", "id")
+                    ),
                 )
             finally:
                 self._db.execute("COMMIT")

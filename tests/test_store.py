@@ -28,6 +28,7 @@ from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, Integrit
 from evalkit.records import (
     Attempt,
     AttemptStart,
+    Correction,
     Grade,
     ItemRecord,
     PromptSize,
@@ -67,6 +68,7 @@ def fill(run: RunFile) -> None:
     run.seal(round_.id, {"label": ("checks", 1)})
     run.add_grades([Grade(round_.id, "checks", 1, "right", 1)], WHEN)
     run.end_session(run.start_session(Session(0, WHEN, "here", "local", 8)), WHEN, 0.001, 0.002)
+    run.add_corrections([Correction(1, "human ann", 4.5)], WHEN)
 
 
 @pytest.fixture
@@ -299,6 +301,23 @@ def test_a_session_that_was_killed_has_no_end(run: RunFile) -> None:
     run.end_session(second, "later", 0.001, 0.5)
     ended = [(s.id, s.concurrency, s.ended_at, s.lag_p99_s, s.lag_max_s) for s in run.snapshot().sessions]
     assert ended == [(first, 4, None, None, None), (second, 8, "later", 0.001, 0.5)]
+
+
+def test_a_file_from_before_corrections_takes_them(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = run.snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "MIGRATIONS", MIGRATIONS[:1])
+        path = run.path.with_name("older.db")
+        RunFile.create(path, plan.spec, plan.items, {}, [trial.key for trial in plan.trials]).close()
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    with RunFile(path) as opened:
+        assert opened.snapshot().corrections == ()
+        opened.add_corrections([Correction(1, "human ann", 4.5), Correction(1, "human ann", 3.0)], WHEN)
+        assert opened.snapshot().corrections == (Correction(1, "human ann", 4.5), Correction(1, "human ann", 3.0))
+        with pytest.raises(IntegrityError, match="minutes >= 0"):
+            opened.add_corrections([Correction(1, "human ann", -1.0)], WHEN)
+    assert schema_of(path) == schema_of(run.path)
 
 
 def test_a_migration_that_fails_changes_nothing(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:

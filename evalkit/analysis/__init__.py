@@ -10,6 +10,7 @@ import pandas as pd
 
 from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.compare import against, pairs
+from evalkit.analysis.corrections import correction_cost
 from evalkit.analysis.decide import decide
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
@@ -48,9 +49,12 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     by_model = {m: [r for r in results if r.key.model == m] for m in models}
     frame = trials_frame(results, rubric)
     frames = {m: frame[frame["model"] == m] for m in models}
-    per_model = tuple(
-        model_result(m, by_model[m], frames[m], [s for s in snapshot.sizes if s.model == m], rubric) for m in models
+    correction, review_usd = (
+        correction_cost(snapshot.corrections, results, rubric.economics),
+        rubric.economics.review_usd,
     )
+    sizes = {m: [size for size in snapshot.sizes if size.model == m] for m in models}
+    per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
     grading = _grading(snapshot, results)
     levels = levels_by_grader(snapshot)
     decision = decide(per_model, rubric.decision.bar)
@@ -60,14 +64,14 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         items=len(snapshot.items),
         models=per_model,
         pairs=pairs(frames, snapshot.spec.seed),
-        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}, rubric),
+        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, review_usd),
         criteria=criteria(frames, rubric),
         decision=decision,
         grading=grading,
         outputs=tuple(_item(item, by_item[item.id], models) for item in snapshot.items),
         warnings=(*warnings_for(snapshot, per_model, grading, rubric), *cache_warnings(caching)),
-        review_usd=rubric.economics.review_usd,
-        correction_usd=rubric.economics.correction_usd,
+        review_usd=review_usd,
+        correction=correction,
         documents=snapshot.documents,
         simulated_grades=graded_by_sandbox(snapshot),
         stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),

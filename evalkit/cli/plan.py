@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from evalkit.sizing import Assumptions
 
 
-_SLOW_MARGIN = 0.05
-"""Below it the search goes through hundreds of items, each with its exact test."""
-
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("plan")(plan)
@@ -60,8 +56,6 @@ def plan(
         discordance = likely_discordance(expected, seen.discordance)
     assumed = Assumptions(_items(dataset, items, seen), epochs, expected, discordance, margin, alpha)
     _refuse_nonsense(assumed)
-    if margin < _SLOW_MARGIN:
-        typer.echo("working out how many items it takes; at so small a margin this can take a minute", err=True)
     try:
         sizing = size_up(assumed)
     except ValueError as error:

@@ -138,8 +138,8 @@ def _reading(analysis: Analysis) -> Text:
     review = f" plus {money(analysis.review_usd)} of review for each output" if analysis.review_usd else ""
     return words(
         "Cost per satisfactory output throws the others away; the total with corrections pays a person "
-        f"{money(analysis.correction_usd)} to put each of them right{review}. Every attempt is in both, failed ones "
-        "too. Below: what became of every planned trial."
+        f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Every "
+        "attempt is in both, failed ones too. Below: what became of every planned trial."
     )
 
 
