@@ -65,6 +65,23 @@ class Request:
 
 
 @dataclass(frozen=True)
+class ModelFacts:
+    """What a server says of a model: tokens it takes and gives, and the settings it accepts; None where it is silent.
+
+    `thinking`: the types of thinking it takes. `efforts`: the levels of effort. `lifecycle`: active, deprecated, retired.
+    """
+
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    thinking: frozenset[str] | None = None
+    efforts: frozenset[str] | None = None
+    image_input: bool | None = None
+    pdf_input: bool | None = None
+    structured_outputs: bool | None = None
+    lifecycle: str | None = None
+
+
+@dataclass(frozen=True)
 class Allowance:
     """One rate limit as a server's headers tell it: so many a minute, so many left, full again in `resets_s`."""
 
