@@ -68,7 +68,7 @@ class Request:
 class ModelFacts:
     """What a server says of a model: tokens it takes and gives, and the settings it accepts; None where it is silent.
 
-    `thinking`: the types of thinking it takes. `efforts`: the levels of effort. `lifecycle`: active, deprecated, retired.
+    `thinking`: the types of thinking it takes; `efforts`: the levels; `lifecycle`: active, deprecated or retired.
     """
 
     max_input_tokens: int | None = None
