@@ -1,12 +1,13 @@
 """The one place that knows prices: what a request cost, per request, or that nobody can say."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
 
-from evalkit.models import known
+from evalkit.models import BEDROCK, known
 from evalkit.records import Usage
 
 US_ONLY_FACTOR = 1.1
@@ -27,7 +28,7 @@ def prices_version() -> str:
 
 
 def price(model_id: str, usage: Usage, when: datetime) -> Price:
-    """What one request cost on Anthropic's own API at the moment `when`.
+    """What one request cost at the moment `when`: on Anthropic's own API, or on Bedrock by AWS's prices.
 
     Priced per request and never on summed tokens, since rates change above a context size. Unknown models and
     unknown token counts are unpriced.
@@ -60,13 +61,16 @@ def _calculated(
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
+    on_bedrock = model_id.startswith(BEDROCK)
+    if on_bedrock and (context or "us-gov." in model_id):
+        return Price(None, f"no price is known for {model_id!r} in this region or mode")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             result = calc_price(
                 Tokens(**{name: count for name, count in counts.items() if count}),
-                model_ref=model_id,
-                provider_id="anthropic",
+                model_ref=model_id.removeprefix(BEDROCK),
+                provider_id="aws" if on_bedrock else "anthropic",
                 genai_request_timestamp=when,
                 price_context=context or None,
             )
@@ -74,10 +78,16 @@ def _calculated(
             return Price(None, f"no price is known for {model_id!r}")
         except (UserWarning, ValueError) as error:
             return Price(None, f"the price data cannot price this request ({error})")
-    if not _is_same_model(model_id, result.model.id):
+    plain = _bedrock_model if on_bedrock else str
+    if not _is_same_model(plain(model_id), plain(result.model.id)):
         return Price(None, f"no price is known for {model_id!r}")
-    factor = US_ONLY_FACTOR if geo == "us" else 1.0
+    factor = US_ONLY_FACTOR if geo == "us" and not on_bedrock else 1.0  # Bedrock's regional prices are in the data
     return Price(float(result.total_price) * factor)
+
+
+def _bedrock_model(bedrock_id: str) -> str:
+    """The model of a Bedrock id, without its region, account and version."""
+    return re.sub(r"-v\d+(:\d+)?$", "", bedrock_id.rpartition("anthropic.")[2])
 
 
 def _is_same_model(asked: str, priced: str) -> bool:
