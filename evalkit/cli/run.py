@@ -129,10 +129,10 @@ class _Session:
         from evalkit.cli.spending import confirm
         from evalkit.executors.local import Limits
         from evalkit.providers import Preflight
-        from evalkit.providers.anthropic import AnthropicProvider
+        from evalkit.providers.dispatch import open_provider
         from evalkit.run import carry_out, check_budget, prepare, start
 
-        provider = AnthropicProvider(self.base_url, connections=self.concurrency)
+        provider = open_provider(options.models, self.base_url, self.concurrency)
         try:
             with counting("counting tokens", self.quiet) as counter:
                 prepared = await prepare(dataset, rubric, options, provider, folder, counter)
