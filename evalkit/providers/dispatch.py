@@ -13,8 +13,9 @@ from evalkit.records import Reply, Request
 def open_provider(
     models: Sequence[str], base_url: str | None = None, connections: int = 64, deadline_s: float = 600.0
 ) -> Provider:
-    """The provider for these models, with only the clients that they need. `base_url` is the Anthropic API's; `deadline_s` bounds a
-    whole attempt.
+    """The provider for these models, with only the clients that they need.
+
+    `base_url` is the Anthropic API's; `deadline_s` bounds a whole attempt.
 
     Raises UsageError where credentials, a region or an extra are missing.
     """
