@@ -201,7 +201,7 @@ class RunFile:
         """Record that a request is about to be sent, before it is; returns the attempt's id."""
         with self._writing() as db:
             row = (trial_id, round_id, grader, number, sent_at, queued_s)
-            cursor = db.execute("INSERT INTO attempt_start VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+            cursor = db.execute("INSERT INTO attempt_start VALUES (NULL, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
             return int(cursor.lastrowid or 0)
 
     def finish_attempt(
@@ -211,7 +211,7 @@ class RunFile:
         row = (
             attempt_id, subject, reply.outcome, int(final), reply.text, reply.stop_reason, reply.served_model,
             reply.request_id, _json(asdict(reply.usage)), cost_usd, reply.ttft_s, reply.latency_s, felt_s,
-            reply.status, reply.error_type, reply.error_message, int(reply.simulated),
+            reply.status, reply.error_type, reply.error_message, int(reply.simulated), None, None,
         )  # fmt: skip
         with self._writing() as db:
             db.execute(f"INSERT INTO attempt VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608

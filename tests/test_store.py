@@ -59,6 +59,9 @@ def fill(run: RunFile) -> None:
     round_ = run.add_round(ROUND, b"k" * 32)
     run.seal(round_.id, {"label": ("checks", 1)})
     run.add_grades([Grade(round_.id, "checks", 1, "right", 1)], WHEN)
+    with closing(sqlite3.connect(run.path)) as db, db:
+        db.execute("INSERT INTO session VALUES (1, '{}')")
+        db.execute("INSERT INTO session_end VALUES (1, '{}')")
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_a_row_is_not_replaced_through_its_other_key_either(
     key = columns[0]
     fresh = {"label": "'another'"}.get(key, f"(SELECT max({key}) + 1 FROM {table})")
     if table == "attempt":
-        other.execute("INSERT INTO attempt_start VALUES (99, 1, NULL, NULL, 3, 'now', 0)")
+        other.execute("INSERT INTO attempt_start VALUES (99, 1, NULL, NULL, 3, 'now', 0, NULL, NULL)")
         fresh = "99"
     values = ", ".join([fresh, *columns[1:]])
     before = rows(other, table)
@@ -180,10 +183,10 @@ def test_a_trial_has_one_final_attempt(run: RunFile) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO attempt_start VALUES (NULL, 777, NULL, NULL, 1, 'now', 0)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, 'judge', 1, 'now', 0)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 0, 'now', 0)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', -1)",
+        "INSERT INTO attempt_start VALUES (NULL, 777, NULL, NULL, 1, 'now', 0, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, 'judge', 1, 'now', 0, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 0, 'now', 0, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', -1, NULL, NULL)",
         "INSERT INTO trial VALUES (NULL, 'nobody', 'm', 1, 77)",
         "INSERT INTO trial VALUES (NULL, 'i0', 'm', 0, 77)",
         "INSERT INTO prompt_size VALUES ('i0', 'm', -1, 1)",
