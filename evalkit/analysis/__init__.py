@@ -18,6 +18,7 @@ from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbo
 from evalkit.analysis.warn import warnings_for
 from evalkit.dataset import DIFFICULTIES
 from evalkit.errors import IntegrityError
+from evalkit.grader_names import JUDGE, kind_of
 from evalkit.records import ItemRecord, Snapshot
 from evalkit.rubric import Rubric
 
@@ -47,6 +48,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
     )
     grading = _grading(snapshot, results)
     levels = levels_by_grader(snapshot)
+    judges = judge_validity(levels, results, rubric, snapshot.spec.seed)
     decision = decide(per_model, rubric.decision.bar)
     return Analysis(
         spec=snapshot.spec,
@@ -58,7 +60,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
         decision=decision,
         grading=grading,
         outputs=tuple(_item(item, by_item[item.id], models) for item in snapshot.items),
-        warnings=warnings_for(snapshot, per_model, grading, rubric),
+        warnings=warnings_for(snapshot, per_model, grading, rubric, {judge.judge for judge in judges}),
         review_usd=rubric.economics.review_usd,
         correction_usd=rubric.economics.correction_usd,
         documents=snapshot.documents,
@@ -66,7 +68,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
         stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
         item_quality=item_quality(frame, [item.id for item in snapshot.items]),
         agreement=agreements(levels, rubric),
-        judges=judge_validity(levels, results, rubric, snapshot.spec.seed),
+        judges=judges,
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
     )
 
@@ -124,12 +126,13 @@ def _grading(snapshot: Snapshot, results: Sequence[TrialResult]) -> Grading:
     grades = [g for g in snapshot.grades if round_ is not None and g.round_id == round_.id]
     attempts = [a for a in snapshot.attempts if a.grader is not None]
     unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
-    judges = sorted({g.grader for g in grades if g.grader.startswith("judge ")})
+    judges = sorted({g.grader for g in grades if kind_of(g.grader) == "judge"})
+    elsewhere = bool(judges) and round_ is not None and round_.blind is None  # billed where nobody here can see
     reasons = Counter(reason for r in results if r.satisfied is None for reason in r.ungraded.values())
     return Grading(
         round=round_,
-        judges=tuple(name.removeprefix("judge ") for name in judges),
-        judge_usd=None if unpriced else fsum(a.cost_usd or 0.0 for a in attempts),
+        judges=tuple(name.removeprefix(JUDGE) for name in judges),
+        judge_usd=None if unpriced or elsewhere else fsum(a.cost_usd or 0.0 for a in attempts),
         judge_attempts=len(attempts),
         judge_failed_attempts=sum(a.outcome == "errored" for a in attempts),
         grades=len(grades),

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def import_(
     results: Annotated[Path, typer.Argument(help="Outputs, one JSON object a line.", show_default=False)],
     rubric: Annotated[
-        Path | None, typer.Option("--rubric", help="Rubric [default: rubrics/<results>.yaml].", show_default=False)
+        Path | None, typer.Option("--rubric", help="Rubric (default: rubrics/<results>.yaml).", show_default=False)
     ] = None,
     satisfactory_from: Annotated[
         str | None,
@@ -33,7 +33,7 @@ def import_(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Run file [default: runs/<results>-<hash>.db].", show_default=False),
+        typer.Option("-o", "--output", help="Run file (default: runs/<results>-<hash>.db).", show_default=False),
     ] = None,
 ) -> Path:  # fmt: skip
     """Make a run file from outputs produced elsewhere, to grade and report them like any other run.

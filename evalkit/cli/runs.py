@@ -105,5 +105,8 @@ def _shown(facts: dict[str, object]) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(_plain, value)) or "none"
+    if isinstance(value, dict):
+        mark = {True: "", False: " (NOT BLIND)", None: " (blinding not known)"}[value["blind"]]
+        return f"{value['id']} by {' and '.join(value['graders'])}{mark}"
     return "unknown" if value is None else str(value)
