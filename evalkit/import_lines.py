@@ -1,17 +1,28 @@
 """The lines of an import: outputs made elsewhere, one object a line, read strictly and checked against each other."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from evalkit.dataset import Difficulty, NotAnObjectError, json_object
 from evalkit.grader_names import GraderKind, grader_name
 from evalkit.rubric import Rubric
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, did_you_mean, shown, validated
 
+
+def _seen(name: str) -> str:
+    """A name that is printed on terminals has no line breaks and nothing that steers them."""
+    steering = next((c for c in name if unicodedata.category(c) in ("Cc", "Zl", "Zp")), None)
+    if steering is not None:
+        raise ValueError(f"{shown(name)} has the control character U+{ord(steering):04X}; take it out")
+    return name
+
+
 _Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
+_Name = Annotated[_Text, AfterValidator(_seen)]
 _Tokens = Annotated[int, Field(ge=0, le=10**12)]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _ONE_OBJECT = "write one JSON object per line"
@@ -20,7 +31,7 @@ _ONE_OBJECT = "write one JSON object per line"
 class GradeLine(StrictModel):
     """One grader's level on one criterion; without a level it is ungraded."""
 
-    grader: _Text
+    grader: _Name
     kind: GraderKind
     criterion: _Text
     level: int | None = None
@@ -35,7 +46,7 @@ class TrialLine(StrictModel):
     """What became of one trial. Whatever is absent is unknown; with neither output nor error the trial failed."""
 
     item_id: _Text
-    model: _Text
+    model: _Name
     epoch: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     prompt: str | None = None
     reference: str | None = None
@@ -48,7 +59,7 @@ class TrialLine(StrictModel):
     cost_usd: _Amount | None = None
     latency_s: _Amount | None = None
     ttft_s: _Amount | None = None
-    served_model: _Text | None = None
+    served_model: _Name | None = None
     grades: tuple[GradeLine, ...] = ()
 
     @field_validator("tags", mode="before")
@@ -60,8 +71,8 @@ class TrialLine(StrictModel):
         for key, value in tags.items():
             if not key.strip():
                 raise ValueError("'tags' has a blank key; name it")
-            if isinstance(value, list | dict):
-                raise ValueError(f"'tags.{key}' is {shown(value)}; use text, a number, true or false")
+            if not isinstance(value, str | int | float | None):
+                raise ValueError(f"'tags.{key}' is {shown(value)}; use text, a number, true or false")  # noqa: TRY004  pydantic reports ValueErrors alone
         return tuple(_tag(key, value) for key, value in tags.items() if value is not None)
 
     @property
@@ -179,7 +190,10 @@ def _misgraded(grades: Sequence[GradeLine], scales: Mapping[str, tuple[int, ...]
             yield what, did_you_mean(grade.criterion, list(scales))
         elif grade.level is not None and grade.level not in scale:
             allowed = ", ".join(map(str, scale))
-            yield f"grader {who} gives {grade.criterion!r} level {grade.level}, which it lacks", f"use {allowed} or null"
+            yield (
+                f"grader {who} gives {grade.criterion!r} level {grade.level}, which it lacks",
+                f"use {allowed} or null",
+            )
         if (grade.name, grade.criterion) in seen:
             yield f"grader {who} grades {shown(grade.criterion)} twice", "keep one grade"
         seen.add((grade.name, grade.criterion))

@@ -105,17 +105,18 @@ def _content(item: ItemRecord) -> list[object]:
 
 def _items(lines: Sequence[TrialLine]) -> tuple[ItemRecord, ...]:
     """Items in order of appearance, each with what any of its lines says of it."""
-    said: dict[str, dict[str, object]] = defaultdict(dict)
+    merged: dict[str, TrialLine] = {}
     for line in lines:
-        of_item = said[line.item_id]
-        of_item.update({name: value for name in ITEM_FIELDS if (value := getattr(line, name)) is not None})
-    return tuple(_item(item_id, position, fields) for position, (item_id, fields) in enumerate(said.items()))
+        first = merged.setdefault(line.item_id, line)
+        more = {name: getattr(line, name) for name in ITEM_FIELDS if getattr(first, name) is None}
+        if any(value is not None for value in more.values()):
+            merged[line.item_id] = first.model_copy(update=more)
+    return tuple(_item(line, position) for position, line in enumerate(merged.values()))
 
 
-def _item(item_id: str, position: int, fields: Mapping[str, object]) -> ItemRecord:
-    line = TrialLine.model_construct(**fields)
+def _item(line: TrialLine, position: int) -> ItemRecord:
     tags = tuple(dict.fromkeys(line.tags or ()))
-    return ItemRecord(item_id, position, line.prompt or "", None, line.reference, line.difficulty, tags)
+    return ItemRecord(line.item_id, position, line.prompt or "", None, line.reference, line.difficulty, tags)
 
 
 def _attempt(number: int, line: TrialLine, cost_usd: float | None, created: str) -> Attempt:
@@ -147,7 +148,9 @@ class _Costs:
         if line.cost_usd is not None:
             self.given[line.model] = None
             return line.cost_usd
-        usd = next((usd for model in (line.model, line.served_model) if (usd := self._price(model, line)) is not None), None)
+        usd = next(
+            (usd for model in (line.model, line.served_model) if (usd := self._price(model, line)) is not None), None
+        )
         (self.unpriced if usd is None else self.from_tokens)[line.model] = None
         return usd
 

@@ -22,7 +22,10 @@ def outcome_rows(attempts: Sequence[Attempt], rounds: Sequence[Round], grades: S
     """Settled production attempts, and grading rounds without a key: their labels were made elsewhere."""
     subjects = [(f"trial/{attempt.trial_id}", _known(attempt.usage)) for attempt in attempts]
     return [
-        ("INSERT INTO round (id, content) VALUES (?, ?)", [(r.id, json.dumps(asdict(r), sort_keys=True)) for r in rounds]),
+        (
+            "INSERT INTO round (id, content) VALUES (?, ?)",
+            [(r.id, json.dumps(asdict(r), sort_keys=True)) for r in rounds],
+        ),
         (_insert("attempt_start", _START), [_row(attempt, _START) for attempt in attempts]),
         (
             _insert("attempt", (*_END, "subject", "usage")),

@@ -236,11 +236,12 @@ def listing(names: Sequence[str], last: str = "and") -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital first letter and a full stop."""
+    """The text with a capital first letter and a full stop; a name at its head (`gpt-x: ...`) stays as it is."""
     text = text.strip()
     if not text:
         return ""
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+    named = text.split(maxsplit=1)[0].endswith((":", ","))
+    return (text if named else text[0].upper() + text[1:]) + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
 def shorten(text: str, limit: int) -> str:

@@ -89,7 +89,9 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
 def trials_csv(snapshot: Snapshot) -> str:
     """One line a trial as CSV; what is unknown is empty."""
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
-    frame = trials_frame(trial_results(snapshot, rubric), rubric)
+    results = trial_results(snapshot, rubric)
+    frame = trials_frame(results, rubric)
+    frame["cost_usd"] = pd.array([result.known_usd for result in results], dtype="Float64")
     return frame.convert_dtypes().to_csv(index=False, lineterminator="\n")  # whole numbers without ".0"
 
 
@@ -168,7 +170,7 @@ def _output(result: TrialResult) -> OutputResult:
         levels=result.levels,
         comments=result.comments,
         ungraded=result.ungraded,
-        cost_usd=result.cost_usd if result.outcome is not None else None,
+        cost_usd=result.known_usd,
         latency_s=last.latency_s if last else None,
         ttft_s=last.ttft_s if last else None,
         attempts=len(result.attempts),

@@ -16,8 +16,9 @@ from evalkit.rubric import Rubric
 class TrialResult:
     """One trial, settled or not. `outcome` None means that it has not been tried, or that no answer is known.
 
-    `cost_usd` sums all its attempts; None if an answer has no price. `unknown_cost_attempts` are failed or lost
-    ones that may have been billed without anybody knowing how much; they are not in `cost_usd`.
+    `cost_usd` sums all its attempts; None if an answer has no price, or if no cost of its model is known at all.
+    `unknown_cost_attempts` are failed or lost ones that may have been billed without anybody knowing how much; they
+    are not in `cost_usd`.
     """
 
     trial_id: int
@@ -34,6 +35,12 @@ class TrialResult:
     satisfied: bool | None = None
     score: float | None = None
     identity_marks: int = 0
+
+    @property
+    def known_usd(self) -> float | None:
+        """What it is known to have cost; None before it has ended, and if nobody knows of any of its attempts."""
+        unknown = self.outcome is None or all(attempt.cost_usd is None for attempt in self.attempts)
+        return None if unknown else self.cost_usd
 
     @property
     def error(self) -> str | None:
@@ -101,7 +108,17 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
         if attempt.grader is None:
             attempts[attempt.trial_id].append(attempt)
     grades = _counting_grades(snapshot)
-    return _held_back([_result(t.id, t.key, attempts[t.id], grades[t.id], rubric) for t in snapshot.trials])
+    results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric) for t in snapshot.trials]
+    return _held_back(_without_made_up_zeros(results))
+
+
+def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
+    """Failures of unknown cost leave a lower bound beside known costs; where none is known, they are no zero."""
+    known = {r.key.model for r in results for attempt in r.attempts if attempt.cost_usd is not None}
+    return [
+        replace(r, cost_usd=None, unpriced=True) if r.outcome is not None and r.key.model not in known else r
+        for r in results
+    ]
 
 
 def _held_back(results: Sequence[TrialResult]) -> tuple[TrialResult, ...]:

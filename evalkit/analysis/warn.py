@@ -89,7 +89,9 @@ def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Gra
     for model in models:
         if model.unpriced_attempts:
             yield f"{model.name}: {_plural(model.unpriced_attempts, 'request')} unpriced: no money figure."
-        if model.unknown_cost_attempts:
+        if model.unknown_cost_attempts and model.spend_usd is None and not model.unpriced_attempts:
+            yield f"{model.name}: no cost of its {_plural(model.unknown_cost_attempts, 'request')} is known."
+        elif model.unknown_cost_attempts:
             yield (
                 f"{model.name}: {_plural(model.unknown_cost_attempts, 'failed or lost attempt')} may have been"
                 " billed without the API saying so; its costs are a lower bound."

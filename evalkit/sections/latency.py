@@ -48,7 +48,7 @@ def _main_clock(analysis: Analysis, series: tuple[Series, ...]) -> tuple[str, st
     felt = any((clock := analysis.model(s.key).clocks.get("felt")) is not None and clock.values_s for s in series)
     if felt:
         return "felt", "as a user feels it, retries and waits included"
-    return "total", "of one attempt; what a user felt, retries and waits included, was not measured"
+    return "total", "as one attempt took it, since what a user felt, retries and waits included, was not measured"
 
 
 def _quantile(analysis: Analysis, series: Series, name: str, quantile: str) -> Estimate | None:
@@ -115,7 +115,7 @@ def _quantiles(
 
 def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
     """One sentence per quantile of the main clock whose upper limit no number of these calls can give."""
-    found = []
+    found, felt = [], "Felt " if name == "felt" else ""
     for quantile, share in (("p90", 0.9), ("p95", 0.95)):
         estimates = [(s.name, e) for s in series if (e := _quantile(analysis, s, name, quantile)) is not None]
         open_ = [(who, e) for who, e in estimates if e.value is not None and e.high is None]
@@ -123,5 +123,5 @@ def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str
             sizes = listing([str(e.n) for _, e in open_] if len({e.n for _, e in open_}) > 1 else [str(open_[0][1].n)])
             needed = values_needed(share, open_[0][1].confidence)
             names = listing([who for who, _ in open_])
-            found.append(f"{'Felt ' if name == 'felt' else ''}{quantile} of {names}: open, no upper limit from {sizes} calls (need {needed}).")
+            found.append(f"{felt}{quantile} of {names}: open, no upper limit from {sizes} calls (need {needed}).")
     return " ".join(found)

@@ -203,9 +203,17 @@ def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     models = (part for model in spec.models for part in ("-m", model))
     command = ["evalkit", "run", f"datasets/{spec.name}.jsonl", *models, *_settings(spec)]
     if spec.imported:
-        command = ["evalkit", "import", f"{spec.name}.jsonl", "--rubric", f"{spec.rubric.get('name')}.yaml"]
+        command = ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
     yield "To repeat", words(code(shlex.join(command)))
     yield "This report", words(code(shlex.join(["evalkit", "report", f"runs/{spec.name}-{spec.sha256[:8]}.db"])))
+
+
+def _import_rubric(spec: Spec) -> tuple[str, str]:
+    """A rubric of one criterion with its own name is what `--satisfactory-from` makes."""
+    name, criteria = str(spec.rubric.get("name")), spec.rubric.get("criteria", ())
+    if [criterion.get("id") for criterion in criteria] == [name]:
+        return "--satisfactory-from", name
+    return "--rubric", f"{name}.yaml"
 
 
 def _settings(spec: Spec) -> Iterable[str]:
