@@ -1,11 +1,11 @@
 """Outcomes and grades as rows of a new run file, where they are known before the file exists."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evalkit.records import Attempt, Grade, Round
+from evalkit.records import Attempt, Grade, Round, Usage
 
 Rows = Sequence[tuple[str, Sequence[tuple[Any, ...]]]]
 """Insert statements, each with its rows."""
@@ -43,6 +43,5 @@ def _row(record: Attempt | Grade, columns: Sequence[str]) -> tuple[Any, ...]:
     return tuple(getattr(record, column) for column in columns)
 
 
-def _known(usage: Any) -> str:
-    counts: Mapping[str, Any] = asdict(usage)
-    return json.dumps({name: count for name, count in counts.items() if count is not None}, sort_keys=True)
+def _known(usage: Usage) -> str:
+    return json.dumps({name: count for name, count in vars(usage).items() if count is not None}, sort_keys=True)

@@ -70,12 +70,12 @@ def _read(results: Path, rubric: Path | None, satisfactory_from: str | None) -> 
     from datetime import UTC, datetime
 
     from evalkit.errors import ProblemsError
-    from evalkit.files import read_text
+    from evalkit.files import read_lines
     from evalkit.import_lines import grade_problems, parse_lines
     from evalkit.importing import build, only_criterion
 
     criteria = _rubric(results, rubric, satisfactory_from)
-    lines, problems = parse_lines(read_text(results, "results").split("\n"), str(results))
+    lines, problems = parse_lines(read_lines(results, "results"), str(results))
     left_out: Mapping[str, int] = {}
     if satisfactory_from is not None:
         lines, left_out = only_criterion(lines, satisfactory_from)
