@@ -141,48 +141,49 @@ class Dataset:
         return item.system if item.system is not None else self.card.system
 
 
-class _NotAnObjectError(ValueError):
+class NotAnObjectError(ValueError):
     """A line is not one well-formed JSON object."""
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
     if repeated:
-        raise _NotAnObjectError(f"key {repeated[0]!r} stands twice in one object")
+        raise NotAnObjectError(f"key {repeated[0]!r} stands twice in one object")
     return dict(pairs)
 
 
 def _no_constant(name: str) -> Any:
-    raise _NotAnObjectError(f"{name} is not JSON")
+    raise NotAnObjectError(f"{name} is not JSON")
 
 
 def _finite(digits: str) -> float:
     if not math.isfinite(number := float(digits)):
-        raise _NotAnObjectError(f"{digits[:40]} is too large a number")
+        raise NotAnObjectError(f"{digits[:40]} is too large a number")
     return number
 
 
-def _json_object(line: str) -> dict[str, Any]:
+def json_object(line: str) -> dict[str, Any]:
+    """One line's JSON object, in which nothing stands twice; NotAnObjectError says why it is none."""
     try:
         content = json.loads(line, object_pairs_hook=_no_repeats, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
-        raise _NotAnObjectError(f"not JSON ({error.msg} at column {error.colno})") from error
+        raise NotAnObjectError(f"not JSON ({error.msg} at column {error.colno})") from error
     except RecursionError as error:
-        raise _NotAnObjectError("nested too deeply to be read") from error
-    except _NotAnObjectError:
+        raise NotAnObjectError("nested too deeply to be read") from error
+    except NotAnObjectError:
         raise
     except ValueError as error:
-        raise _NotAnObjectError("a whole number has too many digits") from error
+        raise NotAnObjectError("a whole number has too many digits") from error
     if not isinstance(content, dict):
-        raise _NotAnObjectError(f"not a JSON object but {shown(content)}")
+        raise NotAnObjectError(f"not a JSON object but {shown(content)}")
     return content
 
 
 def parse_item(line: str) -> Item | list[tuple[str, str]]:
     """One JSONL line as an Item, or its problems as (what, remedy)."""
     try:
-        item = validated(Item, _json_object(line))
-    except _NotAnObjectError as error:
+        item = validated(Item, json_object(line))
+    except NotAnObjectError as error:
         return [(str(error), "write one JSON object per line")]
     return [(what, remedy) for _, what, remedy in item] if isinstance(item, list) else item
 

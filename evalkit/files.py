@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from evalkit.config import Config
@@ -37,6 +38,20 @@ def read_text(path: Path, what: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UsageError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from error
+
+
+def read_lines(path: Path, what: str) -> Iterator[str]:
+    """The lines of a text file as UTF-8, one at a time, so that a large file is never in memory as a whole."""
+    try:
+        with path.open("rb") as file:
+            for number, data in enumerate(file, start=1):
+                try:
+                    yield data.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise UsageError(f"{path}:{number}: not UTF-8 text; save the file as UTF-8") from error
+    except OSError as error:
+        _read_bytes(path, what)
+        raise InfrastructureError(f"{what} {str(path)!r} cannot be read ({error.strerror}); check it") from error
 
 
 def _read_bytes(path: Path, what: str) -> bytes:

@@ -196,6 +196,7 @@ class Spec:
 
     `contexts`: the sizes of a sweep, in tokens. `cache`: off, or as-production. `condition`: how the items were
     chosen, if not all were taken for what they are; what such a run shows holds under that condition only.
+    `outputs_sha256`: content hash of outputs that were made elsewhere; such a run sends nothing (`max_tokens` 0).
     """
 
     name: str
@@ -217,6 +218,12 @@ class Spec:
     contexts: tuple[int, ...] = ()
     cache: str = "off"
     condition: Mapping[str, Any] | None = None
+    outputs_sha256: str | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Whether the outputs were made elsewhere: nobody here knows how they were asked for, or when."""
+        return self.outputs_sha256 is not None
 
     @property
     def sha256(self) -> str:
@@ -230,7 +237,7 @@ class Spec:
 
 
 _CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version"})
-_CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None}
+_CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None, "outputs_sha256": None}
 
 
 @dataclass(frozen=True)
@@ -268,12 +275,15 @@ class PromptSize:
 
 @dataclass(frozen=True)
 class Round:
-    """One grading round: the rubric it was graded by, who grades, and whether it was blind."""
+    """One grading round: the rubric it was graded by, who grades, and whether it was blind.
+
+    `blind` None: the grades were given elsewhere, and nobody here knows; never taken for blind.
+    """
 
     id: int
     rubric_sha256: str
     graders: tuple[str, ...]
-    blind: bool
+    blind: bool | None
     seed: int
     created_at: str
 

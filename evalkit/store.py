@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from evalkit import rows
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
+from evalkit.outcome_rows import Rows
 from evalkit.records import (
     AttemptStart,
     Correction,
@@ -172,14 +173,18 @@ class RunFile:
         documents: Mapping[str, str],
         order: Sequence[TrialKey],
         sizes: Iterable[PromptSize] = (),
+        outcomes: Rows = (),
     ) -> "RunFile":
-        """A new run file with its plan, whole or not at all; IntegrityError if another process made it meanwhile."""
+        """A new run file with its plan, and with `outcomes` that are known already, whole or not at all.
+
+        IntegrityError if another process made it meanwhile.
+        """
         with _said_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(_lock(path, "run"), path, "run"):
                 if path.exists():
                     raise IntegrityError(f"{path} was made by another `evalkit run` just now; run the command again")
-                _write_whole(path, _plan_rows(spec, items, documents, order, sizes))
+                _write_whole(path, [*_plan_rows(spec, items, documents, order, sizes), *outcomes])
         return cls(path)
 
     def _check_version(self) -> None:
@@ -360,16 +365,13 @@ class RunFile:
         return self._db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)").fetchall()  # noqa: S608
 
 
-_Rows = list[tuple[str, list[tuple[Any, ...]]]]
-
-
 def _plan_rows(
     spec: Spec,
     items: Sequence[ItemRecord],
     documents: Mapping[str, str],
     order: Sequence[TrialKey],
     sizes: Iterable[PromptSize],
-) -> _Rows:
+) -> Rows:
     """What a new run file holds, as insert statements with their rows."""
     trials = [(*key, position) for position, key in enumerate(order)]
     return [
@@ -381,7 +383,7 @@ def _plan_rows(
     ]
 
 
-def _write_whole(path: Path, plan: _Rows) -> None:
+def _write_whole(path: Path, plan: Rows) -> None:
     """A draft beside `path` in one transaction, then renamed; without a write-ahead log, which stays behind."""
     draft = path.with_name(f".{path.name}.new")
     parts = (draft, draft.with_name(f"{draft.name}-journal"))

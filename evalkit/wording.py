@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the statistics load scipy, which a progress line does not n
 Format = Literal["percent", "points", "money", "ratio", "seconds", "milliseconds", "score", "coefficient", "shift"]
 UNKNOWN = "unknown"
 UNPRICED = "unpriced"
+NOT_MEASURED = "not measured"
 _MINUS = "\N{MINUS SIGN}"
 _DASH = "\N{EN DASH}"
 
@@ -190,6 +191,8 @@ def value(estimate: Estimate, style: Format, bar: float | None = None, cents: bo
             return "none"
         if "never overtaken" in (estimate.reason or ""):
             return "none"
+        if style in ("seconds", "milliseconds"):
+            return NOT_MEASURED
         return UNPRICED if "price" in (estimate.reason or "") else UNKNOWN
     cents = in_cents([estimate]) if cents is None else cents
     return _figure(estimate.value, style, cents, bar, _digits(estimate))
@@ -233,11 +236,12 @@ def listing(names: Sequence[str], last: str = "and") -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital first letter and a full stop."""
+    """The text with a capital first letter and a full stop; a name at its head (`gpt-x: ...`) stays as it is."""
     text = text.strip()
     if not text:
         return ""
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+    named = text.split(maxsplit=1)[0].endswith((":", ","))
+    return (text if named else text[0].upper() + text[1:]) + ("" if text.endswith((".", "!", "?", "…")) else ".")
 
 
 def shorten(text: str, limit: int) -> str:

@@ -20,6 +20,7 @@ from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbo
 from evalkit.analysis.warn import warnings_for
 from evalkit.dataset import DIFFICULTIES
 from evalkit.errors import IntegrityError
+from evalkit.grader_names import JUDGE, kind_of
 from evalkit.pricing import Prices
 from evalkit.records import ItemRecord, Snapshot
 from evalkit.rubric import Rubric
@@ -57,6 +58,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
     grading = _grading(snapshot, results)
     levels = levels_by_grader(snapshot)
+    judges = judge_validity(levels, results, rubric, snapshot.spec.seed)
     decision = decide(per_model, rubric.decision.bar)
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     return Analysis(
@@ -69,7 +71,10 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         decision=decision,
         grading=grading,
         outputs=tuple(_item(item, by_item[item.id], models) for item in snapshot.items),
-        warnings=(*warnings_for(snapshot, per_model, grading, rubric), *cache_warnings(caching)),
+        warnings=(
+            *warnings_for(snapshot, per_model, grading, rubric, {judge.judge for judge in judges}),
+            *cache_warnings(caching),
+        ),
         review_usd=review_usd,
         correction=correction,
         documents=snapshot.documents,
@@ -77,7 +82,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
         item_quality=item_quality(frame, [item.id for item in snapshot.items]),
         agreement=agreements(levels, rubric),
-        judges=judge_validity(levels, results, rubric, snapshot.spec.seed),
+        judges=judges,
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
         caching=caching,
     )
@@ -99,7 +104,9 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
 def trials_csv(snapshot: Snapshot) -> str:
     """One line a trial as CSV; what is unknown is empty. `blind` says whether the round that counts was."""
     rubric, round_ = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)), current_round(snapshot)
-    frame = trials_frame(trial_results(snapshot, rubric), rubric)
+    results = trial_results(snapshot, rubric)
+    frame = trials_frame(results, rubric)
+    frame["cost_usd"] = pd.array([result.known_usd for result in results], dtype="Float64")
     frame.insert(list(frame).index("simulated") + 1, "blind", None if round_ is None else round_.blind)
     for name in ("item_id", "model"):
         frame[name] = [f"'{text}" if text.startswith(_FORMULA_STARTS) else text for text in frame[name]]
@@ -141,12 +148,13 @@ def _grading(snapshot: Snapshot, results: Sequence[TrialResult]) -> Grading:
     grades = [g for g in snapshot.grades if round_ is not None and g.round_id == round_.id]
     attempts = [a for a in snapshot.attempts if a.grader is not None]
     unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
-    judges = sorted({g.grader for g in grades if g.grader.startswith("judge ")})
+    judges = sorted({g.grader for g in grades if kind_of(g.grader) == "judge"})
+    elsewhere = bool(judges) and round_ is not None and round_.blind is None  # billed where nobody here can see
     reasons = Counter(reason for r in results if r.satisfied is None for reason in r.ungraded.values())
     return Grading(
         round=round_,
-        judges=tuple(name.removeprefix("judge ") for name in judges),
-        judge_usd=None if unpriced else fsum(a.cost_usd or 0.0 for a in attempts),
+        judges=tuple(name.removeprefix(JUDGE) for name in judges),
+        judge_usd=None if unpriced or elsewhere else fsum(a.cost_usd or 0.0 for a in attempts),
         judge_attempts=len(attempts),
         judge_failed_attempts=sum(a.outcome == "errored" for a in attempts),
         grades=len(grades),
@@ -182,7 +190,7 @@ def _output(result: TrialResult) -> OutputResult:
         levels=result.levels,
         comments=result.comments,
         ungraded=result.ungraded,
-        cost_usd=result.cost_usd if result.outcome is not None else None,
+        cost_usd=result.known_usd,
         latency_s=last.latency_s if last else None,
         ttft_s=last.ttft_s if last else None,
         attempts=len(result.attempts),

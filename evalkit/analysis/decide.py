@@ -34,4 +34,4 @@ def _reason(model: ModelResult, bar: float) -> str:
         return f"clears the {bar:.0%} bar" if priced else f"clears the {bar:.0%} bar, but is unpriced"
     if rate.high < bar:
         return f"is below the {bar:.0%} bar"
-    return f"may clear the {bar:.0%} bar, but {rate.n} items cannot show it"
+    return f"may clear the {bar:.0%} bar, but {rate.n} item{'s' * (rate.n != 1)} cannot show it"

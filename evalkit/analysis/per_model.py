@@ -105,6 +105,8 @@ def clock(frame: pd.DataFrame, column: str) -> Clock:
     """Quantiles of a latency clock over answered trials, seconds."""
     answered = frame.dropna(subset=[column])
     values = [float(value) for value in answered[column]]
+    if not values:
+        return Clock(dict.fromkeys(QUANTILES, no_estimate("no answer was timed", 0.95, "order statistics")), ())
     items = list(answered["item_id"])
     repeated = len(set(items)) < len(items)
     quantile: Callable[[float], Estimate] = lambda q: (  # noqa: E731
@@ -159,6 +161,7 @@ def model_result(
     rate = rate_of(trials)
     attempts = [attempt for result in results for attempt in result.attempts]
     unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
+    unknown = bool(attempts) and all(a.cost_usd is None for a in attempts)
     facts = known(model)
     answered = [r.last for r in results if r.last is not None and r.outcome == "answered"]
     return ModelResult(
@@ -174,7 +177,7 @@ def model_result(
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, correction, rubric.economics.review_usd),
         clocks={name: clock(frame, column) for name, column in CLOCKS.items()},
-        spend_usd=None if unpriced else fsum(a.cost_usd or 0.0 for a in attempts),
+        spend_usd=None if unpriced or unknown else fsum(a.cost_usd or 0.0 for a in attempts),
         attempts=len(attempts),
         failed_attempts=sum(a.outcome == "errored" for a in attempts),
         lost_attempts=sum(a.outcome is None for a in attempts),

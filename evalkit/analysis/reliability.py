@@ -7,12 +7,11 @@ from itertools import combinations
 
 from evalkit import stats
 from evalkit.analysis.trials import TrialResult
+from evalkit.grader_names import JUDGE, kind_of
 from evalkit.records import Grade, Snapshot
 from evalkit.rubric import Rubric
 from evalkit.stats import AgreementFlag, Estimate, JudgeAccuracy
 
-CHECKS = "checks"
-JUDGE = "judge "
 OVERALL = "satisfactory"
 _TOLERANCE_FLAG, _TOLERANCE_POINTS = 0.10, 0.25
 
@@ -58,8 +57,8 @@ _Levels = Mapping[str, Mapping[int, Mapping[str, int]]]
 
 
 def levels_by_grader(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]:
-    """The newest level of each grader on each criterion of each output, over all blind rounds."""
-    blind = {round_.id for round_ in snapshot.rounds if round_.blind}
+    """The newest level of each grader on each criterion of each output, over all rounds not known to be unblind."""
+    blind = {round_.id for round_ in snapshot.rounds if round_.blind is not False}
     found: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for grade in snapshot.grades:
         if grade.round_id in blind and grade.level is not None:
@@ -73,7 +72,7 @@ def _put(found: dict[str, dict[int, dict[str, int]]], grade: Grade, level: int) 
 
 def agreements(levels: _Levels, rubric: Rubric) -> tuple[Agreement, ...]:
     """Agreement on each judged criterion and on the verdict; empty with fewer than two people or judges."""
-    graders = tuple(sorted(grader for grader in levels if grader != CHECKS))
+    graders = tuple(sorted(grader for grader in levels if kind_of(grader) != "check"))
     if len(graders) < 2:
         return ()
     trials = sorted({trial for grader in graders for trial in levels[grader]})
@@ -117,7 +116,7 @@ def _agreement(
 
 def verdicts_of(levels: _Levels, grader: str, rubric: Rubric) -> dict[int, bool]:
     """Satisfactory or not by one grader alone, with the checks' levels beside its own, where that can be said."""
-    checked, names = levels.get(CHECKS, {}), [criterion.id for criterion in rubric.criteria]
+    checked, names = _checked(levels), [criterion.id for criterion in rubric.criteria]
     known: dict[tuple[int | None, ...], bool | None] = {}  # the rule looks at the levels alone, and they recur
     verdicts: dict[int, bool] = {}
     for trial, own in levels.get(grader, {}).items():
@@ -131,19 +130,23 @@ def verdicts_of(levels: _Levels, grader: str, rubric: Rubric) -> dict[int, bool]
     return verdicts
 
 
+def _checked(levels: _Levels) -> dict[int, dict[str, int]]:
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for grader in (grader for grader in levels if kind_of(grader) == "check"):
+        for trial, given in levels[grader].items():
+            found[trial].update(given)
+    return found
+
+
 def judge_validity(
     levels: _Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int
 ) -> tuple[JudgeValidity, ...]:
     """Each judge against the people's majority verdict; empty where no person graded what a judge graded."""
-    people = _majority([verdicts_of(levels, g, rubric) for g in sorted(levels) if _is_person(g)])
+    people = _majority([verdicts_of(levels, g, rubric) for g in sorted(levels) if kind_of(g) == "human"])
     model_of = {result.trial_id: result.key.model for result in results}
-    judges = [g for g in sorted(levels) if g.startswith(JUDGE)]
+    judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
     found = [_validity(g, verdicts_of(levels, g, rubric), people, model_of, seed) for g in judges]
     return tuple(validity for validity in found if validity is not None)
-
-
-def _is_person(grader: str) -> bool:
-    return grader != CHECKS and not grader.startswith(JUDGE)
 
 
 def _majority(verdicts: Sequence[Mapping[int, bool]]) -> dict[int, bool]:

@@ -7,6 +7,7 @@ from statistics import median_low
 
 import pandas as pd
 
+from evalkit.grader_names import kind_of
 from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
 from evalkit.rubric import Rubric
 
@@ -15,8 +16,9 @@ from evalkit.rubric import Rubric
 class TrialResult:
     """One trial, settled or not. `outcome` None means that it has not been tried, or that no answer is known.
 
-    `cost_usd` sums all its attempts; None if an answer has no price. `unknown_cost_attempts` are failed or lost
-    ones that may have been billed without anybody knowing how much; they are not in `cost_usd`.
+    `cost_usd` sums all its attempts; None if an answer has no price, or if no cost of its model is known at all.
+    `unknown_cost_attempts` are failed or lost ones that may have been billed without anybody knowing how much; they
+    are not in `cost_usd`.
     """
 
     trial_id: int
@@ -35,6 +37,12 @@ class TrialResult:
     identity_marks: int = 0
 
     @property
+    def known_usd(self) -> float | None:
+        """What it is known to have cost; None before it has ended, and if nobody knows of any of its attempts."""
+        unknown = self.outcome is None or all(attempt.cost_usd is None for attempt in self.attempts)
+        return None if unknown else self.cost_usd
+
+    @property
     def error(self) -> str | None:
         """What went wrong, for people; None for an answered trial."""
         if self.last is None or self.last.error_type is None:
@@ -43,18 +51,47 @@ class TrialResult:
 
 
 def current_round(snapshot: Snapshot) -> Round | None:
-    """The round that counts: blind before not blind, then the one that graded most trials, then the newest.
+    """The round that counts: any before one known not to be blind, then the one that graded most trials.
 
-    So a round for debugging, one that has only begun, or one whose grades cannot be read, never hides a
-    complete blind one. None if no round has any grade, readable or not.
+    What checks alone say is looked at last, since it can be had beside any round. Where that leaves several, one with
+    people's grades, then one known to be blind, then the newest. So a round for debugging, one that has only begun,
+    or one whose grades cannot be read, never hides a complete one. None if no round has any grade, readable or not.
     """
+    checked = _checked_criteria(snapshot)
     graded: dict[int, set[int]] = defaultdict(set)
+    judged: dict[int, set[int]] = defaultdict(set)
     for grade in snapshot.grades:
         if grade.level is not None:
             graded[grade.round_id].add(grade.trial_id)
+            if grade.criterion not in checked:
+                judged[grade.round_id].add(grade.trial_id)
     begun = {grade.round_id for grade in snapshot.grades}
     rounds = [round_ for round_ in snapshot.rounds if round_.id in begun]
-    return max(rounds, key=lambda r: (r.blind, len(graded[r.id]), r.id), default=None)
+
+    def standing(r: Round) -> tuple[bool, int, int, bool, bool, int]:
+        people = any(kind_of(grader) == "human" for grader in r.graders)
+        return r.blind is not False, len(judged[r.id]), len(graded[r.id]), people, r.blind is True, r.id
+
+    return max(rounds, key=standing, default=None)
+
+
+def _checked_criteria(snapshot: Snapshot) -> frozenset[str]:
+    criteria = snapshot.spec.rubric.get("criteria", ())
+    return frozenset(criterion["id"] for criterion in criteria if criterion.get("kind") == "check")
+
+
+def _counting_grades(snapshot: Snapshot) -> dict[int, list[Grade]]:
+    """By trial, the grades of the round that counts, and checks of another round where it has none of its own."""
+    round_, checked = current_round(snapshot), _checked_criteria(snapshot)
+    found: dict[int, list[Grade]] = defaultdict(list)
+    if round_ is None:
+        return found
+    own = {(g.trial_id, g.criterion) for g in snapshot.grades if g.round_id == round_.id}
+    for grade in snapshot.grades:
+        elsewhere = grade.criterion in checked and kind_of(grade.grader) == "check"
+        if grade.round_id == round_.id or (elsewhere and (grade.trial_id, grade.criterion) not in own):
+            found[grade.trial_id].append(grade)
+    return found
 
 
 def graded_by_sandbox(snapshot: Snapshot) -> bool:
@@ -70,12 +107,18 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
     for attempt in snapshot.attempts:
         if attempt.grader is None:
             attempts[attempt.trial_id].append(attempt)
-    round_ = current_round(snapshot)
-    grades: dict[int, list[Grade]] = defaultdict(list)
-    for grade in snapshot.grades:
-        if round_ is not None and grade.round_id == round_.id:
-            grades[grade.trial_id].append(grade)
-    return _held_back([_result(t.id, t.key, attempts[t.id], grades[t.id], rubric) for t in snapshot.trials])
+    grades = _counting_grades(snapshot)
+    results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric) for t in snapshot.trials]
+    return _held_back(_without_made_up_zeros(results))
+
+
+def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
+    """Failures of unknown cost leave a lower bound beside known costs; where none is known, they are no zero."""
+    known = {r.key.model for r in results for attempt in r.attempts if attempt.cost_usd is not None}
+    return [
+        replace(r, cost_usd=None, unpriced=True) if r.outcome is not None and r.key.model not in known else r
+        for r in results
+    ]
 
 
 def _held_back(results: Sequence[TrialResult]) -> tuple[TrialResult, ...]:

@@ -1,6 +1,6 @@
 """What a reader must know before believing the figures, in sentences, the most serious first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import graded_by_sandbox
@@ -12,14 +12,19 @@ ADVISED_ITEMS = (50, 100)
 
 
 def warnings_for(
-    snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading, rubric: Rubric
+    snapshot: Snapshot,
+    models: Sequence[ModelResult],
+    grading: Grading,
+    rubric: Rubric,
+    calibrated: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """All warnings of a run."""
+    """All warnings of a run; `calibrated` are the judges whose outputs people have graded as well."""
     return (
-        *_about_trust(snapshot, grading),
+        *_about_trust(snapshot, grading, calibrated),
         *_about_gaps(snapshot, models, grading),
         *_about_money(snapshot, models, grading),
         *_about_models(snapshot, models),
+        *_about_import(snapshot),
         *_about_size(snapshot, models, rubric),
     )
 
@@ -28,7 +33,7 @@ def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _about_trust(snapshot: Snapshot, grading: Grading) -> Iterator[str]:
+def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Collection[str]) -> Iterator[str]:
     if snapshot.spec.simulated:
         yield "SIMULATED: the sandbox wrote these outputs; they say nothing about any real model."
     elif graded_by_sandbox(snapshot):
@@ -36,13 +41,16 @@ def _about_trust(snapshot: Snapshot, grading: Grading) -> Iterator[str]:
     if grading.round is None:
         yield "Nothing is graded yet: `evalkit grade --blind` comes next."
         return
-    if not grading.round.blind:
+    if grading.round.blind is None:
+        yield "Grades imported; blinding not known: nobody here can say whether the graders knew who wrote what."
+    elif not grading.round.blind:
         yield "NOT BLIND: these outputs were graded with --no-blind; the grades are for debugging only."
-    elif any(not round_.blind for round_ in snapshot.rounds):
+    elif any(round_.blind is False for round_ in snapshot.rounds):
         yield "A round was graded with --no-blind as well: whoever has seen it is not blind any more."
-    if grading.judges:
+    uncalibrated = [judge for judge in grading.judges if judge not in calibrated]
+    if uncalibrated:
         yield (
-            f"Graded by an uncalibrated judge ({', '.join(grading.judges)}): its error rates are unknown until"
+            f"Graded by an uncalibrated judge ({', '.join(uncalibrated)}): its error rates are unknown until"
             " people have graded a sample of the same outputs."
         )
     inside = [judge for judge in grading.judges if judge in snapshot.spec.models]
@@ -81,12 +89,16 @@ def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Gra
     for model in models:
         if model.unpriced_attempts:
             yield f"{model.name}: {_plural(model.unpriced_attempts, 'request')} unpriced: no money figure."
-        if model.unknown_cost_attempts:
+        if model.unknown_cost_attempts and model.spend_usd is None and not model.unpriced_attempts:
+            yield f"{model.name}: no cost of its {_plural(model.unknown_cost_attempts, 'request')} is known."
+        elif model.unknown_cost_attempts:
             yield (
                 f"{model.name}: {_plural(model.unknown_cost_attempts, 'failed or lost attempt')} may have been"
                 " billed without the API saying so; its costs are a lower bound."
             )
-    if grading.judge_usd is None:
+    if grading.judge_usd is None and not grading.judge_attempts:
+        yield "A judge's grades were imported; what they cost is not known."
+    elif grading.judge_usd is None:
         yield "The judge's requests are unpriced; the cost of grading is unknown."
     elif any(a.grader is not None and a.cost_usd is None for a in snapshot.attempts):
         yield "Failed or lost requests of the judge may have been billed; the cost of grading is a lower bound."
@@ -105,6 +117,18 @@ def _about_models(snapshot: Snapshot, models: Sequence[ModelResult]) -> Iterator
                 f"{model.name}: prompts of up to {model.context.largest_tokens:,} tokens, over the {asked:,} asked"
                 " for, since evidence is always sent whole."
             )
+
+
+def _about_import(snapshot: Snapshot) -> Iterator[str]:
+    if not snapshot.spec.imported:
+        return
+    yield "Outputs imported: made elsewhere, so how they were asked for, when, and with what retries is not known."
+    missing = sum(not item.task for item in snapshot.items)
+    if missing:
+        yield f"{_plural(missing, 'item')} without a prompt: a grader sees no task for it."
+    uneven = len({trial.key.item_id for trial in snapshot.trials}) * len(snapshot.spec.models)
+    if len({(trial.key.item_id, trial.key.model) for trial in snapshot.trials}) < uneven:
+        yield "Not every model has every item: models are compared on the items they share, rates are over their own."
 
 
 def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubric) -> Iterator[str]:

@@ -113,6 +113,7 @@ def _plain(value: object) -> str:
         case list():
             return ", ".join(map(_plain, value)) or "none"
         case {"id": number, "graders": graders, "blind": blind}:
-            return f"{number} by {' and '.join(graders)}{'' if blind else ' (NOT BLIND)'}"
+            mark = {True: "", False: " (NOT BLIND)", None: " (blinding not known)"}[blind]
+            return f"{number} by {' and '.join(graders)}{mark}"
         case _:
             return "unknown" if value is None else str(value)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.verdict import headline
-from evalkit.wording import Format, doubt, percent, value
+from evalkit.wording import Format, doubt, percent, plural, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -46,7 +46,7 @@ def summary_table(analysis: "Analysis") -> Table:
             _cell(felt["p50"], "seconds"),
             _cell(felt["p90"], "seconds"),
         )
-    base = f"{analysis.items} items; in brackets 95 % intervals; bar {percent(analysis.decision.bar)}"
+    base = f"{plural(analysis.items, 'item')}; in brackets 95 % intervals; bar {percent(analysis.decision.bar)}"
     table.caption = Text("\n".join(filter(None, [base, stability_line(analysis)])))
     return table
 

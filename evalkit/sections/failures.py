@@ -22,6 +22,11 @@ def build(analysis: Analysis) -> Section | None:
         lede=words(
             "Every planned trial, by what became of it. A refused, truncated or errored trial stays in the denominator "
             "as not satisfactory; an ungraded one is left out until it is graded."
+            + (
+                " An imported trial counts as one attempt: earlier ones are not known."
+                if analysis.spec.imported
+                else ""
+            )
         ),
         blocks=(
             Bars(heading, tuple(_bar(analysis.model(s.key), s) for s in series), "trials"),

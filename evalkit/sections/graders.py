@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from evalkit.analysis.reliability import JUDGE, OVERALL, Agreement, JudgeValidity
+from evalkit.analysis.reliability import OVERALL, Agreement, JudgeValidity
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Axis, Block, Cell, Column, Paragraph, Row, Section, Span, Table, Text, strong, table, words
+from evalkit.grader_names import JUDGE
 from evalkit.series import lineup
 from evalkit.stats import Estimate
 from evalkit.wording import Format, doubt, estimated, listing, p_value, plural, sentence, value

@@ -54,27 +54,31 @@ def _estimate_warnings(analysis: Analysis) -> list[str]:
 
 def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     spec = analysis.spec
-    yield "Run", (Span(spec.name, "strong"), Span(" started "), Span(spec.created_at, measured=True))
+    begun = " imported " if spec.imported else " started "
+    yield "Run", (Span(spec.name, "strong"), Span(begun), Span(spec.created_at, measured=True))
     context = f"{tokens(spec.context_tokens)} input tokens asked for" if spec.context_tokens else "as the items are"
     yield (
         "Size",
         words(
             f"{plural(analysis.items, 'item')} × {plural(len(spec.models), 'model')} × {plural(spec.epochs, 'epoch')}"
             + (f", limited to the first {spec.limit:,}" if spec.limit else "")
-            + f", seed {spec.seed}"
+            + ("" if spec.imported else f", seed {spec.seed}")
         ),
     )
     yield "Context", words(context, *_contexts(analysis))
     for model in spec.models:
         yield f"Model {_name(analysis, model)}", words(code(model), *_lifecycle(model))
-    yield (
-        "Endpoint",
-        words(code(spec.endpoint), f", at most {tokens(spec.max_tokens)} output tokens where the dataset says nothing"),
-    )
+    yield "Endpoint", words(*_endpoint(spec))
     yield "Dataset", words(code(spec.dataset_sha256))
     yield "Rubric", words(code(spec.rubric_sha256))
-    yield "Prompt", words(code(spec.prompt_sha256))
+    yield "Prompt", words("not known" if spec.imported else code(spec.prompt_sha256))
     yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}")
+
+
+def _endpoint(spec: Spec) -> Iterable[str | Span]:
+    if spec.imported:
+        return ("not known: the outputs were imported, content ", code(str(spec.outputs_sha256)))
+    return (code(spec.endpoint), f", at most {tokens(spec.max_tokens)} output tokens where the dataset says nothing")
 
 
 def _name(analysis: Analysis, model_id: str) -> str:
@@ -105,13 +109,20 @@ def _lifecycle(model_id: str) -> Iterable[str]:
         yield f"; newer in its tier: {listing(newer)}"
 
 
+_BLINDING = {
+    True: "blind: graders saw no model name",
+    False: "NOT blind",
+    None: "imported, blinding not known",
+}
+
+
 def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     grading = analysis.grading
     if grading.round is None:
         yield "Grading", words("no grading round yet")
     else:
         graders = listing(grading.round.graders)
-        blind = "blind: graders saw no model name" if grading.round.blind else "NOT blind"
+        blind = _BLINDING[grading.round.blind]
         yield (
             "Grading",
             words(f"round {grading.round.id}, {blind}, {plural(grading.grades, 'grade')} by {graders}"),
@@ -128,13 +139,14 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     ungraded = sum(grading.ungraded.values())
     parts = listing([f"{reason}: {count:,}" for reason, count in sorted(grading.ungraded.items())])
     yield "Ungraded", words(f"{plural(ungraded, 'grade')} missing{f' ({parts})' if parts else ''}")
-    yield (
-        "Names in outputs",
-        words(
-            f"{plural(grading.identity_marks, 'mark')} that could have told a grader the author"
-            + (", taken out before grading" if grading.identity_marks else "")
-        ),
-    )
+    yield "Names in outputs", words(_marks(grading))
+
+
+def _marks(grading: Grading) -> str:
+    if grading.round is not None and grading.round.blind is None:
+        return "not looked for: the grades were given elsewhere"
+    taken = ", taken out before grading" if grading.identity_marks else ""
+    return f"{plural(grading.identity_marks, 'mark')} that could have told a grader the author{taken}"
 
 
 def _calibrated(analysis: Analysis) -> str:
@@ -145,6 +157,8 @@ def _calibrated(analysis: Analysis) -> str:
 
 
 def _judge_cost(grading: Grading) -> str:
+    if grading.judge_usd is None and not grading.judge_attempts:
+        return "not known: the grades were imported"
     return (
         f"{money(grading.judge_usd)} for {plural(grading.judge_attempts, 'attempt')}, "
         f"{grading.judge_failed_attempts:,} of them failed; not part of any production cost above"
@@ -195,8 +209,18 @@ def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     spec = analysis.spec
     models = (part for model in spec.models for part in ("-m", model))
     command = ["evalkit", "run", f"datasets/{spec.name}.jsonl", *models, *_settings(spec)]
+    if spec.imported:
+        command = ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
     yield "To repeat", words(code(shlex.join(command)))
     yield "This report", words(code(shlex.join(["evalkit", "report", f"runs/{spec.name}-{spec.sha256[:8]}.db"])))
+
+
+def _import_rubric(spec: Spec) -> tuple[str, str]:
+    """A rubric of one criterion with its own name is what `--satisfactory-from` makes."""
+    name, criteria = str(spec.rubric.get("name")), spec.rubric.get("criteria", ())
+    if [criterion.get("id") for criterion in criteria] == [name]:
+        return "--satisfactory-from", name
+    return "--rubric", f"{name}.yaml"
 
 
 def _settings(spec: Spec) -> Iterable[str]:

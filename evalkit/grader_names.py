@@ -1,0 +1,27 @@
+"""What a grader's name says of its kind, so that every reader of a run file tells people, judges and checks apart."""
+
+import re
+from typing import Literal
+
+GraderKind = Literal["human", "judge", "check"]
+CHECKS = "checks"
+"""The grader that runs a rubric's own checks."""
+JUDGE = "judge "
+"""What the name of every judge begins with."""
+_CHECK = "check "
+_READS_AS_ANOTHER = re.compile(rf"(?:human )*(?:{JUDGE}|{_CHECK}|{CHECKS}$)")
+
+
+def grader_name(name: str, kind: GraderKind) -> str:
+    """How a grader of this kind is called in a run file; a person whose name would read as another kind is marked."""
+    if kind == "human":
+        return f"human {name}" if _READS_AS_ANOTHER.match(name) else name
+    prefix = JUDGE if kind == "judge" else _CHECK
+    return name if kind_of(name) == kind else prefix + name
+
+
+def kind_of(grader: str) -> GraderKind:
+    """The kind of the grader of that name."""
+    if grader.startswith(JUDGE):
+        return "judge"
+    return "check" if grader == CHECKS or grader.startswith(_CHECK) else "human"
