@@ -67,8 +67,9 @@ def graded_by_sandbox(snapshot: Snapshot) -> bool:
 def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:
     """One result a planned trial, in planned order."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
+    waiting = snapshot.in_batches  # no answer yet, and none lost
     for attempt in snapshot.attempts:
-        if attempt.grader is None:
+        if attempt.grader is None and attempt.id not in waiting:
             attempts[attempt.trial_id].append(attempt)
     round_ = current_round(snapshot)
     grades: dict[int, list[Grade]] = defaultdict(list)
