@@ -255,11 +255,25 @@ def test_room_that_cheaper_answers_leave_is_used(tiny: Path, server: Recorded, t
     assert len(server.batches()) > 1
 
 
-def test_a_model_without_a_batch_price_is_unpriced() -> None:
-    usage = Usage(1000, 1000, service_tier="batch")
-    told = price("claude-opus-4-1", usage, datetime.now(UTC))
-    assert told.usd is None
-    assert told.reason == "no batch price is known for 'claude-opus-4-1'"
+def test_own_rates_without_a_batch_factor_leave_batches_unpriced(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = "".join(f"  {model}: {{input: 3, output: 15}}\n" for model in MODELS)
+    Path("evalkit.yaml").write_text(f"prices:\n{own}")
+    assert main(command(tiny, server, "--budget-usd", "1")) == ExitCode.USAGE
+    assert "has no known price" in capsys.readouterr().err
+    assert main(command(tiny, server)) == 0
+    assert "together at most unpriced" in capsys.readouterr().err
+    assert {attempt.cost_usd for attempt in snapshot().attempts} == {None}
+
+
+def test_a_batch_is_priced_by_own_rates(tiny: Path, server: Recorded) -> None:
+    own = "".join(f"  {model}: {{input: 3, output: 15, batch_factor: 0.4}}\n" for model in MODELS)
+    Path("evalkit.yaml").write_text(f"prices:\n{own}")
+    assert main(command(tiny, server)) == 0
+    for attempt in snapshot().attempts:
+        sent, written = attempt.usage.input_tokens or 0, attempt.usage.output_tokens or 0
+        assert attempt.cost_usd == pytest.approx((3 * sent + 15 * written) * 0.4 / 1e6)
 
 
 # --- servers without, commands that differ --------------------------------------------------------------------
