@@ -16,6 +16,7 @@ import pytest
 from servers import FAST, Fault, Recorded, independent, recorded
 from test_run import MODELS, run_files, settled, snapshot, trial_of, write_tiny
 
+from evalkit.analysis import analyze
 from evalkit.cli import main
 from evalkit.errors import ExitCode
 from evalkit.executors import batch
@@ -313,6 +314,48 @@ def test_a_sample_without_batches_is_a_mistake(
     arguments = [x for x in command(tiny, server, "--latency-sample", "2") if x not in ("--executor", "batch")]
     assert main(arguments) == ExitCode.USAGE
     assert "--latency-sample goes with --executor batch" in capsys.readouterr().err
+
+
+# --- what the report says of latency --------------------------------------------------------------------------
+
+
+def report(tiny: Path, server: Recorded, *more: str) -> str:
+    """The report of a run in batches, as Markdown."""
+    assert main(command(tiny, server, *more)) == 0
+    (path,) = run_files()
+    assert main(["grade", "--blind", str(path), "--base-url", server.url, "-q"]) == 0
+    assert main(["report", str(path), "-o", "r.md"]) == 0
+    assert main(["report", str(path), "-o", "r.html"]) == 0
+    return Path("r.md").read_text()
+
+
+def test_a_report_of_batches_alone_says_that_no_latency_was_measured(tiny: Path, server: Recorded) -> None:
+    text = report(tiny, server)
+    assert "latency not measured (batch)" in text
+    assert "Latency not measured (batch): every answer came from a batch" in text
+    assert "Half of" not in text
+    for model in analyze(snapshot()).models:
+        assert all(not clock.values_s for clock in model.clocks.values())
+
+
+def test_a_report_with_a_sample_says_which_items_its_latency_is_of(tiny: Path, server: Recorded) -> None:
+    text = report(tiny, server, "--latency-sample", "3")
+    assert "Latency comes from 3 items that were streamed, of 6" in text
+    assert "not measured (batch): every" not in text
+    seen = snapshot()
+    streamed = Counter(t.key.model for t in seen.trials for a in seen.attempts if a.trial_id == t.id and a.latency_s
+                       and a.outcome == "answered" and a.grader is None)  # fmt: skip
+    for model in analyze(seen).models:
+        assert len(model.clocks["felt"].values_s) == streamed[model.model] > 0
+
+
+def test_what_waits_in_batches_is_pending_and_not_lost(tiny: Path, server: Recorded) -> None:
+    kill_at("while fetching", command(tiny, server))
+    waiting = len(snapshot().in_batches)
+    models = analyze(snapshot()).models
+    assert 0 < waiting < TRIALS
+    assert sum(model.counts.pending for model in models) == waiting
+    assert sum(model.lost_attempts + model.unknown_cost_attempts for model in models) == 0
 
 
 # --- killed at every stage ------------------------------------------------------------------------------------

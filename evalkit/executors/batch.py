@@ -130,7 +130,7 @@ class _Execution:
                 break
             chunk.append((without_prompt(call), worst_usd, body))
             size += len(body) + ENTRY_BYTES
-        if chunk:
+        if chunk and not self.ending.stopped:
             await self._submit(chunk)
         return short
 

@@ -96,7 +96,8 @@ def _estimate(estimate: Estimate, style: Format, bar: float | None = None, cents
 def _latency(model: ModelResult) -> Cell:
     clock = model.clocks.get("felt")
     if clock is None or not clock.values_s:
-        return Cell(words("unknown"), "no call has ended", measured=True)
+        untimed = clock.quantiles["p50"].reason if clock is not None and model.counts.answered else None
+        return Cell(words("unknown"), untimed or "no call has ended", measured=True)
     shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
     texts = [value(quantile, "seconds") for quantile in shown]
     ranges = [_brief(quantile) for quantile in shown]
