@@ -1,6 +1,6 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
@@ -27,6 +27,7 @@ class Line:
 
     `expected_usd` supposes `output_tokens` an answer, `worst_usd` answers as long as allowed. `counted`: the API
     counted the input. `seen`: answers whose length and duration are supposed of the rest; 0 if both are assumed.
+    `batched` of the requests go in batches, at their prices; `seconds` is what one that is streamed takes.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Line:
     worst_usd: float | None
     seconds: float
     seen: int = 0
+    batched: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Bill:
         return None if None in amounts else sum(amounts)
 
     def seconds(self, concurrency: int) -> float:
-        """How long the models' requests take with so many in flight."""
-        return sum(line.seconds * line.requests for line in self.lines) / concurrency
+        """How long the models' streamed requests take with so many in flight."""
+        return sum(line.seconds * (line.requests - line.batched) for line in self.lines) / concurrency
 
 
 def request_usd(
@@ -65,9 +67,12 @@ def request_usd(
     prices: Prices = LIST_PRICES,
     inference_geo: str | None = None,
     cache: str = "off",
+    *,
+    in_batch: bool = False,
 ) -> float | None:
     """What a request of this size costs, all of its input written to the cache if there is one; None if unpriced."""
-    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, inference_geo=inference_geo)
+    tier = "batch" if in_batch else None
+    usage = Usage(input_tokens, output_tokens, inference_geo=inference_geo, service_tier=tier)
     if cache == "5m":
         usage = replace(usage, input_tokens=0, cache_write_5m_tokens=input_tokens)
     elif cache == "1h":
@@ -81,8 +86,12 @@ def worst_cases(
     spec: Spec,
     when: datetime,
     prices: Prices = LIST_PRICES,
+    batched: Collection[str] = (),
 ) -> Callable[[TrialKey], float | None]:
-    """The most one request of a trial can cost, USD: its input, and an answer as long as allowed; None if unpriced."""
+    """The most one request of a trial can cost, USD: its input, and an answer as long as allowed; None if unpriced.
+
+    `batched` are the items that go in batches.
+    """
     records = {item.id: item for item in items}
     tokens = {(size.item_id, size.model): size.tokens for size in sizes}
 
@@ -90,8 +99,8 @@ def worst_cases(
         item, size = records[key.item_id], tokens.get((key.item_id, key.model))
         if size is None:
             return None
-        cap = item.max_tokens or spec.max_tokens
-        return request_usd(key.model, size, cap, when, prices, item.inference_geo, spec.cache)
+        cap, in_batch = item.max_tokens or spec.max_tokens, item.id in batched
+        return request_usd(key.model, size, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch)
 
     return worst_usd
 
@@ -101,8 +110,14 @@ def spent_usd(snapshot: Snapshot) -> float:
     return sum(attempt.cost_usd or 0.0 for attempt in snapshot.attempts)
 
 
-def charged_usd(snapshot: Snapshot, when: datetime, judging_usd: float = 0.0, prices: Prices = LIST_PRICES) -> float:
-    """What a budget has borne, USD, of production and of judges.
+def charged_usd(
+    snapshot: Snapshot,
+    when: datetime,
+    judging_usd: float = 0.0,
+    prices: Prices = LIST_PRICES,
+    besides: Collection[int] = (),
+) -> float:
+    """What a budget has borne, USD, of production and of judges, `besides` attempts that are set aside elsewhere.
 
     An attempt that may have been billed, nobody knows how much, counts at its trial's worst case; one of a judge
     like the dearest of its kind, seen or to come (`judging_usd`).
@@ -110,7 +125,7 @@ def charged_usd(snapshot: Snapshot, when: datetime, judging_usd: float = 0.0, pr
     keys = {trial.id: trial.key for trial in snapshot.trials}
     worst_usd = worst_cases(snapshot.items, snapshot.sizes, snapshot.spec, when, prices)
     judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
-    unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None]
+    unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None and attempt.id not in besides]
     return spent_usd(snapshot) + sum(
         (a.grader is not None and judged) or worst_usd(keys[a.trial_id]) or 0.0 for a in unknown
     )
@@ -122,17 +137,18 @@ def run_bill(
     when: datetime,
     seen: Snapshot | None = None,
     prices: Prices = LIST_PRICES,
+    batched: Collection[str] = (),
 ) -> tuple[Line, ...]:
-    """A line a model for the trials in `keys`; `seen` is what the run file holds already."""
+    """A line a model for the trials in `keys`; `seen` is what the run file holds, `batched` items go in batches."""
     records = {item.id: item for item in plan.items}
     by_place = {(size.item_id, size.model): size for size in plan.sizes}
-    worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, when, prices)
+    worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, when, prices, batched)
     lines = []
     for model in plan.spec.models:
         chosen = [key for key in keys if key.model == model]
         asked = [(records[key.item_id], by_place[(key.item_id, model)]) for key in chosen]
         worst = _total([worst_usd(key) for key in chosen])
-        lines.append(_line(model, asked, plan.spec, worst, when, prices, seen))
+        lines.append(_line(model, asked, plan.spec, worst, when, prices, seen, batched))
     return tuple(lines)
 
 
@@ -144,22 +160,19 @@ def _line(
     when: datetime,
     prices: Prices,
     seen: Snapshot | None,
+    batched: Collection[str],
 ) -> Line:
     answers = [] if seen is None else _answers(seen, model)
     length = fmean(tokens for tokens, _ in answers) if answers else TYPICAL_OUTPUT_TOKENS
-    lasting = fmean(s for _, s in answers) if answers else _TYPICAL_FIRST_S + length / _TYPICAL_TOKENS_PER_S
+    felt = [s for _, s in answers if s is not None]
+    lasting = fmean(felt) if felt else _TYPICAL_FIRST_S + length / _TYPICAL_TOKENS_PER_S
     expected = [
         request_usd(
-            model,
-            size.tokens,
-            ceil(min(item.max_tokens or spec.max_tokens, length)),
-            when,
-            prices,
-            item.inference_geo,
-            spec.cache,
+            model, size.tokens, ceil(min(item.max_tokens or spec.max_tokens, length)), when, prices,
+            item.inference_geo, spec.cache, in_batch=item.id in batched,
         )
         for item, size in asked
-    ]
+    ]  # fmt: skip
     return Line(
         model=model,
         requests=len(asked),
@@ -170,16 +183,17 @@ def _line(
         worst_usd=worst_usd,
         seconds=lasting,
         seen=len(answers),
+        batched=sum(item.id in batched for item, _ in asked),
     )
 
 
-def _answers(seen: Snapshot, model: str) -> list[tuple[int, float]]:
-    """Output tokens and seconds of the answers there are."""
+def _answers(seen: Snapshot, model: str) -> list[tuple[int, float | None]]:
+    """Output tokens and seconds of the answers there are; None where nobody measured (a batch)."""
     trials = {trial.id for trial in seen.trials if trial.key.model == model}
     return [
         (a.usage.output_tokens, a.felt_s)
         for a in seen.attempts
-        if a.final and a.grader is None and a.trial_id in trials and a.felt_s and a.usage.output_tokens
+        if a.final and a.grader is None and a.trial_id in trials and a.usage.output_tokens
     ]
 
 

@@ -16,11 +16,12 @@ from evalkit.models import known
 from evalkit.plan import Plan, assemble_item, record, trial_order
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import DEFAULT_MAX_TOKENS, build_request, document_text, prompt_sha256
-from evalkit.providers import Preflight, Provider
+from evalkit.providers import Preflight, Provider, batches
 from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, Trial, TrialKey
 from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
+from evalkit.way import LOCAL, Way
 
 MOST_COUNTED = 3000
 """Prompts up to which each is counted. Of more a part is: counting has a rate limit of its own."""
@@ -49,6 +50,7 @@ class Options:
     prices: Prices = LIST_PRICES
     only: frozenset[str] | None = None
     condition: Mapping[str, object] | None = None
+    way: Way = LOCAL
 
 
 @dataclass(frozen=True)
@@ -159,12 +161,15 @@ async def prepare(
     problems = server.problems or rejections(dataset, options.models, options.max_tokens, server.facts)
     if problems:
         raise UsageError("\n".join(problems))
+    if options.way.executor == "batch":
+        await batches.require(provider)
     spec = make_spec(dataset.name, dataset, rubric, options, server)
     path = place if place.suffix == ".db" else run_path(place, spec)
     now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
     if snapshot is not None:
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
         trials, settled, spent = snapshot.trials, settled_trials(snapshot), spent_usd(snapshot)
+        notes = _at_server(snapshot, options.way, path)
     else:
         variants, notes = _variants(dataset, options, spec)
         plan = await _plan(dataset, spec, variants, provider, tell)
@@ -173,7 +178,8 @@ async def prepare(
         trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
     pending = tuple(trial for trial in trials if trial.id not in settled)
     records = {item.id: item for item in plan.items}
-    lines = run_bill(plan, [t.key for t in pending], now, snapshot, options.prices)
+    batched = options.way.batched(plan.items, spec.seed)
+    lines = run_bill(plan, [t.key for t in pending], now, snapshot, options.prices, batched)
     lengths = {line.model: line.output_tokens for line in lines}
     outputs = ((t.key.item_id, lengths[t.key.model]) for t in trials)
     judged = None if judge is None else judge_line(judge, rubric, records, outputs, now, options.prices)
@@ -192,6 +198,16 @@ def check_writable(place: Path) -> None:
         raise InfrastructureError(
             f"run files cannot be written in {str(folder)!r} ({error.strerror}); name another place with --runs or -o"
         ) from error
+
+
+def _at_server(snapshot: Snapshot, way: Way, path: Path) -> tuple[str, ...]:
+    """What an earlier command has left in batches; UsageError if this one would send it once more."""
+    count = len(snapshot.in_batches)
+    if count and way.executor != "batch":
+        raise UsageError(
+            f"{count} requests of {path} are in batches at the server, paid for; fetch them with --executor batch"
+        )
+    return (f"{count} of these were submitted by an earlier command: fetched, not sent again",) if count else ()
 
 
 def _earlier(path: Path, spec: Spec) -> Snapshot | None:

@@ -191,6 +191,20 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """A batch of requests, recorded before it was submitted; `attempts` are the ids of its entries in the ledger.
+
+    `nonce` begins the custom id of every entry. `server_id` None: nobody knows whether the server has it.
+    """
+
+    id: int
+    nonce: str
+    created_at: str
+    server_id: str | None
+    attempts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Spec:
     """What a run is, fixed before its first request. The same spec means the same run file.
 
@@ -325,3 +339,10 @@ class Snapshot:
     documents: Mapping[str, str] = field(default_factory=dict)
     sessions: tuple[Session, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    batches: tuple[Batch, ...] = ()
+
+    @property
+    def in_batches(self) -> frozenset[int]:
+        """Attempts that a server has, or may have, in a batch: not lost, but to be fetched."""
+        ended = {attempt.id for attempt in self.attempts if attempt.outcome is not None}
+        return frozenset(id_ for batch in self.batches for id_ in batch.attempts if id_ not in ended)

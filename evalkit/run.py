@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from evalkit.bill import charged_usd, worst_cases
 from evalkit.cache_marks import chosen_marks
@@ -11,9 +12,9 @@ from evalkit.dataset import Dataset
 from evalkit.errors import UsageError
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
-from evalkit.executors.local import Limits, Progress, execute
+from evalkit.executors.local import Limits, Progress
 from evalkit.executors.schedule import Call
-from evalkit.executors.session import session
+from evalkit.executors.sending import send
 from evalkit.planning import Prepared, dataset_items, settled_trials
 from evalkit.prompt import build_request
 from evalkit.providers import Provider
@@ -53,8 +54,9 @@ async def carry_out(
     limits: Limits,
     budget_usd: float | None,
     tell: Callable[[Progress], None],
+    say: Callable[[str], None] = lambda _: None,
 ) -> Done:
-    """Send what is pending. Returns when every trial is settled.
+    """Send what is pending. Returns when every trial is settled. `say` takes lines about batches for the user.
 
     Raises BudgetError, InfrastructureError or InterruptedRunError when it had to stop; all that was answered
     is in the run file, and the same call goes on from there.
@@ -62,15 +64,18 @@ async def carry_out(
     check_budget(prepared, budget_usd)
     with RunFile(prepared.path) as run, run.only_writer(*payers("run", budget_usd)):
         snapshot, plan, now = run.snapshot(), prepared.plan, datetime.now(UTC)
-        prices = prepared.options.prices
-        worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, now, prices)
-        budget = Budget(budget_usd, charged_usd(snapshot, now, prices=prices))
-        calls = _calls(prepared, dataset, snapshot, worst_usd)
-        async with session(run, "local", limits.concurrency) as opened:
-            ending = await execute(calls, provider, opened.ledger, limits, budget, tell, opened.id, prices)
+        way, prices, waiting = prepared.options.way, prepared.options.prices, snapshot.in_batches
+        items = way.batched(plan.items, plan.spec.seed)
+        worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, now, prices, items)
+        budget = Budget(budget_usd, charged_usd(snapshot, now, prices=prices, besides=waiting))
+        batched = {trial.id for trial in prepared.pending if trial.key.item_id in items}
+        batched |= {attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting}
+        streamed = {trial.id for trial in prepared.pending} - batched
+        calls = partial(_calls, prepared, dataset, snapshot, worst_usd)
+        ending, lag_p99_s = await send(calls, streamed, batched, provider, run, limits, budget, tell, say, prices)
         raise_if_stopped(ending, budget, "run")
         final = [a for a in run.snapshot().attempts if a.final and a.grader is None]
-    return Done(Counter(str(attempt.outcome) for attempt in final), opened.lag.p99_s)
+    return Done(Counter(str(attempt.outcome) for attempt in final), lag_p99_s)
 
 
 def _calls(

@@ -15,6 +15,9 @@ TABLES = (
     "session",
     "session_end",
     "correction",
+    "batch",
+    "batch_entry",
+    "batch_accepted",
 )
 
 _KEYS = {
@@ -34,6 +37,9 @@ _KEYS = {
     "session": "id = NEW.id",
     "session_end": "id = NEW.id",
     "correction": "id = NEW.id",
+    "batch": "id = NEW.id OR nonce = NEW.nonce",
+    "batch_entry": "attempt_id = NEW.attempt_id",
+    "batch_accepted": "id = NEW.id OR server_id = NEW.server_id",
 }
 
 APPLICATION_ID = 0x65766B74
@@ -153,16 +159,30 @@ CREATE TABLE correction (
 """
 """Minutes that a person took to put an output right."""
 
+_BATCHES = """
+CREATE TABLE batch (
+    id INTEGER PRIMARY KEY, nonce TEXT NOT NULL UNIQUE CHECK (nonce <> ''), created_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE batch_entry (
+    attempt_id INTEGER PRIMARY KEY REFERENCES attempt_start (id), batch_id INTEGER NOT NULL REFERENCES batch (id)
+) STRICT;
+CREATE TABLE batch_accepted (
+    id INTEGER PRIMARY KEY REFERENCES batch (id), server_id TEXT NOT NULL UNIQUE CHECK (server_id <> '')
+) STRICT;
+"""
+"""A batch stands in the file before it is submitted, and its name at the server once that is known."""
+
 
 def _guarded(*tables: str) -> str:
     return "".join(_append_only(table) for table in tables)
 
 
-_LATER = ("session", "session_end", "correction")
+_LATER = ("session", "session_end", "correction", "batch", "batch_entry", "batch_accepted")
 
 MIGRATIONS: tuple[str, ...] = (
     _VERSION_1 + _guarded(*(table for table in TABLES if table not in _LATER)),
     _VERSION_2 + _guarded("attempt_start", "attempt", "session", "session_end"),
     _VERSION_3 + _guarded("correction"),
+    _BATCHES + _guarded("batch", "batch_entry", "batch_accepted"),
 )
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""

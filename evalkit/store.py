@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from evalkit import rows
+from evalkit import batch_rows, rows
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.outcome_rows import Rows
 from evalkit.records import (
@@ -349,6 +349,7 @@ class RunFile:
                         Correction(row["trial_id"], row["grader"], row["minutes"])
                         for row in self._rows("correction", "id")
                     ),
+                    batches=batch_rows.read(self._db),
                 )
             finally:
                 self._db.execute("COMMIT")

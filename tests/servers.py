@@ -17,8 +17,10 @@ from evalkit.sandbox.server import SandboxSettings, create_app
 FAST = SandboxSettings(speed=0)
 """The sandbox without any delay."""
 
+BATCHES = "/v1/messages/batches"
+
 Fault = Callable[[int, dict[str, Any]], str | None]
-"""From the number (from 0) and the body of a message request to the fault it meets, if any."""
+"""From the number (from 0) and the body of a message or batch request to the fault it meets, if any."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Recorded:
     def messages(self) -> list[dict[str, Any]]:
         """Bodies of the requests that cost money."""
         return [json.loads(r.body) for r in list(self.requests) if r.method == "POST" and r.path == "/v1/messages"]
+
+    def batches(self) -> list[list[dict[str, Any]]]:
+        """The entries of each batch that was submitted, refused ones included."""
+        posts = [r for r in list(self.requests) if r.method == "POST" and r.path == BATCHES]
+        return [json.loads(post.body)["requests"] for post in posts]
 
     def paths(self) -> set[str]:
         """Every path that was asked for."""
@@ -72,7 +79,7 @@ class _Log:
                 break
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
         self._record.requests.append(Seen(scope["method"], scope["path"], headers, body))
-        if scope["path"] == "/v1/messages":
+        if scope["method"] == "POST" and scope["path"] in ("/v1/messages", BATCHES):
             number, self._count = self._count, self._count + 1
             fault = self._fault(number, json.loads(body)) if self._fault else None
             if fault is not None:

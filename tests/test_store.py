@@ -22,7 +22,7 @@ from analysis_builders import OPUS, run_of, write_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit import store
+from evalkit import batch_rows, store
 from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError
 from evalkit.records import (
@@ -69,6 +69,8 @@ def fill(run: RunFile) -> None:
     run.add_grades([Grade(round_.id, "checks", 1, "right", 1)], WHEN)
     run.end_session(run.start_session(Session(0, WHEN, "here", "local", 8)), WHEN, 0.001, 0.002)
     run.add_corrections([Correction(1, "human ann", 4.5)], WHEN)
+    with run.together() as db:
+        batch_rows.accept(db, batch_rows.add(db, "nonce", WHEN, [1]), "msgbatch_1")
 
 
 @pytest.fixture
@@ -130,6 +132,8 @@ UNIQUE = [(table, columns) for table, sets in {
     "trial": [["item_id", "model", "epoch"]],
     "sealed": [["round_id", "grader", "trial_id"]],
     "attempt": [["subject"]],
+    "batch": [["nonce"]],
+    "batch_accepted": [["server_id"]],
 }.items() for columns in sets]  # fmt: skip
 
 

@@ -25,6 +25,7 @@ QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95}
 CLOCKS = {"ttft": "ttft_s", "inter_token": "itl_s", "total": "latency_s", "felt": "felt_s"}
 _UNPRICED = "a request is unpriced, so no total can be given"
 _UNGRADED = "nothing is graded yet"
+NOT_MEASURED = "latency not measured (batch)"
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,12 @@ def mean_score(values: Sequence[float]) -> Estimate:
     return stats.mean_share(values)
 
 
-def clock(frame: pd.DataFrame, column: str) -> Clock:
-    """Quantiles of a latency clock over answered trials, seconds."""
+def clock(frame: pd.DataFrame, column: str, untimed: str = "no answer was timed") -> Clock:
+    """Quantiles of a latency clock over answered trials, seconds; `untimed` is why there are none."""
     answered = frame.dropna(subset=[column])
     values = [float(value) for value in answered[column]]
     if not values:
-        return Clock(dict.fromkeys(QUANTILES, no_estimate("no answer was timed", 0.95, "order statistics")), ())
+        return Clock(dict.fromkeys(QUANTILES, no_estimate(untimed, 0.95, "order statistics")), ())
     items = list(answered["item_id"])
     repeated = len(set(items)) < len(items)
     quantile: Callable[[float], Estimate] = lambda q: (  # noqa: E731
@@ -164,6 +165,7 @@ def model_result(
     unknown = bool(attempts) and all(a.cost_usd is None for a in attempts)
     facts = known(model)
     answered = [r.last for r in results if r.last is not None and r.outcome == "answered"]
+    untimed = NOT_MEASURED if any(a.usage.service_tier == "batch" for a in answered) else "no answer was timed"
     return ModelResult(
         model=model,
         name=display_name(model),
@@ -176,7 +178,7 @@ def model_result(
         cost_per_request=_cost_per_request(frame),
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, correction, rubric.economics.review_usd),
-        clocks={name: clock(frame, column) for name, column in CLOCKS.items()},
+        clocks={name: clock(frame, column, untimed) for name, column in CLOCKS.items()},
         spend_usd=None if unpriced or unknown else fsum(a.cost_usd or 0.0 for a in attempts),
         attempts=len(attempts),
         failed_attempts=sum(a.outcome == "errored" for a in attempts),

@@ -104,8 +104,9 @@ def graded_by_sandbox(snapshot: Snapshot) -> bool:
 def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:
     """One result a planned trial, in planned order."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
+    waiting = snapshot.in_batches  # no answer yet, and none lost
     for attempt in snapshot.attempts:
-        if attempt.grader is None:
+        if attempt.grader is None and attempt.id not in waiting:
             attempts[attempt.trial_id].append(attempt)
     grades = _counting_grades(snapshot)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric) for t in snapshot.trials]

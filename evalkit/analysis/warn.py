@@ -25,6 +25,7 @@ def warnings_for(
         *_about_money(snapshot, models, grading),
         *_about_models(snapshot, models),
         *_about_import(snapshot),
+        *_about_latency(snapshot),
         *_about_size(snapshot, models, rubric),
     )
 
@@ -129,6 +130,21 @@ def _about_import(snapshot: Snapshot) -> Iterator[str]:
     uneven = len({trial.key.item_id for trial in snapshot.trials}) * len(snapshot.spec.models)
     if len({(trial.key.item_id, trial.key.model) for trial in snapshot.trials}) < uneven:
         yield "Not every model has every item: models are compared on the items they share, rates are over their own."
+
+
+def _about_latency(snapshot: Snapshot) -> Iterator[str]:
+    """Batches tell no latency: whose it is must be said."""
+    items = {trial.id: trial.key.item_id for trial in snapshot.trials}
+    answered = [a for a in snapshot.attempts if a.grader is None and a.final and a.outcome == "answered"]
+    batched = {items[a.trial_id] for a in answered if a.usage.service_tier == "batch"}
+    timed = {items[a.trial_id] for a in answered if a.latency_s is not None}
+    if batched and not timed:
+        yield "Latency not measured (batch): every answer came from a batch, and a batch tells none."
+    elif batched:
+        yield (
+            f"Latency comes from {_plural(len(timed), 'item')} that were streamed, of {len(batched | timed)};"
+            " for the others it was not measured (batch)."
+        )
 
 
 def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubric) -> Iterator[str]:

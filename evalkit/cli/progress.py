@@ -48,6 +48,7 @@ class Board:
         self._began = monotonic()
         self._quiet = quiet
         self._tenth = 0
+        self._said = ""
         self._live: Live | None = None
 
     @contextmanager
@@ -71,11 +72,17 @@ class Board:
             row.unpriced = True
         if progress.final:
             row.done += 1
-            row.felt_s.append(progress.felt_s)
+            row.felt_s += [] if progress.felt_s is None else [progress.felt_s]
             row.failed += progress.reply.outcome != "answered"
         else:
             row.retries += 1
         self._line()
+
+    def say(self, line: str) -> None:
+        """Something to know meanwhile; on a terminal it stands under the table until there is something newer."""
+        self._said = line
+        if self._live is None and not self._quiet:
+            print(line, file=sys.stderr, flush=True)
 
     def _line(self) -> None:
         if self._live is not None or self._quiet:
@@ -108,7 +115,8 @@ class Board:
             cells = (f"{row.done}/{row.total}", str(row.failed), str(row.retries))
             table.add_row(model, bar, *cells, row.quantile(50), row.quantile(95), row.spent())
         spent = sum(row.spent_usd for row in self._rows.values())
-        table.caption = f"{monotonic() - self._began:.0f} s elapsed, {self._left()}, ${spent:.3f} spent"
+        caption = f"{monotonic() - self._began:.0f} s elapsed, {self._left()}, ${spent:.3f} spent"
+        table.caption = "\n".join(filter(None, (caption, self._said)))
         return table
 
 

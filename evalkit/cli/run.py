@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evalkit.planning import Options, Prepared
     from evalkit.rubric import Rubric
     from evalkit.run import Done
+    from evalkit.way import Way
 
 
 def register(app: typer.Typer) -> None:
@@ -77,6 +78,12 @@ def run(
         int | None, typer.Option(min=1, help="Input tokens a minute and model (default: what the server allows).")
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait for one whole answer, seconds.")] = 600.0,
+    executor: Annotated[
+        Literal["local", "batch"], typer.Option(help="batch: Message Batches, half the price, no latency, up to 24 h.")
+    ] = "local",
+    latency_sample: Annotated[
+        int, typer.Option(min=0, metavar="K", help="With batches: stream K items for their latency.")
+    ] = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run file (default: runs/<dataset>-<hash>.db).")
     ] = None,
@@ -95,6 +102,8 @@ def run(
 
       evalkit run my.jsonl --rubric my.yaml -m claude-sonnet-4-6 -m claude-haiku-4-5-20251001
 
+      evalkit run my.jsonl --executor batch --latency-sample 30 --yes
+
       evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
     """
     from evalkit.files import find_rubric, read_config, read_dataset, read_rubric
@@ -112,6 +121,7 @@ def run(
         max_tokens=max_tokens,
         cache=cache,
         prices=Prices(config.prices),
+        way=_way(executor, latency_sample),
     )
     criteria = read_rubric(rubric or find_rubric(dataset, config))
     _refuse_errors(dataset, loaded, criteria)
@@ -128,6 +138,14 @@ def run(
         quiet=quiet,
     )
     return asyncio.run(session.run(loaded, criteria, options, _place(output, folder)))
+
+
+def _way(executor: str, latency_sample: int) -> "Way":
+    from evalkit.way import Way
+
+    if latency_sample and executor != "batch":
+        raise UsageError("--latency-sample goes with --executor batch; all is streamed as it is, leave it out")
+    return Way(executor, latency_sample)
 
 
 def _place(output: Path | None, folder: Path) -> Path:
@@ -207,7 +225,7 @@ class _Session:
             totals = {line.model: line.requests for line in prepared.bill.lines}
             with Board(totals, self.quiet).shown() as board:
                 limits = Limits(self.concurrency, pinned=self.pinned)
-                done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell)
+                done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say)
             typer.echo(f"{completed(done)}: {prepared.path}\nnext: evalkit grade --blind {prepared.path}")
             return prepared.path
         finally:
@@ -246,7 +264,13 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     worst = [line.worst_usd for line in bill.lines]
     total = None if None in worst else sum(usd or 0.0 for usd in worst)
     lines.append(f"  together at most {dollars(total)}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
-    lines.append(f"  about {_duration(bill.seconds(concurrency))} at -j {concurrency}, {_basis(prepared)}")
+    batched, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("batched", "requests"))
+    if batched:
+        lines.append(
+            f"  {batched} of them in batches, at batch prices: most done in 1 h, all in 24 h, latency not measured"
+        )
+    if batched < requests:
+        lines.append(f"  about {_duration(bill.seconds(concurrency))} at -j {concurrency}, {_basis(prepared)}")
     return "\n".join(lines)
 
 
@@ -256,7 +280,8 @@ def _bill_line(line: "Line") -> str:
     mean = line.input_tokens // max(1, line.requests)
     size = f"{mean:,} tokens each" + ("" if line.counted else " (estimated)")
     costs = f"about {dollars(line.expected_usd)}, at most {dollars(line.worst_usd)}"
-    return f"  {line.model}: {line.requests} requests, {size}, {costs}"
+    way = f", {line.batched} batch-priced" if line.batched else ""
+    return f"  {line.model}: {line.requests} requests, {size}, {costs}{way}"
 
 
 def _basis(prepared: "Prepared") -> str:

@@ -32,6 +32,11 @@ class Budget:
         self._in_flight += 1
         return True
 
+    def bear(self, worst_case_usd: float) -> None:
+        """Set aside for a request that is under way already, whether it fits or not."""
+        self._reserved_usd += worst_case_usd
+        self._in_flight += 1
+
     def settle(self, reserved_usd: float, cost_usd: float | None) -> None:
         """Replace a reservation by what was really spent; an unknown cost counts as the worst case."""
         self.spent_usd += reserved_usd if cost_usd is None else cost_usd

@@ -9,13 +9,17 @@ from evalkit.records import Reply
 
 @dataclass
 class Ending:
-    """Why the calls came to an end: all done, or stopped, and how many calls were given up unsettled."""
+    """Why the calls came to an end: all done, or stopped, and how many calls were given up unsettled.
+
+    `at_server`: requests that were left in batches, to be fetched another time.
+    """
 
     fatal: Reply | None = None
     out_of_budget: bool = False
     interrupted: bool = False
     unsettled: int = 0
     last_failure: Reply | None = None
+    at_server: int = 0
 
     @property
     def stopped(self) -> bool:
@@ -25,6 +29,11 @@ class Ending:
 
 def raise_if_stopped(ending: Ending, budget: Budget, command: str) -> None:
     """Turn an early ending into the error that says what to do next."""
+    if ending.interrupted and ending.at_server:
+        raise InterruptedRunError(
+            f"interrupted; {ending.at_server} requests stay in batches at the server, which works on and bills them;"
+            f" the same `evalkit {command}` command fetches their answers and goes on from here"
+        )
     if ending.interrupted:
         raise InterruptedRunError(f"interrupted; the same `evalkit {command}` command goes on from here")
     if ending.fatal is not None:

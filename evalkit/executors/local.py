@@ -45,13 +45,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Progress:
-    """One attempt has ended; `final` if it settled its call. `limit`: how many may be in flight to its model."""
+    """One attempt has ended; `final` if it settled its call. `limit`: how many may be in flight to its model.
+
+    `felt_s` None: nobody can say (a batch).
+    """
 
     call: Call
     reply: Reply
     final: bool
     cost_usd: float | None
-    felt_s: float
+    felt_s: float | None
     limit: int = 0
 
 
@@ -238,10 +241,11 @@ class _Execution:
 
 
 @contextmanager
-def _interruptible(execution: _Execution) -> Iterator[None]:
+def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C call `interrupt` instead of breaking off."""
     loop = asyncio.get_running_loop()
     try:
-        loop.add_signal_handler(signal.SIGINT, execution.interrupt)
+        loop.add_signal_handler(signal.SIGINT, interrupt)
     except (NotImplementedError, RuntimeError, ValueError):  # not on this platform, or not in the main thread
         yield
         return
@@ -267,6 +271,6 @@ async def execute(
     way that may pass is left unsettled, for the next run of the same command. Bugs and disk errors propagate.
     """
     execution = _Execution(calls, provider, ledger, limits, budget, tell, session_id, prices)
-    with _interruptible(execution):
+    with interruptible(execution.interrupt):
         await execution.run()
     return execution.ending

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.providers import Preflight
@@ -13,6 +13,9 @@ from evalkit.providers.headers import SIMULATED
 from evalkit.providers.model_facts import read_facts
 from evalkit.providers.transport import CONNECT_S, http_client
 from evalkit.records import ModelFacts, Reply, Request
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
 
 
 class AnthropicProvider:
@@ -39,6 +42,11 @@ class AnthropicProvider:
             raise UsageError("no API key; set ANTHROPIC_API_KEY, or try `evalkit demo`, which needs none")
         self.base_url = str(self._client.base_url)
         self._keyless = local and not has_key
+
+    @property
+    def client(self) -> "AsyncAnthropic":
+        """The official client that everything goes through."""
+        return self._client
 
     def bills_nothing(self, server: Preflight) -> bool:
         """Whether requests cost nobody anything: the sandbox, or a server on this machine that is given no key."""

@@ -80,7 +80,8 @@ def failed(heard: Heard, error: Exception) -> Reply:
 
 
 def _broken_stream(heard: Heard, told: _Told) -> Reply:
-    fatal = told.is_about_money or told.kind in _FATAL_KINDS
+    out_of_money = told.is_about_money or _OUT_OF_MONEY.search(told.message) is not None
+    fatal = out_of_money or told.kind in _FATAL_KINDS
     retryable = told.kind in _RETRYABLE_KINDS and not fatal
     return heard.failure(told.kind, told.message, status=200, retryable=retryable, stops_run=fatal)
 

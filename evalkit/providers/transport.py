@@ -146,7 +146,7 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
                 request.method,
                 self._url(str(request.url), encoded=True),  # as it was signed
                 headers=request.headers.multi_items(),
-                data=await request.aread() or None,
+                data=await _outgoing(request),
                 allow_redirects=False,
                 timeout=timeout,
                 ssl=self._secured() if request.url.scheme == "https" else True,
@@ -173,6 +173,13 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
         """Close every connection."""
         if self._session is not None:
             await self._session.close()
+
+
+async def _outgoing(request: httpx2.Request) -> Any:
+    """The body of a request: whole, as most are, or piece by piece where it is made so, being large."""
+    if isinstance(request.stream, httpx2.ByteStream) or "content-length" not in request.headers:
+        return await request.aread() or None
+    return request.stream
 
 
 class _Body(httpx2.AsyncByteStream):

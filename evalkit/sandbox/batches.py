@@ -65,6 +65,8 @@ class BatchDesk:
         """A new batch; 400 if the body is not a list of requests with unique ids."""
         requests = _read_requests(body)
         fault = parse_fault(headers[HEADER]) if HEADER in headers else NO_FAULT
+        if fault.status is not None:
+            raise fault.error()
         batch_id = f"msgbatch_01{digest(self._sandbox.settings.seed, len(self._batches), *requests)[:22]}"
         batch = self._batches[batch_id] = Batch(batch_id, requests, version, fault, datetime.now(UTC))
         worker = asyncio.create_task(self._process(batch))

@@ -25,7 +25,8 @@ class Fault:
     without its end. `drop_after`: the connection breaks after so many deltas, 0 before the headers.
     `slow_headers`, `slow_first`, `slow_tokens`: a delay before the headers, before the first delta, before
     every delta. `pings`: more ping events. `served_model`: the model the reply names. `outcome`: the quality
-    of the reply. `batch_errored`, `batch_expired`: how many requests of a batch end so.
+    of the reply. `batch_errored`, `batch_expired`: how many requests of a batch end so; `status` and
+    `drop_after` refuse a batch, or break the connection once it has been taken in.
     """
 
     times: int | None = None

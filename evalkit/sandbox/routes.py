@@ -210,7 +210,10 @@ class _Batches:
     async def create(self, request: Request) -> Response:
         version = check_headers(request.headers)
         body = parse_json(await read_body(request, MAX_BATCH_BYTES))
-        return JSONResponse(self._desk.create(body, version, request.headers).describe(str(request.base_url)))
+        batch = self._desk.create(body, version, request.headers)
+        if batch.fault.drop_after is not None:
+            drop_connection(request.scope)  # it is there, and the client does not know
+        return JSONResponse(batch.describe(str(request.base_url)))
 
     async def list(self, request: Request) -> Response:
         check_headers(request.headers)

@@ -110,7 +110,8 @@ def _latency(model: ModelResult) -> Cell:
     if clock is None or not clock.values_s:
         if model.counts.pending == model.counts.planned:
             return Cell(words(UNKNOWN), "no call has ended", measured=True)
-        return Cell(words(NOT_MEASURED), "no answer was timed", measured=True)
+        untimed = clock.quantiles["p50"].reason if clock is not None else None
+        return Cell(words(NOT_MEASURED), untimed or "no answer was timed", measured=True)
     shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
     texts = [value(quantile, "seconds") for quantile in shown]
     ranges = [_brief(quantile) for quantile in shown]

@@ -1,0 +1,77 @@
+"""What is known of a batch under way: its entries, and what a result makes of them."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from evalkit.executors.local import cost_of
+from evalkit.executors.schedule import Call
+from evalkit.pricing import Prices
+from evalkit.providers.batches import Result
+from evalkit.records import Reply
+
+ENTRY_BYTES = 100
+"""More than an entry takes besides its request."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Sizes of a batch and times in seconds.
+
+    The next look is after a tenth of the time waited so far, within `look_s` and `look_cap_s`. Once it is unknown
+    whether a batch arrived, the server's list has `appear_s` to show it. Looks may fail for `patience_s`.
+    """
+
+    requests: int = 100_000
+    bytes: int = 256 * 2**20
+    look_s: float = 5.0
+    look_cap_s: float = 300.0
+    appear_s: float = 30.0
+    patience_s: float = 1800.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request of a batch; of its call all but the prompt is kept."""
+
+    attempt_id: int
+    call: Call
+    number: int
+    reserved_usd: float
+
+
+@dataclass
+class OpenBatch:
+    """A batch with entries to come. `since`: when its arrival became doubtful, or its looks began to fail (s)."""
+
+    id: int
+    nonce: str
+    created_at: datetime
+    server_id: str | None
+    requests: int
+    entries: dict[int, Entry]
+    doubted_since: float
+    failing_since: float | None = None
+    submissions: int = 0
+    others: set[str] = field(default_factory=set)
+
+
+Settled = tuple[Entry, Reply, bool, float | None]
+"""An entry, its reply, whether that is final, and its cost in USD."""
+
+
+def without_prompt(call: Call) -> Call:
+    """A call as it is kept while the server works: prompts may be megabytes."""
+    return replace(call, request=replace(call.request, messages=(), system=None))
+
+
+def attempt_of(result: Result, nonce: str) -> int:
+    """The attempt that a result belongs to; 0, which no attempt is, for one that is not ours."""
+    name = result.custom_id.removeprefix(f"{nonce}_")
+    return int(name) if name != result.custom_id and name.isascii() and name.isdigit() else 0
+
+
+def settled(entry: Entry, result: Result, when: datetime, prices: Prices) -> Settled:
+    """What a result makes of its entry: reply, whether it is final, and its cost at the moment `when`."""
+    reply = result.reply
+    cost_usd = cost_of(entry.call.request, reply, when, prices) if result.billed else 0.0
+    return entry, reply, not (reply.retryable or reply.stops_run), cost_usd

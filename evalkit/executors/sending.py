@@ -1,0 +1,52 @@
+"""Send a run's calls: some streamed from here, the others in batches."""
+
+from collections.abc import Callable, Collection, Iterable
+
+from evalkit.errors import UsageError
+from evalkit.executors.batch import execute_batches
+from evalkit.executors.budget import Budget
+from evalkit.executors.ending import Ending
+from evalkit.executors.local import Limits, Progress, execute
+from evalkit.executors.schedule import Call
+from evalkit.executors.session import session
+from evalkit.pricing import Prices
+from evalkit.providers import Provider
+from evalkit.providers.batches import NO_BATCHES, HasClient
+from evalkit.store import RunFile
+
+
+async def send(
+    calls: Callable[[], Iterable[Call]],
+    streamed: Collection[int],
+    batched: Collection[int],
+    provider: Provider,
+    run: RunFile,
+    limits: Limits,
+    budget: Budget,
+    tell: Callable[[Progress], None],
+    say: Callable[[str], None],
+    prices: Prices,
+) -> tuple[Ending, float | None]:
+    """Stream the trials `streamed`, then have those `batched` answered in batches, each in a session of its own.
+
+    `calls` gives the unsettled calls anew as often as it is called. Returns how it ended, and how late our own
+    clock was while streaming (p99, s).
+    """
+    ending, lag_p99_s = Ending(), None
+    if streamed:
+        async with session(run, "local", limits.concurrency) as opened:
+            chosen = (call for call in calls() if call.trial_id in streamed)
+            ending = await execute(chosen, provider, opened.ledger, limits, budget, tell, opened.id, prices)
+        lag_p99_s = opened.lag.p99_s
+    if not batched or ending.stopped:
+        return ending, lag_p99_s
+    if not isinstance(provider, HasClient):
+        raise UsageError(NO_BATCHES)
+    async with session(run, "batch", 1) as opened:
+        rest = await execute_batches(
+            lambda: (call for call in calls() if call.trial_id in batched),
+            provider, opened.ledger, run, limits, budget, tell, opened.id, say, prices,
+        )  # fmt: skip
+    rest.unsettled += ending.unsettled
+    rest.last_failure = rest.last_failure or ending.last_failure
+    return rest, lag_p99_s

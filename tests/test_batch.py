@@ -1,0 +1,533 @@
+"""Batches: every request is submitted once, whatever dies in between, and paid for at the batch price."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pytest
+from servers import FAST, Fault, Recorded, independent, recorded
+from test_run import MODELS, run_files, settled, snapshot, trial_of, write_tiny
+
+from evalkit.analysis import analyze
+from evalkit.cli import main
+from evalkit.errors import ExitCode
+from evalkit.executors import batch
+from evalkit.executors.batch_entry import Terms
+from evalkit.pricing import price
+from evalkit.records import Attempt, Snapshot, Usage
+from evalkit.sandbox.server import SandboxSettings
+
+ITEMS = 6
+TRIALS = ITEMS * len(MODELS)
+QUICK = {"look_s": 0.02, "look_cap_s": 0.05, "appear_s": 0.2, "patience_s": 5.0}
+
+
+@pytest.fixture(autouse=True)
+def terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write_tiny(tmp_path, ITEMS)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Recorded]:
+    with recorded(SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl")) as running:
+        yield running
+
+
+def command(tiny: Path, server: Recorded, *more: str) -> list[str]:
+    named = [part for model in MODELS for part in ("-m", model)]
+    return ["run", str(tiny), "--base-url", server.url, "-q", "--executor", "batch", *named, *more]
+
+
+def submitted(server: Recorded) -> Counter[tuple[str, str]]:
+    """How often each trial was submitted."""
+    return Counter(trial_of(entry["params"]) for entries in server.batches() for entry in entries)
+
+
+def billed_usd(folder: Path) -> float:
+    """What the sandbox bills, by its own file."""
+    path, total = folder / "bills.jsonl", 0.0
+    for bill in map(json.loads, path.read_text().splitlines() if path.exists() else []):
+        usage = bill["usage"]
+        assert usage["cache_creation_input_tokens"] == usage["cache_read_input_tokens"] == 0
+        tier = Usage(usage["input_tokens"], usage["output_tokens"], service_tier=usage["service_tier"])
+        total += price(bill["model"], tier, datetime.now(UTC)).usd or 0.0
+    return total
+
+
+def check_complete(seen: Snapshot, folder: Path) -> None:
+    """Every trial is settled, every attempt has its end, and the ledger says what the server bills."""
+    assert settled(seen) == {trial.id for trial in seen.trials}
+    assert not seen.in_batches
+    assert all(attempt.outcome is not None for attempt in seen.attempts)
+    assert len({(a.trial_id, a.number) for a in seen.attempts}) == len(seen.attempts)
+    assert sum(a.cost_usd or 0.0 for a in seen.attempts) == pytest.approx(billed_usd(folder), abs=1e-9)
+    assert billed_usd(folder) > 0
+
+
+# --- the whole way --------------------------------------------------------------------------------------------
+
+
+def test_a_run_in_batches_is_answered_once_at_half_the_price_and_claims_no_latency(
+    tiny: Path, server: Recorded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(tiny, server)) == 0
+    assert "12 of them in batches, at batch prices" in capsys.readouterr().err
+    seen = snapshot()
+    check_complete(seen, tmp_path)
+    assert len(server.batches()) == 1
+    assert server.messages() == []
+    assert submitted(server) == Counter(dict.fromkeys(submitted(server), 1))
+    models = {trial.id: trial.key.model for trial in seen.trials}
+    for attempt in seen.attempts:
+        assert attempt.simulated
+        assert attempt.usage.service_tier == "batch"
+        assert (attempt.latency_s, attempt.ttft_s, attempt.felt_s) == (None, None, None)
+        full = Usage(attempt.usage.input_tokens, attempt.usage.output_tokens)
+        whole = price(models[attempt.trial_id], full, datetime.now(UTC)).usd
+        assert whole is not None
+        assert attempt.cost_usd == pytest.approx(whole / 2)
+    assert [s.executor for s in seen.sessions] == ["batch"]
+    assert main(command(tiny, server)) == 0
+    assert len(server.batches()) == 1
+
+
+def test_answers_belong_to_the_trials_that_asked_for_them(tiny: Path, server: Recorded) -> None:
+    """The sandbox returns results in an order of its own; each names the order that its item asks about."""
+    assert main(command(tiny, server)) == 0
+    seen = snapshot()
+    streamed = {(e["params"]["model"], str(e["params"]["messages"])): e["custom_id"] for e in server.batches()[0]}
+    numbers = {trial.id: trial for trial in seen.trials}
+    for (model, messages), custom_id in streamed.items():
+        (attempt,) = [a for a in seen.attempts if str(a.id) == custom_id.split("_")[1]]
+        trial = numbers[attempt.trial_id]
+        assert trial.key.model == model == attempt.served_model
+        order = f"order {1000 + int(trial.key.item_id.split('-')[1])}"
+        assert order in messages
+        if attempt.outcome == "answered":
+            assert "order 10" not in attempt.text or order in attempt.text
+
+
+@pytest.mark.parametrize("size", [{"requests": 5}, {"bytes": 900}])
+def test_large_runs_go_in_several_batches(
+    size: dict[str, int], tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, **size))  # type: ignore[arg-type]  ints and floats by name
+    assert main(command(tiny, server)) == 0
+    check_complete(snapshot(), tmp_path)
+    assert len(server.batches()) == -(-TRIALS // size["requests"]) if "requests" in size else len(server.batches()) > 2
+    posts = [r for r in server.requests if r.method == "POST" and r.path.endswith("/batches")]
+    assert all(len(post.body) <= size.get("bytes", 10**9) for post in posts)
+    assert set(submitted(server).values()) == {1}
+
+
+def first_batch(fault: str) -> Fault:
+    return lambda number, body: fault if number == 0 else None
+
+
+FAULTS = [
+    ("batch-errored=3", {"api_error": 3}, 2, 15),
+    ("batch-expired=4", {"batch_expired": 4}, 2, 16),
+    ("batch-expired=2;batch-errored=2", {"batch_expired": 2, "api_error": 2}, 2, 16),
+    ("status=429;retry-after=0", {}, 2, 24),
+    ("drop-after=0", {}, 1, 12),
+    ("status=529", {}, 2, 24),
+]
+
+
+@pytest.mark.parametrize(("fault", "kinds", "posts", "entries"), FAULTS)
+def test_what_may_pass_is_tried_again_and_what_arrived_unheard_is_found(
+    fault: str, kinds: dict[str, int], posts: int, entries: int, tiny: Path, tmp_path: Path
+) -> None:
+    settings = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl")
+    with recorded(settings, first_batch(fault)) as server:
+        assert main(command(tiny, server)) == 0
+        seen = snapshot()
+        check_complete(seen, tmp_path)
+        assert len(server.batches()) == posts
+        assert sum(map(len, server.batches())) == entries
+    assert Counter(a.error_type for a in seen.attempts if a.error_type) == kinds
+    assert all(a.cost_usd == 0.0 for a in seen.attempts if a.error_type)
+    assert len(seen.attempts) == TRIALS + sum(kinds.values())
+    assert max(a.number for a in seen.attempts) == (2 if kinds else 1)
+
+
+def test_a_batch_that_somebody_cancels_is_submitted_anew(
+    tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, made = batch.batches.create, []
+
+    async def cancelled(provider: Any, entries: Any) -> Any:
+        shown = await create(provider, entries)
+        if not made:
+            await provider.client.messages.batches.cancel(shown.id)
+        made.append(shown.id)
+        return shown
+
+    monkeypatch.setattr(batch.batches, "create", cancelled)
+    assert main(command(tiny, server)) == 0
+    check_complete(snapshot(), tmp_path)
+    assert Counter(a.error_type for a in snapshot().attempts) == {"batch_canceled": TRIALS, None: TRIALS}
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("fault", ["status=401", "status=404", "status=400"])
+def test_a_refusal_of_the_whole_batch_stops_the_run_and_the_same_command_goes_on(
+    fault: str, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl"), first_batch(fault)) as server:
+        assert main(command(tiny, server)) == ExitCode.PROVIDER
+        assert "the same `evalkit run` command goes on" in capsys.readouterr().err
+        assert not settled(snapshot())
+        assert main(command(tiny, server)) == 0
+    check_complete(snapshot(), tmp_path)
+
+
+def test_attempts_have_an_end(tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    with recorded(SandboxSettings(speed=200), lambda number, body: "batch-expired=1") as failing:
+        assert main(command(tiny, failing)) == ExitCode.PROVIDER
+        seen = snapshot()
+        assert len(settled(seen)) == TRIALS - 1
+        assert len(seen.attempts) == TRIALS - 1 + 6
+        assert len(failing.batches()) == 6
+
+
+def test_settings_that_a_model_refuses_stop_the_run_before_they_spoil_it(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoded = batch.batches.encoded
+
+    def wrong(request: Any) -> bytes:
+        params = json.loads(encoded(request))
+        return json.dumps(params | ({"temperature": 1.0} if params["model"] == MODELS[0] else {})).encode()
+
+    with recorded(SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl")) as server:
+        monkeypatch.setattr(batch.batches, "encoded", wrong)
+        assert main(command(tiny, server)) == ExitCode.PROVIDER
+        assert "temperature" in capsys.readouterr().err
+        assert len(settled(snapshot())) == ITEMS
+        monkeypatch.setattr(batch.batches, "encoded", encoded)
+        assert main(command(tiny, server)) == 0
+    check_complete(snapshot(), tmp_path)
+    assert len(server.batches()) == 2
+    assert len(server.batches()[1]) == ITEMS
+
+
+# --- money ----------------------------------------------------------------------------------------------------
+
+
+def worst_usd(model: str) -> float:
+    """The most one of the tiny requests can cost."""
+    return price(model, Usage(15, 1024, service_tier="batch"), datetime.now(UTC)).usd or 0.0
+
+
+def test_a_budget_cuts_the_batch_to_what_fits_and_the_run_can_go_on(
+    tiny: Path, server: Recorded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budget = 1.02 * max(worst_usd(model) for model in MODELS)
+    assert main(command(tiny, server, "--budget-usd", str(budget))) == ExitCode.BUDGET
+    assert "raise --budget-usd" in capsys.readouterr().err
+    seen = snapshot()
+    assert all(len(entries) < TRIALS for entries in server.batches())
+    assert 0 < len(settled(seen)) < TRIALS
+    assert billed_usd(tmp_path) <= budget
+    assert not seen.in_batches
+    assert main(command(tiny, server, "--budget-usd", "1")) == 0
+    check_complete(snapshot(), tmp_path)
+    assert set(submitted(server).values()) == {1}
+
+
+def test_room_that_cheaper_answers_leave_is_used(tiny: Path, server: Recorded, tmp_path: Path) -> None:
+    assert main(command(tiny, server, "--budget-usd", str(2.5 * sum(map(worst_usd, MODELS))))) == 0
+    check_complete(snapshot(), tmp_path)
+    assert len(server.batches()) > 1
+
+
+def test_own_rates_without_a_batch_factor_leave_batches_unpriced(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = "".join(f"  {model}: {{input: 3, output: 15}}\n" for model in MODELS)
+    Path("evalkit.yaml").write_text(f"prices:\n{own}")
+    assert main(command(tiny, server, "--budget-usd", "1")) == ExitCode.USAGE
+    assert "has no known price" in capsys.readouterr().err
+    assert main(command(tiny, server)) == 0
+    assert "together at most unpriced" in capsys.readouterr().err
+    assert {attempt.cost_usd for attempt in snapshot().attempts} == {None}
+
+
+def test_a_batch_is_priced_by_own_rates(tiny: Path, server: Recorded) -> None:
+    own = "".join(f"  {model}: {{input: 3, output: 15, batch_factor: 0.4}}\n" for model in MODELS)
+    Path("evalkit.yaml").write_text(f"prices:\n{own}")
+    assert main(command(tiny, server)) == 0
+    for attempt in snapshot().attempts:
+        sent, written = attempt.usage.input_tokens or 0, attempt.usage.output_tokens or 0
+        assert attempt.cost_usd == pytest.approx((3 * sent + 15 * written) * 0.4 / 1e6)
+
+
+# --- servers without, commands that differ --------------------------------------------------------------------
+
+
+def test_a_server_without_batches_is_told_before_anything_is_sent(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(SandboxSettings(speed=0, without=frozenset({"batches"}))) as server:
+        assert main(command(tiny, server)) == ExitCode.USAGE
+    assert "this server has no Message Batches; use --executor local" in capsys.readouterr().err
+    with independent() as other:
+        assert main(command(tiny, other)) == ExitCode.USAGE
+    assert "use --executor local" in capsys.readouterr().err
+    assert run_files() == []
+    assert server.messages() == other.messages() == []
+
+
+def test_a_sample_is_streamed_for_its_latency_the_same_items_for_every_model(
+    tiny: Path, server: Recorded, tmp_path: Path
+) -> None:
+    assert main(command(tiny, server, "--latency-sample", "2")) == 0
+    seen = snapshot()
+    check_complete(seen, tmp_path)
+    keys = {trial.id: trial.key for trial in seen.trials}
+    measured = [keys[a.trial_id] for a in seen.attempts if a.latency_s is not None]
+    assert len(measured) == len(server.messages()) == 4
+    assert len({key.item_id for key in measured}) == 2
+    assert Counter(key.model for key in measured) == dict.fromkeys(MODELS, 2)
+    assert all((a.latency_s is None) == (a.usage.service_tier == "batch") for a in seen.attempts)
+    assert [s.executor for s in seen.sessions] == ["local", "batch"]
+
+
+def test_a_sample_without_batches_is_a_mistake(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [x for x in command(tiny, server, "--latency-sample", "2") if x not in ("--executor", "batch")]
+    assert main(arguments) == ExitCode.USAGE
+    assert "--latency-sample goes with --executor batch" in capsys.readouterr().err
+
+
+# --- what the report says of latency --------------------------------------------------------------------------
+
+
+def report(tiny: Path, server: Recorded, *more: str) -> str:
+    """The report of a run in batches, as Markdown."""
+    assert main(command(tiny, server, *more)) == 0
+    (path,) = run_files()
+    assert main(["grade", "--blind", str(path), "--base-url", server.url, "-q"]) == 0
+    assert main(["report", str(path), "-o", "r.md"]) == 0
+    assert main(["report", str(path), "-o", "r.html"]) == 0
+    return Path("r.md").read_text()
+
+
+def test_a_report_of_batches_alone_says_that_no_latency_was_measured(tiny: Path, server: Recorded) -> None:
+    text = report(tiny, server)
+    assert "latency not measured (batch)" in text
+    assert "Latency not measured (batch): every answer came from a batch" in text
+    assert "Half of" not in text
+    for model in analyze(snapshot()).models:
+        assert all(not clock.values_s for clock in model.clocks.values())
+
+
+def test_a_report_with_a_sample_says_which_items_its_latency_is_of(tiny: Path, server: Recorded) -> None:
+    text = report(tiny, server, "--latency-sample", "3")
+    assert "Latency comes from 3 items that were streamed, of 6" in text
+    assert "not measured (batch): every" not in text
+    seen = snapshot()
+    streamed = Counter(t.key.model for t in seen.trials for a in seen.attempts if a.trial_id == t.id and a.latency_s
+                       and a.outcome == "answered" and a.grader is None)  # fmt: skip
+    for model in analyze(seen).models:
+        assert len(model.clocks["felt"].values_s) == streamed[model.model] > 0
+
+
+def test_what_waits_in_batches_is_pending_and_not_lost(tiny: Path, server: Recorded) -> None:
+    kill_at("while fetching", command(tiny, server))
+    waiting = len(snapshot().in_batches)
+    models = analyze(snapshot()).models
+    assert 0 < waiting < TRIALS
+    assert sum(model.counts.pending for model in models) == waiting
+    assert sum(model.lost_attempts + model.unknown_cost_attempts for model in models) == 0
+
+
+# --- killed at every stage ------------------------------------------------------------------------------------
+
+PROLOGUE = """
+import asyncio, os, signal, sys
+from evalkit.cli import main
+from evalkit.executors import batch
+from evalkit.executors.batch_entry import Terms
+
+batch.TERMS, batch._TOGETHER = Terms(**{terms!r}), 2
+create, retrieve, results = batch.batches.create, batch.batches.retrieve, batch.batches.results
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+STAGES = {
+    "before the submission": """
+async def create_and_die(*_):
+    die()
+batch.batches.create = create_and_die
+""",
+    "before the id is known": """
+async def create_and_die(*what):
+    await create(*what)
+    die()
+batch.batches.create = create_and_die
+""",
+    "while waiting": """
+async def retrieve_and_die(*what):
+    await retrieve(*what)
+    die()
+batch.batches.retrieve = retrieve_and_die
+""",
+    "while fetching": """
+async def some_results(*what):
+    count = 0
+    async for result in results(*what):
+        count += 1
+        if count > 3:
+            die()
+        yield result
+batch.batches.results = some_results
+""",
+    "after the first of several": """
+count = 0
+async def create_and_die(*what):
+    global count
+    count += 1
+    if count > 1:
+        die()
+    return await create(*what)
+batch.batches.create = create_and_die
+""",
+}
+
+
+def begin(arguments: list[str], stage: str = "", **size: int) -> "subprocess.Popen[str]":
+    """The command in a process of its own, which may kill itself at a stage."""
+    code = PROLOGUE.format(terms=QUICK | size) + stage + "\nsys.exit(main(sys.argv[1:]))\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def kill_at(stage: str, arguments: list[str], **size: int) -> None:
+    with begin(arguments, STAGES[stage], **size) as process:
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == -signal.SIGKILL, errors
+
+
+def lost(seen: Snapshot) -> list[Attempt]:
+    return [attempt for attempt in seen.attempts if attempt.outcome is None]
+
+
+@pytest.mark.parametrize("size", [100, 5])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_run_goes_on_without_submitting_anything_twice(
+    stage: str, size: int, tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if stage == "after the first of several" and size == 100:
+        size = 4
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=size))  # type: ignore[arg-type]  by name
+    kill_at(stage, command(tiny, server), requests=size)
+    before = lost(snapshot())
+    assert before
+    assert {a.id for a in before} == snapshot().in_batches
+    assert main(command(tiny, server)) == 0
+    seen = snapshot()
+    check_complete(seen, tmp_path)
+    assert len(submitted(server)) == TRIALS
+    assert set(submitted(server).values()) == {1}
+    assert len(seen.attempts) == TRIALS
+    assert len(server.batches()) == len(seen.batches)
+
+
+def test_killed_again_and_again_it_still_submits_everything_once(
+    tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=5))  # type: ignore[arg-type]  by name
+    for stage in ("before the submission", "before the id is known", "while waiting", "while fetching"):
+        kill_at(stage, command(tiny, server), requests=5)
+    assert main(command(tiny, server)) == 0
+    check_complete(snapshot(), tmp_path)
+    assert set(submitted(server).values()) == {1}
+
+
+async def submit_stranger(url: str, count: int) -> None:
+    async with anthropic.AsyncAnthropic(base_url=url, api_key="k") as client:
+        params: Any = {"model": MODELS[1], "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]}
+        await client.messages.batches.create(requests=[{"custom_id": f"x{n}", "params": params} for n in range(count)])
+
+
+@pytest.mark.parametrize(("stage", "posts"), [("before the submission", 2), ("before the id is known", 2)])
+def test_a_batch_of_the_same_size_is_not_taken_for_ours(stage: str, posts: int, tiny: Path, server: Recorded) -> None:
+    kill_at(stage, command(tiny, server))
+    asyncio.run(submit_stranger(server.url, TRIALS))
+    assert main(command(tiny, server)) == 0
+    seen = snapshot()
+    assert len(settled(seen)) == TRIALS
+    assert len(seen.attempts) == TRIALS
+    assert len(server.batches()) == posts
+    assert all(attempt.served_model for attempt in seen.attempts)
+
+
+def test_streaming_does_not_pay_for_what_is_in_batches(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kill_at("while waiting", command(tiny, server))
+    streamed = [x for x in command(tiny, server) if x not in ("--executor", "batch")]
+    assert main(streamed) == ExitCode.USAGE
+    assert "12 requests" in (line := capsys.readouterr().err)
+    assert "fetch them with --executor batch" in line
+    assert server.messages() == []
+    assert main(command(tiny, server, "--latency-sample", "2")) == 0
+    assert server.messages() == []
+    assert len(server.batches()) == 1
+
+
+def test_what_is_at_the_server_counts_for_the_budget_once(tiny: Path, server: Recorded, tmp_path: Path) -> None:
+    budget = str(1.05 * ITEMS * sum(map(worst_usd, MODELS)))
+    kill_at("while waiting", command(tiny, server, "--budget-usd", budget))
+    assert main(command(tiny, server, "--budget-usd", budget)) == 0
+    check_complete(snapshot(), tmp_path)
+
+
+def test_ctrl_c_leaves_batches_at_the_server_and_the_same_command_fetches_them(tiny: Path, tmp_path: Path) -> None:
+    with recorded(SandboxSettings(speed=8, bills=tmp_path / "bills.jsonl")) as server:
+        arguments = [x for x in command(tiny, server) if x != "-q"]
+        with begin(arguments) as process:
+            assert process.stderr is not None
+            said = []
+            for line in process.stderr:
+                said.append(line)
+                if "Ctrl-C leaves them there" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+            process.wait(60)
+        assert process.returncode == ExitCode.INTERRUPTED, rest
+        assert "12 requests stay in batches at the server" in rest
+        assert len(snapshot().in_batches) == TRIALS
+        assert main(command(tiny, server)) == 0
+        check_complete(snapshot(), tmp_path)
+        assert len(server.batches()) == 1
+
+
+def test_a_batch_of_another_key_is_not_submitted_again(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kill_at("while waiting", command(tiny, server))
+    with recorded(FAST) as other:
+        assert main(command(tiny, other)) == ExitCode.PROVIDER
+        assert "use the key it was submitted with" in capsys.readouterr().err
+        assert other.batches() == []
