@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gate_rule import shows_noninferiority
@@ -68,6 +67,8 @@ def isotonic_rates(rates: Values, weights: Values | None = None) -> list[float]:
     check_same_length(rates=y, weights=w)
     if not len(y):
         return []
+    from scipy import optimize  # a quarter of a second, for context sweeps alone
+
     fitted = optimize.isotonic_regression(y, weights=w, increasing=False).x
     return [float(x) for x in np.clip(fitted, 0, 1)]
 

@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.gate_rule import check_alpha, score_at
 from evalkit.stats.inputs import FloatArray, check_share, check_whole
 from evalkit.stats.noninferiority import EXACT_MOST, losses_allowed, noninferiority_exact_p

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import FloatArray, check_share, check_whole, check_within
 from evalkit.stats.tango import tango_statistic
 

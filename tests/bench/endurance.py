@@ -51,13 +51,17 @@ def _faulty_rows(
 ) -> Iterator[Row]:
     answered = {_trial(r) for r in records if r["outcome"] == "answered" and r["final"]}
     ended = f"{len(answered)} of {wanted}" + (f" (exit {code})" if code else "")
-    yield _count("13", f"answered under faults, seed {seed}", ended, str(naive_answered), f"{wanted}", len(answered) == wanted)
+    yield _count(
+        "13", f"answered under faults, seed {seed}", ended, str(naive_answered), f"{wanted}", len(answered) == wanted
+    )
     same = Counter(r["request_id"] for r in records) == Counter(t.request_id for t in log)
     what = f"attempts recorded / requests the server had, seed {seed}"
     yield _count("13", what, str(len(records)), str(len(log)), "the same ids", same)
     yield _cut_tokens(seed, records, log)
     late = [error for error in errors([r for r in records if r["outcome"] == "answered"], log).ttft if error > 25]
-    yield _count("12", f"TTFTs over 25 ms too long under faults, seed {seed}", str(len(late)), str(naive_late), "0", not late)
+    yield _count(
+        "12", f"TTFTs over 25 ms too long under faults, seed {seed}", str(len(late)), str(naive_late), "0", not late
+    )
 
 
 def _cut_tokens(seed: int, records: Records, log: Sequence[Truth]) -> Row:
@@ -102,7 +106,9 @@ def _kill_rows(load: Workload, server: Mock, runs: Path, number: int) -> Iterato
     recorded = _settled(read(run_file(runs))["attempts"])
     finished = {(t.item, t.model) for t in _answers(server.log()) if t.t_end}
     server.script(TIMED)
-    subprocess.run(load.command(server, IN_FLIGHT, runs), check=True, capture_output=True, env=environment(), cwd=load.folder)
+    subprocess.run(
+        load.command(server, IN_FLIGHT, runs), check=True, capture_output=True, env=environment(), cwd=load.folder
+    )
     sent = [(t.item, t.model) for t in _answers(server.log())]
     after = _settled(read(run_file(runs))["attempts"])
     again, unrecorded, lost = recorded & set(sent), finished - recorded, recorded - after
@@ -110,7 +116,14 @@ def _kill_rows(load: Workload, server: Mock, runs: Path, number: int) -> Iterato
     yield _count("14", f"{name} records lost", str(len(lost)), "", "0", not lost)
     yield _count("14", f"{name} recorded requests sent again", str(len(again)), "", "0", not again)
     yield _count("14", f"{name} answered but not yet recorded", str(len(unrecorded)), "", "≤ 1", len(unrecorded) <= 1)
-    yield _count("14", f"{name} sent after", str(len(sent)), str(wanted - len(recorded)), "equal", len(sent) == wanted - len(recorded))
+    yield _count(
+        "14",
+        f"{name} sent after",
+        str(len(sent)),
+        str(wanted - len(recorded)),
+        "equal",
+        len(sent) == wanted - len(recorded),
+    )
     yield _count("14", f"{name} answered in the end", str(len(after)), str(wanted), "equal", len(after) == wanted)
 
 
@@ -140,7 +153,9 @@ def own_clock() -> Iterator[Row]:
             lag = told["sessions"][-1].get("lag_p99_s") if told["sessions"] else None
             warned = [line for line in cost.output.splitlines() if re.search(r"\blag|late\b|clock|behind", line)]
             shown = "unknown" if lag is None else f"{1000 * lag:.1f} ms"
-            what = f"loop lag p99 as evalkit tells it, {name}, {in_flight} in flight (largest TTFT error {worst:.0f} ms)"
+            what = (
+                f"loop lag p99 as evalkit tells it, {name}, {in_flight} in flight (largest TTFT error {worst:.0f} ms)"
+            )
             yield Row("15", what, shown, "", "", "known", lag is not None)
             expected = lag is not None and lag > 0.010
             words = f"{warned[0].strip()[:60]}" if warned else "no warning"

@@ -89,7 +89,9 @@ def _rows(in_flight: int, taken: dict[str, list[Told]]) -> Iterator[Row]:
         for hundredth in (50, 99):
             ours, proto, naive = (_best(taken[side], what, hundredth) for side in ("ours", "proto", "naive"))
             limit = _LIMITS.get((in_flight, what, hundredth))
-            title = f"{name} error p{hundredth}, {in_flight} in flight / hand-written client (naive script: {naive:.1f} ms)"
+            title = (
+                f"{name} error p{hundredth}, {in_flight} in flight / hand-written client (naive script: {naive:.1f} ms)"
+            )
             allowed = "" if limit is None else f"≤ +{limit} ms"
             met = None if limit is None else ours <= proto + limit
             yield Row("10", title, f"{ours:.1f} ms", f"{proto:.1f} ms", f"{ours - proto:+.1f} ms", allowed, met)
@@ -100,7 +102,9 @@ def _rows(in_flight: int, taken: dict[str, list[Told]]) -> Iterator[Row]:
 def _per_delta(taken: dict[str, list[Told]]) -> Iterator[Row]:
     """No client keeps a stamp for each delta, so the last one stands for all: its lag against the first one's."""
     for hundredth, allowed in ((50, None), (99, 4)):
-        ours, proto = (_best([_late(told) for told in taken[side]], "streaming", hundredth) for side in ("ours", "proto"))
+        ours, proto = (
+            _best([_late(told) for told in taken[side]], "streaming", hundredth) for side in ("ours", "proto")
+        )
         limit = 1.0 if allowed is None else proto + allowed
         shown = "≤ 1 ms" if allowed is None else f"≤ +{allowed} ms"
         title = f"lag of the last delta against the first, p{hundredth}, 64 in flight / hand-written client"

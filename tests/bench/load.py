@@ -96,10 +96,13 @@ def scale() -> Iterator[Row]:
         trials = {size: 3 * pairs[size].load.items for size in SIZES}
         more = trials[middling] - trials[small]
         marginal = [
-            1000 * median((b.cpu_s - a.cpu_s) / more for a, b in zip(costs[small][side], costs[middling][side], strict=True))
+            1000
+            * median((b.cpu_s - a.cpu_s) / more for a, b in zip(costs[small][side], costs[middling][side], strict=True))
             for side in (0, 1)
         ]
-        yield ratio_row("6", f"CPU a further request, {small:,} to {middling:,} trials / naive script", *marginal, "ms", 1.0)
+        yield ratio_row(
+            "6", f"CPU a further request, {small:,} to {middling:,} trials / naive script", *marginal, "ms", 1.0
+        )
         yield from _rates(costs, trials, pairs)
         cpu = {size: middle(costs[size][0], "cpu_s") for size in SIZES}
         rss = {size: middle(costs[size][0], "rss_mb") for size in SIZES}
@@ -115,7 +118,14 @@ def scale() -> Iterator[Row]:
 def _rates(costs: dict, trials: dict[int, int], pairs: dict[int, _Pair]) -> Iterator[Row]:
     size = SIZES[1]
     rate = [trials[size] / middle(side, "wall_s") for side in costs[size]]
-    yield Row("6*", f"trials a second, {size:,}, no delays, whole process", *(f"{r:.0f}/s" for r in rate), f"{rate[0] / rate[1]:.2f}", "", None)
+    yield Row(
+        "6*",
+        f"trials a second, {size:,}, no delays, whole process",
+        *(f"{r:.0f}/s" for r in rate),
+        f"{rate[0] / rate[1]:.2f}",
+        "",
+        None,
+    )
     inside = trials[size] / median(map(span_s, pairs[size].logs))
     yield Row("6*", f"trials a second, {size:,}, from first request to last byte", f"{inside:.0f}/s", "", "", "", None)
 
@@ -149,7 +159,9 @@ def large_prompts() -> Iterator[Row]:
         small = _Pair(Workload(Path(folder), items), server, INSTANT)
         large = _Pair(Workload(Path(folder), items, 200_000), server, INSTANT)
         taken = alternated(ROUNDS, {"large": large.ours, "naive": large.naive, "small": small.ours})
-        yield _cpu_row("9", f"whole CPU, {items} x 3 x 200 KB prompts / naive script", taken["large"], taken["naive"], 1.0)
+        yield _cpu_row(
+            "9", f"whole CPU, {items} x 3 x 200 KB prompts / naive script", taken["large"], taken["naive"], 1.0
+        )
         memory = [middle(taken[side], "rss_mb") for side in ("large", "small")]
         yield ratio_row("9", "peak memory, 200 KB prompts / small prompts", *memory, "MB", 1.3)
         logs = [_without_prompts(pair.path) / 1000 for pair in (large, small)]

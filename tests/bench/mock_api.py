@@ -147,8 +147,8 @@ def _head(status: int, request_id: str, kind: str, extra: str) -> bytes:
 
 def model_info(name: str) -> dict[str, object]:
     """A model as GET /v1/models describes it; every capability is there."""
-    efforts = {level: _YES for level in ("low", "medium", "high", "xhigh", "max")}
-    kinds = {kind: _YES for kind in ("adaptive", "enabled", "disabled", "between_tools")}
+    efforts = dict.fromkeys(("low", "medium", "high", "xhigh", "max"), _YES)
+    kinds = dict.fromkeys(("adaptive", "enabled", "disabled", "between_tools"), _YES)
     plain = ("batch", "citations", "code_execution", "image_input", "pdf_input", "structured_outputs")
     tools = {"web_search": _YES, "code_execution": _YES}
     return {
@@ -156,7 +156,7 @@ def model_info(name: str) -> dict[str, object]:
         "lifecycle": "active", "deprecated_at": None, "retires_at": None, "line": None,
         "max_input_tokens": 1_000_000, "max_tokens": 128_000,
         "capabilities": {
-            **{ability: _YES for ability in plain}, "context_management": _YES, "effort": _YES | efforts,
+            **dict.fromkeys(plain, _YES), "context_management": _YES, "effort": _YES | efforts,
             "server_tools": _YES | tools, "thinking": _YES | {"types": kinds},
         },
     }  # fmt: skip
@@ -392,7 +392,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--script", default="", help='e.g. "ttft=300 itl=10 tokens=50 429=0.1"')
-    parser.add_argument("--model", action="append", default=[], help='one model\'s own, e.g. "claude-opus-4-6:ttft=900"')
+    parser.add_argument(
+        "--model", action="append", default=[], help='one model\'s own, e.g. "claude-opus-4-6:ttft=900"'
+    )
     parser.add_argument("--log", type=Path, help="write the log here at the end")
     try:
         asyncio.run(_main(parser.parse_args()))

@@ -50,7 +50,9 @@ class Row:
 def ratio_row(bar: str, what: str, ours: float, yardstick: float, unit: str, limit: float) -> Row:
     """A row for a ratio that must be at most `limit`."""
     ratio = ours / yardstick
-    return Row(bar, what, f"{ours:.2f} {unit}", f"{yardstick:.2f} {unit}", f"{ratio:.2f}", f"≤ {limit:g}", ratio <= limit)
+    return Row(
+        bar, what, f"{ours:.2f} {unit}", f"{yardstick:.2f} {unit}", f"{ratio:.2f}", f"≤ {limit:g}", ratio <= limit
+    )
 
 
 def environment() -> dict[str, str]:
@@ -156,7 +158,19 @@ class Workload:
         """`evalkit run` of these items; with the same folder it resumes."""
         models = [word for name in MODELS for word in ("-m", name)]
         where = ["--rubric", str(self.rubric), "--base-url", mock.url, "--runs", str(runs)]
-        return [sys.executable, "-m", "evalkit", "run", str(self.data), *where, *models, "-j", str(in_flight), "-y", "-q"]
+        return [
+            sys.executable,
+            "-m",
+            "evalkit",
+            "run",
+            str(self.data),
+            *where,
+            *models,
+            "-j",
+            str(in_flight),
+            "-y",
+            "-q",
+        ]
 
     def evalkit(self, mock: Mock, in_flight: int, *, may_fail: bool = False) -> tuple[Cost, Path]:
         """A run of its own, and its run file."""

@@ -75,4 +75,6 @@ def every_command() -> Iterator[Row]:
     for name in names:
         sides = {"ours": [*EVALKIT, name, "--help"], "sdk": IMPORT_SDK}
         taken = alternated(ROUNDS, {side: lambda c=command: spend(c, Path.cwd()) for side, command in sides.items()})
-        yield replace(_cpu_row("cold", f"`evalkit {name} --help` / `import anthropic`", taken, 0.35), limit="", met=None)
+        yield replace(
+            _cpu_row("cold", f"`evalkit {name} --help` / `import anthropic`", taken, 0.35), limit="", met=None
+        )
