@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 from analysis_builders import HAIKU, OPUS, run_of, write_run
 
-HEAVY = ("anthropic", "httpx2", "pandas", "scipy", "numpy", "jinja2", "genai_prices", "uvicorn", "starlette", "scipy.stats")
+HEAVY = (
+    "anthropic",
+    "httpx2",
+    "pandas",
+    "scipy",
+    "numpy",
+    "jinja2",
+    "genai_prices",
+    "uvicorn",
+    "starlette",
+    "scipy.stats",
+)
 """Packages that cost a tenth of a second or more each."""
 EFFECT_LINE = {"scipy", "numpy"}
 """What `check` may load, for the one line that says what a set of this size can show."""

@@ -66,13 +66,13 @@ def latencies() -> Iterator[Row]:
 def _rounds(load: Workload, server: Mock, in_flight: int, rounds: int) -> dict[str, list[Told]]:
     taken: dict[str, list[Told]] = {"ours": [], "proto": [], "naive": []}
     for _ in range(rounds):
-        for name in taken:
+        for name, told in taken.items():
             server.script(JITTERED)
             if name == "ours":
                 rows = read(load.evalkit(server, in_flight)[1])["attempts"]
             else:
                 rows = load.naive(server, in_flight, "proto_client" if name == "proto" else "naive")[1]
-            taken[name].append(errors(rows, server.log()))
+            told.append(errors(rows, server.log()))
     return taken
 
 

@@ -168,6 +168,7 @@ class _Answer:
     def __init__(self, transport: asyncio.Transport, api: Api, truth: Truth, script: Script) -> None:
         self.transport, self.api, self.truth, self.script = transport, api, truth, script
         self.timer: asyncio.TimerHandle | None = None
+        self.breaks = False
         self._began = truth.t_rx / 1e9  # the loop's clock is the same one, in seconds
         self._steps = self._plan()
 
@@ -192,6 +193,8 @@ class _Answer:
         data = b"".join(parts)
         if data and not self.transport.is_closing():
             self.transport.write(data)
+        if self.breaks:
+            self.transport.close()  # not abort(): a reset would take back what the client has not read yet
 
     def _plan(self) -> Iterator[tuple[float, Callable[[], bytes]]]:
         truth = self.truth
@@ -241,7 +244,7 @@ class _Answer:
         return _LAST_CHUNK
 
     def _drop(self) -> bytes:
-        self.transport.close()  # not abort(): a reset would take back what the client has not read yet
+        self.breaks = True
         return b""
 
 

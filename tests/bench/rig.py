@@ -204,7 +204,8 @@ satisfactory:
 
 def _item(number: int, characters: int) -> dict[str, object]:
     """An item unlike every other, with a marker that stands once in its prompt."""
-    words = [f"w{(number * 7919 + place * 104_729) % 999_983:x}" for place in range(max(12, characters // 6))]
+    stride = 104_729 + 2 * number  # its own, so that no two items share three words in a row
+    words = [f"w{(number * 7919 + place * stride) % 999_983:x}" for place in range(max(12, characters // 6))]
     text = f"<<mock id=q{number}>> marker-{number}-end Say what these have in common: {' '.join(words)}"
     difficulty = ("easy", "medium", "hard")[number % 3]
     task = text[:characters] if characters else text

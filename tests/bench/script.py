@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 STATUS_FAULTS = {"429": "rate_limit_error", "529": "overloaded_error", "500": "api_error"}
 STREAM_FAULTS = ("drop", "sse_error", "cut", "stall")
-"""After half of the deltas: the connection is closed in the middle of the body, an error event, a clean end too early, or silence for good."""
+"""After half of the deltas: a closed connection, an error event, a clean end too early, or silence for good."""
 
 _DIRECTIVE = re.compile(rb"<<mock ([^<>]*)>>")
 
