@@ -5,20 +5,21 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
+from evalkit.bill import request_tokens, request_usd
 from evalkit.blind import GradingTask, grading_order, label_for, scrub
 from evalkit.errors import IntegrityError
 from evalkit.executors.budget import Budget
-from evalkit.executors.local import Call, Limits, Progress, execute, raise_if_stopped
+from evalkit.executors.ending import raise_if_stopped
+from evalkit.executors.local import Limits, Progress, execute
+from evalkit.executors.schedule import Call
+from evalkit.executors.session import session
 from evalkit.graders import Finding, checks, judge
-from evalkit.plan import worst_case_usd
 from evalkit.providers import Provider
 from evalkit.records import Attempt, Grade, Reply, Round, Snapshot, Trial
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
-
-_CHARACTERS_PER_TOKEN = 3.0
-"""For the estimate of the judge's bill only: on the safe side."""
 
 
 @dataclass(frozen=True)
@@ -135,15 +136,13 @@ def judge_bill(snapshot: Snapshot, round_: Round, model: str) -> JudgeBill:
     queue = build_queue(snapshot, round_, judge_name(model), secrets.token_bytes(32))
     now = datetime.now(UTC)
     tokens = [_request_tokens(model, task) for task in queue.tasks]
-    worst = [worst_case_usd(model, count, judge.MAX_TOKENS, now) for count in tokens]
+    worst = [request_usd(model, count, judge.MAX_TOKENS, now) for count in tokens]
     known = [usd for usd in worst if usd is not None]
     return JudgeBill(len(tokens), sum(tokens), sum(known) if len(known) == len(worst) else None)
 
 
 def _request_tokens(model: str, task: GradingTask) -> int:
-    request = judge.build_request(model, task)
-    characters = sum(len(str(part)) for part in (request.system, request.messages, request.params))
-    return round(characters / _CHARACTERS_PER_TOKEN)
+    return request_tokens(judge.build_request(model, task))
 
 
 async def grade_by_judge(
@@ -169,16 +168,19 @@ async def grade_by_judge(
             if attempt is not None:
                 _record(run, round_, queue, task.label, judge.read_reply(_as_reply(attempt), judge.judged(task)))
 
-        def on_progress(progress: Progress) -> None:
-            if progress.final:
-                task = by_subject[progress.call.subject]
-                _record(run, round_, queue, task.label, judge.read_reply(progress.reply, judge.judged(task)))
-            tell(progress)
-
         snapshot = run.snapshot()
         calls = list(_judge_calls(model, round_, queue, snapshot))
         budget = Budget(budget_usd, _charged(snapshot, calls))
-        ending = await execute(calls, provider, run, limits, budget, on_progress)
+        async with session(run, "local", limits.concurrency) as opened:
+
+            def on_progress(progress: Progress) -> None:
+                if progress.final:
+                    task = by_subject[progress.call.subject]
+                    findings = judge.read_reply(progress.reply, judge.judged(task))
+                    opened.ledger.write(partial(_record, run, round_, queue, task.label, findings))
+                tell(progress)
+
+            ending = await execute(calls, provider, opened.ledger, limits, budget, on_progress, opened.id)
     raise_if_stopped(ending, budget, "grade")
 
 
@@ -195,9 +197,18 @@ def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot) ->
         trial = queue.trials[task.label]
         if trial.id in paid:
             continue
-        worst = worst_case_usd(model, _request_tokens(model, task), judge.MAX_TOKENS, now)
+        worst = request_usd(model, _request_tokens(model, task), judge.MAX_TOKENS, now)
         request, subject = judge.build_request(model, task), _subject(round_, queue, task)
-        yield Call(subject, trial.id, request, worst, earlier.get(trial.id, 0), queue.grader, round_.id)
+        yield Call(
+            subject,
+            trial.id,
+            request,
+            worst,
+            earlier.get(trial.id, 0),
+            queue.grader,
+            round_.id,
+            _request_tokens(model, task),
+        )
 
 
 def _charged(snapshot: Snapshot, calls: Sequence[Call]) -> float:

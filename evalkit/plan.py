@@ -1,14 +1,12 @@
-"""From a dataset to the plan of a run: which trials, with which documents, in what order, at what worst cost."""
+"""From a dataset to the plan of a run: which trials, with which documents, in what order."""
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from evalkit.dataset import Dataset, Item
-from evalkit.pricing import price
 from evalkit.prompt import Assembly, assemble, document_text
-from evalkit.records import ItemRecord, PromptSize, Spec, TrialKey, Usage
+from evalkit.records import ItemRecord, PromptSize, Spec, TrialKey
 
 
 @dataclass(frozen=True)
@@ -19,21 +17,6 @@ class Plan:
     items: tuple[ItemRecord, ...]
     sizes: tuple[PromptSize, ...]
     order: tuple[TrialKey, ...]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What one model's trials may cost, USD: for the input alone, and if every answer is as long as allowed.
-
-    None where the price is unknown.
-    """
-
-    model: str
-    requests: int
-    input_tokens: int
-    counted: bool
-    input_usd: float | None
-    worst_usd: float | None
 
 
 def trial_order(item_ids: Sequence[str], models: Sequence[str], epochs: int, seed: int) -> tuple[TrialKey, ...]:
@@ -68,10 +51,13 @@ def assemble_item(item: Item, dataset: Dataset, room_characters: float | None, s
     return assemble(evidence, pool, sizes, room, f"{seed}:{item.id}")
 
 
-def record(item: Item, position: int, dataset: Dataset, assembly: Assembly) -> ItemRecord:
-    """An item as the run file keeps it."""
+def record(
+    item: Item, position: int, dataset: Dataset, assembly: Assembly, id_: str, context_tokens: int | None
+) -> ItemRecord:
+    """An item as the run file keeps it, under its own id or, in a sweep, under that of its variant."""
+    swept = id_ != item.id
     return ItemRecord(
-        id=item.id,
+        id=id_,
         position=position,
         task=item.task,
         system=dataset.system(item),
@@ -80,35 +66,9 @@ def record(item: Item, position: int, dataset: Dataset, assembly: Assembly) -> I
         tags=item.tags,
         documents=assembly.documents,
         evidence_positions=assembly.evidence_positions,
+        variant_of=item.id if swept else None,
+        context_tokens=context_tokens if swept else None,
     )
-
-
-def worst_case_usd(model: str, input_tokens: int, max_tokens: int, when: datetime) -> float | None:
-    """The most one request can cost: its input, and an answer as long as allowed; None if unpriced."""
-    return price(model, Usage(input_tokens=input_tokens, output_tokens=max_tokens), when).usd
-
-
-def estimate(
-    dataset: Dataset, keys: Sequence[TrialKey], spec: Spec, sizes: Sequence[PromptSize], when: datetime
-) -> tuple[Estimate, ...]:
-    """Per model: requests, tokens and cost of the trials in `keys`."""
-    items = {item.id: item for item in dataset.items}
-    by_place = {(size.item_id, size.model): size for size in sizes}
-    estimates = []
-    for model in spec.models:
-        places = [by_place[(key.item_id, model)] for key in keys if key.model == model]
-        caps = [output_cap(items[place.item_id], dataset, spec.max_tokens) for place in places]
-        floors = [worst_case_usd(model, place.tokens, 0, when) for place in places]
-        worsts = [worst_case_usd(model, p.tokens, cap, when) for p, cap in zip(places, caps, strict=True)]
-        tokens = sum(place.tokens for place in places)
-        counted = all(place.counted for place in places)
-        estimates.append(Estimate(model, len(places), tokens, counted, _total(floors), _total(worsts)))
-    return tuple(estimates)
-
-
-def _total(amounts: Sequence[float | None]) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if len(known) == len(amounts) else None
 
 
 def output_cap(item: Item, dataset: Dataset, max_tokens: int) -> int:

@@ -104,6 +104,20 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class AttemptStart:
+    """What the ledger knows of an attempt before it is sent. Fields as in `Attempt`."""
+
+    trial_id: int
+    number: int
+    sent_at: str
+    queued_s: float | None = None
+    grader: str | None = None
+    round_id: int | None = None
+    session_id: int | None = None
+    in_flight: int | None = None
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One API request in the ledger, a failed one too.
 

@@ -12,6 +12,8 @@ TABLES = (
     "sealed_key",
     "sealed",
     "grade",
+    "session",
+    "session_end",
 )
 
 _KEYS = {
@@ -28,6 +30,8 @@ _KEYS = {
     "sealed_key": "round_id = NEW.round_id",
     "sealed": "label = NEW.label OR (round_id = NEW.round_id AND grader = NEW.grader AND trial_id = NEW.trial_id)",
     "grade": "id = NEW.id",
+    "session": "id = NEW.id",
+    "session_end": "id = NEW.id",
 }
 
 APPLICATION_ID = 0x65766B74
@@ -103,5 +107,48 @@ BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;
 """  # noqa: S608  table names are constants above
 
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1 + "".join(_append_only(table) for table in TABLES),)
+_VERSION_2 = """
+CREATE TABLE session (id INTEGER PRIMARY KEY, content TEXT NOT NULL CHECK (json_valid(content))) STRICT;
+CREATE TABLE session_end (
+    id INTEGER PRIMARY KEY REFERENCES session (id), content TEXT NOT NULL CHECK (json_valid(content))
+) STRICT;
+CREATE TABLE attempt_start_2 (
+    id INTEGER PRIMARY KEY, trial_id INTEGER NOT NULL REFERENCES trial (id),
+    round_id INTEGER REFERENCES round (id), grader TEXT, number INTEGER NOT NULL CHECK (number >= 1),
+    sent_at TEXT NOT NULL, queued_s REAL CHECK (queued_s >= 0), session_id INTEGER REFERENCES session (id),
+    in_flight INTEGER CHECK (in_flight >= 1), CHECK ((round_id IS NULL) = (grader IS NULL))
+) STRICT;
+INSERT INTO attempt_start_2
+    SELECT id, trial_id, round_id, grader, number, sent_at, queued_s, NULL, NULL FROM attempt_start;
+CREATE TABLE attempt_2 (
+    id INTEGER PRIMARY KEY REFERENCES attempt_start_2 (id), subject TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('answered', 'refused', 'truncated', 'errored')),
+    final INTEGER NOT NULL CHECK (final IN (0, 1)), text TEXT NOT NULL, stop_reason TEXT, served_model TEXT,
+    request_id TEXT, usage TEXT NOT NULL CHECK (json_valid(usage)), cost_usd REAL CHECK (cost_usd >= 0),
+    ttft_s REAL, latency_s REAL, felt_s REAL, status INTEGER, error_type TEXT, error_message TEXT,
+    simulated INTEGER NOT NULL CHECK (simulated IN (0, 1)), headers_s REAL, reused INTEGER CHECK (reused IN (0, 1)),
+    CHECK (outcome <> 'errored' OR error_type IS NOT NULL)
+) STRICT;
+INSERT INTO attempt_2
+    SELECT id, subject, outcome, final, text, stop_reason, served_model, request_id, usage, cost_usd, ttft_s,
+        latency_s, felt_s, status, error_type, error_message, simulated, NULL, NULL
+    FROM attempt;
+DROP TABLE attempt;
+DROP TABLE attempt_start;
+ALTER TABLE attempt_start_2 RENAME TO attempt_start;
+ALTER TABLE attempt_2 RENAME TO attempt;
+CREATE UNIQUE INDEX one_final_attempt ON attempt (subject) WHERE final = 1;
+CREATE INDEX attempt_start_trial ON attempt_start (trial_id);
+"""
+"""Times may be unknown (a batch, an import), and each attempt belongs to the session that sent it."""
+
+
+def _guarded(*tables: str) -> str:
+    return "".join(_append_only(table) for table in tables)
+
+
+MIGRATIONS: tuple[str, ...] = (
+    _VERSION_1 + _guarded(*(table for table in TABLES if not table.startswith("session"))),
+    _VERSION_2 + _guarded("attempt_start", "attempt", "session", "session_end"),
+)
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""

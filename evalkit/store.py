@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
@@ -13,11 +14,13 @@ from filelock import FileLock, Timeout
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.records import (
     Attempt,
+    AttemptStart,
     Grade,
     ItemRecord,
     PromptSize,
     Reply,
     Round,
+    Session,
     Snapshot,
     Spec,
     Trial,
@@ -130,6 +133,7 @@ class RunFile:
             raise UsageError(f"run file {str(path)!r} does not exist; `evalkit runs` lists those there are")
         self.path = path
         self._locks: dict[str, FileLock] = {}
+        self._turn = threading.RLock()
         with _said_plainly(path):
             self._db = _connect(path)
             try:
@@ -166,7 +170,7 @@ class RunFile:
         if applied > len(MIGRATIONS):
             raise IntegrityError(f"{self.path} was written by a newer evalkit (schema {applied}); update evalkit")
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA synchronous = FULL")
         if applied < len(MIGRATIONS):
             with _transaction(self._db):
                 _migrate(self._db)
@@ -191,34 +195,59 @@ class RunFile:
         self.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _said_plainly(self.path), _transaction(self._db):
-            yield self._db
+    def together(self) -> Iterator[sqlite3.Connection]:
+        """Make all that is written inside one transaction, durable when it ends; may be nested.
 
-    def start_attempt(
-        self, trial_id: int, number: int, sent_at: str, queued_s: float, grader: str | None, round_id: int | None
-    ) -> int:
+        One thread at a time: another one waits for its turn.
+        """
+        with self._turn, _said_plainly(self.path):
+            if self._db.in_transaction:
+                yield self._db
+                return
+            with _transaction(self._db):
+                yield self._db
+
+    def start_attempt(self, start: AttemptStart) -> int:
         """Record that a request is about to be sent, before it is; returns the attempt's id."""
-        with self._writing() as db:
-            row = (trial_id, round_id, grader, number, sent_at, queued_s)
-            cursor = db.execute("INSERT INTO attempt_start VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+        row = (
+            start.trial_id, start.round_id, start.grader, start.number, start.sent_at, start.queued_s,
+            start.session_id, start.in_flight,
+        )  # fmt: skip
+        with self.together() as db:
+            cursor = db.execute("INSERT INTO attempt_start VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             return int(cursor.lastrowid or 0)
 
     def finish_attempt(
-        self, attempt_id: int, subject: str, reply: Reply, final: bool, felt_s: float, cost_usd: float | None
+        self, attempt_id: int, subject: str, reply: Reply, final: bool, felt_s: float | None, cost_usd: float | None
     ) -> None:
         """Record how an attempt ended. `subject` names what it settles: one trial, or one judge's view of it."""
+        usage = {name: value for name, value in asdict(reply.usage).items() if value is not None}
         row = (
             attempt_id, subject, reply.outcome, int(final), reply.text, reply.stop_reason, reply.served_model,
-            reply.request_id, _json(asdict(reply.usage)), cost_usd, reply.ttft_s, reply.latency_s, felt_s,
-            reply.status, reply.error_type, reply.error_message, int(reply.simulated),
+            reply.request_id, _json(usage), cost_usd, reply.ttft_s, reply.latency_s, felt_s,
+            reply.status, reply.error_type, reply.error_message, int(reply.simulated), reply.headers_s,
+            None if reply.reused is None else int(reply.reused),
         )  # fmt: skip
-        with self._writing() as db:
+        with self.together() as db:
             db.execute(f"INSERT INTO attempt VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+
+    def start_session(self, session: Session) -> int:
+        """Record that a command begins to send requests; returns the session's id."""
+        begun = ("started_at", "host", "executor", "concurrency")
+        content = {name: value for name, value in asdict(session).items() if name in begun}
+        with self.together() as db:
+            cursor = db.execute("INSERT INTO session VALUES (NULL, ?)", (_json(content),))
+            return int(cursor.lastrowid or 0)
+
+    def end_session(self, session_id: int, ended_at: str, lag_p99_s: float | None, lag_max_s: float | None) -> None:
+        """Record how a session ended; one that was killed has no end."""
+        content = {"ended_at": ended_at, "lag_p99_s": lag_p99_s, "lag_max_s": lag_max_s}
+        with self.together() as db:
+            db.execute("INSERT INTO session_end VALUES (?, ?)", (session_id, _json(content)))
 
     def add_round(self, round_: Round, key: bytes) -> Round:
         """Open a grading round under a new sealed key; returns it with its id."""
-        with self._writing() as db:
+        with self.together() as db:
             number = int(db.execute("SELECT coalesce(max(id), 0) + 1 FROM round").fetchone()[0])
             opened = replace(round_, id=number)
             db.execute("INSERT INTO round VALUES (?, ?)", (number, _json(asdict(opened))))
@@ -235,7 +264,7 @@ class RunFile:
 
     def seal(self, round_id: int, labels: Mapping[str, tuple[str, int]]) -> None:
         """Record which label stands for which (grader, trial); labels known already are left alone."""
-        with self._writing() as db:
+        with self.together() as db:
             known = {row["label"] for row in db.execute("SELECT label FROM sealed WHERE round_id = ?", (round_id,))}
             rows = [(label, round_id, *what) for label, what in labels.items() if label not in known]
             db.executemany("INSERT INTO sealed VALUES (?, ?, ?, ?)", rows)
@@ -243,7 +272,7 @@ class RunFile:
     def add_grades(self, grades: Sequence[Grade], graded_at: str) -> None:
         """Record the grades of one output by one grader together."""
         rows = [(*asdict(grade).values(), graded_at) for grade in grades]
-        with self._writing() as db:
+        with self.together() as db:
             db.executemany("INSERT INTO grade VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def spec(self) -> Spec:
@@ -260,7 +289,7 @@ class RunFile:
     def snapshot(self) -> Snapshot:
         """Everything the file says now, read in one transaction so that writers cannot tear it."""
         spec = self.spec()
-        with _read_plainly(self.path):
+        with self._turn, _read_plainly(self.path):
             self._db.execute("BEGIN")
             try:
                 return Snapshot(
@@ -275,6 +304,7 @@ class RunFile:
                     rounds=tuple(_round(row) for row in self._rows("round", "id")),
                     grades=tuple(_grade(row) for row in self._rows("grade", "id")),
                     documents={row["name"]: row["text"] for row in self._rows("document", "name")},
+                    sessions=tuple(_session(row) for row in self._session_rows()),
                 )
             finally:
                 self._db.execute("COMMIT")
@@ -285,6 +315,10 @@ class RunFile:
     def _attempt_rows(self) -> list[sqlite3.Row]:
         joined = "attempt_start s LEFT JOIN attempt a ON a.id = s.id"
         return self._db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id").fetchall()  # noqa: S608
+
+    def _session_rows(self) -> list[sqlite3.Row]:
+        columns = "s.id, s.content, e.content AS ended"
+        return self._db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)").fetchall()  # noqa: S608
 
 
 _Rows = list[tuple[str, list[tuple[Any, ...]]]]
@@ -354,7 +388,13 @@ def _attempt(row: sqlite3.Row) -> Attempt:
         cost_usd=row["cost_usd"], ttft_s=row["ttft_s"], latency_s=row["latency_s"], felt_s=row["felt_s"],
         queued_s=row["queued_s"], status=row["status"], error_type=row["error_type"],
         error_message=row["error_message"], simulated=bool(row["simulated"]),
+        headers_s=row["headers_s"], reused=None if row["reused"] is None else bool(row["reused"]),
+        session_id=row["session_id"], in_flight=row["in_flight"],
     )  # fmt: skip
+
+
+def _session(row: sqlite3.Row) -> Session:
+    return Session(id=row["id"], **json.loads(row["content"]), **json.loads(row["ended"] or "{}"))
 
 
 def _round(row: sqlite3.Row) -> Round:

@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.records import (
     Attempt,
+    AttemptStart,
     Grade,
     ItemRecord,
     Outcome,
@@ -179,7 +180,9 @@ def write_run(path: Path, snapshot: Snapshot) -> Path:
         for round_ in snapshot.rounds:
             run.add_round(round_, b"k" * 32)
         for a in snapshot.attempts:
-            number = run.start_attempt(a.trial_id, a.number, a.sent_at, a.queued_s or 0.0, a.grader, a.round_id)
+            number = run.start_attempt(
+                AttemptStart(a.trial_id, a.number, a.sent_at, a.queued_s or 0.0, a.grader, a.round_id)
+            )
             if a.outcome is not None:
                 shared = {name: value for name, value in asdict(a).items() if name in Reply.__dataclass_fields__}
                 reply = Reply(**{**shared, "latency_s": a.latency_s or 0.0, "usage": a.usage})

@@ -7,7 +7,8 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,9 +18,12 @@ from hypothesis import strategies as st
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors import local
 from evalkit.executors.budget import Budget
-from evalkit.executors.local import Call, Ending, Limits, Progress, cost_of, execute, raise_if_stopped
+from evalkit.executors.ending import Ending, raise_if_stopped
+from evalkit.executors.ledger import Ledger
+from evalkit.executors.local import Limits, Progress, cost_of, execute
+from evalkit.executors.schedule import Call
 from evalkit.providers import Preflight
-from evalkit.records import Reply, Request, Usage
+from evalkit.records import AttemptStart, Reply, Request, Usage
 
 HAIKU = "claude-haiku-4-5-20251001"
 REQUEST = Request(HAIKU, ({"role": "user", "content": "Hello"},), 100)
@@ -71,14 +75,15 @@ class Book:
     started: list[dict[str, Any]] = field(default_factory=list)
     finished: dict[int, dict[str, Any]] = field(default_factory=dict)
 
-    def start_attempt(
-        self, trial_id: int, number: int, sent_at: str, queued_s: float, grader: str | None, round_id: int | None
-    ) -> int:
-        self.started.append({"trial": trial_id, "number": number, "queued_s": queued_s, "grader": grader})
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def start_attempt(self, start: AttemptStart) -> int:
+        self.started.append(asdict(start))
         return len(self.started)
 
     def finish_attempt(
-        self, attempt_id: int, subject: str, reply: Reply, final: bool, felt_s: float, cost_usd: float | None
+        self, attempt_id: int, subject: str, reply: Reply, final: bool, felt_s: float | None, cost_usd: float | None
     ) -> None:
         assert attempt_id not in self.finished
         self.finished[attempt_id] = {
@@ -101,7 +106,11 @@ async def carry_out(
     budget: Budget | None = None,
     tell: Callable[[Progress], None] = lambda _: None,
 ) -> Ending:
-    return await execute(todo, provider, book, limits, budget or Budget(None), tell)
+    ledger = Ledger(book)
+    try:
+        return await execute(todo, provider, ledger, limits, budget or Budget(None), tell)
+    finally:
+        await ledger.close()
 
 
 def always(reply: Reply) -> Behaviour:
@@ -190,13 +199,17 @@ async def test_a_refusal_by_a_model_that_has_not_answered_yet_is_tried_once_more
     assert book.settled() == {"trial/1", "trial/2"}
 
 
-async def test_a_model_that_refuses_its_first_three_requests_stops_the_run_and_spoils_nothing() -> None:
+UNREADABLE = replace(REFUSED, status=None, error_type="unreadable_answer")
+
+
+@pytest.mark.parametrize("reply", [REFUSED, UNREADABLE])
+async def test_a_model_that_refuses_its_first_three_requests_stops_the_run_and_spoils_nothing(reply: Reply) -> None:
     book = Book()
-    ending = await carry_out(FakeProvider(always(REFUSED)), calls(40), book)
-    assert ending.fatal == REFUSED
+    ending = await carry_out(FakeProvider(always(reply)), calls(40), book)
+    assert ending.fatal == reply
     assert book.settled() == set()
     assert len(book.started) <= 3 + AT_ONCE.concurrency
-    with pytest.raises(InfrastructureError, match=r"invalid_request_error \(No\)"):
+    with pytest.raises(InfrastructureError, match=rf"{reply.error_type} \(No\)"):
         raise_if_stopped(ending, Budget(None), "run")
 
 
@@ -258,17 +271,30 @@ async def test_a_bug_of_ours_is_raised_and_nothing_is_left_running() -> None:
 # --- waits ----------------------------------------------------------------------------------------------------
 
 
+class Clock:
+    """Time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 async def waits_of(limits: Limits, reply: Reply, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between the attempts of one call that always fails, without waiting for them."""
-    waits: list[float] = []
+    clock, waits = Clock(), list[float]()
 
-    async def at_once(waiting: Any, seconds: float) -> None:
-        waiting.close()
-        waits.append(seconds)
-        raise TimeoutError
+    async def until_changed(execution: Any, seconds: float) -> None:
+        if seconds < math.inf:
+            waits.append(seconds)
+            clock.now += seconds
+        else:
+            await asyncio.gather(*execution.tasks)
 
     with monkeypatch.context() as patched:
-        patched.setattr(local.asyncio, "wait_for", at_once)
+        patched.setattr(local, "perf_counter", clock)
+        patched.setattr(local._Execution, "_until_changed", until_changed)
         await carry_out(FakeProvider(always(reply)), calls(1), Book(), limits)
     return waits
 
@@ -299,38 +325,25 @@ async def test_a_servers_wish_is_honoured_up_to_the_cap(
 # --- clocks ---------------------------------------------------------------------------------------------------
 
 
-class Clock:
-    """Time that passes only when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 async def test_felt_time_holds_retries_and_waits_and_queueing_is_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, book = Clock(), Book()
-    monkeypatch.setattr(local, "perf_counter", clock)
 
     async def behave(request: Request, number: int) -> Reply:
         clock.now += 2.0
         return replace(GOOD if number == 2 else BUSY, latency_s=2.0)
 
-    async def wait(waiting: Any, seconds: float) -> None:
-        waiting.close()
-        clock.now += 10.0
-        raise TimeoutError
+    async def until_changed(execution: Any, seconds: float) -> None:
+        if seconds < math.inf:
+            clock.now += seconds + 1.5  # others are in the way
+        else:
+            await asyncio.gather(*execution.tasks)
 
-    class SlowBudget(Budget):
-        async def reserve(self, worst_case_usd: float) -> bool:
-            clock.now += 1.5  # others are in the way
-            return await super().reserve(worst_case_usd)
-
+    monkeypatch.setattr(local.random, "uniform", lambda low, high: 10.0)
     with monkeypatch.context() as patched:
-        patched.setattr(local.asyncio, "wait_for", wait)
-        await carry_out(FakeProvider(behave), calls(1), book, budget=SlowBudget(None))
-    assert [row["queued_s"] for row in book.started] == [1.5, 1.5, 1.5]
+        patched.setattr(local, "perf_counter", clock)
+        patched.setattr(local._Execution, "_until_changed", until_changed)
+        await carry_out(FakeProvider(behave), calls(1), book)
+    assert [row["queued_s"] for row in book.started] == pytest.approx([0.0, 1.5, 1.5])
     assert [row["felt_s"] for row in book.finished.values()] == [2.0, 14.0, 26.0]
 
 
@@ -405,36 +418,39 @@ def test_sixteen_at_once_never_pass_the_budget(
     assert ending.out_of_budget or len(book.settled()) + ending.unsettled == len(todo)
 
 
-async def test_without_a_budget_nothing_waits_for_money() -> None:
+def test_without_a_budget_nothing_waits_for_money() -> None:
     budget = Budget(None)
-    assert [await budget.reserve(1e9) for _ in range(3)] == [True] * 3
-    await budget.settle(1e9, 2.0)
+    assert [budget.reserve(1e9) for _ in range(3)] == [True] * 3
+    budget.settle(1e9, 2.0)
     assert budget.spent_usd == 2.0
 
 
-async def test_money_set_aside_is_free_again_once_the_true_cost_is_known() -> None:
+def test_money_set_aside_is_free_again_once_the_true_cost_is_known() -> None:
     budget = Budget(1.0)
-    assert await budget.reserve(0.9)
-    waiting = asyncio.create_task(budget.reserve(0.9))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    await budget.settle(0.9, 0.05)
-    assert await waiting
-    await budget.settle(0.9, None)
+    assert budget.reserve(0.9)
+    assert not budget.reserve(0.9)
+    budget.settle(0.9, 0.05)
+    assert budget.reserve(0.9)
+    budget.settle(0.9, None)
     assert budget.spent_usd == pytest.approx(0.95)
-    assert not await budget.reserve(0.06)
-    assert await budget.reserve(0.05)
+    assert not budget.reserve(0.06)
+    assert budget.reserve(0.05)
 
 
-async def test_rounding_never_leaves_a_reservation_that_nobody_holds() -> None:
+async def test_a_call_waits_for_money_that_others_have_set_aside_but_may_not_need() -> None:
+    budget, book = Budget(0.0015), Book()
+    cheap = always(replace(GOOD, usage=Usage(input_tokens=0, output_tokens=0)))
+    ending = await carry_out(FakeProvider(cheap), calls(20), book, budget=budget)
+    assert (ending.out_of_budget, len(book.settled())) == (False, 20)
+
+
+def test_rounding_never_leaves_a_reservation_that_nobody_holds() -> None:
     budget = Budget(1e6)
     amounts = [random.Random(n).random() * 1e4 for n in range(2000)]
-    for amount in amounts:
-        await budget.reserve(amount / 30)
-    for amount in reversed(amounts):
-        await budget.settle(amount / 30, 0.0)
-    refused = await asyncio.wait_for(budget.reserve(2e6), 5)
-    assert refused is False
+    held = [amount for amount in amounts if budget.reserve(amount / 30)]
+    for amount in reversed(held):
+        budget.settle(amount / 30, 0.0)
+    assert (budget.reserve(1e6), budget.reserve(1.0)) == (True, False)
 
 
 def test_a_budget_that_is_no_number_is_refused() -> None:

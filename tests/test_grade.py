@@ -20,7 +20,7 @@ from evalkit.grade import answered_trials, build_queue, grade_by_judge, graders_
 from evalkit.graders import judge
 from evalkit.models import DEFAULT_JUDGE, KNOWN
 from evalkit.providers.anthropic import AnthropicProvider
-from evalkit.records import Attempt, ItemRecord, Reply, Round, Spec, TrialKey, Usage
+from evalkit.records import Attempt, AttemptStart, ItemRecord, Reply, Round, Spec, TrialKey, Usage
 from evalkit.store import RunFile
 
 TIERS = ("opus", "sonnet", "haiku", "fable", "mythos")
@@ -157,7 +157,7 @@ def pay(path: Path, model: str, trials: int, text: str) -> None:
     with RunFile(path) as run:
         round_ = open_round(run, ("checks", grader), blind=True)
         for trial_id in sorted(answered_trials(run.snapshot()))[:trials]:
-            started = run.start_attempt(trial_id, 1, "2026-11-22T14:00:00+00:00", 0.0, grader, round_.id)
+            started = run.start_attempt(AttemptStart(trial_id, 1, "2026-11-22T14:00:00+00:00", 0.0, grader, round_.id))
             subject = f"grade/{round_.id}/{grader}/{trial_id}"
             run.finish_attempt(started, subject, Reply("answered", 1.0, text), True, 1.0, 0.01)
 
@@ -205,7 +205,7 @@ def test_attempts_that_may_have_been_billed_weigh_on_the_budget(ran: Path, serve
     with RunFile(ran) as run:
         round_ = open_round(run, ("checks", grader), blind=True)
         for number in range(50):
-            run.start_attempt(1, number + 1, "2026-11-22T14:00:00+00:00", 0.0, grader, round_.id)
+            run.start_attempt(AttemptStart(1, number + 1, "2026-11-22T14:00:00+00:00", 0.0, grader, round_.id))
     assert grade(ran, server.url, "--budget-usd", "1.0") == ExitCode.BUDGET
     assert server.messages() == []
 
@@ -337,7 +337,9 @@ def copy_with_other_facts(path: Path, target: Path) -> None:
 
 def _record_otherwise(run: RunFile, attempt: Attempt, other: Mapping[str, str]) -> None:
     for number in (1, 2):
-        started = run.start_attempt(attempt.trial_id, number, "2027-01-01T00:00:00+00:00", 5.0, None, None)
+        started = run.start_attempt(
+            AttemptStart(attempt.trial_id, number, "2027-01-01T00:00:00+00:00", 5.0, None, None)
+        )
         good = number == 2
         reply = Reply(
             "answered" if good else "errored", 77.0, attempt.text if good else "", 33.0, "end_turn",
@@ -391,7 +393,7 @@ def confess(path: Path) -> None:
         "0", "none", "2026-11-22T14:00:00+00:00",
     )  # fmt: skip
     with RunFile.create(path, spec, [item], {}, [TrialKey("i", MODELS[0], 1)]) as run:
-        started = run.start_attempt(1, 1, "2026-11-22T14:00:00+00:00", 0.0, None, None)
+        started = run.start_attempt(AttemptStart(1, 1, "2026-11-22T14:00:00+00:00", 0.0, None, None))
         reply = Reply("answered", 1.0, SELF_PRAISE, served_model="tiny-local-1b", usage=Usage(1, 1))
         run.finish_attempt(started, "trial/1", reply, True, 1.0, 0.1)
 

@@ -1,29 +1,17 @@
-"""The plan: every trial once, models interleaved, and a worst case that is never a guess."""
+"""The plan: every trial once, models interleaved, documents by seed."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.dataset import Card, Dataset, Params
-from evalkit.plan import assemble_item, estimate, fixed_text, output_cap, record, trial_order, worst_case_usd
+from evalkit.plan import assemble_item, fixed_text, output_cap, record, trial_order
 from evalkit.prompt import Assembly
-from evalkit.records import ItemRecord, PromptSize, Spec, TrialKey
+from evalkit.records import ItemRecord, TrialKey
 from tests.builders import dataset, item
-
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
-OPUS, HAIKU = "claude-opus-4-6", "claude-haiku-4-5"
-
-
-def spec(*models: str, max_tokens: int = 1000) -> Spec:
-    return Spec(
-        name="r", dataset_sha256="", rubric_sha256="", prompt_sha256="", models=models, epochs=1, seed=1,
-        context_tokens=None, limit=None, endpoint="", simulated=True, max_tokens=max_tokens, rubric={},
-        package_version="", prices_version="", created_at="",
-    )  # fmt: skip
-
 
 names = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=6)
 
@@ -92,14 +80,11 @@ def test_room_counts_the_fixed_text() -> None:
 
 def test_record_keeps_what_grading_and_reports_need() -> None:
     made = dataset(item(reference="r", difficulty="hard", tags=["t"]), card=Card(system="s"))
-    assert record(made.items[0], 4, made, Assembly(("d", "e"), (1,))) == ItemRecord(
-        "a", 4, "What is due?", "s", "r", "hard", ("t",), ("d", "e"), (1,)
-    )
-
-
-def test_worst_case_is_a_full_answer() -> None:
-    assert worst_case_usd(OPUS, 50_000, 800, NOW) == pytest.approx(0.27)
-    assert worst_case_usd("nobody", 50_000, 800, NOW) is None
+    plain = ItemRecord("a", 4, "What is due?", "s", "r", "hard", ("t",), ("d", "e"), (1,))
+    assembly = Assembly(("d", "e"), (1,))
+    assert record(made.items[0], 4, made, assembly, "a", 50_000) == plain
+    swept = record(made.items[0], 4, made, assembly, "a@50000", 50_000)
+    assert swept == replace(plain, id="a@50000", variant_of="a", context_tokens=50_000)
 
 
 @pytest.mark.parametrize(
@@ -109,26 +94,3 @@ def test_output_cap_is_the_items_then_the_cards_then_the_runs(own: int | None, c
     row = item(params={} if own is None else {"max_tokens": own})
     made = dataset(row, card=Card(params=Params() if card is None else Params(max_tokens=card)))
     assert output_cap(row, made, 1000) == cap
-
-
-def test_estimate_sums_the_trials_of_each_model() -> None:
-    made = dataset(item("a"), item("b", params={"max_tokens": 200}))
-    keys = trial_order(["a", "b"], [OPUS, HAIKU], 2, 1)
-    sizes = [PromptSize(i, m, 10_000 if i == "a" else 20_000, m == OPUS) for i in "ab" for m in (OPUS, HAIKU)]
-    opus, haiku = estimate(made, keys, spec(OPUS, HAIKU), sizes, NOW)
-    assert (opus.model, opus.requests, opus.input_tokens, opus.counted) == (OPUS, 4, 60_000, True)
-    assert opus.input_usd == pytest.approx(60_000 * 5e-6)
-    assert opus.worst_usd == pytest.approx(60_000 * 5e-6 + 2 * 1200 * 25e-6)
-    assert haiku.counted is False
-    assert haiku.input_usd == pytest.approx(60_000 * 1e-6)
-
-
-def test_estimate_of_an_unpriced_model_is_unknown_not_free() -> None:
-    keys = [TrialKey("a", "nobody", 1)]
-    (only,) = estimate(dataset(), keys, spec("nobody"), [PromptSize("a", "nobody", 10, True)], NOW)
-    assert (only.requests, only.input_tokens, only.input_usd, only.worst_usd) == (1, 10, None, None)
-
-
-def test_estimate_of_no_trials_is_zero() -> None:
-    (only,) = estimate(dataset(), [], spec(OPUS), [], NOW)
-    assert (only.requests, only.input_usd, only.worst_usd) == (0, 0, 0)

@@ -1,6 +1,7 @@
 """The run file keeps what it was told, refuses to change any of it, and says plainly when it cannot."""
 # ruff: noqa: S608, S311  table names are constants, and chance is no secret
 
+import json
 import random
 import resource
 import sqlite3
@@ -8,8 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError, UsageError
 from evalkit.records import (
     Attempt,
+    AttemptStart,
     Grade,
     ItemRecord,
     PromptSize,
     Reply,
     Round,
+    Session,
     Spec,
     Trial,
     TrialKey,
@@ -54,11 +57,12 @@ def make(path: Path) -> RunFile:
 def fill(run: RunFile) -> None:
     """One row at least in every table."""
     for final in (False, True):
-        started = run.start_attempt(1, 1 + final, WHEN, 0.0, None, None)
+        started = run.start_attempt(AttemptStart(1, 1 + final, WHEN, 0.0, None, None))
         run.finish_attempt(started, "trial/1", Reply("answered", 1.0, "Text"), final, 1.0, 0.01)
     round_ = run.add_round(ROUND, b"k" * 32)
     run.seal(round_.id, {"label": ("checks", 1)})
     run.add_grades([Grade(round_.id, "checks", 1, "right", 1)], WHEN)
+    run.end_session(run.start_session(Session(0, WHEN, "here", "local", 8)), WHEN, 0.001, 0.002)
 
 
 @pytest.fixture
@@ -132,7 +136,7 @@ def test_a_row_is_not_replaced_through_its_other_key_either(
     key = columns[0]
     fresh = {"label": "'another'"}.get(key, f"(SELECT max({key}) + 1 FROM {table})")
     if table == "attempt":
-        other.execute("INSERT INTO attempt_start VALUES (99, 1, NULL, NULL, 3, 'now', 0)")
+        other.execute("INSERT INTO attempt_start VALUES (99, 1, NULL, NULL, 3, 'now', 0, NULL, NULL)")
         fresh = "99"
     values = ", ".join([fresh, *columns[1:]])
     before = rows(other, table)
@@ -171,7 +175,7 @@ def test_positions_cannot_be_replaced(other: sqlite3.Connection) -> None:
 
 def test_a_trial_has_one_final_attempt(run: RunFile) -> None:
     fill(run)
-    again = run.start_attempt(1, 3, WHEN, 0.0, None, None)
+    again = run.start_attempt(AttemptStart(1, 3, WHEN, 0.0, None, None))
     with pytest.raises(IntegrityError, match="append-only"):
         run.finish_attempt(again, "trial/1", Reply("answered", 1.0), True, 1.0, None)
     assert [a.outcome for a in run.snapshot().attempts] == ["answered", "answered", None]
@@ -180,10 +184,10 @@ def test_a_trial_has_one_final_attempt(run: RunFile) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO attempt_start VALUES (NULL, 777, NULL, NULL, 1, 'now', 0)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, 'judge', 1, 'now', 0)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 0, 'now', 0)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', -1)",
+        "INSERT INTO attempt_start VALUES (NULL, 777, NULL, NULL, 1, 'now', 0, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, 'judge', 1, 'now', 0, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 0, 'now', 0, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', -1, NULL, NULL)",
         "INSERT INTO trial VALUES (NULL, 'nobody', 'm', 1, 77)",
         "INSERT INTO trial VALUES (NULL, 'i0', 'm', 0, 77)",
         "INSERT INTO prompt_size VALUES ('i0', 'm', -1, 1)",
@@ -248,6 +252,49 @@ def test_a_file_of_an_older_schema_is_brought_up_to_date_once_by_many(
     with closing(sqlite3.connect(run.path)) as db:
         assert rows(db, "extra") == [(1,)]
         assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+
+
+def test_a_file_of_the_first_schema_keeps_every_row_and_stays_append_only(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(MIGRATIONS[0])
+        content = {
+            name: value for name, value in asdict(SPEC).items() if name not in ("contexts", "cache", "condition")
+        }
+        db.execute("INSERT INTO spec VALUES (1, ?, ?)", (SPEC.sha256, json.dumps(content)))
+        db.execute("INSERT INTO item VALUES ('i0', 0, ?)", (json.dumps(asdict(ITEMS[0])),))
+        db.execute("INSERT INTO trial VALUES (1, 'i0', 'm1', 1, 0)")
+        db.execute("INSERT INTO attempt_start VALUES (1, 1, NULL, NULL, 1, ?, 0.5)", (WHEN,))
+        told = ("Text", "end_turn", "m1", "req", "{}", 0.01, 0.1, 1.5, 2.5, 200, None, None, 0)
+        db.execute(f"INSERT INTO attempt VALUES (1, 'trial/1', 'answered', 1, {', '.join('?' * len(told))})", told)
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    with RunFile(path) as run:
+        (attempt,) = run.snapshot().attempts
+    assert (attempt.text, attempt.latency_s, attempt.felt_s, attempt.queued_s) == ("Text", 1.5, 2.5, 0.5)
+    assert (attempt.session_id, attempt.in_flight, attempt.headers_s, attempt.reused) == (None, None, None, None)
+    with closing(sqlite3.connect(path)) as db:
+        for statement in ("DELETE FROM attempt", "UPDATE attempt_start SET number = 2"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                db.execute(statement)
+
+
+def test_writes_together_are_one_transaction_or_none(run: RunFile) -> None:
+    with suppress(ZeroDivisionError), run.together():
+        run.start_attempt(AttemptStart(1, 1, WHEN))
+        raise ZeroDivisionError
+    assert run.snapshot().attempts == ()
+    with run.together():
+        for number in (1, 2):
+            run.start_attempt(AttemptStart(1, number, WHEN))
+    assert [attempt.number for attempt in run.snapshot().attempts] == [1, 2]
+
+
+def test_a_session_that_was_killed_has_no_end(run: RunFile) -> None:
+    first, second = (run.start_session(Session(0, WHEN, "here", "local", n)) for n in (4, 8))
+    run.end_session(second, "later", 0.001, 0.5)
+    ended = [(s.id, s.concurrency, s.ended_at, s.lag_p99_s, s.lag_max_s) for s in run.snapshot().sessions]
+    assert ended == [(first, 4, None, None, None), (second, 8, "later", 0.001, 0.5)]
 
 
 def test_a_migration_that_fails_changes_nothing(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,7 +496,7 @@ def _record(
 ) -> Attempt:
     """Write one attempt, finished or lost, and say how it must be read."""
     round_id = None if grader is None else 1
-    started = run.start_attempt(1, number, WHEN, queued_s, grader, round_id)
+    started = run.start_attempt(AttemptStart(1, number, WHEN, queued_s, grader, round_id))
     lost = Attempt(
         started, 1, grader, round_id, number, WHEN, None, False, "", None, None, None, Usage(), None, None, None,
         None, queued_s, None, None, None, False,
@@ -571,11 +618,11 @@ WRITE = """
 import sys
 from pathlib import Path
 from evalkit.store import RunFile
-from evalkit.records import Reply
+from evalkit.records import AttemptStart, Reply
 me = int(sys.argv[2])
 with RunFile(Path(sys.argv[1])) as run:
     for n in range(40):
-        started = run.start_attempt(1, n + 1, "now", 0.0, None, None)
+        started = run.start_attempt(AttemptStart(1, n + 1, "now", 0.0, None, None))
         run.finish_attempt(started, f"{me}/{n}", Reply("answered", 1.0, f"{me}/{n}"), True, 1.0, None)
 """
 
@@ -645,7 +692,7 @@ def test_what_a_user_can_mend_is_said_plainly_and_a_bug_keeps_its_name(
 
 def test_a_writing_that_fails_is_undone_and_the_next_one_works(run: RunFile) -> None:
     with pytest.raises(IntegrityError, match="refuses a record"):
-        run.start_attempt(99_999, 1, "now", 0.0, None, None)
+        run.start_attempt(AttemptStart(99_999, 1, "now", 0.0, None, None))
     before = len(run.snapshot().attempts)
-    run.start_attempt(1, 1, "now", 0.0, None, None)
+    run.start_attempt(AttemptStart(1, 1, "now", 0.0, None, None))
     assert len(run.snapshot().attempts) == before + 1

@@ -11,15 +11,27 @@ import typer
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evalkit.bill import Line
     from evalkit.config import Config
     from evalkit.dataset import Dataset
+    from evalkit.planning import Options, Prepared
     from evalkit.rubric import Rubric
-    from evalkit.run import Options, Prepared
+    from evalkit.run import Done
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("run")(run)
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Sizes separated by commas, each once, in rising order."""
+    found = [tokens(part) for part in text.split(",")]
+    if len(set(found)) < len(found):
+        raise UsageError(f"--context {text!r} names a size twice; name it once")
+    return tuple(sorted(found))
 
 
 def tokens(text: str) -> int:
@@ -41,17 +53,28 @@ def run(
         typer.Option("-m", "--model", help="Model id, repeatable [default: the line-up].", show_default=False),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Requests in flight [default: 8].")
+        int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Most requests in flight [default: 8].")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Repetitions of each item [default: 1].")] = None,
     limit: Annotated[int | None, typer.Option("-n", "--limit", min=1, help="Only the first N items.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of order and context [default: 1].")] = None,
     context: Annotated[
-        str | None, typer.Option(help="Fill prompts up to N tokens, e.g. 50k [default: the dataset card's].")
+        str | None,
+        typer.Option(help="Fill prompts up to N tokens [default: the dataset card's]; 2k,10k,50k runs every size."),
     ] = None,
     budget_usd: Annotated[float | None, typer.Option(min=0.0, help="Never spend more than this on the run.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, where the dataset says nothing.")] = 1024,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
+    rpm: Annotated[
+        int | None, typer.Option(min=1, help="Requests a minute and model [default: what the server allows].")
+    ] = None,
+    tpm: Annotated[
+        int | None, typer.Option(min=1, help="Input tokens a minute and model [default: what the server allows].")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait for one whole answer, seconds.")] = 600.0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Run file [default: runs/<dataset>-<hash>.db].")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
@@ -66,9 +89,11 @@ def run(
       evalkit run datasets/support-replies.jsonl --budget-usd 40 --yes
 
       evalkit run my.jsonl --rubric my.yaml -m claude-sonnet-4-6 -m claude-haiku-4-5-20251001
+
+      evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
     """
     from evalkit.files import find_rubric, read_config, read_dataset, read_rubric
-    from evalkit.run import Options
+    from evalkit.planning import Options
 
     config = read_config(Path("evalkit.yaml"))
     loaded = read_dataset(dataset)
@@ -77,13 +102,29 @@ def run(
         epochs=epochs or config.epochs,
         limit=limit,
         seed=config.seed if seed is None else seed,
-        context_tokens=None if context is None else tokens(context),
+        contexts=() if context is None else sizes(context),
         max_tokens=max_tokens,
     )
     criteria = read_rubric(rubric or find_rubric(dataset, config))
     _refuse_errors(dataset, loaded, criteria)
-    session = _Session(config, budget_usd, concurrency, base_url, dry_run=dry_run, yes=yes, quiet=quiet)
-    return asyncio.run(session.run(loaded, criteria, options, folder))
+    session = _Session(
+        config,
+        budget_usd,
+        concurrency,
+        base_url,
+        timeout_s=timeout,
+        pinned={kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None},
+        dry_run=dry_run,
+        yes=yes,
+        quiet=quiet,
+    )
+    return asyncio.run(session.run(loaded, criteria, options, _place(output, folder)))
+
+
+def _place(output: Path | None, folder: Path) -> Path:
+    if output is not None and output.suffix != ".db":
+        raise UsageError(f"--output {str(output)!r} is no name of a run file; let it end in .db")
+    return output or folder
 
 
 def _distinct(models: Sequence[str]) -> tuple[str, ...]:
@@ -115,77 +156,118 @@ class _Session:
         concurrency: int | None,
         base_url: str | None,
         *,
+        timeout_s: float,
+        pinned: "Mapping[str, int]",
         dry_run: bool,
         yes: bool,
         quiet: bool,
     ) -> None:
+        self.judge = config.judge
+        self.timeout_s, self.pinned = timeout_s, pinned
         self.budget_usd = config.budget_usd if budget_usd is None else budget_usd
         self.concurrency = concurrency or config.concurrency
         self.base_url = base_url or config.base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
 
-    async def run(self, dataset: "Dataset", rubric: "Rubric", options: "Options", folder: Path) -> Path:
+    async def run(self, dataset: "Dataset", rubric: "Rubric", options: "Options", place: Path) -> Path:
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
         from evalkit.executors.local import Limits
+        from evalkit.planning import prepare, start
         from evalkit.providers import Preflight
         from evalkit.providers.anthropic import AnthropicProvider
-        from evalkit.run import carry_out, check_budget, prepare, start
+        from evalkit.run import carry_out, check_budget
 
-        provider = AnthropicProvider(self.base_url, connections=self.concurrency)
+        provider = AnthropicProvider(self.base_url, self.timeout_s, connections=self.concurrency)
         try:
             with counting("counting tokens", self.quiet) as counter:
-                prepared = await prepare(dataset, rubric, options, provider, folder, counter)
+                prepared = await prepare(dataset, rubric, options, provider, place, counter, self.judge)
             if self.dry_run or not prepared.pending:
-                typer.echo(describe(prepared, self.budget_usd))
+                typer.echo(describe(prepared, self.budget_usd, self.concurrency))
                 return prepared.path
             check_budget(prepared, self.budget_usd)
             confirm(
-                describe(prepared, self.budget_usd),
+                describe(prepared, self.budget_usd, self.concurrency),
                 self.yes,
                 free=provider.bills_nothing(Preflight(prepared.plan.spec.endpoint, prepared.plan.spec.simulated)),
                 capped=self.budget_usd is not None,
             )
             start(prepared, dataset)
-            totals = {estimate.model: estimate.requests for estimate in prepared.estimates}
+            totals = {line.model: line.requests for line in prepared.bill.lines}
             with Board(totals, self.quiet).shown() as board:
-                limits = Limits(self.concurrency)
-                await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell)
-            typer.echo(f"complete: {prepared.path}\nnext: evalkit grade --blind {prepared.path}")
+                limits = Limits(self.concurrency, pinned=self.pinned)
+                done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell)
+            typer.echo(f"{completed(done)}: {prepared.path}\nnext: evalkit grade --blind {prepared.path}")
             return prepared.path
         finally:
             await provider.close()
 
 
-def describe(prepared: "Prepared", budget_usd: float | None) -> str:
-    """What a run is about to do, and what it may cost."""
+def completed(done: "Done") -> str:
+    """The end of a run in words: what the trials came to, and whether our own clock could keep up."""
+    from evalkit.executors.lag import TRUSTED_S
+
+    if done.lag_p99_s is not None and done.lag_p99_s > TRUSTED_S:
+        late = f"this machine was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
+        typer.echo(f"warning: {late}; lower -j for truer ones", err=True)
+    failed = [f"{count} {outcome}" for outcome, count in sorted(done.outcomes.items()) if outcome != "answered"]
+    answered = done.outcomes.get("answered", 0)
+    return f"complete, {answered} answered, {', '.join(failed)} for good" if failed else "complete"
+
+
+def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
+    """What a run is about to do, what it may cost, and how long it takes."""
     from evalkit.cli.spending import dollars
 
-    spec = prepared.plan.spec
+    spec, bill = prepared.plan.spec, prepared.bill
     if not prepared.pending:
         return f"complete already, nothing to send: {prepared.path}\nnext: evalkit grade --blind {prepared.path}"
-    lines = [f"{'going on with' if prepared.exists else 'new run'} {prepared.path}"]
+    lines = [f"new run {prepared.path}"]
+    if prepared.exists:
+        lines = [f"going on with {prepared.path}: {prepared.done} of {len(prepared.plan.order)} trials done, kept"]
     if spec.simulated:
         lines.append("SIMULATED: this server is evalkit's sandbox")
-    for estimate in prepared.estimates:
-        if not estimate.requests:
-            continue
-        mean = estimate.input_tokens // estimate.requests
-        size = f"{mean:,} tokens each" + ("" if estimate.counted else " (estimated)")
-        low, high = dollars(estimate.input_usd), dollars(estimate.worst_usd)
-        lines.append(f"  {estimate.model}: {estimate.requests} requests, {size}, {low} for input, at most {high}")
+    lines += [f"  {note}" for note in prepared.notes]
+    lines += [_bill_line(line) for line in bill.lines if line.requests]
+    if bill.judge is not None:
+        lines.append(f"{_bill_line(bill.judge)} (for `evalkit grade`, apart)")
     lines += _context_lines(prepared)
-    worst = [estimate.worst_usd for estimate in prepared.estimates]
+    worst = [line.worst_usd for line in bill.lines]
     total = None if None in worst else sum(usd or 0.0 for usd in worst)
-    cap = f", budget ${budget_usd:,.2f} ({dollars(prepared.spent_usd)} spent)" if budget_usd is not None else ""
+    cap = f", budget ${budget_usd:,g} ({dollars(prepared.spent_usd)} spent)" if budget_usd is not None else ""
     lines.append(f"  together at most {dollars(total)}, each request sent once{cap}")
+    lines.append(f"  about {_duration(bill.seconds(concurrency))} at -j {concurrency}, {_basis(prepared)}")
     return "\n".join(lines)
+
+
+def _bill_line(line: "Line") -> str:
+    from evalkit.cli.spending import dollars
+
+    mean = line.input_tokens // max(1, line.requests)
+    size = f"{mean:,} tokens each" + ("" if line.counted else " (estimated)")
+    costs = f"about {dollars(line.expected_usd)}, at most {dollars(line.worst_usd)}"
+    return f"  {line.model}: {line.requests} requests, {size}, {costs}"
+
+
+def _basis(prepared: "Prepared") -> str:
+    from evalkit.bill import TYPICAL_OUTPUT_TOKENS
+
+    seen = sum(line.seen for line in prepared.bill.lines)
+    return f"going by the {seen} answers there are" if seen else f"assuming {TYPICAL_OUTPUT_TOKENS} tokens an answer"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1.0, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _context_lines(prepared: "Prepared") -> list[str]:
     """What is odd about the prompt sizes: production's context is missed, or overshot by evidence alone."""
     asked = prepared.plan.spec.context_tokens
     tokens = [size.tokens for size in prepared.plan.sizes]
+    if prepared.plan.spec.contexts:
+        return []
     if asked is None or not tokens:
         return []
     if max(tokens) > asked:

@@ -1,6 +1,7 @@
 """`evalkit sandbox`: a simulated Claude API on this machine, to try things without a key."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +26,9 @@ def sandbox(
         list[str] | None,
         typer.Option(help="Leave out models, batches, count_tokens or rate_headers.", show_default=False),
     ] = None,
+    bills: Annotated[
+        Path | None, typer.Option(help="Write what would be billed to this file, a JSON line a request.")
+    ] = None,
 ) -> None:
     """Serve a simulated Claude API on loopback. What it answers is marked SIMULATED wherever it is shown.
 
@@ -35,7 +39,11 @@ def sandbox(
     from evalkit.sandbox.settings import SandboxSettings
 
     settings = SandboxSettings(
-        seed=seed, speed=speed, fault_rates=dict(map(_rate, fault or [])), without=frozenset(without or [])
+        seed=seed,
+        speed=speed,
+        fault_rates=dict(map(_rate, fault or [])),
+        without=frozenset(without or []),
+        bills=bills,
     )
     with suppress(KeyboardInterrupt):  # the way to end it
         serve(settings, port=port, ready=lambda url: typer.echo(f"simulated Claude API at {url} (Ctrl-C ends it)"))

@@ -1,6 +1,5 @@
 """A spending cap that parallel calls cannot overshoot: money is set aside before a request is sent."""
 
-import asyncio
 import math
 
 from evalkit.errors import UsageError
@@ -17,26 +16,20 @@ class Budget:
         self.spent_usd = spent_usd
         self._reserved_usd = 0.0
         self._in_flight = 0
-        self._settled = asyncio.Condition()
 
-    async def reserve(self, worst_case_usd: float) -> bool:
-        """Set aside the most a request can cost; False if it does not fit even when all others have ended."""
+    def reserve(self, worst_case_usd: float) -> bool:
+        """Set aside the most a request can cost; False if what is left, less what is set aside, does not hold it."""
         if self.limit_usd is None:
             return True
-        async with self._settled:
-            while self.spent_usd + self._reserved_usd + worst_case_usd > self.limit_usd + 1e-12:
-                if self._in_flight == 0:
-                    return False
-                await self._settled.wait()
-            self._reserved_usd += worst_case_usd
-            self._in_flight += 1
-            return True
+        if self.spent_usd + self._reserved_usd + worst_case_usd > self.limit_usd + 1e-12:
+            return False
+        self._reserved_usd += worst_case_usd
+        self._in_flight += 1
+        return True
 
-    async def settle(self, reserved_usd: float, cost_usd: float | None) -> None:
+    def settle(self, reserved_usd: float, cost_usd: float | None) -> None:
         """Replace a reservation by what was really spent; an unknown cost counts as the worst case."""
-        async with self._settled:
-            self.spent_usd += reserved_usd if cost_usd is None else cost_usd
-            if self.limit_usd is not None:
-                self._in_flight -= 1
-                self._reserved_usd = self._reserved_usd - reserved_usd if self._in_flight else 0.0
-            self._settled.notify_all()
+        self.spent_usd += reserved_usd if cost_usd is None else cost_usd
+        if self.limit_usd is not None:
+            self._in_flight -= 1
+            self._reserved_usd = self._reserved_usd - reserved_usd if self._in_flight else 0.0

@@ -132,6 +132,7 @@ class BatchDesk:
             raise ApiError(400, "params: Input should be a request without stream")
         exchange = self._sandbox.open(self._sandbox.read(params, version), {}, in_batch=True)
         exchange.turn.succeeded = True
+        exchange.tab.output_tokens = exchange.reply.output_tokens
         self._sandbox.close(exchange)
         return wire.message(exchange.envelope, exchange.reply)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.sandbox.author import write_reply
+from evalkit.sandbox.bills import Bills, Tab
 from evalkit.sandbox.caching import PromptCache
 from evalkit.sandbox.faults import Fault, choose_fault
 from evalkit.sandbox.latency import Pace, draw_pace
@@ -30,6 +31,7 @@ class Exchange:
     reply: Reply
     envelope: Envelope
     pace: Pace
+    tab: Tab = field(default_factory=Tab)
 
 
 class Sandbox:
@@ -37,7 +39,8 @@ class Sandbox:
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
-        self.meter = RateMeter()
+        self.meter = RateMeter(speed=settings.speed)
+        self.bills = Bills(settings.bills)
         self._repeats = Repeats()
         self._cache = PromptCache()
 
@@ -57,8 +60,9 @@ class Sandbox:
             raise
 
     def close(self, exchange: Exchange) -> None:
-        """Ends the turn: if it succeeded, the next equal request gets another reply."""
+        """Ends the turn and bills it: if it succeeded, the next equal request gets another reply."""
         self._repeats.end(exchange.turn)
+        self.bills.add(exchange.tab, exchange.request.spec.id, exchange.envelope)
 
     def _prepare(self, request: MessageRequest, turn: Turn, headers: Mapping[str, str], in_batch: bool) -> Exchange:
         key = digest(self.settings.seed, request.spec.id, request.content_sha256, turn.number)

@@ -78,6 +78,7 @@ class _Messages:
         parsed = self._sandbox.read(parse_json(await read_body(request, MAX_MESSAGE_BYTES)), version)
         request.state.family = parsed.spec.tier
         exchange = self._sandbox.open(parsed, request.headers)
+        exchange.tab.request_id = request.state.request_id
         if parsed.streams:
             return _StreamedReply(self._sandbox, exchange, request)
         try:
@@ -95,6 +96,7 @@ async def _whole_reply(exchange: Exchange, request: Request) -> Response:
         drop_connection(request.scope)
     # A client that gave up waiting will ask again, and must then get the same reply.
     exchange.turn.succeeded = not await request.is_disconnected()
+    exchange.tab.output_tokens = reply.output_tokens
     return JSONResponse(wire.message(exchange.envelope, reply))
 
 

@@ -21,7 +21,8 @@ class SandboxSettings:
     """Seed of all draws, speed (1 = real time, 50 = fifty times faster, 0 or inf = no delays), faults, gaps.
 
     `fault_rates` gives the share (0-1) of replies whose first attempt fails, by the names of RATE_NAMES.
-    `keys_dir` is a folder with further answer keys (*.jsonl), for items of one's own.
+    `keys_dir` is a folder with further answer keys (*.jsonl), for items of one's own; `bills` a file that gets a line
+    for each request that would be billed.
     Raises UsageError for a name or a number that means nothing.
     """
 
@@ -30,6 +31,7 @@ class SandboxSettings:
     fault_rates: Mapping[str, float] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
     keys_dir: Path | None = None
+    bills: Path | None = None
 
     def __post_init__(self) -> None:
         if math.isnan(self.speed) or self.speed < 0:

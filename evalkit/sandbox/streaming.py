@@ -24,6 +24,7 @@ async def stream_events(
     `close` ends the turn before the client can see how it ended: its next request may come at once.
     """
     envelope, reply, fault = exchange.envelope, exchange.reply, exchange.fault
+    exchange.tab.output_tokens = 1
     yield wire.sse({"type": "message_start", "message": wire.started_message(envelope)})
     for _ in range(1 + fault.pings):
         yield wire.sse({"type": "ping"})
@@ -47,6 +48,7 @@ async def stream_events(
     if reply.text:
         yield wire.sse({"type": "content_block_stop", "index": index})
     usage = envelope.delta_usage(reply.output_tokens, reply.thinking_tokens)
+    exchange.tab.output_tokens = reply.output_tokens
     yield wire.sse({"type": "message_delta", "delta": wire.ending(reply), "usage": usage})
     exchange.turn.succeeded = True
     close()

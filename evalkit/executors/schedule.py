@@ -1,0 +1,129 @@
+"""What to send next: planned order, except that no model waits for another's limits."""
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import inf
+
+from evalkit.executors.pace import Need, Pace
+from evalkit.records import Request
+
+
+@dataclass(frozen=True)
+class Call:
+    """One thing to get answered. `subject` is what its final attempt settles; `earlier` attempts count on.
+
+    `input_tokens`: the size of its prompt as far as it is known, for the limits a minute.
+    """
+
+    subject: str
+    trial_id: int
+    request: Request
+    worst_case_usd: float | None
+    earlier: int = 0
+    grader: str | None = None
+    round_id: int | None = None
+    input_tokens: int = 0
+
+    @property
+    def need(self) -> Need:
+        """What it takes of its model's limits."""
+        return Need(self.input_tokens, self.request.max_tokens)
+
+
+@dataclass
+class Job:
+    """A call under way. `since`: when it might have gone, had nothing of ours been in its way (monotonic, s).
+
+    `felt_s`: latencies and pauses of its attempts so far; `doubted`: refused before its model had answered anything,
+    and to be tried once more.
+    """
+
+    call: Call
+    since: float
+    attempts: int = 0
+    felt_s: float = 0.0
+    doubted: bool = False
+
+
+@dataclass
+class _Lane:
+    pace: Pace
+    waiting: deque[tuple[int, Job]] = field(default_factory=deque)
+    later: list[tuple[float, int, Job]] = field(default_factory=list)
+
+
+class Schedule:
+    """Jobs of all models, at most `window` of them taken from `calls` ahead of need.
+
+    So a model whose limits are exhausted holds up the others only when the window holds nothing but its calls, and
+    pairs of models stay close in time.
+    """
+
+    def __init__(self, calls: Iterator[Call], new_pace: Callable[[], Pace], window: int) -> None:
+        self._calls = calls
+        self._new_pace = new_pace
+        self._window = window
+        self._waiting = 0
+        self._numbers = itertools.count()
+        self._lanes: dict[str, _Lane] = {}
+
+    def pace(self, model: str) -> Pace:
+        """How fast a model may be asked."""
+        return self._lane(model).pace
+
+    def put_back(self, job: Job, ready_at: float) -> None:
+        """Have a job again, not before `ready_at`."""
+        job.since = ready_at
+        heapq.heappush(self._lane(job.call.request.model).later, (ready_at, next(self._numbers), job))
+
+    @property
+    def put_off(self) -> int:
+        """How many jobs wait for another attempt."""
+        return sum(len(lane.later) for lane in self._lanes.values())
+
+    def next(self, now: float) -> Job | float | None:
+        """A job that may go now; else the seconds until one may, infinite until one in flight has ended.
+
+        None if no job is left here.
+        """
+        self._fill(now)
+        soonest, best = inf, None
+        for lane in self._lanes.values():
+            found = self._ready(lane, now)
+            if isinstance(found, tuple):
+                best = min(best, (found[0], lane), key=lambda pair: pair[0]) if best else (found[0], lane)
+            elif found is not None:
+                soonest = min(soonest, found)
+        if best is not None:
+            return self._taken(best[1], now)
+        return soonest if self._waiting or self.put_off else None
+
+    def _lane(self, model: str) -> _Lane:
+        if model not in self._lanes:
+            self._lanes[model] = _Lane(self._new_pace())
+        return self._lanes[model]
+
+    def _fill(self, now: float) -> None:
+        while self._waiting < self._window and (call := next(self._calls, None)) is not None:
+            self._lane(call.request.model).waiting.append((next(self._numbers), Job(call, now)))
+            self._waiting += 1
+
+    def _ready(self, lane: _Lane, now: float) -> tuple[int] | float | None:
+        """The place in the order of the lane's next job if it may go now, else the wait for it in seconds."""
+        due = bool(lane.later) and lane.later[0][0] <= now
+        if not due and not lane.waiting:
+            return lane.later[0][0] - now if lane.later else None
+        job = lane.later[0][2] if due else lane.waiting[0][1]
+        wait_s = lane.pace.wait_s(job.call.need, now)
+        if wait_s == 0.0:
+            return (-1 if due else lane.waiting[0][0],)
+        return inf if wait_s is None else wait_s
+
+    def _taken(self, lane: _Lane, now: float) -> Job:
+        if lane.later and lane.later[0][0] <= now:
+            return heapq.heappop(lane.later)[2]
+        self._waiting -= 1
+        return lane.waiting.popleft()[1]

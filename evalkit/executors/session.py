@@ -1,0 +1,39 @@
+"""One invocation that sends requests: its ledger, its place in the run file, and how well it kept time."""
+
+import platform
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from evalkit.executors.lag import Lag, watched
+from evalkit.executors.ledger import Ledger
+from evalkit.records import Session
+from evalkit.store import RunFile
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A session that goes on."""
+
+    id: int
+    ledger: Ledger
+    lag: Lag
+
+
+@asynccontextmanager
+async def session(run: RunFile, executor: str, concurrency: int) -> AsyncIterator[OpenSession]:
+    """Record a session in the run file, and its end with the lag of our own loop; writes are done when it is left."""
+    begun = Session(0, _now(), platform.node(), executor, concurrency)
+    session_id = run.start_session(begun)
+    ledger = Ledger(run)
+    try:
+        with watched() as lag:
+            yield OpenSession(session_id, ledger, lag)
+    finally:
+        await ledger.close()
+    run.end_session(session_id, _now(), lag.p99_s, lag.max_s)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,118 @@
+"""Writes go through one thread: durable before they are told done, together where they wait, each failing alone."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_store import make
+
+from evalkit.executors.lag import TRUSTED_S, watched
+from evalkit.executors.ledger import Ledger
+from evalkit.executors.session import session
+from evalkit.records import AttemptStart, Reply
+from evalkit.store import RunFile
+
+
+@dataclass
+class Book:
+    """Keeps what is committed, and forgets a transaction that fails."""
+
+    kept: list[Any] = field(default_factory=list)
+    transactions: int = 0
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        before = list(self.kept)
+        try:
+            yield
+        except BaseException:
+            self.kept = before
+            raise
+        self.transactions += 1
+
+    def start_attempt(self, start: AttemptStart) -> int:
+        self.kept.append(start)
+        return len(self.kept)
+
+    def finish_attempt(self, *_: Any) -> None:
+        raise sqlite3.OperationalError("disk is full")
+
+    def keep(self, what: Any) -> Any:
+        if isinstance(what, Exception):
+            self.kept.append("half")
+            raise what
+        self.kept.append(what)
+        return what
+
+
+async def test_what_waits_together_is_one_transaction_in_the_order_of_its_hand_over() -> None:
+    book = Book()
+    ledger = Ledger(book)
+    results = await asyncio.gather(*(ledger.submit(lambda n=n: book.keep(n)) for n in range(500)))
+    await ledger.close()
+    assert results == book.kept == list(range(500))
+    assert book.transactions < 500
+
+
+async def test_a_write_that_fails_fails_alone_and_leaves_nothing() -> None:
+    book = Book()
+    ledger = Ledger(book)
+    works = [0, ValueError("bad"), 2, KeyError("worse"), 4]
+    results = await asyncio.gather(*(ledger.submit(lambda w=w: book.keep(w)) for w in works), return_exceptions=True)
+    await ledger.close()
+    assert book.kept == [0, 2, 4]
+    assert [type(result) for result in results] == [int, ValueError, int, KeyError, int]
+
+
+async def test_an_error_nobody_waited_for_is_raised_in_the_end() -> None:
+    book = Book()
+    ledger = Ledger(book)
+    ledger.write(lambda: book.keep(ValueError("lost")))
+    ledger.write(lambda: book.keep(1))
+    with pytest.raises(ValueError, match="lost"):
+        await ledger.close()
+    assert book.kept == [1]
+
+
+async def test_a_waiter_that_was_cancelled_does_not_undo_the_write() -> None:
+    book = Book()
+    ledger = Ledger(book)
+    future = ledger.submit(lambda: book.keep(1))
+    future.cancel()
+    await ledger.close()
+    assert book.kept == [1]
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> Iterator[RunFile]:
+    with make(tmp_path / "tiny.db") as made:
+        yield made
+
+
+async def test_a_session_is_in_the_run_file_with_its_attempts_and_the_lag_of_its_loop(run_file: RunFile) -> None:
+    async with session(run_file, "local", 8) as opened:
+        started = await opened.ledger.start_attempt(AttemptStart(1, 1, "now", 0.0, session_id=opened.id, in_flight=1))
+        await opened.ledger.finish_attempt(started, "trial/1", Reply("answered", 1.0, "Hi"), True, 1.0, None)
+        await asyncio.sleep(0.1)
+    snapshot = run_file.snapshot()
+    (told,), (attempt,) = snapshot.sessions, snapshot.attempts
+    assert (told.executor, told.concurrency, attempt.session_id, attempt.in_flight) == ("local", 8, told.id, 1)
+    assert told.ended_at is not None
+    assert told.lag_p99_s is not None
+    assert told.lag_max_s is not None
+    assert 0 <= told.lag_p99_s <= told.lag_max_s
+
+
+async def test_a_loop_that_is_held_up_says_so() -> None:
+    with watched() as lag:
+        for _ in range(10):
+            time.sleep(0.06)
+            await asyncio.sleep(0.021)
+    assert lag.p99_s is not None
+    assert lag.p99_s > TRUSTED_S

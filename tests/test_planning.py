@@ -1,0 +1,138 @@
+"""Planning: one record an item and size, what fits is counted, and a run file is never mixed with another run."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from evalkit.cli.run import sizes
+from evalkit.dataset import Dataset
+from evalkit.errors import IntegrityError, UsageError
+from evalkit.planning import Options, Prepared, differences, make_spec, prepare, start
+from evalkit.providers import Preflight
+from evalkit.records import Reply, Request
+from evalkit.rubric import Rubric
+from tests.analysis_builders import HAIKU, OPUS, PASS_OR_FAIL
+from tests.builders import dataset, item
+
+RUBRIC = Rubric.model_validate_json(json.dumps(PASS_OR_FAIL))
+
+
+@dataclass
+class Counter:
+    """A provider that only counts: four characters a token."""
+
+    counted: list[Request] = field(default_factory=list)
+
+    async def preflight(self, models: object) -> Preflight:
+        return Preflight("http://here", simulated=True)
+
+    async def count_tokens(self, request: Request) -> int:
+        self.counted.append(request)
+        return sum(len(str(message["content"])) for message in request.messages) // 4 + 1
+
+    async def attempt(self, request: Request) -> Reply:
+        raise AssertionError("planning sends nothing")
+
+    async def close(self) -> None:
+        return None
+
+
+def library(items: int = 3) -> Dataset:
+    documents = {f"d{n}": f"{n} " * 1000 for n in range(200)}
+    rows = [item(f"i{n}") for n in range(items)]
+    return dataset(*rows, documents=documents, evidence={row.id: ("d1",) for row in rows})
+
+
+async def plan(place: Path, options: Options, made: Dataset | None = None, by: Counter | None = None) -> Prepared:
+    return await prepare(made or library(), RUBRIC, options, by or Counter(), place, lambda *_: None)
+
+
+async def test_a_sweep_has_every_item_at_every_size_with_its_evidence(tmp_path: Path) -> None:
+    prepared = await plan(tmp_path, Options((OPUS, HAIKU), contexts=(2000, 10_000)))
+    ids = [(record.id, record.variant_of, record.context_tokens) for record in prepared.plan.items]
+    assert ids == [(f"i{n}@{size}", f"i{n}", size) for n in range(3) for size in (2000, 10_000)]
+    assert all("d1" in record.documents for record in prepared.plan.items)
+    assert len(prepared.pending) == 3 * 2 * 2
+    for size in prepared.plan.sizes:
+        context = int(size.item_id.split("@")[1])
+        assert 0.6 * context < size.tokens <= context
+    assert prepared.plan.spec.contexts == (2000, 10_000)
+    assert prepared.plan.spec.context_tokens == 10_000
+
+
+async def test_a_larger_size_holds_the_smaller_ones_documents_or_more(tmp_path: Path) -> None:
+    prepared = await plan(tmp_path, Options((OPUS,), contexts=(4000, 40_000)))
+    for small, large in zip(prepared.plan.items[::2], prepared.plan.items[1::2], strict=True):
+        assert len(large.documents) > len(small.documents)
+
+
+async def test_a_size_over_a_models_window_is_skipped_with_a_reason_and_the_others_are_run(tmp_path: Path) -> None:
+    prepared = await plan(tmp_path, Options((OPUS, HAIKU), contexts=(2000, 250_000)))
+    at_large = {key.model for key in prepared.plan.order if key.item_id.endswith("@250000")}
+    assert at_large == {OPUS}
+    assert [note for note in prepared.notes if "skipped" in note and HAIKU in note]
+    with pytest.raises(UsageError, match="no size is left"):
+        await plan(tmp_path, Options((HAIKU,), contexts=(250_000, 300_000)))
+    with pytest.raises(UsageError, match="lower --context or leave the model out"):
+        await plan(tmp_path, Options((OPUS, HAIKU), contexts=(250_000,)))
+
+
+async def test_of_very_many_prompts_a_part_is_counted_and_the_rest_is_called_an_estimate(tmp_path: Path) -> None:
+    many = dataset(*(item(f"i{n}", input=f"What is due? {n}" + " x" * n) for n in range(4000)))
+    counter = Counter()
+    prepared = await plan(tmp_path, Options((OPUS, HAIKU)), many, counter)
+    assert len(counter.counted) < 4000 + 10
+    assert {size.counted for size in prepared.plan.sizes} == {True, False}
+    assert not any(line.counted for line in prepared.bill.lines)
+    counted = {size.item_id: size.tokens for size in prepared.plan.sizes if size.counted}
+    told = {size.item_id: size.tokens for size in prepared.plan.sizes if not size.counted}
+    assert sum(told.values()) / len(told) == pytest.approx(sum(counted.values()) / len(counted), rel=0.1)
+
+
+async def test_another_run_is_refused_by_name_and_said_to_differ(tmp_path: Path) -> None:
+    file = tmp_path / "mine.db"
+    first = await plan(file, Options((OPUS,)))
+    start(first, library())
+    again = await plan(file, Options((OPUS,)))
+    assert (again.exists, again.done) == (True, 0)
+    with pytest.raises(IntegrityError, match=r"mine\.db holds another run \(models, seed differ\)"):
+        await plan(file, Options((OPUS, HAIKU), seed=9))
+    with pytest.raises(IntegrityError, match=r"\(dataset differ\)"):
+        await plan(file, Options((OPUS,)), library(4))
+    assert file.exists()
+
+
+async def test_a_new_run_beside_an_earlier_one_says_what_differs(tmp_path: Path) -> None:
+    start(await plan(tmp_path, Options((OPUS,))), library())
+    (note,) = (await plan(tmp_path, Options((OPUS,), max_tokens=99))).notes
+    assert "prompt, output cap differ; nothing of it is reused" in note
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"rubric_sha256": "x"}, ["rubric"]),
+        ({"context_tokens": 5, "seed": 3}, ["seed", "context"]),
+        ({"contexts": (1, 2)}, ["contexts"]),
+        ({"cache": "as-production"}, ["cache"]),
+        ({"created_at": "x", "package_version": "x", "prices_version": "x"}, []),
+    ],
+)
+def test_differences_name_what_makes_another_run(change: dict[str, object], said: list[str]) -> None:
+    ours = make_spec("r", library(), RUBRIC, Options((OPUS,)), Preflight("here", simulated=True))
+    theirs = replace(ours, **change)  # type: ignore[arg-type]  # fields by name
+    assert differences(ours, theirs) == said
+    assert (ours.sha256 == theirs.sha256) == (not said)
+
+
+@pytest.mark.parametrize(("text", "found"), [("50k", (50_000,)), ("10k,2k,1.5k", (1500, 2000, 10_000))])
+def test_sizes_are_read_in_rising_order(text: str, found: tuple[int, ...]) -> None:
+    assert sizes(text) == found
+
+
+@pytest.mark.parametrize("text", ["", "2k,", "2k,2000", "2k;3k", "0", "-1", "2k,x"])
+def test_sizes_that_mean_nothing_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--context"):
+        sizes(text)
