@@ -15,7 +15,7 @@ from typing import Any
 from bench.fidelity import JITTERED, errors
 from bench.ledger import read
 from bench.mock_api import Truth
-from bench.rig import LIMIT_S, QUICK, TIMED, Mock, Row, Workload, environment, mock, run_file
+from bench.rig import LIMIT_S, QUICK, Mock, Row, Workload, environment, mock, run_file
 
 FAULTY = "ttft=20 itl=1 tokens=20 429=0.1 529=0.05 drop=0.02"
 IN_FLIGHT = 32
@@ -101,11 +101,11 @@ def _settled(records: Records) -> set[tuple[str, str]]:
 
 def _kill_rows(load: Workload, server: Mock, runs: Path, number: int) -> Iterator[Row]:
     wanted = 3 * load.items
-    server.script(TIMED)
+    server.script(JITTERED)  # streams in step would all end at the moment of the kill
     _kill_half_way(load.command(server, IN_FLIGHT, runs), load.folder, server, wanted // 2)
     recorded = _settled(read(run_file(runs))["attempts"])
     finished = {(t.item, t.model) for t in _answers(server.log()) if t.t_end}
-    server.script(TIMED)
+    server.script(JITTERED)
     subprocess.run(
         load.command(server, IN_FLIGHT, runs), check=True, capture_output=True, env=environment(), cwd=load.folder
     )
