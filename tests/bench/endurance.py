@@ -7,17 +7,18 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, monotonic_ns, sleep
 from typing import Any
 
 from bench.fidelity import JITTERED, errors
 from bench.ledger import read
 from bench.mock_api import Truth
-from bench.rig import LIMIT_S, QUICK, Mock, Row, Workload, environment, mock, run_file
+from bench.rig import LIMIT_S, QUICK, TIMED, Mock, Row, Workload, environment, mock, run_file
 
 FAULTY = "ttft=20 itl=1 tokens=20 429=0.1 529=0.05 drop=0.02"
+UNEVEN = f"{TIMED} jitter=0.9"
+"""Streams in step would all end at the moment of the kill, which real ones do not."""
 IN_FLIGHT = 32
 Records = Sequence[Mapping[str, Any]]
 
@@ -79,14 +80,6 @@ def _count(bar: str, what: str, ours: str, yardstick: str, limit: str, met: bool
     return Row(bar, what, ours, yardstick, "", limit, met)
 
 
-@dataclass(frozen=True)
-class Killed:
-    """What a killed run left behind: what it had recorded, and what the server had answered whole by then."""
-
-    recorded: set[tuple[str, str]]
-    finished: set[tuple[str, str]]
-
-
 def killed_and_resumed() -> Iterator[Row]:
     """Bar 14."""
     with tempfile.TemporaryDirectory() as folder, mock() as server:
@@ -101,21 +94,23 @@ def _settled(records: Records) -> set[tuple[str, str]]:
 
 def _kill_rows(load: Workload, server: Mock, runs: Path, number: int) -> Iterator[Row]:
     wanted = 3 * load.items
-    server.script(JITTERED)  # streams in step would all end at the moment of the kill
-    _kill_half_way(load.command(server, IN_FLIGHT, runs), load.folder, server, wanted // 2)
+    server.script(UNEVEN)
+    killed_ns = _kill_half_way(load.command(server, IN_FLIGHT, runs), load.folder, server, wanted // 2)
     recorded = _settled(read(run_file(runs))["attempts"])
-    finished = {(t.item, t.model) for t in _answers(server.log()) if t.t_end}
-    server.script(JITTERED)
+    finished = {(t.item, t.model): (killed_ns - t.t_end) / 1e6 for t in _answers(server.log()) if t.t_end}
+    server.script(UNEVEN)
     subprocess.run(
         load.command(server, IN_FLIGHT, runs), check=True, capture_output=True, env=environment(), cwd=load.folder
     )
     sent = [(t.item, t.model) for t in _answers(server.log())]
     after = _settled(read(run_file(runs))["attempts"])
-    again, unrecorded, lost = recorded & set(sent), finished - recorded, recorded - after
+    again, unrecorded, lost = recorded & set(sent), finished.keys() - recorded, recorded - after
     name = f"kill -9 at {len(finished)} of {wanted}, run {number}:"
     yield _count("14", f"{name} records lost", str(len(lost)), "", "0", not lost)
     yield _count("14", f"{name} recorded requests sent again", str(len(again)), "", "0", not again)
-    yield _count("14", f"{name} answered but not yet recorded", str(len(unrecorded)), "", "≤ 1", len(unrecorded) <= 1)
+    oldest_ms = max((finished[trial] for trial in unrecorded), default=0.0)
+    what = f"{name} answered but not yet recorded (the oldest for {oldest_ms:.0f} ms)"
+    yield _count("14", what, str(len(unrecorded)), "", "≤ 1", len(unrecorded) <= 1)
     yield _count(
         "14",
         f"{name} sent after",
@@ -127,7 +122,8 @@ def _kill_rows(load: Workload, server: Mock, runs: Path, number: int) -> Iterato
     yield _count("14", f"{name} answered in the end", str(len(after)), str(wanted), "equal", len(after) == wanted)
 
 
-def _kill_half_way(command: Sequence[str], folder: Path, server: Mock, half: int) -> None:
+def _kill_half_way(command: Sequence[str], folder: Path, server: Mock, half: int) -> int:
+    """Kill a run once so many answers have been sent; returns when, monotonic ns."""
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(), cwd=folder
     ) as child:
@@ -137,6 +133,7 @@ def _kill_half_way(command: Sequence[str], folder: Path, server: Mock, half: int
                 raise RuntimeError(f"the run ended with {child.poll()} before {half} answers")
             sleep(0.005)
         os.kill(child.pid, signal.SIGKILL)
+        return monotonic_ns()
 
 
 def own_clock() -> Iterator[Row]:
