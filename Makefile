@@ -51,7 +51,7 @@ bench: $(VENV)/.ready ## Measure the product against yardsticks; BARS="5 10" tak
 	PYTHONPATH=tests $(BIN)/python -m bench $(BARS)
 
 lock: $(VENV)/.ready ## Renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --group dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --group dev pyproject.toml --output-file requirements.lock
 
 clean: ## Remove .venv and what tools leave behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

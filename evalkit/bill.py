@@ -1,16 +1,15 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
 
 from evalkit.blind import GradingTask
-from evalkit.dataset import Dataset
 from evalkit.graders import judge
-from evalkit.plan import output_cap
-from evalkit.pricing import price
+from evalkit.plan import Plan
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, TrialKey, Usage
 from evalkit.rubric import Rubric
 
@@ -58,52 +57,117 @@ class Bill:
         return sum(line.seconds * line.requests for line in self.lines) / concurrency
 
 
-def request_usd(model: str, input_tokens: int, output_tokens: int, when: datetime) -> float | None:
-    """What a request of this size costs; None if unpriced."""
-    return price(model, Usage(input_tokens=input_tokens, output_tokens=output_tokens), when).usd
+def request_usd(
+    model: str,
+    input_tokens: int,
+    output_tokens: int,
+    when: datetime,
+    prices: Prices = LIST_PRICES,
+    inference_geo: str | None = None,
+    cache: str = "off",
+) -> float | None:
+    """What a request of this size costs, all of its input written to the cache if there is one; None if unpriced."""
+    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, inference_geo=inference_geo)
+    if cache == "5m":
+        usage = replace(usage, input_tokens=0, cache_write_5m_tokens=input_tokens)
+    elif cache == "1h":
+        usage = replace(usage, input_tokens=0, cache_write_1h_tokens=input_tokens)
+    return prices.price(model, usage, when).usd
+
+
+def worst_cases(
+    items: Iterable[ItemRecord],
+    sizes: Iterable[PromptSize],
+    spec: Spec,
+    when: datetime,
+    prices: Prices = LIST_PRICES,
+) -> Callable[[TrialKey], float | None]:
+    """The most one request of a trial can cost, USD: its input, and an answer as long as allowed; None if unpriced."""
+    records = {item.id: item for item in items}
+    tokens = {(size.item_id, size.model): size.tokens for size in sizes}
+
+    def worst_usd(key: TrialKey) -> float | None:
+        item, size = records[key.item_id], tokens.get((key.item_id, key.model))
+        if size is None:
+            return None
+        cap = item.max_tokens or spec.max_tokens
+        return request_usd(key.model, size, cap, when, prices, item.inference_geo, spec.cache)
+
+    return worst_usd
+
+
+def spent_usd(snapshot: Snapshot) -> float:
+    """USD of all priced attempts so far, of production and of judges."""
+    return sum(attempt.cost_usd or 0.0 for attempt in snapshot.attempts)
+
+
+def charged_usd(snapshot: Snapshot, when: datetime, judging_usd: float = 0.0, prices: Prices = LIST_PRICES) -> float:
+    """What a budget has borne, USD, of production and of judges.
+
+    An attempt that may have been billed, nobody knows how much, counts at its trial's worst case; one of a judge
+    like the dearest of its kind, seen or to come (`judging_usd`).
+    """
+    keys = {trial.id: trial.key for trial in snapshot.trials}
+    worst_usd = worst_cases(snapshot.items, snapshot.sizes, snapshot.spec, when, prices)
+    judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
+    unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None]
+    return spent_usd(snapshot) + sum(
+        (a.grader is not None and judged) or worst_usd(keys[a.trial_id]) or 0.0 for a in unknown
+    )
 
 
 def run_bill(
-    dataset: Dataset,
-    records: Mapping[str, ItemRecord],
+    plan: Plan,
     keys: Sequence[TrialKey],
-    spec: Spec,
-    sizes: Sequence[PromptSize],
     when: datetime,
     seen: Snapshot | None = None,
+    prices: Prices = LIST_PRICES,
 ) -> tuple[Line, ...]:
     """A line a model for the trials in `keys`; `seen` is what the run file holds already."""
-    items = {item.id: item for item in dataset.items}
-    by_place = {(size.item_id, size.model): size for size in sizes}
+    records = {item.id: item for item in plan.items}
+    by_place = {(size.item_id, size.model): size for size in plan.sizes}
+    worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, when, prices)
     lines = []
-    for model in spec.models:
-        places = [by_place[(key.item_id, model)] for key in keys if key.model == model]
-        caps = [output_cap(items[dataset_id(records[p.item_id])], dataset, spec.max_tokens) for p in places]
-        lines.append(_line(model, places, caps, when, seen))
+    for model in plan.spec.models:
+        chosen = [key for key in keys if key.model == model]
+        asked = [(records[key.item_id], by_place[(key.item_id, model)]) for key in chosen]
+        worst = _total([worst_usd(key) for key in chosen])
+        lines.append(_line(model, asked, plan.spec, worst, when, prices, seen))
     return tuple(lines)
 
 
-def dataset_id(record: ItemRecord) -> str:
-    """The id of the dataset's item that a record is made of."""
-    return record.variant_of or record.id
-
-
-def _line(model: str, places: Sequence[PromptSize], caps: Sequence[int], when: datetime, seen: Snapshot | None) -> Line:
+def _line(
+    model: str,
+    asked: Sequence[tuple[ItemRecord, PromptSize]],
+    spec: Spec,
+    worst_usd: float | None,
+    when: datetime,
+    prices: Prices,
+    seen: Snapshot | None,
+) -> Line:
     answers = [] if seen is None else _answers(seen, model)
     length = fmean(tokens for tokens, _ in answers) if answers else TYPICAL_OUTPUT_TOKENS
     lasting = fmean(s for _, s in answers) if answers else _TYPICAL_FIRST_S + length / _TYPICAL_TOKENS_PER_S
     expected = [
-        request_usd(model, place.tokens, ceil(min(cap, length)), when) for place, cap in zip(places, caps, strict=True)
+        request_usd(
+            model,
+            size.tokens,
+            ceil(min(item.max_tokens or spec.max_tokens, length)),
+            when,
+            prices,
+            item.inference_geo,
+            spec.cache,
+        )
+        for item, size in asked
     ]
-    worst = [request_usd(model, place.tokens, cap, when) for place, cap in zip(places, caps, strict=True)]
     return Line(
         model=model,
-        requests=len(places),
-        input_tokens=sum(place.tokens for place in places),
-        counted=all(place.counted for place in places),
+        requests=len(asked),
+        input_tokens=sum(size.tokens for _, size in asked),
+        counted=all(size.counted for _, size in asked),
         output_tokens=length,
         expected_usd=_total(expected),
-        worst_usd=_total(worst),
+        worst_usd=worst_usd,
         seconds=lasting,
         seen=len(answers),
     )
@@ -120,7 +184,12 @@ def _answers(seen: Snapshot, model: str) -> list[tuple[int, float]]:
 
 
 def judge_line(
-    model: str, rubric: Rubric, records: Mapping[str, ItemRecord], outputs: Iterable[tuple[str, float]], when: datetime
+    model: str,
+    rubric: Rubric,
+    records: Mapping[str, ItemRecord],
+    outputs: Iterable[tuple[str, float]],
+    when: datetime,
+    prices: Prices = LIST_PRICES,
 ) -> Line | None:
     """The judge's line for outputs given as (item id, expected tokens); None if the rubric has nothing to judge."""
     if not rubric.judged:
@@ -129,8 +198,8 @@ def judge_line(
         request_tokens(judge.build_request(model, _task(rubric, records[item_id], length)))
         for item_id, length in outputs
     ]
-    expected = [request_usd(model, size, TYPICAL_OUTPUT_TOKENS, when) for size in tokens]
-    worst = [request_usd(model, size, judge.MAX_TOKENS, when) for size in tokens]
+    expected = [request_usd(model, size, TYPICAL_OUTPUT_TOKENS, when, prices) for size in tokens]
+    worst = [request_usd(model, size, judge.MAX_TOKENS, when, prices) for size in tokens]
     seconds = _TYPICAL_FIRST_S + TYPICAL_OUTPUT_TOKENS / _TYPICAL_TOKENS_PER_S
     return Line(model, len(tokens), sum(tokens), False, TYPICAL_OUTPUT_TOKENS, _total(expected), _total(worst), seconds)
 

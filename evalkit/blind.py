@@ -4,11 +4,11 @@ import base64
 import hashlib
 import hmac
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from evalkit.lookalikes import as_read
 from evalkit.models import KNOWN
 from evalkit.rubric import Criterion
 
@@ -71,22 +71,29 @@ def _identity_pattern(model_ids: tuple[str, ...], common_words: frozenset[str]) 
     return re.compile(f"(?:{introduced}|{any_name})(?:['’]s{_RIGHT})?", re.IGNORECASE)
 
 
-_UNSEEN = (*range(0x80, 0x3000), *range(0xFE00, 0x10000), *range(0xE0000, 0xE0200))
-_INVISIBLE = dict.fromkeys(c for c in _UNSEEN if unicodedata.category(chr(c)) == "Cf" or 0xFE00 <= c <= 0xFE0F)
-"""Characters nobody sees (joiners, directions, tags, variants), with which a name could be spelled past a search."""
-
-
-def _hide(match: re.Match[str]) -> str:
-    return (match["before"] or "") + HIDDEN
-
-
 def scrub(text: str, model_ids: Sequence[str], context: str = "") -> tuple[str, int]:
     """`text` with every name of a model or its maker replaced by a visible mark, and how many there were.
 
     A bare word that `context` (the task) uses itself, as in "write a haiku", is not a sign of the author and
-    stays; a self-introduction or a name with a version never stays.
+    stays; a self-introduction or a name with a version never stays. Names are looked for as a reader would see
+    them, whatever letters they are spelled with; the rest of the text stays to the byte.
     """
-    words = {word.removesuffix("s") for word in re.findall(r"[a-z]+", context.lower())}
+    words = {word.removesuffix("s") for word in re.findall(r"[a-z]+", as_read(context)[0].lower())}
     common = frozenset(word for word in (*_MAKERS, *_TIERS) if words & {word, word.removesuffix("s")})
-    scrubbed, marks = _identity_pattern(tuple(model_ids), common).subn(_hide, text.translate(_INVISIBLE))
-    return (scrubbed, marks) if marks else (text, 0)
+    seen, places = as_read(text)
+    kept, end = [], 0
+    for match in _identity_pattern(tuple(as_read(name)[0] for name in model_ids), common).finditer(seen):
+        start = match.end("before") if match["before"] else match.start()
+        kept.append(text[end : _left(places, start)])
+        end = _right(places, match.end(), len(text))
+    return HIDDEN.join([*kept, text[end:]]), len(kept)
+
+
+def _left(places: Sequence[int], start: int) -> int:
+    """Where in the text a name begins, with what is unseen before it."""
+    return min(places[start], places[start - 1] + 1) if start else 0
+
+
+def _right(places: Sequence[int], end: int, length: int) -> int:
+    """Where in the text a name ends, with what is unseen after it."""
+    return max(places[end], places[end - 1] + 1) if end < len(places) else length

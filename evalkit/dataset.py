@@ -8,39 +8,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator
 
+from evalkit.params import CacheMarks, Params
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, content_sha256, shown, validated
 
 Difficulty = Literal["easy", "medium", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 
-_SAMPLING = ("temperature", "top_p", "top_k")
-_SAMPLING_REMEDY = "remove it; use --epochs for repeats"
 _Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
-
-
-class Params(StrictModel):
-    """Request settings that production uses and the API accepts; an item's own win over the dataset's."""
-
-    max_tokens: Annotated[int, Field(gt=0)] | None = None
-    stop_sequences: Annotated[tuple[_Text, ...], Field(strict=False)] | None = None  # a JSON list becomes a tuple
-    thinking: dict[str, JsonValue] | None = None
-    output_config: dict[str, JsonValue] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_sent_as_written(cls, settings: Any) -> Any:
-        for name, value in settings.items() if isinstance(settings, Mapping) else ():
-            if name in _SAMPLING:
-                raise ValueError(f"'params.{name}' is not a setting of the API any more; {_SAMPLING_REMEDY}")
-            if value is None:
-                raise ValueError(f"'params.{name}' is null; leave it out instead")
-        return settings
-
-    def chosen(self) -> dict[str, Any]:
-        """Only what was set, as the API spells it."""
-        return self.model_dump(mode="json", exclude_none=True)
 
 
 class Message(StrictModel):
@@ -79,22 +55,31 @@ class Item(StrictModel):
     tags: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
     params: Params = Params()
+    vars: dict[_Text, JsonValue] = Field(default_factory=dict)
 
     @field_validator("input")
     @classmethod
-    def _ends_with_user(cls, value: str | tuple[Message, ...]) -> str | tuple[Message, ...]:
-        if not isinstance(value, str) and (not value or value[0].role != "user" or value[-1].role != "user"):
-            raise ValueError("'input' must begin and end with a user message; correct the roles")
+    def _begins_with_user(cls, value: str | tuple[Message, ...]) -> str | tuple[Message, ...]:
+        if not isinstance(value, str) and (not value or value[0].role != "user"):
+            raise ValueError("'input' must begin with a user message; correct the roles")
         return value
 
     @property
+    def turns(self) -> tuple[Message, ...]:
+        """The conversation that is sent; where it ends with the assistant, the answer goes on from there."""
+        return (Message(role="user", content=self.input),) if isinstance(self.input, str) else self.input
+
+    @property
     def task(self) -> str:
-        """What is asked, as one text: the input, or the conversation with its roles."""
-        if isinstance(self.input, str):
-            return self.input
-        if len(self.input) == 1:
-            return self.input[0].content
-        return "\n\n".join(f"{turn.role}: {turn.content}" for turn in self.input)
+        """What is asked, as one text: the input, or the conversation with its roles; then the item's variables."""
+        turns = self.turns
+        parts = [turns[0].content] if len(turns) == 1 else [f"{turn.role}: {turn.content}" for turn in turns]
+        parts += [f"{name}: {_spelled(value)}" for name, value in self.vars.items()]
+        return "\n\n".join(parts)
+
+
+def _spelled(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class Card(StrictModel):
@@ -105,6 +90,17 @@ class Card(StrictModel):
     documents: _Text | None = None
     context_tokens: Annotated[int, Field(gt=0)] | None = None
     params: Params = Params()
+    template: _Text | None = None
+    cache: CacheMarks | None = None
+
+
+@dataclass(frozen=True)
+class TemplateText:
+    """A dataset's prompt template, and where its first line stands."""
+
+    text: str
+    file: str = field(compare=False)
+    line: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
@@ -122,18 +118,19 @@ class Dataset:
     evidence: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     attachments: Mapping[str, Attachment] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    template: TemplateText | None = None
 
     @cached_property
     def sha256(self) -> str:
-        """Content hash over items, card, document texts and attachments; not over file names or layout."""
-        return content_sha256(
-            {
-                "items": [item.model_dump(mode="json", exclude_defaults=True) for item in self.items],
-                "card": self.card.model_dump(mode="json", exclude={"description", "documents"}),
-                "documents": dict(self.documents),
-                "attachments": {name: a.sha256 for name, a in self.attachments.items()},
-            }
-        )
+        """Content hash over items, card, template, document texts and attachments; not over file names or layout."""
+        named = {"description", "documents", "template"}
+        content = {
+            "items": [item.model_dump(mode="json", by_alias=True, exclude_defaults=True) for item in self.items],
+            "card": self.card.model_dump(mode="json", by_alias=True, exclude=named, exclude_defaults=True),
+            "documents": dict(self.documents),
+            "attachments": {name: a.sha256 for name, a in self.attachments.items()},
+        }
+        return content_sha256(content | ({"template": self.template.text} if self.template else {}))
 
     def params(self, item: Item) -> dict[str, Any]:
         """Request settings of one item: the card's, overridden by its own."""

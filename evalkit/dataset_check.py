@@ -1,4 +1,4 @@
-"""What is doubtful about a dataset before money is spent on it: size, mix, repeats, references, context."""
+"""What is doubtful about a dataset before money is spent on it: size, mix, repeats, references, context, requests."""
 
 import re
 from collections import defaultdict
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evalkit.compared import CannotCompareError, expected_of
 from evalkit.dataset import Dataset, Item
+from evalkit.request_check import request_doubts
 from evalkit.rubric import Rubric
 from evalkit.strict import Problem
 from evalkit.wording import plural
@@ -34,18 +35,19 @@ def doubts(path: Path, dataset: Dataset, rubric: Rubric | None) -> list[Problem]
         *_size(path, dataset),
         *_mix(path, dataset),
         *_context(path, dataset),
+        *request_doubts(path, dataset),
     ]
     return sorted(found)
 
 
 def effect_line(dataset: Dataset) -> str:
     """In one sentence, what a set of this size can and cannot show."""
-    from evalkit.stats.power import detectable_difference
+    from evalkit import stats
     from evalkit.stats.rates import wilson_limits
 
     n = len(dataset.items)
     low, high = wilson_limits(0.8, n, 0.95)
-    effect = detectable_difference(n, 0.10)
+    effect = stats.detectable_difference(n, 0.10)
     known = f"{plural(n, 'item')}: a satisfactory rate of 80 % is known to within {low:.0%} to {high:.0%}"
     if effect is None:
         return f"{known}; no difference between two models, however large, shows with 80 % power"

@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 
 from evalkit.config import Config
-from evalkit.dataset import Attachment, Card, Dataset, Document, Item, parse_items
+from evalkit.dataset import Attachment, Card, Dataset, Document, Item, TemplateText, parse_items
 from evalkit.errors import InfrastructureError, ProblemsError, UsageError
 from evalkit.rubric import Rubric
-from evalkit.strict import Problem, read_strict, shown
+from evalkit.strict import Problem, line_of, read_strict, shown
+from evalkit.yaml_text import parse_yaml
 
 MEDIA_TYPES = {
     ".pdf": "application/pdf",
@@ -18,6 +19,12 @@ MEDIA_TYPES = {
     ".jpeg": "image/jpeg",
     ".gif": "image/gif",
     ".webp": "image/webp",
+}
+_BEGINNINGS = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF87a": "image/gif",
+    b"GIF89a": "image/gif",
 }
 _DOCUMENT_SUFFIXES = {".md", ".txt", ".html", ".csv", ".json", ".xml", ".rst"}
 
@@ -115,6 +122,8 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
     items, problems = parse_items(read_text(path, "dataset").split("\n"), str(path))
     card, card_problems = _load_card(path.with_suffix(".yaml"))
     problems += card_problems
+    template, template_problems = _load_template(path.with_suffix(".yaml"), card)
+    problems += template_problems
     documents, pool_problems = _load_pool(path, card)
     problems += pool_problems
     evidence: dict[str, tuple[str, ...]] = {}
@@ -131,6 +140,7 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
         evidence=evidence,
         attachments=attachments,
         lines={item.id: number for number, item in items},
+        template=template,
     )
     return dataset, sorted(problems)
 
@@ -141,15 +151,25 @@ class _Place:
     def __init__(self, path: Path, line: int) -> None:
         self.file, self.line, self.folder = str(path), line, path.parent
 
-    def path_of(self, name: str) -> Path | None:
-        """The file of that name; None if there is none, or if the name cannot be one (too long, say)."""
+    def file_of(self, kind: str, name: str) -> Path | Problem:
+        """The file of that name; a problem if there is none, or if it is outside the dataset's folder."""
         try:
-            return self.folder / name if (self.folder / name).is_file() else None
-        except (OSError, ValueError):
-            return None
+            file = self.folder / name
+            if not _is_inside(file, self.folder):
+                return self.problem(f"{kind} {shown(name)} lies outside the dataset's folder", "copy it into that")
+            if file.is_file():
+                return file
+        except (OSError, ValueError):  # no name of a file, since it is too long, say
+            pass
+        return self.problem(f"{kind} {shown(name)} does not exist", "correct the path")
 
     def problem(self, what: str, remedy: str) -> Problem:
         return Problem(self.file, self.line, what, remedy)
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path stays within a folder, whatever dots and links it goes through."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _load_card(path: Path) -> tuple[Card, list[Problem]]:
@@ -159,16 +179,41 @@ def _load_card(path: Path) -> tuple[Card, list[Problem]]:
     return (Card(), card) if isinstance(card, list) else (card, [])
 
 
+def _load_template(path: Path, card: Card) -> tuple[TemplateText | None, list[Problem]]:
+    """The card's template: what stands in it, or the file that it names in one line without a brace."""
+    if card.template is None:
+        return None, []
+    line = line_of(("template",), parse_yaml(read_text(path, "dataset card"))[1])
+    if "\n" in card.template or "{" in card.template:
+        return TemplateText(card.template, str(path), line + ("\n" in card.template)), []
+    place = _Place(path, line)
+    file = place.file_of("template", card.template)
+    if isinstance(file, Problem):
+        return None, [file]
+    return TemplateText(read_text(file, "template").replace("\r\n", "\n"), str(file)), []
+
+
 def _load_pool(path: Path, card: Card) -> tuple[dict[str, str], list[Problem]]:
     """Texts of the card's documents folder by their path relative to the dataset file."""
     if card.documents is None:
         return {}, []
-    folder = path.parent / card.documents
+    place, folder = _Place(path.with_suffix(".yaml"), _line_of_documents(path)), path.parent / card.documents
+    if not _is_inside(folder, path.parent):
+        what = f"folder {card.documents!r} lies outside the dataset's folder"
+        return {}, [place.problem(what, "copy it into that")]
     if not folder.is_dir():
-        what = f"folder {card.documents!r} does not exist"
-        return {}, [Problem(str(path.with_suffix(".yaml")), 1, what, "create it or correct the path")]
+        return {}, [place.problem(f"folder {card.documents!r} does not exist", "create it or correct the path")]
     files = sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix.lower() in _DOCUMENT_SUFFIXES)
-    return {file.relative_to(path.parent).as_posix(): read_text(file, "document") for file in files}, []
+    names = {file: file.relative_to(path.parent).as_posix() for file in files}
+    found = {names[file]: place.file_of("document", names[file]) for file in files}
+    texts = {name: read_text(file, "document") for name, file in found.items() if isinstance(file, Path)}
+    return texts, [problem for problem in found.values() if isinstance(problem, Problem)]
+
+
+def _line_of_documents(path: Path) -> int:
+    """Where the card names its documents folder."""
+    _, lines = parse_yaml(read_text(path.with_suffix(".yaml"), "dataset card"))
+    return lines[("documents",)]
 
 
 def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problems: list[Problem]) -> tuple[str, ...]:
@@ -177,9 +222,9 @@ def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problem
         name, text = (entry.name, entry.text) if isinstance(entry, Document) else (entry, None)
         name = name if text is not None else Path(name).as_posix()
         if text is None and name not in documents:
-            file = place.path_of(name)
-            if file is None:
-                problems.append(place.problem(f"document {shown(name)} does not exist", "correct the path"))
+            file = place.file_of("document", name)
+            if isinstance(file, Problem):
+                problems.append(file)
                 continue
             text = read_text(file, "document")
         if text is not None and documents.get(name, text) != text:
@@ -195,13 +240,25 @@ def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problem
 
 def _load_attachments(item: Item, place: _Place, attachments: dict[str, Attachment], problems: list[Problem]) -> None:
     for name in item.attachments:
-        file = place.path_of(name)
         media_type = MEDIA_TYPES.get(Path(name).suffix.lower())
         if media_type is None:
             kinds = ", ".join(sorted(MEDIA_TYPES))
             problems.append(place.problem(f"attachment {shown(name)} is of an unknown kind", f"use one of {kinds}"))
-        elif file is None:
-            problems.append(place.problem(f"attachment {shown(name)} does not exist", "correct the path"))
+        elif isinstance(file := place.file_of("attachment", name), Problem):
+            problems.append(file)
         else:
             data = _read_bytes(file, "attachment")
+            found = media_type_of(data)
+            if found != media_type:
+                what = f"attachment {shown(name)} is {found or 'neither a PDF nor an image'} inside, not {media_type}"
+                problems.append(place.problem(what, "correct its ending, or replace it"))
             attachments[name] = Attachment(name, media_type, hashlib.sha256(data).hexdigest(), data)
+
+
+def media_type_of(data: bytes) -> str | None:
+    """What a file is by how it begins; None for nothing that can be attached."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if b"%PDF-" in data[:1024]:
+        return "application/pdf"
+    return next((kind for start, kind in _BEGINNINGS.items() if data.startswith(start)), None)

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from evalkit.bill import request_tokens, request_usd
+from evalkit.bill import charged_usd, request_tokens, request_usd
 from evalkit.blind import GradingTask, grading_order, label_for, scrub
 from evalkit.errors import IntegrityError
-from evalkit.executors.budget import Budget
+from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
 from evalkit.graders import Finding, checks, judge
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Provider
 from evalkit.records import Attempt, Grade, Reply, Round, Snapshot, Trial
 from evalkit.rubric import Rubric
@@ -131,12 +132,12 @@ class JudgeBill:
     worst_usd: float | None
 
 
-def judge_bill(snapshot: Snapshot, round_: Round, model: str) -> JudgeBill:
+def judge_bill(snapshot: Snapshot, round_: Round, model: str, prices: Prices = LIST_PRICES) -> JudgeBill:
     """An upper bound of what grading the rest of a round costs; opens and writes nothing."""
     queue = build_queue(snapshot, round_, judge_name(model), secrets.token_bytes(32))
     now = datetime.now(UTC)
     tokens = [_request_tokens(model, task) for task in queue.tasks]
-    worst = [request_usd(model, count, judge.MAX_TOKENS, now) for count in tokens]
+    worst = [request_usd(model, count, judge.MAX_TOKENS, now, prices) for count in tokens]
     known = [usd for usd in worst if usd is not None]
     return JudgeBill(len(tokens), sum(tokens), sum(known) if len(known) == len(worst) else None)
 
@@ -153,12 +154,13 @@ async def grade_by_judge(
     limits: Limits,
     budget_usd: float | None,
     tell: Callable[[Progress], None],
+    prices: Prices = LIST_PRICES,
 ) -> None:
     """Let an LLM grade every output it has not graded; an answer already paid for is read, not asked again.
 
     Raises like a run when it has to stop; the same command goes on from there.
     """
-    with run.only_writer("grade"):
+    with run.only_writer(*payers("grade", budget_usd)):
         queue = build_queue(run.snapshot(), round_, judge_name(model), run.sealed_key(round_.id))
         _seal(run, round_, queue)
         by_subject = {_subject(round_, queue, task): task for task in queue.tasks}
@@ -169,8 +171,9 @@ async def grade_by_judge(
                 _record(run, round_, queue, task.label, judge.read_reply(_as_reply(attempt), judge.judged(task)))
 
         snapshot = run.snapshot()
-        calls = list(_judge_calls(model, round_, queue, snapshot))
-        budget = Budget(budget_usd, _charged(snapshot, calls))
+        calls = list(_judge_calls(model, round_, queue, snapshot, prices))
+        dearest = max((call.worst_case_usd or 0.0 for call in calls), default=0.0)
+        budget = Budget(budget_usd, charged_usd(snapshot, datetime.now(UTC), dearest, prices))
         async with session(run, "local", limits.concurrency) as opened:
 
             def on_progress(progress: Progress) -> None:
@@ -180,7 +183,7 @@ async def grade_by_judge(
                     opened.ledger.write(partial(_record, run, round_, queue, task.label, findings))
                 tell(progress)
 
-            ending = await execute(calls, provider, opened.ledger, limits, budget, on_progress, opened.id)
+            ending = await execute(calls, provider, opened.ledger, limits, budget, on_progress, opened.id, prices)
     raise_if_stopped(ending, budget, "grade")
 
 
@@ -188,7 +191,7 @@ def _subject(round_: Round, queue: Queue, task: GradingTask) -> str:
     return f"grade/{round_.id}/{queue.grader}/{queue.trials[task.label].id}"
 
 
-def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot) -> Iterator[Call]:
+def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot, prices: Prices) -> Iterator[Call]:
     """Calls for the outputs on which this judge has given no answer yet."""
     now, view = datetime.now(UTC), (round_.id, queue.grader)
     earlier = {a.trial_id: a.number for a in snapshot.attempts if (a.round_id, a.grader) == view}
@@ -197,7 +200,8 @@ def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot) ->
         trial = queue.trials[task.label]
         if trial.id in paid:
             continue
-        worst = request_usd(model, _request_tokens(model, task), judge.MAX_TOKENS, now)
+        tokens = _request_tokens(model, task)
+        worst = request_usd(model, tokens, judge.MAX_TOKENS, now, prices)
         request, subject = judge.build_request(model, task), _subject(round_, queue, task)
         yield Call(
             subject,
@@ -207,15 +211,8 @@ def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot) ->
             earlier.get(trial.id, 0),
             queue.grader,
             round_.id,
-            _request_tokens(model, task),
+            tokens,
         )
-
-
-def _charged(snapshot: Snapshot, calls: Sequence[Call]) -> float:
-    """What judging has cost, USD; an attempt of unknown cost counts like the dearest of those to come."""
-    costs = [attempt.cost_usd for attempt in snapshot.attempts if attempt.grader is not None]
-    dearest = max((call.worst_case_usd or 0.0 for call in calls), default=0.0)
-    return sum(dearest if cost is None else cost for cost in costs)
 
 
 def _paid_answers(snapshot: Snapshot, round_: Round, grader: str) -> dict[int, Attempt]:

@@ -5,6 +5,9 @@ from typing import Literal
 
 Tier = Literal["opus", "sonnet", "haiku"]
 Lifecycle = Literal["active", "deprecated", "retired"]
+Rejected = Literal["forced_tool", "prefill", "high_effort_unthinking"]
+"""Settings by which models differ: a tool that must be called, an answer begun for the model, and an effort above
+high with thinking switched off."""
 
 LINE_UP: tuple[str, ...] = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5-20251001")
 """The models a run compares unless told otherwise: the three tiers, pinned."""
@@ -15,7 +18,11 @@ DEFAULT_JUDGE = "claude-sonnet-5-5"
 
 @dataclass(frozen=True)
 class Model:
-    """What is known about a model id. `pinned` is False for an alias that can change under its user."""
+    """What is known about a model id. `pinned` is False for an alias that can change under its user.
+
+    `thinking` and `efforts`: the kinds and levels it accepts, None where that is not known. `rejects`: what it is
+    known to turn down; what is not named there may be turned down as well.
+    """
 
     id: str
     tier: Tier
@@ -25,29 +32,53 @@ class Model:
     lifecycle: Lifecycle = "active"
     retires: str | None = None
     pinned: bool = True
-    thinks_always: bool = False
+    thinking: frozenset[str] | None = None
+    efforts: frozenset[str] | None = None
+    rejects: frozenset[Rejected] = frozenset()
+
+    @property
+    def offers_us_only(self) -> bool:
+        """Whether processing can be restricted to the US."""
+        return self.generation >= (4, 6)
 
 
 _MILLION = 1_000_000
+_ADAPTIVE = frozenset({"adaptive"})
+_SWITCHABLE = frozenset({"adaptive", "disabled"})
+_ANY_THINKING = frozenset({"adaptive", "enabled", "disabled"})
+_BUDGETED = frozenset({"enabled", "disabled"})
+_UP_TO_HIGH = frozenset({"low", "medium", "high"})
+_UP_TO_MAX = _UP_TO_HIGH | {"max"}
+_OF_5_5: frozenset[Rejected] = frozenset({"forced_tool", "prefill"})
+_NO_PREFILL: frozenset[Rejected] = frozenset({"prefill", "high_effort_unthinking"})
+_THINKS_HARD: frozenset[Rejected] = frozenset({"high_effort_unthinking"})
 
 # State of November 2026, from the SDK's model list and the vendor's deprecation pages.
 KNOWN: tuple[Model, ...] = (
-    Model("claude-opus-5-5", "opus", (5, 5), _MILLION, 128_000, thinks_always=True),
-    Model("claude-opus-5", "opus", (5, 0), _MILLION, 128_000),
+    Model("claude-opus-5-5", "opus", (5, 5), _MILLION, 128_000, thinking=_ADAPTIVE, rejects=_OF_5_5),
+    Model("claude-opus-5", "opus", (5, 0), _MILLION, 128_000, thinking=_SWITCHABLE, rejects=_THINKS_HARD),
     Model("claude-opus-4-8", "opus", (4, 8), _MILLION, 128_000),
     Model("claude-opus-4-7", "opus", (4, 7), _MILLION, 128_000),
-    Model("claude-opus-4-6", "opus", (4, 6), _MILLION, 128_000),
+    Model("claude-opus-4-6", "opus", (4, 6), _MILLION, 128_000, thinking=_ANY_THINKING, efforts=_UP_TO_MAX),
     Model("claude-opus-4-5-20251101", "opus", (4, 5), 200_000, 64_000),
     Model("claude-opus-4-5", "opus", (4, 5), 200_000, 64_000, pinned=False),
     Model("claude-opus-4-1", "opus", (4, 1), 200_000, 32_000, "retired", "2026-08-05"),
-    Model("claude-sonnet-5-5", "sonnet", (5, 5), _MILLION, 128_000, thinks_always=True),
-    Model("claude-sonnet-5", "sonnet", (5, 0), _MILLION, 128_000),
-    Model("claude-sonnet-4-6", "sonnet", (4, 6), _MILLION, 64_000),
+    Model(
+        "claude-sonnet-5-5",
+        "sonnet",
+        (5, 5),
+        _MILLION,
+        128_000,
+        thinking=_ADAPTIVE | {"between_tools"},
+        rejects=_OF_5_5,
+    ),
+    Model("claude-sonnet-5", "sonnet", (5, 0), _MILLION, 128_000, thinking=_SWITCHABLE),
+    Model("claude-sonnet-4-6", "sonnet", (4, 6), _MILLION, 64_000, thinking=_ANY_THINKING, efforts=_UP_TO_MAX),
     Model("claude-sonnet-4-5-20250929", "sonnet", (4, 5), 200_000, 64_000, "deprecated", "2026-11-30"),
     Model("claude-sonnet-4-5", "sonnet", (4, 5), 200_000, 64_000, "deprecated", "2026-11-30", pinned=False),
-    Model("claude-haiku-5-5", "haiku", (5, 5), _MILLION, 64_000),
-    Model("claude-haiku-4-5-20251001", "haiku", (4, 5), 200_000, 64_000),
-    Model("claude-haiku-4-5", "haiku", (4, 5), 200_000, 64_000, pinned=False),
+    Model("claude-haiku-5-5", "haiku", (5, 5), _MILLION, 64_000, thinking=_SWITCHABLE, rejects=_NO_PREFILL),
+    Model("claude-haiku-4-5-20251001", "haiku", (4, 5), 200_000, 64_000, thinking=_BUDGETED, efforts=frozenset()),
+    Model("claude-haiku-4-5", "haiku", (4, 5), 200_000, 64_000, pinned=False, thinking=_BUDGETED, efforts=frozenset()),
 )
 _BY_ID = {model.id: model for model in KNOWN}
 
@@ -65,6 +96,17 @@ def newer_in_tier(model_id: str) -> tuple[str, ...]:
     later = [m for m in KNOWN if m.tier == model.tier and m.generation > model.generation]
     usable = [m for m in later if m.lifecycle == "active" and m.pinned]
     return tuple(m.id for m in sorted(usable, key=lambda m: m.generation, reverse=True))
+
+
+def alias_warning(model_id: str) -> str | None:
+    """What to say of an id that can change under its user, with the pin to use instead; None for any other id."""
+    base = model_id.removesuffix("-latest")
+    model = known(base)
+    if base == model_id and (model is None or model.pinned):
+        return None
+    pins = [m.id for m in KNOWN if model and m.pinned and (m.tier, m.generation) == (model.tier, model.generation)]
+    remedy = f"use its pin {pins[0]!r}" if pins else "name a pinned id, see `evalkit models`"
+    return f"model {model_id!r} is an alias and may change between runs; {remedy}"
 
 
 def display_name(model_id: str) -> str:

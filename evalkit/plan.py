@@ -55,7 +55,7 @@ def record(
     item: Item, position: int, dataset: Dataset, assembly: Assembly, id_: str, context_tokens: int | None
 ) -> ItemRecord:
     """An item as the run file keeps it, under its own id or, in a sweep, under that of its variant."""
-    swept = id_ != item.id
+    swept, params = id_ != item.id, dataset.params(item)
     return ItemRecord(
         id=id_,
         position=position,
@@ -66,11 +66,8 @@ def record(
         tags=item.tags,
         documents=assembly.documents,
         evidence_positions=assembly.evidence_positions,
+        max_tokens=params.get("max_tokens"),
+        inference_geo=params.get("inference_geo"),
         variant_of=item.id if swept else None,
         context_tokens=context_tokens if swept else None,
     )
-
-
-def output_cap(item: Item, dataset: Dataset, max_tokens: int) -> int:
-    """The most tokens an item's answer may have."""
-    return int(dataset.params(item).get("max_tokens", max_tokens))

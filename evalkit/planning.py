@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from evalkit import __version__
-from evalkit.bill import Bill, dataset_id, judge_line, run_bill
+from evalkit.bill import Bill, judge_line, run_bill, spent_usd
+from evalkit.cache_marks import CacheMode, chosen_marks
 from evalkit.dataset import Dataset, Item
-from evalkit.errors import IntegrityError, UsageError
+from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.models import known
 from evalkit.plan import Plan, assemble_item, record, trial_order
-from evalkit.pricing import prices_version
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import DEFAULT_MAX_TOKENS, build_request, document_text, prompt_sha256
 from evalkit.providers import Preflight, Provider
 from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, Trial, TrialKey
+from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
 
@@ -42,7 +45,8 @@ class Options:
     seed: int = 1
     contexts: tuple[int, ...] = ()
     max_tokens: int = DEFAULT_MAX_TOKENS
-    cache: str = "off"
+    cache: CacheMode = "off"
+    prices: Prices = LIST_PRICES
     only: frozenset[str] | None = None
     condition: Mapping[str, object] | None = None
 
@@ -51,7 +55,8 @@ class Options:
 class Prepared:
     """A plan, the run file it belongs to, and what is still to be sent. `exists` says that it is a resumption.
 
-    `notes` are lines for the user: what was left out, and how this run differs from an earlier one.
+    `spent_usd` is what the run file has cost, judging included. `notes` are lines for the user: what was left out,
+    and how this run differs from an earlier one.
     """
 
     plan: Plan
@@ -60,6 +65,7 @@ class Prepared:
     pending: tuple[Trial, ...]
     bill: Bill
     spent_usd: float
+    options: Options
     notes: tuple[str, ...] = ()
 
     @property
@@ -87,12 +93,12 @@ def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:
 
 def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, server: Preflight) -> Spec:
     """What this run is; two calls with the same inputs give the same run."""
-    contexts = options.contexts
+    contexts, marks = options.contexts, chosen_marks(options.cache, dataset)
     return Spec(
         name=name,
         dataset_sha256=dataset.sha256,
         rubric_sha256=rubric.sha256,
-        prompt_sha256=prompt_sha256(options.max_tokens),
+        prompt_sha256=prompt_sha256(options.max_tokens, dataset.template),
         models=options.models,
         epochs=options.epochs,
         seed=options.seed,
@@ -103,10 +109,10 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, ser
         max_tokens=options.max_tokens,
         rubric=rubric.content(),
         package_version=__version__,
-        prices_version=prices_version(),
+        prices_version=options.prices.version(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         contexts=contexts if len(contexts) > 1 else (),
-        cache=options.cache,
+        cache="off" if marks is None else marks.ttl,
         condition=options.condition,
     )
 
@@ -150,14 +156,15 @@ async def prepare(
     that does not fit, IntegrityError for a file of another run, InfrastructureError if the server refuses.
     """
     server = await provider.preflight(options.models)
-    if server.problems:
-        raise UsageError("\n".join(server.problems))
+    problems = server.problems or rejections(dataset, options.models, options.max_tokens, server.facts)
+    if problems:
+        raise UsageError("\n".join(problems))
     spec = make_spec(dataset.name, dataset, rubric, options, server)
     path = place if place.suffix == ".db" else run_path(place, spec)
     now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
     if snapshot is not None:
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
-        trials, settled, spent = snapshot.trials, settled_trials(snapshot), production_spend(snapshot)
+        trials, settled, spent = snapshot.trials, settled_trials(snapshot), spent_usd(snapshot)
     else:
         variants, notes = _variants(dataset, options, spec)
         plan = await _plan(dataset, spec, variants, provider, tell)
@@ -166,18 +173,32 @@ async def prepare(
         trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
     pending = tuple(trial for trial in trials if trial.id not in settled)
     records = {item.id: item for item in plan.items}
-    lines = run_bill(dataset, records, [t.key for t in pending], plan.spec, plan.sizes, now, snapshot)
+    lines = run_bill(plan, [t.key for t in pending], now, snapshot, options.prices)
     lengths = {line.model: line.output_tokens for line in lines}
     outputs = ((t.key.item_id, lengths[t.key.model]) for t in trials)
-    judged = None if judge is None else judge_line(judge, rubric, records, outputs, now)
-    return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, notes)
+    judged = None if judge is None else judge_line(judge, rubric, records, outputs, now, options.prices)
+    return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, options, notes)
+
+
+def check_writable(place: Path) -> None:
+    """InfrastructureError if no run file can be made at `place`: better said before tokens are counted than after."""
+    folder = place.parent if place.suffix == ".db" else place
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise InfrastructureError(
+            f"run files cannot be written in {str(folder)!r} ({error.strerror}); name another place with --runs or -o"
+        ) from error
 
 
 def _earlier(path: Path, spec: Spec) -> Snapshot | None:
     """What the run file holds already; None if there is none."""
     if not path.exists():
         return None
-    with RunFile(path) as run:
+    with RunFile(path, read_only=True) as run:
         snapshot = run.snapshot()
     if snapshot.spec.sha256 != spec.sha256:
         what = ", ".join(differences(spec, snapshot.spec))
@@ -191,7 +212,7 @@ def _others(place: Path, spec: Spec) -> list[str]:
         return []
     for other in sorted(place.glob(f"{spec.name}-*.db"), key=lambda p: p.stat().st_mtime, reverse=True):
         try:
-            with RunFile(other) as run:
+            with RunFile(other, read_only=True) as run:
                 theirs = run.spec()
         except (IntegrityError, UsageError):
             continue
@@ -247,11 +268,6 @@ def _too_large(name: str, context_tokens: int | None, spec: Spec) -> str:
 def settled_trials(snapshot: Snapshot) -> set[int]:
     """Trials that have their answer, or a failure that trying again cannot change."""
     return {attempt.trial_id for attempt in snapshot.attempts if attempt.final and attempt.grader is None}
-
-
-def production_spend(snapshot: Snapshot) -> float:
-    """USD of all priced production attempts so far."""
-    return sum(a.cost_usd for a in snapshot.attempts if a.grader is None and a.cost_usd is not None)
 
 
 async def _plan(
@@ -343,4 +359,4 @@ def start(prepared: Prepared, dataset: Dataset) -> None:
 def dataset_items(dataset: Dataset, plan: Plan) -> dict[str, Item]:
     """The dataset's item behind each record of a plan, by the record's id."""
     items = {item.id: item for item in dataset.items}
-    return {item.id: items[dataset_id(item)] for item in plan.items}
+    return {item.id: items[item.variant_of or item.id] for item in plan.items}

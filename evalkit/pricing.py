@@ -1,16 +1,33 @@
 """The one place that knows prices: what a request cost, per request, or that nobody can say."""
 
+import re
 import warnings
-from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from importlib.metadata import version
+from math import fsum
+from typing import TYPE_CHECKING
 
+from evalkit.config import OwnRates
 from evalkit.models import known
 from evalkit.records import Usage
+from evalkit.strict import content_sha256
+
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
 
 US_ONLY_FACTOR = 1.1
 """Processing restricted to the US costs this much more on every kind of token; the price data lack it."""
+
+BATCH_FACTOR = 0.5
+"""Batches cost half of everything, cache included; the price data know it only from 2026-10-14 on."""
+
+_LATER_CUTS: Mapping[str, tuple[date, float]] = {"claude-sonnet-5-5": (date(2026, 10, 7), 0.10)}
+"""Cuts of the price of a cache read that the price data do not date: the day, and USD per million more before it."""
+
+_ANYWHERE = (None, "global", "not_available")
+_FIRST_US_ONLY = (4, 6)
 
 
 @dataclass(frozen=True)
@@ -21,49 +38,138 @@ class Price:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class Prices:
+    """What requests cost: by the team's own rates for the models these name, by the published ones for all others."""
+
+    own: Mapping[str, OwnRates] = field(default_factory=dict)
+
+    def version(self) -> str:
+        """Name and version of the price data, and a hash of own rates; to be kept with every priced result."""
+        rates = {model: own.model_dump(mode="json") for model, own in self.own.items()}
+        mine = f", own rates {content_sha256(rates)[:12]}" if rates else ""
+        return f"genai-prices {version('genai-prices')}{mine}"
+
+    def price(self, model_id: str, usage: Usage, when: datetime) -> Price:
+        """What one request cost on Anthropic's own API at the moment `when`.
+
+        Priced per request and never on summed tokens, since rates change above a context size. Unknown models,
+        token counts, kinds of token, tiers and regions are unpriced.
+        """
+        if usage.total_input_tokens is None or usage.output_tokens is None:
+            return Price(None, "the API did not report token counts")
+        if usage.service_tier == "priority":
+            return Price(None, "priority-tier prices are not published")
+        if usage.service_tier not in (None, "standard", "batch"):
+            return Price(None, f"no price is known for the service tier {usage.service_tier!r}")
+        region = _region_factor(model_id, usage.inference_geo)
+        if region is None:
+            return Price(None, f"no price is known for processing in {usage.inference_geo!r}")
+        own = self.own.get(model_id)
+        found = _published(model_id, usage, when) if own is None else _by_own_rates(model_id, own, usage)
+        return found if found.usd is None else Price(found.usd * region)
+
+    def rates(self, model_id: str, when: datetime) -> tuple[float, float] | None:
+        """USD per million input and output tokens for a small request; None if unknown."""
+        per_input = self.price(model_id, Usage(input_tokens=1000, output_tokens=0), when)
+        per_output = self.price(model_id, Usage(input_tokens=0, output_tokens=1000), when)
+        if per_input.usd is None or per_output.usd is None:
+            return None
+        return per_input.usd * 1000, per_output.usd * 1000
+
+
+LIST_PRICES = Prices()
+"""The published prices."""
+
+
 def prices_version() -> str:
-    """Name and version of the price data, to be kept with every priced result."""
-    return f"genai-prices {version('genai-prices')}"
+    """Name and version of the published price data."""
+    return LIST_PRICES.version()
 
 
 def price(model_id: str, usage: Usage, when: datetime) -> Price:
-    """What one request cost on Anthropic's own API at the moment `when`.
+    """What one request cost at the published prices; see `Prices.price`."""
+    return LIST_PRICES.price(model_id, usage, when)
 
-    Priced per request and never on summed tokens, since rates change above a context size. Unknown models and
-    unknown token counts are unpriced.
+
+def rates(model_id: str, when: datetime) -> tuple[float, float] | None:
+    """Published USD per million input and output tokens for a small request; None if unknown."""
+    return LIST_PRICES.rates(model_id, when)
+
+
+def _region_factor(model_id: str, geo: str | None) -> float | None:
+    """How many times the price a region costs; None for one nobody has heard of.
+
+    Models older than 4.6 cannot be restricted to the US, so nothing is added, whatever a server reports.
     """
-    total = usage.total_input_tokens
-    if total is None or usage.output_tokens is None:
-        return Price(None, "the API did not report token counts")
-    written = (usage.cache_write_5m_tokens or 0) + (usage.cache_write_1h_tokens or 0)
-    counts = {
-        "input_tokens": total,
-        "output_tokens": usage.output_tokens,
-        "cache_read_tokens": usage.cache_read_tokens or 0,
-        "cache_write_tokens": written,
-        "cache_write_5m_tokens": usage.cache_write_5m_tokens or 0,
-        "cache_write_1h_tokens": usage.cache_write_1h_tokens or 0,
+    if geo in _ANYWHERE:
+        return 1.0
+    if geo != "us":
+        return None
+    found = re.match(r"claude-[a-z]+-(\d+)(?:[-.](\d{1,2})(?!\d))?", model_id.lower())
+    is_older = re.match(r"claude-(\d|v\d|instant)", model_id.lower()) is not None
+    if found is not None:
+        is_older = (int(found[1]), int(found[2] or 0)) < _FIRST_US_ONLY
+    return 1.0 if is_older else US_ONLY_FACTOR
+
+
+def _by_own_rates(model_id: str, own: OwnRates, usage: Usage) -> Price:
+    """A request at the team's own rates; a rate that is needed and not stated makes it unpriced."""
+    kinds = {
+        "input": (usage.input_tokens, own.input),
+        "output": (usage.output_tokens, own.output),
+        "cache_read": (usage.cache_read_tokens, own.cache_read),
+        "cache_write_5m": (usage.cache_write_5m_tokens, own.cache_write_5m),
+        "cache_write_1h": (usage.cache_write_1h_tokens, own.cache_write_1h),
     }
-    context = {}
-    if usage.service_tier == "batch":
-        context["processing"] = "batch"
-    elif usage.speed == "fast":
-        context["speed"] = "fast"
-    if usage.service_tier == "priority":
-        return Price(None, "priority-tier prices are not published")
-    return _calculated(model_id, counts, context, when, usage.inference_geo)
+    if any(tokens is not None and tokens < 0 for tokens, _ in kinds.values()):
+        return Price(None, "a token count is below 0")
+    is_batch = usage.service_tier == "batch"
+    missing = [name for name, (tokens, rate) in kinds.items() if tokens and rate is None]
+    missing += ["batch_factor"] if is_batch and own.batch_factor is None else []
+    if missing:
+        return Price(None, f"the own prices of {model_id!r} lack {missing[0]!r}; add it in evalkit.yaml")
+    if usage.speed == "fast" and not is_batch:
+        return Price(None, f"the own prices of {model_id!r} say nothing of fast mode")
+    usd = fsum((tokens or 0) * (rate or 0.0) for tokens, rate in kinds.values()) / 1e6
+    return Price(usd * (own.batch_factor or 1.0) if is_batch else usd)
 
 
-def _calculated(
-    model_id: str, counts: dict[str, int], context: dict[str, str], when: datetime, geo: str | None
-) -> Price:
+def _published(model_id: str, usage: Usage, when: datetime) -> Price:
+    """A request at the published rates of that day. A batch has no fast mode, and costs half the standard price."""
+    is_batch = usage.service_tier == "batch"
+    context = {"speed": "fast"} if usage.speed == "fast" and not is_batch else {}
+    result = _looked_up(model_id, usage, context, when)
+    if isinstance(result, Price):
+        return result
+    if not _is_same_model(model_id, result.model.id):
+        return Price(None, f"no price is known for {model_id!r}")
+    if context and not any(variant.when == context for variant in result.model.price_variants or ()):
+        return Price(None, f"no fast-mode price is known for {model_id!r}")
+    usd = float(result.total_price)
+    cut = _LATER_CUTS.get(result.model.id)
+    if cut is not None and when.astimezone(UTC).date() < cut[0]:
+        usd += (usage.cache_read_tokens or 0) * cut[1] / 1e6
+    return Price(usd * BATCH_FACTOR if is_batch else usd)
+
+
+def _looked_up(model_id: str, usage: Usage, context: dict[str, str], when: datetime) -> "PriceCalculation | Price":
+    """What the price data say; a Price without a figure, but with the reason, where they say nothing."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
+    counts = {
+        "input_tokens": usage.total_input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": (usage.cache_write_5m_tokens or 0) + (usage.cache_write_1h_tokens or 0),
+        "cache_write_5m_tokens": usage.cache_write_5m_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            result = calc_price(
+            return calc_price(
                 Tokens(**{name: count for name, count in counts.items() if count}),
                 model_ref=model_id,
                 provider_id="anthropic",
@@ -74,23 +180,9 @@ def _calculated(
             return Price(None, f"no price is known for {model_id!r}")
         except (UserWarning, ValueError) as error:
             return Price(None, f"the price data cannot price this request ({error})")
-    if not _is_same_model(model_id, result.model.id):
-        return Price(None, f"no price is known for {model_id!r}")
-    factor = US_ONLY_FACTOR if geo == "us" else 1.0
-    return Price(float(result.total_price) * factor)
 
 
 def _is_same_model(asked: str, priced: str) -> bool:
     """Price data match some ids by prefix: `claude-opus-4-60` must not be priced as `claude-opus-4-6`."""
     rest = asked.lower().replace(".", "-").removeprefix(priced.lower().replace(".", "-"))
     return rest == "" or (len(rest) == 9 and rest[0] in "-@" and rest[1:].isdigit()) or known(asked) is not None
-
-
-@lru_cache(maxsize=256)
-def rates(model_id: str, when: datetime) -> tuple[float, float] | None:
-    """USD per million input and output tokens for a small request; None if unknown."""
-    per_input = price(model_id, Usage(input_tokens=1000, output_tokens=0), when)
-    per_output = price(model_id, Usage(input_tokens=0, output_tokens=1000), when)
-    if per_input.usd is None or per_output.usd is None:
-        return None
-    return per_input.usd * 1000, per_output.usd * 1000

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.dataset import Dataset, Item
+from evalkit.cache_marks import with_marks
+from evalkit.dataset import Dataset, Item, TemplateText
+from evalkit.params import CacheMarks
 from evalkit.records import Request
 from evalkit.strict import content_sha256
 
@@ -58,18 +60,53 @@ def document_text(names: Sequence[str], texts: Mapping[str, str]) -> str:
     return "<documents>\n" + "\n".join(blocks) + "\n</documents>\n\n"
 
 
-def build_request(model: str, item: Item, dataset: Dataset, documents: Sequence[str], max_tokens: int) -> Request:
-    """The request of one trial. Documents and attachments go into the first user message, before its text."""
-    turns = [("user", item.input)] if isinstance(item.input, str) else [(m.role, m.content) for m in item.input]
-    head = document_text(documents, dataset.documents)
-    messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in turns]
-    messages[0]["content"] = head + messages[0]["content"]
+class _Documents(tuple[Mapping[str, str], ...]):
+    """The documents of a prompt for a template: one by one, or printed as the block they make."""
+
+    def __str__(self) -> str:
+        names = [document["name"] for document in self]
+        return document_text(names, {document["name"]: document["text"] for document in self})
+
+
+def first_text(item: Item, dataset: Dataset, documents: Sequence[str]) -> str:
+    """The text of the first user message: by the dataset's template, else the documents and then the input.
+
+    The reference is out of a template's reach: no model may see the answer key. Raises TemplateError.
+    """
+    asked = item.turns[0].content
+    if dataset.template is None:
+        return document_text(documents, dataset.documents) + asked
+    from evalkit.template import render
+
+    rated = {} if item.difficulty is None else {"difficulty": item.difficulty}
+    variables = {
+        "item": {"id": item.id, "input": asked, "tags": list(item.tags), **rated},
+        "documents": _Documents({"name": name, "text": dataset.documents[name]} for name in documents),
+        "vars": dict(item.vars),
+    }
+    return render(dataset.template.text, variables)
+
+
+def build_request(
+    model: str,
+    item: Item,
+    dataset: Dataset,
+    documents: Sequence[str],
+    max_tokens: int,
+    cache: CacheMarks | None = None,
+) -> Request:
+    """The request of one trial. Documents and attachments go into the first user message, before its text.
+
+    `cache`: what to mark for caching; None sends no mark. Raises TemplateError.
+    """
+    content: Any = first_text(item, dataset, documents)
     if item.attachments:
-        blocks = [_attachment_block(dataset, name) for name in item.attachments]
-        messages[0]["content"] = [*blocks, {"type": "text", "text": messages[0]["content"]}]
+        content = [*(_attachment_block(dataset, name) for name in item.attachments), {"type": "text", "text": content}]
+    later = [{"role": turn.role, "content": turn.content} for turn in item.turns[1:]]
     params = dataset.params(item)
     asked = params.pop("max_tokens", max_tokens)
-    return Request(model, tuple(messages), asked, dataset.system(item), params)
+    request = Request(model, ({"role": "user", "content": content}, *later), asked, dataset.system(item), params)
+    return with_marks(request, cache, document_text(documents, dataset.documents))
 
 
 def _attachment_block(dataset: Dataset, name: str) -> dict[str, Any]:
@@ -79,6 +116,7 @@ def _attachment_block(dataset: Dataset, name: str) -> dict[str, Any]:
     return {"type": kind, "source": {"type": "base64", "media_type": attachment.media_type, "data": data}}
 
 
-def prompt_sha256(max_tokens: int) -> str:
-    """Hash of everything about the prompt that is not in the dataset: the layout and the output cap."""
-    return content_sha256({"layout": LAYOUT, "max_tokens": max_tokens})
+def prompt_sha256(max_tokens: int, template: TemplateText | None = None) -> str:
+    """Hash of how a prompt is made, apart from what goes into it: the layout or the template, and the output cap."""
+    layout = {"layout": LAYOUT} if template is None else {"template": template.text}
+    return content_sha256({**layout, "max_tokens": max_tokens})

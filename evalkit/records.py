@@ -55,13 +55,30 @@ class Usage:
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent: the same for every provider."""
+    """What is sent: the same for every provider. `system` is a text, or blocks where a part is marked for caching."""
 
     model: str
     messages: tuple[Mapping[str, Any], ...]
     max_tokens: int
-    system: str | None = None
+    system: str | tuple[Mapping[str, Any], ...] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a server says of a model: tokens it takes and gives, and the settings it accepts; None where it is silent.
+
+    `thinking`: the types of thinking it takes; `efforts`: the levels; `lifecycle`: active, deprecated or retired.
+    """
+
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    thinking: frozenset[str] | None = None
+    efforts: frozenset[str] | None = None
+    image_input: bool | None = None
+    pdf_input: bool | None = None
+    structured_outputs: bool | None = None
+    lifecycle: str | None = None
 
 
 @dataclass(frozen=True)
@@ -218,9 +235,10 @@ _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition"
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """An item as it was run: enough to grade and to report without the dataset file.
+    """An item as it was run: enough to grade, to report and to say what it may cost without the dataset file.
 
-    In a context sweep there is one record an item and size: `variant_of` then names the dataset's item.
+    `max_tokens` is its own output cap, None for the run's; `inference_geo` None means that none was asked for. In a
+    context sweep there is one record an item and size: `variant_of` then names the dataset's item.
     """
 
     id: str
@@ -234,6 +252,8 @@ class ItemRecord:
     evidence_positions: tuple[int, ...] = ()
     variant_of: str | None = None
     context_tokens: int | None = None
+    max_tokens: int | None = None
+    inference_geo: str | None = None
 
 
 @dataclass(frozen=True)
@@ -273,6 +293,15 @@ class Grade:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """How many minutes a grader took to put a trial's output right; a later one by the same grader replaces it."""
+
+    trial_id: int
+    grader: str
+    minutes: float
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything a run file says at one moment; what every reader starts from."""
 
@@ -285,3 +314,4 @@ class Snapshot:
     grades: tuple[Grade, ...]
     documents: Mapping[str, str] = field(default_factory=dict)
     sessions: tuple[Session, ...] = ()
+    corrections: tuple[Correction, ...] = ()

@@ -1,17 +1,14 @@
 """The rubric: what makes an output satisfactory, fixed before the first output exists."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from jsonschema.exceptions import SchemaError
-from jsonschema.validators import validator_for
+import regex
 from pydantic import Field, JsonValue, field_validator, model_validator
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
+from evalkit.json_schemas import check_schema
 from evalkit.strict import StrictModel, content_sha256
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
@@ -27,13 +24,6 @@ _SETTINGS: Mapping[str, frozenset[str]] = {
     "numeric": frozenset({"value", "field", "tolerance"}),
 }
 """What each type of check looks at; a setting it would pass over in silence is refused."""
-
-
-def _references(schema: JsonValue) -> Iterator[str]:
-    if isinstance(schema, dict):
-        yield from (target for key, target in schema.items() if key == "$ref" and isinstance(target, str))
-    for below in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from _references(below)
 
 
 class Check(StrictModel):
@@ -58,7 +48,7 @@ class Check(StrictModel):
         if self.type == "json_schema":
             if self.schema_ is None:
                 raise ValueError("a json_schema check has no 'schema'; add one")
-            _check_schema(self.schema_)
+            check_schema(self.schema_)
         return self
 
     @property
@@ -74,22 +64,9 @@ class Check(StrictModel):
 
 def _check_pattern(pattern: str) -> None:
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        regex.compile(pattern)
+    except (regex.error, OverflowError, RecursionError) as error:
         raise ValueError(f"'pattern' is not a regular expression ({error}); correct it") from error
-
-
-def _check_schema(schema: dict[str, JsonValue]) -> None:
-    """A schema that is one, and whose references lead somewhere inside it: nothing is ever fetched."""
-    try:
-        validator_for(schema).check_schema(schema)
-        inside = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
-        for target in _references(schema):
-            inside.lookup(target)
-    except SchemaError as error:
-        raise ValueError(f"'schema' is not a JSON schema ({error.message}); correct it") from error
-    except Unresolvable as error:
-        raise ValueError(f"'schema' has a '$ref' ({error.ref}) that leads nowhere in it; correct it") from error
 
 
 class Criterion(StrictModel):

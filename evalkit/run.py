@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from evalkit.bill import request_usd
+from evalkit.bill import charged_usd, worst_cases
+from evalkit.cache_marks import chosen_marks
 from evalkit.dataset import Dataset
 from evalkit.errors import UsageError
-from evalkit.executors.budget import Budget
+from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
-from evalkit.plan import output_cap
 from evalkit.planning import Prepared, dataset_items, settled_trials
 from evalkit.prompt import build_request
 from evalkit.providers import Provider
@@ -60,36 +60,17 @@ async def carry_out(
     is in the run file, and the same call goes on from there.
     """
     check_budget(prepared, budget_usd)
-    with RunFile(prepared.path) as run, run.only_writer("run"):
-        snapshot = run.snapshot()
-        worst_usd = _worst_cases(prepared, dataset)
-        budget = Budget(budget_usd, _charged(snapshot, worst_usd))
+    with RunFile(prepared.path) as run, run.only_writer(*payers("run", budget_usd)):
+        snapshot, plan, now = run.snapshot(), prepared.plan, datetime.now(UTC)
+        prices = prepared.options.prices
+        worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, now, prices)
+        budget = Budget(budget_usd, charged_usd(snapshot, now, prices=prices))
         calls = _calls(prepared, dataset, snapshot, worst_usd)
         async with session(run, "local", limits.concurrency) as opened:
-            ending = await execute(calls, provider, opened.ledger, limits, budget, tell, opened.id)
+            ending = await execute(calls, provider, opened.ledger, limits, budget, tell, opened.id, prices)
         raise_if_stopped(ending, budget, "run")
         final = [a for a in run.snapshot().attempts if a.final and a.grader is None]
     return Done(Counter(str(attempt.outcome) for attempt in final), opened.lag.p99_s)
-
-
-def _worst_cases(prepared: Prepared, dataset: Dataset) -> Callable[[TrialKey], float | None]:
-    """The most one request of a trial can cost, USD."""
-    items = dataset_items(dataset, prepared.plan)
-    sizes = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
-    max_tokens, now = prepared.plan.spec.max_tokens, datetime.now(UTC)
-
-    def worst_usd(key: TrialKey) -> float | None:
-        cap = output_cap(items[key.item_id], dataset, max_tokens)
-        return request_usd(key.model, sizes[(key.item_id, key.model)], cap, now)
-
-    return worst_usd
-
-
-def _charged(snapshot: Snapshot, worst_usd: Callable[[TrialKey], float | None]) -> float:
-    """What the budget has borne, USD: an attempt that may have been billed, nobody knows how much, at its worst."""
-    keys = {trial.id: trial.key for trial in snapshot.trials}
-    attempts = [attempt for attempt in snapshot.attempts if attempt.grader is None]
-    return sum((worst_usd(keys[a.trial_id]) or 0.0) if a.cost_usd is None else a.cost_usd for a in attempts)
 
 
 def _calls(
@@ -97,6 +78,7 @@ def _calls(
 ) -> Iterator[Call]:
     """Calls for what is unsettled now, in planned order, each request built only when its turn comes."""
     settled, earlier = settled_trials(snapshot), attempts_so_far(snapshot)
+    marks = chosen_marks(prepared.options.cache, dataset)
     items = dataset_items(dataset, prepared.plan)
     records = {item.id: item for item in prepared.plan.items}
     tokens = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
@@ -105,7 +87,7 @@ def _calls(
             continue
         item_id, model, _ = trial.key
         documents, max_tokens = records[item_id].documents, prepared.plan.spec.max_tokens
-        request = build_request(model, items[item_id], dataset, documents, max_tokens)
+        request = build_request(model, items[item_id], dataset, documents, max_tokens, marks)
         yield Call(
             f"trial/{trial.id}",
             trial.id,

@@ -14,6 +14,7 @@ TABLES = (
     "grade",
     "session",
     "session_end",
+    "correction",
 )
 
 _KEYS = {
@@ -32,6 +33,7 @@ _KEYS = {
     "grade": "id = NEW.id",
     "session": "id = NEW.id",
     "session_end": "id = NEW.id",
+    "correction": "id = NEW.id",
 }
 
 APPLICATION_ID = 0x65766B74
@@ -143,12 +145,24 @@ CREATE INDEX attempt_start_trial ON attempt_start (trial_id);
 """Times may be unknown (a batch, an import), and each attempt belongs to the session that sent it."""
 
 
+_VERSION_3 = """
+CREATE TABLE correction (
+    id INTEGER PRIMARY KEY, trial_id INTEGER NOT NULL REFERENCES trial (id), grader TEXT NOT NULL,
+    minutes REAL NOT NULL CHECK (minutes >= 0), measured_at TEXT NOT NULL
+) STRICT;
+"""
+"""Minutes that a person took to put an output right."""
+
+
 def _guarded(*tables: str) -> str:
     return "".join(_append_only(table) for table in tables)
 
 
+_LATER = ("session", "session_end", "correction")
+
 MIGRATIONS: tuple[str, ...] = (
-    _VERSION_1 + _guarded(*(table for table in TABLES if not table.startswith("session"))),
+    _VERSION_1 + _guarded(*(table for table in TABLES if table not in _LATER)),
     _VERSION_2 + _guarded("attempt_start", "attempt", "session", "session_end"),
+    _VERSION_3 + _guarded("correction"),
 )
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""

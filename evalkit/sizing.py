@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from evalkit import stats
 from evalkit.stats import Estimate
-from evalkit.stats.power import detectable_difference
 
 TARGET_POWER = 0.80
 MOST_ITEMS = 1000
@@ -69,7 +68,7 @@ def size_up(assumed: Assumptions) -> Sizing:
     return Sizing(
         assumed=assumed,
         rate=stats.rate(round(a.rate * n), n),
-        detectable=detectable_difference(n, a.discordance, TARGET_POWER),
+        detectable=stats.detectable_difference(n, a.discordance, TARGET_POWER),
         gate_power=power,
         losses_allowed=tuple(stats.losses_allowed(n, a.margin, GAINS, a.alpha)),
         least_items=stats.smallest_passing_n(a.margin, a.alpha, score_only=a.epochs > 1),

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.records import (
     Attempt,
     AttemptStart,
+    Correction,
     Grade,
     ItemRecord,
     PromptSize,
@@ -44,7 +45,9 @@ def _said_plainly(path: Path) -> Iterator[None]:
                 f"{path} cannot grow ({message}); free disk space and run the same command again"
             ) from error
         if any(word in message for word in ("unable to open", "readonly", "locked")):
-            raise InfrastructureError(f"{path} cannot be written ({message}); check path and rights") from error
+            raise InfrastructureError(
+                f"{path} cannot be opened or written ({message}); check path and rights"
+            ) from error
         if any(word in message for word in ("not a database", "malformed", "unsupported file format")):
             raise IntegrityError(f"{path} is not a run file ({message}); restore it from a copy") from error
         raise
@@ -64,10 +67,29 @@ def _read_plainly(path: Path) -> Iterator[None]:
         raise IntegrityError(f"{path} is damaged ({error}); restore it from a copy") from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+def _connect(path: Path | str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False, uri=isinstance(path, str))
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing and needs no right to.
+
+    Even readers keep a log beside the database; where none can be made, nobody writes, and all is in the file. Not
+    `mode=ro`, which works where logs can be made, but leaves them behind.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    db = _connect(path)
+    try:
+        _number(db, "user_version")
+    except sqlite3.OperationalError as error:
+        db.close()
+        if "locked" in str(error) or (log.exists() and log.stat().st_size):
+            raise
+        db = _connect(f"{path.resolve().as_uri()}?immutable=1")
+    db.execute("PRAGMA query_only = ON")
     return db
 
 
@@ -122,8 +144,8 @@ def _alone(lock: FileLock, path: Path, role: str) -> Iterator[None]:
 class RunFile:
     """An open run file. Every writing method is one transaction; several processes may write at once."""
 
-    def __init__(self, path: Path) -> None:
-        """Open an existing run file and bring its tables up to date.
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open an existing run file and bring its tables up to date; `read_only` those of a copy in memory.
 
         Raises UsageError if there is none, IntegrityError if it is damaged or from a newer evalkit.
         """
@@ -135,9 +157,10 @@ class RunFile:
         self._locks: dict[str, FileLock] = {}
         self._turn = threading.RLock()
         with _said_plainly(path):
-            self._db = _connect(path)
+            self._db = _connect_to_read(path) if read_only else _connect(path)
             try:
-                self._open()
+                self._check_version()
+                self._make_current(read_only)
             except BaseException:
                 self._db.close()
                 raise
@@ -152,9 +175,7 @@ class RunFile:
         order: Sequence[TrialKey],
         sizes: Iterable[PromptSize] = (),
     ) -> "RunFile":
-        """A new run file with its plan, whole or not at all."""
-        if path.exists():
-            raise UsageError(f"run file {str(path)!r} exists already; choose another name")
+        """A new run file with its plan, whole or not at all; IntegrityError if another process made it meanwhile."""
         with _said_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(_lock(path, "run"), path, "run"):
@@ -163,25 +184,35 @@ class RunFile:
                 _write_whole(path, _plan_rows(spec, items, documents, order, sizes))
         return cls(path)
 
-    def _open(self) -> None:
+    def _check_version(self) -> None:
         applied = _number(self._db, "user_version")
         if _number(self._db, "application_id") != APPLICATION_ID or applied < 1:
             raise IntegrityError(f"{self.path} is not a run file; name another, or restore it from a copy")
         if applied > len(MIGRATIONS):
             raise IntegrityError(f"{self.path} was written by a newer evalkit (schema {applied}); update evalkit")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        if applied < len(MIGRATIONS):
+
+    def _make_current(self, read_only: bool) -> None:
+        old = _number(self._db, "user_version") < len(MIGRATIONS)
+        if read_only and old:
+            with closing(self._db) as file:
+                self._db = _connect(":memory:")
+                file.backup(self._db)
+        if not read_only:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+        if old:
             with _transaction(self._db):
                 _migrate(self._db)
 
     @contextmanager
-    def only_writer(self, role: str) -> Iterator[None]:
-        """Hold the run file for one kind of work, so that two processes never pay for the same request.
+    def only_writer(self, *roles: str) -> Iterator[None]:
+        """Hold the run file for these kinds of work, so that two processes never pay for the same request.
 
         May be nested. Raises IntegrityError if another process, or another open RunFile, holds it.
         """
-        with _alone(self._locks.setdefault(role, _lock(self.path, role)), self.path, role):
+        with ExitStack() as held:
+            for role in roles:
+                held.enter_context(_alone(self._locks.setdefault(role, _lock(self.path, role)), self.path, role))
             yield
 
     def close(self) -> None:
@@ -275,6 +306,12 @@ class RunFile:
         with self.together() as db:
             db.executemany("INSERT INTO grade VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
+    def add_corrections(self, corrections: Sequence[Correction], measured_at: str) -> None:
+        """Record measured minutes of correction."""
+        rows = [(c.trial_id, c.grader, c.minutes, measured_at) for c in corrections]
+        with self.together() as db:
+            db.executemany("INSERT INTO correction VALUES (NULL, ?, ?, ?, ?)", rows)
+
     def spec(self) -> Spec:
         """What the run is; IntegrityError if its hash does not hold."""
         with _read_plainly(self.path):
@@ -305,6 +342,10 @@ class RunFile:
                     grades=tuple(_grade(row) for row in self._rows("grade", "id")),
                     documents={row["name"]: row["text"] for row in self._rows("document", "name")},
                     sessions=tuple(_session(row) for row in self._session_rows()),
+                    corrections=tuple(
+                        Correction(row["trial_id"], row["grader"], row["minutes"])
+                        for row in self._rows("correction", "id")
+                    ),
                 )
             finally:
                 self._db.execute("COMMIT")

@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from evalkit.analysis.compare import pairs as pairs_of_frames
+from evalkit.analysis.corrections import stated
 from evalkit.analysis.decide import decide
 from evalkit.analysis.per_model import cost_per_satisfactory as price_of
 from evalkit.analysis.per_model import counted, mean_score, means, rate_of
@@ -31,7 +31,7 @@ from evalkit.analysis.results import (
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.models import display_name, known
 from evalkit.records import Outcome, Round, Spec
-from evalkit.rubric import Rubric
+from evalkit.rubric import Economics
 from evalkit.stats import (
     cost_per_satisfactory,
     cost_ratio,
@@ -53,6 +53,7 @@ HOSTILE = (
     "\u202egnp.exe\u202c zero\u200bwidth \x00 \x1b[31mred ![x](http://evil.example/a.png) "
     "<img src=http://evil.example/b.png onerror=alert(1)> | `code` @team #123\r\nend"
 )
+CORRECTION = stated(Economics())
 RUBRIC: Mapping[str, object] = {
     "name": "support-replies",
     "criteria": [
@@ -202,9 +203,7 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
         items=len(outputs),
         models=results,
         pairs=_pairs(outputs, models) if not repeated else pairs_of_frames(frames, spec.seed),
-        slices=_slices(outputs, models)
-        if not repeated
-        else slices_of_frames(frames, _parts(outputs), Rubric.model_validate_json(json.dumps(RUBRIC))),
+        slices=_slices(outputs, models) if not repeated else slices_of_frames(frames, _parts(outputs), CORRECTION, 0.0),
         criteria=_criteria(outputs, models),
         decision=decide(results, 0.8),
         grading=Grading(
@@ -220,7 +219,7 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
         outputs=outputs,
         warnings=("The judge is uncalibrated: no person has graded a sample of these outputs.",),
         review_usd=0.0,
-        correction_usd=5.0,
+        correction=CORRECTION,
         documents={"support-replies/ret-010-returns-2026.md": "# Returns\n" * 300},
         stability=stability(frames, 0.8, spec.seed),
         item_quality=item_quality(pd.concat(frames.values()), ids),

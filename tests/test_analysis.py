@@ -864,8 +864,8 @@ def test_csv_has_one_line_a_trial_and_nothing_for_the_unknown() -> None:
     book.trial("c", model=SONNET)
     rows = list(csv.DictReader(io.StringIO(trials_csv(book.snapshot()))))
     assert rows[0] == {
-        "item_id": 'a, or "b"', "model": OPUS, "outcome": "answered", "simulated": "True", "epoch": "1",
-        "satisfied": "1", "score": "0.875", "cost_usd": "0.0123", "attempts": "1", "ttft_s": "0.625",
+        "item_id": 'a, or "b"', "model": OPUS, "outcome": "answered", "simulated": "True", "blind": "True",
+        "epoch": "1", "satisfied": "1", "score": "0.875", "cost_usd": "0.0123", "attempts": "1", "ttft_s": "0.625",
         "latency_s": "2.5", "itl_s": "0.01893939393939394", "felt_s": "3.75",
         "input_tokens": "1000", "output_tokens": "100", "level_right": "2",
         "level_tone": "3",
@@ -874,6 +874,24 @@ def test_csv_has_one_line_a_trial_and_nothing_for_the_unknown() -> None:
     assert [row["cost_usd"] for row in rows] == ["0.0123", "", "0.004", ""]
     assert [row["satisfied"] for row in rows] == ["1", "", "0", ""]
     assert [row["latency_s"] for row in rows] == ["2.5", "2.0", "", ""]
+
+
+@pytest.mark.parametrize(("blind", "stamp"), [(True, "True"), (False, "False"), (None, "")])
+def test_csv_says_of_every_line_whether_it_was_graded_blind(blind: bool | None, stamp: str) -> None:
+    book = Book(rounds=[round_(blind=bool(blind))])
+    book.trial("a", answered(), level=None if blind is None else 1)
+    book.trial("b", answered(), level=None if blind is None else 0)
+    rows = list(csv.DictReader(io.StringIO(trials_csv(book.snapshot()))))
+    assert [row["blind"] for row in rows] == [stamp, stamp]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_csv_holds_no_formula(start: str) -> None:
+    book = Book(spec((f"{start}model",)))
+    book.trial(f"{start}1+1", answered(0.0123), model=f"{start}model", level=1)
+    (row,) = csv.DictReader(io.StringIO(trials_csv(book.snapshot()), newline=""))
+    assert (row["item_id"], row["model"]) == (f"'{start}1+1", f"'{start}model")
+    assert (row["cost_usd"], row["epoch"], row["satisfied"]) == ("0.0123", "1", "1")
 
 
 def test_items_are_sliced_by_prompt_size_only_where_sizes_differ() -> None:

@@ -1,16 +1,21 @@
 """The bill: what is left to pay, expected and at worst, by what has been seen; unknown prices make no total."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, Line, judge_line, request_usd, run_bill
-from evalkit.dataset import Dataset
-from evalkit.plan import trial_order
-from evalkit.records import ItemRecord, PromptSize, Spec, TrialKey
+from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, charged_usd, judge_line, request_usd, run_bill, worst_cases
+from evalkit.config import OwnRates
+from evalkit.dataset import Card, Dataset, Params
+from evalkit.plan import Plan, record, trial_order
+from evalkit.pricing import Prices
+from evalkit.prompt import Assembly
+from evalkit.records import Attempt, ItemRecord, PromptSize, Spec, TrialKey
 from evalkit.rubric import Rubric
-from tests.analysis_builders import PASS_OR_FAIL, Book, answered
+from tests.analysis_builders import PASS_OR_FAIL, Book, answered, lost
 from tests.analysis_builders import spec as run_spec
 from tests.builders import dataset, item
 
@@ -26,24 +31,51 @@ def spec(*models: str, max_tokens: int = 1000) -> Spec:
     )  # fmt: skip
 
 
+def plan_of(made: Dataset, *models: str, sizes: Sequence[PromptSize] = ()) -> Plan:
+    items = tuple(record(row, n, made, Assembly((), ()), row.id, None) for n, row in enumerate(made.items))
+    return Plan(spec(*models), items, tuple(sizes), ())
+
+
 def records(made: Dataset) -> dict[str, ItemRecord]:
-    return {row.id: ItemRecord(row.id, n, row.task, None, None, None, ()) for n, row in enumerate(made.items)}
-
-
-def lines(made: Dataset, keys: list[TrialKey], of: Spec, sizes: list[PromptSize]) -> tuple[Line, ...]:
-    return run_bill(made, records(made), keys, of, sizes, NOW)
+    return {item.id: item for item in plan_of(made).items}
 
 
 def test_worst_case_is_a_full_answer() -> None:
     assert request_usd(OPUS, 50_000, 800, NOW) == pytest.approx(0.27)
+    assert request_usd(OPUS, 50_000, 800, NOW, inference_geo="us") == pytest.approx(0.27 * 1.1)
+    assert request_usd(OPUS, 50_000, 800, NOW, cache="5m") == pytest.approx(0.3325)
+    assert request_usd(OPUS, 50_000, 800, NOW, cache="1h") == pytest.approx(0.52)
+    assert request_usd(OPUS, 50_000, 800, NOW, Prices({OPUS: OwnRates(input=1, output=10)})) == pytest.approx(0.058)
     assert request_usd("nobody", 50_000, 800, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("own", "card", "output_usd"),
+    [
+        ({}, {}, 1000 * 25e-6),
+        ({"max_tokens": 5}, {}, 5 * 25e-6),
+        ({}, {"max_tokens": 7}, 7 * 25e-6),
+        ({"max_tokens": 5}, {"max_tokens": 7}, 5 * 25e-6),
+        ({"inference_geo": "us"}, {}, 1000 * 25e-6 * 1.1),
+        ({}, {"inference_geo": "us"}, 1000 * 25e-6 * 1.1),
+        ({"inference_geo": "global"}, {"inference_geo": "us"}, 1000 * 25e-6),
+    ],
+)
+def test_worst_case_follows_the_items_settings_then_the_cards_then_the_runs(
+    own: dict[str, Any], card: dict[str, Any], output_usd: float
+) -> None:
+    made = dataset(item(params=own), card=Card(params=Params(**card)))
+    plan = plan_of(made, OPUS, sizes=[PromptSize("a", OPUS, 0, True)])
+    assert worst_cases(plan.items, plan.sizes, plan.spec, NOW)(TrialKey("a", OPUS, 1)) == pytest.approx(output_usd)
+    (only,) = run_bill(plan, [TrialKey("a", OPUS, 1)], NOW)
+    assert only.worst_usd == pytest.approx(output_usd)
 
 
 def test_a_line_sums_the_trials_of_its_model() -> None:
     made = dataset(item("a"), item("b", params={"max_tokens": 200}))
-    keys = list(trial_order(["a", "b"], [OPUS, HAIKU], 2, 1))
+    keys = trial_order(["a", "b"], [OPUS, HAIKU], 2, 1)
     sizes = [PromptSize(i, m, 10_000 if i == "a" else 20_000, m == OPUS) for i in "ab" for m in (OPUS, HAIKU)]
-    opus, haiku = lines(made, keys, spec(OPUS, HAIKU), sizes)
+    opus, haiku = run_bill(plan_of(made, OPUS, HAIKU, sizes=sizes), keys, NOW)
     assert (opus.model, opus.requests, opus.input_tokens, opus.counted, opus.seen) == (OPUS, 4, 60_000, True, 0)
     assert opus.worst_usd == pytest.approx(60_000 * 5e-6 + 2 * 1200 * 25e-6)
     assert opus.expected_usd == pytest.approx(60_000 * 5e-6 + 2 * (TYPICAL_OUTPUT_TOKENS + 200) * 25e-6)
@@ -52,15 +84,15 @@ def test_a_line_sums_the_trials_of_its_model() -> None:
 
 def test_an_unpriced_model_is_unknown_not_free_and_makes_no_total() -> None:
     sizes = [PromptSize("a", model, 10, True) for model in ("nobody", HAIKU)]
-    keys = [TrialKey("a", "nobody", 1), TrialKey("a", HAIKU, 1)]
-    nobody, haiku = lines(dataset(item("a")), keys, spec("nobody", HAIKU), sizes)
+    plan = plan_of(dataset(item("a")), "nobody", HAIKU, sizes=sizes)
+    nobody, haiku = run_bill(plan, [TrialKey("a", "nobody", 1), TrialKey("a", HAIKU, 1)], NOW)
     assert (nobody.requests, nobody.input_tokens, nobody.expected_usd, nobody.worst_usd) == (1, 10, None, None)
     assert Bill((nobody, haiku)).total_usd("worst") is None
     assert Bill((haiku,)).total_usd("worst") == haiku.worst_usd
 
 
 def test_no_trials_cost_nothing() -> None:
-    (only,) = lines(dataset(), [], spec(OPUS), [])
+    (only,) = run_bill(plan_of(dataset(), OPUS), [], NOW)
     assert (only.requests, only.expected_usd, only.worst_usd) == (0, 0, 0)
 
 
@@ -68,14 +100,33 @@ def test_what_the_run_file_has_seen_replaces_the_assumption() -> None:
     book = Book(run_spec((OPUS, HAIKU)))
     for name in "ab":
         book.trial(name, answered(latency_s=4.0), model=OPUS)  # 100 tokens, felt 6 s
-    made = dataset(item("a"))
     sizes = [PromptSize("a", model, 1000, True) for model in (OPUS, HAIKU)]
-    keys = [TrialKey("a", OPUS, 2), TrialKey("a", HAIKU, 2)]
-    opus, haiku = run_bill(made, records(made), keys, spec(OPUS, HAIKU), sizes, NOW, book.snapshot())
+    plan = plan_of(dataset(item("a")), OPUS, HAIKU, sizes=sizes)
+    opus, haiku = run_bill(plan, [TrialKey("a", OPUS, 2), TrialKey("a", HAIKU, 2)], NOW, book.snapshot())
     assert (opus.seen, opus.output_tokens, opus.seconds) == (2, 100, 6.0)
     assert opus.expected_usd == pytest.approx(1000 * 5e-6 + 100 * 25e-6)
     assert (haiku.seen, haiku.output_tokens) == (0, TYPICAL_OUTPUT_TOKENS)
     assert Bill((opus, haiku)).seconds(2) == pytest.approx((6.0 + haiku.seconds) / 2)
+
+
+@pytest.mark.parametrize(
+    ("judging", "to_come_usd", "charged"),
+    [
+        ([], 0.0, 0.04 + 0.0125),
+        ([answered(0.02)], 0.0, 0.04 + 0.0125 + 0.02),
+        ([answered(0.02), lost()], 0.0, 0.04 + 0.0125 + 2 * 0.02),
+        ([answered(0.02), lost()], 0.03, 0.04 + 0.0125 + 0.02 + 0.03),
+        ([lost()], 0.0, 0.04 + 2 * 0.0125),
+    ],
+)
+def test_a_budget_bears_production_and_judging_and_what_may_have_been_billed_at_its_worst(
+    judging: list[Attempt], to_come_usd: float, charged: float
+) -> None:
+    book = Book(run_spec((OPUS,), max_tokens=300), sizes=[PromptSize("a", OPUS, 1000, True)])
+    trial = book.trial("a", lost(), answered(0.04), level=1)
+    for attempt in judging:
+        book.judging(trial, attempt)
+    assert charged_usd(book.snapshot(), NOW, to_come_usd) == pytest.approx(charged)
 
 
 def test_the_judge_is_asked_once_an_output_and_is_part_of_the_total() -> None:

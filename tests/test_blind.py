@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.blind import HIDDEN, GradingTask, grading_order, label_for, scrub
+from evalkit.lookalikes import as_read
 from evalkit.models import DEFAULT_JUDGE, KNOWN, LINE_UP
 
 KEY = b"k" * 32
@@ -95,6 +96,19 @@ HIDES = [
     ("Cla\u2060ude", H),
     ("\u202eClaude\u202c", H),
     ("Son\ufe0fnet 4.6", H),
+    ("Сlаudе", H),
+    ("СLАUDЕ", H),
+    ("Αnthrορic", H),
+    ("Ｃｌａｕｄｅ Ｏｐｕｓ ４．６", H),
+    ("𝐂𝐥𝐚𝐮𝐝𝐞", H),
+    ("ᴄʟᴀᴜᴅᴇ", H),
+    ("C\u0301laude\u0323", H),
+    ("Clàude", H),
+    ("Cl\u3164aude", H),
+    ("claude\u2011opus\u20114\u20116", H),
+    ("I’m Ѕonnet", f"I’m {H}"),
+    ("Привет, я Сlaude — помощник ﬁ", f"Привет, я {H} — помощник ﬁ"),
+    ("é\u200bx; Cla\u00adude; é\u200bx", f"é\u200bx; {H}; é\u200bx"),
     ("made by Anthropic", f"made by {H}"),
     ("made by Anthropic's team", f"made by {H} team"),
     ("Claude’s answer", f"{H} answer"),
@@ -140,6 +154,8 @@ def test_name_is_hidden_and_counted(text: str, expected: str) -> None:
         ("as a reviewer I am sure", ""),
         ("[name hidden]", ""),
         ("\u200b\ufeff👩\u200d💻", ""),
+        ("опус и сонет, хайку; Αθήνα; ｆｕｌｌ; ﬁn; e\u0301", ""),
+        ("Ask Сlaude about it", "I asked Claude, and"),
         ("", ""),
     ],
 )
@@ -165,16 +181,19 @@ def test_introduction_or_version_is_hidden_even_if_the_task_uses_the_word(
 
 
 IDS = [*(model.id for model in KNOWN), DEFAULT_JUDGE]
+CYRILLIC = str.maketrans("aceops", "асеорѕ")
 noise = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 spelled = st.sampled_from(IDS).flatmap(
-    lambda id: st.sampled_from([id, id.upper(), "\u200b".join(id), f"\ufeff{id}", id.replace("-", "\u2060-")])
+    lambda id: st.sampled_from(
+        [id, id.upper(), "\u200b".join(id), f"\ufeff{id}", id.replace("-", "\u2060-"), id.translate(CYRILLIC)]
+    )
 )
 
 
 @given(st.lists(noise | spelled, max_size=6).map("".join), noise)
 def test_after_scrubbing_no_known_model_id_remains(text: str, context: str) -> None:
     scrubbed, marks = scrub(text, LINE_UP, context)
-    seen = "".join(c for c in scrubbed if c not in "\u200b\ufeff\u2060").lower()
+    seen = as_read(scrubbed)[0].lower()
     assert not [id for id in IDS if id in seen]
     assert (marks == 0) == (scrubbed == text)
 
@@ -188,3 +207,17 @@ def test_scrubbing_twice_is_scrubbing_once(before: str, after: str) -> None:
 @pytest.mark.parametrize("text", ["claude" + "-" * 50_000, "claude 1" + "." * 50_000, "opus 4" + "-1" * 20_000 + "x"])
 def test_long_runs_of_separators_take_no_long_time(text: str) -> None:
     assert scrub(text, LINE_UP)[1] == 1
+
+
+@given(
+    st.lists(noise | st.sampled_from(["Claude", "Сlаudе", "Ｏｐｕｓ 5", "ﬁ", "e\u0301", "\u200b"]), max_size=8).map(
+        " ".join
+    )
+)
+def test_what_is_not_hidden_stays_to_the_byte_and_in_order(text: str) -> None:
+    scrubbed, _ = scrub(text, LINE_UP)
+    place = 0
+    for part in scrubbed.split(H):
+        place = text.index(part, place) + len(part)
+    assert text.startswith(scrubbed.split(H)[0])
+    assert text.endswith(scrubbed.split(H)[-1])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evalkit.blind import GradingTask
 from evalkit.compared import CannotCompareError, expected_of, number_of
-from evalkit.graders import Finding
+from evalkit.graders import Finding, checks
 from evalkit.graders.checks import NAME, check
 from evalkit.rubric import Check
 from tests.builders import checked, judged, task
@@ -97,6 +97,23 @@ def test_contains(output: str, settings: dict[str, Any], level: int) -> None:
 def test_regex_needs_no_reference(output: str, settings: dict[str, Any], level: int) -> None:
     for reference in (None, "not JSON"):
         assert found(output, reference, type="regex", **settings).level == level
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"type": "regex", "pattern": r"(?:\w|\w\w)+$"},
+        {"type": "regex", "pattern": r"^(?:\w|\w\w)+$", "field": "q"},
+        {"type": "json_schema", "schema": {"properties": {"q": {"pattern": r"^(?:\w|\w\w)+$"}}}},
+    ],
+)
+def test_a_search_without_end_is_given_up_and_grades_nothing(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "SEARCH_LIMIT_S", 0.05)
+    finding = found(json.dumps({"q": "a" * 60 + "!"}), **settings)
+    assert finding.level is None
+    assert "takes over 0.05 s here; simplify it" in str(finding.reason)
 
 
 SCHEMA = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from analysis_builders import OPUS, SONNET, Book, answered, ended, failed, lost, round_, spec, write_run
+from analysis_builders import JUDGE, OPUS, SONNET, Book, answered, ended, failed, lost, round_, spec, write_run
 
 from evalkit import __version__
 from evalkit.cli import app, main
@@ -187,6 +187,19 @@ def test_an_exhausted_budget_is_4(evalkit: Command, project: Path, server: str) 
     assert len(said.errors) == 1
 
 
+def test_an_alias_is_warned_of_in_one_line_and_used_as_it_was_given(
+    evalkit: Command, project: Path, server: str
+) -> None:
+    alias = "claude-haiku-4-5"
+    said = evalkit("run", _dataset(project), "--base-url", server, "-m", alias, "-m", OPUS, "-q")
+    warning = f"warning: model {alias!r} is an alias and may change between runs; use its pin '{alias}-20251001'"
+    assert [line for line in said.err.splitlines() if "alias" in line] == [warning]
+    assert json.loads(evalkit("runs", "--json").out)[0]["models"] == [alias, OPUS]
+    (path,) = (project / "runs").glob("*.db")
+    said = evalkit("grade", path, "--base-url", server, "--judge", alias, "-q")
+    assert warning not in said.err, "nothing in this rubric needs a judge"
+
+
 def test_a_server_that_is_not_there_is_5(evalkit: Command, project: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
@@ -351,8 +364,19 @@ def test_one_run_is_shown_with_what_was_spent(evalkit: Command, run_file: Path) 
     assert (facts["trials"], facts["settled"], facts["graded"]) == (34, 34, 33)
     assert facts["models"] == [OPUS, SONNET]
     shown = evalkit("runs", run_file).out
-    assert f"models                 {OPUS}, {SONNET}" in shown
-    assert "context_tokens         unknown" in shown
+    assert f"models                 {OPUS}, {SONNET}\n" in shown
+    assert "context tokens         unknown\n" in shown
+
+
+def test_one_run_is_shown_in_plain_lines(evalkit: Command, project: Path) -> None:
+    book = _book()
+    book.rounds += [round_(2, ("checks", "judge other"), blind=False)]
+    book.judging(1, answered(0.25))
+    shown = evalkit("runs", write_run(project / "runs" / "graded.db", book.snapshot())).out
+    assert f"\nrounds                 1 by {JUDGE}, 2 by checks and judge other (NOT BLIND)\n" in shown
+    assert "\nsimulated              no\n" in shown
+    assert "\njudge spend usd        0.25\n" in shown
+    assert not set("{}[]'_") & set(shown.partition("\n")[2].replace("runs/", ""))
 
 
 def test_an_unpriced_run_has_no_spend(evalkit: Command, project: Path) -> None:
@@ -554,3 +578,28 @@ def test_the_sandbox_ends_quietly_on_ctrl_c() -> None:
         _, errors = server.communicate(timeout=20)
     assert line.startswith("simulated Claude API at http://127.0.0.1:")
     assert (server.returncode, errors) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("arguments", [["models"], ["--help"], ["runs"]])
+def test_output_that_cannot_be_written_is_one_clear_line(arguments: list[str], tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "evalkit", *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+        )  # fmt: skip
+    if arguments == ["runs"]:
+        assert "no run file" not in done.stderr
+    assert done.returncode == ExitCode.PROVIDER
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_place_for_run_files_is_tried_before_anything_is_counted(
+    tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    dataset = str(root / "datasets" / "ticket-routing.jsonl")
+    code = main(["run", dataset, "--runs", str(tmp_path / "file" / "runs"), "--base-url", "http://127.0.0.1:9"])
+    assert code == ExitCode.PROVIDER
+    assert "cannot be written" in capsys.readouterr().err, "not that the server is out of reach"

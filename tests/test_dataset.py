@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.dataset import Attachment, Card, Dataset, Item, Params, parse_item, parse_items
+from evalkit.dataset import Attachment, Card, Dataset, Item, TemplateText, parse_item, parse_items
+from evalkit.params import CacheMarks, Params
 from evalkit.strict import read_strict
 from tests.builders import dataset, item
 
@@ -63,11 +64,9 @@ JSON = "write one JSON object per line"
         (row(input=" \n"), "'input' is blank; write something"),
         (row(input=5), "'input' is 5; it must be text or a list"),
         (row(input=None), "'input' is null; it must be text or a list"),
-        (row(input=[]), "'input' must begin and end with a user message; correct the roles"),
+        (row(input=[]), "'input' must begin with a user message; correct the roles"),
         (row(input=[{"role": "assistant", "content": "x"}]),
-         "'input' must begin and end with a user message; correct the roles"),
-        (row(input=[{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]),
-         "'input' must begin and end with a user message; correct the roles"),
+         "'input' must begin with a user message; correct the roles"),
         (row(input=[{"role": "system", "content": "x"}]), "'input.0.role' is 'system'; use 'user' or 'assistant'"),
         (row(input=[{"role": "user", "contnt": "x"}]), "key 'input.0.content' is missing; add it"),
         (row(refernce="x"), "unknown key 'refernce'; did you mean 'reference'?"),
@@ -107,6 +106,7 @@ def test_bad_line_is_refused_with_its_remedy(line: str, problem: str) -> None:
         '{"id": "a", "input": "\\ud83d\\ude00 \\u0000"}',
         row(input="null", reference=""),
         row(input=[{"role": "user", "content": "x"}]),
+        row(input=[{"role": "user", "content": "x"}, {"role": "assistant", "content": "{"}]),
         row(documents=["a.md", {"name": "b", "text": "t"}]),
         row(params={"max_tokens": 1, "stop_sequences": ["END"], "thinking": {"type": "adaptive"}}),
         row(params={"output_config": {"effort": "low", "format": None}}),
@@ -169,6 +169,11 @@ def test_task_is_the_input_as_one_text(turns: str | list[tuple[str, str]], task:
     assert item(input=given_input).task == task
 
 
+def test_task_names_what_the_prompt_is_filled_with() -> None:
+    asked = item(input="Reply to this.", vars={"name": "Ada", "order": {"id": 7}})
+    assert asked.task == 'Reply to this.\n\nname: Ada\n\norder: {"id": 7}'
+
+
 def test_items_settings_and_system_win_over_the_cards() -> None:
     card = Card(system="card", params=Params(max_tokens=10, stop_sequences=("END",)))
     own, bare = item("a", system="", params={"max_tokens": 5}), item("b")
@@ -194,6 +199,7 @@ SAME = [
     Dataset("other-name", BASE.items, BASE.card, BASE.documents, {"a": ("d",)}, lines={"a": 7}),
     dataset(item("a", params={}, tags=[], system=None), item("b"), documents={"d": "text"}, card=Card(system="s")),
     dataset(*BASE.items, documents={"d": "text"}, card=Card(system="s", description="x", documents="folder")),
+    dataset(*BASE.items, documents={"d": "text"}, card=Card(system="s", template="its/path.j2")),
 ]
 OTHER = [
     dataset(item("a"), documents={"d": "text"}, card=Card(system="s")),
@@ -207,6 +213,9 @@ OTHER = [
     dataset(*BASE.items, documents={"d": "text"}, card=Card(system="t")),
     dataset(*BASE.items, documents={"d": "text"}, card=Card(system="s", context_tokens=5)),
     dataset(*BASE.items, documents={"d": "text"}, card=Card(system="s", params=Params(max_tokens=5))),
+    dataset(*BASE.items, documents={"d": "text"}, card=Card(system="s", cache=CacheMarks(system=True))),
+    dataset(*BASE.items, documents={"d": "text"}, card=Card(system="s"), template=TemplateText("{{ x }}", "f")),
+    dataset(item("a", vars={"n": 1}), item("b"), documents={"d": "text"}, card=Card(system="s")),
 ]
 
 

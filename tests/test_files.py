@@ -155,7 +155,7 @@ def test_dataset_with_card_pool_evidence_and_attachments(tmp_path: Path) -> None
         set_jsonl=rows({"documents": ["pool/./a.md", "own.txt", {"name": "inline", "text": "t"}]},
                        {"attachments": ["p.PDF"], "documents": ["own.txt"]}),
         set_yaml="documents: pool\nsystem: Be brief.\n",
-        pool__a_md="A", pool__deep__b_txt="\ufeffB", pool__c_bin=b"\xff", own_txt="O", p_PDF=b"%PDF",
+        pool__a_md="A", pool__deep__b_txt="\ufeffB", pool__c_bin=b"\xff", own_txt="O", p_PDF=b"%PDF-1.7",
     )  # fmt: skip
     made = read_dataset(path)
     assert made.name == "set"
@@ -163,7 +163,7 @@ def test_dataset_with_card_pool_evidence_and_attachments(tmp_path: Path) -> None
     assert dict(made.documents) == {"pool/a.md": "A", "pool/deep/b.txt": "B", "own.txt": "O", "inline": "t"}
     assert dict(made.evidence) == {"i1": ("pool/a.md", "own.txt", "inline"), "i2": ("own.txt",)}
     assert made.attachments["p.PDF"].media_type == "application/pdf"
-    assert made.attachments["p.PDF"].data == b"%PDF"
+    assert made.attachments["p.PDF"].data == b"%PDF-1.7"
     assert dict(made.lines) == {"i1": 1, "i2": 2}
 
 
@@ -195,8 +195,8 @@ def test_line_endings_and_mark_change_nothing(tmp_path: Path, ending: str, mark:
          ["set.jsonl:1: attachment 'a.doc' is of an unknown kind;"
           " use one of .gif, .jpeg, .jpg, .pdf, .png, .webp",
           "set.jsonl:1: attachment 'b.png' does not exist; correct the path"]),
-        ({"set_jsonl": rows({}), "set_yaml": "documents: pool\n"},
-         ["set.yaml:1: folder 'pool' does not exist; create it or correct the path"]),
+        ({"set_jsonl": rows({}), "set_yaml": "system: x\ndocuments: pool\n"},
+         ["set.yaml:2: folder 'pool' does not exist; create it or correct the path"]),
         ({"set_jsonl": rows({}), "set_yaml": "system: x\nsystm: y\n"},
          ["set.yaml:2: unknown key 'systm'; did you mean 'system'?"]),
         ({"set_jsonl": "{\n" + rows({"documents": ["gone.md"]}), "set_yaml": "context_tokens: 0\n"},
@@ -211,6 +211,124 @@ def test_every_problem_of_a_dataset_is_told_at_once(tmp_path: Path, files: dict[
     assert told(path) == problems
     with pytest.raises(ProblemsError):
         read_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ("item", "card", "problem"),
+    [
+        ({"documents": ["../secret.md"]}, "", "set.jsonl:1: document '../secret.md'"),
+        ({"documents": ["pool/../../secret.md"]}, "", "set.jsonl:1: document 'pool/../../secret.md'"),
+        ({"documents": ["../gone.md"]}, "", "set.jsonl:1: document '../gone.md'"),
+        ({"documents": ["link.md"]}, "", "set.jsonl:1: document 'link.md'"),
+        ({"documents": ["linked/secret.md"]}, "", "set.jsonl:1: document 'linked/secret.md'"),
+        ({"documents": ["/etc/hostname"]}, "", "set.jsonl:1: document '/etc/hostname'"),
+        ({"attachments": ["../secret.png"]}, "", "set.jsonl:1: attachment '../secret.png'"),
+        ({"attachments": ["link.png"]}, "", "set.jsonl:1: attachment 'link.png'"),
+        ({}, "system: s\ndocuments: ..\n", "set.yaml:2: folder '..'"),
+        ({}, "documents: linked\n", "set.yaml:1: folder 'linked'"),
+        ({}, "documents: /etc\n", "set.yaml:1: folder '/etc'"),
+        ({}, "documents: pool\n", "set.yaml:1: document 'pool/link.md'"),
+    ],
+)
+def test_nothing_outside_the_datasets_folder_is_read(
+    tmp_path: Path, item: dict[str, object], card: str, problem: str
+) -> None:
+    folder = tmp_path / "set"
+    path = write(folder, set_jsonl=rows(item), set_yaml=card, pool__a_md="A")
+    for name in ("secret.md", "secret.png"):
+        (tmp_path / name).write_text("secret", encoding="utf-8")
+    (folder / "linked").symlink_to(tmp_path)
+    for place, target in (("link.md", "secret.md"), ("link.png", "secret.png"), ("pool/link.md", "secret.md")):
+        (folder / place).symlink_to(tmp_path / target)
+    made, problems = load_dataset(path)
+    assert [str(p).replace(f"{folder}/", "") for p in problems] == [
+        f"{problem} lies outside the dataset's folder; copy it into that"
+    ]
+    assert "secret" not in made.documents.values()
+    assert not made.attachments
+
+
+def test_a_link_that_stays_inside_is_followed(tmp_path: Path) -> None:
+    path = write(tmp_path, set_jsonl=rows({"documents": ["link.md"]}), a_md="A")
+    (tmp_path / "link.md").symlink_to("a.md")
+    assert dict(read_dataset(path).documents) == {"link.md": "A"}
+
+
+PNG, JPEG, WEBP = b"\x89PNG\r\n\x1a\n rest", b"\xff\xd8\xff\xe0 rest", b"RIFF\x00\x00\x00\x00WEBP rest"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a_png", PNG, None),
+        ("a_jpg", JPEG, None),
+        ("a_jpeg", JPEG, None),
+        ("a_webp", WEBP, None),
+        ("a_gif", b"GIF89a rest", None),
+        ("a_pdf", b"%PDF-1.7", None),
+        ("a_pdf", b"\n\n%PDF-1.7", None),
+        ("a_png", JPEG, "is image/jpeg inside, not image/png"),
+        ("a_pdf", PNG, "is image/png inside, not application/pdf"),
+        ("a_jpg", b"", "is neither a PDF nor an image inside, not image/jpeg"),
+        ("a_pdf", b"<html>not found</html>", "is neither a PDF nor an image inside, not application/pdf"),
+    ],
+)
+def test_an_attachment_is_what_its_content_says(tmp_path: Path, name: str, data: bytes, said: str | None) -> None:
+    file = name.replace("_", ".")
+    path = write(tmp_path, set_jsonl=rows({"attachments": [file]}), **{name: data})
+    line = f"set.jsonl:1: attachment '{file}' {said}; correct its ending, or replace it"
+    assert told(path) == ([] if said is None else [line])
+
+
+TEMPLATE = "{{ documents }}\n{{ item.input }}\n"
+
+
+def test_a_template_is_a_file_beside_or_below_the_card(tmp_path: Path) -> None:
+    path = write(tmp_path, set_jsonl=rows({}), set_yaml="template: prompts/p.j2\n", prompts__p_j2=TEMPLATE)
+    found = read_dataset(path).template
+    assert found is not None
+    assert (found.text, found.file, found.line) == (TEMPLATE, str(tmp_path / "prompts" / "p.j2"), 1)
+    plain = read_dataset(path).sha256
+    write(tmp_path, prompts__p_j2=TEMPLATE.replace("\n", "\r\n"))
+    assert read_dataset(path).sha256 == plain, "line endings mean nothing"
+    write(tmp_path, prompts__p_j2=TEMPLATE + "Be brief.")
+    assert read_dataset(path).sha256 != plain
+
+
+@pytest.mark.parametrize(
+    ("card", "line"),
+    [
+        ("system: x\ntemplate: |\n  {{ documents }}\n  {{ item.input }}\n", 3),
+        ('system: x\ntemplate: "{{ documents }}\\n{{ item.input }}\\n"\n', 3),
+        ("template: '{{ item.input }}'\n", 1),
+    ],
+)
+def test_a_template_may_stand_in_the_card(tmp_path: Path, card: str, line: int) -> None:
+    found = read_dataset(write(tmp_path, set_jsonl=rows({}), set_yaml=card)).template
+    assert found is not None
+    assert found.text in (TEMPLATE, "{{ item.input }}")
+    assert (found.file, found.line) == (str(tmp_path / "set.yaml"), line)
+
+
+@pytest.mark.parametrize(
+    ("card", "problem"),
+    [
+        ("template: gone.j2", "set.yaml:1: template 'gone.j2' does not exist; correct the path"),
+        ("system: x\ntemplate: ..\n", "set.yaml:2: template '..' {outside}"),
+        ('template: "a\\0b"', "set.yaml:1: template 'a\\x00b' does not exist; correct the path"),
+        (
+            "template: ../out.j2",
+            "set.yaml:1: template '../out.j2' lies outside the dataset's folder; copy it into that",
+        ),
+        ("template: link.j2", "set.yaml:1: template 'link.j2' {outside}"),
+    ],
+)
+def test_a_template_elsewhere_or_nowhere_is_refused(tmp_path: Path, card: str, problem: str) -> None:
+    write(tmp_path, out_j2=TEMPLATE)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link.j2").symlink_to(tmp_path / "out.j2")
+    outside = "lies outside the dataset's folder; copy it into that"
+    assert told(write(tmp_path / "in", set_jsonl=rows({}), set_yaml=card)) == [problem.replace("{outside}", outside)]
 
 
 def test_same_text_under_one_name_is_one_document(tmp_path: Path) -> None:

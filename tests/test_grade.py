@@ -11,6 +11,7 @@ import pytest
 from servers import Recorded, independent, recorded
 from test_run import MODELS, command, run_files, snapshot, write_tiny
 
+from evalkit.bill import spent_usd
 from evalkit.blind import HIDDEN, label_for
 from evalkit.cli import main
 from evalkit.errors import ExitCode, IntegrityError
@@ -193,11 +194,37 @@ def test_a_fatal_refusal_in_the_middle_is_exit_5_and_the_same_command_goes_on(ra
 
 
 def test_a_budget_is_never_passed_and_a_higher_one_goes_on(ran: Path, server: Recorded) -> None:
-    assert grade(ran, server.url, "--budget-usd", "0.05") == ExitCode.BUDGET
-    spent = sum(a.cost_usd or 0.0 for a in snapshot().attempts if a.grader)
-    assert 0 < spent <= 0.05
+    run_usd = spent_usd(snapshot())
+    assert grade(ran, server.url, "--budget-usd", f"{run_usd + 0.05}") == ExitCode.BUDGET
+    assert run_usd < spent_usd(snapshot()) <= run_usd + 0.05
     assert grade(ran, server.url, "--budget-usd", "5") == 0
     assert len(server.messages()) == 8
+
+
+def test_a_projects_budget_is_one_for_run_and_grade(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cap_usd = 0.045  # enough for one request to the judge, but for what the run has spent
+    Path("evalkit.yaml").write_text(f"budget_usd: {cap_usd}\n")
+    assert main(command(tiny, server.url)) == 0
+    (path,), sent = run_files(), len(server.messages())
+    capsys.readouterr()
+    assert grade(path, server.url) == ExitCode.BUDGET
+    assert len(server.messages()) == sent
+    said = capsys.readouterr().err
+    assert "budget $0.045 for run and grade ($0.0055 spent)" in said
+    assert "leaves no room for the next request ($0.0055 spent on this run file by run and grade)" in said
+    assert grade(path, server.url, "--budget-usd", "5") == 0
+
+
+def test_under_a_budget_a_run_and_a_grading_do_not_pay_side_by_side(
+    ran: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunFile(ran) as other, other.only_writer("run"):
+        assert grade(ran, server.url, "--budget-usd", "5") == ExitCode.INTEGRITY
+        assert "in use by another `evalkit run`" in capsys.readouterr().err
+        assert server.messages() == []
+        assert grade(ran, server.url) == 0
 
 
 def test_attempts_that_may_have_been_billed_weigh_on_the_budget(ran: Path, server: Recorded) -> None:

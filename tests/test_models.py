@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from evalkit.config import Config
-from evalkit.models import DEFAULT_JUDGE, KNOWN, LINE_UP, Model, display_name, known, newer_in_tier
+from evalkit.models import DEFAULT_JUDGE, KNOWN, LINE_UP, Model, alias_warning, display_name, known, newer_in_tier
 from evalkit.pricing import rates
 from evalkit.strict import read_strict
 
@@ -43,6 +43,25 @@ def test_what_is_known_is_coherent(model: Model) -> None:
 def test_an_alias_stands_for_a_pinned_id_of_the_same_model(alias: str) -> None:
     dated = [m for m in KNOWN if m.pinned and m.id.startswith(f"{alias}-") and m.id[len(alias) + 1 :].isdigit()]
     assert len(dated) == 1
+
+
+@pytest.mark.parametrize("pin", [*(model.id for model in KNOWN if model.pinned), "gpt-5", "latest-greatest", ""])
+def test_a_pin_or_a_foreign_id_is_not_warned_of(pin: str) -> None:
+    assert alias_warning(pin) is None
+
+
+@pytest.mark.parametrize(
+    ("alias", "remedy"),
+    [
+        ("claude-haiku-4-5", "use its pin 'claude-haiku-4-5-20251001'"),
+        ("claude-haiku-4-5-latest", "use its pin 'claude-haiku-4-5-20251001'"),
+        ("claude-sonnet-4-5", "use its pin 'claude-sonnet-4-5-20250929'"),
+        ("claude-opus-4-6-latest", "use its pin 'claude-opus-4-6'"),
+        ("claude-3-5-haiku-latest", "name a pinned id, see `evalkit models`"),
+    ],
+)
+def test_an_alias_is_warned_of_with_its_pin(alias: str, remedy: str) -> None:
+    assert alias_warning(alias) == f"model {alias!r} is an alias and may change between runs; {remedy}"
 
 
 @pytest.mark.parametrize("id", ["", "claude", "claude-opus-4-60", "CLAUDE-OPUS-4-6", "gpt-5", "claude-opus-4-6 "])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.dataset import Card, Dataset, Params
-from evalkit.plan import assemble_item, fixed_text, output_cap, record, trial_order
+from evalkit.dataset import Card, Dataset
+from evalkit.plan import assemble_item, fixed_text, record, trial_order
 from evalkit.prompt import Assembly
 from evalkit.records import ItemRecord, TrialKey
 from tests.builders import dataset, item
@@ -85,12 +85,3 @@ def test_record_keeps_what_grading_and_reports_need() -> None:
     assert record(made.items[0], 4, made, assembly, "a", 50_000) == plain
     swept = record(made.items[0], 4, made, assembly, "a@50000", 50_000)
     assert swept == replace(plain, id="a@50000", variant_of="a", context_tokens=50_000)
-
-
-@pytest.mark.parametrize(
-    ("own", "card", "cap"), [(None, None, 1000), (5, None, 5), (None, 7, 7), (5, 7, 5)]
-)  # fmt: skip
-def test_output_cap_is_the_items_then_the_cards_then_the_runs(own: int | None, card: int | None, cap: int) -> None:
-    row = item(params={} if own is None else {"max_tokens": own})
-    made = dataset(row, card=Card(params=Params() if card is None else Params(max_tokens=card)))
-    assert output_cap(row, made, 1000) == cap

@@ -1,13 +1,16 @@
 """Prices: the published figures to the cent, and nothing where nobody can say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.pricing import US_ONLY_FACTOR, price, prices_version, rates
+from evalkit.config import Config, OwnRates
+from evalkit.pricing import US_ONLY_FACTOR, Prices, price, prices_version, rates
 from evalkit.records import Usage
+from evalkit.strict import read_strict
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 COLUMNS = {
@@ -53,9 +56,24 @@ def test_batch_costs_half(model: str, usage: Usage, usd: float) -> None:
 
 @pytest.mark.parametrize(("model", "usage", "usd"), CELLS)
 def test_us_only_processing_costs_a_tenth_more(model: str, usage: Usage, usd: float) -> None:
-    assert US_ONLY_FACTOR == 1.1
-    assert price(model, with_output(usage, inference_geo="us"), NOW).usd == pytest.approx(usd * 1.1, rel=1e-9)
+    factor = 1.0 if "-4-5" in model else US_ONLY_FACTOR
+    assert price(model, with_output(usage, inference_geo="us"), NOW).usd == pytest.approx(usd * factor, rel=1e-9)
     assert price(model, with_output(usage, inference_geo="global"), NOW).usd == pytest.approx(usd, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("model", "offered"),
+    [
+        ("claude-opus-4-6", True), ("claude-opus-4-6@20260101", True), ("claude-sonnet-5", True),
+        ("claude-haiku-5-5", True), ("claude-haiku-4-5-20251001", False), ("claude-opus-4-1-20250805", False),
+        ("claude-opus-4-0", False), ("claude-3-5-haiku-latest", False),
+    ],
+)  # fmt: skip
+def test_older_models_cannot_be_kept_in_the_us_and_cost_the_same(model: str, offered: bool) -> None:
+    there, anywhere = (price(model, Usage(1000, 1000, inference_geo=geo), NOW).usd for geo in ("us", None))
+    assert there is not None
+    assert anywhere is not None
+    assert there == pytest.approx(anywhere * (1.1 if offered else 1.0))
 
 
 def test_batch_in_the_us_is_both() -> None:
@@ -92,6 +110,29 @@ def test_date_decides_the_rate() -> None:
     assert old > 1.27
 
 
+@pytest.mark.parametrize("model", [*WORKED, "claude-opus-4-5", "claude-opus-4-8"])
+def test_batches_cost_half_before_the_price_data_know_it(model: str) -> None:
+    early, usage = datetime(2026, 9, 1, tzinfo=UTC), Usage(2_000, 800, 3_000, 4_000, 5_000)
+    alone = price(model, usage, early).usd
+    batch = price(model, replace(usage, service_tier="batch"), early).usd
+    assert alone is not None
+    assert batch == pytest.approx(alone / 2)
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-haiku-5-5", "claude-sonnet-5-5"])
+def test_fast_mode_has_no_price_where_the_data_have_none(model: str) -> None:
+    found = price(model, Usage(1000, 1000, speed="fast"), NOW)
+    assert (found.usd, found.reason) == (None, f"no fast-mode price is known for {model!r}")
+
+
+@pytest.mark.parametrize(("tier", "factor"), [(None, 1.0), ("batch", 0.5)])
+def test_a_cut_of_cache_reads_that_the_data_do_not_date(tier: str | None, factor: float) -> None:
+    usage = Usage(2_000, 800, cache_read_tokens=48_000, service_tier=tier)
+    before, after = (price("claude-sonnet-5-5", usage, datetime(2026, 10, day, tzinfo=UTC)).usd for day in (6, 7))
+    assert after == pytest.approx(0.0168 * factor)
+    assert before == pytest.approx((0.0168 + 48_000 * 0.10e-6) * factor)
+
+
 @pytest.mark.parametrize(
     "model",
     ["claude-opus-4-60", "claude-opus-4-6-fast", "claude-opus-4-6-2026", "claude-opus-4-6-latest", "claude-opus-9",
@@ -112,6 +153,8 @@ def test_unknown_model_is_unpriced_never_free(model: str) -> None:
         (Usage(output_tokens=5), "the API did not report token counts"),
         (Usage(output_tokens=5, cache_read_tokens=5), "the API did not report token counts"),
         (Usage(5, 5, service_tier="priority"), "priority-tier prices are not published"),
+        (Usage(5, 5, service_tier="flex"), "no price is known for the service tier 'flex'"),
+        (Usage(5, 5, inference_geo="mars"), "no price is known for processing in 'mars'"),
     ],
 )
 def test_what_was_not_reported_is_unpriced(usage: Usage, reason: str) -> None:
@@ -140,6 +183,93 @@ def test_rates_are_per_million_tokens() -> None:
 
 def test_version_of_the_price_data_is_told() -> None:
     assert prices_version().startswith("genai-prices 0.")
+
+
+OWN = OwnRates(input=3.0, output=15.0, cache_read=0.3, cache_write_5m=3.75, cache_write_1h=6, batch_factor=0.5)
+BARE = OwnRates(input=3, output=15)
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        (Usage(1_000_000, 0), 3.0),
+        (Usage(0, 1_000_000), 15.0),
+        (Usage(0, 0, cache_read_tokens=1_000_000), 0.3),
+        (Usage(0, 0, cache_write_5m_tokens=1_000_000), 3.75),
+        (Usage(0, 0, cache_write_1h_tokens=1_000_000), 6.0),
+        (Usage(1_000_000, 1_000_000, service_tier="batch"), 9.0),
+        (Usage(1_000_000, 1_000_000, service_tier="standard", speed="standard"), 18.0),
+        (Usage(0, 0), 0.0),
+    ],
+)
+def test_own_rates_price_every_kind(usage: Usage, usd: float) -> None:
+    assert Prices({"my-model": OWN}).price("my-model", usage, NOW).usd == pytest.approx(usd)
+
+
+def test_own_rates_win_over_the_published_ones_for_their_model_alone() -> None:
+    prices, usage = Prices({"claude-opus-4-6": BARE}), Usage(1_000_000, 0)
+    assert prices.price("claude-opus-4-6", usage, NOW).usd == 3.0
+    assert prices.price("claude-opus-4-7", usage, NOW) == price("claude-opus-4-7", usage, NOW)
+    assert price("claude-opus-4-6", usage, NOW).usd == 5.0
+    assert prices.rates("claude-opus-4-6", NOW) == pytest.approx((3.0, 15.0))
+    in_us = replace(usage, inference_geo="us")
+    assert prices.price("claude-opus-4-6", in_us, NOW).usd == pytest.approx(3.3)
+
+
+@pytest.mark.parametrize(
+    ("usage", "reason"),
+    [
+        (Usage(1, 1, cache_read_tokens=1), "the own prices of 'm' lack 'cache_read'; add it in evalkit.yaml"),
+        (Usage(1, 1, None, 1), "the own prices of 'm' lack 'cache_write_5m'; add it in evalkit.yaml"),
+        (Usage(1, 1, None, None, 1), "the own prices of 'm' lack 'cache_write_1h'; add it in evalkit.yaml"),
+        (Usage(1, 1, service_tier="batch"), "the own prices of 'm' lack 'batch_factor'; add it in evalkit.yaml"),
+        (Usage(1, 1, speed="fast"), "the own prices of 'm' say nothing of fast mode"),
+        (Usage(1, 1, service_tier="priority"), "priority-tier prices are not published"),
+        (Usage(1, -1), "a token count is below 0"),
+        (Usage(1, None), "the API did not report token counts"),
+    ],
+)
+def test_a_rate_that_is_not_stated_is_unknown_never_free(usage: Usage, reason: str) -> None:
+    found = Prices({"m": BARE}).price("m", usage, NOW)
+    assert (found.usd, found.reason) == (None, reason)
+
+
+def test_kinds_that_do_not_occur_need_no_rate() -> None:
+    assert Prices({"m": BARE}).price("m", Usage(1_000_000, 0, 0, 0, 0), NOW).usd == 3.0
+
+
+def test_version_names_own_rates() -> None:
+    assert Prices().version() == prices_version()
+    assert Prices({"m": BARE}).version().startswith(f"{prices_version()}, own rates ")
+    assert Prices({"m": BARE}).version() != Prices({"m": OWN}).version() != Prices({"n": OWN}).version()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("prices: {m: {input: 3}}", "c:1: key 'prices.m.output' is missing; add it"),
+        ("prices: {m: {input: 3, output: x}}", "c:1: 'prices.m.output' is 'x'; it must be a number"),
+        ("prices: {m: {input: 3, output: -1}}", "c:1: 'prices.m.output' is -1; it must be greater than or equal to 0"),
+        ("prices: {m: {input: 3, output: 1, cache_reed: 1}}",
+         "c:1: unknown key 'cache_reed'; did you mean 'cache_read'?"),
+        ("prices: {m: {input: 3, output: 1, batch_factor: 50}}",
+         "c:1: 'prices.m.batch_factor' is 50; it must be less than or equal to 1"),
+    ],
+)  # fmt: skip
+def test_own_rates_are_read_strictly(text: str, problem: str) -> None:
+    found = read_strict(Config, text, "c")
+    assert isinstance(found, list)
+    assert list(map(str, found)) == [problem]
+
+
+def test_own_rates_are_read_as_they_are_documented() -> None:
+    text = (
+        "prices: {my-model: {input: 3.0, output: 15.0, cache_read: .3, cache_write_5m: 3.75, cache_write_1h: 6, "
+        "batch_factor: 0.5}}"
+    )
+    found = read_strict(Config, text, "c")
+    assert isinstance(found, Config)
+    assert found.prices == {"my-model": OWN}
 
 
 tokens = st.integers(0, 90_000)

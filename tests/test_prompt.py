@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.dataset import Attachment, Card, Params
+from evalkit.dataset import Attachment, Card, TemplateText
+from evalkit.params import Params
 from evalkit.plan import assemble_item
 from evalkit.prompt import assemble, build_request, document_text, prompt_sha256
+from evalkit.template import TemplateError
 from tests.builders import dataset, item
 
 
@@ -121,6 +123,65 @@ def _source(media_type: str, data: bytes) -> dict[str, str]:
     return {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode()}
 
 
-@pytest.mark.parametrize(("left", "right", "same"), [(10, 10, True), (10, 11, False)])
-def test_prompt_hash_follows_the_output_cap(left: int, right: int, same: bool) -> None:
-    assert (prompt_sha256(left) == prompt_sha256(right)) == same
+def template(text: str) -> TemplateText:
+    return TemplateText(text, "set.yaml", 1)
+
+
+@given(st.sampled_from(["What is due?", " {{ x }}\n", "<b>&"]), st.lists(st.sampled_from("abc"), unique=True))
+def test_the_usual_layout_as_a_template_is_the_same_bytes(text: str, names: list[str]) -> None:
+    texts = {name: f"Text of {name}." for name in names}
+    plain, filled = (
+        dataset(item(input=text), documents=texts, template=made)
+        for made in (None, template("{{ documents }}{{ item.input }}"))
+    )
+    one, other = (build_request("m", made.items[0], made, names, 100) for made in (plain, filled))
+    assert one == other
+    assert one.messages[0]["content"] == document_text(names, texts) + text
+
+
+def test_a_template_makes_the_first_message_from_item_documents_and_vars() -> None:
+    text = (
+        "{{ vars.greeting }} {{ item.id }} {{ item.tags|join('+') }} {{ item.difficulty }}: {{ item.input }}"
+        "{% for d in documents %} [{{ d.name }}={{ d.text }}]{% endfor %} {{ documents|length }}"
+    )
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b {{ x }}"}]
+    row = item(input=turns, tags=["t", "u"], difficulty="hard", vars={"greeting": "Hi"})
+    made = dataset(row, documents={"d": "text"}, template=template(text))
+    first, second = build_request("m", row, made, ("d",), 100).messages
+    assert first == {"role": "user", "content": "Hi a t+u hard: a [d=text] 1"}
+    assert second == turns[1], "only the first message is made by the template"
+
+
+@pytest.mark.parametrize("name", ["reference", "params", "system", "vars", "attachments"])
+def test_no_template_reaches_the_answer_key(name: str) -> None:
+    row = item(reference="the key", difficulty="easy", vars={"x": 1})
+    made = dataset(row, template=template("{{ item." + name + " }}"))
+    with pytest.raises(TemplateError, match=f"no attribute '{name}'; offered are item"):
+        build_request("m", row, made, (), 100)
+
+
+def test_what_an_item_does_not_state_is_undefined() -> None:
+    made = dataset(item(), template=template("{{ item.difficulty }}"))
+    with pytest.raises(TemplateError, match="no attribute 'difficulty'"):
+        build_request("m", made.items[0], made, (), 100)
+
+
+def test_everything_production_sends_is_in_the_request() -> None:
+    tool = {"name": "book", "input_schema": {"type": "object", "properties": {"x": {"enum": [None, 1]}}}}
+    settings = {
+        "stop_sequences": ["END"], "thinking": {"type": "enabled", "budget_tokens": 1024, "display": "omitted"},
+        "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": {"default": None}}},
+        "tools": [tool], "tool_choice": {"type": "tool", "name": "book", "disable_parallel_tool_use": True},
+        "service_tier": "auto", "inference_geo": "us", "speed": "fast",
+    }  # fmt: skip
+    made = dataset(item(params=settings), card=Card(params=Params(max_tokens=7)))
+    assert build_request("m", made.items[0], made, (), 100).params == settings
+
+
+def test_prompt_hash_follows_the_output_cap_and_the_template() -> None:
+    hashes = [prompt_sha256(10), prompt_sha256(11), prompt_sha256(10, template("a")), prompt_sha256(10, template("b"))]
+    assert len(set(hashes)) == 4
+    assert prompt_sha256(10, template("a")) == prompt_sha256(10, TemplateText("a", "elsewhere.j2", 9))
+    assert prompt_sha256(1024) == ("c6057b02cb564e54ef813bc98b056c9f259b74af249376dfb274821aee427467"), (
+        "runs without a template keep their hash"
+    )

@@ -2,11 +2,14 @@
 # ruff: noqa: S608, S311  table names are constants, and chance is no secret
 
 import json
+import os
 import random
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -15,15 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis_builders import OPUS, run_of, write_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalkit import store
 from evalkit.cli import main
-from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError, UsageError
+from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError
 from evalkit.records import (
     Attempt,
     AttemptStart,
+    Correction,
     Grade,
     ItemRecord,
     PromptSize,
@@ -63,6 +68,7 @@ def fill(run: RunFile) -> None:
     run.seal(round_.id, {"label": ("checks", 1)})
     run.add_grades([Grade(round_.id, "checks", 1, "right", 1)], WHEN)
     run.end_session(run.start_session(Session(0, WHEN, "here", "local", 8)), WHEN, 0.001, 0.002)
+    run.add_corrections([Correction(1, "human ann", 4.5)], WHEN)
 
 
 @pytest.fixture
@@ -297,6 +303,23 @@ def test_a_session_that_was_killed_has_no_end(run: RunFile) -> None:
     assert ended == [(first, 4, None, None, None), (second, 8, "later", 0.001, 0.5)]
 
 
+def test_a_file_from_before_corrections_takes_them(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = run.snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "MIGRATIONS", MIGRATIONS[:1])
+        path = run.path.with_name("older.db")
+        RunFile.create(path, plan.spec, plan.items, {}, [trial.key for trial in plan.trials]).close()
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    with RunFile(path) as opened:
+        assert opened.snapshot().corrections == ()
+        opened.add_corrections([Correction(1, "human ann", 4.5), Correction(1, "human ann", 3.0)], WHEN)
+        assert opened.snapshot().corrections == (Correction(1, "human ann", 4.5), Correction(1, "human ann", 3.0))
+        with pytest.raises(IntegrityError, match="minutes >= 0"):
+            opened.add_corrections([Correction(1, "human ann", -1.0)], WHEN)
+    assert schema_of(path) == schema_of(run.path)
+
+
 def test_a_migration_that_fails_changes_nothing(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
     before = schema_of(run.path)
     monkeypatch.setattr(
@@ -315,6 +338,81 @@ def test_a_file_of_a_newer_evalkit_is_refused_and_left_alone(run: RunFile) -> No
     with pytest.raises(IntegrityError, match=r"newer evalkit.*update evalkit"):
         RunFile(run.path)
     assert run.path.read_bytes() == before
+
+
+# --- reading without writing ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def locked_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that may be filled, and that nobody may write to once `close_folder` was called."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    if os.getuid() == 0:
+        os.seteuid(0)
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def close_folder(folder: Path) -> None:
+    """Take away the right to write; root, who needs none, becomes somebody else until the fixture ends."""
+    for file in folder.iterdir():
+        file.chmod(0o444)
+    folder.chmod(0o555)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+
+
+def test_a_run_file_in_a_folder_without_the_right_to_write_is_read(locked_folder: Path) -> None:
+    with make(locked_folder / "a %?#.db") as made:
+        fill(made)
+        written = made.snapshot()
+    close_folder(locked_folder)
+    with RunFile(locked_folder / "a %?#.db", read_only=True) as run:
+        assert run.snapshot() == written
+    with pytest.raises(InfrastructureError, match=r"cannot be opened or written .*; check path and rights"):
+        RunFile(locked_folder / "a %?#.db")
+
+
+def test_a_log_that_cannot_be_read_is_not_passed_over(locked_folder: Path) -> None:
+    with make(locked_folder / "a.db") as made:
+        fill(made)
+        log = (locked_folder / "a.db-wal").read_bytes()
+    (locked_folder / "a.db-wal").write_bytes(log)
+    close_folder(locked_folder)
+    with pytest.raises(InfrastructureError, match="cannot be opened or written"):
+        RunFile(locked_folder / "a.db", read_only=True)
+
+
+def test_a_reader_sees_what_a_writer_has_not_folded_in_yet_and_cannot_write(run: RunFile) -> None:
+    fill(run)
+    with RunFile(run.path, read_only=True) as reader:
+        assert reader.snapshot() == run.snapshot()
+        with pytest.raises(InfrastructureError):
+            reader.start_attempt(AttemptStart(1, 1, "now"))
+
+
+@pytest.mark.parametrize("command", [["runs"], ["report", "-o", "r.json", "-q"], ["plan", "--run"]])
+def test_commands_that_read_change_nothing(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_run(tmp_path / "runs" / "a.db", run_of({OPUS: [[True]] * 8}))
+    path.chmod(0o444)
+    before = path.read_bytes(), path.stat().st_mtime_ns, list(path.parent.glob("*"))
+    assert main([*command, str(path)]) == 0, capsys.readouterr().err
+    assert (path.read_bytes(), path.stat().st_mtime_ns, list(path.parent.glob("*"))) == before
+
+
+def test_a_reader_brings_an_older_schema_up_to_date_in_memory(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(run)
+    before = run.snapshot()
+    run.close()
+    content = run.path.read_bytes()
+    monkeypatch.setattr(store, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE extra (id INTEGER);\n"))
+    with RunFile(run.path, read_only=True) as reader:
+        assert reader.snapshot() == before
+    assert run.path.read_bytes() == content
 
 
 # --- files that are none --------------------------------------------------------------------------------------
@@ -581,18 +679,9 @@ def test_a_plan_that_contradicts_itself_makes_no_file(path: Path) -> None:
 def test_an_existing_run_file_is_never_created_again(run: RunFile) -> None:
     fill(run)
     before = run.snapshot()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(IntegrityError, match=r"made by another `evalkit run` just now; run the command again"):
         make(run.path)
     assert run.snapshot() == before
-
-
-def test_a_file_made_by_another_at_the_same_moment_is_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(path).close()
-    answers = iter([False])
-    exists = Path.exists
-    monkeypatch.setattr(Path, "exists", lambda self: next(answers, True) if self == path else exists(self))
-    with pytest.raises(IntegrityError, match="just now"):
-        make(path)
 
 
 def test_two_creations_at_once_make_one_file(path: Path) -> None:
@@ -600,7 +689,7 @@ def test_two_creations_at_once_make_one_file(path: Path) -> None:
     errors = b"".join(process.communicate()[1] for process in processes)
     codes = sorted(process.returncode for process in processes)
     assert codes == [0, 1]
-    assert b"IntegrityError" in errors or b"UsageError" in errors
+    assert b"IntegrityError" in errors
     with RunFile(path) as run:
         assert len(run.snapshot().items) == 3000
 

@@ -8,7 +8,9 @@ from math import fsum
 
 import pandas as pd
 
+from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.compare import against, pairs
+from evalkit.analysis.corrections import correction_cost
 from evalkit.analysis.decide import decide
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
@@ -18,6 +20,7 @@ from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbo
 from evalkit.analysis.warn import warnings_for
 from evalkit.dataset import DIFFICULTIES
 from evalkit.errors import IntegrityError
+from evalkit.pricing import Prices
 from evalkit.records import ItemRecord, Snapshot
 from evalkit.rubric import Rubric
 
@@ -26,11 +29,15 @@ SMALLEST_SLICE = 5
 
 __all__ = ["Analysis", "analyze", "trials_csv"]
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet run a text as a formula (OWASP, CSV injection)."""
 
-def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
-    """Everything that can be said about a run now; pure, so the same snapshot gives the same result.
+
+def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices | None = None) -> Analysis:
+    """Everything that can be said about a run now; pure, so the same arguments give the same result.
 
     With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well.
+    `prices` are the team's own, where the run was priced by them; without, the published ones.
     Raises IntegrityError if the two runs are not of the same dataset and rubric.
     """
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
@@ -42,25 +49,29 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
     by_model = {m: [r for r in results if r.key.model == m] for m in models}
     frame = trials_frame(results, rubric)
     frames = {m: frame[frame["model"] == m] for m in models}
-    per_model = tuple(
-        model_result(m, by_model[m], frames[m], [s for s in snapshot.sizes if s.model == m], rubric) for m in models
+    correction, review_usd = (
+        correction_cost(snapshot.corrections, results, rubric.economics),
+        rubric.economics.review_usd,
     )
+    sizes = {m: [size for size in snapshot.sizes if size.model == m] for m in models}
+    per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
     grading = _grading(snapshot, results)
     levels = levels_by_grader(snapshot)
     decision = decide(per_model, rubric.decision.bar)
+    caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     return Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
         models=per_model,
         pairs=pairs(frames, snapshot.spec.seed),
-        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}, rubric),
+        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, review_usd),
         criteria=criteria(frames, rubric),
         decision=decision,
         grading=grading,
         outputs=tuple(_item(item, by_item[item.id], models) for item in snapshot.items),
-        warnings=warnings_for(snapshot, per_model, grading, rubric),
-        review_usd=rubric.economics.review_usd,
-        correction_usd=rubric.economics.correction_usd,
+        warnings=(*warnings_for(snapshot, per_model, grading, rubric), *cache_warnings(caching)),
+        review_usd=review_usd,
+        correction=correction,
         documents=snapshot.documents,
         simulated_grades=graded_by_sandbox(snapshot),
         stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
@@ -68,6 +79,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
         agreement=agreements(levels, rubric),
         judges=judge_validity(levels, results, rubric, snapshot.spec.seed),
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
+        caching=caching,
     )
 
 
@@ -85,10 +97,15 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
 
 
 def trials_csv(snapshot: Snapshot) -> str:
-    """One line a trial as CSV; what is unknown is empty."""
-    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    """One line a trial as CSV; what is unknown is empty. `blind` says whether the round that counts was."""
+    rubric, round_ = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)), current_round(snapshot)
     frame = trials_frame(trial_results(snapshot, rubric), rubric)
-    return frame.convert_dtypes().to_csv(index=False, lineterminator="\n")  # whole numbers without ".0"
+    frame.insert(list(frame).index("simulated") + 1, "blind", None if round_ is None else round_.blind)
+    for name in ("item_id", "model"):
+        frame[name] = [f"'{text}" if text.startswith(_FORMULA_STARTS) else text for text in frame[name]]
+    return frame.convert_dtypes().to_csv(
+        index=False, lineterminator="\r\n"
+    )  # whole numbers without ".0"; a CR is quoted
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:

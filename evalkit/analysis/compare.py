@@ -11,9 +11,7 @@ from evalkit.analysis.results import Pair
 from evalkit.analysis.trials import has_unpriced
 from evalkit.models import known
 from evalkit.stats import Estimate
-from evalkit.stats.cost import break_even
 from evalkit.stats.estimate import no_estimate
-from evalkit.stats.power import items_to_separate
 
 _UNPRICED = no_estimate("a request is unpriced, so no ratio can be given", 0.95, "log-ratio t")
 
@@ -56,7 +54,7 @@ def _pair(a: str, b: str, frame_a: pd.DataFrame, frame_b: pd.DataFrame, seed: in
         p_value = stats.mcnemar_midp(gain, loss)
     unpriced = has_unpriced(frame_a) or has_unpriced(frame_b)
     ratio, break_even = (_UNPRICED, _UNPRICED) if unpriced else _money(both, rates_a, rates_b, difference)
-    separate = items_to_separate(discordance.gain, discordance.loss, len(both))
+    separate = stats.items_to_separate(discordance.gain, discordance.loss, len(both))
     return Pair(
         a, b, len(both), discordance.gain, discordance.loss, difference, p_value, None, ratio, break_even, separate
     )
@@ -67,7 +65,7 @@ def _money(
 ) -> tuple[Estimate, Estimate]:
     costs_a, costs_b = list(map(float, both["cost_usd_a"])), list(map(float, both["cost_usd_b"]))
     extra = stats.paired_means(costs_b, costs_a)
-    return stats.cost_ratio(costs_b, rates_b, costs_a, rates_a), break_even(extra, difference)
+    return stats.cost_ratio(costs_b, rates_b, costs_a, rates_a), stats.break_even(extra, difference)
 
 
 def against(frames: Mapping[str, pd.DataFrame], baseline: Mapping[str, pd.DataFrame], seed: int) -> tuple[Pair, ...]:

@@ -9,6 +9,7 @@ from statistics import median
 import pandas as pd
 
 from evalkit import stats
+from evalkit.analysis.corrections import CorrectionCost
 from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import Clock, Context, Counts, CriterionResult, ModelResult, Slice
 from evalkit.analysis.trials import TrialResult, has_unpriced
@@ -17,8 +18,7 @@ from evalkit.records import PromptSize
 from evalkit.rubric import Rubric
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
-from evalkit.stats.means import T_ON_ITEMS, mean_share
-from evalkit.stats.power import items_to_clear
+from evalkit.stats.means import T_ON_ITEMS
 from evalkit.stats.rates import FEW
 
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95}
@@ -81,16 +81,13 @@ def cost_per_satisfactory(trials: Counted) -> Estimate:
     return stats.cost_per_satisfactory(means(trials.costs), means(trials.satisfied))
 
 
-def human_fix(trials: Counted, rubric: Rubric) -> Estimate:
+def human_fix(trials: Counted, correction: CorrectionCost, review_usd: float) -> Estimate:
     """Expected total per request when every output is looked over and unsatisfactory ones put right, USD."""
     if not trials.satisfied:
         return no_estimate(_UNGRADED, 0.95, "log-t")
     if trials.costs is None:
         return no_estimate(_UNPRICED, 0.95, "log-t")
-    economics = rubric.economics
-    return stats.human_fix_cost(
-        means(trials.costs), means(trials.satisfied), economics.correction_usd, economics.review_usd
-    )
+    return stats.human_fix_cost(means(trials.costs), means(trials.satisfied), correction.usd, review_usd)
 
 
 def _item_means(frame: pd.DataFrame, column: str) -> list[float]:
@@ -101,7 +98,7 @@ def mean_score(values: Sequence[float]) -> Estimate:
     """Mean of item values in [0, 1] with a t interval, kept inside the scale."""
     if not values:
         return no_estimate(_UNGRADED, 0.95, T_ON_ITEMS)
-    return mean_share(values)
+    return stats.mean_share(values)
 
 
 def clock(frame: pd.DataFrame, column: str) -> Clock:
@@ -150,7 +147,12 @@ def _cost_per_request(frame: pd.DataFrame) -> Estimate:
 
 
 def model_result(
-    model: str, results: Sequence[TrialResult], frame: pd.DataFrame, sizes: Sequence[PromptSize], rubric: Rubric
+    model: str,
+    results: Sequence[TrialResult],
+    frame: pd.DataFrame,
+    sizes: Sequence[PromptSize],
+    rubric: Rubric,
+    correction: CorrectionCost,
 ) -> ModelResult:
     """Everything about one model from its trials."""
     trials = counted(frame)
@@ -170,7 +172,7 @@ def model_result(
         score=mean_score(_item_means(frame, "score")),
         cost_per_request=_cost_per_request(frame),
         cost_per_satisfactory=cost_per_satisfactory(trials),
-        human_fix=human_fix(trials, rubric),
+        human_fix=human_fix(trials, correction, rubric.economics.review_usd),
         clocks={name: clock(frame, column) for name, column in CLOCKS.items()},
         spend_usd=None if unpriced else fsum(a.cost_usd or 0.0 for a in attempts),
         attempts=len(attempts),
@@ -185,7 +187,7 @@ def model_result(
         served_models=tuple(sorted({a.served_model for a in attempts if a.served_model})),
         failures=dict(sorted(Counter(a.error_type or "unknown" for a in attempts if a.outcome == "errored").items())),
         retries=retries(trials.satisfied, trials.costs),
-        items_to_clear=None if rate.value is None else items_to_clear(rate.value, rubric.decision.bar),
+        items_to_clear=None if rate.value is None else stats.items_to_clear(rate.value, rubric.decision.bar),
     )
 
 
@@ -195,13 +197,23 @@ def _sum(values: Sequence[int | None]) -> int | None:
 
 
 def slices(
-    frames: Mapping[str, pd.DataFrame], groups: Mapping[tuple[str, str], frozenset[str]], rubric: Rubric
+    frames: Mapping[str, pd.DataFrame],
+    groups: Mapping[tuple[str, str], frozenset[str]],
+    correction: CorrectionCost,
+    review_usd: float,
 ) -> tuple[Slice, ...]:
     """Each model's figures on parts of the items; `groups` maps (kind, name) to item ids."""
-    return tuple(_slice(kind, name, ids, frames, rubric) for (kind, name), ids in groups.items())
+    return tuple(_slice(kind, name, ids, frames, correction, review_usd) for (kind, name), ids in groups.items())
 
 
-def _slice(kind: str, name: str, ids: frozenset[str], frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> Slice:
+def _slice(
+    kind: str,
+    name: str,
+    ids: frozenset[str],
+    frames: Mapping[str, pd.DataFrame],
+    correction: CorrectionCost,
+    review_usd: float,
+) -> Slice:
     parts = {model: frame[frame["item_id"].isin(ids)] for model, frame in frames.items()}
     trials = {model: counted(part) for model, part in parts.items()}
     return Slice(
@@ -211,7 +223,7 @@ def _slice(kind: str, name: str, ids: frozenset[str], frames: Mapping[str, pd.Da
         pass_rate={model: rate_of(one) for model, one in trials.items()},
         score={model: mean_score(_item_means(part, "score")) for model, part in parts.items()},
         cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
-        human_fix={model: human_fix(one, rubric) for model, one in trials.items()},
+        human_fix={model: human_fix(one, correction, review_usd) for model, one in trials.items()},
     )
 
 

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from evalkit.analysis.caching import CacheUse
+from evalkit.analysis.corrections import CorrectionCost, stated
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.repeats import Retry
 from evalkit.records import Outcome, Round, Spec
+from evalkit.rubric import Economics
 from evalkit.stats import Estimate
 
 Verdict = Literal["pick", "no_option", "not_enough_data"]
@@ -237,7 +240,7 @@ class Analysis:
     outputs: tuple[ItemResult, ...]
     warnings: tuple[str, ...] = ()
     review_usd: float = 0.0
-    correction_usd: float = 0.0
+    correction: CorrectionCost = field(default_factory=lambda: stated(Economics(correction_minutes=0)))
     documents: Mapping[str, str] = field(default_factory=dict)
     simulated_grades: bool = False
     stability: Stability | None = None
@@ -245,6 +248,12 @@ class Analysis:
     agreement: tuple[Agreement, ...] = ()
     judges: tuple[JudgeValidity, ...] = ()
     against: tuple[Pair, ...] = ()
+    caching: tuple[CacheUse, ...] = ()
+
+    @property
+    def correction_usd(self) -> float:
+        """Mean cost of putting one unsatisfactory output right, USD, measured or stated."""
+        return self.correction.usd.value or 0.0
 
     @property
     def simulated(self) -> bool:

@@ -9,8 +9,6 @@ from evalkit import stats
 from evalkit.analysis.per_model import Counted, counted, means
 from evalkit.analysis.results import Items, Stability
 from evalkit.analysis.trials import has_unpriced
-from evalkit.stats.rates import cluster_design
-from evalkit.stats.stability import winner_shares
 
 RESAMPLES = 2000
 
@@ -25,7 +23,7 @@ def stability(frames: Mapping[str, pd.DataFrame], bar: float, seed: int) -> Stab
     if not shared:
         return nothing
     trials = {m: counted(table[table["item_id"].isin(shared)]) for m, table in tables.items()}
-    found = winner_shares(
+    found = stats.winner_shares(
         [means(t.satisfied) for t in trials.values()],
         [means(t.costs or ()) for t in trials.values()],
         bar,
@@ -37,7 +35,9 @@ def stability(frames: Mapping[str, pd.DataFrame], bar: float, seed: int) -> Stab
 
 
 def _n_eff(trials: Counted) -> float:
-    design = cluster_design([sum(flags) for flags in trials.satisfied], [len(flags) for flags in trials.satisfied])
+    design = stats.cluster_design(
+        [sum(flags) for flags in trials.satisfied], [len(flags) for flags in trials.satisfied]
+    )
     return design.adjusted_n_eff(0.95)
 
 

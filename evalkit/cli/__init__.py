@@ -1,5 +1,6 @@
 """The `evalkit` command: one module per subcommand, and the one place where errors become exit codes."""
 
+import errno
 import io
 import os
 import sys
@@ -11,7 +12,9 @@ import typer
 
 from evalkit import __version__
 from evalkit.cli import check, demo, grade, models, plan, report, run, runs, sandbox
-from evalkit.errors import EvalkitError, ExitCode, InterruptedRunError, ProblemsError
+from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
+
+_FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 app = typer.Typer(
     name="evalkit",
@@ -57,13 +60,20 @@ def main(argv: list[str] | None = None) -> int:
         if not isinstance(ending.__context__, BrokenPipeError):
             raise
         return ExitCode.PASS  # whoever read our output has seen enough
-    except Exception:
-        traceback.print_exc()
-        print("error: a bug in evalkit; please report it with the lines above", file=sys.stderr)
-        return _named(ExitCode.BUG)
+    except Exception as error:
+        return _unexpected(error)
     if ended == ExitCode.INTERRUPTED:
         return _told(InterruptedRunError("interrupted; the same command goes on from here"))
     return ended if isinstance(ended, int) else ExitCode.PASS
+
+
+def _unexpected(error: Exception) -> int:
+    """A bug, with its traceback; but a full disk under our output is none (our own files are seen to elsewhere)."""
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        return _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
+    traceback.print_exception(error)
+    print("error: a bug in evalkit; please report it with the lines above", file=sys.stderr)
+    return _named(ExitCode.BUG)
 
 
 def _misused(error: typer.TyperException) -> int:
@@ -98,4 +108,11 @@ def run_and_exit() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that cannot be written is no reason to crash
-    sys.exit(main())
+    code = main()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  what cannot be written is let go
+        if not isinstance(error, BrokenPipeError):
+            code = _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
+    sys.exit(code)

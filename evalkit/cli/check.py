@@ -16,24 +16,30 @@ def register(app: typer.Typer) -> None:
 def check(
     dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
     rubric: Annotated[
-        Path | None, typer.Option("--rubric", help="Rubric [default: rubrics/<dataset>.yaml].", show_default=False)
+        Path | None, typer.Option("--rubric", help="Rubric (default: rubrics/<dataset>.yaml).", show_default=False)
     ] = None,
 ) -> None:
     """Check a dataset and its rubric: every problem at once, as `file:line: what; what to do`.
+
+    The card's prompt template is filled in for every item, attachments are opened, and settings are held against
+    what the models of evalkit.yaml accept. Nothing is sent.
 
     Example: evalkit check datasets/support-replies.jsonl
     """
     from evalkit.dataset_check import doubts, effect_line
     from evalkit.errors import UsageError
     from evalkit.files import find_rubric, load_dataset, load_rubric, read_config
+    from evalkit.prompt import DEFAULT_MAX_TOKENS
+    from evalkit.request_check import rejections
     from evalkit.rubric import Rubric
     from evalkit.strict import Problem
     from evalkit.wording import plural
 
     loaded, problems = load_dataset(dataset)
+    config = read_config(Path("evalkit.yaml"))
     found: Rubric | None = None
     try:
-        path = rubric or find_rubric(dataset, read_config(Path("evalkit.yaml")))
+        path = rubric or find_rubric(dataset, config)
     except UsageError as error:
         what, _, remedy = str(error).partition("; ")
         problems.append(Problem(str(dataset), 1, what, remedy, "warning"))
@@ -42,6 +48,10 @@ def check(
         found, problems = (None, problems + result) if isinstance(result, list) else (result, problems)
     if loaded.items:
         problems = problems + doubts(dataset, loaded, found)
+    if not any(problem.severity == "error" for problem in problems):
+        for line in rejections(loaded, config.models, DEFAULT_MAX_TOKENS, {}):
+            what, _, remedy = line.partition("; ")
+            problems.append(Problem(str(dataset), 1, what, remedy, "warning"))
     problems = sorted(problems)
     for problem in problems:
         if problem.severity == "warning":

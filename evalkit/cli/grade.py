@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.spending import BUDGET_HELP, warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalkit.grade import JudgeBill
+    from evalkit.pricing import Prices
     from evalkit.records import Round
     from evalkit.store import RunFile
 
@@ -22,21 +24,21 @@ def register(app: typer.Typer) -> None:
 
 
 def grade(
-    run: Annotated[Path | None, typer.Argument(help="Run file [default: the newest].", show_default=False)] = None,
+    run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
     blind: Annotated[
         bool,
         typer.Option("--blind/--no-blind", help="Hide who wrote what; --no-blind is stamped on every result."),
     ] = True,
     judge: Annotated[
         str | None,
-        typer.Option("--judge", help="Model that judges [default: evalkit.yaml's].", show_default=False),
+        typer.Option("--judge", help="Model that judges (default: evalkit.yaml's).", show_default=False),
     ] = None,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Deterministic checks only.")] = False,
     rubric: Annotated[
         Path | None, typer.Option(help="Make sure that the run was made with this rubric.", show_default=False)
     ] = None,
     concurrency: Annotated[int | None, typer.Option("-j", "--concurrency", min=1, max=256)] = None,
-    budget_usd: Annotated[float | None, typer.Option(min=0.0, help="Never spend more than this on judging.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
@@ -48,20 +50,22 @@ def grade(
 
       evalkit grade --blind
 
-      evalkit grade --blind runs/support-replies-1a2b3c4d.db --judge claude-sonnet-5-5 --budget-usd 5 --yes
+      evalkit grade --blind runs/support-replies-1a2b3c4d.db --judge claude-sonnet-5-5 --budget-usd 45 --yes
     """
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
     from evalkit.grade import rubric_of
+    from evalkit.pricing import Prices
     from evalkit.store import RunFile
 
     config = read_config(Path("evalkit.yaml"))
     path = find_run(run)
-    with RunFile(path) as file:
+    with RunFile(path, read_only=dry_run) as file:
         criteria = rubric_of(file.snapshot())
         if rubric is not None:
             _same_rubric(rubric, criteria.sha256)
         model = None if no_judge or not criteria.judged else (judge or config.judge)
+        warn_of_aliases([] if model is None else [model])
         session = _Session(
             model,
             blind=blind,
@@ -71,6 +75,7 @@ def grade(
             dry_run=dry_run,
             yes=yes,
             quiet=quiet,
+            prices=Prices(config.prices),
         )
         asyncio.run(session.grade(file))
 
@@ -101,18 +106,24 @@ class _Session:
         dry_run: bool,
         yes: bool,
         quiet: bool,
+        prices: "Prices",
     ) -> None:
+        self.prices = prices
         self.model, self.blind, self.concurrency = model, blind, concurrency
         self.budget_usd, self.base_url = budget_usd, base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
+        self.spent_usd = 0.0
 
     async def grade(self, file: "RunFile") -> None:
         from contextlib import nullcontext
 
+        from evalkit.bill import spent_usd
+        from evalkit.executors.budget import payers
         from evalkit.grade import answered_trials, graders_for, judge_bill, preview_round, rubric_of
 
-        with nullcontext() if self.dry_run else file.only_writer("grade"):
+        with nullcontext() if self.dry_run else file.only_writer(*payers("grade", self.budget_usd)):
             snapshot = file.snapshot()
+            self.spent_usd = spent_usd(snapshot)
             if not answered_trials(snapshot):
                 raise UsageError(f"{file.path} has no outputs to grade yet; `evalkit run` comes first")
             graders = graders_for(rubric_of(snapshot), self.model)
@@ -120,7 +131,7 @@ class _Session:
                 raise UsageError("the rubric has judged criteria only and --no-judge leaves nobody to grade; drop it")
             bill = None
             if self.model is not None:
-                bill = judge_bill(snapshot, preview_round(snapshot, graders, self.blind), self.model)
+                bill = judge_bill(snapshot, preview_round(snapshot, graders, self.blind), self.model, self.prices)
             if self.dry_run:
                 typer.echo(self._offer(bill) if bill else "checks only: nothing to send, nothing to pay")
             elif bill is None or not bill.requests:
@@ -131,11 +142,11 @@ class _Session:
                 typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
 
     def _offer(self, bill: "JudgeBill") -> str:
-        from evalkit.cli.spending import dollars
+        from evalkit.cli.spending import capped, dollars
 
         return (
             f"judge {self.model}: {bill.requests} outputs, about {bill.input_tokens:,} input tokens,"
-            f" at most {dollars(bill.worst_usd)}"
+            f" at most {dollars(bill.worst_usd)}{capped(self.budget_usd, self.spent_usd)}"
         )
 
     def _check(self, file: "RunFile", graders: "Sequence[str]") -> "Round":
@@ -176,6 +187,6 @@ class _Session:
             round_ = self._check(file, graders)
             with Board({model: bill.requests}, self.quiet).shown() as board:
                 limits = Limits(self.concurrency)
-                await grade_by_judge(file, round_, model, provider, limits, self.budget_usd, board.tell)
+                await grade_by_judge(file, round_, model, provider, limits, self.budget_usd, board.tell, self.prices)
         finally:
             await provider.close()

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from evalkit.sizing import Assumptions
 
 
-_SLOW_MARGIN = 0.05
-"""Below it the search goes through hundreds of items, each with its exact test."""
-
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("plan")(plan)
@@ -24,16 +20,16 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     dataset: Annotated[
-        Path | None, typer.Argument(help="Test set to plan for [default: --items].", show_default=False)
+        Path | None, typer.Argument(help="Test set to plan for (default: --items).", show_default=False)
     ] = None,
     items: Annotated[int | None, typer.Option("--items", min=1, max=1000, help="Number of items.")] = None,
     epochs: Annotated[int, typer.Option(min=1, max=10, help="Repetitions of each item.")] = 1,
     rate: Annotated[
-        float | None, typer.Option(help="Satisfactory rate that is expected [default: 0.90, or the run's].")
+        float | None, typer.Option(help="Satisfactory rate that is expected (default: 0.90, or the run's).")
     ] = None,
     discordance: Annotated[
         float | None,
-        typer.Option(help="Share of items that two equal models differ on [default: 0.10, or the run's]."),
+        typer.Option(help="Share of items that two equal models differ on (default: 0.10, or the run's)."),
     ] = None,
     margin: Annotated[float, typer.Option(help="Loss that a gate may not overlook, as a share.")] = 0.10,
     alpha: Annotated[float, typer.Option(help="One-sided error of the gate.")] = 0.05,
@@ -60,8 +56,6 @@ def plan(
         discordance = likely_discordance(expected, seen.discordance)
     assumed = Assumptions(_items(dataset, items, seen), epochs, expected, discordance, margin, alpha)
     _refuse_nonsense(assumed)
-    if margin < _SLOW_MARGIN:
-        typer.echo("working out how many items it takes; at so small a margin this can take a minute", err=True)
     try:
         sizing = size_up(assumed)
     except ValueError as error:
@@ -87,7 +81,7 @@ def _seen(path: Path) -> _Seen:
     from evalkit.analysis import analyze
     from evalkit.store import RunFile
 
-    with RunFile(path) as file:
+    with RunFile(path, read_only=True) as file:
         analysis = analyze(file.snapshot())
     costs = [m.cost_per_request.value for m in analysis.models if m.cost_per_request.value is not None]
     rates = [m.pass_rate.value for m in analysis.models if m.pass_rate.value is not None]

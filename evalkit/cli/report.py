@@ -19,13 +19,13 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[Path | None, typer.Argument(help="Run file [default: the newest].", show_default=False)] = None,
+    run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(
             "-o", "--output", show_default=False,
             help="File to write, format by its ending (.html .md .json .csv), repeatable"
-            " [default: reports/<run>.html, .md and .json].",
+            " (default: reports/<run>.html, .md and .json).",
         ),
     ] = None,
     baseline: Annotated[
@@ -44,7 +44,8 @@ def report(
     """
     from evalkit.analysis import analyze, trials_csv
     from evalkit.cli.places import find_run
-    from evalkit.files import write_whole
+    from evalkit.files import read_config, write_whole
+    from evalkit.pricing import Prices
     from evalkit.store import RunFile
 
     path = find_run(run)
@@ -52,13 +53,13 @@ def report(
     for target in paths:
         if target.suffix not in (*FORMATS, ".csv"):
             raise UsageError(f"{str(target)!r}: unknown format; end it in .html, .md, .json or .csv")
-    with RunFile(path) as file:
+    with RunFile(path, read_only=True) as file:
         snapshot = file.snapshot()
     earlier = None
     if baseline is not None:
-        with RunFile(baseline) as file:
+        with RunFile(baseline, read_only=True) as file:
             earlier = file.snapshot()
-    analysis = analyze(snapshot, earlier)
+    analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
     texts = [trials_csv(snapshot) if t.suffix == ".csv" else _rendered(t.suffix, analysis) for t in paths]
     for target, text in zip(paths, texts, strict=True):
         write_whole(target, text)

@@ -4,10 +4,11 @@ import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from evalkit.cli.spending import BUDGET_HELP, warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,34 +47,38 @@ def tokens(text: str) -> int:
 def run(
     dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
     rubric: Annotated[
-        Path | None, typer.Option("--rubric", help="Rubric [default: rubrics/<dataset>.yaml].", show_default=False)
+        Path | None, typer.Option("--rubric", help="Rubric (default: rubrics/<dataset>.yaml).", show_default=False)
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("-m", "--model", help="Model id, repeatable [default: the line-up].", show_default=False),
+        typer.Option("-m", "--model", help="Model id, repeatable (default: the line-up).", show_default=False),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Most requests in flight [default: 8].")
+        int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Most requests in flight (default: 8).")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Repetitions of each item [default: 1].")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Repetitions of each item (default: 1).")] = None,
     limit: Annotated[int | None, typer.Option("-n", "--limit", min=1, help="Only the first N items.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of order and context [default: 1].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of order and context (default: 1).")] = None,
     context: Annotated[
         str | None,
-        typer.Option(help="Fill prompts up to N tokens [default: the dataset card's]; 2k,10k,50k runs every size."),
+        typer.Option(help="Fill prompts up to N tokens (default: the dataset card's); 2k,10k,50k runs every size."),
     ] = None,
-    budget_usd: Annotated[float | None, typer.Option(min=0.0, help="Never spend more than this on the run.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, where the dataset says nothing.")] = 1024,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
+    cache: Annotated[
+        Literal["off", "as-production"],
+        typer.Option(help="as-production marks for caching what the dataset's card says."),
+    ] = "off",
     rpm: Annotated[
-        int | None, typer.Option(min=1, help="Requests a minute and model [default: what the server allows].")
+        int | None, typer.Option(min=1, help="Requests a minute and model (default: what the server allows).")
     ] = None,
     tpm: Annotated[
-        int | None, typer.Option(min=1, help="Input tokens a minute and model [default: what the server allows].")
+        int | None, typer.Option(min=1, help="Input tokens a minute and model (default: what the server allows).")
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait for one whole answer, seconds.")] = 600.0,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Run file [default: runs/<dataset>-<hash>.db].")
+        Path | None, typer.Option("-o", "--output", help="Run file (default: runs/<dataset>-<hash>.db).")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
@@ -94,6 +99,7 @@ def run(
     """
     from evalkit.files import find_rubric, read_config, read_dataset, read_rubric
     from evalkit.planning import Options
+    from evalkit.pricing import Prices
 
     config = read_config(Path("evalkit.yaml"))
     loaded = read_dataset(dataset)
@@ -104,9 +110,12 @@ def run(
         seed=config.seed if seed is None else seed,
         contexts=() if context is None else sizes(context),
         max_tokens=max_tokens,
+        cache=cache,
+        prices=Prices(config.prices),
     )
     criteria = read_rubric(rubric or find_rubric(dataset, config))
     _refuse_errors(dataset, loaded, criteria)
+    warn_of_aliases(options.models)
     session = _Session(
         config,
         budget_usd,
@@ -172,11 +181,13 @@ class _Session:
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
         from evalkit.executors.local import Limits
-        from evalkit.planning import prepare, start
+        from evalkit.planning import check_writable, prepare, start
         from evalkit.providers import Preflight
         from evalkit.providers.anthropic import AnthropicProvider
         from evalkit.run import carry_out, check_budget
 
+        if not self.dry_run:
+            check_writable(place)
         provider = AnthropicProvider(self.base_url, self.timeout_s, connections=self.concurrency)
         try:
             with counting("counting tokens", self.quiet) as counter:
@@ -216,7 +227,7 @@ def completed(done: "Done") -> str:
 
 def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
-    from evalkit.cli.spending import dollars
+    from evalkit.cli.spending import capped, dollars
 
     spec, bill = prepared.plan.spec, prepared.bill
     if not prepared.pending:
@@ -233,8 +244,7 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     lines += _context_lines(prepared)
     worst = [line.worst_usd for line in bill.lines]
     total = None if None in worst else sum(usd or 0.0 for usd in worst)
-    cap = f", budget ${budget_usd:,g} ({dollars(prepared.spent_usd)} spent)" if budget_usd is not None else ""
-    lines.append(f"  together at most {dollars(total)}, each request sent once{cap}")
+    lines.append(f"  together at most {dollars(total)}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
     lines.append(f"  about {_duration(bill.seconds(concurrency))} at -j {concurrency}, {_basis(prepared)}")
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def runs(
     run: Annotated[
-        Path | None, typer.Argument(help="Run file to show [default: list all].", show_default=False)
+        Path | None, typer.Argument(help="Run file to show (default: list all).", show_default=False)
     ] = None,
     folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -59,10 +59,11 @@ def runs(
 def _facts(path: Path) -> dict[str, object]:
     from evalkit.store import RunFile
 
-    with RunFile(path) as file:
+    with RunFile(path, read_only=True) as file:
         snapshot = file.snapshot()
     spec = snapshot.spec
     production = [a for a in snapshot.attempts if a.grader is None]
+    judging = [a for a in snapshot.attempts if a.grader is not None]
     return {
         "path": str(path),
         "name": spec.name,
@@ -80,8 +81,9 @@ def _facts(path: Path) -> dict[str, object]:
         "failed_attempts": sum(a.outcome == "errored" for a in production),
         "lost_attempts": sum(a.outcome is None for a in production),
         "spend_usd": _spend(production),
-        "unknown_cost_attempts": sum(a.cost_usd is None and a.outcome in (None, "errored") for a in production),
+        "unknown_cost_attempts": sum(a.cost_usd is None for a in production),
         "graded": len({grade.trial_id for grade in snapshot.grades if grade.level is not None}),
+        "judge_spend_usd": _spend(judging),
         "rounds": [{"graders": list(r.graders), "blind": r.blind, "id": r.id} for r in snapshot.rounds],
         "dataset_sha256": spec.dataset_sha256,
         "rubric_sha256": spec.rubric_sha256,
@@ -91,19 +93,26 @@ def _facts(path: Path) -> dict[str, object]:
     }
 
 
-def _spend(production: "list[Attempt]") -> float | None:
-    """USD of all attempts, failed ones that were billed too; None if an answer has no price."""
-    if any(a.cost_usd is None and a.outcome not in (None, "errored") for a in production):
+def _spend(attempts: "list[Attempt]") -> float | None:
+    """USD of all attempts, failed ones that were billed too; None if an answer has no price, or nothing has."""
+    unknown = [a for a in attempts if a.cost_usd is None]
+    if any(a.outcome not in (None, "errored") for a in unknown) or (unknown and len(unknown) == len(attempts)):
         return None
-    return round(sum(a.cost_usd or 0.0 for a in production), 6)
+    return round(sum(a.cost_usd or 0.0 for a in attempts), 6)
 
 
 def _shown(facts: dict[str, object]) -> str:
     width = max(map(len, facts))
-    return "\n".join(f"{name:<{width}}  {_plain(value)}" for name, value in facts.items())
+    return "\n".join(f"{name.replace('_', ' '):<{width}}  {_plain(value)}" for name, value in facts.items())
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return "unknown" if value is None else str(value)
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(_plain, value)) or "none"
+        case {"id": number, "graders": graders, "blind": blind}:
+            return f"{number} by {' and '.join(graders)}{'' if blind else ' (NOT BLIND)'}"
+        case _:
+            return "unknown" if value is None else str(value)

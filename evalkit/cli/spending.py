@@ -2,10 +2,14 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 
 import typer
 
 from evalkit.errors import InterruptedRunError, UsageError
+from evalkit.models import alias_warning
+
+BUDGET_HELP = "Most that the run file may cost in all, run and grade together (default: evalkit.yaml's)."
 
 
 def confirm(what: str, yes: bool, free: bool, capped: bool) -> None:
@@ -32,6 +36,17 @@ def _agreed() -> bool:
         raise InterruptedRunError("nothing was sent; run the same command when you are ready") from error
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def warn_of_aliases(models: Sequence[str]) -> None:
+    """One line for each model id that is no pin."""
+    for warning in filter(None, map(alias_warning, models)):
+        typer.echo(f"warning: {warning}", err=True)
+
+
+def capped(budget_usd: float | None, spent_usd: float) -> str:
+    """The budget as the end of the confirmation line; empty without one."""
+    return "" if budget_usd is None else f", budget ${budget_usd:,g} for run and grade ({dollars(spent_usd)} spent)"
 
 
 def dollars(amount: float | None) -> str:

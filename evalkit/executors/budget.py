@@ -5,8 +5,13 @@ import math
 from evalkit.errors import UsageError
 
 
+def payers(command: str, limit_usd: float | None) -> tuple[str, ...]:
+    """The kinds of work to hold a run file for: under a budget both, since it is one over what both spend."""
+    return (command,) if limit_usd is None else ("run", "grade")
+
+
 class Budget:
-    """USD that may be spent. `spent_usd` starts with what earlier attempts of the run file cost."""
+    """USD that a run file may cost in all. `spent_usd` starts with what its attempts, judges' too, have cost."""
 
     def __init__(self, limit_usd: float | None, spent_usd: float = 0.0) -> None:
         """Raises UsageError for a limit that is no number: nothing would ever be more than that."""

@@ -15,7 +15,7 @@ from evalkit.executors.ending import Ending
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.pace import Pace
 from evalkit.executors.schedule import Call, Job, Schedule
-from evalkit.pricing import price
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Provider
 from evalkit.records import AttemptStart, Reply, Request
 
@@ -55,11 +55,11 @@ class Progress:
     limit: int = 0
 
 
-def cost_of(request: Request, reply: Reply, when: datetime) -> float | None:
+def cost_of(request: Request, reply: Reply, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
     """USD of one attempt: a request that was refused with an error status is not billed; else by its tokens."""
     if reply.outcome == "errored" and reply.usage.input_tokens is None:
         return 0.0 if reply.status is not None and reply.status >= 400 else None
-    return price(request.model, reply.usage, when).usd
+    return prices.price(request.model, reply.usage, when).usd
 
 
 class _Execution:
@@ -74,7 +74,9 @@ class _Execution:
         budget: Budget,
         tell: Callable[[Progress], None],
         session_id: int | None,
+        prices: Prices,
     ) -> None:
+        self.prices = prices
         self.provider, self.ledger, self.limits, self.budget, self.tell = provider, ledger, limits, budget, tell
         self.session_id = session_id
         self.schedule = Schedule(
@@ -168,7 +170,7 @@ class _Execution:
         pace.ended(reply, sent, now, pause_s)
         job.attempts += 1
         job.felt_s += now - sent if reply.latency_s is None else reply.latency_s
-        felt_s, cost_usd = job.felt_s, cost_of(call.request, reply, when)
+        felt_s, cost_usd = job.felt_s, cost_of(call.request, reply, when, self.prices)
         final = not (reply.retryable or reply.stops_run or self._doubt(job, reply))
         await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
         self.budget.settle(call.worst_case_usd or 0.0, cost_usd)
@@ -257,13 +259,14 @@ async def execute(
     budget: Budget,
     tell: Callable[[Progress], None],
     session_id: int | None = None,
+    prices: Prices = LIST_PRICES,
 ) -> Ending:
     """Settle every call, or stop: on a fatal refusal, an exhausted budget, or Ctrl-C.
 
     Every attempt is recorded before it is sent and when it has ended. A call whose attempts all failed in a
     way that may pass is left unsettled, for the next run of the same command. Bugs and disk errors propagate.
     """
-    execution = _Execution(calls, provider, ledger, limits, budget, tell, session_id)
+    execution = _Execution(calls, provider, ledger, limits, budget, tell, session_id, prices)
     with _interruptible(execution):
         await execution.run()
     return execution.ending

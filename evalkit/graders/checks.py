@@ -1,10 +1,13 @@
 """Deterministic checks of an output: exact, contains, regex, JSON schema, numeric tolerance."""
 
-import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from jsonschema.validators import validator_for
+import regex
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend, validator_for
 from referencing import Registry
 
 from evalkit.blind import GradingTask
@@ -13,6 +16,9 @@ from evalkit.graders import Finding
 from evalkit.rubric import Check, Criterion
 
 NAME = "checks"
+
+SEARCH_LIMIT_S = 1.0
+"""How long one pattern may be searched for in one output: some patterns would take years on some texts."""
 
 
 def check(task: GradingTask) -> dict[str, Finding]:
@@ -56,18 +62,33 @@ def _contains(check_: Check, task: GradingTask) -> tuple[bool, str]:
 
 def _regex(check_: Check, task: GradingTask) -> tuple[bool, str]:
     found = _found(check_, task)
-    flags = re.IGNORECASE if check_.ignore_case else 0
-    hit = found is not None and re.search(check_.pattern or "", found, flags) is not None
-    return hit, f"expected to match {check_.pattern!r}"
+    pattern, flags = check_.pattern or "", regex.IGNORECASE if check_.ignore_case else 0
+    return found is not None and _matches(pattern, found, flags), f"expected to match {pattern!r}"
+
+
+def _matches(pattern: str, text: str, flags: int = 0) -> bool:
+    try:
+        return regex.search(pattern, text, flags, timeout=SEARCH_LIMIT_S) is not None
+    except TimeoutError as error:
+        raise CannotCompareError(f"pattern {pattern!r} takes over {SEARCH_LIMIT_S:g} s here; simplify it") from error
+
+
+def _schema_pattern(_: Validator, pattern: str, text: Any, __: Any) -> Iterator[ValidationError]:
+    """JSON schema's `pattern`, within the same limit."""
+    if isinstance(text, str) and not _matches(pattern, text):
+        yield ValidationError(f"{text!r} does not match {pattern!r}")
 
 
 def _json_schema(check_: Check, task: GradingTask) -> tuple[bool, str]:
     schema = check_.schema_ or {}
-    validator = validator_for(schema)(schema, registry=Registry())  # an empty registry fetches nothing
+    bounded = extend(validator_for(schema), {"pattern": _schema_pattern})  # type: ignore[no-untyped-call]
+    validator = bounded(schema, registry=Registry())  # an empty registry fetches nothing
     try:
-        problem = next(iter(validator.iter_errors(json_of(task.output))), None)
+        content = json_of(task.output)
     except ValueError as error:
         return False, f"not JSON ({error})"
+    try:
+        problem = next(iter(validator.iter_errors(content)), None)
     except RecursionError as error:
         raise CannotCompareError("the schema refers to itself without end") from error
     return problem is None, "" if problem is None else problem.message[:200]

@@ -1,19 +1,23 @@
 """Providers: one attempt in, one reply out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from evalkit.records import Reply, Request
+from evalkit.records import ModelFacts, Reply, Request
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a server said before any money was spent. `problems` are lines for the user, empty if all is well."""
+    """What a server said before any money was spent. `problems` are lines for the user, empty if all is well.
+
+    `facts` by model id; a model of which the server says nothing is absent.
+    """
 
     endpoint: str
     simulated: bool
     problems: tuple[str, ...] = ()
+    facts: Mapping[str, ModelFacts] = field(default_factory=dict)
 
 
 class Provider(Protocol):

@@ -10,7 +10,7 @@ from evalkit.models import known, newer_in_tier
 from evalkit.prompt import DEFAULT_MAX_TOKENS
 from evalkit.records import Spec
 from evalkit.stats import Estimate
-from evalkit.wording import listing, money, percent, plural, sentence, tokens
+from evalkit.wording import estimated, listing, money, percent, plural, sentence, tokens
 
 ORDER = 120
 _ENDPOINT = "https://api.anthropic.com"
@@ -178,10 +178,17 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield (
         "Correction",
         words(
-            f"{money(analysis.correction_usd)} to put an output right, {money(analysis.review_usd)} to review one, as "
-            "the rubric states"
+            f"{_correction(analysis)} to put an output right; {money(analysis.review_usd)} to review one, as the "
+            "rubric states"
         ),
     )
+
+
+def _correction(analysis: Analysis) -> str:
+    cost = analysis.correction
+    if not cost.outputs:
+        return f"{money(analysis.correction_usd)} ({cost.source} in the rubric)"
+    return f"{estimated(cost.usd, 'money')}, {cost.source} of {plural(cost.usd.n, 'item')},"
 
 
 def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:

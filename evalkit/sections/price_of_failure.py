@@ -79,8 +79,8 @@ def _lede(analysis: Analysis) -> Text:
     review = f" + {money(analysis.review_usd)} review" if analysis.review_usd else ""
     return words(
         f"Expected total of one request = its price{review} + share not satisfactory × what it costs to put one right. "
-        f"Your team's own figure is {money(analysis.correction_usd)}. A filled dot is a break-even that the data show, "
-        "a hollow one rests on the estimates alone."
+        f"Your team's own figure is {money(analysis.correction_usd)} ({analysis.correction.source}). A filled dot is a "
+        "break-even that the data show, a hollow one rests on the estimates alone."
     )
 
 
@@ -175,13 +175,22 @@ def _extra(first: ModelResult, second: ModelResult) -> float:
 
 
 def _saving(analysis: Analysis, pair: Comparison) -> Estimate:
-    """What the first saves against the second on a request: gain x correction - extra price, limits from the gain."""
+    """What the first saves against the second on a request: gain x correction - extra price.
+
+    The limits join (MOVER) those of the gain with those of a measured correction.
+    """
     extra = _extra(analysis.model(pair.first), analysis.model(pair.second))
-    gain, own = pair.difference, analysis.correction_usd
-    if gain.value is None:
-        return Estimate(None, None, None, gain.confidence, gain.n, _METHOD, reason=gain.reason)
-    value_, low, high = (None if x is None else x * own - extra for x in (gain.value, gain.low, gain.high))
-    return Estimate(value_, low, high, gain.confidence, gain.n, _METHOD)
+    gain, own = pair.difference, analysis.correction.usd
+    if gain.value is None or own.value is None:
+        return Estimate(None, None, None, gain.confidence, gain.n, _METHOD, reason=gain.reason or own.reason)
+    saving = gain.value * own.value - extra
+    worst, best = (own.low, own.high) if gain.value > 0 else (own.high, own.low)
+    down, up = (
+        None if g is None else math.hypot((g - gain.value) * own.value, gain.value * ((c or own.value) - own.value))
+        for g, c in ((gain.low, worst), (gain.high, best))
+    )
+    low, high = None if down is None else saving - down, None if up is None else saving + up
+    return Estimate(saving, low, high, gain.confidence, gain.n, _METHOD)
 
 
-_METHOD = "Tango limits of the paired difference, prices at their estimates"
+_METHOD = "Tango limits of the paired difference and those of a measured correction, prices at their estimates"

@@ -9,6 +9,8 @@ from evalkit.wording import Format, doubt, in_cents, listing, money, percent, pl
 
 ORDER = 20
 
+_HELD_DOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
+
 
 def build(analysis: Analysis) -> Section | None:
     """The table that the verdict is read from; None for a run without models."""
@@ -63,7 +65,7 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
         Column("Satisfactory", axis=_rate_axis(rates, bar), brief=True),
         Column("Cost per satisfactory output", axis=_cost_axis(costs), brief=True),
         Column(f"Total with corrections at\N{NO-BREAK SPACE}{money(analysis.correction_usd)}", "end", brief=True),
-        Column("Felt latency p50\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}p95", "end", brief=True),
+        Column(f"Felt latency p50{_HELD_DOT}p95", "end", brief=True),
         Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),
     )
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
@@ -98,7 +100,7 @@ def _latency(model: ModelResult) -> Cell:
     shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
     texts = [value(quantile, "seconds") for quantile in shown]
     ranges = [_brief(quantile) for quantile in shown]
-    return Cell((strong(" · ".join(texts)),), " · ".join(ranges), measured=True)
+    return Cell((strong(" · ".join(texts)),), _HELD_DOT.join(ranges), measured=True)
 
 
 def _brief(quantile: Estimate) -> str:
@@ -136,8 +138,8 @@ def _reading(analysis: Analysis) -> Text:
     review = f" plus {money(analysis.review_usd)} of review for each output" if analysis.review_usd else ""
     return words(
         "Cost per satisfactory output throws the others away; the total with corrections pays a person "
-        f"{money(analysis.correction_usd)} to put each of them right{review}. Every attempt is in both, failed ones "
-        "too. Below: what became of every planned trial."
+        f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Every "
+        "attempt is in both, failed ones too. Below: what became of every planned trial."
     )
 
 

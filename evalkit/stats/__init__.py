@@ -1,5 +1,7 @@
 """Small-sample statistics: numbers in, estimates with their doubt out."""
 
+from inspect import isfunction
+
 from evalkit.stats.agreement import gwet_ac, krippendorff_alpha, raw_agreement
 from evalkit.stats.agreement_flag import AgreementFlag, agreement_flag, deviating_graders
 from evalkit.stats.alternatives import (
@@ -12,6 +14,7 @@ from evalkit.stats.alternatives import (
     sample_quantile,
     uniform_posterior,
 )
+from evalkit.stats.boundary import checked
 from evalkit.stats.context import EffectiveLength, effective_length, isotonic_rates, slope_difference
 from evalkit.stats.cost import (
     break_even,
@@ -31,12 +34,11 @@ from evalkit.stats.judge_errors import AltTest, JudgeAccuracy, alt_test, judge_a
 from evalkit.stats.judged import double_sampling, ppi_mean, rogan_gladen, worth_extra_labels
 from evalkit.stats.mean_power import miller_items
 from evalkit.stats.means import mean_share
-from evalkit.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli
+from evalkit.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
 from evalkit.stats.noninferiority import losses_allowed, noninferiority_exact_p
 from evalkit.stats.paired import (
     Discordance,
     discordance,
-    holm,
     mcnemar_midp,
     paired_means,
     paired_rates,
@@ -151,3 +153,7 @@ __all__ = [
     "worse_after",
     "worth_extra_labels",
 ]
+
+for _name in __all__:  # checked once, where a caller enters: inside, the functions trust each other
+    if isfunction(globals()[_name]):
+        globals()[_name] = checked(globals()[_name])

@@ -8,14 +8,15 @@ import numpy as np
 from evalkit.stats.agreement import gwet_ac
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gradings import Grades, grade_table
-from evalkit.stats.inputs import FloatArray
+from evalkit.stats.inputs import FloatArray, numbers
+from evalkit.stats.plain import Plain
 from evalkit.stats.severity import grader_severity
 
 Colour = Literal["green", "amber", "red"]
 
 
 @dataclass(frozen=True, slots=True)
-class AgreementFlag:
+class AgreementFlag(Plain):
     """A colour and the reasons for it, as whole sentences for the reader; never without a reason."""
 
     colour: Colour
@@ -54,6 +55,7 @@ def deviating_graders(ratings: Grades, tolerance: float, least_ac: float = 0.40)
     `tolerance` rating units (.10 for a flag, .25 for rubric points) from 0. Both need at least three graders
     for a majority, two for severity. Raises ValueError as `grader_severity`.
     """
+    numbers("tolerance and least_ac", [tolerance, least_ac])
     table, found = grade_table(ratings), []
     severities = grader_severity(ratings)
     for grader, severity in enumerate(severities):

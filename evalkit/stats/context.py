@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gate_rule import shows_noninferiority
-from evalkit.stats.inputs import FloatArray, Values, check_same_length, numbers
+from evalkit.stats.inputs import FloatArray, Table, Values, as_array, check_same_length, numbers
 from evalkit.stats.paired import paired_means
+from evalkit.stats.plain import Plain
 
 
 @dataclass(frozen=True, slots=True)
-class EffectiveLength:
+class EffectiveLength(Plain):
     """`length`: the longest that holds, None without items. `held`: all that do. `failed_at`: the first that fails."""
 
     length: float | None
@@ -22,7 +22,7 @@ class EffectiveLength:
 
 
 def effective_length(
-    outcomes: npt.ArrayLike, lengths: Values, margin: float = 0.10, alpha: float = 0.05, epochs: int | None = None
+    outcomes: Table, lengths: Values, margin: float = 0.10, alpha: float = 0.05, epochs: int | None = None
 ) -> EffectiveLength:
     """The longest length at which the rate is shown not to be lower than at the shortest by `margin` or more.
 
@@ -42,10 +42,10 @@ def effective_length(
     return EffectiveLength(held[-1], tuple(held), None)
 
 
-def curve_table(outcomes: npt.ArrayLike, lengths: Values) -> tuple[FloatArray, FloatArray]:
+def curve_table(outcomes: Table, lengths: Values) -> tuple[FloatArray, FloatArray]:
     """Outcomes (items x lengths, in [0, 1]) and ascending lengths (> 0); ValueError unless they fit together."""
     x = numbers("lengths", lengths, 1e-9)
-    table = np.asarray(outcomes, dtype=np.float64)
+    table = as_array("outcomes", outcomes)
     if table.size == 0:
         table = table.reshape(0, len(x))
     if not len(x) or (np.diff(x) <= 0).any():
@@ -73,9 +73,7 @@ def isotonic_rates(rates: Values, weights: Values | None = None) -> list[float]:
     return [float(x) for x in np.clip(fitted, 0, 1)]
 
 
-def slope_difference(
-    candidate: npt.ArrayLike, baseline: npt.ArrayLike, lengths: Sequence[float], confidence: float = 0.95
-) -> Estimate:
+def slope_difference(candidate: Table, baseline: Table, lengths: Sequence[float], confidence: float = 0.95) -> Estimate:
     """By how much more (+) or less (-) the candidate's rate rises per doubling of length; paired t on items.
 
     Both: items x lengths in [0, 1], same items; at least two ascending lengths > 0. Per item the least-squares

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -130,27 +131,51 @@ def cost_per_satisfactory_clustered(
 def human_fix_cost(
     costs: Values,
     satisfied: Values,
-    correction_usd: float | Values,
+    correction_usd: float | Values | Estimate,
     review_usd: float | Values = 0.0,
     confidence: float = 0.95,
 ) -> Estimate:
     """Mean cost of an item in USD once every failure is corrected by hand; a t interval on the log scale.
 
     Per item: cost + review + (1 - satisfied) * correction. `costs` >= 0 and `satisfied` in [0, 1] are item
-    means; `correction_usd` and `review_usd` are one number >= 0 or one per item. Always finite, also without
+    means; `correction_usd` and `review_usd` are one number >= 0 or one per item. A correction cost that is itself
+    an estimate, from other outputs or these, brings its doubt in: the limits of both terms joined by MOVER for
+    sums (Zou and Donner 2008), where a bound of it that does not exist counts as its value. Always finite, also without
     any success. Edge cases as in `mean_cost`. Raises ValueError for bad values or different lengths.
     """
     check_same_length(costs=costs, satisfied=satisfied)
     c, s = numbers("costs", costs, 0), numbers("satisfied", satisfied, 0, 1)
+    if isinstance(correction_usd, Estimate):
+        if correction_usd.value is None:
+            return no_estimate(
+                correction_usd.reason or "the cost of a correction is unknown", confidence, LOG_T, len(c)
+            )
+        known = human_fix_cost(costs, satisfied, correction_usd.value, review_usd, confidence)
+        return _with_doubt(known, correction_usd, float((1 - s).mean()) if len(s) else 0.0)
     correction = _per_item("correction_usd", correction_usd, len(c))
     review = _per_item("review_usd", review_usd, len(c))
     return mean_cost(c + review + (1 - s) * correction, confidence)
 
 
+def _with_doubt(total: Estimate, correction: Estimate, failing: float) -> Estimate:
+    """A total at a known correction cost, with the doubt of that cost for the share that is failing."""
+    if total.value is None or correction.value is None:
+        return total
+    if correction.low is None and correction.high is None:
+        unknown = ("the doubt of the correction cost is unknown and left out",) if correction.n else ()
+        return replace(total, warnings=total.warnings + unknown)
+    below, above = (
+        0.0 if x is None else failing * abs(x - correction.value) for x in (correction.low, correction.high)
+    )
+    low = None if total.low is None else max(0.0, total.value - math.hypot(total.value - total.low, below))
+    high = None if total.high is None else total.value + math.hypot(total.high - total.value, above)
+    return replace(total, low=low, high=high, method=f"{total.method}, joined with the doubt of a correction (MOVER)")
+
+
 def _per_item(name: str, amount: float | Values, n: int) -> FloatArray:
-    array = numbers(name, np.atleast_1d(np.asarray(amount, dtype=np.float64)), 0)
-    if np.ndim(amount) == 0:
-        return np.repeat(array, n)
+    if isinstance(amount, int | float):
+        return np.repeat(numbers(name, [amount], 0), n)
+    array = numbers(name, amount, 0)
     if len(array) != n:
         raise ValueError(f"{name} has {len(array)} values for {n} items")
     return array

@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 
+from evalkit.stats.plain import Plain
+
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Plain):
     """A number together with its doubt.
 
     `value`, `low` and `high` share one unit, that of the function which made the estimate. A bound that does
@@ -27,6 +29,7 @@ class Estimate:
     reason: str | None = None
 
     def __post_init__(self) -> None:
+        Plain.__post_init__(self)  # `super()` does not know a class that was made anew for its slots
         for name in ("value", "low", "high"):
             number = getattr(self, name)
             if number is not None and not math.isfinite(number):

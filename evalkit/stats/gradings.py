@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.stats.inputs import LARGEST, FloatArray
+from evalkit.stats.inputs import LARGEST, FloatArray, as_array, numbers
 
 Grades = Sequence[Sequence[float | None]] | npt.NDArray[np.float64]
 
@@ -19,7 +19,9 @@ def grade_table(ratings: Grades) -> FloatArray:
 
     Raises ValueError for rows of different lengths and for infinite or huge ratings.
     """
-    rows = [[np.nan if x is None else float(x) for x in row] for row in ratings]
+    rows = [as_array(f"ratings[{grader}]", row) for grader, row in enumerate(ratings)]
+    if any(row.ndim != 1 for row in rows):
+        raise ValueError("ratings is not made of one flat list for each grader")
     sizes = {len(row) for row in rows}
     if len(sizes) > 1:
         raise ValueError(f"ratings has rows of {min(sizes)} to {max(sizes)} items; every grader needs the same items")
@@ -53,7 +55,7 @@ def count_grades(ratings: Grades, categories: Sequence[float] | None = None) -> 
     """
     table = grade_table(ratings)
     seen = np.unique(table[~np.isnan(table)])
-    values = seen if categories is None else np.unique(np.asarray(categories, dtype=np.float64))
+    values = seen if categories is None else np.unique(numbers("categories", categories))
     stray = seen[~np.isin(seen, values)]
     if stray.size:
         raise ValueError(f"rating {stray[0]:g} is not one of the categories {values.tolist()}")

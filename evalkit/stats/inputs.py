@@ -1,5 +1,6 @@
 """Checks of arguments: bad ones raise ValueError that names the value."""
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 Values = Sequence[float] | npt.NDArray[Any]
+Table = Sequence[Values] | npt.NDArray[Any]
 
 LARGEST = 1e100  # squares and sums of squares of larger numbers would overflow
 SMALLEST = 1e-100  # means below it count as 0: their ratios would overflow
@@ -26,7 +28,7 @@ def check_share(name: str, share: float) -> None:
 
 
 def check_whole(**counts: float) -> None:
-    """Raise ValueError unless every count is a whole number >= 0."""
+    """Raise ValueError unless every count, which may be a whole float, is >= 0 and not too large for one."""
     for name, count in counts.items():
         if not 0 <= count <= LARGEST or count != int(count):
             raise ValueError(f"{name} = {count} is not a whole number of at least 0")
@@ -35,14 +37,34 @@ def check_whole(**counts: float) -> None:
 def check_within(n: int, **parts: float) -> None:
     """Raise ValueError unless n and all parts are whole, >= 0, and the parts sum to at most n."""
     check_whole(n=n, **parts)
-    if sum(int(part) for part in parts.values()) > int(n):  # narrow numpy integers would overflow
+    if sum(parts.values()) > n:
         named = " + ".join(f"{name} = {count}" for name, count in parts.items())
         raise ValueError(f"{named} is more than n = {n}")
 
 
+def as_array(name: str, values: Any) -> FloatArray:
+    """A float array of any shape, nan for None; ValueError where something is no number or rows do not fit."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "biufO":
+            return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{name} = {reprlib.repr(values)} is not made of numbers in rows of one length")
+
+
+def whole_numbers(name: str, values: Values) -> FloatArray:
+    """`numbers` that are whole and at least 0."""
+    array = numbers(name, values)
+    broken = np.flatnonzero((array < 0) | (array != np.floor(array)))
+    if broken.size:
+        raise ValueError(f"{name}[{broken[0]}] = {array[broken[0]]} is not a whole number of at least 0")
+    return array
+
+
 def numbers(name: str, values: Values, low: float = -LARGEST, high: float = LARGEST) -> FloatArray:
     """A one-dimensional float array of finite values in [low, high]; ValueError names the first offender."""
-    array = np.asarray(values, dtype=np.float64)
+    array = as_array(name, values)
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions; a flat list is needed")
     bad = np.flatnonzero(~((array >= low) & (array <= high)))

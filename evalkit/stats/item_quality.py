@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.stats.inputs import FloatArray, numbers
+from evalkit.stats.inputs import FloatArray, Table, as_array, numbers
+from evalkit.stats.plain import Plain
 
 FEWEST_CELLS = 9
 ROUNDING = 1e-12  # correlations and spreads closer to 0 than this are 0 but for rounding
 
 
 @dataclass(frozen=True, slots=True)
-class ItemQuality:
+class ItemQuality(Plain):
     """What the items of a set are worth; shares in [0, 1] of the rated items, None without any.
 
     `ceiling`: every cell passes; `floor`: none does; `discriminating`: the rest. Per item, None where it has
@@ -31,13 +32,13 @@ class ItemQuality:
     warnings: tuple[str, ...]
 
 
-def item_quality(outcomes: npt.ArrayLike) -> ItemQuality:
+def item_quality(outcomes: Table) -> ItemQuality:
     """Judge the items by their passes: `outcomes` is items x cells (side x epoch x grader), in [0, 1], nan = missing.
 
     Item-rest correlations need at least 9 cells. Fewer than 30 % discriminating items bring a warning. No
     item, or none with a rating: all None. Raises ValueError for values outside [0, 1] and other shapes.
     """
-    table = np.asarray(outcomes, dtype=np.float64)
+    table = as_array("outcomes", outcomes)
     table = table.reshape(len(table), 0) if table.size == 0 else table
     if table.ndim != 2:
         raise ValueError(f"outcomes has {table.ndim} dimensions; items x cells are needed")

@@ -19,6 +19,7 @@ from evalkit.stats.inputs import (
     numbers,
 )
 from evalkit.stats.multiplicity import benjamini_yekutieli
+from evalkit.stats.plain import Plain
 from evalkit.stats.rates import rate, wilson_limits
 
 YOUDEN = "Wilson limits of both shares, joined (MOVER)"
@@ -26,7 +27,7 @@ FEWEST_HUMANS, FEWEST_ITEMS = 3, 30
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeAccuracy:
+class JudgeAccuracy(Plain):
     """A judge against a human on the same outputs.
 
     `sensitivity` and `specificity` in [0, 1]: share the judge passes of what the human passes, and fails of
@@ -95,7 +96,7 @@ def leniency_midp(errors_a: int, n_a: int, errors_b: int, n_b: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class AltTest:
+class AltTest(Plain):
     """Whether a judge may stand in for a human annotator.
 
     `winning_rate` in [0, 1]: share of humans whom the judge is shown to match; `advantage` in [0, 1]: mean

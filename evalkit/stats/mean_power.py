@@ -1,7 +1,7 @@
 """Items needed to show a difference of two means."""
 
 from evalkit.stats import distributions as stats
-from evalkit.stats.inputs import LARGEST, check_confidence, check_share, check_whole, numbers
+from evalkit.stats.inputs import LARGEST, check_confidence, check_share, numbers, whole_numbers
 
 
 def miller_items(
@@ -24,12 +24,12 @@ def miller_items(
     check_share("power", power)
     check_confidence(confidence)
     numbers("variances", [between_variance, *within_variances], 0)
-    check_whole(epochs_a=epochs[0], epochs_b=epochs[1])
+    trials = [float(count) for count in whole_numbers("epochs", epochs)]
     numbers("difference", [difference])
-    if difference == 0 or min(epochs) < 1:
+    if difference == 0 or min(trials) < 1:
         raise ValueError(f"difference = {difference} with {epochs} epochs: not 0, and one or more, are needed")
     z = float(stats.norm.isf((1 - confidence) / 2) + stats.norm.isf(1 - power))
-    variance = between_variance + sum(s / m for s, m in zip(within_variances, epochs, strict=True))
+    variance = between_variance + sum(s / m for s, m in zip(within_variances, trials, strict=True))
     items = variance / difference**2 * z * z
     if items > LARGEST:
         raise ValueError(f"difference = {difference} is too small to be found")

@@ -1,8 +1,20 @@
-"""Adjusted p-values for many exploratory comparisons (Holm's, for the declared ones, is in paired)."""
+"""Adjusted p-values: Holm's for declared comparisons, false discovery rates for exploratory ones."""
 
 import numpy as np
 
 from evalkit.stats.inputs import FloatArray, Values, numbers
+
+
+def holm(p_values: Values) -> list[float]:
+    """Holm (1979) adjusted p-values, in the order given, each in [0, 1] and never below its own p.
+
+    An empty list gives an empty list. Raises ValueError for a p outside [0, 1] or nan.
+    """
+    p = numbers("p_values", p_values, 0, 1)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(np.minimum(1, p[order] * np.arange(len(p), 0, -1)))
+    return [float(x) for x in adjusted]
 
 
 def benjamini_hochberg(p_values: Values) -> list[float]:

@@ -1,18 +1,23 @@
 """Exact unconditional test that a paired rate has not dropped by a margin."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from evalkit.stats import distributions as stats
-from evalkit.stats.inputs import FloatArray, check_share, check_whole, check_within
+from evalkit.stats.inputs import FloatArray, check_share, check_whole, check_within, whole_numbers
 from evalkit.stats.tango import tango_statistic
+
+IntArray = npt.NDArray[np.int64]
 
 EXACT_MOST = 1000  # pairs; beyond, the enumeration takes minutes and the score limit is accurate
 NUISANCE_POINTS = 401
 TIE = 1e-9  # statistics closer than this differ by rounding only
+NEGLIGIBLE = 1e-20  # gains less likely than this are left out of a tail: below its rounding
 
 
 def noninferiority_exact_p(gain: int, loss: int, n: int, margin: float) -> float:
@@ -25,8 +30,11 @@ def noninferiority_exact_p(gain: int, loss: int, n: int, margin: float) -> float
     """
     check_share("margin", margin)
     check_within(n, gain=gain, loss=loss)
-    _check_enumerable(n)
-    return float(_exact_p_table(int(n), float(margin))[int(gain), int(loss)]) if n else 1.0
+    if n == 0:
+        return 1.0
+    observed = _statistics(n, margin)[gain, loss]
+    tails = _tails(_most_at(n, margin, observed - TIE), n, margin, _loss_rates(margin))
+    return min(1.0, float(tails.max()))
 
 
 def losses_allowed(n: int, margin: float, gains: int | Sequence[int], alpha: float = 0.05) -> list[int | None]:
@@ -39,52 +47,71 @@ def losses_allowed(n: int, margin: float, gains: int | Sequence[int], alpha: flo
     check_share("margin", margin)
     check_share("alpha", alpha)
     check_whole(n=n)
-    _check_enumerable(n)
-    wanted = [gains] if isinstance(gains, (int, np.integer)) else list(gains)
-    for gain in wanted:
-        check_whole(gains=gain)
-    return [_most_losses(int(n), float(margin), int(gain), alpha) for gain in wanted]
+    wanted = whole_numbers("gains", [gains] if isinstance(gains, int) else gains)
+    most = most_losses(n, margin, alpha).tolist() if n else [-1]
+    return [most[int(gain)] if gain <= n and most[int(gain)] >= 0 else None for gain in wanted]
 
 
-def _most_losses(n: int, margin: float, gain: int, alpha: float) -> int | None:
-    if n == 0 or gain > n:
-        return None
-    losses = np.arange(n - gain + 1)
+def score_losses(n: int, margin: float, alpha: float) -> IntArray:
+    """`most_losses` by the score limit alone: never fewer, since the exact test can only forbid more."""
     # the lower limit lies above -margin exactly when the statistic at -margin exceeds its normal quantile
-    score = tango_statistic(gain, losses, n, -margin) > stats.norm.isf(alpha)
-    shown = score & (_exact_p_table(n, margin)[gain, losses] <= alpha)
-    fewest_too_many = int(np.argmin(shown)) if not shown.all() else len(shown)
-    return fewest_too_many - 1 if fewest_too_many else None
+    return np.asarray((_statistics(n, margin) > stats.norm.isf(alpha)).sum(axis=1) - 1)
 
 
-def _check_enumerable(n: int) -> None:
+@lru_cache(maxsize=4)
+def most_losses(n: int, margin: float, alpha: float) -> IntArray:
+    """For each number of gains, the most losses that are still allowed; -1 where not even 0 are.
+
+    p never falls as the statistic does, so one value of it parts what is allowed from the rest. Bisection finds it from
+    the tails at a few loss rates, which bound p from below; where p over all loss rates is larger than alpha there, the
+    worst rate joins the few, and the search goes on above. So the result is that of computing every p.
+    """
+    statistic, rates = _statistics(n, margin), _loss_rates(margin)
+    levels = np.unique(statistic[statistic > stats.norm.isf(alpha)])
+    few, first = rates[::20], 0
+    while True:
+        allowed = partial(_is_allowed, levels, n, margin, alpha, few)
+        first = bisect_left(range(len(levels)), True, lo=first, key=allowed)
+        if first == len(levels):
+            return np.full(n + 1, -1)
+        tails = _tails(_most_at(n, margin, levels[first] - TIE), n, margin, rates)
+        if tails.max() <= alpha:
+            return _most_at(n, margin, levels[first])
+        few, first = np.append(few, rates[tails.argmax()]), first + 1
+
+
+def _is_allowed(levels: FloatArray, n: int, margin: float, alpha: float, rates: FloatArray, index: int) -> bool:
+    return bool(_tails(_most_at(n, margin, levels[index] - TIE), n, margin, rates).max() <= alpha)
+
+
+@lru_cache(maxsize=4)
+def _statistics(n: int, margin: float) -> FloatArray:
+    """Tango's statistic at -margin of all tables of n pairs, [gain, loss]; -inf where gain + loss > n."""
     if n > EXACT_MOST:
         raise ValueError(f"n = {n} is beyond exact enumeration ({EXACT_MOST} pairs); use the limit of paired_rates")
-
-
-@lru_cache(maxsize=8)
-def _exact_p_table(n: int, margin: float) -> FloatArray:
-    """p-values of all tables of n pairs, indexed [gain, loss]; nan where gain + loss > n."""
-    gain, loss = (part.ravel().astype(np.float64) for part in np.indices((n + 1, n + 1)))
-    gain, loss = gain[gain + loss <= n], loss[gain + loss <= n]
-    statistic = tango_statistic(gain, loss, n, -margin)
-    order = np.argsort(-statistic, kind="stable")
-    gain, loss, statistic = gain[order], loss[order], statistic[order]
-    last_of_tie = np.searchsorted(-statistic, -statistic + TIE, side="right") - 1
-    p = _largest_tail(gain, loss, n, margin)[last_of_tie]
-    table: FloatArray = np.full((n + 1, n + 1), np.nan)
-    table[gain.astype(int), loss.astype(int)] = np.minimum(p, 1)
+    gain, loss = np.indices((n + 1, n + 1)).astype(np.float64)
+    table = np.where(gain + loss <= n, tango_statistic(gain, loss, n, -margin), -np.inf)
     table.setflags(write=False)  # shared by every caller through the cache
     return table
 
 
-def _largest_tail(gain: FloatArray, loss: FloatArray, n: int, margin: float) -> FloatArray:
-    """Running probability of the tables, maximised over the loss rate from margin to (1 + margin) / 2."""
-    same = n - gain - loss
-    ways = special.gammaln(n + 1) - sum(special.gammaln(count + 1) for count in (gain, loss, same))
-    largest = np.zeros(len(gain))
-    for loss_rate in np.linspace(margin, (1 + margin) / 2, NUISANCE_POINTS):
-        gain_rate, same_rate = max(loss_rate - margin, 0.0), max(1 - 2 * loss_rate + margin, 0.0)
-        log_p = ways + special.xlogy(gain, gain_rate) + special.xlogy(loss, loss_rate) + special.xlogy(same, same_rate)
-        np.maximum(largest, np.cumsum(np.exp(log_p)), out=largest)
-    return largest
+def _most_at(n: int, margin: float, least: float) -> IntArray:
+    """For each number of gains, the most losses at which the statistic, which falls with them, is at least `least`."""
+    return np.asarray((_statistics(n, margin) >= least).sum(axis=1) - 1)
+
+
+def _loss_rates(margin: float) -> FloatArray:
+    return np.linspace(margin, (1 + margin) / 2, NUISANCE_POINTS)
+
+
+def _tails(most: IntArray, n: int, margin: float, rates: FloatArray) -> FloatArray:
+    """At each loss rate, the probability of at most `most`[gain] losses, summed over the gains that can happen."""
+    gains, gain_rates = np.arange(n + 1), np.maximum(rates - margin, 0)[:, None]
+    ways = special.gammaln(n + 1) - special.gammaln(gains + 1) - special.gammaln(n - gains + 1)
+    chance = np.exp(ways + special.xlogy(gains, gain_rates) + special.xlog1py(n - gains, -gain_rates))
+    rate, gain = np.nonzero((chance > NEGLIGIBLE) & (most >= 0))
+    rest, share = n - gain, np.minimum(rates / (1 - gain_rates[:, 0]), 1)[rate]
+    within = np.where(
+        most[gain] < rest, special.betainc(np.maximum(rest - most[gain], 1), most[gain] + 1, 1 - share), 1
+    )
+    return np.bincount(rate, weights=chance[rate, gain] * within, minlength=len(rates)).astype(np.float64)

@@ -19,6 +19,7 @@ from evalkit.stats.inputs import (
     is_constant,
     numbers,
 )
+from evalkit.stats.plain import Plain
 from evalkit.stats.rates import two_sided_t, two_sided_z, wilson_limits
 from evalkit.stats.tango import tango_limits
 
@@ -29,7 +30,7 @@ MOST_EPOCHS = 1000  # the finest fraction that is recognised as an item mean
 
 
 @dataclass(frozen=True, slots=True)
-class Discordance:
+class Discordance(Plain):
     """How often two sides differ on one trial each.
 
     `gain` and `loss`: expected number of pairs that only the candidate and only the baseline passes, whole
@@ -64,7 +65,7 @@ def paired_rates(gain: int, loss: int, n: int, confidence: float = 0.95) -> Esti
     check_within(n, gain=gain, loss=loss)
     if n == 0:
         return no_estimate("no pairs", confidence, TANGO)
-    return _tango(int(gain), int(loss), int(n), int(n), confidence=confidence, method=TANGO)
+    return _tango(gain, loss, n, n, confidence=confidence, method=TANGO)
 
 
 def _tango(gain: float, loss: float, n_eff: float, n: int, *, confidence: float, method: str) -> Estimate:
@@ -130,7 +131,6 @@ def mcnemar_midp(gain: int, loss: int) -> float:
     the two keeps p. Raises ValueError for counts that are negative or not whole.
     """
     check_whole(gain=gain, loss=loss)
-    gain, loss = int(gain), int(loss)  # narrow numpy integers would overflow
     k, m = min(gain, loss), gain + loss
     if m == 0:
         return 1.0
@@ -138,19 +138,6 @@ def mcnemar_midp(gain: int, loss: int) -> float:
     if gain == loss:
         return 1 - point / 2
     return float(2 * stats.binom.cdf(k, m, 0.5)) - point
-
-
-def holm(p_values: Values) -> list[float]:
-    """Holm (1979) adjusted p-values, in the order given, each in [0, 1] and never below its own p.
-
-    An empty list gives an empty list. Raises ValueError for a p outside [0, 1] or nan.
-    """
-    p = numbers("p_values", p_values, 0, 1)
-    order = np.argsort(p, kind="stable")
-    stepped = np.minimum(1, p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(stepped)
-    return [float(x) for x in adjusted]
 
 
 def paired_means(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:

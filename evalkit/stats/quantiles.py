@@ -85,6 +85,8 @@ def quantile_clustered(values: Values, items: Sequence[Hashable], q: float, conf
     check_confidence(confidence)
     check_same_length(values=values, items=items)
     x = numbers("values", values)
+    if not all(isinstance(item, Hashable) for item in items):
+        raise ValueError("items holds something that cannot name an item: texts or numbers are needed")
     codes = {item: code for code, item in enumerate(dict.fromkeys(items))}
     if len(codes) == len(x):
         return quantile(x, q, confidence)

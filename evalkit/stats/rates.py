@@ -8,7 +8,8 @@ import numpy as np
 
 from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
-from evalkit.stats.inputs import FloatArray, Values, check_confidence, check_same_length, check_within, numbers
+from evalkit.stats.inputs import FloatArray, Values, check_confidence, check_same_length, check_within, whole_numbers
+from evalkit.stats.plain import Plain
 
 WILSON = "Wilson score"
 WILSON_CLUSTERED = "Wilson score, effective n"
@@ -63,13 +64,9 @@ def rate(
     """
     check_confidence(confidence)
     check_within(n, successes=successes)
-    names = {"wilson": WILSON, "clopper-pearson": CLOPPER_PEARSON}
-    if method not in names:
-        raise ValueError(f"method = {method!r} is not one of {', '.join(names)}")
-    name = names[method]
+    name = WILSON if method == "wilson" else CLOPPER_PEARSON
     if n == 0:
         return no_estimate("no trials", confidence, name)
-    successes, n = int(successes), int(n)
     exact = clopper_pearson_limits(successes, n, confidence)
     low, high = wilson_limits(successes / n, n, confidence) if method == "wilson" else exact
     warnings = one_sided_reading(successes / n, low, high)
@@ -88,7 +85,7 @@ def one_sided_reading(share: float, low: float, high: float) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterDesign:
+class ClusterDesign(Plain):
     """How much several trials per item are worth.
 
     `icc`: intraclass correlation in [0, 1], None where it cannot be estimated (all trials alike, or one
@@ -150,12 +147,8 @@ def _anova_icc(x: FloatArray, sizes: FloatArray) -> float:
 
 def _checked_counts(successes_per_item: Values, trials_per_item: Values) -> tuple[FloatArray, FloatArray]:
     check_same_length(successes_per_item=successes_per_item, trials_per_item=trials_per_item)
-    x = numbers("successes_per_item", successes_per_item, low=0)
-    sizes = numbers("trials_per_item", trials_per_item, low=0)
-    for name, counts in (("successes_per_item", x), ("trials_per_item", sizes)):
-        broken = np.flatnonzero(counts != np.floor(counts))
-        if broken.size:
-            raise ValueError(f"{name}[{broken[0]}] = {counts[broken[0]]} is not a whole number")
+    x = whole_numbers("successes_per_item", successes_per_item)
+    sizes = whole_numbers("trials_per_item", trials_per_item)
     over = np.flatnonzero(x > sizes)
     if over.size:
         raise ValueError(f"successes_per_item[{over[0]}] = {x[over[0]]:g} is more than its {sizes[over[0]]:g} trials")

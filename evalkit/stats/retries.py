@@ -3,9 +3,7 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from evalkit.stats.inputs import Values, check_same_length, check_whole, numbers, trial_lists
+from evalkit.stats.inputs import Values, check_same_length, check_whole, numbers, trial_lists, whole_numbers
 
 
 def retry_success(successes: int | Values, epochs: int | Values, k: int) -> float:
@@ -109,13 +107,12 @@ def _beta_all_fail(x: Sequence[int], m: Sequence[int], k: int) -> list[float]:
 
 
 def _counts(successes: int | Values, epochs: int | Values) -> tuple[list[int], list[int]]:
-    x = np.atleast_1d(np.asarray(successes, dtype=np.float64))
-    m = np.broadcast_to(np.asarray(epochs, dtype=np.float64), x.shape) if np.ndim(epochs) == 0 else np.asarray(epochs)
+    x = whole_numbers("successes", [successes] if isinstance(successes, int) else successes)
+    m = whole_numbers("epochs", [epochs] * len(x) if isinstance(epochs, int) else epochs)
     check_same_length(successes=x, epochs=m)
     if not len(x):
         raise ValueError("successes is empty: at least one item is needed")
     for i, (good, total) in enumerate(zip(x, m, strict=True)):
-        check_whole(**{f"successes[{i}]": float(good), f"epochs[{i}]": float(total)})
         if good > total or total < 1:
             raise ValueError(f"successes[{i}] = {good:g} does not fit {total:g} epochs")
     return [int(good) for good in x], [int(total) for total in m]

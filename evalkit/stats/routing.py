@@ -1,6 +1,8 @@
 """Value of a policy that chooses between sides item by item: cascade, hull, tuned threshold, oracle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,13 +10,16 @@ import numpy.typing as npt
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (
     FloatArray,
+    Table,
     Values,
+    as_array,
     check_confidence,
     check_same_length,
     check_whole,
     is_constant,
     numbers,
 )
+from evalkit.stats.plain import Plain
 from evalkit.stats.rates import two_sided_t
 
 CROSS_FITTED = "cross-fitted, t one step wider than its label"
@@ -23,12 +28,12 @@ FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Cascade:
+class Cascade(Plain):
     """Per item: `satisfied` in [0, 1], `cost` in the unit given, `escalated` True where the second side was asked."""
 
-    satisfied: FloatArray
-    cost: FloatArray
-    escalated: npt.NDArray[np.bool_]
+    satisfied: tuple[float, ...]
+    cost: tuple[float, ...]
+    escalated: tuple[bool, ...]
 
 
 def cascade(
@@ -43,7 +48,7 @@ def cascade(
 
     One entry per item in the same order; satisfied in [0, 1], costs >= 0 (USD). `score` must be known when the
     product runs: it is not the grade. Evaluate the per-item outcomes like those of any side. No item: empty
-    arrays. Raises ValueError for bad values or different lengths.
+    tuples. Raises ValueError for bad values or different lengths.
     """
     lists = {
         "first_satisfied": numbers("first_satisfied", first_satisfied, 0, 1),
@@ -53,9 +58,11 @@ def cascade(
         "second_cost": numbers("second_cost", second_cost, 0),
     }
     check_same_length(**lists)
+    numbers("threshold", [threshold])
     escalated = lists["score"] < threshold
     satisfied = np.where(escalated, lists["second_satisfied"], lists["first_satisfied"])
-    return Cascade(satisfied, lists["first_cost"] + escalated * lists["second_cost"], escalated)
+    cost = lists["first_cost"] + escalated * lists["second_cost"]
+    return Cascade(tuple(satisfied.tolist()), tuple(cost.tolist()), tuple(escalated.tolist()))
 
 
 def hull_area(costs: Values, qualities: Values) -> float | None:
@@ -88,7 +95,7 @@ def _below(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float
 
 
 def cross_fitted_value(
-    values: npt.ArrayLike, seed: int, baseline: Values | None = None, confidence: float = 0.95, folds: int = FOLDS
+    values: Table, seed: int, baseline: Values | None = None, confidence: float = 0.95, folds: int = FOLDS
 ) -> Estimate:
     """Mean value of the best of several settings, chosen on other items than those it is valued on.
 
@@ -125,7 +132,7 @@ def _t_estimate(values: FloatArray, level: float, confidence: float, method: str
     return Estimate(mean, mean - half, mean + half, confidence, n, method)
 
 
-def realised_oracle(outcomes: npt.ArrayLike) -> float | None:
+def realised_oracle(outcomes: Table) -> float | None:
     """Mean over items of the best outcome seen on any side: an upper bound, inflated by luck, never a target.
 
     `outcomes`: items x sides, one trial each, in any unit. Three equal sides with rate .8 give .992. None
@@ -137,7 +144,7 @@ def realised_oracle(outcomes: npt.ArrayLike) -> float | None:
     return float(table.max(axis=1).mean()) if len(table) else None
 
 
-def split_epoch_oracle(outcomes: npt.ArrayLike, confidence: float = 0.95) -> Estimate:
+def split_epoch_oracle(outcomes: Sequence[Table] | npt.NDArray[Any], confidence: float = 0.95) -> Estimate:
     """Mean value of choosing the best side per item on one half of the epochs and valuing it on the other.
 
     `outcomes`: items x sides x epochs, at least two epochs, in any unit. Both halves serve both ways; of an
@@ -161,8 +168,8 @@ def _best(choose_by: FloatArray, value_by: FloatArray) -> FloatArray:
     return np.asarray((best * value_by).sum(axis=1) / best.sum(axis=1))
 
 
-def _table(name: str, values: npt.ArrayLike, dimensions: int) -> FloatArray:
-    array = np.asarray(values, dtype=np.float64)
+def _table(name: str, values: Any, dimensions: int) -> FloatArray:
+    array = as_array(name, values)
     if array.ndim != dimensions:
         raise ValueError(f"{name} has {array.ndim} dimensions, not {dimensions}")
     numbers(name, array.ravel())

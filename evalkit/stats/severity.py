@@ -9,6 +9,7 @@ from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.gradings import SINGLE_GRADER, Grades, grade_table
 from evalkit.stats.inputs import FloatArray, check_confidence, is_constant
 from evalkit.stats.jackknife import jackknife_error
+from evalkit.stats.plain import Plain
 from evalkit.stats.rates import two_sided_t
 
 SEVERITY = "additive items and graders, leave-one-item-out jackknife, t"
@@ -67,7 +68,7 @@ def _one(value: float, left_out: FloatArray, size: float, confidence: float) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class CochranQ:
+class CochranQ(Plain):
     """`statistic` >= 0, its chi-squared p-value in [0, 1], `df` >= 1, and `items` that every grader rated."""
 
     statistic: float

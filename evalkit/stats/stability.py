@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.stats.inputs import Values, check_confidence, check_same_length, check_share, check_whole, numbers
+from evalkit.stats.plain import Plain
 from evalkit.stats.rates import two_sided_z
 
 _CHUNK_CELLS = 4_000_000
 
 
-@dataclass(frozen=True)
-class WinnerShares:
+@dataclass(frozen=True, slots=True)
+class WinnerShares(Plain):
     """Share of resamples that each option wins, in the order given, and the share that no option wins.
 
     They add up to 1. `resamples` is 0, and all shares are None, when there is nothing to resample.

@@ -97,7 +97,7 @@ def test_a_fit_that_does_not_settle_is_refused(monkeypatch: pytest.MonkeyPatch) 
     outcomes = [[1, 1, 0], [1, 0, 0], [1, 1, 1], [0, 1, 0]]
     assert stats.logistic_per_doubling(outcomes, [1, 2, 4]).slope is not None
     monkeypatch.setattr(curve, "STEPS", 2)
-    assert stats.logistic_per_doubling(outcomes, [1, 2, 4]).odds_ratio.reason == curve.SEPARATED
+    assert stats.logistic_per_doubling(outcomes, [1, 2, 4]).odds_ratio.reason == curve.UNSETTLED
 
 
 def test_a_curve_needs_items_lengths_and_a_known_working_matrix() -> None:
@@ -108,8 +108,44 @@ def test_a_curve_needs_items_lengths_and_a_known_working_matrix() -> None:
         stats.logistic_per_doubling([[1]], [4])
     with pytest.raises(ValueError, match="working = 'ar1'"):
         stats.logistic_per_doubling([[1, 0]] * 9, [4, 8], working="ar1")  # type: ignore[arg-type]  # wrong on purpose
-    flat = stats.logistic_per_doubling([[0.5, 0.5]] * 9, [4, 8])
-    assert (flat.odds_ratio.value, flat.odds_ratio.low) == (1, None)
+    with pytest.raises(ValueError, match="is not a list"):
+        stats.logistic_per_doubling(None, [4, 8])  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "lengths"),
+    [
+        ([[0.5, 0.5]] * 9, [4, 8]),
+        ([[1, 1, 1]] * 5 + [[0, 0, 0]] * 5, [1, 2, 4]),
+        ([[1, 0], [1, 1], [0, 0]], [1e-9, 1e99]),
+        ([[0, 1]] * 8 + [[1, 0]], [1e6, 1.0000001e6]),
+    ],
+)
+def test_a_curve_without_stable_solution_is_refused(outcomes: Any, lengths: list[float]) -> None:
+    assert stats.logistic_per_doubling(outcomes, lengths).odds_ratio.reason == curve.UNSETTLED
+
+
+@pytest.mark.parametrize(
+    ("rates", "separated"),
+    [
+        ([1, 1, 0], True), ([0, 0, 1], True), ([1, 0.5, 0], True), ([1, 1, 0.5], True), ([0.5, 0, 0], True),
+        ([1, 1, 1], True), ([0, 0], True), ([1, 0.5, 1], False), ([1, 0, 1], False), ([1, 0.9, 0.1, 0], False),
+        ([1, 0, 0.5], False), ([0.9, 0.1], False),
+    ],
+)  # fmt: skip
+def test_separation_is_a_step_that_fits(rates: list[float], separated: bool) -> None:
+    assert curve._separated(np.array(rates, dtype=float)) is separated
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_small_tables_give_a_finite_curve_or_a_reason_in_silence(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    items, lengths = int(rng.integers(3, 9)), int(rng.integers(2, 5))
+    table = rng.integers(0, 3, (items, lengths)) / 2
+    fitted = stats.logistic_per_doubling(table, 2.0 ** np.arange(lengths))
+    assert (fitted.slope is None) is (fitted.odds_ratio.reason is not None)
+    if fitted.slope is not None:
+        assert fitted.odds_ratio.value == pytest.approx(math.exp(fitted.slope))
 
 
 def test_item_shares_and_difficulty() -> None:

@@ -198,6 +198,7 @@ def test_mean_share_is_cut_to_the_scale() -> None:
 @pytest.mark.parametrize("values", [[], [0.5], [1.0, 1.0]])
 def test_mean_share_without_spread_has_no_limits(values: list[float]) -> None:
     found = mean_share(values)
+    assert bool(found.warnings) is bool(values)
     assert (found.low, found.high) == (None, None)
     assert (found.value is None) == (not values)
 

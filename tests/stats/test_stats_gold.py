@@ -233,7 +233,7 @@ def plain_quantiles(i: Inputs) -> Any:
 def threshold_cascade(i: Inputs) -> Any:
     names = ("cheap_ok", "cheap_cost", "judge", "strong_ok", "strong_cost", "tau")
     result = stats.cascade(*(i[name] for name in names))
-    return [float(part.mean()) for part in (result.satisfied, result.cost, result.escalated)]
+    return [float(np.mean(part)) for part in (result.satisfied, result.cost, result.escalated)]
 
 
 def hull(i: Inputs) -> Any:

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
@@ -74,6 +75,31 @@ def test_the_line_is_where_both_tests_agree(n: int, margin: float) -> None:
             assert shown is (most is not None and loss <= most)
 
 
+@pytest.mark.parametrize("n", [1, 2, 9, 29, 60])
+@pytest.mark.parametrize("margin", [1e-9, 0.03, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.6])
+def test_searching_the_line_gives_what_every_p_gives(n: int, margin: float, alpha: float) -> None:
+    z = float(scipy_stats.norm.isf(alpha))
+    for gain, most in zip(range(n + 1), losses_allowed(n, margin, range(n + 1), alpha), strict=True):
+        line = [most, most + 1] if most is not None else [-1, 0]
+        shown = [
+            float(tango_statistic(gain, loss, n, -margin)) > z
+            and noninferiority_exact_p(gain, loss, n, margin) <= alpha
+            for loss in line
+            if 0 <= loss <= n - gain
+        ]
+        assert shown == [loss == most for loss in line if 0 <= loss <= n - gain]
+
+
+@pytest.mark.parametrize("margin", [1e-9, 0.03, 0.1, 0.5, 0.999])
+def test_every_loss_lowers_the_statistic(margin: float) -> None:
+    """What the search and the tails rest on: the tables that are at least as extreme end at one loss for each gain."""
+    for n in (*range(1, 30), 59, 200, 720):
+        gain, loss = np.indices((n + 1, n + 1))
+        falls = np.diff(tango_statistic(gain, loss, n, -margin), axis=1)
+        assert (falls[(gain + loss <= n)[:, 1:]] < 0).all()
+
+
 def test_score_alone_is_the_normal_approximation() -> None:
     z = float(tango_statistic(2, 5, 50, -0.1))
     exact = noninferiority_exact_p(2, 5, 50, 0.1)
@@ -97,7 +123,7 @@ def test_bad_arguments_are_named(gain: int, loss: int, n: int, margin: float, me
 @pytest.mark.parametrize(
     ("n", "gains", "alpha", "message"),
     [
-        (50, [-1], 0.05, "gains = -1 is not a whole number"),
+        (50, [-1], 0.05, r"gains\[0\] = -1.0 is not a whole number"),
         (50, [0], 0.0, "alpha = 0.0 is not between 0 and 1"),
         (1001, [0], 0.05, "beyond exact enumeration"),
         (-5, [0], 0.05, "n = -5"),

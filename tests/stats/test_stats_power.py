@@ -1,6 +1,7 @@
 """What a set can show: detectable differences, power of the gate, items needed."""
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from evalkit import stats
+from evalkit.stats import gate_power
 from evalkit.stats.gate_rule import score_at
 from evalkit.stats.paired import paired_n_eff
 
@@ -127,6 +129,26 @@ def test_items_needed_agree_with_the_enumerated_table(margin: float, discordance
     assert n == pytest.approx(published, rel=0.06)
     assert n is not None
     assert stats.noninferiority_power(n, margin, 0.9, discordance) >= 0.80
+
+
+@pytest.mark.parametrize(
+    ("margin", "rate", "discordance", "epochs", "power"),
+    [(0.1, 0.9, 0.1, 1, 0.8), (0.2, 0.8, 0.3, 1, 0.5), (0.08, 0.9, 0.05, 1, 0.9), (0.1, 0.9, 0.1, 3, 0.8)],
+)
+def test_the_search_for_items_finds_what_a_plain_walk_finds(
+    margin: float, rate: float, discordance: float, epochs: int, power: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = stats.noninferiority_items(margin, rate, discordance, epochs, power=power)
+    monkeypatch.setattr(
+        gate_power, "_reaches", lambda power, *plan: stats.noninferiority_power(*plan[:-1], alpha=plan[-1]) >= power
+    )
+    assert found == stats.noninferiority_items(margin, rate, discordance, epochs, power=power)
+
+
+def test_a_margin_of_three_points_is_planned_for_in_seconds() -> None:
+    before = time.process_time()
+    assert stats.noninferiority_items(0.03, 0.9, 0.1) == 720
+    assert time.process_time() - before < 5  # enumerating every table took half a minute
 
 
 def test_large_sets_are_simulated_in_blocks() -> None:

@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from evalkit import stats
 from evalkit.stats import Estimate
@@ -141,6 +143,7 @@ def test_holm_never_lowers_a_p_and_keeps_the_order(p: list[float]) -> None:
     assert all(raw <= new <= 1 for raw, new in zip(p, adjusted, strict=True))
     ranked = [new for _, new in sorted(zip(p, adjusted, strict=True))]
     assert ranked == sorted(ranked)
+    assert not p or adjusted == pytest.approx(multipletests(p, method="holm")[1])
 
 
 @searched
@@ -338,3 +341,18 @@ def test_isotonic_rates_never_rise_and_keep_the_mean(rates: list[float]) -> None
     fitted = stats.isotonic_rates(rates)
     assert all(a >= b for a, b in pairwise(fitted))
     assert sum(fitted) == pytest.approx(sum(rates), abs=1e-9)
+
+
+@searched
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_exact_mcnemar_is_that_of_statsmodels(gain: int, loss: int) -> None:
+    assert stats.mcnemar_exact(gain, loss) == pytest.approx(mcnemar([[9, gain], [loss, 9]], exact=True).pvalue)
+
+
+@searched
+@given(st.lists(st.tuples(FLAGS, FLAGS, FLAGS), min_size=2, max_size=20))
+def test_cochran_q_is_that_of_statsmodels(rows: list[tuple[float, float, float]]) -> None:
+    found = stats.cochran_q([list(column) for column in zip(*rows, strict=True)])
+    if found is not None:
+        expected = cochrans_q(rows)
+        assert (found.statistic, found.p) == pytest.approx((expected.statistic, expected.pvalue))

@@ -149,7 +149,7 @@ def test_items_without_a_trial_are_left_out_and_counted() -> None:
         ([1, 4], [3, 3], r"successes_per_item\[1\] = 4 is more than its 3 trials"),
         ([1, 0.5], [3, 3], r"successes_per_item\[1\] = 0.5 is not a whole number"),
         ([1, 1], [3, 2.5], r"trials_per_item\[1\] = 2.5 is not a whole number"),
-        ([-1, 1], [3, 3], r"successes_per_item\[0\] = -1.0 is not a number from 0"),
+        ([-1, 1], [3, 3], r"successes_per_item\[0\] = -1.0 is not a whole number"),
         ([1], [3, 3], "lengths differ: successes_per_item has 1, trials_per_item has 2"),
     ],
 )

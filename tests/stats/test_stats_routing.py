@@ -10,11 +10,11 @@ from evalkit import stats
 
 def test_cascade_keeps_the_first_at_the_threshold_and_adds_costs_below() -> None:
     result = stats.cascade([1, 0, 1], [1, 1, 2], [0.5, 0.49, 0.9], [0, 1, 0], [3, 4, 5], threshold=0.5)
-    assert result.satisfied.tolist() == [1, 1, 1]
-    assert result.cost.tolist() == [1, 5, 2]
-    assert result.escalated.tolist() == [False, True, False]
+    assert result.satisfied == (1, 1, 1)
+    assert result.cost == (1, 5, 2)
+    assert result.escalated == (False, True, False)
     empty = stats.cascade([], [], [], [], [], threshold=0.5)
-    assert (empty.satisfied.tolist(), empty.cost.tolist()) == ([], [])
+    assert (empty.satisfied, empty.cost) == ((), ())
 
 
 def test_hull_of_two_points_is_the_mean_of_their_qualities() -> None:

@@ -86,7 +86,7 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     ),
     (
         stats.quantile_clustered,
-        [([], [], 0.5), ([1, 2], "aa", 0.5), ([1, 2, 3], "aab", 0.5), ([5] * 40, list(range(20)) * 2, 0.9)],
+        [([], [], 0.5), ([1, 2], ["a", "a"], 0.5), ([1, 2, 3], list("aab"), 0.5), ([5] * 40, list(range(20)) * 2, 0.9)],
     ),
     (stats.values_needed, [(0.5,), (0.999, 0.5), (1e-6,)]),
     (stats.dkw_epsilon, [(1,), (10**9,)]),

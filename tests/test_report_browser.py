@@ -1,0 +1,101 @@
+"""What a real browser makes of the report: nothing loaded, nothing wrong, nothing cut off, readable by everyone."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from report_pages import page as html_of
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+DESK, PHONE = 1280, 390
+
+BROKEN = """() => {
+  const box = (node) => {
+    const range = document.createRange()
+    range.selectNodeContents(node)
+    return range.getBoundingClientRect()
+  }
+  const values = [...document.querySelectorAll("#scorecard td.drawn .value, #scorecard tbody th strong")]
+  const names = [...document.querySelectorAll("#scorecard tbody th")].filter((head) => {
+    const mark = head.querySelector("svg").getBoundingClientRect()
+    const text = document.createTreeWalker(head, NodeFilter.SHOW_TEXT, (n) => n.data.trim() ? 1 : 3)
+    const name = box(text.nextNode())
+    return name.height > 30 || mark.bottom < name.top || mark.right > name.left
+  })
+  return [...values.filter((value) => box(value).height > 30), ...names].map((node) => node.innerText)
+}"""
+"""Figures of the scorecard that stand on two lines, and names that do, or that their mark does not stand before."""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{CHROMIUM} is missing; install chromium")
+    home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("browser"))}
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env=home)
+        yield launched
+        launched.close()
+
+
+class Opened:
+    """A report as it stands in a window, with what it asked for and complained about since it was opened."""
+
+    def __init__(self, browser: Browser, file: Path, name: str, scheme: str = "light") -> None:
+        file.write_text(html_of(name), encoding="utf-8")
+        self.page: Page = browser.new_page(viewport={"width": DESK, "height": 1600}, color_scheme=scheme)
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.goto(file.as_uri())
+
+    def narrow(self, width: int) -> None:
+        self.page.set_viewport_size({"width": width, "height": 1600})
+
+    def open_items(self, most: int) -> None:
+        """Unfold everything but the items after the first few, which go: they are all built alike."""
+        self.page.evaluate("(n) => [...document.querySelectorAll('.item')].slice(n).forEach((e) => e.remove())", most)
+        self.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true })")
+
+
+@pytest.mark.parametrize("name", ["whole", "one_model_failed", "people_and_judge", "hostile", "empty_with_models"])
+def test_a_report_stands_alone_and_fits_its_window(name: str, browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    opened = Opened(browser, file, name)
+    opened.open_items(3)
+    for width in (DESK, PHONE):
+        opened.narrow(width)
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith("data:")] == [file.as_uri()]
+    opened.page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("simulated", DESK, "light"), ("people_and_judge", PHONE, "dark")]
+)
+def test_a_report_can_be_read_by_everyone(name: str, width: int, scheme: str, browser: Browser, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path / "report.html", name, scheme)
+    opened.narrow(width)
+    opened.open_items(2)
+    found = Axe().run(opened.page, options={"resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
+    opened.page.close()
+
+
+@pytest.mark.parametrize("name", ["one_model_failed", "unpriced"])
+def test_the_scorecard_breaks_no_figure_and_no_mark_from_its_name(name: str, browser: Browser, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path / "report.html", name)
+    for width in (1440, DESK, PHONE):
+        opened.narrow(width)
+        assert opened.page.evaluate(BROKEN) == [], width
+    opened.page.close()

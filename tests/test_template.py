@@ -1,0 +1,107 @@
+"""Templates: what they offer is filled in, and whatever else they do is an error with its line."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.template import TemplateError, render
+
+VARIABLES: dict[str, Any] = {
+    "item": {"id": "a", "input": "What is due?", "tags": ["fee", "late"], "difficulty": "hard"},
+    "documents": (),
+    "vars": {"items": "three", "nothing": None, "deep": {"price": 12.5}, "n": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("{{ item.input }}", "What is due?"),
+        ("{{ item.input }}\n", "What is due?"),
+        ("{{ item['id'] }} {{ item.tags|join(', ') }} {{ item.difficulty }}", "a fee, late hard"),
+        ("{{ vars.items }}, {{ vars.deep.price }}, {{ vars.n + 1 }}", "three, 12.5, 4"),
+        ("{% for tag in item.tags %}{{ loop.index }}{{ tag }}{% endfor %}", "1fee2late"),
+        ("{% macro twice(x) %}{{ x ~ '-' ~ x }}{% endmacro %}{{ twice(vars.n) }}", "3-3"),
+        ("{{ vars.nothing or 'none' }}{% if vars.gone is defined %}!{% endif %}", "none"),
+        ("{% for n in range(3) %}{{ n }}{% endfor %}{{ 2**10 }}{{ 'ab' * 2 }}", "0121024abab"),
+        ("<b>{{ '<&>' }}</b>{% raw %}{{ x }}{% endraw %}", "<b><&></b>{{ x }}"),
+        ("{{ vars.deep|tojson }} {{ '%.1f'|format(vars.deep.price) }}", '{"price": 12.5} 12.5'),
+    ],
+)
+def test_what_is_offered_is_filled_in(text: str, made: str) -> None:
+    assert render(text, VARIABLES) == made
+
+
+_END, _REACH = "the template has no end that can be waited for", "the template reaches for what it may not"
+_FILL, _PRINT = "the template cannot be filled in", "the template would print"
+_LOOPS = "{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "what"),
+    [
+        (2, "ok\n{{ itm.input }}", f"{_FILL}: 'itm' is undefined"),
+        (3, "ok\n{% for t in item.tags %}\n{{ t.x }}{% endfor %}", f"{_FILL}: 'str object' has no attribute 'x'"),
+        (1, "{{ item.reference }}", f"{_FILL}: 'dict object' has no attribute 'reference'"),
+        (1, "{{ 'a' ~ vars.gone }}", f"{_FILL}: 'dict object' has no attribute 'gone'"),
+        (2, "\n{{ vars.nothing }}", f"{_PRINT} a null"),
+        (1, "{{ 'a' ~ vars.nothing }}", f"{_PRINT} a null"),
+        (1, "{{ item.input.upper }}", f"{_PRINT} a function (upper)"),
+        (2, "\n{{ item.input.__class__ }}", f"{_REACH} (access to attribute '__class__' of 'str' object is unsafe.)"),
+        (1, "{{ '{0.__class__}'.format(item) }}", f"{_REACH} (access to attribute '__class__'"),
+        (1, "{{ item.tags.append('x') }}", f"{_REACH} (access to attribute 'append' of 'list' object is unsafe.)"),
+        (1, "{% set _ = item.update(id='b') %}", f"{_REACH} (access to attribute 'update'"),
+        (2, "\n" + _LOOPS, f"{_END} (more than 100,000 steps)"),
+        (1, "{{ range(10**9)|list }}", f"{_END} (more than 100,000 steps)"),
+        (1, "{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}", f"{_END} (maximum recursion depth exceeded"),
+        (1, "{% macro f(n) %}{{ f(n-1) if n }}{{ f(n-1) if n }}{% endmacro %}{{ f(40) }}", f"{_END} (more than"),
+        (1, "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}", f"{_END} ("),
+        (1, "{{ 9 ** 99999999 }}", f"{_END} (a result of '**' that is too large)"),
+        (1, "{{ 'a' * 10**10 }}", f"{_END} (a result of '*' that is too large)"),
+        (1, "{% set n = namespace(s='ab') %}{% for i in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
+         f"{_END} (a text of more than 33,554,432 characters)"),
+        (1, "{% set n = namespace(s='ab') %}{% for i in range(99) %}{% set n.s = n.s + n.s %}{% endfor %}",
+         f"{_END} (a result of '+' that is too large)"),
+        (1, "{% for i in range(99) %}{{ 'x' * 999999 }}{% endfor %}",
+         f"{_END} (a prompt of more than 33,554,432 characters)"),
+        (1, "{{ 1 / 0 }}", "the template fails (ZeroDivisionError: division by zero)"),
+        (2, "\n{{ item.input", "not a template (unexpected end of template"),
+        (1, "{{ item.input|shout }}", "not a template (No filter named 'shout'.)"),
+        (1, "{{ [1, 2]|random }}", "not a template (No filter named 'random'.)"),
+        (1, "{{ lipsum() }}", f"{_FILL}: 'lipsum' is undefined"),
+        (2, "\n{% include 'secrets' %}", "the template uses 'include', but stands alone"),
+        (1, "{% block a %}{{ self.a() }}{% endblock %}", "the template uses 'block', but stands alone"),
+        (1, "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "the template is nested too deeply to be read"),
+        (1, " {# nothing #}\n", "the template makes an empty prompt"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_prompt_is_one_line_with_its_place(line: int, text: str, what: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        render(text, VARIABLES)
+    assert caught.value.line == line
+    assert caught.value.what.startswith(what)
+    assert caught.value.remedy
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text("{}%# \nabitem.|~()'", max_size=40))
+def test_any_text_is_a_prompt_or_has_a_line(text: str) -> None:
+    line = line_of_failure(text)
+    assert line is None or 1 <= line <= text.count("\n") + 1
+
+
+def line_of_failure(text: str) -> int | None:
+    try:
+        made = render(text, VARIABLES)
+    except TemplateError as error:
+        return error.line
+    assert made.strip()
+    return None
+
+
+def test_variables_are_as_they_were_and_steps_start_anew() -> None:
+    for _ in range(3):
+        render("{% for a in range(40000) %}.{% endfor %}", VARIABLES)
+    assert VARIABLES["item"]["tags"] == ["fee", "late"]
