@@ -12,6 +12,9 @@ high with thinking switched off."""
 LINE_UP: tuple[str, ...] = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5-20251001")
 """The models a run compares unless told otherwise: the three tiers, pinned."""
 
+BEDROCK = "bedrock:"
+"""What the ids of models on Amazon Bedrock begin with; the rest is Bedrock's own id, profile or ARN."""
+
 DEFAULT_JUDGE = "claude-sonnet-5-5"
 """A model outside the line-up, so that no model grades its own outputs."""
 

@@ -10,7 +10,7 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 from evalkit.config import OwnRates
-from evalkit.models import known
+from evalkit.models import BEDROCK, known
 from evalkit.records import Usage
 from evalkit.strict import content_sha256
 
@@ -51,7 +51,7 @@ class Prices:
         return f"genai-prices {version('genai-prices')}{mine}"
 
     def price(self, model_id: str, usage: Usage, when: datetime) -> Price:
-        """What one request cost on Anthropic's own API at the moment `when`.
+        """What one request cost at the moment `when`: on Anthropic's own API, or on Bedrock by AWS's prices.
 
         Priced per request and never on summed tokens, since rates change above a context size. Unknown models,
         token counts, kinds of token, tiers and regions are unpriced.
@@ -100,9 +100,10 @@ def rates(model_id: str, when: datetime) -> tuple[float, float] | None:
 def _region_factor(model_id: str, geo: str | None) -> float | None:
     """How many times the price a region costs; None for one nobody has heard of.
 
-    Models older than 4.6 cannot be restricted to the US, so nothing is added, whatever a server reports.
+    Models older than 4.6 cannot be restricted to the US, so nothing is added, whatever a server reports; and
+    Bedrock's regional prices are in the price data.
     """
-    if geo in _ANYWHERE:
+    if geo in _ANYWHERE or (geo == "us" and model_id.startswith(BEDROCK)):
         return 1.0
     if geo != "us":
         return None
@@ -139,10 +140,14 @@ def _published(model_id: str, usage: Usage, when: datetime) -> Price:
     """A request at the published rates of that day. A batch has no fast mode, and costs half the standard price."""
     is_batch = usage.service_tier == "batch"
     context = {"speed": "fast"} if usage.speed == "fast" and not is_batch else {}
+    on_bedrock = model_id.startswith(BEDROCK)
+    if on_bedrock and (context or is_batch or "us-gov." in model_id):
+        return Price(None, f"no price is known for {model_id!r} in this region or mode")
     result = _looked_up(model_id, usage, context, when)
     if isinstance(result, Price):
         return result
-    if not _is_same_model(model_id, result.model.id):
+    plain = _bedrock_model if on_bedrock else str
+    if not _is_same_model(plain(model_id), plain(result.model.id)):
         return Price(None, f"no price is known for {model_id!r}")
     if context and not any(variant.when == context for variant in result.model.price_variants or ()):
         return Price(None, f"no fast-mode price is known for {model_id!r}")
@@ -171,8 +176,8 @@ def _looked_up(model_id: str, usage: Usage, context: dict[str, str], when: datet
         try:
             return calc_price(
                 Tokens(**{name: count for name, count in counts.items() if count}),
-                model_ref=model_id,
-                provider_id="anthropic",
+                model_ref=model_id.removeprefix(BEDROCK),
+                provider_id="aws" if model_id.startswith(BEDROCK) else "anthropic",
                 genai_request_timestamp=when,
                 price_context=context or None,
             )
@@ -180,6 +185,11 @@ def _looked_up(model_id: str, usage: Usage, context: dict[str, str], when: datet
             return Price(None, f"no price is known for {model_id!r}")
         except (UserWarning, ValueError) as error:
             return Price(None, f"the price data cannot price this request ({error})")
+
+
+def _bedrock_model(bedrock_id: str) -> str:
+    """The model of a Bedrock id, without its region, account and version."""
+    return re.sub(r"-v\d+(:\d+)?$", "", bedrock_id.rpartition("anthropic.")[2])
 
 
 def _is_same_model(asked: str, priced: str) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from evalkit import rows
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.records import (
-    Attempt,
     AttemptStart,
     Correction,
     Grade,
@@ -24,9 +24,7 @@ from evalkit.records import (
     Session,
     Snapshot,
     Spec,
-    Trial,
     TrialKey,
-    Usage,
 )
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
 
@@ -331,17 +329,17 @@ class RunFile:
             try:
                 return Snapshot(
                     spec=spec,
-                    items=tuple(_item(row) for row in self._rows("item", "position")),
+                    items=tuple(rows.item_of(row) for row in self._rows("item", "position")),
                     sizes=tuple(
                         PromptSize(row["item_id"], row["model"], row["tokens"], bool(row["counted"]))
                         for row in self._rows("prompt_size", "item_id, model")
                     ),
-                    trials=tuple(_trial(row) for row in self._rows("trial", "position")),
-                    attempts=tuple(_attempt(row) for row in self._attempt_rows()),
-                    rounds=tuple(_round(row) for row in self._rows("round", "id")),
-                    grades=tuple(_grade(row) for row in self._rows("grade", "id")),
+                    trials=tuple(rows.trial_of(row) for row in self._rows("trial", "position")),
+                    attempts=tuple(rows.attempt_of(row) for row in self._attempt_rows()),
+                    rounds=tuple(rows.round_of(row) for row in self._rows("round", "id")),
+                    grades=tuple(rows.grade_of(row) for row in self._rows("grade", "id")),
                     documents={row["name"]: row["text"] for row in self._rows("document", "name")},
-                    sessions=tuple(_session(row) for row in self._session_rows()),
+                    sessions=tuple(rows.session_of(row) for row in self._session_rows()),
                     corrections=tuple(
                         Correction(row["trial_id"], row["grader"], row["minutes"])
                         for row in self._rows("correction", "id")
@@ -407,44 +405,3 @@ def _size_row(size: PromptSize) -> tuple[str, str, int, int]:
 
 def _json(content: Any) -> str:
     return json.dumps(content, ensure_ascii=True, sort_keys=True, allow_nan=False)
-
-
-def _item(row: sqlite3.Row) -> ItemRecord:
-    content = json.loads(row["content"])
-    lists = {name: tuple(content[name]) for name in ("tags", "documents", "evidence_positions")}
-    return ItemRecord(**{**content, **lists})
-
-
-def _trial(row: sqlite3.Row) -> Trial:
-    return Trial(row["id"], TrialKey(row["item_id"], row["model"], row["epoch"]), row["position"])
-
-
-def _attempt(row: sqlite3.Row) -> Attempt:
-    lost = row["outcome"] is None
-    return Attempt(
-        id=row["start_id"], trial_id=row["trial_id"], grader=row["grader"], round_id=row["round_id"],
-        number=row["number"], sent_at=row["sent_at"], outcome=row["outcome"], final=bool(row["final"]),
-        text="" if lost else row["text"], stop_reason=row["stop_reason"], served_model=row["served_model"],
-        request_id=row["request_id"], usage=Usage() if lost else Usage(**json.loads(row["usage"])),
-        cost_usd=row["cost_usd"], ttft_s=row["ttft_s"], latency_s=row["latency_s"], felt_s=row["felt_s"],
-        queued_s=row["queued_s"], status=row["status"], error_type=row["error_type"],
-        error_message=row["error_message"], simulated=bool(row["simulated"]),
-        headers_s=row["headers_s"], reused=None if row["reused"] is None else bool(row["reused"]),
-        session_id=row["session_id"], in_flight=row["in_flight"],
-    )  # fmt: skip
-
-
-def _session(row: sqlite3.Row) -> Session:
-    return Session(id=row["id"], **json.loads(row["content"]), **json.loads(row["ended"] or "{}"))
-
-
-def _round(row: sqlite3.Row) -> Round:
-    content = json.loads(row["content"])
-    return Round(**{**content, "graders": tuple(content["graders"])})
-
-
-def _grade(row: sqlite3.Row) -> Grade:
-    return Grade(
-        row["round_id"], row["grader"], row["trial_id"], row["criterion"], row["level"], row["ungraded_reason"],
-        row["comment"], row["identity_marks"],
-    )  # fmt: skip

@@ -283,3 +283,39 @@ def test_more_tokens_never_cost_less(plain: int, read: int, written: int, output
         return found
 
     assert usd() <= usd(1) <= usd(1, 1)
+
+
+SMALL = Usage(input_tokens=100_000, output_tokens=1_000)
+PROFILES = "arn:aws:bedrock:us-east-1:123456789012:inference-profile"
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("bedrock:global.anthropic.claude-sonnet-4-6", 0.3150),
+        ("bedrock:us.anthropic.claude-sonnet-4-6", 0.3465),
+        ("bedrock:anthropic.claude-sonnet-4-6", 0.3465),
+        (f"bedrock:{PROFILES}/eu.anthropic.claude-sonnet-4-6", 0.3465),
+        ("bedrock:us.anthropic.claude-opus-4-6-v1", 0.5775),
+        ("bedrock:eu.anthropic.claude-haiku-4-5-20251001-v1:0", 0.1155),
+        ("bedrock:anthropic.claude-opus-5-5", 0.4620),
+        ("bedrock:arn:aws:bedrock:us-east-1:1:application-inference-profile/abc", None),
+        ("bedrock:us.anthropic.claude-sonnet-9", None),
+        ("bedrock:us.anthropic.claude-opus-4-60", None),
+        ("bedrock:us-gov.anthropic.claude-sonnet-4-6", None),
+        ("bedrock:claude-sonnet-4-6", None),
+        ("us.anthropic.claude-sonnet-4-6", None),
+        ("bedrock:", None),
+    ],
+)
+def test_models_on_bedrock_have_amazons_regional_prices_or_none(model: str, usd: float | None) -> None:
+    priced = price(model, SMALL, NOW)
+    assert priced.usd == (None if usd is None else pytest.approx(usd, rel=1e-9))
+    assert (priced.reason is None) == (usd is not None)
+
+
+def test_on_bedrock_a_region_is_paid_for_once_and_other_modes_have_no_price() -> None:
+    model = "bedrock:us.anthropic.claude-sonnet-4-6"
+    assert price(model, Usage(100_000, 1_000, inference_geo="us"), NOW).usd == pytest.approx(0.3465)
+    for mode in ({"service_tier": "batch"}, {"speed": "fast"}):
+        assert price(model, Usage(100_000, 1_000, **mode), NOW).usd is None

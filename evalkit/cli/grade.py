@@ -170,13 +170,13 @@ class _Session:
         from evalkit.executors.budget import Budget
         from evalkit.executors.local import Limits
         from evalkit.grade import grade_by_judge
-        from evalkit.providers.anthropic import AnthropicProvider
+        from evalkit.providers.dispatch import open_provider
 
         model = str(self.model)
         Budget(self.budget_usd)
         if self.budget_usd is not None and bill.worst_usd is None:
             raise UsageError(f"a budget cannot be kept: {model} has no known price; leave --budget-usd out")
-        provider = AnthropicProvider(self.base_url, connections=self.concurrency)
+        provider = open_provider([model], self.base_url, self.concurrency)
         try:
             server = await provider.preflight([model])
             if server.problems:

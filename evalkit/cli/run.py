@@ -183,12 +183,12 @@ class _Session:
         from evalkit.executors.local import Limits
         from evalkit.planning import check_writable, prepare, start
         from evalkit.providers import Preflight
-        from evalkit.providers.anthropic import AnthropicProvider
+        from evalkit.providers.dispatch import open_provider
         from evalkit.run import carry_out, check_budget
 
         if not self.dry_run:
             check_writable(place)
-        provider = AnthropicProvider(self.base_url, self.timeout_s, connections=self.concurrency)
+        provider = open_provider(options.models, self.base_url, self.concurrency, self.timeout_s)
         try:
             with counting("counting tokens", self.quiet) as counter:
                 prepared = await prepare(dataset, rubric, options, provider, place, counter, self.judge)

@@ -35,6 +35,10 @@ class Provider(Protocol):
         """Check credentials and model ids without spending anything."""
         ...
 
+    def bills_nothing(self, server: Preflight) -> bool:
+        """Whether requests cost nobody anything: in the sandbox, say."""
+        ...
+
     async def close(self) -> None:
         """Release connections."""
         ...

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from evalkit.sandbox import wire
+from evalkit.sandbox import bedrock, wire
 from evalkit.sandbox.batches import BatchDesk
 from evalkit.sandbox.catalog import MODELS, find_model
 from evalkit.sandbox.connections import drop_connection
@@ -31,7 +33,12 @@ from evalkit.sandbox.wire import ApiError
 def build_routes(sandbox: Sandbox) -> list[Route]:
     """All routes but those the settings say this server is without."""
     desk, without = BatchDesk(sandbox), sandbox.settings.without
-    routes = [Route("/v1/messages", _Messages(sandbox).create, methods=["POST"])]
+    invoke = _Invoke(sandbox)
+    routes = [
+        Route("/v1/messages", _Messages(sandbox).create, methods=["POST"]),
+        Route("/model/{model_id:path}/invoke", invoke.whole, methods=["POST"]),
+        Route("/model/{model_id:path}/invoke-with-response-stream", invoke.streamed, methods=["POST"]),
+    ]
     if "count_tokens" not in without:
         routes.append(Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]))
     if "batches" not in without:
@@ -69,22 +76,60 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
+async def _message_body(request: Request) -> dict[str, Any]:
+    """The body of a message; under a prefix this is Bedrock's Messages endpoint, whose models have other ids."""
+    body = parse_json(await read_body(request, MAX_MESSAGE_BYTES))
+    if request.scope.get("root_path") and "model" in body:
+        body["model"] = bedrock.plain_model(body["model"])
+    return body
+
+
 class _Messages:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
     async def create(self, request: Request) -> Response:
         version = check_headers(request.headers)
-        parsed = self._sandbox.read(parse_json(await read_body(request, MAX_MESSAGE_BYTES)), version)
+        return await self.answer(request, await _message_body(request), version)
+
+    async def answer(self, request: Request, body: dict[str, Any], version: str) -> Response:
+        """The response to a body that has the form of the Messages API."""
+        parsed = self._sandbox.read(body, version)
         request.state.family = parsed.spec.tier
         exchange = self._sandbox.open(parsed, request.headers)
         exchange.tab.request_id = request.state.request_id
         if parsed.streams:
-            return _StreamedReply(self._sandbox, exchange, request)
+            return self._streamed(exchange, request)
         try:
             return await _whole_reply(exchange, request)
         finally:
             self._sandbox.close(exchange)
+
+    def _streamed(self, exchange: Exchange, request: Request) -> Response:
+        return _StreamedReply(self._sandbox, exchange, request)
+
+
+class _Invoke(_Messages):
+    """Amazon Bedrock's InvokeModel."""
+
+    async def whole(self, request: Request) -> Response:
+        return await self._invoke(request, streams=False)
+
+    async def streamed(self, request: Request) -> Response:
+        return await self._invoke(request, streams=True)
+
+    async def _invoke(self, request: Request, *, streams: bool) -> Response:
+        request.state.aws_request_id = bedrock.new_request_id()
+        try:
+            bedrock.check_key(request.headers)
+            body = parse_json(await read_body(request, MAX_MESSAGE_BYTES))
+            plain, version = bedrock.message_body(request.path_params["model_id"], body, streams=streams)
+            return await self.answer(request, plain, version)
+        except ApiError as error:
+            return bedrock.error_response(error)
+
+    def _streamed(self, exchange: Exchange, request: Request) -> Response:
+        return _StreamedReply(self._sandbox, exchange, request, bedrock.framed, bedrock.STREAM_TYPE)
 
 
 async def _whole_reply(exchange: Exchange, request: Request) -> Response:
@@ -101,7 +146,14 @@ async def _whole_reply(exchange: Exchange, request: Request) -> Response:
 
 
 class _StreamedReply(StreamingResponse):
-    def __init__(self, sandbox: Sandbox, exchange: Exchange, request: Request) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        exchange: Exchange,
+        request: Request,
+        encode: Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]] = lambda events: events,
+        media_type: str = "text/event-stream",
+    ) -> None:
         self._sandbox, self._exchange = sandbox, exchange
         events = stream_events(
             exchange,
@@ -109,7 +161,7 @@ class _StreamedReply(StreamingResponse):
             drop=lambda: drop_connection(request.scope),
             close=lambda: sandbox.close(exchange),
         )
-        super().__init__(events, headers={"cache-control": "no-cache"}, media_type="text/event-stream")
+        super().__init__(encode(events), headers={"cache-control": "no-cache"}, media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault, pace = self._exchange.fault, self._exchange.pace
@@ -127,7 +179,7 @@ class _StreamedReply(StreamingResponse):
 async def count_tokens(request: Request) -> Response:
     """POST /v1/messages/count_tokens"""
     version = check_headers(request.headers)
-    body = parse_json(await read_body(request, MAX_MESSAGE_BYTES))
+    body = await _message_body(request)
     counted = read_request(body, check_body(body, version, counting=True))
     check_window(counted)
     return JSONResponse({"input_tokens": counted.input_tokens})

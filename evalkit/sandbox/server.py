@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from evalkit.errors import InfrastructureError
+from evalkit.sandbox import bedrock
 from evalkit.sandbox.exchange import Sandbox
 from evalkit.sandbox.routes import build_routes
 from evalkit.sandbox.settings import SandboxSettings
@@ -133,8 +134,12 @@ class _MarkedResponses:
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["request-id"] = state["request_id"]
                 headers[SIMULATED_HEADER] = "true"
+                if "aws_request_id" in state:  # Amazon tells neither the vendor's ids nor its rate limits
+                    headers[bedrock.REQUEST_ID] = state["aws_request_id"]
+                    await send(message)
+                    return
+                headers["request-id"] = state["request_id"]
                 headers["anthropic-organization-id"] = "00000000-0000-0000-0000-000000000000"
                 if "rate_headers" not in self._sandbox.settings.without:
                     headers.update(self._sandbox.meter.headers(state["family"]))

@@ -1,0 +1,133 @@
+"""Sorting failures: what the server or the network did becomes a Reply, what is a bug of ours keeps its traceback."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evalkit.providers.headers import read_headers, retry_after_s, should_retry
+from evalkit.providers.stream import Heard
+from evalkit.records import Reply
+
+if TYPE_CHECKING:
+    import anthropic
+
+_RETRYABLE_STATUSES = frozenset({408, 409, 424, 429})
+_FATAL_STATUSES = frozenset({401, 402, 403, 404})
+"""None of these gets better with the next item."""
+
+_RETRYABLE_KINDS = frozenset({
+    "overloaded_error", "api_error", "rate_limit_error", "timeout_error",
+    "throttlingException", "serviceUnavailableException", "modelStreamErrorException", "modelTimeoutException",
+    "internalServerException", "modelNotReadyException",
+})  # fmt: skip
+"""Errors in the middle of a stream, whose status was 200, that may pass; the second row is Amazon Bedrock's."""
+
+_FATAL_KINDS = frozenset({
+    "authentication_error", "billing_error", "permission_error",
+    "accessDeniedException", "expiredTokenException", "unrecognizedClientException", "invalidSignatureException",
+})  # fmt: skip
+_SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+_OUT_OF_MONEY = re.compile(r"credit balance|(?:spend|usage) limit|tokens per day", re.IGNORECASE)
+"""An account's own limit comes as a plain 400, which would else settle every trial that is left as failed."""
+
+_TOO_LONG = re.compile(
+    r"(?:prompt|input) is too long|exceeds? (?:the )?(?:available )?context|exceed_context_size", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """An error as a server words it."""
+
+    kind: str
+    message: str
+    code: str = ""
+
+    @property
+    def is_about_money(self) -> bool:
+        return self.code in _SPEND_LIMITS
+
+
+class StreamError(Exception):
+    """A server broke off a stream with an error event."""
+
+    def __init__(self, data: str) -> None:
+        super().__init__(data)
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            body = None
+        self.told = _told(body, "stream_error", data or "an error without words")
+
+
+def failed(heard: Heard, error: Exception) -> Reply:
+    """The Reply for what an attempt raised; raises it again if it is a bug of ours."""
+    import anthropic
+    import httpx2
+
+    if isinstance(error, StreamError):
+        return _broken_stream(heard, error.told)
+    if isinstance(error, anthropic.APIStatusError):
+        return _refused(heard, error)
+    if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
+        return heard.failure("timeout", str(error) or "timed out", retryable=True)
+    if isinstance(error, anthropic.APIConnectionError | httpx2.RequestError):
+        return heard.failure("connection_error", cause(error), retryable=True)
+    if isinstance(error, anthropic.APIError | ValueError):
+        return heard.failure("unreadable_answer", f"{type(error).__name__}: {error}", retryable=False)
+    raise error
+
+
+def _broken_stream(heard: Heard, told: _Told) -> Reply:
+    fatal = told.is_about_money or told.kind in _FATAL_KINDS
+    retryable = told.kind in _RETRYABLE_KINDS and not fatal
+    return heard.failure(told.kind, told.message, status=200, retryable=retryable, stops_run=fatal)
+
+
+def _refused(heard: Heard, error: "anthropic.APIStatusError") -> Reply:
+    """An answer with an error status. What the server says of trying again goes before what its status means."""
+    headers, status = read_headers(error.response), error.status_code
+    heard.headers(headers)
+    told = _told(error.body, _aws_kind(headers.get("x-amzn-errortype")) or f"http_{status}", str(error.message))
+    out_of_money = told.is_about_money or (status in (400, 429) and _OUT_OF_MONEY.search(told.message) is not None)
+    too_long = status in (400, 422) and _TOO_LONG.search(f"{told.kind} {told.message}") is not None
+    advice = None if out_of_money else should_retry(headers)
+    fatal = out_of_money or (not advice and (status in _FATAL_STATUSES or told.kind in _FATAL_KINDS))
+    transient = status in _RETRYABLE_STATUSES or status >= 500
+    return heard.failure(
+        "context_overflow" if too_long else told.kind,
+        told.message,
+        status=status,
+        retryable=not fatal and (transient if advice is None else advice),
+        stops_run=fatal,
+        retry_after_s=retry_after_s(headers),
+    )
+
+
+def _told(body: Any, kind: str, message: str) -> _Told:
+    """The kind, message and code in an error's body; `kind` and `message` where it has none."""
+    if not isinstance(body, dict):
+        return _Told(kind, message)
+    error = body.get("error")
+    if not isinstance(error, dict):
+        return _Told(kind, str(body.get("message") or body.get("Message") or message))  # AWS
+    details = error.get("details")
+    code = details.get("error_code") if isinstance(details, dict) else None
+    return _Told(str(error.get("type") or kind), str(error.get("message") or message), str(code or ""))
+
+
+def _aws_kind(header: str | None) -> str | None:
+    """`ThrottlingException:http://…` as event streams write it: `throttlingException`."""
+    name = (header or "").split(":")[0].strip()
+    return name[:1].lower() + name[1:] or None
+
+
+def said(error: Any) -> str:
+    """What a server says is wrong."""
+    return _told(error.body, "", str(error.message)).message
+
+
+def cause(error: Exception) -> str:
+    """What the network says is wrong: the SDK's own error is only `Connection error.`"""
+    return str(error.__cause__ or error) or type(error.__cause__ or error).__name__

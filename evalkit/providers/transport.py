@@ -1,0 +1,193 @@
+"""The HTTP client under the SDK, with a clock that starts when a request is written to its connection.
+
+aiohttp needs half the processor time of the SDK's default and keeps its answers on time in a busy process. Its
+connections are opened before the clock starts: building a request, waiting for a connection and opening one are
+no part of a model's latency.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
+
+import httpx2
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CONNECT_S = 10.0
+
+
+class Clock:
+    """When things happened to one request, by `perf_counter`; None until they do."""
+
+    __slots__ = ("begun", "headers", "reused", "sent")
+
+    def __init__(self) -> None:
+        self.begun = perf_counter()
+        self.sent: float | None = None
+        self.headers: float | None = None
+        self.reused: bool | None = None
+
+    def since_sent(self, moment: float | None = None) -> float:
+        """Seconds from when the request was written (begun, if it never was) to a moment, or to now."""
+        return (moment or perf_counter()) - (self.sent or self.begun)
+
+
+_CLOCK: ContextVar[Clock | None] = ContextVar("clock", default=None)
+
+
+def start_clock() -> Clock:
+    """The clock of the request that this task is about to make."""
+    clock = Clock()
+    _CLOCK.set(clock)
+    return clock
+
+
+def http_client(connections: int, *, local: bool) -> httpx2.AsyncClient:
+    """The client for all requests of a run; `local` for a server on this machine, to which no proxy leads.
+
+    Behind a proxy, or where aiohttp cannot be imported, it is the SDK's own: slower, but knowing both.
+    """
+    import anthropic
+
+    room = connections + 8
+    limits = httpx2.Limits(max_connections=room, max_keepalive_connections=room)
+    proxied = not local and any(scheme != "no" for scheme in getproxies())
+    try:
+        if not proxied:
+            return anthropic.DefaultAsyncHttpxClient(limits=limits, transport=_AiohttpTransport(room))
+    except ImportError:
+        pass  # the other client is as good, if slower
+    hooks = {"request": [_watch]}
+    if local:
+        own = httpx2.AsyncHTTPTransport(limits=limits)
+        return anthropic.DefaultAsyncHttpxClient(transport=own, event_hooks=hooks)
+    return anthropic.DefaultAsyncHttpxClient(limits=limits, event_hooks=hooks)
+
+
+async def _watch(request: httpx2.Request) -> None:
+    """Have the SDK's own transport tell the clock; it names what it does while it does it."""
+    if (clock := _CLOCK.get()) is None:
+        return
+
+    async def trace(name: str, _: Any) -> None:
+        if name == "connection.connect_tcp.started":
+            clock.reused = False
+        elif name.endswith("send_request_headers.started"):
+            clock.sent, clock.reused = perf_counter(), clock.reused is None
+        elif name.endswith("receive_response_headers.complete"):
+            clock.headers = perf_counter()
+
+    request.extensions["trace"] = trace
+
+
+def _trace_config() -> "aiohttp.TraceConfig":
+    import aiohttp
+
+    async def reused(*_: Any) -> None:
+        if (clock := _CLOCK.get()) is not None:
+            clock.reused = True
+
+    async def created(*_: Any) -> None:
+        if (clock := _CLOCK.get()) is not None:
+            clock.reused = False
+
+    async def sent(*_: Any) -> None:
+        if (clock := _CLOCK.get()) is not None:
+            clock.sent = perf_counter()
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(reused)
+    config.on_connection_create_end.append(created)
+    config.on_request_headers_sent.append(sent)
+    return config
+
+
+class _AiohttpTransport(httpx2.AsyncBaseTransport):
+    """Sends httpx2's requests by aiohttp; its failures become httpx2's."""
+
+    def __init__(self, connections: int) -> None:
+        """Raises ImportError where aiohttp is not installed."""
+        import aiohttp
+        import yarl
+
+        self._aiohttp, self._url = aiohttp, yarl.URL
+        self._connections = connections
+        self._tls: ssl.SSLContext | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    def _opened(self) -> "aiohttp.ClientSession":
+        if self._session is None:  # it belongs to the loop that it is made in
+            self._session = self._aiohttp.ClientSession(
+                connector=self._aiohttp.TCPConnector(limit=self._connections),
+                cookie_jar=self._aiohttp.DummyCookieJar(),
+                trace_configs=[_trace_config()],
+                auto_decompress=False,
+            )
+        return self._session
+
+    def _secured(self) -> ssl.SSLContext:
+        if self._tls is None:  # reading all authorities takes 30 ms, which a server on this machine can spare
+            self._tls = httpx2.create_ssl_context()
+        return self._tls
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request; returns once the response headers are in."""
+        limits = request.extensions.get("timeout", {})
+        timeout = self._aiohttp.ClientTimeout(
+            total=None, connect=limits.get("pool"), sock_connect=limits.get("connect"), sock_read=limits.get("read")
+        )
+        try:
+            response = await self._opened().request(
+                request.method,
+                self._url(str(request.url), encoded=True),  # as it was signed
+                headers=request.headers.multi_items(),
+                data=await request.aread() or None,
+                allow_redirects=False,
+                timeout=timeout,
+                ssl=self._secured() if request.url.scheme == "https" else True,
+            )
+        except (self._aiohttp.ClientError, OSError) as error:
+            raise self._translated(error) from error
+        if (clock := _CLOCK.get()) is not None:
+            clock.headers = perf_counter()
+        return httpx2.Response(
+            response.status, headers=list(response.raw_headers), stream=_Body(self, response), request=request
+        )
+
+    def _translated(self, error: Exception) -> httpx2.TransportError:
+        said = str(error) or type(error).__name__
+        if isinstance(error, self._aiohttp.ConnectionTimeoutError):
+            return httpx2.ConnectTimeout(said)
+        if isinstance(error, asyncio.TimeoutError):
+            return httpx2.ReadTimeout(said)
+        if isinstance(error, self._aiohttp.ClientConnectorError):
+            return httpx2.ConnectError(said)
+        return httpx2.ReadError(said)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+
+
+class _Body(httpx2.AsyncByteStream):
+    """The bytes of a response as they arrive."""
+
+    def __init__(self, transport: _AiohttpTransport, response: "aiohttp.ClientResponse") -> None:
+        self._transport, self._response = transport, response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._response.content.iter_any():
+                yield piece
+        except (self._transport._aiohttp.ClientError, OSError) as error:
+            raise self._transport._translated(error) from error
+
+    async def aclose(self) -> None:
+        """Give the connection back if all was read, else close it."""
+        self._response.close()
