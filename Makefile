@@ -47,8 +47,8 @@ format: $(VENV)/.ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only --quiet .
 
-bench: $(VENV)/.ready ## Time start-up, run and report against yardsticks of the same run
-	$(BIN)/python tests/bench.py
+bench: $(VENV)/.ready ## Measure the product against yardsticks; BARS="5 10" takes some, ROUNDS=1 is faster, QUICK=1 only tries the rig
+	PYTHONPATH=tests $(BIN)/python -m bench $(BARS)
 
 lock: $(VENV)/.ready ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --group dev pyproject.toml --output-file requirements.lock

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from evalkit.compared import CannotCompareError, expected_of
@@ -20,10 +20,17 @@ _COMMON_WORDS = 50
 """Word triples that stand in more items than this are phrases of the trade, not signs of copying."""
 
 
+def errors(path: Path, dataset: Dataset, rubric: Rubric | None) -> list[Problem]:
+    """What would spoil a run of a dataset that could be read; quick, whatever the size of its prompts."""
+    found = [*_repeats(path, dataset), *_references(path, dataset, rubric), *_context(path, dataset)]
+    return sorted(problem for problem in found if problem.severity == "error")
+
+
 def doubts(path: Path, dataset: Dataset, rubric: Rubric | None) -> list[Problem]:
     """Every problem of a dataset that could be read: errors that spoil a run, and warnings."""
     found = [
         *_repeats(path, dataset),
+        *_near_repeats(path, dataset),
         *_references(path, dataset, rubric),
         *_size(path, dataset),
         *_mix(path, dataset),
@@ -62,32 +69,45 @@ def _around(item: Item, dataset: Dataset) -> tuple[object, ...]:
     return dataset.system(item), dataset.evidence.get(item.id, ()), item.attachments
 
 
-def _repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:
-    """Items whose inputs are the same, or share most of their word triples, around the same material."""
-    by_material: dict[tuple[object, ...], list[Item]] = defaultdict(list)
+def _by_material(dataset: Dataset) -> list[list[Item]]:
+    groups: dict[tuple[object, ...], list[Item]] = defaultdict(list)
     for item in dataset.items:
-        by_material[_around(item, dataset)].append(item)
-    for items in by_material.values():
-        yield from _repeats_among(items, path, dataset)
+        groups[_around(item, dataset)].append(item)
+    return list(groups.values())
 
 
-def _repeats_among(items: Sequence[Item], path: Path, dataset: Dataset) -> Iterator[Problem]:
-    first: dict[str, Item] = {}
-    by_triple: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    triples = [_triples(item) for item in items]
-    for number, item in enumerate(items):
-        line = dataset.lines.get(item.id, 1)
-        same = first.setdefault(" ".join(item.task.split()).lower(), item)
-        if same is not item:
-            what = f"item {item.id!r} has the same input as {same.id!r}"
-            yield Problem(str(path), line, what, "remove one of them")
-        elif (near := _nearest(number, triples, by_triple)) is not None:
-            other = items[near]
-            what = f"item {item.id!r} is nearly the same as {other.id!r} (line {dataset.lines.get(other.id, 1)})"
-            yield Problem(str(path), line, what, "remove or vary one; repeats count as one item", "warning")
-        for triple in triples[number]:
-            if len(by_triple[triple]) < _COMMON_WORDS:
-                by_triple[triple].append(number)
+def _same_text(item: Item) -> str:
+    return " ".join(item.task.split()).lower()
+
+
+def _repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:
+    """Items whose inputs are the same, around the same material."""
+    for items in _by_material(dataset):
+        first: dict[str, Item] = {}
+        for item in items:
+            same = first.setdefault(_same_text(item), item)
+            if same is not item:
+                what = f"item {item.id!r} has the same input as {same.id!r}"
+                yield Problem(str(path), dataset.lines.get(item.id, 1), what, "remove one of them")
+
+
+def _near_repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:
+    """Items whose inputs differ, but share most of their word triples, around the same material."""
+    for items in _by_material(dataset):
+        seen: set[str] = set()
+        by_triple: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        triples = [_triples(item) for item in items]
+        for number, item in enumerate(items):
+            text = _same_text(item)
+            if text not in seen and (near := _nearest(number, triples, by_triple)) is not None:
+                other = items[near]
+                what = f"item {item.id!r} is nearly the same as {other.id!r} (line {dataset.lines.get(other.id, 1)})"
+                remedy = "remove or vary one; repeats count as one item"
+                yield Problem(str(path), dataset.lines.get(item.id, 1), what, remedy, "warning")
+            seen.add(text)
+            for triple in triples[number]:
+                if len(by_triple[triple]) < _COMMON_WORDS:
+                    by_triple[triple].append(number)
 
 
 def _nearest(

@@ -7,9 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from analysis_builders import OPUS, run_of, write_run
+from analysis_builders import HAIKU, OPUS, run_of, write_run
 
-HEAVY = ("anthropic", "httpx2", "pandas", "scipy", "numpy", "jinja2", "genai_prices", "uvicorn", "starlette")
+HEAVY = (
+    "anthropic",
+    "httpx2",
+    "pandas",
+    "scipy",
+    "numpy",
+    "jinja2",
+    "genai_prices",
+    "uvicorn",
+    "starlette",
+    "scipy.stats",
+)
 """Packages that cost a tenth of a second or more each."""
 EFFECT_LINE = {"scipy", "numpy"}
 """What `check` may load, for the one line that says what a set of this size can show."""
@@ -55,6 +66,13 @@ def test_check_loads_only_what_its_effect_line_needs(root: Path, tmp_path: Path)
 def test_check_of_what_cannot_be_read_loads_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("not json\n", encoding="utf-8")
     assert loaded_by("check", "x.jsonl", folder=tmp_path) == (2, set())
+
+
+def test_a_report_loads_neither_the_sdk_nor_all_of_scipy(tmp_path: Path) -> None:
+    write_run(tmp_path / "r.db", run_of({OPUS: [[True], [False]], HAIKU: [[True], [True]]}))
+    code, loaded = loaded_by("report", "r.db", "-q", folder=tmp_path)
+    assert code == 0
+    assert loaded & {"anthropic", "httpx2", "scipy.stats"} == set()
 
 
 def test_the_reporter_sees_what_is_loaded(tmp_path: Path) -> None:

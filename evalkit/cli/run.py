@@ -165,12 +165,11 @@ def _distinct(models: Sequence[str]) -> tuple[str, ...]:
 
 def _refuse_errors(path: Path, dataset: "Dataset", rubric: "Rubric") -> None:
     """What `check` calls an error stops a run before it costs anything; warnings are for `check` to tell."""
-    from evalkit.dataset_check import doubts
+    from evalkit.dataset_check import errors
     from evalkit.errors import ProblemsError
 
-    errors = [str(problem) for problem in doubts(path, dataset, rubric) if problem.severity == "error"]
-    if errors:
-        raise ProblemsError(errors)
+    if found := errors(path, dataset, rubric):
+        raise ProblemsError([str(problem) for problem in found])
 
 
 class _Session:

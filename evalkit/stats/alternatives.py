@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (
     Values,
@@ -41,8 +41,8 @@ def uniform_posterior(successes: int, n: int, confidence: float = 0.95) -> tuple
 
 
 def _quantiles(successes: int, n: int, prior: float, confidence: float) -> tuple[float, float]:
-    posterior = stats.beta(successes + prior, n - successes + prior)
-    return float(posterior.ppf((1 - confidence) / 2)), float(posterior.isf((1 - confidence) / 2))
+    tail, posterior = (1 - confidence) / 2, (successes + prior, n - successes + prior)
+    return float(stats.beta.ppf(tail, *posterior)), float(stats.beta.isf(tail, *posterior))
 
 
 def newcombe_paired(both: int, gain: int, loss: int, neither: int, confidence: float = 0.95) -> Estimate:

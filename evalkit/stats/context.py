@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gate_rule import shows_noninferiority
@@ -68,6 +67,8 @@ def isotonic_rates(rates: Values, weights: Values | None = None) -> list[float]:
     check_same_length(rates=y, weights=w)
     if not len(y):
         return []
+    from scipy import optimize  # a quarter of a second, for context sweeps alone
+
     fitted = optimize.isotonic_regression(y, weights=w, increasing=False).x
     return [float(x) for x in np.clip(fitted, 0, 1)]
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.gate_rule import check_alpha, score_at
 from evalkit.stats.inputs import FloatArray, check_share, check_whole
 from evalkit.stats.noninferiority import EXACT_MOST, IntArray, most_losses, noninferiority_exact_p, score_losses

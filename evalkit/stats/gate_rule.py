@@ -1,8 +1,8 @@
 """Whether a candidate is shown to be no worse than a baseline by a margin: one rule for data and for plans."""
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import FloatArray, Values, check_same_length, check_share, numbers
 from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p
 from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.gradings import Grades, grade_table
 from evalkit.stats.inputs import (
@@ -85,7 +85,9 @@ def leniency_midp(errors_a: int, n_a: int, errors_b: int, n_b: int) -> float:
     check_within(n_a, errors_a=errors_a)
     check_within(n_b, errors_b=errors_b)
     total, errors = int(n_a + n_b), int(errors_a + errors_b)
-    chances = stats.hypergeom(total, errors, int(n_a)).pmf(np.arange(max(0, errors - n_b), min(errors, n_a) + 1))
+    from scipy.stats import hypergeom  # most of a second to load, for this rare test alone
+
+    chances = hypergeom(total, errors, int(n_a)).pmf(np.arange(max(0, errors - n_b), min(errors, n_a) + 1))
     seen = float(chances[int(errors_a) - max(0, errors - int(n_b))])
     if len(chances) == 1:
         return 1.0

@@ -1,7 +1,6 @@
 """Items needed to show a difference of two means."""
 
-from scipy import stats
-
+from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import LARGEST, check_confidence, check_share, numbers, whole_numbers
 
 

@@ -1,9 +1,8 @@
 """Adjusted p-values: Holm's for declared comparisons, false discovery rates for exploratory ones."""
 
 import numpy as np
-from scipy import stats
 
-from evalkit.stats.inputs import Values, numbers
+from evalkit.stats.inputs import FloatArray, Values, numbers
 
 
 def holm(p_values: Values) -> list[float]:
@@ -25,10 +24,19 @@ def benjamini_hochberg(p_values: Values) -> list[float]:
     gives an empty list. Raises ValueError for a p outside [0, 1] or nan.
     """
     p = numbers("p_values", p_values, 0, 1)
-    return [float(x) for x in stats.false_discovery_control(p, method="bh")] if len(p) else []
+    return _stepped_up(p, 1.0)
 
 
 def benjamini_yekutieli(p_values: Values) -> list[float]:
     """`benjamini_hochberg` for tests that depend on each other in any way (Benjamini and Yekutieli 2001)."""
     p = numbers("p_values", p_values, 0, 1)
-    return [float(x) for x in stats.false_discovery_control(p, method="by")] if len(p) else []
+    return _stepped_up(p, float((1 / np.arange(1, len(p) + 1)).sum()))
+
+
+def _stepped_up(p: FloatArray, factor: float) -> list[float]:
+    """From the largest p down, each times tests / rank and `factor`, and never above the one before it."""
+    order = np.argsort(p, kind="stable")[::-1]
+    ranks = np.arange(len(p), 0, -1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum.accumulate(np.minimum(1.0, p[order] * factor * len(p) / ranks))
+    return [float(x) for x in adjusted]

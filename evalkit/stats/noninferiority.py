@@ -6,8 +6,9 @@ from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import FloatArray, check_share, check_whole, check_within, whole_numbers
 from evalkit.stats.tango import tango_statistic
 

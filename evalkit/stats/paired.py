@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (
     LARGEST,
@@ -176,7 +176,9 @@ def sign_flip_p(candidate: Values, baseline: Values, seed: int, resamples: int =
         return None
     if len(d) == 1 or not d.any():
         return 1.0
-    result = stats.permutation_test(
+    from scipy.stats import permutation_test  # most of a second to load, for this rare test alone
+
+    result = permutation_test(
         (d,),
         np.mean,
         permutation_type="samples",

@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from scipy.stats import binom
 
+from evalkit.stats.distributions import binom
 from evalkit.stats.inputs import check_confidence, check_share, check_whole, numbers
 from evalkit.stats.rates import two_sided_z
 

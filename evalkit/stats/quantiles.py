@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 import numpy as np
-from scipy import stats
-from scipy.stats import mstats
+from scipy import special
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (
     FloatArray,
@@ -49,19 +48,23 @@ def quantile(values: Values, q: float, confidence: float = 0.95) -> Estimate:
     n = len(x)
     if n == 0:
         return no_estimate("no values", confidence, ORDER_STATISTICS)
-    interval: Any = stats.quantile_test(x, q=0, p=q).confidence_interval(confidence)  # stubs call it a float
-    low, high = (float(bound) if math.isfinite(bound) else None for bound in (interval.low, interval.high))
+    low, high = _effective_limits(x, q, n, confidence)
     value, dragged = _smooth_quantile(x, q, low, high)
     missing = _missing_limits(low, high, f"{n} values: {values_needed(q, confidence)} are needed")
     return Estimate(value, low, high, confidence, n, ORDER_STATISTICS, missing + dragged)
 
 
 def _smooth_quantile(x: FloatArray, q: float, low: float | None, high: float | None) -> tuple[float, tuple[str, ...]]:
-    smooth = float(mstats.hdquantiles(x, [q])[0]) if len(x) > 1 else float(x[0])
+    smooth = float(_harrell_davis_weights(len(x), q) @ x)
     smooth = min(max(smooth, float(x[0])), float(x[-1]))  # rounding only: it is a weighted mean of the values
     if (low is None or smooth >= low) and (high is None or smooth <= high):
         return smooth, ()
     return float(np.quantile(x, q)), ("extreme values drag the smoothed quantile out of the interval: sample quantile",)
+
+
+def _harrell_davis_weights(n: int, q: float) -> FloatArray:
+    """How much each of n sorted values counts in the smooth q quantile (Harrell and Davis 1982)."""
+    return np.diff(special.betainc(q * (n + 1), (1 - q) * (n + 1), np.arange(n + 1) / n))
 
 
 def _missing_limits(low: float | None, high: float | None, from_values: str) -> tuple[str, ...]:

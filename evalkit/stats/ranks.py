@@ -1,8 +1,8 @@
 """Rank-based second opinion on a paired mean difference: Wilcoxon-Pratt and Hodges-Lehmann."""
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import Values, check_confidence, check_same_length, numbers
 
@@ -21,8 +21,10 @@ def wilcoxon_pratt_p(candidate: Values, baseline: Values) -> float | None:
         return None
     if not d.any():
         return 1.0
+    from scipy.stats import wilcoxon  # most of a second to load, for this rare test alone
+
     plain = len(d) <= 50 and d.all() and len(np.unique(np.abs(d))) == len(d)
-    result = stats.wilcoxon(d, zero_method="pratt", method="exact" if plain else "approx")
+    result = wilcoxon(d, zero_method="pratt", method="exact" if plain else "approx")
     return float(result.pvalue)
 
 

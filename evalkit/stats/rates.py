@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import FloatArray, Values, check_confidence, check_same_length, check_within, whole_numbers
 from evalkit.stats.plain import Plain
@@ -43,8 +43,10 @@ def wilson_limits(share: float, n: float, confidence: float) -> tuple[float, flo
 
 def clopper_pearson_limits(successes: int, n: int, confidence: float) -> tuple[float, float]:
     """Exact (Clopper-Pearson) limits of a rate for 0 <= successes <= n, n >= 1."""
-    interval = stats.binomtest(successes, n).proportion_ci(confidence_level=confidence, method="exact")
-    return float(interval.low), float(interval.high)
+    tail, failures = (1 - confidence) / 2, n - successes
+    low = float(stats.beta.ppf(tail, successes, failures + 1)) if successes else 0.0
+    high = float(stats.beta.isf(tail, successes + 1, failures)) if failures else 1.0
+    return low, high
 
 
 def rate(

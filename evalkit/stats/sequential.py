@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import LARGEST, FloatArray, Values, check_share, numbers
 
 NODES = 100
@@ -53,6 +53,8 @@ def _crossing(score: FloatArray, density: FloatArray, spread: float) -> Callable
 def _bound(crossing: Callable[[float], float], error: float, scale: float) -> float:
     if crossing(FARTHEST_Z * scale) >= error:
         return FARTHEST_Z
+    from scipy import optimize  # a quarter of a second, for sequential looks alone
+
     return float(optimize.brentq(lambda z: crossing(z * scale) - error, -FARTHEST_Z, FARTHEST_Z, xtol=1e-10))
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.gradings import SINGLE_GRADER, Grades, grade_table
 from evalkit.stats.inputs import FloatArray, check_confidence, is_constant
