@@ -159,7 +159,7 @@ CREATE TABLE correction (
 """
 """Minutes that a person took to put an output right."""
 
-_BATCHES = """
+_VERSION_4 = """
 CREATE TABLE batch (
     id INTEGER PRIMARY KEY, nonce TEXT NOT NULL UNIQUE CHECK (nonce <> ''), created_at TEXT NOT NULL
 ) STRICT;
@@ -183,6 +183,6 @@ MIGRATIONS: tuple[str, ...] = (
     _VERSION_1 + _guarded(*(table for table in TABLES if table not in _LATER)),
     _VERSION_2 + _guarded("attempt_start", "attempt", "session", "session_end"),
     _VERSION_3 + _guarded("correction"),
-    _BATCHES + _guarded("batch", "batch_entry", "batch_accepted"),
+    _VERSION_4 + _guarded("batch", "batch_entry", "batch_accepted"),
 )
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""
