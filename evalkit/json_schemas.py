@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from jsonschema.exceptions import SchemaError
-from jsonschema.validators import validator_for
 from pydantic import JsonValue
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 
 def check_schema(schema: dict[str, JsonValue], name: str = "schema") -> None:
     """Whether this is a schema, and its references lead somewhere inside it; ValueError with the remedy otherwise."""
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
     try:
         validator_for(schema).check_schema(schema)
         inside = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-import regex
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from evalkit.json_schemas import check_schema
@@ -63,6 +62,8 @@ class Check(StrictModel):
 
 
 def _check_pattern(pattern: str) -> None:
+    import regex
+
     try:
         regex.compile(pattern)
     except (regex.error, OverflowError, RecursionError) as error:

@@ -47,7 +47,6 @@ def watched() -> Iterator[Lag]:
     A full collection over the SDK's thousands of modules would stop the loop for some 80 ms.
     """
     lag = Lag()
-    gc.collect()
     gc.freeze()
     watcher = asyncio.get_running_loop().create_task(lag.watch())
     try:
