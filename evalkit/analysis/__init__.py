@@ -3,21 +3,26 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import fsum
 
 import pandas as pd
 
 from evalkit.analysis.compare import against, pairs
+from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.decide import decide
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
 from evalkit.analysis.results import Analysis, Grading, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
+from evalkit.analysis.sessions import session_results
+from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbox, trial_results, trials_frame
 from evalkit.analysis.warn import warnings_for
+from evalkit.conditional import mark, refuse
 from evalkit.dataset import DIFFICULTIES
-from evalkit.errors import IntegrityError
+from evalkit.errors import IntegrityError, UsageError
 from evalkit.records import ItemRecord, Snapshot
 from evalkit.rubric import Rubric
 
@@ -31,8 +36,16 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
     """Everything that can be said about a run now; pure, so the same snapshot gives the same result.
 
     With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well.
-    Raises IntegrityError if the two runs are not of the same dataset and rubric.
+    Of a context sweep one size is analysed, that of production, and all of them side by side in `sweep`. Raises
+    IntegrityError if the two runs are not of the same dataset and rubric, UsageError if one of them is conditional
+    or the baseline was not run at the size.
     """
+    if baseline is not None:
+        refuse(snapshot.spec, "compared with a baseline")
+        refuse(baseline.spec, "a baseline")
+        baseline = _at_same(baseline, snapshot.spec.context_tokens) if not snapshot.spec.contexts else baseline
+    if snapshot.spec.contexts:
+        return _of_sweep(snapshot, baseline)
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
     results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
@@ -48,7 +61,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
     grading = _grading(snapshot, results)
     levels = levels_by_grader(snapshot)
     decision = decide(per_model, rubric.decision.bar)
-    return Analysis(
+    analysis = Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
         models=per_model,
@@ -68,7 +81,56 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None) -> Analysis:
         agreement=agreements(levels, rubric),
         judges=judge_validity(levels, results, rubric, snapshot.spec.seed),
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
+        sessions=session_results(snapshot),
     )
+    text = mark(snapshot.spec)
+    return analysis if text is None else _conditional(analysis, text)
+
+
+def _conditional(analysis: Analysis, text: str) -> Analysis:
+    """Without a verdict, which would be one on the workload, and marked first of all."""
+    return replace(
+        analysis,
+        decision=replace(analysis.decision, verdict="conditional", option=None),
+        stability=None,
+        warnings=(f"{text[0].upper()}{text[1:]}.", *analysis.warnings),
+    )
+
+
+def _of_sweep(snapshot: Snapshot, baseline: Snapshot | None) -> Analysis:
+    """The analysis of production's size, with all sizes beside it."""
+    size, basis = production_size(snapshot)
+    parts = {each: analyze(at_context(snapshot, each)) for each in sorted(_sizes(snapshot))}
+    main = parts[size] if baseline is None else analyze(at_context(snapshot, size), _at_same(baseline, size))
+    sweep = sweep_of(snapshot.spec, parts, size, basis)
+    judging = _grading(snapshot, ())
+    return replace(
+        main,
+        spec=snapshot.spec,
+        grading=replace(
+            main.grading,
+            judge_usd=judging.judge_usd,
+            judge_attempts=judging.judge_attempts,
+            judge_failed_attempts=judging.judge_failed_attempts,
+        ),
+        warnings=(*sweep_warnings(sweep), *main.warnings),
+        sessions=session_results(snapshot),
+        sweep=sweep,
+    )
+
+
+def _sizes(snapshot: Snapshot) -> set[int]:
+    return {item.context_tokens for item in snapshot.items if item.context_tokens is not None}
+
+
+def _at_same(baseline: Snapshot, size: int | None) -> Snapshot:
+    """A baseline at the size it is compared at; one that is no sweep is taken as it is."""
+    if not baseline.spec.contexts:
+        return baseline
+    if size is None or size not in _sizes(baseline):
+        at = "without filling" if size is None else f"at {size:,} tokens"
+        raise UsageError(f"the baseline is a context sweep without a run {at}; name a baseline that has one")
+    return at_context(baseline, size)
 
 
 def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.DataFrame]:
@@ -85,10 +147,25 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
 
 
 def trials_csv(snapshot: Snapshot) -> str:
-    """One line a trial as CSV; what is unknown is empty."""
+    """One line a trial as CSV, those of a sweep by rising size; what is unknown is empty.
+
+    `context_tokens` is the size that was asked for, `condition` what marks a conditional run.
+    """
+    if snapshot.spec.contexts:
+        frame = pd.concat([_csv_frame(at_context(snapshot, size)) for size in sorted(_sizes(snapshot))])
+    else:
+        frame = _csv_frame(snapshot)
+    return frame.convert_dtypes().to_csv(index=False, lineterminator="\n")  # whole numbers without ".0"
+
+
+def _csv_frame(snapshot: Snapshot) -> pd.DataFrame:
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
     frame = trials_frame(trial_results(snapshot, rubric), rubric)
-    return frame.convert_dtypes().to_csv(index=False, lineterminator="\n")  # whole numbers without ".0"
+    tokens = snapshot.spec.context_tokens
+    return frame.assign(
+        context_tokens=pd.array([tokens] * len(frame), dtype="Int64"),
+        condition=pd.array([mark(snapshot.spec)] * len(frame), dtype="string"),
+    )
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:

@@ -108,6 +108,8 @@ def clock(frame: pd.DataFrame, column: str) -> Clock:
     """Quantiles of a latency clock over answered trials, seconds."""
     answered = frame.dropna(subset=[column])
     values = [float(value) for value in answered[column]]
+    if not values:
+        return Clock(dict.fromkeys(QUANTILES, no_estimate("no answer was timed", 0.95, "order statistics")), ())
     items = list(answered["item_id"])
     repeated = len(set(items)) < len(items)
     quantile: Callable[[float], Estimate] = lambda q: (  # noqa: E731

@@ -8,7 +8,7 @@ from evalkit.blocks import GradeLine, Items, ItemView, MapState, OutputView, Sec
 from evalkit.item_marks import anchor, state_of
 from evalkit.rubric import Rubric
 from evalkit.series import lineup
-from evalkit.wording import money, plural, score, seconds, shorten
+from evalkit.wording import NOT_MEASURED, money, plural, score, seconds, shorten
 
 ORDER = 110
 TEXT_LIMIT = 20_000
@@ -52,7 +52,7 @@ def _item(
     return ItemView(
         id=item.id,
         anchor=anchor(index),
-        title=_title(item.task),
+        title=_title(item.task) or item.id,
         task=item.task,
         reference=item.reference,
         difficulty=item.difficulty,
@@ -102,7 +102,7 @@ def _output(output: OutputResult, series: Series, place: int, rubric: Rubric | N
         cut_characters=max(len(output.text) - TEXT_LIMIT, 0),
         grades=_grades(output, rubric),
         cost=money(output.cost_usd),
-        time=seconds(output.latency_s),
+        time=NOT_MEASURED if output.latency_s is None else seconds(output.latency_s),
         error=output.error,
     )
 

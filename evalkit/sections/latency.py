@@ -1,10 +1,30 @@
 """Latency: how long answers take, on three clocks, with intervals that say where they are open."""
 
+from collections.abc import Iterable
+
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Axis, Ecdf, Forest, ForestRow, Mark, Paragraph, Section, Series, Steps, words
+from evalkit.analysis.sessions import SessionResult, lateness
+from evalkit.blocks import (
+    Axis,
+    Block,
+    Cell,
+    Column,
+    Ecdf,
+    Forest,
+    ForestRow,
+    Mark,
+    Note,
+    Paragraph,
+    Row,
+    Section,
+    Series,
+    Steps,
+    table,
+    words,
+)
 from evalkit.series import lineup
 from evalkit.stats import Estimate, values_needed
-from evalkit.wording import Format, listing, seconds
+from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds
 
 ORDER = 60
 _CLOCKS = (
@@ -20,37 +40,110 @@ def build(analysis: Analysis) -> Section | None:
     """None while no call has ended."""
     series = tuple(s for s in lineup(analysis) if any(c.values_s for c in analysis.model(s.key).clocks.values()))
     if not series:
-        return None
-    heading = _heading(analysis, series)
-    open_ends = _open_ends(analysis, series)
+        return _untimed(analysis)
+    name, lede = _main_clock(analysis, series)
+    heading = _heading(analysis, series, name)
+    open_ends = _open_ends(analysis, series, name)
     return Section(
         name="latency",
         label="Latency",
         heading=heading,
         lede=words(
-            "The curves show the share of answers that had arrived after a time as a user feels it, retries and waits "
-            "included (log scale). Below: quantiles of three clocks, and of the time a token takes once text flows; "
-            "intervals come from order statistics and assume no shape."
+            f"The curves show the share of answers that had arrived after a time {lede} (log scale). Below: quantiles "
+            "of the clocks there are, and of the time a token takes once text flows; intervals come from order "
+            "statistics and assume no shape."
         ),
         blocks=(
-            *((chart,) if (chart := _curves(analysis, series, heading)) else ()),
+            *((chart,) if (chart := _curves(analysis, series, heading, name)) else ()),
             _quantiles(analysis, series, heading, _CLOCKS, ("p50", "p90", "p95")),
             *_per_token(analysis, series, heading),
             *((Paragraph(words(open_ends)),) if open_ends else ()),
+            *_sessions(analysis),
         ),
         measured=True,
     )
 
 
-def _felt(analysis: Analysis, series: Series, quantile: str) -> Estimate | None:
-    clock = analysis.model(series.key).clocks.get("felt")
+def _untimed(analysis: Analysis) -> Section | None:
+    """What is said of answers that nobody timed: a batch's, or outputs made elsewhere."""
+    if not any(m.counts.answered for m in analysis.models):
+        return None
+    return Section(
+        name="latency",
+        label="Latency",
+        heading="Latency was not measured",
+        lede=words("The answers came without a clock beside them, as a batch's do, so no latency is claimed for them."),
+        blocks=tuple(_sessions(analysis)),
+        measured=True,
+    )
+
+
+def _sessions(analysis: Analysis) -> Iterable[Block]:
+    """The three clocks of each session beside what it asked of the server and of this machine."""
+    sessions = [session for session in analysis.sessions if session.attempts]
+    if not sessions:
+        return
+    columns = (
+        Column("Session"),
+        Column("Most at once", "end"),
+        Column("In flight when sent, median", "end"),
+        Column("Connection open already", "end"),
+        Column("One attempt, median", "end"),
+        Column("Felt, median", "end"),
+        Column("Queued on our side, median", "end"),
+        Column("Lag of our own loop, p99", "end"),
+    )
+    yield table("Clocks by session", columns, [_session(session) for session in sessions])
+    yield Paragraph(
+        words(
+            "One attempt is the server's own time for the attempt that answered; felt adds the failed attempts and "
+            "pauses before it. What a request waited on our side before it was sent is queueing: it is in neither, and "
+            "never counted as the model's."
+        )
+    )
+    late = lateness(analysis.sessions)
+    if late:
+        yield Note("Our own clock", (words(late),))
+
+
+def _session(session: SessionResult) -> Row:
+    flight, lag = session.in_flight, session.lag_p99_s
+    reuse = f"{session.reused:,} of {session.connections:,}" if session.connections else "not known"
+    return Row(
+        (
+            Cell(words(str(session.id)), f"{session.executor}, {plural(session.attempts, 'attempt')}"),
+            Cell(words(f"{session.concurrency:,}")),
+            Cell(words(NOT_MEASURED if flight is None else f"{flight:g}")),
+            Cell(words(reuse)),
+            Cell(words(_time(session.service_s)), plural(session.timed, "answer") if session.timed else ""),
+            Cell(words(_time(session.felt_s))),
+            Cell(words(_time(session.queued_s))),
+            Cell(words(NOT_MEASURED if lag is None else milliseconds(lag)), "late" if session.late else ""),
+        )
+    )
+
+
+def _time(s: float | None) -> str:
+    return NOT_MEASURED if s is None else seconds(s)
+
+
+def _main_clock(analysis: Analysis, series: tuple[Series, ...]) -> tuple[str, str]:
+    """The clock that a user feels, or one attempt's where that alone is known; and how the text calls it."""
+    felt = any((clock := analysis.model(s.key).clocks.get("felt")) is not None and clock.values_s for s in series)
+    if felt:
+        return "felt", "as a user feels it, retries and waits included"
+    return "total", "as one attempt took it, since what a user felt, retries and waits included, was not measured"
+
+
+def _quantile(analysis: Analysis, series: Series, name: str, quantile: str) -> Estimate | None:
+    clock = analysis.model(series.key).clocks.get(name)
     return clock.quantiles.get(quantile) if clock else None
 
 
-def _heading(analysis: Analysis, series: tuple[Series, ...]) -> str:
+def _heading(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
     key = analysis.decision.option
     chosen = next((s for s in series if s.key == key), series[0])
-    half, slow = _felt(analysis, chosen, "p50"), _felt(analysis, chosen, "p95")
+    half, slow = (_quantile(analysis, chosen, name, quantile) for quantile in ("p50", "p95"))
     if half is None or half.value is None:
         return "How long answers take"
     tail = f"; one in twenty takes {seconds(slow.value)} or more" if slow and slow.value is not None else ""
@@ -63,16 +156,17 @@ def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, .
     return min(values, default=0.1), max(values, default=10.0)
 
 
-def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str) -> Ecdf | None:
+def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str, name: str) -> Ecdf | None:
     steps = tuple(
         Steps(s, clock.values_s)
         for s in series
-        if (clock := analysis.model(s.key).clocks.get("felt")) is not None and clock.values_s
+        if (clock := analysis.model(s.key).clocks.get(name)) is not None and clock.values_s
     )
     if not steps:
         return None
-    low, high = _bounds(analysis, series, ("felt",))
-    return Ecdf(finding, Axis("felt latency, log scale", "seconds", low / 1.25, high * 1.15, log=True), steps)
+    low, high = _bounds(analysis, series, (name,))
+    label = "felt latency" if name == "felt" else "latency of one attempt"
+    return Ecdf(finding, Axis(f"{label}, log scale", "seconds", low / 1.25, high * 1.15, log=True), steps)
 
 
 def _per_token(analysis: Analysis, series: tuple[Series, ...], finding: str) -> tuple[Forest, ...]:
@@ -96,22 +190,22 @@ def _quantiles(
             marks = tuple(
                 Mark(s, clock.quantiles[quantile])
                 for s in series
-                if (clock := analysis.model(s.key).clocks.get(name)) is not None and quantile in clock.quantiles
+                if (clock := analysis.model(s.key).clocks.get(name)) is not None and clock.values_s
             )
             if marks:
                 rows.append(ForestRow(f"{label}, {quantile}", marks, note))
     return Forest(finding, Axis(f"{unit}, log scale", unit, low / 1.25, high * 1.25, log=True), tuple(rows))
 
 
-def _open_ends(analysis: Analysis, series: tuple[Series, ...]) -> str:
-    """One sentence per felt quantile whose upper limit no number of these calls can give."""
-    found = []
+def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
+    """One sentence per quantile of the main clock whose upper limit no number of these calls can give."""
+    found, felt = [], "Felt " if name == "felt" else ""
     for quantile, share in (("p90", 0.9), ("p95", 0.95)):
-        estimates = [(s.name, e) for s in series if (e := _felt(analysis, s, quantile)) is not None]
-        open_ = [(name, e) for name, e in estimates if e.value is not None and e.high is None]
+        estimates = [(s.name, e) for s in series if (e := _quantile(analysis, s, name, quantile)) is not None]
+        open_ = [(who, e) for who, e in estimates if e.value is not None and e.high is None]
         if open_:
             sizes = listing([str(e.n) for _, e in open_] if len({e.n for _, e in open_}) > 1 else [str(open_[0][1].n)])
             needed = values_needed(share, open_[0][1].confidence)
-            names = listing([name for name, _ in open_])
-            found.append(f"Felt {quantile} of {names}: open, no upper limit from {sizes} calls (need {needed}).")
+            names = listing([who for who, _ in open_])
+            found.append(f"{felt}{quantile} of {names}: open, no upper limit from {sizes} calls (need {needed}).")
     return " ".join(found)

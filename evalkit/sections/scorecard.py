@@ -5,7 +5,19 @@ from evalkit.blocks import Axis, Cell, Column, Paragraph, Row, Section, Series, 
 from evalkit.pairing import compare
 from evalkit.series import lineup
 from evalkit.stats import Estimate
-from evalkit.wording import Format, doubt, in_cents, listing, money, percent, plural, seconds, value
+from evalkit.wording import (
+    NOT_MEASURED,
+    UNKNOWN,
+    Format,
+    doubt,
+    in_cents,
+    listing,
+    money,
+    percent,
+    plural,
+    seconds,
+    value,
+)
 
 ORDER = 20
 
@@ -27,6 +39,8 @@ def build(analysis: Analysis) -> Section | None:
 
 def _heading(analysis: Analysis) -> str:
     bar, decision = percent(analysis.decision.bar), analysis.decision
+    if decision.verdict == "conditional":
+        return "Figures on these items alone, not of the workload"
     names = [s.name for s in lineup(analysis) if s.key in decision.eligible]
     if not names:
         graded = any(m.pass_rate.value is not None for m in analysis.models)
@@ -94,7 +108,9 @@ def _estimate(estimate: Estimate, style: Format, bar: float | None = None, cents
 def _latency(model: ModelResult) -> Cell:
     clock = model.clocks.get("felt")
     if clock is None or not clock.values_s:
-        return Cell(words("unknown"), "no call has ended", measured=True)
+        if model.counts.pending == model.counts.planned:
+            return Cell(words(UNKNOWN), "no call has ended", measured=True)
+        return Cell(words(NOT_MEASURED), "no answer was timed", measured=True)
     shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
     texts = [value(quantile, "seconds") for quantile in shown]
     ranges = [_brief(quantile) for quantile in shown]
@@ -110,6 +126,8 @@ def _brief(quantile: Estimate) -> str:
 
 
 def _standing(analysis: Analysis, model: ModelResult) -> Cell:
+    if analysis.decision.verdict == "conditional":
+        return Cell(words("conditional"))
     if analysis.decision.option == model.model:
         return Cell(words("pick"), badge=True)
     if model.model in analysis.decision.eligible:
