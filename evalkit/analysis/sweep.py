@@ -131,12 +131,17 @@ def _range(model: str, parts: Mapping[int, Analysis], points: Sequence[AtSize]) 
 
 
 def _per_doubling(table: Sequence[Sequence[float]], sizes: Sequence[int], points: Sequence[AtSize]) -> Estimate:
-    """A doubling of the size means nothing where the prompts did not have it."""
+    """A doubling of the size means nothing where the prompts were far from it."""
     if len(sizes) < 2:
         return no_estimate("one size has no trend", 0.95, _GEE, len(table))
-    if any(point.missed for point in points):
+    if any(_far(point) for point in points):
         return no_estimate("the prompts missed a size", 0.95, _GEE, len(table))
     return stats.logistic_per_doubling(table, sizes).odds_ratio
+
+
+def _far(point: AtSize) -> bool:
+    share = 1.0 if point.reached is None else point.reached.median_tokens / point.context_tokens
+    return not SHORT_OF <= share <= 1 / SHORT_OF
 
 
 def sweep_warnings(sweep: Sweep) -> Iterator[str]:
@@ -146,9 +151,10 @@ def sweep_warnings(sweep: Sweep) -> Iterator[str]:
         f" {sweep.basis}."
     )
     for size in sweep.sizes:
-        missed: dict[str, list[str]] = {}
+        missed: dict[str, list[str]] = {}  # what goes beyond the analysed size is said of every run
         for point in sweep.points:
-            if point.context_tokens == size and point.missed:
+            beyond = point.reached is not None and point.reached.largest_tokens > size
+            if point.context_tokens == size and point.missed and not (beyond and size == sweep.analysed):
                 missed.setdefault(point.missed, []).append(display_name(point.model))
         for text, names in missed.items():
             yield f"{', '.join(names)}: {text}; what is said of {size:,} tokens is of those prompts."
