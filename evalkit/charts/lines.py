@@ -5,6 +5,7 @@ from evalkit.charts.labels import fit, spread, text_width
 from evalkit.charts.marks import ink_of, shape, upright, x_axis
 from evalkit.charts.scales import Scale, scale_of, tick_name, ticks
 from evalkit.charts.svg import INKS, Svg, fill, px, stroke, variant
+from evalkit.wording import number
 
 _APART = 7.0
 """Pixels between the intervals of two models at one x, which would hide each other."""
@@ -19,7 +20,10 @@ def draw(chart: Lines, width: int) -> str:
     left, right, bottom = (46 if narrow else 58), width - names - 22, height - 52
     across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 58)
     _stretches(svg, chart, across)
+    mark = chart.y.reference
     for value in ticks(chart.y, 6):
+        if mark is not None and abs(up(value) - up(mark)) < 14:
+            continue
         svg.line(left, up(value), right, up(value), stroke("line"))
         svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
     svg.text(0, 42, chart.y.label, size=11.5)
@@ -43,11 +47,12 @@ def _measured(svg: Svg, line: Line, drawn: list[tuple[float, float]], up: Scale)
 
 
 def _mark_y(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
-    """The marked value of the vertical axis: a dashed line with its name above it."""
+    """The marked value of the vertical axis: a dashed line with its value in bold at its head."""
     mark = chart.y.reference
     if mark is not None and up.holds(mark):
         svg.line(across.start, up(mark), across.end, up(mark), stroke("ink", 1.2), stroke_dasharray="3 3")
-        svg.text(across.start + 6, up(mark) - 5, chart.y.reference_label, size=11.5)
+        name = number(mark, chart.y.format)
+        svg.text(across.start - 8, up(mark) + 4, name, "ink", anchor="end", bold=True)
 
 
 def _stretches(svg: Svg, chart: Lines, across: Scale) -> None:

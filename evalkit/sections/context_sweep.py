@@ -44,6 +44,7 @@ def build(analysis: Analysis) -> Section | None:
             *((chart,) if chart.lines else ()),
             _sizes(analysis, sweep, series),
             _ranges(sweep, series),
+            _requests(sweep, series),
             *((Note("About the sizes", notes),) if notes else ()),
         ),
         summary=True,
@@ -62,7 +63,9 @@ def _heading(sweep: Sweep, series: tuple[Series, ...]) -> str:
     if not beyond:
         return f"At no size beyond {tokens(min(sweep.sizes))} tokens is any model shown to hold its rate"
     margin = f"{held[0][1].margin * 100:.0f}"
-    return f"Shown to hold within {margin} points: {listing(beyond)}"
+    rest = listing([name for name, found in held if not _passed(sweep, found)])
+    tail = f"; {rest} not beyond {tokens(min(sweep.sizes))}" if rest else ""
+    return f"Shown to hold within {margin} points: {listing(beyond)}{tail}"
 
 
 def _passed(sweep: Sweep, found: ContextRange) -> bool:
@@ -97,7 +100,7 @@ def _chart(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...], finding
     return Lines(
         finding,
         Axis("context asked for, tokens, log scale", "tokens", min(sweep.sizes) / 1.3, max(sweep.sizes) * 1.3, True),
-        Axis("satisfactory outputs", "percent", low, 1.0, reference=bar, reference_label=f"your {percent(bar)} bar"),
+        Axis(f"satisfactory outputs; your bar is {percent(bar)}", "percent", low, 1.0, reference=bar),
         lines,
     )
 
@@ -113,35 +116,57 @@ def _sizes(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Tabl
         Column("Prompts had", "end"),
         Column("Satisfactory", axis=axis, brief=True),
         Column("Points against the shortest", "end", brief=True),
-        Column("Cost per request", "end"),
         Column("Cost per satisfactory output", "end", brief=True),
-        Column("Latency p50", "end"),
-        Column("Spend", "end"),
     )
     return table("Each size", columns, [_row(analysis, sweep, s, p) for s in series for p in sweep.of(s.key)])
 
 
 def _row(analysis: Analysis, sweep: Sweep, series: Series, point: AtSize) -> Row:
-    bar, reached = analysis.decision.bar, point.reached
+    bar, reached, gap = analysis.decision.bar, point.reached, point.difference
     spread = "" if reached is None else f"{tokens(reached.smallest_tokens)} to {tokens(reached.largest_tokens)}"
     estimated = "" if reached is None or reached.counted else ", estimated"
-    gap = point.difference
+    rate, price = point.pass_rate, point.cost_per_satisfactory
     return Row(
         (
             Cell(words(series.name), plural(point.items, "item")),
-            Cell(words(tokens(point.context_tokens)), "analysed" if point.context_tokens == sweep.analysed else ""),
+            _asked(sweep, point),
             Cell(words(UNKNOWN if reached is None else tokens(reached.median_tokens)), f"{spread}{estimated}"),
-            Cell((strong(value(point.pass_rate, "percent", bar)),), doubt(point.pass_rate, "percent", bar),
-                 point.pass_rate),
+            Cell((strong(value(rate, "percent", bar)),), doubt(rate, "percent", bar), rate),
             Cell(words("shortest")) if gap is None else Cell((strong(value(gap, "points")),), doubt(gap, "points")),
-            Cell(words(value(point.cost_per_request, "money")), doubt(point.cost_per_request, "money")),
-            Cell(words(value(point.cost_per_satisfactory, "money")), doubt(point.cost_per_satisfactory, "money")),
-            Cell(words(value(point.latency_p50, "seconds")), doubt(point.latency_p50, "seconds"), measured=True),
-            Cell(words(money(point.spend_usd))),
+            Cell((strong(value(price, "money")),), doubt(price, "money")),
         ),
         series,
         picked=point.model == analysis.decision.option and point.context_tokens == sweep.analysed,
-    )  # fmt: skip
+    )
+
+
+def _asked(sweep: Sweep, point: AtSize) -> Cell:
+    return Cell(words(tokens(point.context_tokens)), "analysed" if point.context_tokens == sweep.analysed else "")
+
+
+def _requests(sweep: Sweep, series: tuple[Series, ...]) -> Table:
+    columns = (
+        Column("Option"),
+        Column("Context asked for", "end"),
+        Column("Cost per request", "end"),
+        Column("Latency of one attempt, p50", "end"),
+        Column("Spend", "end"),
+    )
+    return table("Requests at each size", columns, [_request(sweep, s, p) for s in series for p in sweep.of(s.key)])
+
+
+def _request(sweep: Sweep, series: Series, point: AtSize) -> Row:
+    price, time = point.cost_per_request, point.latency_p50
+    return Row(
+        (
+            Cell(words(series.name)),
+            _asked(sweep, point),
+            Cell((strong(value(price, "money")),), doubt(price, "money")),
+            Cell(words(value(time, "seconds")), doubt(time, "seconds"), measured=True),
+            Cell(words(money(point.spend_usd))),
+        ),
+        series,
+    )
 
 
 def _ranges(sweep: Sweep, series: tuple[Series, ...]) -> Table:

@@ -27,7 +27,11 @@ def build(analysis: Analysis) -> Section | None:
         blocks=(
             Bars(heading, tuple(_bar(analysis.model(s.key), s) for s in series), "trials"),
             _attempts(analysis, series),
-            *((_by_session(sent),) if (sent := [s for s in analysis.sessions if s.attempts]) else ()),
+            *(
+                (_by_session(sent, analysis.sweep is not None),)
+                if (sent := [s for s in analysis.sessions if s.attempts])
+                else ()
+            ),
         ),
     )
 
@@ -71,14 +75,23 @@ def _attempts(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     )
 
 
-def _by_session(sessions: list[SessionResult]) -> Table:
+def _by_session(sessions: list[SessionResult], swept: bool) -> Table:
     """Failures beside how many requests were allowed at once, which they often follow."""
     heads = ("Most at once", "Attempts", "Failed attempts", "Lost attempts")
     rows = []
     for session in sessions:
         counts = (session.concurrency, session.attempts, session.failed, session.lost)
         cells = (Cell(words(f"{count:,}")) for count in counts)
-        rows.append(Row((Cell(words(f"Session {session.id}"), f"{session.executor} executor"), *cells)))
+        rows.append(
+            Row(
+                (
+                    Cell(
+                        words(f"Session {session.id}"), f"{session.executor} executor{', all sizes' if swept else ''}"
+                    ),
+                    *cells,
+                )
+            )
+        )
     return table("Attempts by session", (Column("Session"), *(Column(head, "end") for head in heads)), rows)
 
 

@@ -93,7 +93,7 @@ def _sessions(analysis: Analysis) -> Iterable[Block]:
         Column("Queued on our side, median", "end"),
         Column("Lag of our own loop, p99", "end"),
     )
-    yield table("Clocks by session", columns, [_session(session) for session in sessions])
+    yield table("Clocks by session", columns, [_session(session, analysis.sweep is not None) for session in sessions])
     yield Paragraph(
         words(
             "One attempt is the server's own time for the attempt that answered; felt adds the failed attempts and "
@@ -106,12 +106,15 @@ def _sessions(analysis: Analysis) -> Iterable[Block]:
         yield Note("Our own clock", (words(late),))
 
 
-def _session(session: SessionResult) -> Row:
+def _session(session: SessionResult, swept: bool) -> Row:
     flight, lag = session.in_flight, session.lag_p99_s
     reuse = f"{session.reused:,} of {session.connections:,}" if session.connections else "not known"
     return Row(
         (
-            Cell(words(str(session.id)), f"{session.executor}, {plural(session.attempts, 'attempt')}"),
+            Cell(
+                words(str(session.id)),
+                f"{session.executor}, {plural(session.attempts, 'attempt')}{' at all sizes' if swept else ''}",
+            ),
             Cell(words(f"{session.concurrency:,}")),
             Cell(words(NOT_MEASURED if flight is None else f"{flight:g}")),
             Cell(words(reuse)),

@@ -72,13 +72,14 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     bar = analysis.decision.bar
     rates = [analysis.model(s.key).pass_rate for s in series]
     costs = [analysis.model(s.key).cost_per_satisfactory for s in series]
+    conditional = analysis.decision.verdict == "conditional"  # the bar is for the workload
     columns = (
         Column("Option", brief=True),
         Column("Satisfactory", axis=_rate_axis(rates, bar), brief=True),
         Column("Cost per satisfactory output", axis=_cost_axis(costs), brief=True),
         Column(f"Total with corrections at\N{NO-BREAK SPACE}{money(analysis.correction_usd)}", "end", brief=True),
         Column("Felt latency p50\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}p95", "end", brief=True),
-        Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),
+        *(() if conditional else (Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),)),
     )
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
     return table("Scorecard", columns, [_row(analysis, s, units) for s in series])
@@ -87,6 +88,7 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
 def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
     model, bar = analysis.model(series.key), analysis.decision.bar
     picked = analysis.decision.option == series.key
+    standing = () if analysis.decision.verdict == "conditional" else (_standing(analysis, model),)
     return Row(
         cells=(
             Cell(words(model.name), plural(model.items, "item")),
@@ -94,7 +96,7 @@ def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
             _estimate(model.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(model.human_fix, "money", cents=units[1]),
             _latency(model),
-            _standing(analysis, model),
+            *standing,
         ),
         series=series,
         picked=picked,
@@ -126,8 +128,6 @@ def _brief(quantile: Estimate) -> str:
 
 
 def _standing(analysis: Analysis, model: ModelResult) -> Cell:
-    if analysis.decision.verdict == "conditional":
-        return Cell(words("conditional"))
     if analysis.decision.option == model.model:
         return Cell(words("pick"), badge=True)
     if model.model in analysis.decision.eligible:
