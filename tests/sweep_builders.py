@@ -45,16 +45,21 @@ def _with(whole: Snapshot, part: Snapshot, size: int) -> Snapshot:
 
 
 def at_size(size: int, passes: Mapping[str, Sequence[Sequence[bool | None]]], reached: int | None = None) -> Snapshot:
-    """One size as a run of its own: for each model a list of epochs an item; None is an output without a grade."""
+    """One size as a run of its own: for each model a list of epochs an item; None is an output without a grade.
+
+    The first output cost a judge's request, and a document fills every prompt.
+    """
     epochs = max(len(row) for rows in passes.values() for row in rows)
     book = Book(spec(tuple(passes), epochs=epochs, context_tokens=size))
     for i in range(max(map(len, passes.values()))):
+        book.item(f"item-{i:03d}", documents=(f"filler-{size}",))
         for model, rows in passes.items():
             for epoch, passed in enumerate(rows[i], start=1):
                 level = None if passed is None else int(passed)
                 book.trial(f"item-{i:03d}", answered(size / 1e6, 1 + i / 10), model=model, epoch=epoch, level=level)
             book.sizes.append(PromptSize(f"item-{i:03d}", model, (reached or size - 10) - i % 5, counted=True))
-    return book.snapshot()
+    book.judging(1, answered(0.5))
+    return book.snapshot(documents={f"filler-{size}": "text"})
 
 
 def losing(items: int, lost: int) -> list[list[bool]]:

@@ -5,9 +5,11 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from analysis_builders import write_run
 from servers import Recorded, recorded
 from test_run import write_tiny
 
@@ -183,6 +185,20 @@ def test_another_dataset_rubric_or_choice_is_refused_before_anything_is_sent(
         assert main(["run", *argv]) == code, argv
         assert words in capsys.readouterr().err
     assert len(server.requests) == before
+    assert not Path("runs").exists()
+
+
+def test_a_source_of_another_prompt_is_refused_before_anything_is_spent(
+    dataset: Path, graded: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(graded, 2)
+    source = read(graded)
+    older = write_run(Path("older.db"), replace(source, spec=replace(source.spec, prompt_sha256="0" * 64)))
+    before = len(server.messages())
+    argv = ["run", str(dataset), "--only-unsatisfactory", HAIKU, "-m", OPUS, "--from", str(older)]
+    assert main([*argv, "--base-url", server.url]) == 6
+    assert "(prompt differ)" in capsys.readouterr().err
+    assert len(server.messages()) == before
     assert not Path("runs").exists()
 
 

@@ -102,12 +102,14 @@ def test_differences_are_paired_on_the_items_that_both_sizes_have_a_verdict_on()
     assert sweep.ranges[0].items == 2
 
 
-def test_epochs_are_averaged_before_sizes_are_compared() -> None:
+@pytest.mark.parametrize("worst", [[True, False], [False, False]])
+def test_epochs_are_averaged_before_sizes_are_compared(worst: list[bool]) -> None:
     short: list[list[bool]] = [[True, True]] * 12
-    long: list[list[bool]] = [[True, False]] * 6 + [[True, True]] * 6
+    long: list[list[bool]] = [worst] * 6 + [[True, True]] * 6
     sweep = analyze(together({2000: at_size(2000, {OPUS: short}), 9000: at_size(9000, {OPUS: long})})).sweep
     assert sweep is not None
-    assert sweep.of(OPUS)[1].difference == stats.paired_rates_clustered([0.5] * 6 + [1.0] * 6, [1.0] * 12, epochs=2)
+    now = [sum(worst) / 2] * 6 + [1.0] * 6
+    assert sweep.of(OPUS)[1].difference == stats.paired_rates_clustered(now, [1.0] * 12, epochs=2)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,8 @@ def test_the_judges_bill_is_of_all_sizes() -> None:
     book = Book(spec((OPUS,), context_tokens=2000))
     book.judging(book.trial("item-000", answered(), level=1), answered(0.5))
     whole = together({2000: book.snapshot(), 9000: at_size(9000, {OPUS: losing(1, 0)})})
-    assert analyze(whole).grading.judge_usd == 0.5
+    assert analyze(whole).grading.judge_usd == 1.0
+    assert analyze(at_context(whole, 2000)).grading.judge_usd == 0.5
 
 
 # --- renderings -----------------------------------------------------------------------------------------------
