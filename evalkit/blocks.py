@@ -116,10 +116,11 @@ class Frontier:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve through (x, y) points in ascending x."""
+    """A curve through (x, y) points in ascending x; `estimates`, one a point, mark points that were measured."""
 
     series: Series
     points: tuple[tuple[float, float], ...]
+    estimates: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves over a shared axis, who is lowest where, and one marked x."""
+    """Curves over a shared axis, who is lowest where, and one marked x or y."""
 
     finding: str
     x: Axis

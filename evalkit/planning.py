@@ -104,7 +104,7 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, ser
         models=options.models,
         epochs=options.epochs,
         seed=options.seed,
-        context_tokens=max(contexts) if contexts else dataset.card.context_tokens,
+        context_tokens=contexts[0] if len(contexts) == 1 else dataset.card.context_tokens,
         limit=options.limit,
         endpoint=server.endpoint,
         simulated=server.simulated,

@@ -173,6 +173,10 @@ class Attempt:
     in_flight: int | None = None
 
 
+TRUSTED_LAG_S = 0.010
+"""Past this p99 of our own event loop's lag, latencies measured beside it are partly our own."""
+
+
 @dataclass(frozen=True)
 class Session:
     """One invocation of a command that sent requests: where, how, and how well it could keep time.
@@ -211,6 +215,7 @@ class Spec:
     `contexts`: the sizes of a sweep, in tokens. `cache`: off, or as-production. `condition`: how the items were
     chosen, if not all were taken for what they are; what such a run shows holds under that condition only.
     `outputs_sha256`: content hash of outputs that were made elsewhere; such a run sends nothing (`max_tokens` 0).
+    `context_tokens` is what was asked for, in a sweep what the dataset's card names as production's.
     """
 
     name: str

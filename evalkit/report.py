@@ -10,6 +10,7 @@ from types import ModuleType
 from evalkit import sections as section_folder
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Section
+from evalkit.conditional import mark
 from evalkit.rendering import html, json, markdown
 from evalkit.wording import listing, plural
 
@@ -27,7 +28,10 @@ class Report:
 
 @cache
 def section_modules() -> tuple[ModuleType, ...]:
-    """Every module of `evalkit.sections` with `ORDER` and `build`, in order."""
+    """Every module of `evalkit.sections` with `ORDER` and `build`, in order.
+
+    One with `OF_WORKLOAD` draws conclusions on the workload, which a conditional run does not allow.
+    """
     names = [info.name for info in pkgutil.iter_modules(section_folder.__path__)]
     modules = [importlib.import_module(f"{section_folder.__name__}.{name}") for name in names]
     return tuple(sorted(modules, key=lambda module: (module.ORDER, module.__name__)))
@@ -37,6 +41,8 @@ def build_report(analysis: Analysis) -> Report:
     """All sections that have something to say about this analysis."""
     built: list[Section] = []
     for module in section_modules():
+        if analysis.spec.condition is not None and getattr(module, "OF_WORKLOAD", False):
+            continue
         build: Callable[[Analysis], Section | None] = module.build
         section = build(analysis)
         if section is not None:
@@ -59,6 +65,7 @@ def render_html(analysis: Analysis) -> str:
     page = {
         "title": report.title,
         "simulated": origin(analysis),
+        "conditional": (mark(analysis.spec) or "").removeprefix("conditional: "),
         "run": analysis.spec.name,
         "created": analysis.spec.created_at[:10],
         "size": _size(analysis),
@@ -68,7 +75,9 @@ def render_html(analysis: Analysis) -> str:
 
 def _size(analysis: Analysis) -> str:
     epochs = f" × {plural(analysis.spec.epochs, 'epoch')}" if analysis.spec.epochs > 1 else ""
-    return f"{plural(analysis.items, 'item')} × {plural(len(analysis.models), 'model')}{epochs}"
+    sweep = analysis.sweep
+    size = "" if sweep is None else f" at {sweep.analysed:,} tokens, one of {len(sweep.sizes)} sizes"
+    return f"{plural(analysis.items, 'item')} × {plural(len(analysis.models), 'model')}{epochs}{size}"
 
 
 def render_markdown(analysis: Analysis) -> str:
@@ -89,6 +98,7 @@ def render_json(analysis: Analysis) -> str:
             "simulated": report.simulated,
             "title": report.title,
             "verdict": analysis.decision.verdict,
+            "conditional": mark(analysis.spec),
             "headline": report.sections[0].heading if report.sections else None,
             "findings": [{"section": s.name, "heading": s.heading, "measured": s.measured} for s in report.sections],
             "analysis": analysis,

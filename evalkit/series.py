@@ -14,7 +14,16 @@ _TIERS = ("haiku", "sonnet", "opus")
 
 def lineup(analysis: Analysis) -> tuple[Series, ...]:
     """The models of an analysis in the order and look that every section uses."""
-    return arrange([m.model for m in analysis.models], [m.name for m in analysis.models])
+    here = {m.model for m in analysis.models}
+    return tuple(series for series in everyone(analysis) if series.key in here)
+
+
+def everyone(analysis: Analysis) -> tuple[Series, ...]:
+    """The line-up, and models of a context sweep that took part at other sizes alone."""
+    names = {m.model: m.name for m in analysis.models}
+    if analysis.sweep is not None:
+        names |= {r.model: r.name for r in analysis.sweep.ranges if r.model not in names}
+    return arrange(list(names), list(names.values()))
 
 
 def arrange(model_ids: Sequence[str], names: Sequence[str]) -> tuple[Series, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from evalkit import batch_rows, rows
+from evalkit.disk_errors import read_plainly, said_plainly
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.outcome_rows import Rows
 from evalkit.records import (
@@ -28,42 +29,6 @@ from evalkit.records import (
     TrialKey,
 )
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
-
-
-@contextmanager
-def _said_plainly(path: Path) -> Iterator[None]:
-    """Errors of the disk and of SQLite that a user can mend, as one line; a bug in our SQL keeps its traceback."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise IntegrityError(f"{path} refuses a record ({error}); nothing was changed") from error
-    except sqlite3.DatabaseError as error:
-        message = str(error)
-        if any(word in message for word in ("full", "I/O")):
-            raise InfrastructureError(
-                f"{path} cannot grow ({message}); free disk space and run the same command again"
-            ) from error
-        if any(word in message for word in ("unable to open", "readonly", "locked")):
-            raise InfrastructureError(
-                f"{path} cannot be opened or written ({message}); check path and rights"
-            ) from error
-        if any(word in message for word in ("not a database", "malformed", "unsupported file format")):
-            raise IntegrityError(f"{path} is not a run file ({message}); restore it from a copy") from error
-        raise
-    except UnicodeDecodeError as error:  # SQLite quotes the damaged bytes in its own message
-        raise IntegrityError(f"{path} is damaged; restore it from a copy") from error
-    except OSError as error:
-        raise InfrastructureError(f"{path} cannot be written ({error.strerror}); check path and rights") from error
-
-
-@contextmanager
-def _read_plainly(path: Path) -> Iterator[None]:
-    """The same for reading, where rows that are not as they were written mean that the file is damaged."""
-    try:
-        with _said_plainly(path):
-            yield
-    except (ValueError, TypeError, KeyError, sqlite3.Error) as error:
-        raise IntegrityError(f"{path} is damaged ({error}); restore it from a copy") from error
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
@@ -155,7 +120,7 @@ class RunFile:
         self.path = path
         self._locks: dict[str, FileLock] = {}
         self._turn = threading.RLock()
-        with _said_plainly(path):
+        with said_plainly(path):
             self._db = _connect_to_read(path) if read_only else _connect(path)
             try:
                 self._check_version()
@@ -179,7 +144,7 @@ class RunFile:
 
         IntegrityError if another process made it meanwhile.
         """
-        with _said_plainly(path):
+        with said_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(_lock(path, "run"), path, "run"):
                 if path.exists():
@@ -234,7 +199,7 @@ class RunFile:
 
         One thread at a time: another one waits for its turn.
         """
-        with self._turn, _said_plainly(self.path):
+        with self._turn, said_plainly(self.path):
             if self._db.in_transaction:
                 yield self._db
                 return
@@ -290,7 +255,7 @@ class RunFile:
 
     def sealed_key(self, round_id: int) -> bytes:
         """The key of a round's labels; only the grading stage asks for it, and it leaves the file nowhere."""
-        with _read_plainly(self.path):
+        with read_plainly(self.path):
             row = self._db.execute("SELECT key FROM sealed_key WHERE round_id = ?", (round_id,)).fetchone()
         if row is None:
             raise IntegrityError(f"{self.path} has no sealed key for round {round_id}; restore it from a copy")
@@ -317,7 +282,7 @@ class RunFile:
 
     def spec(self) -> Spec:
         """What the run is; IntegrityError if its hash does not hold."""
-        with _read_plainly(self.path):
+        with read_plainly(self.path):
             row = self._db.execute("SELECT sha256, content FROM spec").fetchone()
             content = json.loads(row["content"])
             lists = {name: tuple(content[name]) for name in ("models", "contexts") if name in content}
@@ -329,7 +294,7 @@ class RunFile:
     def snapshot(self) -> Snapshot:
         """Everything the file says now, read in one transaction so that writers cannot tear it."""
         spec = self.spec()
-        with self._turn, _read_plainly(self.path):
+        with self._turn, read_plainly(self.path):
             self._db.execute("BEGIN")
             try:
                 return Snapshot(

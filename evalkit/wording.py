@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:  # the statistics load scipy, which a progress line does not need
     from evalkit.stats import Estimate
 
-Format = Literal["percent", "points", "money", "ratio", "seconds", "milliseconds", "score", "coefficient", "shift"]
+Format = Literal[
+    "percent", "points", "money", "ratio", "seconds", "milliseconds", "score", "coefficient", "shift", "tokens"
+]  # fmt: skip
 UNKNOWN = "unknown"
 UNPRICED = "unpriced"
 NOT_MEASURED = "not measured"
@@ -116,6 +118,11 @@ def shift(x: float | None) -> str:
     return text if x is None or text.startswith(_MINUS) or text == "0.00" else f"+{text}"
 
 
+def tokens(count: float | None) -> str:
+    """A token count: `12,340`; None is `unknown`."""
+    return UNKNOWN if count is None else f"{count:,.0f}"
+
+
 _WRITERS: Mapping[Format, Callable[[float | None], str]] = {
     "percent": percent,
     "points": points,
@@ -126,6 +133,7 @@ _WRITERS: Mapping[Format, Callable[[float | None], str]] = {
     "score": score,
     "coefficient": coefficient,
     "shift": shift,
+    "tokens": tokens,
 }
 
 
@@ -216,11 +224,6 @@ def p_value(p: float | None) -> str:
     if p is None:
         return UNKNOWN
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-
-
-def tokens(count: int | None) -> str:
-    """A token count: `12,340`; None is `unknown`."""
-    return UNKNOWN if count is None else f"{count:,}"
 
 
 def plural(count: int, noun: str, more: str | None = None) -> str:

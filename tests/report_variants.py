@@ -4,10 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pandas as pd
+from analysis_builders import HAIKU as SMALL
+from analysis_builders import OPUS as LARGE
+from analysis_builders import run_of
 from report_fixtures import HAIKU, HOSTILE, OPUS, PROFILES, analysis, assemble, frames_of
 from report_graders import VARIANTS as GRADED
 from report_graders import people_and_judge, with_baseline
+from sweep_builders import three_sizes
 
+from evalkit.analysis import analyze
 from evalkit.analysis.decide import decide
 from evalkit.analysis.results import (
     Analysis,
@@ -21,6 +26,7 @@ from evalkit.analysis.results import (
 )
 from evalkit.analysis.results import Items as ItemQuality
 from evalkit.analysis.robust import item_quality
+from evalkit.conditional import condition
 from evalkit.stats import (
     Estimate,
 )
@@ -281,6 +287,12 @@ def assemble_empty(whole: Analysis) -> Analysis:
     )
 
 
+def conditional() -> Analysis:
+    """A larger model on the items that a smaller one failed."""
+    made = run_of({LARGE: [[i % 3 > 0] for i in range(12)]})
+    return analyze(replace(made, spec=replace(made.spec, condition=condition(SMALL, "5" * 64, 12, 40))))
+
+
 VARIANTS: Mapping[str, Callable[[], Analysis]] = {
     "whole": analysis,
     "nothing_graded": nothing_graded,
@@ -294,5 +306,7 @@ VARIANTS: Mapping[str, Callable[[], Analysis]] = {
     "empty_with_models": empty_with_models,
     "simulated": lambda: analysis(simulated=True),
     "graded_by_sandbox": lambda: replace(analysis(), simulated_grades=True),
+    "sweep": lambda: analyze(three_sizes()),
+    "conditional": conditional,
     **GRADED,
 }

@@ -869,7 +869,7 @@ def test_csv_has_one_line_a_trial_and_nothing_for_the_unknown() -> None:
         "epoch": "1", "satisfied": "1", "score": "0.875", "cost_usd": "0.0123", "attempts": "1", "ttft_s": "0.625",
         "latency_s": "2.5", "itl_s": "0.01893939393939394", "felt_s": "3.75",
         "input_tokens": "1000", "output_tokens": "100", "level_right": "2",
-        "level_tone": "3",
+        "level_tone": "3", "context_tokens": "", "condition": "",
     }  # fmt: skip
     assert [row["outcome"] for row in rows] == ["answered", "answered", "refused", ""]
     assert [row["cost_usd"] for row in rows] == ["0.0123", "", "0.004", ""]

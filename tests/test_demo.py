@@ -15,7 +15,7 @@ from evalkit.cli import demo as demo_module
 from evalkit.cli import main
 
 ITEMS = 6
-TIMED = {"clocks", "latency_s", "ttft_s", "created_at"}
+TIMED = {"clocks", "latency_s", "ttft_s", "created_at", "sessions"}
 """Keys of the JSON whose values a clock made."""
 VOID = {"meta", "link", "img", "br", "hr", "input", "col", "wbr", "source"}
 FAULTS = {"overloaded": 0.15, "stream_error": 0.15}

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from test_store import make
 
-from evalkit.executors.lag import TRUSTED_S, watched
+from evalkit.executors.lag import watched
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.session import session
-from evalkit.records import AttemptStart, Reply
+from evalkit.records import TRUSTED_LAG_S, AttemptStart, Reply
 from evalkit.store import RunFile
 
 
@@ -115,4 +115,4 @@ async def test_a_loop_that_is_held_up_says_so() -> None:
             time.sleep(0.06)
             await asyncio.sleep(0.021)
     assert lag.p99_s is not None
-    assert lag.p99_s > TRUSTED_S
+    assert lag.p99_s > TRUSTED_LAG_S

@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import fsum
 
@@ -10,19 +11,23 @@ import pandas as pd
 
 from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.compare import against, pairs
+from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.corrections import correction_cost
 from evalkit.analysis.decide import decide
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
 from evalkit.analysis.results import Analysis, Grading, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
+from evalkit.analysis.sessions import session_results
+from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbox, trial_results, trials_frame
 from evalkit.analysis.warn import warnings_for
+from evalkit.conditional import mark, refuse
 from evalkit.dataset import DIFFICULTIES
-from evalkit.errors import IntegrityError
+from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import JUDGE, kind_of
 from evalkit.pricing import Prices
-from evalkit.records import ItemRecord, Snapshot
+from evalkit.records import ItemRecord, Snapshot, Spec
 from evalkit.rubric import Rubric
 
 SMALLEST_SLICE = 5
@@ -39,14 +44,17 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
 
     With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well.
     `prices` are the team's own, where the run was priced by them; without, the published ones.
-    Raises IntegrityError if the two runs are not of the same dataset and rubric.
+    Of a context sweep one size is analysed, that of production, and all of them side by side in `sweep`. Raises
+    IntegrityError if the two runs are not of the same dataset and rubric, UsageError if one of them is conditional
+    or the baseline was not run at the size.
     """
+    if baseline is not None:
+        baseline = _comparable(baseline, snapshot.spec)
+    if snapshot.spec.contexts:
+        return _of_sweep(snapshot, baseline, prices)
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
     results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
-    by_item: dict[str, list[TrialResult]] = defaultdict(list)
-    for result in results:
-        by_item[result.key.item_id].append(result)
     by_model = {m: [r for r in results if r.key.model == m] for m in models}
     frame = trials_frame(results, rubric)
     frames = {m: frame[frame["model"] == m] for m in models}
@@ -61,16 +69,18 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed)
     decision = decide(per_model, rubric.decision.bar)
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
-    return Analysis(
+    analysis = Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
         models=per_model,
         pairs=pairs(frames, snapshot.spec.seed),
-        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, review_usd),
+        slices=slices(
+            frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
+        ),
         criteria=criteria(frames, rubric),
         decision=decision,
         grading=grading,
-        outputs=tuple(_item(item, by_item[item.id], models) for item in snapshot.items),
+        outputs=_items(snapshot, results),
         warnings=(
             *warnings_for(snapshot, per_model, grading, rubric, {judge.judge for judge in judges}),
             *cache_warnings(caching),
@@ -85,7 +95,63 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         judges=judges,
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
         caching=caching,
+        sessions=session_results(snapshot),
     )
+    text = mark(snapshot.spec)
+    return analysis if text is None else _conditional(analysis, text)
+
+
+def _conditional(analysis: Analysis, text: str) -> Analysis:
+    """Without a verdict, which would be one on the workload, and marked first of all."""
+    return replace(
+        analysis,
+        decision=replace(analysis.decision, verdict="conditional", option=None),
+        stability=None,
+        warnings=(f"{text[0].upper()}{text[1:]}.", *analysis.warnings),
+    )
+
+
+def _of_sweep(snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | None) -> Analysis:
+    """The analysis of production's size, with all sizes beside it."""
+    size, basis = production_size(snapshot)
+    parts = {each: analyze(at_context(snapshot, each), prices=prices) for each in sorted(_sizes(snapshot))}
+    main = parts[size] if baseline is None else analyze(at_context(snapshot, size), _at_same(baseline, size), prices)
+    sweep = sweep_of(snapshot.spec, parts, size, basis)
+    judging = _grading(snapshot, ())
+    return replace(
+        main,
+        spec=snapshot.spec,
+        grading=replace(
+            main.grading,
+            judge_usd=judging.judge_usd,
+            judge_attempts=judging.judge_attempts,
+            judge_failed_attempts=judging.judge_failed_attempts,
+        ),
+        warnings=(*sweep_warnings(sweep), *main.warnings),
+        sessions=session_results(snapshot),
+        sweep=sweep,
+    )
+
+
+def _sizes(snapshot: Snapshot) -> set[int]:
+    return {item.context_tokens for item in snapshot.items if item.context_tokens is not None}
+
+
+def _comparable(baseline: Snapshot, spec: Spec) -> Snapshot:
+    """A baseline at the size of the run; UsageError if either of them is conditional."""
+    refuse(spec, "compared with a baseline")
+    refuse(baseline.spec, "a baseline")
+    return baseline if spec.contexts else _at_same(baseline, spec.context_tokens)
+
+
+def _at_same(baseline: Snapshot, size: int | None) -> Snapshot:
+    """A baseline at the size it is compared at; one that is no sweep is taken as it is."""
+    if not baseline.spec.contexts:
+        return baseline
+    if size is None or size not in _sizes(baseline):
+        at = "without filling" if size is None else f"at {size:,} tokens"
+        raise UsageError(f"the baseline is a context sweep without a run {at}; name a baseline that has one")
+    return at_context(baseline, size)
 
 
 def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.DataFrame]:
@@ -102,7 +168,20 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
 
 
 def trials_csv(snapshot: Snapshot) -> str:
-    """One line a trial as CSV; what is unknown is empty. `blind` says whether the round that counts was."""
+    """One line a trial as CSV, those of a sweep by rising size; what is unknown is empty.
+
+    `blind` says whether the round that counts was, `context_tokens` the size that was asked for, `condition` what
+    marks a conditional run.
+    """
+    if snapshot.spec.contexts:
+        frame = pd.concat([_csv_frame(at_context(snapshot, size)) for size in sorted(_sizes(snapshot))])
+    else:
+        frame = _csv_frame(snapshot)
+    whole = frame.convert_dtypes()  # whole numbers without ".0"
+    return whole.to_csv(index=False, lineterminator="\r\n")  # else a lone CR in a text would not be quoted
+
+
+def _csv_frame(snapshot: Snapshot) -> pd.DataFrame:
     rubric, round_ = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)), current_round(snapshot)
     results = trial_results(snapshot, rubric)
     frame = trials_frame(results, rubric)
@@ -110,9 +189,10 @@ def trials_csv(snapshot: Snapshot) -> str:
     frame.insert(list(frame).index("simulated") + 1, "blind", None if round_ is None else round_.blind)
     for name in ("item_id", "model"):
         frame[name] = [f"'{text}" if text.startswith(_FORMULA_STARTS) else text for text in frame[name]]
-    return frame.convert_dtypes().to_csv(
-        index=False, lineterminator="\r\n"
-    )  # whole numbers without ".0"; a CR is quoted
+    return frame.assign(
+        context_tokens=pd.array([snapshot.spec.context_tokens] * len(frame), dtype="Int64"),
+        condition=pd.array([mark(snapshot.spec)] * len(frame), dtype="string"),
+    )
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:
@@ -161,6 +241,13 @@ def _grading(snapshot: Snapshot, results: Sequence[TrialResult]) -> Grading:
         ungraded=dict(sorted(reasons.items())),
         identity_marks=sum(r.identity_marks for r in results),
     )
+
+
+def _items(snapshot: Snapshot, results: Sequence[TrialResult]) -> tuple[ItemResult, ...]:
+    by_item: dict[str, list[TrialResult]] = defaultdict(list)
+    for result in results:
+        by_item[result.key.item_id].append(result)
+    return tuple(_item(item, by_item[item.id], snapshot.spec.models) for item in snapshot.items)
 
 
 def _item(item: ItemRecord, results: Sequence[TrialResult], models: Sequence[str]) -> ItemResult:

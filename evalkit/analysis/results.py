@@ -8,11 +8,13 @@ from evalkit.analysis.caching import CacheUse
 from evalkit.analysis.corrections import CorrectionCost, stated
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.repeats import Retry
+from evalkit.analysis.sessions import SessionResult
 from evalkit.records import Outcome, Round, Spec
 from evalkit.rubric import Economics
 from evalkit.stats import Estimate
 
-Verdict = Literal["pick", "no_option", "not_enough_data"]
+Verdict = Literal["pick", "no_option", "not_enough_data", "conditional"]
+"""`conditional`: the items were chosen by what a model did with them, so no option is judged for the workload."""
 
 
 @dataclass(frozen=True)
@@ -223,10 +225,83 @@ class Items:
 
 
 @dataclass(frozen=True)
+class AtSize:
+    """One model at one size of a context sweep, over all items; money in USD, None where unknown.
+
+    `context_tokens` were asked for, `reached` is what the prompts had. `latency_p50`: one attempt, seconds.
+    `difference` = rate here - rate at the model's shortest size, paired by item; None at that size itself.
+    `missed`: in words, how the prompts fell short of the size or went beyond it; empty if they kept to it.
+    """
+
+    model: str
+    context_tokens: int
+    items: int
+    counts: Counts
+    pass_rate: Estimate
+    cost_per_request: Estimate
+    cost_per_satisfactory: Estimate
+    latency_p50: Estimate
+    reached: Context | None
+    difference: Estimate | None
+    spend_usd: float | None
+    missed: str = ""
+
+
+@dataclass(frozen=True)
+class ContextRange:
+    """How far one model holds its rate: to `holds_tokens`, the longest size shown not to be `margin` worse.
+
+    Sizes are tested in turn against the shortest, on the `items` that have a verdict at all of them; `open_at` is the
+    first that does not pass, None if all do. `odds_per_doubling` of the size: odds ratio of a satisfactory output.
+    `reason` says why nothing is known.
+    """
+
+    model: str
+    name: str
+    margin: float
+    items: int
+    holds_tokens: int | None
+    open_at: int | None
+    odds_per_doubling: Estimate
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """A model that was not run at a size, and why."""
+
+    model: str
+    name: str
+    context_tokens: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The same items at several context sizes. Every other figure of the analysis is of the size `analysed` alone.
+
+    `basis` says why that size. `points` by model, then by rising size. `pending`: trials of any size not run yet.
+    """
+
+    sizes: tuple[int, ...]
+    analysed: int
+    basis: str
+    points: tuple[AtSize, ...]
+    ranges: tuple[ContextRange, ...]
+    lacking: tuple[Lacking, ...] = ()
+    pending: int = 0
+
+    def of(self, model: str) -> tuple[AtSize, ...]:
+        """One model's sizes, rising."""
+        return tuple(point for point in self.points if point.model == model)
+
+
+@dataclass(frozen=True)
 class Analysis:
     """One run, analysed. `warnings` are sentences for people, most important first.
 
     `against`: each model (b) against the baseline run's model of the same id, else of the same tier (a).
+    `sweep`: what a context sweep shows over its sizes, None for any other run.
     """
 
     spec: Spec
@@ -254,6 +329,9 @@ class Analysis:
     def correction_usd(self) -> float:
         """Mean cost of putting one unsatisfactory output right, USD, measured or stated."""
         return self.correction.usd.value or 0.0
+
+    sessions: tuple[SessionResult, ...] = ()
+    sweep: Sweep | None = None
 
     @property
     def simulated(self) -> bool:

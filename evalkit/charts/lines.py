@@ -1,10 +1,14 @@
 """Line chart: one curve a model over a shared axis, who is lowest where, and where curves cross."""
 
-from evalkit.blocks import Lines
+from evalkit.blocks import Line, Lines
 from evalkit.charts.labels import fit, spread, text_width
-from evalkit.charts.marks import ink_of, shape, x_axis
+from evalkit.charts.marks import ink_of, shape, upright, x_axis
 from evalkit.charts.scales import Scale, scale_of, tick_name, ticks
 from evalkit.charts.svg import INKS, Svg, fill, px, stroke, variant
+from evalkit.wording import number
+
+_APART = 7.0
+"""Pixels between the intervals of two models at one x, which would hide each other."""
 
 
 def draw(chart: Lines, width: int) -> str:
@@ -16,17 +20,39 @@ def draw(chart: Lines, width: int) -> str:
     left, right, bottom = (46 if narrow else 58), width - names - 22, height - 52
     across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 58)
     _stretches(svg, chart, across)
+    mark = chart.y.reference
     for value in ticks(chart.y, 6):
+        if mark is not None and abs(up(value) - up(mark)) < 14:
+            continue
         svg.line(left, up(value), right, up(value), stroke("line"))
         svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
     svg.text(0, 42, chart.y.label, size=11.5)
     x_axis(svg, chart.x, across, 58, bottom, count=4 if narrow else 7, grid=False)
-    for line in chart.lines:
-        drawn = [(across(x), up(y)) for x, y in line.points]
+    _mark_y(svg, chart, across, up)
+    for place, line in enumerate(chart.lines):
+        beside = _APART * (place - (len(chart.lines) - 1) / 2) if line.estimates else 0.0
+        drawn = [(across(x) + beside, up(y)) for x, y in line.points]
         svg.path(drawn, stroke(ink_of(line.series), 2.2), stroke_linejoin="round")
+        _measured(svg, line, drawn, up)
     _crossings(svg, chart, across, up)
     _names(svg, chart, across, up)
     return svg.finish(variant(width))
+
+
+def _measured(svg: Svg, line: Line, drawn: list[tuple[float, float]], up: Scale) -> None:
+    """The points that were measured, with their intervals."""
+    for estimate, (x, y) in zip(line.estimates, drawn, strict=False):
+        upright(svg, line.series, estimate, up, x)
+        shape(svg, line.series, x, y)
+
+
+def _mark_y(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
+    """The marked value of the vertical axis: a dashed line with its value in bold at its head."""
+    mark = chart.y.reference
+    if mark is not None and up.holds(mark):
+        svg.line(across.start, up(mark), across.end, up(mark), stroke("ink", 1.2), stroke_dasharray="3 3")
+        name = number(mark, chart.y.format)
+        svg.text(across.start - 8, up(mark) + 4, name, "ink", anchor="end", bold=True)
 
 
 def _stretches(svg: Svg, chart: Lines, across: Scale) -> None:
@@ -63,7 +89,8 @@ def _names(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
     for line, end, y in zip(chart.lines, ends, spread(ends, 17, up.end, up.start), strict=True):
         if not line.points:
             continue
-        shape(svg, line.series, across.end, end, 4)
+        if not line.estimates:
+            shape(svg, line.series, across.end, end, 4)
         room = svg.width - across.end - 10
         svg.text(
             across.end + 10,

@@ -79,10 +79,13 @@ class _Seen:
 
 def _seen(path: Path) -> _Seen:
     from evalkit.analysis import analyze
+    from evalkit.conditional import refuse
     from evalkit.store import RunFile
 
     with RunFile(path, read_only=True) as file:
-        analysis = analyze(file.snapshot())
+        snapshot = file.snapshot()
+    refuse(snapshot.spec, "planned from")
+    analysis = analyze(snapshot)
     costs = [m.cost_per_request.value for m in analysis.models if m.cost_per_request.value is not None]
     rates = [m.pass_rate.value for m in analysis.models if m.pass_rate.value is not None]
     if not rates:

@@ -76,11 +76,16 @@ def _rendered(suffix: str, analysis: "Analysis") -> str:
 
 
 def _print_summary(analysis: "Analysis") -> None:
-    from evalkit.cli.summary import summary_table, verdict_lines
+    from evalkit.analysis.sessions import lateness
+    from evalkit.cli.summary import summary_table, sweep_table, verdict_lines
     from evalkit.cli.terminal import console
 
     for line in verdict_lines(analysis):
         typer.echo(line)
     console().print(summary_table(analysis))
-    for warning in analysis.warnings:
+    sizes = sweep_table(analysis)
+    if sizes is not None:
+        console().print(sizes)
+    late = lateness(analysis.sessions)
+    for warning in (*analysis.warnings, *((late,) if late else ())):
         typer.echo(f"! {warning}")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from evalkit.config import Config
     from evalkit.dataset import Dataset
     from evalkit.planning import Options, Prepared
+    from evalkit.records import Spec
     from evalkit.rubric import Rubric
     from evalkit.run import Done
     from evalkit.way import Way
@@ -46,7 +48,9 @@ def tokens(text: str) -> int:
 
 
 def run(
-    dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
+    dataset: Annotated[
+        Path | None, typer.Argument(help="Test set, one JSON object a line.", show_default=False)
+    ] = None,
     rubric: Annotated[
         Path | None, typer.Option("--rubric", help="Rubric (default: rubrics/<dataset>.yaml).", show_default=False)
     ] = None,
@@ -65,7 +69,16 @@ def run(
         typer.Option(help="Fill prompts up to N tokens (default: the dataset card's); 2k,10k,50k runs every size."),
     ] = None,
     budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, where the dataset says nothing.")] = 1024,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Longest answer, where the dataset says nothing (default: 1024).")
+    ] = None,
+    only_unsatisfactory: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Only items on which MODEL failed every epoch in the run of --from."),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Run file to choose items from.", show_default=False)
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
     cache: Annotated[
         Literal["off", "as-production"],
@@ -105,25 +118,40 @@ def run(
       evalkit run my.jsonl --executor batch --latency-sample 30 --yes
 
       evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
+
+      evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
+    from evalkit.cli.only_unsatisfactory import again
     from evalkit.files import find_rubric, read_config, read_dataset, read_rubric
     from evalkit.planning import Options
     from evalkit.pricing import Prices
+    from evalkit.prompt import DEFAULT_MAX_TOKENS
 
     config = read_config(Path("evalkit.yaml"))
-    loaded = read_dataset(dataset)
-    options = Options(
-        models=_distinct(model or config.models),
-        epochs=epochs or config.epochs,
-        limit=limit,
-        seed=config.seed if seed is None else seed,
-        contexts=() if context is None else sizes(context),
-        max_tokens=max_tokens,
-        cache=cache,
-        prices=Prices(config.prices),
-        way=_way(executor, latency_sample),
-    )
-    criteria = read_rubric(rubric or find_rubric(dataset, config))
+    like: Spec | None = None
+    if only_unsatisfactory is not None or source is not None:
+        fixed = {"--limit": limit, "--seed": seed, "--context": context, "--max-tokens": max_tokens}
+        dearer = None if model is None else _distinct(model)
+        chosen = again(only_unsatisfactory, source, dataset, rubric, dearer, epochs, fixed)
+        if chosen is None:
+            return source or Path()
+        dataset, loaded, criteria, options = chosen.path, chosen.dataset, chosen.rubric, chosen.options
+        like = chosen.source
+    elif dataset is None:
+        raise UsageError("no dataset is named; give the test set's .jsonl file")
+    else:
+        loaded = read_dataset(dataset)
+        options = Options(
+            models=_distinct(model or config.models),
+            epochs=epochs or config.epochs,
+            limit=limit,
+            seed=config.seed if seed is None else seed,
+            contexts=() if context is None else sizes(context),
+            max_tokens=max_tokens or DEFAULT_MAX_TOKENS,
+        )
+        criteria = read_rubric(rubric or find_rubric(dataset, config))
+    cache = cache if like is None else options.cache
+    options = replace(options, cache=cache, prices=Prices(config.prices), way=_way(executor, latency_sample))
     _refuse_errors(dataset, loaded, criteria)
     warn_of_aliases(options.models)
     session = _Session(
@@ -137,7 +165,7 @@ def run(
         yes=yes,
         quiet=quiet,
     )
-    return asyncio.run(session.run(loaded, criteria, options, _place(output, folder)))
+    return asyncio.run(session.run(loaded, criteria, options, _place(output, folder), like))
 
 
 def _way(executor: str, latency_sample: int) -> "Way":
@@ -195,7 +223,11 @@ class _Session:
         self.base_url = base_url or config.base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
 
-    async def run(self, dataset: "Dataset", rubric: "Rubric", options: "Options", place: Path) -> Path:
+    async def run(
+        self, dataset: "Dataset", rubric: "Rubric", options: "Options", place: Path, like: "Spec | None" = None
+    ) -> Path:
+        """Carry out what is pending; `like` is the run that this one must be like but for its models and items."""
+        from evalkit.cli.only_unsatisfactory import refuse_unlike
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
         from evalkit.executors.local import Limits
@@ -210,6 +242,8 @@ class _Session:
         try:
             with counting("counting tokens", self.quiet) as counter:
                 prepared = await prepare(dataset, rubric, options, provider, place, counter, self.judge)
+            if like is not None:
+                refuse_unlike(like, prepared.plan.spec)
             if self.dry_run or not prepared.pending:
                 typer.echo(describe(prepared, self.budget_usd, self.concurrency))
                 return prepared.path
@@ -233,9 +267,9 @@ class _Session:
 
 def completed(done: "Done") -> str:
     """The end of a run in words: what the trials came to, and whether our own clock could keep up."""
-    from evalkit.executors.lag import TRUSTED_S
+    from evalkit.records import TRUSTED_LAG_S
 
-    if done.lag_p99_s is not None and done.lag_p99_s > TRUSTED_S:
+    if done.lag_p99_s is not None and done.lag_p99_s > TRUSTED_LAG_S:
         late = f"this machine was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
         typer.echo(f"warning: {late}; lower -j for truer ones", err=True)
     failed = [f"{count} {outcome}" for outcome, count in sorted(done.outcomes.items()) if outcome != "answered"]
@@ -246,6 +280,7 @@ def completed(done: "Done") -> str:
 def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
     from evalkit.cli.spending import capped, dollars
+    from evalkit.conditional import mark
 
     spec, bill = prepared.plan.spec, prepared.bill
     if not prepared.pending:
@@ -255,7 +290,8 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
         lines = [f"going on with {prepared.path}: {prepared.done} of {len(prepared.plan.order)} trials done, kept"]
     if spec.simulated:
         lines.append("SIMULATED: this server is evalkit's sandbox")
-    lines += [f"  {note}" for note in prepared.notes]
+    condition = mark(spec)
+    lines += [f"  {note}" for note in (*prepared.notes, *((condition,) if condition else ()))]
     lines += [_bill_line(line) for line in bill.lines if line.requests]
     if bill.judge is not None:
         lines.append(f"{_bill_line(bill.judge)} (for `evalkit grade`, apart)")
@@ -298,18 +334,19 @@ def _duration(seconds: float) -> str:
 
 def _context_lines(prepared: "Prepared") -> list[str]:
     """What is odd about the prompt sizes: production's context is missed, or overshot by evidence alone."""
-    asked = prepared.plan.spec.context_tokens
-    tokens = [size.tokens for size in prepared.plan.sizes]
-    if prepared.plan.spec.contexts:
-        return []
-    if asked is None or not tokens:
-        return []
-    if max(tokens) > asked:
-        return [
-            f"  warning: prompts of up to {max(tokens):,} tokens, over the {asked:,} asked for: evidence is sent whole"
-        ]
-    if max(tokens) < 0.8 * asked:
-        return [
-            f"  warning: prompts reach {max(tokens):,} of the {asked:,} tokens asked for; add documents to fill them"
-        ]
+    spec = prepared.plan.spec
+    asked = {item.id: item.context_tokens if spec.contexts else spec.context_tokens for item in prepared.plan.items}
+    largest: dict[int, int] = {}
+    for size in prepared.plan.sizes:
+        context = asked[size.item_id]
+        if context is not None:
+            largest[context] = max(largest.get(context, 0), size.tokens)
+    return [line for context, reached in sorted(largest.items()) for line in _missed(context, reached)]
+
+
+def _missed(asked: int, largest: int) -> list[str]:
+    if largest > asked:
+        return [f"  warning: prompts of up to {largest:,} tokens, over the {asked:,} asked for: evidence is sent whole"]
+    if largest < 0.8 * asked:
+        return [f"  warning: prompts reach {largest:,} of the {asked:,} tokens asked for; add documents to fill them"]
     return []

@@ -52,11 +52,13 @@ def runs(
         typer.echo(f"no run file in {str(folder)!r}; `evalkit run dataset.jsonl` makes one")
     for facts in listed:
         state = f"{facts['settled']}/{facts['trials']} trials, {facts['graded']} graded"
-        mark = " SIMULATED" if facts["simulated"] else ""
-        typer.echo(f"{facts['path']}  {facts['created_at']}  {state}{mark}")
+        marks = " SIMULATED" if facts["simulated"] else ""
+        marks += f" {facts['condition']}" if "condition" in facts else ""
+        typer.echo(f"{facts['path']}  {facts['created_at']}  {state}{marks}")
 
 
 def _facts(path: Path) -> dict[str, object]:
+    from evalkit.conditional import mark
     from evalkit.store import RunFile
 
     with RunFile(path, read_only=True) as file:
@@ -71,10 +73,12 @@ def _facts(path: Path) -> dict[str, object]:
         "simulated": spec.simulated,
         "endpoint": spec.endpoint,
         "models": list(spec.models),
-        "items": len(snapshot.items),
+        "items": len({item.variant_of or item.id for item in snapshot.items}),
         "epochs": spec.epochs,
         "seed": spec.seed,
         "context_tokens": spec.context_tokens,
+        "contexts": list(spec.contexts),
+        **({"condition": mark(spec)} if spec.condition is not None else {}),
         "trials": len(snapshot.trials),
         "settled": len({a.trial_id for a in production if a.final}),
         "attempts": len(production),

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.conditional import mark
 from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.verdict import headline
-from evalkit.wording import Format, doubt, percent, plural, value
+from evalkit.wording import Format, doubt, listing, percent, plural, tokens, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 def verdict_lines(analysis: "Analysis") -> list[str]:
     """The verdict, and why each model is or is not in question."""
     lines = ["SIMULATED"] if analysis.simulated else []
+    condition = mark(analysis.spec)
+    if condition is not None:
+        return [*lines, condition]
     lines.append(headline(analysis))
     for model in analysis.models:
         lines.append(f"  {model.name} {analysis.decision.reasons[model.model]}")
@@ -48,6 +52,30 @@ def summary_table(analysis: "Analysis") -> Table:
         )
     base = f"{plural(analysis.items, 'item')}; in brackets 95 % intervals; bar {percent(analysis.decision.bar)}"
     table.caption = Text("\n".join(filter(None, [base, stability_line(analysis)])))
+    return table
+
+
+def sweep_table(analysis: "Analysis") -> Table | None:
+    """Each model at each size of a context sweep; None for a run at one size."""
+    sweep = analysis.sweep
+    if sweep is None:
+        return None
+    names = {found.model: found.name for found in sweep.ranges}
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    for name in ("model", "context", "satisfactory", "against shortest", "per request", "p50 one attempt"):
+        table.add_column(name, justify="left" if name == "model" else "right", overflow="fold")
+    for point in sweep.points:
+        table.add_row(
+            names[point.model],
+            tokens(point.context_tokens),
+            _cell(point.pass_rate, "percent"),
+            "shortest" if point.difference is None else _cell(point.difference, "points"),
+            _cell(point.cost_per_request, "money"),
+            _cell(point.latency_p50, "seconds"),
+        )
+    held = [f"{found.name} to {tokens(found.holds_tokens)} tokens" for found in sweep.ranges if found.holds_tokens]
+    margin = f"{sweep.ranges[0].margin * 100:.0f}" if sweep.ranges else ""
+    table.caption = Text(f"held within {margin} points of the shortest: {listing(held)}" if held else "")
     return table
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 EVERY_S = 0.02
-TRUSTED_S = 0.010
-"""Past this p99, latencies measured here are partly our own."""
 
 _KEPT = 20_000
 

@@ -78,7 +78,9 @@ def _frontier(chart: Frontier) -> Table:
 
 
 def _lines(chart: Lines) -> Table:
-    """Every tenth sampled point is enough to read a smooth curve from."""
+    """Every measured point; of a smooth curve every tenth sampled one, which is enough to read it from."""
+    if any(line.estimates for line in chart.lines):
+        return _measured_lines(chart)
     columns = (Column(chart.x.label), *(Column(line.series.name, "end") for line in chart.lines))
     longest = max((line.points for line in chart.lines), key=len, default=())
     rows = [
@@ -90,6 +92,25 @@ def _lines(chart: Lines) -> Table:
         )
         for i, (x, _) in enumerate(longest)
         if i % 10 == 0
+    ]
+    return table("Figures of the chart", columns, rows)
+
+
+def _measured_lines(chart: Lines) -> Table:
+    columns = (Column(chart.x.label), *(Column(line.series.name, "end") for line in chart.lines))
+    found = [dict(zip((x for x, _ in line.points), line.estimates, strict=True)) for line in chart.lines]
+    style = chart.y.format
+    rows = [
+        Row(
+            (
+                Cell(words(number(x, chart.x.format))),
+                *(
+                    Cell(words(value(by_x[x], style)), doubt(by_x[x], style)) if x in by_x else Cell(words("none"))
+                    for by_x in found
+                ),
+            )
+        )
+        for x in sorted({x for by_x in found for x in by_x})
     ]
     return table("Figures of the chart", columns, rows)
 

@@ -23,7 +23,7 @@ def render(sections: Sequence[Section], footer: str, *, simulated: str) -> str:
             mark = "SIMULATED: " if simulated else ""
             parts.append(f"### {mark}{escape(section.heading)}")
             parts.append(_text(section.lede))
-        parts += [written for block in section.blocks if (written := _block(block, parts))]
+        parts += _blocks(section, named=any(part.startswith("| ") for part in parts))
     if simulated:
         parts.insert(1, f"**SIMULATED: {simulated}**")
     return "\n\n".join([*parts, escape(footer)]) + "\n"
@@ -37,12 +37,22 @@ def escape(text: str) -> str:
     return line.replace("://", f":{_NO_LINK}//").replace("www.", f"www{_NO_LINK}.")
 
 
-def _block(block: Block, before: list[str]) -> str:
+def _blocks(section: Section, named: bool) -> list[str]:
+    """A section's blocks with its first table; `named` puts its heading above, since another table came before."""
+    written: list[str] = []
+    for block in section.blocks:
+        text = _block(block)
+        if text and not (isinstance(block, Table) and any(part.startswith("| ") for part in written)):
+            written.append(text)
+    return [f"**{escape(section.heading)}**", *written] if named and written else written
+
+
+def _block(block: Block) -> str:
     if isinstance(block, Facts):
         return "\n".join(f"- **{escape(fact.title)}**: {_text(fact.text)}" for fact in block.facts)
     if isinstance(block, Note):
         return "\n".join(f"> {_text(sentence)}" for sentence in block.sentences[:_MOST_SENTENCES])
-    if isinstance(block, Table) and not any(part.startswith("| ") for part in before):
+    if isinstance(block, Table):
         return _table(block)
     return ""
 

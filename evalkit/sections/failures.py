@@ -1,6 +1,7 @@
 """Failures: what became of every trial, and what retries and lost attempts there were."""
 
 from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.analysis.sessions import SessionResult
 from evalkit.blocks import Bar, Bars, Cell, Column, Part, Row, Section, Series, Table, table, words
 from evalkit.series import lineup
 from evalkit.wording import listing, plural
@@ -31,6 +32,11 @@ def build(analysis: Analysis) -> Section | None:
         blocks=(
             Bars(heading, tuple(_bar(analysis.model(s.key), s) for s in series), "trials"),
             _attempts(analysis, series),
+            *(
+                (_by_session(sent, analysis.sweep is not None),)
+                if (sent := [s for s in analysis.sessions if s.attempts])
+                else ()
+            ),
         ),
     )
 
@@ -72,6 +78,26 @@ def _attempts(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     return table(
         "Attempts, failed and lost ones too", columns, [_row(analysis.model(s.key), s, bool(kinds)) for s in series]
     )
+
+
+def _by_session(sessions: list[SessionResult], swept: bool) -> Table:
+    """Failures beside how many requests were allowed at once, which they often follow."""
+    heads = ("Most at once", "Attempts", "Failed attempts", "Lost attempts")
+    rows = []
+    for session in sessions:
+        counts = (session.concurrency, session.attempts, session.failed, session.lost)
+        cells = (Cell(words(f"{count:,}")) for count in counts)
+        rows.append(
+            Row(
+                (
+                    Cell(
+                        words(f"Session {session.id}"), f"{session.executor} executor{', all sizes' if swept else ''}"
+                    ),
+                    *cells,
+                )
+            )
+        )
+    return table("Attempts by session", (Column("Session"), *(Column(head, "end") for head in heads)), rows)
 
 
 def _row(model: ModelResult, series: Series, by_kind: bool) -> Row:

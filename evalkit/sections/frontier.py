@@ -7,6 +7,7 @@ from evalkit.series import lineup
 from evalkit.wording import estimated, listing, percent
 
 ORDER = 30
+OF_WORKLOAD = True
 _LOG_FROM = 5.0
 
 

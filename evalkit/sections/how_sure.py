@@ -25,6 +25,7 @@ from evalkit.series import NEUTRAL, lineup
 from evalkit.wording import doubt, percent, plural, sentence, shorten, value
 
 ORDER = 45
+OF_WORKLOAD = True
 NO_OPTION = "no option"
 _MOST_LINKS = 12
 

@@ -1,10 +1,30 @@
 """Latency: how long answers take, on three clocks, with intervals that say where they are open."""
 
+from collections.abc import Iterable
+
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Axis, Ecdf, Forest, ForestRow, Mark, Paragraph, Section, Series, Steps, words
+from evalkit.analysis.sessions import SessionResult, lateness
+from evalkit.blocks import (
+    Axis,
+    Block,
+    Cell,
+    Column,
+    Ecdf,
+    Forest,
+    ForestRow,
+    Mark,
+    Note,
+    Paragraph,
+    Row,
+    Section,
+    Series,
+    Steps,
+    table,
+    words,
+)
 from evalkit.series import lineup
 from evalkit.stats import Estimate, values_needed
-from evalkit.wording import Format, listing, seconds
+from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds
 
 ORDER = 60
 _CLOCKS = (
@@ -20,7 +40,7 @@ def build(analysis: Analysis) -> Section | None:
     """None while no call has ended."""
     series = tuple(s for s in lineup(analysis) if any(c.values_s for c in analysis.model(s.key).clocks.values()))
     if not series:
-        return None
+        return _untimed(analysis)
     name, lede = _main_clock(analysis, series)
     heading = _heading(analysis, series, name)
     open_ends = _open_ends(analysis, series, name)
@@ -38,9 +58,76 @@ def build(analysis: Analysis) -> Section | None:
             _quantiles(analysis, series, heading, _CLOCKS, ("p50", "p90", "p95")),
             *_per_token(analysis, series, heading),
             *((Paragraph(words(open_ends)),) if open_ends else ()),
+            *_sessions(analysis),
         ),
         measured=True,
     )
+
+
+def _untimed(analysis: Analysis) -> Section | None:
+    """What is said of answers that nobody timed: a batch's, or outputs made elsewhere."""
+    if not any(m.counts.answered for m in analysis.models):
+        return None
+    return Section(
+        name="latency",
+        label="Latency",
+        heading="Latency was not measured",
+        lede=words("The answers came without a clock beside them, as a batch's do, so no latency is claimed for them."),
+        blocks=tuple(_sessions(analysis)),
+        measured=True,
+    )
+
+
+def _sessions(analysis: Analysis) -> Iterable[Block]:
+    """The three clocks of each session beside what it asked of the server and of this machine."""
+    sessions = [session for session in analysis.sessions if session.attempts]
+    if not sessions:
+        return
+    columns = (
+        Column("Session"),
+        Column("Most at once", "end"),
+        Column("In flight when sent, median", "end"),
+        Column("Connection open already", "end"),
+        Column("One attempt, median", "end"),
+        Column("Felt, median", "end"),
+        Column("Queued on our side, median", "end"),
+        Column("Lag of our own loop, p99", "end"),
+    )
+    yield table("Clocks by session", columns, [_session(session, analysis.sweep is not None) for session in sessions])
+    yield Paragraph(
+        words(
+            "One attempt is the server's own time for the attempt that answered; felt adds the failed attempts and "
+            "pauses before it. What a request waited on our side before it was sent is queueing: it is in neither, and "
+            "never counted as the model's."
+        )
+    )
+    late = lateness(analysis.sessions)
+    if late:
+        yield Note("Our own clock", (words(late),))
+
+
+def _session(session: SessionResult, swept: bool) -> Row:
+    flight, lag = session.in_flight, session.lag_p99_s
+    reuse = f"{session.reused:,} of {session.connections:,}" if session.connections else "not known"
+    return Row(
+        (
+            Cell(
+                words(str(session.id)),
+                f"{session.executor}, {plural(session.attempts, 'attempt')}{' at all sizes' if swept else ''}",
+            ),
+            Cell(words(f"{session.concurrency:,}")),
+            Cell(words(NOT_MEASURED if flight is None else f"{flight:g}")),
+            Cell(words(reuse)),
+            Cell(words(_time(session.service_s)), plural(session.timed, "answer") if session.timed else ""),
+            Cell(words(_time(session.felt_s))),
+            Cell(words(_time(session.queued_s))),
+            Cell(words(NOT_MEASURED if lag is None else milliseconds(lag)), "late" if session.late else ""),
+        )
+    )
+
+
+def _time(s: float | None) -> str:
+    return NOT_MEASURED if s is None else seconds(s)
 
 
 def _main_clock(analysis: Analysis, series: tuple[Series, ...]) -> tuple[str, str]:

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from evalkit.analysis.results import Analysis, Grading
+from evalkit.analysis.sessions import SessionResult, lateness
 from evalkit.blocks import Definitions, Note, Section, Span, Text, code, words
+from evalkit.conditional import mark
 from evalkit.models import known, newer_in_tier
 from evalkit.prompt import DEFAULT_MAX_TOKENS
 from evalkit.records import Spec
 from evalkit.stats import Estimate
-from evalkit.wording import estimated, listing, money, percent, plural, sentence, tokens
+from evalkit.wording import estimated, listing, milliseconds, money, percent, plural, sentence, tokens
 
 ORDER = 120
 _ENDPOINT = "https://api.anthropic.com"
@@ -29,7 +31,15 @@ def build(analysis: Analysis) -> Section:
             "not be had is named as missing; nothing missing was counted as zero."
         ),
         blocks=(
-            Definitions((*_run(analysis), *_grading(analysis), *_methods(analysis), *_repeat(analysis))),
+            Definitions(
+                (
+                    *_run(analysis),
+                    *_sessions(analysis),
+                    *_grading(analysis),
+                    *_methods(analysis),
+                    *_repeat(analysis),
+                )
+            ),
             *((Note("All warnings", notes),) if notes else ()),
         ),
     )
@@ -56,16 +66,19 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     spec = analysis.spec
     begun = " imported " if spec.imported else " started "
     yield "Run", (Span(spec.name, "strong"), Span(begun), Span(spec.created_at, measured=True))
-    context = f"{tokens(spec.context_tokens)} input tokens asked for" if spec.context_tokens else "as the items are"
+    condition = mark(spec)
+    if condition is not None and spec.condition is not None:
+        yield "Items", words(f"{condition}; chosen from the run with spec ", code(str(spec.condition.get("run"))))
     yield (
         "Size",
         words(
             f"{plural(analysis.items, 'item')} × {plural(len(spec.models), 'model')} × {plural(spec.epochs, 'epoch')}"
+            + (f" × {plural(len(analysis.sweep.sizes), 'context size')}" if analysis.sweep else "")
             + (f", limited to the first {spec.limit:,}" if spec.limit else "")
             + ("" if spec.imported else f", seed {spec.seed}")
         ),
     )
-    yield "Context", words(context, *_contexts(analysis))
+    yield "Context", words(_asked(analysis), *_contexts(analysis))
     for model in spec.models:
         yield f"Model {_name(analysis, model)}", words(code(model), *_lifecycle(model))
     yield "Endpoint", words(*_endpoint(spec))
@@ -73,6 +86,38 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield "Rubric", words(code(spec.rubric_sha256))
     yield "Prompt", words("not known" if spec.imported else code(spec.prompt_sha256))
     yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}")
+
+
+def _asked(analysis: Analysis) -> str:
+    spec, sweep = analysis.spec, analysis.sweep
+    if sweep is not None:
+        sizes = listing([tokens(size) for size in spec.contexts])
+        return f"{sizes} input tokens asked for; figures are at {tokens(sweep.analysed)}, {sweep.basis}"
+    return f"{tokens(spec.context_tokens)} input tokens asked for" if spec.context_tokens else "as the items are"
+
+
+def _sessions(analysis: Analysis) -> Iterable[tuple[str, Text]]:
+    """Where and how fast requests were sent, one line an invocation."""
+    if not analysis.sessions and any(m.attempts for m in analysis.models):
+        yield "Sessions", words("not recorded")
+    for session in analysis.sessions:
+        yield f"Session {session.id}", (*_sent(session), *_kept_time(session))
+    if analysis.sessions:  # whether it kept time is measured, that a line says so is not
+        yield "Clock", (Span(lateness(analysis.sessions) or "Our own loop was on time.", measured=True),)
+
+
+def _sent(session: SessionResult) -> Iterable[Span]:
+    yield Span(f"{session.executor} executor, at most {plural(session.concurrency, 'request')} at once; ")
+    parts = [f"{plural(session.attempts, 'attempt')} of production"] if session.attempts else []
+    parts += [f"{plural(session.judging, 'request')} to judges"] if session.judging else []
+    yield Span(listing(parts) or "no request sent")
+    yield Span("" if session.ended else ", not ended: under way, or killed")
+
+
+def _kept_time(session: SessionResult) -> Iterable[Span]:
+    lag = "not measured" if session.lag_p99_s is None else f"{milliseconds(session.lag_p99_s)} (p99)"
+    reuse = f"{session.reused:,} of {session.connections:,} connections open already; " if session.connections else ""
+    yield Span(f"; {reuse}began {session.started_at}; lag of our own loop {lag}", measured=True)
 
 
 def _endpoint(spec: Spec) -> Iterable[str | Span]:
@@ -208,11 +253,17 @@ def _correction(analysis: Analysis) -> str:
 def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     spec = analysis.spec
     models = (part for model in spec.models for part in ("-m", model))
-    command = ["evalkit", "run", f"datasets/{spec.name}.jsonl", *models, *_settings(spec)]
+    command = ["evalkit", "run", f"datasets/{spec.name}.jsonl", *_chosen(spec), *models, *_settings(spec)]
     if spec.imported:
         command = ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
     yield "To repeat", words(code(shlex.join(command)))
     yield "This report", words(code(shlex.join(["evalkit", "report", f"runs/{spec.name}-{spec.sha256[:8]}.db"])))
+
+
+def _chosen(spec: Spec) -> Iterable[str]:
+    if spec.condition is not None:
+        source = f"runs/{spec.name}-{str(spec.condition.get('run'))[:8]}.db"
+        yield from ("--only-unsatisfactory", str(spec.condition.get("model")), "--from", source)
 
 
 def _import_rubric(spec: Spec) -> tuple[str, str]:
@@ -224,16 +275,25 @@ def _import_rubric(spec: Spec) -> tuple[str, str]:
 
 
 def _settings(spec: Spec) -> Iterable[str]:
-    """The options of `evalkit run` that make the same run again, those at their default left out."""
-    yield from ("--epochs", str(spec.epochs), "--seed", str(spec.seed))
-    if spec.context_tokens:
-        yield from ("--context", str(spec.context_tokens))
+    """The options of `evalkit run` that make the same run again, those at their default left out.
+
+    A conditional run takes all but its epochs from the run that its items were chosen from.
+    """
+    yield from ("--epochs", str(spec.epochs))
+    if spec.condition is None:
+        yield from _own_settings(spec)
+    if spec.endpoint != _ENDPOINT:
+        yield from ("--base-url", _address(spec.endpoint))
+
+
+def _own_settings(spec: Spec) -> Iterable[str]:
+    yield from ("--seed", str(spec.seed))
+    if spec.contexts or spec.context_tokens:
+        yield from ("--context", ",".join(map(str, spec.contexts or (spec.context_tokens,))))
     if spec.limit:
         yield from ("--limit", str(spec.limit))
     if spec.max_tokens != DEFAULT_MAX_TOKENS:
         yield from ("--max-tokens", str(spec.max_tokens))
-    if spec.endpoint != _ENDPOINT:
-        yield from ("--base-url", _address(spec.endpoint))
 
 
 def _address(endpoint: str) -> str:

@@ -28,6 +28,7 @@ from evalkit.stats import Estimate
 from evalkit.wording import doubt, money, value
 
 ORDER = 50
+OF_WORKLOAD = True
 _SAMPLES = 60
 
 

@@ -41,6 +41,8 @@ def build(analysis: Analysis) -> Section | None:
 
 def _heading(analysis: Analysis) -> str:
     bar, decision = percent(analysis.decision.bar), analysis.decision
+    if decision.verdict == "conditional":
+        return "Figures on these items alone, not of the workload"
     names = [s.name for s in lineup(analysis) if s.key in decision.eligible]
     if not names:
         graded = any(m.pass_rate.value is not None for m in analysis.models)
@@ -72,13 +74,14 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     bar = analysis.decision.bar
     rates = [analysis.model(s.key).pass_rate for s in series]
     costs = [analysis.model(s.key).cost_per_satisfactory for s in series]
+    conditional = analysis.decision.verdict == "conditional"  # the bar is for the workload
     columns = (
         Column("Option", brief=True),
         Column("Satisfactory", axis=_rate_axis(rates, bar), brief=True),
         Column("Cost per satisfactory output", axis=_cost_axis(costs), brief=True),
         Column(f"Total with corrections at\N{NO-BREAK SPACE}{money(analysis.correction_usd)}", "end", brief=True),
         Column(f"Felt latency p50{_HELD_DOT}p95", "end", brief=True),
-        Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),
+        *(() if conditional else (Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),)),
     )
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
     return table("Scorecard", columns, [_row(analysis, s, units) for s in series])
@@ -87,6 +90,7 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
 def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
     model, bar = analysis.model(series.key), analysis.decision.bar
     picked = analysis.decision.option == series.key
+    standing = () if analysis.decision.verdict == "conditional" else (_standing(analysis, model),)
     return Row(
         cells=(
             Cell(words(model.name), plural(model.items, "item")),
@@ -94,7 +98,7 @@ def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
             _estimate(model.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(model.human_fix, "money", cents=units[1]),
             _latency(model),
-            _standing(analysis, model),
+            *standing,
         ),
         series=series,
         picked=picked,

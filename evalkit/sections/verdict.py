@@ -2,6 +2,7 @@
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import Fact, Facts, Note, Paragraph, Section, Series, Span, Text, doubt, strong, words
+from evalkit.conditional import mark
 from evalkit.pairing import Comparison, compare
 from evalkit.series import lineup
 from evalkit.wording import doubt as doubt_words
@@ -13,7 +14,7 @@ _SHOWN_WARNINGS = 4
 
 def build(analysis: Analysis) -> Section:
     """The first thing a reader sees; present in every report."""
-    facts = _facts(analysis)
+    facts = () if analysis.decision.verdict == "conditional" else _facts(analysis)
     said = [text for text in analysis.warnings if not text.startswith("SIMULATED")]  # the banner says it
     warnings = tuple(_warning(text) for text in said[:_SHOWN_WARNINGS])
     return Section(
@@ -31,8 +32,10 @@ def build(analysis: Analysis) -> Section:
 
 
 def headline(analysis: Analysis) -> str:
-    """The verdict in one sentence."""
-    decision = analysis.decision
+    """The verdict in one sentence; of a conditional run, why it has none."""
+    decision, condition = analysis.decision, mark(analysis.spec)
+    if condition is not None:
+        return sentence(condition[0].upper() + condition[1:].partition(";")[0])
     if decision.verdict == "pick" and decision.option is not None:
         return f"Use {analysis.model(decision.option).name}."
     return "No option clears the bar." if decision.verdict == "no_option" else "Not enough data."
@@ -45,6 +48,11 @@ def _warning(text: str) -> Text:
 
 def _rule(analysis: Analysis) -> Text:
     bar = percent(analysis.decision.bar)
+    if analysis.decision.verdict == "conditional":
+        return words(
+            "No option is picked: the declared rule is about the workload, and these items were chosen by what a model "
+            "did with them. Such a run is never pooled or compared with runs of all items."
+        )
     return words(
         f"The rule, fixed before the run: the lower limit of an option's {_confidence(analysis)} interval for its "
         f"pass rate must reach {bar}; of those that do, the one with the lowest cost per satisfactory output."
@@ -57,6 +65,8 @@ def _confidence(analysis: Analysis) -> str:
 
 def _lede(analysis: Analysis) -> Text:
     decision = analysis.decision
+    if decision.verdict == "conditional":
+        return _on_these(analysis)
     if decision.verdict == "pick" and decision.option is not None:
         return _pick(analysis, analysis.model(decision.option))
     if decision.verdict == "no_option":
@@ -78,6 +88,17 @@ def _pick(analysis: Analysis, model: ModelResult) -> Text:
         doubt(f"({doubt_words(model.cost_per_satisfactory, 'money')})"),
         ".",
     )
+
+
+def _on_these(analysis: Analysis) -> Text:
+    """What a conditional run shows: rates and costs on its own items."""
+    parts: list[Span | str] = []
+    for model in analysis.models:
+        rate, price = model.pass_rate, model.cost_per_request
+        parts += [f"{model.name}: ", strong(value(rate, "percent")), " of its outputs on these items are satisfactory "]
+        parts += [doubt(f"({doubt_words(rate, 'percent')}, {plural(model.items, 'item')})"), ", at "]
+        parts += [strong(value(price, "money")), " a request ", doubt(f"({doubt_words(price, 'money')})"), ". "]
+    return words(*parts, "Rates here are not rates of the workload.")
 
 
 def _rate(model: ModelResult, bar: float) -> tuple[Span | str, ...]:

@@ -1,0 +1,145 @@
+"""`evalkit run --only-unsatisfactory`: a dearer model on the items that the usual one failed, all else as it was."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from evalkit.errors import IntegrityError, UsageError
+
+if TYPE_CHECKING:
+    from evalkit.dataset import Dataset
+    from evalkit.planning import Options
+    from evalkit.records import Spec
+    from evalkit.rubric import Rubric
+    from evalkit.selection import Selection
+
+_FREE = frozenset({"name", "models", "epochs", "limit", "endpoint", "choice of items"})
+"""In what such a run may differ from the one its items come from."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """What to run, and the spec of the run that the items come from."""
+
+    dataset: "Dataset"
+    rubric: "Rubric"
+    options: "Options"
+    source: "Spec"
+    path: Path
+
+
+def again(
+    model: str | None,
+    source: Path | None,
+    dataset: Path | None,
+    rubric: Path | None,
+    dearer: Sequence[str] | None,
+    epochs: int | None,
+    taken: Mapping[str, object],
+) -> Again | None:
+    """The run to make, after `model` in the run file `source`; None, and a line that says so, if it failed no item.
+
+    `taken` are options that the source decides, by their names, with what was given for them. Raises UsageError for
+    what cannot be chosen from, IntegrityError for another dataset or rubric than the source's.
+    """
+    from evalkit.analysis import analyze
+    from evalkit.conditional import refuse
+    from evalkit.selection import unsatisfactory
+    from evalkit.store import RunFile
+
+    if model is None or source is None:
+        raise UsageError("--only-unsatisfactory MODEL and --from RUN go together; give both")
+    with RunFile(source) as file:
+        snapshot = file.snapshot()
+    refuse(snapshot.spec, "chosen from")
+    _refuse_names(model, dearer, snapshot.spec, source)
+    for name, given in taken.items():
+        if given is not None:
+            raise UsageError(f"{name} is taken from {source}; leave it out")
+    analysis = analyze(snapshot)
+    found = unsatisfactory(analysis, model)
+    if not found.judged:
+        raise UsageError(f"{source}: no item has a grade for every epoch of {model!r}; `evalkit grade --blind` first")
+    typer.echo(_said(found, source))
+    if not found.failed:
+        return None
+    size = analysis.sweep.analysed if analysis.sweep is not None else snapshot.spec.context_tokens
+    return _run(found, snapshot.spec, source, size, dataset, rubric, dearer or (), epochs)
+
+
+def _refuse_names(model: str, dearer: Sequence[str] | None, spec: "Spec", source: Path) -> None:
+    if model not in spec.models:
+        raise UsageError(f"{source} has no model {model!r}; it has {', '.join(spec.models)}")
+    if not dearer:
+        raise UsageError("--only-unsatisfactory needs the dearer model; name it with -m")
+    if model in dearer:
+        raise UsageError(f"model {model!r} is the one that failed these items; name another with -m")
+
+
+def _said(found: "Selection", source: Path) -> str:
+    from evalkit.models import display_name
+
+    name, left = display_name(found.model), f"; {found.left_out} not judged in every epoch, left out"
+    tail = left if found.left_out else ""
+    if not found.failed:
+        return f"{name} was satisfactory on each of the {found.judged} items of {source}{tail}: nothing to run"
+    return f"{name} was not satisfactory in any epoch on {len(found.failed)} of {found.judged} items of {source}{tail}"
+
+
+def _run(
+    found: "Selection",
+    spec: "Spec",
+    source: Path,
+    size: int | None,
+    dataset: Path | None,
+    rubric: Path | None,
+    dearer: Sequence[str],
+    epochs: int | None,
+) -> Again:
+    from evalkit.conditional import condition
+    from evalkit.files import read_dataset, read_rubric
+    from evalkit.planning import Options
+    from evalkit.rubric import Rubric
+
+    place = dataset or Path("datasets") / f"{spec.name}.jsonl"
+    if dataset is None and not place.is_file():
+        raise UsageError(f"{str(place)!r} is not there; name the dataset of {source}")
+    loaded = read_dataset(place)
+    criteria = Rubric.model_validate_json(json.dumps(spec.rubric)) if rubric is None else read_rubric(rubric)
+    for what, ours, theirs in (
+        ("dataset", loaded.sha256, spec.dataset_sha256),
+        ("rubric", criteria.sha256, spec.rubric_sha256),
+    ):
+        if ours != theirs:
+            raise IntegrityError(
+                f"the {what} is another than that of {source} ({ours[:12]}, not {theirs[:12]}); use the same one"
+            )
+    options = Options(
+        models=tuple(dearer),
+        epochs=epochs or spec.epochs,
+        seed=spec.seed,
+        contexts=() if size is None else (size,),
+        max_tokens=spec.max_tokens,
+        cache="off" if spec.cache == "off" else "as-production",
+        only=found.failed,
+        condition=condition(found.model, spec.sha256, len(found.failed), found.judged),
+    )
+    return Again(loaded, criteria, options, spec, place)
+
+
+def refuse_unlike(source: "Spec", planned: "Spec") -> None:
+    """IntegrityError if the planned run would differ from its source in more than models, items and epochs."""
+    from evalkit.planning import differences
+
+    if source.contexts:  # one of its sizes is run again
+        source = replace(source, contexts=(), context_tokens=planned.context_tokens)
+    differ = [what for what in differences(planned, source) if what not in _FREE]
+    if differ:
+        raise IntegrityError(
+            f"the run would not be like the one its items come from ({', '.join(differ)} differ);"
+            " use the same version, dataset and server"
+        )

@@ -1,0 +1,101 @@
+"""What the engine recorded of each session: three clocks, queueing apart, and whether our own clock kept up."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from analysis_builders import JUDGE, OPUS, Book, answered, failed, lost, round_, spec
+
+from evalkit.analysis import Analysis, analyze
+from evalkit.analysis.sessions import lateness
+from evalkit.records import Session, Snapshot
+from evalkit.report import render_html
+
+SESSION = Session(
+    1, "2026-11-02T10:00:00+00:00", "host", "local", 8, "2026-11-02T10:01:00+00:00", lag_p99_s=0.003, lag_max_s=0.02
+)
+
+
+def page(analysis: Analysis) -> str:
+    return re.sub(r"<[^>]+>", " ", render_html(analysis)).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def two_sessions(**second: object) -> Snapshot:
+    """A killed session with a lost attempt, and one that brought the answers; a judge's session beside them."""
+    book = Book(spec((OPUS,)), rounds=[round_()])
+    book.trial(
+        "a",
+        replace(lost(), session_id=1, in_flight=1, queued_s=0.5),
+        answered(latency_s=2.0, session_id=2, in_flight=2, queued_s=9.0, reused=True),
+        level=1,
+    )
+    book.trial(
+        "b",
+        replace(failed(), session_id=2, in_flight=4, queued_s=1.0, reused=False),
+        answered(latency_s=4.0, session_id=2, in_flight=6, queued_s=2.0, reused=True),
+        level=1,
+    )
+    book.judging(1, replace(answered(), session_id=3, queued_s=100.0, latency_s=50.0, in_flight=64), grader=JUDGE)
+    killed = replace(SESSION, ended_at=None, lag_p99_s=None, lag_max_s=None)
+    ended = replace(SESSION, id=2, concurrency=32, **second)  # type: ignore[arg-type]  # fields by name
+    judge = replace(SESSION, id=3, lag_p99_s=0.9)
+    return book.snapshot(sessions=(killed, ended, judge))  # fmt: skip
+
+
+def test_each_session_has_its_own_figures_and_no_judges_request_in_them() -> None:
+    first, second, third = analyze(two_sessions()).sessions
+    assert (first.attempts, first.lost, first.failed, first.ended, first.service_s) == (1, 1, 0, False, None)
+    assert first.lag_p99_s is None
+    assert (second.attempts, second.lost, second.failed, second.concurrency) == (3, 0, 1, 32)
+    assert (second.in_flight, second.reused, second.connections) == (4.0, 2, 3)
+    assert (second.service_s, second.felt_s, second.queued_s) == (3.0, 4.5, 2.0)  # medians, queueing in neither
+    assert (third.attempts, third.judging, third.in_flight, third.late) == (0, 1, None, False)
+
+
+def test_queueing_on_our_side_changes_no_latency_of_the_model() -> None:
+    slow = two_sessions()
+    quick = replace(slow, attempts=tuple(replace(a, queued_s=0.0) for a in slow.attempts))
+    assert analyze(slow).models == analyze(quick).models
+    assert analyze(slow).sessions != analyze(quick).sessions
+
+
+def test_the_report_shows_every_session_with_its_clocks() -> None:
+    text = page(analyze(two_sessions()))
+    for words in (
+        "Clocks by session", "Attempts by session", "2 of 3", "3.0 s", "4.5 s", "2.0 s", "3.0 ms",
+        "never counted as the model", "local executor, at most 32 requests at once", "3 attempts of production",
+        "1 request to judges", "not ended: under way, or killed",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "not recorded" not in text
+
+
+@pytest.mark.parametrize(("lag_s", "late"), [(None, False), (0.0099, False), (0.010, False), (0.0141, True)])
+def test_a_loop_late_by_more_than_ten_milliseconds_is_warned_about(lag_s: float | None, late: bool) -> None:
+    analysis = analyze(two_sessions(lag_p99_s=lag_s))
+    said = lateness(analysis.sessions)
+    assert (said is not None) is late
+    assert ("latencies are partly this machine's own" in page(analysis).replace("&#39;", "'")) is late
+    if late:
+        assert "14 ms (p99, session 2)" in str(said)
+
+
+def test_answers_without_a_clock_are_not_measured_and_never_zero() -> None:
+    book = Book(spec((OPUS,)), rounds=[round_()])
+    untimed = replace(answered(), latency_s=None, ttft_s=None, felt_s=None, queued_s=None, session_id=1)
+    book.trial("a", untimed, level=1)
+    batch = replace(SESSION, executor="batch", lag_p99_s=None)
+    analysis = analyze(book.snapshot(sessions=(batch,)))
+    (found,) = analysis.sessions
+    assert (found.service_s, found.felt_s, found.queued_s, found.in_flight, found.timed) == (None, None, None, None, 0)
+    text = page(analysis)
+    assert "Latency was not measured" in text
+    latency = text.partition("Latency was not measured")[2]
+    assert latency.count("not measured") >= 5
+    assert "not known" in latency  # whether the connection was open
+
+
+def test_a_file_from_before_sessions_were_recorded_says_so() -> None:
+    book = Book(spec((OPUS,)))
+    book.trial("a", answered(), level=1)
+    assert "not recorded" in page(analyze(book.snapshot()))
