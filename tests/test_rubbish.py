@@ -12,7 +12,6 @@ from test_run import write_tiny
 
 from evalkit.cli import main
 from evalkit.errors import ExitCode
-from evalkit.executors import local
 
 HAIKU = "claude-haiku-4-5-20251001"
 ITEMS = 12
@@ -71,7 +70,7 @@ def test_a_server_of_another_kind_settles_nothing_and_stops_the_run(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(local.random, "uniform", lambda *_: 0.0)
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)
     response, said, requests = RUBBISH[name]
     command = ["run", str(write_tiny(tmp_path, ITEMS)), "-q", "-j", "1", "-m", HAIKU, "-o", "x.db", "--base-url"]
     with serving(response) as server:

@@ -15,7 +15,6 @@ from evalkit.providers.model_facts import read_facts
 from evalkit.providers.transport import CONNECT_S, http_client
 from evalkit.records import ModelFacts, Reply, Request
 
-
 _REMEDY = "set ANTHROPIC_API_KEY, or correct ANTHROPIC_PROFILE and ANTHROPIC_CONFIG_DIR"
 
 

@@ -57,9 +57,10 @@ def _scheme(proxy: str) -> str | None:
     """How a proxy is spoken to; None if that cannot be told."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        return parts.scheme if parts.hostname and parts.port != 0 else None
+        usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return None
+    return parts.scheme if usable else None
 
 
 def certificates() -> ssl.SSLContext:

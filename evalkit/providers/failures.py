@@ -77,16 +77,14 @@ def failed(heard: Heard, error: Exception) -> Reply:
     import anthropic
     import httpx2
 
-    if isinstance(error, StreamError):
-        return _broken_stream(heard, error.told)
+    if isinstance(error, StreamError | NotAStreamError):
+        return _no_stream(heard, error)
     if isinstance(error, anthropic.APIStatusError):
         return _refused(heard, error)
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         return heard.failure("timeout", str(error) or "timed out", retryable=True)
     if isinstance(error, anthropic.APIConnectionError | httpx2.RequestError):
         return heard.failure("connection_error", cause(error), retryable=True)
-    if isinstance(error, NotAStreamError):
-        return heard.failure("not_an_event_stream", str(error), status=200, stops_run=True)
     if isinstance(error, anthropic.AnthropicError) and not isinstance(error, anthropic.APIError):
         return heard.failure("credentials_error", str(error), stops_run=True)  # nothing was sent
     if isinstance(error, anthropic.APIError | ValueError):
@@ -94,7 +92,10 @@ def failed(heard: Heard, error: Exception) -> Reply:
     raise error
 
 
-def _broken_stream(heard: Heard, told: _Told) -> Reply:
+def _no_stream(heard: Heard, error: StreamError | NotAStreamError) -> Reply:
+    if isinstance(error, NotAStreamError):
+        return heard.failure("not_an_event_stream", str(error), status=200, stops_run=True)
+    told = error.told
     fatal = told.is_about_money or told.kind in _FATAL_KINDS
     retryable = told.kind in _RETRYABLE_KINDS and not fatal
     return heard.failure(told.kind, told.message, status=200, retryable=retryable, stops_run=fatal)
