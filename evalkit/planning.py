@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,9 +17,10 @@ from evalkit.plan import Plan, assemble_item, record, trial_order
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import DEFAULT_MAX_TOKENS, build_request, document_text, prompt_sha256
 from evalkit.providers import Preflight, Provider, batches
-from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, Trial, TrialKey
+from evalkit.records import ItemRecord, ModelFacts, PromptSize, Request, Snapshot, Spec, Trial, TrialKey
 from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
+from evalkit.settings_check import rejected_settings
 from evalkit.store import RunFile
 from evalkit.way import LOCAL, Way
 
@@ -30,6 +31,9 @@ _SAMPLE_CHARACTERS = 120_000
 _CHARACTERS_PER_TOKEN = 3.5
 """Used only where a server cannot count: on the safe side for English prose with the newer tokenizers."""
 _COUNTING_AT_ONCE = 8
+_MOST_TOLD = 10
+_SURE_OF_ESTIMATE = 0.9
+"""The part of an estimated size that a prompt surely has: servers refuse to count what is far too long."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ async def prepare(
     that does not fit, IntegrityError for a file of another run, InfrastructureError if the server refuses.
     """
     server = await provider.preflight(options.models)
-    problems = server.problems or rejections(dataset, options.models, options.max_tokens, server.facts)
+    chosen = replace(dataset, items=chosen_items(dataset, options))
+    problems = server.problems or rejections(chosen, options.models, options.max_tokens, server.facts)
     if problems:
         raise UsageError("\n".join(problems))
     if options.way.executor == "batch":
@@ -172,7 +177,7 @@ async def prepare(
         notes = _at_server(snapshot, options.way, path)
     else:
         variants, notes = _variants(dataset, options, spec)
-        plan = await _plan(dataset, spec, variants, provider, tell)
+        plan = await _plan(dataset, spec, variants, provider, tell, server.facts)
         notes = (*notes, *_others(place, spec))
         settled, spent = set(), 0.0
         trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
@@ -292,8 +297,9 @@ async def _plan(
     variants: Sequence[_Variant],
     provider: Provider,
     tell: Callable[[int, int], None],
+    facts: Mapping[str, ModelFacts],
 ) -> Plan:
-    planner = _Planner(dataset, spec, provider, await _characters_per_token(dataset, spec, provider))
+    planner = _Planner(dataset, spec, provider, await _characters_per_token(dataset, spec, provider), facts)
     planner.count_every = max(1, len(variants) * len(spec.models) // MOST_COUNTED)
     planned: dict[str, tuple[ItemRecord, list[PromptSize]]] = {}
     queue = iter(variants)
@@ -306,9 +312,18 @@ async def _plan(
     async with asyncio.TaskGroup() as group:
         for _ in range(_COUNTING_AT_ONCE):
             group.create_task(work())
+    if planner.rejected:
+        raise UsageError(_shortened(planner.rejected))
     records = tuple(planned[variant.id][0] for variant in variants)
     sizes = tuple(size for variant in variants for size in planned[variant.id][1])
     return Plan(spec, records, sizes, tuple(_order(variants, spec)))
+
+
+def _shortened(lines: Sequence[str]) -> str:
+    """The first of many lines that say much the same, and how many there are."""
+    left_out = len(lines) - _MOST_TOLD
+    more = [f"and {left_out:,} more like these"] if left_out > 0 else []
+    return "\n".join([*lines[:_MOST_TOLD], *more])
 
 
 def _order(variants: Sequence[_Variant], spec: Spec) -> Iterator[TrialKey]:
@@ -337,7 +352,9 @@ class _Planner:
     spec: Spec
     provider: Provider
     ratios: Mapping[str, float]
+    facts: Mapping[str, ModelFacts]
     count_every: int = 1
+    rejected: list[str] = field(default_factory=list)
 
     async def fit(self, variant: _Variant) -> tuple[ItemRecord, list[PromptSize]]:
         """An item's prompt, counted for every model, with its room narrowed until none is over the context."""
@@ -349,8 +366,17 @@ class _Planner:
             largest = max(size.tokens for size in sizes)
             fits = room is None or context is None or largest <= context
             if fits or len(assembly.documents) == len(assembly.evidence_positions):
+                for size in sizes:
+                    self._check(variant, size, assembly.documents)
                 return record(variant.item, variant.position, self.dataset, assembly, variant.id, context), sizes
             room = room * min(0.995, context / largest) if room and context else 0.0
+
+    def _check(self, variant: _Variant, size: PromptSize, documents: Sequence[str]) -> None:
+        """Note a prompt that its model would turn down for its size."""
+        request = build_request(size.model, variant.item, self.dataset, documents, self.spec.max_tokens)
+        tokens = size.tokens if size.counted else int(size.tokens * _SURE_OF_ESTIMATE)
+        lines = rejected_settings(request, self.facts.get(size.model), tokens)
+        self.rejected += [f"item {variant.item.id!r}: {line}" for line in lines]
 
     async def _size(self, variant: _Variant, model: str, documents: Sequence[str]) -> PromptSize:
         request = build_request(model, variant.item, self.dataset, documents, self.spec.max_tokens)

@@ -50,8 +50,12 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
         _number(db, "user_version")
     except sqlite3.OperationalError as error:
         db.close()
-        if "locked" in str(error) or (log.exists() and log.stat().st_size):
+        if "locked" in str(error):
             raise
+        if log.exists() and log.stat().st_size:
+            raise InfrastructureError(
+                f"{path} cannot be read with the log beside it ({error}); free disk space or check rights"
+            ) from error
         db = _connect(f"{path.resolve().as_uri()}?immutable=1")
     db.execute("PRAGMA query_only = ON")
     return db

@@ -527,7 +527,7 @@ async def test_ctrl_c_ends_a_wait_for_the_next_attempt() -> None:
             os.kill(os.getpid(), signal.SIGINT)
         return replace(BUSY, retry_after_s=3600.0)
 
-    patient = replace(AT_ONCE, retry_after_cap_s=3600.0)
+    patient = replace(AT_ONCE, retry_after_cap_s=3600.0, trial_s=7200.0)
     ending = await asyncio.wait_for(carry_out(FakeProvider(behave), calls(4), Book(), patient), 30)
     assert (ending.interrupted, ending.unsettled) == (True, 4)
 

@@ -267,7 +267,29 @@ def test_a_run_without_outputs_cannot_be_graded(tiny: Path, capsys: pytest.Captu
         assert main(command(tiny, server.url)) == 0
         (path,) = run_files()
         assert grade(path, server.url) == ExitCode.USAGE
-    assert "no outputs to grade" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "no outputs to grade: all trials ended without one, for good (8 refused); `evalkit runs" in told.err
+    assert "next: evalkit runs" in told.out
+
+
+def test_a_run_that_has_not_been_answered_yet_goes_on_before_it_is_graded(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(fault=lambda *_: "status=400") as server:
+        assert main(command(tiny, server.url, "-j", "1")) == ExitCode.PROVIDER
+        (path,) = run_files()
+        assert grade(path, server.url) == ExitCode.USAGE
+    assert "no outputs to grade yet; `evalkit run` comes first" in capsys.readouterr().err
+
+
+def test_why_nothing_is_left_to_grade_is_told_by_kind(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with recorded(fault=lambda *_: "status=400") as server:
+        assert main(command(tiny, server.url, "-n", "2")) == 0
+        told = capsys.readouterr().out
+        assert "complete, 0 answered, 4 errored for good" in told
+        (path,) = run_files()
+        assert grade(path, server.url) == ExitCode.USAGE
+    assert "(4 errored (invalid_request_error))" in capsys.readouterr().err
 
 
 def test_a_rubric_that_only_a_judge_can_apply_needs_one(

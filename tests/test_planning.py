@@ -79,6 +79,18 @@ async def test_a_size_over_a_models_window_is_skipped_with_a_reason_and_the_othe
         await plan(tmp_path, Options((OPUS, HAIKU), contexts=(250_000,)))
 
 
+async def test_a_prompt_over_a_models_window_is_refused_by_its_counted_size(tmp_path: Path) -> None:
+    fits, over = (dataset(item("long", input="x" * 4 * tokens)) for tokens in (198_900, 199_100))
+    assert (await plan(tmp_path, Options((HAIKU, OPUS)), fits)).pending
+    with pytest.raises(UsageError) as raised:
+        await plan(tmp_path, Options((HAIKU, OPUS)), over)
+    (line,) = str(raised.value).splitlines()
+    assert f"item 'long': model '{HAIKU}' rejects this request: 199,101 tokens of prompt and 1,024 of answer" in line
+    many = dataset(*(item(f"i{n}", input="x" * 800_000 + str(n)) for n in range(12)))
+    with pytest.raises(UsageError, match="and 2 more like these"):
+        await plan(tmp_path, Options((HAIKU,)), many)
+
+
 async def test_of_very_many_prompts_a_part_is_counted_and_the_rest_is_called_an_estimate(tmp_path: Path) -> None:
     many = dataset(*(item(f"i{n}", input=f"What is due? {n}" + " x" * n) for n in range(4000)))
     counter = Counter()

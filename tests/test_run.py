@@ -515,3 +515,55 @@ def test_counting_says_something_only_when_it_takes_long(
 
 def test_fast_is_the_sandbox_without_delays() -> None:
     assert FAST.scaled_s(10.0) == 0
+
+
+# --- what a model would turn down ---------------------------------------------------------------------------------
+
+ITEM_PARAMS = {
+    "answer longer than a model writes": ({"max_tokens": 99_999_999_999}, "'max_tokens' 99,999,999,999 is over"),
+    "thinking of a kind it has not": ({"thinking": {"type": "adaptive"}}, "'thinking' of type 'adaptive'"),
+    "thinking without room": (
+        {"thinking": {"type": "enabled", "budget_tokens": 2048}, "max_tokens": 2048},
+        "'thinking.budget_tokens' 2,048 is not below 'max_tokens'",
+    ),
+    "effort it has not": ({"output_config": {"effort": "low"}}, "'output_config.effort' 'low'"),
+    "a place it is not served from": ({"inference_geo": "us"}, "'inference_geo' 'us'"),
+}
+HAIKU = "claude-haiku-4-5-20251001"
+
+
+def with_item(dataset: Path, **more: Any) -> Path:
+    """The dataset with another item at its end."""
+    row = {"id": "odd", "input": "Where is order 99?", "reference": "order 99", **more}
+    dataset.write_text(dataset.read_text() + json.dumps(row) + "\n")
+    return dataset
+
+
+@pytest.mark.parametrize("name", ITEM_PARAMS)
+def test_an_items_settings_that_a_model_rejects_are_told_before_anything_is_sent(
+    name: str, tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params, said = ITEM_PARAMS[name]
+    dataset = with_item(tiny, params=params)
+    assert main(["run", str(dataset), "-q", "-m", HAIKU, "--base-url", server.url]) == ExitCode.USAGE
+    told = capsys.readouterr()
+    assert said in told.err
+    assert "'odd'" in told.err
+    assert "$" not in told.err + told.out
+    assert server.messages() == []
+    assert run_files() == []
+    assert main(["check", str(dataset)]) == 0
+    assert said in capsys.readouterr().out
+    assert main(["run", str(dataset), "-q", "-n", "6", "-m", HAIKU, "--base-url", server.url]) == 0
+
+
+def test_a_prompt_over_a_models_window_is_told_before_anything_is_sent(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = with_item(tiny, input="The parcel came late and the box was wet. " * 24_000)
+    assert main(["run", str(dataset), "-q", "-m", HAIKU, "--base-url", server.url]) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: item 'odd': model '{HAIKU}' rejects this request: ")
+    assert "do not fit its window (200,000)" in error
+    assert server.messages() == []
+    assert run_files() == []

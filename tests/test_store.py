@@ -384,7 +384,7 @@ def test_a_log_that_cannot_be_read_is_not_passed_over(locked_folder: Path) -> No
         log = (locked_folder / "a.db-wal").read_bytes()
     (locked_folder / "a.db-wal").write_bytes(log)
     close_folder(locked_folder)
-    with pytest.raises(InfrastructureError, match="cannot be opened or written"):
+    with pytest.raises(InfrastructureError, match="cannot be read with the log beside it"):
         RunFile(locked_folder / "a.db", read_only=True)
 
 

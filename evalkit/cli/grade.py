@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from evalkit.grade import JudgeBill
     from evalkit.pricing import Prices
-    from evalkit.records import Round
+    from evalkit.records import Round, Snapshot
     from evalkit.store import RunFile
 
 
@@ -92,6 +92,23 @@ def _same_rubric(path: Path, sha256: str) -> None:
         )
 
 
+def _nothing_to_grade(path: Path, snapshot: "Snapshot") -> str:
+    """Why there are no outputs; a run whose trials are all settled without one would not be helped by another."""
+    from collections import Counter
+
+    from evalkit.planning import settled_trials
+
+    if len(settled_trials(snapshot)) < len(snapshot.trials):
+        return f"{path} has no outputs to grade yet; `evalkit run` comes first"
+    final = [attempt for attempt in snapshot.attempts if attempt.final and attempt.grader is None]
+    kinds = Counter(f"{a.outcome} ({a.error_type})" if a.error_type else str(a.outcome) for a in final)
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    return (
+        f"{path} has no outputs to grade: all trials ended without one, for good ({told});"
+        f" `evalkit runs {path}` shows them, then correct the dataset or the models and make a new run"
+    )
+
+
 class _Session:
     """One invocation of `grade`."""
 
@@ -125,7 +142,7 @@ class _Session:
             snapshot = file.snapshot()
             self.spent_usd = spent_usd(snapshot)
             if not answered_trials(snapshot):
-                raise UsageError(f"{file.path} has no outputs to grade yet; `evalkit run` comes first")
+                raise UsageError(_nothing_to_grade(file.path, snapshot))
             graders = graders_for(rubric_of(snapshot), self.model)
             if not graders:
                 raise UsageError("the rubric has judged criteria only and --no-judge leaves nobody to grade; drop it")

@@ -259,7 +259,8 @@ class _Session:
             with Board(totals, self.quiet).shown() as board:
                 limits = Limits(self.concurrency, pinned=self.pinned)
                 done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say)
-            typer.echo(f"{completed(done)}: {prepared.path}\nnext: evalkit grade --blind {prepared.path}")
+            then = "grade --blind" if done.outcomes.get("answered") else "runs"
+            typer.echo(f"{completed(done)}: {prepared.path}\nnext: evalkit {then} {prepared.path}")
             return prepared.path
         finally:
             await provider.close()

@@ -12,11 +12,13 @@ class Ending:
     """Why the calls came to an end: all done, or stopped, and how many calls were given up unsettled.
 
     `at_server`: requests that were left in batches, to be fetched another time.
+    `unheard`: a model never answered, in all the attempts of the first calls to it.
     """
 
     fatal: Reply | None = None
     out_of_budget: bool = False
     interrupted: bool = False
+    unheard: bool = False
     unsettled: int = 0
     last_failure: Reply | None = None
     at_server: int = 0
@@ -24,7 +26,7 @@ class Ending:
     @property
     def stopped(self) -> bool:
         """Whether no further call may start."""
-        return self.fatal is not None or self.out_of_budget or self.interrupted
+        return self.fatal is not None or self.out_of_budget or self.interrupted or self.unheard
 
 
 def raise_if_stopped(ending: Ending, budget: Budget, command: str) -> None:

@@ -91,6 +91,7 @@ class _Execution:
         self.started = 0
         self.held: Job | None = None
         self.heard: set[str] = set()
+        self.given_up: dict[str, int] = {}
         self.doubtful: dict[str, list[Job]] = {}
         self.failure: BaseException | None = None
 
@@ -188,9 +189,18 @@ class _Execution:
         self.ending.last_failure = reply
         if job.attempts >= self.limits.attempts or job.felt_s + pause_s > self.limits.trial_s:
             self.ending.unsettled += 1
+            self._give_up(job)
             return
         job.felt_s += pause_s  # a user would wait through it; what comes on top is our own queue
         self.schedule.put_back(job, now + pause_s)
+
+    def _give_up(self, job: Job) -> None:
+        """A model that has never answered, whatever was asked of it how often, is not asked everything else too."""
+        model = job.call.request.model
+        self.given_up[model] = self.given_up.get(model, 0) + 1
+        if model not in self.heard and self.given_up[model] >= SAME_REFUSALS:
+            self.ending.unheard = True
+            self.changed.set()
 
     def _pause_s(self, job: Job, reply: Reply) -> float:
         """The wait before another attempt: the server's own wish up to a cap, else full jitter."""

@@ -8,7 +8,8 @@ from evalkit.errors import InfrastructureError, UsageError
 from evalkit.providers import Preflight
 from evalkit.providers.attempt import attempt, body_of, count
 from evalkit.providers.endpoint import checked, endpoint_of, is_loopback
-from evalkit.providers.failures import cause, said
+from evalkit.providers.environment import check_keys, has_key, redacted
+from evalkit.providers.failures import cause, redirected, said
 from evalkit.providers.headers import SIMULATED
 from evalkit.providers.model_facts import read_facts
 from evalkit.providers.transport import CONNECT_S, http_client
@@ -16,6 +17,7 @@ from evalkit.records import ModelFacts, Reply, Request
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+_REMEDY = "set ANTHROPIC_API_KEY, or correct ANTHROPIC_PROFILE and ANTHROPIC_CONFIG_DIR"
 
 
 class AnthropicProvider:
@@ -26,22 +28,25 @@ class AnthropicProvider:
         import anthropic
         import httpx2
 
+        check_keys()
         url = base_url or os.environ.get("ANTHROPIC_BASE_URL")
         local = url is not None and is_loopback(checked(url))
-        has_key = any(os.environ.get(name) for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"))
         self.deadline_s = deadline_s
-        self._client = anthropic.AsyncAnthropic(
-            base_url=url,
-            api_key="local" if local and not has_key else None,
-            max_retries=0,
-            timeout=httpx2.Timeout(deadline_s, connect=CONNECT_S),
-            open_telemetry=False,
-            http_client=http_client(connections, local=local),
-        )
+        self._keyless = local and not has_key()
+        try:
+            self._client = anthropic.AsyncAnthropic(
+                base_url=url,
+                api_key="local" if self._keyless else None,
+                max_retries=0,
+                timeout=httpx2.Timeout(deadline_s, connect=CONNECT_S),
+                open_telemetry=False,
+                http_client=http_client(connections, url),
+            )
+        except anthropic.CredentialsError as error:
+            raise UsageError(f"{redacted(str(error)).rstrip('.')}; {_REMEDY}") from error
         if not (self._client.api_key or self._client.auth_token or self._client.credentials):
             raise UsageError("no API key; set ANTHROPIC_API_KEY, or try `evalkit demo`, which needs none")
         self.base_url = str(self._client.base_url)
-        self._keyless = local and not has_key
 
     @property
     def client(self) -> "AsyncAnthropic":
@@ -86,8 +91,12 @@ class AnthropicProvider:
                 f"{endpoint} cannot be reached ({cause(error)}); check the network and --base-url"
             ) from error
         except anthropic.APIStatusError as error:
+            if error.response.is_redirect:
+                raise InfrastructureError(f"{endpoint} {redirected(error.response)}") from error
             simulated = SIMULATED in error.response.headers
             return Preflight(endpoint_of(self.base_url, simulated=simulated), simulated)
+        except anthropic.AnthropicError as error:  # nothing was asked: a profile or an identity token failed
+            raise InfrastructureError(f"no credentials ({redacted(str(error)).rstrip('.')}); {_REMEDY}") from error
         simulated = SIMULATED in response.headers
         endpoint = endpoint_of(self.base_url, simulated=simulated)
         if not await _is_model_list(response):

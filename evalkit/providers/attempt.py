@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from evalkit.providers.failures import StreamError, failed
+from evalkit.providers.failures import NotAStreamError, StreamError, failed
 from evalkit.providers.headers import read_headers
 from evalkit.providers.stream import Heard, count_or_none
 from evalkit.providers.transport import start_clock
@@ -22,6 +22,7 @@ CLOSING_S = 1.0
 _COUNTED = frozenset({
     "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed",
 })  # fmt: skip
+_STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")
 _COUNTING_PAUSES_S = (0.5, 2.0, 8.0, None)
 _NOT_IMPLEMENTED = 501
 
@@ -81,9 +82,14 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
         "/v1/messages", cast_to=httpx2.Response, body={**body, "stream": True}, stream=True, stream_cls=AsyncStream
     )
     response = cast(httpx2.Response, await sent)  # as `cast_to` says; the signature knows streams of models only
-    heard.headers(read_headers(response))
+    headers, is_empty = read_headers(response), True
+    heard.headers(headers)
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
+        if kind not in ("", *_STREAMS):
+            raise NotAStreamError(headers)
         async for event in decode(response):
+            is_empty = False
             if event.event == "error":
                 raise StreamError(event.data)
             if event.event not in (None, "ping") and event.data:
@@ -91,6 +97,8 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
                 if heard.complete:
                     end = asyncio.get_running_loop().time() + CLOSING_S
                     limit.reschedule(min(end, limit.when() or end))
+        if is_empty and not kind:
+            raise NotAStreamError(headers)
     finally:
         await response.aclose()
 

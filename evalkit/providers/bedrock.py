@@ -19,6 +19,7 @@ from evalkit.models import BEDROCK
 from evalkit.providers import Preflight
 from evalkit.providers.attempt import Decode, attempt, body_of, count, sse
 from evalkit.providers.endpoint import checked, endpoint_of, is_loopback
+from evalkit.providers.environment import check_keys
 from evalkit.providers.failures import cause
 from evalkit.providers.headers import SIMULATED
 from evalkit.providers.stream import Heard, MalformedEventError
@@ -60,6 +61,7 @@ class BedrockProvider:
 
     def __init__(self, models: Sequence[str], deadline_s: float = 600.0, connections: int = 64) -> None:
         """Raises UsageError without a region, or where the extra that is needed is not installed."""
+        check_keys()
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         if not region:
             raise UsageError(f"no AWS region for {models[0]!r}; set AWS_REGION, e.g. to us-east-1")
@@ -75,14 +77,14 @@ class BedrockProvider:
         import httpx2
 
         given = os.environ.get(_BASE_URLS[0 if messages else 1])
-        local = given is not None and is_loopback(checked(given))
+        url = None if given is None else checked(given)
         build = anthropic.AsyncAnthropicBedrockMantle if messages else anthropic.AsyncAnthropicBedrock
         return build(
             aws_region=self._region,
             max_retries=0,
             timeout=httpx2.Timeout(self.deadline_s, connect=CONNECT_S),
             open_telemetry=False,
-            http_client=http_client(self._connections, local=local),
+            http_client=http_client(self._connections, url),
         )
 
     def bills_nothing(self, server: Preflight) -> bool:

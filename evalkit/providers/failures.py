@@ -5,12 +5,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evalkit.providers.headers import read_headers, retry_after_s, should_retry
+from evalkit.providers.environment import redacted
+from evalkit.providers.headers import Headers, read_headers, retry_after_s, should_retry
 from evalkit.providers.stream import Heard
 from evalkit.records import Reply
 
 if TYPE_CHECKING:
     import anthropic
+    import httpx2
 
 _RETRYABLE_STATUSES = frozenset({408, 409, 424, 429})
 _FATAL_STATUSES = frozenset({401, 402, 403, 404})
@@ -49,6 +51,15 @@ class _Told:
         return self.code in _SPEND_LIMITS
 
 
+class NotAStreamError(Exception):
+    """A server answered a streamed request, and with success, by something else: a page, a document, nothing."""
+
+    def __init__(self, headers: Headers) -> None:
+        kind = headers.get("content-type")
+        what = f"of type {kind!r}" if kind else "empty"
+        super().__init__(f"the answer is {what}, not an event stream; is this the address of a Messages API?")
+
+
 class StreamError(Exception):
     """A server broke off a stream with an error event."""
 
@@ -66,20 +77,25 @@ def failed(heard: Heard, error: Exception) -> Reply:
     import anthropic
     import httpx2
 
-    if isinstance(error, StreamError):
-        return _broken_stream(heard, error.told)
+    if isinstance(error, StreamError | NotAStreamError):
+        return _no_stream(heard, error)
     if isinstance(error, anthropic.APIStatusError):
         return _refused(heard, error)
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         return heard.failure("timeout", str(error) or "timed out", retryable=True)
     if isinstance(error, anthropic.APIConnectionError | httpx2.RequestError):
         return heard.failure("connection_error", cause(error), retryable=True)
+    if isinstance(error, anthropic.AnthropicError) and not isinstance(error, anthropic.APIError):
+        return heard.failure("credentials_error", str(error), stops_run=True)  # nothing was sent
     if isinstance(error, anthropic.APIError | ValueError):
         return heard.failure("unreadable_answer", f"{type(error).__name__}: {error}", retryable=False)
     raise error
 
 
-def _broken_stream(heard: Heard, told: _Told) -> Reply:
+def _no_stream(heard: Heard, error: StreamError | NotAStreamError) -> Reply:
+    if isinstance(error, NotAStreamError):
+        return heard.failure("not_an_event_stream", str(error), status=200, stops_run=True)
+    told = error.told
     out_of_money = told.is_about_money or _OUT_OF_MONEY.search(told.message) is not None
     fatal = out_of_money or told.kind in _FATAL_KINDS
     retryable = told.kind in _RETRYABLE_KINDS and not fatal
@@ -90,6 +106,8 @@ def _refused(heard: Heard, error: "anthropic.APIStatusError") -> Reply:
     """An answer with an error status. What the server says of trying again goes before what its status means."""
     headers, status = read_headers(error.response), error.status_code
     heard.headers(headers)
+    if error.response.is_redirect:
+        return heard.failure(f"http_{status}", redirected(error.response), status=status, stops_run=True)
     told = _told(error.body, _aws_kind(headers.get("x-amzn-errortype")) or f"http_{status}", str(error.message))
     out_of_money = told.is_about_money or (status in (400, 429) and _OUT_OF_MONEY.search(told.message) is not None)
     too_long = status in (400, 422) and _TOO_LONG.search(f"{told.kind} {told.message}") is not None
@@ -124,11 +142,17 @@ def _aws_kind(header: str | None) -> str | None:
     return name[:1].lower() + name[1:] or None
 
 
+def redirected(response: "httpx2.Response") -> str:
+    """What to do about an answer that sends the request elsewhere, which no server of this API does."""
+    location = response.headers.get("location")
+    return f"sends requests on to {location!r}; correct --base-url"
+
+
 def said(error: Any) -> str:
     """What a server says is wrong."""
-    return _told(error.body, "", str(error.message)).message
+    return redacted(_told(error.body, "", str(error.message)).message)
 
 
 def cause(error: Exception) -> str:
     """What the network says is wrong: the SDK's own error is only `Connection error.`"""
-    return str(error.__cause__ or error) or type(error.__cause__ or error).__name__
+    return redacted(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__

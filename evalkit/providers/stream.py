@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalkit.providers.environment import redacted
 from evalkit.providers.headers import SIMULATED, Headers, allowances, request_id
 from evalkit.providers.transport import Clock
 from evalkit.records import Allowance, Outcome, Reply, Usage
@@ -173,7 +174,7 @@ class Heard:
 
     def failure(self, kind: str, message: str, **facts: Any) -> Reply:
         """A failed attempt, with what had arrived."""
-        told = whole_characters(message[:500])
+        told = whole_characters(redacted(message)[:500])
         return self._reply("errored", error_type=whole_characters(kind), error_message=told, **facts)
 
     def _reply(self, outcome: Outcome, **facts: Any) -> Reply:

@@ -8,12 +8,17 @@ no part of a model's latency.
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
 import httpx2
+
+from evalkit.errors import UsageError
+from evalkit.providers.endpoint import is_loopback
+from evalkit.providers.environment import certificates, check_proxies
 
 if TYPE_CHECKING:
     import aiohttp
@@ -47,26 +52,34 @@ def start_clock() -> Clock:
     return clock
 
 
-def http_client(connections: int, *, local: bool) -> httpx2.AsyncClient:
-    """The client for all requests of a run; `local` for a server on this machine, to which no proxy leads.
+def http_client(connections: int, url: str | None = None) -> httpx2.AsyncClient:
+    """The client for all requests of a run to a base URL (None: the vendor's); no proxy leads to this machine.
 
-    Behind a proxy, or where aiohttp cannot be imported, it is the SDK's own: slower, but knowing both.
+    Behind a proxy, or where aiohttp cannot be imported, it is the SDK's own: slower, but knowing both. No redirect
+    is followed: whoever sends one has been reached by a wrong address. Raises UsageError, which names the variable,
+    for proxies or certificates in the environment that cannot be used.
     """
     import anthropic
 
-    room = connections + 8
+    room, local = connections + 8, url is not None and is_loopback(url)
     limits = httpx2.Limits(max_connections=room, max_keepalive_connections=room)
+    # Reading all authorities takes 30 ms, which a server that is spoken to in plain text can spare.
+    tls = None if url is not None and url.startswith("http:") else certificates()
+    common: dict[str, Any] = {"limits": limits, "follow_redirects": False}
     proxied = not local and any(scheme != "no" for scheme in getproxies())
+    if proxied:
+        check_proxies()
+    else:
+        with suppress(ImportError):  # the other client is as good, if slower
+            return anthropic.DefaultAsyncHttpxClient(transport=_AiohttpTransport(room, tls), **common)
+    common["event_hooks"] = {"request": [_watch]}
+    if not proxied:
+        own = httpx2.AsyncHTTPTransport(limits=limits, verify=tls or False)
+        return anthropic.DefaultAsyncHttpxClient(transport=own, **common)
     try:
-        if not proxied:
-            return anthropic.DefaultAsyncHttpxClient(limits=limits, transport=_AiohttpTransport(room))
-    except ImportError:
-        pass  # the other client is as good, if slower
-    hooks = {"request": [_watch]}
-    if local:
-        own = httpx2.AsyncHTTPTransport(limits=limits)
-        return anthropic.DefaultAsyncHttpxClient(transport=own, event_hooks=hooks)
-    return anthropic.DefaultAsyncHttpxClient(limits=limits, event_hooks=hooks)
+        return anthropic.DefaultAsyncHttpxClient(verify=tls or True, **common)
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise UsageError(f"the proxy settings cannot be used ({type(error).__name__}); check NO_PROXY") from error
 
 
 async def _watch(request: httpx2.Request) -> None:
@@ -110,14 +123,14 @@ def _trace_config() -> "aiohttp.TraceConfig":
 class _AiohttpTransport(httpx2.AsyncBaseTransport):
     """Sends httpx2's requests by aiohttp; its failures become httpx2's."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, tls: ssl.SSLContext | None) -> None:
         """Raises ImportError where aiohttp is not installed."""
         import aiohttp
         import yarl
 
         self._aiohttp, self._url = aiohttp, yarl.URL
         self._connections = connections
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     def _opened(self) -> "aiohttp.ClientSession":
@@ -129,11 +142,6 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
                 auto_decompress=False,
             )
         return self._session
-
-    def _secured(self) -> ssl.SSLContext:
-        if self._tls is None:  # reading all authorities takes 30 ms, which a server on this machine can spare
-            self._tls = httpx2.create_ssl_context()
-        return self._tls
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; returns once the response headers are in."""
@@ -149,7 +157,7 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
                 data=await _outgoing(request),
                 allow_redirects=False,
                 timeout=timeout,
-                ssl=self._secured() if request.url.scheme == "https" else True,
+                ssl=self._tls or True,
             )
         except (self._aiohttp.ClientError, OSError) as error:
             raise self._translated(error) from error
@@ -160,7 +168,8 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
         )
 
     def _translated(self, error: Exception) -> httpx2.TransportError:
-        said = str(error) or type(error).__name__
+        told = error.os_error if isinstance(error, self._aiohttp.ClientConnectorError) else error
+        said = str(told) or type(error).__name__
         if isinstance(error, self._aiohttp.ConnectionTimeoutError):
             return httpx2.ConnectTimeout(said)
         if isinstance(error, asyncio.TimeoutError):

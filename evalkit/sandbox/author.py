@@ -13,13 +13,16 @@ from evalkit.sandbox.judge import judge, read_judging
 from evalkit.sandbox.plausible import plausible_answer
 from evalkit.sandbox.quality import Outcome, draw_outcome, item_shift
 from evalkit.sandbox.reply import Draft, Reply, Thinking, finish
-from evalkit.sandbox.request import MessageRequest
+from evalkit.sandbox.request import Body, MessageRequest
 from evalkit.sandbox.seeds import Draws
 from evalkit.sandbox.settings import SandboxSettings
 from evalkit.sandbox.wire import dump
 
 THINKING_TOKENS = {"low": 60, "medium": 150, "high": 320, "xhigh": 600, "max": 1000}
 """Median tokens of thinking by effort; never more than half of max_tokens or than the budget."""
+
+CALLS_UNFORCED = 0.8
+"""Share of replies that call a tool where they may and need not."""
 
 THINKING_SPREAD = 0.4
 """Standard deviation of the logarithm of the thinking tokens."""
@@ -49,10 +52,12 @@ def _draft(settings: SandboxSettings, request: MessageRequest, draws: Draws, wan
     )
     if outcome == "refused":
         return refuse(draws)
-    draft = _as_json(request, _answer(request, key, task, outcome, draws), draws)
+    answer = _answer(request, key, task, outcome, draws)
+    tool = _tool(request, draws)
+    draft = _as_json(request, answer, draws) if tool is None else answer
     if outcome == "truncated" and request.max_tokens <= LONGEST_RAMBLE_TOKENS:
-        return ramble(draft, request.max_tokens, draws)
-    return draft
+        draft = ramble(draft, request.max_tokens, draws)
+    return draft if tool is None else _as_call(tool, draft, draws)
 
 
 def _answer(request: MessageRequest, key: AnswerKey | None, task: str, outcome: Outcome, draws: Draws) -> Draft:
@@ -65,6 +70,18 @@ def _as_json(request: MessageRequest, draft: Draft, draws: Draws) -> Draft:
     if request.schema is None or _is_json(draft.text):
         return draft
     return Draft(dump(fill_schema(request.schema, draft.text, draws)))
+
+
+def _tool(request: MessageRequest, draws: Draws) -> Body | None:
+    """The tool that the reply calls, if any: one of those that are forced, else mostly one of those at hand."""
+    if request.forced_tools:
+        return draws.choose("tool", request.forced_tools)
+    calls = bool(request.tools) and draws.chance("calls a tool", CALLS_UNFORCED)
+    return draws.choose("tool", request.tools) if calls else None
+
+
+def _as_call(tool: Body, draft: Draft, draws: Draws) -> Draft:
+    return Draft(dump(fill_schema(tool["input_schema"], draft.text, draws)), tool=tool["name"])
 
 
 def _is_json(text: str) -> bool:

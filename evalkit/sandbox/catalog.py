@@ -55,7 +55,7 @@ class ModelSpec:
     @property
     def accepts_forced_tools(self) -> bool:
         """Whether tool_choice may force a tool."""
-        return self.generation < 5.5 and self.tier not in ("fable", "mythos")
+        return (self.generation < 5.5 or self.tier == "haiku") and self.tier not in ("fable", "mythos")
 
     @property
     def accepts_sampling(self) -> bool:

@@ -66,6 +66,20 @@ class MessageRequest:
         return schema if isinstance(schema, Mapping) else None
 
     @property
+    def tools(self) -> tuple[Body, ...]:
+        """The tools that the reply may call; none where the request forbids it."""
+        forbidden = (self.body.get("tool_choice") or {}).get("type") == "none"
+        return () if forbidden else tuple(self.body.get("tools") or ())
+
+    @property
+    def forced_tools(self) -> tuple[Body, ...]:
+        """The tools of which the reply must call one, if it must."""
+        choice = self.body.get("tool_choice") or {}
+        if choice.get("type") == "tool":
+            return tuple(tool for tool in self.tools if tool["name"] == choice["name"])
+        return self.tools if choice.get("type") == "any" else ()
+
+    @property
     def effort(self) -> str:
         """How hard the model is asked to work, from low to max."""
         return str((self.body.get("output_config") or {}).get("effort") or self.spec.default_effort)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from evalkit.sandbox import tokens, wire
 from evalkit.sandbox.exchange import Exchange
-from evalkit.sandbox.reply import Thinking
+from evalkit.sandbox.reply import Reply, Thinking
 
 TOKENS_PER_DELTA = 8
 """How much text one event carries: few enough events for fifty streams at a time, enough to time them."""
@@ -34,8 +34,8 @@ async def stream_events(
         async for event in _thinking_block(exchange, reply.thinking):
             yield event
         index = 1
-    if reply.text:
-        yield _block_start(index, {"type": "text", "text": ""})
+    if _has_block(reply):
+        yield _block_start(index, _empty_block(exchange))
         async for event in _text_deltas(exchange, index):
             yield event
     if _breaking_point(exchange) is not None:
@@ -45,7 +45,7 @@ async def stream_events(
         elif fault.truncate_after is None:
             drop()
         return
-    if reply.text:
+    if _has_block(reply):
         yield wire.sse({"type": "content_block_stop", "index": index})
     usage = envelope.delta_usage(reply.output_tokens, reply.thinking_tokens)
     exchange.tab.output_tokens = reply.output_tokens
@@ -77,7 +77,20 @@ async def _text_deltas(exchange: Exchange, index: int) -> AsyncIterator[bytes]:
         # The first piece comes at the time to the first token; the pauses lie between the pieces.
         pause_s = exchange.pace.gap_s(number, size) if number else 0.0
         await _pause(pause_s + exchange.fault.slow_tokens)
-        yield _delta(index, {"type": "text_delta", "text": text})
+        is_call = exchange.reply.tool is not None
+        yield _delta(
+            index,
+            {"type": "input_json_delta", "partial_json": text} if is_call else {"type": "text_delta", "text": text},
+        )
+
+
+def _has_block(reply: Reply) -> bool:
+    return bool(reply.text) or reply.tool is not None
+
+
+def _empty_block(exchange: Exchange) -> wire.Json:
+    tool = exchange.reply.tool
+    return {"type": "text", "text": ""} if tool is None else wire.tool_block(exchange.envelope, tool)
 
 
 def _pieces(exchange: Exchange) -> Iterator[tuple[str, float]]:

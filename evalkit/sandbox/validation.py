@@ -27,6 +27,7 @@ _FIELDS = frozenset(_FIELD_NAMES.split())
 _BLOCKS = frozenset({"text", "image", "document", "thinking", "redacted_thinking", "search_result"})
 
 
+_TOOL_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,128}$")
 _SIGNED = re.compile(
     r"AWS4-HMAC-SHA256 Credential=[^/,\s]+/\d{8}/[a-z0-9-]+/bedrock(?:-mantle)?/aws4_request,"
     r" ?SignedHeaders=[a-z0-9;-]+, ?Signature=[0-9a-f]{64}"
@@ -81,7 +82,7 @@ def check_body(body: Body, version: str, *, counting: bool = False) -> ModelSpec
     _check_sampling(body, spec)
     _check_thinking(body, spec)
     _check_output(body.get("output_config"), spec)
-    _check_tools(body, spec, counting)
+    _check_tools(body, spec)
     if body.get("inference_geo") not in (None, "global") and spec.generation < 4.6:
         raise ApiError(400, f"inference_geo: not supported by {spec.id}")
     return spec
@@ -216,9 +217,30 @@ def _check_output(config: Any, spec: ModelSpec) -> None:
         raise ApiError(400, "output_config.format: Input should be a json_schema with a schema")
 
 
-def _check_tools(body: Body, spec: ModelSpec, counting: bool) -> None:
+def _check_tools(body: Body, spec: ModelSpec) -> None:
     choice = body.get("tool_choice") or {}
     if choice.get("type") in ("any", "tool") and not spec.accepts_forced_tools:
         raise ApiError(400, f'tool_choice: "{choice["type"]}" is not supported by {spec.id}')
-    if body.get("tools") and not counting:
-        raise ApiError(400, "tools: the simulated API answers in text only; leave tools out")
+    names = [_tool_name(f"tools.{index}", tool) for index, tool in enumerate(body.get("tools") or ())]
+    if len(set(names)) < len(names):
+        raise ApiError(400, "tools: Tool names must be unique.")
+    if not choice:
+        return
+    if choice.get("type") not in ("auto", "any", "tool", "none"):
+        raise ApiError(400, "tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
+    if not names:
+        raise ApiError(400, "tool_choice: may only be specified while providing tools")
+    if choice["type"] == "tool" and choice.get("name") not in names:
+        raise ApiError(400, f"tool_choice.name: Tool {choice.get('name')!r} not found in provided tools")
+
+
+def _tool_name(where: str, tool: Any) -> str:
+    """The name of a tool of the client's own; the sandbox has none that a server runs."""
+    if not isinstance(tool, dict) or tool.get("type") not in (None, "custom"):
+        raise ApiError(400, f"{where}: only tools of type 'custom' are supported here")
+    name, schema = tool.get("name"), tool.get("input_schema")
+    if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
+        raise ApiError(400, f"{where}.custom.name: String should match pattern '{_TOOL_NAME.pattern}'")
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        raise ApiError(400, f"{where}.custom.input_schema.type: Input should be 'object'")
+    return name

@@ -83,10 +83,25 @@ def message(envelope: Envelope, reply: Reply) -> Json:
     if reply.thinking is not None:
         signature = signature_of(envelope)
         content.append({"type": "thinking", "thinking": reply.thinking.text, "signature": signature})
-    if reply.text:
+    if reply.tool is not None:
+        content.append(tool_block(envelope, reply.tool) | {"input": _input(reply.text)})
+    elif reply.text:
         content.append({"type": "text", "text": reply.text, "citations": None})
     usage = envelope.usage(reply.output_tokens, reply.thinking_tokens)
     return _message(envelope, content, ending(reply), usage)
+
+
+def tool_block(envelope: Envelope, tool: str) -> Json:
+    """A call to a tool whose input is not told yet."""
+    return {"type": "tool_use", "id": envelope.message_id.replace("msg", "toolu"), "name": tool, "input": {}}
+
+
+def _input(text: str) -> Json:
+    """The input of a call; one that was cut at the token limit is no JSON, and left out."""
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return {}
 
 
 def started_message(envelope: Envelope) -> Json:
