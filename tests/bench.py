@@ -65,7 +65,13 @@ def analysis() -> None:
     """Time and peak memory of the analysis alone, each in a process of its own, and how time grows with items."""
     people = ("ann", "bob", "cem", "dee", "judge j")
     took: dict[int, float] = {}
-    for items, epochs, graders in ((100, 5, people), (1_000, 1, people[-1:]), (10_000, 1, people[-1:])):
+    for items, epochs, graders in (
+        (100, 5, people),
+        (1_000, 1, people[-1:]),
+        (10_000, 1, people[-1:]),
+        (1_000, 3, people[-1:]),
+        (10_000, 3, people[-1:]),
+    ):
         code = f"from bench import one_analysis; one_analysis({items}, {epochs}, {graders!r})"
         done = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=Path(__file__).parent

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from evalkit.stats.gate_rule import check_alpha, score_at
-from evalkit.stats.inputs import FloatArray, check_share, check_whole
+from evalkit.stats.gate_rule import score_at
+from evalkit.stats.inputs import FloatArray, check_alpha, check_share, check_whole
 from evalkit.stats.noninferiority import EXACT_MOST, IntArray, most_losses, noninferiority_exact_p, score_losses
 from evalkit.stats.tango import tango_statistic
 

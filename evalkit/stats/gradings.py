@@ -15,11 +15,12 @@ SINGLE_GRADER = "no item has two graders; agreement cannot be assessed"
 
 
 def grade_table(ratings: Grades) -> FloatArray:
-    """Ratings as a float array, graders x items, nan where a rating is missing.
+    """Ratings as a float array, graders x items, nan where a rating is missing; a row of a pandas table is a grader.
 
     Raises ValueError for rows of different lengths and for infinite or huge ratings.
     """
-    rows = [as_array(f"ratings[{grader}]", row) for grader, row in enumerate(ratings)]
+    by_grader = ratings.to_numpy() if hasattr(ratings, "to_numpy") else ratings  # a table of pandas names columns first
+    rows = [as_array(f"ratings[{grader}]", row) for grader, row in enumerate(by_grader)]
     if any(row.ndim != 1 for row in rows):
         raise ValueError("ratings is not made of one flat list for each grader")
     sizes = {len(row) for row in rows}

@@ -13,8 +13,8 @@ from evalkit.stats.inputs import (
     FloatArray,
     Values,
     check_confidence,
+    check_quantile,
     check_same_length,
-    check_share,
     check_whole,
     numbers,
 )
@@ -27,12 +27,12 @@ WOODRUFF = "order statistics, effective n (Woodruff)"
 def values_needed(q: float, confidence: float = 0.95) -> int:
     """The least number of independent values for which both limits of the q quantile exist: 72 for 0.95 at 95 %.
 
-    0 < q < 1. Raises ValueError otherwise.
+    0 < q < 1, and at least 1e-9 away from both. Raises ValueError otherwise.
     """
-    check_share("q", q)
+    check_quantile(q)
     check_confidence(confidence)
     tail = math.log((1 - confidence) / 2)
-    return max(1, math.ceil(tail / math.log(max(q, 1 - q)) - 1e-9))
+    return max(1, math.ceil(tail / math.log1p(-min(q, 1 - q)) - 1e-9))
 
 
 def quantile(values: Values, q: float, confidence: float = 0.95) -> Estimate:
@@ -43,7 +43,7 @@ def quantile(values: Values, q: float, confidence: float = 0.95) -> Estimate:
     warning says how many values it takes. n = 0: no value; n = 1 and 2: the value without bounds. Ties are
     fine. Raises ValueError for nan, infinite values, or q outside (0, 1).
     """
-    check_share("q", q)
+    check_quantile(q)
     check_confidence(confidence)
     x = np.sort(numbers("values", values))
     n = len(x)
@@ -61,7 +61,9 @@ def _smooth_quantile(x: FloatArray, q: float, low: float | None, high: float | N
     smooth = min(max(smooth, float(x[0])), float(x[-1]))  # rounding only: it is a weighted mean of the values
     if (low is None or smooth >= low) and (high is None or smooth <= high):
         return smooth, ()
-    return float(np.quantile(x, q)), ("extreme values drag the smoothed quantile out of the interval: sample quantile",)
+    plain = float(np.quantile(x, q))
+    plain = min(max(plain, x[0] if low is None else low), x[-1] if high is None else high)
+    return float(plain), ("extreme values drag the smoothed quantile out of the interval: sample quantile",)
 
 
 def _missing_limits(low: float | None, high: float | None, from_values: str) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ def quantile_clustered(values: Values, items: Sequence[Hashable], q: float, conf
     effective n is None, with a warning. n = 0: no value; one item: the value without bounds. Raises
     ValueError for bad values or lengths.
     """
-    check_share("q", q)
+    check_quantile(q)
     check_confidence(confidence)
     check_same_length(values=values, items=items)
     x = numbers("values", values)

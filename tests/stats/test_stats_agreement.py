@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
@@ -317,3 +318,13 @@ def test_two_graders_have_no_majority_but_a_severity() -> None:
     assert [grader for grader, _ in found] == [0, 1]
     assert all("severity" in reason for _, reason in found)
     assert stats.deviating_graders([[None, None], [None, None]], tolerance=0.1) == []
+
+
+def test_tables_of_pandas_are_graders_by_items() -> None:
+    rows = [[1, 2, None, 1], [1, 2, 2, 1], [1, 1, 2, 2]]
+    named = pd.DataFrame(rows, index=["ann", "bob", "cem"], columns=list("wxyz"))
+    whole = named.astype("Int64")
+    arrays = [pd.array(row, dtype="Int64") for row in rows]
+    for function in (lambda r: stats.krippendorff_alpha(r, "nominal"), stats.gwet_ac, stats.grader_severity):
+        plain = function(rows)
+        assert all(function(form) == plain for form in (named, whole, named.astype(object), arrays))

@@ -132,3 +132,9 @@ def test_bad_arguments_are_named(gain: int, loss: int, n: int, margin: float, me
 def test_bad_planning_arguments_are_named(n: int, gains: list[int], alpha: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         losses_allowed(n, 0.1, gains, alpha=alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.7, 1.0, 0.0])
+def test_an_alpha_that_is_no_error_rate_is_refused(alpha: float) -> None:
+    with pytest.raises(ValueError, match="alpha = "):
+        losses_allowed(10, 0.1, [0], alpha=alpha)

@@ -129,3 +129,19 @@ def test_band_height(n: int, confidence: float, epsilon: float) -> None:
 def test_a_band_needs_values(n: int) -> None:
     with pytest.raises(ValueError, match=f"n = {n}"):
         dkw_epsilon(n)
+
+
+@pytest.mark.parametrize("q", [1e-300, 5e-324, 1e-10, 1 - 1e-10])
+def test_a_quantile_that_no_sample_can_tell_is_refused(q: float) -> None:
+    for call in (lambda: quantile([0, 1, 2], q), lambda: quantile_clustered([0, 1], ["a", "a"], q)):
+        with pytest.raises(ValueError, match="q = "):
+            call()
+
+
+@pytest.mark.parametrize("q", [1e-9, 1e-6, 1 - 1e-9, 1 - 1e-6])
+def test_the_value_of_an_extreme_quantile_lies_in_its_interval(q: float) -> None:
+    estimate = quantile([0.0, 1.0], q)
+    low, high = bounds(estimate)
+    assert estimate.value is not None
+    assert low is None or low <= estimate.value
+    assert high is None or estimate.value <= high
