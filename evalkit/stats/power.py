@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import binom
 
 from evalkit.stats.inputs import check_confidence, check_share, check_whole, numbers
-from evalkit.stats.rates import two_sided_z
+from evalkit.stats.rates import FEW, lower_limit, two_sided_z
 
 _STEP = 0.005
 
@@ -42,17 +42,19 @@ def _power(n: int, discordance: float, difference: float, z: float) -> float:
 
 
 def items_to_clear(rate: float, bar: float, confidence: float = 0.95) -> int | None:
-    """Items at which the lower Wilson limit of an unchanged `rate` reaches `bar`; None if it never will.
+    """Items at which the lower limit of an unchanged `rate` (`rates.lower_limit`) reaches `bar`; None if it never will.
 
-    n = z^2 bar (1 - bar) / (rate - bar)^2 (Wilson 1927), for shares in [0, 1] and bar in (0, 1). None where the rate
-    is not above the bar. Raises ValueError for values out of range.
+    n = z^2 bar (1 - bar) / (rate - bar)^2 (Wilson 1927); below 15 the exact limit must reach it too. For shares in
+    [0, 1] and bar in (0, 1). None where the rate is not above the bar. Raises ValueError for values out of range.
     """
     check_share("bar", bar)
     check_confidence(confidence)
     numbers("rate", [rate], 0, 1)
     if rate <= bar:
         return None
-    return math.ceil(two_sided_z(confidence) ** 2 * bar * (1 - bar) / (rate - bar) ** 2 - 1e-9)
+    least = math.ceil(two_sided_z(confidence) ** 2 * bar * (1 - bar) / (rate - bar) ** 2 - 1e-9)
+    few = (n for n in range(least, FEW) if lower_limit(rate * n, n, confidence) >= bar)
+    return next(few, max(least, FEW))
 
 
 def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95) -> int | None:
