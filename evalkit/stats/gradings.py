@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.stats.clusters import Codes, ItemNames, item_codes, renumbered
 from evalkit.stats.inputs import LARGEST, FloatArray, as_array, numbers
 
 Grades = Sequence[Sequence[float | None]] | npt.NDArray[np.float64]
@@ -38,19 +39,27 @@ def grade_table(ratings: Grades) -> FloatArray:
 class GradeCounts:
     """How many graders gave each item each category.
 
-    `counts`: items x categories; `categories`: their values, ascending. Items without a rating have no row.
+    `counts`: units x categories; `categories`: their values, ascending; `codes`: the item of each unit, numbered
+    without gaps. Units without a rating have no row.
     """
 
     counts: FloatArray
     categories: FloatArray
+    codes: Codes
+
+    @property
+    def items(self) -> int:
+        """Independent units: repeats of one item count once."""
+        return int(self.codes.max(initial=-1)) + 1
 
     def paired(self) -> "GradeCounts":
-        """Only the items with at least two ratings."""
-        return GradeCounts(self.counts[self.counts.sum(axis=1) >= 2], self.categories)
+        """Only the units with at least two ratings."""
+        there = self.counts.sum(axis=1) >= 2
+        return GradeCounts(self.counts[there], self.categories, renumbered(self.codes[there]))
 
 
-def count_grades(ratings: Grades, categories: Sequence[float] | None = None) -> GradeCounts:
-    """Count ratings per item and category; the categories are those seen unless they are given.
+def count_grades(ratings: Grades, categories: Sequence[float] | None = None, items: ItemNames = None) -> GradeCounts:
+    """Count ratings per unit and category; the categories are those seen unless they are given.
 
     Raises ValueError for a rating outside the given categories.
     """
@@ -61,7 +70,8 @@ def count_grades(ratings: Grades, categories: Sequence[float] | None = None) -> 
     if stray.size:
         raise ValueError(f"rating {stray[0]:g} is not one of the categories {values.tolist()}")
     counts = (table[:, :, None] == values).sum(axis=0).astype(np.float64)
-    return GradeCounts(counts[counts.sum(axis=1) > 0], values)
+    there = counts.sum(axis=1) > 0
+    return GradeCounts(counts[there], values, renumbered(item_codes(items, table.T)[there]))
 
 
 def refusal(grades: GradeCounts) -> str | None:

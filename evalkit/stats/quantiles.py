@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 from scipy.stats import mstats
 
+from evalkit.stats.clusters import item_codes
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (
     FloatArray,
@@ -84,12 +85,9 @@ def quantile_clustered(values: Values, items: Sequence[Hashable], q: float, conf
     check_confidence(confidence)
     check_same_length(values=values, items=items)
     x = numbers("values", values)
-    if not all(isinstance(item, Hashable) for item in items):
-        raise ValueError("items holds something that cannot name an item: texts or numbers are needed")
-    codes = {item: code for code, item in enumerate(dict.fromkeys(items))}
-    if len(codes) == len(x):
+    of_item = item_codes(items, x)
+    if int(of_item.max(initial=-1)) + 1 == len(x):
         return quantile(x, q, confidence)
-    of_item = np.array([codes[item] for item in items])
     below = x <= float(np.quantile(x, q))
     design = cluster_design(np.bincount(of_item, weights=below), np.bincount(of_item))
     n_eff = design.adjusted_n_eff(confidence)
