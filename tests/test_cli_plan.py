@@ -48,6 +48,8 @@ def test_an_earlier_run_gives_rate_discordance_and_costs(capsys: pytest.CaptureF
         (["--items", "50", "--rate", "1"], "--rate is 1"),
         (["--items", "50", "--margin", "0"], "--margin is 0"),
         (["--items", "50", "--alpha", "0.6"], "--alpha is 0.6"),
+        (["--items", "50", "--alpha", "0.45"], "must lie from 0.0001 to 0.4"),
+        (["--items", "50", "--alpha", "1e-12"], "--alpha is 1e-12, but must lie from 0.0001 to 0.4"),
         (["--items", "50", "--epochs", "3", "--rate", "0.99", "--discordance", "0.5"], "do not go together"),
         (["missing.jsonl"], "does not exist"),
     ],

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from evalkit.sizing import Assumptions
 
 
+_ALPHAS = 1e-4, 0.4
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("plan")(plan)
@@ -111,7 +114,8 @@ def _refuse_nonsense(assumed: "Assumptions") -> None:
         value = getattr(assumed, name)
         if not 0 < value < 1:
             raise UsageError(f"--{name} is {value:g}, but must lie between 0 and 1; write e.g. 0.10")
-    if assumed.alpha >= 0.5:
-        raise UsageError(f"--alpha is {assumed.alpha:g}, but must be below 0.5; 0.05 is usual")
+    least, most = _ALPHAS  # less takes minutes to enumerate and thousands of items to reach; more is no error rate
+    if not least <= assumed.alpha <= most:
+        raise UsageError(f"--alpha is {assumed.alpha:g}, but must lie from {least:g} to {most:g}; 0.05 is usual")
     if assumed.items > 1000:
         raise UsageError(f"{assumed.items:,} items are more than can be planned for; use --items 1000")
