@@ -747,3 +747,28 @@ def test_repeats_sharpen_neither_agreement_nor_the_judge_on_people() -> None:
     assert (b.accuracy.youden.low, b.accuracy.youden.high) == pytest.approx(
         (a.accuracy.youden.low, a.accuracy.youden.high)
     )
+
+
+@pytest.mark.parametrize("kind", ["timeout", "timeout_error", "modelTimeoutException", "overloaded_error"])
+def test_calls_that_timed_out_stay_in_the_clocks(kind: str) -> None:
+    """Ten answers of one to ten seconds, and ten calls given up after thirty: the median is not five and a half."""
+    book = Book()
+    for i in range(10):
+        book.trial(f"a{i}", answered(latency_s=float(i + 1)), level=1)
+        book.trial(
+            f"b{i}", replace(failed(latency_s=30.0, felt_s=65.0, ttft_s=0.5 if i < 4 else None), error_type=kind)
+        )
+    clocks = analyze(book.snapshot()).models[0].clocks
+    if kind == "overloaded_error":
+        assert clocks["total"].quantiles["p50"].value is not None
+        assert clocks["total"].censored_s == ()
+        return
+    assert (clocks["total"].censored_s, clocks["felt"].censored_s) == ((30.0,) * 10, (65.0,) * 10)
+    assert len(clocks["ttft"].censored_s) == 6
+    assert len(clocks["ttft"].values_s) == 14
+    assert clocks["inter_token"].censored_s == ()
+    p50, p90 = (clocks["total"].quantiles[name] for name in ("p50", "p90"))
+    assert (p50.value, p90.value) == (None, None)
+    assert p50.n == 20
+    assert p90.reason is not None
+    assert "at least 30" in p90.reason

@@ -11,6 +11,9 @@ from evalkit.grader_names import kind_of
 from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
 from evalkit.rubric import Rubric
 
+TIMEOUTS = frozenset({"timeout", "timeout_error", "modelTimeoutException"})
+"""Kinds of failure that end a wait: the tool's own limit, the API's, Bedrock's."""
+
 
 @dataclass(frozen=True)
 class TrialResult:
@@ -41,6 +44,11 @@ class TrialResult:
         """What it is known to have cost; None before it has ended, and if nobody knows of any of its attempts."""
         unknown = self.outcome is None or all(attempt.cost_usd is None for attempt in self.attempts)
         return None if unknown else self.cost_usd
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the last attempt was given up for taking too long: how long it would have taken is not known."""
+        return self.outcome == "errored" and self.last is not None and self.last.error_type in TIMEOUTS
 
     @property
     def error(self) -> str | None:
@@ -268,7 +276,7 @@ def _row(result: TrialResult) -> dict[str, object]:
         "score": result.score,
         "cost_usd": result.cost_usd if result.outcome is not None else None,
         "attempts": len(result.attempts),
-        "ttft_s": last.ttft_s if last and answered else None,
+        "ttft_s": last.ttft_s if last and (answered or result.timed_out) else None,
         "latency_s": last.latency_s if last and answered else None,
         "itl_s": _inter_token_s(last) if last and answered else None,
         "felt_s": last.felt_s if last and answered else None,
