@@ -1,10 +1,13 @@
 """What a set of this size can show, before anything is spent."""
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 from scipy.stats import binom
 
+from evalkit.stats.gate_power import LASTING, REPEATS, check_feasible, simulated_means
+from evalkit.stats.gate_rule import score_at
 from evalkit.stats.inputs import check_confidence, check_share, check_whole, numbers
 from evalkit.stats.rates import FEW, lower_limit, two_sided_z
 
@@ -12,24 +15,56 @@ _STEP = 0.005
 
 
 def detectable_difference(
-    n: int, discordance: float = 0.10, power: float = 0.80, confidence: float = 0.95
+    n: int,
+    discordance: float = 0.10,
+    power: float = 0.80,
+    confidence: float = 0.95,
+    *,
+    epochs: int = 1,
+    rate: float = 0.90,
 ) -> float | None:
     """The smallest difference of two paired rates that n pairs show with the given power, in steps of 0.005.
 
     Shown means that the Tango score interval excludes 0. `discordance` in (0, 1) is the share of pairs that
     differ by chance, half in each direction, on top of which the difference comes. None if no difference that
-    leaves room for the discordance reaches the power; always so for n = 0. By enumeration of all outcomes.
-    Raises ValueError for values out of range.
+    leaves room for the discordance reaches the power; always so for n = 0. One epoch: by enumeration of all
+    outcomes, whatever the `rate`. Several: by the seeded simulation of `noninferiority_power`, for a side that
+    falls below the other's `rate`, and the clustered interval. Raises ValueError for values out of range.
     """
-    check_whole(n=n)
+    check_whole(n=n, epochs=epochs)
     check_share("discordance", discordance)
     check_share("power", power)
+    check_share("rate", rate)
     check_confidence(confidence)
+    check_feasible(rate, discordance, epochs, 0.0, LASTING)
+    if n == 0:
+        return None
+    if epochs > 1:
+        return _detectable_with_epochs(n, discordance, power, confidence, epochs, rate)
     z = two_sided_z(confidence)
     for step in range(1, math.floor((1 - discordance) / _STEP + 1e-9) + 1):
         if _power(n, discordance, step * _STEP, z) >= power:
             return round(step * _STEP, 3)
     return None
+
+
+def _detectable_with_epochs(
+    n: int, discordance: float, power: float, confidence: float, epochs: int, rate: float
+) -> float | None:
+    """Bisection: the same draws at every difference make the power rise with it."""
+    z, alpha = two_sided_z(confidence), (1 - confidence) / 2
+
+    def reaches(step: int) -> bool:
+        shown = 0
+        for p, b, left in simulated_means(n, rate, discordance, epochs, -step * _STEP):
+            shown += int((score_at(p, b, epochs, 0.0, alpha) < -z).sum())
+            if shown >= power * REPEATS or shown + left < power * REPEATS:
+                break
+        return shown >= power * REPEATS
+
+    steps = range(1, math.floor(rate / _STEP + 1e-9) + 1)
+    found = bisect_left(steps, True, key=reaches)
+    return round(steps[found] * _STEP, 3) if found < len(steps) else None
 
 
 def _power(n: int, discordance: float, difference: float, z: float) -> float:
