@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Protocol
 
 from evalkit import __version__
 from evalkit.bill import Bill, judge_line, run_bill, spent_usd
@@ -72,6 +73,19 @@ class Prepared:
     def done(self) -> int:
         """Trials that are settled already."""
         return len(self.plan.order) - len(self.pending)
+
+
+class _Counter(Protocol):
+    """What planning asks of a provider."""
+
+    async def count_tokens(self, request: Request, /) -> int | None: ...
+
+
+class _NoServer:
+    """Counts nothing, so that sizes are estimated from characters."""
+
+    async def count_tokens(self, _request: Request, /) -> int | None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -180,6 +194,22 @@ async def prepare(
     return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, options, notes)
 
 
+def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, judge: str) -> Bill:
+    """What a run may cost before any server is asked: prompts estimated from their characters, typical answers.
+
+    The judge's line is for grading every output once; None without a rubric. Raises UsageError for a context that
+    does not fit.
+    """
+    blank = Rubric.model_construct(name="", criteria=()) if rubric is None else rubric
+    spec = make_spec(dataset.name, dataset, blank, options, Preflight("", simulated=False))
+    plan = asyncio.run(_plan(dataset, spec, _variants(dataset, options, spec)[0], _NoServer(), lambda *_: None))
+    now, records = datetime.now(UTC), {item.id: item for item in plan.items}
+    lines = run_bill(plan, plan.order, now, None, options.prices)
+    lengths = {line.model: line.output_tokens for line in lines}
+    outputs = ((key.item_id, lengths[key.model]) for key in plan.order)
+    return Bill(lines, None if rubric is None else judge_line(judge, rubric, records, outputs, now, options.prices))
+
+
 def check_writable(place: Path) -> None:
     """InfrastructureError if no run file can be made at `place`: better said before tokens are counted than after."""
     folder = place.parent if place.suffix == ".db" else place
@@ -274,7 +304,7 @@ async def _plan(
     dataset: Dataset,
     spec: Spec,
     variants: Sequence[_Variant],
-    provider: Provider,
+    provider: _Counter,
     tell: Callable[[int, int], None],
 ) -> Plan:
     planner = _Planner(dataset, spec, provider, await _characters_per_token(dataset, spec, provider))
@@ -302,7 +332,7 @@ def _order(variants: Sequence[_Variant], spec: Spec) -> Iterator[TrialKey]:
             yield key
 
 
-async def _characters_per_token(dataset: Dataset, spec: Spec, provider: Provider) -> Mapping[str, float]:
+async def _characters_per_token(dataset: Dataset, spec: Spec, provider: _Counter) -> Mapping[str, float]:
     """How many characters of this dataset's text make a token, by model."""
     sample = document_text(sorted(dataset.documents), dataset.documents)[:_SAMPLE_CHARACTERS]
     sample = sample or " ".join(item.task for item in dataset.items)[:_SAMPLE_CHARACTERS]
@@ -319,7 +349,7 @@ class _Planner:
 
     dataset: Dataset
     spec: Spec
-    provider: Provider
+    provider: _Counter
     ratios: Mapping[str, float]
     count_every: int = 1
 
