@@ -105,13 +105,13 @@ def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:
     return items if options.limit is None else items[: options.limit]
 
 
-def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, server: Preflight) -> Spec:
-    """What this run is; two calls with the same inputs give the same run."""
+def make_spec(name: str, dataset: Dataset, rubric: Rubric | None, options: Options, server: Preflight) -> Spec:
+    """What this run is; two calls with the same inputs give the same run. Without a rubric it can be priced only."""
     contexts, marks = options.contexts, chosen_marks(options.cache, dataset)
     return Spec(
         name=name,
         dataset_sha256=dataset.sha256,
-        rubric_sha256=rubric.sha256,
+        rubric_sha256="" if rubric is None else rubric.sha256,
         prompt_sha256=prompt_sha256(options.max_tokens, dataset.template),
         models=options.models,
         epochs=options.epochs,
@@ -121,7 +121,7 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, ser
         endpoint=server.endpoint,
         simulated=server.simulated,
         max_tokens=options.max_tokens,
-        rubric=rubric.content(),
+        rubric={} if rubric is None else rubric.content(),
         package_version=__version__,
         prices_version=options.prices.version(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -200,8 +200,7 @@ def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, jud
     The judge's line is for grading every output once; None without a rubric. Raises UsageError for a context that
     does not fit.
     """
-    blank = Rubric.model_construct(name="", criteria=()) if rubric is None else rubric
-    spec = make_spec(dataset.name, dataset, blank, options, Preflight("", simulated=False))
+    spec = make_spec(dataset.name, dataset, rubric, options, Preflight("", simulated=False))
     plan = asyncio.run(_plan(dataset, spec, _variants(dataset, options, spec)[0], _NoServer(), lambda *_: None))
     now, records = datetime.now(UTC), {item.id: item for item in plan.items}
     lines = run_bill(plan, plan.order, now, None, options.prices)
