@@ -111,15 +111,18 @@ def _work(snapshot: Snapshot) -> dict[int, _Work]:
     found: dict[int, _Work] = {}
     people = {r.id: any(kind_of(grader) == "human" for grader in r.graders) for r in snapshot.rounds}
     for grade in snapshot.grades:
-        work = found.setdefault(grade.round_id, _Work(people.get(grade.round_id, False)))
+        work = found.get(grade.round_id)
+        if work is None:
+            work = found[grade.round_id] = _Work(people.get(grade.round_id, False))
         if grade.level is not None:
             work.graded.add(grade.trial_id)
         if grade.criterion in checked:
             continue
         work.dealt_with.add(grade.trial_id)
-        work.readable += grade.level is not None
-        work.unreadable += grade.level is None
-        if grade.level is not None:
+        if grade.level is None:
+            work.unreadable += 1
+        else:
+            work.readable += 1
             work.judged.add(grade.trial_id)
     return found
 
