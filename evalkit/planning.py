@@ -1,8 +1,8 @@
 """Planning: from a dataset to the trials of a run, counted, fitted into their context, and priced; nothing is sent."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,28 +12,17 @@ from evalkit.bill import Bill, judge_line, run_bill, spent_usd
 from evalkit.cache_marks import CacheMode, chosen_marks
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
+from evalkit.fitting import NoServer, Variant, fitted_plan
 from evalkit.models import known
-from evalkit.plan import Plan, assemble_item, record, trial_order
+from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.prompt import DEFAULT_MAX_TOKENS, build_request, document_text, prompt_sha256
+from evalkit.prompt import DEFAULT_MAX_TOKENS, prompt_sha256
 from evalkit.providers import Preflight, Provider, batches
-from evalkit.records import ItemRecord, ModelFacts, PromptSize, Request, Snapshot, Spec, Trial, TrialKey
+from evalkit.records import Snapshot, Spec, Trial
 from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
-from evalkit.settings_check import rejected_settings
 from evalkit.store import RunFile
 from evalkit.way import LOCAL, Way
-
-MOST_COUNTED = 3000
-"""Prompts up to which each is counted. Of more a part is: counting has a rate limit of its own."""
-
-_SAMPLE_CHARACTERS = 120_000
-_CHARACTERS_PER_TOKEN = 3.5
-"""Used only where a server cannot count: on the safe side for English prose with the newer tokenizers."""
-_COUNTING_AT_ONCE = 8
-_MOST_TOLD = 10
-_SURE_OF_ESTIMATE = 0.9
-"""The part of an estimated size that a prompt surely has: servers refuse to count what is far too long."""
 
 
 @dataclass(frozen=True)
@@ -80,30 +69,19 @@ class Prepared:
         return len(self.plan.order) - len(self.pending)
 
 
-@dataclass(frozen=True)
-class _Variant:
-    """An item at one size: what becomes one record of the run file."""
-
-    item: Item
-    position: int
-    context_tokens: int | None
-    models: tuple[str, ...]
-    id: str = field(default="")
-
-
 def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:
     """The items of a run: all, those of `only`, or the first `limit` of them."""
     items = tuple(item for item in dataset.items if options.only is None or item.id in options.only)
     return items if options.limit is None else items[: options.limit]
 
 
-def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, server: Preflight) -> Spec:
-    """What this run is; two calls with the same inputs give the same run."""
+def make_spec(name: str, dataset: Dataset, rubric: Rubric | None, options: Options, server: Preflight) -> Spec:
+    """What this run is; two calls with the same inputs give the same run. Without a rubric it can be priced only."""
     contexts, marks = options.contexts, chosen_marks(options.cache, dataset)
     return Spec(
         name=name,
         dataset_sha256=dataset.sha256,
-        rubric_sha256=rubric.sha256,
+        rubric_sha256="" if rubric is None else rubric.sha256,
         prompt_sha256=prompt_sha256(options.max_tokens, dataset.template),
         models=options.models,
         epochs=options.epochs,
@@ -113,7 +91,7 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric, options: Options, ser
         endpoint=server.endpoint,
         simulated=server.simulated,
         max_tokens=options.max_tokens,
-        rubric=rubric.content(),
+        rubric={} if rubric is None else rubric.content(),
         package_version=__version__,
         prices_version=options.prices.version(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -177,7 +155,7 @@ async def prepare(
         notes = _at_server(snapshot, options.way, path)
     else:
         variants, notes = _variants(dataset, options, spec)
-        plan = await _plan(dataset, spec, variants, provider, tell, server.facts)
+        plan = await fitted_plan(dataset, spec, variants, provider, tell, server.facts)
         notes = (*notes, *_others(place, spec))
         settled, spent = set(), 0.0
         trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
@@ -189,6 +167,23 @@ async def prepare(
     outputs = ((t.key.item_id, lengths[t.key.model]) for t in trials)
     judged = None if judge is None else judge_line(judge, rubric, records, outputs, now, options.prices)
     return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, options, notes)
+
+
+def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, judge: str) -> Bill:
+    """What a run may cost before any server is asked: prompts estimated from their characters, typical answers.
+
+    The judge's line is for grading every output once; None without a rubric. Raises UsageError for a context that
+    does not fit.
+    """
+    spec = make_spec(dataset.name, dataset, rubric, options, Preflight("", simulated=False))
+    plan = asyncio.run(
+        fitted_plan(dataset, spec, _variants(dataset, options, spec)[0], NoServer(), lambda *_: None, {})
+    )
+    now, records = datetime.now(UTC), {item.id: item for item in plan.items}
+    lines = run_bill(plan, plan.order, now, None, options.prices)
+    lengths = {line.model: line.output_tokens for line in lines}
+    outputs = ((key.item_id, lengths[key.model]) for key in plan.order)
+    return Bill(lines, None if rubric is None else judge_line(judge, rubric, records, outputs, now, options.prices))
 
 
 def check_writable(place: Path) -> None:
@@ -241,7 +236,7 @@ def _others(place: Path, spec: Spec) -> list[str]:
     return []
 
 
-def _variants(dataset: Dataset, options: Options, spec: Spec) -> tuple[list[_Variant], tuple[str, ...]]:
+def _variants(dataset: Dataset, options: Options, spec: Spec) -> tuple[list[Variant], tuple[str, ...]]:
     """Every item at every size, without models that the size does not fit; and lines for what was left out."""
     _check_caps(spec)
     sizes: tuple[int | None, ...] = spec.contexts or (spec.context_tokens,)
@@ -256,7 +251,7 @@ def _variants(dataset: Dataset, options: Options, spec: Spec) -> tuple[list[_Var
         raise UsageError(f"{'; '.join(notes)}; no size is left, lower --context")
     items = chosen_items(dataset, options)
     variants = [
-        _Variant(item, n * len(sizes) + m, size, fitting[size], f"{item.id}@{size}" if spec.contexts else item.id)
+        Variant(item, n * len(sizes) + m, size, fitting[size], f"{item.id}@{size}" if spec.contexts else item.id)
         for n, item in enumerate(items)
         for m, size in enumerate(sizes)
         if fitting[size]
@@ -289,103 +284,6 @@ def _too_large(name: str, context_tokens: int | None, spec: Spec) -> str:
 def settled_trials(snapshot: Snapshot) -> set[int]:
     """Trials that have their answer, or a failure that trying again cannot change."""
     return {attempt.trial_id for attempt in snapshot.attempts if attempt.final and attempt.grader is None}
-
-
-async def _plan(
-    dataset: Dataset,
-    spec: Spec,
-    variants: Sequence[_Variant],
-    provider: Provider,
-    tell: Callable[[int, int], None],
-    facts: Mapping[str, ModelFacts],
-) -> Plan:
-    planner = _Planner(dataset, spec, provider, await _characters_per_token(dataset, spec, provider), facts)
-    planner.count_every = max(1, len(variants) * len(spec.models) // MOST_COUNTED)
-    planned: dict[str, tuple[ItemRecord, list[PromptSize]]] = {}
-    queue = iter(variants)
-
-    async def work() -> None:
-        for variant in queue:
-            planned[variant.id] = await planner.fit(variant)
-            tell(len(planned), len(variants))
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_COUNTING_AT_ONCE):
-            group.create_task(work())
-    if planner.rejected:
-        raise UsageError(_shortened(planner.rejected))
-    records = tuple(planned[variant.id][0] for variant in variants)
-    sizes = tuple(size for variant in variants for size in planned[variant.id][1])
-    return Plan(spec, records, sizes, tuple(_order(variants, spec)))
-
-
-def _shortened(lines: Sequence[str]) -> str:
-    """The first of many lines that say much the same, and how many there are."""
-    left_out = len(lines) - _MOST_TOLD
-    more = [f"and {left_out:,} more like these"] if left_out > 0 else []
-    return "\n".join([*lines[:_MOST_TOLD], *more])
-
-
-def _order(variants: Sequence[_Variant], spec: Spec) -> Iterator[TrialKey]:
-    fitting = {variant.id: variant.models for variant in variants}
-    for key in trial_order([variant.id for variant in variants], spec.models, spec.epochs, spec.seed):
-        if key.model in fitting[key.item_id]:
-            yield key
-
-
-async def _characters_per_token(dataset: Dataset, spec: Spec, provider: Provider) -> Mapping[str, float]:
-    """How many characters of this dataset's text make a token, by model."""
-    sample = document_text(sorted(dataset.documents), dataset.documents)[:_SAMPLE_CHARACTERS]
-    sample = sample or " ".join(item.task for item in dataset.items)[:_SAMPLE_CHARACTERS]
-    ratios = {}
-    for model in spec.models:
-        tokens = await provider.count_tokens(Request(model, ({"role": "user", "content": sample},), 1))
-        ratios[model] = len(sample) / tokens if tokens else _CHARACTERS_PER_TOKEN
-    return ratios
-
-
-@dataclass
-class _Planner:
-    """Fits items into their context; `count_every` prompt of those that need no fitting is counted."""
-
-    dataset: Dataset
-    spec: Spec
-    provider: Provider
-    ratios: Mapping[str, float]
-    facts: Mapping[str, ModelFacts]
-    count_every: int = 1
-    rejected: list[str] = field(default_factory=list)
-
-    async def fit(self, variant: _Variant) -> tuple[ItemRecord, list[PromptSize]]:
-        """An item's prompt, counted for every model, with its room narrowed until none is over the context."""
-        context = variant.context_tokens
-        room = None if context is None else context * min(self.ratios[model] for model in variant.models)
-        while True:
-            assembly = assemble_item(variant.item, self.dataset, room, self.spec.seed)
-            sizes = [await self._size(variant, model, assembly.documents) for model in variant.models]
-            largest = max(size.tokens for size in sizes)
-            fits = room is None or context is None or largest <= context
-            if fits or len(assembly.documents) == len(assembly.evidence_positions):
-                for size in sizes:
-                    self._check(variant, size, assembly.documents)
-                return record(variant.item, variant.position, self.dataset, assembly, variant.id, context), sizes
-            room = room * min(0.995, context / largest) if room and context else 0.0
-
-    def _check(self, variant: _Variant, size: PromptSize, documents: Sequence[str]) -> None:
-        """Note a prompt that its model would turn down for its size."""
-        request = build_request(size.model, variant.item, self.dataset, documents, self.spec.max_tokens)
-        tokens = size.tokens if size.counted else int(size.tokens * _SURE_OF_ESTIMATE)
-        lines = rejected_settings(request, self.facts.get(size.model), tokens)
-        self.rejected += [f"item {variant.item.id!r}: {line}" for line in lines]
-
-    async def _size(self, variant: _Variant, model: str, documents: Sequence[str]) -> PromptSize:
-        request = build_request(model, variant.item, self.dataset, documents, self.spec.max_tokens)
-        if variant.context_tokens is not None or variant.position % self.count_every == 0:
-            tokens = await self.provider.count_tokens(request)
-            if tokens is not None:
-                return PromptSize(variant.id, model, tokens, counted=True)
-        characters = len(request.system or "") + sum(len(str(message["content"])) for message in request.messages)
-        return PromptSize(variant.id, model, round(characters / self.ratios[model]), counted=False)
 
 
 def start(prepared: Prepared, dataset: Dataset) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from evalkit import stats
 from evalkit.stats import Estimate
+from evalkit.stats.gate_power import expected_n_eff
+from evalkit.stats.rates import WILSON_CLUSTERED, two_sided_t, two_sided_z, wilson_limits
 
 TARGET_POWER = 0.80
 MOST_ITEMS = 1000
@@ -29,10 +31,11 @@ class Sizing:
     """What these assumptions imply.
 
     `rate`: how well one model's rate will be known. `detectable`: smallest difference of two models that shows with
-    80 % power (one epoch), None if none does. `gate_power`: chance that a candidate just as good passes.
-    `losses_allowed`: for 0, 1, 2, ... gains, the most losses with which a gate still passes (one epoch), None where
-    it cannot. `least_items`: items below which a gate cannot pass when nothing differs. `items_needed` at these
-    epochs and `epochs_needed` at these items reach 80 % power; None if over 1,000 items or 10 epochs.
+    80 % power, None if none does. `gate_power`: chance that a candidate just as good passes.
+    `losses_allowed`: for 0, 1, 2, ... gains, the most losses with which a gate still passes, None where it cannot;
+    empty for several epochs, where it decides by an interval and counts no items. `least_items`: items below which a
+    gate cannot pass when nothing differs. `items_needed` at these epochs and `epochs_needed` at these items reach 80
+    % power; None if over 1,000 items or 10 epochs.
     """
 
     assumed: Assumptions
@@ -67,14 +70,23 @@ def size_up(assumed: Assumptions) -> Sizing:
     power = _power(a, n, a.epochs)
     return Sizing(
         assumed=assumed,
-        rate=stats.rate(round(a.rate * n), n),
-        detectable=stats.detectable_difference(n, a.discordance, TARGET_POWER),
+        rate=_rate(a),
+        detectable=stats.detectable_difference(n, a.discordance, TARGET_POWER, epochs=a.epochs, rate=a.rate),
         gate_power=power,
-        losses_allowed=tuple(stats.losses_allowed(n, a.margin, GAINS, a.alpha)),
+        losses_allowed=tuple(stats.losses_allowed(n, a.margin, GAINS, a.alpha)) if a.epochs == 1 else (),
         least_items=stats.smallest_passing_n(a.margin, a.alpha, score_only=a.epochs > 1),
         items_needed=n if power >= TARGET_POWER else _items_needed(assumed),
         epochs_needed=a.epochs if power >= TARGET_POWER else _epochs_needed(assumed),
     )
+
+
+def _rate(a: Assumptions) -> Estimate:
+    """As the analysis will give it, if the rate comes out as assumed."""
+    if a.epochs == 1 or a.items == 1:
+        return stats.rate(round(a.rate * a.items), a.items)
+    n_eff = expected_n_eff(a.items, a.rate, a.discordance, a.epochs)
+    n_eff *= (two_sided_z(0.95) / two_sided_t(0.95, a.items - 1)) ** 2
+    return Estimate(a.rate, *wilson_limits(a.rate, n_eff, 0.95), 0.95, a.items, WILSON_CLUSTERED)
 
 
 def _items_needed(a: Assumptions) -> int | None:
@@ -101,8 +113,8 @@ def sentences(sizing: Sizing, cost_per_trial_usd: Sequence[float] = ()) -> list[
     lines = [
         f"{_items(a)}, {a.epochs} epoch{'s' * (a.epochs > 1)}; assumed: {a.rate:.0%} satisfactory, "
         f"{a.discordance:.0%} of the items differ between two runs by chance.",
-        f"One model's rate will be known to within {low:.0%} to {high:.0%} (95 %, one epoch).",
-        f"Between two models {shown} shows with 80 % power (one epoch).",
+        f"One model's rate will be known to within {low:.0%} to {high:.0%} (95 %).",
+        f"Between two models {shown} shows with 80 % power.",
         _gate_line(sizing),
         _losses_line(sizing),
     ]
@@ -124,8 +136,10 @@ def _gate_line(sizing: Sizing) -> str:
 
 def _losses_line(sizing: Sizing) -> str:
     allowed = sizing.losses_allowed
+    if not allowed:
+        return "With several epochs a gate decides by an interval over all of them: no count of lost items settles it."
     said = ", ".join(f"{gain} won: {'none can pass' if k is None else k}" for gain, k in enumerate(allowed[:5]))
-    return f"Items it can afford to lose (one epoch), by items won: {said}."
+    return f"Items it can afford to lose, by items won: {said}."
 
 
 def _more(sizing: Sizing, cost_per_trial_usd: Sequence[float]) -> list[str]:

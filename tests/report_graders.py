@@ -42,7 +42,7 @@ def _graded(slips: dict[str, float], *, judge: bool = True) -> Analysis:
     ]
     return replace(
         whole,
-        agreement=agreements(levels, rubric),
+        agreement=agreements(levels, trials, rubric),
         judges=judge_validity(levels, trials, rubric, 7) if judge else (),
         warnings=(),
     )

@@ -665,6 +665,12 @@ def _rounds(*stories: tuple[int, bool, int, int]) -> Book:
         pytest.param([(1, True, 5, 0), (2, True, 2, 0)], 1, id="complete before begun"),
         pytest.param([(1, True, 5, 0), (2, True, 5, 0)], 2, id="newest of equals"),
         pytest.param([(1, True, 5, 0), (2, True, 0, 5)], 1, id="readable before unreadable"),
+        pytest.param([(1, True, 5, 0), (2, True, 4, 1)], 2, id="newer, though one output stayed ungraded"),
+        pytest.param([(1, True, 5, 0), (2, True, 3, 2)], 2, id="newer, though a few stayed ungraded"),
+        pytest.param([(1, True, 5, 0), (2, True, 2, 3)], 1, id="most of the newer is unreadable"),
+        pytest.param([(1, True, 5, 0), (2, True, 3, 1)], 1, id="the newer has not dealt with all"),
+        pytest.param([(1, True, 5, 0), (2, False, 4, 1)], 1, id="newer but not blind"),
+        pytest.param([(1, True, 5, 0), (2, True, 4, 1), (3, True, 3, 2)], 3, id="the newest of several"),
         pytest.param([(1, True, 0, 2)], 1, id="unreadable is still a round"),
         pytest.param([(1, True, 5, 0), (2, True, 0, 0)], 1, id="an empty round never counts"),
         pytest.param([(1, True, 0, 0)], None, id="nothing graded"),
@@ -673,6 +679,12 @@ def _rounds(*stories: tuple[int, bool, int, int]) -> Book:
 def test_the_round_that_counts(stories: Sequence[tuple[int, bool, int, int]], expected: int | None) -> None:
     chosen = current_round(_rounds(*stories).snapshot())
     assert (chosen.id if chosen else None) == expected
+
+
+def test_several_rounds_are_said_with_the_one_that_counts() -> None:
+    assert warned(analyze(_rounds((1, True, 5, 0), (2, True, 4, 1)).snapshot()), "2 rounds of grading exist")
+    assert warned(analyze(_rounds((1, True, 5, 0), (2, True, 2, 0)).snapshot()), "the figures rest on round 1 (judge")
+    assert not warned(analyze(_rounds((1, True, 5, 0)).snapshot()), "rounds of grading")
 
 
 def test_grades_of_other_rounds_do_not_mix_in() -> None:

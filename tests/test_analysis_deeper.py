@@ -1,5 +1,6 @@
 """The deeper analysis: retries, stability, the worth of items, graders and judges, a run against a baseline."""
 
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -720,3 +721,54 @@ def test_a_slice_has_the_figures_that_its_items_alone_would_have() -> None:
     assert hard_slice.score[OPUS] == part.score
     assert hard_slice.cost_per_satisfactory[OPUS] == part.cost_per_satisfactory
     assert hard_slice.human_fix[OPUS] == part.human_fix
+
+
+def test_repeats_sharpen_neither_agreement_nor_the_judge_on_people() -> None:
+    """Twenty items of five equal epochs, graded by two people and a judge, tell what one epoch of each tells."""
+
+    def graded(epochs: int) -> Any:
+        book = Book(spec((OPUS, SONNET), epochs=epochs))
+        for i, model, epoch in itertools.product(range(20), (OPUS, SONNET), range(1, epochs + 1)):
+            trial = book.trial(f"i{i}", answered(), model=model, epoch=epoch, level=int(i % 5 > 0))
+            for grader, level in ((ANN, int(i % 4 > 0)), (BOB, int(i % 4 > 0 and (i != 7 or model == OPUS)))):
+                book.grade(trial, level, grader=grader)
+        return analyze(book.snapshot())
+
+    once, five = graded(1), graded(5)
+    for a, b in zip(once.agreement, five.agreement, strict=True):
+        assert (b.ac.low, b.ac.high, b.raw.low) == pytest.approx((a.ac.low, a.ac.high, a.raw.low))
+        assert (b.alpha.low, b.alpha.high) == pytest.approx((a.alpha.low, a.alpha.high), abs=0.02)
+        assert (a.outputs, b.outputs) == (40, 200)
+    (a,), (b,) = once.judges, five.judges
+    assert b.leniency_p == pytest.approx(a.leniency_p)
+    assert (b.corrected[OPUS].low, b.corrected[OPUS].high) == pytest.approx(
+        (a.corrected[OPUS].low, a.corrected[OPUS].high)
+    )
+    assert (b.accuracy.youden.low, b.accuracy.youden.high) == pytest.approx(
+        (a.accuracy.youden.low, a.accuracy.youden.high)
+    )
+
+
+@pytest.mark.parametrize("kind", ["timeout", "timeout_error", "modelTimeoutException", "overloaded_error"])
+def test_calls_that_timed_out_stay_in_the_clocks(kind: str) -> None:
+    """Ten answers of one to ten seconds, and ten calls given up after thirty: the median is not five and a half."""
+    book = Book()
+    for i in range(10):
+        book.trial(f"a{i}", answered(latency_s=float(i + 1)), level=1)
+        book.trial(
+            f"b{i}", replace(failed(latency_s=30.0, felt_s=65.0, ttft_s=0.5 if i < 4 else None), error_type=kind)
+        )
+    clocks = analyze(book.snapshot()).models[0].clocks
+    if kind == "overloaded_error":
+        assert clocks["total"].quantiles["p50"].value is not None
+        assert clocks["total"].censored_s == ()
+        return
+    assert (clocks["total"].censored_s, clocks["felt"].censored_s) == ((30.0,) * 10, (65.0,) * 10)
+    assert len(clocks["ttft"].censored_s) == 6
+    assert len(clocks["ttft"].values_s) == 14
+    assert clocks["inter_token"].censored_s == ()
+    p50, p90 = (clocks["total"].quantiles[name] for name in ("p50", "p90"))
+    assert (p50.value, p90.value) == (None, None)
+    assert p50.n == 20
+    assert p90.reason is not None
+    assert "at least 30" in p90.reason

@@ -11,12 +11,13 @@ from report_pages import Elements, all_words, made, page, plain_text, section
 from report_variants import VARIANTS
 from typer.testing import CliRunner
 
+from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.results import Analysis, Stability
 from evalkit.blocks import Facts, Forest, Paragraph, Row, Section, Shares, Table
 from evalkit.cli import app
 from evalkit.cli.summary import stability_line, summary_table
 from evalkit.report import build_report, render_html, render_markdown
-from evalkit.stats import AgreementFlag, Estimate
+from evalkit.stats import AgreementFlag, Estimate, quantile
 from evalkit.wording import coefficient, estimated, interval, milliseconds, percent, shift
 
 
@@ -354,6 +355,24 @@ def test_the_time_a_token_takes_has_a_scale_of_its_own() -> None:
     models = tuple(replace(m, clocks=clocks[m.model]) for m in made("whole").models)
     bare = section(replace(made("whole"), models=models), "latency")
     assert len([block for block in bare.blocks if isinstance(block, Forest)]) == 1
+
+
+def test_calls_that_timed_out_are_counted_beside_the_clocks() -> None:
+    """Cut off is not fast: the median of two clocks of three is open, and the page says why."""
+    first, *others = made("whole").models
+    few = replace(first.clocks["felt"], censored_s=(600.0, 600.0, 601.0))
+    cut = replace(few, quantiles={n: quantile((1.0,), q, censored=(600.0,) * 3) for n, q in QUANTILES.items()})
+    models = (replace(first, clocks={**first.clocks, "felt": cut}), *others)
+    words = "".join(
+        plain_text(b.text)
+        for b in section(replace(made("whole"), models=models), "latency").blocks
+        if isinstance(b, Paragraph)
+    )
+    assert f"Felt, {first.name}: 3 calls given up after 600 s or more" in words
+    assert "given up" not in "".join(
+        plain_text(b.text) for b in section(made("whole"), "latency").blocks if isinstance(b, Paragraph)
+    )
+    assert render_html(replace(made("whole"), models=models))
 
 
 def commands(analysis: Analysis) -> list[list[str]]:

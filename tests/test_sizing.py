@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evalkit import stats
@@ -68,6 +69,37 @@ def test_detectable_differences(items: int, discordance: float, points: float) -
     rate = 0.85 if discordance == 0.20 else 0.90
     detectable = sized(Assumptions(items, rate=rate, discordance=discordance)).detectable
     assert detectable == pytest.approx(points / 100, abs=0.0051)
+
+
+def test_epochs_count_in_the_difference_and_in_the_rate() -> None:
+    one, three, five = (sized(Assumptions(50, m)) for m in (1, 3, 5))
+    assert one.detectable is not None
+    assert three.detectable is not None
+    assert five.detectable is not None
+    assert five.detectable < three.detectable < one.detectable
+    assert five.rate.high is not None
+    widths = [
+        s.rate.high - s.rate.low for s in (one, three, five) if s.rate.low is not None and s.rate.high is not None
+    ]
+    assert widths[0] > widths[1] > widths[2]
+    assert three.losses_allowed == ()
+    said = " ".join(sentences(three))
+    assert "one epoch" not in said
+    assert "no count of lost items settles it" in said
+
+
+def test_the_difference_said_to_show_with_epochs_does_in_four_of_five_sets() -> None:
+    """An independent draw: items of one chance each for both sides, with the limits that the analysis gives."""
+    n, m, rate, rng, found = 50, 3, 0.9, np.random.default_rng(5), 0
+    difference = stats.detectable_difference(n, 0.10, epochs=m, rate=rate)
+    assert difference is not None
+    size = 1 / (1 - 0.10 / (2 * rate * (1 - rate))) - 1
+    for _ in range(400):
+        chance = rng.beta(rate * size, (1 - rate) * size, n)
+        better, worse = rng.binomial(m, chance) / m, rng.binomial(m, chance * (1 - difference / rate)) / m
+        high = stats.paired_rates_clustered(worse, better, epochs=m).high
+        found += high is not None and high < 0
+    assert 0.72 <= found / 400 <= 0.90
 
 
 def test_the_rate_is_known_as_well_as_wilson_says() -> None:
@@ -148,12 +180,11 @@ def test_sentences_of_fifty_items_at_five_points() -> None:
     sizing = sized(Assumptions(50, margin=0.05))
     assert sentences(sizing, (0.02, 0.01)) == [
         "50 items, 1 epoch; assumed: 90% satisfactory, 10% of the items differ between two runs by chance.",
-        "One model's rate will be known to within 79% to 96% (95 %, one epoch).",
-        "Between two models a difference of 21.0 points shows with 80 % power (one epoch).",
+        "One model's rate will be known to within 79% to 96% (95 %).",
+        "Between two models a difference of 21.0 points shows with 80 % power.",
         "A gate at 5 points passes an equally good candidate 20% of the time."
         " 50 items cannot pass when nothing differs; 59 can.",
-        "Items it can afford to lose (one epoch), by items won:"
-        " 0 won: none can pass, 1 won: 0, 2 won: 0, 3 won: 1, 4 won: 1.",
+        "Items it can afford to lose, by items won: 0 won: none can pass, 1 won: 0, 2 won: 0, 3 won: 1, 4 won: 1.",
         f"80 % power by items alone takes {sizing.items_needed} items, about ${0.03 * 215:,.2f} more.",
         "80 % power by epochs alone takes more than 10 epochs.",
     ]
@@ -176,7 +207,7 @@ def test_costs_count_every_new_trial_of_every_model() -> None:
 def test_sentences_of_what_no_set_of_this_size_can_do() -> None:
     said = sentences(sized(Assumptions(1, 10, margin=0.001)), (0.01,))
     assert said[0].startswith("1 item, 10 epochs;")
-    assert said[2] == "Between two models no difference shows with 80 % power (one epoch)."
+    assert said[2] == "Between two models no difference shows with 80 % power."
     assert "1 item cannot pass when nothing differs;" in said[3]
     assert said[-1] == "80 % power by epochs alone takes more than 10 epochs."
     single = sentences(sized(Assumptions(50, margin=0.001)), (0.01,))

@@ -102,18 +102,39 @@ def mean_score(values: Sequence[float]) -> Estimate:
     return stats.mean_share(values)
 
 
-def clock(frame: pd.DataFrame, column: str, untimed: str = "no answer was timed") -> Clock:
-    """Quantiles of a latency clock over answered trials, seconds; `untimed` is why there are none."""
+def clock(
+    frame: pd.DataFrame, column: str, results: Sequence[TrialResult] = (), untimed: str = "no answer was timed"
+) -> Clock:
+    """Quantiles of a latency clock over answered trials, seconds; timeouts among `results` enter as censored.
+
+    `untimed` is why there are none.
+    The gap between tokens has no timeouts: an answer that never ended has no mean gap.
+    """
     answered = frame.dropna(subset=[column])
-    values = [float(value) for value in answered[column]]
-    if not values:
+    values, given_up = [float(value) for value in answered[column]], _given_up(results, column)
+    if not values and not given_up:
         return Clock(dict.fromkeys(QUANTILES, no_estimate(untimed, 0.95, "order statistics")), ())
-    items = list(answered["item_id"])
-    repeated = len(set(items)) < len(items)
+    items, out = list(answered["item_id"]), [item for item, _ in given_up]
+    limits, repeated = [wait for _, wait in given_up], len({*items, *out}) < len(items) + len(out)
     quantile: Callable[[float], Estimate] = lambda q: (  # noqa: E731
-        stats.quantile_clustered(values, items, q) if repeated else stats.quantile(values, q)
+        stats.quantile_clustered(values, items, q, censored=limits, censored_items=out)
+        if repeated
+        else stats.quantile(values, q, censored=limits)
     )
-    return Clock({name: quantile(q) for name, q in QUANTILES.items()}, tuple(sorted(values)))
+    return Clock({name: quantile(q) for name, q in QUANTILES.items()}, tuple(sorted(values)), tuple(sorted(limits)))
+
+
+def _given_up(results: Sequence[TrialResult], column: str) -> list[tuple[str, float]]:
+    """Item and seconds waited of each trial that timed out before this clock could stop."""
+    waits = []
+    for result in results:
+        last = result.last
+        if last is None or not result.timed_out or (column == "ttft_s" and last.ttft_s is not None):
+            continue
+        wait = {"ttft_s": last.latency_s, "latency_s": last.latency_s, "felt_s": last.felt_s}.get(column)
+        if wait is not None:
+            waits.append((result.key.item_id, wait))
+    return waits
 
 
 def counts(results: Sequence[TrialResult]) -> Counts:
@@ -178,7 +199,7 @@ def model_result(
         cost_per_request=_cost_per_request(frame),
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, correction, rubric.economics.review_usd),
-        clocks={name: clock(frame, column, untimed) for name, column in CLOCKS.items()},
+        clocks={name: clock(frame, column, results, untimed) for name, column in CLOCKS.items()},
         spend_usd=None if unpriced or unknown else fsum(a.cost_usd or 0.0 for a in attempts),
         attempts=len(attempts),
         failed_attempts=sum(a.outcome == "errored" for a in attempts),

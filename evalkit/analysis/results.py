@@ -35,10 +35,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class Clock:
-    """One latency clock of one model: quantile estimates by name (p50, p90, p95) and its sorted values, s."""
+    """One latency clock of one model: quantile estimates by name (p50, p90, p95) and its sorted values, s.
+
+    `censored_s`: how long calls had been waited for, sorted, when they were given up; they rank above all values.
+    """
 
     quantiles: Mapping[str, Estimate]
     values_s: tuple[float, ...]
+    censored_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from evalkit.grader_names import kind_of
 from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
 from evalkit.rubric import Rubric
 
+TIMEOUTS = frozenset({"timeout", "timeout_error", "modelTimeoutException"})
+"""Kinds of failure that end a wait: the tool's own limit, the API's, Bedrock's."""
+
 
 @dataclass(frozen=True)
 class TrialResult:
@@ -43,6 +46,11 @@ class TrialResult:
         return None if unknown else self.cost_usd
 
     @property
+    def timed_out(self) -> bool:
+        """Whether the last attempt was given up for taking too long: how long it would have taken is not known."""
+        return self.outcome == "errored" and self.last is not None and self.last.error_type in TIMEOUTS
+
+    @property
     def error(self) -> str | None:
         """What went wrong, for people; None for an answered trial."""
         if self.last is None or self.last.error_type is None:
@@ -55,24 +63,68 @@ def current_round(snapshot: Snapshot) -> Round | None:
 
     What checks alone say is looked at last, since it can be had beside any round. Where that leaves several, one with
     people's grades, then one known to be blind, then the newest. So a round for debugging, one that has only begun,
-    or one whose grades cannot be read, never hides a complete one. None if no round has any grade, readable or not.
+    or one whose grades cannot be read, never hides a complete one. A newer round no lower in blinding and people
+    that has dealt with all that the chosen one has, some of it perhaps ungraded, takes its place: whoever grades anew
+    means it, and an output that stayed ungraded must not undo that. None if no round has any grade, readable or not.
     """
-    checked = _checked_criteria(snapshot)
-    graded: dict[int, set[int]] = defaultdict(set)
-    judged: dict[int, set[int]] = defaultdict(set)
-    for grade in snapshot.grades:
-        if grade.level is not None:
-            graded[grade.round_id].add(grade.trial_id)
-            if grade.criterion not in checked:
-                judged[grade.round_id].add(grade.trial_id)
-    begun = {grade.round_id for grade in snapshot.grades}
-    rounds = [round_ for round_ in snapshot.rounds if round_.id in begun]
+    work = _work(snapshot)
+    rounds = [round_ for round_ in snapshot.rounds if round_.id in work]
+
+    def rank(r: Round) -> tuple[bool, bool, bool]:
+        return r.blind is not False, work[r.id].people, r.blind is True
 
     def standing(r: Round) -> tuple[bool, int, int, bool, bool, int]:
-        people = any(kind_of(grader) == "human" for grader in r.graders)
-        return r.blind is not False, len(judged[r.id]), len(graded[r.id]), people, r.blind is True, r.id
+        fit, people, blind = rank(r)
+        return fit, len(work[r.id].judged), len(work[r.id].graded), people, blind, r.id
 
-    return max(rounds, key=standing, default=None)
+    def replaces(r: Round, other: Round) -> bool:
+        no_lower = all(ours >= theirs for ours, theirs in zip(rank(r), rank(other), strict=True))
+        return r.id > other.id and no_lower and work[r.id].covers(work[other.id])
+
+    chosen = max(rounds, key=standing, default=None)
+    newer = [r for r in rounds if chosen is not None and replaces(r, chosen)]
+    return max(newer, key=lambda r: r.id, default=chosen)
+
+
+@dataclass
+class _Work:
+    """What a round has done: trials with a level, with one on a judged criterion, and those it has dealt with."""
+
+    people: bool
+    graded: set[int] = field(default_factory=set)
+    judged: set[int] = field(default_factory=set)
+    dealt_with: set[int] = field(default_factory=set)
+    unreadable: int = 0
+    readable: int = 0
+
+    def covers(self, other: "_Work") -> bool:
+        """Whether it has dealt with all that the other has, and most of what it said can be read."""
+        return (
+            self.readable >= self.unreadable
+            and bool(self.judged or not other.judged)
+            and (self.dealt_with | self.graded >= other.dealt_with | other.graded)
+        )
+
+
+def _work(snapshot: Snapshot) -> dict[int, _Work]:
+    checked = _checked_criteria(snapshot)
+    found: dict[int, _Work] = {}
+    people = {r.id: any(kind_of(grader) == "human" for grader in r.graders) for r in snapshot.rounds}
+    for grade in snapshot.grades:
+        work = found.get(grade.round_id)
+        if work is None:
+            work = found[grade.round_id] = _Work(people.get(grade.round_id, False))
+        if grade.level is not None:
+            work.graded.add(grade.trial_id)
+        if grade.criterion in checked:
+            continue
+        work.dealt_with.add(grade.trial_id)
+        if grade.level is None:
+            work.unreadable += 1
+        else:
+            work.readable += 1
+            work.judged.add(grade.trial_id)
+    return found
 
 
 def _checked_criteria(snapshot: Snapshot) -> frozenset[str]:
@@ -228,7 +280,7 @@ def _row(result: TrialResult) -> dict[str, object]:
         "score": result.score,
         "cost_usd": result.cost_usd if result.outcome is not None else None,
         "attempts": len(result.attempts),
-        "ttft_s": last.ttft_s if last and answered else None,
+        "ttft_s": last.ttft_s if last and (answered or result.timed_out) else None,
         "latency_s": last.latency_s if last and answered else None,
         "itl_s": _inter_token_s(last) if last and answered else None,
         "felt_s": last.felt_s if last and answered else None,

@@ -42,6 +42,11 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Collection[st
     if grading.round is None:
         yield "Nothing is graded yet: `evalkit grade --blind` comes next."
         return
+    if len(snapshot.rounds) > 1:
+        yield (
+            f"{len(snapshot.rounds)} rounds of grading exist; the figures rest on round {grading.round.id}"
+            f" ({', '.join(grading.round.graders)})."
+        )
     if grading.round.blind is None:
         yield "Grades imported; blinding not known: nobody here can say whether the graders knew who wrote what."
     elif not grading.round.blind:

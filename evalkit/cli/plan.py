@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.errors import UsageError
+from evalkit.grader_names import kind_of
 
 if TYPE_CHECKING:
+    from evalkit.records import Snapshot
     from evalkit.sizing import Assumptions
+
+
+_ALPHAS = 1e-4, 0.4
 
 
 def register(app: typer.Typer) -> None:
@@ -47,10 +52,14 @@ def plan(
       evalkit plan --items 50 --margin 0.05
 
       evalkit plan --items 100 --run runs/support-replies-1a2b3c4d.db
+
+    Costs come from the earlier run or, for a dataset without one, from the length of its prompts, answers of 400
+    tokens and the published prices (or evalkit.yaml's). Nothing is sent.
     """
     from evalkit.sizing import Assumptions, likely_discordance, sentences, size_up
 
     seen = _Seen() if run is None else _seen(run)
+    costs = seen.costs if run is not None or dataset is None else _foreseen(dataset)
     expected = seen.rate if rate is None else rate
     if discordance is None:
         discordance = likely_discordance(expected, seen.discordance)
@@ -61,10 +70,66 @@ def plan(
     except ValueError as error:
         raise UsageError(f"these assumptions do not go together: {error}; change them") from error
     if as_json:
-        typer.echo(json.dumps({**asdict(sizing), "cost_per_trial_usd": seen.costs_usd}, indent=2))
+        money = {"cost_per_trial_usd": costs.models_usd, "judge_per_output_usd": costs.judge_usd}
+        typer.echo(json.dumps({**asdict(sizing), **money, "cost_basis": costs.basis}, indent=2))
         return
-    for line in sentences(sizing, seen.costs_usd):
+    for line in (*sentences(sizing, costs.per_item_usd), *_cost_lines(costs, assumed)):
         typer.echo(line)
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """USD of one request of each model, and of judging one output; `basis` says where they come from.
+
+    `models_usd` is empty where any is unknown. `judge_usd` None: unknown; 0: no judge.
+    """
+
+    models_usd: tuple[float, ...] = ()
+    judge_usd: float | None = None
+    basis: str = ""
+
+    @property
+    def per_item_usd(self) -> tuple[float, ...]:
+        """One epoch of one item: each model's request, and the judging of all their outputs."""
+        return (*self.models_usd, (self.judge_usd or 0.0) * len(self.models_usd))
+
+
+def _cost_lines(costs: _Costs, assumed: "Assumptions") -> list[str]:
+    from evalkit.cli.spending import dollars
+
+    if not costs.models_usd:
+        return [f"What it costs is not known: {costs.basis}."] if costs.basis else []
+    trials = assumed.items * assumed.epochs
+    models_usd, judge_usd = sum(costs.models_usd) * trials, costs.judge_usd
+    judging = (
+        "judging not known" if judge_usd is None else f"judging {dollars(judge_usd * len(costs.models_usd) * trials)}"
+    )
+    total_usd = sum(costs.per_item_usd) * trials
+    requests = f"{trials * len(costs.models_usd):,} requests {dollars(models_usd)}"
+    return [f"This set costs about {dollars(total_usd)}: {requests}, {judging} ({costs.basis})."]
+
+
+def _foreseen(dataset: Path) -> _Costs:
+    """The bill of a dataset that nobody has run: its own prompts, typical answers, list prices."""
+    from evalkit.bill import TYPICAL_OUTPUT_TOKENS
+    from evalkit.files import find_rubric, read_config, read_dataset, read_rubric
+    from evalkit.planning import Options, foreseen_bill
+    from evalkit.pricing import Prices
+
+    config, loaded = read_config(Path("evalkit.yaml")), read_dataset(dataset)
+    try:
+        rubric = read_rubric(find_rubric(dataset, config))
+    except UsageError:
+        rubric = None
+    bill = foreseen_bill(loaded, rubric, Options(config.models, prices=Prices(config.prices)), config.judge)
+    models = [line.expected_usd / line.requests for line in bill.lines if line.expected_usd is not None]
+    if len(models) < len(bill.lines):
+        return _Costs(basis="a model of the line-up has no price; evalkit.yaml can name it")
+    judge = 0.0 if rubric is not None and bill.judge is None else None
+    if bill.judge is not None and bill.judge.expected_usd is not None:
+        judge = bill.judge.expected_usd / bill.judge.requests
+    basis = f"foreseen: prompts estimated from characters, answers of {TYPICAL_OUTPUT_TOKENS} tokens"
+    return _Costs(tuple(models), judge, basis)
 
 
 @dataclass(frozen=True)
@@ -74,7 +139,7 @@ class _Seen:
     items: int | None = None
     rate: float = 0.90
     discordance: float = 0.10
-    costs_usd: tuple[float, ...] = ()
+    costs: _Costs = _Costs()
 
 
 def _seen(path: Path) -> _Seen:
@@ -95,8 +160,25 @@ def _seen(path: Path) -> _Seen:
         items=analysis.items,
         rate=min(max(rates), 0.99),
         discordance=min(differ, default=_Seen.discordance),
-        costs_usd=tuple(costs) if len(costs) == len(analysis.models) else (),
+        costs=_Costs(
+            tuple(costs) if len(costs) == len(analysis.models) else (),
+            _judging_usd(snapshot),
+            "as the earlier run cost"
+            if len(costs) == len(analysis.models)
+            else "the earlier run has unpriced requests",
+        ),
     )
+
+
+def _judging_usd(snapshot: "Snapshot") -> float | None:
+    """What judging one output cost, retries included: 0 where only people graded, None where a price is missing."""
+    attempts = [attempt for attempt in snapshot.attempts if attempt.grader is not None]
+    judged = {(attempt.round_id, attempt.grader, attempt.trial_id) for attempt in attempts}
+    if any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts):
+        return None
+    if not attempts:
+        return None if any(kind_of(grade.grader) == "judge" for grade in snapshot.grades) else 0.0
+    return sum(attempt.cost_usd or 0.0 for attempt in attempts) / len(judged)
 
 
 def _items(dataset: Path | None, items: int | None, seen: _Seen) -> int:
@@ -114,7 +196,8 @@ def _refuse_nonsense(assumed: "Assumptions") -> None:
         value = getattr(assumed, name)
         if not 0 < value < 1:
             raise UsageError(f"--{name} is {value:g}, but must lie between 0 and 1; write e.g. 0.10")
-    if assumed.alpha >= 0.5:
-        raise UsageError(f"--alpha is {assumed.alpha:g}, but must be below 0.5; 0.05 is usual")
+    least, most = _ALPHAS  # less takes minutes to enumerate and thousands of items to reach; more is no error rate
+    if not least <= assumed.alpha <= most:
+        raise UsageError(f"--alpha is {assumed.alpha:g}, but must lie from {least:g} to {most:g}; 0.05 is usual")
     if assumed.items > 1000:
         raise UsageError(f"{assumed.items:,} items are more than can be planned for; use --items 1000")

@@ -43,15 +43,15 @@ def build(analysis: Analysis) -> Section | None:
         return _untimed(analysis)
     name, lede = _main_clock(analysis, series)
     heading = _heading(analysis, series, name)
-    open_ends = _open_ends(analysis, series, name)
+    open_ends = " ".join(filter(None, (_given_up(analysis, series), _open_ends(analysis, series, name))))
     return Section(
         name="latency",
         label="Latency",
         heading=heading,
         lede=words(
             f"The curves show the share of answers that had arrived after a time {lede} (log scale). Below: quantiles "
-            "of the clocks there are, and of the time a token takes once text flows; intervals come from order "
-            "statistics and assume no shape."
+            "of the clocks there are (calls that timed out are in them, as longer than all others), and of the time a "
+            "token takes once text flows; intervals come from order statistics and assume no shape."
         ),
         blocks=(
             *((chart,) if (chart := _curves(analysis, series, heading, name)) else ()),
@@ -198,6 +198,20 @@ def _quantiles(
             if marks:
                 rows.append(ForestRow(f"{label}, {quantile}", marks, note))
     return Forest(finding, Axis(f"{unit}, log scale", unit, low / 1.25, high * 1.25, log=True), tuple(rows))
+
+
+def _given_up(analysis: Analysis, series: tuple[Series, ...]) -> str:
+    """How many calls of each clock were cut off by the time limit, and what that does to the figures."""
+    found = []
+    for name, label, _ in _CLOCKS:
+        cut = [(s.name, c.censored_s) for s in series if (c := analysis.model(s.key).clocks.get(name)) and c.censored_s]
+        found += [
+            f"{label}, {who}: {plural(len(waits), 'call')} given up after {seconds(waits[0])} or more"
+            for who, waits in cut
+        ]
+    if not found:
+        return ""
+    return f"{'; '.join(found)}. They count as longer than all others: a quantile or limit among them is open."
 
 
 def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:

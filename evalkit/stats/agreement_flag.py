@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from evalkit.stats.agreement import gwet_ac
+from evalkit.stats.clusters import ItemNames
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gradings import Grades, grade_table
 from evalkit.stats.inputs import FloatArray, numbers
@@ -47,17 +48,19 @@ def agreement_flag(alpha: Estimate, ac: Estimate, pass_rate: float | None = None
     return AgreementFlag("red", (f"{seen}: grades unreliable (.667 and .40 are needed).",))
 
 
-def deviating_graders(ratings: Grades, tolerance: float, least_ac: float = 0.40) -> list[tuple[int, str]]:
+def deviating_graders(
+    ratings: Grades, tolerance: float, least_ac: float = 0.40, *, items: ItemNames = None
+) -> list[tuple[int, str]]:
     """Graders to ask: index and reason, where one departs from the others' majority or in severity.
 
     `ratings`: graders x items, nan or None = missing. A grader is named when AC1 with the most frequent grade
     of the others (ties left out) is below `least_ac`, or when the whole severity interval lies more than
     `tolerance` rating units (.10 for a flag, .25 for rubric points) from 0. Both need at least three graders
-    for a majority, two for severity. Raises ValueError as `grader_severity`.
+    for a majority, two for severity, whose interval is on `items`. Raises ValueError as `grader_severity`.
     """
     numbers("tolerance and least_ac", [tolerance, least_ac])
     table, found = grade_table(ratings), []
-    severities = grader_severity(ratings)
+    severities = grader_severity(ratings, items=items)
     for grader, severity in enumerate(severities):
         ac = _with_majority(table, grader) if len(table) > 2 else None
         if ac is not None and ac < least_ac:

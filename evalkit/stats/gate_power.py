@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from evalkit.stats import distributions as stats
-from evalkit.stats.gate_rule import check_alpha, score_at
-from evalkit.stats.inputs import FloatArray, check_share, check_whole
+from evalkit.stats.gate_rule import score_at
+from evalkit.stats.inputs import FloatArray, check_alpha, check_share, check_whole
 from evalkit.stats.noninferiority import EXACT_MOST, IntArray, most_losses, noninferiority_exact_p, score_losses
 from evalkit.stats.tango import tango_statistic
 
@@ -53,7 +53,7 @@ def noninferiority_power(
     check_share("margin", margin)
     check_share("rate", rate)
     check_alpha(alpha)
-    _check_feasible(rate, discordance, epochs, difference, lasting)
+    check_feasible(rate, discordance, epochs, difference, lasting)
     if n == 0:
         return 0.0
     if epochs == 1:
@@ -77,6 +77,14 @@ def _simulated(
     seed: int = SEED,
 ) -> Iterator[tuple[int, int]]:
     """Simulated sets in blocks: how many of a block pass, and how many sets are still to come."""
+    for p, b, left in simulated_means(n, rate, discordance, epochs, difference, lasting, seed):
+        yield int((score_at(p, b, epochs, -margin, alpha) > stats.norm.isf(alpha)).sum()), left
+
+
+def simulated_means(
+    n: int, rate: float, discordance: float, epochs: int, difference: float, lasting: float = LASTING, seed: int = SEED
+) -> Iterator[tuple[FloatArray, FloatArray, int]]:
+    """Item means of both sides in blocks of sets, by the model of `noninferiority_power`; and the sets to come."""
     rng, left = np.random.default_rng(seed), REPEATS
     while left:
         block = min(left, max(1, CELLS // n))
@@ -86,8 +94,21 @@ def _simulated(
             candidate = candidate * (1 + difference / rate)
         else:
             candidate = candidate + (1 - candidate) * difference / (1 - rate)
-        p, b = (_share_passed(rng, chances, epochs) for chances in (candidate, baseline))
-        yield int((score_at(p, b, epochs, -margin, alpha) > stats.norm.isf(alpha)).sum()), left
+        yield _share_passed(rng, candidate, epochs), _share_passed(rng, baseline, epochs), left
+
+
+def expected_n_eff(n: int, rate: float, discordance: float, epochs: int, lasting: float = LASTING) -> float:
+    """Trials of one per item that `n` items of `epochs` are expected to be worth for one side's rate.
+
+    By the model of `noninferiority_power`: two epochs of a side differ on the items whose sides differ by chance.
+    Raises ValueError as it does.
+    """
+    check_whole(n=n, epochs=epochs)
+    check_share("rate", rate)
+    check_feasible(rate, discordance, epochs, 0.0, lasting)
+    by_chance = discordance - _apart(rate, discordance, lasting)
+    correlation = max(0.0, 1 - by_chance / (2 * rate * (1 - rate)))
+    return n * epochs / (1 + (epochs - 1) * correlation)
 
 
 def _share_passed(rng: np.random.Generator, chances: FloatArray, epochs: int) -> FloatArray:
@@ -98,7 +119,8 @@ def _share_passed(rng: np.random.Generator, chances: FloatArray, epochs: int) ->
     return passed / epochs
 
 
-def _check_feasible(rate: float, discordance: float, epochs: int, difference: float, lasting: float) -> None:
+def check_feasible(rate: float, discordance: float, epochs: int, difference: float, lasting: float) -> None:
+    """Raise ValueError for a discordance or difference that the rate, or one epoch, leaves no room for."""
     if epochs < 1:
         raise ValueError(f"epochs = {epochs} is not at least 1")
     if not 0 <= lasting <= 1:
@@ -173,7 +195,7 @@ def noninferiority_items(
     check_share("margin", margin)
     check_share("rate", rate)
     check_alpha(alpha)
-    _check_feasible(rate, discordance, epochs, 0.0, LASTING)
+    check_feasible(rate, discordance, epochs, 0.0, LASTING)
     least = smallest_passing_n(margin, alpha, score_only=epochs > 1)
     if least is None:
         return None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from evalkit.stats import distributions as stats
-from evalkit.stats.inputs import FloatArray, Values, check_same_length, check_share, numbers
+from evalkit.stats.inputs import FloatArray, Values, check_alpha, check_same_length, check_share, numbers
 from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p
 from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff
 from evalkit.stats.tango import tango_statistic
@@ -33,12 +33,6 @@ def shows_noninferiority(
         return shown
     gain, loss = round(float((p * (1 - b)).sum())), round(float((b * (1 - p)).sum()))
     return noninferiority_exact_p(gain, loss, len(p), margin) <= alpha
-
-
-def check_alpha(alpha: float) -> None:
-    """Raise ValueError unless 0 < alpha < 1/2."""
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha = {alpha} is not between 0 and 0.5")
 
 
 def score_at(p: FloatArray, b: FloatArray, m: int, difference: float, alpha: float) -> FloatArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.stats.clusters import Codes, ItemNames, item_codes, renumbered
 from evalkit.stats.inputs import LARGEST, FloatArray, as_array, numbers
 
 Grades = Sequence[Sequence[float | None]] | npt.NDArray[np.float64]
@@ -15,11 +16,12 @@ SINGLE_GRADER = "no item has two graders; agreement cannot be assessed"
 
 
 def grade_table(ratings: Grades) -> FloatArray:
-    """Ratings as a float array, graders x items, nan where a rating is missing.
+    """Ratings as a float array, graders x items, nan where a rating is missing; a row of a pandas table is a grader.
 
     Raises ValueError for rows of different lengths and for infinite or huge ratings.
     """
-    rows = [as_array(f"ratings[{grader}]", row) for grader, row in enumerate(ratings)]
+    by_grader = ratings.to_numpy() if hasattr(ratings, "to_numpy") else ratings  # a table of pandas names columns first
+    rows = [as_array(f"ratings[{grader}]", row) for grader, row in enumerate(by_grader)]
     if any(row.ndim != 1 for row in rows):
         raise ValueError("ratings is not made of one flat list for each grader")
     sizes = {len(row) for row in rows}
@@ -37,19 +39,27 @@ def grade_table(ratings: Grades) -> FloatArray:
 class GradeCounts:
     """How many graders gave each item each category.
 
-    `counts`: items x categories; `categories`: their values, ascending. Items without a rating have no row.
+    `counts`: units x categories; `categories`: their values, ascending; `codes`: the item of each unit, numbered
+    without gaps. Units without a rating have no row.
     """
 
     counts: FloatArray
     categories: FloatArray
+    codes: Codes
+
+    @property
+    def items(self) -> int:
+        """Independent units: repeats of one item count once."""
+        return int(self.codes.max(initial=-1)) + 1
 
     def paired(self) -> "GradeCounts":
-        """Only the items with at least two ratings."""
-        return GradeCounts(self.counts[self.counts.sum(axis=1) >= 2], self.categories)
+        """Only the units with at least two ratings."""
+        there = self.counts.sum(axis=1) >= 2
+        return GradeCounts(self.counts[there], self.categories, renumbered(self.codes[there]))
 
 
-def count_grades(ratings: Grades, categories: Sequence[float] | None = None) -> GradeCounts:
-    """Count ratings per item and category; the categories are those seen unless they are given.
+def count_grades(ratings: Grades, categories: Sequence[float] | None = None, items: ItemNames = None) -> GradeCounts:
+    """Count ratings per unit and category; the categories are those seen unless they are given.
 
     Raises ValueError for a rating outside the given categories.
     """
@@ -60,7 +70,8 @@ def count_grades(ratings: Grades, categories: Sequence[float] | None = None) -> 
     if stray.size:
         raise ValueError(f"rating {stray[0]:g} is not one of the categories {values.tolist()}")
     counts = (table[:, :, None] == values).sum(axis=0).astype(np.float64)
-    return GradeCounts(counts[counts.sum(axis=1) > 0], values)
+    there = counts.sum(axis=1) > 0
+    return GradeCounts(counts[there], values, renumbered(item_codes(items, table.T)[there]))
 
 
 def refusal(grades: GradeCounts) -> str | None:

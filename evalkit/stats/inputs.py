@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 Values = Sequence[float] | npt.NDArray[Any]
@@ -27,6 +28,18 @@ def check_share(name: str, share: float) -> None:
         raise ValueError(f"{name} = {share} is not between 0 and 1")
 
 
+def check_alpha(alpha: float) -> None:
+    """Raise ValueError unless 0 < alpha < 1/2."""
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha = {alpha} is not between 0 and 0.5")
+
+
+def check_quantile(q: float) -> None:
+    """Raise ValueError unless q is between 0 and 1, and at least 1e-9 away from both."""
+    if not 1e-9 <= q <= 1 - 1e-9:
+        raise ValueError(f"q = {q} is not between 0 and 1")
+
+
 def check_whole(**counts: float) -> None:
     """Raise ValueError unless every count, which may be a whole float, is >= 0 and not too large for one."""
     for name, count in counts.items():
@@ -43,9 +56,11 @@ def check_within(n: int, **parts: float) -> None:
 
 
 def as_array(name: str, values: Any) -> FloatArray:
-    """A float array of any shape, nan for None; ValueError where something is no number or rows do not fit."""
+    """A float array of any shape, nan for None and pandas' NA; ValueError for what is no number or uneven rows."""
     try:
         array = np.asarray(values)
+        if array.dtype.kind == "O":
+            array = np.where(pd.isna(array), np.nan, array)  # None, and pandas' NA, which is no float
         if array.dtype.kind in "biufO":
             return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.stats.clusters import Codes, item_sums
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.inputs import FloatArray
 from evalkit.stats.rates import two_sided_t, wilson_limits
@@ -38,10 +39,10 @@ def leave_one_out(items: int) -> FloatArray:
     return np.vstack([np.ones(items), 1 - np.eye(items)])
 
 
-def left_out_sums(parts: FloatArray) -> FloatArray:
-    """Sums over items (first axis), (1 + items) rows: all items first, then without each in turn; linear in items."""
+def left_out_sums(parts: FloatArray, codes: Codes) -> FloatArray:
+    """Sums over units (first axis), (1 + items) rows: all first, then without each item's in turn; linear in units."""
     total = parts.sum(axis=0)
-    return np.concatenate([total[None], total - parts])
+    return np.concatenate([total[None], total - item_sums(parts, codes)])
 
 
 def jackknife_error(left_out: FloatArray) -> FloatArray:

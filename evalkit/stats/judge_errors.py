@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.stats import distributions as stats
+from evalkit.stats.clusters import Codes, ItemNames, effective_units, item_codes, item_sums, renumbered
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.gradings import Grades, grade_table
 from evalkit.stats.inputs import (
@@ -20,7 +21,7 @@ from evalkit.stats.inputs import (
 )
 from evalkit.stats.multiplicity import benjamini_yekutieli
 from evalkit.stats.plain import Plain
-from evalkit.stats.rates import rate, wilson_limits
+from evalkit.stats.rates import rate, rate_clustered, wilson_limits
 
 YOUDEN = "Wilson limits of both shares, joined (MOVER)"
 FEWEST_HUMANS, FEWEST_ITEMS = 3, 30
@@ -42,10 +43,11 @@ class JudgeAccuracy(Plain):
     youden_low_80: float | None
 
 
-def judge_accuracy(judge: Values, human: Values, confidence: float = 0.95) -> JudgeAccuracy:
+def judge_accuracy(judge: Values, human: Values, confidence: float = 0.95, *, items: ItemNames = None) -> JudgeAccuracy:
     """Sensitivity, specificity (Wilson) and J of a judge's flags against a human's, 0 or 1 in the same order.
 
-    The limits of J join those of the two shares (MOVER; Newcombe 1998, Zou and Donner 2008). No output of a
+    The limits of J join those of the two shares (MOVER; Newcombe 1998, Zou and Donner 2008). `items`
+    names each output's item where some have several (epochs): Wilson's n is then the effective one. No output of a
     kind: that share and J have no value and a reason. 0/n and n/n work. Raises ValueError for other values
     than 0 and 1 and for different lengths.
     """
@@ -55,22 +57,29 @@ def judge_accuracy(judge: Values, human: Values, confidence: float = 0.95) -> Ju
     for name, flags in (("judge", j), ("human", h)):
         if (wrong := np.flatnonzero((flags != 0) & (flags != 1))).size:
             raise ValueError(f"{name}[{wrong[0]}] = {flags[wrong[0]]} is neither 0 nor 1")
-    right = (int((j[h == 1] == 1).sum()), int((j[h == 0] == 0).sum()))
-    sizes = (int((h == 1).sum()), int((h == 0).sum()))
-    sensitivity, specificity = (rate(k, n, confidence) for k, n in zip(right, sizes, strict=True))
+    codes, sizes = item_codes(items, h), (int((h == 1).sum()), int((h == 0).sum()))
+    right = [((j == kind)[h == kind].astype(np.float64), renumbered(codes[h == kind])) for kind in (1, 0)]
+    sensitivity, specificity = (_share_right(flags, of_item, confidence) for flags, of_item in right)
     if not all(sizes):
         kind = "passes" if not sizes[0] else "fails"
         youden = no_estimate(f"the human {kind} nothing, so J is unknown", confidence, YOUDEN, sum(sizes))
         return JudgeAccuracy(sensitivity, specificity, youden, None)
-    value = right[0] / sizes[0] + right[1] / sizes[1] - 1
-    low, high = _youden_limits(right, sizes, confidence)
+    shares, n_eff = [float(flags.mean()) for flags, _ in right], [effective_units(*one) for one in right]
+    value = shares[0] + shares[1] - 1
+    low, high = _youden_limits(shares, n_eff, confidence)
     youden = Estimate(value, low, high, confidence, sum(sizes), YOUDEN)
-    return JudgeAccuracy(sensitivity, specificity, youden, _youden_limits(right, sizes, 0.80)[0])
+    return JudgeAccuracy(sensitivity, specificity, youden, _youden_limits(shares, n_eff, 0.80)[0])
 
 
-def _youden_limits(right: tuple[int, int], sizes: tuple[int, int], confidence: float) -> tuple[float, float]:
-    shares = [k / n for k, n in zip(right, sizes, strict=True)]
-    limits = [wilson_limits(share, n, confidence) for share, n in zip(shares, sizes, strict=True)]
+def _share_right(flags: FloatArray, codes: Codes, confidence: float) -> Estimate:
+    if not len(flags):
+        return rate(0, 0, confidence)
+    units = item_sums(np.ones(len(flags)), codes)
+    return rate_clustered(item_sums(flags, codes), units, confidence, small_sample=False)
+
+
+def _youden_limits(shares: Sequence[float], n_eff: Sequence[float], confidence: float) -> tuple[float, float]:
+    limits = [wilson_limits(share, n, confidence) for share, n in zip(shares, n_eff, strict=True)]
     down = math.hypot(*(share - low for share, (low, _) in zip(shares, limits, strict=True)))
     up = math.hypot(*(high - share for share, (_, high) in zip(shares, limits, strict=True)))
     return max(-1.0, sum(shares) - 1 - down), min(1.0, sum(shares) - 1 + up)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from evalkit.stats.clusters import Codes, ItemNames, effective_units, item_codes
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import FloatArray, Values, check_confidence, check_same_length, numbers
 from evalkit.stats.judge_errors import judge_accuracy
@@ -16,16 +17,25 @@ FEW_LABELS = 30
 
 
 def double_sampling(
-    judge_all: Values, judge_labelled: Values, human_labelled: Values, seed: int, confidence: float = 0.95
+    judge_all: Values,
+    judge_labelled: Values,
+    human_labelled: Values,
+    seed: int,
+    confidence: float = 0.95,
+    *,
+    items_all: ItemNames = None,
+    items_labelled: ItemNames = None,
 ) -> Estimate:
     """The rate a human would find, in [0, 1], from many judged and some doubly graded outputs (Tenenbein 1970).
 
     `judge_all`: the judge's flags (0 or 1) on all outputs, the labelled ones too; `judge_labelled` and
     `human_labelled`: both flags on a random part, in the same order. P(J+) PPV + P(J-) (1 - NPV), each share
-    drawn from Beta(x + 1/2, n - x + 1/2), 4000 draws from `seed`; the limits always hold the value. n counts
-    labelled outputs. No judged or no labelled output: no value. A judge's grade without any label: its share
-    is taken as 1/2 with the full range as doubt, and a warning. Fewer than 30 labels: a warning. 0/n and n/n
-    work. Raises ValueError for other values than 0 and 1, different lengths, or more labels than outputs.
+    drawn from Beta(x + 1/2, n - x + 1/2), 4000 draws from `seed`; the limits always hold the value. Where
+    items have several outputs (epochs), `items_all` and `items_labelled` name each output's, and x and n are scaled
+    to the effective number of outputs (`cluster_design`). n counts labelled outputs. No judged or no labelled output:
+    no value. A judge's grade without any label: its share is taken as 1/2 with the full range as doubt, and a
+    warning. Fewer than 30 labels: a warning. 0/n and n/n work. Raises ValueError for other values than 0 and 1,
+    different lengths, or more labels than outputs.
     """
     check_confidence(confidence)
     everyone, judge, human = _flags(judge_all, judge_labelled, human_labelled)
@@ -33,15 +43,15 @@ def double_sampling(
     if not len(everyone) or n == 0:
         return no_estimate("no judged outputs" if not len(everyone) else "no labels", confidence, DOUBLE_SAMPLING)
     rng, warnings = np.random.default_rng(seed), _few_labels(n)
-    positive = float(everyone.sum())
-    weight, value = _draws(rng, positive, len(everyone)), 0.0
+    share_passed, codes = float(everyone.mean()), item_codes(items_labelled, judge)
+    weight, value = _draws(rng, everyone, item_codes(items_all, everyone)), 0.0
     theta = np.zeros(DRAWS)
     for grade, share, drawn in (
-        (1, positive / len(everyone), weight),
-        (0, 1 - positive / len(everyone), 1 - weight),
+        (1, share_passed, weight),
+        (0, 1 - share_passed, 1 - weight),
     ):
         labels = human[judge == grade]
-        theta += drawn * _draws(rng, float(labels.sum()), len(labels))
+        theta += drawn * _draws(rng, labels, codes[judge == grade])
         value += share * (float(labels.mean()) if len(labels) else 0.5)
         if not len(labels) and share > 0:
             warnings += (f"no label where the judge said {grade}: its share there is unknown",)
@@ -50,7 +60,9 @@ def double_sampling(
     return Estimate(value, min(low, value), max(high, value), confidence, n, DOUBLE_SAMPLING, warnings)
 
 
-def _draws(rng: np.random.Generator, successes: float, n: int) -> FloatArray:
+def _draws(rng: np.random.Generator, flags: FloatArray, codes: Codes) -> FloatArray:
+    n = effective_units(flags, codes)
+    successes = n * float(flags.mean()) if n else 0.0
     return rng.beta(successes + 0.5, n - successes + 0.5, DRAWS)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import special
 
 from evalkit.stats import distributions as stats
-from evalkit.stats.inputs import FloatArray, check_share, check_whole, check_within, whole_numbers
+from evalkit.stats.inputs import FloatArray, check_alpha, check_share, check_whole, check_within, whole_numbers
 from evalkit.stats.tango import tango_statistic
 
 IntArray = npt.NDArray[np.int64]
@@ -42,10 +42,11 @@ def losses_allowed(n: int, margin: float, gains: int | Sequence[int], alpha: flo
 
     `gains`: the numbers of gains to answer for. Shown means both: exact p <= alpha, and the lower Tango limit
     at confidence 1 - 2 alpha above -margin. None where not even 0 losses suffice, and for more gains than
-    pairs. margin and alpha in (0, 1). Raises ValueError for bad arguments or more than 1000 pairs.
+    pairs. margin in (0, 1), alpha in (0, 1/2): beyond, more losses could look better than fewer. Raises ValueError
+    for bad arguments or more than 1000 pairs.
     """
     check_share("margin", margin)
-    check_share("alpha", alpha)
+    check_alpha(alpha)
     check_whole(n=n)
     wanted = whole_numbers("gains", [gains] if isinstance(gains, int) else gains)
     most = most_losses(n, margin, alpha).tolist() if n else [-1]

@@ -1,35 +1,70 @@
 """What a set of this size can show, before anything is spent."""
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 
 from evalkit.stats.distributions import binom
+from evalkit.stats.gate_power import LASTING, REPEATS, check_feasible, simulated_means
+from evalkit.stats.gate_rule import score_at
 from evalkit.stats.inputs import check_confidence, check_share, check_whole, numbers
-from evalkit.stats.rates import two_sided_z
+from evalkit.stats.rates import FEW, lower_limit, two_sided_z
 
 _STEP = 0.005
 
 
 def detectable_difference(
-    n: int, discordance: float = 0.10, power: float = 0.80, confidence: float = 0.95
+    n: int,
+    discordance: float = 0.10,
+    power: float = 0.80,
+    confidence: float = 0.95,
+    *,
+    epochs: int = 1,
+    rate: float = 0.90,
 ) -> float | None:
     """The smallest difference of two paired rates that n pairs show with the given power, in steps of 0.005.
 
     Shown means that the Tango score interval excludes 0. `discordance` in (0, 1) is the share of pairs that
     differ by chance, half in each direction, on top of which the difference comes. None if no difference that
-    leaves room for the discordance reaches the power; always so for n = 0. By enumeration of all outcomes.
-    Raises ValueError for values out of range.
+    leaves room for the discordance reaches the power; always so for n = 0. One epoch: by enumeration of all
+    outcomes, whatever the `rate`. Several: by the seeded simulation of `noninferiority_power`, for a side that
+    falls below the other's `rate`, and the clustered interval. Raises ValueError for values out of range.
     """
-    check_whole(n=n)
+    check_whole(n=n, epochs=epochs)
     check_share("discordance", discordance)
     check_share("power", power)
+    check_share("rate", rate)
     check_confidence(confidence)
+    check_feasible(rate, discordance, epochs, 0.0, LASTING)
+    if n == 0:
+        return None
+    if epochs > 1:
+        return _detectable_with_epochs(n, discordance, power, confidence, epochs, rate)
     z = two_sided_z(confidence)
     for step in range(1, math.floor((1 - discordance) / _STEP + 1e-9) + 1):
         if _power(n, discordance, step * _STEP, z) >= power:
             return round(step * _STEP, 3)
     return None
+
+
+def _detectable_with_epochs(
+    n: int, discordance: float, power: float, confidence: float, epochs: int, rate: float
+) -> float | None:
+    """Bisection: the same draws at every difference make the power rise with it."""
+    z, alpha = two_sided_z(confidence), (1 - confidence) / 2
+
+    def reaches(step: int) -> bool:
+        shown = 0
+        for p, b, left in simulated_means(n, rate, discordance, epochs, -step * _STEP):
+            shown += int((score_at(p, b, epochs, 0.0, alpha) < -z).sum())
+            if shown >= power * REPEATS or shown + left < power * REPEATS:
+                break
+        return shown >= power * REPEATS
+
+    steps = range(1, math.floor(rate / _STEP + 1e-9) + 1)
+    found = bisect_left(steps, True, key=reaches)
+    return round(steps[found] * _STEP, 3) if found < len(steps) else None
 
 
 def _power(n: int, discordance: float, difference: float, z: float) -> float:
@@ -42,17 +77,19 @@ def _power(n: int, discordance: float, difference: float, z: float) -> float:
 
 
 def items_to_clear(rate: float, bar: float, confidence: float = 0.95) -> int | None:
-    """Items at which the lower Wilson limit of an unchanged `rate` reaches `bar`; None if it never will.
+    """Items at which the lower limit of an unchanged `rate` (`rates.lower_limit`) reaches `bar`; None if it never will.
 
-    n = z^2 bar (1 - bar) / (rate - bar)^2 (Wilson 1927), for shares in [0, 1] and bar in (0, 1). None where the rate
-    is not above the bar. Raises ValueError for values out of range.
+    n = z^2 bar (1 - bar) / (rate - bar)^2 (Wilson 1927); below 15 the exact limit must reach it too. For shares in
+    [0, 1] and bar in (0, 1). None where the rate is not above the bar. Raises ValueError for values out of range.
     """
     check_share("bar", bar)
     check_confidence(confidence)
     numbers("rate", [rate], 0, 1)
     if rate <= bar:
         return None
-    return math.ceil(two_sided_z(confidence) ** 2 * bar * (1 - bar) / (rate - bar) ** 2 - 1e-9)
+    least = math.ceil(two_sided_z(confidence) ** 2 * bar * (1 - bar) / (rate - bar) ** 2 - 1e-9)
+    few = (n for n in range(least, FEW) if lower_limit(rate * n, n, confidence) >= bar)
+    return next(few, max(least, FEW))
 
 
 def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95) -> int | None:

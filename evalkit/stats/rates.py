@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
@@ -13,6 +14,7 @@ from evalkit.stats.plain import Plain
 
 WILSON = "Wilson score"
 WILSON_CLUSTERED = "Wilson score, effective n"
+WILSON_FEW = "Wilson score, effective n, joined with Clopper-Pearson on the items"
 CLOPPER_PEARSON = "Clopper-Pearson"
 FEW = 15  # below this, Wilson limits lean on too few trials to be shown without the exact ones beside them
 
@@ -47,6 +49,25 @@ def clopper_pearson_limits(successes: int, n: int, confidence: float) -> tuple[f
     low = float(stats.beta.ppf(tail, successes, failures + 1)) if successes else 0.0
     high = float(stats.beta.isf(tail, successes + 1, failures)) if failures else 1.0
     return low, high
+
+
+def lower_limit(
+    successes: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95, items: int | None = None
+) -> FloatArray:
+    """The lower limit of a rate that a bar is held against, element-wise; counts >= 0, n > 0, neither need be whole.
+
+    Wilson's, and with fewer than 15 `items` (default n) the lower of it and the exact one on no more than the items:
+    so few independent units are never worth more than they are, however often each was tried.
+    """
+    x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    share, z2 = x / size, two_sided_z(confidence) ** 2
+    half = np.sqrt(z2 * (np.maximum(share * (1 - share), 0) / size + z2 / (4 * size * size)))
+    wilson = share * share / (share + z2 / (2 * size) + half)
+    units = size if items is None else np.minimum(size, items)
+    passed = np.maximum(share * units, 1e-300)  # 0 of n has the limit 0
+    exact = stats.beta.ppf((1 - confidence) / 2, passed, np.maximum(units - passed, 0) + 1)
+    few = (size if items is None else items) < np.full(share.shape, FEW)
+    return np.asarray(np.where(few, np.minimum(wilson, exact), wilson))
 
 
 def rate(
@@ -163,7 +184,8 @@ def rate_clustered(
     The value is all successes over all trials. The interval is Wilson on the effective n (ANOVA intraclass
     correlation; Saha, Miller and Wang 2016) with the small-sample adjustment of Korn and Graubard (1998),
     which `small_sample=False` leaves out; with one trial per item it is exactly `rate`. All trials alike:
-    effective n = items. One item: effective n = 1. Items without a trial are left out with a warning; if none
+    effective n = items. One item: effective n = 1. Below 15 items the interval is joined with the exact one on at
+    most the items, unless `small_sample=False`. Items without a trial are left out with a warning; if none
     has any (or there is no item) there is no value.
     """
     check_confidence(confidence)
@@ -179,7 +201,12 @@ def rate_clustered(
         share = float(x.sum() / design.trials)
         n_eff = design.adjusted_n_eff(confidence) if small_sample else design.n_eff
         low, high = wilson_limits(share, n_eff, confidence)
-        method, warnings = WILSON_CLUSTERED, one_sided_reading(share, low, high)
+        method, few = WILSON_CLUSTERED, design.items < FEW and small_sample
+        if few:
+            low = float(lower_limit(share * n_eff, n_eff, confidence, design.items))
+            high = 1 - float(lower_limit((1 - share) * n_eff, n_eff, confidence, design.items))
+            method = WILSON_FEW
+        warnings = one_sided_reading(share, low, high)
         if design.items < FEW:
             warnings += (f"n = {design.items} items is small: the interval leans on few independent units",)
     left_out = int((~present).sum())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.stats import distributions as stats
+from evalkit.stats.clusters import ItemNames, item_codes, item_sums, renumbered
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.gradings import SINGLE_GRADER, Grades, grade_table
 from evalkit.stats.inputs import FloatArray, check_confidence, is_constant
@@ -16,24 +17,26 @@ SEVERITY = "additive items and graders, leave-one-item-out jackknife, t"
 NOT_LINKED = "the graders are not linked by common items; their severity cannot be compared"
 
 
-def grader_severity(ratings: Grades, confidence: float = 0.95) -> list[Estimate]:
+def grader_severity(ratings: Grades, confidence: float = 0.95, *, items: ItemNames = None) -> list[Estimate]:
     """Each grader's mean above (+, lenient) or below (-, strict) the average grader, in rating units.
 
     `ratings`: graders x items, nan or None = missing. Least squares of rating on item and grader, which for a
     complete table is the grader's mean minus the grand mean; interval by leaving out one item at a time, t
-    with items - 1 degrees of freedom. n counts items with two ratings. Fewer than two such items, or no
-    spread between items: values without bounds. No such item, or graders that share no items: no values and a
-    reason. No grader: an empty list. Raises ValueError for ragged or infinite ratings.
+    with items - 1 degrees of freedom; `items` names each column's where some have several. n counts items with two
+    ratings. Fewer than two such items, or no spread between items: values without bounds. No such item, or graders
+    that share no items: no values and a reason. No grader: an empty list. Raises ValueError for ragged or infinite
+    ratings.
     """
     check_confidence(confidence)
     table = grade_table(ratings)
     there = ~np.isnan(table)
     paired = there.sum(axis=0) >= 2
     y, there = np.nan_to_num(table[:, paired]), there[:, paired]
-    graders, n = y.shape
+    codes = renumbered(item_codes(items, table.T)[paired])
+    graders, n = len(y), int(codes.max(initial=-1)) + 1
     if n == 0:
         return [no_estimate(SINGLE_GRADER, confidence, SEVERITY)] * graders
-    links, sums = _normal_equations(y, there)
+    links, sums = (item_sums(part, codes) for part in _normal_equations(y, there))
     if np.linalg.matrix_rank(links.sum(axis=0)) < graders - 1:
         return [no_estimate(NOT_LINKED, confidence, SEVERITY, n)] * graders
     values = _effects(links.sum(axis=0), sums.sum(axis=0))
@@ -44,7 +47,7 @@ def grader_severity(ratings: Grades, confidence: float = 0.95) -> list[Estimate]
 def _normal_equations(
     y: FloatArray, there: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 ) -> tuple[FloatArray, FloatArray]:
-    """Per item, its share of the normal equations of the grader effects once item effects are eliminated."""
+    """Per unit, its share of the normal equations of the grader effects once item effects are eliminated."""
     present = there.T.astype(np.float64)
     sizes = present.sum(axis=1)
     links = present[:, :, None] * np.eye(len(y)) - present[:, :, None] * present[:, None, :] / sizes[:, None, None]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from evalkit.stats.inputs import Values, check_confidence, check_same_length, check_share, check_whole, numbers
 from evalkit.stats.plain import Plain
-from evalkit.stats.rates import two_sided_z
+from evalkit.stats.rates import lower_limit
 
 _CHUNK_CELLS = 4_000_000
 
@@ -38,9 +38,10 @@ def winner_shares(
     """Paired bootstrap of a decision: the cheapest per success among options whose rate clears `bar`.
 
     `rates` (each in [0, 1]) and `costs` (each >= 0) hold one list per option, all over the same items in the same
-    order. An option clears the bar when the lower Wilson limit of its resampled rate, at its effective n in `n_eff`
-    (> 0), is at least `bar`. Ties go to the earlier option. n = 0 or no option: shares None. n = 1: the one item
-    decides every resample. Raises ValueError for bad values or lists of different lengths.
+    order. An option clears the bar when the lower limit of its resampled rate (Wilson; below 15 items the exact one
+    as well), at its effective n in `n_eff` (> 0), is at least `bar`. Ties go to the earlier option. n = 0 or no
+    option: shares None. n = 1: the one item decides every resample. Raises ValueError for bad values or lists of
+    different lengths.
     """
     check_share("bar", bar)
     check_confidence(confidence)
@@ -74,16 +75,8 @@ def _count_wins(
     for begin in range(0, resamples, chunk):
         weights = rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - begin)) / n
         rate, cost = weights @ p.T, weights @ c.T
-        eligible = _wilson_low(rate, n_eff, two_sided_z(confidence)) >= bar - 1e-12
+        eligible = lower_limit(rate * n_eff, n_eff, confidence, n) >= bar - 1e-12
         price = np.where(eligible, cost / np.maximum(rate, 1e-12), np.inf)
         winner = np.where(eligible.any(axis=1), price.argmin(axis=1), options)
         wins += np.bincount(winner, minlength=options + 1)
     return wins
-
-
-def _wilson_low(share: npt.NDArray[np.float64], n: npt.NDArray[np.float64], z: float) -> npt.NDArray[np.float64]:
-    """The lower limit of `rates.wilson_limits` for arrays."""
-    middle = share + z * z / (2 * n)
-    half = z * np.sqrt(np.maximum(share * (1 - share), 0) / n + z * z / (4 * n * n))
-    low: npt.NDArray[np.float64] = (middle - half) / (1 + z * z / n)
-    return low

@@ -258,48 +258,60 @@ def latency_with_epochs(repeats: int = REPEATS // 2) -> Measured:
 
 
 def judge_corrected(repeats: int = REPEATS) -> Measured:
+    """With epochs, an item's outputs are alike in both what people find and where the judge errs."""
     ours, naive = [], []
     cells = (
-        (100, 30, 0.95, 0.90, 0.8),
-        (100, 30, 0.95, 0.60, 0.9),
-        (100, 50, 0.9, 0.7, 0.8),
-        (300, 50, 0.75, 0.6, 0.8),
+        (100, 30, 0.95, 0.90, 0.8, 1),
+        (100, 30, 0.95, 0.60, 0.9, 1),
+        (100, 50, 0.9, 0.7, 0.8, 1),
+        (300, 50, 0.75, 0.6, 0.8, 1),
+        (100, 50, 0.9, 0.7, 0.8, 5),
     )
-    for seed, (total, labels, sensitivity, specificity, rate) in enumerate(cells):
+    for seed, (total, labels, sensitivity, specificity, rate, epochs) in enumerate(cells):
         rng, held, alone = np.random.default_rng(1000 + seed), 0, 0
+        items = np.repeat(np.arange(total), epochs).tolist()
         for repeat in range(repeats):
-            human = rng.random(total) < rate
-            judge = np.where(human, rng.random(total) < sensitivity, rng.random(total) >= specificity).astype(float)
-            estimate = stats.double_sampling(judge, judge[:labels], human[:labels].astype(float), repeat)
+            truth = rng.random(total) < rate
+            said = np.where(truth, rng.random(total) < sensitivity, rng.random(total) >= specificity)
+            human, judge = (np.repeat(flags, epochs).astype(float) for flags in (truth, said))
+            part = slice(labels * epochs)
+            estimate = stats.double_sampling(
+                judge, judge[part], human[part], repeat, items_all=items, items_labelled=items[part]
+            )
             held += covers(estimate, rate)
             low, high = wilson_limits(float(judge.mean()), total, 0.95)
             alone += low <= rate <= high
         ours.append(held / repeats)
         naive.append(alone / repeats)
-    text = "100 or 300 judged, 30 or 50 labelled, sens/spec .95/.90 to .75/.60"
+    text = "100 or 300 items judged, 30 or 50 labelled, sens/spec .95/.90 to .75/.60; 1 or 5 equal epochs"
     return Measured("B10", "judge-corrected rate", text, tuple(ours), "judge alone (Wilson)", tuple(naive), least=0.94)
 
 
 def agreement(repeats: int = REPEATS) -> Measured:
-    """Graders err independently of each other; samples without variation have no interval and do not count."""
+    """Graders err independently of each other; samples without variation have no interval and do not count.
+
+    With epochs, an item's outputs are alike, and so are the errors about them.
+    """
     ours, naive = [], []
-    cells = [(n, k, prev, e) for n in (50, 100) for k in (2, 3) for prev in (0.7, 0.9) for e in (0.01, 0.05, 0.15)]
-    for seed, (n, graders, prevalence, error) in enumerate(cells):
+    cells = [(n, k, prev, e, 1) for n in (50, 100) for k in (2, 3) for prev in (0.7, 0.9) for e in (0.01, 0.05, 0.15)]
+    for seed, (n, graders, prevalence, error, epochs) in enumerate([*cells, (50, 2, 0.7, 0.15, 5)]):
         rng, q = np.random.default_rng(1100 + seed), prevalence * (1 - error) + (1 - prevalence) * error
         apart, chance = 2 * error * (1 - error), 2 * q * (1 - q)
         truths = 1 - apart / chance, 1 - apart / (1 - chance)
-        counts = np.zeros(4)
+        items, counts = np.repeat(np.arange(n), epochs).tolist(), np.zeros(4)
         for _ in range(repeats):
             truth = rng.random(n) < prevalence
-            flags = (truth ^ (rng.random((graders, n)) < error)).astype(float)
-            alpha = stats.krippendorff_alpha(flags, "nominal")
+            flags = np.repeat((truth ^ (rng.random((graders, n)) < error)).astype(float), epochs, axis=1)
+            alpha = stats.krippendorff_alpha(flags, "nominal", items=items)
             if alpha.value is None:
                 continue
-            plain = stats.gwet_ac(flags, interval="linearised")
-            counts += (1, covers(alpha, truths[0]), covers(stats.gwet_ac(flags), truths[1]), covers(plain, truths[1]))
+            plain, ac = stats.gwet_ac(flags, interval="linearised"), stats.gwet_ac(flags, items=items)
+            counts += (1, covers(alpha, truths[0]), covers(ac, truths[1]), covers(plain, truths[1]))
         ours += [float(counts[1] / counts[0]), float(counts[2] / counts[0])]
         naive.append(float(counts[3] / counts[0]))
-    text = "50 or 100 items, 2 or 3 graders, prevalence .7 or .9, grader error .01 to .15; alpha and AC1"
+    text = (
+        "50 or 100 items, 2 or 3 graders, prevalence .7 or .9, grader error .01 to .15, 1 or 5 equal epochs; alpha, AC1"
+    )
     name = "AC1 with linearised variance and t"
     return Measured("B11", "agreement", text, tuple(ours), name, tuple(naive), least=0.94)
 

@@ -4,10 +4,12 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
 from evalkit import stats
+from evalkit.stats.agreement import _alpha_parts, _gwet_parts
 from evalkit.stats.gradings import NO_VARIATION, SINGLE_GRADER, count_grades, grade_table
 from evalkit.stats.jackknife import jackknife_error
 from evalkit.stats.rates import wilson_limits
@@ -317,3 +319,66 @@ def test_two_graders_have_no_majority_but_a_severity() -> None:
     assert [grader for grader, _ in found] == [0, 1]
     assert all("severity" in reason for _, reason in found)
     assert stats.deviating_graders([[None, None], [None, None]], tolerance=0.1) == []
+
+
+def test_tables_of_pandas_are_graders_by_items() -> None:
+    rows = [[1, 2, None, 1], [1, 2, 2, 1], [1, 1, 2, 2]]
+    named = pd.DataFrame(rows, index=["ann", "bob", "cem"], columns=list("wxyz"))
+    whole = named.astype("Int64")
+    arrays = [pd.array(row, dtype="Int64") for row in rows]
+    for function in (lambda r: stats.krippendorff_alpha(r, "nominal"), stats.gwet_ac, stats.grader_severity):
+        plain = function(rows)
+        assert all(function(form) == plain for form in (named, whole, named.astype(object), arrays))
+
+
+REPEATED = [f"i{item}" for item in range(20) for _ in range(5)]
+
+
+def flags_of_twenty() -> Any:
+    rng = np.random.default_rng(3)
+    return (rng.random(20) < 0.6) ^ (rng.random((3, 20)) < 0.1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        stats.raw_agreement,
+        lambda r, **k: stats.krippendorff_alpha(r, "nominal", **k),
+        lambda r, **k: stats.krippendorff_alpha(r, "ordinal", **k),
+        lambda r, **k: stats.krippendorff_alpha(r, "interval", **k),
+        stats.gwet_ac,
+        lambda r, **k: stats.grader_severity(r, **k)[0],
+    ],
+    ids=["raw", "nominal", "ordinal", "interval", "AC1", "severity"],
+)
+def test_five_equal_epochs_tell_no_more_than_one(function: Any) -> None:
+    """Alpha itself moves a little, since it corrects for the number of ratings."""
+    once = flags_of_twenty().astype(float)
+    five = np.repeat(once, 5, axis=1)
+    alone, repeated = function(once), function(five, items=REPEATED)
+    assert repeated.n == alone.n == 20
+    assert (repeated.low, repeated.high) == pytest.approx((alone.low, alone.high), abs=0.02)
+    pooled = function(five)
+    assert pooled.high - pooled.low < 0.6 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_leaving_an_item_out_leaves_all_of_its_outputs_out(level: Any) -> None:
+    ratings, items = some_ratings(5, items=24), np.repeat(np.arange(8), 3)
+    grades = count_grades(ratings, items=items.tolist()).paired()
+    for parts in (_alpha_parts(grades, level), _gwet_parts(grades, np.eye(len(grades.categories)))):
+        coefficients = parts.coefficients()
+        assert len(coefficients) == 1 + 8
+    every = [stats.krippendorff_alpha(ratings[:, items != item], level).value for item in range(8)]
+    assert _alpha_parts(grades, level).coefficients()[1:] == pytest.approx(every)
+
+
+def test_the_linearised_interval_knows_no_repeats() -> None:
+    with pytest.raises(ValueError, match="leave items out"):
+        stats.gwet_ac([[1, 0], [1, 1]], interval="linearised", items=["a", "a"])
+
+
+@pytest.mark.parametrize("items", [["a"], [["a"], ["b"]]])
+def test_items_that_do_not_fit_are_refused(items: Any) -> None:
+    with pytest.raises(ValueError, match="items"):
+        stats.gwet_ac([[1, 0], [1, 1]], items=items)

@@ -136,3 +136,14 @@ def test_results_are_plain_from_their_construction_on() -> None:
     assert {type(part) for part in parts(made)} <= set(PLAIN)
     shares = stats.WinnerShares((np.float64(0.5), None), np.float64(0.5), np.int32(9), 2)
     assert [type(part) for part in parts(shares)] == [float, type(None), float, int, int]
+
+
+@pytest.mark.filterwarnings("error")
+def test_narrow_numbers_of_numpy_give_what_plain_ones_give() -> None:
+    assert stats.mcnemar_exact(1, np.int8(127)) == stats.mcnemar_exact(1, 127)
+    assert stats.bonett_price(3, 1, np.int8(127)) == stats.bonett_price(3, 1, 127)
+    assert stats.newcombe_paired(*map(np.int8, (100, 20, 3, 4))) == stats.newcombe_paired(100, 20, 3, 4)
+    for kind in (np.int8, np.float16, np.float32):
+        p, b = np.array([0, 1, 1, 1, 0, 1], dtype=kind), np.array([1, 1, 0, 1, 0, 1], dtype=kind)
+        for function in (stats.paired_rates_clustered, stats.paired_means, stats.cost_per_satisfactory):
+            assert function(p, b) == function(p.tolist(), b.tolist())

@@ -9,16 +9,29 @@ from evalkit.stats import Estimate, paired_means, paired_rates, rate
 from evalkit.stats.cost import break_even
 from evalkit.stats.means import mean_share
 from evalkit.stats.power import items_to_clear, items_to_separate
-from evalkit.stats.rates import wilson_limits
+from evalkit.stats.rates import lower_limit
 from evalkit.stats.stability import winner_shares
 
 
 @pytest.mark.parametrize(("passed", "n", "bar"), [(24, 27, 0.8), (54, 60, 0.8), (99, 100, 0.95), (3, 4, 0.5)])
-def test_items_to_clear_is_the_first_n_whose_wilson_limit_reaches_the_bar(passed: int, n: int, bar: float) -> None:
+def test_items_to_clear_is_the_first_n_whose_limit_reaches_the_bar(passed: int, n: int, bar: float) -> None:
     share = passed / n
     needed = items_to_clear(share, bar)
     assert needed is not None
-    assert wilson_limits(share, needed, 0.95)[0] >= bar > wilson_limits(share, needed - 1, 0.95)[0]
+    assert lower_limit(share * needed, needed) >= bar > lower_limit(share * (needed - 1), needed - 1)
+
+
+@pytest.mark.parametrize(("n", "passed"), [(n, k) for n in range(1, 25) for k in range(n + 1)])
+def test_one_limit_decides_everywhere(n: int, passed: int) -> None:
+    """What the analysis prints, what the resamples ask, and where more items are said to suffice."""
+    low = float(lower_limit(passed, n))
+    assert rate(passed, n, method="clopper-pearson" if n < 15 else "wilson").low == pytest.approx(low, abs=1e-9)
+    for bar in (low - 1e-6, low + 1e-6):
+        cleared = low >= bar
+        if 0 < bar < 1:
+            needed = items_to_clear(passed / n, bar)
+            assert (needed is not None and needed <= n) == cleared
+            assert winner_shares([[passed / n] * n], [[1.0] * n], bar, [n], 1).shares == (float(cleared),)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.8])

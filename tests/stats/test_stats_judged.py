@@ -180,3 +180,21 @@ def test_false_discovery_rates_lie_between_p_and_holm() -> None:
     assert all(raw <= x <= y for raw, x, y in zip(p, hochberg, stats.holm(p), strict=True))
     factor = sum(1 / i for i in range(1, 6))
     assert stats.benjamini_yekutieli(p)[:3] == pytest.approx([x * factor for x in hochberg[:3]])
+
+
+def test_five_equal_epochs_of_judge_and_people_tell_no_more_than_one() -> None:
+    rng = np.random.default_rng(4)
+    human = (rng.random(40) < 0.7).astype(float)
+    judge = np.where(rng.random(40) < 0.15, 1 - human, human)
+    items, part = [i for i in range(40) for _ in range(5)], 20
+    judge5, human5 = np.repeat(judge, 5), np.repeat(human, 5)
+    once = stats.double_sampling(judge, judge[:part], human[:part], 1)
+    five = stats.double_sampling(
+        judge5, judge5[: 5 * part], human5[: 5 * part], 1, items_all=items, items_labelled=items[: 5 * part]
+    )
+    assert (five.value, five.low, five.high) == pytest.approx((once.value, once.low, once.high))
+    alone, repeated = stats.judge_accuracy(judge, human), stats.judge_accuracy(judge5, human5, items=items)
+    for name in ("sensitivity", "specificity", "youden"):
+        a, b = getattr(alone, name), getattr(repeated, name)
+        assert (b.value, b.low, b.high) == pytest.approx((a.value, a.low, a.high))
+    assert repeated.youden_low_80 == pytest.approx(alone.youden_low_80)

@@ -77,7 +77,7 @@ def test_the_line_is_where_both_tests_agree(n: int, margin: float) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 9, 29, 60])
 @pytest.mark.parametrize("margin", [1e-9, 0.03, 0.1, 0.5, 0.999])
-@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.6])
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.4])
 def test_searching_the_line_gives_what_every_p_gives(n: int, margin: float, alpha: float) -> None:
     z = float(scipy_stats.norm.isf(alpha))
     for gain, most in zip(range(n + 1), losses_allowed(n, margin, range(n + 1), alpha), strict=True):
@@ -124,7 +124,7 @@ def test_bad_arguments_are_named(gain: int, loss: int, n: int, margin: float, me
     ("n", "gains", "alpha", "message"),
     [
         (50, [-1], 0.05, r"gains\[0\] = -1.0 is not a whole number"),
-        (50, [0], 0.0, "alpha = 0.0 is not between 0 and 1"),
+        (50, [0], 0.0, "alpha = 0.0 is not between 0 and 0.5"),
         (1001, [0], 0.05, "beyond exact enumeration"),
         (-5, [0], 0.05, "n = -5"),
     ],
@@ -132,3 +132,9 @@ def test_bad_arguments_are_named(gain: int, loss: int, n: int, margin: float, me
 def test_bad_planning_arguments_are_named(n: int, gains: list[int], alpha: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         losses_allowed(n, 0.1, gains, alpha=alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.7, 1.0, 0.0])
+def test_an_alpha_that_is_no_error_rate_is_refused(alpha: float) -> None:
+    with pytest.raises(ValueError, match="alpha = "):
+        losses_allowed(10, 0.1, [0], alpha=alpha)

@@ -13,6 +13,7 @@ from evalkit.stats import (
     discordance,
     holm,
     mcnemar_midp,
+    paired,
     paired_means,
     paired_rates,
     paired_rates_clustered,
@@ -250,3 +251,30 @@ def test_narrow_numpy_integers_do_not_overflow() -> None:
     with pytest.raises(ValueError, match="more than n"):
         paired_rates(*narrow, np.uint8(250))
     assert paired_rates(np.uint8(150), np.uint8(100), np.uint8(250)) == paired_rates(150, 100, 250)
+
+
+def test_sign_flip_of_many_items_agrees_with_the_normal_law_and_ignores_equal_items() -> None:
+    d = np.random.default_rng(1).normal(0.02, 1, 4000).round(1)
+    normal = 2 * float(scipy_stats.norm.sf(abs(d.sum()) / np.sqrt((d * d).sum())))
+    assert sign_flip_p(d, np.zeros(4000), seed=1) == pytest.approx(normal, abs=0.02)
+    few = [3.0, 2.0, -1.0, 2.0]
+    assert sign_flip_p([*few, *[0.0] * 20_000], [0.0] * 20_004, seed=1) == exact_sign_flip(few)
+
+
+def test_sign_flips_are_made_in_blocks_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the items take twice the random bytes in twice the blocks: work grows with items alone."""
+    rows: list[int] = []
+    coins = paired._coins
+    monkeypatch.setattr(paired, "_coins", lambda rng, n, k: rows.append(n * k) or coins(rng, n, k))
+    for items in (2000, 4000):
+        rows.clear()
+        sign_flip_p(np.linspace(-1, 1.1, items), np.zeros(items), seed=1)
+        assert sum(rows) == 9999 * items
+        assert max(rows) <= 1_000_000
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2, 3, 3.7, float("nan")])
+def test_epochs_that_the_means_contradict_are_refused(epochs: float) -> None:
+    with pytest.raises(ValueError, match="epochs = "):
+        paired_rates_clustered([0.5, 0.5], [0.5, 0.25], epochs=epochs)  # type: ignore[arg-type]  # broken on purpose
+    assert paired_rates_clustered([0.5, 0.5], [0.5, 0.25], epochs=4).value == 0.125

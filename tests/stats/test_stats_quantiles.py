@@ -129,3 +129,46 @@ def test_band_height(n: int, confidence: float, epsilon: float) -> None:
 def test_a_band_needs_values(n: int) -> None:
     with pytest.raises(ValueError, match=f"n = {n}"):
         dkw_epsilon(n)
+
+
+@pytest.mark.parametrize("q", [1e-300, 5e-324, 1e-10, 1 - 1e-10])
+def test_a_quantile_that_no_sample_can_tell_is_refused(q: float) -> None:
+    for call in (lambda: quantile([0, 1, 2], q), lambda: quantile_clustered([0, 1], ["a", "a"], q)):
+        with pytest.raises(ValueError, match="q = "):
+            call()
+
+
+@pytest.mark.parametrize("q", [1e-9, 1e-6, 1 - 1e-9, 1 - 1e-6])
+def test_the_value_of_an_extreme_quantile_lies_in_its_interval(q: float) -> None:
+    estimate = quantile([0.0, 1.0], q)
+    low, high = bounds(estimate)
+    assert estimate.value is not None
+    assert low is None or low <= estimate.value
+    assert high is None or estimate.value <= high
+
+
+def test_what_was_given_up_ranks_above_all_and_leaves_what_falls_among_it_open() -> None:
+    values = [float(i) for i in range(1, 91)]
+    whole = quantile([*values, *(1000.0 + i for i in range(10))], 0.5)
+    cut = quantile(values, 0.5, censored=[60.0] * 10)
+    assert (bounds(cut), cut.n, cut.value) == (bounds(whole), 100, 50.5)
+    p90 = quantile(values, 0.88, censored=[60.0] * 10)
+    assert p90.value is not None
+    assert p90.high is None
+    assert "10 of 100 values that were given up" in p90.warnings[0]
+    p95 = quantile(values, 0.95, censored=[60.0] * 10)
+    assert (p95.value, p95.high) == (None, None)
+    assert p95.low is not None
+    assert p95.reason is not None
+    assert p95.reason.startswith("at least 60:")
+    assert quantile([], 0.5, censored=[60.0]).value is None
+
+
+def test_dropping_what_was_given_up_would_hide_the_tail_of_repeats_too() -> None:
+    values, items = [float(i % 50) for i in range(150)], [i % 50 for i in range(150)]
+    late = {"censored": [90.0] * 50, "censored_items": list(range(50))}
+    assert quantile_clustered(values, items, 0.9).value is not None
+    cut = quantile_clustered(values, items, 0.9, **late)  # type: ignore[arg-type]  # two lists by name
+    assert (cut.value, cut.high, cut.n) == (None, None, 50)
+    longer = [*values, *[900.0] * 50], [*items, *range(50)]
+    assert bounds(quantile_clustered(values, items, 0.5, **late)) == bounds(quantile_clustered(*longer, 0.5))  # type: ignore[arg-type]  # as above

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from evalkit.stats import cluster_design, rate, rate_clustered
-from evalkit.stats.rates import two_sided_t, two_sided_z, wilson_limits
+from evalkit.stats.rates import lower_limit, two_sided_t, two_sided_z, wilson_limits
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.9, 0.95, 0.99])
@@ -111,7 +111,26 @@ def test_trials_all_alike_count_items_and_epochs_add_nothing(share: int) -> None
 def test_one_item_is_worth_one_trial() -> None:
     estimate = rate_clustered([2], [4])
     assert (estimate.value, estimate.n) == (0.5, 1)
-    assert (estimate.low, estimate.high) == pytest.approx(wilson_limits(0.5, 1, 0.95))
+    assert (estimate.low, estimate.high) == pytest.approx((float(lower_limit(0.5, 1)), 1 - float(lower_limit(0.5, 1))))
+
+
+@pytest.mark.parametrize("items", [1, 2, 5, 14])
+@pytest.mark.parametrize("epochs", [2, 5])
+def test_few_items_never_say_more_than_the_exact_interval_on_the_items(items: int, epochs: int) -> None:
+    for passed in range(items + 1):
+        exact = rate(passed, items, method="clopper-pearson")
+        for short in (0, 1):  # one trial short of items that always pass or fail
+            x = [epochs] * passed + [0] * (items - passed)
+            x[0] = abs(x[0] - short)
+            found = rate_clustered(x, [epochs] * items)
+            share = sum(x) / epochs
+            beside = (float(lower_limit(share, items)), 1 - float(lower_limit(items - share, items)))
+            assert found.low is not None
+            assert found.high is not None
+            assert found.low <= beside[0] + 1e-12
+            assert found.high >= beside[1] - 1e-12
+            if not short and passed in (0, items):
+                assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
 
 
 def test_two_items_give_a_very_wide_interval() -> None:

@@ -1,0 +1,144 @@
+"""Fitting: every item at every size as a record of the run file, counted for each model."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from evalkit.dataset import Dataset, Item
+from evalkit.errors import UsageError
+from evalkit.plan import Plan, assemble_item, record, trial_order
+from evalkit.prompt import build_request, document_text
+from evalkit.records import ItemRecord, ModelFacts, PromptSize, Request, Spec, TrialKey
+from evalkit.settings_check import rejected_settings
+
+MOST_COUNTED = 3000
+"""Prompts up to which each is counted. Of more a part is: counting has a rate limit of its own."""
+_SAMPLE_CHARACTERS = 120_000
+_CHARACTERS_PER_TOKEN = 3.5
+"""Used only where a server cannot count: on the safe side for English prose with the newer tokenizers."""
+_COUNTING_AT_ONCE = 8
+_MOST_TOLD = 10
+_SURE_OF_ESTIMATE = 0.9
+"""The part of an estimated size that a prompt surely has: servers refuse to count what is far too long."""
+
+
+class Counter(Protocol):
+    """What planning asks of a provider."""
+
+    async def count_tokens(self, request: Request, /) -> int | None: ...
+
+
+class NoServer:
+    """Counts nothing, so that sizes are estimated from characters."""
+
+    async def count_tokens(self, _request: Request, /) -> int | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An item at one size: what becomes one record of the run file."""
+
+    item: Item
+    position: int
+    context_tokens: int | None
+    models: tuple[str, ...]
+    id: str = field(default="")
+
+
+async def fitted_plan(
+    dataset: Dataset,
+    spec: Spec,
+    variants: Sequence[Variant],
+    provider: Counter,
+    tell: Callable[[int, int], None],
+    facts: Mapping[str, ModelFacts],
+) -> Plan:
+    planner = _Planner(dataset, spec, provider, await _characters_per_token(dataset, spec, provider), facts)
+    planner.count_every = max(1, len(variants) * len(spec.models) // MOST_COUNTED)
+    planned: dict[str, tuple[ItemRecord, list[PromptSize]]] = {}
+    queue = iter(variants)
+
+    async def work() -> None:
+        for variant in queue:
+            planned[variant.id] = await planner.fit(variant)
+            tell(len(planned), len(variants))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_COUNTING_AT_ONCE):
+            group.create_task(work())
+    if planner.rejected:
+        raise UsageError(_shortened(planner.rejected))
+    records = tuple(planned[variant.id][0] for variant in variants)
+    sizes = tuple(size for variant in variants for size in planned[variant.id][1])
+    return Plan(spec, records, sizes, tuple(_order(variants, spec)))
+
+
+def _shortened(lines: Sequence[str]) -> str:
+    """The first of many lines that say much the same, and how many there are."""
+    left_out = len(lines) - _MOST_TOLD
+    more = [f"and {left_out:,} more like these"] if left_out > 0 else []
+    return "\n".join([*lines[:_MOST_TOLD], *more])
+
+
+def _order(variants: Sequence[Variant], spec: Spec) -> Iterator[TrialKey]:
+    fitting = {variant.id: variant.models for variant in variants}
+    for key in trial_order([variant.id for variant in variants], spec.models, spec.epochs, spec.seed):
+        if key.model in fitting[key.item_id]:
+            yield key
+
+
+async def _characters_per_token(dataset: Dataset, spec: Spec, provider: Counter) -> Mapping[str, float]:
+    """How many characters of this dataset's text make a token, by model."""
+    sample = document_text(sorted(dataset.documents), dataset.documents)[:_SAMPLE_CHARACTERS]
+    sample = sample or " ".join(item.task for item in dataset.items)[:_SAMPLE_CHARACTERS]
+    ratios = {}
+    for model in spec.models:
+        tokens = await provider.count_tokens(Request(model, ({"role": "user", "content": sample},), 1))
+        ratios[model] = len(sample) / tokens if tokens else _CHARACTERS_PER_TOKEN
+    return ratios
+
+
+@dataclass
+class _Planner:
+    """Fits items into their context; `count_every` prompt of those that need no fitting is counted."""
+
+    dataset: Dataset
+    spec: Spec
+    provider: Counter
+    ratios: Mapping[str, float]
+    facts: Mapping[str, ModelFacts]
+    count_every: int = 1
+    rejected: list[str] = field(default_factory=list)
+
+    async def fit(self, variant: Variant) -> tuple[ItemRecord, list[PromptSize]]:
+        """An item's prompt, counted for every model, with its room narrowed until none is over the context."""
+        context = variant.context_tokens
+        room = None if context is None else context * min(self.ratios[model] for model in variant.models)
+        while True:
+            assembly = assemble_item(variant.item, self.dataset, room, self.spec.seed)
+            sizes = [await self._size(variant, model, assembly.documents) for model in variant.models]
+            largest = max(size.tokens for size in sizes)
+            fits = room is None or context is None or largest <= context
+            if fits or len(assembly.documents) == len(assembly.evidence_positions):
+                for size in sizes:
+                    self._check(variant, size, assembly.documents)
+                return record(variant.item, variant.position, self.dataset, assembly, variant.id, context), sizes
+            room = room * min(0.995, context / largest) if room and context else 0.0
+
+    def _check(self, variant: Variant, size: PromptSize, documents: Sequence[str]) -> None:
+        """Note a prompt that its model would turn down for its size."""
+        request = build_request(size.model, variant.item, self.dataset, documents, self.spec.max_tokens)
+        tokens = size.tokens if size.counted else int(size.tokens * _SURE_OF_ESTIMATE)
+        lines = rejected_settings(request, self.facts.get(size.model), tokens)
+        self.rejected += [f"item {variant.item.id!r}: {line}" for line in lines]
+
+    async def _size(self, variant: Variant, model: str, documents: Sequence[str]) -> PromptSize:
+        request = build_request(model, variant.item, self.dataset, documents, self.spec.max_tokens)
+        if variant.context_tokens is not None or variant.position % self.count_every == 0:
+            tokens = await self.provider.count_tokens(request)
+            if tokens is not None:
+                return PromptSize(variant.id, model, tokens, counted=True)
+        characters = len(request.system or "") + sum(len(str(message["content"])) for message in request.messages)
+        return PromptSize(variant.id, model, round(characters / self.ratios[model]), counted=False)
