@@ -495,11 +495,23 @@ def test_streaming_does_not_pay_for_what_is_in_batches(
     assert len(server.batches()) == 1
 
 
-def test_what_is_at_the_server_counts_for_the_budget_once(tiny: Path, server: Recorded, tmp_path: Path) -> None:
-    budget = str(1.05 * ITEMS * sum(map(worst_usd, MODELS)))
-    kill_at("while waiting", command(tiny, server, "--budget-usd", budget))
+def test_what_is_at_the_server_counts_for_the_budget_and_counts_once(
+    tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for five requests, of which five are under way: the next may go when answers turn out cheaper."""
+    budget = str(5.2 * max(map(worst_usd, MODELS)))
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=4))  # type: ignore[arg-type]  by name
+    kill_at("after the first of several", command(tiny, server, "--budget-usd", budget), requests=4)
+    nonces, since = {recorded.nonce for recorded in snapshot().batches}, len(server.requests)
     assert main(command(tiny, server, "--budget-usd", budget)) == 0
     check_complete(snapshot(), tmp_path)
+    fetched = False
+    for request in server.requests[since:]:
+        fetched = fetched or request.path.endswith("/results")
+        if request.method == "POST" and request.path.endswith("/batches"):
+            nonce = json.loads(request.body)["requests"][0]["custom_id"].split("_")[0]
+            assert fetched or nonce in nonces
+    assert fetched
 
 
 def test_ctrl_c_leaves_batches_at_the_server_and_the_same_command_fetches_them(tiny: Path, tmp_path: Path) -> None:
