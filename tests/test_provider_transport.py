@@ -26,7 +26,7 @@ from servers import (
 
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.providers.headers import allowances, retry_after_s
-from evalkit.providers.transport import Clock
+from evalkit.providers.transport import Clock, http_client
 from evalkit.records import Allowance, Reply, Request
 
 REQUEST = Request("claude-sonnet-4-6", ({"role": "user", "content": "Hello"},), 512)
@@ -134,10 +134,25 @@ async def test_a_request_that_never_reached_a_server_has_no_headers_and_no_first
 
 @pytest.mark.parametrize("ending", [[HANG], [chunk(b"event: error\ndata: {}\n\n")]])
 async def test_what_happens_after_the_end_of_an_answer_does_not_undo_it(transport: str, ending: list[Any]) -> None:
-    reply = await ask(CHUNKED_HEAD, chunk(answer("All of it")), *ending, deadline_s=20.0)
+    async with asyncio.timeout(20):  # a guard: without its own end this would take the whole deadline
+        reply = await ask(CHUNKED_HEAD, chunk(answer("All of it")), *ending, deadline_s=60.0)
     assert (reply.outcome, reply.text) == ("answered", "All of it")
     assert reply.latency_s is not None
     assert reply.latency_s < 1.0  # the wait for the server to hang up is not the model's
+
+
+async def test_an_address_is_sent_as_it_was_signed(transport: str) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(whole(200, b""))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, http_client(1, local=True) as client:
+        port = server.sockets[0].getsockname()[1]
+        await client.get(f"http://127.0.0.1:{port}/model/arn%3Aa%2Fb%28c%29/invoke")
+    assert asked == [b"GET /model/arn%3Aa%2Fb%28c%29/invoke HTTP/1.1\r\n"]
 
 
 async def test_only_text_counts_as_the_first_token() -> None:
