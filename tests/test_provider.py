@@ -246,13 +246,6 @@ async def test_an_attempt_ends_at_its_deadline(script: list[Step]) -> None:
     assert reply.latency_s == pytest.approx(0.3, rel=0.2)
 
 
-async def test_a_silence_between_two_bytes_is_a_timeout_too() -> None:
-    async with scripted([STREAM_HEAD, opening(), HANG]) as url, connected(url) as provider:
-        provider._client.timeout = httpx2.Timeout(0.2)
-        reply = await provider.attempt(REQUEST)
-    assert (reply.error_type, reply.retryable, reply.usage.input_tokens) == ("timeout", True, 11)
-
-
 MALFORMED = {
     "not JSON": b"event: message_start\ndata: {oops\n\n",
     "text for an object": b'event: message_start\ndata: "hello"\n\n',

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from evalkit.providers.failures import NotAStreamError, StreamError, failed
 from evalkit.providers.headers import read_headers
 from evalkit.providers.stream import Heard, count_or_none
-from evalkit.providers.transport import start_clock
+from evalkit.providers.transport import CONNECT_S, start_clock
 from evalkit.records import Reply, Request
 
 if TYPE_CHECKING:
@@ -79,7 +79,12 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
 
     # The SDK's general call, for its own `create` builds a model of every request and takes no setting it lacks.
     sent = client.post(
-        "/v1/messages", cast_to=httpx2.Response, body={**body, "stream": True}, stream=True, stream_cls=AsyncStream
+        "/v1/messages",
+        cast_to=httpx2.Response,
+        body={**body, "stream": True},
+        options={"timeout": httpx2.Timeout(None, connect=CONNECT_S)},  # the deadline is kept once, not at each byte
+        stream=True,
+        stream_cls=AsyncStream,
     )
     response = cast(httpx2.Response, await sent)  # as `cast_to` says; the signature knows streams of models only
     headers, is_empty = read_headers(response), True

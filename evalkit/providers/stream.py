@@ -119,7 +119,11 @@ class Heard:
             self._hear(self._block(event, "tool_use"), delta["partial_json"])
 
     def _block(self, event: dict[str, Any], kind: str) -> _Block:
-        return self.blocks.setdefault(event.get("index"), _Block(kind))
+        index = event.get("index")
+        block = self.blocks.get(index)
+        if block is None:  # some servers do not announce their blocks
+            block = self.blocks[index] = _Block(kind)
+        return block
 
     def _hear(self, block: _Block, text: Any) -> None:
         if not isinstance(text, str):

@@ -153,7 +153,7 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
             response = await self._opened().request(
                 request.method,
                 self._url(str(request.url), encoded=True),  # as it was signed
-                headers=request.headers.multi_items(),
+                headers=[(name.decode(), value.decode("latin-1")) for name, value in request.headers.raw],
                 data=await _outgoing(request),
                 allow_redirects=False,
                 timeout=timeout,
