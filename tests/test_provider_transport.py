@@ -149,9 +149,10 @@ async def test_an_address_is_sent_as_it_was_signed(transport: str) -> None:
         writer.write(whole(200, b""))
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, http_client(1, local=True) as client:
-        port = server.sockets[0].getsockname()[1]
-        await client.get(f"http://127.0.0.1:{port}/model/arn%3Aa%2Fb%28c%29/invoke")
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with http_client(1, url) as client:
+            await client.get(f"{url}/model/arn%3Aa%2Fb%28c%29/invoke")
     assert asked == [b"GET /model/arn%3Aa%2Fb%28c%29/invoke HTTP/1.1\r\n"]
 
 
