@@ -1,6 +1,5 @@
 """Run: fill every gap of a planned run's file with an answer."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,8 +73,7 @@ async def carry_out(
         calls = partial(_calls, prepared, dataset, snapshot, worst_usd)
         ending, lag_p99_s = await send(calls, streamed, batched, provider, run, limits, budget, tell, say, prices)
         raise_if_stopped(ending, budget, "run")
-        final = [a for a in run.snapshot().attempts if a.final and a.grader is None]
-    return Done(Counter(str(attempt.outcome) for attempt in final), lag_p99_s)
+        return Done(run.outcomes(), lag_p99_s)
 
 
 def _calls(

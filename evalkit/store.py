@@ -295,6 +295,13 @@ class RunFile:
             raise IntegrityError(f"{self.path}: the spec does not match its hash; restore it from a copy")
         return spec
 
+    def outcomes(self) -> dict[str, int]:
+        """How many trials are settled, by outcome."""
+        settling = "attempt JOIN attempt_start USING (id) WHERE final = 1 AND grader IS NULL"
+        with read_plainly(self.path):
+            found = self._db.execute(f"SELECT outcome, count(*) FROM {settling} GROUP BY outcome").fetchall()  # noqa: S608
+        return {row[0]: row[1] for row in found}
+
     def snapshot(self) -> Snapshot:
         """Everything the file says now, read in one transaction so that writers cannot tear it."""
         spec = self.spec()

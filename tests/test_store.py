@@ -300,6 +300,22 @@ def test_writes_together_are_one_transaction_or_none(run: RunFile) -> None:
     assert [attempt.number for attempt in run.snapshot().attempts] == [1, 2]
 
 
+def test_outcomes_count_settled_trials_alone(run: RunFile) -> None:
+    assert run.outcomes() == {}
+    round_ = run.add_round(ROUND, b"k" * 32)
+    rows = [
+        (1, None, "answered", True),
+        (2, None, "refused", True),
+        (3, None, "errored", False),
+        (4, None, "answered", True),
+    ]
+    rows += [(1, "judge x", "answered", True)]
+    for trial_id, grader, outcome, final in rows:
+        started = run.start_attempt(AttemptStart(trial_id, 1, WHEN, grader=grader, round_id=grader and round_.id))
+        run.finish_attempt(started, f"{grader}/{trial_id}", Reply(outcome, 1.0, error_type="x"), final, 1.0, None)
+    assert run.outcomes() == {"answered": 2, "refused": 1}
+
+
 def test_a_session_that_was_killed_has_no_end(run: RunFile) -> None:
     first, second = (run.start_session(Session(0, WHEN, "here", "local", n)) for n in (4, 8))
     run.end_session(second, "later", 0.001, 0.5)
