@@ -551,7 +551,8 @@ ITEM = st.builds(
     difficulty=MAYBE_TEXT, tags=st.lists(TEXT).map(tuple), documents=st.lists(TEXT).map(tuple),
     evidence_positions=st.lists(COUNT).map(tuple),
 )  # fmt: skip
-PLAIN = st.recursive(st.none() | st.booleans() | COUNT | TEXT, lambda inner: st.dictionaries(TEXT, inner, max_size=3))
+LEAF = st.none() | st.booleans() | COUNT | TEXT
+PLAIN = LEAF | st.dictionaries(TEXT, LEAF | st.dictionaries(TEXT, LEAF, max_size=3), max_size=3)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

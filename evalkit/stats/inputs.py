@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 Values = Sequence[float] | npt.NDArray[Any]
@@ -60,6 +59,8 @@ def as_array(name: str, values: Any) -> FloatArray:
     try:
         array = np.asarray(values)
         if array.dtype.kind == "O":
+            import pandas as pd  # only where there is an object that numpy cannot read
+
             array = np.where(pd.isna(array), np.nan, array)  # None, and pandas' NA, which is no float
         if array.dtype.kind in "biufO":
             return array.astype(np.float64)
