@@ -1,4 +1,4 @@
-"""A model's pace grows with answers, halves with refusals for load, and keeps to its limits a minute."""
+"""A model's pace grows with answers, shrinks with refusals for load, and keeps to its limits a minute."""
 
 from dataclasses import replace
 
@@ -42,26 +42,26 @@ def test_a_low_ceiling_is_never_passed() -> None:
 
 
 @pytest.mark.parametrize("refusal", [BUSY, LIMITED, replace(BUSY, status=200)])
-def test_requests_refused_together_halve_it_once_and_later_ones_again(refusal: Reply) -> None:
+def test_requests_refused_together_shrink_it_once_and_later_ones_again(refusal: Reply) -> None:
     pace = Pace(ceiling=64, limit=16)
     fill(pace, 0.0)
     for _ in range(4):
         pace.ended(refusal, sent_at=0.0, now=1.0)
-    assert pace.limit == 8
+    assert pace.limit == 12
     pace.sent(ONE, 10.0)
     pace.ended(refusal, sent_at=10.0, now=11.0)
-    assert (pace.limit, pace.throttled) == (4, 5)
+    assert (pace.limit, pace.throttled) == (9, 5)
 
 
-def test_after_a_refusal_it_grows_by_one_a_round_trip() -> None:
+def test_after_a_refusal_it_grows_by_two_a_round_trip() -> None:
     pace = Pace(ceiling=64, limit=16)
     pace.sent(ONE, 0.0)
     pace.ended(BUSY, 0.0, 1.0)
-    assert pace.limit == 8
-    for _ in range(8):
+    assert pace.limit == 12
+    for _ in range(12):
         pace.sent(ONE, 2.0)
         pace.ended(GOOD, 2.0, 3.0)
-    assert pace.limit == pytest.approx(9.0, abs=0.1)
+    assert pace.limit == pytest.approx(14.0, abs=0.2)
 
 
 def test_it_never_falls_below_one() -> None:

@@ -8,6 +8,12 @@ from evalkit.records import Allowance, Reply
 START = 12
 """Requests in flight to begin with; three models at the default -j never reach it, a high -j has to earn it."""
 
+KEPT = 0.75
+"""Share of the limit that a refusal for load leaves; servers overloaded for a moment need no more than that."""
+
+REGAINED = 2.0
+"""How much the limit grows a round trip after the first such refusal."""
+
 _THROTTLED = (429, 529)
 _REFILL_S = 60.0
 
@@ -58,9 +64,10 @@ class Bucket:
 class Pace:
     """One model's pace. Times are of one monotonic clock, s.
 
-    `limit` grows by one an answer until the first refusal for load (so it doubles a round trip), then by one a round
-    trip; such a refusal halves it, once for all requests that were under way together. While a `retry-after`
-    lasts nothing is sent. Limits that the server tells in its headers are kept, unless `pinned` says what they are.
+    `limit` grows by one an answer until the first refusal for load (so it doubles a round trip), then by REGAINED a
+    round trip; such a refusal leaves KEPT of it, once for all requests that were under way together. While a
+    `retry-after` lasts nothing is sent. Limits that the server tells in its headers are kept, unless `pinned` says
+    what they are.
     """
 
     ceiling: int
@@ -99,7 +106,7 @@ class Pace:
         if reply.status in _THROTTLED or reply.error_type == "overloaded_error":
             self._throttle(reply, sent_at, now, hold_s)
         elif reply.outcome != "errored":
-            self.limit = min(self.ceiling, self.limit + (1.0 if self._growing else 1.0 / self.limit))
+            self.limit = min(self.ceiling, self.limit + (1.0 if self._growing else REGAINED / self.limit))
 
     def _throttle(self, reply: Reply, sent_at: float, now: float, hold_s: float) -> None:
         self.throttled += 1
@@ -107,7 +114,7 @@ class Pace:
             self._not_before = max(self._not_before, now + hold_s)
         if sent_at > self._cut_at:
             self._growing, self._cut_at = False, now
-            self.limit = max(1.0, self.limit / 2)
+            self.limit = max(1.0, self.limit * KEPT)
 
     def _told(self, kind: str, told: Allowance, now: float) -> None:
         if kind in self.pinned or not told.limit or told.remaining is None:
