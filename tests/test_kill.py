@@ -34,9 +34,10 @@ class Paced:
 
     def __init__(self) -> None:
         self.slow: Callable[[], bool] = lambda: True
+        self.delay_s = 0.08
 
     def __call__(self, number: int, body: dict[str, Any]) -> str | None:
-        return "slow-headers=0.08" if self.slow() else None
+        return f"slow-headers={self.delay_s}" if self.slow() else None
 
 
 @pytest.fixture
@@ -182,7 +183,8 @@ def test_of_two_equal_commands_at_once_one_is_refused_and_nothing_is_paid_twice(
 ) -> None:
     if begun:
         pace.slow = lambda: False
-        assert main([*run_command(tiny, server), "--budget-usd", "0.02"]) == ExitCode.BUDGET
+        assert main([*run_command(tiny, server), "--budget-usd", "0.016"]) == ExitCode.BUDGET
+    pace.delay_s = 2.0  # the first is still at work when the second comes, however busy the machine is
     processes = [begin(run_command(tiny, server)) for _ in range(2)]
     pace.slow = lambda: all(process.poll() is None for process in processes)
     errors = "".join(process.communicate()[1] for process in processes)
