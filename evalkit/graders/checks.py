@@ -81,7 +81,7 @@ def _schema_pattern(_: Validator, pattern: str, text: Any, __: Any) -> Iterator[
 
 def _json_schema(check_: Check, task: GradingTask) -> tuple[bool, str]:
     schema = check_.schema_ or {}
-    bounded = extend(validator_for(schema), {"pattern": _schema_pattern})  # type: ignore[no-untyped-call]
+    bounded = extend(validator_for(schema), {"pattern": _schema_pattern})  # type: ignore[no-untyped-call]  # its stubs lack it
     validator = bounded(schema, registry=Registry())  # an empty registry fetches nothing
     try:
         content = json_of(task.output)
