@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= reports/demo.html
 RUNS ?= runs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONDONTWRITEBYTECODE  # or every process of the tests compiles evalkit again
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-cov check coverage format bench lock clean

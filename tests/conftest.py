@@ -1,5 +1,7 @@
 """What every test gets: no key, no home, no network but loopback."""
 
+import gc
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,29 @@ import pytest
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
+gc.disable()  # until all tests are collected: what is made meanwhile stays
+
+
+def pytest_collection_finish() -> None:
+    """Keep modules and tests out of later collections: statsmodels and pytest collect all of the heap, often."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One home for all tests, emptied before each: to make thousands takes longer and longer."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture(autouse=True)
-def nothing_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def nothing_leaves(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """Tests have no credentials, an empty home, and cannot connect to anything but this machine."""
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    for left in home.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     connect = socket.socket.connect
 

@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
+from processes import Process
 from servers import FAST, Fault, Recorded, independent, recorded
 from test_run import MODELS, run_files, settled, snapshot, trial_of, write_tiny
 
@@ -360,70 +362,61 @@ def test_what_waits_in_batches_is_pending_and_not_lost(tiny: Path, server: Recor
 
 # --- killed at every stage ------------------------------------------------------------------------------------
 
-PROLOGUE = """
-import asyncio, os, signal, sys
-from evalkit.cli import main
-from evalkit.executors import batch
-from evalkit.executors.batch_entry import Terms
-
-batch.TERMS, batch._TOGETHER = Terms(**{terms!r}), 2
 create, retrieve, results = batch.batches.create, batch.batches.retrieve, batch.batches.results
+made = count(1)
 
-def die():
+
+def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-"""
-STAGES = {
-    "before the submission": """
-async def create_and_die(*_):
+
+
+async def dies(*_: Any) -> None:
     die()
-batch.batches.create = create_and_die
-""",
-    "before the id is known": """
-async def create_and_die(*what):
+
+
+async def creates_and_dies(*what: Any) -> None:
     await create(*what)
     die()
-batch.batches.create = create_and_die
-""",
-    "while waiting": """
-async def retrieve_and_die(*what):
-    await retrieve(*what)
-    die()
-batch.batches.retrieve = retrieve_and_die
-""",
-    "while fetching": """
-async def some_results(*what):
-    count = 0
-    async for result in results(*what):
-        count += 1
-        if count > 3:
-            die()
-        yield result
-batch.batches.results = some_results
-""",
-    "after the first of several": """
-count = 0
-async def create_and_die(*what):
-    global count
-    count += 1
-    if count > 1:
+
+
+async def creates_one_and_dies(*what: Any) -> Any:
+    if next(made) > 1:
         die()
     return await create(*what)
-batch.batches.create = create_and_die
-""",
+
+
+async def retrieves_and_dies(*what: Any) -> None:
+    await retrieve(*what)
+    die()
+
+
+async def results_and_dies(*what: Any) -> AsyncIterator[Any]:
+    arrived = 0
+    async for result in results(*what):
+        if (arrived := arrived + 1) > 3:
+            die()
+        yield result
+
+
+STAGES: dict[str, tuple[str, Callable[..., Any]]] = {
+    "before the submission": ("create", dies),
+    "before the id is known": ("create", creates_and_dies),
+    "while waiting": ("retrieve", retrieves_and_dies),
+    "while fetching": ("results", results_and_dies),
+    "after the first of several": ("create", creates_one_and_dies),
 }
 
 
-def begin(arguments: list[str], stage: str = "", **size: int) -> "subprocess.Popen[str]":
-    """The command in a process of its own, which may kill itself at a stage."""
-    code = PROLOGUE.format(terms=QUICK | size) + stage + "\nsys.exit(main(sys.argv[1:]))\n"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+def hasten(stage: str | None = None, **size: int) -> None:
+    """In the process of a command: look often, and die at a stage."""
+    batch.TERMS, batch._TOGETHER = Terms(**QUICK | size), 2
+    if stage is not None:
+        setattr(batch.batches, *STAGES[stage])
 
 
 def kill_at(stage: str, arguments: list[str], **size: int) -> None:
-    with begin(arguments, STAGES[stage], **size) as process:
-        errors = process.communicate(timeout=60)[1]
+    with Process(arguments, partial(hasten, stage, **size)) as process:
+        errors = process.errors()
     assert process.returncode == -signal.SIGKILL, errors
 
 
@@ -517,8 +510,7 @@ def test_what_is_at_the_server_counts_for_the_budget_and_counts_once(
 def test_ctrl_c_leaves_batches_at_the_server_and_the_same_command_fetches_them(tiny: Path, tmp_path: Path) -> None:
     with recorded(SandboxSettings(speed=8, bills=tmp_path / "bills.jsonl")) as server:
         arguments = [x for x in command(tiny, server) if x != "-q"]
-        with begin(arguments) as process:
-            assert process.stderr is not None
+        with Process(arguments, hasten) as process:
             said = []
             for line in process.stderr:
                 said.append(line)

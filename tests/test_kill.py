@@ -2,19 +2,18 @@
 # ruff: noqa: S311  chance is no secret here
 
 import ctypes
-import os
 import random
 import resource
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import Process
 from servers import Recorded, recorded
 from test_run import MODELS, run_files, settled, snapshot, write_tiny
 
@@ -62,26 +61,18 @@ def run_command(tiny: Path, server: Recorded, *models: str) -> list[str]:
     return ["run", str(tiny), "--base-url", server.url, "-q", "-j", str(AT_ONCE), *named]
 
 
-def begin(arguments: list[str], **options: Any) -> "subprocess.Popen[str]":
-    """The command in a process of its own, in the current folder."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "evalkit", *arguments],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options,
-    )  # fmt: skip
-
-
-def wait_for_messages(process: "subprocess.Popen[str]", server: Recorded, count: int) -> None:
+def wait_for_messages(process: Process, server: Recorded, count: int) -> None:
     while len(server.messages()) < count:
-        assert process.poll() is None, f"it ended too early: {process.communicate()[1]}"
+        assert process.returncode is None, f"it ended too early: {process.errors()}"
         time.sleep(0.005)
 
 
 def kill_after(arguments: list[str], server: Recorded, more: int) -> None:
     """Begin, and kill -9 as soon as so many more requests have arrived."""
     count = len(server.messages()) + more
-    with begin(arguments) as process:
+    with Process(arguments) as process:
         wait_for_messages(process, server, count)
-        process.kill()
+        process.send_signal(signal.SIGKILL)
         process.wait()
     assert process.returncode == -signal.SIGKILL
 
@@ -185,9 +176,9 @@ def test_of_two_equal_commands_at_once_one_is_refused_and_nothing_is_paid_twice(
         pace.slow = lambda: False
         assert main([*run_command(tiny, server), "--budget-usd", "0.016"]) == ExitCode.BUDGET
     pace.delay_s = 2.0  # the first is still at work when the second comes, however busy the machine is
-    processes = [begin(run_command(tiny, server)) for _ in range(2)]
-    pace.slow = lambda: all(process.poll() is None for process in processes)
-    errors = "".join(process.communicate()[1] for process in processes)
+    processes = [Process(run_command(tiny, server)) for _ in range(2)]
+    pace.slow = lambda: all(process.returncode is None for process in processes)
+    errors = "".join(process.errors() for process in processes)
     assert sorted(process.returncode for process in processes) == [0, ExitCode.INTEGRITY]
     assert "exit 6: integrity" in errors
     assert "Traceback" not in errors
@@ -198,10 +189,10 @@ def test_of_two_equal_commands_at_once_one_is_refused_and_nothing_is_paid_twice(
 def test_ctrl_c_lets_requests_in_flight_end_and_the_same_command_goes_on(
     tiny: Path, server: Recorded, pace: Paced
 ) -> None:
-    with begin(run_command(tiny, server)) as process:
+    with Process(run_command(tiny, server)) as process:
         wait_for_messages(process, server, 6)
         process.send_signal(signal.SIGINT)
-        errors = process.communicate()[1]
+        errors = process.errors()
     assert process.returncode == ExitCode.INTERRUPTED
     assert errors.splitlines()[-1] == "exit 130: interrupted"
     assert "Traceback" not in errors
@@ -220,12 +211,11 @@ def test_ctrl_c_lets_requests_in_flight_end_and_the_same_command_goes_on(
 def test_a_full_disk_is_exit_5_and_the_file_opens_and_goes_on_afterwards(
     tiny: Path, server: Recorded, pace: Paced
 ) -> None:
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-
     pace.slow = lambda: False
-    with begin(run_command(tiny, server), preexec_fn=little_room) as process:
-        errors = process.communicate()[1]
+    with Process(
+        run_command(tiny, server), partial(resource.setrlimit, resource.RLIMIT_FSIZE, (400_000, 400_000))
+    ) as process:
+        errors = process.errors()
     assert process.returncode == ExitCode.PROVIDER
     (line,) = [line for line in errors.splitlines() if line.startswith("error")]
     assert "cannot grow" in line
@@ -239,26 +229,28 @@ def test_a_full_disk_is_exit_5_and_the_file_opens_and_goes_on_afterwards(
 
 
 def test_a_disk_without_room_for_a_plan_sends_nothing(tiny: Path, server: Recorded) -> None:
-    def no_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    with begin(run_command(tiny, server), preexec_fn=no_room) as process:
-        errors = process.communicate()[1]
+    with Process(
+        run_command(tiny, server), partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20_000, 20_000))
+    ) as process:
+        errors = process.errors()
     assert process.returncode == ExitCode.PROVIDER
     assert "cannot grow" in errors
     assert server.messages() == []
     assert run_files() == []
 
 
-CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAPABILITY_VERSION_3 = 1, 2, 0x20080522
 
 
 def obey_permissions() -> None:
     """Give up root's right to write anywhere; anybody else never had it."""
     libc = ctypes.CDLL(None, use_errno=True)
-    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
-        if os.geteuid() == 0 and libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "cannot give up a capability")
+    header, sets = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    if libc.capget(header, sets) == 0:
+        sets[0] &= ~(1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH)  # of those in effect
+        if libc.capset(header, sets) == 0:
+            return
+    raise OSError(ctypes.get_errno(), "cannot give up a capability")
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -273,8 +265,8 @@ def test_a_folder_that_is_read_only_is_exit_5_and_nothing_is_sent(
         server.requests.clear()
     folder.chmod(0o555)
     try:
-        with begin(run_command(tiny, server), preexec_fn=obey_permissions) as process:
-            errors = process.communicate()[1]
+        with Process(run_command(tiny, server), obey_permissions) as process:
+            errors = process.errors()
     finally:
         folder.chmod(0o755)
     assert process.returncode == ExitCode.PROVIDER
