@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= reports/demo.html
 RUNS ?= runs
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE  # or every process of the tests compiles evalkit again
 
@@ -26,16 +27,16 @@ demo: $(VENV)/.ready ## Run, grade blind and report an example against a simulat
 	$(BIN)/evalkit demo --output $(OUT) --runs $(RUNS)
 
 test: $(VENV)/.ready ## Run the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: $(VENV)/.ready ## Run the simulations and endurance tests as well
-	$(BIN)/python -m pytest -m 'slow or not slow'
+	$(PYTEST) -m 'slow or not slow'
 
 coverage: $(VENV)/.ready ## Simulate how often each interval holds the truth; renews the table in docs/statistics.md
 	$(BIN)/python tests/stats/coverage_table.py
 
 test-cov: $(VENV)/.ready ## Run the tests and show which lines and branches they miss
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
 check: $(VENV)/.ready ## Check format, lint, types, layers and sizes
 	$(BIN)/ruff format --check .
