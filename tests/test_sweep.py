@@ -51,10 +51,10 @@ def anonymous(analysis: Analysis) -> Analysis:
 @settings(max_examples=15, deadline=None)
 @given(sweeps())
 def test_each_size_alone_is_analysed_as_an_ordinary_run_of_the_same_data(parts: dict[int, Snapshot]) -> None:
-    whole = together(parts)
-    for size, part in parts.items():
-        assert anonymous(analyze(at_context(whole, size))) == anonymous(analyze(part))
-    main, largest = analyze(whole), analyze(parts[max(parts)])
+    whole, alone = together(parts), {size: analyze(part) for size, part in parts.items()}
+    for size, part in alone.items():
+        assert anonymous(analyze(at_context(whole, size))) == anonymous(part)
+    main, largest = analyze(whole), alone[max(alone)]
     assert main.models == largest.models
     assert main.pairs == largest.pairs
     assert main.decision == largest.decision
