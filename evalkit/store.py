@@ -162,7 +162,14 @@ class RunFile:
         with ExitStack() as held:
             for role in roles:
                 held.enter_context(alone(self._locks.setdefault(role, lock(self.path, role)), self.path, role))
+            if not self.path.exists():
+                raise IntegrityError(f"{self.path} was removed meanwhile; run the command again")
             yield
+
+    def discard(self) -> None:
+        """Remove the run file. Only for its only writer, and where nothing is in it that anybody paid for."""
+        self._db.close()  # and so fold in the log beside it, which would stay
+        self.path.unlink()
 
     def close(self) -> None:
         """Close the database; the write-ahead log is folded in when the last process closes."""

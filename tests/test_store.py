@@ -797,6 +797,15 @@ def test_one_kind_of_work_has_one_holder_and_may_be_nested(run: RunFile) -> None
         pass
 
 
+def test_a_file_that_was_removed_while_it_was_open_is_not_written_on(run: RunFile) -> None:
+    with RunFile(run.path) as second:
+        with run.only_writer("run"):
+            run.discard()
+        assert list(run.path.parent.iterdir()) == [] or not run.path.exists()
+        with pytest.raises(IntegrityError, match="was removed meanwhile; run the command again"):
+            second.only_writer("run").__enter__()
+
+
 def test_a_lock_that_cannot_be_had_is_one_clear_line(run: RunFile) -> None:
     run.path.with_name(f".{run.path.name}.run.lock").mkdir()
     with pytest.raises(InfrastructureError, match="cannot be locked"), run.only_writer("run"):
