@@ -78,7 +78,7 @@ async def carry_out(
 
 
 def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> None:
-    """Say why a run had to stop. One that could not have begun, since its server lacks a model, leaves no file."""
+    """Say why a run had to stop; one that was turned down before anything was answered or billed leaves no file."""
     snapshot = run.snapshot()
     models = {trial.id: trial.key.model for trial in snapshot.trials}
     answered = {
@@ -89,9 +89,11 @@ def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> N
     except UsageError as error:
         if answered:
             raise UsageError(f"{error}; what other models have answered stays in {run.path}") from error
-        if not prepared.exists and all(a.outcome == "errored" and a.cost_usd == 0 for a in snapshot.attempts):
-            run.discard()
         raise
+    finally:
+        free = all(a.outcome == "errored" and a.cost_usd == 0 for a in snapshot.attempts)
+        if ending.fatal is not None and free and not (prepared.exists or snapshot.batches):
+            run.discard()
 
 
 def _calls(

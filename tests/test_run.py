@@ -621,6 +621,17 @@ def test_an_address_without_this_api_is_no_unknown_model(tiny: Path, capsys: pyt
         line = ["run", str(tiny), "-q", "-m", "local", "--base-url", f"{server.url}/elsewhere"]
         assert main(line) == ExitCode.PROVIDER
     assert "not_found_error (Not here)" in capsys.readouterr().err
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_a_key_that_is_refused_with_the_first_request_leaves_nothing(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(LISTLESS, fault=lambda *_: "status=401") as server:
+        line = ["run", str(tiny), "-q", "-m", MODELS[0], "--base-url", server.url]
+        assert main(line) == ExitCode.PROVIDER
+    assert "authentication_error" in capsys.readouterr().err
+    assert list(Path("runs").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -633,6 +644,7 @@ def test_an_address_without_this_api_is_no_unknown_model(tiny: Path, capsys: pyt
         (400, "The provided model identifier is invalid.", True),
         (400, "this model takes no image", False),
         (404, "Not Found", False),
+        (404, "/models/v1/messages: Not Found", False),
         (403, "model: gpt", False),
         (404, None, False),
     ],

@@ -48,7 +48,7 @@ def unknown_model(ending: Ending, answered: Collection[str]) -> str | None:
     if reply is None or model is None or model in answered or reply.status not in (400, 404):
         return None
     message = reply.error_message or ""
-    if model not in message and "model" not in message.lower():
+    if model not in message and not re.search(r"\bmodel\b", message, re.IGNORECASE):
         return None
     return model if reply.status == 404 or _NO_SUCH_MODEL.search(message) else None
 
