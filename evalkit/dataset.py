@@ -141,51 +141,68 @@ class Dataset:
         return item.system if item.system is not None else self.card.system
 
 
+NO_ITEMS = "no items"
+
+
 class NotAnObjectError(ValueError):
-    """A line is not one well-formed JSON object."""
+    """A line is not one well-formed JSON object: `problems` says why; `partly` is what it holds, if anything."""
 
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
-    if repeated:
-        raise NotAnObjectError(f"key {repeated[0]!r} stands twice in one object")
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> Any:
-    raise NotAnObjectError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    if not math.isfinite(number := float(digits)):
-        raise NotAnObjectError(f"{digits[:40]} is too large a number")
-    return number
+    def __init__(self, *problems: str, partly: dict[str, Any] | None = None) -> None:
+        self.problems, self.partly = problems, partly
+        super().__init__(problems[0])
 
 
 def json_object(line: str) -> dict[str, Any]:
     """One line's JSON object, in which nothing stands twice; NotAnObjectError says why it is none."""
+    notes: list[str] = []
+
+    def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+        notes.extend(f"key {key!r} stands twice in one object" for key in repeated)
+        return dict(pairs)
+
+    def no_constant(name: str) -> float:
+        notes.append(f"{name} is not JSON")
+        return float(name)
+
+    def finite(digits: str) -> float:
+        if not math.isfinite(number := float(digits)):
+            notes.append(f"{digits[:40]} is too large a number")
+        return number
+
     try:
-        content = json.loads(line, object_pairs_hook=_no_repeats, parse_constant=_no_constant, parse_float=_finite)
+        content = json.loads(line, object_pairs_hook=once_each, parse_constant=no_constant, parse_float=finite)
     except json.JSONDecodeError as error:
         raise NotAnObjectError(f"not JSON ({error.msg} at column {error.colno})") from error
     except RecursionError as error:
         raise NotAnObjectError("nested too deeply to be read") from error
-    except NotAnObjectError:
-        raise
     except ValueError as error:
         raise NotAnObjectError("a whole number has too many digits") from error
     if not isinstance(content, dict):
         raise NotAnObjectError(f"not a JSON object but {shown(content)}")
+    if notes:
+        raise NotAnObjectError(*notes, partly=content)
     return content
 
 
 def parse_item(line: str) -> Item | list[tuple[str, str]]:
     """One JSONL line as an Item, or its problems as (what, remedy)."""
+    return _read_item(line)[0]
+
+
+def _read_item(line: str) -> tuple[Item | list[tuple[str, str]], object]:
+    """One JSONL line as an Item, or its problems; and the id it has, whatever else is wrong with it."""
+    problems: list[tuple[str, str]] = []
     try:
-        item = validated(Item, json_object(line))
+        content: dict[str, Any] | None = json_object(line)
     except NotAnObjectError as error:
-        return [(str(error), "write one JSON object per line")]
-    return [(what, remedy) for _, what, remedy in item] if isinstance(item, list) else item
+        problems, content = [(what, "write one JSON object per line") for what in error.problems], error.partly
+    if content is None:
+        return problems, None
+    item = validated(Item, content)
+    if not isinstance(item, list):
+        return problems or item, item.id
+    return problems + [(what, remedy) for _, what, remedy in item], content.get("id")
 
 
 def parse_items(lines: Iterable[str], file: str) -> tuple[list[tuple[int, Item]], list[Problem]]:
@@ -196,15 +213,14 @@ def parse_items(lines: Iterable[str], file: str) -> tuple[list[tuple[int, Item]]
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        item = parse_item(line)
+        item, id_ = _read_item(line)
+        if isinstance(id_, str) and seen.setdefault(id_, number) != number:
+            what = f"id {id_!r} stands already on line {seen[id_]}"
+            problems.append(Problem(file, number, what, "give every item its own id"))
         if isinstance(item, list):
             problems += [Problem(file, number, what, remedy) for what, remedy in item]
-            continue
-        if item.id in seen:
-            what = f"id {item.id!r} stands already on line {seen[item.id]}"
-            problems.append(Problem(file, number, what, "give every item its own id"))
-        seen.setdefault(item.id, number)
-        items.append((number, item))
+        else:
+            items.append((number, item))
     if not items and not problems:
-        problems.append(Problem(file, 1, "no items", "write one JSON object per line"))
+        problems.append(Problem(file, 1, NO_ITEMS, "write one JSON object per line"))
     return items, problems

@@ -2,13 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evalkit.compared import CannotCompareError, expected_of
 from evalkit.dataset import Dataset, Item
 from evalkit.request_check import request_doubts
-from evalkit.rubric import Rubric
+from evalkit.rubric import Criterion
 from evalkit.strict import Problem
 from evalkit.wording import plural
 
@@ -20,22 +20,25 @@ _COMMON_WORDS = 50
 """Word triples that stand in more items than this are phrases of the trade, not signs of copying."""
 
 
-def errors(path: Path, dataset: Dataset, rubric: Rubric | None) -> list[Problem]:
+def errors(path: Path, dataset: Dataset, criteria: Sequence[Criterion]) -> list[Problem]:
     """What would spoil a run of a dataset that could be read; quick, whatever the size of its prompts."""
-    found = [*_repeats(path, dataset), *_references(path, dataset, rubric), *_context(path, dataset)]
+    found = [*_repeats(path, dataset), *_references(path, dataset, criteria), *_context(path, dataset)]
     return sorted(problem for problem in found if problem.severity == "error")
 
 
-def doubts(path: Path, dataset: Dataset, rubric: Rubric | None) -> list[Problem]:
-    """Every problem of a dataset that could be read: errors that spoil a run, and warnings."""
+def doubts(path: Path, dataset: Dataset, criteria: Sequence[Criterion], *, card_is_read: bool = True) -> list[Problem]:
+    """Every problem of a dataset that could be read: errors that spoil a run, and warnings.
+
+    Without the card, nobody knows what requests are like.
+    """
     found = [
         *_repeats(path, dataset),
         *_near_repeats(path, dataset),
-        *_references(path, dataset, rubric),
+        *_references(path, dataset, criteria),
         *_size(path, dataset),
         *_mix(path, dataset),
         *_context(path, dataset),
-        *request_doubts(path, dataset),
+        *(request_doubts(path, dataset) if card_is_read else ()),
     ]
     return sorted(found)
 
@@ -124,10 +127,10 @@ def _nearest(
     return None
 
 
-def _references(path: Path, dataset: Dataset, rubric: Rubric | None) -> Iterator[Problem]:
+def _references(path: Path, dataset: Dataset, criteria: Sequence[Criterion]) -> Iterator[Problem]:
     for item in dataset.items:
         line = dataset.lines.get(item.id, 1)
-        reasons = dict.fromkeys(_ungradable(item, rubric)) if rubric is not None else {}
+        reasons = dict.fromkeys(_ungradable(item, criteria))
         for reason in reasons:
             yield Problem(str(path), line, f"item {item.id!r} cannot be checked: {reason}", "correct 'reference'")
         if item.reference is None and not reasons:
@@ -135,9 +138,9 @@ def _references(path: Path, dataset: Dataset, rubric: Rubric | None) -> Iterator
             yield Problem(str(path), line, what, "add one, so that graders judge by the same facts", "warning")
 
 
-def _ungradable(item: Item, rubric: Rubric) -> Iterator[str]:
-    """Why checks of the rubric could grade no output of this item."""
-    for criterion in rubric.checked:
+def _ungradable(item: Item, criteria: Sequence[Criterion]) -> Iterator[str]:
+    """Why checks of a rubric could grade no output of this item."""
+    for criterion in criteria:
         if criterion.check is not None and criterion.check.compares:
             try:
                 expected_of(criterion.check, item.reference)

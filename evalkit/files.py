@@ -4,14 +4,16 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from evalkit.config import Config
-from evalkit.dataset import Attachment, Card, Dataset, Document, Item, TemplateText, parse_items
+from evalkit.dataset import NO_ITEMS, Attachment, Card, Dataset, Document, Item, TemplateText, parse_items
 from evalkit.errors import InfrastructureError, ProblemsError, UsageError
-from evalkit.rubric import Rubric
-from evalkit.strict import Problem, line_of, read_strict, shown
-from evalkit.yaml_text import parse_yaml
+from evalkit.rubric import Criterion, Rubric
+from evalkit.strict import Problem, line_of, read_strict, shown, validated, value_in
+from evalkit.wording import plural
+from evalkit.yaml_text import YamlError, parse_yaml
 
 MEDIA_TYPES = {
     ".pdf": "application/pdf",
@@ -30,14 +32,21 @@ _BEGINNINGS = {
 _DOCUMENT_SUFFIXES = {".md", ".txt", ".html", ".csv", ".json", ".xml", ".rst"}
 
 
+class NotUtf8Error(UsageError):
+    """A file that should be text is none; `problem` says where."""
+
+    def __init__(self, path: Path, line: int) -> None:
+        self.problem = Problem(str(path), line, "not UTF-8 text", "save the file as UTF-8")
+        super().__init__(str(self.problem))
+
+
 def read_text(path: Path, what: str) -> str:
     """A text file as UTF-8 (a byte-order mark is dropped); one clear line if it cannot be read."""
     data = _read_bytes(path, what)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from error
+        raise NotUtf8Error(path, data[: error.start].count(b"\n") + 1) from error
 
 
 def read_lines(path: Path, what: str) -> Iterator[str]:
@@ -48,7 +57,7 @@ def read_lines(path: Path, what: str) -> Iterator[str]:
                 try:
                     yield data.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError as error:
-                    raise UsageError(f"{path}:{number}: not UTF-8 text; save the file as UTF-8") from error
+                    raise NotUtf8Error(path, number) from error
     except OSError as error:
         _read_bytes(path, what)
         raise InfrastructureError(f"{what} {str(path)!r} cannot be read ({error.strerror}); check it") from error
@@ -110,7 +119,23 @@ def read_rubric(path: Path) -> Rubric:
 
 def load_rubric(path: Path) -> Rubric | list[Problem]:
     """A rubric file, or every problem it has."""
-    return read_strict(Rubric, read_text(path, "rubric"), str(path))
+    try:
+        return read_strict(Rubric, read_text(path, "rubric"), str(path))
+    except NotUtf8Error as error:
+        return [error.problem]
+
+
+def sound_criteria(path: Path) -> tuple[Criterion, ...]:
+    """The criteria that can be read of a rubric that cannot, so that a dataset can be held against them."""
+    try:
+        content, _ = parse_yaml(read_text(path, "rubric"))
+    except NotUtf8Error:
+        return ()
+    except YamlError as error:
+        content = error.partly and error.partly.data
+    entries = value_in(content, "criteria")
+    found = [validated(Criterion, entry) for entry in (entries if isinstance(entries, list) else ())]
+    return tuple(criterion for criterion in found if isinstance(criterion, Criterion))
 
 
 def find_rubric(dataset: Path, config: Config) -> Path:
@@ -134,13 +159,13 @@ def read_dataset(path: Path) -> Dataset:
 
 def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
     """A dataset, and every problem of its lines, its card and the files they name."""
-    items, problems = parse_items(read_text(path, "dataset").split("\n"), str(path))
+    lines, problems = _lines_of(path)
+    items, item_problems = parse_items(lines, str(path))
+    problems += [problem for problem in item_problems if not (problems and problem.what == NO_ITEMS)]
     card, card_problems = _load_card(path.with_suffix(".yaml"))
-    problems += card_problems
     template, template_problems = _load_template(path.with_suffix(".yaml"), card)
-    problems += template_problems
     documents, pool_problems = _load_pool(path, card)
-    problems += pool_problems
+    problems += [*card_problems, *template_problems, *pool_problems]
     evidence: dict[str, tuple[str, ...]] = {}
     attachments: dict[str, Attachment] = {}
     for number, item in items:
@@ -158,6 +183,21 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
         template=template,
     )
     return dataset, sorted(problems)
+
+
+def _lines_of(path: Path) -> tuple[list[str], list[Problem]]:
+    """A dataset's lines; those that are no text are blank, and one problem."""
+    lines, unreadable = [], []
+    for number, data in enumerate(_read_bytes(path, "dataset").removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        try:
+            lines.append(data.decode("utf-8"))
+        except UnicodeDecodeError:
+            lines.append("")
+            unreadable.append(number)
+    if not unreadable:
+        return lines, []
+    problem, more = NotUtf8Error(path, unreadable[0]).problem, len(unreadable) - 1
+    return lines, [replace(problem, what=f"{problem.what}, like {plural(more, 'line')} below it") if more else problem]
 
 
 class _Place:
@@ -178,6 +218,14 @@ class _Place:
             pass
         return self.problem(f"{kind} {shown(name)} does not exist", "correct the path")
 
+    def text_of(self, kind: str, name: str) -> str | Problem:
+        """The text of the file of that name."""
+        file = self.file_of(kind, name)
+        try:
+            return file if isinstance(file, Problem) else read_text(file, kind)
+        except NotUtf8Error as error:
+            return error.problem
+
     def problem(self, what: str, remedy: str) -> Problem:
         return Problem(self.file, self.line, what, remedy)
 
@@ -190,7 +238,10 @@ def _is_inside(path: Path, folder: Path) -> bool:
 def _load_card(path: Path) -> tuple[Card, list[Problem]]:
     if not path.exists():
         return Card(), []
-    card = read_strict(Card, read_text(path, "dataset card"), str(path))
+    try:
+        card = read_strict(Card, read_text(path, "dataset card"), str(path))
+    except NotUtf8Error as error:
+        card = [error.problem]
     return (Card(), card) if isinstance(card, list) else (card, [])
 
 
@@ -201,11 +252,10 @@ def _load_template(path: Path, card: Card) -> tuple[TemplateText | None, list[Pr
     line = line_of(("template",), parse_yaml(read_text(path, "dataset card"))[1])
     if "\n" in card.template or "{" in card.template:
         return TemplateText(card.template, str(path), line + ("\n" in card.template)), []
-    place = _Place(path, line)
-    file = place.file_of("template", card.template)
-    if isinstance(file, Problem):
-        return None, [file]
-    return TemplateText(read_text(file, "template").replace("\r\n", "\n"), str(file)), []
+    text = _Place(path, line).text_of("template", card.template)
+    if isinstance(text, Problem):
+        return None, [text]
+    return TemplateText(text.replace("\r\n", "\n"), str(path.parent / card.template)), []
 
 
 def _load_pool(path: Path, card: Card) -> tuple[dict[str, str], list[Problem]]:
@@ -219,9 +269,9 @@ def _load_pool(path: Path, card: Card) -> tuple[dict[str, str], list[Problem]]:
     if not folder.is_dir():
         return {}, [place.problem(f"folder {card.documents!r} does not exist", "create it or correct the path")]
     files = sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix.lower() in _DOCUMENT_SUFFIXES)
-    names = {file: file.relative_to(path.parent).as_posix() for file in files}
-    found = {names[file]: place.file_of("document", names[file]) for file in files}
-    texts = {name: read_text(file, "document") for name, file in found.items() if isinstance(file, Path)}
+    names = [file.relative_to(path.parent).as_posix() for file in files]
+    found = {name: place.text_of("document", name) for name in names}
+    texts = {name: text for name, text in found.items() if isinstance(text, str)}
     return texts, [problem for problem in found.values() if isinstance(problem, Problem)]
 
 
@@ -237,11 +287,12 @@ def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problem
         name, text = (entry.name, entry.text) if isinstance(entry, Document) else (entry, None)
         name = name if text is not None else Path(name).as_posix()
         if text is None and name not in documents:
-            file = place.file_of("document", name)
-            if isinstance(file, Problem):
-                problems.append(file)
+            found = place.text_of("document", name)
+            if isinstance(found, Problem):
+                if found not in problems:
+                    problems.append(found)
                 continue
-            text = read_text(file, "document")
+            text = found
         if text is not None and documents.get(name, text) != text:
             problems.append(place.problem(f"document {name!r} has another text elsewhere", "rename one of them"))
         if text is not None:

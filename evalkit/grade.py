@@ -184,7 +184,8 @@ async def grade_by_judge(
                 tell(progress)
 
             ending = await execute(calls, provider, opened.ledger, limits, budget, on_progress, opened.id, prices)
-    raise_if_stopped(ending, budget, "grade")
+    heard = any(a.grader == queue.grader and a.outcome not in (None, "errored") for a in run.snapshot().attempts)
+    raise_if_stopped(ending, budget, "grade", (model,) if heard else ())
 
 
 def _subject(round_: Round, queue: Queue, task: GradingTask) -> str:

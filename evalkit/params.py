@@ -3,32 +3,34 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, ValidationInfo, field_validator
 
 from evalkit.json_schemas import check_schema
-from evalkit.strict import NOT_BLANK, StrictModel, did_you_mean
+from evalkit.strict import NOT_BLANK, CoherentModel, Incoherence, StrictModel, did_you_mean, repeats
 
 _SAMPLING = ("temperature", "top_p", "top_k")
-_SAMPLING_REMEDY = "remove it; use --epochs for repeats"
+_SAMPLING_REMEDY = "is not a setting of the API any more; remove it; use --epochs for repeats"
 _Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
 
 
-class Thinking(StrictModel):
+class Thinking(CoherentModel):
     """Whether and how a model thinks before it answers."""
 
     type: Literal["adaptive", "enabled", "disabled", "between_tools"]
     budget_tokens: Annotated[int, Field(ge=1024)] | None = None
     display: Literal["summarized", "omitted"] | None = None
 
-    @model_validator(mode="after")
-    def _is_coherent(self) -> "Thinking":
-        if self.type == "enabled" and self.budget_tokens is None:
-            raise ValueError("'params.thinking' of type 'enabled' has no 'budget_tokens'; add it, or use adaptive")
-        if self.type != "enabled" and self.budget_tokens is not None:
-            raise ValueError(f"'params.thinking' of type {self.type!r} takes no 'budget_tokens'; remove it")
-        if self.type not in ("adaptive", "enabled") and self.display is not None:
-            raise ValueError(f"'params.thinking' of type {self.type!r} takes no 'display'; remove it")
-        return self
+    @classmethod
+    def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
+        kind, budget, display = (content.get(name) for name in ("type", "budget_tokens", "display"))
+        if kind == "enabled" and budget is None:
+            message = "'params.thinking' of type 'enabled' has no 'budget_tokens'; add it, or use adaptive"
+            yield Incoherence(("budget_tokens",), message)
+        if kind in ("adaptive", "disabled", "between_tools") and budget is not None:
+            message = f"'params.thinking' of type {kind!r} takes no 'budget_tokens'; remove it"
+            yield Incoherence(("budget_tokens",), message)
+        if kind in ("disabled", "between_tools") and display is not None:
+            yield Incoherence(("display",), f"'params.thinking' of type {kind!r} takes no 'display'; remove it")
 
 
 class Format(StrictModel):
@@ -37,10 +39,11 @@ class Format(StrictModel):
     type: Literal["json_schema"]
     schema_: dict[str, JsonValue] = Field(alias="schema")
 
-    @model_validator(mode="after")
-    def _is_a_schema(self) -> "Format":
-        check_schema(self.schema_, "params.output_config.format.schema")
-        return self
+    @field_validator("schema_")
+    @classmethod
+    def _is_a_schema(cls, schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        check_schema(schema, "params.output_config.format.schema")
+        return schema
 
 
 class OutputConfig(StrictModel):
@@ -59,32 +62,37 @@ class Tool(StrictModel):
     type: Literal["custom"] | None = None
     strict: bool | None = None
 
-    @model_validator(mode="after")
-    def _takes_an_object(self) -> "Tool":
-        check_schema(self.input_schema, f"input_schema of tool {self.name}")
-        if self.input_schema.get("type") != "object":
-            raise ValueError(f'\'input_schema\' of tool {self.name!r} is not of type object; write "type": "object"')
-        return self
+    @field_validator("input_schema")
+    @classmethod
+    def _takes_an_object(cls, schema: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
+        name = info.data.get("name", "without a name")
+        check_schema(schema, f"input_schema of tool {name}")
+        if schema.get("type") != "object":
+            raise ValueError(f'\'input_schema\' of tool {name!r} is not of type object; write "type": "object"')
+        return schema
 
 
-class ToolChoice(StrictModel):
+class ToolChoice(CoherentModel):
     """Whether a model may, must or must not call a tool, or which one it must."""
 
     type: Literal["auto", "any", "tool", "none"]
     name: _Text | None = None
     disable_parallel_tool_use: bool | None = None
 
-    @model_validator(mode="after")
-    def _names_what_it_forces(self) -> "ToolChoice":
-        if self.type == "tool" and self.name is None:
-            raise ValueError("'params.tool_choice' of type 'tool' has no 'name'; name the tool")
-        if self.type != "tool" and self.name is not None:
-            raise ValueError(f"'params.tool_choice' of type {self.type!r} takes no 'name'; use type tool, or remove it")
-        return self
+    @classmethod
+    def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
+        kind, name = content.get("type"), content.get("name")
+        if kind == "tool" and name is None:
+            yield Incoherence(("name",), "'params.tool_choice' of type 'tool' has no 'name'; name the tool")
+        if kind in ("auto", "any", "none") and name is not None:
+            message = f"'params.tool_choice' of type {kind!r} takes no 'name'; use type tool, or remove it"
+            yield Incoherence(("name",), message)
 
 
-class Params(StrictModel):
+class Params(CoherentModel):
     """Request settings that production uses and the API accepts; an item's own win over the dataset's."""
+
+    model_config = ConfigDict(json_schema_extra={"retired": dict.fromkeys(_SAMPLING, _SAMPLING_REMEDY)})
 
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     stop_sequences: Annotated[tuple[_Text, ...], Field(strict=False)] | None = None  # a JSON list becomes a tuple
@@ -96,23 +104,17 @@ class Params(StrictModel):
     service_tier: Literal["auto", "standard_only"] | None = None
     speed: Literal["standard", "fast"] | None = None
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _is_sent_as_written(cls, settings: Any) -> Any:
-        for name, value in settings.items() if isinstance(settings, Mapping) else ():
-            if name in _SAMPLING:
-                raise ValueError(f"'params.{name}' is not a setting of the API any more; {_SAMPLING_REMEDY}")
-            if value is None:
-                raise ValueError(f"'params.{name}' is null; leave it out instead")
-        return settings
+    def _is_sent_as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None:
+            raise ValueError(f"'params.{info.field_name}' is null; leave it out instead")
+        return value
 
-    @model_validator(mode="after")
-    def _tools_differ(self) -> "Params":
-        names = [tool.name for tool in self.tools or ()]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"tool {name!r} stands twice; name it once")
-        return self
+    @classmethod
+    def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
+        for position, name in repeats(content.get("tools"), "name"):
+            yield Incoherence(("tools", position, "name"), f"tool {name!r} stands twice; name it once")
 
     def chosen(self) -> dict[str, Any]:
         """Only what was set, as the API spells it."""
@@ -128,7 +130,7 @@ def _sent(value: Any) -> Any:
     return [_sent(inner) for inner in value] if isinstance(value, tuple) else value
 
 
-class CacheMarks(StrictModel):
+class CacheMarks(CoherentModel):
     """Which parts of a prompt production marks for caching, each at its end, and for how long."""
 
     system: bool = False
@@ -136,11 +138,11 @@ class CacheMarks(StrictModel):
     documents: bool = False
     ttl: Literal["5m", "1h"] = "5m"
 
-    @model_validator(mode="after")
-    def _marks_something(self) -> "CacheMarks":
-        if not (self.system or self.tools or self.documents):
-            raise ValueError("'cache' marks nothing; set system, tools or documents to true, or remove it")
-        return self
+    @classmethod
+    def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
+        if not any(content.get(part, False) for part in ("system", "tools", "documents")):
+            message = "'cache' marks nothing; set system, tools or documents to true, or remove it"
+            yield Incoherence((), message)
 
 
 def conflicts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,14 +1,14 @@
 """The rubric: what makes an output satisfactory, fixed before the first output exists."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, field_validator
 
 from evalkit.json_schemas import check_schema
-from evalkit.strict import StrictModel, content_sha256
+from evalkit.strict import NOT_BLANK, CoherentModel, Incoherence, StrictModel, content_sha256, repeats, value_in
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 _Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -19,13 +19,13 @@ _SETTINGS: Mapping[str, frozenset[str]] = {
     "exact": frozenset({"value", "field", "ignore_case"}),
     "contains": frozenset({"value", "field", "ignore_case"}),
     "regex": frozenset({"pattern", "field", "ignore_case"}),
-    "json_schema": frozenset({"schema_"}),
+    "json_schema": frozenset({"schema"}),
     "numeric": frozenset({"value", "field", "tolerance"}),
 }
 """What each type of check looks at; a setting it would pass over in silence is refused."""
 
 
-class Check(StrictModel):
+class Check(CoherentModel):
     """A deterministic test of an output; what it compares with is `value`, else the item's reference."""
 
     type: Literal["exact", "contains", "regex", "json_schema", "numeric"]
@@ -36,19 +36,37 @@ class Check(StrictModel):
     ignore_case: bool = False
     schema_: dict[str, JsonValue] | None = Field(default=None, alias="schema")
 
-    @model_validator(mode="after")
-    def _has_what_it_needs(self) -> "Check":
-        for name in sorted(self.model_fields_set - {"type"} - _SETTINGS[self.type]):
-            raise ValueError(f"a check of type {self.type!r} does not use {name.rstrip('_')!r}; remove it")
-        if self.type == "regex":
-            if self.pattern is None:
-                raise ValueError("a regex check has no 'pattern'; add one")
-            _check_pattern(self.pattern)
-        if self.type == "json_schema":
-            if self.schema_ is None:
-                raise ValueError("a json_schema check has no 'schema'; add one")
-            check_schema(self.schema_)
-        return self
+    @classmethod
+    def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
+        kind = content.get("type")
+        used = _SETTINGS.get(kind) if isinstance(kind, str) else None
+        if used is None:
+            return
+        for name in sorted(frozenset[str]().union(*_SETTINGS.values()) - used):
+            if name in content:
+                yield Incoherence((name,), f"a check of type {kind!r} does not use {name!r}; remove it")
+        if kind == "regex" and content.get("pattern") is None:
+            yield Incoherence(("pattern",), "a regex check has no 'pattern'; add one")
+        if kind == "json_schema" and content.get("schema") is None:
+            yield Incoherence(("schema",), "a json_schema check has no 'schema'; add one")
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_a_pattern(cls, pattern: str | None) -> str | None:
+        import regex
+
+        try:
+            regex.compile(pattern or "")
+        except (regex.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"'pattern' is not a regular expression ({error}); correct it") from error
+        return pattern
+
+    @field_validator("schema_")
+    @classmethod
+    def _is_a_schema(cls, schema: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        if schema is not None:
+            check_schema(schema)
+        return schema
 
     @property
     def compares(self) -> bool:
@@ -61,16 +79,13 @@ class Check(StrictModel):
         return self.compares and self.value is None
 
 
-def _check_pattern(pattern: str) -> None:
-    import regex
-
-    try:
-        regex.compile(pattern)
-    except (regex.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"'pattern' is not a regular expression ({error}); correct it") from error
+def _level(written: Any) -> Any:
+    if not re.fullmatch(r"0|-?[1-9]\d{0,8}", str(written), re.ASCII):
+        raise ValueError(f"{str(written)!r} is no level; use whole numbers such as 0, 1 and 2")
+    return int(written)
 
 
-class Criterion(StrictModel):
+class Criterion(CoherentModel):
     """One question about an output, with its levels from worst to best and an anchor text for each.
 
     `critical` is a floor: an output below this level is not satisfactory whatever its overall score.
@@ -80,36 +95,29 @@ class Criterion(StrictModel):
     question: Annotated[str, Field(min_length=1)]
     weight: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] = 1.0
     kind: Literal["judged", "check"] = "judged"
-    levels: dict[int, str] = Field(default_factory=dict)
+    levels: dict[Annotated[int, BeforeValidator(_level)], Annotated[str, Field(pattern=NOT_BLANK)]] = Field(
+        default_factory=dict
+    )
     critical: int | None = None
     check: Check | None = None
 
-    @field_validator("levels", mode="before")
     @classmethod
-    def _keys_are_levels(cls, levels: Any) -> Any:
-        if not isinstance(levels, Mapping):
-            return levels
-        for key in levels:
-            if not re.fullmatch(r"0|-?[1-9]\d{0,8}", str(key), re.ASCII):
-                raise ValueError(f"{str(key)!r} is no level; use whole numbers such as 0, 1 and 2")
-        return {int(key): anchor for key, anchor in levels.items()}
-
-    @model_validator(mode="after")
-    def _is_coherent(self) -> "Criterion":
-        if self.kind == "check" and self.check is None:
-            raise ValueError(f"criterion {self.id!r} is a check without 'check'; add it")
-        if self.kind == "judged" and self.check is not None:
-            raise ValueError(f"criterion {self.id!r} has 'check' but kind 'judged'; set kind: check")
-        if self.kind == "check" and self.levels:
-            raise ValueError(f"criterion {self.id!r} is a check and has 'levels'; remove them (0 fails, 1 passes)")
-        if self.kind == "judged" and len(self.levels) < 2:
-            raise ValueError(f"criterion {self.id!r} has fewer than two levels; add an anchor text for each level")
-        if not all(anchor.strip() for anchor in self.levels.values()):
-            raise ValueError(f"criterion {self.id!r} has a level without an anchor text; write one")
-        if self.critical is not None and self.critical not in self.scale:
-            allowed = ", ".join(map(str, self.scale))
-            raise ValueError(f"criterion {self.id!r}: 'critical' {self.critical} is no level; use {allowed}")
-        return self
+    def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
+        who = f"criterion {content.get('id')!r}"
+        kind, levels, check = content.get("kind", "judged"), content.get("levels", {}), content.get("check")
+        if kind == "check" and check is None:
+            yield Incoherence(("check",), f"{who} is a check without 'check'; add it")
+        if kind == "judged" and check is not None:
+            yield Incoherence(("check",), f"{who} has 'check' but kind 'judged'; set kind: check")
+        if kind == "check" and levels:
+            yield Incoherence(("levels",), f"{who} is a check and has 'levels'; remove them (0 fails, 1 passes)")
+        if kind == "judged" and isinstance(levels, Mapping) and len(levels) < 2:
+            yield Incoherence(("levels",), f"{who} has fewer than two levels; add an anchor text for each level")
+        scale = CHECK_LEVELS if kind == "check" else levels
+        critical = content.get("critical")
+        if type(critical) is int and isinstance(scale, Mapping) and str(critical) not in map(str, scale):
+            allowed = ", ".join(map(str, scale)) or "one of its levels"
+            yield Incoherence(("critical",), f"{who}: 'critical' {critical} is no level; use {allowed}")
 
     @property
     def scale(self) -> Mapping[int, str]:
@@ -152,23 +160,25 @@ class Decision(StrictModel):
     bar: Annotated[float, Field(gt=0, lt=1)] = 0.80
 
 
-class Rubric(StrictModel):
+class Rubric(CoherentModel):
     """Criteria, the rule for satisfactory, the economics, and the decision rule."""
 
     name: _Name
     description: str | None = None
-    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1, strict=False)]
     satisfactory: Satisfactory
     economics: Economics = Economics()
     decision: Decision = Decision()
 
-    @model_validator(mode="after")
-    def _ids_are_unique(self) -> "Rubric":
-        ids = [criterion.id for criterion in self.criteria]
-        for name in ids:
-            if ids.count(name) > 1:
-                raise ValueError(f"criterion id {name!r} stands twice; rename one")
-        return self
+    @classmethod
+    def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
+        criteria = content.get("criteria")
+        for position, name in repeats(criteria, "id"):
+            yield Incoherence(("criteria", position, "id"), f"criterion id {name!r} stands twice; rename one")
+        if isinstance(criteria, list) and len(criteria) > 1 and all(value_in(c, "weight") == 0 for c in criteria):
+            places = [("criteria", position, "weight") for position in range(len(criteria))]
+            message = "every criterion has weight 0, so no output has a score; give each a weight above 0"
+            yield Incoherence(places[0], message, in_place_of=frozenset(places))
 
     @cached_property
     def sha256(self) -> str:

@@ -10,7 +10,7 @@ from evalkit.cache_marks import chosen_marks
 from evalkit.dataset import Dataset
 from evalkit.errors import UsageError
 from evalkit.executors.budget import Budget, payers
-from evalkit.executors.ending import raise_if_stopped
+from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.local import Limits, Progress
 from evalkit.executors.schedule import Call
 from evalkit.executors.sending import send
@@ -72,8 +72,28 @@ async def carry_out(
         streamed = {trial.id for trial in prepared.pending} - batched
         calls = partial(_calls, prepared, dataset, snapshot, worst_usd)
         ending, lag_p99_s = await send(calls, streamed, batched, provider, run, limits, budget, tell, say, prices)
-        raise_if_stopped(ending, budget, "run")
+        if ending.stopped or ending.unsettled:
+            _stop(ending, budget, run, prepared)
         return Done(run.outcomes(), lag_p99_s)
+
+
+def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> None:
+    """Say why a run had to stop; one that was turned down before anything was answered or billed leaves no file."""
+    snapshot = run.snapshot()
+    models = {trial.id: trial.key.model for trial in snapshot.trials}
+    answered = {
+        models[a.trial_id] for a in snapshot.attempts if a.grader is None and a.outcome not in (None, "errored")
+    }
+    try:
+        raise_if_stopped(ending, budget, "run", answered)
+    except UsageError as error:
+        if answered:
+            raise UsageError(f"{error}; what other models have answered stays in {run.path}") from error
+        raise
+    finally:
+        free = all(a.outcome == "errored" and a.cost_usd == 0 for a in snapshot.attempts)
+        if ending.fatal is not None and free and not (prepared.exists or snapshot.batches):
+            run.discard()
 
 
 def _calls(

@@ -9,11 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from evalkit import batch_rows, rows
 from evalkit.disk_errors import read_plainly, said_plainly
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
+from evalkit.locks import alone, lock
 from evalkit.outcome_rows import Rows
 from evalkit.records import (
     AttemptStart,
@@ -29,6 +30,7 @@ from evalkit.records import (
     TrialKey,
 )
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
+from evalkit.schema_check import difference, migrate, number
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
@@ -47,7 +49,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     log = path.with_name(f"{path.name}-wal")
     db = _connect(path)
     try:
-        _number(db, "user_version")
+        number(db, "user_version")
     except sqlite3.OperationalError as error:
         db.close()
         if "locked" in str(error):
@@ -61,23 +63,6 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _number(db: sqlite3.Connection, pragma: str) -> int:
-    return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    """Apply what is missing, inside the caller's transaction: another process may be about to do the same."""
-    applied = _number(db, "user_version")
-    for version, script in enumerate(MIGRATIONS[applied:], start=applied + 1):
-        statement = ""
-        for line in script.splitlines(keepends=True):
-            statement += line
-            if sqlite3.complete_statement(statement):
-                db.execute(statement)
-                statement = ""
-        db.execute(f"PRAGMA user_version = {version}")
-
-
 @contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
@@ -88,25 +73,6 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-
-
-def _lock(path: Path, role: str) -> FileLock:
-    return FileLock(path.with_name(f".{path.name}.{role}.lock"))
-
-
-@contextmanager
-def _alone(lock: FileLock, path: Path, role: str) -> Iterator[None]:
-    """Hold a lock beside the run file; it goes with its process, however that ends."""
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise IntegrityError(f"{path} is in use by another `evalkit {role}`; wait until it ends") from error
-    except OSError as error:
-        raise InfrastructureError(f"{path} cannot be locked ({error.strerror}); check disk and rights") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class RunFile:
@@ -127,7 +93,7 @@ class RunFile:
         with said_plainly(path):
             self._db = _connect_to_read(path) if read_only else _connect(path)
             try:
-                self._check_version()
+                self._check()
                 self._make_current(read_only)
             except BaseException:
                 self._db.close()
@@ -150,21 +116,32 @@ class RunFile:
         """
         with said_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(_lock(path, "run"), path, "run"):
+            with alone(lock(path, "run"), path, "run"):
                 if path.exists():
                     raise IntegrityError(f"{path} was made by another `evalkit run` just now; run the command again")
                 _write_whole(path, [*_plan_rows(spec, items, documents, order, sizes), *outcomes])
         return cls(path)
 
-    def _check_version(self) -> None:
-        applied = _number(self._db, "user_version")
-        if _number(self._db, "application_id") != APPLICATION_ID or applied < 1:
+    def _check(self) -> None:
+        """Whether this is a run file, of a version that is known, and all of it, seen at one moment."""
+        self._db.execute("BEGIN")
+        try:
+            self._check_schema()
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+
+    def _check_schema(self) -> None:
+        applied = number(self._db, "user_version")
+        if number(self._db, "application_id") != APPLICATION_ID or applied < 1:
             raise IntegrityError(f"{self.path} is not a run file; name another, or restore it from a copy")
         if applied > len(MIGRATIONS):
             raise IntegrityError(f"{self.path} was written by a newer evalkit (schema {applied}); update evalkit")
+        if (altered := difference(self._db, MIGRATIONS[:applied])) is not None:
+            raise IntegrityError(f"{self.path} has been altered ({altered}); restore it from a copy")
 
     def _make_current(self, read_only: bool) -> None:
-        old = _number(self._db, "user_version") < len(MIGRATIONS)
+        old = number(self._db, "user_version") < len(MIGRATIONS)
         if read_only and old:
             with closing(self._db) as file:
                 self._db = _connect(":memory:")
@@ -174,7 +151,7 @@ class RunFile:
             self._db.execute("PRAGMA synchronous = FULL")
         if old:
             with _transaction(self._db):
-                _migrate(self._db)
+                migrate(self._db, MIGRATIONS)
 
     @contextmanager
     def only_writer(self, *roles: str) -> Iterator[None]:
@@ -184,8 +161,15 @@ class RunFile:
         """
         with ExitStack() as held:
             for role in roles:
-                held.enter_context(_alone(self._locks.setdefault(role, _lock(self.path, role)), self.path, role))
+                held.enter_context(alone(self._locks.setdefault(role, lock(self.path, role)), self.path, role))
+            if not self.path.exists():
+                raise IntegrityError(f"{self.path} was removed meanwhile; run the command again")
             yield
+
+    def discard(self) -> None:
+        """Remove the run file. Only for its only writer, and where nothing is in it that anybody paid for."""
+        self._db.close()  # and so fold in the log beside it, which would stay
+        self.path.unlink()
 
     def close(self) -> None:
         """Close the database; the write-ahead log is folded in when the last process closes."""
@@ -368,7 +352,7 @@ def _write_whole(path: Path, plan: Rows) -> None:
         part.unlink(missing_ok=True)
     try:
         with closing(_connect(draft)) as db, _transaction(db):
-            _migrate(db)
+            migrate(db, MIGRATIONS)
             for statement, rows in plan:
                 db.executemany(statement, rows)
         draft.replace(path)

@@ -3,12 +3,12 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from evalkit.yaml_text import Path, YamlError, parse_yaml
 
@@ -32,6 +32,71 @@ class StrictModel(BaseModel):
     """A frozen record read from a user's file: no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True)
+class Incoherence:
+    """What does not go together in a record: `what; what to do`, told at `place` in it.
+
+    Problems of the single values at `in_place_of` are not told beside it.
+    """
+
+    place: Path
+    message: str
+    in_place_of: frozenset[Path] = frozenset()
+
+
+class CoherentModel(StrictModel):
+    """A strict record with rules across its keys, which are told beside what is wrong with single values.
+
+    Its lists have to be `strict=False`: rules see plain values, in which a JSON list is no tuple yet.
+    """
+
+    @classmethod
+    def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
+        """What does not go together in plain values, any of which may be missing or of a wrong type."""
+        raise NotImplementedError
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _is_told_whole(cls, content: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        found = list(cls.incoherences(content)) if isinstance(content, Mapping) else []
+        replaced = {place for one in found for place in one.in_place_of}
+        errors: list[InitErrorDetails] = []
+        try:
+            made = handler(content)
+        except ValidationError as error:
+            errors = [_again(detail) for detail in error.errors(include_url=False) if detail["loc"] not in replaced]
+        for one in found:
+            told = PydanticCustomError("value_error", "{error}", {"error": one.message})
+            errors.append(InitErrorDetails(type=told, loc=one.place, input=content))
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return made
+
+
+def _again(detail: ErrorDetails) -> InitErrorDetails:
+    return InitErrorDetails(
+        type=PydanticCustomError(detail["type"], detail["msg"], detail.get("ctx")),
+        loc=detail["loc"],
+        input=detail["input"],
+    )
+
+
+def value_in(entry: Any, key: str) -> Any:
+    """What a mapping or a record holds under a key; None if it is neither, or has none."""
+    return entry.get(key) if isinstance(entry, Mapping) else getattr(entry, key, None)
+
+
+def repeats(entries: Any, key: str) -> Iterator[tuple[int, str]]:
+    """Entries of a list whose `key` holds the same text as an earlier one's: position and text."""
+    seen: set[str] = set()
+    for position, entry in enumerate(entries if isinstance(entries, list | tuple) else ()):
+        text = value_in(entry, key)
+        if isinstance(text, str):
+            if text in seen:
+                yield position, text
+            seen.add(text)
 
 
 def content_sha256(content: object) -> str:
@@ -94,8 +159,8 @@ def _below(node: Mapping[str, Any], step: str | int) -> Any:
     return node.get("properties", {}).get(step, other if isinstance(other, dict) else None)
 
 
-def _locate(model: type[BaseModel], steps: Path) -> tuple[Path, list[str]]:
-    """The place that pydantic's `steps` point to, without the tags of unions, and the keys known there."""
+def _locate(model: type[BaseModel], steps: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """The place that pydantic's `steps` point to, without the tags of unions, and the JSON-schema nodes there."""
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     nodes, place = _resolved([schema], definitions), []
@@ -104,11 +169,11 @@ def _locate(model: type[BaseModel], steps: Path) -> tuple[Path, list[str]]:
         if below:
             place.append(step if any("items" in node for node in nodes) else str(step))
             nodes = _resolved(below, definitions)
-    return tuple(place), sorted({name for node in nodes for name in node.get("properties", {})})
+    return tuple(place), nodes
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Path, str, str]]:
-    """Every problem of a failed validation as (path, what, remedy), said once per place.
+    """Every problem of a failed validation as (path, what, remedy), where a union's branches count as one.
 
     Where something is wrong inside a value, nothing is said of the value itself: it follows from the inside.
     """
@@ -117,18 +182,28 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Path, 
         place, what, remedy = _told(detail, model)
         told.setdefault(place, []).append((detail["type"].endswith("_type"), what, remedy))
     outer = {place[:length] for place in told for length in range(len(place))}
-    return [(place, *_one_of(problems)) for place, problems in told.items() if place not in outer]
+    return [(place, *said) for place, problems in told.items() if place not in outer for said in _apart(problems)]
 
 
 def _told(detail: ErrorDetails, model: type[BaseModel]) -> tuple[Path, str, str]:
     """One problem as pydantic reports it, in the project's words."""
     kind, steps = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
-        inside, known = _locate(model, steps[:-1])
-        return (*inside, steps[-1]), f"unknown key {steps[-1]!r}", did_you_mean(str(steps[-1]), known)
+        return _unknown(*_locate(model, steps[:-1]), str(steps[-1]))
     place, _ = _locate(model, steps)
     name = repr(".".join(str(step) for step in place)) if place else "the whole of it"
     return place, *_what_and_remedy(detail, name)
+
+
+def _unknown(inside: Path, nodes: Sequence[Mapping[str, Any]], key: str) -> tuple[Path, str, str]:
+    """A key that is not known: one that was, once (`retired` in the model's JSON schema), or a mistake."""
+    place = (*inside, key)
+    for node in nodes:
+        if key in node.get("retired", {}):
+            what, _, remedy = str(node["retired"][key]).partition("; ")
+            return place, f"{'.'.join(map(str, place))!r} {what}", remedy
+    known = sorted({name for node in nodes for name in node.get("properties", {})})
+    return place, f"unknown key {key!r}", did_you_mean(key, known)
 
 
 def _what_and_remedy(detail: ErrorDetails, name: str) -> tuple[str, str]:
@@ -149,13 +224,12 @@ def _what_and_remedy(detail: ErrorDetails, name: str) -> tuple[str, str]:
     return is_shown, f"it {plain}"
 
 
-def _one_of(problems: Sequence[tuple[bool, str, str]]) -> tuple[str, str]:
-    """One problem for one place: where a union's branches differ in type only, what any of them would take."""
-    for of_type, what, remedy in problems:
-        if not of_type:
-            return what, remedy
+def _apart(problems: Sequence[tuple[bool, str, str]]) -> Iterable[tuple[str, str]]:
+    """The problems of one place: where a union's branches differ in type only, what any of them would take."""
+    if found := dict.fromkeys((what, remedy) for of_type, what, remedy in problems if not of_type):
+        return found
     kinds = dict.fromkeys(remedy.removeprefix("it must be ") for _, _, remedy in problems)
-    return problems[0][1], f"it must be {' or '.join(kinds)}"
+    return [(problems[0][1], f"it must be {' or '.join(kinds)}")]
 
 
 Model = TypeVar("Model", bound=StrictModel)
@@ -180,11 +254,20 @@ def line_of(path: Path, lines: Mapping[Path, int]) -> int:
 
 def read_strict(model: type[Model], text: str, file: str) -> Model | list[Problem]:
     """A YAML file as a `model`, or every problem it has."""
+    problems: list[Problem] = []
+    unread: frozenset[Path] = frozenset()
     try:
         data, lines = parse_yaml(text)
     except YamlError as error:
-        return [Problem(file, error.line, str(error), "correct the YAML")]
+        problems = [Problem(file, line, what, "correct the YAML") for line, what in error.problems]
+        if error.partly is None:
+            return problems
+        data, lines, unread = error.partly.data, dict(error.partly.lines), error.partly.unread
     found = validated(model, {} if data is None else data)
     if not isinstance(found, list):
-        return found
-    return sorted(Problem(file, line_of(path, lines), what, remedy) for path, what, remedy in found)
+        return problems or found
+    follows = {path for path, _, _ in found for length in range(len(path) + 1) if path[:length] in unread}
+    problems += [
+        Problem(file, line_of(path, lines), what, remedy) for path, what, remedy in found if path not in follows
+    ]
+    return sorted(problems)

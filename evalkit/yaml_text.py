@@ -2,6 +2,9 @@
 
 import json
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -17,11 +20,25 @@ _AS_WRITTEN = (f"{_TAG}str", f"{_TAG}timestamp", f"{_TAG}value", f"{_TAG}merge")
 _CONVERTED = (f"{_TAG}null", f"{_TAG}bool", f"{_TAG}int", f"{_TAG}float")
 
 
+@dataclass(frozen=True)
+class Partly:
+    """What could be read of YAML that has problems: None stands at the places in `unread`."""
+
+    data: Any
+    lines: Mapping[Path, int]
+    unread: frozenset[Path]
+
+
 class YamlError(ValueError):
-    """YAML that cannot be read at all; `line` counts from 1."""
+    """YAML that cannot be read as a whole: its first problem, at `line` (from 1).
+
+    `problems` are all of them as (line, what); `partly` is None where the syntax is broken, so nothing could be read.
+    """
 
     def __init__(self, line: int, what: str) -> None:
         self.line = line
+        self.problems: tuple[tuple[int, str], ...] = ((line, what),)
+        self.partly: Partly | None = None
         super().__init__(what)
 
 
@@ -34,7 +51,7 @@ def parse_yaml(text: str) -> tuple[Any, dict[Path, int]]:
     try:
         node = yaml.compose(text, yaml.SafeLoader)
         reader = _Reader(text)
-        data = None if node is None else reader.plain(node, (), frozenset())
+        data = None if node is None else reader.read(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(mark.line + 1 if mark else 1, error.problem or "not readable as YAML") from error
@@ -43,16 +60,30 @@ def parse_yaml(text: str) -> tuple[Any, dict[Path, int]]:
         raise YamlError(line, f"character {chr(error.character)!r} is not allowed") from error
     except RecursionError as error:
         raise YamlError(1, "nested too deeply to be read") from error
+    if reader.problems:
+        found = YamlError(*min(reader.problems))
+        found.problems = tuple(sorted(reader.problems))
+        found.partly = Partly(data, reader.lines, frozenset(reader.unread))
+        raise found
     return data, reader.lines
 
 
 class _Reader:
-    """Turns nodes into values and keeps count of them and of their lines."""
+    """Turns nodes into values and keeps count of them, of their lines, and of what is wrong with them."""
 
     def __init__(self, text: str) -> None:
         self.convert = yaml.SafeLoader(text).construct_object
         self.lines: dict[Path, int] = {(): 1}
         self.values = 0
+        self.problems: set[tuple[int, str]] = set()
+        self.unread: set[Path] = set()
+
+    def read(self, node: yaml.Node, path: Path = (), above: frozenset[int] = frozenset()) -> Any:
+        """The value of a node; None where it has none, which is noted, so that the rest can be read."""
+        with self._noted():
+            return self.plain(node, path, above)
+        self.unread.add(path)
+        return None
 
     def plain(self, node: yaml.Node, path: Path, above: frozenset[int]) -> Any:
         """The value of a node at `path`; `above` are the nodes it stands in."""
@@ -69,7 +100,7 @@ class _Reader:
 
     def _entry(self, start: yaml.Node, value: yaml.Node, path: Path, above: frozenset[int]) -> Any:
         self.lines[path] = start.start_mark.line + 1
-        return self.plain(value, path, above)
+        return self.read(value, path, above)
 
     def _pairs(self, node: yaml.MappingNode, above: frozenset[int]) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """Key and value nodes by the key's text: its own, then those merged in with `<<`, the first of which win."""
@@ -80,16 +111,28 @@ class _Reader:
             if key_node.tag == f"{_TAG}merge":
                 merged += value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
                 continue
-            key = self._key(key_node)
-            if key in pairs:
-                raise _problem(key_node, f"key {key!r} stands twice")
-            pairs[key] = (key_node, value_node)
+            with self._noted():
+                key = self._key(key_node)
+                if key in pairs:
+                    raise _problem(key_node, f"key {key!r} stands twice")
+                pairs[key] = (key_node, value_node)
         for source in merged:
-            if not isinstance(source, yaml.MappingNode):
-                raise _problem(source, "'<<' takes a mapping or a list of mappings")
-            for key, pair in self._pairs(source, _within(source, above)).items():
-                pairs.setdefault(key, pair)
+            with self._noted():
+                if not isinstance(source, yaml.MappingNode):
+                    raise _problem(source, "'<<' takes a mapping or a list of mappings")
+                for key, pair in self._pairs(source, _within(source, above)).items():
+                    pairs.setdefault(key, pair)
         return pairs
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Pass over what cannot be read, and note it."""
+        try:
+            yield
+        except YamlError as error:
+            if self.values > MOST_VALUES:
+                raise
+            self.problems.add((error.line, str(error)))
 
     def _key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):

@@ -467,7 +467,7 @@ def test_check_tells_every_problem_at_once(evalkit: Command, project: Path) -> N
         "bad.jsonl:8": "JSON",
         "bad.jsonl:9": "twice",
         "bad.yaml:2": "sistem",
-        "rubric.yaml:3": "critical",
+        "rubric.yaml:6": "critical",
         "rubric.yaml:7": "score",
     }
     for place, words in expected.items():
@@ -476,11 +476,57 @@ def test_check_tells_every_problem_at_once(evalkit: Command, project: Path) -> N
     assert any("x.exe" in error for error in said.errors)
     assert all("; " in error for error in said.errors), "every problem has its remedy"
     assert "bad.jsonl:1: warning: " in said.out
-    assert all("warning: " in line for line in said.out.splitlines()[:-1]), "errors stand on stderr alone"
+    assert all("warning: " in line for line in said.out.splitlines()), "errors stand on stderr alone"
     assert "warning" not in said.err
     assert said.err.splitlines()[-1] == "exit 2: usage"
     places = [(e.split(":")[0], int(e.split(":")[1])) for e in said.errors]
     assert places == sorted(places)
+
+
+def test_check_tells_of_every_file_whatever_is_wrong_with_another(evalkit: Command, project: Path) -> None:
+    (project / "set.docs").mkdir()
+    (project / "set.docs" / "latin.md").write_bytes("Grüße".encode("latin-1"))
+    lines = [
+        '{"id": "a", "input": "Which?", "documents": ["set.docs/latin.md"], "params": {"tool_choice": ',
+        '{"type": "any"}}}\n{"id": "b", "input": "Gr\xfc\xdfe"}\n{"id": "b", "input": "Wo?"}\n{"id": "a"}\n',
+    ]
+    (project / "set.jsonl").write_bytes("".join(lines).encode("latin-1"))
+    (project / "set.yaml").write_text("params:\n  tools: [{name: x, input_schema: {type: objct}}]\n", encoding="utf-8")
+    (project / "evalkit.yaml").write_text("epochs: 0\nseed: .inf\n", encoding="utf-8")
+    (project / "r.yaml").write_text(
+        "name: r\ncriteria:\n  - {id: a, question: Q, kind: check, check: {type: exact}}\n"
+        "  - {id: b, question: Q, weight: .inf}\nsatisfactory: {scor: 1}\n",
+        encoding="utf-8",
+    )
+    said = evalkit("check", "set.jsonl", "--rubric", "r.yaml")
+    assert said.code == ExitCode.USAGE
+    assert [error.split("; ")[0].split(" (")[0] for error in said.errors] == [
+        "evalkit.yaml:1: 'epochs' is 0",
+        "evalkit.yaml:2: '.inf' is not a finite number",
+        "r.yaml:4: '.inf' is not a finite number",
+        "r.yaml:4: criterion 'b' has fewer than two levels",
+        "r.yaml:5: key 'satisfactory.score' is missing",
+        "r.yaml:5: unknown key 'scor'",
+        "set.docs/latin.md:1: not UTF-8 text",
+        "set.jsonl:1: item 'a' cannot be checked: the item has no reference to check against",
+        "set.jsonl:2: not UTF-8 text",
+        "set.jsonl:3: item 'b' cannot be checked: the item has no reference to check against",
+        "set.jsonl:4: id 'a' stands already on line 1",
+        "set.jsonl:4: key 'input' is missing",
+        "set.yaml:2: 'input_schema of tool x' is not a JSON schema",
+    ]
+    (project / "set.yaml").write_text("description: sound\n", encoding="utf-8")
+    assert any("'params.tool_choice' without 'params.tools'" in error for error in evalkit("check", "set.jsonl").errors)
+
+
+def test_a_rubric_that_is_not_there_hides_nothing_of_the_dataset(evalkit: Command, project: Path) -> None:
+    (project / "set.jsonl").write_text('{"id": 1, "input": "x"}\n', encoding="utf-8")
+    said = evalkit("check", "set.jsonl", "--rubric", "gone.yaml")
+    assert said.errors == [
+        "gone.yaml:1: rubric 'gone.yaml' does not exist; check the path",
+        "set.jsonl:1: 'id' is 1; it must be text",
+    ]
+    assert (said.code, said.out) == (ExitCode.USAGE, "")
 
 
 def test_check_warns_about_size_mix_and_references(evalkit: Command, project: Path) -> None:

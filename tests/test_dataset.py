@@ -121,6 +121,29 @@ def test_all_problems_of_a_line_are_told_together() -> None:
     assert len(problems_of(row(id=1, inptu=2, difficulty="x"))) == 3
 
 
+def test_what_is_no_json_does_not_hide_what_else_is_wrong() -> None:
+    line = '{"id": "a", "id": "b", "inptu": "x", "params": {"max_tokens": 1e999, "top_p": 1, "speed": "quick"}}'
+    assert set(problems_of(line)) == {
+        f"1e999 is too large a number; {JSON}",
+        f"key 'id' stands twice in one object; {JSON}",
+        "key 'input' is missing; add it",
+        "'params.max_tokens' is Infinity; it must be a whole number",
+        "'params.speed' is 'quick'; use 'standard' or 'fast'",
+        "'params.top_p' is not a setting of the API any more; remove it; use --epochs for repeats",
+        "unknown key 'inptu'; did you mean 'input'?",
+    }
+
+
+def test_a_repeated_id_is_told_of_lines_that_have_other_problems_too() -> None:
+    _, problems = parse_items(['{"id": "a"}', GOOD, '{"id": "a", "input": 5}'], "f")
+    assert [(problem.line, problem.what[:24]) for problem in problems] == [
+        (1, "key 'input' is missing"),
+        (2, "id 'a' stands already on"),
+        (3, "id 'a' stands already on"),
+        (3, "'input' is 5"),
+    ]
+
+
 def test_blank_lines_are_passed_over_and_still_counted() -> None:
     items, problems = parse_items(["", GOOD, "  \r", "\u2028", row(id="b")], "f")
     assert ([number for number, _ in items], problems) == ([2, 5], [])
@@ -187,7 +210,7 @@ def test_card_refuses_sampling_like_an_item() -> None:
     found = read_strict(Card, "system: x\nparams:\n  temperature: 0\n", "set.yaml")
     assert isinstance(found, list)
     what = "'params.temperature' is not a setting of the API any more"
-    assert list(map(str, found)) == [f"set.yaml:2: {what}; remove it; use --epochs for repeats"]
+    assert list(map(str, found)) == [f"set.yaml:3: {what}; remove it; use --epochs for repeats"]
 
 
 def attached(data: bytes) -> Dataset:

@@ -119,7 +119,7 @@ def test_choice_and_tools_go_together(settings: dict[str, object], problems: lis
         ("cache: {system: true, ttl: 10m}", "c:1: 'cache.ttl' is '10m'; use '5m' or '1h'"),
         ("cache: {sistem: true}", "c:1: unknown key 'sistem'; did you mean 'system'?"),
         ("params:\n  temperature: 0",
-         "c:1: 'params.temperature' is not a setting of the API any more; remove it; use --epochs for repeats"),
+         "c:2: 'params.temperature' is not a setting of the API any more; remove it; use --epochs for repeats"),
         ("params:\n  thinking: {type: on}",
          "c:2: 'params.thinking.type' is true; use 'adaptive', 'enabled', 'disabled' or 'between_tools'"),
         ("template: ' '", "c:1: 'template' is blank; write something"),

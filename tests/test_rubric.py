@@ -35,26 +35,27 @@ def told(text: str) -> list[str]:
         (rubric_yaml("weight: '3'"), "r.yaml:5: 'criteria.0.weight' is '3'; it must be a number"),
         (rubric_yaml("wieght: 3"), "r.yaml:5: unknown key 'wieght'; did you mean 'weight'?"),
         (rubric_yaml("levels: {no: bad, yes: good}"),
-         "r.yaml:5: 'false' is no level; use whole numbers such as 0, 1 and 2"),
-        (rubric_yaml("levels: {a: bad, b: good}"), "r.yaml:5: 'a' is no level; use whole numbers such as 0, 1 and 2"),
+         "r.yaml:5: 'false' is no level; use whole numbers such as 0, 1 and 2\n"
+         "r.yaml:5: 'true' is no level; use whole numbers such as 0, 1 and 2"),
+        (rubric_yaml("levels: {a: bad, 1: good}"), "r.yaml:5: 'a' is no level; use whole numbers such as 0, 1 and 2"),
         (rubric_yaml('levels: {"01": bad, 2: good}'),
          "r.yaml:5: '01' is no level; use whole numbers such as 0, 1 and 2"),
         (rubric_yaml("levels: {0.5: bad, 1: good}"),
          "r.yaml:5: '0.5' is no level; use whole numbers such as 0, 1 and 2"),
-        (rubric_yaml('levels: {0: bad, "0": good}'), "r.yaml:5: key '0' stands twice; correct the YAML"),
+        (rubric_yaml('levels: {0: bad, "0": good, 1: best}'), "r.yaml:5: key '0' stands twice; correct the YAML"),
         (rubric_yaml("levels:\n  0: bad\n  1: no"), "r.yaml:7: 'criteria.0.levels.1' is false; it must be text"),
         (rubric_yaml("levels: [bad, good]"),
          'r.yaml:5: \'criteria.0.levels\' is ["bad", "good"]; it must be a mapping of keys to values'),
         (rubric_yaml("levels: {0: bad}"),
-         "r.yaml:3: criterion 'correct' has fewer than two levels; add an anchor text for each level"),
+         "r.yaml:5: criterion 'correct' has fewer than two levels; add an anchor text for each level"),
         (rubric_yaml("levels: {0: bad, 1: ' '}"),
-         "r.yaml:3: criterion 'correct' has a level without an anchor text; write one"),
-        (rubric_yaml("critical: 2"), "r.yaml:3: criterion 'correct': 'critical' 2 is no level; use 0, 1"),
+         "r.yaml:5: 'criteria.0.levels.1' is blank; write something"),
+        (rubric_yaml("critical: 2"), "r.yaml:5: criterion 'correct': 'critical' 2 is no level; use 0, 1"),
         (rubric_yaml("kind: check"), "r.yaml:3: criterion 'correct' is a check without 'check'; add it"),
         (rubric_yaml("check: {type: exact}"),
-         "r.yaml:3: criterion 'correct' has 'check' but kind 'judged'; set kind: check"),
+         "r.yaml:5: criterion 'correct' has 'check' but kind 'judged'; set kind: check"),
         (rubric_yaml("kind: check\ncheck: {type: exact}\nlevels: {0: a, 1: b}"),
-         "r.yaml:3: criterion 'correct' is a check and has 'levels'; remove them (0 fails, 1 passes)"),
+         "r.yaml:7: criterion 'correct' is a check and has 'levels'; remove them (0 fails, 1 passes)"),
         (rubric_yaml("kind: guess"), "r.yaml:5: 'criteria.0.kind' is 'guess'; use 'judged' or 'check'"),
         (rubric_yaml("", "economics:\n  hourly_rate: 3"),
          "r.yaml:8: unknown key 'hourly_rate'; did you mean 'hourly_rate_usd'?"),
@@ -67,7 +68,7 @@ def told(text: str) -> list[str]:
          "r.yaml:3: 'criteria.0.id' is 'Correct!'; it must match pattern '^[a-z][a-z0-9_-]{0,40}$'"),
         ("name: q\ncriteria: []\nsatisfactory: {score: 1}\n", "r.yaml:2: 'criteria' is []; it must not be empty"),
         (rubric_yaml().replace("satisfactory:", "  - {id: correct, question: q, levels: {0: a, 1: b}}\nsatisfactory:"),
-         "r.yaml:1: criterion id 'correct' stands twice; rename one"),
+         "r.yaml:6: criterion id 'correct' stands twice; rename one"),
         (check_yaml("{type: regex}"), "r.yaml:6: a regex check has no 'pattern'; add one"),
         (check_yaml("{type: regex, pattern: '('}"),
          "r.yaml:6: 'pattern' is not a regular expression (missing ) at position 1); correct it"),
@@ -99,7 +100,78 @@ def told(text: str) -> list[str]:
     ],
 )  # fmt: skip
 def test_incoherent_rubric_is_refused_with_line_and_remedy(text: str, problem: str) -> None:
-    assert told(text) == [problem]
+    assert told(text) == problem.split("\n")
+
+
+def test_every_problem_is_told_at_once_each_on_its_line() -> None:
+    text = """\
+name: Quality
+criteria:
+  - id: a
+    question: q
+    weight: -1
+    levels: {0: bad, 1: good}
+    critical: 7
+  - id: b
+    question: q
+    question: again
+    levels: {0: ' ', 1: good, x: better}
+    critical: 3
+  - id: a
+    qestion: q
+    levels: {0: bad}
+    weight: .inf
+  - id: c
+    question: q
+    kind: check
+    levels: {0: bad, 1: good}
+    critical: 2
+    check: {type: regex, value: x, pattern: '(', field: ''}
+satisfactory: {score: 2}
+"""
+    places = [(line.split(":")[1], line.split(": ", 1)[1]) for line in told(text)]
+    assert places == [
+        ("1", "'name' is 'Quality'; it must match pattern '^[a-z][a-z0-9_-]{0,40}$'"),
+        ("5", "'criteria.0.weight' is -1; it must be greater than 0"),
+        ("7", "criterion 'a': 'critical' 7 is no level; use 0, 1"),
+        ("10", "key 'question' stands twice; correct the YAML"),
+        ("11", "'criteria.1.levels.0' is blank; write something"),
+        ("11", "'x' is no level; use whole numbers such as 0, 1 and 2"),
+        ("12", "criterion 'b': 'critical' 3 is no level; use 0, 1, x"),
+        ("13", "criterion id 'a' stands twice; rename one"),
+        ("13", "key 'criteria.2.question' is missing; add it"),
+        ("14", "unknown key 'qestion'; did you mean 'question'?"),
+        ("15", "criterion 'a' has fewer than two levels; add an anchor text for each level"),
+        ("16", "'.inf' is not a finite number; correct the YAML"),
+        ("20", "criterion 'c' is a check and has 'levels'; remove them (0 fails, 1 passes)"),
+        ("21", "criterion 'c': 'critical' 2 is no level; use 0, 1"),
+        ("22", "'criteria.3.check.field' is ''; it must not be empty"),
+        ("22", "'pattern' is not a regular expression (missing ) at position 1); correct it"),
+        ("22", "a check of type 'regex' does not use 'value'; remove it"),
+        ("23", "'satisfactory.score' is 2; it must be less than or equal to 1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("weights", "lines"),
+    [
+        ((0, 0), ["r.yaml:3: every criterion has weight 0, so no output has a score; give each a weight above 0"]),
+        ((0.0, 0, 0), ["r.yaml:3: every criterion has weight 0, so no output has a score; give each a weight above 0"]),
+        ((0, 1), ["r.yaml:3: 'criteria.0.weight' is 0; it must be greater than 0"]),
+        ((0, -1), ["r.yaml:3: 'criteria.0.weight' is 0; it must be greater than 0",
+                   "r.yaml:4: 'criteria.1.weight' is -1; it must be greater than 0"]),
+    ],
+)  # fmt: skip
+def test_weights_that_are_all_0_are_one_problem(weights: tuple[float, ...], lines: list[str]) -> None:
+    rows = [f"  - {{id: c{n}, question: q, levels: {{0: a, 1: b}}, weight: {w}}}" for n, w in enumerate(weights)]
+    assert told("\n".join(["name: q", "criteria:", *rows, "satisfactory: {score: 1}"])) == lines
+
+
+def test_a_criterion_that_a_program_makes_is_held_to_the_same_rules() -> None:
+    with pytest.raises(ValueError, match="'critical' 7 is no level"):
+        judged(critical=7)
+    with pytest.raises(ValueError, match="criterion id 'correct' stands twice"):
+        rubric(judged(), judged())
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded
 from evalkit.cli import main, spending
 from evalkit.cli.progress import Board, Counter, counting
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
+from evalkit.executors.ending import Ending, unknown_model
 from evalkit.executors.local import Limits, Progress
 from evalkit.executors.schedule import Call
 from evalkit.files import read_dataset, read_rubric
@@ -567,3 +568,90 @@ def test_a_prompt_over_a_models_window_is_told_before_anything_is_sent(
     assert "do not fit its window (200,000)" in error
     assert server.messages() == []
     assert run_files() == []
+
+
+# --- an unknown model on a server that lists none -------------------------------------------------------------
+
+LISTLESS = SandboxSettings(speed=0, without=frozenset({"models"}))
+
+
+def test_a_model_that_only_its_first_request_shows_to_be_unknown_leaves_nothing(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(LISTLESS) as server:
+        assert main(["run", str(tiny), "-q", "-m", "claude-opus-9", "--base-url", server.url]) == ExitCode.USAGE
+        assert len(server.messages()) <= 8
+    assert "error: model 'claude-opus-9' is unknown to this server; correct -m\n" in capsys.readouterr().err
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_what_other_models_answered_stays_when_one_is_unknown(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = ["-m", MODELS[0], "-m", "claude-opus-9", "-j", "1", "--seed", "2"]
+    with recorded(LISTLESS) as server:
+        line = ["run", str(tiny), "-q", "--base-url", server.url, *models]
+        codes, answered = [], []
+        for _ in range(2):
+            codes.append(main(line))
+            answered.append({a.trial_id for a in snapshot().attempts if a.outcome == "answered"})
+        (path,) = run_files()
+        said = f"is unknown to this server; correct -m; what other models have answered stays in {path}"
+        assert codes == [ExitCode.USAGE] * 2
+        assert capsys.readouterr().err.count(said) == 2
+        assert answered[0]
+        assert answered[0] <= answered[1]
+        asked = [trial_of(body) for body in server.messages() if body["model"] == MODELS[0]]
+        assert len(asked) == len(set(asked)) == len(answered[1])
+
+
+def test_a_model_that_has_answered_and_is_gone_is_the_servers_doing(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = {"now": False}
+    with recorded(LISTLESS, fault=lambda number, _: "status=404" if missing["now"] or number == 3 else None) as server:
+        line = ["run", str(tiny), "-q", "-j", "1", "-m", MODELS[0], "--base-url", server.url]
+        assert main(line) == ExitCode.PROVIDER
+        missing["now"] = True
+        assert main(line) == ExitCode.PROVIDER
+    assert "unknown to this server" not in capsys.readouterr().err
+    assert sum(attempt.outcome == "answered" for attempt in snapshot().attempts) == 3
+
+
+def test_an_address_without_this_api_is_no_unknown_model(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with independent() as server:
+        line = ["run", str(tiny), "-q", "-m", "local", "--base-url", f"{server.url}/elsewhere"]
+        assert main(line) == ExitCode.PROVIDER
+    assert "not_found_error (Not here)" in capsys.readouterr().err
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_a_key_that_is_refused_with_the_first_request_leaves_nothing(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(LISTLESS, fault=lambda *_: "status=401") as server:
+        line = ["run", str(tiny), "-q", "-m", MODELS[0], "--base-url", server.url]
+        assert main(line) == ExitCode.PROVIDER
+    assert "authentication_error" in capsys.readouterr().err
+    assert list(Path("runs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "unknown"),
+    [
+        (404, "model: gpt", True),
+        (404, "The model `gpt` does not exist.", True),
+        (404, "'gpt' not found, try pulling it first", True),
+        (400, "Invalid model name passed in model=gpt", True),
+        (400, "The provided model identifier is invalid.", True),
+        (400, "this model takes no image", False),
+        (404, "Not Found", False),
+        (404, "/models/v1/messages: Not Found", False),
+        (403, "model: gpt", False),
+        (404, None, False),
+    ],
+)
+def test_servers_say_in_their_own_words_that_a_model_is_unknown(
+    status: int, message: str | None, unknown: bool
+) -> None:
+    reply = Reply("errored", 1.0, status=status, error_type="x", error_message=message, stops_run=True)
+    assert unknown_model(Ending(fatal=reply, fatal_model="gpt"), ()) == ("gpt" if unknown else None)
+    assert unknown_model(Ending(fatal=reply, fatal_model="gpt"), {"gpt"}) is None

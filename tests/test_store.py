@@ -22,7 +22,7 @@ from analysis_builders import OPUS, run_of, write_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit import batch_rows, store
+from evalkit import batch_rows, schema_check, store
 from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError
 from evalkit.records import (
@@ -505,6 +505,46 @@ def test_flipped_bytes_are_never_a_traceback(tmp_path: Path) -> None:
     assert refused > 10
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("DROP TRIGGER grade_no_update", "trigger grade_no_update is missing"),
+        ("DROP INDEX one_final_attempt", "index one_final_attempt is missing"),
+        ("DROP TABLE correction", "table correction is missing, and 3 more"),
+        ("DROP TRIGGER grade_no_update; CREATE TRIGGER grade_no_update BEFORE UPDATE ON grade BEGIN SELECT 1; END",
+         "trigger grade_no_update is not as it was made"),
+        ("ALTER TABLE grade ADD COLUMN more TEXT", "table grade is not as it was made"),
+        ("CREATE TABLE mine (x)", "table mine is not evalkit's"),
+        ("CREATE TRIGGER t AFTER INSERT ON grade BEGIN SELECT 1; END", "trigger t is not evalkit's"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_without_its_guards_is_refused(
+    change: str, told: str, read_only: bool, run: RunFile, other: sqlite3.Connection
+) -> None:
+    other.executescript(change)
+    with pytest.raises(IntegrityError) as caught:
+        RunFile(run.path, read_only=read_only)
+    assert str(caught.value) == f"{run.path} has been altered ({told}); restore it from a copy"
+
+
+@pytest.mark.parametrize("change", ["ANALYZE", "VACUUM", "REINDEX", "CREATE VIEW mine AS SELECT * FROM grade"])
+def test_what_changes_no_fact_is_no_alteration(change: str, run: RunFile, other: sqlite3.Connection) -> None:
+    before = run.snapshot()
+    other.executescript(change)
+    with RunFile(run.path) as again:
+        assert again.snapshot() == before
+
+
+def test_every_schema_is_known_without_making_it_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_check, "_made", None)
+    assert len(schema_check.SCHEMA_SHA256) == len(MIGRATIONS)
+    for version in range(1, len(MIGRATIONS) + 1):
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            schema_check.migrate(db, MIGRATIONS[:version])
+            assert schema_check.difference(db, MIGRATIONS[:version]) is None
+
+
 def test_a_spec_that_was_tampered_with_is_detected(run: RunFile) -> None:
     for change in ("'$.seed', 2", "'$.simulated', json('false')", "'$.rubric.name', 'lax'", "'$.extra', 1"):
         with closing(sqlite3.connect(run.path)) as db:
@@ -688,7 +728,7 @@ def test_a_full_disk_makes_no_run_file_and_leaves_nothing_behind(path: Path) -> 
     assert (process.returncode, output) == (1, b"begin\n")
     assert b"InfrastructureError" in errors
     assert b"cannot grow" in errors
-    assert [entry.name for entry in path.parent.iterdir()] == [f".{path.name}.run.lock"]
+    assert list(path.parent.iterdir()) == []
 
 
 def test_a_plan_that_contradicts_itself_makes_no_file(path: Path) -> None:
@@ -757,11 +797,73 @@ def test_one_kind_of_work_has_one_holder_and_may_be_nested(run: RunFile) -> None
         pass
 
 
+def test_a_file_that_was_removed_while_it_was_open_is_not_written_on(run: RunFile) -> None:
+    with RunFile(run.path) as second:
+        with run.only_writer("run"):
+            run.discard()
+        assert list(run.path.parent.iterdir()) == [] or not run.path.exists()
+        with pytest.raises(IntegrityError, match="was removed meanwhile; run the command again"):
+            second.only_writer("run").__enter__()
+
+
 def test_a_lock_that_cannot_be_had_is_one_clear_line(run: RunFile) -> None:
-    run.path.with_name(f".{run.path.name}.run.lock").unlink()
     run.path.with_name(f".{run.path.name}.run.lock").mkdir()
     with pytest.raises(InfrastructureError, match="cannot be locked"), run.only_writer("run"):
         pass
+
+
+def locks(run: RunFile) -> list[str]:
+    return [entry.name for entry in run.path.parent.iterdir() if entry.name.endswith(".lock")]
+
+
+def test_a_lock_is_a_file_only_while_it_is_held(run: RunFile) -> None:
+    with run.only_writer("run", "grade"):
+        with run.only_writer("run"):
+            pass
+        assert sorted(locks(run)) == [".tiny.db.grade.lock", ".tiny.db.run.lock"]
+    assert locks(run) == []
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from evalkit.errors import IntegrityError
+from evalkit.store import RunFile
+inside = Path(sys.argv[2])
+held = 0
+with RunFile(Path(sys.argv[1])) as run:
+    while held < 150:
+        try:
+            with run.only_writer("run"):
+                inside.open("x").close()  # fails if another holds the lock too
+                inside.unlink()
+                held += 1
+        except IntegrityError:
+            pass
+"""
+
+
+def test_a_lock_whose_file_comes_and_goes_never_has_two_holders(run: RunFile, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(run.path), str(tmp_path / "inside")]
+    holders = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
+    assert [holder.communicate(timeout=60)[1] for holder in holders] == [b""] * 3
+    assert locks(run) == []
+
+
+def test_a_lock_that_was_removed_while_it_was_opened_is_looked_for_anew(
+    run: RunFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, removed = os.fstat, []
+
+    def removing(fd: int) -> os.stat_result:
+        for name in locks(run) if not removed else ():
+            run.path.with_name(name).unlink()
+            removed.append(name)
+        return whole(fd)
+
+    monkeypatch.setattr(os, "fstat", removing)
+    with run.only_writer("run"):
+        assert (removed, locks(run)) == ([".tiny.db.run.lock"], [".tiny.db.run.lock"])
 
 
 # --- SQLite's own words ---------------------------------------------------------------------------------------

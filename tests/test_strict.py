@@ -161,6 +161,24 @@ def test_unreadable_yaml_names_its_line(text: str, line: int, what: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("size: .inf\nkind: c\nsize: 3\nword: ' '\n",
+         ["1: '.inf' is not a finite number", "2: 'kind' is 'c'", "3: key 'size' stands twice", "4: 'word' is blank"]),
+        ("size: !x 3\nleaves: !y\n  - nmae: z\n", ["1: tag '!x' is not allowed", "2: tag '!y' is not allowed"]),
+        ("leaves: [{nmae: x}, !y z]\n", ["1: tag '!y' is not allowed", "1: unknown key 'nmae'"]),
+        ("[1]: 2\nnope: 3\n", ["1: a list or a mapping cannot be a key", "2: unknown key 'nope'"]),
+        ("size: x\nanything: {<<: 5, <<: [{b: .nan}], c: &d {e: *d}}\n",
+         ["1: 'size' is 'x'", "2: '.nan' is not a finite number", "2: '<<' takes a mapping or a list of mappings",
+          "2: an alias contains itself"]),
+        ("!x {size: 1}\n", ["1: tag '!x' is not allowed"]),
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be_read_hide_nothing_else(text: str, lines: list[str]) -> None:
+    assert [line.removeprefix("tree.yaml:").split("; ")[0] for line in told(text)] == lines
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("a: 2026-11-22\n", {"a": "2026-11-22"}),

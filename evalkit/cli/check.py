@@ -1,11 +1,17 @@
 """`evalkit check`: everything doubtful about a dataset and a rubric, before money is spent."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.errors import ProblemsError
+from evalkit.errors import ProblemsError, UsageError
+
+if TYPE_CHECKING:
+    from evalkit.config import Config
+    from evalkit.rubric import Criterion
+    from evalkit.strict import Problem
 
 
 def register(app: typer.Typer) -> None:
@@ -26,40 +32,57 @@ def check(
 
     Example: evalkit check datasets/support-replies.jsonl
     """
+    from evalkit.config import Config
+    from evalkit.dataset import Card
     from evalkit.dataset_check import doubts, effect_line
-    from evalkit.errors import UsageError
-    from evalkit.files import find_rubric, load_dataset, load_rubric, read_config
+    from evalkit.files import load_dataset, read_config
     from evalkit.prompt import DEFAULT_MAX_TOKENS
     from evalkit.request_check import rejections
-    from evalkit.rubric import Rubric
     from evalkit.strict import Problem
     from evalkit.wording import plural
 
     loaded, problems = load_dataset(dataset)
-    config = read_config(Path("evalkit.yaml"))
-    found: Rubric | None = None
+    config, errors = Config(), list[str]()
     try:
-        path = rubric or find_rubric(dataset, config)
+        config = read_config(Path("evalkit.yaml"))
     except UsageError as error:
-        what, _, remedy = str(error).partition("; ")
-        problems.append(Problem(str(dataset), 1, what, remedy, "warning"))
-    else:
-        result = load_rubric(path)
-        found, problems = (None, problems + result) if isinstance(result, list) else (result, problems)
+        errors.append(str(error))
+    except ProblemsError as error:
+        errors += error.problems
+    criteria, rubric_hash, rubric_problems = _rubric_of(dataset, rubric, config)
+    card_is_read = loaded.card != Card() or all(p.file != str(dataset.with_suffix(".yaml")) for p in problems)
     if loaded.items:
-        problems = problems + doubts(dataset, loaded, found)
+        problems += doubts(dataset, loaded, criteria, card_is_read=card_is_read)
     if not any(problem.severity == "error" for problem in problems):
         for line in rejections(loaded, config.models, DEFAULT_MAX_TOKENS, {}):
             what, _, remedy = line.partition("; ")
             problems.append(Problem(str(dataset), 1, what, remedy, "warning"))
-    problems = sorted(problems)
-    for problem in problems:
-        if problem.severity == "warning":
-            typer.echo(str(problem))
-    errors = [str(problem) for problem in problems if problem.severity == "error"]
-    if loaded.items:
-        typer.echo(effect_line(loaded))
+    problems = sorted([*problems, *rubric_problems])
+    errors += [str(problem) for problem in problems if problem.severity == "error"]
+    warnings = [problem for problem in problems if problem.severity == "warning"]
+    for problem in warnings:
+        typer.echo(str(problem))
     if errors:
         raise ProblemsError(errors)
-    rubric_hash = f", rubric {found.sha256[:12]}" if found is not None else ""
-    typer.echo(f"{dataset}: no errors, {plural(len(problems), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")
+    typer.echo(effect_line(loaded))
+    typer.echo(f"{dataset}: no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")
+
+
+def _rubric_of(dataset: Path, named: Path | None, config: "Config") -> "tuple[Sequence[Criterion], str, list[Problem]]":
+    """The criteria of a rubric that can be read, its hash to print, and its problems."""
+    from evalkit.files import find_rubric, load_rubric, sound_criteria
+    from evalkit.strict import Problem
+
+    try:
+        path = named or find_rubric(dataset, config)
+    except UsageError as error:
+        what, _, remedy = str(error).partition("; ")
+        return (), "", [Problem(str(dataset), 1, what, remedy, "warning")]
+    try:
+        found = load_rubric(path)
+    except UsageError as error:
+        what, _, remedy = str(error).partition("; ")
+        return (), "", [Problem(str(path), 1, what, remedy)]
+    if isinstance(found, list):
+        return sound_criteria(path), "", found
+    return found.criteria, f", rubric {found.sha256[:12]}", []

@@ -196,7 +196,7 @@ def _refuse_errors(path: Path, dataset: "Dataset", rubric: "Rubric") -> None:
     from evalkit.dataset_check import errors
     from evalkit.errors import ProblemsError
 
-    if found := errors(path, dataset, rubric):
+    if found := errors(path, dataset, rubric.criteria):
         raise ProblemsError([str(problem) for problem in found])
 
 

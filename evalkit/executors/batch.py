@@ -331,7 +331,7 @@ class _Execution:
         """Requests refused for good: so many of a model that has answered nothing are a mistake in the settings."""
         if model in self.heard or len(refused) < SAME_REFUSALS:
             return refused
-        self.ending.fatal = refused[0][1]
+        self.ending.fatal, self.ending.fatal_model = refused[0][1], model
         return [(entry, reply, False, cost_usd) for entry, reply, _, cost_usd in refused]
 
     async def _settle(self, batch: OpenBatch, found: list[Settled]) -> None:
@@ -353,7 +353,7 @@ class _Execution:
         self.numbers[trial_id] = entry.number
         self.tries[trial_id] = self.tries.get(trial_id, 0) + 1
         if reply.stops_run:
-            self.ending.fatal = reply
+            self.ending.fatal, self.ending.fatal_model = reply, entry.call.request.model
         elif final:
             self.over.add(trial_id)
         else:

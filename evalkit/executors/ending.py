@@ -1,21 +1,30 @@
 """How an execution came to its end, and what a user is told of it."""
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError
+from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
 from evalkit.records import Reply
+
+_NO_SUCH_MODEL = re.compile(
+    r"not found|not exist|unknown|no such|invalid model|is invalid|not supported", re.IGNORECASE
+)
+_OPTIONS = {"run": "-m", "grade": "--judge"}
 
 
 @dataclass
 class Ending:
     """Why the calls came to an end: all done, or stopped, and how many calls were given up unsettled.
 
+    `fatal_model` is the model that was asked when `fatal` came.
     `at_server`: requests that were left in batches, to be fetched another time.
     `unheard`: a model never answered, in all the attempts of the first calls to it.
     """
 
     fatal: Reply | None = None
+    fatal_model: str | None = None
     out_of_budget: bool = False
     interrupted: bool = False
     unheard: bool = False
@@ -29,8 +38,23 @@ class Ending:
         return self.fatal is not None or self.out_of_budget or self.interrupted or self.unheard
 
 
-def raise_if_stopped(ending: Ending, budget: Budget, command: str) -> None:
-    """Turn an early ending into the error that says what to do next."""
+def unknown_model(ending: Ending, answered: Collection[str]) -> str | None:
+    """The model that a server does not know, if that stopped the calls; none that has `answered` is such a one.
+
+    Servers without a list of models say so only when the first request comes, and each in its own words. A 404 that
+    does not speak of a model is about the address.
+    """
+    reply, model = ending.fatal, ending.fatal_model
+    if reply is None or model is None or model in answered or reply.status not in (400, 404):
+        return None
+    message = reply.error_message or ""
+    if model not in message and not re.search(r"\bmodel\b", message, re.IGNORECASE):
+        return None
+    return model if reply.status == 404 or _NO_SUCH_MODEL.search(message) else None
+
+
+def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Collection[str] = ()) -> None:
+    """Turn an early ending into the error that says what to do next. `answered`: models that have, at any time."""
     if ending.interrupted and ending.at_server:
         raise InterruptedRunError(
             f"interrupted; {ending.at_server} requests stay in batches at the server, which works on and bills them;"
@@ -38,6 +62,8 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str) -> None:
         )
     if ending.interrupted:
         raise InterruptedRunError(f"interrupted; the same `evalkit {command}` command goes on from here")
+    if (model := unknown_model(ending, answered)) is not None:
+        raise UsageError(f"model {model!r} is unknown to this server; correct {_OPTIONS[command]}")
     if ending.fatal is not None:
         reply = ending.fatal
         raise InfrastructureError(

@@ -179,7 +179,7 @@ class _Execution:
         await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
         self.budget.settle(call.worst_case_usd or 0.0, cost_usd)
         if reply.stops_run:
-            self.stop(fatal=reply)
+            self.stop(fatal=reply, model=call.request.model)
         elif reply.retryable:
             self._retry(job, reply, now, pause_s)
         self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit)))
@@ -233,12 +233,13 @@ class _Execution:
         waiting = self.doubtful.setdefault(model, [])
         waiting.append(job)
         if len(waiting) >= SAME_REFUSALS:
-            self.stop(fatal=reply)
+            self.stop(fatal=reply, model=model)
         return True
 
-    def stop(self, fatal: Reply | None = None) -> None:
-        """Start nothing more; what is in flight may end. Without a fatal reply it is the user who asks."""
-        self.ending.fatal = fatal or self.ending.fatal
+    def stop(self, fatal: Reply | None = None, model: str | None = None) -> None:
+        """Start nothing more; what is in flight may end. Without a fatal reply (of a model) it is the user who asks."""
+        if self.ending.fatal is None:
+            self.ending.fatal, self.ending.fatal_model = fatal, model
         self.ending.interrupted = self.ending.interrupted or fatal is None
         self.changed.set()
 
