@@ -62,10 +62,13 @@ def means(lists: Sequence[Sequence[float]]) -> list[float]:
 
 def rate_of(trials: Counted) -> Estimate:
     """Share of satisfactory outputs for a new item: Wilson, on an effective n where items repeat; exact if few."""
-    flags = trials.satisfied
+    return _share(trials.satisfied)
+
+
+def _share(flags: Sequence[Sequence[float]]) -> Estimate:
     if not flags:
         return no_estimate(_UNGRADED, 0.95, "Wilson")
-    if not trials.repeated:
+    if all(len(values) == 1 for values in flags):
         few = len(flags) < FEW  # where Wilson's limits are narrower than the data allow
         return stats.rate(round(sum(map(sum, flags))), len(flags), method="clopper-pearson" if few else "wilson")
     return stats.rate_clustered([round(sum(values)) for values in flags], [len(values) for values in flags])
@@ -93,6 +96,20 @@ def human_fix(trials: Counted, correction: CorrectionCost, review_usd: float) ->
 
 def _item_means(frame: pd.DataFrame, column: str) -> list[float]:
     return [float(value) for value in frame.dropna(subset=[column]).groupby("item_id", sort=True)[column].mean()]
+
+
+def score_of(frame: pd.DataFrame, column: str, low: float = 0.0, high: float = 1.0) -> Estimate:
+    """Mean of a column between `low` and `high`, for a new item, on the 0 to 1 scale.
+
+    Outputs that all stand at an end of the scale, as on a criterion of two levels, are counted as a rate: Student's t
+    has too little width for zeros and ones.
+    """
+    graded, lists = frame.dropna(subset=[column]), defaultdict[str, list[float]](list)
+    for item, value in zip(graded["item_id"], graded[column], strict=True):
+        lists[item].append((float(value) - low) / (high - low))
+    by_item = [lists[item] for item in sorted(lists)]
+    ends = all(value in (0, 1) for values in by_item for value in values)
+    return _share(by_item) if ends else mean_score(means(by_item))
 
 
 def mean_score(values: Sequence[float]) -> Estimate:
@@ -195,7 +212,7 @@ def model_result(
         items=len(trials.satisfied),
         satisfied_items=sum(means(trials.satisfied)),
         pass_rate=rate,
-        score=mean_score(_item_means(frame, "score")),
+        score=score_of(frame, "score"),
         cost_per_request=_cost_per_request(frame),
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, correction, rubric.economics.review_usd),
@@ -247,7 +264,7 @@ def _slice(
         name,
         len(ids),
         pass_rate={model: rate_of(one) for model, one in trials.items()},
-        score={model: mean_score(_item_means(part, "score")) for model, part in parts.items()},
+        score={model: score_of(part, "score") for model, part in parts.items()},
         cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
         human_fix={model: human_fix(one, correction, review_usd) for model, one in trials.items()},
     )
@@ -260,11 +277,6 @@ def criteria(frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> tuple[Criter
         column = f"level_{criterion.id}"
         score: dict[str, Estimate] = {}
         for model, frame in frames.items():
-            score[model] = mean_score([_scaled(level, criterion.scale) for level in _item_means(frame, column)])
+            score[model] = score_of(frame, column, min(criterion.scale), max(criterion.scale))
         found.append(CriterionResult(criterion.id, criterion.question, criterion.kind, criterion.critical, score))
     return tuple(found)
-
-
-def _scaled(level: float, scale: Mapping[int, str]) -> float:
-    low, high = min(scale), max(scale)
-    return (level - low) / (high - low)
