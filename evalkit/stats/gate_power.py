@@ -206,13 +206,13 @@ def noninferiority_items(
     variance = apart + (discordance - apart) / epochs  # of an item's difference: epochs average out only the rest
     n = max(least, math.floor(0.9 * z * abs(z) * variance / margin**2))
     while n <= EXACT_MOST:
-        if _reaches(power, n, margin, rate, discordance, int(epochs), alpha):
+        if reaches(power, n, margin, rate, discordance, int(epochs), alpha):
             return n
         n += max(1, n // STEP_SHARE)
     return None
 
 
-def _reaches(power: float, n: int, margin: float, rate: float, discordance: float, epochs: int, alpha: float) -> bool:
+def reaches(power: float, n: int, margin: float, rate: float, discordance: float, epochs: int, alpha: float) -> bool:
     """Whether `noninferiority_power` at difference 0 is at least `power`, with no more work than that takes.
 
     One epoch: the score limit alone is never passed less often, so where it lacks the power the exact test is spared.

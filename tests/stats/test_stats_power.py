@@ -140,7 +140,7 @@ def test_the_search_for_items_finds_what_a_plain_walk_finds(
 ) -> None:
     found = stats.noninferiority_items(margin, rate, discordance, epochs, power=power)
     monkeypatch.setattr(
-        gate_power, "_reaches", lambda power, *plan: stats.noninferiority_power(*plan[:-1], alpha=plan[-1]) >= power
+        gate_power, "reaches", lambda power, *plan: stats.noninferiority_power(*plan[:-1], alpha=plan[-1]) >= power
     )
     assert found == stats.noninferiority_items(margin, rate, discordance, epochs, power=power)
 
