@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.results import Analysis, Stability
-from evalkit.blocks import Facts, Forest, Paragraph, Row, Section, Shares, Table
+from evalkit.blocks import Ecdf, Facts, Forest, Paragraph, Row, Section, Shares, Table
 from evalkit.cli import app
 from evalkit.cli.summary import stability_line, summary_table
 from evalkit.report import build_report, render_html, render_markdown
@@ -363,11 +363,13 @@ def test_calls_that_timed_out_are_counted_beside_the_clocks() -> None:
     few = replace(first.clocks["felt"], censored_s=(600.0, 600.0, 601.0))
     cut = replace(few, quantiles={n: quantile((1.0,), q, censored=(600.0,) * 3) for n, q in QUANTILES.items()})
     models = (replace(first, clocks={**first.clocks, "felt": cut}), *others)
-    words = "".join(
-        plain_text(b.text)
-        for b in section(replace(made("whole"), models=models), "latency").blocks
-        if isinstance(b, Paragraph)
-    )
+    blocks = section(replace(made("whole"), models=models), "latency").blocks
+    words = "".join(plain_text(b.text) for b in blocks if isinstance(b, Paragraph))
+    (curves,) = (b for b in blocks if isinstance(b, Ecdf))
+    assert [steps.given_up for steps in curves.steps] == [
+        3 * (steps.series.name == first.name) for steps in curves.steps
+    ]
+    assert sum(steps.given_up for steps in curves.steps) == 3
     assert f"Felt, {first.name}: 3 calls given up after 600 s or more" in words
     assert "given up" not in "".join(
         plain_text(b.text) for b in section(made("whole"), "latency").blocks if isinstance(b, Paragraph)

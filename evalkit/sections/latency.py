@@ -50,8 +50,8 @@ def build(analysis: Analysis) -> Section | None:
         heading=heading,
         lede=words(
             f"The curves show the share of answers that had arrived after a time {lede} (log scale). Below: quantiles "
-            "of the clocks there are (calls that timed out are in them, as longer than all others), and of the time a "
-            "token takes once text flows; intervals come from order statistics and assume no shape."
+            "of the clocks there are, and of the time a token takes once text flows; intervals come from order "
+            "statistics and assume no shape. Calls that timed out are in curves and clocks, as longer than all others."
         ),
         blocks=(
             *((chart,) if (chart := _curves(analysis, series, heading, name)) else ()),
@@ -161,7 +161,7 @@ def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, .
 
 def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str, name: str) -> Ecdf | None:
     steps = tuple(
-        Steps(s, clock.values_s)
+        Steps(s, clock.values_s, len(clock.censored_s))
         for s in series
         if (clock := analysis.model(s.key).clocks.get(name)) is not None and clock.values_s
     )
