@@ -12,6 +12,7 @@ from report_variants import VARIANTS
 from typer.testing import CliRunner
 
 from evalkit.analysis.per_model import QUANTILES
+from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, Stability
 from evalkit.blocks import Ecdf, Facts, Forest, Paragraph, Row, Section, Shares, Table
 from evalkit.cli import app
@@ -214,9 +215,12 @@ def test_a_judge_is_shown_against_people_with_corrected_rates_and_leniency() -> 
     (judge,) = analysis.judges
     part = section(analysis, "graders")
     accuracy, corrected = tables(part)[2:]
-    assert written(accuracy.rows[0])[1].startswith(
-        estimated(judge.accuracy.sensitivity, "percent").removesuffix(")") + f", n = {judge.accuracy.sensitivity.n}"
-    )
+    seen = estimated(judge.accuracy.sensitivity, "percent").removesuffix(")")
+    assert written(accuracy.rows[0])[1] == f"{seen}, {judge.accuracy.sensitivity.n} items)"
+    overall = next(a for a in analysis.agreement if a.criterion == OVERALL)
+    assert overall.outputs > overall.alpha.n  # several models' answers to each item
+    agreed = f"The verdict ({overall.outputs} outputs of {overall.alpha.n} items)"
+    assert written(tables(part)[0].rows[0])[0] == agreed
     assert written(accuracy.rows[0])[3] == estimated(judge.accuracy.youden, "coefficient")
     assert [plain_text(row.cells[0].text) for row in corrected.rows] == ["Haiku 4.5", "Sonnet 4.6", "Opus 4.6"]
     haiku = written(corrected.rows[0])
