@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.reliability import OVERALL
-from evalkit.analysis.results import Analysis, Stability
+from evalkit.analysis.results import Analysis, Counts, Stability
 from evalkit.blocks import Ecdf, Facts, Forest, Paragraph, Row, Section, Shares, Table
 from evalkit.cli import app
 from evalkit.cli.summary import stability_line, summary_table
@@ -454,3 +454,15 @@ def test_what_is_missing_for_one_model_or_grader_is_named() -> None:
     verdict = tuple(a for a in graded.agreement if a.criterion == "satisfactory")
     rows = tables(section(replace(graded, agreement=verdict), "graders"))[1].rows
     assert written(rows[0])[2] == "unknown (no criterion is judged)"
+
+
+def test_parts_show_their_denominators_where_something_is_missing() -> None:
+    analysis = made("whole")
+    assert not tables(section(analysis, "slices"))
+    key = analysis.models[0].model
+    full, lacking = (Counts(20, 20 - refused, refused, 0, 0, 0, 20 - refused, 0, 15 - refused) for refused in (0, 2))
+    slices = tuple(replace(part, counts={key: lacking if part.name == "hard" else full}) for part in analysis.slices)
+    (found,) = tables(section(replace(analysis, slices=slices), "slices"))
+    assert [c.label for c in found.columns][:5] == ["Part", "Option", "Planned", "Answered", "Refused"]
+    (row,) = found.rows
+    assert written(row)[:5] == ["hard", analysis.models[0].name, "20", "18", "2"]

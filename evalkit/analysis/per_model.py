@@ -154,20 +154,21 @@ def _given_up(results: Sequence[TrialResult], column: str) -> list[tuple[str, fl
     return waits
 
 
-def counts(results: Sequence[TrialResult]) -> Counts:
+def counts(frame: pd.DataFrame) -> Counts:
     """Denominators, in trials."""
-    of = {name: [r for r in results if r.outcome == name] for name in ("answered", "refused", "truncated", "errored")}
-    graded = [r for r in of["answered"] if r.satisfied is not None]
+    of = Counter(frame["outcome"].dropna())
+    verdicts = frame["satisfied"]
+    graded = int(verdicts[frame["outcome"] == "answered"].notna().sum())
     return Counts(
-        planned=len(results),
-        answered=len(of["answered"]),
-        refused=len(of["refused"]),
-        truncated=len(of["truncated"]),
-        errored=len(of["errored"]),
-        pending=sum(r.outcome is None for r in results),
-        graded=len(graded),
-        ungraded=len(of["answered"]) - len(graded),
-        satisfactory=sum(r.satisfied is True for r in results),
+        planned=len(frame),
+        answered=of["answered"],
+        refused=of["refused"],
+        truncated=of["truncated"],
+        errored=of["errored"],
+        pending=int(frame["outcome"].isna().sum()),
+        graded=graded,
+        ungraded=of["answered"] - graded,
+        satisfactory=int((verdicts == 1).sum()),
     )
 
 
@@ -208,7 +209,7 @@ def model_result(
         model=model,
         name=display_name(model),
         tier=facts.tier if facts else None,
-        counts=counts(results),
+        counts=counts(frame),
         items=len(trials.satisfied),
         satisfied_items=sum(means(trials.satisfied)),
         pass_rate=rate,
@@ -267,6 +268,7 @@ def _slice(
         score={model: score_of(part, "score") for model, part in parts.items()},
         cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
         human_fix={model: human_fix(one, correction, review_usd) for model, one in trials.items()},
+        counts={model: counts(part) for model, part in parts.items()},
     )
 
 
@@ -275,8 +277,15 @@ def criteria(frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> tuple[Criter
     found = []
     for criterion in rubric.criteria:
         column = f"level_{criterion.id}"
-        score: dict[str, Estimate] = {}
-        for model, frame in frames.items():
-            score[model] = score_of(frame, column, min(criterion.scale), max(criterion.scale))
-        found.append(CriterionResult(criterion.id, criterion.question, criterion.kind, criterion.critical, score))
+        low, high = min(criterion.scale), max(criterion.scale)
+        found.append(
+            CriterionResult(
+                criterion.id,
+                criterion.question,
+                criterion.kind,
+                criterion.critical,
+                score={model: score_of(frame, column, low, high) for model, frame in frames.items()},
+                graded={model: int(frame[column].notna().sum()) for model, frame in frames.items()},
+            )
+        )
     return tuple(found)
