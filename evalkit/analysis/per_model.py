@@ -104,12 +104,14 @@ def score_of(frame: pd.DataFrame, column: str, low: float = 0.0, high: float = 1
     Outputs that all stand at an end of the scale, as on a criterion of two levels, are counted as a rate: Student's t
     has too little width for zeros and ones.
     """
-    graded, lists = frame.dropna(subset=[column]), defaultdict[str, list[float]](list)
-    for item, value in zip(graded["item_id"], graded[column], strict=True):
-        lists[item].append((float(value) - low) / (high - low))
-    by_item = [lists[item] for item in sorted(lists)]
-    ends = all(value in (0, 1) for values in by_item for value in values)
-    return _share(by_item) if ends else mean_score(means(by_item))
+    graded = frame[column].notna()
+    items, values = frame["item_id"][graded], (frame[column][graded] - low) / (high - low)
+    if not values.isin((0, 1)).all():
+        return mean_score([float(mean) for mean in values.groupby(items, sort=True).mean()])
+    flags = defaultdict[str, list[float]](list)
+    for item, value in zip(items, values, strict=True):
+        flags[item].append(float(value))
+    return _share([flags[item] for item in sorted(flags)])
 
 
 def mean_score(values: Sequence[float]) -> Estimate:
