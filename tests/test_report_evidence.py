@@ -361,6 +361,14 @@ def test_the_time_a_token_takes_has_a_scale_of_its_own() -> None:
     assert len([block for block in bare.blocks if isinstance(block, Forest)]) == 1
 
 
+def test_the_doubt_of_a_whole_curve_is_said() -> None:
+    blocks = section(made("whole"), "latency").blocks
+    assert {m.clocks["felt"].quantiles["p50"].n for m in made("whole").models} == {60}
+    assert "within 18 points up or down (95 %, 60 items)" in "".join(
+        plain_text(b.text) for b in blocks if isinstance(b, Paragraph)
+    )
+
+
 def test_calls_that_timed_out_are_counted_beside_the_clocks() -> None:
     """Cut off is not fast: the median of two clocks of three is open, and the page says why."""
     first, *others = made("whole").models

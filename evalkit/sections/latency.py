@@ -23,7 +23,7 @@ from evalkit.blocks import (
     words,
 )
 from evalkit.series import lineup
-from evalkit.stats import Estimate, values_needed
+from evalkit.stats import Estimate, dkw_epsilon, values_needed
 from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds
 
 ORDER = 60
@@ -43,7 +43,9 @@ def build(analysis: Analysis) -> Section | None:
         return _untimed(analysis)
     name, lede = _main_clock(analysis, series)
     heading = _heading(analysis, series, name)
-    open_ends = " ".join(filter(None, (_given_up(analysis, series), _open_ends(analysis, series, name))))
+    open_ends = " ".join(
+        filter(None, (_band(analysis, series, name), _given_up(analysis, series), _open_ends(analysis, series, name)))
+    )
     return Section(
         name="latency",
         label="Latency",
@@ -198,6 +200,15 @@ def _quantiles(
             if marks:
                 rows.append(ForestRow(f"{label}, {quantile}", marks, note))
     return Forest(finding, Axis(f"{unit}, log scale", unit, low / 1.25, high * 1.25, log=True), tuple(rows))
+
+
+def _band(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
+    """How far the whole of a curve may be from that of all answers like these, on the fewest items of any."""
+    counts = [e.n for s in series if (e := _quantile(analysis, s, name, "p50")) is not None and e.n]
+    if not counts:
+        return ""
+    points = f"{100 * dkw_epsilon(min(counts)):.0f} points"
+    return f"The whole of each curve holds to within {points} up or down (95 %, {plural(min(counts), 'item')})."
 
 
 def _given_up(analysis: Analysis, series: tuple[Series, ...]) -> str:
