@@ -156,15 +156,21 @@ class Lines:
 
 @dataclass(frozen=True)
 class Steps:
-    """Sorted values of one model."""
+    """Sorted values of one model, and how many more were `given_up`, which are larger than all of them."""
 
     series: Series
     values: tuple[float, ...]
+    given_up: int = 0
+
+    @property
+    def total(self) -> int:
+        """Values and those given up: what a share is of."""
+        return len(self.values) + self.given_up
 
 
 @dataclass(frozen=True)
 class Ecdf:
-    """Share of values up to x, one staircase a model."""
+    """Share of values up to x, one staircase a model, which what was given up keeps below 1."""
 
     finding: str
     x: Axis

@@ -1,11 +1,12 @@
 """How much a test set can show, and how much more it would take: the answer before any money is spent."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit import stats
 from evalkit.stats import Estimate
-from evalkit.stats.gate_power import expected_n_eff
+from evalkit.stats.gate_power import expected_n_eff, reaches
 from evalkit.stats.rates import WILSON_CLUSTERED, two_sided_t, two_sided_z, wilson_limits
 
 TARGET_POWER = 0.80
@@ -98,7 +99,12 @@ def _items_needed(a: Assumptions) -> int | None:
 
 
 def _epochs_needed(a: Assumptions) -> int | None:
-    return next((m for m in range(a.epochs + 1, MOST_EPOCHS + 1) if _power(a, a.items, m) >= TARGET_POWER), None)
+    """Bisection: every epoch averages out more of what is chance, so power rises with them."""
+    more = range(a.epochs + 1, MOST_EPOCHS + 1)
+    found = bisect_left(
+        more, True, key=lambda m: reaches(TARGET_POWER, a.items, a.margin, a.rate, a.discordance, m, a.alpha)
+    )
+    return more[found] if found < len(more) else None
 
 
 def _power(a: Assumptions, items: int, epochs: int) -> float:

@@ -31,10 +31,11 @@ from hypothesis import strategies as st
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze, per_model, trials_csv
 from evalkit.analysis.decide import decide
-from evalkit.analysis.results import ModelResult, Pair
+from evalkit.analysis.results import Counts, ModelResult, Pair
 from evalkit.analysis.trials import current_round
 from evalkit.records import Attempt, PromptSize, Snapshot
 from evalkit.stats import Estimate
+from evalkit.stats.means import T_ON_ITEMS
 
 Z = 1.959963984540054
 """The normal quantile for 95 %, two-sided."""
@@ -616,9 +617,54 @@ def test_a_floor_decides_before_everything_is_graded() -> None:
 
 
 def test_scores_stay_on_their_scale() -> None:
-    model = analyze(run_of({OPUS: [[True]] * 5 + [[False]]})).models[0]
-    assert model.score.high == 1.0
-    assert model.score.n == 6
+    book = Book(spec(rubric=WEIGHTED))
+    for number, tone in enumerate((5, 5, 5, 5, 5, 3)):
+        book.trial(f"item-{number}", answered(), levels={"right": 2, "tone": tone})
+    analysis = analyze(book.snapshot())
+    assert (analysis.models[0].score.high, analysis.models[0].score.n) == (1.0, 6)
+    assert (analysis.criteria[1].score[OPUS].high, analysis.criteria[1].score[OPUS].method) == (1.0, T_ON_ITEMS)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("failures", [0, 1, 9])
+def test_a_criterion_of_two_levels_is_a_rate(failures: int, epochs: int) -> None:
+    """Student's t has no width at 50 of 50 and too little near there: zeros and ones are counted as passes are."""
+    passes = [[number >= failures or epoch > 0 for epoch in range(epochs)] for number in range(50)]
+    analysis = analyze(run_of({OPUS: passes}))
+    (model,) = analysis.models
+    for score in (analysis.criteria[0].score[OPUS], model.score):
+        assert (bounds(score), score.method, score.n) == (bounds(model.pass_rate), model.pass_rate.method, 50)
+
+
+def test_parts_and_criteria_have_denominators_of_their_own() -> None:
+    book = Book(spec((OPUS, SONNET), rubric=WEIGHTED))
+    fates = ("answered", "refused", "truncated", "errored", "pending", "answered")
+    for number, (fate, level) in enumerate((fate, level) for level in ("easy", "hard") for fate in fates):
+        book.item(f"item-{number:02d}", difficulty=level)
+        for model in (OPUS, SONNET)[: 1 if level == "hard" else 2]:
+            graded = {"right": 2, "tone": 5} if fate == "answered" and number % 6 == 0 else {}
+            book.trial(f"item-{number:02d}", *_FATES[fate], model=model, levels=graded)
+    analysis = analyze(book.snapshot())
+    whole = {model.model: model.counts for model in analysis.models}
+    for model, counts in whole.items():
+        parts = [part.counts[model] for part in analysis.slices if part.kind == "difficulty"]
+        assert len(parts) == 2
+        for name in counts.__dataclass_fields__:
+            assert sum(getattr(part, name) for part in parts) == getattr(counts, name)
+    assert analysis.slices[0].counts[OPUS] == Counts(
+        planned=6, answered=2, refused=1, truncated=1, errored=1, pending=1, graded=1, ungraded=1, satisfactory=1
+    )
+    assert [c.graded for c in analysis.criteria] == [{OPUS: 2, SONNET: 1}] * 2
+
+
+def test_a_slice_scores_as_the_whole_does() -> None:
+    book = Book()
+    for number in range(20):
+        book.item(f"item-{number:02d}", difficulty="easy")
+        book.trial(f"item-{number:02d}", answered(), level=1)
+    analysis = analyze(book.snapshot())
+    assert analysis.slices[0].score[OPUS] == analysis.models[0].score
+    assert analysis.models[0].score.low == pytest.approx(wilson(1, 20)[0])
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,26 @@ def test_a_staircase_ends_at_everything() -> None:
     ]  # fmt: skip
 
 
+def test_a_staircase_ends_below_everything_where_calls_were_given_up() -> None:
+    """Three answers of six: drawn to the top, they would say that nobody waits for more than five seconds."""
+    axis = Axis("s", "seconds", 1.0, 10.0, log=True)
+    whole, cut = (Ecdf("f", axis, (Steps(A, (2.0, 3.0, 5.0), given_up=n),)) for n in (0, 3))
+    figures = table_of(cut)
+    assert figures is not None
+    assert [cell.text[0].text for cell in figures.rows[0].cells] == [
+        "Alpha", "2.0 s", "3.0 s", "5.0 s", "open", "open", "open", "6",
+    ]  # fmt: skip
+    assert figures.rows[0].cells[-1].doubt == "3 given up"
+    (whole_end, _), (cut_end, bottom) = (_stairs_of(draw(chart, WIDE)) for chart in (whole, cut))
+    assert (bottom - cut_end) / (bottom - whole_end) == pytest.approx(0.5, abs=0.01)
+
+
+def _stairs_of(drawn: str) -> tuple[float, float]:
+    """Heights at which the staircase ends and begins."""
+    heights = [float(y) for y in re.findall(r"[\d.]+[ ,]([\d.]+)", re.findall(r'<path d="([^"]+)"', drawn)[0])]
+    return heights[-1], heights[0]
+
+
 def test_text_in_a_drawing_is_escaped_and_made_visible() -> None:
     svg = Svg(10, 10, 'a"<b>')
     svg.text(0, 0, "</svg><script>\u202e&")

@@ -12,8 +12,9 @@ from report_variants import VARIANTS
 from typer.testing import CliRunner
 
 from evalkit.analysis.per_model import QUANTILES
-from evalkit.analysis.results import Analysis, Stability
-from evalkit.blocks import Facts, Forest, Paragraph, Row, Section, Shares, Table
+from evalkit.analysis.reliability import OVERALL
+from evalkit.analysis.results import Analysis, Counts, Stability
+from evalkit.blocks import Ecdf, Facts, Forest, Paragraph, Row, Section, Shares, Table
 from evalkit.cli import app
 from evalkit.cli.summary import stability_line, summary_table
 from evalkit.report import build_report, render_html, render_markdown
@@ -214,9 +215,12 @@ def test_a_judge_is_shown_against_people_with_corrected_rates_and_leniency() -> 
     (judge,) = analysis.judges
     part = section(analysis, "graders")
     accuracy, corrected = tables(part)[2:]
-    assert written(accuracy.rows[0])[1].startswith(
-        estimated(judge.accuracy.sensitivity, "percent").removesuffix(")") + f", n = {judge.accuracy.sensitivity.n}"
-    )
+    seen = estimated(judge.accuracy.sensitivity, "percent").removesuffix(")")
+    assert written(accuracy.rows[0])[1] == f"{seen}, {judge.accuracy.sensitivity.n} items)"
+    overall = next(a for a in analysis.agreement if a.criterion == OVERALL)
+    assert overall.outputs > overall.alpha.n  # several models' answers to each item
+    agreed = f"The verdict ({overall.outputs} outputs of {overall.alpha.n} items)"
+    assert written(tables(part)[0].rows[0])[0] == agreed
     assert written(accuracy.rows[0])[3] == estimated(judge.accuracy.youden, "coefficient")
     assert [plain_text(row.cells[0].text) for row in corrected.rows] == ["Haiku 4.5", "Sonnet 4.6", "Opus 4.6"]
     haiku = written(corrected.rows[0])
@@ -357,17 +361,27 @@ def test_the_time_a_token_takes_has_a_scale_of_its_own() -> None:
     assert len([block for block in bare.blocks if isinstance(block, Forest)]) == 1
 
 
+def test_the_doubt_of_a_whole_curve_is_said() -> None:
+    blocks = section(made("whole"), "latency").blocks
+    assert {m.clocks["felt"].quantiles["p50"].n for m in made("whole").models} == {60}
+    assert "within 18 points up or down (95 %, 60 items)" in "".join(
+        plain_text(b.text) for b in blocks if isinstance(b, Paragraph)
+    )
+
+
 def test_calls_that_timed_out_are_counted_beside_the_clocks() -> None:
     """Cut off is not fast: the median of two clocks of three is open, and the page says why."""
     first, *others = made("whole").models
     few = replace(first.clocks["felt"], censored_s=(600.0, 600.0, 601.0))
     cut = replace(few, quantiles={n: quantile((1.0,), q, censored=(600.0,) * 3) for n, q in QUANTILES.items()})
     models = (replace(first, clocks={**first.clocks, "felt": cut}), *others)
-    words = "".join(
-        plain_text(b.text)
-        for b in section(replace(made("whole"), models=models), "latency").blocks
-        if isinstance(b, Paragraph)
-    )
+    blocks = section(replace(made("whole"), models=models), "latency").blocks
+    words = "".join(plain_text(b.text) for b in blocks if isinstance(b, Paragraph))
+    (curves,) = (b for b in blocks if isinstance(b, Ecdf))
+    assert [steps.given_up for steps in curves.steps] == [
+        3 * (steps.series.name == first.name) for steps in curves.steps
+    ]
+    assert sum(steps.given_up for steps in curves.steps) == 3
     assert f"Felt, {first.name}: 3 calls given up after 600 s or more" in words
     assert "given up" not in "".join(
         plain_text(b.text) for b in section(made("whole"), "latency").blocks if isinstance(b, Paragraph)
@@ -448,3 +462,15 @@ def test_what_is_missing_for_one_model_or_grader_is_named() -> None:
     verdict = tuple(a for a in graded.agreement if a.criterion == "satisfactory")
     rows = tables(section(replace(graded, agreement=verdict), "graders"))[1].rows
     assert written(rows[0])[2] == "unknown (no criterion is judged)"
+
+
+def test_parts_show_their_denominators_where_something_is_missing() -> None:
+    analysis = made("whole")
+    assert not tables(section(analysis, "slices"))
+    key = analysis.models[0].model
+    full, lacking = (Counts(20, 20 - refused, refused, 0, 0, 0, 20 - refused, 0, 15 - refused) for refused in (0, 2))
+    slices = tuple(replace(part, counts={key: lacking if part.name == "hard" else full}) for part in analysis.slices)
+    (found,) = tables(section(replace(analysis, slices=slices), "slices"))
+    assert [c.label for c in found.columns][:5] == ["Part", "Option", "Planned", "Answered", "Refused"]
+    (row,) = found.rows
+    assert written(row)[:5] == ["hard", analysis.models[0].name, "20", "18", "2"]

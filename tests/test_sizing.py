@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evalkit import stats
-from evalkit.sizing import Assumptions, Sizing, likely_discordance, sentences, size_up
+from evalkit.sizing import MOST_EPOCHS, Assumptions, Sizing, likely_discordance, sentences, size_up
 
 
 @cache
@@ -129,6 +129,27 @@ def test_epochs_needed_is_the_first_number_that_does() -> None:
     assert [power >= 0.80 for power in powers] == [False] * (len(powers) - 1) + [True]
 
 
+@pytest.mark.parametrize(
+    "assumed",
+    [
+        Assumptions(60, margin=0.08),
+        Assumptions(100, 2, margin=0.05),
+        Assumptions(40, 3, 0.8, 0.2, margin=0.10),
+        Assumptions(30, margin=0.05),
+        Assumptions(50, MOST_EPOCHS, margin=0.03),
+    ],
+)
+def test_the_search_for_epochs_finds_what_a_plain_walk_finds(assumed: Assumptions) -> None:
+    a = assumed
+    walk = (
+        m
+        for m in range(a.epochs + 1, MOST_EPOCHS + 1)
+        if stats.noninferiority_power(a.items, a.margin, a.rate, a.discordance, m, alpha=a.alpha) >= 0.80
+    )
+    assert sized(a).gate_power < 0.80
+    assert sized(a).epochs_needed == next(walk, None)
+
+
 @pytest.mark.parametrize(("items", "needed"), [(41, 42), (43, 44)])
 def test_more_items_are_never_fewer(items: int, needed: int) -> None:
     """Power does not rise evenly: 40 items have 80 % here, 41 have not, and nobody wants to hear `take 40`."""
@@ -153,7 +174,7 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"items": 50.5}, "whole number"),
     ({"items": math.nan}, "nan"),
     ({"items": 10_001, "epochs": 2}, "beyond simulation"),
-    ({"epochs": 0}, "not at least 1"),
+    ({"epochs": 0}, "epochs = 0 is not from 1"),
     ({"rate": 0.0}, "rate"),
     ({"rate": 1.0}, "rate"),
     ({"rate": math.nan}, "rate"),

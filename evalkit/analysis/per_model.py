@@ -62,10 +62,13 @@ def means(lists: Sequence[Sequence[float]]) -> list[float]:
 
 def rate_of(trials: Counted) -> Estimate:
     """Share of satisfactory outputs for a new item: Wilson, on an effective n where items repeat; exact if few."""
-    flags = trials.satisfied
+    return _share(trials.satisfied)
+
+
+def _share(flags: Sequence[Sequence[float]]) -> Estimate:
     if not flags:
         return no_estimate(_UNGRADED, 0.95, "Wilson")
-    if not trials.repeated:
+    if all(len(values) == 1 for values in flags):
         few = len(flags) < FEW  # where Wilson's limits are narrower than the data allow
         return stats.rate(round(sum(map(sum, flags))), len(flags), method="clopper-pearson" if few else "wilson")
     return stats.rate_clustered([round(sum(values)) for values in flags], [len(values) for values in flags])
@@ -93,6 +96,22 @@ def human_fix(trials: Counted, correction: CorrectionCost, review_usd: float) ->
 
 def _item_means(frame: pd.DataFrame, column: str) -> list[float]:
     return [float(value) for value in frame.dropna(subset=[column]).groupby("item_id", sort=True)[column].mean()]
+
+
+def score_of(frame: pd.DataFrame, column: str, low: float = 0.0, high: float = 1.0) -> Estimate:
+    """Mean of a column between `low` and `high`, for a new item, on the 0 to 1 scale.
+
+    Outputs that all stand at an end of the scale, as on a criterion of two levels, are counted as a rate: Student's t
+    has too little width for zeros and ones.
+    """
+    graded = frame[column].notna()
+    items, values = frame["item_id"][graded], (frame[column][graded] - low) / (high - low)
+    if not values.isin((0, 1)).all():
+        return mean_score([float(mean) for mean in values.groupby(items, sort=True).mean()])
+    flags = defaultdict[str, list[float]](list)
+    for item, value in zip(items, values, strict=True):
+        flags[item].append(float(value))
+    return _share([flags[item] for item in sorted(flags)])
 
 
 def mean_score(values: Sequence[float]) -> Estimate:
@@ -137,20 +156,21 @@ def _given_up(results: Sequence[TrialResult], column: str) -> list[tuple[str, fl
     return waits
 
 
-def counts(results: Sequence[TrialResult]) -> Counts:
+def counts(frame: pd.DataFrame) -> Counts:
     """Denominators, in trials."""
-    of = {name: [r for r in results if r.outcome == name] for name in ("answered", "refused", "truncated", "errored")}
-    graded = [r for r in of["answered"] if r.satisfied is not None]
+    of = Counter(frame["outcome"].dropna())
+    verdicts = frame["satisfied"]
+    graded = int(verdicts[frame["outcome"] == "answered"].notna().sum())
     return Counts(
-        planned=len(results),
-        answered=len(of["answered"]),
-        refused=len(of["refused"]),
-        truncated=len(of["truncated"]),
-        errored=len(of["errored"]),
-        pending=sum(r.outcome is None for r in results),
-        graded=len(graded),
-        ungraded=len(of["answered"]) - len(graded),
-        satisfactory=sum(r.satisfied is True for r in results),
+        planned=len(frame),
+        answered=of["answered"],
+        refused=of["refused"],
+        truncated=of["truncated"],
+        errored=of["errored"],
+        pending=int(frame["outcome"].isna().sum()),
+        graded=graded,
+        ungraded=of["answered"] - graded,
+        satisfactory=int((verdicts == 1).sum()),
     )
 
 
@@ -191,11 +211,11 @@ def model_result(
         model=model,
         name=display_name(model),
         tier=facts.tier if facts else None,
-        counts=counts(results),
+        counts=counts(frame),
         items=len(trials.satisfied),
         satisfied_items=sum(means(trials.satisfied)),
         pass_rate=rate,
-        score=mean_score(_item_means(frame, "score")),
+        score=score_of(frame, "score"),
         cost_per_request=_cost_per_request(frame),
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, correction, rubric.economics.review_usd),
@@ -247,9 +267,10 @@ def _slice(
         name,
         len(ids),
         pass_rate={model: rate_of(one) for model, one in trials.items()},
-        score={model: mean_score(_item_means(part, "score")) for model, part in parts.items()},
+        score={model: score_of(part, "score") for model, part in parts.items()},
         cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
         human_fix={model: human_fix(one, correction, review_usd) for model, one in trials.items()},
+        counts={model: counts(part) for model, part in parts.items()},
     )
 
 
@@ -258,13 +279,15 @@ def criteria(frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> tuple[Criter
     found = []
     for criterion in rubric.criteria:
         column = f"level_{criterion.id}"
-        score: dict[str, Estimate] = {}
-        for model, frame in frames.items():
-            score[model] = mean_score([_scaled(level, criterion.scale) for level in _item_means(frame, column)])
-        found.append(CriterionResult(criterion.id, criterion.question, criterion.kind, criterion.critical, score))
+        low, high = min(criterion.scale), max(criterion.scale)
+        found.append(
+            CriterionResult(
+                criterion.id,
+                criterion.question,
+                criterion.kind,
+                criterion.critical,
+                score={model: score_of(frame, column, low, high) for model, frame in frames.items()},
+                graded={model: int(frame[column].notna().sum()) for model, frame in frames.items()},
+            )
+        )
     return tuple(found)
-
-
-def _scaled(level: float, scale: Mapping[int, str]) -> float:
-    low, high = min(scale), max(scale)
-    return (level - low) / (high - low)

@@ -129,17 +129,19 @@ class Slice:
     score: Mapping[str, Estimate] = field(default_factory=dict)
     cost_per_satisfactory: Mapping[str, Estimate] = field(default_factory=dict)
     human_fix: Mapping[str, Estimate] = field(default_factory=dict)
+    counts: Mapping[str, Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """Each model's mean score (0 to 1) on one criterion, over graded outputs."""
+    """Each model's mean score (0 to 1) on one criterion, over so many `graded` outputs (a rate on two levels)."""
 
     id: str
     question: str
     kind: str
     critical: int | None
     score: Mapping[str, Estimate]
+    graded: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from evalkit.blocks import (
     Lines,
     Row,
     Shares,
+    Steps,
     Table,
     table,
     words,
 )
-from evalkit.wording import doubt, number, percent, value
+from evalkit.wording import Format, doubt, number, percent, value
 
 
 def table_of(chart: Chart) -> Table | None:
@@ -123,8 +124,8 @@ def _ecdf(chart: Ecdf) -> Table:
         Row(
             (
                 Cell(words(steps.series.name)),
-                *(Cell(words(number(_nth(steps.values, share), chart.x.format))) for share in shares),
-                Cell(words(str(len(steps.values)))),
+                *(Cell(words(_within(steps, share, chart.x.format))) for share in shares),
+                Cell(words(str(steps.total)), f"{steps.given_up:,} given up" if steps.given_up else ""),
             ),
             steps.series,
         )
@@ -133,10 +134,12 @@ def _ecdf(chart: Ecdf) -> Table:
     return table("Figures of the chart", columns, rows)
 
 
-def _nth(values: tuple[float, ...], share: float) -> float | None:
-    if not values:
-        return None
-    return values[min(max(round(share * len(values) + 0.4999) - 1, 0), len(values) - 1)]
+def _within(steps: Steps, share: float, style: Format) -> str:
+    """The time by which this share had arrived; open where it falls among what was given up."""
+    place = min(max(round(share * steps.total + 0.4999) - 1, 0), steps.total - 1)
+    if not steps.values:
+        return number(None, style)
+    return number(steps.values[place], style) if place < len(steps.values) else "open"
 
 
 def _bars(chart: Bars) -> Table:

@@ -27,7 +27,8 @@ def build(analysis: Analysis) -> Section | None:
         lede=words(
             f"{people.capitalize()}, on the outputs that at least two of them graded. Alpha (Krippendorff) and AC "
             "(Gwet) are agreement beyond chance, 1 at most and 0 for guessing; raw agreement is not corrected and "
-            "can be high by chance alone where nearly every grade is the same."
+            "can be high by chance alone where nearly every grade is the same. Intervals rest on the items, since "
+            "outputs of one item are not independent."
         ),
         blocks=tuple(_blocks(analysis)),
     )
@@ -83,7 +84,7 @@ def _agreement(found: list[Agreement]) -> Table:
     rows = [
         Row(
             (
-                Cell(words(_named(a)), plural(a.outputs, "output")),
+                Cell(words(_named(a)), f"{plural(a.outputs, 'output')} of {plural(a.alpha.n, 'item')}"),
                 Cell((Span(a.flag.colour, a.flag.colour),)),
                 _figure(a.alpha, "coefficient"),
                 _figure(a.ac, "coefficient"),
@@ -156,7 +157,7 @@ def _accuracy(judge: JudgeValidity) -> Table:
 
 
 def _counted(share: Estimate) -> Cell:
-    return Cell((strong(value(share, "percent")),), f"{doubt(share, 'percent')}, n = {share.n}")
+    return Cell((strong(value(share, "percent")),), f"{doubt(share, 'percent')}, {plural(share.n, 'item')}")
 
 
 def _corrected(analysis: Analysis, judge: JudgeValidity) -> Table:

@@ -23,7 +23,7 @@ from evalkit.blocks import (
     words,
 )
 from evalkit.series import lineup
-from evalkit.stats import Estimate, values_needed
+from evalkit.stats import Estimate, dkw_epsilon, values_needed
 from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds
 
 ORDER = 60
@@ -43,15 +43,17 @@ def build(analysis: Analysis) -> Section | None:
         return _untimed(analysis)
     name, lede = _main_clock(analysis, series)
     heading = _heading(analysis, series, name)
-    open_ends = " ".join(filter(None, (_given_up(analysis, series), _open_ends(analysis, series, name))))
+    open_ends = " ".join(
+        filter(None, (_band(analysis, series, name), _given_up(analysis, series), _open_ends(analysis, series, name)))
+    )
     return Section(
         name="latency",
         label="Latency",
         heading=heading,
         lede=words(
             f"The curves show the share of answers that had arrived after a time {lede} (log scale). Below: quantiles "
-            "of the clocks there are (calls that timed out are in them, as longer than all others), and of the time a "
-            "token takes once text flows; intervals come from order statistics and assume no shape."
+            "of the clocks there are, and of the time a token takes once text flows; intervals come from order "
+            "statistics and assume no shape. Calls that timed out are in curves and clocks, as longer than all others."
         ),
         blocks=(
             *((chart,) if (chart := _curves(analysis, series, heading, name)) else ()),
@@ -161,7 +163,7 @@ def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, .
 
 def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str, name: str) -> Ecdf | None:
     steps = tuple(
-        Steps(s, clock.values_s)
+        Steps(s, clock.values_s, len(clock.censored_s))
         for s in series
         if (clock := analysis.model(s.key).clocks.get(name)) is not None and clock.values_s
     )
@@ -198,6 +200,15 @@ def _quantiles(
             if marks:
                 rows.append(ForestRow(f"{label}, {quantile}", marks, note))
     return Forest(finding, Axis(f"{unit}, log scale", unit, low / 1.25, high * 1.25, log=True), tuple(rows))
+
+
+def _band(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
+    """How far the whole of a curve may be from that of all answers like these, on the fewest items of any."""
+    counts = [e.n for s in series if (e := _quantile(analysis, s, name, "p50")) is not None and e.n]
+    if not counts:
+        return ""
+    points = f"{100 * dkw_epsilon(min(counts)):.0f} points"
+    return f"The whole of each curve holds to within {points} up or down (95 %, {plural(min(counts), 'item')})."
 
 
 def _given_up(analysis: Analysis, series: tuple[Series, ...]) -> str:

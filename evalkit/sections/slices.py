@@ -1,7 +1,10 @@
 """Slices: where in the workload the models part, by difficulty, prompt size and tag."""
 
-from evalkit.analysis.results import Analysis, Slice
-from evalkit.blocks import Axis, Forest, ForestRow, Mark, Paragraph, Section, Series, words
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+
+from evalkit.analysis.results import Analysis, Counts, Slice
+from evalkit.blocks import Axis, Cell, Column, Forest, ForestRow, Mark, Row, Section, Series, Table, table, words
 from evalkit.series import lineup
 from evalkit.wording import plural
 
@@ -29,8 +32,22 @@ def build(analysis: Analysis) -> Section | None:
             "Pass rates on parts of the items. These are many comparisons on few items each: read them as hints where "
             f"to look, not as results.{rest}"
         ),
-        blocks=tuple(charts) or (Paragraph(words("No part has an item.")),),
+        blocks=(*charts, *_gaps([*difficulty, *context, *tags[:_MOST]], series)),
     )
+
+
+def _gaps(slices: list[Slice], series: tuple[Series, ...]) -> Iterator[Table]:
+    """Denominators where trials of a part lack an answer or a grade."""
+    rows = [
+        Row((Cell(words(part.name)), Cell(words(s.name)), *(Cell(words(f"{n:,}")) for n in asdict(counts).values())), s)
+        for part in slices
+        for s in series
+        if (counts := part.counts.get(s.key)) is not None and counts.planned > counts.graded
+    ]
+    if rows:
+        heads = (field.name.capitalize() for field in fields(Counts))
+        columns = (Column("Part"), Column("Option"), *(Column(head, "end") for head in heads))
+        yield table("Trials of each part that lacks an answer or a grade", columns, rows)
 
 
 def _heading(analysis: Analysis, slices: list[Slice]) -> str:

@@ -68,7 +68,7 @@ def cost_per_satisfactory(
     check_same_length(costs=costs, satisfied=satisfied)
     c, s = numbers("costs", costs, 0), numbers("satisfied", satisfied, 0, 1)
     n = len(c)
-    if rate_n_eff is not None and not 0 < rate_n_eff <= LARGEST:
+    if rate_n_eff is not None and not 1e-9 <= rate_n_eff <= LARGEST:
         raise ValueError(f"rate_n_eff = {rate_n_eff} is not a number above 0")
     if n == 0:
         return no_estimate("no items", confidence, MOVER)

@@ -1,6 +1,7 @@
 """How likely a set of this size shows non-inferiority, and how large it must be."""
 
 import math
+import reprlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ from evalkit.stats import distributions as stats
 from evalkit.stats.gate_rule import score_at
 from evalkit.stats.inputs import FloatArray, check_alpha, check_share, check_whole
 from evalkit.stats.noninferiority import EXACT_MOST, IntArray, most_losses, noninferiority_exact_p, score_losses
+from evalkit.stats.paired import MOST_EPOCHS
 from evalkit.stats.tango import tango_statistic
 
 REPEATS = 4000
@@ -121,8 +123,8 @@ def _share_passed(rng: np.random.Generator, chances: FloatArray, epochs: int) ->
 
 def check_feasible(rate: float, discordance: float, epochs: int, difference: float, lasting: float) -> None:
     """Raise ValueError for a discordance or difference that the rate, or one epoch, leaves no room for."""
-    if epochs < 1:
-        raise ValueError(f"epochs = {epochs} is not at least 1")
+    if not 1 <= epochs <= MOST_EPOCHS:
+        raise ValueError(f"epochs = {reprlib.repr(epochs)} is not from 1 to {MOST_EPOCHS}")
     if not 0 <= lasting <= 1:
         raise ValueError(f"lasting = {lasting} is not from 0 to 1")
     most = 1.0 if epochs == 1 else 2 * min(rate, 1 - rate)  # one epoch needs no model of the items, so no rate
@@ -204,13 +206,13 @@ def noninferiority_items(
     variance = apart + (discordance - apart) / epochs  # of an item's difference: epochs average out only the rest
     n = max(least, math.floor(0.9 * z * abs(z) * variance / margin**2))
     while n <= EXACT_MOST:
-        if _reaches(power, n, margin, rate, discordance, int(epochs), alpha):
+        if reaches(power, n, margin, rate, discordance, int(epochs), alpha):
             return n
         n += max(1, n // STEP_SHARE)
     return None
 
 
-def _reaches(power: float, n: int, margin: float, rate: float, discordance: float, epochs: int, alpha: float) -> bool:
+def reaches(power: float, n: int, margin: float, rate: float, discordance: float, epochs: int, alpha: float) -> bool:
     """Whether `noninferiority_power` at difference 0 is at least `power`, with no more work than that takes.
 
     One epoch: the score limit alone is never passed less often, so where it lacks the power the exact test is spared.

@@ -12,6 +12,7 @@ Values = Sequence[float] | npt.NDArray[Any]
 Table = Sequence[Values] | npt.NDArray[Any]
 
 LARGEST = 1e100  # squares and sums of squares of larger numbers would overflow
+MOST_COUNT = 10**15  # larger counts are no longer exact, and take forever to count to
 SMALLEST = 1e-100  # means below it count as 0: their ratios would overflow
 
 
@@ -22,8 +23,8 @@ def check_confidence(confidence: float) -> None:
 
 
 def check_share(name: str, share: float) -> None:
-    """Raise ValueError unless 0 < share < 1."""
-    if not 0 < share < 1:
+    """Raise ValueError unless share is between 0 and 1, and at least 1e-9 away from both."""
+    if not 1e-9 <= share <= 1 - 1e-9:
         raise ValueError(f"{name} = {share} is not between 0 and 1")
 
 
@@ -40,10 +41,14 @@ def check_quantile(q: float) -> None:
 
 
 def check_whole(**counts: float) -> None:
-    """Raise ValueError unless every count, which may be a whole float, is >= 0 and not too large for one."""
+    """Raise ValueError unless every count, which may be a whole float, is from 0 to 10^15."""
     for name, count in counts.items():
-        if not 0 <= count <= LARGEST or count != int(count):
-            raise ValueError(f"{name} = {count} is not a whole number of at least 0")
+        if not 0 <= count <= MOST_COUNT or count != int(count):
+            raise ValueError(f"{name} = {reprlib.repr(count)} is not a whole number of at least 0{_at_most(count)}")
+
+
+def _at_most(count: float) -> str:
+    return f" and at most {MOST_COUNT:g}" if count > MOST_COUNT else ""
 
 
 def check_within(n: int, **parts: float) -> None:
@@ -70,11 +75,12 @@ def as_array(name: str, values: Any) -> FloatArray:
 
 
 def whole_numbers(name: str, values: Values) -> FloatArray:
-    """`numbers` that are whole and at least 0."""
+    """`numbers` that are whole and from 0 to 10^15."""
     array = numbers(name, values)
-    broken = np.flatnonzero((array < 0) | (array != np.floor(array)))
+    broken = np.flatnonzero((array < 0) | (array != np.floor(array)) | (array > MOST_COUNT))
     if broken.size:
-        raise ValueError(f"{name}[{broken[0]}] = {array[broken[0]]} is not a whole number of at least 0")
+        first = array[broken[0]]
+        raise ValueError(f"{name}[{broken[0]}] = {first} is not a whole number of at least 0{_at_most(first)}")
     return array
 
 

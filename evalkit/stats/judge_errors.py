@@ -47,9 +47,9 @@ def judge_accuracy(judge: Values, human: Values, confidence: float = 0.95, *, it
     """Sensitivity, specificity (Wilson) and J of a judge's flags against a human's, 0 or 1 in the same order.
 
     The limits of J join those of the two shares (MOVER; Newcombe 1998, Zou and Donner 2008). `items`
-    names each output's item where some have several (epochs): Wilson's n is then the effective one. No output of a
-    kind: that share and J have no value and a reason. 0/n and n/n work. Raises ValueError for other values
-    than 0 and 1 and for different lengths.
+    names each output's item where some have several (epochs): Wilson's n is then the effective one; every n counts
+    items. No output of a kind: that share and J have no value and a reason. 0/n and n/n work. Raises ValueError for
+    other values than 0 and 1 and for different lengths.
     """
     check_confidence(confidence)
     check_same_length(judge=judge, human=human)
@@ -60,14 +60,15 @@ def judge_accuracy(judge: Values, human: Values, confidence: float = 0.95, *, it
     codes, sizes = item_codes(items, h), (int((h == 1).sum()), int((h == 0).sum()))
     right = [((j == kind)[h == kind].astype(np.float64), renumbered(codes[h == kind])) for kind in (1, 0)]
     sensitivity, specificity = (_share_right(flags, of_item, confidence) for flags, of_item in right)
+    count = int(codes.max(initial=-1)) + 1
     if not all(sizes):
         kind = "passes" if not sizes[0] else "fails"
-        youden = no_estimate(f"the human {kind} nothing, so J is unknown", confidence, YOUDEN, sum(sizes))
+        youden = no_estimate(f"the human {kind} nothing, so J is unknown", confidence, YOUDEN, count)
         return JudgeAccuracy(sensitivity, specificity, youden, None)
     shares, n_eff = [float(flags.mean()) for flags, _ in right], [effective_units(*one) for one in right]
     value = shares[0] + shares[1] - 1
     low, high = _youden_limits(shares, n_eff, confidence)
-    youden = Estimate(value, low, high, confidence, sum(sizes), YOUDEN)
+    youden = Estimate(value, low, high, confidence, count, YOUDEN)
     return JudgeAccuracy(sensitivity, specificity, youden, _youden_limits(shares, n_eff, 0.80)[0])
 
 

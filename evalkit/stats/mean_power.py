@@ -1,7 +1,7 @@
 """Items needed to show a difference of two means."""
 
 from evalkit.stats import distributions as stats
-from evalkit.stats.inputs import LARGEST, check_confidence, check_share, numbers, whole_numbers
+from evalkit.stats.inputs import LARGEST, SMALLEST, check_confidence, check_share, numbers, whole_numbers
 
 
 def miller_items(
@@ -26,7 +26,7 @@ def miller_items(
     numbers("variances", [between_variance, *within_variances], 0)
     trials = [float(count) for count in whole_numbers("epochs", epochs)]
     numbers("difference", [difference])
-    if difference == 0 or min(trials) < 1:
+    if abs(difference) < SMALLEST or min(trials) < 1:
         raise ValueError(f"difference = {difference} with {epochs} epochs: not 0, and one or more, are needed")
     z = float(stats.norm.isf((1 - confidence) / 2) + stats.norm.isf(1 - power))
     variance = between_variance + sum(s / m for s, m in zip(within_variances, trials, strict=True))

@@ -1,6 +1,7 @@
 """Comparisons of two sides on the same items: rates, means, and their p-values."""
 
 import math
+import reprlib
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -91,8 +92,9 @@ def paired_rates_clustered(
     check_confidence(confidence)
     p, b = _paired(candidate, baseline, 0, 1)
     n, seen = len(p), epochs_seen(np.concatenate([p, b]))
-    if epochs is not None and not seen <= epochs:
-        raise ValueError(f"epochs = {epochs} does not fit item means with a denominator of {seen}")
+    if epochs is not None and not seen <= epochs <= MOST_EPOCHS:
+        allowed = f"a denominator of {seen}" if epochs < seen else f"{MOST_EPOCHS} epochs at most"
+        raise ValueError(f"epochs = {reprlib.repr(epochs)} does not fit item means with {allowed}")
     if n == 0:
         return no_estimate("no pairs", confidence, TANGO_CLUSTERED)
     m = epochs or seen
@@ -173,6 +175,7 @@ def sign_flip_p(candidate: Values, baseline: Values, seed: int, resamples: int =
     ones from `seed`, p = (1 + extreme) / (1 + resamples); time grows with n alone. With 5 pairs p cannot fall
     below 1/16. All differences 0: 1. n = 1: 1. n = 0: None. Swapping the sides keeps p.
     """
+    check_whole(resamples=resamples)
     p, b = _paired(candidate, baseline)
     d = p - b
     if not len(d):

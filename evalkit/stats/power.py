@@ -101,7 +101,8 @@ def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95
     """
     check_confidence(confidence)
     check_whole(n=n)
-    numbers("gain and loss", [gain, loss, gain + loss], 0, n)
+    numbers("gain and loss", [gain, loss], 0, n)
+    numbers("gain + loss", [gain + loss], 0, n)
     if n == 0 or abs(gain - loss) < 1e-12:
         return None
     return math.ceil(n * two_sided_z(confidence) ** 2 * (gain + loss) / (gain - loss) ** 2 - 1e-9)

@@ -5,6 +5,14 @@ from collections.abc import Sequence
 
 from evalkit.stats.inputs import Values, check_same_length, check_whole, numbers, trial_lists, whole_numbers
 
+MOST_TRIES = 10_000
+
+
+def _check_tries(k: int) -> None:
+    check_whole(k=k)
+    if k > MOST_TRIES:
+        raise ValueError(f"k = {k} is more than {MOST_TRIES:,} tries")
+
 
 def retry_success(successes: int | Values, epochs: int | Values, k: int) -> float:
     """Share of items solved within `k` attempts, in [0, 1].
@@ -16,7 +24,7 @@ def retry_success(successes: int | Values, epochs: int | Values, k: int) -> floa
     negative or broken.
     """
     x, m = _counts(successes, epochs)
-    check_whole(k=k)
+    _check_tries(k)
     if k <= min(m):
         return math.fsum(retry_success_items(x, m, k)) / len(x)
     return 1 - _beta_all_fail(x, m, k)[k]
@@ -25,7 +33,7 @@ def retry_success(successes: int | Values, epochs: int | Values, k: int) -> floa
 def retry_success_items(successes: int | Values, epochs: int | Values, k: int) -> list[float]:
     """The per-item values of `retry_success`, each in [0, 1]; raises ValueError for k above an item's epochs."""
     x, m = _counts(successes, epochs)
-    check_whole(k=k)
+    _check_tries(k)
     if k > min(m):
         raise ValueError(f"k = {k} is more than the {min(m)} epochs of an item")
     return [1 - math.comb(total - good, int(k)) / math.comb(total, int(k)) for good, total in zip(x, m, strict=True)]
@@ -43,7 +51,7 @@ def retry_cost(costs: Sequence[Values], satisfied: Sequence[Values], k: int) -> 
     c, s = trial_lists(costs, satisfied)
     if not c:
         raise ValueError("costs is empty: at least one item is needed")
-    check_whole(k=k)
+    _check_tries(k)
     sizes = [len(row) for row in c]
     within = min(int(k), *sizes)
     cost = math.fsum(retry_cost_items(c, s, within)) / len(c)
@@ -59,7 +67,7 @@ def retry_cost_items(costs: Sequence[Values], satisfied: Sequence[Values], k: in
     c, s = trial_lists(costs, satisfied)
     if not c:
         raise ValueError("costs is empty: at least one item is needed")
-    check_whole(k=k)
+    _check_tries(k)
     shortest = min(len(row) for row in c)
     if k > shortest:
         raise ValueError(f"k = {k} is more than the {shortest} epochs of an item")
@@ -83,7 +91,7 @@ def beta_retry(a: float, b: float, k: int) -> tuple[float, float]:
     0).
     """
     numbers("shape", [a, b], 1e-12)
-    check_whole(k=k)
+    _check_tries(k)
     all_fail = [1.0]
     for i in range(int(k)):
         all_fail.append(all_fail[-1] * (b + i) / (a + b + i))

@@ -85,6 +85,39 @@ def test_the_message_says_what_is_wanted(call: Callable[[], Any], message: str) 
         call()
 
 
+HUGE = 10**30
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (stats.mcnemar_midp, (HUGE, 9)),
+        (stats.mcnemar_exact, (1, HUGE)),
+        (stats.leniency_midp, (0, 0, 0, HUGE)),
+        (stats.rate, (0, 10**400)),
+        (stats.rate_clustered, ([1e30], [1e30])),
+        (stats.paired_rates_clustered, ([1, 1], [0, 0], 0.95, HUGE)),
+        (stats.paired_rates_clustered, ([0.5, 1], [0.5, 0], 0.95, 1001)),
+        (stats.noninferiority_power, (9, 0.1, 0.5, 0.1, HUGE)),
+        (stats.noninferiority_items, (0.9, 0.5, 0.5, HUGE)),
+        (stats.retry_success, ([1], 3, HUGE)),
+        (stats.retry_cost, ([[1, 2]], [[0, 0]], HUGE)),
+        (stats.beta_retry, (1, 1, HUGE)),
+        (stats.cost_per_satisfactory, ([1, 2], [0, 1], 0.95, 1e-320)),
+        (stats.items_to_separate, (0.5, 10**400, 1)),
+        (stats.items_to_clear, (0.8, 1e-320)),
+        (stats.miller_items, (1e-320, 1.0)),
+        (stats.sign_flip_p, ([1e99, 1], [0, 0], 0, -1)),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_nothing_can_be_counted_with_are_refused(
+    function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    with pytest.raises(ValueError, match="="):
+        function(*arguments)
+
+
 def test_whole_floats_and_numbers_of_numpy_are_as_good_as_plain_ones() -> None:
     plain = stats.paired_rates(9, 2, 50)
     assert plain == stats.paired_rates(9.0, np.int8(2), np.array(50), np.float64(0.95))

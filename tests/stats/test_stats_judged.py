@@ -197,4 +197,5 @@ def test_five_equal_epochs_of_judge_and_people_tell_no_more_than_one() -> None:
     for name in ("sensitivity", "specificity", "youden"):
         a, b = getattr(alone, name), getattr(repeated, name)
         assert (b.value, b.low, b.high) == pytest.approx((a.value, a.low, a.high))
+        assert b.n == a.n
     assert repeated.youden_low_80 == pytest.approx(alone.youden_low_80)
