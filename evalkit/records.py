@@ -90,6 +90,10 @@ class Allowance:
     resets_s: float | None
 
 
+UNREADABLE = "unreadable_answer"
+"""The kind of an answer that breaks the protocol: the server's fault or a proxy's, and perhaps billed."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """How one attempt ended. Times in seconds from the moment the request reached the connection.

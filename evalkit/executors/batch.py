@@ -28,7 +28,7 @@ from evalkit.executors.schedule import Call
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import batches
 from evalkit.providers.batches import BatchError, HasClient
-from evalkit.records import AttemptStart, Reply, Snapshot
+from evalkit.records import UNREADABLE, AttemptStart, Reply, Snapshot
 from evalkit.store import RunFile
 
 TERMS = Terms()
@@ -311,7 +311,7 @@ class _Execution:
                 one, model = settled(entry, result, batch.created_at, self.prices), entry.call.request.model
                 if result.reply.outcome != "errored":
                     self.heard.add(model)
-                if one[2] and result.reply.outcome == "errored" and model not in self.heard:
+                if _is_doubtful(one) and model not in self.heard:
                     refused.setdefault(model, []).append(one)
                     continue
                 found.append(one)
@@ -361,6 +361,12 @@ class _Execution:
             if self.tries[trial_id] >= self.limits.attempts:
                 self.over.add(trial_id)
                 self.ending.unsettled += 1
+
+
+def _is_doubtful(one: Settled) -> bool:
+    """Whether an entry failed in a way that may be a mistake in the settings, or another kind of server."""
+    _, reply, final, _ = one
+    return reply.outcome == "errored" and (final or reply.error_type == UNREADABLE)
 
 
 async def execute_batches(

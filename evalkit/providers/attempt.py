@@ -97,7 +97,7 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
             is_empty = False
             if event.event == "error":
                 raise StreamError(event.data)
-            if event.event not in (None, "ping") and event.data:
+            if event.event not in (None, "ping") and event.data and not heard.complete:
                 heard.event(event.data)
                 if heard.complete:
                     end = asyncio.get_running_loop().time() + CLOSING_S

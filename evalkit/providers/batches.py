@@ -13,7 +13,7 @@ from evalkit.providers.failures import StreamError, failed
 from evalkit.providers.headers import SIMULATED
 from evalkit.providers.stream import Heard
 from evalkit.providers.transport import Clock
-from evalkit.records import Reply, Request
+from evalkit.records import UNREADABLE, Reply, Request
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -197,7 +197,7 @@ def _result(row: Mapping[str, Any], simulated: bool) -> Result:
     if kind in ("expired", "canceled"):
         told = f"the request was {kind} before the batch came to it"
         return Result(custom_id, _timeless(heard.failure(f"batch_{kind}", told, retryable=True)), billed=False)
-    return Result(custom_id, _timeless(heard.failure("unreadable_answer", f"a result of type {kind}")), billed=True)
+    return Result(custom_id, _unreadable(heard, f"a result of type {kind}"), billed=True)
 
 
 def _answer(heard: Heard, message: Any) -> Reply:
@@ -206,13 +206,18 @@ def _answer(heard: Heard, message: Any) -> Reply:
         heard.event(json.dumps({"type": "message_start", "message": message}))
         for index, block in enumerate(message["content"]):
             heard.event(json.dumps({"type": "content_block_start", "index": index, "content_block": block}))
-        heard.event(json.dumps({"type": "message_delta", "delta": {"stop_reason": message["stop_reason"]}}))
+        ending = {"delta": {"stop_reason": message["stop_reason"]}, "usage": message.get("usage")}
+        heard.event(json.dumps({"type": "message_delta", **ending}))
         heard.event(json.dumps({"type": "message_stop"}))
     except (KeyError, TypeError, ValueError) as error:
-        return _timeless(heard.failure("unreadable_answer", f"a message that cannot be read ({error})"))
+        return _unreadable(heard, f"a message that cannot be read ({error})")
     reply = heard.reply()
     tier = reply.usage.service_tier or "batch"
     return _timeless(replace(reply, usage=replace(reply.usage, service_tier=tier)))
+
+
+def _unreadable(heard: Heard, what: str) -> Reply:
+    return _timeless(heard.failure(UNREADABLE, what, retryable=True))
 
 
 def _timeless(reply: Reply) -> Reply:
