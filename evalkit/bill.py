@@ -69,10 +69,11 @@ def request_usd(
     cache: str = "off",
     *,
     in_batch: bool = False,
+    speed: str | None = None,
 ) -> float | None:
     """What a request of this size costs, all of its input written to the cache if there is one; None if unpriced."""
     tier = "batch" if in_batch else None
-    usage = Usage(input_tokens, output_tokens, inference_geo=inference_geo, service_tier=tier)
+    usage = Usage(input_tokens, output_tokens, inference_geo=inference_geo, service_tier=tier, speed=speed)
     if cache == "5m":
         usage = replace(usage, input_tokens=0, cache_write_5m_tokens=input_tokens)
     elif cache == "1h":
@@ -100,7 +101,9 @@ def worst_cases(
         if size is None:
             return None
         cap, in_batch = item.max_tokens or spec.max_tokens, item.id in batched
-        return request_usd(key.model, size, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch)
+        return request_usd(
+            key.model, size, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch, speed=item.speed
+        )
 
     return worst_usd
 
@@ -169,7 +172,7 @@ def _line(
     expected = [
         request_usd(
             model, size.tokens, ceil(min(item.max_tokens or spec.max_tokens, length)), when, prices,
-            item.inference_geo, spec.cache, in_batch=item.id in batched,
+            item.inference_geo, spec.cache, in_batch=item.id in batched, speed=item.speed,
         )
         for item, size in asked
     ]  # fmt: skip

@@ -33,7 +33,7 @@ from servers import (
 
 from evalkit.cli import main
 from evalkit.errors import InfrastructureError, UsageError
-from evalkit.providers import Preflight
+from evalkit.providers import Preflight, batches
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.providers.endpoint import endpoint_of, is_loopback
 from evalkit.providers.model_facts import read_facts
@@ -445,6 +445,29 @@ async def test_a_setting_that_the_client_does_not_know_reaches_the_server() -> N
             reply = await provider.attempt(Request(SONNET, REQUEST.messages, 64, params={"temperature": 0}))
     assert (reply.status, reply.retryable) == (400, False)
     assert "temperature" in str(reply.error_message)
+
+
+@pytest.mark.parametrize(
+    ("params", "own", "sent"),
+    [
+        ({"speed": "fast"}, "", "fast-mode-2026-02-01"),
+        ({"speed": "fast"}, "Anthropic-Beta: other-2026-01-01", "other-2026-01-01,fast-mode-2026-02-01"),
+        ({"speed": "standard"}, "", None),
+        ({}, "anthropic-beta: other-2026-01-01", "other-2026-01-01"),
+    ],
+)
+async def test_fast_mode_is_asked_for_with_its_beta_header(
+    params: dict[str, str], own: str, sent: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", own)
+    asked = Request("claude-opus-5-5", REQUEST.messages, 64, params=params)
+    with recorded() as server:
+        async with connected(server.url) as provider:
+            await provider.attempt(asked)
+            await provider.count_tokens(asked)
+            await batches.create(provider, [("a", batches.encoded(asked))])
+    heard = {request.path: request.headers.get("anthropic-beta") for request in server.requests}
+    assert heard == dict.fromkeys(("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"), sent)
 
 
 async def test_thinking_before_the_text_is_not_part_of_the_output() -> None:

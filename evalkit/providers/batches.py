@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from evalkit.errors import UsageError
-from evalkit.providers.attempt import body_of
+from evalkit.providers.attempt import beta_headers, body_of
 from evalkit.providers.failures import StreamError, failed
 from evalkit.providers.headers import SIMULATED
 from evalkit.providers.stream import Heard
@@ -100,13 +100,14 @@ async def create(provider: HasClient, entries: Sequence[tuple[str, bytes]]) -> S
     """Submit a batch of (custom id, encoded request), each sent from where it lies. Raises BatchError."""
     from anthropic.types.messages import MessageBatch
 
-    length = sum(map(len, _pieces(entries)))
+    length, fast = sum(map(len, _pieces(entries))), any(b'"speed":"fast"' in body for _, body in entries)
+    headers = {"content-type": "application/json", "content-length": str(length)}
     with _sorting():
         batch = await provider.client.post(
             "/v1/messages/batches",
             cast_to=MessageBatch,
             content=_body(entries),
-            options={"headers": {"content-type": "application/json", "content-length": str(length)}, "max_retries": 0},
+            options={"headers": headers | beta_headers(provider.client, fast=fast), "max_retries": 0},
         )
         return _server_batch(batch)
 
