@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import options
 from evalkit.errors import EvalkitError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def runs(
     run: Annotated[
         Path | None, typer.Argument(help="Run file to show (default: list all).", show_default=False)
     ] = None,
-    folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),
+    folder: options.RunsFolder = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List run files, newest first, or show one.
