@@ -20,6 +20,9 @@ _TYPICAL_FIRST_S, _TYPICAL_TOKENS_PER_S = 2.0, 60.0
 _CHARACTERS_PER_TOKEN = 3.0
 """For judges' requests, which are not counted by the API: on the safe side."""
 
+UNCOUNTED_MARGIN = 2.0
+"""How many times its estimate a prompt that nobody has counted may have: what a budget sets aside has to last."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -94,7 +97,10 @@ def worst_cases(
     `batched` are the items that go in batches.
     """
     records = {item.id: item for item in items}
-    tokens = {(size.item_id, size.model): size.tokens for size in sizes}
+    tokens = {
+        (size.item_id, size.model): size.tokens if size.counted else ceil(size.tokens * UNCOUNTED_MARGIN)
+        for size in sizes
+    }
 
     def worst_usd(key: TrialKey) -> float | None:
         item, size = records[key.item_id], tokens.get((key.item_id, key.model))
