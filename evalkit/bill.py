@@ -20,6 +20,9 @@ _TYPICAL_FIRST_S, _TYPICAL_TOKENS_PER_S = 2.0, 60.0
 _CHARACTERS_PER_TOKEN = 3.0
 """For judges' requests, which are not counted by the API: on the safe side."""
 
+UNCOUNTED_MARGIN = 2.0
+"""How many times its estimate a prompt that nobody has counted may have: what a budget sets aside has to last."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -69,10 +72,11 @@ def request_usd(
     cache: str = "off",
     *,
     in_batch: bool = False,
+    speed: str | None = None,
 ) -> float | None:
     """What a request of this size costs, all of its input written to the cache if there is one; None if unpriced."""
     tier = "batch" if in_batch else None
-    usage = Usage(input_tokens, output_tokens, inference_geo=inference_geo, service_tier=tier)
+    usage = Usage(input_tokens, output_tokens, inference_geo=inference_geo, service_tier=tier, speed=speed)
     if cache == "5m":
         usage = replace(usage, input_tokens=0, cache_write_5m_tokens=input_tokens)
     elif cache == "1h":
@@ -93,14 +97,19 @@ def worst_cases(
     `batched` are the items that go in batches.
     """
     records = {item.id: item for item in items}
-    tokens = {(size.item_id, size.model): size.tokens for size in sizes}
+    tokens = {
+        (size.item_id, size.model): size.tokens if size.counted else ceil(size.tokens * UNCOUNTED_MARGIN)
+        for size in sizes
+    }
 
     def worst_usd(key: TrialKey) -> float | None:
         item, size = records[key.item_id], tokens.get((key.item_id, key.model))
         if size is None:
             return None
         cap, in_batch = item.max_tokens or spec.max_tokens, item.id in batched
-        return request_usd(key.model, size, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch)
+        return request_usd(
+            key.model, size, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch, speed=item.speed
+        )
 
     return worst_usd
 
@@ -169,7 +178,7 @@ def _line(
     expected = [
         request_usd(
             model, size.tokens, ceil(min(item.max_tokens or spec.max_tokens, length)), when, prices,
-            item.inference_geo, spec.cache, in_batch=item.id in batched,
+            item.inference_geo, spec.cache, in_batch=item.id in batched, speed=item.speed,
         )
         for item, size in asked
     ]  # fmt: skip

@@ -12,18 +12,12 @@ from pydantic import Field, JsonValue, field_validator
 
 from evalkit.params import CacheMarks, Params
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, content_sha256, shown, validated
+from evalkit.turns import Message, check_turns
 
 Difficulty = Literal["easy", "medium", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 
 _Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
-
-
-class Message(StrictModel):
-    """One turn of the conversation that production sends."""
-
-    role: Literal["user", "assistant"]
-    content: _Text
 
 
 class Document(StrictModel):
@@ -59,9 +53,9 @@ class Item(StrictModel):
 
     @field_validator("input")
     @classmethod
-    def _begins_with_user(cls, value: str | tuple[Message, ...]) -> str | tuple[Message, ...]:
-        if not isinstance(value, str) and (not value or value[0].role != "user"):
-            raise ValueError("'input' must begin with a user message; correct the roles")
+    def _can_be_sent(cls, value: str | tuple[Message, ...]) -> str | tuple[Message, ...]:
+        if not isinstance(value, str):
+            check_turns(value)
         return value
 
     @property
@@ -73,7 +67,7 @@ class Item(StrictModel):
     def task(self) -> str:
         """What is asked, as one text: the input, or the conversation with its roles; then the item's variables."""
         turns = self.turns
-        parts = [turns[0].content] if len(turns) == 1 else [f"{turn.role}: {turn.content}" for turn in turns]
+        parts = [turns[0].text] if len(turns) == 1 else [f"{turn.role}: {turn.text}" for turn in turns]
         parts += [f"{name}: {_spelled(value)}" for name, value in self.vars.items()]
         return "\n\n".join(parts)
 

@@ -16,7 +16,8 @@ MOST_COUNTED = 3000
 """Prompts up to which each is counted. Of more a part is: counting has a rate limit of its own."""
 _SAMPLE_CHARACTERS = 120_000
 _CHARACTERS_PER_TOKEN = 3.5
-"""Used only where a server cannot count: on the safe side for English prose with the newer tokenizers."""
+"""Used only where a server cannot count: on the safe side for English prose with the newer tokenizers. Other scripts
+have about a token a character."""
 _COUNTING_AT_ONCE = 8
 _MOST_TOLD = 10
 _SURE_OF_ESTIMATE = 0.9
@@ -96,8 +97,13 @@ async def _characters_per_token(dataset: Dataset, spec: Spec, provider: Counter)
     ratios = {}
     for model in spec.models:
         tokens = await provider.count_tokens(Request(model, ({"role": "user", "content": sample},), 1))
-        ratios[model] = len(sample) / tokens if tokens else _CHARACTERS_PER_TOKEN
+        ratios[model] = len(sample) / (tokens or _guessed_tokens(sample) or 1)
     return ratios
+
+
+def _guessed_tokens(text: str) -> float:
+    foreign = sum(not character.isascii() for character in text)
+    return foreign + (len(text) - foreign) / _CHARACTERS_PER_TOKEN
 
 
 @dataclass

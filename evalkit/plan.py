@@ -68,6 +68,7 @@ def record(
         evidence_positions=assembly.evidence_positions,
         max_tokens=params.get("max_tokens"),
         inference_geo=params.get("inference_geo"),
+        speed=params.get("speed"),
         variant_of=item.id if swept else None,
         context_tokens=context_tokens if swept else None,
     )

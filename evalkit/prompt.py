@@ -73,7 +73,7 @@ def first_text(item: Item, dataset: Dataset, documents: Sequence[str]) -> str:
 
     The reference is out of a template's reach: no model may see the answer key. Raises TemplateError.
     """
-    asked = item.turns[0].content
+    asked = item.turns[0].text
     if dataset.template is None:
         return document_text(documents, dataset.documents) + asked
     from evalkit.template import render
@@ -102,7 +102,7 @@ def build_request(
     content: Any = first_text(item, dataset, documents)
     if item.attachments:
         content = [*(_attachment_block(dataset, name) for name in item.attachments), {"type": "text", "text": content}]
-    later = [{"role": turn.role, "content": turn.content} for turn in item.turns[1:]]
+    later = [turn.sent for turn in item.turns[1:]]
     params = dataset.params(item)
     asked = params.pop("max_tokens", max_tokens)
     request = Request(model, ({"role": "user", "content": content}, *later), asked, dataset.system(item), params)

@@ -90,6 +90,10 @@ class Allowance:
     resets_s: float | None
 
 
+UNREADABLE = "unreadable_answer"
+"""The kind of an answer that breaks the protocol: the server's fault or a proxy's, and perhaps billed."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """How one attempt ended. Times in seconds from the moment the request reached the connection.
@@ -263,8 +267,8 @@ _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition"
 class ItemRecord:
     """An item as it was run: enough to grade, to report and to say what it may cost without the dataset file.
 
-    `max_tokens` is its own output cap, None for the run's; `inference_geo` None means that none was asked for. In a
-    context sweep there is one record an item and size: `variant_of` then names the dataset's item.
+    `max_tokens` is its own output cap, None for the run's; `inference_geo` and `speed` are None where none was asked
+    for. In a context sweep there is one record an item and size: `variant_of` then names the dataset's item.
     """
 
     id: str
@@ -280,6 +284,7 @@ class ItemRecord:
     context_tokens: int | None = None
     max_tokens: int | None = None
     inference_geo: str | None = None
+    speed: str | None = None
 
 
 @dataclass(frozen=True)

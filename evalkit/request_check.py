@@ -104,7 +104,7 @@ def _what_the_template_sends(dataset: Dataset, template: TemplateText) -> Iterat
         text = first_text(item, dataset, evidence)
         if not _contains_all(text, (dataset.documents[name] for name in evidence)):
             without.append(item.id)
-        senders[(text, item.turns[1:], item.attachments, dataset.system(item))].append(item.id)
+        senders[(text, repr(item.turns[1:]), item.attachments, dataset.system(item))].append(item.id)
     if without:
         what = f"the template leaves documents out ({_named(without)})"
         yield _of_template(template, what, "print {{ documents }}, or drop the items' documents")

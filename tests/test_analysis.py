@@ -33,7 +33,8 @@ from evalkit.analysis import Analysis, analyze, per_model, trials_csv
 from evalkit.analysis.decide import decide
 from evalkit.analysis.results import Counts, ModelResult, Pair
 from evalkit.analysis.trials import current_round
-from evalkit.records import Attempt, PromptSize, Snapshot
+from evalkit.cut_streams import CutStreams
+from evalkit.records import Attempt, PromptSize, Snapshot, Usage
 from evalkit.stats import Estimate
 from evalkit.stats.means import T_ON_ITEMS
 
@@ -345,6 +346,23 @@ def test_every_attempt_is_in_the_cost_of_its_request() -> None:
     assert model.unknown_cost_attempts == 2
     assert warned(analysis, "Opus 4.6: 2 failed or lost attempts", "lower bound")
     assert [o.outputs[0].attempts for o in analysis.outputs] == [4, 1, 2]
+
+
+def test_cut_streams_are_counted_apart_from_answers_and_from_what_never_began() -> None:
+    book, began = Book(), Usage(input_tokens=900, output_tokens=1, cache_read_tokens=100)
+    book.trial("a", failed(0.005, usage=began, text="An an"), failed(0.0), answered(0.02), level=1)
+    book.trial("b", failed(0.006, usage=began, text="An answer.An an"), answered(0.01), level=0)
+    model = analyze(book.snapshot()).models[0]
+    assert (model.input_tokens, model.output_tokens) == (2000, 200)
+    assert model.cut == CutStreams(2, 2000, 2, received_tokens=200, cost_usd=pytest.approx(0.011))
+    book.trial("c", failed(None, usage=began))
+    assert analyze(book.snapshot()).models[0].cut.cost_usd is None
+
+
+def test_without_answers_nobody_knows_how_long_a_token_is() -> None:
+    book = Book()
+    book.trial("a", failed(0.005, usage=Usage(input_tokens=900, output_tokens=1), text="An an"))
+    assert analyze(book.snapshot()).models[0].cut == CutStreams(1, 900, 1, received_tokens=None, cost_usd=0.005)
 
 
 def test_failed_attempts_of_pending_trials_are_spent_but_no_request_yet() -> None:

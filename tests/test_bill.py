@@ -11,9 +11,9 @@ from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, charged_usd, judge_line, r
 from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
 from evalkit.plan import Plan, record, trial_order
-from evalkit.pricing import Prices
+from evalkit.pricing import Prices, price
 from evalkit.prompt import Assembly
-from evalkit.records import Attempt, ItemRecord, PromptSize, Spec, TrialKey
+from evalkit.records import Attempt, ItemRecord, PromptSize, Spec, TrialKey, Usage
 from evalkit.rubric import Rubric
 from tests.analysis_builders import PASS_OR_FAIL, Book, answered, lost
 from tests.analysis_builders import spec as run_spec
@@ -59,6 +59,7 @@ def test_worst_case_is_a_full_answer() -> None:
         ({"inference_geo": "us"}, {}, 1000 * 25e-6 * 1.1),
         ({}, {"inference_geo": "us"}, 1000 * 25e-6 * 1.1),
         ({"inference_geo": "global"}, {"inference_geo": "us"}, 1000 * 25e-6),
+        ({"speed": "standard"}, {"speed": "fast"}, 1000 * 25e-6),
     ],
 )
 def test_worst_case_follows_the_items_settings_then_the_cards_then_the_runs(
@@ -69,6 +70,34 @@ def test_worst_case_follows_the_items_settings_then_the_cards_then_the_runs(
     assert worst_cases(plan.items, plan.sizes, plan.spec, NOW)(TrialKey("a", OPUS, 1)) == pytest.approx(output_usd)
     (only,) = run_bill(plan, [TrialKey("a", OPUS, 1)], NOW)
     assert only.worst_usd == pytest.approx(output_usd)
+
+
+@pytest.mark.parametrize("settings", [{"own": {"speed": "fast"}}, {"card": {"speed": "fast"}}])
+def test_fast_mode_is_foreseen_at_its_own_price_and_in_a_batch_at_the_batchs(settings: dict[str, Any]) -> None:
+    model, when = "claude-opus-5-5", datetime(2026, 11, 22, tzinfo=UTC)
+    own, card = settings.get("own", {}), settings.get("card", {})
+    made = dataset(item(params=own), card=Card(params=Params(**card)))
+    plan = plan_of(made, model, sizes=[PromptSize("a", model, 5000, True)])
+    fast, plain, batch = (
+        price(model, Usage(5000, 1000, speed=speed, service_tier=tier), when).usd
+        for speed, tier in (("fast", None), (None, None), (None, "batch"))
+    )
+    assert fast is not None
+    assert plain is not None
+    assert fast > plain
+    key = TrialKey("a", model, 1)
+    assert worst_cases(plan.items, plan.sizes, plan.spec, when)(key) == pytest.approx(fast)
+    assert worst_cases(plan.items, plan.sizes, plan.spec, when, batched=["a"])(key) == pytest.approx(batch)
+    (line,) = run_bill(plan, [key], when)
+    assert line.worst_usd == pytest.approx(fast)
+    assert line.expected_usd is not None
+    assert line.expected_usd > plain / 2
+
+
+def test_fast_mode_of_a_model_without_a_price_for_it_is_unknown() -> None:
+    made = dataset(item(params={"speed": "fast"}))
+    plan = plan_of(made, OPUS, sizes=[PromptSize("a", OPUS, 5000, True)])
+    assert worst_cases(plan.items, plan.sizes, plan.spec, NOW)(TrialKey("a", OPUS, 1)) is None
 
 
 def test_a_line_sums_the_trials_of_its_model() -> None:

@@ -99,19 +99,27 @@ def test_regex_needs_no_reference(output: str, settings: dict[str, Any], level: 
         assert found(output, reference, type="regex", **settings).level == level
 
 
+ENDLESS = r"^(?:\w|\w\w)+$"
+
+
 @pytest.mark.parametrize(
     "settings",
     [
         {"type": "regex", "pattern": r"(?:\w|\w\w)+$"},
         {"type": "regex", "pattern": r"^(?:\w|\w\w)+$", "field": "q"},
-        {"type": "json_schema", "schema": {"properties": {"q": {"pattern": r"^(?:\w|\w\w)+$"}}}},
+        {"type": "json_schema", "schema": {"properties": {"q": {"pattern": ENDLESS}}}},
+        {"type": "json_schema", "schema": {"patternProperties": {ENDLESS: {"type": "string"}}}},
+        {"type": "json_schema", "schema": {"patternProperties": {"^q$": {}, ENDLESS: {}}, "type": "object"}},
+        {"type": "json_schema", "schema": {"additionalProperties": False, "patternProperties": {ENDLESS: {}}}},
+        {"type": "json_schema", "schema": {"propertyNames": {"pattern": ENDLESS}}},
     ],
 )
 def test_a_search_without_end_is_given_up_and_grades_nothing(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "SEARCH_LIMIT_S", 0.05)
-    finding = found(json.dumps({"q": "a" * 60 + "!"}), **settings)
+    endless = "a" * 60 + "!"
+    finding = found(json.dumps({"q": endless, endless: 1}), **settings)
     assert finding.level is None
     assert "takes over 0.05 s here; simplify it" in str(finding.reason)
 
@@ -142,6 +150,36 @@ SCHEMA = {
 )
 def test_json_schema(output: str, level: int, comment: str) -> None:
     assert found(output, None, type="json_schema", schema=SCHEMA) == Finding(level, comment)
+
+
+NAMED = {
+    "properties": {"id": {"type": "integer"}},
+    "patternProperties": {"_s$": {"type": "number"}},
+    "additionalProperties": {"type": "string"},
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "content", "level", "comment"),
+    [
+        (NAMED, {"id": 1, "wait_s": 2.5, "who": "Ann"}, 1, ""),
+        (NAMED, {"wait_s": "2"}, 0, "'2' is not of type 'number'"),
+        (NAMED, {"who": 5}, 0, "5 is not of type 'string'"),
+        (NAMED | {"additionalProperties": False}, {"wait_s": 1}, 1, ""),
+        (NAMED | {"additionalProperties": False}, {"who": 1}, 0, "additional property 'who' is not allowed"),
+        (NAMED | {"additionalProperties": True}, {"who": 1}, 1, ""),
+        (NAMED, [5], 1, ""),
+    ],
+)
+def test_properties_are_told_apart_by_name_by_pattern_and_as_others(
+    schema: dict[str, Any], content: Any, level: int, comment: str
+) -> None:
+    assert found(json.dumps(content), None, type="json_schema", schema=schema) == Finding(level, comment)
+
+
+def test_what_would_be_searched_without_limit_grades_nothing() -> None:
+    schema = {"allOf": [{"patternProperties": {ENDLESS: {}}}], "unevaluatedProperties": False}
+    assert "use 'additionalProperties'" in str(found("{}", None, type="json_schema", schema=schema).reason)
 
 
 def test_schema_that_refers_to_itself_without_end_grades_nothing() -> None:

@@ -20,7 +20,7 @@ from analysis_builders import JUDGE, OPUS, SONNET, Book, answered, ended, failed
 from evalkit import __version__
 from evalkit.cli import app, main
 from evalkit.errors import ExitCode
-from evalkit.records import Snapshot
+from evalkit.records import Snapshot, Usage
 from evalkit.sandbox.server import running
 from evalkit.sandbox.settings import SandboxSettings
 
@@ -377,6 +377,18 @@ def test_one_run_is_shown_in_plain_lines(evalkit: Command, project: Path) -> Non
     assert "\nsimulated              no\n" in shown
     assert "\njudge spend usd        0.25\n" in shown
     assert not set("{}[]'_") & set(shown.partition("\n")[2].replace("runs/", ""))
+
+
+def test_streams_that_were_cut_are_shown_apart(evalkit: Command, project: Path) -> None:
+    book = Book()
+    assert "cut_streams" not in json.loads(evalkit("runs", write_run(project / "y.db", book.snapshot()), "--json").out)
+    began = failed(0.005, usage=Usage(input_tokens=900, output_tokens=1), text="An an")
+    book.trial("a", began, answered(0.01))
+    path = write_run(project / "x.db", book.snapshot())
+    cut = {"attempts": 1, "input_tokens": 900, "output_tokens": 1, "received_tokens": 50, "cost_usd": 0.005}
+    assert json.loads(evalkit("runs", path, "--json").out)["cut_streams"] == {OPUS: cut}
+    said = f"cut streams            {OPUS} 1 (900 tokens in, 1 out told, about 50 received; USD 0.005 at least)\n"
+    assert said in evalkit("runs", path).out
 
 
 def test_an_unpriced_run_has_no_spend(evalkit: Command, project: Path) -> None:

@@ -11,6 +11,9 @@ from evalkit.params import CacheMarks, Params
 from evalkit.strict import read_strict
 from tests.builders import dataset, item
 
+ASKED = {"role": "user", "content": "x"}
+CALLED = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {"a": 1}}]}
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "12"}]}
 GOOD = '{"id": "a", "input": "What is due?"}'
 
 
@@ -69,6 +72,21 @@ JSON = "write one JSON object per line"
          "'input' must begin with a user message; correct the roles"),
         (row(input=[{"role": "system", "content": "x"}]), "'input.0.role' is 'system'; use 'user' or 'assistant'"),
         (row(input=[{"role": "user", "contnt": "x"}]), "key 'input.0.content' is missing; add it"),
+        (row(input=[ASKED, {"role": "assistant", "content": []}]), "'input.1.content' is []; it must not be empty"),
+        (row(input=[{"role": "user", "content": [{"type": "text", "text": "x"}]}]),
+         "'input' must begin with plain text; use attachments, or put blocks into later turns"),
+        (row(input=[ASKED, {"role": "assistant", "content": [{"type": "image", "source": {}}]}]),
+         'block 0 of a turn of the assistant\'s is of type "image";'
+         " use one of: text, tool_use, thinking, redacted_thinking"),
+        (row(input=[ASKED, {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "n"}]}]),
+         "block 0, a tool_use, has no 'input' that is an object; add it"),
+        (row(input=[ASKED, CALLED, {"role": "user", "content": [RESULT["content"][0] | {"content": 5}]}]),
+         "block 0, a tool_result, has a 'content' of neither text nor blocks; correct it"),
+        (row(input=[ASKED, CALLED]), "'input' ends with the tool_use 't'; add its result as a user's turn"),
+        (row(input=[ASKED, CALLED, ASKED]),
+         "tool_use 't' has no result in the turn after it; add a tool_result block"),
+        (row(input=[ASKED, CALLED, RESULT, RESULT]),
+         "tool_result of 't' does not follow its tool_use; correct the 'tool_use_id'"),
         (row(refernce="x"), "unknown key 'refernce'; did you mean 'reference'?"),
         (row(documents=[{"name": "n", "text": "t", "txt": "t"}]), "unknown key 'txt'; did you mean 'text'?"),
         (row(documents=["a.md", 5]), "'documents.1' is 5; it must be text or a mapping of keys to values"),
@@ -190,6 +208,15 @@ def test_item_written_as_json_is_read_back(id: str, text: str, reference: str | 
 def test_task_is_the_input_as_one_text(turns: str | list[tuple[str, str]], task: str) -> None:
     given_input = turns if isinstance(turns, str) else [{"role": r, "content": c} for r, c in turns]
     assert item(input=given_input).task == task
+
+
+def test_task_tells_calls_and_results_of_tools() -> None:
+    looked = {"role": "user", "content": [*RESULT["content"], {"type": "image", "source": {"type": "url"}}]}
+    thought = {"type": "thinking", "thinking": "Hm", "signature": "s"}
+    called = {"role": "assistant", "content": [thought, *CALLED["content"]]}
+    assert item(input=[ASKED, called, looked]).task == (
+        'user: x\n\nassistant: {"input": {"a": 1}, "tool": "n"}\n\nuser: result: 12\n[image]'
+    )
 
 
 def test_task_names_what_the_prompt_is_filled_with() -> None:

@@ -199,7 +199,7 @@ async def test_a_refusal_by_a_model_that_has_not_answered_yet_is_tried_once_more
     assert book.settled() == {"trial/1", "trial/2"}
 
 
-UNREADABLE = replace(REFUSED, status=None, error_type="unreadable_answer")
+UNREADABLE = replace(REFUSED, status=None, error_type="unreadable_answer", retryable=True)
 
 
 @pytest.mark.parametrize("reply", [REFUSED, UNREADABLE])
@@ -211,6 +211,29 @@ async def test_a_model_that_refuses_its_first_three_requests_stops_the_run_and_s
     assert len(book.started) <= 3 + AT_ONCE.concurrency
     with pytest.raises(InfrastructureError, match=rf"{reply.error_type} \(No\)"):
         raise_if_stopped(ending, Budget(None), "run")
+
+
+async def test_an_unreadable_answer_between_good_ones_is_asked_for_again() -> None:
+    book = Book()
+    ending = await carry_out(FakeProvider(in_turn(GOOD, UNREADABLE, UNREADABLE, GOOD)), calls(3), book, ONE)
+    assert (ending.unsettled, ending.stopped, len(book.started)) == (0, False, 5)
+    assert all(row["reply"] is GOOD for row in book.finished.values() if row["final"])
+    assert book.settled() == {"trial/1", "trial/2", "trial/3"}
+
+
+async def test_a_server_that_turns_to_rubbish_after_good_answers_stops_the_run_and_settles_nothing_more() -> None:
+    book = Book()
+    ending = await carry_out(FakeProvider(in_turn(GOOD, UNREADABLE)), calls(100), book)
+    assert ending.fatal == UNREADABLE
+    assert book.settled() == {"trial/1"}
+    assert len(book.started) <= 1 + AT_ONCE.attempts + AT_ONCE.concurrency
+
+
+async def test_rubbish_for_all_there_is_stops_the_run_instead_of_settling_it() -> None:
+    book = Book()
+    ending = await carry_out(FakeProvider(always(UNREADABLE)), calls(2), book)
+    assert (ending.fatal, book.settled()) == (UNREADABLE, set())
+    assert len(book.started) <= AT_ONCE.attempts + 2
 
 
 async def test_two_refusals_of_all_there_is_are_settled_by_the_second() -> None:

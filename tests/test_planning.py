@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.cli.run import sizes
+from evalkit.cli.choice import sizes
 from evalkit.dataset import Dataset
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.planning import Options, Prepared, differences, make_spec, prepare, start

@@ -140,8 +140,28 @@ TURNS = [
 PREFILL = {"role": "assistant", "content": '{"team": "'}
 
 
-@pytest.mark.parametrize("turns", [TURNS, [*TURNS, PREFILL]], ids=["several turns", "a prefill"])
-def test_turns_arrive_as_they_were_written(turns: list[dict[str, str]], server: Recorded) -> None:
+TOOL_TURNS: list[dict[str, Any]] = [
+    {"role": "user", "content": "Where is order 17?"},
+    {"role": "assistant", "content": [
+        {"type": "thinking", "thinking": "The shop knows.", "signature": "c2ln"},
+        {"type": "text", "text": "I will look."},
+        {"type": "tool_use", "id": "toolu_1", "name": "route", "input": {"team": "repair", "note": "17"}},
+    ]},
+    {"role": "user", "content": [
+        {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "In Lyon."}]},
+        {"type": "text", "text": "And now?"},
+    ]},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_2", "name": "route", "input": {}}]},
+    {"role": "user", "content": [
+        {"type": "tool_result", "tool_use_id": "toolu_2", "content": "No answer.", "is_error": True},
+    ]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "turns", [TURNS, [*TURNS, PREFILL], TOOL_TURNS], ids=["several turns", "a prefill", "calls and results"]
+)
+def test_turns_arrive_as_they_were_written(turns: list[dict[str, Any]], server: Recorded) -> None:
     (body,) = sent(server, write([{"input": turns, "system": "Be brief."}]), HAIKU)
     assert body["messages"] == turns
     assert body["system"] == "Be brief."

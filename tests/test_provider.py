@@ -33,7 +33,7 @@ from servers import (
 
 from evalkit.cli import main
 from evalkit.errors import InfrastructureError, UsageError
-from evalkit.providers import Preflight
+from evalkit.providers import Preflight, batches
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.providers.endpoint import endpoint_of, is_loopback
 from evalkit.providers.model_facts import read_facts
@@ -266,8 +266,7 @@ MALFORMED = {
 @pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED.keys())
 async def test_a_malformed_event_is_an_unreadable_answer_and_no_bug_of_ours(sent: bytes) -> None:
     reply = await attempt(STREAM_HEAD, sent, closing())
-    assert (reply.outcome, reply.error_type) == ("errored", "unreadable_answer")
-    assert not reply.retryable
+    assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", "unreadable_answer", True)
 
 
 async def test_no_stream_whatever_makes_the_provider_raise() -> None:
@@ -434,9 +433,9 @@ async def test_credentials_that_are_lost_in_the_middle_stop_the_run(kind: str) -
 
 
 @pytest.mark.parametrize("data", [b"", b"oops", b"[]", b'{"error": 5}', b"[" * 100_000])
-async def test_an_error_event_without_sense_is_a_broken_stream(data: bytes) -> None:
+async def test_an_error_event_without_sense_is_unreadable_and_may_pass(data: bytes) -> None:
     reply = await attempt(STREAM_HEAD, opening(), b"event: error\ndata: " + data + b"\n\n")
-    assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", "stream_error", False)
+    assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", "unreadable_answer", True)
 
 
 async def test_a_setting_that_the_client_does_not_know_reaches_the_server() -> None:
@@ -446,6 +445,29 @@ async def test_a_setting_that_the_client_does_not_know_reaches_the_server() -> N
             reply = await provider.attempt(Request(SONNET, REQUEST.messages, 64, params={"temperature": 0}))
     assert (reply.status, reply.retryable) == (400, False)
     assert "temperature" in str(reply.error_message)
+
+
+@pytest.mark.parametrize(
+    ("params", "own", "sent"),
+    [
+        ({"speed": "fast"}, "", "fast-mode-2026-02-01"),
+        ({"speed": "fast"}, "Anthropic-Beta: other-2026-01-01", "other-2026-01-01,fast-mode-2026-02-01"),
+        ({"speed": "standard"}, "", None),
+        ({}, "anthropic-beta: other-2026-01-01", "other-2026-01-01"),
+    ],
+)
+async def test_fast_mode_is_asked_for_with_its_beta_header(
+    params: dict[str, str], own: str, sent: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", own)
+    asked = Request("claude-opus-5-5", REQUEST.messages, 64, params=params)
+    with recorded() as server:
+        async with connected(server.url) as provider:
+            await provider.attempt(asked)
+            await provider.count_tokens(asked)
+            await batches.create(provider, [("a", batches.encoded(asked))])
+    heard = {request.path: request.headers.get("anthropic-beta") for request in server.requests}
+    assert heard == dict.fromkeys(("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"), sent)
 
 
 async def test_thinking_before_the_text_is_not_part_of_the_output() -> None:
@@ -506,6 +528,25 @@ async def test_usage_of_the_end_replaces_that_of_the_start_and_keeps_what_it_lea
     reply = await attempt(STREAM_HEAD, opening(**start), block(), delta("Hi"), end)
     assert reply.usage == Usage(41, 77, 501, 60, 30, "standard", "fast", "us")
     assert reply.usage.total_input_tokens == 41 + 501 + 90
+
+
+@pytest.mark.parametrize("usage", [b"null", b"{}", b'{"output_tokens": "many"}'])
+async def test_the_running_count_of_the_start_is_not_taken_for_the_length_of_the_answer(usage: bytes) -> None:
+    end = closing().replace(b'{"output_tokens": 5}', usage)
+    reply = await attempt(STREAM_HEAD, opening(), block(), delta("Hi"), end)
+    assert (reply.outcome, reply.usage.input_tokens, reply.usage.output_tokens) == ("answered", 11, None)
+
+
+async def test_an_ending_told_in_two_events_is_one_ending() -> None:
+    more = event("message_delta", delta={}, usage={"output_tokens": 7})
+    first, last = closing().split(b"event: message_stop")
+    reply = await attempt(STREAM_HEAD, opening(), block(), delta("Hi"), first, more, b"event: message_stop" + last)
+    assert (reply.outcome, reply.stop_reason, reply.usage.output_tokens) == ("answered", "end_turn", 7)
+
+
+async def test_what_follows_the_end_of_an_answer_is_no_part_of_it() -> None:
+    reply = await attempt(STREAM_HEAD, answer("All"), delta(" and more"), answer("Another"))
+    assert (reply.outcome, reply.text) == ("answered", "All")
 
 
 async def test_a_server_that_does_not_speak_of_caches_leaves_them_unknown() -> None:

@@ -238,10 +238,10 @@ SPOILT = {
     "empty": (b"", "stream_cut", True),
     "a flipped bit": (WHOLE[:60] + bytes([WHOLE[60] ^ 1]) + WHOLE[61:], "connection_error", True),
     "a page": (b"<html>a page in place of a stream, long enough for a head</html>", "connection_error", True),
-    "no bytes": (frame({":message-type": "event", ":event-type": "chunk"}, {"p": "a"}), "unreadable_answer", False),
-    "no base64": (frame({":message-type": "event"}, {"bytes": "???"}), "unreadable_answer", False),
-    "a list": (frame({":message-type": "event"}, []), "unreadable_answer", False),
-    "text within": (frame({":message-type": "event"}, {"bytes": "ImhpIg=="}), "unreadable_answer", False),
+    "no bytes": (frame({":message-type": "event", ":event-type": "chunk"}, {"p": "a"}), "unreadable_answer", True),
+    "no base64": (frame({":message-type": "event"}, {"bytes": "???"}), "unreadable_answer", True),
+    "a list": (frame({":message-type": "event"}, []), "unreadable_answer", True),
+    "text within": (frame({":message-type": "event"}, {"bytes": "ImhpIg=="}), "unreadable_answer", True),
     "silence": (None, "timeout", True),
 }
 

@@ -17,6 +17,7 @@ from evalkit.analysis.results import Analysis, Counts, Stability
 from evalkit.blocks import Ecdf, Facts, Forest, Paragraph, Row, Section, Shares, Table
 from evalkit.cli import app
 from evalkit.cli.summary import stability_line, summary_table
+from evalkit.cut_streams import CutStreams
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.stats import AgreementFlag, Estimate, quantile
 from evalkit.wording import coefficient, estimated, interval, milliseconds, percent, shift
@@ -349,6 +350,18 @@ def test_failed_attempts_are_told_by_kind() -> None:
     assert plain_text(attempts.rows[0].cells[place].text) == "overloaded_error 3, rate_limit_error 1"
     calm = replace(analysis, models=tuple(replace(m, failures={}) for m in analysis.models))
     assert "Failed by kind" not in [c.label for c in tables(section(calm, "failures"))[0].columns]
+
+
+def test_streams_that_were_cut_are_told_apart_with_what_they_took() -> None:
+    analysis = made("whole")
+    assert "Cut in the middle" not in [c.label for c in tables(section(analysis, "failures"))[0].columns]
+    first, *others = analysis.models
+    cut = CutStreams(2, 2000, 2, received_tokens=150, cost_usd=0.011)
+    (attempts, *_) = tables(section(replace(analysis, models=(replace(first, cut=cut), *others)), "failures"))
+    place = [column.label for column in attempts.columns].index("Cut in the middle")
+    cells = [row.cells[place] for row in attempts.rows]
+    told = {plain_text(cell.text): cell.doubt for cell in cells}
+    assert told == {"0": "", "2": "2,000 tokens in, 2 out told, about 150 received; 1.1¢ at least"}
 
 
 def test_the_time_a_token_takes_has_a_scale_of_its_own() -> None:

@@ -255,6 +255,21 @@ def prepared(dataset: Path, url: str, *, budget_usd: float | None, before: Calla
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("text", ["请问订单在哪里我想知道它什么时候会到", "zq;(!)x-9 "], ids=["Chinese", "marks"])
+def test_a_budget_holds_where_no_prompt_can_be_counted(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Estimates go wrong by half and more; sixteen requests at once must not pass the budget for that."""
+    monkeypatch.chdir(tmp_path)
+    dataset = write_tiny(tmp_path, 40)
+    rows = [json.loads(line) for line in dataset.read_text().splitlines()]
+    changed = ({**row, "input": row["input"] + text * 400, "params": {"max_tokens": 1}} for row in rows)
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in changed))
+    with recorded(SandboxSettings(speed=0, without=frozenset({"count_tokens"}))) as server:
+        assert main(command(dataset, server.url, "-j", "32", "--budget-usd", "0.15")) == ExitCode.BUDGET
+    assert 0.05 < sum(attempt.cost_usd or 0.0 for attempt in snapshot().attempts) <= 0.15
+
+
 def test_attempts_that_may_have_been_billed_weigh_on_the_budget_of_the_next_run(tiny: Path, server: Recorded) -> None:
     """A process that dies leaves attempts whose cost nobody knows: they count at their worst."""
 

@@ -88,9 +88,22 @@ def test_a_call_that_the_token_limit_cuts_is_truncated(client: Anthropic) -> Non
     assert (message.stop_reason, message.usage.output_tokens) == ("max_tokens", 3)
 
 
+CALLED = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "route", "input": {}}]}
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "Done."}]}
+HELLO = {"role": "user", "content": "Hello"}
+
+
+def test_a_conversation_with_calls_and_results_is_gone_on_with(client: Anthropic) -> None:
+    message = client.messages.create(**ask("Hi") | {"messages": [HELLO, CALLED, RESULT]})
+    assert message.usage.input_tokens > client.messages.create(**ask("Hello")).usage.input_tokens
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"messages": [HELLO, CALLED]}, "without `tool_result` blocks"),
+        ({"messages": [HELLO, CALLED, HELLO]}, "without `tool_result` blocks immediately after: t"),
+        ({"messages": [HELLO, CALLED, RESULT, RESULT]}, "unexpected `tool_use_id`"),
         ({"tools": [ROUTE, ROUTE]}, "unique"),
         ({"tools": [{"name": "a b", "input_schema": {"type": "object"}}]}, "tools.0.custom.name"),
         ({"tools": [{"name": "a"}]}, "tools.0.custom.input_schema"),

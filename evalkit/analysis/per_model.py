@@ -13,6 +13,7 @@ from evalkit.analysis.corrections import CorrectionCost
 from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import Clock, Context, Counts, CriterionResult, ModelResult, Slice
 from evalkit.analysis.trials import TrialResult, has_unpriced
+from evalkit.cut_streams import cut_streams
 from evalkit.models import display_name, known
 from evalkit.records import PromptSize
 from evalkit.rubric import Rubric
@@ -233,6 +234,7 @@ def model_result(
         served_models=tuple(sorted({a.served_model for a in attempts if a.served_model})),
         failures=dict(sorted(Counter(a.error_type or "unknown" for a in attempts if a.outcome == "errored").items())),
         retries=retries(trials.satisfied, trials.costs),
+        cut=cut_streams(attempts),
         items_to_clear=None if rate.value is None else stats.items_to_clear(rate.value, rubric.decision.bar),
     )
 

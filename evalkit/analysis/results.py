@@ -9,6 +9,7 @@ from evalkit.analysis.corrections import CorrectionCost, stated
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.sessions import SessionResult
+from evalkit.cut_streams import CutStreams
 from evalkit.records import Outcome, Round, Spec
 from evalkit.rubric import Economics
 from evalkit.stats import Estimate
@@ -63,7 +64,8 @@ class ModelResult:
     abandon view (unsatisfactory outputs are thrown away); `human_fix` adds review, and correction of what was
     not satisfactory. `unpriced_attempts` > 0 means that the money figures are None. `unknown_cost_attempts` are
     failed or lost ones that may have been billed: the money figures are a lower bound then. `failures` counts
-    failed attempts by kind; `items_to_clear`: items at which the bar would be cleared if the rate stayed.
+    failed attempts by kind, `cut` holds those of them that had begun to answer; `items_to_clear`: items at which the
+    bar would be cleared if the rate stayed.
     """
 
     model: str
@@ -92,6 +94,7 @@ class ModelResult:
     failures: Mapping[str, int] = field(default_factory=dict)
     retries: tuple[Retry, ...] = ()
     items_to_clear: int | None = None
+    cut: CutStreams = field(default_factory=CutStreams)
 
 
 @dataclass(frozen=True)

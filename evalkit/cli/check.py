@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import options
 from evalkit.errors import ProblemsError, UsageError
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def check(
     dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
-    rubric: Annotated[
-        Path | None, typer.Option("--rubric", help="Rubric (default: rubrics/<dataset>.yaml).", show_default=False)
-    ] = None,
+    rubric: options.Rubric = None,
 ) -> None:
     """Check a dataset and its rubric: every problem at once, as `file:line: what; what to do`.
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import options
+
 FAULT_RATES = {"overloaded": 0.02, "rate_limited": 0.01, "stream_error": 0.01}
 """Some first attempts fail, as they do in production, so that the ledger has something to show."""
 
@@ -22,7 +24,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of run and sandbox.")] = 4,
     concurrency: Annotated[int, typer.Option("-j", "--concurrency", min=1, max=256)] = 24,
     speed: Annotated[float, typer.Option(min=0, help="Times faster than a real API; 0 means no delays.")] = 1.0,
-    folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),
+    folder: options.RunsFolder = Path("runs"),
 ) -> None:
     """Run, grade blind and report the shipped example against a simulated Claude API. Needs no key.
 

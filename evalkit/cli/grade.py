@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli.spending import BUDGET_HELP, warn_of_aliases
+from evalkit.cli import options
+from evalkit.cli.spending import warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ def grade(
     rubric: Annotated[
         Path | None, typer.Option(help="Make sure that the run was made with this rubric.", show_default=False)
     ] = None,
-    concurrency: Annotated[int | None, typer.Option("-j", "--concurrency", min=1, max=256)] = None,
-    budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
-    base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
+    concurrency: options.Concurrency = None,
+    budget_usd: options.BudgetUsd = None,
+    base_url: options.BaseUrl = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+    yes: options.Yes = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Grade the outputs of a run. The same command again grades only what has no grade yet.
 

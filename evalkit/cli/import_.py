@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import options
 from evalkit.errors import EvalkitError, UsageError
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     results: Annotated[Path, typer.Argument(help="Outputs, one JSON object a line.", show_default=False)],
-    rubric: Annotated[
-        Path | None, typer.Option("--rubric", help="Rubric (default: rubrics/<results>.yaml).", show_default=False)
-    ] = None,
+    rubric: options.Rubric = None,
     satisfactory_from: Annotated[
         str | None,
         typer.Option(

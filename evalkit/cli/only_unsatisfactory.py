@@ -2,34 +2,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from evalkit.cli.choice import Choice
 from evalkit.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
-    from evalkit.dataset import Dataset
-    from evalkit.planning import Options
     from evalkit.records import Spec
-    from evalkit.rubric import Rubric
     from evalkit.selection import Selection
 
 _FREE = frozenset({"name", "models", "epochs", "limit", "endpoint", "choice of items"})
 """In what such a run may differ from the one its items come from."""
-
-
-@dataclass(frozen=True)
-class Again:
-    """What to run, and the spec of the run that the items come from."""
-
-    dataset: "Dataset"
-    rubric: "Rubric"
-    options: "Options"
-    source: "Spec"
-    path: Path
 
 
 def again(
@@ -40,7 +27,7 @@ def again(
     dearer: Sequence[str] | None,
     epochs: int | None,
     taken: Mapping[str, object],
-) -> Again | None:
+) -> Choice | None:
     """The run to make, after `model` in the run file `source`; None, and a line that says so, if it failed no item.
 
     `taken` are options that the source decides, by their names, with what was given for them. Raises UsageError for
@@ -99,7 +86,7 @@ def _run(
     rubric: Path | None,
     dearer: Sequence[str],
     epochs: int | None,
-) -> Again:
+) -> Choice:
     from evalkit.conditional import condition
     from evalkit.files import read_dataset, read_rubric
     from evalkit.planning import Options
@@ -128,7 +115,7 @@ def _run(
         only=found.failed,
         condition=condition(found.model, spec.sha256, len(found.failed), found.judged),
     )
-    return Again(loaded, criteria, options, spec, place)
+    return Choice(place, loaded, criteria, options, spec)
 
 
 def refuse_unlike(source: "Spec", planned: "Spec") -> None:

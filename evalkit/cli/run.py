@@ -1,15 +1,15 @@
 """`evalkit run`: send every item to every model, and record every attempt."""
 
 import asyncio
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
-from evalkit.cli.spending import BUDGET_HELP, warn_of_aliases
+from evalkit.cli import options
+from evalkit.cli.choice import Asked, Choice
+from evalkit.cli.spending import warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
     from evalkit.bill import Line
     from evalkit.config import Config
-    from evalkit.dataset import Dataset
-    from evalkit.planning import Options, Prepared
-    from evalkit.records import Spec
-    from evalkit.rubric import Rubric
+    from evalkit.planning import Prepared
     from evalkit.run import Done
     from evalkit.way import Way
 
@@ -30,80 +27,31 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
 
 
-def sizes(text: str) -> tuple[int, ...]:
-    """Sizes separated by commas, each once, in rising order."""
-    found = [tokens(part) for part in text.split(",")]
-    if len(set(found)) < len(found):
-        raise UsageError(f"--context {text!r} names a size twice; name it once")
-    return tuple(sorted(found))
-
-
-def tokens(text: str) -> int:
-    """A size as people write it: 50000, 50_000, 50k, 1.5k."""
-    found = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)\s*([kKmM]?)", text.strip())
-    size = 0 if found is None else float(found[1].replace("_", "")) * {"": 1, "k": 1e3, "m": 1e6}[found[2].lower()]
-    if size < 1:
-        raise UsageError(f"--context {text!r} is not a number of tokens; write e.g. 50000 or 50k")
-    return round(size)
-
-
 def run(
-    dataset: Annotated[
-        Path | None, typer.Argument(help="Test set, one JSON object a line.", show_default=False)
-    ] = None,
-    rubric: Annotated[
-        Path | None, typer.Option("--rubric", help="Rubric (default: rubrics/<dataset>.yaml).", show_default=False)
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("-m", "--model", help="Model id, repeatable (default: the line-up).", show_default=False),
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Most requests in flight (default: 8).")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, max=100, help="Repetitions of each item (default: 1).")] = None,
-    limit: Annotated[int | None, typer.Option("-n", "--limit", min=1, help="Only the first N items.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of order and context (default: 1).")] = None,
-    context: Annotated[
-        str | None,
-        typer.Option(help="Fill prompts up to N tokens (default: the dataset card's); 2k,10k,50k runs every size."),
-    ] = None,
-    budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Longest answer, where the dataset says nothing (default: 1024).")
-    ] = None,
-    only_unsatisfactory: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Only items on which MODEL failed every epoch in the run of --from."),
-    ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", help="Run file to choose items from.", show_default=False)
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
-    cache: Annotated[
-        Literal["off", "as-production"],
-        typer.Option(help="as-production marks for caching what the dataset's card says."),
-    ] = "off",
-    rpm: Annotated[
-        int | None, typer.Option(min=1, help="Requests a minute and model (default: what the server allows).")
-    ] = None,
-    tpm: Annotated[
-        int | None, typer.Option(min=1, help="Input tokens a minute and model (default: what the server allows).")
-    ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Longest wait for one whole answer, seconds.")] = 600.0,
-    executor: Annotated[
-        Literal["local", "batch"], typer.Option(help="batch: Message Batches, half the price, no latency, up to 24 h.")
-    ] = "local",
-    latency_sample: Annotated[
-        int, typer.Option(min=0, metavar="K", help="With batches: stream K items for their latency.")
-    ] = 0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Run file (default: runs/<dataset>-<hash>.db).")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
-    folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),
+    dataset: options.TestSet = None,
+    rubric: options.Rubric = None,
+    model: options.Models = None,
+    concurrency: options.Concurrency = None,
+    epochs: options.Epochs = None,
+    limit: options.Limit = None,
+    seed: options.Seed = None,
+    context: options.Context = None,
+    budget_usd: options.BudgetUsd = None,
+    max_tokens: options.MaxTokens = None,
+    only_unsatisfactory: options.OnlyUnsatisfactory = None,
+    source: options.Source = None,
+    base_url: options.BaseUrl = None,
+    cache: options.Cache = "off",
+    rpm: options.Rpm = None,
+    tpm: options.Tpm = None,
+    timeout: options.Timeout = 600.0,
+    executor: options.Executor = "local",
+    latency_sample: options.LatencySample = 0,
+    output: options.RunOutput = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    quiet: options.Quiet = False,
+    folder: options.RunsFolder = Path("runs"),
 ) -> Path:
     """Run a dataset through every model. The same command again fills what is missing, and nothing else.
 
@@ -121,51 +69,22 @@ def run(
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
-    from evalkit.cli.only_unsatisfactory import again
-    from evalkit.files import find_rubric, read_config, read_dataset, read_rubric
-    from evalkit.planning import Options
+    from evalkit.files import read_config
     from evalkit.pricing import Prices
-    from evalkit.prompt import DEFAULT_MAX_TOKENS
 
     config = read_config(Path("evalkit.yaml"))
-    like: Spec | None = None
-    if only_unsatisfactory is not None or source is not None:
-        fixed = {"--limit": limit, "--seed": seed, "--context": context, "--max-tokens": max_tokens}
-        dearer = None if model is None else _distinct(model)
-        chosen = again(only_unsatisfactory, source, dataset, rubric, dearer, epochs, fixed)
-        if chosen is None:
-            return source or Path()
-        dataset, loaded, criteria, options = chosen.path, chosen.dataset, chosen.rubric, chosen.options
-        like = chosen.source
-    elif dataset is None:
-        raise UsageError("no dataset is named; give the test set's .jsonl file")
-    else:
-        loaded = read_dataset(dataset)
-        options = Options(
-            models=_distinct(model or config.models),
-            epochs=epochs or config.epochs,
-            limit=limit,
-            seed=config.seed if seed is None else seed,
-            contexts=() if context is None else sizes(context),
-            max_tokens=max_tokens or DEFAULT_MAX_TOKENS,
-        )
-        criteria = read_rubric(rubric or find_rubric(dataset, config))
-    cache = cache if like is None else options.cache
-    options = replace(options, cache=cache, prices=Prices(config.prices), way=_way(executor, latency_sample))
-    _refuse_errors(dataset, loaded, criteria)
-    warn_of_aliases(options.models)
-    session = _Session(
-        config,
-        budget_usd,
-        concurrency,
-        base_url,
-        timeout_s=timeout,
-        pinned={kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None},
-        dry_run=dry_run,
-        yes=yes,
-        quiet=quiet,
-    )
-    return asyncio.run(session.run(loaded, criteria, options, _place(output, folder), like))
+    asked = Asked(
+        dataset, rubric, model, epochs, limit, seed, context, max_tokens, cache, only_unsatisfactory, source
+    )  # fmt: skip
+    chosen = asked.choice(config)
+    if chosen is None:
+        return source or Path()
+    _refuse_errors(chosen)
+    warn_of_aliases(chosen.options.models)
+    pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
+    session = _Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, quiet)
+    settings = replace(chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample))
+    return asyncio.run(session.run(replace(chosen, options=settings), _place(output, folder)))
 
 
 def _way(executor: str, latency_sample: int) -> "Way":
@@ -182,21 +101,12 @@ def _place(output: Path | None, folder: Path) -> Path:
     return output or folder
 
 
-def _distinct(models: Sequence[str]) -> tuple[str, ...]:
-    for name in models:
-        if not name.strip():
-            raise UsageError("a model id is empty; name a model, see `evalkit models`")
-        if list(models).count(name) > 1:
-            raise UsageError(f"model {name!r} is named twice; name it once and use --epochs for repeats")
-    return tuple(models)
-
-
-def _refuse_errors(path: Path, dataset: "Dataset", rubric: "Rubric") -> None:
+def _refuse_errors(chosen: Choice) -> None:
     """What `check` calls an error stops a run before it costs anything; warnings are for `check` to tell."""
     from evalkit.dataset_check import errors
     from evalkit.errors import ProblemsError
 
-    if found := errors(path, dataset, rubric.criteria):
+    if found := errors(chosen.path, chosen.dataset, chosen.rubric.criteria):
         raise ProblemsError([str(problem) for problem in found])
 
 
@@ -209,7 +119,6 @@ class _Session:
         budget_usd: float | None,
         concurrency: int | None,
         base_url: str | None,
-        *,
         timeout_s: float,
         pinned: "Mapping[str, int]",
         dry_run: bool,
@@ -223,10 +132,8 @@ class _Session:
         self.base_url = base_url or config.base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
 
-    async def run(
-        self, dataset: "Dataset", rubric: "Rubric", options: "Options", place: Path, like: "Spec | None" = None
-    ) -> Path:
-        """Carry out what is pending; `like` is the run that this one must be like but for its models and items."""
+    async def run(self, chosen: Choice, place: Path) -> Path:
+        """Carry out what is pending."""
         from evalkit.cli.only_unsatisfactory import refuse_unlike
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
@@ -238,12 +145,13 @@ class _Session:
 
         if not self.dry_run:
             check_writable(place)
+        dataset, options = chosen.dataset, chosen.options
         provider = open_provider(options.models, self.base_url, self.concurrency, self.timeout_s)
         try:
             with counting("counting tokens", self.quiet) as counter:
-                prepared = await prepare(dataset, rubric, options, provider, place, counter, self.judge)
-            if like is not None:
-                refuse_unlike(like, prepared.plan.spec)
+                prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.judge)
+            if chosen.source is not None:
+                refuse_unlike(chosen.source, prepared.plan.spec)
             if self.dry_run or not prepared.pending:
                 typer.echo(describe(prepared, self.budget_usd, self.concurrency))
                 return prepared.path

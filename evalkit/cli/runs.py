@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import options
 from evalkit.errors import EvalkitError
 
 if TYPE_CHECKING:
-    from evalkit.records import Attempt
+    from evalkit.records import Attempt, Snapshot
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +21,7 @@ def runs(
     run: Annotated[
         Path | None, typer.Argument(help="Run file to show (default: list all).", show_default=False)
     ] = None,
-    folder: Annotated[Path, typer.Option("--runs", help="Folder of the run files.")] = Path("runs"),
+    folder: options.RunsFolder = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List run files, newest first, or show one.
@@ -83,6 +84,7 @@ def _facts(path: Path) -> dict[str, object]:
         "settled": len({a.trial_id for a in production if a.final}),
         "attempts": len(production),
         "failed_attempts": sum(a.outcome == "errored" for a in production),
+        **_cut(snapshot),
         "lost_attempts": sum(a.outcome is None for a in production),
         "spend_usd": _spend(production),
         "unknown_cost_attempts": sum(a.cost_usd is None for a in production),
@@ -95,6 +97,19 @@ def _facts(path: Path) -> dict[str, object]:
         "package_version": spec.package_version,
         "prices_version": spec.prices_version,
     }
+
+
+def _cut(snapshot: "Snapshot") -> dict[str, object]:
+    """Streams that broke off after their answer had begun, by model, if there are any."""
+    from dataclasses import asdict
+
+    from evalkit.cut_streams import cut_streams
+
+    models = {trial.id: trial.key.model for trial in snapshot.trials}
+    production = [a for a in snapshot.attempts if a.grader is None]
+    found = {model: cut_streams(a for a in production if models[a.trial_id] == model) for model in snapshot.spec.models}
+    cut = {model: asdict(one) for model, one in found.items() if one.attempts}
+    return {"cut_streams": cut} if cut else {}
 
 
 def _spend(attempts: "list[Attempt]") -> float | None:
@@ -114,6 +129,11 @@ def _plain(value: object) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
+        case {"attempts": count, "input_tokens": read, "output_tokens": told, "received_tokens": received, **cost}:
+            about = "" if received is None else f", about {received} received"
+            return f"{count} ({read} tokens in, {told} out told{about}; USD {_plain(cost.get('cost_usd'))} at least)"
+        case dict() if not {"id", "graders"} <= value.keys():
+            return ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
         case list():
             return ", ".join(map(_plain, value)) or "none"
         case {"id": number, "graders": graders, "blind": blind}:

@@ -9,8 +9,6 @@ import typer
 from evalkit.errors import InterruptedRunError, UsageError
 from evalkit.models import alias_warning
 
-BUDGET_HELP = "Most that the run file may cost in all, run and grade together (default: evalkit.yaml's)."
-
 
 def confirm(what: str, yes: bool, free: bool, capped: bool) -> None:
     """Go on only with consent: --yes, a budget, a server that bills nothing, or an answer on the terminal.

@@ -5,7 +5,7 @@ import random
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import aclosing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
@@ -25,10 +25,10 @@ from evalkit.executors.ending import Ending
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.local import SAME_REFUSALS, Limits, Progress, interruptible
 from evalkit.executors.schedule import Call
-from evalkit.pricing import LIST_PRICES, Prices
+from evalkit.pricing import Prices
 from evalkit.providers import batches
 from evalkit.providers.batches import BatchError, HasClient
-from evalkit.records import AttemptStart, Reply, Snapshot
+from evalkit.records import UNREADABLE, AttemptStart, Reply, Snapshot
 from evalkit.store import RunFile
 
 TERMS = Terms()
@@ -41,37 +41,51 @@ _CLOCKS_APART = timedelta(hours=1)
 """So much the server's clock may differ from ours when a batch is looked for among its newest."""
 
 
-class _Execution:
-    """One execution: rounds of submitting what may go and waiting until all of it has come back."""
+@dataclass
+class BatchExecution:
+    """One execution: rounds of submitting what may go and waiting until all of it has come back.
 
-    def __init__(
-        self,
-        calls: Callable[[], Iterable[Call]],
-        provider: HasClient,
-        ledger: Ledger,
-        run: RunFile,
-        limits: Limits,
-        budget: Budget,
-        tell: Callable[[Progress], None],
-        session_id: int | None,
-        say: Callable[[str], None],
-        prices: Prices,
-        terms: Terms,
-    ) -> None:
-        self.calls, self.provider, self.ledger, self.run_file = calls, provider, ledger, run
-        self.limits, self.budget, self.tell, self.say = limits, budget, tell, say
-        self.prices, self.terms = prices, terms
-        self.session_id = session_id
-        self.ending = Ending()
-        self.open: list[OpenBatch] = []
-        self.known: set[str] = set()
-        self.over: set[int] = set()
-        self.numbers: dict[int, int] = {}
-        self.tries: dict[int, int] = {}
-        self.heard: set[str] = set()
-        self.woken = asyncio.Event()
+    `calls` gives the unsettled calls anew as often as it is called, so that no prompt has to be kept while the
+    server works; those that an earlier command has submitted must be among them. `say` takes lines for the user.
+    Every request is recorded as an attempt before its batch is submitted, and never submitted again while the
+    server may have it.
+    """
 
-    async def run(self) -> None:
+    calls: Callable[[], Iterable[Call]]
+    provider: HasClient
+    ledger: Ledger
+    run_file: RunFile
+    limits: Limits
+    budget: Budget
+    tell: Callable[[Progress], None]
+    session_id: int | None
+    say: Callable[[str], None]
+    prices: Prices
+    terms: Terms = field(default_factory=lambda: TERMS)
+    ending: Ending = field(default_factory=Ending, init=False)
+    open: list[OpenBatch] = field(default_factory=list, init=False)
+    known: set[str] = field(default_factory=set, init=False)
+    over: set[int] = field(default_factory=set, init=False)
+    numbers: dict[int, int] = field(default_factory=dict, init=False)
+    tries: dict[int, int] = field(default_factory=dict, init=False)
+    heard: set[str] = field(default_factory=set, init=False)
+    woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    async def carry_out(self) -> Ending:
+        """Settle every call, or stop: on a refusal of all, an exhausted budget, or Ctrl-C.
+
+        Bugs and disk errors propagate.
+        """
+        work = asyncio.ensure_future(self._work())
+        with interruptible(lambda: self.interrupt(work)):
+            try:
+                await work
+            except asyncio.CancelledError:
+                if not self.ending.interrupted:
+                    raise
+        return self.ending
+
+    async def _work(self) -> None:
         """Fetch what earlier commands left at the server, submit the rest, and again what has to be tried again."""
         self._take_up(self.run_file.snapshot())
         while not self.ending.stopped:
@@ -311,7 +325,7 @@ class _Execution:
                 one, model = settled(entry, result, batch.created_at, self.prices), entry.call.request.model
                 if result.reply.outcome != "errored":
                     self.heard.add(model)
-                if one[2] and result.reply.outcome == "errored" and model not in self.heard:
+                if _is_doubtful(one) and model not in self.heard:
                     refused.setdefault(model, []).append(one)
                     continue
                 found.append(one)
@@ -363,32 +377,7 @@ class _Execution:
                 self.ending.unsettled += 1
 
 
-async def execute_batches(
-    calls: Callable[[], Iterable[Call]],
-    provider: HasClient,
-    ledger: Ledger,
-    run: RunFile,
-    limits: Limits,
-    budget: Budget,
-    tell: Callable[[Progress], None],
-    session_id: int | None = None,
-    say: Callable[[str], None] = lambda _: None,
-    prices: Prices = LIST_PRICES,
-    terms: Terms | None = None,
-) -> Ending:
-    """Settle every call in batches, or stop: on a refusal of all, an exhausted budget, or Ctrl-C.
-
-    `calls` gives the unsettled calls anew as often as it is called, so that no prompt has to be kept while the
-    server works; those that an earlier command has submitted must be among them. `say` takes lines for the user.
-    Every request is recorded as an attempt before its batch is submitted, and never submitted again while the
-    server may have it. Bugs and disk errors propagate.
-    """
-    execution = _Execution(calls, provider, ledger, run, limits, budget, tell, session_id, say, prices, terms or TERMS)
-    work = asyncio.ensure_future(execution.run())
-    with interruptible(lambda: execution.interrupt(work)):
-        try:
-            await work
-        except asyncio.CancelledError:
-            if not execution.ending.interrupted:
-                raise
-    return execution.ending
+def _is_doubtful(one: Settled) -> bool:
+    """Whether an entry failed in a way that may be a mistake in the settings, or another kind of server."""
+    _, reply, final, _ = one
+    return reply.outcome == "errored" and (final or reply.error_type == UNREADABLE)

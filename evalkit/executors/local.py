@@ -17,7 +17,7 @@ from evalkit.executors.pace import Pace
 from evalkit.executors.schedule import Call, Job, Schedule
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Provider
-from evalkit.records import AttemptStart, Reply, Request
+from evalkit.records import UNREADABLE, AttemptStart, Reply, Request
 
 SAME_REFUSALS = 3
 """So many requests that a model refuses before it has answered any are taken for a mistake in the settings."""
@@ -92,6 +92,7 @@ class _Execution:
         self.held: Job | None = None
         self.heard: set[str] = set()
         self.given_up: dict[str, int] = {}
+        self.unreadable: dict[str, int] = {}
         self.doubtful: dict[str, list[Job]] = {}
         self.failure: BaseException | None = None
 
@@ -175,12 +176,13 @@ class _Execution:
         job.attempts += 1
         job.felt_s += now - sent if reply.latency_s is None else reply.latency_s
         felt_s, cost_usd = job.felt_s, cost_of(call.request, reply, when, self.prices)
-        final = not (reply.retryable or reply.stops_run or self._doubt(job, reply))
+        doubtful = self._doubt(job, reply)
+        final = not (doubtful or reply.retryable or reply.stops_run)
         await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
         self.budget.settle(call.worst_case_usd or 0.0, cost_usd)
         if reply.stops_run:
             self.stop(fatal=reply, model=call.request.model)
-        elif reply.retryable:
+        elif reply.retryable and not doubtful:
             self._retry(job, reply, now, pause_s)
         self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit)))
 
@@ -222,12 +224,17 @@ class _Execution:
         """Whether a failure for good may be of every request to its model (a wrong setting, a server of another kind).
 
         So it is while the model has answered nothing yet. Such a call is not settled; SAME_REFUSALS of them stop
-        the run before a mistake in the settings has spoilt all of it.
+        the run before a mistake in the settings has spoilt all of it. A server that breaks the protocol later on is
+        left as well: after as many such answers in a row as one call has attempts, for each may be billed.
         """
-        model = job.call.request.model
+        model, is_unreadable = job.call.request.model, reply.error_type == UNREADABLE
         if reply.outcome != "errored":
             self.heard.add(model)
-        failed = reply.outcome == "errored" and not reply.retryable
+            self.unreadable[model] = 0
+        self.unreadable[model] = self.unreadable.get(model, 0) + is_unreadable
+        if self.unreadable[model] >= self.limits.attempts:
+            self.stop(fatal=reply)
+        failed = reply.outcome == "errored" and (is_unreadable or not reply.retryable)
         if not failed or reply.stops_run or job.doubted or model in self.heard:
             return False
         waiting = self.doubtful.setdefault(model, [])

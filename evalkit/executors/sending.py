@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 
 from evalkit.errors import UsageError
-from evalkit.executors.batch import execute_batches
+from evalkit.executors.batch import BatchExecution
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import Ending
 from evalkit.executors.local import Limits, Progress, execute
@@ -43,10 +43,11 @@ async def send(
     if not isinstance(provider, HasClient):
         raise UsageError(NO_BATCHES)
     async with session(run, "batch", 1) as opened:
-        rest = await execute_batches(
+        execution = BatchExecution(
             lambda: (call for call in calls() if call.trial_id in batched),
             provider, opened.ledger, run, limits, budget, tell, opened.id, say, prices,
         )  # fmt: skip
+        rest = await execution.carry_out()
     rest.unsettled += ending.unsettled
     rest.last_failure = rest.last_failure or ending.last_failure
     return rest, lag_p99_s

@@ -1,7 +1,7 @@
 """Deterministic checks of an output: exact, contains, regex, JSON schema, numeric tolerance."""
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import regex
@@ -79,9 +79,52 @@ def _schema_pattern(_: Validator, pattern: str, text: Any, __: Any) -> Iterator[
         yield ValidationError(f"{text!r} does not match {pattern!r}")
 
 
+def _pattern_properties(
+    validator: Any, by_pattern: Mapping[str, Any], content: Any, _: Any
+) -> Iterator[ValidationError]:
+    if isinstance(content, dict):
+        for pattern, below in by_pattern.items():
+            for name, value in content.items():
+                if _matches(pattern, name):
+                    yield from validator.descend(value, below, path=name, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, below: Any, content: Any, schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(content, dict):
+        return
+    named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name, value in content.items():
+        if name in named or any(_matches(pattern, name) for pattern in patterns):
+            continue
+        if below is False:
+            yield ValidationError(f"additional property {name!r} is not allowed")
+        else:
+            yield from validator.descend(value, below, path=name)
+
+
+def _keywords(schema: Any) -> Iterator[str]:
+    """Every key of a schema, at any depth."""
+    if isinstance(schema, dict):
+        yield from schema
+    for below in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _keywords(below)
+
+
+_BOUNDED = {
+    "pattern": _schema_pattern,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional_properties,
+}
+"""Keywords that search for patterns, all within the same limit."""
+
+
 def _json_schema(check_: Check, task: GradingTask) -> tuple[bool, str]:
     schema = check_.schema_ or {}
-    bounded = extend(validator_for(schema), {"pattern": _schema_pattern})  # type: ignore[no-untyped-call]  # its stubs lack it
+    if {"patternProperties", "unevaluatedProperties"} <= set(_keywords(schema)):  # which the library looks up unbounded
+        raise CannotCompareError(
+            "'unevaluatedProperties' and 'patternProperties' cannot be checked together; use 'additionalProperties'"
+        )
+    bounded = extend(validator_for(schema), _BOUNDED)  # type: ignore[no-untyped-call]  # its stubs lack it
     validator = bounded(schema, registry=Registry())  # an empty registry fetches nothing
     try:
         content = json_of(task.output)

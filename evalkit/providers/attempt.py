@@ -12,7 +12,7 @@ from evalkit.records import Reply, Request
 
 if TYPE_CHECKING:
     import httpx2
-    from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, AsyncAnthropicBedrockMantle
+    from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, AsyncAnthropicBedrockMantle, RequestOptions
 
     Client = AsyncAnthropic | AsyncAnthropicBedrock | AsyncAnthropicBedrockMantle
 
@@ -35,6 +35,9 @@ class Event(Protocol):
     @property
     def data(self) -> str: ...
 
+
+FAST_MODE = "fast-mode-2026-02-01"
+"""The beta that some models want to be named with `speed: fast`; those that do not pass over it."""
 
 Decode = Callable[["httpx2.Response"], AsyncIterator[Event]]
 """From a response to its events."""
@@ -59,6 +62,14 @@ def body_of(request: Request) -> dict[str, Any]:
     }
 
 
+def beta_headers(client: "Client", *, fast: bool) -> dict[str, str]:
+    """What a request in fast mode has to name, besides what the environment names for every request."""
+    if not fast:
+        return {}
+    own = {name.lower(): value for name, value in client.default_headers.items()}.get("anthropic-beta")
+    return {"anthropic-beta": f"{own},{FAST_MODE}" if own else FAST_MODE}
+
+
 async def attempt(client: "Client", body: dict[str, Any], deadline_s: float, decode: Decode = sse) -> Reply:
     """Stream one answer. Whatever the server or the network does becomes a Reply."""
     heard = Heard(start_clock())
@@ -77,12 +88,17 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
     import httpx2
     from anthropic import AsyncStream
 
+    # The deadline is kept once, not at each byte.
+    options: RequestOptions = {
+        "timeout": httpx2.Timeout(None, connect=CONNECT_S),
+        "headers": beta_headers(client, fast=body.get("speed") == "fast"),
+    }
     # The SDK's general call, for its own `create` builds a model of every request and takes no setting it lacks.
     sent = client.post(
         "/v1/messages",
         cast_to=httpx2.Response,
         body={**body, "stream": True},
-        options={"timeout": httpx2.Timeout(None, connect=CONNECT_S)},  # the deadline is kept once, not at each byte
+        options=options,
         stream=True,
         stream_cls=AsyncStream,
     )
@@ -97,7 +113,7 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
             is_empty = False
             if event.event == "error":
                 raise StreamError(event.data)
-            if event.event not in (None, "ping") and event.data:
+            if event.event not in (None, "ping") and event.data and not heard.complete:
                 heard.event(event.data)
                 if heard.complete:
                     end = asyncio.get_running_loop().time() + CLOSING_S
@@ -116,7 +132,12 @@ async def count(client: "Client", request: Request) -> int | None:
     body = {name: value for name, value in body_of(request).items() if name in _COUNTED}
     for pause_s in _COUNTING_PAUSES_S:
         try:
-            answer = await client.post("/v1/messages/count_tokens", cast_to=httpx2.Response, body=body)
+            answer = await client.post(
+                "/v1/messages/count_tokens",
+                cast_to=httpx2.Response,
+                body=body,
+                options={"headers": beta_headers(client, fast=body.get("speed") == "fast")},
+            )
             return count_or_none(answer.json()["input_tokens"])
         except (anthropic.RateLimitError, anthropic.InternalServerError, anthropic.APIConnectionError) as error:
             if pause_s is None or getattr(error, "status_code", None) == _NOT_IMPLEMENTED:

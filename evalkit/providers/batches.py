@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from evalkit.errors import UsageError
-from evalkit.providers.attempt import body_of
+from evalkit.providers.attempt import beta_headers, body_of
 from evalkit.providers.failures import StreamError, failed
 from evalkit.providers.headers import SIMULATED
 from evalkit.providers.stream import Heard
 from evalkit.providers.transport import Clock
-from evalkit.records import Reply, Request
+from evalkit.records import UNREADABLE, Reply, Request
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -100,13 +100,14 @@ async def create(provider: HasClient, entries: Sequence[tuple[str, bytes]]) -> S
     """Submit a batch of (custom id, encoded request), each sent from where it lies. Raises BatchError."""
     from anthropic.types.messages import MessageBatch
 
-    length = sum(map(len, _pieces(entries)))
+    length, fast = sum(map(len, _pieces(entries))), any(b'"speed":"fast"' in body for _, body in entries)
+    headers = {"content-type": "application/json", "content-length": str(length)}
     with _sorting():
         batch = await provider.client.post(
             "/v1/messages/batches",
             cast_to=MessageBatch,
             content=_body(entries),
-            options={"headers": {"content-type": "application/json", "content-length": str(length)}, "max_retries": 0},
+            options={"headers": headers | beta_headers(provider.client, fast=fast), "max_retries": 0},
         )
         return _server_batch(batch)
 
@@ -197,7 +198,7 @@ def _result(row: Mapping[str, Any], simulated: bool) -> Result:
     if kind in ("expired", "canceled"):
         told = f"the request was {kind} before the batch came to it"
         return Result(custom_id, _timeless(heard.failure(f"batch_{kind}", told, retryable=True)), billed=False)
-    return Result(custom_id, _timeless(heard.failure("unreadable_answer", f"a result of type {kind}")), billed=True)
+    return Result(custom_id, _unreadable(heard, f"a result of type {kind}"), billed=True)
 
 
 def _answer(heard: Heard, message: Any) -> Reply:
@@ -206,13 +207,18 @@ def _answer(heard: Heard, message: Any) -> Reply:
         heard.event(json.dumps({"type": "message_start", "message": message}))
         for index, block in enumerate(message["content"]):
             heard.event(json.dumps({"type": "content_block_start", "index": index, "content_block": block}))
-        heard.event(json.dumps({"type": "message_delta", "delta": {"stop_reason": message["stop_reason"]}}))
+        ending = {"delta": {"stop_reason": message["stop_reason"]}, "usage": message.get("usage")}
+        heard.event(json.dumps({"type": "message_delta", **ending}))
         heard.event(json.dumps({"type": "message_stop"}))
     except (KeyError, TypeError, ValueError) as error:
-        return _timeless(heard.failure("unreadable_answer", f"a message that cannot be read ({error})"))
+        return _unreadable(heard, f"a message that cannot be read ({error})")
     reply = heard.reply()
     tier = reply.usage.service_tier or "batch"
     return _timeless(replace(reply, usage=replace(reply.usage, service_tier=tier)))
+
+
+def _unreadable(heard: Heard, what: str) -> Reply:
+    return _timeless(heard.failure(UNREADABLE, what, retryable=True))
 
 
 def _timeless(reply: Reply) -> Reply:

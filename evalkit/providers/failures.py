@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import Headers, read_headers, retry_after_s, should_retry
 from evalkit.providers.stream import Heard
-from evalkit.records import Reply
+from evalkit.records import UNREADABLE, Reply
 
 if TYPE_CHECKING:
     import anthropic
@@ -19,7 +19,7 @@ _FATAL_STATUSES = frozenset({401, 402, 403, 404})
 """None of these gets better with the next item."""
 
 _RETRYABLE_KINDS = frozenset({
-    "overloaded_error", "api_error", "rate_limit_error", "timeout_error",
+    UNREADABLE, "overloaded_error", "api_error", "rate_limit_error", "timeout_error",
     "throttlingException", "serviceUnavailableException", "modelStreamErrorException", "modelTimeoutException",
     "internalServerException", "modelNotReadyException",
 })  # fmt: skip
@@ -69,7 +69,7 @@ class StreamError(Exception):
             body = json.loads(data)
         except (ValueError, RecursionError):
             body = None
-        self.told = _told(body, "stream_error", data or "an error without words")
+        self.told = _told(body, UNREADABLE, data or "an error without words")
 
 
 def failed(heard: Heard, error: Exception) -> Reply:
@@ -88,7 +88,7 @@ def failed(heard: Heard, error: Exception) -> Reply:
     if isinstance(error, anthropic.AnthropicError) and not isinstance(error, anthropic.APIError):
         return heard.failure("credentials_error", str(error), stops_run=True)  # nothing was sent
     if isinstance(error, anthropic.APIError | ValueError):
-        return heard.failure("unreadable_answer", f"{type(error).__name__}: {error}", retryable=False)
+        return heard.failure(UNREADABLE, f"{type(error).__name__}: {error}", retryable=True)
     raise error
 
 

@@ -68,6 +68,7 @@ class Heard:
     served_model: str | None = None
     request_id: str | None = None
     stop_reason: str | None = None
+    is_measured: bool = False
     headers_s: float | None = None
     ttft_s: float | None = None
     ended_s: float | None = None
@@ -133,8 +134,11 @@ class Heard:
         block.pieces.append(text)
 
     def _end(self, event: dict[str, Any]) -> None:
-        self.stop_reason = _text_or_none(event["delta"].get("stop_reason"))
-        self._count(event.get("usage"))
+        """The ending may come in several events; what a later one leaves out stays."""
+        self.stop_reason = _text_or_none(event["delta"].get("stop_reason")) or self.stop_reason
+        usage = event.get("usage")
+        self._count(usage)
+        self.is_measured |= isinstance(usage, dict) and count_or_none(usage.get("output_tokens")) is not None
 
     def _stop(self, _: dict[str, Any]) -> None:
         self.ended_s = self.clock.since_sent()
@@ -150,11 +154,12 @@ class Heard:
         self.usage.update({name: usage[name] for name in _WORDS if isinstance(usage.get(name), str)})
 
     def _usage(self) -> Usage:
+        """Counts as they were told. An answer begins with a running count of its output, which is no total."""
         counts = self.usage
         written, hour = counts.get("cache_creation_input_tokens"), counts.get("write_1h")
         return Usage(
             input_tokens=counts.get("input_tokens"),
-            output_tokens=counts.get("output_tokens"),
+            output_tokens=counts.get("output_tokens") if self.is_measured or not self.complete else None,
             cache_read_tokens=counts.get("cache_read_input_tokens"),
             cache_write_5m_tokens=None if written is None else max(0, written - (hour or 0)),
             cache_write_1h_tokens=hour,

@@ -104,12 +104,13 @@ def read_request(body: Body, spec: ModelSpec) -> MessageRequest:
 
 
 def _last_user_text(body: Body) -> str:
+    """What the user asked last; results of tools are no words of theirs."""
     said = [message["content"] for message in body.get("messages") or () if message["role"] == "user"]
-    if not said:
-        return ""
-    if isinstance(said[-1], str):
-        return said[-1]
-    return "\n".join(block.get("text", "") for block in said[-1] if block.get("type") == "text")
+    texts = (
+        "\n".join(str(block.get("text", "")) for block in _blocks(content) if block.get("type") == "text")
+        for content in reversed(said)
+    )
+    return next(filter(None, texts), "")
 
 
 def _segments(body: Body) -> Iterator[Segment]:

@@ -24,7 +24,9 @@ service_tier speed stop_sequences stream system thinking tool_choice tools user_
 temperature top_p top_k
 """
 _FIELDS = frozenset(_FIELD_NAMES.split())
-_BLOCKS = frozenset({"text", "image", "document", "thinking", "redacted_thinking", "search_result"})
+_BLOCKS = frozenset({
+    "text", "image", "document", "thinking", "redacted_thinking", "search_result", "tool_use", "tool_result",
+})  # fmt: skip
 
 
 _TOOL_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,128}$")
@@ -121,6 +123,7 @@ def _check_messages(messages: Any, spec: ModelSpec) -> None:
         raise ApiError(400, "messages: at least one message is required")
     for index, message in enumerate(messages):
         _check_message(f"messages.{index}", message)
+    _check_calls(messages)
     spoken = [message["role"] for message in messages if message["role"] != "system"]
     if not spoken or spoken[0] != "user":
         raise ApiError(400, 'messages: first message must use the "user" role')
@@ -129,6 +132,25 @@ def _check_messages(messages: Any, spec: ModelSpec) -> None:
             400,
             "This model does not support assistant message prefill. The conversation must end with a user message.",
         )
+
+
+def _check_calls(messages: list[Any]) -> None:
+    """Each tool that was called has its result in the very next message, and each result its call before it."""
+    called: list[str] = []
+    for index, message in enumerate(messages):
+        blocks = message["content"] if isinstance(message["content"], list) else []
+        answered = [block.get("tool_use_id") for block in blocks if block["type"] == "tool_result"]
+        if missing := [call for call in called if call not in answered]:
+            raise ApiError(
+                400,
+                f"messages.{index - 1}: `tool_use` ids were found without `tool_result` blocks immediately after:"
+                f" {', '.join(missing)}.",
+            )
+        if any(call not in called for call in answered):
+            raise ApiError(400, f"messages.{index}: unexpected `tool_use_id` found in `tool_result` blocks")
+        called = [str(block.get("id")) for block in blocks if block["type"] == "tool_use"]
+    if called:
+        raise ApiError(400, f"messages.{len(messages) - 1}: `tool_use` ids were found without `tool_result` blocks")
 
 
 def _check_shapes(body: Body) -> None:

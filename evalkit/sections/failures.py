@@ -3,8 +3,9 @@
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.sessions import SessionResult
 from evalkit.blocks import Bar, Bars, Cell, Column, Part, Row, Section, Series, Table, table, words
+from evalkit.cut_streams import CutStreams
 from evalkit.series import lineup
-from evalkit.wording import listing, plural
+from evalkit.wording import listing, money, plural
 
 ORDER = 90
 _KINDS = ("refused", "truncated", "errored")
@@ -73,11 +74,12 @@ def _bar(model: ModelResult, series: Series) -> Bar:
 
 def _attempts(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     heads = ("Attempts", "Failed attempts", "Lost attempts", "Unpriced attempts")
-    kinds = (Column("Failed by kind"),) if any(analysis.model(s.key).failures for s in series) else ()
-    columns = (Column("Option"), *(Column(head, "end") for head in heads), *kinds, Column("Answered by"))
-    return table(
-        "Attempts, failed and lost ones too", columns, [_row(analysis.model(s.key), s, bool(kinds)) for s in series]
-    )
+    models = [analysis.model(s.key) for s in series]
+    kinds = (Column("Failed by kind"),) if any(model.failures for model in models) else ()
+    cut = (Column("Cut in the middle", "end"),) if any(model.cut.attempts for model in models) else ()
+    columns = (Column("Option"), *(Column(head, "end") for head in heads), *kinds, *cut, Column("Answered by"))
+    rows = [_row(model, s, bool(kinds), bool(cut)) for model, s in zip(models, series, strict=True)]
+    return table("Attempts, failed and lost ones too", columns, rows)
 
 
 def _by_session(sessions: list[SessionResult], swept: bool) -> Table:
@@ -100,11 +102,22 @@ def _by_session(sessions: list[SessionResult], swept: bool) -> Table:
     return table("Attempts by session", (Column("Session"), *(Column(head, "end") for head in heads)), rows)
 
 
-def _row(model: ModelResult, series: Series, by_kind: bool) -> Row:
+def _cut(cut: CutStreams) -> Cell:
+    """Streams that broke off: the server may bill more output than it had told by then."""
+    if not cut.attempts:
+        return Cell(words("0"))
+    received = "" if cut.received_tokens is None else f", about {cut.received_tokens:,} received"
+    told = f"{cut.input_tokens:,} tokens in, {cut.output_tokens:,} out told{received}; {money(cut.cost_usd)} at least"
+    return Cell(words(f"{cut.attempts:,}"), told)
+
+
+def _row(model: ModelResult, series: Series, by_kind: bool, with_cut: bool) -> Row:
     numbers = (model.attempts, model.failed_attempts, model.lost_attempts, model.unpriced_attempts)
     served = listing(model.served_models) or "unknown"
     cells = [Cell(words(model.name)), *(Cell(words(f"{n:,}")) for n in numbers)]
     if by_kind:
         most = sorted(model.failures.items(), key=lambda pair: (-pair[1], pair[0]))
         cells.append(Cell(words(", ".join(f"{kind} {count:,}" for kind, count in most) or "none")))
+    if with_cut:
+        cells.append(_cut(model.cut))
     return Row((*cells, Cell(words(served))), series)

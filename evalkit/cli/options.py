@@ -1,0 +1,63 @@
+"""Options that commands share or that `run` has, each described once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Rubric = Annotated[
+    Path | None,
+    typer.Option("--rubric", help="Rubric (default: that of the same name in rubrics/).", show_default=False),
+]
+Concurrency = Annotated[
+    int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Most requests in flight (default: 8).")
+]
+BudgetUsd = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        show_default=False,
+        help="Most that the run file may cost in all, run and grade together (default: evalkit.yaml's).",
+    ),
+]
+BaseUrl = Annotated[str | None, typer.Option(help="Another server with the same API.")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the run files.")]
+
+# --- of `run` alone
+
+TestSet = Annotated[Path | None, typer.Argument(help="Test set, one JSON object a line.", show_default=False)]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("-m", "--model", help="Model id, repeatable (default: the line-up).", show_default=False),
+]
+Epochs = Annotated[int | None, typer.Option(min=1, max=100, help="Repetitions of each item (default: 1).")]
+Limit = Annotated[int | None, typer.Option("-n", "--limit", min=1, help="Only the first N items.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of order and context (default: 1).")]
+Context = Annotated[
+    str | None,
+    typer.Option(help="Fill prompts up to N tokens (default: the dataset card's); 2k,10k,50k runs every size."),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option(min=1, help="Longest answer, where the dataset says nothing (default: 1024).")
+]
+OnlyUnsatisfactory = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="Only items on which MODEL failed every epoch in the run of --from.")
+]
+Source = Annotated[Path | None, typer.Option("--from", help="Run file to choose items from.", show_default=False)]
+Cache = Annotated[
+    Literal["off", "as-production"],
+    typer.Option(help="as-production marks for caching what the dataset's card says."),
+]
+Rpm = Annotated[int | None, typer.Option(min=1, help="Requests a minute and model (default: what the server allows).")]
+Tpm = Annotated[
+    int | None, typer.Option(min=1, help="Input tokens a minute and model (default: what the server allows).")
+]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Longest wait for one whole answer, seconds.")]
+Executor = Annotated[
+    Literal["local", "batch"], typer.Option(help="batch: Message Batches, half the price, no latency, up to 24 h.")
+]
+LatencySample = Annotated[int, typer.Option(min=0, metavar="K", help="With batches: stream K items for their latency.")]
+RunOutput = Annotated[Path | None, typer.Option("-o", "--output", help="Run file (default: runs/<dataset>-<hash>.db).")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")]
