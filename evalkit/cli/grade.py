@@ -54,8 +54,8 @@ def grade(
     """
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
-    from evalkit.grade import rubric_of
     from evalkit.pricing import Prices
+    from evalkit.queues import rubric_of
     from evalkit.store import RunFile
 
     config = read_config(Path("evalkit.yaml"))
@@ -136,12 +136,14 @@ class _Session:
 
         from evalkit.bill import spent_usd
         from evalkit.executors.budget import payers
-        from evalkit.grade import answered_trials, graders_for, judge_bill, preview_round, rubric_of
+        from evalkit.grade import graders_for, judge_bill, preview_round
+        from evalkit.queues import rubric_of
+        from evalkit.rounds import answered
 
         with nullcontext() if self.dry_run else file.only_writer(*payers("grade", self.budget_usd)):
             snapshot = file.snapshot()
             self.spent_usd = spent_usd(snapshot)
-            if not answered_trials(snapshot):
+            if not answered(snapshot):
                 raise UsageError(_nothing_to_grade(file.path, snapshot))
             graders = graders_for(rubric_of(snapshot), self.model)
             if not graders:
@@ -169,7 +171,8 @@ class _Session:
     def _check(self, file: "RunFile", graders: "Sequence[str]") -> "Round":
         """Open the round, and let the checks do their part, which costs nothing."""
         from evalkit.cli.progress import counting
-        from evalkit.grade import grade_by_checks, open_round, rubric_of
+        from evalkit.grade import grade_by_checks, open_round
+        from evalkit.queues import rubric_of
 
         round_ = open_round(file, graders, self.blind)
         if not self.blind:
