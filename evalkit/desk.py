@@ -7,18 +7,10 @@ from datetime import UTC, datetime
 from evalkit.blind import GradingTask
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import CHECKS, is_again, kind_of
+from evalkit.grading_records import WITHDRAWN, Marking, Preference, RoundEvent
 from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
 from evalkit.queues import Outputs, Pile, build_pile, rubric_of
-from evalkit.records import (
-    WITHDRAWN,
-    Correction,
-    Grade,
-    Marking,
-    Preference,
-    Round,
-    RoundEvent,
-    Snapshot,
-)
+from evalkit.records import Correction, Grade, Round, Snapshot
 from evalkit.rounds import Settings, is_closed, left_to_grade, people_of, settings_of
 from evalkit.rubric import Criterion
 from evalkit.store import RunFile

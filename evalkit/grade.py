@@ -15,10 +15,11 @@ from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
 from evalkit.grader_names import kind_of
 from evalkit.graders import Finding, checks, judge
+from evalkit.grading_records import RoundEvent
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Provider
 from evalkit.queues import Queue, build_queue
-from evalkit.records import Attempt, Grade, Reply, Round, RoundEvent, Snapshot
+from evalkit.records import Attempt, Grade, Reply, Round, Snapshot
 from evalkit.rounds import automatic, is_closed, people_of
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile

@@ -7,8 +7,8 @@ from typing import Any
 from rapidfuzz.distance import Indel
 
 from evalkit.errors import UsageError
+from evalkit.grading_records import Choice, Marking, MarkKind
 from evalkit.queues import Pile
-from evalkit.records import Choice, Marking, MarkKind
 from evalkit.rubric import Criterion
 
 CANNOT_TELL = "the grader could not tell"

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from evalkit.assignment import assign
 from evalkit.grader_names import is_again, kind_of
-from evalkit.records import WITHDRAWN, Round, Snapshot
+from evalkit.grading_records import WITHDRAWN
+from evalkit.records import Round, Snapshot
 from evalkit.rubric import Rubric
 
 Layout = Literal["point", "side"]

@@ -4,19 +4,8 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from evalkit.records import (
-    Attempt,
-    Grade,
-    ItemRecord,
-    Marking,
-    Preference,
-    Round,
-    RoundEvent,
-    Session,
-    Trial,
-    TrialKey,
-    Usage,
-)
+from evalkit.grading_records import Marking, Preference, RoundEvent
+from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage
 
 
 def item_of(row: sqlite3.Row) -> ItemRecord:

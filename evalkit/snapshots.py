@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from math import inf
 
 from evalkit import batch_rows, rows
-from evalkit.records import Correction, PromptSize, Round, RoundEvent, Snapshot, Spec
+from evalkit.grading_records import RoundEvent
+from evalkit.records import Correction, PromptSize, Round, Snapshot, Spec
 
 
 def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:

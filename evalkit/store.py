@@ -14,18 +14,16 @@ from filelock import FileLock, Timeout
 from evalkit import snapshots
 from evalkit.disk_errors import read_plainly, said_plainly
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
+from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.outcome_rows import Rows
 from evalkit.records import (
     AttemptStart,
     Correction,
     Grade,
     ItemRecord,
-    Marking,
-    Preference,
     PromptSize,
     Reply,
     Round,
-    RoundEvent,
     Session,
     Snapshot,
     Spec,

@@ -25,18 +25,16 @@ from hypothesis import strategies as st
 from evalkit import batch_rows, store
 from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError
+from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.records import (
     Attempt,
     AttemptStart,
     Correction,
     Grade,
     ItemRecord,
-    Marking,
-    Preference,
     PromptSize,
     Reply,
     Round,
-    RoundEvent,
     Session,
     Spec,
     Trial,
