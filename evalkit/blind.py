@@ -16,6 +16,15 @@ HIDDEN = "[name hidden]"
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A document of an item, as a grader may read it; `evidence`: it holds what the answer needs."""
+
+    name: str
+    text: str
+    evidence: bool = False
+
+
+@dataclass(frozen=True)
 class GradingTask:
     """One output to grade. It has no field for model, cost, tokens, time or order, and never will."""
 
@@ -24,6 +33,7 @@ class GradingTask:
     task: str
     reference: str | None
     output: str
+    documents: tuple[Passage, ...] = ()
 
 
 def label_for(key: bytes, grader: str, trial_id: int) -> str:
@@ -39,6 +49,25 @@ def grading_order(seed: int, grader: str, item_id: str, trial_id: int) -> tuple[
         return hashlib.sha256("\x1f".join(map(str, (seed, grader, *parts))).encode()).hexdigest()
 
     return place("item", item_id), place("output", item_id, trial_id)
+
+
+def person_order(key: bytes, grader: str, item_id: str) -> str:
+    """Sort key of a person's items. It needs the sealed key, so that nobody can work out an order beforehand."""
+    return _place(key, grader, "item", item_id)
+
+
+def output_order(key: bytes, grader: str, rank: int, models: Sequence[str]) -> tuple[str, ...]:
+    """In which order the models' outputs stand on a grader's screen number `rank` (from 0).
+
+    Every second order is the one before it reversed: over any number of screens, each of two models stands before
+    the other equally often, within one.
+    """
+    block = sorted(models, key=lambda model: _place(key, grader, "output", rank // 2, model))
+    return tuple(reversed(block) if rank % 2 else block)
+
+
+def _place(key: bytes, *parts: object) -> str:
+    return hmac.new(key, "\x1f".join(map(str, parts)).encode(), hashlib.sha256).hexdigest()
 
 
 _TIERS = ("opus", "sonnet", "haiku", "fable", "mythos")

@@ -1,36 +1,28 @@
 """Grade: blind tasks from a run's outputs, findings from checks and judge, grades into the run file."""
 
-import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from evalkit.bill import charged_usd, request_tokens, request_usd
-from evalkit.blind import GradingTask, grading_order, label_for, scrub
-from evalkit.errors import IntegrityError
+from evalkit.blind import GradingTask
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
+from evalkit.grader_names import kind_of
 from evalkit.graders import Finding, checks, judge
+from evalkit.grading_records import RoundEvent
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Provider
-from evalkit.records import Attempt, Grade, Reply, Round, Snapshot, Trial
+from evalkit.queues import Queue, build_queue
+from evalkit.records import Attempt, Grade, Reply, Round, Snapshot
+from evalkit.rounds import automatic, is_closed, people_of
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
-
-
-@dataclass(frozen=True)
-class Queue:
-    """What one grader has to grade: tasks in its own order, and what the labels stand for (never shown)."""
-
-    grader: str
-    tasks: tuple[GradingTask, ...]
-    trials: Mapping[str, Trial] = field(repr=False)
-    identity_marks: Mapping[str, int] = field(repr=False)
 
 
 def judge_name(model: str) -> str:
@@ -44,56 +36,34 @@ def graders_for(rubric: Rubric, judge_model: str | None) -> tuple[str, ...]:
     return checked if judge_model is None else (*checked, judge_name(judge_model))
 
 
-def rubric_of(snapshot: Snapshot) -> Rubric:
-    """The rubric that was fixed before the run's first output; IntegrityError if it does not match its hash."""
-    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
-    if rubric.sha256 != snapshot.spec.rubric_sha256:
-        raise IntegrityError("the run file's rubric does not match its hash; restore the run file from a copy")
-    return rubric
-
-
 def open_round(run: RunFile, graders: Sequence[str], blind: bool) -> Round:
-    """The round these graders work in: the newest one like it, else a new one under a new key."""
-    round_ = preview_round(run.snapshot(), graders, blind)
-    return round_ if round_.id else run.add_round(round_, secrets.token_bytes(32))
+    """The round these checks and judges work in: the newest one like it, else a new one under a new key."""
+    with run.together():
+        round_ = preview_round(run.snapshot(), graders, blind)
+        if not round_.id:
+            return run.add_round(round_, secrets.token_bytes(32))
+        for grader in graders:
+            if grader not in round_.graders:
+                run.add_event(RoundEvent("joined", round_.id, grader, at=_now()))
+    return round_
 
 
 def preview_round(snapshot: Snapshot, graders: Sequence[str], blind: bool) -> Round:
-    """The round these graders would work in: the newest one like it, else one that is not opened (id 0)."""
-    for round_ in reversed(snapshot.rounds):
-        if round_.graders == tuple(graders) and round_.blind == blind:
-            return round_
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    return Round(0, snapshot.spec.rubric_sha256, tuple(graders), blind, snapshot.spec.seed, created)
+    """The round these checks and judges would work in; one that is not opened has id 0.
 
-
-def answered_trials(snapshot: Snapshot) -> dict[int, Attempt]:
-    """Trials that have an output, with the attempt that gave it."""
-    return {a.trial_id: a for a in snapshot.attempts if a.grader is None and a.final and a.outcome == "answered"}
-
-
-def build_queue(snapshot: Snapshot, round_: Round, grader: str, key: bytes) -> Queue:
-    """One grader's tasks: labelled, ordered by seed and grader, and scrubbed of names if the round is blind.
-
-    Outputs already graded by this grader in this round are left out.
+    It is the newest that is not closed, with the same ones or with people alone: two panels are never mixed.
     """
-    rubric = rubric_of(snapshot)
-    items = {item.id: item for item in snapshot.items}
-    done = {grade.trial_id for grade in snapshot.grades if (grade.round_id, grade.grader) == (round_.id, grader)}
-    outputs = answered_trials(snapshot)
-    waiting = [trial for trial in snapshot.trials if trial.id in outputs and trial.id not in done]
-    waiting.sort(key=lambda trial: grading_order(round_.seed, grader, trial.key.item_id, trial.id))
-    names = tuple(sorted({*snapshot.spec.models, *(a.served_model for a in outputs.values() if a.served_model)}))
-    tasks, trials, marks = [], {}, {}
-    for trial in waiting:
-        item = items[trial.key.item_id]
-        label = label_for(key, grader, trial.id) if round_.blind else "/".join(map(str, trial.key))
-        text = outputs[trial.id].text
-        context = f"{item.task}\n{item.reference or ''}"
-        text, marks[label] = scrub(text, names, context) if round_.blind else (text, 0)
-        tasks.append(GradingTask(label, rubric.criteria, item.task, item.reference, text))
-        trials[label] = trial
-    return Queue(grader, tuple(tasks), trials, marks)
+    for round_ in reversed(snapshot.rounds):
+        there = automatic(round_)
+        people_alone = people_of(snapshot, round_.id) and not any(kind_of(grader) == "judge" for grader in there)
+        fits = there == tuple(graders) or people_alone
+        if fits and round_.blind == blind and not is_closed(snapshot, round_.id):
+            return round_
+    return Round(0, snapshot.spec.rubric_sha256, tuple(graders), blind, snapshot.spec.seed, _now())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _record(run: RunFile, round_: Round, queue: Queue, label: str, findings: Mapping[str, Finding]) -> None:

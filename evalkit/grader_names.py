@@ -9,6 +9,7 @@ CHECKS = "checks"
 JUDGE = "judge "
 """What the name of every judge begins with."""
 _CHECK = "check "
+_AGAIN = " (again)"
 _READS_AS_ANOTHER = re.compile(rf"(?:human )*(?:{JUDGE}|{_CHECK}|{CHECKS}$)")
 
 
@@ -25,3 +26,13 @@ def kind_of(grader: str) -> GraderKind:
     if grader.startswith(JUDGE):
         return "judge"
     return "check" if grader == CHECKS or grader.startswith(_CHECK) else "human"
+
+
+def again(grader: str) -> str:
+    """How a person is called when they grade an output a second time without being told."""
+    return grader + _AGAIN
+
+
+def is_again(grader: str) -> bool:
+    """Whether these are second grades, which count for a person's own consistency and for nothing else."""
+    return grader.endswith(_AGAIN)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.strict import content_sha256
 
 Outcome = Literal["answered", "refused", "truncated", "errored"]
@@ -314,7 +315,10 @@ class Round:
 
 @dataclass(frozen=True)
 class Grade:
-    """One grader's level on one criterion of one trial's output; `level` None means ungraded, with the reason."""
+    """One grader's level on one criterion of one trial's output; `level` None means ungraded, with the reason.
+
+    `after_results`: it was given when results of this run had been shown already.
+    """
 
     round_id: int
     grader: str
@@ -324,6 +328,7 @@ class Grade:
     ungraded_reason: str | None = None
     comment: str = ""
     identity_marks: int = 0
+    after_results: bool = False
 
 
 @dataclass(frozen=True)
@@ -350,6 +355,9 @@ class Snapshot:
     sessions: tuple[Session, ...] = ()
     corrections: tuple[Correction, ...] = ()
     batches: tuple[Batch, ...] = ()
+    events: tuple[RoundEvent, ...] = ()
+    markings: tuple[Marking, ...] = ()
+    preferences: tuple[Preference, ...] = ()
 
     @property
     def in_batches(self) -> frozenset[int]:

@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 
+from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage
 
 
@@ -39,15 +41,39 @@ def session_of(row: sqlite3.Row) -> Session:
     return Session(id=row["id"], **json.loads(row["content"]), **json.loads(row["ended"] or "{}"))
 
 
-def round_of(row: sqlite3.Row) -> Round:
-    """A row of `round` as the record."""
+def round_of(row: sqlite3.Row, joined: Sequence[str]) -> Round:
+    """A row of `round` as the record, with those who joined later after those who opened it."""
     content = json.loads(row["content"])
-    return Round(**{**content, "graders": tuple(content["graders"])})
+    opened = content["graders"]
+    later = dict.fromkeys(grader for grader in joined if grader not in opened)
+    return Round(**{**content, "graders": (*opened, *later)})
 
 
-def grade_of(row: sqlite3.Row) -> Grade:
-    """A row of `grade` as the record."""
+def grade_of(row: sqlite3.Row, before_results: float) -> Grade:
+    """A row of `grade` as the record; `before_results`: the newest grade's id when results were first shown."""
     return Grade(
         row["round_id"], row["grader"], row["trial_id"], row["criterion"], row["level"], row["ungraded_reason"],
-        row["comment"], row["identity_marks"],
+        row["comment"], row["identity_marks"], row["id"] > before_results,
     )  # fmt: skip
+
+
+def event_of(row: sqlite3.Row) -> RoundEvent:
+    """A row of `round_event` as the record."""
+    return RoundEvent(
+        row["kind"], row["round_id"], row["grader"], json.loads(row["content"]), row["grades_before"], row["at"]
+    )
+
+
+def marking_of(row: sqlite3.Row) -> Marking:
+    """A row of `marking` as the record."""
+    return Marking(
+        row["round_id"], row["grader"], row["trial_id"], row["kind"], json.loads(row["content"]), row["active_s"],
+        row["at"],
+    )  # fmt: skip
+
+
+def preference_of(row: sqlite3.Row) -> Preference:
+    """A row of `preference` as the record."""
+    return Preference(
+        row["round_id"], row["grader"], row["first_trial_id"], row["second_trial_id"], row["choice"], row["comment"]
+    )

@@ -18,6 +18,9 @@ TABLES = (
     "batch",
     "batch_entry",
     "batch_accepted",
+    "round_event",
+    "marking",
+    "preference",
 )
 
 _KEYS = {
@@ -40,6 +43,9 @@ _KEYS = {
     "batch": "id = NEW.id OR nonce = NEW.nonce",
     "batch_entry": "attempt_id = NEW.attempt_id",
     "batch_accepted": "id = NEW.id OR server_id = NEW.server_id",
+    "round_event": "id = NEW.id",
+    "marking": "id = NEW.id OR nonce = NEW.nonce",
+    "preference": "id = NEW.id",
 }
 
 APPLICATION_ID = 0x65766B74
@@ -172,17 +178,41 @@ CREATE TABLE batch_accepted (
 """
 """A batch stands in the file before it is submitted, and its name at the server once that is known."""
 
+_VERSION_5 = """
+CREATE TABLE round_event (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('joined', 'settings', 'closed', 'shown')),
+    round_id INTEGER REFERENCES round (id), grader TEXT, content TEXT NOT NULL CHECK (json_valid(content)),
+    grades_before INTEGER NOT NULL CHECK (grades_before >= 0), at TEXT NOT NULL,
+    CHECK (round_id IS NOT NULL OR kind = 'shown'), CHECK ((grader IS NOT NULL) = (kind = 'joined'))
+) STRICT;
+CREATE TABLE marking (
+    id INTEGER PRIMARY KEY, nonce TEXT NOT NULL UNIQUE CHECK (nonce <> ''),
+    round_id INTEGER NOT NULL REFERENCES round (id), grader TEXT NOT NULL,
+    trial_id INTEGER NOT NULL REFERENCES trial (id), kind TEXT NOT NULL,
+    content TEXT NOT NULL CHECK (json_valid(content)), active_s REAL CHECK (active_s >= 0), at TEXT NOT NULL
+) STRICT;
+CREATE TABLE preference (
+    id INTEGER PRIMARY KEY, round_id INTEGER NOT NULL REFERENCES round (id), grader TEXT NOT NULL,
+    first_trial_id INTEGER NOT NULL REFERENCES trial (id), second_trial_id INTEGER NOT NULL REFERENCES trial (id),
+    choice TEXT CHECK (choice IN ('first', 'second', 'tie')), comment TEXT NOT NULL, at TEXT NOT NULL,
+    CHECK (first_trial_id <> second_trial_id)
+) STRICT;
+"""
+"""People grade: who joined a round and when it closed, each mark with its time, and preferences between outputs."""
+
 
 def _guarded(*tables: str) -> str:
     return "".join(_append_only(table) for table in tables)
 
 
 _LATER = ("session", "session_end", "correction", "batch", "batch_entry", "batch_accepted")
+_PEOPLE = ("round_event", "marking", "preference")
 
 MIGRATIONS: tuple[str, ...] = (
-    _VERSION_1 + _guarded(*(table for table in TABLES if table not in _LATER)),
+    _VERSION_1 + _guarded(*(table for table in TABLES if table not in (*_LATER, *_PEOPLE))),
     _VERSION_2 + _guarded("attempt_start", "attempt", "session", "session_end"),
     _VERSION_3 + _guarded("correction"),
     _VERSION_4 + _guarded("batch", "batch_entry", "batch_accepted"),
+    _VERSION_5 + _guarded(*_PEOPLE),
 )
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""

@@ -11,9 +11,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from evalkit import batch_rows, rows
+from evalkit import snapshots
 from evalkit.disk_errors import read_plainly, said_plainly
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
+from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.locks import alone, lock
 from evalkit.outcome_rows import Rows
 from evalkit.records import (
@@ -258,9 +259,46 @@ class RunFile:
 
     def add_grades(self, grades: Sequence[Grade], graded_at: str) -> None:
         """Record the grades of one output by one grader together."""
-        rows = [(*asdict(grade).values(), graded_at) for grade in grades]
+        rows = [
+            (
+                grade.round_id, grade.grader, grade.trial_id, grade.criterion, grade.level, grade.ungraded_reason,
+                grade.comment, grade.identity_marks, graded_at,
+            )
+            for grade in grades
+        ]  # fmt: skip
         with self.together() as db:
             db.executemany("INSERT INTO grade VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def add_event(self, event: RoundEvent) -> None:
+        """Record what happened around a round; where among the grades it falls is found here."""
+        with self.together() as db:
+            newest = int(db.execute("SELECT coalesce(max(id), 0) FROM grade").fetchone()[0])
+            row = (event.kind, event.round_id, event.grader, _json(event.content), newest, event.at)
+            db.execute("INSERT INTO round_event VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+
+    def takes_grades(self, round_id: int) -> bool:
+        """Whether a round is open; asked before each mark, since another process may close it."""
+        with read_plainly(self.path):
+            closed = "SELECT 1 FROM round_event WHERE round_id = ? AND kind = 'closed'"
+            return self._db.execute(closed, (round_id,)).fetchone() is None
+
+    def add_marking(self, marking: Marking, nonce: str) -> bool:
+        """Record what a person did, once: False, and nothing written, if that nonce is known already."""
+        row = (
+            nonce, marking.round_id, marking.grader, marking.trial_id, marking.kind, _json(marking.content),
+            marking.active_s, marking.at,
+        )  # fmt: skip
+        with self.together() as db:
+            if db.execute("SELECT 1 FROM marking WHERE nonce = ?", (nonce,)).fetchone():
+                return False
+            db.execute("INSERT INTO marking VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return True
+
+    def add_preferences(self, preferences: Sequence[Preference], at: str) -> None:
+        """Record which of two outputs was preferred."""
+        rows = [(*asdict(preference).values(), at) for preference in preferences]
+        with self.together() as db:
+            db.executemany("INSERT INTO preference VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def add_corrections(self, corrections: Sequence[Correction], measured_at: str) -> None:
         """Record measured minutes of correction."""
@@ -290,40 +328,13 @@ class RunFile:
         """Everything the file says now, read in one transaction so that writers cannot tear it."""
         spec = self.spec()
         with self._turn, read_plainly(self.path):
+            if self._db.in_transaction:
+                return snapshots.read(self._db, spec)
             self._db.execute("BEGIN")
             try:
-                return Snapshot(
-                    spec=spec,
-                    items=tuple(rows.item_of(row) for row in self._rows("item", "position")),
-                    sizes=tuple(
-                        PromptSize(row["item_id"], row["model"], row["tokens"], bool(row["counted"]))
-                        for row in self._rows("prompt_size", "item_id, model")
-                    ),
-                    trials=tuple(rows.trial_of(row) for row in self._rows("trial", "position")),
-                    attempts=tuple(rows.attempt_of(row) for row in self._attempt_rows()),
-                    rounds=tuple(rows.round_of(row) for row in self._rows("round", "id")),
-                    grades=tuple(rows.grade_of(row) for row in self._rows("grade", "id")),
-                    documents={row["name"]: row["text"] for row in self._rows("document", "name")},
-                    sessions=tuple(rows.session_of(row) for row in self._session_rows()),
-                    corrections=tuple(
-                        Correction(row["trial_id"], row["grader"], row["minutes"])
-                        for row in self._rows("correction", "id")
-                    ),
-                    batches=batch_rows.read(self._db),
-                )
+                return snapshots.read(self._db, spec)
             finally:
                 self._db.execute("COMMIT")
-
-    def _rows(self, table: str, order: str) -> list[sqlite3.Row]:
-        return self._db.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
-
-    def _attempt_rows(self) -> list[sqlite3.Row]:
-        joined = "attempt_start s LEFT JOIN attempt a ON a.id = s.id"
-        return self._db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id").fetchall()  # noqa: S608
-
-    def _session_rows(self) -> list[sqlite3.Row]:
-        columns = "s.id, s.content, e.content AS ended"
-        return self._db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)").fetchall()  # noqa: S608
 
 
 def _plan_rows(

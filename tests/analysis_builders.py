@@ -176,7 +176,7 @@ def run_of(
 def write_run(path: Path, snapshot: Snapshot) -> Path:
     """A hand-made snapshot as a run file."""
     order = [trial.key for trial in snapshot.trials]
-    with RunFile.create(path, snapshot.spec, snapshot.items, {}, order, snapshot.sizes) as run:
+    with RunFile.create(path, snapshot.spec, snapshot.items, snapshot.documents, order, snapshot.sizes) as run:
         for round_ in snapshot.rounds:
             run.add_round(round_, b"k" * 32)
         for a in snapshot.attempts:

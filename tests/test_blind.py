@@ -17,7 +17,7 @@ H = HIDDEN
 
 def test_grading_task_has_these_fields_and_no_other() -> None:
     assert [field.name for field in dataclasses.fields(GradingTask)] == [
-        "label", "criteria", "task", "reference", "output",
+        "label", "criteria", "task", "reference", "output", "documents",
     ]  # fmt: skip
 
 

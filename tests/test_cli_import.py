@@ -15,10 +15,10 @@ from analysis_builders import JUDGE, Book, answered, round_, spec
 from builders import rubric_yaml
 from servers import recorded
 
+from evalkit import rounds
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.trials import current_round
 from evalkit.cli import main
-from evalkit.grade import answered_trials
 from evalkit.records import Snapshot
 from evalkit.store import RunFile
 
@@ -338,7 +338,7 @@ def test_checks_and_a_judge_grade_an_import(project: Project, sandbox: str) -> N
     assert project.run("grade", "--blind", path, "--base-url", sandbox, "--yes", "-q") == 0, project.err
     found = snapshot(path)
     graded = {(g.trial_id, g.criterion) for g in found.grades}
-    assert graded == {(trial, criterion) for trial in answered_trials(found) for criterion in ("ok", "short")}
+    assert graded == {(trial, criterion) for trial in rounds.answered(found) for criterion in ("ok", "short")}
     assert project.run("report", path) == 0, project.err
     assert "2 items without a prompt: a grader sees no task for it." in project.out
 

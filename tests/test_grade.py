@@ -17,11 +17,13 @@ from evalkit.cli import main
 from evalkit.errors import ExitCode, IntegrityError
 from evalkit.executors.local import Limits
 from evalkit.files import read_rubric
-from evalkit.grade import answered_trials, build_queue, grade_by_judge, graders_for, judge_bill, judge_name, open_round
+from evalkit.grade import grade_by_judge, graders_for, judge_bill, judge_name, open_round
 from evalkit.graders import judge
 from evalkit.models import DEFAULT_JUDGE, KNOWN
 from evalkit.providers.anthropic import AnthropicProvider
+from evalkit.queues import build_queue
 from evalkit.records import Attempt, AttemptStart, ItemRecord, Reply, Round, Spec, TrialKey, Usage
+from evalkit.rounds import answered
 from evalkit.store import RunFile
 
 TIERS = ("opus", "sonnet", "haiku", "fable", "mythos")
@@ -67,7 +69,7 @@ def graded(grader: str) -> dict[int, set[str]]:
 
 def test_checks_and_judge_grade_every_output_once(ran: Path, server: Recorded) -> None:
     assert grade(ran, server.url) == 0
-    outputs = set(answered_trials(snapshot()))
+    outputs = set(answered(snapshot()))
     assert len(outputs) == 8
     assert graded("checks") == {trial: {"number"} for trial in outputs}
     assert graded(judge_name(DEFAULT_JUDGE)) == {trial: {"right"} for trial in outputs}
@@ -157,7 +159,7 @@ def pay(path: Path, model: str, trials: int, text: str) -> None:
     grader = judge_name(model)
     with RunFile(path) as run:
         round_ = open_round(run, ("checks", grader), blind=True)
-        for trial_id in sorted(answered_trials(run.snapshot()))[:trials]:
+        for trial_id in sorted(answered(run.snapshot()))[:trials]:
             started = run.start_attempt(AttemptStart(trial_id, 1, "2026-11-22T14:00:00+00:00", 0.0, grader, round_.id))
             subject = f"grade/{round_.id}/{grader}/{trial_id}"
             run.finish_attempt(started, subject, Reply("answered", 1.0, text), True, 1.0, 0.01)
@@ -170,7 +172,7 @@ def test_an_answer_that_was_paid_for_is_read_and_not_asked_for_again(ran: Path, 
     assert len(server.messages()) == 5
     read = [one for one in snapshot().grades if one.comment == "As paid for."]
     assert [(one.trial_id, one.level) for one in sorted(read, key=lambda one: one.trial_id)] == [
-        (trial_id, 1) for trial_id in sorted(answered_trials(snapshot()))[:3]
+        (trial_id, 1) for trial_id in sorted(answered(snapshot()))[:3]
     ]
     assert len(graded(judge_name(DEFAULT_JUDGE))) == 8
 
@@ -342,7 +344,7 @@ def test_what_reaches_the_judge_names_no_model_tier_price_time_or_count(
         assert grade(path, server.url, "--judge", "claude-opus-5-5") == 0
     seen = snapshot()
     bodies = server.messages()
-    assert len(bodies) == len(answered_trials(seen)) > 30
+    assert len(bodies) == len(answered(seen)) > 30
     for body in bodies:
         assert body.pop("model") == "claude-opus-5-5"
         text = "\n".join(texts_of(body)).lower()
@@ -364,7 +366,7 @@ def test_labels_never_leave_and_the_sealed_table_maps_them_back(ran: Path, serve
         key = run.sealed_key(round_.id)
         sealed = {row["label"]: (row["grader"], row["trial_id"]) for row in run._db.execute("SELECT * FROM sealed")}
         graders = ("checks", judge_name(DEFAULT_JUDGE))
-        outputs = answered_trials(run.snapshot())
+        outputs = answered(run.snapshot())
         assert sealed == {label_for(key, g, trial): (g, trial) for g in graders for trial in outputs}
     every_byte = b"\n".join(repr(request.headers).encode() + request.body for request in server.requests)
     assert not any(label.encode() in every_byte for label in sealed)

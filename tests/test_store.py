@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from evalkit import batch_rows, schema_check, store
 from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError
+from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.records import (
     Attempt,
     AttemptStart,
@@ -71,6 +72,9 @@ def fill(run: RunFile) -> None:
     run.add_corrections([Correction(1, "human ann", 4.5)], WHEN)
     with run.together() as db:
         batch_rows.accept(db, batch_rows.add(db, "nonce", WHEN, [1]), "msgbatch_1")
+    run.add_event(RoundEvent("joined", 1, "ann", at=WHEN))
+    run.add_marking(Marking(1, "ann", 1, "flag", {"on": True}, 1.5, WHEN), "nonce")
+    run.add_preferences([Preference(1, "ann", 1, 2, "tie")], WHEN)
 
 
 @pytest.fixture
@@ -134,6 +138,7 @@ UNIQUE = [(table, columns) for table, sets in {
     "attempt": [["subject"]],
     "batch": [["nonce"]],
     "batch_accepted": [["server_id"]],
+    "marking": [["nonce"]],
 }.items() for columns in sets]  # fmt: skip
 
 
@@ -321,6 +326,34 @@ def test_a_session_that_was_killed_has_no_end(run: RunFile) -> None:
     run.end_session(second, "later", 0.001, 0.5)
     ended = [(s.id, s.concurrency, s.ended_at, s.lag_p99_s, s.lag_max_s) for s in run.snapshot().sessions]
     assert ended == [(first, 4, None, None, None), (second, 8, "later", 0.001, 0.5)]
+
+
+def test_what_people_did_comes_back_as_it_was_told(run: RunFile) -> None:
+    round_ = run.add_round(ROUND, b"k" * 32)
+    grade = Grade(round_.id, "ann", 1, "right", 1)
+    run.add_grades([grade], WHEN)
+    run.add_event(RoundEvent("joined", round_.id, "ann", at=WHEN))
+    run.add_event(RoundEvent("joined", round_.id, "checks", at=WHEN))
+    run.add_event(RoundEvent("shown", None, None, {"how": "report"}, at=WHEN))
+    run.add_grades([grade], WHEN)
+    marking = Marking(round_.id, "ann", 1, "note", {"text": "é"}, None, WHEN)
+    assert [run.add_marking(marking, nonce) for nonce in ("a", "a", "b")] == [True, False, True]
+    chosen = [Preference(round_.id, "ann", 1, 2, choice, "why") for choice in ("first", "tie", None)]
+    run.add_preferences(chosen, WHEN)
+    seen = run.snapshot()
+    assert [(e.kind, e.round_id, e.grader, e.grades_before) for e in seen.events] == [
+        ("joined", 1, "ann", 1), ("joined", 1, "checks", 1), ("shown", None, None, 1),
+    ]  # fmt: skip
+    assert seen.rounds[0].graders == ("checks", "ann"), "who joins later stands behind, and nobody twice"
+    assert seen.markings == (marking, marking)
+    assert seen.preferences == tuple(chosen)
+    assert [g.after_results for g in seen.grades] == [False, True]
+
+
+def test_a_closed_round_takes_no_grades(run: RunFile) -> None:
+    first, second = (run.add_round(ROUND, b"k" * 32) for _ in range(2))
+    run.add_event(RoundEvent("closed", first.id, None, {"why": "all graded"}, at=WHEN))
+    assert [run.takes_grades(r.id) for r in (first, second)] == [False, True]
 
 
 def test_a_file_from_before_corrections_takes_them(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> None:

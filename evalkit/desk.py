@@ -1,0 +1,167 @@
+"""The desk: where people grade, whether on a page, in a terminal or on a sheet; each mark is written as it is made."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from evalkit.blind import GradingTask
+from evalkit.errors import IntegrityError, UsageError
+from evalkit.grader_names import CHECKS, is_again, kind_of
+from evalkit.grading_records import WITHDRAWN, Marking, Preference, RoundEvent
+from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
+from evalkit.queues import Outputs, Pile, build_pile, rubric_of
+from evalkit.records import Correction, Grade, Round, Snapshot
+from evalkit.rounds import Settings, is_closed, left_to_grade, people_of, settings_of
+from evalkit.rubric import Criterion
+from evalkit.store import RunFile
+
+
+def open_for_people(run: RunFile, blind: bool, settings: Settings | None = None) -> Round:
+    """The round people work in: the newest one that is open, else a new one under a new key.
+
+    `settings` None leaves a round's settings as they are.
+    """
+    with run.together():
+        snapshot = run.snapshot()
+        round_ = next((r for r in reversed(snapshot.rounds) if r.blind == blind and _is_open(snapshot, r)), None)
+        if round_ is None:
+            checks = (CHECKS,) if rubric_of(snapshot).checked else ()
+            fresh = Round(0, snapshot.spec.rubric_sha256, checks, blind, snapshot.spec.seed, _now())
+            round_ = run.add_round(fresh, secrets.token_bytes(32))
+        if settings is not None and settings != settings_of(snapshot, round_.id):
+            run.add_event(RoundEvent("settings", round_.id, None, settings.content(), at=_now()))
+    return round_
+
+
+def _is_open(snapshot: Snapshot, round_: Round) -> bool:
+    return round_.blind is not None and not is_closed(snapshot, round_.id)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Desk:
+    """One round of a run file, open for people. One desk a run file at a time: the caller holds `only_writer`."""
+
+    def __init__(self, run: RunFile, round_: Round) -> None:
+        self._run, self.round = run, round_
+        self._key = run.sealed_key(round_.id)
+        self._standing: dict[str, dict[str, Standing]] = {}
+        self._piles: dict[str, Pile] = {}
+        self._read()
+
+    def _read(self) -> None:
+        self._snapshot = self._run.snapshot()
+        self._outputs = Outputs(self._snapshot, self.round, self._key)
+        self.rubric, self.settings = rubric_of(self._snapshot), settings_of(self._snapshot, self.round.id)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who has joined."""
+        return people_of(self._snapshot, self.round.id)
+
+    @property
+    def criteria(self) -> tuple[Criterion, ...]:
+        """What people grade."""
+        return self.rubric.judged
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that may have written an output: asked for only where the settings say so, in the end."""
+        return tuple(sorted(self._snapshot.spec.models))
+
+    def join(self, grader: str) -> None:
+        """Let a person take part; the shares of all are dealt anew, leaving everybody what they have begun.
+
+        UsageError if the name reads as a check's, a judge's or a repeat's, or is blank.
+        """
+        name = grader.strip()
+        if not name or len(name) > 60 or not name.isprintable() or kind_of(name) != "human" or is_again(name):
+            raise UsageError(f"grader name {grader!r} cannot be used; take a short plain one, such as a first name")
+        if name != grader:
+            raise UsageError(f"grader name {grader!r} has spaces around it; write {name!r}")
+        if grader not in self.people:
+            self._run.add_event(RoundEvent("joined", self.round.id, grader, at=_now()))
+        self._read()
+        self._piles.clear()
+
+    def pile(self, grader: str) -> Pile:
+        """What a person has to grade, in their own order; UsageError if they have not joined."""
+        if grader not in self.people:
+            raise UsageError(f"{grader!r} does not take part in this round; name them with --grader")
+        if grader not in self._piles:
+            pile = build_pile(self._snapshot, self._outputs, self.round.id, grader, self._key)
+            self._run.seal(self.round.id, {label: (pile.graders[label], t.id) for label, t in pile.trials.items()})
+            self._piles[grader] = pile
+            self._standing[grader] = self._standing_of(pile)
+        return self._piles[grader]
+
+    def standing(self, grader: str) -> Mapping[str, Standing]:
+        """How each output of a person's pile stands with them."""
+        self.pile(grader)
+        return self._standing[grader]
+
+    def _standing_of(self, pile: Pile) -> dict[str, Standing]:
+        label_of = {(pile.graders[label], trial.id): label for label, trial in pile.trials.items()}
+        standing = dict.fromkeys(pile.trials, Standing())
+        for marking in self._snapshot.markings:
+            label = label_of.get((marking.grader, marking.trial_id))
+            if marking.round_id == self.round.id and label is not None:
+                standing[label] = after(standing[label], marking)
+        return standing
+
+    def take(self, grader: str, mark: Mark) -> bool:
+        """Write one mark, durably, before this returns; False if it was written before.
+
+        UsageError if it is not one that this person can make, IntegrityError if the round has been closed.
+        """
+        pile = self.pile(grader)
+        check(mark, pile, self.criteria, self.models if self.settings.ask_author else ())
+        name, trial = pile.graders[mark.label], pile.trials[mark.label]
+        content = dict(mark.content)
+        if mark.kind == "edit":
+            content["changed"] = changed(self._outputs.task(name, trial)[0].output, str(content["text"]))
+        marking = Marking(self.round.id, name, trial.id, mark.kind, content, mark.active_s, _now())
+        now = after(self._standing[grader][mark.label], marking)
+        if mark.kind == "done" and any(criterion.id not in now.levels for criterion in self.criteria):
+            raise UsageError("the output has criteria without a level; grade them, or say that you cannot tell")
+        with self._run.together():
+            if not self._run.takes_grades(self.round.id):
+                raise IntegrityError("this round has been closed; ask who runs the grading to open another")
+            if not self._run.add_marking(marking, mark.nonce):
+                return False
+            self._write_what_it_means(pile, mark, marking, now)
+        self._standing[grader][mark.label] = now
+        return True
+
+    def _write_what_it_means(self, pile: Pile, mark: Mark, marking: Marking, now: Standing) -> None:
+        """The rows in which other readers look: a grade, a preference, the minutes of a correction."""
+        if mark.kind == "level":
+            level = mark.content.get("level")
+            reason = None if level is not None else CANNOT_TELL if "level" in mark.content else WITHDRAWN
+            criterion, marks = str(mark.content["criterion"]), pile.identity_marks[mark.label]
+            grade = Grade(self.round.id, marking.grader, marking.trial_id, criterion, level, reason, "", marks)
+            self._run.add_grades([grade], marking.at)
+        elif mark.kind == "prefer":
+            other = pile.trials[str(mark.content["over"])]
+            shown = Preference(self.round.id, marking.grader, marking.trial_id, other.id, mark.content["choice"])
+            self._run.add_preferences([shown], marking.at)
+        elif mark.kind == "edit" and mark.active_s is not None:
+            fixed = Correction(marking.trial_id, marking.grader, now.edit_s / 60)
+            self._run.add_corrections([fixed], marking.at)
+
+    def left(self) -> Mapping[str, int]:
+        """How many outputs each person still has to grade, repeats left out."""
+        return left_to_grade(self._run.snapshot(), self.round.id, self.rubric)
+
+    def task(self, grader: str, label: str) -> GradingTask:
+        """One task of a person's pile."""
+        return next(task for sitting in self.pile(grader).sittings for task in sitting if task.label == label)
+
+
+def close_round(run: RunFile, round_id: int, why: str) -> None:
+    """End a round: it takes no more grades, and its results may be shown."""
+    with run.together():
+        if run.takes_grades(round_id):
+            run.add_event(RoundEvent("closed", round_id, None, {"why": why}, at=_now()))

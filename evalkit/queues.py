@@ -1,0 +1,154 @@
+"""What each grader has to grade: blind tasks in an order of their own, and what the labels stand for."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from evalkit.blind import GradingTask, Passage, grading_order, label_for, output_order, person_order, scrub
+from evalkit.errors import IntegrityError
+from evalkit.grader_names import again
+from evalkit.records import ItemRecord, Round, Snapshot, Trial
+from evalkit.rounds import answered, settings_of, shares
+from evalkit.rubric import Rubric
+
+FEWEST_REPEATS = 3
+"""Repeats that a person gets at least, where any are asked for: fewer say nothing about consistency."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What one grader has to grade: tasks in its own order, and what the labels stand for (never shown)."""
+
+    grader: str
+    tasks: tuple[GradingTask, ...]
+    trials: Mapping[str, Trial] = field(repr=False)
+    identity_marks: Mapping[str, int] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Pile:
+    """What one person has to grade, screen by screen: an item's outputs together, in this person's own order.
+
+    `graders`: the name under which a label's grades are kept, which differs for an output that comes again.
+    """
+
+    sittings: tuple[tuple[GradingTask, ...], ...]
+    trials: Mapping[str, Trial] = field(repr=False)
+    identity_marks: Mapping[str, int] = field(repr=False)
+    graders: Mapping[str, str] = field(repr=False)
+
+
+def rubric_of(snapshot: Snapshot) -> Rubric:
+    """The rubric that was fixed before the run's first output; IntegrityError if it does not match its hash."""
+    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    if rubric.sha256 != snapshot.spec.rubric_sha256:
+        raise IntegrityError("the run file's rubric does not match its hash; restore the run file from a copy")
+    return rubric
+
+
+class Outputs:
+    """The outputs of a run as graders may see them: scrubbed once, labelled for each grader anew."""
+
+    def __init__(self, snapshot: Snapshot, round_: Round, key: bytes) -> None:
+        self._snapshot, self._round, self._key = snapshot, round_, key
+        self._rubric = rubric_of(snapshot)
+        self._items = {item.id: item for item in snapshot.items}
+        self._texts = answered(snapshot)
+        served = {attempt.served_model for attempt in snapshot.attempts if attempt.grader is None}
+        self._names = tuple(sorted({*snapshot.spec.models, *(name for name in served if name)}))
+        self._scrubbed: dict[int, tuple[str, int]] = {}
+
+    def trials(self) -> list[Trial]:
+        """Trials that have an output, in planned order."""
+        return [trial for trial in self._snapshot.trials if trial.id in self._texts]
+
+    def task(self, grader: str, trial: Trial) -> tuple[GradingTask, int]:
+        """An output as this grader sees it, and how many names of its author were hidden in it."""
+        item = self._items[trial.key.item_id]
+        label = label_for(self._key, grader, trial.id) if self._round.blind else "/".join(map(str, trial.key))
+        text, marks = self._text(trial, item)
+        passages = _passages(item, self._snapshot.documents)
+        return GradingTask(label, self._rubric.criteria, item.task, item.reference, text, passages), marks
+
+    def _text(self, trial: Trial, item: ItemRecord) -> tuple[str, int]:
+        if not self._round.blind:
+            return self._texts[trial.id], 0
+        if trial.id not in self._scrubbed:
+            context = f"{item.task}\n{item.reference or ''}"
+            self._scrubbed[trial.id] = scrub(self._texts[trial.id], self._names, context)
+        return self._scrubbed[trial.id]
+
+
+def _passages(item: ItemRecord, documents: Mapping[str, str]) -> tuple[Passage, ...]:
+    return tuple(
+        Passage(name, documents[name], place in item.evidence_positions) for place, name in enumerate(item.documents)
+    )
+
+
+def build_queue(snapshot: Snapshot, round_: Round, grader: str, key: bytes) -> Queue:
+    """The tasks of a check or a judge: labelled, ordered by seed and grader, and scrubbed of names if blind.
+
+    Outputs already graded by this grader in this round are left out.
+    """
+    outputs = Outputs(snapshot, round_, key)
+    done = {grade.trial_id for grade in snapshot.grades if (grade.round_id, grade.grader) == (round_.id, grader)}
+    waiting = [trial for trial in outputs.trials() if trial.id not in done]
+    waiting.sort(key=lambda trial: grading_order(round_.seed, grader, trial.key.item_id, trial.id))
+    found = [(*outputs.task(grader, trial), trial) for trial in waiting]
+    return Queue(
+        grader,
+        tuple(task for task, _, _ in found),
+        {task.label: trial for task, _, trial in found},
+        {task.label: marks for task, marks, _ in found},
+    )
+
+
+def build_pile(snapshot: Snapshot, outputs: Outputs, round_id: int, grader: str, key: bytes) -> Pile:
+    """The outputs of a person's share, an item's epochs one after the other, and the repeats among the later half."""
+    share = set(shares(snapshot, round_id).get(grader, ()))
+    mine = [trial for trial in outputs.trials() if trial.key.item_id in share]
+    mine.sort(key=lambda t: (person_order(key, grader, t.key.item_id), t.key.item_id, t.key.epoch))
+    screens = [list(screen) for _, screen in groupby(mine, key=lambda t: (t.key.item_id, t.key.epoch))]
+    ordered = [
+        [(grader, trial) for trial in _in_order(screen, output_order(key, grader, rank, snapshot.spec.models))]
+        for rank, screen in enumerate(screens)
+    ]
+    repeats = _repeats(ordered, settings_of(snapshot, round_id).repeat_share, lambda t: label_for(key, grader, t.id))
+    sittings, trials, marks, graders = [], {}, {}, {}
+    for screen_of in _with_repeats(ordered, [(again(grader), trial) for trial in repeats]):
+        tasks = []
+        for name, trial in screen_of:
+            task, marks_in = outputs.task(name, trial)
+            tasks.append(task)
+            trials[task.label], marks[task.label], graders[task.label] = trial, marks_in, name
+        sittings.append(tuple(tasks))
+    return Pile(tuple(sittings), trials, marks, graders)
+
+
+_Shown = tuple[str, Trial]
+"""An output, and the name under which it is graded."""
+
+
+def _in_order(screen: Iterable[Trial], models: Sequence[str]) -> list[Trial]:
+    return sorted(screen, key=lambda trial: models.index(trial.key.model))
+
+
+def _repeats(screens: Sequence[Sequence[_Shown]], share: float, draw: Callable[[Trial], str]) -> list[Trial]:
+    """Outputs that come again: drawn from the first half, so that there is time to forget them."""
+    early = [trial for screen in screens[: (len(screens) + 1) // 2] for _, trial in screen]
+    outputs = sum(map(len, screens))
+    wanted = min(len(early), max(FEWEST_REPEATS, round(share * outputs))) if share > 0 else 0
+    return sorted(early, key=draw)[:wanted]
+
+
+def _with_repeats(screens: Sequence[Sequence[_Shown]], repeats: Sequence[_Shown]) -> list[Sequence[_Shown]]:
+    """The repeats, each on a screen of its own, spread evenly over the later half."""
+    if not repeats:
+        return list(screens)
+    half = (len(screens) + 1) // 2
+    later = len(screens) - half
+    placed: list[tuple[float, Sequence[_Shown]]] = [(float(i), screen) for i, screen in enumerate(screens)]
+    step = (later + 1) / (len(repeats) + 1)
+    placed += [(half - 0.5 + step * (i + 1), [shown]) for i, shown in enumerate(repeats)]
+    return [screen for _, screen in sorted(placed, key=lambda place: place[0])]

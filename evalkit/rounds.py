@@ -1,0 +1,109 @@
+"""Grading rounds: who takes part, how people work in one, when it is over, and what may be shown before that."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from evalkit.assignment import assign
+from evalkit.grader_names import is_again, kind_of
+from evalkit.grading_records import WITHDRAWN
+from evalkit.records import Round, Snapshot
+from evalkit.rubric import Rubric
+
+Layout = Literal["point", "side"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How people work in a round.
+
+    `overlap`: how many people grade an item, None for all. `repeat_share`: share of a person's outputs that come a
+    second time, unannounced. `ask_author`: whether they are asked in the end which model they think wrote an output.
+    `layout`: one output after the other, or an item's outputs side by side.
+    """
+
+    overlap: int | None = None
+    repeat_share: float = 0.0
+    ask_author: bool = False
+    layout: Layout = "point"
+
+    def content(self) -> dict[str, Any]:
+        """The settings as plain JSON."""
+        return asdict(self)
+
+
+def settings_of(snapshot: Snapshot, round_id: int) -> Settings:
+    """A round's settings as last declared."""
+    declared = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
+    return Settings(**declared[-1]) if declared else Settings()
+
+
+def people_of(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
+    """The people who joined a round, in the order they came."""
+    joined = [e.grader for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_id) and e.grader]
+    return tuple(dict.fromkeys(grader for grader in joined if kind_of(grader) == "human"))
+
+
+def is_closed(snapshot: Snapshot, round_id: int) -> bool:
+    """Whether a round takes no more grades."""
+    return any((event.kind, event.round_id) == ("closed", round_id) for event in snapshot.events)
+
+
+def automatic(round_: Round) -> tuple[str, ...]:
+    """The checks and judges of a round."""
+    return tuple(grader for grader in round_.graders if kind_of(grader) != "human")
+
+
+def being_graded(snapshot: Snapshot) -> Round | None:
+    """The round in which people are at work; results shown now could tell them who wrote what. None if none is."""
+    open_ = [r for r in snapshot.rounds if people_of(snapshot, r.id) and not is_closed(snapshot, r.id)]
+    return open_[-1] if open_ else None
+
+
+def answered(snapshot: Snapshot) -> dict[int, str]:
+    """The outputs there are to grade: text by trial."""
+    return {
+        attempt.trial_id: attempt.text
+        for attempt in snapshot.attempts
+        if attempt.grader is None and attempt.final and attempt.outcome == "answered"
+    }
+
+
+def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
+    """The items each person of a round is to grade."""
+    outputs = answered(snapshot)
+    with_output = {trial.key.item_id for trial in snapshot.trials if trial.id in outputs}
+    items = [item.id for item in snapshot.items if item.id in with_output]
+    item_of = {trial.id: trial.key.item_id for trial in snapshot.trials}
+    begun: dict[str, list[str]] = defaultdict(list)
+    for mark in snapshot.markings:
+        if mark.round_id == round_id and not is_again(mark.grader):
+            begun[item_of[mark.trial_id]].append(mark.grader)
+    people = people_of(snapshot, round_id)
+    return assign(
+        items, people, {i: list(dict.fromkeys(g)) for i, g in begun.items()}, settings_of(snapshot, round_id).overlap
+    )
+
+
+def left_to_grade(snapshot: Snapshot, round_id: int, rubric: Rubric) -> dict[str, int]:
+    """How many outputs of their share each person has not graded on every judged criterion."""
+    outputs, judged = answered(snapshot), {criterion.id for criterion in rubric.judged}
+    said: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for grade in snapshot.grades:
+        if grade.round_id == round_id:
+            on_output = said[grade.grader, grade.trial_id]
+            (on_output.discard if grade.ungraded_reason == WITHDRAWN else on_output.add)(grade.criterion)
+    trials: Mapping[str, Sequence[int]] = _by_item(snapshot, outputs)
+    return {
+        grader: sum(not judged <= said[grader, trial] for item in items for trial in trials[item])
+        for grader, items in shares(snapshot, round_id).items()
+    }
+
+
+def _by_item(snapshot: Snapshot, outputs: Mapping[int, str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for trial in snapshot.trials:
+        if trial.id in outputs:
+            found[trial.key.item_id].append(trial.id)
+    return found

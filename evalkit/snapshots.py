@@ -1,0 +1,56 @@
+"""Everything a run file says, read from its tables into one record."""
+
+import sqlite3
+from collections.abc import Iterable
+from math import inf
+
+from evalkit import batch_rows, rows
+from evalkit.grading_records import RoundEvent
+from evalkit.records import Correction, PromptSize, Round, Snapshot, Spec
+
+
+def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:
+    """The file's content at the moment of the caller's transaction."""
+    events = tuple(rows.event_of(row) for row in _rows(db, "round_event", "id"))
+    shown = min((event.grades_before for event in events if event.kind == "shown"), default=inf)
+    return Snapshot(
+        spec=spec,
+        items=tuple(rows.item_of(row) for row in _rows(db, "item", "position")),
+        sizes=tuple(
+            PromptSize(row["item_id"], row["model"], row["tokens"], bool(row["counted"]))
+            for row in _rows(db, "prompt_size", "item_id, model")
+        ),
+        trials=tuple(rows.trial_of(row) for row in _rows(db, "trial", "position")),
+        attempts=tuple(rows.attempt_of(row) for row in _attempt_rows(db)),
+        rounds=tuple(_rounds(db, events)),
+        grades=tuple(rows.grade_of(row, shown) for row in _rows(db, "grade", "id")),
+        documents={row["name"]: row["text"] for row in _rows(db, "document", "name")},
+        sessions=tuple(rows.session_of(row) for row in _session_rows(db)),
+        corrections=tuple(
+            Correction(row["trial_id"], row["grader"], row["minutes"]) for row in _rows(db, "correction", "id")
+        ),
+        batches=batch_rows.read(db),
+        events=events,
+        markings=tuple(rows.marking_of(row) for row in _rows(db, "marking", "id")),
+        preferences=tuple(rows.preference_of(row) for row in _rows(db, "preference", "id")),
+    )
+
+
+def _rounds(db: sqlite3.Connection, events: Iterable[RoundEvent]) -> Iterable[Round]:
+    joined = [(event.round_id, event.grader) for event in events if event.grader is not None]
+    for row in _rows(db, "round", "id"):
+        yield rows.round_of(row, [grader for round_id, grader in joined if round_id == row["id"]])
+
+
+def _rows(db: sqlite3.Connection, table: str, order: str) -> list[sqlite3.Row]:
+    return db.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608  names are constants
+
+
+def _attempt_rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    joined = "attempt_start s LEFT JOIN attempt a ON a.id = s.id"
+    return db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id").fetchall()  # noqa: S608
+
+
+def _session_rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    columns = "s.id, s.content, e.content AS ended"
+    return db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)").fetchall()  # noqa: S608

@@ -1,0 +1,1 @@
+"""The page where people grade: it sees grading tasks only."""

@@ -1,0 +1,239 @@
+"""The desk: piles in an order of one's own, marks written once, shares, repeats, and the end of a round."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit.blind import HIDDEN, GradingTask
+from evalkit.desk import CANNOT_TELL, Desk, Mark, Standing, close_round, open_for_people
+from evalkit.errors import IntegrityError, UsageError
+from evalkit.grader_names import CHECKS, is_again
+from evalkit.grading_records import WITHDRAWN, RoundEvent
+from evalkit.models import LINE_UP
+from evalkit.rounds import Settings, being_graded, left_to_grade, people_of
+from evalkit.store import RunFile
+from tests import people
+from tests.people import RUBRIC
+
+ITEMS = 12
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunFile]:
+    with RunFile(people.write(tmp_path / "run.db", ITEMS)) as file:
+        yield file
+
+
+def desk_of(run: RunFile, *names: str, blind: bool = True, **settings: Any) -> Desk:
+    desk = Desk(run, open_for_people(run, blind, Settings(**settings)))
+    for person in names:
+        desk.join(person)
+    return desk
+
+
+def tasks(desk: Desk, person: str) -> list[GradingTask]:
+    return [task for sitting in desk.pile(person).sittings for task in sitting]
+
+
+def level(label: str, criterion: str = "correct", value: int | None = 2, nonce: str = "n", **more: Any) -> Mark:
+    return Mark(nonce, label, "level", {"criterion": criterion, "level": value}, **more)
+
+
+def grade_all(desk: Desk, person: str) -> None:
+    for n, task in enumerate(tasks(desk, person)):
+        for criterion in desk.criteria:
+            assert desk.take(person, level(task.label, criterion.id, nonce=f"{person}{n}{criterion.id}"))
+
+
+def test_a_task_shows_the_item_and_the_scrubbed_output_and_nothing_of_its_author(run: RunFile) -> None:
+    desk = desk_of(run, "ann")
+    seen = repr(desk.pile("ann").sittings).lower()
+    assert not [word for word in (*LINE_UP, "claude", "opus", "sonnet", "haiku", "anthropic") if word in seen]
+    task = tasks(desk, "ann")[0]
+    assert HIDDEN in task.output
+    assert [(p.name, p.evidence) for p in task.documents] == [("a.md", False), ("b.md", True)]
+
+
+def test_everybody_has_an_own_order_and_own_labels_which_stay(run: RunFile) -> None:
+    desk = desk_of(run, "ann", "ben")
+    piles = {person: [task.label for task in tasks(desk, person)] for person in ("ann", "ben")}
+    assert not set(piles["ann"]) & set(piles["ben"])
+    trials = {p: [desk.pile(p).trials[label].id for label in labels] for p, labels in piles.items()}
+    assert trials["ann"] != trials["ben"]
+    assert sorted(trials["ann"]) == sorted(trials["ben"]) == list(range(1, 3 * ITEMS + 1))
+    again = Desk(run, open_for_people(run, blind=True))
+    assert {person: [task.label for task in tasks(again, person)] for person in piles} == piles
+
+
+def test_an_items_outputs_share_a_screen_and_each_model_stands_before_each_other_equally_often(run: RunFile) -> None:
+    desk = desk_of(run, "ann")
+    pile = desk.pile("ann")
+    screens = [[pile.trials[task.label].key for task in sitting] for sitting in pile.sittings]
+    assert [len({key.item_id for key in screen}) for screen in screens] == [1] * ITEMS
+    for a, b in combinations(LINE_UP, 2):
+        before = sum([k.model for k in s].index(a) < [k.model for k in s].index(b) for s in screens)
+        assert abs(2 * before - ITEMS) <= 1
+    assert len({tuple(key.model for key in screen) for screen in screens}) > 2
+
+
+def test_a_mark_is_in_the_file_before_take_returns_and_only_once(run: RunFile) -> None:
+    desk = desk_of(run, "ann")
+    label = tasks(desk, "ann")[0].label
+    assert desk.take("ann", level(label, active_s=3.0))
+    with RunFile(run.path, read_only=True) as other:
+        seen = other.snapshot()
+    assert [(g.grader, g.criterion, g.level, g.identity_marks) for g in seen.grades] == [("ann", "correct", 2, 1)]
+    assert not desk.take("ann", level(label, active_s=3.0))
+    assert len(run.snapshot().grades) == 1
+    assert desk.standing("ann")[label] == Standing(levels={"correct": 2}, active_s=3.0)
+
+
+def test_standing_is_the_same_at_another_desk(run: RunFile) -> None:
+    desk = desk_of(run, "ann", ask_author=True)
+    first, second = desk.pile("ann").sittings[0][:2]
+    other = desk.pile("ann").sittings[1][0].label
+    for n, mark in enumerate((
+        level(first.label), level(first.label, "tone", 1), level(first.label, "tone", 0),
+        Mark("", first.label, "flag", {"on": True}), Mark("", first.label, "note", {"text": "odd"}, 2.0),
+        Mark("", first.label, "edit", {"text": "I say so."}, 90.0), Mark("", first.label, "done"),
+        Mark("", first.label, "author", {"guess": LINE_UP[0]}), Mark("", second.label, "skip"),
+        Mark("", first.label, "prefer", {"over": second.label, "choice": "first"}),
+        level(other, "tone", None), Mark("", other, "time", {}, 5.0),
+    )):  # fmt: skip
+        assert desk.take("ann", Mark(str(n), mark.label, mark.kind, mark.content, mark.active_s))
+    again = Desk(run, open_for_people(run, blind=True)).standing("ann")
+    assert again == desk.standing("ann")
+    assert again[first.label] == Standing(
+        {"correct": 2, "tone": 0}, flagged=True, note="odd", done=True, edited="I say so.", author=LINE_UP[0],
+        preferred={second.label: "first"}, active_s=92.0, edit_s=90.0,
+    )  # fmt: skip
+    assert again[second.label].skipped == 1
+    assert again[other].levels == {"tone": None}
+
+
+def test_what_others_read_is_written_beside_the_mark(run: RunFile) -> None:
+    desk = desk_of(run, "ann")
+    first, second = desk.pile("ann").sittings[0][:2]
+    for n, mark in enumerate((
+        level(first.label), level(first.label, value=None), Mark("", first.label, "level", {"criterion": "correct"}),
+        Mark("", first.label, "edit", {"text": "x"}, 30.0), Mark("", first.label, "edit", {"text": "y"}, 60.0),
+        Mark("", second.label, "prefer", {"over": first.label, "choice": "tie"}),
+    )):  # fmt: skip
+        desk.take("ann", Mark(str(n), mark.label, mark.kind, mark.content, mark.active_s))
+    seen, trials = run.snapshot(), desk.pile("ann").trials
+    assert [(g.level, g.ungraded_reason) for g in seen.grades] == [(2, None), (None, CANNOT_TELL), (None, WITHDRAWN)]
+    assert [(c.grader, c.trial_id, c.minutes) for c in seen.corrections] == [
+        ("ann", trials[first.label].id, minutes) for minutes in (0.5, 1.5)
+    ]
+    assert [(p.first_trial_id, p.second_trial_id, p.choice) for p in seen.preferences] == [
+        (trials[second.label].id, trials[first.label].id, "tie")
+    ]
+    changes = [m.content["changed"] for m in seen.markings if m.kind == "edit"]
+    assert changes == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "told"),
+    [
+        ("level", {"criterion": "correct", "level": 7}, "7 is no level of 'correct'; use 0, 1, 2"),
+        ("level", {"criterion": "correct", "level": True}, "True is no level"),
+        ("level", {"criterion": "correct", "level": "2"}, "'2' is no level"),
+        ("level", {"criterion": "format", "level": 1}, "'format' is no criterion that people grade"),
+        ("level", {}, "None is no criterion"),
+        ("note", {"text": 3}, "a note needs a text"),
+        ("edit", {"text": "x" * 200_001}, "at most 200,000 characters"),
+        ("flag", {"on": "yes"}, "on or off"),
+        ("author", {"guess": LINE_UP[0]}, "none of the answers offered"),
+        ("prefer", {"over": "nobody", "choice": "first"}, "between two outputs of one item"),
+        ("done", {}, "criteria without a level"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_and_nothing_is_written(
+    kind: Any, content: Mapping[str, Any], told: str, run: RunFile
+) -> None:
+    desk = desk_of(run, "ann")
+    with pytest.raises(UsageError, match=told):
+        desk.take("ann", Mark("n", tasks(desk, "ann")[0].label, kind, content))
+    assert run.snapshot().markings == () == run.snapshot().grades
+
+
+def test_marks_of_another_person_of_no_label_and_of_no_time_are_refused(run: RunFile) -> None:
+    desk = desk_of(run, "ann", "ben")
+    with pytest.raises(UsageError, match="none of the outputs"):
+        desk.take("ben", level(tasks(desk, "ann")[0].label))
+    with pytest.raises(UsageError, match="does not take part"):
+        desk.take("cleo", level("x"))
+    for seconds in (-1.0, 1e9, float("nan")):
+        with pytest.raises(UsageError, match="no number of seconds"):
+            desk.take("ann", level(tasks(desk, "ann")[0].label, active_s=seconds))
+
+
+@pytest.mark.parametrize("name", ["", " ", "judge x", "checks", "check y", "ann (again)", " ann", "a\nb", "x" * 61])
+def test_a_name_that_reads_as_something_else_cannot_join(name: str, run: RunFile) -> None:
+    with pytest.raises(UsageError, match=r"cannot be used|spaces around"):
+        desk_of(run, name)
+    assert people_of(run.snapshot(), 1) == ()
+
+
+def test_shares_are_even_and_a_newcomer_takes_nothing_begun(run: RunFile) -> None:
+    desk = desk_of(run, "ann", "ben", overlap=1)
+    assert {len(desk.pile(p).sittings) for p in ("ann", "ben")} == {ITEMS // 2}
+    begun = desk.pile("ann").sittings[0]
+    desk.take("ann", level(begun[0].label))
+    desk.join("cleo")
+    labels = [{task.label for task in sitting} for sitting in desk.pile("ann").sittings]
+    assert {task.label for task in begun} in labels
+    assert Counter(len(desk.pile(p).sittings) for p in ("ann", "ben", "cleo")) == {4: 3}
+
+
+def test_repeats_come_later_alone_under_another_label_and_count_for_nobody_else(run: RunFile) -> None:
+    desk = desk_of(run, "ann", repeat_share=0.1)
+    pile = desk.pile("ann")
+    repeated = [label for label, name in pile.graders.items() if is_again(name)]
+    assert len(repeated) == 4
+    place = {task.label: n for n, sitting in enumerate(pile.sittings) for task in sitting}
+    for label in repeated:
+        (first,) = [one for one, t in pile.trials.items() if t.id == pile.trials[label].id and one != label]
+        assert place[label] > place[first]
+        assert pile.sittings[place[label]] == (desk.task("ann", label),)
+    grade_all(desk, "ann")
+    assert {g.grader for g in run.snapshot().grades} == {"ann", "ann (again)"}
+    assert left_to_grade(run.snapshot(), 1, RUBRIC) == {"ann": 0}
+
+
+def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:
+    assert being_graded(run.snapshot()) is None
+    desk = desk_of(run, "ann")
+    assert desk.round.graders == (CHECKS,)
+    working = being_graded(run.snapshot())
+    assert working is not None
+    assert working.id == desk.round.id
+    assert desk.left() == {"ann": 3 * ITEMS}
+    grade_all(desk, "ann")
+    assert desk.left() == {"ann": 0}
+    close_round(run, desk.round.id, "all graded")
+    close_round(run, desk.round.id, "twice")
+    assert [event.content for event in run.snapshot().events if event.kind == "closed"] == [{"why": "all graded"}]
+    assert being_graded(run.snapshot()) is None
+    with pytest.raises(IntegrityError, match="has been closed"):
+        desk.take("ann", level(tasks(desk, "ann")[0].label, nonce="late"))
+    assert open_for_people(run, blind=True).id == desk.round.id + 1
+
+
+def test_a_withdrawn_level_is_left_to_grade_again(run: RunFile) -> None:
+    desk = desk_of(run, "ann")
+    grade_all(desk, "ann")
+    desk.take("ann", Mark("w", tasks(desk, "ann")[0].label, "level", {"criterion": "tone"}))
+    assert desk.left() == {"ann": 1}
+
+
+def test_people_join_the_round_of_a_judge_and_settings_are_declared_once(run: RunFile) -> None:
+    run.add_event(RoundEvent("shown", None, None, {"how": "report"}))
+    first = desk_of(run, "ann", overlap=2)
+    second = desk_of(run, "ben", overlap=2)
+    assert (first.round.id, second.people, second.settings.overlap) == (second.round.id, ("ann", "ben"), 2)
+    assert [event.kind for event in run.snapshot().events] == ["shown", "settings", "joined", "joined"]
