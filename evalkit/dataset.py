@@ -102,7 +102,8 @@ class Dataset:
     """Items with everything they refer to, read and checked.
 
     `documents` maps a name to its text: the evidence of all items, and the pool of the card's folder.
-    `evidence` maps an item's id to the names of its answer-bearing documents, in order.
+    `evidence` maps an item's id to the names of its answer-bearing documents, in order. Of a card with problems,
+    which is not whole, `card` has what could be read.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Dataset:
     attachments: Mapping[str, Attachment] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
     template: TemplateText | None = None
+    card_is_whole: bool = field(default=True, compare=False)
 
     @cached_property
     def sha256(self) -> str:

@@ -26,10 +26,10 @@ def errors(path: Path, dataset: Dataset, criteria: Sequence[Criterion]) -> list[
     return sorted(problem for problem in found if problem.severity == "error")
 
 
-def doubts(path: Path, dataset: Dataset, criteria: Sequence[Criterion], *, card_is_read: bool = True) -> list[Problem]:
+def doubts(path: Path, dataset: Dataset, criteria: Sequence[Criterion]) -> list[Problem]:
     """Every problem of a dataset that could be read: errors that spoil a run, and warnings.
 
-    Without the card, nobody knows what requests are like.
+    Without the whole card, nobody knows what requests are like.
     """
     found = [
         *_repeats(path, dataset),
@@ -38,7 +38,7 @@ def doubts(path: Path, dataset: Dataset, criteria: Sequence[Criterion], *, card_
         *_size(path, dataset),
         *_mix(path, dataset),
         *_context(path, dataset),
-        *(request_doubts(path, dataset) if card_is_read else ()),
+        *(request_doubts(path, dataset) if dataset.card_is_whole else ()),
     ]
     return sorted(found)
 

@@ -13,7 +13,7 @@ from evalkit.errors import InfrastructureError, ProblemsError, UsageError
 from evalkit.rubric import Criterion, Rubric
 from evalkit.strict import Problem, line_of, read_strict, shown, validated, value_in
 from evalkit.wording import plural
-from evalkit.yaml_text import YamlError, parse_yaml
+from evalkit.yaml_text import parse_readable
 
 MEDIA_TYPES = {
     ".pdf": "application/pdf",
@@ -128,11 +128,9 @@ def load_rubric(path: Path) -> Rubric | list[Problem]:
 def sound_criteria(path: Path) -> tuple[Criterion, ...]:
     """The criteria that can be read of a rubric that cannot, so that a dataset can be held against them."""
     try:
-        content, _ = parse_yaml(read_text(path, "rubric"))
+        content, _ = parse_readable(read_text(path, "rubric"))
     except NotUtf8Error:
         return ()
-    except YamlError as error:
-        content = error.partly and error.partly.data
     entries = value_in(content, "criteria")
     found = [validated(Criterion, entry) for entry in (entries if isinstance(entries, list) else ())]
     return tuple(criterion for criterion in found if isinstance(criterion, Criterion))
@@ -181,6 +179,7 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
         attachments=attachments,
         lines={item.id: number for number, item in items},
         template=template,
+        card_is_whole=not card_problems,
     )
     return dataset, sorted(problems)
 
@@ -241,15 +240,23 @@ def _load_card(path: Path) -> tuple[Card, list[Problem]]:
     try:
         card = read_strict(Card, read_text(path, "dataset card"), str(path))
     except NotUtf8Error as error:
-        card = [error.problem]
-    return (Card(), card) if isinstance(card, list) else (card, [])
+        return Card(), [error.problem]
+    return (_sound_part(path), card) if isinstance(card, list) else (card, [])
+
+
+def _sound_part(path: Path) -> Card:
+    """The keys that can be read of a card that cannot, so that the files they name are looked at too."""
+    content = parse_readable(read_text(path, "dataset card"))[0]
+    pairs = content.items() if isinstance(content, dict) else ()
+    sound = [found for key, value in pairs if isinstance(found := validated(Card, {key: value}), Card)]
+    return Card(**{name: getattr(part, name) for part in sound for name in part.model_fields_set})
 
 
 def _load_template(path: Path, card: Card) -> tuple[TemplateText | None, list[Problem]]:
     """The card's template: what stands in it, or the file that it names in one line without a brace."""
     if card.template is None:
         return None, []
-    line = line_of(("template",), parse_yaml(read_text(path, "dataset card"))[1])
+    line = line_of(("template",), parse_readable(read_text(path, "dataset card"))[1])
     if "\n" in card.template or "{" in card.template:
         return TemplateText(card.template, str(path), line + ("\n" in card.template)), []
     text = _Place(path, line).text_of("template", card.template)
@@ -277,8 +284,7 @@ def _load_pool(path: Path, card: Card) -> tuple[dict[str, str], list[Problem]]:
 
 def _line_of_documents(path: Path) -> int:
     """Where the card names its documents folder."""
-    _, lines = parse_yaml(read_text(path.with_suffix(".yaml"), "dataset card"))
-    return lines[("documents",)]
+    return line_of(("documents",), parse_readable(read_text(path.with_suffix(".yaml"), "dataset card"))[1])
 
 
 def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problems: list[Problem]) -> tuple[str, ...]:

@@ -68,6 +68,14 @@ def parse_yaml(text: str) -> tuple[Any, dict[Path, int]]:
     return data, reader.lines
 
 
+def parse_readable(text: str) -> tuple[Any, Mapping[Path, int]]:
+    """The same of as much as can be read, for what looks at a file whose problems are told already."""
+    try:
+        return parse_yaml(text)
+    except YamlError as error:
+        return (error.partly.data, error.partly.lines) if error.partly else (None, {})
+
+
 class _Reader:
     """Turns nodes into values and keeps count of them, of their lines, and of what is wrong with them."""
 

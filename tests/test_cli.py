@@ -531,6 +531,21 @@ def test_check_tells_of_every_file_whatever_is_wrong_with_another(evalkit: Comma
     assert any("'params.tool_choice' without 'params.tools'" in error for error in evalkit("check", "set.jsonl").errors)
 
 
+def test_a_card_with_a_problem_hides_none_of_the_files_it_names(evalkit: Command, project: Path) -> None:
+    (project / "set.jsonl").write_text('{"id": "a", "input": "x"}\n', encoding="utf-8")
+    (project / "set.yaml").write_text(
+        "params: {temperature: 0, max_tokens: .inf}\ndocuments: ..\ntemplate: gone.j2\ncontext_tokens: 5\n",
+        encoding="utf-8",
+    )
+    said = evalkit("check", "set.jsonl")
+    assert [error.split("; ")[0] for error in said.errors] == [
+        "set.yaml:1: '.inf' is not a finite number",
+        "set.yaml:1: 'params.temperature' is not a setting of the API any more",
+        "set.yaml:2: folder '..' lies outside the dataset's folder",
+        "set.yaml:3: template 'gone.j2' does not exist",
+    ]
+
+
 def test_a_rubric_that_is_not_there_hides_nothing_of_the_dataset(evalkit: Command, project: Path) -> None:
     (project / "set.jsonl").write_text('{"id": 1, "input": "x"}\n', encoding="utf-8")
     said = evalkit("check", "set.jsonl", "--rubric", "gone.yaml")

@@ -82,6 +82,8 @@ def told(text: str) -> list[str]:
         (check_yaml("{type: exact, schema: {}}"), "r.yaml:6: a check of type 'exact' does not use 'schema'; remove it"),
         (check_yaml("{type: json_schema, field: a, schema: {}}"),
          "r.yaml:6: a check of type 'json_schema' does not use 'field'; remove it"),
+        (check_yaml("{type: exact, schema: null}"),
+         "r.yaml:6: a check of type 'exact' does not use 'schema'; remove it"),
         (check_yaml("{type: json_schema}"), "r.yaml:6: a json_schema check has no 'schema'; add one"),
         (check_yaml("{type: json_schema, schema: {type: 5}}"),
          "r.yaml:6: 'schema' is not a JSON schema (5 is not valid under any of the given schemas); correct it"),

@@ -172,6 +172,7 @@ def test_unreadable_yaml_names_its_line(text: str, line: int, what: str) -> None
          ["1: 'size' is 'x'", "2: '.nan' is not a finite number", "2: '<<' takes a mapping or a list of mappings",
           "2: an alias contains itself"]),
         ("!x {size: 1}\n", ["1: tag '!x' is not allowed"]),
+        ("size: x\nleaves: [1\n", ["3: expected ',' or ']', but got '<stream end>'"]),
     ],
 )  # fmt: skip
 def test_values_that_cannot_be_read_hide_nothing_else(text: str, lines: list[str]) -> None:

@@ -32,7 +32,6 @@ def check(
     Example: evalkit check datasets/support-replies.jsonl
     """
     from evalkit.config import Config
-    from evalkit.dataset import Card
     from evalkit.dataset_check import doubts, effect_line
     from evalkit.files import load_dataset, read_config
     from evalkit.prompt import DEFAULT_MAX_TOKENS
@@ -49,9 +48,8 @@ def check(
     except ProblemsError as error:
         errors += error.problems
     criteria, rubric_hash, rubric_problems = _rubric_of(dataset, rubric, config)
-    card_is_read = loaded.card != Card() or all(p.file != str(dataset.with_suffix(".yaml")) for p in problems)
     if loaded.items:
-        problems += doubts(dataset, loaded, criteria, card_is_read=card_is_read)
+        problems += doubts(dataset, loaded, criteria)
     if not any(problem.severity == "error" for problem in problems):
         for line in rejections(loaded, config.models, DEFAULT_MAX_TOKENS, {}):
             what, _, remedy = line.partition("; ")
