@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from evalkit.analysis.results import OutputResult
-from evalkit.blocks import MapState
+from evalkit.chart_blocks import MapState
 
 
 def anchor(index: int) -> str:

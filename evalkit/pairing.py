@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evalkit.analysis.results import Analysis, Pair
-from evalkit.blocks import Series
+from evalkit.chart_blocks import (
+    Series,
+)
 from evalkit.stats import Estimate
 
 _ALPHA = 0.05

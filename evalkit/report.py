@@ -9,7 +9,9 @@ from types import ModuleType
 
 from evalkit import sections as section_folder
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Section
+from evalkit.blocks import (
+    Section,
+)
 from evalkit.conditional import mark
 from evalkit.rendering import html, json, markdown
 from evalkit.wording import listing, plural

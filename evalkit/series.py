@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Series
+from evalkit.chart_blocks import (
+    Series,
+)
 from evalkit.models import known
 
 SLOTS = 6

@@ -7,7 +7,10 @@ from html.parser import HTMLParser
 from report_variants import VARIANTS
 
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Section, Text
+from evalkit.blocks import (
+    Section,
+    Text,
+)
 from evalkit.report import build_report, render_html
 
 

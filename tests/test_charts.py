@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from report_variants import VARIANTS
 
 from evalkit.blocks import (
+    Section,
+)
+from evalkit.chart_blocks import (
     Axis,
     Bar,
     Bars,
@@ -22,7 +25,6 @@ from evalkit.blocks import (
     Heatmap,
     Mark,
     Part,
-    Section,
     Series,
     Steps,
 )

@@ -277,7 +277,7 @@ def test_a_run_without_outputs_cannot_be_graded(tiny: Path, capsys: pytest.Captu
 def test_a_run_that_has_not_been_answered_yet_goes_on_before_it_is_graded(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with recorded(fault=lambda *_: "status=400") as server:
+    with recorded(fault=lambda number, _: "status=400" if number else "outcome=refused") as server:
         assert main(command(tiny, server.url, "-j", "1")) == ExitCode.PROVIDER
         (path,) = run_files()
         assert grade(path, server.url) == ExitCode.USAGE

@@ -11,7 +11,9 @@ from report_pages import all_words, made, page, plain_text, section
 from report_variants import VARIANTS
 
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Table
+from evalkit.blocks import (
+    Table,
+)
 from evalkit.pairing import compare
 from evalkit.report import build_report, render_html, render_markdown, section_modules
 from evalkit.stats import Estimate

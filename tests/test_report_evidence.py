@@ -14,7 +14,18 @@ from typer.testing import CliRunner
 from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, Counts, Stability
-from evalkit.blocks import Ecdf, Facts, Forest, Paragraph, Row, Section, Shares, Table
+from evalkit.blocks import (
+    Facts,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+)
+from evalkit.chart_blocks import (
+    Ecdf,
+    Forest,
+    Shares,
+)
 from evalkit.cli import app
 from evalkit.cli.summary import stability_line, summary_table
 from evalkit.cut_streams import CutStreams

@@ -11,7 +11,11 @@ from report_fixtures import HAIKU, OPUS, SONNET
 from report_pages import made
 from report_variants import VARIANTS
 
-from evalkit.blocks import Column, Row, table
+from evalkit.blocks import (
+    Column,
+    Row,
+    table,
+)
 from evalkit.rendering.json import plain
 from evalkit.rendering.markdown import MOST_ROWS, escape
 from evalkit.report import build_report, render_json, render_markdown

@@ -17,7 +17,12 @@ from sweep_builders import at_size, losing, three_sizes, together
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze, trials_csv
 from evalkit.analysis.contexts import at_context
-from evalkit.blocks import Lines, Table
+from evalkit.blocks import (
+    Table,
+)
+from evalkit.chart_blocks import (
+    Lines,
+)
 from evalkit.cli.summary import sweep_table
 from evalkit.errors import UsageError
 from evalkit.records import Snapshot

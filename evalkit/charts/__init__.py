@@ -1,6 +1,15 @@
 """Charts as inline SVG: each chart block drawn for a wide and a narrow page."""
 
-from evalkit.blocks import Bars, Chart, Ecdf, Forest, Frontier, Heatmap, Lines, Shares
+from evalkit.chart_blocks import (
+    Bars,
+    Chart,
+    Ecdf,
+    Forest,
+    Frontier,
+    Heatmap,
+    Lines,
+    Shares,
+)
 from evalkit.charts import bars, ecdf, forest, frontier, heatmap, lines, shares
 
 WIDE, NARROW = 920, 358

@@ -1,6 +1,10 @@
 """Stacked bars: what became of every planned trial, model by model."""
 
-from evalkit.blocks import Bar, Bars, Part
+from evalkit.chart_blocks import (
+    Bar,
+    Bars,
+    Part,
+)
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import ink_of
 from evalkit.charts.scales import Scale

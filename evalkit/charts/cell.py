@@ -1,6 +1,9 @@
 """Intervals inside a table: a small drawing a cell, and the scale at the head of the column."""
 
-from evalkit.blocks import Axis, Series
+from evalkit.chart_blocks import (
+    Axis,
+    Series,
+)
 from evalkit.charts.marks import interval
 from evalkit.charts.scales import named_ticks, scale_of
 from evalkit.charts.svg import Svg, stroke

@@ -2,7 +2,11 @@
 
 from itertools import pairwise
 
-from evalkit.blocks import Ecdf, Series, Steps
+from evalkit.chart_blocks import (
+    Ecdf,
+    Series,
+    Steps,
+)
 from evalkit.charts import legend
 from evalkit.charts.labels import Box, place
 from evalkit.charts.marks import ink_of, shape, x_axis

@@ -1,6 +1,11 @@
 """Forest chart: intervals in rows, one lane a model, with the figures beside them."""
 
-from evalkit.blocks import Forest, ForestRow, Mark, Series
+from evalkit.chart_blocks import (
+    Forest,
+    ForestRow,
+    Mark,
+    Series,
+)
 from evalkit.charts import legend
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import ink_of, interval, x_axis

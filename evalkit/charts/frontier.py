@@ -1,6 +1,9 @@
 """Frontier chart: cost against quality, both with their intervals, names beside the points."""
 
-from evalkit.blocks import Frontier, FrontierPoint
+from evalkit.chart_blocks import (
+    Frontier,
+    FrontierPoint,
+)
 from evalkit.charts.labels import Box, fit, place, text_width
 from evalkit.charts.marks import ink_of, interval, shape, upright, x_axis
 from evalkit.charts.scales import Scale, scale_of, tick_name, ticks

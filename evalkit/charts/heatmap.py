@@ -2,7 +2,13 @@
 
 from itertools import groupby
 
-from evalkit.blocks import Heatmap, MapCell, MapColumn, MapState, Series
+from evalkit.chart_blocks import (
+    Heatmap,
+    MapCell,
+    MapColumn,
+    MapState,
+    Series,
+)
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import ink_of
 from evalkit.charts.svg import INKS, Svg, fill, stroke, variant

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from evalkit.blocks import Series
+from evalkit.chart_blocks import (
+    Series,
+)
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import ink_of, shape
 from evalkit.charts.svg import Svg

@@ -1,6 +1,9 @@
 """Line chart: one curve a model over a shared axis, who is lowest where, and where curves cross."""
 
-from evalkit.blocks import Line, Lines
+from evalkit.chart_blocks import (
+    Line,
+    Lines,
+)
 from evalkit.charts.labels import fit, spread, text_width
 from evalkit.charts.marks import ink_of, shape, upright, x_axis
 from evalkit.charts.scales import Scale, scale_of, tick_name, ticks

@@ -1,6 +1,8 @@
 """A model's shape alone, to stand before its name in running text."""
 
-from evalkit.blocks import Series
+from evalkit.chart_blocks import (
+    Series,
+)
 from evalkit.charts.marks import shape
 from evalkit.charts.svg import Svg
 

@@ -2,7 +2,10 @@
 
 import math
 
-from evalkit.blocks import Axis, Series
+from evalkit.chart_blocks import (
+    Axis,
+    Series,
+)
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.scales import Scale, named_ticks
 from evalkit.charts.svg import INKS, Svg, fill, px, stroke

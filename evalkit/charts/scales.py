@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evalkit.blocks import Axis
+from evalkit.chart_blocks import (
+    Axis,
+)
 from evalkit.charts.labels import text_width
 from evalkit.wording import number
 

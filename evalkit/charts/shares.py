@@ -1,6 +1,9 @@
 """Shares: parts of one whole as bars, one option a row, each with its figure."""
 
-from evalkit.blocks import Series, Shares
+from evalkit.chart_blocks import (
+    Series,
+    Shares,
+)
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import ink_of
 from evalkit.charts.scales import Scale

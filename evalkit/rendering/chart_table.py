@@ -1,21 +1,23 @@
 """The figures of a chart as a table: for readers without pictures, and for checking."""
 
 from evalkit.blocks import (
-    Bars,
     Cell,
-    Chart,
     Column,
+    Row,
+    Table,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Bars,
+    Chart,
     Ecdf,
     Forest,
     Frontier,
     Heatmap,
     Lines,
-    Row,
     Shares,
     Steps,
-    Table,
-    table,
-    words,
 )
 from evalkit.wording import Format, doubt, number, percent, value
 

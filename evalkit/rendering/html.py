@@ -11,7 +11,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from evalkit.blocks import Axis, Block, Chart, Section, Series
+from evalkit.blocks import (
+    Block,
+    Section,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Chart,
+    Series,
+)
 from evalkit.charts import NARROW, WIDE, draw
 from evalkit.charts.cell import draw_cell, draw_head
 from evalkit.charts.mark import legend_mark

@@ -3,7 +3,16 @@
 import re
 from collections.abc import Sequence
 
-from evalkit.blocks import Block, Facts, Note, Row, Section, Span, Table, Text
+from evalkit.blocks import (
+    Block,
+    Facts,
+    Note,
+    Row,
+    Section,
+    Span,
+    Table,
+    Text,
+)
 from evalkit.wording import shorten, visible
 
 MOST_ROWS = 8

@@ -1,7 +1,18 @@
 """Against the baseline: each model compared with its counterpart in an earlier run, on the same items."""
 
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Axis, Cell, Column, Row, Section, strong, table, words
+from evalkit.blocks import (
+    Cell,
+    Column,
+    Row,
+    Section,
+    strong,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+)
 from evalkit.models import display_name
 from evalkit.pairing import Comparison, against_baseline
 from evalkit.series import lineup

@@ -2,7 +2,19 @@
 
 from evalkit.analysis.caching import CacheUse
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Cell, Column, Paragraph, Row, Section, Series, strong, table, words
+from evalkit.blocks import (
+    Cell,
+    Column,
+    Paragraph,
+    Row,
+    Section,
+    strong,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Series,
+)
 from evalkit.series import lineup
 from evalkit.wording import UNKNOWN, money, percent, plural
 

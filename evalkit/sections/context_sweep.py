@@ -4,20 +4,22 @@ from collections.abc import Iterable
 
 from evalkit.analysis.results import Analysis, AtSize, ContextRange, Sweep
 from evalkit.blocks import (
-    Axis,
     Cell,
     Column,
-    Line,
-    Lines,
     Note,
     Row,
     Section,
-    Series,
     Table,
     Text,
     strong,
     table,
     words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Line,
+    Lines,
+    Series,
 )
 from evalkit.series import everyone
 from evalkit.stats import smallest_passing_n

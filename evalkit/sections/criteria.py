@@ -1,7 +1,16 @@
 """Criteria: which question of the rubric costs which model its points."""
 
 from evalkit.analysis.results import Analysis, CriterionResult
-from evalkit.blocks import Axis, Forest, ForestRow, Mark, Section, words
+from evalkit.blocks import (
+    Section,
+    words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Forest,
+    ForestRow,
+    Mark,
+)
 from evalkit.series import lineup
 
 ORDER = 80

@@ -2,7 +2,21 @@
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.sessions import SessionResult
-from evalkit.blocks import Bar, Bars, Cell, Column, Part, Row, Section, Series, Table, table, words
+from evalkit.blocks import (
+    Cell,
+    Column,
+    Row,
+    Section,
+    Table,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Bar,
+    Bars,
+    Part,
+    Series,
+)
 from evalkit.cut_streams import CutStreams
 from evalkit.series import lineup
 from evalkit.wording import listing, money, plural

@@ -1,7 +1,15 @@
 """Frontier: what quality costs, option by option, against the bar."""
 
 from evalkit.analysis.results import Analysis, ModelResult
-from evalkit.blocks import Axis, Frontier, FrontierPoint, Section, words
+from evalkit.blocks import (
+    Section,
+    words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Frontier,
+    FrontierPoint,
+)
 from evalkit.pairing import compare
 from evalkit.series import lineup
 from evalkit.wording import estimated, listing, percent

@@ -5,7 +5,23 @@ from collections.abc import Iterable
 
 from evalkit.analysis.reliability import OVERALL, Agreement, JudgeValidity
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Axis, Block, Cell, Column, Paragraph, Row, Section, Span, Table, Text, strong, table, words
+from evalkit.blocks import (
+    Block,
+    Cell,
+    Column,
+    Paragraph,
+    Row,
+    Section,
+    Span,
+    Table,
+    Text,
+    strong,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+)
 from evalkit.grader_names import JUDGE
 from evalkit.series import lineup
 from evalkit.stats import Estimate

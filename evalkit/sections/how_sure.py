@@ -12,12 +12,14 @@ from evalkit.blocks import (
     Paragraph,
     Row,
     Section,
-    Series,
-    Shares,
     Span,
     Table,
     table,
     words,
+)
+from evalkit.chart_blocks import (
+    Series,
+    Shares,
 )
 from evalkit.item_marks import anchor
 from evalkit.pairing import Comparison, all_pairs

@@ -1,7 +1,17 @@
 """Item map: every item under every model at a glance, a click away from its outputs."""
 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
-from evalkit.blocks import Heatmap, MapCell, MapColumn, MapState, Section, Series, words
+from evalkit.blocks import (
+    Section,
+    words,
+)
+from evalkit.chart_blocks import (
+    Heatmap,
+    MapCell,
+    MapColumn,
+    MapState,
+    Series,
+)
 from evalkit.item_marks import anchor, state_of
 from evalkit.series import lineup
 from evalkit.wording import plural

@@ -4,7 +4,18 @@ import hashlib
 import json
 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
-from evalkit.blocks import GradeLine, Items, ItemView, MapState, OutputView, Section, Series, words
+from evalkit.blocks import (
+    GradeLine,
+    Items,
+    ItemView,
+    OutputView,
+    Section,
+    words,
+)
+from evalkit.chart_blocks import (
+    MapState,
+    Series,
+)
 from evalkit.item_marks import anchor, state_of
 from evalkit.rubric import Rubric
 from evalkit.series import lineup

@@ -5,22 +5,24 @@ from collections.abc import Iterable
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.sessions import SessionResult, lateness
 from evalkit.blocks import (
-    Axis,
     Block,
     Cell,
     Column,
-    Ecdf,
-    Forest,
-    ForestRow,
-    Mark,
     Note,
     Paragraph,
     Row,
     Section,
-    Series,
-    Steps,
     table,
     words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Ecdf,
+    Forest,
+    ForestRow,
+    Mark,
+    Series,
+    Steps,
 )
 from evalkit.series import lineup
 from evalkit.stats import Estimate, dkw_epsilon, values_needed

@@ -6,7 +6,15 @@ from urllib.parse import urlsplit
 
 from evalkit.analysis.results import Analysis, Grading
 from evalkit.analysis.sessions import SessionResult, lateness
-from evalkit.blocks import Definitions, Note, Section, Span, Text, code, words
+from evalkit.blocks import (
+    Definitions,
+    Note,
+    Section,
+    Span,
+    Text,
+    code,
+    words,
+)
 from evalkit.conditional import mark
 from evalkit.models import known, newer_in_tier
 from evalkit.prompt import DEFAULT_MAX_TOKENS

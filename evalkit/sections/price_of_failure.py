@@ -6,21 +6,23 @@ from itertools import combinations, pairwise
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import (
-    Axis,
     Cell,
     Column,
-    Crossing,
-    Line,
-    Lines,
     Row,
     Section,
-    Series,
-    Stretch,
     Table,
     Text,
     strong,
     table,
     words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Crossing,
+    Line,
+    Lines,
+    Series,
+    Stretch,
 )
 from evalkit.pairing import Comparison, all_pairs, compare
 from evalkit.series import lineup

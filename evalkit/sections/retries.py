@@ -2,7 +2,20 @@
 
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.results import Analysis, ModelResult
-from evalkit.blocks import Axis, Cell, Column, Paragraph, Row, Section, Series, strong, table, words
+from evalkit.blocks import (
+    Cell,
+    Column,
+    Paragraph,
+    Row,
+    Section,
+    strong,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Series,
+)
 from evalkit.series import lineup
 from evalkit.stats import Estimate
 from evalkit.wording import doubt, estimated, in_cents, listing, money, percent, plural, value

@@ -1,7 +1,22 @@
 """Scorecard: every model's pass rate, cost and latency in one table, with all denominators."""
 
 from evalkit.analysis.results import Analysis, ModelResult
-from evalkit.blocks import Axis, Cell, Column, Paragraph, Row, Section, Series, Table, Text, strong, table, words
+from evalkit.blocks import (
+    Cell,
+    Column,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+    Text,
+    strong,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Series,
+)
 from evalkit.pairing import compare
 from evalkit.series import lineup
 from evalkit.stats import Estimate

@@ -1,7 +1,19 @@
 """Side by side: models compared on the same items, so that hard items do not count as a difference."""
 
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Axis, Cell, Column, Row, Section, Text, strong, table, words
+from evalkit.blocks import (
+    Cell,
+    Column,
+    Row,
+    Section,
+    Text,
+    strong,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+)
 from evalkit.pairing import Comparison, all_pairs
 from evalkit.series import lineup
 from evalkit.wording import doubt, interval, listing, p_value, plural, value

@@ -4,7 +4,22 @@ from collections.abc import Iterator
 from dataclasses import asdict, fields
 
 from evalkit.analysis.results import Analysis, Counts, Slice
-from evalkit.blocks import Axis, Cell, Column, Forest, ForestRow, Mark, Row, Section, Series, Table, table, words
+from evalkit.blocks import (
+    Cell,
+    Column,
+    Row,
+    Section,
+    Table,
+    table,
+    words,
+)
+from evalkit.chart_blocks import (
+    Axis,
+    Forest,
+    ForestRow,
+    Mark,
+    Series,
+)
 from evalkit.series import lineup
 from evalkit.wording import plural
 

@@ -1,7 +1,21 @@
 """Verdict: the answer in words, what it rests on, and what stands against it."""
 
 from evalkit.analysis.results import Analysis, ModelResult
-from evalkit.blocks import Fact, Facts, Note, Paragraph, Section, Series, Span, Text, doubt, strong, words
+from evalkit.blocks import (
+    Fact,
+    Facts,
+    Note,
+    Paragraph,
+    Section,
+    Span,
+    Text,
+    doubt,
+    strong,
+    words,
+)
+from evalkit.chart_blocks import (
+    Series,
+)
 from evalkit.conditional import mark
 from evalkit.pairing import Comparison, compare
 from evalkit.series import lineup
