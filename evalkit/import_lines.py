@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from evalkit.dataset import Difficulty, NotAnObjectError, json_object
 from evalkit.grader_names import GraderKind, grader_name
@@ -24,7 +24,7 @@ def _seen(name: str) -> str:
 _Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
 _Name = Annotated[_Text, AfterValidator(_seen)]
 _Tokens = Annotated[int, Field(ge=0, le=10**12)]
-_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 _ONE_OBJECT = "write one JSON object per line"
 
 
@@ -74,6 +74,12 @@ class TrialLine(StrictModel):
             if not isinstance(value, str | int | float | None):
                 raise ValueError(f"'tags.{key}' is {shown(value)}; use text, a number, true or false")  # noqa: TRY004  pydantic reports ValueErrors alone
         return tuple(_tag(key, value) for key, value in tags.items() if value is not None)
+
+    @model_validator(mode="after")
+    def _has_possible_times(self) -> "TrialLine":
+        if self.ttft_s is not None and self.latency_s is not None and self.ttft_s > self.latency_s:
+            raise ValueError(f"'ttft_s' {self.ttft_s:g} is over 'latency_s' {self.latency_s:g}; correct or drop one")
+        return self
 
     @property
     def failed(self) -> bool:

@@ -152,7 +152,7 @@ async def prepare(
     if snapshot is not None:
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
         trials, settled, spent = snapshot.trials, settled_trials(snapshot), spent_usd(snapshot)
-        notes = _at_server(snapshot, options.way, path)
+        notes = (*_at_server(snapshot, options.way, path), *_other_prices(snapshot.spec, spec))
     else:
         variants, notes = _variants(dataset, options, spec)
         plan = await fitted_plan(dataset, spec, variants, provider, tell, server.facts)
@@ -208,6 +208,13 @@ def _at_server(snapshot: Snapshot, way: Way, path: Path) -> tuple[str, ...]:
             f"{count} requests of {path} are in batches at the server, paid for; fetch them with --executor batch"
         )
     return (f"{count} of these were submitted by an earlier command: fetched, not sent again",) if count else ()
+
+
+def _other_prices(theirs: Spec, ours: Spec) -> tuple[str, ...]:
+    """Prices make no other run, but a total of two price lists has to be known for one."""
+    if theirs.prices_version == ours.prices_version:
+        return ()
+    return (f"begun with other prices: {theirs.prices_version}, from here on {ours.prices_version}",)
 
 
 def _earlier(path: Path, spec: Spec) -> Snapshot | None:

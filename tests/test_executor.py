@@ -181,6 +181,14 @@ async def test_giving_up_leaves_the_call_unsettled_with_all_its_attempts_and_cod
     assert raised.value.exit_code == ExitCode.PROVIDER
 
 
+async def test_no_attempt_is_made_that_a_user_would_have_waited_too_long_for() -> None:
+    slow = replace(BUSY, latency_s=10.0)
+    for trial_s, sent in ((9.0, 1), (25.0, 3), (1000.0, AT_ONCE.attempts)):
+        provider = FakeProvider(always(slow))
+        ending = await carry_out(provider, calls(1), Book(), replace(AT_ONCE, trial_s=trial_s))
+        assert (ending.unsettled, len(provider.sent)) == (1, sent)
+
+
 ONE = replace(AT_ONCE, concurrency=1)
 REFUSED = Reply("errored", 0.0, status=400, error_type="invalid_request_error", error_message="No")
 

@@ -54,6 +54,9 @@ IN_STREAM = [
     ("error-after={n};error-type=rate_limit_error", AGAIN, "rate_limit_error"),
     ("error-after={n};error-type=timeout_error", AGAIN, "timeout_error"),
     ("error-after={n};error-type=invalid_request_error", SETTLED, "invalid_request_error"),
+    ("error-after={n};error-type=authentication_error", STOPPED, "authentication_error"),
+    ("error-after={n};error-type=billing_error", STOPPED, "billing_error"),
+    ("error-after={n};error-type=permission_error", STOPPED, "permission_error"),
     ("truncate-after={n}", AGAIN, "stream_cut"),
     ("drop-after={n}", AGAIN, "connection_error"),
 ]

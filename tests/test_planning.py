@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from evalkit.cli.choice import sizes
+from evalkit.config import OwnRates
 from evalkit.dataset import Dataset
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.planning import Options, Prepared, differences, make_spec, prepare, start
+from evalkit.pricing import Prices
 from evalkit.providers import Preflight
 from evalkit.records import Reply, Request
 from evalkit.rubric import Rubric
@@ -114,6 +116,15 @@ async def test_another_run_is_refused_by_name_and_said_to_differ(tmp_path: Path)
     with pytest.raises(IntegrityError, match=r"\(dataset differ\)"):
         await plan(file, Options((OPUS,)), library(4))
     assert file.exists()
+
+
+async def test_going_on_with_other_prices_is_said(tmp_path: Path) -> None:
+    start(await plan(tmp_path, Options((OPUS,))), library())
+    assert (await plan(tmp_path, Options((OPUS,)))).notes == ()
+    own = Options((OPUS,), prices=Prices({OPUS: OwnRates(input=1, output=10)}))
+    (note,) = (await plan(tmp_path, own)).notes
+    assert note.startswith("begun with other prices: genai-prices ")
+    assert ", own rates " in note.split("from here on")[1]
 
 
 async def test_a_new_run_beside_an_earlier_one_says_what_differs(tmp_path: Path) -> None:

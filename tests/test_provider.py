@@ -229,6 +229,21 @@ async def test_a_body_that_cannot_be_decompressed_is_a_failed_attempt() -> None:
     assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", "connection_error", True)
 
 
+@pytest.mark.parametrize("status", [101, 300, 304])
+async def test_a_status_that_no_server_of_this_api_has_stops_the_run(status: int) -> None:
+    head = f"HTTP/1.1 {status} Odd\r\nconnection: close\r\n"
+    head += "upgrade: x\r\n" if status == 101 else ""
+    reply = await attempt(f"{head}\r\n".encode())
+    assert (reply.status, reply.error_type, reply.retryable, reply.stops_run) == (status, f"http_{status}", False, True)
+    assert str(reply.error_message) == f"answers with status {status}; is this the address of a Messages API?"
+
+
+async def test_of_a_huge_error_body_only_the_beginning_is_looked_at() -> None:
+    body = error_body("odd_error", "x" * 50_000 + " credit balance")
+    reply = await attempt(whole(400, body, content_type="application/json"))
+    assert (reply.error_type, reply.stops_run, len(str(reply.error_message))) == ("odd_error", False, 500)
+
+
 async def test_nobody_listening_is_retryable() -> None:
     async with connected(UNREACHABLE) as provider:
         reply = await provider.attempt(REQUEST)

@@ -445,6 +445,22 @@ def test_money_is_spent_unasked_only_with_consent(yes: bool, free: bool, capped:
     assert spending.confirm("what", yes, free, capped) is None
 
 
+def test_concurrency_and_pinned_limits_reach_the_executor(
+    tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Limits] = []
+
+    async def stop(_prepared: Prepared, _dataset: Any, _provider: Any, limits: Limits, *_: Any) -> None:
+        given.append(limits)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("evalkit.run.carry_out", stop)
+    assert main(command(tiny, server.url, "-j", "7", "--rpm", "30", "--tpm", "40000")) == ExitCode.USAGE
+    assert [(limits.concurrency, dict(limits.pinned)) for limits in given] == [
+        (7, {"requests": 30, "input_tokens": 40000})
+    ]
+
+
 def test_where_nobody_can_be_asked_nothing_is_spent() -> None:
     with pytest.raises(UsageError, match="--yes"):
         spending.confirm("what", yes=False, free=False, capped=False)

@@ -38,6 +38,9 @@ _TOO_LONG = re.compile(
 )
 
 
+_MOST_READ = 10_000
+
+
 @dataclass(frozen=True)
 class _Told:
     """An error as a server words it."""
@@ -106,7 +109,7 @@ def _refused(heard: Heard, error: "anthropic.APIStatusError") -> Reply:
     """An answer with an error status. What the server says of trying again goes before what its status means."""
     headers, status = read_headers(error.response), error.status_code
     heard.headers(headers)
-    if error.response.is_redirect:
+    if status < 400:
         return heard.failure(f"http_{status}", redirected(error.response), status=status, stops_run=True)
     told = _told(error.body, _aws_kind(headers.get("x-amzn-errortype")) or f"http_{status}", str(error.message))
     out_of_money = told.is_about_money or (status in (400, 429) and _OUT_OF_MONEY.search(told.message) is not None)
@@ -125,15 +128,19 @@ def _refused(heard: Heard, error: "anthropic.APIStatusError") -> Reply:
 
 
 def _told(body: Any, kind: str, message: str) -> _Told:
-    """The kind, message and code in an error's body; `kind` and `message` where it has none."""
+    """The kind, message and code in an error's body; `kind` and `message` where it has none.
+
+    Of a message only the beginning: some send whole pages, and searching megabytes would keep the loop waiting.
+    """
     if not isinstance(body, dict):
-        return _Told(kind, message)
+        return _Told(kind, message[:_MOST_READ])
     error = body.get("error")
     if not isinstance(error, dict):
-        return _Told(kind, str(body.get("message") or body.get("Message") or message))  # AWS
+        return _Told(kind, str(body.get("message") or body.get("Message") or message)[:_MOST_READ])  # AWS
     details = error.get("details")
     code = details.get("error_code") if isinstance(details, dict) else None
-    return _Told(str(error.get("type") or kind), str(error.get("message") or message), str(code or ""))
+    told = str(error.get("message") or message)[:_MOST_READ]
+    return _Told(str(error.get("type") or kind), told, str(code or ""))
 
 
 def _aws_kind(header: str | None) -> str | None:
@@ -145,6 +152,8 @@ def _aws_kind(header: str | None) -> str | None:
 def redirected(response: "httpx2.Response") -> str:
     """What to do about an answer that sends the request elsewhere, which no server of this API does."""
     location = response.headers.get("location")
+    if location is None:
+        return f"answers with status {response.status_code}; is this the address of a Messages API?"
     return f"sends requests on to {location!r}; correct --base-url"
 
 
