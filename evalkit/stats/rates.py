@@ -208,7 +208,7 @@ def rate_clustered(
             method = WILSON_FEW
         warnings = one_sided_reading(share, low, high)
         if design.items < FEW:
-            warnings += (f"n = {design.items} items is small: the interval leans on few independent units",)
+            warnings += (f"n = {design.items} is small: the interval leans on few independent items",)
     left_out = int((~present).sum())
     if left_out:
         warnings += (f"{left_out} of {len(sizes)} items have no trial and are left out",)
