@@ -124,11 +124,6 @@ class Steps:
     values: tuple[float, ...]
     given_up: int = 0
 
-    @property
-    def total(self) -> int:
-        """Values and those given up: what a share is of."""
-        return len(self.values) + self.given_up
-
 
 @dataclass(frozen=True)
 class Ecdf:

@@ -43,18 +43,22 @@ def _identify(svg: Svg, steps: list[Steps], across: Scale, up: Scale, listed: bo
         legend.draw(svg, [s.series for s in steps], 0)
     taken = [box for s in steps for box in _course(s, across, up)]
     for i, s in enumerate(steps):
-        share = min((0.62, 0.5, 0.38)[i % 3], len(s.values) / s.total)
-        at = across(s.values[min(int(share * s.total), len(s.values) - 1)]), up(share)
+        share = min((0.62, 0.5, 0.38)[i % 3], len(s.values) / _total(s))
+        at = across(s.values[min(int(share * _total(s)), len(s.values) - 1)]), up(share)
         shape(svg, s.series, *at, 4.5)
         if not listed:
             _name(svg, s.series, at, taken, up.start)
 
 
 def _stairs(steps: Steps, across: Scale, up: Scale) -> list[tuple[float, float]]:
-    points, n = [(across(steps.values[0]), up(0.0))], steps.total
+    points, n = [(across(steps.values[0]), up(0.0))], _total(steps)
     for i, value in enumerate(steps.values, start=1):
         points += [(across(value), up((i - 1) / n)), (across(value), up(i / n))]
     return [*points, (across.end, up(len(steps.values) / n))]
+
+
+def _total(steps: Steps) -> int:
+    return len(steps.values) + steps.given_up
 
 
 def _course(steps: Steps, across: Scale, up: Scale) -> list[Box]:

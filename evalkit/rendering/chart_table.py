@@ -127,7 +127,10 @@ def _ecdf(chart: Ecdf) -> Table:
             (
                 Cell(words(steps.series.name)),
                 *(Cell(words(_within(steps, share, chart.x.format))) for share in shares),
-                Cell(words(str(steps.total)), f"{steps.given_up:,} given up" if steps.given_up else ""),
+                Cell(
+                    words(str(len(steps.values) + steps.given_up)),
+                    f"{steps.given_up:,} given up" if steps.given_up else "",
+                ),
             ),
             steps.series,
         )
@@ -138,7 +141,8 @@ def _ecdf(chart: Ecdf) -> Table:
 
 def _within(steps: Steps, share: float, style: Format) -> str:
     """The time by which this share had arrived; open where it falls among what was given up."""
-    place = min(max(round(share * steps.total + 0.4999) - 1, 0), steps.total - 1)
+    total = len(steps.values) + steps.given_up
+    place = min(max(round(share * total + 0.4999) - 1, 0), total - 1)
     if not steps.values:
         return number(None, style)
     return number(steps.values[place], style) if place < len(steps.values) else "open"

@@ -23,11 +23,11 @@ LINEARISED = "linearised variance, t"
 def raw_agreement(ratings: Grades, confidence: float = 0.95, *, items: ItemNames = None) -> Estimate:
     """Share of agreeing pairs of graders, averaged over units, in [0, 1]; Wilson limits on the items.
 
-    `ratings`: graders x items, nan or None = missing. Only items with two ratings count; none of them: no
-    value. All agree: high 1; all differ: low 0. Safe (wide) for more than two graders. Not corrected for
-    chance: 0.94 can be as good as guessing where nearly every grade is the same. `items` names each column's
-    item where some have several (epochs): Wilson's n is then the effective number (`cluster_design` of
-    unanimity), and n counts items.
+    `ratings`: graders x items, nan or None = missing. Only items with two ratings count; none of them: no value.
+    All agree: high 1; all differ: low 0. Safe (wide) for more than two graders. Not corrected for chance: 0.94 can
+    be as good as guessing where nearly every grade is the same. `items` names each column's item where some have
+    several (epochs): Wilson's n is then the effective number (`cluster_design` of unanimity), and n counts items.
+    Source: Wilson (1927). Raises ValueError for ragged or infinite ratings.
     """
     check_confidence(confidence)
     paired = count_grades(ratings, items=items).paired()

@@ -27,9 +27,9 @@ class AgreementFlag(Plain):
 def agreement_flag(alpha: Estimate, ac: Estimate, pass_rate: float | None = None) -> AgreementFlag:
     """Judge alpha by Krippendorff's .800 and .667, with its interval, and rare failures by AC.
 
-    Green: alpha >= .80 with low >= .60. Red: alpha < .667 or low < .40. Amber: the rest; also what would be
-    red but has AC >= .80 and more than 90 % passes (`pass_rate`, None = not a flag), since alpha then measures
-    prevalence; and what cannot be assessed.
+    Green: alpha >= .80 with low >= .60. Red: alpha < .667 or low < .40. Amber: the rest; also what would be red but
+    has AC >= .80 and more than 90 % passes (`pass_rate`, None = not a flag), since alpha then measures prevalence;
+    and what cannot be assessed. Source: thresholds of Krippendorff (2004).
     """
     if alpha.value is None:
         reasons: tuple[str, ...] = (f"{alpha.reason}.",)
@@ -53,10 +53,11 @@ def deviating_graders(
 ) -> list[tuple[int, str]]:
     """Graders to ask: index and reason, where one departs from the others' majority or in severity.
 
-    `ratings`: graders x items, nan or None = missing. A grader is named when AC1 with the most frequent grade
-    of the others (ties left out) is below `least_ac`, or when the whole severity interval lies more than
-    `tolerance` rating units (.10 for a flag, .25 for rubric points) from 0. Both need at least three graders
-    for a majority, two for severity, whose interval is on `items`. Raises ValueError as `grader_severity`.
+    `ratings`: graders x items, nan or None = missing. A grader is named when AC1 with the most frequent grade of
+    the others (ties left out) is below `least_ac`, or when the whole severity interval lies more than `tolerance`
+    rating units (.10 for a flag, .25 for rubric points) from 0. Both need at least three graders for a majority,
+    two for severity, whose interval is on `items`. Raises ValueError as `grader_severity`. No grader: an empty
+    list. Source: AC1 of Gwet (2008).
     """
     numbers("tolerance and least_ac", [tolerance, least_ac])
     table, found = grade_table(ratings), []

@@ -34,7 +34,10 @@ def jeffreys(successes: int, n: int, confidence: float = 0.95) -> Estimate:
 
 
 def uniform_posterior(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The equal-tailed quantiles of Beta(successes + 1, n - successes + 1), each in (0, 1); n = 0: the prior's."""
+    """The equal-tailed quantiles of Beta(successes + 1, n - successes + 1), each in (0, 1); n = 0: the prior's.
+
+    Source: Bowyer, Aitchison and Ivanova (2025). Raises ValueError for counts that are negative or over n.
+    """
     check_confidence(confidence)
     check_within(n, successes=successes)
     return _quantiles(successes, n, 1.0, confidence)
@@ -89,7 +92,10 @@ def bonett_price(gain: int, loss: int, n: int, confidence: float = 0.95) -> Esti
 
 
 def mcnemar_exact(gain: int, loss: int) -> float:
-    """Two-sided exact McNemar p in (0, 1]; never below the mid-p. No discordant pair: 1. Swapping keeps p."""
+    """Two-sided exact McNemar p in (0, 1]; never below the mid-p. No discordant pair: 1. Swapping keeps p.
+
+    Source: McNemar (1947). Raises ValueError for counts that are negative or not whole.
+    """
     check_whole(gain=gain, loss=loss)
     return min(1.0, float(2 * stats.binom.cdf(min(gain, loss), gain + loss, 0.5)))
 
@@ -126,7 +132,7 @@ def fieller(costs: Values, satisfied: Values, confidence: float = 0.95) -> Estim
 
 
 def log_ratio_t(costs: Values, satisfied: Values, confidence: float = 0.95) -> Estimate:
-    """Mean cost over rate of success, > 0 in the unit of `costs` (USD), with the log-ratio delta t limits.
+    """Mean cost over rate of success, > 0 in the unit of `costs` (USD), with log-ratio t limits (delta method).
 
     Item means in the same order, costs >= 0, satisfied in [0, 1]. n = 0, no success or no cost: no value. n =
     1, or items that contribute equally: no bounds. Raises ValueError for bad values or different lengths.
@@ -141,7 +147,10 @@ def log_ratio_t(costs: Values, satisfied: Values, confidence: float = 0.95) -> E
 
 
 def sample_quantile(values: Values, q: float) -> float | None:
-    """The plain q quantile (0 < q < 1) in the unit of `values`, by linear interpolation (type 7); None for n = 0."""
+    """The plain q quantile (0 < q < 1) in the unit of `values`, by linear interpolation (type 7); None for n = 0.
+
+    Source: Hyndman and Fan (1996). Raises ValueError for nan, infinite values, or q outside (0, 1).
+    """
     check_share("q", q)
     x = numbers("values", values)
     return float(np.quantile(x, q)) if len(x) else None

@@ -26,10 +26,11 @@ def effective_length(
 ) -> EffectiveLength:
     """The longest length at which the rate is shown not to be lower than at the shortest by `margin` or more.
 
-    `outcomes`: items x lengths, item means in [0, 1]; `lengths` > 0, ascending, in any unit. Each length in
-    turn is tested against the first with `shows_noninferiority`; the first failure ends it, so no correction
-    is needed (fixed sequence). The shortest length always holds. n = 0 items: None. Raises ValueError for bad
-    values, lengths that do not ascend or do not fit, and as `shows_noninferiority`.
+    `outcomes`: items x lengths, item means in [0, 1]; `lengths` > 0, ascending, in any unit. Each length in turn is
+    tested against the first with `shows_noninferiority`; the first failure ends it, so no correction is needed
+    (fixed sequence). The shortest length always holds. n = 0 items: None. Raises ValueError for bad values, lengths
+    that do not ascend or do not fit, and as `shows_noninferiority`. Source: fixed-sequence testing (Maurer, Hothorn
+    and Lehmacher 1995).
     """
     table, x = curve_table(outcomes, lengths)
     held: list[float] = []
@@ -59,8 +60,9 @@ def curve_table(outcomes: Table, lengths: Values) -> tuple[FloatArray, FloatArra
 def isotonic_rates(rates: Values, weights: Values | None = None) -> list[float]:
     """The non-increasing rates closest to those given (weighted least squares, pooled neighbours).
 
-    `rates` in [0, 1] in the order of the lengths; `weights` > 0 (items), default equal. Already
-    non-increasing rates stay; none give an empty list. Raises ValueError for bad values or different lengths.
+    `rates` in [0, 1] in the order of the lengths; `weights` > 0 (items), default equal. Already non-increasing
+    rates stay; none give an empty list. Raises ValueError for bad values or different lengths. Source: pooled
+    adjacent violators (Ayer et al. 1955).
     """
     y = numbers("rates", rates, 0, 1)
     w = np.ones(len(y)) if weights is None else numbers("weights", weights, 1e-9)
@@ -77,8 +79,8 @@ def slope_difference(candidate: Table, baseline: Table, lengths: Sequence[float]
     """By how much more (+) or less (-) the candidate's rate rises per doubling of length; paired t on items.
 
     Both: items x lengths in [0, 1], same items; at least two ascending lengths > 0. Per item the least-squares
-    slope on log2(length), candidate minus baseline. n = 0, n = 1 and no spread as in `paired_means`. Swapping
-    the sides negates it. Raises ValueError for bad values or shapes.
+    slope on log2(length), candidate minus baseline. n = 0, n = 1 and no spread as in `paired_means`. Swapping the
+    sides negates it. Raises ValueError for bad values or shapes. Source: Student (1908), on item slopes.
     """
     tables = [curve_table(outcomes, lengths) for outcomes in (candidate, baseline)]
     x = np.log2(tables[0][1])

@@ -114,9 +114,9 @@ def cost_per_satisfactory_clustered(
 ) -> Estimate:
     """`cost_per_satisfactory` from one list of trials per item: costs (USD, >= 0) and successes (0 or 1).
 
-    Item means enter the ratio; the rate has the effective n of `cluster_design`, adjusted. Items need at
-    least one trial and equally long lists. n counts items; no item gives no value. Raises ValueError for bad
-    values.
+    Item means enter the ratio; the rate has the effective n of `cluster_design`, adjusted. Items need at least one
+    trial and equally long lists. n counts items; no item gives no value. Raises ValueError for bad values. Sources:
+    Zou and Donner (2008); Saha, Miller and Wang (2016).
     """
     check_confidence(confidence)
     c, s = trial_lists(costs, satisfied)
@@ -203,11 +203,12 @@ def break_even(extra_cost: Estimate, gain: Estimate) -> Estimate:
     """The correction cost (USD) from which the dearer and better of two sides is the cheaper one.
 
     `extra_cost`: how much more the first costs per item (USD), `gain`: how much higher its rate of success is, both
-    paired and with their intervals. The break-even is their quotient, with limits by MOVER for ratios (Donner and Zou
-    2012), which takes both doubts in; no lower limit above 0 where the extra cost may be nothing, and no upper limit
-    where the gain may be nothing. A bound of the extra cost that does not exist counts as its value. No value where
-    either is unknown, or where one side is at least as cheap and as good: it is never overtaken. Negating both
-    arguments, that is swapping the sides, keeps the result.
+    paired and with their intervals. The break-even is their quotient, with limits by MOVER for ratios (Donner and
+    Zou 2012), which takes both doubts in; no lower limit above 0 where the extra cost may be nothing, and no upper
+    limit where the gain may be nothing. A bound of the extra cost that does not exist counts as its value. No value
+    where either is unknown, or where one side is at least as cheap and as good: it is never overtaken. Negating
+    both arguments, that is swapping the sides, keeps the result. Raises ValueError for arguments that are no
+    Estimate.
     """
     if gain.value is None or extra_cost.value is None:
         why = gain.reason or extra_cost.reason or "a difference is unknown"

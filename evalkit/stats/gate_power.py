@@ -47,9 +47,10 @@ def noninferiority_power(
 
     Where the chances of both sides leave no room for the discordance, `lasting` is raised until there is.
 
-    n = 0: 0. Raises ValueError for values out of range, more than 10,000 items with epochs > 1, for a
-    discordance that the rate does not allow (with epochs > 1 more than twice the rarer outcome), below
-    |difference|, or a difference that leaves [0, 1].
+    n = 0: 0. Raises ValueError for values out of range, more than 10,000 items with epochs > 1, for a discordance
+    that the rate does not allow (with epochs > 1 more than twice the rarer outcome), below |difference|, or a
+    difference that leaves [0, 1]. Source: enumeration or simulation of the rule of `shows_noninferiority`, Tango
+    (1998).
     """
     check_whole(n=n, epochs=epochs)
     check_share("margin", margin)
@@ -189,9 +190,10 @@ def noninferiority_items(
 ) -> int | None:
     """A number of items with which equal sides pass with at least the given `power`; None if over 1000.
 
-    `noninferiority_power` at difference 0. Power does not rise evenly with n; the answer has the power, and is
-    at most about 2 % above the least such n beyond the start of the search (the normal approximation less a
-    tenth, or the least n that can pass at all). Raises ValueError as `noninferiority_power`.
+    `noninferiority_power` at difference 0. Power does not rise evenly with n; the answer has the power, and is at
+    most about 2 % above the least such n beyond the start of the search (the normal approximation less a tenth, or
+    the least n that can pass at all). Raises ValueError as `noninferiority_power`. Source: enumeration of the rule
+    of `shows_noninferiority`, Tango (1998).
     """
     check_share("power", power)
     check_share("margin", margin)
@@ -235,8 +237,8 @@ def smallest_passing_n(margin: float, alpha: float = 0.05, *, score_only: bool =
     """The least number of items with which two sides that never differ pass: 59 for 0.05 at alpha 0.05.
 
     Below it a set passes only with more gains than losses, and epochs do not help. `score_only` leaves out the
-    exact test, as with several epochs: 52. None if over 1000 where the exact test is asked for. Raises
-    ValueError for margin outside (0, 1) and alpha outside (0, 1/2).
+    exact test, as with several epochs: 52. None if over 1000 where the exact test is asked for. Raises ValueError
+    for margin outside (0, 1) and alpha outside (0, 1/2). Source: Tango (1998).
     """
     check_share("margin", margin)
     check_alpha(alpha)

@@ -73,7 +73,8 @@ def _f_limits(
 def spearman_brown(icc: float, graders: int) -> float:
     """Reliability of the mean of `graders` >= 1 graders, each of reliability `icc` in [0, 1]; in [0, 1].
 
-    1 grader keeps it, 0 stays 0 and 1 stays 1. Raises ValueError outside these ranges.
+    1 grader keeps it, 0 stays 0 and 1 stays 1. Raises ValueError outside these ranges. Source: Spearman (1910),
+    Brown (1910).
     """
     check_whole(graders=graders)
     if graders < 1 or not 0 <= icc <= 1:

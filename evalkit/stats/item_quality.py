@@ -35,8 +35,9 @@ class ItemQuality(Plain):
 def item_quality(outcomes: Table) -> ItemQuality:
     """Judge the items by their passes: `outcomes` is items x cells (side x epoch x grader), in [0, 1], nan = missing.
 
-    Item-rest correlations need at least 9 cells. Fewer than 30 % discriminating items bring a warning. No
-    item, or none with a rating: all None. Raises ValueError for values outside [0, 1] and other shapes.
+    Item-rest correlations need at least 9 cells. Fewer than 30 % discriminating items bring a warning. No item, or
+    none with a rating: all None. Raises ValueError for values outside [0, 1] and other shapes. Source: classical
+    test theory (Lord and Novick 1968).
     """
     table = as_array("outcomes", outcomes)
     table = table.reshape(len(table), 0) if table.size == 0 else table

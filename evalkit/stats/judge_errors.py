@@ -90,7 +90,8 @@ def leniency_midp(errors_a: int, n_a: int, errors_b: int, n_b: int) -> float:
     """Two-sided mid-p in (0, 1] that a judge's error rates on two sides' outputs are equal (Fisher's mid-p).
 
     `errors_*` of `n_*` outputs of each side. No output on a side, or all or no errors: 1, nothing can be told.
-    Swapping the sides keeps p. Raises ValueError for counts that are negative, broken or over n.
+    Swapping the sides keeps p. Raises ValueError for counts that are negative, broken or over n. Source: mid-p
+    (Lancaster 1961) of the exact test of Fisher (1935).
     """
     check_within(n_a, errors_a=errors_a)
     check_within(n_b, errors_b=errors_b)

@@ -11,7 +11,7 @@ def mean_share(values: Values, confidence: float = 0.95) -> Estimate:
     """Mean of item values in [0, 1] with Student's t interval, cut to [0, 1].
 
     n = 0: no value. n = 1, or all values equal: the value without bounds, since their spread cannot be estimated.
-    Raises ValueError for nan and for values outside [0, 1].
+    Raises ValueError for nan and for values outside [0, 1]. Source: Student (1908).
     """
     check_confidence(confidence)
     x = numbers("values", values, 0, 1)

@@ -28,7 +28,10 @@ def benjamini_hochberg(p_values: Values) -> list[float]:
 
 
 def benjamini_yekutieli(p_values: Values) -> list[float]:
-    """`benjamini_hochberg` for tests that depend on each other in any way (Benjamini and Yekutieli 2001)."""
+    """`benjamini_hochberg` for tests that depend on each other in any way (Benjamini and Yekutieli 2001).
+
+    An empty list gives an empty list. Raises ValueError for a p outside [0, 1] or nan.
+    """
     p = numbers("p_values", p_values, 0, 1)
     return _stepped_up(p, float((1 / np.arange(1, len(p) + 1)).sum()))
 

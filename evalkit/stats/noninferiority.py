@@ -23,10 +23,11 @@ NEGLIGIBLE = 1e-20  # gains less likely than this are left out of a tail: below 
 def noninferiority_exact_p(gain: int, loss: int, n: int, margin: float) -> float:
     """Exact p-value in [0, 1] of H0: candidate rate - baseline rate <= -margin, one-sided.
 
-    All tables of `n` pairs are ordered by Tango's score statistic at -margin; p is the largest probability of
-    a table at least as extreme, over 401 values of the unknown loss rate. `gain`, `loss`: pairs that only the
-    candidate, only the baseline passes; margin in (0, 1). n = 0 (nothing observed): 1. Raises ValueError for
-    bad counts, a bad margin, or more than 1000 pairs.
+    All tables of `n` pairs are ordered by Tango's score statistic at -margin; p is the largest probability of a
+    table at least as extreme, over 401 values of the unknown loss rate. `gain`, `loss`: pairs that only the
+    candidate, only the baseline passes; margin in (0, 1). n = 0 (nothing observed): 1. Raises ValueError for bad
+    counts, a bad margin, or more than 1000 pairs. Source: Tango (1998) for the order; the largest p over the
+    unknown rate as Barnard (1947).
     """
     check_share("margin", margin)
     check_within(n, gain=gain, loss=loss)
@@ -40,10 +41,10 @@ def noninferiority_exact_p(gain: int, loss: int, n: int, margin: float) -> float
 def losses_allowed(n: int, margin: float, gains: int | Sequence[int], alpha: float = 0.05) -> list[int | None]:
     """For each number of gains, the most losses among `n` pairs with which non-inferiority is still shown.
 
-    `gains`: the numbers of gains to answer for. Shown means both: exact p <= alpha, and the lower Tango limit
-    at confidence 1 - 2 alpha above -margin. None where not even 0 losses suffice, and for more gains than
-    pairs. margin in (0, 1), alpha in (0, 1/2): beyond, more losses could look better than fewer. Raises ValueError
-    for bad arguments or more than 1000 pairs.
+    `gains`: the numbers of gains to answer for. Shown means both: exact p <= alpha, and the lower Tango limit at
+    confidence 1 - 2 alpha above -margin. None where not even 0 losses suffice, and for more gains than pairs.
+    margin in (0, 1), alpha in (0, 1/2): beyond, more losses could look better than fewer. Raises ValueError for bad
+    arguments or more than 1000 pairs. Source: Tango (1998), as in `noninferiority_exact_p`.
     """
     check_share("margin", margin)
     check_alpha(alpha)

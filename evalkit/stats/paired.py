@@ -147,9 +147,9 @@ def mcnemar_midp(gain: int, loss: int) -> float:
 def paired_means(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:
     """Mean difference, candidate minus baseline, in the unit of the values, with the paired t interval.
 
-    Item means in the same item order. n = 0: no value. n = 1: value without bounds. All differences equal:
-    value without bounds, since their spread cannot be estimated; if all are 0 a warning bounds the share of
-    items that differ (Wilson). Raises ValueError for nan, infinite values, or different lengths.
+    Item means in the same item order. n = 0: no value. n = 1: value without bounds. All differences equal: value
+    without bounds, since their spread cannot be estimated; if all are 0 a warning bounds the share of items that
+    differ (Wilson). Raises ValueError for nan, infinite values, or different lengths. Source: Student (1908).
     """
     check_confidence(confidence)
     p, b = _paired(candidate, baseline)
@@ -172,8 +172,9 @@ def sign_flip_p(candidate: Values, baseline: Values, seed: int, resamples: int =
     """Two-sided permutation p-value in (0, 1] for a mean difference of 0, by flipping the signs of differences.
 
     All sign patterns of the differences that are not 0 when there are at most `resamples`, else `resamples` random
-    ones from `seed`, p = (1 + extreme) / (1 + resamples); time grows with n alone. With 5 pairs p cannot fall
-    below 1/16. All differences 0: 1. n = 1: 1. n = 0: None. Swapping the sides keeps p.
+    ones from `seed`, p = (1 + extreme) / (1 + resamples); time grows with n alone. With 5 pairs p cannot fall below
+    1/16. All differences 0: 1. n = 1: 1. n = 0: None. Swapping the sides keeps p. Source: Fisher (1935). Raises
+    ValueError for nan, infinite values, or different lengths.
     """
     check_whole(resamples=resamples)
     p, b = _paired(candidate, baseline)

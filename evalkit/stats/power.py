@@ -25,11 +25,11 @@ def detectable_difference(
 ) -> float | None:
     """The smallest difference of two paired rates that n pairs show with the given power, in steps of 0.005.
 
-    Shown means that the Tango score interval excludes 0. `discordance` in (0, 1) is the share of pairs that
-    differ by chance, half in each direction, on top of which the difference comes. None if no difference that
-    leaves room for the discordance reaches the power; always so for n = 0. One epoch: by enumeration of all
-    outcomes, whatever the `rate`. Several: by the seeded simulation of `noninferiority_power`, for a side that
-    falls below the other's `rate`, and the clustered interval. Raises ValueError for values out of range.
+    Shown means that the Tango score interval excludes 0. `discordance` in (0, 1) is the share of pairs that differ
+    by chance, half in each direction, on top of which the difference comes. None if no difference that leaves room
+    for the discordance reaches the power; always so for n = 0. One epoch: by enumeration of all outcomes, whatever
+    the `rate`. Several: by the seeded simulation of `noninferiority_power`, for a side that falls below the other's
+    `rate`, and the clustered interval. Raises ValueError for values out of range. Source: Tango (1998).
     """
     check_whole(n=n, epochs=epochs)
     check_share("discordance", discordance)
@@ -97,7 +97,8 @@ def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95
 
     `gain` and `loss` (>= 0, together at most n) out of n > 0 pairs now. At difference 0 the Tango statistic is
     (gain - loss) / sqrt(gain + loss), so n z^2 (gain + loss) / (gain - loss)^2 items do. None for gain = loss and
-    for n = 0. Swapping gain and loss keeps it. Raises ValueError for counts below 0 or over n.
+    for n = 0. Swapping gain and loss keeps it. Raises ValueError for counts below 0 or over n. Source: Tango
+    (1998).
     """
     check_confidence(confidence)
     check_whole(n=n)

@@ -27,7 +27,8 @@ WOODRUFF = "order statistics, effective n (Woodruff)"
 def values_needed(q: float, confidence: float = 0.95) -> int:
     """The least number of independent values for which both limits of the q quantile exist: 72 for 0.95 at 95 %.
 
-    0 < q < 1, and at least 1e-9 away from both. Raises ValueError otherwise.
+    0 < q < 1, and at least 1e-9 away from both. Raises ValueError otherwise. Source: binomial limits of order
+    statistics (Thompson 1936).
     """
     check_quantile(q)
     check_confidence(confidence)

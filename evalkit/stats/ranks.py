@@ -31,9 +31,9 @@ def wilcoxon_pratt_p(candidate: Values, baseline: Values) -> float | None:
 def hodges_lehmann(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:
     """Median of the pairwise averages of the differences, candidate minus baseline, in their unit.
 
-    The limits are the Walsh averages at the ranks of the signed-rank distribution (normal approximation above
-    25 items, else exact; ties make them wider). n = 0: no value; fewer than 6 items at 95 %: no bounds.
-    Swapping the sides negates it. Raises ValueError for nan or different lengths.
+    The limits are the Walsh averages at the ranks of the signed-rank distribution (normal approximation above 25
+    items, else exact; ties make them wider). n = 0: no value; fewer than 6 items at 95 %: no bounds. Swapping the
+    sides negates it. Raises ValueError for nan or different lengths. Source: Hodges and Lehmann (1963).
     """
     check_confidence(confidence)
     check_same_length(candidate=candidate, baseline=baseline)

@@ -182,11 +182,11 @@ def rate_clustered(
     """Rate of success over items with several trials each; a share in [0, 1], `n` = items with a trial.
 
     The value is all successes over all trials. The interval is Wilson on the effective n (ANOVA intraclass
-    correlation; Saha, Miller and Wang 2016) with the small-sample adjustment of Korn and Graubard (1998),
-    which `small_sample=False` leaves out; with one trial per item it is exactly `rate`. All trials alike:
-    effective n = items. One item: effective n = 1. Below 15 items the interval is joined with the exact one on at
-    most the items, unless `small_sample=False`. Items without a trial are left out with a warning; if none
-    has any (or there is no item) there is no value.
+    correlation; Saha, Miller and Wang 2016) with the small-sample adjustment of Korn and Graubard (1998), which
+    `small_sample=False` leaves out; with one trial per item it is exactly `rate`. All trials alike: effective n =
+    items. One item: effective n = 1. Below 15 items the interval is joined with the exact one on at most the items,
+    unless `small_sample=False`. Items without a trial are left out with a warning; if none has any (or there is no
+    item) there is no value. Raises ValueError for counts that are negative, broken or do not fit.
     """
     check_confidence(confidence)
     x, sizes = _checked_counts(successes_per_item, trials_per_item)
@@ -208,7 +208,7 @@ def rate_clustered(
             method = WILSON_FEW
         warnings = one_sided_reading(share, low, high)
         if design.items < FEW:
-            warnings += (f"n = {design.items} items is small: the interval leans on few independent units",)
+            warnings += (f"n = {design.items} is small: the interval leans on few independent items",)
     left_out = int((~present).sum())
     if left_out:
         warnings += (f"{left_out} of {len(sizes)} items have no trial and are left out",)

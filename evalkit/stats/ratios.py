@@ -33,7 +33,7 @@ def mean_cost_ratio(candidate: Values, baseline: Values, confidence: float = 0.9
 def cost_ratio(
     costs_a: Values, satisfied_a: Values, costs_b: Values, satisfied_b: Values, confidence: float = 0.95
 ) -> Estimate:
-    """Ratio of cost per success, A over B, without unit, >= 0; log-delta t interval on the items.
+    """Ratio of cost per success, A over B, without unit, >= 0; log-ratio t interval on the items (delta method).
 
     Costs (>= 0) and successes (in [0, 1]) are item means of both sides in the same item order. No value when
     n = 0, a mean cost is 0, or a side has no success. n = 1, or items that all contribute equally: the value
@@ -58,9 +58,9 @@ def cost_ratio(
 def geometric_mean_ratio(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:
     """Geometric mean of the per-item ratios candidate / baseline, without unit, > 0; paired t on the log ratio.
 
-    Values > 0 in the same item order (durations in seconds, say). n = 0: no value. n = 1, or all ratios
-    equal: the value without bounds. Swapping the sides inverts the result. Raises ValueError for values of 0
-    or below.
+    Values > 0 in the same item order (durations in seconds, say). n = 0: no value. n = 1, or all ratios equal: the
+    value without bounds. Swapping the sides inverts the result. Raises ValueError for values of 0 or below. Source:
+    Student (1908), on logarithms.
     """
     check_confidence(confidence)
     check_same_length(candidate=candidate, baseline=baseline)

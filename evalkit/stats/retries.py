@@ -31,7 +31,10 @@ def retry_success(successes: int | Values, epochs: int | Values, k: int) -> floa
 
 
 def retry_success_items(successes: int | Values, epochs: int | Values, k: int) -> list[float]:
-    """The per-item values of `retry_success`, each in [0, 1]; raises ValueError for k above an item's epochs."""
+    """The per-item values of `retry_success`, each in [0, 1]; raises ValueError for k above an item's epochs.
+
+    Source: Chen (2021).
+    """
     x, m = _counts(successes, epochs)
     _check_tries(k)
     if k > min(m):
@@ -42,11 +45,11 @@ def retry_success_items(successes: int | Values, epochs: int | Values, k: int) -
 def retry_cost(costs: Sequence[Values], satisfied: Sequence[Values], k: int) -> float:
     """Mean cost of an item in USD when it is retried until success, at most `k` attempts.
 
-    `costs` (>= 0) and `satisfied` (0 or 1): one list of trials per item. With k <= epochs it is the mean of
-    the unbiased per-item values, averaged over all orders of the trials. With k > epochs of some item the
-    extra attempts come from the beta-binomial fit of `retry_success`, each at the mean cost of a failed
-    trial: an extrapolation, to be labelled so. k = 0 costs 0. Raises ValueError for bad values, no items, or
-    items without trials.
+    `costs` (>= 0) and `satisfied` (0 or 1): one list of trials per item. With k <= epochs it is the mean of the
+    unbiased per-item values, averaged over all orders of the trials. With k > epochs of some item the extra
+    attempts come from the beta-binomial fit of `retry_success`, each at the mean cost of a failed trial: an
+    extrapolation, to be labelled so. k = 0 costs 0. Raises ValueError for bad values, no items, or items without
+    trials. Source: the orders of the trials that Chen (2021) counts.
     """
     c, s = trial_lists(costs, satisfied)
     if not c:
@@ -63,7 +66,10 @@ def retry_cost(costs: Sequence[Values], satisfied: Sequence[Values], k: int) -> 
 
 
 def retry_cost_items(costs: Sequence[Values], satisfied: Sequence[Values], k: int) -> list[float]:
-    """The per-item values of `retry_cost` in USD; raises ValueError for k above an item's epochs."""
+    """The per-item values of `retry_cost` in USD; raises ValueError for k above an item's epochs.
+
+    Source: as `retry_cost`, Chen (2021).
+    """
     c, s = trial_lists(costs, satisfied)
     if not c:
         raise ValueError("costs is empty: at least one item is needed")
@@ -87,8 +93,8 @@ def _one_item_cost(costs: list[float], flags: list[float], k: int) -> float:
 def beta_retry(a: float, b: float, k: int) -> tuple[float, float]:
     """Share solved within `k` attempts and mean number of attempts when items' success rates are Beta(a, b).
 
-    a, b > 0; k whole, >= 0. The closed form E[(1-p)^j] = product of (b+i)/(a+b+i) over i < j. k = 0 gives (0,
-    0).
+    a, b > 0; k whole, >= 0. The closed form E[(1-p)^j] = product of (b+i)/(a+b+i) over i < j. k = 0 gives (0, 0).
+    Source: beta-binomial moments (Skellam 1948). Raises ValueError for a shape of 0 or below and a bad `k`.
     """
     numbers("shape", [a, b], 1e-12)
     _check_tries(k)

@@ -47,8 +47,9 @@ def cascade(
     """Outcomes of asking the first side and, where `score` is below `threshold`, the second one too; costs add up.
 
     One entry per item in the same order; satisfied in [0, 1], costs >= 0 (USD). `score` must be known when the
-    product runs: it is not the grade. Evaluate the per-item outcomes like those of any side. No item: empty
-    tuples. Raises ValueError for bad values or different lengths.
+    product runs: it is not the grade. Evaluate the per-item outcomes like those of any side. No item: empty tuples.
+    Raises ValueError for bad values or different lengths. Source: cascades as in FrugalGPT (Chen, Zaharia and Zou
+    2023).
     """
     lists = {
         "first_satisfied": numbers("first_satisfied", first_satisfied, 0, 1),

@@ -83,9 +83,10 @@ def betting_wealth(values: Values, bets: Values, null: float = 0.0) -> list[floa
 def worse_after(differences: Values, alpha: float = 0.05) -> int | None:
     """After how many items a candidate is shown to be worse, at any time, or None: a kill switch.
 
-    `differences`: candidate - baseline per item, in [-1, 1], in the (random) order of running. Betting wealth
-    over bets .05 to .95 against "not worse" reaches 1 / alpha. Only to stop a failure early: to pass, it needs
-    far more items than the fixed test. Raises ValueError for bad values or alpha outside (0, 1).
+    `differences`: candidate - baseline per item, in [-1, 1], in the (random) order of running. Betting wealth over
+    bets .05 to .95 against "not worse" reaches 1 / alpha. Only to stop a failure early: to pass, it needs far more
+    items than the fixed test. Raises ValueError for bad values or alpha outside (0, 1). No item: None. Source:
+    Waudby-Smith and Ramdas (2024).
     """
     check_share("alpha", alpha)
     wealth = betting_wealth(differences, [-bet for bet in BETS])

@@ -21,11 +21,11 @@ def grader_severity(ratings: Grades, confidence: float = 0.95, *, items: ItemNam
     """Each grader's mean above (+, lenient) or below (-, strict) the average grader, in rating units.
 
     `ratings`: graders x items, nan or None = missing. Least squares of rating on item and grader, which for a
-    complete table is the grader's mean minus the grand mean; interval by leaving out one item at a time, t
-    with items - 1 degrees of freedom; `items` names each column's where some have several. n counts items with two
+    complete table is the grader's mean minus the grand mean; interval by leaving out one item at a time, t with
+    items - 1 degrees of freedom; `items` names each column's where some have several. n counts items with two
     ratings. Fewer than two such items, or no spread between items: values without bounds. No such item, or graders
     that share no items: no values and a reason. No grader: an empty list. Raises ValueError for ragged or infinite
-    ratings.
+    ratings. Source: jackknife (Tukey 1958).
     """
     check_confidence(confidence)
     table = grade_table(ratings)

@@ -41,7 +41,7 @@ def winner_shares(
     order. An option clears the bar when the lower limit of its resampled rate (Wilson; below 15 items the exact one
     as well), at its effective n in `n_eff` (> 0), is at least `bar`. Ties go to the earlier option. n = 0 or no
     option: shares None. n = 1: the one item decides every resample. Raises ValueError for bad values or lists of
-    different lengths.
+    different lengths. Source: bootstrap (Efron 1979).
     """
     check_share("bar", bar)
     check_confidence(confidence)

@@ -138,7 +138,7 @@ def test_two_items_give_a_very_wide_interval() -> None:
     assert estimate.low is not None
     assert estimate.high is not None
     assert estimate.high - estimate.low > 0.9
-    assert estimate.warnings == ("n = 2 items is small: the interval leans on few independent units",)
+    assert estimate.warnings == ("n = 2 is small: the interval leans on few independent items",)
 
 
 def test_small_sample_adjustment_widens() -> None:

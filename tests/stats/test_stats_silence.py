@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -208,3 +209,20 @@ def test_every_public_function_is_tried_here_and_says_what_it_does() -> None:
     functions = {name for name, thing in public.items() if not isinstance(thing, type)}
     assert functions - ELSEWHERE == {function.__name__ for function, _ in EDGES}
     assert all(thing.__doc__ for thing in public.values())
+
+
+DEFINITIONS = {
+    "break_even_correction_usd",
+    "discordance",
+    "realised_oracle",
+    "split_epoch_oracle",
+    "worth_extra_labels",
+}
+"""Arithmetic that needs no source."""
+
+
+@pytest.mark.parametrize("name", [name for name in stats.__all__ if not isinstance(getattr(stats, name), type)])
+def test_every_public_function_names_its_source_and_what_it_refuses(name: str) -> None:
+    said = getattr(stats, name).__doc__
+    assert name in DEFINITIONS or re.search(r"\b(1[89]|20)\d\d\b|delta method", said)
+    assert name in ELSEWHERE | DEFINITIONS or re.search(r"[Rr]aises\s+ValueError|ValueError otherwise", said)
