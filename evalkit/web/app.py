@@ -1,5 +1,6 @@
 """The grading page's server side: lets graders in, hands out their pile, and writes every mark before it says so."""
 
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
@@ -84,8 +85,6 @@ class GradingApp:
 
     def _refused(self, request: Request) -> Response | None:
         """None for a grader's own page; a write, and a read too, needs both the cookie and what belongs to it."""
-        import hmac
-
         cookie = cookie_of(request.headers, self.entrance.cookie_name)
         if self._who(request) is None or cookie is None:
             return JSONResponse({"error": "not signed in"}, 401)
