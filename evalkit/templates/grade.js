@@ -445,18 +445,17 @@
       const stands = of(pane.dataset.label);
       pane.classList.toggle("current", touched.has(pane.dataset.label));
       const tools = pane.querySelectorAll(".tools button");
-      const pressed = [stands.flagged, box?.kind === "note" && box.label === pane.dataset.label, box?.kind === "edit" && box.label === pane.dataset.label];
+      const pressed = [raw, stands.flagged, box?.kind === "note" && box.label === pane.dataset.label, box?.kind === "edit" && box.label === pane.dataset.label];
       tools.forEach((tool, i) => tool.setAttribute("aria-pressed", pressed[i]));
     }
-    id("raw").setAttribute("aria-pressed", raw);
   }
   function drawOutput(label) {
     const output = outputOf(label), stands = of(label), name = side() ? `Output ${letter(label)}` : "Output";
-    const hint = side() ? [] : ["F", "N", "E"].map((key) => make("kbd", {}, key));
+    const hint = side() ? [] : ["R", "F", "N", "E"].map((key) => make("kbd", {}, key));
     const tool = (words, i, act) => make("button", { type: "button", onclick: () => { pick(label); act(); } }, words, hint[i]);
     const title = make("h2", {}, side() ? make("span", { className: "letter", "aria-hidden": "true" }, letter(label)) : "Output",
       side() ? make("span", { className: "unseen" }, name) : null);
-    const tools = make("span", { className: "tools" }, tool("Flag", 0, flag), " ", tool("Note", 1, () => openBox("note", label)), " ", tool("Edit", 2, () => openBox("edit", label)));
+    const tools = make("span", { className: "tools" }, tool("Raw", 0, showRaw), tool("Flag", 1, flag), tool("Note", 2, () => openBox("note", label)), tool("Edit", 3, () => openBox("edit", label)));
     const mine = box?.label === label ? box.kind : "";
     const area = (words) => make("label", {}, words, make("textarea", { value: box.saved, maxLength: mine === "note" ? 4000 : 100_000, spellcheck: mine === "note" }));
     const parts = [make("div", { className: "bar" }, title, tools)];
@@ -481,16 +480,17 @@
     const form = id("marks"), all = cells(), focused = form.contains(document.activeElement) && document.activeElement !== form;
     const asked = rows(), here = asked.findIndex((row) => row.cells.includes(row.cells.find((one) => same(one, all[cell]))));
     const left = openCells().length;
-    const go = make("button", { type: "button", className: "go", "aria-disabled": left ? "true" : "false", onclick: next }, left ? `${left} left` : "Next", left ? null : make("kbd", {}, "⏎"));
+    const go = make("button", { type: "button", className: "go", "aria-disabled": left ? "true" : "false", onclick: next }, left ? `${left} left` : "Next", make("kbd", {}, "⏎"));
     const steps = make("div", { className: "steps" },
       make("button", { type: "button", onclick: undo }, "Undo", make("kbd", {}, "U")),
       asking ? null : make("button", { type: "button", onclick: skip }, "Skip", make("kbd", {}, "S")), go);
     const heads = asked.map((row, i) => head(row, i === here));
     if (side()) {
       const row = asked[here];
-      const about = make("div", { className: "about" }, make("h2", {}, row.name), make("p", { className: "question" }, row.question),
-        row.criterion ? make("ol", { className: "anchors" }, row.criterion.levels.map(({ level, anchor }) => make("li", {}, make("b", {}, level), make("span", {}, anchor)))) : null);
-      form.replaceChildren(make("div", { className: "heads" }, heads, steps), about, ...row.cells.map((place) => choice(place, row)));
+      const about = make("div", { className: "about" }, make("h2", {}, row.name), make("p", { className: "question" }, row.question));
+      const anchors = row.criterion ? make("ol", { className: "anchors" }, row.criterion.levels.map(({ level, anchor }) => make("li", {}, make("b", {}, level), make("span", {}, anchor)))) : null;
+      const hint = row.criterion ? make("p", { className: "hint" }, make("kbd", {}, "←"), make("kbd", {}, "→"), " output ", make("kbd", {}, "↑"), make("kbd", {}, "↓"), " question") : null;
+      form.replaceChildren(make("div", { className: "heads" }, heads, steps), ...[about, anchors, hint].filter(Boolean), ...row.cells.map((place) => choice(place, row)));
     } else {
       form.replaceChildren(...asked.map((row, i) => make("section", { className: `row ${i === here ? "active" : ""}` }, heads[i],
         i === here ? [make("p", { className: "question" }, row.question), ...row.cells.map((place) => choice(place, row))] : null)), steps);
@@ -510,13 +510,12 @@
   let drawn = 0;
   function choice(place, row) {
     const name = `m${drawn++}`, value = valueOf(place), current = same(place, cells()[cell]);
-    const shown = options(place), chosen = shown.find((one) => one.value === value);
+    const shown = options(place);
     const single = row.cells.length === 1 && row.criterion === undefined, whose = side() && !single ? `Output ${letter(place.label)}: ` : "";
     const made = shown.map((option) => make("label", { className: `option ${option.less ? "less" : ""}` },
       make("input", { type: "radio", name, checked: value !== undefined && option.value === value, onchange: () => { cell = cells().findIndex((one) => same(one, place)); answer(place, option.value); } }),
       make("i", { "aria-hidden": "true" }, option.short), make("span", { className: side() && !single ? "unseen" : "" }, option.text)));
-    const lines = side() && !single ? make("p", { className: "chosen", "aria-hidden": "true" }, chosen?.text ?? "") : null;
-    return make("fieldset", { className: `cell ${current ? "current" : ""} ${single ? "across" : ""}` }, make("legend", { className: "unseen" }, `${whose}${row.name}`), make("div", { className: "options" }, made), lines);
+    return make("fieldset", { className: `cell ${current ? "current" : ""} ${single ? "across" : ""}` }, make("legend", { className: "unseen" }, `${whose}${row.name}`), make("div", { className: "options" }, made));
   }
 
   function drawTabs() {
@@ -694,12 +693,13 @@
     const place = cells()[cell], row = rowOf(place), to = row.cells[row.cells.findIndex((one) => same(one, place)) + by];
     if (to) { cell = cells().findIndex((one) => same(one, to)); view = "output"; draw(); }
   }
+  function showRaw() { closeBox(); raw = !raw; draw(); }
   const scroll = (pane, by) => pane?.scrollBy({ top: by * 0.85 * pane.clientHeight });
   const currentPane = () => document.querySelector(".output.current") ?? document.querySelector(".output");
   const commands = {
     arrowdown: () => move(1), arrowup: () => move(-1), arrowleft: () => moveAcross(-1), arrowright: () => moveAcross(1),
     enter: next, u: undo, s: () => { if (!asking) skip(); }, f: flag, n: () => openBox("note"), e: () => openBox("edit"), l: openList,
-    r: () => { raw = !raw; closeBox(); draw(); }, j: jumpToEvidence, "/": () => { view = "item"; drawTabs(); id("find").focus(); id("find").select(); },
+    r: showRaw, j: jumpToEvidence, "/": () => { view = "item"; drawTabs(); id("find").focus(); id("find").select(); },
     "?": () => id("keys").showModal(), pagedown: () => scroll(id("item"), 1), pageup: () => scroll(id("item"), -1),
   };
   const anywhere = new Set(["enter", "u", "l", "?"]);
@@ -734,7 +734,6 @@
   });
   id("open-list").addEventListener("click", openList);
   id("open-keys").addEventListener("click", () => id("keys").showModal());
-  id("raw").addEventListener("click", commands.r);
   id("marks").addEventListener("submit", (event) => event.preventDefault());
   for (const button of document.querySelectorAll("dialog .close")) button.addEventListener("click", () => button.closest("dialog").close());
 

@@ -69,9 +69,7 @@ class GradingApp:
         if cookie is None:
             return RedirectResponse("/", 303) if self._who(request) else _outside()
         answer = RedirectResponse("/", 303)
-        answer.set_cookie(
-            self.entrance.cookie_name, cookie, max_age=STAY_S, path="/", httponly=True, samesite="strict"
-        )
+        answer.set_cookie(self.entrance.cookie_name, cookie, max_age=STAY_S, path="/", httponly=True, samesite="strict")
         return answer
 
     def _who(self, request: Request) -> str | None:

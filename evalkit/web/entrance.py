@@ -16,9 +16,7 @@ WINDOW_S = 60.0
 class Entrance:
     """The door of one round. Cookies are signed with a key of the round, so they outlive a restart of the server."""
 
-    def __init__(
-        self, key: bytes, graders: Iterable[str], port: int, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, key: bytes, graders: Iterable[str], port: int, clock: Callable[[], float] = time.time) -> None:
         self.graders, self._key, self._clock = tuple(graders), key, clock
         self.cookie_name = f"evalkit_{port}"
         self._links: dict[str, str] = {}

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Node = str | list[Any]
 TAGS = frozenset(
-    "p h3 h4 h5 h6 ul ol li blockquote pre code em strong s br hr table thead tbody tr th td span mark".split()
+    ("p", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "s", "br", "hr")
+    + ("table", "thead", "tbody", "tr", "th", "td", "span", "mark")
 )
 """Every tag that a tree can hold."""
 
@@ -85,8 +86,8 @@ def _parser() -> "MarkdownIt":
 
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": _DEEPEST})
     parser.enable(["table", "strikethrough"]).disable(list(_OFF))
-    parser.validateLink = lambda _: True  # type: ignore[method-assign]  # an address is shown, never followed
-    parser.normalizeLink = lambda url: url  # type: ignore[method-assign]
+    setattr(parser, "validateLink", lambda _: True)  # noqa: B010  any address is shown, as it stands, and none followed
+    setattr(parser, "normalizeLink", lambda url: url)  # noqa: B010
     return parser
 
 
