@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -80,19 +80,11 @@ def grade(
     from evalkit.store import RunFile
 
     layout = None if side_by_side is None else "side" if side_by_side else "point"
-    wishes: dict[str, Any] = {
-        "overlap": overlap,
-        "repeat_share": repeat_share,
-        "ask_author": ask_author,
-        "layout": layout,
-    }
-    for_people: dict[str, Any] = {
-        "--grader": grader,
-        "--port": port,
-        "--no-browser": no_browser or None,
-        "--close": close or None,
-    }
-    for_people |= {f"--{name.replace('_', '-')}": wish for name, wish in wishes.items()}
+    wishes = {"overlap": overlap, "repeat_share": repeat_share, "ask_author": ask_author, "layout": layout}
+    for_people = {
+        "--grader": grader, "--overlap": overlap, "--repeat-share": repeat_share, "--side-by-side": side_by_side,
+        "--ask-author": ask_author, "--port": port, "--no-browser": no_browser or None, "--close": close or None,
+    }  # fmt: skip
     for_judges = {
         "--judge": judge, "--dry-run": dry_run or None, "--budget-usd": budget_usd, "--base-url": base_url,
         "-j": concurrency, "--yes": yes or None,
