@@ -1,5 +1,6 @@
 """The desk: where people grade, whether on a page, in a terminal or on a sheet; each mark is written as it is made."""
 
+import hmac
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -70,6 +71,15 @@ class Desk:
     def models(self) -> tuple[str, ...]:
         """The models that may have written an output: asked for only where the settings say so, in the end."""
         return tuple(sorted(self._snapshot.spec.models))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the round takes marks; it may be closed from elsewhere at any moment."""
+        return self._run.takes_grades(self.round.id)
+
+    def secret(self, purpose: str) -> bytes:
+        """A key made from the round's sealed one, so that a restarted page knows its people again."""
+        return hmac.digest(self._key, f"desk {purpose}".encode(), "sha256")
 
     def join(self, grader: str) -> None:
         """Let a person take part; the shares of all are dealt anew, leaving everybody what they have begun.
@@ -145,7 +155,9 @@ class Desk:
             self._run.add_grades([grade], marking.at)
         elif mark.kind == "prefer":
             other = pile.trials[str(mark.content["over"])]
-            shown = Preference(self.round.id, marking.grader, marking.trial_id, other.id, mark.content["choice"])
+            choice = mark.content["choice"]
+            taken_back = WITHDRAWN if choice is None else ""
+            shown = Preference(self.round.id, marking.grader, marking.trial_id, other.id, choice, taken_back)
             self._run.add_preferences([shown], marking.at)
         elif mark.kind == "edit" and mark.active_s is not None:
             fixed = Correction(marking.trial_id, marking.grader, now.edit_s / 60)

@@ -21,7 +21,8 @@ class Mark:
     """What a person does: `nonce` names it once and for all, so that sending it again does nothing.
 
     `content` by `kind`: level {criterion, level}: None for cannot tell, absent to withdraw; flag {on}; note {text};
-    edit {text}; author {guess}; prefer {over, choice}: over is the label of the other output; skip, done, time {}.
+    edit {text}; author {guess}: None for cannot tell; prefer {over, choice}: over is the label of the other output,
+    choice None takes it back; skip, done, time {}.
     `active_s`: seconds of attention given to the output since the last mark on it; None where nobody measured.
     """
 
@@ -43,6 +44,7 @@ class Standing:
     done: bool = False
     edited: str | None = None
     author: str | None = None
+    author_asked: bool = False
     preferred: Mapping[str, Choice] = field(default_factory=dict)
     active_s: float = 0.0
     edit_s: float = 0.0
@@ -85,7 +87,7 @@ def _check_preference(mark: Mark, pile: Pile) -> None:
     mine, other = pile.trials[mark.label], pile.trials.get(str(mark.content.get("over")))
     if other is None or other.id == mine.id or other.key.item_id != mine.key.item_id:
         raise UsageError("a preference is between two outputs of one item")
-    if mark.content.get("choice") not in ("first", "second", "tie"):
+    if mark.content.get("choice", "") not in ("first", "second", "tie", None):
         raise UsageError(f"{mark.content.get('choice')!r} is no choice; use first, second or tie")
 
 
@@ -109,9 +111,10 @@ def after(before: Standing, marking: Marking) -> Standing:
         case "edit":
             change = {"edited": content["text"], "edit_s": before.edit_s + active_s}
         case "author":
-            change = {"author": content["guess"]}
+            change = {"author": content["guess"], "author_asked": True}
         case "prefer":
-            change = {"preferred": {**before.preferred, content["over"]: content["choice"]}}
+            chosen = {**before.preferred, content["over"]: content["choice"]}
+            change = {"preferred": {over: choice for over, choice in chosen.items() if choice is not None}}
     return replace(before, active_s=before.active_s + active_s, **change)
 
 

@@ -109,7 +109,7 @@ def test_standing_is_the_same_at_another_desk(run: RunFile) -> None:
     assert again == desk.standing("ann")
     assert again[first.label] == Standing(
         {"correct": 2, "tone": 0}, flagged=True, note="odd", done=True, edited="I say so.", author=LINE_UP[0],
-        preferred={second.label: "first"}, active_s=92.0, edit_s=90.0,
+        author_asked=True, preferred={second.label: "first"}, active_s=92.0, edit_s=90.0,
     )  # fmt: skip
     assert again[second.label].skipped == 1
     assert again[other].levels == {"tone": None}

@@ -38,5 +38,5 @@ def demo(
 
     with running(SandboxSettings(seed=seed, speed=speed, fault_rates=FAULT_RATES)) as url:
         path = run(dataset, seed=seed, concurrency=concurrency, base_url=url, folder=folder)
-        grade(path, concurrency=concurrency, base_url=url)
+        grade(path, concurrency=concurrency, base_url=url, by="judges")
     report(path, output=[output.with_suffix(suffix) for suffix in FORMATS])

@@ -1,8 +1,8 @@
-"""`evalkit grade`: blind grades for a run's outputs, by deterministic checks and an LLM judge."""
+"""`evalkit grade`: blind grades for a run's outputs, by people on a page, by checks and by an LLM judge."""
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,29 +35,75 @@ def grade(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")] = False,
     yes: options.Yes = False,
     quiet: options.Quiet = False,
+    by: Annotated[
+        Literal["people", "judges", "checks"] | None,
+        typer.Option("--by", help="Who grades (default: people on a terminal, else judges).", show_default=False),
+    ] = None,
+    grader: Annotated[
+        list[str] | None,
+        typer.Option("--grader", help="Person who grades; repeatable (default: your login).", show_default=False),
+    ] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=1, help="People who grade each item (default: all).", show_default=False)
+    ] = None,
+    repeat_share: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=0.5, help="Share of outputs that a person gets twice (0.05).", show_default=False),
+    ] = None,
+    side_by_side: Annotated[
+        bool | None,
+        typer.Option("--side-by-side/--one-by-one", help="People see an item's outputs together.", show_default=False),
+    ] = None,
+    ask_author: Annotated[
+        bool | None,
+        typer.Option("--ask-author/--no-ask-author", help="Ask in the end who wrote it.", show_default=False),
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.", show_default=False)] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the link only.")] = False,
+    close: Annotated[bool, typer.Option("--close", help="Close the round in which people grade.")] = False,
 ) -> None:
     """Grade the outputs of a run. The same command again grades only what has no grade yet.
 
     Examples:
 
-      evalkit grade --blind
+      evalkit grade --blind --grader ann --grader ben --overlap 2
+
+      evalkit grade --blind --by judges
 
       evalkit grade --blind runs/support-replies-1a2b3c4d.db --judge claude-sonnet-5-5 --budget-usd 45 --yes
     """
     from evalkit.cli.grade_judges import JudgeSession
+    from evalkit.cli.grade_people import PeopleSession, close_by_hand, who_grades
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
     from evalkit.pricing import Prices
     from evalkit.queues import rubric_of
     from evalkit.store import RunFile
 
-    config = read_config(Path("evalkit.yaml"))
+    layout = None if side_by_side is None else "side" if side_by_side else "point"
+    wishes = {"overlap": overlap, "repeat_share": repeat_share, "ask_author": ask_author, "layout": layout}
+    for_people = {
+        "--grader": grader, "--overlap": overlap, "--repeat-share": repeat_share, "--side-by-side": side_by_side,
+        "--ask-author": ask_author, "--port": port, "--no-browser": no_browser or None, "--close": close or None,
+    }  # fmt: skip
+    for_judges = {
+        "--judge": judge, "--dry-run": dry_run or None, "--budget-usd": budget_usd, "--base-url": base_url,
+        "-j": concurrency, "--yes": yes or None,
+    }  # fmt: skip
     path = find_run(run)
     with RunFile(path, read_only=dry_run) as file:
         criteria = rubric_of(file.snapshot())
         if rubric is not None:
             _same_rubric(rubric, criteria.sha256)
-        model = None if no_judge or not criteria.judged else (judge or config.judge)
+        chosen = who_grades(by, criteria, no_judge, for_people, for_judges)
+        if close:
+            close_by_hand(file)
+            return
+        if chosen == "people":
+            PeopleSession(file, blind, wishes, quiet).grade(grader or [], port, browser=not no_browser)
+            return
+        config = read_config(Path("evalkit.yaml"))
+        model = None if chosen == "checks" or not criteria.judged else (judge or config.judge)
         warn_of_aliases([] if model is None else [model])
         session = JudgeSession(
             model,

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from evalkit.errors import InfrastructureError
+from evalkit.listening import listen
 from evalkit.sandbox import bedrock
 from evalkit.sandbox.exchange import Sandbox
 from evalkit.sandbox.routes import build_routes
@@ -58,7 +59,7 @@ def serve(
 
     Raises InfrastructureError if the port cannot be had.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     with listener:
         _Server(settings, listener, ready or (lambda _: None)).run(sockets=[listener])
 
@@ -72,7 +73,7 @@ def running(settings: SandboxSettings) -> Iterator[str]:
         urls.append(url)
         started.set()
 
-    with _listen("127.0.0.1", 0) as listener:
+    with listen("127.0.0.1", 0) as listener:
         server = _Server(settings, listener, ready)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -83,22 +84,6 @@ def running(settings: SandboxSettings) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(STOP_S)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, or asyncio leaves Nagle's delay of 40 ms in every reply.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        raise InfrastructureError(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another port, or 0 for any free one"
-        ) from error
-    return listener
 
 
 class _Server(uvicorn.Server):
