@@ -1,4 +1,4 @@
-"""`evalkit grade`: blind grades for a run's outputs, by deterministic checks and an LLM judge."""
+"""`evalkit grade`: blind grades for a run's outputs, by deterministic checks and LLM judges."""
 
 import asyncio
 from pathlib import Path
@@ -7,6 +7,13 @@ from typing import Annotated
 import typer
 
 from evalkit.cli.spending import BUDGET_HELP, warn_of_aliases
+from evalkit.panel import JudgeContext, Panel
+
+JUDGE_CONTEXT_HELP = (
+    "What a judge reads beside the output. reference: input and reference. evidence (default): also the documents"
+    " marked as evidence, where an item has any: facts to hold the output against, at little cost. full: all documents,"
+    " for a rubric that asks about them; at a large context this costs more than the outputs did."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +28,24 @@ def grade(
         typer.Option("--blind/--no-blind", help="Hide who wrote what; --no-blind is stamped on every result."),
     ] = True,
     judge: Annotated[
-        str | None,
-        typer.Option("--judge", help="Model that judges (default: evalkit.yaml's).", show_default=False),
+        list[str] | None,
+        typer.Option("--judge", help="Model that judges; repeatable (default: evalkit.yaml's).", show_default=False),
     ] = None,
+    judge_repeats: Annotated[
+        int | None, typer.Option(min=1, max=20, help="How often each judge is asked the same.", show_default=False)
+    ] = None,
+    judge_context: Annotated[JudgeContext | None, typer.Option(help=JUDGE_CONTEXT_HELP, show_default=False)] = None,
+    side_by_side: Annotated[
+        bool | None,
+        typer.Option(
+            "--side-by-side/--one-by-one",
+            help="Judges prefer one of every two outputs of an item, asked in both orders, or grade one by one.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_own_judge: Annotated[
+        bool, typer.Option("--allow-own-judge", help="Allow a judge that is one of the models compared.")
+    ] = False,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Deterministic checks only.")] = False,
     rubric: Annotated[
         Path | None, typer.Option(help="Make sure that the run was made with this rubric.", show_default=False)
@@ -31,7 +53,7 @@ def grade(
     concurrency: Annotated[int | None, typer.Option("-j", "--concurrency", min=1, max=256)] = None,
     budget_usd: Annotated[float | None, typer.Option(min=0.0, help=BUDGET_HELP, show_default=False)] = None,
     base_url: Annotated[str | None, typer.Option(help="Another server with the same API.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the judges would cost; send nothing.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
@@ -56,10 +78,17 @@ def grade(
         criteria = rubric_of(file.snapshot())
         if rubric is not None:
             _same_rubric(rubric, criteria.sha256)
-        model = None if no_judge or not criteria.judged else (judge or config.judge)
-        warn_of_aliases([] if model is None else [model])
+        ours = config.panel
+        asked = Panel(
+            judges=tuple(dict.fromkeys(judge)) if judge else ours.judges,
+            repeats=judge_repeats or ours.repeats,
+            context=judge_context or ours.context,
+            side_by_side=ours.side_by_side if side_by_side is None else side_by_side,
+        )
+        panel = None if no_judge or not criteria.judged else asked
+        warn_of_aliases([] if panel is None else panel.judges)
         session = JudgeSession(
-            model,
+            panel,
             blind=blind,
             concurrency=concurrency or config.concurrency,
             budget_usd=config.budget_usd if budget_usd is None else budget_usd,
@@ -68,6 +97,7 @@ def grade(
             yes=yes,
             quiet=quiet,
             prices=Prices(config.prices),
+            allow_own=allow_own_judge,
         )
         asyncio.run(session.grade(file))
 
