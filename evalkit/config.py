@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from evalkit.models import DEFAULT_JUDGE, LINE_UP
 from evalkit.panel import JudgeContext, Panel
@@ -35,6 +35,7 @@ class Config(StrictModel):
 
     models: Annotated[tuple[_Text, ...], Field(min_length=1)] = LINE_UP
     judges: Annotated[tuple[_Text, ...], Field(min_length=1)] = (DEFAULT_JUDGE,)
+    judge: Any = Field(default=None, exclude=True, repr=False)
     judge_repeats: Annotated[int, Field(ge=1, le=20)] = 1
     judge_context: JudgeContext = "evidence"
     judge_side_by_side: bool = False
@@ -51,12 +52,10 @@ class Config(StrictModel):
         """Who judges, and how."""
         return Panel(self.judges, self.judge_repeats, self.judge_context, self.judge_side_by_side)
 
-    @model_validator(mode="before")
+    @field_validator("judge")
     @classmethod
-    def _has_judges(cls, content: Any) -> Any:
-        if isinstance(content, dict) and "judge" in content:
-            raise ValueError(f"key 'judge' is now a list; write `judges: [{content['judge']}]`")
-        return content
+    def _is_a_list_now(cls, judge: object) -> None:
+        raise ValueError(f"key 'judge' is now a list; write `judges: [{judge}]`")
 
     @field_validator("models", "judges")
     @classmethod
