@@ -1,6 +1,6 @@
 """A run file ready for people to grade: three models that name themselves, documents with evidence, two criteria."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ RUBRIC = builders.rubric(
     builders.checked("format"),
 )
 
+DOCUMENTS = {"a.md": "Nothing of use stands here.", "b.md": "Fees: ten EUR and one EUR for each case."}
+
 
 def confessing(item: int, model: str) -> str:
     """An output that names its author, as some do."""
@@ -27,6 +29,7 @@ def write(
     rubric: Rubric = RUBRIC,
     output: Callable[[int, str], str] = confessing,
     epochs: int = 1,
+    documents: Mapping[str, str] = DOCUMENTS,
 ) -> Path:
     """A run file of so many items on the whole line-up."""
     book = Book(spec(LINE_UP, rubric.content(), rubric_sha256=rubric.sha256, epochs=epochs), rounds=[])
@@ -40,5 +43,4 @@ def write(
                 book.trial(
                     f"i{n}", replace(answered(), text=output(n, model), served_model=model), model=model, epoch=epoch
                 )
-    documents = {"a.md": "Nothing of use stands here.", "b.md": "Fees: ten EUR and one EUR for each case."}
     return write_run(path, book.snapshot(documents=documents))

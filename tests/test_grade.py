@@ -257,6 +257,9 @@ def test_attempts_that_may_have_been_billed_weigh_on_the_budget(ran: Path, serve
         (["--budget-usd", "nan"], ExitCode.USAGE, "budget"),
         (["--base-url", "http://127.0.0.1:9"], ExitCode.PROVIDER, "cannot be reached"),
         (["--rubric", "other.yaml"], ExitCode.INTEGRITY, "not the one fixed before"),
+        (["--judge", MODELS[0]], ExitCode.USAGE, f"judge '{MODELS[0]}' is one of the models compared"),
+        (["--judge", "claude-opus-5-5", "--judge", "claude-haiku-4-5"], ExitCode.USAGE, "add --allow-own-judge"),
+        (["--judge", "claude-opus-5-5", "--judge", "claude-sonnet-9"], ExitCode.USAGE, "unknown"),
     ],
 )
 def test_a_refusal_leaves_no_trace(
@@ -347,12 +350,17 @@ def test_what_reaches_the_judge_names_no_model_tier_price_time_or_count(
         assert main(["run", dataset, "-n", "12", "--base-url", server.url, "-q"]) == 0
         server.requests.clear()
         (path,) = run_files()
-        assert grade(path, server.url, "--judge", "claude-opus-5-5") == 0
+        judges = ["--judge", "claude-opus-5-5", "--judge", "sandbox-judge-lenient", "--judge-context", "full"]
+        assert grade(path, server.url, *judges) == 0
+        singles = len(server.messages())
+        assert grade(path, server.url, *judges, "--side-by-side") == 0
     seen = snapshot()
     bodies = server.messages()
-    assert len(bodies) == len(answered(seen)) > 30
+    assert singles == 2 * len(answered(seen)) > 60
+    assert len(bodies) - singles == len(seen.preferences) > 120
+    assert all(grade.identity_marks == 0 or HIDDEN in str(bodies) for grade in seen.grades)
     for body in bodies:
-        assert body.pop("model") == "claude-opus-5-5"
+        assert body.pop("model") in ("claude-opus-5-5", "sandbox-judge-lenient")
         text = "\n".join(texts_of(body)).lower()
         for forbidden in (*seen.spec.models, *(model.id for model in KNOWN), *TIERS, "claude", "anthropic"):
             assert forbidden not in text
