@@ -4,6 +4,8 @@ import random
 import signal
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,7 +20,8 @@ from evalkit.cli import main
 from evalkit.errors import ExitCode
 from evalkit.grade import REUSED, judge_bill, open_round, own_judges, preview_round
 from evalkit.grader_names import judge_name, judge_of, kind_of
-from evalkit.judging import questions
+from evalkit.graders.judge import parts_of
+from evalkit.judging import questions, subject
 from evalkit.models import LINE_UP
 from evalkit.panel import Panel
 from evalkit.preferences import survivors
@@ -61,6 +64,11 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
 
 def by(*judges: str) -> list[str]:
     return [part for judge in judges for part in ("--judge", judge)]
+
+
+def unlike(item: int, model: str) -> str:
+    """An output like no other."""
+    return f"The fee for case {item} is {10 + item + LINE_UP.index(model)} EUR."
 
 
 def judging(seen: Snapshot, grader: str) -> list[Attempt]:
@@ -136,7 +144,7 @@ def test_the_bill_of_a_panel_is_an_upper_bound_of_exactly_what_is_sent(
 def test_judges_see_an_items_outputs_back_to_back_and_each_in_an_order_of_its_own(
     made: Callable[..., Path],
 ) -> None:
-    path = made(lambda item, model: f"{item} by {LINE_UP.index(model)}", items=12)
+    path = made(unlike, items=12)
     with RunFile(path) as run:
         panel = Panel((JUDGE, OTHER), 2)
         round_ = open_round(run, ("checks", *(name for _, _, name in panel.views)), blind=True, panel=panel)
@@ -145,7 +153,7 @@ def test_judges_see_an_items_outputs_back_to_back_and_each_in_an_order_of_its_ow
     orders = {}
     for judge in panel.judges:
         items = [q.outputs[0].trial.key.item_id for q in asked if judge_of(q.grader) == f"judge {judge}"]
-        changes = sum(one != other for one, other in zip(items, items[1:], strict=False))
+        changes = sum(one != other for one, other in pairwise(items))
         assert changes == 11, "an item is never come back to"
         orders[judge] = list(dict.fromkeys(items))
     assert orders[JUDGE] != orders[OTHER]
@@ -259,8 +267,13 @@ def test_a_comparing_that_is_killed_asks_for_no_paid_answer_again_and_misses_non
     assert set(finals.values()) == {1}
     lost = sum(a.outcome is None for a in seen.attempts)
     assert total <= len(judging(seen, judge_name(JUDGE))) == len(finals) + lost
+    with RunFile(path) as run:
+        (round_,) = seen.rounds
+        asked = questions(replace(seen, preferences=()), round_, Panel((JUDGE,), side_by_side=True), run.sealed_key(1))
+    own_texts = {subject(round_, question): parts_of(question.request)[1] for question in asked}
     for since, settled in known:
-        assert total - since <= len(finals) - len(settled), "a settled question was sent again"
+        sent_later = {body["messages"][0]["content"][1]["text"] for body in server.messages()[since:]}
+        assert not sent_later & {own_texts[name] for name in settled}, "a settled question was sent again"
 
 
 # --- reuse ----------------------------------------------------------------------------------------------------
@@ -313,7 +326,7 @@ def test_equal_outputs_of_an_item_are_judged_once(made: Callable[..., Path], ser
 
 
 def test_another_context_is_another_question_in_another_round(made: Callable[..., Path], server: Recorded) -> None:
-    path = made(people.confessing)
+    path = made(unlike)
     for context, passages in (("reference", 0), ("evidence", 1), ("full", 2)):
         server.requests.clear()
         assert grade(path, server.url, *by(OTHER), "--judge-context", context) == 0
@@ -341,7 +354,8 @@ def test_an_items_context_is_written_to_the_cache_once_and_read_by_all_its_other
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Recorded
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = people.write(tmp_path / "long.db", 5, documents={"a.md": "aside " * 300, "b.md": "Fees are due. " * 1500})
+    documents = {"a.md": "aside " * 300, "b.md": "Fees are due. " * 1500}
+    path = people.write(tmp_path / "long.db", 5, output=unlike, documents=documents)
     assert grade(path, server.url, *by(JUDGE, OTHER), "-j", "4") == 0
     with RunFile(path) as run:
         seen = run.snapshot()
@@ -351,8 +365,8 @@ def test_an_items_context_is_written_to_the_cache_once_and_read_by_all_its_other
             attempts = [a for a in judging(seen, judge_name(judge)) if items[a.trial_id] == item]
             read = [a.usage.cache_read_tokens or 0 for a in attempts]
             written = [a.usage.cache_write_5m_tokens or 0 for a in attempts]
-            assert [tokens > 4000 for tokens in read] == [False, True, True]
-            assert [tokens > 4000 for tokens in written] == [True, False, False]
+            assert [tokens > 3000 for tokens in read] == [False, True, True]
+            assert [tokens > 3000 for tokens in written] == [True, False, False]
             assert attempts[0].id < min(a.id for a in attempts[1:])
     contents = [body["messages"][0]["content"] for body in server.messages()]
     assert all("cache_control" in shared and "cache_control" not in own for shared, own in contents)
@@ -369,7 +383,8 @@ def test_own_prices_without_a_rate_for_caching_keep_their_judge_priced_and_uncac
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("evalkit.yaml").write_text(f"prices: {{{JUDGE}: {{input: 1, output: 5}}}}\n")
-    path = people.write(tmp_path / "long.db", 2, documents={"a.md": "", "b.md": "Fees are due. " * 1500})
+    documents = {"a.md": "", "b.md": "Fees are due. " * 1500}
+    path = people.write(tmp_path / "long.db", 2, output=unlike, documents=documents)
     assert grade(path, server.url, *by(JUDGE), "--budget-usd", "100") == 0
     assert "cache_control" not in str(server.messages())
 
@@ -395,19 +410,17 @@ def test_texts_that_speak_to_the_judge_are_quoted_and_counted(
 # --- biased judges --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def biased(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """Twenty-five items of a shipped set, judged by a fair judge and by all that are biased, in both layouts."""
-    folder = tmp_path_factory.mktemp("biased")
-    with pytest.MonkeyPatch.context() as patch, recorded() as server:
-        patch.chdir(folder)
-        dataset = str(root / "datasets/support-replies.jsonl")
-        assert main(["run", dataset, "-n", "25", "--context", "2000", "--base-url", server.url, "-q"]) == 0
-        (path,) = run_files()
-        panel = by(OTHER, *BIASED_JUDGES)
-        for layout in ("--one-by-one", "--side-by-side"):
-            assert grade(path, server.url, *panel, layout, "--judge-context", "reference", "-j", "24") == 0
-        return snapshot()
+@pytest.fixture
+def biased(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Recorded) -> Snapshot:
+    """Twenty items of a shipped set, judged by a fair judge and by all that are biased, in both layouts."""
+    monkeypatch.chdir(tmp_path)
+    dataset = str(root / "datasets/support-replies.jsonl")
+    assert main(["run", dataset, "-n", "20", "--context", "2000", "--base-url", server.url, "-q"]) == 0
+    (path,) = run_files()
+    for layout in ("--one-by-one", "--side-by-side"):
+        more = [layout, "--judge-context", "reference", "-j", "24"]
+        assert grade(path, server.url, *by(OTHER, *BIASED_JUDGES), *more) == 0
+    return snapshot()
 
 
 def passes(seen: Snapshot, judge: str) -> dict[str, float]:
@@ -418,6 +431,11 @@ def passes(seen: Snapshot, judge: str) -> dict[str, float]:
         if one.grader == judge_name(judge) and one.level is not None and one.criterion in ("correct", "complete"):
             found[models[one.trial_id]].append(one.level)
     return {model: fmean(levels) for model, levels in found.items()}
+
+
+def below_the_top(seen: Snapshot, judge: str) -> int:
+    """How many levels are not the best."""
+    return sum(one.grader == judge_name(judge) and one.level in (0, 1) for one in seen.grades)
 
 
 def first_share(seen: Snapshot, judge: str) -> float:
@@ -441,11 +459,12 @@ def test_each_biased_judge_shows_its_bias_and_the_fair_one_none(biased: Snapshot
     assert wins(biased, "sandbox-judge-position")["tie"] > wins(biased, OTHER)["tie"]
     assert passes(biased, "sandbox-judge-verbosity")[haiku] < fair[haiku] - 0.2
     longest = wins(biased, "sandbox-judge-verbosity")
-    assert longest[opus] > 40 > 5 > longest["tie"]
+    assert longest[opus] > 30
+    assert longest["tie"] < 5
     assert passes(biased, "sandbox-judge-partial")[opus] == 2.0
     assert passes(biased, "sandbox-judge-partial")[haiku] == pytest.approx(fair[haiku])
-    assert wins(biased, "sandbox-judge-partial")[opus] > 40 > wins(biased, OTHER)[opus]
-    assert passes(biased, "sandbox-judge-lenient")[haiku] > fair[haiku] + 0.1
+    assert wins(biased, "sandbox-judge-partial")[opus] > 30 > wins(biased, OTHER)[opus]
+    assert below_the_top(biased, "sandbox-judge-lenient") < 0.7 * below_the_top(biased, OTHER)
     assert 0.7 < fmean(passes(biased, "sandbox-judge-random").values()) < 1.3
     assert 0.3 < first_share(biased, "sandbox-judge-random") < 0.7
     for judge in (OTHER, *BIASED_JUDGES):

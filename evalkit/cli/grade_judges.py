@@ -107,8 +107,12 @@ class JudgeSession:
         from evalkit.cli.spending import capped, dollars
 
         lines = [
-            f"judge {line.model}: {line.requests} requests, about {line.input_tokens:,} input tokens,"
-            f" about {dollars(line.expected_usd)}, at most {dollars(line.worst_usd)}"
+            f"judge {line.model}: {line.requests} requests, about {line.input_tokens:,} input tokens, "
+            + (
+                "unpriced"
+                if line.worst_usd is None
+                else f"{dollars(line.expected_usd)}, at most {dollars(line.worst_usd)}"
+            )
             for line in bill.lines
         ]
         reused = f", {bill.reused} answers reused" if bill.reused else ""
