@@ -1,17 +1,14 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
 
-from evalkit.blind import GradingTask
-from evalkit.graders import judge
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, TrialKey, Usage
-from evalkit.rubric import Rubric
+from evalkit.records import ItemRecord, PromptSize, Snapshot, Spec, TrialKey, Usage
 
 TYPICAL_OUTPUT_TOKENS = 400
 """Length of an answer before any has been seen; an assumption, and called one."""
@@ -47,14 +44,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """One line a model, and the judge's for grading every output once; `judge` None if nothing is judged."""
+    """One line a model, and one a judge for judging every output; `judges` empty if nothing is judged."""
 
     lines: tuple[Line, ...]
-    judge: Line | None = None
+    judges: tuple[Line, ...] = ()
 
     def total_usd(self, kind: str) -> float | None:
-        """Sum of `expected` or `worst`, the judge's included; None if any price is unknown: that makes no total."""
-        amounts = [getattr(line, f"{kind}_usd") for line in (*self.lines, self.judge) if line is not None]
+        """Sum of `expected` or `worst`, the judges' included; None if any price is unknown: that makes no total."""
+        amounts = [getattr(line, f"{kind}_usd") for line in (*self.lines, *self.judges)]
         return None if None in amounts else sum(amounts)
 
     def seconds(self, concurrency: int) -> float:
@@ -156,7 +153,7 @@ def run_bill(
     for model in plan.spec.models:
         chosen = [key for key in keys if key.model == model]
         asked = [(records[key.item_id], by_place[(key.item_id, model)]) for key in chosen]
-        worst = _total([worst_usd(key) for key in chosen])
+        worst = total([worst_usd(key) for key in chosen])
         lines.append(_line(model, asked, plan.spec, worst, when, prices, seen, batched))
     return tuple(lines)
 
@@ -174,7 +171,7 @@ def _line(
     answers = [] if seen is None else _answers(seen, model)
     length = fmean(tokens for tokens, _ in answers) if answers else TYPICAL_OUTPUT_TOKENS
     felt = [s for _, s in answers if s is not None]
-    lasting = fmean(felt) if felt else _TYPICAL_FIRST_S + length / _TYPICAL_TOKENS_PER_S
+    lasting = fmean(felt) if felt else answer_s(length)
     expected = [
         request_usd(
             model, size.tokens, ceil(min(item.max_tokens or spec.max_tokens, length)), when, prices,
@@ -188,7 +185,7 @@ def _line(
         input_tokens=sum(size.tokens for _, size in asked),
         counted=all(size.counted for _, size in asked),
         output_tokens=length,
-        expected_usd=_total(expected),
+        expected_usd=total(expected),
         worst_usd=worst_usd,
         seconds=lasting,
         seen=len(answers),
@@ -206,37 +203,17 @@ def _answers(seen: Snapshot, model: str) -> list[tuple[int, float | None]]:
     ]
 
 
-def judge_line(
-    model: str,
-    rubric: Rubric,
-    records: Mapping[str, ItemRecord],
-    outputs: Iterable[tuple[str, float]],
-    when: datetime,
-    prices: Prices = LIST_PRICES,
-) -> Line | None:
-    """The judge's line for outputs given as (item id, expected tokens); None if the rubric has nothing to judge."""
-    if not rubric.judged:
-        return None
-    tokens = [
-        request_tokens(judge.build_request(model, _task(rubric, records[item_id], length)))
-        for item_id, length in outputs
-    ]
-    expected = [request_usd(model, size, TYPICAL_OUTPUT_TOKENS, when, prices) for size in tokens]
-    worst = [request_usd(model, size, judge.MAX_TOKENS, when, prices) for size in tokens]
-    seconds = _TYPICAL_FIRST_S + TYPICAL_OUTPUT_TOKENS / _TYPICAL_TOKENS_PER_S
-    return Line(model, len(tokens), sum(tokens), False, TYPICAL_OUTPUT_TOKENS, _total(expected), _total(worst), seconds)
+def text_tokens(*texts: str) -> int:
+    """About how many tokens texts have that nobody has counted; rather too many than too few."""
+    return round(sum(map(len, texts)) / _CHARACTERS_PER_TOKEN)
 
 
-def _task(rubric: Rubric, record: ItemRecord, tokens: float) -> GradingTask:
-    return GradingTask("", rubric.criteria, record.task, record.reference, "x" * ceil(tokens * _CHARACTERS_PER_TOKEN))
+def answer_s(tokens: float) -> float:
+    """How long an answer of so many tokens takes before any has been seen, seconds."""
+    return _TYPICAL_FIRST_S + tokens / _TYPICAL_TOKENS_PER_S
 
 
-def request_tokens(request: Request) -> int:
-    """About how many tokens a request has that nobody has counted."""
-    characters = sum(len(str(part)) for part in (request.system, request.messages, request.params))
-    return round(characters / _CHARACTERS_PER_TOKEN)
-
-
-def _total(amounts: Sequence[float | None]) -> float | None:
+def total(amounts: Sequence[float | None]) -> float | None:
+    """The sum of amounts; None if any is unknown."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known) if len(known) == len(amounts) else None

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from evalkit.lookalikes import as_read
 from evalkit.models import KNOWN
+from evalkit.records import ItemRecord
 from evalkit.rubric import Criterion
 
 HIDDEN = "[name hidden]"
@@ -34,6 +35,13 @@ class GradingTask:
     reference: str | None
     output: str
     documents: tuple[Passage, ...] = ()
+
+
+def passages(item: ItemRecord, documents: Mapping[str, str]) -> tuple[Passage, ...]:
+    """An item's documents in their order."""
+    return tuple(
+        Passage(name, documents[name], place in item.evidence_positions) for place, name in enumerate(item.documents)
+    )
 
 
 def label_for(key: bytes, grader: str, trial_id: int) -> str:

@@ -1,10 +1,11 @@
-"""`evalkit.yaml`: a project's own defaults for models, judge and rubric. Everything in it is optional."""
+"""`evalkit.yaml`: a project's own defaults for models, judges and rubric. Everything in it is optional."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from evalkit.models import DEFAULT_JUDGE, LINE_UP
+from evalkit.panel import JudgeContext, Panel
 from evalkit.strict import StrictModel
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -28,11 +29,16 @@ class OwnRates(StrictModel):
 class Config(StrictModel):
     """Settings of a project; a command's own options win over them.
 
+    `judge_repeats`, `judge_context` and `judge_side_by_side` are as in `Panel`; `run` and `plan` estimate by them.
     `budget_usd` is what each run file may cost in all, production and judging together.
     """
 
     models: Annotated[tuple[_Text, ...], Field(min_length=1)] = LINE_UP
-    judge: _Text = DEFAULT_JUDGE
+    judges: Annotated[tuple[_Text, ...], Field(min_length=1)] = (DEFAULT_JUDGE,)
+    judge: Any = Field(default=None, exclude=True, repr=False)
+    judge_repeats: Annotated[int, Field(ge=1, le=20)] = 1
+    judge_context: JudgeContext = "evidence"
+    judge_side_by_side: bool = False
     rubric: _Text | None = None
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     epochs: Annotated[int, Field(ge=1, le=100)] = 1
@@ -41,7 +47,17 @@ class Config(StrictModel):
     base_url: _Text | None = None
     prices: dict[_Text, OwnRates] = Field(default_factory=dict)
 
-    @field_validator("models")
+    @property
+    def panel(self) -> Panel:
+        """Who judges, and how."""
+        return Panel(self.judges, self.judge_repeats, self.judge_context, self.judge_side_by_side)
+
+    @field_validator("judge")
+    @classmethod
+    def _is_a_list_now(cls, judge: object) -> None:
+        raise ValueError(f"key 'judge' is now a list; write `judges: [{judge}]`")
+
+    @field_validator("models", "judges")
     @classmethod
     def _are_different(cls, models: tuple[str, ...]) -> tuple[str, ...]:
         for model in models:

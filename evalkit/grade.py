@@ -1,21 +1,23 @@
-"""Grade: blind tasks from a run's outputs, findings from checks and judge, grades into the run file."""
+"""Grade: blind tasks from a run's outputs, findings from checks and judges, grades into the run file."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from evalkit.bill import charged_usd, request_tokens, request_usd
-from evalkit.blind import GradingTask
+from evalkit.bill import Line, charged_usd, total
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.local import Limits, Progress, execute
-from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
-from evalkit.grader_names import kind_of
+from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.graders import Finding, checks, judge
-from evalkit.grading_records import RoundEvent
+from evalkit.grading_records import Preference, RoundEvent
+from evalkit.judge_bill import judge_lines
+from evalkit.judging import Question, by_key, calls, is_reused, known_answers, labels, questions, sized
+from evalkit.models import same_model
+from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Provider
 from evalkit.queues import Queue, build_queue
@@ -24,42 +26,59 @@ from evalkit.rounds import automatic, is_closed, people_of
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
 
-
-def judge_name(model: str) -> str:
-    """How a judge is called as a grader."""
-    return f"judge {model}"
+REUSED = "[reused answer] "
+"""What the comment on a grade begins with whose answer was paid for on another occasion."""
 
 
-def graders_for(rubric: Rubric, judge_model: str | None) -> tuple[str, ...]:
-    """Who grades by this rubric: the checks if it has any, and the judge if there is one."""
+def graders_for(rubric: Rubric, panel: Panel | None) -> tuple[str, ...]:
+    """Who grades by this rubric: the checks if it has any, and each repeat of each judge if there is a panel."""
     checked = (checks.NAME,) if rubric.checked else ()
-    return checked if judge_model is None else (*checked, judge_name(judge_model))
+    return checked if panel is None else (*checked, *(name for _, _, name in panel.views))
 
 
-def open_round(run: RunFile, graders: Sequence[str], blind: bool) -> Round:
+def own_judges(snapshot: Snapshot, judges: Sequence[str]) -> tuple[str, ...]:
+    """The judges that are among the models compared, under whatever id: they would grade their own outputs."""
+    served = {attempt.served_model for attempt in snapshot.attempts if attempt.grader is None}
+    compared = {*snapshot.spec.models, *(name for name in served if name)}
+    return tuple(model for model in judges if any(same_model(model, other) for other in compared))
+
+
+def open_round(run: RunFile, graders: Sequence[str], blind: bool, panel: Panel | None = None) -> Round:
     """The round these checks and judges work in: the newest one like it, else a new one under a new key."""
     with run.together():
-        round_ = preview_round(run.snapshot(), graders, blind)
-        if not round_.id:
-            return run.add_round(round_, secrets.token_bytes(32))
+        round_ = preview_round(run.snapshot(), graders, blind, panel)
+        is_new = not round_.id
+        if is_new:
+            round_ = run.add_round(round_, secrets.token_bytes(32))
+        asked = {} if panel is None else {"judge_prompt_sha256": judge.prompt_sha256(panel.context)}
         for grader in graders:
-            if grader not in round_.graders:
-                run.add_event(RoundEvent("joined", round_.id, grader, at=_now()))
+            is_judge = kind_of(grader) == "judge"
+            if grader not in round_.graders or (is_new and is_judge and asked):
+                run.add_event(RoundEvent("joined", round_.id, grader, asked if is_judge else {}, at=_now()))
     return round_
 
 
-def preview_round(snapshot: Snapshot, graders: Sequence[str], blind: bool) -> Round:
+def preview_round(snapshot: Snapshot, graders: Sequence[str], blind: bool, panel: Panel | None = None) -> Round:
     """The round these checks and judges would work in; one that is not opened has id 0.
 
-    It is the newest that is not closed, with the same ones or with people alone: two panels are never mixed.
+    It is the newest that is not closed, with the same ones asked in the same way, or with people alone: two panels are
+    never mixed. Judges who compare side by side may do so beside others of their round.
     """
     for round_ in reversed(snapshot.rounds):
         there = automatic(round_)
         people_alone = people_of(snapshot, round_.id) and not any(kind_of(grader) == "judge" for grader in there)
-        fits = there == tuple(graders) or people_alone
+        beside = panel is not None and panel.side_by_side and set(graders) <= set(there)
+        fits = (there == tuple(graders) or people_alone or beside) and _asked_alike(snapshot, round_, panel)
         if fits and round_.blind == blind and not is_closed(snapshot, round_.id):
             return round_
     return Round(0, snapshot.spec.rubric_sha256, tuple(graders), blind, snapshot.spec.seed, _now())
+
+
+def _asked_alike(snapshot: Snapshot, round_: Round, panel: Panel | None) -> bool:
+    """Whether what the round's judges were sent, as far as it is recorded, is what this panel is sent."""
+    joined = [e for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_.id)]
+    asked = {e.content["judge_prompt_sha256"] for e in joined if "judge_prompt_sha256" in e.content}
+    return panel is None or asked <= {judge.prompt_sha256(panel.context)}
 
 
 def _now() -> str:
@@ -95,99 +114,104 @@ def _seal(run: RunFile, round_: Round, queue: Queue) -> None:
 
 @dataclass(frozen=True)
 class JudgeBill:
-    """What a judge may cost, USD; `worst_usd` None if its price is unknown."""
+    """What the rest of a round's judging may cost: a line a judge. `reused` answers are there already and cost nothing.
 
-    requests: int
-    input_tokens: int
-    worst_usd: float | None
+    `outputs`: how many outputs there is still something to say about.
+    """
+
+    lines: tuple[Line, ...]
+    outputs: int
+    reused: int
+
+    @property
+    def requests(self) -> int:
+        """All requests together."""
+        return sum(line.requests for line in self.lines)
+
+    @property
+    def worst_usd(self) -> float | None:
+        """The most they can cost together, USD; None if a price is unknown."""
+        return total([line.worst_usd for line in self.lines])
 
 
-def judge_bill(snapshot: Snapshot, round_: Round, model: str, prices: Prices = LIST_PRICES) -> JudgeBill:
-    """An upper bound of what grading the rest of a round costs; opens and writes nothing."""
-    queue = build_queue(snapshot, round_, judge_name(model), secrets.token_bytes(32))
-    now = datetime.now(UTC)
-    tokens = [_request_tokens(model, task) for task in queue.tasks]
-    worst = [request_usd(model, count, judge.MAX_TOKENS, now, prices) for count in tokens]
-    known = [usd for usd in worst if usd is not None]
-    return JudgeBill(len(tokens), sum(tokens), sum(known) if len(known) == len(worst) else None)
+def judge_bill(snapshot: Snapshot, round_: Round, panel: Panel, prices: Prices = LIST_PRICES) -> JudgeBill:
+    """An upper bound of what judging the rest of a round costs; opens and writes nothing."""
+    now, known = datetime.now(UTC), known_answers(snapshot, round_)
+    asked = questions(snapshot, round_, panel, secrets.token_bytes(32))
+    to_send = by_key(question for question in asked if question.key not in known)
+    lines = judge_lines((size for _, size in sized(to_send, now, prices)), now, prices)
+    outputs = {trial_id for question in asked for trial_id in question.trial_ids}
+    return JudgeBill(lines, len(outputs), len(asked) - len(to_send))
 
 
-def _request_tokens(model: str, task: GradingTask) -> int:
-    return request_tokens(judge.build_request(model, task))
-
-
-async def grade_by_judge(
+async def grade_by_judges(
     run: RunFile,
     round_: Round,
-    model: str,
+    panel: Panel,
     provider: Provider,
     limits: Limits,
     budget_usd: float | None,
     tell: Callable[[Progress], None],
     prices: Prices = LIST_PRICES,
 ) -> None:
-    """Let an LLM grade every output it has not graded; an answer already paid for is read, not asked again.
+    """Let a panel say all it has not said on every output; an answer already paid for is read, not asked again.
 
     Raises like a run when it has to stop; the same command goes on from there.
     """
     with run.only_writer(*payers("grade", budget_usd)):
-        queue = build_queue(run.snapshot(), round_, judge_name(model), run.sealed_key(round_.id))
-        _seal(run, round_, queue)
-        by_subject = {_subject(round_, queue, task): task for task in queue.tasks}
-        paid = _paid_answers(run.snapshot(), round_, queue.grader)
-        for task in queue.tasks:
-            attempt = paid.get(queue.trials[task.label].id)
-            if attempt is not None:
-                _record(run, round_, queue, task.label, judge.read_reply(_as_reply(attempt), judge.judged(task)))
-
         snapshot = run.snapshot()
-        calls = list(_judge_calls(model, round_, queue, snapshot, prices))
-        dearest = max((call.worst_case_usd or 0.0 for call in calls), default=0.0)
-        budget = Budget(budget_usd, charged_usd(snapshot, datetime.now(UTC), dearest, prices))
+        asked = questions(snapshot, round_, panel, run.sealed_key(round_.id))
+        run.seal(round_.id, labels(asked))
+        known = known_answers(snapshot, round_)
+        for question in asked:
+            attempt = known.get(question.key)
+            if attempt is not None:
+                _record_answer(run, round_, question, _as_reply(attempt), is_reused(question, round_, attempt))
+
+        waiting, now = by_key(question for question in asked if question.key not in known), datetime.now(UTC)
+        to_send = list(calls(round_, waiting, snapshot, now, prices))
+        settles = dict(zip((call.subject for call in to_send), waiting.values(), strict=True))
+        dearest = max((call.worst_case_usd or 0.0 for call in to_send), default=0.0)
+        budget = Budget(budget_usd, charged_usd(snapshot, now, dearest, prices))
         async with session(run, "local", limits.concurrency) as opened:
 
             def on_progress(progress: Progress) -> None:
                 if progress.final:
-                    task = by_subject[progress.call.subject]
-                    findings = judge.read_reply(progress.reply, judge.judged(task))
-                    opened.ledger.write(partial(_record, run, round_, queue, task.label, findings))
+                    first, *same = settles[progress.call.subject]
+                    opened.ledger.write(partial(_record_answer, run, round_, first, progress.reply, False))
+                    for question in same:
+                        opened.ledger.write(partial(_record_answer, run, round_, question, progress.reply, True))
                 tell(progress)
 
-            ending = await execute(calls, provider, opened.ledger, limits, budget, on_progress, opened.id, prices)
-    heard = any(a.grader == queue.grader and a.outcome not in (None, "errored") for a in run.snapshot().attempts)
-    raise_if_stopped(ending, budget, "grade", (model,) if heard else ())
+            ending = await execute(to_send, provider, opened.ledger, limits, budget, on_progress, opened.id, prices)
+    raise_if_stopped(ending, budget, "grade", _heard(run.snapshot()))
 
 
-def _subject(round_: Round, queue: Queue, task: GradingTask) -> str:
-    return f"grade/{round_.id}/{queue.grader}/{queue.trials[task.label].id}"
+def _heard(snapshot: Snapshot) -> set[str]:
+    """Models that have answered as judges."""
+    heard = [a.grader for a in snapshot.attempts if a.grader is not None and a.outcome not in (None, "errored")]
+    return {judge_of(grader).removeprefix(JUDGE) for grader in heard}
 
 
-def _judge_calls(model: str, round_: Round, queue: Queue, snapshot: Snapshot, prices: Prices) -> Iterator[Call]:
-    """Calls for the outputs on which this judge has given no answer yet."""
-    now, view = datetime.now(UTC), (round_.id, queue.grader)
-    earlier = {a.trial_id: a.number for a in snapshot.attempts if (a.round_id, a.grader) == view}
-    paid = _paid_answers(snapshot, round_, queue.grader)
-    for task in queue.tasks:
-        trial = queue.trials[task.label]
-        if trial.id in paid:
-            continue
-        tokens = _request_tokens(model, task)
-        worst = request_usd(model, tokens, judge.MAX_TOKENS, now, prices)
-        request, subject = judge.build_request(model, task), _subject(round_, queue, task)
-        yield Call(
-            subject,
-            trial.id,
-            request,
-            worst,
-            earlier.get(trial.id, 0),
-            queue.grader,
-            round_.id,
-            tokens,
+def _record_answer(run: RunFile, round_: Round, question: Question, reply: Reply, reused: bool) -> None:
+    """What a judge said, as grades of one output or as a preference between two."""
+    at, mark = datetime.now(UTC).isoformat(timespec="milliseconds"), REUSED if reused else ""
+    first = question.outputs[0]
+    if len(question.outputs) == 2:
+        choice, comment = judge.read_preference(reply)
+        one, other = question.trial_ids
+        preference = Preference(round_.id, question.grader, one, other, choice, mark + comment)
+        run.add_preferences([preference], at)
+        return
+    findings = judge.read_reply(reply, judge.judged(first.task))
+    grades = [
+        Grade(
+            round_.id, question.grader, first.trial.id, criterion, found.level,
+            found.reason, mark + found.comment, first.identity_marks,
         )
-
-
-def _paid_answers(snapshot: Snapshot, round_: Round, grader: str) -> dict[int, Attempt]:
-    return {a.trial_id: a for a in snapshot.attempts if a.final and (a.round_id, a.grader) == (round_.id, grader)}
+        for criterion, found in findings.items()
+    ]  # fmt: skip
+    run.add_grades(grades, at)
 
 
 def _as_reply(attempt: Attempt) -> Reply:

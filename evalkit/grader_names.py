@@ -10,6 +10,7 @@ JUDGE = "judge "
 """What the name of every judge begins with."""
 _CHECK = "check "
 _AGAIN = " (again)"
+_REPEAT = " #"
 _READS_AS_ANOTHER = re.compile(rf"(?:human )*(?:{JUDGE}|{_CHECK}|{CHECKS}$)")
 
 
@@ -36,3 +37,14 @@ def again(grader: str) -> str:
 def is_again(grader: str) -> bool:
     """Whether these are second grades, which count for a person's own consistency and for nothing else."""
     return grader.endswith(_AGAIN)
+
+
+def judge_name(model: str, repeat: int = 1) -> str:
+    """How a judge is called as a grader, and when it says the same again: from the second time on with a number."""
+    return f"{JUDGE}{model}" if repeat == 1 else f"{JUDGE}{model}{_REPEAT}{repeat}"
+
+
+def judge_of(grader: str) -> str:
+    """The judge that a repeat belongs to, which has but one opinion; any other grader is its own."""
+    name, repeat, number = grader.rpartition(_REPEAT)
+    return name if repeat and number.isdigit() and kind_of(grader) == "judge" else grader

@@ -1,5 +1,6 @@
 """Known Claude models: tier, order within the tier, context window, lifecycle. Data, not judgement."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,3 +120,15 @@ def display_name(model_id: str) -> str:
         return model_id
     major, minor = model.generation
     return f"{model.tier.capitalize()} {major}.{minor}" if minor else f"{model.tier.capitalize()} {major}"
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two ids name one model: an alias and its pin, or Bedrock's id and Anthropic's."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(model_id: str) -> str:
+    """An id without its platform, region, date and revision."""
+    plain = model_id.lower().replace(".", "-") if not model_id.startswith(BEDROCK) else model_id.lower()
+    plain = plain.removeprefix(BEDROCK).rpartition("anthropic.")[2]
+    return re.sub(r"(?:-latest|[-@]\d{8})?(?:-v\d+(?::\d+)?)?$", "", plain).replace(".", "-")

@@ -8,12 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from evalkit import __version__
-from evalkit.bill import Bill, judge_line, run_bill, spent_usd
+from evalkit.bill import Bill, run_bill, spent_usd
 from evalkit.cache_marks import CacheMode, chosen_marks
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
+from evalkit.judge_bill import foreseen_lines
 from evalkit.models import known
+from evalkit.panel import Panel
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import DEFAULT_MAX_TOKENS, prompt_sha256
@@ -131,7 +133,7 @@ async def prepare(
     provider: Provider,
     place: Path,
     tell: Callable[[int, int], None],
-    judge: str | None = None,
+    panel: Panel | None = None,
 ) -> Prepared:
     """Validate against the server, find or plan the run, and say what is left and what it may cost.
 
@@ -164,16 +166,17 @@ async def prepare(
     batched = options.way.batched(plan.items, spec.seed)
     lines = run_bill(plan, [t.key for t in pending], now, snapshot, options.prices, batched)
     lengths = {line.model: line.output_tokens for line in lines}
-    outputs = ((t.key.item_id, lengths[t.key.model]) for t in trials)
-    judged = None if judge is None else judge_line(judge, rubric, records, outputs, now, options.prices)
-    return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, options, notes)
+    documents = dataset.documents if snapshot is None else snapshot.documents
+    outputs = ((t.key, lengths[t.key.model]) for t in trials)
+    judges = () if panel is None else foreseen_lines(panel, rubric, records, documents, outputs, now, options.prices)
+    return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judges), spent, options, notes)
 
 
-def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, judge: str) -> Bill:
+def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, panel: Panel) -> Bill:
     """What a run may cost before any server is asked: prompts estimated from their characters, typical answers.
 
-    The judge's line is for grading every output once; None without a rubric. Raises UsageError for a context that
-    does not fit.
+    The judges' lines are for judging every output; none without a rubric. Raises UsageError for a context that does
+    not fit.
     """
     spec = make_spec(dataset.name, dataset, rubric, options, Preflight("", simulated=False))
     plan = asyncio.run(
@@ -182,8 +185,11 @@ def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, jud
     now, records = datetime.now(UTC), {item.id: item for item in plan.items}
     lines = run_bill(plan, plan.order, now, None, options.prices)
     lengths = {line.model: line.output_tokens for line in lines}
-    outputs = ((key.item_id, lengths[key.model]) for key in plan.order)
-    return Bill(lines, None if rubric is None else judge_line(judge, rubric, records, outputs, now, options.prices))
+    outputs = ((key, lengths[key.model]) for key in plan.order)
+    if rubric is None:
+        return Bill(lines)
+    judges = foreseen_lines(panel, rubric, records, dataset.documents, outputs, now, options.prices)
+    return Bill(lines, judges)
 
 
 def check_writable(place: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from evalkit.blind import GradingTask, Passage, grading_order, label_for, output_order, person_order, scrub
+from evalkit.blind import GradingTask, grading_order, label_for, output_order, passages, person_order, scrub
 from evalkit.errors import IntegrityError
 from evalkit.grader_names import again
 from evalkit.records import ItemRecord, Round, Snapshot, Trial
@@ -68,8 +68,8 @@ class Outputs:
         item = self._items[trial.key.item_id]
         label = label_for(self._key, grader, trial.id) if self._round.blind else "/".join(map(str, trial.key))
         text, marks = self._text(trial, item)
-        passages = _passages(item, self._snapshot.documents)
-        return GradingTask(label, self._rubric.criteria, item.task, item.reference, text, passages), marks
+        documents = passages(item, self._snapshot.documents)
+        return GradingTask(label, self._rubric.criteria, item.task, item.reference, text, documents), marks
 
     def _text(self, trial: Trial, item: ItemRecord) -> tuple[str, int]:
         if not self._round.blind:
@@ -78,12 +78,6 @@ class Outputs:
             context = f"{item.task}\n{item.reference or ''}"
             self._scrubbed[trial.id] = scrub(self._texts[trial.id], self._names, context)
         return self._scrubbed[trial.id]
-
-
-def _passages(item: ItemRecord, documents: Mapping[str, str]) -> tuple[Passage, ...]:
-    return tuple(
-        Passage(name, documents[name], place in item.evidence_positions) for place, name in enumerate(item.documents)
-    )
 
 
 def build_queue(snapshot: Snapshot, round_: Round, grader: str, key: bytes) -> Queue:

@@ -147,7 +147,8 @@ class Attempt:
     before the answer was recorded: it may have been billed, nobody can know. `final` marks the attempt that
     settles its trial. `felt_s` runs from the trial's first request, retries and waits included; `queued_s` is
     the wait on our side before that. `cost_usd` is None where the price or the tokens are unknown; times are None
-    where nobody measured them. `in_flight` requests, this one included, were under way when it was sent.
+    where nobody measured them. `in_flight` requests, this one included, were under way when it was sent. `subject`
+    names what an attempt that has ended settles, if it is final.
     """
 
     id: int
@@ -176,6 +177,7 @@ class Attempt:
     reused: bool | None = None
     session_id: int | None = None
     in_flight: int | None = None
+    subject: str | None = None
 
 
 TRUSTED_LAG_S = 0.010

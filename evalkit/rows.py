@@ -32,7 +32,7 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
         queued_s=row["queued_s"], status=row["status"], error_type=row["error_type"],
         error_message=row["error_message"], simulated=bool(row["simulated"]),
         headers_s=row["headers_s"], reused=None if row["reused"] is None else bool(row["reused"]),
-        session_id=row["session_id"], in_flight=row["in_flight"],
+        session_id=row["session_id"], in_flight=row["in_flight"], subject=row["subject"],
     )  # fmt: skip
 
 

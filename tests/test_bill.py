@@ -1,21 +1,19 @@
 """The bill: what is left to pay, expected and at worst, by what has been seen; unknown prices make no total."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, charged_usd, judge_line, request_usd, run_bill, worst_cases
+from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, charged_usd, request_usd, run_bill, worst_cases
 from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
 from evalkit.plan import Plan, record, trial_order
 from evalkit.pricing import Prices, price
 from evalkit.prompt import Assembly
 from evalkit.records import Attempt, ItemRecord, PromptSize, Spec, TrialKey, Usage
-from evalkit.rubric import Rubric
-from tests.analysis_builders import PASS_OR_FAIL, Book, answered, lost
+from tests.analysis_builders import Book, answered, lost
 from tests.analysis_builders import spec as run_spec
 from tests.builders import dataset, item
 
@@ -156,23 +154,3 @@ def test_a_budget_bears_production_and_judging_and_what_may_have_been_billed_at_
     for attempt in judging:
         book.judging(trial, attempt)
     assert charged_usd(book.snapshot(), NOW, to_come_usd) == pytest.approx(charged)
-
-
-def test_the_judge_is_asked_once_an_output_and_is_part_of_the_total() -> None:
-    rubric = Rubric.model_validate_json(json.dumps(PASS_OR_FAIL))
-    made = dataset(item("a"), item("b"))
-    outputs = [("a", 100.0), ("b", 100.0), ("b", 10_000.0)]
-    judge = judge_line("claude-sonnet-5-5", rubric, records(made), outputs, NOW)
-    assert judge is not None
-    assert (judge.requests, judge.counted) == (3, False)
-    assert 10_200 < judge.input_tokens < 13_000
-    assert judge.expected_usd is not None
-    assert judge.worst_usd is not None
-    assert judge.expected_usd < judge.worst_usd
-    assert Bill((), judge).total_usd("worst") == judge.worst_usd
-
-
-def test_a_rubric_of_checks_alone_has_no_judge_to_pay() -> None:
-    check = {"id": "right", "question": "?", "kind": "check", "check": {"type": "exact"}}
-    rubric = Rubric.model_validate_json(json.dumps({**PASS_OR_FAIL, "criteria": [check]}))
-    assert judge_line("claude-sonnet-5-5", rubric, {}, [], NOW) is None

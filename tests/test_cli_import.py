@@ -348,7 +348,7 @@ def test_checks_of_our_own_complete_imported_grades(project: Project) -> None:
     Path("both.yaml").write_text(CHECKED)
     path = project.imported(rows(10, "m1", output=text, grades=some(1)), "--rubric", "both.yaml")
     assert project.analysis(path).models[0].counts.graded == 0
-    assert project.run("grade", path, "--no-judge", "-q") == 0, project.err
+    assert project.run("grade", path, "--by", "checks", "-q") == 0, project.err
     found = project.analysis(path)
     assert (found.models[0].counts.graded, found.models[0].counts.satisfactory) == (10, 10)
     assert found.grading.round is not None

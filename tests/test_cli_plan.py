@@ -11,6 +11,7 @@ from evalkit.bill import TYPICAL_OUTPUT_TOKENS, request_usd
 from evalkit.cli import main
 from evalkit.cli.spending import dollars
 from evalkit.files import read_dataset
+from evalkit.panel import Panel
 from evalkit.planning import Options, foreseen_bill
 
 
@@ -93,8 +94,8 @@ def test_a_dataset_that_nobody_has_run_has_its_price_said_before_any_money(
 def test_a_foreseen_price_is_that_of_the_same_prompts_in_a_run(root: Path) -> None:
     """A dry run against a server that cannot count gives the same bill."""
     dataset = read_dataset(root / "datasets" / "support-replies.jsonl")
-    bill = foreseen_bill(dataset, None, Options((OPUS,)), "judge")
-    assert bill.judge is None
+    bill = foreseen_bill(dataset, None, Options((OPUS,)), Panel(("judge",)))
+    assert bill.judges == ()
     (line,) = bill.lines
     when = datetime.now(UTC)
     one = request_usd(OPUS, line.input_tokens // line.requests, TYPICAL_OUTPUT_TOKENS, when)

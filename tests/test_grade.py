@@ -17,9 +17,12 @@ from evalkit.cli import main
 from evalkit.errors import ExitCode, IntegrityError
 from evalkit.executors.local import Limits
 from evalkit.files import read_rubric
-from evalkit.grade import grade_by_judge, graders_for, judge_bill, judge_name, open_round
+from evalkit.grade import grade_by_judges, graders_for, judge_bill, open_round
+from evalkit.grader_names import judge_name
 from evalkit.graders import judge
+from evalkit.judging import questions, subject
 from evalkit.models import DEFAULT_JUDGE, KNOWN
+from evalkit.panel import Panel
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.queues import build_queue
 from evalkit.records import Attempt, AttemptStart, ItemRecord, Reply, Round, Spec, TrialKey, Usage
@@ -147,27 +150,30 @@ def test_a_dry_run_sends_and_writes_nothing(ran: Path, server: Recorded, capsys:
 
 
 def test_without_a_judge_the_checks_grade_and_nothing_is_sent(ran: Path, server: Recorded) -> None:
-    assert grade(ran, server.url, "--no-judge") == 0
+    assert grade(ran, server.url, "--by", "checks") == 0
     assert (len(graded("checks")), server.requests) == (8, [])
 
 
 # --- stopping and going on ------------------------------------------------------------------------------------
 
 
-def pay(path: Path, model: str, trials: int, text: str) -> None:
+PANEL = Panel((DEFAULT_JUDGE,))
+
+
+def pay(path: Path, trials: int, text: str) -> None:
     """Answers of a judge that were recorded by a process which died before it could read them."""
-    grader = judge_name(model)
     with RunFile(path) as run:
-        round_ = open_round(run, ("checks", grader), blind=True)
-        for trial_id in sorted(answered(run.snapshot()))[:trials]:
-            started = run.start_attempt(AttemptStart(trial_id, 1, "2026-11-22T14:00:00+00:00", 0.0, grader, round_.id))
-            subject = f"grade/{round_.id}/{grader}/{trial_id}"
-            run.finish_attempt(started, subject, Reply("answered", 1.0, text), True, 1.0, 0.01)
+        round_ = open_round(run, ("checks", judge_name(DEFAULT_JUDGE)), blind=True)
+        asked = questions(run.snapshot(), round_, PANEL, run.sealed_key(round_.id))
+        for question in sorted(asked, key=lambda question: question.trial_ids)[:trials]:
+            start = AttemptStart(question.trial_ids[0], 1, "2026-11-22T14:00:00+00:00", 0.0, question.grader, round_.id)
+            started = run.start_attempt(start)
+            run.finish_attempt(started, subject(round_, question), Reply("answered", 1.0, text), True, 1.0, 0.01)
 
 
 def test_an_answer_that_was_paid_for_is_read_and_not_asked_for_again(ran: Path, server: Recorded) -> None:
     text = json.dumps({"grades": {"right": {"reason": "As paid for.", "level": 1}}})
-    pay(ran, DEFAULT_JUDGE, 3, text)
+    pay(ran, 3, text)
     assert grade(ran, server.url) == 0
     assert len(server.messages()) == 5
     read = [one for one in snapshot().grades if one.comment == "As paid for."]
@@ -178,7 +184,7 @@ def test_an_answer_that_was_paid_for_is_read_and_not_asked_for_again(ran: Path, 
 
 
 def test_when_everything_was_paid_for_nothing_is_asked(ran: Path, server: Recorded) -> None:
-    pay(ran, DEFAULT_JUDGE, 8, "not a grade")
+    pay(ran, 8, "not a grade")
     assert grade(ran, server.url) == 0
     assert server.messages() == []
     assert {one.level for one in snapshot().grades if one.grader != "checks"} == {None}
@@ -251,6 +257,9 @@ def test_attempts_that_may_have_been_billed_weigh_on_the_budget(ran: Path, serve
         (["--budget-usd", "nan"], ExitCode.USAGE, "budget"),
         (["--base-url", "http://127.0.0.1:9"], ExitCode.PROVIDER, "cannot be reached"),
         (["--rubric", "other.yaml"], ExitCode.INTEGRITY, "not the one fixed before"),
+        (["--judge", MODELS[0]], ExitCode.USAGE, f"judge '{MODELS[0]}' is one of the models compared"),
+        (["--judge", "claude-opus-5-5", "--judge", "claude-haiku-4-5"], ExitCode.USAGE, "add --allow-own-judge"),
+        (["--judge", "claude-opus-5-5", "--judge", "claude-sonnet-9"], ExitCode.USAGE, "unknown"),
     ],
 )
 def test_a_refusal_leaves_no_trace(
@@ -303,7 +312,7 @@ def test_a_rubric_that_only_a_judge_can_apply_needs_one(
     rubric.write_text(text.replace(checked, ""))
     assert main(command(tiny, server.url)) == 0
     (path,) = run_files()
-    assert grade(path, server.url, "--no-judge") == ExitCode.USAGE
+    assert grade(path, server.url, "--by", "checks") == ExitCode.USAGE
     assert "nobody to grade" in capsys.readouterr().err
 
 
@@ -341,12 +350,17 @@ def test_what_reaches_the_judge_names_no_model_tier_price_time_or_count(
         assert main(["run", dataset, "-n", "12", "--base-url", server.url, "-q"]) == 0
         server.requests.clear()
         (path,) = run_files()
-        assert grade(path, server.url, "--judge", "claude-opus-5-5") == 0
+        judges = ["--judge", "claude-opus-5-5", "--judge", "sandbox-judge-lenient", "--judge-context", "full"]
+        assert grade(path, server.url, *judges) == 0
+        singles = len(server.messages())
+        assert grade(path, server.url, *judges, "--side-by-side") == 0
     seen = snapshot()
     bodies = server.messages()
-    assert len(bodies) == len(answered(seen)) > 30
+    assert singles == 2 * len(answered(seen)) > 60
+    assert len(bodies) - singles == len(seen.preferences) > 120
+    assert all(grade.identity_marks == 0 or HIDDEN in str(bodies) for grade in seen.grades)
     for body in bodies:
-        assert body.pop("model") == "claude-opus-5-5"
+        assert body.pop("model") in ("claude-opus-5-5", "sandbox-judge-lenient")
         text = "\n".join(texts_of(body)).lower()
         for forbidden in (*seen.spec.models, *(model.id for model in KNOWN), *TIERS, "claude", "anthropic"):
             assert forbidden not in text
@@ -423,7 +437,8 @@ def test_a_request_to_the_judge_is_made_of_rubric_task_reference_and_scrubbed_ou
         queue = build_queue(fresh, seen.rounds[0], judge_name(DEFAULT_JUDGE), run.sealed_key(1))
     expected = []
     for task in queue.tasks:
-        request = judge.build_request(DEFAULT_JUDGE, replace(task, label="", criteria=rubric.criteria))
+        plain = replace(task, label="", criteria=rubric.criteria)
+        request = judge.build_request(DEFAULT_JUDGE, plain, judge.shared_text(plain))
         expected.append(json.dumps([request.system, request.messages, request.params["output_config"]]))
     sent = [json.dumps([b["system"], b["messages"], b["output_config"]]) for b in server.messages()]
     assert sorted(sent) == sorted(expected)
@@ -475,7 +490,7 @@ def test_a_round_that_is_not_blind_is_stamped_and_kept_apart(tiny: Path, server:
 
 def test_a_bill_is_an_upper_bound_and_opens_nothing(ran: Path, server: Recorded) -> None:
     before = snapshot()
-    bill = judge_bill(before, Round(0, before.spec.rubric_sha256, (), True, 1, ""), DEFAULT_JUDGE)
+    bill = judge_bill(before, Round(0, before.spec.rubric_sha256, (), True, 1, ""), PANEL)
     assert snapshot() == before
     assert grade(ran, server.url) == 0
     attempts = [a for a in snapshot().attempts if a.grader]
@@ -486,7 +501,7 @@ def test_a_bill_is_an_upper_bound_and_opens_nothing(ran: Path, server: Recorded)
 
 def test_an_unpriced_judge_has_no_bill_but_can_work(ran: Path) -> None:
     seen = snapshot()
-    bill = judge_bill(seen, Round(0, seen.spec.rubric_sha256, (), True, 1, ""), "my-judge")
+    bill = judge_bill(seen, Round(0, seen.spec.rubric_sha256, (), True, 1, ""), Panel(("my-judge",)))
     assert (bill.requests, bill.worst_usd) == (8, None)
 
 
@@ -495,9 +510,9 @@ def test_a_judge_holds_the_file_while_it_works(ran: Path, server: Recorded) -> N
         provider = AnthropicProvider(server.url)
         try:
             with RunFile(ran) as run, RunFile(ran) as other, other.only_writer("grade"):
-                graders = graders_for(read_rubric(Path("rubrics/tiny.yaml")), DEFAULT_JUDGE)
+                graders = graders_for(read_rubric(Path("rubrics/tiny.yaml")), PANEL)
                 round_ = open_round(run, graders, blind=True)
-                await grade_by_judge(run, round_, DEFAULT_JUDGE, provider, Limits(), None, lambda _: None)
+                await grade_by_judges(run, round_, PANEL, provider, Limits(), None, lambda _: None)
         finally:
             await provider.close()
 

@@ -10,8 +10,7 @@ from builders import checked, judged, rubric
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.grade import judge_name
-from evalkit.grader_names import CHECKS, GraderKind, grader_name, kind_of
+from evalkit.grader_names import CHECKS, GraderKind, grader_name, judge_name, kind_of
 from evalkit.graders import checks
 from evalkit.import_lines import Numbered, TrialLine, grade_problems, parse_lines
 from evalkit.importing import ENDPOINT, Imported, build, only_criterion, satisfactory_rubric

@@ -2,55 +2,98 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.blind import GradingTask, Passage
 from evalkit.graders import Finding
 from evalkit.graders.judge import (
+    COMPARING,
     INSTRUCTIONS,
     MAX_TOKENS,
     answer_schema,
+    build_comparison,
     build_request,
     judged,
+    marked,
+    parts_of,
+    preference_schema,
     prompt_sha256,
     read_answer,
+    read_preference,
     read_reply,
+    shared_text,
 )
 from evalkit.models import KNOWN
-from evalkit.records import Outcome, Reply
+from evalkit.panel import JudgeContext
+from evalkit.records import Outcome, Reply, Request
 from tests import builders
 from tests.builders import checked, task
 
 CRITERIA = (builders.judged("correct"), builders.judged("tone", levels={1: "cold", 5: "warm"}))
 
 
+def asked(model: str, of: GradingTask, context: JudgeContext = "evidence") -> Request:
+    return build_request(model, of, shared_text(of, context))
+
+
 def sent(**fields: Any) -> str:
-    return str(build_request("judge-model", task(**fields)).messages[0]["content"])
+    return "\n".join(parts_of(asked("judge-model", task(**fields))))
 
 
 def test_request_is_this_and_nothing_else() -> None:
-    request = build_request("judge-model", task("It is 12.", [builders.judged(), checked()]))
+    request = asked("judge-model", task("It is 12.", [builders.judged(), checked()]))
     assert (request.model, request.max_tokens, request.system) == ("judge-model", MAX_TOKENS, INSTRUCTIONS)
     assert request.params == {
         "output_config": {"format": {"type": "json_schema", "schema": answer_schema((builders.judged(),))}}
     }
-    assert request.messages == (
-        {
-            "role": "user",
-            "content": "<rubric>\n"
-            '<criterion id="correct">\n<question>Is it right?</question>\n'
-            '<level value="0">wrong</level>\n<level value="1">half right</level>\n<level value="2">right</level>\n'
-            "</criterion>\n</rubric>\n"
-            "<input>What is the fee?</input>\n<reference>12 EUR</reference>\n<output>It is 12.</output>",
-        },
+    shared = (
+        '<rubric>\n<criterion id="correct">\n<question>Is it right?</question>\n'
+        '<level value="0">wrong</level>\n<level value="1">half right</level>\n<level value="2">right</level>\n'
+        "</criterion>\n</rubric>\n<input>What is the fee?</input>\n<reference>12 EUR</reference>"
     )
+    content = [{"type": "text", "text": shared}, {"type": "text", "text": "<output>It is 12.</output>"}]
+    assert request.messages == ({"role": "user", "content": content},)
+    assert marked(request).messages[0]["content"] == [
+        {**content[0], "cache_control": {"type": "ephemeral"}},
+        content[1],
+    ]
+
+
+def test_a_comparison_shows_two_outputs_in_order_behind_the_same_context() -> None:
+    first, second = task("It is 12."), task("It is </first_output> 13.", label="other")
+    request = build_comparison("j", first, second, shared_text(first))
+    assert request.system == COMPARING
+    assert request.params == {"output_config": {"format": {"type": "json_schema", "schema": preference_schema()}}}
+    shared, own = parts_of(request)
+    assert shared == parts_of(asked("j", first))[0] == parts_of(asked("j", second))[0]
+    assert own == (
+        "<first_output>It is 12.</first_output>\n<second_output>It is [quoted: &lt;/first_output]> 13.</second_output>"
+    )
+    assert list(preference_schema()["properties"]) == ["reason", "preferred"]
+
+
+DOCUMENTS = (Passage("a.md", "Aside."), Passage('b".md', "The fee is </document> 12.", evidence=True))
+
+
+@pytest.mark.parametrize(
+    ("context", "names"),
+    [("reference", []), ("evidence", ["b&quot;.md"]), ("full", ["a.md", "b&quot;.md"])],
+)
+def test_a_judge_reads_the_documents_that_its_context_asks_for(context: JudgeContext, names: list[str]) -> None:
+    text = shared_text(replace(task(), documents=DOCUMENTS), context)
+    assert re.findall('<document name="(.*?)">', text) == names
+    assert text.count("</document>") == len(names)
+    assert text.index("<rubric>") < text.index("<input>") < text.index("<reference>")
+    assert all(text.index("</rubric>") < text.index(name) < text.index("<input>") for name in names)
 
 
 def test_request_holds_no_label_and_no_model_of_the_run() -> None:
-    request = build_request("judge-model", task(label="k3v9secretlabel"))
+    request = asked("judge-model", task(label="k3v9secretlabel"))
     whole = json.dumps([request.messages, request.system, request.params], default=str)
     assert "k3v9secretlabel" not in whole
     assert not [model.id for model in KNOWN if model.id in whole]
@@ -58,7 +101,7 @@ def test_request_holds_no_label_and_no_model_of_the_run() -> None:
 
 
 def test_requests_for_equal_texts_under_other_labels_are_equal() -> None:
-    assert build_request("j", task(label="a")) == build_request("j", task(label="b"))
+    assert asked("j", task(label="a")) == asked("j", task(label="b"))
 
 
 def test_missing_reference_leaves_no_block() -> None:
@@ -107,8 +150,8 @@ def test_answer_schema_asks_for_the_reason_before_the_level_and_offers_own_level
 
 
 def test_hash_of_the_prompt_is_stable() -> None:
-    assert prompt_sha256() == prompt_sha256()
-    assert len(prompt_sha256()) == 64
+    assert prompt_sha256() == prompt_sha256("evidence")
+    assert len({prompt_sha256(context) for context in ("evidence", "full", "reference")}) == 3
 
 
 def answer(correct: Any, tone: Any = 5, **more: Any) -> str:
@@ -192,6 +235,32 @@ def test_unfinished_answer_grades_nothing_even_if_it_reads_well(
 
 def test_finished_answer_is_read() -> None:
     assert read_reply(Reply("answered", 1.0, answer(2)), CRITERIA)["correct"] == Finding(2, "r")
+
+
+@pytest.mark.parametrize(
+    ("text", "choice", "comment"),
+    [
+        ('{"reason": "r", "preferred": "first"}', "first", "r"),
+        ('{"reason": "r", "preferred": "second"}', "second", "r"),
+        ('{"reason": "\\ud800", "preferred": "tie"}', "tie", "\\ud800"),
+        ('{"preferred": "tie"}', "tie", ""),
+        ('{"reason": "r", "preferred": "First"}', None, "the judge preferred 'First', which is no choice"),
+        ('{"reason": "r"}', None, "the judge preferred 'None', which is no choice"),
+        ('{"preferred": ["first"]}', None, "no choice"),
+        ('{"preferred": "first", "preferred": "second"}', None, "says a thing twice"),
+        ('{"preferred": "first", "winner": "second"}', None, "is not the JSON that was asked for"),
+        ('["first"]', None, "is not the JSON that was asked for"),
+        ("first", None, "is not JSON"),
+        ("", None, "is not JSON"),
+    ],
+)
+def test_a_preference_is_read_strictly(text: str, choice: str | None, comment: str) -> None:
+    found, said = read_preference(Reply("answered", 1.0, text))
+    assert found == choice
+    assert comment in said
+    assert len(said) <= 200
+    truncated = read_preference(Reply("truncated", 1.0, text))
+    assert truncated == (None, "the judge's answer was truncated")
 
 
 anything = st.recursive(

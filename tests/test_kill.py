@@ -19,7 +19,7 @@ from test_run import MODELS, run_files, settled, snapshot, write_tiny
 
 from evalkit.cli import main
 from evalkit.errors import ExitCode
-from evalkit.grade import judge_name
+from evalkit.grader_names import judge_name
 from evalkit.models import DEFAULT_JUDGE
 from evalkit.records import Snapshot
 from evalkit.sandbox.server import SandboxSettings

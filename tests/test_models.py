@@ -5,7 +5,18 @@ from datetime import UTC, datetime
 import pytest
 
 from evalkit.config import Config
-from evalkit.models import DEFAULT_JUDGE, KNOWN, LINE_UP, Model, alias_warning, display_name, known, newer_in_tier
+from evalkit.models import (
+    DEFAULT_JUDGE,
+    KNOWN,
+    LINE_UP,
+    Model,
+    alias_warning,
+    display_name,
+    known,
+    newer_in_tier,
+    same_model,
+)
+from evalkit.panel import Panel
 from evalkit.pricing import rates
 from evalkit.strict import read_strict
 
@@ -117,7 +128,11 @@ def test_display_name(id: str, name: str) -> None:
         ("epochs: '3'", "c:1: 'epochs' is '3'; it must be a whole number"),
         ("budget_usd: 0", "c:1: 'budget_usd' is 0; it must be greater than 0"),
         ("budget_usd: .inf", "c:1: '.inf' is not a finite number; correct the YAML"),
-        ("judge: ''", "c:1: 'judge' is ''; it must not be empty"),
+        ("judges: ['']", "c:1: 'judges.0' is ''; it must not be empty"),
+        ("judges: []", "c:1: 'judges' is []; it must not be empty"),
+        ("judges: [a, a]", "c:1: model 'a' stands twice; name it once"),
+        ("seed: 1\njudge: a", "c:2: key 'judge' is now a list; write `judges: [a]`"),
+        ("judge_context: all", "c:1: 'judge_context' is 'all'; use 'full', 'evidence' or 'reference'"),
     ],
 )
 def test_config_is_read_strictly(text: str, problem: str) -> None:
@@ -128,9 +143,29 @@ def test_config_is_read_strictly(text: str, problem: str) -> None:
 
 def test_empty_config_is_the_defaults() -> None:
     assert read_strict(Config, "", "c") == Config()
-    assert (Config().models, Config().judge) == (LINE_UP, DEFAULT_JUDGE)
+    assert (Config().models, Config().panel) == (LINE_UP, Panel((DEFAULT_JUDGE,)))
 
 
 def test_config_takes_what_it_documents() -> None:
     found = read_strict(Config, "models: [a, b]\nbudget_usd: 5\nrubric: r.yaml\nbase_url: http://127.0.0.1:1\n", "c")
     assert found == Config(models=("a", "b"), budget_usd=5.0, rubric="r.yaml", base_url="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("claude-sonnet-4-6", "claude-sonnet-4-6", True),
+        ("claude-haiku-4-5", "claude-haiku-4-5-20251001", True),
+        ("claude-haiku-4-5-latest", "claude-haiku-4-5-20251001", True),
+        ("bedrock:global.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4-5", True),
+        ("bedrock:us.anthropic.claude-opus-4-6-v1", "claude-opus-4-6", True),
+        ("bedrock:anthropic.claude-sonnet-5-5", "Claude-Sonnet-5.5", True),
+        ("claude-opus-4-6", "claude-opus-4-60", False),
+        ("claude-opus-4-6", "claude-opus-4", False),
+        ("claude-opus-4-6", "claude-sonnet-4-6", False),
+        ("my-judge", "my-model", False),
+        ("my-model", "my-model", True),
+    ],
+)
+def test_ids_of_one_model_are_known_as_such(one: str, other: str, same: bool) -> None:
+    assert same_model(one, other) is same_model(other, one) is same

@@ -64,3 +64,28 @@ def test_calls_are_drawn_only_as_they_are_needed() -> None:
     of = Schedule(one_by_one(), lambda: Pace(2), window=4)
     assert take(of) == "01"
     assert len(drawn) <= 6
+
+
+def led(*pairs: tuple[str, str | None]) -> list[Call]:
+    return [Call(name, n, Request("m", (), 10), 0.0, after=after) for n, (name, after) in enumerate(pairs)]
+
+
+def test_what_finds_its_prompt_in_the_cache_waits_for_the_first_and_then_goes_before_all_later() -> None:
+    order = led(("a", None), ("b", "a"), ("c", "a"), ("d", None), ("e", "d"), ("f", "gone"))
+    of = Schedule(iter(order), lambda: Pace(9), window=8)
+    assert take(of) == "adf", "one that waits for nobody in the order waits for nobody"
+    assert of.next(0.0) == inf, "b, c and e are left"
+    of.asked("a")
+    assert take(of) == "bc"
+    of.asked("b")
+    of.asked("d")
+    assert take(of) == "e"
+    assert of.next(0.0) is None
+
+
+def test_those_that_waited_stand_before_what_was_planned_after_them() -> None:
+    of = Schedule(iter(led(("a", None), ("b", "a"), ("c", None), ("d", None))), lambda: Pace(1), window=4)
+    first = of.next(0.0)
+    assert isinstance(first, Job)
+    of.asked("a")
+    assert take(of) == "b"

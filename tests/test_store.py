@@ -700,7 +700,7 @@ def _record(
         lost, outcome=reply.outcome, final=number == 1, text=reply.text, stop_reason=reply.stop_reason,
         served_model=reply.served_model, request_id=reply.request_id, usage=reply.usage, cost_usd=cost_usd,
         ttft_s=reply.ttft_s, latency_s=reply.latency_s, felt_s=2.5, status=reply.status, error_type=reply.error_type,
-        error_message=reply.error_message, simulated=reply.simulated,
+        error_message=reply.error_message, simulated=reply.simulated, subject=f"subject {number}",
     )  # fmt: skip
 
 

@@ -1,12 +1,11 @@
-"""`evalkit grade`: blind grades for a run's outputs, by people on a page, by checks and by an LLM judge."""
+"""`evalkit grade`: blind grades for a run's outputs, by people, by checks and by LLM judges."""
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Literal
 
 import typer
 
-from evalkit.cli import options
+from evalkit.cli import grade_options, options
 from evalkit.cli.spending import warn_of_aliases
 
 
@@ -16,51 +15,28 @@ def register(app: typer.Typer) -> None:
 
 
 def grade(
-    run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
-    blind: Annotated[
-        bool,
-        typer.Option("--blind/--no-blind", help="Hide who wrote what; --no-blind is stamped on every result."),
-    ] = True,
-    judge: Annotated[
-        str | None,
-        typer.Option("--judge", help="Model that judges (default: evalkit.yaml's).", show_default=False),
-    ] = None,
-    no_judge: Annotated[bool, typer.Option("--no-judge", help="Deterministic checks only.")] = False,
-    rubric: Annotated[
-        Path | None, typer.Option(help="Make sure that the run was made with this rubric.", show_default=False)
-    ] = None,
+    run: grade_options.RunFile = None,
+    blind: grade_options.Blind = True,
+    by: grade_options.By = None,
+    rubric: grade_options.SameRubric = None,
+    side_by_side: grade_options.SideBySide = None,
+    grader: grade_options.Grader = None,
+    overlap: grade_options.Overlap = None,
+    repeat_share: grade_options.RepeatShare = None,
+    ask_author: grade_options.AskAuthor = None,
+    port: grade_options.Port = None,
+    no_browser: grade_options.NoBrowser = False,
+    close: grade_options.Close = False,
+    judge: grade_options.Judge = None,
+    judge_repeats: grade_options.JudgeRepeats = None,
+    judge_context: grade_options.Reading = None,
+    allow_own_judge: grade_options.AllowOwnJudge = False,
     concurrency: options.Concurrency = None,
     budget_usd: options.BudgetUsd = None,
     base_url: options.BaseUrl = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the judge would cost; send nothing.")] = False,
+    dry_run: grade_options.DryRun = False,
     yes: options.Yes = False,
     quiet: options.Quiet = False,
-    by: Annotated[
-        Literal["people", "judges", "checks"] | None,
-        typer.Option("--by", help="Who grades (default: people on a terminal, else judges).", show_default=False),
-    ] = None,
-    grader: Annotated[
-        list[str] | None,
-        typer.Option("--grader", help="Person who grades; repeatable (default: your login).", show_default=False),
-    ] = None,
-    overlap: Annotated[
-        int | None, typer.Option(min=1, help="People who grade each item (default: all).", show_default=False)
-    ] = None,
-    repeat_share: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=0.5, help="Share of outputs that a person gets twice (0.05).", show_default=False),
-    ] = None,
-    side_by_side: Annotated[
-        bool | None,
-        typer.Option("--side-by-side/--one-by-one", help="People see an item's outputs together.", show_default=False),
-    ] = None,
-    ask_author: Annotated[
-        bool | None,
-        typer.Option("--ask-author/--no-ask-author", help="Ask in the end who wrote it.", show_default=False),
-    ] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.", show_default=False)] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the link only.")] = False,
-    close: Annotated[bool, typer.Option("--close", help="Close the round in which people grade.")] = False,
 ) -> None:
     """Grade the outputs of a run. The same command again grades only what has no grade yet.
 
@@ -76,6 +52,7 @@ def grade(
     from evalkit.cli.grade_people import PeopleSession, close_by_hand, who_grades
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
+    from evalkit.panel import Panel
     from evalkit.pricing import Prices
     from evalkit.queues import rubric_of
     from evalkit.store import RunFile
@@ -83,19 +60,20 @@ def grade(
     layout = None if side_by_side is None else "side" if side_by_side else "point"
     wishes = {"overlap": overlap, "repeat_share": repeat_share, "ask_author": ask_author, "layout": layout}
     for_people = {
-        "--grader": grader, "--overlap": overlap, "--repeat-share": repeat_share, "--side-by-side": side_by_side,
-        "--ask-author": ask_author, "--port": port, "--no-browser": no_browser or None, "--close": close or None,
+        "--grader": grader, "--overlap": overlap, "--repeat-share": repeat_share, "--ask-author": ask_author,
+        "--port": port, "--no-browser": no_browser or None, "--close": close or None,
     }  # fmt: skip
     for_judges = {
-        "--judge": judge, "--dry-run": dry_run or None, "--budget-usd": budget_usd, "--base-url": base_url,
-        "-j": concurrency, "--yes": yes or None,
+        "--judge": judge, "--judge-repeats": judge_repeats, "--judge-context": judge_context,
+        "--allow-own-judge": allow_own_judge or None, "--dry-run": dry_run or None, "--budget-usd": budget_usd,
+        "--base-url": base_url, "-j": concurrency, "--yes": yes or None,
     }  # fmt: skip
     path = find_run(run)
     with RunFile(path, read_only=dry_run) as file:
         criteria = rubric_of(file.snapshot())
         if rubric is not None:
             _same_rubric(rubric, criteria.sha256)
-        chosen = who_grades(by, criteria, no_judge, for_people, for_judges)
+        chosen = who_grades(by, criteria, for_people, for_judges)
         if close:
             close_by_hand(file)
             return
@@ -103,10 +81,17 @@ def grade(
             PeopleSession(file, blind, wishes, quiet).grade(grader or [], port, browser=not no_browser)
             return
         config = read_config(Path("evalkit.yaml"))
-        model = None if chosen == "checks" or not criteria.judged else (judge or config.judge)
-        warn_of_aliases([] if model is None else [model])
+        ours = config.panel
+        asked = Panel(
+            judges=tuple(dict.fromkeys(judge)) if judge else ours.judges,
+            repeats=judge_repeats or ours.repeats,
+            context=judge_context or ours.context,
+            side_by_side=ours.side_by_side if side_by_side is None else side_by_side,
+        )
+        panel = None if chosen == "checks" or not criteria.judged else asked
+        warn_of_aliases([] if panel is None else panel.judges)
         session = JudgeSession(
-            model,
+            panel,
             blind=blind,
             concurrency=concurrency or config.concurrency,
             budget_usd=config.budget_usd if budget_usd is None else budget_usd,
@@ -115,6 +100,7 @@ def grade(
             yes=yes,
             quiet=quiet,
             prices=Prices(config.prices),
+            allow_own=allow_own_judge,
         )
         asyncio.run(session.grade(file))
 

@@ -1,4 +1,4 @@
-"""Grading by deterministic checks and an LLM judge: what it will cost, then the doing, with progress."""
+"""Grading by deterministic checks and LLM judges: what it will cost, then the doing, with progress."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalkit.grade import JudgeBill
+    from evalkit.panel import Panel
     from evalkit.pricing import Prices
     from evalkit.records import Round, Snapshot
     from evalkit.store import RunFile
@@ -34,11 +35,11 @@ def _nothing_to_grade(path: Path, snapshot: "Snapshot") -> str:
 
 
 class JudgeSession:
-    """One invocation of `grade` by checks and judge."""
+    """One invocation of `grade` by checks and, if there is a panel, by its judges."""
 
     def __init__(
         self,
-        model: str | None,
+        panel: "Panel | None",
         *,
         blind: bool,
         concurrency: int,
@@ -48,9 +49,10 @@ class JudgeSession:
         yes: bool,
         quiet: bool,
         prices: "Prices",
+        allow_own: bool = False,
     ) -> None:
-        self.prices = prices
-        self.model, self.blind, self.concurrency = model, blind, concurrency
+        self.prices, self.allow_own = prices, allow_own
+        self.panel, self.blind, self.concurrency = panel, blind, concurrency
         self.budget_usd, self.base_url = budget_usd, base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
         self.spent_usd = 0.0
@@ -69,28 +71,77 @@ class JudgeSession:
             self.spent_usd = spent_usd(snapshot)
             if not answered(snapshot):
                 raise UsageError(_nothing_to_grade(file.path, snapshot))
-            graders = graders_for(rubric_of(snapshot), self.model)
+            graders = graders_for(rubric_of(snapshot), self.panel)
             if not graders:
-                raise UsageError("the rubric has judged criteria only and --no-judge leaves nobody to grade; drop it")
+                raise UsageError("the rubric has judged criteria only, which checks cannot grade; take another --by")
             bill = None
-            if self.model is not None:
-                bill = judge_bill(snapshot, preview_round(snapshot, graders, self.blind), self.model, self.prices)
+            if self.panel is not None:
+                self._refuse_own(snapshot, self.panel)
+                round_ = preview_round(snapshot, graders, self.blind, self.panel)
+                bill = judge_bill(snapshot, round_, self.panel, self.prices)
             if self.dry_run:
                 typer.echo(self._offer(bill) if bill else "checks only: nothing to send, nothing to pay")
-            elif bill is None or not bill.requests:
+            elif self.panel is None or bill is None or not (bill.requests or bill.reused):
                 self._check(file, graders)
             else:
-                await self._judge(file, graders, bill)
+                await self._judge(file, graders, self.panel, bill)
             if not self.dry_run:
+                self._tell_of_judging(file.snapshot())
                 typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
 
+    def _refuse_own(self, snapshot: "Snapshot", panel: "Panel") -> None:
+        """A judge that is one of the models compared favours its own outputs: not without being asked for."""
+        from evalkit.grade import own_judges
+
+        own = own_judges(snapshot, panel.judges)
+        if own and not self.allow_own:
+            raise UsageError(
+                f"judge {own[0]!r} is one of the models compared and may favour its own outputs;"
+                " name another with --judge, or add --allow-own-judge"
+            )
+        for model in own:
+            typer.echo(f"warning: judge {model} is one of the models compared and may favour its own outputs", err=True)
+
     def _offer(self, bill: "JudgeBill") -> str:
+        """What the judges are about to be asked, and what it may cost."""
         from evalkit.cli.spending import capped, dollars
 
-        return (
-            f"judge {self.model}: {bill.requests} outputs, about {bill.input_tokens:,} input tokens,"
+        lines = [
+            f"judge {line.model}: {line.requests} requests, about {line.input_tokens:,} input tokens, "
+            + (
+                "unpriced"
+                if line.worst_usd is None
+                else f"{dollars(line.expected_usd)}, at most {dollars(line.worst_usd)}"
+            )
+            for line in bill.lines
+        ]
+        reused = f", {bill.reused} answers reused" if bill.reused else ""
+        lines.append(
+            f"judging {bill.outputs} outputs: {bill.requests} requests{reused},"
             f" at most {dollars(bill.worst_usd)}{capped(self.budget_usd, self.spent_usd)}"
         )
+        return "\n".join(lines)
+
+    def _tell_of_judging(self, snapshot: "Snapshot") -> None:
+        """What a user should know of it beside the grades: texts that spoke to the judge, and how comparing went."""
+        from evalkit.injections import injections
+        from evalkit.preferences import survivors
+        from evalkit.rounds import answered
+
+        if self.panel is None:
+            return
+        counts = [count for count in map(injections, answered(snapshot).values()) if count]
+        if counts:
+            typer.echo(
+                f"injections: {sum(counts)} places in {len(counts)} outputs speak to a grader or look like a verdict;"
+                " they were quoted to the judges as part of the output",
+                err=True,
+            )
+        names = {name for _, _, name in self.panel.views}
+        pairs = survivors(p for p in snapshot.preferences if p.grader in names)
+        if self.panel.side_by_side and pairs:
+            ties = sum(preferred is None for preferred in pairs.values())
+            typer.echo(f"side by side: {len(pairs)} pairs in both orders, {ties} of them ties", err=True)
 
     def _check(self, file: "RunFile", graders: "Sequence[str]") -> "Round":
         """Open the round, and let the checks do their part, which costs nothing."""
@@ -98,7 +149,7 @@ class JudgeSession:
         from evalkit.grade import grade_by_checks, open_round
         from evalkit.queues import rubric_of
 
-        round_ = open_round(file, graders, self.blind)
+        round_ = open_round(file, graders, self.blind, self.panel)
         if not self.blind:
             typer.echo("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
         if rubric_of(file.snapshot()).checked:
@@ -107,30 +158,31 @@ class JudgeSession:
             typer.echo(f"checks: {done} outputs graded", err=True)
         return round_
 
-    async def _judge(self, file: "RunFile", graders: "Sequence[str]", bill: "JudgeBill") -> None:
+    async def _judge(self, file: "RunFile", graders: "Sequence[str]", panel: "Panel", bill: "JudgeBill") -> None:
         """Everything that can refuse comes before the round is opened: a judge that is none leaves no trace."""
         from evalkit.cli.progress import Board
         from evalkit.cli.spending import confirm
         from evalkit.executors.budget import Budget
         from evalkit.executors.local import Limits
-        from evalkit.grade import grade_by_judge
+        from evalkit.grade import grade_by_judges
         from evalkit.providers.dispatch import open_provider
 
-        model = str(self.model)
         Budget(self.budget_usd)
-        if self.budget_usd is not None and bill.worst_usd is None:
-            raise UsageError(f"a budget cannot be kept: {model} has no known price; leave --budget-usd out")
-        provider = open_provider([model], self.base_url, self.concurrency)
+        unpriced = [line.model for line in bill.lines if line.worst_usd is None]
+        if self.budget_usd is not None and unpriced:
+            raise UsageError(f"a budget cannot be kept: {unpriced[0]} has no known price; leave --budget-usd out")
+        provider = open_provider(panel.judges, self.base_url, self.concurrency)
         try:
-            server = await provider.preflight([model])
-            if server.problems:
-                raise UsageError("\n".join(server.problems))
-            mark = "SIMULATED: this server is evalkit's sandbox\n" if server.simulated else ""
-            free, capped = provider.bills_nothing(server), self.budget_usd is not None
-            confirm(mark + self._offer(bill), self.yes, free=free, capped=capped)
+            if bill.requests:
+                server = await provider.preflight(panel.judges)
+                if server.problems:
+                    raise UsageError("\n".join(server.problems))
+                mark = "SIMULATED: this server is evalkit's sandbox\n" if server.simulated else ""
+                free, capped = provider.bills_nothing(server), self.budget_usd is not None
+                confirm(mark + self._offer(bill), self.yes, free=free, capped=capped)
             round_ = self._check(file, graders)
-            with Board({model: bill.requests}, self.quiet).shown() as board:
+            with Board({line.model: line.requests for line in bill.lines}, self.quiet).shown() as board:
                 limits = Limits(self.concurrency)
-                await grade_by_judge(file, round_, model, provider, limits, self.budget_usd, board.tell, self.prices)
+                await grade_by_judges(file, round_, panel, provider, limits, self.budget_usd, board.tell, self.prices)
         finally:
             await provider.close()

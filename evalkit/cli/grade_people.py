@@ -27,14 +27,10 @@ PORT = 8642
 REPEAT_SHARE = 0.05
 
 
-def who_grades(
-    by: Who | None, rubric: "Rubric", no_judge: bool, for_people: Mapping[str, Any], for_judges: Mapping[str, Any]
-) -> Who:
+def who_grades(by: Who | None, rubric: "Rubric", for_people: Mapping[str, Any], for_judges: Mapping[str, Any]) -> Who:
     """Who is to grade, by what was asked for; UsageError where options of both kinds were given."""
     people = [name for name, value in for_people.items() if value is not None]
     judges = [name for name, value in for_judges.items() if value is not None]
-    if no_judge and by in (None, "judges"):
-        by = "checks"
     if by is None:
         if people and judges:
             raise UsageError(f"{people[0]} is for people and {judges[0]} for judges; run the command once for each")

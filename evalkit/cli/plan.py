@@ -111,7 +111,7 @@ def _cost_lines(costs: _Costs, assumed: "Assumptions") -> list[str]:
 
 def _foreseen(dataset: Path) -> _Costs:
     """The bill of a dataset that nobody has run: its own prompts, typical answers, list prices."""
-    from evalkit.bill import TYPICAL_OUTPUT_TOKENS
+    from evalkit.bill import TYPICAL_OUTPUT_TOKENS, total
     from evalkit.files import find_rubric, read_config, read_dataset, read_rubric
     from evalkit.planning import Options, foreseen_bill
     from evalkit.pricing import Prices
@@ -121,13 +121,12 @@ def _foreseen(dataset: Path) -> _Costs:
         rubric = read_rubric(find_rubric(dataset, config))
     except UsageError:
         rubric = None
-    bill = foreseen_bill(loaded, rubric, Options(config.models, prices=Prices(config.prices)), config.judge)
+    bill = foreseen_bill(loaded, rubric, Options(config.models, prices=Prices(config.prices)), config.panel)
     models = [line.expected_usd / line.requests for line in bill.lines if line.expected_usd is not None]
     if len(models) < len(bill.lines):
         return _Costs(basis="a model of the line-up has no price; evalkit.yaml can name it")
-    judge = 0.0 if rubric is not None and bill.judge is None else None
-    if bill.judge is not None and bill.judge.expected_usd is not None:
-        judge = bill.judge.expected_usd / bill.judge.requests
+    judging = total([line.expected_usd for line in bill.judges])
+    judge = None if rubric is None or judging is None else judging / sum(line.requests for line in bill.lines)
     basis = f"foreseen: prompts estimated from characters, answers of {TYPICAL_OUTPUT_TOKENS} tokens"
     return _Costs(tuple(models), judge, basis)
 
@@ -171,13 +170,17 @@ def _seen(path: Path) -> _Seen:
 
 
 def _judging_usd(snapshot: "Snapshot") -> float | None:
-    """What judging one output cost, retries included: 0 where only people graded, None where a price is missing."""
+    """What judging one output cost, by all judges of a round and with retries.
+
+    0 where only people graded, None where a price is missing.
+    """
     attempts = [attempt for attempt in snapshot.attempts if attempt.grader is not None]
-    judged = {(attempt.round_id, attempt.grader, attempt.trial_id) for attempt in attempts}
+    graded = [grade for grade in snapshot.grades if kind_of(grade.grader) == "judge"]
+    judged = {(a.round_id, a.trial_id) for a in attempts} | {(g.round_id, g.trial_id) for g in graded}
     if any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts):
         return None
     if not attempts:
-        return None if any(kind_of(grade.grader) == "judge" for grade in snapshot.grades) else 0.0
+        return None if graded else 0.0
     return sum(attempt.cost_usd or 0.0 for attempt in attempts) / len(judged)
 
 

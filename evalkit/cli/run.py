@@ -125,7 +125,7 @@ class _Session:
         yes: bool,
         quiet: bool,
     ) -> None:
-        self.judge = config.judge
+        self.panel = config.panel
         self.timeout_s, self.pinned = timeout_s, pinned
         self.budget_usd = config.budget_usd if budget_usd is None else budget_usd
         self.concurrency = concurrency or config.concurrency
@@ -149,7 +149,7 @@ class _Session:
         provider = open_provider(options.models, self.base_url, self.concurrency, self.timeout_s)
         try:
             with counting("counting tokens", self.quiet) as counter:
-                prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.judge)
+                prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.panel)
             if chosen.source is not None:
                 refuse_unlike(chosen.source, prepared.plan.spec)
             if self.dry_run or not prepared.pending:
@@ -202,8 +202,7 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     condition = mark(spec)
     lines += [f"  {note}" for note in (*prepared.notes, *((condition,) if condition else ()))]
     lines += [_bill_line(line) for line in bill.lines if line.requests]
-    if bill.judge is not None:
-        lines.append(f"{_bill_line(bill.judge)} (for `evalkit grade`, apart)")
+    lines += [f"{_bill_line(line)} (for `evalkit grade`, apart)" for line in bill.judges]
     lines += _context_lines(prepared)
     worst = [line.worst_usd for line in bill.lines]
     total = None if None in worst else sum(usd or 0.0 for usd in worst)

@@ -34,6 +34,9 @@ def sandbox(
 
     Example: evalkit sandbox --port 8765, and in another terminal
     evalkit run datasets/support-replies.jsonl --base-url http://127.0.0.1:8765
+
+    Five of its models judge with a bias, to see whether it is found out: sandbox-judge-position, -verbosity, -partial
+    (to the opus tier), -lenient and -random, as in evalkit grade --side-by-side --judge sandbox-judge-position
     """
     from evalkit.sandbox.server import serve
     from evalkit.sandbox.settings import SandboxSettings

@@ -173,6 +173,7 @@ class _Execution:
         pause_s = self._pause_s(job, reply)
         pace = self.schedule.pace(call.request.model)
         pace.ended(reply, sent, now, pause_s)
+        self.schedule.asked(call.subject)
         job.attempts += 1
         job.felt_s += now - sent if reply.latency_s is None else reply.latency_s
         felt_s, cost_usd = job.felt_s, cost_of(call.request, reply, when, self.prices)

@@ -15,7 +15,8 @@ from evalkit.records import Request
 class Call:
     """One thing to get answered. `subject` is what its final attempt settles; `earlier` attempts count on.
 
-    `input_tokens`: the size of its prompt as far as it is known, for the limits a minute.
+    `input_tokens`: the size of its prompt as far as it is known, for the limits a minute. `after`: a subject that is
+    to have been asked about before, if it stands earlier in the order, so that this one finds its prompt in the cache.
     """
 
     subject: str
@@ -26,6 +27,7 @@ class Call:
     grader: str | None = None
     round_id: int | None = None
     input_tokens: int = 0
+    after: str | None = None
 
     @property
     def need(self) -> Need:
@@ -69,6 +71,7 @@ class Schedule:
         self._waiting = 0
         self._numbers = itertools.count()
         self._lanes: dict[str, _Lane] = {}
+        self._leading: dict[str, list[tuple[int, Job]]] = {}
 
     def pace(self, model: str) -> Pace:
         """How fast a model may be asked."""
@@ -78,6 +81,12 @@ class Schedule:
         """Have a job again, not before `ready_at`."""
         job.since = ready_at
         heapq.heappush(self._lane(job.call.request.model).later, (ready_at, next(self._numbers), job))
+
+    def asked(self, subject: str) -> None:
+        """An attempt for this subject has ended, in whatever way: what waited for it may go, before all later ones."""
+        for number, job in reversed(self._leading.pop(subject, [])):
+            self._lane(job.call.request.model).waiting.appendleft((number, job))
+            self._waiting += 1
 
     @property
     def put_off(self) -> int:
@@ -99,7 +108,7 @@ class Schedule:
                 soonest = min(soonest, found)
         if best is not None:
             return self._taken(best[1], now)
-        return soonest if self._waiting or self.put_off else None
+        return soonest if self._waiting or self.put_off or any(self._leading.values()) else None
 
     def _lane(self, model: str) -> _Lane:
         if model not in self._lanes:
@@ -108,8 +117,13 @@ class Schedule:
 
     def _fill(self, now: float) -> None:
         while self._waiting < self._window and (call := next(self._calls, None)) is not None:
-            self._lane(call.request.model).waiting.append((next(self._numbers), Job(call, now)))
-            self._waiting += 1
+            place = next(self._numbers), Job(call, now)
+            if call.after in self._leading:
+                self._leading[call.after].append(place)
+            else:
+                self._leading[call.subject] = []
+                self._lane(call.request.model).waiting.append(place)
+                self._waiting += 1
 
     def _ready(self, lane: _Lane, now: float) -> tuple[int] | float | None:
         """The place in the order of the lane's next job if it may go now, else the wait for it in seconds."""

@@ -39,7 +39,7 @@ def _draft(settings: SandboxSettings, request: MessageRequest, draws: Draws, wan
     schema = request.schema
     judging = read_judging(request.user_text, schema)
     if judging is not None and schema is not None:
-        return Draft(judge(judging, schema, settings.seed, draws))
+        return Draft(judge(judging, schema, settings.seed, draws, request.spec.id))
     task = task_of(request.user_text)
     sha256 = input_sha256(task)
     key = load_keys(settings.keys_dir).get(sha256)

@@ -1,4 +1,4 @@
-"""Plays an LLM judge: reads rubric, reference and output from the request, and errs at known rates."""
+"""Plays an LLM judge: reads rubric, reference and outputs from the request, and errs at known rates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.sandbox import wire
+from evalkit.sandbox.biases import Preferred, bent_choice, bent_place
 from evalkit.sandbox.facts import stated_points
 from evalkit.sandbox.jsonfill import fill_schema
 from evalkit.sandbox.matching import covers, read_statement
@@ -34,24 +35,27 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
 _CRITERION = re.compile(r'<criterion\b[^>]*\bid="([^"]*)"[^>]*>(.*?)</criterion>', re.DOTALL)
 _QUESTION = re.compile(r"<question>(.*?)</question>", re.DOTALL)
 _CASE = re.compile(
-    r"<input>(?P<input>.*?)</input>\s*(?:<reference>(?P<reference>.*?)</reference>\s*)?<output>(?P<output>.*)</output>",
+    r"<input>(?P<input>.*?)</input>\s*(?:<reference>(?P<reference>.*?)</reference>\s*)?"
+    r"(?:<output>(?P<output>.*)</output>"
+    r"|<first_output>(?P<first>.*)</first_output>\s*<second_output>(?P<second>.*)</second_output>)",
     re.DOTALL,
 )
 
 
 @dataclass(frozen=True)
 class Judging:
-    """A judging task: questions by criterion id, and the case to judge."""
+    """A judging task: questions by criterion id, and the case to judge; `second` where two outputs are compared."""
 
     questions: Mapping[str, str]
     task: str
     reference: str | None
     output: str
+    second: str | None = None
 
 
 def read_judging(user_text: str, schema: Mapping[str, Any] | None) -> Judging | None:
     """The judging task in a request; None if it is none."""
-    if schema is None or "<rubric>" not in user_text or "<output>" not in user_text:
+    if schema is None or "<rubric>" not in user_text:
         return None
     rubric, _, rest = user_text.partition("<rubric>")[2].partition("</rubric>")
     case = _CASE.search(rest)
@@ -62,15 +66,21 @@ def read_judging(user_text: str, schema: Mapping[str, Any] | None) -> Judging | 
         question = _QUESTION.search(inside)
         questions[html.unescape(criterion_id)] = html.unescape(question.group(1)) if question else ""
     reference = case["reference"] and html.unescape(case["reference"]).strip()
-    return Judging(questions, html.unescape(case["input"]), reference or None, html.unescape(case["output"]).strip())
+    output, second = case["output"] or case["first"] or "", case["second"]
+    second = None if second is None else html.unescape(second).strip()
+    return Judging(questions, html.unescape(case["input"]), reference or None, html.unescape(output).strip(), second)
 
 
-def judge(judging: Judging, schema: Mapping[str, Any], seed: int, draws: Draws) -> str:
+def judge(judging: Judging, schema: Mapping[str, Any], seed: int, draws: Draws, model: str = "") -> str:
     """The verdict as JSON that satisfies the schema, but for the share that is malformed.
 
-    The judge's errors depend on the seed, the output and the criterion alone: never on a label or an order.
+    The judge's errors depend on the seed, the outputs and the criterion alone: never on a label or an order, unless
+    it is the bias of this `model`.
     """
     verdict = fill_schema(schema, "See the grades.", draws)
+    if judging.second is not None:
+        verdict |= _comparison(judging, judging.second, seed, draws, model)
+        return _whole_or_cut(verdict, draws)
     asked = schema.get("properties", {}).get("grades", {}).get("properties", {})
     stated = stated_points(judging.reference, judging.output) if judging.reference else None
     for criterion_id, part in asked.items():
@@ -78,9 +88,39 @@ def judge(judging: Judging, schema: Mapping[str, Any], seed: int, draws: Draws) 
         levels = _levels(part)
         kind = _kind(criterion_id, judging.questions.get(criterion_id, ""))
         place, reason = _grade(kind, judging, stated, len(levels), given)
+        chance = Draws(f"{draws.key} {criterion_id}") if model.endswith("-random") else given
+        place = bent_place(model, place, len(levels) - 1, judging.output, judging.reference, chance)
         verdict["grades"][criterion_id] |= {"reason": reason, "level": levels[place]}
+    return _whole_or_cut(verdict, draws)
+
+
+def _whole_or_cut(verdict: Mapping[str, Any], draws: Draws) -> str:
     text = wire.dump(verdict)
     return text[: len(text) * 2 // 3] if draws.chance("malformed", MALFORMED) else text
+
+
+def _comparison(judging: Judging, second: str, seed: int, draws: Draws, model: str) -> Mapping[str, str]:
+    """Which of two outputs serves better: the one that states more of the reference, whatever their order."""
+    first = judging.output
+    given = Draws(f"{seed} compare {' | '.join(sorted((first, second)))}")
+    merits = [_merit(judging, output, seed) for output in (first, second)]
+    fair: Preferred = "tie" if merits[0] == merits[1] else "first" if merits[0] > merits[1] else "second"
+    if fair != "tie" and given.chance("false tie", JUDGE_FALSE_FAIL):
+        fair = "tie"
+    by_chance = draws if model.endswith("-random") else Draws(f"{seed} in this order {first} | {second}")
+    preferred = bent_choice(model, fair, first, second, by_chance)
+    told = {"tie": "Both serve equally well.", "first": "The first one", "second": "The second one"}[preferred]
+    reason = told if preferred == "tie" else f"{told} states more of what the reference asks for."
+    return {"reason": reason, "preferred": preferred}
+
+
+def _merit(judging: Judging, output: str, seed: int) -> float:
+    """Points of the reference that an output states, half a point for style; without a reference what it takes up."""
+    style = 0.5 * Draws(f"{seed} style {output}").chance("style", STYLE_TOP)
+    if judging.reference:
+        return sum(stated_points(judging.reference, output)) + style
+    asked, told = read_statement(judging.task).stems, read_statement(output).stems
+    return len(asked & told) + style
 
 
 def _levels(part: Mapping[str, Any]) -> Sequence[int]:

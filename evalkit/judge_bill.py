@@ -1,0 +1,162 @@
+"""What judging costs: requests about one item share its context, which the first of them writes to the cache."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, text_tokens, total
+from evalkit.blind import GradingTask, passages
+from evalkit.graders import judge
+from evalkit.panel import Panel
+from evalkit.pricing import LIST_PRICES, Prices
+from evalkit.records import ItemRecord, Request, TrialKey, Usage
+from evalkit.rubric import Rubric
+
+SMALLEST_CACHED_TOKENS = 512
+"""No model caches less. Our estimates are on the long side, so what is estimated below this is below it."""
+
+Place = Literal["alone", "first", "later"]
+"""Where a request stands among those that share its context; one that is alone has nothing to gain by caching."""
+
+
+@dataclass(frozen=True)
+class JudgeSize:
+    """Tokens of a request to a judge as far as they can be told: what it shares with its item's others, and its own."""
+
+    model: str
+    shared_tokens: int
+    own_tokens: int
+    place: Place = "alone"
+
+    @property
+    def tokens(self) -> int:
+        """All of its input."""
+        return self.shared_tokens + self.own_tokens
+
+    def expected_usd(self, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
+        """What it costs with a typical answer, where the cache serves as it should."""
+        reads = self.place == "later"
+        return self._usd(TYPICAL_OUTPUT_TOKENS, when, prices, read=reads, write=self.place == "first")
+
+    def worst_usd(self, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
+        """The most it can cost: an answer as long as allowed, and a context that has to be written once more."""
+        return self._usd(judge.MAX_TOKENS, when, prices, write=self.place != "alone")
+
+    def _usd(
+        self, output_tokens: int, when: datetime, prices: Prices, *, read: bool = False, write: bool = False
+    ) -> float | None:
+        shared, own = self.shared_tokens, self.own_tokens
+        usage = Usage(
+            own if read or write else shared + own,
+            output_tokens,
+            cache_read_tokens=shared if read else None,
+            cache_write_5m_tokens=shared if write else None,
+        )
+        return prices.price(self.model, usage, when).usd
+
+
+def sizes(requests: Iterable[Request], when: datetime, prices: Prices = LIST_PRICES) -> Iterator[JudgeSize]:
+    """The size of each request and its place among those with the same context, in order.
+
+    A context too short for a cache, or whose caching has no known price, is not cached.
+    """
+    asked = list(requests)
+    contexts = [(request.model, request.system, judge.parts_of(request)[0]) for request in asked]
+    sharing, begun = Counter(contexts), set[object]()
+    for request, context in zip(asked, contexts, strict=True):
+        shared_tokens = text_tokens(str(request.system), context[2])
+        own_tokens = text_tokens(judge.parts_of(request)[1], str(request.params))
+        place: Place = "later" if context in begun else "first"
+        if sharing[context] < 2 or not cacheable(request.model, shared_tokens, when, prices):
+            place = "alone"
+        begun.add(context)
+        yield JudgeSize(request.model, shared_tokens, own_tokens, place)
+
+
+def cacheable(model: str, shared_tokens: int, when: datetime, prices: Prices = LIST_PRICES) -> bool:
+    """Whether a context can be cached without making a request unpriced that has a price."""
+    cached = JudgeSize(model, shared_tokens, 0, "first").worst_usd(when, prices)
+    priced = cached is not None or JudgeSize(model, shared_tokens, 0).worst_usd(when, prices) is None
+    return shared_tokens >= SMALLEST_CACHED_TOKENS and priced
+
+
+def judge_lines(asked: Iterable[JudgeSize], when: datetime, prices: Prices = LIST_PRICES) -> tuple[Line, ...]:
+    """A line a judge."""
+    by_model: dict[str, list[JudgeSize]] = defaultdict(list)
+    for size in asked:
+        by_model[size.model].append(size)
+    return tuple(
+        Line(
+            model=model,
+            requests=len(of_one),
+            input_tokens=sum(size.tokens for size in of_one),
+            counted=False,
+            output_tokens=TYPICAL_OUTPUT_TOKENS,
+            expected_usd=total([size.expected_usd(when, prices) for size in of_one]),
+            worst_usd=total([size.worst_usd(when, prices) for size in of_one]),
+            seconds=answer_s(TYPICAL_OUTPUT_TOKENS),
+        )
+        for model, of_one in by_model.items()
+    )
+
+
+def foreseen_lines(
+    panel: Panel,
+    rubric: Rubric,
+    items: Mapping[str, ItemRecord],
+    documents: Mapping[str, str],
+    outputs: Iterable[tuple[TrialKey, float]],
+    when: datetime,
+    prices: Prices = LIST_PRICES,
+) -> tuple[Line, ...]:
+    """A line a judge for outputs that are still to come, given with their expected tokens; none if nothing is judged.
+
+    Equal outputs, which are judged once, cannot be foreseen.
+    """
+    if not rubric.judged:
+        return ()
+    by_item: dict[str, list[TrialKey]] = defaultdict(list)
+    lengths = dict(outputs)
+    for key in lengths:
+        by_item[key.item_id].append(key)
+    asked = (
+        size
+        for item_id, keys in by_item.items()
+        for size in _of_item(panel, rubric, items[item_id], documents, keys, lengths, when, prices)
+    )
+    return judge_lines(asked, when, prices)
+
+
+def _of_item(
+    panel: Panel,
+    rubric: Rubric,
+    item: ItemRecord,
+    documents: Mapping[str, str],
+    keys: list[TrialKey],
+    lengths: Mapping[TrialKey, float],
+    when: datetime,
+    prices: Prices,
+) -> Iterator[JudgeSize]:
+    """What each judge is sent about one item's outputs: one after the other, or every two in both orders."""
+    task = GradingTask("", rubric.criteria, item.task, item.reference, "", passages(item, documents))
+    shared = judge.shared_text(task, panel.context)
+    empty = (
+        judge.build_comparison("", task, task, shared) if panel.side_by_side else judge.build_request("", task, shared)
+    )
+    fixed, frame = text_tokens(str(empty.system), shared), text_tokens(judge.parts_of(empty)[1], str(empty.params))
+    owns = [frame + round(lengths[key]) for key in keys]
+    if panel.side_by_side:
+        owns = [
+            frame + round(lengths[one] + lengths[other])
+            for one in keys
+            for other in keys
+            if one != other and one.epoch == other.epoch
+        ]
+    for model in panel.judges:
+        is_cached = len(owns) * panel.repeats > 1 and cacheable(model, fixed, when, prices)
+        place: Place = "first" if is_cached else "alone"
+        for own in owns * panel.repeats:
+            yield JudgeSize(model, fixed, own, place)
+            place = "later" if is_cached else "alone"

@@ -1,0 +1,95 @@
+"""What judging will cost: every request of a panel, an item's context paid for once and then read from the cache."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from evalkit.bill import Bill
+from evalkit.config import OwnRates
+from evalkit.judge_bill import JudgeSize, foreseen_lines
+from evalkit.panel import Panel
+from evalkit.pricing import Prices
+from evalkit.records import ItemRecord, TrialKey
+from evalkit.rubric import Rubric
+from tests.analysis_builders import PASS_OR_FAIL
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+JUDGE, OTHER = "claude-sonnet-5-5", "claude-opus-5-5"
+RUBRIC = Rubric.model_validate_json(json.dumps(PASS_OR_FAIL))
+LONG = ItemRecord("a", 0, "What is due?", None, "12 EUR", None, (), documents=("d.md", "e.md"), evidence_positions=(1,))
+SHORT = replace(LONG, id="b", position=1, documents=(), evidence_positions=())
+ITEMS = {"a": LONG, "b": SHORT}
+DOCUMENTS = {"d.md": "x" * 30_000, "e.md": "x" * 6_000}
+MODELS = ("one", "two", "three")
+
+
+def outputs(*items: str, epochs: int = 1, tokens: float = 100.0) -> list[tuple[TrialKey, float]]:
+    return [(TrialKey(i, model, epoch), tokens) for i in items for model in MODELS for epoch in range(1, epochs + 1)]
+
+
+@pytest.mark.parametrize(
+    ("panel", "requests"),
+    [
+        (Panel((JUDGE,)), 12),
+        (Panel((JUDGE,), 3), 36),
+        (Panel((JUDGE,), side_by_side=True), 24),
+        (Panel((JUDGE,), 2, side_by_side=True), 48),
+    ],
+)
+def test_repeats_and_orders_are_requests(panel: Panel, requests: int) -> None:
+    (line,) = foreseen_lines(panel, RUBRIC, ITEMS, DOCUMENTS, outputs("a", "b", epochs=2), NOW)
+    assert (line.model, line.requests, line.counted) == (JUDGE, requests, False)
+
+
+def test_every_judge_has_a_line_and_all_are_in_the_total() -> None:
+    lines = foreseen_lines(Panel((JUDGE, OTHER)), RUBRIC, ITEMS, DOCUMENTS, outputs("a", "b"), NOW)
+    assert [line.model for line in lines] == [JUDGE, OTHER]
+    assert Bill((), lines).total_usd("worst") == sum(line.worst_usd or 0.0 for line in lines)
+    unpriced = foreseen_lines(Panel((JUDGE, "unheard-of")), RUBRIC, ITEMS, DOCUMENTS, outputs("a"), NOW)
+    assert Bill((), unpriced).total_usd("worst") is None
+
+
+@pytest.mark.parametrize(("context", "least"), [("reference", 0), ("evidence", 2_000), ("full", 12_000)])
+def test_the_context_is_in_the_tokens(context: str, least: int) -> None:
+    panel = Panel((JUDGE,), context=context)  # type: ignore[arg-type]  # a plain str from the table
+    (line,) = foreseen_lines(panel, RUBRIC, ITEMS, DOCUMENTS, outputs("a"), NOW)
+    assert least * 3 <= line.input_tokens <= (least + 700) * 3
+
+
+def test_a_shared_context_is_paid_for_once_and_then_read() -> None:
+    (line,) = foreseen_lines(Panel((JUDGE,), context="full"), RUBRIC, ITEMS, DOCUMENTS, outputs("a"), NOW)
+    assert line.expected_usd is not None
+    assert line.worst_usd is not None
+    shared = 12_000 + 400  # documents, and the rest, at 2.5 USD to write and 0.10 USD to read a million tokens
+    assert line.expected_usd == pytest.approx((shared * 2.7 + 3 * 400 * 10 + 3 * 250 * 2) / 1e6, rel=0.1)
+    assert line.worst_usd == pytest.approx((3 * shared * 2.5 + 3 * 4096 * 10 + 3 * 250 * 2) / 1e6, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "prices"),
+    [
+        ([(TrialKey("a", "one", 1), 100.0)], Prices()),
+        (outputs("b"), Prices()),
+        (outputs("a"), Prices({JUDGE: OwnRates(input=2, output=10)})),
+    ],
+)
+def test_nothing_is_cached_for_one_alone_for_a_short_context_or_without_a_price(
+    asked: list[tuple[TrialKey, float]], prices: Prices
+) -> None:
+    (line,) = foreseen_lines(Panel((JUDGE,), context="full"), RUBRIC, ITEMS, DOCUMENTS, asked, NOW, prices)
+    assert line.worst_usd == pytest.approx((line.input_tokens * 2 + line.requests * 4096 * 10) / 1e6)
+
+
+def test_where_a_request_stands_decides_what_it_costs() -> None:
+    alone, first, later = (JudgeSize(JUDGE, 10_000, 500, place) for place in ("alone", "first", "later"))
+    costs = [size.expected_usd(NOW) or 0.0 for size in (alone, first, later)]
+    assert costs[1] > costs[0] > costs[2]
+    assert alone.worst_usd(NOW) < first.worst_usd(NOW) == later.worst_usd(NOW)  # type: ignore[operator]  # priced
+
+
+def test_a_rubric_of_checks_alone_has_no_judge_to_pay() -> None:
+    check = {"id": "right", "question": "?", "kind": "check", "check": {"type": "exact"}}
+    rubric = Rubric.model_validate_json(json.dumps({**PASS_OR_FAIL, "criteria": [check]}))
+    assert foreseen_lines(Panel((JUDGE,)), rubric, ITEMS, DOCUMENTS, outputs("a"), NOW) == ()
