@@ -10,6 +10,7 @@ JUDGE = "judge "
 """What the name of every judge begins with."""
 _CHECK = "check "
 _AGAIN = " (again)"
+_REPEAT = re.compile(r" #\d+$")
 _READS_AS_ANOTHER = re.compile(rf"(?:human )*(?:{JUDGE}|{_CHECK}|{CHECKS}$)")
 
 
@@ -36,3 +37,13 @@ def again(grader: str) -> str:
 def is_again(grader: str) -> bool:
     """Whether these are second grades, which count for a person's own consistency and for nothing else."""
     return grader.endswith(_AGAIN)
+
+
+def judge_of(grader: str) -> str:
+    """The judge that a repeat belongs to (`judge M #2` is `judge M` asked once more); any other name as it is."""
+    return _REPEAT.sub("", grader) if grader.startswith(JUDGE) else grader
+
+
+def first_of(grader: str) -> str:
+    """The person whose second grades these are; any other name as it is."""
+    return grader.removesuffix(_AGAIN)

@@ -53,7 +53,7 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Collection[st
         yield "NOT BLIND: these outputs were graded with --no-blind; the grades are for debugging only."
     elif any(round_.blind is False for round_ in snapshot.rounds):
         yield "A round was graded with --no-blind as well: whoever has seen it is not blind any more."
-    uncalibrated = [judge for judge in grading.judges if judge not in calibrated]
+    uncalibrated = [judge for judge in grading.judges if judge not in {*calibrated, *grading.dropped}]
     if uncalibrated:
         yield (
             f"Graded by an uncalibrated judge ({', '.join(uncalibrated)}): its error rates are unknown until"
@@ -62,8 +62,27 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Collection[st
     inside = [judge for judge in grading.judges if judge in snapshot.spec.models]
     if inside:
         yield f"The judge {inside[0]} is one of the models under test and may favour its own outputs."
+    for judge, why in grading.dropped.items():
+        yield f"Judge {judge} is dropped ({why}): its grades decide nothing, and outputs that it alone graded have none."
+    yield from _about_showing(grading)
     if grading.identity_marks:
         yield f"{_plural(grading.identity_marks, 'mention')} of a model's or maker's name hidden from the graders."
+
+
+def _about_showing(grading: Grading) -> Iterator[str]:
+    if grading.open:
+        yield "PEEK: people are still grading; these figures will change, and whoever has seen them is not blind."
+    elif grading.peeks:
+        yield f"Results were looked at {_times(len(grading.peeks))} while people were grading (--peek)."
+    if grading.after_results:
+        yield (
+            f"{_plural(grading.after_results, 'grade')} by people came after results of this run had been shown;"
+            " whoever saw them may have known which model was ahead."
+        )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _about_gaps(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:
