@@ -63,7 +63,7 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Collection[st
     if inside:
         yield f"The judge {inside[0]} is one of the models under test and may favour its own outputs."
     for judge, why in grading.dropped.items():
-        yield f"Judge {judge} is dropped ({why}): its grades decide nothing, and outputs that it alone graded have none."
+        yield f"Judge {judge} is dropped ({why}): its grades decide nothing, those of outputs nobody else graded too."
     yield from _about_showing(grading)
     if grading.identity_marks:
         yield f"{_plural(grading.identity_marks, 'mention')} of a model's or maker's name hidden from the graders."
