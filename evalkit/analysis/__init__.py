@@ -8,13 +8,19 @@ from itertools import pairwise
 
 import pandas as pd
 
+from evalkit.analysis.blinding import blinding
 from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.compare import against, pairs
+from evalkit.analysis.consistency import consistencies
 from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.corrections import correction_cost
 from evalkit.analysis.decide import decide
+from evalkit.analysis.disputes import disputes
 from evalkit.analysis.grading import grading_of
+from evalkit.analysis.grading_time import grading_time
+from evalkit.analysis.judge_biases import judge_biases
 from evalkit.analysis.per_model import criteria, model_result, slices
+from evalkit.analysis.preferred import preferred
 from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
@@ -95,6 +101,12 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
         caching=caching,
         sessions=session_results(snapshot),
+        consistency=consistencies(snapshot, rubric),
+        disputes=disputes(levels, snapshot, rubric),
+        blinding=blinding(snapshot),
+        preferred=preferred(snapshot),
+        judge_biases=judge_biases(snapshot, levels, results, rubric),
+        grading_time=grading_time(snapshot),
     )
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)

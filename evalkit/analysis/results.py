@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from evalkit.analysis.blinding import Blinding
 from evalkit.analysis.caching import CacheUse
+from evalkit.analysis.consistency import Consistency
 from evalkit.analysis.corrections import CorrectionCost, stated
+from evalkit.analysis.disputes import Dispute
+from evalkit.analysis.grading_time import GradingTime
+from evalkit.analysis.judge_biases import JudgeBias
+from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.sessions import SessionResult
@@ -349,6 +355,12 @@ class Analysis:
 
     sessions: tuple[SessionResult, ...] = ()
     sweep: Sweep | None = None
+    consistency: tuple[Consistency, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    blinding: Blinding | None = None
+    preferred: tuple[Preferred, ...] = ()
+    judge_biases: tuple[JudgeBias, ...] = ()
+    grading_time: GradingTime = field(default_factory=GradingTime)
 
     @property
     def simulated(self) -> bool:
