@@ -1,7 +1,9 @@
 """What the analysis says of graders beside agreement: repeats, disputes, blinding, preferences, biases, time."""
 
+import json
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,14 +11,17 @@ import pytest
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.preferred import PEOPLE
+from evalkit.analysis.reliability import agreements
 from evalkit.blocks import Section, Table
 from evalkit.grader_names import again
-from evalkit.grading_records import Marking, Preference
+from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.records import Correction
 from evalkit.report import build_report, render_html, render_json
 from tests.analysis_builders import HAIKU, JUDGE, OPUS, SONNET, WEIGHTED, Book, answered, round_, spec
+from tests.big_snapshots import rated
 
 ANN, BEN = "ann", "ben"
+GOLD = Path(__file__).parent / "stats" / "gold.json"
 MODELS = (OPUS, SONNET, HAIKU)
 
 
@@ -272,3 +277,80 @@ def test_the_whole_report_is_the_same_twice() -> None:
     analysis = _judged(favour=SONNET, first=0.5, items=20)
     assert render_html(analysis) == render_html(analysis)
     assert "Judge bias" in render_html(analysis)
+
+
+# ---- validity ------------------------------------------------------------------------------------------------------
+
+
+def _joined(round_id: int, prompt: str) -> RoundEvent:
+    return RoundEvent("joined", round_id, JUDGE, {"judge_prompt_sha256": prompt})
+
+
+def _labelled(labels: int, wrong: int) -> Book:
+    made = Book(rounds=[round_(1, (JUDGE, ANN))])
+    for n in range(40):
+        trial = made.trial(f"i{n}", answered())
+        made.grade(trial, 1 - n % 2 if n < wrong else n % 2)
+        if n < labels:
+            made.grade(trial, n % 2, grader=ANN)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("labels", "wrong", "state"),
+    [(0, 0, "uncalibrated"), (29, 0, "few_labels"), (30, 0, "calibrated"), (40, 20, "dropped")],
+)
+def test_validity_is_bound_to_judge_prompt_rubric_and_dataset(labels: int, wrong: int, state: str) -> None:
+    made = _labelled(labels, wrong)
+    analysis = analyze(made.snapshot(events=(_joined(1, "p1"),)))
+    (found,) = json.loads(render_json(analysis))["validity"]
+    assert (found["judge"], found["state"], found["labels"]) == ("claude-sonnet-5-5", state, labels)
+    assert [found[f"{what}_sha256"] for what in ("judge_prompt", "rubric", "dataset")] == ["p1", "r" * 64, "d" * 64]
+    (unknown,) = analyze(made.snapshot()).validity
+    assert unknown.judge_prompt_sha256 is None
+
+
+def test_what_a_judge_said_when_it_was_asked_otherwise_says_nothing_of_it_now() -> None:
+    """In its first round it was wrong everywhere; asked anew it is right."""
+    made = _labelled(40, 40)
+    made.rounds.append(round_(2))
+    for n in range(40):
+        made.grade(n + 1, n % 2, round_id=2)
+    same = analyze(made.snapshot(events=(_joined(1, "p1"), _joined(2, "p1"))))
+    anew = analyze(made.snapshot(events=(_joined(1, "p1"), _joined(2, "p2"))))
+    assert same.judges == anew.judges  # the newest grade counts in any case
+    made.grades = [grade for grade in made.grades if grade.round_id == 1 or grade.trial_id <= 35]
+    anew = analyze(made.snapshot(events=(_joined(1, "p1"), _joined(2, "p2"))))
+    assert [judge.outputs for judge in anew.judges] == [35]
+    assert anew.judges[0].accuracy.youden.value == 1.0
+    assert anew.validity[0].judge_prompt_sha256 == "p2"
+
+
+# ---- a study's size ------------------------------------------------------------------------------------------------
+
+
+def test_agreement_of_a_large_study_is_that_of_each_table() -> None:
+    """Three raters on six criteria, as in HANNA; the benchmark holds its time to a bar."""
+    levels, results, rubric = rated(1056, 3, 6)
+    found = agreements(levels, results, rubric)
+    assert [a.outputs for a in found] == [1056] * 7
+    table = [[levels[f"rater {r}"][t]["c2"] for t in range(1, 1057)] for r in range(3)]
+    assert found[2].alpha == stats.krippendorff_alpha(table, "ordinal", items=[r.key.item_id for r in results])
+    assert found[2].alpha.n == 96
+
+
+def test_the_published_example_reaches_the_report_as_it_was_published() -> None:
+    """Krippendorff (2011): four observers, twelve units; alpha .849 at interval level, .815 at ordinal."""
+    case = next(c for c in json.loads(GOLD.read_text())["cases"] if c["id"] == "agree.krippendorff2011.interval")
+    observers = case["inputs"]["reliability_data_coders_x_units"]
+    scale = {str(level): "anchor" for level in range(1, 6)}
+    criteria = [{"id": "right", "question": "?", "levels": scale}]
+    made = Book(spec(rubric={"name": "published", "criteria": criteria, "satisfactory": {"score": 0.5}}))
+    for unit in range(12):
+        trial = made.trial(f"u{unit}", answered())
+        for observer, ratings in enumerate(observers):
+            if ratings[unit] is not None:
+                made.grade(trial, ratings[unit], grader=f"observer {observer}")
+    right = analyze(made.snapshot()).agreement[0]
+    assert right.alpha.value == pytest.approx(0.815, abs=6e-4)
+    assert stats.krippendorff_alpha(observers, "interval").value == pytest.approx(case["expected"], abs=case["tol"])

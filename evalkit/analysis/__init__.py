@@ -27,6 +27,7 @@ from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbox, trial_results, trials_frame
+from evalkit.analysis.validity import validities
 from evalkit.analysis.warn import warnings_for
 from evalkit.conditional import mark, refuse
 from evalkit.dataset import DIFFICULTIES
@@ -107,6 +108,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         preferred=preferred(snapshot),
         judge_biases=judge_biases(snapshot, levels, results, rubric),
         grading_time=grading_time(snapshot),
+        validity=validities(snapshot, grading.judges, judges),
     )
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)

@@ -15,6 +15,7 @@ from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.sessions import SessionResult
+from evalkit.analysis.validity import Validity
 from evalkit.records import Outcome, Round, Spec
 from evalkit.rubric import Aggregate, Economics
 from evalkit.stats import Estimate
@@ -361,6 +362,7 @@ class Analysis:
     preferred: tuple[Preferred, ...] = ()
     judge_biases: tuple[JudgeBias, ...] = ()
     grading_time: GradingTime = field(default_factory=GradingTime)
+    validity: tuple[Validity, ...] = ()
 
     @property
     def simulated(self) -> bool:

@@ -6,6 +6,7 @@ from statistics import median_low
 
 from evalkit import stats
 from evalkit.grader_names import judge_of, kind_of
+from evalkit.judge_prompts import outdated
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting, standing
@@ -21,7 +22,8 @@ LEAST_YOUDEN = 0.3
 def levels_by_grader(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]:
     """The newest level of each grader on each criterion of each output, over all rounds not known to be unblind.
 
-    A judge's repeats are one view, their lower median; a person's second grades are left out.
+    A judge's repeats are one view, their lower median; a person's second grades are left out, and so is what a judge
+    said when it was asked otherwise than it was last.
     """
     return _as_one(_given(snapshot, again=False))
 
@@ -32,9 +34,11 @@ def levels_with_repeats(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int
 
 
 def _given(snapshot: Snapshot, *, again: bool) -> dict[str, dict[int, dict[str, int]]]:
-    blind = {round_.id for round_ in snapshot.rounds if round_.blind is not False}
+    blind, old = {round_.id for round_ in snapshot.rounds if round_.blind is not False}, outdated(snapshot)
     found: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for grade in (standing if again else counting)(snapshot.grades):
+        if old and (judge_of(grade.grader), grade.round_id) in old:
+            continue
         if grade.round_id in blind and grade.level is not None:
             found[grade.grader][grade.trial_id][grade.criterion] = grade.level
     return {grader: dict(trials) for grader, trials in found.items()}
