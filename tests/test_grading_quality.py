@@ -354,3 +354,24 @@ def test_the_published_example_reaches_the_report_as_it_was_published() -> None:
     right = analyze(made.snapshot()).agreement[0]
     assert right.alpha.value == pytest.approx(0.815, abs=6e-4)
     assert stats.krippendorff_alpha(observers, "interval").value == pytest.approx(case["expected"], abs=case["tol"])
+
+
+def test_judges_that_are_listened_to_are_also_taken_as_one() -> None:
+    """Two judges err on different outputs; a third that knows nothing is dropped and not in the panel."""
+    made = Book(rounds=[round_(1, (ANN, JUDGE, "judge b", "judge c"))])
+    for n in range(60):
+        trial, truth = made.trial(f"i{n}", answered()), n % 2
+        made.grade(trial, truth, grader=ANN)
+        for grader, wrong in ((JUDGE, n < 8), ("judge b", 8 <= n < 16), ("judge c", n % 4 < 2)):
+            made.grade(trial, 1 - truth if wrong else truth, grader=grader)
+    analysis = analyze(made.snapshot())
+    assert [judge.judge for judge in analysis.judges] == ["b", "c", "claude-sonnet-5-5", "panel of 2"]
+    panel = analysis.judges[-1].accuracy  # the lower median of two: both must pass it
+    assert panel.sensitivity.value == pytest.approx(22 / 30)
+    assert panel.specificity.value == 1.0
+    assert {v.judge: v.state for v in analysis.validity} == {
+        "b": "calibrated", "c": "dropped", "claude-sonnet-5-5": "calibrated",
+    }  # fmt: skip
+    assert "Dropped: its grades decide nothing" in render_html(analysis).replace("<strong>", "").replace(
+        "</strong>", ""
+    )

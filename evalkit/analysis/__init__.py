@@ -21,7 +21,7 @@ from evalkit.analysis.grading_time import grading_time
 from evalkit.analysis.judge_biases import judge_biases
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
-from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
+from evalkit.analysis.reliability import PANEL, agreements, judge_validity, levels_by_grader
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
@@ -88,7 +88,13 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         grading=grading,
         outputs=_items(snapshot, results),
         warnings=(
-            *warnings_for(snapshot, per_model, grading, rubric, {judge.judge for judge in judges}),
+            *warnings_for(
+                snapshot,
+                per_model,
+                grading,
+                rubric,
+                {j.judge: j.outputs for j in judges if not j.judge.startswith(PANEL)},
+            ),
             *cache_warnings(caching),
         ),
         review_usd=review_usd,

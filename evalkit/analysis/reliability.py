@@ -11,6 +11,7 @@ from evalkit.analysis.views import (
     Levels,
     accuracy,
     levels_by_grader,
+    panel_verdicts,
     people_verdicts,
     verdicts_of,
     why_dropped,
@@ -24,6 +25,8 @@ from evalkit.stats.estimate import no_estimate
 __all__ = ["Agreement", "JudgeValidity", "agreements", "judge_validity", "levels_by_grader", "verdicts_of"]
 
 OVERALL = "satisfactory"
+PANEL = "panel of "
+"""What the name of several judges taken as one begins with."""
 _TOLERANCE_FLAG, _TOLERANCE_POINTS = 0.10, 0.25
 
 
@@ -49,7 +52,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class JudgeValidity:
-    """One judge against people on the outputs that both graded (`outputs`).
+    """One judge, or a panel taken as one, against people on the outputs that both graded (`outputs`).
 
     `by_model`: its errors on each model's outputs. `dropped` says why its grades decide nothing, None if they do.
     `corrected`: each model's pass rate as people would have found it (double sampling). `worth_labels`: how many
@@ -117,11 +120,19 @@ def _agreement(
 def judge_validity(
     levels: Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int
 ) -> tuple[JudgeValidity, ...]:
-    """Each judge against the people's majority verdict; empty where no person graded what a judge graded."""
+    """Each judge against the people's majority verdict, and those that are listened to as one, last.
+
+    Judges' errors go together, so a panel is one judge, not several graders. Empty where no person graded what a judge
+    graded.
+    """
     people = people_verdicts(levels, rubric)
     keys = {result.trial_id: result.key for result in results}
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
     found = [_validity(g, verdicts_of(levels, g, rubric), people, keys, seed) for g in judges]
+    listened_to = [JUDGE + one.judge for one in found if one is not None and one.dropped is None]
+    if len(listened_to) > 1:
+        together = panel_verdicts(levels, listened_to, rubric)
+        found.append(_validity(f"{PANEL}{len(listened_to)}", together, people, keys, seed))
     return tuple(validity for validity in found if validity is not None)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from evalkit.analysis.reliability import JudgeValidity
+from evalkit.analysis.reliability import PANEL, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.grader_names import JUDGE
 from evalkit.judge_prompts import prompts_of
@@ -32,7 +32,7 @@ class Validity:
 
 def validities(snapshot: Snapshot, judges: Iterable[str], found: Iterable[JudgeValidity]) -> tuple[Validity, ...]:
     """One record for each of the `judges` (models) that graded, and each that people graded beside."""
-    of_judge = {one.judge: one for one in found}
+    of_judge = {one.judge: one for one in found if not one.judge.startswith(PANEL)}
     prompts = {judge.removeprefix(JUDGE): prompt for (judge, _), prompt in prompts_of(snapshot).items()}
     return tuple(
         _record(judge, prompts.get(judge), snapshot, of_judge.get(judge)) for judge in sorted({*judges, *of_judge})

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median_low
 
 from evalkit import stats
+from evalkit.analysis.aggregate import combined
 from evalkit.grader_names import judge_of, kind_of
 from evalkit.judge_prompts import outdated
 from evalkit.records import Snapshot
@@ -94,6 +95,23 @@ def people_verdicts(levels: Levels, rubric: Rubric) -> dict[int, bool]:
         for trial, verdict in verdicts_of(levels, grader, rubric).items():
             votes[trial].append(verdict)
     return {t: sum(given) * 2 > len(given) for t, given in votes.items() if sum(given) * 2 != len(given)}
+
+
+def panel_verdicts(levels: Levels, judges: Sequence[str], rubric: Rubric) -> dict[int, bool]:
+    """What judges together say of each output by the rubric's rule, with the checks' levels beside theirs."""
+    checked = _checked(levels)
+    said: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for judge in judges:
+        for trial, given in levels[judge].items():
+            for name, level in given.items():
+                said[trial][name].append(level)
+    verdicts = {
+        trial: rubric.satisfied(
+            {**checked.get(trial, {}), **{name: combined(each, rubric.aggregate) for name, each in given.items()}}
+        )
+        for trial, given in said.items()
+    }
+    return {trial: verdict for trial, verdict in verdicts.items() if verdict is not None}
 
 
 def dropped_judges(snapshot: Snapshot, rubric: Rubric) -> dict[str, str]:
