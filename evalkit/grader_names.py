@@ -10,7 +10,7 @@ JUDGE = "judge "
 """What the name of every judge begins with."""
 _CHECK = "check "
 _AGAIN = " (again)"
-_REPEAT = " #"
+_REPEAT = re.compile(r" #\d+$")
 _READS_AS_ANOTHER = re.compile(rf"(?:human )*(?:{JUDGE}|{_CHECK}|{CHECKS}$)")
 
 
@@ -41,10 +41,14 @@ def is_again(grader: str) -> bool:
 
 def judge_name(model: str, repeat: int = 1) -> str:
     """How a judge is called as a grader, and when it says the same again: from the second time on with a number."""
-    return f"{JUDGE}{model}" if repeat == 1 else f"{JUDGE}{model}{_REPEAT}{repeat}"
+    return f"{JUDGE}{model}" if repeat == 1 else f"{JUDGE}{model} #{repeat}"
 
 
 def judge_of(grader: str) -> str:
-    """The judge that a repeat belongs to, which has but one opinion; any other grader is its own."""
-    name, repeat, number = grader.rpartition(_REPEAT)
-    return name if repeat and number.isdigit() and kind_of(grader) == "judge" else grader
+    """The judge that a repeat belongs to (`judge M #2` is `judge M` asked once more); any other name as it is."""
+    return _REPEAT.sub("", grader) if grader.startswith(JUDGE) else grader
+
+
+def first_of(grader: str) -> str:
+    """The person whose second grades these are; any other name as it is."""
+    return grader.removesuffix(_AGAIN)

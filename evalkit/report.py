@@ -103,6 +103,7 @@ def render_json(analysis: Analysis) -> str:
             "conditional": mark(analysis.spec),
             "headline": report.sections[0].heading if report.sections else None,
             "findings": [{"section": s.name, "heading": s.heading, "measured": s.measured} for s in report.sections],
+            "validity": analysis.validity,
             "analysis": analysis,
         }
     )

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any, Literal
 
 from evalkit.assignment import assign
@@ -20,13 +21,15 @@ class Settings:
 
     `overlap`: how many people grade an item, None for all. `repeat_share`: share of a person's outputs that come a
     second time, unannounced. `ask_author`: whether they are asked in the end which model they think wrote an output.
-    `layout`: one output after the other, or an item's outputs side by side.
+    `layout`: one output after the other, or an item's outputs side by side. `sample`: about how many outputs are
+    graded at all, None for all: those of items drawn at random, so that every model has as many as the others.
     """
 
     overlap: int | None = None
     repeat_share: float = 0.0
     ask_author: bool = False
     layout: Layout = "point"
+    sample: int | None = None
 
     def content(self) -> dict[str, Any]:
         """The settings as plain JSON."""
@@ -75,15 +78,27 @@ def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
     outputs = answered(snapshot)
     with_output = {trial.key.item_id for trial in snapshot.trials if trial.id in outputs}
     items = [item.id for item in snapshot.items if item.id in with_output]
+    settings = settings_of(snapshot, round_id)
+    if settings.sample is not None:
+        items = _drawn(snapshot, items, outputs, settings.sample)
     item_of = {trial.id: trial.key.item_id for trial in snapshot.trials}
     begun: dict[str, list[str]] = defaultdict(list)
     for mark in snapshot.markings:
         if mark.round_id == round_id and not is_again(mark.grader):
             begun[item_of[mark.trial_id]].append(mark.grader)
     people = people_of(snapshot, round_id)
-    return assign(
-        items, people, {i: list(dict.fromkeys(g)) for i, g in begun.items()}, settings_of(snapshot, round_id).overlap
-    )
+    return assign(items, people, {i: list(dict.fromkeys(g)) for i, g in begun.items()}, settings.overlap)
+
+
+def _drawn(snapshot: Snapshot, items: Sequence[str], outputs: Mapping[int, str], wanted: int) -> list[str]:
+    """Items at random by the run's seed, whole ones, until they have so many outputs; in the order they came in."""
+    of_item, chosen, found = _by_item(snapshot, outputs), set(), 0
+    for item in sorted(items, key=lambda item: sha256(f"{snapshot.spec.seed}\x1f{item}".encode()).digest()):
+        if found >= wanted:
+            break
+        chosen.add(item)
+        found += len(of_item[item])
+    return [item for item in items if item in chosen]
 
 
 def left_to_grade(snapshot: Snapshot, round_id: int, rubric: Rubric) -> dict[str, int]:

@@ -13,6 +13,9 @@ from evalkit.strict import NOT_BLANK, CoherentModel, Incoherence, StrictModel, c
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 _Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CHECK_LEVELS: Mapping[int, str] = {0: "fails the check", 1: "passes the check"}
+Aggregate = Literal["median", "majority", "mean", "all"]
+_CAME_LATER: Mapping[str, object] = {"aggregate": "median"}
+"""Fields that rubrics did not always have: at these values they are left out of the hash, so that it stays."""
 
 
 _SETTINGS: Mapping[str, frozenset[str]] = {
@@ -124,7 +127,7 @@ class Criterion(CoherentModel):
         """Levels in ascending order with their anchor texts."""
         return CHECK_LEVELS if self.kind == "check" else dict(sorted(self.levels.items()))
 
-    def score(self, level: int) -> float:
+    def score(self, level: float) -> float:
         """A level on the common 0 to 1 scale: 0 at the lowest, 1 at the highest."""
         low, high = min(self.scale), max(self.scale)
         return (level - low) / (high - low)
@@ -161,7 +164,11 @@ class Decision(StrictModel):
 
 
 class Rubric(CoherentModel):
-    """Criteria, the rule for satisfactory, the economics, and the decision rule."""
+    """Criteria, the rule for satisfactory, the economics, and the decision rule.
+
+    `aggregate` makes one level of what several graders say on a criterion: the lower median, the most frequent
+    (of two, the lower), the mean, or the lowest (all must be content).
+    """
 
     name: _Name
     description: str | None = None
@@ -169,6 +176,7 @@ class Rubric(CoherentModel):
     satisfactory: Satisfactory
     economics: Economics = Economics()
     decision: Decision = Decision()
+    aggregate: Aggregate = "median"
 
     @classmethod
     def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
@@ -183,7 +191,9 @@ class Rubric(CoherentModel):
     @cached_property
     def sha256(self) -> str:
         """Content hash; comments and layout of the file do not change it, any other edit does."""
-        return content_sha256(self.model_dump(mode="json", by_alias=True))
+        content = self.model_dump(mode="json", by_alias=True)
+        silent = {name for name, default in _CAME_LATER.items() if content[name] == default}
+        return content_sha256({name: content[name] for name in sorted(set(content) - silent)})
 
     @property
     def judged(self) -> tuple[Criterion, ...]:
@@ -195,14 +205,14 @@ class Rubric(CoherentModel):
         """Criteria that a deterministic check grades."""
         return tuple(c for c in self.criteria if c.kind == "check")
 
-    def score(self, levels: Mapping[str, int]) -> float | None:
+    def score(self, levels: Mapping[str, float]) -> float | None:
         """Weighted mean of the levels on the 0 to 1 scale; None if a criterion has no level."""
         if any(criterion.id not in levels for criterion in self.criteria):
             return None
         total = sum(criterion.weight for criterion in self.criteria)
         return sum(c.weight * c.score(levels[c.id]) for c in self.criteria) / total
 
-    def satisfied(self, levels: Mapping[str, int]) -> bool | None:
+    def satisfied(self, levels: Mapping[str, float]) -> bool | None:
         """The satisfactory rule; None while missing levels could still change the answer."""
         if any(c.critical is not None and levels.get(c.id, c.critical) < c.critical for c in self.criteria):
             return False

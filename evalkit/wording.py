@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # the statistics load scipy, which a progress line does not n
     from evalkit.stats import Estimate
 
 Format = Literal[
-    "percent", "points", "money", "ratio", "seconds", "milliseconds", "score", "coefficient", "shift", "tokens"
+    "percent", "points", "money", "ratio", "seconds", "milliseconds", "minutes", "score", "coefficient", "shift",
+    "tokens",
 ]  # fmt: skip
 UNKNOWN = "unknown"
 UNPRICED = "unpriced"
@@ -118,6 +119,11 @@ def shift(x: float | None) -> str:
     return text if x is None or text.startswith(_MINUS) or text == "0.00" else f"+{text}"
 
 
+def minutes(x: float | None) -> str:
+    """A duration given in minutes: `5 min`, `2.4 min`."""
+    return UNKNOWN if x is None else significant(x) + " min"
+
+
 def tokens(count: float | None) -> str:
     """A token count: `12,340`; None is `unknown`."""
     return UNKNOWN if count is None else f"{count:,.0f}"
@@ -134,6 +140,7 @@ _WRITERS: Mapping[Format, Callable[[float | None], str]] = {
     "coefficient": coefficient,
     "shift": shift,
     "tokens": tokens,
+    "minutes": minutes,
 }
 
 
@@ -186,7 +193,7 @@ def _range(low: str, high: str, style: Format) -> str:
         or "just" in low + high
     ):
         return f"{low} to {high}"
-    for unit in ("¢", "%", "×", " s", " ms"):
+    for unit in ("¢", "%", "×", " s", " ms", " min"):
         if low.endswith(unit) and high.endswith(unit):
             return f"{low.removesuffix(unit)}{_DASH}{high}"
     return f"{low}{_DASH}{high}"

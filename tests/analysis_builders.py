@@ -49,7 +49,7 @@ def answered(cost_usd: float | None = 0.01, latency_s: float = 2.0, **changes: A
     """An attempt that brought an output: 1,000 tokens in, 100 out."""
     usage = Usage(input_tokens=1000, output_tokens=100)
     made = ended("answered", cost_usd, latency_s=latency_s, ttft_s=latency_s / 4, felt_s=latency_s * 1.5, usage=usage)
-    return replace(made, text="An answer.", **changes)
+    return replace(made, **{"text": "An answer.", **changes})
 
 
 def ended(outcome: Outcome, cost_usd: float | None = 0.01, **changes: Any) -> Attempt:

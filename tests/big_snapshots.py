@@ -3,6 +3,7 @@
 import json
 import random
 
+from evalkit.analysis.trials import TrialResult
 from evalkit.records import Attempt, Grade, ItemRecord, Round, Snapshot, Spec, Trial, TrialKey, Usage
 from evalkit.rubric import Rubric
 
@@ -36,6 +37,30 @@ def big_snapshot(items: int, epochs: int = 1, graders: tuple[str, ...] = ("judge
             for criterion in CRITERIA
         ),
     )
+
+
+def rated(
+    outputs: int, raters: int, criteria: int, seed: int = 1
+) -> tuple[dict[str, dict[int, dict[str, int]]], tuple[TrialResult, ...], Rubric]:
+    """Levels 1 to 5 by so many people on eleven models' outputs, somewhat alike; the trials, and the rubric."""
+    rng, names = random.Random(seed), [f"c{n}" for n in range(criteria)]  # noqa: S311  sampling, not secrets
+    scale = {str(level): "anchor" for level in range(1, 6)}
+    content = {
+        "name": "stories",
+        "criteria": [{"id": name, "question": "?", "levels": scale} for name in names],
+        "satisfactory": {"score": 0.5},
+    }
+    truth = [[rng.randint(1, 5) for _ in names] for _ in range(outputs)]
+    levels = {
+        f"rater {rater}": {
+            trial: {name: min(5, max(1, t + rng.choice((-1, 0, 0, 1)))) for name, t in zip(names, row, strict=True)}
+            for trial, row in enumerate(truth, start=1)
+        }
+        for rater in range(raters)
+    }
+    keys = [TrialKey(f"prompt-{n // 11}", f"system-{n % 11}", 1) for n in range(outputs)]
+    results = (TrialResult(n, key, "answered", (), None, 0.0, False, 0) for n, key in enumerate(keys, start=1))
+    return levels, tuple(results), Rubric.model_validate_json(json.dumps(content))
 
 
 def _spec(rubric: Rubric, epochs: int, seed: int) -> Spec:

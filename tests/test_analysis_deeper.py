@@ -588,7 +588,7 @@ def test_a_person_is_a_person_whatever_the_name() -> None:
 def test_judges_are_told_apart_and_not_counted_as_people() -> None:
     graders = {JUDGE: _JUDGED, "judge other": _HUMAN, ANN: _HUMAN}
     found = {v.judge: v.accuracy.youden.value for v in analyze(_graded(graders).snapshot()).judges}
-    assert found == {JUDGE.removeprefix("judge "): pytest.approx(0.5), "other": 1.0}
+    assert found == {JUDGE.removeprefix("judge "): pytest.approx(0.5), "other": 1.0, "panel of 2": pytest.approx(0.75)}
 
 
 @pytest.mark.parametrize(

@@ -237,3 +237,28 @@ def test_people_join_the_round_of_a_judge_and_settings_are_declared_once(run: Ru
     second = desk_of(run, "ben", overlap=2)
     assert (first.round.id, second.people, second.settings.overlap) == (second.round.id, ("ann", "ben"), 2)
     assert [event.kind for event in run.snapshot().events] == ["shown", "settings", "joined", "joined"]
+
+
+@pytest.mark.parametrize(("sample", "items"), [(1, 1), (3, 1), (4, 2), (30, 10), (1000, ITEMS), (None, ITEMS)])
+def test_a_sample_is_of_whole_items_so_that_every_model_is_in_it_equally(
+    sample: int | None, items: int, run: RunFile
+) -> None:
+    desk = desk_of(run, "ann", "ben", sample=sample, overlap=1)
+    seen = [trial.key for person in ("ann", "ben") for trial in desk.pile(person).trials.values()]
+    assert len(seen) == 3 * items
+    assert set(Counter(key.model for key in seen).values()) == {items}
+    assert sum(desk.left().values()) == 3 * items
+    grade_all(desk, "ann")
+    grade_all(desk, "ben")
+    assert desk.left() == {"ann": 0, "ben": 0}
+
+
+def test_a_sample_is_drawn_by_the_seed_and_grows_by_adding(run: RunFile) -> None:
+    def drawn(sample: int) -> set[str]:
+        desk = desk_of(run, "ann", sample=sample)
+        return {trial.key.item_id for trial in desk.pile("ann").trials.values()}
+
+    few, more = drawn(9), drawn(18)
+    assert few < more
+    assert drawn(9) == few
+    assert sorted(few) != [f"i{n}" for n in range(3)]

@@ -5,27 +5,33 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from math import fsum
 
 import pandas as pd
 
+from evalkit.analysis.blinding import blinding
 from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.compare import against, pairs
+from evalkit.analysis.consistency import consistencies
 from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.corrections import correction_cost
 from evalkit.analysis.decide import decide
+from evalkit.analysis.disputes import disputes
+from evalkit.analysis.grading import grading_of
+from evalkit.analysis.grading_time import grading_time
+from evalkit.analysis.judge_biases import judge_biases
 from evalkit.analysis.per_model import criteria, model_result, slices
-from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
-from evalkit.analysis.results import Analysis, Grading, ItemResult, OutputResult
+from evalkit.analysis.preferred import preferred
+from evalkit.analysis.reliability import PANEL, agreements, judge_validity, levels_by_grader
+from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbox, trial_results, trials_frame
+from evalkit.analysis.validity import validities
 from evalkit.analysis.warn import warnings_for
 from evalkit.conditional import mark, refuse
 from evalkit.dataset import DIFFICULTIES
 from evalkit.errors import IntegrityError, UsageError
-from evalkit.grader_names import JUDGE, kind_of
 from evalkit.pricing import Prices
 from evalkit.records import ItemRecord, Snapshot, Spec
 from evalkit.rubric import Rubric
@@ -64,7 +70,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     )
     sizes = {m: [size for size in snapshot.sizes if size.model == m] for m in models}
     per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
-    grading = _grading(snapshot, results)
+    grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed)
     decision = decide(per_model, rubric.decision.bar)
@@ -82,7 +88,13 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         grading=grading,
         outputs=_items(snapshot, results),
         warnings=(
-            *warnings_for(snapshot, per_model, grading, rubric, {judge.judge for judge in judges}),
+            *warnings_for(
+                snapshot,
+                per_model,
+                grading,
+                rubric,
+                {j.judge: j.outputs for j in judges if not j.judge.startswith(PANEL)},
+            ),
             *cache_warnings(caching),
         ),
         review_usd=review_usd,
@@ -96,6 +108,13 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
         caching=caching,
         sessions=session_results(snapshot),
+        consistency=consistencies(snapshot, rubric),
+        disputes=disputes(levels, snapshot, rubric),
+        blinding=blinding(snapshot),
+        preferred=preferred(snapshot),
+        judge_biases=judge_biases(snapshot, levels, results, rubric),
+        grading_time=grading_time(snapshot),
+        validity=validities(snapshot, grading.judges, judges),
     )
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)
@@ -117,7 +136,7 @@ def _of_sweep(snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | No
     parts = {each: analyze(at_context(snapshot, each), prices=prices) for each in sorted(_sizes(snapshot))}
     main = parts[size] if baseline is None else analyze(at_context(snapshot, size), _at_same(baseline, size), prices)
     sweep = sweep_of(snapshot.spec, parts, size, basis)
-    judging = _grading(snapshot, ())
+    judging = grading_of(snapshot, (), Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)))
     return replace(
         main,
         spec=snapshot.spec,
@@ -221,26 +240,6 @@ def _by_context(snapshot: Snapshot) -> Mapping[tuple[str, str], frozenset[str]]:
     return {
         ("context", f"{largest[part[0]]:,} to {largest[part[-1]]:,} tokens"): frozenset(part) for part in parts if part
     }
-
-
-def _grading(snapshot: Snapshot, results: Sequence[TrialResult]) -> Grading:
-    round_ = current_round(snapshot)
-    grades = [g for g in snapshot.grades if round_ is not None and g.round_id == round_.id]
-    attempts = [a for a in snapshot.attempts if a.grader is not None]
-    unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
-    judges = sorted({g.grader for g in grades if kind_of(g.grader) == "judge"})
-    elsewhere = bool(judges) and round_ is not None and round_.blind is None  # billed where nobody here can see
-    reasons = Counter(reason for r in results if r.satisfied is None for reason in r.ungraded.values())
-    return Grading(
-        round=round_,
-        judges=tuple(name.removeprefix(JUDGE) for name in judges),
-        judge_usd=None if unpriced or elsewhere else fsum(a.cost_usd or 0.0 for a in attempts),
-        judge_attempts=len(attempts),
-        judge_failed_attempts=sum(a.outcome == "errored" for a in attempts),
-        grades=len(grades),
-        ungraded=dict(sorted(reasons.items())),
-        identity_marks=sum(r.identity_marks for r in results),
-    )
 
 
 def _items(snapshot: Snapshot, results: Sequence[TrialResult]) -> tuple[ItemResult, ...]:

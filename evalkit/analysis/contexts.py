@@ -31,6 +31,8 @@ def at_context(snapshot: Snapshot, size: int) -> Snapshot:
         trials=trials,
         attempts=tuple(attempt for attempt in snapshot.attempts if attempt.trial_id in ids),
         grades=tuple(grade for grade in snapshot.grades if grade.trial_id in ids),
+        markings=tuple(mark for mark in snapshot.markings if mark.trial_id in ids),
+        preferences=tuple(p for p in snapshot.preferences if {p.first_trial_id, p.second_trial_id} <= ids),
         documents={name: text for name, text in snapshot.documents.items() if name in used},
     )
 

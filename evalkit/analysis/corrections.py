@@ -7,6 +7,7 @@ from statistics import fmean
 
 from evalkit import stats
 from evalkit.analysis.trials import TrialResult
+from evalkit.grader_names import is_again
 from evalkit.records import Correction
 from evalkit.rubric import Economics
 from evalkit.stats import Estimate
@@ -33,7 +34,7 @@ def correction_cost(
 
     A grader's later measurement replaces the earlier. What was spent on satisfactory outputs does not count.
     """
-    latest = {(c.trial_id, c.grader): c.minutes for c in corrections}
+    latest = {(c.trial_id, c.grader): c.minutes for c in corrections if not is_again(c.grader)}
     of_trial: dict[int, list[float]] = defaultdict(list)
     for (trial_id, _), minutes in latest.items():
         of_trial[trial_id].append(minutes)

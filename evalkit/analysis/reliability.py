@@ -2,17 +2,31 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from evalkit import stats
 from evalkit.analysis.trials import TrialResult
+from evalkit.analysis.views import (
+    Levels,
+    accuracy,
+    levels_by_grader,
+    panel_verdicts,
+    people_verdicts,
+    verdicts_of,
+    why_dropped,
+)
 from evalkit.grader_names import JUDGE, kind_of
-from evalkit.records import Grade, Snapshot, TrialKey
+from evalkit.records import TrialKey
 from evalkit.rubric import Rubric
 from evalkit.stats import AgreementFlag, Estimate, JudgeAccuracy
+from evalkit.stats.estimate import no_estimate
+
+__all__ = ["Agreement", "JudgeValidity", "agreements", "judge_validity", "levels_by_grader", "verdicts_of"]
 
 OVERALL = "satisfactory"
+PANEL = "panel of "
+"""What the name of several judges taken as one begins with."""
 _TOLERANCE_FLAG, _TOLERANCE_POINTS = 0.10, 0.25
 
 
@@ -38,8 +52,9 @@ class Agreement:
 
 @dataclass(frozen=True)
 class JudgeValidity:
-    """One judge against people on the outputs that both graded (`outputs`).
+    """One judge, or a panel taken as one, against people on the outputs that both graded (`outputs`).
 
+    `by_model`: its errors on each model's outputs. `dropped` says why its grades decide nothing, None if they do.
     `corrected`: each model's pass rate as people would have found it (double sampling). `worth_labels`: how many
     more human labels would have done as much as the judge. `leniency_p`: mid-p that its error rates are equal
     on two models' outputs.
@@ -51,27 +66,12 @@ class JudgeValidity:
     corrected: Mapping[str, Estimate]
     worth_labels: Mapping[str, float | None]
     leniency_p: Mapping[tuple[str, str], float]
+    kappa: Estimate = field(default_factory=lambda: no_estimate("not computed", 0.95, "jackknife"))
+    by_model: Mapping[str, JudgeAccuracy] = field(default_factory=dict)
+    dropped: str | None = None
 
 
-_Levels = Mapping[str, Mapping[int, Mapping[str, int]]]
-"""grader -> trial -> criterion -> level"""
-
-
-def levels_by_grader(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]:
-    """The newest level of each grader on each criterion of each output, over all rounds not known to be unblind."""
-    blind = {round_.id for round_ in snapshot.rounds if round_.blind is not False}
-    found: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    for grade in snapshot.grades:
-        if grade.round_id in blind and grade.level is not None:
-            _put(found, grade, grade.level)
-    return {grader: dict(trials) for grader, trials in found.items()}
-
-
-def _put(found: dict[str, dict[int, dict[str, int]]], grade: Grade, level: int) -> None:
-    found[grade.grader][grade.trial_id][grade.criterion] = level
-
-
-def agreements(levels: _Levels, results: Iterable[TrialResult], rubric: Rubric) -> tuple[Agreement, ...]:
+def agreements(levels: Levels, results: Iterable[TrialResult], rubric: Rubric) -> tuple[Agreement, ...]:
     """Agreement on each judged criterion and on the verdict; empty with fewer than two people or judges."""
     graders = tuple(sorted(grader for grader in levels if kind_of(grader) != "check"))
     if len(graders) < 2:
@@ -117,48 +117,23 @@ def _agreement(
     )
 
 
-def verdicts_of(levels: _Levels, grader: str, rubric: Rubric) -> dict[int, bool]:
-    """Satisfactory or not by one grader alone, with the checks' levels beside its own, where that can be said."""
-    checked, names = _checked(levels), [criterion.id for criterion in rubric.criteria]
-    known: dict[tuple[int | None, ...], bool | None] = {}  # the rule looks at the levels alone, and they recur
-    verdicts: dict[int, bool] = {}
-    for trial, own in levels.get(grader, {}).items():
-        given = {**checked.get(trial, {}), **own}
-        key = tuple(given.get(name) for name in names)
-        if key not in known:
-            known[key] = rubric.satisfied(given)
-        verdict = known[key]
-        if verdict is not None:
-            verdicts[trial] = verdict
-    return verdicts
-
-
-def _checked(levels: _Levels) -> dict[int, dict[str, int]]:
-    found: dict[int, dict[str, int]] = defaultdict(dict)
-    for grader in (grader for grader in levels if kind_of(grader) == "check"):
-        for trial, given in levels[grader].items():
-            found[trial].update(given)
-    return found
-
-
 def judge_validity(
-    levels: _Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int
+    levels: Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int
 ) -> tuple[JudgeValidity, ...]:
-    """Each judge against the people's majority verdict; empty where no person graded what a judge graded."""
-    people = _majority([verdicts_of(levels, g, rubric) for g in sorted(levels) if kind_of(g) == "human"])
+    """Each judge against the people's majority verdict, and those that are listened to as one, last.
+
+    Judges' errors go together, so a panel is one judge, not several graders. Empty where no person graded what a judge
+    graded.
+    """
+    people = people_verdicts(levels, rubric)
     keys = {result.trial_id: result.key for result in results}
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
     found = [_validity(g, verdicts_of(levels, g, rubric), people, keys, seed) for g in judges]
+    listened_to = [JUDGE + one.judge for one in found if one is not None and one.dropped is None]
+    if len(listened_to) > 1:
+        together = panel_verdicts(levels, listened_to, rubric)
+        found.append(_validity(f"{PANEL}{len(listened_to)}", together, people, keys, seed))
     return tuple(validity for validity in found if validity is not None)
-
-
-def _majority(verdicts: Sequence[Mapping[int, bool]]) -> dict[int, bool]:
-    """What more than half of the people say; an even split says nothing."""
-    votes: dict[int, list[bool]] = defaultdict(list)
-    for one in verdicts:
-        for trial, verdict in one.items():
-            votes[trial].append(verdict)
-    return {t: sum(given) * 2 > len(given) for t, given in votes.items() if sum(given) * 2 != len(given)}
 
 
 def _validity(
@@ -167,7 +142,8 @@ def _validity(
     both = sorted(set(said) & set(people))
     if not both:
         return None
-    models = sorted({keys[trial].model for trial in said})
+    items_of, models = {t: key.item_id for t, key in keys.items()}, sorted({keys[trial].model for trial in said})
+    found = accuracy(said, people, items_of)
     corrected, worth, errors = {}, {}, {}
     for model in models:
         everyone = [trial for trial in sorted(said) if keys[trial].model == model]
@@ -188,14 +164,18 @@ def _validity(
     return JudgeValidity(
         judge=judge.removeprefix(JUDGE),
         outputs=len(both),
-        accuracy=stats.judge_accuracy(
-            [float(said[t]) for t in both],
-            [float(people[t]) for t in both],
-            items=[keys[t].item_id for t in both],
-        ),
+        accuracy=found,
         corrected=corrected,
         worth_labels=worth,
         leniency_p={(a, b): stats.leniency_midp(*errors[a], *errors[b]) for a, b in combinations(models, 2)},
+        kappa=stats.weighted_kappa(
+            [float(said[t]) for t in both],
+            [float(people[t]) for t in both],
+            "identity",
+            items=[items_of[t] for t in both],
+        ),
+        by_model={m: accuracy({t: said[t] for t in both if keys[t].model == m}, people, items_of) for m in models},
+        dropped=why_dropped(found, len(both)),
     )
 
 

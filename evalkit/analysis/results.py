@@ -4,14 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from evalkit.analysis.blinding import Blinding
 from evalkit.analysis.caching import CacheUse
+from evalkit.analysis.consistency import Consistency
 from evalkit.analysis.corrections import CorrectionCost, stated
+from evalkit.analysis.disputes import Dispute
+from evalkit.analysis.grading_time import GradingTime
+from evalkit.analysis.judge_biases import JudgeBias
+from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.sessions import SessionResult
+from evalkit.analysis.validity import Validity
 from evalkit.cut_streams import CutStreams
 from evalkit.records import Outcome, Round, Spec
-from evalkit.rubric import Economics
+from evalkit.rubric import Aggregate, Economics
 from evalkit.stats import Estimate
 
 Verdict = Literal["pick", "no_option", "not_enough_data", "conditional"]
@@ -158,7 +165,7 @@ class OutputResult:
     text: str
     satisfied: bool | None
     score: float | None
-    levels: Mapping[str, int]
+    levels: Mapping[str, float]
     comments: Mapping[str, str]
     ungraded: Mapping[str, str]
     cost_usd: float | None
@@ -184,7 +191,13 @@ class ItemResult:
 
 @dataclass(frozen=True)
 class Grading:
-    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost."""
+    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost.
+
+    `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
+    with the reason. `open`: people are still at work in the round, `closed_at` when they were not any more, None where
+    no people were. `peeks`: when results were looked at while people graded; `after_results`: grades that people gave
+    when results had been shown.
+    """
 
     round: Round | None
     judges: tuple[str, ...]
@@ -194,6 +207,13 @@ class Grading:
     grades: int
     ungraded: Mapping[str, int]
     identity_marks: int
+    aggregate: Aggregate = "median"
+    people: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    closed_at: str | None = None
+    open: bool = False
+    peeks: tuple[str, ...] = ()
+    after_results: int = 0
 
 
 @dataclass(frozen=True)
@@ -341,6 +361,13 @@ class Analysis:
 
     sessions: tuple[SessionResult, ...] = ()
     sweep: Sweep | None = None
+    consistency: tuple[Consistency, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    blinding: Blinding | None = None
+    preferred: tuple[Preferred, ...] = ()
+    judge_biases: tuple[JudgeBias, ...] = ()
+    grading_time: GradingTime = field(default_factory=GradingTime)
+    validity: tuple[Validity, ...] = ()
 
     @property
     def simulated(self) -> bool:

@@ -1,15 +1,17 @@
 """From a snapshot's rows to one row a trial: how it ended, what it cost, how it was graded."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median_low
 
 import pandas as pd
 
+from evalkit.analysis.aggregate import agreed
+from evalkit.analysis.views import dropped_judges
 from evalkit.grader_names import kind_of
 from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
 from evalkit.rubric import Rubric
+from evalkit.standing_grades import counting
 
 TIMEOUTS = frozenset({"timeout", "timeout_error", "modelTimeoutException"})
 """Kinds of failure that end a wait: the tool's own limit, the API's, Bedrock's."""
@@ -32,7 +34,7 @@ class TrialResult:
     cost_usd: float | None
     unpriced: bool
     unknown_cost_attempts: int
-    levels: Mapping[str, int] = field(default_factory=dict)
+    levels: Mapping[str, float] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
     ungraded: Mapping[str, str] = field(default_factory=dict)
     satisfied: bool | None = None
@@ -110,7 +112,7 @@ def _work(snapshot: Snapshot) -> dict[int, _Work]:
     checked = _checked_criteria(snapshot)
     found: dict[int, _Work] = {}
     people = {r.id: any(kind_of(grader) == "human" for grader in r.graders) for r in snapshot.rounds}
-    for grade in snapshot.grades:
+    for grade in counting(snapshot.grades):
         work = found.get(grade.round_id)
         if work is None:
             work = found[grade.round_id] = _Work(people.get(grade.round_id, False))
@@ -138,8 +140,9 @@ def _counting_grades(snapshot: Snapshot) -> dict[int, list[Grade]]:
     found: dict[int, list[Grade]] = defaultdict(list)
     if round_ is None:
         return found
-    own = {(g.trial_id, g.criterion) for g in snapshot.grades if g.round_id == round_.id}
-    for grade in snapshot.grades:
+    grades = counting(snapshot.grades)
+    own = {(g.trial_id, g.criterion) for g in grades if g.round_id == round_.id}
+    for grade in grades:
         elsewhere = grade.criterion in checked and kind_of(grade.grader) == "check"
         if grade.round_id == round_.id or (elsewhere and (grade.trial_id, grade.criterion) not in own):
             found[grade.trial_id].append(grade)
@@ -160,8 +163,8 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
     for attempt in snapshot.attempts:
         if attempt.grader is None and attempt.id not in waiting:
             attempts[attempt.trial_id].append(attempt)
-    grades = _counting_grades(snapshot)
-    results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric) for t in snapshot.trials]
+    grades, dropped = _counting_grades(snapshot), dropped_judges(snapshot, rubric)
+    results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
     return _held_back(_without_made_up_zeros(results))
 
 
@@ -195,6 +198,7 @@ def _result(
     attempts: Sequence[Attempt],
     grades: Sequence[Grade],
     rubric: Rubric,
+    dropped: Collection[str],
 ) -> TrialResult:
     ended = [attempt for attempt in attempts if attempt.outcome is not None]
     final = next((attempt for attempt in ended if attempt.final), None)
@@ -202,7 +206,7 @@ def _result(
     outcome: Outcome | None = final.outcome if final else ("errored" if ended else None)
     unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     unknown = sum(a.cost_usd is None and a.outcome in (None, "errored") for a in attempts)
-    levels, ungraded, comments = _agreed(grades)
+    found = agreed(grades, rubric.aggregate, dropped)
     return TrialResult(
         trial_id=trial_id,
         key=key,
@@ -212,38 +216,22 @@ def _result(
         cost_usd=None if unpriced else sum(a.cost_usd or 0.0 for a in attempts),
         unpriced=unpriced,
         unknown_cost_attempts=unknown,
-        levels=levels,
-        comments=comments,
-        ungraded=ungraded,
-        satisfied=_satisfied(outcome, levels, rubric),
-        score=rubric.score(levels) if outcome == "answered" else None,
+        levels=found.levels,
+        comments=found.comments,
+        ungraded=found.ungraded,
+        satisfied=_satisfied(outcome, found.levels, rubric),
+        score=rubric.score(found.levels) if outcome == "answered" else None,
         identity_marks=max((grade.identity_marks for grade in grades), default=0),
     )
 
 
-def _satisfied(outcome: Outcome | None, levels: Mapping[str, int], rubric: Rubric) -> bool | None:
+def _satisfied(outcome: Outcome | None, levels: Mapping[str, float], rubric: Rubric) -> bool | None:
     """Refused, truncated and errored trials are not satisfactory; an ungraded output is neither."""
     if outcome is None:
         return None
     if outcome != "answered":
         return False
     return rubric.satisfied(levels)
-
-
-def _agreed(grades: Sequence[Grade]) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:
-    """Each criterion's level over graders (a grader's later grade replaces its earlier; the lower median)."""
-    latest = {(grade.criterion, grade.grader): grade for grade in grades}
-    by_criterion: dict[str, list[Grade]] = defaultdict(list)
-    for grade in latest.values():
-        by_criterion[grade.criterion].append(grade)
-    levels = {
-        name: median_low([g.level for g in of_one if g.level is not None])
-        for name, of_one in by_criterion.items()
-        if any(g.level is not None for g in of_one)
-    }
-    ungraded = {n: str(of_one[0].ungraded_reason) for n, of_one in by_criterion.items() if n not in levels}
-    comments = {n: "; ".join(g.comment for g in of_one if g.comment) for n, of_one in by_criterion.items()}
-    return levels, ungraded, {name: text for name, text in comments.items() if text}
 
 
 def trials_frame(results: Iterable[TrialResult], rubric: Rubric) -> pd.DataFrame:

@@ -1,9 +1,11 @@
 """What a reader must know before believing the figures, in sentences, the most serious first."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import graded_by_sandbox
+from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 
@@ -16,9 +18,9 @@ def warnings_for(
     models: Sequence[ModelResult],
     grading: Grading,
     rubric: Rubric,
-    calibrated: Collection[str] = (),
+    calibrated: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[str, ...]:
-    """All warnings of a run; `calibrated` are the judges whose outputs people have graded as well."""
+    """All warnings of a run; `calibrated`: judges, and how many of their outputs people have graded as well."""
     return (
         *_about_trust(snapshot, grading, calibrated),
         *_about_gaps(snapshot, models, grading),
@@ -34,7 +36,7 @@ def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Collection[str]) -> Iterator[str]:
+def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, int]) -> Iterator[str]:
     if snapshot.spec.simulated:
         yield "SIMULATED: the sandbox wrote these outputs; they say nothing about any real model."
     elif graded_by_sandbox(snapshot):
@@ -53,17 +55,43 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Collection[st
         yield "NOT BLIND: these outputs were graded with --no-blind; the grades are for debugging only."
     elif any(round_.blind is False for round_ in snapshot.rounds):
         yield "A round was graded with --no-blind as well: whoever has seen it is not blind any more."
-    uncalibrated = [judge for judge in grading.judges if judge not in calibrated]
+    yield from _about_judges(snapshot, grading, calibrated)
+    yield from _about_showing(grading)
+    if grading.identity_marks:
+        yield f"{_plural(grading.identity_marks, 'mention')} of a model's or maker's name hidden from the graders."
+
+
+def _about_judges(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, int]) -> Iterator[str]:
+    uncalibrated = [judge for judge in grading.judges if judge not in {*calibrated, *grading.dropped}]
     if uncalibrated:
         yield (
             f"Graded by an uncalibrated judge ({', '.join(uncalibrated)}): its error rates are unknown until"
             " people have graded a sample of the same outputs."
         )
+    for judge, labels in calibrated.items():
+        if labels < FEWEST_LABELS:
+            yield f"Judge {judge} is checked on {_plural(labels, 'label')} of people only; {FEWEST_LABELS} are needed."
     inside = [judge for judge in grading.judges if judge in snapshot.spec.models]
     if inside:
         yield f"The judge {inside[0]} is one of the models under test and may favour its own outputs."
-    if grading.identity_marks:
-        yield f"{_plural(grading.identity_marks, 'mention')} of a model's or maker's name hidden from the graders."
+    for judge, why in grading.dropped.items():
+        yield f"Judge {judge} is dropped ({why}): its grades decide nothing, those of outputs nobody else graded too."
+
+
+def _about_showing(grading: Grading) -> Iterator[str]:
+    if grading.open:
+        yield "PEEK: people are still grading; these figures will change, and whoever has seen them is not blind."
+    elif grading.peeks:
+        yield f"Results were looked at {_times(len(grading.peeks))} while people were grading (--peek)."
+    if grading.after_results:
+        yield (
+            f"{_plural(grading.after_results, 'grade')} by people came after results of this run had been shown;"
+            " whoever saw them may have known which model was ahead."
+        )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _about_gaps(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:

@@ -36,6 +36,7 @@ def again(
     from evalkit.analysis import analyze
     from evalkit.conditional import refuse
     from evalkit.selection import unsatisfactory
+    from evalkit.showing import refuse_while_graded
     from evalkit.store import RunFile
 
     if model is None or source is None:
@@ -43,6 +44,7 @@ def again(
     with RunFile(source) as file:
         snapshot = file.snapshot()
     refuse(snapshot.spec, "chosen from")
+    refuse_while_graded(snapshot)
     _refuse_names(model, dearer, snapshot.spec, source)
     for name, given in taken.items():
         if given is not None:

@@ -144,11 +144,13 @@ class _Seen:
 def _seen(path: Path) -> _Seen:
     from evalkit.analysis import analyze
     from evalkit.conditional import refuse
+    from evalkit.showing import refuse_while_graded
     from evalkit.store import RunFile
 
     with RunFile(path, read_only=True) as file:
         snapshot = file.snapshot()
     refuse(snapshot.spec, "planned from")
+    refuse_while_graded(snapshot)
     analysis = analyze(snapshot)
     costs = [m.cost_per_request.value for m in analysis.models if m.cost_per_request.value is not None]
     rates = [m.pass_rate.value for m in analysis.models if m.pass_rate.value is not None]

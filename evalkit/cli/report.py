@@ -32,9 +32,12 @@ def report(
         Path | None,
         typer.Option(help="Earlier run of the same dataset and rubric to compare with.", show_default=False),
     ] = None,
+    peek: Annotated[
+        bool, typer.Option("--peek", help="Show results although people are still grading; it is recorded.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No table on the terminal.")] = False,
 ) -> None:  # fmt: skip
-    """Write the report of a run and print its answer.
+    """Write the report of a run and print its answer; not while people are grading it.
 
     Examples:
 
@@ -46,6 +49,7 @@ def report(
     from evalkit.cli.places import find_run
     from evalkit.files import read_config, write_whole
     from evalkit.pricing import Prices
+    from evalkit.showing import refuse_while_graded, snapshot_to_show
     from evalkit.store import RunFile
 
     path = find_run(run)
@@ -53,12 +57,11 @@ def report(
     for target in paths:
         if target.suffix not in (*FORMATS, ".csv"):
             raise UsageError(f"{str(target)!r}: unknown format; end it in .html, .md, .json or .csv")
-    with RunFile(path, read_only=True) as file:
-        snapshot = file.snapshot()
-    earlier = None
+    snapshot, earlier = snapshot_to_show(path, peek), None
     if baseline is not None:
         with RunFile(baseline, read_only=True) as file:
             earlier = file.snapshot()
+        refuse_while_graded(earlier)
     analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
     texts = [trials_csv(snapshot) if t.suffix == ".csv" else _rendered(t.suffix, analysis) for t in paths]
     for target, text in zip(paths, texts, strict=True):

@@ -60,6 +60,7 @@ def runs(
 
 def _facts(path: Path) -> dict[str, object]:
     from evalkit.conditional import mark
+    from evalkit.standing_grades import counting
     from evalkit.store import RunFile
 
     with RunFile(path, read_only=True) as file:
@@ -88,7 +89,7 @@ def _facts(path: Path) -> dict[str, object]:
         "lost_attempts": sum(a.outcome is None for a in production),
         "spend_usd": _spend(production),
         "unknown_cost_attempts": sum(a.cost_usd is None for a in production),
-        "graded": len({grade.trial_id for grade in snapshot.grades if grade.level is not None}),
+        "graded": len({grade.trial_id for grade in counting(snapshot.grades) if grade.level is not None}),
         "judge_spend_usd": _spend(judging),
         "rounds": [{"graders": list(r.graders), "blind": r.blind, "id": r.id} for r in snapshot.rounds],
         "dataset_sha256": spec.dataset_sha256,

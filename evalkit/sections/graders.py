@@ -21,10 +21,11 @@ from evalkit.blocks import (
 )
 from evalkit.chart_blocks import (
     Axis,
+    Series,
 )
 from evalkit.grader_names import JUDGE
 from evalkit.series import lineup
-from evalkit.stats import Estimate
+from evalkit.stats import Estimate, JudgeAccuracy
 from evalkit.wording import Format, doubt, estimated, listing, p_value, plural, sentence, value
 
 ORDER = 85
@@ -56,7 +57,9 @@ def _blocks(analysis: Analysis) -> Iterable[Block]:
         yield _agreement(ordered)
         yield _severity(ordered)
     for judge in analysis.judges:
-        yield _accuracy(judge)
+        yield _accuracy(analysis, judge)
+        if judge.dropped:
+            yield Paragraph(_dropped(judge))
         yield _corrected(analysis, judge)
         yield Paragraph(_leniency(analysis, judge))
 
@@ -155,21 +158,29 @@ def _person(grader: str) -> str:
     return f"Judge {grader.removeprefix(JUDGE)}" if grader.startswith(JUDGE) else grader
 
 
-def _accuracy(judge: JudgeValidity) -> Table:
+def _accuracy(analysis: Analysis, judge: JudgeValidity) -> Table:
     columns = (
         Column("Judge against people"),
         Column("Sensitivity: passes of what people pass", "end"),
         Column("Specificity: fails of what people fail", "end"),
         Column("J: both together, 0 knows nothing", "end"),
+        Column("Kappa", "end"),
     )
-    accuracy = judge.accuracy
-    cells = (
-        Cell(words(judge.judge), f"{plural(judge.outputs, 'output')} graded by both"),
-        _counted(accuracy.sensitivity),
-        _counted(accuracy.specificity),
-        _figure(accuracy.youden, "coefficient"),
-    )
-    return table(f"Judge {judge.judge} against people", columns, [Row(cells)])
+    whole = Cell(words(judge.judge), f"{plural(judge.outputs, 'output')} graded by both")
+    rows = [_errors(whole, judge.accuracy, _figure(judge.kappa, "coefficient"))]
+    for s in lineup(analysis):
+        if s.key in judge.by_model:
+            rows.append(_errors(Cell(words(f"on {s.name}")), judge.by_model[s.key], Cell(words("")), s))
+    return table(f"Judge {judge.judge} against people", columns, rows)
+
+
+def _errors(name: Cell, accuracy: JudgeAccuracy, kappa: Cell, series: Series | None = None) -> Row:
+    shares = _counted(accuracy.sensitivity), _counted(accuracy.specificity)
+    return Row((name, *shares, _figure(accuracy.youden, "coefficient"), kappa), series)
+
+
+def _dropped(judge: JudgeValidity) -> Text:
+    return words(strong("Dropped: "), f"its grades decide nothing in this report, since {judge.dropped}.")
 
 
 def _counted(share: Estimate) -> Cell:

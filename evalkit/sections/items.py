@@ -127,6 +127,11 @@ def _result(output: OutputResult, state: MapState) -> str:
     return words_ if output.score is None else f"{words_}, score {score(output.score)}"
 
 
+def _level(level: float) -> str:
+    """A level as the rubric names it; a mean of several with its decimals."""
+    return f"{level:.2f}".rstrip("0").rstrip(".")
+
+
 def _grades(output: OutputResult, rubric: Rubric | None) -> tuple[GradeLine, ...]:
     names = [c.id for c in rubric.criteria] if rubric else sorted({*output.levels, *output.ungraded})
     scales = {c.id: c for c in rubric.criteria} if rubric else {}
@@ -140,5 +145,5 @@ def _grades(output: OutputResult, rubric: Rubric | None) -> tuple[GradeLine, ...
         level, criterion = output.levels[name], scales.get(name)
         floor = criterion.critical if criterion else None
         top = f" of {max(criterion.scale)}" if criterion else ""
-        lines.append(GradeLine(name, f"{level}{top}", None if floor is None else level >= floor, comment))
+        lines.append(GradeLine(name, f"{_level(level)}{top}", None if floor is None else level >= floor, comment))
     return tuple(lines)

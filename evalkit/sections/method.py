@@ -180,6 +180,12 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
             "Grading",
             words(f"round {grading.round.id}, {blind}, {plural(grading.grades, 'grade')} by {graders}"),
         )
+        yield (
+            "One level of several",
+            words(f"{_RULES[grading.aggregate]} ({grading.aggregate}, as the rubric declares){_over(grading)}"),
+        )
+        if grading.people:
+            yield "Shown", words(_shown(grading))
     if grading.judges:
         yield (
             "Judge",
@@ -193,6 +199,29 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     parts = listing([f"{reason}: {count:,}" for reason, count in sorted(grading.ungraded.items())])
     yield "Ungraded", words(f"{plural(ungraded, 'grade')} missing{f' ({parts})' if parts else ''}")
     yield "Names in outputs", words(_marks(grading))
+
+
+_RULES = {
+    "median": "the lower median of the graders' levels on each criterion",
+    "majority": "the most frequent of the graders' levels on each criterion, of equally frequent ones the lowest",
+    "mean": "the mean of the graders' levels on each criterion",
+    "all": "the lowest of the graders' levels on each criterion, so that all must be content",
+}
+"""How the rubric's rule reads; it was fixed with the rubric, before the first output."""
+
+
+def _over(grading: Grading) -> str:
+    return "; a person's level replaces those of judges" if grading.people and grading.judges else ""
+
+
+def _shown(grading: Grading) -> str:
+    """When people were done, and whether anybody looked before."""
+    peeked = f"; looked at before with --peek, {listing(grading.peeks)}" if grading.peeks else "; nobody peeked before"
+    if grading.open:
+        return f"people are still grading, results looked at with --peek, {listing(grading.peeks) or 'not recorded'}"
+    closed = f"after the round was closed, {grading.closed_at}" if grading.closed_at else "the round was never closed"
+    after = f"; {plural(grading.after_results, 'grade')} by people came later" if grading.after_results else ""
+    return closed + peeked + after
 
 
 def _marks(grading: Grading) -> str:

@@ -14,6 +14,7 @@ from evalkit.stats.alternatives import (
     sample_quantile,
     uniform_posterior,
 )
+from evalkit.stats.blinding import BlindingIndex, bang_index
 from evalkit.stats.boundary import checked
 from evalkit.stats.context import EffectiveLength, effective_length, isotonic_rates, slope_difference
 from evalkit.stats.cost import (
@@ -30,6 +31,7 @@ from evalkit.stats.gate_power import noninferiority_items, noninferiority_power,
 from evalkit.stats.gate_rule import shows_noninferiority
 from evalkit.stats.intraclass import icc_agreement, spearman_brown
 from evalkit.stats.item_quality import ItemQuality, item_quality
+from evalkit.stats.judge_bias import PositionBias, length_effect, position_bias, self_preference
 from evalkit.stats.judge_errors import AltTest, JudgeAccuracy, alt_test, judge_accuracy, leniency_midp
 from evalkit.stats.judged import double_sampling, ppi_mean, rogan_gladen, worth_extra_labels
 from evalkit.stats.mean_power import miller_items
@@ -60,6 +62,7 @@ from evalkit.stats.two_graders import weighted_kappa
 __all__ = [
     "AgreementFlag",
     "AltTest",
+    "BlindingIndex",
     "Cascade",
     "ClusterDesign",
     "CochranQ",
@@ -69,9 +72,11 @@ __all__ = [
     "ItemQuality",
     "JudgeAccuracy",
     "LogisticCurve",
+    "PositionBias",
     "WinnerShares",
     "agreement_flag",
     "alt_test",
+    "bang_index",
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "beta_retry",
@@ -108,6 +113,7 @@ __all__ = [
     "jeffreys",
     "judge_accuracy",
     "krippendorff_alpha",
+    "length_effect",
     "leniency_midp",
     "log_ratio_t",
     "logistic_per_doubling",
@@ -126,6 +132,7 @@ __all__ = [
     "paired_means",
     "paired_rates",
     "paired_rates_clustered",
+    "position_bias",
     "ppi_mean",
     "quantile",
     "quantile_clustered",
@@ -139,6 +146,7 @@ __all__ = [
     "retry_success_items",
     "rogan_gladen",
     "sample_quantile",
+    "self_preference",
     "shows_noninferiority",
     "sign_flip_p",
     "slope_difference",

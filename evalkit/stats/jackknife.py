@@ -34,11 +34,6 @@ class Disagreement:
         return np.asarray(1 - ratio)
 
 
-def leave_one_out(items: int) -> FloatArray:
-    """Weights of the items, (1 + items) x items: all of them first, then each one left out in turn."""
-    return np.vstack([np.ones(items), 1 - np.eye(items)])
-
-
 def left_out_sums(parts: FloatArray, codes: Codes) -> FloatArray:
     """Sums over units (first axis), (1 + items) rows: all first, then without each item's in turn; linear in units."""
     total = parts.sum(axis=0)

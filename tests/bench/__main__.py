@@ -24,6 +24,7 @@ GROUPS: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
     ("15", endurance.own_clock),
     ("6 7 8", load.scale),
     ("analysis", analysis.growth),
+    ("agreement", analysis.agreement),
 )
 _HEADER = "| bar | what | evalkit | yardstick | ratio | asked | met |"
 

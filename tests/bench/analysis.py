@@ -26,6 +26,31 @@ def growth() -> Iterator[Row]:
         yield Row("analysis", "its time grows with the items to the power", f"{power:.2f}", "", "", "", None)
 
 
+HANNA = (1056, 3, 6)
+"""Stories, raters and criteria of the study whose size is the bar."""
+
+
+def agreement() -> Iterator[Row]:
+    """Agreement on every criterion and on the verdict, in a process of its own."""
+    command = [sys.executable, "-m", "bench.analysis", "agreement", *map(str, HANNA)]
+    cost = spend(command, Path.cwd())
+    took, (outputs, raters, criteria) = float(cost.output), HANNA
+    what = f"agreement, {outputs:,} outputs x {raters} graders x {criteria} criteria"
+    yield Row("agreement", what, f"{took:.2f} s", "", "", "5 s", took < 5)
+
+
+def agree(outputs: str, raters: str, criteria: str) -> None:
+    """Print the seconds that it takes to say how far so many graders agree."""
+    from big_snapshots import rated
+
+    from evalkit.analysis.reliability import agreements
+
+    levels, results, rubric = rated(int(outputs), int(raters), int(criteria))
+    began = perf_counter()
+    agreements(levels, results, rubric)
+    print(perf_counter() - began)
+
+
 def main(items: str, epochs: str, *graders: str) -> None:
     """Print the seconds of one analysis."""
     from big_snapshots import big_snapshot
@@ -39,4 +64,4 @@ def main(items: str, epochs: str, *graders: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    agree(*sys.argv[2:]) if sys.argv[1] == "agreement" else main(*sys.argv[1:])

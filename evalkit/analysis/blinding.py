@@ -1,0 +1,50 @@
+"""Whether graders knew who wrote what: their guesses against the truth, by Bang's index."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evalkit import stats
+from evalkit.grader_names import is_again
+from evalkit.records import Snapshot
+from evalkit.stats import Estimate
+
+
+@dataclass(frozen=True)
+class Blinding:
+    """Guesses of who wrote an output: `asked` in all, `said` with a model named.
+
+    `index` by model and `overall`, their mean: 0 as good as chance, 1 all right. `guesses`: how often each model was
+    taken for each (author, guess; guess None: do not know).
+    """
+
+    asked: int
+    said: int
+    graders: int
+    index: Mapping[str, Estimate]
+    overall: Estimate
+    guesses: Mapping[tuple[str, str | None], int]
+
+
+def blinding(snapshot: Snapshot) -> Blinding | None:
+    """Every grader's last guess on each output in blind rounds; None where nobody was asked."""
+    blind = {round_.id for round_ in snapshot.rounds if round_.blind}
+    keys = {trial.id: trial.key for trial in snapshot.trials}
+    last = {
+        (m.round_id, m.grader, m.trial_id): m.content.get("guess")
+        for m in snapshot.markings
+        if m.kind == "author" and m.round_id in blind and not is_again(m.grader) and m.trial_id in keys
+    }
+    models = snapshot.spec.models
+    if not last or len(models) < 2:
+        return None
+    arms, guesses = [keys[trial].model for _, _, trial in last], list(last.values())
+    found = stats.bang_index(arms, guesses, models, items=[keys[trial].item_id for _, _, trial in last])
+    return Blinding(
+        asked=len(last),
+        said=sum(guess is not None for guess in guesses),
+        graders=len({grader for _, grader, _ in last}),
+        index=dict(zip(models, found.arms, strict=True)),
+        overall=found.overall,
+        guesses=dict(Counter(zip(arms, guesses, strict=True))),
+    )

@@ -1,0 +1,59 @@
+"""Who graded, by which rule, whether results were seen before the end, and what the judges cost."""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import fsum
+
+from evalkit.analysis.results import Grading
+from evalkit.analysis.trials import TrialResult, current_round
+from evalkit.analysis.views import dropped_judges
+from evalkit.grader_names import JUDGE, judge_of, kind_of
+from evalkit.grading_records import RoundEvent
+from evalkit.records import Round, Snapshot
+from evalkit.rounds import people_of
+from evalkit.rubric import Rubric
+from evalkit.standing_grades import counting
+
+PEEK = "peek"
+"""How results were shown while people were grading."""
+
+
+def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubric) -> Grading:
+    """The round that counts, and what happened around it."""
+    round_, counted = current_round(snapshot), counting(snapshot.grades)
+    grades = [g for g in counted if round_ is not None and g.round_id == round_.id]
+    attempts = [a for a in snapshot.attempts if a.grader is not None]
+    unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
+    judges = sorted({judge_of(g.grader) for g in grades if kind_of(g.grader) == "judge"})
+    elsewhere = bool(judges) and round_ is not None and round_.blind is None  # billed where nobody here can see
+    reasons = Counter(reason for r in results if r.satisfied is None for reason in r.ungraded.values())
+    return Grading(
+        round=round_,
+        judges=tuple(name.removeprefix(JUDGE) for name in judges),
+        judge_usd=None if unpriced or elsewhere else fsum(a.cost_usd or 0.0 for a in attempts),
+        judge_attempts=len(attempts),
+        judge_failed_attempts=sum(a.outcome == "errored" for a in attempts),
+        grades=len(grades),
+        ungraded=dict(sorted(reasons.items())),
+        identity_marks=sum(r.identity_marks for r in results),
+        aggregate=rubric.aggregate,
+        people=tuple(dict.fromkeys(g.grader for g in grades if kind_of(g.grader) == "human")),
+        dropped={judge.removeprefix(JUDGE): why for judge, why in dropped_judges(snapshot, rubric).items()},
+        closed_at=_closed_at(snapshot, round_),
+        open=_is_open(snapshot, round_),
+        peeks=tuple(event.at for event in snapshot.events if _is_peek(event)),
+        after_results=sum(g.after_results and kind_of(g.grader) == "human" for g in counted),
+    )
+
+
+def _closed_at(snapshot: Snapshot, round_: Round | None) -> str | None:
+    closed = [e.at for e in snapshot.events if round_ is not None and (e.kind, e.round_id) == ("closed", round_.id)]
+    return closed[0] if closed else None
+
+
+def _is_open(snapshot: Snapshot, round_: Round | None) -> bool:
+    return round_ is not None and bool(people_of(snapshot, round_.id)) and _closed_at(snapshot, round_) is None
+
+
+def _is_peek(event: RoundEvent) -> bool:
+    return event.kind == "shown" and event.content.get("how") == PEEK

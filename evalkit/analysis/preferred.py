@@ -1,0 +1,102 @@
+"""Outputs side by side: which model's is preferred, and what of that survives the swap of places."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from evalkit import stats
+from evalkit.grader_names import JUDGE, is_again, judge_of, kind_of
+from evalkit.grading_records import Preference
+from evalkit.records import Snapshot, TrialKey
+from evalkit.stats import Estimate
+
+PEOPLE = "people"
+_SIGN = {"first": 1, "tie": 0, "second": -1}
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """How often outputs of model `b` are preferred to those of `a` by `grader`: a judge's model, or "people".
+
+    Each of `items` counts once: to whom most preferences go, over graders and epochs. `difference` = share of items
+    won by b - share won by a. Of a judge only preferences count that both orders agree on; others are ties.
+    """
+
+    grader: str
+    a: str
+    b: str
+    items: int
+    won_by_a: int
+    won_by_b: int
+    tied: int
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class BothOrders:
+    """A judge's choices on one pair of an item's outputs: 1 for the one shown first, -1 for the second, 0 for a tie."""
+
+    item_id: str
+    forth: int
+    back: int
+
+
+def preferred(snapshot: Snapshot) -> tuple[Preferred, ...]:
+    """Each pair of models by people and by each judge; empty where nothing was compared."""
+    keys = {trial.id: trial.key for trial in snapshot.trials}
+    leaning: dict[tuple[str, str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for grader, one, other, lean in _settled(snapshot, keys):
+        a, b = sorted((keys[one].model, keys[other].model), key=snapshot.spec.models.index)
+        leaning[grader, a, b][keys[one].item_id] += lean if keys[other].model == b else -lean
+    order = list(combinations(snapshot.spec.models, 2))
+    pairs = sorted(leaning, key=lambda pair: (pair[0] != PEOPLE, pair[0], order.index(pair[1:])))
+    return tuple(_of_pair(pair, list(leaning[pair].values())) for pair in pairs)
+
+
+def _of_pair(pair: tuple[str, str, str], leanings: list[int]) -> Preferred:
+    """Leanings above 0 are towards a."""
+    won_a, won_b, n = sum(x > 0 for x in leanings), sum(x < 0 for x in leanings), len(leanings)
+    return Preferred(*pair, n, won_a, won_b, n - won_a - won_b, stats.paired_rates(won_b, won_a, n))
+
+
+def _settled(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple[str, int, int, int]]:
+    """Grader, two trials, and 1 where the first of them is preferred, -1 the second, 0 a tie."""
+    last: dict[tuple[int, str, frozenset[int]], tuple[int, int, int]] = {}  # whichever of the two came first
+    for p, lean in _choices(snapshot, keys, "human"):
+        if not is_again(p.grader):
+            pair = frozenset((p.first_trial_id, p.second_trial_id))
+            last[p.round_id, p.grader, pair] = (p.first_trial_id, p.second_trial_id, lean)
+    yield from ((PEOPLE, *of_pair) for of_pair in last.values())
+    for grader, one, other, forth, back in _pairs(snapshot, keys):
+        yield judge_of(grader).removeprefix(JUDGE), one, other, forth if forth == -back else 0
+
+
+def both_orders(snapshot: Snapshot) -> Mapping[str, list[BothOrders]]:
+    """By judge's model, what each pair was judged in both orders."""
+    keys = {trial.id: trial.key for trial in snapshot.trials}
+    found: dict[str, list[BothOrders]] = defaultdict(list)
+    for grader, one, _, forth, back in _pairs(snapshot, keys):
+        found[judge_of(grader).removeprefix(JUDGE)].append(BothOrders(keys[one].item_id, forth, back))
+    return found
+
+
+def _pairs(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple[str, int, int, int, int]]:
+    """Judges' choices on pairs that they have seen in both orders: the lower trial first, then the other."""
+    choices = _choices(snapshot, keys, "judge")
+    said = {(p.round_id, p.grader, p.first_trial_id, p.second_trial_id): lean for p, lean in choices}
+    for (round_id, grader, one, other), forth in said.items():
+        back = said.get((round_id, grader, other, one))
+        if one < other and back is not None:
+            yield grader, one, other, forth, back
+
+
+def _choices(snapshot: Snapshot, keys: Mapping[int, TrialKey], kind: str) -> Iterator[tuple[Preference, int]]:
+    """Readable choices between two models as they came, in rounds not known to be unblind: 1 for the first."""
+    blind = {round_.id for round_ in snapshot.rounds if round_.blind is not False}
+    for p in snapshot.preferences:
+        one, other = keys.get(p.first_trial_id), keys.get(p.second_trial_id)
+        if p.choice is None or p.round_id not in blind or kind_of(p.grader) != kind or one is None or other is None:
+            continue
+        if one.model != other.model:
+            yield p, _SIGN[p.choice]

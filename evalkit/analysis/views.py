@@ -1,0 +1,145 @@
+"""Each grader's own view of the outputs: levels, verdicts, what people say, and which judges are not listened to."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import median_low
+
+from evalkit import stats
+from evalkit.analysis.aggregate import combined
+from evalkit.grader_names import judge_of, kind_of
+from evalkit.judge_prompts import outdated
+from evalkit.records import Snapshot
+from evalkit.rubric import Rubric
+from evalkit.standing_grades import counting, standing
+from evalkit.stats import JudgeAccuracy
+
+Levels = Mapping[str, Mapping[int, Mapping[str, int]]]
+"""grader -> trial -> criterion -> level"""
+FEWEST_LABELS = 30
+LEAST_YOUDEN = 0.3
+"""A judge whose J is not shown to be above it, on that many labels, decides nothing."""
+
+
+def levels_by_grader(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]:
+    """The newest level of each grader on each criterion of each output, over all rounds not known to be unblind.
+
+    A judge's repeats are one view, their lower median; a person's second grades are left out, and so is what a judge
+    said when it was asked otherwise than it was last.
+    """
+    return _as_one(_given(snapshot, again=False))
+
+
+def levels_with_repeats(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]:
+    """The same with every repeat under its own name, as they stand in the run file."""
+    return _given(snapshot, again=True)
+
+
+def _given(snapshot: Snapshot, *, again: bool) -> dict[str, dict[int, dict[str, int]]]:
+    blind, old = {round_.id for round_ in snapshot.rounds if round_.blind is not False}, outdated(snapshot)
+    found: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for grade in (standing if again else counting)(snapshot.grades):
+        if old and (judge_of(grade.grader), grade.round_id) in old:
+            continue
+        if grade.round_id in blind and grade.level is not None:
+            found[grade.grader][grade.trial_id][grade.criterion] = grade.level
+    return {grader: dict(trials) for grader, trials in found.items()}
+
+
+def _as_one(levels: dict[str, dict[int, dict[str, int]]]) -> dict[str, dict[int, dict[str, int]]]:
+    repeats: dict[str, list[str]] = defaultdict(list)
+    for grader in levels:
+        repeats[judge_of(grader)].append(grader)
+    return {
+        judge: levels[names[0]] if len(names) == 1 else _median([levels[name] for name in names])
+        for judge, names in repeats.items()
+    }
+
+
+def _median(views: Sequence[Mapping[int, Mapping[str, int]]]) -> dict[int, dict[str, int]]:
+    said: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for view in views:
+        for trial, given in view.items():
+            for criterion, level in given.items():
+                said[trial][criterion].append(level)
+    return {trial: {name: median_low(each) for name, each in given.items()} for trial, given in said.items()}
+
+
+def verdicts_of(levels: Levels, grader: str, rubric: Rubric) -> dict[int, bool]:
+    """Satisfactory or not by one grader alone, with the checks' levels beside its own, where that can be said."""
+    checked, names = _checked(levels), [criterion.id for criterion in rubric.criteria]
+    known: dict[tuple[int | None, ...], bool | None] = {}  # the rule looks at the levels alone, and they recur
+    verdicts: dict[int, bool] = {}
+    for trial, own in levels.get(grader, {}).items():
+        given = {**checked.get(trial, {}), **own}
+        key = tuple(given.get(name) for name in names)
+        if key not in known:
+            known[key] = rubric.satisfied(given)
+        verdict = known[key]
+        if verdict is not None:
+            verdicts[trial] = verdict
+    return verdicts
+
+
+def _checked(levels: Levels) -> dict[int, dict[str, int]]:
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for grader in (grader for grader in levels if kind_of(grader) == "check"):
+        for trial, given in levels[grader].items():
+            found[trial].update(given)
+    return found
+
+
+def people_verdicts(levels: Levels, rubric: Rubric) -> dict[int, bool]:
+    """What more than half of the people say of each output; an even split says nothing."""
+    votes: dict[int, list[bool]] = defaultdict(list)
+    for grader in sorted(grader for grader in levels if kind_of(grader) == "human"):
+        for trial, verdict in verdicts_of(levels, grader, rubric).items():
+            votes[trial].append(verdict)
+    return {t: sum(given) * 2 > len(given) for t, given in votes.items() if sum(given) * 2 != len(given)}
+
+
+def panel_verdicts(levels: Levels, judges: Sequence[str], rubric: Rubric) -> dict[int, bool]:
+    """What judges together say of each output by the rubric's rule, with the checks' levels beside theirs."""
+    checked = _checked(levels)
+    said: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for judge in judges:
+        for trial, given in levels[judge].items():
+            for name, level in given.items():
+                said[trial][name].append(level)
+    verdicts = {
+        trial: rubric.satisfied(
+            {**checked.get(trial, {}), **{name: combined(each, rubric.aggregate) for name, each in given.items()}}
+        )
+        for trial, given in said.items()
+    }
+    return {trial: verdict for trial, verdict in verdicts.items() if verdict is not None}
+
+
+def dropped_judges(snapshot: Snapshot, rubric: Rubric) -> dict[str, str]:
+    """Judges that are not listened to, each with the reason: people's labels do not show that they know enough."""
+    kinds = {kind_of(grader) for grader in {grade.grader for grade in snapshot.grades}}
+    if not {"human", "judge"} <= kinds:
+        return {}
+    levels, items = levels_by_grader(snapshot), {trial.id: trial.key.item_id for trial in snapshot.trials}
+    people = people_verdicts(levels, rubric)
+    reasons = {judge: _reason(verdicts_of(levels, judge, rubric), people, items) for judge in levels}
+    return {judge: why for judge, why in reasons.items() if why and kind_of(judge) == "judge"}
+
+
+def _reason(said: Mapping[int, bool], people: Mapping[int, bool], items: Mapping[int, str]) -> str | None:
+    both = sorted(set(said) & set(people))
+    return why_dropped(accuracy(said, people, items), len(both))
+
+
+def accuracy(said: Mapping[int, bool], people: Mapping[int, bool], items: Mapping[int, str]) -> JudgeAccuracy:
+    """A judge against people on the outputs that both graded; an item's outputs are not independent."""
+    both = sorted(set(said) & set(people))
+    mine, theirs = [float(said[t]) for t in both], [float(people[t]) for t in both]
+    return stats.judge_accuracy(mine, theirs, items=[items[t] for t in both])
+
+
+def why_dropped(found: JudgeAccuracy, labels: int) -> str | None:
+    """Why a judge decides nothing; None while too few labels say so, or J cannot be known."""
+    low = found.youden.low
+    if labels < FEWEST_LABELS or low is None or low > LEAST_YOUDEN:
+        return None
+    return f"J {found.youden.value:.2f}, lower limit {low:.2f} on {labels} labels, not above {LEAST_YOUDEN}"

@@ -1,0 +1,377 @@
+"""What the analysis says of graders beside agreement: repeats, disputes, blinding, preferences, biases, time."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalkit import stats
+from evalkit.analysis import Analysis, analyze
+from evalkit.analysis.preferred import PEOPLE
+from evalkit.analysis.reliability import agreements
+from evalkit.blocks import Section, Table
+from evalkit.grader_names import again
+from evalkit.grading_records import Marking, Preference, RoundEvent
+from evalkit.records import Correction
+from evalkit.report import build_report, render_html, render_json
+from tests.analysis_builders import HAIKU, JUDGE, OPUS, SONNET, WEIGHTED, Book, answered, round_, spec
+from tests.big_snapshots import rated
+
+ANN, BEN = "ann", "ben"
+GOLD = Path(__file__).parent / "stats" / "gold.json"
+MODELS = (OPUS, SONNET, HAIKU)
+
+
+def section(analysis: Analysis, name: str) -> Section:
+    return next(s for s in build_report(analysis).sections if s.name == name)
+
+
+def words(part: Section) -> list[list[str]]:
+    """Each table's rows as plain text with doubts."""
+    return [
+        ["".join(span.text for span in cell.text) + (f" ({cell.doubt})" if cell.doubt else "") for cell in row.cells]
+        for table in part.blocks
+        if isinstance(table, Table)
+        for row in table.rows
+    ]
+
+
+def book(items: int = 4, **changes: Any) -> Book:
+    """Every item under three models, nothing graded; trials are numbered item by item, model by model."""
+    made = Book(spec(MODELS, **changes), rounds=[round_(1, (ANN, BEN, JUDGE))])
+    for n in range(items):
+        for model in MODELS:
+            made.trial(f"i{n}", answered(text="x" * (10 + n)), model=model)
+    return made
+
+
+# ---- consistency --------------------------------------------------------------------------------------------------
+
+
+def test_a_person_with_themselves() -> None:
+    made = book()
+    first, second = [1, 0, 1, 1, 0, 1], [1, 0, 1, 0, 0, 1]
+    for trial, (one, two) in enumerate(zip(first, second, strict=True), start=1):
+        made.grade(trial, one, grader=ANN)
+        made.grade(trial, two, grader=again(ANN))
+    made.grade(7, 1, grader=ANN)
+    analysis = analyze(made.snapshot())
+    verdict, right = analysis.consistency
+    items = ["i0"] * 3 + ["i1"] * 3
+    assert (verdict.grader, verdict.criterion, right.criterion) == (ANN, "satisfactory", "right")
+    assert (right.views, right.outputs) == (2, 6)
+    assert right.exact.value == pytest.approx(5 / 6)
+    assert right.kappa.value == pytest.approx(2 / 3)  # observed 1/6 apart, 1/2 expected
+    assert right.ac == stats.gwet_ac([first, second], "quadratic", items=items)
+    assert right.exact.n == 2
+    assert analysis.agreement == ()
+    part = section(analysis, "consistency")
+    assert part.heading.startswith("ann gives the same verdict again on 83% (")
+    assert words(part)[0][0] == "ann"
+
+
+def test_a_judges_repeats_with_each_other() -> None:
+    made = book()
+    for trial in range(1, 13):
+        for repeat in ("", " #2", " #3"):
+            made.grade(trial, trial % 2, grader=JUDGE + repeat)
+    found = analyze(made.snapshot()).consistency
+    assert {(c.grader, c.views, c.outputs, c.exact.value) for c in found} == {(JUDGE, 3, 12, 1.0)}
+    assert found[0].kappa.reason == "asked more than twice: see AC"
+
+
+# ---- disputes -----------------------------------------------------------------------------------------------------
+
+
+def test_items_are_ranked_by_how_far_graders_are_apart() -> None:
+    made = Book(spec(rubric=WEIGHTED), rounds=[round_(1, (ANN, BEN))])
+    for item, (ann, ben) in {"a": ((2, 5), (2, 5)), "b": ((0, 1), (2, 5)), "c": ((2, 5), (1, 5))}.items():
+        trial = made.trial(item, answered())
+        for grader, (right, tone) in ((ANN, ann), (BEN, ben)):
+            made.grade(trial, right, grader=grader)
+            made.grade(trial, tone, grader=grader, criterion="tone")
+    analysis = analyze(made.snapshot())
+    first, second = analysis.disputes
+    assert (first.item_id, first.distance, first.split, first.outputs) == ("b", 1.0, 1, 1)
+    assert (second.item_id, second.distance, second.split, second.criterion) == ("c", 0.25, 1, "right")
+    assert words(section(analysis, "consistency"))[0][:2] == ["b (Question b?)", "100% (of the scale)"]
+    alone = Book(rounds=[round_(1, (ANN,))])
+    alone.grade(alone.trial("a", answered()), 1, grader=ANN)
+    assert analyze(alone.snapshot()).disputes == ()
+
+
+# ---- blinding -----------------------------------------------------------------------------------------------------
+
+
+def _guesses(made: Book, guesses: Mapping[int, str | None], grader: str = ANN, round_id: int = 1) -> list[Marking]:
+    return [Marking(round_id, grader, trial, "author", {"guess": guess}) for trial, guess in guesses.items()]
+
+
+def test_guesses_of_the_author_by_model() -> None:
+    made = book()
+    made.grade(1, 1, grader=ANN)
+    knows_opus = {trial: OPUS if trial % 3 == 1 else None for trial in range(1, 13)}
+    marks = [
+        *_guesses(made, {1: HAIKU}), *_guesses(made, knows_opus), *_guesses(made, {2: OPUS}, again(ANN)),
+        *_guesses(made, {3: OPUS}, round_id=2),
+    ]  # fmt: skip
+    snapshot = made.snapshot(markings=tuple(marks))
+    found = analyze(snapshot).blinding
+    assert found is not None
+    assert (found.asked, found.said, found.graders) == (12, 4, 1)
+    assert {model: index.value for model, index in found.index.items()} == {OPUS: 1.0, SONNET: 0.0, HAIKU: 0.0}
+    assert found.overall.value == pytest.approx(1 / 3)
+    assert found.guesses == {(OPUS, OPUS): 4, (SONNET, None): 4, (HAIKU, None): 4}
+    part = section(analyze(snapshot), "blinding")
+    assert part.heading.startswith(("Graders could tell authors", "It is not shown that graders could tell"))
+    assert words(part)[3][0] == "All, the mean of the above (12 answers)"
+    assert '"guesses"' in render_json(analyze(snapshot))
+
+
+def test_names_that_outputs_gave_away_are_counted_by_model() -> None:
+    made = book()
+    for trial in range(1, 13):
+        made.grade(trial, 1, grader=ANN, identity_marks=2 if trial == 3 else 0)
+    part = section(analyze(made.snapshot()), "blinding")
+    assert part.heading == "2 mentions of a model's or maker's name were hidden"
+    assert dict(words(part)) == {"Haiku 4.5": "2", "Sonnet 4.6": "0", "Opus 4.6": "0"}
+
+
+# ---- preferences --------------------------------------------------------------------------------------------------
+
+
+def prefer(first: int, second: int, choice: Any, grader: str = ANN, round_id: int = 1) -> Preference:
+    return Preference(round_id, grader, first, second, choice)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ([prefer(1, 3, "first"), prefer(4, 6, "second"), prefer(9, 7, "tie")], (PEOPLE, OPUS, HAIKU, 3, 1, 1, 1)),
+        ([prefer(1, 3, "first"), prefer(3, 1, "first")], (PEOPLE, OPUS, HAIKU, 1, 0, 1, 0)),
+        ([prefer(1, 3, "first"), prefer(1, 3, "first", BEN), prefer(3, 1, "first", "cy")],
+         (PEOPLE, OPUS, HAIKU, 1, 1, 0, 0)),
+        ([prefer(1, 3, "first", JUDGE), prefer(3, 1, "second", JUDGE)], ("claude-sonnet-5-5", OPUS, HAIKU, 1, 1, 0, 0)),
+        ([prefer(1, 3, "first", JUDGE), prefer(3, 1, "first", JUDGE)], ("claude-sonnet-5-5", OPUS, HAIKU, 1, 0, 0, 1)),
+        ([prefer(1, 3, "first", JUDGE)], None),
+        ([prefer(1, 3, None, JUDGE), prefer(3, 1, "first", JUDGE)], None),
+        ([prefer(1, 3, "first", again(ANN))], None),
+        ([prefer(1, 3, "first", round_id=2)], None),
+    ],
+)  # fmt: skip
+def test_preferences_count_once_an_item(given: Sequence[Preference], found: tuple[Any, ...] | None) -> None:
+    made = book()
+    made.rounds.append(round_(2, (ANN,), blind=False))
+    made.grade(1, 1, grader=ANN)
+    result = analyze(made.snapshot(preferences=tuple(given))).preferred
+    assert [(p.grader, p.a, p.b, p.items, p.won_by_a, p.won_by_b, p.tied) for p in result] == ([found] if found else [])
+
+
+def test_the_preference_heading_is_the_finding() -> None:
+    made = book(30)
+    made.grade(1, 1, grader=ANN)
+    always = tuple(prefer(3 * n + 1, 3 * n + 3, "second") for n in range(30))
+    analysis = analyze(made.snapshot(preferences=always))
+    (found,) = analysis.preferred
+    assert found.difference == stats.paired_rates(30, 0, 30)
+    assert section(analysis, "preferred").heading == "People prefer Haiku 4.5 to Opus 4.6 on 100% of 30 items"
+    even = tuple(prefer(3 * n + 1, 3 * n + 3, "second" if n % 2 else "first") for n in range(30))
+    assert "no model" in section(analyze(made.snapshot(preferences=even)), "preferred").heading
+
+
+# ---- judges -------------------------------------------------------------------------------------------------------
+
+
+def _judged(favour: str | None = None, per_char: float = 0.0, first: float = 0.0, items: int = 60) -> Analysis:
+    """A fairly good judge that may favour a model, long outputs or the place shown first."""
+    rng = random.Random(11)  # noqa: S311  invented data
+    made, preferences = Book(spec(MODELS), rounds=[round_(1, (ANN, JUDGE))]), []
+    for n in range(items):
+        trials = []
+        for model in MODELS:
+            length = rng.randint(100, 900)
+            trial = made.trial(f"i{n}", answered(text="x" * length), model=model)
+            truth = int(rng.random() < 0.6)
+            said = truth if rng.random() < 0.85 else 1 - truth
+            if model == favour and rng.random() < 0.9:
+                said = 1
+            if rng.random() < per_char:
+                said = int(length > 500)
+            made.grade(trial, truth, grader=ANN)
+            made.grade(trial, said)
+            trials.append(trial)
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            for a, b in ((trials[one], trials[other]), (trials[other], trials[one])):
+                better = "first" if a < b else "second"
+                fair = better if rng.random() < 0.8 else rng.choice(("first", "second"))
+                preferences.append(prefer(a, b, "first" if rng.random() < first else fair, JUDGE))
+    return analyze(made.snapshot(preferences=tuple(preferences)))
+
+
+def test_a_judge_without_bias_has_none_shown() -> None:
+    analysis = _judged()
+    (found,) = analysis.judge_biases
+    assert (found.judge, found.pairs, found.own_tier) == ("claude-sonnet-5-5", 180, "sonnet")
+    assert section(analysis, "judge-bias").heading == "No bias of a judge is shown"
+    assert {row[4] for row in words(section(analysis, "judge-bias"))} == {"no", "not a bias by itself"}
+
+
+@pytest.mark.parametrize(
+    ("bias", "told"),
+    [
+        ({"favour": SONNET}, "favour for sonnet (its own tier), in points"),
+        ({"per_char": 0.7}, "length: odds of a pass for each doubling"),
+        ({"first": 0.5}, "the place shown first, where orders differ"),
+    ],
+)
+def test_each_bias_of_a_judge_is_found(bias: dict[str, Any], told: str) -> None:
+    assert told in section(_judged(**bias), "judge-bias").heading
+
+
+def test_a_judge_is_shown_by_model_with_kappa() -> None:
+    analysis = _judged(items=30)
+    (judge,) = analysis.judges
+    assert set(judge.by_model) == set(MODELS)
+    assert sum(a.sensitivity.n + a.specificity.n for a in judge.by_model.values()) >= 60
+    assert judge.kappa.n == 30
+    row = next(row for row in words(section(analysis, "graders")) if row[0].startswith("claude-sonnet-5-5"))
+    assert row[4].startswith(f"{judge.kappa.value:.2f}")
+    assert "on Haiku 4.5" in [row[0] for row in words(section(analysis, "graders"))]
+
+
+# ---- time ---------------------------------------------------------------------------------------------------------
+
+
+def test_time_for_an_output_is_the_sum_of_its_marks() -> None:
+    made = book()
+    made.grade(1, 1, grader=ANN)
+    marks = [
+        *(Marking(1, ANN, trial, "level", {}, 10.0 * trial) for trial in range(1, 8)),
+        Marking(1, ANN, 1, "time", {}, 90.0), Marking(1, again(ANN), 2, "level", {}, 999.0),
+        Marking(1, BEN, 3, "level", {}, None),
+    ]  # fmt: skip
+    analysis = analyze(made.snapshot(markings=tuple(marks)))
+    times = analysis.grading_time
+    assert times.outputs == 7
+    assert times.by_grader[BEN] is None
+    assert times.overall == times.by_grader[ANN]
+    assert times.overall is not None
+    assert times.overall.value == pytest.approx(50, abs=8)  # of 20, 30, 40, 50, 60, 70 and 100
+    part = section(analysis, "grading-time")
+    assert part.measured
+    assert words(part)[1] == ["ben", "not measured (graded where time is not taken)"]
+    assert analyze(made.snapshot()).grading_time.overall is None
+
+
+def test_second_grades_measure_no_correction() -> None:
+    made = book(1)
+    made.grade(1, 0, grader=ANN)
+    fixed = (Correction(1, ANN, 4.0), Correction(1, again(ANN), 40.0))
+    assert analyze(made.snapshot(corrections=fixed)).correction.minutes.value == 4.0
+
+
+def test_the_whole_report_is_the_same_twice() -> None:
+    analysis = _judged(favour=SONNET, first=0.5, items=20)
+    assert render_html(analysis) == render_html(analysis)
+    assert "Judge bias" in render_html(analysis)
+
+
+# ---- validity ------------------------------------------------------------------------------------------------------
+
+
+def _joined(round_id: int, prompt: str) -> RoundEvent:
+    return RoundEvent("joined", round_id, JUDGE, {"judge_prompt_sha256": prompt})
+
+
+def _labelled(labels: int, wrong: int) -> Book:
+    made = Book(rounds=[round_(1, (JUDGE, ANN))])
+    for n in range(40):
+        trial = made.trial(f"i{n}", answered())
+        made.grade(trial, 1 - n % 2 if n < wrong else n % 2)
+        if n < labels:
+            made.grade(trial, n % 2, grader=ANN)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("labels", "wrong", "state"),
+    [(0, 0, "uncalibrated"), (29, 0, "few_labels"), (30, 0, "calibrated"), (40, 20, "dropped")],
+)
+def test_validity_is_bound_to_judge_prompt_rubric_and_dataset(labels: int, wrong: int, state: str) -> None:
+    made = _labelled(labels, wrong)
+    analysis = analyze(made.snapshot(events=(_joined(1, "p1"),)))
+    (found,) = json.loads(render_json(analysis))["validity"]
+    assert (found["judge"], found["state"], found["labels"]) == ("claude-sonnet-5-5", state, labels)
+    assert [found[f"{what}_sha256"] for what in ("judge_prompt", "rubric", "dataset")] == ["p1", "r" * 64, "d" * 64]
+    (unknown,) = analyze(made.snapshot()).validity
+    assert unknown.judge_prompt_sha256 is None
+
+
+def test_what_a_judge_said_when_it_was_asked_otherwise_says_nothing_of_it_now() -> None:
+    """In its first round it was wrong everywhere; asked anew it is right."""
+    made = _labelled(40, 40)
+    made.rounds.append(round_(2))
+    for n in range(40):
+        made.grade(n + 1, n % 2, round_id=2)
+    same = analyze(made.snapshot(events=(_joined(1, "p1"), _joined(2, "p1"))))
+    anew = analyze(made.snapshot(events=(_joined(1, "p1"), _joined(2, "p2"))))
+    assert same.judges == anew.judges  # the newest grade counts in any case
+    made.grades = [grade for grade in made.grades if grade.round_id == 1 or grade.trial_id <= 35]
+    anew = analyze(made.snapshot(events=(_joined(1, "p1"), _joined(2, "p2"))))
+    assert [judge.outputs for judge in anew.judges] == [35]
+    assert anew.judges[0].accuracy.youden.value == 1.0
+    assert anew.validity[0].judge_prompt_sha256 == "p2"
+
+
+# ---- a study's size ------------------------------------------------------------------------------------------------
+
+
+def test_agreement_of_a_large_study_is_that_of_each_table() -> None:
+    """Three raters on six criteria, as in HANNA; the benchmark holds its time to a bar."""
+    levels, results, rubric = rated(1056, 3, 6)
+    found = agreements(levels, results, rubric)
+    assert [a.outputs for a in found] == [1056] * 7
+    table = [[levels[f"rater {r}"][t]["c2"] for t in range(1, 1057)] for r in range(3)]
+    assert found[2].alpha == stats.krippendorff_alpha(table, "ordinal", items=[r.key.item_id for r in results])
+    assert found[2].alpha.n == 96
+
+
+def test_the_published_example_reaches_the_report_as_it_was_published() -> None:
+    """Krippendorff (2011): four observers, twelve units; alpha .849 at interval level, .815 at ordinal."""
+    case = next(c for c in json.loads(GOLD.read_text())["cases"] if c["id"] == "agree.krippendorff2011.interval")
+    observers = case["inputs"]["reliability_data_coders_x_units"]
+    scale = {str(level): "anchor" for level in range(1, 6)}
+    criteria = [{"id": "right", "question": "?", "levels": scale}]
+    made = Book(spec(rubric={"name": "published", "criteria": criteria, "satisfactory": {"score": 0.5}}))
+    for unit in range(12):
+        trial = made.trial(f"u{unit}", answered())
+        for observer, ratings in enumerate(observers):
+            if ratings[unit] is not None:
+                made.grade(trial, ratings[unit], grader=f"observer {observer}")
+    right = analyze(made.snapshot()).agreement[0]
+    assert right.alpha.value == pytest.approx(0.815, abs=6e-4)
+    assert stats.krippendorff_alpha(observers, "interval").value == pytest.approx(case["expected"], abs=case["tol"])
+
+
+def test_judges_that_are_listened_to_are_also_taken_as_one() -> None:
+    """Two judges err on different outputs; a third that knows nothing is dropped and not in the panel."""
+    made = Book(rounds=[round_(1, (ANN, JUDGE, "judge b", "judge c"))])
+    for n in range(60):
+        trial, truth = made.trial(f"i{n}", answered()), n % 2
+        made.grade(trial, truth, grader=ANN)
+        for grader, wrong in ((JUDGE, n < 8), ("judge b", 8 <= n < 16), ("judge c", n % 4 < 2)):
+            made.grade(trial, 1 - truth if wrong else truth, grader=grader)
+    analysis = analyze(made.snapshot())
+    assert [judge.judge for judge in analysis.judges] == ["b", "c", "claude-sonnet-5-5", "panel of 2"]
+    panel = analysis.judges[-1].accuracy  # the lower median of two: both must pass it
+    assert panel.sensitivity.value == pytest.approx(22 / 30)
+    assert panel.specificity.value == 1.0
+    assert {v.judge: v.state for v in analysis.validity} == {
+        "b": "calibrated", "c": "dropped", "claude-sonnet-5-5": "calibrated",
+    }  # fmt: skip
+    assert "Dropped: its grades decide nothing" in render_html(analysis).replace("<strong>", "").replace(
+        "</strong>", ""
+    )
