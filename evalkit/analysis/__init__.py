@@ -21,7 +21,7 @@ from evalkit.analysis.grading_time import grading_time
 from evalkit.analysis.judge_biases import judge_biases
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
-from evalkit.analysis.reliability import PANEL, agreements, judge_validity, levels_by_grader
+from evalkit.analysis.reliability import agreements, judge_validity, labels_of, levels_by_grader
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
@@ -64,10 +64,8 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     by_model = {m: [r for r in results if r.key.model == m] for m in models}
     frame = trials_frame(results, rubric)
     frames = {m: frame[frame["model"] == m] for m in models}
-    correction, review_usd = (
-        correction_cost(snapshot.corrections, results, rubric.economics),
-        rubric.economics.review_usd,
-    )
+    correction = correction_cost(snapshot.corrections, results, rubric.economics)
+    review_usd = rubric.economics.review_usd
     sizes = {m: [size for size in snapshot.sizes if size.model == m] for m in models}
     per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
     grading = grading_of(snapshot, results, rubric)
@@ -80,21 +78,13 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         items=len(snapshot.items),
         models=per_model,
         pairs=pairs(frames, snapshot.spec.seed),
-        slices=slices(
-            frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
-        ),
+        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, review_usd),
         criteria=criteria(frames, rubric),
         decision=decision,
         grading=grading,
         outputs=_items(snapshot, results),
         warnings=(
-            *warnings_for(
-                snapshot,
-                per_model,
-                grading,
-                rubric,
-                {j.judge: j.outputs for j in judges if not j.judge.startswith(PANEL)},
-            ),
+            *warnings_for(snapshot, per_model, grading, rubric, labels_of(judges)),
             *cache_warnings(caching),
         ),
         review_usd=review_usd,
@@ -103,21 +93,30 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         simulated_grades=graded_by_sandbox(snapshot),
         stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
         item_quality=item_quality(frame, [item.id for item in snapshot.items]),
-        agreement=agreements(levels, results, rubric),
         judges=judges,
         against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
         caching=caching,
         sessions=session_results(snapshot),
+    )
+    analysis = _with_graders(analysis, snapshot, results, rubric)
+    text = mark(snapshot.spec)
+    return analysis if text is None else _conditional(analysis, text)
+
+
+def _with_graders(analysis: Analysis, snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubric) -> Analysis:
+    """What can be said of the graders: how far they agree, and what else their grades are worth."""
+    levels = levels_by_grader(snapshot)
+    return replace(
+        analysis,
+        agreement=agreements(levels, results, rubric),
         consistency=consistencies(snapshot, rubric),
         disputes=disputes(levels, snapshot, rubric),
         blinding=blinding(snapshot),
         preferred=preferred(snapshot),
         judge_biases=judge_biases(snapshot, levels, results, rubric),
         grading_time=grading_time(snapshot),
-        validity=validities(snapshot, grading.judges, judges),
+        validity=validities(snapshot, analysis.grading.judges, analysis.judges),
     )
-    text = mark(snapshot.spec)
-    return analysis if text is None else _conditional(analysis, text)
 
 
 def _conditional(analysis: Analysis, text: str) -> Analysis:

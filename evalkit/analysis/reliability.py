@@ -136,6 +136,11 @@ def judge_validity(
     return tuple(validity for validity in found if validity is not None)
 
 
+def labels_of(found: Iterable[JudgeValidity]) -> dict[str, int]:
+    """How many outputs each judge was checked on; a panel is none."""
+    return {one.judge: one.outputs for one in found if not one.judge.startswith(PANEL)}
+
+
 def _validity(
     judge: str, said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey], seed: int
 ) -> JudgeValidity | None:
