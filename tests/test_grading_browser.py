@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 from test_report_browser import CHROMIUM, FLAGS
 
 from evalkit.desk import close_round
@@ -67,10 +67,14 @@ class Seat:
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.on("dialog", self._dismiss)
         self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
         self.page.goto(link)
         expect(self.page.locator(".output .text").first).to_be_attached()
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.complaints.append(f"dialog {dialog.type} {dialog.message}".strip())
+        dialog.dismiss()
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -143,8 +147,12 @@ def test_every_key_does_what_it_says(serve: Serve, sit: Callable[..., Seat]) -> 
     seat.press("ArrowDown", "c", "Enter")
     expect(chip).to_have_text(["–", "?"])
     assert seat.where == "Output 1 of 6"
-    seat.page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: '&', code: 'Digit1'}))")
-    seat.page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'а', code: 'KeyF'}))")
+    seat.page.evaluate(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '&', code: 'Digit1', bubbles: true}))"
+    )
+    seat.page.evaluate(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'а', code: 'KeyF', bubbles: true}))"
+    )
     expect(chip).to_have_text(["1", "?"])
     seat.press("n")
     seat.page.keyboard.type("says 2 fees, U")
@@ -208,23 +216,24 @@ def test_pauses_and_hidden_time_are_left_out(serve: Serve, sit: Callable[..., Se
     seat.page.clock.install()
     seat.page.reload()
     seat.is_at("Output 2 of 3")
-    seat.page.clock.run_for(20_000)
+    seat.page.clock.fast_forward(20_000)
     seat.press("Shift")
-    seat.page.clock.run_for(600_000)
+    seat.page.clock.fast_forward(600_000)
     seat.press("2")
     hide = "(hidden) => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});" \
         " document.dispatchEvent(new Event('visibilitychange')) }"  # fmt: skip
-    seat.page.clock.run_for(5_000)
+    seat.page.clock.fast_forward(5_000)
     seat.page.evaluate(hide, True)
-    seat.page.clock.run_for(30_000)
+    seat.page.clock.fast_forward(30_000)
     seat.page.evaluate(hide, False)
-    seat.page.clock.run_for(7_000)
+    seat.page.clock.fast_forward(7_000)
     seat.press("1")
     seat.saved()
     label = seat.page.locator(".output").get_attribute("data-label")
     trial = served.app.desk.pile("ann").trials[str(label)].id
     spent = [(m.kind, round(m.active_s or 0)) for m in served.run.snapshot().markings if m.trial_id == trial]
-    assert spent == [("level", 80), ("time", 5), ("level", 7)]
+    assert [kind for kind, _ in spent] == ["level", "time", "level"]
+    assert [seconds for _, seconds in spent] == pytest.approx([80, 5, 7], abs=3)
 
 
 def test_two_graders_at_once_see_their_own_marks_alone(serve: Serve, sit: Callable[..., Seat]) -> None:
@@ -298,7 +307,8 @@ def _start(run: Path, port: int) -> tuple[subprocess.Popen[str], str]:
     command = [sys.executable, "-m", "evalkit", "grade", run, "--grader", "ann", "--no-browser", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
-    found = re.search(r"http://\S+", process.stdout.readline())
+    with process.stdout:
+        found = re.search(r"http://\S+", process.stdout.readline())
     assert found is not None
     return process, found[0]
 
@@ -313,22 +323,20 @@ def test_a_killed_server_loses_nothing_and_gets_what_was_marked_meanwhile_once(
     context = browser.new_context()
     try:
         seat = Seat(context, link)
-        warned: list[str] = []
-        seat.page.on("dialog", lambda dialog: warned.append(dialog.type))
         seat.press("2")
         seat.saved()
         process.send_signal(signal.SIGKILL)
         process.wait(10)
         seat.press("1", "Enter", "0")
         expect(seat.page.locator("#saved")).to_have_text("Not saved, retrying")
-        seat.is_at("Output 2 of 9")
+        seat.is_at("Output 2 of 12")
         seat.page.close(run_before_unload=True)
         seat.page.wait_for_timeout(300)
-        assert "beforeunload" in warned
+        assert "dialog beforeunload" in seat.complaints
         process, _ = _start(run, port)
         seat.saved()
         seat.page.reload()
-        seat.is_at("Output 2 of 9")
+        seat.is_at("Output 2 of 12")
         expect(seat.page.locator(".row .said b")).to_have_text(["0", "–"])
     finally:
         context.close()
@@ -360,7 +368,7 @@ def test_hostile_outputs_stand_there_as_text(serve: Serve, sit: Callable[..., Se
             assert seat.page.evaluate("document.documentElement.scrollWidth") <= 390
             wide = "[...document.querySelectorAll('.pane')].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
             assert seat.page.evaluate(wide) == 0
-            seen += seat.page.locator(".output .text").inner_text() if not raw else ""
+            seen += str(seat.page.locator(".output .text").text_content()) if not raw else ""
             assert seat.page.locator("#main :is(script, img, svg, iframe, a)").count() == 0
             seat.press("r")
         before = seat.where
@@ -396,7 +404,8 @@ def test_everyone_can_use_the_page(layout: str, serve: Serve, sit: Callable[...,
         assert seat.page.evaluate("document.documentElement.scrollWidth") <= width
     small = """() => [...document.querySelectorAll("button, input, summary, .option")].filter((e) => {
         const box = e.getBoundingClientRect()
-        return e.checkVisibility({visibilityProperty: true}) && !e.matches(".option input") && box.width && (box.height < 44 || box.width < 44)
+        const seen = e.checkVisibility({visibilityProperty: true}) && box.width && !e.matches(".option input")
+        return seen && Math.min(box.height, box.width) < 44
     }).map((e) => e.outerHTML)"""
     assert seat.page.evaluate(small) == []
     for key in ("l", "?"):
@@ -441,14 +450,19 @@ def test_a_document_of_fifty_thousand_tokens_is_searched_and_evidence_found(
         expect(seat.page.locator(".row .said b").first).to_have_text("2")
 
 
-FORGED = """<!doctype html><form method=post enctype=text/plain action="{url}/api/marks"><input name='{{"tab":"t","marks":[' value='{mark}]}}'></form>
+FORGED = """<!doctype html>
+<form method=post enctype=text/plain action="{url}/api/marks">
+<input name='{{"tab":"t","marks":[' value='{mark}]}}'></form>
 <iframe id=frame src="{url}/"></iframe><script>
 const body = '{{"tab":"t","marks":[{mark}]}}', tries = []
-const attempt = (name, options) => tries.push(fetch("{url}/api/marks", {{method: "POST", body, credentials: "include", ...options}}).then(() => name + " sent", () => name + " blocked"))
-attempt("simple", {{mode: "no-cors", headers: {{"content-type": "text/plain"}}}})
-attempt("json", {{mode: "cors", headers: {{"content-type": "application/json", "x-evalkit-csrf": "0"}}}})
-tries.push(fetch("{url}/api/pile", {{credentials: "include"}}).then(() => "read", () => "read blocked"))
-tries.push(fetch("{url}/grade.js", {{mode: "no-cors"}}).then(() => "script", () => "script blocked"))
+const attempt = (name, path, options) =>
+  tries.push(fetch("{url}" + path, {{credentials: "include", ...options}})
+    .then(() => name + " sent", () => name + " blocked"))
+const json = {{"content-type": "application/json", "x-evalkit-csrf": "0"}}
+attempt("simple", "/api/marks", {{method: "POST", body, mode: "no-cors", headers: {{"content-type": "text/plain"}}}})
+attempt("json", "/api/marks", {{method: "POST", body, headers: json}})
+attempt("read", "/api/pile", {{}})
+attempt("script", "/grade.js", {{mode: "no-cors"}})
 Promise.all(tries).then((all) => {{ document.title = all.join(", ") }})
 </script>"""
 

@@ -31,7 +31,7 @@ class Visitor:
             cookie = served.app.entrance.exchange(served.app.entrance.link(grader))
             assert cookie is not None
             self.cookie = f"{served.app.entrance.cookie_name}={cookie}"
-            self.csrf = served.app.entrance.csrf(cookie)
+            self.csrf = served.app.entrance.csrf(grader)
 
     def __del__(self) -> None:
         self.connection.close()
