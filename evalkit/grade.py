@@ -170,6 +170,8 @@ async def grade_by_judges(
 
         waiting, now = by_key(question for question in asked if question.key not in known), datetime.now(UTC)
         to_send = list(calls(round_, waiting, snapshot, now, prices))
+        if not to_send:
+            return
         settles = dict(zip((call.subject for call in to_send), waiting.values(), strict=True))
         dearest = max((call.worst_case_usd or 0.0 for call in to_send), default=0.0)
         budget = Budget(budget_usd, charged_usd(snapshot, now, dearest, prices))

@@ -128,7 +128,8 @@ def same_model(one: str, other: str) -> bool:
 
 
 def _bare(model_id: str) -> str:
-    """An id without its platform, region, date and revision."""
-    plain = model_id.lower().replace(".", "-") if not model_id.startswith(BEDROCK) else model_id.lower()
-    plain = plain.removeprefix(BEDROCK).rpartition("anthropic.")[2]
-    return re.sub(r"(?:-latest|[-@]\d{8})?(?:-v\d+(?::\d+)?)?$", "", plain).replace(".", "-")
+    """An id without its date, and Bedrock's without platform, region and revision."""
+    plain = model_id.lower()
+    if plain.startswith(BEDROCK):
+        plain = re.sub(r"-v\d+(?::\d+)?$", "", plain.removeprefix(BEDROCK).rpartition("anthropic.")[2])
+    return re.sub(r"(?:-latest|[-@]\d{8})$", "", plain.replace(".", "-"))

@@ -164,6 +164,7 @@ def test_config_takes_what_it_documents() -> None:
         ("claude-opus-4-6", "claude-opus-4", False),
         ("claude-opus-4-6", "claude-sonnet-4-6", False),
         ("my-judge", "my-model", False),
+        ("support-v1", "support-v2", False),
         ("my-model", "my-model", True),
     ],
 )
