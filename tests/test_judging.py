@@ -373,6 +373,16 @@ def test_an_items_context_is_written_to_the_cache_once_and_read_by_all_its_other
     assert all("Fees are due." in shared["text"] and "aside" not in shared["text"] for shared, _ in contents)
 
 
+def test_the_others_wait_until_the_first_has_been_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    documents = {"a.md": "", "b.md": "Fees are due. " * 1500}
+    path = people.write(tmp_path / "long.db", 1, output=unlike, documents=documents)
+    with recorded(fault=lambda *_: "slow-headers=0.3") as slow:
+        assert grade(path, slow.url, *by(JUDGE), "-j", "8") == 0
+    with RunFile(path) as run:
+        assert [a.in_flight for a in judging(run.snapshot(), judge_name(JUDGE))] == [1, 1, 2]
+
+
 def test_a_context_that_no_other_request_shares_or_no_cache_takes_is_not_marked(ran: Path, server: Recorded) -> None:
     assert grade(ran, server.url, *by(JUDGE)) == 0
     assert "cache_control" not in str(server.messages())
