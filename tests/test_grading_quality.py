@@ -366,6 +366,7 @@ def test_judges_that_are_listened_to_are_also_taken_as_one() -> None:
             made.grade(trial, 1 - truth if wrong else truth, grader=grader)
     analysis = analyze(made.snapshot())
     assert [judge.judge for judge in analysis.judges] == ["b", "c", "claude-sonnet-5-5", "panel of 2"]
+    assert analysis.agreement[0].graders == (ANN, "judge b", JUDGE)
     panel = analysis.judges[-1].accuracy  # the lower median of two: both must pass it
     assert panel.sensitivity.value == pytest.approx(22 / 30)
     assert panel.specificity.value == 1.0

@@ -32,6 +32,7 @@ from evalkit.analysis.warn import warnings_for
 from evalkit.conditional import mark, refuse
 from evalkit.dataset import DIFFICULTIES
 from evalkit.errors import IntegrityError, UsageError
+from evalkit.grader_names import JUDGE
 from evalkit.pricing import Prices
 from evalkit.records import ItemRecord, Snapshot, Spec
 from evalkit.rubric import Rubric
@@ -106,11 +107,12 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
 def _with_graders(analysis: Analysis, snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubric) -> Analysis:
     """What can be said of the graders: how far they agree, and what else their grades are worth."""
     levels = levels_by_grader(snapshot)
+    heard = {g: said for g, said in levels.items() if g.removeprefix(JUDGE) not in analysis.grading.dropped}
     return replace(
         analysis,
-        agreement=agreements(levels, results, rubric),
+        agreement=agreements(heard, results, rubric),
         consistency=consistencies(snapshot, rubric),
-        disputes=disputes(levels, snapshot, rubric),
+        disputes=disputes(heard, snapshot, rubric),
         blinding=blinding(snapshot),
         preferred=preferred(snapshot),
         judge_biases=judge_biases(snapshot, levels, results, rubric),

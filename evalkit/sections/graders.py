@@ -180,7 +180,7 @@ def _errors(name: Cell, accuracy: JudgeAccuracy, kappa: Cell, series: Series | N
 
 
 def _dropped(judge: JudgeValidity) -> Text:
-    return words(strong("Dropped: "), f"its grades decide nothing in this report, since {judge.dropped}.")
+    return words(strong("Dropped: "), f"its grades decide nothing in this report, since {_minus(judge.dropped or '')}.")
 
 
 def _counted(share: Estimate) -> Cell:
