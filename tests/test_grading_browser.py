@@ -42,6 +42,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         launched.close()
 
 
+LAYOUTS = ("point", pytest.param("side", marks=pytest.mark.slow))
+"""The second one costs seconds of a browser's work, and differs little in what is looked at."""
+
 Serve = Callable[..., Served]
 
 
@@ -213,6 +216,7 @@ def test_pauses_and_hidden_time_are_left_out(serve: Serve, sit: Callable[..., Se
     seat = sit(served)
     seat.press("2", "2", "Enter")
     seat.is_at("Output 2 of 3")
+    seat.saved()
     seat.page.clock.install()
     seat.page.reload()
     seat.is_at("Output 2 of 3")
@@ -237,9 +241,9 @@ def test_pauses_and_hidden_time_are_left_out(serve: Serve, sit: Callable[..., Se
 
 
 def test_two_graders_at_once_see_their_own_marks_alone(serve: Serve, sit: Callable[..., Seat]) -> None:
-    served = serve(3, names=("ann", "ben"))
+    served = serve(1, names=("ann", "ben"))
     seats = {name: sit(served, name) for name in ("ann", "ben")}
-    for _ in range(9):
+    for _ in range(3):
         for key in ("2", "1", "Enter"):
             seats["ann"].press(key)
             seats["ben"].press("0" if key != "Enter" else key)
@@ -247,7 +251,7 @@ def test_two_graders_at_once_see_their_own_marks_alone(serve: Serve, sit: Callab
         expect(seat.page.locator("#finished")).to_be_visible()
         seat.saved()
         assert seat.page.evaluate("document.body.innerText").count("ben" if name == "ann" else "ann") == 0
-    assert (grades(served, "ann"), grades(served, "ben")) == ({2: 9, 1: 9}, {0: 18})
+    assert (grades(served, "ann"), grades(served, "ben")) == ({2: 3, 1: 3}, {0: 6})
 
 
 def test_a_reload_in_the_middle_goes_on_where_it_was(serve: Serve, sit: Callable[..., Seat]) -> None:
@@ -345,7 +349,11 @@ def test_a_killed_server_loses_nothing_and_gets_what_was_marked_meanwhile_once(
     assert process.returncode == 130
     with RunFile(run, read_only=True) as file:
         snapshot = file.snapshot()
-    assert [(g.criterion, g.level) for g in snapshot.grades] == [("correct", 2), ("tone", 1), ("correct", 0)]
+    assert [(g.criterion, g.level) for g in snapshot.grades if g.grader == "ann"] == [
+        ("correct", 2),
+        ("tone", 1),
+        ("correct", 0),
+    ]
     assert [m.kind for m in snapshot.markings if m.kind != "time"] == ["level", "level", "done", "level"]
 
 
@@ -387,7 +395,7 @@ def test_hostile_outputs_stand_there_as_text(serve: Serve, sit: Callable[..., Se
     assert {url for url in seat.requests if not url.startswith(served.url)} == set()
 
 
-@pytest.mark.parametrize("layout", ["point", "side"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_everyone_can_use_the_page(layout: str, serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(2, layout=layout, output=lambda *_: "# Title\n\n- one\n- **two**\n\n| a | b |\n|-|-|\n| 1 | 2 |")
     seat = sit(served, bypass_csp=True)
@@ -488,7 +496,7 @@ def another_site(html: str) -> Iterator[int]:
     server.server_close()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", ELSEWHERE])
+@pytest.mark.parametrize("host", ["127.0.0.1", ELSEWHERE])
 def test_another_page_in_the_same_browser_can_neither_write_nor_read_nor_frame(
     host: str, serve: Serve, sit: Callable[..., Seat]
 ) -> None:
@@ -527,15 +535,15 @@ SECRETS = (
 )
 
 
-@pytest.mark.parametrize("layout", ["point", "side"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_whole_session_tells_nothing_of_who_wrote_what(layout: str, serve: Serve, sit: Callable[..., Seat]) -> None:
-    served = serve(2, layout=layout)
+    served = serve(1, layout=layout)
     said: list[str] = []
     seat = sit(served)
     seat.page.on("response", lambda got: said.append(f"{got.url} {got.all_headers()} {got.text()}"))
     seat.page.on("request", lambda sent: said.append(f"{sent.url} {sent.all_headers()} {sent.post_data}"))
     seat.page.reload()
-    screens = 2 if layout == "side" else 6
+    screens = 1 if layout == "side" else 3
     keys = "210120123" if layout == "side" else "21"
     for screen in range(screens):
         seat.is_at(f"{'Item' if layout == 'side' else 'Output'} {screen + 1} of {screens}")
@@ -546,6 +554,6 @@ def test_a_whole_session_tells_nothing_of_who_wrote_what(layout: str, serve: Ser
     seat.press("l")
     said.append(seat.page.content())
     whole = "\n".join(said).lower()
-    assert len(said) > 10
+    assert len(said) > 8
     assert [secret for secret in SECRETS if re.search(rf"(?<![a-z]){secret}", whole)] == []
     assert not re.search(r'"(i0|i1|item_id|trial_id|model|epoch)"', whole)
