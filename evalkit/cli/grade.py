@@ -59,6 +59,14 @@ def grade(
     ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.", show_default=False)] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the link only.")] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="Write a sheet to grade in: .xlsx or .csv.", show_default=False),
+    ] = None,
+    import_: Annotated[
+        Path | None, typer.Option("--import", help="Read a sheet that came back.", show_default=False)
+    ] = None,
+    tty: Annotated[bool, typer.Option("--tty", help="Grade in this terminal.")] = False,
     close: Annotated[bool, typer.Option("--close", help="Close the round in which people grade.")] = False,
 ) -> None:
     """Grade the outputs of a run. The same command again grades only what has no grade yet.
@@ -73,6 +81,7 @@ def grade(
     """
     from evalkit.cli.grade_judges import JudgeSession
     from evalkit.cli.grade_people import PeopleSession, close_by_hand, who_grades
+    from evalkit.cli.grade_sheets import bring_in, hand_out, only_way
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
     from evalkit.pricing import Prices
@@ -91,6 +100,9 @@ def grade(
         "--port": port,
         "--no-browser": no_browser or None,
         "--close": close or None,
+        "--export": export,
+        "--import": import_,
+        "--tty": tty or None,
     }
     for_people |= {f"--{name.replace('_', '-')}": wish for name, wish in wishes.items()}
     for_judges = {
@@ -98,13 +110,22 @@ def grade(
         "-j": concurrency, "--yes": yes or None,
     }  # fmt: skip
     path = find_run(run)
-    with RunFile(path, read_only=dry_run) as file:
+    only_way(for_people, wishes)
+    if import_ is not None:
+        for_judges.pop("--dry-run"), for_judges.pop("--yes")
+    with RunFile(path, read_only=dry_run and import_ is None) as file:
         criteria = rubric_of(file.snapshot())
         if rubric is not None:
             _same_rubric(rubric, criteria.sha256)
         chosen = who_grades(by, criteria, no_judge, for_people, for_judges)
         if close:
             close_by_hand(file)
+            return
+        if import_ is not None:
+            bring_in(file, import_, grader or [], yes, dry_run)
+            return
+        if export is not None:
+            hand_out(file, PeopleSession(file, blind, wishes, quiet), export, grader or [])
             return
         if chosen == "people":
             PeopleSession(file, blind, wishes, quiet).grade(grader or [], port, browser=not no_browser)
