@@ -82,6 +82,7 @@ def grade(
     from evalkit.cli.grade_judges import JudgeSession
     from evalkit.cli.grade_people import PeopleSession, close_by_hand, who_grades
     from evalkit.cli.grade_sheets import bring_in, hand_out, only_way
+    from evalkit.cli.grade_tty import grade_here
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
     from evalkit.pricing import Prices
@@ -126,6 +127,9 @@ def grade(
             return
         if export is not None:
             hand_out(file, PeopleSession(file, blind, wishes, quiet), export, grader or [])
+            return
+        if tty:
+            grade_here(file, PeopleSession(file, blind, wishes, quiet), grader or [])
             return
         if chosen == "people":
             PeopleSession(file, blind, wishes, quiet).grade(grader or [], port, browser=not no_browser)
