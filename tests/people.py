@@ -1,6 +1,6 @@
 """A run file ready for people to grade: three models that name themselves, documents with evidence, two criteria."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ RUBRIC = builders.rubric(
     builders.checked("format"),
 )
 
+DOCUMENTS = {"a.md": "Nothing of use stands here.", "b.md": "Fees: ten EUR and one EUR for each case."}
+
 
 def confessing(item: int, model: str) -> str:
     """An output that names its author, as some do."""
@@ -27,12 +29,13 @@ def write(
     rubric: Rubric = RUBRIC,
     output: Callable[[int, str], str] = confessing,
     epochs: int = 1,
+    documents: Mapping[str, str] = DOCUMENTS,
 ) -> Path:
     """A run file of so many items on the whole line-up."""
     book = Book(spec(LINE_UP, rubric.content(), rubric_sha256=rubric.sha256, epochs=epochs), rounds=[])
     for n in range(items):
         book.item(
-            f"i{n}", task=f"What is the fee for case {n}?", reference=f"{10 + n} EUR", documents=("a.md", "b.md"),
+            f"i{n}", task=f"What is the fee for case {n}?", reference=f"{10 + n} EUR", documents=tuple(documents),
             evidence_positions=(1,),
         )  # fmt: skip
         for model in LINE_UP:
@@ -40,5 +43,4 @@ def write(
                 book.trial(
                     f"i{n}", replace(answered(), text=output(n, model), served_model=model), model=model, epoch=epoch
                 )
-    documents = {"a.md": "Nothing of use stands here.", "b.md": "Fees: ten EUR and one EUR for each case."}
     return write_run(path, book.snapshot(documents=documents))

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 NEW_SCREEN = "\x1b[H\x1b[2J"
-LIMIT_S = 60.0
+LIMIT_S = 30.0
 
 
 class Terminal:

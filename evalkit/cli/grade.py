@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -90,28 +90,18 @@ def grade(
     from evalkit.store import RunFile
 
     layout = None if side_by_side is None else "side" if side_by_side else "point"
-    wishes: dict[str, Any] = {
-        "overlap": overlap,
-        "repeat_share": repeat_share,
-        "ask_author": ask_author,
-        "layout": layout,
-    }
-    for_people: dict[str, Any] = {
-        "--grader": grader,
-        "--port": port,
-        "--no-browser": no_browser or None,
-        "--close": close or None,
-        "--export": export,
-        "--import": import_,
-        "--tty": tty or None,
-    }
-    for_people |= {f"--{name.replace('_', '-')}": wish for name, wish in wishes.items()}
+    wishes = {"overlap": overlap, "repeat_share": repeat_share, "ask_author": ask_author, "layout": layout}
+    for_people = {
+        "--grader": grader, "--overlap": overlap, "--repeat-share": repeat_share, "--side-by-side": side_by_side,
+        "--ask-author": ask_author, "--port": port, "--no-browser": no_browser or None, "--close": close or None,
+        "--export": export, "--import": import_, "--tty": tty or None,
+    }  # fmt: skip
     for_judges = {
         "--judge": judge, "--dry-run": dry_run or None, "--budget-usd": budget_usd, "--base-url": base_url,
         "-j": concurrency, "--yes": yes or None,
     }  # fmt: skip
     path = find_run(run)
-    only_way(for_people, wishes)
+    only_way(for_people)
     if import_ is not None:
         for_judges.pop("--dry-run"), for_judges.pop("--yes")
     with RunFile(path, read_only=dry_run and import_ is None) as file:

@@ -113,11 +113,12 @@ class PeopleSession:
 
     def _settings(self, round_: "Round") -> "Settings":
         """What the round had, or the defaults for a new one, with what was asked for now."""
-        from evalkit.rounds import Settings, settings_of
+        from evalkit.rounds import Settings, people_of, settings_of
 
         snapshot = self._file.snapshot()
         declared = any((event.kind, event.round_id) == ("settings", round_.id) for event in snapshot.events)
-        before = settings_of(snapshot, round_.id) if declared else Settings(repeat_share=REPEAT_SHARE)
+        begun = declared or people_of(snapshot, round_.id)
+        before = settings_of(snapshot, round_.id) if begun else Settings(repeat_share=REPEAT_SHARE)
         return replace(before, **self._wishes)
 
     def _check(self, round_: "Round") -> None:

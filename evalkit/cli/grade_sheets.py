@@ -21,17 +21,17 @@ _WAYS = ("--export", "--import", "--tty", "--close")
 _MOST_NAMED = 20
 
 
-def only_way(for_people: Mapping[str, Any], wishes: Mapping[str, Any]) -> None:
+def only_way(for_people: Mapping[str, Any]) -> None:
     """UsageError where two ways of grading were asked for at once, or an option that has no meaning for one."""
-    ways = [way for way in _WAYS if for_people.get(way) is not None]
+    asked = [name for name, wish in for_people.items() if wish is not None]
+    ways = [name for name in _WAYS if name in asked]
     if len(ways) > 1:
         raise UsageError(f"{ways[0]} and {ways[1]} exclude each other; run the command once for each")
-    if not ways or ways == ["--close"]:
-        return
-    page_only = [name for name in ("--port", "--no-browser") if for_people.get(name) is not None]
-    settings = [f"--{name.replace('_', '-')}" for name, wish in wishes.items() if wish is not None]
-    for name in (*page_only, *(settings if ways == ["--import"] else ())):
-        raise UsageError(f"{name} has no meaning with {ways[0]}; leave it out")
+    if ways and ways != ["--close"]:
+        fitting = {"--grader", *ways} if ways == ["--import"] else set(asked) - {"--port", "--no-browser"}
+        wrong = [name for name in asked if name not in fitting]
+        if wrong:
+            raise UsageError(f"{wrong[0]} has no meaning with {ways[0]}; leave it out")
 
 
 def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Sequence[str]) -> None:

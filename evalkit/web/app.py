@@ -76,18 +76,16 @@ class GradingApp:
         return self.entrance.who(cookie_of(request.headers, self.entrance.cookie_name))
 
     async def _page(self, request: Request) -> Response:
-        if self._who(request) is None:
-            return _outside()
-        cookie = str(cookie_of(request.headers, self.entrance.cookie_name))
-        return HTMLResponse(grading_page(self.entrance.csrf(cookie)))
+        grader = self._who(request)
+        return _outside() if grader is None else HTMLResponse(grading_page(self.entrance.csrf(grader)))
 
     def _refused(self, request: Request) -> Response | None:
         """None for a grader's own page; a write, and a read too, needs both the cookie and what belongs to it."""
-        cookie = cookie_of(request.headers, self.entrance.cookie_name)
-        if self._who(request) is None or cookie is None:
+        grader = self._who(request)
+        if grader is None:
             return JSONResponse({"error": "not signed in"}, 401)
         sent = request.headers.get(CSRF_HEADER, "")
-        if not hmac.compare_digest(sent.encode(), self.entrance.csrf(cookie).encode()):
+        if not hmac.compare_digest(sent.encode(), self.entrance.csrf(grader).encode()):
             return JSONResponse({"error": "signed in by another link"}, 403)
         return None
 

@@ -54,9 +54,9 @@ class Entrance:
         grader = base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
         return grader if self._clock() - int(since) < STAY_S and grader in self.graders else None
 
-    def csrf(self, cookie: str) -> str:
-        """What a page must send along with each write: only a page that was served under this cookie knows it."""
-        return self._mac("csrf", cookie)
+    def csrf(self, grader: str) -> str:
+        """What a page must send along with each request: only a page that was served to this grader knows it."""
+        return self._mac("csrf", grader)
 
     def _signed(self, content: str) -> str:
         return f"{content}.{self._mac('cookie', content)}"

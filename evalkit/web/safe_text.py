@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 Node = str | list[Any]
-TAGS = frozenset(
-    ("p", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "s", "br", "hr")
-    + ("table", "thead", "tbody", "tr", "th", "td", "span", "mark")
-)
+TAGS = frozenset({
+    "p", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "s", "br", "hr",
+    "table", "thead", "tbody", "tr", "th", "td", "span", "mark",
+})  # fmt: skip
 """Every tag that a tree can hold."""
 
 LONGEST_RENDERED = 200_000

@@ -1,0 +1,114 @@
+"""`evalkit grade` by people on the command line: who is asked, what is refused, how it ends."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evalkit.cli import main
+from evalkit.cli.grade_people import PORT
+from evalkit.desk import Desk, Mark, open_for_people
+from evalkit.listening import listen
+from evalkit.rounds import settings_of
+from evalkit.store import RunFile
+from tests import builders, people
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return people.write(tmp_path / "run.db", 2)
+
+
+def finish(path: Path, *names: str) -> None:
+    """Let people grade all there is, without a page."""
+    with RunFile(path) as run:
+        desk = Desk(run, open_for_people(run, blind=True))
+        for name in names:
+            desk.join(name)
+            for label in desk.pile(name).trials:
+                for criterion in desk.criteria:
+                    mark = Mark(f"{label}{criterion.id}", label, "level", {"criterion": criterion.id, "level": 1})
+                    desk.take(name, mark)
+                desk.take(name, Mark(f"{label}done", label, "done"))
+
+
+def interrupted(path: Path, links: int, *options: str) -> tuple[int, str, str]:
+    """Run the command until so many links are there, then Ctrl-C."""
+    command = [sys.executable, "-m", "evalkit", "grade", str(path), "--no-browser", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = "".join(process.stdout.readline() for _ in range(links))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        return process.returncode, first + out, err
+
+
+def test_each_person_gets_a_link_and_ctrl_c_says_how_to_go_on(path: Path) -> None:
+    code, out, err = interrupted(path, 2, "--grader", "ann", "--grader", "ben", "--overlap", "1", "--side-by-side")
+    assert code == 130
+    links = re.findall(r"(\w+) +http://127\.0\.0\.1:(\d+)/login\?t=[\w-]{22} +(\d+) of \d+ outputs", out)
+    assert [name for name, _, _ in links] == ["ann", "ben"]
+    assert re.search(r"outputs left: ann \d, ben \d; go on with `evalkit grade \S+ --port \d+ --by people`", err)
+    with RunFile(path, read_only=True) as run:
+        settings = settings_of(run.snapshot(), 1)
+    assert (settings.overlap, settings.layout, settings.repeat_share) == (1, "side", 0.05)
+    code, out, _ = interrupted(path, 2, "--by", "people", "--ask-author")
+    assert [line.split()[0] for line in out.splitlines()] == ["ann", "ben"]
+    with RunFile(path, read_only=True) as run:
+        again = settings_of(run.snapshot(), 1)
+    assert (again.overlap, again.layout, again.ask_author) == (1, "side", True)
+
+
+def test_when_all_is_graded_the_round_is_closed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(path, "ann")
+    assert main(["grade", str(path), "--by", "people", "--no-browser", "--port", "0"]) == 0
+    assert f"next: evalkit report {path}" in capsys.readouterr().out
+    with RunFile(path, read_only=True) as run:
+        assert [event.kind for event in run.snapshot().events][-1] == "closed"
+
+
+def test_a_round_is_closed_by_hand_once(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with RunFile(path) as run:
+        Desk(run, open_for_people(run, blind=True)).join("ann")
+    assert main(["grade", str(path), "--close"]) == 0
+    assert "closed: round 1" in (said := capsys.readouterr().out)
+    assert "with ungraded outputs: ann 6" in said
+    assert main(["grade", str(path), "--close"]) == 2
+    assert "no open round of people" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--grader", "ann", "--judge", "m"], "--grader is for people and --judge for judges"),
+        (["--by", "people", "--budget-usd", "3"], "--budget-usd has no meaning when people grade"),
+        (["--by", "judges", "--overlap", "2"], "--overlap has no meaning when judges grade"),
+        (["--grader", "judge x"], "cannot be used"),
+        (["--by", "nobody"], "'nobody' is not one of"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named(
+    options: list[str], told: str, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grade", str(path), *options]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_taken_port_and_a_run_in_use_are_one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        assert main(["grade", str(path), "--grader", "ann", "--no-browser", "--port", str(port)]) == 5
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use); choose another" in capsys.readouterr().err
+    with RunFile(path) as other, other.only_writer("grade people"):
+        assert main(["grade", str(path), "--grader", "ann", "--no-browser", "--port", "0"]) == 6
+    assert "is in use by another `evalkit grade people`" in capsys.readouterr().err
+    assert PORT > 1024
+
+
+def test_a_rubric_of_checks_alone_has_nothing_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = people.write(tmp_path / "run.db", 1, builders.rubric(builders.checked("format")))
+    assert main(["grade", str(path), "--by", "people"]) == 2
+    assert "nothing for people to grade" in capsys.readouterr().err
