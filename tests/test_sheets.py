@@ -323,7 +323,7 @@ def test_several_people_get_a_sheet_each_and_what_is_out_stays_theirs(run: Path)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--export", "s.pdf"), "end it in .xlsx or .csv"),
+        (("--export", "s.pdf"), "end it in .xlsx, .csv or .html"),
         (("--export", "s.xlsx", "--import", "s.xlsx"), "exclude each other"),
         (("--export", "s.xlsx", "--port", "0"), "--port has no meaning with --export"),
         (("--import", "s.xlsx", "--overlap", "2"), "--overlap has no meaning with --import"),

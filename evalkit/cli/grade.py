@@ -61,10 +61,14 @@ def grade(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the link only.")] = False,
     export: Annotated[
         Path | None,
-        typer.Option("--export", help="Write a sheet to grade in: .xlsx or .csv.", show_default=False),
+        typer.Option(
+            "--export",
+            help="Write what to grade in elsewhere: .xlsx, .csv or .html (one offline page).",
+            show_default=False,
+        ),
     ] = None,
     import_: Annotated[
-        Path | None, typer.Option("--import", help="Read a sheet that came back.", show_default=False)
+        Path | None, typer.Option("--import", help="Read what came back: .xlsx, .csv or .json.", show_default=False)
     ] = None,
     tty: Annotated[bool, typer.Option("--tty", help="Grade in this terminal.")] = False,
     close: Annotated[bool, typer.Option("--close", help="Close the round in which people grade.")] = False,

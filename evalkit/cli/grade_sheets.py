@@ -1,4 +1,4 @@
-"""Sheets that people grade in: written out for each of them, and read back with a word on what that changes."""
+"""Sheets and packets that people grade in: written for each of them, and read back with a word on what changes."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from evalkit.records import Round
     from evalkit.store import RunFile
 
-FORMATS = (".xlsx", ".csv")
+SHEETS, PACKET, ANSWERS = (".xlsx", ".csv"), ".html", ".json"
+_LARGE_BYTES = 10_000_000
 _WAYS = ("--export", "--import", "--tty", "--close")
 _MOST_NAMED = 20
 
@@ -36,8 +37,8 @@ def only_way(for_people: Mapping[str, Any]) -> None:
 
 def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Sequence[str]) -> None:
     """Write a sheet for each person, who takes part from now on; a file that exists is never written over."""
-    if target.suffix.lower() not in FORMATS:
-        raise UsageError(f"{str(target)!r}: unknown format; end it in {' or '.join(FORMATS)}")
+    if target.suffix.lower() not in (*SHEETS, PACKET):
+        raise UsageError(f"{str(target)!r}: unknown format; end it in {', '.join(SHEETS)} or {PACKET}")
     with file.only_writer("grade people"):
         _refuse_existing(_targets(target, names))
         desk = session.desk_for(names)
@@ -45,7 +46,7 @@ def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Seq
         _refuse_existing(targets)
         for name, path in targets.items():
             _write(desk, name, path)
-    for note in _not_asked(desk):
+    for note in _not_asked(desk) if target.suffix.lower() in SHEETS else ():
         typer.echo(note, err=True)
     typer.echo(f"next, with what comes back: evalkit grade {file.path} --import FILE")
 
@@ -76,17 +77,32 @@ def _folder(path: Path) -> Path:
 
 def _write(desk: "Desk", name: str, path: Path) -> None:
     from evalkit.files import write_whole
+    from evalkit.offline.packet import packet
+
+    outputs = len(desk.hand_out(name).trials)
+    beside = ""
+    if path.suffix.lower() == PACKET:
+        write_whole(path, packet(desk, name))
+    else:
+        beside = _write_sheet(desk, name, path)
+    size = path.stat().st_size
+    typer.echo(f"{path} ({size / 1000:,.0f} kB): {outputs} outputs for {name}{beside}")
+    if size > _LARGE_BYTES:
+        typer.echo(f"{path} is large; some mail servers refuse it (zip it, or part the work with --overlap)", err=True)
+
+
+def _write_sheet(desk: "Desk", name: str, path: Path) -> str:
+    """Write a sheet and its side files; returns what is to be said of those."""
+    from evalkit.files import write_whole
     from evalkit.offline.csv_sheet import csv_sheet
     from evalkit.offline.table import table_of
     from evalkit.offline.xlsx import workbook
 
-    desk.hand_out(name)
     table = table_of(desk, name, _folder(path).name)
     for side_file, text in table.side_files.items():
         write_whole(_folder(path) / side_file, text)
     write_whole(path, workbook(table) if path.suffix.lower() == ".xlsx" else csv_sheet(table))
-    beside = f", longer texts in {_folder(path)}" if table.side_files else ""
-    typer.echo(f"{path} ({path.stat().st_size / 1000:,.0f} kB): {len(table.rows)} outputs for {name}{beside}")
+    return f", longer texts in {_folder(path)}" if table.side_files else ""
 
 
 def _not_asked(desk: "Desk") -> list[str]:
@@ -124,7 +140,7 @@ def bring_in(file: "RunFile", path: Path, names: Sequence[str], yes: bool, dry_r
         if changes.changed or changes.withdrawn:
             _ask(yes)
         desk = write(file, round_, incoming)
-        typer.echo(f"imported: {len(incoming.marks)} marks of {incoming.grader} into {file.path}")
+        typer.echo(f"imported: {changes.marks} marks of {incoming.grader} into {file.path}")
         _tell_what_is_left(file, desk, round_)
 
 
@@ -132,14 +148,18 @@ def _read(file: "RunFile", desk: "Desk", path: Path, name: str | None) -> "Incom
     from evalkit.files import read_bytes
     from evalkit.offline.csv_sheet import read_csv_sheet
     from evalkit.offline.incoming import from_rows, labels_of, marks_so_far
+    from evalkit.offline.packet import read_answers
     from evalkit.offline.reading import label_column, label_problems, named, read_rows, whose
     from evalkit.offline.xlsx import read_workbook
 
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"{str(path)!r}: unknown format; a sheet ends in {' or '.join(FORMATS)}")
+    if path.suffix.lower() not in (*SHEETS, ANSWERS):
+        ends = f"a sheet ends in {' or '.join(SHEETS)}, a packet's answers in {ANSWERS}"
+        raise UsageError(f"{str(path)!r}: unknown format; {ends}")
     if name is not None and name not in desk.people:
         raise UsageError(f"{name!r} does not take part in this round; export a sheet for them first")
-    data = read_bytes(path, "sheet")
+    data = read_bytes(path, "file")
+    if path.suffix.lower() == ANSWERS:
+        return read_answers(desk, name, data, str(path))
     grid = read_workbook(path, data) if path.suffix.lower() == ".xlsx" else read_csv_sheet(path, data)
     rows, problems = read_rows(grid, desk.criteria)
     labels = labels_of(file, desk)
