@@ -12,7 +12,7 @@ from evalkit.grading_records import WITHDRAWN, Marking, Preference, RoundEvent
 from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
 from evalkit.queues import Outputs, Pile, build_pile, rubric_of
 from evalkit.records import Correction, Grade, Round, Snapshot
-from evalkit.rounds import Settings, is_closed, left_to_grade, people_of, settings_of
+from evalkit.rounds import HANDED_OUT, Settings, handed_out, is_closed, left_to_grade, people_of, settings_of
 from evalkit.rubric import Criterion
 from evalkit.store import RunFile
 
@@ -95,6 +95,15 @@ class Desk:
             self._run.add_event(RoundEvent("joined", self.round.id, grader, at=_now()))
         self._read()
         self._piles.clear()
+
+    def hand_out(self, grader: str) -> Pile:
+        """A person's pile to be taken away: its items stay theirs, whoever joins before it comes back."""
+        pile = self.pile(grader)
+        items = sorted({trial.key.item_id for trial in pile.trials.values()})
+        if handed_out(self._snapshot, self.round.id).get(grader) != tuple(items):
+            self._run.add_event(RoundEvent("joined", self.round.id, grader, {HANDED_OUT: items}, at=_now()))
+            self._read()
+        return pile
 
     def pile(self, grader: str) -> Pile:
         """What a person has to grade, in their own order; UsageError if they have not joined."""

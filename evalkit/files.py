@@ -42,7 +42,7 @@ class NotUtf8Error(UsageError):
 
 def read_text(path: Path, what: str) -> str:
     """A text file as UTF-8 (a byte-order mark is dropped); one clear line if it cannot be read."""
-    data = _read_bytes(path, what)
+    data = read_bytes(path, what)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -59,11 +59,12 @@ def read_lines(path: Path, what: str) -> Iterator[str]:
                 except UnicodeDecodeError as error:
                     raise NotUtf8Error(path, number) from error
     except OSError as error:
-        _read_bytes(path, what)
+        read_bytes(path, what)
         raise InfrastructureError(f"{what} {str(path)!r} cannot be read ({error.strerror}); check it") from error
 
 
-def _read_bytes(path: Path, what: str) -> bytes:
+def read_bytes(path: Path, what: str) -> bytes:
+    """A file's content; `what` is how a message calls it. UsageError if there is none."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
@@ -74,14 +75,15 @@ def _read_bytes(path: Path, what: str) -> bytes:
         raise InfrastructureError(f"{what} {str(path)!r} cannot be read ({error.strerror}); check it") from error
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
+    data = content if isinstance(content, bytes) else content.encode("utf-8", errors="backslashreplace")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
             Path(temporary).chmod(0o666 & ~_umask())
             Path(temporary).replace(path)
         except BaseException:
@@ -187,7 +189,7 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
 def _lines_of(path: Path) -> tuple[list[str], list[Problem]]:
     """A dataset's lines; those that are no text are blank, and one problem."""
     lines, unreadable = [], []
-    for number, data in enumerate(_read_bytes(path, "dataset").removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    for number, data in enumerate(read_bytes(path, "dataset").removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         try:
             lines.append(data.decode("utf-8"))
         except UnicodeDecodeError:
@@ -319,7 +321,7 @@ def _load_attachments(item: Item, place: _Place, attachments: dict[str, Attachme
         elif isinstance(file := place.file_of("attachment", name), Problem):
             problems.append(file)
         else:
-            data = _read_bytes(file, "attachment")
+            data = read_bytes(file, "attachment")
             found = media_type_of(data)
             if found != media_type:
                 what = f"attachment {shown(name)} is {found or 'neither a PDF nor an image'} inside, not {media_type}"

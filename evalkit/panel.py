@@ -1,6 +1,6 @@
 """The judges of a run, and how they are asked: all that decides what judging costs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,3 +26,18 @@ class Panel:
         for model in self.judges:
             for repeat in range(1, self.repeats + 1):
                 yield model, repeat, judge_name(model, repeat)
+
+    def asked(
+        self,
+        judges: Sequence[str] | None,
+        repeats: int | None,
+        context: JudgeContext | None,
+        side_by_side: bool | None,
+    ) -> "Panel":
+        """This panel with what was asked for instead; None leaves a part as it is."""
+        return Panel(
+            judges=tuple(dict.fromkeys(judges)) if judges else self.judges,
+            repeats=repeats or self.repeats,
+            context=context or self.context,
+            side_by_side=self.side_by_side if side_by_side is None else side_by_side,
+        )

@@ -13,6 +13,8 @@ from evalkit.records import Round, Snapshot
 from evalkit.rubric import Rubric
 
 Layout = Literal["point", "side"]
+HANDED_OUT = "handed_out"
+"""In the content of a person's joining: the items they took away to grade elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ def people_of(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
     """The people who joined a round, in the order they came."""
     joined = [e.grader for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_id) and e.grader]
     return tuple(dict.fromkeys(grader for grader in joined if kind_of(grader) == "human"))
+
+
+def handed_out(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
+    """The items that each person has taken away on a sheet or in a packet, so that nobody else is dealt them."""
+    return {
+        str(event.grader): tuple(event.content[HANDED_OUT])
+        for event in snapshot.events
+        if (event.kind, event.round_id) == ("joined", round_id) and HANDED_OUT in event.content
+    }
 
 
 def is_closed(snapshot: Snapshot, round_id: int) -> bool:
@@ -86,6 +97,9 @@ def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
     for mark in snapshot.markings:
         if mark.round_id == round_id and not is_again(mark.grader):
             begun[item_of[mark.trial_id]].append(mark.grader)
+    for grader, items_out in handed_out(snapshot, round_id).items():
+        for item_id in items_out:
+            begun[item_id].append(grader)
     people = people_of(snapshot, round_id)
     return assign(items, people, {i: list(dict.fromkeys(g)) for i, g in begun.items()}, settings.overlap)
 

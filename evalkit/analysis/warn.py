@@ -6,6 +6,7 @@ from types import MappingProxyType
 from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
+from evalkit.models import same_model
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 
@@ -71,7 +72,7 @@ def _about_judges(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str,
     for judge, labels in calibrated.items():
         if labels < FEWEST_LABELS:
             yield f"Judge {judge} is checked on {_plural(labels, 'label')} of people only; {FEWEST_LABELS} are needed."
-    inside = [judge for judge in grading.judges if judge in snapshot.spec.models]
+    inside = [judge for judge in grading.judges if any(same_model(judge, model) for model in snapshot.spec.models)]
     if inside:
         yield f"The judge {inside[0]} is one of the models under test and may favour its own outputs."
     for judge, why in grading.dropped.items():

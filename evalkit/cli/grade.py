@@ -26,6 +26,10 @@ def grade(
     ask_author: grade_options.AskAuthor = None,
     port: grade_options.Port = None,
     no_browser: grade_options.NoBrowser = False,
+    calibrate: grade_options.Calibrate = None,
+    tty: grade_options.Tty = False,
+    export: grade_options.Export = None,
+    import_: grade_options.Import = None,
     close: grade_options.Close = False,
     judge: grade_options.Judge = None,
     judge_repeats: grade_options.JudgeRepeats = None,
@@ -50,18 +54,23 @@ def grade(
     """
     from evalkit.cli.grade_judges import JudgeSession
     from evalkit.cli.grade_people import PeopleSession, close_by_hand, who_grades
+    from evalkit.cli.grade_sheets import bring_in, hand_out, only_way
+    from evalkit.cli.grade_tty import grade_here
     from evalkit.cli.places import find_run
     from evalkit.files import read_config
-    from evalkit.panel import Panel
     from evalkit.pricing import Prices
     from evalkit.queues import rubric_of
     from evalkit.store import RunFile
 
     layout = None if side_by_side is None else "side" if side_by_side else "point"
-    wishes = {"overlap": overlap, "repeat_share": repeat_share, "ask_author": ask_author, "layout": layout}
+    wishes = {
+        "overlap": overlap, "repeat_share": repeat_share, "ask_author": ask_author, "layout": layout,
+        "sample": calibrate,
+    }  # fmt: skip
     for_people = {
         "--grader": grader, "--overlap": overlap, "--repeat-share": repeat_share, "--ask-author": ask_author,
-        "--port": port, "--no-browser": no_browser or None, "--close": close or None,
+        "--calibrate": calibrate, "--port": port, "--no-browser": no_browser or None, "--tty": tty or None,
+        "--export": export, "--import": import_, "--close": close or None,
     }  # fmt: skip
     for_judges = {
         "--judge": judge, "--judge-repeats": judge_repeats, "--judge-context": judge_context,
@@ -69,40 +78,43 @@ def grade(
         "--base-url": base_url, "-j": concurrency, "--yes": yes or None,
     }  # fmt: skip
     path = find_run(run)
-    with RunFile(path, read_only=dry_run) as file:
+    only_way(for_people)
+    if import_ is not None:
+        for_judges |= {"--dry-run": None, "--yes": None}
+    with RunFile(path, read_only=dry_run and import_ is None) as file:
         criteria = rubric_of(file.snapshot())
         if rubric is not None:
             _same_rubric(rubric, criteria.sha256)
         chosen = who_grades(by, criteria, for_people, for_judges)
+        people, names = PeopleSession(file, blind, wishes, quiet), grader or []
         if close:
             close_by_hand(file)
-            return
-        if chosen == "people":
-            PeopleSession(file, blind, wishes, quiet).grade(grader or [], port, browser=not no_browser)
-            return
-        config = read_config(Path("evalkit.yaml"))
-        ours = config.panel
-        asked = Panel(
-            judges=tuple(dict.fromkeys(judge)) if judge else ours.judges,
-            repeats=judge_repeats or ours.repeats,
-            context=judge_context or ours.context,
-            side_by_side=ours.side_by_side if side_by_side is None else side_by_side,
-        )
-        panel = None if chosen == "checks" or not criteria.judged else asked
-        warn_of_aliases([] if panel is None else panel.judges)
-        session = JudgeSession(
-            panel,
-            blind=blind,
-            concurrency=concurrency or config.concurrency,
-            budget_usd=config.budget_usd if budget_usd is None else budget_usd,
-            base_url=base_url or config.base_url,
-            dry_run=dry_run,
-            yes=yes,
-            quiet=quiet,
-            prices=Prices(config.prices),
-            allow_own=allow_own_judge,
-        )
-        asyncio.run(session.grade(file))
+        elif import_ is not None:
+            bring_in(file, import_, names, yes, dry_run)
+        elif export is not None:
+            hand_out(file, people, export, names)
+        elif tty:
+            grade_here(file, people, names)
+        elif chosen == "people":
+            people.grade(names, port, browser=not no_browser)
+        else:
+            config = read_config(Path("evalkit.yaml"))
+            panel = config.panel.asked(judge, judge_repeats, judge_context, side_by_side)
+            judges = None if chosen == "checks" or not criteria.judged else panel
+            warn_of_aliases([] if judges is None else judges.judges)
+            session = JudgeSession(
+                judges,
+                blind=blind,
+                concurrency=concurrency or config.concurrency,
+                budget_usd=config.budget_usd if budget_usd is None else budget_usd,
+                base_url=base_url or config.base_url,
+                dry_run=dry_run,
+                yes=yes,
+                quiet=quiet,
+                prices=Prices(config.prices),
+                allow_own=allow_own_judge,
+            )
+            asyncio.run(session.grade(file))
 
 
 def _same_rubric(path: Path, sha256: str) -> None:

@@ -46,6 +46,28 @@ AskAuthor = Annotated[
 ]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.", show_default=False)]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the link only.")]
+Calibrate = Annotated[
+    int | None,
+    typer.Option(
+        "--calibrate",
+        min=1,
+        metavar="N",
+        help="People grade about N outputs, items drawn at random, to see how far the judges are right (50 is good).",
+        show_default=False,
+    ),
+]
+Tty = Annotated[bool, typer.Option("--tty", help="Grade in this terminal.")]
+Export = Annotated[
+    Path | None,
+    typer.Option(
+        "--export",
+        help="Write what to grade in elsewhere: .xlsx, .csv or .html (one offline page).",
+        show_default=False,
+    ),
+]
+Import = Annotated[
+    Path | None, typer.Option("--import", help="Read what came back: .xlsx, .csv or .json.", show_default=False)
+]
 Close = Annotated[bool, typer.Option("--close", help="Close the round in which people grade.")]
 
 # --- of judges

@@ -75,18 +75,23 @@ class PeopleSession:
 
     def grade(self, names: Sequence[str], port: int | None, browser: bool) -> None:
         """Serve the page until everybody has handed in; InterruptedRunError at Ctrl-C."""
-        from evalkit.cli.grade_judges import _nothing_to_grade
         from evalkit.listening import listen
+
+        with self._file.only_writer("grade people"), listen("127.0.0.1", PORT if port is None else port) as listener:
+            desk = self.desk_for(names)
+            self._serve(desk, listener, names or desk.people, browser)
+
+    def desk_for(self, names: Sequence[str]) -> "Desk":
+        """The round's desk with these people at it, and the checks done; the caller holds the run file for people."""
+        from evalkit.cli.grade_judges import _nothing_to_grade
         from evalkit.rounds import answered
 
-        with self._file.only_writer("grade people"):
-            snapshot = self._file.snapshot()
-            if not answered(snapshot):
-                raise UsageError(_nothing_to_grade(self._file.path, snapshot))
-            with listen("127.0.0.1", PORT if port is None else port) as listener:
-                desk = self._desk(names)
-                self._check(desk.round)
-                self._serve(desk, listener, names or desk.people, browser)
+        snapshot = self._file.snapshot()
+        if not answered(snapshot):
+            raise UsageError(_nothing_to_grade(self._file.path, snapshot))
+        desk = self._desk(names)
+        self._check(desk.round)
+        return desk
 
     def _desk(self, names: Sequence[str]) -> "Desk":
         from evalkit.desk import Desk, open_for_people

@@ -219,9 +219,14 @@
   window.addEventListener("online", () => flush());
   window.addEventListener("beforeunload", (event) => { if (unsent.length && !stopped) event.preventDefault(); });
 
+  /** How things stand: as the pile says, and after the marks that an offline page has kept. */
+  function stand() {
+    standing = pile.standing;
+    for (const made of pile.marks ?? []) apply(made);
+  }
   async function reload() {
     pile = await source.pile();
-    standing = pile.standing;
+    stand();
     draw();
   }
 
@@ -637,7 +642,7 @@
     const handed = pile.handed_in || !pile.open;
     id("finished").replaceChildren(make("div", {},
       make("h2", {}, handed ? "Handed in. Thank you." : "That was the last one."),
-      make("p", {}, handed ? "You can close this tab." : "Everything is saved. Look at anything again if you like; hand in when you are through, and your part is done."),
+      make("p", {}, handed ? source.farewell ?? "You can close this tab." : "Everything is saved. Look at anything again if you like; hand in when you are through, and your part is done."),
       make("dl", { className: "facts" }, fact("Outputs graded", many), fact("Your time on one output (median)", clockTime(middle)), fact("Your time in all", clockTime(total))),
       handed ? null : make("div", { className: "doors" }, make("button", { type: "button", className: "go", onclick: handIn }, "Hand in", make("kbd", {}, "⏎")),
         make("button", { type: "button", onclick: openList }, "Look at the list", make("kbd", {}, "L")))));
@@ -672,7 +677,7 @@
     `Open your own link again, or ask for a new one.${unsent.length ? " What is not saved yet is kept in this tab until then." : ""}`);
   const olderTab = () => stop("You have opened the page again elsewhere",
     "This tab has stopped, so that the two do not get in each other's way. Everything is saved.", "Go on in this tab", () => location.reload());
-  const channel = "BroadcastChannel" in window ? new BroadcastChannel("evalkit-grading") : null;
+  const channel = "BroadcastChannel" in window ? new BroadcastChannel(source.channel ?? "evalkit-grading") : null;
   channel?.addEventListener("message", (event) => { if (event.data !== tab && pile && !stopped) { keepTime(); olderTab(); } });
 
   let sayTimer = 0;
@@ -752,7 +757,7 @@
       else { status("failed", "Cannot load, retrying"); setTimeout(begin, 1500); }
       return;
     }
-    standing = pile.standing;
+    stand();
     screens = pile.sittings.flatMap((labels, sitting) => (pile.layout === "side" ? [{ sitting, labels }] : labels.map((label) => ({ sitting, labels: [label] }))));
     id("who").textContent = pile.grader;
     id("name").textContent = pile.name;

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, ValidationError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -13,30 +13,20 @@ from starlette.routing import Route
 
 from evalkit.desk import Desk
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
-from evalkit.grading_records import MarkKind
-from evalkit.marks import Mark
 from evalkit.strict import StrictModel
 from evalkit.web.entrance import STAY_S, Entrance
 from evalkit.web.guard import Guard, cookie_of
 from evalkit.web.page import asset, grading_page, message_page
 from evalkit.web.pile_data import pile_data, sitting_data
+from evalkit.web.sent_mark import SHORT, SentMark
 from evalkit.web.turnout import Turnout
 
 CSRF_HEADER = "x-evalkit-csrf"
-_SHORT = Field(min_length=1, max_length=100)
-
-
-class _SentMark(StrictModel):
-    nonce: Annotated[str, _SHORT]
-    label: Annotated[str, Field(max_length=400)]
-    kind: MarkKind
-    content: dict[str, JsonValue] = Field(default_factory=dict)
-    active_s: float | None = None
 
 
 class _SentMarks(StrictModel):
-    tab: Annotated[str, _SHORT]
-    marks: Annotated[tuple[_SentMark, ...], Field(max_length=100, strict=False)]
+    tab: Annotated[str, SHORT]
+    marks: Annotated[tuple[SentMark, ...], Field(max_length=100, strict=False)]
 
 
 class GradingApp:
@@ -130,7 +120,7 @@ class GradingApp:
         refused: list[dict[str, str]] = []
         for mark in sent.marks:
             try:
-                self.desk.take(grader, Mark(mark.nonce, mark.label, mark.kind, mark.content, mark.active_s))
+                self.desk.take(grader, mark.mark())
             except UsageError as error:
                 refused.append({"nonce": mark.nonce, "why": str(error)})
             except IntegrityError as error:

@@ -1,0 +1,210 @@
+"""Sheets and packets that people grade in: written for each of them, and read back with a word on what changes."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from evalkit.errors import ProblemsError, UsageError
+
+if TYPE_CHECKING:
+    from evalkit.cli.grade_people import PeopleSession
+    from evalkit.desk import Desk
+    from evalkit.offline.incoming import Changes, Incoming
+    from evalkit.records import Round
+    from evalkit.store import RunFile
+
+SHEETS, PACKET, ANSWERS = (".xlsx", ".csv"), ".html", ".json"
+_LARGE_BYTES = 10_000_000
+_WAYS = ("--export", "--import", "--tty", "--close")
+_MOST_NAMED = 20
+
+
+def only_way(for_people: Mapping[str, Any]) -> None:
+    """UsageError where two ways of grading were asked for at once, or an option that has no meaning for one."""
+    asked = [name for name, wish in for_people.items() if wish is not None]
+    ways = [name for name in _WAYS if name in asked]
+    if len(ways) > 1:
+        raise UsageError(f"{ways[0]} and {ways[1]} exclude each other; run the command once for each")
+    if ways and ways != ["--close"]:
+        fitting = {"--grader", *ways} if ways == ["--import"] else set(asked) - {"--port", "--no-browser"}
+        wrong = [name for name in asked if name not in fitting]
+        if wrong:
+            raise UsageError(f"{wrong[0]} has no meaning with {ways[0]}; leave it out")
+
+
+def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Sequence[str]) -> None:
+    """Write a sheet for each person, who takes part from now on; a file that exists is never written over."""
+    if target.suffix.lower() not in (*SHEETS, PACKET):
+        raise UsageError(f"{str(target)!r}: unknown format; end it in {', '.join(SHEETS)} or {PACKET}")
+    with file.only_writer("grade people"):
+        _refuse_existing(_targets(target, names))
+        desk = session.desk_for(names)
+        targets = _targets(target, names or desk.people)
+        _refuse_existing(targets)
+        for name, path in targets.items():
+            _write(desk, name, path)
+    for note in _not_asked(desk) if target.suffix.lower() in SHEETS else ():
+        typer.echo(note, err=True)
+    typer.echo(f"next, with what comes back: evalkit grade {file.path} --import FILE")
+
+
+def _targets(target: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Each person's file: the one named, or one of that name for each where they are several."""
+    if len(names) == 1:
+        return {names[0]: target}
+    paths = {name: target.with_name(f"{target.stem}-{_as_file(name)}{target.suffix}") for name in names}
+    if len(set(paths.values())) < len(paths):
+        raise UsageError("two of the graders' names make the same file name; export their sheets one by one")
+    return paths
+
+
+def _as_file(name: str) -> str:
+    return "".join(character if character.isalnum() or character in "-." else "_" for character in name)
+
+
+def _refuse_existing(targets: Mapping[str, Path]) -> None:
+    for path in (*targets.values(), *map(_folder, targets.values())):
+        if path.exists():
+            raise UsageError(f"{str(path)!r} exists and may hold grades; import it first, then move it or name another")
+
+
+def _folder(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-texts")
+
+
+def _write(desk: "Desk", name: str, path: Path) -> None:
+    from evalkit.files import write_whole
+    from evalkit.offline.packet import packet
+
+    outputs = len(desk.hand_out(name).trials)
+    beside = ""
+    if path.suffix.lower() == PACKET:
+        write_whole(path, packet(desk, name))
+    else:
+        beside = _write_sheet(desk, name, path)
+    size = path.stat().st_size
+    typer.echo(f"{path} ({size / 1000:,.0f} kB): {outputs} outputs for {name}{beside}")
+    if size > _LARGE_BYTES:
+        typer.echo(f"{path} is large; some mail servers refuse it (zip it, or part the work with --overlap)", err=True)
+
+
+def _write_sheet(desk: "Desk", name: str, path: Path) -> str:
+    """Write a sheet and its side files; returns what is to be said of those."""
+    from evalkit.files import write_whole
+    from evalkit.offline.csv_sheet import csv_sheet
+    from evalkit.offline.table import table_of
+    from evalkit.offline.xlsx import workbook
+
+    table = table_of(desk, name, _folder(path).name)
+    for side_file, text in table.side_files.items():
+        write_whole(_folder(path) / side_file, text)
+    write_whole(path, workbook(table) if path.suffix.lower() == ".xlsx" else csv_sheet(table))
+    return f", longer texts in {_folder(path)}" if table.side_files else ""
+
+
+def _not_asked(desk: "Desk") -> list[str]:
+    """What the round asks on a page and a sheet cannot."""
+    left_out = []
+    if desk.settings.layout == "side":
+        left_out.append("which of two outputs is better")
+    if desk.settings.ask_author:
+        left_out.append("who wrote an output")
+    return [f"a sheet asks the rubric's criteria only, not {' or '.join(left_out)}"] if left_out else []
+
+
+def bring_in(file: "RunFile", path: Path, names: Sequence[str], yes: bool, dry_run: bool) -> None:
+    """Read a file that came back: all of it or, with every problem named, nothing."""
+    from evalkit.desk import Desk
+    from evalkit.offline.incoming import try_out, write
+    from evalkit.rounds import being_graded
+
+    if len(names) > 1:
+        raise UsageError("--import takes one --grader: a sheet is one person's")
+    with file.only_writer("grade people"):
+        round_ = being_graded(file.snapshot())
+        if round_ is None:
+            raise UsageError(f"{file.path} has no open round of people, so no marks can come back; see `evalkit runs`")
+        incoming = _read(file, Desk(file, round_), path, names[0] if names else None)
+        changes = try_out(file, round_, incoming)
+        for line in _told(incoming, changes, path):
+            typer.echo(line)
+        if dry_run:
+            typer.echo("nothing was written (--dry-run)")
+            return
+        if not changes.marks:
+            typer.echo("nothing to do")
+            return
+        if changes.changed or changes.withdrawn:
+            _ask(yes)
+        desk = write(file, round_, incoming)
+        typer.echo(f"imported: {changes.marks} marks of {incoming.grader} into {file.path}")
+        _tell_what_is_left(file, desk, round_)
+
+
+def _read(file: "RunFile", desk: "Desk", path: Path, name: str | None) -> "Incoming":
+    from evalkit.files import read_bytes
+    from evalkit.offline.csv_sheet import read_csv_sheet
+    from evalkit.offline.incoming import from_rows, labels_of, marks_so_far
+    from evalkit.offline.packet import read_answers
+    from evalkit.offline.reading import label_column, label_problems, named, read_rows, whose
+    from evalkit.offline.xlsx import read_workbook
+
+    if path.suffix.lower() not in (*SHEETS, ANSWERS):
+        ends = f"a sheet ends in {' or '.join(SHEETS)}, a packet's answers in {ANSWERS}"
+        raise UsageError(f"{str(path)!r}: unknown format; {ends}")
+    if name is not None and name not in desk.people:
+        raise UsageError(f"{name!r} does not take part in this round; export a sheet for them first")
+    data = read_bytes(path, "file")
+    if path.suffix.lower() == ANSWERS:
+        return read_answers(desk, name, data, str(path))
+    grid = read_workbook(path, data) if path.suffix.lower() == ".xlsx" else read_csv_sheet(path, data)
+    rows, problems = read_rows(grid, desk.criteria)
+    labels = labels_of(file, desk)
+    grader = name or whose(rows, labels)
+    column = label_column(grid)
+    if column is not None:
+        problems += label_problems(rows, column, grader or "anybody in this round", labels)
+    if problems:
+        raise ProblemsError(named(problems, str(path)))
+    if grader is None:
+        raise UsageError(f"{str(path)!r} has no row with anything in it; check that it is the sheet that came back")
+    return from_rows(desk, grader, rows, marks_so_far(file, desk, grader))
+
+
+def _told(incoming: "Incoming", changes: "Changes", path: Path) -> list[str]:
+    """What will change, before it does."""
+
+    def said(level: int | None) -> str:
+        return "cannot tell" if level is None else str(level)
+
+    lines = [
+        f"{path}: {incoming.grader}: {len(changes.new)} new grades, {len(changes.changed)} changed,"
+        f" {len(changes.withdrawn)} taken back, notes and the like on {changes.other} outputs"
+    ]
+    changed = [
+        f"  {label} {criterion}: {said(before)} becomes {said(after)}"
+        for (label, criterion), (before, after) in changes.changed.items()
+    ] + [f"  {label} {criterion}: taken back" for label, criterion in changes.withdrawn]
+    lines += changed[:_MOST_NAMED]
+    if len(changed) > _MOST_NAMED:
+        lines.append(f"  and {len(changed) - _MOST_NAMED} more")
+    if incoming.left_empty:
+        lines.append(f"{incoming.left_empty} earlier grades have an empty cell here; they stay as they are")
+    return lines
+
+
+def _ask(yes: bool) -> None:
+    """Before earlier grades are changed, where there is somebody to ask."""
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty() and not typer.confirm("Go on?", err=True):
+        raise typer.Exit(0)
+
+
+def _tell_what_is_left(file: "RunFile", desk: "Desk", round_: "Round") -> None:
+    left = {name: count for name, count in desk.left().items() if count}
+    if left:
+        typer.echo("outputs left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
+    else:
+        typer.echo(f"everybody has graded; next: evalkit grade {file.path} --close, which ends round {round_.id}")

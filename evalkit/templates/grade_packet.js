@@ -1,0 +1,95 @@
+// The offline page's source: the pile is in this file, marks stay in this browser and go out as one JSON file.
+"use strict";
+(() => {
+  const packet = JSON.parse(document.getElementById("packet").textContent), key = `evalkit-packet-${packet.id}`;
+  const fresh = { evalkit: "answers", version: 1, packet: packet.id, round: packet.round, grader: packet.pile.grader, handed_in: false, marks: [] };
+  const name = `${document.location.pathname.split("/").pop().replace(/\.html?$/i, "") || "packet"}-answers.json`;
+  let answers = fresh, keeps = true, downloaded = 0;
+  try {
+    answers = JSON.parse(localStorage.getItem(key)) ?? fresh;
+  } catch {
+    keeps = false;
+  }
+  downloaded = answers.marks.length;
+
+  function keep() {
+    try {
+      localStorage.setItem(key, JSON.stringify(answers));
+    } catch {
+      keeps = false;
+    }
+    if (!keeps) document.getElementById("said").textContent = "This browser keeps nothing: download your answers before you close this page.";
+  }
+  const text = () => JSON.stringify(answers, null, 1);
+  function download() {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text()], { type: "application/json" }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    downloaded = answers.marks.length;
+  }
+  async function copy(event) {
+    const button = event.currentTarget;
+    let done = true;
+    try {
+      await navigator.clipboard.writeText(text());
+    } catch {
+      done = false;
+    }
+    button.textContent = done ? "Copied" : "Not allowed";
+    setTimeout(() => { button.textContent = "Copy answers"; }, 2000);
+  }
+  /** Go on from answers that were downloaded, here or elsewhere: what is in neither is added to what is here. */
+  async function goOn(event) {
+    const [file] = event.target.files;
+    event.target.value = "";
+    if (!file) return;
+    try {
+      const found = JSON.parse(await file.text());
+      if (found.packet !== packet.id || !Array.isArray(found.marks)) throw new Error("another packet's");
+      const known = new Set(answers.marks.map(({ nonce }) => nonce));
+      answers.marks.push(...found.marks.filter(({ nonce }) => !known.has(nonce)));
+      keep();
+      document.location.reload();
+    } catch {
+      document.getElementById("said").textContent = "This file has no answers to this packet.";
+    }
+  }
+
+  const button = (words, act) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = words;
+    made.addEventListener("click", act);
+    return made;
+  };
+  const chooser = document.createElement("input");
+  chooser.type = "file";
+  chooser.accept = ".json";
+  chooser.hidden = true;
+  chooser.addEventListener("change", goOn);
+  const open = button("Open answers", () => chooser.click());
+  const copying = button("Copy answers", copy), downloading = button("Download answers", download);
+  for (const one of [open, copying]) one.className = "wide";
+  document.getElementById("open-list").before(open, chooser, copying, downloading);
+  window.addEventListener("beforeunload", (event) => { if (!keeps && downloaded < answers.marks.length) event.preventDefault(); });
+
+  window.evalkitSource = {
+    channel: packet.id,
+    farewell: `Your answers are in the file ${name}. Send it back to whoever gave you this page; you can download or copy it again above.`,
+    pile: async () => ({ ...structuredClone(packet.pile), open: true, handed_in: answers.handed_in, marks: answers.marks }),
+    sitting: async (number) => packet.sittings[number],
+    send: async (marks) => {
+      answers.marks.push(...marks);
+      keep();
+      return { taken: marks.map(({ nonce }) => nonce), refused: [], closed: null, newest: true };
+    },
+    handIn: async () => {
+      answers.handed_in = true;
+      keep();
+      download();
+      return { all_in: false };
+    },
+  };
+})();
