@@ -148,7 +148,9 @@ class Desk:
         with self._run.together():
             if not self._run.takes_grades(self.round.id):
                 raise IntegrityError("this round has been closed; ask who runs the grading to open another")
-            if not self._run.add_marking(marking, mark.nonce):
+            if not self._run.add_marking(
+                marking, f"{grader}\x1f{mark.nonce}"
+            ):  # no one's nonce can hide another's mark
                 return False
             self._write_what_it_means(pile, mark, marking, now)
         self._standing[grader][mark.label] = now

@@ -42,6 +42,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         launched.close()
 
 
+LAYOUTS = ("point", pytest.param("side", marks=pytest.mark.slow))
+"""The second one costs seconds of a browser's work, and differs little in what is looked at."""
+
 Serve = Callable[..., Served]
 
 
@@ -392,7 +395,7 @@ def test_hostile_outputs_stand_there_as_text(serve: Serve, sit: Callable[..., Se
     assert {url for url in seat.requests if not url.startswith(served.url)} == set()
 
 
-@pytest.mark.parametrize("layout", ["point", "side"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_everyone_can_use_the_page(layout: str, serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(2, layout=layout, output=lambda *_: "# Title\n\n- one\n- **two**\n\n| a | b |\n|-|-|\n| 1 | 2 |")
     seat = sit(served, bypass_csp=True)
@@ -532,7 +535,7 @@ SECRETS = (
 )
 
 
-@pytest.mark.parametrize("layout", ["point", "side"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_whole_session_tells_nothing_of_who_wrote_what(layout: str, serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1, layout=layout)
     said: list[str] = []

@@ -184,8 +184,10 @@ def test_marks_are_taken_once_and_what_cannot_be_is_named(served: Served) -> Non
     for _ in range(2):
         assert ann.mark("a1", label, criterion="correct", level=2)["taken"] == ["a1"]
     assert ann.mark("a2", label, criterion="correct", level=9)["refused"][0]["nonce"] == "a2"
+    other = first_label(ben)
+    assert ben.mark("a1", other, criterion="tone", level=0)["taken"] == ["a1"]
     assert "none of the outputs" in ben.mark("b1", label, criterion="correct", level=2)["refused"][0]["why"]
-    assert [(g.grader, g.level) for g in served.run.snapshot().grades] == [("ann", 2)]
+    assert [(g.grader, g.level) for g in served.run.snapshot().grades] == [("ann", 2), ("ben", 0)]
     assert ann.json("GET", "/api/pile?tab=t")["standing"][label]["levels"] == {"correct": 2}
 
 
