@@ -81,26 +81,20 @@ def request_usd(
 
 
 def worst_cases(
-    items: Iterable[ItemRecord],
-    sizes: Iterable[PromptSize],
-    spec: Spec,
-    when: datetime,
-    prices: Prices = LIST_PRICES,
-    batched: Collection[str] = (),
+    plan: Plan, when: datetime, prices: Prices = LIST_PRICES, batched: Collection[str] = ()
 ) -> Callable[[TrialKey], float | None]:
     """The most one request of a trial can cost, USD: its input, and an answer as long as allowed; None if unpriced.
 
     `batched` are the items that go in batches.
     """
-    records = {item.id: item for item in items}
-    tokens = {(size.item_id, size.model): size.tokens for size in sizes}
+    spec = plan.spec
 
     def worst_usd(key: TrialKey) -> float | None:
-        item, size = records[key.item_id], tokens.get((key.item_id, key.model))
+        item, size = plan.records[key.item_id], plan.sizes_of[key.model].get(key.item_id)
         if size is None:
             return None
         cap, in_batch = item.max_tokens or spec.max_tokens, item.id in batched
-        return request_usd(key.model, size, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch)
+        return request_usd(key.model, size.tokens, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch)
 
     return worst_usd
 
@@ -123,7 +117,7 @@ def charged_usd(
     like the dearest of its kind, seen or to come (`judging_usd`).
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
-    worst_usd = worst_cases(snapshot.items, snapshot.sizes, snapshot.spec, when, prices)
+    worst_usd = worst_cases(Plan(snapshot.spec, snapshot.items, snapshot.sizes, ()), when, prices)
     judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
     unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None and attempt.id not in besides]
     return spent_usd(snapshot) + sum(
@@ -140,13 +134,11 @@ def run_bill(
     batched: Collection[str] = (),
 ) -> tuple[Line, ...]:
     """A line a model for the trials in `keys`; `seen` is what the run file holds, `batched` items go in batches."""
-    records = {item.id: item for item in plan.items}
-    by_place = {(size.item_id, size.model): size for size in plan.sizes}
-    worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, when, prices, batched)
+    worst_usd = worst_cases(plan, when, prices, batched)
     lines = []
     for model in plan.spec.models:
         chosen = [key for key in keys if key.model == model]
-        asked = [(records[key.item_id], by_place[(key.item_id, model)]) for key in chosen]
+        asked = [(plan.records[key.item_id], plan.sizes_of[model][key.item_id]) for key in chosen]
         worst = _total([worst_usd(key) for key in chosen])
         lines.append(_line(model, asked, plan.spec, worst, when, prices, seen, batched))
     return tuple(lines)

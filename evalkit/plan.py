@@ -1,12 +1,13 @@
 """From a dataset to the plan of a run: which trials, with which documents, in what order."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from evalkit.dataset import Dataset, Item
 from evalkit.prompt import Assembly, assemble, document_text
-from evalkit.records import ItemRecord, PromptSize, Spec, TrialKey
+from evalkit.records import ItemRecord, PromptSize, Spec, Trial, TrialKey
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,23 @@ class Plan:
     items: tuple[ItemRecord, ...]
     sizes: tuple[PromptSize, ...]
     order: tuple[TrialKey, ...]
+
+    def trials(self) -> Iterator[Trial]:
+        """The trials as the run file numbers them."""
+        return (Trial(position + 1, key, position) for position, key in enumerate(self.order))
+
+    @cached_property
+    def records(self) -> Mapping[str, ItemRecord]:
+        """The items by their ids."""
+        return {item.id: item for item in self.items}
+
+    @cached_property
+    def sizes_of(self) -> Mapping[str, Mapping[str, PromptSize]]:
+        """The sizes of a model's prompts by their items' ids."""
+        found: dict[str, dict[str, PromptSize]] = {model: {} for model in self.spec.models}
+        for size in self.sizes:
+            found[size.model][size.item_id] = size
+        return found
 
 
 def trial_order(item_ids: Sequence[str], models: Sequence[str], epochs: int, seed: int) -> tuple[TrialKey, ...]:

@@ -48,7 +48,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan, the run file it belongs to, and what is still to be sent. `exists` says that it is a resumption.
+    """A plan, the run file it belongs to, and the trials that are settled. `exists` says that it is a resumption.
 
     `spent_usd` is what the run file has cost, judging included. `notes` are lines for the user: what was left out,
     and how this run differs from an earlier one.
@@ -57,7 +57,7 @@ class Prepared:
     plan: Plan
     path: Path
     exists: bool
-    pending: tuple[Trial, ...]
+    settled: frozenset[int]
     bill: Bill
     spent_usd: float
     options: Options
@@ -65,8 +65,13 @@ class Prepared:
 
     @property
     def done(self) -> int:
-        """Trials that are settled already."""
-        return len(self.plan.order) - len(self.pending)
+        """How many trials are settled already."""
+        return len(self.settled)
+
+    @property
+    def pending(self) -> tuple[Trial, ...]:
+        """What is still to be sent, in order; made anew each time, since a long run should not carry it along."""
+        return tuple(trial for trial in self.plan.trials() if trial.id not in self.settled)
 
 
 def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:
@@ -151,22 +156,20 @@ async def prepare(
     now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
     if snapshot is not None:
         plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
-        trials, settled, spent = snapshot.trials, settled_trials(snapshot), spent_usd(snapshot)
+        settled, spent = settled_trials(snapshot), spent_usd(snapshot)
         notes = _at_server(snapshot, options.way, path)
     else:
         variants, notes = _variants(dataset, options, spec)
         plan = await fitted_plan(dataset, spec, variants, provider, tell, server.facts)
         notes = (*notes, *_others(place, spec))
         settled, spent = set(), 0.0
-        trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
-    pending = tuple(trial for trial in trials if trial.id not in settled)
-    records = {item.id: item for item in plan.items}
     batched = options.way.batched(plan.items, spec.seed)
-    lines = run_bill(plan, [t.key for t in pending], now, snapshot, options.prices, batched)
+    keys = [trial.key for trial in plan.trials() if trial.id not in settled]
+    lines = run_bill(plan, keys, now, snapshot, options.prices, batched)
     lengths = {line.model: line.output_tokens for line in lines}
-    outputs = ((t.key.item_id, lengths[t.key.model]) for t in trials)
-    judged = None if judge is None else judge_line(judge, rubric, records, outputs, now, options.prices)
-    return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judged), spent, options, notes)
+    outputs = ((key.item_id, lengths[key.model]) for key in plan.order)
+    judged = None if judge is None else judge_line(judge, rubric, plan.records, outputs, now, options.prices)
+    return Prepared(plan, path, snapshot is not None, frozenset(settled), Bill(lines, judged), spent, options, notes)
 
 
 def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, judge: str) -> Bill:
@@ -179,11 +182,13 @@ def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, jud
     plan = asyncio.run(
         fitted_plan(dataset, spec, _variants(dataset, options, spec)[0], NoServer(), lambda *_: None, {})
     )
-    now, records = datetime.now(UTC), {item.id: item for item in plan.items}
+    now = datetime.now(UTC)
     lines = run_bill(plan, plan.order, now, None, options.prices)
     lengths = {line.model: line.output_tokens for line in lines}
     outputs = ((key.item_id, lengths[key.model]) for key in plan.order)
-    return Bill(lines, None if rubric is None else judge_line(judge, rubric, records, outputs, now, options.prices))
+    return Bill(
+        lines, None if rubric is None else judge_line(judge, rubric, plan.records, outputs, now, options.prices)
+    )
 
 
 def check_writable(place: Path) -> None:

@@ -66,7 +66,7 @@ def test_worst_case_follows_the_items_settings_then_the_cards_then_the_runs(
 ) -> None:
     made = dataset(item(params=own), card=Card(params=Params(**card)))
     plan = plan_of(made, OPUS, sizes=[PromptSize("a", OPUS, 0, True)])
-    assert worst_cases(plan.items, plan.sizes, plan.spec, NOW)(TrialKey("a", OPUS, 1)) == pytest.approx(output_usd)
+    assert worst_cases(plan, NOW)(TrialKey("a", OPUS, 1)) == pytest.approx(output_usd)
     (only,) = run_bill(plan, [TrialKey("a", OPUS, 1)], NOW)
     assert only.worst_usd == pytest.approx(output_usd)
 
