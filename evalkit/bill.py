@@ -7,6 +7,7 @@ from math import ceil
 from statistics import fmean
 
 from evalkit.blind import GradingTask
+from evalkit.compact import PromptSizes
 from evalkit.graders import judge
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
@@ -90,11 +91,13 @@ def worst_cases(
     spec = plan.spec
 
     def worst_usd(key: TrialKey) -> float | None:
-        item, size = plan.records[key.item_id], plan.sizes_of[key.model].get(key.item_id)
-        if size is None:
-            return None
+        item = plan.records[key.item_id]
         cap, in_batch = item.max_tokens or spec.max_tokens, item.id in batched
-        return request_usd(key.model, size.tokens, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch)
+        try:
+            tokens = plan.sizes.of(key.item_id, key.model).tokens
+        except KeyError:
+            return None
+        return request_usd(key.model, tokens, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch)
 
     return worst_usd
 
@@ -117,7 +120,7 @@ def charged_usd(
     like the dearest of its kind, seen or to come (`judging_usd`).
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
-    worst_usd = worst_cases(Plan(snapshot.spec, snapshot.items, snapshot.sizes, ()), when, prices)
+    worst_usd = worst_cases(Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), ()), when, prices)
     judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
     unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None and attempt.id not in besides]
     return spent_usd(snapshot) + sum(
@@ -127,7 +130,7 @@ def charged_usd(
 
 def run_bill(
     plan: Plan,
-    keys: Sequence[TrialKey],
+    keys: Collection[TrialKey],
     when: datetime,
     seen: Snapshot | None = None,
     prices: Prices = LIST_PRICES,
@@ -138,7 +141,7 @@ def run_bill(
     lines = []
     for model in plan.spec.models:
         chosen = [key for key in keys if key.model == model]
-        asked = [(plan.records[key.item_id], plan.sizes_of[model][key.item_id]) for key in chosen]
+        asked = [(plan.records[key.item_id], plan.sizes.of(key.item_id, model)) for key in chosen]
         worst = _total([worst_usd(key) for key in chosen])
         lines.append(_line(model, asked, plan.spec, worst, when, prices, seen, batched))
     return tuple(lines)

@@ -1,13 +1,14 @@
 """From a dataset to the plan of a run: which trials, with which documents, in what order."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from evalkit.compact import PromptSizes
 from evalkit.dataset import Dataset, Item
 from evalkit.prompt import Assembly, assemble, document_text
-from evalkit.records import ItemRecord, PromptSize, Spec, Trial, TrialKey
+from evalkit.records import ItemRecord, Spec, Trial, TrialKey
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class Plan:
 
     spec: Spec
     items: tuple[ItemRecord, ...]
-    sizes: tuple[PromptSize, ...]
-    order: tuple[TrialKey, ...]
+    sizes: PromptSizes
+    order: Collection[TrialKey]
 
     def trials(self) -> Iterator[Trial]:
         """The trials as the run file numbers them."""
@@ -28,28 +29,18 @@ class Plan:
         """The items by their ids."""
         return {item.id: item for item in self.items}
 
-    @cached_property
-    def sizes_of(self) -> Mapping[str, Mapping[str, PromptSize]]:
-        """The sizes of a model's prompts by their items' ids."""
-        found: dict[str, dict[str, PromptSize]] = {model: {} for model in self.spec.models}
-        for size in self.sizes:
-            found[size.model][size.item_id] = size
-        return found
 
-
-def trial_order(item_ids: Sequence[str], models: Sequence[str], epochs: int, seed: int) -> tuple[TrialKey, ...]:
+def trial_order(item_ids: Sequence[str], models: Sequence[str], epochs: int, seed: int) -> Iterator[TrialKey]:
     """All trials, items shuffled by `seed` within each epoch and models interleaved within each item.
 
     So load and time of day hit all models alike, and pairs are close in time.
     """
     rng = random.Random(f"order:{seed}")  # noqa: S311  sampling, not secrets
-    order: list[TrialKey] = []
     for epoch in range(1, epochs + 1):
         shuffled = list(item_ids)
         rng.shuffle(shuffled)
         for item_id in shuffled:
-            order += [TrialKey(item_id, model, epoch) for model in rng.sample(list(models), len(models))]
-    return tuple(order)
+            yield from (TrialKey(item_id, model, epoch) for model in rng.sample(list(models), len(models)))
 
 
 def fixed_text(item: Item, dataset: Dataset) -> str:

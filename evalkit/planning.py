@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from evalkit import __version__
 from evalkit.bill import Bill, judge_line, run_bill, spent_usd
 from evalkit.cache_marks import CacheMode, chosen_marks
+from evalkit.compact import PromptSizes
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
@@ -155,7 +156,7 @@ async def prepare(
     path = place if place.suffix == ".db" else run_path(place, spec)
     now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
     if snapshot is not None:
-        plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
+        plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), tuple(t.key for t in snapshot.trials))
         settled, spent = settled_trials(snapshot), spent_usd(snapshot)
         notes = _at_server(snapshot, options.way, path)
     else:
@@ -164,8 +165,8 @@ async def prepare(
         notes = (*notes, *_others(place, spec))
         settled, spent = set(), 0.0
     batched = options.way.batched(plan.items, spec.seed)
-    keys = [trial.key for trial in plan.trials() if trial.id not in settled]
-    lines = run_bill(plan, keys, now, snapshot, options.prices, batched)
+    left = [trial.key for trial in plan.trials() if trial.id not in settled] if settled else plan.order
+    lines = run_bill(plan, left, now, snapshot, options.prices, batched)
     lengths = {line.model: line.output_tokens for line in lines}
     outputs = ((key.item_id, lengths[key.model]) for key in plan.order)
     judged = None if judge is None else judge_line(judge, rubric, plan.records, outputs, now, options.prices)

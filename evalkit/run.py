@@ -116,5 +116,5 @@ def _calls(
             request,
             worst_usd(trial.key),
             past.attempts.get(trial.id, 0),
-            input_tokens=plan.sizes_of[model][item_id].tokens,
+            input_tokens=plan.sizes.of(item_id, model).tokens,
         )

@@ -140,7 +140,7 @@ class RunFile:
         spec: Spec,
         items: Sequence[ItemRecord],
         documents: Mapping[str, str],
-        order: Sequence[TrialKey],
+        order: Iterable[TrialKey],
         sizes: Iterable[PromptSize] = (),
         outcomes: Rows = (),
     ) -> "RunFile":
@@ -351,7 +351,7 @@ def _plan_rows(
     spec: Spec,
     items: Sequence[ItemRecord],
     documents: Mapping[str, str],
-    order: Sequence[TrialKey],
+    order: Iterable[TrialKey],
     sizes: Iterable[PromptSize],
 ) -> Rows:
     """What a new run file holds, as insert statements with their rows."""

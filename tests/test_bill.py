@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, charged_usd, judge_line, request_usd, run_bill, worst_cases
+from evalkit.compact import PromptSizes
 from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
 from evalkit.plan import Plan, record, trial_order
@@ -33,7 +34,7 @@ def spec(*models: str, max_tokens: int = 1000) -> Spec:
 
 def plan_of(made: Dataset, *models: str, sizes: Sequence[PromptSize] = ()) -> Plan:
     items = tuple(record(row, n, made, Assembly((), ()), row.id, None) for n, row in enumerate(made.items))
-    return Plan(spec(*models), items, tuple(sizes), ())
+    return Plan(spec(*models), items, PromptSizes(sizes), ())
 
 
 def records(made: Dataset) -> dict[str, ItemRecord]:
@@ -73,7 +74,7 @@ def test_worst_case_follows_the_items_settings_then_the_cards_then_the_runs(
 
 def test_a_line_sums_the_trials_of_its_model() -> None:
     made = dataset(item("a"), item("b", params={"max_tokens": 200}))
-    keys = trial_order(["a", "b"], [OPUS, HAIKU], 2, 1)
+    keys = tuple(trial_order(["a", "b"], [OPUS, HAIKU], 2, 1))
     sizes = [PromptSize(i, m, 10_000 if i == "a" else 20_000, m == OPUS) for i in "ab" for m in (OPUS, HAIKU)]
     opus, haiku = run_bill(plan_of(made, OPUS, HAIKU, sizes=sizes), keys, NOW)
     assert (opus.model, opus.requests, opus.input_tokens, opus.counted, opus.seen) == (OPUS, 4, 60_000, True, 0)
