@@ -1,7 +1,7 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
@@ -11,7 +11,7 @@ from evalkit.compact import PromptSizes
 from evalkit.graders import judge
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.records import ItemRecord, PromptSize, Request, Snapshot, Spec, TrialKey, Usage
+from evalkit.records import ItemRecord, Request, Snapshot, TrialKey, Usage
 from evalkit.rubric import Rubric
 
 TYPICAL_OUTPUT_TOKENS = 400
@@ -138,48 +138,45 @@ def run_bill(
 ) -> tuple[Line, ...]:
     """A line a model for the trials in `keys`; `seen` is what the run file holds, `batched` items go in batches."""
     worst_usd = worst_cases(plan, when, prices, batched)
-    lines = []
-    for model in plan.spec.models:
-        chosen = [key for key in keys if key.model == model]
-        asked = [(plan.records[key.item_id], plan.sizes.of(key.item_id, model)) for key in chosen]
-        worst = _total([worst_usd(key) for key in chosen])
-        lines.append(_line(model, asked, plan.spec, worst, when, prices, seen, batched))
-    return tuple(lines)
+    sums = {model: _Sum(*_supposed(seen, model)) for model in plan.spec.models}
+    for key in keys:
+        line, item, size = sums[key.model], plan.records[key.item_id], plan.sizes.of(key.item_id, key.model)
+        output_tokens = ceil(min(item.max_tokens or plan.spec.max_tokens, line.output_tokens))
+        line.requests += 1
+        line.input_tokens += size.tokens
+        line.counted &= size.counted
+        line.batched += item.id in batched
+        line.worst_usd = _more(line.worst_usd, worst_usd(key))
+        expected_usd = request_usd(
+            key.model, size.tokens, output_tokens, when, prices,
+            item.inference_geo, plan.spec.cache, in_batch=item.id in batched,
+        )  # fmt: skip
+        line.expected_usd = _more(line.expected_usd, expected_usd)
+    return tuple(Line(model, **asdict(line)) for model, line in sums.items())
 
 
-def _line(
-    model: str,
-    asked: Sequence[tuple[ItemRecord, PromptSize]],
-    spec: Spec,
-    worst_usd: float | None,
-    when: datetime,
-    prices: Prices,
-    seen: Snapshot | None,
-    batched: Collection[str],
-) -> Line:
+@dataclass
+class _Sum:
+    """A line while it is summed up."""
+
+    output_tokens: float
+    seconds: float
+    seen: int
+    requests: int = 0
+    input_tokens: int = 0
+    counted: bool = True
+    expected_usd: float | None = 0.0
+    worst_usd: float | None = 0.0
+    batched: int = 0
+
+
+def _supposed(seen: Snapshot | None, model: str) -> tuple[float, float, int]:
+    """Output tokens and seconds that a model's next answers are supposed to take, and by how many there have been."""
     answers = [] if seen is None else _answers(seen, model)
     length = fmean(tokens for tokens, _ in answers) if answers else TYPICAL_OUTPUT_TOKENS
     felt = [s for _, s in answers if s is not None]
     lasting = fmean(felt) if felt else _TYPICAL_FIRST_S + length / _TYPICAL_TOKENS_PER_S
-    expected = [
-        request_usd(
-            model, size.tokens, ceil(min(item.max_tokens or spec.max_tokens, length)), when, prices,
-            item.inference_geo, spec.cache, in_batch=item.id in batched,
-        )
-        for item, size in asked
-    ]  # fmt: skip
-    return Line(
-        model=model,
-        requests=len(asked),
-        input_tokens=sum(size.tokens for _, size in asked),
-        counted=all(size.counted for _, size in asked),
-        output_tokens=length,
-        expected_usd=_total(expected),
-        worst_usd=worst_usd,
-        seconds=lasting,
-        seen=len(answers),
-        batched=sum(item.id in batched for item, _ in asked),
-    )
+    return length, lasting, len(answers)
 
 
 def _answers(seen: Snapshot, model: str) -> list[tuple[int, float | None]]:
@@ -223,6 +220,12 @@ def request_tokens(request: Request) -> int:
     return round(characters / _CHARACTERS_PER_TOKEN)
 
 
-def _total(amounts: Sequence[float | None]) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if len(known) == len(amounts) else None
+def _total(amounts: Iterable[float | None]) -> float | None:
+    total: float | None = 0.0
+    for amount in amounts:
+        total = _more(total, amount)
+    return total
+
+
+def _more(total: float | None, amount: float | None) -> float | None:
+    return None if total is None or amount is None else total + amount

@@ -145,7 +145,8 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
     attachments: dict[str, Attachment] = {}
     for number, item in items:
         place = _Place(path, number)
-        evidence[item.id] = _load_evidence(item, place, documents, problems)
+        if item.documents:
+            evidence[item.id] = _load_evidence(item, place, documents, problems)
         _load_attachments(item, place, attachments, problems)
     dataset = Dataset(
         name=path.stem,

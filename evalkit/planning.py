@@ -19,7 +19,7 @@ from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import DEFAULT_MAX_TOKENS, prompt_sha256
 from evalkit.providers import Preflight, Provider, batches
-from evalkit.records import Snapshot, Spec, Trial
+from evalkit.records import Snapshot, Spec
 from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
@@ -70,9 +70,9 @@ class Prepared:
         return len(self.settled)
 
     @property
-    def pending(self) -> tuple[Trial, ...]:
-        """What is still to be sent, in order; made anew each time, since a long run should not carry it along."""
-        return tuple(trial for trial in self.plan.trials() if trial.id not in self.settled)
+    def left(self) -> int:
+        """How many are still to be sent."""
+        return len(self.plan.order) - self.done
 
 
 def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:

@@ -172,6 +172,7 @@ class RunFile:
         if not read_only:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA cache_size = -500")  # kB: what a run reads again is what it wrote last
         if old:
             with _transaction(self._db):
                 _migrate(self._db)
