@@ -134,7 +134,8 @@ def read_dataset(path: Path) -> Dataset:
 
 def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
     """A dataset, and every problem of its lines, its card and the files they name."""
-    items, problems = parse_items(read_text(path, "dataset").split("\n"), str(path))
+    lines = (line.removesuffix("\n") for line in read_lines(path, "dataset"))
+    items, problems = parse_items(lines, str(path))
     card, card_problems = _load_card(path.with_suffix(".yaml"))
     problems += card_problems
     template, template_problems = _load_template(path.with_suffix(".yaml"), card)

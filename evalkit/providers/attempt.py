@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from evalkit.providers.failures import NotAStreamError, StreamError, failed
 from evalkit.providers.headers import read_headers
+from evalkit.providers.sse import sse
 from evalkit.providers.stream import Heard, count_or_none
 from evalkit.providers.transport import CONNECT_S, start_clock
 from evalkit.records import Reply, Request
@@ -40,11 +41,8 @@ Decode = Callable[["httpx2.Response"], AsyncIterator[Event]]
 """From a response to its events."""
 
 
-def sse(response: "httpx2.Response") -> AsyncIterator[Event]:
-    """Server-sent events, by the SDK's own decoder."""
-    from anthropic import AsyncStream
-
-    return AsyncStream.raw_events(response)
+Body = dict[str, Any] | bytes
+"""What is posted; bytes where the client need not look into it."""
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -59,8 +57,17 @@ def body_of(request: Request) -> dict[str, Any]:
     }
 
 
-async def attempt(client: "Client", body: dict[str, Any], deadline_s: float, decode: Decode = sse) -> Reply:
-    """Stream one answer. Whatever the server or the network does becomes a Reply."""
+def counted_body(request: Request) -> dict[str, Any]:
+    """The part of a request that is its input."""
+    return {name: value for name, value in body_of(request).items() if name in _COUNTED}
+
+
+def _posted(body: Body) -> dict[str, Any]:
+    return {"content": body} if isinstance(body, bytes) else {"body": body}
+
+
+async def attempt(client: "Client", body: Body, deadline_s: float, decode: Decode = sse) -> Reply:
+    """Stream one answer; `body` asks for a stream. Whatever the server or the network does becomes a Reply."""
     heard = Heard(start_clock())
     try:
         async with asyncio.timeout(deadline_s) as limit:
@@ -73,7 +80,7 @@ async def attempt(client: "Client", body: dict[str, Any], deadline_s: float, dec
     return heard.reply() if heard.complete else failure  # what goes wrong after its end is no part of an answer
 
 
-async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: Decode, limit: asyncio.Timeout) -> None:
+async def _listen(client: "Client", body: Body, heard: Heard, decode: Decode, limit: asyncio.Timeout) -> None:
     import httpx2
     from anthropic import AsyncStream
 
@@ -81,7 +88,7 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
     sent = client.post(
         "/v1/messages",
         cast_to=httpx2.Response,
-        body={**body, "stream": True},
+        **_posted(body),
         options={"timeout": httpx2.Timeout(None, connect=CONNECT_S)},  # the deadline is kept once, not at each byte
         stream=True,
         stream_cls=AsyncStream,
@@ -108,15 +115,14 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
         await response.aclose()
 
 
-async def count(client: "Client", request: Request) -> int | None:
+async def count(client: "Client", body: Body) -> int | None:
     """Input tokens as the server counts them; None if it has no such endpoint or is out of reach."""
     import anthropic
     import httpx2
 
-    body = {name: value for name, value in body_of(request).items() if name in _COUNTED}
     for pause_s in _COUNTING_PAUSES_S:
         try:
-            answer = await client.post("/v1/messages/count_tokens", cast_to=httpx2.Response, body=body)
+            answer = await client.post("/v1/messages/count_tokens", cast_to=httpx2.Response, **_posted(body))
             return count_or_none(answer.json()["input_tokens"])
         except (anthropic.RateLimitError, anthropic.InternalServerError, anthropic.APIConnectionError) as error:
             if pause_s is None or getattr(error, "status_code", None) == _NOT_IMPLEMENTED:
