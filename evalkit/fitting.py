@@ -95,12 +95,22 @@ def _order(variants: Sequence[Variant], spec: Spec) -> Iterator[TrialKey]:
 async def _characters_per_token(dataset: Dataset, spec: Spec, provider: Counter) -> Mapping[str, float]:
     """How many characters of this dataset's text make a token, by model."""
     sample = document_text(sorted(dataset.documents), dataset.documents)[:_SAMPLE_CHARACTERS]
-    sample = sample or " ".join(item.task for item in dataset.items)[:_SAMPLE_CHARACTERS]
+    sample = sample or " ".join(_first_tasks(dataset))[:_SAMPLE_CHARACTERS]
     ratios = {}
     for model in spec.models:
         tokens = await provider.count_tokens(Request(model, ({"role": "user", "content": sample},), 1))
         ratios[model] = len(sample) / tokens if tokens else _CHARACTERS_PER_TOKEN
     return ratios
+
+
+def _first_tasks(dataset: Dataset) -> Iterator[str]:
+    """Tasks until there are enough for a sample."""
+    left = _SAMPLE_CHARACTERS
+    for item in dataset.items:
+        if left <= 0:
+            return
+        left -= len(item.task)
+        yield item.task
 
 
 @dataclass
