@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Card, Dataset
 from evalkit.plan import assemble_item, fixed_text, record, trial_order
 from evalkit.prompt import Assembly
-from evalkit.records import ItemRecord, TrialKey
+from evalkit.records import ItemRecord, PromptSize, TrialKey
 from tests.builders import dataset, item
 
 names = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=6)
@@ -85,3 +86,24 @@ def test_record_keeps_what_grading_and_reports_need() -> None:
     assert record(made.items[0], 4, made, assembly, "a", 50_000) == plain
     swept = record(made.items[0], 4, made, assembly, "a@50000", 50_000)
     assert swept == replace(plain, id="a@50000", variant_of="a", context_tokens=50_000)
+
+
+@given(epochs=st.integers(1, 3), seed=st.integers(0, 50))
+def test_an_order_kept_in_few_bytes_is_the_order(epochs: int, seed: int) -> None:
+    ids, models = [f"i{n}" for n in range(7)], ["a", "b", "c"]
+    keys = tuple(trial_order(ids, models, epochs, seed))
+    order = TrialOrder(iter(keys), ids, models)
+    assert (tuple(order), len(order)) == (keys, len(keys))
+    assert keys[-1] in order
+    assert TrialKey("i0", "a", epochs + 1) not in order
+
+
+def test_sizes_kept_in_few_bytes_are_found_by_item_and_model() -> None:
+    sizes = [PromptSize(f"i{n}", model, 100 * n, n % 2 == 0) for n in range(5) for model in ("a", "b")[: 1 + n % 2]]
+    kept = PromptSizes(sizes[:3])
+    kept.add(sizes[3:])
+    assert list(kept) == sizes
+    assert all(kept.of(size.item_id, size.model) == size for size in sizes)
+    for unknown in (("i0", "b"), ("i4", "b"), ("i9", "a")):
+        with pytest.raises(KeyError):
+            kept.of(*unknown)
