@@ -1,14 +1,15 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
 
+from evalkit.compact import PromptSizes
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.records import ItemRecord, PromptSize, Snapshot, Spec, TrialKey, Usage
+from evalkit.records import Snapshot, TrialKey, Usage
 
 TYPICAL_OUTPUT_TOKENS = 400
 """Length of an answer before any has been seen; an assumption, and called one."""
@@ -82,30 +83,24 @@ def request_usd(
 
 
 def worst_cases(
-    items: Iterable[ItemRecord],
-    sizes: Iterable[PromptSize],
-    spec: Spec,
-    when: datetime,
-    prices: Prices = LIST_PRICES,
-    batched: Collection[str] = (),
+    plan: Plan, when: datetime, prices: Prices = LIST_PRICES, batched: Collection[str] = ()
 ) -> Callable[[TrialKey], float | None]:
     """The most one request of a trial can cost, USD: its input, and an answer as long as allowed; None if unpriced.
 
     `batched` are the items that go in batches.
     """
-    records = {item.id: item for item in items}
-    tokens = {
-        (size.item_id, size.model): size.tokens if size.counted else ceil(size.tokens * UNCOUNTED_MARGIN)
-        for size in sizes
-    }
+    spec = plan.spec
 
     def worst_usd(key: TrialKey) -> float | None:
-        item, size = records[key.item_id], tokens.get((key.item_id, key.model))
-        if size is None:
-            return None
+        item = plan.records[key.item_id]
         cap, in_batch = item.max_tokens or spec.max_tokens, item.id in batched
+        try:
+            size = plan.sizes.of(key.item_id, key.model)
+        except KeyError:
+            return None
+        tokens = size.tokens if size.counted else ceil(size.tokens * UNCOUNTED_MARGIN)
         return request_usd(
-            key.model, size, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch, speed=item.speed
+            key.model, tokens, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch, speed=item.speed
         )
 
     return worst_usd
@@ -129,7 +124,7 @@ def charged_usd(
     like the dearest of its kind, seen or to come (`judging_usd`).
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
-    worst_usd = worst_cases(snapshot.items, snapshot.sizes, snapshot.spec, when, prices)
+    worst_usd = worst_cases(Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), ()), when, prices)
     judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
     unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None and attempt.id not in besides]
     return spent_usd(snapshot) + sum(
@@ -139,58 +134,53 @@ def charged_usd(
 
 def run_bill(
     plan: Plan,
-    keys: Sequence[TrialKey],
+    keys: Collection[TrialKey],
     when: datetime,
     seen: Snapshot | None = None,
     prices: Prices = LIST_PRICES,
     batched: Collection[str] = (),
 ) -> tuple[Line, ...]:
     """A line a model for the trials in `keys`; `seen` is what the run file holds, `batched` items go in batches."""
-    records = {item.id: item for item in plan.items}
-    by_place = {(size.item_id, size.model): size for size in plan.sizes}
-    worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, when, prices, batched)
-    lines = []
-    for model in plan.spec.models:
-        chosen = [key for key in keys if key.model == model]
-        asked = [(records[key.item_id], by_place[(key.item_id, model)]) for key in chosen]
-        worst = total([worst_usd(key) for key in chosen])
-        lines.append(_line(model, asked, plan.spec, worst, when, prices, seen, batched))
-    return tuple(lines)
+    worst_usd = worst_cases(plan, when, prices, batched)
+    sums = {model: _Sum(*_supposed(seen, model)) for model in plan.spec.models}
+    for key in keys:
+        line, item, size = sums[key.model], plan.records[key.item_id], plan.sizes.of(key.item_id, key.model)
+        output_tokens = ceil(min(item.max_tokens or plan.spec.max_tokens, line.output_tokens))
+        line.requests += 1
+        line.input_tokens += size.tokens
+        line.counted &= size.counted
+        line.batched += item.id in batched
+        line.worst_usd = _more(line.worst_usd, worst_usd(key))
+        expected_usd = request_usd(
+            key.model, size.tokens, output_tokens, when, prices,
+            item.inference_geo, plan.spec.cache, in_batch=item.id in batched, speed=item.speed,
+        )  # fmt: skip
+        line.expected_usd = _more(line.expected_usd, expected_usd)
+    return tuple(Line(model, **asdict(line)) for model, line in sums.items())
 
 
-def _line(
-    model: str,
-    asked: Sequence[tuple[ItemRecord, PromptSize]],
-    spec: Spec,
-    worst_usd: float | None,
-    when: datetime,
-    prices: Prices,
-    seen: Snapshot | None,
-    batched: Collection[str],
-) -> Line:
+@dataclass
+class _Sum:
+    """A line while it is summed up."""
+
+    output_tokens: float
+    seconds: float
+    seen: int
+    requests: int = 0
+    input_tokens: int = 0
+    counted: bool = True
+    expected_usd: float | None = 0.0
+    worst_usd: float | None = 0.0
+    batched: int = 0
+
+
+def _supposed(seen: Snapshot | None, model: str) -> tuple[float, float, int]:
+    """Output tokens and seconds that a model's next answers are supposed to take, and by how many there have been."""
     answers = [] if seen is None else _answers(seen, model)
     length = fmean(tokens for tokens, _ in answers) if answers else TYPICAL_OUTPUT_TOKENS
     felt = [s for _, s in answers if s is not None]
     lasting = fmean(felt) if felt else answer_s(length)
-    expected = [
-        request_usd(
-            model, size.tokens, ceil(min(item.max_tokens or spec.max_tokens, length)), when, prices,
-            item.inference_geo, spec.cache, in_batch=item.id in batched, speed=item.speed,
-        )
-        for item, size in asked
-    ]  # fmt: skip
-    return Line(
-        model=model,
-        requests=len(asked),
-        input_tokens=sum(size.tokens for _, size in asked),
-        counted=all(size.counted for _, size in asked),
-        output_tokens=length,
-        expected_usd=total(expected),
-        worst_usd=worst_usd,
-        seconds=lasting,
-        seen=len(answers),
-        batched=sum(item.id in batched for item, _ in asked),
-    )
+    return length, lasting, len(answers)
 
 
 def _answers(seen: Snapshot, model: str) -> list[tuple[int, float | None]]:
@@ -213,7 +203,13 @@ def answer_s(tokens: float) -> float:
     return _TYPICAL_FIRST_S + tokens / _TYPICAL_TOKENS_PER_S
 
 
-def total(amounts: Sequence[float | None]) -> float | None:
+def total(amounts: Iterable[float | None]) -> float | None:
     """The sum of amounts; None if any is unknown."""
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if len(known) == len(amounts) else None
+    sum_usd: float | None = 0.0
+    for amount in amounts:
+        sum_usd = _more(sum_usd, amount)
+    return sum_usd
+
+
+def _more(total_usd: float | None, amount: float | None) -> float | None:
+    return None if total_usd is None or amount is None else total_usd + amount

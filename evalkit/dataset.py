@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
+from pydantic.dataclasses import dataclass as strict_dataclass
 
 from evalkit.params import CacheMarks, Params
-from evalkit.strict import NOT_BLANK, Problem, StrictModel, content_sha256, shown, validated
+from evalkit.strict import NOT_BLANK, STRICT, Problem, StrictModel, adapter, mapping_sha256, shown, validated
 from evalkit.turns import Message, check_turns
 
 Difficulty = Literal["easy", "medium", "hard"]
@@ -37,8 +38,9 @@ class Attachment:
     data: bytes = field(repr=False)
 
 
-class Item(StrictModel):
-    """One row of a test set, as it stands in the file."""
+@strict_dataclass(frozen=True, slots=True, config=STRICT)
+class Item:
+    """One row of a test set, as it stands in the file; with slots, since a large set holds many."""
 
     id: _Text
     input: _Text | tuple[Message, ...]
@@ -121,12 +123,12 @@ class Dataset:
         """Content hash over items, card, template, document texts and attachments; not over file names or layout."""
         named = {"description", "documents", "template"}
         content = {
-            "items": [item.model_dump(mode="json", by_alias=True, exclude_defaults=True) for item in self.items],
+            "items": map(_dumped, self.items),
             "card": self.card.model_dump(mode="json", by_alias=True, exclude=named, exclude_defaults=True),
             "documents": dict(self.documents),
             "attachments": {name: a.sha256 for name, a in self.attachments.items()},
         }
-        return content_sha256(content | ({"template": self.template.text} if self.template else {}))
+        return mapping_sha256(content | ({"template": self.template.text} if self.template else {}))
 
     def params(self, item: Item) -> dict[str, Any]:
         """Request settings of one item: the card's, overridden by its own."""
@@ -135,6 +137,10 @@ class Dataset:
     def system(self, item: Item) -> str | None:
         """The system prompt of one item: its own, else the card's."""
         return item.system if item.system is not None else self.card.system
+
+
+def _dumped(item: Item) -> Any:
+    return adapter(Item).dump_python(item, mode="json", by_alias=True, exclude_defaults=True)
 
 
 NO_ITEMS = "no items"

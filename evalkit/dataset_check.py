@@ -86,12 +86,22 @@ def _same_text(item: Item) -> str:
 def _repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:
     """Items whose inputs are the same, around the same material."""
     for items in _by_material(dataset):
-        first: dict[str, Item] = {}
+        alike: dict[tuple[str, ...], list[Item]] = defaultdict(list)
         for item in items:
-            same = first.setdefault(_same_text(item), item)
-            if same is not item:
-                what = f"item {item.id!r} has the same input as {same.id!r}"
-                yield Problem(str(path), dataset.lines.get(item.id, 1), what, "remove one of them")
+            alike[_ends(item)].append(item)
+        for group in alike.values():
+            first: dict[str, Item] = {}
+            for item in group if len(group) > 1 else ():
+                same = first.setdefault(_same_text(item), item)
+                if same is not item:
+                    what = f"item {item.id!r} has the same input as {same.id!r}"
+                    yield Problem(str(path), dataset.lines.get(item.id, 1), what, "remove one of them")
+
+
+def _ends(item: Item) -> tuple[str, ...]:
+    """The first and the last words of a task: long texts are compared as a whole only where these are the same."""
+    task = item.task
+    return tuple(word.lower() for word in (*task.split(None, 9)[:9], *task.rsplit(None, 9)[-9:]))
 
 
 def _near_repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:

@@ -1,9 +1,10 @@
 """The one place that reads input files and writes output files: whole or not at all."""
 
+import codecs
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,13 +52,19 @@ def read_text(path: Path, what: str) -> str:
 
 def read_lines(path: Path, what: str) -> Iterator[str]:
     """The lines of a text file as UTF-8, one at a time, so that a large file is never in memory as a whole."""
+    for number, data in enumerate(_raw_lines(path, what), start=1):
+        try:
+            yield data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise NotUtf8Error(path, number) from error
+
+
+def _raw_lines(path: Path, what: str) -> Iterator[bytes]:
+    """The lines of a file without its byte-order mark, one at a time."""
     try:
         with path.open("rb") as file:
-            for number, data in enumerate(file, start=1):
-                try:
-                    yield data.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    raise NotUtf8Error(path, number) from error
+            for number, data in enumerate(file):
+                yield data if number else data.removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         read_bytes(path, what)
         raise InfrastructureError(f"{what} {str(path)!r} cannot be read ({error.strerror}); check it") from error
@@ -159,9 +166,10 @@ def read_dataset(path: Path) -> Dataset:
 
 def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
     """A dataset, and every problem of its lines, its card and the files they name."""
-    lines, problems = _lines_of(path)
-    items, item_problems = parse_items(lines, str(path))
-    problems += [problem for problem in item_problems if not (problems and problem.what == NO_ITEMS)]
+    unreadable: list[int] = []
+    items, problems = parse_items(_lines_of(path, unreadable), str(path))
+    if unreadable:
+        problems = [problem for problem in problems if problem.what != NO_ITEMS] + [_not_text(path, unreadable)]
     card, card_problems = _load_card(path.with_suffix(".yaml"))
     template, template_problems = _load_template(path.with_suffix(".yaml"), card)
     documents, pool_problems = _load_pool(path, card)
@@ -170,7 +178,8 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
     attachments: dict[str, Attachment] = {}
     for number, item in items:
         place = _Place(path, number)
-        evidence[item.id] = _load_evidence(item, place, documents, problems)
+        if item.documents:
+            evidence[item.id] = _load_evidence(item, place, documents, problems)
         _load_attachments(item, place, attachments, problems)
     dataset = Dataset(
         name=path.stem,
@@ -186,19 +195,19 @@ def load_dataset(path: Path) -> tuple[Dataset, list[Problem]]:
     return dataset, sorted(problems)
 
 
-def _lines_of(path: Path) -> tuple[list[str], list[Problem]]:
-    """A dataset's lines; those that are no text are blank, and one problem."""
-    lines, unreadable = [], []
-    for number, data in enumerate(read_bytes(path, "dataset").removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+def _lines_of(path: Path, unreadable: list[int]) -> Iterator[str]:
+    """A dataset's lines, one at a time; those that are no text are blank, and their numbers noted."""
+    for number, data in enumerate(_raw_lines(path, "dataset"), start=1):
         try:
-            lines.append(data.decode("utf-8"))
+            yield data.decode("utf-8")
         except UnicodeDecodeError:
-            lines.append("")
+            yield ""
             unreadable.append(number)
-    if not unreadable:
-        return lines, []
-    problem, more = NotUtf8Error(path, unreadable[0]).problem, len(unreadable) - 1
-    return lines, [replace(problem, what=f"{problem.what}, like {plural(more, 'line')} below it") if more else problem]
+
+
+def _not_text(path: Path, numbers: Sequence[int]) -> Problem:
+    problem, more = NotUtf8Error(path, numbers[0]).problem, len(numbers) - 1
+    return replace(problem, what=f"{problem.what}, like {plural(more, 'line')} below it") if more else problem
 
 
 class _Place:

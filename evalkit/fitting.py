@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import UsageError
 from evalkit.plan import Plan, assemble_item, record, trial_order
@@ -58,12 +59,14 @@ async def fitted_plan(
 ) -> Plan:
     planner = _Planner(dataset, spec, provider, await _characters_per_token(dataset, spec, provider), facts)
     planner.count_every = max(1, len(variants) * len(spec.models) // MOST_COUNTED)
-    planned: dict[str, tuple[ItemRecord, list[PromptSize]]] = {}
+    planned: dict[str, ItemRecord] = {}
+    sizes = PromptSizes()
     queue = iter(variants)
 
     async def work() -> None:
         for variant in queue:
-            planned[variant.id] = await planner.fit(variant)
+            planned[variant.id], found = await planner.fit(variant)
+            sizes.add(found)
             tell(len(planned), len(variants))
 
     async with asyncio.TaskGroup() as group:
@@ -71,9 +74,9 @@ async def fitted_plan(
             group.create_task(work())
     if planner.rejected:
         raise UsageError(_shortened(planner.rejected))
-    records = tuple(planned[variant.id][0] for variant in variants)
-    sizes = tuple(size for variant in variants for size in planned[variant.id][1])
-    return Plan(spec, records, sizes, tuple(_order(variants, spec)))
+    records = tuple(planned[variant.id] for variant in variants)
+    order = TrialOrder(_order(variants, spec), [record.id for record in records], spec.models)
+    return Plan(spec, records, sizes, order)
 
 
 def _shortened(lines: Sequence[str]) -> str:
@@ -93,7 +96,7 @@ def _order(variants: Sequence[Variant], spec: Spec) -> Iterator[TrialKey]:
 async def _characters_per_token(dataset: Dataset, spec: Spec, provider: Counter) -> Mapping[str, float]:
     """How many characters of this dataset's text make a token, by model."""
     sample = document_text(sorted(dataset.documents), dataset.documents)[:_SAMPLE_CHARACTERS]
-    sample = sample or " ".join(item.task for item in dataset.items)[:_SAMPLE_CHARACTERS]
+    sample = sample or " ".join(_first_tasks(dataset))[:_SAMPLE_CHARACTERS]
     ratios = {}
     for model in spec.models:
         tokens = await provider.count_tokens(Request(model, ({"role": "user", "content": sample},), 1))
@@ -104,6 +107,16 @@ async def _characters_per_token(dataset: Dataset, spec: Spec, provider: Counter)
 def _guessed_tokens(text: str) -> float:
     foreign = sum(not character.isascii() for character in text)
     return foreign + (len(text) - foreign) / _CHARACTERS_PER_TOKEN
+
+
+def _first_tasks(dataset: Dataset) -> Iterator[str]:
+    """Tasks until there are enough for a sample."""
+    left = _SAMPLE_CHARACTERS
+    for item in dataset.items:
+        if left <= 0:
+            return
+        left -= len(item.task)
+        yield item.task
 
 
 @dataclass

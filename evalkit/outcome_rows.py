@@ -1,13 +1,13 @@
 """Outcomes and grades as rows of a new run file, where they are known before the file exists."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from evalkit.records import Attempt, Grade, Round, Usage
 
-Rows = Sequence[tuple[str, Sequence[tuple[Any, ...]]]]
+Rows = Sequence[tuple[str, Iterable[tuple[Any, ...]]]]
 """Insert statements, each with its rows."""
 
 _START = ("id", "trial_id", "round_id", "grader", "number", "sent_at", "queued_s")

@@ -1,12 +1,14 @@
 """From a dataset to the plan of a run: which trials, with which documents, in what order."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from evalkit.compact import PromptSizes
 from evalkit.dataset import Dataset, Item
 from evalkit.prompt import Assembly, assemble, document_text
-from evalkit.records import ItemRecord, PromptSize, Spec, TrialKey
+from evalkit.records import ItemRecord, Spec, Trial, TrialKey
 
 
 @dataclass(frozen=True)
@@ -15,23 +17,30 @@ class Plan:
 
     spec: Spec
     items: tuple[ItemRecord, ...]
-    sizes: tuple[PromptSize, ...]
-    order: tuple[TrialKey, ...]
+    sizes: PromptSizes
+    order: Collection[TrialKey]
+
+    def trials(self) -> Iterator[Trial]:
+        """The trials as the run file numbers them."""
+        return (Trial(position + 1, key, position) for position, key in enumerate(self.order))
+
+    @cached_property
+    def records(self) -> Mapping[str, ItemRecord]:
+        """The items by their ids."""
+        return {item.id: item for item in self.items}
 
 
-def trial_order(item_ids: Sequence[str], models: Sequence[str], epochs: int, seed: int) -> tuple[TrialKey, ...]:
+def trial_order(item_ids: Sequence[str], models: Sequence[str], epochs: int, seed: int) -> Iterator[TrialKey]:
     """All trials, items shuffled by `seed` within each epoch and models interleaved within each item.
 
     So load and time of day hit all models alike, and pairs are close in time.
     """
     rng = random.Random(f"order:{seed}")  # noqa: S311  sampling, not secrets
-    order: list[TrialKey] = []
     for epoch in range(1, epochs + 1):
         shuffled = list(item_ids)
         rng.shuffle(shuffled)
         for item_id in shuffled:
-            order += [TrialKey(item_id, model, epoch) for model in rng.sample(list(models), len(models))]
-    return tuple(order)
+            yield from (TrialKey(item_id, model, epoch) for model in rng.sample(list(models), len(models)))
 
 
 def fixed_text(item: Item, dataset: Dataset) -> str:

@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from evalkit import __version__
 from evalkit.bill import Bill, run_bill, spent_usd
 from evalkit.cache_marks import CacheMode, chosen_marks
+from evalkit.compact import PromptSizes
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
@@ -20,7 +21,7 @@ from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import DEFAULT_MAX_TOKENS, prompt_sha256
 from evalkit.providers import Preflight, Provider, batches
-from evalkit.records import Snapshot, Spec, Trial
+from evalkit.records import Snapshot, Spec
 from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
 from evalkit.store import RunFile
@@ -50,7 +51,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan, the run file it belongs to, and what is still to be sent. `exists` says that it is a resumption.
+    """A plan, the run file it belongs to, and the trials that are settled. `exists` says that it is a resumption.
 
     `spent_usd` is what the run file has cost, judging included. `notes` are lines for the user: what was left out,
     and how this run differs from an earlier one.
@@ -59,7 +60,7 @@ class Prepared:
     plan: Plan
     path: Path
     exists: bool
-    pending: tuple[Trial, ...]
+    settled: frozenset[int]
     bill: Bill
     spent_usd: float
     options: Options
@@ -67,8 +68,13 @@ class Prepared:
 
     @property
     def done(self) -> int:
-        """Trials that are settled already."""
-        return len(self.plan.order) - len(self.pending)
+        """How many trials are settled already."""
+        return len(self.settled)
+
+    @property
+    def left(self) -> int:
+        """How many are still to be sent."""
+        return len(self.plan.order) - self.done
 
 
 def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:
@@ -152,24 +158,24 @@ async def prepare(
     path = place if place.suffix == ".db" else run_path(place, spec)
     now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
     if snapshot is not None:
-        plan = Plan(snapshot.spec, snapshot.items, snapshot.sizes, tuple(t.key for t in snapshot.trials))
-        trials, settled, spent = snapshot.trials, settled_trials(snapshot), spent_usd(snapshot)
+        plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), tuple(t.key for t in snapshot.trials))
+        settled, spent = settled_trials(snapshot), spent_usd(snapshot)
         notes = (*_at_server(snapshot, options.way, path), *_other_prices(snapshot.spec, spec))
     else:
         variants, notes = _variants(dataset, options, spec)
         plan = await fitted_plan(dataset, spec, variants, provider, tell, server.facts)
         notes = (*notes, *_others(place, spec))
         settled, spent = set(), 0.0
-        trials = tuple(Trial(n + 1, key, n) for n, key in enumerate(plan.order))
-    pending = tuple(trial for trial in trials if trial.id not in settled)
-    records = {item.id: item for item in plan.items}
     batched = options.way.batched(plan.items, spec.seed)
-    lines = run_bill(plan, [t.key for t in pending], now, snapshot, options.prices, batched)
+    left = [trial.key for trial in plan.trials() if trial.id not in settled] if settled else plan.order
+    lines = run_bill(plan, left, now, snapshot, options.prices, batched)
     lengths = {line.model: line.output_tokens for line in lines}
     documents = dataset.documents if snapshot is None else snapshot.documents
-    outputs = ((t.key, lengths[t.key.model]) for t in trials)
-    judges = () if panel is None else foreseen_lines(panel, rubric, records, documents, outputs, now, options.prices)
-    return Prepared(plan, path, snapshot is not None, pending, Bill(lines, judges), spent, options, notes)
+    outputs = ((key, lengths[key.model]) for key in plan.order)
+    judges = (
+        () if panel is None else foreseen_lines(panel, rubric, plan.records, documents, outputs, now, options.prices)
+    )
+    return Prepared(plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes)
 
 
 def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, panel: Panel) -> Bill:
@@ -182,13 +188,13 @@ def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, pan
     plan = asyncio.run(
         fitted_plan(dataset, spec, _variants(dataset, options, spec)[0], NoServer(), lambda *_: None, {})
     )
-    now, records = datetime.now(UTC), {item.id: item for item in plan.items}
+    now = datetime.now(UTC)
     lines = run_bill(plan, plan.order, now, None, options.prices)
     lengths = {line.model: line.output_tokens for line in lines}
     outputs = ((key, lengths[key.model]) for key in plan.order)
     if rubric is None:
         return Bill(lines)
-    judges = foreseen_lines(panel, rubric, records, dataset.documents, outputs, now, options.prices)
+    judges = foreseen_lines(panel, rubric, plan.records, dataset.documents, outputs, now, options.prices)
     return Bill(lines, judges)
 
 

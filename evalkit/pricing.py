@@ -141,7 +141,7 @@ def _by_own_rates(model_id: str, own: OwnRates, usage: Usage) -> Price:
     return Price(usd * (own.batch_factor or 1.0) if is_batch else usd)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=10_000)
 def _published(model_id: str, usage: Usage, day: date) -> Price:
     """A request at the published rates of a day (UTC). A batch has no fast mode, and costs half the standard price.
 

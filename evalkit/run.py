@@ -1,7 +1,7 @@
 """Run: fill every gap of a planned run's file with an answer."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -62,19 +62,37 @@ async def carry_out(
     """
     check_budget(prepared, budget_usd)
     with RunFile(prepared.path) as run, run.only_writer(*payers("run", budget_usd)):
-        snapshot, plan, now = run.snapshot(), prepared.plan, datetime.now(UTC)
-        way, prices, waiting = prepared.options.way, prepared.options.prices, snapshot.in_batches
+        past, plan, now = _past(run, prepared), prepared.plan, datetime.now(UTC)
+        way, prices = prepared.options.way, prepared.options.prices
         items = way.batched(plan.items, plan.spec.seed)
-        worst_usd = worst_cases(plan.items, plan.sizes, plan.spec, now, prices, items)
-        budget = Budget(budget_usd, charged_usd(snapshot, now, prices=prices, besides=waiting))
-        batched = {trial.id for trial in prepared.pending if trial.key.item_id in items}
-        batched |= {attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting}
-        streamed = {trial.id for trial in prepared.pending} - batched
-        calls = partial(_calls, prepared, dataset, snapshot, worst_usd)
-        ending, lag_p99_s = await send(calls, streamed, batched, provider, run, limits, budget, tell, say, prices)
+        budget = Budget(budget_usd, past.charged_usd)
+        batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in past.settled}
+        batched |= past.in_batches
+        calls = partial(_calls, prepared, dataset, past, worst_cases(plan, now, prices, items))
+        ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices)
         if ending.stopped or ending.unsettled:
             _stop(ending, budget, run, prepared)
         return Done(run.outcomes(), lag_p99_s)
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What earlier commands have done: trials settled or left in batches, attempts a trial, and USD spent."""
+
+    settled: Collection[int] = ()
+    in_batches: frozenset[int] = frozenset()
+    attempts: Mapping[int, int] = field(default_factory=dict)
+    charged_usd: float = 0.0
+
+
+def _past(run: RunFile, prepared: Prepared) -> _Past:
+    if run.is_untouched():  # a new run; a large one should not be in memory twice
+        return _Past()
+    snapshot = run.snapshot()
+    waiting = snapshot.in_batches
+    in_batches = frozenset(attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting)
+    usd = charged_usd(snapshot, datetime.now(UTC), prices=prepared.options.prices, besides=waiting)
+    return _Past(settled_trials(snapshot), in_batches, attempts_so_far(snapshot), usd)
 
 
 def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> None:
@@ -97,25 +115,26 @@ def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> N
 
 
 def _calls(
-    prepared: Prepared, dataset: Dataset, snapshot: Snapshot, worst_usd: Callable[[TrialKey], float | None]
+    prepared: Prepared,
+    dataset: Dataset,
+    past: _Past,
+    worst_usd: Callable[[TrialKey], float | None],
+    chosen: Callable[[int], bool],
 ) -> Iterator[Call]:
-    """Calls for what is unsettled now, in planned order, each request built only when its turn comes."""
-    settled, earlier = settled_trials(snapshot), attempts_so_far(snapshot)
-    marks = chosen_marks(prepared.options.cache, dataset)
-    items = dataset_items(dataset, prepared.plan)
-    records = {item.id: item for item in prepared.plan.items}
-    tokens = {(size.item_id, size.model): size.tokens for size in prepared.plan.sizes}
-    for trial in prepared.pending:
-        if trial.id in settled:
+    """Calls for the chosen trials that are unsettled, in planned order, each request built only when its turn comes."""
+    plan, marks = prepared.plan, chosen_marks(prepared.options.cache, dataset)
+    items = dataset_items(dataset, plan)
+    for trial in plan.trials():
+        if trial.id in past.settled or not chosen(trial.id):
             continue
         item_id, model, _ = trial.key
-        documents, max_tokens = records[item_id].documents, prepared.plan.spec.max_tokens
+        documents, max_tokens = plan.records[item_id].documents, plan.spec.max_tokens
         request = build_request(model, items[item_id], dataset, documents, max_tokens, marks)
         yield Call(
             f"trial/{trial.id}",
             trial.id,
             request,
             worst_usd(trial.key),
-            earlier.get(trial.id, 0),
-            input_tokens=tokens[(item_id, model)],
+            past.attempts.get(trial.id, 0),
+            input_tokens=plan.sizes.of(item_id, model).tokens,
         )

@@ -107,7 +107,7 @@ class RunFile:
         spec: Spec,
         items: Sequence[ItemRecord],
         documents: Mapping[str, str],
-        order: Sequence[TrialKey],
+        order: Iterable[TrialKey],
         sizes: Iterable[PromptSize] = (),
         outcomes: Rows = (),
     ) -> "RunFile":
@@ -150,6 +150,7 @@ class RunFile:
         if not read_only:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA cache_size = -500")  # kB: what a run reads again is what it wrote last
         if old:
             with _transaction(self._db):
                 migrate(self._db, MIGRATIONS)
@@ -317,6 +318,11 @@ class RunFile:
             raise IntegrityError(f"{self.path}: the spec does not match its hash; restore it from a copy")
         return spec
 
+    def is_untouched(self) -> bool:
+        """Whether no request has been recorded yet."""
+        with read_plainly(self.path):
+            return self._db.execute("SELECT 1 FROM attempt_start LIMIT 1").fetchone() is None
+
     def outcomes(self) -> dict[str, int]:
         """How many trials are settled, by outcome."""
         settling = "attempt JOIN attempt_start USING (id) WHERE final = 1 AND grader IS NULL"
@@ -341,17 +347,17 @@ def _plan_rows(
     spec: Spec,
     items: Sequence[ItemRecord],
     documents: Mapping[str, str],
-    order: Sequence[TrialKey],
+    order: Iterable[TrialKey],
     sizes: Iterable[PromptSize],
 ) -> Rows:
     """What a new run file holds, as insert statements with their rows."""
-    trials = [(*key, position) for position, key in enumerate(order)]
+    trials = ((*key, position) for position, key in enumerate(order))
     return [
         ("INSERT INTO spec VALUES (1, ?, ?)", [(spec.sha256, _json(asdict(spec)))]),
-        ("INSERT INTO document VALUES (?, ?)", list(documents.items())),
-        ("INSERT INTO item VALUES (?, ?, ?)", [(item.id, item.position, _json(asdict(item))) for item in items]),
+        ("INSERT INTO document VALUES (?, ?)", documents.items()),
+        ("INSERT INTO item VALUES (?, ?, ?)", ((item.id, item.position, _json(asdict(item))) for item in items)),
         ("INSERT INTO trial (item_id, model, epoch, position) VALUES (?, ?, ?, ?)", trials),
-        ("INSERT INTO prompt_size VALUES (?, ?, ?, ?)", [_size_row(size) for size in sizes]),
+        ("INSERT INTO prompt_size VALUES (?, ?, ?, ?)", map(_size_row, sizes)),
     ]
 
 

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from evalkit.yaml_text import Path, YamlError, parse_yaml
+
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True, order=True)
@@ -28,10 +30,23 @@ class Problem:
         return f"{self.file}:{self.line}: {mark}{self.what}; {self.remedy}"
 
 
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+
 class StrictModel(BaseModel):
     """A frozen record read from a user's file: no unknown keys, no silent conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(**STRICT, frozen=True)
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+
+
+def adapter(model: type[Model]) -> TypeAdapter[Model]:
+    """What validates and describes a model, or a dataclass of the same strictness."""
+    if model not in _ADAPTERS:
+        _ADAPTERS[model] = TypeAdapter(model)
+    return _ADAPTERS[model]
 
 
 @dataclass(frozen=True)
@@ -101,8 +116,28 @@ def repeats(entries: Any, key: str) -> Iterator[tuple[int, str]]:
 
 def content_sha256(content: object) -> str:
     """SHA-256 of a JSON-able value in canonical form: independent of key order and white space."""
+    return hashlib.sha256(_canonical(content)).hexdigest()
+
+
+def mapping_sha256(content: Mapping[str, object]) -> str:
+    """`content_sha256` of a mapping in which lists may be iterators: a long one is then never in memory as a whole."""
+    digest = hashlib.sha256(b"{")
+    for place, (name, value) in enumerate(sorted(content.items())):
+        digest.update(b"," * (place > 0) + _canonical(name) + b":")
+        if isinstance(value, Iterator):
+            digest.update(b"[")
+            for number, element in enumerate(value):
+                digest.update(b"," * (number > 0) + _canonical(element))
+            digest.update(b"]")
+        else:
+            digest.update(_canonical(value))
+    digest.update(b"}")
+    return digest.hexdigest()
+
+
+def _canonical(content: object) -> bytes:
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return text.encode("utf-8", "surrogatepass")
 
 
 NOT_BLANK = r"\S"
@@ -117,6 +152,7 @@ _PLAIN = {
     "list_type": "must be a list",
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping of keys to values",
+    "dataclass_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
     "finite_number": "must be a finite number",
@@ -159,9 +195,9 @@ def _below(node: Mapping[str, Any], step: str | int) -> Any:
     return node.get("properties", {}).get(step, other if isinstance(other, dict) else None)
 
 
-def _locate(model: type[BaseModel], steps: Path) -> tuple[Path, list[dict[str, Any]]]:
+def _locate(model: type[Any], steps: Path) -> tuple[Path, list[dict[str, Any]]]:
     """The place that pydantic's `steps` point to, without the tags of unions, and the JSON-schema nodes there."""
-    schema = model.model_json_schema()
+    schema = adapter(model).json_schema()
     definitions = schema.get("$defs", {})
     nodes, place = _resolved([schema], definitions), []
     for step in steps:
@@ -172,7 +208,7 @@ def _locate(model: type[BaseModel], steps: Path) -> tuple[Path, list[dict[str, A
     return tuple(place), nodes
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Path, str, str]]:
+def explain(error: ValidationError, model: type[Any]) -> list[tuple[Path, str, str]]:
     """Every problem of a failed validation as (path, what, remedy), where a union's branches count as one.
 
     Where something is wrong inside a value, nothing is said of the value itself: it follows from the inside.
@@ -185,10 +221,10 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Path, 
     return [(place, *said) for place, problems in told.items() if place not in outer for said in _apart(problems)]
 
 
-def _told(detail: ErrorDetails, model: type[BaseModel]) -> tuple[Path, str, str]:
+def _told(detail: ErrorDetails, model: type[Any]) -> tuple[Path, str, str]:
     """One problem as pydantic reports it, in the project's words."""
     kind, steps = detail["type"], detail["loc"]
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return _unknown(*_locate(model, steps[:-1]), str(steps[-1]))
     place, _ = _locate(model, steps)
     name = repr(".".join(str(step) for step in place)) if place else "the whole of it"
@@ -232,13 +268,10 @@ def _apart(problems: Sequence[tuple[bool, str, str]]) -> Iterable[tuple[str, str
     return [(problems[0][1], f"it must be {' or '.join(kinds)}")]
 
 
-Model = TypeVar("Model", bound=StrictModel)
-
-
 def validated(model: type[Model], content: object) -> Model | list[tuple[Path, str, str]]:
     """Plain values as a `model`, or every problem as (path, what, remedy)."""
     try:
-        return model.model_validate_json(json.dumps(content, ensure_ascii=False).encode("utf-8"))
+        return adapter(model).validate_json(json.dumps(content, ensure_ascii=False).encode("utf-8"))
     except ValidationError as error:
         return explain(error, model)
     except UnicodeEncodeError:

@@ -7,13 +7,14 @@ from typing import Any
 from evalkit.blind import GradingTask
 from evalkit.dataset import Card, Dataset, Item
 from evalkit.rubric import Check, Criterion, Rubric
+from evalkit.strict import adapter
 
 THREE_LEVELS = {0: "wrong", 1: "half right", 2: "right"}
 
 
 def item(id: str = "a", input: Any = "What is due?", **fields: Any) -> Item:
     """An item as if read from a line."""
-    return Item.model_validate_json(json.dumps({"id": id, "input": input, **fields}))
+    return adapter(Item).validate_json(json.dumps({"id": id, "input": input, **fields}))
 
 
 def dataset(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, charged_usd, request_usd, run_bill, worst_cases
+from evalkit.compact import PromptSizes
 from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
 from evalkit.plan import Plan, record, trial_order
@@ -31,7 +32,7 @@ def spec(*models: str, max_tokens: int = 1000) -> Spec:
 
 def plan_of(made: Dataset, *models: str, sizes: Sequence[PromptSize] = ()) -> Plan:
     items = tuple(record(row, n, made, Assembly((), ()), row.id, None) for n, row in enumerate(made.items))
-    return Plan(spec(*models), items, tuple(sizes), ())
+    return Plan(spec(*models), items, PromptSizes(sizes), ())
 
 
 def records(made: Dataset) -> dict[str, ItemRecord]:
@@ -65,7 +66,7 @@ def test_worst_case_follows_the_items_settings_then_the_cards_then_the_runs(
 ) -> None:
     made = dataset(item(params=own), card=Card(params=Params(**card)))
     plan = plan_of(made, OPUS, sizes=[PromptSize("a", OPUS, 0, True)])
-    assert worst_cases(plan.items, plan.sizes, plan.spec, NOW)(TrialKey("a", OPUS, 1)) == pytest.approx(output_usd)
+    assert worst_cases(plan, NOW)(TrialKey("a", OPUS, 1)) == pytest.approx(output_usd)
     (only,) = run_bill(plan, [TrialKey("a", OPUS, 1)], NOW)
     assert only.worst_usd == pytest.approx(output_usd)
 
@@ -84,8 +85,8 @@ def test_fast_mode_is_foreseen_at_its_own_price_and_in_a_batch_at_the_batchs(set
     assert plain is not None
     assert fast > plain
     key = TrialKey("a", model, 1)
-    assert worst_cases(plan.items, plan.sizes, plan.spec, when)(key) == pytest.approx(fast)
-    assert worst_cases(plan.items, plan.sizes, plan.spec, when, batched=["a"])(key) == pytest.approx(batch)
+    assert worst_cases(plan, when)(key) == pytest.approx(fast)
+    assert worst_cases(plan, when, batched=["a"])(key) == pytest.approx(batch)
     (line,) = run_bill(plan, [key], when)
     assert line.worst_usd == pytest.approx(fast)
     assert line.expected_usd is not None
@@ -95,12 +96,12 @@ def test_fast_mode_is_foreseen_at_its_own_price_and_in_a_batch_at_the_batchs(set
 def test_fast_mode_of_a_model_without_a_price_for_it_is_unknown() -> None:
     made = dataset(item(params={"speed": "fast"}))
     plan = plan_of(made, OPUS, sizes=[PromptSize("a", OPUS, 5000, True)])
-    assert worst_cases(plan.items, plan.sizes, plan.spec, NOW)(TrialKey("a", OPUS, 1)) is None
+    assert worst_cases(plan, NOW)(TrialKey("a", OPUS, 1)) is None
 
 
 def test_a_line_sums_the_trials_of_its_model() -> None:
     made = dataset(item("a"), item("b", params={"max_tokens": 200}))
-    keys = trial_order(["a", "b"], [OPUS, HAIKU], 2, 1)
+    keys = tuple(trial_order(["a", "b"], [OPUS, HAIKU], 2, 1))
     sizes = [PromptSize(i, m, 10_000 if i == "a" else 20_000, m == OPUS) for i in "ab" for m in (OPUS, HAIKU)]
     opus, haiku = run_bill(plan_of(made, OPUS, HAIKU, sizes=sizes), keys, NOW)
     assert (opus.model, opus.requests, opus.input_tokens, opus.counted, opus.seen) == (OPUS, 4, 60_000, True, 0)

@@ -56,7 +56,7 @@ async def test_a_sweep_has_every_item_at_every_size_with_its_evidence(tmp_path: 
     ids = [(record.id, record.variant_of, record.context_tokens) for record in prepared.plan.items]
     assert ids == [(f"i{n}@{size}", f"i{n}", size) for n in range(3) for size in (2000, 10_000)]
     assert all("d1" in record.documents for record in prepared.plan.items)
-    assert len(prepared.pending) == 3 * 2 * 2
+    assert prepared.left == 3 * 2 * 2
     for size in prepared.plan.sizes:
         context = int(size.item_id.split("@")[1])
         assert 0.6 * context < size.tokens <= context
@@ -83,7 +83,7 @@ async def test_a_size_over_a_models_window_is_skipped_with_a_reason_and_the_othe
 
 async def test_a_prompt_over_a_models_window_is_refused_by_its_counted_size(tmp_path: Path) -> None:
     fits, over = (dataset(item("long", input="x" * 4 * tokens)) for tokens in (198_900, 199_100))
-    assert (await plan(tmp_path, Options((HAIKU, OPUS)), fits)).pending
+    assert (await plan(tmp_path, Options((HAIKU, OPUS)), fits)).left
     with pytest.raises(UsageError) as raised:
         await plan(tmp_path, Options((HAIKU, OPUS)), over)
     (line,) = str(raised.value).splitlines()

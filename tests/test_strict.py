@@ -18,6 +18,7 @@ from evalkit.strict import (
     content_sha256,
     did_you_mean,
     line_of,
+    mapping_sha256,
     read_strict,
     shown,
     validated,
@@ -302,3 +303,9 @@ def test_any_text_is_read_or_refused_with_a_line(text: str) -> None:
     with contextlib.suppress(YamlError):
         _, lines = parse_yaml(text)
         assert all(1 <= line <= len(text) + 1 for line in lines.values())
+
+
+@given(st.dictionaries(st.text(max_size=3), st.lists(st.integers() | st.text(max_size=3), max_size=3), max_size=4))
+def test_a_list_hashed_element_by_element_has_the_same_hash(content: dict[str, list[Any]]) -> None:
+    assert mapping_sha256({name: iter(value) for name, value in content.items()}) == content_sha256(content)
+    assert mapping_sha256(content) == content_sha256(content)

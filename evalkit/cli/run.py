@@ -152,7 +152,7 @@ class _Session:
                 prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.panel)
             if chosen.source is not None:
                 refuse_unlike(chosen.source, prepared.plan.spec)
-            if self.dry_run or not prepared.pending:
+            if self.dry_run or not prepared.left:
                 typer.echo(describe(prepared, self.budget_usd, self.concurrency))
                 return prepared.path
             check_budget(prepared, self.budget_usd)
@@ -192,7 +192,7 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     from evalkit.conditional import mark
 
     spec, bill = prepared.plan.spec, prepared.bill
-    if not prepared.pending:
+    if not prepared.left:
         return f"complete already, nothing to send: {prepared.path}\nnext: evalkit grade --blind {prepared.path}"
     lines = [f"new run {prepared.path}"]
     if prepared.exists:

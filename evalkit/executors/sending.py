@@ -1,6 +1,7 @@
 """Send a run's calls: some streamed from here, the others in batches."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 
 from evalkit.errors import UsageError
 from evalkit.executors.batch import BatchExecution
@@ -16,8 +17,7 @@ from evalkit.store import RunFile
 
 
 async def send(
-    calls: Callable[[], Iterable[Call]],
-    streamed: Collection[int],
+    calls: Callable[[Callable[[int], bool]], Iterator[Call]],
     batched: Collection[int],
     provider: Provider,
     run: RunFile,
@@ -27,16 +27,18 @@ async def send(
     say: Callable[[str], None],
     prices: Prices,
 ) -> tuple[Ending, float | None]:
-    """Stream the trials `streamed`, then have those `batched` answered in batches, each in a session of its own.
+    """Have the trials `batched` answered in batches, after all others have been streamed, each in their own session.
 
-    `calls` gives the unsettled calls anew as often as it is called. Returns how it ended, and how late our own
-    clock was while streaming (p99, s).
+    `calls` gives the unsettled calls of the trials that a test lets through, anew as often as it is called. Returns
+    how it ended, and how late our own clock was while streaming (p99, s).
     """
     ending, lag_p99_s = Ending(), None
-    if streamed:
+    streamed = calls(lambda trial_id: trial_id not in batched)
+    if (first := next(streamed, None)) is not None:
         async with session(run, "local", limits.concurrency) as opened:
-            chosen = (call for call in calls() if call.trial_id in streamed)
-            ending = await execute(chosen, provider, opened.ledger, limits, budget, tell, opened.id, prices)
+            ending = await execute(
+                chain((first,), streamed), provider, opened.ledger, limits, budget, tell, opened.id, prices
+            )
         lag_p99_s = opened.lag.p99_s
     if not batched or ending.stopped:
         return ending, lag_p99_s
@@ -44,7 +46,7 @@ async def send(
         raise UsageError(NO_BATCHES)
     async with session(run, "batch", 1) as opened:
         execution = BatchExecution(
-            lambda: (call for call in calls() if call.trial_id in batched),
+            lambda: calls(lambda trial_id: trial_id in batched),
             provider, opened.ledger, run, limits, budget, tell, opened.id, say, prices,
         )  # fmt: skip
         rest = await execution.carry_out()

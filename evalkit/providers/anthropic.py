@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.providers import Preflight
-from evalkit.providers.attempt import attempt, body_of, count
+from evalkit.providers.attempt import attempt, body_of, count, counted_body, is_fast
+from evalkit.providers.encoding import encoded
 from evalkit.providers.endpoint import checked, endpoint_of, is_loopback
 from evalkit.providers.environment import check_keys, has_key, redacted
 from evalkit.providers.failures import cause, redirected, said
@@ -63,11 +64,12 @@ class AnthropicProvider:
 
     async def attempt(self, request: Request) -> Reply:
         """Stream one answer."""
-        return await attempt(self._client, body_of(request), self.deadline_s)
+        body = encoded({**body_of(request), "stream": True})
+        return await attempt(self._client, body, self.deadline_s, fast=is_fast(request))
 
     async def count_tokens(self, request: Request) -> int | None:
         """Input tokens as the server counts them; None if it has no such endpoint or is out of reach."""
-        return await count(self._client, request)
+        return await count(self._client, encoded(counted_body(request)), fast=is_fast(request))
 
     async def preflight(self, models: Sequence[str]) -> Preflight:
         """Ask for the model list: is the key good, does each model exist, is this the sandbox?

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from evalkit.providers.failures import NotAStreamError, StreamError, failed
 from evalkit.providers.headers import read_headers
+from evalkit.providers.sse import sse
 from evalkit.providers.stream import Heard, count_or_none
 from evalkit.providers.transport import CONNECT_S, start_clock
 from evalkit.records import Reply, Request
@@ -42,12 +43,8 @@ FAST_MODE = "fast-mode-2026-02-01"
 Decode = Callable[["httpx2.Response"], AsyncIterator[Event]]
 """From a response to its events."""
 
-
-def sse(response: "httpx2.Response") -> AsyncIterator[Event]:
-    """Server-sent events, by the SDK's own decoder."""
-    from anthropic import AsyncStream
-
-    return AsyncStream.raw_events(response)
+Body = dict[str, Any] | bytes
+"""What is posted; bytes where the client need not look into it."""
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -62,6 +59,16 @@ def body_of(request: Request) -> dict[str, Any]:
     }
 
 
+def counted_body(request: Request) -> dict[str, Any]:
+    """The part of a request that is its input."""
+    return {name: value for name, value in body_of(request).items() if name in _COUNTED}
+
+
+def is_fast(request: Request) -> bool:
+    """Whether a request asks for fast mode."""
+    return request.params.get("speed") == "fast"
+
+
 def beta_headers(client: "Client", *, fast: bool) -> dict[str, str]:
     """What a request in fast mode has to name, besides what the environment names for every request."""
     if not fast:
@@ -70,12 +77,16 @@ def beta_headers(client: "Client", *, fast: bool) -> dict[str, str]:
     return {"anthropic-beta": f"{own},{FAST_MODE}" if own else FAST_MODE}
 
 
-async def attempt(client: "Client", body: dict[str, Any], deadline_s: float, decode: Decode = sse) -> Reply:
-    """Stream one answer. Whatever the server or the network does becomes a Reply."""
+def _posted(body: Body) -> dict[str, Any]:
+    return {"content": body} if isinstance(body, bytes) else {"body": body}
+
+
+async def attempt(client: "Client", body: Body, deadline_s: float, decode: Decode = sse, *, fast: bool) -> Reply:
+    """Stream one answer; `body` asks for a stream. Whatever the server or the network does becomes a Reply."""
     heard = Heard(start_clock())
     try:
         async with asyncio.timeout(deadline_s) as limit:
-            await _listen(client, body, heard, decode, limit)
+            await _listen(client, body, heard, decode, limit, fast=fast)
         return heard.reply()
     except TimeoutError:
         failure = heard.failure("timeout", f"no complete answer within {deadline_s:g} s", retryable=True)
@@ -84,20 +95,22 @@ async def attempt(client: "Client", body: dict[str, Any], deadline_s: float, dec
     return heard.reply() if heard.complete else failure  # what goes wrong after its end is no part of an answer
 
 
-async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: Decode, limit: asyncio.Timeout) -> None:
+async def _listen(
+    client: "Client", body: Body, heard: Heard, decode: Decode, limit: asyncio.Timeout, *, fast: bool
+) -> None:
     import httpx2
     from anthropic import AsyncStream
 
     # The deadline is kept once, not at each byte.
     options: RequestOptions = {
         "timeout": httpx2.Timeout(None, connect=CONNECT_S),
-        "headers": beta_headers(client, fast=body.get("speed") == "fast"),
+        "headers": beta_headers(client, fast=fast),
     }
     # The SDK's general call, for its own `create` builds a model of every request and takes no setting it lacks.
     sent = client.post(
         "/v1/messages",
         cast_to=httpx2.Response,
-        body={**body, "stream": True},
+        **_posted(body),
         options=options,
         stream=True,
         stream_cls=AsyncStream,
@@ -124,19 +137,18 @@ async def _listen(client: "Client", body: dict[str, Any], heard: Heard, decode: 
         await response.aclose()
 
 
-async def count(client: "Client", request: Request) -> int | None:
+async def count(client: "Client", body: Body, *, fast: bool) -> int | None:
     """Input tokens as the server counts them; None if it has no such endpoint or is out of reach."""
     import anthropic
     import httpx2
 
-    body = {name: value for name, value in body_of(request).items() if name in _COUNTED}
     for pause_s in _COUNTING_PAUSES_S:
         try:
             answer = await client.post(
                 "/v1/messages/count_tokens",
                 cast_to=httpx2.Response,
-                body=body,
-                options={"headers": beta_headers(client, fast=body.get("speed") == "fast")},
+                **_posted(body),
+                options={"headers": beta_headers(client, fast=fast)},
             )
             return count_or_none(answer.json()["input_tokens"])
         except (anthropic.RateLimitError, anthropic.InternalServerError, anthropic.APIConnectionError) as error:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.models import BEDROCK
 from evalkit.providers import Preflight
-from evalkit.providers.attempt import Decode, attempt, body_of, count, sse
+from evalkit.providers.attempt import Decode, attempt, body_of, count, counted_body, is_fast
 from evalkit.providers.endpoint import checked, endpoint_of, is_loopback
 from evalkit.providers.environment import check_keys
 from evalkit.providers.failures import cause
 from evalkit.providers.headers import SIMULATED
+from evalkit.providers.sse import sse
 from evalkit.providers.stream import Heard, MalformedEventError
 from evalkit.providers.transport import CONNECT_S, Clock, http_client
 from evalkit.records import Reply, Request
@@ -101,10 +102,10 @@ class BedrockProvider:
         bedrock_id = request.model.removeprefix(BEDROCK)
         messages = uses_messages_endpoint(bedrock_id)
         old = {"anthropic_version": _OLD_VERSION} if not messages and is_old(bedrock_id) else {}
-        body = {**body_of(request), "model": bedrock_id, **old}
+        body = {**body_of(request), "model": bedrock_id, "stream": True, **old}
         decode: Decode = sse if messages else _frames
         try:
-            return await attempt(self._clients[messages], body, self.deadline_s, decode)
+            return await attempt(self._clients[messages], body, self.deadline_s, decode, fast=is_fast(request))
         except Exception as error:
             if not _is_about_credentials(error):
                 raise
@@ -114,7 +115,7 @@ class BedrockProvider:
         """Input tokens as the Messages endpoint counts them; InvokeModel cannot."""
         bedrock_id = request.model.removeprefix(BEDROCK)
         client = self._clients[uses_messages_endpoint(bedrock_id)]
-        return await count(client, Request(bedrock_id, request.messages, 1, request.system, request.params))
+        return await count(client, {**counted_body(request), "model": bedrock_id}, fast=is_fast(request))
 
     async def preflight(self, models: Sequence[str]) -> Preflight:  # noqa: ARG002  Bedrock has no free model list
         """Are there credentials, is this the sandbox? Bedrock tells of no model before it is paid for.

@@ -1,0 +1,78 @@
+"""What a plan has of each of many trials, in a few bytes apiece."""
+
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from evalkit.records import PromptSize, TrialKey
+
+
+class TrialOrder(Collection[TrialKey]):
+    """Trials in order, in a few bytes each: a run of many should not need memory for all of them."""
+
+    def __init__(self, keys: Iterable[TrialKey], item_ids: Sequence[str], models: Sequence[str]) -> None:
+        """`keys` are of these items and models alone."""
+        self._item_ids, self._models = item_ids, models
+        items, places = _places(item_ids), _places(models)
+        self._codes = array("Q")
+        for key in keys:
+            self._codes.append(((key.epoch * len(item_ids)) + items[key.item_id]) * len(models) + places[key.model])
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def __iter__(self) -> Iterator[TrialKey]:
+        return map(self._key, self._codes)
+
+    def __contains__(self, key: object) -> bool:
+        return any(key == other for other in self)
+
+    def _key(self, code: int) -> TrialKey:
+        rest, model = divmod(code, len(self._models))
+        epoch, item = divmod(rest, len(self._item_ids))
+        return TrialKey(self._item_ids[item], self._models[model], epoch)
+
+
+class PromptSizes(Collection[PromptSize]):
+    """Sizes of prompts, in a few bytes each, those of an item in a row."""
+
+    def __init__(self, sizes: Iterable[PromptSize] = ()) -> None:
+        self._models: list[str] = []
+        self._item_ids: list[str] = []
+        self._tokens, self._counted = array("Q"), bytearray()
+        self._first: dict[str, int] = {}
+        self.add(sizes)
+
+    def add(self, sizes: Iterable[PromptSize]) -> None:
+        """More sizes; all of an item's together."""
+        for size in sizes:
+            self._first.setdefault(size.item_id, len(self._tokens))
+            self._item_ids.append(size.item_id)
+            self._models.append(size.model)
+            self._tokens.append(size.tokens)
+            self._counted.append(size.counted)
+
+    def of(self, item_id: str, model: str) -> PromptSize:
+        """The size of an item's prompt for a model; KeyError if nobody knows it."""
+        for place in range(self._first[item_id], len(self)):
+            if self._item_ids[place] != item_id:
+                break
+            if self._models[place] == model:
+                return self._size(place)
+        raise KeyError(model)
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __iter__(self) -> Iterator[PromptSize]:
+        return map(self._size, range(len(self)))
+
+    def __contains__(self, size: object) -> bool:
+        return any(size == other for other in self)
+
+    def _size(self, place: int) -> PromptSize:
+        counted = bool(self._counted[place])
+        return PromptSize(self._item_ids[place], self._models[place], self._tokens[place], counted)
+
+
+def _places(names: Sequence[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}

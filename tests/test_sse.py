@@ -1,0 +1,55 @@
+"""Events of a stream and bytes of a request: the same as by the SDK's own decoder and encoder."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from anthropic import AsyncStream
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.providers.encoding import encoded
+from evalkit.providers.sse import sse
+
+STREAM = (
+    'event: message_start\ndata: {"a": 1}\n\n: a comment\n\nevent: ping\ndata: {}\n\n\n'
+    "event: content_block_delta\nid: 7\nretry: 3\ndata: first\ndata:second\ndata\nother: x\n\n"
+    "data: Größe 🙂\n\nevent: error\n\nevent: cut\ndata: no blank line"
+).encode()
+ENDS = (b"\n", b"\r\n", b"\r")
+
+
+async def _pieces(data: bytes, cuts: list[int]) -> AsyncIterator[bytes]:
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    for start, end in itertools.pairwise(places):
+        yield data[start:end]
+
+
+async def _read(decode: object, data: bytes, cuts: list[int]) -> list[tuple[str | None, str]]:
+    response = httpx2.Response(200, content=_pieces(data, cuts))
+    return [(event.event, event.data) async for event in decode(response)]  # type: ignore[operator]  # both decoders
+
+
+@pytest.mark.parametrize("end", ENDS)
+@given(cuts=st.lists(st.integers(0, 400), max_size=30))
+def test_events_are_those_of_the_sdk_wherever_the_stream_is_cut(end: bytes, cuts: list[int]) -> None:
+    data = STREAM.replace(b"\n", end)
+    found = asyncio.run(_read(sse, data, cuts))
+    assert found == asyncio.run(_read(AsyncStream.raw_events, data, []))
+    assert [name for name, _ in found] == ["message_start", "ping", "content_block_delta", None, "error"]
+
+
+@given(
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4),
+    times=st.sampled_from([1, 3_000]),
+)
+def test_a_request_is_the_json_of_its_parts_however_long_its_texts_are(texts: list[str], times: int) -> None:
+    blocks = [{"type": "text", "text": texts[0] * times}]
+    messages = [{"role": "user", "content": text * times} for text in texts] + [{"role": "user", "content": blocks}]
+    body = {"model": 'm"', "max_tokens": 3, "messages": messages, "stop_sequences": texts, "system": texts[0] * times}
+    data = encoded(body)
+    assert json.loads(data) == body
+    assert data == json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
