@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalkit.models import LINE_UP
+from evalkit.records import Usage
 from evalkit.rubric import Rubric
 from tests import builders
 from tests.analysis_builders import Book, answered, spec, write_run
@@ -16,6 +17,9 @@ RUBRIC = builders.rubric(
 )
 
 DOCUMENTS = {"a.md": "Nothing of use stands here.", "b.md": "Fees: ten EUR and one EUR for each case."}
+
+SEALED = ("0.0374591", "41.1875", "10.296", "61.781", "req_sealed", "48131", "7919", "trial/")
+"""What each request cost, how long it took, its tokens and its name: nothing of it may reach a grader."""
 
 
 def confessing(item: int, model: str) -> str:
@@ -40,7 +44,9 @@ def write(
         )  # fmt: skip
         for model in LINE_UP:
             for epoch in range(1, epochs + 1):
-                book.trial(
-                    f"i{n}", replace(answered(), text=output(n, model), served_model=model), model=model, epoch=epoch
-                )
+                sent = replace(
+                    answered(0.0374591, 41.1875), text=output(n, model), served_model=model, request_id="req_sealed",
+                    usage=Usage(input_tokens=48131, output_tokens=7919),
+                )  # fmt: skip
+                book.trial(f"i{n}", sent, model=model, epoch=epoch)
     return write_run(path, book.snapshot(documents=documents))

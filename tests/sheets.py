@@ -12,6 +12,7 @@ import openpyxl
 from evalkit.cli import main
 from evalkit.models import KNOWN, LINE_UP
 from evalkit.store import RunFile
+from tests.people import SEALED
 
 Rows = list[list[Any]]
 NAMES = (*LINE_UP, *(model.id for model in KNOWN), "claude", "anthropic", "opus", "sonnet", "haiku")
@@ -66,3 +67,11 @@ def grades(path: Path) -> set[tuple[str, int, str, int | None, str | None]]:
         snapshot = run.snapshot()
     latest = {(g.grader, g.trial_id, g.criterion): g for g in snapshot.grades if g.round_id == snapshot.rounds[-1].id}
     return {(*key, grade.level, grade.ungraded_reason) for key, grade in latest.items()}
+
+
+def told_of_authors(seen: bytes, run: Path) -> list[str]:
+    """Which names of models and tiers, and which sealed facts of a run, stand in what left it."""
+    with RunFile(run, read_only=True) as file:
+        key, spec = file.sealed_key(1), file.snapshot().spec
+    secrets = [*NAMES, *SEALED, key.hex(), str(run), spec.sha256]
+    return [secret for secret in secrets if secret.lower().encode() in seen.lower()] + ["key"] * (key in seen)

@@ -37,8 +37,8 @@
     } catch {
       done = false;
     }
-    button.textContent = done ? "Copied" : "Not allowed";
-    setTimeout(() => { button.textContent = "Copy answers"; }, 2000);
+    button.firstChild.data = done ? "Copied" : "Could not copy";
+    setTimeout(() => { button.firstChild.data = "Copy"; }, 2000);
   }
   /** Go on from answers that were downloaded, here or elsewhere: what is in neither is added to what is here. */
   async function goOn(event) {
@@ -58,9 +58,11 @@
   }
 
   const button = (words, act) => {
-    const made = document.createElement("button");
+    const made = document.createElement("button"), more = document.createElement("span");
     made.type = "button";
-    made.textContent = words;
+    more.className = "wide";
+    more.textContent = "answers";
+    made.append(words, more);
     made.addEventListener("click", act);
     return made;
   };
@@ -69,8 +71,8 @@
   chooser.accept = ".json";
   chooser.hidden = true;
   chooser.addEventListener("change", goOn);
-  const open = button("Open answers", () => chooser.click());
-  const copying = button("Copy answers", copy), downloading = button("Download answers", download);
+  const open = button("Open", () => chooser.click());
+  const copying = button("Copy", copy), downloading = button("Download", download);
   for (const one of [open, copying]) one.className = "wide";
   document.getElementById("open-list").before(open, chooser, copying, downloading);
   window.addEventListener("beforeunload", (event) => { if (!keeps && downloaded < answers.marks.length) event.preventDefault(); });
