@@ -197,7 +197,7 @@ def _lines_of(path: Path, unreadable: list[int]) -> Iterator[str]:
     """A dataset's lines, one at a time; those that are no text are blank, and their numbers noted."""
     for number, data in enumerate(_raw_lines(path, "dataset"), start=1):
         try:
-            yield data.decode("utf-8")
+            yield data.removesuffix(b"\n").decode("utf-8")
         except UnicodeDecodeError:
             yield ""
             unreadable.append(number)
