@@ -9,6 +9,7 @@ from evalkit.blind import GradingTask
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import CHECKS, is_again, kind_of
 from evalkit.grading_records import WITHDRAWN, Marking, Preference, RoundEvent
+from evalkit.lookalikes import as_read
 from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
 from evalkit.queues import Outputs, Pile, build_pile, rubric_of
 from evalkit.records import Correction, Grade, Round, Snapshot
@@ -40,6 +41,10 @@ def _is_open(snapshot: Snapshot, round_: Round) -> bool:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _read_aloud(name: str) -> str:
+    return as_read(name)[0].casefold()
 
 
 class Desk:
@@ -84,7 +89,7 @@ class Desk:
     def join(self, grader: str) -> None:
         """Let a person take part; the shares of all are dealt anew, leaving everybody what they have begun.
 
-        UsageError if the name reads as a check's, a judge's or a repeat's, or is blank.
+        UsageError if the name reads as a check's, a judge's, a repeat's or another's in the round, or is blank.
         """
         name = grader.strip()
         if not name or len(name) > 60 or not name.isprintable() or kind_of(name) != "human" or is_again(name):
@@ -92,9 +97,19 @@ class Desk:
         if name != grader:
             raise UsageError(f"grader name {grader!r} has spaces around it; write {name!r}")
         if grader not in self.people:
+            self._refuse_lookalike(grader)
             self._run.add_event(RoundEvent("joined", self.round.id, grader, at=_now()))
         self._read()
         self._piles.clear()
+
+    def _refuse_lookalike(self, grader: str) -> None:
+        """One person under two spellings would count as two who agree."""
+        for other in self.people:
+            if _read_aloud(other) == _read_aloud(grader):
+                raise UsageError(
+                    f"grader name {grader!r} looks like {other!r}, who takes part already;"
+                    f" write {other!r}, or another name for another person"
+                )
 
     def hand_out(self, grader: str) -> Pile:
         """A person's pile to be taken away: its items stay theirs, whoever joins before it comes back."""

@@ -78,7 +78,7 @@ def _check_level(content: Mapping[str, Any], criteria: Sequence[Criterion]) -> N
     if criterion is None:
         raise UsageError(f"{content.get('criterion')!r} is no criterion that people grade")
     level = content.get("level")
-    if level is not None and (isinstance(level, bool) or level not in criterion.scale):
+    if level is not None and (type(level) is not int or level not in criterion.scale):
         offered = ", ".join(map(str, criterion.scale))
         raise UsageError(f"{level!r} is no level of {criterion.id!r}; use {offered}")
 

@@ -35,9 +35,10 @@ def finish(path: Path, *names: str) -> None:
                 desk.take(name, Mark(f"{label}done", label, "done"))
 
 
-def interrupted(path: Path, links: int, *options: str) -> tuple[int, str, str]:
-    """Run the command until so many links are there, then Ctrl-C."""
-    command = [sys.executable, "-m", "evalkit", "grade", str(path), "--no-browser", "--port", "0", *options]
+def interrupted(path: Path, links: int, *options: str, before: str = "") -> tuple[int, str, str]:
+    """Run the command, after a line of Python, until so many links are there, then Ctrl-C."""
+    start = f"import sys, signal\n{before}\nfrom evalkit.cli import main\nsys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", start, "grade", str(path), "--no-browser", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = "".join(process.stdout.readline() for _ in range(links))
@@ -60,6 +61,15 @@ def test_each_person_gets_a_link_and_ctrl_c_says_how_to_go_on(path: Path) -> Non
     with RunFile(path, read_only=True) as run:
         again = settings_of(run.snapshot(), 1)
     assert (again.overlap, again.layout, again.ask_author) == (1, "side", True)
+
+
+def test_a_page_in_a_scripts_background_is_interrupted_and_its_round_stays_open(path: Path) -> None:
+    ignored = "signal.signal(signal.SIGINT, signal.SIG_IGN)"  # as a shell starts what ends in &
+    code, out, err = interrupted(path, 1, "--grader", "ann", before=ignored)
+    assert (code, "closed" in out) == (130, False)
+    assert re.search(r"outputs left: ann \d+; go on with", err)
+    with RunFile(path, read_only=True) as run:
+        assert "closed" not in [event.kind for event in run.snapshot().events]
 
 
 def test_when_all_is_graded_the_round_is_closed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -142,6 +142,8 @@ def test_what_others_read_is_written_beside_the_mark(run: RunFile) -> None:
         ("level", {"criterion": "correct", "level": 7}, "7 is no level of 'correct'; use 0, 1, 2"),
         ("level", {"criterion": "correct", "level": True}, "True is no level"),
         ("level", {"criterion": "correct", "level": "2"}, "'2' is no level"),
+        ("level", {"criterion": "correct", "level": 1.0}, "1.0 is no level"),
+        ("level", {"criterion": "correct", "level": [2]}, r"\[2\] is no level"),
         ("level", {"criterion": "format", "level": 1}, "'format' is no criterion that people grade"),
         ("level", {}, "None is no criterion"),
         ("note", {"text": 3}, "a note needs a text"),
@@ -177,6 +179,13 @@ def test_a_name_that_reads_as_something_else_cannot_join(name: str, run: RunFile
     with pytest.raises(UsageError, match=r"cannot be used|spaces around"):
         desk_of(run, name)
     assert people_of(run.snapshot(), 1) == ()
+
+
+@pytest.mark.parametrize("name", ["Ann", "\u0430nn", "\u00e1nn", "an\u200bn"])
+def test_one_person_under_two_spellings_cannot_join_twice(name: str, run: RunFile) -> None:
+    with pytest.raises(UsageError, match=r"looks like 'ann'|cannot be used"):
+        desk_of(run, "ann", name)
+    assert desk_of(run, "ann", "anna").people == ("ann", "anna")
 
 
 def test_shares_are_even_and_a_newcomer_takes_nothing_begun(run: RunFile) -> None:

@@ -151,6 +151,8 @@ class PeopleSession:
                 server.run(sockets=[listener])
             except KeyboardInterrupt:
                 self._interrupted(app, port)
+            if not app.turnout.all_in():  # started in the background, it ends at SIGINT without KeyboardInterrupt
+                self._interrupted(app, port)
         self._end_line()
         close_round(self._file, desk.round.id, "everybody has graded")
         typer.echo(f"everybody has graded, and the round is closed: {self._file.path}")
