@@ -313,7 +313,7 @@ def test_a_rubric_that_only_a_judge_can_apply_needs_one(
     assert main(command(tiny, server.url)) == 0
     (path,) = run_files()
     assert grade(path, server.url, "--by", "checks") == ExitCode.USAGE
-    assert "nobody to grade" in capsys.readouterr().err
+    assert "which checks cannot grade" in capsys.readouterr().err
 
 
 def test_two_gradings_at_once_are_refused(ran: Path, server: Recorded, capsys: pytest.CaptureFixture[str]) -> None:

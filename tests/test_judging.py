@@ -11,9 +11,10 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from processes import Process
 from servers import Recorded, independent, recorded
 from test_grade import grade, graded
-from test_kill import Paced, begin, wait_for_messages
+from test_kill import Paced, wait_for_messages
 from test_run import MODELS, command, run_files, snapshot, write_tiny
 
 from evalkit.cli import main
@@ -251,9 +252,9 @@ def test_a_comparing_that_is_killed_asks_for_no_paid_answer_again_and_misses_non
         known: list[tuple[int, set[str]]] = []
         for more in random.sample(range(1, 8), 2):
             count = len(server.messages()) + more
-            with begin(arguments) as process:
+            with Process(arguments) as process:
                 wait_for_messages(process, server, count)
-                process.kill()
+                process.send_signal(signal.SIGKILL)
                 process.wait()
             assert process.returncode == -signal.SIGKILL
             settled = {str(a.subject) for a in snapshot().attempts if a.grader and a.final}

@@ -38,9 +38,9 @@ def position_bias(
     """Position bias of a judge that has seen pairs in both orders.
 
     `one_way`, `other_way`: 1 where the output shown first was chosen, -1 for the second, 0 for a tie, in the same order
-    of pairs; they say the same when their sum is 0. Shares: Wilson, with `items` on an effective number of pairs; of
-    inconsistent pairs the exact limits (Clopper-Pearson), with `items` joined as `rate_clustered` does. No pair: no
-    value. Raises ValueError for other numbers and lists of different lengths.
+    of pairs; they say the same when their sum is 0. Shares: Wilson (1927), with `items` on an effective number of
+    pairs; of inconsistent pairs the exact limits (Clopper and Pearson 1934), with `items` joined as `rate_clustered`
+    does. No pair: no value. Raises ValueError for other numbers and lists of different lengths.
     """
     check_confidence(confidence)
     check_same_length(one_way=one_way, other_way=other_way)
@@ -132,8 +132,8 @@ def self_preference(
 
     `judge`, `human`: verdicts or scores in [0, 1]; `own`: 1 for an output of that side, 0 for others; `items` names
     each output's item. Mean over items with outputs of both kinds of (judge - human on own) - (judge - human on
-    others), in [-2, 2], with Student's t. No such item: no value; one, or no spread: no bounds. Raises ValueError for
-    values outside [0, 1] and for lists of different lengths.
+    others), in [-2, 2], with Student's t (1908). No such item: no value; one, or no spread: no bounds. Raises
+    ValueError for values outside [0, 1] and for lists of different lengths.
     """
     check_confidence(confidence)
     check_same_length(judge=judge, human=human, own=own)
