@@ -23,7 +23,9 @@ def alone(held: FileLock, path: Path, role: str) -> Iterator[None]:
     try:
         _acquire(held)
     except Timeout as error:
-        raise IntegrityError(f"{path} is in use by another `evalkit {role}`; wait until it ends") from error
+        raise IntegrityError(
+            f"{path} is in use by another `evalkit {role.partition(' ')[0]}`; wait until it ends"
+        ) from error
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be locked ({error.strerror}); check disk and rights") from error
     try:

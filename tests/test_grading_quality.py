@@ -376,3 +376,16 @@ def test_judges_that_are_listened_to_are_also_taken_as_one() -> None:
     assert "Dropped: its grades decide nothing" in render_html(analysis).replace("<strong>", "").replace(
         "</strong>", ""
     )
+
+
+def test_pairs_alone_are_said_to_give_no_rate() -> None:
+    book = Book(spec((OPUS, HAIKU)))
+    first, second = (book.trial("i", answered(), model=model) for model in (OPUS, HAIKU))
+    said = [
+        analyze(book.snapshot(preferences=chosen)).warnings[0]
+        for chosen in ((), (Preference(1, JUDGE, first, second, "tie"),))
+    ]
+    assert said == [
+        "Nothing is graded yet: `evalkit grade --blind` comes next.",
+        "Outputs were only compared in pairs, so there is no rate yet: `evalkit grade --blind` comes next.",
+    ]

@@ -43,7 +43,8 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, 
     elif graded_by_sandbox(snapshot):
         yield "SIMULATED: the sandbox graded these outputs; the grades say nothing about any real model."
     if grading.round is None:
-        yield "Nothing is graded yet: `evalkit grade --blind` comes next."
+        compared = "Outputs were only compared in pairs, so there is no rate yet" if snapshot.preferences else ""
+        yield f"{compared or 'Nothing is graded yet'}: `evalkit grade --blind` comes next."
         return
     if len(snapshot.rounds) > 1:
         yield (

@@ -115,10 +115,11 @@ class JudgeSession:
             )
             for line in bill.lines
         ]
+        worst = "unpriced" if bill.worst_usd is None else f"at most {dollars(bill.worst_usd)}"
         reused = f", {bill.reused} answers reused" if bill.reused else ""
         lines.append(
             f"judging {bill.outputs} outputs: {bill.requests} requests{reused},"
-            f" at most {dollars(bill.worst_usd)}{capped(self.budget_usd, self.spent_usd)}"
+            f" {worst}{capped(self.budget_usd, self.spent_usd)}"
         )
         return "\n".join(lines)
 
