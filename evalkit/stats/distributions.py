@@ -90,4 +90,18 @@ class _Binomial:
         return int(np.argmax(self.sf(np.arange(n + 1), n, p) <= share))
 
 
+class _Hypergeometric:
+    """How many of `drawn` from `total` are marked, if `marked` of all are."""
+
+    def pmf(self, count: Any, total: int, marked: int, drawn: int) -> Any:
+        others = _log_ways(total - marked, drawn - count)
+        return np.exp(_log_ways(marked, count) + others - _log_ways(total, drawn))
+
+
+def _log_ways(n: Any, k: Any) -> Any:
+    """Logarithm of the number of ways to choose k of n."""
+    return -np.log(n + 1) - special.betaln(n - k + 1, k + 1)
+
+
 norm, t, chi2, f, beta, binom = _Normal(), _StudentT(), _ChiSquare(), _F(), _Beta(), _Binomial()
+hypergeom = _Hypergeometric()

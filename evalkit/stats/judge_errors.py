@@ -96,9 +96,8 @@ def leniency_midp(errors_a: int, n_a: int, errors_b: int, n_b: int) -> float:
     check_within(n_a, errors_a=errors_a)
     check_within(n_b, errors_b=errors_b)
     total, errors = int(n_a + n_b), int(errors_a + errors_b)
-    from scipy.stats import hypergeom  # most of a second to load, for this rare test alone
-
-    chances = hypergeom(total, errors, int(n_a)).pmf(np.arange(max(0, errors - n_b), min(errors, n_a) + 1))
+    counts = np.arange(max(0, errors - int(n_b)), min(errors, int(n_a)) + 1)
+    chances = stats.hypergeom.pmf(counts, total, errors, int(n_a))
     seen = float(chances[int(errors_a) - max(0, errors - int(n_b))])
     if len(chances) == 1:
         return 1.0
