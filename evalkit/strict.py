@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar
@@ -68,9 +69,9 @@ class CoherentModel(StrictModel):
     """
 
     @classmethod
+    @abstractmethod
     def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
         """What does not go together in plain values, any of which may be missing or of a wrong type."""
-        raise NotImplementedError
 
     @model_validator(mode="wrap")
     @classmethod

@@ -127,7 +127,7 @@ def test_answers_belong_to_the_trials_that_asked_for_them(tiny: Path, server: Re
 def test_large_runs_go_in_several_batches(
     size: dict[str, int], tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, **size))  # type: ignore[arg-type]  ints and floats by name
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, **size))
     assert main(command(tiny, server)) == 0
     check_complete(snapshot(), tmp_path)
     assert len(server.batches()) == -(-TRIALS // size["requests"]) if "requests" in size else len(server.batches()) > 2
@@ -431,7 +431,7 @@ def test_a_killed_run_goes_on_without_submitting_anything_twice(
 ) -> None:
     if stage == "after the first of several" and size == 100:
         size = 4
-    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=size))  # type: ignore[arg-type]  by name
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=size))
     kill_at(stage, command(tiny, server), requests=size)
     before = lost(snapshot())
     assert before
@@ -448,7 +448,7 @@ def test_a_killed_run_goes_on_without_submitting_anything_twice(
 def test_killed_again_and_again_it_still_submits_everything_once(
     tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=5))  # type: ignore[arg-type]  by name
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=5))
     for stage in ("before the submission", "before the id is known", "while waiting", "while fetching"):
         kill_at(stage, command(tiny, server), requests=5)
     assert main(command(tiny, server)) == 0
@@ -493,7 +493,7 @@ def test_what_is_at_the_server_counts_for_the_budget_and_counts_once(
 ) -> None:
     """Room for five requests, of which five are under way: the next may go when answers turn out cheaper."""
     budget = str(5.2 * max(map(worst_usd, MODELS)))
-    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=4))  # type: ignore[arg-type]  by name
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=4))
     kill_at("after the first of several", command(tiny, server, "--budget-usd", budget), requests=4)
     nonces, since = {recorded.nonce for recorded in snapshot().batches}, len(server.requests)
     assert main(command(tiny, server, "--budget-usd", budget)) == 0

@@ -262,7 +262,7 @@ def test_tick_names_do_not_run_into_each_other_or_the_bar() -> None:
     ],
 )
 def test_tick_names_are_short(value: float, style: str, name: str) -> None:
-    assert tick_name(value, Axis("", style, 0.0, 1.0)) == name  # type: ignore[arg-type]  # a table of formats
+    assert tick_name(value, Axis("", style, 0.0, 1.0)) == name
 
 
 @given(st.lists(st.floats(0, 100), max_size=8))

@@ -368,7 +368,7 @@ def test_checks_of_our_own_complete_imported_grades(project: Project) -> None:
     ],
 )
 def test_which_round_counts(rounds: list[tuple[str, bool | None, int]], counts: int) -> None:
-    book = Book(spec(), rounds=[round_(n, (who,), blind) for n, (who, blind, _) in enumerate(rounds, start=1)])  # type: ignore[arg-type]  # the builder knows two states
+    book = Book(spec(), rounds=[round_(n, (who,), blind) for n, (who, blind, _) in enumerate(rounds, start=1)])
     trials = [book.trial(f"i{n}", answered()) for n in range(9)]
     for number, (who, _, graded) in enumerate(rounds, start=1):
         for trial in trials[:graded]:

@@ -54,7 +54,7 @@ def test_an_item_is_chosen_if_every_epoch_failed_and_left_out_if_any_is_open(
         if end == "pending":
             book.trial("it", model=HAIKU, epoch=number)
         elif isinstance(end, str):
-            book.trial("it", ended(end), model=HAIKU, epoch=number)  # type: ignore[arg-type]  # an outcome by name
+            book.trial("it", ended(end), model=HAIKU, epoch=number)
         else:
             book.trial("it", answered(), model=HAIKU, epoch=number, level=end)
         book.trial("it", answered(), model=OPUS, epoch=number, level=0)
@@ -128,7 +128,7 @@ def test_nothing_is_planned_or_chosen_from_it(tmp_path: Path, capsys: pytest.Cap
 )
 def test_all_but_models_items_and_epochs_must_be_as_in_the_source(change: dict[str, object], said: str | None) -> None:
     source = spec((HAIKU,))
-    planned = replace(source, **change)  # type: ignore[arg-type]  # fields by name
+    planned = replace(source, **change)
     if said is None:
         refuse_unlike(source, planned)
     else:

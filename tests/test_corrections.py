@@ -38,7 +38,7 @@ def test_stated_minutes_are_named_so_and_have_no_doubt() -> None:
     opus = analysis.model(OPUS)
     costs = [o.cost_usd for item in analysis.outputs for o in item.outputs if o.model == OPUS]
     flags = [float(bool(o.satisfied)) for item in analysis.outputs for o in item.outputs if o.model == OPUS]
-    assert opus.human_fix == stats.human_fix_cost(costs, flags, 5.0, 0.5)  # type: ignore[arg-type]  # all are priced
+    assert opus.human_fix == stats.human_fix_cost(costs, flags, 5.0, 0.5)
     assert "(stated)" in texts(analysis)
 
 
@@ -107,7 +107,7 @@ def test_totals_with_measured_corrections_cover_what_they_claim(spread: float, s
         correction = stats.mean_cost(minutes)
         costs = 0.05 * np.exp(0.3 * rng.normal(size=60) - 0.3**2 / 2)
         for cost, plain_number in ((correction, False), (correction.value, True)):
-            total = stats.human_fix_cost(costs, flags, cost)  # type: ignore[arg-type]  # the value exists
+            total = stats.human_fix_cost(costs, flags, cost)
             covered = (total.low or 0) <= truth <= (total.high or 0)
             without, held = without + (plain_number and covered), held + (not plain_number and covered)
     assert held / repeats >= least

@@ -53,7 +53,7 @@ def test_every_judge_has_a_line_and_all_are_in_the_total() -> None:
 
 @pytest.mark.parametrize(("context", "least"), [("reference", 0), ("evidence", 2_000), ("full", 12_000)])
 def test_the_context_is_in_the_tokens(context: str, least: int) -> None:
-    panel = Panel((JUDGE,), context=context)  # type: ignore[arg-type]  # a plain str from the table
+    panel = Panel((JUDGE,), context=context)
     (line,) = foreseen_lines(panel, RUBRIC, ITEMS, DOCUMENTS, outputs("a"), NOW)
     assert least * 3 <= line.input_tokens <= (least + 700) * 3
 
@@ -86,7 +86,7 @@ def test_where_a_request_stands_decides_what_it_costs() -> None:
     alone, first, later = (JudgeSize(JUDGE, 10_000, 500, place) for place in ("alone", "first", "later"))
     costs = [size.expected_usd(NOW) or 0.0 for size in (alone, first, later)]
     assert costs[1] > costs[0] > costs[2]
-    assert alone.worst_usd(NOW) < first.worst_usd(NOW) == later.worst_usd(NOW)  # type: ignore[operator]  # priced
+    assert alone.worst_usd(NOW) < first.worst_usd(NOW) == later.worst_usd(NOW)
 
 
 def test_a_rubric_of_checks_alone_has_no_judge_to_pay() -> None:

@@ -195,7 +195,7 @@ def test_agreement_has_figure_interval_flag_and_reason_for_verdict_and_criteria(
 )
 def test_the_heading_follows_the_flag(colour: str, heading: str) -> None:
     analysis = made("people_and_judge")
-    flag = AgreementFlag(colour, ("because.",))  # type: ignore[arg-type]  # one of the three above
+    flag = AgreementFlag(colour, ("because.",))
     found = tuple(replace(a, flag=flag) for a in analysis.agreement)
     assert section(replace(analysis, agreement=found), "graders").heading.startswith(heading)
 
@@ -250,10 +250,10 @@ def test_a_lenient_judge_and_missing_worth_are_said() -> None:
     analysis = made("people_and_judge")
     judge = replace(analysis.judges[0], leniency_p={(HAIKU, OPUS): 0.01}, worth_labels={})
     part = section(replace(analysis, judges=(judge,)), "graders")
-    assert "different rates on the outputs of Opus 4.6 and Haiku 4.5" in plain_text(part.blocks[-1].text)  # type: ignore[union-attr]  # the leniency paragraph
+    assert "different rates on the outputs of Opus 4.6 and Haiku 4.5" in plain_text(part.blocks[-1].text)
     assert written(tables(part)[3].rows[0])[3] == "unknown (an interval is missing)"
     alone = section(replace(analysis, judges=(replace(judge, leniency_p={}),)), "graders")
-    assert "leniency between options cannot be looked at" in plain_text(alone.blocks[-1].text)  # type: ignore[union-attr]  # as above
+    assert "leniency between options cannot be looked at" in plain_text(alone.blocks[-1].text)
 
 
 def test_a_judge_without_agreement_is_the_heading() -> None:

@@ -837,7 +837,7 @@ def test_thinking_comes_first_and_is_billed(model: str, thinking: Any, shown: bo
     assert block.signature
     details = message.usage.output_tokens_details
     assert details is not None
-    factor = find_model(model).token_factor  # type: ignore[union-attr]  # the models above are known
+    factor = find_model(model).token_factor
     assert message.usage.output_tokens == details.thinking_tokens + tokens.count(text_of(message), factor)
     assert 0 < details.thinking_tokens <= 1024
 
@@ -851,7 +851,7 @@ def test_without_thinking_there_is_no_thinking_block(client: Anthropic) -> None:
 def test_what_is_not_recognised_gets_a_modest_answer_in_its_own_words(settings: SandboxSettings) -> None:
     task = "Explain why lighthouse keepers trusted foghorns more than lanterns during storms at sea."
     for model in (OPUS, SONNET, HAIKU):
-        text = plausible_answer(task, find_model(model), Draws(model))  # type: ignore[arg-type]  # known models
+        text = plausible_answer(task, find_model(model), Draws(model))
         assert "lighthouse" in text
         assert "claude" not in text.lower()
     assert plausible_answer("?", MODELS[0], Draws("x"))

@@ -63,7 +63,7 @@ def test_errors_have_amazons_form_and_no_id_of_the_vendors(url: str, status: int
         ask(client, fault=f"status={status}")
     error = caught.value
     assert (error.status_code, error.type, error.request_id) == (status, None, None)
-    assert set(error.body) == {"message"}  # type: ignore[arg-type]
+    assert set(error.body) == {"message"}
     assert error.response.headers["x-amzn-errortype"].split(":")[0].endswith("Exception")
     assert len(error.response.headers["x-amzn-requestid"]) == 36
     assert not any(name.startswith("anthropic-") for name in error.response.headers)

@@ -37,7 +37,7 @@ def two_sessions(**second: object) -> Snapshot:
     )
     book.judging(1, replace(answered(), session_id=3, queued_s=100.0, latency_s=50.0, in_flight=64), grader=JUDGE)
     killed = replace(SESSION, ended_at=None, lag_p99_s=None, lag_max_s=None)
-    ended = replace(SESSION, id=2, concurrency=32, **second)  # type: ignore[arg-type]  # fields by name
+    ended = replace(SESSION, id=2, concurrency=32, **second)
     judge = replace(SESSION, id=3, lag_p99_s=0.9)
     return book.snapshot(sessions=(killed, ended, judge))  # fmt: skip
 

@@ -30,7 +30,7 @@ async def _pieces(data: bytes, cuts: list[int]) -> AsyncIterator[bytes]:
 
 async def _read(decode: object, data: bytes, cuts: list[int]) -> list[tuple[str | None, str]]:
     response = httpx2.Response(200, content=_pieces(data, cuts))
-    return [(event.event, event.data) async for event in decode(response)]  # type: ignore[operator]  # both decoders
+    return [(event.event, event.data) async for event in decode(response)]
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -155,7 +155,7 @@ def desk(tmp_path: Path) -> Desk:
     with RunFile(people.write(tmp_path / "run.db", 2)) as run:
         made = Desk(run, open_for_people(run, True, Settings(layout="side", ask_author=True)))
         made.join("ann")
-        yield made  # type: ignore[misc]  # pytest takes a generator for a fixture
+        yield made
 
 
 def test_seconds_are_those_of_attention_and_a_pause_counts_for_a_minute(desk: Desk) -> None:

@@ -8,11 +8,11 @@ from itertools import combinations
 from evalkit import stats
 from evalkit.grader_names import JUDGE, is_again, judge_of, kind_of
 from evalkit.grading_records import Preference
+from evalkit.preferences import LEAN, in_both_orders, settled
 from evalkit.records import Snapshot, TrialKey
 from evalkit.stats import Estimate
 
 PEOPLE = "people"
-_SIGN = {"first": 1, "tie": 0, "second": -1}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _settled(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple
             last[p.round_id, p.grader, pair] = (p.first_trial_id, p.second_trial_id, lean)
     yield from ((PEOPLE, *of_pair) for of_pair in last.values())
     for grader, one, other, forth, back in _pairs(snapshot, keys):
-        yield judge_of(grader).removeprefix(JUDGE), one, other, forth if forth == -back else 0
+        yield judge_of(grader).removeprefix(JUDGE), one, other, settled(forth, back)
 
 
 def both_orders(snapshot: Snapshot) -> Mapping[str, list[BothOrders]]:
@@ -83,12 +83,7 @@ def both_orders(snapshot: Snapshot) -> Mapping[str, list[BothOrders]]:
 
 def _pairs(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple[str, int, int, int, int]]:
     """Judges' choices on pairs that they have seen in both orders: the lower trial first, then the other."""
-    choices = _choices(snapshot, keys, "judge")
-    said = {(p.round_id, p.grader, p.first_trial_id, p.second_trial_id): lean for p, lean in choices}
-    for (round_id, grader, one, other), forth in said.items():
-        back = said.get((round_id, grader, other, one))
-        if one < other and back is not None:
-            yield grader, one, other, forth, back
+    return in_both_orders(p for p, _ in _choices(snapshot, keys, "judge"))
 
 
 def _choices(snapshot: Snapshot, keys: Mapping[int, TrialKey], kind: str) -> Iterator[tuple[Preference, int]]:
@@ -99,4 +94,4 @@ def _choices(snapshot: Snapshot, keys: Mapping[int, TrialKey], kind: str) -> Ite
         if p.choice is None or p.round_id not in blind or kind_of(p.grader) != kind or one is None or other is None:
             continue
         if one.model != other.model:
-            yield p, _SIGN[p.choice]
+            yield p, LEAN[p.choice]

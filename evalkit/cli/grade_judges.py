@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evalkit.store import RunFile
 
 
-def _nothing_to_grade(path: Path, snapshot: "Snapshot") -> str:
+def nothing_to_grade(path: Path, snapshot: "Snapshot") -> str:
     """Why there are no outputs; a run whose trials are all settled without one would not be helped by another."""
     from collections import Counter
 
@@ -70,7 +70,7 @@ class JudgeSession:
             snapshot = file.snapshot()
             self.spent_usd = spent_usd(snapshot)
             if not answered(snapshot):
-                raise UsageError(_nothing_to_grade(file.path, snapshot))
+                raise UsageError(nothing_to_grade(file.path, snapshot))
             graders = graders_for(rubric_of(snapshot), self.panel)
             if not graders:
                 raise UsageError("the rubric has judged criteria only, which checks cannot grade; take another --by")

@@ -83,12 +83,12 @@ class PeopleSession:
 
     def desk_for(self, names: Sequence[str]) -> "Desk":
         """The round's desk with these people at it, and the checks done; the caller holds the run file for people."""
-        from evalkit.cli.grade_judges import _nothing_to_grade
+        from evalkit.cli.grade_judges import nothing_to_grade
         from evalkit.rounds import answered
 
         snapshot = self._file.snapshot()
         if not answered(snapshot):
-            raise UsageError(_nothing_to_grade(self._file.path, snapshot))
+            raise UsageError(nothing_to_grade(self._file.path, snapshot))
         desk = self._desk(names)
         self._check(desk.round)
         return desk
@@ -103,7 +103,7 @@ class PeopleSession:
             typer.echo(f"this is round {round_.id}, graded afresh: the rounds before it are closed", err=True)
         open_for_people(self._file, self._blind, self._settings(round_))
         desk = Desk(self._file, round_)
-        for name in names or people_of(self._file.snapshot(), round_.id) or (_login(),):
+        for name in names or people_of(self._file.snapshot(), round_.id) or (login(),):
             desk.join(name)
         return desk
 
@@ -212,7 +212,7 @@ class PeopleSession:
         raise InterruptedRunError(f"stopped; outputs left: {told}; go on with `{again} --by people`")
 
 
-def _login() -> str:
+def login() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError) as error:

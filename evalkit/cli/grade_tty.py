@@ -26,10 +26,10 @@ def grade_here(file: "RunFile", session: "PeopleSession", names: "Sequence[str]"
         raise UsageError("--tty needs a terminal to read keys from; leave it out for the page, or use --export")
     if sys.platform == "win32":
         raise UsageError("--tty cannot read single keys on Windows; leave it out for the page, or use --export")
-    from evalkit.cli.grade_people import _login
+    from evalkit.cli.grade_people import login
     from evalkit.tty.session import Session
 
-    name = names[0] if names else _login()
+    name = names[0] if names else login()
     with file.only_writer("grade people"):
         desk = session.desk_for([name])
         turnout = Turnout(desk)

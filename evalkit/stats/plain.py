@@ -1,6 +1,6 @@
 """Plain Python values instead of numpy's, in every result."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,11 @@ def plain(value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True, slots=True)
 class Plain:
     """A frozen dataclass whose fields are made plain when it is constructed."""
 
-    __slots__ = ()
-
     def __post_init__(self) -> None:
         """Replace numpy values by plain ones."""
-        for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+        for field in fields(self):
             object.__setattr__(self, field.name, plain(getattr(self, field.name)))

@@ -258,7 +258,7 @@ class _Connection(asyncio.Protocol):
         self.answer: _Answer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # what a TCP server is given
+        self.transport: asyncio.Transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.answer is not None and self.answer.timer is not None:

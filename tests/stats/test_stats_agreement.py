@@ -161,12 +161,12 @@ def test_a_single_grader_has_no_agreement() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: stats.krippendorff_alpha([[1]], "rank"), "level = 'rank' is not one of"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: stats.krippendorff_alpha([[1]], "rank"), "level = 'rank' is not one of"),  # wrong on purpose
         (lambda: stats.krippendorff_alpha([[-1, 2], [1, 2]], "ratio"), "rating -1 is negative"),
-        (lambda: stats.gwet_ac([[1]], "cubic"), "weights = 'cubic' is not one of"),  # type: ignore[arg-type]  # wrong on purpose
-        (lambda: stats.gwet_ac([[1]], interval="x"), "interval = 'x' is not one of"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: stats.gwet_ac([[1]], "cubic"), "weights = 'cubic' is not one of"),  # wrong on purpose
+        (lambda: stats.gwet_ac([[1]], interval="x"), "interval = 'x' is not one of"),  # wrong on purpose
         (lambda: stats.gwet_ac([[1, 9], [1, 2]], categories=[1, 2]), "rating 9 is not one of the categories"),
-        (lambda: stats.weighted_kappa([1], [1], "ordinal"), "weights = 'ordinal'"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: stats.weighted_kappa([1], [1], "ordinal"), "weights = 'ordinal'"),  # wrong on purpose
         (lambda: stats.weighted_kappa([1], [1, 2]), "rows of 1 to 2 items"),
         (lambda: grade_table([[1, math.inf]]), r"ratings\[0\]\[1\] = inf is not a finite number"),
         (lambda: stats.cochran_q([[1, 2], [1, 0]]), "flag 2 is neither 0 nor 1"),

@@ -60,7 +60,7 @@ def test_the_formula_of_the_definition_and_limits_that_hold_the_value(pairs: lis
             continue
         right = sum(guess == arm for guess in said) / len(said) if said else 0.0
         assert index.value == pytest.approx((3 * right - 1) / 2 * len(said) / len(guesses))
-        assert -0.5 <= index.low <= index.value <= index.high <= 1  # type: ignore[operator]  # it has a value
+        assert -0.5 <= index.low <= index.value <= index.high <= 1
     if found.overall.value is not None:
         assert found.overall.value == pytest.approx(np.mean([index.value for index in found.arms]))
 
@@ -82,9 +82,9 @@ def _simulated(rng: np.random.Generator, items: int, knows: float, taste: tuple[
 def test_a_taste_for_one_arm_is_not_taken_for_knowledge_and_knowledge_is_found(taste: tuple[float, ...]) -> None:
     rng = np.random.default_rng(5)
     blind = [_simulated(rng, 20, 0.0, taste).overall for _ in range(200)]
-    assert sum(e.low <= 0 <= e.high for e in blind) >= 0.9 * 200  # type: ignore[operator]  # they have limits
+    assert sum(e.low <= 0 <= e.high for e in blind) >= 0.9 * 200
     seeing = [_simulated(rng, 20, 0.5, taste).overall for _ in range(30)]
-    assert all(e.low > 0 for e in seeing)  # type: ignore[operator]  # as above
+    assert all(e.low > 0 for e in seeing)
 
 
 def test_an_items_units_are_not_independent() -> None:
@@ -92,12 +92,12 @@ def test_an_items_units_are_not_independent() -> None:
     together = stats.bang_index(arms, guesses, ARMS, items=[n % 16 // 4 for n in range(len(arms))]).arms[0]
     apart = stats.bang_index(arms, guesses, ARMS).arms[0]
     assert (together.n, apart.n) == (4, 16)
-    assert together.high - together.low > apart.high - apart.low  # type: ignore[operator]  # they have limits
+    assert together.high - together.low > apart.high - apart.low
 
 
 def test_few_units_leave_wide_limits() -> None:
     found = stats.bang_index(list(ARMS), list(ARMS), ARMS)
-    assert all(index.low < 0.1 and index.high == 1 for index in found.arms)  # type: ignore[operator]  # they have limits
+    assert all(index.low < 0.1 and index.high == 1 for index in found.arms)
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,9 @@ def test_a_curve_needs_items_lengths_and_a_known_working_matrix() -> None:
     with pytest.raises(ValueError, match="a curve needs two"):
         stats.logistic_per_doubling([[1]], [4])
     with pytest.raises(ValueError, match="working = 'ar1'"):
-        stats.logistic_per_doubling([[1, 0]] * 9, [4, 8], working="ar1")  # type: ignore[arg-type]  # wrong on purpose
+        stats.logistic_per_doubling([[1, 0]] * 9, [4, 8], working="ar1")  # wrong on purpose
     with pytest.raises(ValueError, match="is not a list"):
-        stats.logistic_per_doubling(None, [4, 8])  # type: ignore[arg-type]  # wrong on purpose
+        stats.logistic_per_doubling(None, [4, 8])  # wrong on purpose
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_no_pairs_has_no_value() -> None:
 )
 def test_bad_pair_counts_are_named(gain: int, loss: float, n: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        paired_rates(gain, loss, n)  # type: ignore[arg-type]  # broken counts on purpose
+        paired_rates(gain, loss, n)  # wrong on purpose
 
 
 def test_discordance_counts_gains_and_losses() -> None:
@@ -276,5 +276,5 @@ def test_sign_flips_are_made_in_blocks_of_one_size(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("epochs", [0, 1, 2, 3, 3.7, float("nan")])
 def test_epochs_that_the_means_contradict_are_refused(epochs: float) -> None:
     with pytest.raises(ValueError, match="epochs = "):
-        paired_rates_clustered([0.5, 0.5], [0.5, 0.25], epochs=epochs)  # type: ignore[arg-type]  # broken on purpose
+        paired_rates_clustered([0.5, 0.5], [0.5, 0.25], epochs=epochs)  # wrong on purpose
     assert paired_rates_clustered([0.5, 0.5], [0.5, 0.25], epochs=4).value == 0.125

@@ -168,7 +168,7 @@ def test_dropping_what_was_given_up_would_hide_the_tail_of_repeats_too() -> None
     values, items = [float(i % 50) for i in range(150)], [i % 50 for i in range(150)]
     late = {"censored": [90.0] * 50, "censored_items": list(range(50))}
     assert quantile_clustered(values, items, 0.9).value is not None
-    cut = quantile_clustered(values, items, 0.9, **late)  # type: ignore[arg-type]  # two lists by name
+    cut = quantile_clustered(values, items, 0.9, **late)
     assert (cut.value, cut.high, cut.n) == (None, None, 50)
     longer = [*values, *[900.0] * 50], [*items, *range(50)]
-    assert bounds(quantile_clustered(values, items, 0.5, **late)) == bounds(quantile_clustered(*longer, 0.5))  # type: ignore[arg-type]  # as above
+    assert bounds(quantile_clustered(values, items, 0.5, **late)) == bounds(quantile_clustered(*longer, 0.5))

@@ -68,7 +68,7 @@ def test_extremes_touch_the_edge_exactly() -> None:
 )
 def test_bad_counts_are_named(successes: float, n: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        rate(successes, n)  # type: ignore[arg-type]  # broken counts on purpose
+        rate(successes, n)  # wrong on purpose
 
 
 @pytest.mark.parametrize("confidence", [0, 1, -0.1, 95, float("nan")])
@@ -79,7 +79,7 @@ def test_bad_confidence_is_named(confidence: float) -> None:
 
 def test_unknown_method_is_named() -> None:
     with pytest.raises(ValueError, match="method = 'wald' is not one of wilson, clopper-pearson"):
-        rate(5, 10, method="wald")  # type: ignore[arg-type]  # a wrong name on purpose
+        rate(5, 10, method="wald")  # wrong on purpose
 
 
 def test_one_trial_per_item_is_the_plain_rate() -> None:

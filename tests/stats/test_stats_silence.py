@@ -188,7 +188,7 @@ CALLS = [(function, arguments) for function, calls in EDGES for arguments in cal
 
 def plain_numbers(result: object) -> list[float]:
     """Every number in the JSON form of a result; JSON must be strict, so nan and inf raise."""
-    parsed = json.loads(json.dumps(result, allow_nan=False, default=dataclasses.asdict))  # type: ignore[arg-type]  # instances
+    parsed = json.loads(json.dumps(result, allow_nan=False, default=dataclasses.asdict))
     queue, found = [parsed], []
     while queue:
         part = queue.pop()
