@@ -2,11 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from evalkit.cli import grade_options, options
 from evalkit.cli.spending import warn_of_aliases
+
+if TYPE_CHECKING:
+    from evalkit.cli.grade_people import Who
+    from evalkit.cli.grade_wishes import ForJudges, ForPeople
+    from evalkit.store import RunFile
 
 
 def register(app: typer.Typer) -> None:
@@ -52,69 +58,84 @@ def grade(
 
       evalkit grade --blind runs/support-replies-1a2b3c4d.db --judge claude-sonnet-5-5 --budget-usd 45 --yes
     """
-    from evalkit.cli.grade_judges import JudgeSession
-    from evalkit.cli.grade_people import PeopleSession, close_by_hand, who_grades
-    from evalkit.cli.grade_sheets import bring_in, hand_out, only_way
-    from evalkit.cli.grade_tty import grade_here
+    from evalkit.cli.grade_sheets import only_way
+    from evalkit.cli.grade_wishes import ForJudges, ForPeople
     from evalkit.cli.places import find_run
-    from evalkit.files import read_config
-    from evalkit.pricing import Prices
-    from evalkit.queues import rubric_of
     from evalkit.store import RunFile
 
-    layout = None if side_by_side is None else "side" if side_by_side else "point"
-    wishes = {
-        "overlap": overlap, "repeat_share": repeat_share, "ask_author": ask_author, "layout": layout,
-        "sample": calibrate,
-    }  # fmt: skip
-    for_people = {
-        "--grader": grader, "--overlap": overlap, "--repeat-share": repeat_share, "--ask-author": ask_author,
-        "--calibrate": calibrate, "--port": port, "--no-browser": no_browser or None, "--tty": tty or None,
-        "--export": export, "--import": import_, "--close": close or None,
-    }  # fmt: skip
-    for_judges = {
-        "--judge": judge, "--judge-repeats": judge_repeats, "--judge-context": judge_context,
-        "--allow-own-judge": allow_own_judge or None, "--dry-run": dry_run or None, "--budget-usd": budget_usd,
-        "--base-url": base_url, "-j": concurrency, "--yes": yes or None,
-    }  # fmt: skip
+    people = ForPeople(
+        grader, overlap, repeat_share, ask_author, calibrate, port, no_browser, tty, export, import_, close
+    )
+    judges = ForJudges(
+        judge, judge_repeats, judge_context, allow_own_judge, concurrency, budget_usd, base_url, dry_run, yes
+    )
     path = find_run(run)
-    only_way(for_people)
-    if import_ is not None:
-        for_judges |= {"--dry-run": None, "--yes": None}
+    only_way(people.given)
     with RunFile(path, read_only=dry_run and import_ is None) as file:
-        criteria = rubric_of(file.snapshot())
-        if rubric is not None:
-            _same_rubric(rubric, criteria.sha256)
-        chosen = who_grades(by, criteria, for_people, for_judges)
-        people, names = PeopleSession(file, blind, wishes, quiet), grader or []
-        if close:
-            close_by_hand(file)
-        elif import_ is not None:
-            bring_in(file, import_, names, yes, dry_run)
-        elif export is not None:
-            hand_out(file, people, export, names)
-        elif tty:
-            grade_here(file, people, names)
-        elif chosen == "people":
-            people.grade(names, port, browser=not no_browser)
-        else:
-            config = read_config(Path("evalkit.yaml"))
-            panel = config.panel.asked(judge, judge_repeats, judge_context, side_by_side)
-            judges = None if chosen == "checks" or not criteria.judged else panel
-            warn_of_aliases([] if judges is None else judges.judges)
-            session = JudgeSession(
-                judges,
-                blind=blind,
-                concurrency=concurrency or config.concurrency,
-                budget_usd=config.budget_usd if budget_usd is None else budget_usd,
-                base_url=base_url or config.base_url,
-                dry_run=dry_run,
-                yes=yes,
-                quiet=quiet,
-                prices=Prices(config.prices),
-                allow_own=allow_own_judge,
-            )
-            asyncio.run(session.grade(file))
+        _let_grade(file, by, rubric, people, judges, blind=blind, side_by_side=side_by_side, quiet=quiet)
+
+
+def _let_grade(
+    file: "RunFile",
+    by: "Who | None",
+    rubric: Path | None,
+    people: "ForPeople",
+    judges: "ForJudges",
+    *,
+    blind: bool,
+    side_by_side: bool | None,
+    quiet: bool,
+) -> None:
+    from evalkit.cli.grade_people import PeopleSession, close_by_hand, who_grades
+    from evalkit.cli.grade_sheets import bring_in, hand_out
+    from evalkit.cli.grade_tty import grade_here
+    from evalkit.queues import rubric_of
+
+    criteria = rubric_of(file.snapshot())
+    if rubric is not None:
+        _same_rubric(rubric, criteria.sha256)
+    shared = {"--dry-run", "--yes"} if people.import_ is not None else set()  # they speak of the import then
+    for_judges = {name: value for name, value in judges.given.items() if name not in shared}
+    chosen = who_grades(by, criteria, people.given, for_judges)
+    session, names = PeopleSession(file, blind, people.settings(side_by_side), quiet), people.grader or []
+    if people.close:
+        close_by_hand(file)
+    elif people.import_ is not None:
+        bring_in(file, people.import_, names, judges.yes, judges.dry_run)
+    elif people.export is not None:
+        hand_out(file, session, people.export, names)
+    elif people.tty:
+        grade_here(file, session, names)
+    elif chosen == "people":
+        session.grade(names, people.port, browser=not people.no_browser)
+    else:
+        judged = chosen == "judges" and bool(criteria.judged)
+        _by_judges(file, judges, judged=judged, blind=blind, side_by_side=side_by_side, quiet=quiet)
+
+
+def _by_judges(
+    file: "RunFile", asked: "ForJudges", *, judged: bool, blind: bool, side_by_side: bool | None, quiet: bool
+) -> None:
+    from evalkit.cli.grade_judges import JudgeSession
+    from evalkit.files import read_config
+    from evalkit.pricing import Prices
+
+    config = read_config(Path("evalkit.yaml"))
+    panel = config.panel.asked(asked.judge, asked.judge_repeats, asked.judge_context, side_by_side) if judged else None
+    warn_of_aliases([] if panel is None else panel.judges)
+    session = JudgeSession(
+        panel,
+        blind=blind,
+        concurrency=asked.concurrency or config.concurrency,
+        budget_usd=config.budget_usd if asked.budget_usd is None else asked.budget_usd,
+        base_url=asked.base_url or config.base_url,
+        dry_run=asked.dry_run,
+        yes=asked.yes,
+        quiet=quiet,
+        prices=Prices(config.prices),
+        allow_own=asked.allow_own_judge,
+    )
+    asyncio.run(session.grade(file))
 
 
 def _same_rubric(path: Path, sha256: str) -> None:
