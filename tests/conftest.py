@@ -1,6 +1,7 @@
 """What every test gets: no key, no home, no network but loopback."""
 
 import gc
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -12,6 +13,11 @@ _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 gc.disable()  # until all tests are collected: what is made meanwhile stays
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: a third of the tests' time is waiting for disks, timers and browsers."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish() -> None:

@@ -14,6 +14,11 @@ from evalkit.store import RunFile
 from evalkit.web.app import GradingApp
 from evalkit.web.entrance import Entrance
 from evalkit.web.server import PageServer
+from tests.servers import Brisk
+
+
+class _Server(Brisk, PageServer):
+    """The page's server, stopped at once."""
 
 
 @dataclass
@@ -42,12 +47,12 @@ def serving(path: Path, *names: str, port: int = 0, **settings: Any) -> Iterator
             close_round(run, desk.round.id, "everybody has graded")
 
         app, ready = GradingApp(desk, entrance, lambda: None, end), threading.Event()
-        server = PageServer(app.asgi(port), ready.set)
+        server = _Server(app.asgi(port), ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         assert ready.wait(10)
         try:
             yield Served(f"http://127.0.0.1:{port}", app, run)
         finally:
-            server.should_exit = server.force_exit = True
+            server.stop()
             thread.join(10)

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,11 +93,41 @@ class _Log:
         await self._app(scope, replayed, send)
 
 
+class Brisk(uvicorn.Server):
+    """Stops at once: uvicorn looks for its end, and then waits for others, a tenth of a second each."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._stopped = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # sets the headers that all answers have
+        await self._stopped.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0.005)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0.005)
+
+    def stop(self) -> None:
+        """From another thread."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+
+
 @contextlib.contextmanager
 def recorded(settings: SandboxSettings = FAST, fault: Fault | None = None) -> Iterator[Recorded]:
     """The sandbox in a thread of this process, with its log."""
     app, record = create_app(settings), Recorded("")
-    server = uvicorn.Server(
+    server = Brisk(
         uvicorn.Config(
             _Log(app, record, fault), port=0, http="h11", ws="none", lifespan="off", access_log=False,
             log_level="critical", timeout_graceful_shutdown=1,
@@ -111,7 +142,7 @@ def recorded(settings: SandboxSettings = FAST, fault: Fault | None = None) -> It
     try:
         yield record
     finally:
-        server.should_exit = server.force_exit = True
+        server.stop()
         thread.join(10)
 
 
@@ -269,21 +300,32 @@ class _Independent:
 @contextlib.contextmanager
 def independent(lists_models: bool = False) -> Iterator[Recorded]:
     """The independent server in a thread of this process; its model list, if any, has OpenAI's shape."""
-    record, ready, stop = Recorded(""), threading.Event(), threading.Event()
+    record = Recorded("")
+    with in_thread(_Independent(record, lists_models).serve, record):
+        yield record
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.contextmanager
+def in_thread(serve: Serve, record: Recorded) -> Iterator[None]:
+    """A TCP server that has a thread of this process; its URL goes into the record."""
+    ready, ending = threading.Event(), list[Callable[[], object]]()
 
     async def run() -> None:
-        server = await asyncio.start_server(_Independent(record, lists_models).serve, "127.0.0.1", 0)
-        async with server:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             record.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            ending.append(lambda: loop.call_soon_threadsafe(stop.set))
             ready.set()
-            while not stop.is_set():
-                await asyncio.sleep(0.02)
+            await stop.wait()
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()
-    ready.wait(10)
+    assert ready.wait(10)
     try:
-        yield record
+        yield
     finally:
-        stop.set()
+        ending[0]()
         thread.join(10)

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import STREAM_HEAD, Recorded, Seen, event, read_request, whole
+from servers import STREAM_HEAD, Recorded, Seen, event, in_thread, read_request, whole
 from test_run import write_tiny
 
 from evalkit.cli import main
@@ -20,7 +19,7 @@ ITEMS = 12
 @contextlib.contextmanager
 def serving(response: bytes, *, everywhere: bool = False) -> Iterator[Recorded]:
     """A server that gives the same answer to every message request, or to all; else it has nothing."""
-    record, ready, stop = Recorded(""), threading.Event(), threading.Event()
+    record = Recorded("")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -31,21 +30,8 @@ def serving(response: bytes, *, everywhere: bool = False) -> Iterator[Recorded]:
                 await writer.drain()
         writer.close()
 
-    async def run() -> None:
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-            record.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            ready.set()
-            while not stop.is_set():
-                await asyncio.sleep(0.02)
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
-    thread.start()
-    ready.wait(10)
-    try:
+    with in_thread(answer, record):
         yield record
-    finally:
-        stop.set()
-        thread.join(10)
 
 
 PAGE = b"<!doctype html><title>Sign in</title>"

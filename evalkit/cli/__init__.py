@@ -7,9 +7,12 @@ import os
 import sys
 import traceback
 import warnings
+from functools import cache
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from evalkit import __version__
 from evalkit.cli import check, demo, grade, import_, models, plan, report, run, runs, sandbox
@@ -46,11 +49,17 @@ def _options(
     """Options of evalkit itself."""
 
 
+@cache
+def _command() -> TyperGroup:
+    """All commands with their options, put together once a process."""
+    return get_group(app)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors a user can mend are one line on stderr, bugs a traceback."""
     warnings.filterwarnings("ignore", category=UserWarning, module=r"evalkit\.(executors|providers)")  # the SDK's hints
     try:
-        ended = app(args=argv, prog_name="evalkit", standalone_mode=False)
+        ended = _command().main(args=argv, prog_name="evalkit", standalone_mode=False)
     except typer.TyperException as error:
         return _misused(error)
     except EvalkitError as error:
