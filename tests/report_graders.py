@@ -19,9 +19,9 @@ ADA, BEN = "ada@example.com", "ben"
 JUDGE_MODEL = "claude-sonnet-5-5"
 
 
-def people_and_judge() -> Analysis:
+def people_and_judge(items: int = 60) -> Analysis:
     """The judge graded everything; two people graded every other item, Ben strictly on tone."""
-    return _graded(slips={ADA: 0.01, BEN: 0.02, JUDGE + JUDGE_MODEL: 0.04})
+    return _graded(items, slips={ADA: 0.01, BEN: 0.02, JUDGE + JUDGE_MODEL: 0.04})
 
 
 def people_at_odds() -> Analysis:
@@ -29,8 +29,8 @@ def people_at_odds() -> Analysis:
     return _graded(slips={ADA: 0.5, BEN: 0.9}, judge=False)
 
 
-def _graded(slips: dict[str, float], *, judge: bool = True) -> Analysis:
-    whole, rubric = analysis(), Rubric.model_validate_json(json.dumps(RUBRIC))
+def _graded(items: int = 60, *, slips: dict[str, float], judge: bool = True) -> Analysis:
+    whole, rubric = analysis(items), Rubric.model_validate_json(json.dumps(RUBRIC))
     outputs = [(i, item.id, o) for i, item in enumerate(whole.outputs) for o in item.outputs if o.levels]
     levels = {
         grader: {o.trial_id: _levels(o, grader, slip) for i, _, o in outputs if grader.startswith(JUDGE) or i % 2 == 0}

@@ -159,12 +159,12 @@ def tie() -> Analysis:
     return analysis(profiles=(PROFILES[0], twin))
 
 
-def hostile() -> Analysis:
-    """Outputs, tasks, names and comments that try to break out of the page."""
+def hostile(longest: int = 1_000_000) -> Analysis:
+    """Outputs, tasks, names and comments that try to break out of the page; one output has so long a word."""
     whole = analysis(items=12)
 
     def poison(output: OutputResult) -> OutputResult:
-        long = "A" * 1_000_000 if output.trial_id == 1 else ""
+        long = "A" * longest if output.trial_id == 1 else ""
         return replace(output, text=HOSTILE + long, comments={"correct": HOSTILE}, error=HOSTILE)
 
     outputs = tuple(

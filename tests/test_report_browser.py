@@ -1,13 +1,20 @@
 """What a real browser makes of the report: nothing loaded, nothing wrong, nothing cut off, readable by everyone."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
-from report_pages import page as html_of
+from report_fixtures import analysis
+from report_graders import people_and_judge
+from report_pages import page
+from report_variants import hostile
+
+from evalkit.analysis.results import Analysis
+from evalkit.report import render_html
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -48,8 +55,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 class Opened:
     """A report as it stands in a window, with what it asked for and complained about since it was opened."""
 
-    def __init__(self, browser: Browser, file: Path, name: str, scheme: str = "light") -> None:
-        file.write_text(html_of(name), encoding="utf-8")
+    def __init__(self, browser: Browser, file: Path, html: str, scheme: str = "light") -> None:
+        file.write_text(html, encoding="utf-8")
         self.page: Page = browser.new_page(viewport={"width": DESK, "height": 1600}, color_scheme=scheme)
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -70,7 +77,7 @@ class Opened:
 @pytest.mark.parametrize("name", ["whole", "one_model_failed", "people_and_judge", "hostile", "empty_with_models"])
 def test_a_report_stands_alone_and_fits_its_window(name: str, browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
-    opened = Opened(browser, file, name)
+    opened = Opened(browser, file, render_html(hostile(3000)) if name == "hostile" else page(name))
     opened.open_items(3)
     for width in (DESK, PHONE):
         opened.narrow(width)
@@ -80,11 +87,19 @@ def test_a_report_stands_alone_and_fits_its_window(name: str, browser: Browser, 
     opened.page.close()
 
 
+FEW = 9
+"""Items of a report that is looked through element by element: more add marks and rows like the others."""
+
+
 @pytest.mark.parametrize(
-    ("name", "width", "scheme"), [("simulated", DESK, "light"), ("people_and_judge", PHONE, "dark")]
+    ("made", "width", "scheme"),
+    [(partial(analysis, FEW, simulated=True), DESK, "light"), (partial(people_and_judge, FEW), PHONE, "dark")],
+    ids=["simulated", "people_and_judge"],
 )
-def test_a_report_can_be_read_by_everyone(name: str, width: int, scheme: str, browser: Browser, tmp_path: Path) -> None:
-    opened = Opened(browser, tmp_path / "report.html", name, scheme)
+def test_a_report_can_be_read_by_everyone(
+    made: Callable[[], Analysis], width: int, scheme: str, browser: Browser, tmp_path: Path
+) -> None:
+    opened = Opened(browser, tmp_path / "report.html", render_html(made()), scheme)
     opened.narrow(width)
     opened.open_items(2)
     found = Axe().run(opened.page, options={"resultTypes": ["violations"]})
@@ -94,7 +109,7 @@ def test_a_report_can_be_read_by_everyone(name: str, width: int, scheme: str, br
 
 @pytest.mark.parametrize("name", ["one_model_failed", "unpriced"])
 def test_the_scorecard_breaks_no_figure_and_no_mark_from_its_name(name: str, browser: Browser, tmp_path: Path) -> None:
-    opened = Opened(browser, tmp_path / "report.html", name)
+    opened = Opened(browser, tmp_path / "report.html", page(name))
     for width in (1440, DESK, PHONE):
         opened.narrow(width)
         assert opened.page.evaluate(BROKEN) == [], width
