@@ -4,10 +4,14 @@ import gc
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -49,6 +53,15 @@ def nothing_leaves(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", only_local)
+
+
+@pytest.fixture(scope="module")  # while it runs, its thread has an event loop that others cannot have
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
+    """A real browser."""
+    from browsers import chromium
+
+    with chromium(tmp_path_factory.mktemp("browser")) as running:
+        yield running
 
 
 @pytest.fixture

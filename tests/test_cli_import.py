@@ -382,22 +382,22 @@ CRITERIA = ("relevance", "coherence", "empathy", "surprise", "engagement", "comp
 
 
 def test_stories_rated_by_three_people_on_six_criteria(project: Project) -> None:
-    """The shape of HANNA: 96 prompts, 11 systems, each story rated 1 to 5 by 3 people on 6 criteria."""
+    """The shape of HANNA, with a quarter of its prompts: 24, 11 systems, each story rated 1 to 5 by 3 people on 6 criteria."""
     head = "name: stories\nsatisfactory: {score: 0.5}\ncriteria:\n"
     levels = "{1: a, 2: b, 3: c, 4: d, 5: e}"
     Path("stories.yaml").write_text(
         head + "".join(f'  - {{id: {name}, question: "How much?", levels: {levels}}}\n' for name in CRITERIA)
     )
     lines = rows(
-        96, " ".join(f"system-{n}" for n in range(11)), prompt=text, output=text,
+        24, " ".join(f"system-{n}" for n in range(11)), prompt=text, output=text,
         grades=lambda n, r: [grade(r.randint(1, 5), f"rater {w}", criterion=c) for w in range(3) for c in CRITERIA],
     )  # fmt: skip
     path = project.imported(lines, "--rubric", "stories.yaml")
     found = snapshot(path)
-    assert (len(found.attempts), len(found.grades)) == (1056, 1056 * 18)
+    assert (len(found.attempts), len(found.grades)) == (264, 264 * 18)
     analysis = analyze(found)
-    assert all(model.counts.graded == 96 and model.pass_rate.value for model in analysis.models)
-    assert [agreement.outputs for agreement in analysis.agreement] == [1056] * 7
+    assert all(model.counts.graded == 24 and model.pass_rate.value for model in analysis.models)
+    assert [agreement.outputs for agreement in analysis.agreement] == [264] * 7
 
 
 def test_scores_without_outputs_of_eleven_models(project: Project) -> None:

@@ -1,7 +1,6 @@
 """What a real browser makes of the grading page: graded by keyboard alone, safe, blind, and nothing lost."""
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -16,31 +15,15 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
-from test_report_browser import CHROMIUM, FLAGS
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from evalkit.desk import close_round
 from evalkit.listening import listen
 from evalkit.models import LINE_UP
 from evalkit.store import RunFile
 from tests import people
+from tests.browsers import ELSEWHERE
 from tests.grading_pages import Served, serving
-
-ELSEWHERE = "elsewhere.test"
-"""A name that the browser resolves to this machine, as one does that an attacker rebinds."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{CHROMIUM} is missing; install chromium")
-    home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("browser"))}
-    flags = [*FLAGS, f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, env=home)
-        yield launched
-        launched.close()
-
 
 LAYOUTS = ("point", pytest.param("side", marks=pytest.mark.slow))
 """The second one costs seconds of a browser's work, and differs little in what is looked at."""
@@ -360,7 +343,7 @@ def test_a_killed_server_loses_nothing_and_gets_what_was_marked_meanwhile_once(
 HOSTILE = (
     "<script>alert(1)</script></script><!-- ]]> {{7*7}} <img src=x onerror=alert(2)>",
     "![x](http://attack.example/x.png) [click](javascript:alert(3)) <http://attack.example>",
-    "x" * 300_000,
+    "x" * 30_000,
     "abc\u202edcba\u2066 \u200bzero\u200dwidth\ufeff \x00nul \x1b[31mred \x07",
     '{"a": "<svg onload=alert(4)>", "b": ["' + "y" * 5000 + '"]}',
     "```\n" + "z" * 9000 + "\n```\n\n| a | " + "w" * 900 + " |\n|-|-|\n| 1 | 2 |",

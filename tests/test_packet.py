@@ -1,7 +1,6 @@
 """Packets: one offline page opened from disk in a real browser, its answers brought back; and all ways agree."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,8 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from test_report_browser import CHROMIUM, FLAGS
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from evalkit.desk import Desk, open_for_people
 from evalkit.marks import Mark
@@ -20,17 +18,6 @@ from evalkit.store import RunFile
 from tests import people
 from tests.sheets import Rows, edit, grade, grades, told_of_authors
 from tests.terminals import terminal
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{CHROMIUM} is missing; install chromium")
-    home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("browser"))}
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env=home)
-        yield launched
-        launched.close()
 
 
 class Opened:

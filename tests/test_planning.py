@@ -94,7 +94,7 @@ async def test_a_prompt_over_a_models_window_is_refused_by_its_counted_size(tmp_
 
 
 async def test_of_very_many_prompts_a_part_is_counted_and_the_rest_is_called_an_estimate(tmp_path: Path) -> None:
-    many = dataset(*(item(f"i{n}", input=f"What is due? {n}" + " x" * n) for n in range(4000)))
+    many = dataset(*(item(f"i{n}", input=f"What is due? {n}" + " x" * (n // 8)) for n in range(4000)))
     counter = Counter()
     prepared = await plan(tmp_path, Options((OPUS, HAIKU)), many, counter)
     assert len(counter.counted) < 4000 + 10

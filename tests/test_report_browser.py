@@ -1,13 +1,12 @@
 """What a real browser makes of the report: nothing loaded, nothing wrong, nothing cut off, readable by everyone."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from report_fixtures import analysis
 from report_graders import people_and_judge
 from report_pages import page
@@ -16,11 +15,6 @@ from report_variants import hostile
 from evalkit.analysis.results import Analysis
 from evalkit.report import render_html
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 DESK, PHONE = 1280, 390
 
 BROKEN = """() => {
@@ -39,17 +33,6 @@ BROKEN = """() => {
   return [...values.filter((value) => box(value).height > 30), ...names].map((node) => node.innerText)
 }"""
 """Figures of the scorecard that stand on two lines, and names that do, or that their mark does not stand before."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{CHROMIUM} is missing; install chromium")
-    home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("browser"))}
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env=home)
-        yield launched
-        launched.close()
 
 
 class Opened:

@@ -35,7 +35,9 @@ def test_power_sums_the_tables_that_pass(n: int, margin: float, difference: floa
         for g in range(n + 1)
         for b in range(n + 1 - g)
     }
-    likely = {table: chance for table, chance in chances.items() if chance > 1e-10}  # the others add nothing to six digits
+    likely = {
+        table: chance for table, chance in chances.items() if chance > 1e-10
+    }  # the others add nothing to six digits
     expected = sum(chance for (g, b), chance in likely.items() if shown(g, b, n, margin))
     power = stats.noninferiority_power(n, margin, 0.8, 0.2, difference=difference)
     assert power == pytest.approx(expected)
