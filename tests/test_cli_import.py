@@ -382,7 +382,7 @@ CRITERIA = ("relevance", "coherence", "empathy", "surprise", "engagement", "comp
 
 
 def test_stories_rated_by_three_people_on_six_criteria(project: Project) -> None:
-    """The shape of HANNA, with a quarter of its prompts: 24, 11 systems, each story rated 1 to 5 by 3 people on 6 criteria."""
+    """The shape of HANNA with 24 of its 96 prompts: 11 systems, each story rated 1 to 5 by 3 people on 6 criteria."""
     head = "name: stories\nsatisfactory: {score: 0.5}\ncriteria:\n"
     levels = "{1: a, 2: b, 3: c, 4: d, 5: e}"
     Path("stories.yaml").write_text(
