@@ -175,7 +175,7 @@ def json_object(line: str) -> dict[str, Any]:
     try:
         content = json.loads(line, object_pairs_hook=once_each, parse_constant=no_constant, parse_float=finite)
     except json.JSONDecodeError as error:
-        raise NotAnObjectError(f"not JSON ({error.msg} at column {error.colno})") from error
+        raise NotAnObjectError(f"not JSON ({error.msg.removesuffix(' at')} at column {error.colno})") from error
     except RecursionError as error:
         raise NotAnObjectError("nested too deeply to be read") from error
     except ValueError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evalkit.compared import CannotCompareError, expected_of
 from evalkit.dataset import Dataset, Item
+from evalkit.models import known
 from evalkit.request_check import request_doubts
 from evalkit.rubric import Criterion
 from evalkit.strict import Problem
@@ -26,21 +27,42 @@ def errors(path: Path, dataset: Dataset, criteria: Sequence[Criterion]) -> list[
     return sorted(problem for problem in found if problem.severity == "error")
 
 
-def doubts(path: Path, dataset: Dataset, criteria: Sequence[Criterion]) -> list[Problem]:
+def doubts(path: Path, dataset: Dataset, criteria: Sequence[Criterion], unread: int = 0) -> list[Problem]:
     """Every problem of a dataset that could be read: errors that spoil a run, and warnings.
 
-    Without the whole card, nobody knows what requests are like.
+    `unread`: further items that stand in the file and have errors. Without the whole card, nobody knows what
+    requests are like.
     """
     found = [
         *_repeats(path, dataset),
         *_near_repeats(path, dataset),
         *_references(path, dataset, criteria),
-        *_size(path, dataset),
+        *_size(path, len(dataset.items) + unread),
         *_mix(path, dataset),
         *_context(path, dataset),
         *(request_doubts(path, dataset) if dataset.card_is_whole else ()),
     ]
     return sorted(found)
+
+
+def beyond_windows(path: Path, dataset: Dataset, models: Sequence[str]) -> Iterator[Problem]:
+    """Models whose context window is too small for a prompt, by the length of what is always in it (estimated)."""
+    sizes = {item.id: _least_tokens(item, dataset) for item in dataset.items}
+    for model in models:
+        facts = known(model)
+        over = [name for name, tokens in sizes.items() if facts is not None and tokens > facts.context_tokens]
+        if facts is not None and over:
+            more = f" and {plural(len(over) - 1, 'other item')}" if len(over) > 1 else ""
+            what = f"item {over[0]!r}{more}: about {sizes[over[0]]:,} tokens do not fit the window of model {model!r}"
+            remedy = "shorten the prompt or leave the model out"
+            yield Problem(
+                str(path), dataset.lines.get(over[0], 1), f"{what} ({facts.context_tokens:,})", remedy, "warning"
+            )
+
+
+def _least_tokens(item: Item, dataset: Dataset) -> int:
+    own = sum(len(dataset.documents[name]) for name in dataset.evidence.get(item.id, ()))
+    return round((own + len(item.task)) / _CHARACTERS_PER_TOKEN)
 
 
 def effect_line(dataset: Dataset) -> str:
@@ -158,8 +180,8 @@ def _ungradable(item: Item, criteria: Sequence[Criterion]) -> Iterator[str]:
                 yield str(error)
 
 
-def _size(path: Path, dataset: Dataset) -> Iterator[Problem]:
-    n, (few, many) = len(dataset.items), ADVISED_ITEMS
+def _size(path: Path, n: int) -> Iterator[Problem]:
+    few, many = ADVISED_ITEMS
     if n < few:
         remedy = f"{few} to {many} are advised; intervals are wide"
         yield Problem(str(path), 1, f"only {plural(n, 'item')}", remedy, "warning")
@@ -196,8 +218,6 @@ def _context(path: Path, dataset: Dataset) -> Iterator[Problem]:
         remedy = "add documents to the card's folder, or correct context_tokens"
         yield Problem(str(path), 1, what, remedy, "warning")
     for item in dataset.items:
-        own = sum(len(dataset.documents[name]) for name in dataset.evidence.get(item.id, ()))
-        tokens = round((own + len(item.task)) / _CHARACTERS_PER_TOKEN)
-        if tokens > asked:
+        if (tokens := _least_tokens(item, dataset)) > asked:
             what = f"item {item.id!r} alone makes about {tokens:,} tokens, over the context of {asked:,}"
             yield Problem(str(path), dataset.lines.get(item.id, 1), what, "shorten it or raise context_tokens")

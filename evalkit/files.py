@@ -224,6 +224,8 @@ class _Place:
                 return self.problem(f"{kind} {shown(name)} lies outside the dataset's folder", "copy it into that")
             if file.is_file():
                 return file
+            if file.exists():
+                return self.problem(f"{kind} {shown(name)} is no file", "name a file")
         except (OSError, ValueError):  # no name of a file, since it is too long, say
             pass
         return self.problem(f"{kind} {shown(name)} does not exist", "correct the path")

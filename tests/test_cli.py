@@ -567,6 +567,16 @@ def test_check_warns_about_size_mix_and_references(evalkit: Command, project: Pa
         assert any("warning: " in line and words in line for line in said.out.splitlines()), words
 
 
+def test_check_counts_lines_with_errors_as_items_and_tells_what_fits_no_window(evalkit: Command, project: Path) -> None:
+    good = [json.dumps({"id": f"i{i}", "input": f"Question {i} about thing {i * 3}?"}) for i in range(48)]
+    long = json.dumps({"id": "long", "input": "word " * 200_000})
+    (project / "odd.jsonl").write_text("\n".join([*good, long, '{"id": "cut', ""]), encoding="utf-8")
+    said = evalkit("check", "odd.jsonl")
+    assert "odd.jsonl:50: not JSON (Unterminated string starting at column 8)" in said.err
+    assert "only" not in said.out
+    assert "odd.jsonl:49: warning: item 'long': about 238,095 tokens do not fit the window" in said.out
+
+
 # ---- report ---------------------------------------------------------------------------------------------------
 
 

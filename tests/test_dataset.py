@@ -56,7 +56,7 @@ JSON = "write one JSON object per line"
         ("null", f"not a JSON object but null; {JSON}"),
         (f"{GOOD} {GOOD}", f"not JSON (Extra data at column 38); {JSON}"),
         ("{'id': 'a'}", f"not JSON (Expecting property name enclosed in double quotes at column 2); {JSON}"),
-        ('{"id": "a", "input": "x\ty"}', f"not JSON (Invalid control character at at column 24); {JSON}"),
+        ('{"id": "a", "input": "x\ty"}', f"not JSON (Invalid control character at column 24); {JSON}"),
         ('{"id": "a", "input": "\\ud800"}', "a character is half of a surrogate pair; write the text as UTF-8"),
         ('{"id": "a", "input": "\ud800"}', "a character is half of a surrogate pair; write the text as UTF-8"),
         ('{"id": "a", "input": "x", "\\udc00": 1}', "a character is half of a surrogate pair; write the text as UTF-8"),

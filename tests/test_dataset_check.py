@@ -6,7 +6,7 @@ import pytest
 
 from evalkit.config import Config
 from evalkit.dataset import Card, Dataset, Item
-from evalkit.dataset_check import doubts, effect_line
+from evalkit.dataset_check import beyond_windows, doubts, effect_line
 from evalkit.files import find_rubric, read_dataset, read_rubric
 from evalkit.rubric import Check, Rubric
 from tests.builders import checked, dataset, item, judged, rubric
@@ -53,6 +53,20 @@ def test_shipped_set_has_no_doubts(root: Path, name: str) -> None:
 )  # fmt: skip
 def test_size_outside_the_advice(n: int, said: str) -> None:
     assert said in told(dataset(*rows(n)))
+
+
+def test_items_with_errors_count_towards_the_size() -> None:
+    assert doubts(PATH, dataset(*rows(49)), (), unread=1) == []
+
+
+def test_a_prompt_beyond_a_models_window_is_told() -> None:
+    long = item("long", "word " * 200_000, reference="r")
+    made = dataset(*rows(2), long, evidence={"i0": ("d",)}, documents={"d": "x" * 860_000})
+    found = beyond_windows(PATH, made, ["claude-haiku-4-5-20251001", "claude-opus-4-6", "nobody-knows-it"])
+    assert [str(problem) for problem in found] == [
+        "set.jsonl:1: warning: item 'i0' and 1 other item: about 204,768 tokens do not fit the window of model"
+        " 'claude-haiku-4-5-20251001' (200,000); shorten the prompt or leave the model out"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_line_endings_and_mark_change_nothing(tmp_path: Path, ending: str, mark:
           " does not exist; correct the path"]),
         ({"set_jsonl": rows({"documents": ["a\0b"]})},
          ["set.jsonl:1: document 'a\\x00b' does not exist; correct the path"]),
-        ({"set_jsonl": rows({"documents": ["."]})}, ["set.jsonl:1: document '.' does not exist; correct the path"]),
+        ({"set_jsonl": rows({"documents": ["."]})}, ["set.jsonl:1: document '.' is no file; name a file"]),
         ({"set_jsonl": rows({"documents": ["a.md", "./a.md"]}), "a_md": "A"},
          ["set.jsonl:1: document 'a.md' is named twice; name it once"]),
         ({"set_jsonl": rows({"documents": ["a.md"]}, {"documents": [{"name": "a.md", "text": "B"}]}), "a_md": "A"},

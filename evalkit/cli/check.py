@@ -32,7 +32,7 @@ def check(
     Example: evalkit check datasets/support-replies.jsonl
     """
     from evalkit.config import Config
-    from evalkit.dataset_check import doubts, effect_line
+    from evalkit.dataset_check import beyond_windows, doubts, effect_line
     from evalkit.files import load_dataset, read_config
     from evalkit.prompt import DEFAULT_MAX_TOKENS
     from evalkit.request_check import rejections
@@ -49,7 +49,9 @@ def check(
         errors += error.problems
     criteria, rubric_hash, rubric_problems = _rubric_of(dataset, rubric, config)
     if loaded.items:
-        problems += doubts(dataset, loaded, criteria)
+        wrong = {problem.line for problem in problems if problem.file == str(dataset)}
+        problems += doubts(dataset, loaded, criteria, len(wrong - set(loaded.lines.values())))
+        problems += beyond_windows(dataset, loaded, config.models)
     if not any(problem.severity == "error" for problem in problems):
         for line in rejections(loaded, config.models, DEFAULT_MAX_TOKENS, {}):
             what, _, remedy = line.partition("; ")
