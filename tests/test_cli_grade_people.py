@@ -90,6 +90,21 @@ def test_a_round_is_closed_by_hand_once(path: Path, capsys: pytest.CaptureFixtur
     assert "no open round of people" in capsys.readouterr().err
 
 
+def test_of_two_open_rounds_the_one_to_close_is_named(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with RunFile(path) as run:
+        for blind, name in ((True, "ann"), (False, "ben")):
+            Desk(run, open_for_people(run, blind)).join(name)
+    told = "say which with --close --round 1 (blind: ann) or --round 2 (not blind: ben)"
+    for more, what in (((), "2 rounds are open to people"), (("--round", "3"), "round 3 is not open to people")):
+        assert main(["grade", str(path), "--close", *more]) == 2
+        assert f"{what}; {told}" in capsys.readouterr().err
+    assert main(["grade", str(path), "--close", "--round", "1"]) == 0
+    assert "closed: round 1" in (said := capsys.readouterr().out)
+    assert "still open to people: round 2" in said
+    assert main(["grade", str(path), "--close"]) == 0
+    assert "closed: round 2" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -193,10 +193,11 @@ def test_peoples_preferences_stand_beside_the_judges_and_the_swap_is_asked_of_ju
     ]
     analysis = analyze(made.snapshot(preferences=(*people, *judge)))
     part = section(analysis, "preferred")
+    pair = "Haiku 4.5 and Opus 4.6"
     assert [row[:5] for row in words(part)] == [
-        ["Haiku 4.5 and Opus 4.6", "people", "0% (0 of 10 items)", "70% (7 of 10 items)", "30% (3 of 10 items)"],
-        ["Haiku 4.5 and Opus 4.6", "Judge claude-sonnet-5-5", "0% (0 of 10 items)", "0% (0 of 10 items)", "100% (10 of 10 items)"],
-    ]  # fmt: skip
+        [pair, "people", "0% (0 of 10 items)", "70% (7 of 10 items)", "30% (3 of 10 items)"],
+        [pair, "Judge claude-sonnet-5-5", "0% (0 of 10 items)", "0% (0 of 10 items)", "100% (10 of 10 items)"],
+    ]
     assert analysis.preferred[0].difference == stats.paired_rates(0, 7, 10)
     assert "both orders" in "".join(span.text for span in part.lede)
     alone = section(analyze(made.snapshot(preferences=tuple(people))), "preferred")

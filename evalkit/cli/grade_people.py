@@ -44,20 +44,35 @@ def who_grades(by: Who | None, rubric: "Rubric", for_people: Mapping[str, Any], 
     return by
 
 
-def close_by_hand(file: "RunFile") -> None:
-    """End the round in which people are at work, whatever is left of it."""
+def close_by_hand(file: "RunFile", round_id: int | None = None) -> None:
+    """End a round in which people are at work, whatever is left of it; UsageError where it is not clear which one."""
     from evalkit.desk import close_round
     from evalkit.queues import rubric_of
-    from evalkit.rounds import being_graded, left_to_grade
+    from evalkit.rounds import left_to_grade, open_to_people, people_of
 
     snapshot = file.snapshot()
-    round_ = being_graded(snapshot)
-    if round_ is None:
+    open_ = open_to_people(snapshot)
+    if not open_:
         raise UsageError(f"{file.path} has no open round of people; there is nothing to close")
+    meant = [round_ for round_ in open_ if round_id in (None, round_.id)]
+    if len(meant) != 1:
+        what = (
+            f"{len(open_)} rounds are open to people" if round_id is None else f"round {round_id} is not open to people"
+        )
+        told = [
+            f"--round {r.id} ({'blind' if r.blind else 'not blind'}: {', '.join(people_of(snapshot, r.id))})"
+            for r in open_
+        ]
+        raise UsageError(f"{what}; say which with --close {' or '.join(told)}")
+    (round_,) = meant
     left = left_to_grade(snapshot, round_.id, rubric_of(snapshot))
     close_round(file, round_.id, "closed by hand")
     typer.echo(f"closed: round {round_.id} of {file.path}{_left(left, ' with ungraded outputs: ')}")
-    typer.echo(f"next: evalkit report {file.path}")
+    still = [str(other.id) for other in open_ if other != round_]
+    if still:
+        typer.echo(f"still open to people: round {', '.join(still)}")
+    else:
+        typer.echo(f"next: evalkit report {file.path}")
 
 
 def _left(left: Mapping[str, int], before: str = "") -> str:
