@@ -201,7 +201,7 @@ class Grading:
     `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
     with the reason. `open`: people are still at work in the round, `closed_at` when they were not any more, None where
     no people were. `peeks`: when results were looked at while people graded; `after_results`: grades that people gave
-    when results had been shown.
+    when results had been shown. `graders` gave the round's grades, `idle` ones joined it and have given none.
     """
 
     round: Round | None
@@ -219,6 +219,8 @@ class Grading:
     open: bool = False
     peeks: tuple[str, ...] = ()
     after_results: int = 0
+    graders: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
