@@ -340,6 +340,32 @@ def test_several_people_get_a_sheet_each_and_what_is_out_stays_theirs(run: Path)
     assert min(sizes) >= 6
 
 
+def test_beside_an_open_page_those_who_take_part_get_their_sheets_and_nobody_joins(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run.parent
+    with RunFile(run) as page, page.only_writer("grade people"):
+        assert grade(run, "--export", folder / "a.csv", "--grader", "ann") == 6
+        assert "such as an open page, and 'ann' does not take part yet" in capsys.readouterr().err
+        desk = Desk(page, open_for_people(page, True, Settings(overlap=1)))
+        desk.join("ann")
+        desk.join("ben")
+        shares = {name: set(desk.pile(name).trials) for name in ("ann", "ben")}
+        assert grade(run, "--export", folder / "a.csv", "--grader", "ann") == 0
+        assert grade(run, "--export", folder / "b.csv", "--grader", "cy") == 6
+        assert "'cy' does not take part yet; end that one" in capsys.readouterr().err
+        assert grade(run, "--export", folder / "b.csv", "--grader", "ben", "--overlap", "2") == 6
+        assert "the round has another overlap" in capsys.readouterr().err
+        assert grade(run, "--export", folder / "all.csv") == 0
+        assert desk.is_open
+        assert desk.take("ann", Mark("n", min(shares["ann"]), "flag", {"on": True}))
+    assert {row[1] for row in rows_of(folder / "a.csv")[1:]} == shares["ann"]
+    assert {row[1] for row in rows_of(folder / "all-ben.csv")[1:]} == shares["ben"]
+    with RunFile(run) as again:
+        later = Desk(again, open_for_people(again, True))
+        assert {name: set(later.pile(name).trials) for name in later.people} == shares
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

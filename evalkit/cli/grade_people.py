@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from evalkit.errors import InterruptedRunError, UsageError
+from evalkit.errors import InterruptedRunError, InUseError, UsageError
 
 if TYPE_CHECKING:
     from evalkit.desk import Desk
@@ -106,6 +106,32 @@ class PeopleSession:
             raise UsageError(nothing_to_grade(self._file.path, snapshot))
         desk = self._desk(names)
         self._check(desk.round)
+        return desk
+
+    def desk_beside(self, names: Sequence[str]) -> "Desk":
+        """A desk to read from while another process holds the run file for people, such as an open page.
+
+        Nobody joins and nothing is dealt anew: the page would not know, and could close the round without them.
+        """
+        from evalkit.desk import Desk
+        from evalkit.rounds import open_to_people
+
+        open_ = [r for r in open_to_people(self._file.snapshot()) if r.blind == self._blind]
+        desk = Desk(self._file, open_[-1]) if open_ else None
+        new = [name for name in names if desk is None or name not in desk.people]
+        changed = [name for name, wish in self._wishes.items() if desk and getattr(desk.settings, name) != wish]
+        if desk is None or new or changed:
+            what = (
+                f"{new[0]!r} does not take part yet"
+                if new
+                else f"the round has another {changed[0]}"
+                if changed
+                else "no round is open"
+            )
+            raise InUseError(
+                f"{self._file.path} is in use by another `evalkit grade`, such as an open page, and {what};"
+                " end that one (Ctrl-C, nothing is lost), export, and start it again"
+            )
         return desk
 
     def _desk(self, names: Sequence[str]) -> "Desk":

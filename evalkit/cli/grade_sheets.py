@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evalkit.errors import ProblemsError, UsageError
+from evalkit.errors import InUseError, ProblemsError, UsageError
 
 if TYPE_CHECKING:
     from evalkit.cli.grade_people import PeopleSession
@@ -39,19 +39,30 @@ def only_way(for_people: Mapping[str, Any]) -> None:
 
 
 def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Sequence[str]) -> None:
-    """Write a sheet for each person, who takes part from now on; a file that exists is never written over."""
+    """Write a sheet for each person, who takes part from now on; a file that exists is never written over.
+
+    Beside an open page it is for those who take part already.
+    """
     if target.suffix.lower() not in (*SHEETS, PACKET):
         raise UsageError(f"{str(target)!r}: unknown format; end it in {', '.join(SHEETS)} or {PACKET}")
-    with file.only_writer("grade people"):
-        _refuse_existing(_targets(target, names))
-        desk = session.desk_for(names)
-        targets = _targets(target, names or desk.people)
-        _refuse_existing(targets)
-        for name, path in targets.items():
-            _write(desk, name, path)
+    _refuse_existing(_targets(target, names))
+    try:
+        with file.only_writer("grade people"):
+            desk = session.desk_for(names)
+            _write_all(desk, target, names)
+    except InUseError:
+        desk = session.desk_beside(names)
+        _write_all(desk, target, names)
     for note in _not_asked(desk) if target.suffix.lower() in SHEETS else ():
         typer.echo(note, err=True)
     typer.echo(f"next, with what comes back: evalkit grade {file.path} --import FILE")
+
+
+def _write_all(desk: "Desk", target: Path, names: Sequence[str]) -> None:
+    targets = _targets(target, names or desk.people)
+    _refuse_existing(targets)
+    for name, path in targets.items():
+        _write(desk, name, path)
 
 
 def _targets(target: Path, names: Sequence[str]) -> dict[str, Path]:
