@@ -1,11 +1,14 @@
 """`evalkit grade` by people on the command line: who is asked, what is refused, how it ends."""
 
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from evalkit.cli import main
@@ -70,6 +73,31 @@ def test_a_page_in_a_scripts_background_is_interrupted_and_its_round_stays_open(
     assert re.search(r"outputs left: ann \d+; go on with", err)
     with RunFile(path, read_only=True) as run:
         assert "closed" not in [event.kind for event in run.snapshot().events]
+
+
+def test_enter_at_the_pages_terminal_prints_a_new_link_and_voids_an_unused_one(path: Path) -> None:
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "evalkit", "grade", str(path), "--no-browser", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--grader", "ann", "--grader", "ben"], stdin=terminal, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        first = [process.stdout.readline().split()[1] for _ in range(2)]
+        said = []
+        for line in (b"\n", b"cy\n", b"ben\n", b"ben\n"):
+            os.write(keyboard, line)
+            said.append(process.stdout.readline())
+        assert said[0] == "for a new link type a name and Enter: ann, ben\n"
+        assert said[1].startswith("'cy' does not take part; ")
+        links = [first[1], *(line.split()[1] for line in said[2:])]
+        assert len(set(links)) == 3
+        answers = [httpx2.get(link, follow_redirects=False).status_code for link in (*links, links[2], first[0])]
+        assert answers == [401, 401, 303, 401, 303]
+        process.send_signal(signal.SIGINT)
+        assert "a name and Enter prints a new one" in process.communicate(timeout=20)[1]
+    os.close(keyboard)
+    os.close(terminal)
 
 
 def test_when_all_is_graded_the_round_is_closed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,6 +171,7 @@ class PeopleSession:
                 grade_by_checks(self._file, round_, counter)
 
     def _serve(self, desk: "Desk", listener: Any, names: Sequence[str], browser: bool) -> None:
+        from evalkit.cli.grade_links import new_link_at_enter
         from evalkit.desk import close_round
         from evalkit.web.app import GradingApp
         from evalkit.web.entrance import Entrance
@@ -179,10 +180,14 @@ class PeopleSession:
         port = listener.getsockname()[1]
         entrance = Entrance(desk.secret("page"), desk.people, port)
         app = GradingApp(desk, entrance, lambda: self._tell(app), lambda: server.end())  # noqa: PLW0108  the server comes after
-        links = {name: f"http://127.0.0.1:{port}/login?t={entrance.link(name)}" for name in names}
+
+        def link(name: str) -> str:
+            return f"http://127.0.0.1:{port}/login?t={entrance.link(name)}"
+
+        links = {name: link(name) for name in names}
 
         def ready() -> None:
-            self._announce(app, links)
+            self._announce(app, links, new_link_at_enter(desk.people, link))
             if browser and len(links) == 1 and _has_screen():
                 threading.Thread(target=webbrowser.open, args=links.values(), daemon=True).start()
 
@@ -199,7 +204,7 @@ class PeopleSession:
         typer.echo(f"everybody has graded, and the round is closed: {self._file.path}")
         typer.echo(f"next: evalkit report {self._file.path}")
 
-    def _announce(self, app: Any, links: Mapping[str, str]) -> None:
+    def _announce(self, app: Any, links: Mapping[str, str], has_keyboard: bool) -> None:
         wide = max(map(len, links), default=0)
         counts = app.turnout.counts()
         for name, link in links.items():
@@ -208,7 +213,10 @@ class PeopleSession:
         if "SSH_CONNECTION" in os.environ:
             port = app.entrance.cookie_name.rpartition("_")[2]
             typer.echo(f"from another machine: ssh -L {port}:127.0.0.1:{port} HOST, then open the link there", err=True)
-        typer.echo("Each link works once. Ctrl-C stops; every mark is saved, and the same command goes on.", err=True)
+        name = "a name and " if len(app.desk.people) > 1 else ""
+        again = f"; {name}Enter prints a new one" if has_keyboard else ""
+        stop = "Ctrl-C stops; every mark is saved, and the same command goes on."
+        typer.echo(f"Each link works once{again}. {stop}", err=True)
 
     def _tell(self, app: Any) -> None:
         """How far everybody is, in numbers that say nothing of what they said."""
