@@ -83,21 +83,24 @@ def test_enter_at_the_pages_terminal_prints_a_new_link_and_voids_an_unused_one(p
         stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        first = [process.stdout.readline().split()[1] for _ in range(2)]
-        said = []
-        for line in (b"\n", b"cy\n", b"ben\n", b"ben\n"):
-            os.write(keyboard, line)
-            said.append(process.stdout.readline())
-        assert said[0] == "for a new link type a name and Enter: ann, ben\n"
-        assert said[1].startswith("'cy' does not take part; ")
-        links = [first[1], *(line.split()[1] for line in said[2:])]
-        assert len(set(links)) == 3
-        answers = [httpx2.get(link, follow_redirects=False).status_code for link in (*links, links[2], first[0])]
-        assert answers == [401, 401, 303, 401, 303]
-        process.send_signal(signal.SIGINT)
-        assert "a name and Enter prints a new one" in process.communicate(timeout=20)[1]
+        try:
+            first = [process.stdout.readline().split()[1] for _ in range(2)]
+            said = []
+            for line in (b"\n", b"cy\n", b"ben\n", b"ben\n"):
+                os.write(keyboard, line)
+                said.append(process.stdout.readline())
+            links = [first[1], *(line.split()[1] for line in said[2:])]
+            answers = [httpx2.get(link, follow_redirects=False).status_code for link in (*links, links[2], first[0])]
+        finally:
+            process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=20)[1]
     os.close(keyboard)
     os.close(terminal)
+    assert said[0] == "for a new link type a name and Enter: ann, ben\n"
+    assert said[1].startswith("'cy' does not take part; ")
+    assert len(set(links)) == 3
+    assert answers == [401, 401, 303, 401, 303]
+    assert "a name and Enter prints a new one" in err
 
 
 def test_when_all_is_graded_the_round_is_closed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
