@@ -133,6 +133,15 @@ class GradeLine:
 
 
 @dataclass(frozen=True)
+class RemarkLine:
+    """What one person left beside grades: what they did, and their note."""
+
+    grader: str
+    did: str
+    note: str
+
+
+@dataclass(frozen=True)
 class OutputView:
     """One output as a reader sees it; `blind_place` (from 0) is its place while names are hidden."""
 
@@ -147,6 +156,7 @@ class OutputView:
     cost: str
     time: str
     error: str | None
+    remarks: tuple[RemarkLine, ...] = ()
 
 
 @dataclass(frozen=True)

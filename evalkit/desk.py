@@ -13,19 +13,30 @@ from evalkit.lookalikes import as_read
 from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
 from evalkit.queues import Outputs, Pile, build_pile, rubric_of
 from evalkit.records import Correction, Grade, Round, Snapshot
-from evalkit.rounds import HANDED_OUT, Settings, handed_out, is_closed, left_to_grade, people_of, settings_of
+from evalkit.rounds import (
+    HANDED_OUT,
+    Settings,
+    handed_out,
+    is_closed,
+    left_to_grade,
+    open_to_people,
+    people_of,
+    settings_of,
+)
 from evalkit.rubric import Criterion
 from evalkit.store import RunFile
 
 
 def open_for_people(run: RunFile, blind: bool, settings: Settings | None = None) -> Round:
-    """The round people work in: the newest one that is open, else a new one under a new key.
+    """The round people work in: the one they have begun, else the newest that is open, else a new one.
 
-    `settings` None leaves a round's settings as they are.
+    A round that judges open meanwhile does not draw people away from theirs. `settings` None leaves a round's settings
+    as they are.
     """
     with run.together():
         snapshot = run.snapshot()
-        round_ = next((r for r in reversed(snapshot.rounds) if r.blind == blind and _is_open(snapshot, r)), None)
+        open_ = [*(r for r in snapshot.rounds if _is_open(snapshot, r)), *open_to_people(snapshot)]
+        round_ = next((r for r in reversed(open_) if r.blind == blind), None)
         if round_ is None:
             checks = (CHECKS,) if rubric_of(snapshot).checked else ()
             fresh = Round(0, snapshot.spec.rubric_sha256, checks, blind, snapshot.spec.seed, _now())

@@ -53,6 +53,10 @@ class IntegrityError(EvalkitError):
     exit_code = ExitCode.INTEGRITY
 
 
+class InUseError(IntegrityError):
+    """Another process holds the run file for the same kind of work."""
+
+
 class InterruptedRunError(EvalkitError):
     """Stopped by the user; what was finished is on disk and the same command goes on from there."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from evalkit.errors import InfrastructureError, IntegrityError
+from evalkit.errors import InfrastructureError, InUseError
 
 _TRIES = 5
 """A lock whose file its last holder has just removed guards nothing, so it is not taken but looked for anew."""
@@ -23,7 +23,7 @@ def alone(held: FileLock, path: Path, role: str) -> Iterator[None]:
     try:
         _acquire(held)
     except Timeout as error:
-        raise IntegrityError(
+        raise InUseError(
             f"{path} is in use by another `evalkit {role.partition(' ')[0]}`; wait until it ends"
         ) from error
     except OSError as error:

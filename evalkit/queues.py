@@ -7,7 +7,7 @@ from itertools import groupby
 
 from evalkit.blind import GradingTask, grading_order, label_for, output_order, passages, person_order, scrub
 from evalkit.errors import IntegrityError
-from evalkit.grader_names import again
+from evalkit.grader_names import again, kind_of
 from evalkit.records import ItemRecord, Round, Snapshot, Trial
 from evalkit.rounds import answered, settings_of, shares
 from evalkit.rubric import Rubric
@@ -66,7 +66,7 @@ class Outputs:
     def task(self, grader: str, trial: Trial) -> tuple[GradingTask, int]:
         """An output as this grader sees it, and how many names of its author were hidden in it."""
         item = self._items[trial.key.item_id]
-        label = label_for(self._key, grader, trial.id) if self._round.blind else "/".join(map(str, trial.key))
+        label = label_for(self._key, grader, trial.id) if self._round.blind else _open_label(grader, trial)
         text, marks = self._text(trial, item)
         documents = passages(item, self._snapshot.documents)
         return GradingTask(label, self._rubric.criteria, item.task, item.reference, text, documents), marks
@@ -78,6 +78,12 @@ class Outputs:
             context = f"{item.task}\n{item.reference or ''}"
             self._scrubbed[trial.id] = scrub(self._texts[trial.id], self._names, context)
         return self._scrubbed[trial.id]
+
+
+def _open_label(grader: str, trial: Trial) -> str:
+    """What an output is called where nothing is hidden: a person's own, and another when it comes to them again."""
+    person = (grader,) if kind_of(grader) == "human" else ()
+    return "/".join(map(str, (*trial.key, *person)))
 
 
 def build_queue(snapshot: Snapshot, round_: Round, grader: str, key: bytes) -> Queue:

@@ -69,10 +69,14 @@ def automatic(round_: Round) -> tuple[str, ...]:
     return tuple(grader for grader in round_.graders if kind_of(grader) != "human")
 
 
+def open_to_people(snapshot: Snapshot) -> tuple[Round, ...]:
+    """The rounds in which people are at work, oldest first: a blind one may stand beside one that is not."""
+    return tuple(r for r in snapshot.rounds if people_of(snapshot, r.id) and not is_closed(snapshot, r.id))
+
+
 def being_graded(snapshot: Snapshot) -> Round | None:
-    """The round in which people are at work; results shown now could tell them who wrote what. None if none is."""
-    open_ = [r for r in snapshot.rounds if people_of(snapshot, r.id) and not is_closed(snapshot, r.id)]
-    return open_[-1] if open_ else None
+    """The newest round in which people are at work; results shown now could tell them who wrote what."""
+    return next(iter(reversed(open_to_people(snapshot))), None)
 
 
 def answered(snapshot: Snapshot) -> dict[int, str]:

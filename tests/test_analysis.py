@@ -33,8 +33,11 @@ from evalkit.analysis import Analysis, analyze, per_model, trials_csv
 from evalkit.analysis.decide import decide
 from evalkit.analysis.results import Counts, ModelResult, Pair
 from evalkit.analysis.trials import current_round
+from evalkit.blocks import Definitions
 from evalkit.cut_streams import CutStreams
+from evalkit.grading_records import WITHDRAWN
 from evalkit.records import Attempt, PromptSize, Snapshot, Usage
+from evalkit.report import build_report
 from evalkit.stats import Estimate
 from evalkit.stats.means import T_ON_ITEMS
 
@@ -749,6 +752,30 @@ def test_several_rounds_are_said_with_the_one_that_counts() -> None:
     assert warned(analyze(_rounds((1, True, 5, 0), (2, True, 4, 1)).snapshot()), "2 rounds of grading exist")
     assert warned(analyze(_rounds((1, True, 5, 0), (2, True, 2, 0)).snapshot()), "the figures rest on round 1 (judge")
     assert not warned(analyze(_rounds((1, True, 5, 0)).snapshot()), "rounds of grading")
+
+
+def test_a_person_who_joined_a_judges_round_alone_makes_it_no_round_of_people() -> None:
+    book = _rounds((1, True, 0, 0), (2, True, 5, 0))
+    for trial in range(1, 6):
+        book.grade(trial, 0, grader="ann")
+    book.rounds[1] = round_(2, (JUDGE, "ben"))
+    chosen = current_round(book.snapshot())
+    assert chosen is not None
+    assert chosen.id == 1
+
+
+def test_only_who_graded_is_named_and_who_joined_alone_apart() -> None:
+    book = _rounds((1, True, 5, 0), (2, True, 2, 0))
+    book.rounds[0] = round_(1, ("ben", JUDGE, "cy"))
+    book.grade(1, 1, grader="cy")
+    book.grade(1, 1, grader="ben")
+    book.grade(1, None, grader="ben", ungraded_reason=WITHDRAWN)
+    analysis = analyze(book.snapshot())
+    assert warned(analysis, f"rest on round 1 ({JUDGE}, cy); ben joined it and graded nothing.")
+    method = build_report(analysis).sections[-1]
+    definitions = next(block for block in method.blocks if isinstance(block, Definitions))
+    told = "".join(span.text for _, text in definitions.rows for span in text)
+    assert f"6 grades by {JUDGE} and cy; ben joined and graded nothing" in told
 
 
 def test_grades_of_other_rounds_do_not_mix_in() -> None:

@@ -1,11 +1,14 @@
 """`evalkit grade` by people on the command line: who is asked, what is refused, how it ends."""
 
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from evalkit.cli import main
@@ -72,6 +75,34 @@ def test_a_page_in_a_scripts_background_is_interrupted_and_its_round_stays_open(
         assert "closed" not in [event.kind for event in run.snapshot().events]
 
 
+def test_enter_at_the_pages_terminal_prints_a_new_link_and_voids_an_unused_one(path: Path) -> None:
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "evalkit", "grade", str(path), "--no-browser", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--grader", "ann", "--grader", "ben"], stdin=terminal, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            first = [process.stdout.readline().split()[1] for _ in range(2)]
+            said = []
+            for line in (b"\n", b"cy\n", b"ben\n", b"ben\n"):
+                os.write(keyboard, line)
+                said.append(process.stdout.readline())
+            links = [first[1], *(line.split()[1] for line in said[2:])]
+            answers = [httpx2.get(link, follow_redirects=False).status_code for link in (*links, links[2], first[0])]
+        finally:
+            process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=20)[1]
+    os.close(keyboard)
+    os.close(terminal)
+    assert said[0] == "for a new link type a name and Enter: ann, ben\n"
+    assert said[1].startswith("'cy' does not take part; ")
+    assert len(set(links)) == 3
+    assert answers == [401, 401, 303, 401, 303]
+    assert "a name and Enter prints a new one" in err
+
+
 def test_when_all_is_graded_the_round_is_closed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finish(path, "ann")
     assert main(["grade", str(path), "--by", "people", "--no-browser", "--port", "0"]) == 0
@@ -88,6 +119,21 @@ def test_a_round_is_closed_by_hand_once(path: Path, capsys: pytest.CaptureFixtur
     assert "with ungraded outputs: ann 6" in said
     assert main(["grade", str(path), "--close"]) == 2
     assert "no open round of people" in capsys.readouterr().err
+
+
+def test_of_two_open_rounds_the_one_to_close_is_named(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with RunFile(path) as run:
+        for blind, name in ((True, "ann"), (False, "ben")):
+            Desk(run, open_for_people(run, blind)).join(name)
+    told = "say which with --close --round 1 (blind: ann) or --round 2 (not blind: ben)"
+    for more, what in (((), "2 rounds are open to people"), (("--round", "3"), "round 3 is not open to people")):
+        assert main(["grade", str(path), "--close", *more]) == 2
+        assert f"{what}; {told}" in capsys.readouterr().err
+    assert main(["grade", str(path), "--close", "--round", "1"]) == 0
+    assert "closed: round 1" in (said := capsys.readouterr().out)
+    assert "still open to people: round 2" in said
+    assert main(["grade", str(path), "--close"]) == 0
+    assert "closed: round 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from evalkit.blind import HIDDEN, GradingTask
 from evalkit.desk import CANNOT_TELL, Desk, Mark, Standing, close_round, open_for_people
 from evalkit.errors import IntegrityError, UsageError
+from evalkit.grade import open_round
 from evalkit.grader_names import CHECKS, is_again
 from evalkit.grading_records import WITHDRAWN, RoundEvent
 from evalkit.models import LINE_UP
@@ -212,6 +213,22 @@ def test_repeats_come_later_alone_under_another_label_and_count_for_nobody_else(
     grade_all(desk, "ann")
     assert {g.grader for g in run.snapshot().grades} == {"ann", "ann (again)"}
     assert left_to_grade(run.snapshot(), 1, RUBRIC) == {"ann": 0}
+
+
+def test_where_nothing_is_hidden_everybodys_outputs_are_still_their_own_and_a_repeat_another(run: RunFile) -> None:
+    desk = desk_of(run, "ann", "ben", blind=False, repeat_share=0.1)
+    grade_all(desk, "ann")
+    assert not set(desk.pile("ann").trials) & set(desk.pile("ben").trials)
+    assert Counter(g.grader for g in run.snapshot().grades) == {"ann": 2 * 3 * ITEMS, "ann (again)": 2 * 4}
+
+
+def test_people_go_on_in_the_round_they_have_begun_whatever_judges_open_meanwhile(run: RunFile) -> None:
+    begun = desk_of(run, "ann").round
+    newer = open_round(run, ("judge a",), blind=True)
+    assert open_round(run, ("judge b",), blind=True).id > newer.id > 0
+    assert open_for_people(run, blind=True).id == begun.id
+    close_round(run, begun.id, "enough")
+    assert open_for_people(run, blind=True).id == newer.id + 1  # the newest that is open
 
 
 def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:

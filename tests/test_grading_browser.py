@@ -194,6 +194,30 @@ def test_an_edit_is_kept_with_its_own_time(serve: Serve, sit: Callable[..., Seat
     assert [c.minutes for c in served.run.snapshot().corrections] == [(edits[0].active_s or 0) / 60]
 
 
+def test_edits_of_long_outputs_are_sent_in_parts_that_fit_and_one_that_cannot_is_said(
+    serve: Serve, sit: Callable[..., Seat]
+) -> None:
+    lengths = iter([39_000, 39_000, 41_000])
+    served = serve(1, output=lambda *_: "x" * next(lengths), repeat_share=0.0)
+    seat, kept = sit(served), 0
+    seat.page.route("**/api/marks", lambda route: route.abort())
+    for n in (1, 2, 3):
+        seat.is_at(f"Output {n} of 3")
+        seat.press("e")
+        if seat.page.locator("textarea").count():
+            seat.page.keyboard.insert_text("Better. ")
+            kept += 1
+            seat.press("Escape")
+        else:
+            expect(seat.page.locator("#said")).to_have_text("Only outputs of up to 40 kB can be edited here")
+        seat.press("2", "2", "Enter")
+    seat.page.unroute("**/api/marks")
+    seat.saved()
+    edits = [m.content["text"] for m in served.run.snapshot().markings if m.kind == "edit"]
+    assert (kept, [text[:9] for text in edits]) == (2, ["Better. x"] * 2)
+    seat.page.locator("#finished").wait_for()
+
+
 def test_pauses_and_hidden_time_are_left_out(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1)
     seat = sit(served)

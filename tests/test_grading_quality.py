@@ -160,6 +160,8 @@ def prefer(first: int, second: int, choice: Any, grader: str = ANN, round_id: in
         ([prefer(1, 3, None, JUDGE), prefer(3, 1, "first", JUDGE)], None),
         ([prefer(1, 3, "first", again(ANN))], None),
         ([prefer(1, 3, "first", round_id=2)], None),
+        ([prefer(1, 3, "first"), prefer(1, 3, None)], None),
+        ([prefer(1, 3, "first"), prefer(1, 3, None), prefer(1, 3, "tie")], (PEOPLE, OPUS, HAIKU, 1, 0, 0, 1)),
     ],
 )  # fmt: skip
 def test_preferences_count_once_an_item(given: Sequence[Preference], found: tuple[Any, ...] | None) -> None:
@@ -180,6 +182,97 @@ def test_the_preference_heading_is_the_finding() -> None:
     assert section(analysis, "preferred").heading == "People prefer Haiku 4.5 to Opus 4.6 on 100% of 30 items"
     even = tuple(prefer(3 * n + 1, 3 * n + 3, "second" if n % 2 else "first") for n in range(30))
     assert "no model" in section(analyze(made.snapshot(preferences=even)), "preferred").heading
+
+
+def test_peoples_preferences_stand_beside_the_judges_and_the_swap_is_asked_of_judges_alone() -> None:
+    made = book(10)
+    made.grade(1, 1, grader=ANN)
+    people = [prefer(3 * n + 1, 3 * n + 3, "first" if n < 7 else "tie") for n in range(10)]
+    judge = [
+        prefer(*pair, "first", JUDGE) for n in range(10) for pair in [(3 * n + 1, 3 * n + 3), (3 * n + 3, 3 * n + 1)]
+    ]
+    analysis = analyze(made.snapshot(preferences=(*people, *judge)))
+    part = section(analysis, "preferred")
+    pair = "Haiku 4.5 and Opus 4.6"
+    assert [row[:5] for row in words(part)] == [
+        [pair, "people", "0% (0 of 10 items)", "70% (7 of 10 items)", "30% (3 of 10 items)"],
+        [pair, "Judge claude-sonnet-5-5", "0% (0 of 10 items)", "0% (0 of 10 items)", "100% (10 of 10 items)"],
+    ]
+    assert analysis.preferred[0].difference == stats.paired_rates(0, 7, 10)
+    assert "both orders" in "".join(span.text for span in part.lede)
+    alone = section(analyze(made.snapshot(preferences=tuple(people))), "preferred")
+    assert "both orders" not in "".join(span.text for span in alone.lede)
+
+
+# ---- flags, notes, what was put off -------------------------------------------------------------------------------
+
+
+def marked(trial: int, kind: Any, grader: str = ANN, round_id: int = 1, **content: Any) -> Marking:
+    return Marking(round_id, grader, trial, kind, content)
+
+
+def left(trial: int, *marks: Marking) -> list[tuple[Any, ...]]:
+    """What people left on a trial's output."""
+    made = book(2)
+    made.rounds.append(round_(2, (ANN,)))
+    made.grade(1, 1, grader=ANN)
+    outputs = [o for item in analyze(made.snapshot(markings=marks)).outputs for o in item.outputs]
+    remarks = next(o for o in outputs if o.trial_id == trial).remarks
+    return [(r.grader, r.flagged, r.note, r.put_off, r.graded) for r in remarks]
+
+
+@pytest.mark.parametrize(
+    ("marks", "found"),
+    [
+        ([marked(2, "level", criterion="right", level=1), marked(2, "done")], []),
+        ([marked(2, "flag", on=True), marked(2, "done")], [(ANN, True, "", 0, True)]),
+        ([marked(2, "flag", on=True), marked(2, "flag", on=False)], []),
+        ([marked(2, "note", text="old"), marked(2, "note", text="new")], [(ANN, False, "new", 0, False)]),
+        ([marked(2, "note", text="old"), marked(2, "note", text="")], []),
+        ([marked(2, "note", text="mine"), marked(2, "note", BEN, text="his")],
+         [(ANN, False, "mine", 0, False), (BEN, False, "his", 0, False)]),
+        ([marked(2, "note", text="once"), marked(2, "note", again(ANN), text="twice")],
+         [(ANN, False, "once\ntwice", 0, False)]),
+        ([marked(2, "flag", on=True), marked(2, "flag", again(ANN), on=False)], [(ANN, True, "", 0, False)]),
+        ([marked(2, "flag", on=True), marked(2, "flag", round_id=2, on=True)], [(ANN, True, "", 0, False)]),
+        ([marked(2, "skip"), marked(2, "skip")], [(ANN, False, "", 2, False)]),
+        ([marked(2, "skip"), marked(2, "done")], [(ANN, False, "", 1, True)]),
+        ([marked(2, "skip"), marked(2, "done"), marked(2, "level", criterion="right")], [(ANN, False, "", 1, False)]),
+        ([marked(1, "flag", on=True)], []),
+    ],
+)  # fmt: skip
+def test_what_people_left_on_an_output(marks: list[Marking], found: list[tuple[Any, ...]]) -> None:
+    assert left(2, *marks) == found
+
+
+def test_flags_notes_and_what_was_put_off_are_in_the_report_by_model_and_with_their_item() -> None:
+    made = book()
+    made.grade(1, 1, grader=ANN)
+    assert "remarks" not in [s.name for s in build_report(analyze(made.snapshot())).sections]
+    marks = (
+        marked(3, "flag", on=True), marked(3, "note", text="<b>odd</b>\u202e"), marked(3, "flag", BEN, on=True),
+        marked(6, "flag", on=True), marked(4, "skip"), marked(5, "note", text="fine"),
+    )  # fmt: skip
+    analysis = analyze(made.snapshot(markings=marks))
+    part = section(analysis, "remarks")
+    assert part.heading == "People flagged 2 outputs, wrote notes on 2 and put off 1, of 12 outputs"
+    assert words(part) == [
+        ["Haiku 4.5", "4", "2", "1", "0", "0"],
+        ["Sonnet 4.6", "4", "0", "1", "0", "0"],
+        ["Opus 4.6", "4", "0", "0", "1", "1"],
+        ["i0", "Haiku 4.5", "ann and ben", "ann: <b>odd</b>\u202e"],
+        ["i1", "Haiku 4.5", "ann", ""],
+    ]
+    page = render_html(analysis)
+    assert page.count("&lt;b&gt;odd&lt;/b&gt;⟦U+202E⟧") == 2
+    assert "<b>odd" not in page
+    assert '<a href="#item-001">' in page
+    (output,) = [
+        o
+        for o in json.loads(render_json(analysis))["analysis"]["outputs"][1]["outputs"]
+        if o["remarks"] and o["trial_id"] == 5
+    ]
+    assert output["remarks"] == [{"grader": "ann", "flagged": False, "note": "fine", "put_off": 0, "graded": False}]
 
 
 # ---- judges -------------------------------------------------------------------------------------------------------

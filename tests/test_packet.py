@@ -192,6 +192,19 @@ def test_answers_that_cannot_be_right_are_named_and_none_is_taken(
         assert file.snapshot().markings == ()
 
 
+def test_answers_go_to_the_round_they_were_handed_out_in(tmp_path: Path) -> None:
+    run = people.write(tmp_path / "run.db", 1)
+    exported(run)
+    assert grade(run, "--export", tmp_path / "open.html", "--grader", "ann", "--no-blind") == 0
+    with RunFile(run) as file:
+        label = Desk(file, open_for_people(file, True)).pile("ann").sittings[0][0].label
+    marks = [{"nonce": "1", "label": label, "kind": "level", "content": {"criterion": "correct", "level": 1}}]
+    (tmp_path / "a.json").write_text(json.dumps({**GOOD, "marks": marks}), encoding="utf-8")
+    assert grade(run, "--import", tmp_path / "a.json") == 0
+    with RunFile(run, read_only=True) as file:
+        assert [mark.round_id for mark in file.snapshot().markings] == [1]
+
+
 def wanted(trial: int, criterion: str) -> int | None:
     """What everybody says of an output, whichever way they grade."""
     return None if (trial + len(criterion)) % 4 == 3 else (trial + len(criterion)) % 3

@@ -175,6 +175,32 @@ def test_a_sheet_of_a_round_that_was_closed_is_told_as_that(run: Path, capsys: p
     assert "belongs to round 1" in told
 
 
+def test_of_two_open_rounds_each_sheet_goes_to_its_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blind, open_ = (run.parent / f"{name}.csv" for name in ("blind", "open"))
+    assert grade(run, "--export", blind, "--grader", "ann") == 0
+    assert grade(run, "--export", open_, "--grader", "ann", "--grader", "ben", "--no-blind") == 0
+    open_ = run.parent / "open-ann.csv"
+    for sheet, round_id in ((blind, 1), (open_, 2)):
+        edit(sheet, fill)
+        assert grade(run, "--import", sheet) == 0
+        assert f"of ann into round {round_id} of" in capsys.readouterr().out
+    with RunFile(run, read_only=True) as file:
+        rounds = [mark.round_id for mark in file.snapshot().markings]
+    assert rounds == sorted(rounds)
+    assert set(rounds) == {1, 2}
+    second = rows_of(open_)[1]
+
+    def wrong(rows: Rows) -> None:
+        rows[1][1] = "edited"
+        rows[2] = [second[1] if at == 1 else cell for at, cell in enumerate(rows[2])]
+
+    edit(blind, wrong)
+    assert grade(run, "--import", blind) == 2
+    told = capsys.readouterr().err
+    assert "blind.csv:B2: label 'edited' is none of ann's" in told
+    assert "blind.csv:B3: label " in told
+
+
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
@@ -314,11 +340,39 @@ def test_several_people_get_a_sheet_each_and_what_is_out_stays_theirs(run: Path)
     assert min(sizes) >= 6
 
 
+def test_beside_an_open_page_those_who_take_part_get_their_sheets_and_nobody_joins(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run.parent
+    with RunFile(run) as page, page.only_writer("grade people"):
+        assert grade(run, "--export", folder / "a.csv", "--grader", "ann") == 6
+        assert "such as an open page, and 'ann' does not take part yet" in capsys.readouterr().err
+        desk = Desk(page, open_for_people(page, True, Settings(overlap=1)))
+        desk.join("ann")
+        desk.join("ben")
+        shares = {name: set(desk.pile(name).trials) for name in ("ann", "ben")}
+        assert grade(run, "--export", folder / "a.csv", "--grader", "ann") == 0
+        assert grade(run, "--export", folder / "b.csv", "--grader", "cy") == 6
+        assert "'cy' does not take part yet; end that one" in capsys.readouterr().err
+        assert grade(run, "--export", folder / "b.csv", "--grader", "ben", "--overlap", "2") == 6
+        assert "the round has another overlap" in capsys.readouterr().err
+        assert grade(run, "--export", folder / "all.csv") == 0
+        assert desk.is_open
+        assert desk.take("ann", Mark("n", min(shares["ann"]), "flag", {"on": True}))
+    assert {row[1] for row in rows_of(folder / "a.csv")[1:]} == shares["ann"]
+    assert {row[1] for row in rows_of(folder / "all-ben.csv")[1:]} == shares["ben"]
+    with RunFile(run) as again:
+        later = Desk(again, open_for_people(again, True))
+        assert {name: set(later.pile(name).trials) for name in later.people} == shares
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--export", "s.pdf"), "end it in .xlsx, .csv or .html"),
         (("--export", "s.xlsx", "--import", "s.xlsx"), "exclude each other"),
+        (("--import", "s.xlsx", "--round", "1"), "--round says what --close closes"),
+        (("--round", "1"), "--round says what --close closes"),
         (("--export", "s.xlsx", "--port", "0"), "--port has no meaning with --export"),
         (("--import", "s.xlsx", "--overlap", "2"), "--overlap has no meaning with --import"),
         (("--import", "s.xlsx", "--grader", "a", "--grader", "b"), "one --grader"),

@@ -22,6 +22,7 @@ from evalkit.analysis.judge_biases import judge_biases
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
 from evalkit.analysis.reliability import agreements, judge_validity, labels_of, levels_by_grader
+from evalkit.analysis.remarks import Remark, remarks
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
@@ -245,12 +246,18 @@ def _by_context(snapshot: Snapshot) -> Mapping[tuple[str, str], frozenset[str]]:
 
 def _items(snapshot: Snapshot, results: Sequence[TrialResult]) -> tuple[ItemResult, ...]:
     by_item: dict[str, list[TrialResult]] = defaultdict(list)
+    said = remarks(snapshot)
     for result in results:
         by_item[result.key.item_id].append(result)
-    return tuple(_item(item, by_item[item.id], snapshot.spec.models) for item in snapshot.items)
+    return tuple(_item(item, by_item[item.id], snapshot.spec.models, said) for item in snapshot.items)
 
 
-def _item(item: ItemRecord, results: Sequence[TrialResult], models: Sequence[str]) -> ItemResult:
+def _item(
+    item: ItemRecord,
+    results: Sequence[TrialResult],
+    models: Sequence[str],
+    said: Mapping[int, tuple[Remark, ...]],
+) -> ItemResult:
     ordered = sorted(results, key=lambda r: (models.index(r.key.model), r.key.epoch))
     return ItemResult(
         id=item.id,
@@ -260,11 +267,11 @@ def _item(item: ItemRecord, results: Sequence[TrialResult], models: Sequence[str
         tags=item.tags,
         documents=item.documents,
         evidence_positions=item.evidence_positions,
-        outputs=tuple(_output(result) for result in ordered),
+        outputs=tuple(_output(result, said.get(result.trial_id, ())) for result in ordered),
     )
 
 
-def _output(result: TrialResult) -> OutputResult:
+def _output(result: TrialResult, said: tuple[Remark, ...]) -> OutputResult:
     last = result.last
     return OutputResult(
         trial_id=result.trial_id,
@@ -282,4 +289,5 @@ def _output(result: TrialResult) -> OutputResult:
         ttft_s=last.ttft_s if last else None,
         attempts=len(result.attempts),
         error=result.error,
+        remarks=said,
     )

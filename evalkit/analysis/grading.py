@@ -22,6 +22,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
     """The round that counts, and what happened around it."""
     round_, counted = current_round(snapshot), counting(snapshot.grades)
     grades = [g for g in counted if round_ is not None and g.round_id == round_.id]
+    joined, said = () if round_ is None else round_.graders, {g.grader for g in grades}
     attempts = [a for a in snapshot.attempts if a.grader is not None]
     unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     judges = sorted({judge_of(g.grader) for g in grades if kind_of(g.grader) == "judge"})
@@ -43,6 +44,8 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         open=_is_open(snapshot, round_),
         peeks=tuple(event.at for event in snapshot.events if _is_peek(event)),
         after_results=sum(g.after_results and kind_of(g.grader) == "human" for g in counted),
+        graders=(*(name for name in joined if name in said), *sorted(said - set(joined))),
+        idle=tuple(name for name in joined if name not in said),
     )
 
 

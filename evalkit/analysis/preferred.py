@@ -62,12 +62,13 @@ def _of_pair(pair: tuple[str, str, str], leanings: list[int]) -> Preferred:
 
 def _settled(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple[str, int, int, int]]:
     """Grader, two trials, and 1 where the first of them is preferred, -1 the second, 0 a tie."""
-    last: dict[tuple[int, str, frozenset[int]], tuple[int, int, int]] = {}  # whichever of the two came first
-    for p, lean in _choices(snapshot, keys, "human"):
+    last: dict[tuple[int, str, frozenset[int]], Preference] = {}  # whichever of the two came first
+    for p in _of_two_models(snapshot, keys, "human"):
         if not is_again(p.grader):
-            pair = frozenset((p.first_trial_id, p.second_trial_id))
-            last[p.round_id, p.grader, pair] = (p.first_trial_id, p.second_trial_id, lean)
-    yield from ((PEOPLE, *of_pair) for of_pair in last.values())
+            last[p.round_id, p.grader, frozenset((p.first_trial_id, p.second_trial_id))] = p
+    for p in last.values():
+        if p.choice is not None:  # else it was taken back
+            yield PEOPLE, p.first_trial_id, p.second_trial_id, LEAN[p.choice]
     for grader, one, other, forth, back in _pairs(snapshot, keys):
         yield judge_of(grader).removeprefix(JUDGE), one, other, settled(forth, back)
 
@@ -83,15 +84,13 @@ def both_orders(snapshot: Snapshot) -> Mapping[str, list[BothOrders]]:
 
 def _pairs(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple[str, int, int, int, int]]:
     """Judges' choices on pairs that they have seen in both orders: the lower trial first, then the other."""
-    return in_both_orders(p for p, _ in _choices(snapshot, keys, "judge"))
+    return in_both_orders(_of_two_models(snapshot, keys, "judge"))
 
 
-def _choices(snapshot: Snapshot, keys: Mapping[int, TrialKey], kind: str) -> Iterator[tuple[Preference, int]]:
-    """Readable choices between two models as they came, in rounds not known to be unblind: 1 for the first."""
+def _of_two_models(snapshot: Snapshot, keys: Mapping[int, TrialKey], kind: str) -> Iterator[Preference]:
+    """What graders of a kind said of outputs of two models, as it came, in rounds not known to be unblind."""
     blind = {round_.id for round_ in snapshot.rounds if round_.blind is not False}
     for p in snapshot.preferences:
         one, other = keys.get(p.first_trial_id), keys.get(p.second_trial_id)
-        if p.choice is None or p.round_id not in blind or kind_of(p.grader) != kind or one is None or other is None:
-            continue
-        if one.model != other.model:
-            yield p, LEAN[p.choice]
+        if p.round_id in blind and kind_of(p.grader) == kind and one and other and one.model != other.model:
+            yield p

@@ -13,6 +13,7 @@ from evalkit.analysis.grading_time import GradingTime
 from evalkit.analysis.judge_biases import JudgeBias
 from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import Agreement, JudgeValidity
+from evalkit.analysis.remarks import Remark
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.sessions import SessionResult
 from evalkit.analysis.validity import Validity
@@ -156,7 +157,10 @@ class CriterionResult:
 
 @dataclass(frozen=True)
 class OutputResult:
-    """One trial as the report shows it. `satisfied` and `score` are None while it is not fully graded."""
+    """One trial as the report shows it. `satisfied` and `score` are None while it is not fully graded.
+
+    `remarks`: what people left on it beside grades.
+    """
 
     trial_id: int
     model: str
@@ -173,6 +177,7 @@ class OutputResult:
     ttft_s: float | None
     attempts: int
     error: str | None
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,7 @@ class Grading:
     `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
     with the reason. `open`: people are still at work in the round, `closed_at` when they were not any more, None where
     no people were. `peeks`: when results were looked at while people graded; `after_results`: grades that people gave
-    when results had been shown.
+    when results had been shown. `graders` gave the round's grades, `idle` ones joined it and have given none.
     """
 
     round: Round | None
@@ -214,6 +219,8 @@ class Grading:
     open: bool = False
     peeks: tuple[str, ...] = ()
     after_results: int = 0
+    graders: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

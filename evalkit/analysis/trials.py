@@ -111,11 +111,14 @@ class _Work:
 def _work(snapshot: Snapshot) -> dict[int, _Work]:
     checked = _checked_criteria(snapshot)
     found: dict[int, _Work] = {}
-    people = {r.id: any(kind_of(grader) == "human" for grader in r.graders) for r in snapshot.rounds}
-    for grade in counting(snapshot.grades):
+    grades = counting(snapshot.grades)
+    by_people = {
+        round_id for round_id, grader in {(g.round_id, g.grader) for g in grades} if kind_of(grader) == "human"
+    }
+    for grade in grades:
         work = found.get(grade.round_id)
         if work is None:
-            work = found[grade.round_id] = _Work(people.get(grade.round_id, False))
+            work = found[grade.round_id] = _Work(grade.round_id in by_people)
         if grade.level is not None:
             work.graded.add(grade.trial_id)
         if grade.criterion in checked:

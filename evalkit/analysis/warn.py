@@ -49,7 +49,7 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, 
     if len(snapshot.rounds) > 1:
         yield (
             f"{len(snapshot.rounds)} rounds of grading exist; the figures rest on round {grading.round.id}"
-            f" ({', '.join(grading.round.graders)})."
+            f" ({', '.join(grading.graders)}){_idle(grading)}."
         )
     if grading.round.blind is None:
         yield "Grades imported; blinding not known: nobody here can say whether the graders knew who wrote what."
@@ -61,6 +61,10 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, 
     yield from _about_showing(grading)
     if grading.identity_marks:
         yield f"{_plural(grading.identity_marks, 'mention')} of a model's or maker's name hidden from the graders."
+
+
+def _idle(grading: Grading) -> str:
+    return f"; {', '.join(grading.idle)} joined it and graded nothing" if grading.idle else ""
 
 
 def _about_judges(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, int]) -> Iterator[str]:

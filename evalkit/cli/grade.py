@@ -37,6 +37,7 @@ def grade(
     export: grade_options.Export = None,
     import_: grade_options.Import = None,
     close: grade_options.Close = False,
+    round_: grade_options.Round = None,
     judge: grade_options.Judge = None,
     judge_repeats: grade_options.JudgeRepeats = None,
     judge_context: grade_options.Reading = None,
@@ -64,7 +65,7 @@ def grade(
     from evalkit.store import RunFile
 
     people = ForPeople(
-        grader, overlap, repeat_share, ask_author, calibrate, port, no_browser, tty, export, import_, close
+        grader, overlap, repeat_share, ask_author, calibrate, port, no_browser, tty, export, import_, close, round_
     )
     judges = ForJudges(
         judge, judge_repeats, judge_context, allow_own_judge, concurrency, budget_usd, base_url, dry_run, yes
@@ -99,7 +100,7 @@ def _let_grade(
     chosen = who_grades(by, criteria, people.given, for_judges)
     session, names = PeopleSession(file, blind, people.settings(side_by_side), quiet), people.grader or []
     if people.close:
-        close_by_hand(file)
+        close_by_hand(file, people.round_)
     elif people.import_ is not None:
         bring_in(file, people.import_, names, judges.yes, judges.dry_run)
     elif people.export is not None:

@@ -69,6 +69,10 @@ Import = Annotated[
     Path | None, typer.Option("--import", help="Read what came back: .xlsx, .csv or .json.", show_default=False)
 ]
 Close = Annotated[bool, typer.Option("--close", help="Close the round in which people grade.")]
+Round = Annotated[
+    int | None,
+    typer.Option("--round", min=1, help="Round to close, where several are open.", show_default=False),
+]
 
 # --- of judges
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from evalkit.errors import InterruptedRunError, UsageError
+from evalkit.errors import InterruptedRunError, InUseError, UsageError
 
 if TYPE_CHECKING:
     from evalkit.desk import Desk
@@ -44,20 +44,35 @@ def who_grades(by: Who | None, rubric: "Rubric", for_people: Mapping[str, Any], 
     return by
 
 
-def close_by_hand(file: "RunFile") -> None:
-    """End the round in which people are at work, whatever is left of it."""
+def close_by_hand(file: "RunFile", round_id: int | None = None) -> None:
+    """End a round in which people are at work, whatever is left of it; UsageError where it is not clear which one."""
     from evalkit.desk import close_round
     from evalkit.queues import rubric_of
-    from evalkit.rounds import being_graded, left_to_grade
+    from evalkit.rounds import left_to_grade, open_to_people, people_of
 
     snapshot = file.snapshot()
-    round_ = being_graded(snapshot)
-    if round_ is None:
+    open_ = open_to_people(snapshot)
+    if not open_:
         raise UsageError(f"{file.path} has no open round of people; there is nothing to close")
+    meant = [round_ for round_ in open_ if round_id in (None, round_.id)]
+    if len(meant) != 1:
+        what = (
+            f"{len(open_)} rounds are open to people" if round_id is None else f"round {round_id} is not open to people"
+        )
+        told = [
+            f"--round {r.id} ({'blind' if r.blind else 'not blind'}: {', '.join(people_of(snapshot, r.id))})"
+            for r in open_
+        ]
+        raise UsageError(f"{what}; say which with --close {' or '.join(told)}")
+    (round_,) = meant
     left = left_to_grade(snapshot, round_.id, rubric_of(snapshot))
     close_round(file, round_.id, "closed by hand")
     typer.echo(f"closed: round {round_.id} of {file.path}{_left(left, ' with ungraded outputs: ')}")
-    typer.echo(f"next: evalkit report {file.path}")
+    still = [str(other.id) for other in open_ if other != round_]
+    if still:
+        typer.echo(f"still open to people: round {', '.join(still)}")
+    else:
+        typer.echo(f"next: evalkit report {file.path}")
 
 
 def _left(left: Mapping[str, int], before: str = "") -> str:
@@ -91,6 +106,32 @@ class PeopleSession:
             raise UsageError(nothing_to_grade(self._file.path, snapshot))
         desk = self._desk(names)
         self._check(desk.round)
+        return desk
+
+    def desk_beside(self, names: Sequence[str]) -> "Desk":
+        """A desk to read from while another process holds the run file for people, such as an open page.
+
+        Nobody joins and nothing is dealt anew: the page would not know, and could close the round without them.
+        """
+        from evalkit.desk import Desk
+        from evalkit.rounds import open_to_people
+
+        open_ = [r for r in open_to_people(self._file.snapshot()) if r.blind == self._blind]
+        desk = Desk(self._file, open_[-1]) if open_ else None
+        new = [name for name in names if desk is None or name not in desk.people]
+        changed = [name for name, wish in self._wishes.items() if desk and getattr(desk.settings, name) != wish]
+        if desk is None or new or changed:
+            what = (
+                f"{new[0]!r} does not take part yet"
+                if new
+                else f"the round has another {changed[0]}"
+                if changed
+                else "no round is open"
+            )
+            raise InUseError(
+                f"{self._file.path} is in use by another `evalkit grade`, such as an open page, and {what};"
+                " end that one (Ctrl-C, nothing is lost), export, and start it again"
+            )
         return desk
 
     def _desk(self, names: Sequence[str]) -> "Desk":
@@ -130,6 +171,7 @@ class PeopleSession:
                 grade_by_checks(self._file, round_, counter)
 
     def _serve(self, desk: "Desk", listener: Any, names: Sequence[str], browser: bool) -> None:
+        from evalkit.cli.grade_links import new_link_at_enter
         from evalkit.desk import close_round
         from evalkit.web.app import GradingApp
         from evalkit.web.entrance import Entrance
@@ -138,10 +180,14 @@ class PeopleSession:
         port = listener.getsockname()[1]
         entrance = Entrance(desk.secret("page"), desk.people, port)
         app = GradingApp(desk, entrance, lambda: self._tell(app), lambda: server.end())  # noqa: PLW0108  the server comes after
-        links = {name: f"http://127.0.0.1:{port}/login?t={entrance.link(name)}" for name in names}
+
+        def link(name: str) -> str:
+            return f"http://127.0.0.1:{port}/login?t={entrance.link(name)}"
+
+        links = {name: link(name) for name in names}
 
         def ready() -> None:
-            self._announce(app, links)
+            self._announce(app, links, new_link_at_enter(desk.people, link))
             if browser and len(links) == 1 and _has_screen():
                 threading.Thread(target=webbrowser.open, args=links.values(), daemon=True).start()
 
@@ -158,7 +204,7 @@ class PeopleSession:
         typer.echo(f"everybody has graded, and the round is closed: {self._file.path}")
         typer.echo(f"next: evalkit report {self._file.path}")
 
-    def _announce(self, app: Any, links: Mapping[str, str]) -> None:
+    def _announce(self, app: Any, links: Mapping[str, str], has_keyboard: bool) -> None:
         wide = max(map(len, links), default=0)
         counts = app.turnout.counts()
         for name, link in links.items():
@@ -167,7 +213,10 @@ class PeopleSession:
         if "SSH_CONNECTION" in os.environ:
             port = app.entrance.cookie_name.rpartition("_")[2]
             typer.echo(f"from another machine: ssh -L {port}:127.0.0.1:{port} HOST, then open the link there", err=True)
-        typer.echo("Each link works once. Ctrl-C stops; every mark is saved, and the same command goes on.", err=True)
+        name = "a name and " if len(app.desk.people) > 1 else ""
+        again = f"; {name}Enter prints a new one" if has_keyboard else ""
+        stop = "Ctrl-C stops; every mark is saved, and the same command goes on."
+        typer.echo(f"Each link works once{again}. {stop}", err=True)
 
     def _tell(self, app: Any) -> None:
         """How far everybody is, in numbers that say nothing of what they said."""

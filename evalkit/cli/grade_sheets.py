@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evalkit.errors import ProblemsError, UsageError
+from evalkit.errors import InUseError, ProblemsError, UsageError
 
 if TYPE_CHECKING:
     from evalkit.cli.grade_people import PeopleSession
     from evalkit.desk import Desk
+    from evalkit.offline.grid import Grid
     from evalkit.offline.incoming import Changes, Incoming
     from evalkit.records import Round
     from evalkit.store import RunFile
@@ -26,6 +27,8 @@ def only_way(for_people: Mapping[str, Any]) -> None:
     """UsageError where two ways of grading were asked for at once, or an option that has no meaning for one."""
     asked = [name for name, wish in for_people.items() if wish is not None]
     ways = [name for name in _WAYS if name in asked]
+    if "--round" in asked and ways != ["--close"]:
+        raise UsageError("--round says what --close closes; a file that comes back is of its own round anyway")
     if len(ways) > 1:
         raise UsageError(f"{ways[0]} and {ways[1]} exclude each other; run the command once for each")
     if ways and ways != ["--close"]:
@@ -36,19 +39,30 @@ def only_way(for_people: Mapping[str, Any]) -> None:
 
 
 def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Sequence[str]) -> None:
-    """Write a sheet for each person, who takes part from now on; a file that exists is never written over."""
+    """Write a sheet for each person, who takes part from now on; a file that exists is never written over.
+
+    Beside an open page it is for those who take part already.
+    """
     if target.suffix.lower() not in (*SHEETS, PACKET):
         raise UsageError(f"{str(target)!r}: unknown format; end it in {', '.join(SHEETS)} or {PACKET}")
-    with file.only_writer("grade people"):
-        _refuse_existing(_targets(target, names))
-        desk = session.desk_for(names)
-        targets = _targets(target, names or desk.people)
-        _refuse_existing(targets)
-        for name, path in targets.items():
-            _write(desk, name, path)
+    _refuse_existing(_targets(target, names))
+    try:
+        with file.only_writer("grade people"):
+            desk = session.desk_for(names)
+            _write_all(desk, target, names)
+    except InUseError:
+        desk = session.desk_beside(names)
+        _write_all(desk, target, names)
     for note in _not_asked(desk) if target.suffix.lower() in SHEETS else ():
         typer.echo(note, err=True)
     typer.echo(f"next, with what comes back: evalkit grade {file.path} --import FILE")
+
+
+def _write_all(desk: "Desk", target: Path, names: Sequence[str]) -> None:
+    targets = _targets(target, names or desk.people)
+    _refuse_existing(targets)
+    for name, path in targets.items():
+        _write(desk, name, path)
 
 
 def _targets(target: Path, names: Sequence[str]) -> dict[str, Path]:
@@ -119,15 +133,16 @@ def bring_in(file: "RunFile", path: Path, names: Sequence[str], yes: bool, dry_r
     """Read a file that came back: all of it or, with every problem named, nothing."""
     from evalkit.desk import Desk
     from evalkit.offline.incoming import try_out, write
-    from evalkit.rounds import being_graded
+    from evalkit.rounds import open_to_people
 
     if len(names) > 1:
         raise UsageError("--import takes one --grader: a sheet is one person's")
     with file.only_writer("grade people"):
-        round_ = being_graded(file.snapshot())
-        if round_ is None:
+        desks = [Desk(file, round_) for round_ in open_to_people(file.snapshot())]
+        if not desks:
             raise UsageError(f"{file.path} has no open round of people, so no marks can come back; see `evalkit runs`")
-        incoming = _read(file, Desk(file, round_), path, names[0] if names else None)
+        desk, incoming = _read(file, desks, path, names[0] if names else None)
+        round_ = desk.round
         changes = try_out(file, round_, incoming)
         for line in _told(incoming, changes, path):
             typer.echo(line)
@@ -140,28 +155,38 @@ def bring_in(file: "RunFile", path: Path, names: Sequence[str], yes: bool, dry_r
         if changes.changed or changes.withdrawn:
             _ask(yes)
         desk = write(file, round_, incoming)
-        typer.echo(f"imported: {changes.marks} marks of {incoming.grader} into {file.path}")
+        where = f"round {round_.id} of {file.path}" if len(desks) > 1 else file.path
+        typer.echo(f"imported: {changes.marks} marks of {incoming.grader} into {where}")
         _tell_what_is_left(file, desk, round_)
 
 
-def _read(file: "RunFile", desk: "Desk", path: Path, name: str | None) -> "Incoming":
+def _read(file: "RunFile", desks: "Sequence[Desk]", path: Path, name: str | None) -> "tuple[Desk, Incoming]":
+    """What came back, and the desk of the round that it belongs to; `desks`: of every round that is open to people."""
     from evalkit.files import read_bytes
     from evalkit.offline.csv_sheet import read_csv_sheet
-    from evalkit.offline.incoming import from_rows, labels_of, marks_so_far
     from evalkit.offline.packet import read_answers
-    from evalkit.offline.reading import label_column, label_problems, named, read_rows, whose
     from evalkit.offline.xlsx import read_workbook
 
     if path.suffix.lower() not in (*SHEETS, ANSWERS):
         ends = f"a sheet ends in {' or '.join(SHEETS)}, a packet's answers in {ANSWERS}"
         raise UsageError(f"{str(path)!r}: unknown format; {ends}")
-    if name is not None and name not in desk.people:
+    if name is not None and not any(name in desk.people for desk in desks):
         raise UsageError(f"{name!r} does not take part in this round; export a sheet for them first")
     data = read_bytes(path, "file")
     if path.suffix.lower() == ANSWERS:
-        return read_answers(desk, name, data, str(path))
+        return read_answers(desks, name, data, str(path))
     grid = read_workbook(path, data) if path.suffix.lower() == ".xlsx" else read_csv_sheet(path, data)
-    rows, problems = read_rows(grid, desk.criteria)
+    return _read_sheet(file, desks, grid, path, name)
+
+
+def _read_sheet(
+    file: "RunFile", desks: "Sequence[Desk]", grid: "Grid", path: Path, name: str | None
+) -> "tuple[Desk, Incoming]":
+    from evalkit.offline.incoming import desk_of_rows, from_rows, labels_of, marks_so_far
+    from evalkit.offline.reading import label_column, label_problems, named, read_rows, whose
+
+    rows, problems = read_rows(grid, desks[-1].criteria)
+    desk = desk_of_rows(desks, rows)
     labels = labels_of(file, desk)
     grader = name or whose(rows, labels)
     column = label_column(grid)
@@ -171,7 +196,7 @@ def _read(file: "RunFile", desk: "Desk", path: Path, name: str | None) -> "Incom
         raise ProblemsError(named(problems, str(path)))
     if grader is None:
         raise UsageError(f"{str(path)!r} has no row with anything in it; check that it is the sheet that came back")
-    return from_rows(desk, grader, rows, marks_so_far(file, desk, grader))
+    return desk, from_rows(desk, grader, rows, marks_so_far(file, desk, grader))
 
 
 def _told(incoming: "Incoming", changes: "Changes", path: Path) -> list[str]:

@@ -23,6 +23,7 @@ class ForPeople:
     export: Path | None
     import_: Path | None
     close: bool
+    round_: int | None
 
     @property
     def given(self) -> Mapping[str, Any]:

@@ -92,14 +92,24 @@ def _beside_levels(stands: Standing) -> tuple[object, ...]:
 
 
 def labels_of(run: RunFile, desk: Desk) -> Labels:
-    """Whose label is whose: of this round by its piles, of the rounds before by their keys."""
+    """Whose label is whose: of this round by its piles, of the other ones by their keys."""
     owners = {label: grader for grader in desk.people for label in desk.pile(grader).trials}
     snapshot = run.snapshot()
-    earlier = {}
+    elsewhere = {}
     for round_ in snapshot.rounds:
         if round_.id != desk.round.id and round_.blind:
-            earlier.update(_labels_of_round(run, snapshot, round_))
-    return Labels(owners, earlier)
+            elsewhere.update(_labels_of_round(run, snapshot, round_))
+    return Labels(owners, elsewhere)
+
+
+def desk_of_rows(desks: Sequence[Desk], rows: Sequence[Row]) -> Desk:
+    """The desk of the round to which most rows belong; the last one where no label is known."""
+
+    def known(desk: Desk) -> int:
+        labels = {label for grader in desk.people for label in desk.pile(grader).trials}
+        return sum(row.label in labels for row in rows)
+
+    return max(reversed(desks), key=known)
 
 
 def _labels_of_round(run: RunFile, snapshot: Snapshot, round_: Round) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -43,8 +44,8 @@ def packet_id(desk: Desk, grader: str) -> str:
     return hashlib.sha256(labels.encode()).hexdigest()[:16]
 
 
-def read_answers(desk: Desk, grader: str | None, data: bytes, file: str) -> Incoming:
-    """A packet's answers as marks; UsageError or ProblemsError if they are none of this round's."""
+def read_answers(desks: Sequence[Desk], grader: str | None, data: bytes, file: str) -> tuple[Desk, Incoming]:
+    """A packet's answers as marks, with the desk of their round; UsageError or ProblemsError if they are of none."""
     try:
         content = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -55,12 +56,13 @@ def read_answers(desk: Desk, grader: str | None, data: bytes, file: str) -> Inco
         raise ProblemsError(
             [f"{file}:{place}: {what}; {remedy}" for place, (_, what, remedy) in zip(places, found, strict=True)]
         )
-    if found.round != desk.round.id:
-        raise UsageError(f"{file} belongs to round {found.round}, not to the one that is open; export a new packet")
+    desk = next((desk for desk in desks if desk.round.id == found.round), None)
+    if desk is None:
+        raise UsageError(f"{file} belongs to round {found.round}, which is not open; export a new packet")
     if grader is not None and found.grader != grader:
         raise UsageError(f"{file} has the answers of {found.grader!r}, not of {grader!r}; leave --grader out")
     if found.grader not in desk.people:
         raise UsageError(f"{file}: {found.grader!r} does not take part in this round; check the run file")
     marks = tuple(sent.mark() for sent in found.marks)
     places_of = {mark.nonce: f"{file}: mark {number} on {mark.label!r}" for number, mark in enumerate(marks, start=1)}
-    return Incoming(found.grader, marks, places_of)
+    return desk, Incoming(found.grader, marks, places_of)

@@ -30,10 +30,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of labels: whose they are in this round, and of which closed round the others were."""
+    """What is known of labels: whose they are in the round that is read into, and of which round others are."""
 
     owners: Mapping[str, str]
-    earlier: Mapping[str, int]
+    elsewhere: Mapping[str, int]
 
 
 def read_rows(grid: Grid, criteria: Sequence[Criterion]) -> tuple[list[Row], list[Problem]]:
@@ -130,8 +130,8 @@ def label_problems(rows: Sequence[Row], column: int, grader: str, labels: Labels
 def _foreign(label: str, grader: str, labels: Labels, missing: Sequence[str]) -> str:
     if label in labels.owners:
         return f"belongs to {labels.owners[label]}, not to {grader}; import the sheet of each person by itself"
-    if label in labels.earlier:
-        return f"belongs to round {labels.earlier[label]}, not to the one that is open; export a new sheet"
+    if label in labels.elsewhere:
+        return f"belongs to round {labels.elsewhere[label]}; a sheet is of one round that is open, so export a new one"
     near = did_you_mean(label, missing) if missing else ""
     hint = near if near.startswith("did you mean") else "put back the label that was exported, or remove the row"
     return f"is none of {grader}'s; {hint}"

@@ -3,12 +3,14 @@
 import hashlib
 import json
 
+from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.blocks import (
     GradeLine,
     Items,
     ItemView,
     OutputView,
+    RemarkLine,
     Section,
     words,
 )
@@ -115,7 +117,13 @@ def _output(output: OutputResult, series: Series, place: int, rubric: Rubric | N
         cost=money(output.cost_usd),
         time=NOT_MEASURED if output.latency_s is None else seconds(output.latency_s),
         error=output.error,
+        remarks=tuple(RemarkLine(remark.grader, _did(remark), remark.note) for remark in output.remarks),
     )
+
+
+def _did(remark: Remark) -> str:
+    put_off = "put off" if remark.graded else "put off, never graded"
+    return ", ".join([*(["flagged"] if remark.flagged else []), *([put_off] if remark.put_off else [])])
 
 
 def _result(output: OutputResult, state: MapState) -> str:

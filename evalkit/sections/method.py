@@ -174,11 +174,12 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     if grading.round is None:
         yield "Grading", words("no grading round yet")
     else:
-        graders = listing(grading.round.graders)
+        graders = listing(grading.graders) or "nobody"
+        idle = f"; {listing(grading.idle)} joined and graded nothing" if grading.idle else ""
         blind = _BLINDING[grading.round.blind]
         yield (
             "Grading",
-            words(f"round {grading.round.id}, {blind}, {plural(grading.grades, 'grade')} by {graders}"),
+            words(f"round {grading.round.id}, {blind}, {plural(grading.grades, 'grade')} by {graders}{idle}"),
         )
         yield (
             "One level of several",

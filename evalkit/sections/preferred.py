@@ -23,8 +23,7 @@ def build(analysis: Analysis) -> Section | None:
         label="Preferences",
         heading=_heading(analysis.preferred, names),
         lede=words(
-            "Each item counts once, for the side that most of its comparisons prefer. What a judge prefers counts only "
-            "where it says so in both orders; a preference that does not survive the swap is a tie."
+            f"Each item counts once, for the side that most of its comparisons prefer.{_how(analysis.preferred)}"
         ),
         blocks=(
             table("Outputs preferred, side by side", columns, [_row(found, names) for found in analysis.preferred]),
@@ -32,11 +31,22 @@ def build(analysis: Analysis) -> Section | None:
     )
 
 
+def _how(found: tuple[Preferred, ...]) -> str:
+    """What counts as one comparison of those that were made."""
+    people = " People see all of an item's outputs at once, in an order that balances places, and say it once."
+    judges = (
+        " What a judge prefers counts only where it says so in both orders; a preference that does not survive the "
+        "swap is a tie."
+    )
+    by_people = {one.grader == PEOPLE for one in found}
+    return f"{people if True in by_people else ''}{judges if False in by_people else ''}"
+
+
 def _heading(found: tuple[Preferred, ...], names: dict[str, str]) -> str:
     clear = [p for p in found if (p.difference.low or 0) > 0 or (p.difference.high or 0) < 0]
     if not clear:
         return "Side by side no model's outputs are shown to be preferred"
-    best = max(clear, key=lambda p: abs(p.difference.value or 0.0))
+    best = max(clear, key=lambda p: (p.grader == PEOPLE, abs(p.difference.value or 0.0)))
     won, lost = (best.b, best.a) if (best.difference.value or 0) > 0 else (best.a, best.b)
     share = percent((best.won_by_b if won == best.b else best.won_by_a) / best.items)
     return f"{_by(best)} {names.get(won, won)} to {names.get(lost, lost)} on {share} of {plural(best.items, 'item')}"

@@ -1,7 +1,7 @@
 // The grading page: one pile, marked by keyboard, every mark sent as it is made and kept until it is known to be saved.
 "use strict";
 (() => {
-  const IDLE_MS = 60_000, BATCH = 20, LONGEST_EDIT_BYTES = 40_000, MOST_FOUND = 5_000, KEPT = "evalkit-unsent";
+  const IDLE_MS = 60_000, BATCH = 20, BATCH_BYTES = 60_000, LONGEST_EDIT_BYTES = 40_000, MOST_FOUND = 5_000, KEPT = "evalkit-unsent";
   const TAGS = new Set("p h3 h4 h5 h6 ul ol li blockquote pre code em strong s br hr table thead tbody tr th td span mark".split(" "));
   const id = (name) => document.getElementById(name);
 
@@ -28,6 +28,10 @@
       return made;
     });
   }
+  const button = (props, ...children) => make("button", { type: "button", ...props }, ...children);
+  const key = (name) => make("kbd", {}, name);
+  const unseen = (words) => make("span", { className: "unseen" }, words);
+  const bytes = (words) => new TextEncoder().encode(words).length;
   const text = (tree, more = "") => make("div", { className: `text ${more}` }, grown(tree));
 
   // --- where the pile comes from and where marks go: this server, or whatever an offline page puts in its place ---
@@ -127,9 +131,10 @@
     if (!wasHidden) attention += Math.min(now - seenAt, IDLE_MS);
     seenAt = now;
   }
+  const tenths = (seconds) => Math.round(seconds * 10) / 10;
   function takeSeconds() {
     passed();
-    const seconds = Math.round(attention / 100) / 10;
+    const seconds = tenths(attention / 1000);
     attention = 0;
     return seconds;
   }
@@ -183,6 +188,12 @@
     }
   }
 
+  /** What goes in one request: as many as it can hold, and the first in any case. */
+  function batch() {
+    let room = BATCH_BYTES;
+    return unsent.slice(0, BATCH).filter((made, i) => (room -= bytes(JSON.stringify(made))) > 0 || i === 0);
+  }
+
   async function flush(more = {}) {
     if (sending || !unsent.length) return;
     sending = true;
@@ -190,7 +201,7 @@
     if (id("saved").dataset.state !== "failed") status("saving", "Saving");
     let answer;
     try {
-      answer = await source.send(unsent.slice(0, BATCH), more);
+      answer = await source.send(batch(), more);
     } catch (error) {
       sending = false;
       if (error instanceof Refusal && [401, 403].includes(error.status)) { signedOut(); return; }
@@ -260,37 +271,43 @@
       say("Flag undone");
     } else {
       send(last.place, last.before, takeSeconds());
-      cell = Math.max(0, cells().findIndex((one) => same(one, last.place)));
+      cell = Math.max(0, placeOf(last.place));
       say(`Undone: ${rowOf(last.place)?.name ?? "last mark"}`);
     }
     draw();
   }
+  const placeOf = (place) => cells().findIndex((one) => same(one, place));
   const same = (a, b) => a.kind === b.kind && a.label === b.label && a.over === b.over && a.criterion?.id === b.criterion?.id;
+  /** Where the current place is: the number of its row, and its number in that row. */
+  const rowAt = (asked) => asked.findIndex((row) => columnIn(row) >= 0);
+  const columnIn = (row) => row.cells.findIndex((one) => same(one, cells()[cell]));
   const rowOf = (place) => rows().find((row) => row.cells.some((one) => same(one, place)));
 
   function next() {
     if (!id("finished").hidden) { handIn(); return; }
     const open = openCells();
     if (open.length) {
-      cell = cells().findIndex((one) => same(one, open[0]));
+      cell = placeOf(open[0]);
       const names = [...new Set(open.map((one) => rowOf(one).name))];
       say(`${open.length} left: ${names.slice(0, 4).join(", ")}${names.length > 4 ? " …" : ""}`);
       draw();
       return;
     }
     saveBox();
-    const { labels, sitting } = screen();
     if (!asking) {
-      const share = takeSeconds() / labels.length;
-      for (const label of labels) mark(label, "done", {}, Math.round(share * 10) / 10);
-      if (owesAuthors(sitting)) { show(at, true); return; }
+      markAll("done");
+      if (owesAuthors(screen().sitting)) { show(at, true); return; }
     }
     onward();
   }
+  /** The same mark on all that is shown, which share the time. */
+  function markAll(kind) {
+    const { labels } = screen(), share = tenths(takeSeconds() / labels.length);
+    for (const label of labels) mark(label, kind, {}, share);
+  }
   function skip() {
     saveBox();
-    const share = takeSeconds() / screen().labels.length;
-    for (const label of screen().labels) mark(label, "skip", {}, Math.round(share * 10) / 10);
+    markAll("skip");
     if (screens.filter((one) => !isDone(one)).length === 1) say("This is the only one left");
     onward();
   }
@@ -319,25 +336,26 @@
     closeBox();
     if (again) return;
     if (kind === "edit") {
-      const output = outputOf(label);
-      if (new TextEncoder().encode(output.text).length > LONGEST_EDIT_BYTES) { say("This output is too long to edit here"); return; }
+      if (bytes(outputOf(label).text) > LONGEST_EDIT_BYTES) { say(`Only outputs of up to ${LONGEST_EDIT_BYTES / 1000} kB can be edited here`); return; }
       setAside = takeSeconds();
     }
     box = { kind, label, saved: kind === "note" ? of(label).note : of(label).edited ?? outputOf(label).text };
     drawOutputs();
     const area = document.querySelector("textarea");
+    const start = kind === "edit" ? 0 : area.value.length;
     area.focus();
-    area.setSelectionRange(area.value.length, area.value.length);
-    if (kind === "edit") { area.setSelectionRange(0, 0); area.scrollTop = 0; }
+    area.setSelectionRange(start, start);
+    area.scrollTop = start;
   }
   /** What has been written since the last save becomes a mark; the time of an edit goes with it. */
   function saveBox() {
     clearTimeout(boxTimer);
     const area = document.querySelector("textarea");
     if (!box || !area || area.value === box.saved) return;
-    const label = box.label;
+    const content = { text: area.value };
+    if (bytes(JSON.stringify(content)) > BATCH_BYTES) { say("Too long to be saved: shorten it"); return; }
     box.saved = area.value;
-    mark(label, box.kind, { text: area.value }, takeSeconds());
+    mark(box.label, box.kind, content, takeSeconds());
   }
   function closeBox() {
     if (!box) return;
@@ -395,9 +413,7 @@
   function draw() {
     if (!sittings.has(screen().sitting) || !id("finished").hidden) return;
     document.body.classList.toggle("side", side());
-    const unit = side() ? "Item" : "Output";
-    id("where").textContent = `${unit} ${at + 1} of ${screens.length}`;
-    document.title = `${unit} ${at + 1} of ${screens.length}`;
+    document.title = id("where").textContent = `${side() ? "Item" : "Output"} ${at + 1} of ${screens.length}`;
     drawProgress();
     drawItem();
     drawOutputs();
@@ -427,7 +443,7 @@
     }
     const evidence = item.documents.filter((one) => one.evidence).length;
     id("evidence").hidden = !evidence;
-    id("evidence").replaceChildren("Evidence", make("kbd", {}, "J"));
+    id("evidence").replaceChildren("Evidence", key("J"));
     id("item-text").replaceChildren(...parts);
     id("item").scrollTop = 0;
     evidenceAt = -1;
@@ -456,10 +472,10 @@
   }
   function drawOutput(label) {
     const output = outputOf(label), stands = of(label), name = side() ? `Output ${letter(label)}` : "Output";
-    const hint = side() ? [] : ["R", "F", "N", "E"].map((key) => make("kbd", {}, key));
-    const tool = (words, i, act) => make("button", { type: "button", onclick: () => { pick(label); act(); } }, words, hint[i]);
+    const hint = side() ? [] : ["R", "F", "N", "E"].map(key);
+    const tool = (words, i, act) => button({ onclick: () => { pick(label); act(); } }, words, hint[i]);
     const title = make("h2", {}, side() ? make("span", { className: "letter", "aria-hidden": "true" }, letter(label)) : "Output",
-      side() ? make("span", { className: "unseen" }, name) : null);
+      side() ? unseen(name) : null);
     const tools = make("span", { className: "tools" }, tool("Raw", 0, showRaw), tool("Flag", 1, flag), tool("Note", 2, () => openBox("note", label)), tool("Edit", 3, () => openBox("edit", label)));
     const mine = box?.label === label ? box.kind : "";
     const area = (words) => make("label", {}, words, make("textarea", { value: box.saved, maxLength: mine === "note" ? 4000 : 100_000, spellcheck: mine === "note" }));
@@ -482,19 +498,18 @@
   }
 
   function drawMarks() {
-    const form = id("marks"), all = cells(), focused = form.contains(document.activeElement) && document.activeElement !== form;
-    const asked = rows(), here = asked.findIndex((row) => row.cells.includes(row.cells.find((one) => same(one, all[cell]))));
-    const left = openCells().length;
-    const go = make("button", { type: "button", className: "go", "aria-disabled": left ? "true" : "false", onclick: next }, left ? `${left} left` : "Next", make("kbd", {}, "⏎"));
+    const form = id("marks"), focused = form.contains(document.activeElement) && document.activeElement !== form;
+    const asked = rows(), here = rowAt(asked), left = openCells().length;
+    const go = button({ className: "go", "aria-disabled": left ? "true" : "false", onclick: next }, left ? `${left} left` : "Next", key("⏎"));
     const steps = make("div", { className: "steps" },
-      make("button", { type: "button", onclick: undo }, "Undo", make("kbd", {}, "U")),
-      asking ? null : make("button", { type: "button", onclick: skip }, "Skip", make("kbd", {}, "S")), go);
+      button({ onclick: undo }, "Undo", key("U")),
+      asking ? null : button({ onclick: skip }, "Skip", key("S")), go);
     const heads = asked.map((row, i) => head(row, i === here));
     if (side()) {
       const row = asked[here];
       const about = make("div", { className: "about" }, make("h2", {}, row.name), make("p", { className: "question" }, row.question));
       const anchors = row.criterion ? make("ol", { className: "anchors" }, row.criterion.levels.map(({ level, anchor }) => make("li", {}, make("b", {}, level), make("span", {}, anchor)))) : null;
-      const hint = row.criterion ? make("p", { className: "hint" }, make("kbd", {}, "←"), make("kbd", {}, "→"), " output ", make("kbd", {}, "↑"), make("kbd", {}, "↓"), " question") : null;
+      const hint = row.criterion ? make("p", { className: "hint" }, key("←"), key("→"), " output ", key("↑"), key("↓"), " question") : null;
       form.replaceChildren(make("div", { className: "heads" }, heads, steps), ...[about, anchors, hint].filter(Boolean), ...row.cells.map((place) => choice(place, row)));
     } else {
       form.replaceChildren(...asked.map((row, i) => make("section", { className: `row ${i === here ? "active" : ""}` }, heads[i],
@@ -509,16 +524,15 @@
       const word = !option ? "–" : value === null ? "?" : place.kind === "prefer" ? { first: letter(place.label), tie: "=", second: letter(place.over) }[value] : option.short;
       return make("b", { className: option ? "" : "none", title: option ? option.text : "not answered" }, word);
     });
-    const go = () => { cell = cells().findIndex((one) => same(one, row.cells[0])); draw(); };
-    return make("button", { type: "button", className: "head", "aria-current": active ? "step" : null, onclick: go }, make("span", {}, row.name), make("span", { className: "said" }, said));
+    const go = () => { cell = placeOf(row.cells[0]); draw(); };
+    return button({ className: "head", "aria-current": active ? "step" : null, onclick: go }, make("span", {}, row.name), make("span", { className: "said" }, said));
   }
   let drawn = 0;
   function choice(place, row) {
     const name = `m${drawn++}`, value = valueOf(place), current = same(place, cells()[cell]);
-    const shown = options(place);
     const single = row.cells.length === 1 && row.criterion === undefined, whose = side() && !single ? `Output ${letter(place.label)}: ` : "";
-    const made = shown.map((option) => make("label", { className: `option ${option.less ? "less" : ""}` },
-      make("input", { type: "radio", name, checked: value !== undefined && option.value === value, onchange: () => { cell = cells().findIndex((one) => same(one, place)); answer(place, option.value); } }),
+    const made = options(place).map((option) => make("label", { className: `option ${option.less ? "less" : ""}` },
+      make("input", { type: "radio", name, checked: value !== undefined && option.value === value, onchange: () => { cell = placeOf(place); answer(place, option.value); } }),
       make("i", { "aria-hidden": "true" }, option.short), make("span", { className: side() && !single ? "unseen" : "" }, option.text)));
     return make("fieldset", { className: `cell ${current ? "current" : ""} ${single ? "across" : ""}` }, make("legend", { className: "unseen" }, `${whose}${row.name}`), make("div", { className: "options" }, made));
   }
@@ -526,7 +540,7 @@
   function drawTabs() {
     const names = [["item", "Item"], ...shownLabels().map((label) => [label, side() ? letter(label) : "Output"])];
     const seen = view === "item" ? "item" : shownLabels().includes(view) ? view : currentLabel();
-    id("tabs").replaceChildren(...names.map(([key, words]) => make("button", { type: "button", "aria-pressed": key === seen ? "true" : "false", onclick: () => { view = key; if (key !== "item") pick(key); drawTabs(); } }, words)));
+    id("tabs").replaceChildren(...names.map(([key, words]) => button({ "aria-pressed": key === seen ? "true" : "false", onclick: () => { view = key; if (key !== "item") pick(key); drawTabs(); } }, words)));
     id("item").classList.toggle("shown", seen === "item");
     for (const pane of id("outputs").children) pane.classList.toggle("shown", pane.dataset.label === seen);
   }
@@ -603,7 +617,7 @@
       const spent = stands.reduce((sum, s) => sum + s.active_s, 0);
       const back = signs.some((sign) => sign !== "edited") || (begun && !done);
       if (onlyOpen && !back) return null;
-      return make("li", {}, make("button", { type: "button", "aria-current": i === at ? "true" : null, onclick: () => { id("list").close(); show(i); } },
+      return make("li", {}, button({ "aria-current": i === at ? "true" : null, onclick: () => { id("list").close(); show(i); } },
         make("span", { className: "dim" }, i + 1), make("span", { className: "title" }, pile.titles[one.sitting]),
         make("span", { className: "signs" }, signs.map((sign) => make("span", {}, sign))),
         make("span", { className: "state" }, done ? "graded" : begun ? "begun" : ""),
@@ -631,21 +645,19 @@
     closeBox();
     id("main").hidden = true;
     id("finished").hidden = false;
-    id("where").textContent = "All graded";
-    document.title = "All graded";
+    document.title = id("where").textContent = "All graded";
     drawProgress();
     id("tabs").replaceChildren();
     const times = Object.values(standing).map((stands) => stands.active_s).sort((a, b) => a - b);
     const middle = (times[(times.length - 1) >> 1] + times[times.length >> 1]) / 2, total = times.reduce((a, b) => a + b, 0);
     const fact = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
-    const many = Object.keys(standing).length;
     const handed = pile.handed_in || !pile.open;
     id("finished").replaceChildren(make("div", {},
       make("h2", {}, handed ? "Handed in. Thank you." : "That was the last one."),
       make("p", {}, handed ? source.farewell ?? "You can close this tab." : "Everything is saved. Look at anything again if you like; hand in when you are through, and your part is done."),
-      make("dl", { className: "facts" }, fact("Outputs graded", many), fact("Your time on one output (median)", clockTime(middle)), fact("Your time in all", clockTime(total))),
-      handed ? null : make("div", { className: "doors" }, make("button", { type: "button", className: "go", onclick: handIn }, "Hand in", make("kbd", {}, "⏎")),
-        make("button", { type: "button", onclick: openList }, "Look at the list", make("kbd", {}, "L")))));
+      make("dl", { className: "facts" }, fact("Outputs graded", times.length), fact("Your time on one output (median)", clockTime(middle)), fact("Your time in all", clockTime(total))),
+      handed ? null : make("div", { className: "doors" }, button({ className: "go", onclick: handIn }, "Hand in", key("⏎")),
+        button({ onclick: openList }, "Look at the list", key("L")))));
   }
   async function handIn() {
     if (pile.handed_in || stopped) return;
@@ -690,13 +702,12 @@
   // --- keys ---
 
   function move(by) {
-    const all = cells(), asked = rows(), here = asked.findIndex((row) => row.cells.some((one) => same(one, all[cell])));
-    const column = asked[here].cells.findIndex((one) => same(one, all[cell])), to = asked[here + by];
-    if (to) { cell = all.findIndex((one) => same(one, to.cells[Math.min(column, to.cells.length - 1)])); draw(); }
+    const asked = rows(), here = rowAt(asked), column = columnIn(asked[here]), to = asked[here + by];
+    if (to) { cell = placeOf(to.cells[Math.min(column, to.cells.length - 1)]); draw(); }
   }
   function moveAcross(by) {
-    const place = cells()[cell], row = rowOf(place), to = row.cells[row.cells.findIndex((one) => same(one, place)) + by];
-    if (to) { cell = cells().findIndex((one) => same(one, to)); view = "output"; draw(); }
+    const row = rowOf(cells()[cell]), to = row.cells[columnIn(row) + by];
+    if (to) { cell = placeOf(to); view = "output"; draw(); }
   }
   function showRaw() { closeBox(); raw = !raw; draw(); }
   const scroll = (pane, by) => pane?.scrollBy({ top: by * 0.85 * pane.clientHeight });
@@ -747,8 +758,8 @@
   async function begin() {
     try {
       while (unsent.length) {
-        const answer = await source.send(unsent.slice(0, BATCH));
-        unsent = answer.closed ? [] : unsent.slice(BATCH);
+        const sent = batch(), answer = await source.send(sent);
+        unsent = answer.closed ? [] : unsent.slice(sent.length);
         keep();
       }
       pile = await source.pile();

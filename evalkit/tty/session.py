@@ -13,6 +13,7 @@ from evalkit.tty.keys import GONE, Keys, key_by_key
 from evalkit.tty.view import Body, body_of, body_room, frame, help_lines
 from evalkit.tty.walk import Walk
 
+NO_EDITS = "Outputs are edited on the page only"
 NARROWEST, SHORTEST = 40, 12
 """Columns and lines that a screen is drawn for at least."""
 
@@ -77,6 +78,8 @@ class Session:
                 walk.flag()
             case "n":
                 self._note()
+            case "e":
+                walk.said = NO_EDITS
             case "up" | "down":
                 walk.move(1 if key == "down" else -1)
             case "left" | "right":

@@ -33,6 +33,7 @@ KEYS = (
     ("S", "skip: it comes again at the end"),
     ("F", "flag, to find it again"),
     ("N", "write a note"),
+    ("E", "no edit box here: leave --tty out for the page, which has one"),
     ("L", "go to another one by its number"),
     ("Space B", "a page on, a page back (PgDn and PgUp too)"),
     ("Home End", "the beginning, the end"),

@@ -142,7 +142,10 @@ class GradingApp:
 
 
 def _outside() -> Response:
-    text = "Open the link that was printed for you. It works once; starting `evalkit grade` again prints a new one."
+    text = (
+        "Open the link that was printed for you. It works once; Enter in the terminal where `evalkit grade` runs prints"
+        " a new one."
+    )
     return HTMLResponse(message_page("This page needs your own link", text), 401)
 
 

@@ -23,9 +23,9 @@ class Entrance:
         self._wrong: list[float] = []
 
     def link(self, grader: str) -> str:
-        """A new token for a grader's link: 128 bits, good once."""
+        """A new token for a grader's link: 128 bits, good once. One that they have not used yet is void from now on."""
         token = secrets.token_urlsafe(16)
-        self._links[token] = grader
+        self._links = {known: other for known, other in self._links.items() if other != grader} | {token: grader}
         return token
 
     def overrun(self) -> bool:
