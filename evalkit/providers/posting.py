@@ -74,9 +74,7 @@ class Repeated:
             return await self._again(path, body, headers)
         response = await self._through(path, body, fast)
         if self._client.credentials is None:
-            made = response.request.headers.copy()
-            del made["content-length"]
-            self._headers[fast] = made
+            self._headers[fast] = response.request.headers
         return response
 
     async def _again(self, path: str, body: bytes, headers: "httpx2.Headers") -> "httpx2.Response":
@@ -90,9 +88,10 @@ class Repeated:
             "POST",
             self._urls[path],
             headers=headers,
-            content=body,
+            stream=httpx2.ByteStream(body),
             extensions={"timeout": {"connect": CONNECT_S}},
         )
+        request.headers["content-length"] = str(len(body))
         try:
             response = await self._http.send(request, stream=True)
         except httpx2.TimeoutException as error:

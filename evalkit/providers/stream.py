@@ -130,7 +130,7 @@ class Heard:
         if not isinstance(text, str):
             raise TypeError(f"an event whose text is {text!r}")
         if self.ttft_s is None and text and block.kind in ("text", "tool_use"):
-            self.ttft_s = self.clock.since_sent()
+            self.ttft_s = self.clock.since_sent(self.clock.arrived)
         block.pieces.append(text)
 
     def _end(self, event: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ class Heard:
         self.is_measured |= isinstance(usage, dict) and count_or_none(usage.get("output_tokens")) is not None
 
     def _stop(self, _: dict[str, Any]) -> None:
-        self.ended_s = self.clock.since_sent()
+        self.ended_s = self.clock.since_sent(self.clock.arrived)
 
     def _count(self, usage: Any) -> None:
         """Later counts replace earlier ones; what a later event leaves out stays."""
