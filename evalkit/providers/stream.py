@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import from_json
+
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import SIMULATED, Headers, allowances, request_id
 from evalkit.providers.transport import Clock
@@ -24,6 +26,14 @@ _ENDINGS: dict[str, tuple[Outcome, str | None, str | None]] = {
 
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _WORDS = ("service_tier", "speed", "inference_geo")
+
+
+def _parsed(data: str) -> Any:
+    """JSON; read by the quick parser, which a character cut between two deltas is an error to."""
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)
 
 
 class MalformedEventError(ValueError):
@@ -90,7 +100,7 @@ class Heard:
     def event(self, data: str) -> None:
         """Take in one streaming event; unknown kinds are passed over. Raises MalformedEventError."""
         try:
-            event = json.loads(data)
+            event = _parsed(data)
             take = _TAKEN.get(event["type"])
             if take is not None:
                 take(self, event)
