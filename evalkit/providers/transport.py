@@ -10,7 +10,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
