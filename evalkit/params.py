@@ -118,7 +118,8 @@ class Params(CoherentModel):
 
     def chosen(self) -> dict[str, Any]:
         """Only what was set, as the API spells it."""
-        return {name: _sent(getattr(self, name)) for name in type(self).model_fields if name in self.model_fields_set}
+        given = self.model_fields_set
+        return {name: _sent(getattr(self, name)) for name in type(self).model_fields if name in given} if given else {}
 
 
 def _sent(value: Any) -> Any:

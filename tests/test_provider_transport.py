@@ -2,12 +2,16 @@
 
 import asyncio
 import builtins
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp.client_proto import ResponseHandler
+from anthropic.lib.credentials import AccessToken
 from servers import (
     CHUNKED_HEAD,
     HANG,
@@ -26,6 +30,7 @@ from servers import (
 
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.providers.headers import allowances, retry_after_s
+from evalkit.providers.posting import Repeated
 from evalkit.providers.transport import Clock, http_client
 from evalkit.records import Allowance, Reply, Request
 
@@ -169,6 +174,80 @@ def test_behind_a_proxy_the_client_that_knows_proxies_is_used(name: str, monkeyp
     assert type(http._transport_for_url(http.base_url.join("https://api.anthropic.com"))._pool).__name__.endswith(
         "Proxy"
     )
+
+
+async def test_bytes_that_wait_for_their_turn_in_a_busy_loop_are_not_the_models_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1.0
+    receive = ResponseHandler.data_received
+
+    def be_busy() -> None:
+        nonlocal now
+        now += 100.0
+
+    def received(self: ResponseHandler, data: bytes) -> None:
+        asyncio.get_running_loop().call_soon(be_busy)  # before whoever waits for these bytes has been called
+        receive(self, data)
+
+    monkeypatch.setattr("evalkit.providers.transport.perf_counter", lambda: now)
+    monkeypatch.setattr(ResponseHandler, "data_received", received)
+    reply = await ask(CHUNKED_HEAD + chunk(answer()) + b"0\r\n\r\n")
+    assert now > 100.0
+    assert (reply.headers_s, reply.ttft_s, reply.latency_s) == (0.0, 0.0, 0.0)
+
+
+# --- requests like an earlier one ----------------------------------------------------------------------------
+
+
+async def test_further_requests_carry_all_headers_of_the_first(transport: str) -> None:
+    with recorded() as server:
+        async with connected(server.url) as provider:
+            for text in ("Hello", "Hello", "Hello, and more"):
+                asked = Request("claude-sonnet-4-6", ({"role": "user", "content": text},), 512)
+                assert await provider.count_tokens(asked)
+                assert (await provider.attempt(asked)).outcome == "answered"
+    heard = [{**request.headers, "content-length": str(len(request.body))} for request in server.requests]
+    assert [request.headers for request in server.requests] == heard
+    assert len({frozenset(headers.items() - {("content-length", headers["content-length"])}) for headers in heard}) == 1
+    assert [request.path for request in server.requests] == ["/v1/messages/count_tokens", "/v1/messages"] * 3
+
+
+PAGE = b"<html>not here</html>"
+TOLD = b'{"type": "error", "error": {"type": "some_error", "message": "No"}}'
+FAILURES = [
+    *([whole(status, TOLD, retry_after="7")] for status in (400, 401, 402, 403, 404, 413, 429, 500, 501, 529)),
+    [whole(400, b"")], [whole(502, PAGE)], [whole(302, b"", location="http://127.0.0.1:9/")], [whole(304, b"")],
+    [whole(200, PAGE, content_type="text/html")], [RESET], [b"SSH-2.0-OpenSSH_9.6\r\n"], [HANG], [STREAM_HEAD, RESET],
+]  # fmt: skip
+
+
+def plain(reply: Reply) -> Reply:
+    """Without its times, and the port that its server had."""
+    message = re.sub(r":\d{4,5}/", "/", reply.error_message or "")
+    return replace(reply, latency_s=0.0, headers_s=None, error_message=message)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda script: str(script[0][:30]))
+async def test_further_requests_fail_as_the_first_does(transport: str, failure: list[Any]) -> None:
+    deadline_s = 0.5 if HANG in failure else 30.0
+    first = await ask(*failure, deadline_s=deadline_s)
+    async with scripted([STREAM_HEAD, answer()], failure) as url, connected(url, deadline_s) as provider:
+        assert (await provider.attempt(REQUEST)).outcome == "answered"
+        later = await provider.attempt(REQUEST)
+    assert first.outcome == "errored"
+    assert plain(later) == plain(first)
+
+
+async def test_credentials_that_are_renewed_are_asked_for_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with recorded() as server:
+        async with connected(server.url) as provider:
+            tokens = iter(["one", "two"])
+            provider._client = provider.client.copy(api_key=None, credentials=lambda **_: AccessToken(next(tokens), 0))
+            provider._post = Repeated(provider.client, provider.client._client)
+            for _ in range(2):
+                assert (await provider.attempt(REQUEST)).outcome == "answered"
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer one", "Bearer two"]
 
 
 # --- what the headers say ------------------------------------------------------------------------------------

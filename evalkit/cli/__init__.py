@@ -113,7 +113,7 @@ def _named(code: ExitCode) -> int:
 
 def run_and_exit() -> None:
     """Entry point of the `evalkit` command."""
-    gc.set_threshold(50_000)  # collecting while the SDK's thousands of modules load takes a tenth of their time
+    gc.set_threshold(200_000)  # collecting while the SDK's thousands of modules load takes a tenth of their time
     if os.environ.get("NO_COLOR"):
         os.environ["TERM"] = "dumb"  # no bold or dim either: rich alone would leave those
     for stream in (sys.stdout, sys.stderr):

@@ -13,6 +13,7 @@ from evalkit.providers.environment import check_keys, has_key, redacted
 from evalkit.providers.failures import cause, redirected, said
 from evalkit.providers.headers import SIMULATED
 from evalkit.providers.model_facts import read_facts
+from evalkit.providers.posting import Repeated
 from evalkit.providers.transport import CONNECT_S, http_client
 from evalkit.records import ModelFacts, Reply, Request
 
@@ -34,6 +35,7 @@ class AnthropicProvider:
         local = url is not None and is_loopback(checked(url))
         self.deadline_s = deadline_s
         self._keyless = local and not has_key()
+        http = http_client(connections, url)
         try:
             self._client = anthropic.AsyncAnthropic(
                 base_url=url,
@@ -41,12 +43,13 @@ class AnthropicProvider:
                 max_retries=0,
                 timeout=httpx2.Timeout(deadline_s, connect=CONNECT_S),
                 open_telemetry=False,
-                http_client=http_client(connections, url),
+                http_client=http,
             )
         except anthropic.CredentialsError as error:
             raise UsageError(f"{redacted(str(error)).rstrip('.')}; {_REMEDY}") from error
         if not (self._client.api_key or self._client.auth_token or self._client.credentials):
             raise UsageError("no API key; set ANTHROPIC_API_KEY, or try `evalkit demo`, which needs none")
+        self._post = Repeated(self._client, http)
         self.base_url = str(self._client.base_url)
 
     @property
@@ -65,11 +68,11 @@ class AnthropicProvider:
     async def attempt(self, request: Request) -> Reply:
         """Stream one answer."""
         body = encoded({**body_of(request), "stream": True})
-        return await attempt(self._client, body, self.deadline_s, fast=is_fast(request))
+        return await attempt(self._post, body, self.deadline_s, fast=is_fast(request))
 
     async def count_tokens(self, request: Request) -> int | None:
         """Input tokens as the server counts them; None if it has no such endpoint or is out of reach."""
-        return await count(self._client, encoded(counted_body(request)), fast=is_fast(request))
+        return await count(self._post, encoded(counted_body(request)), fast=is_fast(request))
 
     async def preflight(self, models: Sequence[str]) -> Preflight:
         """Ask for the model list: is the key good, does each model exist, is this the sandbox?

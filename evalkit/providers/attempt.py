@@ -1,21 +1,20 @@
 """One request through one of the SDK's clients: sent once, and read to its end or its deadline."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.providers.failures import NotAStreamError, StreamError, failed
 from evalkit.providers.headers import read_headers
+from evalkit.providers.posting import Body, Post
 from evalkit.providers.sse import sse
 from evalkit.providers.stream import Heard, count_or_none
-from evalkit.providers.transport import CONNECT_S, start_clock
+from evalkit.providers.transport import start_clock
 from evalkit.records import Reply, Request
 
 if TYPE_CHECKING:
     import httpx2
-    from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, AsyncAnthropicBedrockMantle, RequestOptions
-
-    Client = AsyncAnthropic | AsyncAnthropicBedrock | AsyncAnthropicBedrockMantle
 
 CLOSING_S = 1.0
 """How long a server may take to end a stream whose answer is complete; its connection can then be used again."""
@@ -25,7 +24,8 @@ _COUNTED = frozenset({
 })  # fmt: skip
 _STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")
 _COUNTING_PAUSES_S = (0.5, 2.0, 8.0, None)
-_NOT_IMPLEMENTED = 501
+_COUNTING_S = 60.0
+_TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
 
 
 class Event(Protocol):
@@ -37,14 +37,8 @@ class Event(Protocol):
     def data(self) -> str: ...
 
 
-FAST_MODE = "fast-mode-2026-02-01"
-"""The beta that some models want to be named with `speed: fast`; those that do not pass over it."""
-
 Decode = Callable[["httpx2.Response"], AsyncIterator[Event]]
 """From a response to its events."""
-
-Body = dict[str, Any] | bytes
-"""What is posted; bytes where the client need not look into it."""
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -69,24 +63,12 @@ def is_fast(request: Request) -> bool:
     return request.params.get("speed") == "fast"
 
 
-def beta_headers(client: "Client", *, fast: bool) -> dict[str, str]:
-    """What a request in fast mode has to name, besides what the environment names for every request."""
-    if not fast:
-        return {}
-    own = {name.lower(): value for name, value in client.default_headers.items()}.get("anthropic-beta")
-    return {"anthropic-beta": f"{own},{FAST_MODE}" if own else FAST_MODE}
-
-
-def _posted(body: Body) -> dict[str, Any]:
-    return {"content": body} if isinstance(body, bytes) else {"body": body}
-
-
-async def attempt(client: "Client", body: Body, deadline_s: float, decode: Decode = sse, *, fast: bool) -> Reply:
+async def attempt(post: Post, body: Body, deadline_s: float, decode: Decode = sse, *, fast: bool) -> Reply:
     """Stream one answer; `body` asks for a stream. Whatever the server or the network does becomes a Reply."""
     heard = Heard(start_clock())
     try:
         async with asyncio.timeout(deadline_s) as limit:
-            await _listen(client, body, heard, decode, limit, fast=fast)
+            await _listen(post, body, heard, decode, limit, fast=fast)
         return heard.reply()
     except TimeoutError:
         failure = heard.failure("timeout", f"no complete answer within {deadline_s:g} s", retryable=True)
@@ -95,27 +77,8 @@ async def attempt(client: "Client", body: Body, deadline_s: float, decode: Decod
     return heard.reply() if heard.complete else failure  # what goes wrong after its end is no part of an answer
 
 
-async def _listen(
-    client: "Client", body: Body, heard: Heard, decode: Decode, limit: asyncio.Timeout, *, fast: bool
-) -> None:
-    import httpx2
-    from anthropic import AsyncStream
-
-    # The deadline is kept once, not at each byte.
-    options: RequestOptions = {
-        "timeout": httpx2.Timeout(None, connect=CONNECT_S),
-        "headers": beta_headers(client, fast=fast),
-    }
-    # The SDK's general call, for its own `create` builds a model of every request and takes no setting it lacks.
-    sent = client.post(
-        "/v1/messages",
-        cast_to=httpx2.Response,
-        **_posted(body),
-        options=options,
-        stream=True,
-        stream_cls=AsyncStream,
-    )
-    response = cast(httpx2.Response, await sent)  # as `cast_to` says; the signature knows streams of models only
+async def _listen(post: Post, body: Body, heard: Heard, decode: Decode, limit: asyncio.Timeout, *, fast: bool) -> None:
+    response = await post("/v1/messages", body, fast)  # the deadline is kept once, not at each byte
     headers, is_empty = read_headers(response), True
     heard.headers(headers)
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -137,22 +100,20 @@ async def _listen(
         await response.aclose()
 
 
-async def count(client: "Client", body: Body, *, fast: bool) -> int | None:
+async def count(post: Post, body: Body, *, fast: bool) -> int | None:
     """Input tokens as the server counts them; None if it has no such endpoint or is out of reach."""
     import anthropic
     import httpx2
 
     for pause_s in _COUNTING_PAUSES_S:
         try:
-            answer = await client.post(
-                "/v1/messages/count_tokens",
-                cast_to=httpx2.Response,
-                **_posted(body),
-                options={"headers": beta_headers(client, fast=fast)},
-            )
-            return count_or_none(answer.json()["input_tokens"])
-        except (anthropic.RateLimitError, anthropic.InternalServerError, anthropic.APIConnectionError) as error:
-            if pause_s is None or getattr(error, "status_code", None) == _NOT_IMPLEMENTED:
+            async with asyncio.timeout(_COUNTING_S):
+                answer = await post("/v1/messages/count_tokens", body, fast)
+                return count_or_none(json.loads(await answer.aread())["input_tokens"])
+        except (anthropic.APIStatusError, anthropic.APIConnectionError, httpx2.TransportError, TimeoutError) as error:
+            status = getattr(error, "status_code", None)
+            passing = status is None or status == _TOO_MANY or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED)
+            if pause_s is None or not passing:
                 return None
             await asyncio.sleep(pause_s)
         except (anthropic.AnthropicError, ValueError, KeyError, TypeError, RecursionError):

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from evalkit.errors import UsageError
-from evalkit.providers.attempt import beta_headers, body_of
+from evalkit.providers.attempt import body_of
 from evalkit.providers.failures import StreamError, failed
 from evalkit.providers.headers import SIMULATED
+from evalkit.providers.posting import beta_headers
 from evalkit.providers.stream import Heard
 from evalkit.providers.transport import Clock
 from evalkit.records import UNREADABLE, Reply, Request

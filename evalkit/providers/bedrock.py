@@ -22,6 +22,7 @@ from evalkit.providers.endpoint import checked, endpoint_of, is_loopback
 from evalkit.providers.environment import check_keys
 from evalkit.providers.failures import cause
 from evalkit.providers.headers import SIMULATED
+from evalkit.providers.posting import through
 from evalkit.providers.sse import sse
 from evalkit.providers.stream import Heard, MalformedEventError
 from evalkit.providers.transport import CONNECT_S, Clock, http_client
@@ -30,7 +31,7 @@ from evalkit.records import Reply, Request
 if TYPE_CHECKING:
     import httpx2
 
-    from evalkit.providers.attempt import Client
+    from evalkit.providers.posting import Client
 
 _PLAIN = re.compile(r"anthropic\.claude-(?:(?!-v\d+(?::\d+)?$)[\w.-])+")
 _GENERATION = re.compile(r"claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?!\d)")
@@ -105,7 +106,7 @@ class BedrockProvider:
         body = {**body_of(request), "model": bedrock_id, "stream": True, **old}
         decode: Decode = sse if messages else _frames
         try:
-            return await attempt(self._clients[messages], body, self.deadline_s, decode, fast=is_fast(request))
+            return await attempt(through(self._clients[messages]), body, self.deadline_s, decode, fast=is_fast(request))
         except Exception as error:
             if not _is_about_credentials(error):
                 raise
@@ -115,7 +116,7 @@ class BedrockProvider:
         """Input tokens as the Messages endpoint counts them; InvokeModel cannot."""
         bedrock_id = request.model.removeprefix(BEDROCK)
         client = self._clients[uses_messages_endpoint(bedrock_id)]
-        return await count(client, {**counted_body(request), "model": bedrock_id}, fast=is_fast(request))
+        return await count(through(client), {**counted_body(request), "model": bedrock_id}, fast=is_fast(request))
 
     async def preflight(self, models: Sequence[str]) -> Preflight:  # noqa: ARG002  Bedrock has no free model list
         """Are there credentials, is this the sandbox? Bedrock tells of no model before it is paid for.

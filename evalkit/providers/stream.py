@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import from_json
+
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import SIMULATED, Headers, allowances, request_id
 from evalkit.providers.transport import Clock
@@ -24,6 +26,14 @@ _ENDINGS: dict[str, tuple[Outcome, str | None, str | None]] = {
 
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _WORDS = ("service_tier", "speed", "inference_geo")
+
+
+def _parsed(data: str) -> Any:
+    """JSON; read by the quick parser, which a character cut between two deltas is an error to."""
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)
 
 
 class MalformedEventError(ValueError):
@@ -90,7 +100,7 @@ class Heard:
     def event(self, data: str) -> None:
         """Take in one streaming event; unknown kinds are passed over. Raises MalformedEventError."""
         try:
-            event = json.loads(data)
+            event = _parsed(data)
             take = _TAKEN.get(event["type"])
             if take is not None:
                 take(self, event)
@@ -130,7 +140,7 @@ class Heard:
         if not isinstance(text, str):
             raise TypeError(f"an event whose text is {text!r}")
         if self.ttft_s is None and text and block.kind in ("text", "tool_use"):
-            self.ttft_s = self.clock.since_sent()
+            self.ttft_s = self.clock.since_sent(self.clock.arrived)
         block.pieces.append(text)
 
     def _end(self, event: dict[str, Any]) -> None:
@@ -141,7 +151,7 @@ class Heard:
         self.is_measured |= isinstance(usage, dict) and count_or_none(usage.get("output_tokens")) is not None
 
     def _stop(self, _: dict[str, Any]) -> None:
-        self.ended_s = self.clock.since_sent()
+        self.ended_s = self.clock.since_sent(self.clock.arrived)
 
     def _count(self, usage: Any) -> None:
         """Later counts replace earlier ones; what a later event leaves out stays."""

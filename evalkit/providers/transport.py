@@ -1,8 +1,8 @@
-"""The HTTP client under the SDK, with a clock that starts when a request is written to its connection.
+"""The HTTP client under the SDK, with a clock that goes from a request's writing to the arrival of what answers it.
 
 aiohttp needs half the processor time of the SDK's default and keeps its answers on time in a busy process. Its
 connections are opened before the clock starts: building a request, waiting for a connection and opening one are
-no part of a model's latency.
+no part of a model's latency. Nor is the time that bytes wait for their turn in a busy loop, once they are read.
 """
 
 import asyncio
@@ -27,14 +27,15 @@ CONNECT_S = 10.0
 
 
 class Clock:
-    """When things happened to one request, by `perf_counter`; None until they do."""
+    """When things happened to one request, by `perf_counter`; None until they do. `arrived`: its latest bytes."""
 
-    __slots__ = ("begun", "headers", "reused", "sent")
+    __slots__ = ("arrived", "begun", "headers", "reused", "sent")
 
     def __init__(self) -> None:
         self.begun = perf_counter()
         self.sent: float | None = None
         self.headers: float | None = None
+        self.arrived: float | None = None
         self.reused: bool | None = None
 
     def since_sent(self, moment: float | None = None) -> float:
@@ -120,6 +121,28 @@ def _trace_config() -> "aiohttp.TraceConfig":
     return config
 
 
+def _connector(connections: int) -> "aiohttp.TCPConnector":
+    """Connections that note when bytes were read from them: by when their reader is woken, others may have had a turn.
+
+    aiohttp has no name for this; where it makes its connections in another way, the clock goes by the waking.
+    """
+    import aiohttp
+    from aiohttp.client_proto import ResponseHandler
+
+    class Noting(ResponseHandler):
+        arrived: float | None = None
+
+        def data_received(self, data: bytes) -> None:
+            if data:  # without any it goes on with what it has
+                self.arrived = perf_counter()
+            super().data_received(data)
+
+    connector = aiohttp.TCPConnector(limit=connections)
+    loop = asyncio.get_running_loop()
+    connector._factory = lambda: Noting(loop)  # type: ignore[assignment]  # any maker will do
+    return connector
+
+
 class _AiohttpTransport(httpx2.AsyncBaseTransport):
     """Sends httpx2's requests by aiohttp; its failures become httpx2's."""
 
@@ -136,7 +159,7 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
     def _opened(self) -> "aiohttp.ClientSession":
         if self._session is None:  # it belongs to the loop that it is made in
             self._session = self._aiohttp.ClientSession(
-                connector=self._aiohttp.TCPConnector(limit=self._connections),
+                connector=_connector(self._connections),
                 cookie_jar=self._aiohttp.DummyCookieJar(),
                 trace_configs=[_trace_config()],
                 auto_decompress=False,
@@ -161,11 +184,10 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
             )
         except (self._aiohttp.ClientError, OSError) as error:
             raise self._translated(error) from error
+        body = _Body(self, response)
         if (clock := _CLOCK.get()) is not None:
-            clock.headers = perf_counter()
-        return httpx2.Response(
-            response.status, headers=list(response.raw_headers), stream=_Body(self, response), request=request
-        )
+            clock.headers, body.clock = body.arrived() or perf_counter(), clock
+        return httpx2.Response(response.status, headers=list(response.raw_headers), stream=body, request=request)
 
     def _translated(self, error: Exception) -> httpx2.TransportError:
         told = error.os_error if isinstance(error, self._aiohttp.ClientConnectorError) else error
@@ -196,10 +218,18 @@ class _Body(httpx2.AsyncByteStream):
 
     def __init__(self, transport: _AiohttpTransport, response: "aiohttp.ClientResponse") -> None:
         self._transport, self._response = transport, response
+        self._connection = getattr(response.content, "_protocol", None)
+        self.clock: Clock | None = None
+
+    def arrived(self) -> float | None:
+        """When the latest bytes were read from the connection, if it tells."""
+        return getattr(self._connection, "arrived", None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for piece in self._response.content.iter_any():
+                if self.clock is not None:
+                    self.clock.arrived = self.arrived()
                 yield piece
         except (self._transport._aiohttp.ClientError, OSError) as error:
             raise self._transport._translated(error) from error

@@ -56,8 +56,13 @@ def ratio_row(bar: str, what: str, ours: float, yardstick: float, unit: str, lim
 
 
 def environment() -> dict[str, str]:
-    """No credentials and no proxy: everything stays on this machine."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "EVALKIT_"))}
+    """No credentials and no proxy: everything stays on this machine. Nor settings of Python's.
+
+    Where it is told to write no bytecode, an editable install would be compiled anew by every process, which no
+    user's is.
+    """
+    others = ("ANTHROPIC_", "EVALKIT_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return kept | {"NO_PROXY": "127.0.0.1,localhost", "PYTHONPATH": str(HERE.parent), "NO_COLOR": "1"}
 
 
