@@ -173,7 +173,9 @@ GOOD: dict[str, Any] = {
     ("content", "words"),
     [
         ("{", ["is no JSON"]),
-        ("[]", ["must be a mapping"]),
+        ("[]", ["a.json: the whole of it is [], it must be a mapping"]),
+        ({**GOOD, "marks": [{"nonce": "1", "label": "x" * 16, "kind": "flag"}] * 9}, ["answers no packet of 'ann'"]),
+        ({**GOOD, "marks": []}, ["answers no packet of 'ann'"]),
         ({**GOOD, "round": 2, "marks": []}, ["belongs to round 2"]),
         ({**GOOD, "grader": "ben", "marks": []}, ["'ben' does not take part"]),
         (
@@ -182,8 +184,9 @@ GOOD: dict[str, Any] = {
                 {"nonce": "2", "label": "ok", "kind": "level", "content": {"criterion": "correct", "level": 9}},
                 {"nonce": "3", "label": "zzz", "kind": "level", "content": {"criterion": "correct", "level": 1}},
                 {"nonce": "4", "label": "ok", "kind": "done"},
+                {"nonce": "5", "label": "ok", "kind": "level", "content": {"criterion": "correct", "level": 7**400}},
             ]},
-            ["mark 2 on", "9 is no level", "mark 3 on 'zzz'", "mark 4 on", "criteria without a level"],
+            ["… is no level", "mark 2 on", "9 is no level", "mark 3 on 'zzz'", "mark 4 on", "criteria without a level"],
         ),
         ({**GOOD, "marks": [{"nonce": "1", "label": "ok", "kind": "bribe"}]}, ["marks.0.kind"]),
     ],

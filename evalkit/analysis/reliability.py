@@ -115,8 +115,8 @@ def _agreement(
         flag=stats.agreement_flag(alpha, ac, passed),
         severity=severity,
         deviating=deviating,
-        kappa=stats.weighted_kappa(*table, "identity" if overall else "quadratic", items=items)
-        if len(table) == 2  # noqa: PLR2004  it is a measure of two
+        kappa=stats.weighted_kappa(table[0], table[1], "identity" if overall else "quadratic", items=items)
+        if len(table) == 2
         else None,
     )
 
