@@ -173,7 +173,7 @@ GOOD: dict[str, Any] = {
     ("content", "words"),
     [
         ("{", ["is no JSON"]),
-        ("[]", ["a.json: the whole of it is [], it must be a mapping"]),
+        ("[]", ["a.json: the whole of it is []; it must be a mapping"]),
         ({**GOOD, "marks": [{"nonce": "1", "label": "x" * 16, "kind": "flag"}] * 9}, ["answers no packet of 'ann'"]),
         ({**GOOD, "marks": []}, ["answers no packet of 'ann'"]),
         ({**GOOD, "round": 2, "marks": []}, ["belongs to round 2"]),
