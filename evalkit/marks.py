@@ -57,7 +57,7 @@ def check(mark: Mark, pile: Pile, criteria: Sequence[Criterion], authors: Sequen
     """
     content, kind = mark.content, mark.kind
     if mark.label not in pile.trials:
-        raise UsageError(f"label {mark.label!r} is none of the outputs on this pile; load it again")
+        raise UsageError(f"label {mark.label!r:.60} is none of the outputs on this pile; load it again")
     if mark.active_s is not None and not 0 <= mark.active_s < 86_400:
         raise UsageError(f"{mark.active_s!r} is no number of seconds; use 0 to 86,400")
     if kind == "level":
@@ -68,7 +68,7 @@ def check(mark: Mark, pile: Pile, criteria: Sequence[Criterion], authors: Sequen
     elif kind == "flag" and not isinstance(content.get("on"), bool):
         raise UsageError("a flag is on or off")
     elif kind == "author" and not (authors and content.get("guess") in (*authors, None)):
-        raise UsageError(f"{content.get('guess')!r} is none of the answers offered")
+        raise UsageError(f"{content.get('guess')!r:.60} is none of the answers offered")
     elif kind == "prefer":
         _check_preference(mark, pile)
 
@@ -76,11 +76,11 @@ def check(mark: Mark, pile: Pile, criteria: Sequence[Criterion], authors: Sequen
 def _check_level(content: Mapping[str, Any], criteria: Sequence[Criterion]) -> None:
     criterion = next((c for c in criteria if c.id == content.get("criterion")), None)
     if criterion is None:
-        raise UsageError(f"{content.get('criterion')!r} is no criterion that people grade")
+        raise UsageError(f"{content.get('criterion')!r:.60} is no criterion that people grade")
     level = content.get("level")
     if level is not None and (type(level) is not int or level not in criterion.scale):
         offered = ", ".join(map(str, criterion.scale))
-        raise UsageError(f"{level!r} is no level of {criterion.id!r}; use {offered}")
+        raise UsageError(f"{level!r:.60} is no level of {criterion.id!r}; use {offered}")
 
 
 def _check_preference(mark: Mark, pile: Pile) -> None:
@@ -88,7 +88,7 @@ def _check_preference(mark: Mark, pile: Pile) -> None:
     if other is None or other.id == mine.id or other.key.item_id != mine.key.item_id:
         raise UsageError("a preference is between two outputs of one item")
     if mark.content.get("choice", "") not in ("first", "second", "tie", None):
-        raise UsageError(f"{mark.content.get('choice')!r} is no choice; use first, second or tie")
+        raise UsageError(f"{mark.content.get('choice')!r:.60} is no choice; use first, second or tie")
 
 
 def after(before: Standing, marking: Marking) -> Standing:

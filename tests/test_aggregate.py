@@ -1,6 +1,7 @@
 """One level from several graders: the declared rule, people over judges, repeats, and grades taken back."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from statistics import fmean
 from typing import Any
 
@@ -12,6 +13,7 @@ from evalkit.analysis import analyze
 from evalkit.analysis.aggregate import DROPPED, agreed, combined
 from evalkit.analysis.reliability import levels_by_grader
 from evalkit.analysis.trials import current_round, trial_results
+from evalkit.analysis.views import people_verdicts
 from evalkit.grader_names import again, judge_of
 from evalkit.grading_records import WITHDRAWN
 from evalkit.records import Grade
@@ -173,6 +175,23 @@ def test_a_judge_that_is_not_shown_to_know_enough_is_dropped(wrong: int, labels:
     assert len(told) == dropped
     if dropped:
         assert "10" in next(w for w in analysis.warnings if "ungraded and left out" in w)
+
+
+@pytest.mark.parametrize("rule", ["median", "majority", "mean", "all"])
+def test_a_judge_is_held_against_the_verdicts_that_make_the_rates(rule: str) -> None:
+    """Where people differ, too: an output on which they are split is as much of the sample as the others."""
+    rules = rubric(judged("right"), satisfactory={"score": 0.75}, aggregate=rule)
+    book = Book(spec(rubric=rules.content()), rounds=[round_(1, (JUDGE, "ann", "ben"))])
+    for n, (ann, ben, judge) in enumerate(product((0, 2), repeat=3)):
+        trial = book.trial(f"i{n}", answered())
+        for grader, level in (("ann", ann), ("ben", ben), (JUDGE, judge)):
+            book.grade(trial, level, criterion="right", grader=grader)
+    analysis, snapshot = analyze(book.snapshot()), book.snapshot()
+    decided = {found.trial_id: found.satisfied for found in trial_results(snapshot, rules)}
+    assert people_verdicts(levels_by_grader(snapshot), rules) == decided
+    (found,) = analysis.judges
+    assert found.outputs == 8
+    assert found.accuracy.youden.value == 0  # this judge says yes to half of everything
 
 
 def test_the_rule_is_part_of_the_rubric_and_its_default_leaves_every_hash_as_it_was() -> None:

@@ -449,6 +449,20 @@ def test_the_published_example_reaches_the_report_as_it_was_published() -> None:
     assert stats.krippendorff_alpha(observers, "interval").value == pytest.approx(case["expected"], abs=case["tol"])
 
 
+@pytest.mark.parametrize(("others", "value"), [((), 0.8), (("cy",), None)])
+def test_of_two_graders_the_weighted_kappa_is_told(others: tuple[str, ...], value: float | None) -> None:
+    made = Book(rounds=[round_(1, (ANN, BEN, *others))])
+    for n in range(20):
+        trial = made.trial(f"i{n}", answered())
+        for grader in (ANN, BEN, *others):
+            made.grade(trial, int(n < (10 if grader == ANN else 8)), grader=grader)
+    analysis = analyze(made.snapshot())
+    assert (
+        [a.kappa and a.kappa.value for a in analysis.agreement] == [pytest.approx(value)] * 2 if value else [None] * 2
+    )
+    assert ("Weighted kappa" in render_html(analysis)) == bool(value)
+
+
 def test_judges_that_are_listened_to_are_also_taken_as_one() -> None:
     """Two judges err on different outputs; a third that knows nothing is dropped and not in the panel."""
     made = Book(rounds=[round_(1, (ANN, JUDGE, "judge b", "judge c"))])

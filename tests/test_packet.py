@@ -160,7 +160,9 @@ GOOD: dict[str, Any] = {
     ("content", "words"),
     [
         ("{", ["is no JSON"]),
-        ("[]", ["must be a mapping"]),
+        ("[]", ["a.json: the whole of it is []; it must be a mapping"]),
+        ({**GOOD, "marks": [{"nonce": "1", "label": "x" * 16, "kind": "flag"}] * 9}, ["answers no packet of 'ann'"]),
+        ({**GOOD, "marks": []}, ["answers no packet of 'ann'"]),
         ({**GOOD, "round": 2, "marks": []}, ["belongs to round 2"]),
         ({**GOOD, "grader": "ben", "marks": []}, ["'ben' does not take part"]),
         (
@@ -169,6 +171,7 @@ GOOD: dict[str, Any] = {
                 {"nonce": "2", "label": "ok", "kind": "level", "content": {"criterion": "correct", "level": 9}},
                 {"nonce": "3", "label": "zzz", "kind": "level", "content": {"criterion": "correct", "level": 1}},
                 {"nonce": "4", "label": "ok", "kind": "done"},
+                {"nonce": "5", "label": "ok", "kind": "level", "content": {"criterion": "correct", "level": 7**2000}},
             ]},
             ["mark 2 on", "9 is no level", "mark 3 on 'zzz'", "mark 4 on", "criteria without a level"],
         ),
@@ -188,6 +191,7 @@ def test_answers_that_cannot_be_right_are_named_and_none_is_taken(
     assert grade(run, "--import", tmp_path / "a.json") == 2
     told = capsys.readouterr().err
     assert [word for word in words if word not in told] == []
+    assert max(map(len, told.splitlines())) < 1000  # a value is cut, however long
     with RunFile(run, read_only=True) as file:
         assert file.snapshot().markings == ()
 

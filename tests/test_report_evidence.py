@@ -264,7 +264,7 @@ def test_a_judge_without_agreement_is_the_heading() -> None:
 def test_a_checked_judge_is_not_called_uncalibrated() -> None:
     assert "uncalibrated" not in all_words("people_and_judge")
     assert "(checked against people)" in render_markdown(made("people_and_judge"))
-    assert "checked against people on 85 outputs, see Graders" in all_words("people_and_judge")
+    assert "checked against people on 88 outputs, see Graders" in all_words("people_and_judge")
     assert "(uncalibrated)" in render_markdown(made("whole"))
     assert "people" not in render_markdown(made("people_at_odds")).rsplit("\n\n", 1)[-1]
 

@@ -36,7 +36,7 @@ class Agreement:
 
     `outputs`: how many at least two of them graded; the item is the unit of every interval. `severity`: mean above
     (+, lenient) or below the average grader, in levels (or in share of outputs passed). `deviating`: graders to ask,
-    with the reason.
+    with the reason. `kappa`: of two graders, with quadratic weights; None where they are more.
     """
 
     criterion: str
@@ -48,6 +48,7 @@ class Agreement:
     flag: AgreementFlag
     severity: Mapping[str, Estimate]
     deviating: Mapping[str, str]
+    kappa: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,16 @@ def _agreement(
         flag=stats.agreement_flag(alpha, ac, passed),
         severity=severity,
         deviating=deviating,
+        kappa=stats.weighted_kappa(table[0], table[1], "identity" if overall else "quadratic", items=items)
+        if len(table) == 2
+        else None,
     )
 
 
 def judge_validity(
     levels: Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int
 ) -> tuple[JudgeValidity, ...]:
-    """Each judge against the people's majority verdict, and those that are listened to as one, last.
+    """Each judge against what people say together, and those that are listened to as one, last.
 
     Judges' errors go together, so a panel is one judge, not several graders. Empty where no person graded what a judge
     graded.

@@ -89,20 +89,20 @@ def _checked(levels: Levels) -> dict[int, dict[str, int]]:
 
 
 def people_verdicts(levels: Levels, rubric: Rubric) -> dict[int, bool]:
-    """What more than half of the people say of each output; an even split says nothing."""
-    votes: dict[int, list[bool]] = defaultdict(list)
-    for grader in sorted(grader for grader in levels if kind_of(grader) == "human"):
-        for trial, verdict in verdicts_of(levels, grader, rubric).items():
-            votes[trial].append(verdict)
-    return {t: sum(given) * 2 > len(given) for t, given in votes.items() if sum(given) * 2 != len(given)}
+    """What people say of each output, several of them by the rubric's rule for one level of many.
+
+    The rule that decides the rates: what a judge is held against is what it stands in for, and no output is left out
+    because people differ on it, which would leave the easy ones.
+    """
+    return panel_verdicts(levels, sorted(grader for grader in levels if kind_of(grader) == "human"), rubric)
 
 
-def panel_verdicts(levels: Levels, judges: Sequence[str], rubric: Rubric) -> dict[int, bool]:
-    """What judges together say of each output by the rubric's rule, with the checks' levels beside theirs."""
+def panel_verdicts(levels: Levels, graders: Sequence[str], rubric: Rubric) -> dict[int, bool]:
+    """What graders together say of each output by the rubric's rule, with the checks' levels beside theirs."""
     checked = _checked(levels)
     said: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for judge in judges:
-        for trial, given in levels[judge].items():
+    for grader in graders:
+        for trial, given in levels[grader].items():
             for name, level in given.items():
                 said[trial][name].append(level)
     verdicts = {

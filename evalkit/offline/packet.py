@@ -52,9 +52,11 @@ def read_answers(desks: Sequence[Desk], grader: str | None, data: bytes, file: s
         raise UsageError(f"{file} is no JSON; import the file that the packet's page wrote, as it is") from error
     found = validated(_Answers, content)
     if isinstance(found, list):
-        places = (".".join(map(str, path)) for path, _, _ in found)
         raise ProblemsError(
-            [f"{file}:{place}: {what}; {remedy}" for place, (_, what, remedy) in zip(places, found, strict=True)]
+            [
+                f"{':'.join([file, *('.'.join(map(str, path)),) * bool(path)])}: {what}; {remedy}"
+                for path, what, remedy in found
+            ]
         )
     desk = next((desk for desk in desks if desk.round.id == found.round), None)
     if desk is None:
@@ -64,5 +66,11 @@ def read_answers(desks: Sequence[Desk], grader: str | None, data: bytes, file: s
     if found.grader not in desk.people:
         raise UsageError(f"{file}: {found.grader!r} does not take part in this round; check the run file")
     marks = tuple(sent.mark() for sent in found.marks)
+    if found.packet != packet_id(desk, found.grader) and desk.pile(found.grader).trials.keys().isdisjoint(
+        mark.label for mark in marks
+    ):
+        raise UsageError(
+            f"{file} answers no packet of {found.grader!r} in this run; name the run file it was made from"
+        )
     places_of = {mark.nonce: f"{file}: mark {number} on {mark.label!r}" for number, mark in enumerate(marks, start=1)}
     return desk, Incoming(found.grader, marks, places_of)

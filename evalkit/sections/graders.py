@@ -92,11 +92,13 @@ def _figure(estimate: Estimate, style: Format) -> Cell:
 
 
 def _agreement(found: list[Agreement]) -> Table:
+    two = all(a.kappa is not None for a in found)
     columns = (
         Column("Grades of"),
         Column("Reliable?"),
         Column("Alpha", "end"),
         Column("AC", "end"),
+        *((Column("Weighted kappa", "end"),) if two else ()),
         Column("Raw agreement", "end"),
         Column("Why"),
     )
@@ -107,6 +109,7 @@ def _agreement(found: list[Agreement]) -> Table:
                 Cell((Span(a.flag.colour, a.flag.colour),)),
                 _figure(a.alpha, "coefficient"),
                 _figure(a.ac, "coefficient"),
+                *((_figure(a.kappa, "coefficient"),) if two and a.kappa else ()),
                 _figure(a.raw, "percent"),
                 Cell(words(" ".join(sentence(_minus(reason)) for reason in a.flag.reasons))),
             )
