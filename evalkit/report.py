@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
+from typing import Literal
 
 from evalkit import sections as section_folder
-from evalkit.analysis.results import Analysis
+from evalkit.analysis.results import Analysis, Verdict
+from evalkit.analysis.validity import Validity
 from evalkit.blocks import (
     Section,
 )
@@ -61,8 +63,11 @@ def origin(analysis: Analysis) -> str:
     return "The sandbox graded these outputs; its grades say nothing about any of them." if analysis.simulated else ""
 
 
-def render_html(analysis: Analysis) -> str:
-    """One self-contained HTML file; the same analysis gives the same bytes."""
+def render_html(analysis: Analysis, folder: str = "") -> str:
+    """One self-contained HTML file; the same analysis gives the same bytes.
+
+    `folder` is where, beside the page, the side files of cut texts are; without, there are none.
+    """
     report = build_report(analysis)
     page = {
         "title": report.title,
@@ -71,6 +76,7 @@ def render_html(analysis: Analysis) -> str:
         "run": analysis.spec.name,
         "created": analysis.spec.created_at[:10],
         "size": _size(analysis),
+        "folder": folder,
     }
     return html.render(report.sections, page)
 
@@ -92,18 +98,55 @@ def render_markdown(analysis: Analysis) -> str:
     return markdown.render(report.sections, footer, simulated=origin(analysis))
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a section of the report found; `measured`: it derives from clocks, so it is another in every run."""
+
+    section: str
+    heading: str
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Document:
+    """The report as JSON. `schema_version` rises when a field goes or changes its meaning, not when one comes.
+
+    Missing numbers are null, with the reason beside them. Money in USD, times in seconds, rates from 0 to 1.
+    """
+
+    schema_version: Literal[1]
+    simulated: bool
+    title: str
+    verdict: Verdict
+    conditional: str | None
+    headline: str | None
+    findings: tuple[Finding, ...]
+    validity: tuple[Validity, ...]
+    analysis: Analysis
+
+
 def render_json(analysis: Analysis) -> str:
-    """The whole analysis with its verdict and findings; bounds that do not exist are null."""
+    """The whole analysis with its verdict and findings, as `report.schema.json` describes it."""
     report = build_report(analysis)
     return json.dump(
-        {
-            "simulated": report.simulated,
-            "title": report.title,
-            "verdict": analysis.decision.verdict,
-            "conditional": mark(analysis.spec),
-            "headline": report.sections[0].heading if report.sections else None,
-            "findings": [{"section": s.name, "heading": s.heading, "measured": s.measured} for s in report.sections],
-            "validity": analysis.validity,
-            "analysis": analysis,
-        }
+        Document(
+            schema_version=1,
+            simulated=report.simulated,
+            title=report.title,
+            verdict=analysis.decision.verdict,
+            conditional=mark(analysis.spec),
+            headline=report.sections[0].heading if report.sections else None,
+            findings=tuple(Finding(s.name, s.heading, s.measured) for s in report.sections),
+            validity=analysis.validity,
+            analysis=analysis,
+        )
     )
+
+
+def json_schema() -> str:
+    """The JSON Schema of `render_json`, made from the records themselves; the package holds it as a file."""
+    from pydantic import TypeAdapter
+
+    made = TypeAdapter(Document).json_schema(mode="serialization")
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "evalkit report"}
+    return json.dump({**made, **dialect})

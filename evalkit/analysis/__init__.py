@@ -12,7 +12,7 @@ from evalkit.analysis.blinding import blinding
 from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.compare import against, pairs
 from evalkit.analysis.consistency import consistencies
-from evalkit.analysis.contexts import at_context, production_size
+from evalkit.analysis.contexts import at_context, production_size, sizes_of
 from evalkit.analysis.corrections import correction_cost
 from evalkit.analysis.decide import decide
 from evalkit.analysis.disputes import disputes
@@ -26,7 +26,7 @@ from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
-from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbox, trial_results, trials_frame
+from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results, trials_frame
 from evalkit.analysis.validity import validities
 from evalkit.analysis.warn import warnings_for
 from evalkit.conditional import mark, refuse
@@ -40,10 +40,7 @@ from evalkit.rubric import Rubric
 SMALLEST_SLICE = 5
 """Items below which a slice by tag says nothing worth a line."""
 
-__all__ = ["Analysis", "analyze", "trials_csv"]
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What makes a spreadsheet run a text as a formula (OWASP, CSV injection)."""
+__all__ = ["Analysis", "analyze"]
 
 
 def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices | None = None) -> Analysis:
@@ -134,7 +131,7 @@ def _conditional(analysis: Analysis, text: str) -> Analysis:
 def _of_sweep(snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | None) -> Analysis:
     """The analysis of production's size, with all sizes beside it."""
     size, basis = production_size(snapshot)
-    parts = {each: analyze(at_context(snapshot, each), prices=prices) for each in sorted(_sizes(snapshot))}
+    parts = {each: analyze(at_context(snapshot, each), prices=prices) for each in sorted(sizes_of(snapshot))}
     main = parts[size] if baseline is None else analyze(at_context(snapshot, size), _at_same(baseline, size), prices)
     sweep = sweep_of(snapshot.spec, parts, size, basis)
     judging = grading_of(snapshot, (), Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)))
@@ -153,10 +150,6 @@ def _of_sweep(snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | No
     )
 
 
-def _sizes(snapshot: Snapshot) -> set[int]:
-    return {item.context_tokens for item in snapshot.items if item.context_tokens is not None}
-
-
 def _comparable(baseline: Snapshot, spec: Spec) -> Snapshot:
     """A baseline at the size of the run; UsageError if either of them is conditional."""
     refuse(spec, "compared with a baseline")
@@ -168,7 +161,7 @@ def _at_same(baseline: Snapshot, size: int | None) -> Snapshot:
     """A baseline at the size it is compared at; one that is no sweep is taken as it is."""
     if not baseline.spec.contexts:
         return baseline
-    if size is None or size not in _sizes(baseline):
+    if size is None or size not in sizes_of(baseline):
         at = "without filling" if size is None else f"at {size:,} tokens"
         raise UsageError(f"the baseline is a context sweep without a run {at}; name a baseline that has one")
     return at_context(baseline, size)
@@ -185,34 +178,6 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
     rubric = Rubric.model_validate_json(json.dumps(baseline.spec.rubric))
     frame = trials_frame(trial_results(baseline, rubric), rubric)
     return {model: frame[frame["model"] == model] for model in baseline.spec.models}
-
-
-def trials_csv(snapshot: Snapshot) -> str:
-    """One line a trial as CSV, those of a sweep by rising size; what is unknown is empty.
-
-    `blind` says whether the round that counts was, `context_tokens` the size that was asked for, `condition` what
-    marks a conditional run.
-    """
-    if snapshot.spec.contexts:
-        frame = pd.concat([_csv_frame(at_context(snapshot, size)) for size in sorted(_sizes(snapshot))])
-    else:
-        frame = _csv_frame(snapshot)
-    whole = frame.convert_dtypes()  # whole numbers without ".0"
-    return whole.to_csv(index=False, lineterminator="\r\n")  # else a lone CR in a text would not be quoted
-
-
-def _csv_frame(snapshot: Snapshot) -> pd.DataFrame:
-    rubric, round_ = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)), current_round(snapshot)
-    results = trial_results(snapshot, rubric)
-    frame = trials_frame(results, rubric)
-    frame["cost_usd"] = pd.array([result.known_usd for result in results], dtype="Float64")
-    frame.insert(list(frame).index("simulated") + 1, "blind", None if round_ is None else round_.blind)
-    for name in ("item_id", "model"):
-        frame[name] = [f"'{text}" if text.startswith(_FORMULA_STARTS) else text for text in frame[name]]
-    return frame.assign(
-        context_tokens=pd.array([snapshot.spec.context_tokens] * len(frame), dtype="Int64"),
-        condition=pd.array([mark(snapshot.spec)] * len(frame), dtype="string"),
-    )
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:
