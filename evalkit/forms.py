@@ -1,6 +1,6 @@
 """The forms of a report, each by the ending of the file it is asked for in, and what goes beside them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -22,11 +22,15 @@ from evalkit.workbook import workbook
 
 @dataclass(frozen=True)
 class Shown:
-    """What is to be shown of a run: its analysis as it may be seen, and its rows, which `redaction` is applied to."""
+    """What is to be shown of a run: its analysis as it may be seen, and its rows, which `redaction` is applied to.
+
+    `parts` names the sections that are wanted, None for all.
+    """
 
     analysis: Analysis
     snapshot: Snapshot
     redaction: Redaction
+    parts: Collection[str] | None = None
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -36,7 +40,7 @@ class Shown:
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The sections of the report."""
-        return build_report(self.analysis).sections
+        return build_report(self.analysis, self.parts).sections
 
     @property
     def items(self) -> list[Items]:
@@ -46,25 +50,20 @@ class Shown:
 
 def files_of(path: Path, shown: Shown) -> dict[Path, str | bytes]:
     """A report in the form that the path's ending names, and the texts that are cut in it, whole, in a folder beside.
-
-    UsageError for an ending that no form has, or a form that needs a package which is not there.
+    The ending is one that `check_endings` lets pass.
     """
     folder = f"{path.stem}-outputs"
-    content, cut = _FORMS[_ending(path)](shown, folder)
+    content, cut = _FORMS[path.suffix](shown, folder)
     return {path: content} | {path.with_name(folder) / name: text for name, text in cut.items()}
 
 
-def check_endings(paths: Iterable[Path]) -> None:
-    """UsageError for a path that is not of any form, or of one that cannot be written here."""
+def check_endings(paths: Iterable[Path], offered: Collection[str] | None = None) -> None:
+    """UsageError for a path that is not of a form (of those `offered`), or of one that cannot be written here."""
     for path in paths:
-        if _ending(path) == ".parquet":
+        if path.suffix not in (offered or _FORMS):
+            raise UsageError(f"{str(path)!r}: unknown format; end it in {listing(list(offered or _FORMS), 'or')}")
+        if path.suffix == ".parquet":
             _require_pyarrow(path)
-
-
-def _ending(path: Path) -> str:
-    if path.suffix not in _FORMS:
-        raise UsageError(f"{str(path)!r}: unknown format; end it in {listing(list(_FORMS), 'or')}")
-    return path.suffix
 
 
 def _require_pyarrow(path: Path) -> None:
@@ -80,7 +79,7 @@ Form = tuple[str | bytes, Mapping[str, str]]
 
 def _html(shown: Shown, folder: str) -> Form:
     cut = [text for items in shown.items for text in items.excerpts if text.cut_characters]
-    return render_html(shown.analysis, folder if cut else ""), _side_files(cut)
+    return render_html(shown.analysis, folder if cut else "", shown.parts), _side_files(cut)
 
 
 def _xlsx(shown: Shown, folder: str) -> Form:
@@ -100,8 +99,8 @@ def _parquet(shown: Shown, _folder: str) -> Form:
 
 _FORMS: Mapping[str, Callable[[Shown, str], Form]] = {
     ".html": _html,
-    ".md": lambda shown, _folder: (render_markdown(shown.analysis), {}),
-    ".json": lambda shown, _folder: (render_json(shown.analysis), {}),
+    ".md": lambda shown, _folder: (render_markdown(shown.analysis, shown.parts), {}),
+    ".json": lambda shown, _folder: (render_json(shown.analysis, shown.parts), {}),
     ".csv": lambda shown, _folder: (trials_csv(shown.trials), {}),
     ".xlsx": _xlsx,
     ".parquet": _parquet,

@@ -100,6 +100,10 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
         slices=tuple(replace(part, name=by.name(part.name)) for part in analysis.slices),
         models=tuple(replace(m, failures=_merged(m.failures, by.name)) for m in analysis.models),
         grading=replace(analysis.grading, ungraded=_merged(analysis.grading.ungraded, by.text)),
+        against=tuple(
+            replace(p, improved=tuple(map(by.id, p.improved)), regressed=tuple(map(by.id, p.regressed)))
+            for p in analysis.against
+        ),
         disputes=tuple(replace(dispute, item_id=by.id(dispute.item_id)) for dispute in analysis.disputes),
         item_quality=quality
         and replace(

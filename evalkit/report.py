@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -41,10 +41,16 @@ def section_modules() -> tuple[ModuleType, ...]:
     return tuple(sorted(modules, key=lambda module: (module.ORDER, module.__name__)))
 
 
-def build_report(analysis: Analysis) -> Report:
-    """All sections that have something to say about this analysis."""
+COMPARISON = ("against", "items", "method")
+"""The sections of what is only about this run against an earlier one."""
+
+
+def build_report(analysis: Analysis, parts: Collection[str] | None = None) -> Report:
+    """All sections that have something to say about this analysis, or those that are named in `parts`."""
     built: list[Section] = []
     for module in section_modules():
+        if parts is not None and module.__name__.rpartition(".")[2] not in parts:
+            continue
         if analysis.spec.condition is not None and getattr(module, "OF_WORKLOAD", False):
             continue
         build: Callable[[Analysis], Section | None] = module.build
@@ -63,12 +69,12 @@ def origin(analysis: Analysis) -> str:
     return "The sandbox graded these outputs; its grades say nothing about any of them." if analysis.simulated else ""
 
 
-def render_html(analysis: Analysis, folder: str = "") -> str:
+def render_html(analysis: Analysis, folder: str = "", parts: Collection[str] | None = None) -> str:
     """One self-contained HTML file; the same analysis gives the same bytes.
 
     `folder` is where, beside the page, the side files of cut texts are; without, there are none.
     """
-    report = build_report(analysis)
+    report = build_report(analysis, parts)
     page = {
         "title": report.title,
         "simulated": origin(analysis),
@@ -88,9 +94,9 @@ def _size(analysis: Analysis) -> str:
     return f"{plural(analysis.items, 'item')} × {plural(len(analysis.models), 'model')}{epochs}{size}"
 
 
-def render_markdown(analysis: Analysis) -> str:
+def render_markdown(analysis: Analysis, parts: Collection[str] | None = None) -> str:
     """The summary for a pull request or a terminal: the verdict first, one short table."""
-    report = build_report(analysis)
+    report = build_report(analysis, parts)
     judges = listing(analysis.grading.judges)
     checked = {judge.judge for judge in analysis.judges} >= set(analysis.grading.judges)
     graded = f", graded by {judges} ({'checked against people' if checked else 'uncalibrated'})" if judges else ""
@@ -125,9 +131,9 @@ class Document:
     analysis: Analysis
 
 
-def render_json(analysis: Analysis) -> str:
+def render_json(analysis: Analysis, parts: Collection[str] | None = None) -> str:
     """The whole analysis with its verdict and findings, as `report.schema.json` describes it."""
-    report = build_report(analysis)
+    report = build_report(analysis, parts)
     return json.dump(
         Document(
             schema_version=1,

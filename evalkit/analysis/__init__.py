@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pandas as pd
 
+from evalkit.analysis.against import against, baseline_of
 from evalkit.analysis.blinding import blinding
 from evalkit.analysis.caching import cache_costs, cache_warnings
-from evalkit.analysis.compare import against, pairs
+from evalkit.analysis.compare import pairs
 from evalkit.analysis.consistency import consistencies
 from evalkit.analysis.contexts import at_context, production_size, sizes_of
 from evalkit.analysis.corrections import correction_cost
@@ -43,10 +44,16 @@ SMALLEST_SLICE = 5
 __all__ = ["Analysis", "analyze"]
 
 
-def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices | None = None) -> Analysis:
+def analyze(
+    snapshot: Snapshot,
+    baseline: Snapshot | None = None,
+    prices: Prices | None = None,
+    counterparts: Mapping[str, str] | None = None,
+) -> Analysis:
     """Everything that can be said about a run now; pure, so the same arguments give the same result.
 
-    With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well.
+    With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well;
+    `counterparts` names it for a model where it is not the one of the same id or tier.
     `prices` are the team's own, where the run was priced by them; without, the published ones.
     Of a context sweep one size is analysed, that of production, and all of them side by side in `sweep`. Raises
     IntegrityError if the two runs are not of the same dataset and rubric, UsageError if one of them is conditional
@@ -55,7 +62,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     if baseline is not None:
         baseline = _comparable(baseline, snapshot.spec)
     if snapshot.spec.contexts:
-        return _of_sweep(snapshot, baseline, prices)
+        return _of_sweep(snapshot, baseline, prices, counterparts)
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
     results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
@@ -71,6 +78,11 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed)
     decision = decide(per_model, rubric.decision.bar)
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
+    compared = (
+        ()
+        if baseline is None
+        else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed, counterparts)
+    )
     analysis = Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
@@ -92,7 +104,8 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
         item_quality=item_quality(frame, [item.id for item in snapshot.items]),
         judges=judges,
-        against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
+        against=compared,
+        baseline=None if baseline is None else baseline_of(snapshot, baseline, compared),
         caching=caching,
         sessions=session_results(snapshot),
     )
@@ -128,11 +141,15 @@ def _conditional(analysis: Analysis, text: str) -> Analysis:
     )
 
 
-def _of_sweep(snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | None) -> Analysis:
+def _of_sweep(
+    snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | None, counterparts: Mapping[str, str] | None
+) -> Analysis:
     """The analysis of production's size, with all sizes beside it."""
     size, basis = production_size(snapshot)
     parts = {each: analyze(at_context(snapshot, each), prices=prices) for each in sorted(sizes_of(snapshot))}
-    main = parts[size] if baseline is None else analyze(at_context(snapshot, size), _at_same(baseline, size), prices)
+    main = parts[size]
+    if baseline is not None:
+        main = analyze(at_context(snapshot, size), _at_same(baseline, size), prices, counterparts)
     sweep = sweep_of(snapshot.spec, parts, size, basis)
     judging = grading_of(snapshot, (), Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)))
     return replace(

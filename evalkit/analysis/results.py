@@ -129,6 +129,32 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Against(Pair):
+    """Model `b` of this run against model `a` of an earlier one, whose pass rate was `then` and is `now`.
+
+    `latency_ratio`: one attempt's time here over that there, geometric mean over the items that both answered.
+    `improved` and `regressed`: ids of items of which `b` satisfied more, or fewer, epochs than `a`.
+    """
+
+    then: Estimate
+    now: Estimate
+    latency_ratio: Estimate
+    improved: tuple[str, ...]
+    regressed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The earlier run. `differs`: sentences on what else is not the same, which a difference may come from."""
+
+    name: str
+    sha256: str
+    created_at: str
+    models: tuple[str, ...]
+    differs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Slice:
     """A part of the items (`kind` difficulty, context or tag): each model's figures on it, as for the whole."""
 
@@ -329,7 +355,7 @@ class Sweep:
 class Analysis:
     """One run, analysed. `warnings` are sentences for people, most important first.
 
-    `against`: each model (b) against the baseline run's model of the same id, else of the same tier (a).
+    `against`: each model (b) against the `baseline` run's model that was named, has the same id, or the same tier (a).
     `sweep`: what a context sweep shows over its sizes, None for any other run.
     """
 
@@ -351,7 +377,8 @@ class Analysis:
     item_quality: Items | None = None
     agreement: tuple[Agreement, ...] = ()
     judges: tuple[JudgeValidity, ...] = ()
-    against: tuple[Pair, ...] = ()
+    against: tuple[Against, ...] = ()
+    baseline: Baseline | None = None
     caching: tuple[CacheUse, ...] = ()
 
     @property

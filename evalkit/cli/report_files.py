@@ -52,6 +52,7 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool) -> None:
     """Every form, none of them before all are made; then a line on each with its size, and what is in the way."""
     from evalkit.files import write_whole
     from evalkit.forms import files_of
+    from evalkit.wording import plural
 
     made = {path: files_of(path, report) for path in paths}
     for files in made.values():
@@ -59,7 +60,7 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool) -> None:
             write_whole(target, content)
     for path, (_, *beside) in made.items():
         size = path.stat().st_size
-        also = f", {len(beside)} cut texts whole in {beside[0].parent}" if beside else ""
+        also = f", {plural(len(beside), 'cut text')} whole in {beside[0].parent}" if beside else ""
         typer.echo(f"{path} ({size / 1000:,.0f} kB{also})", err=to_stderr)
         if size > LARGE_BYTES:
             typer.echo(
@@ -70,7 +71,7 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool) -> None:
     for folder in sorted({path.with_name(f"{path.stem}-outputs") for path in paths}):
         old = [file for file in folder.glob("*.txt") if _OURS.fullmatch(file.name) and file not in written]
         if old:
-            typer.echo(f"! {folder} has {len(old)} texts of an earlier report; delete them if they may not be seen",
+            typer.echo(f"! {folder} has {plural(len(old), 'text')} of an earlier report; delete what may not be seen",
                        err=True)  # fmt: skip
 
 
