@@ -12,7 +12,7 @@ from evalkit.patterns import Pattern, hiding
 from evalkit.wording import plural
 
 REDACTED, LEFT_OUT = "⟦redacted⟧", "⟦left out⟧"
-SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S = 2.0, 120.0
+SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S = 10.0, 120.0
 """How long one pattern may be searched for in one text, and all patterns in all texts: some would take years."""
 _TEXTS = ("output", "error", "comment", "ungraded_reason")
 """Columns of texts in the tables of trials and grades."""

@@ -44,6 +44,8 @@ def workbook(
 
 
 def _sheet(name: str, lines: Sequence[Line]) -> Sheet:
+    if not lines:
+        return Sheet(name, ("Note",), (("This run has none.",),))
     triple = {heading for line in lines for heading, value in line.items() if isinstance(value, Estimate)}
     headings = dict.fromkeys(heading for line in lines for heading in line)
     columns = [c for h in headings for c in ((h, f"{h}, low", f"{h}, high") if h in triple else (h,))]
