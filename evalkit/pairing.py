@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from evalkit.analysis.results import Against, Analysis, Pair
+from evalkit.analysis.pair_results import Against, Pair
+from evalkit.analysis.results import Analysis
 from evalkit.chart_blocks import (
     Series,
 )

@@ -5,7 +5,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from evalkit.analysis.results import Analysis, ModelResult, Pair
+from evalkit.analysis.pair_results import Pair
+from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import Definitions, Note, Section, Text
 from evalkit.conditional import mark
 from evalkit.models import display_name

@@ -11,6 +11,7 @@ import pandas as pd
 from evalkit.analysis.compare import pairs as pairs_of_frames
 from evalkit.analysis.corrections import stated
 from evalkit.analysis.decide import decide
+from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.per_model import cost_per_satisfactory as price_of
 from evalkit.analysis.per_model import counted, mean_score, means, rate_of
 from evalkit.analysis.per_model import slices as slices_of_frames
@@ -25,7 +26,6 @@ from evalkit.analysis.results import (
     ItemResult,
     ModelResult,
     OutputResult,
-    Pair,
     Slice,
 )
 from evalkit.analysis.robust import item_quality, stability

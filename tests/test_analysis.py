@@ -31,7 +31,8 @@ from hypothesis import strategies as st
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze, per_model
 from evalkit.analysis.decide import decide
-from evalkit.analysis.results import Counts, ModelResult, Pair
+from evalkit.analysis.pair_results import Pair
+from evalkit.analysis.results import Counts, ModelResult
 from evalkit.analysis.trials import current_round
 from evalkit.analysis.trials_table import trials_csv, trials_table
 from evalkit.cut_streams import CutStreams

@@ -70,48 +70,53 @@ def analyze(
     frame = trials_frame(results, rubric)
     frames = {m: frame[frame["model"] == m] for m in models}
     correction = correction_cost(snapshot.corrections, results, rubric.economics)
-    review_usd = rubric.economics.review_usd
     sizes = {m: [size for size in snapshot.sizes if size.model == m] for m in models}
     per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
     grading = grading_of(snapshot, results, rubric)
-    levels = levels_by_grader(snapshot)
-    judges = judge_validity(levels, results, rubric, snapshot.spec.seed)
-    decision = decide(per_model, rubric.decision.bar)
+    judges = judge_validity(levels_by_grader(snapshot), results, rubric, snapshot.spec.seed)
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
-    compared = (
-        ()
-        if baseline is None
-        else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed, counterparts)
-    )
     analysis = Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
         models=per_model,
         pairs=pairs(frames, snapshot.spec.seed),
-        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, review_usd),
+        slices=slices(
+            frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
+        ),
         criteria=criteria(frames, rubric),
-        decision=decision,
+        decision=decide(per_model, rubric.decision.bar),
         grading=grading,
         outputs=_items(snapshot, results),
         warnings=(
             *warnings_for(snapshot, per_model, grading, rubric, labels_of(judges)),
             *cache_warnings(caching),
         ),
-        review_usd=review_usd,
+        review_usd=rubric.economics.review_usd,
         correction=correction,
         documents=snapshot.documents,
         simulated_grades=graded_by_sandbox(snapshot),
         stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
         item_quality=item_quality(frame, [item.id for item in snapshot.items]),
         judges=judges,
-        against=compared,
-        baseline=None if baseline is None else baseline_of(snapshot, baseline, compared),
         caching=caching,
         sessions=session_results(snapshot),
     )
     analysis = _with_graders(analysis, snapshot, results, rubric)
+    if baseline is not None:
+        analysis = _with_baseline(analysis, frames, snapshot, baseline, counterparts)
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)
+
+
+def _with_baseline(
+    analysis: Analysis,
+    frames: Mapping[str, pd.DataFrame],
+    snapshot: Snapshot,
+    baseline: Snapshot,
+    counterparts: Mapping[str, str] | None,
+) -> Analysis:
+    compared = against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed, counterparts)
+    return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared))
 
 
 def _with_graders(analysis: Analysis, snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubric) -> Analysis:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from evalkit import stats
 from evalkit.analysis.compare import adjusted, item_table, pair_of
+from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import counted, rate_of
-from evalkit.analysis.results import Against, Baseline, Pair
 from evalkit.analysis.trials import current_round
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pandas as pd
 
 from evalkit import stats
-from evalkit.analysis.results import Pair
+from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.trials import has_unpriced
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from evalkit.analysis.results import Against, Analysis
+from evalkit.analysis.pair_results import Against
+from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
     Cell,
     Column,
