@@ -87,10 +87,7 @@ def analyze(
         decision=decide(per_model, rubric.decision.bar),
         grading=grading,
         outputs=_items(snapshot, results),
-        warnings=(
-            *warnings_for(snapshot, per_model, grading, rubric, labels_of(judges)),
-            *cache_warnings(caching),
-        ),
+        warnings=(*warnings_for(snapshot, per_model, grading, rubric, labels_of(judges)), *cache_warnings(caching)),
         review_usd=rubric.economics.review_usd,
         correction=correction,
         documents=snapshot.documents,
