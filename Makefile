@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE  # or every process of the tests compiles evalkit again
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-cov check coverage format bench lock clean
+.PHONY: help setup demo test test-slow test-cov check coverage format bench schema lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,19 +23,23 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 
 setup: $(VENV)/.ready ## Make .venv with everything in it
 
+$(VENV)/parquet/.ready: requirements-parquet.lock $(VENV)/.ready
+	$(BIN)/pip install --quiet --require-hashes --no-deps --upgrade --target $(@D) --requirement $<
+	@touch $@
+
 demo: $(VENV)/.ready ## Run, grade blind and report an example against a simulated API (no key needed)
 	$(BIN)/evalkit demo --output $(OUT) --runs $(RUNS)
 
-test: $(VENV)/.ready ## Run the tests
+test: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the tests
 	$(PYTEST)
 
-test-slow: $(VENV)/.ready ## Run the simulations and endurance tests as well
+test-slow: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the simulations and endurance tests as well
 	$(PYTEST) -m 'slow or not slow'
 
 coverage: $(VENV)/.ready ## Simulate how often each interval holds the truth; renews the table in docs/statistics.md
 	$(BIN)/python tests/stats/coverage_table.py
 
-test-cov: $(VENV)/.ready ## Run the tests and show which lines and branches they miss
+test-cov: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the tests and show which lines and branches they miss
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
 check: $(VENV)/.ready ## Check format, lint, types, layers and sizes
@@ -45,6 +49,10 @@ check: $(VENV)/.ready ## Check format, lint, types, layers and sizes
 	$(BIN)/lint-imports
 	$(BIN)/python tests/sizes.py
 
+schema: $(VENV)/.ready ## Renew the JSON Schema of the report from the records
+	$(BIN)/python -c 'from evalkit.report import json_schema; print(json_schema(), end="")' > evalkit/schemas/report.schema.json.new
+	mv evalkit/schemas/report.schema.json.new evalkit/schemas/report.schema.json
+
 format: $(VENV)/.ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only --quiet .
@@ -52,8 +60,9 @@ format: $(VENV)/.ready ## Format the code
 bench: $(VENV)/.ready ## Measure the product against yardsticks; BARS="5 10" takes some, ROUNDS=1 is faster, QUICK=1 only tries the rig
 	PYTHONPATH=tests $(BIN)/python -m bench $(BARS)
 
-lock: $(VENV)/.ready ## Renew requirements.lock from pyproject.toml
+lock: $(VENV)/.ready ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --group dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --no-deps --generate-hashes --no-header --group parquet --output-file requirements-parquet.lock
 
 clean: ## Remove .venv and what tools leave behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

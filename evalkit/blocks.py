@@ -132,6 +132,28 @@ class GradeLine:
     comment: str = ""
 
 
+TEXT_LIMIT = 20_000
+"""Characters of a text that a report shows; what is cut is said, and stands whole in a side file."""
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A text as far as a report shows it; `file` is the name of the side file that has the whole of a cut one."""
+
+    whole: str
+    file: str
+
+    @property
+    def shown(self) -> str:
+        """Its beginning."""
+        return self.whole[:TEXT_LIMIT]
+
+    @property
+    def cut_characters(self) -> int:
+        """How many characters are not shown."""
+        return max(len(self.whole) - TEXT_LIMIT, 0)
+
+
 @dataclass(frozen=True)
 class RemarkLine:
     """What one person left beside grades: what they did, and their note."""
@@ -150,8 +172,7 @@ class OutputView:
     blind_place: int
     result: str
     state: MapState
-    text: str
-    cut_characters: int
+    text: Excerpt
     grades: tuple[GradeLine, ...]
     cost: str
     time: str
@@ -166,8 +187,8 @@ class ItemView:
     id: str
     anchor: str
     title: str
-    task: str
-    reference: str | None
+    task: Excerpt
+    reference: Excerpt | None
     difficulty: str | None
     tags: tuple[str, ...]
     documents: tuple[str, ...]
@@ -182,6 +203,16 @@ class Items:
 
     items: tuple[ItemView, ...]
     models: int
+
+    @property
+    def excerpts(self) -> tuple[Excerpt, ...]:
+        """Every text of the items."""
+        return tuple(
+            text
+            for item in self.items
+            for text in (item.task, item.reference, *(output.text for output in item.outputs))
+            if text is not None
+        )
 
 
 Block = Paragraph | Note | Facts | Definitions | Table | Items | Chart

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from evalkit.models import DEFAULT_JUDGE, LINE_UP
 from evalkit.panel import JudgeContext, Panel
+from evalkit.patterns import hiding
 from evalkit.strict import StrictModel
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -30,7 +31,8 @@ class Config(StrictModel):
     """Settings of a project; a command's own options win over them.
 
     `judge_repeats`, `judge_context` and `judge_side_by_side` are as in `Panel`; `run` and `plan` estimate by them.
-    `budget_usd` is what each run file may cost in all, production and judging together.
+    `budget_usd` is what each run file may cost in all, production and judging together. `redact`: regular expressions
+    that no report may show a match of.
     """
 
     models: Annotated[tuple[_Text, ...], Field(min_length=1)] = LINE_UP
@@ -46,6 +48,7 @@ class Config(StrictModel):
     budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     base_url: _Text | None = None
     prices: dict[_Text, OwnRates] = Field(default_factory=dict)
+    redact: tuple[_Text, ...] = ()
 
     @property
     def panel(self) -> Panel:
@@ -56,6 +59,16 @@ class Config(StrictModel):
     @classmethod
     def _is_a_list_now(cls, judge: object) -> None:
         raise ValueError(f"key 'judge' is now a list; write `judges: [{judge}]`")
+
+    @field_validator("redact")
+    @classmethod
+    def _are_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                hiding(pattern)
+            except ValueError as error:
+                raise ValueError(f"pattern {pattern!r} {error}") from error
+        return patterns
 
     @field_validator("models", "judges")
     @classmethod

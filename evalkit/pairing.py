@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from evalkit.analysis.results import Analysis, Pair
+from evalkit.analysis.pair_results import Against, Pair
+from evalkit.analysis.results import Analysis
 from evalkit.chart_blocks import (
     Series,
 )
@@ -74,7 +75,12 @@ def all_pairs(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
 
 def against_baseline(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
     """Each model (`first`) against its counterpart in the baseline run (`second`), in the line-up's order."""
-    return [_as_is(pair) for one in series for pair in analysis.against if pair.b == one.key]
+    return [_as_is(pair) for pair in in_order(analysis, series)]
+
+
+def in_order(analysis: Analysis, series: Sequence[Series]) -> list[Against]:
+    """The pairs with models of the baseline run, in the line-up's order."""
+    return [pair for one in series for pair in analysis.against if pair.b == one.key]
 
 
 def _as_is(pair: Pair) -> Comparison:

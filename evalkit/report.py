@@ -2,13 +2,15 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
+from typing import Literal
 
 from evalkit import sections as section_folder
-from evalkit.analysis.results import Analysis
+from evalkit.analysis.results import Analysis, Verdict
+from evalkit.analysis.validity import Validity
 from evalkit.blocks import (
     Section,
 )
@@ -39,10 +41,16 @@ def section_modules() -> tuple[ModuleType, ...]:
     return tuple(sorted(modules, key=lambda module: (module.ORDER, module.__name__)))
 
 
-def build_report(analysis: Analysis) -> Report:
-    """All sections that have something to say about this analysis."""
+COMPARISON = ("against", "items", "method")
+"""The sections of what is only about this run against an earlier one."""
+
+
+def build_report(analysis: Analysis, parts: Collection[str] | None = None) -> Report:
+    """All sections that have something to say about this analysis, or those that are named in `parts`."""
     built: list[Section] = []
     for module in section_modules():
+        if parts is not None and module.__name__.rpartition(".")[2] not in parts:
+            continue
         if analysis.spec.condition is not None and getattr(module, "OF_WORKLOAD", False):
             continue
         build: Callable[[Analysis], Section | None] = module.build
@@ -61,9 +69,12 @@ def origin(analysis: Analysis) -> str:
     return "The sandbox graded these outputs; its grades say nothing about any of them." if analysis.simulated else ""
 
 
-def render_html(analysis: Analysis) -> str:
-    """One self-contained HTML file; the same analysis gives the same bytes."""
-    report = build_report(analysis)
+def render_html(analysis: Analysis, folder: str = "", parts: Collection[str] | None = None) -> str:
+    """One self-contained HTML file; the same analysis gives the same bytes.
+
+    `folder` is where, beside the page, the side files of cut texts are; without, there are none.
+    """
+    report = build_report(analysis, parts)
     page = {
         "title": report.title,
         "simulated": origin(analysis),
@@ -71,6 +82,7 @@ def render_html(analysis: Analysis) -> str:
         "run": analysis.spec.name,
         "created": analysis.spec.created_at[:10],
         "size": _size(analysis),
+        "folder": folder,
     }
     return html.render(report.sections, page)
 
@@ -82,9 +94,9 @@ def _size(analysis: Analysis) -> str:
     return f"{plural(analysis.items, 'item')} × {plural(len(analysis.models), 'model')}{epochs}{size}"
 
 
-def render_markdown(analysis: Analysis) -> str:
+def render_markdown(analysis: Analysis, parts: Collection[str] | None = None) -> str:
     """The summary for a pull request or a terminal: the verdict first, one short table."""
-    report = build_report(analysis)
+    report = build_report(analysis, parts)
     judges = listing(analysis.grading.judges)
     checked = {judge.judge for judge in analysis.judges} >= set(analysis.grading.judges)
     graded = f", graded by {judges} ({'checked against people' if checked else 'uncalibrated'})" if judges else ""
@@ -92,18 +104,55 @@ def render_markdown(analysis: Analysis) -> str:
     return markdown.render(report.sections, footer, simulated=origin(analysis))
 
 
-def render_json(analysis: Analysis) -> str:
-    """The whole analysis with its verdict and findings; bounds that do not exist are null."""
-    report = build_report(analysis)
+@dataclass(frozen=True)
+class Finding:
+    """What a section of the report found; `measured`: it derives from clocks, so it is another in every run."""
+
+    section: str
+    heading: str
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Document:
+    """The report as JSON. `schema_version` rises when a field goes or changes its meaning, not when one comes.
+
+    Missing numbers are null, with the reason beside them. Money in USD, times in seconds, rates from 0 to 1.
+    """
+
+    schema_version: Literal[1]
+    simulated: bool
+    title: str
+    verdict: Verdict
+    conditional: str | None
+    headline: str | None
+    findings: tuple[Finding, ...]
+    validity: tuple[Validity, ...]
+    analysis: Analysis
+
+
+def render_json(analysis: Analysis, parts: Collection[str] | None = None) -> str:
+    """The whole analysis with its verdict and findings, as `report.schema.json` describes it."""
+    report = build_report(analysis, parts)
     return json.dump(
-        {
-            "simulated": report.simulated,
-            "title": report.title,
-            "verdict": analysis.decision.verdict,
-            "conditional": mark(analysis.spec),
-            "headline": report.sections[0].heading if report.sections else None,
-            "findings": [{"section": s.name, "heading": s.heading, "measured": s.measured} for s in report.sections],
-            "validity": analysis.validity,
-            "analysis": analysis,
-        }
+        Document(
+            schema_version=1,
+            simulated=report.simulated,
+            title=report.title,
+            verdict=analysis.decision.verdict,
+            conditional=mark(analysis.spec),
+            headline=report.sections[0].heading if report.sections else None,
+            findings=tuple(Finding(s.name, s.heading, s.measured) for s in report.sections),
+            validity=analysis.validity,
+            analysis=analysis,
+        )
     )
+
+
+def json_schema() -> str:
+    """The JSON Schema of `render_json`, made from the records themselves; the package holds it as a file."""
+    from pydantic import TypeAdapter
+
+    made = TypeAdapter(Document).json_schema(mode="serialization")
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "evalkit report"}
+    return json.dump({**made, **dialect})

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue, field_validator
 
 from evalkit.json_schemas import check_schema
+from evalkit.patterns import compiled
 from evalkit.strict import NOT_BLANK, CoherentModel, Incoherence, StrictModel, content_sha256, repeats, value_in
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
@@ -56,12 +57,10 @@ class Check(CoherentModel):
     @field_validator("pattern")
     @classmethod
     def _is_a_pattern(cls, pattern: str | None) -> str | None:
-        import regex
-
         try:
-            regex.compile(pattern or "")
-        except (regex.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"'pattern' is not a regular expression ({error}); correct it") from error
+            compiled(pattern or "")
+        except ValueError as error:
+            raise ValueError(f"'pattern' {error}") from error
         return pattern
 
     @field_validator("schema_")

@@ -11,6 +11,7 @@ import pandas as pd
 from evalkit.analysis.compare import pairs as pairs_of_frames
 from evalkit.analysis.corrections import stated
 from evalkit.analysis.decide import decide
+from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.per_model import cost_per_satisfactory as price_of
 from evalkit.analysis.per_model import counted, mean_score, means, rate_of
 from evalkit.analysis.per_model import slices as slices_of_frames
@@ -25,7 +26,6 @@ from evalkit.analysis.results import (
     ItemResult,
     ModelResult,
     OutputResult,
-    Pair,
     Slice,
 )
 from evalkit.analysis.robust import item_quality, stability
@@ -240,12 +240,14 @@ def _parts(outputs: tuple[ItemResult, ...]) -> dict[tuple[str, str], frozenset[s
 def frames_of(outputs: tuple[ItemResult, ...], models: tuple[str, ...]) -> dict[str, pd.DataFrame]:
     """Each model's outputs as the table of trials that the analysis computes from."""
     rows = [
-        (item.id, o.model, o.epoch, o.outcome, None if o.satisfied is None else float(o.satisfied), o.score, o.cost_usd)
+        (item.id, o.model, o.epoch, o.outcome, None if o.satisfied is None else float(o.satisfied), o.score, o.cost_usd,
+         o.latency_s)
         for item in outputs
         for o in item.outputs
-    ]
-    frame = pd.DataFrame(rows, columns=["item_id", "model", "epoch", "outcome", "satisfied", "score", "cost_usd"])
-    frame = frame.astype({"satisfied": "float64", "score": "float64", "cost_usd": "float64"})
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["item_id", "model", "epoch", "outcome", "satisfied", "score", "cost_usd",
+                                        "latency_s"])  # fmt: skip
+    frame = frame.astype(dict.fromkeys(("satisfied", "score", "cost_usd", "latency_s"), "float64"))
     return {model: frame[frame["model"] == model] for model in models}
 
 

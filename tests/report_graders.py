@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from report_fixtures import HAIKU, OPUS, RUBRIC, analysis, assemble, frames_of
 
-from evalkit.analysis.compare import against
+from evalkit.analysis.against import against
 from evalkit.analysis.reliability import agreements, judge_validity
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.analysis.trials import TrialResult

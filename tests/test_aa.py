@@ -9,7 +9,7 @@ from analysis_builders import OPUS, SONNET, run_of
 
 from evalkit.analysis import analyze
 from evalkit.analysis.compare import pairs
-from evalkit.analysis.results import Pair
+from evalkit.analysis.pair_results import Pair
 
 SEEDS = range(100)
 ITEMS = 40

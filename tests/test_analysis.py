@@ -29,10 +29,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalkit import stats
-from evalkit.analysis import Analysis, analyze, per_model, trials_csv
+from evalkit.analysis import Analysis, analyze, per_model
 from evalkit.analysis.decide import decide
-from evalkit.analysis.results import Counts, ModelResult, Pair
+from evalkit.analysis.pair_results import Pair
+from evalkit.analysis.results import Counts, ModelResult
 from evalkit.analysis.trials import current_round
+from evalkit.analysis.trials_table import trials_csv, trials_table
 from evalkit.blocks import Definitions
 from evalkit.cut_streams import CutStreams
 from evalkit.grading_records import WITHDRAWN
@@ -237,7 +239,7 @@ def test_denominators_add_up(snapshot: Snapshot) -> None:
             nothing_known = 0 < model.attempts == model.unknown_cost_attempts
             assert (model.spend_usd is None) == nothing_known
     assert sum(len(item.outputs) for item in analysis.outputs) == len(snapshot.trials)
-    assert len(list(csv.reader(io.StringIO(trials_csv(snapshot))))) == len(snapshot.trials) + 1
+    assert len(list(csv.reader(io.StringIO(trials_csv(trials_table(snapshot)))))) == len(snapshot.trials) + 1
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -901,7 +903,7 @@ def test_an_empty_run_has_no_figures_and_no_errors() -> None:
     assert analysis.decision.verdict == "not_enough_data"
     assert analysis.slices == ()
     assert analysis.pairs[0].items == 0
-    assert len(trials_csv(Book().snapshot()).splitlines()) == 1
+    assert len(trials_csv(trials_table(Book().snapshot())).splitlines()) == 1
 
 
 def test_a_planned_run_has_only_pending_trials() -> None:
@@ -957,7 +959,7 @@ def test_one_model_is_found_by_its_id() -> None:
 def test_the_same_snapshot_gives_the_same_analysis() -> None:
     snapshot = run_of({OPUS: _THREE, SONNET: _THREE[::-1]})
     assert analyze(snapshot) == analyze(snapshot)
-    assert trials_csv(snapshot) == trials_csv(snapshot)
+    assert trials_csv(trials_table(snapshot)) == trials_csv(trials_table(snapshot))
 
 
 def test_csv_has_one_line_a_trial_and_nothing_for_the_unknown() -> None:
@@ -966,7 +968,7 @@ def test_csv_has_one_line_a_trial_and_nothing_for_the_unknown() -> None:
     book.trial('a, or "b"', answered(None), model=SONNET)
     book.trial("c", ended("refused", 0.004))
     book.trial("c", model=SONNET)
-    rows = list(csv.DictReader(io.StringIO(trials_csv(book.snapshot()))))
+    rows = list(csv.DictReader(io.StringIO(trials_csv(trials_table(book.snapshot())))))
     assert rows[0] == {
         "item_id": 'a, or "b"', "model": OPUS, "outcome": "answered", "simulated": "True", "blind": "True",
         "epoch": "1", "satisfied": "1", "score": "0.875", "cost_usd": "0.0123", "attempts": "1", "ttft_s": "0.625",
@@ -985,7 +987,7 @@ def test_csv_says_of_every_line_whether_it_was_graded_blind(blind: bool | None, 
     book = Book(rounds=[round_(blind=bool(blind))])
     book.trial("a", answered(), level=None if blind is None else 1)
     book.trial("b", answered(), level=None if blind is None else 0)
-    rows = list(csv.DictReader(io.StringIO(trials_csv(book.snapshot()))))
+    rows = list(csv.DictReader(io.StringIO(trials_csv(trials_table(book.snapshot())))))
     assert [row["blind"] for row in rows] == [stamp, stamp]
 
 
@@ -993,7 +995,7 @@ def test_csv_says_of_every_line_whether_it_was_graded_blind(blind: bool | None, 
 def test_csv_holds_no_formula(start: str) -> None:
     book = Book(spec((f"{start}model",)))
     book.trial(f"{start}1+1", answered(0.0123), model=f"{start}model", level=1)
-    (row,) = csv.DictReader(io.StringIO(trials_csv(book.snapshot()), newline=""))
+    (row,) = csv.DictReader(io.StringIO(trials_csv(trials_table(book.snapshot())), newline=""))
     assert (row["item_id"], row["model"]) == (f"'{start}1+1", f"'{start}model")
     assert (row["cost_usd"], row["epoch"], row["satisfied"]) == ("0.0123", "1", "1")
 

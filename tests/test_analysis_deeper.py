@@ -30,9 +30,9 @@ from hypothesis import strategies as st
 
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze
+from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.reliability import Agreement, JudgeValidity, levels_by_grader, verdicts_of
 from evalkit.analysis.repeats import Retry, retries
-from evalkit.analysis.results import Pair
 from evalkit.analysis.robust import RESAMPLES, item_quality, stability
 from evalkit.errors import IntegrityError
 from evalkit.records import Snapshot, Usage

@@ -20,7 +20,7 @@ from analysis_builders import JUDGE, OPUS, SONNET, Book, answered, ended, failed
 from evalkit import __version__
 from evalkit.cli import app, main
 from evalkit.errors import ExitCode
-from evalkit.records import Snapshot, Usage
+from evalkit.records import Usage
 from evalkit.sandbox.server import running
 from evalkit.sandbox.settings import SandboxSettings
 
@@ -641,10 +641,10 @@ def test_a_place_that_cannot_be_written_is_5(evalkit: Command, run_file: Path, p
 def test_nothing_is_written_if_one_format_fails(
     evalkit: Command, run_file: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_snapshot: Snapshot) -> str:
+    def broken(_table: object) -> str:
         raise RuntimeError("no CSV today")
 
-    monkeypatch.setattr("evalkit.analysis.trials_csv", broken)
+    monkeypatch.setattr("evalkit.forms.trials_csv", broken)
     assert evalkit("report", run_file, "-o", "a.md", "-o", "a.csv").code == ExitCode.BUG
     assert not (project / "a.md").exists()
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, ended, round_, run_of, spec, write_run
 
-from evalkit.analysis import analyze, trials_csv
+from evalkit.analysis import analyze
+from evalkit.analysis.trials_table import trials_csv, trials_table
 from evalkit.cli import main
 from evalkit.cli.only_unsatisfactory import refuse_unlike
 from evalkit.cli.summary import verdict_lines
@@ -75,9 +76,9 @@ def test_a_conditional_run_is_marked_wherever_it_is_shown() -> None:
     data = json.loads(render_json(analysis))
     assert (data["conditional"], data["verdict"]) == (MARK, "conditional")
     assert MARK in verdict_lines(analysis)
-    assert {row["condition"] for row in csv.DictReader(io.StringIO(trials_csv(snapshot)))} == {MARK}
+    assert {row["condition"] for row in csv.DictReader(io.StringIO(trials_csv(trials_table(snapshot))))} == {MARK}
     full = run_of({OPUS: [[True]] * 3})
-    assert {row["condition"] for row in csv.DictReader(io.StringIO(trials_csv(full)))} == {""}
+    assert {row["condition"] for row in csv.DictReader(io.StringIO(trials_csv(trials_table(full))))} == {""}
     assert "conditional" not in render_html(analyze(full)).partition("</style>")[2].partition("<script>")[0].lower()
 
 

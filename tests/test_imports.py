@@ -44,7 +44,17 @@ def loaded_by(*argv: str, folder: Path) -> tuple[int, set[str]]:
 
 
 @pytest.mark.parametrize(
-    "argv", [["--help"], ["--version"], ["run", "--help"], ["runs"], ["nonsense"], ["runs", "x.db"]]
+    "argv",
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["compare", "--help"],
+        ["report", "--json-schema"],
+        ["runs"],
+        ["nonsense"],
+        ["runs", "x.db"],
+    ],
 )
 def test_light_commands_load_nothing_heavy(argv: list[str], tmp_path: Path) -> None:
     code, loaded = loaded_by(*argv, folder=tmp_path)

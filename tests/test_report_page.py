@@ -17,8 +17,8 @@ from report_pages import Elements, made, page
 from report_variants import VARIANTS
 
 from evalkit.analysis.results import Analysis
+from evalkit.blocks import TEXT_LIMIT
 from evalkit.report import render_html, render_json, render_markdown
-from evalkit.sections.items import TEXT_LIMIT
 from evalkit.stats import Estimate
 
 

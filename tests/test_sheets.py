@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.cells import LONGEST_CELL, cut_to, guarded, unguarded
 from evalkit.desk import Desk, open_for_people
 from evalkit.marks import Mark
-from evalkit.offline.csv_sheet import guarded, unguarded
-from evalkit.offline.table import LONGEST_CELL, cut_to, table_of
+from evalkit.offline.table import table_of
 from evalkit.offline.xlsx import workbook
 from evalkit.rounds import Settings
 from evalkit.store import RunFile

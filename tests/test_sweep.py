@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from sweep_builders import at_size, losing, three_sizes, together
 
 from evalkit import stats
-from evalkit.analysis import Analysis, analyze, trials_csv
+from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.contexts import at_context
+from evalkit.analysis.trials_table import trials_csv, trials_table
 from evalkit.blocks import (
     Table,
 )
@@ -214,7 +215,12 @@ def test_every_rendering_tells_the_sizes_and_none_a_variants_id() -> None:
     terminal = sweep_table(analysis)
     assert terminal is not None
     assert terminal.row_count == 6
-    for text in (render_html(analysis), render_markdown(analysis), render_json(analysis), trials_csv(three_sizes())):
+    for text in (
+        render_html(analysis),
+        render_markdown(analysis),
+        render_json(analysis),
+        trials_csv(trials_table(three_sizes())),
+    ):
         assert "@2000" not in text
         assert "@50000" not in text
     markdown = render_markdown(analysis)
@@ -227,7 +233,7 @@ def test_every_rendering_tells_the_sizes_and_none_a_variants_id() -> None:
 
 
 def test_csv_has_the_items_own_ids_and_the_size_of_each_trial() -> None:
-    rows = list(csv.DictReader(io.StringIO(trials_csv(three_sizes()))))
+    rows = list(csv.DictReader(io.StringIO(trials_csv(trials_table(three_sizes())))))
     assert len(rows) == 3 * 2 * 60
     assert {row["item_id"] for row in rows} == {f"item-{i:03d}" for i in range(60)}
     assert [rows[0]["context_tokens"], rows[-1]["context_tokens"]] == ["2000", "50000"]

@@ -8,11 +8,12 @@ from itertools import pairwise
 
 import pandas as pd
 
+from evalkit.analysis.against import against, baseline_of
 from evalkit.analysis.blinding import blinding
 from evalkit.analysis.caching import cache_costs, cache_warnings
-from evalkit.analysis.compare import against, pairs
+from evalkit.analysis.compare import pairs
 from evalkit.analysis.consistency import consistencies
-from evalkit.analysis.contexts import at_context, production_size
+from evalkit.analysis.contexts import at_context, production_size, sizes_of
 from evalkit.analysis.corrections import correction_cost
 from evalkit.analysis.decide import decide
 from evalkit.analysis.disputes import disputes
@@ -27,7 +28,7 @@ from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
-from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbox, trial_results, trials_frame
+from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results, trials_frame
 from evalkit.analysis.validity import validities
 from evalkit.analysis.warn import warnings_for
 from evalkit.conditional import mark, refuse
@@ -41,16 +42,19 @@ from evalkit.rubric import Rubric
 SMALLEST_SLICE = 5
 """Items below which a slice by tag says nothing worth a line."""
 
-__all__ = ["Analysis", "analyze", "trials_csv"]
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What makes a spreadsheet run a text as a formula (OWASP, CSV injection)."""
+__all__ = ["Analysis", "analyze"]
 
 
-def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices | None = None) -> Analysis:
+def analyze(
+    snapshot: Snapshot,
+    baseline: Snapshot | None = None,
+    prices: Prices | None = None,
+    counterparts: Mapping[str, str] | None = None,
+) -> Analysis:
     """Everything that can be said about a run now; pure, so the same arguments give the same result.
 
-    With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well.
+    With a `baseline` run of the same dataset and rubric, each model is compared with its counterpart there as well;
+    `counterparts` names it for a model where it is not the one of the same id or tier.
     `prices` are the team's own, where the run was priced by them; without, the published ones.
     Of a context sweep one size is analysed, that of production, and all of them side by side in `sweep`. Raises
     IntegrityError if the two runs are not of the same dataset and rubric, UsageError if one of them is conditional
@@ -59,7 +63,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     if baseline is not None:
         baseline = _comparable(baseline, snapshot.spec)
     if snapshot.spec.contexts:
-        return _of_sweep(snapshot, baseline, prices)
+        return _of_sweep(snapshot, baseline, prices, counterparts)
     rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
     results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
@@ -67,42 +71,50 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     frame = trials_frame(results, rubric)
     frames = {m: frame[frame["model"] == m] for m in models}
     correction = correction_cost(snapshot.corrections, results, rubric.economics)
-    review_usd = rubric.economics.review_usd
     sizes = {m: [size for size in snapshot.sizes if size.model == m] for m in models}
     per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
     grading = grading_of(snapshot, results, rubric)
-    levels = levels_by_grader(snapshot)
-    judges = judge_validity(levels, results, rubric, snapshot.spec.seed)
-    decision = decide(per_model, rubric.decision.bar)
+    judges = judge_validity(levels_by_grader(snapshot), results, rubric, snapshot.spec.seed)
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     analysis = Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
         models=per_model,
         pairs=pairs(frames, snapshot.spec.seed),
-        slices=slices(frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, review_usd),
+        slices=slices(
+            frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
+        ),
         criteria=criteria(frames, rubric),
-        decision=decision,
+        decision=decide(per_model, rubric.decision.bar),
         grading=grading,
         outputs=_items(snapshot, results),
-        warnings=(
-            *warnings_for(snapshot, per_model, grading, rubric, labels_of(judges)),
-            *cache_warnings(caching),
-        ),
-        review_usd=review_usd,
+        warnings=(*warnings_for(snapshot, per_model, grading, rubric, labels_of(judges)), *cache_warnings(caching)),
+        review_usd=rubric.economics.review_usd,
         correction=correction,
         documents=snapshot.documents,
         simulated_grades=graded_by_sandbox(snapshot),
         stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
         item_quality=item_quality(frame, [item.id for item in snapshot.items]),
         judges=judges,
-        against=() if baseline is None else against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed),
         caching=caching,
         sessions=session_results(snapshot),
     )
     analysis = _with_graders(analysis, snapshot, results, rubric)
+    if baseline is not None:
+        analysis = _with_baseline(analysis, frames, snapshot, baseline, counterparts)
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)
+
+
+def _with_baseline(
+    analysis: Analysis,
+    frames: Mapping[str, pd.DataFrame],
+    snapshot: Snapshot,
+    baseline: Snapshot,
+    counterparts: Mapping[str, str] | None,
+) -> Analysis:
+    compared = against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed, counterparts)
+    return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared))
 
 
 def _with_graders(analysis: Analysis, snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubric) -> Analysis:
@@ -132,11 +144,15 @@ def _conditional(analysis: Analysis, text: str) -> Analysis:
     )
 
 
-def _of_sweep(snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | None) -> Analysis:
+def _of_sweep(
+    snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | None, counterparts: Mapping[str, str] | None
+) -> Analysis:
     """The analysis of production's size, with all sizes beside it."""
     size, basis = production_size(snapshot)
-    parts = {each: analyze(at_context(snapshot, each), prices=prices) for each in sorted(_sizes(snapshot))}
-    main = parts[size] if baseline is None else analyze(at_context(snapshot, size), _at_same(baseline, size), prices)
+    parts = {each: analyze(at_context(snapshot, each), prices=prices) for each in sorted(sizes_of(snapshot))}
+    main = parts[size]
+    if baseline is not None:
+        main = analyze(at_context(snapshot, size), _at_same(baseline, size), prices, counterparts)
     sweep = sweep_of(snapshot.spec, parts, size, basis)
     judging = grading_of(snapshot, (), Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)))
     return replace(
@@ -154,10 +170,6 @@ def _of_sweep(snapshot: Snapshot, baseline: Snapshot | None, prices: Prices | No
     )
 
 
-def _sizes(snapshot: Snapshot) -> set[int]:
-    return {item.context_tokens for item in snapshot.items if item.context_tokens is not None}
-
-
 def _comparable(baseline: Snapshot, spec: Spec) -> Snapshot:
     """A baseline at the size of the run; UsageError if either of them is conditional."""
     refuse(spec, "compared with a baseline")
@@ -169,7 +181,7 @@ def _at_same(baseline: Snapshot, size: int | None) -> Snapshot:
     """A baseline at the size it is compared at; one that is no sweep is taken as it is."""
     if not baseline.spec.contexts:
         return baseline
-    if size is None or size not in _sizes(baseline):
+    if size is None or size not in sizes_of(baseline):
         at = "without filling" if size is None else f"at {size:,} tokens"
         raise UsageError(f"the baseline is a context sweep without a run {at}; name a baseline that has one")
     return at_context(baseline, size)
@@ -186,34 +198,6 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
     rubric = Rubric.model_validate_json(json.dumps(baseline.spec.rubric))
     frame = trials_frame(trial_results(baseline, rubric), rubric)
     return {model: frame[frame["model"] == model] for model in baseline.spec.models}
-
-
-def trials_csv(snapshot: Snapshot) -> str:
-    """One line a trial as CSV, those of a sweep by rising size; what is unknown is empty.
-
-    `blind` says whether the round that counts was, `context_tokens` the size that was asked for, `condition` what
-    marks a conditional run.
-    """
-    if snapshot.spec.contexts:
-        frame = pd.concat([_csv_frame(at_context(snapshot, size)) for size in sorted(_sizes(snapshot))])
-    else:
-        frame = _csv_frame(snapshot)
-    whole = frame.convert_dtypes()  # whole numbers without ".0"
-    return whole.to_csv(index=False, lineterminator="\r\n")  # else a lone CR in a text would not be quoted
-
-
-def _csv_frame(snapshot: Snapshot) -> pd.DataFrame:
-    rubric, round_ = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)), current_round(snapshot)
-    results = trial_results(snapshot, rubric)
-    frame = trials_frame(results, rubric)
-    frame["cost_usd"] = pd.array([result.known_usd for result in results], dtype="Float64")
-    frame.insert(list(frame).index("simulated") + 1, "blind", None if round_ is None else round_.blind)
-    for name in ("item_id", "model"):
-        frame[name] = [f"'{text}" if text.startswith(_FORMULA_STARTS) else text for text in frame[name]]
-    return frame.assign(
-        context_tokens=pd.array([snapshot.spec.context_tokens] * len(frame), dtype="Int64"),
-        condition=pd.array([mark(snapshot.spec)] * len(frame), dtype="string"),
-    )
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:

@@ -3,31 +3,32 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import TypeVar
 
 import pandas as pd
 
 from evalkit import stats
-from evalkit.analysis.results import Pair
+from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.trials import has_unpriced
-from evalkit.models import known
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
 
+_P = TypeVar("_P", bound=Pair)
 _UNPRICED = no_estimate("a request is unpriced, so no ratio can be given", 0.95, "log-ratio t")
 
 
 def pairs(frames: Mapping[str, pd.DataFrame], seed: int) -> tuple[Pair, ...]:
     """Every pair of models on the items that both have a verdict on; p-values adjusted by Holm."""
-    return _adjusted([_pair(a, b, frames[a], frames[b], seed) for a, b in combinations(frames, 2)])
+    return adjusted([pair_of(a, b, frames[a], frames[b], seed) for a, b in combinations(frames, 2)])
 
 
-def _adjusted(found: Sequence[Pair]) -> tuple[Pair, ...]:
+def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
     with_p = [pair for pair in found if pair.p_value is not None]
-    adjusted = iter(stats.holm([pair.p_value for pair in with_p if pair.p_value is not None]))
-    return tuple(replace(pair, p_holm=next(adjusted)) if pair.p_value is not None else pair for pair in found)
+    values = iter(stats.holm([pair.p_value for pair in with_p if pair.p_value is not None]))
+    return tuple(replace(pair, p_holm=next(values)) if pair.p_value is not None else pair for pair in found)
 
 
-def _item_table(frame: pd.DataFrame) -> pd.DataFrame:
+def item_table(frame: pd.DataFrame) -> pd.DataFrame:
     """One row an item that has a verdict: the item is the unit."""
     groups = frame[frame["satisfied"].notna()].groupby("item_id", sort=True)
     return pd.DataFrame(
@@ -35,8 +36,8 @@ def _item_table(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _pair(a: str, b: str, frame_a: pd.DataFrame, frame_b: pd.DataFrame, seed: int) -> Pair:
-    tables = _item_table(frame_a), _item_table(frame_b)
+def pair_of(a: str, b: str, frame_a: pd.DataFrame, frame_b: pd.DataFrame, seed: int) -> Pair:
+    tables = item_table(frame_a), item_table(frame_b)
     both = tables[0].merge(tables[1], left_index=True, right_index=True, suffixes=("_a", "_b"))
     if not len(both):
         nothing = no_estimate("no item has a verdict for both models", 0.95, "Tango score")
@@ -66,21 +67,3 @@ def _money(
     costs_a, costs_b = list(map(float, both["cost_usd_a"])), list(map(float, both["cost_usd_b"]))
     extra = stats.paired_means(costs_b, costs_a)
     return stats.cost_ratio(costs_b, rates_b, costs_a, rates_a), stats.break_even(extra, difference)
-
-
-def against(frames: Mapping[str, pd.DataFrame], baseline: Mapping[str, pd.DataFrame], seed: int) -> tuple[Pair, ...]:
-    """Each model against the baseline run's model of the same id, else the first of the same tier; Holm over all."""
-    found = [
-        _pair(other, model, baseline[other], frame, seed)
-        for model, frame in frames.items()
-        if (other := _counterpart(model, tuple(baseline))) is not None
-    ]
-    return _adjusted(found)
-
-
-def _counterpart(model: str, candidates: Sequence[str]) -> str | None:
-    if model in candidates:
-        return model
-    facts = known(model)
-    same_tier = [c for c in candidates if facts and (k := known(c)) and k.tier == facts.tier]
-    return same_tier[0] if same_tier else None

@@ -59,3 +59,8 @@ def production_size(snapshot: Snapshot) -> tuple[int, str]:
     if shared:
         return max(shared), "the largest size that every model was run at"
     return max(models, default=max(snapshot.spec.contexts)), "the largest size; no size was run with every model"
+
+
+def sizes_of(snapshot: Snapshot) -> set[int]:
+    """The sizes in tokens that a sweep has items at."""
+    return {item.context_tokens for item in snapshot.items if item.context_tokens is not None}

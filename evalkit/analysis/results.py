@@ -11,6 +11,7 @@ from evalkit.analysis.corrections import CorrectionCost, stated
 from evalkit.analysis.disputes import Dispute
 from evalkit.analysis.grading_time import GradingTime
 from evalkit.analysis.judge_biases import JudgeBias
+from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.remarks import Remark
@@ -103,30 +104,6 @@ class ModelResult:
     retries: tuple[Retry, ...] = ()
     items_to_clear: int | None = None
     cut: CutStreams = field(default_factory=CutStreams)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Model `b` against model `a` on the same items: `difference` = rate(b) - rate(a), paired.
-
-    `gain` items only b satisfied, `loss` only a. `p_holm` is adjusted over all pairs of models.
-    `cost_ratio` = cost per satisfactory output of b over a. `break_even`: above this cost (USD) of putting an
-    unsatisfactory output right, the dearer and better of the two is the cheaper choice; it has no upper limit
-    where the data do not show that one is better, and no value where one is never overtaken. `items_to_separate`:
-    items at which the difference would show if it stayed as it is; None if there is none.
-    """
-
-    a: str
-    b: str
-    items: int
-    gain: float
-    loss: float
-    difference: Estimate
-    p_value: float | None
-    p_holm: float | None
-    cost_ratio: Estimate
-    break_even: Estimate
-    items_to_separate: int | None
 
 
 @dataclass(frozen=True)
@@ -336,7 +313,7 @@ class Sweep:
 class Analysis:
     """One run, analysed. `warnings` are sentences for people, most important first.
 
-    `against`: each model (b) against the baseline run's model of the same id, else of the same tier (a).
+    `against`: each model (b) against the `baseline` run's model that was named, has the same id, or the same tier (a).
     `sweep`: what a context sweep shows over its sizes, None for any other run.
     """
 
@@ -358,7 +335,8 @@ class Analysis:
     item_quality: Items | None = None
     agreement: tuple[Agreement, ...] = ()
     judges: tuple[JudgeValidity, ...] = ()
-    against: tuple[Pair, ...] = ()
+    against: tuple[Against, ...] = ()
+    baseline: Baseline | None = None
     caching: tuple[CacheUse, ...] = ()
 
     @property

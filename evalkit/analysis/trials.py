@@ -137,7 +137,7 @@ def _checked_criteria(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(criterion["id"] for criterion in criteria if criterion.get("kind") == "check")
 
 
-def _counting_grades(snapshot: Snapshot) -> dict[int, list[Grade]]:
+def counting_grades(snapshot: Snapshot) -> dict[int, list[Grade]]:
     """By trial, the grades of the round that counts, and checks of another round where it has none of its own."""
     round_, checked = current_round(snapshot), _checked_criteria(snapshot)
     found: dict[int, list[Grade]] = defaultdict(list)
@@ -166,7 +166,7 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
     for attempt in snapshot.attempts:
         if attempt.grader is None and attempt.id not in waiting:
             attempts[attempt.trial_id].append(attempt)
-    grades, dropped = _counting_grades(snapshot), dropped_judges(snapshot, rubric)
+    grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
     return _held_back(_without_made_up_zeros(results))
 

@@ -1,11 +1,11 @@
-"""`evalkit report`: the answer, as one HTML file, Markdown, JSON or CSV, and in short on the terminal."""
+"""`evalkit report`: the answer, in the forms that the endings name, and in short on the terminal."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.errors import UsageError
+from evalkit.cli import report_files
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -18,24 +18,37 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
+def _print_schema(wanted: bool) -> None:
+    if wanted:
+        from importlib.resources import files
+
+        typer.echo(files("evalkit").joinpath("schemas", "report.schema.json").read_text(encoding="utf-8"), nl=False)
+        raise typer.Exit
+
+
 def report(
     run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(
             "-o", "--output", show_default=False,
-            help="File to write, format by its ending (.html .md .json .csv), repeatable"
-            " (default: reports/<run>.html, .md and .json).",
+            help="File to write, format by its ending (.html .md .json .csv .xlsx .parquet), repeatable"
+            " (default: reports/<run>.html, .md and .json; none with --json).",
         ),
     ] = None,
     baseline: Annotated[
         Path | None,
         typer.Option(help="Earlier run of the same dataset and rubric to compare with.", show_default=False),
     ] = None,
-    peek: Annotated[
-        bool, typer.Option("--peek", help="Show results although people are still grading; it is recorded.")
+    peek: report_files.Peek = False,
+    redact: report_files.Redact = None,
+    no_outputs: report_files.NoOutputs = False,
+    as_json: report_files.AsJson = False,
+    _json_schema: Annotated[
+        bool,
+        typer.Option("--json-schema", is_eager=True, callback=_print_schema, help="Print the JSON's schema and exit."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No table on the terminal.")] = False,
+    quiet: report_files.Quiet = False,
 ) -> None:  # fmt: skip
     """Write the report of a run and print its answer; not while people are grading it.
 
@@ -44,38 +57,34 @@ def report(
       evalkit report
 
       evalkit report runs/support-replies-1a2b3c4d.db -o report.html -o trials.csv
+
+      evalkit report --json --no-outputs | jq .headline
     """
-    from evalkit.analysis import analyze, trials_csv
+    from evalkit.analysis import analyze
     from evalkit.cli.places import find_run
-    from evalkit.files import read_config, write_whole
+    from evalkit.files import read_config
+    from evalkit.forms import check_endings
     from evalkit.pricing import Prices
+    from evalkit.report import render_json
     from evalkit.showing import refuse_while_graded, snapshot_to_show
     from evalkit.store import RunFile
 
     path = find_run(run)
-    paths = output or [Path("reports") / f"{path.stem}{suffix}" for suffix in FORMATS]
-    for target in paths:
-        if target.suffix not in (*FORMATS, ".csv"):
-            raise UsageError(f"{str(target)!r}: unknown format; end it in .html, .md, .json or .csv")
+    paths = output or ([] if as_json else [Path("reports") / f"{path.stem}{suffix}" for suffix in FORMATS])
+    check_endings(paths)
+    hidden = report_files.redaction(redact, no_outputs)
     snapshot, earlier = snapshot_to_show(path, peek), None
     if baseline is not None:
         with RunFile(baseline, read_only=True) as file:
             earlier = file.snapshot()
         refuse_while_graded(earlier)
     analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
-    texts = [trials_csv(snapshot) if t.suffix == ".csv" else _rendered(t.suffix, analysis) for t in paths]
-    for target, text in zip(paths, texts, strict=True):
-        write_whole(target, text)
-    if not quiet:
-        _print_summary(analysis)
-    for target in paths:
-        typer.echo(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
-
-
-def _rendered(suffix: str, analysis: "Analysis") -> str:
-    from evalkit.report import render_html, render_json, render_markdown
-
-    return {".html": render_html, ".md": render_markdown, ".json": render_json}[suffix](analysis)
+    shown = report_files.shown(analysis, snapshot, hidden)
+    if not quiet and not as_json:
+        _print_summary(shown.analysis)
+    report_files.write(paths, shown, to_stderr=as_json)
+    if as_json:
+        typer.echo(render_json(shown.analysis), nl=False)
 
 
 def _print_summary(analysis: "Analysis") -> None:

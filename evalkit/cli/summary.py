@@ -45,10 +45,10 @@ def summary_table(analysis: "Analysis") -> Table:
         money = (model.cost_per_request, model.cost_per_satisfactory, model.human_fix)
         table.add_row(
             model.name,
-            _cell(model.pass_rate, "percent"),
-            *(_cell(estimate, "money") for estimate in money),
-            _cell(felt["p50"], "seconds"),
-            _cell(felt["p90"], "seconds"),
+            cell(model.pass_rate, "percent"),
+            *(cell(estimate, "money") for estimate in money),
+            cell(felt["p50"], "seconds"),
+            cell(felt["p90"], "seconds"),
         )
     base = f"{plural(analysis.items, 'item')}; in brackets 95 % intervals; bar {percent(analysis.decision.bar)}"
     table.caption = Text("\n".join(filter(None, [base, stability_line(analysis)])))
@@ -68,10 +68,10 @@ def sweep_table(analysis: "Analysis") -> Table | None:
         table.add_row(
             names[point.model],
             tokens(point.context_tokens),
-            _cell(point.pass_rate, "percent"),
-            "shortest" if point.difference is None else _cell(point.difference, "points"),
-            _cell(point.cost_per_request, "money"),
-            _cell(point.latency_p50, "seconds"),
+            cell(point.pass_rate, "percent"),
+            "shortest" if point.difference is None else cell(point.difference, "points"),
+            cell(point.cost_per_request, "money"),
+            cell(point.latency_p50, "seconds"),
         )
     held = [f"{found.name} to {tokens(found.holds_tokens)} tokens" for found in sweep.ranges if found.holds_tokens]
     margin = f"{sweep.ranges[0].margin * 100:.0f}" if sweep.ranges else ""
@@ -89,5 +89,6 @@ def stability_line(analysis: "Analysis") -> str:
     return f"the rule picks {', '.join(parts)} ({resampled(analysis.stability)})"
 
 
-def _cell(estimate: "Estimate", style: Format) -> str:
+def cell(estimate: "Estimate", style: Format) -> str:
+    """An estimate with its doubt below it."""
     return f"{value(estimate, style)}\n({doubt(estimate, style)})"

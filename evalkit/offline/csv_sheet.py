@@ -2,25 +2,14 @@
 
 import csv
 import io
-import re
 from pathlib import Path
 
+from evalkit.cells import guarded, unguarded
 from evalkit.errors import UsageError
 from evalkit.offline.grid import Grid
 from evalkit.offline.table import LABEL, Cell, Table
 
-_STARTS_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _LONGEST_FIELD = 10_000_000
-
-
-def guarded(text: str) -> str:
-    """A text behind a quote if a spreadsheet would take it for a formula; `unguarded` is the way back."""
-    return f"'{text}" if _STARTS_FORMULA.match(text) else text
-
-
-def unguarded(text: str) -> str:
-    """A text as it was before `guarded`."""
-    return text[1:] if text.startswith("'") and _STARTS_FORMULA.match(text) else text
 
 
 def csv_sheet(table: Table) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.blind import GradingTask, Passage
+from evalkit.cells import LONGEST_CELL, cut_to, units
 from evalkit.desk import Desk
 from evalkit.marks import Standing
 from evalkit.rubric import Criterion
@@ -19,8 +20,6 @@ NUMBER, LABEL, INPUT, REFERENCE, DOCUMENTS, OUTPUT, NOTE = (
 TEXTS = (NUMBER, LABEL, INPUT, REFERENCE, DOCUMENTS, OUTPUT)
 CANNOT_TELL = "cannot tell"
 EMPTY = "⟦empty⟧"
-LONGEST_CELL = 32_767
-"""What a spreadsheet keeps of a cell, in UTF-16 units; it drops the rest, or the whole cell, without a word."""
 
 
 @dataclass(frozen=True)
@@ -97,23 +96,8 @@ class _Cutter:
 
     def cut(self, text: str, heading: str) -> str:
         shown = visible(text)
-        if _units(shown) <= LONGEST_CELL:
+        if units(shown) <= LONGEST_CELL:
             return shown
         name = f"{heading.lower()}-{hashlib.sha256(shown.encode('utf-8', 'backslashreplace')).hexdigest()[:10]}.txt"
         self.files[name] = shown
         return cut_to(shown, LONGEST_CELL, f"cut here; the whole text is in {self._folder}/{name}")
-
-
-def _units(text: str) -> int:
-    return len(text) + sum(character > "\uffff" for character in text)
-
-
-def cut_to(text: str, most: int, why: str) -> str:
-    """The beginning of a text with a visible mark where it ends too soon; the whole where it fits."""
-    if _units(text) <= most:
-        return text
-    mark = f"\n⟦{why}⟧"
-    head = text[: most - _units(mark)]
-    while _units(head) > most - _units(mark):
-        head = head[: len(head) - max(1, (_units(head) + _units(mark) - most) // 2)]
-    return head + mark

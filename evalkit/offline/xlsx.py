@@ -3,14 +3,14 @@
 import warnings
 import zipfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalkit.cells import LONGEST_CELL, cut_to, new_workbook, put
 from evalkit.errors import UsageError
 from evalkit.offline.grid import Formula, Grid
-from evalkit.offline.table import CANNOT_TELL, INPUT, LABEL, LONGEST_CELL, NOTE, NUMBER, OUTPUT, TEXTS, Table, cut_to
+from evalkit.offline.table import CANNOT_TELL, INPUT, LABEL, NOTE, NUMBER, OUTPUT, TEXTS, Table
 from evalkit.rubric import Criterion
 from evalkit.wording import visible
 
@@ -28,29 +28,13 @@ LARGEST_BYTES = 500_000_000
 
 def workbook(table: Table) -> bytes:
     """A workbook with the sheets Grade, Rubric and Read me; the same table gives the same bytes."""
-    import xlsxwriter
-
     buffer = BytesIO()
-    plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(buffer, plain) as book:
-        book.set_properties(
-            {"title": f"Grading sheet: {table.rubric_name}", "created": datetime(2000, 1, 1, tzinfo=UTC)}
-        )
+    with new_workbook(buffer, f"Grading sheet: {table.rubric_name}") as book:
         grade, rubric, read_me = (book.add_worksheet(name) for name in (GRADE, RUBRIC, READ_ME))
         lists = _write_rubric(book, rubric, table.criteria)
         _write_grade(book, grade, table, lists)
         _write_read_me(book, read_me, table)
     return buffer.getvalue()
-
-
-def _put(sheet: "Worksheet", row: int, column: int, value: str | int | None, form: Any) -> None:
-    """Write one cell as what it is: a text never becomes a formula, a link or a number, and none is lost."""
-    if value is None:
-        sheet.write_blank(row, column, None, form)
-    elif isinstance(value, int):
-        sheet.write_number(row, column, value, form)
-    elif sheet.write_string(row, column, value, form) != 0:
-        raise ValueError(f"row {row + 1}, column {column + 1}: a text of {len(value)} characters does not fit")
 
 
 def _write_grade(book: "Workbook", sheet: "Worksheet", table: Table, lists: Mapping[str, str]) -> None:
@@ -62,9 +46,9 @@ def _write_grade(book: "Workbook", sheet: "Worksheet", table: Table, lists: Mapp
     for column, heading in enumerate(table.headings):
         form = text if heading in TEXTS else note if heading == NOTE else level
         sheet.set_column(column, column, _WIDTHS.get(heading, 45 if heading in TEXTS else 14), form)
-        _put(sheet, 0, column, heading, head)
+        put(sheet, 0, column, heading, head)
         for row, cells in enumerate(table.rows, start=1):
-            _put(sheet, row, column, cells[column], form)
+            put(sheet, row, column, cells[column], form)
         if heading in lists and last:
             criterion = next(one for one in table.criteria if one.id == heading)
             sheet.data_validation(1, column, last, column, _dropdown(criterion, lists[heading]))
@@ -103,15 +87,15 @@ def _write_rubric(book: "Workbook", sheet: "Worksheet", criteria: tuple[Criterio
     sheet.set_column(2, 2, 100, text)
     row, lists = 0, {}
     for criterion in criteria:
-        _put(sheet, row, 0, criterion.id, bold)
-        _put(sheet, row, 2, cut_to(visible(criterion.question), LONGEST_CELL, "cut here"), bold)
+        put(sheet, row, 0, criterion.id, bold)
+        put(sheet, row, 2, cut_to(visible(criterion.question), LONGEST_CELL, "cut here"), bold)
         meanings: list[tuple[int | str, str]] = [
             *criterion.scale.items(),
             (CANNOT_TELL, "There is no saying from what is here."),
         ]
         for place, (level, meaning) in enumerate(meanings, start=row + 1):
-            _put(sheet, place, 1, level, text)
-            _put(sheet, place, 2, cut_to(visible(meaning), LONGEST_CELL, "cut here"), text)
+            put(sheet, place, 1, level, text)
+            put(sheet, place, 2, cut_to(visible(meaning), LONGEST_CELL, "cut here"), text)
         lists[criterion.id] = f"={RUBRIC}!$B${row + 2}:$B${row + 1 + len(meanings)}"
         row += len(meanings) + 2
     sheet.protect()
@@ -122,7 +106,7 @@ def _write_read_me(book: "Workbook", sheet: "Worksheet", table: Table) -> None:
     text = book.add_format({"text_wrap": True, "valign": "top"})
     sheet.set_column(0, 0, 100, text)
     for row, line in enumerate(read_me(table)):
-        _put(sheet, row, 0, line, text)
+        put(sheet, row, 0, line, text)
     sheet.protect()
 
 

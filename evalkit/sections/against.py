@@ -1,11 +1,18 @@
 """Against the baseline: each model compared with its counterpart in an earlier run, on the same items."""
 
+from collections.abc import Iterator
+
+from evalkit.analysis.pair_results import Against
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
     Cell,
     Column,
+    Definitions,
+    Note,
     Row,
     Section,
+    Span,
+    Text,
     strong,
     table,
     words,
@@ -13,12 +20,14 @@ from evalkit.blocks import (
 from evalkit.chart_blocks import (
     Axis,
 )
+from evalkit.item_marks import anchor
 from evalkit.models import display_name
-from evalkit.pairing import Comparison, against_baseline
+from evalkit.pairing import Comparison, against_baseline, in_order
 from evalkit.series import lineup
 from evalkit.wording import doubt, interval, listing, p_value, plural, value
 
 ORDER = 48
+_MOST_ITEMS = 60
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -27,14 +36,19 @@ def build(analysis: Analysis) -> Section | None:
     if not comparisons:
         return None
     columns = (
-        Column("Now, against then"),
-        Column("Difference in points", axis=_axis(comparisons)),
-        Column("Result"),
+        Column("Now, against then", brief=True),
+        Column("Difference in points", axis=_axis(comparisons), brief=True),
+        Column("Result", brief=True),
         Column("Only now satisfactory", "end"),
         Column("Only then", "end"),
         Column("p after Holm", "end"),
-        Column("Cost ratio", "end"),
+        Column("Cost ratio", "end", brief=True),
+        Column("Latency ratio", "end", brief=True),
+        Column("Satisfactory", "end"),
     )
+    pairs = in_order(analysis, lineup(analysis))
+    differs = analysis.baseline.differs if analysis.baseline else ()
+    rows = [_row(analysis, c, pair) for c, pair in zip(comparisons, pairs, strict=True)]
     return Section(
         name="against",
         label="Against the baseline",
@@ -43,9 +57,15 @@ def build(analysis: Analysis) -> Section | None:
             f"Each model of this run against the same model, or the one of the same tier, in the baseline run, on up "
             f"to {plural(max(c.items for c in comparisons), 'item')} that both have a verdict on. A difference counts "
             "as shown only if its interval excludes zero and Holm's adjustment over all rows agrees. Cost ratio: per "
-            "satisfactory output, now over then."
+            "satisfactory output, now over then. Latency ratio: one attempt's time, now over then, over the items that "
+            "both answered."
         ),
-        blocks=(table("This run against the baseline", columns, [_row(analysis, c) for c in comparisons]),),
+        blocks=(
+            table("This run against the baseline", columns, rows),
+            *((Note("What else differs", tuple(words(line) for line in differs)),) if differs else ()),
+            *((Definitions(tuple(changed)),) if (changed := list(_changed(analysis, pairs))) else ()),
+        ),
+        summary=True,
     )
 
 
@@ -59,7 +79,7 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
     return f"{listing(parts)} than in the baseline run"
 
 
-def _row(analysis: Analysis, c: Comparison) -> Row:
+def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
     now, then = analysis.model(c.first).name, display_name(c.second)
     series = next(s for s in lineup(analysis) if s.key == c.first)
     result = "now better" if c.better else "now worse" if c.worse else "no change shown"
@@ -77,9 +97,24 @@ def _row(analysis: Analysis, c: Comparison) -> Row:
             Cell(words(_count(c.loss)), f"of {c.items:,}"),
             Cell(words(p_value(c.p_holm)), f"p {p_value(c.p_value)}"),
             Cell((strong(value(c.cost_ratio, "ratio")),), doubt(c.cost_ratio, "ratio")),
+            Cell((strong(value(pair.latency_ratio, "ratio")),), doubt(pair.latency_ratio, "ratio"), measured=True),
+            Cell(words(value(pair.now, "percent")), f"then {value(pair.then, 'percent')}"),
         ),
         series,
     )
+
+
+def _changed(analysis: Analysis, pairs: list[Against]) -> Iterator[tuple[str, Text]]:
+    """The items on which each model did better or worse than its counterpart, each a click away."""
+    places = {item.id: anchor(i) for i, item in enumerate(analysis.outputs)}
+    for pair in pairs:
+        name = analysis.model(pair.b).name
+        for how, ids in (("worse", pair.regressed), ("better", pair.improved)):
+            if ids:
+                links = [Span(id_, "code", link=places.get(id_, "")) for id_ in ids[:_MOST_ITEMS]]
+                more = f" and {len(ids) - len(links):,} more" if len(ids) > len(links) else ""
+                spaced = [part for link in links for part in (link, Span(" "))]
+                yield f"{name}, {how} on {plural(len(ids), 'item')}", words(*spaced, more)
 
 
 def _count(items: float) -> str:

@@ -6,6 +6,7 @@ import json
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.blocks import (
+    Excerpt,
     GradeLine,
     Items,
     ItemView,
@@ -24,9 +25,6 @@ from evalkit.series import lineup
 from evalkit.wording import NOT_MEASURED, money, plural, score, seconds, shorten
 
 ORDER = 110
-TEXT_LIMIT = 20_000
-"""Characters of an output that a report shows; what is cut is said."""
-
 _TITLE_LIMIT, _TITLE_LEAST = 78, 15
 
 
@@ -60,18 +58,22 @@ def _item(
 ) -> ItemView:
     look = {s.key: (i, s) for i, s in enumerate(series)}
     outputs = sorted((o for o in item.outputs if o.model in look), key=lambda o: (o.epoch, look[o.model][0]))
+    number = anchor(index).removeprefix("item-")
     places = _blind_places(analysis.spec.seed, item.id, len(outputs))
     states = [state_of([o for o in outputs if o.model == s.key]) for s in series]
     return ItemView(
         id=item.id,
         anchor=anchor(index),
         title=_title(item.task) or item.id,
-        task=item.task,
-        reference=item.reference,
+        task=Excerpt(item.task, f"{number}-task.txt"),
+        reference=None if item.reference is None else Excerpt(item.reference, f"{number}-reference.txt"),
         difficulty=item.difficulty,
         tags=item.tags,
         documents=_documents(analysis, item),
-        outputs=tuple(_output(o, look[o.model][1], place, rubric) for o, place in zip(outputs, places, strict=True)),
+        outputs=tuple(
+            _output(o, look[o.model][1], place, side_file(number, place), rubric)
+            for o, place in zip(outputs, places, strict=True)
+        ),
         differs=len({s for s in states if s != "ungraded"}) > 1,
         failing=any(s in ("unsatisfactory", "failed", "mixed") for s in states),
     )
@@ -90,6 +92,15 @@ def _documents(analysis: Analysis, item: ItemResult) -> tuple[str, ...]:
     )
 
 
+def side_file(number: str, place: int) -> str:
+    """The name of an output's side file: `017-a.txt`, after its place while names are hidden, so that it tells none."""
+    letters = ""
+    while place >= 0:
+        place, letter = divmod(place, 26)
+        letters, place = chr(ord("a") + letter) + letters, place - 1
+    return f"{number}-{letters}.txt"
+
+
 def _blind_places(seed: int, item_id: str, count: int) -> list[int]:
     """A place for each output while names are hidden: a permutation that depends on the item and the seed alone."""
 
@@ -103,7 +114,7 @@ def _blind_places(seed: int, item_id: str, count: int) -> list[int]:
     return places
 
 
-def _output(output: OutputResult, series: Series, place: int, rubric: Rubric | None) -> OutputView:
+def _output(output: OutputResult, series: Series, place: int, file: str, rubric: Rubric | None) -> OutputView:
     state = state_of([output])
     return OutputView(
         series=series,
@@ -111,8 +122,7 @@ def _output(output: OutputResult, series: Series, place: int, rubric: Rubric | N
         blind_place=place,
         result=_result(output, state),
         state=state,
-        text=output.text[:TEXT_LIMIT],
-        cut_characters=max(len(output.text) - TEXT_LIMIT, 0),
+        text=Excerpt(output.text, file),
         grades=_grades(output, rubric),
         cost=money(output.cost_usd),
         time=NOT_MEASURED if output.latency_s is None else seconds(output.latency_s),

@@ -1,0 +1,114 @@
+"""This run against an earlier one of the same items: each model with its counterpart, and what else differs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+
+import pandas as pd
+
+from evalkit import stats
+from evalkit.analysis.compare import adjusted, item_table, pair_of
+from evalkit.analysis.pair_results import Against, Baseline, Pair
+from evalkit.analysis.per_model import counted, rate_of
+from evalkit.analysis.trials import current_round
+from evalkit.models import display_name, known
+from evalkit.records import Snapshot
+from evalkit.stats import Estimate
+
+_SETTINGS = {
+    "prompt_sha256": "the prompt template",
+    "epochs": "epochs",
+    "limit": "the limit of items",
+    "context_tokens": "the context size asked for",
+    "max_tokens": "the longest answer",
+    "cache": "caching",
+    "endpoint": "the endpoint",
+    "simulated": "whether the sandbox answered",
+    "prices_version": "the price list",
+    "package_version": "evalkit's version",
+}
+"""What of a spec may differ between runs that are compared, as it is called."""
+
+
+def against(
+    frames: Mapping[str, pd.DataFrame],
+    baseline: Mapping[str, pd.DataFrame],
+    seed: int,
+    named: Mapping[str, str] | None = None,
+) -> tuple[Against, ...]:
+    """Each model against its counterpart in the baseline run; p-values adjusted by Holm over all.
+
+    The counterpart is the one in `named`, else the same id, else the first of the same tier.
+    """
+    return adjusted(
+        [
+            _against(other, model, baseline[other], frame, seed)
+            for model, frame in frames.items()
+            if (other := (named or {}).get(model) or _counterpart(model, tuple(baseline))) is not None
+        ]
+    )
+
+
+def _counterpart(model: str, candidates: Sequence[str]) -> str | None:
+    if model in candidates:
+        return model
+    facts = known(model)
+    same_tier = [c for c in candidates if facts and (k := known(c)) and k.tier == facts.tier]
+    return same_tier[0] if same_tier else None
+
+
+def _against(a: str, b: str, then: pd.DataFrame, now: pd.DataFrame, seed: int) -> Against:
+    pair = pair_of(a, b, then, now, seed)
+    change = (item_table(now)["satisfied"] - item_table(then)["satisfied"]).dropna()
+    return Against(
+        **{field.name: getattr(pair, field.name) for field in fields(Pair)},
+        then=rate_of(counted(then)),
+        now=rate_of(counted(now)),
+        latency_ratio=_latency_ratio(then, now),
+        improved=tuple(map(str, change[change > 0].index)),
+        regressed=tuple(map(str, change[change < 0].index)),
+    )
+
+
+def _latency_ratio(then: pd.DataFrame, now: pd.DataFrame) -> Estimate:
+    """Over the items that both answered in a measured time."""
+    sides = [frame[frame["latency_s"] > 0].groupby("item_id", sort=True)["latency_s"].mean() for frame in (now, then)]
+    both = pd.concat(sides, axis=1, join="inner")
+    return stats.geometric_mean_ratio(list(map(float, both.iloc[:, 0])), list(map(float, both.iloc[:, 1])))
+
+
+def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Baseline:
+    """Who the earlier run is, and what is not the same in the two."""
+    spec = earlier.spec
+    differs = (*_settings(run, earlier), *_graders(run, earlier), *_alone(run, earlier, compared))
+    return Baseline(spec.name, spec.sha256, spec.created_at, spec.models, differs)
+
+
+def _settings(run: Snapshot, earlier: Snapshot) -> Iterator[str]:
+    for name, called in _SETTINGS.items():
+        then, now = (_short(getattr(snapshot.spec, name)) for snapshot in (earlier, run))
+        if then != now:
+            yield f"Different: {called}, {then} then and {now} now."
+
+
+def _short(value: object) -> str:
+    """A value of a spec to read; of a hash its beginning."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return value[:12] if isinstance(value, str) and len(value) == 64 else str(value)
+
+
+def _graders(run: Snapshot, earlier: Snapshot) -> Iterator[str]:
+    then, now = current_round(earlier), current_round(run)
+    who = [", ".join(sorted(round_.graders)) if round_ else "nobody" for round_ in (then, now)]
+    if who[0] != who[1]:
+        yield f"Different: the graders, {who[0]} then and {who[1]} now; a change may be theirs."
+    blind = [_short(round_.blind) if round_ else "none" for round_ in (then, now)]
+    if then and now and blind[0] != blind[1]:
+        yield f"Different: whether grading was blind, {blind[0]} then and {blind[1]} now."
+
+
+def _alone(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Iterator[str]:
+    for snapshot, when, paired in ((earlier, "then", [p.a for p in compared]), (run, "now", [p.b for p in compared])):
+        alone = [display_name(model) for model in snapshot.spec.models if model not in paired]
+        if alone:
+            yield f"Not compared, since the other run has no counterpart: {', '.join(alone)} ({when})."

@@ -1,0 +1,55 @@
+"""What two models' figures say beside each other: within a run, and against an earlier one."""
+
+from dataclasses import dataclass
+
+from evalkit.stats import Estimate
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Model `b` against model `a` on the same items: `difference` = rate(b) - rate(a), paired.
+
+    `gain` items only b satisfied, `loss` only a. `p_holm` is adjusted over all pairs of models.
+    `cost_ratio` = cost per satisfactory output of b over a. `break_even`: above this cost (USD) of putting an
+    unsatisfactory output right, the dearer and better of the two is the cheaper choice; it has no upper limit
+    where the data do not show that one is better, and no value where one is never overtaken. `items_to_separate`:
+    items at which the difference would show if it stayed as it is; None if there is none.
+    """
+
+    a: str
+    b: str
+    items: int
+    gain: float
+    loss: float
+    difference: Estimate
+    p_value: float | None
+    p_holm: float | None
+    cost_ratio: Estimate
+    break_even: Estimate
+    items_to_separate: int | None
+
+
+@dataclass(frozen=True)
+class Against(Pair):
+    """Model `b` of this run against model `a` of an earlier one, whose pass rate was `then` and is `now`.
+
+    `latency_ratio`: one attempt's time here over that there, geometric mean over the items that both answered.
+    `improved` and `regressed`: ids of items of which `b` satisfied more, or fewer, epochs than `a`.
+    """
+
+    then: Estimate
+    now: Estimate
+    latency_ratio: Estimate
+    improved: tuple[str, ...]
+    regressed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The earlier run. `differs`: sentences on what else is not the same, which a difference may come from."""
+
+    name: str
+    sha256: str
+    created_at: str
+    models: tuple[str, ...]
+    differs: tuple[str, ...]

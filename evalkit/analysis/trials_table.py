@@ -1,0 +1,75 @@
+"""Trials and grades as tables, for those who go on with other tools: one row a trial, one a grade."""
+
+import json
+
+import pandas as pd
+
+from evalkit.analysis.contexts import at_context, sizes_of
+from evalkit.analysis.trials import counting_grades, current_round, trial_results, trials_frame
+from evalkit.cells import guarded
+from evalkit.conditional import mark
+from evalkit.records import Snapshot
+from evalkit.rubric import Rubric
+
+_GRADE_COLUMNS = (
+    "item_id", "model", "epoch", "context_tokens", "grader", "criterion", "level", "ungraded_reason", "comment",
+    "after_results",
+)  # fmt: skip
+
+
+def trials_table(snapshot: Snapshot) -> pd.DataFrame:
+    """One row a trial, those of a sweep by rising size; what is unknown is missing.
+
+    `blind` says whether the round that counts was, `context_tokens` the size that was asked for, `condition` what
+    marks a conditional run. Money in USD, times in seconds.
+    """
+    return pd.concat([_trials(part) for part in _parts(snapshot)]).convert_dtypes()  # whole numbers without ".0"
+
+
+def trials_csv(table: pd.DataFrame) -> str:
+    """The trials as CSV in which no text is a formula."""
+    safe = table.copy()
+    for name in ("item_id", "model"):
+        safe[name] = [guarded(text) for text in table[name]]
+    return safe.to_csv(index=False, lineterminator="\r\n")  # else a lone CR in a text would not be quoted
+
+
+def outputs_of(snapshot: Snapshot) -> pd.DataFrame:
+    """What each row of the trials' table brought: the output's text, and the error if there was one."""
+    results = [r for part in _parts(snapshot) for r in trial_results(part, _rubric(part))]
+    rows = [(r.last.text if r.last else "", r.error) for r in results]
+    return pd.DataFrame(rows, columns=["output", "error"], dtype="string")
+
+
+def grades_table(snapshot: Snapshot) -> pd.DataFrame:
+    """One row a grade that counts, by item, model and epoch; `level` is missing where a grader could give none."""
+    rows = [
+        (trial.key.item_id, trial.key.model, trial.key.epoch, part.spec.context_tokens, g.grader, g.criterion, g.level,
+         g.ungraded_reason, g.comment, g.after_results)
+        for part in _parts(snapshot)
+        for found in [counting_grades(part)]
+        for trial in part.trials
+        for g in found[trial.id]
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=_GRADE_COLUMNS).convert_dtypes()
+
+
+def _parts(snapshot: Snapshot) -> list[Snapshot]:
+    """The run, or each size of a sweep as a run of its own."""
+    return [at_context(snapshot, size) for size in sorted(sizes_of(snapshot))] if snapshot.spec.contexts else [snapshot]
+
+
+def _rubric(snapshot: Snapshot) -> Rubric:
+    return Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+
+
+def _trials(snapshot: Snapshot) -> pd.DataFrame:
+    rubric, round_ = _rubric(snapshot), current_round(snapshot)
+    results = trial_results(snapshot, rubric)
+    frame = trials_frame(results, rubric)
+    frame["cost_usd"] = pd.array([result.known_usd for result in results], dtype="Float64")
+    frame.insert(list(frame).index("simulated") + 1, "blind", None if round_ is None else round_.blind)
+    return frame.assign(
+        context_tokens=pd.array([snapshot.spec.context_tokens] * len(frame), dtype="Int64"),
+        condition=pd.array([mark(snapshot.spec)] * len(frame), dtype="string"),
+    )

@@ -1,0 +1,129 @@
+"""`evalkit compare`: two runs of the same dataset and rubric, item by item."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evalkit.cli import report_files
+from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from evalkit.analysis import Analysis
+    from evalkit.records import Snapshot
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare")(compare)
+
+
+def compare(
+    earlier: Annotated[Path, typer.Argument(metavar="EARLIER", help="Run file to compare with.")],
+    later: Annotated[Path, typer.Argument(metavar="LATER", help="Run file that is compared.")],
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="THEN=NOW", show_default=False,
+            help="Model of the earlier run and model of the later one to compare, repeatable"
+            " (default: the same id, else the same tier).",
+        ),
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", show_default=False, help="File to write (.html .md .json), repeatable."),
+    ] = None,
+    redact: report_files.Redact = None,
+    no_outputs: report_files.NoOutputs = False,
+    as_json: report_files.AsJson = False,
+    quiet: report_files.Quiet = False,
+) -> None:  # fmt: skip
+    """Compare two runs of the same dataset and rubric: pass rate, cost, latency and the items that changed.
+
+    Examples:
+
+      evalkit compare runs/before.db runs/after.db
+
+      evalkit compare a.db b.db --pair claude-sonnet-4-5=claude-sonnet-4-6 -o change.html -o change.md
+    """
+    from evalkit.analysis import analyze
+    from evalkit.files import read_config
+    from evalkit.forms import check_endings
+    from evalkit.pricing import Prices
+    from evalkit.report import COMPARISON, render_json
+    from evalkit.showing import snapshot_to_show
+
+    paths = output or []
+    check_endings(paths, (".html", ".md", ".json"))
+    hidden = report_files.redaction(redact, no_outputs)
+    then, now = snapshot_to_show(earlier), snapshot_to_show(later)
+    prices = Prices(read_config(Path("evalkit.yaml")).prices)
+    analysis = analyze(now, then, prices, _counterparts(pair or (), then, now))
+    if not analysis.against:
+        raise UsageError(
+            f"no model of {str(later)!r} has a counterpart in {str(earlier)!r}; name one with --pair THEN=NOW"
+        )
+    changed = {item for one in analysis.against for item in (*one.improved, *one.regressed)}
+    analysis = replace(analysis, outputs=tuple(item for item in analysis.outputs if item.id in changed))
+    shown = replace(report_files.shown(analysis, now, hidden), parts=COMPARISON)
+    if not quiet and not as_json:
+        _print(shown.analysis, hidden.notes)
+    report_files.write(paths, shown, to_stderr=as_json)
+    if as_json:
+        typer.echo(render_json(shown.analysis, COMPARISON), nl=False)
+
+
+def _counterparts(pairs: Sequence[str], then: "Snapshot", now: "Snapshot") -> Mapping[str, str]:
+    """The model of the earlier run that each named model of the later one is compared with."""
+    found: dict[str, str] = {}
+    for text in pairs:
+        old, _, new = text.partition("=")
+        for model, snapshot, when in ((old, then, "earlier"), (new, now, "later")):
+            if model not in snapshot.spec.models:
+                there = ", ".join(snapshot.spec.models)
+                raise UsageError(f"--pair {text!r}: the {when} run has no model {model!r}; it has {there}")
+        if new in found:
+            raise UsageError(f"--pair {text!r}: {new!r} is paired with {found[new]!r} already; name it once")
+        found[new] = old
+    return found
+
+
+def _print(analysis: "Analysis", notes: Sequence[str]) -> None:
+    from evalkit.cli.terminal import console
+    from evalkit.report import COMPARISON, build_report
+
+    if analysis.simulated:
+        typer.echo("SIMULATED")
+    typer.echo(build_report(analysis, COMPARISON).sections[0].heading + ".")
+    console().print(_table(analysis))
+    for line in (*(analysis.baseline.differs if analysis.baseline else ()), *notes):
+        typer.echo(f"! {line}")
+
+
+def _table(analysis: "Analysis") -> "Table":
+    """One row a pair: rates then and now, their paired difference, ratios of cost and time, items that changed."""
+    from rich.table import Table
+
+    from evalkit.cli.summary import cell
+    from evalkit.models import display_name
+    from evalkit.wording import value
+
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    for name in ("then", "now", "difference", "cost ratio", "latency ratio", "better on", "worse on"):
+        table.add_column(name, justify="left" if name in ("then", "now") else "right", overflow="fold")
+    for pair in analysis.against:
+        table.add_row(
+            f"{display_name(pair.a)}\n{value(pair.then, 'percent')}",
+            f"{analysis.model(pair.b).name}\n{value(pair.now, 'percent')}",
+            cell(pair.difference, "points"),
+            cell(pair.cost_ratio, "ratio"),
+            cell(pair.latency_ratio, "ratio"),
+            f"{len(pair.improved)} of {pair.items}",
+            f"{len(pair.regressed)} of {pair.items}",
+        )
+    table.caption = "difference in points, in brackets 95 % intervals; cost per satisfactory output"
+    return table

@@ -1,0 +1,78 @@
+"""What `report` and `compare` have in common: options of what is shown, and writing it in the forms asked for."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from evalkit.analysis import Analysis
+    from evalkit.forms import Shown
+    from evalkit.records import Snapshot
+    from evalkit.redaction import Redaction
+
+LARGE_BYTES = 10_000_000
+"""Size from which mail servers and browsers make trouble."""
+
+Redact = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN", show_default=False,
+        help="Regular expression whose matches in texts are replaced by a mark; repeatable, beside evalkit.yaml's.",
+    ),
+]  # fmt: skip
+NoOutputs = Annotated[
+    bool, typer.Option("--no-outputs", help="Leave out all texts of items, outputs and notes; figures stay.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON and nothing else; notes go to stderr.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No table on the terminal.")]
+Peek = Annotated[bool, typer.Option("--peek", help="Show results although people are still grading; it is recorded.")]
+
+
+def redaction(patterns: Sequence[str] | None, no_outputs: bool) -> "Redaction":
+    """What is to be withheld, by the options and by evalkit.yaml; UsageError for a pattern that is none."""
+    from evalkit.files import read_config
+    from evalkit.redaction import Redaction
+
+    config = read_config(Path("evalkit.yaml"))
+    return Redaction((*config.redact, *(patterns or ())), texts=not no_outputs)
+
+
+def shown(analysis: "Analysis", snapshot: "Snapshot", hidden: "Redaction") -> "Shown":
+    """A run as it may be seen."""
+    from evalkit.forms import Shown
+    from evalkit.redaction import withheld
+
+    return Shown(withheld(analysis, hidden), snapshot, hidden)
+
+
+def write(paths: Sequence[Path], report: "Shown", to_stderr: bool) -> None:
+    """Every form, none of them before all are made; then a line on each with its size, and what is in the way."""
+    from evalkit.files import write_whole
+    from evalkit.forms import files_of
+    from evalkit.wording import plural
+
+    made = {path: files_of(path, report) for path in paths}
+    for files in made.values():
+        for target, content in files.items():
+            write_whole(target, content)
+    for path, (_, *beside) in made.items():
+        size = path.stat().st_size
+        also = f", {plural(len(beside), 'cut text')} whole in {beside[0].parent}" if beside else ""
+        typer.echo(f"{path} ({size / 1000:,.0f} kB{also})", err=to_stderr)
+        if size > LARGE_BYTES:
+            typer.echo(
+                f"! {path} is over {LARGE_BYTES / 1e6:.0f} MB, which mail and browsers may refuse;"
+                " `--no-outputs` leaves the texts out", err=True,
+            )  # fmt: skip
+    written = {target for files in made.values() for target in files}
+    for folder in sorted({path.with_name(f"{path.stem}-outputs") for path in paths}):
+        old = [file for file in folder.glob("*.txt") if _OURS.fullmatch(file.name) and file not in written]
+        if old:
+            typer.echo(f"! {folder} has {plural(len(old), 'text')} of an earlier report; delete what may not be seen",
+                       err=True)  # fmt: skip
+
+
+_OURS = re.compile(r"\d{3,}-([a-z]+|task|reference)\.txt")

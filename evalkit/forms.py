@@ -1,0 +1,112 @@
+"""The forms of a report, each by the ending of the file it is asked for in, and what goes beside them."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+
+from evalkit.analysis.results import Analysis
+from evalkit.analysis.trials_table import grades_table, outputs_of, trials_csv, trials_table
+from evalkit.blocks import Excerpt, Items, Section
+from evalkit.errors import UsageError
+from evalkit.records import Snapshot
+from evalkit.redaction import Redaction, withheld_table
+from evalkit.rendering.workbook import fits
+from evalkit.report import build_report, render_html, render_json, render_markdown
+from evalkit.wording import listing, visible
+from evalkit.workbook import workbook
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is to be shown of a run: its analysis as it may be seen, and its rows, which `redaction` is applied to.
+
+    `parts` names the sections that are wanted, None for all.
+    """
+
+    analysis: Analysis
+    snapshot: Snapshot
+    redaction: Redaction
+    parts: Collection[str] | None = None
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial."""
+        return withheld_table(trials_table(self.snapshot), self.redaction)
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The sections of the report."""
+        return build_report(self.analysis, self.parts).sections
+
+    @property
+    def items(self) -> list[Items]:
+        """The items as the report has them."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Items)]
+
+
+def files_of(path: Path, shown: Shown) -> dict[Path, str | bytes]:
+    """A report in the form that the path's ending names, and the texts that are cut in it, whole, in a folder beside.
+    The ending is one that `check_endings` lets pass.
+    """
+    folder = f"{path.stem}-outputs"
+    content, cut = _FORMS[path.suffix](shown, folder)
+    return {path: content} | {path.with_name(folder) / name: text for name, text in cut.items()}
+
+
+def check_endings(paths: Iterable[Path], offered: Collection[str] | None = None) -> None:
+    """UsageError for a path that is not of a form (of those `offered`), or of one that cannot be written here."""
+    for path in paths:
+        if path.suffix not in (offered or _FORMS):
+            raise UsageError(f"{str(path)!r}: unknown format; end it in {listing(list(offered or _FORMS), 'or')}")
+        if path.suffix == ".parquet":
+            _require_pyarrow(path)
+
+
+def _require_pyarrow(path: Path) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("pyarrow") is None:
+        raise UsageError(f"{str(path)!r} needs pyarrow; install evalkit-claude[parquet], or write .csv or .xlsx")
+
+
+Form = tuple[str | bytes, Mapping[str, str]]
+"""The content of a file, and the side files of what is cut in it, by name."""
+
+
+def _html(shown: Shown, folder: str) -> Form:
+    cut = [text for items in shown.items for text in items.excerpts if text.cut_characters]
+    return render_html(shown.analysis, folder if cut else "", shown.parts), _side_files(cut)
+
+
+def _xlsx(shown: Shown, folder: str) -> Form:
+    whole = pd.concat([trials_table(shown.snapshot).reset_index(drop=True), outputs_of(shown.snapshot)], axis=1)
+    trials, grades = (withheld_table(table, shown.redaction) for table in (whole, grades_table(shown.snapshot)))
+    outputs = [output.text for items in shown.items for item in items.items for output in item.outputs]
+    cut = [text for text in outputs if not fits(text.whole)]
+    places = {text.whole: f"{folder}/{text.file}" for text in cut}
+    return workbook(shown.analysis, shown.sections, trials, grades, places), _side_files(cut)
+
+
+def _parquet(shown: Shown, _folder: str) -> Form:
+    buffer = BytesIO()
+    shown.trials.to_parquet(buffer, engine="pyarrow", index=False)
+    return buffer.getvalue(), {}
+
+
+_FORMS: Mapping[str, Callable[[Shown, str], Form]] = {
+    ".html": _html,
+    ".md": lambda shown, _folder: (render_markdown(shown.analysis, shown.parts), {}),
+    ".json": lambda shown, _folder: (render_json(shown.analysis, shown.parts), {}),
+    ".csv": lambda shown, _folder: (trials_csv(shown.trials), {}),
+    ".xlsx": _xlsx,
+    ".parquet": _parquet,
+}
+
+
+def _side_files(cut: Iterable[Excerpt]) -> dict[str, str]:
+    """The whole of cut texts by the names of their side files; hidden characters are spelled out."""
+    return {text.file: visible(text.whole) for text in cut}

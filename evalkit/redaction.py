@@ -1,0 +1,153 @@
+"""What a report withholds: passages that match a pattern, or all texts of items; figures and counts stay."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from evalkit.errors import UsageError
+from evalkit.patterns import Pattern, hiding
+from evalkit.wording import plural
+
+REDACTED, LEFT_OUT = "⟦redacted⟧", "⟦left out⟧"
+SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S = 10.0, 120.0
+"""How long one pattern may be searched for in one text, and all patterns in all texts: some would take years."""
+_TEXTS = ("output", "error", "comment", "ungraded_reason")
+"""Columns of texts in the tables of trials and grades."""
+
+
+@dataclass
+class Redaction:
+    """Takes out of texts what is to be withheld, and counts it. `texts` False: nothing is left of any text.
+
+    The same text gives the same text, and is counted once. Raises UsageError for a pattern that is none, that matches
+    an empty text, or that takes too long.
+    """
+
+    patterns: Sequence[str] = ()
+    texts: bool = True
+    passages: int = 0
+    _compiled: list[Pattern] = field(init=False, repr=False)
+    _known: dict[str, str] = field(default_factory=dict, repr=False)
+    _ids: dict[str, str] = field(default_factory=dict, repr=False)
+    _spent_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._compiled = [_usable(pattern) for pattern in self.patterns]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was withheld, as sentences; the patterns stay unnamed, since they may be what is to be hidden."""
+        said = [] if self.texts else ["Texts of items, outputs and notes are left out of this report (--no-outputs)."]
+        if self._compiled:
+            said.append(
+                f"{plural(self.passages, 'passage')} that matched {plural(len(self._compiled), 'pattern')}"
+                f" {'is' if self.passages == 1 else 'are'} replaced by {REDACTED}."
+            )
+        return said
+
+    def name(self, text: str) -> str:
+        """A short text that identifies something, such as a tag: without what matches."""
+        if text not in self._known:
+            self._known[text] = self._searched(text)
+        return self._known[text]
+
+    def text(self, text: str) -> str:
+        """A text of an item, an output or a grader: without what matches, or a mark that it was left out."""
+        return self.name(text) if self.texts or not text else LEFT_OUT
+
+    def id(self, item_id: str) -> str:
+        """An item's id without what matches, and still unlike every other."""
+        if item_id not in self._ids:
+            shown, taken = self.name(item_id), set(self._ids.values())
+            number = len(self._ids) + 1
+            self._ids[item_id] = f"{shown} {number}" if shown != item_id or shown in taken else shown
+        return self._ids[item_id]
+
+    def _searched(self, text: str) -> str:
+        for pattern in self._compiled:
+            left_s = min(SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S - self._spent_s)
+            begun_s = time.monotonic()
+            try:
+                text, found = pattern.subn(REDACTED, text, timeout=max(left_s, 0.001))
+            except TimeoutError as error:
+                raise UsageError(
+                    f"redact pattern {pattern.pattern!r} takes too long on these texts ({left_s:.1f} s); simplify it"
+                ) from error
+            self._spent_s += time.monotonic() - begun_s
+            self.passages += found
+        return text
+
+
+def _usable(pattern: str) -> Pattern:
+    try:
+        return hiding(pattern)
+    except ValueError as error:
+        raise UsageError(f"redact pattern {pattern!r} {error}") from error
+
+
+def withheld(analysis: Analysis, by: Redaction) -> Analysis:
+    """The analysis without what is to be withheld, and with a warning that says so."""
+    if by.texts and not by.patterns:
+        return analysis
+    quality = analysis.item_quality
+    made = replace(
+        analysis,
+        outputs=tuple(_item(item, by) for item in analysis.outputs),
+        documents={by.name(name): by.text(text) for name, text in analysis.documents.items()},
+        slices=tuple(replace(part, name=by.name(part.name)) for part in analysis.slices),
+        models=tuple(replace(m, failures=_merged(m.failures, by.name)) for m in analysis.models),
+        grading=replace(analysis.grading, ungraded=_merged(analysis.grading.ungraded, by.text)),
+        against=tuple(
+            replace(p, improved=tuple(map(by.id, p.improved)), regressed=tuple(map(by.id, p.regressed)))
+            for p in analysis.against
+        ),
+        disputes=tuple(replace(dispute, item_id=by.id(dispute.item_id)) for dispute in analysis.disputes),
+        item_quality=quality
+        and replace(
+            quality,
+            discriminating_ids=tuple(map(by.id, quality.discriminating_ids)),
+            floor_ids=tuple(map(by.id, quality.floor_ids)),
+            doubtful_ids=tuple(map(by.id, quality.doubtful_ids)),
+        ),
+    )
+    return replace(made, warnings=(*made.warnings, *by.notes))
+
+
+def withheld_table(table: pd.DataFrame, by: Redaction) -> pd.DataFrame:
+    """A table of trials or grades without what is to be withheld."""
+    changed = {"item_id": table["item_id"].map(by.id, na_action="ignore")}
+    changed |= {name: table[name].map(by.text, na_action="ignore") for name in _TEXTS if name in table}
+    return table.assign(**changed) if by.patterns or not by.texts else table
+
+
+def _item(item: ItemResult, by: Redaction) -> ItemResult:
+    return replace(
+        item,
+        id=by.id(item.id),
+        task=by.text(item.task),
+        reference=None if item.reference is None else by.text(item.reference),
+        tags=tuple(map(by.name, item.tags)),
+        documents=tuple(map(by.name, item.documents)),
+        outputs=tuple(_output(output, by) for output in item.outputs),
+    )
+
+
+def _output(output: OutputResult, by: Redaction) -> OutputResult:
+    return replace(
+        output,
+        text=by.text(output.text),
+        comments={criterion: by.text(comment) for criterion, comment in output.comments.items()},
+        ungraded={criterion: by.text(reason) for criterion, reason in output.ungraded.items()},
+        error=None if output.error is None else by.text(output.error),
+    )
+
+
+def _merged(counts: Mapping[str, int], name: Callable[[str], str]) -> dict[str, int]:
+    """Counts by a name of which several may have become one."""
+    found: dict[str, int] = {}
+    for key, count in counts.items():
+        found[name(key)] = found.get(name(key), 0) + count
+    return found

@@ -1,0 +1,66 @@
+"""Tables as a workbook: one sheet a table, numbers as numbers, every text as a text."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from evalkit.cells import LONGEST_CELL, cut_to, new_workbook, put
+from evalkit.wording import visible
+
+Value = str | float | bool | None
+_WIDEST, _NARROWEST, _SAMPLE = 60, 9, 50
+"""Column widths in characters, and how many rows they are measured on."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A named table."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+
+def render(title: str, sheets: Sequence[Sheet], marks: Mapping[str, str], whole: Mapping[str, str]) -> bytes:
+    """The sheets as a workbook; the same content gives the same bytes.
+
+    `marks` are columns that stand on every row of every sheet, so that no copied row is without them. `whole` names, by
+    the text, the files that have what is too long for a cell.
+    """
+    buffer = BytesIO()
+    with new_workbook(buffer, visible(title)) as book:
+        head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
+        body = book.add_format({"valign": "top"})
+        for sheet in sheets:
+            page, columns = book.add_worksheet(sheet.name), (*sheet.columns, *marks)
+            for place, column in enumerate(columns):
+                page.set_column(place, place, _width(column, (row[place : place + 1] for row in sheet.rows[:_SAMPLE])))
+                put(page, 0, place, _text(column), head)
+            for number, row in enumerate(sheet.rows):
+                for place, value in enumerate((*row, *marks.values())):
+                    put(page, number + 1, place, _cell(value, whole), body)
+            page.freeze_panes(1, 1)
+            if columns:
+                page.autofilter(0, 0, max(len(sheet.rows), 1), len(columns) - 1)
+    return buffer.getvalue()
+
+
+def fits(text: str) -> bool:
+    """Whether a cell holds the whole of a text."""
+    shown = visible(text)
+    return cut_to(shown, LONGEST_CELL, "cut here") == shown
+
+
+def _cell(value: Value, whole: Mapping[str, str]) -> str | float | None:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _text(value, whole.get(value)) if isinstance(value, str) else value
+
+
+def _text(text: str, whole: str | None = None) -> str:
+    return cut_to(visible(text), LONGEST_CELL, f"cut here; the whole text is in {whole}" if whole else "cut here")
+
+
+def _width(heading: str, cells: Iterable[Sequence[Value]]) -> int:
+    longest = max((len(value) for cell in cells for value in cell if isinstance(value, str)), default=0)
+    return min(_WIDEST, max(_NARROWEST, longest, len(heading) // 2))

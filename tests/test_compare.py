@@ -1,0 +1,140 @@
+"""`evalkit compare`: two runs of the same items, paired, by the report's own analysis."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, run_of, write_run
+
+from evalkit import stats
+from evalkit.analysis import analyze
+from evalkit.cli import main
+from evalkit.records import Snapshot
+
+EARLIER = {OPUS: [[i % 3 > 0] for i in range(40)], HAIKU: [[i % 2 > 0] for i in range(40)]}
+LATER = {OPUS: [[i % 7 > 0] for i in range(40)], SONNET: [[i % 4 > 0] for i in range(40)]}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "a.db", run_of(EARLIER, {OPUS: 0.03}))
+    write_run(tmp_path / "b.db", _named(run_of(LATER, {OPUS: 0.015})))
+    return "a.db", "b.db"
+
+
+def _named(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    return replace(snapshot, spec=replace(snapshot.spec, **{"name": "later", **changes}))
+
+
+def test_it_is_the_analysis_of_the_report(runs: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *runs, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["analysis"]["against"]
+    (pair,) = analyze(_named(run_of(LATER, {OPUS: 0.015})), run_of(EARLIER, {OPUS: 0.03})).against
+    gain = sum(b[0] and not a[0] for a, b in zip(EARLIER[OPUS], LATER[OPUS], strict=True))
+    loss = sum(a[0] and not b[0] for a, b in zip(EARLIER[OPUS], LATER[OPUS], strict=True))
+    assert (pair.gain, pair.loss) == (gain, loss) == (len(pair.improved), len(pair.regressed))
+    assert pair.difference == stats.paired_rates(gain, loss, 40)
+    assert found["difference"]["low"] == pair.difference.low
+    assert found["improved"] == [f"item-{i:03d}" for i in range(40) if i % 3 == 0 and i % 7]
+    assert pair.cost_ratio.value == pytest.approx(0.5 * pair.then.value / pair.now.value)  # type: ignore[operator]
+
+
+def test_the_latency_ratio_is_paired_by_item() -> None:
+    then, now = Book(), Book()
+    for i in range(8):
+        then.trial(f"i{i}", answered(latency_s=1.0 + i), level=1)
+        now.trial(f"i{i}", answered(latency_s=(1.0 + i) * (2.0 if i % 2 else 2.2)), level=1)
+    now.trial("only now", answered(latency_s=500.0), level=1)
+    (pair,) = analyze(now.snapshot(), then.snapshot()).against
+    assert pair.latency_ratio == stats.geometric_mean_ratio([2.0 if i % 2 else 2.2 for i in range(8)], [1.0] * 8)
+    none = run_of({OPUS: [[True]]})
+    untimed = replace(none, attempts=tuple(replace(a, latency_s=None) for a in none.attempts))
+    assert analyze(none, untimed).against[0].latency_ratio.reason == "no pairs"
+
+
+def test_a_named_pair_wins_over_id_and_tier(runs: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *runs, "--pair", f"{HAIKU}={SONNET}", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["analysis"]["against"]
+    assert [(pair["a"], pair["b"]) for pair in found] == [(OPUS, OPUS), (HAIKU, SONNET)]
+    assert main(["compare", *runs, "--pair", f"{HAIKU}={OPUS}", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["analysis"]["against"]
+    assert [(pair["a"], pair["b"]) for pair in found] == [(HAIKU, OPUS)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        (["x=y"], f"--pair 'x=y': the earlier run has no model 'x'; it has {OPUS}, {HAIKU}"),
+        ([f"{OPUS}=y"], f"the later run has no model 'y'; it has {OPUS}, {SONNET}"),
+        ([OPUS], "the later run has no model ''"),
+        ([f"{OPUS}={SONNET}", f"{HAIKU}={SONNET}"], "is paired with 'claude-opus-4-6' already; name it once"),
+    ],
+)
+def test_a_pair_of_what_is_not_there_is_one_line(
+    pairs: list[str], said: str, runs: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [part for pair in pairs for part in ("--pair", pair)]
+    assert main(["compare", *runs, *options]) == 2
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert said in first
+    assert rest == ["exit 2: usage"]
+
+
+def test_the_terminal_shows_both_runs_and_what_differs(
+    runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("c.db").unlink(missing_ok=True)
+    write_run(tmp_path / "c.db", _named(run_of(LATER), prompt_sha256="q" * 64, max_tokens=99))
+    assert main(["compare", "a.db", "c.db"]) == 0
+    said = capsys.readouterr().out
+    assert "65%" in said
+    assert "85%" in said
+    assert "12 of 40" in said
+    assert "! Different: the prompt template, pppppppppppp then and qqqqqqqqqqqq now." in said
+    assert "! Different: the longest answer, 1024 then and 99 now." in said
+    assert "no counterpart: Haiku 4.5 (then)." in said
+    assert "no counterpart: Sonnet 4.6 (now)." in said
+    assert main(["compare", *runs]) == 0
+    assert "Different" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "word"), [("dataset_sha256", "dataset"), ("rubric_sha256", "rubric")])
+def test_another_dataset_or_rubric_is_refused(
+    name: str, word: str, runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "c.db", _named(run_of(LATER), **{name: "e" * 64}))
+    assert main(["compare", "a.db", "c.db", "-o", "c.html"]) == 6
+    assert f"the baseline has another {word}" in capsys.readouterr().err
+    assert not Path("c.html").exists()
+
+
+def test_runs_without_a_common_model_are_refused(
+    runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "c.db", run_of({HAIKU: [[True]] * 40}))
+    assert main(["compare", "c.db", "b.db"]) == 2
+    assert "no model of 'b.db' has a counterpart in 'c.db'; name one with --pair THEN=NOW" in capsys.readouterr().err
+
+
+def test_its_files_lead_with_the_change_and_show_the_items_that_changed(
+    runs: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *runs, "-q", "-o", "c.html", "-o", "c.md", "-o", "c.json"]) == 0
+    page = Path("c.html").read_text(encoding="utf-8")
+    assert '<h1 id="against-h">' in page
+    assert 'id="scorecard"' not in page
+    assert page.count('<details class="item') == 16, "the items that changed and no others"
+    assert '<a href="#item-001"><code>item-003</code></a>' in page, "a regressed or improved item is a click away"
+    assert Path("c.md").read_text(encoding="utf-8").startswith("### Opus 4.6 is better than in the baseline run\n")
+    assert main(["compare", *runs, "-o", "c.xlsx"]) == 2
+    assert "end it in .html, .md or .json" in capsys.readouterr().err
+
+
+def test_the_markdown_of_a_report_with_a_baseline_has_the_change(runs: tuple[str, str]) -> None:
+    assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md"]) == 0
+    text = Path("r.md").read_text(encoding="utf-8")
+    assert "**Opus 4.6 is better than in the baseline run**" in text
+    assert text.index("Satisfactory") < text.index("Now, against then")

@@ -1,0 +1,178 @@
+"""What a report withholds: in every form, with figures unchanged, and nothing of the machine in any."""
+
+import getpass
+import json
+import re
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from analysis_builders import OPUS, SONNET, Book, answered, failed, spec, write_run
+
+from evalkit.cli import main
+from evalkit.records import Snapshot
+from evalkit.store import RunFile
+
+HIDDEN = "jane.doe@corp.example"
+FORMS = ("r.html", "r.md", "r.json", "r.csv", "r.xlsx")
+
+
+def with_secrets() -> Snapshot:
+    """A run with the secret wherever a text can be: ids, tasks, tags, documents, outputs, errors, notes."""
+    book = Book(spec((OPUS, SONNET)))
+    for i in range(6):
+        name = f"i{i}" if i else f"order of {HIDDEN}"
+        book.item(name, task=f"Write to {HIDDEN} {i}.", reference=f"Ask {HIDDEN}.", tags=(f"of {HIDDEN}",) if i else (),
+                  documents=(f"{HIDDEN}.md",), evidence_positions=(1,))  # fmt: skip
+        for model in (OPUS, SONNET):
+            trial = book.trial(
+                name, answered(text=f"{HIDDEN} {'y' * (30_000 if i == 1 else 10)} {HIDDEN}"), model=model
+            )
+            reason = f"could not read {HIDDEN}" if i == 5 else None
+            book.grade(trial, None if i == 5 else int(i > 2), comment=f"says {HIDDEN}", ungraded_reason=reason)
+    book.trial("i0", failed(error_message=f"no such user {HIDDEN}"))
+    return book.snapshot(documents={f"{HIDDEN}.md": f"About {HIDDEN}."})
+
+
+def report(folder: Path, *argv: str, code: int = 0) -> dict[str, str]:
+    """Every form of the report and every side file, as texts by name."""
+    outputs = [part for name in FORMS for part in ("-o", str(folder / name))]
+    assert main(["report", str(folder / "r.db"), "-q", *outputs, *argv]) == code
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() or path.suffix in (".db", ".lock", ".yaml"):
+            continue
+        if path.suffix == ".xlsx":
+            with zipfile.ZipFile(path) as archive:
+                found[path.name] = "\n".join(archive.read(name).decode() for name in archive.namelist())
+        else:
+            found[str(path.relative_to(folder))] = path.read_text(encoding="utf-8")
+    return found
+
+
+def figures(text: str) -> Mapping[str, object]:
+    """What of the JSON is no text."""
+    analysis = json.loads(text)["analysis"]
+    return {name: analysis[name] for name in ("models", "pairs", "decision", "stability", "criteria")}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "r.db", with_secrets())
+    return tmp_path
+
+
+@pytest.mark.parametrize("where", ["option", "config"])
+def test_what_matches_is_in_no_form_and_figures_stay(
+    folder: Path, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = report(folder)
+    assert {name for name, text in before.items() if HIDDEN in text} >= {
+        "r.html", "r.json", "r.csv", "r.xlsx", "r-outputs/002-a.txt",
+    }  # fmt: skip
+    pattern = r"[\w.]+@corp\.example"
+    if where == "config":
+        (folder / "evalkit.yaml").write_text(f"redact: ['{pattern}']\n")
+    after = report(folder, *(("--redact", pattern) if where == "option" else ()))
+    assert set(after) == set(before)
+    assert {name for name, text in after.items() if HIDDEN in text or "corp.example" in text} == set()
+    assert "⟦redacted⟧" in after["r.html"]
+    assert "⟦redacted⟧" in after["r-outputs/002-a.txt"]
+    assert figures(after["r.json"]) == figures(before["r.json"])
+    page = after["r.html"].replace("\N{NO-BREAK SPACE}", " ")
+    assert re.search(r"\d+ passages that matched 1 pattern are replaced by ⟦redacted⟧", page)
+    assert pattern not in "".join(after.values())
+
+
+def test_no_outputs_leaves_no_text_in_any_form_and_figures_stay(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = report(folder)
+    for path in (folder / "r-outputs").iterdir():
+        path.unlink()
+    after = report(folder, "--no-outputs")
+    assert set(after) == {name for name in before if "/" not in name}, "nothing is cut, so nothing stands beside"
+    for text in after.values():
+        assert not re.search(r"yyyyy|Write to|Ask jane|says jane|no such user|About jane|could not read", text)
+    assert "⟦left out⟧" in after["r.html"]
+    assert "left out of this report (--no-outputs)" in after["r.html"]
+    assert figures(after["r.json"]) == figures(before["r.json"])
+
+
+def test_texts_of_an_earlier_report_are_pointed_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report(folder)
+    report(folder, "--no-outputs")
+    assert "r-outputs has 2 texts of an earlier report; delete what may not be seen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [("(", "is not a regular expression (missing )"), ("x*", "matches an empty text")],
+)
+def test_a_pattern_that_hides_nothing_is_one_line(
+    folder: Path, pattern: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "r.db", "--redact", pattern]) == 2
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: redact pattern {pattern!r} {said}")
+    assert rest == ["exit 2: usage"]
+    (folder / "evalkit.yaml").write_text(f"redact: ['{pattern}']\n")
+    assert main(["report", "r.db"]) == 2
+    assert "evalkit.yaml:1" in capsys.readouterr().err
+    assert not (folder / "reports").exists()
+
+
+def test_a_pattern_without_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("evalkit.redaction.SEARCH_LIMIT_S", 0.2)
+    book = Book()
+    book.trial("a", answered(text="a" * 60 + "!"), level=1)
+    write_run(tmp_path / "r.db", book.snapshot())
+    assert main(["report", str(tmp_path / "r.db"), "--redact", r"^(?:\w|\w\w)+$", "-o", str(tmp_path / "r.html")]) == 2
+    assert "takes too long on these texts" in capsys.readouterr().err
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:
+    book = Book()
+    for name in ("ann", "bob", "q ann", "q bob", "plain"):
+        book.trial(name, answered(), level=1)
+    write_run(tmp_path / "r.db", book.snapshot())
+    after = report(tmp_path, "--redact", "ann|bob")
+    ids = [item["id"] for item in json.loads(after["r.json"])["analysis"]["outputs"]]
+    assert len(set(ids)) == 5
+    assert ids[-1] == "plain"
+    rows = [line.split(",")[0] for line in after["r.csv"].splitlines()[1:]]
+    assert rows == ids, "every form names an item alike"
+
+
+def test_nothing_of_machine_user_or_environment_is_in_any_form(tmp_path: Path) -> None:
+    home = tmp_path / "home-of-zaphod"
+    home.mkdir()
+    made = with_secrets()
+    write_run(home / "r.db", replace(made, spec=replace(made.spec, name="run")))
+    environment = {
+        "HOME": str(home), "USER": "zaphod", "LOGNAME": "zaphod", "HOSTNAME": "beeblebrox", "PATH": "/usr/bin:/bin",
+        "ANTHROPIC_API_KEY": "sk-ant-zaphod-0123456789", "EVALKIT_SECRET": "zaphod-secret",
+        "HTTPS_PROXY": "http://zaphod:pw@127.0.0.1:9",
+    }  # fmt: skip
+    outputs = [part for name in FORMS for part in ("-o", str(home / "out" / name))]
+    argv = [sys.executable, "-m", "evalkit", "report", str(home / "r.db"), "--baseline", str(home / "r.db"), *outputs]
+    subprocess.run(argv, cwd=home, env=environment, check=True, capture_output=True, timeout=120)
+    forbidden = ("zaphod", "beeblebrox", str(tmp_path), sys.prefix, socket.gethostname(), f"/{getpass.getuser()}/")
+    for path in sorted((home / "out").rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            if path.suffix == ".xlsx":
+                with zipfile.ZipFile(path) as archive:
+                    data = b"".join(archive.read(name) for name in archive.namelist())
+            assert [word for word in forbidden if word.encode() in data] == [], path.name
+    with RunFile(home / "r.db", read_only=True) as run:
+        assert run.snapshot().trials, "the run was read, not missed"
