@@ -25,6 +25,7 @@ from evalkit.analysis.reliability import agreements, judge_validity, labels_of, 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
+from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, current_round, graded_by_sandbox, trial_results, trials_frame
 from evalkit.analysis.validity import validities
@@ -100,6 +101,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
         sessions=session_results(snapshot),
     )
     analysis = _with_graders(analysis, snapshot, results, rubric)
+    analysis = replace(analysis, signals=find_signals(analysis))
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)
 
@@ -127,6 +129,7 @@ def _conditional(analysis: Analysis, text: str) -> Analysis:
         analysis,
         decision=replace(analysis.decision, verdict="conditional", option=None),
         stability=None,
+        signals=(),
         warnings=(f"{text[0].upper()}{text[1:]}.", *analysis.warnings),
     )
 
@@ -282,4 +285,6 @@ def _output(result: TrialResult) -> OutputResult:
         ttft_s=last.ttft_s if last else None,
         attempts=len(result.attempts),
         error=result.error,
+        input_tokens=last.usage.total_input_tokens if last else None,
+        output_tokens=last.usage.output_tokens if last else None,
     )
