@@ -39,7 +39,7 @@ def _no_worse(standing: Standing) -> Signal:
     state = any_of([_state(holds) for holds in found])
     return made(
         state,
-        tuple(evidence_of(holds, standing) for holds in found),
+        (*(evidence_of(holds, standing) for holds in found), *standing.unplaced),
         _least(found) if state == "not enough data" else "",
         toward=shown[0].model if shown else None,
     )

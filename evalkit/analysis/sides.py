@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from math import exp, fsum, log
 
 from evalkit import stats
+from evalkit.analysis.evidence import Evidence
 from evalkit.analysis.results import Analysis, OutputResult, Slice
 from evalkit.analysis.sweep import MARGIN
 from evalkit.models import display_name
@@ -40,7 +41,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Test:
+class Challenge:
     """Two sides on some items, which are a part of a kind."""
 
     candidate: Side
@@ -103,8 +104,16 @@ class Standing:
     @property
     def unordered(self) -> str:
         """Why no model can be told to be cheaper or dearer, as far as prices are the cause; empty otherwise."""
-        unpriced = [side.name for side in self.sides.values() if side.unpriced]
-        return f"requests of {', '.join(unpriced)} are unpriced" if unpriced else ""
+        names = [side.name for side in self.sides.values() if side.unpriced]
+        named = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+        return f"requests of {named} are unpriced" if names else ""
+
+    @property
+    def unplaced(self) -> tuple[Evidence, ...]:
+        """Models left out of comparisons by cost, for want of a price."""
+        why = no_estimate("unpriced, so neither cheaper nor dearer", 0.95, "Tango score")
+        others = (side for side in self.sides.values() if side.unpriced and side.model != self.current)
+        return tuple(Evidence(f"{side.name} against {self.side.name}", why, "points") for side in others)
 
     @cached_property
     def _by_cost(self) -> list[tuple[Side, float]]:
@@ -125,13 +134,13 @@ class Standing:
     def overall(self) -> tuple[Holds, ...]:
         """Each cheaper model against the current one on all items."""
         everything = [item.id for item in self.analysis.outputs]
-        return holding([Test(side, self.side, "", ALL_ITEMS, everything) for side in self.cheaper])
+        return holding([Challenge(side, self.side, "", ALL_ITEMS, everything) for side in self.cheaper])
 
     @cached_property
     def on_parts(self) -> tuple[Holds, ...]:
         """Each cheaper model against the current one on each part of the items."""
         return holding(
-            [Test(s, self.side, part.kind, part.name, part.item_ids) for s in self.cheaper for part in self.parts]
+            [Challenge(s, self.side, part.kind, part.name, part.item_ids) for s in self.cheaper for part in self.parts]
         )
 
 
@@ -217,7 +226,7 @@ def difference_p(candidate: Sequence[float], baseline: Sequence[float], epochs: 
     return stats.mcnemar_midp(round(counts.gain), round(counts.loss))
 
 
-def holding(family: Sequence[Test]) -> tuple[Holds, ...]:
+def holding(family: Sequence[Challenge]) -> tuple[Holds, ...]:
     """Non-inferiority in each test, one-sided, adjusted by Holm over the whole family.
 
     Parts that equal models could not pass alone (`least_items`) are not tested, so as not to burden the others. The

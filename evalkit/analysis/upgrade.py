@@ -110,6 +110,7 @@ def _dearer_gains(standing: Standing) -> Signal:
         toward = toward or (side.model if states[-1] == "shown" else None)
         settles = settles or _to_separate(a, b, part)
     state = any_of(states)
+    evidence += standing.unplaced
     return made(state, tuple(evidence), settles if state == "not enough data" else "", toward=toward)
 
 
