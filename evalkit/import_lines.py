@@ -1,6 +1,5 @@
 """The lines of an import: outputs made elsewhere, one object a line, read strictly and checked against each other."""
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,19 +9,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from evalkit.dataset import Difficulty, NotAnObjectError, json_object
 from evalkit.grader_names import GraderKind, grader_name
 from evalkit.rubric import Rubric
-from evalkit.strict import NOT_BLANK, Problem, StrictModel, did_you_mean, shown, validated
-
-
-def _seen(name: str) -> str:
-    """A name that is printed on terminals has no line breaks and nothing that steers them."""
-    steering = next((c for c in name if unicodedata.category(c) in ("Cc", "Zl", "Zp")), None)
-    if steering is not None:
-        raise ValueError(f"{shown(name)} has the control character U+{ord(steering):04X}; take it out")
-    return name
-
+from evalkit.strict import NOT_BLANK, Problem, StrictModel, did_you_mean, shown, validated, visible_name
 
 _Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
-_Name = Annotated[_Text, AfterValidator(_seen)]
+_Name = Annotated[_Text, AfterValidator(visible_name)]
 _Tokens = Annotated[int, Field(ge=0, le=10**12)]
 _Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 _ONE_OBJECT = "write one JSON object per line"

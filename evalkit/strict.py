@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import unicodedata
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -167,6 +168,14 @@ def shown(value: object, limit: int = 60) -> str:
     text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def visible_name(name: str) -> str:
+    """A name that is printed on terminals has no line breaks and nothing that steers them."""
+    steering = next((c for c in name if unicodedata.category(c) in ("Cc", "Zl", "Zp")), None)
+    if steering is not None:
+        raise ValueError(f"{shown(name)} has the control character U+{ord(steering):04X}; take it out")
+    return name
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

@@ -26,9 +26,9 @@ from evalkit.analysis.results import (
     ItemResult,
     ModelResult,
     OutputResult,
-    Slice,
 )
 from evalkit.analysis.robust import item_quality, stability
+from evalkit.analysis.signals import find_signals
 from evalkit.models import display_name, known
 from evalkit.records import Outcome, Round, Spec
 from evalkit.rubric import Economics
@@ -177,6 +177,8 @@ def _output(
         latency_s=profile.total_s * slow,
         ttft_s=profile.first_s * rng.lognormvariate(0, 0.4) if graded else None,
         attempts=attempts,
+        input_tokens=round(10_400 * size),
+        output_tokens=120 + i % 80,
         error="overloaded_error: the service is busy (529)" if outcome == "errored" else None,
     )
 
@@ -198,12 +200,13 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
     frames, ids = frames_of(outputs, models), [item.id for item in outputs]
     results = tuple(_model(outputs, model, frames[model]) for model in models)
     repeated = spec.epochs > 1
-    return Analysis(
+    parts = slices_of_frames(frames, _parts(outputs), CORRECTION, 0.0)
+    made = Analysis(
         spec=spec,
         items=len(outputs),
         models=results,
         pairs=_pairs(outputs, models) if not repeated else pairs_of_frames(frames, spec.seed),
-        slices=_slices(outputs, models) if not repeated else slices_of_frames(frames, _parts(outputs), CORRECTION, 0.0),
+        slices=parts if repeated else tuple(replace(part, counts={}) for part in parts),
         criteria=_criteria(outputs, models),
         decision=decide(results, 0.8),
         grading=Grading(
@@ -224,6 +227,7 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
         stability=stability(frames, 0.8, spec.seed),
         item_quality=item_quality(pd.concat(frames.values()), ids),
     )
+    return replace(made, signals=find_signals(made))
 
 
 def _epochs(outputs: tuple[ItemResult, ...]) -> int:
@@ -231,10 +235,12 @@ def _epochs(outputs: tuple[ItemResult, ...]) -> int:
 
 
 def _parts(outputs: tuple[ItemResult, ...]) -> dict[tuple[str, str], frozenset[str]]:
-    return {
+    found = {
         ("difficulty", name): frozenset(item.id for item in outputs if item.difficulty == name)
         for name in ("easy", "medium", "hard")
     }
+    found |= {("tag", tag): frozenset(item.id for item in outputs if tag in item.tags) for tag in _TAGS}
+    return {part: ids for part, ids in found.items() if ids}
 
 
 def frames_of(outputs: tuple[ItemResult, ...], models: tuple[str, ...]) -> dict[str, pd.DataFrame]:
@@ -374,24 +380,6 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
         )
     adjusted = holm([pair.p_value or 0.0 for pair in drafts]) if drafts else []
     return tuple(replace(pair, p_holm=p) for pair, p in zip(drafts, adjusted, strict=True))
-
-
-def _slices(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Slice, ...]:
-    parts: list[tuple[str, str, list[ItemResult]]] = []
-    for name in ("easy", "medium", "hard"):
-        parts.append(("difficulty", name, [item for item in items if item.difficulty == name]))
-    for tag in _TAGS:
-        parts.append(("tag", tag, [item for item in items if tag in item.tags]))
-    return tuple(
-        Slice(
-            kind=kind,
-            name=name,
-            items=len(members),
-            pass_rate={m: rate(sum(bool(o.satisfied) for o in _of(tuple(members), m)), len(members)) for m in models},
-        )
-        for kind, name, members in parts
-        if members
-    )
 
 
 def _criteria(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[CriterionResult, ...]:

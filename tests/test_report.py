@@ -155,7 +155,7 @@ def test_sections_come_in_their_order() -> None:
     names = [s.name for s in build_report(made("whole")).sections]
     assert names == [
         "verdict", "scorecard", "frontier", "side-by-side", "how-sure", "price-of-a-failure", "latency", "slices",
-        "criteria", "blinding", "failures", "item-map", "items", "method",
+        "criteria", "blinding", "failures", "signals", "item-map", "items", "method",
     ]  # fmt: skip
 
 

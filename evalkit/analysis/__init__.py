@@ -27,6 +27,7 @@ from evalkit.analysis.remarks import Remark, remarks
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
+from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results, trials_frame
 from evalkit.analysis.validity import validities
@@ -102,6 +103,7 @@ def analyze(
     analysis = _with_graders(analysis, snapshot, results, rubric)
     if baseline is not None:
         analysis = _with_baseline(analysis, frames, snapshot, baseline, counterparts)
+    analysis = replace(analysis, signals=find_signals(analysis))
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)
 
@@ -140,6 +142,7 @@ def _conditional(analysis: Analysis, text: str) -> Analysis:
         analysis,
         decision=replace(analysis.decision, verdict="conditional", option=None),
         stability=None,
+        signals=(),
         warnings=(f"{text[0].upper()}{text[1:]}.", *analysis.warnings),
     )
 
@@ -274,4 +277,6 @@ def _output(result: TrialResult, said: tuple[Remark, ...]) -> OutputResult:
         attempts=len(result.attempts),
         error=result.error,
         remarks=said,
+        input_tokens=last.usage.total_input_tokens if last else None,
+        output_tokens=last.usage.output_tokens if last else None,
     )

@@ -273,6 +273,7 @@ def _slice(
         cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
         human_fix={model: human_fix(one, correction, review_usd) for model, one in trials.items()},
         counts={model: counts(part) for model, part in parts.items()},
+        item_ids=tuple(sorted(ids)),
     )
 
 

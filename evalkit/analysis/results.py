@@ -9,6 +9,7 @@ from evalkit.analysis.caching import CacheUse
 from evalkit.analysis.consistency import Consistency
 from evalkit.analysis.corrections import CorrectionCost, stated
 from evalkit.analysis.disputes import Dispute
+from evalkit.analysis.evidence import Signal
 from evalkit.analysis.grading_time import GradingTime
 from evalkit.analysis.judge_biases import JudgeBias
 from evalkit.analysis.pair_results import Against, Baseline, Pair
@@ -108,7 +109,10 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Slice:
-    """A part of the items (`kind` difficulty, context or tag): each model's figures on it, as for the whole."""
+    """A part of the items (`kind` difficulty, context or tag): each model's figures on it, as for the whole.
+
+    `item_ids` are those items, sorted.
+    """
 
     kind: str
     name: str
@@ -118,6 +122,7 @@ class Slice:
     cost_per_satisfactory: Mapping[str, Estimate] = field(default_factory=dict)
     human_fix: Mapping[str, Estimate] = field(default_factory=dict)
     counts: Mapping[str, Counts] = field(default_factory=dict)
+    item_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,8 @@ class OutputResult:
     attempts: int
     error: str | None
     remarks: tuple[Remark, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -353,6 +360,7 @@ class Analysis:
     judge_biases: tuple[JudgeBias, ...] = ()
     grading_time: GradingTime = field(default_factory=GradingTime)
     validity: tuple[Validity, ...] = ()
+    signals: tuple[Signal, ...] = ()
 
     @property
     def simulated(self) -> bool:

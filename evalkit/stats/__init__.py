@@ -28,7 +28,8 @@ from evalkit.stats.cost import (
 from evalkit.stats.curve import LogisticCurve, logistic_per_doubling
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gate_power import noninferiority_items, noninferiority_power, smallest_passing_n
-from evalkit.stats.gate_rule import shows_noninferiority
+from evalkit.stats.gate_rule import noninferiority_p, shows_noninferiority
+from evalkit.stats.independent import rate_gap
 from evalkit.stats.intraclass import icc_agreement, spearman_brown
 from evalkit.stats.item_quality import ItemQuality, item_quality
 from evalkit.stats.judge_bias import PositionBias, length_effect, position_bias, self_preference
@@ -57,6 +58,7 @@ from evalkit.stats.routing import Cascade, cascade, cross_fitted_value, hull_are
 from evalkit.stats.sequential import betting_wealth, obrien_fleming_z, worse_after
 from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
 from evalkit.stats.stability import WinnerShares, winner_shares
+from evalkit.stats.trend import growth
 from evalkit.stats.two_graders import weighted_kappa
 
 __all__ = [
@@ -100,6 +102,7 @@ __all__ = [
     "fieller",
     "geometric_mean_ratio",
     "grader_severity",
+    "growth",
     "gwet_ac",
     "hodges_lehmann",
     "holm",
@@ -127,6 +130,7 @@ __all__ = [
     "newcombe_paired",
     "noninferiority_exact_p",
     "noninferiority_items",
+    "noninferiority_p",
     "noninferiority_power",
     "obrien_fleming_z",
     "paired_means",
@@ -138,6 +142,7 @@ __all__ = [
     "quantile_clustered",
     "rate",
     "rate_clustered",
+    "rate_gap",
     "raw_agreement",
     "realised_oracle",
     "retry_cost",

@@ -1,5 +1,7 @@
 """Whether a candidate is shown to be no worse than a baseline by a margin: one rule for data and for plans."""
 
+import math
+
 import numpy as np
 
 from evalkit.stats import distributions as stats
@@ -7,6 +9,8 @@ from evalkit.stats.inputs import FloatArray, Values, check_alpha, check_same_len
 from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p
 from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff
 from evalkit.stats.tango import tango_statistic
+
+_LEAST_ALPHA, _MOST_ALPHA = 1e-9, 0.4999
 
 
 def shows_noninferiority(
@@ -33,6 +37,49 @@ def shows_noninferiority(
         return shown
     gain, loss = round(float((p * (1 - b)).sum())), round(float((b * (1 - p)).sum()))
     return noninferiority_exact_p(gain, loss, len(p), margin) <= alpha
+
+
+def noninferiority_p(
+    candidate: Values, baseline: Values, margin: float, epochs: int | None = None, *, exact: bool = True
+) -> float | None:
+    """The least alpha at which `shows_noninferiority` is True; None without items.
+
+    One-sided, for adjusting several such tests (Holm). Where no alpha below 1/2 does: the score test's p. `exact` False
+    leaves out the enumeration, which takes a second for 1000 items: then p rests on the score limit alone, and is
+    never above what the enumeration gives. Raises ValueError as that function does.
+    """
+    check_share("margin", margin)
+    check_same_length(candidate=candidate, baseline=baseline)
+    p, b = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1)
+    m = epochs_seen(np.concatenate([p, b])) if epochs is None else epochs
+    if not 1 <= m <= MOST_EPOCHS:
+        raise ValueError(f"epochs = {m} is not from 1 to {MOST_EPOCHS}")
+    if not len(p):
+        return None
+    if m > 1:
+        return _clustered_p(p, b, m, margin)
+    score = float(stats.norm.sf(score_at(p, b, 1, -margin, 0.05)))
+    if not exact or score >= _MOST_ALPHA or len(p) > EXACT_MOST:
+        return score
+    gain, loss = round(float((p * (1 - b)).sum())), round(float((b * (1 - p)).sum()))
+    return max(score, noninferiority_exact_p(gain, loss, len(p), margin))
+
+
+def _clustered_p(p: FloatArray, b: FloatArray, m: int, margin: float) -> float:
+    """By bisection on the log scale, since the effective number of pairs depends on alpha as well."""
+
+    def shows(alpha: float) -> bool:
+        return bool(score_at(p, b, m, -margin, alpha) > stats.norm.isf(alpha))
+
+    low, high = _LEAST_ALPHA, _MOST_ALPHA
+    if shows(low):
+        return low
+    if not shows(high):
+        return float(stats.norm.sf(score_at(p, b, m, -margin, high)))
+    while high / low > 1 + 1e-9:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if shows(middle) else (middle, high)
+    return high
 
 
 def score_at(p: FloatArray, b: FloatArray, m: int, difference: float, alpha: float) -> FloatArray:

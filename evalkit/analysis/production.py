@@ -1,0 +1,158 @@
+"""Production logs against a run: growth of cost, escalations, feedback, and what a cheaper model could have taken."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from math import fsum
+
+from evalkit import stats
+from evalkit.analysis.evidence import State, by_interval
+from evalkit.analysis.movable import Moved, moved
+from evalkit.analysis.results import Analysis
+from evalkit.analysis.savings import monthly_saving
+from evalkit.models import display_name
+from evalkit.pricing import Prices
+from evalkit.stats import Estimate
+from evalkit.stats.estimate import no_estimate
+from evalkit.usage_log import UsageLine
+
+FEWEST_WEEKS = 6
+"""Whole weeks below which no trend is told."""
+_T = "log-linear least squares, t"
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """One model in production: its requests, and the shares of them that were escalated or got a thumb down.
+
+    `told` and `rated`: requests that say whether they were, and that have feedback; the shares are of these.
+    """
+
+    model: str
+    name: str
+    requests: int
+    told: int
+    escalated: Estimate
+    rated: int
+    negative: Estimate
+
+
+@dataclass(frozen=True)
+class Production:
+    """What a log says. `weeks`: whole ones; `growth` per week: of cost, of users, and of cost per user.
+
+    `state`: whether cost grows faster than users. `spend_usd` None where a request is `unpriced`. `moved`: requests
+    that a cheaper model has been shown to handle; `saving`: USD a month of moving them.
+    """
+
+    requests: int
+    first: str
+    last: str
+    weeks: int
+    users: int | None
+    spend_usd: float | None
+    unpriced: Mapping[str, int]
+    growth: Mapping[str, Estimate]
+    state: State
+    models: tuple[ModelUse, ...]
+    moved: Moved
+    saving: Estimate
+
+
+def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -> Production:
+    """All figures of a log, which has at least one line, beside the run it is read with."""
+    costs = [prices.price(line.model, line.usage, line.at).usd for line in lines]
+    weeks = whole_weeks([line.at for line in lines])
+    growth = _growth(lines, costs, weeks)
+    found = moved(lines, analysis)
+    named = [line.user for line in lines if line.user is not None]
+    return Production(
+        requests=len(lines),
+        first=lines[0].at.isoformat(),
+        last=lines[-1].at.isoformat(),
+        weeks=len(weeks),
+        users=len(set(named)) if len(named) == len(lines) else None,
+        spend_usd=None if None in costs else fsum(c for c in costs if c is not None),
+        unpriced=Counter(line.model for line, cost in zip(lines, costs, strict=True) if cost is None),
+        growth=growth,
+        state=by_interval(growth["cost per user"], 1.0),
+        models=tuple(_use(model, lines) for model in sorted({line.model for line in lines})),
+        moved=found,
+        saving=monthly_saving(lines, costs, found, weeks),
+    )
+
+
+def whole_weeks(moments: Sequence[datetime]) -> tuple[date, ...]:
+    """Mondays (UTC) of the calendar weeks that a log covers: the first and the last count only if it spans them.
+
+    A log need not begin at midnight, so a week is whole where its first and last days have requests or lie inside.
+    """
+    first, last = moments[0].date(), moments[-1].date()
+    monday = first - timedelta(days=first.weekday())
+    monday += timedelta(days=0 if monday == first else 7)
+    found = []
+    while monday + timedelta(days=6) <= last:
+        found.append(monday)
+        monday += timedelta(days=7)
+    return tuple(found)
+
+
+def week_of(line: UsageLine) -> date:
+    """The Monday of a request's week, UTC."""
+    day = line.at.date()
+    return day - timedelta(days=day.weekday())
+
+
+def _growth(lines: Sequence[UsageLine], costs: Sequence[float | None], weeks: Sequence[date]) -> Mapping[str, Estimate]:
+    """Factors per week. No figure where weeks are too few, or a request in them is unpriced or names no user."""
+    inside = [(line, cost) for line, cost in zip(lines, costs, strict=True) if week_of(line) in set(weeks)]
+    usd: dict[date, float] = defaultdict(float)
+    users: dict[date, set[str]] = defaultdict(set)
+    for line, cost in inside:
+        usd[week_of(line)] += cost or 0.0
+        users[week_of(line)].add(line.user or "")
+    few = f"{len(weeks)} whole weeks, fewer than {FEWEST_WEEKS}" if len(weeks) < FEWEST_WEEKS else ""
+    empty = next((f"no cost in the week of {week}" for week in weeks if not usd[week]), "")
+    unpriced = _lacking(sum(cost is None for _, cost in inside), len(inside), "are unpriced")
+    unnamed = _lacking(sum(line.user is None for line, _ in inside), len(inside), "name no user")
+    series: Mapping[str, tuple[str, Callable[[date], float]]] = {
+        "cost": (few or unpriced or empty, lambda week: usd[week]),
+        "users": (few or unnamed or empty, lambda week: len(users[week])),
+        "cost per user": (few or unpriced or unnamed or empty, lambda week: usd[week] / len(users[week])),
+    }
+    return {
+        name: no_estimate(reason, 0.95, _T, len(weeks)) if reason else stats.growth([value(week) for week in weeks])
+        for name, (reason, value) in series.items()
+    }
+
+
+def _lacking(count: int, of: int, what: str) -> str:
+    return f"{count:,} of {of:,} requests {what}" if count else ""
+
+
+def _use(model: str, lines: Sequence[UsageLine]) -> ModelUse:
+    mine = [line for line in lines if line.model == model]
+    escalated = [(line, line.escalated) for line in mine if line.escalated is not None]
+    thumbs = [(line, line.feedback == "down") for line in mine if line.feedback is not None]
+    return ModelUse(
+        model,
+        display_name(model),
+        len(mine),
+        len(escalated),
+        share_by_user(escalated, "no request says whether it was escalated"),
+        len(thumbs),
+        share_by_user(thumbs, "no request has feedback"),
+    )
+
+
+def share_by_user(flags: Sequence[tuple[UsageLine, bool]], reason: str) -> Estimate:
+    """A share of requests; those of one user are one cluster, where every one names its user."""
+    if not flags:
+        return no_estimate(reason, 0.95, "Wilson")
+    if any(line.user is None for line, _ in flags):
+        return stats.rate(sum(flag for _, flag in flags), len(flags))
+    by_user: dict[str, list[bool]] = defaultdict(list)
+    for line, flag in flags:
+        by_user[line.user or ""].append(flag)
+    return stats.rate_clustered([sum(v) for v in by_user.values()], [len(v) for v in by_user.values()])

@@ -1,0 +1,70 @@
+"""What moving requests to a cheaper model would save a month, from whole weeks of a log and the run's cost ratios."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from math import hypot, sqrt
+from statistics import mean, stdev
+
+from evalkit.analysis.movable import Move, Moved
+from evalkit.stats import Estimate
+from evalkit.stats.distributions import t
+from evalkit.stats.estimate import no_estimate
+from evalkit.usage_log import UsageLine
+
+METHOD = "weekly means, t, with the run's cost ratio by delta"
+FEWEST_WEEKS = 4
+WEEKS_A_MONTH = 365.25 / 12 / 7
+
+
+def monthly_saving(
+    lines: Sequence[UsageLine], costs: Sequence[float | None], found: Moved, weeks: Sequence[date]
+) -> Estimate:
+    """USD of requests a month. A request that moves saves its own cost times (1 - cost ratio of the run).
+
+    The weeks' savings vary, and so do the ratios: the two variances add up. No figure from fewer than four whole
+    weeks, without anything to move, or where a request that would move, or a ratio, has no price.
+    """
+    spent: dict[int, dict[date, float]] = defaultdict(lambda: defaultdict(float))
+    unpriced = 0
+    for line, cost, move in zip(lines, costs, found.lines, strict=True):
+        if move is None:
+            continue
+        unpriced += cost is None
+        day = line.at.date()
+        spent[move][day - timedelta(days=day.weekday())] += cost or 0.0
+    ratios = [move.cost_ratio.value for move in found.moves]
+    reason = _why_none(found, unpriced, ratios, len(weeks))
+    if reason:
+        return no_estimate(reason, 0.95, METHOD, len(weeks))
+    shares = [1 - ratio for ratio in ratios if ratio is not None]
+    weekly = [sum(share * spent[i][week] for i, share in enumerate(shares)) for week in weeks]
+    value = mean(weekly) * WEEKS_A_MONTH
+    spread = _spread(found.moves, spent, weeks)
+    if spread is None:
+        warning = "a cost ratio has no interval, so the saving has none"
+        return Estimate(value, None, None, 0.95, len(weeks), METHOD, (warning,))
+    half = float(t.isf(0.025, len(weeks) - 1)) * hypot(stdev(weekly) / sqrt(len(weeks)), spread) * WEEKS_A_MONTH
+    return Estimate(value, value - half, value + half, 0.95, len(weeks), METHOD)
+
+
+def _why_none(found: Moved, unpriced: int, ratios: Sequence[float | None], weeks: int) -> str:
+    if not found.moves:
+        return "no request belongs to a part on which a cheaper model is shown to be no worse"
+    if unpriced:
+        return f"{unpriced:,} of the requests that would move are unpriced"
+    if None in ratios:
+        return "the run has no price for a model that would take requests"
+    return f"{weeks} whole weeks, fewer than {FEWEST_WEEKS}" if weeks < FEWEST_WEEKS else ""
+
+
+def _spread(moves: Sequence[Move], spent: Mapping[int, Mapping[date, float]], weeks: Sequence[date]) -> float | None:
+    """Standard error of a week's saving from the ratios: added up, since they come from one run."""
+    total = 0.0
+    for i, move in enumerate(moves):
+        low, high = move.cost_ratio.low, move.cost_ratio.high
+        if low is None or high is None:
+            return None
+        quantile = float(t.isf(0.025, max(1, move.cost_ratio.n - 1)))
+        total += mean(spent[i].get(week, 0.0) for week in weeks) * (high - low) / (2 * quantile)
+    return total

@@ -1,0 +1,265 @@
+"""The models of a run as sides to compare on any part of its items: which costs less, which is no worse."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from math import exp, fsum, log
+
+from evalkit import stats
+from evalkit.analysis.evidence import Evidence
+from evalkit.analysis.results import Analysis, OutputResult, Slice
+from evalkit.analysis.sweep import MARGIN
+from evalkit.models import display_name
+from evalkit.stats import Estimate
+from evalkit.stats.estimate import no_estimate
+
+ALPHA = 0.05
+ALL_ITEMS = "all items"
+TOO_FEW = "too few items to test"
+MOST_TAGS = 8
+"""Tags that are tested, the most frequent ones: every further test makes all of them harder to pass."""
+_EXACT_MOST = 200
+"""Items up to which non-inferiority is enumerated, which takes long for more; the score limit decides beyond."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One model's trials by item. `satisfied`: 0 or 1 a trial; `costs`: mean USD a trial; `latency_s`: of answers,
+    the geometric mean. `unpriced`: a trial that ended has no price."""
+
+    model: str
+    satisfied: Mapping[str, tuple[float, ...]]
+    costs: Mapping[str, float]
+    latency_s: Mapping[str, float]
+    unpriced: bool
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return display_name(self.model)
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """Two sides on some items, which are a part of a kind."""
+
+    candidate: Side
+    baseline: Side
+    kind: str
+    part: str
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Holds:
+    """Whether a cheaper model is no worse than another by the margin on a part of the items (its kind and name).
+
+    `difference`: paired, with the 90 % interval that goes with a one-sided test at 5 %. `p_value`: one-sided, adjusted
+    by Holm over the family of tests it belongs to; None where there are too few items to test.
+    """
+
+    model: str
+    kind: str
+    part: str
+    difference: Estimate
+    p_value: float | None
+    epochs: int = 1
+
+    @property
+    def shown(self) -> bool:
+        """Not inferior by the margin: by the adjusted test, and so that the printed interval says the same."""
+        low = self.difference.low
+        return self.p_value is not None and self.p_value <= ALPHA and low is not None and low > -MARGIN
+
+    @property
+    def worse(self) -> bool:
+        """Significantly worse, whatever the margin."""
+        return self.difference.high is not None and self.difference.high < 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The run's models around the `current` one."""
+
+    analysis: Analysis
+    sides: Mapping[str, Side]
+    current: str
+
+    @property
+    def side(self) -> Side:
+        """The current model."""
+        return self.sides[self.current]
+
+    @cached_property
+    def cheaper(self) -> tuple[Side, ...]:
+        """Models shown to cost less a request than the current one, the cheapest first."""
+        return tuple(side for side, ratio in self._by_cost if ratio < 1)
+
+    @cached_property
+    def dearer(self) -> tuple[Side, ...]:
+        """Models shown to cost more a request than the current one."""
+        return tuple(side for side, ratio in self._by_cost if ratio > 1)
+
+    @property
+    def unordered(self) -> str:
+        """Why no model can be told to be cheaper or dearer, as far as prices are the cause; empty otherwise."""
+        names = [side.name for side in self.sides.values() if side.unpriced]
+        named = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+        return f"requests of {named} are unpriced" if names else ""
+
+    @property
+    def unplaced(self) -> tuple[Evidence, ...]:
+        """Models left out of comparisons by cost, for want of a price."""
+        why = no_estimate("unpriced, so neither cheaper nor dearer", 0.95, "Tango score")
+        others = (side for side in self.sides.values() if side.unpriced and side.model != self.current)
+        return tuple(Evidence(f"{side.name} against {self.side.name}", why, "points") for side in others)
+
+    @cached_property
+    def _by_cost(self) -> list[tuple[Side, float]]:
+        found = []
+        for side in self.sides.values():
+            ratio = request_cost_ratio(side, self.side) if side.model != self.current else None
+            if ratio is not None and ratio.value is not None and differs_from(ratio, 1.0):
+                found.append((side, ratio.value))
+        return sorted(found, key=lambda pair: (pair[1], pair[0].model))
+
+    @cached_property
+    def parts(self) -> tuple[Slice, ...]:
+        """The parts of the items that are tested: difficulties, thirds by size, and the most frequent tags."""
+        tags = [part for part in self.analysis.slices if part.kind == "tag"][:MOST_TAGS]
+        return (*(part for part in self.analysis.slices if part.kind != "tag"), *tags)
+
+    @cached_property
+    def overall(self) -> tuple[Holds, ...]:
+        """Each cheaper model against the current one on all items."""
+        everything = [item.id for item in self.analysis.outputs]
+        return holding([Challenge(side, self.side, "", ALL_ITEMS, everything) for side in self.cheaper])
+
+    @cached_property
+    def on_parts(self) -> tuple[Holds, ...]:
+        """Each cheaper model against the current one on each part of the items."""
+        return holding(
+            [Challenge(s, self.side, part.kind, part.name, part.item_ids) for s in self.cheaper for part in self.parts]
+        )
+
+
+def standing(analysis: Analysis, current: str | None = None) -> Standing:
+    """The models around `current`: unless given, the pick, else the one with the highest pass rate (the cheaper)."""
+    sides = {model.model: _side(analysis, model.model) for model in analysis.models}
+    return Standing(analysis, sides, current or analysis.decision.option or _best(analysis))
+
+
+def _best(analysis: Analysis) -> str:
+    def rank(i: int) -> tuple[float, float]:
+        rate, cost = analysis.models[i].pass_rate.value, analysis.models[i].cost_per_request.value
+        return (-1.0 if rate is None else rate, float("-inf") if cost is None else -cost)
+
+    return analysis.models[max(range(len(analysis.models)), key=rank)].model
+
+
+def _side(analysis: Analysis, model: str) -> Side:
+    satisfied, costs, times = (defaultdict[str, list[float]](list) for _ in range(3))
+    unpriced = False
+    for item in analysis.outputs:
+        for output in (o for o in item.outputs if o.model == model):
+            if output.satisfied is not None:
+                satisfied[item.id].append(float(output.satisfied))
+            if output.cost_usd is not None and output.outcome is not None:
+                costs[item.id].append(output.cost_usd)
+            unpriced |= _is_unpriced(output)
+            if output.outcome == "answered" and output.latency_s:
+                times[item.id].append(log(output.latency_s))
+    return Side(
+        model,
+        {item: tuple(flags) for item, flags in satisfied.items()},
+        {item: fsum(values) / len(values) for item, values in costs.items()},
+        {item: exp(fsum(values) / len(values)) for item, values in times.items()},
+        unpriced,
+    )
+
+
+def _is_unpriced(output: OutputResult) -> bool:
+    """A failure of unknown cost leaves a lower bound, an answer without a price leaves nothing."""
+    return output.outcome not in (None, "errored") and output.cost_usd is None
+
+
+def request_cost_ratio(candidate: Side, baseline: Side, items: Iterable[str] | None = None) -> Estimate:
+    """Cost of a request of one side over the other's, paired on the items (all, unless given)."""
+    if candidate.unpriced or baseline.unpriced:
+        return no_estimate("a request is unpriced, so no ratio can be given", 0.95, "log-ratio t")
+    ids = sorted(i for i in (candidate.costs if items is None else items) if i in candidate.costs)
+    ids = [i for i in ids if i in baseline.costs]
+    return stats.mean_cost_ratio([candidate.costs[i] for i in ids], [baseline.costs[i] for i in ids])
+
+
+def differs_from(estimate: Estimate, value: float) -> bool:
+    """Whether a value is shown to be another one; of several items that all say exactly the same, it is."""
+    if estimate.low is None and estimate.high is None:
+        return estimate.n > 1 and estimate.value is not None and abs(estimate.value - value) > 1e-9 * abs(value)
+    return (estimate.low is not None and estimate.low > value) or (estimate.high is not None and estimate.high < value)
+
+
+def both(a: Side, b: Side, items: Iterable[str]) -> tuple[list[float], list[float], int]:
+    """Item means of two sides on the items that both have a verdict on, and the most trials that one of them has."""
+    ids = sorted(i for i in items if i in a.satisfied and i in b.satisfied)
+    epochs = max((len(side.satisfied[i]) for i in ids for side in (a, b)), default=1)
+    of_a, of_b = ([sum(side.satisfied[i]) / len(side.satisfied[i]) for i in ids] for side in (a, b))
+    return of_a, of_b, epochs
+
+
+def paired_difference(
+    candidate: Sequence[float], baseline: Sequence[float], epochs: int, confidence: float
+) -> Estimate:
+    """Rate of the candidate minus the baseline's, paired by item; Tango's score interval."""
+    if epochs > 1:
+        return stats.paired_rates_clustered(candidate, baseline, confidence, epochs)
+    counts = stats.discordance(candidate, baseline)
+    return stats.paired_rates(round(counts.gain), round(counts.loss), counts.n, confidence)
+
+
+def difference_p(candidate: Sequence[float], baseline: Sequence[float], epochs: int, seed: int) -> float | None:
+    """Two-sided p of no difference: McNemar's mid-p, by flipped signs with several epochs; None without items."""
+    if epochs > 1 or not candidate:
+        return stats.sign_flip_p(candidate, baseline, seed) if candidate else None
+    counts = stats.discordance(candidate, baseline)
+    return stats.mcnemar_midp(round(counts.gain), round(counts.loss))
+
+
+def holding(family: Sequence[Challenge]) -> tuple[Holds, ...]:
+    """Non-inferiority in each test, one-sided, adjusted by Holm over the whole family.
+
+    Parts that equal models could not pass alone (`least_items`) are not tested, so as not to burden the others. The
+    enumeration, which takes long, is done for those alone that the score test shows: it never shows more.
+    """
+    sides = [both(test.candidate, test.baseline, test.items) for test in family]
+    quick = [
+        stats.noninferiority_p(a, b, MARGIN, m, exact=False) if len(a) >= least_items(m) else None for a, b, m in sides
+    ]
+    p_values = [
+        p if adjusted is None or adjusted > ALPHA or len(a) > _EXACT_MOST else stats.noninferiority_p(a, b, MARGIN, m)
+        for (a, b, m), p, adjusted in zip(sides, quick, adjust(quick), strict=True)
+    ]
+    return tuple(
+        Holds(test.candidate.model, test.kind, test.part, _tested(a, b, m, p), p, m)
+        for test, (a, b, m), p in zip(family, sides, adjust(p_values), strict=True)
+    )
+
+
+def _tested(candidate: Sequence[float], baseline: Sequence[float], epochs: int, p_value: float | None) -> Estimate:
+    if p_value is None:
+        return no_estimate(TOO_FEW, 1 - 2 * ALPHA, "Tango score", len(candidate))
+    return paired_difference(candidate, baseline, epochs, 1 - 2 * ALPHA)
+
+
+@cache
+def least_items(epochs: int, tests: int = 1) -> int:
+    """Items with which two models that never differ are shown to be no worse than each other, in one of `tests`."""
+    found = stats.smallest_passing_n(MARGIN, ALPHA / tests, score_only=epochs > 1)
+    return found or 1001  # beyond what the exact test is asked for
+
+
+def adjust(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjustment over the tests that were made; what could not be tested stays without p."""
+    adjusted = iter(stats.holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(adjusted) for p in p_values]

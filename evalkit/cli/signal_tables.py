@@ -1,0 +1,71 @@
+"""Signals and a production log on the terminal."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from evalkit.models import display_name
+from evalkit.sections.signals import figures, ordered
+from evalkit.wording import estimated, listing, money, percent, plural, sentence, value, visible
+
+if TYPE_CHECKING:
+    from evalkit.analysis.evidence import Signal
+    from evalkit.analysis.production import Production
+    from evalkit.stats import Estimate
+
+
+def signal_table(signals: "Sequence[Signal]") -> Table:
+    """One row a signal, what is shown first."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 1, 0))
+    for name in ("signal", "state", "figures", "to settle it"):
+        table.add_column(name, overflow="fold")
+    for signal in ordered(signals):
+        told = [signal.reason] if signal.reason else figures(signal)
+        name = f"{signal.direction}: {signal.name}"
+        table.add_row(*(visible(cell) for cell in (name, signal.state, "\n".join(told), sentence(signal.settles))))
+    return table
+
+
+def production_lines(logged: "Production") -> Iterator[str]:
+    """What the log says, a line a finding."""
+    users = "users not all named" if logged.users is None else plural(logged.users, "user")
+    spent = "not all requests priced" if logged.spend_usd is None else money(logged.spend_usd, plain=True)
+    yield (
+        f"Production: {plural(logged.requests, 'request')}, {logged.first[:10]} to {logged.last[:10]}"
+        f" ({plural(logged.weeks, 'whole week')}), {users}, {spent}"
+    )
+    for name, count in logged.unpriced.items():
+        yield f"  ! {plural(count, 'request')} of {visible(name)} unpriced; set `prices` in evalkit.yaml"
+    yield f"  cost grows faster than users: {logged.state}"
+    for name, estimate in logged.growth.items():
+        yield f"    {name} a week: {estimated(estimate, 'ratio')}"
+    for model in logged.models:
+        yield f"  {visible(model.name)}: {plural(model.requests, 'request')}"
+        yield f"    escalated {estimated(model.escalated, 'percent')} of {model.told:,} that say"
+        yield f"    feedback negative {estimated(model.negative, 'percent')} of {model.rated:,} that have any"
+    yield from _moves(logged)
+
+
+def _moves(logged: "Production") -> Iterator[str]:
+    found, of = logged.moved, plural(logged.requests, "request")
+    yield f"  a cheaper model has been shown to handle {percent(found.share.value)} of {of}"
+    for move in found.moves:
+        yield (
+            f"    {plural(move.requests, 'request')} of {display_name(move.current)} on {visible(listing(move.parts))}"
+            f" items to {display_name(move.toward)}, at {estimated(move.cost_ratio, 'ratio')} the cost"
+        )
+    yield f"    {found.kept:,} not shown"
+    for reason, count in found.unmapped.items():
+        yield f"    {count:,} unmapped: {visible(reason)}"
+    yield f"    ({found.mapping})"
+    saving = logged.saving
+    month = "" if saving.value is None else " a month"
+    yield f"  moving them would save {value(saving, 'money')}{month} ({_why(saving)})"
+
+
+def _why(saving: "Estimate") -> str:
+    """The interval of a saving, or why there is none; request costs alone."""
+    if saving.reason is not None:
+        return saving.reason
+    return f"{estimated(saving, 'money').partition(' (')[2].rstrip(')')}, requests alone, before corrections"

@@ -1,0 +1,140 @@
+"""Signals of the wrong model: what speaks for a stronger one, a cheaper one or several, and what would settle it."""
+
+from collections.abc import Iterator, Sequence
+
+from evalkit.analysis.evidence import Evidence, Signal, State
+from evalkit.analysis.results import Analysis
+from evalkit.analysis.sides import TOO_FEW
+from evalkit.blocks import Cell, Column, Fact, Facts, Row, Section, Span, Text, table, words
+from evalkit.models import display_name
+from evalkit.wording import estimated, listing, p_value, plural, points, sentence
+
+ORDER = 95
+OF_WORKLOAD = True
+_STATES: tuple[State, ...] = ("shown", "not enough data", "not shown")
+_MOST_FIGURES = 4
+_TIMED = "faster-no-worse"
+_FOR = {"upgrade": "a stronger model", "downgrade": "a cheaper model", "mix": "several models"}
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None while nothing is graded."""
+    if not analysis.signals or all(model.pass_rate.value is None for model in analysis.models):
+        return None
+    columns = (
+        Column("Signal"), Column("State"), Column("Figures"),
+        Column("What would settle it"),
+    )  # fmt: skip
+    return Section(
+        name="signals",
+        label="Signals",
+        heading=heading(analysis.signals),
+        lede=words(
+            f"Whether {_current(analysis.signals)} is the wrong model for this work. A signal is shown where the "
+            "interval of its figure lies on its side, not shown where it lies on the other, and without enough data "
+            "where it covers both. Costs are those of requests."
+        ),
+        blocks=(
+            *_facts(analysis.signals),
+            table("Signals of the wrong model", columns, [_row(s) for s in ordered(analysis.signals)]),
+        ),
+        summary=any(signal.state == "shown" for signal in analysis.signals),
+    )
+
+
+def _facts(signals: Sequence[Signal]) -> Iterator[Facts]:
+    """What is shown, with its foremost figure."""
+    shown = [signal for signal in signals if signal.state == "shown"]
+    facts = (Fact(signal.name, (Span(sentence(_foremost(signal)), measured=signal.id == _TIMED),)) for signal in shown)
+    if shown:
+        yield Facts(tuple(facts))
+
+
+def _foremost(signal: Signal) -> str:
+    """The figure that was tested against the other model, else the last one, which compares."""
+    tested = [e for e in signal.evidence if e.p_value is not None and e.p_value <= 0.05]
+    return figure(tested[0] if tested else signal.evidence[0 if signal.id == "bounded-work" else -1])
+
+
+def _current(signals: Sequence[Signal]) -> str:
+    return display_name(signals[0].current)
+
+
+def ordered(signals: Sequence[Signal]) -> list[Signal]:
+    """What is shown first, what is not last; otherwise in the order given."""
+    return sorted(signals, key=lambda signal: _STATES.index(signal.state))
+
+
+def heading(signals: Sequence[Signal]) -> str:
+    """What the signals come to, in one line: the cheapest model that will do, what is too weak, how many are shown."""
+    shown = [signal for signal in signals if signal.state == "shown"]
+    if not shown:
+        open_ = sum(signal.state == "not enough data" for signal in signals)
+        rest = f"; {open_} of {len(signals)} lack data" if open_ else ""
+        if open_ == len(signals):
+            return f"No signal can be read: {plural(open_, 'signal')} lack data"
+        return f"Nothing speaks for another model than {_current(signals)}{rest}"
+    count = f"{len(shown)} of {plural(len(signals), 'signal')} shown"
+    return f"{next(_findings(shown), _directions(shown))}: {count}"
+
+
+def _findings(shown: Sequence[Signal]) -> Iterator[str]:
+    """The shown signals as findings, the most telling first."""
+    found = {signal.id: signal for signal in shown}
+    if (s := found.get("cheaper-no-worse")) and s.toward:
+        yield f"{display_name(s.toward)} does the work no worse than {display_name(s.current)}"
+    if (s := found.get("cheaper-no-worse-on-parts")) and s.toward:
+        yield f"{display_name(s.toward)} does the {listing(s.parts[:3])} items no worse than {display_name(s.current)}"
+    if (s := found.get("dearer-gains")) and s.toward:
+        yield f"{display_name(s.toward)} gains on hard items over {display_name(s.current)}"
+    if s := found.get("hard-under-bar"):
+        yield f"{display_name(s.current)} is under the bar on hard items"
+    if s := found.get("winners-differ"):
+        yield "Parts of the items have different winners"
+
+
+def _directions(shown: Sequence[Signal]) -> str:
+    return f"Something speaks for {listing(list(dict.fromkeys(_FOR[s.direction] for s in shown)), 'or')}"
+
+
+def figures(signal: Signal) -> list[str]:
+    """The figures that carry a signal: those that tests bear out first, some of many."""
+    told = sorted(
+        (e for e in signal.evidence if e.estimate.value is not None or e.estimate.reason != TOO_FEW),
+        key=lambda e: (e.p_value or 0.0) > 0.05,
+    )
+    lines = [figure(evidence) for evidence in told[:_MOST_FIGURES]]
+    if len(told) > len(lines):
+        lines.append(f"{len(told) - len(lines):,} more in the JSON report")
+    untested = len(signal.evidence) - len(told)
+    return [*lines, f"{plural(untested, 'part')} with too few items to test"] if untested else lines
+
+
+def figure(evidence: Evidence) -> str:
+    """One figure with its doubt and what it was counted on."""
+    style, estimate = evidence.unit, evidence.estimate
+    unit = " points" if style == "points" and estimate.value is not None else ""
+    value = estimated(estimate, style)
+    if unit:
+        value = value.replace(points(estimate.value), points(estimate.value) + unit, 1)
+    tested = "" if evidence.p_value is None else f"p = {p_value(evidence.p_value)}".replace("= <", "< ")
+    notes = [plural(estimate.n, "item"), evidence.note, tested]
+    return f"{evidence.what}: {value}; {', '.join(note for note in notes if note)}"
+
+
+def _row(signal: Signal) -> Row:
+    measured = signal.id == _TIMED
+    told = [signal.reason] if signal.reason else figures(signal)
+    return Row(
+        (
+            Cell(words(signal.name), f"speaks for {_FOR[signal.direction]}"),
+            Cell((Span(signal.state, "strong" if signal.state == "shown" else "plain", measured=measured),)),
+            Cell(_told(told), measured=measured),
+            Cell(words(sentence(signal.settles)), measured=measured),
+        ),
+        picked=signal.state == "shown",
+    )
+
+
+def _told(lines: Sequence[str]) -> Text:
+    return words(" ".join(sentence(line) for line in lines))

@@ -1,0 +1,192 @@
+"""Signals of the wrong model: planted ones are found, equal models raise none, and what is missing is said."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
+from report_pages import made, section
+
+from evalkit.analysis import Analysis, analyze
+from evalkit.analysis.evidence import Signal
+from evalkit.analysis.sides import Challenge, Side, holding, standing
+from evalkit.analysis.signals import find_signals
+from evalkit.conditional import condition
+from evalkit.report import build_report
+from evalkit.sections.signals import heading
+
+LEVELS = ("easy", "medium", "hard")
+USD = {OPUS: 0.06, SONNET: 0.03, HAIKU: 0.01}
+SECONDS = {OPUS: 8.0, SONNET: 5.0, HAIKU: 2.0}
+
+
+def run(
+    fails: Mapping[str, Mapping[str, int]],
+    each: int = 60,
+    models: Sequence[str] = (OPUS, SONNET, HAIKU),
+    usd: Mapping[str, float | None] = USD,
+    **item: Any,
+) -> Analysis:
+    """So many items of each difficulty, of which each model fails the first few; costs and times vary by item."""
+    rng, book = random.Random(5), Book(spec(models))  # noqa: S311  invented data, not a secret
+    for level in LEVELS:
+        for i in range(each):
+            book.item(name := f"{level}-{i:03d}", difficulty=level, **item)
+            size = rng.uniform(0.5, 1.5)
+            for model in models:
+                price = usd[model]
+                cost = None if price is None else price * size * rng.uniform(0.9, 1.1)
+                passed = i >= fails.get(model, {}).get(level, 0)
+                reply = answered(cost, SECONDS[model] * rng.uniform(0.9, 1.1))
+                book.trial(name, reply, model=model, level=int(passed))
+    return analyze(book.snapshot())
+
+
+def found(analysis: Analysis, current: str | None = None) -> dict[str, Signal]:
+    return {signal.id: signal for signal in find_signals(analysis, current)}
+
+
+@cache
+def planted() -> Analysis:
+    """Haiku equals Sonnet on easy items and fails most hard ones; Opus gains on hard ones."""
+    return run({SONNET: {"hard": 25}, HAIKU: {"medium": 6, "hard": 45}, OPUS: {"hard": 3}})
+
+
+@pytest.mark.parametrize(
+    ("id_", "state", "toward", "parts"),
+    [
+        ("hard-under-bar", "shown", None, ("hard",)),
+        ("dearer-gains", "shown", OPUS, ()),
+        ("cheaper-no-worse", "not shown", None, ()),
+        ("cheaper-no-worse-on-parts", "shown", HAIKU, ("easy",)),
+        ("bounded-work", "shown", None, ()),
+        ("faster-no-worse", "not shown", None, ()),
+        ("wide-spread", "shown", None, ()),
+        ("winners-differ", "shown", HAIKU, ("easy", "medium", "hard")),
+        ("holds-and-fails", "shown", HAIKU, ("easy",)),
+        ("several-documents", "not enough data", None, ()),
+    ],
+)
+def test_a_planted_signal_is_found(id_: str, state: str, toward: str | None, parts: tuple[str, ...]) -> None:
+    signal = found(planted(), SONNET)[id_]
+    assert (signal.state, signal.toward, signal.parts) == (state, toward, parts)
+    assert signal.evidence or signal.reason
+
+
+def test_every_figure_of_a_signal_has_an_interval_and_a_count_or_says_why() -> None:
+    for signal in found(planted(), SONNET).values():
+        for evidence in signal.evidence:
+            assert evidence.estimate.reason or None not in (evidence.estimate.low, evidence.estimate.high)
+            assert evidence.estimate.n > 0
+        assert (signal.state == "not enough data") == bool(signal.settles)
+
+
+def test_equal_models_raise_only_what_follows_from_their_prices() -> None:
+    signals = found(run({}), OPUS)
+    shown = {id_ for id_, signal in signals.items() if signal.state == "shown"}
+    assert shown == {"cheaper-no-worse", "cheaper-no-worse-on-parts", "bounded-work", "faster-no-worse"}
+    assert signals["cheaper-no-worse"].toward == HAIKU
+
+
+def test_equal_models_at_equal_cost_are_neither_cheaper_nor_dearer() -> None:
+    analysis = run({}, usd=dict.fromkeys(USD, 0.02))
+    around = standing(analysis, SONNET)
+    assert (around.cheaper, around.dearer) == ((), ())
+    signals = found(analysis, SONNET)
+    for id_ in ("dearer-gains", "cheaper-no-worse", "cheaper-no-worse-on-parts", "faster-no-worse", "holds-and-fails"):
+        assert signals[id_].state == "not enough data"
+        assert signals[id_].reason
+
+
+def _sides(rng: random.Random, loss: float, parts: int, each: int) -> list[Challenge]:
+    """A candidate that is worse by `loss` on every part."""
+    tests = []
+    for part in range(parts):
+        ids = [f"{part}-{i}" for i in range(each)]
+        base = {i: (float(rng.random() < 0.9),) for i in ids}
+        other = {i: (float(rng.random() < 0.9 - loss),) for i in ids}
+        sides = [Side(name, flags, {}, {}, False) for name, flags in ((HAIKU, other), (OPUS, base))]
+        tests.append(Challenge(sides[0], sides[1], "tag", str(part), ids))
+    return tests
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_a_loss_of_the_margin_is_passed_over_no_more_often_than_promised(parts: int) -> None:
+    rng, runs = random.Random(11), 80  # noqa: S311  invented data, not a secret
+    wrong = sum(any(h.shown for h in holding(_sides(rng, 0.1, parts, 60))) for _ in range(runs))
+    assert wrong / runs <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
+
+
+def test_no_loss_on_large_parts_is_mostly_shown() -> None:
+    rng, runs = random.Random(12), 20  # noqa: S311  invented data, not a secret
+    assert sum(all(h.shown for h in holding(_sides(rng, 0.0, 2, 400))) for _ in range(runs)) >= 0.8 * runs
+
+
+def test_parts_too_small_for_equal_models_are_not_tested_and_burden_no_other() -> None:
+    rng = random.Random(13)  # noqa: S311  invented data, not a secret
+    large, small = _sides(rng, -0.1, 1, 60), _sides(rng, 0.0, 5, 20)
+    (alone,) = holding(large)
+    beside, *others = holding([*large, *small])
+    assert beside.p_value == alone.p_value
+    assert all(other.p_value is None and not other.shown for other in others)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "id_", "reason"),
+    [
+        (run({}, usd={**USD, SONNET: None, HAIKU: None}), "cheaper-no-worse", "Sonnet 4.6 and Haiku 4.5 are unpriced"),
+        (run({}, models=(HAIKU,)), "cheaper-no-worse", "no model of this run is shown to cost less"),
+        (run({}, models=(HAIKU,)), "dearer-gains", "no model of this run is shown to cost more"),
+        (run({}, documents=("a", "b")), "several-documents", "every item has several documents"),
+    ],
+)
+def test_what_cannot_be_computed_says_why(analysis: Analysis, id_: str, reason: str) -> None:
+    signal = found(analysis, HAIKU if len(analysis.models) == 1 else OPUS)[id_]
+    assert signal.state == "not enough data"
+    assert reason in (signal.reason or "")
+
+
+def test_an_unpriced_model_is_named_where_others_are_compared_without_it() -> None:
+    signal = found(run({}, usd={**USD, HAIKU: None}), OPUS)["cheaper-no-worse"]
+    assert signal.toward == SONNET
+    assert "unpriced" in (signal.evidence[-1].estimate.reason or "")
+
+
+def test_items_with_several_documents_that_fail_more_often() -> None:
+    rng, book = random.Random(3), Book(spec((OPUS, SONNET)))  # noqa: S311  invented data, not a secret
+    for i in range(120):
+        many = i % 2 == 0
+        book.item(f"i{i:03d}", documents=("a", "b", "c"), evidence_positions=(0, 2) if many else (1,))
+        for model in (OPUS, SONNET):
+            level = int(not (many and model == SONNET and i % 6 == 0) or rng.random() < 0.1)
+            book.trial(f"i{i:03d}", answered(USD[model] * rng.uniform(0.9, 1.1)), model=model, level=level)
+    signals = found(analyze(book.snapshot()), SONNET)
+    assert signals["several-documents"].state == "shown"
+    assert signals["dearer-gains"].toward == OPUS
+    assert signals["hard-under-bar"].reason == "no item is marked hard"
+
+
+def test_nothing_graded_and_chosen_items_give_no_signals() -> None:
+    ungraded = Book(spec((OPUS,)))
+    ungraded.trial("a", answered())
+    assert analyze(ungraded.snapshot()).signals == ()
+    assert "signals" not in [s.name for s in build_report(made("nothing_graded")).sections]
+    chosen = Book(spec((OPUS,), condition=condition(OPUS, "s" * 64, 1, 2)))
+    chosen.trial("a", answered(), level=1)
+    assert analyze(chosen.snapshot()).signals == ()
+
+
+def test_headings_are_findings() -> None:
+    signals = find_signals(planted(), SONNET)
+    assert heading(signals).startswith("Haiku 4.5 does the easy items no worse than Sonnet 4.6: 7 of 10 signals shown")
+    quiet = [replace(signal, state="not shown") for signal in signals]
+    assert heading(quiet) == "Nothing speaks for another model than Sonnet 4.6"
+    assert "3 of 10 lack data" in heading([*(replace(s, state="not enough data") for s in quiet[:3]), *quiet[3:]])
+
+
+def test_the_section_has_a_row_a_signal_and_what_would_settle_it() -> None:
+    part = section(replace(made("whole"), signals=find_signals(planted(), SONNET)), "signals")
+    assert [row.picked for row in part.blocks[-1].rows] == [True] * 7 + [False] * 3  # type: ignore[union-attr]

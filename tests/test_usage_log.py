@@ -1,0 +1,198 @@
+"""Production logs: read strictly, mapped to parts of a run without guessing, and what moving requests would save."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec, write_run
+from test_signals import planted
+
+from evalkit.analysis.production import Production, production
+from evalkit.cli import main
+from evalkit.pricing import Prices
+from evalkit.usage_log import UsageLine, parse_usage
+
+MONDAY = datetime(2026, 8, 31, 9, tzinfo=UTC)
+
+
+def line(day: float = 0, **fields: Any) -> Mapping[str, Any]:
+    at = (MONDAY + timedelta(days=day)).isoformat()
+    return {"timestamp": at, "model": SONNET, "input_tokens": 1000, "output_tokens": 100, **fields}
+
+
+def read(*rows: Mapping[str, Any]) -> tuple[UsageLine, ...]:
+    lines, problems = parse_usage([json.dumps(row) for row in rows], "usage.jsonl")
+    assert not problems
+    return lines
+
+
+def said(*rows: Mapping[str, Any]) -> Production:
+    return production(read(*rows), planted(), Prices())
+
+
+def weekly(weeks: int, users: int = 5, grow: float = 1.0, **fields: Any) -> list[Mapping[str, Any]]:
+    """One request of each user on every Monday and every Sunday; tokens grow by the week."""
+    return [
+        line(7 * w + day, user=f"u{u}", output_tokens=round(1000 * grow**w) + 7 * (w % 3), **fields)
+        for w in range(weeks)
+        for day in (0, 6)
+        for u in range(users)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "remedy"),
+    [
+        ('{"timestamp": "2026-09-01T10:00:00Z", "modell": "x"}', "unknown key 'modell'", "did you mean 'model'?"),
+        ('{"model": "x"}', "key 'timestamp' is missing", "add it"),
+        ('{"timestamp": "yesterday", "model": "x"}', "'timestamp' is 'yesterday'", "write ISO 8601"),
+        ('{"timestamp": "2026-09-01T10:00:00", "model": "x"}', "has no time zone", "end it in Z"),
+        ('{"timestamp": "0001-01-01T00:00:00+14:00", "model": "x"}', "'timestamp' is", "the year"),
+        ('{"timestamp": "2026-09-01T10:00:00Z", "model": " "}', "is blank", "write something"),
+        ('{"timestamp": "2026-09-01T10:00:00Z", "model": "a\\u001b[2J"}', "control character", "take it out"),
+        ('{"timestamp": "2026-09-01T10:00:00Z", "model": "x", "input_tokens": -1}', "'input_tokens' is -1", "greater"),
+        ('{"timestamp": "2026-09-01T10:00:00Z", "model": "x", "output_tokens": "5"}', "is '5'", "whole number"),
+        ('{"timestamp": "2026-09-01T10:00:00Z", "model": "x", "latency_s": NaN}', "NaN is not JSON", "one JSON object"),
+        ('{"timestamp": "2026-09-01T10:00:00Z", "model": "x", "feedback": "meh"}', "'feedback' is 'meh'", "'up'"),
+        ('{"timestamp": "2026-09-01T10:00:00Z", "model": "x", "escalated": 1}', "'escalated' is 1", "true or false"),
+        ('{"timestamp": "2026-09-01T10:00:00Z", "model": "x", "difficulty": "tough"}', "'tough'", "'easy'"),
+        ("[1]", "not a JSON object", "one JSON object"),
+        ("{", "not JSON", "one JSON object"),
+        ("", "no lines", "one JSON object"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_remedy(text: str, what: str, remedy: str) -> None:
+    lines, problems = parse_usage([text], "usage.jsonl")
+    assert not lines
+    assert {(problem.file, problem.line) for problem in problems} == {("usage.jsonl", 1)}
+    assert any(what in problem.what and remedy in problem.remedy for problem in problems)
+
+
+def test_every_bad_line_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path := tmp_path / "usage.jsonl").write_text('{"model": "x"}\n\n{\n' + json.dumps(line()) + "\n")
+    assert main(["signals", "--usage", str(path)]) == 2
+    errors = capsys.readouterr().err
+    assert f"{path}:1: key 'timestamp' is missing" in errors
+    assert f"{path}:3: not JSON" in errors
+
+
+def test_moments_of_all_time_zones_stand_in_order() -> None:
+    late, early = line(timestamp="2026-09-01T10:00:00Z"), line(timestamp="2026-09-01T11:00:00+02:00")
+    assert [one.at.hour for one in read(late, early)] == [9, 10]
+
+
+def test_absent_is_unknown_and_never_no() -> None:
+    logged = said(line(), line(escalated=True), line(feedback="down"), line(feedback=None))
+    (use,) = logged.models
+    assert (use.requests, use.told, use.escalated.value, use.rated, use.negative.value) == (4, 1, 1.0, 1, 1.0)
+    assert logged.users is None
+    assert said(line()).models[0].escalated.reason == "no request says whether it was escalated"
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "reason"),
+    [
+        (weekly(5), "cost per user", "5 whole weeks, fewer than 6"),
+        ([*weekly(8), line(9)], "cost per user", "1 of 81 requests name no user"),
+        ([*weekly(8), line(9, user="u", model="unheard-of")], "cost", "1 of 81 requests are unpriced"),
+        ([*weekly(8), line(9, user="u", output_tokens=None)], "cost", "1 of 81 requests are unpriced"),
+    ],
+)
+def test_growth_is_refused_with_a_reason(rows: list[Mapping[str, Any]], name: str, reason: str) -> None:
+    logged = said(*rows)
+    assert logged.growth[name].reason == reason
+    if "unpriced" in reason:
+        assert logged.spend_usd is None
+
+
+@pytest.mark.parametrize(("grow", "state"), [(1.1, "shown"), (1.0, "not enough data"), (0.9, "not shown")])
+def test_cost_that_grows_faster_than_users_is_found(grow: float, state: str) -> None:
+    logged = said(*weekly(8, grow=grow))
+    assert logged.state == state
+    assert logged.growth["users"].value == pytest.approx(1.0)
+
+
+def test_weeks_that_the_log_does_not_span_do_not_count() -> None:
+    assert said(*weekly(8)).weeks == 8
+    assert said(*weekly(8)[5:]).weeks == 7  # begins on a Sunday
+    assert said(*weekly(8)[:-5]).weeks == 7  # ends on a Monday
+
+
+@pytest.mark.parametrize(
+    ("fields", "toward", "unmapped"),
+    [
+        ({"difficulty": "easy"}, HAIKU, ""),
+        ({"difficulty": "hard"}, None, ""),
+        ({"difficulty": "hard", "tags": ["easy"]}, None, ""),
+        ({"model": OPUS, "difficulty": "hard"}, None, ""),
+        ({"model": "claude-haiku-4-5", "difficulty": "easy"}, None, ""),  # an alias of the run's; nothing is cheaper
+        ({}, None, "no difficulty, tag or input size"),
+        ({"tags": ["unheard-of"]}, None, "no difficulty, tag or input size"),
+        ({"model": "claude-opus-5", "difficulty": "easy"}, None, "Opus 5 is not in the run"),
+    ],
+)
+def test_a_request_is_mapped_by_what_it_says_or_not_at_all(
+    fields: Mapping[str, Any], toward: str | None, unmapped: str
+) -> None:
+    found = said(line(**fields)).moved
+    assert [move.toward for move in found.moves] == ([toward] if toward else [])
+    assert sum(found.unmapped.values()) == bool(unmapped)
+    assert found.kept + sum(found.unmapped.values()) + sum(move.requests for move in found.moves) == 1
+    assert all(unmapped in reason for reason in found.unmapped)
+
+
+def test_a_saving_is_the_weeks_cost_times_one_less_the_ratio() -> None:
+    rows = [*weekly(6, difficulty="easy"), *weekly(6, difficulty="hard")]
+    logged = said(*rows)
+    (move,) = logged.moved.moves
+    assert move.requests == 60
+    assert move.cost_ratio.value == pytest.approx(1 / 3, rel=0.05)
+    dollars = said(*weekly(6, difficulty="easy")).spend_usd
+    assert dollars is not None
+    month = dollars / 6 * 365.25 / 12 / 7
+    saving = logged.saving
+    assert saving.value == pytest.approx(month * (1 - (move.cost_ratio.value or 0)))
+    assert saving.low is not None
+    assert saving.high is not None
+    assert saving.low < saving.value < saving.high  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (weekly(6), "no request belongs to a part"),
+        (weekly(3, difficulty="easy"), "3 whole weeks, fewer than 4"),
+        ([*weekly(6, difficulty="easy"), line(3, difficulty="easy", output_tokens=None)], "1 of the requests"),
+    ],
+)
+def test_no_saving_is_made_up(rows: list[Mapping[str, Any]], reason: str) -> None:
+    saving = said(*rows).saving
+    assert saving.value is None
+    assert reason in (saving.reason or "")
+
+
+def test_the_command_prints_signals_and_log_and_the_same_as_json(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = Book(spec((SONNET, HAIKU)))
+    for i in range(60):
+        book.item(f"i{i:02d}", difficulty="easy" if i % 2 else "hard")
+        for k, model in enumerate((SONNET, HAIKU)):
+            book.trial(f"i{i:02d}", answered(0.03 / (1 + k + i % 3 / 9)), model=model, level=int(i > 9 * k))
+    path = write_run(tmp_path / "run.db", book.snapshot())
+    usage = ["--usage", str(root / "datasets" / "usage-example.jsonl")]
+    assert main(["signals", str(path), *usage]) == 0
+    out = capsys.readouterr().out
+    for words in ("signals shown", "Production: 397 requests", "41 users", "unmapped", "would save"):
+        assert words in out
+    assert main(["signals", str(path), *usage, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["current"] == SONNET
+    assert len(content["signals"]) == 10
+    assert content["production"]["requests"] == 397
+    assert main(["signals", str(path), "--current", "claude-haiku-4-5"]) == 0
+    assert main(["signals", str(path), "--current", "claude-sonet-4-6"]) == 2
+    assert "did you mean 'claude-sonnet-4-6'?" in capsys.readouterr().err
