@@ -230,7 +230,7 @@ def share_reaches(least: float, blocks: Iterable[tuple[int, int]]) -> bool:
 
     Of each block: how many of its sets pass, and how many sets are still to come.
     """
-    so_far = accumulate(blocks, lambda before, block: (before[0] + block[0], block[1]))
+    so_far: Iterator[tuple[int, int]] = accumulate(blocks, lambda before, block: (before[0] + block[0], block[1]))
     shares = ((passed / REPEATS, (passed + left) / REPEATS) for passed, left in so_far)
     return next(low >= least for low, high in shares if low >= least or high < least)
 
