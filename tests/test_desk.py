@@ -278,6 +278,11 @@ def test_a_rubric_that_is_not_the_one_fixed_before_the_run_grades_nothing(run: R
         rubric_of(edited)
 
 
+def test_a_secret_is_the_same_at_another_desk_and_serves_one_purpose(run: RunFile) -> None:
+    one, other = desk_of(run, "ann"), desk_of(run, "ann")
+    assert one.secret("cookies") == other.secret("cookies") != one.secret("links")
+
+
 def test_people_join_the_round_of_a_judge_and_settings_are_declared_once(run: RunFile) -> None:
     run.add_event(RoundEvent("shown", None, None, {"how": "report"}))
     first = desk_of(run, "ann", overlap=2)
