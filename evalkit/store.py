@@ -129,8 +129,7 @@ class RunFile:
         try:
             self._check_schema()
         finally:
-            if self._db.in_transaction:
-                self._db.execute("COMMIT")
+            self._db.rollback()  # nothing was written; damage may have ended it already
 
     def _check_schema(self) -> None:
         applied = number(self._db, "user_version")

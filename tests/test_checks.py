@@ -128,7 +128,7 @@ SCHEMA = {
     "type": "object",
     "required": ["n"],
     "additionalProperties": False,
-    "properties": {"n": {"$ref": "#/$defs/count"}},
+    "properties": {"n": {"$ref": "#/$defs/count"}, "unit": {"pattern": "^[a-z]+$"}},
     "$defs": {"count": {"type": "integer", "minimum": 0}},
 }
 
@@ -140,6 +140,8 @@ SCHEMA = {
         (' ```json\n{"n": 0}\n``` \n', 1, ""),
         ('{"n": -1}', 0, "-1 is less than the minimum of 0"),
         ('{"n": "3"}', 0, "'3' is not of type 'integer'"),
+        ('{"n": 3, "unit": "kg"}', 1, ""),
+        ('{"n": 3, "unit": "KG"}', 0, "'KG' does not match '^[a-z]+$'"),
         ("{}", 0, "'n' is a required property"),
         ("[]", 0, "[] is not of type 'object'"),
         ('{"n": 3} Done!', 0, "not JSON (Extra data: line 1 column 10 (char 9))"),

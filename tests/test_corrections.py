@@ -93,6 +93,8 @@ def test_a_correction_cost_without_doubt_is_a_number() -> None:
     assert stats.human_fix_cost(costs, flags, certain) == stats.human_fix_cost(costs, flags, 4.0)
     unknown = Estimate(None, None, None, 0.95, 0, "m", reason="nobody knows")
     assert stats.human_fix_cost(costs, flags, unknown).reason == "nobody knows"
+    measured_minutes = stats.mean_cost([3.0, 5.0])
+    assert stats.human_fix_cost([], [], measured_minutes) == stats.human_fix_cost([], [], 4.0)  # no items, no cost
 
 
 @pytest.mark.parametrize(("spread", "share", "least"), [(0.5, 0.3, 0.92), (0.5, 1.0, 0.92), (0.8, 0.3, 0.89)])

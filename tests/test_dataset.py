@@ -211,11 +211,12 @@ def test_task_is_the_input_as_one_text(turns: str | list[tuple[str, str]], task:
 
 
 def test_task_tells_calls_and_results_of_tools() -> None:
-    looked = {"role": "user", "content": [*RESULT["content"], {"type": "image", "source": {"type": "url"}}]}
+    said = {"type": "text", "text": "See:"}
+    looked = {"role": "user", "content": [*RESULT["content"], said, {"type": "image", "source": {"type": "url"}}]}
     thought = {"type": "thinking", "thinking": "Hm", "signature": "s"}
     called = {"role": "assistant", "content": [thought, *CALLED["content"]]}
     assert item(input=[ASKED, called, looked]).task == (
-        'user: x\n\nassistant: {"input": {"a": 1}, "tool": "n"}\n\nuser: result: 12\n[image]'
+        'user: x\n\nassistant: {"input": {"a": 1}, "tool": "n"}\n\nuser: result: 12\nSee:\n[image]'
     )
 
 

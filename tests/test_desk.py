@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -15,6 +17,7 @@ from evalkit.grade import open_round
 from evalkit.grader_names import CHECKS, is_again
 from evalkit.grading_records import WITHDRAWN, RoundEvent
 from evalkit.models import LINE_UP
+from evalkit.queues import rubric_of
 from evalkit.rounds import Settings, being_graded, left_to_grade, people_of
 from evalkit.store import RunFile
 from tests import people
@@ -164,6 +167,13 @@ def test_what_cannot_be_taken_is_refused_and_nothing_is_written(
     assert run.snapshot().markings == () == run.snapshot().grades
 
 
+def test_a_choice_that_was_not_offered_is_refused(run: RunFile) -> None:
+    desk = desk_of(run, "ann")
+    first, second = desk.pile("ann").sittings[0][:2]
+    with pytest.raises(UsageError, match="'both' is no choice; use first, second or tie"):
+        desk.take("ann", Mark("n", first.label, "prefer", {"over": second.label, "choice": "both"}))
+
+
 def test_marks_of_another_person_of_no_label_and_of_no_time_are_refused(run: RunFile) -> None:
     desk = desk_of(run, "ann", "ben")
     with pytest.raises(UsageError, match="none of the outputs"):
@@ -200,6 +210,15 @@ def test_shares_are_even_and_a_newcomer_takes_nothing_begun(run: RunFile) -> Non
     assert Counter(len(desk.pile(p).sittings) for p in ("ann", "ben", "cleo")) == {4: 3}
 
 
+def test_a_pile_handed_out_stays_whole_and_is_handed_out_once(run: RunFile) -> None:
+    desk = desk_of(run, "ann", "ben", overlap=1)
+    taken = desk.hand_out("ann")
+    events = run.snapshot().events
+    desk.join("cleo")
+    assert desk.hand_out("ann").trials == taken.trials
+    assert run.snapshot().events == (*events, RoundEvent("joined", desk.round.id, "cleo", at=ANY))
+
+
 def test_repeats_come_later_alone_under_another_label_and_count_for_nobody_else(run: RunFile) -> None:
     desk = desk_of(run, "ann", repeat_share=0.1)
     pile = desk.pile("ann")
@@ -234,14 +253,16 @@ def test_people_go_on_in_the_round_they_have_begun_whatever_judges_open_meanwhil
 def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:
     assert being_graded(run.snapshot()) is None
     desk = desk_of(run, "ann")
-    assert desk.round.graders == (CHECKS,)
+    assert (desk.round.graders, desk.models) == ((CHECKS,), tuple(sorted(LINE_UP)))
     working = being_graded(run.snapshot())
     assert working is not None
     assert working.id == desk.round.id
     assert desk.left() == {"ann": 3 * ITEMS}
     grade_all(desk, "ann")
     assert desk.left() == {"ann": 0}
+    assert desk.is_open
     close_round(run, desk.round.id, "all graded")
+    assert not desk.is_open
     close_round(run, desk.round.id, "twice")
     assert [event.content for event in run.snapshot().events if event.kind == "closed"] == [{"why": "all graded"}]
     assert being_graded(run.snapshot()) is None
@@ -255,6 +276,28 @@ def test_a_withdrawn_level_is_left_to_grade_again(run: RunFile) -> None:
     grade_all(desk, "ann")
     desk.take("ann", Mark("w", tasks(desk, "ann")[0].label, "level", {"criterion": "tone"}))
     assert desk.left() == {"ann": 1}
+
+
+def test_only_outputs_and_only_grades_of_the_round_count_in_what_is_left(run: RunFile) -> None:
+    desk = desk_of(run, "ann")
+    grade_all(desk, "ann")
+    seen = run.snapshot()
+    elsewhere = replace(seen, grades=tuple(replace(grade, round_id=7) for grade in seen.grades))
+    assert left_to_grade(elsewhere, desk.round.id, RUBRIC) == {"ann": 3 * ITEMS}
+    silent = replace(elsewhere, attempts=elsewhere.attempts[1:])
+    assert left_to_grade(silent, desk.round.id, RUBRIC) == {"ann": 3 * ITEMS - 1}
+
+
+def test_a_rubric_that_is_not_the_one_fixed_before_the_run_grades_nothing(run: RunFile) -> None:
+    seen = run.snapshot()
+    edited = replace(seen, spec=replace(seen.spec, rubric_sha256="0" * 64))
+    with pytest.raises(IntegrityError, match="rubric does not match its hash"):
+        rubric_of(edited)
+
+
+def test_a_secret_is_the_same_at_another_desk_and_serves_one_purpose(run: RunFile) -> None:
+    one, other = desk_of(run, "ann"), desk_of(run, "ann")
+    assert one.secret("cookies") == other.secret("cookies") != one.secret("links")
 
 
 def test_people_join_the_round_of_a_judge_and_settings_are_declared_once(run: RunFile) -> None:

@@ -112,6 +112,11 @@ def test_an_output_arrives_whole(text: str, prompt: str) -> None:
     assert found.items[0].task == prompt
 
 
+def test_half_a_surrogate_pair_in_a_list_arrives_as_its_escape_and_numbers_stay() -> None:
+    found = made(line(output="x", tags=["\ud800"], cost_usd=0.5))
+    assert (found.items[0].tags, found.attempts[0].cost_usd) == (("\\ud800",), 0.5)
+
+
 @pytest.mark.parametrize(
     ("tags", "kept"),
     [
@@ -147,6 +152,7 @@ BAD_LINES = [
     (line().replace("}", ', "latency_s": NaN}'), "NaN is not JSON"),
     (line(difficulty="tricky"), "use 'easy', 'medium' or 'hard'"),
     (line(tags={"a": ["x"]}), "'tags.a' is"),
+    (line(tags={" ": "x"}), "'tags' has a blank key; name it"),
     (line(grades=[{**grade(1), "kind": "robot"}]), "use 'human', 'judge' or 'check'"),
     (line(grades=[{**grade(1), "level": 1.5}]), "level"),
     (line(grades=[{**grade(1), "level": True}]), "level"),

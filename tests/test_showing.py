@@ -154,6 +154,16 @@ def test_a_file_that_cannot_be_written_is_shown_without_a_record_and_not_peeked_
     assert events(path) == []
 
 
+def test_a_file_beside_which_no_log_can_be_kept_is_shown_and_not_peeked_at(
+    path: Path, report: Callable[..., tuple[int, str]]
+) -> None:
+    path.with_name(f"{path.name}-shm").mkdir()
+    assert report()[0] == 0
+    assert report("--peek")[0] == 5
+    path.with_name(f"{path.name}-shm").rmdir()
+    assert events(path) == []
+
+
 def test_a_report_before_any_grade_marks_those_to_come(path: Path, report: Callable[..., tuple[int, str]]) -> None:
     assert report()[0] == 0
     assert events(path) == [("shown", None, "report")]

@@ -445,6 +445,18 @@ def test_a_reader_sees_what_a_writer_has_not_folded_in_yet_and_cannot_write(run:
             reader.start_attempt(AttemptStart(1, 1, "now"))
 
 
+def test_a_reader_does_not_read_past_who_keeps_the_file_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its log an open file is an old one: to read it as if nobody wrote would leave out the last rows."""
+    make(path).close()
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *where, **how: connect(*where, **{**how, "timeout": 0}))
+    with closing(connect(path, isolation_level=None)) as alone:
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        alone.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InfrastructureError, match="locked"):
+            RunFile(path, read_only=True)
+
+
 @pytest.mark.parametrize("command", [["runs"], ["report", "-o", "r.json", "-q"], ["plan", "--run"]])
 def test_commands_that_read_change_nothing(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

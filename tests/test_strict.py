@@ -20,10 +20,11 @@ from evalkit.strict import (
     line_of,
     mapping_sha256,
     read_strict,
+    repeats,
     shown,
     validated,
 )
-from evalkit.yaml_text import MOST_VALUES, YamlError, parse_yaml
+from evalkit.yaml_text import MOST_VALUES, YamlError, parse_readable, parse_yaml
 
 
 class Leaf(StrictModel):
@@ -217,6 +218,17 @@ def test_unmarked_yaml_error_is_on_line_one(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(YamlError, match="not readable as YAML") as caught:
         parse_yaml("a: 1")
     assert caught.value.line == 1
+
+
+def test_only_texts_repeat_and_what_has_another_problem_does_not() -> None:
+    entries = [{"id": "a"}, {"id": 1}, {"id": 1}, "a", {}, {}, {"id": "a"}, Leaf(name="b")]
+    assert list(repeats(entries, "id")) == [(6, "a")]
+    assert list(repeats("aa", "id")) == []
+
+
+def test_as_much_as_can_be_read_of_a_file_with_problems() -> None:
+    assert parse_readable("a: 1\nb: 2\nb: 3\n")[0]["a"] == 1
+    assert parse_readable("a: [") == (None, {})
 
 
 def test_lines_of_keys_and_entries() -> None:

@@ -24,6 +24,7 @@ VARIABLES: dict[str, Any] = {
         ("{{ vars.items }}, {{ vars.deep.price }}, {{ vars.n + 1 }}", "three, 12.5, 4"),
         ("{% for tag in item.tags %}{{ loop.index }}{{ tag }}{% endfor %}", "1fee2late"),
         ("{% macro twice(x) %}{{ x ~ '-' ~ x }}{% endmacro %}{{ twice(vars.n) }}", "3-3"),
+        ("{% macro b() %}<{{ caller() }}>{% endmacro %}{% call b() %}{{ vars.n }}{% endcall %}", "<3>"),
         ("{{ vars.nothing or 'none' }}{% if vars.gone is defined %}!{% endif %}", "none"),
         ("{% for n in range(3) %}{{ n }}{% endfor %}{{ 2**10 }}{{ 'ab' * 2 }}", "0121024abab"),
         ("<b>{{ '<&>' }}</b>{% raw %}{{ x }}{% endraw %}", "<b><&></b>{{ x }}"),

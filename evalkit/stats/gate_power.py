@@ -2,7 +2,8 @@
 
 import math
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 import numpy as np
 
@@ -160,7 +161,7 @@ def _item_chances(
 
 def _apart(rate: float, discordance: float, lasting: float) -> float:
     """Share of items that always tell the sides apart: as `lasting` says, or the least that makes room for the rest."""
-    for share in (lasting, *(s for s in np.linspace(0, 1, 101) if s > lasting)):
+    for share in (lasting, *(s for s in np.linspace(0, 1, 101) if lasting < s < 1)):
         apart = share * discordance
         if apart >= 1:
             return 1.0
@@ -172,10 +173,6 @@ def _apart(rate: float, discordance: float, lasting: float) -> float:
 
 def _shared_chances(rng: np.random.Generator, rate: float, discordance: float, shape: tuple[int, int]) -> FloatArray:
     spread = 2 * rate * (1 - rate)
-    if discordance > spread + 1e-9:
-        raise ValueError(
-            f"{discordance:.4g} of the items that both sides find equally hard differ: at most {spread:.4g}"
-        )
     correlation = 1 - discordance / spread if spread > 0 else 0.0
     if correlation <= 1e-9:
         return np.full(shape, rate)
@@ -225,12 +222,17 @@ def reaches(power: float, n: int, margin: float, rate: float, discordance: float
         if _enumerated(score_losses(n, margin, alpha), half, half) < power:
             return False
         return _enumerated(most_losses(n, margin, alpha), half, half) >= power
-    passed = 0
-    for more, left in _simulated(n, margin, rate, discordance, epochs, alpha=alpha):
-        passed += more
-        if passed / REPEATS >= power or (passed + left) / REPEATS < power:
-            break
-    return passed / REPEATS >= power
+    return share_reaches(power, _simulated(n, margin, rate, discordance, epochs, alpha=alpha))
+
+
+def share_reaches(least: float, blocks: Iterable[tuple[int, int]]) -> bool:
+    """Whether the share of simulated sets that pass is `least` or more, from no more blocks than settle it.
+
+    Of each block: how many of its sets pass, and how many sets are still to come.
+    """
+    so_far: Iterator[tuple[int, int]] = accumulate(blocks, lambda before, block: (before[0] + block[0], block[1]))
+    shares = ((passed / REPEATS, (passed + left) / REPEATS) for passed, left in so_far)
+    return next(low >= least for low, high in shares if low >= least or high < least)
 
 
 def smallest_passing_n(margin: float, alpha: float = 0.05, *, score_only: bool = False) -> int | None:

@@ -94,12 +94,18 @@ def length_effect(
         reason = f"{n} items: too few for an effect of length" if varied and n <= terms else NO_SLIPS
         return no_estimate(reason if varied else NO_SLIPS, confidence, LENGTH, n)
     design = np.column_stack([np.ones(len(x)), x, *([h] if len(varied) == 2 else [])])
-    fitted = _fit(y, design, codes)
+    fitted = None if _rests_on_one_item(design, codes) else _fit(y, design, codes)
     ratio = None if fitted is None else scaled(1.0, fitted[0])
     if fitted is None or ratio is None:
         return no_estimate(UNSETTLED, confidence, LENGTH, n)
     half = two_sided_t(confidence, n - terms) * fitted[1]
     return Estimate(ratio, scaled(ratio, -half), scaled(ratio, half), confidence, n, LENGTH)
+
+
+def _rests_on_one_item(design: FloatArray, codes: Codes) -> bool:
+    """Whether without some item no length differs, or no human verdict: no variance of Mancl and DeRouen exists."""
+    terms = design.shape[1]
+    return any(np.linalg.matrix_rank(design[codes != item]) < terms for item in np.unique(codes))
 
 
 def _fit(y: FloatArray, design: FloatArray, codes: Codes) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 import numpy as np
 
 from evalkit.stats.distributions import binom
-from evalkit.stats.gate_power import LASTING, REPEATS, check_feasible, simulated_means
+from evalkit.stats.gate_power import LASTING, check_feasible, share_reaches, simulated_means
 from evalkit.stats.gate_rule import score_at
 from evalkit.stats.inputs import check_confidence, check_share, check_whole, numbers
 from evalkit.stats.rates import FEW, lower_limit, two_sided_z
@@ -55,12 +55,9 @@ def _detectable_with_epochs(
     z, alpha = two_sided_z(confidence), (1 - confidence) / 2
 
     def reaches(step: int) -> bool:
-        shown = 0
-        for p, b, left in simulated_means(n, rate, discordance, epochs, -step * _STEP):
-            shown += int((score_at(p, b, epochs, 0.0, alpha) < -z).sum())
-            if shown >= power * REPEATS or shown + left < power * REPEATS:
-                break
-        return shown >= power * REPEATS
+        sets = simulated_means(n, rate, discordance, epochs, -step * _STEP)
+        shown = ((int((score_at(p, b, epochs, 0.0, alpha) < -z).sum()), left) for p, b, left in sets)
+        return share_reaches(power, shown)
 
     steps = range(1, math.floor(rate / _STEP + 1e-9) + 1)
     found = bisect_left(steps, True, key=reaches)

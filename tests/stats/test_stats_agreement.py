@@ -321,6 +321,10 @@ def test_two_graders_have_no_majority_but_a_severity() -> None:
     assert stats.deviating_graders([[None, None], [None, None]], tolerance=0.1) == []
 
 
+def test_nobody_departs_from_graders_who_gave_no_grade() -> None:
+    assert stats.deviating_graders([[0, 1, 1], [None] * 3, [None] * 3], tolerance=0.1) == []
+
+
 def test_tables_of_pandas_are_graders_by_items() -> None:
     rows = [[1, 2, None, 1], [1, 2, 2, 1], [1, 1, 2, 2]]
     named = pd.DataFrame(rows, index=["ann", "bob", "cem"], columns=list("wxyz"))

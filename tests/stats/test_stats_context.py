@@ -100,6 +100,12 @@ def test_a_fit_that_does_not_settle_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert stats.logistic_per_doubling(outcomes, [1, 2, 4]).odds_ratio.reason == curve.UNSETTLED
 
 
+def test_items_that_all_fall_alike_give_a_curve_without_an_interval() -> None:
+    alike = stats.logistic_per_doubling([[0.8, 0.5, 0.2]] * 9, [4, 8, 16]).odds_ratio
+    assert (alike.value, alike.low, alike.high) == (pytest.approx(0.25), None, None)  # odds of 4, 1 and 1/4
+    assert alike.warnings == ("all items show the same fall: no interval",)
+
+
 def test_a_curve_needs_items_lengths_and_a_known_working_matrix() -> None:
     assert (
         stats.logistic_per_doubling([[1, 0]] * 2, [4, 8]).odds_ratio.reason == "2 items: a curve needs at least three"

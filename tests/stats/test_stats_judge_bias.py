@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evalkit import stats
-from evalkit.stats.judge_bias import NO_SLIPS
+from evalkit.stats.judge_bias import NO_SLIPS, UNSETTLED
 
 # ---- place --------------------------------------------------------------------------------------------------------
 
@@ -117,6 +117,19 @@ def test_no_effect_where_none_can_be_told(
     found = stats.length_effect(judge(human, sizes), human, lengths(sizes), items=[n // 8 for n in range(40)])
     assert found.value is None
     assert told in str(found.reason)
+
+
+@pytest.mark.parametrize(
+    ("judge", "human", "lengths", "items"),
+    [
+        ([0, 1, 0, 0, 1, 0], [0] * 6, [2, 32, 8, 8, 32, 4], [0, 0, 1, 2, 1, 0]),
+        ([1, 1, 1, 1, 1, 1, 0, 0, 0], [0, *[1] * 8], [2, *[4] * 8], [0, 0, 1, 2, 3, 4, 5, 6, 7]),
+    ],
+    ids=["only the longest pass", "lengths differ within one item only"],
+)
+def test_no_effect_of_length_runs_off_to_infinity(judge: Flags, human: Flags, lengths: Flags, items: list[int]) -> None:
+    found = stats.length_effect(judge, human, lengths, items=items)
+    assert (found.value, found.reason) == (None, UNSETTLED)
 
 
 @pytest.mark.parametrize("change", [{"judge": [0.5]}, {"human": [2.0]}, {"lengths": [0.0]}, {"lengths": []}])

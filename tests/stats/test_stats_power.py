@@ -62,6 +62,12 @@ def test_epochs_buy_power_unless_the_sides_differ_for_good() -> None:
     assert lasting < three
 
 
+def test_discordance_that_chance_leaves_no_room_for_lasts() -> None:
+    """At a rate of .9 one in five items differs only if no item fails on both sides: all of them always differ."""
+    raised, all_lasting = (stats.noninferiority_power(50, 0.1, 0.9, 0.2, 3, lasting=share) for share in (0.0, 1.0))
+    assert raised == all_lasting
+
+
 def test_a_true_difference_moves_the_power() -> None:
     worse, equal, better = (stats.noninferiority_power(50, 0.1, 0.8, 0.2, 2, difference=d) for d in (-0.1, 0.0, 0.1))
     assert worse < 0.08

@@ -102,6 +102,7 @@ def test_no_attempt_solves_and_costs_nothing() -> None:
         ([float("nan")], 3, 1, r"successes\[0\] = nan"),
         ([1], [3, 3], 1, "successes has 1, epochs has 2"),
         ([1], 3, -1, "k = -1 is not a whole number"),
+        ([1], 3, 10_001, "k = 10001 is more than 10,000 tries"),
     ],
 )
 def test_bad_retry_counts_are_named(successes: list[float], epochs: int | list[int], k: int, message: str) -> None:
