@@ -62,6 +62,13 @@ def test_a_task_shows_the_item_and_the_scrubbed_output_and_nothing_of_its_author
     assert [(p.name, p.evidence) for p in task.documents] == [("a.md", False), ("b.md", True)]
 
 
+def test_a_round_that_is_not_blind_shows_outputs_as_they_came(run: RunFile) -> None:
+    pile = desk_of(run, "ann", blind=False).pile("ann")
+    came = {attempt.trial_id: attempt.text for attempt in run.snapshot().attempts}
+    assert all(task.output == came[pile.trials[task.label].id] for sitting in pile.sittings for task in sitting)
+    assert set(pile.identity_marks.values()) == {0}
+
+
 def test_everybody_has_an_own_order_and_own_labels_which_stay(run: RunFile) -> None:
     desk = desk_of(run, "ann", "ben")
     piles = {person: [task.label for task in tasks(desk, person)] for person in ("ann", "ben")}
