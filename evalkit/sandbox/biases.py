@@ -15,6 +15,9 @@ POSITION_PULL = 0.7
 LENIENCE = 0.6
 """Share of levels below the top that the lenient judge lifts to it."""
 
+GRUDGE = 0.5
+"""Share of levels of others' outputs that the partial judge lowers by one; its own kind's are all the highest."""
+
 LONG, SHORT = 1.6, 1.3
 """Words of an output to those of its reference: from here on it is long to the judge who likes length, or short."""
 
@@ -36,7 +39,7 @@ def bent_place(model: str, place: int, top: int, output: str, reference: str | N
             ratio = len(output.split()) / max(1, len((reference or "").split()))
             return top if ratio >= LONG else max(0, place - 1) if ratio < SHORT else place
         case "partial":
-            return top if _is_of_its_kind(output) else place
+            return top if _is_of_its_kind(output) else max(0, place - draws.chance("grudge", GRUDGE))
         case "lenient":
             return top if draws.chance("lenient", LENIENCE) else place
         case "random":

@@ -128,7 +128,7 @@ MODELS: tuple[ModelSpec, ...] = (
 BIASED_JUDGES = {
     "sandbox-judge-position": "prefers the output that stands first",
     "sandbox-judge-verbosity": "likes long outputs",
-    "sandbox-judge-partial": "passes whatever is written in the manner of the opus tier",
+    "sandbox-judge-partial": "passes what is written in the manner of the opus tier and marks the rest down",
     "sandbox-judge-lenient": "passes most of what should fail",
     "sandbox-judge-random": "grades by chance",
 }
