@@ -14,11 +14,12 @@ from evalkit.blind import HIDDEN, GradingTask
 from evalkit.desk import CANNOT_TELL, Desk, Mark, Standing, close_round, open_for_people
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.grade import open_round
-from evalkit.grader_names import CHECKS, is_again
+from evalkit.grader_names import CHECKS, first_of, is_again
 from evalkit.grading_records import WITHDRAWN, RoundEvent
 from evalkit.models import LINE_UP
 from evalkit.queues import rubric_of
 from evalkit.rounds import Settings, being_graded, left_to_grade, people_of
+from evalkit.standing_grades import counting, standing
 from evalkit.store import RunFile
 from tests import people
 from tests.people import RUBRIC
@@ -237,7 +238,9 @@ def test_repeats_come_later_alone_under_another_label_and_count_for_nobody_else(
         assert place[label] > place[first]
         assert pile.sittings[place[label]] == (desk.task("ann", label),)
     grade_all(desk, "ann")
-    assert {g.grader for g in run.snapshot().grades} == {"ann", "ann (again)"}
+    grades = run.snapshot().grades
+    assert {g.grader for g in grades} == {"ann", "ann (again)"}
+    assert {first_of(g.grader) for g in grades} == {"ann"} == {g.grader for g in counting(grades)}
     assert left_to_grade(run.snapshot(), 1, RUBRIC) == {"ann": 0}
 
 
@@ -283,6 +286,7 @@ def test_a_withdrawn_level_is_left_to_grade_again(run: RunFile) -> None:
     grade_all(desk, "ann")
     desk.take("ann", Mark("w", tasks(desk, "ann")[0].label, "level", {"criterion": "tone"}))
     assert desk.left() == {"ann": 1}
+    assert len(standing(run.snapshot().grades)) == 2 * 3 * ITEMS - 1
 
 
 def test_only_outputs_and_only_grades_of_the_round_count_in_what_is_left(run: RunFile) -> None:

@@ -4,11 +4,13 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from analysis_builders import OPUS, Book, answered, failed, spec
 from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded
 
 from evalkit.cli import main, spending
@@ -21,7 +23,7 @@ from evalkit.files import read_dataset, read_rubric
 from evalkit.planning import Options, Prepared, prepare, start
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.records import AttemptStart, Reply, Request, Snapshot
-from evalkit.run import carry_out
+from evalkit.run import attempts_so_far, carry_out
 from evalkit.sandbox.server import SandboxSettings
 from evalkit.store import RunFile
 
@@ -290,6 +292,14 @@ def test_attempts_of_the_next_run_go_on_counting(tiny: Path, server: Recorded) -
 
     prepared(tiny, server.url, budget_usd=None, before=die_once)
     assert [a.number for a in snapshot().attempts if a.trial_id == 3] == [1, 2]
+
+
+def test_attempts_of_judges_are_no_attempts_of_the_run() -> None:
+    book = Book(spec((OPUS,)))
+    book.trial("a", failed(), answered(), level=1)
+    seen = book.snapshot()
+    judged = replace(seen.attempts[-1], id=9, number=7, grader="judge m")
+    assert attempts_so_far(replace(seen, attempts=(*seen.attempts, judged))) == {1: 2}
 
 
 def test_trials_that_failed_on_every_attempt_stay_open_and_are_tried_again(tiny: Path) -> None:

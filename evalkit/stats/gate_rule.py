@@ -46,7 +46,7 @@ def noninferiority_p(
 
     One-sided, for adjusting several such tests (Holm). Where no alpha below 1/2 does: the score test's p. `exact` False
     leaves out the enumeration, which takes a second for 1000 items: then p rests on the score limit alone, and is
-    never above what the enumeration gives. Raises ValueError as that function does.
+    never above what the enumeration gives. Raises ValueError as that function does. Source: Tango (1998), as there.
     """
     check_share("margin", margin)
     check_same_length(candidate=candidate, baseline=baseline)

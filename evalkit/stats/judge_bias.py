@@ -72,8 +72,8 @@ def length_effect(
     as log2 of its ratio to the geometric mean of the item's outputs. Generalised estimating equations by statsmodels,
     exchangeable within items, with the variance of Mancl and DeRouen (2001), t with items - terms degrees of freedom.
     Outputs of a human verdict on which the judge never differs tell nothing of length and are left out. 1: none; above
-    1 a liking for long outputs. No value where nothing is left, lengths do not differ, or no finite fit exists. Raises
-    ValueError for other flags, lengths that are not above 0, and lists of different lengths.
+    1 a liking for long outputs. No value where nothing is left, lengths do not differ, all rests on one item, or no
+    finite fit exists. Raises ValueError for other flags, lengths that are not above 0, and lists of different lengths.
     """
     check_confidence(confidence)
     check_same_length(judge=judge, human=human, lengths=lengths)

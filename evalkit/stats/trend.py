@@ -16,7 +16,8 @@ def growth(values: Values, confidence: float = 0.95) -> Estimate:
     """Factor by which values > 0 change from one period to the next: exp of the slope of log(value) on the period.
 
     `n` counts periods. Fewer than 3: no value. Values on one line: the value without bounds. The interval takes the
-    periods' deviations from the line as independent. Raises ValueError for values of 0 or below.
+    periods' deviations from the line as independent. Raises ValueError for values of 0 or below. Source: Student (1908)
+    on the slope's least-squares error.
     """
     check_confidence(confidence)
     y = np.log(numbers("values", values, SMALLEST))

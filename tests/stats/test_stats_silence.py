@@ -94,6 +94,12 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (stats.noninferiority_exact_p, [(0, 0, 0, 0.1), (0, 1, 1, 0.1), (2, 0, 2, 0.999), (0, 0, 3, 1e-9)]),
     (stats.losses_allowed, [(0, 0.1, [0]), (1, 0.1, 1), (2, 0.999, [0, 2]), (40, 0.1, np.int64(3))]),
     (stats.shows_noninferiority, [([], [], 0.1), ([1], [1], 0.5), ([0.5], [1], 0.5), ([1, 1], [0, 0], 0.999)]),
+    (stats.noninferiority_p, [([], [], 0.1), ([1], [1], 0.5), ([0.5], [1], 0.5), ([1, 1], [0, 0], 0.999)]),
+    (stats.growth, [([],), ([1, 2],), ([1, 2, 4],), ([1, 1, 1, 1],), ([1e-100, 1e100, 1],)]),
+    (
+        stats.rate_gap,
+        [(stats.rate(0, 0), stats.rate(1, 1)), (stats.rate(0, 9), stats.rate(9, 9)), (stats.rate(1, 2), stats.rate(1, 2))],
+    ),
     (
         stats.noninferiority_power,
         [(0, 0.1, 0.5, 0.1), (1, 0.1, 0.5, 0.0), (9, 0.1, 0.5, 1.0), (9, 0.1, 0.5, 0.45, 2), (5, 0.1, 0.9, 0.0, 3)],
