@@ -98,7 +98,11 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (stats.growth, [([],), ([1, 2],), ([1, 2, 4],), ([1, 1, 1, 1],), ([1e-100, 1e100, 1],)]),
     (
         stats.rate_gap,
-        [(stats.rate(0, 0), stats.rate(1, 1)), (stats.rate(0, 9), stats.rate(9, 9)), (stats.rate(1, 2), stats.rate(1, 2))],
+        [
+            (stats.rate(0, 0), stats.rate(1, 1)),
+            (stats.rate(0, 9), stats.rate(9, 9)),
+            (stats.rate(1, 2), stats.rate(1, 2)),
+        ],
     ),
     (
         stats.noninferiority_power,
