@@ -18,7 +18,7 @@ from evalkit.pairing import Comparison, against_baseline
 from evalkit.series import lineup
 from evalkit.wording import doubt, interval, listing, p_value, plural, value
 
-ORDER = 48
+ORDER = 68
 
 
 def build(analysis: Analysis) -> Section | None:

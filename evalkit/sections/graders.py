@@ -28,7 +28,7 @@ from evalkit.series import lineup
 from evalkit.stats import Estimate, JudgeAccuracy
 from evalkit.wording import Format, doubt, estimated, listing, p_value, plural, sentence, value
 
-ORDER = 85
+ORDER = 80
 _VERDICT = "The verdict"
 
 

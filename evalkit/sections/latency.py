@@ -28,7 +28,7 @@ from evalkit.series import lineup
 from evalkit.stats import Estimate, dkw_epsilon, values_needed
 from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds
 
-ORDER = 60
+ORDER = 50
 _CLOCKS = (
     ("ttft", "First text", "until the first text"),
     ("total", "Whole answer", "until the last text, one attempt"),

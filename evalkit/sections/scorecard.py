@@ -153,7 +153,7 @@ def _standing(analysis: Analysis, model: ModelResult) -> Cell:
     if model.pass_rate.value is None:
         return Cell(words("unknown"))
     missed = model.pass_rate.high is not None and model.pass_rate.high < analysis.decision.bar
-    return Cell(words("below" if missed else "not shown"))
+    return Cell(words("below" if missed else "not\N{NO-BREAK SPACE}shown"))
 
 
 def _rate_axis(rates: list[Estimate], bar: float) -> Axis:
