@@ -24,12 +24,12 @@ from evalkit.wording import interval, money, percent
     ("case", "headline", "lede"),
     [
         ("whole", "Use Sonnet 4.6.", "cheapest of 2 options shown to clear your 80% bar"),
-        ("tie", "Use Opus 4.6.", "options shown to clear your 80% bar"),
+        ("tie", "Use Opus 4.6.", "costs least, by the estimates alone, of 2 options shown to clear your 80% bar"),
         ("no_option", "No option clears the bar.", "Every option is shown to be below your 80% bar"),
         (
             "one_item",
             "Not enough data.",
-            "comes closest: 100% of its outputs are satisfactory (21–100%, 1 item)",
+            "Haiku 4.5, Sonnet 4.6 and Opus 4.6 come equally close: of each, 100% of the outputs are satisfactory",
         ),
         ("nothing_graded", "Not enough data.", "outputs waiting for grades, so no pass rate exists yet"),
         ("one_model_failed", "Use Sonnet 4.6.", "of its outputs are satisfactory"),
@@ -151,12 +151,24 @@ def test_only_verdict_and_method_are_left_of_an_empty_run() -> None:
     assert [s.name for s in build_report(made("empty")).sections] == ["verdict", "method"]
 
 
+ORDERED = (
+    "verdict", "scorecard", "frontier", "price_of_failure", "retries", "caching", "latency", "criteria", "slices",
+    "context_sweep", "side_by_side", "preferred", "against", "how_sure", "graders", "judge_bias", "consistency",
+    "blinding", "grading_time", "item_map", "items", "failures", "method",
+)  # fmt: skip
+"""The answer, what it costs, how fast it is, where it holds, how sure it is, how it was graded, and all of it to read."""
+
+
 def test_sections_come_in_their_order() -> None:
-    names = [s.name for s in build_report(made("whole")).sections]
-    assert names == [
-        "verdict", "scorecard", "frontier", "side-by-side", "how-sure", "price-of-a-failure", "latency", "slices",
-        "criteria", "blinding", "failures", "item-map", "items", "method",
+    modules = [module.__name__.rpartition(".")[2] for module in section_modules()]
+    assert [name for name in modules if name in ORDERED] == list(ORDERED)
+    assert (modules[0], modules[-1]) == ("verdict", "method")
+    assert [s.name for s in build_report(made("whole")).sections] == [
+        "verdict", "scorecard", "frontier", "price-of-a-failure", "latency", "criteria", "slices", "side-by-side",
+        "how-sure", "blinding", "item-map", "items", "failures", "method",
     ]  # fmt: skip
+    contents = re.findall(r'<li><a href="#([a-z-]+)">', page("whole"))
+    assert contents == [s.name for s in build_report(made("whole")).sections]
 
 
 def test_no_section_imports_another() -> None:

@@ -495,6 +495,6 @@ def test_parts_show_their_denominators_where_something_is_missing() -> None:
     full, lacking = (Counts(20, 20 - refused, refused, 0, 0, 0, 20 - refused, 0, 15 - refused) for refused in (0, 2))
     slices = tuple(replace(part, counts={key: lacking if part.name == "hard" else full}) for part in analysis.slices)
     (found,) = tables(section(replace(analysis, slices=slices), "slices"))
-    assert [c.label for c in found.columns][:5] == ["Part", "Option", "Planned", "Answered", "Refused"]
+    assert [c.label for c in found.columns][:4] == ["Option and part", "Planned", "Answered", "Refused"]
     (row,) = found.rows
-    assert written(row)[:5] == ["hard", analysis.models[0].name, "20", "18", "2"]
+    assert written(row)[:4] == [f"{analysis.models[0].name} (hard)", "20", "18", "2"]
