@@ -214,3 +214,12 @@ def test_without_measured_elements_two_runs_differ_in_nothing_that_was_measured(
     assert slow != fast
     assert Unmeasured(slow).kept == Unmeasured(fast).kept
     assert "".join(Unmeasured(slow).kept).count("Use") > 0
+
+
+def test_the_sample_that_the_readme_shows_is_marked_small_and_of_nobodys_machine(root: Path) -> None:
+    text = (root / "reports" / "sample.html").read_text(encoding="utf-8")
+    assert "<title>SIMULATED: " in text
+    assert len(text.encode()) < 1_000_000
+    assert not re.search(r"/(home|root|tmp|Users)/|sk-ant-", text)
+    assert "(reports/sample.png)](reports/sample.html)" in (root / "README.md").read_text(encoding="utf-8")
+    assert (root / "reports" / "sample.png").stat().st_size < 200_000

@@ -1,4 +1,4 @@
-"""Every word of the first screen in six cases: what is picked, by which rule, on what figures, and what speaks against."""
+"""Every word of the first screen in six cases: the pick, its rule, its figures, and what speaks against it."""
 
 import pytest
 from report_pages import made, plain_text, section
@@ -97,8 +97,8 @@ def first_screen(case: str) -> list[str]:
                 HAIKU_MISSES,
                 OPUS_NO_GAIN,
                 OPUS_CORRECTED,
-                "The graders do not agree on what is satisfactory: alpha 0.02 (−0.20 to 0.23). Other graders could turn this verdict; "
-                "see where they part.",
+                "The graders do not agree on what is satisfactory: alpha 0.02 (−0.20 to 0.23). Other graders could "
+                "turn this verdict; see where they part.",
             ],
         ),
         (
@@ -107,8 +107,7 @@ def first_screen(case: str) -> list[str]:
                 "Use Sonnet 4.6.",
                 SONNET,
                 RULE,
-                "Haiku 4.5 produced nothing satisfactory: 0 of 60 outputs, 60 of them refused, truncated or errored "
-                "(0–6%).",
+                "Haiku 4.5 produced nothing satisfactory: 0 of 60 trials, 60 errored (0–6%).",
                 OPUS_NO_GAIN,
                 OPUS_CORRECTED,
                 UNCALIBRATED,

@@ -72,6 +72,9 @@ def _heading(columns: list[MapColumn]) -> str:
     none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
     apart = len(settled) - every - none
     waiting = f"; {len(columns) - len(settled)} wait for grades" if len(settled) < len(columns) else ""
-    parting = f"; {apart or 'none'} {'tells' if apart == 1 else 'tell'} them apart"
+    size = plural(len(columns), "item")
+    if not every + apart:
+        return f"No model satisfies any of {size}{waiting}"
+    parting = f"; {apart or 'none'} {'tell' if apart > 1 else 'tells'} them apart"
     never = f", none satisfies {none}" if none else ""
-    return f"Every model satisfies {every or 'none'} of {plural(len(columns), 'item')}{never}{parting}{waiting}"
+    return f"Every model satisfies {every or 'none'} of {size}{never}{parting}{waiting}"

@@ -151,6 +151,16 @@ def _none(analysis: Analysis) -> Text:
     if not judged:
         return words(sentence(_reasons(analysis)))
     best = max(judged, key=lambda m: m.pass_rate.value or 0.0)
+    if not best.pass_rate.value:
+        return words(
+            "No option brought a single satisfactory output: ",
+            strong("0%"),
+            f" of each are satisfactory, where {bar} is your bar ",
+            doubt(f"({doubt_words(best.pass_rate, 'percent', analysis.decision.bar)}, {plural(best.items, 'item')})"),
+            ". ",
+            Span("See what became of them", link="failures"),
+            " before you compare anything.",
+        )
     return words(
         f"Every option is shown to be below your {bar} bar. The best is ",
         strong(best.name),
@@ -232,10 +242,11 @@ def _standing(analysis: Analysis, model: ModelResult) -> tuple[str, str]:
     if rate.value is None:
         return "cannot be judged", sentence(rate.reason or "no pass rate")
     if counts.satisfactory == 0:
-        lost = counts.refused + counts.truncated + counts.errored
-        bad = f", {lost} of them refused, truncated or errored" if lost else ""
+        kinds = {kind: getattr(counts, kind) for kind in ("refused", "truncated", "errored")}
+        bad = listing([f"{count:,} {kind}" for kind, count in kinds.items() if count])
+        ended = plural(counts.graded + sum(kinds.values()), "trial")
         return "produced nothing satisfactory", (
-            f"0 of {plural(counts.graded + lost, 'output')}{bad} ({doubt_words(rate, 'percent', bar)})."
+            f"0 of {ended}{f', {bad}' if bad else ''} ({doubt_words(rate, 'percent', bar)})."
         )
     against = compare(analysis, model.model, analysis.decision.option or "")
     if model.model not in analysis.decision.eligible:
