@@ -15,6 +15,7 @@ from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, Counts, Stability
 from evalkit.blocks import (
+    Definitions,
     Facts,
     Paragraph,
     Row,
@@ -426,6 +427,31 @@ def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> Non
         "--seed", "7", "--context", "10000",
     ]  # fmt: skip
     assert report == ["evalkit", "report", f"runs/support-replies-{analysis.spec.sha256[:8]}.db"]
+
+
+def test_provenance_names_all_that_the_figures_rest_on() -> None:
+    analysis = made("whole")
+    spec = analysis.spec
+    rows = {term: plain_text(text) for block in section(analysis, "method").blocks if isinstance(block, Definitions)
+            for term, text in block.rows}  # fmt: skip
+    assert rows["Run"] == f"{spec.name} started {spec.created_at}"
+    for term, said in (
+        ("Dataset", spec.dataset_sha256),
+        ("Rubric", spec.rubric_sha256),
+        ("Prompt", spec.prompt_sha256),
+        ("Versions", f"evalkit {spec.package_version}, prices {spec.prices_version}, rates of {spec.created_at[:10]}"),
+        (
+            "Attempts",
+            "186 of production, 6 failed, 0 lost, 0 without a price; what any of them cost is in every cost above",
+        ),
+        ("Ungraded", "0 grades missing"),
+        ("Draws", f"orders, resamples and permutations start from the run's seed, {spec.seed}"),
+    ):
+        assert rows[term] == said
+    for method in ("Wilson", "Tango", "MOVER", "order statistics", "log"):
+        assert method.lower() in rows["Intervals"].lower()
+    assert {f"Model {m.name}" for m in analysis.models} <= set(rows)
+    assert {"To repeat", "This report", "Endpoint", "Judge's cost"} <= set(rows)
 
 
 def test_the_command_names_what_differs_from_the_defaults() -> None:
