@@ -191,7 +191,7 @@ def test_agreement_has_figure_interval_flag_and_reason_for_verdict_and_criteria(
     [
         ("green", "The graders agree on the verdict: alpha"),
         ("amber", "Agreement on the verdict allows tentative conclusions only: alpha"),
-        ("red", "The graders do not agree on the verdict: alpha"),
+        ("red", "The graders are not shown to agree on the verdict: alpha"),
     ],
 )
 def test_the_heading_follows_the_flag(colour: str, heading: str) -> None:

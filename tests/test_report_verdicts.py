@@ -97,8 +97,8 @@ def first_screen(case: str) -> list[str]:
                 HAIKU_MISSES,
                 OPUS_NO_GAIN,
                 OPUS_CORRECTED,
-                "The graders do not agree on what is satisfactory: alpha 0.02 (−0.20 to 0.23). Other graders could "
-                "turn this verdict; see where they part.",
+                "The graders are not shown to agree on what is satisfactory: alpha 0.02 (−0.20 to 0.23). Other graders "
+                "could turn this verdict; see where they part.",
             ],
         ),
         (

@@ -75,7 +75,7 @@ def _heading(analysis: Analysis) -> str:
     return {
         "green": f"The graders agree on the verdict: {seen}",
         "amber": f"Agreement on the verdict allows tentative conclusions only: {seen}",
-        "red": f"The graders do not agree on the verdict: {seen}",
+        "red": f"The graders are not shown to agree on the verdict: {seen}",
     }[overall.flag.colour]
 
 

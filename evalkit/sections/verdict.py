@@ -67,7 +67,7 @@ def _disagreement(analysis: Analysis) -> tuple[Text, ...]:
     if overall is None or overall.flag.colour != "red":
         return ()
     alpha = estimated(overall.alpha, "coefficient")
-    text = f"The graders do not agree on what is satisfactory: alpha {alpha}. Other graders could turn this verdict; "
+    text = f"The graders are not shown to agree on what is satisfactory: alpha {alpha}. Other graders could turn this verdict; "
     return (words(text, Span("see where they part", link="graders"), "."),)
 
 
