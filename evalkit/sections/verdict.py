@@ -67,8 +67,8 @@ def _disagreement(analysis: Analysis) -> tuple[Text, ...]:
     if overall is None or overall.flag.colour != "red":
         return ()
     alpha = estimated(overall.alpha, "coefficient")
-    text = f"The graders are not shown to agree on what is satisfactory: alpha {alpha}. Other graders could turn this verdict; "
-    return (words(text, Span("see where they part", link="graders"), "."),)
+    text = f"The graders are not shown to agree on what is satisfactory: alpha {alpha}. "
+    return (words(text, "Other graders could turn this verdict; ", Span("see where they part", link="graders"), "."),)
 
 
 def _rule(analysis: Analysis) -> Text:
