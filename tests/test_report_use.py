@@ -55,9 +55,9 @@ def test_the_first_screen_has_the_answer_with_its_interval(name: str, browser: B
     file = tmp_path / "report.html"
     file.write_text(page(name), encoding="utf-8")
     shown = browser.new_page()
+    shown.goto(file.as_uri())
     for width, height in (DESK, PHONE):
         shown.set_viewport_size({"width": width, "height": height})
-        shown.goto(file.as_uri())
         answer, lede = shown.locator("h1"), shown.locator("#verdict .lede")
         assert re.match("Use .+|No option clears the bar|Not enough data", answer.inner_text())
         assert re.search(r"\(\d+(–\d+|% to >\d+)%", lede.inner_text())
