@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE  # or every process of the tests compiles evalkit again
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-cov check coverage format bench schema lock clean
+.PHONY: help setup demo sample test test-slow test-cov check coverage format bench schema lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ $(VENV)/parquet/.ready: requirements-parquet.lock $(VENV)/.ready
 
 demo: $(VENV)/.ready ## Run, grade blind and report an example against a simulated API (no key needed)
 	$(BIN)/evalkit demo --output $(OUT) --runs $(RUNS)
+
+sample: $(VENV)/.ready ## Renew reports/sample.html, which the README shows, and its picture from the demo's run
+	$(BIN)/evalkit demo --output reports/sample.html --runs $(RUNS)
+	$(BIN)/python tests/picture.py reports/sample.html reports/sample.png
 
 test: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the tests
 	$(PYTEST)

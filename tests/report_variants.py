@@ -109,6 +109,18 @@ def one_model_failed() -> Analysis:
     return assemble(outputs, whole.spec.models)
 
 
+def all_refused() -> Analysis:
+    """Every request was refused by every model."""
+    whole = analysis()
+
+    def refuse(output: OutputResult) -> OutputResult:
+        return replace(
+            output, outcome="refused", text="", satisfied=False, score=None, levels={}, comments={}, error=None
+        )
+
+    return assemble(tuple(_each(item, refuse) for item in whole.outputs), whole.spec.models)
+
+
 def unpriced() -> Analysis:
     """No price is known for the largest model."""
     whole = analysis()
@@ -297,6 +309,7 @@ VARIANTS: Mapping[str, Callable[[], Analysis]] = {
     "whole": analysis,
     "nothing_graded": nothing_graded,
     "one_model_failed": one_model_failed,
+    "all_refused": all_refused,
     "unpriced": unpriced,
     "one_item": one_item,
     "no_option": no_option,

@@ -24,15 +24,16 @@ from evalkit.wording import interval, money, percent
     ("case", "headline", "lede"),
     [
         ("whole", "Use Sonnet 4.6.", "cheapest of 2 options shown to clear your 80% bar"),
-        ("tie", "Use Opus 4.6.", "options shown to clear your 80% bar"),
+        ("tie", "Use Opus 4.6.", "costs least, by the estimates alone, of 2 options shown to clear your 80% bar"),
         ("no_option", "No option clears the bar.", "Every option is shown to be below your 80% bar"),
         (
             "one_item",
             "Not enough data.",
-            "comes closest: 100% of its outputs are satisfactory (21–100%, 1 item)",
+            "Haiku 4.5, Sonnet 4.6 and Opus 4.6 come equally close: of each, 100% of the outputs are satisfactory",
         ),
         ("nothing_graded", "Not enough data.", "outputs waiting for grades, so no pass rate exists yet"),
         ("one_model_failed", "Use Sonnet 4.6.", "of its outputs are satisfactory"),
+        ("all_refused", "No option clears the bar.", "No option brought a single satisfactory output: 0%"),
         ("unpriced", "Not enough data.", "but Opus 4.6 is unpriced, so the cheapest cannot be named"),
         ("empty", "Not enough data.", "The run has no model"),
         ("empty_with_models", "Not enough data.", "No trial has run yet"),
@@ -68,7 +69,7 @@ def test_a_model_without_any_success_is_named_with_its_limit() -> None:
     text = all_words("one_model_failed")
     assert "Haiku 4.5 produced nothing satisfactory" in text.replace("\N{NO-BREAK SPACE}", " ")
     assert "no success in 60 items" in text
-    assert "0 of 60 outputs, 60 of them refused, truncated or errored (0–6%)" in text
+    assert "0 of 60 trials, 60 errored (0–6%)" in text
 
 
 def with_difference(low: float, high: float, p_holm: float = 0.01) -> Analysis:
@@ -120,6 +121,23 @@ def test_latency_without_an_upper_limit_says_how_many_calls_it_takes() -> None:
     assert "open, no upper limit from 60 calls (need 72)" in all_words("whole")
 
 
+@pytest.mark.parametrize(
+    ("case", "name", "heading"),
+    [
+        ("one_item", "latency", "Haiku 4.5's only call took 1.5 s"),
+        ("one_item", "frontier", "By the estimates, Haiku 4.5 costs least and none satisfies more"),
+        ("one_item", "item-map", "Every model satisfies 1 of 1 item; none tells them apart"),
+        ("all_refused", "latency", "Half of Haiku 4.5's calls end within 2.2 s; one in twenty takes 4.6 s or more"),
+        ("all_refused", "failures", "180 of 180 trials brought no usable output: 180 refused"),
+        ("all_refused", "item-map", "No model satisfies any of 60 items"),
+        ("nothing_graded", "scorecard", "There is no pass rate yet"),
+        ("one_model_failed", "failures", "61 of 180 trials brought no usable output: 61 errored"),
+    ],
+)
+def test_headings_of_runs_that_went_wrong_are_true(case: str, name: str, heading: str) -> None:
+    assert section(made(case), name).heading == heading
+
+
 def test_an_unknown_price_is_unpriced_everywhere() -> None:
     analysis = made("unpriced")
     scores = section(analysis, "scorecard").blocks[0]
@@ -151,12 +169,24 @@ def test_only_verdict_and_method_are_left_of_an_empty_run() -> None:
     assert [s.name for s in build_report(made("empty")).sections] == ["verdict", "method"]
 
 
+ORDERED = (
+    "verdict", "scorecard", "frontier", "price_of_failure", "retries", "caching", "latency", "criteria", "slices",
+    "context_sweep", "side_by_side", "preferred", "against", "how_sure", "graders", "judge_bias", "consistency",
+    "blinding", "grading_time", "signals", "item_map", "items", "failures", "method",
+)  # fmt: skip
+"""The answer, its cost, how fast it is, where it holds, how sure it is, how it was graded, and all of it to read."""
+
+
 def test_sections_come_in_their_order() -> None:
-    names = [s.name for s in build_report(made("whole")).sections]
-    assert names == [
-        "verdict", "scorecard", "frontier", "side-by-side", "how-sure", "price-of-a-failure", "latency", "slices",
-        "criteria", "blinding", "failures", "signals", "item-map", "items", "method",
+    modules = [module.__name__.rpartition(".")[2] for module in section_modules()]
+    assert [name for name in modules if name in ORDERED] == list(ORDERED)
+    assert (modules[0], modules[-1]) == ("verdict", "method")
+    assert [s.name for s in build_report(made("whole")).sections] == [
+        "verdict", "scorecard", "frontier", "price-of-a-failure", "latency", "criteria", "slices", "side-by-side",
+        "how-sure", "blinding", "signals", "item-map", "items", "failures", "method",
     ]  # fmt: skip
+    contents = re.findall(r'<li><a href="#([a-z-]+)">', page("whole"))
+    assert contents == [s.name for s in build_report(made("whole")).sections]
 
 
 def test_no_section_imports_another() -> None:

@@ -40,11 +40,12 @@ class Opened:
 
     def __init__(self, browser: Browser, file: Path, html: str, scheme: str = "light") -> None:
         file.write_text(html, encoding="utf-8")
-        self.page: Page = browser.new_page(viewport={"width": DESK, "height": 1600}, color_scheme=scheme)
+        self.page: Page = browser.new_page(viewport={"width": DESK, "height": 1600}, color_scheme=scheme, offline=True)
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
         self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
         self.page.goto(file.as_uri())
 

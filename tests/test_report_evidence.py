@@ -15,6 +15,7 @@ from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, Counts, Stability
 from evalkit.blocks import (
+    Definitions,
     Facts,
     Paragraph,
     Row,
@@ -190,7 +191,7 @@ def test_agreement_has_figure_interval_flag_and_reason_for_verdict_and_criteria(
     [
         ("green", "The graders agree on the verdict: alpha"),
         ("amber", "Agreement on the verdict allows tentative conclusions only: alpha"),
-        ("red", "The graders do not agree on the verdict: alpha"),
+        ("red", "The graders are not shown to agree on the verdict: alpha"),
     ],
 )
 def test_the_heading_follows_the_flag(colour: str, heading: str) -> None:
@@ -428,6 +429,31 @@ def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> Non
     assert report == ["evalkit", "report", f"runs/support-replies-{analysis.spec.sha256[:8]}.db"]
 
 
+def test_provenance_names_all_that_the_figures_rest_on() -> None:
+    analysis = made("whole")
+    spec = analysis.spec
+    rows = {term: plain_text(text) for block in section(analysis, "method").blocks if isinstance(block, Definitions)
+            for term, text in block.rows}  # fmt: skip
+    assert rows["Run"] == f"{spec.name} started {spec.created_at}"
+    for term, said in (
+        ("Dataset", spec.dataset_sha256),
+        ("Rubric", spec.rubric_sha256),
+        ("Prompt", spec.prompt_sha256),
+        ("Versions", f"evalkit {spec.package_version}, prices {spec.prices_version}, rates of {spec.created_at[:10]}"),
+        (
+            "Attempts",
+            "186 of production, 6 failed, 0 lost, 0 without a price; what any of them cost is in every cost above",
+        ),
+        ("Ungraded", "0 grades missing"),
+        ("Draws", f"orders, resamples and permutations start from the run's seed, {spec.seed}"),
+    ):
+        assert rows[term] == said
+    for method in ("Wilson", "Tango", "MOVER", "order statistics", "log"):
+        assert method.lower() in rows["Intervals"].lower()
+    assert {f"Model {m.name}" for m in analysis.models} <= set(rows)
+    assert {"To repeat", "This report", "Endpoint", "Judge's cost"} <= set(rows)
+
+
 def test_the_command_names_what_differs_from_the_defaults() -> None:
     analysis = made("whole")
     spec = replace(analysis.spec, limit=5, max_tokens=64, endpoint="http://127.0.0.1", context_tokens=None)
@@ -495,6 +521,6 @@ def test_parts_show_their_denominators_where_something_is_missing() -> None:
     full, lacking = (Counts(20, 20 - refused, refused, 0, 0, 0, 20 - refused, 0, 15 - refused) for refused in (0, 2))
     slices = tuple(replace(part, counts={key: lacking if part.name == "hard" else full}) for part in analysis.slices)
     (found,) = tables(section(replace(analysis, slices=slices), "slices"))
-    assert [c.label for c in found.columns][:5] == ["Part", "Option", "Planned", "Answered", "Refused"]
+    assert [c.label for c in found.columns][:4] == ["Option and part", "Planned", "Answered", "Refused"]
     (row,) = found.rows
-    assert written(row)[:5] == ["hard", analysis.models[0].name, "20", "18", "2"]
+    assert written(row)[:4] == [f"{analysis.models[0].name} (hard)", "20", "18", "2"]

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_fixtures import HOSTILE
+from report_fixtures import HOSTILE, analysis
 from report_pages import Elements, made, page
 from report_variants import VARIANTS
 
@@ -78,9 +78,15 @@ def test_a_lone_surrogate_does_not_break_the_page() -> None:
     render_markdown(replace(analysis, outputs=(broken,))).encode("utf-8")
 
 
-def test_everything_but_the_items_is_small() -> None:
-    text = page("whole")
-    start, end = text.index('<section id="items"'), text.index('<section id="method"')
+def test_a_hundred_items_of_two_kilobytes_make_a_small_page_and_the_rest_of_it_is_smaller() -> None:
+    whole = analysis(100)
+    long = tuple(
+        replace(item, outputs=tuple(replace(o, text=f"{o.trial_id} {'words ' * 400}"[:2048]) for o in item.outputs))
+        for item in whole.outputs
+    )
+    text = render_html(replace(whole, outputs=long))
+    start, end = text.index('<section id="items"'), text.index('<section id="failures"')
+    assert end - start > 100 * 3 * 2048
     assert len((text[:start] + text[end:]).encode()) < 400_000
     assert len(text.encode()) < 2_000_000
 
@@ -99,7 +105,7 @@ def test_a_simulated_run_is_marked_wherever_it_is_read() -> None:
 
 def blind_part(text: str) -> str:
     """The list of items with what the style sheet hides taken away."""
-    items = text[text.index('<div class="items">') : text.index('<section id="method"')]
+    items = text[text.index('<div class="items">') : text.index('<section id="failures"')]
     for hidden in (r'<span class="who">.*?</span><span class="blindname">', r'<p class="price">.*?</p>',
                    r'<span class="states".*?</summary>'):  # fmt: skip
         items = re.sub(hidden, "", items, flags=re.S)
@@ -208,3 +214,12 @@ def test_without_measured_elements_two_runs_differ_in_nothing_that_was_measured(
     assert slow != fast
     assert Unmeasured(slow).kept == Unmeasured(fast).kept
     assert "".join(Unmeasured(slow).kept).count("Use") > 0
+
+
+def test_the_sample_that_the_readme_shows_is_marked_small_and_of_nobodys_machine(root: Path) -> None:
+    text = (root / "reports" / "sample.html").read_text(encoding="utf-8")
+    assert "<title>SIMULATED: " in text
+    assert len(text.encode()) < 1_000_000
+    assert not re.search(r"/(home|root|tmp|Users)/|sk-ant-", text)
+    assert "(reports/sample.png)](reports/sample.html)" in (root / "README.md").read_text(encoding="utf-8")
+    assert (root / "reports" / "sample.png").stat().st_size < 200_000

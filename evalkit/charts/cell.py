@@ -28,8 +28,11 @@ def draw_cell(axis: Axis, estimate: Estimate, series: Series | None) -> str:
     return svg.finish("cell")
 
 
-def draw_head(axis: Axis) -> str:
-    """The scale over the cells of a column; hidden from screen readers, which hear the values."""
+def draw_head(axis: Axis, *, narrow: bool = False) -> str:
+    """The scale over the cells of a column; hidden from screen readers, which hear the values.
+
+    `narrow`: for the first cell, where a narrow page has no heads of columns.
+    """
     svg = Svg(WIDTH, 14, "")
     scale = scale_of(axis, _EDGE, WIDTH - _EDGE)
     for value, name in named_ticks(axis, scale, 4):
@@ -37,4 +40,4 @@ def draw_head(axis: Axis) -> str:
     if axis.reference is not None and scale.holds(axis.reference):
         name = number(axis.reference, axis.format)
         svg.text(scale(axis.reference), 11, name, "ink", size=11.5, anchor="middle", bold=True)
-    return svg.finish("cell scale", decoration=True)
+    return svg.finish("cell narrow scale" if narrow else "cell scale", decoration=True)

@@ -105,9 +105,9 @@ class Svg:
         """The whole drawing; the narrow variant stays hidden where no style sheet decides."""
         wide, high = px(self.width), px(self.height)
         size = f'class="chart {variant}" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"'
+        hidden = ' display="none"' if "narrow" in variant.split() else ""
         if decoration:
-            return f'<svg {size} aria-hidden="true">{"".join(self._parts)}</svg>'
-        hidden = ' display="none"' if variant == "narrow" else ""
+            return f'<svg {size}{hidden} aria-hidden="true">{"".join(self._parts)}</svg>'
         name = f'role="{self._role}" aria-label="{_clean(self._label)}"'
         font = f'font-family="{FONT}" font-size="12"'
         return f"<svg {size}{hidden} {name} {font}>{''.join(self._parts)}</svg>"

@@ -71,6 +71,7 @@ def _environment() -> Environment:
     environment.globals.update(
         flow=_flow,
         kind=_kind,
+        shape=_shape,
         chart=_chart,
         figures=table_of,
         cell_chart=_cell_chart,
@@ -101,6 +102,10 @@ def _kind(block: Block) -> str:
     return "chart" if isinstance(block, Chart) else type(block).__name__.lower()
 
 
+def _shape(chart: Chart) -> str:
+    return type(chart).__name__.lower()
+
+
 def _chart(chart: Chart) -> Markup:
     return Markup(draw(chart, WIDE) + draw(chart, NARROW))  # noqa: S704  # the drawing escapes its texts
 
@@ -109,8 +114,8 @@ def _cell_chart(axis: Axis, estimate: Estimate, series: Series | None) -> Markup
     return Markup(draw_cell(axis, estimate, series))  # noqa: S704
 
 
-def _head_chart(axis: Axis) -> Markup:
-    return Markup(draw_head(axis))  # noqa: S704
+def _head_chart(axis: Axis, narrow: bool = False) -> Markup:
+    return Markup(draw_head(axis, narrow=narrow))  # noqa: S704
 
 
 def _mark(series: Series) -> Markup:

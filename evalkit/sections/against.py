@@ -26,7 +26,7 @@ from evalkit.pairing import Comparison, against_baseline, in_order
 from evalkit.series import lineup
 from evalkit.wording import doubt, interval, listing, p_value, plural, value
 
-ORDER = 48
+ORDER = 68
 _MOST_ITEMS = 60
 
 

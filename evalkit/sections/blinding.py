@@ -9,7 +9,7 @@ from evalkit.chart_blocks import Series
 from evalkit.series import lineup
 from evalkit.wording import coefficient, doubt, estimated, percent, plural, value
 
-ORDER = 88
+ORDER = 86
 
 
 def build(analysis: Analysis) -> Section | None:

@@ -18,7 +18,7 @@ from evalkit.chart_blocks import (
 from evalkit.series import lineup
 from evalkit.wording import UNKNOWN, money, percent, plural
 
-ORDER = 57
+ORDER = 46
 
 
 def build(analysis: Analysis) -> Section | None:

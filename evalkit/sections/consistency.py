@@ -11,7 +11,7 @@ from evalkit.item_marks import anchor
 from evalkit.stats import Estimate
 from evalkit.wording import Format, doubt, estimated, percent, plural, shorten, value
 
-ORDER = 87
+ORDER = 84
 _MOST = 10
 """Disputed items that are listed; the JSON has them all."""
 

@@ -25,7 +25,7 @@ from evalkit.series import everyone
 from evalkit.stats import smallest_passing_n
 from evalkit.wording import UNKNOWN, doubt, listing, money, percent, plural, sentence, tokens, value
 
-ORDER = 25
+ORDER = 60
 
 
 def build(analysis: Analysis) -> Section | None:

@@ -13,7 +13,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.series import lineup
 
-ORDER = 80
+ORDER = 55
 
 
 def build(analysis: Analysis) -> Section | None:

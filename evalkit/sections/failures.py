@@ -21,7 +21,7 @@ from evalkit.cut_streams import CutStreams
 from evalkit.series import lineup
 from evalkit.wording import listing, money, plural
 
-ORDER = 90
+ORDER = 115
 _KINDS = ("refused", "truncated", "errored")
 
 

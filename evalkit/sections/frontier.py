@@ -50,6 +50,8 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
             f"{best.name}: {estimated(best.pass_rate, 'percent')} for {estimated(best.cost_per_satisfactory, 'money')}"
         )
     if pick is None:
+        if cheapest.pass_rate.value == best.pass_rate.value:
+            return f"By the estimates, {cheapest.name} costs least and none satisfies more"
         return f"By the estimates, {cheapest.name} costs least and {best.name} satisfies most"
     name = analysis.model(pick).name
     dearer = [c for m in drawable if (c := compare(analysis, m.model, pick)) is not None and c.dearer]

@@ -28,7 +28,7 @@ from evalkit.series import lineup
 from evalkit.stats import Estimate, JudgeAccuracy
 from evalkit.wording import Format, doubt, estimated, listing, p_value, plural, sentence, value
 
-ORDER = 85
+ORDER = 80
 _VERDICT = "The verdict"
 
 
@@ -75,7 +75,7 @@ def _heading(analysis: Analysis) -> str:
     return {
         "green": f"The graders agree on the verdict: {seen}",
         "amber": f"Agreement on the verdict allows tentative conclusions only: {seen}",
-        "red": f"The graders do not agree on the verdict: {seen}",
+        "red": f"The graders are not shown to agree on the verdict: {seen}",
     }[overall.flag.colour]
 
 

@@ -5,7 +5,7 @@ from evalkit.blocks import Cell, Column, Row, Section, strong, table, words
 from evalkit.stats import Estimate
 from evalkit.wording import doubt, estimated, plural, value
 
-ORDER = 89
+ORDER = 88
 
 
 def build(analysis: Analysis) -> Section | None:

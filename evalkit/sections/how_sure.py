@@ -26,7 +26,7 @@ from evalkit.pairing import Comparison, all_pairs
 from evalkit.series import NEUTRAL, lineup
 from evalkit.wording import doubt, percent, plural, sentence, shorten, value
 
-ORDER = 45
+ORDER = 75
 OF_WORKLOAD = True
 NO_OPTION = "no option"
 _MOST_LINKS = 12
@@ -164,7 +164,7 @@ def _items(analysis: Analysis) -> Iterable[Block]:
             words("They cost as much as the others, and cannot set options apart."),
         ),
         Fact(
-            f"{percent(quality.floor)} are passed by none",
+            f"{percent(quality.floor)} are passed by none" if quality.floor else "No item is out of reach",
             (Span(_floor(quality)), *_links(quality.floor_ids, analysis)),
         ),
     ]
@@ -183,7 +183,7 @@ def _rated(analysis: Analysis) -> str:
 
 def _floor(quality: Items) -> str:
     if not quality.floor_ids:
-        return "No item is out of reach of all of them."
+        return "Each is passed by some output."
     return "Too hard for all of them, or the reference is wrong: "
 
 

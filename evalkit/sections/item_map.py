@@ -71,8 +71,10 @@ def _heading(columns: list[MapColumn]) -> str:
     every = sum(s == {"satisfactory"} for s in settled)
     none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
     apart = len(settled) - every - none
-    rest = f"; {len(columns) - len(settled)} wait for grades" if len(settled) < len(columns) else ""
-    return (
-        f"Every model satisfies {every} of {plural(len(columns), 'item')}, none satisfies {none}; "
-        f"{apart} {'tells' if apart == 1 else 'tell'} them apart{rest}"
-    )
+    waiting = f"; {len(columns) - len(settled)} wait for grades" if len(settled) < len(columns) else ""
+    size = plural(len(columns), "item")
+    if not every + apart:
+        return f"No model satisfies any of {size}{waiting}"
+    parting = f"; {apart or 'none'} {'tell' if apart > 1 else 'tells'} them apart"
+    never = f", none satisfies {none}" if none else ""
+    return f"Every model satisfies {every or 'none'} of {size}{never}{parting}{waiting}"

@@ -8,7 +8,7 @@ from evalkit.blocks import Cell, Column, Row, Section, strong, table, words
 from evalkit.stats import Estimate
 from evalkit.wording import Format, doubt, listing, plural, value
 
-ORDER = 86
+ORDER = 82
 
 
 def build(analysis: Analysis) -> Section | None:

@@ -28,7 +28,9 @@ from evalkit.series import lineup
 from evalkit.stats import Estimate, dkw_epsilon, values_needed
 from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds
 
-ORDER = 60
+ORDER = 50
+_ONE_IN_TWENTY = 20
+"""Calls below which no twentieth of them was seen."""
 _CLOCKS = (
     ("ttft", "First text", "until the first text"),
     ("total", "Whole answer", "until the last text, one attempt"),
@@ -153,8 +155,12 @@ def _heading(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
     half, slow = (_quantile(analysis, chosen, name, quantile) for quantile in ("p50", "p95"))
     if half is None or half.value is None:
         return "How long answers take"
-    tail = f"; one in twenty takes {seconds(slow.value)} or more" if slow and slow.value is not None else ""
-    return f"Half of {chosen.name}'s answers arrive within {seconds(half.value)}{tail}"
+    if half.n == 1:
+        return f"{chosen.name}'s only call took {seconds(half.value)}"
+    slowest = slow is not None and slow.value is not None and slow.n >= _ONE_IN_TWENTY
+    tail = f"; one in twenty takes {seconds(slow.value)} or more" if slow is not None and slowest else ""
+    ended = "answers arrive" if analysis.model(chosen.key).counts.answered else "calls end"
+    return f"Half of {chosen.name}'s {ended} within {seconds(half.value)}{tail}"
 
 
 def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, ...]) -> tuple[float, float]:

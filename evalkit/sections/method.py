@@ -43,6 +43,7 @@ def build(analysis: Analysis) -> Section:
                 (
                     *_run(analysis),
                     *_sessions(analysis),
+                    *_billed(analysis),
                     *_grading(analysis),
                     *_methods(analysis),
                     *_repeat(analysis),
@@ -93,7 +94,14 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield "Dataset", words(code(spec.dataset_sha256))
     yield "Rubric", words(code(spec.rubric_sha256))
     yield "Prompt", words("not known" if spec.imported else code(spec.prompt_sha256))
-    yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}")
+    yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}", *_priced(spec))
+
+
+def _priced(spec: Spec) -> Iterable[Span]:
+    """The day whose rates were taken; imported costs have none."""
+    if not spec.imported:
+        yield Span(", rates of ")
+        yield Span(spec.created_at[:10], measured=True)
 
 
 def _asked(analysis: Analysis) -> str:
@@ -112,6 +120,22 @@ def _sessions(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         yield f"Session {session.id}", (*_sent(session), *_kept_time(session))
     if analysis.sessions:  # whether it kept time is measured, that a line says so is not
         yield "Clock", (Span(lateness(analysis.sessions) or "Our own loop was on time.", measured=True),)
+
+
+def _billed(analysis: Analysis) -> Iterable[tuple[str, Text]]:
+    """What became of every attempt, and that the failed ones are paid for in the figures."""
+    counts = [
+        (sum(getattr(m, name) for m in analysis.models), what)
+        for name, what in (
+            ("failed_attempts", "failed"),
+            ("lost_attempts", "lost"),
+            ("unpriced_attempts", "without a price"),
+        )
+    ]
+    sent = sum(m.attempts for m in analysis.models)
+    if sent:
+        parts = ", ".join(f"{count:,} {what}" for count, what in counts)
+        yield "Attempts", words(f"{sent:,} of production, {parts}; what any of them cost is in every cost above")
 
 
 def _sent(session: SessionResult) -> Iterable[Span]:
@@ -272,6 +296,7 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
             ", adjusted after Holm over all pairs of models",
         ),
     )
+    yield "Draws", words(f"orders, resamples and permutations start from the run's seed, {analysis.spec.seed}")
     yield (
         "Correction",
         words(

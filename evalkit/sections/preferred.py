@@ -6,7 +6,7 @@ from evalkit.blocks import Cell, Column, Row, Section, strong, table, words
 from evalkit.series import lineup
 from evalkit.wording import doubt, percent, plural, value
 
-ORDER = 84
+ORDER = 66
 
 
 def build(analysis: Analysis) -> Section | None:

@@ -29,7 +29,7 @@ from evalkit.series import lineup
 from evalkit.stats import Estimate
 from evalkit.wording import doubt, money, value
 
-ORDER = 50
+ORDER = 40
 OF_WORKLOAD = True
 _SAMPLES = 60
 

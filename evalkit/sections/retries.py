@@ -20,7 +20,7 @@ from evalkit.series import lineup
 from evalkit.stats import Estimate
 from evalkit.wording import doubt, estimated, in_cents, listing, money, percent, plural, value
 
-ORDER = 55
+ORDER = 43
 OF_WORKLOAD = True
 _SHOWN_TRIES = frozenset({1, 2, 3, 5, 10, 20, 50})
 

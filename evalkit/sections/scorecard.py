@@ -153,19 +153,22 @@ def _standing(analysis: Analysis, model: ModelResult) -> Cell:
     if model.pass_rate.value is None:
         return Cell(words("unknown"))
     missed = model.pass_rate.high is not None and model.pass_rate.high < analysis.decision.bar
-    return Cell(words("below" if missed else "not shown"))
+    return Cell(words("below" if missed else "not\N{NO-BREAK SPACE}shown"))
 
 
-def _rate_axis(rates: list[Estimate], bar: float) -> Axis:
+def _rate_axis(rates: list[Estimate], bar: float) -> Axis | None:
+    """None where there is nothing to draw: a scale would be made up."""
     lows = [x for rate in rates for x in (rate.low, rate.value) if x is not None]
+    if not lows:
+        return None
     low = min([*lows, bar - 0.1])
     return Axis("", "percent", max(0.0, int(low * 10) / 10), 1.0, reference=bar)
 
 
-def _cost_axis(costs: list[Estimate]) -> Axis:
-    """From zero, so that lengths can be compared; long enough for every limit that exists."""
+def _cost_axis(costs: list[Estimate]) -> Axis | None:
+    """From zero, so that lengths can be compared; long enough for every limit that exists, None without any."""
     tops = [x for cost in costs for x in (cost.high, cost.value, cost.low) if x is not None]
-    return Axis("", "money", 0.0, max(tops, default=1.0) * 1.08 or 1.0)
+    return Axis("", "money", 0.0, max(tops) * 1.08 or 1.0) if tops else None
 
 
 def _reading(analysis: Analysis) -> Text:

@@ -18,7 +18,7 @@ from evalkit.pairing import Comparison, all_pairs
 from evalkit.series import lineup
 from evalkit.wording import doubt, interval, listing, p_value, plural, value
 
-ORDER = 40
+ORDER = 64
 
 
 def build(analysis: Analysis) -> Section | None:

@@ -23,7 +23,7 @@ from evalkit.chart_blocks import (
 from evalkit.series import lineup
 from evalkit.wording import plural
 
-ORDER = 70
+ORDER = 57
 _MOST = 8
 
 
@@ -54,14 +54,14 @@ def build(analysis: Analysis) -> Section | None:
 def _gaps(slices: list[Slice], series: tuple[Series, ...]) -> Iterator[Table]:
     """Denominators where trials of a part lack an answer or a grade."""
     rows = [
-        Row((Cell(words(part.name)), Cell(words(s.name)), *(Cell(words(f"{n:,}")) for n in asdict(counts).values())), s)
+        Row((Cell(words(s.name), part.name), *(Cell(words(f"{n:,}")) for n in asdict(counts).values())), s)
         for part in slices
         for s in series
         if (counts := part.counts.get(s.key)) is not None and counts.planned > counts.graded
     ]
     if rows:
         heads = (field.name.capitalize() for field in fields(Counts))
-        columns = (Column("Part"), Column("Option"), *(Column(head, "end") for head in heads))
+        columns = (Column("Option and part"), *(Column(head, "end") for head in heads))
         yield table("Trials of each part that lacks an answer or a grade", columns, rows)
 
 

@@ -1,5 +1,6 @@
 """Verdict: the answer in words, what it rests on, and what stands against it."""
 
+from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import (
     Fact,
@@ -30,7 +31,7 @@ def build(analysis: Analysis) -> Section:
     """The first thing a reader sees; present in every report."""
     facts = () if analysis.decision.verdict == "conditional" else _facts(analysis)
     said = [text for text in analysis.warnings if not text.startswith("SIMULATED")]  # the banner says it
-    warnings = tuple(_warning(text) for text in said[:_SHOWN_WARNINGS])
+    warnings = (*_disagreement(analysis), *(_warning(text) for text in said))[:_SHOWN_WARNINGS]
     return Section(
         name="verdict",
         label="Verdict",
@@ -58,6 +59,16 @@ def headline(analysis: Analysis) -> str:
 def _warning(text: str) -> Text:
     """A warning as a sentence; one about latency derives from a clock."""
     return (Span(sentence(text), measured="latency" in text.lower()),)
+
+
+def _disagreement(analysis: Analysis) -> tuple[Text, ...]:
+    """Grades that another grader would not give carry no verdict."""
+    overall = next((a for a in analysis.agreement if a.criterion == OVERALL), None)
+    if overall is None or overall.flag.colour != "red":
+        return ()
+    alpha = estimated(overall.alpha, "coefficient")
+    text = f"The graders are not shown to agree on what is satisfactory: alpha {alpha}. "
+    return (words(text, "Other graders could turn this verdict; ", Span("see where they part", link="graders"), "."),)
 
 
 def _rule(analysis: Analysis) -> Text:
@@ -90,11 +101,9 @@ def _lede(analysis: Analysis) -> Text:
 
 def _pick(analysis: Analysis, model: ModelResult) -> Text:
     bar, clearing = percent(analysis.decision.bar), len(analysis.decision.eligible)
-    why = "the only option shown to clear" if clearing == 1 else f"the cheapest of {clearing} options shown to clear"
-    if clearing > 1 and model.cost_per_satisfactory.value is None:
-        why = f"one of {clearing} options shown to clear"
+    why = "is the only option shown to clear" if clearing == 1 else f"{_cost_rank(analysis, model)} shown to clear"
     return words(
-        f"It is {why} your {bar} bar: ",
+        f"It {why} your {bar} bar: ",
         *_rate(model, analysis.decision.bar),
         ", at ",
         strong(value(model.cost_per_satisfactory, "money")),
@@ -102,6 +111,17 @@ def _pick(analysis: Analysis, model: ModelResult) -> Text:
         doubt(f"({doubt_words(model.cost_per_satisfactory, 'money')})"),
         ".",
     )
+
+
+def _cost_rank(analysis: Analysis, model: ModelResult) -> str:
+    """What the data say of the cost of the pick beside the other options that clear the bar."""
+    clearing = analysis.decision.eligible
+    if model.cost_per_satisfactory.value is None:
+        return f"is one of {len(clearing)} options"
+    against = [compare(analysis, model.model, other) for other in clearing if other != model.model]
+    if all(found is not None and found.cheaper for found in against):
+        return f"is the cheapest of {len(clearing)} options"
+    return f"costs least, by the estimates alone, of {len(clearing)} options"
 
 
 def _on_these(analysis: Analysis) -> Text:
@@ -115,11 +135,11 @@ def _on_these(analysis: Analysis) -> Text:
     return words(*parts, "Rates here are not rates of the workload.")
 
 
-def _rate(model: ModelResult, bar: float) -> tuple[Span | str, ...]:
+def _rate(model: ModelResult, bar: float, whose: str = "its") -> tuple[Span | str, ...]:
     rate = model.pass_rate
     return (
         strong(value(rate, "percent")),
-        " of its outputs are satisfactory ",
+        f" of {whose} outputs are satisfactory ",
         doubt(f"({doubt_words(rate, 'percent', bar)}, {plural(model.items, 'item')})"),
     )
 
@@ -131,6 +151,16 @@ def _none(analysis: Analysis) -> Text:
     if not judged:
         return words(sentence(_reasons(analysis)))
     best = max(judged, key=lambda m: m.pass_rate.value or 0.0)
+    if not best.pass_rate.value:
+        return words(
+            "No option brought a single satisfactory output: ",
+            strong("0%"),
+            f" of each are satisfactory, where {bar} is your bar ",
+            doubt(f"({doubt_words(best.pass_rate, 'percent', analysis.decision.bar)}, {plural(best.items, 'item')})"),
+            ". ",
+            Span("See what became of them", link="failures"),
+            " before you compare anything.",
+        )
     return words(
         f"Every option is shown to be below your {bar} bar. The best is ",
         strong(best.name),
@@ -144,12 +174,15 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     """An option may clear the bar, and these items cannot show it."""
     bar = analysis.decision.bar
     best = max(judged, key=lambda m: m.pass_rate.low or 0.0)
+    same = (best.pass_rate.value, best.pass_rate.low)
+    level = [m.name for s in lineup(analysis) for m in judged
+             if m.model == s.key and (m.pass_rate.value, m.pass_rate.low) == same]  # fmt: skip
     needed = best.items_to_clear
-    more = f" If its pass rate holds, about {needed:,} items would show that it clears the bar." if needed else ""
+    more = f" If that rate holds, about {needed:,} items would show that it clears the bar." if needed else ""
     return words(
-        strong(best.name),
-        " comes closest: ",
-        *_rate(best, bar),
+        strong(best.name if len(level) == 1 else listing(level)),
+        " comes closest: " if len(level) == 1 else " come equally close: of each, ",
+        *_rate(best, bar, "its" if len(level) == 1 else "the"),
         f", but the lower limit must reach {percent(bar)}.{more}",
     )
 
@@ -209,10 +242,11 @@ def _standing(analysis: Analysis, model: ModelResult) -> tuple[str, str]:
     if rate.value is None:
         return "cannot be judged", sentence(rate.reason or "no pass rate")
     if counts.satisfactory == 0:
-        lost = counts.refused + counts.truncated + counts.errored
-        bad = f", {lost} of them refused, truncated or errored" if lost else ""
+        kinds = {kind: getattr(counts, kind) for kind in ("refused", "truncated", "errored")}
+        bad = listing([f"{count:,} {kind}" for kind, count in kinds.items() if count])
+        ended = plural(counts.graded + sum(kinds.values()), "trial")
         return "produced nothing satisfactory", (
-            f"0 of {plural(counts.graded + lost, 'output')}{bad} ({doubt_words(rate, 'percent', bar)})."
+            f"0 of {ended}{f', {bad}' if bad else ''} ({doubt_words(rate, 'percent', bar)})."
         )
     against = compare(analysis, model.model, analysis.decision.option or "")
     if model.model not in analysis.decision.eligible:

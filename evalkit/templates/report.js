@@ -1,6 +1,9 @@
 "use strict";
-(function () {
+document.documentElement.classList.add("scripted");
+document.addEventListener("DOMContentLoaded", function () {
   var root = document.documentElement;
+  document.querySelectorAll("details").forEach(function (part) { part.open = false; });
+  root.classList.remove("scripted");
   var button = document.getElementById("theme");
   var themes = ["auto", "light", "dark"];
   var now = 0;
@@ -52,4 +55,4 @@
       watcher.observe(section);
     });
   }
-})();
+});

@@ -182,7 +182,13 @@ class Session:
         return self._wrapped[1]
 
     def _draw(self) -> None:
-        width, height = self._size()
+        """Draw, and again if the window changed meanwhile: the signal that says so may come in the middle."""
+        size = None
+        while size != self._size():
+            size = self._size()
+            self._draw_at(*size)
+
+    def _draw_at(self, width: int, height: int) -> None:
         if self.walk.finished:
             self._put(_finished(self.walk))
             return

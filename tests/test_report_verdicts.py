@@ -1,0 +1,119 @@
+"""Every word of the first screen in six cases: the pick, its rule, its figures, and what speaks against it."""
+
+import pytest
+from report_pages import made, plain_text, section
+
+from evalkit.blocks import Facts, Note, Paragraph
+
+RULE = (
+    "The rule, fixed before the run: the lower limit of an option's 95% interval for its pass rate must reach 80%; of "
+    "those that do, the one with the lowest cost per satisfactory output."
+)
+UNCALIBRATED = "The judge is uncalibrated: no person has graded a sample of these outputs."
+SONNET = (
+    "It is the cheapest of 2 options shown to clear your 80% bar: 92% of its outputs are satisfactory (82–96%, "
+    "60 items), at 5.0¢ per satisfactory output (4.3–6.0¢)."
+)
+OPUS_NO_GAIN = (
+    "Opus 4.6 costs more, no gain shown: +5 (−3 to +15) points, at 1.5× (1.4–1.6×) the cost per satisfactory output."
+)
+OPUS_CORRECTED = (
+    "Corrections could favour Opus 4.6: At $5.00 to put right each unsatisfactory output, a request costs $0.24 "
+    "($0.09–$0.64) with Opus 4.6 and $0.46 ($0.21–$1.01) with Sonnet 4.6."
+)
+HAIKU_MISSES = (
+    "Haiku 4.5 misses the bar: 63% (51–74%) satisfactory, at 0.43× (0.35–0.53×) the cost per satisfactory output."
+)
+
+
+def first_screen(case: str) -> list[str]:
+    """The verdict's words, block by block."""
+    verdict = section(made(case), "verdict")
+    lines = [verdict.heading, plain_text(verdict.lede)]
+    for block in verdict.blocks:
+        if isinstance(block, Paragraph):
+            lines.append(plain_text(block.text))
+        if isinstance(block, Facts):
+            lines += [f"{fact.title}: {plain_text(fact.text)}" for fact in block.facts]
+        if isinstance(block, Note):
+            lines += [plain_text(sentence) for sentence in block.sentences]
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("whole", ["Use Sonnet 4.6.", SONNET, RULE, HAIKU_MISSES, OPUS_NO_GAIN, OPUS_CORRECTED, UNCALIBRATED]),
+        (
+            "tie",
+            [
+                "Use Opus 4.6.",
+                "It costs least, by the estimates alone, of 2 options shown to clear your 80% bar: 98% of its outputs "
+                "are satisfactory (91% to >99%, 60 items), at 7.5¢ per satisfactory output (6.3–9.0¢).",
+                RULE,
+                "Sonnet 4.6 is level: no difference shown: −2 (−9 to +4) points, at 1.04× (0.92–1.2×) the cost per "
+                "satisfactory output.",
+                "Paying for corrections keeps the pick: At $5.00 to put right each unsatisfactory output, Opus 4.6 has "
+                "the lowest total: 16¢ (5.4–46¢) a request, ahead of Sonnet 4.6 by the estimates.",
+                UNCALIBRATED,
+            ],
+        ),
+        (
+            "no_option",
+            [
+                "No option clears the bar.",
+                "Every option is shown to be below your 80% bar. The best is Opus 4.6: 60% of its outputs are "
+                "satisfactory (47–71%, 60 items).",
+                RULE,
+                "Haiku 4.5 misses the bar: 28% (19–41%) satisfactory, at 4.1¢ (2.9–6.2¢) per satisfactory output.",
+                "Sonnet 4.6 misses the bar: 50% (38–62%) satisfactory, at 7.1¢ (5.6–9.5¢) per satisfactory output.",
+                "Opus 4.6 misses the bar: 60% (47–71%) satisfactory, at 9.7¢ (7.8–13¢) per satisfactory output.",
+                UNCALIBRATED,
+            ],
+        ),
+        (
+            "one_item",
+            [
+                "Not enough data.",
+                "Haiku 4.5, Sonnet 4.6 and Opus 4.6 come equally close: of each, 100% of the outputs are satisfactory "
+                "(21–100%, 1 item), but the lower limit must reach 80%. If that rate holds, about 16 items would show "
+                "that it clears the bar.",
+                RULE,
+                "Haiku 4.5 is not shown to clear the bar: 100% (21–100%) satisfactory, at 0.81¢ (no interval, n = 1) "
+                "per satisfactory output.",
+                "Sonnet 4.6 is not shown to clear the bar: 100% (21–100%) satisfactory, at 3.6¢ (no interval, n = 1) "
+                "per satisfactory output.",
+                "Opus 4.6 is not shown to clear the bar: 100% (21–100%) satisfactory, at 5.5¢ (no interval, n = 1) "
+                "per satisfactory output.",
+                UNCALIBRATED,
+            ],
+        ),
+        (
+            "people_at_odds",
+            [
+                "Use Sonnet 4.6.",
+                SONNET,
+                RULE,
+                HAIKU_MISSES,
+                OPUS_NO_GAIN,
+                OPUS_CORRECTED,
+                "The graders are not shown to agree on what is satisfactory: alpha 0.02 (−0.20 to 0.23). Other graders "
+                "could turn this verdict; see where they part.",
+            ],
+        ),
+        (
+            "one_model_failed",
+            [
+                "Use Sonnet 4.6.",
+                SONNET,
+                RULE,
+                "Haiku 4.5 produced nothing satisfactory: 0 of 60 trials, 60 errored (0–6%).",
+                OPUS_NO_GAIN,
+                OPUS_CORRECTED,
+                UNCALIBRATED,
+            ],
+        ),
+    ],
+)
+def test_the_first_screen_says_exactly_this(case: str, words: list[str]) -> None:
+    assert first_screen(case) == words
