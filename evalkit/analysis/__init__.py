@@ -282,4 +282,5 @@ def _output(result: TrialResult) -> OutputResult:
         ttft_s=last.ttft_s if last else None,
         attempts=len(result.attempts),
         error=result.error,
+        felt_s=last.felt_s if last and result.outcome == "answered" else None,
     )

@@ -173,6 +173,7 @@ class OutputResult:
     ttft_s: float | None
     attempts: int
     error: str | None
+    felt_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from evalkit.stats.cost import (
 from evalkit.stats.curve import LogisticCurve, logistic_per_doubling
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gate_power import noninferiority_items, noninferiority_power, smallest_passing_n
-from evalkit.stats.gate_rule import shows_noninferiority
+from evalkit.stats.gate_rule import shows_noninferiority, worse_p
 from evalkit.stats.intraclass import icc_agreement, spearman_brown
 from evalkit.stats.item_quality import ItemQuality, item_quality
 from evalkit.stats.judge_bias import PositionBias, length_effect, position_bias, self_preference
@@ -48,10 +48,11 @@ from evalkit.stats.paired import (
     sign_flip_p,
 )
 from evalkit.stats.power import detectable_difference, items_to_clear, items_to_separate
+from evalkit.stats.quantile_ratio import quantile_ratio
 from evalkit.stats.quantiles import dkw_epsilon, quantile, quantile_clustered, values_needed
 from evalkit.stats.ranks import hodges_lehmann, wilcoxon_pratt_p
 from evalkit.stats.rates import ClusterDesign, cluster_design, rate, rate_clustered
-from evalkit.stats.ratios import cost_ratio, geometric_mean_ratio, mean_cost_ratio
+from evalkit.stats.ratios import above_one_p, cost_ratio, geometric_mean_ratio, mean_cost_ratio
 from evalkit.stats.retries import beta_retry, retry_cost, retry_cost_items, retry_success, retry_success_items
 from evalkit.stats.routing import Cascade, cascade, cross_fitted_value, hull_area, realised_oracle, split_epoch_oracle
 from evalkit.stats.sequential import betting_wealth, obrien_fleming_z, worse_after
@@ -74,6 +75,7 @@ __all__ = [
     "LogisticCurve",
     "PositionBias",
     "WinnerShares",
+    "above_one_p",
     "agreement_flag",
     "alt_test",
     "bang_index",
@@ -136,6 +138,7 @@ __all__ = [
     "ppi_mean",
     "quantile",
     "quantile_clustered",
+    "quantile_ratio",
     "rate",
     "rate_clustered",
     "raw_agreement",
@@ -159,6 +162,7 @@ __all__ = [
     "wilcoxon_pratt_p",
     "winner_shares",
     "worse_after",
+    "worse_p",
     "worth_extra_labels",
 ]
 

@@ -1,0 +1,157 @@
+"""What a gate looks at: two models on the same items, as an analysis left them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from evalkit.analysis.results import Analysis, Counts, ItemResult, ModelResult, OutputResult
+from evalkit.errors import IntegrityError, UsageError
+from evalkit.rubric import Rubric
+
+Measure = Callable[[OutputResult], float | None]
+"""One number of a trial, None where it has none."""
+_SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
+_CALLED = {"dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting"}
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Item means of both sides on the items that both have a number on, in one order; `epochs`: the most trials."""
+
+    items: tuple[str, ...]
+    baseline: tuple[float, ...]
+    candidate: tuple[float, ...]
+    epochs: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Baseline and candidate, each one model of an analysed run; of the same run, or of two that may be compared."""
+
+    of_baseline: Analysis
+    of_candidate: Analysis
+    baseline: str
+    candidate: str
+
+    @cached_property
+    def rubric(self) -> Rubric:
+        """The rubric that both were graded by."""
+        return Rubric.model_validate(self.of_candidate.spec.rubric, strict=False)
+
+    @property
+    def together(self) -> bool:
+        """Whether both sides lie in one run, so that the same graders saw them in the same round."""
+        return self.of_baseline is self.of_candidate
+
+    @property
+    def simulated(self) -> bool:
+        """Whether anything of it came from the sandbox."""
+        return self.of_baseline.simulated or self.of_candidate.simulated
+
+    @cached_property
+    def items(self) -> tuple[ItemResult, ...]:
+        """The items, as they stand in the candidate's run."""
+        return self.of_candidate.outputs
+
+    @property
+    def sides(self) -> tuple[ModelResult, ModelResult]:
+        """Baseline and candidate as the report shows them."""
+        return self.of_baseline.model(self.baseline), self.of_candidate.model(self.candidate)
+
+    @property
+    def counts(self) -> tuple[Counts, Counts]:
+        """Denominators of both sides."""
+        baseline, candidate = self.sides
+        return baseline.counts, candidate.counts
+
+    @property
+    def epochs(self) -> int:
+        """Trials planned for each item."""
+        return max(self.of_baseline.spec.epochs, self.of_candidate.spec.epochs)
+
+    def trials(self, measure: Measure, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[float]], ...]:
+        """Each side's numbers by item; trials without one are left out. `part`: only these items."""
+        found = []
+        for analysis, model in ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate)):
+            side: dict[str, list[float]] = defaultdict(list)
+            for item in analysis.outputs:
+                if part is not None and item.id not in part:
+                    continue
+                for output in item.outputs:
+                    number = measure(output) if output.model == model else None
+                    if number is not None:
+                        side[item.id].append(number)
+            found.append(side)
+        return tuple(found)
+
+    def paired(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
+        """Item means of both sides on the items where both have a number: the item is the unit."""
+        then, now = self.trials(measure, part)
+        both = tuple(item for item in then if item in now)
+        epochs = max((len(side[item]) for side in (then, now) for item in both), default=1)
+        return Paired(both, tuple(_mean(then[i]) for i in both), tuple(_mean(now[i]) for i in both), epochs)
+
+    def part(self, name: str) -> frozenset[str]:
+        """The items of a slice, named by difficulty or tag; UsageError if there are none."""
+        found = frozenset(item.id for item in self.items if item.difficulty == name or name in item.tags)
+        if not found:
+            known = sorted({i.difficulty for i in self.items if i.difficulty} | {t for i in self.items for t in i.tags})
+            raise UsageError(f"the gate names a slice {name!r} that no item is in; use one of {', '.join(known)}")
+        return found
+
+
+def satisfied(output: OutputResult) -> float | None:
+    """1 for a satisfactory output, 0 for another and for a trial that ended without one; None while ungraded."""
+    return None if output.satisfied is None else float(output.satisfied)
+
+
+def evidence_of(baseline: Analysis, candidate: Analysis, baseline_model: str, candidate_model: str) -> Evidence:
+    """The evidence, once it is sure that the two sides may be compared.
+
+    Raises IntegrityError if dataset, rubric, prompt, context size or graders differ, UsageError for one model against
+    itself in the same run, and for a run whose items were chosen by what a model did with them.
+    """
+    for analysis in (baseline, candidate):
+        if analysis.spec.condition is not None:
+            raise UsageError("a run on chosen items shows nothing about the workload; gate a whole run")
+    if baseline is candidate and baseline_model == candidate_model:
+        raise UsageError(f"baseline and candidate are both {candidate_model!r}; name two models, or use --aa")
+    _refuse_others(baseline, candidate)
+    return Evidence(baseline, candidate, baseline_model, candidate_model)
+
+
+def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
+    for name in _SAME:
+        then, now = getattr(baseline.spec, name), getattr(candidate.spec, name)
+        if then != now:
+            what = _CALLED.get(name, "context size")
+            raise IntegrityError(
+                f"baseline and candidate have another {what} ({_brief(then)}, {_brief(now)}); run both on the same one"
+            )
+    then_graders, now_graders = _graders(baseline), _graders(candidate)
+    if then_graders != now_graders:
+        raise IntegrityError(
+            f"baseline and candidate were graded by others ({', '.join(then_graders) or 'nobody'}; "
+            f"{', '.join(now_graders) or 'nobody'}); grade both alike"
+        )
+    if [item.id for item in baseline.outputs] != [item.id for item in candidate.outputs]:
+        raise IntegrityError("baseline and candidate were run on other items; run both on the same ones")
+
+
+def _graders(analysis: Analysis) -> list[str]:
+    """Judges with the prompt they were asked by, and whether people graded."""
+    prompts = {one.judge: one.judge_prompt_sha256 for one in analysis.validity}
+    judges = [f"{judge} ({_brief(prompts.get(judge))})" for judge in sorted(analysis.grading.judges)]
+    return [*judges, *(["people"] if analysis.grading.people else [])]
+
+
+def _brief(value: object) -> str:
+    return value[:12] if isinstance(value, str) else str(value)
+
+
+def _mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers)

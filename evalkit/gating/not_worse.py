@@ -1,0 +1,124 @@
+"""Whether a share or a ratio is shown to keep to its limit, told as a check's result."""
+
+import math
+
+from evalkit import stats
+from evalkit.gating.evidence import Evidence, Measure, Paired
+from evalkit.gating.results import CheckResult
+from evalkit.gating.rules import Assay, Rules
+from evalkit.stats import Estimate
+from evalkit.wording import interval, plural, value
+
+_MOST_ITEMS = 1000
+
+
+def share_result(
+    name: str,
+    what: str,
+    pairs: Paired,
+    margin: float,
+    rules: Rules,
+    assay: Assay = Assay(),  # noqa: B008
+) -> CheckResult:
+    """Whether a share (`what`, of good outputs) is not lower than the baseline's by `margin`, as far as its graders can tell."""
+    limit = f"not {margin * 100:g} points worse"
+    if not len(pairs):
+        return CheckResult(
+            name, "inconclusive", f"no item has {what} on both sides", limit, needs="a verdict on both sides"
+        )
+    tested = margin * assay.factor
+    estimate = stats.paired_rates_clustered(pairs.candidate, pairs.baseline, rules.confidence, pairs.epochs)
+    shown = stats.shows_noninferiority(pairs.candidate, pairs.baseline, tested, rules.alpha, pairs.epochs)
+    worse = stats.worse_p(pairs.candidate, pairs.baseline, rules.alpha, pairs.epochs)
+    passed = shown and assay.cap is None
+    shrunk = f" (tested at {tested * 100:.2g} points, since the judge errs)" if assay.factor < 1 else ""
+    figures = f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), {_counted(pairs)}"
+    outcome = "shown not to be" if shown else "not shown not to be"
+    finding = f"{figures}; {outcome} {margin * 100:g} points worse{shrunk}"
+    if passed and estimate.high is not None and estimate.high < 0:
+        finding += "; a small real loss is likely"
+    return CheckResult(
+        name,
+        "pass" if passed else "inconclusive",
+        finding if assay.cap is None else f"{finding}; {assay.cap}",
+        limit,
+        estimate,
+        "points",
+        None if assay.skewed else worse,
+        needs=None if passed else assay.cap or _items_needed(pairs, estimate, tested, rules),
+        regressed=regressed(pairs),
+        warnings=estimate.warnings,
+    )
+
+
+def _counted(pairs: Paired) -> str:
+    found = stats.discordance(pairs.candidate, pairs.baseline)
+    return f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}"
+
+
+def regressed(pairs: Paired) -> tuple[str, ...]:
+    """Items whose mean fell, the largest fall first."""
+    falls = [(c - b, i) for i, b, c in zip(pairs.items, pairs.baseline, pairs.candidate, strict=True) if c < b]
+    return tuple(item for _, item in sorted(falls))
+
+
+def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules) -> str:
+    """How many items would pass with a probability of 80 % if the two models were equal."""
+    if estimate.high is not None and estimate.high < -margin:
+        return "nothing: the loss is beyond the margin"
+    rate = min(0.99, max(0.01, sum(pairs.baseline) / len(pairs)))
+    share = stats.discordance(pairs.candidate, pairs.baseline).share or 0.0
+    most = 2 * min(rate, 1 - rate) if pairs.epochs > 1 else 1.0
+    needed = stats.noninferiority_items(
+        margin, rate, min(max(share, 1 / len(pairs)), most), min(pairs.epochs, 10), alpha=rules.alpha
+    )
+    each = f" of {pairs.epochs} epochs" if pairs.epochs > 1 else ""
+    if needed is None:
+        return f"more than {_MOST_ITEMS:,} items{each}, if the two are equal: widen the margin"
+    more = max(0, needed - len(pairs))
+    if not more:
+        return f"this many items{each} pass four times in five if the two are equal: repeat, or add epochs"
+    return f"about {plural(more, 'more item')} ({needed:,} in all){each} pass four times in five if the two are equal"
+
+
+def ratio_result(name: str, what: str, ratio: Estimate, at_most: float, p_worse: float | None) -> CheckResult:
+    """Whether a ratio, candidate over baseline, is shown to stay below `at_most`."""
+    limit = f"below {at_most:g}×"
+    if ratio.value is None:
+        return CheckResult(
+            name, "inconclusive", f"{what}: {ratio.reason}", limit, ratio, "ratio", needs="the missing figures"
+        )
+    constant = ratio.low is None and ratio.high is None and ratio.n > 1  # every item has the same ratio
+    high = ratio.value if constant else ratio.high
+    passed = high is not None and high < at_most
+    finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({interval(ratio, 'ratio')}, {plural(ratio.n, 'item')})"
+    if constant and not passed:
+        p_worse = 0.0 if ratio.value > 1 else None
+    return CheckResult(
+        name,
+        "pass" if passed else "inconclusive",
+        finding,
+        limit,
+        ratio,
+        "ratio",
+        p_worse,
+        needs=None if passed else _ratio_needs(ratio, at_most),
+        warnings=ratio.warnings,
+    )
+
+
+def _ratio_needs(ratio: Estimate, at_most: float) -> str:
+    if ratio.value is None or ratio.high is None or ratio.value >= at_most or ratio.value <= 0:
+        return "no number of items, while the estimate stays at the limit or above it"
+    half, room = math.log(ratio.high / ratio.value), math.log(at_most / ratio.value)
+    needed = math.ceil(ratio.n * (half / room) ** 2)
+    return f"about {plural(max(1, needed - ratio.n), 'more item')} ({needed:,} in all), if the ratio stays"
+
+
+def share_of(evidence: Evidence, measure: Measure) -> str:
+    """Both sides' share of a yes/no measure, as `3 of 60 before, 5 of 60 now`, in trials."""
+    told = []
+    for side, when in zip(evidence.trials(measure), ("before", "now"), strict=True):
+        flags = [flag for flags in side.values() for flag in flags]
+        told.append(f"{sum(flags):.0f} of {len(flags):,} {when}")
+    return ", ".join(told)
