@@ -20,7 +20,7 @@ def share_result(
     rules: Rules,
     assay: Assay = Assay(),  # noqa: B008
 ) -> CheckResult:
-    """Whether a share (`what`, of good outputs) is not lower than the baseline's by `margin`, as far as its graders can tell."""
+    """Whether a share (`what`, of good outputs) is not lower than the baseline's by `margin`, as graders see it."""
     limit = f"not {margin * 100:g} points worse"
     if not len(pairs):
         return CheckResult(
