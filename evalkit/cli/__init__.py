@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from evalkit import __version__
-from evalkit.cli import check, demo, gate, grade, import_, models, plan, report, run, runs, sandbox
+from evalkit.cli import check, demo, gate, grade, import_, models, pins, plan, report, run, runs, sandbox
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
@@ -27,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (check, plan, run, import_, grade, report, gate, runs, models, sandbox, demo):
+for module in (check, plan, run, import_, grade, report, gate, pins, runs, models, sandbox, demo):
     module.register(app)
 
 
