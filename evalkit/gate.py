@@ -93,16 +93,18 @@ def sides(models: tuple[str, ...], baseline: str | None, candidate: str | None) 
     for named in (baseline, candidate):
         if named is not None and named not in models:
             raise UsageError(f"the run holds no model {named!r}; it holds {listing(models)}")
-    left = [model for model in models if model not in (baseline, candidate)]
-    if baseline is None and candidate is None and len(left) == 2:
-        return left[0], left[1]
-    if baseline is None and len(left) == 1:
-        baseline = left[0]
-    if candidate is None and len(left) == 1:
-        candidate = left[0]
+    if baseline is None and candidate is None and len(models) == 2:
+        return models[0], models[1]
+    baseline = baseline or _only_other(models, candidate)
+    candidate = candidate or _only_other(models, baseline)
     if baseline is None or candidate is None:
         raise UsageError(
             f"the run holds {listing(models)}; say which is which with --baseline MODEL and --candidate MODEL,"
             " or in gate.yaml"
         )
     return baseline, candidate
+
+
+def _only_other(models: tuple[str, ...], named: str | None) -> str | None:
+    others = [model for model in models if model != named]
+    return others[0] if named is not None and len(others) == 1 else None

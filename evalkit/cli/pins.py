@@ -95,7 +95,7 @@ def diff(
 
     found = _changes(revisions)
     if as_json:
-        changes = [{"change": b.change, "path": b.path, "then": _side(b.then), "now": _side(b.now)} for b in found]
+        changes = [{"change": b.change, "then": _side(b.then), "now": _side(b.now)} for b in found]
         typer.echo(json.dumps({"changed": bool(found), "changes": changes}, indent=2))
     else:
         for bump in found:
@@ -113,14 +113,11 @@ def _side(pin: "Pin | None") -> dict[str, Any] | None:
 
 
 def _line(bump: "Bump") -> str:
-    if bump.now is None:
-        return f"{bump.path}: {bump.then.written if bump.then else ''} removed"
-    place = f"{bump.path}:{bump.now.line}"
-    return (
-        f"{place}: {bump.now.written} added"
-        if bump.then is None
-        else f"{place}: {bump.then.written} -> {bump.now.written}"
-    )
+    pin = bump.now or bump.then
+    place = f"{pin.path}:{pin.line}" if pin else ""
+    if bump.then is not None and bump.now is not None:
+        return f"{place}: {bump.then.written} -> {bump.now.written}"
+    return f"{place}: {pin.written if pin else ''} {bump.change}"
 
 
 @pins.command("approve")
@@ -248,8 +245,6 @@ def _changes(revisions_: str) -> list["Bump"]:
 
     here = Path()
     base, head = revisions(revisions_, here)
-    found: list[Bump] = []
-    for path in changed_files(base, head, here):
-        sides = (pins_in(path, content_at(commit, path, here)) for commit in (base, head))
-        found += bumps(path, *sides)
-    return found
+    paths = changed_files(base, head, here)
+    then, now = ([pin for path in paths for pin in pins_in(path, content_at(c, path, here))] for c in (base, head))
+    return bumps(then, now)

@@ -12,9 +12,8 @@ Change = Literal["bump", "added", "removed"]
 
 @dataclass(frozen=True)
 class Bump:
-    """One change of a model id in a file: `then` is None for one that is new, `now` for one that is gone."""
+    """One change of a model id: `then` is None for one that is new, `now` for one that is gone."""
 
-    path: str
     then: Pin | None
     now: Pin | None
 
@@ -24,19 +23,25 @@ class Bump:
         return "added" if self.then is None else "removed" if self.now is None else "bump"
 
 
-def bumps(path: str, then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
-    """The changes of one file, in code alone. An id that only moved, or is spelled otherwise, has not changed.
+def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
+    """The changes between two states of the same files, in code alone.
 
-    Each new id is taken to replace the nearest gone one of the same tier, else the nearest gone one.
+    An id that moved, within a file or to another, or that is spelled otherwise, has not changed. Each new id is taken to
+    replace a gone one: of the same file, of the same tier, the nearest, in this order.
     """
-    gone, new = _difference(in_code(then), in_code(now)), _difference(in_code(now), in_code(then))
+    before, after = in_code(then), in_code(now)
+    gone, new = _difference(before, after), _difference(after, before)
     found = []
     for pin in new:
-        replaced = min(gone, key=lambda old: (_tier(old) != _tier(pin), abs(old.line - pin.line)), default=None)
+        replaced = min(gone, key=lambda old: _distance(old, pin), default=None)
         if replaced is not None:
             gone.remove(replaced)
-        found.append(Bump(path, replaced, pin))
-    return found + [Bump(path, pin, None) for pin in gone]
+        found.append(Bump(replaced, pin))
+    return found + [Bump(pin, None) for pin in gone]
+
+
+def _distance(old: Pin, new: Pin) -> tuple[bool, bool, int]:
+    return old.path != new.path, _tier(old) != _tier(new), abs(old.line - new.line)
 
 
 def _difference(pins: Sequence[Pin], others: Sequence[Pin]) -> list[Pin]:

@@ -13,9 +13,7 @@ Provider = Literal["anthropic", "bedrock", "vertex", "gateway"]
 _TIERS = "opus|sonnet|haiku|instant|fable|mythos"
 _ID = re.compile(
     rf"""
-    (?<![A-Za-z0-9_-])
-    (?P<prefix>(?:[A-Za-z0-9_.:/-]*[./:])?)
-    claude-
+    (?<![A-Za-z0-9_-])claude-
     (?:
         (?:(?P<old>\d(?:[.-]\d)?)-)?(?P<tier>{_TIERS})
         (?:-v?(?P<new>\d{{1,2}}(?:[.-]\d{{1,2}}(?!\d))?))?
@@ -27,6 +25,8 @@ _ID = re.compile(
     """,
     re.VERBOSE,
 )
+_BEFORE = re.compile(r"[A-Za-z0-9_.:/-]{0,200}[./:]\Z")
+"""What stands before an id that a provider or a gateway puts a name, a region or a path to."""
 _FIRST_DATELESS_PIN = 4, 6
 """From this generation on, an id without a date never changes; before, it is an alias for the newest snapshot."""
 
@@ -50,8 +50,9 @@ def spellings(line: str) -> Iterator[Spelling]:
     if "claude-" not in line:
         return
     for found in _ID.finditer(line):
-        model, kind = _meant(found)
-        yield Spelling(found[0], model, kind, _provider(found), found.start() + 1)
+        before = _BEFORE.search(line, max(0, found.start() - 201), found.start())
+        prefix = before[0] if before else ""
+        yield Spelling(prefix + found[0], *_meant(found), _provider(prefix, found[0]), found.start() - len(prefix) + 1)
 
 
 def _meant(found: re.Match[str]) -> tuple[str, Kind]:
@@ -73,10 +74,9 @@ def _generation(version: str) -> tuple[int, int]:
     return int(major), int(minor or 0)
 
 
-def _provider(found: re.Match[str]) -> Provider:
-    prefix = found["prefix"]
+def _provider(prefix: str, name: str) -> Provider:
     if prefix.endswith("anthropic."):
         return "bedrock"
-    if "@" in found[0] or "publishers/" in prefix or prefix.startswith("vertex"):
+    if "@" in name or "publishers/" in prefix or prefix.startswith("vertex"):
         return "vertex"
     return "gateway" if prefix.rstrip("/:.") else "anthropic"

@@ -31,7 +31,7 @@ def to_junit(report: GateReport) -> str:
     items = regressed_items(report)
     suites = xml.Element("testsuites", name="evalkit gate")
     suite = xml.SubElement(
-        suites, "testsuite", name=f"{report.baseline} to {report.candidate}",
+        suites, "testsuite", name=visible(f"{report.baseline} to {report.candidate}"),
         tests=str(len(report.checks) + len(items)), failures=str(failures), errors=str(errors), skipped=str(len(items)),
     )  # fmt: skip
     for check in report.checks:
