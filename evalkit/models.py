@@ -111,14 +111,22 @@ def newer_in_tier(model_id: str) -> tuple[str, ...]:
     return tuple(m.id for m in sorted(usable, key=lambda m: m.generation, reverse=True))
 
 
+def pin_of(alias: str) -> str | None:
+    """The known id that an alias stands for, which never changes; None if none is known, or for no alias."""
+    model = known(alias.removesuffix("-latest"))
+    if model is None or (model.pinned and model.id == alias):
+        return None
+    return next((m.id for m in KNOWN if m.pinned and (m.tier, m.generation) == (model.tier, model.generation)), None)
+
+
 def alias_warning(model_id: str) -> str | None:
     """What to say of an id that can change under its user, with the pin to use instead; None for any other id."""
     base = model_id.removesuffix("-latest")
     model = known(base)
     if base == model_id and (model is None or model.pinned):
         return None
-    pins = [m.id for m in KNOWN if model and m.pinned and (m.tier, m.generation) == (model.tier, model.generation)]
-    remedy = f"use its pin {pins[0]!r}" if pins else "name a pinned id, see `evalkit models`"
+    pin = pin_of(model_id)
+    remedy = f"use its pin {pin!r}" if pin else "name a pinned id, see `evalkit models`"
     return f"model {model_id!r} is an alias and may change between runs; {remedy}"
 
 

@@ -2,18 +2,19 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evalkit.errors import ExitCode, UsageError
+from evalkit.errors import ExitCode, IntegrityError, UsageError
+from evalkit.wording import plural
 
 if TYPE_CHECKING:
-    from evalkit.pins.bumps import Bump
     from evalkit.pins.lock import Lock
     from evalkit.pins.scan import Pin
+    from evalkit.pins.verdicts import Verdict
 
 pins = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
@@ -21,8 +22,12 @@ pins = typer.Typer(
 Paths = Annotated[
     list[Path] | None, typer.Argument(help="Files or folders (default: this folder).", show_default=False)
 ]
+Range = Annotated[str, typer.Argument(help="BASE..HEAD, or BASE...HEAD from where they parted.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LockFile = Annotated[Path, typer.Option("--lock", help="The file of approvals.")]
+AllowSimulated = Annotated[
+    bool, typer.Option("--allow-simulated", help="Let the sandbox's evidence count, for a trial.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,75 +39,51 @@ def register(app: typer.Typer) -> None:
 def scan(paths: Paths = None, as_json: AsJson = False) -> None:
     """List the Claude model ids in code, configuration and prompts, with their lifecycle and what is newer.
 
-    Ids in documentation are counted but not listed; a line with `evalkit: ignore` is passed over.
+    Ids in documentation, comments and recorded data are counted but not listed; a line with `evalkit: ignore` is
+    passed over. Retirement dates are those of Anthropic's own API.
 
     Example: evalkit pins scan src infra
     """
+    from evalkit.cli.pins_table import counted, print_pins
     from evalkit.pins.facts import facts_of
+    from evalkit.pins.found import pins_under
     from evalkit.pins.scan import in_code
 
-    found = _scanned(paths)
+    found = pins_under(paths or [Path()])
     code, now = in_code(found), datetime.now(UTC)
     facts = {model: facts_of(model, now) for model in sorted({pin.model for pin in code})}
     if as_json:
-        typer.echo(json.dumps({"pins": [asdict(p) for p in found], "models": _plain(facts)}, indent=2))
+        plain = {model: asdict(known) for model, known in facts.items()}
+        typer.echo(json.dumps({"pins": [asdict(pin) for pin in found], "models": plain}, indent=2))
         return
-    for pin in code:
-        alias = "" if pin.kind == "pin" else " (alias: may change under you)"
-        typer.echo(f"{pin.path}:{pin.line}: {pin.written}{alias}")
-    for model, known in facts.items():
-        typer.echo(f"{model}: {_told(known)}")
-    prose = len(found) - len(code)
-    typer.echo(f"{len(code)} in code, {prose} in documentation")
-
-
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    return {model: asdict(known) for model, known in facts.items()}
-
-
-def _told(facts: Any) -> str:
-    retires = f", retires {facts.retires}" if facts.retires else ""
-    if not facts.newer:
-        return f"{facts.lifecycle}{retires}"
-    newer = "; ".join(_priced(change) for change in facts.newer)
-    return f"{facts.lifecycle}{retires}; newer: {newer}"
-
-
-def _priced(change: Any) -> str:
-    from evalkit.wording import ratio
-
-    if change.input_ratio is None:
-        return f"{change.model} (price change unknown)"
-    told = f"{change.model} ({ratio(change.input_ratio)} a token in, {ratio(change.output_ratio)} out"
-    if change.input_per_text is not None and change.input_per_text != change.input_ratio:
-        told += f"; about {ratio(change.input_per_text)} the same text, which has more tokens there"
-    return f"{told})"
+    print_pins(code, facts, now.date())
+    typer.echo(counted(len(code), len(found) - len(code)))
 
 
 @pins.command("diff")
 def diff(
-    revisions: Annotated[str, typer.Argument(help="BASE..HEAD, or BASE...HEAD from where they parted.")],
+    revisions: Range,
     as_json: AsJson = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="End with 1 if a pin changed, as git diff does.")
     ] = False,
 ) -> None:
-    """Name the model ids that a change bumps, adds or removes. Documentation alone changes no pin.
+    """Name the model ids that a change bumps, adds or removes. Text and comments alone change no pin.
 
     Example: evalkit pins diff origin/main...HEAD
     """
+    from evalkit.cli.pins_table import print_bump
     from evalkit.pins.facts import price_change
+    from evalkit.pins.found import bumps_between
 
-    found = _changes(revisions)
+    found = bumps_between(revisions, Path())
     if as_json:
         changes = [{"change": b.change, "then": _side(b.then), "now": _side(b.now)} for b in found]
         typer.echo(json.dumps({"changed": bool(found), "changes": changes}, indent=2))
     else:
         for bump in found:
-            line = _line(bump)
-            if bump.then is not None and bump.now is not None:
-                line += f"; price: {_priced(price_change(bump.then.model, bump.now.model, datetime.now(UTC)))}"
-            typer.echo(line)
+            both = (bump.then.model, bump.now.model) if bump.then and bump.now else None
+            print_bump(bump, price_change(*both, datetime.now(UTC)) if both else None)
         if not found:
             typer.echo("no pin changed")
     raise typer.Exit(int(ExitCode.REGRESSION) if exit_code and found else 0)
@@ -110,14 +91,6 @@ def diff(
 
 def _side(pin: "Pin | None") -> dict[str, Any] | None:
     return None if pin is None else asdict(pin)
-
-
-def _line(bump: "Bump") -> str:
-    pin = bump.now or bump.then
-    place = f"{pin.path}:{pin.line}" if pin else ""
-    if bump.then is not None and bump.now is not None:
-        return f"{place}: {bump.then.written} -> {bump.now.written}"
-    return f"{place}: {pin.written if pin else ''} {bump.change}"
 
 
 @pins.command("approve")
@@ -170,43 +143,68 @@ def verify(
         str | None,
         typer.Option(help="Ask for evidence only for what BASE..HEAD bumps or adds.", show_default=False),
     ] = None,
-    allow_simulated: Annotated[
-        bool, typer.Option("--allow-simulated", help="Let the sandbox's evidence count, for a trial.")
+    allow_simulated: AllowSimulated = False,
+    annotate: Annotated[
+        bool, typer.Option("--annotate", help="Print GitHub's commands as well, which mark the lines of the change.")
     ] = False,
 ) -> None:
     """Fail if a model id in the code has no valid evidence: none, not passed, simulated, too old, edited, or of
-    another dataset, rubric or policy than the lock names.
+    another dataset, rubric or policy than the lock names. Going back to the pin before needs none.
 
     Example: evalkit pins verify --changed origin/main...HEAD
     """
-    from evalkit.pins.lock import faults, refuse
+    found = _verdicts(paths, lock, changed, allow_simulated)
+    for one in found:
+        for warning in one.warnings:
+            typer.echo(f"warning: {one.place}: {warning}", err=True)
+    if annotate:
+        _annotate(found)
+    problems = [f"{one.place}: {problem}" for one in found for problem in one.problems]
+    if problems:
+        raise IntegrityError("\n".join(problems))
+    typer.echo(f"{plural(len(found), 'pin')} with valid evidence" if found else "no pin to verify")
+
+
+def _annotate(found: "list[Verdict]") -> None:
+    from evalkit.rendering.annotations import annotation
+
+    for one in found:
+        pin = one.asked.pin
+        for problem in one.problems:
+            typer.echo(annotation("error", pin.path, pin.line, f"{pin.written}: {problem}"))
+        for warning in one.warnings:
+            typer.echo(annotation("warning", pin.path, pin.line, f"{pin.written}: {warning}"))
+
+
+@pins.command("unproven")
+def unproven(
+    revisions: Range, lock: LockFile = Path("evalkit.lock"), allow_simulated: AllowSimulated = False
+) -> None:  # fmt: skip
+    """Print the gates that a change lacks, for scripts: one `BASELINE CANDIDATE` a line, nothing if it lacks none.
+
+    Example: evalkit pins unproven origin/main...HEAD
+    """
+    from evalkit.pins.verdicts import unproven_pairs
+
+    for baseline, candidate in unproven_pairs(_verdicts(None, lock, revisions, allow_simulated)):
+        typer.echo(f"{baseline} {candidate}")
+
+
+def _verdicts(
+    paths: list[Path] | None, lock: Path, changed: str | None, allow_simulated: bool
+) -> "list[Verdict]":  # fmt: skip
+    from evalkit.pins.found import bumps_between, pins_under
     from evalkit.pins.scan import in_code
+    from evalkit.pins.verdicts import Asked, asked_by, verdicts
 
+    if changed is not None and paths:
+        raise UsageError("--changed looks at the whole change; leave the paths out")
+    held = _read(lock)
     if changed is not None:
-        asked = sorted(bump.now for bump in _changes(changed) if bump.now is not None)
+        asked = asked_by(bumps_between(changed, Path()), held)
     else:
-        asked = in_code(_scanned(paths))
-    held, today = _read(lock), datetime.now(UTC).date()
-    wanted, problems = _wanted(held), []
-    for pin in asked:
-        found = ["an alias may change under you"] if pin.kind == "alias" else []
-        found += list(faults(held, pin.model, wanted, today, allow_simulated=allow_simulated))
-        found += _retired(pin.model, today)
-        problems += [f"{pin.path}:{pin.line}: {pin.written}: {fault}; {_REMEDY}" for fault in found]
-    refuse(problems)
-    typer.echo(f"{len(asked)} pins, each with valid evidence" if asked else "no pin to verify")
-
-
-_REMEDY = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
-
-
-def _retired(model: str, today: date) -> list[str]:
-    from evalkit.models import known
-
-    facts = known(model)
-    if facts is not None and facts.retires is not None and date.fromisoformat(facts.retires) <= today:
-        return [f"the model was retired on {facts.retires}"]
-    return []
+        asked = [Asked(pin) for pin in in_code(pins_under(paths or [Path()]))]
+    return list(verdicts(asked, held, _wanted(held), datetime.now(UTC), allow_simulated=allow_simulated))
 
 
 def _wanted(held: "Lock") -> dict[str, str]:
@@ -229,22 +227,3 @@ def _read(path: Path) -> "Lock":
     from evalkit.pins.lock import Lock, read_lock
 
     return read_lock(read_text(path, "lock file"), str(path)) if path.exists() else Lock()
-
-
-def _scanned(paths: list[Path] | None) -> list["Pin"]:
-    from evalkit.pins.repository import files_of
-    from evalkit.pins.scan import pins_in
-
-    return sorted(pin for path, content in files_of(paths or [Path()]) for pin in pins_in(path, content))
-
-
-def _changes(revisions_: str) -> list["Bump"]:
-    from evalkit.pins.bumps import bumps
-    from evalkit.pins.repository import changed_files, content_at, revisions
-    from evalkit.pins.scan import pins_in
-
-    here = Path()
-    base, head = revisions(revisions_, here)
-    paths = changed_files(base, head, here)
-    then, now = ([pin for path in paths for pin in pins_in(path, content_at(c, path, here))] for c in (base, head))
-    return bumps(then, now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.pins.scan import Pin, in_code
+from evalkit.pins.spelling import tier_of
 
 Change = Literal["bump", "added", "removed"]
 
@@ -26,8 +27,8 @@ class Bump:
 def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     """The changes between two states of the same files, in code alone.
 
-    An id that moved, within a file or to another, or that is spelled otherwise, has not changed. Each new id is taken to
-    replace a gone one: of the same file, of the same tier, the nearest, in this order.
+    An id that moved, within a file or to another, or that is spelled otherwise, has not changed. Each new id is taken
+    to replace a gone one: of the same file, of the same tier, the nearest, in this order.
     """
     before, after = in_code(then), in_code(now)
     gone, new = _difference(before, after), _difference(after, before)
@@ -41,7 +42,7 @@ def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
 
 
 def _distance(old: Pin, new: Pin) -> tuple[bool, bool, int]:
-    return old.path != new.path, _tier(old) != _tier(new), abs(old.line - new.line)
+    return old.path != new.path, tier_of(old.model) != tier_of(new.model), abs(old.line - new.line)
 
 
 def _difference(pins: Sequence[Pin], others: Sequence[Pin]) -> list[Pin]:
@@ -53,7 +54,3 @@ def _difference(pins: Sequence[Pin], others: Sequence[Pin]) -> list[Pin]:
         else:
             found.append(pin)
     return found
-
-
-def _tier(pin: Pin) -> str:
-    return next((tier for tier in ("opus", "sonnet", "haiku") if tier in pin.model), pin.model)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from evalkit.errors import IntegrityError, ProblemsError, UsageError
+from evalkit.errors import ProblemsError, UsageError
 from evalkit.strict import StrictModel, content_sha256, read_strict
 
 NAME = "evalkit.lock"
@@ -136,9 +136,3 @@ def faults(
         yield f"its evidence is {age.days} days old, {lock.max_age_days} are allowed"
     if age < timedelta(0):
         yield f"its evidence is dated in the future ({found.approved_on})"
-
-
-def refuse(problems: list[str]) -> None:
-    """IntegrityError with all problems, one a line; nothing without any."""
-    if problems:
-        raise IntegrityError("\n".join(problems))

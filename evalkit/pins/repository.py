@@ -65,9 +65,9 @@ def _commit(name: str, folder: Path) -> str:
     return found.decode().strip()
 
 
-def changed_files(base: str, head: str, folder: Path) -> list[str]:
-    """Files that differ between two commits, deleted and new ones too."""
-    listed = _run(folder, "diff", "--name-only", "-z", "--no-renames", base, head)
+def changed_files(base: str, head: str, folder: Path, matching: str) -> list[str]:
+    """Files in which two commits differ in a line that matches, deleted and new ones too."""
+    listed = _run(folder, "diff", "--name-only", "-z", "--no-renames", f"-G{matching}", base, head)
     if listed is None:
         raise UsageError(f"git cannot compare {base[:12]} with {head[:12]}; check the repository")
     return _names(listed)

@@ -1,22 +1,26 @@
-"""Model ids in files: where each stands, in code that runs or in prose that only mentions it."""
+"""Model ids in files: where each stands, in what runs or where it is only mentioned."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from evalkit.pins.spelling import Kind, Provider, spellings
+from evalkit.pins.mentions import comment_at, comment_marks, is_prose, notebook_code
+from evalkit.pins.spelling import SOUGHT, Kind, Provider, spellings
 
 IGNORE = "evalkit: ignore"
 """A line that says so is passed over."""
 LARGEST_BYTES = 2_000_000
-_PROSE = frozenset({".md", ".markdown", ".rst", ".adoc", ".txt"})
-_OURS = frozenset({"evalkit.lock"})
-_SUFFIXES = frozenset({".lock", ".db", ".min.js", ".svg", ".ipynb_checkpoints"})
+_OURS = frozenset({"evalkit.lock", "evalkit.yaml", "gate.yaml"})
+"""They name models to compare and to grade by, which production does not run."""
+_OUR_REPORT = b'"rubric_sha256"'
+_GENERATED = (".lock", ".db", ".min.js", ".map", ".svg")
+_SOUGHT = re.compile(SOUGHT.encode())
 
 
 @dataclass(frozen=True, order=True)
 class Pin:
-    """One model id in one place. `prose`: the file only mentions it, so nothing runs because of it."""
+    """One model id in one place. `prose`: it is only mentioned there, so nothing runs because of it."""
 
     path: str
     line: int
@@ -29,24 +33,24 @@ class Pin:
 
 
 def pins_in(path: str, content: bytes) -> Iterator[Pin]:
-    """The ids of one file; none in binary files, very large ones, lock files and run files."""
-    name = PurePosixPath(path)
-    if name.name in _OURS or name.suffix in _SUFFIXES or len(content) > LARGEST_BYTES or b"\0" in content[:8192]:
+    """The ids of one file; none in binary files, very large ones, generated ones and our own."""
+    name = PurePosixPath(path).name
+    if name in _OURS or name.endswith(_GENERATED) or len(content) > LARGEST_BYTES or b"\0" in content[:8192]:
         return
-    if b"claude-" not in content:
+    if not _SOUGHT.search(content) or (name.endswith(".json") and _OUR_REPORT in content):
         return
-    prose = is_prose(path)
-    for number, line in enumerate(content.decode("utf-8", errors="replace").splitlines(), start=1):
-        if IGNORE in line:
+    text = content.decode("utf-8", errors="replace")
+    prose, marks = is_prose(path), comment_marks(path)
+    cells = notebook_code(text) if name.endswith(".ipynb") else None
+    for number, line in enumerate(text.split("\n"), start=1):
+        found = [] if IGNORE in line else list(spellings(line))
+        if not found:
             continue
-        for found in spellings(line):
-            yield Pin(path, number, found.column, found.written, found.model, found.kind, found.provider, prose)
-
-
-def is_prose(path: str) -> bool:
-    """Whether a file is documentation: text by its ending, and no prompt by its name or folder."""
-    name = PurePosixPath(path)
-    return name.suffix.lower() in _PROSE and not any("prompt" in part.lower() for part in name.parts)
+        mentioned = prose or (cells is not None and line.strip().removesuffix(",") not in cells)
+        runs_until = 0 if mentioned else comment_at(line, marks)
+        for one in found:
+            mention = one.column > runs_until
+            yield Pin(path, number, one.column, one.written, one.model, one.kind, one.provider, mention)
 
 
 def in_code(pins: Iterable[Pin]) -> list[Pin]:
