@@ -348,7 +348,7 @@ def test_outputs_are_written_as_asked_and_agree(files: dict[str, Path], tmp_path
     summary = base.with_suffix(".md").read_text(encoding="utf-8")
     assert (content["exit"], content["gate"]["verdict"]) == ("regression", "fail")
     assert (suite.get("failures"), suite.get("tests")) == ("1", str(2 + 25))
-    assert summary.startswith("### FAIL: ")
+    assert summary.splitlines()[1].startswith("### FAIL: ")
     assert "25 items worse than before" in summary
 
 

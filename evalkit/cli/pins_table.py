@@ -32,7 +32,7 @@ def print_pins(pins: "Sequence[Pin]", facts: "Mapping[str, PinFacts]", today: da
         table.add_column(name, overflow="fold")
     for pin in pins:
         known = facts[pin.model]
-        newest = priced(known.newer[0]) if known.newer else "–"
+        newest = f"{known.newer[0].model} ({priced(known.newer[0])})" if known.newer else "–"
         cells = (f"{pin.path}:{pin.line}", pin.written, pin.kind, known.lifecycle, known.retires or "–", newest)
         table.add_row(*(Text(visible(cell)) for cell in cells))
     console().print(table)
@@ -55,13 +55,15 @@ def _warn(model: str, facts: "PinFacts", kinds: set[str], today: date) -> None:
 
 
 def priced(change: "PriceChange") -> str:
-    """A newer model with what it costs over the older one, for a token and for the same text."""
+    """What a newer model costs over the older one, for a token and for the same text."""
     if change.input_ratio is None or change.output_ratio is None:
-        return f"{change.model} (price change unknown)"
-    told = f"{change.model} ({ratio(change.input_ratio)} a token in, {ratio(change.output_ratio)} out"
-    if change.input_per_text is not None and change.input_per_text != change.input_ratio:
-        told += f"; about {ratio(change.input_per_text)} the same text, which has more tokens there"
-    return f"{told})"
+        return "price change unknown"
+    tokens_in, tokens_out = ratio(change.input_ratio), ratio(change.output_ratio)
+    token = tokens_in if tokens_in == tokens_out else f"{tokens_in} in and {tokens_out} out"
+    said = "the same price a token" if change.input_ratio == change.output_ratio == 1 else f"price {token} a token"
+    if change.input_per_text is None or change.input_per_text == change.input_ratio:
+        return said
+    return f"{said}, about {ratio(change.input_per_text)} the same text"
 
 
 def print_bump(bump: "Bump", change: "PriceChange | None") -> None:
@@ -69,9 +71,10 @@ def print_bump(bump: "Bump", change: "PriceChange | None") -> None:
     pin = bump.now or bump.then
     if pin is None:
         return
-    written = f"{pin.written} {bump.change}" if change is None or bump.then is None else (
-        f"{bump.then.written} -> {pin.written}; price: {priced(change)}"
-    )  # fmt: skip
+    if bump.then is None or change is None:
+        written = f"{pin.written} {bump.change}"
+    else:
+        written = f"{bump.then.written} -> {pin.written}; {priced(change)}"
     typer.echo(f"{visible(pin.path)}:{pin.line}: {written}")
 
 

@@ -9,9 +9,10 @@ from evalkit.pins.bumps import Bump
 from evalkit.pins.facts import PinFacts, facts_of
 from evalkit.pins.lock import Lock, faults
 from evalkit.pins.scan import Pin
+from evalkit.wording import visible
 
 _EVIDENCE = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
-_NEW = "it replaces no pin, so name one to gate it against, and approve that report with `evalkit pins approve`"
+_NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Verdict:
     @property
     def place(self) -> str:
         """Where it stands, and how it is written."""
-        return f"{self.asked.pin.path}:{self.asked.pin.line}: {self.asked.pin.written}"
+        return f"{visible(self.asked.pin.path)}:{self.asked.pin.line}: {self.asked.pin.written}"
 
 
 def asked_by(found: Iterable[Bump], lock: Lock) -> list[Asked]:

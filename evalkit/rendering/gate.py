@@ -1,15 +1,17 @@
 """A gate's report for machines and reviewers: JSON, JUnit XML and Markdown."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as xml
 
-from evalkit.gating.results import GateReport
+from evalkit.gating.results import CheckResult, GateReport
 from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import escape
-from evalkit.wording import plural, visible
+from evalkit.wording import plural, shorten, visible
 
 SCHEMA_VERSION = 1
-_MOST_REGRESSED = 50
+_ROOM = {"checks": 25_000, "needs": 12_000, "regressed": 10_000, "notes": 8_000}
+"""Characters for each part of a comment; with the rest they stay under the 60,000 that leave room to what posts it."""
 
 
 def to_json(report: GateReport) -> str:
@@ -58,41 +60,52 @@ def regressed_items(report: GateReport) -> dict[str, str]:
 
 
 def to_markdown(report: GateReport) -> str:
-    """The verdict first, one row a check, what would settle it, and the regressed items folded away."""
+    """The body of one comment: its mark, the verdict, one row a check, what would settle it, and the regressed items.
+
+    The mark names the pin that is to be replaced, so that a comment about it can be found and renewed. Rows that would
+    take the body over 60,000 characters are left out whole, and counted.
+    """
     return "\n".join(_lines(report)) + "\n"
 
 
 def _lines(report: GateReport) -> Iterator[str]:
-    yield f"### {escape(report.headline)}"
+    yield f"<!-- evalkit:{re.sub('[^A-Za-z0-9.:]+', '-', report.baseline)[:200]} -->"
+    yield f"### {escape(shorten(report.headline, 1_000))}"
     yield ""
     size = f"{plural(report.items, 'item')}, {plural(report.epochs, 'epoch')}"
     yield f"{size}; intervals at {100 * (1 - 2 * report.alpha):g} %, one-sided alpha {report.alpha:g}."
     yield ""
     yield "| Check | Outcome | Found | Asked |"
     yield "|:--|:--|:--|:--|"
-    for check in report.checks:
-        yield f"| {escape(check.name)} | **{check.outcome}** | {escape(check.finding)} | {escape(check.limit)} |"
-    needed = [check for check in report.checks if check.needs]
+    order = {"fail": 0, "inconclusive": 1, "pass": 2}
+    checks = sorted(report.checks, key=lambda check: order[check.outcome])
+    yield from _fitting([_row(check) for check in checks], _ROOM["checks"], "| and {} more | | | |")
+    needed = [f"- {escape(check.name)}: {escape(check.needs)}" for check in checks if check.needs]
     if needed:
-        yield ""
-        yield "What would settle it:"
-        yield ""
-        yield from (f"- {escape(check.name)}: {escape(check.needs or '')}" for check in needed)
+        yield from ("", "What would settle it:", "")
+        yield from _fitting(needed, _ROOM["needs"], "- and {} more")
     yield from _regressed(report)
-    for note in report.notes:
-        yield ""
-        yield f"> {escape(note)}"
+    for note in _fitting([f"> {escape(note)}" for note in report.notes], _ROOM["notes"], "> and {} more"):
+        yield from ("", note)
+
+
+def _row(check: CheckResult) -> str:
+    return f"| {escape(check.name)} | **{check.outcome}** | {escape(check.finding)} | {escape(check.limit)} |"
+
+
+def _fitting(rows: Sequence[str], room: int, more: str) -> Iterator[str]:
+    """The first rows that fit into so many characters, and how many do not."""
+    for number, row in enumerate(rows):
+        room -= len(row) + 1
+        if room < 0:
+            yield more.format(f"{len(rows) - number:,}")
+            return
+        yield row
 
 
 def _regressed(report: GateReport) -> Iterator[str]:
-    items = list(regressed_items(report).items())
-    if not items:
-        return
-    yield ""
-    yield f"<details><summary>{plural(len(items), 'item')} worse than before</summary>"
-    yield ""
-    yield from (f"- {escape(item)} ({escape(name)})" for item, name in items[:_MOST_REGRESSED])
-    if len(items) > _MOST_REGRESSED:
-        yield f"- and {len(items) - _MOST_REGRESSED:,} more"
-    yield ""
-    yield "</details>"
+    items = [f"- {escape(item)} ({escape(name)})" for item, name in regressed_items(report).items()]
+    if items:
+        yield from ("", f"<details><summary>{plural(len(items), 'item')} worse than before</summary>", "")
+        yield from _fitting(items, _ROOM["regressed"], "- and {} more")
+        yield from ("", "</details>")
