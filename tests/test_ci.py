@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -200,7 +200,7 @@ def commit(tmp_path: Path) -> Commit:
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
+def runner(tmp_path: Path) -> Runner:
     """A runner with a virtual environment that holds evalkit, as the action's install step leaves it."""
     temporary = tmp_path / "runner"
     (temporary / "evalkit" / "bin").mkdir(parents=True)
@@ -211,7 +211,7 @@ def runner(tmp_path: Path) -> Iterator[Runner]:
         "range": "main...HEAD", "dataset": "sets/tickets.jsonl", "rubric": "sets/rubric.yaml", "policy": "gate.yaml",
         "grade-by": "checks", "epochs": "1", "trial": "1",
     }  # fmt: skip
-    yield Runner(tmp_path / "a repository", temporary, inputs)
+    return Runner(tmp_path / "a repository", temporary, inputs)
 
 
 def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Commit, runner: Runner) -> None:
@@ -254,3 +254,55 @@ def test_a_change_of_prose_alone_starts_nothing(commit: Commit, runner: Runner) 
     assert runner.outputs["changed"]["changed"] == "false"
     assert not (runner.folder / "runs").exists()
     assert not (runner.folder / "evalkit-out").exists()
+
+
+# --- the script alone, with an evalkit that answers as told ---
+
+FAKE = """#!/bin/sh
+echo "$*" >>calls.txt
+case "$1 $2" in
+  "pins diff") exit 1 ;;
+  "pins verify") echo "error: a.py:1: x: *no* evidence" >&2; exit 6 ;;
+  "pins unproven") echo "old-a new-a"; echo "old-b new-b" ;;
+  run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "next: evalkit grade --blind runs/a file.db" ;;
+  gate*)
+    for file; do case $file in *.json | *.xml | *.md) printf "%${SIZE}s" . >"$file" ;; esac; done
+    case $* in *new-a*) exit "$GATE_CODE" ;; esac ;;
+  "pins approve") echo lock >evalkit.lock ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "runs", "in_summary"),
+    [
+        ({}, 6, 0, "    error: a.py:1: x: *no* evidence"),
+        ({"EVALKIT_EVIDENCE": "never", "ANTHROPIC_API_KEY": "k"}, 6, 0, "BLOCKED"),
+        ({"EVALKIT_EVIDENCE": "perhaps"}, 2, 0, ""),
+        ({"ANTHROPIC_API_KEY": "k"}, 6, 2, "BLOCKED"),  # all gates pass, yet something remains
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1"}, 1, 2, "."),
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "3"}, 3, 2, "."),
+        ({"ANTHROPIC_API_KEY": "k", "RUN_CODE": "4"}, 4, 2, ""),
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1", "SIZE": "600000"}, 1, 2, "did not fit here"),
+    ],
+)
+def test_the_script_ends_with_the_worst_that_it_met(
+    told: dict[str, str], code: int, runs: int, in_summary: str, tmp_path: Path
+) -> None:
+    fake = tmp_path / "bin" / "evalkit"
+    fake.parent.mkdir()
+    fake.write_text(FAKE, encoding="utf-8")
+    fake.chmod(0o755)
+    path, summary = f"{fake.parent}:{os.environ['PATH']}", tmp_path / "summary.md"
+    usual = {"EVALKIT_DATASET": "my set.jsonl", "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "10"}
+    environment = {"PATH": path, "GITHUB_STEP_SUMMARY": str(summary), **usual, **told}
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    assert sum(call.startswith("run my set.jsonl -m old-") for call in calls) == runs
+    assert [call for call in calls if call.startswith("grade")] == [
+        "grade runs/a file.db --blind --by judges --quiet"
+    ] * (0 if "RUN_CODE" in told else runs)
+    written = summary.read_text(encoding="utf-8") if summary.exists() else ""
+    assert in_summary in written
+    assert len(written) < 900_000

@@ -1,6 +1,7 @@
 """The gate: three outcomes by one rule, each check on its own figure, and nothing that passes for want of data."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -378,6 +379,23 @@ def test_hostile_names_stay_text_in_every_form() -> None:
     xml.fromstring(to_junit(bad).encode())  # noqa: S314  we wrote it
     assert "a\\|b" in to_markdown(bad)
     json.loads(to_json(bad))
+
+
+def test_a_comment_keeps_its_size_with_whole_rows_and_says_how_many_are_left_out() -> None:
+    found = gate(evidence(*table(0, 12, 48)), policy("quality: {margin: 0.10}"))
+    check = replace(found.checks[0], finding="x" * 90, needs="y" * 90, regressed=tuple(f"{n}" * 40 for n in range(999)))
+    many = [replace(check, name=f"quality:{n}", outcome="pass") for n in range(999)]
+    whole = replace(found, checks=(*many, check), notes=("z" * 100,) * 999, reason="r" * 99_999)
+    text = to_markdown(whole)
+    assert 50_000 < len(text) < 60_000
+    assert re.match(r"<!-- evalkit:[\w.:-]+ -->\n### FAIL: ", text)
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert "**fail**" in rows[1]
+    assert all(row.count(" | ") == 3 for row in rows[:-1])
+    assert len(re.findall(r"^(?:\| |- |> )and \d+ more", text, re.MULTILINE)) == 4
+    told = re.search(r"\| and (\d+) more", text)
+    assert told is not None
+    assert int(told[1]) + len(rows) - 2 == 1000
 
 
 def test_the_same_evidence_gives_the_same_bytes() -> None:

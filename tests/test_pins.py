@@ -1,6 +1,7 @@
 """Pins: found however a provider spells them, told apart from prose, and not bumped without evidence."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -16,10 +17,12 @@ from evalkit.errors import ProblemsError, UsageError
 from evalkit.pins.bumps import bumps
 from evalkit.pins.facts import facts_of, price_change
 from evalkit.pins.lock import Lock, approval_of, faults, read_lock, with_approval, write_lock
-from evalkit.pins.scan import is_prose, pins_in
-from evalkit.pins.spelling import spellings
+from evalkit.pins.mentions import is_prose
+from evalkit.pins.scan import in_code, pins_in
+from evalkit.pins.spelling import SOUGHT, spellings
 
 SONNET_45 = "claude-sonnet-4-5-20250929"
+PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
 TODAY = date(2026, 11, 26)
 
 
@@ -48,6 +51,23 @@ TODAY = date(2026, 11, 26)
         ("publishers/anthropic/models/claude-opus-4-6", "claude-opus-4-6", "pin", "vertex"),
         ("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5", "alias", "gateway"),
         ("openrouter/anthropic/claude-3.5-sonnet:beta", "claude-3-5-sonnet", "alias", "gateway"),
+        ("anthropic/claude-4.5-sonnet", "claude-sonnet-4-5", "alias", "gateway"),
+        ("claude-3-5-sonnet-v2@20241022", "claude-3-5-sonnet-20241022", "pin", "vertex"),
+        ("vertex_ai/claude-sonnet-4@20250514", "claude-sonnet-4-20250514", "pin", "vertex"),
+        ('ChatAnthropic(model="claude-sonnet-4-5-20250929")', SONNET_45, "pin", "anthropic"),
+        ("bedrock/converse/eu.anthropic.claude-sonnet-4-5-20250929-v1:0", SONNET_45, "pin", "bedrock"),
+        ("/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke", SONNET_45, "pin", "bedrock"),
+        ("${var.region}.anthropic.claude-sonnet-4-5-20250929-v1:0", SONNET_45, "pin", "bedrock"),
+        ("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-6-v1",
+         "claude-opus-4-6", "pin", "bedrock"),
+        ("claude-opus-4-6[1m]", "claude-opus-4-6", "pin", "anthropic"),
+        ("claude-sonnet-4-5-20250929-thinking", SONNET_45, "pin", "anthropic"),
+        ("anthropic.ModelClaudeSonnet4_5_20250929", SONNET_45, "pin", "anthropic"),
+        ("anthropic.ModelClaudeOpus4_6", "claude-opus-4-6", "pin", "anthropic"),
+        ("Model.CLAUDE_SONNET_4_5", "claude-sonnet-4-5", "alias", "anthropic"),
+        ("FoundationModelIdentifier.ANTHROPIC_CLAUDE_3_5_SONNET_20241022_V2_0",
+         "claude-3-5-sonnet-20241022", "pin", "bedrock"),
+        (PROFILE, PROFILE, "hidden", "bedrock"),
     ],
 )  # fmt: skip
 def test_every_spelling_means_one_model(text: str, model: str, kind: str, provider: str) -> None:
@@ -57,7 +77,8 @@ def test_every_spelling_means_one_model(text: str, model: str, kind: str, provid
 @pytest.mark.parametrize(
     "text",
     ["claude-code", "claude-desktop", "my-claude-opus-4-6", "claude-sonnet-4-5-notes.md", "Claude Sonnet 4.5",
-     "claude_sonnet_4_5", "xclaude-opus-4-6", "claude-3", "claude-", "claude-opus-4-6x"],
+     "claude_sonnet_4_5", "CLAUDE_SONNET_4_5 = os.environ", "CLAUDE_HAIKU_MODEL", "arn:aws:bedrock:x:y",
+     "xclaude-opus-4-6", "claude-3", "claude-", "claude-opus-4-6x"],
 )  # fmt: skip
 def test_what_is_no_model_id_is_left_alone(text: str) -> None:
     assert list(spellings(text)) == []
@@ -73,9 +94,10 @@ def test_all_ids_of_a_line_are_found_with_their_columns() -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_search_and_what_is_found_stands_there(text: str) -> None:
-    for line in (text, f"claude-{text}", f"claude-opus-{text}"):
+    for line in (text, f"claude-{text}", f"claude-opus-{text}", f"Model.CLAUDE_{text}", f"{PROFILE}{text}"):
         for found in spellings(line):
             assert line[found.column - 1 :].startswith(found.written)
+            assert re.search(SOUGHT, line)
 
 
 def test_a_line_of_any_length_is_searched_once_through() -> None:
@@ -86,7 +108,8 @@ def test_a_line_of_any_length_is_searched_once_through() -> None:
 @pytest.mark.parametrize(
     ("path", "prose"),
     [("README.md", True), ("docs/models.rst", True), ("prompts/system.md", False), ("app/prompt.txt", False),
-     ("notes.txt", True), ("main.py", False), ("infra/main.tf", False), (".github/workflows/ci.yml", False)],
+     ("notes.txt", True), ("main.py", False), ("infra/main.tf", False), (".github/workflows/ci.yml", False),
+     (".claude/agents/reviewer.md", False), ("logs/calls.jsonl", True), ("prompts/calls.jsonl", True)],
 )  # fmt: skip
 def test_documentation_is_told_from_what_runs(path: str, prose: bool) -> None:
     assert is_prose(path) == prose
@@ -100,11 +123,58 @@ def test_documentation_is_told_from_what_runs(path: str, prose: bool) -> None:
         ("a.bin", b"\0claude-opus-4-6", 0),
         ("evalkit.lock", b'"claude-opus-4-6"', 0),
         ("a.py", b"'claude-opus-4-6'\n" + b" " * 2_000_000, 0),
+        ("gate.yaml", b"baseline: claude-opus-4-6", 0),
+        ("app.min.js", b"m='claude-opus-4-6'", 0),
+        ("gate.json", b'{"candidate": "claude-opus-4-6", "rubric_sha256": "0"}', 0),
         ("latin.py", b"# caf\xe9\nm = 'claude-opus-4-6'\n", 1),
     ],
 )
 def test_files_are_read_for_what_they_are(path: str, content: bytes, count: int) -> None:
     assert len(list(pins_in(path, content))) == count
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "runs"),
+    [
+        ("app.py", "m = 'claude-opus-4-6'", True),
+        ("app.py", "# m = 'claude-opus-4-6'", False),
+        ("app.py", "m = x  # once claude-opus-4-6", False),
+        ("app.py", "m = '# claude-opus-4-6'", True),
+        ("app.py", "m = 'it\\'s # claude-opus-4-6'", True),
+        ("a.yaml", "url: http://x/#claude-opus-4-6", True),
+        ("a.yaml", "model: claude-opus-4-6  # was claude-opus-4-5", True),
+        (".env.production", "# MODEL=claude-opus-4-6", False),
+        ("Dockerfile", "# ENV MODEL=claude-opus-4-6", False),
+        ("Dockerfile", "ENV MODEL=claude-opus-4-6", True),
+        ("Jenkinsfile", "    // claude-opus-4-6", False),
+        ("Jenkinsfile", "  MODEL = 'claude-opus-4-6'", True),
+        ("a.ts", "call('https://x//claude-opus-4-6')", True),
+        ("a.ts", "/* claude-opus-4-6 */", False),
+        ("a.ts", " * claude-opus-4-6", False),
+        ("a.ts", "/* x */ m = 'claude-opus-4-6'", True),
+        ("main.tf", "model = \"claude-opus-4-6\" // fine", True),
+        ("main.tf", "  # model = \"claude-opus-4-6\"", False),
+        ("prompts/a.md", "# claude-opus-4-6", True),
+        ("a.json", "// claude-opus-4-6", True),
+    ],
+)  # fmt: skip
+def test_a_comment_only_mentions_and_in_doubt_it_is_none(path: str, line: str, runs: bool) -> None:
+    assert next(pins_in(path, f"first\n{line}\n".encode())).prose != runs
+
+
+def test_in_a_notebook_code_runs_and_notes_and_results_do_not() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["We use claude-opus-4-6\n", "daily"]},
+        {"cell_type": "code", "source": ['m = "claude-opus-4-8"\n', "m"], "outputs": [{"text": ["claude-opus-5\n"]}]},
+        {"cell_type": "code", "source": "n = 'claude-sonnet-4-6' # ü", "outputs": []},
+    ]
+    notebook = {"cells": cells, "nbformat": 4}
+    for ascii_ in (True, False):
+        text = json.dumps(notebook, indent=1, ensure_ascii=ascii_)
+        found = {pin.model for pin in in_code(pins_in("a.ipynb", text.encode()))}
+        assert found == {"claude-opus-4-8", "claude-sonnet-4-6"}
+    assert len(in_code(pins_in("a.ipynb", json.dumps(notebook).encode()))) == 4  # on one line nothing is told apart
+    assert len(in_code(pins_in("a.ipynb", b"{claude-opus-4-6"))) == 1
 
 
 # --- what a change does ---
@@ -145,6 +215,33 @@ def test_facts_tell_retirement_and_the_price_of_the_same_text() -> None:
     change = next(c for c in facts.newer if c.model == "claude-sonnet-5-5")
     assert change.input_ratio is not None
     assert change.input_per_text == pytest.approx(1.3 * change.input_ratio)
+
+
+@pytest.mark.parametrize(
+    ("model", "lifecycle", "retires"),
+    [
+        ("claude-opus-4-1-20250805", "retired", "2026-08-05"),
+        ("claude-3-7-sonnet-20250219", "retired", "2026-02-19"),
+        ("claude-3-7-sonnet", "retired", "2026-02-19"),
+        ("claude-opus-4-6", "active", None),
+        (PROFILE, "unknown", None),
+    ],
+)
+def test_earlier_models_are_known_by_their_retirement(model: str, lifecycle: str, retires: str | None) -> None:
+    facts = facts_of(model, datetime(2026, 11, 26, tzinfo=UTC))
+    assert (facts.lifecycle, facts.retires) == (lifecycle, retires)
+    assert bool(facts.newer) == (facts.tier is not None)
+
+
+@pytest.mark.parametrize(
+    ("day", "lifecycle", "soon"),
+    [("2026-09-30", "deprecated", False), ("2026-10-01", "deprecated", True), ("2026-11-29", "deprecated", True),
+     ("2026-11-30", "retired", True)],
+)  # fmt: skip
+def test_a_pin_retires_on_its_day_and_is_warned_about_60_days_before(day: str, lifecycle: str, soon: bool) -> None:
+    then = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    facts = facts_of(SONNET_45, then)
+    assert (facts.lifecycle, facts.retires_soon(then.date())) == (lifecycle, soon)
 
 
 def test_an_unknown_model_has_no_price_change() -> None:
@@ -296,6 +393,69 @@ def test_renamed_and_deleted_files_are_compared_by_what_they_named(git: Git) -> 
     git("mv", "app.py", "main.py")
     git("commit", "-qm", "rename")
     assert main(["pins", "diff", "main..HEAD", "--exit-code"]) == 0
+
+
+def approve_by(content: dict[str, Any]) -> None:
+    Path("gate.json").write_text(json.dumps(content), encoding="utf-8")
+    assert main(["pins", "approve", "gate.json"]) == 0
+
+
+def test_a_report_on_a_platform_approves_the_model_however_it_is_spelled(git: Git) -> None:
+    commit(git, "app.py", 'MODEL = "eu.anthropic.claude-sonnet-4-6-v1"\n')
+    approve_by(report(candidate="bedrock:us.anthropic.claude-sonnet-4-6"))
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+
+
+def test_a_hidden_model_is_approved_by_its_name(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", f'MODEL = "{PROFILE}"\n')
+    assert main(["pins", "unproven", "main...HEAD"]) == 0
+    assert capsys.readouterr().out == f"{SONNET_45} bedrock:{PROFILE}\n"
+    approve_by(report(candidate=f"bedrock:{PROFILE}"))
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    assert "does not say which model it is" in capsys.readouterr().err
+
+
+def test_going_back_to_what_was_replaced_needs_no_evidence(git: Git) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    approve_by(report())
+    commit(git, "app.py", f'MODEL = "{SONNET_45}"\n')
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 0
+    commit(git, "app.py", 'MODEL = "claude-haiku-5-5"\n')
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 6
+
+
+def test_to_pin_what_an_alias_stands_for_needs_no_evidence_but_another_does(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-haiku-4-5"\n')
+    commit(git, "app.py", 'MODEL = "claude-haiku-4-5-20251001"\n')
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 0
+    commit(git, "app.py", 'MODEL = "claude-haiku-5-5"\n')
+    capsys.readouterr()
+    assert main(["pins", "unproven", "HEAD~2..HEAD"]) == 0
+    assert capsys.readouterr().out == "claude-haiku-4-5-20251001 claude-haiku-5-5\n"
+
+
+def test_lines_of_a_change_are_marked_and_a_path_cannot_forge_a_mark(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "a\n::error::b.py", 'A = "claude-sonnet-4-6"\n')
+    assert main(["pins", "verify", "--changed", "main...HEAD", "--annotate"]) == 6
+    told = capsys.readouterr()
+    assert told.out.startswith("::error file=a%0A%3A%3Aerror%3A%3Ab.py,line=1,title=evalkit::claude-sonnet-4-6: no ev")
+    assert not [line for line in (told.out + told.err).splitlines() if line.startswith("::error::")]
+    assert "gate it against a pin that ran before" in told.err
+
+
+def test_a_scan_is_a_table_with_what_to_know_below_it(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", f'A = "claude-sonnet-4-5"  # was claude-3-opus-20240229\nB = "{PROFILE}"\n')
+    assert main(["pins", "scan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("  ")[0] == "place"
+    assert re.match(r"app.py:1 +claude-sonnet-4-5 +alias +\w+ +2026-11-30 +claude-sonnet-5-5 \(price 0.67× a", lines[1])
+    assert "! claude-sonnet-4-5 is an alias and may change under you; its pin is claude-sonnet-4-5-20250929" in lines
+    assert f"! {PROFILE} does not say which model it is" in lines
+    assert lines[-1] == "2 ids in code and configuration, 1 mentioned in text, comments or data"
 
 
 @pytest.mark.parametrize("named", ["main", "nope..HEAD", "..HEAD", "--x..HEAD", "main..-x"])

@@ -43,11 +43,11 @@ def comment_at(line: str, marks: tuple[str, ...]) -> int:
     In doubt it is none, so that no id that runs is taken for a comment: a mark counts at the line's start or after
     white space, outside quotes.
     """
+    start, quote = len(line) - len(line.lstrip()), ""
+    if "//" in marks and line.startswith(("/*", "* "), start) and "*/" not in line.rstrip()[:-2]:
+        return start
     if not any(mark in line for mark in marks):
         return len(line)
-    start, quote = len(line) - len(line.lstrip()), ""
-    if "//" in marks and line.startswith(("/*", "* "), start) and "*/" not in line[:-2].rstrip():
-        return start
     for at, character in enumerate(line):
         if quote:
             quote = "" if character == quote and line[at - 1] != "\\" else quote

@@ -46,7 +46,7 @@ def pins_in(path: str, content: bytes) -> Iterator[Pin]:
         found = [] if IGNORE in line else list(spellings(line))
         if not found:
             continue
-        mentioned = prose or (cells is not None and line.strip().removesuffix(",") not in cells)
+        mentioned = prose or (cells is not None and line.strip().removeprefix('"source": ').rstrip(",") not in cells)
         runs_until = 0 if mentioned else comment_at(line, marks)
         for one in found:
             mention = one.column > runs_until
