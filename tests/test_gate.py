@@ -141,6 +141,15 @@ def timed(then: float, now: float) -> Any:
         ("served_model: {}", {}, "pass"),
         ("served_model: {}", {"attempt": lambda m, i: answered(served_model="claude-opus-5")}, "fail"),
         ("served_model: {}", {"attempt": lambda m, i: answered()}, "inconclusive"),
+        ("served_model: {}", {"attempt": lambda m, i: answered(served_model=f"{m}-20260101")}, "inconclusive"),
+        ("cost_per_request: {}", {"attempt": lambda m, i: answered(0.01)}, "pass"),  # every item has the same ratio
+        ("cost_per_request: {at_most: 1}", {"attempt": lambda m, i: answered(0.01)}, "inconclusive"),
+        ("cost_per_request: {}", {"attempt": lambda m, i: answered(0.01 if m == BASELINE else 0.02)}, "fail"),
+        (
+            "felt_latency: {p50: 1.2}",
+            {"attempt": lambda m, i: replace(answered(), felt_s=2.0 if i > 5 else None)},
+            "inconclusive",
+        ),
         ("completeness: {}", {}, "pass"),
         ("agreement: {}", {}, "inconclusive"),
         ("refusals: {margin: 0.05}", {}, "pass"),
@@ -168,6 +177,38 @@ def test_what_is_not_graded_is_incomplete_and_never_a_pass() -> None:
     nothing = analyze(replace(snapshot, grades=()))
     found = gate(evidence_of(nothing, nothing, BASELINE, CANDIDATE), policy("quality: {margin: 0.10}"))
     assert found.verdict == "inconclusive"
+
+
+def test_a_failure_of_unknown_cost_is_no_free_one() -> None:
+    then, now = [[True]] * 60, [[True]] * 58 + [[ended("errored", None)]] * 2
+    assert outcomes("cost_per_satisfactory: {}\ncost_per_request: {}", then, now) == {
+        "cost_per_satisfactory": "pass", "cost_per_request": "pass",
+    }  # fmt: skip
+    many = [[True]] * 50 + [[ended("errored", None)]] * 10
+    assert set(outcomes("cost_per_satisfactory: {}\ncost_per_request: {}", then, many).values()) == {"inconclusive"}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_handful_of_items_passes_nothing(n: int) -> None:
+    text = "quality: {margin: 0.5}\ncost_per_request: {at_most: 2}\nfelt_latency: {p50: 2}\nrefusals: {}"
+    assert set(outcomes(text, *table(0, 0, n)).values()) == {"inconclusive"}
+
+
+def test_items_without_a_verdict_are_told_and_many_of_them_pass_nothing() -> None:
+    snapshot = run(*table(0, 0, 120))
+    for dropped, outcome in ((6, "pass"), (7, "inconclusive")):  # of 120 items: 5 % at most
+        analysis = analyze(replace(snapshot, grades=snapshot.grades[: len(snapshot.grades) - 2 * dropped]))
+        found = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy("quality: {margin: 0.10}")).checks[0]
+        assert found.outcome == outcome
+        assert ("7 of 120 items have no figure" in found.finding) == (outcome == "inconclusive")
+
+
+def test_ragged_epochs_are_means_of_what_there_is() -> None:
+    then, now = [[True, True, True]] * 20 + [[True]] * 20, [[True, False]] * 20 + [[True, True, True]] * 20
+    found = gate(evidence(then, now), policy("quality: {margin: 0.10}")).checks[0]
+    assert found.estimate is not None
+    assert (found.estimate.n, found.estimate.value) == (40, pytest.approx(-0.25))
+    assert found.outcome == "fail"
 
 
 def test_a_slice_is_tested_on_its_own_items() -> None:

@@ -31,4 +31,4 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
             return
     pairs = evidence.paired(lambda output: output.cost_usd)
     ratio = stats.mean_cost_ratio(pairs.candidate, pairs.baseline, rules.confidence)
-    yield ratio_result(name, "cost per request", ratio, asked.at_most, stats.above_one_p(ratio))
+    yield ratio_result(name, "cost per request", ratio, asked.at_most, stats.above_one_p(ratio), pairs.gap)

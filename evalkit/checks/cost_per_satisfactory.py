@@ -29,7 +29,8 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
             finding = f"cost per satisfactory output: {model.name} {model.cost_per_request.reason}"
             yield CheckResult(name, "inconclusive", finding, limit, needs="prices")
             return
-    flags = evidence.paired(satisfied)
     costs = evidence.paired(lambda output: output.cost_usd if output.satisfied is not None else None)
+    flags = evidence.paired(satisfied, frozenset(costs.items))
     ratio = stats.cost_ratio(costs.candidate, flags.candidate, costs.baseline, flags.baseline, rules.confidence)
-    yield ratio_result(name, "cost per satisfactory output", ratio, asked.at_most, stats.above_one_p(ratio))
+    p_worse = stats.above_one_p(ratio)
+    yield ratio_result(name, "cost per satisfactory output", ratio, asked.at_most, p_worse, costs.gap)

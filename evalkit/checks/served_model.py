@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from evalkit.gating.evidence import Evidence
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
-from evalkit.models import BEDROCK
+from evalkit.models import BEDROCK, same_model
 from evalkit.strict import StrictModel
 
 ORDER = 60
@@ -16,11 +16,13 @@ class Settings(StrictModel):
 
 
 def check(evidence: Evidence, _asked: Settings, _rules: Rules) -> Iterator[CheckResult]:
-    """Another model than the pin fails outright; one that nobody recorded is inconclusive."""
+    """Another model than the pin fails outright; one that nobody recorded, or behind an alias, is inconclusive."""
     wrong, unknown = [], []
     for model in evidence.sides:
         others = [served for served in model.served_models if not _is_pin(served, model.model)]
-        if others:
+        if others and all(same_model(served, model.model) for served in others):
+            unknown.append(f"{', '.join(others)} answered for {model.model}, which is no pin")
+        elif others:
             wrong.append(f"{', '.join(others)} answered for {model.model}")
         if not model.served_models:
             unknown.append(f"nobody recorded what answered for {model.model}")

@@ -11,21 +11,33 @@ from evalkit.rubric import Rubric
 
 Measure = Callable[[OutputResult], float | None]
 """One number of a trial, None where it has none."""
+LEAST_KNOWN = 0.95
+"""Share of the items that a figure must be known on, on both sides, to pass."""
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
 _CALLED = {"dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting"}
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Item means of both sides on the items that both have a number on, in one order; `epochs`: the most trials."""
+    """Item means of both sides on the items that both have a number on, in one order; `epochs`: the most trials.
+
+    `planned`: items that could have had one. What is missing may be missing for a reason, so a figure passes only where
+    little is (`gap`).
+    """
 
     items: tuple[str, ...]
     baseline: tuple[float, ...]
     candidate: tuple[float, ...]
     epochs: int
+    planned: int
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def gap(self) -> str | None:
+        """That too many items are left out to pass on the rest; None if few are."""
+        return gap(len(self), self.planned)
 
 
 @dataclass(frozen=True)
@@ -93,7 +105,8 @@ class Evidence:
         then, now = self.trials(measure, part)
         both = tuple(item for item in then if item in now)
         epochs = max((len(side[item]) for side in (then, now) for item in both), default=1)
-        return Paired(both, tuple(_mean(then[i]) for i in both), tuple(_mean(now[i]) for i in both), epochs)
+        means = (tuple(_mean(side[i]) for i in both) for side in (then, now))
+        return Paired(both, *means, epochs, len(self.items) if part is None else len(part))
 
     def part(self, name: str) -> frozenset[str]:
         """The items of a slice, named by difficulty or tag; UsageError if there are none."""
@@ -102,6 +115,13 @@ class Evidence:
             known = sorted({i.difficulty for i in self.items if i.difficulty} | {t for i in self.items for t in i.tags})
             raise UsageError(f"the gate names a slice {name!r} that no item is in; use one of {', '.join(known)}")
         return found
+
+
+def gap(known: int, planned: int) -> str | None:
+    """That too many of the planned items are left out to pass on the rest; None if few are."""
+    if known >= LEAST_KNOWN * planned:
+        return None
+    return f"{planned - known:,} of {planned:,} items have no figure on both sides"
 
 
 def satisfied(output: OutputResult) -> float | None:

@@ -3,13 +3,16 @@
 import math
 
 from evalkit import stats
-from evalkit.gating.evidence import Evidence, Measure, Paired
+from evalkit.gating.evidence import Paired
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Assay, Rules
 from evalkit.stats import Estimate
 from evalkit.wording import interval, plural, value
 
 _MOST_ITEMS = 1000
+_FEWEST_ALIKE = 15
+"""Items that a ratio which never varies must have been seen on to pass: fewer say nothing about the next one."""
+_ROUNDING = 1e-9
 
 
 def share_result(
@@ -30,7 +33,8 @@ def share_result(
     estimate = stats.paired_rates_clustered(pairs.candidate, pairs.baseline, rules.confidence, pairs.epochs)
     shown = stats.shows_noninferiority(pairs.candidate, pairs.baseline, tested, rules.alpha, pairs.epochs)
     worse = stats.worse_p(pairs.candidate, pairs.baseline, rules.alpha, pairs.epochs)
-    passed = shown and assay.cap is None
+    cap = assay.cap or pairs.gap
+    passed = shown and cap is None
     shrunk = f" (tested at {tested * 100:.2g} points, since the judge errs)" if assay.factor < 1 else ""
     figures = f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), {_counted(pairs)}"
     outcome = "shown not to be" if shown else "not shown not to be"
@@ -40,12 +44,12 @@ def share_result(
     return CheckResult(
         name,
         "pass" if passed else "inconclusive",
-        finding if assay.cap is None else f"{finding}; {assay.cap}",
+        finding if cap is None else f"{finding}; {cap}",
         limit,
         estimate,
         "points",
-        None if assay.skewed else worse,
-        needs=None if passed else assay.cap or _items_needed(pairs, estimate, tested, rules),
+        None if assay.skewed or shown else worse,  # a loss shown to be small fails nothing
+        needs=None if passed else cap or _items_needed(pairs, estimate, tested, rules),
         regressed=regressed(pairs),
         warnings=estimate.warnings,
     )
@@ -81,28 +85,30 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
     return f"about {plural(more, 'more item')} ({needed:,} in all){each} pass four times in five if the two are equal"
 
 
-def ratio_result(name: str, what: str, ratio: Estimate, at_most: float, p_worse: float | None) -> CheckResult:
-    """Whether a ratio, candidate over baseline, is shown to stay below `at_most`."""
+def ratio_result(
+    name: str, what: str, ratio: Estimate, at_most: float, p_worse: float | None, gap: str | None = None
+) -> CheckResult:
+    """Whether a ratio, candidate over baseline, is shown to stay below `at_most`; `gap`: why it may not pass."""
     limit = f"below {at_most:g}×"
     if ratio.value is None:
         return CheckResult(
             name, "inconclusive", f"{what}: {ratio.reason}", limit, ratio, "ratio", needs="the missing figures"
         )
-    constant = ratio.low is None and ratio.high is None and ratio.n > 1  # every item has the same ratio
+    constant = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE  # every item has the same ratio
     high = ratio.value if constant else ratio.high
-    passed = high is not None and high < at_most
+    passed = high is not None and high < at_most and gap is None
     finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({interval(ratio, 'ratio')}, {plural(ratio.n, 'item')})"
     if constant and not passed:
-        p_worse = 0.0 if ratio.value > 1 else None
+        p_worse = 0.0 if ratio.value > 1 + _ROUNDING else None
     return CheckResult(
         name,
         "pass" if passed else "inconclusive",
-        finding,
+        finding if gap is None else f"{finding}; {gap}",
         limit,
         ratio,
         "ratio",
         p_worse,
-        needs=None if passed else _ratio_needs(ratio, at_most),
+        needs=None if passed else gap or _ratio_needs(ratio, at_most),
         warnings=ratio.warnings,
     )
 
@@ -113,12 +119,3 @@ def _ratio_needs(ratio: Estimate, at_most: float) -> str:
     half, room = math.log(ratio.high / ratio.value), math.log(at_most / ratio.value)
     needed = math.ceil(ratio.n * (half / room) ** 2)
     return f"about {plural(max(1, needed - ratio.n), 'more item')} ({needed:,} in all), if the ratio stays"
-
-
-def share_of(evidence: Evidence, measure: Measure) -> str:
-    """Both sides' share of a yes/no measure, as `3 of 60 before, 5 of 60 now`, in trials."""
-    told = []
-    for side, when in zip(evidence.trials(measure), ("before", "now"), strict=True):
-        flags = [flag for flags in side.values() for flag in flags]
-        told.append(f"{sum(flags):.0f} of {len(flags):,} {when}")
-    return ", ".join(told)

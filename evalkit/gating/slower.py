@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from evalkit import stats
-from evalkit.gating.evidence import Evidence, Measure
+from evalkit.gating.evidence import Evidence, Measure, gap
 from evalkit.gating.not_worse import ratio_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
@@ -40,7 +40,8 @@ def slower_results(
         ratio, p_worse = stats.quantile_ratio(
             [now[item] for item in both], [then[item] for item in both], q, rules.seed, rules.confidence
         )
-        yield ratio_result(f"{name}: {label}", f"{what} {label}", ratio, at_most, p_worse)
+        missing = gap(len(both), len(evidence.items))
+        yield ratio_result(f"{name}: {label}", f"{what} {label}", ratio, at_most, p_worse, missing)
 
 
 def _positive(seconds: float | None) -> float | None:
