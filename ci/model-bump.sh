@@ -35,7 +35,7 @@ most_bytes=900000 # GitHub drops a step summary over 1 MiB
 sought='[Cc][Ll][Aa][Uu][Dd][Ee]|:bedrock:' # as in evalkit/pins/spelling.py
 
 say_mentioned() {
-  names=$(git diff --name-only --no-renames "-G$sought" "$range" --)
+  names=$(git diff --name-only --text --no-textconv --no-ext-diff --no-renames "-G$sought" "$range" --)
   [ -z "$names" ] && mentioned=false || mentioned=true
   echo "mentioned=$mentioned" >>"$answers"
 }
@@ -134,6 +134,7 @@ check() {
 }
 
 prove_all() { # every gate that the change lacks; ends here with the worst code unless all pass
+  [ -n "$dataset" ] || { echo "error: EVALKIT_DATASET is not set; name your own items" >&2 && exit 2; }
   evalkit pins unproven "$range" --lock "$lock" $trial >"$out/unproven.txt"
   worst=0
   while read -r baseline candidate; do

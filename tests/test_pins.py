@@ -415,13 +415,29 @@ def test_a_hidden_model_is_approved_by_its_name(git: Git, capsys: pytest.Capture
     assert "does not say which model it is" in capsys.readouterr().err
 
 
-def test_going_back_to_what_was_replaced_needs_no_evidence(git: Git) -> None:
-    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
-    approve_by(report())
-    commit(git, "app.py", f'MODEL = "{SONNET_45}"\n')
-    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 0
+def test_going_back_to_what_was_replaced_needs_no_evidence_but_a_model_that_runs(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for then, code in (("claude-opus-4-6", 0), ("claude-opus-4-1", 6)):
+        commit(git, "app.py", 'MODEL = "claude-opus-4-8"\n')
+        content = report(candidate="claude-opus-4-8")
+        content["gate"]["baseline"] = then
+        approve_by(content)
+        commit(git, "app.py", f'MODEL = "{then}"\n')
+        capsys.readouterr()
+        assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == code
+    assert capsys.readouterr().err.splitlines()[:-1] == [
+        "error: app.py:1: claude-opus-4-1: the model was retired on 2026-08-05; name one that is active, see"
+        " `evalkit models`"
+    ]
     commit(git, "app.py", 'MODEL = "claude-haiku-5-5"\n')
     assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 6
+
+
+def test_no_attribute_hides_a_bump(git: Git) -> None:
+    commit(git, ".gitattributes", "*.py binary -diff\n")
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert main(["pins", "diff", "main...HEAD", "--exit-code"]) == 1
 
 
 def test_to_pin_what_an_alias_stands_for_needs_no_evidence_but_another_does(

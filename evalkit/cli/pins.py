@@ -162,7 +162,7 @@ def verify(
     problems = [f"{one.place}: {problem}" for one in found for problem in one.problems]
     if problems:
         raise IntegrityError("\n".join(problems))
-    typer.echo(f"{plural(len(found), 'pin')} with valid evidence" if found else "no pin to verify")
+    typer.echo(f"{plural(len(found), 'pin')} that may stand" if found else "no pin to verify")
 
 
 def _annotate(found: "list[Verdict]") -> None:

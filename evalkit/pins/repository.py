@@ -66,8 +66,9 @@ def _commit(name: str, folder: Path) -> str:
 
 
 def changed_files(base: str, head: str, folder: Path, matching: str) -> list[str]:
-    """Files in which two commits differ in a line that matches, deleted and new ones too."""
-    listed = _run(folder, "diff", "--name-only", "-z", "--no-renames", f"-G{matching}", base, head)
+    """Files in which two commits differ in a line that matches, deleted and new ones too, whatever attributes say."""
+    as_text = ("--text", "--no-textconv", "--no-ext-diff", "--no-renames", f"-G{matching}")
+    listed = _run(folder, "diff", "--name-only", "-z", *as_text, base, head)
     if listed is None:
         raise UsageError(f"git cannot compare {base[:12]} with {head[:12]}; check the repository")
     return _names(listed)

@@ -17,10 +17,11 @@ _NEW = "gate it against a pin that ran before, and approve the report with `eval
 
 @dataclass(frozen=True)
 class Asked:
-    """One pin that is asked for evidence, and the one that it replaces, if any."""
+    """One pin to look at, and the one that it replaces, if any. `settled`: it may stand without evidence of its own."""
 
     pin: Pin
     replaces: Pin | None = None
+    settled: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,12 @@ class Verdict:
 
 
 def asked_by(found: Iterable[Bump], lock: Lock) -> list[Asked]:
-    """The pins that a change brings; one that only says more exactly what ran already, or goes back, needs none."""
-    brought = [Asked(bump.now, bump.then) for bump in found if bump.now is not None]
-    return sorted((one for one in brought if not _settled(one, lock)), key=lambda one: one.pin)
+    """The pins that a change brings; one that only says more exactly what ran already, or goes back, is settled."""
+    brought = [(bump.now, bump.then) for bump in found if bump.now is not None]
+    return sorted((Asked(now, then, _settled(now, then, lock)) for now, then in brought), key=lambda one: one.pin)
 
 
-def _settled(asked: Asked, lock: Lock) -> bool:
-    now, then = asked.pin, asked.replaces
+def _settled(now: Pin, then: Pin | None, lock: Lock) -> bool:
     if then is None:
         return False
     if now.kind == "pin" and then.kind == "alias" and pin_of(then.model) == now.model:
@@ -59,7 +59,8 @@ def verdicts(
     """One verdict a pin. `wanted`: hash by name that evidence must be of, as of that moment."""
     for one in asked:
         pin, facts = one.pin, facts_of(one.pin.model, now)
-        lacking = list(faults(lock, pin.model, wanted, now.date(), allow_simulated=allow_simulated))
+        found = faults(lock, pin.model, wanted, now.date(), allow_simulated=allow_simulated)
+        lacking = [] if one.settled else list(found)
         remedy = _NEW if one.replaces is None else _EVIDENCE
         problems = [f"{', '.join(lacking)}; {remedy}"] if lacking else []
         problems += [f"an alias may change under you; {_pinned(pin.model)}"] if pin.kind == "alias" else []
