@@ -28,14 +28,18 @@ out=${EVALKIT_OUT:-evalkit-out}
 dataset=${EVALKIT_DATASET:-}
 trial=
 [ "${EVALKIT_TRIAL:-}" != 1 ] || trial=--allow-simulated
-annotate=${GITHUB_ACTIONS:+--annotate}
+annotate=
+[ "${GITHUB_ACTIONS:-}" != true ] || annotate=--annotate
 summary=${GITHUB_STEP_SUMMARY:-/dev/null}
 answers=${GITHUB_OUTPUT:-/dev/stdout}
 most_bytes=900000 # GitHub drops a step summary over 1 MiB
 sought='[Cc][Ll][Aa][Uu][Dd][Ee]|:bedrock:' # as in evalkit/pins/spelling.py
 
 say_mentioned() {
-  names=$(git diff --name-only --text --no-textconv --no-ext-diff --no-renames "-G$sought" "$range" --)
+  names=$(git diff --name-only --text --no-textconv --no-ext-diff --no-renames "-G$sought" "$range" --) || {
+    echo "error: git does not know $range; check the whole history out (fetch-depth: 0, GIT_DEPTH: 0)" >&2
+    exit 2
+  }
   [ -z "$names" ] && mentioned=false || mentioned=true
   echo "mentioned=$mentioned" >>"$answers"
 }
@@ -85,6 +89,7 @@ prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and app
   evalkit grade "$run" --blind --by "${EVALKIT_GRADE_BY:-judges}" \
     ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet </dev/null || return
   code=0
+  rm -f "$out/gate-$name".*
   evalkit gate "$run" --baseline "$1" --candidate "$2" ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} $trial \
     -o "$out/gate-$name.json" -o "$out/gate-$name.xml" -o "$out/gate-$name.md" || code=$?
   [ -f "$out/gate-$name.json" ] || return "$code"
@@ -122,6 +127,7 @@ check() {
   mkdir -p "$out"
   verify
   advice="Somebody with a key makes the evidence and commits $lock."
+  worst=0
   if [ "$code" -eq 6 ] && may_run; then
     advice="What gates could show, they have shown."
     prove_all
@@ -130,19 +136,18 @@ check() {
   [ "$code" -ne 6 ] || blocked "$advice"
   cat "$out/said.txt"
   cat "$out/wrong.txt" >&2
+  [ "$worst" -eq 0 ] || exit "$worst"
   exit "$code"
 }
 
-prove_all() { # every gate that the change lacks; ends here with the worst code unless all pass
+prove_all() { # every gate that the change lacks; remembers the worst code
   [ -n "$dataset" ] || { echo "error: EVALKIT_DATASET is not set; name your own items" >&2 && exit 2; }
   evalkit pins unproven "$range" --lock "$lock" $trial >"$out/unproven.txt"
-  worst=0
   while read -r baseline candidate; do
     code=0
     prove "$baseline" "$candidate" || code=$?
     [ "$code" -le "$worst" ] || worst=$code
   done <"$out/unproven.txt"
-  [ "$worst" -eq 0 ] || exit "$worst"
 }
 
 case ${1:-check} in

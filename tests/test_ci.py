@@ -243,6 +243,11 @@ def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Co
     assert "1 pin that may stand" in runner.log
 
 
+def test_a_history_that_is_cut_off_is_named(commit: Commit, runner: Runner) -> None:
+    assert runner.run(range="gone...HEAD") == 2
+    assert "error: git does not know gone...HEAD; check the whole history out" in runner.log
+
+
 def test_a_change_of_prose_alone_starts_nothing(commit: Commit, runner: Runner) -> None:
     commit("README.md", "We use it well.\n")
     first_line = load(GITLAB)["model-bump"]["script"][0].replace("ci/", f"{ROOT}/ci/")
@@ -270,7 +275,7 @@ case "$1 $2" in
   "pins unproven") echo "old-a new-a"; echo "old-b new-b" ;;
   run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "next: evalkit grade --blind runs/a file.db" ;;
   gate*)
-    for file; do case $file in *.json | *.xml | *.md) printf "%${SIZE}s" . >"$file" ;; esac; done
+    [ -z "$SIZE" ] || for file; do case $file in *.json | *.xml | *.md) printf "%${SIZE}s" . >"$file" ;; esac; done
     case $* in *new-a*) exit "$GATE_CODE" ;; esac ;;
   "pins approve") echo lock >evalkit.lock ;;
 esac
@@ -286,8 +291,9 @@ esac
         ({"EVALKIT_EVIDENCE": "always", "EVALKIT_DATASET": ""}, 2, 0, ""),
         ({"ANTHROPIC_API_KEY": "k"}, 6, 2, "BLOCKED"),  # all gates pass, yet something remains
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1"}, 1, 2, "."),
-        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "3"}, 3, 2, "."),
-        ({"ANTHROPIC_API_KEY": "k", "RUN_CODE": "4"}, 4, 2, ""),
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "3"}, 3, 2, "BLOCKED"),
+        ({"ANTHROPIC_API_KEY": "k", "RUN_CODE": "4"}, 4, 2, "BLOCKED"),
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "2", "SIZE": ""}, 2, 2, "BLOCKED"),  # nothing is written, nor approved
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1", "SIZE": "600000"}, 1, 2, "did not fit here"),
     ],
 )
@@ -298,6 +304,8 @@ def test_the_script_ends_with_the_worst_that_it_met(
     fake.parent.mkdir()
     fake.write_text(FAKE, encoding="utf-8")
     fake.chmod(0o755)
+    (tmp_path / "evalkit-out").mkdir()
+    (tmp_path / "evalkit-out" / "gate-new-a.json").write_text("of another day", encoding="utf-8")
     path, summary = f"{fake.parent}:{os.environ['PATH']}", tmp_path / "summary.md"
     usual = {"EVALKIT_DATASET": "my set.jsonl", "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "10"}
     environment = {"PATH": path, "GITHUB_STEP_SUMMARY": str(summary), **usual, **told}
@@ -308,6 +316,12 @@ def test_the_script_ends_with_the_worst_that_it_met(
     assert [call for call in calls if call.startswith("grade")] == [
         "grade runs/a file.db --blind --by judges --quiet"
     ] * (0 if "RUN_CODE" in told else runs)
+    approved = [call.split()[2] for call in calls if call.startswith("pins approve")]
+    assert approved == [
+        f"evalkit-out/gate-{name}.json"
+        for name in ("new-a", "new-b")
+        if runs and told.get("SIZE") != "" and "RUN_CODE" not in told
+    ]
     written = summary.read_text(encoding="utf-8") if summary.exists() else ""
     assert in_summary in written
     assert len(written) < 900_000
