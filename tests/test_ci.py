@@ -325,3 +325,23 @@ def test_the_script_ends_with_the_worst_that_it_met(
     written = summary.read_text(encoding="utf-8") if summary.exists() else ""
     assert in_summary in written
     assert len(written) < 900_000
+
+
+@pytest.mark.parametrize(
+    ("found", "sent"), [("", "POST repos/o/r/issues/7/comments"), ("41", "PATCH repos/o/r/issues/comments/41")]
+)
+def test_the_comment_is_made_once_and_then_renewed(found: str, sent: str, tmp_path: Path) -> None:
+    gh = tmp_path / "bin" / "gh"
+    gh.parent.mkdir()
+    gh.write_text(
+        '#!/bin/sh\necho "$* $MARK" >>calls.txt\ncase "$*" in *--paginate*) echo $FOUND ;; esac\n', encoding="utf-8"
+    )
+    gh.chmod(0o755)
+    (tmp_path / "evalkit-out").mkdir()
+    (tmp_path / "evalkit-out" / "gate-x.md").write_text("<!-- evalkit:old -->\n### PASS\n", encoding="utf-8")
+    environment = {"PATH": f"{gh.parent}:{os.environ['PATH']}", "REPO": "o/r", "PULL": "7", "FOUND": found}
+    script = steps_of(WORKFLOW)[-1]["run"]
+    subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=True)
+    asked, written = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    assert asked.endswith(" <!-- evalkit:old -->")
+    assert written.startswith(f"api --silent --method {sent} -F body=@evalkit-out/gate-x.md")
