@@ -283,4 +283,6 @@ def _output(result: TrialResult) -> OutputResult:
         attempts=len(result.attempts),
         error=result.error,
         felt_s=last.felt_s if last and result.outcome == "answered" else None,
+        decided_by=result.decided_by,
+        judge_satisfied=result.judge_satisfied,
     )

@@ -15,6 +15,7 @@ from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.sessions import SessionResult
+from evalkit.analysis.trials import DecidedBy
 from evalkit.analysis.validity import Validity
 from evalkit.cut_streams import CutStreams
 from evalkit.records import Outcome, Round, Spec
@@ -156,7 +157,10 @@ class CriterionResult:
 
 @dataclass(frozen=True)
 class OutputResult:
-    """One trial as the report shows it. `satisfied` and `score` are None while it is not fully graded."""
+    """One trial as the report shows it. `satisfied` and `score` are None while it is not fully graded.
+
+    `judge_satisfied` is the verdict without people's grades, None where it needs them.
+    """
 
     trial_id: int
     model: str
@@ -174,6 +178,8 @@ class OutputResult:
     attempts: int
     error: str | None
     felt_s: float | None = None
+    decided_by: DecidedBy | None = None
+    judge_satisfied: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -195,8 +201,9 @@ class Grading:
     """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost.
 
     `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
-    with the reason. `open`: people are still at work in the round, `closed_at` when they were not any more, None where
-    no people were. `peeks`: when results were looked at while people graded; `after_results`: grades that people gave
+    with the reason; `drifted`: judges that have since been asked otherwise, so that their errors in these
+    grades are not known. `open`: people are still at work in the round, `closed_at` when they were not any more, None
+    where no people were. `peeks`: when results were looked at while people graded; `after_results`: grades that people gave
     when results had been shown.
     """
 
@@ -211,6 +218,7 @@ class Grading:
     aggregate: Aggregate = "median"
     people: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
+    drifted: tuple[str, ...] = ()
     closed_at: str | None = None
     open: bool = False
     peeks: tuple[str, ...] = ()

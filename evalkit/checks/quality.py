@@ -8,9 +8,10 @@ from pydantic import Field
 from evalkit.analysis.results import OutputResult
 from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, Measure, satisfied
+from evalkit.gating.labels import labels_of
 from evalkit.gating.not_worse import share_result
 from evalkit.gating.results import CheckResult
-from evalkit.gating.rules import Assay, Rules
+from evalkit.gating.rules import Rules
 from evalkit.rubric import Criterion
 from evalkit.strict import StrictModel
 
@@ -30,20 +31,19 @@ class Settings(StrictModel):
 def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckResult]:
     """Trials that ended without an output count as not satisfactory on both sides; ungraded ones are left out."""
     what, assay = "satisfactory outputs", rules.assay
-    yield share_result("quality", what, evidence.paired(satisfied), asked.margin, rules, assay)
+    pairs = evidence.paired(satisfied)
+    yield share_result("quality", what, pairs, asked.margin, rules, assay, labels_of(evidence, pairs))
     for name, margin in asked.slices.items():
         pairs = evidence.paired(satisfied, evidence.part(name))
-        yield share_result(f"quality: {name}", f"{what} ({name})", pairs, margin, rules, assay)
+        known = labels_of(evidence, pairs)
+        yield share_result(f"quality: {name}", f"{what} ({name})", pairs, margin, rules, assay, known)
     for name, margin in asked.criteria.items():
         criterion = _criterion(evidence, name)
-        yield share_result(
-            f"quality: {name}",
-            f"outputs at {name} {criterion.critical} or above",
-            evidence.paired(_at_floor(criterion)),
-            margin,
-            rules,
-            Assay() if criterion.kind == "check" else assay,
-        )
+        what, pairs = f"outputs at {name} {criterion.critical} or above", evidence.paired(_at_floor(criterion))
+        if criterion.kind == "check":
+            yield share_result(f"quality: {name}", what, pairs, margin, rules)
+            continue
+        yield share_result(f"quality: {name}", what, pairs, margin, rules, assay, labels_of(evidence, pairs))
 
 
 def _criterion(evidence: Evidence, name: str) -> Criterion:

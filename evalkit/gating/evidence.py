@@ -1,6 +1,5 @@
 """What a gate looks at: two models on the same items, as an analysis left them."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,12 +41,16 @@ class Paired:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Baseline and candidate, each one model of an analysed run; of the same run, or of two that may be compared."""
+    """Baseline and candidate, each one model of an analysed run; of the same run, or of two that may be compared.
+
+    `halves`: the one epoch that each side is taken from, where a model is compared with itself.
+    """
 
     of_baseline: Analysis
     of_candidate: Analysis
     baseline: str
     candidate: str
+    halves: tuple[int, int] | None = None
 
     @cached_property
     def rubric(self) -> Rubric:
@@ -83,21 +86,27 @@ class Evidence:
     @property
     def epochs(self) -> int:
         """Trials planned for each item."""
-        return max(self.of_baseline.spec.epochs, self.of_candidate.spec.epochs)
+        return 1 if self.halves else max(self.of_baseline.spec.epochs, self.of_candidate.spec.epochs)
+
+    def outputs(self, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[OutputResult]], ...]:
+        """Each side's trials by item. `part`: only these items."""
+        sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
+        found = []
+        for (analysis, model), epoch in zip(sides, self.halves or (None, None), strict=True):
+            side: dict[str, list[OutputResult]] = {}
+            for item in analysis.outputs:
+                if part is None or item.id in part:
+                    side[item.id] = [o for o in item.outputs if o.model == model and epoch in (None, o.epoch)]
+            found.append(side)
+        return tuple(found)
 
     def trials(self, measure: Measure, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[float]], ...]:
         """Each side's numbers by item; trials without one are left out. `part`: only these items."""
         found = []
-        for analysis, model in ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate)):
-            side: dict[str, list[float]] = defaultdict(list)
-            for item in analysis.outputs:
-                if part is not None and item.id not in part:
-                    continue
-                for output in item.outputs:
-                    number = measure(output) if output.model == model else None
-                    if number is not None:
-                        side[item.id].append(number)
-            found.append(side)
+        for outputs in self.outputs(part):
+            numbers = {item: [measure(output) for output in of_item] for item, of_item in outputs.items()}
+            known = {item: [n for n in of_item if n is not None] for item, of_item in numbers.items()}
+            found.append({item: of_item for item, of_item in known.items() if of_item})
         return tuple(found)
 
     def paired(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:

@@ -4,6 +4,7 @@ import math
 
 from evalkit import stats
 from evalkit.gating.evidence import Paired
+from evalkit.gating.labels import ALIKE, Labels
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Assay, Rules
 from evalkit.stats import Estimate
@@ -22,13 +23,21 @@ def share_result(
     margin: float,
     rules: Rules,
     assay: Assay = Assay(),  # noqa: B008
+    labels: Labels | None = None,
 ) -> CheckResult:
-    """Whether a share (`what`, of good outputs) is not lower than the baseline's by `margin`, as graders see it."""
+    """Whether a share (`what`, of good outputs) is not lower than the baseline's by `margin`, as graders see it.
+
+    `labels`: who decided the pairs. Where people decided all of them, or all that a judge tells apart and a sample of
+    the others, the judge's errors (`assay`) no longer matter.
+    """
     limit = f"not {margin * 100:g} points worse"
     if not len(pairs):
         return CheckResult(
             name, "inconclusive", f"no item has {what} on both sides", limit, needs="a verdict on both sides"
         )
+    if labels is not None and labels.reach == "sampled":
+        return _sampled_result(name, what, pairs, labels, margin, rules)
+    assay = Assay() if labels is not None and labels.reach == "all" else assay
     tested = margin * assay.factor
     estimate = stats.paired_rates_clustered(pairs.candidate, pairs.baseline, rules.confidence, pairs.epochs)
     shown = stats.shows_noninferiority(pairs.candidate, pairs.baseline, tested, rules.alpha, pairs.epochs)
@@ -51,6 +60,37 @@ def share_result(
         None if assay.skewed or shown else worse,  # a loss shown to be small fails nothing
         needs=None if passed else cap or _items_needed(pairs, estimate, tested, rules),
         regressed=regressed(pairs),
+        warnings=estimate.warnings,
+    )
+
+
+def _sampled_result(name: str, what: str, pairs: Paired, labels: Labels, margin: float, rules: Rules) -> CheckResult:
+    """The same from the items that people decided, each for its share of those that the judge sees alike."""
+    taken = [i for i, decided in enumerate(labels.decided) if decided]
+    items, then, now = (tuple(x[i] for i in taken) for x in (pairs.items, pairs.baseline, pairs.candidate))
+    asked = (now, then, [labels.strata[i] for i in taken], labels.sizes)
+    estimate = stats.paired_rates_stratified(*asked, rules.confidence)
+    shown = estimate.low is not None and estimate.low > -margin
+    passed = shown and pairs.gap is None
+    alike = f"{labels.alike:,} of the {plural(labels.sizes[ALIKE], 'item')} that the judge graded alike"
+    outcome = "shown not to be" if shown else "not shown not to be"
+    finding = (
+        f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), by people's grades of all items "
+        f"that the judge told apart and {alike}; {outcome} {margin * 100:g} points worse"
+    )
+    if passed and estimate.high is not None and estimate.high < 0:
+        finding += "; a small real loss is likely"
+    known = Paired(items, then, now, pairs.epochs, pairs.planned)
+    return CheckResult(
+        name,
+        "pass" if passed else "inconclusive",
+        finding if pairs.gap is None else f"{finding}; {pairs.gap}",
+        f"not {margin * 100:g} points worse",
+        estimate,
+        "points",
+        None if shown else stats.worse_p_stratified(*asked, rules.alpha),
+        needs=None if passed else pairs.gap or f"people's grades of more than {alike}, or more items",
+        regressed=regressed(known),
         warnings=estimate.warnings,
     )
 

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from evalkit import stats
 from evalkit.analysis.reliability import PANEL, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.gating.evidence import Evidence
+from evalkit.stats import Estimate
+from evalkit.wording import listing
 
 LEAST_YOUDEN_LOW = 0.5
 DIFFERENT = 0.05
@@ -42,32 +45,53 @@ class Assay:
 def assay_of(evidence: Evidence) -> Assay:
     """How far the graders of this evidence can be trusted to see a loss."""
     analysis = evidence.of_candidate
-    judges = analysis.grading.judges
+    judges = tuple(judge for judge in analysis.grading.judges if judge not in analysis.grading.dropped)
     if not judges:
         return Assay()
-    if not evidence.together:
-        return Assay(cap="a judge graded the two sides apart; put both models into one run and grade them together")
     found = _validity(judges, analysis.judges)
-    if found is None or found.outputs < FEWEST_LABELS:
-        labels = 0 if found is None else found.outputs
+    unknown = _unknown(evidence, found)
+    if found is None or unknown is not None:
+        return Assay(cap=unknown)
+    low, p = found.accuracy.youden_low_80, _different_p(found, evidence.baseline, evidence.candidate)
+    if p < DIFFERENT:
         return Assay(
-            cap=f"the judge is uncalibrated: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
-            "let them with `evalkit grade --calibrate`"
+            cap=f"the judge errs otherwise on one model than on the other (p {p:.3f}); let people", skewed=True
         )
-    low = found.accuracy.youden_low_80
     if low is None or low < LEAST_YOUDEN_LOW:
         known = "unknown" if low is None else f"at least {low:.2f} only"
-        return Assay(
-            cap=f"the judge's J is {known}, under {LEAST_YOUDEN_LOW}; let people grade, or find a better judge"
-        )
-    different = found.leniency_p.get(
-        (min(evidence.baseline, evidence.candidate), max(evidence.baseline, evidence.candidate))
-    )
-    if different is not None and different < DIFFERENT:
-        return Assay(
-            cap=f"the judge errs more on one model than on the other (p {different:.3f}); let people grade", skewed=True
-        )
+        return Assay(cap=f"the judge's J is {known}, under {LEAST_YOUDEN_LOW}; let people grade, or a better judge")
     return Assay(factor=min(1.0, low))
+
+
+def _different_p(found: JudgeValidity, baseline: str, candidate: str) -> float:
+    """The smallest mid-p that its error rates are equal on both: all errors, and those on good and on bad outputs."""
+    p = found.leniency_p.get((min(baseline, candidate), max(baseline, candidate)), 1.0)
+    then, now = (found.by_model.get(model) for model in (baseline, candidate))
+    if then is None or now is None:
+        return p
+    kinds = ((then.sensitivity, now.sensitivity), (then.specificity, now.specificity))
+    return min(p, *(stats.leniency_midp(*_errors(one), *_errors(other)) for one, other in kinds))
+
+
+def _errors(right: Estimate) -> tuple[int, int]:
+    """About how many of how many items it errs on."""
+    return (0, 0) if right.value is None else (round((1 - right.value) * right.n), right.n)
+
+
+def _unknown(evidence: Evidence, found: JudgeValidity | None) -> str | None:
+    """Why nobody knows how the judge errs on these outputs: dataset and rubric are one, but its prompt may drift."""
+    drifted = evidence.of_candidate.grading.drifted
+    if not evidence.together:
+        return "a judge graded the two sides apart; put both models into one run and grade them together"
+    if drifted:
+        return f"{listing(drifted)} has since been asked otherwise, so its errors here are not known; grade anew"
+    labels = 0 if found is None else found.outputs
+    if labels >= FEWEST_LABELS:
+        return None
+    return (
+        f"the judge is uncalibrated: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
+        "let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
+    )
 
 
 def _validity(judges: tuple[str, ...], found: tuple[JudgeValidity, ...]) -> JudgeValidity | None:

@@ -58,6 +58,7 @@ from evalkit.stats.routing import Cascade, cascade, cross_fitted_value, hull_are
 from evalkit.stats.sequential import betting_wealth, obrien_fleming_z, worse_after
 from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
 from evalkit.stats.stability import WinnerShares, winner_shares
+from evalkit.stats.stratified import paired_rates_stratified, worse_p_stratified
 from evalkit.stats.two_graders import weighted_kappa
 
 __all__ = [
@@ -134,6 +135,7 @@ __all__ = [
     "paired_means",
     "paired_rates",
     "paired_rates_clustered",
+    "paired_rates_stratified",
     "position_bias",
     "ppi_mean",
     "quantile",
@@ -163,6 +165,7 @@ __all__ = [
     "winner_shares",
     "worse_after",
     "worse_p",
+    "worse_p_stratified",
     "worth_extra_labels",
 ]
 
