@@ -279,4 +279,7 @@ def _output(result: TrialResult, said: tuple[Remark, ...]) -> OutputResult:
         remarks=said,
         input_tokens=last.usage.total_input_tokens if last else None,
         output_tokens=last.usage.output_tokens if last else None,
+        felt_s=last.felt_s if last and result.outcome == "answered" else None,
+        decided_by=result.decided_by,
+        judge_satisfied=result.judge_satisfied,
     )

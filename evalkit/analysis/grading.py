@@ -9,6 +9,7 @@ from evalkit.analysis.trials import TrialResult, current_round
 from evalkit.analysis.views import dropped_judges
 from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.grading_records import RoundEvent
+from evalkit.judge_prompts import outdated
 from evalkit.records import Round, Snapshot
 from evalkit.rounds import people_of
 from evalkit.rubric import Rubric
@@ -27,6 +28,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
     unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     judges = sorted({judge_of(g.grader) for g in grades if kind_of(g.grader) == "judge"})
     elsewhere = bool(judges) and round_ is not None and round_.blind is None  # billed where nobody here can see
+    old = outdated(snapshot)
     reasons = Counter(reason for r in results if r.satisfied is None for reason in r.ungraded.values())
     return Grading(
         round=round_,
@@ -40,6 +42,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         aggregate=rubric.aggregate,
         people=tuple(dict.fromkeys(g.grader for g in grades if kind_of(g.grader) == "human")),
         dropped={judge.removeprefix(JUDGE): why for judge, why in dropped_judges(snapshot, rubric).items()},
+        drifted=tuple(name.removeprefix(JUDGE) for name in judges if round_ is not None and (name, round_.id) in old),
         closed_at=_closed_at(snapshot, round_),
         open=_is_open(snapshot, round_),
         peeks=tuple(event.at for event in snapshot.events if _is_peek(event)),

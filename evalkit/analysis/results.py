@@ -18,6 +18,7 @@ from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.sessions import SessionResult
+from evalkit.analysis.trials import DecidedBy
 from evalkit.analysis.validity import Validity
 from evalkit.cut_streams import CutStreams
 from evalkit.records import Outcome, Round, Spec
@@ -142,6 +143,7 @@ class OutputResult:
     """One trial as the report shows it. `satisfied` and `score` are None while it is not fully graded.
 
     `remarks`: what people left on it beside grades.
+    `judge_satisfied` is the verdict without people's grades, None where it needs them.
     """
 
     trial_id: int
@@ -162,6 +164,9 @@ class OutputResult:
     remarks: tuple[Remark, ...] = ()
     input_tokens: int | None = None
     output_tokens: int | None = None
+    felt_s: float | None = None
+    decided_by: DecidedBy | None = None
+    judge_satisfied: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -183,9 +188,10 @@ class Grading:
     """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost.
 
     `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
-    with the reason. `open`: people are still at work in the round, `closed_at` when they were not any more, None where
-    no people were. `peeks`: when results were looked at while people graded; `after_results`: grades that people gave
-    when results had been shown. `graders` gave the round's grades, `idle` ones joined it and have given none.
+    with the reason; `drifted`: judges that have since been asked otherwise, so that their errors in these grades are not
+    known. `open`: people are still at work in the round, `closed_at` when they were not any more, None where no people
+    were. `peeks`: when results were looked at while people graded; `after_results`: grades that people gave when results
+    had been shown. `graders` gave the round's grades, `idle` ones joined it and have given none.
     """
 
     round: Round | None
@@ -199,6 +205,7 @@ class Grading:
     aggregate: Aggregate = "median"
     people: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
+    drifted: tuple[str, ...] = ()
     closed_at: str | None = None
     open: bool = False
     peeks: tuple[str, ...] = ()

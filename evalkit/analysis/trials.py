@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from evalkit.standing_grades import counting
 TIMEOUTS = frozenset({"timeout", "timeout_error", "modelTimeoutException"})
 """Kinds of failure that end a wait: the tool's own limit, the API's, Bedrock's."""
 
+DecidedBy = Literal["people", "judge", "check"]
+"""On whose word a verdict rests: a judge's if any level of it is; else people's; a check's where none was needed."""
+
 
 @dataclass(frozen=True)
 class TrialResult:
@@ -23,7 +27,7 @@ class TrialResult:
 
     `cost_usd` sums all its attempts; None if an answer has no price, or if no cost of its model is known at all.
     `unknown_cost_attempts` are failed or lost ones that may have been billed without anybody knowing how much; they
-    are not in `cost_usd`.
+    are not in `cost_usd`. `judge_satisfied` is the verdict without people's grades, None where it needs them.
     """
 
     trial_id: int
@@ -40,6 +44,8 @@ class TrialResult:
     satisfied: bool | None = None
     score: float | None = None
     identity_marks: int = 0
+    decided_by: DecidedBy | None = None
+    judge_satisfied: bool | None = None
 
     @property
     def known_usd(self) -> float | None:
@@ -188,11 +194,11 @@ def _held_back(results: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     """
     models = {r.key.model for r in results}
     if not any(attempt.final for r in results for attempt in r.attempts):
-        return tuple(replace(r, satisfied=None) for r in results)
+        return tuple(replace(r, satisfied=None, decided_by=None) for r in results)
     answered = {r.key.model for r in results if r.outcome == "answered"}
     graded = {r.key.model for r in results if r.outcome == "answered" and r.satisfied is not None}
     waiting = models if answered and not graded else answered - graded
-    return tuple(replace(r, satisfied=None) if r.key.model in waiting else r for r in results)
+    return tuple(replace(r, satisfied=None, decided_by=None) if r.key.model in waiting else r for r in results)
 
 
 def _result(
@@ -210,6 +216,10 @@ def _result(
     unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     unknown = sum(a.cost_usd is None and a.outcome in (None, "errored") for a in attempts)
     found = agreed(grades, rubric.aggregate, dropped)
+    satisfied, by_people = _satisfied(outcome, found.levels, rubric), _levelled_by_people(grades)
+    alone = (
+        agreed([g for g in grades if kind_of(g.grader) != "human"], rubric.aggregate, dropped) if by_people else found
+    )
     return TrialResult(
         trial_id=trial_id,
         key=key,
@@ -222,10 +232,23 @@ def _result(
         levels=found.levels,
         comments=found.comments,
         ungraded=found.ungraded,
-        satisfied=_satisfied(outcome, found.levels, rubric),
+        satisfied=satisfied,
         score=rubric.score(found.levels) if outcome == "answered" else None,
         identity_marks=max((grade.identity_marks for grade in grades), default=0),
+        decided_by=None if satisfied is None else _decided_by(outcome, by_people, rubric),
+        judge_satisfied=_satisfied(outcome, alone.levels, rubric),
     )
+
+
+def _levelled_by_people(grades: Iterable[Grade]) -> frozenset[str]:
+    return frozenset(g.criterion for g in grades if g.level is not None and kind_of(g.grader) == "human")
+
+
+def _decided_by(outcome: Outcome | None, by_people: Collection[str], rubric: Rubric) -> DecidedBy:
+    judged = {criterion.id for criterion in rubric.judged}
+    if outcome != "answered" or not judged:
+        return "check"
+    return "people" if judged <= set(by_people) else "judge"
 
 
 def _satisfied(outcome: Outcome | None, levels: Mapping[str, float], rubric: Rubric) -> bool | None:

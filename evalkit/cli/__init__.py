@@ -15,7 +15,22 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from evalkit import __version__
-from evalkit.cli import check, compare, demo, grade, import_, models, plan, report, run, runs, sandbox, signals
+from evalkit.cli import (
+    check,
+    compare,
+    demo,
+    gate,
+    grade,
+    import_,
+    models,
+    pins,
+    plan,
+    report,
+    run,
+    runs,
+    sandbox,
+    signals,
+)
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
@@ -30,7 +45,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (check, plan, run, import_, grade, report, compare, signals, runs, models, sandbox, demo):
+for module in (check, plan, run, import_, grade, report, compare, gate, pins, signals, runs, models, sandbox, demo):
     module.register(app)
 
 

@@ -28,7 +28,7 @@ from evalkit.stats.cost import (
 from evalkit.stats.curve import LogisticCurve, logistic_per_doubling
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gate_power import noninferiority_items, noninferiority_power, smallest_passing_n
-from evalkit.stats.gate_rule import noninferiority_p, shows_noninferiority
+from evalkit.stats.gate_rule import noninferiority_p, shows_noninferiority, worse_p
 from evalkit.stats.independent import rate_gap
 from evalkit.stats.intraclass import icc_agreement, spearman_brown
 from evalkit.stats.item_quality import ItemQuality, item_quality
@@ -49,15 +49,17 @@ from evalkit.stats.paired import (
     sign_flip_p,
 )
 from evalkit.stats.power import detectable_difference, items_to_clear, items_to_separate
+from evalkit.stats.quantile_ratio import quantile_ratio
 from evalkit.stats.quantiles import dkw_epsilon, quantile, quantile_clustered, values_needed
 from evalkit.stats.ranks import hodges_lehmann, wilcoxon_pratt_p
 from evalkit.stats.rates import ClusterDesign, cluster_design, rate, rate_clustered
-from evalkit.stats.ratios import cost_ratio, geometric_mean_ratio, mean_cost_ratio
+from evalkit.stats.ratios import above_one_p, cost_ratio, geometric_mean_ratio, mean_cost_ratio
 from evalkit.stats.retries import beta_retry, retry_cost, retry_cost_items, retry_success, retry_success_items
 from evalkit.stats.routing import Cascade, cascade, cross_fitted_value, hull_area, realised_oracle, split_epoch_oracle
 from evalkit.stats.sequential import betting_wealth, obrien_fleming_z, worse_after
 from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
 from evalkit.stats.stability import WinnerShares, winner_shares
+from evalkit.stats.stratified import paired_rates_stratified, worse_p_stratified
 from evalkit.stats.trend import growth
 from evalkit.stats.two_graders import weighted_kappa
 
@@ -76,6 +78,7 @@ __all__ = [
     "LogisticCurve",
     "PositionBias",
     "WinnerShares",
+    "above_one_p",
     "agreement_flag",
     "alt_test",
     "bang_index",
@@ -136,10 +139,12 @@ __all__ = [
     "paired_means",
     "paired_rates",
     "paired_rates_clustered",
+    "paired_rates_stratified",
     "position_bias",
     "ppi_mean",
     "quantile",
     "quantile_clustered",
+    "quantile_ratio",
     "rate",
     "rate_clustered",
     "rate_gap",
@@ -164,6 +169,8 @@ __all__ = [
     "wilcoxon_pratt_p",
     "winner_shares",
     "worse_after",
+    "worse_p",
+    "worse_p_stratified",
     "worth_extra_labels",
 ]
 

@@ -82,6 +82,23 @@ def _clustered_p(p: FloatArray, b: FloatArray, m: int, margin: float) -> float:
     return high
 
 
+def worse_p(candidate: Values, baseline: Values, alpha: float = 0.05, epochs: int | None = None) -> float | None:
+    """One-sided p in (0, 1) that the candidate's rate is no lower than the baseline's: small where it is shown lower.
+
+    Arguments as in `shows_noninferiority`. At most `alpha` exactly where the upper limit of the difference at
+    confidence 1 - 2 alpha lies below 0. No item: None. Raises ValueError as it does. Source: Tango (1998) at 0.
+    """
+    check_alpha(alpha)
+    check_same_length(candidate=candidate, baseline=baseline)
+    p, b = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1)
+    if not len(p):
+        return None
+    m = epochs_seen(np.concatenate([p, b])) if epochs is None else epochs
+    if p.mean() == b.mean():
+        return 0.5
+    return float(stats.norm.sf(-score_at(p, b, m, 0.0, alpha)))
+
+
 def score_at(p: FloatArray, b: FloatArray, m: int, difference: float, alpha: float) -> FloatArray:
     """Clustered score statistic of H0: rate difference = `difference`; items on the last axis.
 

@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 
+from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import SMALLEST, Values, check_confidence, check_same_length, numbers
 from evalkit.stats.logscale import log_t_estimate
+from evalkit.stats.rates import two_sided_t
 
 LOG_RATIO_T = "log-ratio t"
 PAIRED_LOG_T = "paired t on the log ratio"
@@ -69,3 +71,18 @@ def geometric_mean_ratio(candidate: Values, baseline: Values, confidence: float 
         return no_estimate("no pairs", confidence, PAIRED_LOG_T)
     logs = np.log(y) - np.log(x)
     return log_t_estimate(math.exp(float(logs.mean())), logs, 1.0, confidence, PAIRED_LOG_T)
+
+
+def above_one_p(ratio: Estimate) -> float | None:
+    """One-sided p in (0, 1) that a ratio with log-t limits is no larger than 1: small where it is shown to be larger.
+
+    From the ratio's own limits, so it falls to (1 - confidence) / 2 exactly where the lower one reaches 1. None without
+    value or limits. Source: Student (1908), on logarithms.
+    """
+    if ratio.value is None or ratio.high is None or ratio.value < SMALLEST or ratio.n < 2:
+        return None
+    half = math.log(ratio.high / ratio.value)
+    if half <= 0:
+        return None
+    t = math.log(ratio.value) / half * two_sided_t(ratio.confidence, ratio.n - 1)
+    return float(1 - stats.t.cdf(t, ratio.n - 1))

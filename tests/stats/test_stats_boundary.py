@@ -21,6 +21,7 @@ ALPHA = Estimate(0.7, 0.5, 0.9, 0.95, 9, "m")
 OTHERS = [
     (stats.agreement_flag, [(ALPHA, ALPHA, 0.95)]),
     (stats.worth_extra_labels, [(ALPHA, ALPHA)]),
+    (stats.above_one_p, [(ALPHA,)]),
     (stats.cascade, [([1, 0], [1, 1], [0.5, 0.4], [0, 1], [3, 4], 0.5)]),
 ]
 FUNCTIONS = [pytest.param(function, calls, id=function.__name__) for function, calls in (*EDGES, *OTHERS)]

@@ -93,6 +93,13 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     (stats.dkw_epsilon, [(1,), (10**9,)]),
     (stats.noninferiority_exact_p, [(0, 0, 0, 0.1), (0, 1, 1, 0.1), (2, 0, 2, 0.999), (0, 0, 3, 1e-9)]),
     (stats.losses_allowed, [(0, 0.1, [0]), (1, 0.1, 1), (2, 0.999, [0, 2]), (40, 0.1, np.int64(3))]),
+    (
+        stats.paired_rates_stratified,
+        [([], [], [], []), ([], [], [], [0, 3]), ([1], [0], [0], [9]), ([1, 1], [0, 0], [0, 1], [1, 9])],
+    ),
+    (stats.worse_p_stratified, [([], [], [], []), ([1], [0], [0], [9]), ([1, 1], [0, 0], [0, 1], [1, 9])]),
+    (stats.worse_p, [([], []), ([1], [1]), ([0.5], [1]), ([1, 1], [0, 0])]),
+    (stats.quantile_ratio, [([], [], 0.5, 1), ([[1]], [[2]], 0.5, 1), ([[1]] * 5, [[1]] * 5, 0.9, 1)]),
     (stats.shows_noninferiority, [([], [], 0.1), ([1], [1], 0.5), ([0.5], [1], 0.5), ([1, 1], [0, 0], 0.999)]),
     (stats.noninferiority_p, [([], [], 0.1), ([1], [1], 0.5), ([0.5], [1], 0.5), ([1, 1], [0, 0], 0.999)]),
     (stats.growth, [([],), ([1, 2],), ([1, 2, 4],), ([1, 1, 1, 1],), ([1e-100, 1e100, 1],)]),
@@ -217,7 +224,7 @@ def test_edges_are_silent_and_finite(function: Callable[..., Any], arguments: tu
     assert all(math.isfinite(x) for x in plain_numbers(result))
 
 
-ELSEWHERE = {"agreement_flag", "cascade", "worth_extra_labels"}
+ELSEWHERE = {"above_one_p", "agreement_flag", "cascade", "worth_extra_labels"}
 """Functions of other results, tried at their edges beside them."""
 
 

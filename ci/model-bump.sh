@@ -1,0 +1,158 @@
+#!/bin/sh
+# Asks for evidence where a change bumps a pinned model, and makes it if it may. One path for GitHub, GitLab and a shell.
+#
+#   model-bump.sh mentioned   say whether a changed line names a model (mentioned=true or false): git alone, in a moment
+#   model-bump.sh changed     say whether a pin changed (changed=true or false), and a key for a cache of run files
+#   model-bump.sh             verify the evidence; make what is missing: run, grade, gate, approve
+#
+# Ends with 0 if every bumped pin has evidence, 6 if it lacks some that cannot be made here, 1 or 3 if a gate failed
+# or was inconclusive; else with evalkit's own code. Settings, all from the environment:
+#
+#   EVALKIT_RANGE      the change, BASE...HEAD (default: origin/main...HEAD)
+#   EVALKIT_DATASET    the team's own items; without it, and without a key, evidence is only verified
+#   EVALKIT_RUBRIC     its rubric (default: what `evalkit run` finds)
+#   EVALKIT_POLICY     what a candidate must show (default: gate.yaml if there is one)
+#   EVALKIT_LOCK       the file of approvals (default: evalkit.lock)
+#   EVALKIT_EPOCHS     trials of each item (default 3)
+#   EVALKIT_GRADE_BY   judges or checks (default: judges)
+#   EVALKIT_BUDGET_USD what each run may cost, grading included; without it nothing is spent
+#   EVALKIT_EVIDENCE   auto (make it where there is a key), always, never
+#   EVALKIT_BASELINE, EVALKIT_CANDIDATE  models to run instead of those of the change, e.g. bedrock:us.anthropic....
+#   EVALKIT_OUT        folder of what is written (default: evalkit-out)
+#   EVALKIT_TRIAL      1: the sandbox's evidence counts, to try all this without a key
+set -eu
+
+range=${EVALKIT_RANGE:-origin/main...HEAD}
+lock=${EVALKIT_LOCK:-evalkit.lock}
+out=${EVALKIT_OUT:-evalkit-out}
+dataset=${EVALKIT_DATASET:-}
+trial=
+[ "${EVALKIT_TRIAL:-}" != 1 ] || trial=--allow-simulated
+annotate=
+[ "${GITHUB_ACTIONS:-}" != true ] || annotate=--annotate
+summary=${GITHUB_STEP_SUMMARY:-/dev/null}
+answers=${GITHUB_OUTPUT:-/dev/stdout}
+most_bytes=900000 # GitHub drops a step summary over 1 MiB
+sought='[Cc][Ll][Aa][Uu][Dd][Ee]|:bedrock:' # as in evalkit/pins/spelling.py
+
+say_mentioned() {
+  names=$(git diff --name-only --text --no-textconv --no-ext-diff --no-renames "-G$sought" "$range" --) || {
+    echo "error: git does not know $range; check the whole history out (fetch-depth: 0, GIT_DEPTH: 0)" >&2
+    exit 2
+  }
+  [ -z "$names" ] && mentioned=false || mentioned=true
+  echo "mentioned=$mentioned" >>"$answers"
+}
+
+say_changed() {
+  code=0
+  evalkit pins diff "$range" --exit-code || code=$?
+  case $code in
+    0) changed=false ;;
+    1) changed=true ;;
+    *) exit "$code" ;;
+  esac
+  {
+    echo "changed=$changed"
+    echo "key=$(cache_key)"
+  } >>"$answers"
+}
+
+cache_key() { # of the test set; which run file fits which models and settings, evalkit tells by its name and content
+  for file in "$dataset" "${dataset%.*}.yaml" "${EVALKIT_RUBRIC:-}" evalkit.yaml; do
+    if [ -f "$file" ]; then git hash-object --no-filters -- "$file"; else echo none; fi
+  done | git hash-object --stdin
+}
+
+verify() { # keeps what is said, since what is wrong now may be put right yet
+  code=0
+  evalkit pins verify --changed "$range" --lock "$lock" $trial $annotate >"$out/said.txt" 2>"$out/wrong.txt" || code=$?
+}
+
+may_run() {
+  case ${EVALKIT_EVIDENCE:-auto} in
+    always) true ;;
+    never) false ;;
+    auto) [ -n "$dataset" ] && [ -n "${ANTHROPIC_API_KEY:-}${AWS_BEARER_TOKEN_BEDROCK:-}${AWS_ACCESS_KEY_ID:-}" ] ;;
+    *) echo "error: EVALKIT_EVIDENCE is not auto, always or never; use one of them" >&2 && exit 2 ;;
+  esac
+}
+
+prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and approved with its verdict
+  name=$(printf %s "$2" | tr -c 'A-Za-z0-9._-' _)
+  set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
+  echo "evidence for $2 in place of $1"
+  evalkit run "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} -m "$1" -m "$2" --epochs "${EVALKIT_EPOCHS:-3}" \
+    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet >"$out/run.txt" </dev/null || return
+  cat "$out/run.txt"
+  run=$(sed -n -e 's/^next: evalkit grade --blind //p' -e 's/^next: evalkit runs //p' "$out/run.txt" | tail -n 1)
+  evalkit grade "$run" --blind --by "${EVALKIT_GRADE_BY:-judges}" \
+    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet </dev/null || return
+  code=0
+  rm -f "$out/gate-$name".*
+  evalkit gate "$run" --baseline "$1" --candidate "$2" ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} $trial \
+    -o "$out/gate-$name.json" -o "$out/gate-$name.xml" -o "$out/gate-$name.md" || code=$?
+  [ -f "$out/gate-$name.json" ] || return "$code"
+  summarize "$out/gate-$name.md"
+  evalkit report "$run" -o "$out/report-$name.html" >/dev/null || return
+  evalkit pins approve "$out/gate-$name.json" --lock "$lock" --dataset "$dataset" \
+    ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} || return
+  cp "$lock" "$out/"
+  return "$code"
+}
+
+summarize() { # appends a file whole, or says that it did not fit
+  written=0
+  [ "$summary" = /dev/null ] || [ ! -f "$summary" ] || written=$(wc -c <"$summary")
+  if [ $((written + $(wc -c <"$1"))) -lt "$most_bytes" ]; then
+    cat "$1" >>"$summary"
+  else
+    printf '\n%s\n' "A gate's report did not fit here; it is among the files of this job." >>"$summary"
+  fi
+}
+
+blocked() { # the reasons, indented so that no text in them is Markdown
+  {
+    printf '### BLOCKED: a pinned model changed without valid evidence\n\n'
+    sed -e '/^exit /d' -e 's/^/    /' "$out/wrong.txt"
+    printf '\n%s\n' "$1"
+  } >"$out/blocked.md"
+  summarize "$out/blocked.md"
+}
+
+check() {
+  code=0
+  evalkit pins diff "$range" --exit-code || code=$?
+  [ "$code" -eq 1 ] || exit "$code"
+  mkdir -p "$out"
+  verify
+  advice="Somebody with a key makes the evidence and commits $lock."
+  worst=0
+  if [ "$code" -eq 6 ] && may_run; then
+    advice="What gates could show, they have shown."
+    prove_all
+    verify
+  fi
+  [ "$code" -ne 6 ] || blocked "$advice"
+  cat "$out/said.txt"
+  cat "$out/wrong.txt" >&2
+  [ "$worst" -eq 0 ] || exit "$worst"
+  exit "$code"
+}
+
+prove_all() { # every gate that the change lacks; remembers the worst code
+  [ -n "$dataset" ] || { echo "error: EVALKIT_DATASET is not set; name your own items" >&2 && exit 2; }
+  evalkit pins unproven "$range" --lock "$lock" $trial >"$out/unproven.txt"
+  while read -r baseline candidate; do
+    code=0
+    prove "$baseline" "$candidate" || code=$?
+    [ "$code" -le "$worst" ] || worst=$code
+  done <"$out/unproven.txt"
+}
+
+case ${1:-check} in
+  mentioned) say_mentioned ;;
+  changed) say_changed ;;
+  check) check ;;
+  *) echo "error: unknown step '$1'; use mentioned, changed, or none" >&2 && exit 2 ;;
+esac

@@ -1,0 +1,16 @@
+"""Time to first token, of the attempt that answered: no quantile is higher by more than a ratio."""
+
+from collections.abc import Iterator
+
+from evalkit.gating.evidence import Evidence
+from evalkit.gating.results import CheckResult
+from evalkit.gating.rules import Rules
+from evalkit.gating.slower import Quantiles, slower_results
+
+ORDER = 23
+Settings = Quantiles
+
+
+def check(evidence: Evidence, asked: Quantiles, rules: Rules) -> Iterator[CheckResult]:
+    """Over the items that were answered on both sides; a batch has no latency, so nothing passes."""
+    return slower_results("ttft", "time to first token", evidence, lambda output: output.ttft_s, asked, rules)

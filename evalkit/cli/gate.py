@@ -1,0 +1,188 @@
+"""`evalkit gate`: pass, fail or inconclusive for a new model version, on the team's own graded outputs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evalkit.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from evalkit.analysis import Analysis
+    from evalkit.gating.evidence import Evidence
+    from evalkit.gating.policy import Common
+    from evalkit.gating.results import GateReport
+
+DEFAULT_POLICY = Path("gate.yaml")
+FORMATS = (".json", ".xml", ".md")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("gate")(gate)
+
+
+def gate(
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Run file that holds both models (default: the newest).", show_default=False),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="The pinned model of the run, or a run file of its own.", show_default=False),
+    ] = None,
+    candidate: Annotated[
+        str | None,
+        typer.Option(help="The model that is to replace it, or a run file of its own.", show_default=False),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="What the candidate must show (default: gate.yaml; else 10 points).", show_default=False),
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", help="File to write: .json, .xml (JUnit), .md; repeatable.", show_default=False),
+    ] = None,
+    on_inconclusive: Annotated[
+        str | None,
+        typer.Option(help="fail (exit 3), warn or pass (exit 0); default: the policy's.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+    allow_simulated: Annotated[
+        bool, typer.Option("--allow-simulated", help="Let the sandbox's outputs pass, for a trial of the gate.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Say whether a new model version may replace the pinned one: exit 0 pass, 1 fail, 3 inconclusive.
+
+    Examples:
+
+      evalkit gate runs/support-replies-1a2b3c4d.db --baseline claude-sonnet-4-5-20250929 --candidate claude-sonnet-4-6
+
+      evalkit gate --baseline runs/old.db --candidate runs/new.db -o gate.xml -o gate.md
+
+    Nothing is sent. The policy is no part of the rubric, so that moving a limit leaves grades as they are.
+    """
+    from evalkit.files import write_whole
+
+    paths = output or []
+    for target in paths:
+        if target.suffix not in FORMATS:
+            raise UsageError(f"{str(target)!r}: unknown format; end it in .json, .xml or .md")
+    if on_inconclusive not in (None, "fail", "warn", "pass"):
+        raise UsageError(f"--on-inconclusive {on_inconclusive!r} is not fail, warn or pass; use one of them")
+    asked = _policy(policy)
+    evidence = _evidence(run, baseline, candidate, asked)
+    report = _report(evidence, asked, allow_simulated)
+    texts = [_rendered(target.suffix, report) for target in paths]
+    for target, text in zip(paths, texts, strict=True):
+        write_whole(target, text)
+    softened = on_inconclusive or (asked.on_inconclusive if asked else "fail")
+    if as_json:
+        typer.echo(_rendered(".json", report), nl=False)
+    else:
+        _print(report, paths)
+    raise typer.Exit(_code(report, softened))
+
+
+def _policy(named: Path | None) -> "Common | None":
+    from evalkit.files import read_text
+    from evalkit.gating.policy import read_policy
+
+    path = named or DEFAULT_POLICY
+    if named is None and not path.exists():
+        return None
+    return read_policy(read_text(path, "policy"), str(path))
+
+
+def _report(evidence: "Evidence", asked: "Common | None", allow_simulated: bool) -> "GateReport":
+    from evalkit.gate import gate as run_gate
+    from evalkit.gating.policy import default_policy
+
+    policy = asked or default_policy(len(evidence.items), evidence.epochs)
+    return run_gate(evidence, policy, allow_simulated=allow_simulated)
+
+
+def _evidence(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> "Evidence":
+    """Both sides, from one run file or from two."""
+    from evalkit.cli.places import find_run
+    from evalkit.gate import sides
+    from evalkit.gating.evidence import evidence_of
+
+    files = [name for name in (baseline, candidate) if name is not None and _is_file(name)]
+    wanted = (asked.baseline, asked.candidate) if asked else (None, None)
+    if len(files) == 2 and run is None:
+        then, now = _analysed(Path(files[0])), _analysed(Path(files[1]))
+        return evidence_of(then, now, _only(then, wanted[0], files[0]), _only(now, wanted[1], files[1]))
+    if files:
+        raise UsageError(f"{files[0]!r} is a run file; name two, --baseline A.db --candidate B.db, and no third")
+    both = _analysed(find_run(run))
+    then_model, now_model = sides(both.spec.models, baseline or wanted[0], candidate or wanted[1])
+    return evidence_of(both, both, then_model, now_model)
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".db") or Path(name).is_file()
+
+
+def _analysed(path: Path) -> "Analysis":
+    from evalkit.analysis import analyze
+    from evalkit.files import read_config
+    from evalkit.pricing import Prices
+    from evalkit.showing import snapshot_to_show
+
+    return analyze(snapshot_to_show(path), None, Prices(read_config(Path("evalkit.yaml")).prices))
+
+
+def _only(analysis: "Analysis", wanted: str | None, file: str) -> str:
+    models = analysis.spec.models
+    if wanted is not None and wanted in models:
+        return wanted
+    if len(models) != 1:
+        raise UsageError(
+            f"{file!r} holds {', '.join(models)}; say in gate.yaml which is the baseline and the candidate"
+        )
+    return models[0]
+
+
+def _rendered(suffix: str, report: "GateReport") -> str:
+    from evalkit.rendering.gate import to_json, to_junit, to_markdown
+
+    return {".json": to_json, ".xml": to_junit, ".md": to_markdown}[suffix](report)
+
+
+def _print(report: "GateReport", paths: list[Path]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from evalkit.cli.terminal import console
+
+    if report.simulated:
+        typer.echo("SIMULATED")
+    typer.echo(report.headline)
+    table = Table(box=None, pad_edge=False)
+    for name in ("check", "outcome", "found", "asked"):
+        table.add_column(name, overflow="fold")
+    looks = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+    for check in report.checks:
+        outcome = Text(check.outcome, style=looks[check.outcome])
+        table.add_row(Text(check.name), outcome, Text(check.finding), Text(check.limit))
+    console().print(table)
+    for check in report.checks:
+        if check.needs:
+            typer.echo(f"to settle {check.name}: {check.needs}")
+    for note in report.notes:
+        typer.echo(f"! {note}")
+    for path in paths:
+        typer.echo(str(path))
+
+
+def _code(report: "GateReport", on_inconclusive: str) -> int:
+    """The exit code, which is named last."""
+    code = report.exit_code
+    if code == ExitCode.INCONCLUSIVE and on_inconclusive != "fail":
+        if on_inconclusive == "warn":
+            typer.echo("warning: inconclusive, let through by --on-inconclusive warn", err=True)
+        code = ExitCode.PASS
+    if code != ExitCode.PASS:
+        typer.echo(f"exit {int(code)}: {code.name.lower()}", err=True)
+    return int(code)

@@ -1,0 +1,186 @@
+"""What a gate looks at: two models on the same items, as an analysis left them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from evalkit.analysis.results import Analysis, Counts, ItemResult, ModelResult, OutputResult
+from evalkit.errors import IntegrityError, UsageError
+from evalkit.rubric import Rubric
+
+Measure = Callable[[OutputResult], float | None]
+"""One number of a trial, None where it has none."""
+LEAST_KNOWN = 0.95
+"""Share of the items that a figure must be known on, on both sides, to pass."""
+_SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
+_CALLED = {"dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting"}
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Item means of both sides on the items that both have a number on, in one order; `epochs`: the most trials.
+
+    `planned`: items that could have had one. What is missing may be missing for a reason, so a figure passes only where
+    little is (`gap`).
+    """
+
+    items: tuple[str, ...]
+    baseline: tuple[float, ...]
+    candidate: tuple[float, ...]
+    epochs: int
+    planned: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def gap(self) -> str | None:
+        """That too many items are left out to pass on the rest; None if few are."""
+        return gap(len(self), self.planned)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Baseline and candidate, each one model of an analysed run; of the same run, or of two that may be compared.
+
+    `halves`: the one epoch that each side is taken from, where a model is compared with itself.
+    """
+
+    of_baseline: Analysis
+    of_candidate: Analysis
+    baseline: str
+    candidate: str
+    halves: tuple[int, int] | None = None
+
+    @cached_property
+    def rubric(self) -> Rubric:
+        """The rubric that both were graded by."""
+        return Rubric.model_validate(self.of_candidate.spec.rubric, strict=False)
+
+    @property
+    def together(self) -> bool:
+        """Whether both sides lie in one run, so that the same graders saw them in the same round."""
+        return self.of_baseline is self.of_candidate
+
+    @property
+    def simulated(self) -> bool:
+        """Whether anything of it came from the sandbox."""
+        return self.of_baseline.simulated or self.of_candidate.simulated
+
+    @cached_property
+    def items(self) -> tuple[ItemResult, ...]:
+        """The items, as they stand in the candidate's run."""
+        return self.of_candidate.outputs
+
+    @property
+    def sides(self) -> tuple[ModelResult, ModelResult]:
+        """Baseline and candidate as the report shows them."""
+        return self.of_baseline.model(self.baseline), self.of_candidate.model(self.candidate)
+
+    @property
+    def counts(self) -> tuple[Counts, Counts]:
+        """Denominators of both sides."""
+        baseline, candidate = self.sides
+        return baseline.counts, candidate.counts
+
+    @property
+    def epochs(self) -> int:
+        """Trials planned for each item."""
+        return 1 if self.halves else max(self.of_baseline.spec.epochs, self.of_candidate.spec.epochs)
+
+    def outputs(self, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[OutputResult]], ...]:
+        """Each side's trials by item. `part`: only these items."""
+        sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
+        found = []
+        for (analysis, model), epoch in zip(sides, self.halves or (None, None), strict=True):
+            side: dict[str, list[OutputResult]] = {}
+            for item in analysis.outputs:
+                if part is None or item.id in part:
+                    side[item.id] = [o for o in item.outputs if o.model == model and epoch in (None, o.epoch)]
+            found.append(side)
+        return tuple(found)
+
+    def trials(self, measure: Measure, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[float]], ...]:
+        """Each side's numbers by item; trials without one are left out. `part`: only these items."""
+        found = []
+        for outputs in self.outputs(part):
+            numbers = {item: [measure(output) for output in of_item] for item, of_item in outputs.items()}
+            known = {item: [n for n in of_item if n is not None] for item, of_item in numbers.items()}
+            found.append({item: of_item for item, of_item in known.items() if of_item})
+        return tuple(found)
+
+    def paired(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
+        """Item means of both sides on the items where both have a number: the item is the unit."""
+        then, now = self.trials(measure, part)
+        both = tuple(item for item in then if item in now)
+        epochs = max((len(side[item]) for side in (then, now) for item in both), default=1)
+        means = (tuple(_mean(side[i]) for i in both) for side in (then, now))
+        return Paired(both, *means, epochs, len(self.items) if part is None else len(part))
+
+    def part(self, name: str) -> frozenset[str]:
+        """The items of a slice, named by difficulty or tag; UsageError if there are none."""
+        found = frozenset(item.id for item in self.items if item.difficulty == name or name in item.tags)
+        if not found:
+            known = sorted({i.difficulty for i in self.items if i.difficulty} | {t for i in self.items for t in i.tags})
+            raise UsageError(f"the gate names a slice {name!r} that no item is in; use one of {', '.join(known)}")
+        return found
+
+
+def gap(known: int, planned: int) -> str | None:
+    """That too many of the planned items are left out to pass on the rest; None if few are."""
+    if known >= LEAST_KNOWN * planned:
+        return None
+    return f"{planned - known:,} of {planned:,} items have no figure on both sides"
+
+
+def satisfied(output: OutputResult) -> float | None:
+    """1 for a satisfactory output, 0 for another and for a trial that ended without one; None while ungraded."""
+    return None if output.satisfied is None else float(output.satisfied)
+
+
+def evidence_of(baseline: Analysis, candidate: Analysis, baseline_model: str, candidate_model: str) -> Evidence:
+    """The evidence, once it is sure that the two sides may be compared.
+
+    Raises IntegrityError if dataset, rubric, prompt, context size or graders differ, UsageError for one model against
+    itself in the same run, and for a run whose items were chosen by what a model did with them.
+    """
+    for analysis in (baseline, candidate):
+        if analysis.spec.condition is not None:
+            raise UsageError("a run on chosen items shows nothing about the workload; gate a whole run")
+    if baseline is candidate and baseline_model == candidate_model:
+        raise UsageError(f"baseline and candidate are both {candidate_model!r}; name two models, or use --aa")
+    _refuse_others(baseline, candidate)
+    return Evidence(baseline, candidate, baseline_model, candidate_model)
+
+
+def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
+    for name in _SAME:
+        then, now = getattr(baseline.spec, name), getattr(candidate.spec, name)
+        if then != now:
+            what = _CALLED.get(name, "context size")
+            raise IntegrityError(
+                f"baseline and candidate have another {what} ({_brief(then)}, {_brief(now)}); run both on the same one"
+            )
+    then_graders, now_graders = _graders(baseline), _graders(candidate)
+    if then_graders != now_graders:
+        raise IntegrityError(
+            f"baseline and candidate were graded by others ({', '.join(then_graders) or 'nobody'}; "
+            f"{', '.join(now_graders) or 'nobody'}); grade both alike"
+        )
+    if [item.id for item in baseline.outputs] != [item.id for item in candidate.outputs]:
+        raise IntegrityError("baseline and candidate were run on other items; run both on the same ones")
+
+
+def _graders(analysis: Analysis) -> list[str]:
+    """Judges with the prompt they were asked by, and whether people graded."""
+    prompts = {one.judge: one.judge_prompt_sha256 for one in analysis.validity}
+    judges = [f"{judge} ({_brief(prompts.get(judge))})" for judge in sorted(analysis.grading.judges)]
+    return [*judges, *(["people"] if analysis.grading.people else [])]
+
+
+def _brief(value: object) -> str:
+    return value[:12] if isinstance(value, str) else str(value)
+
+
+def _mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers)

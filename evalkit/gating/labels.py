@@ -1,0 +1,66 @@
+"""Which items people decided, where a judge graded the rest: what is tested then needs no word of the judge."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from evalkit.analysis.results import OutputResult
+from evalkit.gating.evidence import Evidence, Paired
+
+FEWEST_ALIKE = 10
+"""Items that a judge grades alike which people must have graded as well, unless there are fewer."""
+WORSE, BETTER, ALIKE, KNOWN = range(4)
+"""Strata: the judge sees the candidate worse, better, alike; or nobody had to ask a judge."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The items of a comparison by what the judge says of them, and those that people decided.
+
+    `strata`: of each item, in the order of the pairs; `decided`: whether no verdict of it is the judge's. `reach`: all
+    where the judge decides nothing, sampled where people decided every item that the judge tells apart and a sample of
+    the others, else few.
+    """
+
+    strata: tuple[int, ...]
+    decided: tuple[bool, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Items of each stratum."""
+        return tuple(self.strata.count(stratum) for stratum in range(KNOWN + 1))
+
+    @property
+    def alike(self) -> int:
+        """Items decided by people among those that the judge grades alike."""
+        return sum(known and s == ALIKE for known, s in zip(self.decided, self.strata, strict=True))
+
+    @property
+    def reach(self) -> Literal["all", "sampled", "few"]:
+        """How far people's grades carry."""
+        if all(self.decided):
+            return "all"
+        apart = all(known for known, s in zip(self.decided, self.strata, strict=True) if s != ALIKE)
+        return "sampled" if apart and self.alike >= min(FEWEST_ALIKE, self.sizes[ALIKE]) else "few"
+
+
+def labels_of(evidence: Evidence, pairs: Paired) -> Labels:
+    """Who decided the items of these pairs, by the verdict on their outputs."""
+    then, now = evidence.outputs(frozenset(pairs.items))
+    found = [_label(then[item], now[item]) for item in pairs.items]
+    return Labels(tuple(stratum for stratum, _ in found), tuple(decided for _, decided in found))
+
+
+def _label(then: list[OutputResult], now: list[OutputResult]) -> tuple[int, bool]:
+    outputs = [output for output in (*then, *now) if output.satisfied is not None]
+    decided = all(output.decided_by != "judge" for output in outputs)
+    if all(output.decided_by == "check" for output in outputs):
+        return KNOWN, decided
+    before, after = ([o.judge_satisfied for o in side if o.satisfied is not None] for side in (then, now))
+    if decided and (None in before or None in after):
+        return KNOWN, decided
+    difference = _share(after) - _share(before)
+    return (ALIKE if abs(difference) < 1e-9 else BETTER if difference > 0 else WORSE), decided
+
+
+def _share(flags: list[bool | None]) -> float:
+    return sum(map(bool, flags)) / max(1, len(flags))

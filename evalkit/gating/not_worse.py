@@ -1,0 +1,161 @@
+"""Whether a share or a ratio is shown to keep to its limit, told as a check's result."""
+
+import math
+
+from evalkit import stats
+from evalkit.gating.evidence import Paired
+from evalkit.gating.labels import ALIKE, Labels
+from evalkit.gating.results import CheckResult
+from evalkit.gating.rules import Assay, Rules
+from evalkit.stats import Estimate
+from evalkit.wording import interval, plural, value
+
+_MOST_ITEMS = 1000
+_FEWEST_ALIKE = 15
+"""Items that a ratio which never varies must have been seen on to pass: fewer say nothing about the next one."""
+_ROUNDING = 1e-9
+
+
+def share_result(
+    name: str,
+    what: str,
+    pairs: Paired,
+    margin: float,
+    rules: Rules,
+    assay: Assay = Assay(),  # noqa: B008
+    labels: Labels | None = None,
+) -> CheckResult:
+    """Whether a share (`what`, of good outputs) is not lower than the baseline's by `margin`, as graders see it.
+
+    `labels`: who decided the pairs. Where people decided all of them, or all that a judge tells apart and a sample of
+    the others, the judge's errors (`assay`) no longer matter.
+    """
+    limit = f"not {margin * 100:g} points worse"
+    if not len(pairs):
+        return CheckResult(
+            name, "inconclusive", f"no item has {what} on both sides", limit, needs="a verdict on both sides"
+        )
+    if labels is not None and labels.reach == "sampled":
+        return _sampled_result(name, what, pairs, labels, margin, rules)
+    assay = Assay() if labels is not None and labels.reach == "all" else assay
+    tested = margin * assay.factor
+    estimate = stats.paired_rates_clustered(pairs.candidate, pairs.baseline, rules.confidence, pairs.epochs)
+    shown = stats.shows_noninferiority(pairs.candidate, pairs.baseline, tested, rules.alpha, pairs.epochs)
+    worse = stats.worse_p(pairs.candidate, pairs.baseline, rules.alpha, pairs.epochs)
+    cap = assay.cap or pairs.gap
+    passed = shown and cap is None
+    shrunk = f" (tested at {tested * 100:.2g} points, since the judge errs)" if assay.factor < 1 else ""
+    figures = f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), {_counted(pairs)}"
+    outcome = "shown not to be" if shown else "not shown not to be"
+    finding = f"{figures}; {outcome} {margin * 100:g} points worse{shrunk}"
+    if passed and estimate.high is not None and estimate.high < 0:
+        finding += "; a small real loss is likely"
+    return CheckResult(
+        name,
+        "pass" if passed else "inconclusive",
+        finding if cap is None else f"{finding}; {cap}",
+        limit,
+        estimate,
+        "points",
+        None if assay.skewed or shown else worse,  # a loss shown to be small fails nothing
+        needs=None if passed else cap or _items_needed(pairs, estimate, tested, rules),
+        regressed=regressed(pairs),
+        warnings=estimate.warnings,
+    )
+
+
+def _sampled_result(name: str, what: str, pairs: Paired, labels: Labels, margin: float, rules: Rules) -> CheckResult:
+    """The same from the items that people decided, each for its share of those that the judge sees alike."""
+    taken = [i for i, decided in enumerate(labels.decided) if decided]
+    items, then, now = (tuple(x[i] for i in taken) for x in (pairs.items, pairs.baseline, pairs.candidate))
+    asked = (now, then, [labels.strata[i] for i in taken], labels.sizes)
+    estimate = stats.paired_rates_stratified(*asked, rules.confidence)
+    shown = estimate.low is not None and estimate.low > -margin
+    passed = shown and pairs.gap is None
+    alike = f"{labels.alike:,} of the {plural(labels.sizes[ALIKE], 'item')} that the judge graded alike"
+    outcome = "shown not to be" if shown else "not shown not to be"
+    finding = (
+        f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), by people's grades of all items "
+        f"that the judge told apart and {alike}; {outcome} {margin * 100:g} points worse"
+    )
+    if passed and estimate.high is not None and estimate.high < 0:
+        finding += "; a small real loss is likely"
+    known = Paired(items, then, now, pairs.epochs, pairs.planned)
+    return CheckResult(
+        name,
+        "pass" if passed else "inconclusive",
+        finding if pairs.gap is None else f"{finding}; {pairs.gap}",
+        f"not {margin * 100:g} points worse",
+        estimate,
+        "points",
+        None if shown else stats.worse_p_stratified(*asked, rules.alpha),
+        needs=None if passed else pairs.gap or f"people's grades of more than {alike}, or more items",
+        regressed=regressed(known),
+        warnings=estimate.warnings,
+    )
+
+
+def _counted(pairs: Paired) -> str:
+    found = stats.discordance(pairs.candidate, pairs.baseline)
+    return f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}"
+
+
+def regressed(pairs: Paired) -> tuple[str, ...]:
+    """Items whose mean fell, the largest fall first."""
+    falls = [(c - b, i) for i, b, c in zip(pairs.items, pairs.baseline, pairs.candidate, strict=True) if c < b]
+    return tuple(item for _, item in sorted(falls))
+
+
+def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules) -> str:
+    """How many items would pass with a probability of 80 % if the two models were equal."""
+    if estimate.high is not None and estimate.high < -margin:
+        return "nothing: the loss is beyond the margin"
+    rate = min(0.99, max(0.01, sum(pairs.baseline) / len(pairs)))
+    share = stats.discordance(pairs.candidate, pairs.baseline).share or 0.0
+    most = 2 * min(rate, 1 - rate) if pairs.epochs > 1 else 1.0
+    needed = stats.noninferiority_items(
+        margin, rate, min(max(share, 1 / len(pairs)), most), min(pairs.epochs, 10), alpha=rules.alpha
+    )
+    each = f" of {pairs.epochs} epochs" if pairs.epochs > 1 else ""
+    if needed is None:
+        return f"more than {_MOST_ITEMS:,} items{each}, if the two are equal: widen the margin"
+    more = max(0, needed - len(pairs))
+    if not more:
+        return f"this many items{each} pass four times in five if the two are equal: repeat, or add epochs"
+    return f"about {plural(more, 'more item')} ({needed:,} in all){each} pass four times in five if the two are equal"
+
+
+def ratio_result(
+    name: str, what: str, ratio: Estimate, at_most: float, p_worse: float | None, gap: str | None = None
+) -> CheckResult:
+    """Whether a ratio, candidate over baseline, is shown to stay below `at_most`; `gap`: why it may not pass."""
+    limit = f"below {at_most:g}×"
+    if ratio.value is None:
+        return CheckResult(
+            name, "inconclusive", f"{what}: {ratio.reason}", limit, ratio, "ratio", needs="the missing figures"
+        )
+    constant = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE  # every item has the same ratio
+    high = ratio.value if constant else ratio.high
+    passed = high is not None and high < at_most and gap is None
+    finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({interval(ratio, 'ratio')}, {plural(ratio.n, 'item')})"
+    if constant and not passed:
+        p_worse = 0.0 if ratio.value > 1 + _ROUNDING else None
+    return CheckResult(
+        name,
+        "pass" if passed else "inconclusive",
+        finding if gap is None else f"{finding}; {gap}",
+        limit,
+        ratio,
+        "ratio",
+        p_worse,
+        needs=None if passed else gap or _ratio_needs(ratio, at_most),
+        warnings=ratio.warnings,
+    )
+
+
+def _ratio_needs(ratio: Estimate, at_most: float) -> str:
+    if ratio.value is None or ratio.high is None or ratio.value >= at_most or ratio.value <= 0:
+        return "no number of items, while the estimate stays at the limit or above it"
+    half, room = math.log(ratio.high / ratio.value), math.log(at_most / ratio.value)
+    needed = math.ceil(ratio.n * (half / room) ** 2)
+    return f"about {plural(max(1, needed - ratio.n), 'more item')} ({needed:,} in all), if the ratio stays"

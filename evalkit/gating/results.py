@@ -1,0 +1,92 @@
+"""What a gate says: the result of each check, and one verdict of three."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from evalkit import stats
+from evalkit.errors import ExitCode
+from evalkit.stats import Estimate
+from evalkit.wording import Format
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+_CODES: Mapping[Outcome, ExitCode] = {
+    "pass": ExitCode.PASS,
+    "fail": ExitCode.REGRESSION,
+    "inconclusive": ExitCode.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check on one figure.
+
+    `outcome` is pass where the figure is shown to keep to its limit, else inconclusive until the whole gate has been
+    looked at (`settled`). `p_worse`: one-sided p that the candidate is no worse at all, None where nothing was tested;
+    0 for what is plainly wrong. `finding` is a sentence; `limit` what was asked, in words; `needs` what would settle
+    it. `regressed`: items that the candidate does worse on, worst first.
+    """
+
+    name: str
+    outcome: Outcome
+    finding: str
+    limit: str
+    estimate: Estimate | None = None
+    style: Format = "points"
+    p_worse: float | None = None
+    p_holm: float | None = None
+    needs: str | None = None
+    regressed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """A gate's verdict with all that it rests on. `reason` is the headline's second half; `notes` are sentences."""
+
+    verdict: Outcome
+    baseline: str
+    candidate: str
+    items: int
+    epochs: int
+    alpha: float
+    checks: tuple[CheckResult, ...]
+    reason: str
+    notes: tuple[str, ...]
+    simulated: bool
+    provenance: Mapping[str, Any]
+
+    @property
+    def headline(self) -> str:
+        """The verdict in one line."""
+        return f"{self.verdict.upper()}: {self.candidate} in place of {self.baseline}: {self.reason}"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command ends with, where the policy does not soften an inconclusive one."""
+        return _CODES[self.verdict]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """All checks with their final outcomes, and what follows from them."""
+
+    verdict: Outcome
+    checks: tuple[CheckResult, ...]
+
+
+def settled(checks: Sequence[CheckResult], alpha: float) -> Settled:
+    """Pass if every check passes (intersection-union test, Berger 1982: no correction); fail if one that does not
+    is significantly worse after Holm's adjustment over all that were tested; else, and without any check, inconclusive.
+    """
+    tested = [check.p_worse for check in checks if check.p_worse is not None]
+    adjusted = iter(stats.holm(tested))
+    with_p = [c if c.p_worse is None else replace(c, p_holm=next(adjusted)) for c in checks]
+    final = tuple(
+        replace(c, outcome="fail") if c.outcome != "pass" and c.p_holm is not None and c.p_holm <= alpha else c
+        for c in with_p
+    )
+    outcomes = {check.outcome for check in final}
+    if "fail" in outcomes:
+        return Settled("fail", final)
+    return Settled("pass" if outcomes == {"pass"} else "inconclusive", final)

@@ -1,0 +1,102 @@
+"""The rules that every check of a gate shares: how sure it must be, and how much a judge's errors shrink a margin."""
+
+from dataclasses import dataclass
+
+from evalkit import stats
+from evalkit.analysis.reliability import PANEL, JudgeValidity
+from evalkit.analysis.views import FEWEST_LABELS
+from evalkit.gating.evidence import Evidence
+from evalkit.stats import Estimate
+from evalkit.wording import listing
+
+LEAST_YOUDEN_LOW = 0.5
+DIFFERENT = 0.05
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`alpha`: one-sided error of every check. `seed`: of resampling. `assay`: what the graders' errors allow."""
+
+    alpha: float
+    seed: int
+    assay: "Assay"
+
+    @property
+    def confidence(self) -> float:
+        """Of the two-sided interval whose limits are the one-sided tests at `alpha`."""
+        return 1 - 2 * self.alpha
+
+
+@dataclass(frozen=True)
+class Assay:
+    """What a difference of verdicts says about a difference of outputs.
+
+    A judge with sensitivity + specificity - 1 = J shrinks every true difference to J times its size, so a margin is
+    tested at `factor` times its size (the lower 80 % limit of J; 1 for people and checks). `cap`: why quality may not
+    pass at all, None if it may. A loss that errors only make smaller is a loss all the same; `skewed` errors, more of
+    them on one side, can make one up, so that quality may not fail either.
+    """
+
+    factor: float = 1.0
+    cap: str | None = None
+    skewed: bool = False
+
+
+def assay_of(evidence: Evidence) -> Assay:
+    """How far the graders of this evidence can be trusted to see a loss."""
+    analysis = evidence.of_candidate
+    judges = tuple(judge for judge in analysis.grading.judges if judge not in analysis.grading.dropped)
+    if not judges:
+        return Assay()
+    found = _validity(judges, analysis.judges)
+    unknown = _unknown(evidence, found)
+    if found is None or unknown is not None:
+        return Assay(cap=unknown)
+    low, p = found.accuracy.youden_low_80, _different_p(found, evidence.baseline, evidence.candidate)
+    if p < DIFFERENT:
+        return Assay(
+            cap=f"the judge errs otherwise on one model than on the other (p {p:.3f}); let people", skewed=True
+        )
+    if low is None or low < LEAST_YOUDEN_LOW:
+        known = "unknown" if low is None else f"at least {low:.2f} only"
+        return Assay(cap=f"the judge's J is {known}, under {LEAST_YOUDEN_LOW}; let people grade, or a better judge")
+    return Assay(factor=min(1.0, low))
+
+
+def _different_p(found: JudgeValidity, baseline: str, candidate: str) -> float:
+    """The smallest mid-p that its error rates are equal on both: all errors, and those on good and on bad outputs."""
+    p = found.leniency_p.get((min(baseline, candidate), max(baseline, candidate)), 1.0)
+    then, now = (found.by_model.get(model) for model in (baseline, candidate))
+    if then is None or now is None:
+        return p
+    kinds = ((then.sensitivity, now.sensitivity), (then.specificity, now.specificity))
+    return min(p, *(stats.leniency_midp(*_errors(one), *_errors(other)) for one, other in kinds))
+
+
+def _errors(right: Estimate) -> tuple[int, int]:
+    """About how many of how many items it errs on."""
+    return (0, 0) if right.value is None else (round((1 - right.value) * right.n), right.n)
+
+
+def _unknown(evidence: Evidence, found: JudgeValidity | None) -> str | None:
+    """Why nobody knows how the judge errs on these outputs: dataset and rubric are one, but its prompt may drift."""
+    drifted = evidence.of_candidate.grading.drifted
+    if not evidence.together:
+        return "a judge graded the two sides apart; put both models into one run and grade them together"
+    if drifted:
+        return f"{listing(drifted)} has since been asked otherwise, so its errors here are not known; grade anew"
+    labels = 0 if found is None else found.outputs
+    if labels >= FEWEST_LABELS:
+        return None
+    return (
+        f"the judge is uncalibrated: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
+        "let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
+    )
+
+
+def _validity(judges: tuple[str, ...], found: tuple[JudgeValidity, ...]) -> JudgeValidity | None:
+    """The one judge's, or that of several taken as one."""
+    for one in found:
+        if one.judge.startswith(PANEL) if len(judges) > 1 else one.judge in judges:
+            return one
+    return None

@@ -1,0 +1,95 @@
+"""The files of a folder or a git repository, now and at any of its commits."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from evalkit.errors import InfrastructureError, UsageError
+
+_SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "dist", "build"})
+_TIMEOUT_S = 60
+
+
+def files_of(paths: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    """Every file under the paths with its content: in a git repository those that git does not ignore."""
+    for path in paths:
+        if path.is_file():
+            yield path.as_posix(), _content(path)
+        elif path.is_dir():
+            for file in _tracked(path) or _walked(path):
+                if file.is_file() and not file.is_symlink():
+                    yield file.as_posix(), _content(file)
+        else:
+            raise UsageError(f"{str(path)!r} does not exist; check the path")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InfrastructureError(f"{str(path)!r} cannot be read ({error.strerror}); check its rights") from error
+
+
+def _tracked(folder: Path) -> list[Path]:
+    """What git knows of in a folder, new files too; empty outside a repository."""
+    listed = _run(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return [] if listed is None else [folder / name for name in sorted(set(_names(listed)))]
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
+        yield from (Path(here) / name for name in sorted(files))
+
+
+def revisions(named: str, folder: Path) -> tuple[str, str]:
+    """The two commits of `BASE..HEAD`, or of `BASE...HEAD` from where they parted; UsageError for others."""
+    dots = "..." if "..." in named else ".."
+    base, found, head = named.partition(dots)
+    if not found or not base or base.startswith("-") or head.startswith("-"):
+        raise UsageError(f"{named!r} is no range of commits; write BASE..HEAD")
+    commits = [_commit(name or "HEAD", folder) for name in (base, head)]
+    if dots == "...":
+        parted = _run(folder, "merge-base", *commits)
+        if parted is None:
+            raise UsageError(f"{base!r} and {head or 'HEAD'!r} have no common commit; name two that do")
+        commits[0] = parted.decode().strip()
+    return commits[0], commits[1]
+
+
+def _commit(name: str, folder: Path) -> str:
+    found = _run(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if found is None:
+        raise UsageError(f"{name!r} is no commit here; fetch it (actions/checkout needs fetch-depth: 0), or correct it")
+    return found.decode().strip()
+
+
+def changed_files(base: str, head: str, folder: Path, matching: str) -> list[str]:
+    """Files in which two commits differ in a line that matches, deleted and new ones too, whatever attributes say."""
+    as_text = ("--text", "--no-textconv", "--no-ext-diff", "--no-renames", f"-G{matching}")
+    listed = _run(folder, "diff", "--name-only", "-z", *as_text, base, head)
+    if listed is None:
+        raise UsageError(f"git cannot compare {base[:12]} with {head[:12]}; check the repository")
+    return _names(listed)
+
+
+def content_at(commit: str, path: str, folder: Path) -> bytes:
+    """A file as it was at a commit; empty where there was none."""
+    return _run(folder, "show", f"{commit}:{path}") or b""
+
+
+def _names(listed: bytes) -> list[str]:
+    return [os.fsdecode(name) for name in listed.split(b"\0") if name]
+
+
+def _run(folder: Path, *arguments: str) -> bytes | None:
+    """What git prints; None if it refuses, or if there is no git."""
+    command = ["git", "-C", str(folder), "-c", "core.quotePath=false", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
+    except FileNotFoundError:
+        return None
+    except subprocess.TimeoutExpired as error:
+        raise InfrastructureError(f"git took longer than {_TIMEOUT_S} s; try again") from error
+    return done.stdout if done.returncode == 0 else None

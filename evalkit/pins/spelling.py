@@ -1,0 +1,120 @@
+"""Claude model ids as code spells them, for any provider, and the one id that each of them means."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from evalkit.models import known
+
+Kind = Literal["pin", "alias", "hidden"]
+"""A pin never changes, an alias may change under its user, and a hidden one does not say which model it is."""
+Provider = Literal["anthropic", "bedrock", "vertex", "gateway"]
+
+_TIERS = "opus|sonnet|haiku|instant|fable|mythos"
+_ID = re.compile(
+    rf"""
+    (?<![A-Za-z0-9_-])claude-
+    (?:
+        (?:(?P<old>\d(?:[.-]\d)?)-)?(?P<tier>{_TIERS})
+        (?:-v?(?P<new>\d{{1,2}}(?:[.-]\d{{1,2}}(?!\d))?))?
+      | v?(?P<early>[12](?:[.]\d)?)
+    )
+    (?:[-@](?P<date>\d{{8}}|latest|default))?
+    (?:-v\d+(?::\d+)?)?
+    (?:-thinking)?
+    (?![A-Za-z0-9_-])
+    """,
+    re.VERBOSE,
+)
+_CONSTANT = re.compile(
+    rf"""
+    \b(?:(?P<sdk>Model\.|anthropic\.Model|FoundationModelIdentifier\.)(?:ANTHROPIC_)?)?
+    claude_?(?:(?P<old>3(?:_\d)?)_)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?
+    (?:_(?P<date>\d{{8}}))?(?:_V\d(?:_\d)?)?\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""How the SDKs of Go, Java and C# and AWS CDK name their constants; a team's own names mean what it set them to."""
+_PROFILE = re.compile(
+    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{12}:(?:application-inference-profile|provisioned-model)/[\w.-]+"
+)
+SOUGHT = "[Cc][Ll][Aa][Uu][Dd][Ee]|:bedrock:"
+"""Every line with an id matches this, as a regular expression of grep and of Python."""
+_BEFORE = re.compile(r"[A-Za-z0-9_.:/-]{0,200}[./:]\Z")
+"""What stands before an id that a provider or a gateway puts a name, a region or a path to."""
+_FIRST_DATELESS_PIN = 4, 6
+"""From this generation on, an id without a date never changes; before, it is an alias for the newest snapshot."""
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """One id in a text. `written`: as it stands there; `model`: Anthropic's own id for the same model.
+
+    `column` counts characters from 1. A hidden model goes by what is written.
+    """
+
+    written: str
+    model: str
+    kind: Kind
+    provider: Provider
+    column: int
+
+
+def tier_of(model_id: str) -> str | None:
+    """The tier that an id names; None for one that names none."""
+    return next((tier for tier in ("opus", "sonnet", "haiku") if tier in model_id), None)
+
+
+def spellings(line: str) -> Iterator[Spelling]:
+    """All ids in a line, from left to right."""
+    found = [_plain(one, line) for one in _ID.finditer(line)] if "claude-" in line else []
+    if "claude" in line.lower():
+        found += [_constant(one) for one in _CONSTANT.finditer(line) if one["sdk"] or one["date"]]
+    if ":bedrock:" in line:
+        found += [Spelling(one[0], one[0], "hidden", "bedrock", one.start() + 1) for one in _PROFILE.finditer(line)]
+    yield from sorted(found, key=lambda one: one.column)
+
+
+def _plain(found: re.Match[str], line: str) -> Spelling:
+    before = _BEFORE.search(line, max(0, found.start() - 201), found.start())
+    prefix = before[0] if before else ""
+    model, kind = _meant(found.groupdict())
+    return Spelling(prefix + found[0], model, kind, _provider(prefix, found[0]), found.start() - len(prefix) + 1)
+
+
+def _constant(found: re.Match[str]) -> Spelling:
+    parts = {name: part and part.lower().replace("_", "-") for name, part in found.groupdict().items()}
+    provider: Provider = "bedrock" if "ANTHROPIC_" in found[0] else "anthropic"
+    return Spelling(found[0], *_meant(parts), provider, found.start() + 1)
+
+
+def _meant(parts: Mapping[str, str | None]) -> tuple[str, Kind]:
+    old, tier, new, early, date = (parts.get(name) for name in ("old", "tier", "new", "early", "date"))
+    if old and old[0] >= "4":  # gateways put the generation first for all models
+        old, new = None, old
+    elif old:
+        new = None  # of these, only the revision on a platform stands after the tier
+    names = [early] if early else [part.replace(".", "-") for part in (old, tier, new) if part]
+    stem = "-".join(("claude", *names))
+    if date and date.isdigit():
+        return f"{stem}-{date}", "pin"
+    facts = known(stem)
+    if date or (facts is not None and not facts.pinned):
+        return stem, "alias"
+    if facts is not None or early or (tier == "instant" and new):
+        return stem, "pin"
+    return stem, "pin" if new and _generation(new) >= _FIRST_DATELESS_PIN else "alias"
+
+
+def _generation(version: str) -> tuple[int, int]:
+    major, _, minor = version.replace(".", "-").partition("-")
+    return int(major), int(minor or 0)
+
+
+def _provider(prefix: str, name: str) -> Provider:
+    if prefix.endswith("anthropic."):
+        return "bedrock"
+    if "@" in name or "publishers/" in prefix or prefix.startswith("vertex"):
+        return "vertex"
+    return "gateway" if prefix.rstrip("/:.") else "anthropic"

@@ -1,0 +1,111 @@
+"""A gate's report for machines and reviewers: JSON, JUnit XML and Markdown."""
+
+import re
+from collections.abc import Iterator, Sequence
+from xml.etree import ElementTree as xml
+
+from evalkit.gating.results import CheckResult, GateReport
+from evalkit.rendering.json import dump
+from evalkit.rendering.markdown import escape
+from evalkit.wording import plural, shorten, visible
+
+SCHEMA_VERSION = 1
+_ROOM = {"checks": 25_000, "needs": 12_000, "regressed": 10_000, "notes": 8_000}
+"""Characters for each part of a comment; with the rest they stay under the 60,000 that leave room to what posts it."""
+
+
+def to_json(report: GateReport) -> str:
+    """Everything, with the name of the exit code; bounds that do not exist are null."""
+    return dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "headline": report.headline,
+            "exit": report.exit_code.name.lower(),
+            "gate": report,
+        }
+    )
+
+
+def to_junit(report: GateReport) -> str:
+    """A test case for each check and each regressed item: failed checks fail, inconclusive ones are errors."""
+    failures = sum(check.outcome == "fail" for check in report.checks)
+    errors = sum(check.outcome == "inconclusive" for check in report.checks)
+    items = regressed_items(report)
+    suites = xml.Element("testsuites", name="evalkit gate")
+    suite = xml.SubElement(
+        suites, "testsuite", name=visible(f"{report.baseline} to {report.candidate}"),
+        tests=str(len(report.checks) + len(items)), failures=str(failures), errors=str(errors), skipped=str(len(items)),
+    )  # fmt: skip
+    for check in report.checks:
+        case = xml.SubElement(suite, "testcase", classname="evalkit.gate", name=visible(check.name))
+        if check.outcome != "pass":
+            kind = "failure" if check.outcome == "fail" else "error"
+            told = xml.SubElement(case, kind, message=visible(check.finding), type=check.outcome)
+            told.text = visible(f"asked: {check.limit}" + (f"; needs: {check.needs}" if check.needs else ""))
+        xml.SubElement(case, "system-out").text = visible(check.finding)
+    for item, name in items.items():
+        case = xml.SubElement(suite, "testcase", classname="evalkit.gate.items", name=visible(item))
+        xml.SubElement(case, "skipped", message=f"worse than the baseline in {visible(name)}")
+    xml.indent(suites)
+    return xml.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def regressed_items(report: GateReport) -> dict[str, str]:
+    """Items that the candidate does worse on, each with the first check that says so."""
+    found: dict[str, str] = {}
+    for check in report.checks:
+        for item in check.regressed:
+            found.setdefault(item, check.name)
+    return found
+
+
+def to_markdown(report: GateReport) -> str:
+    """The body of one comment: its mark, the verdict, one row a check, what would settle it, and the regressed items.
+
+    The mark names the pin that is to be replaced, so that a comment about it can be found and renewed. Rows that would
+    take the body over 60,000 characters are left out whole, and counted.
+    """
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: GateReport) -> Iterator[str]:
+    yield f"<!-- evalkit:{re.sub('[^A-Za-z0-9.:]+', '-', report.baseline)[:200]} -->"
+    yield f"### {escape(shorten(report.headline, 1_000))}"
+    yield ""
+    size = f"{plural(report.items, 'item')}, {plural(report.epochs, 'epoch')}"
+    yield f"{size}; intervals at {100 * (1 - 2 * report.alpha):g} %, one-sided alpha {report.alpha:g}."
+    yield ""
+    yield "| Check | Outcome | Found | Asked |"
+    yield "|:--|:--|:--|:--|"
+    order = {"fail": 0, "inconclusive": 1, "pass": 2}
+    checks = sorted(report.checks, key=lambda check: order[check.outcome])
+    yield from _fitting([_row(check) for check in checks], _ROOM["checks"], "| and {} more | | | |")
+    needed = [f"- {escape(check.name)}: {escape(check.needs)}" for check in checks if check.needs]
+    if needed:
+        yield from ("", "What would settle it:", "")
+        yield from _fitting(needed, _ROOM["needs"], "- and {} more")
+    yield from _regressed(report)
+    for note in _fitting([f"> {escape(note)}" for note in report.notes], _ROOM["notes"], "> and {} more"):
+        yield from ("", note)
+
+
+def _row(check: CheckResult) -> str:
+    return f"| {escape(check.name)} | **{check.outcome}** | {escape(check.finding)} | {escape(check.limit)} |"
+
+
+def _fitting(rows: Sequence[str], room: int, more: str) -> Iterator[str]:
+    """The first rows that fit into so many characters, and how many do not."""
+    for number, row in enumerate(rows):
+        room -= len(row) + 1
+        if room < 0:
+            yield more.format(f"{len(rows) - number:,}")
+            return
+        yield row
+
+
+def _regressed(report: GateReport) -> Iterator[str]:
+    items = [f"- {escape(item)} ({escape(name)})" for item, name in regressed_items(report).items()]
+    if items:
+        yield from ("", f"<details><summary>{plural(len(items), 'item')} worse than before</summary>", "")
+        yield from _fitting(items, _ROOM["regressed"], "- and {} more")
+        yield from ("", "</details>")

@@ -1,0 +1,347 @@
+"""The CI job: its files are sound, and its own steps block a bump, make the evidence, and leave prose alone."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as xml
+
+import pytest
+import yaml
+from servers import recorded
+
+from evalkit.pins.spelling import SOUGHT
+from evalkit.rendering.annotations import annotation
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "ci" / "model-bump.sh"
+ACTION = ROOT / "action.yml"
+WORKFLOW = ROOT / "examples" / "ci" / "model-bump.yml"
+GITLAB = ROOT / "examples" / "ci" / "gitlab-ci.yml"
+SONNET_45 = "claude-sonnet-4-5-20250929"
+TRUSTED = {"actions/checkout", "actions/setup-python", "actions/cache/restore", "actions/cache/save",
+           "actions/upload-artifact"}  # fmt: skip
+
+
+def load(path: Path) -> dict[str, Any]:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def steps_of(path: Path) -> list[dict[str, Any]]:
+    content = load(path)
+    jobs = [content["runs"]] if "runs" in content else content["jobs"].values()
+    return [step for job in jobs for step in job["steps"]]
+
+
+# --- the files ---
+
+
+@pytest.mark.parametrize("path", [ACTION, WORKFLOW], ids=lambda path: path.name)
+def test_steps_pin_what_they_use_and_keep_untrusted_text_out_of_scripts(path: Path) -> None:
+    for step in steps_of(path):
+        if "uses" in step:
+            name, _, version = step["uses"].partition("@")
+            assert name == "OWNER/evalkit" or (name in TRUSTED and re.fullmatch("[0-9a-f]{40}", version)), step["uses"]
+        else:
+            assert "${{" not in step["run"], "values reach a script by its environment"
+            subprocess.run(["bash", "-n"], input=step["run"], text=True, check=True)
+            assert path == WORKFLOW or step["shell"] == "bash"
+
+
+def test_the_workflow_has_few_rights_and_no_secrets_for_strangers() -> None:
+    content = load(WORKFLOW)
+    assert set(content[True]) == {"pull_request", "merge_group"}  # `on` is a truth value in YAML 1.1
+    assert content["permissions"] == {"contents": "read"}
+    assert all(job["permissions"]["contents"] == "read" for job in content["jobs"].values())
+    checkout = steps_of(WORKFLOW)[0]
+    assert checkout["with"] == {"fetch-depth": 0, "persist-credentials": False}
+    with_keys = [step for step in steps_of(WORKFLOW) if "secrets." in str(step)]
+    assert [step["id"] for step in with_keys] == ["gate"]
+
+
+def test_every_expression_names_what_there_is() -> None:
+    action = load(ACTION)
+    ids = {step["id"] for step in steps_of(ACTION) if "id" in step}
+    text = ACTION.read_text(encoding="utf-8")
+    assert set(re.findall(r"inputs\.([a-z-]+)", text)) <= set(action["inputs"])
+    assert set(re.findall(r"steps\.([a-z-]+)\.", text)) <= ids
+    assert set(steps_of(WORKFLOW)[1]["with"]) <= set(action["inputs"])
+    told = SCRIPT.read_text(encoding="utf-8").partition("set -eu")
+    for name in re.findall(r"EVALKIT_[A-Z_]+", text + GITLAB.read_text(encoding="utf-8") + told[2]):
+        assert name in told[0], f"{name} is not explained in the script"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_script_is_portable_and_looks_for_what_the_scan_finds(shell: str) -> None:
+    subprocess.run([shell, "-n", str(SCRIPT)], check=True)
+    assert f"sought='{SOUGHT}'" in SCRIPT.read_text(encoding="utf-8")
+
+
+def test_gitlab_calls_the_same_script_with_the_whole_history() -> None:
+    job = load(GITLAB)["model-bump"]
+    assert job["variables"]["GIT_DEPTH"] == "0"
+    assert job["script"][-1] == "sh ci/model-bump.sh"
+    for line in job["script"]:
+        subprocess.run(["bash", "-n"], input=line, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "written"),
+    [
+        ("app.py", "no evidence", "::error file=app.py,line=3,title=evalkit::no evidence"),
+        ("a,b:c%.py", "100 %\nnext\r", "::error file=a%2Cb%3Ac%25.py,line=3,title=evalkit::100 %25%0Anext%0D"),
+        ("a\n::warning::b", "x", "::error file=a%0A%3A%3Awarning%3A%3Ab,line=3,title=evalkit::x"),
+    ],
+)
+def test_an_annotation_stays_one_command(path: str, message: str, written: str) -> None:
+    assert annotation("error", path, 3, message) == written
+
+
+# --- the steps, run as the runner runs them ---
+
+
+@dataclass
+class Runner:
+    """As much of a runner as the action needs: its own run steps in a repository, in order, with their conditions."""
+
+    folder: Path
+    temporary: Path
+    inputs: dict[str, str]
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    log: str = ""
+
+    def run(self, **inputs: str) -> int:
+        """The exit code of the first step that fails, else 0."""
+        self.outputs, self.log = {}, ""
+        (self.temporary / "summary.md").write_text("", encoding="utf-8")
+        wanted = {name: one["default"] for name, one in load(ACTION)["inputs"].items()} | self.inputs | inputs
+        for step in steps_of(ACTION):
+            if "run" in step and step["name"] != "Install evalkit" and self._meets(step.get("if", "")):
+                code = self._step(step, wanted)
+                if code:
+                    return code
+        return 0
+
+    @property
+    def summary(self) -> str:
+        return (self.temporary / "summary.md").read_text(encoding="utf-8")
+
+    def _meets(self, condition: str) -> bool:
+        named = re.fullmatch(r"steps\.(\w+)\.outputs\.(\w+) == 'true'", condition)
+        assert named or not condition, condition
+        return named is None or self.outputs.get(named[1], {}).get(named[2]) == "true"
+
+    def _step(self, step: dict[str, Any], inputs: dict[str, str]) -> int:
+        answers = self.temporary / "answers"
+        answers.write_text("", encoding="utf-8")
+        environment = {name: self._value(text, inputs) for name, text in step["env"].items()}
+        environment |= {
+            "PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "NO_PROXY": "127.0.0.1", "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT), "RUNNER_TEMP": str(self.temporary), "GITHUB_ACTION_PATH": str(ROOT),
+            "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(answers),
+            "GITHUB_STEP_SUMMARY": str(self.temporary / "summary.md"),
+        }  # fmt: skip
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=120, check=False,
+        )  # fmt: skip
+        self.log += done.stdout
+        lines = answers.read_text(encoding="utf-8").splitlines()
+        self.outputs[step.get("id", "")] = dict(line.split("=", 1) for line in lines)
+        return done.returncode
+
+    @staticmethod
+    def _value(text: str, inputs: dict[str, str]) -> str:
+        named = re.fullmatch(r"\$\{\{ inputs\.([a-z-]+)( \|\| format\(.*\))? \}\}", text)
+        assert named is not None, text
+        return inputs[named[1]]
+
+
+Commit = Callable[[str, str], None]
+
+
+@pytest.fixture
+def commit(tmp_path: Path) -> Commit:
+    """A repository whose main branch pins Sonnet 4.5 and holds a test set; commits go to a branch of it."""
+    folder = tmp_path / "a repository"
+    folder.mkdir()
+
+    def git(*arguments: str) -> None:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+
+    def committed(path: str, text: str) -> None:
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        git("add", "-A")
+        git("commit", "-qm", path)
+
+    git("init", "-q", "-b", "main")
+    committed(".gitignore", "runs/\nevalkit-out/\n")
+    committed("app.py", f'MODEL = "{SONNET_45}"\n')
+    committed("README.md", "We use it.\n")
+    committed("sets/tickets.jsonl", "".join(f'{{"id": "t{n}", "input": "Where is parcel {n}?"}}\n' for n in range(8)))
+    committed("gate.yaml", "alpha: 0.1\nquality: {margin: 0.3}\ncompleteness: {}\n")
+    committed(
+        "sets/rubric.yaml",
+        "name: tickets\ncriteria:\n  - {id: says, question: Does it say a word, kind: check,"
+        " check: {type: regex, pattern: '.'}}\nsatisfactory: {score: 1}\ndecision: {bar: 0.5}\n",
+    )
+    git("checkout", "-qb", "bump")
+    return committed
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    """A runner with a virtual environment that holds evalkit, as the action's install step leaves it."""
+    temporary = tmp_path / "runner"
+    (temporary / "evalkit" / "bin").mkdir(parents=True)
+    command = temporary / "evalkit" / "bin" / "evalkit"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m evalkit "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    inputs = {
+        "range": "main...HEAD", "dataset": "sets/tickets.jsonl", "rubric": "sets/rubric.yaml", "policy": "gate.yaml",
+        "grade-by": "checks", "epochs": "1", "trial": "1",
+    }  # fmt: skip
+    return Runner(tmp_path / "a repository", temporary, inputs)
+
+
+def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Commit, runner: Runner) -> None:
+    commit("app.py", '# the model\nMODEL = "claude-sonnet-4-6"\n')
+    assert runner.run() == 6
+    assert "app.py:2: claude-sonnet-4-6: no evidence; run the gate and approve its report" in runner.log
+    assert "::error file=app.py,line=2,title=evalkit::claude-sonnet-4-6: no evidence" in runner.log
+    assert runner.summary.startswith("### BLOCKED: a pinned model changed without valid evidence\n")
+    assert "    error: app.py:2: claude-sonnet-4-6: no evidence" in runner.summary
+    assert not (runner.folder / "runs").exists()
+    assert runner.outputs["changed"]["changed"] == "true"
+
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always") == 0, runner.log
+        assert len(server.messages()) == 16
+    out = runner.folder / "evalkit-out"
+    assert sorted(path.name for path in out.glob("*-claude-*")) == [
+        f"{name}-claude-sonnet-4-6.{ending}"
+        for name, ending in (("gate", "json"), ("gate", "md"), ("gate", "xml"), ("report", "html"))
+    ]
+    xml.fromstring((out / "gate-claude-sonnet-4-6.xml").read_text(encoding="utf-8"))  # noqa: S314  we wrote it
+    comment = (out / "gate-claude-sonnet-4-6.md").read_text(encoding="utf-8")
+    assert comment.startswith(f"<!-- evalkit:{SONNET_45} -->\n### PASS: claude-sonnet-4-6 in place of {SONNET_45}")
+    assert runner.summary == comment
+
+    commit("evalkit.lock", (runner.folder / "evalkit.lock").read_text(encoding="utf-8"))
+    assert runner.run() == 0, "no server is left, so what passes now is the committed evidence"
+    assert "1 pin that may stand" in runner.log
+
+
+def test_a_history_that_is_cut_off_is_named(commit: Commit, runner: Runner) -> None:
+    assert runner.run(range="gone...HEAD") == 2
+    assert "error: git does not know gone...HEAD; check the whole history out" in runner.log
+
+
+def test_a_change_of_prose_alone_starts_nothing(commit: Commit, runner: Runner) -> None:
+    commit("README.md", "We use it well.\n")
+    first_line = load(GITLAB)["model-bump"]["script"][0].replace("ci/", f"{ROOT}/ci/")
+    kept = {"PATH": "/usr/bin:/bin", "EVALKIT_RANGE": "main...HEAD"}
+    done = subprocess.run(["sh", "-c", first_line], cwd=runner.folder, env=kept, capture_output=True, check=True)
+    assert done.stdout == b"no changed line names a model\n", "known without evalkit"
+    assert runner.run(evidence="always") == 0
+    assert runner.outputs == {"mentioned": {"mentioned": "false"}}
+    commit("README.md", "We may use claude-opus-5 one day.\n")
+    commit("app.py", f'MODEL = "{SONNET_45}"  # claude-sonnet-4-6 is next\n')
+    assert runner.run(evidence="always") == 0
+    assert runner.outputs["mentioned"] == {"mentioned": "true"}
+    assert runner.outputs["changed"]["changed"] == "false"
+    assert not (runner.folder / "runs").exists()
+    assert not (runner.folder / "evalkit-out").exists()
+
+
+# --- the script alone, with an evalkit that answers as told ---
+
+FAKE = """#!/bin/sh
+echo "$*" >>calls.txt
+case "$1 $2" in
+  "pins diff") exit 1 ;;
+  "pins verify") echo "error: a.py:1: x: *no* evidence" >&2; exit 6 ;;
+  "pins unproven") echo "old-a new-a"; echo "old-b new-b" ;;
+  run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "next: evalkit grade --blind runs/a file.db" ;;
+  gate*)
+    [ -z "$SIZE" ] || for file; do case $file in *.json | *.xml | *.md) printf "%${SIZE}s" . >"$file" ;; esac; done
+    case $* in *new-a*) exit "$GATE_CODE" ;; esac ;;
+  "pins approve") echo lock >evalkit.lock ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "runs", "in_summary"),
+    [
+        ({}, 6, 0, "    error: a.py:1: x: *no* evidence"),
+        ({"EVALKIT_EVIDENCE": "never", "ANTHROPIC_API_KEY": "k"}, 6, 0, "BLOCKED"),
+        ({"EVALKIT_EVIDENCE": "perhaps"}, 2, 0, ""),
+        ({"EVALKIT_EVIDENCE": "always", "EVALKIT_DATASET": ""}, 2, 0, ""),
+        ({"ANTHROPIC_API_KEY": "k"}, 6, 2, "BLOCKED"),  # all gates pass, yet something remains
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1"}, 1, 2, "."),
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "3"}, 3, 2, "BLOCKED"),
+        ({"ANTHROPIC_API_KEY": "k", "RUN_CODE": "4"}, 4, 2, "BLOCKED"),
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "2", "SIZE": ""}, 2, 2, "BLOCKED"),  # nothing is written, nor approved
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1", "SIZE": "600000"}, 1, 2, "did not fit here"),
+    ],
+)
+def test_the_script_ends_with_the_worst_that_it_met(
+    told: dict[str, str], code: int, runs: int, in_summary: str, tmp_path: Path
+) -> None:
+    fake = tmp_path / "bin" / "evalkit"
+    fake.parent.mkdir()
+    fake.write_text(FAKE, encoding="utf-8")
+    fake.chmod(0o755)
+    (tmp_path / "evalkit-out").mkdir()
+    (tmp_path / "evalkit-out" / "gate-new-a.json").write_text("of another day", encoding="utf-8")
+    path, summary = f"{fake.parent}:{os.environ['PATH']}", tmp_path / "summary.md"
+    usual = {"EVALKIT_DATASET": "my set.jsonl", "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "10"}
+    environment = {"PATH": path, "GITHUB_STEP_SUMMARY": str(summary), **usual, **told}
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    assert sum(call.startswith("run my set.jsonl -m old-") for call in calls) == runs
+    assert [call for call in calls if call.startswith("grade")] == [
+        "grade runs/a file.db --blind --by judges --quiet"
+    ] * (0 if "RUN_CODE" in told else runs)
+    approved = [call.split()[2] for call in calls if call.startswith("pins approve")]
+    assert approved == [
+        f"evalkit-out/gate-{name}.json"
+        for name in ("new-a", "new-b")
+        if runs and told.get("SIZE") != "" and "RUN_CODE" not in told
+    ]
+    written = summary.read_text(encoding="utf-8") if summary.exists() else ""
+    assert in_summary in written
+    assert len(written) < 900_000
+
+
+@pytest.mark.parametrize(
+    ("found", "sent"), [("", "POST repos/o/r/issues/7/comments"), ("41", "PATCH repos/o/r/issues/comments/41")]
+)
+def test_the_comment_is_made_once_and_then_renewed(found: str, sent: str, tmp_path: Path) -> None:
+    gh = tmp_path / "bin" / "gh"
+    gh.parent.mkdir()
+    gh.write_text(
+        '#!/bin/sh\necho "$* $MARK" >>calls.txt\ncase "$*" in *--paginate*) echo $FOUND ;; esac\n', encoding="utf-8"
+    )
+    gh.chmod(0o755)
+    (tmp_path / "evalkit-out").mkdir()
+    (tmp_path / "evalkit-out" / "gate-x.md").write_text("<!-- evalkit:old -->\n### PASS\n", encoding="utf-8")
+    environment = {"PATH": f"{gh.parent}:{os.environ['PATH']}", "REPO": "o/r", "PULL": "7", "FOUND": found}
+    script = steps_of(WORKFLOW)[-1]["run"]
+    subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=True)
+    asked, written = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    assert asked.endswith(" <!-- evalkit:old -->")
+    assert written.startswith(f"api --silent --method {sent} -F body=@evalkit-out/gate-x.md")

@@ -1,0 +1,445 @@
+"""The gate: three outcomes by one rule, each check on its own figure, and nothing that passes for want of data."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as xml
+
+import pytest
+from analysis_builders import JUDGE, answered, ended, write_run
+from gates import BASELINE, CANDIDATE, evidence, run, table, without
+
+from evalkit import stats
+from evalkit.analysis import analyze
+from evalkit.cli import main
+from evalkit.errors import IntegrityError, ProblemsError, UsageError
+from evalkit.gate import afford, gate, sides
+from evalkit.gating.evidence import evidence_of
+from evalkit.gating.policy import check_modules, default_policy, read_policy
+from evalkit.gating.results import CheckResult, settled
+from evalkit.rendering.gate import to_json, to_junit, to_markdown
+
+
+def policy(text: str) -> Any:
+    return read_policy(text, "gate.yaml")
+
+
+def outcomes(text: str, *sides_: Any, **changes: Any) -> dict[str, str]:
+    return {c.name: c.outcome for c in gate(evidence(*sides_, **changes), policy(text)).checks}
+
+
+# --- one verdict of three ---
+
+
+def result(outcome: str, p_worse: float | None = None) -> CheckResult:
+    return CheckResult("quality", outcome, "found", "asked", p_worse=p_worse)
+
+
+@pytest.mark.parametrize(
+    ("checks", "verdict"),
+    [
+        ([], "inconclusive"),
+        ([("pass", 0.9)], "pass"),
+        ([("pass", 0.9), ("pass", None)], "pass"),
+        ([("pass", 0.9), ("inconclusive", None)], "inconclusive"),
+        ([("pass", 0.9), ("inconclusive", 0.2)], "inconclusive"),
+        ([("inconclusive", 0.049)], "fail"),
+        ([("inconclusive", 0.03), ("inconclusive", 0.5)], "inconclusive"),  # Holm: 2 x 0.03
+        ([("inconclusive", 0.02), ("inconclusive", 0.5)], "fail"),
+        ([("pass", 0.001), ("inconclusive", 0.5)], "inconclusive"),  # a real loss within the margin still passes
+        ([("inconclusive", 0.0), ("pass", 0.5), ("pass", None)], "fail"),
+    ],
+)
+def test_every_check_must_pass_and_any_shown_loss_fails(checks: list[tuple[str, float | None]], verdict: str) -> None:
+    assert settled([result(*check) for check in checks], 0.05).verdict == verdict
+
+
+@pytest.mark.parametrize("n", [50, 58, 59, 100])
+def test_two_models_that_never_differ_pass_only_from_59_items_at_5_points(n: int) -> None:
+    found = gate(evidence(*table(0, 0, n)), policy("quality: {margin: 0.05}"))
+    assert found.verdict == ("pass" if n >= 59 else "inconclusive")
+    assert any("cannot pass when the two never differ; 59 can" in note for note in found.notes) == (n < 59)
+
+
+@pytest.mark.parametrize(("n", "margin"), [(50, 0.10), (100, 0.05)])
+def test_it_passes_with_as_many_losses_as_it_says_and_no_more(n: int, margin: float) -> None:
+    for gain in (0, 2, 5):
+        most = stats.losses_allowed(n, margin, [gain])[0]
+        for loss in (0,) if most is None else (most, most + 1):
+            found = gate(evidence(*table(gain, loss, n - gain - loss)), policy(f"quality: {{margin: {margin}}}"))
+            assert (found.verdict == "pass") == (most is not None and loss <= most), (gain, loss)
+
+
+def test_a_shown_loss_fails_and_says_which_items() -> None:
+    found = gate(evidence(*table(1, 15, 44)), policy("quality: {margin: 0.10}"))
+    assert found.verdict == "fail"
+    assert found.headline == f"FAIL: {CANDIDATE} in place of {BASELINE}: worse in quality"
+    assert found.checks[0].regressed == tuple(f"item-{i:03d}" for i in range(1, 16))
+
+
+def test_a_small_real_loss_within_the_margin_passes_and_is_told() -> None:
+    found = gate(evidence(*table(0, 8, 192)), policy("quality: {margin: 0.10}"))
+    assert found.verdict == "pass"
+    assert "a small real loss is likely" in found.headline
+
+
+def test_trials_without_an_output_are_failures_and_dropping_them_would_pass() -> None:
+    then, now = [[True]] * 60, [[True]] * 50 + [[ended("refused")]] * 5 + [[ended("truncated")]] * 5
+    assert gate(evidence(then, now), policy("quality: {margin: 0.10}")).verdict == "fail"
+    assert gate(evidence(then[:50], now[:50]), policy("quality: {margin: 0.10}")).verdict == "pass"
+
+
+def test_swapping_the_sides_mirrors_the_difference() -> None:
+    then, now = table(3, 9, 48)
+    one = gate(evidence(then, now), policy("quality: {margin: 0.10}")).checks[0].estimate
+    other = gate(evidence(now, then), policy("quality: {margin: 0.10}")).checks[0].estimate
+    assert one is not None
+    assert other is not None
+    assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
+
+
+def test_epochs_are_repeats_of_an_item_and_not_items() -> None:
+    then, now = [[True, True, False]] * 30, [[True, False, False]] * 30
+    found = gate(evidence(then, now), policy("quality: {margin: 0.10}")).checks[0].estimate
+    assert found is not None
+    assert (found.n, found.value) == (30, pytest.approx(-1 / 3))
+
+
+# --- what is checked ---
+
+EQUAL = table(2, 2, 96)
+
+
+def priced(then: float, now: float) -> Any:
+    return lambda model, item: answered((then if model == BASELINE else now) * (1 + item % 7 / 10), served_model=model)
+
+
+def timed(then: float, now: float) -> Any:
+    def attempt(model: str, item: int) -> Any:
+        s = (then if model == BASELINE else now) * (1 + item % 9 / 10 + (0.01 if model == BASELINE else 0) * (item % 3))
+        return replace(answered(served_model=model), felt_s=s, ttft_s=s / 4)
+
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "outcome"),
+    [
+        ("cost_per_request: {at_most: 1.1}", {"attempt": priced(0.01, 0.01)}, "pass"),
+        ("cost_per_request: {at_most: 1.1}", {"attempt": priced(0.01, 0.02)}, "fail"),
+        ("cost_per_request: {}", {"attempt": lambda m, i: answered(None, served_model=m)}, "inconclusive"),
+        ("cost_per_satisfactory: {at_most: 1.1}", {"attempt": priced(0.01, 0.009)}, "pass"),
+        ("cost_per_satisfactory: {at_most: 1.1}", {"attempt": priced(0.01, 0.03)}, "fail"),
+        ("cost_per_satisfactory: {at_most: 1.001}", {"attempt": priced(0.01, 0.01)}, "inconclusive"),
+        ("felt_latency: {p90: 1.2}", {"attempt": timed(1, 1)}, "pass"),
+        ("felt_latency: {p50: 1.2}", {"attempt": timed(1, 2)}, "fail"),
+        ("ttft: {p50: 1.2}", {"attempt": timed(1, 1)}, "pass"),
+        ("ttft: {p50: 1.2}", {"attempt": timed(1, 1.6)}, "fail"),
+        ("ttft: {p50: 1.2}", {"attempt": lambda m, i: replace(answered(), ttft_s=None)}, "inconclusive"),
+        ("served_model: {}", {}, "pass"),
+        ("served_model: {}", {"attempt": lambda m, i: answered(served_model="claude-opus-5")}, "fail"),
+        ("served_model: {}", {"attempt": lambda m, i: answered()}, "inconclusive"),
+        ("served_model: {}", {"attempt": lambda m, i: answered(served_model=f"{m}-20260101")}, "inconclusive"),
+        ("cost_per_request: {}", {"attempt": lambda m, i: answered(0.01)}, "pass"),  # every item has the same ratio
+        ("cost_per_request: {at_most: 1}", {"attempt": lambda m, i: answered(0.01)}, "inconclusive"),
+        ("cost_per_request: {}", {"attempt": lambda m, i: answered(0.01 if m == BASELINE else 0.02)}, "fail"),
+        (
+            "felt_latency: {p50: 1.2}",
+            {"attempt": lambda m, i: replace(answered(), felt_s=2.0 if i > 5 else None)},
+            "inconclusive",
+        ),
+        ("completeness: {}", {}, "pass"),
+        ("agreement: {}", {}, "inconclusive"),
+        ("refusals: {margin: 0.05}", {}, "pass"),
+        ("truncations: {margin: 0.05}", {}, "pass"),
+    ],
+)
+def test_each_check_on_its_own_figure(check: str, changes: Any, outcome: str) -> None:
+    assert set(outcomes(check, *EQUAL, **changes).values()) == {outcome}
+
+
+@pytest.mark.parametrize(("kind", "check"), [("refused", "refusals"), ("truncated", "truncations")])
+def test_more_trials_that_end_otherwise_fail(kind: Any, check: str) -> None:
+    then, now = [[True]] * 60, [[True]] * 50 + [[ended(kind)]] * 10
+    assert outcomes("refusals: {}\ntruncations: {}", then, now) == {
+        **dict.fromkeys(("refusals", "truncations"), "pass"), check: "fail",
+    }  # fmt: skip
+
+
+def test_what_is_not_graded_is_incomplete_and_never_a_pass() -> None:
+    snapshot = run(*table(0, 0, 60))
+    fewer = replace(snapshot, grades=snapshot.grades[: len(snapshot.grades) - 10])
+    analysis = analyze(fewer)
+    found = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy("completeness: {}"))
+    assert [c.outcome for c in found.checks] == ["inconclusive"]
+    nothing = analyze(replace(snapshot, grades=()))
+    found = gate(evidence_of(nothing, nothing, BASELINE, CANDIDATE), policy("quality: {margin: 0.10}"))
+    assert found.verdict == "inconclusive"
+
+
+def test_a_failure_of_unknown_cost_is_no_free_one() -> None:
+    then, now = [[True]] * 60, [[True]] * 58 + [[ended("errored", None)]] * 2
+    assert outcomes("cost_per_satisfactory: {}\ncost_per_request: {}", then, now) == {
+        "cost_per_satisfactory": "pass", "cost_per_request": "pass",
+    }  # fmt: skip
+    many = [[True]] * 50 + [[ended("errored", None)]] * 10
+    assert set(outcomes("cost_per_satisfactory: {}\ncost_per_request: {}", then, many).values()) == {"inconclusive"}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_handful_of_items_passes_nothing(n: int) -> None:
+    text = "quality: {margin: 0.5}\ncost_per_request: {at_most: 2}\nfelt_latency: {p50: 2}\nrefusals: {}"
+    assert set(outcomes(text, *table(0, 0, n)).values()) == {"inconclusive"}
+
+
+def test_items_without_a_verdict_are_told_and_many_of_them_pass_nothing() -> None:
+    snapshot = run(*table(0, 0, 120))
+    for dropped, outcome in ((6, "pass"), (7, "inconclusive")):  # of 120 items: 5 % at most
+        analysis = analyze(replace(snapshot, grades=snapshot.grades[: len(snapshot.grades) - 2 * dropped]))
+        found = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy("quality: {margin: 0.10}")).checks[0]
+        assert found.outcome == outcome
+        assert ("7 of 120 items have no figure" in found.finding) == (outcome == "inconclusive")
+
+
+def test_ragged_epochs_are_means_of_what_there_is() -> None:
+    then, now = [[True, True, True]] * 20 + [[True]] * 20, [[True, False]] * 20 + [[True, True, True]] * 20
+    found = gate(evidence(then, now), policy("quality: {margin: 0.10}")).checks[0]
+    assert found.estimate is not None
+    assert (found.estimate.n, found.estimate.value) == (40, pytest.approx(-0.25))
+    assert found.outcome == "fail"
+
+
+def test_a_slice_is_tested_on_its_own_items() -> None:
+    then, now = table(0, 20, 80)
+    found = outcomes(
+        "quality: {margin: 0.5, slices: {hard: 0.10, easy: 0.10}}", then, now,
+        difficulty=lambda item: "hard" if item < 40 else "easy",
+    )  # fmt: skip
+    assert found == {"quality": "pass", "quality: hard": "fail", "quality: easy": "pass"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("quality: {margin: 0.1, slices: {nope: 0.1}}", "no item is in; use one of easy"),
+        ("quality: {margin: 0.1, criteria: {right: 0.1}}", "not critical in the rubric"),
+        ("output_format: {}", "finds no check of form"),
+        ("output_format: {criteria: [right]}", "no check of the rubric"),
+    ],
+)
+def test_a_policy_that_names_what_is_not_there_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        gate(evidence(*EQUAL, difficulty=lambda item: "easy"), policy(text))
+
+
+# --- the grammar ---
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("quality: {margn: 0.1}", "margn"),
+        ("qualty: {margin: 0.1}", "quality"),
+        ("quality: {margin: 1.5}", "gate.yaml:1"),
+        ("quality: {}", "margin"),
+        ("alpha: 0.05", "asks for no check"),
+        ("alpha: 0.9\nquality: {margin: 0.1}", "gate.yaml:1"),
+        ("on_inconclusive: maybe\nquality: {margin: 0.1}", "gate.yaml:1"),
+        ("felt_latency: {}", "p50"),
+        ("- quality", "gate.yaml:1"),
+        ("", "gate.yaml:1"),
+    ],
+)
+def test_a_policy_is_read_strictly_and_every_problem_has_its_place(text: str, told: str) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        policy(text)
+    assert told in str(caught.value)
+    assert all(problem.startswith("gate.yaml:") for problem in caught.value.problems)
+
+
+def test_every_problem_of_a_policy_is_told_at_once() -> None:
+    with pytest.raises(ProblemsError) as caught:
+        policy("alpha: 2\nquality: {margin: 3}\nttft: {p50: 0}\n")
+    assert len(caught.value.problems) == 3
+
+
+def test_layout_and_comments_leave_the_hash_and_limits_change_it() -> None:
+    plain = policy("quality: {margin: 0.1}")
+    assert policy("# why\nquality:\n  margin: 0.10\n").sha256 == plain.sha256
+    assert policy("quality: {margin: 0.2}").sha256 != plain.sha256
+
+
+def test_every_check_of_the_folder_can_be_asked_for_and_says_what_it_is() -> None:
+    assert set(check_modules()) >= {
+        "quality", "cost_per_request", "cost_per_satisfactory", "felt_latency", "ttft", "refusals", "truncations",
+        "output_format", "agreement", "completeness", "served_model",
+    }  # fmt: skip
+    assert all(module.__doc__ and module.check.__doc__ for module in check_modules().values())
+
+
+@pytest.mark.parametrize(("items", "epochs", "margin"), [(50, 1, 0.10), (100, 1, 0.10), (100, 3, 0.05), (99, 3, 0.10)])
+def test_without_a_policy_the_margin_goes_with_the_size(items: int, epochs: int, margin: float) -> None:
+    assert default_policy(items, epochs).model_dump()["quality"]["margin"] == margin
+
+
+# --- a judge that errs ---
+
+
+def test_an_uncalibrated_judge_cannot_pass_but_a_shown_loss_fails() -> None:
+    assert gate(evidence(*table(0, 0, 100), grader=JUDGE), policy("quality: {margin: 0.10}")).verdict == "inconclusive"
+    assert gate(evidence(*table(1, 25, 74), grader=JUDGE), policy("quality: {margin: 0.10}")).verdict == "fail"
+
+
+# --- which runs may be compared ---
+
+
+@pytest.mark.parametrize("name", ["dataset_sha256", "rubric_sha256", "prompt_sha256"])
+def test_runs_of_something_else_are_refused(name: str) -> None:
+    snapshot = run(*EQUAL)
+    with pytest.raises(IntegrityError, match=f"another {name.removesuffix('_sha256')}"):
+        evidence_of(analyze(snapshot), analyze(without(snapshot, **{name: "e" * 64})), BASELINE, CANDIDATE)
+
+
+def test_sides_graded_by_others_are_refused() -> None:
+    one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL, grader=JUDGE))
+    with pytest.raises(IntegrityError, match="graded by others"):
+        evidence_of(one, other, BASELINE, CANDIDATE)
+
+
+def test_a_judge_that_graded_the_sides_apart_cannot_pass_them() -> None:
+    one, other = analyze(run(*EQUAL, grader=JUDGE)), analyze(run(*EQUAL, grader=JUDGE))
+    found = gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.5}"))
+    assert found.verdict == "inconclusive"
+    assert "graded the two sides apart" in found.checks[0].finding
+
+
+@pytest.mark.parametrize(
+    ("models", "named", "found"),
+    [
+        (("a", "b"), (None, None), ("a", "b")),
+        (("a", "b"), (None, "a"), ("b", "a")),
+        (("a", "b"), ("b", None), ("b", "a")),
+        (("a", "b", "c"), ("b", "c"), ("b", "c")),
+        (("a", "b", "c"), ("b", None), None),
+        (("a", "b", "c"), (None, None), None),
+        (("a",), (None, None), None),
+        (("a", "b"), ("x", None), None),
+    ],
+)
+def test_which_model_is_which(models: tuple[str, ...], named: tuple[Any, Any], found: tuple[str, str] | None) -> None:
+    if found is None:
+        with pytest.raises(UsageError):
+            sides(models, *named)
+    else:
+        assert sides(models, *named) == found
+
+
+def test_what_a_set_can_afford_is_the_statistics_own() -> None:
+    assert afford(50, 1, 0.10, 0.05) == [
+        "at 10 points it can afford so many losses with 0, 1, 2, ... gains: 1, 2, 2, 3, 3"
+    ]
+    assert afford(50, 1, 0.05, 0.05)[0] == "at 5 points, 50 items cannot pass when the two never differ; 59 can"
+    assert afford(50, 3, 0.05, 0.05) == ["at 5 points, 50 items cannot pass when the two never differ; 52 can"]
+
+
+# --- the command ---
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Run files that pass, fail, and leave it open; the first again as the sandbox's."""
+    folder = tmp_path_factory.mktemp("runs")
+    made = {"pass": (1, 1, 58), "fail": (1, 25, 34), "open": (4, 9, 47)}
+    found = {name: write_run(folder / f"{name}.db", run(*table(*counts))) for name, counts in made.items()}
+    found["simulated"] = write_run(folder / "simulated.db", run(*table(*made["pass"]), simulated=True))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "word"), [("pass", 0, "PASS"), ("fail", 1, "FAIL"), ("open", 3, "INCONCLUSIVE")]
+)
+def test_each_verdict_has_its_exit_code(
+    name: str, code: int, word: str, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["gate", str(files[name])]) == code
+    assert capsys.readouterr().out.startswith(word)
+
+
+@pytest.mark.parametrize(("said", "code"), [("fail", 3), ("warn", 0), ("pass", 0)])
+def test_an_inconclusive_gate_can_be_let_through_and_a_failed_one_cannot(
+    said: str, code: int, files: dict[str, Path]
+) -> None:
+    assert main(["gate", str(files["open"]), "--on-inconclusive", said]) == code
+    assert main(["gate", str(files["fail"]), "--on-inconclusive", said]) == 1
+
+
+def test_simulated_evidence_passes_no_real_gate(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gate", str(files["simulated"])]) == 3
+    assert "SIMULATED" in capsys.readouterr().out
+    assert main(["gate", str(files["simulated"]), "--allow-simulated"]) == 0
+    assert capsys.readouterr().out.startswith("SIMULATED")
+
+
+def test_outputs_are_written_as_asked_and_agree(files: dict[str, Path], tmp_path: Path) -> None:
+    base = tmp_path / "gate"
+    assert main(["gate", str(files["fail"]), *(f"-o{base}{end}" for end in (".json", ".xml", ".md"))]) == 1
+    content = json.loads(base.with_suffix(".json").read_text(encoding="utf-8"))
+    suite = xml.parse(base.with_suffix(".xml")).getroot()[0]  # noqa: S314  we wrote it
+    summary = base.with_suffix(".md").read_text(encoding="utf-8")
+    assert (content["exit"], content["gate"]["verdict"]) == ("regression", "fail")
+    assert (suite.get("failures"), suite.get("tests")) == ("1", str(2 + 25))
+    assert summary.splitlines()[1].startswith("### FAIL: ")
+    assert "25 items worse than before" in summary
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["gate", "nowhere.db"], 2, "nowhere.db"),
+        (["gate", "{run}", "-o", "x.pdf"], 2, "unknown format"),
+        (["gate", "{run}", "--policy", "none.yaml"], 2, "none.yaml"),
+        (["gate", "{run}", "--baseline", "claude-x"], 2, "holds no model 'claude-x'"),
+        (["gate", "{run}", "--on-inconclusive", "maybe"], 2, "is not fail, warn or pass"),
+        (["gate", "--baseline", "{run}"], 2, "name two"),
+    ],
+)
+def test_a_wrong_command_is_one_line(
+    arguments: list[str], code: int, told: str, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([part.replace("{run}", str(files["pass"])) for part in arguments]) == code
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 2
+    assert told in errors[0]
+
+
+def test_hostile_names_stay_text_in_every_form() -> None:
+    found = gate(evidence(*table(0, 12, 48)), policy("quality: {margin: 0.10}"))
+    bad = replace(found, candidate="<b>|`@x`\x1b[31m]]>", checks=(replace(found.checks[0], finding="a|b\x00<c>"),))
+    xml.fromstring(to_junit(bad).encode())  # noqa: S314  we wrote it
+    assert "a\\|b" in to_markdown(bad)
+    json.loads(to_json(bad))
+
+
+def test_a_comment_keeps_its_size_with_whole_rows_and_says_how_many_are_left_out() -> None:
+    found = gate(evidence(*table(0, 12, 48)), policy("quality: {margin: 0.10}"))
+    check = replace(found.checks[0], finding="x" * 90, needs="y" * 90, regressed=tuple(f"{n}" * 40 for n in range(999)))
+    many = [replace(check, name=f"quality:{n}", outcome="pass") for n in range(999)]
+    whole = replace(found, checks=(*many, check), notes=("z" * 100,) * 999, reason="r" * 99_999)
+    text = to_markdown(whole)
+    assert 50_000 < len(text) < 60_000
+    assert re.match(r"<!-- evalkit:[\w.:-]+ -->\n### FAIL: ", text)
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert "**fail**" in rows[1]
+    assert all(row.count(" | ") == 3 for row in rows[:-1])
+    assert len(re.findall(r"^(?:\| |- |> )and \d+ more", text, re.MULTILINE)) == 4
+    told = re.search(r"\| and (\d+) more", text)
+    assert told is not None
+    assert int(told[1]) + len(rows) - 2 == 1000
+
+
+def test_the_same_evidence_gives_the_same_bytes() -> None:
+    made = [gate(evidence(*table(3, 5, 52)), policy("quality: {margin: 0.1}\nfelt_latency: {p90: 2}")) for _ in "ab"]
+    for write in (to_json, to_junit, to_markdown):
+        assert write(made[0]) == write(made[1])
