@@ -35,6 +35,7 @@ from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import JUDGE
 from evalkit.pricing import Prices
 from evalkit.records import ItemRecord, Snapshot, Spec
+from evalkit.rounds import picked
 from evalkit.rubric import Rubric
 
 SMALLEST_SLICE = 5
@@ -71,7 +72,7 @@ def analyze(snapshot: Snapshot, baseline: Snapshot | None = None, prices: Prices
     per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
-    judges = judge_validity(levels, results, rubric, snapshot.spec.seed)
+    judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
     decision = decide(per_model, rubric.decision.bar)
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     analysis = Analysis(

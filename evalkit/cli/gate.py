@@ -48,6 +48,12 @@ def gate(
         typer.Option(help="fail (exit 3), warn or pass (exit 0); default: the policy's.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+    aa: Annotated[
+        bool, typer.Option("--aa", help="The baseline against itself: two epochs of it, or two run files.")
+    ] = False,
+    sensitivity_check: Annotated[
+        bool, typer.Option("--sensitivity-check", help="The candidate is known to be worse: pass if the gate fails it.")
+    ] = False,
     allow_simulated: Annotated[
         bool, typer.Option("--allow-simulated", help="Let the sandbox's outputs pass, for a trial of the gate.")
     ] = False,
@@ -70,8 +76,10 @@ def gate(
             raise UsageError(f"{str(target)!r}: unknown format; end it in .json, .xml or .md")
     if on_inconclusive not in (None, "fail", "warn", "pass"):
         raise UsageError(f"--on-inconclusive {on_inconclusive!r} is not fail, warn or pass; use one of them")
+    if sensitivity_check and (aa or candidate is None):
+        raise UsageError("--sensitivity-check needs a weaker model of the run as --candidate, and no --aa")
     asked = _policy(policy)
-    evidence = _evidence(run, baseline, candidate, asked)
+    evidence = _itself(run, baseline, candidate, asked) if aa else _evidence(run, baseline, candidate, asked)
     report = _report(evidence, asked, allow_simulated)
     texts = [_rendered(target.suffix, report) for target in paths]
     for target, text in zip(paths, texts, strict=True):
@@ -81,7 +89,9 @@ def gate(
         typer.echo(_rendered(".json", report), nl=False)
     else:
         _print(report, paths)
-    raise typer.Exit(_code(report, softened))
+    if aa:
+        _tell_flips(evidence)
+    raise typer.Exit(_noticed(report) if sensitivity_check else _code(report, softened))
 
 
 def _policy(named: Path | None) -> "Common | None":
@@ -118,6 +128,47 @@ def _evidence(run: Path | None, baseline: str | None, candidate: str | None, ask
     both = _analysed(find_run(run))
     then_model, now_model = sides(both.spec.models, baseline or wanted[0], candidate or wanted[1])
     return evidence_of(both, both, then_model, now_model)
+
+
+def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> "Evidence":
+    """The baseline against itself, from two epochs of one run file or from two."""
+    from evalkit.cli.places import find_run
+    from evalkit.gating.evidence import against_itself
+
+    if candidate is not None:
+        evidence = _evidence(run, baseline, candidate, asked)
+        if evidence.baseline != evidence.candidate:
+            raise UsageError(f"--aa compares a model with itself, not {evidence.baseline} with {evidence.candidate}")
+        return evidence
+    analysis = _analysed(find_run(run))
+    wanted = baseline or (asked.baseline if asked else None) or analysis.spec.models[0]
+    if wanted not in analysis.spec.models:
+        raise UsageError(f"the run holds no model {wanted!r}; it holds {', '.join(analysis.spec.models)}")
+    return against_itself(analysis, wanted)
+
+
+def _tell_flips(evidence: "Evidence") -> None:
+    from evalkit.gate import flip_rate
+    from evalkit.wording import estimated
+
+    typer.echo(f"items that {evidence.baseline} is graded otherwise on the second time: ", err=True, nl=False)
+    typer.echo(estimated(flip_rate(evidence), "percent"), err=True)
+
+
+def _noticed(report: "GateReport") -> int:
+    """Whether the gate failed what is known to be worse, in a sentence and as an exit code."""
+    from evalkit.gate import notices
+
+    if notices(report):
+        typer.echo(f"sensitivity: the gate notices that {report.candidate} is worse", err=True)
+        return int(ExitCode.PASS)
+    typer.echo(
+        f"sensitivity: the gate would not notice that {report.candidate} is worse; it needs more items, a smaller "
+        "margin, or better graders",
+        err=True,
+    )
+    typer.echo(f"exit {int(ExitCode.REGRESSION)}: {ExitCode.REGRESSION.name.lower()}", err=True)
+    return int(ExitCode.REGRESSION)
 
 
 def _is_file(name: str) -> bool:

@@ -26,8 +26,8 @@ class Bump:
 def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     """The changes between two states of the same files, in code alone.
 
-    An id that moved, within a file or to another, or that is spelled otherwise, has not changed. Each new id is taken to
-    replace a gone one: of the same file, of the same tier, the nearest, in this order.
+    An id that moved, within a file or to another, or that is spelled otherwise, has not changed. Each new id is taken
+    to replace a gone one: of the same file, of the same tier, the nearest, in this order.
     """
     before, after = in_code(then), in_code(now)
     gone, new = _difference(before, after), _difference(after, before)
