@@ -1,10 +1,11 @@
 """`evalkit gate`: pass, fail or inconclusive for a new model version, on the team's own graded outputs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from evalkit.cli import gate_options
 from evalkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -23,41 +24,17 @@ def register(app: typer.Typer) -> None:
 
 
 def gate(
-    run: Annotated[
-        Path | None,
-        typer.Argument(help="Run file that holds both models (default: the newest).", show_default=False),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(help="The pinned model of the run, or a run file of its own.", show_default=False),
-    ] = None,
-    candidate: Annotated[
-        str | None,
-        typer.Option(help="The model that is to replace it, or a run file of its own.", show_default=False),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(help="What the candidate must show (default: gate.yaml; else 10 points).", show_default=False),
-    ] = None,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option("-o", "--output", help="File to write: .json, .xml (JUnit), .md; repeatable.", show_default=False),
-    ] = None,
-    on_inconclusive: Annotated[
-        str | None,
-        typer.Option(help="fail (exit 3), warn or pass (exit 0); default: the policy's.", show_default=False),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
-    aa: Annotated[
-        bool, typer.Option("--aa", help="The baseline against itself: two epochs of it, or two run files.")
-    ] = False,
-    sensitivity_check: Annotated[
-        bool, typer.Option("--sensitivity-check", help="The candidate is known to be worse: pass if the gate fails it.")
-    ] = False,
-    allow_simulated: Annotated[
-        bool, typer.Option("--allow-simulated", help="Let the sandbox's outputs pass, for a trial of the gate.")
-    ] = False,
-) -> None:  # fmt: skip
+    run: gate_options.RunFile = None,
+    baseline: gate_options.Baseline = None,
+    candidate: gate_options.Candidate = None,
+    policy: gate_options.Policy = None,
+    output: gate_options.Output = None,
+    on_inconclusive: gate_options.OnInconclusive = None,
+    as_json: gate_options.AsJson = False,
+    aa: gate_options.Aa = False,
+    sensitivity_check: gate_options.SensitivityCheck = False,
+    allow_simulated: gate_options.AllowSimulated = False,
+) -> None:
     """Say whether a new model version may replace the pinned one: exit 0 pass, 1 fail, 3 inconclusive.
 
     Examples:

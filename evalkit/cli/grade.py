@@ -66,20 +66,9 @@ def grade(
     from evalkit.store import RunFile
 
     people = ForPeople(
-        grader,
-        overlap,
-        repeat_share,
-        ask_author,
-        calibrate,
-        discordant,
-        concordant_share,
-        port,
-        no_browser,
-        tty,
-        export,
-        import_,
-        close,
-    )
+        grader, overlap, repeat_share, ask_author, calibrate, discordant, concordant_share,
+        port, no_browser, tty, export, import_, close,
+    )  # fmt: skip
     judges = ForJudges(
         judge, judge_repeats, judge_context, allow_own_judge, concurrency, budget_usd, base_url, dry_run, yes
     )
