@@ -4,7 +4,7 @@ from typing import Any
 
 from evalkit import __version__, stats
 from evalkit.errors import UsageError
-from evalkit.gating.evidence import Evidence
+from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.policy import Common
 from evalkit.gating.results import CheckResult, GateReport, Outcome, settled
 from evalkit.gating.rules import Rules, assay_of
@@ -80,9 +80,25 @@ def _provenance(evidence: Evidence, policy: Common) -> dict[str, Any]:
         "policy_sha256": policy.sha256,
         "baseline_run_sha256": evidence.of_baseline.spec.sha256,
         "candidate_run_sha256": spec.sha256,
+        "against_itself": evidence.baseline == evidence.candidate,
         "created_at": spec.created_at,
         "evalkit": __version__,
     }
+
+
+def flip_rate(evidence: Evidence) -> stats.Estimate:
+    """Share of items on which two tries of one model are not graded alike: what a difference must stand out from."""
+    pairs = evidence.paired(satisfied)
+    differing = [b * (1 - c) + c * (1 - b) for b, c in zip(pairs.baseline, pairs.candidate, strict=True)]
+    if pairs.epochs == 1:
+        return stats.rate(round(sum(differing)), len(differing))
+    return stats.mean_share(differing)
+
+
+def notices(report: GateReport) -> bool:
+    """Whether the gate fails a candidate that is known to be worse, and for its quality if it looks at that."""
+    quality = [check for check in report.checks if check.name.split(":")[0] == "quality"]
+    return report.verdict == "fail" and (not quality or any(check.outcome == "fail" for check in quality))
 
 
 def sides(models: tuple[str, ...], baseline: str | None, candidate: str | None) -> tuple[str, str]:

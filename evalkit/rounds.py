@@ -25,6 +25,7 @@ class Settings:
     second time, unannounced. `ask_author`: whether they are asked in the end which model they think wrote an output.
     `layout`: one output after the other, or an item's outputs side by side. `sample`: about how many outputs are
     graded at all, None for all: those of items drawn at random, so that every model has as many as the others.
+    `items`: the ones that are graded at all, None for all.
     """
 
     overlap: int | None = None
@@ -32,6 +33,11 @@ class Settings:
     ask_author: bool = False
     layout: Layout = "point"
     sample: int | None = None
+    items: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.items is not None:  # a list, where it comes from a run file
+            object.__setattr__(self, "items", tuple(self.items))
 
     def content(self) -> dict[str, Any]:
         """The settings as plain JSON."""
@@ -94,6 +100,9 @@ def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
     with_output = {trial.key.item_id for trial in snapshot.trials if trial.id in outputs}
     items = [item.id for item in snapshot.items if item.id in with_output]
     settings = settings_of(snapshot, round_id)
+    if settings.items is not None:
+        wanted = set(settings.items)
+        items = [item for item in items if item in wanted]
     if settings.sample is not None:
         items = _drawn(snapshot, items, outputs, settings.sample)
     item_of = {trial.id: trial.key.item_id for trial in snapshot.trials}
@@ -111,12 +120,38 @@ def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
 def _drawn(snapshot: Snapshot, items: Sequence[str], outputs: Mapping[int, str], wanted: int) -> list[str]:
     """Items at random by the run's seed, whole ones, until they have so many outputs; in the order they came in."""
     of_item, chosen, found = _by_item(snapshot, outputs), set(), 0
-    for item in sorted(items, key=lambda item: sha256(f"{snapshot.spec.seed}\x1f{item}".encode()).digest()):
+    for item in in_drawing_order(items, snapshot.spec.seed):
         if found >= wanted:
             break
         chosen.add(item)
         found += len(of_item[item])
     return [item for item in items if item in chosen]
+
+
+def picked(snapshot: Snapshot) -> frozenset[int]:
+    """Trials that people were asked about for what a judge had said of them: they show nothing of how often it errs.
+
+    Where a round ever named its items, that is all of them but those of a sample that it drew as well.
+    """
+    declared: dict[int, list[Settings]] = defaultdict(list)
+    for event in snapshot.events:
+        if event.kind == "settings" and event.round_id is not None:
+            declared[event.round_id].append(Settings(**event.content))
+    found: set[str] = set()
+    if not any(settings.items is not None for each in declared.values() for settings in each):
+        return frozenset()
+    outputs = answered(snapshot)
+    items = list(dict.fromkeys(trial.key.item_id for trial in snapshot.trials if trial.id in outputs))
+    for each in declared.values():
+        if any(settings.items is not None for settings in each):
+            most = max((settings.sample or 0 for settings in each), default=0)
+            found |= set(items) - set(_drawn(snapshot, items, outputs, most))
+    return frozenset(trial.id for trial in snapshot.trials if trial.key.item_id in found)
+
+
+def in_drawing_order(items: Sequence[str], seed: int) -> list[str]:
+    """Items as they come out of the urn by a run's seed: a larger sample is a smaller one and more."""
+    return sorted(items, key=lambda item: sha256(f"{seed}\x1f{item}".encode()).digest())
 
 
 def left_to_grade(snapshot: Snapshot, round_id: int, rubric: Rubric) -> dict[str, int]:

@@ -259,6 +259,12 @@ def test_a_policy_is_read_strictly_and_every_problem_has_its_place(text: str, to
     assert all(problem.startswith("gate.yaml:") for problem in caught.value.problems)
 
 
+def test_the_policy_in_the_documentation_is_read_and_asks_for_every_check() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "gate.md").read_text(encoding="utf-8")
+    shown = policy(page.partition("```yaml\n")[2].partition("```")[0])
+    assert [module.__name__.rpartition(".")[2] for module, _ in shown.asked] == list(check_modules())
+
+
 def test_every_problem_of_a_policy_is_told_at_once() -> None:
     with pytest.raises(ProblemsError) as caught:
         policy("alpha: 2\nquality: {margin: 3}\nttft: {p50: 0}\n")

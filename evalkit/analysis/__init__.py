@@ -38,6 +38,7 @@ from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import JUDGE
 from evalkit.pricing import Prices
 from evalkit.records import ItemRecord, Snapshot, Spec
+from evalkit.rounds import picked
 from evalkit.rubric import Rubric
 
 SMALLEST_SLICE = 5
@@ -75,7 +76,7 @@ def analyze(
     sizes = {m: [size for size in snapshot.sizes if size.model == m] for m in models}
     per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
     grading = grading_of(snapshot, results, rubric)
-    judges = judge_validity(levels_by_grader(snapshot), results, rubric, snapshot.spec.seed)
+    judges = judge_validity(levels_by_grader(snapshot), results, rubric, snapshot.spec.seed, picked(snapshot))
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     analysis = Analysis(
         spec=snapshot.spec,

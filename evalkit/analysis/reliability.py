@@ -1,7 +1,7 @@
 """Graders against each other, and judges against people: how much the grades can carry."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -122,14 +122,14 @@ def _agreement(
 
 
 def judge_validity(
-    levels: Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int
+    levels: Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int, picked: Collection[int] = ()
 ) -> tuple[JudgeValidity, ...]:
     """Each judge against what people say together, and those that are listened to as one, last.
 
     Judges' errors go together, so a panel is one judge, not several graders. Empty where no person graded what a judge
-    graded.
+    graded. `picked`: trials that people were asked about for what the judge had said; they are left out.
     """
-    people = people_verdicts(levels, rubric)
+    people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in picked}
     keys = {result.trial_id: result.key for result in results}
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
     found = [_validity(g, verdicts_of(levels, g, rubric), people, keys, seed) for g in judges]

@@ -188,10 +188,10 @@ class Grading:
     """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost.
 
     `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
-    with the reason; `drifted`: judges that have since been asked otherwise, so that their errors in these grades are not
-    known. `open`: people are still at work in the round, `closed_at` when they were not any more, None where no people
-    were. `peeks`: when results were looked at while people graded; `after_results`: grades that people gave when results
-    had been shown. `graders` gave the round's grades, `idle` ones joined it and have given none.
+    with the reason; `drifted`: judges that have since been asked otherwise, so that their errors here are not known.
+    `open`: people are still at work in the round, `closed_at` when they were not any more, None where no people were.
+    `peeks`: when results were looked at while people graded; `after_results`: grades that people gave when results had
+    been shown. `graders` gave the round's grades, `idle` ones joined it and have given none.
     """
 
     round: Round | None

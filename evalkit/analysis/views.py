@@ -9,6 +9,7 @@ from evalkit.analysis.aggregate import combined
 from evalkit.grader_names import judge_of, kind_of
 from evalkit.judge_prompts import outdated
 from evalkit.records import Snapshot
+from evalkit.rounds import picked
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting, standing
 from evalkit.stats import JudgeAccuracy
@@ -120,7 +121,8 @@ def dropped_judges(snapshot: Snapshot, rubric: Rubric) -> dict[str, str]:
     if not {"human", "judge"} <= kinds:
         return {}
     levels, items = levels_by_grader(snapshot), {trial.id: trial.key.item_id for trial in snapshot.trials}
-    people = people_verdicts(levels, rubric)
+    left_out = picked(snapshot)
+    people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in left_out}
     reasons = {judge: _reason(verdicts_of(levels, judge, rubric), people, items) for judge in levels}
     return {judge: why for judge, why in reasons.items() if why and kind_of(judge) == "judge"}
 

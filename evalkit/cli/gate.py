@@ -1,10 +1,11 @@
 """`evalkit gate`: pass, fail or inconclusive for a new model version, on the team's own graded outputs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from evalkit.cli import gate_options
 from evalkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -23,35 +24,17 @@ def register(app: typer.Typer) -> None:
 
 
 def gate(
-    run: Annotated[
-        Path | None,
-        typer.Argument(help="Run file that holds both models (default: the newest).", show_default=False),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(help="The pinned model of the run, or a run file of its own.", show_default=False),
-    ] = None,
-    candidate: Annotated[
-        str | None,
-        typer.Option(help="The model that is to replace it, or a run file of its own.", show_default=False),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(help="What the candidate must show (default: gate.yaml; else 10 points).", show_default=False),
-    ] = None,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option("-o", "--output", help="File to write: .json, .xml (JUnit), .md; repeatable.", show_default=False),
-    ] = None,
-    on_inconclusive: Annotated[
-        str | None,
-        typer.Option(help="fail (exit 3), warn or pass (exit 0); default: the policy's.", show_default=False),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
-    allow_simulated: Annotated[
-        bool, typer.Option("--allow-simulated", help="Let the sandbox's outputs pass, for a trial of the gate.")
-    ] = False,
-) -> None:  # fmt: skip
+    run: gate_options.RunFile = None,
+    baseline: gate_options.Baseline = None,
+    candidate: gate_options.Candidate = None,
+    policy: gate_options.Policy = None,
+    output: gate_options.Output = None,
+    on_inconclusive: gate_options.OnInconclusive = None,
+    as_json: gate_options.AsJson = False,
+    aa: gate_options.Aa = False,
+    sensitivity_check: gate_options.SensitivityCheck = False,
+    allow_simulated: gate_options.AllowSimulated = False,
+) -> None:
     """Say whether a new model version may replace the pinned one: exit 0 pass, 1 fail, 3 inconclusive.
 
     Examples:
@@ -70,8 +53,10 @@ def gate(
             raise UsageError(f"{str(target)!r}: unknown format; end it in .json, .xml or .md")
     if on_inconclusive not in (None, "fail", "warn", "pass"):
         raise UsageError(f"--on-inconclusive {on_inconclusive!r} is not fail, warn or pass; use one of them")
+    if sensitivity_check and (aa or candidate is None):
+        raise UsageError("--sensitivity-check needs a weaker model of the run as --candidate, and no --aa")
     asked = _policy(policy)
-    evidence = _evidence(run, baseline, candidate, asked)
+    evidence = _itself(run, baseline, candidate, asked) if aa else _evidence(run, baseline, candidate, asked)
     report = _report(evidence, asked, allow_simulated)
     texts = [_rendered(target.suffix, report) for target in paths]
     for target, text in zip(paths, texts, strict=True):
@@ -81,7 +66,9 @@ def gate(
         typer.echo(_rendered(".json", report), nl=False)
     else:
         _print(report, paths)
-    raise typer.Exit(_code(report, softened))
+    if aa:
+        _tell_flips(evidence)
+    raise typer.Exit(_noticed(report) if sensitivity_check else _code(report, softened))
 
 
 def _policy(named: Path | None) -> "Common | None":
@@ -118,6 +105,47 @@ def _evidence(run: Path | None, baseline: str | None, candidate: str | None, ask
     both = _analysed(find_run(run))
     then_model, now_model = sides(both.spec.models, baseline or wanted[0], candidate or wanted[1])
     return evidence_of(both, both, then_model, now_model)
+
+
+def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> "Evidence":
+    """The baseline against itself, from two epochs of one run file or from two."""
+    from evalkit.cli.places import find_run
+    from evalkit.gating.evidence import against_itself
+
+    if candidate is not None:
+        evidence = _evidence(run, baseline, candidate, asked)
+        if evidence.baseline != evidence.candidate:
+            raise UsageError(f"--aa compares a model with itself, not {evidence.baseline} with {evidence.candidate}")
+        return evidence
+    analysis = _analysed(find_run(run))
+    wanted = baseline or (asked.baseline if asked else None) or analysis.spec.models[0]
+    if wanted not in analysis.spec.models:
+        raise UsageError(f"the run holds no model {wanted!r}; it holds {', '.join(analysis.spec.models)}")
+    return against_itself(analysis, wanted)
+
+
+def _tell_flips(evidence: "Evidence") -> None:
+    from evalkit.gate import flip_rate
+    from evalkit.wording import estimated
+
+    typer.echo(f"items that {evidence.baseline} is graded otherwise on the second time: ", err=True, nl=False)
+    typer.echo(estimated(flip_rate(evidence), "percent"), err=True)
+
+
+def _noticed(report: "GateReport") -> int:
+    """Whether the gate failed what is known to be worse, in a sentence and as an exit code."""
+    from evalkit.gate import notices
+
+    if notices(report):
+        typer.echo(f"sensitivity: the gate notices that {report.candidate} is worse", err=True)
+        return int(ExitCode.PASS)
+    typer.echo(
+        f"sensitivity: the gate would not notice that {report.candidate} is worse; it needs more items, a smaller "
+        "margin, or better graders",
+        err=True,
+    )
+    typer.echo(f"exit {int(ExitCode.REGRESSION)}: {ExitCode.REGRESSION.name.lower()}", err=True)
+    return int(ExitCode.REGRESSION)
 
 
 def _is_file(name: str) -> bool:

@@ -33,6 +33,8 @@ def grade(
     port: grade_options.Port = None,
     no_browser: grade_options.NoBrowser = False,
     calibrate: grade_options.Calibrate = None,
+    discordant: grade_options.Discordant = False,
+    concordant_share: grade_options.ConcordantShare = None,
     tty: grade_options.Tty = False,
     export: grade_options.Export = None,
     import_: grade_options.Import = None,
@@ -65,8 +67,9 @@ def grade(
     from evalkit.store import RunFile
 
     people = ForPeople(
-        grader, overlap, repeat_share, ask_author, calibrate, port, no_browser, tty, export, import_, close, round_
-    )
+        grader, overlap, repeat_share, ask_author, calibrate, discordant, concordant_share,
+        port, no_browser, tty, export, import_, close, round_,
+    )  # fmt: skip
     judges = ForJudges(
         judge, judge_repeats, judge_context, allow_own_judge, concurrency, budget_usd, base_url, dry_run, yes
     )
@@ -87,6 +90,7 @@ def _let_grade(
     side_by_side: bool | None,
     quiet: bool,
 ) -> None:
+    from evalkit.cli.grade_discordant import queued
     from evalkit.cli.grade_people import PeopleSession, close_by_hand, who_grades
     from evalkit.cli.grade_sheets import bring_in, hand_out
     from evalkit.cli.grade_tty import grade_here
@@ -98,7 +102,8 @@ def _let_grade(
     shared = {"--dry-run", "--yes"} if people.import_ is not None else set()  # they speak of the import then
     for_judges = {name: value for name, value in judges.given.items() if name not in shared}
     chosen = who_grades(by, criteria, people.given, for_judges)
-    session, names = PeopleSession(file, blind, people.settings(side_by_side), quiet), people.grader or []
+    wishes = {**people.settings(side_by_side), **queued(file, criteria, people)}
+    session, names = PeopleSession(file, blind, wishes, quiet), people.grader or []
     if people.close:
         close_by_hand(file, people.round_)
     elif people.import_ is not None:

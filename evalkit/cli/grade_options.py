@@ -56,6 +56,19 @@ Calibrate = Annotated[
         show_default=False,
     ),
 ]
+Discordant = Annotated[
+    bool,
+    typer.Option("--discordant", help="People grade each item on which a judge tells models apart, and some others."),
+]
+ConcordantShare = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Share of the others that --discordant draws, at least 10 items (0.2).",
+        show_default=False,
+    ),
+]
 Tty = Annotated[bool, typer.Option("--tty", help="Grade in this terminal.")]
 Export = Annotated[
     Path | None,

@@ -17,6 +17,8 @@ class ForPeople:
     repeat_share: float | None
     ask_author: bool | None
     calibrate: int | None
+    discordant: bool
+    concordant_share: float | None
     port: int | None
     no_browser: bool
     tty: bool

@@ -114,8 +114,8 @@ class Evidence:
         then, now = self.trials(measure, part)
         both = tuple(item for item in then if item in now)
         epochs = max((len(side[item]) for side in (then, now) for item in both), default=1)
-        means = (tuple(_mean(side[i]) for i in both) for side in (then, now))
-        return Paired(both, *means, epochs, len(self.items) if part is None else len(part))
+        baseline, candidate = (tuple(_mean(side[i]) for i in both) for side in (then, now))
+        return Paired(both, baseline, candidate, epochs, len(self.items) if part is None else len(part))
 
     def part(self, name: str) -> frozenset[str]:
         """The items of a slice, named by difficulty or tag; UsageError if there are none."""
@@ -145,12 +145,27 @@ def evidence_of(baseline: Analysis, candidate: Analysis, baseline_model: str, ca
     itself in the same run, and for a run whose items were chosen by what a model did with them.
     """
     for analysis in (baseline, candidate):
-        if analysis.spec.condition is not None:
-            raise UsageError("a run on chosen items shows nothing about the workload; gate a whole run")
+        _refuse_chosen(analysis)
     if baseline is candidate and baseline_model == candidate_model:
         raise UsageError(f"baseline and candidate are both {candidate_model!r}; name two models, or use --aa")
     _refuse_others(baseline, candidate)
     return Evidence(baseline, candidate, baseline_model, candidate_model)
+
+
+def against_itself(analysis: Analysis, model: str) -> Evidence:
+    """A model's first epoch against its second, which must not differ but by chance.
+
+    UsageError for a run of one epoch, and as for `evidence_of`.
+    """
+    _refuse_chosen(analysis)
+    if analysis.spec.epochs < 2:
+        raise UsageError("a model can be compared with itself over two epochs; run with --epochs 2, or name two runs")
+    return Evidence(analysis, analysis, model, model, (1, 2))
+
+
+def _refuse_chosen(analysis: Analysis) -> None:
+    if analysis.spec.condition is not None:
+        raise UsageError("a run on chosen items shows nothing about the workload; gate a whole run")
 
 
 def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:

@@ -67,9 +67,10 @@ def share_result(
 def _sampled_result(name: str, what: str, pairs: Paired, labels: Labels, margin: float, rules: Rules) -> CheckResult:
     """The same from the items that people decided, each for its share of those that the judge sees alike."""
     taken = [i for i, decided in enumerate(labels.decided) if decided]
-    items, then, now = (tuple(x[i] for i in taken) for x in (pairs.items, pairs.baseline, pairs.candidate))
-    asked = (now, then, [labels.strata[i] for i in taken], labels.sizes)
-    estimate = stats.paired_rates_stratified(*asked, rules.confidence)
+    items, strata = tuple(pairs.items[i] for i in taken), [labels.strata[i] for i in taken]
+    then, now = (tuple(side[i] for i in taken) for side in (pairs.baseline, pairs.candidate))
+    estimate = stats.paired_rates_stratified(now, then, strata, labels.sizes, rules.confidence)
+    worse = stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha)
     shown = estimate.low is not None and estimate.low > -margin
     passed = shown and pairs.gap is None
     alike = f"{labels.alike:,} of the {plural(labels.sizes[ALIKE], 'item')} that the judge graded alike"
@@ -88,7 +89,7 @@ def _sampled_result(name: str, what: str, pairs: Paired, labels: Labels, margin:
         f"not {margin * 100:g} points worse",
         estimate,
         "points",
-        None if shown else stats.worse_p_stratified(*asked, rules.alpha),
+        None if shown else worse,
         needs=None if passed else pairs.gap or f"people's grades of more than {alike}, or more items",
         regressed=regressed(known),
         warnings=estimate.warnings,

@@ -1,0 +1,39 @@
+"""`evalkit grade --discordant`: which items people are asked to grade, so that a gate needs a judge's word no more."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from evalkit.cli.grade_wishes import ForPeople
+    from evalkit.rubric import Rubric
+    from evalkit.store import RunFile
+
+SHARE = 0.2
+
+
+def queued(file: "RunFile", rubric: "Rubric", people: "ForPeople") -> Mapping[str, Any]:
+    """Settings of the round by which those items alone are graded; none where this was not asked for.
+
+    UsageError beside --calibrate, and for a share of nothing.
+    """
+    from evalkit.discordant import discordant_items
+    from evalkit.wording import plural
+
+    if not people.discordant:
+        if people.concordant_share is not None:
+            raise UsageError("--concordant-share has no meaning without --discordant; leave it out")
+        return {}
+    if people.calibrate is not None:
+        raise UsageError("--calibrate and --discordant exclude each other; run the command once for each")
+    share = SHARE if people.concordant_share is None else people.concordant_share
+    found = discordant_items(file.snapshot(), rubric, share)
+    typer.echo(
+        f"to grade: all outputs of {plural(len(found.apart), 'item')} that the judge tells apart, and of "
+        f"{len(found.drawn)} drawn from {found.alike} that it grades alike",
+        err=True,
+    )
+    return {"items": found.items}

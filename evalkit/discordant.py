@@ -1,0 +1,63 @@
+"""What people must grade to need a judge's word no more: all that it tells apart, and a sample of the rest."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+
+from evalkit.analysis.trials import current_round, trial_results
+from evalkit.errors import UsageError
+from evalkit.records import Snapshot
+from evalkit.rounds import in_drawing_order, is_closed
+from evalkit.rubric import Rubric
+
+FEWEST = 10
+"""Items drawn from those that the judge grades alike, unless there are fewer."""
+
+
+@dataclass(frozen=True)
+class Discordant:
+    """Items with an output: those on which a judge's verdicts differ between models or are missing, and those `drawn`
+    at random, by the run's seed, from the `alike`."""
+
+    apart: tuple[str, ...]
+    drawn: tuple[str, ...]
+    alike: int
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """All that people are to grade."""
+        return (*self.apart, *self.drawn)
+
+
+def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float) -> Discordant:
+    """The items that people are to grade, with a `share` of those that the judge grades alike; the same every time.
+
+    UsageError where no judge has graded yet, and where its round is closed.
+    """
+    round_ = current_round(snapshot)
+    if round_ is None or not any(grader.startswith("judge ") for grader in round_.graders):
+        raise UsageError(
+            "no judge has graded this run, so nothing is told apart; run `evalkit grade --by judges` first"
+        )
+    if is_closed(snapshot, round_.id):
+        raise UsageError("the judges' round is closed; let them grade in a new one, then people beside them")
+    said: dict[str, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
+    answered = set()
+    for trial in trial_results(snapshot, rubric):
+        if trial.outcome is not None:
+            said[trial.key.item_id][trial.key.model].append(trial.judge_satisfied)
+        if trial.outcome == "answered":
+            answered.add(trial.key.item_id)
+    apart = tuple(item for item in said if item in answered and _differs(said[item].values()))
+    alike = [item for item in said if item in answered and item not in apart]
+    drawn = in_drawing_order(alike, snapshot.spec.seed)[: max(FEWEST, ceil(share * len(alike)))]
+    return Discordant(apart, tuple(drawn), len(alike))
+
+
+def _differs(by_model: Iterable[list[bool | None]]) -> bool:
+    verdicts = list(by_model)
+    if any(verdict is None for each in verdicts for verdict in each):
+        return True
+    shares = [sum(map(bool, each)) / len(each) for each in verdicts]
+    return max(shares) - min(shares) > 1e-9

@@ -1,0 +1,120 @@
+"""How often the gate errs, exactly where that can be enumerated: bars B5, B6, B7, B13 and B14."""
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from evalkit import stats
+from evalkit.stats.tango import tango_statistic
+
+ALPHA, Z = 0.05, 1.6448536269514722
+
+
+def allowed(n: int, margin: float) -> np.ndarray:
+    """Tables [gain, loss] of n pairs that pass."""
+    most = [-1 if most is None else most for most in stats.losses_allowed(n, margin, range(n + 1), ALPHA)]
+    return np.arange(n + 1)[None, :] <= np.array(most)[:, None]
+
+
+def chance(n: int, gain: float, loss: float) -> np.ndarray:
+    """Probability of each table [gain, loss] of n pairs."""
+    gains, losses = np.indices((n + 1, n + 1))
+    first = scipy_stats.binom.pmf(gains, n, gain)
+    return np.where(
+        gains + losses <= n, first * scipy_stats.binom.pmf(losses, np.maximum(n - gains, 0), loss / (1 - gain)), 0
+    )
+
+
+@pytest.mark.parametrize("n", [50, 100])
+@pytest.mark.parametrize("margin", [0.05, 0.10])
+def test_a_loss_of_the_margin_passes_in_at_most_alpha_of_all_runs_whatever_the_discordance(
+    n: int, margin: float
+) -> None:
+    passed = allowed(n, margin)
+    worst = max(float(chance(n, q - margin, q)[passed].sum()) for q in np.linspace(margin, 0.5, 60))
+    assert 0.02 < worst <= ALPHA
+    by_wald = np.fromfunction(
+        lambda g, x: (g - x) / n - Z * np.sqrt(np.maximum((g + x) / n - ((g - x) / n) ** 2, 0) / n) > -margin,
+        passed.shape,
+    )  # the negative control
+    assert max(float(chance(n, q - margin, q)[by_wald].sum()) for q in np.linspace(margin, 0.5, 60)) > 0.09
+
+
+@pytest.mark.parametrize("n", [50, 100])
+def test_the_table_of_what_passes_is_what_the_rule_says(n: int) -> None:
+    passed = allowed(n, 0.10)
+    for gain, loss in ((0, 1), (0, 2), (2, 5), (3, 3), (4, 9), (8, 8), (0, 6)):
+        then = [0] * gain + [1] * (n - gain)
+        now = [1] * gain + [0] * loss + [1] * (n - gain - loss)
+        assert stats.shows_noninferiority(now, then, 0.10, ALPHA, 1) == bool(passed[gain, loss])
+        worse = stats.worse_p(now, then, ALPHA, 1)
+        assert worse is not None
+        assert (worse <= ALPHA) == bool(tango_statistic(gain, loss, n, 0.0) <= -Z)
+
+
+@pytest.mark.parametrize("n", [50, 100])
+@pytest.mark.parametrize("margin", [0.05, 0.10])
+def test_two_equal_models_and_one_against_itself_fail_in_at_most_6_percent_of_all_runs(n: int, margin: float) -> None:
+    gains, losses = np.indices((n + 1, n + 1))
+    failed = ~allowed(n, margin) & (tango_statistic(gains, losses, n, 0.0) <= -Z)
+    assert max(float(chance(n, q, q)[failed].sum()) for q in np.linspace(0.005, 0.3, 60)) <= 0.06
+
+
+def through_judge(difference: float, discordance: float, sensitivity: float, specificity: float) -> tuple[float, float]:
+    """Share of pairs that such a judge calls gains and losses, where the baseline's true rate is .9."""
+    gain, loss = (discordance + difference) / 2, (discordance - difference) / 2
+    truth = {(0, 1): gain, (1, 0): loss, (1, 1): 0.9 - loss, (0, 0): 0.1 - gain}  # (baseline, candidate)
+    good = {1: sensitivity, 0: 1 - specificity}
+    return (
+        sum(share * (1 - good[b]) * good[c] for (b, c), share in truth.items()),
+        sum(share * good[b] * (1 - good[c]) for (b, c), share in truth.items()),
+    )
+
+
+@pytest.mark.parametrize("n", [50, 100])
+@pytest.mark.parametrize("discordance", [0.10, 0.16])
+def test_a_noisy_judge_passes_no_regression_once_the_margin_shrinks_with_it(n: int, discordance: float) -> None:
+    seen = through_judge(-0.10, discordance, 0.95, 0.60)
+    assert seen[0] - seen[1] == pytest.approx(-0.10 * 0.55)
+    assert float(chance(n, *seen)[allowed(n, 0.10 * 0.55)].sum()) <= 0.06
+    if n == 100:
+        assert float(chance(n, *seen)[allowed(n, 0.10)].sum()) > 0.15  # the nominal margin: the negative control
+
+
+@pytest.mark.parametrize(("n", "epochs"), [(60, 1), (100, 1), (60, 3)])
+def test_a_candidate_15_points_worse_passes_a_margin_of_5_in_no_seed(n: int, epochs: int) -> None:
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        easy = rng.beta(4, 0.6, n)
+        then, now = (
+            rng.binomial(epochs, easy, n) / epochs,
+            rng.binomial(epochs, easy * (1 - 0.15 / easy.mean()), n) / epochs,
+        )
+        assert not stats.shows_noninferiority(now, then, 0.05, ALPHA, epochs)
+
+
+@pytest.mark.parametrize(
+    ("n", "margin", "epochs", "discordance"), [(50, 0.10, 3, 0.15), (100, 0.05, 3, 0.10), (50, 0.10, 5, 0.10)]
+)
+def test_with_epochs_a_loss_of_the_margin_passes_in_at_most_7_percent(
+    n: int, margin: float, epochs: int, discordance: float
+) -> None:
+    assert stats.noninferiority_power(n, margin, 0.9, discordance, epochs, difference=-margin) <= 0.07
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [50, 100])
+@pytest.mark.parametrize("margin", [0.05, 0.10])
+@pytest.mark.parametrize("epochs", [2, 3, 5])
+@pytest.mark.parametrize("discordance", [0.10, 0.15])
+@pytest.mark.parametrize("lasting", [0.0, 0.1, 0.5])
+def test_with_epochs_the_same_holds_over_mixtures_of_items(
+    n: int, margin: float, epochs: int, discordance: float, lasting: float
+) -> None:
+    asked = {"difference": -margin, "lasting": lasting, "seed": 3}
+    assert stats.noninferiority_power(n, margin, 0.9, discordance, epochs, **asked) <= 0.07
+
+
+@pytest.mark.parametrize(("n", "margin", "power"), [(50, 0.10, 0.85), (100, 0.05, 0.65)])
+def test_equal_models_pass_often_enough_with_3_epochs(n: int, margin: float, power: float) -> None:
+    assert stats.noninferiority_power(n, margin, 0.9, 0.10, 3) >= power

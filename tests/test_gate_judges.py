@@ -1,0 +1,260 @@
+"""The gate on a judge's grades: shrunk margins, people's grades that make them needless, and checks of the gate."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, round_, spec, write_run
+from gates import BASELINE, CANDIDATE, PERSON, run, table
+
+from evalkit.analysis import analyze
+from evalkit.cli import main
+from evalkit.discordant import discordant_items
+from evalkit.errors import UsageError
+from evalkit.gate import flip_rate, gate
+from evalkit.gating.evidence import Evidence, against_itself, evidence_of
+from evalkit.gating.labels import labels_of
+from evalkit.gating.policy import read_policy
+from evalkit.gating.rules import assay_of
+from evalkit.grading_records import RoundEvent
+from evalkit.records import Snapshot
+from evalkit.rubric import Rubric
+
+POLICY = read_policy("quality: {margin: 0.10}", "gate.yaml")
+Pair = tuple[int, int]
+RUBRIC = Rubric.model_validate(PASS_OR_FAIL, strict=False)
+PICKED = (RoundEvent("settings", 1, None, {"items": ["item-000"]}, at="2026-11-02"),)
+"""People were asked for what the judge had said, so that their grades say nothing of how often it errs."""
+
+
+def judged(said: list[Pair], people: dict[int, Pair], **changes: Any) -> Snapshot:
+    """What a judge says of each item (baseline, candidate), and people of some, in one round."""
+    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item, levels in enumerate(said):
+        for side, model in enumerate((BASELINE, CANDIDATE)):
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=levels[side])
+            if item in people:
+                book.grade(trial, people[item][side], grader=PERSON)
+    return book.snapshot(**changes)
+
+
+def of(snapshot: Snapshot) -> Evidence:
+    analysis = analyze(snapshot)
+    return evidence_of(analysis, analysis, BASELINE, CANDIDATE)
+
+
+SAID: list[Pair] = [(1, 0)] * 3 + [(0, 1)] * 3 + [(1, 1)] * 84 + [(0, 0)] * 10
+ALIKE = {item: SAID[item] for item in range(6, 100)}
+
+
+def calibrated(errors: int) -> dict[int, Pair]:
+    """People on 40 items: 20 that the judge passes and all that it fails, both models alike, `errors` of each wrong."""
+    found = {}
+    for place, item in enumerate([*range(6, 26), *range(90, 100)]):
+        level = SAID[item][0]
+        wrong = place < errors or 20 <= place < 20 + errors
+        found[item] = (1 - level, 1 - level) if wrong else (level, level)
+    return found
+
+
+def test_the_margin_shrinks_with_the_lower_limit_of_the_judges_j() -> None:
+    found = of(judged(SAID, calibrated(0)))
+    low = found.of_candidate.judges[0].accuracy.youden_low_80
+    assert low is not None
+    assert assay_of(found).factor == low < 1
+    assert f"tested at {low * 10:.2g} points" in gate(found, POLICY).checks[0].finding
+
+
+@pytest.mark.parametrize(
+    ("people", "cap"),
+    [
+        ({}, "uncalibrated: people graded 0"),
+        ({item: SAID[item] for item in range(6, 20)}, "people graded 28 of its outputs, 30 are needed"),
+        (calibrated(2), "under 0.5"),
+        ({item: SAID[item] for item in range(6, 90)}, "J is unknown"),
+        (
+            {item: (1, 0) if 30 <= item < 50 else SAID[item] for item in range(6, 100)},
+            "errs otherwise on one model",
+        ),
+    ],
+)
+def test_a_judge_that_nobody_can_vouch_for_passes_nothing(people: dict[int, Pair], cap: str) -> None:
+    found = of(judged(SAID, people))
+    assert cap in str(assay_of(found).cap)
+    assert gate(found, POLICY).verdict != "pass"
+
+
+def test_errors_on_one_side_only_cannot_fail_a_candidate_either() -> None:
+    said: list[Pair] = [(1, 0)] * 20 + [(1, 1)] * 70 + [(0, 0)] * 10
+    people = dict.fromkeys(range(15), (1, 1)) | {item: said[item] for item in range(50, 100)}
+    found = of(judged(said, people))
+    assert assay_of(found).skewed
+    assert gate(found, POLICY).verdict == "inconclusive"
+
+
+def test_a_judge_that_has_since_been_asked_otherwise_passes_nothing() -> None:
+    asked = [RoundEvent("joined", n, JUDGE, {"judge_prompt_sha256": str(n) * 64}, at="2026-11-02") for n in (1, 2)]
+    snapshot = judged(SAID, calibrated(0))
+    rounds = (*snapshot.rounds, round_(2, (JUDGE,)))
+    found = of(replace(snapshot, rounds=rounds, events=tuple(asked)))
+    assert "has since been asked otherwise" in str(assay_of(found).cap)
+    assert assay_of(of(replace(snapshot, events=tuple(asked[:1])))).cap is None
+
+
+# --- people's grades beside a judge's ---
+
+
+def test_grades_asked_for_what_the_judge_said_do_not_measure_it() -> None:
+    """Else a judge would look worse than it is by the very pairs it tells apart, and be dropped."""
+    people = {**APART, **{item: SAID[item] for item in range(6, 16)}}
+    assert analyze(judged(SAID, people)).grading.dropped
+    found = analyze(judged(SAID, people, events=PICKED))
+    assert not found.grading.dropped
+    assert not found.judges
+    drawn = (*PICKED, replace(PICKED[0], content={"sample": 1000}))  # a sample drawn before measures it all the same
+    assert analyze(judged(SAID, people, events=drawn)).judges[0].outputs == 32
+
+
+def test_each_output_says_who_decided_it_and_what_the_judge_alone_would_say() -> None:
+    outputs = [o for item in analyze(judged([(1, 1), (1, 0)], {0: (0, 1)})).outputs for o in item.outputs]
+    assert [(o.satisfied, o.decided_by, o.judge_satisfied) for o in outputs] == [
+        (False, "people", True), (True, "people", True), (True, "judge", True), (False, "judge", False),
+    ]  # fmt: skip
+
+
+APART: dict[int, Pair] = {0: (1, 1), 1: (1, 0), 2: (1, 1), 3: (0, 1), 4: (1, 1), 5: (0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("people", "reach"),
+    [
+        ({}, "few"),
+        ({**APART, **ALIKE}, "all"),
+        (APART, "few"),
+        ({**APART, **{item: SAID[item] for item in range(6, 15)}}, "few"),
+        ({**APART, **{item: SAID[item] for item in range(6, 16)}}, "sampled"),
+        ({item: SAID[item] for item in range(1, 60)}, "few"),  # one that the judge tells apart is missing
+    ],
+)
+def test_how_far_peoples_grades_carry(people: dict[int, Pair], reach: str) -> None:
+    found = of(judged(SAID, people, events=PICKED))
+    assert labels_of(found, found.paired(lambda o: None if o.satisfied is None else float(o.satisfied))).reach == reach
+
+
+def test_with_all_that_the_judge_tells_apart_graded_by_people_the_nominal_margin_is_tested() -> None:
+    found = of(judged(SAID, {**APART, **{item: SAID[item] for item in range(6, 60)}}, events=PICKED))
+    report = gate(found, POLICY)
+    assert report.verdict == "pass"
+    estimate = report.checks[0].estimate
+    assert estimate is not None
+    assert (estimate.value, estimate.n) == (0.0, 100)  # one of three losses and one of three gains are real
+    assert "people's grades of all items that the judge told apart and 54 of the 94 items" in report.checks[0].finding
+    few = gate(of(judged(SAID, {**APART, **{item: SAID[item] for item in range(6, 16)}}, events=PICKED)), POLICY)
+    assert few.verdict == "inconclusive"
+    assert "people's grades of more than 10 of the 94 items" in str(few.checks[0].needs)
+
+
+def test_losses_that_the_judge_overlooks_count_once_people_find_them() -> None:
+    blind: dict[int, Pair] = {item: (1, 0) if item < 36 else SAID[item] for item in range(6, 66)}
+    report = gate(of(judged(SAID, {**APART, **blind}, events=PICKED)), POLICY)
+    assert report.verdict == "fail"
+
+
+# --- what people are asked ---
+
+
+def test_people_get_what_the_judge_tells_apart_and_a_sample_of_the_rest() -> None:
+    snapshot = judged(SAID, {})
+    found = discordant_items(snapshot, RUBRIC, 0.2)
+    assert found.apart == tuple(f"item-{item:03d}" for item in range(6))
+    assert (len(found.drawn), found.alike) == (19, 94)
+    assert set(found.apart).isdisjoint(found.drawn)
+    assert discordant_items(snapshot, RUBRIC, 0.01).drawn == found.drawn[:10]
+    assert discordant_items(judged(SAID, APART), RUBRIC, 0.2) == found  # once people have graded, too
+
+
+def test_without_a_judge_there_is_nothing_to_tell_apart() -> None:
+    snapshot = run(*table(3, 3, 20))
+    with pytest.raises(UsageError, match="no judge has graded"):
+        discordant_items(snapshot, RUBRIC, 0.2)
+
+
+def test_the_command_hands_out_exactly_those_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_run(tmp_path / "run.db", replace(judged(SAID, {}), rounds=(round_(),)))
+    sheet = tmp_path / "sheet.csv"
+    assert (
+        main(["grade", str(path), "--discordant", "--grader", "ann", "--repeat-share", "0", "--export", str(sheet)])
+        == 0
+    )
+    assert "6 items that the judge tells apart, and of 19 drawn from 94" in capsys.readouterr().err
+    text = sheet.read_text(encoding="utf-8-sig")
+    snapshot = judged(SAID, {})
+    for item in range(100):
+        asked = f"item-{item:03d}" in discordant_items(snapshot, RUBRIC, 0.2).items
+        assert text.count(f"Question item-{item:03d}?") == (2 if asked else 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--discordant", "--calibrate", "50"], "exclude each other"),
+        (["--concordant-share", "0.4", "--by", "people"], "no meaning without --discordant"),
+        (["--discordant", "--by", "judges"], "no meaning when judges grade"),
+    ],
+)
+def test_wishes_that_do_not_go_together_are_named(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path / "run.db", replace(judged(SAID, {}), rounds=(round_(),)))
+    assert main(["grade", str(path), *options]) == 2
+    assert told in capsys.readouterr().err
+
+
+# --- the gate, tried on what is known ---
+
+
+def test_a_model_against_itself_passes_and_its_flips_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [[True, False]] * 3 + [[False, True]] * 3 + [[True, True]] * 94
+    snapshot = run(rows, rows)
+    itself = against_itself(analyze(snapshot), BASELINE)
+    assert (flip_rate(itself).value, itself.epochs) == (0.06, 1)
+    path = write_run(tmp_path / "run.db", snapshot)
+    assert main(["gate", str(path), "--aa", "--baseline", BASELINE]) == 0
+    assert "graded otherwise on the second time: 6%" in capsys.readouterr().err
+    assert main(["gate", "--aa", "--baseline", str(path), "--candidate", str(path)]) == 2  # which of the two models?
+
+
+def test_a_model_that_is_not_what_it_was_fails_against_itself() -> None:
+    rows = [[True, False]] * 20 + [[True, True]] * 40
+    assert gate(against_itself(analyze(run(rows, rows)), CANDIDATE), POLICY).verdict == "fail"
+
+
+def test_one_epoch_cannot_be_compared_with_itself() -> None:
+    with pytest.raises(UsageError, match="--epochs 2"):
+        against_itself(analyze(run(*table(0, 0, 60))), BASELINE)
+
+
+@pytest.mark.parametrize(
+    ("counts", "code", "told"),
+    [((0, 25, 35), 0, "the gate notices"), ((2, 6, 52), 1, "would not notice"), ((1, 1, 58), 1, "would not notice")],
+)
+def test_a_weaker_candidate_must_fail(
+    counts: tuple[int, int, int], code: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path / "run.db", run(*table(*counts)))
+    assert main(["gate", str(path), "--sensitivity-check", "--candidate", CANDIDATE]) == code
+    assert told in capsys.readouterr().err
+    assert main(["gate", str(path), "--sensitivity-check"]) == 2
+
+
+def test_failing_for_its_price_alone_is_not_noticing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = tmp_path / "gate.yaml"
+    policy.write_text("quality: {margin: 0.10}\ncost_per_request: {at_most: 1.1}\n", encoding="utf-8")
+    dear = run(*table(1, 1, 58), attempt=lambda m, i: answered(0.01 if m == BASELINE else 0.02, served_model=m))
+    path = write_run(tmp_path / "run.db", dear)
+    assert main(["gate", str(path), "--policy", str(policy)]) == 1
+    assert main(["gate", str(path), "--policy", str(policy), "--sensitivity-check", "--candidate", CANDIDATE]) == 1
+    assert "would not notice" in capsys.readouterr().err
