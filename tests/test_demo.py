@@ -15,7 +15,7 @@ from evalkit.cli import demo as demo_module
 from evalkit.cli import main
 
 ITEMS = 6
-TIMED = {"clocks", "latency_s", "ttft_s", "created_at", "sessions"}
+TIMED = {"clocks", "latency_s", "ttft_s", "felt_s", "created_at", "sessions"}
 """Keys of the JSON whose values a clock made."""
 VOID = {"meta", "link", "img", "br", "hr", "input", "col", "wbr", "source"}
 FAULTS = {"overloaded": 0.15, "stream_error": 0.15}
@@ -122,12 +122,16 @@ def unmeasured(page: str) -> list[str]:
     return parser.kept
 
 
+def is_timed(entry: dict[str, Any]) -> bool:
+    return bool(entry.get("measured")) or entry.get("id") == "faster-no-worse"
+
+
 def timeless(value: Any) -> Any:
     """A report's JSON without what a clock made."""
     if isinstance(value, dict):
         return {key: timeless(entry) for key, entry in value.items() if key not in TIMED}
     if isinstance(value, list):
-        return [timeless(entry) for entry in value if not (isinstance(entry, dict) and entry.get("measured"))]
+        return [timeless(entry) for entry in value if not (isinstance(entry, dict) and is_timed(entry))]
     return value
 
 

@@ -321,6 +321,11 @@ def test_a_broken_lock_is_refused_with_its_place(text: str) -> None:
         read_lock(text, "evalkit.lock")
 
 
+def test_a_model_against_itself_approves_nothing() -> None:
+    with pytest.raises(UsageError, match="against itself"):
+        approval_of(report(candidate=SONNET_45), SONNET_45, SONNET_45, TODAY)
+
+
 @pytest.mark.parametrize("content", [{}, {"gate": {}}, {"gate": {"verdict": "pass"}}, [], {"gate": 3}])
 def test_what_is_no_gate_report_approves_nothing(content: Any) -> None:
     with pytest.raises(UsageError, match="no gate report"):

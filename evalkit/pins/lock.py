@@ -79,7 +79,12 @@ def write_lock(lock: Lock) -> str:
 
 
 def approval_of(report: Mapping[str, Any], model: str, replaces: str, day: date) -> Approval:
-    """What a gate's JSON report says of its candidate, as an approval; UsageError for anything else."""
+    """What a gate's JSON report says of its candidate, as an approval; UsageError for anything else.
+
+    A gate of a model against itself tries the graders, and approves nothing.
+    """
+    if model == replaces:
+        raise UsageError(f"the report is of {model} against itself, which approves nothing; gate a candidate")
     try:
         gate = report["gate"]
         hashes = gate["provenance"]
