@@ -47,10 +47,13 @@ def code(text: str) -> Span:
 
 @dataclass(frozen=True)
 class Column:
-    """A table column. With an `axis`, its cells draw their interval; `brief` columns go into the summary."""
+    """A table column. With an `axis`, its cells draw their interval; `brief` columns go into the summary.
+
+    `align` is prose for sentences, which a narrow screen sets over its whole width.
+    """
 
     label: str
-    align: Literal["start", "end"] = "start"
+    align: Literal["start", "end", "prose"] = "start"
     axis: Axis | None = None
     brief: bool = False
 

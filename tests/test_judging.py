@@ -481,9 +481,10 @@ def test_each_biased_judge_shows_its_bias_and_the_fair_one_none(biased: Snapshot
     assert 0.3 < first_share(biased, "sandbox-judge-random") < 0.7
     for judge in (OTHER, *BIASED_JUDGES):
         assert both_orders(biased, judge_name(judge)) == Counter(pairs_of(biased))
+    the_report_tells_each_bias_where_people_grade_as_the_fair_judge(biased)
 
 
-def test_the_report_tells_each_bias_where_people_graded_as_the_fair_judge_did(biased: Snapshot) -> None:
+def the_report_tells_each_bias_where_people_grade_as_the_fair_judge(biased: Snapshot) -> None:
     people = tuple(replace(g, grader="ann") for g in biased.grades if g.grader == judge_name(OTHER))
     found = {one.judge: one for one in analyze(replace(biased, grades=(*biased.grades, *people))).judge_biases}
     fair, partial = found[OTHER], found["sandbox-judge-partial"]

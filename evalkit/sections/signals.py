@@ -14,6 +14,7 @@ OF_WORKLOAD = True
 _STATES: tuple[State, ...] = ("shown", "not enough data", "not shown")
 _MOST_FIGURES = 4
 _TIMED = "faster-no-worse"
+_SETTLED = "Settled."
 _FOR = {"upgrade": "a stronger model", "downgrade": "a cheaper model", "mix": "several models"}
 
 
@@ -21,10 +22,7 @@ def build(analysis: Analysis) -> Section | None:
     """None while nothing is graded."""
     if not analysis.signals or all(model.pass_rate.value is None for model in analysis.models):
         return None
-    columns = (
-        Column("Signal"), Column("State"), Column("Figures"),
-        Column("What would settle it"),
-    )  # fmt: skip
+    columns = Column("Signal"), Column("State"), Column("Figures", "prose"), Column("What would settle it", "prose")
     return Section(
         name="signals",
         label="Signals",
@@ -130,7 +128,7 @@ def _row(signal: Signal) -> Row:
             Cell(words(signal.name), f"speaks for {_FOR[signal.direction]}"),
             Cell((Span(signal.state, "strong" if signal.state == "shown" else "plain", measured=measured),)),
             Cell(_told(told), measured=measured),
-            Cell(words(sentence(signal.settles)), measured=measured),
+            Cell(words(sentence(signal.settles) or _SETTLED), measured=measured),
         ),
         picked=signal.state == "shown",
     )
