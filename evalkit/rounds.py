@@ -138,14 +138,14 @@ def picked(snapshot: Snapshot) -> frozenset[int]:
         if event.kind == "settings" and event.round_id is not None:
             declared[event.round_id].append(Settings(**event.content))
     found: set[str] = set()
-    if not any(settings.items is not None for each in declared.values() for settings in each):
+    named = [each for each in declared.values() if any(settings.items is not None for settings in each)]
+    if not named:
         return frozenset()
     outputs = answered(snapshot)
     items = list(dict.fromkeys(trial.key.item_id for trial in snapshot.trials if trial.id in outputs))
-    for each in declared.values():
-        if any(settings.items is not None for settings in each):
-            most = max((settings.sample or 0 for settings in each), default=0)
-            found |= set(items) - set(_drawn(snapshot, items, outputs, most))
+    for each in named:
+        most = max(settings.sample or 0 for settings in each)
+        found |= set(items) - set(_drawn(snapshot, items, outputs, most))
     return frozenset(trial.id for trial in snapshot.trials if trial.key.item_id in found)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from evalkit.stats import losses_allowed, noninferiority_exact_p, paired_rates
+from evalkit import stats
+from evalkit.stats import Estimate, losses_allowed, noninferiority_exact_p, paired_rates
 from evalkit.stats.tango import tango_statistic
 
 
@@ -138,3 +139,31 @@ def test_bad_planning_arguments_are_named(n: int, gains: list[int], alpha: float
 def test_an_alpha_that_is_no_error_rate_is_refused(alpha: float) -> None:
     with pytest.raises(ValueError, match="alpha = "):
         losses_allowed(10, 0.1, [0], alpha=alpha)
+
+
+def test_what_has_no_items_or_no_limits_has_no_p() -> None:
+    assert stats.worse_p([], [], 0.05) is None
+    assert stats.above_one_p(stats.mean_cost_ratio([], [])) is None
+    assert stats.above_one_p(stats.mean_cost_ratio([1], [2])) is None
+    assert stats.above_one_p(Estimate(1.0, 1.0, 1.0, 0.9, 9, "all alike")) is None
+
+
+def test_epochs_beyond_what_is_recognised_are_refused() -> None:
+    with pytest.raises(ValueError, match="not from 1 to 1000"):
+        stats.noninferiority_p([1.0], [1.0], 0.1, epochs=1001)
+
+
+def test_an_item_without_a_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no value"):
+        stats.quantile_ratio([[1.0], []], [[1.0], [1.0]], 0.5, 1)
+
+
+def test_a_gap_of_rates_without_limits_has_none() -> None:
+    bare = Estimate(0.5, None, None, 0.95, 1, "one item")
+    assert stats.rate_gap(bare, stats.rate(1, 2)).reason == "a rate has no interval"
+
+
+def test_overwhelming_evidence_has_the_least_p_that_is_told() -> None:
+    p = stats.noninferiority_p([1.0, 2 / 3] * 500, [0.0, 1 / 3] * 500, 0.2, epochs=3)
+    assert p is not None
+    assert 0 < p <= 1e-6
