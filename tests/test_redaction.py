@@ -15,6 +15,7 @@ import pytest
 from analysis_builders import OPUS, SONNET, Book, answered, failed, spec, write_run
 
 from evalkit.cli import main
+from evalkit.config import Config
 from evalkit.records import Snapshot
 from evalkit.store import RunFile
 
@@ -176,3 +177,9 @@ def test_nothing_of_machine_user_or_environment_is_in_any_form(tmp_path: Path) -
             assert [word for word in forbidden if word.encode() in data] == [], path.name
     with RunFile(home / "r.db", read_only=True) as run:
         assert run.snapshot().trials, "the run was read, not missed"
+
+
+def test_patterns_of_a_project_are_checked_as_its_file_is_read() -> None:
+    assert Config(redact=(r"\d{4}", "Ann")).redact == (r"\d{4}", "Ann")
+    with pytest.raises(ValueError, match=r"pattern '\('"):
+        Config(redact=("Ann", "("))
