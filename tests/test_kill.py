@@ -213,7 +213,7 @@ def test_a_full_disk_is_exit_5_and_the_file_opens_and_goes_on_afterwards(
 ) -> None:
     pace.slow = lambda: False
     with Process(
-        run_command(tiny, server), partial(resource.setrlimit, resource.RLIMIT_FSIZE, (400_000, 400_000))
+        run_command(tiny, server), partial(resource.setrlimit, resource.RLIMIT_FSIZE, (260_000, 260_000))
     ) as process:
         errors = process.errors()
     assert process.returncode == ExitCode.PROVIDER
