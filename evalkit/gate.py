@@ -6,7 +6,7 @@ from evalkit import __version__, stats
 from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.policy import Common
-from evalkit.gating.results import CheckResult, GateReport, Outcome, settled
+from evalkit.gating.results import LIKELY_LOSS, CheckResult, GateReport, Outcome, settled
 from evalkit.gating.rules import Rules, assay_of
 from evalkit.wording import listing, plural
 
@@ -38,10 +38,8 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False) -
 
 def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], simulated: bool) -> str:
     if verdict == "pass":
-        small = any("a small real loss is likely" in check.finding for check in checks)
-        return f"every limit is kept ({plural(len(checks), 'check')})" + (
-            "; but a small real loss is likely" if small else ""
-        )
+        kept = f"every limit is kept ({plural(len(checks), 'check')})"
+        return f"{kept}; but {LIKELY_LOSS}" if any(check.likely_loss for check in checks) else kept
     named = listing([check.name for check in checks if check.outcome == verdict])
     if verdict == "fail":
         return f"worse in {named}"

@@ -1,6 +1,5 @@
 """What each grader has to grade: blind tasks in an order of their own, and what the labels stand for."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -41,7 +40,7 @@ class Pile:
 
 def rubric_of(snapshot: Snapshot) -> Rubric:
     """The rubric that was fixed before the run's first output; IntegrityError if it does not match its hash."""
-    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    rubric = Rubric.read_back(snapshot.spec.rubric)
     if rubric.sha256 != snapshot.spec.rubric_sha256:
         raise IntegrityError("the run file's rubric does not match its hash; restore the run file from a copy")
     return rubric

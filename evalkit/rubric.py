@@ -1,9 +1,10 @@
 """The rubric: what makes an output satisfactory, fixed before the first output exists."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, field_validator
 
@@ -220,6 +221,11 @@ class Rubric(CoherentModel):
             return score >= self.satisfactory.score - 1e-9
         best = self.score({c.id: max(c.scale) for c in self.criteria} | dict(levels))
         return False if best is not None and best < self.satisfactory.score - 1e-9 else None
+
+    @classmethod
+    def read_back(cls, content: Mapping[str, Any]) -> Self:
+        """The rubric that a run file keeps as `content`; its lists have become tuples and its levels texts there."""
+        return cls.model_validate_json(json.dumps(content))
 
     def content(self) -> dict[str, Any]:
         """The rubric as plain JSON, from which it can be read back."""

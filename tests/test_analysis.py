@@ -25,7 +25,7 @@ from analysis_builders import (
     run_of,
     spec,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit import stats
@@ -216,7 +216,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     return book.snapshot()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(snapshots())
 def test_denominators_add_up(snapshot: Snapshot) -> None:
     analysis = analyze(snapshot)
@@ -242,7 +242,7 @@ def test_denominators_add_up(snapshot: Snapshot) -> None:
     assert len(list(csv.reader(io.StringIO(trials_csv(trials_table(snapshot)))))) == len(snapshot.trials) + 1
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10)
 @given(snapshots())
 def test_naming_the_models_in_another_order_mirrors_the_pairs(snapshot: Snapshot) -> None:
     turned = replace(snapshot, spec=replace(snapshot.spec, models=snapshot.spec.models[::-1]))

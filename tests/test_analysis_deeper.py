@@ -25,7 +25,7 @@ from analysis_builders import (
     run_of,
     spec,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit import stats
@@ -680,7 +680,7 @@ def two_runs(draw: st.DrawFn) -> tuple[Snapshot, Snapshot]:
     return run_of(first, {OPUS: 0.03}), run_of(second, {SONNET: 0.02})
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10)
 @given(two_runs())
 def test_swapping_run_and_baseline_negates_differences_and_keeps_p(runs: tuple[Snapshot, Snapshot]) -> None:
     run, base = runs

@@ -39,7 +39,7 @@ def test_it_is_the_analysis_of_the_report(runs: tuple[str, str], capsys: pytest.
     assert pair.difference == stats.paired_rates(gain, loss, 40)
     assert found["difference"]["low"] == pair.difference.low
     assert found["improved"] == [f"item-{i:03d}" for i in range(40) if i % 3 == 0 and i % 7]
-    assert pair.cost_ratio.value == pytest.approx(0.5 * pair.then.value / pair.now.value)  # type: ignore[operator]
+    assert pair.cost_ratio.value == pytest.approx(0.5 * pair.then.value / pair.now.value)
 
 
 def test_the_latency_ratio_is_paired_by_item() -> None:

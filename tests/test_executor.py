@@ -413,7 +413,7 @@ def test_what_an_attempt_cost_is_known_or_unknown_but_never_guessed(reply: Reply
     assert cost_of(REQUEST, reply, NOW) == (None if cost_usd is None else pytest.approx(cost_usd))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     limit_usd=st.floats(0.0, 0.02),
     spent_usd=st.floats(0.0, 0.01),

@@ -6,13 +6,13 @@ import json
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import openpyxl
 import pytest
 from analysis_builders import OPUS, SONNET, Book, answered, ended, run_of, spec, write_run
 from jsonschema import Draft202012Validator
+from needs import lacking
 from report_variants import VARIANTS
 
 from evalkit.analysis import analyze
@@ -187,7 +187,7 @@ def test_parquet_has_the_columns_of_csv(project: Path, capsys: pytest.CaptureFix
     """With pyarrow in a place of its own, since pandas keeps texts in another way where it finds it."""
     apart = Path(sys.prefix) / "parquet"
     if not (apart / "pyarrow").is_dir():
-        pytest.skip("pyarrow is not in .venv/parquet; `make test` puts it there")
+        lacking("pyarrow is not in .venv/parquet; `make test` puts it there")
     code = (
         "import sys; sys.path.append(sys.argv.pop(1)); from evalkit.cli import main; code = main(sys.argv[1:])\n"
         "import pandas; frame = pandas.read_parquet('r.parquet')\n"
@@ -201,8 +201,10 @@ def test_parquet_has_the_columns_of_csv(project: Path, capsys: pytest.CaptureFix
     assert "['=1+1', '+1'," in done.stdout, "no quote is put before what nothing would run"
 
 
-@pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is installed beside evalkit here")
-def test_parquet_without_pyarrow_is_one_clear_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parquet_without_pyarrow_is_one_clear_line(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert main(["report", "r.db", "-o", "r.parquet"]) == 2
     line = capsys.readouterr().err.splitlines()[0]
     assert line == "error: 'r.parquet' needs pyarrow; install evalkit-claude[parquet], or write .csv or .xlsx"

@@ -489,7 +489,7 @@ MESSAGES = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=120, deadline=None)
+@hypothesis_settings(max_examples=120)
 @given(st.dictionaries(st.sampled_from(FIELDS), ANY_JSON | MESSAGES | BLOCKS, max_size=3))
 def test_any_body_is_either_read_or_turned_down(change: dict[str, Any]) -> None:
     body = ask("Hi") | change

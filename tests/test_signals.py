@@ -189,4 +189,4 @@ def test_headings_are_findings() -> None:
 
 def test_the_section_has_a_row_a_signal_and_what_would_settle_it() -> None:
     part = section(replace(made("whole"), signals=find_signals(planted(), SONNET)), "signals")
-    assert [row.picked for row in part.blocks[-1].rows] == [True] * 7 + [False] * 3  # type: ignore[union-attr]
+    assert [row.picked for row in part.blocks[-1].rows] == [True] * 7 + [False] * 3

@@ -640,7 +640,7 @@ LEAF = st.none() | st.booleans() | COUNT | TEXT
 PLAIN = LEAF | st.dictionaries(TEXT, LEAF | st.dictionaries(TEXT, LEAF, max_size=3), max_size=3)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_snapshot_gives_back_every_record_as_it_was_told(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "round-trip.db"

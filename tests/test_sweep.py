@@ -54,7 +54,7 @@ def anonymous(analysis: Analysis) -> Analysis:
     return replace(analysis, outputs=outputs)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(sweeps())
 def test_each_size_alone_is_analysed_as_an_ordinary_run_of_the_same_data(parts: dict[int, Snapshot]) -> None:
     whole, alone = together(parts), {size: analyze(part) for size, part in parts.items()}

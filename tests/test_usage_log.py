@@ -157,7 +157,7 @@ def test_a_saving_is_the_weeks_cost_times_one_less_the_ratio() -> None:
     assert saving.value == pytest.approx(month * (1 - (move.cost_ratio.value or 0)))
     assert saving.low is not None
     assert saving.high is not None
-    assert saving.low < saving.value < saving.high  # type: ignore[operator]
+    assert saving.low < saving.value < saving.high
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Analysis: a snapshot of a run in, one frozen result out, which report, gate and routing all read."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,13 +30,14 @@ from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results, trials_frame
 from evalkit.analysis.validity import validities
+from evalkit.analysis.views import Levels
 from evalkit.analysis.warn import warnings_for
 from evalkit.conditional import mark, refuse
 from evalkit.dataset import DIFFICULTIES
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import JUDGE
 from evalkit.pricing import Prices
-from evalkit.records import ItemRecord, Snapshot, Spec
+from evalkit.records import ItemRecord, PromptSize, Snapshot, Spec
 from evalkit.rounds import picked
 from evalkit.rubric import Rubric
 
@@ -66,17 +66,17 @@ def analyze(
         baseline = _comparable(baseline, snapshot.spec)
     if snapshot.spec.contexts:
         return _of_sweep(snapshot, baseline, prices, counterparts)
-    rubric = Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    rubric = Rubric.read_back(snapshot.spec.rubric)
     results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
     by_model = {m: [r for r in results if r.key.model == m] for m in models}
     frame = trials_frame(results, rubric)
     frames = {m: frame[frame["model"] == m] for m in models}
     correction = correction_cost(snapshot.corrections, results, rubric.economics)
-    sizes = {m: [size for size in snapshot.sizes if size.model == m] for m in models}
-    per_model = tuple(model_result(m, by_model[m], frames[m], sizes[m], rubric, correction) for m in models)
+    per_model = tuple(model_result(m, by_model[m], frames[m], _sizes(snapshot, m), rubric, correction) for m in models)
     grading = grading_of(snapshot, results, rubric)
-    judges = judge_validity(levels_by_grader(snapshot), results, rubric, snapshot.spec.seed, picked(snapshot))
+    levels = levels_by_grader(snapshot)
+    judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     analysis = Analysis(
         spec=snapshot.spec,
@@ -101,12 +101,16 @@ def analyze(
         caching=caching,
         sessions=session_results(snapshot),
     )
-    analysis = _with_graders(analysis, snapshot, results, rubric)
+    analysis = _with_graders(analysis, snapshot, levels, results, rubric)
     if baseline is not None:
         analysis = _with_baseline(analysis, frames, snapshot, baseline, counterparts)
     analysis = replace(analysis, signals=find_signals(analysis))
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)
+
+
+def _sizes(snapshot: Snapshot, model: str) -> list[PromptSize]:
+    return [size for size in snapshot.sizes if size.model == model]
 
 
 def _with_baseline(
@@ -120,9 +124,10 @@ def _with_baseline(
     return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared))
 
 
-def _with_graders(analysis: Analysis, snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubric) -> Analysis:
+def _with_graders(
+    analysis: Analysis, snapshot: Snapshot, levels: Levels, results: Sequence[TrialResult], rubric: Rubric
+) -> Analysis:
     """What can be said of the graders: how far they agree, and what else their grades are worth."""
-    levels = levels_by_grader(snapshot)
     heard = {g: said for g, said in levels.items() if g.removeprefix(JUDGE) not in analysis.grading.dropped}
     return replace(
         analysis,
@@ -158,7 +163,7 @@ def _of_sweep(
     if baseline is not None:
         main = analyze(at_context(snapshot, size), _at_same(baseline, size), prices, counterparts)
     sweep = sweep_of(snapshot.spec, parts, size, basis)
-    judging = grading_of(snapshot, (), Rubric.model_validate_json(json.dumps(snapshot.spec.rubric)))
+    judging = grading_of(snapshot, (), Rubric.read_back(snapshot.spec.rubric))
     return replace(
         main,
         spec=snapshot.spec,
@@ -199,7 +204,7 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
                 f"the baseline has another {what.removesuffix('_sha256')} ({theirs[:12]}, not {ours[:12]});"
                 " compare runs of the same one"
             )
-    rubric = Rubric.model_validate_json(json.dumps(baseline.spec.rubric))
+    rubric = Rubric.read_back(baseline.spec.rubric)
     frame = trials_frame(trial_results(baseline, rubric), rubric)
     return {model: frame[frame["model"] == model] for model in baseline.spec.models}
 

@@ -1,7 +1,5 @@
 """Trials and grades as tables, for those who go on with other tools: one row a trial, one a grade."""
 
-import json
-
 import pandas as pd
 
 from evalkit.analysis.contexts import at_context, sizes_of
@@ -60,7 +58,7 @@ def _parts(snapshot: Snapshot) -> list[Snapshot]:
 
 
 def _rubric(snapshot: Snapshot) -> Rubric:
-    return Rubric.model_validate_json(json.dumps(snapshot.spec.rubric))
+    return Rubric.read_back(snapshot.spec.rubric)
 
 
 def _trials(snapshot: Snapshot) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """`evalkit run --only-unsatisfactory`: a dearer model on the items that the usual one failed, all else as it was."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +97,7 @@ def _run(
     if dataset is None and not place.is_file():
         raise UsageError(f"{str(place)!r} is not there; name the dataset of {source}")
     loaded = read_dataset(place)
-    criteria = Rubric.model_validate_json(json.dumps(spec.rubric)) if rubric is None else read_rubric(rubric)
+    criteria = Rubric.read_back(spec.rubric) if rubric is None else read_rubric(rubric)
     for what, ours, theirs in (
         ("dataset", loaded.sha256, spec.dataset_sha256),
         ("rubric", criteria.sha256, spec.rubric_sha256),

@@ -265,9 +265,8 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     try:
         loop.add_signal_handler(signal.SIGINT, interrupt)
-    except (NotImplementedError, RuntimeError, ValueError):
-        # Windows has no handlers, other threads may set none: there Ctrl-C breaks off, and the ledger goes on from it
-        yield
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows has no handlers, other threads may set none:
+        yield  # there Ctrl-C breaks off, and the ledger goes on from what it holds
         return
     try:
         yield

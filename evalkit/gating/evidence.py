@@ -55,7 +55,7 @@ class Evidence:
     @cached_property
     def rubric(self) -> Rubric:
         """The rubric that both were graded by."""
-        return Rubric.model_validate(self.of_candidate.spec.rubric, strict=False)
+        return Rubric.read_back(self.of_candidate.spec.rubric)
 
     @property
     def together(self) -> bool:

@@ -1,11 +1,13 @@
 """Whether a share or a ratio is shown to keep to its limit, told as a check's result."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from evalkit import stats
 from evalkit.gating.evidence import Paired
 from evalkit.gating.labels import ALIKE, Labels
-from evalkit.gating.results import CheckResult
+from evalkit.gating.results import LIKELY_LOSS, CheckResult
 from evalkit.gating.rules import Assay, Rules
 from evalkit.stats import Estimate
 from evalkit.wording import interval, plural, value
@@ -30,75 +32,90 @@ def share_result(
     `labels`: who decided the pairs. Where people decided all of them, or all that a judge tells apart and a sample of
     the others, the judge's errors (`assay`) no longer matter.
     """
-    limit = f"not {margin * 100:g} points worse"
     if not len(pairs):
-        return CheckResult(
-            name, "inconclusive", f"no item has {what} on both sides", limit, needs="a verdict on both sides"
-        )
-    if labels is not None and labels.reach == "sampled":
-        return _sampled_result(name, what, pairs, labels, margin, rules)
-    assay = Assay() if labels is not None and labels.reach == "all" else assay
-    tested = margin * assay.factor
-    estimate = stats.paired_rates_clustered(pairs.candidate, pairs.baseline, rules.confidence, pairs.epochs)
-    shown = stats.shows_noninferiority(pairs.candidate, pairs.baseline, tested, rules.alpha, pairs.epochs)
-    worse = stats.worse_p(pairs.candidate, pairs.baseline, rules.alpha, pairs.epochs)
-    cap = assay.cap or pairs.gap
-    passed = shown and cap is None
-    shrunk = f" (tested at {tested * 100:.2g} points, since the judge errs)" if assay.factor < 1 else ""
-    figures = f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), {_counted(pairs)}"
-    outcome = "shown not to be" if shown else "not shown not to be"
-    finding = f"{figures}; {outcome} {margin * 100:g} points worse{shrunk}"
-    if passed and estimate.high is not None and estimate.high < 0:
-        finding += "; a small real loss is likely"
-    return CheckResult(
-        name,
-        "pass" if passed else "inconclusive",
-        finding if cap is None else f"{finding}; {cap}",
-        limit,
+        finding, needs = f"no item has {what} on both sides", "a verdict on both sides"
+        return CheckResult(name, "inconclusive", finding, _limit(margin), needs=needs)
+    reach = labels.reach if labels is not None else None
+    if labels is not None and reach == "sampled":
+        tested = _by_labels(pairs, labels, margin, rules)
+    else:
+        tested = _by_graders(pairs, margin, rules, Assay() if reach == "all" else assay)
+    return _told(name, what, margin, tested)
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """How a share came out. `basis`: in words, what it rests on; `cap`: why it may not pass although `shown`;
+    `needs`: what would settle it where the figures do not, asked for only then since it takes a search."""
+
+    estimate: Estimate
+    shown: bool
+    worse: float | None
+    basis: str
+    cap: str | None
+    pairs: Paired
+    needs: Callable[[], str]
+    margin: str = ""
+
+
+def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Tested:
+    """From all pairs, at the part of the margin that the judge's errors leave of it."""
+    left = margin * assay.factor
+    sides, epochs = (pairs.candidate, pairs.baseline), pairs.epochs
+    estimate = stats.paired_rates_clustered(*sides, rules.confidence, epochs)
+    found = stats.discordance(*sides)
+    return _Tested(
         estimate,
-        "points",
-        None if assay.skewed or shown else worse,  # a loss shown to be small fails nothing
-        needs=None if passed else cap or _items_needed(pairs, estimate, tested, rules),
-        regressed=regressed(pairs),
-        warnings=estimate.warnings,
+        stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
+        None if assay.skewed else stats.worse_p(*sides, rules.alpha, epochs),
+        f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}",
+        assay.cap or pairs.gap,
+        pairs,
+        lambda: _items_needed(pairs, estimate, left, rules),
+        f" (tested at {left * 100:.2g} points, since the judge errs)" if assay.factor < 1 else "",
     )
 
 
-def _sampled_result(name: str, what: str, pairs: Paired, labels: Labels, margin: float, rules: Rules) -> CheckResult:
-    """The same from the items that people decided, each for its share of those that the judge sees alike."""
+def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _Tested:
+    """From the items that people decided, each for its share of those that the judge sees alike."""
     taken = [i for i, decided in enumerate(labels.decided) if decided]
-    items, strata = tuple(pairs.items[i] for i in taken), [labels.strata[i] for i in taken]
+    strata = [labels.strata[i] for i in taken]
     then, now = (tuple(side[i] for i in taken) for side in (pairs.baseline, pairs.candidate))
     estimate = stats.paired_rates_stratified(now, then, strata, labels.sizes, rules.confidence)
-    worse = stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha)
-    shown = estimate.low is not None and estimate.low > -margin
-    passed = shown and pairs.gap is None
     alike = f"{labels.alike:,} of the {plural(labels.sizes[ALIKE], 'item')} that the judge graded alike"
-    outcome = "shown not to be" if shown else "not shown not to be"
-    finding = (
-        f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), by people's grades of all items "
-        f"that the judge told apart and {alike}; {outcome} {margin * 100:g} points worse"
+    return _Tested(
+        estimate,
+        estimate.low is not None and estimate.low > -margin,
+        stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha),
+        f"by people's grades of all items that the judge told apart and {alike}",
+        pairs.gap,
+        Paired(tuple(pairs.items[i] for i in taken), then, now, pairs.epochs, pairs.planned),
+        lambda: f"people's grades of more than {alike}, or more items",
     )
-    if passed and estimate.high is not None and estimate.high < 0:
-        finding += "; a small real loss is likely"
-    known = Paired(items, then, now, pairs.epochs, pairs.planned)
-    return CheckResult(
+
+
+def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
+    passed = tested.shown and tested.cap is None
+    estimate, outcome = tested.estimate, "shown not to be" if tested.shown else "not shown not to be"
+    result = CheckResult(
         name,
         "pass" if passed else "inconclusive",
-        finding if pairs.gap is None else f"{finding}; {pairs.gap}",
-        f"not {margin * 100:g} points worse",
+        f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), {tested.basis}; "
+        f"{outcome} {margin * 100:g} points worse{tested.margin}",
+        _limit(margin),
         estimate,
         "points",
-        None if shown else worse,
-        needs=None if passed else pairs.gap or f"people's grades of more than {alike}, or more items",
-        regressed=regressed(known),
+        None if tested.shown else tested.worse,  # a loss shown to be small fails nothing
+        needs=None if passed else tested.cap or tested.needs(),
+        regressed=regressed(tested.pairs),
         warnings=estimate.warnings,
     )
+    more = LIKELY_LOSS if result.likely_loss else tested.cap
+    return replace(result, finding=f"{result.finding}; {more}") if more else result
 
 
-def _counted(pairs: Paired) -> str:
-    found = stats.discordance(pairs.candidate, pairs.baseline)
-    return f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}"
+def _limit(margin: float) -> str:
+    return f"not {margin * 100:g} points worse"
 
 
 def regressed(pairs: Paired) -> tuple[str, ...]:
@@ -126,11 +143,16 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
     return f"about {plural(more, 'more item')} ({needed:,} in all){each} pass four times in five if the two are equal"
 
 
+def ratio_limit(at_most: float) -> str:
+    """What is asked of a ratio, in words."""
+    return f"below {at_most:g}×"
+
+
 def ratio_result(
     name: str, what: str, ratio: Estimate, at_most: float, p_worse: float | None, gap: str | None = None
 ) -> CheckResult:
     """Whether a ratio, candidate over baseline, is shown to stay below `at_most`; `gap`: why it may not pass."""
-    limit = f"below {at_most:g}×"
+    limit = ratio_limit(at_most)
     if ratio.value is None:
         return CheckResult(
             name, "inconclusive", f"{what}: {ratio.reason}", limit, ratio, "ratio", needs="the missing figures"

@@ -17,6 +17,9 @@ _CODES: Mapping[Outcome, ExitCode] = {
 }
 
 
+LIKELY_LOSS = "a small real loss is likely"
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """One check on one figure.
@@ -38,6 +41,12 @@ class CheckResult:
     needs: str | None = None
     regressed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def likely_loss(self) -> bool:
+        """Whether a difference that passes is shown to lie below 0 all the same."""
+        high = self.estimate.high if self.estimate is not None and self.style == "points" else None
+        return self.outcome == "pass" and high is not None and high < 0
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ _BOUNDED = {
     "additionalProperties": _additional_properties,
 }
 """Keywords that search for patterns, all within the same limit."""
+_extend: Callable[..., type[Validator]] = extend
 
 
 def _json_schema(check_: Check, task: GradingTask) -> tuple[bool, str]:
@@ -124,7 +125,7 @@ def _json_schema(check_: Check, task: GradingTask) -> tuple[bool, str]:
         raise CannotCompareError(
             "'unevaluatedProperties' and 'patternProperties' cannot be checked together; use 'additionalProperties'"
         )
-    bounded = extend(validator_for(schema), _BOUNDED)  # type: ignore[no-untyped-call]  # its stubs lack it
+    bounded = _extend(validator_for(schema), _BOUNDED)
     validator = bounded(schema, registry=Registry())  # an empty registry fetches nothing
     try:
         content = json_of(task.output)

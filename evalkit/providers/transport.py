@@ -138,8 +138,9 @@ def _connector(connections: int) -> "aiohttp.TCPConnector":
             super().data_received(data)
 
     connector = aiohttp.TCPConnector(limit=connections)
+    inside: Any = connector
     loop = asyncio.get_running_loop()
-    connector._factory = lambda: Noting(loop)  # type: ignore[assignment]  # any maker will do
+    inside._factory = lambda: Noting(loop)
     return connector
 
 

@@ -1,7 +1,6 @@
 """Items: every task with its outputs side by side, their grades, comments, cost and time."""
 
 import hashlib
-import json
 
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
@@ -50,7 +49,7 @@ def build(analysis: Analysis) -> Section | None:
 
 def _rubric(analysis: Analysis) -> Rubric | None:
     """The rubric of the run; None where it has none, as in a run that was never graded."""
-    return Rubric.model_validate_json(json.dumps(analysis.spec.rubric)) if analysis.spec.rubric else None
+    return Rubric.read_back(analysis.spec.rubric) if analysis.spec.rubric else None
 
 
 def _item(

@@ -25,11 +25,7 @@ def shows_noninferiority(
     """
     check_share("margin", margin)
     check_alpha(alpha)
-    check_same_length(candidate=candidate, baseline=baseline)
-    p, b = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1)
-    m = epochs_seen(np.concatenate([p, b])) if epochs is None else epochs
-    if not 1 <= m <= MOST_EPOCHS:
-        raise ValueError(f"epochs = {m} is not from 1 to {MOST_EPOCHS}")
+    p, b, m = _sides(candidate, baseline, epochs)
     if not len(p):
         return False
     shown = bool(score_at(p, b, m, -margin, alpha) > stats.norm.isf(alpha))
@@ -49,11 +45,7 @@ def noninferiority_p(
     never above what the enumeration gives. Raises ValueError as that function does. Source: Tango (1998), as there.
     """
     check_share("margin", margin)
-    check_same_length(candidate=candidate, baseline=baseline)
-    p, b = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1)
-    m = epochs_seen(np.concatenate([p, b])) if epochs is None else epochs
-    if not 1 <= m <= MOST_EPOCHS:
-        raise ValueError(f"epochs = {m} is not from 1 to {MOST_EPOCHS}")
+    p, b, m = _sides(candidate, baseline, epochs)
     if not len(p):
         return None
     if m > 1:
@@ -63,6 +55,16 @@ def noninferiority_p(
         return score
     gain, loss = round(float((p * (1 - b)).sum())), round(float((b * (1 - p)).sum()))
     return max(score, noninferiority_exact_p(gain, loss, len(p), margin))
+
+
+def _sides(candidate: Values, baseline: Values, epochs: int | None) -> tuple[FloatArray, FloatArray, int]:
+    """Item means of both sides, and the most trials that an item has."""
+    check_same_length(candidate=candidate, baseline=baseline)
+    p, b = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1)
+    m = epochs_seen(np.concatenate([p, b])) if epochs is None else epochs
+    if not 1 <= m <= MOST_EPOCHS:
+        raise ValueError(f"epochs = {m} is not from 1 to {MOST_EPOCHS}")
+    return p, b, m
 
 
 def _clustered_p(p: FloatArray, b: FloatArray, m: int, margin: float) -> float:
@@ -89,11 +91,9 @@ def worse_p(candidate: Values, baseline: Values, alpha: float = 0.05, epochs: in
     confidence 1 - 2 alpha lies below 0. No item: None. Raises ValueError as it does. Source: Tango (1998) at 0.
     """
     check_alpha(alpha)
-    check_same_length(candidate=candidate, baseline=baseline)
-    p, b = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1)
+    p, b, m = _sides(candidate, baseline, epochs)
     if not len(p):
         return None
-    m = epochs_seen(np.concatenate([p, b])) if epochs is None else epochs
     if p.mean() == b.mean():
         return 0.5
     return float(stats.norm.sf(-score_at(p, b, m, 0.0, alpha)))

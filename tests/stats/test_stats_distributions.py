@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scipy.stats import mstats
@@ -13,7 +13,6 @@ SHARES = st.floats(0.001, 0.999)
 DEGREES = st.floats(1, 200)
 
 
-@settings(deadline=None)
 @given(SHARES, DEGREES, DEGREES, st.floats(0.01, 30))
 def test_continuous_ones_agree(share: float, a: float, b: float, x: float) -> None:
     ours, theirs = distributions, scipy_stats
@@ -32,7 +31,6 @@ def test_continuous_ones_agree(share: float, a: float, b: float, x: float) -> No
         assert mine == pytest.approx(other, rel=1e-9, abs=1e-300)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 300), st.sampled_from((0.0, 1.0)) | st.floats(1e-6, 1 - 1e-6), SHARES)
 def test_binomial_agrees_at_every_count_and_beyond(n: int, p: float, share: float) -> None:
     counts = np.arange(-1, n + 2)
@@ -46,14 +44,12 @@ def test_binomial_agrees_at_every_count_and_beyond(n: int, p: float, share: floa
     assert theirs.sf(ours.isf(share, n, p) - 1, n, p) >= share - 1e-12
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_adjusted_p_values_agree(p: list[float]) -> None:
     assert benjamini_hochberg(p) == pytest.approx(scipy_stats.false_discovery_control(p, method="bh"))
     assert benjamini_yekutieli(p) == pytest.approx(scipy_stats.false_discovery_control(p, method="by"))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.1, 100), min_size=8, max_size=120, unique=True), st.sampled_from((0.5, 0.9, 0.95)))
 def test_quantiles_agree(values: list[float], q: float) -> None:
     ours = quantile(values, q)

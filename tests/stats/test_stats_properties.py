@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from evalkit import stats
 from evalkit.stats import Estimate
 
-searched = settings(derandomize=True, deadline=None, max_examples=60)
+searched = settings(derandomize=True, max_examples=60)
 
 CONFIDENCES = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 MONEY = st.floats(0, 1e6)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import linregress
 from scipy.stats import t as student
@@ -40,7 +40,6 @@ _MEANS = st.integers(1, 4).flatmap(
 )
 
 
-@settings(deadline=None)  # the first call fills a cache
 @given(_MEANS, st.sampled_from([0.05, 0.1, 0.2]), st.sampled_from([0.001, 0.01, 0.05, 0.2, 0.45]))
 def test_least_alpha_is_where_noninferiority_begins_to_show(
     made: tuple[int, list[tuple[int, int]]], margin: float, alpha: float

@@ -70,8 +70,8 @@ def test_the_p_is_at_most_alpha_exactly_where_the_upper_limit_is_below_0(alpha: 
     [(([], [], [], []), "no pairs"), (([1], [1], [0], [1, 5]), "a stratum has no label")],
 )
 def test_where_there_is_nothing_to_say_there_is_a_reason(labels: tuple[list[int], ...], reason: str) -> None:
-    assert stats.paired_rates_stratified(*labels).reason == reason  # type: ignore[arg-type]
-    assert stats.worse_p_stratified(*labels) is None  # type: ignore[arg-type]
+    assert stats.paired_rates_stratified(*labels).reason == reason
+    assert stats.worse_p_stratified(*labels) is None
 
 
 def test_one_label_of_many_has_no_limits_and_wrong_labels_are_refused() -> None:
