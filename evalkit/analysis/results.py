@@ -17,6 +17,7 @@ from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import Agreement, JudgeValidity
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.repeats import Retry
+from evalkit.analysis.routing import Routing
 from evalkit.analysis.sessions import SessionResult
 from evalkit.analysis.trials import DecidedBy
 from evalkit.analysis.validity import Validity
@@ -328,7 +329,8 @@ class Analysis:
     """One run, analysed. `warnings` are sentences for people, most important first.
 
     `against`: each model (b) against the `baseline` run's model that was named, has the same id, or the same tier (a).
-    `sweep`: what a context sweep shows over its sizes, None for any other run.
+    `sweep`: what a context sweep shows over its sizes, None for any other run. `routing`: what policies are worth, None
+    until they are valued.
     """
 
     spec: Spec
@@ -368,6 +370,7 @@ class Analysis:
     grading_time: GradingTime = field(default_factory=GradingTime)
     validity: tuple[Validity, ...] = ()
     signals: tuple[Signal, ...] = ()
+    routing: Routing | None = None
 
     @property
     def simulated(self) -> bool:

@@ -26,6 +26,7 @@ from evalkit.cli import (
     pins,
     plan,
     report,
+    route,
     run,
     runs,
     sandbox,
@@ -45,7 +46,23 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (check, plan, run, import_, grade, report, compare, gate, pins, signals, runs, models, sandbox, demo):
+for module in (
+    check,
+    plan,
+    run,
+    import_,
+    grade,
+    report,
+    compare,
+    gate,
+    pins,
+    route,
+    signals,
+    runs,
+    models,
+    sandbox,
+    demo,
+):
     module.register(app)
 
 

@@ -1,0 +1,76 @@
+"""Routing on the terminal: the decision, and a line for each policy."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+from rich.table import Table
+
+from evalkit.wording import interval, money, plural, value, visible
+
+if TYPE_CHECKING:
+    from evalkit.analysis import Analysis
+    from evalkit.analysis.routing import PolicyValue, Routing
+
+VERDICTS = {"route": "ROUTE", "keep": "KEEP ONE MODEL", "not_enough_data": "NOT ENOUGH DATA"}
+
+
+def print_routing(analysis: "Analysis", routing: "Routing") -> None:
+    """The decision first, then every policy, then what was left out."""
+    from evalkit.cli.terminal import console
+
+    if analysis.simulated:
+        typer.echo("SIMULATED")
+    decision = routing.decision
+    typer.echo(f"{VERDICTS[decision.verdict]}: {decision.reason}.")
+    console().print(_table(routing))
+    for line in _notes(routing):
+        typer.echo(line)
+
+
+def _table(routing: "Routing") -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in (
+        "policy",
+        "satisfactory",
+        "$ a request",
+        "$ a satisfactory",
+        "$ in the end",
+        "gain",
+        "felt p50",
+        "p90",
+    ):
+        table.add_column(name, overflow="fold")
+    for each in routing.values:
+        mark = " *" if each.name == routing.decision.policy else ""
+        table.add_row(visible(each.title) + mark, *_figures(each))
+    return table
+
+
+def _figures(each: "PolicyValue") -> list[str]:
+    return [
+        interval(each.pass_rate, "percent"),
+        interval(each.cost_per_request, "money"),
+        interval(each.cost_per_satisfactory, "money"),
+        interval(each.expected_usd, "money"),
+        "" if each.kind == "single" else interval(each.gain_usd, "money"),
+        value(each.felt["p50"], "seconds"),
+        value(each.felt["p90"], "seconds"),
+    ]
+
+
+def _notes(routing: "Routing") -> Iterator[str]:
+    decision = routing.decision
+    yield f"* {routing.value_of(decision.policy).what}"
+    if decision.settles:
+        yield f"To settle it: {decision.settles}."
+    yield (
+        f"An unsatisfactory answer costs {money(routing.failure_usd)} ({routing.failure_source}); gain: what a request"
+        f" costs less in the end than with {routing.value_of(routing.best).title}."
+    )
+    for each in routing.not_valued:
+        yield f"not valued: {visible(each.title)}: {visible(each.reason)}"
+    for reason, number in routing.left_out.items():
+        yield f"left out: {plural(number, 'item')} {reason}"
+    for warning in routing.warnings:
+        yield f"! {warning}"

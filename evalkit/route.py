@@ -1,0 +1,66 @@
+"""Routing: what every policy would cost, how good and how slow it would be, on the outputs of a run that are graded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from evalkit.analysis.results import Analysis
+from evalkit.analysis.routing import Routing
+from evalkit.routing.decide import decide
+from evalkit.routing.line import hull_area
+from evalkit.routing.outcomes import Outcomes, outcomes_of
+from evalkit.routing.value import field_of, looked_at_together, values_of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How policies are to be valued. `failure_usd`: what an unsatisfactory answer costs, None for what the rubric says.
+
+    `own`: the team's own features by item id.
+    """
+
+    failure_usd: float | None = None
+    own: Mapping[str, Mapping[str, float]] | None = None
+
+
+def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
+    """Value every policy; UsageError where a run has nothing to route between, or no complete item."""
+    outcomes = outcomes_for(analysis, asked)
+    field = field_of(outcomes)
+    values = looked_at_together(values_of(field), field)
+    runnable = [each.worth for each in field.valued if each.policy.kind in ("single", "router")]
+    singles = [each.worth for each in field.valued if each.policy.kind == "single"]
+    return Routing(
+        items=len(outcomes),
+        epochs=outcomes.epochs,
+        failure_usd=outcomes.failure_usd,
+        failure_source="as asked" if asked.failure_usd is not None else analysis.correction.source,
+        best=field.single.policy.name,
+        values=values,
+        decision=decide(values, field, analysis.decision.bar),
+        left_out=outcomes.left_out,
+        not_valued=field.not_valued,
+        hull_area=hull_area(outcomes, runnable),
+        hull_area_single=hull_area(outcomes, singles),
+        warnings=tuple(_warnings(outcomes)),
+    )
+
+
+def outcomes_for(analysis: Analysis, asked: Asked) -> Outcomes:
+    """What policies are valued on."""
+    failure_usd = analysis.correction_usd if asked.failure_usd is None else asked.failure_usd
+    return outcomes_of(analysis, failure_usd, asked.own)
+
+
+def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:
+    """An analysis that says what routing is worth too."""
+    return replace(analysis, routing=route(analysis, asked))
+
+
+def _warnings(outcomes: Outcomes) -> list[str]:
+    found = []
+    if outcomes.failure_usd == 0:
+        found.append(
+            "An unsatisfactory answer costs nothing here, so the cheapest model always wins; say what it costs with"
+            " --failure-usd."
+        )
+    return found

@@ -1,0 +1,66 @@
+"""The declared rule: route, keep one model, or not enough data."""
+
+import math
+
+from evalkit.analysis.routing import PolicyValue, RoutingDecision, RoutingVerdict
+from evalkit.routing.value import Field
+from evalkit.wording import money, plural
+
+NOTABLE = 0.10
+"""Share of the best single model's expected cost: a gain that is shown to be smaller is not worth a router."""
+LEAST_ITEMS = 20
+RULE = (
+    "Route where a router's expected total cost is below the best single model's, all routers looked at together, and"
+    f" its pass rate clears the bar if the single model's does. Keep one model where no router can be {NOTABLE:.0%}"
+    " cheaper in the end. Otherwise there is not enough data, and one model is kept meanwhile."
+)
+
+
+def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> RoutingDecision:
+    """The rule, applied; `bar` is that of the lower limit of a pass rate."""
+    single = values[field.best]
+    routers = [value for value in values if value.kind == "router"]
+
+    def made(verdict: RoutingVerdict, policy: str, reason: str, settles: str = "") -> RoutingDecision:
+        return RoutingDecision(verdict, policy, single.name, len(routers), reason, settles)
+
+    if not routers:
+        return made("keep", single.name, "there is no router to look at")
+    if len(field.outcomes) < LEAST_ITEMS:
+        few = f"{plural(len(field.outcomes), 'item')} cannot tell policies apart"
+        return made("not_enough_data", single.name, few, f"at least {LEAST_ITEMS} items")
+    shown = [value for value in routers if value.shown and _good_enough(value, single, bar)]
+    if shown:
+        best = max(shown, key=lambda value: value.gain_usd.value or 0.0)
+        gain = money(best.gain_usd.value or 0.0)
+        return made("route", best.name, f"{best.title} costs {gain} less a request in the end than {single.title}")
+    notable = NOTABLE * (single.expected_usd.value or 0.0)
+    open_ = [value for value in routers if _may_gain(value, notable)]
+    if not open_:
+        return made("keep", single.name, f"no router is shown to gain, and none can gain {NOTABLE:.0%}")
+    best = max(open_, key=lambda value: value.gain_usd.value or 0.0)
+    reason = f"{best.title} may cost less in the end than {single.title}, which these items do not show"
+    return made("not_enough_data", single.name, reason, _settles(best))
+
+
+def _good_enough(value: PolicyValue, single: PolicyValue, bar: float) -> bool:
+    """Whether a router clears the bar, where the single model does."""
+    clears = [rate.low is not None and rate.low >= bar for rate in (value.pass_rate, single.pass_rate)]
+    return clears[0] or not clears[1]
+
+
+def _may_gain(value: PolicyValue, notable: float) -> bool:
+    limits = value.gain_limits
+    if limits is None or limits.value is None:
+        return False
+    high = limits.value if limits.high is None else limits.high
+    return high >= notable and high > 0
+
+
+def _settles(best: PolicyValue) -> str:
+    """About how many items would show the gain seen here, were it the true one."""
+    limits = best.gain_limits
+    if limits is None or limits.value is None or limits.low is None or limits.value <= 0:
+        return "more items, though no gain is seen so far"
+    needed = math.ceil(limits.n * ((limits.value - limits.low) / limits.value) ** 2)
+    return f"about {needed:,} items, if the gain is what it looks like here"

@@ -1,0 +1,80 @@
+"""The line that every router must beat: random mixtures of single models, and the hull over policies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalkit import stats
+from evalkit.routing import figures
+from evalkit.routing.figures import Level
+from evalkit.routing.flows import Worth
+from evalkit.routing.outcomes import FloatArray, Outcomes
+from evalkit.stats import Estimate
+
+RESAMPLES = 1000
+HULL = "percentile bootstrap over items, hull worked out anew, approximate"
+
+
+@dataclass(frozen=True)
+class Line:
+    """Single models on the upper hull of pass rate over cost: their item means, the cheapest first."""
+
+    outcomes: Outcomes
+    cost_usd: tuple[FloatArray, ...]
+    satisfied: tuple[FloatArray, ...]
+
+    def above(self, worth: Worth, level: Level) -> Estimate | None:
+        """Pass rate over that of the mixture which costs the same, paired by item; None where no mixture costs so much.
+
+        The mixture's share is taken as known, which leaves its doubt out.
+        """
+        means = [self.outcomes.mean(cost) for cost in self.cost_usd]
+        price = self.outcomes.mean(worth.cost_usd)
+        if not means[0] <= price <= means[-1]:
+            return None
+        upper = max(1, int(np.searchsorted(means, price))) if len(means) > 1 else 0
+        if upper == 0:
+            return None
+        low, high = means[upper - 1], means[upper]
+        part = (price - low) / (high - low)
+        mixed = (1 - part) * self.satisfied[upper - 1] + part * self.satisfied[upper]
+        return figures.difference(worth.satisfied, mixed, level)
+
+
+def line_of(outcomes: Outcomes, singles: Sequence[Worth]) -> Line:
+    """The mixtures worth looking at: of neighbours on the upper hull of the single models."""
+    points = [(outcomes.mean(one.cost_usd), outcomes.mean(one.satisfied), one) for one in singles]
+    kept: list[tuple[float, float, Worth]] = []
+    for point in sorted(points, key=lambda p: (p[0], -p[1])):
+        if kept and point[1] <= kept[-1][1]:
+            continue
+        while len(kept) > 1 and _slope(kept[-2], kept[-1]) <= _slope(kept[-1], point):
+            kept.pop()
+        kept.append(point)
+    return Line(outcomes, tuple(p[2].cost_usd for p in kept), tuple(p[2].satisfied for p in kept))
+
+
+def _slope(a: tuple[float, float, Worth], b: tuple[float, float, Worth]) -> float:
+    return (b[1] - a[1]) / (b[0] - a[0]) if b[0] > a[0] else float("inf")
+
+
+def hull_area(outcomes: Outcomes, worths: Sequence[Worth], confidence: float = 0.95) -> Estimate | None:
+    """Mean pass rate over the range of cost under the non-decreasing concave hull of policies; None without a range.
+
+    Area / (largest cost - smallest cost), as in the text of RouterBench (Hu 2024).
+    """
+    costs = np.stack([one.cost_usd for one in worths])
+    rates = np.stack([one.satisfied for one in worths])
+    weights = outcomes.weights / outcomes.weights.sum()
+    value = stats.hull_area(costs @ weights, rates @ weights)
+    if value is None:
+        return None
+    rng, n = np.random.default_rng(outcomes.seed), len(outcomes)
+    drawn = rng.multinomial(n, weights, size=RESAMPLES) / n
+    areas = [stats.hull_area(c, r) for c, r in zip(drawn @ costs.T, drawn @ rates.T, strict=True)]
+    known = np.array([area for area in areas if area is not None])
+    if n < 2 or len(known) < RESAMPLES:
+        return Estimate(value, None, None, confidence, n, HULL, ("too few items to resample",))
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(value, min(float(low), value), max(float(high), value), confidence, n, HULL)

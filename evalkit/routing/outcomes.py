@@ -1,0 +1,139 @@
+"""What every model did with every item, as arrays that policies are valued on."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from evalkit.errors import UsageError
+from evalkit.router import Request
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Complete items only: each has a verdict and a price in every epoch of every model.
+
+    `satisfied` (0 or 1), `cost_usd`, `felt_s` (nan where nobody measured it) and `outputs` are items x models x epochs;
+    `models` rise in mean cost. `weights`, an item each with mean 1, say how much of production it stands for.
+    `failure_usd`: what an unsatisfactory answer costs. `left_out` counts items by why they are not here. `scores`: what
+    production can know of an output without a grade, items x models x epochs by name, nan where it is not known.
+    """
+
+    items: tuple[ItemResult, ...]
+    models: tuple[str, ...]
+    satisfied: FloatArray
+    cost_usd: FloatArray
+    felt_s: FloatArray
+    outputs: tuple[tuple[tuple[OutputResult, ...], ...], ...]
+    requests: tuple[Request, ...]
+    weights: FloatArray
+    failure_usd: float
+    seed: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    scores: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def epochs(self) -> int:
+        """Trials of an item by a model."""
+        return int(self.satisfied.shape[2])
+
+    @cached_property
+    def features(self) -> Mapping[str, FloatArray]:
+        """What is known of each item before any call, by name; a name that every request has."""
+        names = set(self.requests[0].features) if self.requests else set()
+        for request in self.requests:
+            names &= set(request.features)
+        return {name: np.array([request.features[name] for request in self.requests]) for name in sorted(names)}
+
+    @cached_property
+    def utility_usd(self) -> FloatArray:
+        """Minus what each trial costs in the end, USD: its price, and what putting it right costs if it is no good."""
+        return -(self.cost_usd + (1 - self.satisfied) * self.failure_usd)
+
+    def mean(self, per_item: FloatArray) -> float:
+        """Of one value an item, as production weighs the items."""
+        return float(np.average(per_item, weights=self.weights))
+
+    def place(self, model: str) -> int:
+        """Where a model stands among `models`."""
+        return self.models.index(model)
+
+
+def outcomes_of(
+    analysis: Analysis, failure_usd: float, own: Mapping[str, Mapping[str, float]] | None = None
+) -> Outcomes:
+    """The complete items of an analysed run; UsageError where no item is complete, or fewer than two models ran.
+
+    `own`: the team's own features by item id.
+    """
+    models = [model.model for model in analysis.models]
+    if len(models) < 2:
+        raise UsageError("a run of one model has nothing to route between; run two or more models on the same items")
+    kept: list[ItemResult] = []
+    left_out: Counter[str] = Counter()
+    for item in analysis.outputs:
+        reason = _incomplete(item, models, analysis.spec.epochs)
+        if reason:
+            left_out[reason] += 1
+        else:
+            kept.append(item)
+    if not kept:
+        told = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common()) or "the run holds none"
+        raise UsageError(f"no item can be routed: {told}; every model needs a graded and priced output of an item")
+    return _arrays(analysis, kept, models, failure_usd, dict(left_out), own or {})
+
+
+def _incomplete(item: ItemResult, models: Sequence[str], epochs: int) -> str:
+    """Why an item cannot be used; empty if it can."""
+    if len(item.outputs) < len(models) * epochs or any(output.outcome is None for output in item.outputs):
+        return "not run by every model"
+    if any(output.satisfied is None for output in item.outputs):
+        return "not graded for every model"
+    return "unpriced for a model" if any(output.cost_usd is None for output in item.outputs) else ""
+
+
+def _arrays(
+    analysis: Analysis,
+    kept: Sequence[ItemResult],
+    models: Sequence[str],
+    failure_usd: float,
+    left_out: Mapping[str, int],
+    own: Mapping[str, Mapping[str, float]],
+) -> Outcomes:
+    shape = (len(kept), len(models), analysis.spec.epochs)
+    cost = np.array([output.cost_usd for item in kept for output in item.outputs], dtype=np.float64).reshape(shape)
+    order = np.argsort(cost.mean(axis=(0, 2)), kind="stable")
+    felt = [np.nan if output.felt_s is None else output.felt_s for item in kept for output in item.outputs]
+    flags = np.array([output.satisfied for item in kept for output in item.outputs], dtype=np.float64)
+    return Outcomes(
+        items=tuple(kept),
+        models=tuple(models[place] for place in order),
+        satisfied=flags.reshape(shape)[:, order],
+        cost_usd=cost[:, order],
+        felt_s=np.array(felt, dtype=np.float64).reshape(shape)[:, order],
+        outputs=tuple(_by_model(item, order.tolist(), analysis.spec.epochs) for item in kept),
+        requests=tuple(request_of(item, analysis.documents, own.get(item.id, {})) for item in kept),
+        weights=np.ones(len(kept)),
+        failure_usd=failure_usd,
+        seed=analysis.spec.seed,
+        left_out=left_out,
+    )
+
+
+def _by_model(item: ItemResult, order: Sequence[int], epochs: int) -> tuple[tuple[OutputResult, ...], ...]:
+    return tuple(tuple(item.outputs[place * epochs : (place + 1) * epochs]) for place in order)
+
+
+def request_of(item: ItemResult, documents: Mapping[str, str], own: Mapping[str, float]) -> Request:
+    """An item as production would see it before it asks a model."""
+    return Request(item.task, tuple(documents.get(name, "") for name in item.documents), item.tags, own)
