@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from evalkit.router import Request
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Outcomes:
     `models` rise in mean cost. `weights`, an item each with mean 1, say how much of production it stands for.
     `failure_usd`: what an unsatisfactory answer costs. `left_out` counts items by why they are not here. `scores`: what
     production can know of an output without a grade, items x models x epochs by name, nan where it is not known.
+    `strata`: the stratum of each item whose `shares` of production the weights follow, None where all weigh alike.
     """
 
     items: tuple[ItemResult, ...]
@@ -38,6 +40,8 @@ class Outcomes:
     seed: int
     left_out: Mapping[str, int] = field(default_factory=dict)
     scores: Mapping[str, FloatArray] = field(default_factory=dict)
+    strata: IntArray | None = None
+    shares: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -63,6 +67,21 @@ class Outcomes:
     def mean(self, per_item: FloatArray) -> float:
         """Of one value an item, as production weighs the items."""
         return float(np.average(per_item, weights=self.weights))
+
+    def only(self, places: Sequence[int]) -> "Outcomes":
+        """Some of the items, by their place."""
+        kept = list(places)
+        return replace(
+            self,
+            items=tuple(self.items[i] for i in kept),
+            satisfied=self.satisfied[kept],
+            cost_usd=self.cost_usd[kept],
+            felt_s=self.felt_s[kept],
+            outputs=tuple(self.outputs[i] for i in kept),
+            requests=tuple(self.requests[i] for i in kept),
+            weights=self.weights[kept],
+            scores={name: values[kept] for name, values in self.scores.items()},
+        )
 
     def place(self, model: str) -> int:
         """Where a model stands among `models`."""
