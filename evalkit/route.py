@@ -9,7 +9,7 @@ from evalkit.routing.claims import claims
 from evalkit.routing.decide import decide
 from evalkit.routing.line import hull_area
 from evalkit.routing.mix import weighted
-from evalkit.routing.outcomes import Outcomes, outcomes_of
+from evalkit.routing.outcomes import NothingToRouteError, Outcomes, outcomes_of
 from evalkit.routing.parts import movable_parts
 from evalkit.routing.value import field_of, looked_at_together, values_of
 
@@ -62,9 +62,14 @@ def outcomes_for(analysis: Analysis, asked: Asked) -> Outcomes:
     return outcomes_of(analysis, failure_usd, asked.own)
 
 
-def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:
-    """An analysis that says what routing is worth too."""
-    return replace(analysis, routing=route(analysis, asked))
+def with_routing(analysis: Analysis) -> Analysis:
+    """An analysis that says what routing is worth too, where there is anything to route between."""
+    if analysis.spec.condition is not None:
+        return analysis
+    try:
+        return replace(analysis, routing=route(analysis))
+    except NothingToRouteError:
+        return analysis
 
 
 def _warnings(outcomes: Outcomes) -> list[str]:

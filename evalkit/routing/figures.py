@@ -13,7 +13,7 @@ from evalkit.stats.estimate import no_estimate
 
 LEAST_TIMED = 0.95
 """Share of trials whose wait must be known: those that are not may be missing for being slow."""
-QUANTILES = {"p50": 0.5, "p90": 0.9}
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
 CROSS_FITTED = "cross-fitted, one step wider than its label"
 
 
@@ -39,7 +39,7 @@ class Figures:
         return replace(estimate, confidence=self.confidence, method=f"{estimate.method}, {CROSS_FITTED}")
 
     def rate(self, per_item: FloatArray) -> Estimate:
-        """Share of trials for a new item, from item means: Wilson, on an effective n where items have several trials."""
+        """Share of trials for a new item, from item means: Wilson, on an effective n where items have several."""
         epochs, level, strata = self.outcomes.epochs, self._level, self.outcomes.strata
         shares = np.clip(per_item, 0, 1)
         if strata is not None:
@@ -80,7 +80,7 @@ class Figures:
         return self._labelled(stats.stratified_mean(ours - theirs, strata, self.outcomes.shares, self._level))
 
     def rate_difference(self, ours: FloatArray, theirs: FloatArray) -> Estimate:
-        """Difference of pass rates, paired by item: Tango's score interval; t where items are weighted or lots drawn."""
+        """Difference of pass rates, paired by item: Tango's interval; t where items are weighted or lots drawn."""
         epochs = self.outcomes.epochs
         if self.outcomes.strata is not None or not _whole(np.concatenate([ours, theirs]) * epochs):
             return self.difference(ours, theirs)
