@@ -168,8 +168,8 @@ def _reading(routing: Routing) -> str:
             f" {estimated(line, 'points')} points above it."
         )
     return (
-        "The total in the end adds what unsatisfactory answers cost; the gain is how much lower it is than with the best"
-        f" single model, paired item by item. The last column is who answers how many requests.{told}"
+        "The total in the end adds what unsatisfactory answers cost; the gain is how much lower it is than with the"
+        f" best single model, paired item by item. The last column is who answers how many requests.{told}"
     )
 
 

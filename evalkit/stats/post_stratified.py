@@ -87,10 +87,11 @@ def _t(confidence: float, df: float) -> float:
 def stratified_rate(values: Values, strata: Values, shares: Sequence[float], confidence: float = 0.95) -> Estimate:
     """A rate over a population of strata, from item means in [0, 1]: Wilson's limits on an effective n.
 
-    The effective n is that whose binomial variance is the stratified one. Each stratum's variance is that of its items
-    and one more that is half a success (Jeffreys), so that a stratum without failures is not taken for certain.
-    Edge cases and errors as in `stratified_mean`, but that a single item has limits too. Sources: Wilson (1927); Korn
-    and Graubard (1998) for the effective n.
+    The effective n is that whose binomial variance is the stratified one, times (z/t)^2 at Satterthwaite's degrees of
+    freedom. Each stratum's variance is that of its items and one more that is half a success (Jeffreys), so that a
+    stratum without failures is not taken for certain. Edge cases as in `stratified_mean`, but that a single item has
+    limits too. Raises ValueError as it does, and for values outside [0, 1]. Sources: Wilson (1927); Korn and Graubard
+    (1998) for the effective n.
     """
     check_confidence(confidence)
     x = numbers("values", values, 0, 1)
@@ -98,13 +99,15 @@ def stratified_rate(values: Values, strata: Values, shares: Sequence[float], con
     if of.empty:
         return no_estimate(of.empty, confidence, STRATIFIED_WILSON, len(x))
     rate = of.mean(x)
-    variance = softened = 0.0
+    softened, parts = 0.0, []
     for w, items in of.used:
         mean = (float(x[items].sum()) + 0.5) / (len(items) + 1)
         spread = (float((x[items] ** 2).sum()) + 0.5) / (len(items) + 1) - mean * mean
-        variance += w * w * spread / len(items)
+        parts.append((w * w * spread / len(items), len(items)))
         softened += w * mean
-    n_eff = softened * (1 - softened) / variance
+    variance = math.fsum(part for part, _ in parts)
+    df = variance**2 / math.fsum(part**2 / size for part, size in parts)
+    n_eff = softened * (1 - softened) / variance * (two_sided_z(confidence) / _t(confidence, df)) ** 2
     low, high = wilson_limits(rate, n_eff, confidence)
     return Estimate(rate, min(low, rate), max(high, rate), confidence, len(x), STRATIFIED_WILSON)
 
@@ -115,7 +118,8 @@ def stratified_ratio(
     """Ratio of two means over a population of strata, from item means >= 0 in the same order; >= 0.
 
     Linearised on the log scale (delta method), with t as in `stratified_mean`. A `bottom` of ones gives the mean of
-    `top`. A mean of 0: no value. Errors as in `stratified_mean`. Source: Cochran (1977), chapter 6.
+    `top`. A mean of 0: no value. Raises ValueError as `stratified_mean`, and for negative values. Source: Cochran
+    (1977), chapter 6.
     """
     check_confidence(confidence)
     y, x = numbers("top", top, 0), numbers("bottom", bottom, 0)
@@ -149,6 +153,8 @@ def stratified_quantile(
     x, item = numbers("values", values), numbers("items", items, 0).astype(int)
     n = len(numbers("strata", strata, 0))
     of = _Strata(n, strata, shares)
+    if len(item) != len(x) or item.max(initial=-1) >= n:
+        raise ValueError(f"lengths differ: {len(x)} values of {len(item)} items, {n} strata")
     counts = np.bincount(item, minlength=n).astype(float)
     if not len(x) or of.empty or (counts == 0).any():
         return no_estimate(of.empty or "an item has no value", confidence, STRATIFIED_WOODRUFF, n)
