@@ -196,6 +196,8 @@ def break_even_correction_usd(cost_a: float, cost_b: float, rate_a: float, rate_
     return abs(break_even) if 0 <= break_even <= LARGEST else None
 
 
+_NOTHING = 1e-12
+"""Share of a gain that is rounding: a limit no larger is a gain that may be nothing."""
 BREAK_EVEN = "MOVER on the limits of both paired differences"
 
 
@@ -218,7 +220,7 @@ def break_even(extra_cost: Estimate, gain: Estimate) -> Estimate:
     e, e_low, e_high = _positive(extra_cost)
     g, g_low, g_high = _positive(gain)
     low = 0.0 if e_low <= 0 else _mover_ratio(e, g, e_low, g_high, -1)
-    high = None if g_low <= 0 else _mover_ratio(e, g, e_high, g_low, +1)
+    high = None if g_low <= _NOTHING * g else _mover_ratio(e, g, e_high, g_low, +1)
     return Estimate(e / g, min(low, e / g), high, gain.confidence, gain.n, BREAK_EVEN)
 
 

@@ -111,21 +111,23 @@ def epochs_seen(means: FloatArray) -> int:
     return max((Fraction(float(x)).limit_denominator(MOST_EPOCHS).denominator for x in means), default=1)
 
 
-def paired_n_eff(p: FloatArray, b: FloatArray, m: int, confidence: float) -> FloatArray:
+def paired_n_eff(p: FloatArray, b: FloatArray, m: int, confidence: float, unseen: float = 0.0) -> FloatArray:
     """Pairs of one trial each that carry the same evidence as item means over `m` trials, from about n to n * m.
 
     `p`, `b`: item means in [0, 1], items on the last axis; one number for each of the other axes. n where
-    the sides never differ or there is one item.
+    the sides never differ or there is one item. `unseen` items more, on which the candidate loses every trial, enter
+    the variance: epochs say nothing of items that were not drawn, and a loss on few of them is easily missed by all.
     """
     n, d = p.shape[-1], p - b
     one_draw = (p * (1 - b) + b * (1 - p)).mean(axis=-1) - d.mean(axis=-1) ** 2
     if n == 1:
         return np.ones_like(one_draw)
-    variance = d.var(ddof=1, axis=-1)
+    mean = d.mean(axis=-1)
+    variance = (n * d.var(axis=-1) + unseen * (1 + mean) ** 2) / (n - 1 + unseen)
     steady = variance * m <= one_draw
     worth = np.where(steady, m, np.maximum(one_draw / np.where(steady, 1, variance), 1))
     adjusted = n * worth * (two_sided_z(confidence) / two_sided_t(confidence, n - 1)) ** 2
-    return np.asarray(np.where((one_draw <= 0) & (np.ptp(d, axis=-1) == 0), n, adjusted))
+    return adjusted if unseen else np.asarray(np.where((one_draw <= 0) & (np.ptp(d, axis=-1) == 0), n, adjusted))
 
 
 def mcnemar_midp(gain: int, loss: int) -> float:

@@ -95,6 +95,11 @@ def test_a_gain_that_may_be_nothing_leaves_the_break_even_open() -> None:
     assert found.high is None
 
 
+def test_a_gain_that_is_nothing_up_to_rounding_leaves_it_open_too() -> None:
+    gain = Estimate(0.010000000000000002, 1.7e-18, 0.02, 0.95, 60, "Tango")
+    assert break_even(Estimate(1.0, 0.0, 2.0, 0.95, 60, "t"), gain).high is None
+
+
 def test_an_extra_cost_that_may_be_nothing_has_zero_as_lower_limit() -> None:
     assert break_even(between(0.01, 0.02), between(0.2, 0.1)).low == 0.0
 

@@ -5,6 +5,8 @@ import pytest
 from scipy import stats as scipy_stats
 
 from evalkit import stats
+from evalkit.stats.gate_rule import score_at
+from evalkit.stats.paired import paired_n_eff
 from evalkit.stats.tango import tango_statistic
 
 ALPHA, Z = 0.05, 1.6448536269514722
@@ -118,3 +120,23 @@ def test_with_epochs_the_same_holds_over_mixtures_of_items(
 @pytest.mark.parametrize(("n", "margin", "power"), [(50, 0.10, 0.85), (100, 0.05, 0.65)])
 def test_equal_models_pass_often_enough_with_3_epochs(n: int, margin: float, power: float) -> None:
     assert stats.noninferiority_power(n, margin, 0.9, 0.10, 3) >= power
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [3, 5, 10])
+@pytest.mark.parametrize(("n", "margin"), [(20, 0.10), (30, 0.05), (50, 0.05), (50, 0.10), (100, 0.05), (100, 0.10)])
+def test_a_collapse_on_few_items_is_not_hidden_by_well_measured_others(n: int, margin: float, epochs: int) -> None:
+    """The candidate loses some items whole, by the margin in all; other items differ by chance alone."""
+    rng, worst, plain = np.random.default_rng(7), 0.0, 0.0
+    for chances in (np.full((4000, n), 0.5), np.full((4000, n), 0.9), rng.beta(0.3, 0.1, (4000, n))):
+        lost = rng.random(chances.shape) < margin / float(chances.mean())
+        baseline = rng.binomial(epochs, chances) / epochs
+        candidate = rng.binomial(epochs, np.where(lost, 0.0, chances)) / epochs
+        worst = max(worst, float((score_at(candidate, baseline, epochs, -margin, ALPHA) > Z).mean()))
+        n_eff = paired_n_eff(candidate, baseline, epochs, 1 - 2 * ALPHA)  # the negative control: nothing unseen
+        gain, loss = (candidate * (1 - baseline)).mean(axis=-1), (baseline * (1 - candidate)).mean(axis=-1)
+        plain = max(plain, float((tango_statistic(n_eff * gain, n_eff * loss, n_eff, -margin) > Z).mean()))
+    wall = stats.smallest_passing_n(margin) or 0
+    assert worst <= (0.08 if n >= wall else 0.09)  # 0.07 and two standard errors; fewer items than one epoch takes
+    if (n, margin) == (30, 0.05) and epochs > 3:
+        assert plain > 0.1
