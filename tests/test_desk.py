@@ -227,7 +227,7 @@ def test_a_pile_handed_out_stays_whole_and_is_handed_out_once(run: RunFile) -> N
     assert run.snapshot().events == (*events, RoundEvent("joined", desk.round.id, "cleo", at=ANY))
 
 
-def test_repeats_come_later_alone_under_another_label_and_count_for_nobody_else(run: RunFile) -> None:
+def test_repeats_come_later_under_another_label_beside_a_new_output_and_count_for_nobody_else(run: RunFile) -> None:
     desk = desk_of(run, "ann", repeat_share=0.1)
     pile = desk.pile("ann")
     repeated = [label for label, name in pile.graders.items() if is_again(name)]
@@ -236,12 +236,24 @@ def test_repeats_come_later_alone_under_another_label_and_count_for_nobody_else(
     for label in repeated:
         (first,) = [one for one, t in pile.trials.items() if t.id == pile.trials[label].id and one != label]
         assert place[label] > place[first]
-        assert pile.sittings[place[label]] == (desk.task("ann", label),)
+        beside = {is_again(pile.graders[task.label]) for task in pile.sittings[place[label]]}
+        assert beside == {True, False}
     grade_all(desk, "ann")
     grades = run.snapshot().grades
     assert {g.grader for g in grades} == {"ann", "ann (again)"}
     assert {first_of(g.grader) for g in grades} == {"ann"} == {g.grader for g in counting(grades)}
     assert left_to_grade(run.snapshot(), 1, RUBRIC) == {"ann": 0}
+
+
+def test_side_by_side_whole_items_come_again_in_an_order_of_their_own(run: RunFile) -> None:
+    desk = desk_of(run, "ann", repeat_share=0.05, layout="side")
+    pile = desk.pile("ann")
+    kinds = [{is_again(pile.graders[task.label]) for task in sitting} for sitting in pile.sittings]
+    assert Counter(map(frozenset, kinds)) == {frozenset({False}): ITEMS, frozenset({True}): 3}
+    assert {len(sitting) for sitting in pile.sittings} == {3}
+    first, second = pile.sittings[kinds.index({True})][:2]
+    assert desk.take("ann", Mark("p", first.label, "prefer", {"over": second.label, "choice": "first"}))
+    assert [p.grader for p in run.snapshot().preferences] == ["ann (again)"]
 
 
 def test_where_nothing_is_hidden_everybodys_outputs_are_still_their_own_and_a_repeat_another(run: RunFile) -> None:

@@ -80,7 +80,7 @@ def _bias(
 
 
 def _by_errors(people: Sequence[float], side: Sequence[float], items: Sequence[str], youden: Estimate) -> float:
-    """(J - 1) times how much better people find the side's outputs: 0 where J is unknown, as people then pass all alike."""
+    """(J - 1) times how much better people find the side's outputs: 0 where J is unknown."""
     ahead = stats.self_preference(people, [0.0] * len(people), side, items=items).value
     return 0.0 if youden.low is None or ahead is None else (youden.low - 1) * ahead + 0.0
 

@@ -23,9 +23,9 @@ def plain(value: object) -> Any:
 
 
 def _name(key: object) -> str:
-    if not isinstance(key, (str, int)):
-        raise ValueError(f"{key!r} is no name of a JSON object; give the entries a record of their own")
-    return str(key)
+    if isinstance(key, (str, int)):
+        return str(key)
+    raise ValueError(f"{key!r} is no name of a JSON object; give the entries a record of their own")
 
 
 def dump(value: object) -> str:
