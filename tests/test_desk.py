@@ -105,14 +105,14 @@ def test_a_mark_is_in_the_file_before_take_returns_and_only_once(run: RunFile) -
 
 
 def test_standing_is_the_same_at_another_desk(run: RunFile) -> None:
-    desk = desk_of(run, "ann", ask_author=True)
+    desk = desk_of(run, "ann")
     first, second = desk.pile("ann").sittings[0][:2]
     other = desk.pile("ann").sittings[1][0].label
     for n, mark in enumerate((
         level(first.label), level(first.label, "tone", 1), level(first.label, "tone", 0),
         Mark("", first.label, "flag", {"on": True}), Mark("", first.label, "note", {"text": "odd"}, 2.0),
         Mark("", first.label, "edit", {"text": "I say so."}, 90.0), Mark("", first.label, "done"),
-        Mark("", first.label, "author", {"guess": LINE_UP[0]}), Mark("", second.label, "skip"),
+        Mark("", second.label, "skip"),
         Mark("", first.label, "prefer", {"over": second.label, "choice": "first"}),
         level(other, "tone", None), Mark("", other, "time", {}, 5.0),
     )):  # fmt: skip
@@ -120,11 +120,56 @@ def test_standing_is_the_same_at_another_desk(run: RunFile) -> None:
     again = Desk(run, open_for_people(run, blind=True)).standing("ann")
     assert again == desk.standing("ann")
     assert again[first.label] == Standing(
-        {"correct": 2, "tone": 0}, flagged=True, note="odd", done=True, edited="I say so.", author=LINE_UP[0],
-        author_asked=True, preferred={second.label: "first"}, active_s=92.0, edit_s=90.0,
+        {"correct": 2, "tone": 0}, flagged=True, note="odd", done=True, edited="I say so.",
+        preferred={second.label: "first"}, active_s=92.0, edit_s=90.0,
     )  # fmt: skip
     assert again[second.label].skipped == 1
     assert again[other].levels == {"tone": None}
+
+
+def test_who_wrote_what_is_asked_last_and_then_grades_stand(run: RunFile) -> None:
+    desk = desk_of(run, "ann", "ben", ask_author=True)
+    first, second = desk.pile("ann").sittings[0][:2]
+    guess = Mark("g", first.label, "author", {"guess": LINE_UP[0]})
+    grade_all(desk, "ann")
+    assert not desk.is_through("ann")
+    labels = list(desk.pile("ann").trials)
+    for label in labels[1:]:
+        assert desk.take("ann", Mark(f"d{label}", label, "done"))
+    for too_early in (lambda: desk.take("ann", guess), lambda: desk.ask_who_wrote("ann")):
+        with pytest.raises(
+            UsageError, match=r"none of the answers offered|1 output left; who wrote them is asked last"
+        ):
+            too_early()
+    assert desk.authors("ann") == ()
+    assert desk.take("ann", level(labels[0], nonce="once"))
+    desk.take("ann", Mark("d", labels[0], "done"))
+    assert desk.ask_who_wrote("ann") == desk.ask_who_wrote("ann") == tuple(sorted(LINE_UP))
+    assert desk.take("ann", guess)
+    later = Desk(run, desk.round)
+    assert (later.authors("ann"), later.authors("ben")) == (tuple(sorted(LINE_UP)), ())
+    before = run.snapshot()
+    for mark in (
+        level(first.label, value=0, nonce="late"),
+        Mark("p", first.label, "prefer", {"over": second.label, "choice": "tie"}),
+        Mark("e", first.label, "edit", {"text": "better"}, 3.0),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="has been asked who wrote what, so the grades stand"):
+            later.take("ann", mark)
+    assert not later.take("ann", level(labels[0], nonce="once"))  # what was written before may be sent again
+    assert later.take("ann", Mark("f", first.label, "flag", {"on": True}))
+    after = run.snapshot()
+    assert (after.grades, after.preferences, after.corrections) == (
+        before.grades,
+        before.preferences,
+        before.corrections,
+    )
+    assert not later.is_through("ann")
+    for label in labels:
+        later.take("ann", Mark(f"g{label}", label, "author", {"guess": None}))
+    assert later.is_through("ann")
+    with pytest.raises(UsageError, match="use --ask-author"):
+        desk_of(run, "cleo", ask_author=False).ask_who_wrote("cleo")
 
 
 def test_what_others_read_is_written_beside_the_mark(run: RunFile) -> None:
@@ -275,7 +320,7 @@ def test_people_go_on_in_the_round_they_have_begun_whatever_judges_open_meanwhil
 def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:
     assert being_graded(run.snapshot()) is None
     desk = desk_of(run, "ann")
-    assert (desk.round.graders, desk.models) == ((CHECKS,), tuple(sorted(LINE_UP)))
+    assert (desk.round.graders, desk.authors("ann")) == ((CHECKS,), ())
     working = being_graded(run.snapshot())
     assert working is not None
     assert working.id == desk.round.id
