@@ -455,6 +455,21 @@ def test_everyone_can_use_the_page(layout: str, serve: Serve, sit: Callable[...,
 
 
 @pytest.mark.parametrize("layout", ["point", "side"])
+def test_on_a_phone_no_name_stands_twice_and_cannot_tell_looks_like_an_answer(
+    layout: str, serve: Serve, sit: Callable[..., Seat]
+) -> None:
+    seat = sit(serve(1, layout=layout), width=390, height=844)
+    seen = """(e) => e.checkVisibility({visibilityProperty: true}) && e.getBoundingClientRect().height > 2"""
+    assert [one.evaluate(seen) for one in seat.page.locator(".pane.shown .bar h2").all()] == [False]
+    expect(seat.page.locator("#tabs button").first).to_have_text("Item")
+    for width in (390, 1440):
+        seat.page.set_viewport_size({"width": width, "height": 844})
+        border = "(e) => getComputedStyle(e).borderTopColor"
+        colours = {one.evaluate(border) for one in seat.page.locator(".cell.current .option").all()}
+        assert len(colours) == 1, (width, colours)
+
+
+@pytest.mark.parametrize("layout", ["point", "side"])
 def test_the_questions_stay_in_sight_and_lines_stay_short(layout: str, serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1, layout=layout, output=lambda *_: "word " * 3000)
     seat = sit(served)
