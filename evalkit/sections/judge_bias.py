@@ -61,15 +61,17 @@ def _figures(bias: JudgeBias) -> Iterable[_Figure]:
     yield "Length: odds of a pass for each doubling", bias.length, (1.0, 1.0), "ratio", plural(bias.length.n, "item")
     for tier, estimate in bias.favour.items():
         own = " (its own tier)" if tier == bias.own_tier else ""
-        over = plural(estimate.n, "item") + _knows_nothing(bias.youden)
-        yield f"Favour for {tier}{own}, in points", estimate, (0.0, bias.by_errors[tier]), "points", over
+        fair = (0.0, bias.by_errors[tier])
+        over = plural(estimate.n, "item") + _knows_nothing(bias.youden, noise=not shown(estimate, fair))
+        yield f"Favour for {tier}{own}, in points", estimate, fair, "points", over
 
 
-def _knows_nothing(youden: Estimate) -> str:
+def _knows_nothing(youden: Estimate, *, noise: bool) -> str:
     """Where J may be 0, so that noise is not read as favour."""
     if youden.low is None or youden.low > 0:
         return ""
-    return f"; J {estimated(youden, 'coefficient')}: it is not shown to know good from bad, so this may be noise"
+    told = f"; J {estimated(youden, 'coefficient')}: it is not shown to know good from bad"
+    return f"{told}, so this may be noise" if noise else told
 
 
 def _rows(bias: JudgeBias) -> Iterable[Row]:
