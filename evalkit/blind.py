@@ -74,6 +74,11 @@ def output_order(key: bytes, grader: str, rank: int, models: Sequence[str]) -> t
     return tuple(reversed(block) if rank % 2 else block)
 
 
+def lot(key: bytes, grader: str, purpose: str, trial_id: int) -> str:
+    """A draw for one purpose, which tells nothing of the label or of another draw."""
+    return _place(key, grader, "lot", purpose, trial_id)
+
+
 def _place(key: bytes, *parts: object) -> str:
     return hmac.new(key, "\x1f".join(map(str, parts)).encode(), hashlib.sha256).hexdigest()
 

@@ -14,8 +14,10 @@ from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
 from evalkit.queues import Outputs, Pile, build_pile, rubric_of
 from evalkit.records import Correction, Grade, Round, Snapshot
 from evalkit.rounds import (
+    ASKED,
     HANDED_OUT,
     Settings,
+    asked_who_wrote,
     handed_out,
     is_closed,
     left_to_grade,
@@ -25,6 +27,7 @@ from evalkit.rounds import (
 )
 from evalkit.rubric import Criterion
 from evalkit.store import RunFile
+from evalkit.wording import plural
 
 
 def open_for_people(run: RunFile, blind: bool, settings: Settings | None = None) -> Round:
@@ -72,6 +75,7 @@ class Desk:
         self._snapshot = self._run.snapshot()
         self._outputs = Outputs(self._snapshot, self.round, self._key)
         self.rubric, self.settings = rubric_of(self._snapshot), settings_of(self._snapshot, self.round.id)
+        self._asked = asked_who_wrote(self._snapshot, self.round.id)
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -82,11 +86,6 @@ class Desk:
     def criteria(self) -> tuple[Criterion, ...]:
         """What people grade."""
         return self.rubric.judged
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models that may have written an output: asked for only where the settings say so, in the end."""
-        return tuple(sorted(self._snapshot.spec.models))
 
     @property
     def is_open(self) -> bool:
@@ -131,6 +130,35 @@ class Desk:
             self._read()
         return pile
 
+    def authors(self, grader: str) -> tuple[str, ...]:
+        """The models to choose from in the last question; none before it is put, so that nobody knows them earlier."""
+        return tuple(sorted(self._snapshot.spec.models)) if grader in self._asked else ()
+
+    def outputs_left(self, grader: str) -> int:
+        """Outputs of a person's pile, those that come again included, that they have not finished."""
+        return sum(not stands.done for stands in self.standing(grader).values())
+
+    def is_through(self, grader: str) -> bool:
+        """Whether nothing is left for a person, the last question included."""
+        stands = self.standing(grader).values()
+        asked = not self.settings.ask_author or all(one.author_asked for one in stands)
+        return asked and not self.outputs_left(grader)
+
+    def ask_who_wrote(self, grader: str) -> tuple[str, ...]:
+        """Put the last question to a person: the models to choose from. Their grades stand from now on.
+
+        UsageError where it is not asked, or while they have outputs left.
+        """
+        if not self.settings.ask_author:
+            raise UsageError("nobody is asked in this round who wrote an output; use --ask-author")
+        left = self.outputs_left(grader)
+        if left:
+            raise UsageError(f"{grader} has {plural(left, 'output')} left; who wrote them is asked last")
+        if grader not in self._asked:
+            self._run.add_event(RoundEvent("joined", self.round.id, grader, {ASKED: True}, at=_now()))
+            self._read()
+        return self.authors(grader)
+
     def pile(self, grader: str) -> Pile:
         """What a person has to grade, in their own order; UsageError if they have not joined."""
         if grader not in self.people:
@@ -162,7 +190,7 @@ class Desk:
         UsageError if it is not one that this person can make, IntegrityError if the round has been closed.
         """
         pile = self.pile(grader)
-        check(mark, pile, self.criteria, self.models if self.settings.ask_author else ())
+        check(mark, pile, self.criteria, self.authors(grader))
         name, trial = pile.graders[mark.label], pile.trials[mark.label]
         content = dict(mark.content)
         if mark.kind == "edit":
@@ -178,6 +206,8 @@ class Desk:
                 marking, f"{grader}\x1f{mark.nonce}"
             ):  # no one's nonce can hide another's mark
                 return False
+            if mark.kind in ("level", "prefer", "edit") and grader in self._asked:
+                raise UsageError(f"{grader} has been asked who wrote what, so the grades stand as they were before")
             self._write_what_it_means(pile, mark, marking, now)
         self._standing[grader][mark.label] = now
         return True

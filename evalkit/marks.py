@@ -53,7 +53,7 @@ class Standing:
 def check(mark: Mark, pile: Pile, criteria: Sequence[Criterion], authors: Sequence[str]) -> None:
     """UsageError if a mark is none that can be made on this pile: what comes from a page or a sheet may be anything.
 
-    `authors`: the answers offered to who wrote an output; none where that is not asked.
+    `authors`: the answers offered to who wrote an output; none where that is not asked, or not yet.
     """
     content, kind = mark.content, mark.kind
     if mark.label not in pile.trials:

@@ -1,18 +1,16 @@
 """What each grader has to grade: blind tasks in an order of their own, and what the labels stand for."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from evalkit.blind import GradingTask, grading_order, label_for, output_order, passages, person_order, scrub
+from evalkit.blind import GradingTask, grading_order, label_for, lot, output_order, passages, person_order, scrub
 from evalkit.errors import IntegrityError
 from evalkit.grader_names import again, kind_of
 from evalkit.records import ItemRecord, Round, Snapshot, Trial
+from evalkit.returning import with_repeats
 from evalkit.rounds import answered, settings_of, shares
 from evalkit.rubric import Rubric
-
-FEWEST_REPEATS = 3
-"""Repeats that a person gets at least, where any are asked for: fewer say nothing about consistency."""
 
 
 @dataclass(frozen=True)
@@ -110,44 +108,26 @@ def build_pile(snapshot: Snapshot, outputs: Outputs, round_id: int, grader: str,
     mine.sort(key=lambda t: (person_order(key, grader, t.key.item_id), t.key.item_id, t.key.epoch))
     screens = [list(screen) for _, screen in groupby(mine, key=lambda t: (t.key.item_id, t.key.epoch))]
     ordered = [
-        [(grader, trial) for trial in _in_order(screen, output_order(key, grader, rank, snapshot.spec.models))]
-        for rank, screen in enumerate(screens)
+        _in_order(screen, output_order(key, grader, rank, snapshot.spec.models)) for rank, screen in enumerate(screens)
     ]
-    repeats = _repeats(ordered, settings_of(snapshot, round_id).repeat_share, lambda t: label_for(key, grader, t.id))
+    settings = settings_of(snapshot, round_id)
+
+    def name_of(second: bool) -> str:
+        return again(grader) if second else grader
+
+    def draw(purpose: str, trial: Trial) -> str:
+        return lot(key, grader, purpose, trial.id)
+
     sittings, trials, marks, graders = [], {}, {}, {}
-    for screen_of in _with_repeats(ordered, [(again(grader), trial) for trial in repeats]):
+    for screen_of in with_repeats(ordered, settings.repeat_share, settings.layout == "side", draw):
         tasks = []
-        for name, trial in screen_of:
-            task, marks_in = outputs.task(name, trial)
+        for trial, second in screen_of:
+            task, marks_in = outputs.task(name_of(second), trial)
             tasks.append(task)
-            trials[task.label], marks[task.label], graders[task.label] = trial, marks_in, name
+            trials[task.label], marks[task.label], graders[task.label] = trial, marks_in, name_of(second)
         sittings.append(tuple(tasks))
     return Pile(tuple(sittings), trials, marks, graders)
 
 
-_Shown = tuple[str, Trial]
-"""An output, and the name under which it is graded."""
-
-
 def _in_order(screen: Iterable[Trial], models: Sequence[str]) -> list[Trial]:
     return sorted(screen, key=lambda trial: models.index(trial.key.model))
-
-
-def _repeats(screens: Sequence[Sequence[_Shown]], share: float, draw: Callable[[Trial], str]) -> list[Trial]:
-    """Outputs that come again: drawn from the first half, so that there is time to forget them."""
-    early = [trial for screen in screens[: (len(screens) + 1) // 2] for _, trial in screen]
-    outputs = sum(map(len, screens))
-    wanted = min(len(early), max(FEWEST_REPEATS, round(share * outputs))) if share > 0 else 0
-    return sorted(early, key=draw)[:wanted]
-
-
-def _with_repeats(screens: Sequence[Sequence[_Shown]], repeats: Sequence[_Shown]) -> list[Sequence[_Shown]]:
-    """The repeats, each on a screen of its own, spread evenly over the later half."""
-    if not repeats:
-        return list(screens)
-    half = (len(screens) + 1) // 2
-    later = len(screens) - half
-    placed: list[tuple[float, Sequence[_Shown]]] = [(float(i), screen) for i, screen in enumerate(screens)]
-    step = (later + 1) / (len(repeats) + 1)
-    placed += [(half - 0.5 + step * (i + 1), [shown]) for i, shown in enumerate(repeats)]
-    return [screen for _, screen in sorted(placed, key=lambda place: place[0])]

@@ -15,6 +15,8 @@ from evalkit.rubric import Rubric
 Layout = Literal["point", "side"]
 HANDED_OUT = "handed_out"
 """In the content of a person's joining: the items they took away to grade elsewhere."""
+ASKED = "asked"
+"""In the content of a person's joining: that the question who wrote what was put to them, with the models named."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Settings:
     """How people work in a round.
 
     `overlap`: how many people grade an item, None for all. `repeat_share`: share of a person's outputs that come a
-    second time, unannounced. `ask_author`: whether they are asked in the end which model they think wrote an output.
+    second time, unannounced. `ask_author`: whether they are asked, once all is graded, which model wrote an output.
     `layout`: one output after the other, or an item's outputs side by side. `sample`: about how many outputs are
     graded at all, None for all: those of items drawn at random, so that every model has as many as the others.
     `items`: the ones that are graded at all, None for all.
@@ -63,6 +65,12 @@ def handed_out(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
         for event in snapshot.events
         if (event.kind, event.round_id) == ("joined", round_id) and HANDED_OUT in event.content
     }
+
+
+def asked_who_wrote(snapshot: Snapshot, round_id: int) -> frozenset[str]:
+    """The people who know which models took part: they have been asked who wrote what, and their grades stand."""
+    joined = (e for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_id))
+    return frozenset(str(event.grader) for event in joined if event.content.get(ASKED))
 
 
 def is_closed(snapshot: Snapshot, round_id: int) -> bool:

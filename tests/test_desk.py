@@ -105,14 +105,14 @@ def test_a_mark_is_in_the_file_before_take_returns_and_only_once(run: RunFile) -
 
 
 def test_standing_is_the_same_at_another_desk(run: RunFile) -> None:
-    desk = desk_of(run, "ann", ask_author=True)
+    desk = desk_of(run, "ann")
     first, second = desk.pile("ann").sittings[0][:2]
     other = desk.pile("ann").sittings[1][0].label
     for n, mark in enumerate((
         level(first.label), level(first.label, "tone", 1), level(first.label, "tone", 0),
         Mark("", first.label, "flag", {"on": True}), Mark("", first.label, "note", {"text": "odd"}, 2.0),
         Mark("", first.label, "edit", {"text": "I say so."}, 90.0), Mark("", first.label, "done"),
-        Mark("", first.label, "author", {"guess": LINE_UP[0]}), Mark("", second.label, "skip"),
+        Mark("", second.label, "skip"),
         Mark("", first.label, "prefer", {"over": second.label, "choice": "first"}),
         level(other, "tone", None), Mark("", other, "time", {}, 5.0),
     )):  # fmt: skip
@@ -120,11 +120,56 @@ def test_standing_is_the_same_at_another_desk(run: RunFile) -> None:
     again = Desk(run, open_for_people(run, blind=True)).standing("ann")
     assert again == desk.standing("ann")
     assert again[first.label] == Standing(
-        {"correct": 2, "tone": 0}, flagged=True, note="odd", done=True, edited="I say so.", author=LINE_UP[0],
-        author_asked=True, preferred={second.label: "first"}, active_s=92.0, edit_s=90.0,
+        {"correct": 2, "tone": 0}, flagged=True, note="odd", done=True, edited="I say so.",
+        preferred={second.label: "first"}, active_s=92.0, edit_s=90.0,
     )  # fmt: skip
     assert again[second.label].skipped == 1
     assert again[other].levels == {"tone": None}
+
+
+def test_who_wrote_what_is_asked_last_and_then_grades_stand(run: RunFile) -> None:
+    desk = desk_of(run, "ann", "ben", ask_author=True)
+    first, second = desk.pile("ann").sittings[0][:2]
+    guess = Mark("g", first.label, "author", {"guess": LINE_UP[0]})
+    grade_all(desk, "ann")
+    assert not desk.is_through("ann")
+    labels = list(desk.pile("ann").trials)
+    for label in labels[1:]:
+        assert desk.take("ann", Mark(f"d{label}", label, "done"))
+    for too_early in (lambda: desk.take("ann", guess), lambda: desk.ask_who_wrote("ann")):
+        with pytest.raises(
+            UsageError, match=r"none of the answers offered|1 output left; who wrote them is asked last"
+        ):
+            too_early()
+    assert desk.authors("ann") == ()
+    assert desk.take("ann", level(labels[0], nonce="once"))
+    desk.take("ann", Mark("d", labels[0], "done"))
+    assert desk.ask_who_wrote("ann") == desk.ask_who_wrote("ann") == tuple(sorted(LINE_UP))
+    assert desk.take("ann", guess)
+    later = Desk(run, desk.round)
+    assert (later.authors("ann"), later.authors("ben")) == (tuple(sorted(LINE_UP)), ())
+    before = run.snapshot()
+    for mark in (
+        level(first.label, value=0, nonce="late"),
+        Mark("p", first.label, "prefer", {"over": second.label, "choice": "tie"}),
+        Mark("e", first.label, "edit", {"text": "better"}, 3.0),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="has been asked who wrote what, so the grades stand"):
+            later.take("ann", mark)
+    assert not later.take("ann", level(labels[0], nonce="once"))  # what was written before may be sent again
+    assert later.take("ann", Mark("f", first.label, "flag", {"on": True}))
+    after = run.snapshot()
+    assert (after.grades, after.preferences, after.corrections) == (
+        before.grades,
+        before.preferences,
+        before.corrections,
+    )
+    assert not later.is_through("ann")
+    for label in labels:
+        later.take("ann", Mark(f"g{label}", label, "author", {"guess": None}))
+    assert later.is_through("ann")
+    with pytest.raises(UsageError, match="use --ask-author"):
+        desk_of(run, "cleo", ask_author=False).ask_who_wrote("cleo")
 
 
 def test_what_others_read_is_written_beside_the_mark(run: RunFile) -> None:
@@ -227,7 +272,7 @@ def test_a_pile_handed_out_stays_whole_and_is_handed_out_once(run: RunFile) -> N
     assert run.snapshot().events == (*events, RoundEvent("joined", desk.round.id, "cleo", at=ANY))
 
 
-def test_repeats_come_later_alone_under_another_label_and_count_for_nobody_else(run: RunFile) -> None:
+def test_repeats_come_later_under_another_label_beside_a_new_output_and_count_for_nobody_else(run: RunFile) -> None:
     desk = desk_of(run, "ann", repeat_share=0.1)
     pile = desk.pile("ann")
     repeated = [label for label, name in pile.graders.items() if is_again(name)]
@@ -236,12 +281,24 @@ def test_repeats_come_later_alone_under_another_label_and_count_for_nobody_else(
     for label in repeated:
         (first,) = [one for one, t in pile.trials.items() if t.id == pile.trials[label].id and one != label]
         assert place[label] > place[first]
-        assert pile.sittings[place[label]] == (desk.task("ann", label),)
+        beside = {is_again(pile.graders[task.label]) for task in pile.sittings[place[label]]}
+        assert beside == {True, False}
     grade_all(desk, "ann")
     grades = run.snapshot().grades
     assert {g.grader for g in grades} == {"ann", "ann (again)"}
     assert {first_of(g.grader) for g in grades} == {"ann"} == {g.grader for g in counting(grades)}
     assert left_to_grade(run.snapshot(), 1, RUBRIC) == {"ann": 0}
+
+
+def test_side_by_side_whole_items_come_again_in_an_order_of_their_own(run: RunFile) -> None:
+    desk = desk_of(run, "ann", repeat_share=0.05, layout="side")
+    pile = desk.pile("ann")
+    kinds = [{is_again(pile.graders[task.label]) for task in sitting} for sitting in pile.sittings]
+    assert Counter(map(frozenset, kinds)) == {frozenset({False}): ITEMS, frozenset({True}): 3}
+    assert {len(sitting) for sitting in pile.sittings} == {3}
+    first, second = pile.sittings[kinds.index({True})][:2]
+    assert desk.take("ann", Mark("p", first.label, "prefer", {"over": second.label, "choice": "first"}))
+    assert [p.grader for p in run.snapshot().preferences] == ["ann (again)"]
 
 
 def test_where_nothing_is_hidden_everybodys_outputs_are_still_their_own_and_a_repeat_another(run: RunFile) -> None:
@@ -263,7 +320,7 @@ def test_people_go_on_in_the_round_they_have_begun_whatever_judges_open_meanwhil
 def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:
     assert being_graded(run.snapshot()) is None
     desk = desk_of(run, "ann")
-    assert (desk.round.graders, desk.models) == ((CHECKS,), tuple(sorted(LINE_UP)))
+    assert (desk.round.graders, desk.authors("ann")) == ((CHECKS,), ())
     working = being_graded(run.snapshot())
     assert working is not None
     assert working.id == desk.round.id

@@ -80,6 +80,19 @@ def test_checks_and_judge_grade_every_output_once(ran: Path, server: Recorded) -
     assert main(["report", str(ran), "-o", "report.json", "-q"]) == 0
 
 
+def test_an_edited_rubric_changes_no_run_and_that_is_said(
+    ran: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert grade(ran, server.url) == 0
+    assert "not the rubric" not in capsys.readouterr().err
+    rubric = Path("rubrics/tiny.yaml")
+    for edited in (rubric.read_text().replace("weight: 2", "weight: 3"), "criteria: ["):
+        rubric.write_text(edited)
+        assert grade(ran, server.url) == 0
+        assert "rubrics/tiny.yaml is not the rubric that this run was made with" in capsys.readouterr().err
+        assert {one.rubric_sha256 for one in snapshot().rounds} == {snapshot().spec.rubric_sha256}
+
+
 def test_the_same_command_again_asks_nothing(ran: Path, server: Recorded) -> None:
     assert grade(ran, server.url) == 0
     before, sent = snapshot(), len(server.requests)

@@ -299,19 +299,44 @@ def test_a_round_closed_in_the_middle_is_explained(serve: Serve, sit: Callable[.
     assert grades(served) == {2: 1}
 
 
-def test_the_author_is_asked_for_only_when_the_item_is_through(serve: Serve, sit: Callable[..., Seat]) -> None:
-    served = serve(1, ask_author=True)
+@pytest.mark.parametrize("layout", ["point", "side"])
+def test_the_author_is_asked_for_only_when_everything_is_graded(
+    layout: str, serve: Serve, sit: Callable[..., Seat]
+) -> None:
+    served = serve(2, layout=layout, ask_author=True)
+    said: list[str] = []
     seat = sit(served)
-    for _ in range(3):
-        assert not [name for name in LINE_UP if name in seat.page.content()]
-        seat.press("2", "2", "Enter")
-    expect(seat.page.locator(".row.active .question")).to_contain_text("Which model do you think")
-    seat.press("1", "c", "3", "Enter")
-    expect(seat.page.locator("#finished")).to_be_visible()
+    seat.page.on("response", lambda got: said.append(f"{got.url} {got.all_headers()} {got.text()}"))
+    seat.page.reload()
+    side, marks = layout == "side", "210120123" if layout == "side" else "22"
+    unit, screens = ("Item", 2) if side else ("Output", 6)
+    for screen in range(screens):
+        seat.is_at(f"{unit} {screen + 1} of {screens}")
+        said.append(seat.page.content())
+        seat.press(*marks, "Enter")
+    expect(seat.page.locator("#finished")).to_contain_text("your grades stand as they are from then on")
     seat.saved()
-    guesses = [m.content["guess"] for m in served.run.snapshot().markings if m.kind == "author"]
-    names = sorted(LINE_UP)
-    assert guesses == [names[0], None, names[2]]
+    said.append(seat.page.content())
+    assert [name for name in LINE_UP if name in "".join(said)] == []
+    seat.press("Enter")
+    guesses = {}
+    for screen in range(screens):
+        seat.is_at(f"{unit} {screen + 1} of {screens}")
+        expect(seat.page.locator("#marks .question").first).to_contain_text("Which model do you think")
+        for label in [str(one.get_attribute("data-label")) for one in seat.page.locator(".output").all()]:
+            key = len(guesses) % 4
+            guesses[label] = [*sorted(LINE_UP), None][key]
+            seat.press("123c"[key])
+        seat.press("e", "s", "Enter")
+        if screen == 0:
+            seat.saved()
+            seat.page.reload()
+    expect(seat.page.locator("#finished")).to_contain_text("Hand in when you are through")
+    seat.saved()
+    assert {label: stands.author for label, stands in served.app.desk.standing("ann").items()} == guesses
+    seat.press("Enter")
+    expect(seat.page.locator("#finished h2")).to_have_text("Handed in. Thank you.")
+    assert seat.complaints == []
 
 
 def _start(run: Path, port: int) -> tuple[subprocess.Popen[str], str]:
@@ -427,6 +452,21 @@ def test_everyone_can_use_the_page(layout: str, serve: Serve, sit: Callable[...,
         seat.press(key)
         assert look().violations_count == 0
         seat.press("Escape")
+
+
+@pytest.mark.parametrize("layout", ["point", "side"])
+def test_on_a_phone_no_name_stands_twice_and_cannot_tell_looks_like_an_answer(
+    layout: str, serve: Serve, sit: Callable[..., Seat]
+) -> None:
+    seat = sit(serve(1, layout=layout), width=390, height=844)
+    seen = """(e) => e.checkVisibility({visibilityProperty: true}) && e.getBoundingClientRect().height > 2"""
+    assert [one.evaluate(seen) for one in seat.page.locator(".pane.shown .bar h2").all()] == [False]
+    expect(seat.page.locator("#tabs button").first).to_have_text("Item")
+    for width in (390, 1440):
+        seat.page.set_viewport_size({"width": width, "height": 844})
+        border = "(e) => getComputedStyle(e).borderTopColor"
+        colours = {one.evaluate(border) for one in seat.page.locator(".cell.current .option").all()}
+        assert len(colours) == 1, (width, colours)
 
 
 @pytest.mark.parametrize("layout", ["point", "side"])

@@ -124,11 +124,14 @@ def test_guesses_of_the_author_by_model() -> None:
     assert (found.asked, found.said, found.graders) == (12, 4, 1)
     assert {model: index.value for model, index in found.index.items()} == {OPUS: 1.0, SONNET: 0.0, HAIKU: 0.0}
     assert found.overall.value == pytest.approx(1 / 3)
-    assert found.guesses == {(OPUS, OPUS): 4, (SONNET, None): 4, (HAIKU, None): 4}
+    assert sorted((g.author, g.guess or "", g.times) for g in found.guesses) == sorted(
+        [(OPUS, OPUS, 4), (SONNET, "", 4), (HAIKU, "", 4)]
+    )
     part = section(analyze(snapshot), "blinding")
     assert part.heading.startswith(("Graders could tell authors", "It is not shown that graders could tell"))
     assert words(part)[3][0] == "All, the mean of the above (12 answers)"
-    assert '"guesses"' in render_json(analyze(snapshot))
+    told = json.loads(render_json(analyze(snapshot)))["analysis"]["blinding"]["guesses"]
+    assert {"author": SONNET, "guess": None, "times": 4} in told
 
 
 def test_names_that_outputs_gave_away_are_counted_by_model() -> None:
@@ -322,6 +325,35 @@ def test_a_judge_without_bias_has_none_shown() -> None:
 )
 def test_each_bias_of_a_judge_is_found(bias: dict[str, Any], told: str) -> None:
     assert told in section(_judged(**bias), "judge-bias").heading
+
+
+def _erring(right: float, favour: float, seed: int) -> Analysis:
+    """People pass Opus more than Haiku; a judge is right so often, and passes all of Sonnet's with a chance."""
+    rng = random.Random(seed)  # noqa: S311  invented data
+    made = Book(spec(MODELS), rounds=[round_(1, (ANN, JUDGE))])
+    for n in range(50):
+        for model, rate in ((OPUS, 0.9), (SONNET, 0.6), (HAIKU, 0.3)):
+            trial, truth = made.trial(f"i{n}", answered(), model=model), int(rng.random() < rate)
+            said = truth if rng.random() < right else 1 - truth
+            made.grade(trial, truth, grader=ANN)
+            made.grade(trial, 1 if model == SONNET and rng.random() < favour else said)
+    return analyze(made.snapshot())
+
+
+@pytest.mark.parametrize("right", [0.5, 0.65, 0.8])
+def test_what_a_judge_errs_is_not_taken_for_favour(right: float) -> None:
+    """Errors alone lift the figure for the worse models, to 30 points and more where the judge tosses a coin."""
+    told = [section(_erring(right, 0.0, seed), "judge-bias") for seed in range(10)]
+    assert sum("favour" in part.heading for part in told) <= 1
+    rows = [row for part in told for row in words(part) if row[1].startswith("Favour for haiku")]
+    assert all("by its errors alone" in row[3] for row in rows)
+    said = sum("J " in row[1] and "this may be noise" in row[1] for row in rows)
+    assert said >= 9 if right == 0.5 else said == 0
+    assert all((_erring(right, 0.0, seed).judge_biases[0].favour["haiku"].low or 0) > 0 for seed in range(3))
+
+
+def test_favour_is_still_found_beside_errors() -> None:
+    assert "favour for sonnet (its own tier)" in section(_erring(0.85, 0.9, 1), "judge-bias").heading
 
 
 def test_a_judge_is_shown_by_model_with_kappa() -> None:

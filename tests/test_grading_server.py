@@ -233,12 +233,14 @@ SECRETS = (
 def test_nothing_that_is_served_tells_who_wrote_what(layout: str, tmp_path: Path) -> None:
     with serving(people.write(tmp_path / "run.db", ITEMS), "ann", layout=layout, repeat_share=0.1) as served:
         ann, seen = Visitor(served, "ann"), []
+        sittings = len(served.app.desk.pile("ann").sittings)
+        assert sittings > ITEMS
         for path in (
             "/",
             "/grade.js",
             "/grade.css",
             "/api/pile?tab=t",
-            *(f"/api/sitting/{n}" for n in range(ITEMS + 3)),
+            *(f"/api/sitting/{n}" for n in range(sittings)),
         ):
             status, headers, body = ann.send("GET", path)
             assert status == 200
@@ -249,15 +251,35 @@ def test_nothing_that_is_served_tells_who_wrote_what(layout: str, tmp_path: Path
         assert [i.id for i in shown.items if f'"{i.id}"' in whole] == []
         assert served.run.sealed_key(1).hex() not in whole
         assert "[name hidden]" in whole
-        texts = {json.dumps(ann.json("GET", f"/api/sitting/{n}")["outputs"][0]) for n in range(ITEMS + 3)}
-        assert len(texts) == ITEMS + 3
+        texts = {json.dumps(ann.json("GET", f"/api/sitting/{n}")["outputs"][0]) for n in range(sittings)}
+        assert len(texts) == sittings
 
 
-def test_authors_are_named_only_where_people_are_asked_for_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_authors_are_named_only_to_whoever_is_asked_for_them_and_has_graded_all(asked: bool, tmp_path: Path) -> None:
     path = people.write(tmp_path / "run.db", 1)
-    with serving(path, "ann", ask_author=True) as served:
-        pile = Visitor(served, "ann").json("GET", "/api/pile?tab=t")
-    assert pile["authors"] == sorted(LINE_UP)
+    with serving(path, "ann", ask_author=asked) as served:
+        ann = Visitor(served, "ann")
+        pile = ann.json("GET", "/api/pile?tab=t")
+        assert (pile["ask_author"], pile["authors"]) == (asked, [])
+        for labels in pile["sittings"]:
+            for label in labels:
+                status, _, body = ann.send("POST", "/api/ask", {})
+                assert (status, [name for name in LINE_UP if name.encode() in body]) == (409, [])
+                for criterion in ("correct", "tone"):
+                    ann.mark(f"{label}{criterion}", label, criterion=criterion, level=1)
+                ann.mark(f"{label}done", label, "done")
+        if not asked:
+            assert ann.send("POST", "/api/ask", {})[0] == 409
+            return
+        assert ann.send("POST", "/api/hand-in", {})[0] == 409
+        assert ann.json("POST", "/api/ask", {}) == {"authors": sorted(LINE_UP)}
+        assert ann.json("GET", "/api/pile?tab=t")["authors"] == sorted(LINE_UP)
+        late = ann.mark("late", label, criterion="tone", level=0)
+        assert "the grades stand" in late["refused"][0]["why"]
+        for label in pile["standing"]:
+            assert ann.mark(f"{label}who", label, "author", guess=LINE_UP[0])["taken"]
+        assert ann.json("POST", "/api/hand-in", {}) == {"all_in": True}
 
 
 @pytest.mark.slow  # 4,000 durable writes: some 20 s

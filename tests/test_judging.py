@@ -18,6 +18,7 @@ from test_kill import Paced, wait_for_messages
 from test_run import MODELS, command, run_files, snapshot, write_tiny
 
 from evalkit.analysis import analyze
+from evalkit.analysis.reliability import OVERALL
 from evalkit.cli import main
 from evalkit.errors import ExitCode
 from evalkit.grade import REUSED, judge_bill, open_round, own_judges, preview_round
@@ -28,6 +29,7 @@ from evalkit.models import LINE_UP
 from evalkit.panel import Panel
 from evalkit.preferences import survivors
 from evalkit.records import Attempt, Snapshot
+from evalkit.report import build_report
 from evalkit.rounds import answered
 from evalkit.sandbox.catalog import BIASED_JUDGES, find_model
 from evalkit.store import RunFile
@@ -486,7 +488,8 @@ def test_each_biased_judge_shows_its_bias_and_the_fair_one_none(biased: Snapshot
 
 def the_report_tells_each_bias_where_people_grade_as_the_fair_judge(biased: Snapshot) -> None:
     people = tuple(replace(g, grader="ann") for g in biased.grades if g.grader == judge_name(OTHER))
-    found = {one.judge: one for one in analyze(replace(biased, grades=(*biased.grades, *people))).judge_biases}
+    analysis = analyze(replace(biased, grades=(*biased.grades, *people)))
+    found = {one.judge: one for one in analysis.judge_biases}
     fair, partial = found[OTHER], found["sandbox-judge-partial"]
     assert fair.favour["opus"].value == 0
     assert (partial.favour["opus"].low or 0) > 0
@@ -496,6 +499,15 @@ def the_report_tells_each_bias_where_people_grade_as_the_fair_judge(biased: Snap
     assert (position.first.low or 0) > 0.5
     assert (even.first.low or 0) < 0.5
     assert (found["sandbox-judge-verbosity"].length.low or 0) > 1
+    above = [one.severity for one in analysis.agreement if one.criterion != OVERALL]
+    lenient, plain = (judge_name(name) for name in ("sandbox-judge-lenient", OTHER))
+    assert any((severity[lenient].low or 0) > 0 for severity in above)
+    assert not any((severity[plain].low or 0) > 0 for severity in above)
+    random = next(one for one in analysis.judges if one.judge == "sandbox-judge-random")
+    assert random.dropped
+    (told,) = [part for part in build_report(analysis).sections if part.name == "judge-bias"]
+    assert "sandbox-judge-random" not in told.heading
+    assert "sandbox-judge-partial is swayed by" in told.heading
 
 
 def test_the_biased_judges_are_known_to_the_sandbox_and_named_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:

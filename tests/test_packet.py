@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from evalkit.desk import Desk, open_for_people
 from evalkit.marks import Mark
+from evalkit.models import LINE_UP
 from evalkit.rounds import Settings
 from evalkit.store import RunFile
 from tests import people
@@ -144,6 +145,38 @@ def test_no_byte_of_a_packet_or_its_answers_tells_who_wrote_what(tmp_path: Path,
     seen = packet.read_bytes() + answers.read_bytes()
     assert b"[name hidden]" in seen
     assert told_of_authors(seen, run) == []
+
+
+def test_who_wrote_what_comes_in_a_second_packet_once_the_first_is_imported(
+    tmp_path: Path, context: BrowserContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = people.write(tmp_path / "run.db", 1)
+    packet = exported(run, "--ask-author")
+    assert "without the question who wrote them" in capsys.readouterr().out
+    opened = Opened(context, packet)
+    for _ in range(3):
+        opened.press("2", "1", "Enter")
+    answers = opened.download(lambda: opened.press("Enter"), tmp_path)
+    assert told_of_authors(packet.read_bytes() + answers.read_bytes(), run) == []
+    assert grade(run, "--import", answers) == 0
+    assert "who wrote them is still to be asked of ann" in capsys.readouterr().out
+    second = tmp_path / "second.html"
+    assert grade(run, "--export", second, "--grader", "ann") == 0
+    assert "the grades of ann stand from now on" in capsys.readouterr().out
+    assert grade(run, "--import", answers) == 0  # what was imported before does not change them
+    assert "nothing to do" in capsys.readouterr().out
+    asked = Opened(context, second)
+    for key in "1c2":
+        asked.press(key, "Enter")
+    expect(asked.page.locator("#finished h2")).to_have_text("That was the last one.")
+    guesses = asked.download(lambda: asked.press("Enter"), tmp_path)
+    assert grade(run, "--import", guesses) == 0
+    assert "next: evalkit grade" in capsys.readouterr().out
+    with RunFile(run, read_only=True) as file:
+        said = [m.content["guess"] for m in file.snapshot().markings if m.kind == "author"]
+    models = sorted(LINE_UP)
+    assert said == [models[0], None, models[1]]
+    assert opened.complaints == asked.complaints == []
 
 
 GOOD: dict[str, Any] = {

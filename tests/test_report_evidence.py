@@ -12,7 +12,7 @@ from report_variants import VARIANTS
 from typer.testing import CliRunner
 
 from evalkit.analysis.per_model import QUANTILES
-from evalkit.analysis.reliability import OVERALL
+from evalkit.analysis.reliability import OVERALL, Leniency
 from evalkit.analysis.results import Analysis, Counts, Stability
 from evalkit.blocks import (
     Definitions,
@@ -249,11 +249,11 @@ def test_a_judge_is_shown_against_people_with_corrected_rates_and_leniency() -> 
 
 def test_a_lenient_judge_and_missing_worth_are_said() -> None:
     analysis = made("people_and_judge")
-    judge = replace(analysis.judges[0], leniency_p={(HAIKU, OPUS): 0.01}, worth_labels={})
+    judge = replace(analysis.judges[0], leniency_p=(Leniency(HAIKU, OPUS, 0.01),), worth_labels={})
     part = section(replace(analysis, judges=(judge,)), "graders")
     assert "different rates on the outputs of Opus 4.6 and Haiku 4.5" in plain_text(part.blocks[-1].text)
     assert written(tables(part)[3].rows[0])[3] == "unknown (an interval is missing)"
-    alone = section(replace(analysis, judges=(replace(judge, leniency_p={}),)), "graders")
+    alone = section(replace(analysis, judges=(replace(judge, leniency_p=()),)), "graders")
     assert "leniency between options cannot be looked at" in plain_text(alone.blocks[-1].text)
 
 

@@ -89,6 +89,8 @@ def test_json_refuses_a_number_that_json_does_not_have() -> None:
         plain({"x": [float("nan")]})
     with pytest.raises(ValueError, match="no plain form"):
         plain({1, 2})
+    with pytest.raises(ValueError, match="no name of a JSON object"):
+        plain({("a", "b"): 1})
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,9 @@ def guessed(path: Path, person: str) -> None:
     with RunFile(path) as run:
         desk = Desk(run, open_for_people(run, blind=True))
         for label in desk.pile(person).trials:
+            desk.take(person, Mark(f"done{label}", label, "done"))
+        desk.ask_who_wrote(person)
+        for label in desk.pile(person).trials:
             desk.take(person, Mark(f"{person}{label}", label, "author", {"guess": None}))
 
 

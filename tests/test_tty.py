@@ -177,7 +177,7 @@ def test_seconds_are_those_of_attention_and_a_pause_counts_for_a_minute(desk: De
     assert sum(stands.active_s for stands in desk.standing("ann").values()) == 12.5 + 65 + 30
 
 
-def test_side_by_side_asks_for_each_output_each_pair_and_in_the_end_the_authors(desk: Desk) -> None:
+def test_side_by_side_asks_for_each_output_and_pair_and_when_all_is_graded_for_the_authors(desk: Desk) -> None:
     walk = Walk(desk, "ann", lambda: 0.0)
     assert [len(question.cells) for question in walk.questions] == [3, 3, 1, 1, 1]
     first = walk.screen
@@ -187,7 +187,16 @@ def test_side_by_side_asks_for_each_output_each_pair_and_in_the_end_the_authors(
         assert walk.answer(key)
     assert not walk.answer("7")
     walk.next()
-    assert walk.asking
+    assert walk.at == 1
+    for key in "210120123":
+        walk.answer(key)
+    assert not walk.last_question
+    walk.next()
+    assert (walk.finished, walk.last_question, walk.asking) == (True, True, False)
+    walk.ask()
+    assert (walk.at, walk.asking, walk.last_question) == (0, True, False)
+    walk.undo()
+    assert walk.said == "Nothing to undo"
     assert [walk.value(cell) for cell in walk.cells] == [NOTHING] * 3
     for key in ("1", "c", "2"):
         walk.answer(key)
@@ -200,10 +209,32 @@ def test_side_by_side_asks_for_each_output_each_pair_and_in_the_end_the_authors(
     assert (dict(a.preferred), dict(b.preferred)) == (
         {first.labels[1]: "first", first.labels[2]: "tie"}, {first.labels[2]: "second"},
     )  # fmt: skip
-    assert (a.author, b.author, c.author) == (desk.models[0], None, desk.models[2])
+    assert (a.author, b.author, c.author) == (desk.authors("ann")[0], None, desk.authors("ann")[2])
     assert a.done
     assert b.done
     assert c.done
+
+
+def test_the_last_question_is_put_after_all_grades_and_no_screen_before_it_names_a_model(tmp_path: Path) -> None:
+    run = people.write(tmp_path / "run.db", 1)
+    more = ["--ask-author", "--repeat-share", "0"]
+    with terminal("grade", run, "--tty", "--grader", "ann", *more, cwd=tmp_path) as t:
+        for number in (1, 2, 3):
+            t.until(rf"^Output {number} of 3")
+            t.press("21\r")
+        t.until("your grades stand as they are")
+        assert told_of_authors(t.seen.encode(), run) == []
+        t.press("\r")
+        for number in (1, 2, 3):
+            t.until(rf"^Output {number} of 3")
+            t.press(f"{number}\r")
+        t.until("Enter  hand in")
+        t.press("\r")
+        assert t.end() == 0
+    with RunFile(run, read_only=True) as file:
+        snapshot = file.snapshot()
+    assert [m.content["guess"] for m in snapshot.markings if m.kind == "author"] == sorted(snapshot.spec.models)
+    assert [e.kind for e in snapshot.events][-1] == "closed"
 
 
 def test_skipped_ones_come_again_at_the_end(desk: Desk) -> None:

@@ -11,11 +11,20 @@ from evalkit.stats import Estimate
 
 
 @dataclass(frozen=True)
+class Guesses:
+    """How often an author's outputs were taken for a model's; `guess` None: do not know."""
+
+    author: str
+    guess: str | None
+    times: int
+
+
+@dataclass(frozen=True)
 class Blinding:
     """Guesses of who wrote an output: `asked` in all, `said` with a model named.
 
-    `index` by model and `overall`, their mean: 0 as good as chance, 1 all right. `guesses`: how often each model was
-    taken for each (author, guess; guess None: do not know).
+    `index` by model and `overall`, their mean: 0 as good as chance, 1 all right. `guesses`: what each model was taken
+    for, where it was at all.
     """
 
     asked: int
@@ -23,7 +32,7 @@ class Blinding:
     graders: int
     index: Mapping[str, Estimate]
     overall: Estimate
-    guesses: Mapping[tuple[str, str | None], int]
+    guesses: tuple[Guesses, ...]
 
 
 def blinding(snapshot: Snapshot) -> Blinding | None:
@@ -46,5 +55,5 @@ def blinding(snapshot: Snapshot) -> Blinding | None:
         graders=len({grader for _, grader, _ in last}),
         index=dict(zip(models, found.arms, strict=True)),
         overall=found.overall,
-        guesses=dict(Counter(zip(arms, guesses, strict=True))),
+        guesses=tuple(Guesses(*pair, times) for pair, times in Counter(zip(arms, guesses, strict=True)).items()),
     )

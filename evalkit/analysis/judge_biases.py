@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from evalkit import stats
 from evalkit.analysis.preferred import BothOrders, both_orders
 from evalkit.analysis.trials import TrialResult
-from evalkit.analysis.views import Levels, people_verdicts, verdicts_of
+from evalkit.analysis.views import Levels, accuracy, people_verdicts, verdicts_of
 from evalkit.grader_names import JUDGE, kind_of
 from evalkit.models import known
 from evalkit.records import Snapshot
@@ -23,7 +23,9 @@ class JudgeBias:
 
     `length`: odds ratio that it passes an output twice as long, at the same verdict of people. `favour`: by tier, how
     much better it treats that tier's outputs than the others', people's verdict taken off, in share of outputs;
-    `own_tier` is its own.
+    `own_tier` is its own. `youden`: its J on the outputs that people graded as well. `by_errors`: by tier, what its
+    errors alone may make of `favour`, at the lower limit of J: a judge that errs treats a worse tier's outputs better
+    than people do, and one that answers at random does so as far as people find the tiers apart.
     """
 
     judge: str
@@ -32,6 +34,8 @@ class JudgeBias:
     length: Estimate
     favour: Mapping[str, Estimate]
     own_tier: str | None
+    youden: Estimate
+    by_errors: Mapping[str, float]
 
 
 def judge_biases(
@@ -59,7 +63,8 @@ def _bias(
     mine, theirs = ([float(one[r.trial_id]) for r in both] for one in (said, people))
     items, lengths = [r.key.item_id for r in both], [float(len(r.last.text) if r.last else 0) or 1.0 for r in both]
     tiers = [model.tier if (model := known(r.key.model)) else r.key.model for r in both]
-    own = known(judge)
+    own, youden = known(judge), accuracy(said, people, dict(zip([r.trial_id for r in both], items, strict=True))).youden
+    sides = {tier: [float(t == tier) for t in tiers] for tier in dict.fromkeys(tiers) if len(set(tiers)) > 1}
     return JudgeBias(
         judge=judge,
         pairs=len(pairs),
@@ -67,13 +72,17 @@ def _bias(
         length=stats.length_effect(mine, theirs, lengths, items=items)
         if both
         else no_estimate(_NO_LABELS, 0.95, "logistic GEE"),
-        favour={
-            tier: stats.self_preference(mine, theirs, [float(t == tier) for t in tiers], items=items)
-            for tier in dict.fromkeys(tiers)
-            if len(set(tiers)) > 1
-        },
+        favour={tier: stats.self_preference(mine, theirs, side, items=items) for tier, side in sides.items()},
         own_tier=own.tier if own else None,
+        youden=youden,
+        by_errors={tier: _by_errors(theirs, side, items, youden) for tier, side in sides.items()},
     )
+
+
+def _by_errors(people: Sequence[float], side: Sequence[float], items: Sequence[str], youden: Estimate) -> float:
+    """(J - 1) times how much better people find the side's outputs: 0 where J is unknown."""
+    ahead = stats.self_preference(people, [0.0] * len(people), side, items=items).value
+    return 0.0 if youden.low is None or ahead is None else (youden.low - 1) * ahead + 0.0
 
 
 def _position(pairs: Sequence[BothOrders]) -> PositionBias:

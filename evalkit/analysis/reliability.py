@@ -52,13 +52,22 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class Leniency:
+    """Mid-p that a judge errs at the same rate on the outputs of two models, `a` and `b` in the order of their ids."""
+
+    a: str
+    b: str
+    p_value: float
+
+
+@dataclass(frozen=True)
 class JudgeValidity:
     """One judge, or a panel taken as one, against people on the outputs that both graded (`outputs`).
 
     `by_model`: its errors on each model's outputs. `dropped` says why its grades decide nothing, None if they do.
     `corrected`: each model's pass rate as people would have found it (double sampling). `worth_labels`: how many
-    more human labels would have done as much as the judge. `leniency_p`: mid-p that its error rates are equal
-    on two models' outputs.
+    more human labels would have done as much as the judge. `leniency_p`: whether it errs alike on two models'
+    outputs, for every two.
     """
 
     judge: str
@@ -66,7 +75,7 @@ class JudgeValidity:
     accuracy: JudgeAccuracy
     corrected: Mapping[str, Estimate]
     worth_labels: Mapping[str, float | None]
-    leniency_p: Mapping[tuple[str, str], float]
+    leniency_p: tuple[Leniency, ...]
     kappa: Estimate = field(default_factory=lambda: no_estimate("not computed", 0.95, "jackknife"))
     by_model: Mapping[str, JudgeAccuracy] = field(default_factory=dict)
     dropped: str | None = None
@@ -176,7 +185,9 @@ def _validity(
         accuracy=found,
         corrected=corrected,
         worth_labels=worth,
-        leniency_p={(a, b): stats.leniency_midp(*errors[a], *errors[b]) for a, b in combinations(models, 2)},
+        leniency_p=tuple(
+            Leniency(a, b, stats.leniency_midp(*errors[a], *errors[b])) for a, b in combinations(models, 2)
+        ),
         kappa=stats.weighted_kappa(
             [float(said[t]) for t in both],
             [float(people[t]) for t in both],

@@ -12,6 +12,7 @@ from evalkit.cli.spending import warn_of_aliases
 if TYPE_CHECKING:
     from evalkit.cli.grade_people import Who
     from evalkit.cli.grade_wishes import ForJudges, ForPeople
+    from evalkit.rubric import Rubric
     from evalkit.store import RunFile
 
 
@@ -99,6 +100,8 @@ def _let_grade(
     criteria = rubric_of(file.snapshot())
     if rubric is not None:
         _same_rubric(rubric, criteria.sha256)
+    else:
+        _tell_of_an_edit(criteria)
     shared = {"--dry-run", "--yes"} if people.import_ is not None else set()  # they speak of the import then
     for_judges = {name: value for name, value in judges.given.items() if name not in shared}
     chosen = who_grades(by, criteria, people.given, for_judges)
@@ -142,6 +145,20 @@ def _by_judges(
         allow_own=asked.allow_own_judge,
     )
     asyncio.run(session.grade(file))
+
+
+def _tell_of_an_edit(rubric: "Rubric") -> None:
+    """Say that an edited rubric file changes nothing here: the run file holds the rubric it was made with."""
+    from evalkit.files import load_rubric
+
+    path = Path("rubrics") / f"{rubric.name}.yaml"
+    now = load_rubric(path) if path.is_file() else rubric
+    if isinstance(now, list) or now.sha256 != rubric.sha256:
+        typer.echo(
+            f"{path} is not the rubric that this run was made with; its outputs are graded by the one in the run file,"
+            " and to grade by another, make a new run",
+            err=True,
+        )
 
 
 def _same_rubric(path: Path, sha256: str) -> None:

@@ -42,7 +42,7 @@ RepeatShare = Annotated[
 ]
 AskAuthor = Annotated[
     bool | None,
-    typer.Option("--ask-author/--no-ask-author", help="Ask in the end who wrote it.", show_default=False),
+    typer.Option("--ask-author/--no-ask-author", help="Ask who wrote what, once all is graded.", show_default=False),
 ]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page.", show_default=False)]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the link only.")]

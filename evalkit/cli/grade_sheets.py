@@ -95,6 +95,8 @@ def _write(desk: "Desk", name: str, path: Path) -> None:
 
     outputs = len(desk.hand_out(name).trials)
     beside = ""
+    if path.suffix.lower() == PACKET and desk.settings.ask_author:
+        beside = _last_question(desk, name)
     if path.suffix.lower() == PACKET:
         write_whole(path, packet(desk, name))
     else:
@@ -103,6 +105,14 @@ def _write(desk: "Desk", name: str, path: Path) -> None:
     typer.echo(f"{path} ({size / 1000:,.0f} kB): {outputs} outputs for {name}{beside}")
     if size > _LARGE_BYTES:
         typer.echo(f"{path} is large; some mail servers refuse it (zip it, or part the work with --overlap)", err=True)
+
+
+def _last_question(desk: "Desk", name: str) -> str:
+    """Ask who wrote what, if all is graded: a packet names the models, so it must not hold the question before."""
+    if desk.outputs_left(name):
+        return ", without the question who wrote them: export another packet once these are imported"
+    desk.ask_who_wrote(name)
+    return f", and who wrote them: the grades of {name} stand from now on"
 
 
 def _write_sheet(desk: "Desk", name: str, path: Path) -> str:
@@ -231,5 +241,12 @@ def _tell_what_is_left(file: "RunFile", desk: "Desk", round_: "Round") -> None:
     left = {name: count for name, count in desk.left().items() if count}
     if left:
         typer.echo("outputs left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
+        return
+    unasked = [name for name in desk.people if not desk.is_through(name)] if desk.settings.ask_author else []
+    if unasked:
+        typer.echo(
+            f"everybody has graded; who wrote them is still to be asked of {', '.join(unasked)}:"
+            f" evalkit grade {file.path} --grader {unasked[0]}, or --export another packet"
+        )
     else:
         typer.echo(f"everybody has graded; next: evalkit grade {file.path} --close, which ends round {round_.id}")

@@ -34,11 +34,10 @@ def grade_here(file: "RunFile", session: "PeopleSession", names: "Sequence[str]"
         desk = session.desk_for([name])
         turnout = Turnout(desk)
         handed_in = Session(desk, name, monotonic).grade(sys.stdin.fileno(), sys.stdout)
-        left = sum(not stands.done for stands in desk.standing(name).values())
-        if not handed_in and left:
-            raise InterruptedRunError(
-                f"stopped; {left} outputs left; go on with `evalkit grade {file.path} --tty --grader {name}`"
-            )
+        left = desk.outputs_left(name)
+        if not handed_in and not desk.is_through(name):
+            what = f"{left} outputs left" if left else "who wrote them has not been answered"
+            raise InterruptedRunError(f"stopped; {what}; go on with `evalkit grade {file.path} --tty --grader {name}`")
         typer.echo(f"graded: {file.path}")
         if handed_in and turnout.hand_in(name) and turnout.all_in():
             close_round(file, desk.round.id, "everybody has graded")

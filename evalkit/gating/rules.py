@@ -65,7 +65,7 @@ def assay_of(evidence: Evidence) -> Assay:
 
 def _different_p(found: JudgeValidity, baseline: str, candidate: str) -> float:
     """The smallest mid-p that its error rates are equal on both: all errors, and those on good and on bad outputs."""
-    p = found.leniency_p.get((min(baseline, candidate), max(baseline, candidate)), 1.0)
+    p = next((one.p_value for one in found.leniency_p if {one.a, one.b} == {baseline, candidate}), 1.0)
     then, now = (found.by_model.get(model) for model in (baseline, candidate))
     if then is None or now is None:
         return p

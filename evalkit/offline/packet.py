@@ -39,9 +39,9 @@ def packet(desk: Desk, grader: str) -> str:
 
 
 def packet_id(desk: Desk, grader: str) -> str:
-    """What a packet's answers are known by: its labels, which nobody else has."""
-    labels = "\x1f".join(sorted(desk.pile(grader).trials))
-    return hashlib.sha256(labels.encode()).hexdigest()[:16]
+    """What a packet's answers are known by: its labels, which nobody else has, and whether it asks who wrote what."""
+    parts = [*sorted(desk.pile(grader).trials), *desk.authors(grader)]
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
 def read_answers(desks: Sequence[Desk], grader: str | None, data: bytes, file: str) -> tuple[Desk, Incoming]:

@@ -12,7 +12,7 @@ def plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(value[key]) for key in value}
+        return {_name(key): plain(value[key]) for key in value}
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -20,6 +20,12 @@ def plain(value: object) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     raise ValueError(f"{value!r} has no plain form")
+
+
+def _name(key: object) -> str:
+    if isinstance(key, (str, int)):
+        return str(key)
+    raise ValueError(f"{key!r} is no name of a JSON object; give the entries a record of their own")
 
 
 def dump(value: object) -> str:

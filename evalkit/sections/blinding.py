@@ -57,7 +57,7 @@ def _blocks(analysis: Analysis) -> Iterable[Block]:
 
 
 def _row(found: Blinding, series: Series) -> Row:
-    own = {guess: count for (author, guess), count in found.guesses.items() if author == series.key}
+    own = {one.guess: one.times for one in found.guesses if one.author == series.key}
     asked, right, unknown = sum(own.values()), own.get(series.key, 0), own.get(None, 0)
     index = found.index[series.key]
     return Row(
@@ -76,7 +76,7 @@ def _share(count: int, asked: int) -> Cell:
 
 def _overall(found: Blinding) -> Row:
     """The mean over models: a liking for one model's name cancels out in it."""
-    right = sum(count for (author, guess), count in found.guesses.items() if author == guess)
+    right = sum(one.times for one in found.guesses if one.author == one.guess)
     return Row(
         (
             Cell(words("All, the mean of the above"), plural(found.asked, "answer")),

@@ -225,9 +225,9 @@ def _leniency(analysis: Analysis, judge: JudgeValidity) -> Text:
     names = {s.key: s.name for s in lineup(analysis)}
     order = list(names)
     pairs = [
-        (f"{names[max(pair, key=order.index)]} and {names[min(pair, key=order.index)]}", p)
-        for pair, p in judge.leniency_p.items()
-        if set(pair) <= set(names)
+        (f"{names[max(one.a, one.b, key=order.index)]} and {names[min(one.a, one.b, key=order.index)]}", one.p_value)
+        for one in judge.leniency_p
+        if {one.a, one.b} <= set(names)
     ]
     if not pairs:
         return words("One option alone was graded by the judge, so leniency between options cannot be looked at.")

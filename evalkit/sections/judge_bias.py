@@ -6,9 +6,12 @@ from evalkit.analysis.judge_biases import JudgeBias
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Cell, Column, Row, Section, strong, table, words
 from evalkit.stats import Estimate
-from evalkit.wording import Format, doubt, listing, plural, value
+from evalkit.wording import Format, doubt, estimated, listing, number, plural, value
 
 ORDER = 82
+
+_Fair = tuple[float, float]
+"""Between what a judge without bias would be, in either order; the same twice for one value."""
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -24,16 +27,17 @@ def build(analysis: Analysis) -> Section | None:
         lede=words(
             "What sways a judge beside the quality of an output. Length and tier are held against people's verdict on "
             "the same outputs; the place is looked at where pairs were judged in both orders. A bias counts as shown "
-            "when its interval excludes what a judge without bias would have."
+            "when its interval excludes what a judge without bias would have. A judge that errs treats the worse "
+            "models better than people do without favouring anybody, so favour is held against that as well."
         ),
         blocks=(table("Biases of the judges", columns, rows),),
     )
 
 
-def shown(estimate: Estimate, fair: float) -> bool:
-    """Whether the interval excludes what there would be without bias."""
+def shown(estimate: Estimate, fair: _Fair) -> bool:
+    """Whether the interval excludes all that there may be without bias."""
     low, high = estimate.low, estimate.high
-    return (low is not None and low > fair) or (high is not None and high < fair)
+    return (low is not None and low > max(fair)) or (high is not None and high < min(fair))
 
 
 def _heading(biases: tuple[JudgeBias, ...]) -> str:
@@ -45,7 +49,7 @@ def _heading(biases: tuple[JudgeBias, ...]) -> str:
     return "; ".join(found) or "No bias of a judge is shown"
 
 
-_Figure = tuple[str, Estimate, float | None, Format, str]
+_Figure = tuple[str, Estimate, _Fair | None, Format, str]
 """What it is, how much, what it would be without bias, how it is written, and over what."""
 
 
@@ -53,23 +57,39 @@ def _figures(bias: JudgeBias) -> Iterable[_Figure]:
     if bias.position is not None:
         over = plural(bias.pairs, "pair")
         yield "Same answer in both orders", bias.position.consistent, None, "percent", over
-        yield "The place shown first, where orders differ", bias.position.first, 0.5, "percent", over
-    yield "Length: odds of a pass for each doubling", bias.length, 1.0, "ratio", plural(bias.length.n, "item")
+        yield "The place shown first, where orders differ", bias.position.first, (0.5, 0.5), "percent", over
+    yield "Length: odds of a pass for each doubling", bias.length, (1.0, 1.0), "ratio", plural(bias.length.n, "item")
     for tier, estimate in bias.favour.items():
         own = " (its own tier)" if tier == bias.own_tier else ""
-        yield f"Favour for {tier}{own}, in points", estimate, 0.0, "points", plural(estimate.n, "item")
+        fair = (0.0, bias.by_errors[tier])
+        over = plural(estimate.n, "item") + _knows_nothing(bias.youden, noise=not shown(estimate, fair))
+        yield f"Favour for {tier}{own}, in points", estimate, fair, "points", over
+
+
+def _knows_nothing(youden: Estimate, *, noise: bool) -> str:
+    """Where J may be 0, so that noise is not read as favour."""
+    if youden.low is None or youden.low > 0:
+        return ""
+    told = f"; J {estimated(youden, 'coefficient')}: it is not shown to know good from bad"
+    return f"{told}, so this may be noise" if noise else told
 
 
 def _rows(bias: JudgeBias) -> Iterable[Row]:
     for name, estimate, fair, style, over in _figures(bias):
         told = "not a bias by itself" if fair is None else "yes" if shown(estimate, fair) else "no"
-        unbiased = {None: "100%", 0.5: "50%", 1.0: "1×", 0.0: "0"}[fair]
         yield Row(
             (
                 Cell(words(bias.judge)),
                 Cell(words(name), over),
                 Cell((strong(value(estimate, style)),), doubt(estimate, style)),
-                Cell(words(unbiased)),
+                _without(fair, style),
                 Cell(words(told)),
             )
         )
+
+
+def _without(fair: _Fair | None, style: Format) -> Cell:
+    if fair is None:
+        return Cell(words("100%"))
+    fairly, by_errors = (number(end, style) for end in fair)
+    return Cell(words(fairly), "" if by_errors == fairly else f"to {by_errors} by its errors alone")

@@ -39,8 +39,9 @@ def position_bias(
 
     `one_way`, `other_way`: 1 where the output shown first was chosen, -1 for the second, 0 for a tie, in the same order
     of pairs; they say the same when their sum is 0. Shares: Wilson (1927), with `items` on an effective number of
-    pairs; of inconsistent pairs the exact limits (Clopper and Pearson 1934), with `items` joined as `rate_clustered`
-    does. No pair: no value. Raises ValueError for other numbers and lists of different lengths.
+    pairs; of inconsistent pairs the exact limits (Clopper and Pearson 1934), or, where `items` has several pairs of an
+    item, those of `rate_clustered`; each estimate's method says which. No pair: no value. Raises ValueError for other
+    numbers and lists of different lengths.
     """
     check_confidence(confidence)
     check_same_length(one_way=one_way, other_way=other_way)

@@ -171,6 +171,8 @@ def _best(choose_by: FloatArray, value_by: FloatArray) -> FloatArray:
 
 def _table(name: str, values: Any, dimensions: int) -> FloatArray:
     array = as_array(name, values)
+    if array.shape == (0,):  # no items, as an empty list has them: of one setting or side with two epochs, as it were
+        array = array.reshape((0, 1, 2)[:dimensions])
     if array.ndim != dimensions:
         raise ValueError(f"{name} has {array.ndim} dimensions, not {dimensions}")
     numbers(name, array.ravel())

@@ -53,26 +53,28 @@
     pile: () => ask(`/api/pile?tab=${tab}`),
     sitting: (number) => ask(`/api/sitting/${number}`),
     send: (marks, more) => ask("/api/marks", { tab, marks }, more),
+    ask: () => ask("/api/ask", {}),
     handIn: () => ask("/api/hand-in", {}),
   };
   const source = window.evalkitSource ?? server;
 
   // --- state ---
 
-  let pile, standing, screens = [], at = 0, cell = 0, asking = false, raw = false, box = null, stopped = false;
+  let pile, standing, screens = [], at = 0, cell = 0, raw = false, box = null, stopped = false;
   const sittings = new Map(), past = [];
   const side = () => pile.layout === "side";
+  /** Whether all is graded and it is asked who wrote what: the models are not known here before that. */
+  const asking = () => pile.authors.length > 0;
   const screen = () => screens[at];
   const letter = (label) => String.fromCharCode(65 + pile.sittings[screen().sitting].indexOf(label));
   const of = (label) => standing[label];
 
   /** The questions of the current screen, each with one place to answer for every output, or a single one. */
   function rows() {
-    const { labels, sitting } = screen();
-    if (asking) {
-      const many = pile.sittings[sitting].length > 1;
-      return pile.sittings[sitting].map((label) => ({
-        name: many ? `Who wrote ${letter(label)}?` : "Who wrote it?", question: "Which model do you think wrote this output?",
+    const { labels } = screen();
+    if (asking()) {
+      return labels.map((label) => ({
+        name: side() ? `Who wrote ${letter(label)}?` : "Who wrote it?", question: "Which model do you think wrote this output?",
         cells: [{ kind: "author", label }],
       }));
     }
@@ -117,11 +119,8 @@
     return [...pile.authors.map((name, i) => ({ key: String(i + 1), value: name, short: String(i + 1), text: name })), CANNOT];
   }
   const openCells = () => cells().filter((place) => valueOf(place) === undefined);
-  const isDone = ({ labels, sitting }) => labels.every((label) => of(label).done) && !(lastOf(sitting, labels) && owesAuthors(sitting));
-  const lastOf = (sitting, labels) => labels.includes(pile.sittings[sitting].at(-1));
-  const owesAuthors = (sitting) =>
-    pile.authors.length > 0 && pile.sittings[sitting].every((label) => of(label).done) &&
-    pile.sittings[sitting].some((label) => !of(label).author_asked);
+  const isDone = ({ labels }) => labels.every((label) => (asking() ? of(label).author_asked : of(label).done));
+  const lastQuestion = () => pile.ask_author && !asking() && source.ask;
 
   // --- attention: time passes while the page is seen and somebody moves; a pause counts for a minute at most ---
 
@@ -245,7 +244,7 @@
 
   function answer(place, value) {
     const before = valueOf(place);
-    past.push({ at, asking, place, before });
+    past.push({ at, place, before });
     send(place, value, takeSeconds());
     const all = cells();
     const open = (from, to) => all.findIndex((one, i) => i >= from && i < to && valueOf(one) === undefined);
@@ -265,7 +264,7 @@
   function undo() {
     const last = past.pop();
     if (!last) { say("Nothing to undo"); return; }
-    if (last.at !== at || last.asking !== asking || !id("finished").hidden) show(last.at, last.asking);
+    if (last.at !== at || !id("finished").hidden) show(last.at);
     if (last.flag) {
       mark(last.flag, "flag", { on: !of(last.flag).flagged });
       say("Flag undone");
@@ -284,7 +283,7 @@
   const rowOf = (place) => rows().find((row) => row.cells.some((one) => same(one, place)));
 
   function next() {
-    if (!id("finished").hidden) { handIn(); return; }
+    if (!id("finished").hidden) { if (lastQuestion()) askWhoWrote(); else handIn(); return; }
     const open = openCells();
     if (open.length) {
       cell = placeOf(open[0]);
@@ -294,10 +293,7 @@
       return;
     }
     saveBox();
-    if (!asking) {
-      markAll("done");
-      if (owesAuthors(screen().sitting)) { show(at, true); return; }
-    }
+    if (!asking()) markAll("done");
     onward();
   }
   /** The same mark on all that is shown, which share the time. */
@@ -322,7 +318,7 @@
   }
   function flag() {
     const label = currentLabel();
-    past.push({ at, asking, flag: label });
+    past.push({ at, flag: label });
     mark(label, "flag", { on: !of(label).flagged });
     say(of(label).flagged ? "Flagged" : "Flag removed");
     draw();
@@ -336,6 +332,7 @@
     closeBox();
     if (again) return;
     if (kind === "edit") {
+      if (asking()) { say("Your grades and edits stand as they are now"); return; }
       if (bytes(outputOf(label).text) > LONGEST_EDIT_BYTES) { say(`Only outputs of up to ${LONGEST_EDIT_BYTES / 1000} kB can be edited here`); return; }
       setAside = takeSeconds();
     }
@@ -372,12 +369,11 @@
   // --- drawing ---
 
   let itemShown = -1, view = "item";
-  async function show(index, ask_author = false) {
+  async function show(index) {
     if (at >= 0 && index !== at) keepTime();
     saveBox();
     box = null;
     at = index;
-    asking = ask_author || (screen().labels.every((label) => of(label).done) && lastOf(screen().sitting, screen().labels) && owesAuthors(screen().sitting));
     const open = cells().findIndex((one) => valueOf(one) === undefined);
     cell = open >= 0 ? open : 0;
     id("finished").hidden = true;
@@ -390,7 +386,7 @@
       } catch (error) {
         if (error instanceof Refusal && error.status < 500) { signedOut(); return; }
         status("failed", "Cannot load, retrying");
-        setTimeout(() => { if (at === index) show(index, ask_author); }, 1500);
+        setTimeout(() => { if (at === index) show(index); }, 1500);
         return;
       }
     }
@@ -408,7 +404,7 @@
     for (const n of sittings.keys()) if (Math.abs(n - screen().sitting) > 4) sittings.delete(n);
   }
   const outputOf = (label) => sittings.get(screen().sitting).outputs.find((one) => one.label === label);
-  const shownLabels = () => (asking && !side() ? [currentLabel()] : screen().labels);
+  const shownLabels = () => screen().labels;
 
   function draw() {
     if (!sittings.has(screen().sitting) || !id("finished").hidden) return;
@@ -453,7 +449,7 @@
   function drawOutputs() {
     const place = cells()[cell];
     const touched = new Set(place ? [place.label, place.over] : []);
-    const key = JSON.stringify([shownLabels(), raw, box, asking]);
+    const key = JSON.stringify([shownLabels(), raw, box, asking()]);
     const holder = id("outputs");
     if (holder.dataset.key !== key) {
       holder.dataset.key = key;
@@ -476,7 +472,7 @@
     const tool = (words, i, act) => button({ onclick: () => { pick(label); act(); } }, words, hint[i]);
     const title = make("h2", {}, side() ? make("span", { className: "letter", "aria-hidden": "true" }, letter(label)) : "Output",
       side() ? unseen(name) : null);
-    const tools = make("span", { className: "tools" }, tool("Raw", 0, showRaw), tool("Flag", 1, flag), tool("Note", 2, () => openBox("note", label)), tool("Edit", 3, () => openBox("edit", label)));
+    const tools = make("span", { className: "tools" }, tool("Raw", 0, showRaw), tool("Flag", 1, flag), tool("Note", 2, () => openBox("note", label)), asking() ? null : tool("Edit", 3, () => openBox("edit", label)));
     const mine = box?.label === label ? box.kind : "";
     const area = (words) => make("label", {}, words, make("textarea", { value: box.saved, maxLength: mine === "note" ? 4000 : 100_000, spellcheck: mine === "note" }));
     const parts = [make("div", { className: "bar" }, title, tools)];
@@ -503,7 +499,7 @@
     const go = button({ className: "go", "aria-disabled": left ? "true" : "false", onclick: next }, left ? `${left} left` : "Next", key("⏎"));
     const steps = make("div", { className: "steps" },
       button({ onclick: undo }, "Undo", key("U")),
-      asking ? null : button({ onclick: skip }, "Skip", key("S")), go);
+      asking() ? null : button({ onclick: skip }, "Skip", key("S")), go);
     const heads = asked.map((row, i) => head(row, i === here));
     if (side()) {
       const row = asked[here];
@@ -620,7 +616,7 @@
       return make("li", {}, button({ "aria-current": i === at ? "true" : null, onclick: () => { id("list").close(); show(i); } },
         make("span", { className: "dim" }, i + 1), make("span", { className: "title" }, pile.titles[one.sitting]),
         make("span", { className: "signs" }, signs.map((sign) => make("span", {}, sign))),
-        make("span", { className: "state" }, done ? "graded" : begun ? "begun" : ""),
+        make("span", { className: "state" }, done ? (asking() ? "answered" : "graded") : begun ? "begun" : ""),
         make("span", { className: "time" }, spent ? clockTime(spent) : "")));
     }).filter(Boolean);
     id("entries").replaceChildren(...(entries.length ? entries : [make("li", { className: "dim" }, "Nothing flagged, noted, skipped or half done.")]));
@@ -654,14 +650,32 @@
     const handed = pile.handed_in || !pile.open;
     id("finished").replaceChildren(make("div", {},
       make("h2", {}, handed ? "Handed in. Thank you." : "That was the last one."),
-      make("p", {}, handed ? source.farewell ?? "You can close this tab." : "Everything is saved. Look at anything again if you like; hand in when you are through, and your part is done."),
+      make("p", {}, handed ? source.farewell ?? "You can close this tab." : lastQuestion()
+        ? "Everything is saved. One question is left: which model wrote each of them? Look at anything again before you go on, since your grades stand as they are from then on."
+        : `Everything is saved. ${asking() ? "Hand in" : "Look at anything again if you like; hand in"} when you are through, and your part is done.`),
       make("dl", { className: "facts" }, fact("Outputs graded", times.length), fact("Your time on one output (median)", clockTime(middle)), fact("Your time in all", clockTime(total))),
-      handed ? null : make("div", { className: "doors" }, button({ className: "go", onclick: handIn }, "Hand in", key("⏎")),
+      handed ? null : make("div", { className: "doors" }, button({ className: "go", onclick: next }, lastQuestion() ? "Go on" : "Hand in", key("⏎")),
         button({ onclick: openList }, "Look at the list", key("L")))));
   }
+  /** Whether nothing waits to be saved. */
+  function allSaved() {
+    if (unsent.length) { say("Some marks are not saved yet; wait a moment"); flush(); }
+    return !unsent.length;
+  }
+  async function askWhoWrote() {
+    if (stopped || !allSaved()) return;
+    try {
+      pile.authors = (await source.ask()).authors;
+    } catch {
+      say("Could not go on; is the program still running?");
+      return;
+    }
+    past.length = 0;
+    at = -1;
+    onward();
+  }
   async function handIn() {
-    if (pile.handed_in || stopped) return;
-    if (unsent.length) { say("Some marks are not saved yet; wait a moment"); flush(); return; }
+    if (pile.handed_in || stopped || !allSaved()) return;
     try {
       const answer = await source.handIn();
       pile.handed_in = true;
@@ -669,7 +683,7 @@
       finish();
       if (answer.all_in) status("saved", "Round closed");
     } catch (error) {
-      say(error instanceof Refusal && error.status === 409 ? "There are outputs left to grade" : "Could not hand in; is the program still running?");
+      say(error instanceof Refusal && error.status === 409 ? "There is something left to do" : "Could not hand in; is the program still running?");
     }
   }
 
@@ -714,7 +728,7 @@
   const currentPane = () => document.querySelector(".output.current") ?? document.querySelector(".output");
   const commands = {
     arrowdown: () => move(1), arrowup: () => move(-1), arrowleft: () => moveAcross(-1), arrowright: () => moveAcross(1),
-    enter: next, u: undo, s: () => { if (!asking) skip(); }, f: flag, n: () => openBox("note"), e: () => openBox("edit"), l: openList,
+    enter: next, u: undo, s: () => { if (!asking()) skip(); }, f: flag, n: () => openBox("note"), e: () => openBox("edit"), l: openList,
     r: showRaw, j: jumpToEvidence, "/": () => { view = "item"; drawTabs(); id("find").focus(); id("find").select(); },
     "?": () => id("keys").showModal(), pagedown: () => scroll(id("item"), 1), pageup: () => scroll(id("item"), -1),
   };

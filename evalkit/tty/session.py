@@ -10,7 +10,7 @@ from rich.text import Text
 
 from evalkit.desk import Desk
 from evalkit.tty.keys import GONE, Keys, key_by_key
-from evalkit.tty.view import Body, body_of, body_room, frame, help_lines
+from evalkit.tty.view import Body, body_of, body_room, frame, help_lines, wrapped
 from evalkit.tty.walk import Walk
 
 NO_EDITS = "Outputs are edited on the page only"
@@ -54,7 +54,10 @@ class Session:
             if key in ("q", "Q", GONE):
                 return False
             if self.walk.finished and key == "enter":
-                return True
+                if not self.walk.last_question:
+                    return True
+                self.walk.ask()
+                continue
             self._act(key if len(key) > 1 else key.lower())
 
     # what keys do
@@ -174,7 +177,7 @@ class Session:
     def _body(self) -> Body:
         """The texts of this screen, wrapped once for each width."""
         walk, width = self.walk, self._size()[0]
-        labels = tuple(cell.label for cell in walk.cells) if walk.asking else walk.screen.labels
+        labels = walk.screen.labels
         if self._wrapped[0] != (labels, width):
             names = [f"Output {walk.letter(label)}" if len(labels) > 1 else "Output" for label in labels]
             tasks = [self._desk.task(self._name, label) for label in labels]
@@ -190,7 +193,7 @@ class Session:
 
     def _draw_at(self, width: int, height: int) -> None:
         if self.walk.finished:
-            self._put(_finished(self.walk))
+            self._put("\n".join(wrapped(_finished(self.walk), width)))
             return
         body = self._body()
         if self._seen != (self.walk.at, self.walk.screen.sitting):
@@ -215,7 +218,13 @@ def _finished(walk: Walk) -> str:
         return "There is nothing for you to grade.\n\nEnter  leave"
     labels = {label for screen in walk.screens for label in screen.labels}
     total = sum(walk.stands(label).active_s for label in labels)
+    done = f"That was the last one. {len(labels)} outputs graded, {total / 60:.1f} minutes in all.\n\n"
+    if walk.last_question:
+        return (
+            f"{done}One question is left: which model wrote each of them?\n"
+            "From then on your grades stand as they are.\n\n"
+            "Enter  go on    U  undo    L  look at one again    Q  stop here"
+        )
     return (
-        f"That was the last one. {len(labels)} outputs graded, {total / 60:.1f} minutes in all.\n\n"
-        "Everything is saved.\n\nEnter  hand in    U  undo    L  look at one again    Q  stop without handing in"
+        f"{done}Everything is saved.\n\nEnter  hand in    U  undo    L  look at one again    Q  stop without handing in"
     )

@@ -50,7 +50,6 @@ class Question:
 @dataclass(frozen=True)
 class _Step:
     at: int
-    asking: bool
     cell: Cell | None
     before: Any
     flagged: str = ""
@@ -67,13 +66,13 @@ class Walk:
         self._desk, self._grader, self._clock = desk, grader, clock
         data = pile_data(desk, grader)
         self.side = data["layout"] == "side"
-        self._criteria, self._authors, self._sittings = data["criteria"], data["authors"], data["sittings"]
+        self._criteria, self._sittings = data["criteria"], data["sittings"]
         self.screens = tuple(
             Screen(number, labels)
             for number, sitting in enumerate(self._sittings)
             for labels in ([tuple(sitting)] if self.side else [(label,) for label in sitting])
         )
-        self.at, self.place, self.asking, self.finished, self.said = -1, 0, False, False, ""
+        self.at, self.place, self.finished, self.said = -1, 0, False, ""
         self._past: list[_Step] = []
         self._seen_at, self._attention_s = clock(), 0.0
         self._onward()
@@ -94,11 +93,21 @@ class Walk:
         return chr(ord("A") + self._sittings[self.screen.sitting].index(label))
 
     @property
+    def asking(self) -> bool:
+        """Whether all is graded and it is asked who wrote what."""
+        return bool(self._desk.authors(self._grader))
+
+    @property
+    def last_question(self) -> bool:
+        """Whether all is graded and that is still to be asked."""
+        return self.finished and self._desk.settings.ask_author and not self.asking and bool(self.screens)
+
+    @property
     def questions(self) -> list[Question]:
         """All that is asked on this screen."""
         labels = self.screen.labels
         if self.asking:
-            return [self._author_question(label) for label in self._sittings[self.screen.sitting]]
+            return [self._author_question(label) for label in labels]
         asked = [
             Question(c["name"], c["question"], tuple(Cell("level", label, c["id"]) for label in labels), options)
             for c, options in self._level_options
@@ -114,9 +123,10 @@ class Walk:
         return found
 
     def _author_question(self, label: str) -> Question:
-        options: dict[str, tuple[Any, str]] = {str(n): (name, name) for n, name in enumerate(self._authors, start=1)}
+        authors = enumerate(self._desk.authors(self._grader), start=1)
+        options: dict[str, tuple[Any, str]] = {str(n): (name, name) for n, name in authors}
         options[CANNOT_TELL] = (None, "Cannot tell")
-        name = f"Who wrote {self.letter(label)}?"
+        name = f"Who wrote {self.letter(label)}?" if self.side else "Who wrote it?"
         return Question(name, "Which model do you think wrote this output?", (Cell("author", label),), options)
 
     def _preferences(self, labels: tuple[str, ...]) -> list[Question]:
@@ -159,13 +169,8 @@ class Walk:
 
     def is_done(self, screen: Screen) -> bool:
         """Whether nothing is left to do on a screen."""
-        last = self._sittings[screen.sitting][-1] in screen.labels
-        done = all(self.stands(label).done for label in screen.labels)
-        return done and not (last and self._owes_authors(screen.sitting))
-
-    def _owes_authors(self, sitting: int) -> bool:
-        stands = [self.stands(label) for label in self._sittings[sitting]]
-        return bool(self._authors) and all(s.done for s in stands) and not all(s.author_asked for s in stands)
+        stands = [self.stands(label) for label in screen.labels]
+        return all(one.author_asked if self.asking else one.done for one in stands)
 
     # attention
 
@@ -195,7 +200,7 @@ class Walk:
         """Answer the active place, and go on to the next open one; False if the key is none of its answers."""
         if key not in self.question.options:
             return False
-        self._past.append(_Step(self.at, self.asking, self.cell, self.value(self.cell)))
+        self._past.append(_Step(self.at, self.cell, self.value(self.cell)))
         self._answer(self.cell, self.question.options[key][0])
         open_ = [n for n, cell in enumerate(self.cells) if self.value(cell) is NOTHING]
         self.place = next((n for n in open_ if n > self.place), open_[0] if open_ else self.place)
@@ -217,8 +222,8 @@ class Walk:
             self.said = "Nothing to undo"
             return
         last = self._past.pop()
-        if (last.at, last.asking) != (self.at, self.asking) or self.finished:
-            self.show(last.at, last.asking)
+        if last.at != self.at or self.finished:
+            self.show(last.at)
         if last.cell is None:
             self._mark(last.flagged, "flag", {"on": not self.stands(last.flagged).flagged})
             self.said = "Flag undone"
@@ -239,9 +244,13 @@ class Walk:
             share = round(self._seconds() / len(self.screen.labels), 1)
             for label in self.screen.labels:
                 self._mark(label, "done", {}, share)
-            if self._owes_authors(self.screen.sitting):
-                self.show(self.at, asking=True)
-                return
+        self._onward()
+
+    def ask(self) -> None:
+        """Put the last question, who wrote what: what has been graded stands from now on."""
+        self._desk.ask_who_wrote(self._grader)
+        self._past.clear()
+        self.at = -1
         self._onward()
 
     def skip(self) -> None:
@@ -256,7 +265,7 @@ class Walk:
     def flag(self) -> None:
         """Flag the active output, or take the flag away."""
         label = self.cell.label
-        self._past.append(_Step(self.at, self.asking, None, None, label))
+        self._past.append(_Step(self.at, None, None, label))
         self._mark(label, "flag", {"on": not self.stands(label).flagged})
         self.said = "Flagged" if self.stands(label).flagged else "Flag removed"
 
@@ -282,13 +291,11 @@ class Walk:
         if 0 <= to < len(cells):
             self.place = self.cells.index(cells[to])
 
-    def show(self, at: int, asking: bool = False) -> None:
+    def show(self, at: int) -> None:
         """Put a screen on the table."""
         if at != self.at and self.screens:
             self.keep_time()
         self.at, self.finished = at, False
-        last = self._sittings[self.screen.sitting][-1] in self.screen.labels
-        self.asking = asking or (last and self._owes_authors(self.screen.sitting))
         open_ = (n for n, cell in enumerate(self.cells) if self.value(cell) is NOTHING)
         self.place = next(open_, 0)
 

@@ -45,7 +45,7 @@ class GradingApp:
             Route("/", self._page), Route("/login", self._login), Route("/grade.css", _style),
             Route("/grade.js", _script), Route("/favicon.ico", _no_icon), Route("/api/pile", self._pile),
             Route("/api/sitting/{number:int}", self._sitting), Route("/api/marks", self._marks, methods=["POST"]),
-            Route("/api/hand-in", self._hand_in, methods=["POST"]),
+            Route("/api/ask", self._ask, methods=["POST"]), Route("/api/hand-in", self._hand_in, methods=["POST"]),
         ]  # fmt: skip
         hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
         return Starlette(routes=routes, middleware=[Middleware(cast("Any", Guard), hosts=hosts)])
@@ -129,12 +129,22 @@ class GradingApp:
                 taken.append(mark.nonce)
         return {"taken": taken, "refused": refused, "closed": None}
 
+    async def _ask(self, request: Request) -> Response:
+        """The last question's answers, which name the models: to whoever has graded everything, and to nobody else."""
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        try:
+            return JSONResponse({"authors": self.desk.ask_who_wrote(str(self._who(request)))})
+        except UsageError as error:
+            return JSONResponse({"error": str(error)}, 409)
+
     async def _hand_in(self, request: Request) -> Response:
         refused = self._refused(request)
         if refused is not None:
             return refused
         if not self.turnout.hand_in(str(self._who(request))):
-            return JSONResponse({"error": "there are outputs left"}, 409)
+            return JSONResponse({"error": "there is something left"}, 409)
         self._on_change()
         if self.turnout.all_in():
             self._on_end()

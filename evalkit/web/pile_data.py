@@ -1,7 +1,7 @@
 """What a grading page is told, as plain JSON: a person's pile with how it stands, and one sitting of it to read.
 
 A served page asks for it piece by piece; an offline packet holds all of it. Nothing here names a trial, an item or,
-unless people are asked to guess the author, a model.
+before all is graded and the author is asked for, a model.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,8 @@ def pile_data(desk: Desk, grader: str) -> dict[str, Any]:
         "name": desk.rubric.name,
         "layout": desk.settings.layout,
         "criteria": [_criterion(criterion) for criterion in desk.criteria],
-        "authors": list(desk.models) if desk.settings.ask_author else [],
+        "ask_author": desk.settings.ask_author,
+        "authors": list(desk.authors(grader)),
         "sittings": [[task.label for task in sitting] for sitting in pile.sittings],
         "titles": [_title(sitting[0].task) for sitting in pile.sittings],
         "standing": {label: standing_data(stands) for label, stands in standing.items()},

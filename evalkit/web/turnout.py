@@ -5,21 +5,16 @@ from collections.abc import Mapping
 from evalkit.desk import Desk
 
 
-def outputs_left(desk: Desk, grader: str) -> int:
-    """Outputs of a person's pile, those that come again included, that they have not finished."""
-    return sum(not stands.done for stands in desk.standing(grader).values())
-
-
 class Turnout:
     """The people of a round at this desk. Who hands in says so; whoever had finished before need not come back."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._handed_in = {grader for grader in desk.people if not outputs_left(desk, grader)}
+        self._handed_in = {grader for grader in desk.people if desk.is_through(grader)}
 
     def hand_in(self, grader: str) -> bool:
-        """Note that a person is through; False if they have outputs left."""
-        if outputs_left(self._desk, grader):
+        """Note that a person is through; False if they have something left."""
+        if not self._desk.is_through(grader):
             return False
         self._handed_in.add(grader)
         return True
@@ -35,4 +30,4 @@ class Turnout:
     def counts(self) -> Mapping[str, tuple[int, int]]:
         """For each person, how many outputs are done and how many there are."""
         totals = {grader: len(self._desk.standing(grader)) for grader in self._desk.people}
-        return {grader: (total - outputs_left(self._desk, grader), total) for grader, total in totals.items()}
+        return {grader: (total - self._desk.outputs_left(grader), total) for grader, total in totals.items()}

@@ -29,6 +29,14 @@ def test_place_by_hand(one_way: list[int], other_way: list[int], consistent: flo
     assert again == found
 
 
+def test_the_method_says_whose_limits_they_are() -> None:
+    """docs/statistics.md: exact for pairs of different items, else Wilson on an effective number."""
+    pairs = ([1, 1, -1, 1], [1, 1, 1, 1])
+    found = stats.position_bias(*pairs)
+    assert (found.consistent.method, found.first.method) == ("Wilson score", "Clopper-Pearson")
+    assert stats.position_bias(*pairs, items=["a", "a", "b", "b"]).first.method.startswith("Wilson score, effective n")
+
+
 def _placed(rng: np.random.Generator, items: int, first: float) -> stats.PositionBias:
     """Three pairs an item; the judge takes the first place with a chance, else the better one with 4 in 5."""
     one, other, names = [], [], []

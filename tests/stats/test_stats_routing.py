@@ -89,6 +89,14 @@ def test_bad_input_is_refused(call: Any, message: str) -> None:
 
 def test_too_few_items_to_choose_and_value() -> None:
     assert stats.cross_fitted_value([[1.0, 2.0]], 0).reason == "1 items: choosing and valuing need at least two"
+    for nothing in ([], np.empty((0, 3))):
+        fitted = stats.cross_fitted_value(nothing, 0, [])
+        assert (fitted.value, fitted.n) == (None, 0)
+        assert fitted.reason == "0 items: choosing and valuing need at least two"
+        assert stats.realised_oracle(nothing) is None
+    for none in ([], np.empty((0, 3, 2))):
+        oracle = stats.split_epoch_oracle(none)
+        assert (oracle.value, oracle.n, oracle.reason) == (None, 0, "no items")
 
 
 def test_split_epoch_oracle_sees_through_luck() -> None:
