@@ -22,6 +22,7 @@ from evalkit.cli import (
     gate,
     grade,
     import_,
+    merge,
     models,
     pins,
     plan,
@@ -45,7 +46,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (check, plan, run, import_, grade, report, compare, gate, pins, signals, runs, models, sandbox, demo):
+_COMMANDS = (check, plan, run, import_, merge, grade, report, compare, gate, pins, signals, runs, models, sandbox, demo)
+for module in _COMMANDS:
     module.register(app)
 
 
