@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.disk_errors import read_plainly
+from evalkit.grading_records import MERGED
 from evalkit.outcome_rows import Rows
 
 _TABLES = (
@@ -62,8 +63,8 @@ def _rows(carriers: Sequence["_Carrier"], table: str) -> Iterator[tuple[Any, ...
 def _closings(carriers: Sequence["_Carrier"], at: str) -> Iterator[tuple[Any, ...]]:
     grades = sum(carrier.grades.newest for carrier in carriers)
     for carrier in carriers:
-        for round_id in carrier.open_rounds():
-            yield round_id, json.dumps({"why": "merged"}), grades, at
+        for round_id in carrier.rounds.values():
+            yield round_id, json.dumps(MERGED), grades, at
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,6 @@ class _Carrier:
             with read_plainly(self.source.path):
                 carried = tuple(self._value(table, column, row) for column in row.keys())  # noqa: SIM118
             yield carried
-
-    def open_rounds(self) -> list[int]:
-        closed = "SELECT round_id FROM round_event WHERE kind = 'closed'"
-        found = _read(self.source, f"SELECT id FROM round WHERE id NOT IN ({closed}) ORDER BY id")  # noqa: S608
-        return [self.rounds[row["id"]] for row in found]
 
     def _value(self, table: str, column: str, row: sqlite3.Row) -> Any:
         value = row[column]
