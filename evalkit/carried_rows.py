@@ -129,11 +129,13 @@ class _Carrier:
 
     def _subject(self, _: str, row: sqlite3.Row) -> str:
         """`trial/ID` or `judge/ROUND/KEY`, which settles nothing where the other side's outputs were not at hand."""
-        kind, number, *key = row["subject"].split("/", 2)
+        kind, _, rest = row["subject"].partition("/")
         if kind == "trial":
-            return f"trial/{self.source.trials[int(number)]}"
-        holds = kind == "judge" and self.judged[row["id"]] in self.source.whole
-        return "/".join(("judge" if holds else SETTLED_APART, str(self.rounds[int(number)]), *key))
+            return f"trial/{self.source.trials[int(rest)]}"
+        round_id, _, key = rest.partition("/")
+        if kind == "judge" and self.judged[row["id"]] in self.source.whole:
+            return f"judge/{self.rounds[int(round_id)]}/{key}"
+        return f"{SETTLED_APART}/{self._id('attempt', row)}/{key}"
 
     def _round(self, _: str, row: sqlite3.Row) -> int:
         return self.rounds[row["id" if "round_id" not in row.keys() else "round_id"]]  # noqa: SIM118
