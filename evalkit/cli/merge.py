@@ -12,7 +12,7 @@ def register(app: typer.Typer) -> None:
 
 
 def merge(
-    files: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run files, two or more.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run files, two or more.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="The new run file.", show_default=False)],
 ) -> Path:
     """Join run files of one dataset, rubric, prompt and settings into a new one; their models may differ.
