@@ -18,6 +18,8 @@
 #   EVALKIT_BUDGET_USD what each run may cost, grading included; without it nothing is spent
 #   EVALKIT_EVIDENCE   auto (make it where there is a key), always, never
 #   EVALKIT_BASELINE, EVALKIT_CANDIDATE  models to run instead of those of the change, e.g. bedrock:us.anthropic....
+#   EVALKIT_REUSE      auto (take the outputs of either model over from a run file of it alone, where that is sound),
+#                      never (one run of both, side by side)
 #   EVALKIT_OUT        folder of what is written (default: evalkit-out)
 #   EVALKIT_TRIAL      1: the sandbox's evidence counts, to try all this without a key
 set -eu
@@ -78,14 +80,41 @@ may_run() {
   esac
 }
 
-prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and approved with its verdict
-  name=$(printf %s "$2" | tr -c 'A-Za-z0-9._-' _)
-  set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
-  echo "evidence for $2 in place of $1"
-  evalkit run "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} -m "$1" -m "$2" --epochs "${EVALKIT_EPOCHS:-3}" \
+may_reuse() { # not where documents fill the context up to what both models take, nor where latencies are compared
+  case ${EVALKIT_REUSE:-auto} in
+    never) return 1 ;;
+    auto) ;;
+    *) echo "error: EVALKIT_REUSE is neither auto nor never; use one of them" >&2 && exit 2 ;;
+  esac
+  policy=${EVALKIT_POLICY:-gate.yaml}
+  ! grep -qs context_tokens "${dataset%.*}.yaml" && ! grep -Eqs 'felt_latency|ttft' "$policy"
+}
+
+run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run file
+  evalkit run "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} -m "$@" --epochs "${EVALKIT_EPOCHS:-3}" \
     ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet >"$out/run.txt" </dev/null || return
   cat "$out/run.txt"
   run=$(sed -n -e 's/^next: evalkit grade --blind //p' -e 's/^next: evalkit runs //p' "$out/run.txt" | tail -n 1)
+}
+
+run_both() { # BASELINE CANDIDATE: sets `run` to a run file of both
+  if ! may_reuse; then
+    run_of "$1" -m "$2"
+    return
+  fi
+  run_of "$1" || return
+  alone=$run
+  run_of "$2" || return
+  both=${alone%.db}+${run##*/}
+  [ -f "$both" ] || evalkit merge "$alone" "$run" -o "$both" || return
+  run=$both
+}
+
+prove() { # BASELINE CANDIDATE: outputs of both, graded together, gated, and approved with its verdict
+  name=$(printf %s "$2" | tr -c 'A-Za-z0-9._-' _)
+  set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
+  echo "evidence for $2 in place of $1"
+  run_both "$1" "$2" || return
   evalkit grade "$run" --blind --by "${EVALKIT_GRADE_BY:-judges}" \
     ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet </dev/null || return
   code=0

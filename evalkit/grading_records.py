@@ -7,6 +7,9 @@ from typing import Any, Literal
 WITHDRAWN = "withdrawn"
 """Reason of a grade without a level that takes an earlier one back."""
 
+MERGED = {"why": "merged"}
+"""Content of the closing of a round whose file was merged with others: it never saw their outputs."""
+
 EventKind = Literal["joined", "settings", "closed", "shown"]
 
 

@@ -15,6 +15,9 @@ from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.queues import Outputs
 from evalkit.records import Attempt, Request, Round, Snapshot, Trial
 
+_JUDGE = "judge"
+"""What the subject of an attempt begins with that settles a question."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -110,12 +113,15 @@ class _Asking:
 
 def subject(round_: Round, question: Question) -> str:
     """What an attempt at a question settles: it once in this round, and with an answer the same one in any other."""
-    return f"judge/{round_.id}/{question.key}"
+    return f"{_JUDGE}/{round_.id}/{question.key}"
 
 
 def known_answers(snapshot: Snapshot, round_: Round) -> dict[str, Attempt]:
-    """Attempts that settle a question, by its key: answers from any round, and this one's failures for good."""
-    settled = [a for a in snapshot.attempts if a.final and a.grader is not None and a.subject is not None]
+    """Attempts that settle a question, by its key: answers from any round, and this one's failures for good.
+
+    Not answers that were given apart, before files were merged.
+    """
+    settled = [a for a in snapshot.attempts if a.final and str(a.subject).startswith(f"{_JUDGE}/")]
     return {
         str(attempt.subject).rpartition("/")[2]: attempt
         for attempt in settled

@@ -329,17 +329,25 @@ class RunFile:
             found = self._db.execute(f"SELECT outcome, count(*) FROM {settling} GROUP BY outcome").fetchall()  # noqa: S608
         return {row[0]: row[1] for row in found}
 
-    def snapshot(self) -> Snapshot:
-        """Everything the file says now, read in one transaction so that writers cannot tear it."""
-        spec = self.spec()
-        with self._turn, read_plainly(self.path):
+    @contextmanager
+    def still(self) -> Iterator[sqlite3.Connection]:
+        """All that is read inside is as it stood at one moment, so that writers cannot tear it; may be nested."""
+        with self._turn:
             if self._db.in_transaction:
-                return snapshots.read(self._db, spec)
-            self._db.execute("BEGIN")
+                yield self._db
+                return
+            with read_plainly(self.path):
+                self._db.execute("BEGIN")
             try:
-                return snapshots.read(self._db, spec)
+                yield self._db
             finally:
-                self._db.execute("COMMIT")
+                self._db.rollback()  # nothing was written; damage may have ended it already
+
+    def snapshot(self) -> Snapshot:
+        """Everything the file says now, read at one moment."""
+        spec = self.spec()
+        with self.still() as db, read_plainly(self.path):
+            return snapshots.read(db, spec)
 
 
 def _plan_rows(

@@ -243,6 +243,44 @@ def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Co
     assert "1 pin that may stand" in runner.log
 
 
+def test_another_candidate_takes_the_baselines_outputs_over(commit: Commit, runner: Runner) -> None:
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+        assert runner.run(evidence="always") == 0, runner.log
+        first = len(server.messages())
+        commit("app.py", 'MODEL = "claude-opus-4-6"\n')
+        assert runner.run(evidence="always") == 0, runner.log
+        sent = [body["model"] for body in server.messages()]
+        assert sent[:first].count(SONNET_45) == 8
+        assert sent[first:] == ["claude-opus-4-6"] * 8, "nothing of the baseline is sent again"
+        count = len(sent)
+        assert runner.run(evidence="always") == 0, runner.log
+        assert runner.run(evidence="always", lock="other.lock") == 0, runner.log
+        assert len(server.messages()) == count, "the same bump finds what there is, and merges nothing anew"
+
+        assert runner.run(evidence="always", lock="apart.lock", reuse="never") == 0, runner.log
+        assert len(server.messages()) == count + 16
+    approved = (runner.folder / "evalkit.lock").read_text(encoding="utf-8")
+    assert '"claude-sonnet-4-6"' in approved
+    assert '"claude-opus-4-6"' in approved
+
+
+@pytest.mark.parametrize(
+    ("card", "policy"),
+    [("context_tokens: 2000\n", ""), ("", "felt_latency: {p50: 1.5}\n"), ("", "ttft: {p50: 1.5}\n")],
+)
+def test_models_run_side_by_side_where_that_matters(card: str, policy: str, commit: Commit, runner: Runner) -> None:
+    commit("sets/tickets.yaml", card or "{}\n")
+    commit("gate.yaml", f"alpha: 0.1\nquality: {{margin: 0.3}}\n{policy}")
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        runner.run(evidence="always")
+        assert len(server.messages()) == 16, runner.log
+    assert len(list((runner.folder / "runs").glob("*.db"))) == 1
+
+
 def test_a_history_that_is_cut_off_is_named(commit: Commit, runner: Runner) -> None:
     assert runner.run(range="gone...HEAD") == 2
     assert "error: git does not know gone...HEAD; check the whole history out" in runner.log
@@ -314,7 +352,7 @@ def test_the_script_ends_with_the_worst_that_it_met(
     calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
     assert sum(call.startswith("run my set.jsonl -m old-") for call in calls) == runs
     assert [call for call in calls if call.startswith("grade")] == [
-        "grade runs/a file.db --blind --by judges --quiet"
+        "grade runs/a file+a file.db --blind --by judges --quiet"
     ] * (0 if "RUN_CODE" in told else runs)
     approved = [call.split()[2] for call in calls if call.startswith("pins approve")]
     assert approved == [

@@ -8,7 +8,7 @@ from evalkit.analysis.results import Grading
 from evalkit.analysis.trials import TrialResult, current_round
 from evalkit.analysis.views import dropped_judges
 from evalkit.grader_names import JUDGE, judge_of, kind_of
-from evalkit.grading_records import RoundEvent
+from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import outdated
 from evalkit.records import Round, Snapshot
 from evalkit.rounds import people_of
@@ -48,6 +48,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         peeks=tuple(event.at for event in snapshot.events if _is_peek(event)),
         after_results=sum(g.after_results and kind_of(g.grader) == "human" for g in counted),
         graders=(*(name for name in joined if name in said), *sorted(said - set(joined))),
+        merged=any(e.round_id == round_.id and e.content == MERGED for e in snapshot.events) if round_ else False,
         idle=tuple(name for name in joined if name not in said),
     )
 

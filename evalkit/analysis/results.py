@@ -192,7 +192,8 @@ class Grading:
     with the reason; `drifted`: judges that have since been asked otherwise, so that their errors here are not known.
     `open`: people are still at work in the round, `closed_at` when they were not any more, None where no people were.
     `peeks`: when results were looked at while people graded; `after_results`: grades that people gave when results had
-    been shown. `graders` gave the round's grades, `idle` ones joined it and have given none.
+    been shown. `graders` gave the round's grades, `idle` ones joined it and have given none. `merged`: the run file was
+    merged with others since, whose outputs the round never saw.
     """
 
     round: Round | None
@@ -213,6 +214,7 @@ class Grading:
     after_results: int = 0
     graders: tuple[str, ...] = ()
     idle: tuple[str, ...] = ()
+    merged: bool = False
 
 
 @dataclass(frozen=True)

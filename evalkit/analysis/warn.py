@@ -1,6 +1,7 @@
 """What a reader must know before believing the figures, in sentences, the most serious first."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from types import MappingProxyType
 
 from evalkit.analysis.results import Grading, ModelResult
@@ -29,6 +30,7 @@ def warnings_for(
         *_about_models(snapshot, models),
         *_about_import(snapshot),
         *_about_latency(snapshot),
+        *_about_hours(snapshot),
         *_about_size(snapshot, models, rubric),
     )
 
@@ -58,6 +60,8 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, 
     elif any(round_.blind is False for round_ in snapshot.rounds):
         yield "A round was graded with --no-blind as well: whoever has seen it is not blind any more."
     yield from _about_judges(snapshot, grading, calibrated)
+    if grading.merged:
+        yield "Files were merged since these grades were given: outputs of the others have none; grade all together."
     yield from _about_showing(grading)
     if grading.identity_marks:
         yield f"{_plural(grading.identity_marks, 'mention')} of a model's or maker's name hidden from the graders."
@@ -183,6 +187,21 @@ def _about_latency(snapshot: Snapshot) -> Iterator[str]:
         yield (
             f"Latency comes from {_plural(len(timed), 'item')} that were streamed, of {len(batched | timed)};"
             " for the others it was not measured (batch)."
+        )
+
+
+def _about_hours(snapshot: Snapshot) -> Iterator[str]:
+    """Models of merged files were not sent side by side, so that their latencies differ by more than the model."""
+    models = {trial.id: trial.key.model for trial in snapshot.trials}
+    sessions: dict[str, set[int]] = {}
+    for attempt in snapshot.attempts:
+        if attempt.grader is None and attempt.latency_s is not None and attempt.session_id is not None:
+            sessions.setdefault(models[attempt.trial_id], set()).add(attempt.session_id)
+    apart = [f"{one} and {other}" for one, other in combinations(sessions, 2) if not sessions[one] & sessions[other]]
+    if apart:
+        yield (
+            f"Not sent side by side: {'; '.join(apart)}. Their latencies differ by the hour they were measured at as"
+            " well as by the model."
         )
 
 

@@ -22,6 +22,7 @@ from evalkit.cli import (
     gate,
     grade,
     import_,
+    merge,
     models,
     pins,
     plan,

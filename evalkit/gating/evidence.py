@@ -141,14 +141,17 @@ def satisfied(output: OutputResult) -> float | None:
 def evidence_of(baseline: Analysis, candidate: Analysis, baseline_model: str, candidate_model: str) -> Evidence:
     """The evidence, once it is sure that the two sides may be compared.
 
-    Raises IntegrityError if dataset, rubric, prompt, context size or graders differ, UsageError for one model against
-    itself in the same run, and for a run whose items were chosen by what a model did with them.
+    Raises IntegrityError if dataset, rubric, prompt, context size or graders differ, or if files were merged and not
+    graded together since, UsageError for one model against itself in the same run, and for a run whose items were
+    chosen by what a model did with them.
     """
     for analysis in (baseline, candidate):
         _refuse_chosen(analysis)
     if baseline is candidate and baseline_model == candidate_model:
         raise UsageError(f"baseline and candidate are both {candidate_model!r}; name two models, or use --aa")
     _refuse_others(baseline, candidate)
+    for analysis, model in ((baseline, baseline_model), (candidate, candidate_model)):
+        _refuse_graded_apart(analysis, model)
     return Evidence(baseline, candidate, baseline_model, candidate_model)
 
 
@@ -160,12 +163,28 @@ def against_itself(analysis: Analysis, model: str) -> Evidence:
     _refuse_chosen(analysis)
     if analysis.spec.epochs < 2:
         raise UsageError("a model can be compared with itself over two epochs; run with --epochs 2, or name two runs")
+    _refuse_graded_apart(analysis, model)
     return Evidence(analysis, analysis, model, model, (1, 2))
 
 
 def _refuse_chosen(analysis: Analysis) -> None:
     if analysis.spec.condition is not None:
         raise UsageError("a run on chosen items shows nothing about the workload; gate a whole run")
+
+
+def _refuse_graded_apart(analysis: Analysis, model: str) -> None:
+    """What checks alone find of outputs that graders never saw beside the others would be no fair sample of them."""
+    if not analysis.grading.merged:
+        return
+    judged = {criterion.id for criterion in Rubric.read_back(analysis.spec.rubric).judged}
+    of_model = [o for item in analysis.outputs for o in item.outputs if o.model == model and o.outcome == "answered"]
+    unseen = sum(not judged <= {*output.levels, *output.ungraded} for output in of_model)
+    if unseen:
+        raise IntegrityError(
+            f"{unseen:,} of {len(of_model):,} outputs of {model} were in another file when round"
+            f" {analysis.grading.round.id if analysis.grading.round else 0} was graded; grade both sides together with"
+            " `evalkit grade --blind`"
+        )
 
 
 def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:

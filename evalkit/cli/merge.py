@@ -1,0 +1,38 @@
+"""`evalkit merge`: several run files of one spec as one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("merge")(merge)
+
+
+def merge(
+    files: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run files, two or more.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The new run file.", show_default=False)],
+) -> Path:
+    """Join run files of one dataset, rubric, prompt and settings into a new one; their models may differ.
+
+    Two files that hold requests for the same trial are refused. Grades stay in rounds of their own, which take no more:
+    `evalkit grade` lets all outputs be graded together.
+
+    Examples:
+
+      evalkit merge runs/pinned.db runs/candidate.db -o runs/both.db
+
+      evalkit merge laptop.db server-1.db server-2.db -o runs/all.db
+    """
+    from evalkit.merging import merge as merge_files
+    from evalkit.wording import plural
+
+    made = merge_files(files, output)
+    settled = "all settled" if made.settled == made.trials else f"{made.settled:,} of them settled"
+    typer.echo(f"merged: {output} ({plural(made.trials, 'trial')}, {settled}; {', '.join(made.models)})")
+    if made.rounds:
+        typer.echo(f"! the grades so far are kept in {plural(made.rounds, 'closed round')}, only one of which counts")
+    typer.echo(f"next: evalkit grade --blind {output}")
+    return output
