@@ -27,12 +27,18 @@ def obrien_fleming_z(information: Values, alpha: float = 0.05) -> list[float]:
 
 
 def look_alphas(information: Values, alpha: float = 0.05) -> list[float]:
-    """The one-sided error, in (0, `alpha`], that each look is tested at: the tails of `obrien_fleming_z`, as there."""
+    """The one-sided error, in (0, `alpha`], that each look is tested at: the tails of `obrien_fleming_z`.
+
+    Arguments as there. Raises ValueError as it does. Source: Lan and DeMets (1983).
+    """
     return [float(stats.norm.sf(z)) for z in obrien_fleming_z(information, alpha)]
 
 
 def alpha_spent(information: Values, alpha: float = 0.05) -> list[float]:
-    """The error in (0, `alpha`] that `obrien_fleming_z` has spent by each look; arguments and errors as there."""
+    """The error, in (0, `alpha`], that `obrien_fleming_z` has spent by each look.
+
+    Arguments as there. Raises ValueError as it does. Source: Lan and DeMets (1983).
+    """
     t = _looks(information, alpha)
     return [float(spent) for spent in _spent(t, alpha)]
 
@@ -53,13 +59,18 @@ def looks_p(p: float, look: int, information: Values) -> float:
         raise ValueError(f"p = {p} is not from 0 to 1")
     if p <= _LEAST_ALPHA or p >= _MOST_ALPHA or len(t) == 1:
         return float(p)
-    low, high, found = math.log(p) - 1e-6, math.log(_MOST_ALPHA), float(stats.norm.isf(p))
-    if obrien_fleming_z(t, _MOST_ALPHA)[look - 1] > found:
+    found, until = float(stats.norm.isf(p)), t[:look]
+
+    def excess(log_alpha: float) -> float:
+        spent = _spent(until, math.exp(log_alpha))
+        return _boundaries(until, np.diff(spent, prepend=0.0))[-1] - found
+
+    low, high = math.log(p) - 1e-6, math.log(_MOST_ALPHA)
+    if excess(high) > 0:
         return max(p, 0.5)
-    while high - low > 1e-7:
-        middle = (low + high) / 2
-        low, high = (low, middle) if obrien_fleming_z(t, math.exp(middle))[look - 1] <= found else (middle, high)
-    return max(p, math.exp(high))
+    from scipy import optimize  # as in `_bound`
+
+    return max(p, math.exp(float(optimize.brentq(excess, low, high, xtol=1e-9))))
 
 
 def _looks(information: Values, alpha: float) -> FloatArray:
