@@ -305,7 +305,8 @@ def test_how_many_items_change_their_verdict_both_ways_is_told() -> None:
 
 
 def test_a_run_in_parts_sends_each_trial_once_into_one_file(
-    tiny: Path, capsys: pytest.CaptureFixture[str]  # noqa: F811  the fixture
+    tiny: Path,
+    capsys: pytest.CaptureFixture[str],  # noqa: F811  the fixture
 ) -> None:
     Path("gate.yaml").write_text("quality: {margin: 0.5}\nalpha: 0.2\nsequential: {looks: [0.5, 1.0]}\n")
     with recorded() as server:
@@ -322,7 +323,9 @@ def test_a_run_in_parts_sends_each_trial_once_into_one_file(
     seen = snapshot()
     assert len({a.trial_id for a in seen.attempts}) == 12
     half = first_items(seen.items, seen.spec.seed, 0.5)
-    asked = [t.key.item_id for a in sorted(seen.attempts, key=lambda a: a.id) for t in seen.trials if t.id == a.trial_id]
+    asked = [
+        t.key.item_id for a in sorted(seen.attempts, key=lambda a: a.id) for t in seen.trials if t.id == a.trial_id
+    ]
     assert set(asked[:6]) == half
 
 
