@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_the_order_is_the_seeds_and_shares_nest() -> None:
     assert sorted(staged_order(items, 7)) == sorted(item.id for item in items)
     taken = [first_items(items, 7, share) for share in (0.1, 0.5, 0.75, 1.0)]
     assert [len(some) for some in taken] == [10, 50, 75, 100]
-    assert all(one < other for one, other in zip(taken, taken[1:], strict=False))
+    assert all(one < other for one, other in pairwise(taken))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,8 @@ def test_a_share_of_the_items_is_rounded_up(share: float, items: int, count: int
 
 
 @pytest.mark.parametrize(
-    ("shown", "number", "judged"), [(0, 0, 0), (49, 0, 0), (50, 1, 50), (74, 1, 50), (75, 2, 75), (99, 2, 75), (100, 3, 100)]
+    ("shown", "number", "judged"),
+    [(0, 0, 0), (49, 0, 0), (50, 1, 50), (74, 1, 50), (75, 2, 75), (99, 2, 75), (100, 3, 100)],
 )  # fmt: skip
 def test_a_gate_judges_whole_looks_alone_whenever_it_is_called(shown: int, number: int, judged: int) -> None:
     losses = range(30, 45)
@@ -306,9 +308,8 @@ def test_how_many_items_change_their_verdict_both_ways_is_told() -> None:
 
 def test_a_run_in_parts_sends_each_trial_once_into_one_file(
     tiny: Path,
-    capsys: pytest.CaptureFixture[str],  # noqa: F811  the fixture
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Path("gate.yaml").write_text("quality: {margin: 0.5}\nalpha: 0.2\nsequential: {looks: [0.5, 1.0]}\n")
     with recorded() as server:
         sent = []
         for more in (["--share", "0.5"], ["--share", "0.5"], ["--share", "0.3"], ["--share", "1"], []):
