@@ -14,6 +14,9 @@
 #   EVALKIT_POLICY     what a candidate must show (default: gate.yaml if there is one)
 #   EVALKIT_LOCK       the file of approvals (default: evalkit.lock)
 #   EVALKIT_EPOCHS     trials of each item (default 3)
+#   EVALKIT_EXECUTOR   local or batch: half the price, no latency, minutes to 24 hours (default: local)
+#   EVALKIT_LATENCY_SAMPLE  with batch: so many items are streamed even so, for the latency checks of the policy
+#   EVALKIT_LOOKS      shares of the items to run before each look of the policy's `sequential:`, e.g. "0.5 0.75 1"
 #   EVALKIT_GRADE_BY   judges or checks (default: judges)
 #   EVALKIT_BUDGET_USD what each run may cost, grading included; without it nothing is spent
 #   EVALKIT_EVIDENCE   auto (make it where there is a key), always, never
@@ -80,18 +83,20 @@ may_run() {
   esac
 }
 
-may_reuse() { # not where documents fill the context up to what both models take, nor where latencies are compared
+may_reuse() { # not where documents fill the context up to what both models take, nor where latencies are compared, nor in looks
   case ${EVALKIT_REUSE:-auto} in
     never) return 1 ;;
     auto) ;;
     *) echo "error: EVALKIT_REUSE is neither auto nor never; use one of them" >&2 && exit 2 ;;
   esac
   policy=${EVALKIT_POLICY:-gate.yaml}
-  ! grep -qs context_tokens "${dataset%.*}.yaml" && ! grep -Eqs 'felt_latency|ttft' "$policy"
+  [ -z "${EVALKIT_LOOKS:-}" ] && ! grep -qs context_tokens "${dataset%.*}.yaml" && ! grep -Eqs 'felt_latency|ttft' "$policy"
 }
 
 run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run file
   evalkit run "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} -m "$@" --epochs "${EVALKIT_EPOCHS:-3}" \
+    ${part:+--share "$part"} ${EVALKIT_EXECUTOR:+--executor "$EVALKIT_EXECUTOR"} \
+    ${EVALKIT_LATENCY_SAMPLE:+--latency-sample "$EVALKIT_LATENCY_SAMPLE"} \
     ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet >"$out/run.txt" </dev/null || return
   cat "$out/run.txt"
   run=$(sed -n -e 's/^next: evalkit grade --blind //p' -e 's/^next: evalkit runs //p' "$out/run.txt" | tail -n 1)
@@ -110,24 +115,33 @@ run_both() { # BASELINE CANDIDATE: sets `run` to a run file of both
   run=$both
 }
 
-prove() { # BASELINE CANDIDATE: outputs of both, graded together, gated, and approved with its verdict
+prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and approved with its verdict
   name=$(printf %s "$2" | tr -c 'A-Za-z0-9._-' _)
   set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
   echo "evidence for $2 in place of $1"
-  run_both "$1" "$2" || return
-  evalkit grade "$run" --blind --by "${EVALKIT_GRADE_BY:-judges}" \
-    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet </dev/null || return
-  code=0
-  rm -f "$out/gate-$name".*
-  evalkit gate "$run" --baseline "$1" --candidate "$2" ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} $trial \
-    -o "$out/gate-$name.json" -o "$out/gate-$name.xml" -o "$out/gate-$name.md" || code=$?
-  [ -f "$out/gate-$name.json" ] || return "$code"
+  for share in ${EVALKIT_LOOKS:-1}; do # until one settles it, whatever the policy makes of an inconclusive one
+    code=0
+    look "$1" "$2" "$share" || return
+    [ -f "$out/gate-$name.json" ] || return "$code"
+    grep -q '"verdict": "inconclusive"' "$out/gate-$name.json" || break
+  done
   summarize "$out/gate-$name.md"
   evalkit report "$run" -o "$out/report-$name.html" >/dev/null || return
   evalkit pins approve "$out/gate-$name.json" --lock "$lock" --dataset "$dataset" \
     ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} || return
   cp "$lock" "$out/"
   return "$code"
+}
+
+look() { # BASELINE CANDIDATE SHARE: run and grade this share of the items, then gate; sets run, and code to the gate's
+  part=
+  [ "$3" = 1 ] || part=$3
+  run_both "$1" "$2" || return
+  evalkit grade "$run" --blind --by "${EVALKIT_GRADE_BY:-judges}" \
+    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet </dev/null || return
+  rm -f "$out/gate-$name".*
+  evalkit gate "$run" --baseline "$1" --candidate "$2" ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} $trial \
+    -o "$out/gate-$name.json" -o "$out/gate-$name.xml" -o "$out/gate-$name.md" || code=$?
 }
 
 summarize() { # appends a file whole, or says that it did not fit

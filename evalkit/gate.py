@@ -1,23 +1,27 @@
 """The gate: may the candidate replace the baseline? Checks over one evidence, and a verdict of three."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from evalkit import __version__, stats
 from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, satisfied
+from evalkit.gating.looks import Look
 from evalkit.gating.policy import Common
-from evalkit.gating.results import LIKELY_LOSS, CheckResult, GateReport, Outcome, settled
+from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
 from evalkit.gating.rules import Rules, assay_of
+from evalkit.gating.staged import SHARED, failed_fast
 from evalkit.wording import listing, plural
 
 SIMULATED = "the sandbox made this evidence, which cannot pass a real gate; --allow-simulated lets it, for a trial"
 
 
-def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False) -> GateReport:
-    """Run every check that the policy asks for; UsageError where it names a slice or criterion that is not there."""
-    rules = Rules(policy.alpha, evidence.of_candidate.spec.seed, assay_of(evidence))
-    results = [result for module, asked in policy.asked for result in module.check(evidence, asked, rules)]
-    found = settled(results, policy.alpha)
+def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, look: Look | None = None) -> GateReport:
+    """Run every check that the policy asks for; UsageError where it names a slice or criterion that is not there.
+
+    `look`: which of the policy's looks this evidence is of; before the first, nothing but a clear loss is looked for.
+    """
+    found = _settled(evidence, policy, look)
     verdict, simulated = found.verdict, evidence.simulated
     if verdict == "pass" and simulated and not allow_simulated:
         verdict = "inconclusive"
@@ -29,29 +33,75 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False) -
         epochs=evidence.epochs,
         alpha=policy.alpha,
         checks=found.checks,
-        reason=_reason(verdict, found.checks, simulated),
-        notes=tuple(_notes(evidence, policy, simulated)),
+        reason=_reason(verdict, found.checks, simulated, look),
+        notes=tuple(_notes(evidence, policy, simulated, look, verdict)),
         simulated=simulated,
         provenance=_provenance(evidence, policy),
+        look=look,
+        flips=flips(evidence),
     )
 
 
-def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], simulated: bool) -> str:
+def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
+    """The checks at the error that this look may spend; a clear loss ends the gate at any time."""
+    next_look = None if look is None or look.next_share is None else _go_on(look)
+    rules = Rules(
+        policy.alpha if look is None else look.alpha, evidence.of_candidate.spec.seed, assay_of(evidence), next_look
+    )
+    asked = () if look is not None and look.number == 0 else policy.asked
+    results = [result for module, settings in asked for result in module.check(evidence, settings, rules)]
+    if look is None:
+        return settled(results, policy.alpha)
+    found = settled(results, policy.alpha / (1 if look.wealth is None else SHARED), look.overall_p)
+    lost = failed_fast(look, found.checks, skewed=rules.assay.skewed)
+    return found if lost is None else Settled("fail", (lost, *found.checks))
+
+
+def _go_on(look: Look) -> str:
+    return (
+        f"look {look.number + 1}: the same `evalkit run` with --share {look.next_share:g}, `evalkit grade`, this gate"
+    )
+
+
+def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], simulated: bool, look: Look | None) -> str:
+    at = "" if look is None or len(look.items) == 1 else f", at {look}"
     if verdict == "pass":
-        kept = f"every limit is kept ({plural(len(checks), 'check')})"
+        kept = f"every limit is kept ({plural(len(checks), 'check')}){at}"
         return f"{kept}; but {LIKELY_LOSS}" if any(check.likely_loss for check in checks) else kept
     named = listing([check.name for check in checks if check.outcome == verdict])
     if verdict == "fail":
-        return f"worse in {named}"
-    return f"not shown for {named}" if named else "SIMULATED evidence" if simulated else "nothing was checked"
+        return f"worse in {named}{at}"
+    if look is not None and not look.is_last:
+        return f"{f'not shown yet{at}' if look.number else 'no look is reached yet'}; go on to look {look.number + 1}"
+    return f"not shown for {named}{at}" if named else "SIMULATED evidence" if simulated else "nothing was checked"
 
 
-def _notes(evidence: Evidence, policy: Common, simulated: bool) -> list[str]:
-    notes = [SIMULATED] if simulated else []
+def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | None, verdict: Outcome) -> Iterator[str]:
+    if simulated:
+        yield SIMULATED
+    if look is not None:
+        yield from _look_notes(look, policy.alpha, verdict)
     quality = getattr(policy, "quality", None)
-    if quality is not None:
-        notes += afford(len(evidence.items), evidence.epochs, quality.margin, policy.alpha)
-    return [*notes, *evidence.of_candidate.warnings]
+    if quality is not None and (look is None or look.number):
+        alpha = policy.alpha if look is None else look.alpha
+        yield from afford(len(evidence.items), evidence.epochs, quality.margin, alpha)
+    yield from evidence.of_candidate.warnings
+
+
+def _look_notes(look: Look, alpha: float, verdict: Outcome) -> Iterator[str]:
+    """The plan of looks, what has been spent of it, and how to go on."""
+    at = listing([f"{n:,}" for n in look.items])
+    tested, spent = (listing([f"{one:.4f}" for one in errors]) for errors in (look.alphas, look.spent))
+    yield f"looks at {at} items, tested one-sided at {tested}: alpha spent {spent}, never more than {alpha:g} in all"
+    if look.wealth is not None:
+        yield f"fail fast: {min(look.wealth, 1e6):,.3g} to 1 so far, {look.wealth_needed:g} to 1 ends the gate"
+    if look.next_share is None:
+        return
+    if verdict != "inconclusive":
+        yield "stopped early: the estimates lean away from no difference, so do not quote them as the size of it"
+    else:
+        left = f" ({plural(look.open_trials, 'trial')} still to run)" if look.open_trials else ""
+        yield f"go on to {_go_on(look)}{left}"
 
 
 def afford(items: int, epochs: int, margin: float, alpha: float) -> list[str]:
@@ -84,8 +134,18 @@ def _provenance(evidence: Evidence, policy: Common) -> dict[str, Any]:
     }
 
 
+def flips(evidence: Evidence) -> Flips | None:
+    """How many items change their verdict between the two sides, both ways; None where nothing is graded."""
+    pairs = evidence.paired(satisfied)
+    if not len(pairs):
+        return None
+    found = stats.discordance(pairs.candidate, pairs.baseline)
+    return Flips(found.gain, found.loss, flip_rate(evidence))
+
+
 def flip_rate(evidence: Evidence) -> stats.Estimate:
-    """Share of items on which two tries of one model are not graded alike: what a difference must stand out from."""
+    """Share of items that one trial of each side is not graded alike on; of one model against itself: what a
+    difference must stand out from."""
     pairs = evidence.paired(satisfied)
     differing = [b * (1 - c) + c * (1 - b) for b, c in zip(pairs.baseline, pairs.candidate, strict=True)]
     if pairs.epochs == 1:

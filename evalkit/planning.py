@@ -1,7 +1,7 @@
 """Planning: from a dataset to the trials of a run, counted, fitted into their context, and priced; nothing is sent."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,16 +24,17 @@ from evalkit.providers import Preflight, Provider, batches
 from evalkit.records import Snapshot, Spec
 from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
+from evalkit.staging import first_items
 from evalkit.store import RunFile
 from evalkit.way import LOCAL, Way
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to run. `context_tokens` empty means what the dataset's card says, and no filling without a card.
+    """What to run. `contexts` empty means what the dataset's card says, and no filling without a card.
 
     Several contexts make a sweep: every item at every size. `only` names the items to take, and `condition` says by
-    what rule they were chosen.
+    what rule they were chosen. `share`: of the planned items, the part to send now; it makes no other run.
     """
 
     models: tuple[str, ...]
@@ -47,12 +48,14 @@ class Options:
     only: frozenset[str] | None = None
     condition: Mapping[str, object] | None = None
     way: Way = LOCAL
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A plan, the run file it belongs to, and the trials that are settled. `exists` says that it is a resumption.
 
+    `later`: trials that this command leaves for one with a larger share.
     `spent_usd` is what the run file has cost, judging included. `notes` are lines for the user: what was left out,
     and how this run differs from an earlier one.
     """
@@ -65,6 +68,7 @@ class Prepared:
     spent_usd: float
     options: Options
     notes: tuple[str, ...] = ()
+    later: frozenset[int] = frozenset()
 
     @property
     def done(self) -> int:
@@ -73,8 +77,8 @@ class Prepared:
 
     @property
     def left(self) -> int:
-        """How many are still to be sent."""
-        return len(self.plan.order) - self.done
+        """How many are still to be sent by this command."""
+        return len(self.plan.order) - self.done - len(self.later)
 
 
 def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:
@@ -166,16 +170,32 @@ async def prepare(
         plan = await fitted_plan(dataset, spec, variants, provider, tell, server.facts)
         notes = (*notes, *_others(place, spec))
         settled, spent = set(), 0.0
+    later = _later(plan, options.share, settled, snapshot)
     batched = options.way.batched(plan.items, spec.seed)
-    left = [trial.key for trial in plan.trials() if trial.id not in settled] if settled else plan.order
+    waiting = later | settled
+    left = [trial.key for trial in plan.trials() if trial.id not in waiting] if waiting else plan.order
     lines = run_bill(plan, left, now, snapshot, options.prices, batched)
     lengths = {line.model: line.output_tokens for line in lines}
     documents = dataset.documents if snapshot is None else snapshot.documents
-    outputs = ((key, lengths[key.model]) for key in plan.order)
+    outputs = ((trial.key, lengths[trial.key.model]) for trial in plan.trials() if trial.id not in later)
     judges = (
         () if panel is None else foreseen_lines(panel, rubric, plan.records, documents, outputs, now, options.prices)
     )
-    return Prepared(plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes)
+    return Prepared(
+        plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes, later
+    )
+
+
+def _later(plan: Plan, share: float, settled: Collection[int], snapshot: Snapshot | None) -> frozenset[int]:
+    """Trials beyond the share that is sent now; what a batch has taken is fetched all the same."""
+    if share >= 1:
+        return frozenset()
+    now = first_items(plan.items, plan.spec.seed, share)
+    taken = set(settled)
+    if snapshot is not None:
+        waiting = snapshot.in_batches
+        taken |= {attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting}
+    return frozenset(t.id for t in plan.trials() if t.key.item_id not in now and t.id not in taken)
 
 
 def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, panel: Panel) -> Bill:

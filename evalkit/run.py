@@ -55,7 +55,8 @@ async def carry_out(
     tell: Callable[[Progress], None],
     say: Callable[[str], None] = lambda _: None,
 ) -> Done:
-    """Send what is pending. Returns when every trial is settled. `say` takes lines about batches for the user.
+    """Send what is pending. Returns when every trial is settled that is not left for later. `say` takes lines about
+    batches for the user.
 
     Raises BudgetError, InfrastructureError or InterruptedRunError when it had to stop; all that was answered
     is in the run file, and the same call goes on from there.
@@ -66,7 +67,8 @@ async def carry_out(
         way, prices = prepared.options.way, prepared.options.prices
         items = way.batched(plan.items, plan.spec.seed)
         budget = Budget(budget_usd, past.charged_usd)
-        batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in past.settled}
+        passed_over = prepared.later.union(past.settled)
+        batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in passed_over}
         batched |= past.in_batches
         calls = partial(_calls, prepared, dataset, past, worst_cases(plan, now, prices, items))
         ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices)
@@ -125,7 +127,7 @@ def _calls(
     plan, marks = prepared.plan, chosen_marks(prepared.options.cache, dataset)
     items = dataset_items(dataset, plan)
     for trial in plan.trials():
-        if trial.id in past.settled or not chosen(trial.id):
+        if trial.id in past.settled or trial.id in prepared.later or not chosen(trial.id):
             continue
         item_id, model, _ = trial.key
         documents, max_tokens = plan.records[item_id].documents, plan.spec.max_tokens

@@ -281,6 +281,19 @@ def test_models_run_side_by_side_where_that_matters(card: str, policy: str, comm
     assert len(list((runner.folder / "runs").glob("*.db"))) == 1
 
 
+def test_a_policy_with_looks_is_met_look_by_look(commit: Commit, runner: Runner) -> None:
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    looks = "alpha: 0.1\non_inconclusive: warn\nquality: {margin: 0.3}\nsequential: {looks: [0.5, 1.0]}\n"
+    commit("gate.yaml", looks)
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always", looks="0.5 1") == 0, runner.log
+        assert len(server.messages()) == 16
+    assert "go on to look 2" in runner.log
+    assert runner.summary.count("<!-- evalkit:") == 1, "the last look alone"
+    assert "at look 2 of 2 (8 of 8 items)" in runner.summary
+
+
 def test_a_history_that_is_cut_off_is_named(commit: Commit, runner: Runner) -> None:
     assert runner.run(range="gone...HEAD") == 2
     assert "error: git does not know gone...HEAD; check the whole history out" in runner.log
@@ -363,6 +376,35 @@ def test_the_script_ends_with_the_worst_that_it_met(
     written = summary.read_text(encoding="utf-8") if summary.exists() else ""
     assert in_summary in written
     assert len(written) < 900_000
+
+
+@pytest.mark.parametrize(
+    ("told", "runs"),
+    [
+        ({}, ["", ""]),
+        ({"EVALKIT_EXECUTOR": "batch"}, [" --executor batch"] * 2),
+        (
+            {"EVALKIT_EXECUTOR": "batch", "EVALKIT_LATENCY_SAMPLE": "30"},
+            [" --executor batch --latency-sample 30"] * 2,
+        ),
+        ({"EVALKIT_LOOKS": "0.5 0.75 1"}, [" --share 0.5", " --share 0.5"]),
+        ({"EVALKIT_LOOKS": "0.5 1", "VERDICT": "inconclusive"}, [" --share 0.5", "", " --share 0.5", ""]),
+    ],
+)
+def test_a_run_costs_half_in_batches_and_less_in_looks(told: dict[str, str], runs: list[str], tmp_path: Path) -> None:
+    fake = tmp_path / "bin" / "evalkit"
+    fake.parent.mkdir()
+    verdict = 'printf \'"verdict": "%s"\' "$VERDICT" >"$file"'
+    fake.write_text(FAKE.replace('printf "%${SIZE}s" . >"$file"', verdict), encoding="utf-8")
+    fake.chmod(0o755)
+    usual = {"EVALKIT_DATASET": "set.jsonl", "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "1", "VERDICT": "pass"}
+    kept = {"PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_EVIDENCE": "always"}
+    subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=kept | usual | told, capture_output=True, check=False)
+    calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    sent = [call.partition("--epochs 3")[2].removesuffix(" --quiet") for call in calls if call.startswith("run ")]
+    assert sent == runs
+    assert sum(call.startswith("gate ") for call in calls) == len(runs)
+    assert sum(call.startswith("pins approve") for call in calls) == 2, "once a pin, with the last look's report"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as xml
 
 import pytest
-from analysis_builders import JUDGE, answered, ended, write_run
+from analysis_builders import JUDGE, answered, ended, failed, write_run
 from gates import BASELINE, CANDIDATE, evidence, run, table, without
 
 from evalkit import stats
@@ -19,6 +19,7 @@ from evalkit.gate import afford, gate, sides
 from evalkit.gating.evidence import evidence_of
 from evalkit.gating.policy import check_modules, default_policy, read_policy
 from evalkit.gating.results import CheckResult, settled
+from evalkit.records import Batch
 from evalkit.rendering.gate import to_json, to_junit, to_markdown
 
 
@@ -186,6 +187,95 @@ def test_a_failure_of_unknown_cost_is_no_free_one() -> None:
     }  # fmt: skip
     many = [[True]] * 50 + [[ended("errored", None)]] * 10
     assert set(outcomes("cost_per_satisfactory: {}\ncost_per_request: {}", then, many).values()) == {"inconclusive"}
+
+
+# --- calls that were given up, and calls that went in a batch ---
+
+
+def alike(model: str, item: int) -> Any:
+    """Both sides wait from 1 s on ordinary items to 3 s on every tenth, with a little noise of their own."""
+    s = (3 if item % 10 == 9 else 1 + item % 7 / 20) * (1 + (0.004 if model == BASELINE else 0.003) * (item % 5))
+    return replace(answered(served_model=model), felt_s=s, ttft_s=s / 4)
+
+
+def timed_out(**changes: Any) -> Any:
+    made = replace(failed(), final=True, error_type="timeout", latency_s=20.0, felt_s=60.0, ttft_s=None)
+    return replace(made, **changes)
+
+
+def hard(item: int) -> bool:
+    """Four of a hundred items: some of the slowest, which a slow model loses first."""
+    return item in (9, 29, 49, 69)
+
+
+@pytest.mark.parametrize(
+    ("check", "lost"),
+    [
+        ("felt_latency: {p90: 1.1}", timed_out()),
+        ("felt_latency: {p90: 1.1}", timed_out(error_type="api_error", latency_s=0.1, felt_s=0.2)),  # gives up fast
+        ("ttft: {p90: 1.1}", timed_out()),
+        ("ttft: {p90: 1.1}", timed_out(latency_s=0.01)),
+    ],
+)
+def test_a_candidate_that_gives_up_its_slowest_calls_looks_no_faster(check: str, lost: Any) -> None:
+    then = [[True]] * 100
+    now = [[lost] if hard(i) else [True] for i in range(100)]
+    whole, given_up = (gate(evidence(then, side, attempt=alike), policy(check)).checks[0] for side in (then, now))
+    assert whole.outcome == "pass"
+    assert whole.estimate is not None
+    assert given_up.estimate is not None
+    assert (given_up.estimate.n, whole.estimate.n) == (100, 100)
+    assert (given_up.estimate.value or 0) >= (whole.estimate.value or 0) - 0.01
+    assert "(4 calls given up, each as slow as the slowest or slower)" in given_up.finding
+    ordinary = [[lost] if hard(i + 1) else [True] for i in range(100)]
+    slower = gate(evidence(then, ordinary, attempt=alike), policy(check)).checks[0].estimate
+    assert slower is not None
+    assert (slower.value or 0) > (whole.estimate.value or 0) + 0.05, "dropped, they would leave it as it is"
+
+
+def test_one_in_eight_calls_that_time_out_fail_the_upper_quantile_and_leave_the_median() -> None:
+    now = [[timed_out()] if i % 8 == 0 else [True] for i in range(96)]
+    found = outcomes("felt_latency: {p50: 1.2, p90: 1.2}", [[True]] * 96, now, attempt=alike)
+    assert found == {"felt_latency: p50": "pass", "felt_latency: p90": "fail"}
+
+
+def test_a_token_that_came_before_a_stream_broke_off_counts_as_it_is() -> None:
+    now = [[timed_out(ttft_s=0.3)] if hard(i) else [True] for i in range(100)]
+    found = gate(evidence([[True]] * 100, now, attempt=alike), policy("ttft: {p90: 1.1}")).checks[0]
+    assert "given up" not in found.finding
+
+
+def test_a_truncated_answer_took_as_long_as_it_took_and_a_refusal_no_time_worth_comparing() -> None:
+    for kind, n in (("truncated", 100), ("refused", 96)):
+        lost = replace(ended(kind), felt_s=9.0, latency_s=9.0)  # type: ignore[arg-type]  # the words are outcomes
+        now = [[lost] if hard(i) else [True] for i in range(100)]
+        found = gate(evidence([[True]] * 100, now, attempt=alike), policy("felt_latency: {p90: 9}")).checks[0]
+        assert found.estimate is not None
+        assert found.estimate.n == n
+
+
+def in_batch(snapshot: Any, streamed: int) -> Any:
+    """The same run with all but so many items from a batch, whose answers have no times."""
+    sampled = {f"item-{i:03d}" for i in range(streamed)}
+    batched = {t.id for t in snapshot.trials if t.key.item_id not in sampled}
+    attempts = tuple(
+        replace(a, felt_s=None, latency_s=None, ttft_s=None) if a.trial_id in batched else a for a in snapshot.attempts
+    )
+    ids = tuple(a.id for a in attempts if a.trial_id in batched)
+    return replace(snapshot, attempts=attempts, batches=(Batch(1, "n", "2026-11-02T10:00:00+00:00", "b", ids),))
+
+
+@pytest.mark.parametrize(
+    ("streamed", "outcome", "n"), [(0, "inconclusive", None), (30, "pass", 30), (100, "pass", 100)]
+)
+def test_latency_of_a_run_in_batches_is_that_of_its_streamed_sample(streamed: int, outcome: str, n: int | None) -> None:
+    analysis = analyze(in_batch(run([[True]] * 100, [[True]] * 100, attempt=alike), streamed))
+    found = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy("felt_latency: {p50: 1.3}")).checks[0]
+    assert found.outcome == outcome
+    assert (found.estimate.n if found.estimate else None) == n
+    if not streamed:
+        assert "every item went in a batch, which claims no latency" in found.finding
+        assert "--latency-sample 30" in (found.needs or "")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

@@ -239,10 +239,10 @@ def _by_context(snapshot: Snapshot) -> Mapping[tuple[str, str], frozenset[str]]:
 
 def _items(snapshot: Snapshot, results: Sequence[TrialResult]) -> tuple[ItemResult, ...]:
     by_item: dict[str, list[TrialResult]] = defaultdict(list)
-    said = remarks(snapshot)
+    said, batched = remarks(snapshot), frozenset(id_ for batch in snapshot.batches for id_ in batch.attempts)
     for result in results:
         by_item[result.key.item_id].append(result)
-    return tuple(_item(item, by_item[item.id], snapshot.spec.models, said) for item in snapshot.items)
+    return tuple(_item(item, by_item[item.id], snapshot.spec.models, said, batched) for item in snapshot.items)
 
 
 def _item(
@@ -250,6 +250,7 @@ def _item(
     results: Sequence[TrialResult],
     models: Sequence[str],
     said: Mapping[int, tuple[Remark, ...]],
+    batched: frozenset[int],
 ) -> ItemResult:
     ordered = sorted(results, key=lambda r: (models.index(r.key.model), r.key.epoch))
     return ItemResult(
@@ -260,11 +261,11 @@ def _item(
         tags=item.tags,
         documents=item.documents,
         evidence_positions=item.evidence_positions,
-        outputs=tuple(_output(result, said.get(result.trial_id, ())) for result in ordered),
+        outputs=tuple(_output(result, said.get(result.trial_id, ()), batched) for result in ordered),
     )
 
 
-def _output(result: TrialResult, said: tuple[Remark, ...]) -> OutputResult:
+def _output(result: TrialResult, said: tuple[Remark, ...], batched: frozenset[int]) -> OutputResult:
     last = result.last
     return OutputResult(
         trial_id=result.trial_id,
@@ -285,7 +286,8 @@ def _output(result: TrialResult, said: tuple[Remark, ...]) -> OutputResult:
         remarks=said,
         input_tokens=last.usage.total_input_tokens if last else None,
         output_tokens=last.usage.output_tokens if last else None,
-        felt_s=last.felt_s if last and result.outcome == "answered" else None,
+        felt_s=last.felt_s if last else None,
         decided_by=result.decided_by,
         judge_satisfied=result.judge_satisfied,
+        batched=last is not None and last.id in batched,
     )

@@ -144,7 +144,8 @@ class OutputResult:
     """One trial as the report shows it. `satisfied` and `score` are None while it is not fully graded.
 
     `remarks`: what people left on it beside grades.
-    `judge_satisfied` is the verdict without people's grades, None where it needs them.
+    `judge_satisfied` is the verdict without people's grades, None where it needs them. `felt_s`: a user's wait until
+    the trial ended, however it did; None where nobody can say, as in a batch (`batched`).
     """
 
     trial_id: int
@@ -168,6 +169,7 @@ class OutputResult:
     felt_s: float | None = None
     decided_by: DecidedBy | None = None
     judge_satisfied: bool | None = None
+    batched: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,4 +20,4 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
         pairs = evidence.paired(lambda output: output.cost_usd)
         return stats.mean_cost_ratio(pairs.candidate, pairs.baseline, rules.confidence), pairs.gap
 
-    yield dearer_result("cost_per_request", "cost per request", evidence, asked, compared)
+    yield dearer_result("cost_per_request", "cost per request", evidence, asked, rules, compared)

@@ -22,4 +22,4 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
         sides = costs.candidate, flags.candidate, costs.baseline, flags.baseline
         return stats.cost_ratio(*sides, rules.confidence), costs.gap
 
-    yield dearer_result("cost_per_satisfactory", "cost per satisfactory output", evidence, asked, compared)
+    yield dearer_result("cost_per_satisfactory", "cost per satisfactory output", evidence, asked, rules, compared)

@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from evalkit.gating.evidence import Evidence
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
-from evalkit.gating.slower import Quantiles, slower_results
+from evalkit.gating.slower import Clock, Quantiles, slower_results
 
 ORDER = 22
 Settings = Quantiles
+CLOCK = Clock(
+    "felt_latency",
+    "felt latency",
+    measure=lambda output: output.felt_s if output.outcome in ("answered", "truncated") else None,
+    waited=lambda output: output.felt_s,
+)
 
 
 def check(evidence: Evidence, asked: Quantiles, rules: Rules) -> Iterator[CheckResult]:
-    """Over the items that were answered on both sides; a batch has no latency, so nothing passes."""
-    return slower_results("felt_latency", "felt latency", evidence, lambda output: output.felt_s, asked, rules)
+    """Over the items that were streamed; a refusal is quick and no answer, so it has no wait to compare."""
+    return slower_results(CLOCK, evidence, asked, rules)

@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from evalkit.gating.evidence import Evidence
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
-from evalkit.gating.slower import Quantiles, slower_results
+from evalkit.gating.slower import Clock, Quantiles, slower_results
 
 ORDER = 23
 Settings = Quantiles
+CLOCK = Clock(
+    "ttft",
+    "time to first token",
+    measure=lambda output: None if output.outcome == "refused" else output.ttft_s,
+    waited=lambda output: output.latency_s,
+)
 
 
 def check(evidence: Evidence, asked: Quantiles, rules: Rules) -> Iterator[CheckResult]:
-    """Over the items that were answered on both sides; a batch has no latency, so nothing passes."""
-    return slower_results("ttft", "time to first token", evidence, lambda output: output.ttft_s, asked, rules)
+    """Over the items that were streamed; of a call that broke off, the first token counts if there was one."""
+    return slower_results(CLOCK, evidence, asked, rules)

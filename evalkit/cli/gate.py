@@ -1,7 +1,7 @@
 """`evalkit gate`: pass, fail or inconclusive for a new model version, on the team's own graded outputs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evalkit.gating.evidence import Evidence
     from evalkit.gating.policy import Common
     from evalkit.gating.results import GateReport
+    from evalkit.records import Snapshot
 
 DEFAULT_POLICY = Path("gate.yaml")
 FORMATS = (".json", ".xml", ".md")
@@ -56,8 +57,8 @@ def gate(
     if sensitivity_check and (aa or candidate is None):
         raise UsageError("--sensitivity-check needs a weaker model of the run as --candidate, and no --aa")
     asked = _policy(policy)
-    evidence = _itself(run, baseline, candidate, asked) if aa else _evidence(run, baseline, candidate, asked)
-    report = _report(evidence, asked, allow_simulated)
+    compared = _itself(run, baseline, candidate, asked) if aa else _compared(run, baseline, candidate, asked)
+    report = _report(compared, asked, allow_simulated)
     texts = [_rendered(target.suffix, report) for target in paths]
     for target, text in zip(paths, texts, strict=True):
         write_whole(target, text)
@@ -66,8 +67,6 @@ def gate(
         typer.echo(_rendered(".json", report), nl=False)
     else:
         _print(report, paths)
-    if aa:
-        _tell_flips(evidence)
     raise typer.Exit(_noticed(report) if sensitivity_check else _code(report, softened))
 
 
@@ -81,15 +80,35 @@ def _policy(named: Path | None) -> "Common | None":
     return read_policy(read_text(path, "policy"), str(path))
 
 
-def _report(evidence: "Evidence", asked: "Common | None", allow_simulated: bool) -> "GateReport":
+class _Run(NamedTuple):
+    """A run file as it is shown, and what it comes to."""
+
+    snapshot: "Snapshot"
+    analysis: "Analysis"
+
+
+class _Compared(NamedTuple):
+    """Both sides, with the runs that they come from: twice the same for one run file."""
+
+    evidence: "Evidence"
+    baseline: "Snapshot"
+    candidate: "Snapshot"
+
+
+def _report(compared: _Compared, asked: "Common | None", allow_simulated: bool) -> "GateReport":
     from evalkit.gate import gate as run_gate
     from evalkit.gating.policy import default_policy
+    from evalkit.gating.staged import staged
 
+    evidence, look = compared.evidence, None
     policy = asked or default_policy(len(evidence.items), evidence.epochs)
-    return run_gate(evidence, policy, allow_simulated=allow_simulated)
+    if policy.sequential is not None:
+        snapshots = (compared.baseline, compared.candidate)
+        evidence, look = staged(evidence, snapshots, policy.sequential, policy.alpha, _analysis)
+    return run_gate(evidence, policy, allow_simulated=allow_simulated, look=look)
 
 
-def _evidence(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> "Evidence":
+def _compared(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> _Compared:
     """Both sides, from one run file or from two."""
     from evalkit.cli.places import find_run
     from evalkit.gate import sides
@@ -98,38 +117,33 @@ def _evidence(run: Path | None, baseline: str | None, candidate: str | None, ask
     files = [name for name in (baseline, candidate) if name is not None and _is_file(name)]
     wanted = (asked.baseline, asked.candidate) if asked else (None, None)
     if len(files) == 2 and run is None:
-        then, now = _analysed(Path(files[0])), _analysed(Path(files[1]))
-        return evidence_of(then, now, _only(then, wanted[0], files[0]), _only(now, wanted[1], files[1]))
+        then, now = _read(Path(files[0])), _read(Path(files[1]))
+        models = _only(then.analysis, wanted[0], files[0]), _only(now.analysis, wanted[1], files[1])
+        return _Compared(evidence_of(then.analysis, now.analysis, *models), then.snapshot, now.snapshot)
     if files:
         raise UsageError(f"{files[0]!r} is a run file; name two, --baseline A.db --candidate B.db, and no third")
-    both = _analysed(find_run(run))
-    then_model, now_model = sides(both.spec.models, baseline or wanted[0], candidate or wanted[1])
-    return evidence_of(both, both, then_model, now_model)
+    both = _read(find_run(run))
+    models = sides(both.snapshot.spec.models, baseline or wanted[0], candidate or wanted[1])
+    return _Compared(evidence_of(both.analysis, both.analysis, *models), both.snapshot, both.snapshot)
 
 
-def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> "Evidence":
+def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> _Compared:
     """The baseline against itself, from two epochs of one run file or from two."""
     from evalkit.cli.places import find_run
     from evalkit.gating.evidence import against_itself
 
     if candidate is not None:
-        evidence = _evidence(run, baseline, candidate, asked)
-        if evidence.baseline != evidence.candidate:
-            raise UsageError(f"--aa compares a model with itself, not {evidence.baseline} with {evidence.candidate}")
-        return evidence
-    analysis = _analysed(find_run(run))
-    wanted = baseline or (asked.baseline if asked else None) or analysis.spec.models[0]
-    if wanted not in analysis.spec.models:
-        raise UsageError(f"the run holds no model {wanted!r}; it holds {', '.join(analysis.spec.models)}")
-    return against_itself(analysis, wanted)
-
-
-def _tell_flips(evidence: "Evidence") -> None:
-    from evalkit.gate import flip_rate
-    from evalkit.wording import estimated
-
-    typer.echo(f"items that {evidence.baseline} is graded otherwise on the second time: ", err=True, nl=False)
-    typer.echo(estimated(flip_rate(evidence), "percent"), err=True)
+        compared = _compared(run, baseline, candidate, asked)
+        then, now = compared.evidence.baseline, compared.evidence.candidate
+        if then != now:
+            raise UsageError(f"--aa compares a model with itself, not {then} with {now}")
+        return compared
+    one = _read(find_run(run))
+    models = one.snapshot.spec.models
+    wanted = baseline or (asked.baseline if asked else None) or models[0]
+    if wanted not in models:
+        raise UsageError(f"the run holds no model {wanted!r}; it holds {', '.join(models)}")
+    return _Compared(against_itself(one.analysis, wanted), one.snapshot, one.snapshot)
 
 
 def _noticed(report: "GateReport") -> int:
@@ -152,13 +166,19 @@ def _is_file(name: str) -> bool:
     return name.endswith(".db") or Path(name).is_file()
 
 
-def _analysed(path: Path) -> "Analysis":
+def _read(path: Path) -> _Run:
+    from evalkit.showing import snapshot_to_show
+
+    snapshot = snapshot_to_show(path)
+    return _Run(snapshot, _analysis(snapshot))
+
+
+def _analysis(snapshot: "Snapshot") -> "Analysis":
     from evalkit.analysis import analyze
     from evalkit.files import read_config
     from evalkit.pricing import Prices
-    from evalkit.showing import snapshot_to_show
 
-    return analyze(snapshot_to_show(path), None, Prices(read_config(Path("evalkit.yaml")).prices))
+    return analyze(snapshot, None, Prices(read_config(Path("evalkit.yaml")).prices))
 
 
 def _only(analysis: "Analysis", wanted: str | None, file: str) -> str:
@@ -183,6 +203,7 @@ def _print(report: "GateReport", paths: list[Path]) -> None:
     from rich.text import Text
 
     from evalkit.cli.terminal import console
+    from evalkit.rendering.gate import flips_told
 
     if report.simulated:
         typer.echo("SIMULATED")
@@ -195,6 +216,8 @@ def _print(report: "GateReport", paths: list[Path]) -> None:
         outcome = Text(check.outcome, style=looks[check.outcome])
         table.add_row(Text(check.name), outcome, Text(check.finding), Text(check.limit))
     console().print(table)
+    if report.flips is not None:
+        typer.echo(f"flip rate: {flips_told(report.flips)}")
     for check in report.checks:
         if check.needs:
             typer.echo(f"to settle {check.name}: {check.needs}")

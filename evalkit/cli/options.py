@@ -67,5 +67,11 @@ Executor = Annotated[
     Literal["local", "batch"], typer.Option(help="batch: Message Batches, half the price, no latency, up to 24 h.")
 ]
 LatencySample = Annotated[int, typer.Option(min=0, metavar="K", help="With batches: stream K items for their latency.")]
+Share = Annotated[
+    float,
+    typer.Option(
+        min=0.01, max=1.0, help="Send only this share of the items, drawn by the seed; a larger one goes on later."
+    ),
+]
 RunOutput = Annotated[Path | None, typer.Option("-o", "--output", help="Run file (default: runs/<dataset>-<hash>.db).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")]

@@ -49,6 +49,7 @@ def run(
     timeout: options.Timeout = 600.0,
     executor: options.Executor = "local",
     latency_sample: options.LatencySample = 0,
+    share: options.Share = 1.0,
     output: options.RunOutput = None,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
@@ -65,7 +66,7 @@ def run(
 
       evalkit run my.jsonl --rubric my.yaml -m claude-sonnet-4-6 -m claude-haiku-4-5-20251001
 
-      evalkit run my.jsonl --executor batch --latency-sample 30 --yes
+      evalkit run my.jsonl --share 0.5 --executor batch --latency-sample 30 --yes
 
       evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
 
@@ -88,7 +89,7 @@ def run(
     warn_of_aliases(chosen.options.models)
     pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
     session = Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, quiet)
-    settings = replace(chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample))
+    settings = replace(chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample), share=share)
     chosen = replace(chosen, options=settings)
     if with_router is None:
         return asyncio.run(session.run(chosen, _place(output, folder))).path
@@ -176,7 +177,7 @@ class Session:
                 limits = Limits(self.concurrency, pinned=self.pinned)
                 done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say)
             then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {prepared.path}"
-            typer.echo(f"{completed(done)}: {prepared.path}\nnext: evalkit {then}")
+            typer.echo(f"{completed(done)}{_staged(prepared)}: {prepared.path}\nnext: evalkit {then}")
             return prepared
         finally:
             await provider.close()
@@ -194,6 +195,13 @@ def completed(done: "Done") -> str:
     return f"complete, {answered} answered, {', '.join(failed)} for good" if failed else "complete"
 
 
+def _staged(prepared: "Prepared") -> str:
+    """That a part of the plan is left for later, and how to go on; empty if there is none."""
+    if not prepared.later:
+        return ""
+    return f" for the first {prepared.options.share:g} of the items; the same command with a larger --share goes on"
+
+
 def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
     from evalkit.cli.spending import capped, dollars
@@ -201,7 +209,8 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
 
     spec, bill = prepared.plan.spec, prepared.bill
     if not prepared.left:
-        return f"complete already, nothing to send: {prepared.path}\nnext: evalkit grade --blind {prepared.path}"
+        done = f"complete already{_staged(prepared)}, nothing to send: {prepared.path}"
+        return f"{done}\nnext: evalkit grade --blind {prepared.path}"
     lines = [f"new run {prepared.path}"]
     if prepared.exists:
         lines = [f"going on with {prepared.path}: {prepared.done} of {len(prepared.plan.order)} trials done, kept"]

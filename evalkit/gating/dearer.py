@@ -9,6 +9,7 @@ from evalkit import stats
 from evalkit.gating.evidence import Evidence
 from evalkit.gating.not_worse import ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult
+from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate
 from evalkit.strict import StrictModel
 
@@ -20,7 +21,12 @@ class Dearest(StrictModel):
 
 
 def dearer_result(
-    name: str, what: str, evidence: Evidence, asked: Dearest, compared: Callable[[], tuple[Estimate, str | None]]
+    name: str,
+    what: str,
+    evidence: Evidence,
+    asked: Dearest,
+    rules: Rules,
+    compared: Callable[[], tuple[Estimate, str | None]],
 ) -> CheckResult:
     """`compared` gives the ratio, and why it may not pass (None if it may); it is asked for only where both sides are
     priced, since a side with an unpriced request has no total."""
@@ -29,4 +35,4 @@ def dearer_result(
             finding = f"{what}: {model.name} {model.cost_per_request.reason}"
             return CheckResult(name, "inconclusive", finding, ratio_limit(asked.at_most), needs="prices")
     ratio, gap = compared()
-    return ratio_result(name, what, ratio, asked.at_most, stats.above_one_p(ratio), gap)
+    return ratio_result(name, what, ratio, asked.at_most, stats.above_one_p(ratio), gap, rules)

@@ -71,7 +71,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}",
         assay.cap or pairs.gap,
         pairs,
-        lambda: _items_needed(pairs, estimate, left, rules),
+        lambda: rules.next_look or _items_needed(pairs, estimate, left, rules),
         f" (tested at {left * 100:.2g} points, since the judge errs)" if assay.factor < 1 else "",
     )
 
@@ -90,7 +90,7 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
         f"by people's grades of all items that the judge told apart and {alike}",
         pairs.gap,
         Paired(tuple(pairs.items[i] for i in taken), then, now, pairs.epochs, pairs.planned),
-        lambda: f"people's grades of more than {alike}, or more items",
+        lambda: rules.next_look or f"people's grades of more than {alike}, or more items",
     )
 
 
@@ -149,7 +149,7 @@ def ratio_limit(at_most: float) -> str:
 
 
 def ratio_result(
-    name: str, what: str, ratio: Estimate, at_most: float, p_worse: float | None, gap: str | None = None
+    name: str, what: str, ratio: Estimate, at_most: float, p_worse: float | None, gap: str | None, rules: Rules
 ) -> CheckResult:
     """Whether a ratio, candidate over baseline, is shown to stay below `at_most`; `gap`: why it may not pass."""
     limit = ratio_limit(at_most)
@@ -171,7 +171,7 @@ def ratio_result(
         ratio,
         "ratio",
         p_worse,
-        needs=None if passed else gap or _ratio_needs(ratio, at_most),
+        needs=None if passed else gap or rules.next_look or _ratio_needs(ratio, at_most),
         warnings=ratio.warnings,
     )
 

@@ -11,6 +11,7 @@ from pydantic import Field, create_model
 
 from evalkit import checks as check_folder
 from evalkit.errors import ProblemsError
+from evalkit.gating.looks import Sequential
 from evalkit.strict import StrictModel, content_sha256, read_strict
 
 OnInconclusive = Literal["fail", "warn", "pass"]
@@ -21,12 +22,14 @@ class Common(StrictModel):
 
     `alpha`: one-sided error of each check. `on_inconclusive`: whether the command then ends with code 3 (fail), or
     with 0 (warn says so, pass does not). `baseline`, `candidate`: model ids, where the run holds others too.
+    `sequential`: planned looks before the end, None for none.
     """
 
     baseline: Annotated[str, Field(min_length=1)] | None = None
     candidate: Annotated[str, Field(min_length=1)] | None = None
     alpha: Annotated[float, Field(ge=0.0001, le=0.2)] = 0.05
     on_inconclusive: OnInconclusive = "fail"
+    sequential: Sequential | None = None
 
     @property
     def asked(self) -> Iterator[tuple[ModuleType, Any]]:
@@ -38,8 +41,9 @@ class Common(StrictModel):
 
     @property
     def sha256(self) -> str:
-        """Content hash; comments and layout of the file do not change it."""
-        return content_sha256(self.model_dump(mode="json"))
+        """Content hash; comments and layout of the file do not change it, nor does a key that came later, if absent."""
+        came_later = {"sequential"} if self.sequential is None else None
+        return content_sha256(self.model_dump(mode="json", exclude=came_later))
 
 
 @cache
@@ -64,6 +68,8 @@ def read_policy(text: str, file: str) -> Common:
         raise ProblemsError([str(problem) for problem in policy])
     if not list(policy.asked):
         raise ProblemsError([f"{file}:1: the policy asks for no check; add `quality: {{margin: 0.10}}`"])
+    if policy.sequential is not None and policy.sequential.fail_fast and getattr(policy, "quality", None) is None:
+        raise ProblemsError([f"{file}:1: 'fail_fast' looks at quality alone; add `quality: {{margin: 0.10}}`"])
     return policy
 
 

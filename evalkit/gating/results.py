@@ -1,11 +1,12 @@
 """What a gate says: the result of each check, and one verdict of three."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evalkit import stats
 from evalkit.errors import ExitCode
+from evalkit.gating.looks import Look
 from evalkit.stats import Estimate
 from evalkit.wording import Format
 
@@ -50,8 +51,24 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class Flips:
+    """Items whose verdict changes between the two models, both ways; `rate`: their share, with its interval.
+
+    With epochs, of one trial of each side: so the share of a model against itself is what a difference must stand out
+    from.
+    """
+
+    better: float
+    worse: float
+    rate: Estimate
+
+
+@dataclass(frozen=True)
 class GateReport:
-    """A gate's verdict with all that it rests on. `reason` is the headline's second half; `notes` are sentences."""
+    """A gate's verdict with all that it rests on. `reason` is the headline's second half; `notes` are sentences.
+
+    `look`: which of the planned looks it is, None where none were planned; `alpha` is that of all of them together.
+    """
 
     verdict: Outcome
     baseline: str
@@ -64,6 +81,13 @@ class GateReport:
     notes: tuple[str, ...]
     simulated: bool
     provenance: Mapping[str, Any]
+    look: Look | None = None
+    flips: Flips | None = None
+
+    @property
+    def tested_alpha(self) -> float:
+        """The one-sided error that the intervals go with: that of the look."""
+        return self.alpha if self.look is None else self.look.alpha
 
     @property
     def headline(self) -> str:
@@ -84,11 +108,12 @@ class Settled:
     checks: tuple[CheckResult, ...]
 
 
-def settled(checks: Sequence[CheckResult], alpha: float) -> Settled:
+def settled(checks: Sequence[CheckResult], alpha: float, overall_p: Callable[[float], float] = lambda p: p) -> Settled:
     """Pass if every check passes (intersection-union test, Berger 1982: no correction); fail if one that does not
     is significantly worse after Holm's adjustment over all that were tested; else, and without any check, inconclusive.
+    `overall_p` turns a p-value of a look into one of all looks (Maurer and Bretz 2013).
     """
-    tested = [check.p_worse for check in checks if check.p_worse is not None]
+    tested = [overall_p(check.p_worse) for check in checks if check.p_worse is not None]
     adjusted = iter(stats.holm(tested))
     with_p = [c if c.p_worse is None else replace(c, p_holm=next(adjusted)) for c in checks]
     final = tuple(

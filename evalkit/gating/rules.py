@@ -15,11 +15,15 @@ DIFFERENT = 0.05
 
 @dataclass(frozen=True)
 class Rules:
-    """`alpha`: one-sided error of every check. `seed`: of resampling. `assay`: what the graders' errors allow."""
+    """`alpha`: one-sided error of every check. `seed`: of resampling. `assay`: what the graders' errors allow.
+
+    `next_look`: what settles a figure that is not known well enough, where there is more to come; None at the end.
+    """
 
     alpha: float
     seed: int
     assay: "Assay"
+    next_look: str | None = None
 
     @property
     def confidence(self) -> float:

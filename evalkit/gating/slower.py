@@ -1,18 +1,22 @@
 """Whether the quantiles of a clock are shown to keep to their limits, told as checks' results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from evalkit import stats
+from evalkit.analysis.results import OutputResult
 from evalkit.gating.evidence import Evidence, Measure, gap
-from evalkit.gating.not_worse import ratio_result
+from evalkit.gating.not_worse import ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.strict import StrictModel
+from evalkit.wording import plural
 
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Side = Mapping[str, list[OutputResult]]
 
 
 class Quantiles(StrictModel):
@@ -28,21 +32,81 @@ class Quantiles(StrictModel):
         return self
 
 
-def slower_results(
-    name: str, what: str, evidence: Evidence, measure: Measure, asked: Quantiles, rules: Rules
-) -> Iterator[CheckResult]:
-    """One result for each quantile asked for."""
-    then, now = evidence.trials(lambda output: _positive(measure(output)))
+@dataclass(frozen=True)
+class Clock:
+    """`measure`: what it read, seconds, None where it did not stop; `waited`: how long it ran in vain."""
+
+    name: str
+    what: str
+    measure: Measure
+    waited: Measure
+
+
+def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Rules) -> Iterator[CheckResult]:
+    """One result for each quantile asked for.
+
+    A call that was given up counts as no faster than the slowest that was not, on either side: dropping it would make
+    a model that times out look fast. Items that went in batches, by the seed and not by outcome, have no latency.
+    """
+    streamed = _streamed(evidence)
+    then, now, given_up = _waits(clock, *evidence.outputs(streamed))
     both = [item for item in then if item in now]
     for label, q, at_most in (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90)):
         if at_most is None:
             continue
+        name, what = f"{clock.name}: {label}", f"{clock.what} {label}"
+        if evidence.items and not streamed:
+            yield _not_measured(name, what, at_most)
+            continue
         ratio, p_worse = stats.quantile_ratio(
             [now[item] for item in both], [then[item] for item in both], q, rules.seed, rules.confidence
         )
-        missing = gap(len(both), len(evidence.items))
-        yield ratio_result(f"{name}: {label}", f"{what} {label}", ratio, at_most, p_worse, missing)
+        told = f"{what}{_vain(given_up)}"
+        yield ratio_result(name, told, ratio, at_most, p_worse, gap(len(both), len(streamed)), rules)
 
 
-def _positive(seconds: float | None) -> float | None:
+def _streamed(evidence: Evidence) -> frozenset[str]:
+    """Items of which no trial went in a batch."""
+    batched = {item for side in evidence.outputs() for item, of_item in side.items() if any(o.batched for o in of_item)}
+    return frozenset(item.id for item in evidence.items) - batched
+
+
+def _waits(clock: Clock, then: Side, now: Side) -> tuple[dict[str, list[float]], dict[str, list[float]], int]:
+    """Each side's waits by item, and how many calls were given up; nothing where no call of either side was timed."""
+    sides = (then, now)
+    read = [s for side in sides for of_item in side.values() for o in of_item if (s := _read(clock, o)) is not None]
+    if not read:
+        return {}, {}, 0
+    slowest = max(read)
+    found = [{item: _of_item(clock, of_item, slowest) for item, of_item in side.items()} for side in sides]
+    vain = sum(_is_vain(clock, o) for side in sides for of_item in side.values() for o in of_item)
+    known = [{item: waits for item, waits in side.items() if waits} for side in found]
+    return known[0], known[1], vain
+
+
+def _of_item(clock: Clock, outputs: list[OutputResult], slowest_s: float) -> list[float]:
+    waits = [max(slowest_s, clock.waited(o) or 0.0) if _is_vain(clock, o) else _read(clock, o) for o in outputs]
+    return [s for s in waits if s is not None]
+
+
+def _is_vain(clock: Clock, output: OutputResult) -> bool:
+    return output.outcome == "errored" and _read(clock, output) is None
+
+
+def _read(clock: Clock, output: OutputResult) -> float | None:
+    seconds = clock.measure(output)
     return seconds if seconds is not None and seconds > 0 else None
+
+
+def _vain(calls: int) -> str:
+    return f" ({plural(calls, 'call')} given up, each as slow as the slowest or slower)" if calls else ""
+
+
+def _not_measured(name: str, what: str, at_most: float) -> CheckResult:
+    return CheckResult(
+        name,
+        "inconclusive",
+        f"{what}: every item went in a batch, which claims no latency",
+        ratio_limit(at_most),
+        needs="items that are streamed: a new run with `--executor batch --latency-sample 30`",
+    )

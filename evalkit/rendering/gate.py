@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as xml
 
-from evalkit.gating.results import CheckResult, GateReport
+from evalkit.gating.results import CheckResult, Flips, GateReport
 from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import escape
-from evalkit.wording import plural, shorten, visible
+from evalkit.wording import estimated, plural, shorten, visible
 
 SCHEMA_VERSION = 1
 _ROOM = {"checks": 25_000, "needs": 12_000, "regressed": 10_000, "notes": 8_000}
@@ -73,7 +73,10 @@ def _lines(report: GateReport) -> Iterator[str]:
     yield f"### {escape(shorten(report.headline, 1_000))}"
     yield ""
     size = f"{plural(report.items, 'item')}, {plural(report.epochs, 'epoch')}"
-    yield f"{size}; intervals at {100 * (1 - 2 * report.alpha):g} %, one-sided alpha {report.alpha:g}."
+    alpha = report.tested_alpha
+    yield f"{size}; intervals at {100 * (1 - 2 * alpha):.4g} %, one-sided alpha {alpha:.3g}."
+    if report.flips is not None:
+        yield f"Flip rate: {flips_told(report.flips)}."
     yield ""
     yield "| Check | Outcome | Found | Asked |"
     yield "|:--|:--|:--|:--|"
@@ -87,6 +90,12 @@ def _lines(report: GateReport) -> Iterator[str]:
     yield from _regressed(report)
     for note in _fitting([f"> {escape(note)}" for note in report.notes], _ROOM["notes"], "> and {} more"):
         yield from ("", note)
+
+
+def flips_told(flips: Flips) -> str:
+    """How many items change their verdict, in words."""
+    ways = f"{flips.better:.3g} for the better, {flips.worse:.3g} for the worse"
+    return f"{estimated(flips.rate, 'percent')} of {plural(flips.rate.n, 'item')} change their verdict ({ways})"
 
 
 def _row(check: CheckResult) -> str:

@@ -57,7 +57,15 @@ from evalkit.stats.rates import ClusterDesign, cluster_design, rate, rate_cluste
 from evalkit.stats.ratios import above_one_p, cost_ratio, geometric_mean_ratio, mean_cost_ratio
 from evalkit.stats.retries import beta_retry, retry_cost, retry_cost_items, retry_success, retry_success_items
 from evalkit.stats.routing import Cascade, cascade, cross_fitted_value, hull_area, realised_oracle, split_epoch_oracle
-from evalkit.stats.sequential import betting_wealth, obrien_fleming_z, worse_after
+from evalkit.stats.sequential import (
+    alpha_spent,
+    betting_wealth,
+    look_alphas,
+    looks_p,
+    obrien_fleming_z,
+    worse_after,
+    worse_wealth,
+)
 from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
 from evalkit.stats.stability import WinnerShares, winner_shares
 from evalkit.stats.stratified import paired_rates_stratified, worse_p_stratified
@@ -81,6 +89,7 @@ __all__ = [
     "WinnerShares",
     "above_one_p",
     "agreement_flag",
+    "alpha_spent",
     "alt_test",
     "bang_index",
     "benjamini_hochberg",
@@ -124,6 +133,8 @@ __all__ = [
     "leniency_midp",
     "log_ratio_t",
     "logistic_per_doubling",
+    "look_alphas",
+    "looks_p",
     "losses_allowed",
     "mcnemar_exact",
     "mcnemar_midp",
@@ -176,6 +187,7 @@ __all__ = [
     "worse_after",
     "worse_p",
     "worse_p_stratified",
+    "worse_wealth",
     "worth_extra_labels",
 ]
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 import numpy as np
 
 from evalkit.stats import distributions as stats
-from evalkit.stats.inputs import LARGEST, FloatArray, Values, check_share, numbers
+from evalkit.stats.inputs import LARGEST, FloatArray, Values, check_share, check_whole, numbers
 
 NODES = 100
 FARTHEST_Z = 12.0
+_LEAST_ALPHA, _MOST_ALPHA = 1e-12, 0.4999
 BETS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 
@@ -21,13 +22,68 @@ def obrien_fleming_z(information: Values, alpha: float = 0.05) -> list[float]:
     for a few looks: errors below 1e-12 at an early look give 12, which nothing reaches. The estimate after an
     early stop is biased: say so beside it. Raises ValueError for other shares.
     """
+    t = _looks(information, alpha)
+    return _boundaries(t, np.diff(_spent(t, alpha), prepend=0.0))
+
+
+def look_alphas(information: Values, alpha: float = 0.05) -> list[float]:
+    """The one-sided error, in (0, `alpha`], that each look is tested at: the tails of `obrien_fleming_z`.
+
+    Arguments as there. Raises ValueError as it does. Source: Lan and DeMets (1983).
+    """
+    return [float(stats.norm.sf(z)) for z in obrien_fleming_z(information, alpha)]
+
+
+def alpha_spent(information: Values, alpha: float = 0.05) -> list[float]:
+    """The error, in (0, `alpha`], that `obrien_fleming_z` has spent by each look.
+
+    Arguments as there. Raises ValueError as it does. Source: Lan and DeMets (1983).
+    """
+    t = _looks(information, alpha)
+    return [float(spent) for spent in _spent(t, alpha)]
+
+
+def looks_p(p: float, look: int, information: Values) -> float:
+    """The least overall alpha at which a p-value found at a planned look (from 1) is significant, in [p, 1].
+
+    `p` in [0, 1] one-sided; `information` as in `obrien_fleming_z`, whose critical value at the look falls as alpha
+    grows. So results of a look can be adjusted for several tests (Holm) at the alpha of all looks together (Maurer and
+    Bretz 2013). No alpha below 1/2 does: 1/2 or `p`, whichever is larger. 0 stays 0. Raises ValueError as that
+    function does, and for a look that is not among them.
+    """
+    t = _looks(information, 0.05)
+    check_whole(look=look)
+    if not 1 <= look <= len(t):
+        raise ValueError(f"look = {look} is not from 1 to {len(t)}")
+    if not 0 <= p <= 1:
+        raise ValueError(f"p = {p} is not from 0 to 1")
+    if p <= _LEAST_ALPHA or p >= _MOST_ALPHA or len(t) == 1:
+        return float(p)
+    found, until = float(stats.norm.isf(p)), t[:look]
+
+    def excess(log_alpha: float) -> float:
+        spent = _spent(until, math.exp(log_alpha))
+        return _boundaries(until, np.diff(spent, prepend=0.0))[-1] - found
+
+    low, high = math.log(p) - 1e-6, math.log(_MOST_ALPHA)
+    if excess(high) > 0:
+        return max(p, 0.5)
+    from scipy import optimize  # as in `_bound`
+
+    return max(p, math.exp(float(optimize.brentq(excess, low, high, xtol=1e-9))))
+
+
+def _looks(information: Values, alpha: float) -> FloatArray:
     t = numbers("information", information, 1e-6, 1)
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha = {alpha} is not between 0 and 0.5")
     if not len(t) or t[-1] != 1 or (np.diff(t) < 1e-6).any():
         raise ValueError(f"information = {t.tolist()} does not ascend to 1")
-    spent = 2 * stats.norm.sf(stats.norm.isf(alpha / 2) / np.sqrt(t))
-    return _boundaries(t, np.diff(spent, prepend=0.0))
+    return t
+
+
+def _spent(t: FloatArray, alpha: float) -> FloatArray:
+    return np.asarray(2 * stats.norm.sf(stats.norm.isf(alpha / 2) / np.sqrt(t)))
 
 
 def _boundaries(t: FloatArray, errors: FloatArray) -> list[float]:
@@ -80,14 +136,22 @@ def betting_wealth(values: Values, bets: Values, null: float = 0.0) -> list[floa
     return [min(LARGEST, float(w)) for w in np.exp(logs).mean(axis=1)]
 
 
+def worse_wealth(differences: Values) -> list[float]:
+    """Running wealth, >= 0, against "the candidate is not worse": `betting_wealth` over bets .05 to .95 on a loss.
+
+    `differences`: candidate - baseline per item, in [-1, 1], in an order that outcomes had no say in. It reaches
+    1 / alpha at any time with a chance of at most alpha where the candidate is no worse, so 1 over its largest value
+    is a p-value. No item: empty. Raises ValueError for bad values. Source: Waudby-Smith and Ramdas (2024).
+    """
+    return betting_wealth(differences, [-bet for bet in BETS])
+
+
 def worse_after(differences: Values, alpha: float = 0.05) -> int | None:
     """After how many items a candidate is shown to be worse, at any time, or None: a kill switch.
 
-    `differences`: candidate - baseline per item, in [-1, 1], in the (random) order of running. Betting wealth over
-    bets .05 to .95 against "not worse" reaches 1 / alpha. Only to stop a failure early: to pass, it needs far more
-    items than the fixed test. Raises ValueError for bad values or alpha outside (0, 1). No item: None. Source:
+    When `worse_wealth` of these `differences` reaches 1 / alpha. Only to stop a failure early: to pass, it needs far
+    more items than the fixed test. Raises ValueError for bad values or alpha outside (0, 1). No item: None. Source:
     Waudby-Smith and Ramdas (2024).
     """
     check_share("alpha", alpha)
-    wealth = betting_wealth(differences, [-bet for bet in BETS])
-    return next((count for count, w in enumerate(wealth, 1) if w >= 1 / alpha), None)
+    return next((count for count, w in enumerate(worse_wealth(differences), 1) if w >= 1 / alpha), None)

@@ -29,6 +29,33 @@ def test_a_look_too_early_to_stop_at_leaves_the_others_alone() -> None:
     assert early[1:] == pytest.approx(stats.obrien_fleming_z([0.5, 1.0]), abs=1e-6)
 
 
+def test_what_each_look_spends_and_tests_at() -> None:
+    """rpact 3.3.4, getDesignGroupSequential(typeOfDesign="asOF"), for the spending."""
+    assert stats.alpha_spent([0.5, 0.75, 1]) == pytest.approx([0.0055746, 0.0236251, 0.05], abs=1e-6)
+    assert stats.look_alphas([0.5, 0.75, 1]) == pytest.approx(
+        list(scipy_stats.norm.sf(stats.obrien_fleming_z([0.5, 0.75, 1])))
+    )
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+@pytest.mark.parametrize("alpha", [0.2, 0.05, 0.01])
+def test_a_p_value_of_a_look_is_worth_the_alpha_at_which_it_just_stops(look: int, alpha: float) -> None:
+    information = [0.5, 0.75, 1]
+    level = stats.look_alphas(information, alpha)[look - 1]
+    assert stats.looks_p(level, look, information) == pytest.approx(alpha, rel=1e-5)
+    found = [stats.looks_p(p, look, information) for p in (0, 1e-6, 0.001, 0.02, 0.2, 0.6, 1)]
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (0, 1)
+    assert all(q >= p for q, p in zip(found, (0, 1e-6, 0.001, 0.02, 0.2, 0.6, 1), strict=True))
+
+
+def test_one_look_leaves_a_p_value_as_it_is_and_others_do_not_exist() -> None:
+    assert stats.looks_p(0.03, 1, [1]) == 0.03
+    for look, p in ((0, 0.1), (2, 0.1), (1, -0.1), (1, 1.1)):
+        with pytest.raises(ValueError, match=r"look|p ="):
+            stats.looks_p(p, look, [1])
+
+
 @pytest.mark.parametrize("information", [[], [0.5], [0.5, 0.5, 1], [0.8, 0.5, 1], [0, 1], [1, 1.1]])
 def test_looks_must_ascend_to_the_end(information: list[float]) -> None:
     with pytest.raises(ValueError, match="information"):

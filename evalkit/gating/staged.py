@@ -1,0 +1,78 @@
+"""Staged gates: the evidence of the last planned look that is whole, and the fail-fast process beside it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from evalkit import stats
+from evalkit.analysis.results import Analysis, OutputResult
+from evalkit.gating.evidence import Evidence, satisfied
+from evalkit.gating.looks import Look, Sequential, look_of, order_of, up_to
+from evalkit.gating.results import CheckResult
+from evalkit.records import Snapshot
+
+FAIL_FAST = "quality: fail fast"
+_TOLD_MOST = 1e6
+SHARED = 2
+"""With a fail-fast process, looks may fail at alpha over this, and the process has the other half."""
+
+
+def staged(
+    whole: Evidence,
+    snapshots: Sequence[Snapshot],
+    asked: Sequential,
+    alpha: float,
+    analysed: Callable[[Snapshot], Analysis],
+) -> tuple[Evidence, Look]:
+    """What a gate with planned looks may judge now, and which look that is.
+
+    `snapshots` of baseline and candidate, one object twice for one run; `analysed` analyses a part of them. Raises
+    IntegrityError and UsageError where looks cannot be told (`look_of`).
+    """
+    baseline, candidate = snapshots
+    look = look_of(((baseline, whole.baseline), (candidate, whole.candidate)), asked, alpha)
+    if asked.fail_fast:
+        most = max(stats.worse_wealth(_differences(whole, order_of(candidate))), default=1.0)
+        look = replace(look, wealth=most, wealth_needed=SHARED / alpha)
+    if look.number == 0 or look.is_last:
+        return whole, look
+    then = analysed(up_to(baseline, look))
+    now = then if baseline is candidate else analysed(up_to(candidate, look))
+    return replace(whole, of_baseline=then, of_candidate=now), look
+
+
+def _differences(whole: Evidence, order: Sequence[str]) -> list[float]:
+    """Candidate less baseline of each item in the order of the looks, up to the first that is not run and graded.
+
+    An output that its graders could not grade leaves its item out, as everywhere.
+    """
+    then, now = whole.outputs()
+    found = []
+    for item in order:
+        outputs = [*then.get(item, ()), *now.get(item, ())]
+        if not outputs or not all(_is_over(output) for output in outputs):
+            break
+        if all(output.satisfied is not None for output in outputs):
+            found.append(_mean(now[item]) - _mean(then[item]))
+    return found
+
+
+def _is_over(output: OutputResult) -> bool:
+    return output.satisfied is not None or bool(output.ungraded)
+
+
+def _mean(outputs: Sequence[OutputResult]) -> float:
+    flags = [satisfied(output) or 0.0 for output in outputs]
+    return sum(flags) / len(flags)
+
+
+def failed_fast(look: Look, checks: Sequence[CheckResult], *, skewed: bool) -> CheckResult | None:
+    """The failure that the process has shown; None if it has not, or may not: graders who err more on one side can
+    make a loss up, and a loss that is shown to lie within the margin fails nothing."""
+    passed = any(check.name == "quality" and check.outcome == "pass" for check in checks)
+    if look.wealth is None or look.wealth_needed is None or look.wealth < look.wealth_needed or skewed or passed:
+        return None
+    odds = f"{min(look.wealth, _TOLD_MOST):,.0f} to 1 at its highest; {look.wealth_needed:g} to 1 is enough at any time"
+    return CheckResult(
+        FAIL_FAST, "fail", f"satisfactory outputs: the betting process against a loss stood {odds}",
+        "no clear loss at any time", p_worse=1 / look.wealth,
+    )  # fmt: skip
