@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evalkit.bill import Line
+    from evalkit.cli.events import Talk
     from evalkit.config import Config
     from evalkit.planning import Prepared
     from evalkit.run import Done
@@ -51,6 +52,7 @@ def run(
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
     quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
     folder: options.RunsFolder = Path("runs"),
 ) -> Path:
     """Run a dataset through every model. The same command again fills what is missing, and nothing else.
@@ -69,22 +71,25 @@ def run(
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
+    from evalkit.cli.events import talking
     from evalkit.files import read_config
     from evalkit.pricing import Prices
 
-    config = read_config(Path("evalkit.yaml"))
-    asked = Asked(
-        dataset, rubric, model, epochs, limit, seed, context, max_tokens, cache, only_unsatisfactory, source
-    )  # fmt: skip
-    chosen = asked.choice(config)
-    if chosen is None:
-        return source or Path()
-    _refuse_errors(chosen)
-    warn_of_aliases(chosen.options.models)
-    pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
-    session = _Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, quiet)
-    settings = replace(chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample))
-    return asyncio.run(session.run(replace(chosen, options=settings), _place(output, folder)))
+    with talking(quiet, as_json) as talk:
+        config = read_config(Path("evalkit.yaml"))
+        asked = Asked(
+            dataset, rubric, model, epochs, limit, seed, context, max_tokens, cache, only_unsatisfactory, source
+        )  # fmt: skip
+        chosen = asked.choice(config, talk.tell)
+        if chosen is None:
+            return source or Path()
+        _refuse_errors(chosen)
+        if not (quiet or as_json):
+            warn_of_aliases(chosen.options.models)
+        pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
+        session = _Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, talk)
+        settings = replace(chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample))
+        return asyncio.run(session.run(replace(chosen, options=settings), _place(output, folder)))
 
 
 def _way(executor: str, latency_sample: int) -> "Way":
@@ -123,20 +128,22 @@ class _Session:
         pinned: "Mapping[str, int]",
         dry_run: bool,
         yes: bool,
-        quiet: bool,
+        talk: "Talk",
     ) -> None:
         self.panel = config.panel
         self.timeout_s, self.pinned = timeout_s, pinned
         self.budget_usd = config.budget_usd if budget_usd is None else budget_usd
         self.concurrency = concurrency or config.concurrency
         self.base_url = base_url or config.base_url
-        self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
+        self.dry_run, self.yes, self.talk = dry_run, yes, talk
 
     async def run(self, chosen: Choice, place: Path) -> Path:
         """Carry out what is pending."""
+        from evalkit.cli.events import emit
         from evalkit.cli.only_unsatisfactory import refuse_unlike
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
+        from evalkit.cli.tally import Ahead
         from evalkit.executors.local import Limits
         from evalkit.planning import check_writable, prepare, start
         from evalkit.providers import Preflight
@@ -145,15 +152,19 @@ class _Session:
 
         if not self.dry_run:
             check_writable(place)
-        dataset, options = chosen.dataset, chosen.options
+        dataset, options, talk = chosen.dataset, chosen.options, self.talk
+        silent = talk.quiet or talk.as_json
         provider = open_provider(options.models, self.base_url, self.concurrency, self.timeout_s)
         try:
-            with counting("counting tokens", self.quiet) as counter:
+            with counting("counting tokens", silent) as counter:
                 prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.panel)
             if chosen.source is not None:
                 refuse_unlike(chosen.source, prepared.plan.spec)
+            talk.ending["run"] = str(prepared.path)
+            if talk.as_json:
+                emit("plan", **planned(prepared))
             if self.dry_run or not prepared.left:
-                typer.echo(describe(prepared, self.budget_usd, self.concurrency))
+                talk.tell(describe(prepared, self.budget_usd, self.concurrency))
                 return prepared.path
             check_budget(prepared, self.budget_usd)
             confirm(
@@ -161,26 +172,55 @@ class _Session:
                 self.yes,
                 free=provider.bills_nothing(Preflight(prepared.plan.spec.endpoint, prepared.plan.spec.simulated)),
                 capped=self.budget_usd is not None,
+                quiet=silent,
             )
             start(prepared, dataset)
-            totals = {line.model: line.requests for line in prepared.bill.lines}
-            with Board(totals, self.quiet).shown() as board:
+            ahead = {line.model: Ahead(line.requests, line.expected_usd) for line in prepared.bill.lines}
+            board = Board(
+                ahead, talk.quiet, as_json=talk.as_json, budget_usd=self.budget_usd, spent_usd=prepared.spent_usd
+            )
+            with board.shown(), board.missing():
                 limits = Limits(self.concurrency, pinned=self.pinned)
                 done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say)
-            then = "grade --blind" if done.outcomes.get("answered") else "runs"
-            typer.echo(f"{completed(done)}: {prepared.path}\nnext: evalkit {then} {prepared.path}")
+            self._tell_end(done, prepared.path)
             return prepared.path
         finally:
             await provider.close()
 
+    def _tell_end(self, done: "Done", path: Path) -> None:
+        """What the trials came to, and whether our own clock could keep up."""
+        self.talk.ending.update(outcomes=dict(done.outcomes), lag_p99_s=done.lag_p99_s)
+        warning = late(done)
+        if warning and not (self.talk.quiet or self.talk.as_json):
+            typer.echo(f"warning: {warning}", err=True)
+        then = "grade --blind" if done.outcomes.get("answered") else "runs"
+        self.talk.tell(f"{completed(done)}: {path}\nnext: evalkit {then} {path}")
 
-def completed(done: "Done") -> str:
-    """The end of a run in words: what the trials came to, and whether our own clock could keep up."""
+
+def late(done: "Done") -> str:
+    """What to say of a clock that could not keep up; empty if it could, or nobody knows."""
     from evalkit.records import TRUSTED_LAG_S
 
-    if done.lag_p99_s is not None and done.lag_p99_s > TRUSTED_LAG_S:
-        late = f"this machine was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
-        typer.echo(f"warning: {late}; lower -j for truer ones", err=True)
+    if done.lag_p99_s is None or done.lag_p99_s <= TRUSTED_LAG_S:
+        return ""
+    by = f"this machine was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
+    return f"{by}; lower -j for truer ones"
+
+
+def planned(prepared: "Prepared") -> dict[str, Any]:
+    """What is about to be sent, for machines; USD, and null where it is unpriced."""
+    fields = ("model", "requests", "batched", "input_tokens", "expected_usd", "worst_usd")
+    return {
+        "run": str(prepared.path),
+        "trials": len(prepared.plan.order),
+        "done": prepared.done,
+        "spent_usd": prepared.spent_usd,
+        "models": [{name: getattr(line, name) for name in fields} for line in prepared.bill.lines],
+    }
+
+
+def completed(done: "Done") -> str:
+    """The end of a run in words."""
     failed = [f"{count} {outcome}" for outcome, count in sorted(done.outcomes.items()) if outcome != "answered"]
     answered = done.outcomes.get("answered", 0)
     return f"complete, {answered} answered, {', '.join(failed)} for good" if failed else "complete"
