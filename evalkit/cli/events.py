@@ -25,9 +25,14 @@ class Talk:
     ending: dict[str, Any] = field(default_factory=dict)
 
     def tell(self, line: str) -> None:
-        """A result in words, on stdout, where words are wanted."""
-        if not (self.quiet or self.as_json):
+        """A result in words, on stdout, unless JSON is asked for."""
+        if not self.as_json:
             typer.echo(line)
+
+    def note(self, line: str) -> None:
+        """What a user may know as well, on stdout, unless only errors are wanted."""
+        if not self.quiet:
+            self.tell(line)
 
 
 @contextmanager

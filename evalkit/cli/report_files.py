@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,7 +55,8 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool) -> None:
     from evalkit.forms import files_of
     from evalkit.wording import plural
 
-    made = {path: files_of(path, report) for path in paths}
+    page = next((path.name for path in paths if path.suffix == ".html"), "")
+    made = {path: files_of(path, replace(report, page=page)) for path in paths}
     for files in made.values():
         for target, content in files.items():
             write_whole(target, content)

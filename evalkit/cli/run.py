@@ -80,7 +80,7 @@ def run(
         asked = Asked(
             dataset, rubric, model, epochs, limit, seed, context, max_tokens, cache, only_unsatisfactory, source
         )  # fmt: skip
-        chosen = asked.choice(config, talk.tell)
+        chosen = asked.choice(config, talk.note)
         if chosen is None:
             return source or Path()
         _refuse_errors(chosen)
@@ -164,7 +164,8 @@ class _Session:
             if talk.as_json:
                 emit("plan", **planned(prepared))
             if self.dry_run or not prepared.left:
-                talk.tell(describe(prepared, self.budget_usd, self.concurrency))
+                say = talk.tell if self.dry_run else talk.note
+                say(describe(prepared, self.budget_usd, self.concurrency))
                 return prepared.path
             check_budget(prepared, self.budget_usd)
             confirm(
@@ -194,7 +195,7 @@ class _Session:
         if warning and not (self.talk.quiet or self.talk.as_json):
             typer.echo(f"warning: {warning}", err=True)
         then = "grade --blind" if done.outcomes.get("answered") else "runs"
-        self.talk.tell(f"{completed(done)}: {path}\nnext: evalkit {then} {path}")
+        self.talk.note(f"{completed(done)}: {path}\nnext: evalkit {then} {path}")
 
 
 def late(done: "Done") -> str:
