@@ -191,7 +191,7 @@ def test_an_alias_is_warned_of_in_one_line_and_used_as_it_was_given(
     evalkit: Command, project: Path, server: str
 ) -> None:
     alias = "claude-haiku-4-5"
-    said = evalkit("run", _dataset(project), "--base-url", server, "-m", alias, "-m", OPUS, "-q")
+    said = evalkit("run", _dataset(project), "--base-url", server, "-m", alias, "-m", OPUS)
     warning = f"warning: model {alias!r} is an alias and may change between runs; use its pin '{alias}-20251001'"
     assert [line for line in said.err.splitlines() if "alias" in line] == [warning]
     assert json.loads(evalkit("runs", "--json").out)[0]["models"] == [alias, OPUS]

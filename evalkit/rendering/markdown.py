@@ -18,7 +18,7 @@ from evalkit.blocks import (
 from evalkit.wording import shorten, visible
 
 MOST_ROWS = 8
-_MOST_SENTENCES = 3
+_MOST_SENTENCES = 5
 _MOST_CHARACTERS = 60_000
 """Forges turn down comments from about 65,000 on; the rest is for what posts it."""
 _TABLE_CHARACTERS = 25_000

@@ -4,6 +4,7 @@ from math import isclose
 
 from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.analysis.sessions import lateness
 from evalkit.blocks import (
     Fact,
     Facts,
@@ -34,8 +35,10 @@ _SHOWN_WARNINGS = 4
 def build(analysis: Analysis) -> Section:
     """The first thing a reader sees; present in every report."""
     facts = () if analysis.decision.verdict == "conditional" else _facts(analysis)
+    late = lateness(analysis.sessions)
     said = [text for text in analysis.warnings if not text.startswith("SIMULATED")]  # the banner says it
     warnings = (*_disagreement(analysis), *(_warning(text) for text in said))[:_SHOWN_WARNINGS]
+    warnings += (_warning(late),) if late else ()
     return Section(
         name="verdict",
         label="Verdict",
