@@ -594,8 +594,9 @@ def test_report_writes_three_files_and_the_answer(evalkit: Command, run_file: Pa
 
 
 def test_report_formats_follow_the_ending(evalkit: Command, run_file: Path, project: Path) -> None:
-    said = evalkit("report", run_file, "-o", "new/a.csv", "-o", "b.md", "-q")
-    assert [line.split(" (")[0] for line in said.out.splitlines()] == ["new/a.csv", "b.md"]
+    said = evalkit("report", run_file, "-o", "new/a.csv", "-o", "b.md")
+    assert [line.split(" (")[0] for line in said.out.splitlines()[-2:]] == ["new/a.csv", "b.md"]
+    assert evalkit("report", run_file, "-o", "b.md", "-q").out == ""
     rows = list(csv.DictReader(io.StringIO((project / "new" / "a.csv").read_text(encoding="utf-8"))))
     assert len(rows) == 34
     assert rows[-1]["outcome"] == "refused"
