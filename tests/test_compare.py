@@ -146,7 +146,7 @@ def test_the_markdown_of_a_report_with_a_baseline_has_the_change(runs: tuple[str
     assert lines[1].startswith("### ")
     assert lines[3].startswith("- **Since the baseline run: ")
     assert sum(line.startswith("|:--") for line in lines) == 1, "one table"
-    assert "<details><summary>Haiku 4.5, worse on " in text
+    assert "<details><summary>Opus 4.6, worse on " in text
     folded = text[text.index("<details>") : text.index("</details>")]
     assert "item-003" in folded
     assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md", "-o", "page.html"]) == 0

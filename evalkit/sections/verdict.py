@@ -65,7 +65,7 @@ def headline(analysis: Analysis) -> str:
 
 def _warning(text: str) -> Text:
     """A warning as a sentence; one about latency derives from a clock."""
-    return (Span(sentence(text), measured="latency" in text.lower()),)
+    return (Span(sentence(text), measured="latenc" in text.lower()),)
 
 
 def _disagreement(analysis: Analysis) -> tuple[Text, ...]:
