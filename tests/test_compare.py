@@ -148,6 +148,6 @@ def test_the_markdown_of_a_report_with_a_baseline_has_the_change(runs: tuple[str
     assert sum(line.startswith("|:--") for line in lines) == 1, "one table"
     assert "<details><summary>Opus 4.6, worse on " in text
     folded = text[text.index("<details>") : text.index("</details>")]
-    assert "item-003" in folded
+    assert "item-007" in folded
     assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md", "-o", "page.html"]) == 0
     assert "Full report: page.html" in Path("r.md").read_text(encoding="utf-8")
