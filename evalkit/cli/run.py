@@ -9,6 +9,7 @@ import typer
 
 from evalkit.cli import options
 from evalkit.cli.choice import Asked, Choice
+from evalkit.cli.events import talking
 from evalkit.cli.spending import warn_of_aliases
 from evalkit.errors import UsageError
 
@@ -71,7 +72,6 @@ def run(
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
-    from evalkit.cli.events import talking
     from evalkit.files import read_config
     from evalkit.pricing import Prices
 
@@ -84,8 +84,7 @@ def run(
         if chosen is None:
             return source or Path()
         _refuse_errors(chosen)
-        if not (quiet or as_json):
-            warn_of_aliases(chosen.options.models)
+        warn_of_aliases(() if quiet or as_json else chosen.options.models)
         pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
         session = _Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, talk)
         settings = replace(chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample))
