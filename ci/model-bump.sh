@@ -97,7 +97,7 @@ run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run 
   evalkit run "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} -m "$@" --epochs "${EVALKIT_EPOCHS:-3}" \
     ${part:+--share "$part"} ${EVALKIT_EXECUTOR:+--executor "$EVALKIT_EXECUTOR"} \
     ${EVALKIT_LATENCY_SAMPLE:+--latency-sample "$EVALKIT_LATENCY_SAMPLE"} \
-    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet >"$out/run.txt" </dev/null || return
+    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} >"$out/run.txt" </dev/null || return
   cat "$out/run.txt"
   run=$(sed -n -e 's/^next: evalkit grade --blind //p' -e 's/^next: evalkit runs //p' "$out/run.txt" | tail -n 1)
 }

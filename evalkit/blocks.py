@@ -120,9 +120,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Definitions:
-    """Terms and what they were in this run."""
+    """Terms and what they were in this run; `brief` ones stand in the summary too, folded."""
 
     rows: tuple[tuple[str, Text], ...]
+    brief: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,14 @@ from evalkit.workbook import workbook
 class Shown:
     """What is to be shown of a run: its analysis as it may be seen, and its rows, which `redaction` is applied to.
 
-    `parts` names the sections that are wanted, None for all.
+    `parts` names the sections that are wanted, None for all. `page` names the HTML file that is made as well, if any.
     """
 
     analysis: Analysis
     snapshot: Snapshot
     redaction: Redaction
     parts: Collection[str] | None = None
+    page: str = ""
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -99,7 +100,7 @@ def _parquet(shown: Shown, _folder: str) -> Form:
 
 _FORMS: Mapping[str, Callable[[Shown, str], Form]] = {
     ".html": _html,
-    ".md": lambda shown, _folder: (render_markdown(shown.analysis, shown.parts), {}),
+    ".md": lambda shown, _folder: (render_markdown(shown.analysis, shown.parts, shown.page), {}),
     ".json": lambda shown, _folder: (render_json(shown.analysis, shown.parts), {}),
     ".csv": lambda shown, _folder: (trials_csv(shown.trials), {}),
     ".xlsx": _xlsx,

@@ -153,6 +153,7 @@ async def grade_by_judges(
     budget_usd: float | None,
     tell: Callable[[Progress], None],
     prices: Prices = LIST_PRICES,
+    say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Let a panel say all it has not said on every output; an answer already paid for is read, not asked again.
 
@@ -185,7 +186,9 @@ async def grade_by_judges(
                         opened.ledger.write(partial(_record_answer, run, round_, question, progress.reply, True))
                 tell(progress)
 
-            ending = await execute(to_send, provider, opened.ledger, limits, budget, on_progress, opened.id, prices)
+            ending = await execute(
+                to_send, provider, opened.ledger, limits, budget, on_progress, opened.id, prices, say
+            )
     raise_if_stopped(ending, budget, "grade", _heard(run.snapshot()))
 
 

@@ -1,16 +1,24 @@
 """Two models compared from whichever side is asked, and what the comparison shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from evalkit.analysis.pair_results import Against, Pair
 from evalkit.analysis.results import Analysis
+from evalkit.analysis.sweep import MARGIN
 from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.stats import Estimate
 
 _ALPHA = 0.05
+
+Change = Literal["better", "worse", "level", "open"]
+SINCE: Mapping[Change, str] = {
+    "better": "now better", "worse": "now worse", "level": "no change", "open": "not enough data to tell",
+}  # fmt: skip
+"""What a comparison with an earlier run is called."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,17 @@ class Comparison:
     def worse(self) -> bool:
         """Whether the first is shown to be worse."""
         return self._settled and self.difference.high is not None and self.difference.high < 0
+
+    @property
+    def level(self) -> bool:
+        """Whether the two are shown to lie within MARGIN of each other."""
+        low, high = self.difference.low, self.difference.high
+        return low is not None and high is not None and low > -MARGIN and high < MARGIN
+
+    @property
+    def change(self) -> Change:
+        """What is shown of the first against the second."""
+        return "better" if self.better else "worse" if self.worse else "level" if self.level else "open"
 
     @property
     def dearer(self) -> bool:

@@ -94,14 +94,18 @@ def _size(analysis: Analysis) -> str:
     return f"{plural(analysis.items, 'item')} × {plural(len(analysis.models), 'model')}{epochs}{size}"
 
 
-def render_markdown(analysis: Analysis, parts: Collection[str] | None = None) -> str:
-    """The summary for a pull request or a terminal: the verdict first, one short table."""
+def render_markdown(analysis: Analysis, parts: Collection[str] | None = None, whole: str = "") -> str:
+    """The summary for a pull request or a terminal: the verdict first, one short table.
+
+    `whole` names the file with all of it, if one is made.
+    """
     report = build_report(analysis, parts)
     judges = listing(analysis.grading.judges)
     checked = {judge.judge for judge in analysis.judges} >= set(analysis.grading.judges)
     graded = f", graded by {judges} ({'checked against people' if checked else 'uncalibrated'})" if judges else ""
-    footer = f"{_size(analysis)}{graded}, run {analysis.spec.name}"
-    return markdown.render(report.sections, footer, simulated=origin(analysis))
+    where = f". Full report: {whole}" if whole else ""
+    footer = f"{_size(analysis)}{graded}, run {analysis.spec.name}{where}"
+    return markdown.render(report.sections, footer, name=analysis.spec.name, simulated=origin(analysis))
 
 
 @dataclass(frozen=True)

@@ -222,7 +222,7 @@ def doubt(estimate: Estimate, style: Format, bar: float | None = None, cents: bo
     """What stands beside an estimate: its interval, or the reason why there is no number."""
     if estimate.value is not None:
         return interval(estimate, style, bar, cents)
-    known = "" if estimate.low is None else f"; at least {number(estimate.low, style)}"
+    known = "" if not estimate.low else f"; at least {number(estimate.low, style)}"
     return (estimate.reason or "no reason recorded") + known
 
 

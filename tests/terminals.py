@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import monotonic
 
@@ -21,11 +21,14 @@ LIMIT_S = 30.0
 class Terminal:
     """A terminal of a fixed size in which `evalkit` runs."""
 
-    def __init__(self, arguments: list[str], columns: int, lines: int, cwd: Path) -> None:
+    def __init__(
+        self, arguments: list[str], columns: int, lines: int, cwd: Path, env: Mapping[str, str] | None = None
+    ) -> None:
         self._fd, inner = pty.openpty()
         self.resize(columns, lines)
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
         environment.pop("NO_COLOR", None)
+        environment = {name: value for name, value in (environment | dict(env or {})).items() if value}
         command = [sys.executable, "-m", "evalkit", *arguments]
         self.process = subprocess.Popen(
             command, stdin=inner, stdout=inner, stderr=inner, cwd=cwd, env=environment, start_new_session=True
@@ -83,9 +86,11 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(*arguments: str | Path, columns: int = 80, lines: int = 30, cwd: Path) -> Iterator[Terminal]:
+def terminal(
+    *arguments: str | Path, columns: int = 80, lines: int = 30, cwd: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
     """`evalkit` with these arguments in a terminal of its own, ended in any case."""
-    opened = Terminal([str(a) for a in arguments], columns, lines, cwd)
+    opened = Terminal([str(a) for a in arguments], columns, lines, cwd, env)
     try:
         yield opened
     finally:

@@ -881,8 +881,23 @@ def test_missing_references_of_checks_are_said() -> None:
 
 @pytest.mark.parametrize(("level", "words"), [(1, "Ceiling"), (0, "Floor")])
 def test_ceiling_and_floor_are_said(level: int, words: str) -> None:
-    assert warned(analyze(run_of({OPUS: [[bool(level)]] * 3})), words)
+    assert warned(analyze(run_of({OPUS: [[bool(level)]] * 3, HAIKU: [[bool(level)]] * 3})), words)
     assert not warned(analyze(run_of({OPUS: [[True], [False]]})), words)
+
+
+def test_one_model_cannot_be_told_apart_from_others_anyway() -> None:
+    assert not warned(analyze(run_of({OPUS: [[True]] * 3})), "Ceiling")
+
+
+@pytest.mark.parametrize("outcome", ["refused", "errored"])
+def test_a_run_without_any_output_is_not_sent_to_be_graded(outcome: Any) -> None:
+    book = Book()
+    book.trial("a", ended(outcome))
+    seen = analyze(book.snapshot())
+    assert warned(seen, "There is no output to grade")
+    assert not warned(seen, "evalkit grade")
+    assert not warned(seen, "Floor"), "neither rubric nor reference is to blame"
+    assert warned(analyze(Book().snapshot()), "Nothing has run yet")
 
 
 @pytest.mark.parametrize(("items", "said"), [(49, True), (50, False)])

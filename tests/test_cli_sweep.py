@@ -51,7 +51,7 @@ def bodies(server: Recorded, before: int) -> list[dict[str, object]]:
 def test_a_sweep_is_run_graded_and_reported_in_one_file(
     dataset: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = ["run", str(dataset), "--base-url", server.url, "-q", "-m", SONNET, "-m", HAIKU, "-o", "sweep.db"]
+    argv = ["run", str(dataset), "--base-url", server.url, "-m", SONNET, "-m", HAIKU, "-o", "sweep.db"]
     assert main([*argv, "--context", "1k,3k,250k"]) == 0
     told = capsys.readouterr()
     assert "skipped" in told.err
@@ -116,7 +116,7 @@ def test_a_dearer_model_is_tried_on_the_failed_items_alone_and_all_else_is_as_it
     chosen = spoil(graded, 2)
     before, source = len(server.messages()), read(graded)
     argv = ["run", str(dataset), "--only-unsatisfactory", HAIKU, "-m", OPUS, "--from", str(graded)]
-    argv += ["--base-url", server.url, "-q", "-o", "dearer.db"]
+    argv += ["--base-url", server.url, "-o", "dearer.db"]
     capsys.readouterr()
     assert main(argv) == 0
     told = capsys.readouterr()

@@ -128,7 +128,11 @@ def test_its_files_lead_with_the_change_and_show_the_items_that_changed(
     assert 'id="scorecard"' not in page
     assert page.count('<details class="item') == 16, "the items that changed and no others"
     assert '<a href="#item-001"><code>item-003</code></a>' in page, "a regressed or improved item is a click away"
-    assert Path("c.md").read_text(encoding="utf-8").startswith("### Opus 4.6 is better than in the baseline run\n")
+    assert (
+        Path("c.md")
+        .read_text(encoding="utf-8")
+        .startswith("<!-- evalkit:later -->\n### Opus 4.6 is better than in the baseline run\n")
+    )
     assert main(["compare", *runs, "-o", "c.xlsx"]) == 2
     assert "end it in .html, .md or .json" in capsys.readouterr().err
 
@@ -137,4 +141,13 @@ def test_the_markdown_of_a_report_with_a_baseline_has_the_change(runs: tuple[str
     assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md"]) == 0
     text = Path("r.md").read_text(encoding="utf-8")
     assert "**Opus 4.6 is better than in the baseline run**" in text
-    assert text.index("Satisfactory") < text.index("Now, against then")
+    lines = [line for line in text.splitlines() if line]
+    assert lines[:2] == ["<!-- evalkit:later -->", lines[1]]
+    assert lines[1].startswith("### ")
+    assert lines[3].startswith("- **Since the baseline run: ")
+    assert sum(line.startswith("|:--") for line in lines) == 1, "one table"
+    assert "<details><summary>Opus 4.6, worse on " in text
+    folded = text[text.index("<details>") : text.index("</details>")]
+    assert "item-007" in folded
+    assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md", "-o", "page.html"]) == 0
+    assert "Full report: page.html" in Path("r.md").read_text(encoding="utf-8")

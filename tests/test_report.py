@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis_builders import HAIKU as BY_HAND_HAIKU
+from analysis_builders import OPUS as BY_HAND_OPUS
+from analysis_builders import run_of
 from report_fixtures import HAIKU, OPUS, SONNET
 from report_pages import all_words, made, page, plain_text, section
 from report_variants import VARIANTS
 
+from evalkit.analysis import analyze
+from evalkit.analysis.decide import decide
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
     Table,
@@ -17,7 +22,7 @@ from evalkit.blocks import (
 from evalkit.pairing import compare
 from evalkit.report import build_report, render_html, render_markdown, section_modules
 from evalkit.stats import Estimate
-from evalkit.wording import interval, money, percent
+from evalkit.wording import doubt, interval, money, percent
 
 
 @pytest.mark.parametrize(
@@ -194,3 +199,48 @@ def test_no_section_imports_another() -> None:
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
         assert "evalkit.sections" not in source
         assert not re.search(r"evalkit\.(store|providers|executors|graders|rendering|charts)", source)
+
+
+# --- ties and nothings ----------------------------------------------------------------------------------------
+
+ALL = [[True]] * 40
+
+
+def test_options_that_cost_the_same_are_never_told_apart_by_money() -> None:
+    made_ = analyze(run_of(dict.fromkeys((BY_HAND_HAIKU, BY_HAND_OPUS), ALL)))
+    text = render_markdown(made_)
+    assert "It costs no more than the other option shown to clear your 80% bar" in text
+    assert "Paying for corrections keeps the pick" in text
+    assert "has no higher total than another" in text
+    assert "Corrections could favour" not in text
+    headings = {s.name: s.heading for s in build_report(made_).sections}
+    assert headings["price-of-a-failure"] == "At $5.00 a correction, all options cost the same in total"
+
+
+def test_of_options_that_cost_the_same_the_surer_one_is_picked() -> None:
+    weaker = [[i > 0] for i in range(60)]
+    made_ = analyze(run_of({BY_HAND_HAIKU: weaker, BY_HAND_OPUS: [[True]] * 60}))
+    cost = made_.model(BY_HAND_OPUS).cost_per_satisfactory
+    level = [replace(m, cost_per_satisfactory=cost) for m in made_.models]
+    assert decide(level, 0.8).option == BY_HAND_OPUS
+    assert decide(level[::-1], 0.8).option == BY_HAND_OPUS
+
+
+def test_short_work_alone_speaks_for_no_model_in_the_heading() -> None:
+    made_ = analyze(run_of({BY_HAND_OPUS: [[False]] * 40}))
+    part = next(s for s in build_report(made_).sections if s.name == "signals")
+    assert part.heading == "Most of the work is short or structured: 1 of 10 signals shown"
+    assert not part.summary
+
+
+def test_two_items_have_no_interval_that_spans_the_world() -> None:
+    made_ = analyze(run_of({BY_HAND_OPUS: [[True], [False]]}))
+    total = made_.model(BY_HAND_OPUS).human_fix
+    assert (total.low, total.high, total.warnings[-1]) == (None, None, "2 items give no interval")
+
+
+def test_a_lower_limit_of_nothing_is_not_said() -> None:
+    assert (
+        doubt(Estimate(None, 0.0, None, 0.95, 9, "m", reason="no success in 9 items"), "money")
+        == "no success in 9 items"
+    )

@@ -73,7 +73,7 @@ def test_a_section_stands_only_where_there_is_something_to_show(name: str, prese
     [
         ({SONNET: 0.71, OPUS: 0.25, HAIKU: 0.0}, 0.04,
          "The rule picks Sonnet 4.6 in 71% of resamples; Opus 4.6 in 25%; no option in 4%"),
-        ({SONNET: 1.0, OPUS: 0.0, HAIKU: 0.0}, 0.0, "The rule picks Sonnet 4.6 in every resample"),
+        ({SONNET: 1.0, OPUS: 0.0, HAIKU: 0.0}, 0.0, "In every resample the rule picks Sonnet 4.6"),
         ({SONNET: 0.0, OPUS: 0.002, HAIKU: 0.0}, 0.998,
          "The rule picks no option in >99% of resamples; Opus 4.6 in <1%"),
         ({SONNET: None, OPUS: None, HAIKU: None}, None, "How steady the choice is cannot be said"),
@@ -323,7 +323,7 @@ def test_each_model_is_compared_with_its_counterpart() -> None:
     assert written(rows[0])[1] == estimated(pair.difference, "points")
     assert written(rows[0])[6] == estimated(pair.cost_ratio, "ratio")
     assert part.heading == "Haiku 4.5 is better than in the baseline run"
-    assert [plain_text(row.cells[2].text) for row in rows] == ["now better", "no change shown", "no change shown"]
+    assert [plain_text(row.cells[2].text) for row in rows] == ["now better", "not enough data to tell", "no change"]
 
 
 @pytest.mark.parametrize(
@@ -331,8 +331,10 @@ def test_each_model_is_compared_with_its_counterpart() -> None:
     [
         (0.02, 0.2, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 are better than in the baseline run"),
         (-0.2, -0.02, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 are worse than in the baseline run"),
-        (0.02, 0.2, 0.06, "No change since the baseline run is shown"),
-        (-0.01, 0.2, 0.01, "No change since the baseline run is shown"),
+        (0.02, 0.2, 0.06, "Not enough data to tell a change since the baseline run"),
+        (-0.01, 0.2, 0.01, "Not enough data to tell a change since the baseline run"),
+        (-0.10, 0.05, 1.0, "Not enough data to tell a change since the baseline run"),
+        (-0.09, 0.09, 1.0, "No change since the baseline run: every difference lies within 10 points"),
     ],
 )
 def test_a_change_is_said_only_if_interval_and_holm_agree(low: float, high: float, p_holm: float, heading: str) -> None:
@@ -342,7 +344,8 @@ def test_a_change_is_said_only_if_interval_and_holm_agree(low: float, high: floa
     part = section(replace(analysis, against=pairs), "against")
     assert part.heading == heading
     claims = {plain_text(row.cells[2].text) for row in tables(part)[0].rows}
-    assert ("no change shown" in claims) is heading.startswith("No change")
+    assert ("no change" in claims) is heading.startswith("No change")
+    assert ("not enough data to tell" in claims) is heading.startswith("Not enough")
 
 
 def test_a_baseline_without_common_items_says_so() -> None:

@@ -95,7 +95,7 @@ def test_a_simulated_run_is_marked_wherever_it_is_read() -> None:
     analysis = made("simulated")
     assert "<title>SIMULATED: " in page("simulated")
     assert '<aside class="banner" aria-label="Simulated run"><strong>SIMULATED</strong>' in page("simulated")
-    assert render_markdown(analysis).startswith("### SIMULATED: Use Sonnet 4.6.\n")
+    assert "\n### SIMULATED: Use Sonnet 4.6.\n" in render_markdown(analysis)[:99]
     assert json.loads(render_json(analysis))["simulated"] is True
     assert "The sandbox graded these outputs" in page("graded_by_sandbox")
     assert "<title>SIMULATED: " in page("graded_by_sandbox")

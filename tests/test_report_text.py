@@ -27,9 +27,9 @@ from evalkit.wording import doubt, estimated, interval, listing, money, percent,
 def test_the_summary_is_short_and_starts_with_the_verdict() -> None:
     text = render_markdown(made("whole"))
     lines = text.splitlines()
-    assert lines[0] == "### Use Sonnet 4.6."
+    assert lines[:2] == ["<!-- evalkit:support-replies -->", "### Use Sonnet 4.6."]
     rate = made("whole").model(SONNET).pass_rate
-    assert f"({interval(rate, 'percent')}, 60 items)" in lines[2]
+    assert f"({interval(rate, 'percent')}, 60 items)" in lines[3]
     assert sum(line.startswith("|") for line in lines) == 5
     assert len(text) < 4_000
 
@@ -61,6 +61,44 @@ def test_the_summary_table_has_at_most_eight_rows_and_says_what_was_cut() -> Non
 )
 def test_foreign_text_has_no_power_over_markdown(text: str, written: str) -> None:
     assert escape(text) == written
+
+
+def test_a_comment_stays_within_what_forges_take_and_says_what_was_cut() -> None:
+    analysis = made("with_baseline")
+    long = "`|@" * 20_000
+    many = tuple(replace(analysis.models[0], model=f"m{i}", name=f"{i}{long}") for i in range(MOST_ROWS))
+    ids = tuple(f"{n}{long}" for n in range(500))
+    against = tuple(replace(p, b=f"m{i}", regressed=ids) for p in analysis.against for i in range(MOST_ROWS))
+    decision = replace(analysis.decision, option=None, verdict="not_enough_data", eligible=(), reasons={})
+    text = render_markdown(
+        replace(
+            analysis,
+            models=many,
+            pairs=(),
+            slices=(),
+            criteria=(),
+            outputs=(),
+            signals=(),
+            decision=decision,
+            against=against,
+            warnings=(long,) * 9,
+        )
+    )
+    assert len(text) <= 60_000
+    assert re.search(r"\d+ (parts )?more in the full report", text)
+    assert text.count("<details>") == text.count("</details>")
+    assert text.splitlines()[1].startswith("### ")
+
+
+def test_regressions_are_folded_by_html_that_no_name_can_leave() -> None:
+    analysis = made("with_baseline")
+    pair = replace(analysis.against[0], regressed=("a|<b>@x #1",))
+    named = tuple(replace(m, name="<i>_x_@y") if m.model == pair.b else m for m in analysis.models)
+    text = render_markdown(replace(analysis, against=(pair,), models=named))
+    folded = text[text.index("<details>") : text.index("</details>")]
+    none = "\N{ZERO WIDTH NON-JOINER}"
+    assert folded.startswith(f"<details><summary>&lt;i&gt;_x_@{none}y, worse on 1 item</summary>\n\n")
+    assert f"a\\|&lt;b&gt;@{none}x #{none}1" in folded
 
 
 def test_hostile_names_cannot_break_the_table() -> None:

@@ -198,14 +198,20 @@ def test_hidden_names_are_told_by_nothing_and_every_item_has_its_own_order(opene
     assert opened.evaluate(colours) == 3
     assert "Haiku" in opened.evaluate(TOLD)
     assert len(set(opened.evaluate(PLACES))) == 1
+    read = """() => [...document.querySelectorAll(".item")].slice(0, 9).map((item) =>
+      [...item.querySelectorAll(".output")].map((o) => o.className).join())"""
+    named = opened.evaluate(read)
     opened.locator("#blind").check()
+    places = [re.findall(r"\bp(\d+)", order) for order in opened.evaluate(read)]
+    assert all(order == sorted(order, key=int) for order in places), "copied and read aloud in that order too"
     told = opened.evaluate(TOLD)
     assert "Output 1" in told
     for name in ("Haiku", "Sonnet", "Opus", "claude", "¢"):
         assert name not in told
     assert not re.search(r"\d (s|ms)\b", told)
     assert opened.evaluate(colours) == 0
-    assert len(set(opened.evaluate(PLACES))) > 1
+    opened.locator("#blind").uncheck()
+    assert opened.evaluate(read) == named
 
 
 def test_the_filters_count_what_they_show_and_a_link_opens_what_they_hide(opened: Page) -> None:

@@ -9,7 +9,7 @@ from analysis_builders import JUDGE, OPUS, Book, answered, failed, lost, round_,
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.sessions import lateness
 from evalkit.records import Session, Snapshot
-from evalkit.report import render_html
+from evalkit.report import render_html, render_markdown
 
 SESSION = Session(
     1, "2026-11-02T10:00:00+00:00", "host", "local", 8, "2026-11-02T10:01:00+00:00", lag_p99_s=0.003, lag_max_s=0.02
@@ -74,6 +74,9 @@ def test_the_report_shows_every_session_with_its_clocks() -> None:
 def test_a_loop_late_by_more_than_ten_milliseconds_is_warned_about(lag_s: float | None, late: bool) -> None:
     analysis = analyze(two_sessions(lag_p99_s=lag_s))
     said = lateness(analysis.sessions)
+    assert ("own clock was late by" in render_markdown(analysis)) is late
+    shown = render_html(analysis)
+    assert bool(re.search(r"<li data-measured><span[^>]*>This machine", shown)) is late, "before you rely on this"
     assert (said is not None) is late
     assert ("latencies are partly this machine's own" in page(analysis).replace("&#39;", "'")) is late
     if late:

@@ -35,6 +35,14 @@ def warnings_for(
     )
 
 
+_NO_OUTPUT = "There is no output to grade: no request so far was answered in full; the failures say how each ended."
+
+
+def _answered(snapshot: Snapshot) -> Iterator[int]:
+    """The trials with an output."""
+    return (a.trial_id for a in snapshot.attempts if a.grader is None and a.final and a.outcome == "answered")
+
+
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -44,6 +52,10 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, 
         yield "SIMULATED: the sandbox wrote these outputs; they say nothing about any real model."
     elif graded_by_sandbox(snapshot):
         yield "SIMULATED: the sandbox graded these outputs; the grades say nothing about any real model."
+    if grading.round is None and not any(_answered(snapshot)):
+        ended = any(attempt.grader is None and attempt.outcome is not None for attempt in snapshot.attempts)
+        yield _NO_OUTPUT if ended else "Nothing has run yet: `evalkit run` comes next."
+        return
     if grading.round is None:
         compared = "Outputs were only compared in pairs, so there is no rate yet" if snapshot.preferences else ""
         yield f"{compared or 'Nothing is graded yet'}: `evalkit grade --blind` comes next."
@@ -211,12 +223,12 @@ def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubri
         few, many = ADVISED_ITEMS
         yield f"Only {_plural(number, 'item')}: intervals are wide; {few} to {many} are advised."
     rates = [model.pass_rate.value for model in models if model.pass_rate.value is not None]
-    if rates and min(rates) > CEILING:
+    if len(rates) > 1 and min(rates) > CEILING:
         yield (
             f"Ceiling: every model passes more than {CEILING:.0%} of these items, so they cannot tell the models"
             " apart; add harder ones."
         )
-    if rates and max(rates) == 0:
+    if rates and max(rates) == 0 and any(model.counts.graded for model in models):
         yield "Floor: no model passes any item; look at the rubric and the references first."
     if any(c.check and c.check.needs_reference for c in rubric.criteria):
         missing = sum(item.reference is None for item in snapshot.items)

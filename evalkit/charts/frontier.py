@@ -10,6 +10,8 @@ from evalkit.charts.scales import Scale, scale_of, tick_name, ticks
 from evalkit.charts.svg import Svg, fill, px, stroke, variant
 from evalkit.wording import number
 
+_LABEL_PX = 11.5
+
 
 def draw(chart: Frontier, width: int) -> str:
     """The chart at a width in px; points without both estimates are not drawn."""
@@ -18,14 +20,17 @@ def draw(chart: Frontier, width: int) -> str:
     svg = Svg(width, height, chart.finding)
     left, bottom = (40 if narrow else 52), height - 52
     across, up = scale_of(chart.x, left, width - 14), scale_of(chart.y, bottom, 14)
+    points = [p for p in chart.points if p.x.value is not None and p.y.value is not None]
+    label = _bar_label(chart, points, across, up)
     _bar(svg, chart, across, up)
     _y_axis(svg, chart, up, left, width - 14)
     x_axis(svg, chart.x, across, 14, bottom, count=4 if narrow else 8, grid=False)
-    points = [p for p in chart.points if p.x.value is not None and p.y.value is not None]
     _edge(svg, points, across, up)
     for point in points:
         _cross(svg, point, across, up)
-    _names(svg, chart, points, across, up)
+    if label is not None:
+        svg.halo(label.left, label.bottom - 6, chart.y.reference_label, "dim", size=_LABEL_PX)
+    _names(svg, label, points, across, up)
     return svg.finish(variant(width))
 
 
@@ -39,7 +44,19 @@ def _bar(svg: Svg, chart: Frontier, across: Scale, up: Scale) -> None:
         return
     svg.rect(across.start, up(bar), across.end - across.start, up.start - up(bar), fill("tint"))
     svg.line(across.start, up(bar), across.end, up(bar), stroke("ink", 1.2), stroke_dasharray="3 3")
-    svg.text(across.end - 8, up(bar) + 17, chart.y.reference_label, anchor="end", size=11.5)
+
+
+def _bar_label(chart: Frontier, points: list[FrontierPoint], across: Scale, up: Scale) -> Box | None:
+    """Where the bar's label stands: below its line, as far right as nothing crosses it; else where least does."""
+    bar = chart.y.reference
+    if bar is None or not up.holds(bar) or not chart.y.reference_label:
+        return None
+    y, width = up(bar), text_width(chart.y.reference_label, _LABEL_PX)
+    taken = [box for point in points for box in _extent(point, across, up)]
+    step, room = width / 4, across.end - 8 - width - across.start
+    places = [Box(left, y + 3, left + width, y + 23) for i in range(int(room / step) + 1)
+              if (left := across.end - 8 - width - i * step) >= across.start + 6]  # fmt: skip
+    return min(places, key=lambda place: sum(place.overlap(box) for box in taken), default=None)
 
 
 def _y_axis(svg: Svg, chart: Frontier, up: Scale, left: float, right: float) -> None:
@@ -73,12 +90,9 @@ def _cross(svg: Svg, point: FrontierPoint, across: Scale, up: Scale) -> None:
     shape(svg, point.series, x, y, 6.5)
 
 
-def _names(svg: Svg, chart: Frontier, points: list[FrontierPoint], across: Scale, up: Scale) -> None:
+def _names(svg: Svg, label: Box | None, points: list[FrontierPoint], across: Scale, up: Scale) -> None:
     frame = Box(across.start, 2, svg.width, up.start)
-    taken = [box for p in points for box in _extent(p, across, up)]
-    if chart.y.reference is not None:
-        y, label = up(chart.y.reference), text_width(chart.y.reference_label, 11.5)
-        taken.append(Box(across.end - 8 - label, y, across.end, y + 20))
+    taken = [box for p in points for box in _extent(p, across, up)] + ([label] if label is not None else [])
     for point in points:
         name = fit(point.series.name, 13, svg.width * 0.45)
         spot = place(name, 13, _at(point, across, up), taken, frame)

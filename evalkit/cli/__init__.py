@@ -4,9 +4,11 @@ import errno
 import gc
 import io
 import os
+import shlex
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated
 
@@ -96,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     except typer.TyperException as error:
         return _misused(error)
     except EvalkitError as error:
-        return _told(error)
+        return _told(error, sys.argv[1:] if argv is None else argv)
     except (KeyboardInterrupt, typer.Abort):
         ended = ExitCode.INTERRUPTED
     except SystemExit as ending:
@@ -129,13 +131,16 @@ def _misused(error: typer.TyperException) -> int:
     return _named(ExitCode.USAGE)
 
 
-def _told(error: EvalkitError) -> int:
+def _told(error: EvalkitError, argv: Sequence[str] = ()) -> int:
+    """One line for each problem, then the command that goes on from an interruption, then the exit code's name."""
     if isinstance(error, ProblemsError):
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
     else:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+    if argv and isinstance(error, InterruptedRunError):
+        print(f"again: {shlex.join(['evalkit', *argv])}", file=sys.stderr)
     return _named(error.exit_code)
 
 
@@ -148,7 +153,7 @@ def run_and_exit() -> None:
     """Entry point of the `evalkit` command."""
     gc.set_threshold(200_000)  # collecting while the SDK's thousands of modules load takes a tenth of their time
     if os.environ.get("NO_COLOR"):
-        os.environ["TERM"] = "dumb"  # no bold or dim either: rich alone would leave those
+        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # its help: no bold or dim either, which rich would leave
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that cannot be written is no reason to crash

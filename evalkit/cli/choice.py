@@ -1,7 +1,7 @@
 """What `evalkit run` is asked to run: dataset, rubric and settings, by its options or by an earlier run."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -43,15 +43,15 @@ class Asked:
     only_unsatisfactory: str | None
     source: Path | None
 
-    def choice(self, config: "Config") -> Choice | None:
-        """What they come to; None, and a line that says so, if no item is left to run. Raises UsageError."""
+    def choice(self, config: "Config", tell: Callable[[str], None]) -> Choice | None:
+        """What they come to; None, and a line to `tell` that says so, if no item is left to run. Raises UsageError."""
         if self.only_unsatisfactory is None and self.source is None:
             return self._by_options(config)
         from evalkit.cli.only_unsatisfactory import again
 
         taken = {"--limit": self.limit, "--seed": self.seed, "--context": self.context, "--max-tokens": self.max_tokens}
         dearer = None if self.models is None else _distinct(self.models)
-        return again(self.only_unsatisfactory, self.source, self.dataset, self.rubric, dearer, self.epochs, taken)
+        return again(self.only_unsatisfactory, self.source, self.dataset, self.rubric, dearer, self.epochs, taken, tell)
 
     def _by_options(self, config: "Config") -> Choice:
         from evalkit.files import find_rubric, read_dataset, read_rubric

@@ -37,6 +37,7 @@ def compare(
         list[Path] | None,
         typer.Option("-o", "--output", show_default=False, help="File to write (.html .md .json), repeatable."),
     ] = None,
+    peek: report_files.Peek = False,
     redact: report_files.Redact = None,
     no_outputs: report_files.NoOutputs = False,
     as_json: report_files.AsJson = False,
@@ -60,7 +61,7 @@ def compare(
     paths = output or []
     check_endings(paths, (".html", ".md", ".json"))
     hidden = report_files.redaction(redact, no_outputs)
-    then, now = snapshot_to_show(earlier), snapshot_to_show(later)
+    then, now = snapshot_to_show(earlier, peek), snapshot_to_show(later, peek)
     prices = Prices(read_config(Path("evalkit.yaml")).prices)
     analysis = analyze(now, then, prices, _counterparts(pair or (), then, now))
     if not analysis.against:
@@ -72,7 +73,7 @@ def compare(
     shown = replace(report_files.shown(analysis, now, hidden), parts=COMPARISON)
     if not quiet and not as_json:
         _print(shown.analysis, hidden.notes)
-    report_files.write(paths, shown, to_stderr=as_json)
+    report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(render_json(shown.analysis, COMPARISON), nl=False)
 

@@ -87,7 +87,8 @@ class JudgeSession:
                 await self._judge(file, graders, self.panel, bill)
             if not self.dry_run:
                 self._tell_of_judging(file.snapshot())
-                typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
+                if not self.quiet:
+                    typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
 
     def _refuse_own(self, snapshot: "Snapshot", panel: "Panel") -> None:
         """A judge that is one of the models compared favours its own outputs: not without being asked for."""
@@ -129,7 +130,7 @@ class JudgeSession:
         from evalkit.preferences import survivors
         from evalkit.rounds import answered
 
-        if self.panel is None:
+        if self.panel is None or self.quiet:
             return
         counts = [count for count in map(injections, answered(snapshot).values()) if count]
         if counts:
@@ -156,13 +157,15 @@ class JudgeSession:
         if rubric_of(file.snapshot()).checked:
             with counting("checking", self.quiet) as counter:
                 done = grade_by_checks(file, round_, counter)
-            typer.echo(f"checks: {done} outputs graded", err=True)
+            if not self.quiet:
+                typer.echo(f"checks: {done} outputs graded", err=True)
         return round_
 
     async def _judge(self, file: "RunFile", graders: "Sequence[str]", panel: "Panel", bill: "JudgeBill") -> None:
         """Everything that can refuse comes before the round is opened: a judge that is none leaves no trace."""
         from evalkit.cli.progress import Board
         from evalkit.cli.spending import confirm
+        from evalkit.cli.tally import Ahead
         from evalkit.executors.budget import Budget
         from evalkit.executors.local import Limits
         from evalkit.grade import grade_by_judges
@@ -180,10 +183,14 @@ class JudgeSession:
                     raise UsageError("\n".join(server.problems))
                 mark = "SIMULATED: this server is evalkit's sandbox\n" if server.simulated else ""
                 free, capped = provider.bills_nothing(server), self.budget_usd is not None
-                confirm(mark + self._offer(bill), self.yes, free=free, capped=capped)
+                confirm(mark + self._offer(bill), self.yes, free=free, capped=capped, quiet=self.quiet)
             round_ = self._check(file, graders)
-            with Board({line.model: line.requests for line in bill.lines}, self.quiet).shown() as board:
+            ahead = {line.model: Ahead(line.requests, line.expected_usd) for line in bill.lines}
+            board = Board(ahead, self.quiet, budget_usd=self.budget_usd, spent_usd=self.spent_usd)
+            with board.shown(), board.missing():
                 limits = Limits(self.concurrency)
-                await grade_by_judges(file, round_, panel, provider, limits, self.budget_usd, board.tell, self.prices)
+                await grade_by_judges(
+                    file, round_, panel, provider, limits, self.budget_usd, board.tell, self.prices, board.say
+                )
         finally:
             await provider.close()

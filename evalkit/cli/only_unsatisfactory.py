@@ -1,11 +1,9 @@
 """`evalkit run --only-unsatisfactory`: a dearer model on the items that the usual one failed, all else as it was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import typer
 
 from evalkit.cli.choice import Choice
 from evalkit.errors import IntegrityError, UsageError
@@ -26,8 +24,9 @@ def again(
     dearer: Sequence[str] | None,
     epochs: int | None,
     taken: Mapping[str, object],
+    tell: Callable[[str], None],
 ) -> Choice | None:
-    """The run to make, after `model` in the run file `source`; None, and a line that says so, if it failed no item.
+    """The run to make, after `model` in the run file `source`; None if it failed no item, of which `tell` takes a line.
 
     `taken` are options that the source decides, by their names, with what was given for them. Raises UsageError for
     what cannot be chosen from, IntegrityError for another dataset or rubric than the source's.
@@ -52,7 +51,7 @@ def again(
     found = unsatisfactory(analysis, model)
     if not found.judged:
         raise UsageError(f"{source}: no item has a grade for every epoch of {model!r}; `evalkit grade --blind` first")
-    typer.echo(_said(found, source))
+    tell(_said(found, source))
     if not found.failed:
         return None
     size = analysis.sweep.analysed if analysis.sweep is not None else snapshot.spec.context_tokens

@@ -22,7 +22,7 @@ BudgetUsd = Annotated[
 ]
 BaseUrl = Annotated[str | None, typer.Option(help="Another server with the same API.")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before spending.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the run files.")]
 
 # --- of `run` alone
@@ -74,4 +74,7 @@ Share = Annotated[
     ),
 ]
 RunOutput = Annotated[Path | None, typer.Option("-o", "--output", help="Run file (default: runs/<dataset>-<hash>.db).")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Progress as JSON, one object a line on stdout; the last is the `done` event.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count and estimate; send and write nothing.")]

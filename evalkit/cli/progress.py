@@ -1,19 +1,28 @@
-"""Progress of long work: a live table on a terminal, a plain line every tenth elsewhere; always on stderr."""
+"""Progress of long work: a live table on a terminal, plain lines elsewhere, JSON for machines, or nothing."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from statistics import quantiles
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from evalkit.cli.events import emit
+from evalkit.cli.progress_words import standing, state
+from evalkit.cli.tally import Ahead, Tally
+from evalkit.errors import BudgetError
+
 if TYPE_CHECKING:
     from rich.live import Live
-    from rich.table import Table
 
     from evalkit.executors.local import Progress
+
+FIRST_WAIT_S, LONGER = 30.0, 1.25
+"""A line where nothing can be redrawn comes after so long at the latest, each time so much later."""
+MOST_NOTES = 24
+"""Lines beside those of every tenth and those on errors at the end, so that no run takes more than 40."""
+_WARN_AT = 0.8
 
 
 def is_interactive() -> bool:
@@ -21,103 +30,119 @@ def is_interactive() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
 
 
-@dataclass
-class _Row:
-    total: int
-    done: int = 0
-    failed: int = 0
-    retries: int = 0
-    spent_usd: float = 0.0
-    unpriced: bool = False
-    felt_s: list[float] = field(default_factory=list)
-
-    def quantile(self, hundredth: int) -> str:
-        if len(self.felt_s) < 2:
-            return "–"
-        return f"{quantiles(self.felt_s, n=100, method='inclusive')[hundredth - 1]:.1f} s"
-
-    def spent(self) -> str:
-        return "unpriced" if self.unpriced else f"${self.spent_usd:.3f}"
-
-
 class Board:
     """Counts what has ended, per model, and shows it."""
 
-    def __init__(self, totals: dict[str, int], quiet: bool = False) -> None:
-        self._rows = {name: _Row(total) for name, total in totals.items() if total}
+    def __init__(
+        self,
+        ahead: Mapping[str, Ahead],
+        quiet: bool = False,
+        *,
+        budget_usd: float | None = None,
+        spent_usd: float = 0.0,
+        as_json: bool = False,
+    ) -> None:
+        self.tally = Tally(ahead, budget_usd, spent_usd)
         self._began = monotonic()
-        self._quiet = quiet
-        self._tenth = 0
-        self._said = ""
+        self._quiet, self._as_json = quiet, as_json
+        self._tenth = self._notes = 0
+        self._said, self._warned = "", False
         self._live: Live | None = None
+        self._printing, self._ended = Lock(), Event()
 
     @contextmanager
     def shown(self) -> Iterator["Board"]:
         """Show the board while the work goes on."""
-        if self._quiet or not self._rows or not is_interactive():
+        if self._quiet or not self.tally.rows:
             yield self
-            return
-        from rich.console import Console
-        from rich.live import Live
+        elif self._as_json or not is_interactive():
+            with self._heard():
+                yield self
+        else:
+            from rich.live import Live
 
-        with Live(console=Console(stderr=True), refresh_per_second=4, get_renderable=self._table) as self._live:
-            yield self
+            from evalkit.cli.progress_table import drawing, screen
+
+            console = screen()
+            with Live(
+                console=console,
+                refresh_per_second=4,
+                get_renderable=lambda: drawing(self.tally, monotonic() - self._began, self._said, console),
+            ) as self._live:
+                yield self
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        """A sign of life also while nothing ends, and at last the errors, each once."""
+        watch = Thread(target=self._watch, daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            watch.join()
+            for line in self.tally.troubles():
+                self._print(line)
+
+    def _watch(self) -> None:
+        wait_s = FIRST_WAIT_S
+        while not self._ended.wait(wait_s):
+            if self._is_room():
+                self._state()
+            wait_s *= LONGER
 
     def tell(self, progress: "Progress") -> None:
         """One attempt has ended."""
-        row = self._rows[progress.call.request.model]
-        if progress.cost_usd is not None:
-            row.spent_usd += progress.cost_usd
-        elif progress.reply.outcome != "errored":
-            row.unpriced = True
-        if progress.final:
-            row.done += 1
-            row.felt_s += [] if progress.felt_s is None else [progress.felt_s]
-            row.failed += progress.reply.outcome != "answered"
-        else:
-            row.retries += 1
-        self._line()
+        self.tally.count(progress)
+        self._warn()
+        tenth = 10 * self.tally.done // self.tally.total
+        if tenth > self._tenth:
+            self._tenth = tenth
+            self._state()
 
     def say(self, line: str) -> None:
         """Something to know meanwhile; on a terminal it stands under the table until there is something newer."""
         self._said = line
-        if self._live is None and not self._quiet:
-            print(line, file=sys.stderr, flush=True)
+        if self._is_room():
+            self._print(line)
 
-    def _line(self) -> None:
+    def _is_room(self) -> bool:
+        self._notes += 1
+        return self._notes <= MOST_NOTES
+
+    @contextmanager
+    def missing(self) -> Iterator[None]:
+        """Have a budget that ends the work say what is left of it."""
+        try:
+            yield
+        except BudgetError as error:
+            raise BudgetError(f"{error} ({self.tally.missing()})") from error
+
+    def _warn(self) -> None:
+        budget_usd, spent_usd = self.tally.budget_usd, self.tally.spent_usd
+        if budget_usd and not self._warned and spent_usd >= _WARN_AT * budget_usd:
+            self._warned = True
+            self.say(f"warning: ${spent_usd:.3f} of the budget of ${budget_usd:g} is spent; {self.tally.missing()}")
+
+    def _state(self) -> None:
+        """Where it stands, as a line."""
         if self._live is not None or self._quiet:
             return
-        done = sum(row.done for row in self._rows.values())
-        total = sum(row.total for row in self._rows.values())
-        tenth = 10 * done // total
-        if tenth > self._tenth:
-            self._tenth = tenth
-            spent = sum(row.spent_usd for row in self._rows.values())
-            print(f"{done}/{total} done, ${spent:.3f} spent, {self._left()}", file=sys.stderr, flush=True)
+        elapsed_s = monotonic() - self._began
+        if self._as_json:
+            with self._printing:
+                emit("progress", **standing(self.tally, elapsed_s))
+        else:
+            self._print(state(self.tally, elapsed_s))
 
-    def _left(self) -> str:
-        """Time left by the slowest model, since fast ones finish first."""
-        elapsed = monotonic() - self._began
-        lefts = [elapsed / row.done * (row.total - row.done) for row in self._rows.values() if row.done]
-        if len(lefts) < len(self._rows):
-            return "time left unknown"
-        return f"about {max(lefts):.0f} s left"
-
-    def _table(self) -> "Table":
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("model", "", "done", "failed", "retries", "p50", "p95", "spend"):
-            table.add_column(name, justify="left" if name in ("model", "") else "right", no_wrap=True)
-        for model, row in self._rows.items():
-            bar = ProgressBar(total=row.total, completed=row.done, width=20)
-            cells = (f"{row.done}/{row.total}", str(row.failed), str(row.retries))
-            table.add_row(model, bar, *cells, row.quantile(50), row.quantile(95), row.spent())
-        spent = sum(row.spent_usd for row in self._rows.values())
-        caption = f"{monotonic() - self._began:.0f} s elapsed, {self._left()}, ${spent:.3f} spent"
-        table.caption = "\n".join(filter(None, (caption, self._said)))
-        return table
+    def _print(self, line: str) -> None:
+        if self._live is not None or self._quiet:
+            return
+        with self._printing:
+            if self._as_json:
+                emit("note", text=line)
+            else:
+                print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def report(
     shown = report_files.shown(analysis, snapshot, hidden)
     if not quiet and not as_json:
         _print_summary(shown.analysis)
-    report_files.write(paths, shown, to_stderr=as_json)
+    report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(render_json(shown.analysis), nl=False)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,10 +25,15 @@ Redact = Annotated[
     ),
 ]  # fmt: skip
 NoOutputs = Annotated[
-    bool, typer.Option("--no-outputs", help="Leave out all texts of items, outputs and notes; figures stay.")
+    bool,
+    typer.Option(
+        "--no-outputs",
+        help="Leave out all texts of items, outputs and notes; figures, item ids, tags and names of documents stay"
+        " (--redact hides what matches in those).",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON and nothing else; notes go to stderr.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No table on the terminal.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Warnings and errors only.")]
 Peek = Annotated[bool, typer.Option("--peek", help="Show results although people are still grading; it is recorded.")]
 
 
@@ -48,20 +54,22 @@ def shown(analysis: "Analysis", snapshot: "Snapshot", hidden: "Redaction") -> "S
     return Shown(withheld(analysis, hidden), snapshot, hidden)
 
 
-def write(paths: Sequence[Path], report: "Shown", to_stderr: bool) -> None:
+def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool = False) -> None:
     """Every form, none of them before all are made; then a line on each with its size, and what is in the way."""
     from evalkit.files import write_whole
     from evalkit.forms import files_of
     from evalkit.wording import plural
 
-    made = {path: files_of(path, report) for path in paths}
+    page = next((path.name for path in paths if path.suffix == ".html"), "")
+    made = {path: files_of(path, replace(report, page=page)) for path in paths}
     for files in made.values():
         for target, content in files.items():
             write_whole(target, content)
     for path, (_, *beside) in made.items():
         size = path.stat().st_size
         also = f", {plural(len(beside), 'cut text')} whole in {beside[0].parent}" if beside else ""
-        typer.echo(f"{path} ({size / 1000:,.0f} kB{also})", err=to_stderr)
+        if not quiet:
+            typer.echo(f"{path} ({size / 1000:,.0f} kB{also})", err=to_stderr)
         if size > LARGE_BYTES:
             typer.echo(
                 f"! {path} is over {LARGE_BYTES / 1e6:.0f} MB, which mail and browsers may refuse;"

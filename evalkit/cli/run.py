@@ -3,12 +3,13 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from evalkit.cli import options
 from evalkit.cli.choice import Asked, Choice
+from evalkit.cli.events import talking
 from evalkit.cli.spending import warn_of_aliases
 from evalkit.errors import UsageError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evalkit.bill import Line
+    from evalkit.cli.events import Talk
     from evalkit.config import Config
     from evalkit.panel import Panel
     from evalkit.planning import Prepared
@@ -54,6 +56,7 @@ def run(
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
     quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
     folder: options.RunsFolder = Path("runs"),
 ) -> Path:
     """Run a dataset through every model. The same command again fills what is missing, and nothing else.
@@ -78,22 +81,25 @@ def run(
     from evalkit.files import read_config
     from evalkit.pricing import Prices
 
-    config = read_config(Path("evalkit.yaml"))
-    asked = Asked(
-        dataset, rubric, model, epochs, limit, seed, context, max_tokens, cache, only_unsatisfactory, source
-    )  # fmt: skip
-    chosen = asked.choice(config)
-    if chosen is None:
-        return source or Path()
-    _refuse_errors(chosen)
-    warn_of_aliases(chosen.options.models)
-    pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
-    session = Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, quiet)
-    settings = replace(chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample), share=share)
-    chosen = replace(chosen, options=settings)
-    if with_router is None:
-        return asyncio.run(session.run(chosen, _place(output, folder))).path
-    return asyncio.run(run_with_router(session, chosen, _place(output, folder), with_router))
+    with talking(quiet, as_json) as talk:
+        config = read_config(Path("evalkit.yaml"))
+        asked = Asked(
+            dataset, rubric, model, epochs, limit, seed, context, max_tokens, cache, only_unsatisfactory, source
+        )  # fmt: skip
+        chosen = asked.choice(config, talk.note)
+        if chosen is None:
+            return source or Path()
+        _refuse_errors(chosen)
+        warn_of_aliases(() if quiet or as_json else chosen.options.models)
+        pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
+        session = Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, talk)
+        settings = replace(
+            chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample), share=share
+        )
+        chosen = replace(chosen, options=settings)
+        if with_router is None:
+            return asyncio.run(session.run(chosen, _place(output, folder))).path
+        return asyncio.run(run_with_router(session, chosen, _place(output, folder), with_router))
 
 
 def _way(executor: str, latency_sample: int) -> "Way":
@@ -132,20 +138,22 @@ class Session:
         pinned: "Mapping[str, int]",
         dry_run: bool,
         yes: bool,
-        quiet: bool,
+        talk: "Talk",
     ) -> None:
         self.panel: Panel | None = config.panel
         self.timeout_s, self.pinned = timeout_s, pinned
         self.budget_usd = config.budget_usd if budget_usd is None else budget_usd
         self.concurrency = concurrency or config.concurrency
         self.base_url = base_url or config.base_url
-        self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
+        self.dry_run, self.yes, self.talk = dry_run, yes, talk
 
     async def run(self, chosen: Choice, place: Path, then: str = "") -> "Prepared":
         """Carry out what is pending; `then` is what to do next, unless it is to grade."""
+        from evalkit.cli.events import emit
         from evalkit.cli.only_unsatisfactory import refuse_unlike
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
+        from evalkit.cli.tally import Ahead
         from evalkit.executors.local import Limits
         from evalkit.planning import check_writable, prepare, start
         from evalkit.providers import Preflight
@@ -154,15 +162,20 @@ class Session:
 
         if not self.dry_run:
             check_writable(place)
-        dataset, options = chosen.dataset, chosen.options
+        dataset, options, talk = chosen.dataset, chosen.options, self.talk
+        silent = talk.quiet or talk.as_json
         provider = open_provider(options.models, self.base_url, self.concurrency, self.timeout_s)
         try:
-            with counting("counting tokens", self.quiet) as counter:
+            with counting("counting tokens", silent) as counter:
                 prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.panel)
             if chosen.source is not None:
                 refuse_unlike(chosen.source, prepared.plan.spec)
+            talk.ending["run"] = str(prepared.path)
+            if talk.as_json:
+                emit("plan", **planned(prepared))
             if self.dry_run or not prepared.left:
-                typer.echo(describe(prepared, self.budget_usd, self.concurrency))
+                say = talk.tell if self.dry_run else talk.note
+                say(describe(prepared, self.budget_usd, self.concurrency))
                 return prepared
             check_budget(prepared, self.budget_usd)
             confirm(
@@ -170,26 +183,56 @@ class Session:
                 self.yes,
                 free=provider.bills_nothing(Preflight(prepared.plan.spec.endpoint, prepared.plan.spec.simulated)),
                 capped=self.budget_usd is not None,
+                quiet=silent,
             )
             start(prepared, dataset)
-            totals = {line.model: line.requests for line in prepared.bill.lines}
-            with Board(totals, self.quiet).shown() as board:
+            ahead = {line.model: Ahead(line.requests, line.expected_usd) for line in prepared.bill.lines}
+            board = Board(
+                ahead, talk.quiet, as_json=talk.as_json, budget_usd=self.budget_usd, spent_usd=prepared.spent_usd
+            )
+            with board.shown(), board.missing():
                 limits = Limits(self.concurrency, pinned=self.pinned)
                 done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say)
-            then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {prepared.path}"
-            typer.echo(f"{completed(done)}{_staged(prepared)}: {prepared.path}\nnext: evalkit {then}")
+            self._tell_end(done, prepared, then)
             return prepared
         finally:
             await provider.close()
 
+    def _tell_end(self, done: "Done", prepared: "Prepared", then: str) -> None:
+        """What the trials came to, and whether our own clock could keep up."""
+        self.talk.ending.update(outcomes=dict(done.outcomes), lag_p99_s=done.lag_p99_s)
+        warning = late(done)
+        if warning and not (self.talk.quiet or self.talk.as_json):
+            typer.echo(f"warning: {warning}", err=True)
+        path = prepared.path
+        then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {path}"
+        self.talk.note(f"{completed(done)}{_staged(prepared)}: {path}\nnext: evalkit {then}")
 
-def completed(done: "Done") -> str:
-    """The end of a run in words: what the trials came to, and whether our own clock could keep up."""
+
+def late(done: "Done") -> str:
+    """What to say of a clock that could not keep up; empty if it could, or nobody knows."""
     from evalkit.records import TRUSTED_LAG_S
 
-    if done.lag_p99_s is not None and done.lag_p99_s > TRUSTED_LAG_S:
-        late = f"this machine was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
-        typer.echo(f"warning: {late}; lower -j for truer ones", err=True)
+    if done.lag_p99_s is None or done.lag_p99_s <= TRUSTED_LAG_S:
+        return ""
+    by = f"this machine was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
+    return f"{by}; lower -j for truer ones"
+
+
+def planned(prepared: "Prepared") -> dict[str, Any]:
+    """What is about to be sent, for machines; USD, and null where it is unpriced."""
+    fields = ("model", "requests", "batched", "input_tokens", "expected_usd", "worst_usd")
+    return {
+        "run": str(prepared.path),
+        "trials": len(prepared.plan.order),
+        "done": prepared.done,
+        "spent_usd": prepared.spent_usd,
+        "models": [{name: getattr(line, name) for name in fields} for line in prepared.bill.lines],
+    }
+
+
+def completed(done: "Done") -> str:
+    """The end of a run in words."""
     failed = [f"{count} {outcome}" for outcome, count in sorted(done.outcomes.items()) if outcome != "answered"]
     answered = done.outcomes.get("answered", 0)
     return f"complete, {answered} answered, {', '.join(failed)} for good" if failed else "complete"

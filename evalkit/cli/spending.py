@@ -10,15 +10,19 @@ from evalkit.errors import InterruptedRunError, UsageError
 from evalkit.models import alias_warning
 
 
-def confirm(what: str, yes: bool, free: bool, capped: bool) -> None:
+def confirm(what: str, yes: bool, free: bool, capped: bool, quiet: bool = False) -> None:
     """Go on only with consent: --yes, a budget, a server that bills nothing, or an answer on the terminal.
+
+    `quiet` says what it is about only to somebody who is asked.
 
     Raises UsageError where nobody can be asked, InterruptedRunError for Ctrl-C, and typer.Exit if the answer is no.
     """
-    typer.echo(what, err=True)
+    asks = not (yes or free) and sys.stdin.isatty() and sys.stderr.isatty()
+    if asks or not quiet:
+        typer.echo(what, err=True)
     if yes or free:
         return
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if asks:
         if not _agreed():
             raise typer.Exit(0)
         return

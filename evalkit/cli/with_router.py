@@ -41,6 +41,7 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
         file.parent.mkdir(parents=True, exist_ok=True)
     then = f"grade --blind {prepared.path}"
     await apart.run(replace(chosen, dataset=requests, options=options), file, then)
+    session.talk.ending.update(run=str(prepared.path), router_run=str(file))
     return prepared.path
 
 

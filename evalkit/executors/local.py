@@ -47,7 +47,7 @@ class Limits:
 class Progress:
     """One attempt has ended; `final` if it settled its call. `limit`: how many may be in flight to its model.
 
-    `felt_s` None: nobody can say (a batch).
+    `felt_s` None: nobody can say (a batch). `waiting`: after a stop, the requests still in flight.
     """
 
     call: Call
@@ -56,6 +56,7 @@ class Progress:
     cost_usd: float | None
     felt_s: float | None
     limit: int = 0
+    waiting: int | None = None
 
 
 def cost_of(request: Request, reply: Reply, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
@@ -78,8 +79,9 @@ class _Execution:
         tell: Callable[[Progress], None],
         session_id: int | None,
         prices: Prices,
+        say: Callable[[str], None],
     ) -> None:
-        self.prices = prices
+        self.prices, self.say = prices, say
         self.provider, self.ledger, self.limits, self.budget, self.tell = provider, ledger, limits, budget, tell
         self.session_id = session_id
         self.schedule = Schedule(
@@ -88,7 +90,7 @@ class _Execution:
         self.ending = Ending()
         self.tasks: set[asyncio.Task[None]] = set()
         self.changed = asyncio.Event()
-        self.started = 0
+        self.started = self.under_way = 0
         self.held: Job | None = None
         self.heard: set[str] = set()
         self.given_up: dict[str, int] = {}
@@ -148,6 +150,7 @@ class _Execution:
             self.budget.settle(job.call.worst_case_usd or 0.0, 0.0)
             return
         self.started += 1
+        self.under_way += 1
         self.schedule.pace(job.call.request.model).sent(job.call.need, perf_counter())
         task = asyncio.create_task(self._attempt(job))
         self.tasks.add(task)
@@ -185,7 +188,9 @@ class _Execution:
             self.stop(fatal=reply, model=call.request.model)
         elif reply.retryable and not doubtful:
             self._retry(job, reply, now, pause_s)
-        self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit)))
+        self.under_way -= 1
+        waiting = self.under_way if self.ending.stopped else None
+        self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit), waiting))
 
     def _retry(self, job: Job, reply: Reply, now: float, pause_s: float) -> None:
         """Have another attempt after a pause, unless there have been enough."""
@@ -256,6 +261,8 @@ class _Execution:
         if self.ending.interrupted:
             for task in self.tasks:
                 task.cancel()
+        elif self.tasks:
+            self.say(f"stopping: waiting for {len(self.tasks)} in flight; Ctrl-C again gives them up")
         self.stop()
 
 
@@ -283,13 +290,15 @@ async def execute(
     tell: Callable[[Progress], None],
     session_id: int | None = None,
     prices: Prices = LIST_PRICES,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Ending:
     """Settle every call, or stop: on a fatal refusal, an exhausted budget, or Ctrl-C.
 
     Every attempt is recorded before it is sent and when it has ended. A call whose attempts all failed in a
     way that may pass is left unsettled, for the next run of the same command. Bugs and disk errors propagate.
+    `say` takes a line for the user when Ctrl-C has to wait.
     """
-    execution = _Execution(calls, provider, ledger, limits, budget, tell, session_id, prices)
+    execution = _Execution(calls, provider, ledger, limits, budget, tell, session_id, prices, say)
     with interruptible(execution.interrupt):
         await execution.run()
     return execution.ending

@@ -37,7 +37,7 @@ async def send(
     if (first := next(streamed, None)) is not None:
         async with session(run, "local", limits.concurrency) as opened:
             ending = await execute(
-                chain((first,), streamed), provider, opened.ledger, limits, budget, tell, opened.id, prices
+                chain((first,), streamed), provider, opened.ledger, limits, budget, tell, opened.id, prices, say
             )
         lag_p99_s = opened.lag.p99_s
     if not batched or ending.stopped:

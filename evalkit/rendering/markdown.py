@@ -1,10 +1,12 @@
 """The summary as Markdown: verdict, what speaks against it, one short table; all foreign text escaped."""
 
+import html
 import re
 from collections.abc import Sequence
 
 from evalkit.blocks import (
     Block,
+    Definitions,
     Facts,
     Note,
     Row,
@@ -16,15 +18,19 @@ from evalkit.blocks import (
 from evalkit.wording import shorten, visible
 
 MOST_ROWS = 8
-_MOST_SENTENCES = 3
+_MOST_SENTENCES = 5
+_MOST_CHARACTERS = 60_000
+"""Forges turn down comments from about 65,000 on; the rest is for what posts it."""
+_TABLE_CHARACTERS = 25_000
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 _NO_LINK = "\N{ZERO WIDTH NON-JOINER}"  # stops what a forge makes of @name, #123 and addresses
 
 
-def render(sections: Sequence[Section], footer: str, *, simulated: str) -> str:
-    """The sections marked for the summary; the first one's heading is the first line.
+def render(sections: Sequence[Section], footer: str, *, name: str, simulated: str) -> str:
+    """The sections marked for the summary; the first one's heading is the first line that is seen.
 
-    `simulated` says what the sandbox made, if anything.
+    Before it stands a mark with `name`, by which a comment can be found and renewed. `simulated` says what the sandbox
+    made, if anything. What would take it over 60,000 characters is left out whole, and counted.
     """
     parts: list[str] = []
     for section in (s for s in sections if s.summary):
@@ -32,10 +38,21 @@ def render(sections: Sequence[Section], footer: str, *, simulated: str) -> str:
             mark = "SIMULATED: " if simulated else ""
             parts.append(f"### {mark}{escape(section.heading)}")
             parts.append(_text(section.lede))
-        parts += _blocks(section, named=any(part.startswith("| ") for part in parts))
+        parts += _blocks(section, again=any(part.startswith("| ") for part in parts))
     if simulated:
         parts.insert(1, f"**SIMULATED: {simulated}**")
-    return "\n\n".join([*parts, escape(footer)]) + "\n"
+    mark = f"<!-- evalkit:{re.sub('[^A-Za-z0-9.:]+', '-', name)[:200]} -->\n"
+    return mark + "\n\n".join(_fitting(parts, escape(footer))) + "\n"
+
+
+def _fitting(parts: list[str], footer: str) -> list[str]:
+    """As many of the first parts as there is room for, and how many are cut."""
+    room = _MOST_CHARACTERS - len(footer) - 400
+    for kept, part in enumerate(parts):
+        room -= len(part) + 2
+        if room < 0:
+            return [*parts[:kept], f"{len(parts) - kept} parts more in the full report.", footer]
+    return [*parts, footer]
 
 
 def escape(text: str) -> str:
@@ -46,14 +63,14 @@ def escape(text: str) -> str:
     return line.replace("://", f":{_NO_LINK}//").replace("www.", f"www{_NO_LINK}.")
 
 
-def _blocks(section: Section, named: bool) -> list[str]:
-    """A section's blocks with its first table; `named` puts its heading above, since another table came before."""
+def _blocks(section: Section, again: bool) -> list[str]:
+    """A section's blocks with its first table; `again`: one stands above, so the heading tells what this one says."""
     written: list[str] = []
     for block in section.blocks:
         text = _block(block)
-        if text and not (isinstance(block, Table) and any(part.startswith("| ") for part in written)):
+        if text and not (isinstance(block, Table) and (again or any(part.startswith("| ") for part in written))):
             written.append(text)
-    return [f"**{escape(section.heading)}**", *written] if named and written else written
+    return [f"**{escape(section.heading)}**", *written] if again else written
 
 
 def _block(block: Block) -> str:
@@ -63,7 +80,16 @@ def _block(block: Block) -> str:
         return "\n".join(f"> {_text(sentence)}" for sentence in block.sentences[:_MOST_SENTENCES])
     if isinstance(block, Table):
         return _table(block)
+    if isinstance(block, Definitions) and block.brief:
+        return "\n\n".join(_folded(term, text) for term, text in block.rows)
     return ""
+
+
+def _folded(term: str, text: Text) -> str:
+    """Inside the summary's tag a forge reads HTML, where a backslash would be seen."""
+    links = re.sub(r"([@#])(?=\w)", rf"\1{_NO_LINK}", html.escape(visible(shorten(term, 200))))
+    listed = ", ".join(escape(shorten(span.text, 80)) for span in text if span.text.strip())
+    return f"<details><summary>{links}</summary>\n\n{listed}\n\n</details>"
 
 
 def _text(text: Text) -> str:
@@ -85,6 +111,8 @@ def _table(block: Table) -> str:
     head = "| " + " | ".join(escape(block.columns[i].label) for i in columns) + " |"
     rule = "|" + "|".join("--:" if block.columns[i].align == "end" else ":--" for i in columns) + "|"
     rows = [_row(row, columns) for row in block.rows[:MOST_ROWS]]
+    while sum(map(len, rows)) > _TABLE_CHARACTERS:
+        rows.pop()
     cut = len(block.rows) - len(rows)
     return "\n".join([head, rule, *rows]) + (f"\n\n{cut} more in the full report." if cut else "")
 

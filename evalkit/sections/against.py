@@ -1,9 +1,10 @@
 """Against the baseline: each model compared with its counterpart in an earlier run, on the same items."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from evalkit.analysis.pair_results import Against
 from evalkit.analysis.results import Analysis
+from evalkit.analysis.sweep import MARGIN
 from evalkit.blocks import (
     Cell,
     Column,
@@ -22,7 +23,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.item_marks import anchor
 from evalkit.models import display_name
-from evalkit.pairing import Comparison, against_baseline, in_order
+from evalkit.pairing import SINCE, Comparison, against_baseline, in_order
 from evalkit.series import lineup
 from evalkit.wording import doubt, interval, listing, p_value, plural, value
 
@@ -56,14 +57,15 @@ def build(analysis: Analysis) -> Section | None:
         lede=words(
             f"Each model of this run against the same model, or the one of the same tier, in the baseline run, on up "
             f"to {plural(max(c.items for c in comparisons), 'item')} that both have a verdict on. A difference counts "
-            "as shown only if its interval excludes zero and Holm's adjustment over all rows agrees. Cost ratio: per "
-            "satisfactory output, now over then. Latency ratio: one attempt's time, now over then, over the items that "
+            "as shown only if its interval excludes zero and Holm's adjustment over all rows agrees, no change only if "
+            f"it lies within {MARGIN * 100:.0f} points to either side. Cost ratio: per satisfactory output, now over "
+            "then. Latency ratio: one attempt's time, now over then, over the items that "
             "both answered."
         ),
         blocks=(
             table("This run against the baseline", columns, rows),
             *((Note("What else differs", tuple(words(line) for line in differs)),) if differs else ()),
-            *((Definitions(tuple(changed)),) if (changed := list(_changed(analysis, pairs))) else ()),
+            *_changed(analysis, pairs),
         ),
         summary=True,
     )
@@ -73,7 +75,9 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
     up = [analysis.model(c.first).name for c in comparisons if c.better]
     down = [analysis.model(c.first).name for c in comparisons if c.worse]
     if not up and not down:
-        return "No change since the baseline run is shown"
+        if all(c.level for c in comparisons):
+            return f"No change since the baseline run: every difference lies within {MARGIN * 100:.0f} points"
+        return "Not enough data to tell a change since the baseline run"
     parts = [f"{listing(names)} {'is' if len(names) == 1 else 'are'} {how}" for names, how in
              ((down, "worse"), (up, "better")) if names]  # fmt: skip
     return f"{listing(parts)} than in the baseline run"
@@ -82,7 +86,7 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
 def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
     now, then = analysis.model(c.first).name, display_name(c.second)
     series = next(s for s in lineup(analysis) if s.key == c.first)
-    result = "now better" if c.better else "now worse" if c.worse else "no change shown"
+    result = SINCE[c.change]
     beside = "the same model" if c.first == c.second else then
     if c.difference.value is None:
         difference = Cell(words(value(c.difference, "points")), doubt(c.difference, "points"))
@@ -104,17 +108,20 @@ def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
     )
 
 
-def _changed(analysis: Analysis, pairs: list[Against]) -> Iterator[tuple[str, Text]]:
-    """The items on which each model did better or worse than its counterpart, each a click away."""
+def _changed(analysis: Analysis, pairs: list[Against]) -> Iterator[Definitions]:
+    """The items on which each model did worse, then better, than its counterpart, each a click away."""
     places = {item.id: anchor(i) for i, item in enumerate(analysis.outputs)}
-    for pair in pairs:
-        name = analysis.model(pair.b).name
-        for how, ids in (("worse", pair.regressed), ("better", pair.improved)):
-            if ids:
-                links = [Span(id_, "code", link=places.get(id_, "")) for id_ in ids[:_MOST_ITEMS]]
-                more = f" and {len(ids) - len(links):,} more" if len(ids) > len(links) else ""
-                spaced = [part for link in links for part in (link, Span(" "))]
-                yield f"{name}, {how} on {plural(len(ids), 'item')}", words(*spaced, more)
+    for how in ("worse", "better"):
+        named = [(analysis.model(p.b).name, p.regressed if how == "worse" else p.improved) for p in pairs]
+        rows = [(f"{name}, {how} on {plural(len(ids), 'item')}", _linked(ids, places)) for name, ids in named if ids]
+        if rows:
+            yield Definitions(tuple(rows), brief=how == "worse")
+
+
+def _linked(ids: Sequence[str], places: Mapping[str, str]) -> Text:
+    links = [Span(id_, "code", link=places.get(id_, "")) for id_ in ids[:_MOST_ITEMS]]
+    more = f" and {len(ids) - len(links):,} more" if len(ids) > len(links) else ""
+    return words(*(part for link in links for part in (link, Span(" "))), more)
 
 
 def _count(items: float) -> str:

@@ -1,5 +1,7 @@
 """Frontier: what quality costs, option by option, against the bar."""
 
+from math import isclose
+
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import (
     Section,
@@ -50,9 +52,7 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
             f"{best.name}: {estimated(best.pass_rate, 'percent')} for {estimated(best.cost_per_satisfactory, 'money')}"
         )
     if pick is None:
-        if cheapest.pass_rate.value == best.pass_rate.value:
-            return f"By the estimates, {cheapest.name} costs least and none satisfies more"
-        return f"By the estimates, {cheapest.name} costs least and {best.name} satisfies most"
+        return f"By the estimates, {_by_estimates(drawable, cheapest, best)}"
     name = analysis.model(pick).name
     dearer = [c for m in drawable if (c := compare(analysis, m.model, pick)) is not None and c.dearer]
     gains = [c for c in dearer if c.better]
@@ -62,6 +62,15 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
     if dearer:
         return f"Paying more than {name} costs is not shown to buy quality"
     return f"No option is shown to cost more than {name} and satisfy more"
+
+
+def _by_estimates(drawable: list[ModelResult], cheapest: ModelResult, best: ModelResult) -> str:
+    costs = [m.cost_per_satisfactory.value or 0.0 for m in drawable]
+    if all(isclose(cost, costs[0], rel_tol=1e-9) for cost in costs):
+        return f"{listing([m.name for m in drawable])} cost the same"
+    if cheapest.pass_rate.value == best.pass_rate.value:
+        return f"{cheapest.name} costs least and none satisfies more"
+    return f"{cheapest.name} costs least and {best.name} satisfies most"
 
 
 def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Frontier:

@@ -68,7 +68,7 @@ def _heading(analysis: Analysis) -> str:
         return "How steady the choice is cannot be said"
     (first, share), *rest = shares
     if not rest:
-        return f"The rule picks {first} in every resample"
+        return f"In every resample the rule picks {first}"
     more = "; ".join(f"{name} in {percent(x)}" for name, x in rest[:2])
     return f"The rule picks {first} in {percent(share)} of resamples; {more}"
 

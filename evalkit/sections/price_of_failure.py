@@ -71,6 +71,8 @@ def _cost(analysis: Analysis, series: Series) -> _Cost | None:
 def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
     own = analysis.correction_usd
     best = min(costs, key=lambda c: c.at(own))
+    if all(math.isclose(c.at(own), best.at(own), rel_tol=1e-9) for c in costs):
+        return f"At {money(own)} a correction, all options cost the same in total"
     rivals = [compare(analysis, best.series.key, c.series.key) for c in costs if c is not best]
     savings = [_saving(analysis, c) for c in rivals if c is not None]
     shown = bool(savings) and all(s.low is not None and s.low > 0 for s in savings)

@@ -14,6 +14,8 @@ OF_WORKLOAD = True
 _STATES: tuple[State, ...] = ("shown", "not enough data", "not shown")
 _MOST_FIGURES = 4
 _TIMED = "faster-no-worse"
+_BOUNDED = "bounded-work"
+"""Says something of the work, and nothing of how another model does it."""
 _SETTLED = "Settled."
 _FOR = {"upgrade": "a stronger model", "downgrade": "a cheaper model", "mix": "several models"}
 
@@ -36,7 +38,7 @@ def build(analysis: Analysis) -> Section | None:
             *_facts(analysis.signals),
             table("Signals of the wrong model", columns, [_row(s) for s in ordered(analysis.signals)]),
         ),
-        summary=any(signal.state == "shown" for signal in analysis.signals),
+        summary=any(signal.state == "shown" and signal.id != _BOUNDED for signal in analysis.signals),
     )
 
 
@@ -51,7 +53,7 @@ def _facts(signals: Sequence[Signal]) -> Iterator[Facts]:
 def _foremost(signal: Signal) -> str:
     """The figure that was tested against the other model, else the last one, which compares."""
     tested = [e for e in signal.evidence if e.p_value is not None and e.p_value <= 0.05]
-    return figure(tested[0] if tested else signal.evidence[0 if signal.id == "bounded-work" else -1])
+    return figure(tested[0] if tested else signal.evidence[0 if signal.id == _BOUNDED else -1])
 
 
 def _current(signals: Sequence[Signal]) -> str:
@@ -89,6 +91,8 @@ def _findings(shown: Sequence[Signal]) -> Iterator[str]:
         yield f"{display_name(s.current)} is under the bar on hard items"
     if s := found.get("winners-differ"):
         yield "Parts of the items have different winners"
+    if set(found) == {_BOUNDED}:
+        yield "Most of the work is short or structured"
 
 
 def _directions(shown: Sequence[Signal]) -> str:

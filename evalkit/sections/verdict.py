@@ -1,7 +1,10 @@
 """Verdict: the answer in words, what it rests on, and what stands against it."""
 
+from math import isclose
+
 from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.analysis.sessions import lateness
 from evalkit.blocks import (
     Fact,
     Facts,
@@ -18,8 +21,10 @@ from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.conditional import mark
-from evalkit.pairing import Comparison, compare
+from evalkit.models import display_name
+from evalkit.pairing import SINCE, Comparison, against_baseline, compare
 from evalkit.series import lineup
+from evalkit.stats import Estimate
 from evalkit.wording import doubt as doubt_words
 from evalkit.wording import estimated, in_cents, listing, money, percent, plural, sentence, value
 
@@ -30,8 +35,10 @@ _SHOWN_WARNINGS = 4
 def build(analysis: Analysis) -> Section:
     """The first thing a reader sees; present in every report."""
     facts = () if analysis.decision.verdict == "conditional" else _facts(analysis)
+    late = lateness(analysis.sessions)
     said = [text for text in analysis.warnings if not text.startswith("SIMULATED")]  # the banner says it
     warnings = (*_disagreement(analysis), *(_warning(text) for text in said))[:_SHOWN_WARNINGS]
+    warnings += (_warning(late),) if late else ()
     return Section(
         name="verdict",
         label="Verdict",
@@ -58,7 +65,7 @@ def headline(analysis: Analysis) -> str:
 
 def _warning(text: str) -> Text:
     """A warning as a sentence; one about latency derives from a clock."""
-    return (Span(sentence(text), measured="latency" in text.lower()),)
+    return (Span(sentence(text), measured="latenc" in text.lower()),)
 
 
 def _disagreement(analysis: Analysis) -> tuple[Text, ...]:
@@ -118,10 +125,18 @@ def _cost_rank(analysis: Analysis, model: ModelResult) -> str:
     clearing = analysis.decision.eligible
     if model.cost_per_satisfactory.value is None:
         return f"is one of {len(clearing)} options"
-    against = [compare(analysis, model.model, other) for other in clearing if other != model.model]
+    rest = [analysis.model(other) for other in clearing if other != model.model]
+    if any(_as_dear(model.cost_per_satisfactory, other.cost_per_satisfactory) for other in rest):
+        return f"costs no more than the other {'option' if len(rest) == 1 else f'{len(rest)} options'}"
+    against = [compare(analysis, model.model, other.model) for other in rest]
     if all(found is not None and found.cheaper for found in against):
         return f"is the cheapest of {len(clearing)} options"
     return f"costs least, by the estimates alone, of {len(clearing)} options"
+
+
+def _as_dear(one: Estimate, other: Estimate) -> bool:
+    """Whether two costs are the same but for the order in which they were added up."""
+    return one.value is not None and other.value is not None and isclose(one.value, other.value, rel_tol=1e-9)
 
 
 def _on_these(analysis: Analysis) -> Text:
@@ -155,7 +170,8 @@ def _none(analysis: Analysis) -> Text:
         return words(
             "No option brought a single satisfactory output: ",
             strong("0%"),
-            f" of each are satisfactory, where {bar} is your bar ",
+            f" of {'its trials' if len(judged) == 1 else 'the trials of each'} are satisfactory, where {bar} is your "
+            "bar ",
             doubt(f"({doubt_words(best.pass_rate, 'percent', analysis.decision.bar)}, {plural(best.items, 'item')})"),
             ". ",
             Span("See what became of them", link="failures"),
@@ -178,7 +194,8 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     level = [m.name for s in lineup(analysis) for m in judged
              if m.model == s.key and (m.pass_rate.value, m.pass_rate.low) == same]  # fmt: skip
     needed = best.items_to_clear
-    more = f" If that rate holds, about {needed:,} items would show that it clears the bar." if needed else ""
+    who = "it clears" if len(level) == 1 else "each clears"
+    more = f" If that rate holds, about {needed:,} items would show that {who} the bar." if needed else ""
     return words(
         strong(best.name if len(level) == 1 else listing(level)),
         " comes closest: " if len(level) == 1 else " come equally close: of each, ",
@@ -227,8 +244,25 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
         return ()
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
     facts = [_fact(analysis, analysis.model(s.key), s) for s in others[:3]]
-    corrections = _corrections(analysis)
-    return (*facts, corrections) if corrections else tuple(facts)
+    return tuple(fact for fact in (_since(analysis), *facts, _corrections(analysis)) if fact is not None)
+
+
+def _since(analysis: Analysis) -> Fact | None:
+    """The change since the baseline run, of the pick or else of every model."""
+    picked = analysis.decision.option
+    found = [c for c in against_baseline(analysis, lineup(analysis)) if picked in (None, c.first)]
+    if not found:
+        return None
+    changes = {c.change for c in found}
+    title = SINCE[changes.pop()] if len(changes) == 1 else "see each model"
+    told = [
+        f"{analysis.model(c.first).name} against "
+        f"{'the same model' if c.first == c.second else display_name(c.second)}: "
+        f"{estimated(c.difference, 'points')} points, at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory "
+        "output"
+        for c in found
+    ]
+    return Fact(f"Since the baseline run: {title}", words(f"{'; '.join(told)}."))
 
 
 def _fact(analysis: Analysis, model: ModelResult, series: Series) -> Fact:
@@ -271,7 +305,10 @@ def _beside_the_pick(against: Comparison) -> str:
 def _at_cost(model: ModelResult, against: Comparison | None) -> str:
     if against is not None and against.cost_ratio.value is not None:
         return f", at {estimated(against.cost_ratio, 'ratio')} the cost per satisfactory output"
-    return f", at {estimated(model.cost_per_satisfactory, 'money')} per satisfactory output"
+    cost = estimated(model.cost_per_satisfactory, "money")
+    if model.cost_per_satisfactory.value is None:
+        return f", cost per satisfactory output {cost}"
+    return f", at {cost} per satisfactory output"
 
 
 def _corrections(analysis: Analysis) -> Fact | None:
@@ -282,13 +319,16 @@ def _corrections(analysis: Analysis) -> Fact | None:
     pick = analysis.model(analysis.decision.option)
     best = min(priced, key=lambda m: m.human_fix.value or 0.0)
     at = f"At {money(analysis.correction_usd)} to put right each unsatisfactory output"
-    if best.model == pick.model:
-        rest = [m.name for m in priced if m.model != pick.model]
+    cents = in_cents([m.human_fix for m in priced])
+    level = value(pick.human_fix, "money", cents=cents)
+    if value(best.human_fix, "money", cents=cents) == level:
+        rest = [m.name for m in priced if value(m.human_fix, "money", cents=cents) != level]
+        ahead = f", ahead of {listing(rest)} by the estimates" if rest else ""
+        lowest = "has the lowest total" if len(rest) == len(priced) - 1 else "has no higher total than another"
         return Fact(
             "Paying for corrections keeps the pick",
-            words(f"{at}, {pick.name} has the lowest total: {estimated(pick.human_fix, 'money')} a request, "
-                  f"ahead of {listing(rest)} by the estimates."),
-        )  # fmt: skip
+            words(f"{at}, {pick.name} {lowest}: {estimated(pick.human_fix, 'money')} a request{ahead}."),
+        )
     cents = in_cents([best.human_fix, pick.human_fix])
     ours, theirs = (estimated(m.human_fix, "money", cents=cents) for m in (pick, best))
     return Fact(

@@ -6,6 +6,9 @@ from evalkit.stats.estimate import Estimate
 from evalkit.stats.inputs import FloatArray, is_constant
 from evalkit.stats.rates import two_sided_t
 
+_FEWEST = 3
+"""Items from which a spread on the log scale says something: Student's t of two is 12.7."""
+
 
 def scaled(value: float, log_shift: float) -> float | None:
     """value * exp(log_shift), or None where that is too large for a number."""
@@ -37,12 +40,13 @@ def log_t_estimate(
 ) -> Estimate:
     """value * exp(-+ t * sd(parts) / sqrt(n)), where `parts` are the items' contributions to log(value).
 
-    `scale` is the size of the numbers the parts were computed from. One item, or parts that do not differ,
-    leave the value without bounds, with a warning.
+    `scale` is the size of the numbers the parts were computed from. One or two items (whose interval spans orders of
+    magnitude whatever they are), or parts that do not differ, leave the value without bounds, with a warning.
     """
     n = len(parts)
-    if n == 1:
-        return Estimate(value, None, None, confidence, n, method, (*warnings, "one item gives no interval"))
+    if n < _FEWEST:
+        few = "one item gives" if n == 1 else f"{n} items give"
+        return Estimate(value, None, None, confidence, n, method, (*warnings, f"{few} no interval"))
     if is_constant(parts, scale):
         warning = f"all {n} items contribute equally: their spread cannot be estimated"
         return Estimate(value, None, None, confidence, n, method, (*warnings, warning))

@@ -40,6 +40,22 @@ document.addEventListener("DOMContentLoaded", function () {
     });
   }
 
+  var blind = document.getElementById("blind");
+  if (blind) {
+    var rows = Array.prototype.map.call(document.querySelectorAll(".item .outputs"), function (row) {
+      var shown = Array.prototype.slice.call(row.children);
+      var place = function (output) { return Number(/\bp(\d+)\b/.exec(output.className)[1]); };
+      return { node: row, shown: shown, hidden: shown.slice().sort(function (a, b) { return place(a) - place(b); }) };
+    });
+    var arrange = function () {
+      rows.forEach(function (row) {
+        (blind.checked ? row.hidden : row.shown).forEach(function (output) { row.node.appendChild(output); });
+      });
+    };
+    blind.addEventListener("change", arrange);
+    if (blind.checked) arrange();
+  }
+
   var links = {};
   document.querySelectorAll(".contents a").forEach(function (link) {
     links[link.hash.slice(1)] = link;
