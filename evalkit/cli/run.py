@@ -1,6 +1,5 @@
 """`evalkit run`: send every item to every model, and record every attempt."""
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +68,8 @@ def run(
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
+    import asyncio  # a sixth of what `--help` takes
+
     from evalkit.files import read_config
     from evalkit.pricing import Prices
 
