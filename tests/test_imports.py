@@ -11,6 +11,7 @@ from analysis_builders import HAIKU, OPUS, run_of, write_run
 
 HEAVY = (
     "anthropic",
+    "asyncio",
     "httpx2",
     "pandas",
     "scipy",
@@ -21,7 +22,7 @@ HEAVY = (
     "starlette",
     "scipy.stats",
 )
-"""Packages that cost a tenth of a second or more each."""
+"""What takes longest to load."""
 EFFECT_LINE = {"scipy", "numpy"}
 """What `check` may load, for the one line that says what a set of this size can show."""
 REPORTER = """
