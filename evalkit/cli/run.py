@@ -189,7 +189,7 @@ def completed(done: "Done") -> str:
 
 def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
-    from evalkit.cli.spending import capped, dollars
+    from evalkit.cli.spending import at_most, capped
     from evalkit.conditional import mark
 
     spec, bill = prepared.plan.spec, prepared.bill
@@ -207,7 +207,7 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     lines += _context_lines(prepared)
     worst = [line.worst_usd for line in bill.lines]
     total = None if None in worst else sum(usd or 0.0 for usd in worst)
-    lines.append(f"  together at most {dollars(total)}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
+    lines.append(f"  together {at_most(total)}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
     batched, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("batched", "requests"))
     if batched:
         lines.append(
@@ -219,11 +219,11 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
 
 
 def _bill_line(line: "Line") -> str:
-    from evalkit.cli.spending import dollars
+    from evalkit.cli.spending import foreseen
 
     mean = line.input_tokens // max(1, line.requests)
     size = f"{mean:,} tokens each" + ("" if line.counted else " (estimated)")
-    costs = f"about {dollars(line.expected_usd)}, at most {dollars(line.worst_usd)}"
+    costs = foreseen(line.expected_usd, line.worst_usd)
     way = f", {line.batched} batch-priced" if line.batched else ""
     return f"  {line.model}: {line.requests} requests, {size}, {costs}{way}"
 
