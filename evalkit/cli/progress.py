@@ -2,6 +2,7 @@
 
 import os
 import sys
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ class _Row:
     retries: int = 0
     spent_usd: float = 0.0
     unpriced: bool = False
-    felt_s: list[float] = field(default_factory=list)
+    felt_s: "array[float]" = field(default_factory=lambda: array("d"))
 
     def quantile(self, hundredth: int) -> str:
         if len(self.felt_s) < 2:
@@ -72,7 +73,8 @@ class Board:
             row.unpriced = True
         if progress.final:
             row.done += 1
-            row.felt_s += [] if progress.felt_s is None else [progress.felt_s]
+            if progress.felt_s is not None:
+                row.felt_s.append(progress.felt_s)
             row.failed += progress.reply.outcome != "answered"
         else:
             row.retries += 1
