@@ -189,7 +189,8 @@ def completed(done: "Done") -> str:
 
 def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
-    from evalkit.cli.spending import at_most, capped
+    from evalkit.bill import total
+    from evalkit.cli.spending import capped, foreseen
     from evalkit.conditional import mark
 
     spec, bill = prepared.plan.spec, prepared.bill
@@ -205,9 +206,10 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     lines += [_bill_line(line) for line in bill.lines if line.requests]
     lines += [f"{_bill_line(line)} (for `evalkit grade`, apart)" for line in bill.judges]
     lines += _context_lines(prepared)
-    worst = [line.worst_usd for line in bill.lines]
-    total = None if None in worst else sum(usd or 0.0 for usd in worst)
-    lines.append(f"  together {at_most(total)}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
+    together = foreseen(total(line.expected_usd for line in bill.lines), total(line.worst_usd for line in bill.lines))
+    lines.append(f"  together {together}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
+    if bill.judges:
+        lines.append(f"  with judging {foreseen(bill.total_usd('expected'), bill.total_usd('worst'))}")
     batched, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("batched", "requests"))
     if batched:
         lines.append(
