@@ -271,7 +271,10 @@ def _beside_the_pick(against: Comparison) -> str:
 def _at_cost(model: ModelResult, against: Comparison | None) -> str:
     if against is not None and against.cost_ratio.value is not None:
         return f", at {estimated(against.cost_ratio, 'ratio')} the cost per satisfactory output"
-    return f", at {estimated(model.cost_per_satisfactory, 'money')} per satisfactory output"
+    cost = estimated(model.cost_per_satisfactory, "money")
+    if model.cost_per_satisfactory.value is None:
+        return f", cost per satisfactory output {cost}"
+    return f", at {cost} per satisfactory output"
 
 
 def _corrections(analysis: Analysis) -> Fact | None:
