@@ -38,6 +38,10 @@ class Attachment:
     data: bytes = field(repr=False)
 
 
+_NO_VARS: dict[str, JsonValue] = {}
+"""One for all items that have none, and never changed: a dict of its own for each is a fifth of what an item takes."""
+
+
 @strict_dataclass(frozen=True, slots=True, config=STRICT)
 class Item:
     """One row of a test set, as it stands in the file; with slots, since a large set holds many."""
@@ -51,7 +55,7 @@ class Item:
     tags: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
     params: Params = Params()
-    vars: dict[_Text, JsonValue] = Field(default_factory=dict)
+    vars: dict[_Text, JsonValue] = Field(default_factory=lambda: _NO_VARS)
 
     @field_validator("input")
     @classmethod

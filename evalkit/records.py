@@ -266,7 +266,7 @@ _CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version"})
 _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None, "outputs_sha256": None}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ItemRecord:
     """An item as it was run: enough to grade, to report and to say what it may cost without the dataset file.
 

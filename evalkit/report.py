@@ -15,7 +15,7 @@ from evalkit.blocks import (
     Section,
 )
 from evalkit.conditional import mark
-from evalkit.rendering import html, json, markdown
+from evalkit.rendering import json, markdown
 from evalkit.wording import listing, plural
 
 SIMULATED = "SIMULATED"
@@ -74,6 +74,8 @@ def render_html(analysis: Analysis, folder: str = "", parts: Collection[str] | N
 
     `folder` is where, beside the page, the side files of cut texts are; without, there are none.
     """
+    from evalkit.rendering import html  # Jinja2 and the charts, which the other forms can do without
+
     report = build_report(analysis, parts)
     page = {
         "title": report.title,

@@ -11,6 +11,7 @@ from analysis_builders import HAIKU, OPUS, run_of, write_run
 
 HEAVY = (
     "anthropic",
+    "asyncio",
     "httpx2",
     "pandas",
     "scipy",
@@ -21,7 +22,7 @@ HEAVY = (
     "starlette",
     "scipy.stats",
 )
-"""Packages that cost a tenth of a second or more each."""
+"""What takes longest to load."""
 EFFECT_LINE = {"scipy", "numpy"}
 """What `check` may load, for the one line that says what a set of this size can show."""
 REPORTER = """
@@ -78,11 +79,14 @@ def test_check_of_what_cannot_be_read_loads_nothing_heavy(tmp_path: Path) -> Non
     assert loaded_by("check", "x.jsonl", folder=tmp_path) == (2, set())
 
 
-def test_a_report_loads_neither_the_sdk_nor_all_of_scipy(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("output", "templates"), [((), {"jinja2"}), (("-o", "r.md", "-o", "r.json"), set())])
+def test_a_report_loads_neither_the_sdk_nor_all_of_scipy(
+    output: tuple[str, ...], templates: set[str], tmp_path: Path
+) -> None:
     write_run(tmp_path / "r.db", run_of({OPUS: [[True], [False]], HAIKU: [[True], [True]]}))
-    code, loaded = loaded_by("report", "r.db", "-q", folder=tmp_path)
+    code, loaded = loaded_by("report", "r.db", "-q", *output, folder=tmp_path)
     assert code == 0
-    assert loaded & {"anthropic", "httpx2", "scipy.stats"} == set()
+    assert loaded - {"numpy", "pandas", "scipy", "genai_prices"} == templates
 
 
 def test_the_reporter_sees_what_is_loaded(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_writer import StreamWriter
 from anthropic.lib.credentials import AccessToken
 from servers import (
     CHUNKED_HEAD,
@@ -192,6 +193,25 @@ async def test_bytes_that_wait_for_their_turn_in_a_busy_loop_are_not_the_models_
 
     monkeypatch.setattr("evalkit.providers.transport.perf_counter", lambda: now)
     monkeypatch.setattr(ResponseHandler, "data_received", received)
+    reply = await ask(CHUNKED_HEAD + chunk(answer()) + b"0\r\n\r\n")
+    assert now > 100.0
+    assert (reply.headers_s, reply.ttft_s, reply.latency_s) == (0.0, 0.0, 0.0)
+
+
+async def test_a_request_that_waits_in_a_busy_loop_for_its_writing_has_not_been_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiohttp makes the headers first, and has a task of its own write them with the body."""
+    now = 1.0
+    write = StreamWriter.write
+
+    async def when_others_are_done(self: StreamWriter, piece: bytes, **how: Any) -> None:
+        nonlocal now
+        now += 100.0
+        await write(self, piece, **how)
+
+    monkeypatch.setattr("evalkit.providers.transport.perf_counter", lambda: now)
+    monkeypatch.setattr(StreamWriter, "write", when_others_are_done)
     reply = await ask(CHUNKED_HEAD + chunk(answer()) + b"0\r\n\r\n")
     assert now > 100.0
     assert (reply.headers_s, reply.ttft_s, reply.latency_s) == (0.0, 0.0, 0.0)

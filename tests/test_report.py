@@ -151,7 +151,8 @@ def test_an_unknown_price_is_unpriced_everywhere() -> None:
     assert [plain_text(opus.cells[i].text) for i in (2, 3)] == ["unpriced", "unpriced"]
     assert "60 attempts have no known price" in opus.cells[2].doubt
     assert "Not drawn, for want of a cost or a pass rate: Opus 4.6." in plain_text(section(analysis, "frontier").lede)
-    assert "unpriced" in all_words("unpriced")
+    assert "cost per satisfactory output unpriced (" in all_words("unpriced")
+    assert "at unpriced" not in all_words("unpriced")
 
 
 def test_ungraded_outputs_have_no_rate_and_no_price_word() -> None:

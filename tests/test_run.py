@@ -432,7 +432,26 @@ def test_a_dry_run_writes_nothing_and_only_counts(begun: bool, tiny: Path, capsy
     assert all(path == "/v1/messages/count_tokens" or path.startswith("/v1/models") for path in asked)
     out = capsys.readouterr().out
     assert ("going on with" if begun else "new run") in out
-    assert "together at most $" in out
+    assert "together about $" in out
+
+
+def test_the_estimate_has_the_models_alone_and_with_the_judges(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(tiny, server.url, "--dry-run")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    most = {
+        line.split()[0]: float(line.partition("at most $")[2].split()[0].rstrip(","))
+        for line in lines
+        if "at most $" in line
+    }
+    own = sum(most[f"{model}:"] for model in MODELS)
+    judges = sum(usd for name, usd in most.items() if name.endswith(":")) - own
+    assert judges > 0
+    assert (most["together"], most["with"]) == pytest.approx((own, own + judges), abs=0.01)
+    Path("evalkit.yaml").write_text("judges: [unheard-of]\n")
+    assert main(command(tiny, server.url, "--dry-run")) == 0
+    assert "with judging unpriced" in capsys.readouterr().out
 
 
 def test_an_occupied_port_of_the_sandbox_is_exit_5(capsys: pytest.CaptureFixture[str]) -> None:

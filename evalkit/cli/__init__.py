@@ -49,23 +49,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (
-    check,
-    plan,
-    run,
-    import_,
-    grade,
-    report,
-    compare,
-    gate,
-    pins,
-    route,
-    signals,
-    runs,
-    models,
-    sandbox,
-    demo,
-):
+_COMMANDS = (
+    check, plan, run, import_, merge, grade, report, compare, gate, pins, route, signals, runs, models, sandbox, demo,
+)  # fmt: skip
+for module in _COMMANDS:
     module.register(app)
 
 

@@ -1,6 +1,5 @@
 """`evalkit grade`: blind grades for a run's outputs, by people, by checks and by LLM judges."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +124,8 @@ def _let_grade(
 def _by_judges(
     file: "RunFile", asked: "ForJudges", *, judged: bool, blind: bool, side_by_side: bool | None, quiet: bool
 ) -> None:
+    import asyncio
+
     from evalkit.cli.grade_judges import JudgeSession
     from evalkit.files import read_config
     from evalkit.pricing import Prices

@@ -105,22 +105,17 @@ class JudgeSession:
 
     def _offer(self, bill: "JudgeBill") -> str:
         """What the judges are about to be asked, and what it may cost."""
-        from evalkit.cli.spending import capped, dollars
+        from evalkit.cli.spending import at_most, capped, foreseen
 
         lines = [
-            f"judge {line.model}: {line.requests} requests, about {line.input_tokens:,} input tokens, "
-            + (
-                "unpriced"
-                if line.worst_usd is None
-                else f"{dollars(line.expected_usd)}, at most {dollars(line.worst_usd)}"
-            )
+            f"judge {line.model}: {line.requests} requests, about {line.input_tokens:,} input tokens,"
+            f" {foreseen(line.expected_usd, line.worst_usd)}"
             for line in bill.lines
         ]
-        worst = "unpriced" if bill.worst_usd is None else f"at most {dollars(bill.worst_usd)}"
         reused = f", {bill.reused} answers reused" if bill.reused else ""
         lines.append(
             f"judging {bill.outputs} outputs: {bill.requests} requests{reused},"
-            f" {worst}{capped(self.budget_usd, self.spent_usd)}"
+            f" {at_most(bill.worst_usd)}{capped(self.budget_usd, self.spent_usd)}"
         )
         return "\n".join(lines)
 

@@ -1,6 +1,5 @@
 """`evalkit run`: send every item to every model, and record every attempt."""
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +76,8 @@ def run(
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
+    import asyncio  # a sixth of what `--help` takes
+
     from evalkit.cli.with_router import run_with_router
     from evalkit.files import read_config
     from evalkit.pricing import Prices
@@ -247,7 +248,8 @@ def _staged(prepared: "Prepared") -> str:
 
 def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
-    from evalkit.cli.spending import capped, dollars
+    from evalkit.bill import total
+    from evalkit.cli.spending import capped, foreseen
     from evalkit.conditional import mark
 
     spec, bill = prepared.plan.spec, prepared.bill
@@ -264,9 +266,10 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     lines += [_bill_line(line) for line in bill.lines if line.requests]
     lines += [f"{_bill_line(line)} (for `evalkit grade`, apart)" for line in bill.judges]
     lines += _context_lines(prepared)
-    worst = [line.worst_usd for line in bill.lines]
-    total = None if None in worst else sum(usd or 0.0 for usd in worst)
-    lines.append(f"  together at most {dollars(total)}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
+    together = foreseen(total(line.expected_usd for line in bill.lines), total(line.worst_usd for line in bill.lines))
+    lines.append(f"  together {together}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
+    if bill.judges:
+        lines.append(f"  with judging {foreseen(bill.total_usd('expected'), bill.total_usd('worst'))}")
     batched, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("batched", "requests"))
     if batched:
         lines.append(
@@ -278,11 +281,11 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
 
 
 def _bill_line(line: "Line") -> str:
-    from evalkit.cli.spending import dollars
+    from evalkit.cli.spending import foreseen
 
     mean = line.input_tokens // max(1, line.requests)
     size = f"{mean:,} tokens each" + ("" if line.counted else " (estimated)")
-    costs = f"about {dollars(line.expected_usd)}, at most {dollars(line.worst_usd)}"
+    costs = foreseen(line.expected_usd, line.worst_usd)
     way = f", {line.batched} batch-priced" if line.batched else ""
     return f"  {line.model}: {line.requests} requests, {size}, {costs}{way}"
 

@@ -54,3 +54,15 @@ def capped(budget_usd: float | None, spent_usd: float) -> str:
 def dollars(amount: float | None) -> str:
     """An amount for the confirmation line."""
     return "unpriced" if amount is None else f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def at_most(worst_usd: float | None) -> str:
+    """The most that something can cost; an unknown price makes no bound."""
+    return "unpriced" if worst_usd is None else f"at most {dollars(worst_usd)}"
+
+
+def foreseen(expected_usd: float | None, worst_usd: float | None) -> str:
+    """What something is expected to cost, and the most that it can."""
+    if expected_usd is None or worst_usd is None:
+        return "unpriced"
+    return f"about {dollars(expected_usd)}, {at_most(worst_usd)}"

@@ -31,7 +31,7 @@ _WORDS = ("service_tier", "speed", "inference_geo")
 def _parsed(data: str) -> Any:
     """JSON; read by the quick parser, which a character cut between two deltas is an error to."""
     try:
-        return from_json(data)
+        return from_json(data, cache_strings="keys")  # a cache of texts would only grow
     except ValueError:
         return json.loads(data)
 

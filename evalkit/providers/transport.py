@@ -111,13 +111,13 @@ def _trace_config() -> "aiohttp.TraceConfig":
             clock.reused = False
 
     async def sent(*_: Any) -> None:
-        if (clock := _CLOCK.get()) is not None:
+        if (clock := _CLOCK.get()) is not None and clock.sent is None:
             clock.sent = perf_counter()
 
     config = aiohttp.TraceConfig()
     config.on_connection_reuseconn.append(reused)
     config.on_connection_create_end.append(created)
-    config.on_request_headers_sent.append(sent)
+    config.on_request_chunk_sent.append(sent)  # the headers only go out with the body's first piece, a task later
     return config
 
 
