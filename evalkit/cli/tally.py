@@ -1,5 +1,6 @@
 """What has ended of a run under way, model by model, what it has cost, and what it is heading for."""
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import quantiles
@@ -30,7 +31,7 @@ class Row:
     retries: int = 0
     spent_usd: float = 0.0
     unpriced: bool = False
-    felt_s: list[float] = field(default_factory=list)
+    felt_s: "array[float]" = field(default_factory=lambda: array("d"))
 
     def quantile_s(self, hundredth: int) -> float | None:
         """Of the times that users would have waited; None for fewer than two of them."""
@@ -83,7 +84,8 @@ class Tally:
             row.unpriced = True
         if progress.final:
             row.done += 1
-            row.felt_s += [] if progress.felt_s is None else [progress.felt_s]
+            if progress.felt_s is not None:
+                row.felt_s.append(progress.felt_s)
             row.failed += reply.outcome != "answered"
         else:
             row.retries += 1
