@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import Routing
+from evalkit.routing.claims import claims
 from evalkit.routing.decide import decide
 from evalkit.routing.line import hull_area
-from evalkit.routing.outcomes import Outcomes, outcomes_of
+from evalkit.routing.mix import weighted
+from evalkit.routing.outcomes import NothingToRouteError, Outcomes, outcomes_of
+from evalkit.routing.parts import movable_parts
 from evalkit.routing.value import field_of, looked_at_together, values_of
 
 
@@ -15,16 +18,21 @@ from evalkit.routing.value import field_of, looked_at_together, values_of
 class Asked:
     """How policies are to be valued. `failure_usd`: what an unsatisfactory answer costs, None for what the rubric says.
 
-    `own`: the team's own features by item id.
+    `own`: the team's own features by item id. `mix`: production's share of each difficulty, None to take the items as
+    they are.
     """
 
     failure_usd: float | None = None
     own: Mapping[str, Mapping[str, float]] | None = None
+    mix: Mapping[str, float] | None = None
 
 
 def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
     """Value every policy; UsageError where a run has nothing to route between, or no complete item."""
     outcomes = outcomes_for(analysis, asked)
+    mix = None
+    if asked.mix is not None:
+        outcomes, mix = weighted(outcomes, asked.mix)
     field = field_of(outcomes)
     values = looked_at_together(values_of(field), field)
     runnable = [each.worth for each in field.valued if each.policy.kind in ("single", "router")]
@@ -41,6 +49,9 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
         not_valued=field.not_valued,
         hull_area=hull_area(outcomes, runnable),
         hull_area_single=hull_area(outcomes, singles),
+        claims=claims(values, field),
+        parts=movable_parts(analysis, outcomes.models[field.best]),
+        mix=mix,
         warnings=tuple(_warnings(outcomes)),
     )
 
@@ -51,9 +62,14 @@ def outcomes_for(analysis: Analysis, asked: Asked) -> Outcomes:
     return outcomes_of(analysis, failure_usd, asked.own)
 
 
-def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:
-    """An analysis that says what routing is worth too."""
-    return replace(analysis, routing=route(analysis, asked))
+def with_routing(analysis: Analysis) -> Analysis:
+    """An analysis that says what routing is worth too, where there is anything to route between."""
+    if analysis.spec.condition is not None:
+        return analysis
+    try:
+        return replace(analysis, routing=route(analysis))
+    except NothingToRouteError:
+        return analysis
 
 
 def _warnings(outcomes: Outcomes) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from evalkit.analysis.results import Analysis
+from evalkit.analysis.routing import PolicyValue
 from evalkit.chart_blocks import (
     Series,
 )
@@ -41,6 +42,18 @@ def arrange(model_ids: Sequence[str], names: Sequence[str]) -> tuple[Series, ...
         taken.add(slot)
         series.append(Series(model_ids[i], names[i], slot))
     return tuple(series)
+
+
+def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
+    """The router to show beside the models: the one to use, else the one that gains most; None without any."""
+    routing = analysis.routing
+    routers = [each for each in routing.values if each.kind == "router"] if routing is not None else []
+    if routing is None or not routers:
+        return None
+    best = max(routers, key=lambda each: (each.name == routing.decision.policy, each.gain_usd.value or 0.0))
+    slots = {series.slot for series in everyone(analysis)}
+    free = next(slot for slot in range(len(_TIERS), len(_TIERS) + len(slots) + 1) if slot not in slots)
+    return Series(best.name, f"Routed: {best.title[0].lower()}{best.title[1:]}", free), best
 
 
 def _rank(model_id: str) -> tuple[int, tuple[int, int]]:

@@ -53,9 +53,14 @@ def money(usd: float | None, *, cents: bool | None = None, plain: bool = False, 
 
 
 def percent(share: float | None, bar: float | None = None) -> str:
-    """A share as whole per cent; never 0 % or 100 % unless it is, and never equal to `bar` by rounding alone."""
+    """A share as whole per cent; never 0 % or 100 % unless it is, and never equal to `bar` by rounding alone.
+
+    A saving, which may be negative, is one too.
+    """
     if share is None:
         return UNKNOWN
+    if share < 0:
+        return _MINUS + percent(-share)
     text = f"{share * 100:.0f}%"
     if text == "100%" and share < 1:
         return ">99%"

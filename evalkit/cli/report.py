@@ -66,6 +66,7 @@ def report(
     from evalkit.forms import check_endings
     from evalkit.pricing import Prices
     from evalkit.report import render_json
+    from evalkit.route import with_routing
     from evalkit.showing import refuse_while_graded, snapshot_to_show
     from evalkit.store import RunFile
 
@@ -78,7 +79,7 @@ def report(
         with RunFile(baseline, read_only=True) as file:
             earlier = file.snapshot()
         refuse_while_graded(earlier)
-    analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
+    analysis = with_routing(analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices)))
     shown = report_files.shown(analysis, snapshot, hidden)
     if not quiet and not as_json:
         _print_summary(shown.analysis)

@@ -39,6 +39,13 @@ def value(
             help="What an unsatisfactory answer costs (default: its correction, as measured or as the rubric says).",
         ),
     ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARES", show_default=False,
+            help="Production's mix of difficulties, as easy=.7,medium=.25,hard=.05 (default: that of the items).",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:  # fmt: skip
     """Value every routing policy on a run's graded outputs, and say whether routing pays. Nothing is sent.
@@ -50,9 +57,11 @@ def value(
       evalkit route --failure-usd 2.50 --json
     """
     from evalkit.route import Asked, route
+    from evalkit.routing.mix import read_mix
 
+    asked = Asked(failure_usd, mix=None if mix is None else read_mix(mix))
     analysis = _analysed(run)
-    found = route(analysis, Asked(failure_usd))
+    found = route(analysis, asked)
     if as_json:
         from evalkit.rendering import json
 

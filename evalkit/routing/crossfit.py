@@ -1,14 +1,11 @@
 """Cross-fitting: what a policy does with each item when its numbers were set on other items."""
 
 import numpy as np
-import numpy.typing as npt
 
 from evalkit.routing.flows import Flow, joined
-from evalkit.routing.outcomes import Outcomes
+from evalkit.routing.outcomes import IntArray, Outcomes
 from evalkit.routing.policy import Fitted, Policy
 from evalkit.stats.routing import FOLDS
-
-IntArray = npt.NDArray[np.int64]
 
 
 def folds_of(outcomes: Outcomes) -> IntArray:

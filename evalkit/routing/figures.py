@@ -7,96 +7,118 @@ import numpy as np
 
 from evalkit import stats
 from evalkit.routing.flows import Worth
-from evalkit.routing.outcomes import FloatArray
+from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
 
 LEAST_TIMED = 0.95
 """Share of trials whose wait must be known: those that are not may be missing for being slow."""
-_QUANTILES = {"p50": 0.5, "p90": 0.9}
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
 CROSS_FITTED = "cross-fitted, one step wider than its label"
 
 
 @dataclass(frozen=True)
-class Level:
-    """How sure a figure's interval is to be, as labelled; `tuned` ones are computed at half the error.
+class Figures:
+    """Estimates on the items of `outcomes`, weighted as they are, at a confidence as labelled.
 
-    Choosing numbers links the folds: intervals of cross-fitted values cover too little at their own level (Bates,
-    Hastie and Tibshirani 2024).
+    Those of a `tuned` policy are worked out at half the error: choosing numbers links the folds, so that intervals of
+    cross-fitted values cover too little at their own level (Bates, Hastie and Tibshirani 2024).
     """
 
-    confidence: float = 0.95
+    outcomes: Outcomes
     tuned: bool = False
+    confidence: float = 0.95
 
     @property
-    def computed(self) -> float:
-        """The level that limits are worked out at."""
+    def _level(self) -> float:
         return 1 - (1 - self.confidence) / 2 if self.tuned else self.confidence
 
-    def labelled(self, estimate: Estimate) -> Estimate:
-        """An estimate at the computed level, under its label."""
+    def _labelled(self, estimate: Estimate) -> Estimate:
         if not self.tuned:
             return estimate
         return replace(estimate, confidence=self.confidence, method=f"{estimate.method}, {CROSS_FITTED}")
 
+    def rate(self, per_item: FloatArray) -> Estimate:
+        """Share of trials for a new item, from item means: Wilson, on an effective n where items have several."""
+        epochs, level, strata = self.outcomes.epochs, self._level, self.outcomes.strata
+        shares = np.clip(per_item, 0, 1)
+        if strata is not None:
+            return self._labelled(stats.stratified_rate(shares, strata, self.outcomes.shares, level))
+        if not _whole(per_item * epochs):
+            return self._labelled(stats.mean_share(shares, level))
+        counts = np.rint(per_item * epochs)
+        if epochs == 1:
+            return self._labelled(stats.rate(int(counts.sum()), len(counts), level))
+        return self._labelled(stats.rate_clustered(counts, np.full(len(counts), epochs), level))
 
-def rate(per_item: FloatArray, epochs: int, level: Level) -> Estimate:
-    """Share of trials for a new item, from item means: Wilson, on an effective n where items have several trials."""
-    counts = per_item * epochs
-    whole = np.rint(counts)
-    if np.abs(counts - whole).max(initial=0.0) > 1e-9:
-        return level.labelled(stats.mean_share(np.clip(per_item, 0, 1), level.computed))
-    if epochs == 1:
-        return level.labelled(stats.rate(int(whole.sum()), len(whole), level.computed))
-    return level.labelled(stats.rate_clustered(whole, np.full(len(whole), epochs), level.computed))
+    def mean_usd(self, per_item: FloatArray) -> Estimate:
+        """Mean USD a request, from item means >= 0."""
+        strata = self.outcomes.strata
+        if strata is None:
+            return self._labelled(stats.mean_cost(per_item, self._level))
+        ones = np.ones(len(per_item))
+        return self._labelled(stats.stratified_ratio(per_item, ones, strata, self.outcomes.shares, self._level))
 
+    def cost_per_satisfactory(self, worth: Worth) -> Estimate:
+        """USD a satisfactory output, if others are thrown away."""
+        strata, epochs, satisfied = self.outcomes.strata, self.outcomes.epochs, np.clip(worth.satisfied, 0, 1)
+        if strata is not None:
+            return self._labelled(
+                stats.stratified_ratio(worth.cost_usd, satisfied, strata, self.outcomes.shares, self._level)
+            )
+        n_eff = None
+        if epochs > 1 and _whole(satisfied * epochs):
+            design = stats.cluster_design(np.rint(satisfied * epochs), np.full(len(satisfied), epochs))
+            n_eff = design.adjusted_n_eff(self._level)
+        return self._labelled(stats.cost_per_satisfactory(worth.cost_usd, satisfied, self._level, n_eff))
 
-def cost(per_item: FloatArray, level: Level) -> Estimate:
-    """Mean USD a request."""
-    return level.labelled(stats.mean_cost(per_item, level.computed))
+    def difference(self, ours: FloatArray, theirs: FloatArray) -> Estimate:
+        """Mean of a difference, paired by item; Student's t."""
+        strata = self.outcomes.strata
+        if strata is None:
+            return self._labelled(stats.paired_means(ours, theirs, self._level))
+        return self._labelled(stats.stratified_mean(ours - theirs, strata, self.outcomes.shares, self._level))
 
-
-def cost_per_satisfactory(worth: Worth, epochs: int, level: Level) -> Estimate:
-    """USD a satisfactory output, if others are thrown away."""
-    n_eff = None
-    counts = worth.satisfied * epochs
-    if epochs > 1 and np.abs(counts - np.rint(counts)).max(initial=0.0) <= 1e-9:
-        design = stats.cluster_design(np.rint(counts), np.full(len(counts), epochs))
-        n_eff = design.adjusted_n_eff(level.computed)
-    found = stats.cost_per_satisfactory(worth.cost_usd, np.clip(worth.satisfied, 0, 1), level.computed, n_eff)
-    return level.labelled(found)
-
-
-def difference(ours: FloatArray, theirs: FloatArray, level: Level) -> Estimate:
-    """Mean of a difference paired by item; Student's t."""
-    return level.labelled(stats.paired_means(ours, theirs, level.computed))
-
-
-def quality_difference(ours: FloatArray, theirs: FloatArray, epochs: int, level: Level) -> Estimate:
-    """Difference of pass rates, paired by item: Tango's score interval, or t where a policy draws lots."""
-    counts = np.concatenate([ours, theirs]) * epochs
-    if np.abs(counts - np.rint(counts)).max(initial=0.0) > 1e-9:
-        return difference(ours, theirs, level)
-    if epochs > 1:
-        found = stats.paired_rates_clustered(ours, theirs, level.computed, epochs)
-    else:
+    def rate_difference(self, ours: FloatArray, theirs: FloatArray) -> Estimate:
+        """Difference of pass rates, paired by item: Tango's interval; t where items are weighted or lots drawn."""
+        epochs = self.outcomes.epochs
+        if self.outcomes.strata is not None or not _whole(np.concatenate([ours, theirs]) * epochs):
+            return self.difference(ours, theirs)
+        if epochs > 1:
+            return self._labelled(stats.paired_rates_clustered(ours, theirs, self._level, epochs))
         both = stats.discordance(ours, theirs)
-        found = stats.paired_rates(round(both.gain), round(both.loss), both.n, level.computed)
-    return level.labelled(found)
+        return self._labelled(stats.paired_rates(round(both.gain), round(both.loss), both.n, self._level))
+
+    def cost_ratio(self, ours: FloatArray, theirs: FloatArray) -> Estimate:
+        """Mean cost of one over that of another, paired by item."""
+        strata = self.outcomes.strata
+        if strata is None:
+            return self._labelled(stats.mean_cost_ratio(ours, theirs, self._level))
+        return self._labelled(stats.stratified_ratio(ours, theirs, strata, self.outcomes.shares, self._level))
+
+    def felt(self, worth: Worth) -> Mapping[str, Estimate]:
+        """Quantiles of what users wait, in seconds; none where it is not known of enough trials."""
+        known = np.isfinite(worth.felt_s)
+        share = float(known.mean()) if len(known) else 0.0
+        reason = ""
+        if share < LEAST_TIMED:
+            reason = f"the wait of {1 - share:.0%} of the trials is not known" if share else "no wait was measured"
+        elif np.ptp(worth.felt_weight) > 1e-9:
+            reason = "its paths have unequal chances"
+        if reason:
+            return dict.fromkeys(QUANTILES, no_estimate(reason, self.confidence, "order statistics"))
+        return {name: self._quantile(worth.felt_s[known], worth.felt_item[known], q) for name, q in QUANTILES.items()}
+
+    def _quantile(self, waits: FloatArray, items: FloatArray, q: float) -> Estimate:
+        strata = self.outcomes.strata
+        if strata is None:
+            return self._labelled(stats.quantile_clustered(waits, items.tolist(), q, self._level))
+        timed, place = np.unique(items.astype(int), return_inverse=True)
+        return self._labelled(
+            stats.stratified_quantile(waits, place, strata[timed], self.outcomes.shares, q, self._level)
+        )
 
 
-def felt(worth: Worth, level: Level) -> Mapping[str, Estimate]:
-    """Quantiles of what users wait, in seconds; none where it is not known of enough trials."""
-    known = np.isfinite(worth.felt_s)
-    share = float(known.mean()) if len(known) else 0.0
-    if share < LEAST_TIMED:
-        reason = f"the wait of {1 - share:.0%} of the trials is not known" if share else "no wait was measured"
-        return dict.fromkeys(_QUANTILES, no_estimate(reason, level.confidence, "order statistics"))
-    if np.ptp(worth.felt_weight) > 1e-9:
-        reason = "its paths have unequal chances"
-        return dict.fromkeys(_QUANTILES, no_estimate(reason, level.confidence, "order statistics"))
-    waits, items = worth.felt_s[known], worth.felt_item[known].astype(int).tolist()
-    return {
-        name: level.labelled(stats.quantile_clustered(waits, items, q, level.computed))
-        for name, q in _QUANTILES.items()
-    }
+def _whole(counts: FloatArray) -> bool:
+    """Whether item means come from whole successes; a policy that draws lots has others."""
+    return bool(np.abs(counts - np.rint(counts)).max(initial=0.0) <= 1e-9)

@@ -82,7 +82,7 @@ def worth(outcomes: Outcomes, flow: Flow) -> Worth:
         weights.append(path.weight[taken])
     if flow.extra_usd is not None:
         cost = cost + flow.extra_usd
-    utility = -(cost + (1 - satisfied) * outcomes.failure_usd)
+    utility = -outcomes.total_usd(cost, satisfied)
     return Worth(
         satisfied.mean(axis=1),
         cost.mean(axis=1),

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit import stats
-from evalkit.routing import figures
-from evalkit.routing.figures import Level
+from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate
@@ -24,22 +23,21 @@ class Line:
     cost_usd: tuple[FloatArray, ...]
     satisfied: tuple[FloatArray, ...]
 
-    def above(self, worth: Worth, level: Level) -> Estimate | None:
-        """Pass rate over that of the mixture which costs the same, paired by item; None where no mixture costs so much.
+    def above(self, worth: Worth, *, tuned: bool) -> Estimate | None:
+        """Pass rate over that of the mixture which costs the same, paired by item; None where none costs so little.
 
-        The mixture's share is taken as known, which leaves its doubt out.
+        Beyond the best model the line is flat: nobody pays more for less. The mixture's share is taken as known, which
+        leaves its doubt out.
         """
         means = [self.outcomes.mean(cost) for cost in self.cost_usd]
         price = self.outcomes.mean(worth.cost_usd)
-        if not means[0] <= price <= means[-1]:
+        if price < means[0]:
             return None
-        upper = max(1, int(np.searchsorted(means, price))) if len(means) > 1 else 0
-        if upper == 0:
-            return None
-        low, high = means[upper - 1], means[upper]
-        part = (price - low) / (high - low)
-        mixed = (1 - part) * self.satisfied[upper - 1] + part * self.satisfied[upper]
-        return figures.difference(worth.satisfied, mixed, level)
+        upper = min(int(np.searchsorted(means, price, side="right")), len(means) - 1)
+        low, high = means[max(0, upper - 1)], means[upper]
+        part = min(1.0, (price - low) / (high - low)) if high > low else 1.0
+        mixed = (1 - part) * self.satisfied[max(0, upper - 1)] + part * self.satisfied[upper]
+        return Figures(self.outcomes, tuned).difference(worth.satisfied, mixed)
 
 
 def line_of(outcomes: Outcomes, singles: Sequence[Worth]) -> Line:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,11 @@ from evalkit.router import Request
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+
+class NothingToRouteError(UsageError):
+    """A run that offers nothing to choose between."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,10 @@ class Outcomes:
 
     `satisfied` (0 or 1), `cost_usd`, `felt_s` (nan where nobody measured it) and `outputs` are items x models x epochs;
     `models` rise in mean cost. `weights`, an item each with mean 1, say how much of production it stands for.
-    `failure_usd`: what an unsatisfactory answer costs. `left_out` counts items by why they are not here. `scores`: what
-    production can know of an output without a grade, items x models x epochs by name, nan where it is not known.
+    `failure_usd`: what an unsatisfactory answer costs, `review_usd` what looking at any costs. `left_out` counts items
+    by why they are not here. `scores`: what production can know of an output without a grade, items x models x epochs
+    by name, nan where it is not known. `strata`: the stratum of each item whose `shares` of production the weights
+    follow, None where all weigh alike.
     """
 
     items: tuple[ItemResult, ...]
@@ -38,6 +45,9 @@ class Outcomes:
     seed: int
     left_out: Mapping[str, int] = field(default_factory=dict)
     scores: Mapping[str, FloatArray] = field(default_factory=dict)
+    strata: IntArray | None = None
+    shares: tuple[float, ...] = ()
+    review_usd: float = 0.0
 
     def __len__(self) -> int:
         return len(self.items)
@@ -57,12 +67,31 @@ class Outcomes:
 
     @cached_property
     def utility_usd(self) -> FloatArray:
-        """Minus what each trial costs in the end, USD: its price, and what putting it right costs if it is no good."""
-        return -(self.cost_usd + (1 - self.satisfied) * self.failure_usd)
+        """Minus what each trial costs in the end, USD."""
+        return -self.total_usd(self.cost_usd, self.satisfied)
+
+    def total_usd(self, cost_usd: FloatArray, satisfied: FloatArray) -> FloatArray:
+        """What it all comes to, USD: the price, looking the output over, and putting right what is no good."""
+        return cost_usd + self.review_usd + (1 - satisfied) * self.failure_usd
 
     def mean(self, per_item: FloatArray) -> float:
         """Of one value an item, as production weighs the items."""
         return float(np.average(per_item, weights=self.weights))
+
+    def only(self, places: Sequence[int]) -> "Outcomes":
+        """Some of the items, by their place."""
+        kept = list(places)
+        return replace(
+            self,
+            items=tuple(self.items[i] for i in kept),
+            satisfied=self.satisfied[kept],
+            cost_usd=self.cost_usd[kept],
+            felt_s=self.felt_s[kept],
+            outputs=tuple(self.outputs[i] for i in kept),
+            requests=tuple(self.requests[i] for i in kept),
+            weights=self.weights[kept],
+            scores={name: values[kept] for name, values in self.scores.items()},
+        )
 
     def place(self, model: str) -> int:
         """Where a model stands among `models`."""
@@ -72,13 +101,13 @@ class Outcomes:
 def outcomes_of(
     analysis: Analysis, failure_usd: float, own: Mapping[str, Mapping[str, float]] | None = None
 ) -> Outcomes:
-    """The complete items of an analysed run; UsageError where no item is complete, or fewer than two models ran.
+    """The complete items of an analysed run; NothingToRouteError without any, or with fewer than two models.
 
     `own`: the team's own features by item id.
     """
     models = [model.model for model in analysis.models]
     if len(models) < 2:
-        raise UsageError("a run of one model has nothing to route between; run two or more models on the same items")
+        raise NothingToRouteError("a run of one model has nothing to route between; run two or more on the same items")
     kept: list[ItemResult] = []
     left_out: Counter[str] = Counter()
     for item in analysis.outputs:
@@ -89,7 +118,9 @@ def outcomes_of(
             kept.append(item)
     if not kept:
         told = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common()) or "the run holds none"
-        raise UsageError(f"no item can be routed: {told}; every model needs a graded and priced output of an item")
+        raise NothingToRouteError(
+            f"no item can be routed: {told}; every model needs a graded and priced output of an item"
+        )
     return _arrays(analysis, kept, models, failure_usd, dict(left_out), own or {})
 
 
@@ -127,6 +158,7 @@ def _arrays(
         failure_usd=failure_usd,
         seed=analysis.spec.seed,
         left_out=left_out,
+        review_usd=analysis.review_usd,
     )
 
 

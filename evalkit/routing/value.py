@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evalkit.analysis.routing import NotValued, PolicyValue
-from evalkit.routing import figures
-from evalkit.routing.crossfit import IntArray, folds_of, on_all, out_of_fold
-from evalkit.routing.figures import Level
+from evalkit.routing.crossfit import folds_of, on_all, out_of_fold
+from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Worth, worth
 from evalkit.routing.found import policies_of
 from evalkit.routing.line import Line, line_of
-from evalkit.routing.outcomes import Outcomes
+from evalkit.routing.outcomes import IntArray, Outcomes
 from evalkit.routing.policy import Fitted, Policy
 
 MOST_TUNED = 2
@@ -76,9 +75,8 @@ def values_of(field: Field) -> tuple[PolicyValue, ...]:
 
 
 def _value(field: Field, each: Valued, line: Line) -> PolicyValue:
-    policy, its, epochs = each.policy, each.worth, field.outcomes.epochs
-    level = Level(tuned=policy.tuned > 0)
-    best = field.single.worth
+    policy, its, best = each.policy, each.worth, field.single.worth
+    figures = Figures(field.outcomes, policy.tuned > 0)
     return PolicyValue(
         name=policy.name,
         title=policy.title,
@@ -86,16 +84,16 @@ def _value(field: Field, each: Valued, line: Line) -> PolicyValue:
         kind=policy.kind,
         tuned=policy.tuned,
         told=each.fitted.told,
-        pass_rate=figures.rate(its.satisfied, epochs, level),
-        cost_per_request=figures.cost(its.cost_usd, level),
-        cost_per_satisfactory=figures.cost_per_satisfactory(its, epochs, level),
-        expected_usd=figures.cost(-its.utility_usd, level),
-        felt=figures.felt(its, level),
-        shares={m: figures.rate(its.shares[:, i], epochs, level) for i, m in enumerate(field.outcomes.models)},
-        asked={m: float(its.asked[:, i].mean()) for i, m in enumerate(field.outcomes.models)},
-        gain_usd=figures.difference(its.utility_usd, best.utility_usd, level),
-        quality_gain=figures.quality_difference(its.satisfied, best.satisfied, epochs, level),
-        over_line=line.above(its, level) if policy.kind == "router" else None,
+        pass_rate=figures.rate(its.satisfied),
+        cost_per_request=figures.mean_usd(its.cost_usd),
+        cost_per_satisfactory=figures.cost_per_satisfactory(its),
+        expected_usd=figures.mean_usd(-its.utility_usd),
+        felt=figures.felt(its),
+        shares={m: figures.rate(its.shares[:, i]) for i, m in enumerate(field.outcomes.models)},
+        asked={m: field.outcomes.mean(its.asked[:, i]) for i, m in enumerate(field.outcomes.models)},
+        gain_usd=figures.difference(its.utility_usd, best.utility_usd),
+        quality_gain=figures.rate_difference(its.satisfied, best.satisfied),
+        over_line=line.above(its, tuned=policy.tuned > 0) if policy.kind == "router" else None,
         exportable=each.fitted.rule is not None,
     )
 
@@ -106,8 +104,8 @@ def looked_at_together(values: Sequence[PolicyValue], field: Field, alpha: float
     found = []
     for value, each in zip(values, field.valued, strict=True):
         if value.kind == "router":
-            level = Level(1 - alpha / routers, tuned=value.tuned > 0)
-            limits = figures.difference(each.worth.utility_usd, field.single.worth.utility_usd, level)
+            figures = Figures(field.outcomes, value.tuned > 0, 1 - alpha / routers)
+            limits = figures.difference(each.worth.utility_usd, field.single.worth.utility_usd)
             shown = limits.low is not None and limits.low > 0
             found.append(replace(value, gain_limits=limits, shown=shown))
         else:

@@ -11,7 +11,7 @@ from evalkit.chart_blocks import (
     FrontierPoint,
 )
 from evalkit.pairing import compare
-from evalkit.series import lineup
+from evalkit.series import lineup, routed
 from evalkit.wording import estimated, listing, percent
 
 ORDER = 30
@@ -71,6 +71,10 @@ def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Fro
         for s in lineup(analysis)
         if (m := analysis.model(s.key)) in drawable
     )
+    routing = routed(analysis)
+    if routing is not None and routing[1].cost_per_satisfactory.value is not None:
+        series, router = routing
+        points = (*points, FrontierPoint(series, router.cost_per_satisfactory, router.pass_rate))
     lows = [x for p in points for x in (p.y.low, p.y.value) if x is not None]
     y = Axis(
         "satisfactory outputs",

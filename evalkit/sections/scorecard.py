@@ -1,6 +1,7 @@
 """Scorecard: every model's pass rate, cost and latency in one table, with all denominators."""
 
 from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.analysis.routing import PolicyValue
 from evalkit.blocks import (
     Cell,
     Column,
@@ -18,7 +19,7 @@ from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.pairing import compare
-from evalkit.series import lineup
+from evalkit.series import lineup, routed
 from evalkit.stats import Estimate
 from evalkit.wording import (
     NOT_MEASURED,
@@ -36,6 +37,7 @@ from evalkit.wording import (
 
 ORDER = 20
 
+_NOT_SHOWN = "not\N{NO-BREAK SPACE}shown"
 _HELD_DOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
 
 
@@ -99,7 +101,28 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
         *(() if conditional else (Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),)),
     )
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
-    return table("Scorecard", columns, [_row(analysis, s, units) for s in series])
+    rows = [_row(analysis, s, units) for s in series]
+    if not conditional and (router := routed(analysis)) is not None:
+        rows.append(_policy_row(*router, bar, units))
+    return table("Scorecard", columns, rows)
+
+
+def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bool, bool]) -> Row:
+    rate, felt = router.pass_rate, [router.felt[q] for q in ("p50", "p95")]
+    waits = _HELD_DOT.join(value(quantile, "seconds") for quantile in felt)
+    below = rate.high is not None and rate.high < bar
+    standing = "clears" if rate.low is not None and rate.low >= bar else "below" if below else _NOT_SHOWN
+    return Row(
+        cells=(
+            Cell(words(series.name), f"{plural(rate.n, 'item')}{', cross-fitted' if router.tuned else ''}"),
+            _estimate(rate, "percent", bar),
+            _estimate(router.cost_per_satisfactory, "money", cents=units[0]),
+            _estimate(router.expected_usd, "money", cents=units[1]),
+            Cell((strong(waits),), _HELD_DOT.join(map(_brief, felt)), measured=True),
+            Cell(words(standing)),
+        ),
+        series=series,
+    )
 
 
 def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
@@ -153,7 +176,7 @@ def _standing(analysis: Analysis, model: ModelResult) -> Cell:
     if model.pass_rate.value is None:
         return Cell(words("unknown"))
     missed = model.pass_rate.high is not None and model.pass_rate.high < analysis.decision.bar
-    return Cell(words("below" if missed else "not\N{NO-BREAK SPACE}shown"))
+    return Cell(words("below" if missed else _NOT_SHOWN))
 
 
 def _rate_axis(rates: list[Estimate], bar: float) -> Axis | None:

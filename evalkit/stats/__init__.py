@@ -48,6 +48,7 @@ from evalkit.stats.paired import (
     paired_rates_clustered,
     sign_flip_p,
 )
+from evalkit.stats.post_stratified import stratified_mean, stratified_quantile, stratified_rate, stratified_ratio
 from evalkit.stats.power import detectable_difference, items_to_clear, items_to_separate
 from evalkit.stats.quantile_ratio import quantile_ratio
 from evalkit.stats.quantiles import dkw_epsilon, quantile, quantile_clustered, values_needed
@@ -163,6 +164,10 @@ __all__ = [
     "smallest_passing_n",
     "spearman_brown",
     "split_epoch_oracle",
+    "stratified_mean",
+    "stratified_quantile",
+    "stratified_rate",
+    "stratified_ratio",
     "uniform_posterior",
     "values_needed",
     "weighted_kappa",
