@@ -126,7 +126,7 @@ def accepts(accept: Mapping[str, Mapping[str, Any]], request: Request, output: O
 
 
 _CUT_SHORT = frozenset({"refusal", "max_tokens", "model_context_window_exceeded", "pause_turn"})
-_SPACED = str.maketrans(dict.fromkeys("\"“”‘()[]{}<>*_`#|—–", " ") | {"’": "'"})
+_SPACED = str.maketrans(dict.fromkeys('"“”‘()[]{}<>*_`#|—–', " ") | {"’": "'"})
 _NOT = r"(?:(?:do|did|does|was|were|is|am|are|could|ca)(?:n't| not)|cannot|can not)"
 _HOW = r"(?:explicitly |clearly |directly |actually |really |simply |just |currently )?"
 _GIVES_UP = (
@@ -154,7 +154,7 @@ def ended_well(text: str, stop_reason: str | None) -> bool:
 
 
 def gives_up(text: str) -> bool:
-    """Whether an answer hedges or says that it has none: "I don't know", "cannot find", "not stated in the" (English)."""
+    """Whether an answer hedges or says that it has none, as "I don't know" and "not stated in the" do; in English."""
     return _giving_up().search(" " + " ".join(text.lower().translate(_SPACED).split())) is not None
 
 
