@@ -288,4 +288,5 @@ def _output(result: TrialResult, said: tuple[Remark, ...]) -> OutputResult:
         felt_s=last.felt_s if last and result.outcome == "answered" else None,
         decided_by=result.decided_by,
         judge_satisfied=result.judge_satisfied,
+        waited_s=last.felt_s if last else None,
     )

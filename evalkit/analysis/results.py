@@ -143,7 +143,7 @@ class CriterionResult:
 class OutputResult:
     """One trial as the report shows it. `satisfied` and `score` are None while it is not fully graded.
 
-    `remarks`: what people left on it beside grades.
+    `remarks`: what people left on it beside grades. `felt_s` is of answers alone, `waited_s` of any end.
     `judge_satisfied` is the verdict without people's grades, None where it needs them.
     """
 
@@ -168,6 +168,7 @@ class OutputResult:
     felt_s: float | None = None
     decided_by: DecidedBy | None = None
     judge_satisfied: bool | None = None
+    waited_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,9 @@ def policies(outcomes: Outcomes) -> Iterator[Policy | NotValued]:
             usable = [check for check in checks if isinstance(check, Check)]
             if len(usable) == len(checks) and (len(ladder) == 2 or all(check.tuned <= 1 for check in usable)):
                 yield _policy(outcomes, name, ladder, usable)
-        for place, reason in found.items():
-            if isinstance(reason, str):
-                first = display_name(outcomes.models[place])
-                yield NotValued(
-                    f"cascade-{_short(outcomes)[place]}-{name}", f"{first} first, checked by {name}", reason
-                )
+        reasons = [reason for reason in found.values() if isinstance(reason, str)]
+        if reasons:
+            yield NotValued(f"cascade-{name}", f"Cascade by {name.removeprefix('score-')}", "; ".join(reasons))
 
 
 def _ladders(models: int) -> Iterator[tuple[int, ...]]:

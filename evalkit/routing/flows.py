@@ -82,7 +82,7 @@ def worth(outcomes: Outcomes, flow: Flow) -> Worth:
         for model in path.asked:
             asked[:, model] += path.weight.mean(axis=1)
         taken = path.weight > 0
-        wait = outcomes.felt_s[:, path.asked].sum(axis=1)
+        wait = outcomes.waited_s[:, path.asked[:-1]].sum(axis=1) + outcomes.felt_s[:, path.asked[-1]]
         waits.append((wait if flow.extra_s is None else wait + flow.extra_s)[taken])
         items.append(np.nonzero(taken)[0])
         weights.append(path.weight[taken])

@@ -66,6 +66,12 @@ class Outcomes:
         return {name: np.array([request.features[name] for request in self.requests]) for name in sorted(names)}
 
     @cached_property
+    def waited_s(self) -> FloatArray:
+        """What a user waits for a trial's end, also where that is no answer; nan where nobody measured it."""
+        waited = [[[each.waited_s for each in row] for row in item] for item in self.outputs]
+        return np.where(np.isfinite(self.felt_s), self.felt_s, np.array(waited, dtype=np.float64))
+
+    @cached_property
     def utility_usd(self) -> FloatArray:
         """Minus what each trial costs in the end, USD."""
         return -self.total_usd(self.cost_usd, self.satisfied)
