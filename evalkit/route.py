@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import Routing
+from evalkit.records import Snapshot
 from evalkit.routing.claims import claims
+from evalkit.routing.classified import classified
 from evalkit.routing.decide import decide
 from evalkit.routing.line import hull_area
 from evalkit.routing.mix import weighted
@@ -19,12 +21,13 @@ class Asked:
     """How policies are to be valued. `failure_usd`: what an unsatisfactory answer costs, None for what the rubric says.
 
     `own`: the team's own features by item id. `mix`: production's share of each difficulty, None to take the items as
-    they are.
+    they are. `router_run`: the run in which a small model classified the requests.
     """
 
     failure_usd: float | None = None
     own: Mapping[str, Mapping[str, float]] | None = None
     mix: Mapping[str, float] | None = None
+    router_run: Snapshot | None = None
 
 
 def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
@@ -59,15 +62,18 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
 def outcomes_for(analysis: Analysis, asked: Asked) -> Outcomes:
     """What policies are valued on."""
     failure_usd = analysis.correction_usd if asked.failure_usd is None else asked.failure_usd
-    return outcomes_of(analysis, failure_usd, asked.own)
+    outcomes = outcomes_of(analysis, failure_usd, asked.own)
+    return (
+        outcomes if asked.router_run is None else replace(outcomes, classified=classified(asked.router_run, outcomes))
+    )
 
 
-def with_routing(analysis: Analysis) -> Analysis:
+def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:
     """An analysis that says what routing is worth too, where there is anything to route between."""
     if analysis.spec.condition is not None:
         return analysis
     try:
-        return replace(analysis, routing=route(analysis))
+        return replace(analysis, routing=route(analysis, asked))
     except NothingToRouteError:
         return analysis
 

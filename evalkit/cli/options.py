@@ -46,6 +46,14 @@ OnlyUnsatisfactory = Annotated[
     str | None, typer.Option(metavar="MODEL", help="Only items on which MODEL failed every epoch in the run of --from.")
 ]
 Source = Annotated[Path | None, typer.Option("--from", help="Run file to choose items from.", show_default=False)]
+WithRouter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        show_default=False,
+        help="Have MODEL classify every request too, in a run of its own, for `evalkit route`.",
+    ),
+]
 Cache = Annotated[
     Literal["off", "as-production"],
     typer.Option(help="as-production marks for caching what the dataset's card says."),

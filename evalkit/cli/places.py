@@ -1,8 +1,12 @@
 """Where commands find their run files."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from evalkit.records import Snapshot
 
 RUNS = Path("runs")
 
@@ -11,6 +15,22 @@ def run_files(folder: Path = RUNS) -> list[Path]:
     """Run files of a folder, newest first."""
     files = [path for path in folder.glob("*.db") if not path.name.startswith(".")]
     return sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def router_file(run: Path) -> Path:
+    """Where the run of a small model that classified a run's requests is kept: apart, since nobody grades it."""
+    return run.parent / "routers" / run.name
+
+
+def router_run(run: Path) -> "Snapshot | None":
+    """What a small model said of a run's requests; None if it was not asked."""
+    from evalkit.store import RunFile
+
+    file = router_file(run)
+    if not file.is_file():
+        return None
+    with RunFile(file, read_only=True) as kept:
+        return kept.snapshot()
 
 
 def find_run(named: Path | None) -> Path:

@@ -61,12 +61,12 @@ def report(
       evalkit report --json --no-outputs | jq .headline
     """
     from evalkit.analysis import analyze
-    from evalkit.cli.places import find_run
+    from evalkit.cli.places import find_run, router_run
     from evalkit.files import read_config
     from evalkit.forms import check_endings
     from evalkit.pricing import Prices
     from evalkit.report import render_json
-    from evalkit.route import with_routing
+    from evalkit.route import Asked, with_routing
     from evalkit.showing import refuse_while_graded, snapshot_to_show
     from evalkit.store import RunFile
 
@@ -79,7 +79,8 @@ def report(
         with RunFile(baseline, read_only=True) as file:
             earlier = file.snapshot()
         refuse_while_graded(earlier)
-    analysis = with_routing(analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices)))
+    analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
+    analysis = with_routing(analysis, Asked(router_run=router_run(path)))
     shown = report_files.shown(analysis, snapshot, hidden)
     if not quiet and not as_json:
         _print_summary(shown.analysis)

@@ -56,12 +56,14 @@ def value(
 
       evalkit route --failure-usd 2.50 --json
     """
+    from evalkit.cli.places import find_run, router_run
     from evalkit.route import Asked, route
     from evalkit.routing.mix import read_mix
 
-    asked = Asked(failure_usd, mix=None if mix is None else read_mix(mix))
-    analysis = _analysed(run)
-    found = route(analysis, asked)
+    shares = None if mix is None else read_mix(mix)
+    path = find_run(run)
+    analysis = _analysed(path)
+    found = route(analysis, Asked(failure_usd, mix=shares, router_run=router_run(path)))
     if as_json:
         from evalkit.rendering import json
 
@@ -72,14 +74,13 @@ def value(
     print_routing(analysis, found)
 
 
-def _analysed(run: Path | None) -> "Analysis":
+def _analysed(run: Path) -> "Analysis":
     from evalkit.analysis import analyze
-    from evalkit.cli.places import find_run
     from evalkit.conditional import refuse
     from evalkit.files import read_config
     from evalkit.pricing import Prices
     from evalkit.showing import snapshot_to_show
 
-    snapshot = snapshot_to_show(find_run(run))
+    snapshot = snapshot_to_show(run)
     refuse(snapshot.spec, "routed")
     return analyze(snapshot, prices=Prices(read_config(Path("evalkit.yaml")).prices))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from evalkit.bill import Line
     from evalkit.config import Config
+    from evalkit.panel import Panel
     from evalkit.planning import Prepared
     from evalkit.run import Done
     from evalkit.way import Way
@@ -40,6 +41,7 @@ def run(
     max_tokens: options.MaxTokens = None,
     only_unsatisfactory: options.OnlyUnsatisfactory = None,
     source: options.Source = None,
+    with_router: options.WithRouter = None,
     base_url: options.BaseUrl = None,
     cache: options.Cache = "off",
     rpm: options.Rpm = None,
@@ -67,8 +69,11 @@ def run(
 
       evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
 
+      evalkit run my.jsonl --with-router claude-haiku-4-5-20251001 --budget-usd 40
+
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
+    from evalkit.cli.with_router import run_with_router
     from evalkit.files import read_config
     from evalkit.pricing import Prices
 
@@ -82,9 +87,12 @@ def run(
     _refuse_errors(chosen)
     warn_of_aliases(chosen.options.models)
     pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
-    session = _Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, quiet)
+    session = Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, quiet)
     settings = replace(chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample))
-    return asyncio.run(session.run(replace(chosen, options=settings), _place(output, folder)))
+    chosen = replace(chosen, options=settings)
+    if with_router is None:
+        return asyncio.run(session.run(chosen, _place(output, folder))).path
+    return asyncio.run(run_with_router(session, chosen, _place(output, folder), with_router))
 
 
 def _way(executor: str, latency_sample: int) -> "Way":
@@ -110,7 +118,7 @@ def _refuse_errors(chosen: Choice) -> None:
         raise ProblemsError([str(problem) for problem in found])
 
 
-class _Session:
+class Session:
     """One invocation of `run`: its settings, and its talk with the user."""
 
     def __init__(
@@ -125,15 +133,15 @@ class _Session:
         yes: bool,
         quiet: bool,
     ) -> None:
-        self.panel = config.panel
+        self.panel: Panel | None = config.panel
         self.timeout_s, self.pinned = timeout_s, pinned
         self.budget_usd = config.budget_usd if budget_usd is None else budget_usd
         self.concurrency = concurrency or config.concurrency
         self.base_url = base_url or config.base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
 
-    async def run(self, chosen: Choice, place: Path) -> Path:
-        """Carry out what is pending."""
+    async def run(self, chosen: Choice, place: Path, then: str = "") -> "Prepared":
+        """Carry out what is pending; `then` is what to do next, unless it is to grade."""
         from evalkit.cli.only_unsatisfactory import refuse_unlike
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
@@ -154,7 +162,7 @@ class _Session:
                 refuse_unlike(chosen.source, prepared.plan.spec)
             if self.dry_run or not prepared.left:
                 typer.echo(describe(prepared, self.budget_usd, self.concurrency))
-                return prepared.path
+                return prepared
             check_budget(prepared, self.budget_usd)
             confirm(
                 describe(prepared, self.budget_usd, self.concurrency),
@@ -167,9 +175,9 @@ class _Session:
             with Board(totals, self.quiet).shown() as board:
                 limits = Limits(self.concurrency, pinned=self.pinned)
                 done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say)
-            then = "grade --blind" if done.outcomes.get("answered") else "runs"
-            typer.echo(f"{completed(done)}: {prepared.path}\nnext: evalkit {then} {prepared.path}")
-            return prepared.path
+            then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {prepared.path}"
+            typer.echo(f"{completed(done)}: {prepared.path}\nnext: evalkit {then}")
+            return prepared
         finally:
             await provider.close()
 

@@ -22,6 +22,24 @@ class NothingToRouteError(UsageError):
 
 
 @dataclass(frozen=True)
+class Classified:
+    """What a small model said of each trial's request, items x epochs; `levels` None where it named none.
+
+    `cost_usd` and `felt_s` (nan where nobody knows) are those of all its attempts.
+    """
+
+    model: str
+    levels: tuple[tuple[str | None, ...], ...]
+    cost_usd: FloatArray
+    felt_s: FloatArray
+
+    def only(self, places: Sequence[int]) -> "Classified":
+        """Of some items, by their place."""
+        kept = list(places)
+        return Classified(self.model, tuple(self.levels[i] for i in kept), self.cost_usd[kept], self.felt_s[kept])
+
+
+@dataclass(frozen=True)
 class Outcomes:
     """Complete items only: each has a verdict and a price in every epoch of every model.
 
@@ -30,7 +48,7 @@ class Outcomes:
     `failure_usd`: what an unsatisfactory answer costs, `review_usd` what looking at any costs. `left_out` counts items
     by why they are not here. `scores`: what production can know of an output without a grade, items x models x epochs
     by name, nan where it is not known. `strata`: the stratum of each item whose `shares` of production the weights
-    follow, None where all weigh alike.
+    follow, None where all weigh alike. `classified`: what a small model said of the requests, None if it was not asked.
     """
 
     items: tuple[ItemResult, ...]
@@ -48,6 +66,7 @@ class Outcomes:
     strata: IntArray | None = None
     shares: tuple[float, ...] = ()
     review_usd: float = 0.0
+    classified: Classified | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -97,6 +116,7 @@ class Outcomes:
             requests=tuple(self.requests[i] for i in kept),
             weights=self.weights[kept],
             scores={name: values[kept] for name, values in self.scores.items()},
+            classified=None if self.classified is None else self.classified.only(kept),
         )
 
     def place(self, model: str) -> int:

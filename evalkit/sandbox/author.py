@@ -8,6 +8,7 @@ import math
 from evalkit.sandbox import phrases
 from evalkit.sandbox.answer_keys import AnswerKey, input_sha256, load_keys, task_of
 from evalkit.sandbox.answers import LONGEST_RAMBLE_TOKENS, compose, introduce, ramble, refuse
+from evalkit.sandbox.classifier import rate, read_request
 from evalkit.sandbox.jsonfill import fill_schema
 from evalkit.sandbox.judge import judge, read_judging
 from evalkit.sandbox.plausible import plausible_answer
@@ -40,6 +41,9 @@ def _draft(settings: SandboxSettings, request: MessageRequest, draws: Draws, wan
     judging = read_judging(request.user_text, schema)
     if judging is not None and schema is not None:
         return Draft(judge(judging, schema, settings.seed, draws, request.spec.id))
+    to_rate = read_request(request.user_text)
+    if to_rate is not None:
+        return Draft(rate(to_rate, load_keys(settings.keys_dir).get(input_sha256(to_rate)), draws))
     task = task_of(request.user_text)
     sha256 = input_sha256(task)
     key = load_keys(settings.keys_dir).get(sha256)

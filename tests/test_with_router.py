@@ -1,0 +1,149 @@
+"""A small model that classifies requests: asked in a run of its own, paid, waited for, and never asked twice."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from routing_worlds import GRADUAL, MODELS
+from servers import Recorded, recorded
+from test_run import write_tiny
+
+from evalkit.cli import main
+from evalkit.policies import classifier
+from evalkit.router import LONGEST_CLASSIFIED, Request, classification, level_of, model_for_level
+from evalkit.routing.flows import worth
+from evalkit.routing.outcomes import Classified, Outcomes
+from evalkit.routing.policy import Policy
+from evalkit.store import RunFile
+
+SONNET, HAIKU = "claude-sonnet-4-6", "claude-haiku-4-5-20251001"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Recorded]:
+    with recorded() as running:
+        yield running
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Recorded) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    return ["run", str(write_tiny(tmp_path)), "--base-url", server.url, "-q", "-m", SONNET, "-m", HAIKU, "--yes"]
+
+
+def rated(server: Recorded, before: int) -> list[dict[str, object]]:
+    return [body for body in server.messages()[before:] if "<attached>" in json.dumps(body["messages"])]
+
+
+def test_every_request_is_classified_once_and_its_price_and_wait_are_the_policys(
+    arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(server.messages())
+    assert main([*arguments, "--with-router", HAIKU, "--epochs", "2"]) == 0
+    (path,) = Path("runs").glob("*.db")
+    assert len(rated(server, before)) == 12
+    assert len(server.messages()) - before == 6 * 2 * 2 + 12
+    assert main([*arguments, "--with-router", HAIKU, "--epochs", "2"]) == 0  # the same command sends nothing again
+    assert len(rated(server, before)) == 12
+    assert main(["grade", str(path), *arguments[2:5]]) == 0
+    capsys.readouterr()
+    assert main(["route", str(path), "--json"]) == 0
+    routing = json.loads(capsys.readouterr().out)["routing"]
+    value = next(each for each in routing["values"] if each["name"] == "classifier")
+    with RunFile(Path("runs/routers") / path.name, read_only=True) as run:
+        spent = [attempt.cost_usd for attempt in run.snapshot().attempts]
+    answered = sum(value["asked"][m] * next(
+        each["cost_per_request"]["value"] for each in routing["values"] if each["name"] == f"always-{m}"
+    ) for m in value["asked"])  # fmt: skip
+    assert value["cost_per_request"]["value"] >= sum(usd or 0 for usd in spent) / 12
+    assert value["cost_per_request"]["value"] == pytest.approx(sum(usd or 0 for usd in spent) / 12 + answered, rel=0.5)
+    capsys.readouterr()
+
+
+def test_a_router_that_the_server_lacks_is_refused_before_anything_is_spent(
+    arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(server.messages())
+    assert main([*arguments, "--with-router", "claude-haiku-9"]) == 2
+    assert "claude-haiku-9" in capsys.readouterr().err
+    assert len(server.messages()) == before
+
+
+def test_a_budget_covers_both_runs(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "-o", "x.db"]) == 0
+    with RunFile(Path("x.db"), read_only=True) as run:
+        spent = sum(attempt.cost_usd or 0 for attempt in run.snapshot().attempts)
+    assert main([*arguments, "-o", "x.db", "--with-router", HAIKU, "--budget-usd", f"{spent + 1e-7:.9f}"]) == 4
+    assert "budget" in capsys.readouterr().err
+
+
+def test_a_dry_run_tells_both_bills_and_writes_nothing(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--with-router", HAIKU, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("new run") == 2
+    assert not list(Path().rglob("*.db"))
+
+
+def test_a_router_run_that_asked_something_else_is_not_used(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--with-router", HAIKU, "-o", "x.db"]) == 0
+    assert main(["grade", "x.db", *arguments[2:5]]) == 0
+    Path("routers/x.db").unlink()
+    assert main([*arguments[:-5], "-m", HAIKU, "--yes", "-o", "routers/x.db"]) == 0
+    capsys.readouterr()
+    assert main(["route", "x.db"]) == 6
+    assert "asked something else" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answer", "level"),
+    [
+        ('{"intent": "refund", "complexity": "simple"}', "simple"),
+        ('```json\n{"intent":"x","complexity" : "complex"}\n```', "complex"),
+        ('"complexity": "hard"', None),
+        ("complex", None),
+        ("", None),
+    ],
+)
+def test_a_level_is_read_from_an_answer_or_is_none(answer: str, level: str | None) -> None:
+    assert level_of(answer) == level
+
+
+def test_a_long_request_is_shown_by_its_ends() -> None:
+    text = classification(Request("a" * 5000 + "middle" + "z" * 5000, ("d" * 10, "e")))
+    assert "middle" not in text
+    assert "2 documents, 11 characters" in text
+    assert len(text) < LONGEST_CLASSIFIED + 200
+
+
+def with_levels(outcomes: Outcomes, levels: list[str | None], usd: float = 0.001) -> Outcomes:
+    n, e = len(outcomes), outcomes.epochs
+    found = Classified(MODELS[0], tuple((level,) * e for level in levels), np.full((n, e), usd), np.full((n, e), 0.2))
+    return replace(outcomes, classified=found)
+
+
+def test_levels_rise_with_models_and_what_is_not_classified_goes_to_the_top() -> None:
+    outcomes = with_levels(GRADUAL.draw(1, 4, epochs=2), ["simple", "standard", "complex", None])
+    (policy,) = classifier.policies(outcomes)
+    assert isinstance(policy, Policy)
+    fitted = policy.fit(np.ones(4, dtype=bool))
+    its = worth(outcomes, fitted.flow)
+    assert its.shares.argmax(axis=1).tolist() == [0, 1, 2, 2]
+    assert its.cost_usd == pytest.approx([outcomes.cost_usd[i, m].mean() + 0.001 for i, m in enumerate([0, 1, 2, 2])])
+    assert fitted.rule is not None
+    assert [model_for_level(fitted.rule, level) for level in ("simple", "standard", "complex", None)] == [
+        *MODELS, MODELS[2]
+    ]  # fmt: skip
+
+
+def test_a_call_without_a_price_is_not_free() -> None:
+    outcomes = with_levels(GRADUAL.draw(1, 4), ["simple"] * 4, float("nan"))
+    (found,) = classifier.policies(outcomes)
+    assert not isinstance(found, Policy)
+    assert "no known price" in found.reason
