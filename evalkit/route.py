@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.routing import Routing
+from evalkit.analysis.routing import DifficultyMix, Routing
 from evalkit.records import Snapshot
 from evalkit.routing.claims import claims
 from evalkit.routing.classified import classified
 from evalkit.routing.decide import decide
+from evalkit.routing.export import RouterFile, advice, exported
 from evalkit.routing.line import hull_area
 from evalkit.routing.mix import weighted
 from evalkit.routing.outcomes import NothingToRouteError, Outcomes, outcomes_of
@@ -32,10 +33,7 @@ class Asked:
 
 def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
     """Value every policy; UsageError where a run has nothing to route between, or no complete item."""
-    outcomes = outcomes_for(analysis, asked)
-    mix = None
-    if asked.mix is not None:
-        outcomes, mix = weighted(outcomes, asked.mix)
+    outcomes, mix = _weighted(analysis, asked)
     field = field_of(outcomes)
     values = looked_at_together(values_of(field), field)
     runnable = [each.worth for each in field.valued if each.policy.kind in ("single", "router")]
@@ -66,6 +64,19 @@ def outcomes_for(analysis: Analysis, asked: Asked) -> Outcomes:
     return (
         outcomes if asked.router_run is None else replace(outcomes, classified=classified(asked.router_run, outcomes))
     )
+
+
+def export(analysis: Analysis, asked: Asked = Asked(), name: str | None = None) -> tuple[RouterFile, str | None]:
+    """A policy to run, by default the decision's, with what speaks against it; UsageError if it cannot be run."""
+    routing = route(analysis, asked)
+    outcomes, _ = _weighted(analysis, asked)
+    wanted = routing.decision.policy if name is None else name
+    return exported(analysis, routing, outcomes, wanted), advice(routing, wanted)
+
+
+def _weighted(analysis: Analysis, asked: Asked) -> tuple[Outcomes, DifficultyMix | None]:
+    outcomes = outcomes_for(analysis, asked)
+    return (outcomes, None) if asked.mix is None else weighted(outcomes, asked.mix)
 
 
 def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:

@@ -81,7 +81,7 @@ def test_finds_a_planted_signal(module) -> None:
     sent = worth(outcomes, on_all(outcomes, made).flow).shares
     hard = (outcomes.features["words"] > 100) & (outcomes.features["conditionals"] > 0)
     assert sent[hard, 2].mean() > 0.8
-    assert sent[~hard, 0].mean() > 0.6
+    assert sent[~hard, 0].mean() > 0.5
 
 
 @pytest.mark.parametrize("module", BOTH)
