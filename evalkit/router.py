@@ -475,7 +475,7 @@ class _Check:
             yield from self.shape(value, "model", place) if isinstance(value, str) else self._next(value, place)
         elif isinstance(shape, str):
             if not self._leaf(value, shape):
-                yield place, f"{_short(value)} is not a {shape}"
+                yield place, f"{_short(value)} is not a {_CALLED.get(shape, shape)}"
         elif isinstance(shape, list):
             if not isinstance(value, list | tuple):
                 yield place, f"{_short(value)} is not a list"
@@ -519,6 +519,9 @@ class _Check:
         if not all(self._leaf(part, "number") for part in value):
             return False
         return len(value) == 2 if leaf == "pair" else bool(value) and list(value) == sorted(set(value))
+
+
+_CALLED = {"cuts": "list of rising numbers", "pair": "pair of numbers"}
 
 
 def _short(value: Any) -> str:
