@@ -32,8 +32,8 @@ def escalating(*models: str) -> dict[str, Any]:
     """A cascade whose checks no answer of the sandbox passes."""
     then: Any = models[-1]
     for model in reversed(models[:-1]):
-        then = {"kind": "cascade", "first": model, "accept": {"score": {"name": "p", "least": 1}}, "then": then}
-        then["accept"] = {"length": {"typical": [0.0, 0.0], "least": 1e9}}
+        accept = {"length": {"typical": [0.0, 0.0], "least": 1e9}}
+        then = {"kind": "cascade", "first": model, "accept": accept, "then": then}
     return then
 
 
@@ -75,7 +75,7 @@ def asked(server: Recorded) -> list[str]:
         (by_length, SHORT, [CHEAP], [False]),
         (by_length, LONG, [TOP, MIDDLE], [True, False]),
         (escalating, SHORT, [CHEAP, MIDDLE, TOP], [True, False]),
-        (classifying, SHORT, [CHEAP, TOP, MIDDLE], [True, False]),
+        (classifying, SHORT, [CHEAP, CHEAP], [False]),
     ],
 )
 async def test_plain_python_answers_at_once_and_better_later(
@@ -155,7 +155,7 @@ TIERS = tuple(f"bedrock:anthropic.{model}" for model in (CHEAP, MIDDLE, TOP))
         (by_length, SHORT, [CHEAP], [CHEAP]),
         (by_length, LONG, [TOP], [MIDDLE]),
         (escalating, SHORT, [CHEAP, MIDDLE, TOP], [CHEAP, MIDDLE]),
-        (classifying, SHORT, [CHEAP, TOP], [CHEAP, MIDDLE]),
+        (classifying, SHORT, [CHEAP, CHEAP], [CHEAP, CHEAP]),
     ],
 )
 def test_lambda_queues_the_top_tier_and_answers_meanwhile(

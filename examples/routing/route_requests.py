@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import anthropic
+
 from evalkit.router import Output, Request, Router
 
 Show = Callable[[str, bool], Awaitable[None]]
