@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from evalkit.cli.own_numbers import FEATURES, SCORES, own_numbers
+
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
 
@@ -46,6 +48,8 @@ def value(
             help="Production's mix of difficulties, as easy=.7,medium=.25,hard=.05 (default: that of the items).",
         ),
     ] = None,
+    features: Annotated[Path | None, FEATURES] = None,
+    scores: Annotated[Path | None, SCORES] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:  # fmt: skip
     """Value every routing policy on a run's graded outputs, and say whether routing pays. Nothing is sent.
@@ -63,7 +67,8 @@ def value(
     shares = None if mix is None else read_mix(mix)
     path = find_run(run)
     analysis = _analysed(path)
-    found = route(analysis, Asked(failure_usd, mix=shares, router_run=router_run(path)))
+    own, known = own_numbers(analysis, features, scores)
+    found = route(analysis, Asked(failure_usd, own, shares, router_run(path), known))
     if as_json:
         from evalkit.rendering import json
 
