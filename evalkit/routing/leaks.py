@@ -53,11 +53,14 @@ def _column(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
 def _leaks(analysis: Analysis, columns: Mapping[str, FloatArray]) -> Mapping[str, str]:
     """`columns`: parts (one, or one for each model and epoch) x items."""
     grades = _grades(analysis)
-    found = {name: _by_name(analysis, name) or _by_content(analysis, columns[name], grades) for name in columns}
+    found = {
+        name: named_like_a_grade(analysis, name) or _by_content(analysis, columns[name], grades) for name in columns
+    }
     return {name: reason for name, reason in found.items() if reason}
 
 
-def _by_name(analysis: Analysis, name: str) -> str:
+def named_like_a_grade(analysis: Analysis, name: str) -> str:
+    """What a column's name says that no router may know; empty if nothing."""
     spelled = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
     models = {word for model in analysis.models for word in re.findall(r"[a-z]+", model.model)}
     rest = "".join(word for word in spelled if word not in _ALONE | _BESIDE | models)

@@ -10,7 +10,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.dataset import NotAnObjectError, json_object
 from evalkit.errors import ProblemsError, UsageError
 from evalkit.router import FEATURES
-from evalkit.routing.leaks import leaks_of_features, leaks_of_scores
+from evalkit.routing.leaks import leaks_of_features, leaks_of_scores, named_like_a_grade
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.routing.seen import CHECK_S, CHECK_USD
 from evalkit.strict import Problem, did_you_mean, shown
@@ -180,8 +180,10 @@ class _Reading:
 
     def told(self, leaks: Mapping[str, str]) -> Iterator[Problem]:
         """Columns that give the grade away."""
-        for name, reason in leaks.items():
-            yield Problem(self.file, self.first_line.get(name, 1), f"column {name!r} {reason}", _LEAVE_OUT)
+        for name, line in self.first_line.items():
+            reason = named_like_a_grade(self.analysis, name) or leaks.get(name)
+            if reason:
+                yield Problem(self.file, line, f"column {name!r} {reason}", _LEAVE_OUT)
 
 
 def _plain(name: str) -> str:
