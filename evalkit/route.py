@@ -13,6 +13,7 @@ from evalkit.routing.export import RouterFile, advice, exported
 from evalkit.routing.line import hull_area
 from evalkit.routing.mix import weighted
 from evalkit.routing.outcomes import NothingToRouteError, Outcomes, outcomes_of
+from evalkit.routing.own import Scores, refuse_grades, scores_of
 from evalkit.routing.parts import movable_parts
 from evalkit.routing.value import field_of, looked_at_together, values_of
 
@@ -21,14 +22,16 @@ from evalkit.routing.value import field_of, looked_at_together, values_of
 class Asked:
     """How policies are to be valued. `failure_usd`: what an unsatisfactory answer costs, None for what the rubric says.
 
-    `own`: the team's own features by item id. `mix`: production's share of each difficulty, None to take the items as
-    they are. `router_run`: the run in which a small model classified the requests.
+    `own`: the team's own features by item id; `scores`: its own numbers of each output. `mix`: production's share of
+    each difficulty, None to take the items as they are. `router_run`: the run in which a small model classified the
+    requests.
     """
 
     failure_usd: float | None = None
     own: Mapping[str, Mapping[str, float]] | None = None
     mix: Mapping[str, float] | None = None
     router_run: Snapshot | None = None
+    scores: Scores | None = None
 
 
 def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
@@ -60,7 +63,9 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
 def outcomes_for(analysis: Analysis, asked: Asked) -> Outcomes:
     """What policies are valued on."""
     failure_usd = analysis.correction_usd if asked.failure_usd is None else asked.failure_usd
+    refuse_grades(analysis, asked.own or {}, asked.scores or {})
     outcomes = outcomes_of(analysis, failure_usd, asked.own)
+    outcomes = replace(outcomes, scores=scores_of(outcomes, asked.scores or {}))
     return (
         outcomes if asked.router_run is None else replace(outcomes, classified=classified(asked.router_run, outcomes))
     )

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from evalkit.cli import route_export
-from evalkit.cli.route_options import FailureUsd, Mix, Run, analysed
+from evalkit.cli.route_options import FailureUsd, Features, Mix, Run, Scores, analysed
 
 DEFAULT = "value"
 
@@ -34,6 +34,8 @@ def value(
     run: Run = None,
     failure_usd: FailureUsd = None,
     mix: Mix = None,
+    features: Features = None,
+    scores: Scores = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:  # fmt: skip
     """Value every routing policy on a run's graded outputs, and say whether routing pays. Nothing is sent.
@@ -46,7 +48,7 @@ def value(
     """
     from evalkit.route import route
 
-    analysis, asked = analysed(run, failure_usd, mix)
+    analysis, asked = analysed(run, failure_usd, mix, features, scores)
     found = route(analysis, asked)
     if as_json:
         from evalkit.rendering import json

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from evalkit.cli.route_options import FailureUsd, Mix, Run
+from evalkit.cli.route_options import FailureUsd, Features, Mix, Run, Scores
 
 
 def export(
@@ -16,6 +16,8 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")] = Path("router.json"),
     failure_usd: FailureUsd = None,
     mix: Mix = None,
+    features: Features = None,
+    scores: Scores = None,
 ) -> None:
     """Write a policy, its numbers set on all items, for `evalkit.router` to run: see docs/routing.md.
 
@@ -26,7 +28,7 @@ def export(
     from evalkit.rendering import json
     from evalkit.route import export as exported
 
-    analysis, asked = analysed(run, failure_usd, mix)
+    analysis, asked = analysed(run, failure_usd, mix, features, scores)
     file, warning = exported(analysis, asked, policy)
     write_whole(output, json.dump(file))
     if warning is not None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.own_numbers import FEATURES, SCORES, own_numbers
+
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
     from evalkit.route import Asked
@@ -25,8 +27,13 @@ Mix = Annotated[
     ),
 ]  # fmt: skip
 
+Features = Annotated[Path | None, FEATURES]
+Scores = Annotated[Path | None, SCORES]
 
-def analysed(run: Path | None, failure_usd: float | None, mix: str | None) -> "tuple[Analysis, Asked]":
+
+def analysed(
+    run: Path | None, failure_usd: float | None, mix: str | None, features: Path | None, scores: Path | None
+) -> "tuple[Analysis, Asked]":
     """The run, analysed, and how its policies are to be valued."""
     from evalkit.analysis import analyze
     from evalkit.cli.places import find_run, router_run
@@ -42,4 +49,5 @@ def analysed(run: Path | None, failure_usd: float | None, mix: str | None) -> "t
     snapshot = snapshot_to_show(path)
     refuse(snapshot.spec, "routed")
     analysis = analyze(snapshot, prices=Prices(read_config(Path("evalkit.yaml")).prices))
-    return analysis, Asked(failure_usd, mix=shares, router_run=router_run(path))
+    own, known = own_numbers(analysis, features, scores)
+    return analysis, Asked(failure_usd, own, shares, router_run(path), known)

@@ -16,6 +16,9 @@ from evalkit.routing.output_checks import Check, checks_of
 from evalkit.routing.policy import Fitted, Policy
 
 ORDER = 60
+_WHEN = {
+    "ended": "on a bad ending", "hedges": "on hedging", "json": "on broken JSON", "length": "on unusual length",
+}  # fmt: skip
 
 
 def policies(outcomes: Outcomes) -> Iterator[Policy | NotValued]:
@@ -28,7 +31,7 @@ def policies(outcomes: Outcomes) -> Iterator[Policy | NotValued]:
                 yield _policy(outcomes, name, ladder, usable)
         reasons = [reason for reason in found.values() if isinstance(reason, str)]
         if reasons:
-            yield NotValued(f"cascade-{name}", f"Cascade by {name.removeprefix('score-')}", "; ".join(reasons))
+            yield NotValued(f"cascade-{name}", f"Cascade {_when(name)}", "; ".join(reasons))
 
 
 def _ladders(models: int) -> Iterator[tuple[int, ...]]:
@@ -98,13 +101,17 @@ def _policy(outcomes: Outcomes, name: str, ladder: tuple[int, ...], checks: Sequ
 
     names = [display_name(outcomes.models[place]) for place in ladder]
     short, fails = [_short(outcomes)[place] for place in ladder], checks[0].fails
-    what = f"{names[0]} first; {', then '.join(names[1:])} as well {'where' if len(ladder) == 2 else 'each where'} the"
+    where = "as well where that" if len(ladder) == 2 else "as well, each where the one before"
     return Policy(
         name=f"cascade-{'-'.join(short)}-{name}",
-        title=f"{', then '.join(names)}, if {'it' if len(ladder) == 2 else 'each'} {fails}",
-        what=f"{what} output before {fails}{checks[0].note}",
+        title=f"{', then '.join(names)} {_when(name)}",
+        what=f"an output of {names[0]} first; of {', then of '.join(names[1:])} {where} {fails}{checks[0].note}",
         kind="router",
         fit=fit,
         tuned=tuned,
-        check=f"{names[0]} {fails}",
+        check=f"an output of {names[0]} {fails}" + (f" (before {names[1]})" if tuned else ""),
     )
+
+
+def _when(name: str) -> str:
+    return _WHEN.get(name, f"by {name.removeprefix('score-')}")

@@ -128,7 +128,7 @@ def _length(outcomes: Outcomes, place: int, ended: BoolArray) -> Check | str:
         )
         for least in (None, *levels[1:])
         for most in (None, *reversed(levels[:-1]))
-        if least is None or most is None or least <= most
+        if least is None or most is None or least < most
     )
     return Check("is unusually short or long for the request, or not all there", settings, tuned=2)
 

@@ -27,7 +27,7 @@ class Policy:
 
     `fit(train)` sets its numbers on the items that are True (all of the outcomes' items have a place) and says what it
     then does with every item. `tuned`: how many numbers that sets; 0 for a policy whose numbers are fixed beforehand.
-    `check`: in words, what a cascade's first output must fulfil to be used; empty for a policy that looks at none.
+    `check`: in words, what makes a cascade's first output escalate; empty for a policy that looks at none.
     """
 
     name: str
