@@ -53,9 +53,11 @@ check: $(VENV)/.ready ## Check format, lint, types, layers and sizes
 	$(BIN)/lint-imports
 	$(BIN)/python tests/sizes.py
 
-schema: $(VENV)/.ready ## Renew the JSON Schema of the report from the records
+schema: $(VENV)/.ready ## Renew the JSON Schemas of the report and of routers from the records
 	$(BIN)/python -c 'from evalkit.report import json_schema; print(json_schema(), end="")' > evalkit/schemas/report.schema.json.new
 	mv evalkit/schemas/report.schema.json.new evalkit/schemas/report.schema.json
+	$(BIN)/python -c 'from evalkit.rendering.json import dump; from evalkit.routing.export import router_schema; print(dump(router_schema()), end="")' > evalkit/schemas/router.schema.json.new
+	mv evalkit/schemas/router.schema.json.new evalkit/schemas/router.schema.json
 
 format: $(VENV)/.ready ## Format the code
 	$(BIN)/ruff format .

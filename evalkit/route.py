@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.routing import Routing
+from evalkit.analysis.routing import DifficultyMix, Routing
 from evalkit.records import Snapshot
 from evalkit.routing.claims import claims
 from evalkit.routing.classified import classified
 from evalkit.routing.decide import decide
+from evalkit.routing.export import RouterFile, advice, exported
 from evalkit.routing.line import hull_area
 from evalkit.routing.mix import weighted
 from evalkit.routing.outcomes import NothingToRouteError, Outcomes, outcomes_of
+from evalkit.routing.own import Scores, refuse_grades, scores_of
 from evalkit.routing.parts import movable_parts
 from evalkit.routing.value import field_of, looked_at_together, values_of
 
@@ -20,22 +22,21 @@ from evalkit.routing.value import field_of, looked_at_together, values_of
 class Asked:
     """How policies are to be valued. `failure_usd`: what an unsatisfactory answer costs, None for what the rubric says.
 
-    `own`: the team's own features by item id. `mix`: production's share of each difficulty, None to take the items as
-    they are. `router_run`: the run in which a small model classified the requests.
+    `own`: the team's own features by item id; `scores`: its own numbers of each output. `mix`: production's share of
+    each difficulty, None to take the items as they are. `router_run`: the run in which a small model classified the
+    requests.
     """
 
     failure_usd: float | None = None
     own: Mapping[str, Mapping[str, float]] | None = None
     mix: Mapping[str, float] | None = None
     router_run: Snapshot | None = None
+    scores: Scores | None = None
 
 
 def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
     """Value every policy; UsageError where a run has nothing to route between, or no complete item."""
-    outcomes = outcomes_for(analysis, asked)
-    mix = None
-    if asked.mix is not None:
-        outcomes, mix = weighted(outcomes, asked.mix)
+    outcomes, mix = _weighted(analysis, asked)
     field = field_of(outcomes)
     values = looked_at_together(values_of(field), field)
     runnable = [each.worth for each in field.valued if each.policy.kind in ("single", "router")]
@@ -62,10 +63,25 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
 def outcomes_for(analysis: Analysis, asked: Asked) -> Outcomes:
     """What policies are valued on."""
     failure_usd = analysis.correction_usd if asked.failure_usd is None else asked.failure_usd
+    refuse_grades(analysis, asked.own or {}, asked.scores or {})
     outcomes = outcomes_of(analysis, failure_usd, asked.own)
+    outcomes = replace(outcomes, scores=scores_of(outcomes, asked.scores or {}))
     return (
         outcomes if asked.router_run is None else replace(outcomes, classified=classified(asked.router_run, outcomes))
     )
+
+
+def export(analysis: Analysis, asked: Asked = Asked(), name: str | None = None) -> tuple[RouterFile, str | None]:
+    """A policy to run, by default the decision's, with what speaks against it; UsageError if it cannot be run."""
+    routing = route(analysis, asked)
+    outcomes, _ = _weighted(analysis, asked)
+    wanted = routing.decision.policy if name is None else name
+    return exported(analysis, routing, outcomes, wanted), advice(routing, wanted)
+
+
+def _weighted(analysis: Analysis, asked: Asked) -> tuple[Outcomes, DifficultyMix | None]:
+    outcomes = outcomes_for(analysis, asked)
+    return (outcomes, None) if asked.mix is None else weighted(outcomes, asked.mix)
 
 
 def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 MODULE_LINES = 400
 FUNCTION_LINES = 60
+IN_ONE_PIECE = {"evalkit/router.py": 560}
+"""What people copy as a single file has more room."""
 
 
 def too_long(path: Path, root: Path) -> Iterator[str]:
     """Everything in one file that is over a limit."""
     name, text = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
-    if text.count("\n") > MODULE_LINES:
-        yield f"{name}: {text.count(chr(10))} lines, over {MODULE_LINES}"
+    room = IN_ONE_PIECE.get(name, MODULE_LINES)
+    if text.count("\n") > room:
+        yield f"{name}: {text.count(chr(10))} lines, over {room}"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1

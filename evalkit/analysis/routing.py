@@ -48,7 +48,10 @@ class PolicyValue:
 
 @dataclass(frozen=True)
 class Verifier:
-    """How often a cascade's check errs on the first model's outputs: good ones escalated, bad ones let through."""
+    """How often a cascade's check errs on the first model's outputs. `check`: in words, what escalates one.
+
+    `good_escalated` is the share of satisfactory ones that it escalates, `bad_accepted` of others that it lets through.
+    """
 
     check: str
     escalated: Estimate
@@ -140,6 +143,11 @@ class Routing:
     parts: tuple[PartMove, ...] = ()
     mix: DifficultyMix | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def verifiers(self) -> tuple["Verifier", ...]:
+        """The checks of all cascades, each once."""
+        return tuple(dict.fromkeys(value.verifier for value in self.values if value.verifier is not None))
 
     def value_of(self, name: str) -> PolicyValue:
         """One policy by its name; KeyError for an unknown one."""

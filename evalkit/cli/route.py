@@ -1,13 +1,12 @@
 """`evalkit route`: what each routing policy would cost, how good and how slow it would be, on graded outputs."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-if TYPE_CHECKING:
-    from evalkit.analysis import Analysis
+from evalkit.cli import route_export
+from evalkit.cli.route_options import FailureUsd, Features, Mix, Run, Scores, analysed
 
 DEFAULT = "value"
 
@@ -27,25 +26,16 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(cls=ValueByDefault, help=__doc__)
     group.command(DEFAULT)(value)
+    group.command("export")(route_export.export)
     app.add_typer(group, name="route")
 
 
 def value(
-    run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
-    failure_usd: Annotated[
-        float | None,
-        typer.Option(
-            min=0, metavar="USD", show_default=False,
-            help="What an unsatisfactory answer costs (default: its correction, as measured or as the rubric says).",
-        ),
-    ] = None,
-    mix: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SHARES", show_default=False,
-            help="Production's mix of difficulties, as easy=.7,medium=.25,hard=.05 (default: that of the items).",
-        ),
-    ] = None,
+    run: Run = None,
+    failure_usd: FailureUsd = None,
+    mix: Mix = None,
+    features: Features = None,
+    scores: Scores = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:  # fmt: skip
     """Value every routing policy on a run's graded outputs, and say whether routing pays. Nothing is sent.
@@ -56,14 +46,10 @@ def value(
 
       evalkit route --failure-usd 2.50 --json
     """
-    from evalkit.cli.places import find_run, router_run
-    from evalkit.route import Asked, route
-    from evalkit.routing.mix import read_mix
+    from evalkit.route import route
 
-    shares = None if mix is None else read_mix(mix)
-    path = find_run(run)
-    analysis = _analysed(path)
-    found = route(analysis, Asked(failure_usd, mix=shares, router_run=router_run(path)))
+    analysis, asked = analysed(run, failure_usd, mix, features, scores)
+    found = route(analysis, asked)
     if as_json:
         from evalkit.rendering import json
 
@@ -72,15 +58,3 @@ def value(
     from evalkit.cli.route_table import print_routing
 
     print_routing(analysis, found)
-
-
-def _analysed(run: Path) -> "Analysis":
-    from evalkit.analysis import analyze
-    from evalkit.conditional import refuse
-    from evalkit.files import read_config
-    from evalkit.pricing import Prices
-    from evalkit.showing import snapshot_to_show
-
-    snapshot = snapshot_to_show(run)
-    refuse(snapshot.spec, "routed")
-    return analyze(snapshot, prices=Prices(read_config(Path("evalkit.yaml")).prices))

@@ -24,6 +24,8 @@ def print_routing(analysis: "Analysis", routing: "Routing") -> None:
     decision = routing.decision
     typer.echo(f"{VERDICTS[decision.verdict]}: {decision.reason}.")
     console().print(_table(routing))
+    if routing.verifiers:
+        console().print(_checks(routing))
     for line in _notes(routing):
         typer.echo(line)
 
@@ -44,6 +46,17 @@ def _table(routing: "Routing") -> Table:
     for each in routing.values:
         mark = " *" if each.name == routing.decision.policy else ""
         table.add_row(visible(each.title) + mark, *_figures(each))
+    return table
+
+
+def _checks(routing: "Routing") -> Table:
+    """How often the checks of cascades err."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("what escalates", "escalated", "of good outputs", "bad ones let through"):
+        table.add_column(name, overflow="fold")
+    for each in routing.verifiers:
+        figures = (each.escalated, each.good_escalated, each.bad_accepted)
+        table.add_row(visible(each.check), *(interval(found, "percent") for found in figures))
     return table
 
 

@@ -51,6 +51,23 @@ class Figures:
             return self._labelled(stats.rate(int(counts.sum()), len(counts), level))
         return self._labelled(stats.rate_clustered(counts, np.full(len(counts), epochs), level))
 
+    def share_among(self, hits: FloatArray, trials: FloatArray) -> Estimate:
+        """Share of those trials that are hits, from counts by item; items without such trials say nothing.
+
+        Where items are weighted, each stratum counts with the share of such trials that it would have in production.
+        """
+        some, strata = trials > 0, self.outcomes.strata
+        if not some.any():
+            return no_estimate("there is no such output", self.confidence, "score interval (Wilson)")
+        if strata is None:
+            return self._labelled(stats.rate_clustered(hits[some], trials[some], self._level))
+        parts = range(len(self.outcomes.shares))
+        mass = np.array(
+            [share * trials[strata == h].mean() for h, share in zip(parts, self.outcomes.shares, strict=True)]
+        )
+        shares = (mass / mass.sum()).tolist()
+        return self._labelled(stats.stratified_rate(hits[some] / trials[some], strata[some], shares, self._level))
+
     def mean_usd(self, per_item: FloatArray) -> Estimate:
         """Mean USD a request, from item means >= 0."""
         strata = self.outcomes.strata

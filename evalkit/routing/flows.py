@@ -57,10 +57,16 @@ def chosen(outcomes: Outcomes, places: npt.ArrayLike) -> Flow:
     )
 
 
-def cascade(first: int, then: int, escalates: BoolArray) -> Flow:
-    """The flow that asks `first`, and `then` as well where the trial `escalates` (items x epochs)."""
-    up = escalates.astype(np.float64)
-    return Flow((Path((first,), 1 - up), Path((first, then), up)))
+def cascade(asked: Sequence[int], escalates: Sequence[BoolArray]) -> Flow:
+    """The flow that asks models in turn, the next one where the trial escalates (items x epochs) from the one before.
+
+    Models by their place; one of `escalates` for each of them but the last. What was asked in vain is paid for too.
+    """
+    paths, reached = [], np.ones(escalates[0].shape, dtype=bool)
+    for step, up in enumerate(escalates, start=1):
+        paths.append(Path(tuple(asked[:step]), (reached & ~up).astype(np.float64)))
+        reached = reached & up
+    return Flow((*paths, Path(tuple(asked), reached.astype(np.float64))))
 
 
 def worth(outcomes: Outcomes, flow: Flow) -> Worth:
@@ -76,7 +82,7 @@ def worth(outcomes: Outcomes, flow: Flow) -> Worth:
         for model in path.asked:
             asked[:, model] += path.weight.mean(axis=1)
         taken = path.weight > 0
-        wait = outcomes.felt_s[:, path.asked].sum(axis=1)
+        wait = outcomes.waited_s[:, path.asked[:-1]].sum(axis=1) + outcomes.felt_s[:, path.asked[-1]]
         waits.append((wait if flow.extra_s is None else wait + flow.extra_s)[taken])
         items.append(np.nonzero(taken)[0])
         weights.append(path.weight[taken])

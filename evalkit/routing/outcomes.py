@@ -43,7 +43,7 @@ class Classified:
 class Outcomes:
     """Complete items only: each has a verdict and a price in every epoch of every model.
 
-    `satisfied` (0 or 1), `cost_usd`, `felt_s` (nan where nobody measured it) and `outputs` are items x models x epochs;
+    `satisfied` (0 or 1), `cost_usd`, `felt_s` (of answers, nan where nobody measured it) and `outputs` are items x models x epochs;
     `models` rise in mean cost. `weights`, an item each with mean 1, say how much of production it stands for.
     `failure_usd`: what an unsatisfactory answer costs, `review_usd` what looking at any costs. `left_out` counts items
     by why they are not here. `scores`: what production can know of an output without a grade, items x models x epochs
@@ -83,6 +83,12 @@ class Outcomes:
         for request in self.requests:
             names &= set(request.features)
         return {name: np.array([request.features[name] for request in self.requests]) for name in sorted(names)}
+
+    @cached_property
+    def waited_s(self) -> FloatArray:
+        """What a user waits for a trial's end, also where that is no answer; nan where nobody measured it."""
+        waited = [[[each.felt_s for each in row] for row in item] for item in self.outputs]
+        return np.where(np.isfinite(self.felt_s), self.felt_s, np.array(waited, dtype=np.float64))
 
     @cached_property
     def utility_usd(self) -> FloatArray:
@@ -164,7 +170,7 @@ def _arrays(
     shape = (len(kept), len(models), analysis.spec.epochs)
     cost = np.array([output.cost_usd for item in kept for output in item.outputs], dtype=np.float64).reshape(shape)
     order = np.argsort(cost.mean(axis=(0, 2)), kind="stable")
-    felt = [np.nan if output.felt_s is None else output.felt_s for item in kept for output in item.outputs]
+    felt = [output.felt_s if output.outcome == "answered" else None for item in kept for output in item.outputs]
     flags = np.array([output.satisfied for item in kept for output in item.outputs], dtype=np.float64)
     return Outcomes(
         items=tuple(kept),

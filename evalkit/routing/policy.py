@@ -27,6 +27,7 @@ class Policy:
 
     `fit(train)` sets its numbers on the items that are True (all of the outcomes' items have a place) and says what it
     then does with every item. `tuned`: how many numbers that sets; 0 for a policy whose numbers are fixed beforehand.
+    `check`: in words, what makes a cascade's first output escalate; empty for a policy that looks at none.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Policy:
     kind: PolicyKind
     fit: Callable[[BoolArray], Fitted]
     tuned: int = 0
+    check: str = ""
 
 
 def fixed(name: str, title: str, what: str, kind: PolicyKind, flow: Flow, rule: Rule | None = None) -> Policy:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from evalkit.analysis.routing import NotValued, PolicyValue
 from evalkit.routing.crossfit import folds_of, on_all, out_of_fold
 from evalkit.routing.figures import Figures
-from evalkit.routing.flows import Worth, worth
+from evalkit.routing.flows import Flow, Worth, worth
 from evalkit.routing.found import policies_of
 from evalkit.routing.line import Line, line_of
 from evalkit.routing.outcomes import IntArray, Outcomes
 from evalkit.routing.policy import Fitted, Policy
+from evalkit.routing.verifier import verifier_of
 
 MOST_TUNED = 2
 """Numbers that few items may set: intervals of cross-fitted values were found to hold for no more."""
@@ -20,9 +21,10 @@ FEW = 100
 
 @dataclass(frozen=True)
 class Valued:
-    """A policy with what it comes to out of fold, and what it is when set on all items."""
+    """A policy with what it does out of fold, what that comes to, and what it is when set on all items."""
 
     policy: Policy
+    flow: Flow
     worth: Worth
     fitted: Fitted
 
@@ -65,7 +67,8 @@ def _valued(outcomes: Outcomes, policy: Policy | NotValued, folds: IntArray) -> 
         return NotValued(policy.name, policy.title, reason)
     if policy.tuned and len(outcomes) < 2:
         return NotValued(policy.name, policy.title, "setting its numbers and valuing it take at least two items")
-    return Valued(policy, worth(outcomes, out_of_fold(outcomes, policy, folds)), on_all(outcomes, policy))
+    flow = out_of_fold(outcomes, policy, folds)
+    return Valued(policy, flow, worth(outcomes, flow), on_all(outcomes, policy))
 
 
 def values_of(field: Field) -> tuple[PolicyValue, ...]:
@@ -95,6 +98,7 @@ def _value(field: Field, each: Valued, line: Line) -> PolicyValue:
         quality_gain=figures.rate_difference(its.satisfied, best.satisfied),
         over_line=line.above(its, tuned=policy.tuned > 0) if policy.kind == "router" else None,
         exportable=each.fitted.rule is not None,
+        verifier=verifier_of(field.outcomes, policy.check, each.flow, figures),
     )
 
 

@@ -75,6 +75,8 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
     )
     yield _policies(analysis, routing)
     yield Paragraph(words(_reading(routing)))
+    if routing.verifiers:
+        yield _checks(routing)
     if routing.claims:
         yield _claims(routing.claims)
     if routing.parts:
@@ -191,6 +193,25 @@ def _claims(claims: tuple[Claim, ...]) -> Table:
         for each in claims
     ]
     return table(f"What is claimed of routing, with {_low(claims[0].policy)}", columns, rows)
+
+
+def _checks(routing: Routing) -> Table:
+    columns = (
+        Column("What escalates"),
+        Column("Escalated", "end"),
+        Column("Of good outputs", "end"),
+        Column("Bad outputs let through", "end"),
+    )
+    rows = [
+        Row(
+            (
+                Cell(words(sentence(each.check).removesuffix("."))),
+                *(_estimate(found, "percent") for found in (each.escalated, each.good_escalated, each.bad_accepted)),
+            )
+        )
+        for each in routing.verifiers
+    ]
+    return table("What the checks of cascades get wrong", columns, rows)
 
 
 def _parts(routing: Routing) -> Table:

@@ -1,0 +1,153 @@
+"""Columns that give the evaluation's grade away, by their name or by what stands in them: no router may see those."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import lgamma, log
+
+import numpy as np
+
+from evalkit.analysis.results import Analysis, OutputResult
+from evalkit.grader_names import JUDGE
+from evalkit.models import display_name
+from evalkit.routing.outcomes import FloatArray, IntArray
+
+LEAST_VALUES = 5
+"""Values below which a column and a grade may well agree by chance, so that names alone are looked at."""
+BY_CHANCE = log(1e-6)
+"""How often a shuffled column may order outputs as a grade does, where the two are not one to one."""
+_ALWAYS = frozenset({
+    "satisfied", "unsatisfied", "satisfactory", "unsatisfactory", "grade", "grades", "graded", "verdict", "verdicts",
+})  # fmt: skip
+_ALONE = frozenset({"score", "scores", "level", "levels", "difficulty"})
+"""Words that name a grade, or a label of those who know the answer, unless another word says whose they are."""
+_BESIDE = frozenset({"mean", "median", "overall", "final", "total", "rubric", "value"})
+
+
+def leaks_of_features(analysis: Analysis, own: Mapping[str, Mapping[str, float]]) -> Mapping[str, str]:
+    """Columns that may not be features, with the reason; values by item id, then by name."""
+    rows = [own.get(item.id, {}) for item in analysis.outputs]
+    return _leaks(analysis, {name: np.array([_column(rows, name)]) for name in _names(own.values())})
+
+
+def leaks_of_scores(
+    analysis: Analysis, scores: Mapping[tuple[str, str, int], Mapping[str, float]]
+) -> Mapping[str, str]:
+    """Columns that may not be scores of outputs, with the reason; values by item id, model and epoch, then by name."""
+    rows = [
+        [scores.get((item.id, model.model, epoch), {}) for item in analysis.outputs]
+        for model in analysis.models
+        for epoch in range(1, analysis.spec.epochs + 1)
+    ]
+    names = _names(scores.values())
+    return _leaks(analysis, {name: np.array([_column(part, name) for part in rows]) for name in names})
+
+
+def _names(rows: Iterable[Mapping[str, float]]) -> list[str]:
+    return sorted({name for numbers in rows for name in numbers})
+
+
+def _column(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
+    return [row.get(name, np.nan) for row in rows]
+
+
+def _leaks(analysis: Analysis, columns: Mapping[str, FloatArray]) -> Mapping[str, str]:
+    """`columns`: parts (one, or one for each model and epoch) x items."""
+    grades = _grades(analysis)
+    found = {
+        name: named_like_a_grade(analysis, name) or _by_content(analysis, columns[name], grades) for name in columns
+    }
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def named_like_a_grade(analysis: Analysis, name: str) -> str:
+    """What a column's name says that no router may know; empty if nothing."""
+    spelled = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
+    models = {word for model in analysis.models for word in re.findall(r"[a-z]+", model.model)}
+    rest = "".join(word for word in spelled if word not in _ALONE | _BESIDE | models)
+    for criterion in analysis.criteria:
+        if _plain(criterion.id) in (_plain(name), rest if _ALONE & set(spelled) else None):
+            return f"is named like criterion {criterion.id!r} of the rubric, a grade"
+    if _ALWAYS & set(spelled) or (_ALONE & set(spelled) and not rest):
+        label = "difficulty" in spelled
+        return "is a label of those who know the answer" if label else "is named like a grade"
+    grading = analysis.grading
+    graders = {*grading.graders, *grading.judges, *grading.people, *grading.idle, *grading.dropped}
+    if _plain(name) in {_plain(each) for grader in graders for each in (grader, grader.removeprefix(JUDGE))}:
+        return "is named like a grader"
+    return ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _grades(analysis: Analysis) -> Mapping[str, FloatArray]:
+    """Everything that grading says, by what it is called: models x epochs x items, nan where it says nothing."""
+    models, epochs = [model.model for model in analysis.models], analysis.spec.epochs
+    kinds = ["verdicts", "judges' verdicts", "scores", *(f"levels of {one.id!r}" for one in analysis.criteria)]
+    found = {kind: np.full((len(models), epochs, len(analysis.outputs)), np.nan) for kind in kinds}
+    for i, item in enumerate(analysis.outputs):
+        for output in item.outputs:
+            for kind, value in zip(kinds, _said(analysis, output), strict=True):
+                if value is not None:
+                    found[kind][models.index(output.model), output.epoch - 1, i] = round(float(value), 9)
+    return found
+
+
+def _said(analysis: Analysis, output: OutputResult) -> list[float | None]:
+    levels = [output.levels.get(one.id) for one in analysis.criteria]
+    return [output.satisfied, output.judge_satisfied, output.score, *levels]
+
+
+def _by_content(analysis: Analysis, column: FloatArray, grades: Mapping[str, FloatArray]) -> str:
+    for kind, values in grades.items():
+        if len(column) > 1 and relabels(column.ravel(), values.ravel()):
+            return f"repeats the {kind} of the outputs under another name"
+    for what, grade in _by_item(analysis, grades):
+        if any(relabels(part, grade) for part in column):
+            return f"repeats the {what} under another name"
+    return ""
+
+
+def _by_item(analysis: Analysis, grades: Mapping[str, FloatArray]) -> Iterator[tuple[str, FloatArray]]:
+    """What grading says of each item: of each model's output, on average, and which models satisfied."""
+    for kind, values in grades.items():
+        for model, by_epoch in zip(analysis.models, values, strict=True):
+            for grade in by_epoch if len(by_epoch) == 1 else [*by_epoch, by_epoch.mean(axis=0)]:
+                yield f"{kind} on {display_name(model.model)}", grade
+        yield f"mean {kind} of all models", values.mean(axis=(0, 1))
+    passed = grades["verdicts"].mean(axis=1)
+    yield "verdict whether any model satisfied", passed.max(axis=0)
+    yield "verdict whether all models satisfied", passed.min(axis=0)
+    costs = [model.cost_per_request.value or 0.0 for model in analysis.models]
+    known = np.nan_to_num(passed[np.argsort(costs, kind="stable")])
+    yield "cheapest model that satisfied", np.where(known.any(axis=0), (known > 0).argmax(axis=0), len(known))
+
+
+def relabels(column: FloatArray, grade: FloatArray) -> bool:
+    """Whether a column says what a grade says, with other numbers: one is a function of the other, wherever both are.
+
+    One to one and in order (or in the reverse order): always. Else only where chance would not do it: in order, but
+    one of them finer; or one to one in another order. Few values, or all alike, say nothing.
+    """
+    both = np.isfinite(column) & np.isfinite(grade)
+    c, g = (np.unique(values[both], return_inverse=True)[1] for values in (column, grade))
+    n, kinds = len(c), [int(codes.max(initial=0)) + 1 for codes in (c, g)]
+    pairs = len(np.unique(c * kinds[1] + g))
+    if n < LEAST_VALUES or min(kinds) < 2 or pairs > max(kinds):
+        return False
+    fine, coarse = (c, g) if kinds[0] >= kinds[1] else (g, c)
+    ordered, one_to_one = _in_order(fine, coarse), kinds[0] == kinds[1]
+    if ordered and one_to_one:
+        return True
+    ways = log(2) if ordered else lgamma(min(kinds) + 1)
+    chance = sum(lgamma(size + 1) for size in np.bincount(coarse)) - lgamma(n + 1) + ways
+    return (ordered or one_to_one) and chance < BY_CHANCE
+
+
+def _in_order(fine: IntArray, coarse: IntArray) -> bool:
+    """Whether the coarser codes rise, or fall, with the finer ones."""
+    of_each = np.zeros(int(fine.max()) + 1, dtype=np.int64)
+    of_each[fine] = coarse
+    steps = np.diff(of_each)
+    return bool((steps >= 0).all() or (steps <= 0).all())
