@@ -29,7 +29,7 @@ from evalkit.routing.seen import output_of
 GOLD = {case["id"]: case for case in json.loads((Path(__file__).parent / "stats/gold.json").read_text())["cases"]}
 HEDGE = "I cannot find that in the contract."
 VARIED = (
-    Said(), Said(False, HEDGE), Said(True, HEDGE), Said(False, "It is 9."), Said(False, "", "errored"),
+    Said(), Said(False, HEDGE), Said(True, HEDGE), Said(False, "It is 9."), Said(False, "It is", "errored"),
     Said(False, "The fee", "truncated"), Said(False, "No.", "refused"), Said(True, "word " * 60),
 )  # fmt: skip
 """Haiku's outputs: a good one, a hedge that is bad and one that is good, a bad one, three bad ends and a long one."""
@@ -238,16 +238,15 @@ def test_a_check_without_bad_outputs_has_no_rate_of_passing_them() -> None:
 
 
 def test_a_mix_weighs_the_errors_of_a_check_too() -> None:
-    """Hedges stand on hard items alone, so production with more of those escalates more."""
-    rows = [Said(i % 2 == 0, HEDGE if i % 3 == 2 else "Yes.") for i in range(60)]
+    """Hedges stand on hard items alone, half of which are bad: production with more of those escalates more."""
+    rows = [Said(i % 6 != 5, HEDGE if i % 3 == 2 else "Yes.") for i in range(60)]
     made = run({HAIKU: rows, OPUS: [Said()] * 60})
-    mix = {"easy": 0.1, "medium": 0.1, "hard": 0.8}
-    verifier = value_of(made, "cascade-haiku-opus-hedges", mix=mix).verifier
+    verifier = value_of(made, "cascade-haiku-opus-hedges", mix={"easy": 0.1, "medium": 0.1, "hard": 0.8}).verifier
     assert verifier is not None
-    for share in (verifier.escalated, verifier.good_escalated):
-        assert share.value == pytest.approx(0.8)
-        assert share.high is not None
-        assert share.high <= 1
+    assert verifier.escalated.value == pytest.approx(0.8)
+    assert verifier.good_escalated.value == pytest.approx(0.4 / 0.6)
+    assert verifier.bad_accepted.value == pytest.approx(0)
+    assert max(verifier.escalated.high or 9, verifier.good_escalated.high or 9, verifier.bad_accepted.high or 9) <= 1
 
 
 def test_the_wait_for_an_answer_that_was_cut_counts() -> None:
@@ -257,19 +256,18 @@ def test_the_wait_for_an_answer_that_was_cut_counts() -> None:
     assert its.cost_per_request.value == pytest.approx(1 + 10 / 4)
 
 
-def test_a_tuned_threshold_is_not_set_by_the_item_it_is_valued_on() -> None:
-    seen = scored(varied(8))
+@pytest.mark.parametrize("name", ["cascade-haiku-opus-score-self_check", "cascade-haiku-opus-length"])
+def test_a_tuned_threshold_is_not_set_by_the_items_it_is_valued_on(name: str) -> None:
+    seen = scored(varied(8, failure_usd=16))
     folds = folds_of(seen)
-    for name in ("cascade-haiku-opus-score-self_check", "cascade-haiku-opus-length"):
-        policy = found(seen)[name]
-        before = worth(seen, out_of_fold(seen, policy, folds)).shares
-        for item in (0, 9, 33):
-            flipped = seen.satisfied.copy()
-            flipped[item] = 1 - flipped[item]
-            other = replace(seen, satisfied=flipped)
-            after = worth(other, out_of_fold(other, found(other)[name], folds)).shares
-            mine = folds == folds[item]
-            assert (after[mine] == before[mine]).all()
+    before, all_alike = worth(seen, out_of_fold(seen, found(seen)[name], folds)).shares, True
+    for fold in range(5):
+        mine = (folds == fold)[:, None, None]
+        other = replace(seen, satisfied=np.where(mine, 1 - seen.satisfied, seen.satisfied))
+        after = worth(other, out_of_fold(other, found(other)[name], folds)).shares
+        assert (after[folds == fold] == before[folds == fold]).all()
+        all_alike &= bool((after == before).all())
+    assert not all_alike, "other items' thresholds have to follow"
 
 
 @pytest.mark.parametrize(

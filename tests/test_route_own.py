@@ -294,6 +294,9 @@ def test_honest_columns_are_taken(seed: int) -> None:
         ([0, 2, 1] * 9, [0, 1, 2] * 9, True),
         (list(range(50)), [float(i > 20) for i in range(50)], True),
         ([float(i > 20) for i in range(50)], list(range(50)), True),
+        ([i % 2 for i in range(500)], [i % 2 for i in range(500)], True),
+        ([i % 2 for i in range(500)], [i % 2 for i in range(499)] + [0], False),  # though it begins alike
+        ([1] * 300 + [0] * 200, [5] * 300 + [7] * 200, True),  # though it begins with nothing
     ],
 )
 def test_when_a_column_says_the_same(column: list[float], grade: list[float], same: bool) -> None:

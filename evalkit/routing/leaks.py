@@ -15,6 +15,8 @@ LEAST_VALUES = 5
 """Values below which a column and a grade may well agree by chance, so that names alone are looked at."""
 BY_CHANCE = log(1e-6)
 """How often a shuffled column may order outputs as a grade does, where the two are not one to one."""
+_GLANCE = 200
+"""Values that mostly tell already that a column and a grade go apart."""
 _ALWAYS = frozenset({
     "satisfied", "unsatisfied", "satisfactory", "unsatisfactory", "grade", "grades", "graded", "verdict", "verdicts",
 })  # fmt: skip
@@ -52,7 +54,7 @@ def _column(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
 
 def _leaks(analysis: Analysis, columns: Mapping[str, FloatArray]) -> Mapping[str, str]:
     """`columns`: parts (one, or one for each model and epoch) x items."""
-    grades = _grades(analysis)
+    grades = _grades(analysis) if columns else {}
     found = {
         name: named_like_a_grade(analysis, name) or _by_content(analysis, columns[name], grades) for name in columns
     }
@@ -131,18 +133,27 @@ def relabels(column: FloatArray, grade: FloatArray) -> bool:
     one of them finer; or one to one in another order. Few values, or all alike, say nothing.
     """
     both = np.isfinite(column) & np.isfinite(grade)
-    c, g = (np.unique(values[both], return_inverse=True)[1] for values in (column, grade))
-    n, kinds = len(c), [int(codes.max(initial=0)) + 1 for codes in (c, g)]
-    pairs = len(np.unique(c * kinds[1] + g))
-    if n < LEAST_VALUES or min(kinds) < 2 or pairs > max(kinds):
+    c, g = column[both], grade[both]
+    if len(c) < LEAST_VALUES or np.ptp(c) == 0 or np.ptp(g) == 0 or _by_luck(c[:_GLANCE], g[:_GLANCE]) is None:
         return False
+    luck = _by_luck(c, g)
+    return luck is not None and luck < BY_CHANCE
+
+
+def _by_luck(column: FloatArray, grade: FloatArray) -> float | None:
+    """Logarithm of how often shuffled values say the same, minus infinity for a copy; None if these do not."""
+    c, g = (np.unique(values, return_inverse=True)[1] for values in (column, grade))
+    kinds = [int(codes.max()) + 1 for codes in (c, g)]
+    if len(np.unique(c * kinds[1] + g)) > max(kinds):
+        return None
     fine, coarse = (c, g) if kinds[0] >= kinds[1] else (g, c)
     ordered, one_to_one = _in_order(fine, coarse), kinds[0] == kinds[1]
+    if not ordered and not one_to_one:
+        return None
     if ordered and one_to_one:
-        return True
+        return -np.inf
     ways = log(2) if ordered else lgamma(min(kinds) + 1)
-    chance = sum(lgamma(size + 1) for size in np.bincount(coarse)) - lgamma(n + 1) + ways
-    return (ordered or one_to_one) and chance < BY_CHANCE
+    return sum(lgamma(size + 1) for size in np.bincount(coarse)) - lgamma(len(c) + 1) + ways
 
 
 def _in_order(fine: IntArray, coarse: IntArray) -> bool:
