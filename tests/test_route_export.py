@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from jsonschema import Draft202012Validator
 from routing_worlds import GRADUAL
 from typer.testing import CliRunner, Result
 
-from evalkit.analysis import analyze
+from evalkit.analysis import Analysis, analyze
+from evalkit.analysis.routing import Routing
 from evalkit.cli import app
 from evalkit.errors import UsageError
 from evalkit.records import Snapshot
@@ -21,7 +23,7 @@ from evalkit.route import export, outcomes_for, route
 from evalkit.router import LEVELS, SCHEMA_VERSION, Request, Router
 from evalkit.routing.classified import Classified
 from evalkit.routing.crossfit import on_all
-from evalkit.routing.export import _features, advice, router_schema
+from evalkit.routing.export import _features, advice, exported, router_schema
 from evalkit.routing.flows import Flow
 from evalkit.routing.found import policies_of
 from evalkit.routing.outcomes import Outcomes
@@ -61,6 +63,13 @@ def outcomes() -> Outcomes:
     return replace(
         found, scores={"logprob": rng.normal(size=shape)}, classified=Classified(HAIKU, levels, small, small)
     )
+
+
+@cache
+def routed() -> tuple[Analysis, Routing]:
+    """Every policy's value, which takes a second."""
+    analysis = analyze(graded())
+    return analysis, route(analysis)
 
 
 def exportable(outcomes: Outcomes) -> list[tuple[Policy, Flow, Router]]:
@@ -121,8 +130,8 @@ def test_writes_what_the_schema_describes_with_its_origin_and_value(run: Path, t
     assert found.exit_code == 0, found.output
     content = json.loads((tmp_path / "router.json").read_text())
     Draft202012Validator(router_schema()).validate(content)
-    analysis = analyze(graded())
-    value = route(analysis).value_of("signals")
+    analysis, routing = routed()
+    value = routing.value_of("signals")
     assert content["source"]["dataset_sha256"] == "d" * 64
     assert content["source"]["run_sha256"] == analysis.spec.sha256
     assert content["worth"]["gain_usd"] == json.loads(json.dumps(plain(value.gain_usd)))
@@ -133,10 +142,10 @@ def test_writes_what_the_schema_describes_with_its_origin_and_value(run: Path, t
 
 @pytest.mark.parametrize("name", ["logistic", "boosting", f"always-{OPUS}", "cascade-haiku-opus-hedge"])
 def test_every_kind_keeps_to_the_schema(name: str, outcomes: Outcomes) -> None:
-    analysis = analyze(graded())
-    names = [v.name for v in route(analysis).values if v.exportable]
+    analysis, routing = routed()
+    names = [v.name for v in routing.values if v.exportable]
     kept = name if name in names else next(n for n in names if n.startswith("cascade"))
-    content = json.loads(dump(export(analysis, name=kept)[0]))
+    content = json.loads(dump(exported(analysis, routing, outcomes_for(analysis, Wishes()), kept)))
     Draft202012Validator(router_schema()).validate(content)
     broken = {**content, "rule": {**content["rule"], "more": 1}}
     assert not Draft202012Validator(router_schema()).is_valid(broken)
@@ -179,13 +188,13 @@ def test_says_which_tags_and_own_features_a_caller_must_give() -> None:
 
 
 def test_warns_where_the_decision_names_another_policy(run: Path, tmp_path: Path) -> None:
-    routing = route(analyze(graded()))
+    _, routing = routed()
     kept = replace(routing, decision=replace(routing.decision, verdict="keep", policy=f"always-{OPUS}"))
     assert advice(kept, f"always-{OPUS}") is None
     assert f"to keep always-{OPUS}" in str(advice(kept, "signals"))
-    routed = replace(routing, decision=replace(routing.decision, verdict="route", policy="signals"))
-    assert advice(routed, "signals") is None
-    assert "to route signals" in str(advice(routed, "by-words"))
+    decided = replace(routing, decision=replace(routing.decision, verdict="route", policy="signals"))
+    assert advice(decided, "signals") is None
+    assert "to route signals" in str(advice(decided, "by-words"))
     unsure = replace(routing, decision=replace(routing.decision, verdict="not_enough_data"))
     assert "not enough data" in str(advice(unsure, unsure.decision.policy))
     found = invoke(run, "--policy", f"always-{HAIKU}", "-o", tmp_path / "router.json")
