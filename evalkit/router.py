@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, cached_property
@@ -99,7 +99,7 @@ def score(parts: Sequence[Mapping[str, Any]], features: Mapping[str, float]) -> 
 
     A part names a feature and the `cuts` that split the evaluated requests by it, rising.
     """
-    return sum(bisect_left(part["cuts"], features[part["feature"]]) / len(part["cuts"]) for part in parts) / len(parts)
+    return sum(bisect_right(part["cuts"], features[part["feature"]]) / len(part["cuts"]) for part in parts) / len(parts)
 
 
 def model_for(rule: Rule, request: Request) -> str:

@@ -28,7 +28,7 @@ def by_words(outcomes: Outcomes) -> Policy:
 def truth(world: World, rule: Mapping[str, Any]) -> tuple[float, float]:
     """Pass rate and total cost of a rule by length, over the whole population."""
     cuts, steps = rule["score"][0]["cuts"], [step["below"] for step in rule["steps"]]
-    place = np.searchsorted(steps, np.searchsorted(cuts, WORDS) / len(cuts), side="right")
+    place = np.searchsorted(steps, np.searchsorted(cuts, WORDS, side="right") / len(cuts), side="right")
     chances: FloatArray = world.chances(WORDS, np.zeros(len(WORDS)))[np.arange(len(WORDS)), place]
     rate = float(chances.mean())
     return rate, float(np.array(world.costs)[place].mean()) + (1 - rate) * world.failure_usd

@@ -75,7 +75,9 @@ class _Scale:
 
 def _scale(outcomes: Outcomes, names: Sequence[str]) -> _Scale:
     cuts = [_cuts(outcomes.features[name]) for name in names]
-    ranks = [np.searchsorted(c, outcomes.features[name]) / len(c) for name, c in zip(names, cuts, strict=True)]
+    ranks = [
+        np.searchsorted(c, outcomes.features[name], side="right") / len(c) for name, c in zip(names, cuts, strict=True)
+    ]
     parts = tuple({"feature": name, "cuts": c} for name, c in zip(names, cuts, strict=True))
     return _Scale(parts, np.asarray(sum(ranks[1:], start=ranks[0]) / len(ranks)))
 

@@ -43,7 +43,8 @@ class Classified:
 class Outcomes:
     """Complete items only: each has a verdict and a price in every epoch of every model.
 
-    `satisfied` (0 or 1), `cost_usd`, `felt_s` (of answers, nan where nobody measured it) and `outputs` are items x models x epochs;
+    `satisfied` (0 or 1), `cost_usd`, `felt_s` (of answers, nan where nobody measured it) and `outputs` are items x
+    models x epochs;
     `models` rise in mean cost. `weights`, an item each with mean 1, say how much of production it stands for.
     `failure_usd`: what an unsatisfactory answer costs, `review_usd` what looking at any costs. `left_out` counts items
     by why they are not here. `scores`: what production can know of an output without a grade, items x models x epochs
