@@ -64,9 +64,7 @@ def run(
 
       evalkit run datasets/support-replies.jsonl --dry-run
 
-      evalkit run datasets/support-replies.jsonl --budget-usd 40 --yes
-
-      evalkit run my.jsonl --rubric my.yaml -m claude-sonnet-4-6 -m claude-haiku-4-5-20251001
+      evalkit run my.jsonl --rubric my.yaml -m claude-sonnet-4-6 -m claude-haiku-4-5-20251001 --budget-usd 40 --yes
 
       evalkit run my.jsonl --share 0.5 --executor batch --latency-sample 30 --yes
 
@@ -76,9 +74,6 @@ def run(
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
-    import asyncio  # a sixth of what `--help` takes
-
-    from evalkit.cli.with_router import run_with_router
     from evalkit.files import read_config
     from evalkit.pricing import Prices
 
@@ -92,15 +87,24 @@ def run(
             return source or Path()
         _refuse_errors(chosen)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
-        pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
-        session = Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, talk)
-        settings = replace(
-            chosen.options, prices=Prices(config.prices), way=_way(executor, latency_sample), share=share
-        )
-        chosen = replace(chosen, options=settings)
-        if with_router is None:
-            return asyncio.run(session.run(chosen, _place(output, folder))).path
-        return asyncio.run(run_with_router(session, chosen, _place(output, folder), with_router))
+        session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
+        way, prices = _way(executor, latency_sample), Prices(config.prices)
+        settings = replace(chosen.options, prices=prices, way=way, share=share)
+        return _carry_out(session, replace(chosen, options=settings), _place(output, folder), with_router)
+
+
+def _carry_out(session: "Session", chosen: Choice, place: Path, router: str | None) -> Path:
+    import asyncio  # a sixth of what `--help` takes
+
+    from evalkit.cli.with_router import run_with_router
+
+    if router is None:
+        return asyncio.run(session.run(chosen, place)).path
+    return asyncio.run(run_with_router(session, chosen, place, router))
+
+
+def _pinned(rpm: int | None, tpm: int | None) -> "Mapping[str, int]":
+    return {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
 
 
 def _way(executor: str, latency_sample: int) -> "Way":
