@@ -62,15 +62,13 @@ def run(
 
     Examples:
 
-      evalkit run datasets/support-replies.jsonl --dry-run
+      evalkit run my.jsonl --with-router claude-haiku-4-5-20251001 --dry-run
 
-      evalkit run my.jsonl --rubric my.yaml -m claude-sonnet-4-6 -m claude-haiku-4-5-20251001 --budget-usd 40 --yes
+      evalkit run my.jsonl --rubric my.yaml -m claude-sonnet-4-6 -m claude-opus-4-6 --budget-usd 40 --yes
 
       evalkit run my.jsonl --share 0.5 --executor batch --latency-sample 30 --yes
 
       evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
-
-      evalkit run my.jsonl --with-router claude-haiku-4-5-20251001 --budget-usd 40
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
@@ -82,15 +80,14 @@ def run(
         asked = Asked(
             dataset, rubric, model, epochs, limit, seed, context, max_tokens, cache, only_unsatisfactory, source
         )  # fmt: skip
-        chosen = asked.choice(config, talk.note)
-        if chosen is None:
+        if (chosen := asked.choice(config, talk.note)) is None:
             return source or Path()
         _refuse_errors(chosen)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
         session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
-        way, prices = _way(executor, latency_sample), Prices(config.prices)
-        settings = replace(chosen.options, prices=prices, way=way, share=share)
-        return _carry_out(session, replace(chosen, options=settings), _place(output, folder), with_router)
+        way = _way(executor, latency_sample)
+        chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
+        return _carry_out(session, chosen, _place(output, folder), with_router)
 
 
 def _carry_out(session: "Session", chosen: Choice, place: Path, router: str | None) -> Path:
