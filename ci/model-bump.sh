@@ -33,7 +33,7 @@ annotate=
 summary=${GITHUB_STEP_SUMMARY:-/dev/null}
 answers=${GITHUB_OUTPUT:-/dev/stdout}
 most_bytes=900000 # GitHub drops a step summary over 1 MiB
-sought='[Cc][Ll][Aa][Uu][Dd][Ee]|:bedrock:' # as in evalkit/pins/spelling.py
+sought='[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:' # as in evalkit/pins/spelling.py
 
 say_mentioned() {
   names=$(git diff --name-only --text --no-textconv --no-ext-diff --no-renames "-G$sought" "$range" --) || {

@@ -13,7 +13,9 @@ one only looks like an id: of a tier, or in a spelling, that this version has ne
 Provider = Literal["anthropic", "bedrock", "vertex", "gateway"]
 
 _TIERS = "opus|sonnet|haiku|instant|fable|mythos"
-_SUFFIXES = "thinking|fast|batch|beta|preview|free|online|extended|none|minimal|low|medium|high|xhigh|max|eu|us|apac|au|jp"
+_SUFFIXES = (
+    "thinking|fast|batch|beta|preview|free|online|extended|none|minimal|low|medium|high|xhigh|max|eu|us|apac|au|jp"
+)
 """What gateways put behind an id: an effort, a speed, a region."""
 _ID = re.compile(
     rf"""
@@ -39,10 +41,12 @@ _CONSTANT = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """How the SDKs of Go, Java and C# and AWS CDK name their constants; a team's own names mean what it set them to."""
-_PRODUCTS = "code|desktop|agent|agents|cli|sdk|api|app|web|action|actions|plugin|plugins|mcp|proxy|bot|engineer|skills|docs"
+_PRODUCTS = (
+    "code|desktop|agent|agents|cli|sdk|api|app|web|action|actions|plugin|plugins|mcp|proxy|bot|engineer|skills|docs"
+)
 _SEEMING = re.compile(
     rf"""
-    (?<![A-Za-z0-9_.])claude-(?!(?:{_PRODUCTS})\b)
+    (?<![A-Za-z0-9_])claude-(?!(?:{_PRODUCTS})\b)
     (?:[a-z]{{3,12}}-v?\d{{1,2}}(?:[.-]\d{{1,2}})?|\d{{1,2}}(?:[.-]\d{{1,2}})?-[a-z]{{3,12}})(?![A-Za-z0-9])
     (?:[-@_.:][A-Za-z0-9]+)*
     """,
@@ -52,8 +56,8 @@ _FILE = re.compile(r"[.](?!\d)[a-z0-9]{1,5}\Z", re.IGNORECASE)
 _PROFILE = re.compile(
     r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{12}:(?:application-inference-profile|provisioned-model)/[\w.-]+"
 )
-SOUGHT = "[Cc][Ll][Aa][Uu][Dd][Ee]|:bedrock:"
-"""Every line with an id matches this, as a regular expression of grep and of Python."""
+SOUGHT = "[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:"
+"""Every line with an id matches this, in UTF-16 too, as a regular expression of grep and of Python."""
 _BEFORE = re.compile(r"[A-Za-z0-9_.:/%-]{0,200}(?:[./:]|%2F|%3A|databricks-|anthropic--)\Z", re.IGNORECASE | re.ASCII)
 """What stands before an id that a provider or a gateway puts a name, a region or a path to."""
 _FIRST_DATELESS_PIN = 4, 6
