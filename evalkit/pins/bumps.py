@@ -26,6 +26,9 @@ class Bump:
         return "added" if self.then is None else "removed" if self.now is None else "bump"
 
 
+_MOST_PAIRS = 250_000
+
+
 @dataclass
 class _Left:
     """What is not yet accounted for, and the replacements found so far."""
@@ -36,6 +39,9 @@ class _Left:
 
     def replace(self, key: Callable[[Pin, Pin], Any]) -> None:
         """Pair what is gone with what is new, the best pairs first; two of one model are no change."""
+        if len(self.gone) * len(self.new) > _MOST_PAIRS:
+            self.in_turn()
+            return
         pairs = sorted(((old, pin) for old in self.gone for pin in self.new), key=lambda pair: key(*pair))
         for old, pin in pairs:
             if old in self.gone and pin in self.new:
@@ -83,9 +89,14 @@ def _by_path(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
 
 def _in_file(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
     gone, new, found = list[Pin](), list[Pin](), list[Bump]()
-    for place in dict.fromkeys(pin.place for pin in (*then, *now)):
-        left = _unaligned([pin for pin in then if pin.place == place], [pin for pin in now if pin.place == place])
-        if {pin.model for pin in left.gone} & {pin.model for pin in left.new}:
+    places: dict[str, tuple[list[Pin], list[Pin]]] = {pin.place: ([], []) for pin in (*then, *now)}
+    for side, pins in enumerate((then, now)):
+        for pin in pins:
+            places[pin.place][side].append(pin)
+    for here in places.values():
+        left = _unaligned(*here)
+        if {pin.model for pin in left.gone} & {pin.model for pin in left.new}:  # in another order
+            left = _Left(*here, [])
             left.in_turn()
         else:
             left.replace(_of_one_tier)

@@ -112,7 +112,8 @@ def approval_of(
 ) -> Approval:
     """What a gate's JSON report says of its candidate, as an approval; UsageError for anything else.
 
-    `files`: the dataset, rubric and policy that it is of, from the lock's folder. A gate of a model against itself tries the graders, and approves nothing.
+    `files`: the dataset, rubric and policy that it is of, from the lock's folder. A gate of a model against itself
+    tries the graders, and approves nothing.
     """
     if model == replaces:
         raise UsageError(f"the report is of {model} against itself, which approves nothing; gate a candidate")

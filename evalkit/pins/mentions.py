@@ -48,7 +48,8 @@ def comment_marks(path: str) -> tuple[str, ...]:
     """What begins a comment to the end of the line in files of that name; none where that is not known."""
     name = PurePosixPath(path)
     suffix, whole = name.suffix.lower(), name.name.lower()
-    marks = ("#",) if suffix in _HASH or whole.startswith(_HASH_NAMES) or whole.endswith(".dockerfile") else ()
+    hashes = suffix in (*_HASH, ".dockerfile") or whole.startswith(_HASH_NAMES)
+    marks: tuple[str, ...] = ("#",) if hashes else ()
     marks += ("# ",) if suffix == ".php" else ()  # `#[` begins an attribute, which runs
     marks += ("--",) if suffix in _DASHES else ()
     return (*marks, "//") if suffix in _SLASHES or whole.startswith(_SLASHES_NAMES) else marks

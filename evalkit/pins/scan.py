@@ -116,10 +116,16 @@ def _is_our_report(text: str) -> bool:
 def _place(above: Sequence[tuple[int, str]]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for _, line in above:
-        for one in reversed(list(spellings(line))):
-            line = line[: one.column - 1] + "\0" + line[one.column - 1 + len(one.written) :]
-        digest.update(line.strip().encode(errors="surrogatepass") + b"\n")
+        digest.update(_without_ids(line).strip().encode(errors="surrogatepass") + b"\n")
     return digest.hexdigest()
+
+
+def _without_ids(line: str) -> str:
+    parts, end = [], 0
+    for one in spellings(line):
+        parts.append(line[end : one.column - 1])
+        end = one.column - 1 + len(one.written)
+    return "\0".join([*parts, line[end:]])
 
 
 def _mentions(path: str, text: str, lines: Sequence[str]) -> Callable[[int, str], tuple[int, int]]:

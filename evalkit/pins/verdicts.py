@@ -8,8 +8,8 @@ from evalkit.models import BEDROCK, pin_of
 from evalkit.pins.bumps import Bump
 from evalkit.pins.facts import PinFacts, facts_of
 from evalkit.pins.lock import Approval, Lock, faults
-from evalkit.pins.scan import Pin
 from evalkit.pins.places import place
+from evalkit.pins.scan import Pin
 from evalkit.wording import listing
 
 _EVIDENCE = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
