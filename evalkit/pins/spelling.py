@@ -19,7 +19,7 @@ _SUFFIXES = (
 """What gateways put behind an id: an effort, a speed, a region."""
 _ID = re.compile(
     rf"""
-    (?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-F]{{2}})|(?<=databricks-)|(?<=anthropic--))claude-
+    (?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-F]{{2}})|(?<=\\u00[0-9A-F]{{2}})|(?<=\\[nrt])|(?<=databricks-)|(?<=anthropic--))claude-
     (?:
         (?:(?P<old>\d(?:[.-]\d)?)-)?(?P<tier>{_TIERS})
         (?:-v?(?P<new>\d{{1,2}}(?:[.-]\d{{1,2}}(?!\d))?))?
