@@ -114,7 +114,7 @@ prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and app
 }
 
 worse() { # CODE CODE: a gate that failed before all else
-  if [ "$1" -eq 1 ] || [ "$2" -lt "$1" ]; then echo "$1"; else echo "$2"; fi
+  if [ "$1" -eq 1 ] || { [ "$2" -ne 1 ] && [ "$2" -lt "$1" ]; }; then echo "$1"; else echo "$2"; fi
 }
 
 append() { # FILE TO BYTES: the file whole, or that it did not fit into so many
@@ -170,7 +170,8 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
   asked=${EVALKIT_POLICY:-}
   [ -n "$asked" ] || [ ! -f gate.yaml ] || asked=gate.yaml
   evalkit check "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${asked:+--policy "$asked"} \
-    --epochs "${EVALKIT_EPOCHS:-3}"
+    --epochs "${EVALKIT_EPOCHS:-3}" >"$out/check.txt"
+  grep -v ': warning: ' "$out/check.txt" || :
   evalkit pins unproven "$range" --lock "$lock" $trial >"$out/unproven.txt"
   while read -r baseline candidate; do
     code=0
