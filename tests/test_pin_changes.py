@@ -203,6 +203,20 @@ def test_an_alias_and_a_retired_model_have_no_valid_evidence(git: Git, capsys: p
     assert "the model was retired on 2026-08-05" in errors
 
 
+def test_evidence_for_a_pin_that_replaces_none_must_be_against_one_that_runs(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "src/new.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve(baseline="claude-haiku-4-5-20251001") == 0
+    told = "its evidence is against claude-haiku-4-5-20251001, which did not run here before"
+    assert verified("main...HEAD", capsys) == (6, told)
+    assert approve() == 0
+    assert verified("main...HEAD", capsys)[0] == 0
+    commit(git, "app.py", "MODEL = 'claude-sonnet-4-6'\n")
+    commit(git, "src/newer.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert verified("HEAD~1..HEAD", capsys)[0] == 0, "the new one runs already, the old one no more"
+
+
 def change(path: Path, written: str, instead: str) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace(written, instead), encoding="utf-8")
 

@@ -243,7 +243,7 @@ def test_a_bump_is_a_new_id_in_place_of_a_gone_one(then: str, now: str, found: l
     assert changed(then, now) == found
 
 
-def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None, str | None, str | None]]:
+def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None, ...]]:
     """Each change as path, tier of the id before, and of the id now; S, T for two Sonnets, O for an Opus."""
     names = {"S": SONNET_45, "T": "claude-sonnet-4-6", "O": "claude-opus-4-6"}
     letter = {model: name for name, model in names.items()}
@@ -253,8 +253,12 @@ def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None
         return [pin for path, text in texts.items() for pin in pins_in(path, text.encode())]
 
     found = bumps(pins(then), pins(now))
-    sides = [(b.then, b.now) for b in found]
-    return [((n or t).path, t and letter[t.model], n and letter[n.model]) for t, n in sides]  # type: ignore[union-attr]
+    told = []
+    for bump in found:
+        pin = bump.now or bump.then
+        assert pin is not None
+        told.append((pin.path, *(letter[side.model] if side else None for side in (bump.then, bump.now))))
+    return told
 
 
 @pytest.mark.parametrize(
@@ -286,7 +290,7 @@ def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None
     ],
 )  # fmt: skip
 def test_a_place_is_compared_with_itself(
-    then: dict[str, str], now: dict[str, str], found: list[tuple[str, str | None, str | None]]
+    then: dict[str, str], now: dict[str, str], found: list[tuple[str | None, ...]]
 ) -> None:
     assert in_files(then, now) == found
 

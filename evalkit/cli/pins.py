@@ -222,7 +222,7 @@ def _verdicts(
     paths: list[Path] | None, lock: Path, changed: str | None, allow_simulated: bool
 ) -> "list[Verdict]":  # fmt: skip
     from evalkit.cli.pins_evidence import hashes_in
-    from evalkit.pins.found import bumps_between, pins_under, stood_before
+    from evalkit.pins.found import bumps_between, models_before, pins_under, stood_before
     from evalkit.pins.scan import in_code
     from evalkit.pins.verdicts import Asked, Terms, asked_by, verdicts
 
@@ -236,7 +236,8 @@ def _verdicts(
     else:
         looked = bumps_between(changed, Path())
         stood = partial(stood_before, named=changed, folder=Path())
-        terms = Terms(_read(lock), now, hashes, stood, allow_simulated)
+        models = partial(models_before, changed, Path())
+        terms = Terms(_read(lock), now, hashes, stood, models, allow_simulated)
         asked = asked_by(looked.bumps, terms)
     _tell_skipped(looked.skipped)
     return list(verdicts(asked, terms))

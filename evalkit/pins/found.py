@@ -13,6 +13,7 @@ from evalkit.pins.repository import (
     content_at,
     files_changed_in,
     files_of,
+    files_with,
     revisions,
 )
 from evalkit.pins.scan import Pin, in_code, pins_in, skipped
@@ -54,6 +55,13 @@ def _left_out(path: str, content: bytes) -> Iterator[tuple[str, str]]:
     why = skipped(path, content)
     if why is not None:
         yield path, why
+
+
+def models_before(named: str, folder: Path) -> frozenset[str]:
+    """The models that the code named where a change begins."""
+    base, _ = revisions(named, folder)
+    files = files_with(SOUGHT, base, folder)
+    return frozenset(pin.model for path in files for pin in in_code(pins_in(path, content_at(base, path, folder))))
 
 
 def stood_before(pin: Pin, named: str, folder: Path) -> bool:

@@ -117,6 +117,13 @@ def commits_with(pattern: str, path: str, until: str, folder: Path) -> list[str]
     return (listed or b"").decode().split()
 
 
+def files_with(pattern: str, commit: str, folder: Path) -> list[str]:
+    """Files of a commit with a line that matches."""
+    top = (_run(folder, "rev-parse", "--show-toplevel") or b"").decode().rstrip("\n")
+    listed = _run(Path(top), "grep", "-l", "-z", "-a", "-E", "-e", pattern, commit, "--")
+    return [name.removeprefix(f"{commit}:") for name in _names(listed or b"")]
+
+
 def content_at(commit: str, path: str, folder: Path) -> bytes:
     """A file as it was at a commit; empty where there was none."""
     return _run(folder, "show", f"{commit}:{path}") or b""

@@ -1,6 +1,6 @@
 """Which pins may stand: each with what speaks against it, and what to know of it although it may."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,13 +44,15 @@ class Verdict:
 class Terms:
     """What evidence is held against: the moment, and the hashes that the files of an approval have as of then.
 
-    `stood_before`: whether a model ran before a change began.
+    `stood_before`: whether a model once ran in a place; `models_before`: those that run where a change begins, None
+    where there is no change.
     """
 
     lock: Lock
     now: datetime
     hashes_of: Callable[[Approval], Mapping[str, str]]
     stood_before: Callable[[Pin], bool] = lambda _: False
+    models_before: Callable[[], Collection[str] | None] = lambda: None
     allow_simulated: bool = False
 
     def faults(self, held: Approval, wanted: Mapping[str, str]) -> list[str]:
@@ -93,10 +95,20 @@ def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
     model, replaces = asked.pin.model, asked.replaces.model if asked.replaces else None
     if asked.settled or (asked.pin.kind == "unknown" and replaces is None):
         return None, []
-    fitting = [one for one in terms.lock.approvals if one.is_of(model, replaces)]
+    about_it = [one for one in terms.lock.approvals if one.model == model]
+    if not about_it:
+        return None, ["no evidence"]
+    others = listing(sorted(one.replaces for one in about_it))
+    if replaces is not None:
+        fitting = [one for one in about_it if one.is_of(model, replaces)]
+        misfit = f"its evidence is against {others}, not {replaces}"
+    else:
+        running = terms.models_before()
+        known = not running or model in running
+        fitting = [one for one in about_it if known or any(one.is_of(model, other) for other in running or ())]
+        misfit = f"its evidence is against {others}, which did not run here before"
     if not fitting:
-        others = sorted(one.replaces for one in terms.lock.approvals if one.model == model)
-        return None, [f"its evidence is against {listing(others)}, not {replaces}" if others else "no evidence"]
+        return None, [misfit]
     found = [(one, terms.faults(one, terms.hashes_of(one))) for one in fitting]
     return min(found, key=lambda pair: len(pair[1]))
 
