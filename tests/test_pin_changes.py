@@ -11,6 +11,7 @@ from gate_reports import DATASET, RUBRIC, SONNET_45, approve
 
 from evalkit.cli import main
 from evalkit.pins.lock import read_lock
+from evalkit.pins.places import one_line
 
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
 
@@ -281,7 +282,13 @@ def test_no_path_is_a_command_to_the_ci(name: str, git: Git, capsys: pytest.Capt
     for line in (told.out + told.err).splitlines():
         assert not re.match(r"\s*(error: )?\s*::", line)
         assert "##[" not in line
-        assert not line.startswith("W.py")
+        assert not line.startswith(":")
+    assert ("⟦U+000A⟧" in told.out) == ("\n" in name)
+
+
+def test_an_arn_is_printed_as_it_is() -> None:
+    arn = "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0"
+    assert one_line(arn) == arn
 
 
 def test_what_is_not_looked_into_is_said(git: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -198,7 +198,11 @@ def test_in_a_notebook_code_runs_and_notes_and_results_do_not() -> None:
     cells = [
         {"cell_type": "markdown", "source": ["We use claude-opus-4-6\n", "daily"]},
         {"cell_type": "code", "source": ['m = "claude-opus-4-8"\n', "m"], "outputs": [{"text": ["claude-opus-5\n"]}]},
-        {"cell_type": "code", "source": "n = 'claude-sonnet-4-6' # ü", "outputs": []},
+        {
+            "cell_type": "code",
+            "source": "n = 'claude-sonnet-4-6' # ü",
+            "outputs": [{"text": "n = 'claude-sonnet-4-6' # ü"}],
+        },
     ]
     notebook = {"cells": cells, "nbformat": 4}
     for ascii_ in (True, False):
@@ -279,6 +283,7 @@ def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None
         ({"a.yaml": "fast:\n  m: <S>\nsmart:\n  m: <T>"}, {"a.yaml": "smart:\n  m: <T>\nfast:\n  m: <S>"}, []),
         ({"a.py": "M = '<S>'\nN = '<O>'"}, {"a.py": "MODEL = '<S>'\nOTHER = '<O>'"}, []),
         ({"a.py": "M = '<S>'"}, {"b.py": "M = '<S>'"}, []),
+        ({"a.py": "M = '<S>'", "b.py": "M = '<T>'"}, {"c.py": "M = '<T>'"}, [("a.py", "S", None)]),
         # a bump is none the less one for what goes elsewhere
         ({"a.py": "M = '<S>'", "b.py": "M = '<T>'"}, {"a.py": "M = '<T>'"}, [("a.py", "S", "T"), ("b.py", "T", None)]),
         ({"a.py": "M = '<S>'\n\n\n\nO = '<T>'"}, {"a.py": "MODEL = '<T>'"}, [("a.py", "S", "T"), ("a.py", "T", None)]),
