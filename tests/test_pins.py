@@ -209,7 +209,7 @@ def test_in_a_notebook_code_runs_and_notes_and_results_do_not() -> None:
         text = json.dumps(notebook, indent=1, ensure_ascii=ascii_)
         found = {pin.model for pin in in_code(pins_in("a.ipynb", text.encode()))}
         assert found == {"claude-opus-4-8", "claude-sonnet-4-6"}
-    assert len(in_code(pins_in("a.ipynb", json.dumps(notebook).encode()))) == 4  # on one line nothing is told apart
+    assert len(in_code(pins_in("a.ipynb", json.dumps(notebook).encode()))) == 5  # on one line nothing is told apart
     assert len(in_code(pins_in("a.ipynb", b"{claude-opus-4-6"))) == 1
 
 
