@@ -74,7 +74,7 @@ TODAY = date(2026, 11, 26)
         ('"model:\\nclaude-opus-4-6"', "claude-opus-4-6", "pin", "anthropic"),
         ("claude-nova-5", "claude-nova-5", "unknown", "anthropic"),
         ("us.anthropic.claude-nova-5-20270101-v1:0", "claude-nova-5-20270101-v1:0", "unknown", "anthropic"),
-        ("my-claude-opus-4-6", "claude-opus-4-6", "unknown", "anthropic"),
+        ("my-claude-opus-4-6", "my-claude-opus-4-6", "unknown", "anthropic"),
         ("claude-opus-4-6x", "claude-opus-4-6x", "unknown", "anthropic"),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Claude model ids as code spells them, for any provider, and the one id that each of them means."""
 
 import re
+import string
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -52,6 +53,7 @@ _SEEMING = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
+_OF_A_NAME = string.ascii_letters + string.digits + "-_"
 _FILE = re.compile(r"[.](?!\d)[a-z0-9]{1,5}\Z", re.IGNORECASE)
 _PROFILE = re.compile(
     r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{12}:(?:application-inference-profile|provisioned-model)/[\w.-]+"
@@ -106,7 +108,9 @@ def _seeming(line: str, known_ends: Collection[int]) -> Iterator[Spelling]:
     """What looks like an id and is none that is known, nor the name of a file; `known_ends`: where those end."""
     for one in _SEEMING.finditer(line):
         if not _FILE.search(one[0]) and not any(one.start() < end <= one.end() for end in known_ends):
-            yield Spelling(one[0], one[0].lower(), "unknown", "anthropic", one.start() + 1)
+            prefix = line[max(0, one.start() - 60) : one.start()]
+            written = prefix[len(prefix.rstrip(_OF_A_NAME)) :] + one[0]
+            yield Spelling(written, written.lower(), "unknown", "anthropic", one.end() - len(written) + 1)
 
 
 def _constant(found: re.Match[str]) -> Spelling:
