@@ -38,13 +38,24 @@ annotate=
 summary=${GITHUB_STEP_SUMMARY:-/dev/null}
 answers=${GITHUB_OUTPUT:-/dev/stdout}
 most_bytes=900000 # GitHub drops a step summary over 1 MiB
-sought='[Cc][Ll][Aa][Uu][Dd][Ee]|:bedrock:' # as in evalkit/pins/spelling.py
+most_of_a_comment=64000 # and refuses a comment over 65,536 characters
+sought='[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:' # as in evalkit/pins/spelling.py
+
+case $range in
+  *[[:space:]]* | -* | ..*) known= ;;
+  *..*) known=yes ;;
+  *) known= ;;
+esac
+[ -n "$known" ] || { echo "error: EVALKIT_RANGE is no range of commits; write BASE...HEAD" >&2 && exit 2; }
 
 say_mentioned() {
-  names=$(git diff --name-only --text --no-textconv --no-ext-diff --no-renames "-G$sought" "$range" --) || {
+  names=$(git diff --name-only --text --no-textconv --no-ext-diff --no-renames "-G$sought" --end-of-options "$range" --) || {
     echo "error: git does not know $range; check the whole history out (fetch-depth: 0, GIT_DEPTH: 0)" >&2
     exit 2
   }
+  if git diff --raw --no-renames --end-of-options "$range" -- | grep -Eq '^:([0-7]+ )?160000 '; then
+    echo "warning: a submodule changed, which is not looked into" >&2
+  fi
   [ -z "$names" ] && mentioned=false || mentioned=true
   echo "mentioned=$mentioned" >>"$answers"
 }
@@ -125,10 +136,11 @@ prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and app
     [ -f "$out/gate-$name.json" ] || return "$code"
     grep -q '"verdict": "inconclusive"' "$out/gate-$name.json" || break
   done
-  summarize "$out/gate-$name.md"
-  evalkit report "$run" -o "$out/report-$name.html" >/dev/null || return
+  append "$out/gate-$name.md" "$summary" "$most_bytes"
+  append "$out/gate-$name.md" "$out/gates.md" "$most_bytes"
+  evalkit report "$run" -o "$out/report-$name.html" >/dev/null || return "$(worse "$code" $?)"
   evalkit pins approve "$out/gate-$name.json" --lock "$lock" --dataset "$dataset" \
-    ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} || return
+    ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} || return "$(worse "$code" $?)"
   cp "$lock" "$out/"
   return "$code"
 }
@@ -144,23 +156,31 @@ look() { # BASELINE CANDIDATE SHARE: run and grade this share of the items, then
     -o "$out/gate-$name.json" -o "$out/gate-$name.xml" -o "$out/gate-$name.md" || code=$?
 }
 
-summarize() { # appends a file whole, or says that it did not fit
+worse() { # CODE CODE: a gate that failed before all else
+  if [ "$1" -eq 1 ] || { [ "$2" -ne 1 ] && [ "$2" -lt "$1" ]; }; then echo "$1"; else echo "$2"; fi
+}
+
+append() { # FILE TO BYTES: the file whole, or that it did not fit into so many
   written=0
-  [ "$summary" = /dev/null ] || [ ! -f "$summary" ] || written=$(wc -c <"$summary")
-  if [ $((written + $(wc -c <"$1"))) -lt "$most_bytes" ]; then
-    cat "$1" >>"$summary"
+  [ ! -f "$2" ] || written=$(wc -c <"$2")
+  if [ $((written + $(wc -c <"$1"))) -lt "$3" ]; then
+    cat "$1" >>"$2"
   else
-    printf '\n%s\n' "A gate's report did not fit here; it is among the files of this job." >>"$summary"
+    printf '\n%s\n' "A part did not fit here; it is among the files of this job." >>"$2"
   fi
 }
 
-blocked() { # the reasons, indented so that no text in them is Markdown
-  {
-    printf '### BLOCKED: a pinned model changed without valid evidence\n\n'
-    sed -e '/^exit /d' -e 's/^/    /' "$out/wrong.txt"
-    printf '\n%s\n' "$1"
-  } >"$out/blocked.md"
-  summarize "$out/blocked.md"
+comment() { # HEADING [FILE]: the body of the one comment, with the gates of this job
+  printf '<!-- evalkit:model-bump -->\n%s\n\n' "$1" >"$out/comment.md"
+  [ -z "${2:-}" ] || append "$2" "$out/comment.md" "$most_of_a_comment"
+  append "$out/gates.md" "$out/comment.md" "$most_of_a_comment"
+}
+
+blocked() { # ADVICE HEADING: the reasons, indented so that no text in them is Markdown
+  { sed -e '/^exit /d' -e 's/^/    /' "$out/wrong.txt" && printf '\n%s\n\n' "$1"; } >"$out/reasons.md"
+  { printf '%s\n\n' "$2" && cat "$out/reasons.md"; } >"$out/blocked.md"
+  append "$out/blocked.md" "$summary" "$most_bytes"
+  comment "$2" "$out/reasons.md"
 }
 
 check() {
@@ -168,6 +188,8 @@ check() {
   evalkit pins diff "$range" --exit-code || code=$?
   [ "$code" -eq 1 ] || exit "$code"
   mkdir -p "$out"
+  : >"$out/gates.md"
+  comment "### No verdict on a pinned model that changed: the check ended early, see its log"
   verify
   advice="Somebody with a key makes the evidence and commits $lock."
   worst=0
@@ -176,20 +198,28 @@ check() {
     prove_all
     verify
   fi
-  [ "$code" -ne 6 ] || blocked "$advice"
+  case $code in
+    0) comment "### Each pinned model that changed has valid evidence" ;;
+    6) blocked "$advice" "### BLOCKED: a pinned model changed without valid evidence" ;;
+  esac
   cat "$out/said.txt"
   cat "$out/wrong.txt" >&2
   [ "$worst" -eq 0 ] || exit "$worst"
   exit "$code"
 }
 
-prove_all() { # every gate that the change lacks; remembers the worst code
+prove_all() { # every gate that the change lacks, once its files are sound; remembers the worst code
   [ -n "$dataset" ] || { echo "error: EVALKIT_DATASET is not set; name your own items" >&2 && exit 2; }
+  asked=${EVALKIT_POLICY:-}
+  [ -n "$asked" ] || [ ! -f gate.yaml ] || asked=gate.yaml
+  evalkit check "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${asked:+--policy "$asked"} \
+    --epochs "${EVALKIT_EPOCHS:-3}" >"$out/check.txt"
+  grep -v ': warning: ' "$out/check.txt" || :
   evalkit pins unproven "$range" --lock "$lock" $trial >"$out/unproven.txt"
   while read -r baseline candidate; do
     code=0
     prove "$baseline" "$candidate" || code=$?
-    [ "$code" -le "$worst" ] || worst=$code
+    worst=$(worse "$worst" "$code")
   done <"$out/unproven.txt"
 }
 

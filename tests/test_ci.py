@@ -1,5 +1,6 @@
 """The CI job: its files are sound, and its own steps block a bump, make the evidence, and leave prose alone."""
 
+import json
 import os
 import re
 import subprocess
@@ -237,6 +238,8 @@ def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Co
     comment = (out / "gate-claude-sonnet-4-6.md").read_text(encoding="utf-8")
     assert comment.startswith(f"<!-- evalkit:{SONNET_45} -->\n### PASS: claude-sonnet-4-6 in place of {SONNET_45}")
     assert runner.summary == comment
+    told = (out / "comment.md").read_text(encoding="utf-8")
+    assert told == f"<!-- evalkit:model-bump -->\n### Each pinned model that changed has valid evidence\n\n{comment}"
 
     commit("evalkit.lock", (runner.folder / "evalkit.lock").read_text(encoding="utf-8"))
     assert runner.run() == 0, "no server is left, so what passes now is the committed evidence"
@@ -294,6 +297,60 @@ def test_a_policy_with_looks_is_met_look_by_look(commit: Commit, runner: Runner)
     assert "at look 2 of 2 (8 of 8 items)" in runner.summary
 
 
+def test_what_the_gate_used_is_bound_without_being_named(commit: Commit, runner: Runner) -> None:
+    commit("rubrics/tickets.yaml", (runner.folder / "sets" / "rubric.yaml").read_text(encoding="utf-8"))
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always", rubric="", policy="") == 0, runner.log
+    held = json.loads((runner.folder / "evalkit.lock").read_text(encoding="utf-8"))["approvals"][0]
+    assert {name: held[name] for name in ("dataset", "rubric", "policy")} == {
+        "dataset": "sets/tickets.jsonl", "rubric": "rubrics/tickets.yaml", "policy": "gate.yaml"
+    }  # fmt: skip
+    commit("gate.yaml", "quality: {margin: 0.4}\n")
+    assert runner.run(rubric="", policy="") == 6
+    assert "its evidence is of another policy" in runner.log
+    told = (runner.folder / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+    assert told.startswith("<!-- evalkit:model-bump -->\n### BLOCKED: a pinned model changed without valid evidence\n")
+    assert "PASS" not in told, "of an earlier push"
+
+
+@pytest.mark.parametrize("policy", ["quality: {marginn: 0.1}\n", "alpha: 0.1\n"])
+def test_a_policy_is_checked_before_anything_is_sent(policy: str, commit: Commit, runner: Runner) -> None:
+    commit("gate.yaml", policy)
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always", policy="") == 2, runner.log
+        assert not server.messages()
+    assert "error: gate.yaml:1: " in runner.log
+    told = (runner.folder / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+    assert "### No verdict on a pinned model that changed" in told
+
+
+@pytest.mark.parametrize("step", ["mentioned", "changed", ""])
+@pytest.mark.parametrize("named", ["...HEAD", "..", "main", "--output=x", "--output=x..HEAD", "main..HEAD --output=x"])
+def test_a_range_without_a_base_passes_nothing(step: str, named: str, commit: Commit, runner: Runner) -> None:
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    environment = {"PATH": os.environ["PATH"], "EVALKIT_RANGE": named}
+    command = ["sh", str(SCRIPT), *([step] if step else [])]
+    done = subprocess.run(command, cwd=runner.folder, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: EVALKIT_RANGE is no range of commits; write BASE...HEAD\n"
+    assert not (runner.folder / "x").exists()
+
+
+def test_a_submodule_that_changed_is_named(commit: Commit, runner: Runner) -> None:
+    other = runner.folder / "other"
+    other.mkdir()
+    for arguments in (["init", "-q"], ["commit", "-qm", "x", "--allow-empty"]):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=other)
+    commit("notes.txt", "x")
+    assert runner.run() == 0
+    assert "warning: a submodule changed, which is not looked into" in runner.log
+
+
 def test_a_history_that_is_cut_off_is_named(commit: Commit, runner: Runner) -> None:
     assert runner.run(range="gone...HEAD") == 2
     assert "error: git does not know gone...HEAD; check the whole history out" in runner.log
@@ -327,7 +384,7 @@ case "$1 $2" in
   run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "next: evalkit grade --blind runs/a file.db" ;;
   gate*)
     [ -z "$SIZE" ] || for file; do case $file in *.json | *.xml | *.md) printf "%${SIZE}s" . >"$file" ;; esac; done
-    case $* in *new-a*) exit "$GATE_CODE" ;; esac ;;
+    case $* in *new-a*) exit "$GATE_CODE" ;; *) exit "${OTHER_CODE:-0}" ;; esac ;;
   "pins approve") echo lock >evalkit.lock ;;
 esac
 """
@@ -343,6 +400,8 @@ esac
         ({"ANTHROPIC_API_KEY": "k"}, 6, 2, "BLOCKED"),  # all gates pass, yet something remains
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1"}, 1, 2, "."),
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "3"}, 3, 2, "BLOCKED"),
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1", "OTHER_CODE": "3"}, 1, 2, "BLOCKED"),
+        ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "3", "OTHER_CODE": "1"}, 1, 2, "BLOCKED"),
         ({"ANTHROPIC_API_KEY": "k", "RUN_CODE": "4"}, 4, 2, "BLOCKED"),
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "2", "SIZE": ""}, 2, 2, "BLOCKED"),  # nothing is written, nor approved
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1", "SIZE": "600000"}, 1, 2, "did not fit here"),
@@ -408,20 +467,37 @@ def test_a_run_costs_half_in_batches_and_less_in_looks(told: dict[str, str], run
 
 
 @pytest.mark.parametrize(
-    ("found", "sent"), [("", "POST repos/o/r/issues/7/comments"), ("41", "PATCH repos/o/r/issues/comments/41")]
+    ("body", "outcome", "found", "sent", "said"),
+    [
+        ("### PASS", "success", "", "POST repos/o/r/issues/7/comments", "### PASS"),
+        ("### PASS", "failure", "41", "PATCH repos/o/r/issues/comments/41", "### PASS"),
+        (None, "success", "", None, ""),
+        (None, "success", "41", "PATCH repos/o/r/issues/comments/41", "No pinned model changes any more."),
+        (None, "failure", "41", "PATCH repos/o/r/issues/comments/41", "No verdict; see the log of the job."),
+    ],
 )
-def test_the_comment_is_made_once_and_then_renewed(found: str, sent: str, tmp_path: Path) -> None:
+def test_the_comment_is_made_once_and_then_always_renewed(
+    body: str | None, outcome: str, found: str, sent: str | None, said: str, tmp_path: Path
+) -> None:
     gh = tmp_path / "bin" / "gh"
     gh.parent.mkdir()
     gh.write_text(
         '#!/bin/sh\necho "$* $MARK" >>calls.txt\ncase "$*" in *--paginate*) echo $FOUND ;; esac\n', encoding="utf-8"
     )
     gh.chmod(0o755)
-    (tmp_path / "evalkit-out").mkdir()
-    (tmp_path / "evalkit-out" / "gate-x.md").write_text("<!-- evalkit:old -->\n### PASS\n", encoding="utf-8")
-    environment = {"PATH": f"{gh.parent}:{os.environ['PATH']}", "REPO": "o/r", "PULL": "7", "FOUND": found}
+    file = tmp_path / "evalkit-out" / "comment.md"
+    if body:
+        file.parent.mkdir()
+        file.write_text(f"<!-- evalkit:model-bump -->\n{body}\n", encoding="utf-8")
+    environment = {
+        "PATH": f"{gh.parent}:{os.environ['PATH']}", "REPO": "o/r", "PULL": "7", "FOUND": found, "OUTCOME": outcome
+    }  # fmt: skip
     script = steps_of(WORKFLOW)[-1]["run"]
     subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=True)
-    asked, written = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
-    assert asked.endswith(" <!-- evalkit:old -->")
-    assert written.startswith(f"api --silent --method {sent} -F body=@evalkit-out/gate-x.md")
+    asked, *written = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    assert asked.endswith(" <!-- evalkit:model-bump -->")
+    if sent is None:
+        assert not written
+    else:
+        assert written[0].startswith(f"api --silent --method {sent} -F body=@evalkit-out/comment.md")
+        assert file.read_text(encoding="utf-8") == f"<!-- evalkit:model-bump -->\n{said}\n"

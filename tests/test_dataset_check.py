@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.cli import main
 from evalkit.config import Config
 from evalkit.dataset import Card, Dataset, Item
 from evalkit.dataset_check import beyond_windows, doubts, effect_line
@@ -195,3 +196,27 @@ def test_empty_dataset_is_doubted_without_a_crash() -> None:
 def test_effect_line_says_what_the_size_can_show(n: int, parts: tuple[str, ...]) -> None:
     line = effect_line(dataset(*rows(n)))
     assert all(part in line for part in parts), line
+
+
+@pytest.mark.parametrize(
+    ("policy", "epochs", "code", "told"),
+    [
+        ("quality: {margin: 0.1}\n", 1, 0, "gate.yaml: at 10 points, 2 items cannot pass when the two never differ; "),
+        ("quality: {margin: 0.1}\n", 3, 0, "gate.yaml: at 10 points, 2 items cannot pass when the two never differ; "),
+        ("completeness: {}\n", 1, 0, "no errors"),
+        ("quality: {marginn: 0.1}\n", 1, 2, "error: gate.yaml:1: unknown key 'marginn'; did you mean 'margin'?"),
+        ("alpha: 0.1\n", 1, 2, "error: gate.yaml:1: the policy asks for no check"),
+        (None, 1, 2, "error: policy 'gate.yaml' does not exist; check the path"),
+    ],
+)
+def test_a_policy_is_checked_with_the_set_that_its_gate_will_have(
+    policy: str | None, epochs: int, code: int, told: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("small.jsonl").write_text('{"id": "a", "input": "Where?"}\n{"id": "b", "input": "When?"}\n', encoding="utf-8")
+    if policy is not None:
+        Path("gate.yaml").write_text(policy, encoding="utf-8")
+    assert main(["check", "small.jsonl", "--policy", "gate.yaml", "--epochs", str(epochs)]) == code
+    said = capsys.readouterr()
+    assert told in said.out + said.err

@@ -23,8 +23,14 @@ def register(app: typer.Typer) -> None:
 def check(
     dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
     rubric: options.Rubric = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy of a gate to check as well, e.g. gate.yaml.", show_default=False)
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Repetitions of each item that the gate will have.")] = 1,
 ) -> None:
     """Check a dataset and its rubric: every problem at once, as `file:line: what; what to do`.
+
+    With --policy, also whether a gate can pass on so many items at all.
 
     The card's prompt template is filled in for every item, attachments are opened, and settings are held against
     what the models of evalkit.yaml accept. Nothing is sent.
@@ -61,10 +67,30 @@ def check(
     warnings = [problem for problem in problems if problem.severity == "warning"]
     for problem in warnings:
         typer.echo(str(problem))
+    affordable = list[str]()
+    try:
+        affordable = _affordable(policy, len(loaded.items), epochs) if policy else []
+    except ProblemsError as error:
+        errors += error.problems
+    except UsageError as error:
+        errors.append(str(error))
     if errors:
         raise ProblemsError(errors)
     typer.echo(effect_line(loaded))
+    for line in affordable:
+        typer.echo(f"{policy}: {line}")
     typer.echo(f"{dataset}: no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")
+
+
+def _affordable(policy: Path, items: int, epochs: int) -> list[str]:
+    """What a gate asks of a set of this size: that it cannot pass, or how many losses it can afford."""
+    from evalkit.files import read_text
+    from evalkit.gate import afford
+    from evalkit.gating.policy import read_policy
+
+    asked = read_policy(read_text(policy, "policy"), str(policy))
+    quality = getattr(asked, "quality", None)
+    return [] if quality is None else afford(items, epochs, quality.margin, asked.alpha)
 
 
 def _rubric_of(dataset: Path, named: Path | None, config: "Config") -> "tuple[Sequence[Criterion], str, list[Problem]]":

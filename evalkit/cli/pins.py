@@ -1,8 +1,10 @@
 """`evalkit pins`: the model ids in a code base, what a change does to them, and the evidence for each."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,17 +49,30 @@ def scan(paths: Paths = None, as_json: AsJson = False) -> None:
     from evalkit.cli.pins_table import counted, print_pins
     from evalkit.pins.facts import facts_of
     from evalkit.pins.found import pins_under
-    from evalkit.pins.scan import in_code
+    from evalkit.pins.scan import in_code, plain
 
-    found = pins_under(paths or [Path()])
+    looked = pins_under(paths or [Path()])
+    found = looked.pins
     code, now = in_code(found), datetime.now(UTC)
     facts = {model: facts_of(model, now) for model in sorted({pin.model for pin in code})}
     if as_json:
-        plain = {model: asdict(known) for model, known in facts.items()}
-        typer.echo(json.dumps({"pins": [asdict(pin) for pin in found], "models": plain}, indent=2))
+        told = {"pins": [plain(pin) for pin in found], "models": {m: asdict(known) for m, known in facts.items()}}
+        typer.echo(json.dumps(told | {"skipped": _skipped(looked.skipped)}, indent=2))
         return
     print_pins(code, facts, now.date())
+    _tell_skipped(looked.skipped)
     typer.echo(counted(len(code), len(found) - len(code)))
+
+
+def _skipped(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"path": path, "reason": reason} for path, reason in pairs]
+
+
+def _tell_skipped(pairs: Sequence[tuple[str, str]]) -> None:
+    from evalkit.pins.places import one_line
+
+    for path, reason in pairs:
+        typer.echo(f"warning: {one_line(path)} is not looked into: {reason}", err=True)
 
 
 @pins.command("diff")
@@ -76,21 +91,26 @@ def diff(
     from evalkit.pins.facts import price_change
     from evalkit.pins.found import bumps_between
 
-    found = bumps_between(revisions, Path())
+    looked = bumps_between(revisions, Path())
+    found = looked.bumps
     if as_json:
         changes = [{"change": b.change, "then": _side(b.then), "now": _side(b.now)} for b in found]
-        typer.echo(json.dumps({"changed": bool(found), "changes": changes}, indent=2))
+        told = {"changed": bool(found), "changes": changes, "skipped": _skipped(looked.skipped)}
+        typer.echo(json.dumps(told, indent=2))
     else:
         for bump in found:
             both = (bump.then.model, bump.now.model) if bump.then and bump.now else None
             print_bump(bump, price_change(*both, datetime.now(UTC)) if both else None)
+        _tell_skipped(looked.skipped)
         if not found:
             typer.echo("no pin changed")
     raise typer.Exit(int(ExitCode.REGRESSION) if exit_code and found else 0)
 
 
 def _side(pin: "Pin | None") -> dict[str, Any] | None:
-    return None if pin is None else asdict(pin)
+    from evalkit.pins.scan import plain
+
+    return None if pin is None else plain(pin)
 
 
 @pins.command("approve")
@@ -98,33 +118,40 @@ def approve(
     report: Annotated[Path, typer.Argument(help="JSON report of a gate: evalkit gate -o gate.json.")],
     lock: LockFile = Path("evalkit.lock"),
     dataset: Annotated[
-        Path | None, typer.Option(help="Dataset that evidence must be of from now on.", show_default=False)
+        Path | None, typer.Option(help="Dataset it is of (default: found by its hash).", show_default=False)
     ] = None,
     rubric: Annotated[
-        Path | None, typer.Option(help="Rubric that evidence must be of from now on.", show_default=False)
+        Path | None, typer.Option(help="Rubric it is of (default: found by its hash).", show_default=False)
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(help="Policy that evidence must be of from now on.", show_default=False)
+        Path | None, typer.Option(help="Policy it is of (default: gate.yaml if there is one).", show_default=False)
     ] = None,
+    imported: Annotated[
+        bool, typer.Option("--imported", help="The outputs were imported: no dataset file holds their items.")
+    ] = False,
 ) -> None:
     """Record a gate's verdict on its candidate, so that the pin may stand in the code. Commit the lock file.
 
+    Evidence is of the dataset, rubric and policy that the gate used, and counts while those stay as they are.
+
     Example: evalkit pins approve gate.json --dataset datasets/tickets.jsonl --rubric rubrics/tickets.yaml
     """
+    from evalkit.cli.pins_evidence import files_of
     from evalkit.files import read_text, write_whole
     from evalkit.pins.lock import approval_of, with_approval, write_lock
     from evalkit.pins.spelling import spellings
 
     try:
         content = json.loads(read_text(report, "gate report"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{str(report)!r} is no gate report ({error}); write one with `evalkit gate -o`") from error
     names = [str(_nested(content, "gate", name)) for name in ("candidate", "baseline")]
     candidate, baseline = (next((s.model for s in spellings(name)), name) for name in names)
-    held = _read(lock)
+    held, today = _read(lock), datetime.now(UTC).date()
+    approval_of(content, candidate, baseline, today)  # a report at all, before anything is looked for
     named = {"dataset": dataset, "rubric": rubric, "policy": policy}
-    held = held.model_copy(update={name: path.as_posix() for name, path in named.items() if path is not None})
-    approval = approval_of(content, candidate, baseline, datetime.now(UTC).date())
+    files = files_of(content, named, held, lock.parent, imported=imported)
+    approval = approval_of(content, candidate, baseline, today, held.max_age_days, **files)
     write_whole(lock, write_lock(with_approval(held, approval)))
     typer.echo(f"{lock}: {candidate}: {approval.verdict} on {approval.items} items")
 
@@ -148,8 +175,9 @@ def verify(
         bool, typer.Option("--annotate", help="Print GitHub's commands as well, which mark the lines of the change.")
     ] = False,
 ) -> None:
-    """Fail if a model id in the code has no valid evidence: none, not passed, simulated, too old, edited, or of
-    another dataset, rubric or policy than the lock names. Going back to the pin before needs none.
+    """Fail if a model id in the code has no valid evidence: none, not passed, simulated, too old, edited, against
+    another model than the one it replaces, or of another dataset, rubric or policy than there is now. Going back to
+    the pin before needs none.
 
     Example: evalkit pins verify --changed origin/main...HEAD
     """
@@ -193,33 +221,26 @@ def unproven(
 def _verdicts(
     paths: list[Path] | None, lock: Path, changed: str | None, allow_simulated: bool
 ) -> "list[Verdict]":  # fmt: skip
-    from evalkit.pins.found import bumps_between, pins_under
+    from evalkit.cli.pins_evidence import hashes_in
+    from evalkit.pins.found import bumps_between, models_before, pins_under, stood_before
     from evalkit.pins.scan import in_code
-    from evalkit.pins.verdicts import Asked, asked_by, verdicts
+    from evalkit.pins.verdicts import Asked, Terms, asked_by, verdicts
 
     if changed is not None and paths:
         raise UsageError("--changed looks at the whole change; leave the paths out")
-    held = _read(lock)
-    if changed is not None:
-        asked = asked_by(bumps_between(changed, Path()), held)
+    now, hashes = datetime.now(UTC), hashes_in(lock.parent)
+    if changed is None:
+        looked = pins_under(paths or [Path()])
+        terms = Terms(_read(lock), now, hashes, allow_simulated=allow_simulated)
+        asked = [Asked(pin) for pin in in_code(looked.pins)]
     else:
-        asked = [Asked(pin) for pin in in_code(pins_under(paths or [Path()]))]
-    return list(verdicts(asked, held, _wanted(held), datetime.now(UTC), allow_simulated=allow_simulated))
-
-
-def _wanted(held: "Lock") -> dict[str, str]:
-    """The hashes, as of today, of the files that evidence must be of."""
-    from evalkit.files import read_dataset, read_rubric, read_text
-    from evalkit.gating.policy import read_policy
-
-    found = {}
-    if held.dataset is not None:
-        found["dataset_sha256"] = read_dataset(Path(held.dataset)).sha256
-    if held.rubric is not None:
-        found["rubric_sha256"] = read_rubric(Path(held.rubric)).sha256
-    if held.policy is not None:
-        found["policy_sha256"] = read_policy(read_text(Path(held.policy), "policy"), held.policy).sha256
-    return found
+        looked = bumps_between(changed, Path())
+        stood = partial(stood_before, named=changed, folder=Path())
+        models = partial(models_before, changed, Path())
+        terms = Terms(_read(lock), now, hashes, stood, models, allow_simulated)
+        asked = asked_by(looked.bumps, terms)
+    _tell_skipped(looked.skipped)
+    return list(verdicts(asked, terms))
 
 
 def _read(path: Path) -> "Lock":

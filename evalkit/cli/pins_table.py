@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from evalkit.wording import plural, ratio, visible
+from evalkit.pins.places import one_line
+from evalkit.wording import plural, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ def print_pins(pins: "Sequence[Pin]", facts: "Mapping[str, PinFacts]", today: da
         known = facts[pin.model]
         newest = f"{known.newer[0].model} ({priced(known.newer[0])})" if known.newer else "–"
         cells = (f"{pin.path}:{pin.line}", pin.written, pin.kind, known.lifecycle, known.retires or "–", newest)
-        table.add_row(*(Text(visible(cell)) for cell in cells))
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
     console().print(table)
     for model, known in facts.items():
         _warn(model, known, {pin.kind for pin in pins if pin.model == model}, today)
@@ -51,7 +52,9 @@ def _warn(model: str, facts: "PinFacts", kinds: set[str], today: date) -> None:
         pin = pin_of(model)
         typer.echo(f"! {model} is an alias and may change under you" + (f"; its pin is {pin}" if pin else ""))
     if "hidden" in kinds:
-        typer.echo(f"! {visible(model)} does not say which model it is")
+        typer.echo(f"! {one_line(model)} does not say which model it is")
+    if "unknown" in kinds:
+        typer.echo(f"! {one_line(model)} looks like a model id of a tier or spelling that is not known here")
 
 
 def priced(change: "PriceChange") -> str:
@@ -72,10 +75,10 @@ def print_bump(bump: "Bump", change: "PriceChange | None") -> None:
     if pin is None:
         return
     if bump.then is None or change is None:
-        written = f"{pin.written} {bump.change}"
+        written = f"{one_line(pin.written)} {bump.change}"
     else:
-        written = f"{bump.then.written} -> {pin.written}; {priced(change)}"
-    typer.echo(f"{visible(pin.path)}:{pin.line}: {written}")
+        written = f"{one_line(bump.then.written)} -> {one_line(pin.written)}; {priced(change)}"
+    typer.echo(f"{one_line(pin.path)}:{pin.line}: {written}")
 
 
 def counted(in_code: int, mentioned: int) -> str:

@@ -1,9 +1,11 @@
 """What a change does to pins: which model ids a file named before, and which it names now."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from difflib import SequenceMatcher
+from itertools import groupby
+from typing import Any, Literal
 
 from evalkit.pins.scan import Pin, in_code
 from evalkit.pins.spelling import tier_of
@@ -24,33 +26,116 @@ class Bump:
         return "added" if self.then is None else "removed" if self.now is None else "bump"
 
 
+_MOST_PAIRS = 250_000
+
+
+@dataclass
+class _Left:
+    """What is not yet accounted for, and the replacements found so far."""
+
+    gone: list[Pin]
+    new: list[Pin]
+    found: list[Bump]
+
+    def replace(self, key: Callable[[Pin, Pin], Any]) -> None:
+        """Pair what is gone with what is new, the best pairs first; two of one model are no change."""
+        if len(self.gone) * len(self.new) > _MOST_PAIRS:
+            self.in_turn()
+            return
+        pairs = sorted(((old, pin) for old in self.gone for pin in self.new), key=lambda pair: key(*pair))
+        for old, pin in pairs:
+            if old in self.gone and pin in self.new:
+                self._pair(old, pin)
+
+    def in_turn(self) -> None:
+        """Pair the first with the first, and so on."""
+        for old, pin in list(zip(self.gone, self.new, strict=False)):
+            self._pair(old, pin)
+
+    def _pair(self, old: Pin, pin: Pin) -> None:
+        self.gone.remove(old)
+        self.new.remove(pin)
+        if old.model != pin.model:
+            self.found.append(Bump(old, pin))
+
+
 def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     """The changes between two states of the same files, in code alone.
 
-    An id that moved, within a file or to another, or that is spelled otherwise, has not changed. Each new id is taken
-    to replace a gone one: of the same file, of the same tier, the nearest, in this order.
+    Each place of a file is compared with itself, then what is left of the file, then what is left of all files. An id
+    that moved, or is spelled otherwise, has not changed, unless it stands where another stood: two values that were
+    exchanged are two bumps.
     """
-    before, after = in_code(then), in_code(now)
-    gone, new = _difference(before, after), _difference(after, before)
-    found = []
-    for pin in new:
-        replaced = min(gone, key=lambda old: _distance(old, pin), default=None)
-        if replaced is not None:
-            gone.remove(replaced)
-        found.append(Bump(replaced, pin))
-    return found + [Bump(pin, None) for pin in gone]
+    before, after = _by_path(then), _by_path(now)
+    all_left = _Left([], [], [])
+    for path in sorted({*before, *after}):
+        left = _in_file(before.get(path, []), after.get(path, []))
+        all_left.gone += left.gone
+        all_left.new += left.new
+        all_left.found += left.found
+    _moved(all_left)
+    all_left.replace(_of_one_tier)
+    rest = [Bump(None, pin) for pin in all_left.new]
+    brought = sorted([*all_left.found, *rest], key=lambda bump: bump.now or _NEVER)
+    return brought + [Bump(pin, None) for pin in all_left.gone]
 
 
-def _distance(old: Pin, new: Pin) -> tuple[bool, bool, int]:
+_NEVER = Pin("", 0, 0, "", "", "pin", "anthropic", prose=False)
+
+
+def _by_path(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
+    return {path: list(of_path) for path, of_path in groupby(in_code(pins), key=lambda pin: pin.path)}
+
+
+def _in_file(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
+    gone, new, found = list[Pin](), list[Pin](), list[Bump]()
+    places: dict[str, tuple[list[Pin], list[Pin]]] = {pin.place: ([], []) for pin in (*then, *now)}
+    for side, pins in enumerate((then, now)):
+        for pin in pins:
+            places[pin.place][side].append(pin)
+    for here in places.values():
+        left = _unaligned(*here)
+        if {pin.model for pin in left.gone} & {pin.model for pin in left.new}:  # in another order
+            left = _Left(*here, [])
+            left.in_turn()
+        else:
+            left.replace(_of_one_tier)
+        gone, new, found = gone + left.gone, new + left.new, found + left.found
+    left = _unaligned(sorted(gone), sorted(new))
+    if left.gone:  # what is left may have been replaced by one that only seems to have moved
+        left = _Left(sorted(gone), sorted(new), [])
+        left.replace(_nearest)
+    return _Left(left.gone, left.new, found + left.found)
+
+
+def _unaligned(then: list[Pin], now: list[Pin]) -> _Left:
+    """What is gone and what is new of two lists, by their models in order."""
+    models = [pin.model for pin in then], [pin.model for pin in now]
+    if models[0] == models[1]:
+        return _Left([], [], [])
+    steps = [step for step in SequenceMatcher(None, *models, autojunk=False).get_opcodes() if step[0] != "equal"]
+    return _Left(
+        [pin for step in steps for pin in then[step[1] : step[2]]],
+        [pin for step in steps for pin in now[step[3] : step[4]]],
+        [],
+    )
+
+
+def _moved(left: _Left) -> None:
+    """Takes out what is gone from one file and new in another, where it replaces nothing."""
+    moved = Counter(pin.model for pin in left.gone) & Counter(pin.model for pin in left.new)
+    for pins in (left.gone, left.new):
+        count = moved.copy()
+        for pin in list(pins):
+            if count[pin.model]:
+                count[pin.model] -= 1
+                pins.remove(pin)
+
+
+def _of_one_tier(old: Pin, new: Pin) -> tuple[bool, bool, int]:
     return old.path != new.path, tier_of(old.model) != tier_of(new.model), abs(old.line - new.line)
 
 
-def _difference(pins: Sequence[Pin], others: Sequence[Pin]) -> list[Pin]:
-    """Those of the pins that the others do not hold, as often as they do not."""
-    left, found = Counter(other.model for other in others), []
-    for pin in pins:
-        if left[pin.model]:
-            left[pin.model] -= 1
-        else:
-            found.append(pin)
-    return found
+def _nearest(old: Pin, new: Pin) -> tuple[bool, int, bool]:
+    apart = abs(old.line - new.line)
+    return apart > 0 and tier_of(old.model) != tier_of(new.model), apart, old.model != new.model

@@ -1,22 +1,75 @@
-"""Where pins are looked for: in the files as they are, and in what a change did to them."""
+"""Where pins are looked for: in the files as they are, in what a change did to them, and in what there was before."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.pins.bumps import Bump, bumps
-from evalkit.pins.repository import changed_files, content_at, files_of, revisions
-from evalkit.pins.scan import Pin, pins_in
+from evalkit.pins.repository import (
+    changed_files,
+    changed_submodules,
+    commits_with,
+    content_at,
+    files_changed_in,
+    files_of,
+    files_with,
+    revisions,
+)
+from evalkit.pins.scan import Pin, in_code, pins_in, skipped
 from evalkit.pins.spelling import SOUGHT
 
 
-def pins_under(paths: Sequence[Path]) -> list[Pin]:
+@dataclass(frozen=True)
+class Found:
+    """Pins or what happened to them, and what was not looked into: a path with the reason for each."""
+
+    pins: tuple[Pin, ...] = ()
+    bumps: tuple[Bump, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def pins_under(paths: Sequence[Path]) -> Found:
     """All ids in files and folders, in order."""
-    return sorted(pin for path, content in files_of(paths) for pin in pins_in(path, content))
+    pins, left_out = list[Pin](), list[tuple[str, str]]()
+    for path, content in files_of(paths):
+        pins += pins_in(path, content)
+        left_out += _left_out(path, content)
+    return Found(pins=tuple(sorted(pins)), skipped=tuple(left_out))
 
 
-def bumps_between(named: str, folder: Path) -> list[Bump]:
+def bumps_between(named: str, folder: Path) -> Found:
     """What `BASE..HEAD` does to the pins of a repository; UsageError for what is no range of its commits."""
     base, head = revisions(named, folder)
-    paths = changed_files(base, head, folder, SOUGHT)
-    then, now = ([pin for p in paths for pin in pins_in(p, content_at(c, p, folder))] for c in (base, head))
-    return bumps(then, now)
+    then, now, left_out = list[Pin](), list[Pin](), list[tuple[str, str]]()
+    for path in changed_files(base, head, folder, SOUGHT):
+        content = content_at(head, path, folder)
+        then += pins_in(path, content_at(base, path, folder))
+        now += pins_in(path, content)
+        left_out += _left_out(path, content)
+    modules = [(path, "a submodule, which changed") for path in changed_submodules(base, head, folder)]
+    return Found(bumps=tuple(bumps(then, now)), skipped=(*left_out, *modules))
+
+
+def _left_out(path: str, content: bytes) -> Iterator[tuple[str, str]]:
+    why = skipped(path, content)
+    if why is not None:
+        yield path, why
+
+
+def models_before(named: str, folder: Path) -> frozenset[str]:
+    """The models that the code named where a change begins."""
+    base, _ = revisions(named, folder)
+    files = files_with(SOUGHT, base, folder)
+    return frozenset(pin.model for path in files for pin in in_code(pins_in(path, content_at(base, path, folder))))
+
+
+def stood_before(pin: Pin, named: str, folder: Path) -> bool:
+    """Whether the code of the same file named the model at some commit up to where a change begins."""
+    base, _ = revisions(named, folder)
+    pattern = "[-_.@]?".join(re.escape(part) for part in re.split("[-_.@]", pin.model))
+    for commit in commits_with(pattern, pin.path, base, folder):
+        for path in files_changed_in(commit, folder, pattern):
+            if any(one.model == pin.model for one in in_code(pins_in(path, content_at(commit, path, folder)))):
+                return True
+    return False

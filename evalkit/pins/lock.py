@@ -5,30 +5,50 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from evalkit.errors import ProblemsError, UsageError
-from evalkit.strict import StrictModel, content_sha256, read_strict
+from evalkit.models import pin_of
+from evalkit.strict import STRICT, StrictModel, content_sha256, read_strict, shown
 
 NAME = "evalkit.lock"
+_MOVED = "is kept with each approval now; delete this line, and approve the gate's report again"
+
+
+def _real(day: str) -> str:
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        raise ValueError(f"{shown(day)} is no day; write one as 2026-11-26") from None
+    return day
+
+
 _Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+_Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_real)]
+_Name = Annotated[str, Field(min_length=1)]
 
 
 class Approval(StrictModel):
     """One pin and what it was approved on. `sha256` is of all the rest, so that an edit by hand shows.
 
+    `dataset`, `rubric`, `policy`: the files that the evidence is of, from the lock's folder. No dataset: its outputs
+    were imported. No policy: it was gated by what `evalkit gate` asks by itself. `expires_on` is None in files of
+    version 1, which did not say of which files evidence was.
     It is no signature: whoever can write the file can write a new hash too; a reviewer of the change sees that.
     """
 
-    model: Annotated[str, Field(min_length=1)]
-    replaces: Annotated[str, Field(min_length=1)]
+    model: _Name
+    replaces: _Name
     verdict: Literal["pass", "fail", "inconclusive"]
     approved_on: _Day
+    expires_on: _Day | None = None
     items: Annotated[int, Field(ge=0)]
     epochs: Annotated[int, Field(ge=1)]
     simulated: bool
     headline: str
+    dataset: _Name | None = None
+    rubric: _Name | None = None
+    policy: _Name | None = None
     run_sha256: _Hash
     baseline_run_sha256: _Hash
     dataset_sha256: _Hash
@@ -43,23 +63,32 @@ class Approval(StrictModel):
         """Whether nothing was changed since it was written."""
         return self.sha256 == _hash_of(self.model_dump(mode="json"))
 
+    def is_of(self, model: str, replaces: str | None) -> bool:
+        """Whether it is about a model, and about its standing in for that other one if one is named."""
+        return self.model == model and (replaces is None or _pinned(self.replaces) == _pinned(replaces))
+
+
+def _pinned(model: str) -> str:
+    return pin_of(model) or model
+
 
 class Lock(StrictModel):
-    """All approvals, one a model, and how long one holds. `dataset`, `rubric`, `policy`: files that they must be of."""
+    """All approvals, one for each model in place of another, and for how many days a new one holds."""
 
-    version: Literal[1] = 1
-    max_age_days: Annotated[int, Field(ge=1)] = 180
-    dataset: str | None = None
-    rubric: str | None = None
-    policy: str | None = None
+    model_config = ConfigDict(**STRICT, frozen=True, json_schema_extra={
+        "retired": dict.fromkeys(("dataset", "rubric", "policy"), _MOVED)
+    })  # fmt: skip
+
+    version: Literal[1, 2] = 2
+    max_age_days: Annotated[int, Field(ge=1, le=3650)] = 180
     approvals: Annotated[tuple[Approval, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
-    def _names_each_model_once(self) -> "Lock":
-        models = [approval.model for approval in self.approvals]
-        for model in models:
-            if models.count(model) > 1:
-                raise ValueError(f"model {model!r} is approved twice; keep one")
+    def _names_each_pair_once(self) -> "Lock":
+        pairs = [(approval.model, approval.replaces) for approval in self.approvals]
+        for model, replaces in pairs:
+            if pairs.count((model, replaces)) > 1:
+                raise ValueError(f"model {model!r} is approved twice in place of {replaces!r}; keep one")
         return self
 
 
@@ -72,16 +101,19 @@ def read_lock(text: str, file: str) -> Lock:
 
 
 def write_lock(lock: Lock) -> str:
-    """As text: one approval after another, sorted by model, so that changes read well in a review."""
-    content = lock.model_dump(mode="json", exclude_none=True)
-    content["approvals"].sort(key=lambda one: one["model"])
+    """As text: one approval after another, sorted by model and baseline, so that changes read well in a review."""
+    content = lock.model_dump(mode="json", exclude_none=True) | {"version": 2}
+    content["approvals"].sort(key=lambda one: (one["model"], one["replaces"]))
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def approval_of(report: Mapping[str, Any], model: str, replaces: str, day: date) -> Approval:
+def approval_of(
+    report: Mapping[str, Any], model: str, replaces: str, day: date, lasts_days: int = 180, **files: str | None
+) -> Approval:
     """What a gate's JSON report says of its candidate, as an approval; UsageError for anything else.
 
-    A gate of a model against itself tries the graders, and approves nothing.
+    `files`: the dataset, rubric and policy that it is of, from the lock's folder. A gate of a model against itself
+    tries the graders, and approves nothing.
     """
     if model == replaces:
         raise UsageError(f"the report is of {model} against itself, which approves nothing; gate a candidate")
@@ -93,6 +125,7 @@ def approval_of(report: Mapping[str, Any], model: str, replaces: str, day: date)
             "replaces": replaces,
             "verdict": gate["verdict"],
             "approved_on": day.isoformat(),
+            "expires_on": (day + timedelta(days=lasts_days)).isoformat(),
             "items": gate["items"],
             "epochs": gate["epochs"],
             "simulated": gate["simulated"],
@@ -100,6 +133,7 @@ def approval_of(report: Mapping[str, Any], model: str, replaces: str, day: date)
             "run_sha256": hashes["candidate_run_sha256"],
             "evalkit": hashes["evalkit"],
             **{name: hashes[name] for name in _NAMES},
+            **files,
         }
         return Approval.model_validate({**content, "sha256": _hash_of(content)})
     except (KeyError, TypeError, ValueError) as error:
@@ -110,34 +144,34 @@ _NAMES = ("baseline_run_sha256", "dataset_sha256", "rubric_sha256", "prompt_sha2
 
 
 def with_approval(lock: Lock, approval: Approval) -> Lock:
-    """The lock with one approval more, in place of an older one of the same model."""
-    others = tuple(one for one in lock.approvals if one.model != approval.model)
+    """The lock with one approval more, in place of an older one of the same two models."""
+    others = tuple(one for one in lock.approvals if not one.is_of(approval.model, approval.replaces))
     return lock.model_copy(update={"approvals": (*others, approval)})
 
 
 def _hash_of(content: Mapping[str, Any]) -> str:
-    return content_sha256({name: value for name, value in content.items() if name != "sha256"})
+    return content_sha256({name: value for name, value in content.items() if name != "sha256" and value is not None})
 
 
 def faults(
-    lock: Lock, model: str, wanted: Mapping[str, str], today: date, *, allow_simulated: bool = False
+    held: Approval, wanted: Mapping[str, str], today: date, max_age_days: int, *, allow_simulated: bool = False
 ) -> Iterator[str]:
-    """Why a model has no valid evidence, each in words; nothing if it has. `wanted`: hash by name, as of today."""
-    found = next((one for one in lock.approvals if one.model == model), None)
-    if found is None:
-        yield "no evidence"
-        return
-    if not found.is_whole:
+    """Why evidence does not count, each in words; nothing if it does. `wanted`: hash by name, as of today."""
+    if not held.is_whole:
         yield "its evidence was edited by hand"
-    if found.verdict != "pass":
-        yield f"its gate ended {found.verdict}"
-    if found.simulated and not allow_simulated:
+    if held.expires_on is None:
+        yield "its evidence does not say of which dataset and rubric it is; approve the gate's report again"
+    if held.verdict != "pass":
+        yield f"its gate ended {held.verdict}"
+    if held.simulated and not allow_simulated:
         yield "its evidence is simulated"
     for name, value in wanted.items():
-        if getattr(found, name) != value:
+        if getattr(held, name) != value:
             yield f"its evidence is of another {name.removesuffix('_sha256')}"
-    age = today - date.fromisoformat(found.approved_on)
-    if age > timedelta(days=lock.max_age_days):
-        yield f"its evidence is {age.days} days old, {lock.max_age_days} are allowed"
+    age = today - date.fromisoformat(held.approved_on)
+    if age > timedelta(days=max_age_days):
+        yield f"its evidence is {age.days} days old, {max_age_days} are allowed"
+    elif held.expires_on is not None and today > date.fromisoformat(held.expires_on):
+        yield f"its evidence held until {held.expires_on}"
     if age < timedelta(0):
-        yield f"its evidence is dated in the future ({found.approved_on})"
+        yield f"its evidence is dated in the future ({held.approved_on})"

@@ -1,9 +1,20 @@
 """What in a file only mentions a model: documentation, recorded data, comments, and a notebook's notes and results."""
 
 import json
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
-_PROSE = frozenset({".md", ".mdx", ".markdown", ".rst", ".adoc", ".txt"})
+_PROSE = frozenset({
+    ".md", ".mdx", ".markdown", ".rst", ".adoc", ".asciidoc", ".org", ".tex", ".textile", ".txt",
+})  # fmt: skip
+_PROSE_NAMES = frozenset({
+    "readme", "changelog", "changes", "history", "news", "license", "licence", "copying", "notice", "authors",
+    "contributing",
+})  # fmt: skip
+_PAGES = frozenset({".html", ".htm"})
+_PAGE_FOLDERS = frozenset({"docs", "doc", "site"})
 _RECORDED = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".log"})
 _INSTRUCTING = frozenset({".claude", "agents"})
 """Folders whose texts are instructions to a model, often with the model's id at their head."""
@@ -15,6 +26,8 @@ _SLASHES = frozenset({
     ".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".java", ".kt", ".kts", ".scala", ".go", ".rs", ".swift", ".cs", ".c",
     ".cc", ".cpp", ".h", ".php", ".groovy", ".gradle", ".jsonc", ".json5", ".tf", ".hcl", ".proto", ".dart", ".bicep",
 })  # fmt: skip
+_DASHES = frozenset({".sql", ".lua"})
+_MARKUP = frozenset({".html", ".htm", ".xml", ".vue", ".svelte", ".csproj", ".props", ".plist"})
 _HASH_NAMES = ("dockerfile", "makefile", ".env")
 _SLASHES_NAMES = ("jenkinsfile",)
 _QUOTES = "\"'`"
@@ -25,15 +38,20 @@ def is_prose(path: str) -> bool:
     name = PurePosixPath(path)
     if name.suffix.lower() in _RECORDED:
         return True
-    instructs = any("prompt" in part.lower() or part.lower() in _INSTRUCTING for part in name.parts)
-    return name.suffix.lower() in _PROSE and not instructs
+    if any("prompt" in part.lower() or part.lower() in _INSTRUCTING for part in name.parts):
+        return False
+    page = name.suffix.lower() in _PAGES and any(part.lower() in _PAGE_FOLDERS for part in name.parts[:-1])
+    return page or name.suffix.lower() in _PROSE or name.name.lower() in _PROSE_NAMES
 
 
 def comment_marks(path: str) -> tuple[str, ...]:
     """What begins a comment to the end of the line in files of that name; none where that is not known."""
     name = PurePosixPath(path)
     suffix, whole = name.suffix.lower(), name.name.lower()
-    marks = ("#",) if suffix in _HASH or whole.startswith(_HASH_NAMES) else ()
+    hashes = suffix in (*_HASH, ".dockerfile") or whole.startswith(_HASH_NAMES)
+    marks: tuple[str, ...] = ("#",) if hashes else ()
+    marks += ("# ",) if suffix == ".php" else ()  # `#[` begins an attribute, which runs
+    marks += ("--",) if suffix in _DASHES else ()
     return (*marks, "//") if suffix in _SLASHES or whole.startswith(_SLASHES_NAMES) else marks
 
 
@@ -43,11 +61,9 @@ def comment_at(line: str, marks: tuple[str, ...]) -> int:
     In doubt it is none, so that no id that runs is taken for a comment: a mark counts at the line's start or after
     white space, outside quotes.
     """
-    start, quote = len(line) - len(line.lstrip()), ""
-    if "//" in marks and line.startswith(("/*", "* "), start) and "*/" not in line.rstrip()[:-2]:
-        return start
     if not any(mark in line for mark in marks):
         return len(line)
+    quote = ""
     for at, character in enumerate(line):
         if quote:
             quote = "" if character == quote and line[at - 1] != "\\" else quote
@@ -58,14 +74,65 @@ def comment_at(line: str, marks: tuple[str, ...]) -> int:
     return len(line)
 
 
-def notebook_code(text: str) -> frozenset[str] | None:
-    """The lines of a notebook's code cells, each as its file spells it; None if it is no notebook, or of one line."""
+def block_comments(path: str, lines: Sequence[str]) -> dict[int, int]:
+    """How far lines are within a comment over several lines, by number from 0: up to which column, counted from 0.
+
+    A comment counts if it begins a line, and if no text over several lines is open before it.
+    """
+    found: dict[int, int] = {}
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix == ".ini":
+        return {n: len(line) for n, line in enumerate(lines) if line.lstrip().startswith((";", "#"))}
+    begins, ends = ("<!--", "-->") if suffix in _MARKUP else ("/*", "*/") if _has_blocks(path, suffix) else ("", "")
+    inside, texts = False, {"`": 0, '"""': 0, "'''": 0}
+    for number, line in enumerate(lines if begins else ()):
+        start = len(line) - len(line.lstrip())
+        opened = not inside and line.startswith(begins, start) and not any(n % 2 for n in texts.values())
+        if inside or opened:
+            end = line.find(ends, start + len(begins) if opened else 0)
+            inside = end < 0
+            found[number] = len(line) if inside else end + len(ends)
+        rest = line[found.get(number, 0) :]
+        for mark in texts:
+            texts[mark] += rest.count(mark)
+        if suffix in _WITH_HEREDOCS and _HEREDOC.search(rest):
+            break
+    return found
+
+
+_WITH_HEREDOCS = (".php", ".tf", ".hcl")
+_HEREDOC = re.compile(r"<<[<~-]?\s*['\"]?[A-Za-z_]")
+"""What begins a text to a mark of its own: from there on nothing is taken for a comment over several lines."""
+
+
+def _has_blocks(path: str, suffix: str) -> bool:
+    return suffix in (*_SLASHES, ".sql", ".css", ".scss") or PurePosixPath(path).name.lower().startswith(_SLASHES_NAMES)
+
+
+def notebook_notes(text: str) -> frozenset[str]:
+    """The lines of a notebook's notes and results that no code cell holds, each as its file spells it; none if it is
+    no notebook."""
     try:
         cells = json.loads(text)["cells"]
-        sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    if text.count("\n") < len(sources):
-        return None
-    lines = [line for source in sources for line in ([source] if isinstance(source, str) else source)]
-    return frozenset(json.dumps(line, ensure_ascii=ascii_) for line in lines for ascii_ in (False, True))
+        code = {line for cell in cells if cell["cell_type"] == "code" for line in _texts(cell["source"])}
+        said = {line for cell in cells if cell["cell_type"] != "code" for line in _texts(cell["source"])}
+        said |= {line for cell in cells for line in _texts(cell.get("outputs"))}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return frozenset()
+    return frozenset(json.dumps(line, ensure_ascii=ascii_) for line in said - code for ascii_ in (False, True))
+
+
+_KEY = re.compile(r'^\s*"[\w/+.-]+":\s*(?=")')
+
+
+def is_note(line: str, notes: frozenset[str]) -> bool:
+    """Whether a line of a notebook's file holds one of its notes or results, and nothing else."""
+    return _KEY.sub("", line).strip().rstrip(",") in notes
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)

@@ -9,16 +9,23 @@ from evalkit.errors import InfrastructureError, UsageError
 
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "dist", "build"})
 _TIMEOUT_S = 60
+_SUBMODULE = "160000"
+_MOST_COMMITS = 100
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    """Every file under the paths with its content: in a git repository those that git does not ignore."""
+    """Every file under the paths with its content: in a git repository those that git does not ignore.
+
+    A link's content is where it leads, as it is for git.
+    """
     for path in paths:
         if path.is_file():
             yield path.as_posix(), _content(path)
         elif path.is_dir():
             for file in _tracked(path) or _walked(path):
-                if file.is_file() and not file.is_symlink():
+                if file.is_symlink():
+                    yield file.as_posix(), os.fsencode(file.readlink())
+                elif file.is_file():
                     yield file.as_posix(), _content(file)
         else:
             raise UsageError(f"{str(path)!r} does not exist; check the path")
@@ -40,7 +47,9 @@ def _tracked(folder: Path) -> list[Path]:
 def _walked(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
-        yield from (Path(here) / name for name in sorted(files))
+        yield from (
+            Path(here) / name for name in sorted([*files, *(n for n in folders if (Path(here) / n).is_symlink())])
+        )
 
 
 def revisions(named: str, folder: Path) -> tuple[str, str]:
@@ -65,13 +74,54 @@ def _commit(name: str, folder: Path) -> str:
     return found.decode().strip()
 
 
+def _matching(pattern: str) -> tuple[str, ...]:
+    """For files that differ in a line that matches, whatever attributes say."""
+    return "--name-only", "-z", "--text", "--no-textconv", "--no-ext-diff", "--no-renames", f"-G{pattern}"
+
+
+def files_changed_in(commit: str, folder: Path, pattern: str) -> list[str]:
+    """Files in which a commit changed a line that matches, in any case."""
+    return _names(_run(folder, "diff-tree", "--root", "-r", "--no-commit-id", "-i", *_matching(pattern), commit) or b"")
+
+
 def changed_files(base: str, head: str, folder: Path, matching: str) -> list[str]:
-    """Files in which two commits differ in a line that matches, deleted and new ones too, whatever attributes say."""
-    as_text = ("--text", "--no-textconv", "--no-ext-diff", "--no-renames", f"-G{matching}")
-    listed = _run(folder, "diff", "--name-only", "-z", *as_text, base, head)
+    """Files in which two commits differ in a line that matches, deleted and new ones too."""
+    listed = _run(folder, "diff", *_matching(matching), base, head)
     if listed is None:
         raise UsageError(f"git cannot compare {base[:12]} with {head[:12]}; check the repository")
     return _names(listed)
+
+
+def changed_submodules(base: str, head: str, folder: Path) -> list[str]:
+    """Where two commits hold other versions of another repository, whose files neither of them holds."""
+    listed = _run(folder, "diff", "--raw", "-z", "--no-renames", "--ignore-submodules=none", base, head)
+    fields = _names(listed or b"")
+    return [path for modes, path in zip(fields[::2], fields[1::2], strict=False) if _SUBMODULE in modes.split()[:2]]
+
+
+def commits_with(pattern: str, path: str, until: str, folder: Path) -> list[str]:
+    """The latest commits up to one that changed a line of a file, whatever it was called, which matches."""
+    listed = _run(
+        folder,
+        "log",
+        "--follow",
+        "--format=%H",
+        f"-{_MOST_COMMITS}",
+        "-i",
+        "--text",
+        f"-G{pattern}",
+        until,
+        "--",
+        f":(top,literal){path}",
+    )
+    return (listed or b"").decode().split()
+
+
+def files_with(pattern: str, commit: str, folder: Path) -> list[str]:
+    """Files of a commit with a line that matches."""
+    top = (_run(folder, "rev-parse", "--show-toplevel") or b"").decode().rstrip("\n")
+    listed = _run(Path(top), "grep", "-l", "-z", "-a", "-E", "-e", pattern, commit, "--")
+    return [name.removeprefix(f"{commit}:") for name in _names(listed or b"")]
 
 
 def content_at(commit: str, path: str, folder: Path) -> bytes:

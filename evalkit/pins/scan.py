@@ -1,26 +1,38 @@
 """Model ids in files: where each stands, in what runs or where it is only mentioned."""
 
+import codecs
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
-from evalkit.pins.mentions import comment_at, comment_marks, is_prose, notebook_code
-from evalkit.pins.spelling import SOUGHT, Kind, Provider, spellings
+from evalkit.pins.docstrings import text_lines
+from evalkit.pins.mentions import block_comments, comment_at, comment_marks, is_note, is_prose, notebook_notes
+from evalkit.pins.spelling import SOUGHT, Kind, Provider, Spelling, spellings
 
 IGNORE = "evalkit: ignore"
 """A line that says so is passed over."""
-LARGEST_BYTES = 2_000_000
-_OURS = frozenset({"evalkit.lock", "evalkit.yaml", "gate.yaml"})
+LARGEST_BYTES = 20_000_000
+_OURS = frozenset({"evalkit.lock", "evalkit.yaml"})
 """They name models to compare and to grade by, which production does not run."""
-_OUR_REPORT = b'"rubric_sha256"'
+_COMPARED = re.compile(r"(?:baseline|candidate):")
+"""Lines of `gate.yaml` that do the same; anything else in a file of that name is not ours."""
+_OUR_REPORT = frozenset({"schema_version", "headline", "exit", "gate"})
 _GENERATED = (".lock", ".db", ".min.js", ".map", ".svg")
-_SOUGHT = re.compile(SOUGHT.encode())
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SOUGHT = re.compile(SOUGHT)
 
 
 @dataclass(frozen=True, order=True)
 class Pin:
-    """One model id in one place. `prose`: it is only mentioned there, so nothing runs because of it."""
+    """One model id in one place. `prose`: it is only mentioned there, so nothing runs because of it.
+
+    `place`: a hash of its line without the ids and of the lines that it is indented below, so that it can be found
+    again.
+    """
 
     path: str
     line: int
@@ -30,27 +42,108 @@ class Pin:
     kind: Kind
     provider: Provider
     prose: bool
+    place: str = field(default="", compare=False)
+
+
+def plain(pin: Pin) -> dict[str, Any]:
+    """For JSON: what a reader can use."""
+    return {name: value for name, value in asdict(pin).items() if name != "place"}
+
+
+def skipped(path: str, content: bytes) -> str | None:
+    """Why a file that seems to name a model is not looked into; None if it is, or if it names none, or is generated."""
+    if _is_ours_or_generated(PurePosixPath(path).name) or not re.search(SOUGHT.encode(), content):
+        return None
+    if len(content) > LARGEST_BYTES:
+        return f"{len(content) / 1e6:.0f} MB, more than {LARGEST_BYTES / 1e6:.0f} MB"
+    return "no text, neither UTF-8 nor marked as UTF-16" if _is_binary(content) else None
+
+
+def _is_ours_or_generated(name: str) -> bool:
+    return name in _OURS or name.endswith(_GENERATED)
+
+
+def _is_binary(content: bytes) -> bool:
+    return b"\0" in content[:8192] and not content.startswith(_UTF16)
 
 
 def pins_in(path: str, content: bytes) -> Iterator[Pin]:
     """The ids of one file; none in binary files, very large ones, generated ones and our own."""
     name = PurePosixPath(path).name
-    if name in _OURS or name.endswith(_GENERATED) or len(content) > LARGEST_BYTES or b"\0" in content[:8192]:
+    if _is_ours_or_generated(name) or len(content) > LARGEST_BYTES or _is_binary(content):
         return
-    if not _SOUGHT.search(content) or (name.endswith(".json") and _OUR_REPORT in content):
+    text = _text_of(content)
+    if not _SOUGHT.search(text) or (name.endswith(".json") and _is_our_report(text)):
         return
-    text = content.decode("utf-8", errors="replace")
-    prose, marks = is_prose(path), comment_marks(path)
-    cells = notebook_code(text) if name.endswith(".ipynb") else None
-    for number, line in enumerate(text.split("\n"), start=1):
+    lines = text.split("\n")
+    mentions = _mentions(path, text, lines)
+    above: list[tuple[int, str]] = []
+    for number, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if indent == len(line):
+            continue
+        while above and above[-1][0] >= indent:
+            above.pop()
+        above.append((indent, line))
         found = [] if IGNORE in line else list(spellings(line))
         if not found:
             continue
-        mentioned = prose or (cells is not None and line.strip().removeprefix('"source": ').rstrip(",") not in cells)
-        runs_until = 0 if mentioned else comment_at(line, marks)
-        for one in found:
-            mention = one.column > runs_until
-            yield Pin(path, number, one.column, one.written, one.model, one.kind, one.provider, mention)
+        place = _place(above)
+        starts, ends = mentions(number, line)
+        for order, one in enumerate(found):
+            runs = ends < one.column <= starts
+            yield Pin(path, number + 1, *_named(one), prose=not runs, place=f"{place}.{order}")
+
+
+def _named(one: Spelling) -> tuple[int, str, str, Kind, Provider]:
+    return one.column, one.written, one.model, one.kind, one.provider
+
+
+def _text_of(content: bytes) -> str:
+    if content.startswith(_UTF16):
+        return content.decode("utf-16", errors="replace")
+    return content.removeprefix(codecs.BOM_UTF8).decode(errors="replace")
+
+
+def _is_our_report(text: str) -> bool:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and set(content) == _OUR_REPORT and isinstance(content["gate"], dict)
+
+
+def _place(above: Sequence[tuple[int, str]]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for _, line in above:
+        digest.update(_without_ids(line).strip().encode(errors="surrogatepass") + b"\n")
+    return digest.hexdigest()
+
+
+def _without_ids(line: str) -> str:
+    parts, end = [], 0
+    for one in spellings(line):
+        parts.append(line[end : one.column - 1])
+        end = one.column - 1 + len(one.written)
+    return "\0".join([*parts, line[end:]])
+
+
+def _mentions(path: str, text: str, lines: Sequence[str]) -> Callable[[int, str], tuple[int, int]]:
+    """For a line: from which column, and up to which, ids are only mentioned."""
+    name, marks = PurePosixPath(path), comment_marks(path)
+    whole, blocks = is_prose(path), block_comments(path, lines)
+    notes = notebook_notes(text) if name.suffix == ".ipynb" else frozenset[str]()
+    docs, inside = text_lines(text) if name.suffix in (".py", ".pyi") else (frozenset[int](), frozenset[int]())
+    compares = name.name == "gate.yaml"
+
+    def of_line(number: int, line: str) -> tuple[int, int]:
+        if whole or number in docs or is_note(line, notes) or (compares and _COMPARED.match(line)):
+            return 0, 0
+        if number in inside:
+            return len(line), 0
+        return comment_at(line, marks), blocks.get(number, 0)
+
+    return of_line
 
 
 def in_code(pins: Iterable[Pin]) -> list[Pin]:

@@ -1,20 +1,26 @@
 """Claude model ids as code spells them, for any provider, and the one id that each of them means."""
 
 import re
-from collections.abc import Iterator, Mapping
+import string
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.models import known
 
-Kind = Literal["pin", "alias", "hidden"]
-"""A pin never changes, an alias may change under its user, and a hidden one does not say which model it is."""
+Kind = Literal["pin", "alias", "hidden", "unknown"]
+"""A pin never changes, an alias may change under its user, a hidden one does not say which model it is, and an unknown
+one only looks like an id: of a tier, or in a spelling, that this version has never heard of."""
 Provider = Literal["anthropic", "bedrock", "vertex", "gateway"]
 
 _TIERS = "opus|sonnet|haiku|instant|fable|mythos"
+_SUFFIXES = (
+    "thinking|fast|batch|beta|preview|free|online|extended|none|minimal|low|medium|high|xhigh|max|eu|us|apac|au|jp"
+)
+"""What gateways put behind an id: an effort, a speed, a region."""
 _ID = re.compile(
     rf"""
-    (?<![A-Za-z0-9_-])claude-
+    (?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-F]{{2}})|(?<=\\u00[0-9A-F]{{2}})|(?<=\\[nrt])|(?<=databricks-)|(?<=anthropic--))claude-
     (?:
         (?:(?P<old>\d(?:[.-]\d)?)-)?(?P<tier>{_TIERS})
         (?:-v?(?P<new>\d{{1,2}}(?:[.-]\d{{1,2}}(?!\d))?))?
@@ -22,10 +28,10 @@ _ID = re.compile(
     )
     (?:[-@](?P<date>\d{{8}}|latest|default))?
     (?:-v\d+(?::\d+)?)?
-    (?:-thinking)?
+    (?:[-_](?:{_SUFFIXES}|\d+[km]))*
     (?![A-Za-z0-9_-])
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 _CONSTANT = re.compile(
     rf"""
@@ -36,12 +42,25 @@ _CONSTANT = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """How the SDKs of Go, Java and C# and AWS CDK name their constants; a team's own names mean what it set them to."""
+_PRODUCTS = (
+    "code|desktop|agent|agents|cli|sdk|api|app|web|action|actions|plugin|plugins|mcp|proxy|bot|engineer|skills|docs"
+)
+_SEEMING = re.compile(
+    rf"""
+    (?<![A-Za-z0-9_])claude-(?!(?:{_PRODUCTS})\b)
+    (?:[a-z]{{3,12}}-v?\d{{1,2}}(?:[.-]\d{{1,2}})?|\d{{1,2}}(?:[.-]\d{{1,2}})?-[a-z]{{3,12}})(?![A-Za-z0-9])
+    (?:[-@_.:][A-Za-z0-9]+)*
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
+_OF_A_NAME = string.ascii_letters + string.digits + "-_"
+_FILE = re.compile(r"[.](?!\d)[a-z0-9]{1,5}\Z", re.IGNORECASE)
 _PROFILE = re.compile(
     r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{12}:(?:application-inference-profile|provisioned-model)/[\w.-]+"
 )
-SOUGHT = "[Cc][Ll][Aa][Uu][Dd][Ee]|:bedrock:"
-"""Every line with an id matches this, as a regular expression of grep and of Python."""
-_BEFORE = re.compile(r"[A-Za-z0-9_.:/-]{0,200}[./:]\Z")
+SOUGHT = "[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:"
+"""Every line with an id matches this, in UTF-16 too, as a regular expression of grep and of Python."""
+_BEFORE = re.compile(r"[A-Za-z0-9_.:/%-]{0,200}(?:[./:]|%2F|%3A|databricks-|anthropic--)\Z", re.IGNORECASE | re.ASCII)
 """What stands before an id that a provider or a gateway puts a name, a region or a path to."""
 _FIRST_DATELESS_PIN = 4, 6
 """From this generation on, an id without a date never changes; before, it is an alias for the newest snapshot."""
@@ -68,9 +87,11 @@ def tier_of(model_id: str) -> str | None:
 
 def spellings(line: str) -> Iterator[Spelling]:
     """All ids in a line, from left to right."""
-    found = [_plain(one, line) for one in _ID.finditer(line)] if "claude-" in line else []
+    found = []
     if "claude" in line.lower():
+        found += [_plain(one, line) for one in _ID.finditer(line)]
         found += [_constant(one) for one in _CONSTANT.finditer(line) if one["sdk"] or one["date"]]
+        found += list(_seeming(line, [one.column - 1 + len(one.written) for one in found]))
     if ":bedrock:" in line:
         found += [Spelling(one[0], one[0], "hidden", "bedrock", one.start() + 1) for one in _PROFILE.finditer(line)]
     yield from sorted(found, key=lambda one: one.column)
@@ -83,6 +104,15 @@ def _plain(found: re.Match[str], line: str) -> Spelling:
     return Spelling(prefix + found[0], model, kind, _provider(prefix, found[0]), found.start() - len(prefix) + 1)
 
 
+def _seeming(line: str, known_ends: Collection[int]) -> Iterator[Spelling]:
+    """What looks like an id and is none that is known, nor the name of a file; `known_ends`: where those end."""
+    for one in _SEEMING.finditer(line):
+        if not _FILE.search(one[0]) and not any(one.start() < end <= one.end() for end in known_ends):
+            prefix = line[max(0, one.start() - 60) : one.start()]
+            written = prefix[len(prefix.rstrip(_OF_A_NAME)) :] + one[0]
+            yield Spelling(written, written.lower(), "unknown", "anthropic", one.end() - len(written) + 1)
+
+
 def _constant(found: re.Match[str]) -> Spelling:
     parts = {name: part and part.lower().replace("_", "-") for name, part in found.groupdict().items()}
     provider: Provider = "bedrock" if "ANTHROPIC_" in found[0] else "anthropic"
@@ -90,7 +120,8 @@ def _constant(found: re.Match[str]) -> Spelling:
 
 
 def _meant(parts: Mapping[str, str | None]) -> tuple[str, Kind]:
-    old, tier, new, early, date = (parts.get(name) for name in ("old", "tier", "new", "early", "date"))
+    named = [parts.get(name) for name in ("old", "tier", "new", "early", "date")]
+    old, tier, new, early, date = (part.lower() if part else None for part in named)
     if old and old[0] >= "4":  # gateways put the generation first for all models
         old, new = None, old
     elif old:
@@ -115,6 +146,6 @@ def _generation(version: str) -> tuple[int, int]:
 def _provider(prefix: str, name: str) -> Provider:
     if prefix.endswith("anthropic."):
         return "bedrock"
-    if "@" in name or "publishers/" in prefix or prefix.startswith("vertex"):
+    if "@" in name or "publishers/" in prefix.replace("%2F", "/") or prefix.startswith("vertex"):
         return "vertex"
     return "gateway" if prefix.rstrip("/:.") else "anthropic"

@@ -1,15 +1,16 @@
 """Which pins may stand: each with what speaks against it, and what to know of it although it may."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from evalkit.models import BEDROCK, pin_of
 from evalkit.pins.bumps import Bump
 from evalkit.pins.facts import PinFacts, facts_of
-from evalkit.pins.lock import Lock, faults
+from evalkit.pins.lock import Approval, Lock, faults
+from evalkit.pins.places import place
 from evalkit.pins.scan import Pin
-from evalkit.wording import visible
+from evalkit.wording import listing
 
 _EVIDENCE = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
 _NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
@@ -36,37 +37,85 @@ class Verdict:
     @property
     def place(self) -> str:
         """Where it stands, and how it is written."""
-        return f"{visible(self.asked.pin.path)}:{self.asked.pin.line}: {self.asked.pin.written}"
+        return place(self.asked.pin)
 
 
-def asked_by(found: Iterable[Bump], lock: Lock) -> list[Asked]:
+@dataclass(frozen=True)
+class Terms:
+    """What evidence is held against: the moment, and the hashes that the files of an approval have as of then.
+
+    `stood_before`: whether a model once ran in a place; `models_before`: those that run where a change begins, None
+    where there is no change.
+    """
+
+    lock: Lock
+    now: datetime
+    hashes_of: Callable[[Approval], Mapping[str, str]]
+    stood_before: Callable[[Pin], bool] = lambda _: False
+    models_before: Callable[[], Collection[str] | None] = lambda: None
+    allow_simulated: bool = False
+
+    def faults(self, held: Approval, wanted: Mapping[str, str]) -> list[str]:
+        """Why an approval does not count."""
+        return list(faults(held, wanted, self.now.date(), self.lock.max_age_days, allow_simulated=self.allow_simulated))
+
+
+def asked_by(found: Iterable[Bump], terms: Terms) -> list[Asked]:
     """The pins that a change brings; one that only says more exactly what ran already, or goes back, is settled."""
     brought = [(bump.now, bump.then) for bump in found if bump.now is not None]
-    return sorted((Asked(now, then, _settled(now, then, lock)) for now, then in brought), key=lambda one: one.pin)
+    return sorted((Asked(now, then, _settled(now, then, terms)) for now, then in brought), key=lambda one: one.pin)
 
 
-def _settled(now: Pin, then: Pin | None, lock: Lock) -> bool:
+def _settled(now: Pin, then: Pin | None, terms: Terms) -> bool:
+    """Whether it needs no evidence: the pin of an alias, or a way back that valid evidence led away from."""
     if then is None:
         return False
     if now.kind == "pin" and then.kind == "alias" and pin_of(then.model) == now.model:
         return True
-    return any((one.model, one.replaces) == (then.model, now.model) and one.is_whole for one in lock.approvals)
+    led_here = [one for one in terms.lock.approvals if one.is_of(then.model, now.model) and not terms.faults(one, {})]
+    return bool(led_here) and terms.stood_before(now)
 
 
-def verdicts(
-    asked: Sequence[Asked], lock: Lock, wanted: Mapping[str, str], now: datetime, *, allow_simulated: bool = False
-) -> Iterator[Verdict]:
-    """One verdict a pin. `wanted`: hash by name that evidence must be of, as of that moment."""
+def verdicts(asked: Sequence[Asked], terms: Terms) -> Iterator[Verdict]:
+    """One verdict a pin."""
     for one in asked:
-        pin, facts = one.pin, facts_of(one.pin.model, now)
-        found = faults(lock, pin.model, wanted, now.date(), allow_simulated=allow_simulated)
-        lacking = [] if one.settled else list(found)
+        pin, facts = one.pin, facts_of(one.pin.model, terms.now)
+        held, lacking = _best(one, terms)
         remedy = _NEW if one.replaces is None else _EVIDENCE
         problems = [f"{', '.join(lacking)}; {remedy}"] if lacking else []
         problems += [f"an alias may change under you; {_pinned(pin.model)}"] if pin.kind == "alias" else []
         if facts.lifecycle == "retired":
             problems.append(f"the model was retired on {facts.retires}; name one that is active, see `evalkit models`")
-        yield Verdict(one, tuple(problems), tuple(warnings_of(pin, facts, now)), bool(lacking))
+        warnings = (*warnings_of(pin, facts, terms.now), *_warnings_about(held))
+        yield Verdict(one, tuple(problems), warnings, bool(lacking))
+
+
+def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
+    """The approval with the least against it, and what that is."""
+    model, replaces = asked.pin.model, asked.replaces.model if asked.replaces else None
+    if asked.settled or (asked.pin.kind == "unknown" and replaces is None):
+        return None, []
+    about_it = [one for one in terms.lock.approvals if one.model == model]
+    if not about_it:
+        return None, ["no evidence"]
+    others = listing(sorted(one.replaces for one in about_it))
+    if replaces is not None:
+        fitting = [one for one in about_it if one.is_of(model, replaces)]
+        misfit = f"its evidence is against {others}, not {replaces}"
+    else:
+        running = terms.models_before()
+        known = not running or model in running
+        fitting = [one for one in about_it if known or any(one.is_of(model, other) for other in running or ())]
+        misfit = f"its evidence is against {others}, which did not run here before"
+    if not fitting:
+        return None, [misfit]
+    found = [(one, terms.faults(one, terms.hashes_of(one))) for one in fitting]
+    return min(found, key=lambda pair: len(pair[1]))
+
+
+def _warnings_about(held: Approval | None) -> Iterator[str]:
+    if held is not None and held.expires_on is not None and held.dataset is None:
+        yield "its evidence is of imported outputs, which no dataset here is compared with"
 
 
 def warnings_of(pin: Pin, facts: PinFacts, now: datetime) -> Iterator[str]:
@@ -76,6 +125,8 @@ def warnings_of(pin: Pin, facts: PinFacts, now: datetime) -> Iterator[str]:
         yield f"the model retires on {facts.retires}{newest}"
     if pin.kind == "hidden":
         yield "it does not say which model it is; gate it by this name, or mark the line `evalkit: ignore`"
+    if pin.kind == "unknown":
+        yield "it looks like a model id of a tier or spelling that is not known here; nothing is known of it"
 
 
 def _pinned(model: str) -> str:

@@ -1,0 +1,100 @@
+"""Which files an approval in `evalkit.lock` is of: found when it is made, and read again when it is verified."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import EvalkitError, UsageError
+from evalkit.pins.lock import Approval, Lock
+
+_POLICY = "gate.yaml"
+
+
+def files_of(
+    report: Mapping[str, Any], named: Mapping[str, Path | None], held: Lock, folder: Path, *, imported: bool
+) -> dict[str, str]:
+    """The dataset, rubric and policy that a gate's report is of, as paths from the lock's folder.
+
+    What is not named is looked for by its hash: where earlier approvals had it, then where evalkit keeps such files.
+    UsageError for a file that is named and is another, and for one that is not found, unless outputs were imported.
+    """
+    gate = report["gate"]
+    found = {kind: _found(kind, gate["provenance"], named.get(kind), held, folder) for kind in _READERS}
+    for kind, path in found.items():
+        if path is None and not imported:
+            raise UsageError(
+                f"no {kind} here is the one that the report is of; name it with --{kind}, or say --imported if its"
+                " outputs were"
+            )
+    found["policy"] = policy_of(gate, named.get("policy"))
+    return {kind: Path(os.path.relpath(path, folder)).as_posix() for kind, path in found.items() if path is not None}
+
+
+def _found(kind: str, hashes: Mapping[str, str], named: Path | None, held: Lock, folder: Path) -> Path | None:
+    read, wanted = _READERS[kind], hashes[f"{kind}_sha256"]
+    if named is not None:
+        if read(named) != wanted:
+            raise UsageError(f"{str(named)!r} is not the {kind} that the report is of; name that one with --{kind}")
+        return named
+    earlier = [folder / path for one in held.approvals if (path := getattr(one, kind)) is not None]
+    usual = sorted(Path(f"{kind}s").glob("*.jsonl" if kind == "dataset" else "*.yaml"))
+    return next((path for path in dict.fromkeys(earlier + usual) if _hash_or_none(read, path) == wanted), None)
+
+
+def policy_of(gate: Mapping[str, Any], named: Path | None) -> Path | None:
+    """The policy that a gate's report is of; None for what the gate asks by itself."""
+    path = named or (Path(_POLICY) if Path(_POLICY).exists() else None)
+    if _policy_hash(path, gate["items"], gate["epochs"]) != gate["provenance"]["policy_sha256"]:
+        said = f"{str(path)!r} is not" if path else "what `evalkit gate` asks by itself is not"
+        raise UsageError(f"{said} the policy that the report is of; name that one with --policy")
+    return path
+
+
+def hashes_in(folder: Path) -> Callable[[Approval], dict[str, str]]:
+    """For an approval: what the files that it is of hash to now, with the lock in that folder."""
+    read: dict[tuple[str, str], str] = {}
+
+    def hashes_of(held: Approval) -> dict[str, str]:
+        found = {}
+        for kind, reader in _READERS.items():
+            path = getattr(held, kind)
+            if path is not None:
+                if (kind, path) not in read:
+                    read[kind, path] = reader(folder / path)
+                found[f"{kind}_sha256"] = read[kind, path]
+        usual = folder / _POLICY
+        policy = folder / held.policy if held.policy else usual if usual.exists() else None
+        return {**found, "policy_sha256": _policy_hash(policy, held.items, held.epochs)}
+
+    return hashes_of
+
+
+def _dataset_hash(path: Path) -> str:
+    from evalkit.files import read_dataset
+
+    return read_dataset(path).sha256
+
+
+def _rubric_hash(path: Path) -> str:
+    from evalkit.files import read_rubric
+
+    return read_rubric(path).sha256
+
+
+def _policy_hash(path: Path | None, items: int, epochs: int) -> str:
+    from evalkit.files import read_text
+    from evalkit.gating.policy import default_policy, read_policy
+
+    policy = default_policy(items, epochs) if path is None else read_policy(read_text(path, "policy"), str(path))
+    return policy.sha256
+
+
+_READERS: Mapping[str, Callable[[Path], str]] = {"dataset": _dataset_hash, "rubric": _rubric_hash}
+
+
+def _hash_or_none(read: Callable[[Path], str], path: Path) -> str | None:
+    try:
+        return read(path)
+    except EvalkitError:
+        return None

@@ -1,0 +1,334 @@
+"""Pins in a repository: what a change names, what is printed of it, and that no bump passes without evidence."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gate_reports import DATASET, RUBRIC, SONNET_45, approve
+
+from evalkit.cli import main
+from evalkit.pins.lock import read_lock
+from evalkit.pins.places import one_line
+
+PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
+
+
+Git = Callable[..., str]
+
+
+@pytest.fixture
+def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """A repository whose main branch pins Sonnet 4.5."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+
+    run("init", "-q", "-b", "main")
+    Path("app.py").write_text(f'MODEL = "{SONNET_45}"\n', encoding="utf-8")
+    Path("README.md").write_text("We use it.\n", encoding="utf-8")
+    run("add", "-A")
+    run("commit", "-qm", "start")
+    run("checkout", "-qb", "bump")
+    return run
+
+
+def commit(git: Git, path: str, text: str) -> None:
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    git("add", "-A")
+    git("commit", "-qm", "change")
+
+
+def test_a_branch_that_bumps_a_pin_is_blocked_until_it_has_evidence(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert main(["pins", "diff", "main...HEAD", "--exit-code"]) == 1
+    assert f"app.py:1: {SONNET_45} -> claude-sonnet-4-6" in capsys.readouterr().out
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 6
+    assert "app.py:1: claude-sonnet-4-6: no evidence; run the gate" in capsys.readouterr().err
+    assert approve() == 0
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    assert main(["pins", "verify"]) == 0
+
+
+def test_a_branch_that_only_touches_prose_changes_no_pin(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "README.md", "We may use claude-sonnet-4-6 one day.\n")
+    assert main(["pins", "diff", "main...HEAD", "--exit-code"]) == 0
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    assert "no pin changed" in capsys.readouterr().out
+
+
+def test_a_scan_sees_new_files_and_not_what_git_ignores(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(".gitignore").write_text("secret/\n", encoding="utf-8")
+    for name in ("new file.py", "secret/x.py", "ünï.py"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("m = 'claude-opus-4-6'\n", encoding="utf-8")
+    assert main(["pins", "scan", "--json"]) == 0
+    found = {pin["path"] for pin in json.loads(capsys.readouterr().out)["pins"]}
+    assert found == {"app.py", "new file.py", "ünï.py"}
+
+
+def test_renamed_and_deleted_files_are_compared_by_what_they_named(git: Git) -> None:
+    git("mv", "app.py", "main.py")
+    git("commit", "-qm", "rename")
+    assert main(["pins", "diff", "main..HEAD", "--exit-code"]) == 0
+
+
+def test_a_report_on_a_platform_approves_the_model_however_it_is_spelled(git: Git) -> None:
+    commit(git, "app.py", 'MODEL = "eu.anthropic.claude-sonnet-4-6-v1"\n')
+    assert approve(candidate="bedrock:us.anthropic.claude-sonnet-4-6") == 0
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+
+
+def test_a_hidden_model_is_approved_by_its_name(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", f'MODEL = "{PROFILE}"\n')
+    assert main(["pins", "unproven", "main...HEAD"]) == 0
+    assert capsys.readouterr().out == f"{SONNET_45} bedrock:{PROFILE}\n"
+    assert approve(candidate=f"bedrock:{PROFILE}") == 0
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    assert "does not say which model it is" in capsys.readouterr().err
+
+
+def verified(revisions: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The exit code of a check of a change, and its first error without place and remedy."""
+    capsys.readouterr()
+    code = main(["pins", "verify", "--changed", revisions])
+    return code, capsys.readouterr().err.partition("\n")[0].split("; ")[0].split(": ")[-1]
+
+
+def test_going_back_to_what_was_replaced_needs_no_evidence_but_a_model_that_runs(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for then, code in (("claude-opus-4-6", 0), ("claude-opus-4-1", 6)):
+        commit(git, "app.py", f'MODEL = "{then}"\n')
+        commit(git, "app.py", 'MODEL = "claude-opus-4-8"\n')
+        assert approve(candidate="claude-opus-4-8", baseline=then) == 0
+        commit(git, "app.py", f'MODEL = "{then}"\n')
+        assert verified("HEAD~1..HEAD", capsys)[0] == code
+    commit(git, "app.py", 'MODEL = "claude-haiku-5-5"\n')
+    assert verified("HEAD~1..HEAD", capsys) == (6, "no evidence")
+
+
+@pytest.mark.parametrize("verdict", ["fail", "inconclusive"])
+def test_a_gate_that_did_not_pass_lets_neither_model_stand_in_for_the_other(
+    verdict: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve(verdict) == 0
+    assert verified("main...HEAD", capsys) == (6, f"its gate ended {verdict}")
+    assert approve(verdict, candidate=SONNET_45, baseline="claude-sonnet-4-6") == 0
+    assert verified("main...HEAD", capsys) == (6, f"its gate ended {verdict}"), "and in the other direction"
+
+
+def test_a_way_back_leads_only_to_what_ran(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    assert approve(candidate=SONNET_45, baseline="claude-haiku-5-5") == 0
+    commit(git, "app.py", 'MODEL = "claude-haiku-5-5"\n')
+    assert verified("main...HEAD", capsys) == (6, "no evidence"), "it passed against Haiku, which never ran here"
+    assert approve(candidate=SONNET_45, baseline="claude-haiku-5-5", simulated=True) == 0
+    commit(git, "app.py", f'MODEL = "{SONNET_45}"\n')
+    commit(git, "app.py", 'MODEL = "claude-haiku-5-5"\n')
+    assert verified("HEAD~1..HEAD", capsys) == (6, "no evidence"), "it ran here, but that evidence is simulated"
+    assert approve(candidate=SONNET_45, baseline="claude-haiku-5-5") == 0
+    assert verified("HEAD~1..HEAD", capsys)[0] == 0
+
+
+def test_evidence_must_be_against_the_pin_that_is_replaced(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve(baseline="claude-haiku-4-5-20251001") == 0
+    told = f"its evidence is against claude-haiku-4-5-20251001, not {SONNET_45}"
+    assert verified("main...HEAD", capsys) == (6, told)
+    assert approve() == 0
+    assert verified("main...HEAD", capsys)[0] == 0
+    held = read_lock(Path("evalkit.lock").read_text(encoding="utf-8"), "evalkit.lock")
+    assert [one.replaces for one in held.approvals] == ["claude-haiku-4-5-20251001", SONNET_45]
+
+
+def test_no_attribute_hides_a_bump(git: Git) -> None:
+    commit(git, ".gitattributes", "*.py binary -diff\n")
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert main(["pins", "diff", "main...HEAD", "--exit-code"]) == 1
+
+
+def test_to_pin_what_an_alias_stands_for_needs_no_evidence_but_another_does(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-haiku-4-5"\n')
+    commit(git, "app.py", 'MODEL = "claude-haiku-4-5-20251001"\n')
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 0
+    commit(git, "app.py", 'MODEL = "claude-haiku-5-5"\n')
+    capsys.readouterr()
+    assert main(["pins", "unproven", "HEAD~2..HEAD"]) == 0
+    assert capsys.readouterr().out == "claude-haiku-4-5-20251001 claude-haiku-5-5\n"
+
+
+def test_lines_of_a_change_are_marked_and_a_path_cannot_forge_a_mark(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "a\n::error::b.py", 'A = "claude-sonnet-4-6"\n')
+    assert main(["pins", "verify", "--changed", "main...HEAD", "--annotate"]) == 6
+    told = capsys.readouterr()
+    assert told.out.startswith("::error file=a%0A%3A%3Aerror%3A%3Ab.py,line=1,title=evalkit::claude-sonnet-4-6: no ev")
+    assert not [line for line in (told.out + told.err).splitlines() if line.startswith("::error::")]
+    assert "gate it against a pin that ran before" in told.err
+
+
+def test_a_scan_is_a_table_with_what_to_know_below_it(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", f'A = "claude-sonnet-4-5"  # was claude-3-opus-20240229\nB = "{PROFILE}"\n')
+    assert main(["pins", "scan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("  ")[0] == "place"
+    assert re.match(r"app.py:1 +claude-sonnet-4-5 +alias +\w+ +2026-11-30 +claude-sonnet-5-5 \(price 0.67× a", lines[1])
+    assert "! claude-sonnet-4-5 is an alias and may change under you; its pin is claude-sonnet-4-5-20250929" in lines
+    assert f"! {PROFILE} does not say which model it is" in lines
+    assert lines[-1] == "2 ids in code and configuration, 1 mentioned in text, comments or data"
+
+
+@pytest.mark.parametrize("named", ["main", "nope..HEAD", "..HEAD", "--x..HEAD", "main..-x"])
+def test_what_is_no_range_is_refused(named: str, git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pins", "diff", "--", named]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 2
+
+
+def test_an_alias_and_a_retired_model_have_no_valid_evidence(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", 'A, B = "claude-sonnet-4-5", "claude-opus-4-1"\n')
+    assert main(["pins", "verify"]) == 6
+    errors = capsys.readouterr().err
+    assert "an alias may change under you" in errors
+    assert "the model was retired on 2026-08-05" in errors
+
+
+def test_evidence_for_a_pin_that_replaces_none_must_be_against_one_that_runs(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "src/new.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve(baseline="claude-haiku-4-5-20251001") == 0
+    told = "its evidence is against claude-haiku-4-5-20251001, which did not run here before"
+    assert verified("main...HEAD", capsys) == (6, told)
+    assert approve() == 0
+    assert verified("main...HEAD", capsys)[0] == 0
+    commit(git, "app.py", "MODEL = 'claude-sonnet-4-6'\n")
+    commit(git, "src/newer.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert verified("HEAD~1..HEAD", capsys)[0] == 0, "the new one runs already, the old one no more"
+
+
+def change(path: Path, written: str, instead: str) -> None:
+    path.write_text(path.read_text(encoding="utf-8").replace(written, instead), encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["dataset", "rubric", "policy"])
+def test_evidence_is_of_what_the_gate_used_and_ends_with_it(
+    kind: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve() == 0, "without a word of which files"
+    assert verified("main...HEAD", capsys)[0] == 0
+    if kind == "dataset":
+        change(DATASET, "Where", "When")
+    elif kind == "rubric":
+        change(RUBRIC, "a word", "anything")
+    else:
+        Path("gate.yaml").write_text("quality: {margin: 0.3}\n", encoding="utf-8")
+    assert verified("main...HEAD", capsys) == (6, f"its evidence is of another {kind}")
+
+
+@pytest.mark.parametrize(
+    ("hashes", "options", "told"),
+    [
+        ({"dataset_sha256": "0" * 64}, (), "no dataset here is the one that the report is of"),
+        ({"dataset_sha256": "0" * 64}, ("--dataset", str(DATASET)), "is not the dataset that the report is of"),
+        ({"rubric_sha256": "0" * 64}, (), "no rubric here is the one that the report is of"),
+        ({"rubric_sha256": "0" * 64}, ("--rubric", str(RUBRIC)), "is not the rubric that the report is of"),
+        ({"policy_sha256": "0" * 64}, (), "what `evalkit gate` asks by itself is not the policy"),
+    ],
+)
+def test_a_report_of_other_files_is_not_approved(
+    hashes: dict[str, str], options: tuple[str, ...], told: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert approve("pass", *options, **hashes) == 2
+    assert told in capsys.readouterr().err
+    assert not Path("evalkit.lock").exists()
+
+
+def test_imported_outputs_have_no_dataset_and_that_is_said(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve("pass", "--imported", dataset_sha256="0" * 64) == 0
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    assert "its evidence is of imported outputs" in capsys.readouterr().err
+
+
+def test_paths_in_the_lock_are_seen_from_its_folder(git: Git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    commit(git, "src/app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve() == 0
+    assert approve(candidate="claude-opus-4-6") == 0
+    monkeypatch.chdir(tmp_path / "src")
+    assert main(["pins", "verify", "--changed", "main...HEAD", "--lock", "../evalkit.lock"]) == 0
+
+
+@pytest.mark.parametrize("name", ["a\n::warning title=hi::W.py", "::error::x.py", " ::error::x.py", "##[error]x.py"])
+def test_no_path_is_a_command_to_the_ci(name: str, git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, name, 'A = "claude-sonnet-4-6"\nB = "claude-nova-5"\nC = "claude-sonnet-4-5"\n')
+    for command in (["diff", "main...HEAD"], ["verify"], ["verify", "--changed", "main...HEAD"], ["scan"]):
+        main(["pins", *command])
+    told = capsys.readouterr()
+    assert "W.py" in told.out or "x.py" in told.out
+    for line in (told.out + told.err).splitlines():
+        assert not re.match(r"\s*(error: )?\s*::", line)
+        assert "##[" not in line
+    assert ("⟦U+000A⟧" in told.out) == ("\n" in name)
+
+
+def test_an_arn_is_printed_as_it_is() -> None:
+    arn = "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0"
+    assert one_line(arn) == arn
+
+
+def test_what_is_not_looked_into_is_said(git: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "big.json", '"claude-opus-4-6"' + " " * 20_000_000)
+    commit(git, "core.bin", "\0claude-opus-4-6")
+    other = tmp_path / "other"
+    other.mkdir()
+    for arguments in (["init", "-q"], ["commit", "-qm", "x", "--allow-empty"]):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=other)
+    git("add", "other")
+    git("commit", "-qm", "submodule")
+    capsys.readouterr()
+    for command, count in ((["diff", "main...HEAD"], 3), (["verify", "--changed", "main...HEAD"], 3), (["scan"], 2)):
+        assert main(["pins", *command]) == 0
+        warnings = [line for line in capsys.readouterr().err.splitlines() if "is not looked into" in line]
+        assert (
+            warnings
+            == [
+                "warning: big.json is not looked into: 20 MB, more than 20 MB",
+                "warning: core.bin is not looked into: no text, neither UTF-8 nor marked as UTF-16",
+                "warning: other is not looked into: a submodule, which changed",
+            ][:count]
+        )
+
+
+def test_where_a_link_leads_is_a_pin_in_a_change_and_in_a_scan(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("current.yaml").symlink_to("models/claude-opus-4-8.yaml")
+    commit(git, "x.txt", "x")
+    assert main(["pins", "diff", "main...HEAD", "--exit-code"]) == 1
+    assert main(["pins", "scan", "--json"]) == 0
+    assert '"models/claude-opus-4-8"' in capsys.readouterr().out
+
+
+def test_an_id_of_an_unknown_tier_is_warned_about_and_asked_for_where_it_replaces_a_pin(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "new.py", 'MODEL = "claude-nova-5"\n')
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    assert "looks like a model id of a tier or spelling that is not known here" in capsys.readouterr().err
+    assert main(["pins", "scan"]) == 0
+    assert "! claude-nova-5 looks like a model id" in capsys.readouterr().out
+    commit(git, "app.py", 'MODEL = "claude-nova-5"\n')
+    assert verified("HEAD~1..HEAD", capsys)[0] == 6
