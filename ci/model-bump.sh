@@ -101,7 +101,7 @@ may_reuse() { # not where documents fill the context up to what both models take
     *) echo "error: EVALKIT_REUSE is neither auto nor never; use one of them" >&2 && exit 2 ;;
   esac
   policy=${EVALKIT_POLICY:-gate.yaml}
-  [ -z "${EVALKIT_LOOKS:-}" ] && ! grep -qs context_tokens "${dataset%.*}.yaml" && ! grep -Eqs 'felt_latency|ttft' "$policy"
+  [ "${EVALKIT_LOOKS:-1}" = 1 ] && ! grep -qs context_tokens "${dataset%.*}.yaml" && ! grep -Eqs 'felt_latency|ttft' "$policy"
 }
 
 run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run file

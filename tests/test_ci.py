@@ -440,11 +440,12 @@ def test_the_script_ends_with_the_worst_that_it_met(
 @pytest.mark.parametrize(
     ("told", "runs"),
     [
-        ({}, ["", ""]),
-        ({"EVALKIT_EXECUTOR": "batch"}, [" --executor batch"] * 2),
+        ({}, [""] * 4),
+        ({"EVALKIT_REUSE": "never"}, [""] * 2),
+        ({"EVALKIT_EXECUTOR": "batch"}, [" --executor batch"] * 4),
         (
             {"EVALKIT_EXECUTOR": "batch", "EVALKIT_LATENCY_SAMPLE": "30"},
-            [" --executor batch --latency-sample 30"] * 2,
+            [" --executor batch --latency-sample 30"] * 4,
         ),
         ({"EVALKIT_LOOKS": "0.5 0.75 1"}, [" --share 0.5", " --share 0.5"]),
         ({"EVALKIT_LOOKS": "0.5 1", "VERDICT": "inconclusive"}, [" --share 0.5", "", " --share 0.5", ""]),
@@ -462,7 +463,8 @@ def test_a_run_costs_half_in_batches_and_less_in_looks(told: dict[str, str], run
     calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
     sent = [call.partition("--epochs 3")[2].removesuffix(" --quiet") for call in calls if call.startswith("run ")]
     assert sent == runs
-    assert sum(call.startswith("gate ") for call in calls) == len(runs)
+    gates = len(runs) if "EVALKIT_LOOKS" in told else 2
+    assert sum(call.startswith("gate ") for call in calls) == gates
     assert sum(call.startswith("pins approve") for call in calls) == 2, "once a pin, with the last look's report"
 
 
