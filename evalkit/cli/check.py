@@ -23,14 +23,25 @@ def register(app: typer.Typer) -> None:
 def check(
     dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
     rubric: options.Rubric = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="Policy of a gate to check as well (default: gate.yaml, if any).", show_default=False),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Repetitions that the gate will have (default: evalkit.yaml's).", show_default=False),
+    ] = None,
 ) -> None:
     """Check a dataset and its rubric: every problem at once, as `file:line: what; what to do`.
+
+    Where there is a policy of a gate, also whether its slices and criteria exist and what so many items can pass.
 
     The card's prompt template is filled in for every item, attachments are opened, and settings are held against
     what the models of evalkit.yaml accept. Nothing is sent.
 
     Example: evalkit check datasets/support-replies.jsonl
     """
+    from evalkit.cli.gate_policy import outlook, policy_file
     from evalkit.config import Config
     from evalkit.dataset_check import beyond_windows, doubts, effect_line
     from evalkit.files import load_dataset, read_config
@@ -61,9 +72,19 @@ def check(
     warnings = [problem for problem in problems if problem.severity == "warning"]
     for problem in warnings:
         typer.echo(str(problem))
+    affordable = list[str]()
+    try:
+        if asked := policy_file(policy):
+            affordable = outlook(asked, loaded.items, criteria if rubric_hash else None, epochs or config.epochs)
+    except ProblemsError as error:
+        errors += error.problems
+    except UsageError as error:
+        errors.append(str(error))
     if errors:
         raise ProblemsError(errors)
     typer.echo(effect_line(loaded))
+    for line in affordable:
+        typer.echo(line)
     typer.echo(f"{dataset}: no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")
 
 

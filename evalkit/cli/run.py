@@ -91,6 +91,8 @@ def run(
         if chosen is None:
             return source or Path()
         _refuse_errors(chosen)
+        for line in _gate_outlook(chosen):
+            talk.note(line)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
         pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
         session = Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, talk)
@@ -124,6 +126,24 @@ def _refuse_errors(chosen: Choice) -> None:
 
     if found := errors(chosen.path, chosen.dataset, chosen.rubric.criteria):
         raise ProblemsError([str(problem) for problem in found])
+
+
+def _gate_outlook(chosen: Choice) -> list[str]:
+    """What a gate.yaml in this folder can show on these items; a policy that cannot be read stops the run.
+
+    It may be another test set's, so slices and criteria that are not there are told and stop nothing.
+    """
+    from evalkit.cli.gate_policy import outlook, policy_file, read
+    from evalkit.errors import ProblemsError
+
+    path = policy_file(None)
+    if path is None:
+        return []
+    read(path)
+    try:
+        return outlook(path, chosen.dataset.items, chosen.rubric.criteria, chosen.options.epochs)
+    except ProblemsError as error:
+        return error.problems
 
 
 class Session:
