@@ -1,6 +1,7 @@
 """`evalkit check`: everything doubtful about a dataset and a rubric, before money is spent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from evalkit.strict import Problem
 
 
+Policy = Annotated[
+    Path | None,
+    typer.Option(help="Policy of a gate to check as well (default: gate.yaml, if any).", show_default=False),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Repetitions that the gate will have (default: evalkit.yaml's).", show_default=False),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("check")(check)
@@ -23,14 +34,8 @@ def register(app: typer.Typer) -> None:
 def check(
     dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
     rubric: options.Rubric = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(help="Policy of a gate to check as well (default: gate.yaml, if any).", show_default=False),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Repetitions that the gate will have (default: evalkit.yaml's).", show_default=False),
-    ] = None,
+    policy: Policy = None,
+    epochs: Epochs = None,
 ) -> None:
     """Check a dataset and its rubric: every problem at once, as `file:line: what; what to do`.
 
@@ -52,12 +57,8 @@ def check(
 
     loaded, problems = load_dataset(dataset)
     config, errors = Config(), list[str]()
-    try:
+    with _noted(errors):
         config = read_config(Path("evalkit.yaml"))
-    except UsageError as error:
-        errors.append(str(error))
-    except ProblemsError as error:
-        errors += error.problems
     criteria, rubric_hash, rubric_problems = _rubric_of(dataset, rubric, config)
     if loaded.items:
         wrong = {problem.line for problem in problems if problem.file == str(dataset)}
@@ -73,19 +74,26 @@ def check(
     for problem in warnings:
         typer.echo(str(problem))
     affordable = list[str]()
-    try:
+    with _noted(errors):
         if asked := policy_file(policy):
             affordable = outlook(asked, loaded.items, criteria if rubric_hash else None, epochs or config.epochs)
-    except ProblemsError as error:
-        errors += error.problems
-    except UsageError as error:
-        errors.append(str(error))
     if errors:
         raise ProblemsError(errors)
     typer.echo(effect_line(loaded))
     for line in affordable:
         typer.echo(line)
     typer.echo(f"{dataset}: no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")
+
+
+@contextmanager
+def _noted(errors: list[str]) -> Iterator[None]:
+    """Add what is wrong to the errors, and go on."""
+    try:
+        yield
+    except UsageError as error:
+        errors.append(str(error))
+    except ProblemsError as error:
+        errors += error.problems
 
 
 def _rubric_of(dataset: Path, named: Path | None, config: "Config") -> "tuple[Sequence[Criterion], str, list[Problem]]":

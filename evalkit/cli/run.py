@@ -13,7 +13,7 @@ from evalkit.cli.spending import warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from evalkit.bill import Line
     from evalkit.cli.events import Talk
@@ -90,9 +90,7 @@ def run(
         chosen = asked.choice(config, talk.note)
         if chosen is None:
             return source or Path()
-        _refuse_errors(chosen)
-        for line in _gate_outlook(chosen):
-            talk.note(line)
+        _refuse_errors(chosen, talk.note)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
         pinned = {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
         session = Session(config, budget_usd, concurrency, base_url, timeout, pinned, dry_run, yes, talk)
@@ -119,13 +117,16 @@ def _place(output: Path | None, folder: Path) -> Path:
     return output or folder
 
 
-def _refuse_errors(chosen: Choice) -> None:
-    """What `check` calls an error stops a run before it costs anything; warnings are for `check` to tell."""
+def _refuse_errors(chosen: Choice, note: "Callable[[str], None]") -> None:
+    """What `check` calls an error stops a run before it costs anything; warnings are for `check` to tell, and what a
+    gate can show for both."""
     from evalkit.dataset_check import errors
     from evalkit.errors import ProblemsError
 
     if found := errors(chosen.path, chosen.dataset, chosen.rubric.criteria):
         raise ProblemsError([str(problem) for problem in found])
+    for line in _gate_outlook(chosen):
+        note(line)
 
 
 def _gate_outlook(chosen: Choice) -> list[str]:
@@ -141,7 +142,9 @@ def _gate_outlook(chosen: Choice) -> list[str]:
         return []
     read(path)
     try:
-        return outlook(path, chosen.dataset.items, chosen.rubric.criteria, chosen.options.epochs)
+        return outlook(
+            path, chosen.dataset.items[: chosen.options.limit], chosen.rubric.criteria, chosen.options.epochs
+        )
     except ProblemsError as error:
         return error.problems
 
