@@ -6,6 +6,7 @@ from typing import Any
 from evalkit import __version__, stats
 from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, satisfied
+from evalkit.gating.foreseen import afford
 from evalkit.gating.looks import Look
 from evalkit.gating.policy import Common
 from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
@@ -102,21 +103,6 @@ def _look_notes(look: Look, alpha: float, verdict: Outcome) -> Iterator[str]:
     else:
         left = f" ({plural(look.open_trials, 'trial')} still to run)" if look.open_trials else ""
         yield f"go on to {_go_on(look)}{left}"
-
-
-def afford(items: int, epochs: int, margin: float, alpha: float) -> list[str]:
-    """What a gate at this margin asks of a set of this size, before any money is spent."""
-    least = stats.smallest_passing_n(margin, alpha, score_only=epochs > 1)
-    points = f"{margin * 100:g} points"
-    if least is not None and items < least:
-        said = [f"at {points}, {plural(items, 'item')} cannot pass when the two never differ; {least} can"]
-    else:
-        said = []
-    if epochs > 1 or not 1 <= items <= 1000:
-        return said
-    losses = stats.losses_allowed(items, margin, range(min(items, 5)), alpha)
-    told = ", ".join("cannot pass" if most is None else str(most) for most in losses)
-    return [*said, f"at {points} it can afford so many losses with 0, 1, 2, ... gains: {told}"]
 
 
 def _provenance(evidence: Evidence, policy: Common) -> dict[str, Any]:

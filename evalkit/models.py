@@ -146,7 +146,11 @@ def same_model(one: str, other: str) -> bool:
 
 def _bare(model_id: str) -> str:
     """An id without its date, and Bedrock's without platform, region and revision."""
-    plain = model_id.lower()
-    if plain.startswith(BEDROCK):
-        plain = re.sub(r"-v\d+(?::\d+)?$", "", plain.removeprefix(BEDROCK).rpartition("anthropic.")[2])
-    return re.sub(r"(?:-latest|[-@]\d{8})$", "", plain.replace(".", "-"))
+    return re.sub(r"(?:-latest|[-@]\d{8})$", "", plain_id(model_id.lower()).replace(".", "-"))
+
+
+def plain_id(model_id: str) -> str:
+    """Anthropic's own id, with its date: what Bedrock's says beside platform, region and revision."""
+    if not model_id.startswith(BEDROCK):
+        return model_id
+    return re.sub(r"-v\d+(?::\d+)?$", "", model_id.removeprefix(BEDROCK).rpartition("anthropic.")[2])

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import math
 import unicodedata
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -181,6 +182,8 @@ def visible_name(name: str) -> str:
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """The remedy for a word nobody knows: the nearest known one, or all of them."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if not known:
+        return "nothing can be set here, so take it out"
     return f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(known)}"
 
 
@@ -267,7 +270,17 @@ def _what_and_remedy(detail: ErrorDetails, name: str) -> tuple[str, str]:
     if context.get("pattern") == NOT_BLANK:
         return f"{name} is blank", "write something"
     plain = _PLAIN.get(kind, detail["msg"].replace("Input should", "must").replace("String should", "must"))
+    if kind == "float_type" and _is_number(detail["input"]):
+        plain += ", and this is text: leave quotes out, and write 1e-3 as 1.0e-3"
     return is_shown, f"it {plain}"
+
+
+def _is_number(value: object) -> bool:
+    """Whether a text would be a number to anybody but YAML."""
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def _apart(problems: Sequence[tuple[bool, str, str]]) -> Iterable[tuple[str, str]]:

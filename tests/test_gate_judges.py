@@ -161,6 +161,24 @@ def test_losses_that_the_judge_overlooks_count_once_people_find_them() -> None:
     assert report.verdict == "fail"
 
 
+@pytest.mark.parametrize(
+    ("gone", "verdict"),
+    [
+        ([], "pass"),
+        ([(1, None)], "pass"),
+        ([(None, 1)] * 9, "pass"),  # at worst alike
+        ([(1, None)] * 9, "inconclusive"),
+        ([(None, None)] * 9, "inconclusive"),
+    ],
+)
+def test_items_that_nobody_could_grade_count_against_the_candidate(gone: list[Any], verdict: str) -> None:
+    people = {**APART, **{item: SAID[item] for item in range(6, 100)}}
+    report = gate(of(judged([*SAID, *gone], people, events=PICKED)), POLICY)
+    assert report.verdict == verdict
+    sampled = {item: level for item, level in people.items() if item < 60}
+    assert gate(of(judged([*SAID, *gone], sampled, events=PICKED)), POLICY).verdict == verdict
+
+
 # --- what people are asked ---
 
 

@@ -308,7 +308,7 @@ def test_two_files_judged_apart_are_gated_only_when_graded_together(
     assert fresh >= {label_for(rounds[newest], "judge claude-sonnet-5-5", trial) for trial in trials}
     assert not fresh & {label for label, _, _ in olds}
 
-    assert main(["run", str(tiny), "-m", SONNET, "-m", HAIKU, "-o", "c.db", *to_server]) == 0
+    assert main(["run", str(tiny), "-m", SONNET, "-m", HAIKU, "-o", "c.db", "--base-url", server.url]) == 0
     assert "complete already, nothing to send" in capfd.readouterr().out
 
 

@@ -1,7 +1,7 @@
 """Quality: the share of satisfactory outputs is not lower by a margin, overall, by slice and by critical criterion."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from pydantic import Field
 
@@ -9,14 +9,14 @@ from evalkit.analysis.results import OutputResult
 from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, Measure, satisfied
 from evalkit.gating.labels import labels_of
-from evalkit.gating.not_worse import share_result
+from evalkit.gating.naming import Planned, one_of, part_of
+from evalkit.gating.not_worse import Margin, share_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.rubric import Criterion
 from evalkit.strict import StrictModel
 
 ORDER = 10
-Margin = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Settings(StrictModel):
@@ -29,28 +29,38 @@ class Settings(StrictModel):
 
 
 def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckResult]:
-    """Trials that ended without an output count as not satisfactory on both sides; ungraded ones are left out."""
-    what, assay = "satisfactory outputs", rules.assay
-    pairs = evidence.paired(satisfied)
-    yield share_result("quality", what, pairs, asked.margin, rules, assay, labels_of(evidence, pairs))
+    """Trials that ended without an output count as not satisfactory on both sides; ungraded ones are left out, and
+    must leave a pass standing whatever they would have been."""
+    what, assay, known = "satisfactory outputs", rules.assay, partial(labels_of, evidence)
+    yield share_result("quality", what, evidence.shares(satisfied), asked.margin, rules, assay, known)
     for name, margin in asked.slices.items():
-        pairs = evidence.paired(satisfied, evidence.part(name))
-        known = labels_of(evidence, pairs)
+        pairs = evidence.shares(satisfied, evidence.part(name))
         yield share_result(f"quality: {name}", f"{what} ({name})", pairs, margin, rules, assay, known)
     for name, margin in asked.criteria.items():
-        criterion = _criterion(evidence, name)
-        what, pairs = f"outputs at {name} {criterion.critical} or above", evidence.paired(_at_floor(criterion))
+        criterion = _criterion(evidence.rubric.criteria, name)
+        what, pairs = f"outputs at {name} {criterion.critical} or above", evidence.shares(_at_floor(criterion))
         if criterion.kind == "check":
             yield share_result(f"quality: {name}", what, pairs, margin, rules)
             continue
-        yield share_result(f"quality: {name}", what, pairs, margin, rules, assay, labels_of(evidence, pairs))
+        yield share_result(f"quality: {name}", what, pairs, margin, rules, assay, known)
 
 
-def _criterion(evidence: Evidence, name: str) -> Criterion:
-    critical = {criterion.id: criterion for criterion in evidence.rubric.criteria if criterion.critical is not None}
+def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float]]:
+    """Each share that is compared, the items it is of and its margin; UsageError for what is not there."""
+    yield "quality", len(planned.items), asked.margin
+    for name, margin in asked.slices.items():
+        yield f"quality: {name}", len(part_of(planned.items, name)), margin
+    for name, margin in asked.criteria.items():
+        if planned.criteria is not None:
+            _criterion(planned.criteria, name)
+        yield f"quality: {name}", len(planned.items), margin
+
+
+def _criterion(criteria: Sequence[Criterion], name: str) -> Criterion:
+    critical = {criterion.id: criterion for criterion in criteria if criterion.critical is not None}
     if name not in critical:
-        known = ", ".join(critical) or "none is critical"
-        raise UsageError(f"the gate names a criterion {name!r} that is not critical in the rubric; use one of: {known}")
+        remedy = one_of(critical, "none is critical there, so take it out")
+        raise UsageError(f"the gate names a criterion {name!r} that is not critical in the rubric; {remedy}")
     return critical[name]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from evalkit.gating.evidence import Evidence
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
-from evalkit.models import BEDROCK, same_model
+from evalkit.models import BEDROCK, plain_id, same_model
 from evalkit.strict import StrictModel
 
 ORDER = 60
@@ -39,4 +39,4 @@ def check(evidence: Evidence, _asked: Settings, _rules: Rules) -> Iterator[Check
 
 def _is_pin(served: str, asked: str) -> bool:
     """Whether the model that answered is the one asked for; on Bedrock its id carries a vendor, a region, a version."""
-    return served == asked or (asked.startswith(BEDROCK) and served in asked)
+    return served == asked or (asked.startswith(BEDROCK) and served in (asked.removeprefix(BEDROCK), plain_id(asked)))

@@ -1,6 +1,7 @@
 """`evalkit check`: everything doubtful about a dataset and a rubric, before money is spent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from evalkit.strict import Problem
 
 
+Policy = Annotated[
+    Path | None,
+    typer.Option(help="Policy of a gate to check as well (default: gate.yaml, if any).", show_default=False),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Repetitions that the gate will have (default: evalkit.yaml's).", show_default=False),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("check")(check)
@@ -23,20 +34,19 @@ def register(app: typer.Typer) -> None:
 def check(
     dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
     rubric: options.Rubric = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="Policy of a gate to check as well, e.g. gate.yaml.", show_default=False)
-    ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Repetitions of each item that the gate will have.")] = 1,
+    policy: Policy = None,
+    epochs: Epochs = None,
 ) -> None:
     """Check a dataset and its rubric: every problem at once, as `file:line: what; what to do`.
 
-    With --policy, also whether a gate can pass on so many items at all.
+    Where there is a policy of a gate, also whether its slices and criteria exist and what so many items can pass.
 
     The card's prompt template is filled in for every item, attachments are opened, and settings are held against
     what the models of evalkit.yaml accept. Nothing is sent.
 
     Example: evalkit check datasets/support-replies.jsonl
     """
+    from evalkit.cli.gate_policy import outlook, policy_file
     from evalkit.config import Config
     from evalkit.dataset_check import beyond_windows, doubts, effect_line
     from evalkit.files import load_dataset, read_config
@@ -47,12 +57,8 @@ def check(
 
     loaded, problems = load_dataset(dataset)
     config, errors = Config(), list[str]()
-    try:
+    with _noted(errors):
         config = read_config(Path("evalkit.yaml"))
-    except UsageError as error:
-        errors.append(str(error))
-    except ProblemsError as error:
-        errors += error.problems
     criteria, rubric_hash, rubric_problems = _rubric_of(dataset, rubric, config)
     if loaded.items:
         wrong = {problem.line for problem in problems if problem.file == str(dataset)}
@@ -68,29 +74,26 @@ def check(
     for problem in warnings:
         typer.echo(str(problem))
     affordable = list[str]()
-    try:
-        affordable = _affordable(policy, len(loaded.items), epochs) if policy else []
-    except ProblemsError as error:
-        errors += error.problems
-    except UsageError as error:
-        errors.append(str(error))
+    with _noted(errors):
+        if asked := policy_file(policy):
+            affordable = outlook(asked, loaded.items, criteria if rubric_hash else None, epochs or config.epochs)
     if errors:
         raise ProblemsError(errors)
     typer.echo(effect_line(loaded))
     for line in affordable:
-        typer.echo(f"{policy}: {line}")
+        typer.echo(line)
     typer.echo(f"{dataset}: no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")
 
 
-def _affordable(policy: Path, items: int, epochs: int) -> list[str]:
-    """What a gate asks of a set of this size: that it cannot pass, or how many losses it can afford."""
-    from evalkit.files import read_text
-    from evalkit.gate import afford
-    from evalkit.gating.policy import read_policy
-
-    asked = read_policy(read_text(policy, "policy"), str(policy))
-    quality = getattr(asked, "quality", None)
-    return [] if quality is None else afford(items, epochs, quality.margin, asked.alpha)
+@contextmanager
+def _noted(errors: list[str]) -> Iterator[None]:
+    """Add what is wrong to the errors, and go on."""
+    try:
+        yield
+    except UsageError as error:
+        errors.append(str(error))
+    except ProblemsError as error:
+        errors += error.problems
 
 
 def _rubric_of(dataset: Path, named: Path | None, config: "Config") -> "tuple[Sequence[Criterion], str, list[Problem]]":

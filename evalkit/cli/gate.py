@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from evalkit.gating.results import GateReport
     from evalkit.records import Snapshot
 
-DEFAULT_POLICY = Path("gate.yaml")
 FORMATS = (".json", ".xml", ".md")
 
 
@@ -46,17 +45,21 @@ def gate(
 
     Nothing is sent. The policy is no part of the rubric, so that moving a limit leaves grades as they are.
     """
+    from evalkit.cli.gate_policy import policy_file, read
     from evalkit.files import write_whole
 
     paths = output or []
     for target in paths:
         if target.suffix not in FORMATS:
             raise UsageError(f"{str(target)!r}: unknown format; end it in .json, .xml or .md")
+        if paths.count(target) > 1:
+            raise UsageError(f"-o {str(target)!r} stands twice; name each file once")
     if on_inconclusive not in (None, "fail", "warn", "pass"):
         raise UsageError(f"--on-inconclusive {on_inconclusive!r} is not fail, warn or pass; use one of them")
     if sensitivity_check and (aa or candidate is None):
         raise UsageError("--sensitivity-check needs a weaker model of the run as --candidate, and no --aa")
-    asked = _policy(policy)
+    file = policy_file(policy)
+    asked = None if file is None else read(file)
     compared = _itself(run, baseline, candidate, asked) if aa else _compared(run, baseline, candidate, asked)
     report = _report(compared, asked, allow_simulated)
     texts = [_rendered(target.suffix, report) for target in paths]
@@ -68,16 +71,6 @@ def gate(
     else:
         _print(report, paths)
     raise typer.Exit(_noticed(report) if sensitivity_check else _code(report, softened))
-
-
-def _policy(named: Path | None) -> "Common | None":
-    from evalkit.files import read_text
-    from evalkit.gating.policy import read_policy
-
-    path = named or DEFAULT_POLICY
-    if named is None and not path.exists():
-        return None
-    return read_policy(read_text(path, "policy"), str(path))
 
 
 class _Run(NamedTuple):
@@ -117,6 +110,11 @@ def _compared(run: Path | None, baseline: str | None, candidate: str | None, ask
     files = [name for name in (baseline, candidate) if name is not None and _is_file(name)]
     wanted = (asked.baseline, asked.candidate) if asked else (None, None)
     if len(files) == 2 and run is None:
+        if Path(files[0]).resolve() == Path(files[1]).resolve():
+            raise UsageError(
+                f"baseline and candidate are both {files[0]!r}; name the run file first and models of it as --baseline "
+                "and --candidate, or --aa to compare a model with itself"
+            )
         then, now = _read(Path(files[0])), _read(Path(files[1]))
         models = _only(then.analysis, wanted[0], files[0]), _only(now.analysis, wanted[1], files[1])
         return _Compared(evidence_of(then.analysis, now.analysis, *models), then.snapshot, now.snapshot)

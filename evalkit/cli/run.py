@@ -13,7 +13,7 @@ from evalkit.cli.spending import warn_of_aliases
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from evalkit.bill import Line
     from evalkit.cli.events import Talk
@@ -82,7 +82,7 @@ def run(
         )  # fmt: skip
         if (chosen := asked.choice(config, talk.note)) is None:
             return source or Path()
-        _refuse_errors(chosen)
+        _refuse_errors(chosen, talk.note)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
         session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
         way = _way(executor, latency_sample)
@@ -118,13 +118,36 @@ def _place(output: Path | None, folder: Path) -> Path:
     return output or folder
 
 
-def _refuse_errors(chosen: Choice) -> None:
-    """What `check` calls an error stops a run before it costs anything; warnings are for `check` to tell."""
+def _refuse_errors(chosen: Choice, note: "Callable[[str], None]") -> None:
+    """What `check` calls an error stops a run before it costs anything; warnings are for `check` to tell, and what a
+    gate can show for both."""
     from evalkit.dataset_check import errors
     from evalkit.errors import ProblemsError
 
     if found := errors(chosen.path, chosen.dataset, chosen.rubric.criteria):
         raise ProblemsError([str(problem) for problem in found])
+    for line in _gate_outlook(chosen):
+        note(line)
+
+
+def _gate_outlook(chosen: Choice) -> list[str]:
+    """What a gate.yaml in this folder can show on these items; a policy that cannot be read stops the run.
+
+    It may be another test set's, so slices and criteria that are not there are told and stop nothing.
+    """
+    from evalkit.cli.gate_policy import outlook, policy_file, read
+    from evalkit.errors import ProblemsError
+
+    path = policy_file(None)
+    if path is None:
+        return []
+    read(path)
+    try:
+        return outlook(
+            path, chosen.dataset.items[: chosen.options.limit], chosen.rubric.criteria, chosen.options.epochs
+        )
+    except ProblemsError as error:
+        return error.problems
 
 
 class Session:

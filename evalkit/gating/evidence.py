@@ -1,17 +1,18 @@
 """What a gate looks at: two models on the same items, as an analysis left them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from evalkit.analysis.results import Analysis, Counts, ItemResult, ModelResult, OutputResult
 from evalkit.errors import IntegrityError, UsageError
+from evalkit.gating.naming import part_of
 from evalkit.rubric import Rubric
 
 Measure = Callable[[OutputResult], float | None]
 """One number of a trial, None where it has none."""
 LEAST_KNOWN = 0.95
-"""Share of the items that a figure must be known on, on both sides, to pass."""
+"""Share of each side's trials that a cost or a time must be known of to pass; a share needs no such rule (`worst`)."""
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
 _CALLED = {"dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting"}
 
@@ -20,23 +21,26 @@ _CALLED = {"dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha25
 class Paired:
     """Item means of both sides on the items that both have a number on, in one order; `epochs`: the most trials.
 
-    `planned`: items that could have had one. What is missing may be missing for a reason, so a figure passes only where
-    little is (`gap`).
+    Of the trials `planned` of each side, so many are `counted`. What is missing may be missing for a reason, so a cost
+    or time passes only where little is (`gap`), and a share only if it also does at its `worst`: of all items, with
+    each trial without a number taken for a failure of the candidate or a success of the baseline; None where none is.
     """
 
     items: tuple[str, ...]
     baseline: tuple[float, ...]
     candidate: tuple[float, ...]
     epochs: int
-    planned: int
+    counted: tuple[int, int]
+    planned: tuple[int, int]
+    worst: "Paired | None" = None
 
     def __len__(self) -> int:
         return len(self.items)
 
     @property
     def gap(self) -> str | None:
-        """That too many items are left out to pass on the rest; None if few are."""
-        return gap(len(self), self.planned)
+        """That too many trials are left out to pass on the rest; None if few are."""
+        return gap(self.counted, self.planned)
 
 
 @dataclass(frozen=True)
@@ -100,37 +104,62 @@ class Evidence:
             found.append(side)
         return tuple(found)
 
-    def trials(self, measure: Measure, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[float]], ...]:
-        """Each side's numbers by item; trials without one are left out. `part`: only these items."""
-        found = []
-        for outputs in self.outputs(part):
-            numbers = {item: [measure(output) for output in of_item] for item, of_item in outputs.items()}
-            known = {item: [n for n in of_item if n is not None] for item, of_item in numbers.items()}
-            found.append({item: of_item for item, of_item in known.items() if of_item})
-        return tuple(found)
-
     def paired(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
         """Item means of both sides on the items where both have a number: the item is the unit."""
-        then, now = self.trials(measure, part)
-        both = tuple(item for item in then if item in now)
-        epochs = max((len(side[item]) for side in (then, now) for item in both), default=1)
-        baseline, candidate = (tuple(_mean(side[i]) for i in both) for side in (then, now))
-        return Paired(both, baseline, candidate, epochs, len(self.items) if part is None else len(part))
+        sides = self._numbers(measure, part)
+        then, now = ({i: [n for n in trials if n is not None] for i, trials in side.items()} for side in sides)
+        both = tuple(item for item in then if then[item] and now.get(item))
+        return _pairs(both, then, now, (_count(then, both), _count(now, both)), _planned(sides))
+
+    def shares(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
+        """The same of a measure that is 1 for good and 0 for bad, with what it comes to at its `worst`."""
+        found, sides = self.paired(measure, part), self._numbers(measure, part)
+        known = tuple(sum(n is not None for trials in side.values() for n in trials) for side in sides)
+        if known == _planned(sides):
+            return found
+        then, now = (
+            {i: [missing if n is None else n for n in trials or [None]] for i, trials in side.items()}
+            for side, missing in zip(sides, (1.0, 0.0), strict=True)
+        )
+        return replace(found, worst=_pairs(tuple(then), then, now, (known[0], known[1]), _planned(sides)))
+
+    def _numbers(self, measure: Measure, part: frozenset[str] | None) -> tuple[Mapping[str, list[float | None]], ...]:
+        """Each side's numbers by item, None for a trial without one."""
+        return tuple({i: [measure(o) for o in outputs] for i, outputs in side.items()} for side in self.outputs(part))
 
     def part(self, name: str) -> frozenset[str]:
-        """The items of a slice, named by difficulty or tag; UsageError if there are none."""
-        found = frozenset(item.id for item in self.items if item.difficulty == name or name in item.tags)
-        if not found:
-            known = sorted({i.difficulty for i in self.items if i.difficulty} | {t for i in self.items for t in i.tags})
-            raise UsageError(f"the gate names a slice {name!r} that no item is in; use one of {', '.join(known)}")
-        return found
+        """The items of a slice, named by difficulty or tag."""
+        return part_of(self.items, name)
 
 
-def gap(known: int, planned: int) -> str | None:
-    """That too many of the planned items are left out to pass on the rest; None if few are."""
-    if known >= LEAST_KNOWN * planned:
-        return None
-    return f"{planned - known:,} of {planned:,} items have no figure on both sides"
+def _pairs(
+    items: tuple[str, ...],
+    then: Mapping[str, list[float]],
+    now: Mapping[str, list[float]],
+    counted: tuple[int, int],
+    planned: tuple[int, int],
+) -> Paired:
+    epochs = max((len(side[item]) for side in (then, now) for item in items), default=1)
+    baseline, candidate = (tuple(_mean(side[item]) for item in items) for side in (then, now))
+    return Paired(items, baseline, candidate, epochs, counted, planned)
+
+
+def _count(side: Mapping[str, list[float]], items: tuple[str, ...]) -> int:
+    return sum(len(side[item]) for item in items)
+
+
+def _planned(sides: Sequence[Mapping[str, list[float | None]]]) -> tuple[int, int]:
+    """Trials of each side; an item without any lacks one."""
+    then, now = (sum(max(1, len(trials)) for trials in side.values()) for side in sides)
+    return then, now
+
+
+def gap(counted: tuple[int, int], planned: tuple[int, int]) -> str | None:
+    """That too many of either side's planned trials are left out to pass on the rest; None if few are."""
+    for side, known, of in zip(("baseline", "candidate"), counted, planned, strict=True):
+        if known < LEAST_KNOWN * of:
+            return f"{of - known:,} of {of:,} trials of the {side} lack the figure on one side or both"
+    return None
 
 
 def satisfied(output: OutputResult) -> float | None:

@@ -56,6 +56,8 @@ def _label(then: list[OutputResult], now: list[OutputResult]) -> tuple[int, bool
     if all(output.decided_by == "check" for output in outputs):
         return KNOWN, decided
     before, after = ([o.judge_satisfied for o in side if o.satisfied is not None] for side in (then, now))
+    if not before or not after:
+        return KNOWN, True  # a side that lacks every verdict is taken at its worst, whatever a judge says of the other
     if decided and (None in before or None in after):
         return KNOWN, decided
     difference = _share(after) - _share(before)

@@ -3,6 +3,9 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
 
 from evalkit import stats
 from evalkit.gating.evidence import Paired
@@ -12,6 +15,8 @@ from evalkit.gating.rules import Assay, Rules
 from evalkit.stats import Estimate
 from evalkit.wording import interval, plural, value
 
+Margin = Annotated[float, Field(ge=0.001, le=0.5)]
+"""A loss that may not be overlooked, as a share: less takes thousands of items to see, more allows nearly anything."""
 _MOST_ITEMS = 1000
 _FEWEST_ALIKE = 15
 """Items that a ratio which never varies must have been seen on to pass: fewer say nothing about the next one."""
@@ -25,22 +30,28 @@ def share_result(
     margin: float,
     rules: Rules,
     assay: Assay = Assay(),  # noqa: B008
-    labels: Labels | None = None,
+    labels: Callable[[Paired], Labels] | None = None,
 ) -> CheckResult:
     """Whether a share (`what`, of good outputs) is not lower than the baseline's by `margin`, as graders see it.
 
-    `labels`: who decided the pairs. Where people decided all of them, or all that a judge tells apart and a sample of
+    `labels` tells who decided pairs. Where people decided all of them, or all that a judge tells apart and a sample of
     the others, the judge's errors (`assay`) no longer matter.
     """
     if not len(pairs):
         finding, needs = f"no item has {what} on both sides", "a verdict on both sides"
         return CheckResult(name, "inconclusive", finding, _limit(margin), needs=needs)
-    reach = labels.reach if labels is not None else None
-    if labels is not None and reach == "sampled":
-        tested = _by_labels(pairs, labels, margin, rules)
-    else:
-        tested = _by_graders(pairs, margin, rules, Assay() if reach == "all" else assay)
+    tested = _tested(pairs, margin, rules, assay, labels)
+    if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
+        tested = replace(tested, cap=_missing(pairs.worst))
     return _told(name, what, margin, tested)
+
+
+def _missing(worst: Paired) -> str:
+    lacking = sum(worst.planned) - sum(worst.counted)
+    return (
+        f"{plural(lacking, 'trial')} without a figure could overturn it, taken against the candidate: repeat "
+        "`evalkit run` and `evalkit grade`"
+    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,20 @@ class _Tested:
     needs: Callable[[], str]
     margin: str = ""
 
+    @property
+    def passes(self) -> bool:
+        return self.shown and self.cap is None
+
+
+def _tested(
+    pairs: Paired, margin: float, rules: Rules, assay: Assay, labels_of: Callable[[Paired], Labels] | None
+) -> _Tested:
+    labels = None if labels_of is None else labels_of(pairs)
+    reach = None if labels is None else labels.reach
+    if labels is not None and reach == "sampled":
+        return _by_labels(pairs, labels, margin, rules)
+    return _by_graders(pairs, margin, rules, Assay() if reach == "all" else assay)
+
 
 def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Tested:
     """From all pairs, at the part of the margin that the judge's errors leave of it."""
@@ -69,7 +94,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
         None if assay.skewed else stats.worse_p(*sides, rules.alpha, epochs),
         f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}",
-        assay.cap or pairs.gap,
+        assay.cap,
         pairs,
         lambda: rules.next_look or _items_needed(pairs, estimate, left, rules),
         f" (tested at {left * 100:.2g} points, since the judge errs)" if assay.factor < 1 else "",
@@ -88,14 +113,14 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
         estimate.low is not None and estimate.low > -margin,
         stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha),
         f"by people's grades of all items that the judge told apart and {alike}",
-        pairs.gap,
-        Paired(tuple(pairs.items[i] for i in taken), then, now, pairs.epochs, pairs.planned),
+        None,
+        replace(pairs, items=tuple(pairs.items[i] for i in taken), baseline=then, candidate=now),
         lambda: rules.next_look or f"people's grades of more than {alike}, or more items",
     )
 
 
 def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
-    passed = tested.shown and tested.cap is None
+    passed = tested.passes
     estimate, outcome = tested.estimate, "shown not to be" if tested.shown else "not shown not to be"
     result = CheckResult(
         name,

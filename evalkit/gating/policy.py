@@ -7,7 +7,7 @@ from functools import cache
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 
 from evalkit import checks as check_folder
 from evalkit.errors import ProblemsError
@@ -15,6 +15,8 @@ from evalkit.gating.looks import Sequential
 from evalkit.strict import StrictModel, content_sha256, read_strict
 
 OnInconclusive = Literal["fail", "warn", "pass"]
+BARE = BeforeValidator(lambda written: {} if written is None else written)
+"""A name with nothing behind it asks for all defaults, and is an error where a setting has none; never left out."""
 
 
 class Common(StrictModel):
@@ -29,7 +31,7 @@ class Common(StrictModel):
     candidate: Annotated[str, Field(min_length=1)] | None = None
     alpha: Annotated[float, Field(ge=0.0001, le=0.2)] = 0.05
     on_inconclusive: OnInconclusive = "fail"
-    sequential: Sequential | None = None
+    sequential: Annotated[Sequential | None, BARE] = None
 
     @property
     def asked(self) -> Iterator[tuple[ModuleType, Any]]:
@@ -57,7 +59,9 @@ def check_modules() -> dict[str, ModuleType]:
 @cache
 def policy_model() -> type[Common]:
     """The grammar of `gate.yaml`: one optional key for each check."""
-    fields: dict[str, Any] = {name: (module.Settings | None, None) for name, module in check_modules().items()}
+    fields: dict[str, Any] = {
+        name: (Annotated[module.Settings | None, BARE], None) for name, module in check_modules().items()
+    }
     return create_model("Policy", __base__=Common, **fields)
 
 

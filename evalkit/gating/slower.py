@@ -49,8 +49,11 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     a model that times out look fast. Items that went in batches, by the seed and not by outcome, have no latency.
     """
     streamed = _streamed(evidence)
-    then, now, given_up = _waits(clock, *evidence.outputs(streamed))
+    sides = evidence.outputs(streamed)
+    then, now, given_up = _waits(clock, *sides)
     both = [item for item in then if item in now]
+    counted = sum(len(then[item]) for item in both), sum(len(now[item]) for item in both)
+    missing = gap(counted, (_planned(sides[0]), _planned(sides[1])))
     for label, q, at_most in (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90)):
         if at_most is None:
             continue
@@ -62,7 +65,11 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
             [now[item] for item in both], [then[item] for item in both], q, rules.seed, rules.confidence
         )
         told = f"{what}{_vain(given_up)}"
-        yield ratio_result(name, told, ratio, at_most, p_worse, gap(len(both), len(streamed)), rules)
+        yield ratio_result(name, told, ratio, at_most, p_worse, missing, rules)
+
+
+def _planned(side: Side) -> int:
+    return sum(max(1, len(outputs)) for outputs in side.values())
 
 
 def _streamed(evidence: Evidence) -> frozenset[str]:

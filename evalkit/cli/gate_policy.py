@@ -1,0 +1,40 @@
+"""The policy of a gate: the file it is read from, and what it comes to before anything is spent."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evalkit.gating.naming import Placed
+    from evalkit.gating.policy import Common
+    from evalkit.rubric import Criterion
+
+DEFAULT_POLICY = Path("gate.yaml")
+
+
+def policy_file(named: Path | None) -> Path | None:
+    """The file that is named, or gate.yaml of the working folder; None if there is none."""
+    return named or (DEFAULT_POLICY if DEFAULT_POLICY.exists() else None)
+
+
+def read(path: Path) -> "Common":
+    """The policy in a file; ProblemsError with every problem it has."""
+    from evalkit.files import read_text
+    from evalkit.gating.policy import read_policy
+
+    return read_policy(read_text(path, "policy"), str(path))
+
+
+def outlook(path: Path, items: "Sequence[Placed]", criteria: "Sequence[Criterion] | None", epochs: int) -> list[str]:
+    """What a gate by this policy can show on these items. `criteria` None: the rubric is not known yet.
+
+    ProblemsError for a policy that is wrong, or names a slice or criterion that is not there.
+    """
+    from evalkit.gating.foreseen import foreseen
+    from evalkit.gating.naming import Planned
+
+    policy = read(path)
+    if not items:
+        return []
+    return [f"{path}: {line}" for line in foreseen(policy, str(path), Planned(items, criteria), epochs)]

@@ -1,0 +1,64 @@
+"""What a policy comes to on a test set that nobody has run: names that are not there, and what can never pass."""
+
+from collections.abc import Iterator
+
+from evalkit import stats
+from evalkit.errors import ProblemsError, UsageError
+from evalkit.gating.naming import Planned
+from evalkit.gating.policy import Common
+from evalkit.staging import first
+from evalkit.wording import plural
+
+_MOST_ENUMERATED = 1000
+
+
+def foreseen(policy: Common, file: str, planned: Planned, epochs: int) -> list[str]:
+    """What each share that the policy limits asks of a set of this size, before any money is spent.
+
+    ProblemsError with every check that names a slice or a criterion that is not there.
+    """
+    problems, told = list[str](), list[str]()
+    for module, settings in policy.asked:
+        try:
+            shares = list(module.foresee(settings, planned)) if hasattr(module, "foresee") else []
+        except UsageError as error:
+            problems.append(f"{file}: {error}")
+            continue
+        for name, items, margin in shares:
+            told += _of(name, items, margin, epochs, _alpha(policy, items))
+    if problems:
+        raise ProblemsError(problems)
+    return told
+
+
+def _of(name: str, items: int, margin: float, epochs: int, alpha: float) -> list[str]:
+    """That it cannot pass; of the quality of all items, also how many losses it can afford."""
+    if name == "quality":
+        return afford(items, epochs, margin, alpha)
+    return [f"{name}: {line}" for line in _hopeless(items, epochs, margin, alpha)]
+
+
+def _alpha(policy: Common, items: int) -> float:
+    """What the last of the planned looks is tested at."""
+    if policy.sequential is None:
+        return policy.alpha
+    shares = sorted({first(share, items) / items for share in policy.sequential.looks})
+    return stats.look_alphas(shares, policy.alpha)[-1]
+
+
+def _hopeless(items: int, epochs: int, margin: float, alpha: float) -> Iterator[str]:
+    """That even two models that never differ cannot pass, if so."""
+    least = stats.smallest_passing_n(margin, alpha, score_only=epochs > 1)
+    if least is None or items < least:
+        enough = f"more than {_MOST_ENUMERATED:,} can" if least is None else f"{least:,} can"
+        yield f"at {margin * 100:g} points, {plural(items, 'item')} cannot pass when the two never differ; {enough}"
+
+
+def afford(items: int, epochs: int, margin: float, alpha: float) -> list[str]:
+    """What a gate at this margin asks of a set of this size."""
+    said = list(_hopeless(items, epochs, margin, alpha))
+    if epochs > 1 or not 1 <= items <= _MOST_ENUMERATED:
+        return said
+    losses = stats.losses_allowed(items, margin, range(min(items, 5)), alpha)
+    told = ", ".join("cannot pass" if most is None else str(most) for most in losses)
+    return [*said, f"at {margin * 100:g} points it can afford so many losses with 0, 1, 2, ... gains: {told}"]

@@ -1,0 +1,105 @@
+"""What a gate makes of trials without a verdict: a pass stands only if it would whatever they had been."""
+
+from typing import Any
+
+import pytest
+from analysis_builders import answered, ended
+from gates import Side, evidence, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit.gate import gate
+from evalkit.gating.policy import read_policy
+from evalkit.gating.results import CheckResult
+from evalkit.records import Attempt
+
+UNGRADED = answered()
+
+
+def quality(then: Side, now: Side, margin: float, **changes: Any) -> CheckResult:
+    policy = read_policy(f"quality: {{margin: {margin}}}", "gate.yaml")
+    return gate(evidence(then, now, **changes), policy).checks[0]
+
+
+@pytest.mark.parametrize(
+    ("missing", "outcome"),
+    [(0, "pass"), (1, "pass"), (60, "inconclusive")],
+)  # fmt: skip
+def test_an_item_with_one_verdict_of_three_is_not_known(missing: int, outcome: str) -> None:
+    """Every item has a verdict, and 120 of the candidate's 300 trials have none."""
+    now: list[Any] = [[True, UNGRADED, UNGRADED]] * missing + [[True, True, True]] * (100 - missing)
+    found = quality([[True, True, True]] * 100, now, 0.05)
+    assert found.outcome == outcome
+    assert (f"{2 * missing} trials without a figure could overturn it" in found.finding) == (outcome != "pass")
+    assert found.needs is None or "repeat `evalkit run` and `evalkit grade`" in found.needs
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "outcome"),
+    [
+        (True, True, "pass"),
+        (True, UNGRADED, "inconclusive"),
+        (UNGRADED, False, "inconclusive"),
+        (UNGRADED, UNGRADED, "inconclusive"),
+        (UNGRADED, True, "pass"),  # at worst the two are equal there
+    ],
+)
+def test_a_gap_as_large_as_the_margin_passes_only_where_it_cannot_hide_a_loss(
+    then: Any, now: Any, outcome: str
+) -> None:
+    rest = [[True]] * 95
+    assert quality([*rest, *[[then]] * 5], [*rest, *[[now]] * 5], 0.05).outcome == outcome
+
+
+cell = st.sampled_from([True, True, True, True, True, False, None])
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.tuples(cell, cell, cell, cell), min_size=40, max_size=40), margin=st.sampled_from([0.2, 0.4]))
+def test_a_pass_stands_exactly_where_it_does_with_what_is_missing_against_the_candidate(
+    rows: list[tuple[bool | None, ...]], margin: float
+) -> None:
+    def sides(of_baseline: Any, of_candidate: Any) -> tuple[Any, Any]:
+        then = [[of_baseline if flag is None else flag for flag in row[:2]] for row in rows]
+        return then, [[of_candidate if flag is None else flag for flag in row[2:]] for row in rows]
+
+    found = quality(*sides(UNGRADED, UNGRADED), margin)
+    worst = quality(*sides(True, False), margin)
+    assert found.outcome != "pass" or worst.outcome == "pass"
+    if not any(None in row for row in rows):
+        assert found.outcome == worst.outcome
+
+
+def test_what_is_missing_fails_nothing() -> None:
+    """It says nothing about the candidate yet, one way or the other."""
+    now: list[Any] = [[UNGRADED]] * 40 + [[True]] * 20
+    assert quality([[True]] * 60, now, 0.10).outcome == "inconclusive"
+    lost: list[Any] = [[False]] * 30 + [[UNGRADED]] * 10 + [[True]] * 20
+    assert quality([[True]] * 60, lost, 0.10).outcome == "fail"
+
+
+@pytest.mark.parametrize(
+    ("check", "lost"),
+    [
+        ("cost_per_request: {at_most: 1.1}", ended("errored", None)),
+        ("felt_latency: {p50: 1.2}", ended("refused")),  # a refusal has no wait to compare
+    ],
+)
+def test_costs_and_times_are_known_of_nearly_all_trials_not_items(check: str, lost: Attempt) -> None:
+    """One trial of three is known of each item: every item has a figure, and two thirds are missing."""
+    for unknown, outcome in ((0, "pass"), (2, "pass"), (40, "inconclusive")):
+        then: list[Any] = [[True, True, True]] * 60
+        now: list[Any] = [[True, lost, lost]] * unknown + [[True, True, True]] * (60 - unknown)
+        policy = read_policy(check, "gate.yaml")
+        found = gate(evidence(then, now, attempt=lambda m, i: answered(0.01 + i / 1000, served_model=m)), policy)
+        assert found.checks[0].outcome == outcome, found.checks[0]
+
+
+def test_a_slice_and_a_share_of_endings_count_what_is_missing_too() -> None:
+    then, now = table(0, 0, 60)
+    gone: list[Any] = [[UNGRADED] if i < 6 else row for i, row in enumerate(now)]
+    policy = read_policy("quality: {margin: 0.3, slices: {hard: 0.3}}\nrefusals: {margin: 0.1}", "gate.yaml")
+    found = gate(evidence(then, gone, difficulty=lambda item: "hard" if item < 20 else "easy"), policy)
+    assert {c.name: c.outcome for c in found.checks} == {
+        "quality": "pass", "quality: hard": "inconclusive", "refusals": "pass",
+    }  # fmt: skip
