@@ -80,11 +80,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns; the first column names the row."""
+    """Rows of cells under columns; the first column names the row.
+
+    With `folded`, a line of that text stands in its place until a reader opens it; it is not printed.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    folded: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,9 +242,9 @@ class Section:
     summary: bool = False
 
 
-def table(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+def table(caption: str, columns: Sequence[Column], rows: Sequence[Row], folded: str = "") -> Table:
     """A table; ValueError if a row has another number of cells than there are columns."""
     for row in rows:
         if len(row.cells) != len(columns):
             raise ValueError(f"{caption}: a row has {len(row.cells)} cells for {len(columns)} columns")
-    return Table(caption, tuple(columns), tuple(rows))
+    return Table(caption, tuple(columns), tuple(rows), folded)

@@ -147,7 +147,7 @@ def test_item_quality_is_counted_and_doubtful_items_lead_to_their_item() -> None
     assert plain_text(facts[0].text).startswith(f"{len(quality.discriminating_ids)} of 40 items")
     assert facts[3].title == f"{len(quality.doubtful_ids)} items to look at"
     assert ('href="#item-004">support-004</a>') in page("three_epochs")
-    assert "item-rest correlations" in all_words("whole")
+    assert "which go against the rest" in all_words("whole")
 
 
 def test_a_long_list_of_items_is_cut_and_says_so() -> None:

@@ -48,7 +48,10 @@ def cost_ratio(
     sa, sb = numbers("satisfied_a", satisfied_a, 0, 1), numbers("satisfied_b", satisfied_b, 0, 1)
     if not len(ca):
         return no_estimate("no items", confidence, LOG_RATIO_T)
-    reasons = ("", "one side has no success", "no side has a success"), ("", "one side costs nothing", "no side costs anything")
+    reasons = (
+        ("", "one side has no success", "no side has a success"),
+        ("", "one side costs nothing", "no side costs anything"),
+    )
     for reason, sides in zip(reasons, ((sa, sb), (ca, cb)), strict=True):
         empty = sum(float(values.mean()) < SMALLEST for values in sides)
         if empty:
