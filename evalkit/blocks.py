@@ -30,6 +30,12 @@ def words(*parts: str | Span) -> Text:
     return tuple(span for span in spans if span.text)
 
 
+def prose(text: str, measured: bool = False) -> Text:
+    """A sentence in which `backticks` mark what is typed."""
+    parts = enumerate(text.split("`"))
+    return tuple(Span(part, "code" if i % 2 else "plain", measured=measured) for i, part in parts if part)
+
+
 def strong(text: str) -> Span:
     """A figure that carries the sentence."""
     return Span(text, "strong")

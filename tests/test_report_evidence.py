@@ -376,7 +376,7 @@ def test_streams_that_were_cut_are_told_apart_with_what_they_took() -> None:
     place = [column.label for column in attempts.columns].index("Cut in the middle")
     cells = [row.cells[place] for row in attempts.rows]
     told = {plain_text(cell.text): cell.doubt for cell in cells}
-    assert told == {"0": "", "2": "2,000 tokens in, 2 out told, about 150 received; 1.1¢ at least"}
+    assert told == {"0": "", "2": "2,000 tokens in, 2 out reported, about 150 received; 1.1¢ at least"}
 
 
 def test_the_time_a_token_takes_has_a_scale_of_its_own() -> None:

@@ -15,6 +15,7 @@ from report_pages import made, page
 
 from evalkit.analysis.results import Analysis
 from evalkit.report import render_html
+from evalkit.route import with_routing
 
 DESK, PHONE = (1440, 900), (390, 844)
 BUILD_SERVER = "sandbox allow-same-origin; default-src 'none'; style-src 'self'"
@@ -159,7 +160,15 @@ SPLIT = """(most) => [...document.querySelectorAll("figure")].filter((figure) =>
 }).length"""
 
 
-@pytest.mark.parametrize("made_up", [partial(analysis, 100), partial(people_and_judge, 100)], ids=["plain", "graders"])
+def routed(items: int) -> Analysis:
+    return with_routing(analysis(items))
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [partial(analysis, 100), partial(people_and_judge, 100), partial(routed, 100)],
+    ids=["plain", "graders", "routed"],
+)
 def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     made_up: Callable[[], Analysis], browser: Browser, tmp_path: Path
 ) -> None:

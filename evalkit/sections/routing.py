@@ -31,6 +31,7 @@ _LEADING = 6
 _KINDS = ("single", "router", "mixture", "oracle")
 _ONE_LOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
 _STATES = {"shown": "no worse, shown", "no shown loss": "no shown loss, nor shown to be no worse", "loss": "worse"}
+_COUNTED = {True: "hold", False: "do not", None: "open"}
 _HOLDS = {True: "holds", False: "does not hold", None: "open"}
 
 
@@ -50,7 +51,7 @@ def build(analysis: Analysis) -> Section | None:
             f" {money(routing.failure_usd)} ({routing.failure_source})."
         ),
         blocks=tuple(_blocks(analysis, routing)),
-        summary=True,
+        summary=routing.decision.compared > 0,
     )
 
 
@@ -61,7 +62,7 @@ def heading(routing: Routing) -> str:
         policy = routing.value_of(decision.policy)
         return f"{_begin(policy.phrase)} saves {estimated(policy.gain_usd, 'money')} a request over {single}"
     if decision.verdict == "keep":
-        return f"No router is cheaper than {single}" if decision.compared else f"There is no router beside {single}"
+        return f"No router is cheaper than {single}" if decision.compared else "No router could be tried on these items"
     return f"No router is shown to be cheaper than {single} on {plural(routing.items, 'item')}"
 
 
@@ -75,13 +76,11 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
     yield Paragraph(
         words(strong(f"{_VERDICTS[decision.verdict]}."), f" {sentence(decision.reason)}{settles} {_kept(routing)}")
     )
-    leading = _leading(routing)
-    yield _policies(analysis, routing, leading)
-    yield Paragraph(words(_reading(routing)))
-    if len(leading) < len(routing.values):
-        yield _all(analysis, routing)
+    if decision.compared:
+        yield _policies(analysis, routing, _leading(routing))
+        yield Paragraph(words(_reading(routing)))
+    yield _all(analysis, routing)
     if routing.claims:
-        yield Paragraph(words(_said(routing.claims[0])))
         yield _claims(routing.claims)
     if routing.parts:
         yield Paragraph(words(f"Parts of the items that a cheaper model might take over: {_parts_found(routing)}."))
@@ -239,14 +238,6 @@ def _reading(routing: Routing) -> str:
     return told
 
 
-def _said(claim: Claim) -> str:
-    return (
-        "Routing in three layers is said to keep most requests with the cheapest model and to save most of the bill."
-        f" Below is what the policy \N{LEFT DOUBLE QUOTATION MARK}{claim.policy}\N{RIGHT DOUBLE QUOTATION MARK}, which"
-        " saves most here by the estimates, shows of it."
-    )
-
-
 def _claims(claims: tuple[Claim, ...]) -> Table:
     columns = Column("Claimed of routing"), Column("Claim", "end"), Column("Measured here", "end"), Column("Verdict")
     rows = [
@@ -264,7 +255,10 @@ def _claims(claims: tuple[Claim, ...]) -> Table:
         )
         for each in claims
     ]
-    return table(f"What is claimed of routing, with {claims[0].policy}", columns, rows)
+    told = ", ".join(f"{sum(c.holds is holds for c in claims)} {word}" for holds, word in _COUNTED.items())
+    policy = f"\N{LEFT DOUBLE QUOTATION MARK}{claims[0].policy}\N{RIGHT DOUBLE QUOTATION MARK}"
+    folded = f"What routing in three layers is said to do, beside what {policy} does here: {told}"
+    return table(f"What is claimed of routing, with {claims[0].policy}", columns, rows, folded)
 
 
 def _parts_found(routing: Routing) -> str:

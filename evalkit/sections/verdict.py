@@ -14,6 +14,7 @@ from evalkit.blocks import (
     Span,
     Text,
     doubt,
+    prose,
     strong,
     words,
 )
@@ -65,7 +66,7 @@ def headline(analysis: Analysis) -> str:
 
 def _warning(text: str) -> Text:
     """A warning as a sentence; one about latency derives from a clock."""
-    return (Span(sentence(text), measured="latenc" in text.lower()),)
+    return prose(sentence(text), measured="latenc" in text.lower())
 
 
 def _disagreement(analysis: Analysis) -> tuple[Text, ...]:
