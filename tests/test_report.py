@@ -245,3 +245,11 @@ def test_a_lower_limit_of_nothing_is_not_said() -> None:
         doubt(Estimate(None, 0.0, None, 0.95, 9, "m", reason="no success in 9 items"), "money")
         == "no success in 9 items"
     )
+
+
+def test_only_a_rule_that_was_there_before_the_run_is_said_to_have_been() -> None:
+    whole = made("whole")
+    imported = replace(whole, spec=replace(whole.spec, outputs_sha256="a" * 64))
+    told = "The rule{}: the lower limit of an option's"
+    assert told.format(", fixed before the run") in render_markdown(whole) + str(section(whole, "verdict").blocks)
+    assert told.format("") in str(section(imported, "verdict").blocks)

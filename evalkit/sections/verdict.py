@@ -86,8 +86,9 @@ def _rule(analysis: Analysis) -> Text:
             "No option is picked: the declared rule is about the workload, and these items were chosen by what a model "
             "did with them. Such a run is never pooled or compared with runs of all items."
         )
+    when = "" if analysis.spec.imported else ", fixed before the run"
     return words(
-        f"The rule, fixed before the run: the lower limit of an option's {_confidence(analysis)} interval for its "
+        f"The rule{when}: the lower limit of an option's {_confidence(analysis)} interval for its "
         f"pass rate must reach {bar}; of those that do, the one with the lowest cost per satisfactory output."
     )
 
