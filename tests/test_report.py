@@ -253,3 +253,14 @@ def test_only_a_rule_that_was_there_before_the_run_is_said_to_have_been() -> Non
     told = "The rule{}: the lower limit of an option's"
     assert told.format(", fixed before the run") in render_markdown(whole) + str(section(whole, "verdict").blocks)
     assert told.format("") in str(section(imported, "verdict").blocks)
+
+
+def test_a_run_of_one_model_sets_nothing_apart() -> None:
+    made_ = analyze(run_of({BY_HAND_OPUS: [[i % 10 > 0] for i in range(60)]}))
+    headings = {s.name: s.heading for s in build_report(made_).sections}
+    assert headings["item-map"] == "Opus 4.6 satisfies 54 of 60 items"
+    assert headings["criteria"] == "Opus 4.6 is graded on “right” alone"
+    assert "6 items that Opus 4.6 fails" in str(section(made_, "items").lede)
+    page = render_html(made_)
+    for claim in ("tell outputs apart", "tell sides apart", "on which the models part", "sets the models apart"):
+        assert claim not in page

@@ -62,7 +62,8 @@ def item_quality(outcomes: Table) -> ItemQuality:
 def _warnings(discriminating: float, enough: bool, cells: int) -> tuple[str, ...]:
     warnings: tuple[str, ...] = ()
     if discriminating < 0.30:
-        warnings += (f"only {discriminating:.0%} of the items discriminate: this set can hardly tell sides apart",)
+        few = f"only {discriminating:.0%} of the items are passed by some and failed by others"
+        warnings += (f"{few}: this set can hardly tell sides apart",)
     if not enough:
         wanted = f"{cells}, at least {FEWEST_CELLS} are needed"
         warnings += (f"too few outputs of each item to tell which go against the rest: {wanted}",)
