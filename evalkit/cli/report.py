@@ -9,6 +9,7 @@ from evalkit.cli import report_files
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
+    from evalkit.records import Snapshot
 
 FORMATS = (".html", ".md", ".json")
 
@@ -67,18 +68,14 @@ def report(
     from evalkit.pricing import Prices
     from evalkit.report import render_json
     from evalkit.route import Asked, with_routing
-    from evalkit.showing import refuse_while_graded, snapshot_to_show
-    from evalkit.store import RunFile
+    from evalkit.showing import snapshot_to_show
 
     path = find_run(run)
     paths = output or ([] if as_json else [Path("reports") / f"{path.stem}{suffix}" for suffix in FORMATS])
     check_endings(paths)
     hidden = report_files.redaction(redact, no_outputs)
-    snapshot, earlier = snapshot_to_show(path, peek), None
-    if baseline is not None:
-        with RunFile(baseline, read_only=True) as file:
-            earlier = file.snapshot()
-        refuse_while_graded(earlier)
+    snapshot = snapshot_to_show(path, peek)
+    earlier = None if baseline is None else _earlier(baseline)
     analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
     analysis = with_routing(analysis, Asked(router_run=router_run(path)))
     shown = report_files.shown(analysis, snapshot, hidden)
@@ -87,6 +84,17 @@ def report(
     report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(render_json(shown.analysis), nl=False)
+
+
+def _earlier(baseline: Path) -> "Snapshot":
+    """The run to compare with, unless people are grading it."""
+    from evalkit.showing import refuse_while_graded
+    from evalkit.store import RunFile
+
+    with RunFile(baseline, read_only=True) as file:
+        snapshot = file.snapshot()
+    refuse_while_graded(snapshot)
+    return snapshot
 
 
 def _print_summary(analysis: "Analysis") -> None:
