@@ -177,8 +177,8 @@ def test_only_verdict_and_method_are_left_of_an_empty_run() -> None:
 
 ORDERED = (
     "verdict", "scorecard", "frontier", "price_of_failure", "retries", "routing", "caching", "latency", "criteria",
-    "slices", "context_sweep", "side_by_side", "preferred", "against", "how_sure", "graders", "judge_bias", "consistency",
-    "blinding", "grading_time", "signals", "item_map", "items", "failures", "method",
+    "slices", "context_sweep", "side_by_side", "preferred", "against", "how_sure", "graders", "judge_bias",
+    "consistency", "blinding", "grading_time", "signals", "item_map", "items", "failures", "method",
 )  # fmt: skip
 """The answer, its cost, how fast it is, where it holds, how sure it is, how it was graded, and all of it to read."""
 

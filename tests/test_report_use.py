@@ -141,7 +141,7 @@ SMALL_TEXT = """() => [...document.querySelectorAll("svg text")].filter((text) =
 }).map((text) => text.textContent)"""
 
 
-@pytest.mark.parametrize("name", ["whole", "sweep"])
+@pytest.mark.parametrize("name", ["routed", "sweep"])
 def test_a_phone_shows_all_of_it_large_enough_to_read(name: str, browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(page(name), encoding="utf-8")
