@@ -30,6 +30,12 @@ def words(*parts: str | Span) -> Text:
     return tuple(span for span in spans if span.text)
 
 
+def prose(text: str, measured: bool = False) -> Text:
+    """A sentence in which `backticks` mark what is typed."""
+    parts = enumerate(text.split("`"))
+    return tuple(Span(part, "code" if i % 2 else "plain", measured=measured) for i, part in parts if part)
+
+
 def strong(text: str) -> Span:
     """A figure that carries the sentence."""
     return Span(text, "strong")
@@ -80,11 +86,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns; the first column names the row."""
+    """Rows of cells under columns; the first column names the row.
+
+    With `folded`, a line of that text stands in its place until a reader opens it; it is not printed.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    folded: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,9 +248,9 @@ class Section:
     summary: bool = False
 
 
-def table(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+def table(caption: str, columns: Sequence[Column], rows: Sequence[Row], folded: str = "") -> Table:
     """A table; ValueError if a row has another number of cells than there are columns."""
     for row in rows:
         if len(row.cells) != len(columns):
             raise ValueError(f"{caption}: a row has {len(row.cells)} cells for {len(columns)} columns")
-    return Table(caption, tuple(columns), tuple(rows))
+    return Table(caption, tuple(columns), tuple(rows), folded)

@@ -53,7 +53,7 @@ def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
     best = max(routers, key=lambda each: (each.name == routing.decision.policy, each.gain_usd.value or 0.0))
     slots = {series.slot for series in everyone(analysis)}
     free = next(slot for slot in range(len(_TIERS), len(_TIERS) + len(slots) + 1) if slot not in slots)
-    return Series(best.name, f"Routed: {best.title[0].lower()}{best.title[1:]}", free), best
+    return Series(best.name, f"Routed: {best.title}", free), best
 
 
 def _rank(model_id: str) -> tuple[int, tuple[int, int]]:

@@ -16,16 +16,17 @@ from evalkit.store import RunFile
 REPORT = "report"
 
 
-def snapshot_to_show(path: Path, peek: bool = False) -> Snapshot:
+def snapshot_to_show(path: Path, peek: bool = False, command: str = REPORT) -> Snapshot:
     """What a report may rest on, with the showing of it on record; a round that everybody has finished is closed.
 
-    UsageError while people are grading, unless they are to be looked over the shoulder (`peek`). A file that cannot be
+    UsageError while people are grading, unless they are to be looked over the shoulder (`peek`); it names the `command`
+    with which that is done. A file that cannot be
     written is shown without a record; InfrastructureError if that was to be a peek.
     """
     if not _marked_read_only(path):
         try:
             with RunFile(path) as run:
-                return _shown(run, peek)
+                return _shown(run, peek, command)
         except InfrastructureError:
             if peek:
                 raise
@@ -33,7 +34,7 @@ def snapshot_to_show(path: Path, peek: bool = False) -> Snapshot:
         raise InfrastructureError(f"{path} is read-only, so a peek cannot be recorded in it; check its rights")
     with RunFile(path, read_only=True) as run:
         snapshot = run.snapshot()
-    refuse_while_graded(snapshot)
+    refuse_while_graded(snapshot, command)
     return snapshot
 
 
@@ -42,13 +43,13 @@ def _marked_read_only(path: Path) -> bool:
     return path.is_file() and not path.stat().st_mode & 0o222
 
 
-def _shown(run: RunFile, peek: bool) -> Snapshot:
+def _shown(run: RunFile, peek: bool, command: str) -> Snapshot:
     snapshot = run.snapshot()
     while (round_ := being_graded(snapshot)) and not _unfinished(snapshot, round_):
         close_round(run, round_.id, "everybody has finished")
         snapshot = run.snapshot()
     if round_ is not None and not peek:
-        refuse_while_graded(snapshot)
+        refuse_while_graded(snapshot, command)
     seen = round_ or current_round(snapshot)
     event = RoundEvent("shown", seen.id if seen else None, content={"how": PEEK if round_ else REPORT}, at=_now())
     if _is_news(snapshot, event):
@@ -64,14 +65,14 @@ def _is_news(snapshot: Snapshot, event: RoundEvent) -> bool:
     return not shown or (shown[-1].grades_before, shown[-1].round_id, dict(shown[-1].content)) != state
 
 
-def refuse_while_graded(snapshot: Snapshot) -> None:
+def refuse_while_graded(snapshot: Snapshot, command: str = REPORT) -> None:
     """UsageError while people are grading: whoever sees results could work out who wrote what."""
     round_ = being_graded(snapshot)
     left = _unfinished(snapshot, round_) if round_ is not None else ""
     if round_ is not None and left:
         raise UsageError(
             f"round {round_.id} is still being graded by people ({left}); close it with `evalkit grade --close`,"
-            " or look now with `evalkit report --peek`, which is recorded"
+            f" or look now with `evalkit {command} --peek`, which is recorded"
         )
 
 

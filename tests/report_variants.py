@@ -27,6 +27,7 @@ from evalkit.analysis.results import (
 from evalkit.analysis.results import Items as ItemQuality
 from evalkit.analysis.robust import item_quality
 from evalkit.conditional import condition
+from evalkit.route import with_routing
 from evalkit.stats import (
     Estimate,
 )
@@ -321,5 +322,6 @@ VARIANTS: Mapping[str, Callable[[], Analysis]] = {
     "graded_by_sandbox": lambda: replace(analysis(), simulated_grades=True),
     "sweep": lambda: analyze(three_sizes()),
     "conditional": conditional,
+    "routed": lambda: with_routing(analysis()),
     **GRADED,
 }

@@ -162,6 +162,26 @@ def test_names_on_the_frontier_do_not_overlap() -> None:
     assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("costs", [(0.095,), (0.09, 0.05), (0.02, 0.095)])
+def test_no_interval_runs_through_the_label_of_the_bar(costs: tuple[float, ...], width: int) -> None:
+    points = tuple(
+        FrontierPoint(Series(f"m{i}", f"M{i}", i), estimate(cost, cost - 0.004, cost + 0.004), estimate(0.8, 0.6, 0.9))
+        for i, cost in enumerate(costs)
+    )
+    y = Axis("satisfactory", "percent", 0.5, 1.0, reference=0.8, reference_label="below your 80% bar")
+    root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.1), y, points), width))
+    label = next(e for e in root.iter() if e.tag == "text" and e.text == y.reference_label)
+    left, bottom = float(label.attrib["x"]), float(label.attrib["y"])
+    box = Box(left, bottom - 11, left + text_width(y.reference_label, 11.5), bottom + 3)
+    lines = [{k: float(e.attrib[k]) for k in ("x1", "y1", "x2", "y2")}
+             for e in root.iter() if e.tag == "line" and "s-m" in e.attrib.get("class", "")]  # fmt: skip
+    assert len(lines) >= 2 * len(costs)
+    for line in lines:
+        drawn = Box(line["x1"] - 1, min(line["y1"], line["y2"]) - 1, line["x2"] + 1, max(line["y1"], line["y2"]) + 1)
+        assert not box.meets(drawn), line
+
+
 def test_bars_share_one_scale_and_leave_out_what_is_zero() -> None:
     parts = (Part("satisfactory", "satisfactory", 30), Part("failed", "refused", 0))
     drawn = draw(Bars("f", (Bar(A, parts), Bar(B, (Part("satisfactory", "satisfactory", 15),))), "trials"), WIDE)

@@ -176,9 +176,9 @@ def test_only_verdict_and_method_are_left_of_an_empty_run() -> None:
 
 
 ORDERED = (
-    "verdict", "scorecard", "frontier", "price_of_failure", "retries", "caching", "latency", "criteria", "slices",
-    "context_sweep", "side_by_side", "preferred", "against", "how_sure", "graders", "judge_bias", "consistency",
-    "blinding", "grading_time", "signals", "item_map", "items", "failures", "method",
+    "verdict", "scorecard", "frontier", "price_of_failure", "retries", "routing", "caching", "latency", "criteria",
+    "slices", "context_sweep", "side_by_side", "preferred", "against", "how_sure", "graders", "judge_bias",
+    "consistency", "blinding", "grading_time", "signals", "item_map", "items", "failures", "method",
 )  # fmt: skip
 """The answer, its cost, how fast it is, where it holds, how sure it is, how it was graded, and all of it to read."""
 
@@ -245,3 +245,22 @@ def test_a_lower_limit_of_nothing_is_not_said() -> None:
         doubt(Estimate(None, 0.0, None, 0.95, 9, "m", reason="no success in 9 items"), "money")
         == "no success in 9 items"
     )
+
+
+def test_only_a_rule_that_was_there_before_the_run_is_said_to_have_been() -> None:
+    whole = made("whole")
+    imported = replace(whole, spec=replace(whole.spec, outputs_sha256="a" * 64))
+    told = "The rule{}: the lower limit of an option's"
+    assert told.format(", fixed before the run") in render_markdown(whole) + str(section(whole, "verdict").blocks)
+    assert told.format("") in str(section(imported, "verdict").blocks)
+
+
+def test_a_run_of_one_model_sets_nothing_apart() -> None:
+    made_ = analyze(run_of({BY_HAND_OPUS: [[i % 10 > 0] for i in range(60)]}))
+    headings = {s.name: s.heading for s in build_report(made_).sections}
+    assert headings["item-map"] == "Opus 4.6 satisfies 54 of 60 items"
+    assert headings["criteria"] == "Opus 4.6 is graded on “right” alone"
+    assert "6 items that Opus 4.6 fails" in str(section(made_, "items").lede)
+    page = render_html(made_)
+    for claim in ("tell outputs apart", "tell sides apart", "on which the models part", "sets the models apart"):
+        assert claim not in page

@@ -14,6 +14,7 @@ from report_variants import hostile
 
 from evalkit.analysis.results import Analysis
 from evalkit.report import render_html
+from evalkit.route import with_routing
 
 DESK, PHONE = 1280, 390
 
@@ -58,7 +59,7 @@ class Opened:
         self.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true })")
 
 
-@pytest.mark.parametrize("name", ["whole", "one_model_failed", "people_and_judge", "hostile", "empty_with_models"])
+@pytest.mark.parametrize("name", ["routed", "one_model_failed", "people_and_judge", "hostile", "empty_with_models"])
 def test_a_report_stands_alone_and_fits_its_window(name: str, browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     opened = Opened(browser, file, render_html(hostile(3000)) if name == "hostile" else page(name))
@@ -77,8 +78,13 @@ FEW = 9
 
 @pytest.mark.parametrize(
     ("made", "width", "scheme"),
-    [(partial(analysis, FEW, simulated=True), DESK, "light"), (partial(people_and_judge, FEW), PHONE, "dark")],
-    ids=["simulated", "people_and_judge"],
+    [
+        (partial(analysis, FEW, simulated=True), DESK, "light"),
+        (partial(people_and_judge, FEW), PHONE, "dark"),
+        (lambda: with_routing(analysis(FEW)), DESK, "dark"),
+        (lambda: with_routing(analysis(FEW)), PHONE, "light"),
+    ],
+    ids=["simulated", "people_and_judge", "routed", "routed on a phone"],
 )
 def test_a_report_can_be_read_by_everyone(
     made: Callable[[], Analysis], width: int, scheme: str, browser: Browser, tmp_path: Path

@@ -147,7 +147,7 @@ def test_item_quality_is_counted_and_doubtful_items_lead_to_their_item() -> None
     assert plain_text(facts[0].text).startswith(f"{len(quality.discriminating_ids)} of 40 items")
     assert facts[3].title == f"{len(quality.doubtful_ids)} items to look at"
     assert ('href="#item-004">support-004</a>') in page("three_epochs")
-    assert "item-rest correlations" in all_words("whole")
+    assert "which go against the rest" in all_words("whole")
 
 
 def test_a_long_list_of_items_is_cut_and_says_so() -> None:
@@ -376,7 +376,7 @@ def test_streams_that_were_cut_are_told_apart_with_what_they_took() -> None:
     place = [column.label for column in attempts.columns].index("Cut in the middle")
     cells = [row.cells[place] for row in attempts.rows]
     told = {plain_text(cell.text): cell.doubt for cell in cells}
-    assert told == {"0": "", "2": "2,000 tokens in, 2 out told, about 150 received; 1.1¢ at least"}
+    assert told == {"0": "", "2": "2,000 tokens in, 2 out reported, about 150 received; 1.1¢ at least"}
 
 
 def test_the_time_a_token_takes_has_a_scale_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -61,6 +62,20 @@ def test_the_summary_table_has_at_most_eight_rows_and_says_what_was_cut() -> Non
 )
 def test_foreign_text_has_no_power_over_markdown(text: str, written: str) -> None:
     assert escape(text) == written
+
+
+@pytest.mark.parametrize("case", sorted(VARIANTS))
+def test_a_comment_is_understood_without_a_picture(case: str) -> None:
+    text = render_markdown(made(case))
+    assert not re.search(r"!\[|<(img|svg|picture)|data:image", text)
+    assert not {char for char in text if unicodedata.category(char) == "So"}, "no emoji says what words do not"
+
+
+def test_every_figure_of_the_comments_table_has_its_interval_beside_it() -> None:
+    rows = [line for line in render_markdown(made("whole")).splitlines() if line.startswith("|")][2:]
+    for model, row in zip(sorted(made("whole").models, key=lambda m: m.spend_usd or 0), rows, strict=True):
+        for estimate, style in ((model.pass_rate, "percent"), (model.cost_per_satisfactory, "money")):
+            assert f"({interval(estimate, style)})" in row
 
 
 def test_a_comment_stays_within_what_forges_take_and_says_what_was_cut() -> None:

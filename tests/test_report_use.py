@@ -15,6 +15,7 @@ from report_pages import made, page
 
 from evalkit.analysis.results import Analysis
 from evalkit.report import render_html
+from evalkit.route import with_routing
 
 DESK, PHONE = (1440, 900), (390, 844)
 BUILD_SERVER = "sandbox allow-same-origin; default-src 'none'; style-src 'self'"
@@ -140,7 +141,7 @@ SMALL_TEXT = """() => [...document.querySelectorAll("svg text")].filter((text) =
 }).map((text) => text.textContent)"""
 
 
-@pytest.mark.parametrize("name", ["whole", "sweep"])
+@pytest.mark.parametrize("name", ["routed", "sweep"])
 def test_a_phone_shows_all_of_it_large_enough_to_read(name: str, browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(page(name), encoding="utf-8")
@@ -159,7 +160,15 @@ SPLIT = """(most) => [...document.querySelectorAll("figure")].filter((figure) =>
 }).length"""
 
 
-@pytest.mark.parametrize("made_up", [partial(analysis, 100), partial(people_and_judge, 100)], ids=["plain", "graders"])
+def routed(items: int) -> Analysis:
+    return with_routing(analysis(items))
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [partial(analysis, 100), partial(people_and_judge, 100), partial(routed, 100)],
+    ids=["plain", "graders", "routed"],
+)
 def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     made_up: Callable[[], Analysis], browser: Browser, tmp_path: Path
 ) -> None:
@@ -167,7 +176,8 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     file.write_text(render_html(made_up()), encoding="utf-8")
     shown = browser.new_page(viewport={"width": PAPER_PX[0], "height": PAPER_PX[1]}, color_scheme="dark")
     shown.goto(file.as_uri())
-    assert len(re.findall(rb"/Type\s*/Page\b", shown.pdf(format="A4", print_background=True))) <= 8
+    for paper in ("A4", "Letter"):
+        assert len(re.findall(rb"/Type\s*/Page\b", shown.pdf(format=paper, print_background=True))) <= 8, paper
     shown.emulate_media(media="print", color_scheme="dark")
     assert shown.evaluate(GROUND) == "rgb(255, 255, 255)"
     assert shown.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"

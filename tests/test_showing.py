@@ -86,6 +86,19 @@ def test_no_other_way_to_results(
     assert "still being graded by people" in capfd.readouterr().err
 
 
+def test_a_comparison_is_withheld_and_peeked_at_by_its_own_command(
+    path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = people.write(tmp_path / "other.db", ITEMS)
+    graded(path, 5, "ann")
+    for runs in ((path, other), (other, path)):
+        assert main(["compare", *map(str, runs)]) == 2
+        assert "look now with `evalkit compare --peek`, which is recorded" in capfd.readouterr().err
+        assert events(path) == []
+    assert main(["compare", str(path), str(other), "--peek", "-q"]) == 0
+    assert events(path) == [("shown", 1, "peek")]
+
+
 def test_a_peek_shows_and_is_recorded_once_for_each_state(path: Path, report: Callable[..., tuple[int, str]]) -> None:
     graded(path, 5, "ann")
     code, said = report("--peek")

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from evalkit import stats
 from evalkit.analysis.results import Decision, ModelResult, Verdict
 
 
 def decide(models: Sequence[ModelResult], bar: float) -> Decision:
     """Among models whose pass rate's lower limit clears `bar`, the cheapest per satisfactory output.
 
-    Of those that cost the same it is the one with the higher lower limit.
+    Of those that cost the same it is the one with the higher lower limit, and of those the first by id.
     `no_option` if every model is shown to be below the bar; `not_enough_data` if one may be above it and
     these items cannot show it, or if an eligible model has no price.
     """
@@ -19,10 +20,11 @@ def decide(models: Sequence[ModelResult], bar: float) -> Decision:
         below = [m for m in models if m.pass_rate.high is not None and m.pass_rate.high < bar]
         verdict: Verdict = "no_option" if models and len(below) == len(models) else "not_enough_data"
         return Decision(verdict, None, bar, (), reasons)
-    priced = [(m.cost_per_satisfactory.value, m) for m in eligible if m.cost_per_satisfactory.value is not None]
-    if len(priced) < len(eligible):
+    ranked = sorted(eligible, key=lambda model: model.model)
+    prices = [m.cost_per_satisfactory.value for m in ranked if m.cost_per_satisfactory.value is not None]
+    if len(prices) < len(ranked):
         return Decision("not_enough_data", None, bar, names, reasons)
-    _, picked = min(priced, key=lambda one: (float(f"{one[0]:.9g}"), -(one[1].pass_rate.low or 0.0), one[1].model))
+    picked = ranked[stats.cheapest(prices, [m.pass_rate.low or 0.0 for m in ranked])]
     return Decision("pick", picked.model, bar, names, reasons)
 
 

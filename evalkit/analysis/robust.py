@@ -22,7 +22,8 @@ def stability(frames: Mapping[str, pd.DataFrame], bar: float, seed: int) -> Stab
     shared = set.intersection(*(set(table["item_id"]) for table in tables.values()))
     if not shared:
         return nothing
-    trials = {m: counted(table[table["item_id"].isin(shared)]) for m, table in tables.items()}
+    by_id = sorted(tables)  # so that a tie falls as the decision lets it fall
+    trials = {m: counted(tables[m][tables[m]["item_id"].isin(shared)]) for m in by_id}
     found = stats.winner_shares(
         [means(t.satisfied) for t in trials.values()],
         [means(t.costs or ()) for t in trials.values()],
@@ -31,7 +32,8 @@ def stability(frames: Mapping[str, pd.DataFrame], bar: float, seed: int) -> Stab
         seed,
         RESAMPLES,
     )
-    return Stability(dict(zip(frames, found.shares, strict=True)), found.none, found.n, found.resamples)
+    shares = dict(zip(by_id, found.shares, strict=True))
+    return Stability({model: shares[model] for model in frames}, found.none, found.n, found.resamples)
 
 
 def _n_eff(trials: Counted) -> float:

@@ -45,6 +45,13 @@ class PolicyValue:
     exportable: bool = False
     verifier: "Verifier | None" = None
 
+    @property
+    def phrase(self) -> str:
+        """What it is called within a sentence: `Opus 4.6 alone`, `the policy “By query length”`."""
+        if self.kind == "single":
+            return f"{self.title.removeprefix('Always ')} alone"
+        return f"the policy \N{LEFT DOUBLE QUOTATION MARK}{self.title}\N{RIGHT DOUBLE QUOTATION MARK}"
+
 
 @dataclass(frozen=True)
 class Verifier:

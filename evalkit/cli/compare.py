@@ -61,7 +61,7 @@ def compare(
     paths = output or []
     check_endings(paths, (".html", ".md", ".json"))
     hidden = report_files.redaction(redact, no_outputs)
-    then, now = snapshot_to_show(earlier, peek), snapshot_to_show(later, peek)
+    then, now = (snapshot_to_show(path, peek, "compare") for path in (earlier, later))
     prices = Prices(read_config(Path("evalkit.yaml")).prices)
     analysis = analyze(now, then, prices, _counterparts(pair or (), then, now))
     if not analysis.against:

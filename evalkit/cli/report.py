@@ -86,11 +86,12 @@ def report(
         typer.echo(render_json(shown.analysis), nl=False)
 
 
-def _earlier(path: Path) -> "Snapshot":
+def _earlier(baseline: Path) -> "Snapshot":
+    """The run to compare with, unless people are grading it."""
     from evalkit.showing import refuse_while_graded
     from evalkit.store import RunFile
 
-    with RunFile(path, read_only=True) as file:
+    with RunFile(baseline, read_only=True) as file:
         snapshot = file.snapshot()
     refuse_while_graded(snapshot)
     return snapshot

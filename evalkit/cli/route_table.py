@@ -37,7 +37,7 @@ def _table(routing: "Routing") -> Table:
         "satisfactory",
         "$ a request",
         "$ a satisfactory",
-        "$ in the end",
+        "$ with failures",
         "gain",
         "felt p50",
         "p90",
@@ -78,8 +78,8 @@ def _notes(routing: "Routing") -> Iterator[str]:
     if decision.settles:
         yield f"To settle it: {decision.settles}."
     yield (
-        f"An unsatisfactory answer costs {money(routing.failure_usd)} ({routing.failure_source}); gain: what a request"
-        f" costs less in the end than with {routing.value_of(routing.best).title}."
+        f"An unsatisfactory answer costs {money(routing.failure_usd)} ({routing.failure_source}); gain: how much less a"
+        f" request costs, failures included, than with {routing.value_of(routing.best).phrase}."
     )
     for each in routing.not_valued:
         yield f"not valued: {visible(each.title)}: {visible(each.reason)}"

@@ -87,12 +87,12 @@ def _finalize(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-_UNBROKEN = re.compile(r"(\S{0,20}\d\S{0,20}–\S{1,20})")
+_UNBROKEN = re.compile(r"(\S{0,20}\d\S{0,20}–\S{1,20}|−\S{1,20})")
 _HELD_SPACE = re.compile(r"(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=(?:s|items?|attempts?)\b)")
 
 
 def _flow(text: str) -> Markup:
-    """Text whose lines do not break inside an interval, nor between a word and its number."""
+    """Text whose lines do not break inside an interval, after a minus, nor between a word and its number."""
     parts = _UNBROKEN.split(_HELD_SPACE.sub("\N{NO-BREAK SPACE}", visible(text)))
     held = Markup('<span class="held">{}</span>')
     return Markup("").join(held.format(part) if i % 2 else part for i, part in enumerate(parts))

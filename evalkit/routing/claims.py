@@ -16,6 +16,7 @@ from evalkit.wording import points
 SPLIT = (0.70, 0.25, 0.05)
 """Share of requests said to stay with the cheapest model, the middle one, the top one."""
 FIRST_LAYER_S = 0.200
+_DECIDING = "Time to decide which model answers, median"
 
 
 def claims(values: tuple[PolicyValue, ...], field: Field) -> tuple[Claim, ...]:
@@ -43,9 +44,15 @@ def _savings(its: Valued, field: Field) -> Iterator[Claim]:
         single, model = singles[place], field.outcomes.models[place]
         saved = _saving(its, single.worth, field)
         rates = field.outcomes.mean(its.worth.satisfied) - field.outcomes.mean(single.worth.satisfied)
-        what = f"Saved against every request to {display_name(model)}"
-        note = f"pass rate {points(rates)} against it"
+        what = f"Saved against {display_name(model)} alone"
+        note = _at_rate(rates)
         yield Claim(what, f"{low:.0%} to {high:.0%}", its.policy.title, saved, "percent", _reaches(saved, low), note)
+
+
+def _at_rate(difference: float) -> str:
+    if not difference:
+        return "with the same pass rate"
+    return f"with a pass rate {points(abs(difference)).lstrip('+')} points {'higher' if difference > 0 else 'lower'}"
 
 
 def _saving(its: Valued, single: Worth, field: Field) -> Estimate:
@@ -67,12 +74,12 @@ def _first_layer(its: Valued) -> Claim:
     extra = its.fitted.flow.extra_s
     if extra is None:
         none = no_estimate(
-            "it decides without a call; evalkit run --with-router measures one", 0.95, "order statistics"
+            "it decides without a call; evalkit run --with-router MODEL measures one", 0.95, "order statistics"
         )
-        return Claim("A call of the first layer, median", "under 200 ms", its.policy.title, none, "seconds", None)
+        return Claim(_DECIDING, "under 200 ms", its.policy.title, none, "seconds", None)
     items = [i for i, row in enumerate(extra) for _ in row]
     median = stats.quantile_clustered(extra.ravel(), items, 0.5)
     holds = None
     if median.low is not None and median.high is not None:
         holds = True if median.high < FIRST_LAYER_S else False if median.low >= FIRST_LAYER_S else None
-    return Claim("A call of the first layer, median", "under 200 ms", its.policy.title, median, "seconds", holds)
+    return Claim(_DECIDING, "under 200 ms", its.policy.title, median, "seconds", holds)

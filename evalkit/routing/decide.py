@@ -33,13 +33,16 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
     if shown:
         best = max(shown, key=lambda value: value.gain_usd.value or 0.0)
         gain = money(best.gain_usd.value or 0.0)
-        return made("route", best.name, f"{best.title} costs {gain} less a request in the end than {single.title}")
+        reason = f"{best.phrase} costs {gain} less a request than {single.phrase}, unsatisfactory answers included"
+        return made("route", best.name, reason)
     notable = NOTABLE * (single.expected_usd.value or 0.0)
     open_ = [value for value in routers if _may_gain(value, notable)]
     if not open_:
-        return made("keep", single.name, f"no router is shown to gain, and none can gain {NOTABLE:.0%}")
+        return made("keep", single.name, f"no router is shown to be cheaper, and none can be by {NOTABLE:.0%}")
     best = max(open_, key=lambda value: value.gain_usd.value or 0.0)
-    reason = f"{best.title} may cost less in the end than {single.title}, which these items do not show"
+    reason = (
+        f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included; these items do not show it"
+    )
     return made("not_enough_data", single.name, reason, _settles(best))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
+from evalkit.stats.rates import FEW
 
 LEAST_TIMED = 0.95
 """Share of trials whose wait must be known: those that are not may be missing for being slow."""
@@ -48,7 +50,9 @@ class Figures:
             return self._labelled(stats.mean_share(shares, level))
         counts = np.rint(per_item * epochs)
         if epochs == 1:
-            return self._labelled(stats.rate(int(counts.sum()), len(counts), level))
+            few = len(counts) < FEW  # as in the scorecard
+            method: Literal["clopper-pearson", "wilson"] = "clopper-pearson" if few else "wilson"
+            return self._labelled(stats.rate(int(counts.sum()), len(counts), level, method))
         return self._labelled(stats.rate_clustered(counts, np.full(len(counts), epochs), level))
 
     def share_among(self, hits: FloatArray, trials: FloatArray) -> Estimate:

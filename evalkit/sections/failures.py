@@ -113,7 +113,8 @@ def _by_session(sessions: list[SessionResult], swept: bool) -> Table:
                 )
             )
         )
-    return table("Attempts by session", (Column("Session"), *(Column(head, "end") for head in heads)), rows)
+    columns = (Column("Session"), *(Column(head, "end") for head in heads))
+    return table("Attempts by session", columns, rows, folded="Attempts by session")
 
 
 def _cut(cut: CutStreams) -> Cell:
@@ -121,7 +122,9 @@ def _cut(cut: CutStreams) -> Cell:
     if not cut.attempts:
         return Cell(words("0"))
     received = "" if cut.received_tokens is None else f", about {cut.received_tokens:,} received"
-    told = f"{cut.input_tokens:,} tokens in, {cut.output_tokens:,} out told{received}; {money(cut.cost_usd)} at least"
+    told = (
+        f"{cut.input_tokens:,} tokens in, {cut.output_tokens:,} out reported{received}; {money(cut.cost_usd)} at least"
+    )
     return Cell(words(f"{cut.attempts:,}"), told)
 
 

@@ -1,5 +1,6 @@
 """Frontier: what quality costs, option by option, against the bar."""
 
+from dataclasses import replace
 from math import isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
@@ -83,7 +84,8 @@ def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Fro
     routing = routed(analysis)
     if routing is not None and routing[1].cost_per_satisfactory.value is not None:
         series, router = routing
-        points = (*points, FrontierPoint(series, router.cost_per_satisfactory, router.pass_rate))
+        short = replace(series, name="Routed")  # the scorecard has the name of the policy
+        points = (*points, FrontierPoint(short, router.cost_per_satisfactory, router.pass_rate))
     lows = [x for p in points for x in (p.y.low, p.y.value) if x is not None]
     y = Axis(
         "satisfactory outputs",

@@ -152,7 +152,7 @@ def _number(needed: int | None, items: int, never: str) -> str:
 
 def _items(analysis: Analysis) -> Iterable[Block]:
     quality = analysis.item_quality
-    if quality is None or quality.discriminating is None:
+    if quality is None or quality.discriminating is None or len(analysis.models) * analysis.spec.epochs < 2:
         return
     facts = [
         Fact(

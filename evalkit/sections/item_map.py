@@ -33,7 +33,7 @@ def build(analysis: Analysis) -> Section | None:
     if not series or not analysis.outputs:
         return None
     columns = [_column(item, i, series) for i, item in enumerate(analysis.outputs)]
-    heading = _heading(columns)
+    heading = _heading(columns, series[0].name if len(series) == 1 else "")
     order = sorted(range(len(columns)), key=lambda i: (_rank(analysis.outputs[i]), -_satisfied(columns[i]), i))
     return Section(
         name="item-map",
@@ -62,8 +62,8 @@ def _column(item: ItemResult, index: int, series: tuple[Series, ...]) -> MapColu
     return MapColumn(item.id, anchor(index), item.difficulty or "no difficulty", tuple(cells))
 
 
-def _heading(columns: list[MapColumn]) -> str:
-    """Over the items that every model has a verdict on; the others are counted apart."""
+def _heading(columns: list[MapColumn], alone: str = "") -> str:
+    """Over the items that every model has a verdict on; the others are counted apart. `alone`: the only model."""
     states = [{cell.state for cell in column.cells} for column in columns]
     settled = [s for s in states if "ungraded" not in s]
     if not settled:
@@ -73,6 +73,8 @@ def _heading(columns: list[MapColumn]) -> str:
     apart = len(settled) - every - none
     waiting = f"; {len(columns) - len(settled)} wait for grades" if len(settled) < len(columns) else ""
     size = plural(len(columns), "item")
+    if alone:
+        return f"{alone} satisfies {every or 'none'} of {size}{f', {apart} in some epochs' if apart else ''}{waiting}"
     if not every + apart:
         return f"No model satisfies any of {size}{waiting}"
     parting = f"; {apart or 'none'} {'tell' if apart > 1 else 'tells'} them apart"

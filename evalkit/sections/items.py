@@ -34,13 +34,15 @@ def build(analysis: Analysis) -> Section | None:
     series = lineup(analysis)
     rubric = _rubric(analysis)
     views = tuple(_item(analysis, item, i, series, rubric) for i, item in enumerate(analysis.outputs))
+    differing = f"{plural(sum(view.differs for view in views), 'item')} on which the models part, "
+    differing, who = (differing, "some model") if len(series) > 1 else ("", series[0].name)
+    failing = plural(sum(view.failing for view in views), "item")
     return Section(
         name="items",
         label="Every item",
         heading=f"Read {'the item' if len(views) == 1 else f'all {len(views):,} items'} for yourself",
         lede=words(
-            f"{plural(sum(v.differs for v in views), 'item')} on which the models part, "
-            f"{plural(sum(v.failing for v in views), 'item')} that some model fails. Open one to see the task, the "
+            f"{differing}{failing} that {who} fails. Open one to see the task, the "
             "reference and every output with its grades. Hide the names to judge for yourself first."
         ),
         blocks=(Items(views, len(series)),),

@@ -99,7 +99,8 @@ def _sessions(analysis: Analysis) -> Iterable[Block]:
         Column("Queued on our side, median", "end"),
         Column("Lag of our own loop, p99", "end"),
     )
-    yield table("Clocks by session", columns, [_session(session, analysis.sweep is not None) for session in sessions])
+    rows = [_session(session, analysis.sweep is not None) for session in sessions]
+    yield table("Clocks by session", columns, rows, folded="Clocks by session")
     yield Paragraph(
         words(
             "One attempt is the server's own time for the attempt that answered; felt adds the failed attempts and "

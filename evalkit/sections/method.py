@@ -13,6 +13,7 @@ from evalkit.blocks import (
     Span,
     Text,
     code,
+    prose,
     words,
 )
 from evalkit.conditional import mark
@@ -29,7 +30,7 @@ _ENDPOINT = "https://api.anthropic.com"
 def build(analysis: Analysis) -> Section:
     """Present in every report."""
     caveats = [*analysis.warnings, *_estimate_warnings(analysis)]
-    notes = tuple((Span(sentence(text), measured=_timed(text)),) for text in dict.fromkeys(caveats))
+    notes = tuple(prose(sentence(text), measured=_timed(text)) for text in dict.fromkeys(caveats))
     return Section(
         name="method",
         label="Method",

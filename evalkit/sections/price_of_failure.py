@@ -27,7 +27,7 @@ from evalkit.chart_blocks import (
 from evalkit.pairing import Comparison, all_pairs, compare
 from evalkit.series import lineup
 from evalkit.stats import Estimate
-from evalkit.wording import doubt, money, value
+from evalkit.wording import doubt, listing, money, value
 
 ORDER = 40
 OF_WORKLOAD = True
@@ -71,13 +71,15 @@ def _cost(analysis: Analysis, series: Series) -> _Cost | None:
 def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
     own = analysis.correction_usd
     best = min(costs, key=lambda c: c.at(own))
-    if all(math.isclose(c.at(own), best.at(own), rel_tol=1e-9) for c in costs):
+    level = [c for c in costs if math.isclose(c.at(own), best.at(own), rel_tol=1e-9)]
+    if len(level) == len(costs):
         return f"At {money(own)} a correction, all options cost the same in total"
-    rivals = [compare(analysis, best.series.key, c.series.key) for c in costs if c is not best]
+    rivals = [compare(analysis, best.series.key, c.series.key) for c in costs if c not in level]
     savings = [_saving(analysis, c) for c in rivals if c is not None]
     shown = bool(savings) and all(s.low is not None and s.low > 0 for s in savings)
-    sure = "costs least in total" if shown else "looks least costly in total, but the data leave it open"
-    return f"At {money(own)} a correction, {best.series.name} {sure}"
+    names, s = listing([c.series.name for c in level]), "s" * (len(level) == 1)
+    sure = f"cost{s} least in total" if shown else f"look{s} least costly in total, but the data leave it open"
+    return f"At {money(own)} a correction, {names} {sure}"
 
 
 def _lede(analysis: Analysis) -> Text:

@@ -26,45 +26,48 @@ from evalkit.wording import doubt as doubt_of
 ORDER = 45
 OF_WORKLOAD = True
 _VERDICTS = {"route": "Route", "keep": "Keep one model", "not_enough_data": "Routing is not settled"}
+_LEADING = 6
+"""Policies that a reader sees first; all of them are one line further down."""
+_KINDS = ("single", "router", "mixture", "oracle")
 _ONE_LOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
 _STATES = {"shown": "no worse, shown", "no shown loss": "no shown loss, nor shown to be no worse", "loss": "worse"}
+_COUNTED = {True: "hold", False: "do not", None: "open"}
 _HOLDS = {True: "holds", False: "does not hold", None: "open"}
 
 
 def build(analysis: Analysis) -> Section | None:
-    """None where policies were not valued."""
+    """None where policies were not valued, or where none satisfies anything."""
     routing = analysis.routing
-    if routing is None:
+    if routing is None or not any(each.pass_rate.value for each in routing.values):
         return None
     return Section(
         name="routing",
         label="Routing",
         heading=heading(routing),
         lede=words(
-            "Every policy on the same items, from the outputs that are graded already: nothing was sent again. Numbers"
-            " that a policy sets are set on other items than those it is valued on, and no policy sees a grade. An"
-            f" unsatisfactory answer costs {money(routing.failure_usd)} ({routing.failure_source})."
+            "A policy says which model answers which request. All are valued on the same items, from outputs that are"
+            " graded already: nothing was sent again. What a policy is tuned to was set on other items than those it is"
+            " valued on, and no policy sees a grade. An unsatisfactory answer is taken to cost"
+            f" {money(routing.failure_usd)} ({routing.failure_source})."
         ),
         blocks=tuple(_blocks(analysis, routing)),
-        summary=True,
+        summary=routing.decision.compared > 0,
     )
 
 
 def heading(routing: Routing) -> str:
     """The decision as a finding."""
-    decision = routing.decision
+    decision, single = routing.decision, routing.value_of(routing.decision.single).phrase
     if decision.verdict == "route":
-        gain = estimated(routing.value_of(decision.policy).gain_usd, "money")
-        single = routing.value_of(decision.single).title
-        return f"{routing.value_of(decision.policy).title} saves {gain} a request in the end over {_low(single)}"
-    name = routing.value_of(decision.single).title
+        policy = routing.value_of(decision.policy)
+        return f"{_begin(policy.phrase)} saves {estimated(policy.gain_usd, 'money')} a request over {single}"
     if decision.verdict == "keep":
-        return f"No router beats {_low(name)}"
-    return f"No router is shown to beat {_low(name)} on {plural(routing.items, 'item')}"
+        return f"No router is cheaper than {single}" if decision.compared else "No router could be tried on these items"
+    return f"No router is shown to be cheaper than {single} on {plural(routing.items, 'item')}"
 
 
-def _low(title: str) -> str:
-    return title[0].lower() + title[1:]
+def _begin(phrase: str) -> str:
+    return phrase[0].upper() + phrase[1:]
 
 
 def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
@@ -73,51 +76,105 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
     yield Paragraph(
         words(strong(f"{_VERDICTS[decision.verdict]}."), f" {sentence(decision.reason)}{settles} {_kept(routing)}")
     )
-    yield _policies(analysis, routing)
-    yield Paragraph(words(_reading(routing)))
+    if decision.compared:
+        yield _policies(analysis, routing, _leading(routing))
+        yield Paragraph(words(_reading(routing)))
+    yield _all(analysis, routing)
     if routing.verifiers:
         yield _checks(routing)
     if routing.claims:
         yield _claims(routing.claims)
     if routing.parts:
+        yield Paragraph(words(f"Parts of the items that a cheaper model might take over: {_parts_found(routing)}."))
         yield _parts(routing)
-    notes = tuple(words(text) for text in _notes(routing))
-    if notes:
-        yield Note("What is left out", notes)
+    left = " ".join(_left_out(routing))
+    if left:
+        yield Paragraph(words(left))
+    if routing.warnings:
+        yield Note("Before you route", tuple(words(text) for text in routing.warnings))
 
 
 def _kept(routing: Routing) -> str:
     decision = routing.decision
     if decision.verdict == "not_enough_data":
-        return f"Until then, {_low(routing.value_of(decision.single).title)}."
+        return f"Until then, use {routing.value_of(decision.single).phrase}."
     if decision.verdict == "route":
         told = routing.value_of(decision.policy).told
         return f"It sends {told}." if told else ""
     return ""
 
 
-def _policies(analysis: Analysis, routing: Routing) -> Table:
+def _leading(routing: Routing) -> list[PolicyValue]:
+    """Single models, then the routers that gain most, the one to use among them: what the decision is between."""
+    single = [each for each in routing.values if each.kind == "single"]
+    if len(single) > _LEADING // 2:
+        ends = routing.best, single[0].name, max(single, key=lambda each: each.pass_rate.value or 0.0).name
+        single = [each for each in single if each.name in ends]
+    routers = [each for each in _ranked(routing) if each.kind == "router"]
+    routers.sort(key=lambda each: each.name != routing.decision.policy)
+    return [*single, *routers[: _LEADING - len(single)]]
+
+
+def _ranked(routing: Routing) -> list[PolicyValue]:
+    """Policies by kind, routers by what they gain."""
+    return sorted(
+        routing.values,
+        key=lambda each: (_KINDS.index(each.kind), -(each.gain_usd.value or 0.0) if each.kind == "router" else 0.0),
+    )
+
+
+def _policies(analysis: Analysis, routing: Routing, leading: list[PolicyValue]) -> Table:
     columns = (
         Column("Policy", brief=True),
-        Column("Satisfactory", axis=_rate_axis(routing, analysis.decision.bar), brief=True),
-        Column("Cost per request", "end", brief=True),
-        Column("Cost per satisfactory output", "end"),
-        Column("Total in the end", "end", brief=True),
-        Column("Gain a request", "end", brief=True),
-        Column(f"Felt p50{_ONE_LOT}p90", "end"),
-        Column(_ONE_LOT.join(s.name for s in lineup(analysis)), "end"),
+        Column("Satisfactory", axis=_rate_axis(leading, analysis.decision.bar), brief=True),
+        Column("Cost of the calls", "end", brief=True),
+        Column(_total(routing), "end", brief=True),
+        Column("Saved a request", "end", brief=True),
+        Column("Answered by"),
     )
-    return table("Policies", columns, [_row(analysis, routing, each) for each in routing.values])
+    return table("Policies", columns, [_row(analysis, routing, each) for each in leading])
 
 
-def _rate_axis(routing: Routing, bar: float) -> Axis:
-    lows = [x for each in routing.values for x in (each.pass_rate.low, each.pass_rate.value) if x is not None]
+def _all(analysis: Analysis, routing: Routing) -> Table:
+    columns = (
+        Column("Policy"),
+        Column("Satisfactory", "end"),
+        Column("Cost of the calls", "end"),
+        Column("Cost per satisfactory output", "end"),
+        Column(_total(routing), "end"),
+        Column("Saved a request", "end"),
+        Column(f"Felt latency p50{_ONE_LOT}p90", "end"),
+    )
+    rows = [_whole_row(analysis, routing, each) for each in _ranked(routing)]
+    told = f"All {plural(len(rows), 'policy', 'policies')}, with cost per satisfactory output and felt latency"
+    return table("All policies", columns, rows, folded=told)
+
+
+def _total(routing: Routing) -> str:
+    return f"Total with failures at\N{NO-BREAK SPACE}{money(routing.failure_usd)}"
+
+
+def _rate_axis(values: list[PolicyValue], bar: float) -> Axis:
+    lows = [x for each in values for x in (each.pass_rate.low, each.pass_rate.value) if x is not None]
     return Axis("", "percent", max(0.0, int(min([*lows, bar - 0.1]) * 10) / 10), 1.0, reference=bar)
 
 
 def _row(analysis: Analysis, routing: Routing, each: PolicyValue) -> Row:
-    gain = each.gain_usd
-    single = each.name == routing.best
+    return Row(
+        cells=(
+            Cell(words(each.title), _what(each)),
+            _estimate(each.pass_rate, "percent"),
+            _estimate(each.cost_per_request, "money"),
+            _estimate(each.expected_usd, "money"),
+            _saved(routing, each),
+            Cell(words(_shares(analysis, each))),
+        ),
+        series=_series(analysis, each),
+        picked=each.name == routing.decision.policy,
+    )
+
+
+def _whole_row(analysis: Analysis, routing: Routing, each: PolicyValue) -> Row:
     felt = _ONE_LOT.join(value(each.felt[q], "seconds") for q in ("p50", "p90"))
     return Row(
         cells=(
@@ -126,19 +183,25 @@ def _row(analysis: Analysis, routing: Routing, each: PolicyValue) -> Row:
             _estimate(each.cost_per_request, "money"),
             _estimate(each.cost_per_satisfactory, "money"),
             _estimate(each.expected_usd, "money"),
-            Cell(words("best single")) if single else _estimate(gain, "money"),
+            _saved(routing, each),
             Cell(words(felt), interval(each.felt["p50"], "seconds"), measured=True),
-            Cell(words(_shares(analysis, each))),
         ),
         series=_series(analysis, each),
         picked=each.name == routing.decision.policy,
     )
 
 
+def _saved(routing: Routing, each: PolicyValue) -> Cell:
+    """What a policy saves against the best single model, which saves nothing against itself."""
+    return Cell(words("best single")) if each.name == routing.best else _estimate(each.gain_usd, "money")
+
+
 def _what(each: PolicyValue) -> str:
     if each.kind == "router":
-        return "cross-fitted" if each.tuned else ""
-    return {"single": "", "mixture": "half and half", "oracle": "knows the grades, as nobody can"}[each.kind]
+        return "tuned on other items" if each.tuned else ""
+    return {"single": "", "mixture": "half of the requests each", "oracle": "knows the grades, as nobody can"}[
+        each.kind
+    ]
 
 
 def _series(analysis: Analysis, each: PolicyValue) -> Series | None:
@@ -146,7 +209,10 @@ def _series(analysis: Analysis, each: PolicyValue) -> Series | None:
 
 
 def _shares(analysis: Analysis, each: PolicyValue) -> str:
-    return _ONE_LOT.join(percent(each.shares[s.key].value) for s in lineup(analysis) if s.key in each.shares)
+    """Who answers how many requests, those without any left out: `62% Haiku 4.5, 38% Opus 4.6`."""
+    shares = [(s.name, each.shares[s.key].value or 0.0) for s in lineup(analysis) if s.key in each.shares]
+    told = (f"{percent(share)} {name}".replace(" ", "\N{NO-BREAK SPACE}") for name, share in shares if share > 0)
+    return ", ".join(told)
 
 
 def _estimate(estimate: Estimate, style: Format) -> Cell:
@@ -154,25 +220,24 @@ def _estimate(estimate: Estimate, style: Format) -> Cell:
 
 
 def _reading(routing: Routing) -> str:
-    area, single = routing.hull_area, routing.hull_area_single
-    told = ""
-    if area is not None and single is not None:
-        told = (
-            f" Mean pass rate over the range of cost, under the hull of all policies that can be run:"
-            f" {estimated(area, 'percent')}; of single models alone {estimated(single, 'percent')} (area over largest"
-            " less smallest cost)."
-        )
-    above = [(each.over_line, each.title) for each in routing.values if each.over_line is not None]
-    line, title = max(above, key=lambda pair: pair[0].value or 0.0) if above else (None, "")
-    if line is not None:
-        told += (
-            f" A mixture by lot of the same cost is what every router must beat: {title} stands"
-            f" {estimated(line, 'points')} points above it."
-        )
-    return (
-        "The total in the end adds what unsatisfactory answers cost; the gain is how much lower it is than with the"
-        f" best single model, paired item by item. The last column is who answers how many requests.{told}"
+    told = (
+        "The total adds what unsatisfactory answers cost to what the calls cost; saved is how much lower it is than"
+        f" with {routing.value_of(routing.best).phrase}, item by item."
     )
+    area, single = routing.hull_area, routing.hull_area_single
+    if area is not None and single is not None:
+        told += (
+            " For a budget anywhere between the cheapest and the dearest model, the best policies satisfy"
+            f" {estimated(area, 'percent')} on average, single models alone {estimated(single, 'percent')}."
+        )
+    above = [(each.over_line, each) for each in routing.values if each.over_line is not None]
+    if above:
+        line, policy = max(above, key=lambda pair: pair[0].value or 0.0)
+        told += (
+            " Drawing lots between two models gives any cost in between without looking at a request, so a router must"
+            f" do better: at the same cost {policy.phrase} satisfies {estimated(line, 'points')} points more."
+        )
+    return told
 
 
 def _claims(claims: tuple[Claim, ...]) -> Table:
@@ -192,7 +257,15 @@ def _claims(claims: tuple[Claim, ...]) -> Table:
         )
         for each in claims
     ]
-    return table(f"What is claimed of routing, with {_low(claims[0].policy)}", columns, rows)
+    told = ", ".join(f"{sum(c.holds is holds for c in claims)} {word}" for holds, word in _COUNTED.items())
+    policy = f"\N{LEFT DOUBLE QUOTATION MARK}{claims[0].policy}\N{RIGHT DOUBLE QUOTATION MARK}"
+    folded = f"What routing in three layers is said to do, beside what {policy} does here: {told}"
+    return table(f"What is claimed of routing, with {claims[0].policy}", columns, rows, folded)
+
+
+def _parts_found(routing: Routing) -> str:
+    shown = sum(each.state == "shown" for each in routing.parts)
+    return f"{shown or 'none'} of {len(routing.parts)} is shown to be no worse"
 
 
 def _checks(routing: Routing) -> Table:
@@ -211,11 +284,12 @@ def _checks(routing: Routing) -> Table:
         )
         for each in routing.verifiers
     ]
-    return table("What the checks of cascades get wrong", columns, rows)
+    folded = f"How often the checks of cascades err: {plural(len(rows), 'check')}"
+    return table("What the checks of cascades get wrong", columns, rows, folded)
 
 
 def _parts(routing: Routing) -> Table:
-    single = _low(routing.value_of(routing.best).title)
+    single = routing.value_of(routing.best).phrase
     columns = Column("Part of the items"), Column("May move to"), Column("Difference, points", "end"), Column("State")
     rows = [
         Row(
@@ -232,7 +306,7 @@ def _parts(routing: Routing) -> Table:
     return table(f"What may move down a tier from {single}", columns, rows)
 
 
-def _notes(routing: Routing) -> Iterator[str]:
+def _left_out(routing: Routing) -> Iterator[str]:
     if routing.mix is not None:
         shares = listing([f"{percent(share)} {name}" for name, share in routing.mix.shares.items()])
         yield (
@@ -240,7 +314,6 @@ def _notes(routing: Routing) -> Iterator[str]:
             " sections, are not weighted."
         )
     for each in routing.not_valued:
-        yield f"{each.title} is not valued: {sentence(each.reason)}"
+        yield f"Not valued: {each.title} ({each.reason})."
     for reason, count in routing.left_out.items():
         yield f"Left out: {plural(count, 'item')} {reason}."
-    yield from routing.warnings

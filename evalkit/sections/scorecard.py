@@ -114,7 +114,7 @@ def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bo
     standing = "clears" if rate.low is not None and rate.low >= bar else "below" if below else _NOT_SHOWN
     return Row(
         cells=(
-            Cell(words(series.name), f"{plural(rate.n, 'item')}{', cross-fitted' if router.tuned else ''}"),
+            Cell(words(series.name), f"{plural(rate.n, 'item')}{', tuned on others' if router.tuned else ''}"),
             _estimate(rate, "percent", bar),
             _estimate(router.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(router.expected_usd, "money", cents=units[1]),

@@ -74,8 +74,11 @@ def heading(signals: Sequence[Signal]) -> str:
         if open_ == len(signals):
             return f"No signal can be read: {plural(open_, 'signal')} lack data"
         return f"Nothing speaks for another model than {_current(signals)}{rest}"
-    count = f"{len(shown)} of {plural(len(signals), 'signal')} shown"
-    return f"{next(_findings(shown), _directions(shown))}: {count}"
+    count = f"{len(shown)} of {plural(len(signals), 'signal')}"
+    found = next(_findings(shown), None)
+    if found is not None:
+        return f"{found}: {count} shown"
+    return f"{count} {'speaks' if len(shown) == 1 else 'speak'} for {_directions(shown)}"
 
 
 def _findings(shown: Sequence[Signal]) -> Iterator[str]:
@@ -96,7 +99,7 @@ def _findings(shown: Sequence[Signal]) -> Iterator[str]:
 
 
 def _directions(shown: Sequence[Signal]) -> str:
-    return f"Something speaks for {listing(list(dict.fromkeys(_FOR[s.direction] for s in shown)), 'or')}"
+    return listing(list(dict.fromkeys(_FOR[s.direction] for s in shown)), "or")
 
 
 def figures(signal: Signal) -> list[str]:

@@ -62,7 +62,8 @@ def _gaps(slices: list[Slice], series: tuple[Series, ...]) -> Iterator[Table]:
     if rows:
         heads = (field.name.capitalize() for field in fields(Counts))
         columns = (Column("Option and part"), *(Column(head, "end") for head in heads))
-        yield table("Trials of each part that lacks an answer or a grade", columns, rows)
+        told = "Trials of each part that lacks an answer or a grade"
+        yield table(told, columns, rows, folded=told)
 
 
 def _heading(analysis: Analysis, slices: list[Slice]) -> str:

@@ -14,6 +14,7 @@ from evalkit.blocks import (
     Span,
     Text,
     doubt,
+    prose,
     strong,
     words,
 )
@@ -65,7 +66,7 @@ def headline(analysis: Analysis) -> str:
 
 def _warning(text: str) -> Text:
     """A warning as a sentence; one about latency derives from a clock."""
-    return (Span(sentence(text), measured="latenc" in text.lower()),)
+    return prose(sentence(text), measured="latenc" in text.lower())
 
 
 def _disagreement(analysis: Analysis) -> tuple[Text, ...]:
@@ -85,8 +86,9 @@ def _rule(analysis: Analysis) -> Text:
             "No option is picked: the declared rule is about the workload, and these items were chosen by what a model "
             "did with them. Such a run is never pooled or compared with runs of all items."
         )
+    when = "" if analysis.spec.imported else ", fixed before the run"
     return words(
-        f"The rule, fixed before the run: the lower limit of an option's {_confidence(analysis)} interval for its "
+        f"The rule{when}: the lower limit of an option's {_confidence(analysis)} interval for its "
         f"pass rate must reach {bar}; of those that do, the one with the lowest cost per satisfactory output."
     )
 

@@ -67,7 +67,7 @@ from evalkit.stats.sequential import (
     worse_wealth,
 )
 from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
-from evalkit.stats.stability import WinnerShares, winner_shares
+from evalkit.stats.stability import WinnerShares, cheapest, winner_shares
 from evalkit.stats.stratified import paired_rates_stratified, worse_p_stratified
 from evalkit.stats.trend import growth
 from evalkit.stats.two_graders import weighted_kappa
@@ -100,6 +100,7 @@ __all__ = [
     "break_even",
     "break_even_correction_usd",
     "cascade",
+    "cheapest",
     "cluster_design",
     "cochran_q",
     "cost_per_satisfactory",

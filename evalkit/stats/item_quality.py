@@ -62,9 +62,11 @@ def item_quality(outcomes: Table) -> ItemQuality:
 def _warnings(discriminating: float, enough: bool, cells: int) -> tuple[str, ...]:
     warnings: tuple[str, ...] = ()
     if discriminating < 0.30:
-        warnings += (f"only {discriminating:.0%} of the items discriminate: this set can hardly tell sides apart",)
+        few = f"only {discriminating:.0%} of the items are passed by some and failed by others"
+        warnings += (f"{few}: this set can hardly tell sides apart",)
     if not enough:
-        warnings += (f"too few cells for item-rest correlations: {cells}, at least {FEWEST_CELLS} are needed",)
+        wanted = f"{cells}, at least {FEWEST_CELLS} are needed"
+        warnings += (f"too few outputs of each item to tell which go against the rest: {wanted}",)
     return warnings
 
 

@@ -48,10 +48,14 @@ def cost_ratio(
     sa, sb = numbers("satisfied_a", satisfied_a, 0, 1), numbers("satisfied_b", satisfied_b, 0, 1)
     if not len(ca):
         return no_estimate("no items", confidence, LOG_RATIO_T)
-    means = {"mean cost of A": ca, "rate of A": sa, "mean cost of B": cb, "rate of B": sb}
-    for name, values in means.items():
-        if float(values.mean()) < SMALLEST:
-            return no_estimate(f"{name} is 0", confidence, LOG_RATIO_T, len(ca))
+    reasons = (
+        ("", "one side has no success", "no side has a success"),
+        ("", "one side costs nothing", "no side costs anything"),
+    )
+    for reason, sides in zip(reasons, ((sa, sb), (ca, cb)), strict=True):
+        empty = sum(float(values.mean()) < SMALLEST for values in sides)
+        if empty:
+            return no_estimate(reason[empty], confidence, LOG_RATIO_T, len(ca))
     parts = ca / ca.mean() - sa / sa.mean() - cb / cb.mean() + sb / sb.mean()
     value = (float(ca.mean()) / float(sa.mean())) / (float(cb.mean()) / float(sb.mean()))
     return log_t_estimate(value, parts, 1.0, confidence, LOG_RATIO_T)

@@ -11,6 +11,8 @@ from evalkit.stats.plain import Plain
 from evalkit.stats.rates import lower_limit
 
 _CHUNK_CELLS = 4_000_000
+_LEVEL = 1 + 1e-9
+"""Prices and limits closer than this differ only in the order in which they were added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def winner_shares(
 
     `rates` (each in [0, 1]) and `costs` (each >= 0) hold one list per option, all over the same items in the same
     order. An option clears the bar when the lower limit of its resampled rate (Wilson; below 15 items the exact one
-    as well), at its effective n in `n_eff` (> 0), is at least `bar`. Ties go to the earlier option. n = 0 or no
+    as well), at its effective n in `n_eff` (> 0), is at least `bar`. Ties fall as in `cheapest`. n = 0 or no
     option: shares None. n = 1: the one item decides every resample. Raises ValueError for bad values or lists of
     different lengths. Source: bootstrap (Efron 1979).
     """
@@ -59,6 +61,26 @@ def winner_shares(
     return WinnerShares(tuple(float(w) / resamples for w in wins[:-1]), float(wins[-1]) / resamples, n, resamples)
 
 
+def cheapest(prices: Values, limits: Values) -> int:
+    """Index of the lowest of `prices` (>= 0, in any unit); `limits` are the lower limits of the rates (in [0, 1]).
+
+    Of those that cost the same but for rounding it is the one with the highest limit, and of those the first. Raises
+    ValueError for bad values, different lengths, or no option.
+    """
+    check_same_length(prices=prices, limits=limits)
+    known = numbers("prices", prices, 0)
+    if not len(known):
+        raise ValueError("prices is empty")
+    return int(_cheapest(known, numbers("limits", limits, 0, 1)))
+
+
+def _cheapest(prices: npt.NDArray[np.float64], limits: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """`cheapest` along the last axis; the price of an option that does not count is inf."""
+    level = prices <= prices.min(axis=-1, keepdims=True) * _LEVEL
+    highest = np.where(level, limits, -np.inf)
+    return np.asarray((highest * _LEVEL >= highest.max(axis=-1, keepdims=True)).argmax(axis=-1))
+
+
 def _count_wins(
     p: npt.NDArray[np.float64],
     c: npt.NDArray[np.float64],
@@ -75,8 +97,9 @@ def _count_wins(
     for begin in range(0, resamples, chunk):
         weights = rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - begin)) / n
         rate, cost = weights @ p.T, weights @ c.T
-        eligible = lower_limit(rate * n_eff, n_eff, confidence, n) >= bar - 1e-12
+        limit = lower_limit(rate * n_eff, n_eff, confidence, n)
+        eligible = limit >= bar - 1e-12
         price = np.where(eligible, cost / np.maximum(rate, 1e-12), np.inf)
-        winner = np.where(eligible.any(axis=1), price.argmin(axis=1), options)
+        winner = np.where(eligible.any(axis=1), _cheapest(price, limit), options)
         wins += np.bincount(winner, minlength=options + 1)
     return wins

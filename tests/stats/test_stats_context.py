@@ -160,8 +160,8 @@ def test_item_shares_and_difficulty() -> None:
     assert quality.difficulty == (0, 1, 0.5, 0, None)
     assert quality.item_rest == (None,) * 5
     assert quality.warnings == (
-        "only 25% of the items discriminate: this set can hardly tell sides apart",
-        "too few cells for item-rest correlations: 2, at least 9 are needed",
+        "only 25% of the items are passed by some and failed by others: this set can hardly tell sides apart",
+        "too few outputs of each item to tell which go against the rest: 2, at least 9 are needed",
     )
 
 

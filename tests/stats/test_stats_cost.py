@@ -270,10 +270,12 @@ def test_cost_ratio_is_the_log_delta_interval() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (([0.0, 0.0], [1, 1], [0.1, 0.2], [1, 1]), "mean cost of A is 0"),
-        (([0.1, 0.2], [0, 0], [0.1, 0.2], [1, 1]), "rate of A is 0"),
-        (([0.1, 0.2], [1, 1], [0.0, 0.0], [1, 1]), "mean cost of B is 0"),
-        (([0.1, 0.2], [1, 1], [0.1, 0.2], [0, 0]), "rate of B is 0"),
+        (([0.0, 0.0], [1, 1], [0.1, 0.2], [1, 1]), "one side costs nothing"),
+        (([0.1, 0.2], [0, 0], [0.1, 0.2], [1, 1]), "one side has no success"),
+        (([0.1, 0.2], [1, 1], [0.0, 0.0], [1, 1]), "one side costs nothing"),
+        (([0.1, 0.2], [1, 1], [0.1, 0.2], [0, 0]), "one side has no success"),
+        (([0.1, 0.2], [0, 0], [0.1, 0.2], [0, 0]), "no side has a success"),
+        (([0.0, 0.0], [1, 1], [0.0, 0.0], [1, 1]), "no side costs anything"),
     ],
 )
 def test_cost_ratio_that_does_not_exist_says_why(arguments: tuple[Any, ...], reason: str) -> None:

@@ -10,7 +10,7 @@ from evalkit.stats.cost import break_even
 from evalkit.stats.means import mean_share
 from evalkit.stats.power import items_to_clear, items_to_separate
 from evalkit.stats.rates import lower_limit
-from evalkit.stats.stability import winner_shares
+from evalkit.stats.stability import cheapest, winner_shares
 
 
 @pytest.mark.parametrize(("passed", "n", "bar"), [(24, 27, 0.8), (54, 60, 0.8), (99, 100, 0.95), (3, 4, 0.5)])
@@ -170,6 +170,29 @@ def test_the_cheaper_of_two_alike_wins_all_that_either_wins() -> None:
 def test_a_tie_goes_to_the_earlier_option() -> None:
     found = winner_shares([[1.0] * 60] * 2, [[0.1] * 60] * 2, 0.8, [60, 60], 1)
     assert found.shares == (1.0, 0.0)
+
+
+def test_of_those_that_cost_the_same_the_surer_one_wins_as_in_the_decision() -> None:
+    rates = [[0.0] + [1.0] * 59, [1.0] * 60]
+    costs = [[0.1 * flag for flag in each] for each in rates]  # a success costs 0.1 in every resample
+    drawn = 1 - (59 / 60) ** 60  # the item that the first fails
+    assert winner_shares(rates, costs, 0.8, [60, 60], 1).shares[1] == pytest.approx(drawn, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("prices", "limits", "winner"),
+    [
+        ([0.2, 0.1], [0.9, 0.8], 1),
+        ([0.3, 0.1 + 0.2], [0.8, 0.9], 1),
+        ([0.1 + 0.2, 0.3], [0.8, 0.8 + 1e-16], 0),
+        ([0.0, 0.0, 0.0], [0.1, 0.2, 0.2], 1),
+        ([0.1], [0.0], 0),
+    ],
+)
+def test_a_level_price_is_settled_by_the_limit_then_by_the_order(
+    prices: list[float], limits: list[float], winner: int
+) -> None:
+    assert cheapest(prices, limits) == winner
 
 
 def test_nobody_above_the_bar_is_always_none() -> None:

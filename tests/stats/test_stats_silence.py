@@ -64,6 +64,7 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
             ([[0, 0]], [[0, 0]], 0.5, [2], 0, 5),
         ],
     ),
+    (stats.cheapest, [([0], [0]), ([0, 0], [1, 1]), ([1e100, 5e-324], [0, 1])]),
     (stats.break_even_correction_usd, [(0, 0, 0, 0), (0, 1, 0, 1), (1e100, 0, 1e-300, 0), (0.1, 0.1, 1, 0)]),
     (
         stats.cost_ratio,
@@ -257,6 +258,7 @@ def test_every_public_function_is_tried_here_and_says_what_it_does() -> None:
 
 DEFINITIONS = {
     "break_even_correction_usd",
+    "cheapest",
     "discordance",
     "realised_oracle",
     "split_epoch_oracle",

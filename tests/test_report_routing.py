@@ -1,0 +1,113 @@
+"""What the report says of routing: the decision first, few policies before many, nothing that the scorecard denies."""
+
+from dataclasses import replace
+
+import pytest
+from analysis_builders import HAIKU, OPUS, SONNET, run_of
+from report_pages import made, plain_text, section
+
+from evalkit.analysis import analyze
+from evalkit.analysis.results import Analysis
+from evalkit.analysis.routing import RoutingDecision
+from evalkit.blocks import Note, Table
+from evalkit.report import build_report, render_html, render_markdown
+from evalkit.route import with_routing
+
+FIRST_LINES = 6
+
+
+def many(routers: int) -> Analysis:
+    """A run for which so many routers more were valued, each a little worse than the one before."""
+    whole = made("routed")
+    routing = whole.routing
+    assert routing is not None
+    like = next(each for each in routing.values if each.kind == "router")
+    more = tuple(
+        replace(like, name=f"r{i}", title=f"Router {i}", gain_usd=replace(like.gain_usd, value=-float(i)))
+        for i in range(1, routers + 1)
+    )
+    return replace(whole, routing=replace(routing, values=(*routing.values, *more[::-1])))
+
+
+def tables(analysis: Analysis) -> list[Table]:
+    return [block for block in section(analysis, "routing").blocks if isinstance(block, Table)]
+
+
+def names(shown: Table) -> list[str]:
+    return [plain_text(row.cells[0].text) for row in shown.rows]
+
+
+def test_of_many_policies_a_reader_sees_the_models_and_the_best_routers_and_the_rest_on_demand() -> None:
+    analysis = many(20)
+    assert analysis.routing is not None
+    first, whole = tables(analysis)[:2]
+    singles = [each.title for each in analysis.routing.values if each.kind == "single"]
+    assert names(first)[:3] == singles
+    assert len(first.rows) == FIRST_LINES
+    assert not first.folded
+    assert not any(name.startswith("Router") for name in names(first)), "the worst come last"
+    assert sorted(names(whole)) == sorted(each.title for each in analysis.routing.values)
+    assert names(whole)[-1].startswith("Oracle")
+    assert whole.folded == f"All {len(whole.rows)} policies, with cost per satisfactory output and felt latency"
+    assert '<details class="figures" open><summary>All\N{NO-BREAK SPACE}29 policies, with' in render_html(analysis)
+
+
+def test_the_router_to_use_stands_first_among_routers_whatever_it_gains() -> None:
+    analysis = many(20)
+    assert analysis.routing is not None
+    chosen = replace(analysis.routing.decision, verdict="route", policy="r20")
+    shown = tables(replace(analysis, routing=replace(analysis.routing, decision=chosen)))[0]
+    assert names(shown)[3] == "Router 20"
+    assert [row.picked for row in shown.rows] == [False, False, False, True, False, False]
+
+
+def test_the_summary_has_the_decision_and_no_second_table() -> None:
+    text = render_markdown(many(20))
+    assert f"**{section(made('routed'), 'routing').heading}**" in text
+    assert sum(line.startswith("|:--|") for line in text.splitlines()) == 1
+    assert "Not valued" not in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "compared", "heading"),
+    [
+        ("route", 3, "The policy “By context size” saves "),
+        ("keep", 3, "No router is cheaper than Opus 4.6 alone"),
+        ("keep", 0, "No router could be tried on these items"),
+        ("not_enough_data", 3, "No router is shown to be cheaper than Opus 4.6 alone on 60 items"),
+    ],
+)
+def test_the_heading_is_the_decision(verdict: str, compared: int, heading: str) -> None:
+    whole = made("routed")
+    assert whole.routing is not None
+    router = next(each.name for each in whole.routing.values if each.title == "By context size")
+    policy, single = (router if verdict == "route" else "always-claude-opus-4-6"), "always-claude-opus-4-6"
+    decision = RoutingDecision(verdict, policy, single, compared, "it is so")  # type: ignore[arg-type]  # a table
+    made_ = section(replace(whole, routing=replace(whole.routing, decision=decision)), "routing")
+    assert made_.heading.startswith(heading)
+    assert made_.summary == (compared > 0)
+
+
+def test_where_every_request_looks_the_same_only_the_reason_and_the_whole_list_are_shown() -> None:
+    analysis = with_routing(analyze(run_of({HAIKU: [[i % 4 > 0] for i in range(40)], OPUS: [[True]] * 40})))
+    shown = section(analysis, "routing")
+    assert shown.heading == "No router could be tried on these items"
+    assert [each.folded != "" for each in shown.blocks if isinstance(each, Table)] == [True]
+    assert "Not valued: Complexity signals (every request looks the same)." in render_html(analysis)
+    assert not any(isinstance(block, Note) for block in shown.blocks)
+
+
+@pytest.mark.parametrize("items", [1, 5, 14, 15])
+def test_few_items_have_the_interval_of_the_scorecard(items: int) -> None:
+    passes = {model: [[i % k > 0] for i in range(items)] for k, model in ((2, HAIKU), (3, SONNET), (9, OPUS))}
+    analysis = with_routing(analyze(run_of(passes)))
+    assert analysis.routing is not None
+    for model in (HAIKU, SONNET, OPUS):
+        told, routed = analysis.model(model).pass_rate, analysis.routing.value_of(f"always-{model}").pass_rate
+        assert (routed.value, routed.low, routed.high) == (told.value, told.low, told.high)
+
+
+def test_where_nothing_is_satisfactory_nothing_is_said_of_routing() -> None:
+    analysis = with_routing(analyze(run_of(dict.fromkeys((HAIKU, OPUS), [[False]] * 20))))
+    assert analysis.routing is not None
+    assert all(each.name != "routing" for each in build_report(analysis).sections)
