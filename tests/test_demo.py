@@ -15,7 +15,7 @@ from evalkit.cli import demo as demo_module
 from evalkit.cli import main
 
 ITEMS = 6
-TIMED = {"clocks", "latency_s", "ttft_s", "felt_s", "created_at", "sessions"}
+TIMED = {"clocks", "latency_s", "ttft_s", "felt_s", "felt", "created_at", "sessions"}
 """Keys of the JSON whose values a clock made."""
 VOID = {"meta", "link", "img", "br", "hr", "input", "col", "wbr", "source"}
 FAULTS = {"overloaded": 0.15, "stream_error": 0.15}
@@ -119,7 +119,7 @@ def unmeasured(page: str) -> list[str]:
     parser.close()
     assert parser.dropped > 10, "nothing is marked as measured"
     assert parser._depth == 0
-    return parser.kept
+    return [part for part in parser.kept if part.strip()]  # a line that a clock made leaves its line end
 
 
 def is_timed(entry: dict[str, Any]) -> bool:
