@@ -54,6 +54,11 @@ def command(tiny: Path, server: Recorded, *more: str) -> list[str]:
     return ["run", str(tiny), "--base-url", server.url, "-q", "--executor", "batch", *named, *more]
 
 
+def aloud(tiny: Path, server: Recorded) -> list[str]:
+    """The same, saying what it does."""
+    return [part for part in command(tiny, server) if part != "-q"]
+
+
 def submitted(server: Recorded) -> Counter[tuple[str, str]]:
     """How often each trial was submitted."""
     return Counter(trial_of(entry["params"]) for entries in server.batches() for entry in entries)
@@ -86,7 +91,7 @@ def check_complete(seen: Snapshot, folder: Path) -> None:
 def test_a_run_in_batches_is_answered_once_at_half_the_price_and_claims_no_latency(
     tiny: Path, server: Recorded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(command(tiny, server)) == 0
+    assert main(aloud(tiny, server)) == 0
     assert "12 of them in batches, at batch prices" in capsys.readouterr().err
     seen = snapshot()
     check_complete(seen, tmp_path)
@@ -265,7 +270,7 @@ def test_own_rates_without_a_batch_factor_leave_batches_unpriced(
     Path("evalkit.yaml").write_text(f"prices:\n{own}")
     assert main(command(tiny, server, "--budget-usd", "1")) == ExitCode.USAGE
     assert "has no known price" in capsys.readouterr().err
-    assert main(command(tiny, server)) == 0
+    assert main(aloud(tiny, server)) == 0
     told = capsys.readouterr().err
     assert "tokens each, unpriced" in told
     assert "together unpriced" in told
@@ -511,7 +516,7 @@ def test_what_is_at_the_server_counts_for_the_budget_and_counts_once(
 
 def test_ctrl_c_leaves_batches_at_the_server_and_the_same_command_fetches_them(tiny: Path, tmp_path: Path) -> None:
     with recorded(SandboxSettings(speed=8, bills=tmp_path / "bills.jsonl")) as server:
-        arguments = [x for x in command(tiny, server) if x != "-q"]
+        arguments = aloud(tiny, server)
         with Process(arguments, hasten) as process:
             said = []
             for line in process.stderr:

@@ -71,7 +71,9 @@ def test_a_conditional_run_is_marked_wherever_it_is_shown() -> None:
     assert mark(snapshot.spec) == MARK
     assert html.count(MARK.removeprefix("conditional: ")) >= 2  # the banner, and the warnings
     assert "CONDITIONAL only the 12 of 40 items" in html
-    assert render_markdown(analysis).startswith("### Conditional: only the 12 of 40 items on which Haiku 4.5 was not")
+    assert render_markdown(analysis).startswith(
+        "<!-- evalkit:by-hand -->\n### Conditional: only the 12 of 40 items on which Haiku 4.5 was not"
+    )
     assert "Rates here are not rates of the workload" in render_markdown(analysis)
     data = json.loads(render_json(analysis))
     assert (data["conditional"], data["verdict"]) == (MARK, "conditional")

@@ -249,7 +249,7 @@ def test_no_colour_has_no_styles_and_ci_no_redrawing(
     with terminal(*run(tiny, server), columns=100, cwd=tiny.parent, env={**LIVE, **env}) as opened:
         assert opened.end() == 0
     assert not re.search(r"\x1b\[[0-9;]*m", opened.seen)
-    assert ("\x1b[2K" in opened.seen) is live
+    assert ("\x1b[?25l" in opened.seen) is live, "the cursor is hidden while a table is renewed"
     if live:
         assert [line.split()[0] for line in last_table(opened)[1:3]] == ["Sonnet", "Haiku"], "names tell rows apart"
     else:
