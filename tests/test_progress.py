@@ -203,8 +203,8 @@ def run(dataset: Path, server: Recorded, *more: str) -> list[str]:
 
 
 def last_table(seen: Terminal) -> list[str]:
-    """The lines of the table that is left on the terminal, and what stands below it."""
-    lines = ANSI.sub("", seen.seen.split("\x1b[2K")[-1]).replace("\r", "").split("\n")
+    """The lines of the table that is left on the terminal, be it the only one drawn, and what stands below it."""
+    lines = ANSI.sub("", re.split(r"\x1b\[2K|\x1b\[\?25l", seen.seen)[-1]).replace("\r", "").split("\n")
     return [line.rstrip() for line in lines if line.strip()]
 
 
