@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import DifficultyMix, Routing
+from evalkit.errors import UsageError
 from evalkit.records import Snapshot
 from evalkit.routing.claims import claims
 from evalkit.routing.classified import classified
@@ -12,7 +15,7 @@ from evalkit.routing.decide import decide
 from evalkit.routing.export import RouterFile, advice, exported
 from evalkit.routing.line import hull_area
 from evalkit.routing.mix import weighted
-from evalkit.routing.outcomes import NothingToRouteError, Outcomes, outcomes_of
+from evalkit.routing.outcomes import Outcomes, outcomes_of
 from evalkit.routing.own import Scores, refuse_grades, scores_of
 from evalkit.routing.parts import movable_parts
 from evalkit.routing.value import field_of, looked_at_together, values_of
@@ -56,7 +59,7 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
         claims=claims(values, field),
         parts=movable_parts(analysis, outcomes.models[field.best]),
         mix=mix,
-        warnings=tuple(_warnings(outcomes)),
+        warnings=tuple(_warnings(outcomes, imported=analysis.spec.imported)),
     )
 
 
@@ -90,15 +93,17 @@ def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:
         return analysis
     try:
         return replace(analysis, routing=route(analysis, asked))
-    except NothingToRouteError:
+    except UsageError:  # which `evalkit route` tells
         return analysis
 
 
-def _warnings(outcomes: Outcomes) -> list[str]:
+def _warnings(outcomes: Outcomes, *, imported: bool) -> list[str]:
     found = []
     if outcomes.failure_usd == 0:
         found.append(
             "An unsatisfactory answer costs nothing here, so the cheapest model always wins; say what it costs with"
             " --failure-usd."
         )
+    if imported and np.isfinite(outcomes.felt_s).any():
+        found.append("Waits are latencies as they were imported; nobody knows what users waited between attempts.")
     return found

@@ -112,7 +112,7 @@ def _fixed(rule: Rule, _: Request) -> str:
 
 
 def _thresholds(rule: Rule, request: Request) -> str:
-    reached = score(rule["score"], request.features)
+    reached = score(rule["score"], request.values)
     for step in rule["steps"]:
         if reached < step["below"]:
             return str(step["model"])
@@ -248,7 +248,7 @@ def length_ratio(request: Request, text: str, typical: Sequence[float]) -> float
     `typical`: logarithm of the words of an answer to an empty request, and how it grows with that of a request's.
     """
     usual = typical[0] + typical[1] * math.log1p(request.features["words"])
-    return math.exp(math.log1p(len(text.split())) - usual)
+    return math.exp(min(math.log1p(len(text.split())) - usual, 700.0))
 
 
 def _usual_length(settings: Mapping[str, Any], request: Request, output: Output) -> bool:
@@ -312,6 +312,9 @@ class Decision(namedtuple("Decision", ("model", "reason", "meanwhile"), defaults
     __slots__ = ()
 
 
+_TOO_DEEP = "nested too deeply"
+
+
 class Router:
     """A policy as `evalkit route export` wrote it. `models` are those it may send requests to, rising in cost.
 
@@ -320,8 +323,11 @@ class Router:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         """RouterError for content that this version cannot follow to the letter."""
-        for place, problem in _problems(content):
-            raise RouterError(f"{place}: {problem}; write it with `evalkit route export`")
+        try:
+            for place, problem in _problems(content):
+                raise RouterError(f"{place}: {problem}; write it with `evalkit route export`")
+        except RecursionError:
+            raise RouterError(f"rule: {_TOO_DEEP}; write it with `evalkit route export`") from None
         self.policy, self.simulated, self.rule = content["policy"], content["simulated"], content["rule"]
         self.models, self.own_features = tuple(content["models"]), tuple(content["own_features"])
 
@@ -340,8 +346,10 @@ class Router:
                 return cls(json.load(file, parse_constant=_no_constant))
             except RouterError as error:
                 raise RouterError(f"{path}: {error}") from None
-            except (ValueError, RecursionError) as error:
+            except ValueError as error:
                 raise RouterError(f"{path}: not JSON ({error}); write it with `evalkit route export`") from None
+            except RecursionError:
+                raise RouterError(f"{path}: {_TOO_DEEP}; write it with `evalkit route export`") from None
 
     def classify(self, request: Request) -> Mapping[str, Any] | None:
         """What a classifying model is to be asked before `decide`, for `messages.create`; None where there is none."""
@@ -359,7 +367,7 @@ class Router:
         """
         for name in self.own_features:
             given = request.own.get(name)
-            if not isinstance(given, int | float) or not math.isfinite(given):
+            if not _is_number(given):
                 raise RouterError(f"the request's {name!r} is {given!r}; give a number in Request(own={{...}})")
         if self.rule["kind"] != "classifier":
             return self._to(model_for(self.rule, request), _WHY[self.rule["kind"]])
@@ -373,6 +381,9 @@ class Router:
 
         RouterError for an output of a model that was not to be asked, or without a score that the rule looks at.
         """
+        for name, given in output.scores.items():
+            if not _is_number(given):
+                raise RouterError(f"the output's score {name!r} is {given!r}; give a number in Output(scores={{...}})")
         try:
             then = review(self.rule, request, output)
         except KeyError as error:
@@ -431,7 +442,7 @@ def _problems(content: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(content, Mapping):
         yield "router", "not a JSON object"
         return
-    if content.get("schema_version") != SCHEMA_VERSION or isinstance(content["schema_version"], bool):
+    if content.get("schema_version") != SCHEMA_VERSION or type(content["schema_version"]) is not int:
         yield "schema_version", f"{content.get('schema_version')!r} is unknown, this reads {SCHEMA_VERSION}"
     models: Any = content.get("models")
     own: Any = content.get("own_features")
@@ -450,8 +461,16 @@ def _unusable(rule: Rule) -> Iterator[tuple[str, str]]:
     """What the shape of a rule cannot say."""
     if rule["kind"] == "thresholds" and not rule["score"]:
         yield "rule.score", "it names no feature"
+    if rule["kind"] == "thresholds" and sorted(rule["steps"], key=lambda step: step["below"]) != list(rule["steps"]):
+        yield "rule.steps", "they do not rise"
     if rule["kind"] == "learned" and not rule["models"]:
         yield "rule.models", "it names no model"
+    asked, then = [], rule if rule["kind"] == "cascade" else ""
+    while not isinstance(then, str):
+        asked.append(then["first"])
+        then = then["then"]
+    if then and len({*asked, then}) <= len(asked):
+        yield "rule.then", "it asks a model twice"
 
 
 class _Check:
@@ -508,7 +527,7 @@ class _Check:
             known = leaf == "text" or value in (self._models if leaf == "model" else self._features)
             return isinstance(value, str) and (known or (leaf == "feature" and value.startswith(TAG)))
         if leaf in ("number", "count"):
-            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            number = _is_number(value)
             return number and (leaf == "number" or (isinstance(value, int) and value > 0))
         if not isinstance(value, list | tuple):
             return leaf == "tree" and self._leaf(value, "number")
@@ -518,6 +537,11 @@ class _Check:
         if not all(self._leaf(part, "number") for part in value):
             return False
         return len(value) == 2 if leaf == "pair" else bool(value) and list(value) == sorted(set(value))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite number that a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
 
 
 _CALLED = {"cuts": "list of rising numbers", "pair": "pair of numbers"}

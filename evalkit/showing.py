@@ -11,6 +11,7 @@ from evalkit.grading_records import RoundEvent
 from evalkit.queues import rubric_of
 from evalkit.records import Round, Snapshot
 from evalkit.rounds import answered, being_graded, left_to_grade, settings_of, shares
+from evalkit.routing.classified import is_classifying
 from evalkit.store import RunFile
 
 REPORT = "report"
@@ -19,9 +20,9 @@ REPORT = "report"
 def snapshot_to_show(path: Path, peek: bool = False, command: str = REPORT) -> Snapshot:
     """What a report may rest on, with the showing of it on record; a round that everybody has finished is closed.
 
-    UsageError while people are grading, unless they are to be looked over the shoulder (`peek`); it names the `command`
-    with which that is done. A file that cannot be
-    written is shown without a record; InfrastructureError if that was to be a peek.
+    UsageError for a run of a router, and while people are grading, unless they are to be looked over the shoulder
+    (`peek`); it names the `command` with which that is done. A file that cannot be written is shown without a record;
+    InfrastructureError if that was to be a peek.
     """
     if not _marked_read_only(path):
         try:
@@ -34,8 +35,15 @@ def snapshot_to_show(path: Path, peek: bool = False, command: str = REPORT) -> S
         raise InfrastructureError(f"{path} is read-only, so a peek cannot be recorded in it; check its rights")
     with RunFile(path, read_only=True) as run:
         snapshot = run.snapshot()
+    refuse_router_run(snapshot, path)
     refuse_while_graded(snapshot, command)
     return snapshot
+
+
+def refuse_router_run(snapshot: Snapshot, path: Path) -> None:
+    """UsageError for the run beside another in which a small model classified its requests: it holds no answers."""
+    if is_classifying(snapshot):
+        raise UsageError(f"{path} holds what a router said of requests, and no answers to them; name the run beside it")
 
 
 def _marked_read_only(path: Path) -> bool:
@@ -45,6 +53,7 @@ def _marked_read_only(path: Path) -> bool:
 
 def _shown(run: RunFile, peek: bool, command: str) -> Snapshot:
     snapshot = run.snapshot()
+    refuse_router_run(snapshot, run.path)
     while (round_ := being_graded(snapshot)) and not _unfinished(snapshot, round_):
         close_round(run, round_.id, "everybody has finished")
         snapshot = run.snapshot()

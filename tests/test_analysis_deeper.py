@@ -376,7 +376,7 @@ def test_items_by_few_cells_are_not_called_doubtful() -> None:
     found = analyze(run_of({OPUS: [[True, False]] * 3 + [[False, True]]})).item_quality
     assert found is not None
     assert found.doubtful_ids == ()
-    assert any("too few cells" in warning for warning in found.warnings)
+    assert any("too few outputs of each item" in warning for warning in found.warnings)
 
 
 def test_unrated_items_have_no_worth() -> None:

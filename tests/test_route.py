@@ -186,6 +186,17 @@ def _easiest_and_hardest(outcomes: Outcomes) -> tuple[int, int]:
     return int(np.argmin(words + 1000 * conditions)), int(np.argmax(words + 1000 * conditions))
 
 
+def test_a_gain_that_is_shown_to_be_small_is_not_worth_a_router() -> None:
+    outcomes = replace(PLANTED, costs=(0.01, 0.5, 1.0), failure_usd=3.0).draw(3, 300)
+    field, values = valued(outcomes)
+    small = tuple(
+        replace(v, gain_limits=replace(v.gain_limits, low=1e-6, value=2e-6, high=3e-6)) if v.gain_limits else v
+        for v in values
+    )
+    assert decide(values, field, 0.8).verdict == "route"
+    assert decide(small, field, 0.8).verdict == "keep"
+
+
 def test_too_few_items_decide_nothing() -> None:
     field, values = valued(PLANTED.draw(1, 15))
     decision = decide(values, field, 0.8)

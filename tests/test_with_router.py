@@ -89,6 +89,19 @@ def test_a_dry_run_tells_both_bills_and_writes_nothing(
     assert not list(Path().rglob("*.db"))
 
 
+def test_a_router_run_is_neither_graded_nor_reported(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    again = [*(part for part in arguments if part != "-q"), "--with-router", HAIKU, "-o", "x.db"]
+    assert main(again) == 0
+    assert main(again) == 0
+    told = capsys.readouterr().out
+    assert "evalkit grade --blind routers/x.db" not in told
+    for command in (["grade", "routers/x.db", *arguments[2:4]], ["report", "routers/x.db"], ["route", "routers/x.db"]):
+        assert main(command) == 2
+        assert "name the run beside it" in capsys.readouterr().err
+    assert not Path("reports").exists()
+    assert main([*again, "--budget-usd", "0.00001"]) == 0, "all is done, so nothing has to be paid for"
+
+
 def test_a_router_run_that_asked_something_else_is_not_used(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

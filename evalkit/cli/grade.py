@@ -95,8 +95,11 @@ def _let_grade(
     from evalkit.cli.grade_sheets import bring_in, hand_out
     from evalkit.cli.grade_tty import grade_here
     from evalkit.queues import rubric_of
+    from evalkit.showing import refuse_router_run
 
-    criteria = rubric_of(file.snapshot())
+    snapshot = file.snapshot()
+    refuse_router_run(snapshot, file.path)
+    criteria = rubric_of(snapshot)
     if rubric is not None:
         _same_rubric(rubric, criteria.sha256)
     else:

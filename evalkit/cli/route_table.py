@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
-from evalkit.wording import interval, money, plural, value, visible
+from evalkit.wording import Format, interval, money, plural, value, visible
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
     from evalkit.analysis.routing import PolicyValue, Routing
+    from evalkit.stats import Estimate
 
 VERDICTS = {"route": "ROUTE", "keep": "KEEP ONE MODEL", "not_enough_data": "NOT ENOUGH DATA"}
 
@@ -62,14 +63,20 @@ def _checks(routing: "Routing") -> Table:
 
 def _figures(each: "PolicyValue") -> list[str]:
     return [
-        interval(each.pass_rate, "percent"),
-        interval(each.cost_per_request, "money"),
-        interval(each.cost_per_satisfactory, "money"),
-        interval(each.expected_usd, "money"),
-        "" if each.kind == "single" else interval(each.gain_usd, "money"),
+        _range(each.pass_rate, "percent"),
+        _range(each.cost_per_request, "money"),
+        _range(each.cost_per_satisfactory, "money"),
+        _range(each.expected_usd, "money"),
+        "" if each.kind == "single" else _range(each.gain_usd, "money"),
         value(each.felt["p50"], "seconds"),
         value(each.felt["p90"], "seconds"),
     ]
+
+
+def _range(estimate: "Estimate", style: Format) -> str:
+    """The interval; where there is none, as of prices that are all alike, the value alone."""
+    known = estimate.low is not None or estimate.high is not None
+    return interval(estimate, style) if known else value(estimate, style)
 
 
 def _notes(routing: "Routing") -> Iterator[str]:

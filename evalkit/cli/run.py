@@ -200,7 +200,7 @@ class Session:
                 emit("plan", **planned(prepared))
             if self.dry_run or not prepared.left:
                 say = talk.tell if self.dry_run else talk.note
-                say(describe(prepared, self.budget_usd, self.concurrency))
+                say(describe(prepared, self.budget_usd, self.concurrency, then))
                 return prepared
             check_budget(prepared, self.budget_usd)
             confirm(
@@ -270,7 +270,7 @@ def _staged(prepared: "Prepared") -> str:
     return f" for the first {prepared.options.share:g} of the items; the same command with a larger --share goes on"
 
 
-def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -> str:
+def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int, then: str = "") -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
     from evalkit.bill import total
     from evalkit.cli.spending import capped, foreseen
@@ -279,7 +279,7 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int) -
     spec, bill = prepared.plan.spec, prepared.bill
     if not prepared.left:
         done = f"complete already{_staged(prepared)}, nothing to send: {prepared.path}"
-        return f"{done}\nnext: evalkit grade --blind {prepared.path}"
+        return f"{done}\nnext: evalkit {then or f'grade --blind {prepared.path}'}"
     lines = [f"new run {prepared.path}"]
     if prepared.exists:
         lines = [f"going on with {prepared.path}: {prepared.done} of {len(prepared.plan.order)} trials done, kept"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.choice import Choice
-from evalkit.errors import BudgetError, UsageError
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.cli.run import Session
@@ -33,9 +33,7 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
     if session.budget_usd is not None and prepared.path.exists():
         with RunFile(prepared.path, read_only=True) as run:
             left = session.budget_usd - spent_usd(run.snapshot())
-        if left <= 0:
-            raise BudgetError(f"the budget of {session.budget_usd:g} USD leaves nothing for the router; raise it")
-        apart.budget_usd = left
+        apart.budget_usd = max(left, 1e-9)  # which lets nothing through where nothing is left
     file = router_file(prepared.path)
     if not session.dry_run:
         file.parent.mkdir(parents=True, exist_ok=True)

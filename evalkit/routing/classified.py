@@ -22,6 +22,11 @@ def classifying(name: str, records: Iterable[ItemRecord], documents: Mapping[str
     return Dataset(name, items, Card())
 
 
+def is_classifying(snapshot: Snapshot) -> bool:
+    """Whether a run holds what a small model said of requests, and no answers to them."""
+    return bool(snapshot.items) and all(item.system == CLASSIFIER_SYSTEM for item in snapshot.items)
+
+
 def _request(record: ItemRecord, documents: Mapping[str, str]) -> Request:
     return Request(record.task, tuple(documents.get(name, "") for name in record.documents), record.tags)
 

@@ -10,9 +10,10 @@ NOTABLE = 0.10
 """Share of the best single model's expected cost: a gain that is shown to be smaller is not worth a router."""
 LEAST_ITEMS = 20
 RULE = (
-    "Route where a router's expected total cost is below the best single model's, all routers looked at together, and"
-    f" its pass rate clears the bar if the single model's does. Keep one model where no router can be {NOTABLE:.0%}"
-    " cheaper in the end. Otherwise there is not enough data, and one model is kept meanwhile."
+    "Route where a router's expected total cost is below the best single model's, all routers looked at together, it"
+    f" may be lower by {NOTABLE:.0%}, and its pass rate clears the bar if the single model's does. Keep one model where"
+    f" no router can be {NOTABLE:.0%} cheaper in the end. Otherwise there is not enough data, and one model is kept"
+    " meanwhile."
 )
 
 
@@ -29,17 +30,20 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
     if len(field.outcomes) < LEAST_ITEMS:
         few = f"{plural(len(field.outcomes), 'item')} cannot tell policies apart"
         return made("not_enough_data", single.name, few, f"at least {LEAST_ITEMS} items")
-    shown = [value for value in routers if value.shown and _good_enough(value, single, bar)]
+    notable = NOTABLE * (single.expected_usd.value or 0.0)
+    shown = [v for v in routers if v.shown and _may_gain(v, notable) and _good_enough(v, single, bar)]
     if shown:
         best = max(shown, key=lambda value: value.gain_usd.value or 0.0)
         gain = money(best.gain_usd.value or 0.0)
         reason = f"{best.phrase} costs {gain} less a request than {single.phrase}, unsatisfactory answers included"
         return made("route", best.name, reason)
-    notable = NOTABLE * (single.expected_usd.value or 0.0)
     open_ = [value for value in routers if _may_gain(value, notable)]
     if not open_:
-        return made("keep", single.name, f"no router is shown to be cheaper, and none can be by {NOTABLE:.0%}")
+        return made("keep", single.name, f"no router can be cheaper by {NOTABLE:.0%}, unsatisfactory answers included")
     best = max(open_, key=lambda value: value.gain_usd.value or 0.0)
+    if (best.gain_usd.value or 0.0) <= 0:
+        reason = f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
+        return made("not_enough_data", single.name, reason, _settles(best))
     reason = (
         f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included; these items do not show it"
     )
@@ -66,4 +70,5 @@ def _settles(best: PolicyValue) -> str:
     if limits is None or limits.value is None or limits.low is None or limits.value <= 0:
         return "more items, though no gain is seen so far"
     needed = math.ceil(limits.n * ((limits.value - limits.low) / limits.value) ** 2)
-    return f"about {needed:,} items, if the gain is what it looks like here"
+    rounded = round(needed, 2 - len(str(needed)))
+    return f"about {rounded:,} items, if the gain is what it looks like here"

@@ -17,6 +17,8 @@ BY_CHANCE = log(1e-6)
 """How often a shuffled column may order outputs as a grade does, where the two are not one to one."""
 _GLANCE = 200
 """Values that mostly tell already that a column and a grade go apart."""
+_LEAST_TOLD, _TOLD, _ALIKE, _FEW = 30, 0.97, 0.90, 12
+"""Items, share told right, largest share of one verdict, and values, for `nearly`."""
 _ALWAYS = frozenset({
     "satisfied", "unsatisfied", "satisfactory", "unsatisfactory", "grade", "grades", "graded", "verdict", "verdicts",
 })  # fmt: skip
@@ -42,6 +44,15 @@ def leaks_of_scores(
     ]
     names = _names(scores.values())
     return _leaks(analysis, {name: np.array([_column(part, name) for part in rows]) for name in names})
+
+
+def leaks_of_tags(analysis: Analysis) -> Mapping[str, str]:
+    """Tags that may not be features, with the reason."""
+    tags = sorted({tag for item in analysis.outputs for tag in item.tags})
+    columns = {tag: np.array([[float(tag in item.tags) for item in analysis.outputs]]) for tag in tags}
+    grades = _grades(analysis) if columns else {}
+    found = {tag: _by_content(analysis, column, grades) for tag, column in columns.items()}
+    return {tag: reason for tag, reason in found.items() if reason}
 
 
 def _names(rows: Iterable[Mapping[str, float]]) -> list[str]:
@@ -105,9 +116,13 @@ def _by_content(analysis: Analysis, column: FloatArray, grades: Mapping[str, Flo
     for kind, values in grades.items():
         if len(column) > 1 and relabels(column.ravel(), values.ravel()):
             return f"repeats the {kind} of the outputs under another name"
-    for what, grade in _by_item(analysis, grades):
+    said = list(_by_item(analysis, grades))
+    for what, grade in said:
         if any(relabels(part, grade) for part in column):
             return f"repeats the {what} under another name"
+    for what, grade in said if len(column) == 1 else ():
+        if nearly(column[0], grade):
+            return f"tells the {what}, but for a few items at most"
     return ""
 
 
@@ -124,6 +139,11 @@ def _by_item(analysis: Analysis, grades: Mapping[str, FloatArray]) -> Iterator[t
     costs = [model.cost_per_request.value or 0.0 for model in analysis.models]
     known = np.nan_to_num(passed[np.argsort(costs, kind="stable")])
     yield "cheapest model that satisfied", np.where(known.any(axis=0), (known > 0).argmax(axis=0), len(known))
+    for a, of_a in zip(analysis.models, passed, strict=True):
+        for b, of_b in zip(analysis.models, passed, strict=True):
+            if a is not b:
+                yield f"verdicts on {display_name(a.model)} against {display_name(b.model)}", of_a - of_b
+                yield f"verdict whether {display_name(a.model)} alone of the two satisfied", of_a * (1 - of_b)
 
 
 def relabels(column: FloatArray, grade: FloatArray) -> bool:
@@ -138,6 +158,34 @@ def relabels(column: FloatArray, grade: FloatArray) -> bool:
         return False
     luck = _by_luck(c, g)
     return luck is not None and luck < BY_CHANCE
+
+
+def nearly(column: FloatArray, grade: FloatArray) -> bool:
+    """Whether something known before the call tells a verdict better than any honest sign of it could.
+
+    Each value of a column of few, or the best threshold of one of many, gets at least 97 of 100 verdicts right, of
+    which no more than 90 are alike; also on the rest alone, where most items have one value that says nothing.
+    """
+    both = np.isfinite(column) & np.isfinite(grade)
+    c, g = column[both], grade[both]
+    if not len(c) or not np.isin(g, (0.0, 1.0)).all():
+        return False
+    values, counts = np.unique(c, return_counts=True)
+    rest = c != values[counts.argmax()]
+    return _tells(c, g) or (len(values) > 2 and _tells(c[rest], g[rest]))
+
+
+def _tells(column: FloatArray, verdict: FloatArray) -> bool:
+    n = len(column)
+    if n < _LEAST_TOLD or max(verdict.mean(), 1 - verdict.mean()) > _ALIKE:
+        return False
+    values, codes = np.unique(column, return_inverse=True)
+    if len(values) <= _FEW:
+        passed, all_ = np.bincount(codes, weights=verdict), np.bincount(codes)
+        return bool(np.maximum(passed, all_ - passed).sum() >= _TOLD * n)
+    passed = np.cumsum(verdict[np.argsort(column, kind="stable")])
+    right = passed + (n - np.arange(1, n + 1)) - (passed[-1] - passed)  # verdicts 1 up to a threshold, 0 above it
+    return bool(max(right.max(), n - right.min()) >= _TOLD * n)
 
 
 def _by_luck(column: FloatArray, grade: FloatArray) -> float | None:

@@ -171,7 +171,7 @@ def _arrays(
     shape = (len(kept), len(models), analysis.spec.epochs)
     cost = np.array([output.cost_usd for item in kept for output in item.outputs], dtype=np.float64).reshape(shape)
     order = np.argsort(cost.mean(axis=(0, 2)), kind="stable")
-    felt = [output.felt_s if output.outcome == "answered" else None for item in kept for output in item.outputs]
+    felt = [_wait_s(analysis, o) if o.outcome == "answered" else None for item in kept for o in item.outputs]
     flags = np.array([output.satisfied for item in kept for output in item.outputs], dtype=np.float64)
     return Outcomes(
         items=tuple(kept),
@@ -187,6 +187,11 @@ def _arrays(
         left_out=left_out,
         review_usd=analysis.review_usd,
     )
+
+
+def _wait_s(analysis: Analysis, output: OutputResult) -> float | None:
+    """Of outputs made elsewhere one knows at most how long the answer took, not what was waited between attempts."""
+    return output.latency_s if analysis.spec.imported else output.felt_s
 
 
 def _by_model(item: ItemResult, order: Sequence[int], epochs: int) -> tuple[tuple[OutputResult, ...], ...]:

@@ -10,7 +10,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.dataset import NotAnObjectError, json_object
 from evalkit.errors import ProblemsError, UsageError
 from evalkit.router import FEATURES
-from evalkit.routing.leaks import leaks_of_features, leaks_of_scores, named_like_a_grade
+from evalkit.routing.leaks import leaks_of_features, leaks_of_scores, leaks_of_tags, named_like_a_grade
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.routing.seen import CHECK_S, CHECK_USD
 from evalkit.strict import Problem, did_you_mean, shown
@@ -56,6 +56,9 @@ def parse_scores(lines: Iterable[str], file: str, analysis: Analysis) -> Scores:
 
 def refuse_grades(analysis: Analysis, features: Features, scores: Scores) -> None:
     """UsageError if any column gives the grade away, whoever brings it."""
+    if tags := leaks_of_tags(analysis):
+        told = "; ".join(f"tag {tag!r} {reason}" for tag, reason in tags.items())
+        raise UsageError(f"{told}; {_LEAVE_OUT}")
     leaks = {**leaks_of_features(analysis, features), **leaks_of_scores(analysis, scores)}
     if leaks:
         told = "; ".join(f"column {name!r} {reason}" for name, reason in leaks.items())
