@@ -45,7 +45,7 @@ def test_a_feature_made_of_grades_is_refused_by_name(name: str) -> None:
     analysis = coins()
     column = columns(analysis)[name]
     own = {item.id: {"alpha": float(x)} for item, x in zip(analysis.outputs, column, strict=True)}
-    with pytest.raises(UsageError, match="column 'alpha' (repeats|tells) the"):
+    with pytest.raises(UsageError, match=r"column 'alpha' (repeats|tells) the"):
         refuse_grades(analysis, own, {})
 
 

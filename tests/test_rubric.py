@@ -25,6 +25,9 @@ def told(text: str) -> list[str]:
     return [str(problem) for problem in found]
 
 
+QUOTED = ", and this is text: leave quotes out, and write 1e-3 as 1.0e-3"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -32,7 +35,7 @@ def told(text: str) -> list[str]:
         (rubric_yaml("weight: -1"), "r.yaml:5: 'criteria.0.weight' is -1; it must be greater than 0"),
         (rubric_yaml("weight: 1e400"), "r.yaml:5: 'criteria.0.weight' is '1e400'; it must be a number"),
         (rubric_yaml("weight: .nan"), "r.yaml:5: '.nan' is not a finite number; correct the YAML"),
-        (rubric_yaml("weight: '3'"), "r.yaml:5: 'criteria.0.weight' is '3'; it must be a number, and this is text: leave quotes out, and write 1e-3 as 1.0e-3"),
+        (rubric_yaml("weight: '3'"), "r.yaml:5: 'criteria.0.weight' is '3'; it must be a number" + QUOTED),
         (rubric_yaml("wieght: 3"), "r.yaml:5: unknown key 'wieght'; did you mean 'weight'?"),
         (rubric_yaml("levels: {no: bad, yes: good}"),
          "r.yaml:5: 'false' is no level; use whole numbers such as 0, 1 and 2\n"
