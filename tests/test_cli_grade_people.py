@@ -14,6 +14,7 @@ import pytest
 from evalkit.cli import main
 from evalkit.cli.grade_people import PORT
 from evalkit.desk import Desk, Mark, open_for_people
+from evalkit.errors import InfrastructureError
 from evalkit.listening import listen
 from evalkit.rounds import settings_of
 from evalkit.store import RunFile
@@ -151,6 +152,23 @@ def test_options_that_do_not_go_together_are_named(
 ) -> None:
     assert main(["grade", str(path), *options]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_the_page_is_served_on_this_machine_alone_and_no_option_says_otherwise(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = []
+
+    def refused(host: str, port: int) -> None:
+        hosts.append((host, port))
+        raise InfrastructureError("not here; elsewhere")
+
+    monkeypatch.setattr("evalkit.listening.listen", refused)
+    monkeypatch.setattr("evalkit.cli.grade_people.listen", refused, raising=False)
+    assert main(["grade", str(path), "--grader", "ann", "--no-browser", "--port", "0"]) == 5
+    assert hosts == [("127.0.0.1", 0)]
+    assert main(["grade", str(path), "--host", "0.0.0.0"]) == 2  # noqa: S104  which is what must not be possible
+    assert "No such option: --host" in capsys.readouterr().err
 
 
 def test_a_taken_port_and_a_run_in_use_are_one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
