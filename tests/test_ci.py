@@ -246,6 +246,7 @@ def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Co
     assert "1 pin that may stand" in runner.log
 
 
+@pytest.mark.slow
 def test_another_candidate_takes_the_baselines_outputs_over(commit: Commit, runner: Runner) -> None:
     with recorded() as server:
         (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
@@ -271,7 +272,11 @@ def test_another_candidate_takes_the_baselines_outputs_over(commit: Commit, runn
 
 @pytest.mark.parametrize(
     ("card", "policy"),
-    [("context_tokens: 2000\n", ""), ("", "felt_latency: {p50: 1.5}\n"), ("", "ttft: {p50: 1.5}\n")],
+    [
+        pytest.param("context_tokens: 2000\n", "", marks=pytest.mark.slow),
+        ("", "felt_latency: {p50: 1.5}\n"),
+        pytest.param("", "ttft: {p50: 1.5}\n", marks=pytest.mark.slow),
+    ],
 )
 def test_models_run_side_by_side_where_that_matters(card: str, policy: str, commit: Commit, runner: Runner) -> None:
     commit("sets/tickets.yaml", card or "{}\n")
@@ -284,6 +289,7 @@ def test_models_run_side_by_side_where_that_matters(card: str, policy: str, comm
     assert len(list((runner.folder / "runs").glob("*.db"))) == 1
 
 
+@pytest.mark.slow
 def test_a_policy_with_looks_is_met_look_by_look(commit: Commit, runner: Runner) -> None:
     commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
     looks = "alpha: 0.1\non_inconclusive: warn\nquality: {margin: 0.3}\nsequential: {looks: [0.5, 1.0]}\n"
@@ -297,6 +303,7 @@ def test_a_policy_with_looks_is_met_look_by_look(commit: Commit, runner: Runner)
     assert "at look 2 of 2 (8 of 8 items)" in runner.summary
 
 
+@pytest.mark.slow
 def test_what_the_gate_used_is_bound_without_being_named(commit: Commit, runner: Runner) -> None:
     commit("rubrics/tickets.yaml", (runner.folder / "sets" / "rubric.yaml").read_text(encoding="utf-8"))
     commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')

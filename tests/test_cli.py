@@ -300,7 +300,7 @@ def test_no_color_means_no_escape_codes_on_a_terminal(no_color: str, plain: bool
             stdout=inside,
             stderr=inside,
             capture_output=False,
-            env={**os.environ, "NO_COLOR": no_color, "TERM": "xterm"},
+            env={**os.environ, "NO_COLOR": no_color, "TERM": "xterm", "CI": ""},
         )
         os.close(inside)
         texts.append(_read_all(terminal))

@@ -54,7 +54,7 @@ def test_a_gap_as_large_as_the_margin_passes_only_where_it_cannot_hide_a_loss(
 cell = st.sampled_from([True, True, True, True, True, False, None])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=st.lists(st.tuples(cell, cell, cell, cell), min_size=40, max_size=40), margin=st.sampled_from([0.2, 0.4]))
 def test_a_pass_stands_exactly_where_it_does_with_what_is_missing_against_the_candidate(
     rows: list[tuple[bool | None, ...]], margin: float

@@ -104,7 +104,7 @@ def facts(seen: Snapshot) -> dict[Any, Any]:
     return found
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(data=st.data())
 @pytest.mark.parametrize("by", ["model", "item", "epoch", "trial"])
 def test_the_parts_of_a_run_are_the_run(by: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
