@@ -212,8 +212,8 @@ def last_table(seen: Terminal) -> list[str]:
     ("columns", "heads"),
     [
         (110, "model done rate p50 p95 spend retries failed"),
-        (95, "model done p50 p95 spend failed"),
-        (60, "model done p50 p95 spend failed"),
+        pytest.param(95, "model done p50 p95 spend failed", marks=pytest.mark.slow),
+        pytest.param(60, "model done p50 p95 spend failed", marks=pytest.mark.slow),
         (50, "model done p50 p95 spend failed"),
     ],
 )
@@ -238,9 +238,9 @@ def test_the_table_has_a_row_a_model_and_fits(columns: int, heads: str, tiny: Pa
     ("env", "live"),
     [
         ({"NO_COLOR": "1"}, True),
-        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True),
+        pytest.param({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, marks=pytest.mark.slow),
         ({"CI": "true"}, False),
-        ({"TERM": "dumb"}, False),
+        pytest.param({"TERM": "dumb"}, False, marks=pytest.mark.slow),
     ],
 )
 def test_no_colour_has_no_styles_and_ci_no_redrawing(
