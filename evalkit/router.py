@@ -437,11 +437,17 @@ SHAPES: Mapping[str, Any] = {
 """What each kind of rule holds besides its kind: a mapping (`?` marks what may be missing), a list, or a named leaf."""
 
 
+_KEYS = ("schema_version", "simulated", "policy", "models", "own_features", "tags", "rule", "source", "worth")
+
+
 def _problems(content: Any) -> Iterator[tuple[str, str]]:
     """What keeps content from being a router, the first first, each with its place."""
     if not isinstance(content, Mapping):
         yield "router", "not a JSON object"
         return
+    for name in content:
+        if name not in _KEYS:
+            yield "router", f"{_short(name)} is unknown"
     if content.get("schema_version") != SCHEMA_VERSION or type(content["schema_version"]) is not int:
         yield "schema_version", f"{content.get('schema_version')!r} is unknown, this reads {SCHEMA_VERSION}"
     models: Any = content.get("models")

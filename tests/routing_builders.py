@@ -7,6 +7,7 @@ from typing import Any
 from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, spec
 
 from evalkit.analysis import Analysis, analyze
+from evalkit.records import Outcome
 from evalkit.route import Asked, outcomes_for
 from evalkit.routing.outcomes import Outcomes
 
@@ -20,7 +21,7 @@ class Said:
 
     good: bool = True
     text: str = "The fee is 12 EUR."
-    ended: str = "answered"
+    ended: Outcome = "answered"
 
 
 def run(
@@ -46,7 +47,7 @@ def _trial(book: Book, item: str, model: str, epoch: int, one: Said, usd: float)
         reply = answered(usd, text=one.text, felt_s=SECONDS.get(model, 1.0))
         book.trial(item, reply, model=model, epoch=epoch, level=int(one.good))
     else:
-        reply = ended(one.ended, usd, text=one.text, felt_s=SECONDS.get(model, 1.0))  # type: ignore[arg-type]  a test's own word
+        reply = ended(one.ended, usd, text=one.text, felt_s=SECONDS.get(model, 1.0))
         book.trial(item, reply, model=model, epoch=epoch)
 
 

@@ -247,8 +247,9 @@ def test_a_token_that_came_before_a_stream_broke_off_counts_as_it_is() -> None:
 
 
 def test_a_truncated_answer_took_as_long_as_it_took_and_a_refusal_no_time_worth_comparing() -> None:
-    for kind, n in (("truncated", 100), ("refused", 96)):
-        lost = replace(ended(kind), felt_s=9.0, latency_s=9.0)  # type: ignore[arg-type]  # the words are outcomes
+    lost_ones = (ended("truncated"), 100), (ended("refused"), 96)
+    for ending, n in lost_ones:
+        lost = replace(ending, felt_s=9.0, latency_s=9.0)
         now = [[lost] if hard(i) else [True] for i in range(100)]
         found = gate(evidence([[True]] * 100, now, attempt=alike), policy("felt_latency: {p90: 9}")).checks[0]
         assert found.estimate is not None

@@ -186,8 +186,10 @@ def test_two_run_files_are_judged_at_the_look_that_both_have_reached() -> None:
 def test_a_sweep_has_no_looks() -> None:
     swept = run_so_far(100)
     swept = replace(swept, spec=replace(swept.spec, contexts=(1000, 2000)))
+    look = report(run_so_far(50)).look
+    assert look is not None
     with pytest.raises(UsageError, match="context sweep"):
-        up_to(swept, report(run_so_far(50)).look)  # type: ignore[arg-type]  # there is one
+        up_to(swept, look)
 
 
 def test_a_tiny_set_has_as_many_looks_as_it_has_room_for() -> None:
@@ -333,10 +335,10 @@ def test_a_run_in_parts_sends_each_trial_once_into_one_file(
 def test_refused_and_truncated_trials_settle_a_look() -> None:
     whole = run_so_far(50)
     some = [a.id for a in whole.attempts[:2]]
-    kinds = dict(zip(some, ("refused", "truncated"), strict=True))
+    endings = dict(zip(some, (ended("refused"), ended("truncated")), strict=True))
     attempts = tuple(
-        replace(ended(kinds[a.id]), id=a.id, trial_id=a.trial_id) if a.id in kinds else a for a in whole.attempts
-    )  # type: ignore[arg-type]  # the words are outcomes
+        replace(endings[a.id], id=a.id, trial_id=a.trial_id) if a.id in endings else a for a in whole.attempts
+    )
     found = report(replace(whole, attempts=attempts))
     assert found.look is not None
     assert found.look.number == 1

@@ -8,7 +8,7 @@ from report_pages import made, plain_text, section
 
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.routing import RoutingDecision
+from evalkit.analysis.routing import RoutingDecision, RoutingVerdict
 from evalkit.blocks import Note, Table
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.route import with_routing
@@ -78,12 +78,12 @@ def test_the_summary_has_the_decision_and_no_second_table() -> None:
         ("not_enough_data", 3, "No router is shown to be cheaper than Opus 4.6 alone on 60 items"),
     ],
 )
-def test_the_heading_is_the_decision(verdict: str, compared: int, heading: str) -> None:
+def test_the_heading_is_the_decision(verdict: RoutingVerdict, compared: int, heading: str) -> None:
     whole = made("routed")
     assert whole.routing is not None
     router = next(each.name for each in whole.routing.values if each.title == "By context size")
     policy, single = (router if verdict == "route" else "always-claude-opus-4-6"), "always-claude-opus-4-6"
-    decision = RoutingDecision(verdict, policy, single, compared, "it is so")  # type: ignore[arg-type]  # a table
+    decision = RoutingDecision(verdict, policy, single, compared, "it is so")
     made_ = section(replace(whole, routing=replace(whole.routing, decision=decision)), "routing")
     assert made_.heading.startswith(heading)
     assert made_.summary == (compared > 0)

@@ -95,6 +95,7 @@ def deep(levels: int) -> dict[str, Any]:
         (router({**CASCADE, "then": {**CASCADE, "first": "b", "then": "a"}}), "asks a model twice"),
         (router(deep(3000)), "nested too deeply"),
         (router(FIXED, schema_version=1.0), "schema_version"),
+        (router(FIXED, evil=1), "'evil' is unknown"),
         (
             router({
                 "kind": "thresholds", "score": [{"feature": "words", "cuts": [10**400]}], "steps": [], "otherwise": "a"

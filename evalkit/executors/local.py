@@ -272,8 +272,9 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     try:
         loop.add_signal_handler(signal.SIGINT, interrupt)
-    except (NotImplementedError, RuntimeError, ValueError):  # Windows has no handlers, other threads may set none:
-        yield  # there Ctrl-C breaks off, and the ledger goes on from what it holds
+    except (NotImplementedError, RuntimeError, ValueError):
+        # Windows has no such handlers, and other threads may set none: Ctrl-C breaks off there, and a resume goes on
+        yield
         return
     try:
         yield
