@@ -18,13 +18,11 @@ import pytest
 from analysis_builders import JUDGE, OPUS, SONNET, Book, answered, ended, failed, lost, round_, spec, write_run
 
 from evalkit import __version__
-from evalkit.cli import app, main
+from evalkit.cli import COMMANDS, main
 from evalkit.errors import ExitCode
 from evalkit.records import Usage
 from evalkit.sandbox.server import running
 from evalkit.sandbox.settings import SandboxSettings
-
-COMMANDS = sorted(str(command.name) for command in app.registered_commands)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from analysis_builders import HAIKU, OPUS, run_of, write_run
 
+from evalkit.cli import COMMANDS
+
 HEAVY = (
     "anthropic",
     "asyncio",
@@ -92,3 +94,12 @@ def test_a_report_loads_neither_the_sdk_nor_all_of_scipy(
 def test_the_reporter_sees_what_is_loaded(tmp_path: Path) -> None:
     """Negative control: a command that shows prices loads the price data."""
     assert "genai_prices" in loaded_by("models", folder=tmp_path)[1]
+
+
+def test_a_command_loads_no_other_command(tmp_path: Path) -> None:
+    script = "import sys; from evalkit.cli import main; main(['check', 'x.jsonl']); print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=True)
+    assert {f"evalkit.cli.{module}" for module in COMMANDS.values()}.intersection(done.stdout.split()) == {
+        "evalkit.cli.check"
+    }

@@ -27,7 +27,7 @@ from evalkit.chart_blocks import (
     Forest,
     Shares,
 )
-from evalkit.cli import app
+from evalkit.cli import application
 from evalkit.cli.summary import stability_line, summary_table
 from evalkit.cut_streams import CutStreams
 from evalkit.report import build_report, render_html, render_markdown
@@ -464,7 +464,7 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
     assert run[-6:] == ["--limit", "5", "--max-tokens", "64", "--base-url", "http://127.0.0.1:PORT"]
     other = commands(replace(analysis, spec=replace(spec, endpoint="https://api.example.com")))[0]
     assert other[-1] == "https://api.example.com"
-    help_text = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    help_text = CliRunner().invoke(application(), ["run", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
     for flag in (part for part in [*run, *commands(analysis)[0]] if part.startswith("-")):
         assert flag in help_text
 

@@ -10,7 +10,7 @@ from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, ended, run_of
 from typer.testing import CliRunner, Result
 
 from evalkit.analysis import analyze
-from evalkit.cli import app
+from evalkit.cli import application
 from evalkit.records import Snapshot
 from evalkit.report import build_report, render_json, render_markdown
 from evalkit.route import Asked, route, with_routing
@@ -33,7 +33,7 @@ def graded(items: int = 40, epochs: int = 1, seed: int = 5) -> Snapshot:
 
 
 def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["route", *map(str, arguments)], env={"COLUMNS": "200"})
+    return CliRunner().invoke(application(), ["route", *map(str, arguments)], env={"COLUMNS": "200"})
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.routing import Routing
-from evalkit.cli import app
+from evalkit.cli import application
 from evalkit.errors import UsageError
 from evalkit.records import Snapshot
 from evalkit.rendering.json import dump, plain
@@ -122,7 +122,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["route", "export", *map(str, arguments)], env={"COLUMNS": "200"})
+    return CliRunner().invoke(application(), ["route", "export", *map(str, arguments)], env={"COLUMNS": "200"})
 
 
 def test_writes_what_the_schema_describes_with_its_origin_and_value(run: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -17,43 +18,16 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from evalkit import __version__
-from evalkit.cli import (
-    check,
-    compare,
-    demo,
-    gate,
-    grade,
-    import_,
-    merge,
-    models,
-    pins,
-    plan,
-    report,
-    route,
-    run,
-    runs,
-    sandbox,
-    signals,
-)
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
-app = typer.Typer(
-    name="evalkit",
-    help="Which Claude model is right for your workload: run, grade blind, report.\n\n"
-    "Try it without an API key: [bold]evalkit demo[/bold]",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-_COMMANDS = (
-    check, plan, run, import_, merge, grade, report, compare, gate, pins, route, signals, runs, models, sandbox, demo,
-)  # fmt: skip
-for module in _COMMANDS:
-    module.register(app)
+COMMANDS = {
+    "check": "check", "plan": "plan", "run": "run", "import": "import_", "merge": "merge", "grade": "grade",
+    "report": "report", "compare": "compare", "gate": "gate", "pins": "pins", "route": "route", "signals": "signals",
+    "runs": "runs", "models": "models", "sandbox": "sandbox", "demo": "demo",
+}  # fmt: skip
+"""Every command, and the module of this package that has it."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -62,7 +36,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
@@ -71,21 +44,41 @@ def _options(
     """Options of evalkit itself."""
 
 
+def application(*names: str) -> typer.Typer:
+    """The commands so named; all, if none is."""
+    app = typer.Typer(
+        name="evalkit",
+        help="Which Claude model is right for your workload: run, grade blind, report.\n\n"
+        "Try it without an API key: [bold]evalkit demo[/bold]",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in names or COMMANDS:
+        import_module(f"evalkit.cli.{COMMANDS[name]}").register(app)
+    return app
+
+
 @cache
-def _command() -> TyperGroup:
-    """All commands with their options, put together once a process."""
-    return get_group(app)
+def _command(*names: str) -> TyperGroup:
+    """The commands with their options, put together once a process."""
+    return get_group(application(*names))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors a user can mend are one line on stderr, bugs a traceback."""
     warnings.filterwarnings("ignore", category=UserWarning, module=r"evalkit\.(executors|providers)")  # the SDK's hints
+    argv = sys.argv[1:] if argv is None else argv
+    named = [argument for argument in argv[:1] if argument in COMMANDS]  # no other is loaded: that takes a while
     try:
-        ended = _command().main(args=argv, prog_name="evalkit", standalone_mode=False)
+        ended = _command(*named).main(args=argv, prog_name="evalkit", standalone_mode=False)
     except typer.TyperException as error:
         return _misused(error)
     except EvalkitError as error:
-        return _told(error, sys.argv[1:] if argv is None else argv)
+        return _told(error, argv)
     except (KeyboardInterrupt, typer.Abort):
         ended = ExitCode.INTERRUPTED
     except SystemExit as ending:

@@ -34,7 +34,8 @@ AllowSimulated = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(pins, name="pins", help="Find pinned model ids, see what a change bumps, and ask for its evidence.")
+    purpose = "Find pinned model ids, see what a change bumps, and ask for its evidence."
+    app.add_typer(pins, name="pins", help=f"{purpose}\n\nExample: evalkit pins verify --changed origin/main...HEAD")
 
 
 @pins.command("scan")

@@ -24,7 +24,10 @@ class ValueByDefault(TyperGroup):
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(cls=ValueByDefault, help=__doc__)
+    purpose = "Say what each routing policy would cost, how good and how slow it would be, on graded outputs."
+    group = typer.Typer(
+        cls=ValueByDefault, help=f"{purpose}\n\nExample: evalkit route runs/support-replies-1a2b3c4d.db"
+    )
     group.command(DEFAULT)(value)
     group.command("export")(route_export.export)
     app.add_typer(group, name="route")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 
 from evalkit.errors import UsageError
-from evalkit.executors.batch import BatchExecution
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import Ending
 from evalkit.executors.local import Limits, Progress, execute
@@ -12,7 +11,6 @@ from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
 from evalkit.pricing import Prices
 from evalkit.providers import Provider
-from evalkit.providers.batches import NO_BATCHES, HasClient
 from evalkit.store import RunFile
 
 
@@ -42,6 +40,9 @@ async def send(
         lag_p99_s = opened.lag.p99_s
     if not batched or ending.stopped:
         return ending, lag_p99_s
+    from evalkit.executors.batch import BatchExecution
+    from evalkit.providers.batches import NO_BATCHES, HasClient
+
     if not isinstance(provider, HasClient):
         raise UsageError(NO_BATCHES)
     async with session(run, "batch", 1) as opened:

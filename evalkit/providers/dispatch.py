@@ -1,13 +1,16 @@
 """From the ids of a run's models to the provider that reaches them all."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from evalkit.errors import UsageError
 from evalkit.models import BEDROCK
 from evalkit.providers import Preflight, Provider
 from evalkit.providers.anthropic import AnthropicProvider
-from evalkit.providers.bedrock import BedrockProvider
 from evalkit.records import Reply, Request
+
+if TYPE_CHECKING:
+    from evalkit.providers.bedrock import BedrockProvider
 
 
 def open_provider(
@@ -22,6 +25,8 @@ def open_provider(
     on_bedrock = [model for model in models if model.startswith(BEDROCK)]
     if not on_bedrock:
         return AnthropicProvider(base_url, deadline_s, connections)
+    from evalkit.providers.bedrock import BedrockProvider
+
     bedrock = BedrockProvider(on_bedrock, deadline_s=deadline_s, connections=connections)
     if len(on_bedrock) == len(models):
         return bedrock
@@ -31,10 +36,10 @@ def open_provider(
 class _Both:
     """Each request to the provider that its model's id names."""
 
-    def __init__(self, first_party: AnthropicProvider, bedrock: BedrockProvider) -> None:
+    def __init__(self, first_party: AnthropicProvider, bedrock: "BedrockProvider") -> None:
         self._first_party, self._bedrock = first_party, bedrock
 
-    def _of(self, model: str) -> AnthropicProvider | BedrockProvider:
+    def _of(self, model: str) -> "AnthropicProvider | BedrockProvider":
         return self._bedrock if model.startswith(BEDROCK) else self._first_party
 
     async def attempt(self, request: Request) -> Reply:

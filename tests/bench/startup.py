@@ -31,7 +31,7 @@ with contextlib.redirect_stdout(io.StringIO()):
     main([sys.argv[1]])
 print(json.dumps([name for name in sys.argv[2].split() if name in sys.modules]))
 """
-_COMMANDS = "from evalkit.cli import app; print(*(c.name or c.callback.__name__ for c in app.registered_commands))"
+_COMMANDS = "from evalkit.cli import COMMANDS; print(*COMMANDS)"
 
 
 def help_and_version() -> Iterator[Row]:
