@@ -21,6 +21,7 @@ from evalkit.cli import (
     check,
     compare,
     demo,
+    export,
     gate,
     grade,
     import_,
@@ -34,6 +35,7 @@ from evalkit.cli import (
     runs,
     sandbox,
     signals,
+    urls,
 )
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
@@ -50,7 +52,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    check, plan, run, import_, merge, grade, report, compare, gate, pins, route, signals, runs, models, sandbox, demo,
+    check, plan, run, import_, export, merge, grade, report, compare, gate, pins, route, signals, runs, models, sandbox,
+    demo,
 )  # fmt: skip
 for module in _COMMANDS:
     module.register(app)
@@ -81,11 +84,18 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors a user can mend are one line on stderr, bugs a traceback."""
     warnings.filterwarnings("ignore", category=UserWarning, module=r"evalkit\.(executors|providers)")  # the SDK's hints
     try:
-        ended = _command().main(args=argv, prog_name="evalkit", standalone_mode=False)
+        return _run(sys.argv[1:] if argv is None else argv)
+    finally:
+        urls.forget()
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        ended = _command().main(args=list(argv), prog_name="evalkit", standalone_mode=False)
     except typer.TyperException as error:
         return _misused(error)
     except EvalkitError as error:
-        return _told(error, sys.argv[1:] if argv is None else argv)
+        return _told(error, argv)
     except (KeyboardInterrupt, typer.Abort):
         ended = ExitCode.INTERRUPTED
     except SystemExit as ending:
@@ -122,10 +132,10 @@ def _told(error: EvalkitError, argv: Sequence[str] = ()) -> int:
     """One line for each problem, then the command that goes on from an interruption, then the exit code's name."""
     if isinstance(error, ProblemsError):
         for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
+            print(f"error: {urls.as_given(problem)}", file=sys.stderr)
     else:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {urls.as_given(line)}", file=sys.stderr)
     if argv and isinstance(error, InterruptedRunError):
         print(f"again: {shlex.join(['evalkit', *argv])}", file=sys.stderr)
     return _named(error.exit_code)

@@ -39,7 +39,7 @@ def again(
 
     if model is None or source is None:
         raise UsageError("--only-unsatisfactory MODEL and --from RUN go together; give both")
-    with RunFile(source) as file:
+    with RunFile(source, read_only=True) as file:
         snapshot = file.snapshot()
     refuse(snapshot.spec, "chosen from")
     refuse_while_graded(snapshot)
