@@ -98,7 +98,7 @@ def _pairs(run: str, target: str) -> list[tuple[str, str]]:
         raise UsageError(f"{run} is a folder; name a folder to copy to as well, with a slash at its end")
     names = [name for name in _names(run) if name.endswith(".db") and not name.startswith(".")]
     if not names:
-        raise UsageError(f"no run file in {remote.shown(run)}; name a folder that has some")
+        typer.echo(f"no run file in {remote.shown(run)}, nothing to export")
     return [(_under(run, name), _under(target, name)) for name in names]
 
 
