@@ -304,7 +304,7 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("report", "s3://x.db"), 2, "s3://x.db names no file"),
     (("report", "{s3}/text.db"), 6, "{s3}/text.db is not a run file"),
     (("report", "s3://no-such-bucket/x.db"), 2, "s3://no-such-bucket/x.db cannot be fetched: there is no such bucket"),
-    (("report", "{s3}/support.db", "-o", "s3://no-such-bucket/r.md"), 2, "bucket/r.md cannot be written: there is no such"),
+    (("report", "{s3}/support.db", "-o", "s3://no-such-bucket/r.md"), 2, "r.md cannot be written: there is no such"),
     (("export", "runs/", "s3://no-such-bucket/x/"), 2, "there is no such bucket"),
     (("report", "{s3}/secret/support.db"), 5, "cannot be fetched: no permission; check the credentials"),
     (("report", "{s3}/support.db", "-o", "{s3}/locked/r.md"), 5, "{s3}/locked/r.md cannot be written: no permission"),

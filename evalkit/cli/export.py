@@ -96,7 +96,7 @@ def _pairs(run: str, target: str) -> list[tuple[str, str]]:
         return [(run, _under(target, run.partition("?")[0].rpartition("/")[2]) if _is_folder(target) else target)]
     if not _is_folder(target):
         raise UsageError(f"{run} is a folder; name a folder to copy to as well, with a slash at its end")
-    names = [name for name in _names(run) if name.endswith(".db") and not name.startswith(".")]
+    names = [name for name in _names(run) if name.endswith(".db") and name[0] != "." and "/" not in name]
     if not names:
         typer.echo(f"no run file in {remote.shown(run)}, nothing to export")
     return [(_under(run, name), _under(target, name)) for name in names]
