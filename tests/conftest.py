@@ -78,14 +78,15 @@ def s3() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> "Bucket":
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Bucket"]:
     """An empty bucket, and an environment that reaches it."""
     from stores import new_bucket
 
     made = new_bucket(s3)
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
-    return made
+    yield made
+    made.client.close()
 
 
 @pytest.fixture

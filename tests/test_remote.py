@@ -1,6 +1,7 @@
 """Files by URL: the same bytes as by path, whole or not at all, and nothing left behind or given away."""
 
 import asyncio
+import gc
 import json
 import shutil
 import socket
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -486,28 +487,28 @@ def temporary_here() -> None:
     tempfile.tempdir = str(Path.cwd())
 
 
-def narrow(endpoint: str, up: int = 1 << 40, down: int = 1 << 40, stall: bool = False) -> Any:
+@contextmanager
+def narrow(endpoint: str, up: int = 1 << 40, down: int = 1 << 40, stall: bool = False) -> Iterator[str]:
     """The server behind a line on which each connection is cut, or stalls, after so many bytes."""
     host, port = endpoint.removeprefix("http://").split(":")
     record = Recorded("")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        passing = [_pass(reader, far_writer, up, stall), _pass(far_reader, writer, down, stall)]
-        await asyncio.wait([asyncio.ensure_future(one) for one in passing], return_when=asyncio.FIRST_COMPLETED)
-        far_writer.close()
-        writer.close()
+        ways = (_pass(reader, far_writer, up, stall), _pass(far_reader, writer, down, stall))
+        passing = [asyncio.ensure_future(way) for way in ways]
+        try:
+            await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in passing:
+                way.cancel()
+            await asyncio.gather(*passing, return_exceptions=True)
+            for end in (far_writer, writer):
+                end.transport.abort()
 
-    class Line:
-        def __enter__(self) -> str:
-            self._held = in_thread(serve, record)
-            self._held.__enter__()
-            return record.url
-
-        def __exit__(self, *_: object) -> None:
-            self._held.__exit__(None, None, None)
-
-    return Line()
+    with in_thread(serve, record):
+        yield record.url
+    gc.collect()
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int, stall: bool) -> None:

@@ -76,7 +76,7 @@ def check(
     errors += [str(problem) for problem in problems if problem.severity == "error"]
     warnings = [problem for problem in problems if problem.severity == "warning"]
     for problem in warnings:
-        typer.echo(str(problem))
+        typer.echo(urls.as_given(problem))
     affordable = list[str]()
     with _noted(errors):
         if asked := policy_file(policy):
@@ -85,8 +85,9 @@ def check(
         raise ProblemsError(errors)
     typer.echo(effect_line(loaded))
     for line in affordable:
-        typer.echo(line)
-    typer.echo(f"{dataset}: no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")
+        typer.echo(urls.as_given(line))
+    ending = f"no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}"
+    typer.echo(f"{urls.as_given(dataset)}: {ending}")
 
 
 @contextmanager

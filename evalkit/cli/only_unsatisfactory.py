@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.cli import urls
 from evalkit.cli.choice import Choice
 from evalkit.errors import IntegrityError, UsageError
 
@@ -51,7 +52,7 @@ def again(
     found = unsatisfactory(analysis, model)
     if not found.judged:
         raise UsageError(f"{source}: no item has a grade for every epoch of {model!r}; `evalkit grade --blind` first")
-    tell(_said(found, source))
+    tell(urls.as_given(_said(found, source)))
     if not found.failed:
         return None
     size = analysis.sweep.analysed if analysis.sweep is not None else snapshot.spec.context_tokens
