@@ -23,6 +23,8 @@
 #   EVALKIT_BASELINE, EVALKIT_CANDIDATE  models to run instead of those of the change, e.g. bedrock:us.anthropic....
 #   EVALKIT_REUSE      auto (take the outputs of either model over from a run file of it alone, where that is sound),
 #                      never (one run of both, side by side)
+#   EVALKIT_CACHE      URL of a folder, e.g. s3://team/evalkit, in which run files are kept from job to job; without it,
+#                      the CI's own cache may keep runs/
 #   EVALKIT_OUT        folder of what is written (default: evalkit-out)
 #   EVALKIT_TRIAL      1: the sandbox's evidence counts, to try all this without a key
 set -eu
@@ -83,6 +85,22 @@ cache_key() { # of the test set; which run file fits which models and settings, 
 verify() { # keeps what is said, since what is wrong now may be put right yet
   code=0
   evalkit pins verify --changed "$range" --lock "$lock" $trial $annotate >"$out/said.txt" 2>"$out/wrong.txt" || code=$?
+}
+
+kept_at() { # the folder of this test set's run files
+  printf %s "${EVALKIT_CACHE%/}/$(cache_key)/"
+}
+
+restore() { # what earlier jobs have paid for, or no evidence is made: nothing is paid for twice
+  [ -n "${EVALKIT_CACHE:-}" ] || return 0
+  mkdir -p runs
+  evalkit export "$(kept_at)" runs/ >"$out/cache.txt" || exit
+  trap keep EXIT
+  trap 'exit 130' INT TERM
+}
+
+keep() { # whatever the verdict, which it does not change
+  evalkit export runs/ "$(kept_at)" --force >"$out/cache.txt" || echo "warning: run files are not kept at EVALKIT_CACHE" >&2
 }
 
 may_run() {
@@ -215,6 +233,7 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
   evalkit check "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${asked:+--policy "$asked"} \
     --epochs "${EVALKIT_EPOCHS:-3}" >"$out/check.txt"
   grep -v ': warning: ' "$out/check.txt" || :
+  restore
   evalkit pins unproven "$range" --lock "$lock" $trial >"$out/unproven.txt"
   while read -r baseline candidate; do
     code=0

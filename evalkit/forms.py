@@ -38,6 +38,12 @@ class Shown:
         """One row a trial."""
         return withheld_table(trials_table(self.snapshot), self.redaction)
 
+    @property
+    def full_trials(self) -> pd.DataFrame:
+        """The same with the texts of each output and error."""
+        whole = pd.concat([trials_table(self.snapshot).reset_index(drop=True), outputs_of(self.snapshot)], axis=1)
+        return withheld_table(whole, self.redaction)
+
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The sections of the report."""
@@ -64,10 +70,11 @@ def check_endings(paths: Iterable[Path], offered: Collection[str] | None = None)
         if path.suffix not in (offered or _FORMS):
             raise UsageError(f"{str(path)!r}: unknown format; end it in {listing(list(offered or _FORMS), 'or')}")
         if path.suffix == ".parquet":
-            _require_pyarrow(path)
+            require_pyarrow(path)
 
 
-def _require_pyarrow(path: Path) -> None:
+def require_pyarrow(path: Path) -> None:
+    """UsageError where Parquet cannot be written."""
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
@@ -84,8 +91,7 @@ def _html(shown: Shown, folder: str) -> Form:
 
 
 def _xlsx(shown: Shown, folder: str) -> Form:
-    whole = pd.concat([trials_table(shown.snapshot).reset_index(drop=True), outputs_of(shown.snapshot)], axis=1)
-    trials, grades = (withheld_table(table, shown.redaction) for table in (whole, grades_table(shown.snapshot)))
+    trials, grades = shown.full_trials, withheld_table(grades_table(shown.snapshot), shown.redaction)
     outputs = [output.text for items in shown.items for item in items.items for output in item.outputs]
     cut = [text for text in outputs if not fits(text.whole)]
     places = {text.whole: f"{folder}/{text.file}" for text in cut}
@@ -93,9 +99,14 @@ def _xlsx(shown: Shown, folder: str) -> Form:
 
 
 def _parquet(shown: Shown, _folder: str) -> Form:
+    return parquet(shown.trials), {}
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """A table as Parquet, which `require_pyarrow` sees to."""
     buffer = BytesIO()
-    shown.trials.to_parquet(buffer, engine="pyarrow", index=False)
-    return buffer.getvalue(), {}
+    table.to_parquet(buffer, engine="pyarrow", index=False)
+    return buffer.getvalue()
 
 
 _FORMS: Mapping[str, Callable[[Shown, str], Form]] = {

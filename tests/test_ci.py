@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from xml.etree import ElementTree as xml
 import pytest
 import yaml
 from servers import recorded
+from stores import Bucket
 
 from evalkit.pins.spelling import SOUGHT
 from evalkit.rendering.annotations import annotation
@@ -114,6 +116,8 @@ class Runner:
     folder: Path
     temporary: Path
     inputs: dict[str, str]
+    job: dict[str, str] = field(default_factory=dict)
+    """The environment that the job gives to all its steps."""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     log: str = ""
 
@@ -142,7 +146,7 @@ class Runner:
         answers = self.temporary / "answers"
         answers.write_text("", encoding="utf-8")
         environment = {name: self._value(text, inputs) for name, text in step["env"].items()}
-        environment |= {
+        environment |= self.job | {
             "PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "NO_PROXY": "127.0.0.1", "LANG": "C.UTF-8",
             "PYTHONPATH": str(ROOT), "RUNNER_TEMP": str(self.temporary), "GITHUB_ACTION_PATH": str(ROOT),
             "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(answers),
@@ -510,3 +514,28 @@ def test_the_comment_is_made_once_and_then_always_renewed(
     else:
         assert written[0].startswith(f"api --silent --method {sent} -F body=@evalkit-out/comment.md")
         assert file.read_text(encoding="utf-8") == f"<!-- evalkit:model-bump -->\n{said}\n"
+
+
+def test_run_files_kept_in_a_bucket_are_not_paid_for_twice(commit: Commit, runner: Runner, bucket: Bucket) -> None:
+    runner.job = bucket.environment
+    cache = {"evidence": "always", "cache": f"{bucket.url}/evalkit"}
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(**cache) == 0, runner.log
+        assert len(server.messages()) == 16
+        names = sorted(path.name for path in (runner.folder / "runs").glob("*.db"))
+        assert len(names) == 3
+        key = runner.outputs["changed"]["key"]
+        assert bucket.listed() == sorted(f"evalkit/{key}/{name}" for name in names)
+
+        shutil.rmtree(runner.folder / "runs")
+        (runner.folder / "evalkit.lock").unlink()
+        assert runner.run(**cache) == 0, runner.log
+        assert len(server.messages()) == 16, "the next job, on another machine, sends nothing again"
+
+        shutil.rmtree(runner.folder / "runs")
+        (runner.folder / "evalkit.lock").unlink()
+        assert runner.run(evidence="always", cache="s3://no-such-bucket/evalkit") == 2
+        assert "there is no such bucket" in runner.log
+        assert len(server.messages()) == 16, "nothing is paid for where what was paid for cannot be looked up"

@@ -23,6 +23,9 @@ HEAVY = (
     "uvicorn",
     "starlette",
     "scipy.stats",
+    "fsspec",
+    "obstore",
+    "boto3",
 )
 """What takes longest to load."""
 EFFECT_LINE = {"scipy", "numpy"}

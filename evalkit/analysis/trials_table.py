@@ -13,6 +13,7 @@ _GRADE_COLUMNS = (
     "item_id", "model", "epoch", "context_tokens", "grader", "criterion", "level", "ungraded_reason", "comment",
     "after_results",
 )  # fmt: skip
+_TEXTS = {"item_id", "model", "output", "error"}
 
 
 def trials_table(snapshot: Snapshot) -> pd.DataFrame:
@@ -27,8 +28,8 @@ def trials_table(snapshot: Snapshot) -> pd.DataFrame:
 def trials_csv(table: pd.DataFrame) -> str:
     """The trials as CSV in which no text is a formula."""
     safe = table.copy()
-    for name in ("item_id", "model"):
-        safe[name] = [guarded(text) for text in table[name]]
+    for name in _TEXTS & set(table):
+        safe[name] = table[name].map(guarded, na_action="ignore")
     return safe.to_csv(index=False, lineterminator="\r\n")  # else a lone CR in a text would not be quoted
 
 

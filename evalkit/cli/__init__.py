@@ -18,14 +18,15 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from evalkit import __version__
+from evalkit.cli import urls
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 COMMANDS = {
-    "check": "check", "plan": "plan", "run": "run", "import": "import_", "merge": "merge", "grade": "grade",
-    "report": "report", "compare": "compare", "gate": "gate", "pins": "pins", "route": "route", "signals": "signals",
-    "runs": "runs", "models": "models", "sandbox": "sandbox", "demo": "demo",
+    "check": "check", "plan": "plan", "run": "run", "import": "import_", "export": "export", "merge": "merge",
+    "grade": "grade", "report": "report", "compare": "compare", "gate": "gate", "pins": "pins", "route": "route",
+    "signals": "signals", "runs": "runs", "models": "models", "sandbox": "sandbox", "demo": "demo",
 }  # fmt: skip
 """Every command, and the module of this package that has it."""
 
@@ -72,9 +73,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors a user can mend are one line on stderr, bugs a traceback."""
     warnings.filterwarnings("ignore", category=UserWarning, module=r"evalkit\.(executors|providers)")  # the SDK's hints
     argv = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(argv)
+    finally:
+        urls.forget()
+
+
+def _run(argv: Sequence[str]) -> int:
     named = [argument for argument in argv[:1] if argument in COMMANDS]  # no other is loaded: that takes a while
     try:
-        ended = _command(*named).main(args=argv, prog_name="evalkit", standalone_mode=False)
+        ended = _command(*named).main(args=list(argv), prog_name="evalkit", standalone_mode=False)
     except typer.TyperException as error:
         return _misused(error)
     except EvalkitError as error:
@@ -115,10 +123,10 @@ def _told(error: EvalkitError, argv: Sequence[str] = ()) -> int:
     """One line for each problem, then the command that goes on from an interruption, then the exit code's name."""
     if isinstance(error, ProblemsError):
         for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
+            print(f"error: {urls.as_given(problem)}", file=sys.stderr)
     else:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {urls.as_given(line)}", file=sys.stderr)
     if argv and isinstance(error, InterruptedRunError):
         print(f"again: {shlex.join(['evalkit', *argv])}", file=sys.stderr)
     return _named(error.exit_code)

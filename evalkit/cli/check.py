@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli import options
+from evalkit.cli import options, urls
 from evalkit.errors import ProblemsError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Policy = Annotated[
     Path | None,
-    typer.Option(help="Policy of a gate to check as well (default: gate.yaml, if any).", show_default=False),
+    typer.Option(
+        parser=urls.readable, help="Policy of a gate to check as well (default: gate.yaml, if any).", show_default=False
+    ),
 ]
 Epochs = Annotated[
     int | None,
@@ -32,7 +34,9 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    dataset: Annotated[Path, typer.Argument(help="Test set, one JSON object a line.", show_default=False)],
+    dataset: Annotated[
+        Path, typer.Argument(parser=urls.readable_dataset, help="Test set, one JSON object a line.", show_default=False)
+    ],
     rubric: options.Rubric = None,
     policy: Policy = None,
     epochs: Epochs = None,
@@ -72,7 +76,7 @@ def check(
     errors += [str(problem) for problem in problems if problem.severity == "error"]
     warnings = [problem for problem in problems if problem.severity == "warning"]
     for problem in warnings:
-        typer.echo(str(problem))
+        typer.echo(urls.as_given(problem))
     affordable = list[str]()
     with _noted(errors):
         if asked := policy_file(policy):
@@ -81,8 +85,9 @@ def check(
         raise ProblemsError(errors)
     typer.echo(effect_line(loaded))
     for line in affordable:
-        typer.echo(line)
-    typer.echo(f"{dataset}: no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}")
+        typer.echo(urls.as_given(line))
+    ending = f"no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}"
+    typer.echo(f"{urls.as_given(dataset)}: {ending}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli import report_files
+from evalkit.cli import report_files, urls
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    earlier: Annotated[Path, typer.Argument(metavar="EARLIER", help="Run file to compare with.")],
-    later: Annotated[Path, typer.Argument(metavar="LATER", help="Run file that is compared.")],
+    earlier: Annotated[Path, typer.Argument(metavar="EARLIER", parser=urls.readable, help="Run file to compare with.")],
+    later: Annotated[Path, typer.Argument(metavar="LATER", parser=urls.readable, help="Run file that is compared.")],
     pair: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,7 +35,10 @@ def compare(
     ] = None,
     output: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--output", show_default=False, help="File to write (.html .md .json), repeatable."),
+        typer.Option(
+            "-o", "--output", parser=urls.writable, show_default=False,
+            help="File to write (.html .md .json), repeatable.",
+        ),
     ] = None,
     peek: report_files.Peek = False,
     redact: report_files.Redact = None,

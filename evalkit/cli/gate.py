@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from evalkit.cli import gate_options
+from evalkit.cli import gate_options, urls
 from evalkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def gate(
     texts = [_rendered(target.suffix, report) for target in paths]
     for target, text in zip(paths, texts, strict=True):
         write_whole(target, text)
+    urls.deliver(*paths)
     softened = on_inconclusive or (asked.on_inconclusive if asked else "fail")
     if as_json:
         typer.echo(_rendered(".json", report), nl=False)
@@ -222,7 +223,7 @@ def _print(report: "GateReport", paths: list[Path]) -> None:
     for note in report.notes:
         typer.echo(f"! {note}")
     for path in paths:
-        typer.echo(str(path))
+        typer.echo(urls.as_given(path))
 
 
 def _code(report: "GateReport", on_inconclusive: str) -> int:

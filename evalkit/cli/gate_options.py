@@ -5,22 +5,45 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import urls
+
 RunFile = Annotated[
-    Path | None, typer.Argument(help="Run file that holds both models (default: the newest).", show_default=False)
+    Path | None,
+    typer.Argument(
+        parser=urls.readable_run, help="Run file that holds both models (default: the newest).", show_default=False
+    ),
 ]
 Baseline = Annotated[
-    str | None, typer.Option(help="The pinned model of the run, or a run file of its own.", show_default=False)
+    str | None,
+    typer.Option(
+        parser=urls.readable_or_name, help="The pinned model of the run, or a run file of its own.", show_default=False
+    ),
 ]
 Candidate = Annotated[
-    str | None, typer.Option(help="The model that is to replace it, or a run file of its own.", show_default=False)
+    str | None,
+    typer.Option(
+        parser=urls.readable_or_name,
+        show_default=False,
+        help="The model that is to replace it, or a run file of its own.",
+    ),
 ]
 Policy = Annotated[
     Path | None,
-    typer.Option(help="What the candidate must show (default: gate.yaml; else 10 points).", show_default=False),
+    typer.Option(
+        parser=urls.readable,
+        help="What the candidate must show (default: gate.yaml; else 10 points).",
+        show_default=False,
+    ),
 ]
 Output = Annotated[
     list[Path] | None,
-    typer.Option("-o", "--output", help="File to write: .json, .xml (JUnit), .md; repeatable.", show_default=False),
+    typer.Option(
+        "-o",
+        "--output",
+        parser=urls.writable,
+        help="File to write: .json, .xml (JUnit), .md; repeatable.",
+        show_default=False,
+    ),
 ]
 OnInconclusive = Annotated[
     str | None,

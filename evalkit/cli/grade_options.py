@@ -5,9 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from evalkit.cli import urls
 from evalkit.panel import JudgeContext
 
-RunFile = Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)]
+RunFile = Annotated[
+    Path | None, typer.Argument(parser=urls.local, help="Run file (default: the newest).", show_default=False)
+]
 Blind = Annotated[
     bool, typer.Option("--blind/--no-blind", help="Hide who wrote what; --no-blind is stamped on every result.")
 ]
@@ -16,7 +19,10 @@ By = Annotated[
     typer.Option("--by", help="Who grades (default: people on a terminal, else judges).", show_default=False),
 ]
 SameRubric = Annotated[
-    Path | None, typer.Option("--rubric", help="Make sure that the run was made with this rubric.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--rubric", parser=urls.readable, help="Make sure that the run was made with this rubric.", show_default=False
+    ),
 ]
 SideBySide = Annotated[
     bool | None,
@@ -74,12 +80,14 @@ Export = Annotated[
     Path | None,
     typer.Option(
         "--export",
+        parser=urls.local,
         help="Write what to grade in elsewhere: .xlsx, .csv or .html (one offline page).",
         show_default=False,
     ),
 ]
 Import = Annotated[
-    Path | None, typer.Option("--import", help="Read what came back: .xlsx, .csv or .json.", show_default=False)
+    Path | None,
+    typer.Option("--import", parser=urls.local, help="Read what came back: .xlsx, .csv or .json.", show_default=False),
 ]
 Close = Annotated[bool, typer.Option("--close", help="Close the round in which people grade.")]
 Round = Annotated[

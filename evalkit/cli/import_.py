@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli import options
+from evalkit.cli import options, urls
 from evalkit.errors import EvalkitError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    results: Annotated[Path, typer.Argument(help="Outputs, one JSON object a line.", show_default=False)],
+    results: Annotated[
+        Path, typer.Argument(parser=urls.readable, help="Outputs, one JSON object a line.", show_default=False)
+    ],
     rubric: options.Rubric = None,
     satisfactory_from: Annotated[
         str | None,
@@ -32,7 +34,10 @@ def import_(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Run file (default: runs/<results>-<hash>.db).", show_default=False),
+        typer.Option(
+            "-o", "--output", parser=urls.writable_new, show_default=False,
+            help="Run file (default: runs/<results>-<hash>.db).",
+        ),
     ] = None,
 ) -> Path:  # fmt: skip
     """Make a run file from outputs produced elsewhere, to grade and report them like any other run.
@@ -54,13 +59,15 @@ def import_(
     path = output or Path("runs") / f"{made.spec.name}-{made.spec.sha256[:8]}.db"
     if path.exists():
         _refuse_another(path, made)
-        typer.echo(f"imported already, nothing to do: {path}")
+        typer.echo(f"imported already, nothing to do: {urls.as_given(path)}")
     else:
         _write(path, made)
-        typer.echo(f"imported: {path}")
+        urls.deliver(path)
+        typer.echo(f"imported: {urls.as_given(path)}")
     for note in notes(made, left_out):
         typer.echo(note)
-    typer.echo(f"next: evalkit {'report' if made.grades else 'grade --blind'} {path}")
+    then = f"report {urls.as_given(path)}" if made.grades else urls.next_here("grade --blind", path)
+    typer.echo(f"next: evalkit {then}")
     return path
 
 

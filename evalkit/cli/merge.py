@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import urls
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -12,8 +14,13 @@ def register(app: typer.Typer) -> None:
 
 
 def merge(
-    files: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run files, two or more.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The new run file.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", parser=urls.readable, help="Run files, two or more.", show_default=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", parser=urls.writable_new, help="The new run file.", show_default=False)
+    ],
 ) -> Path:
     """Join run files of one dataset, rubric, prompt and settings into a new one; their models may differ.
 
@@ -30,9 +37,11 @@ def merge(
     from evalkit.wording import plural
 
     made = merge_files(files, output)
+    urls.deliver(output)
+    name = urls.as_given(output)
     settled = "all settled" if made.settled == made.trials else f"{made.settled:,} of them settled"
-    typer.echo(f"merged: {output} ({plural(made.trials, 'trial')}, {settled}; {', '.join(made.models)})")
+    typer.echo(f"merged: {name} ({plural(made.trials, 'trial')}, {settled}; {', '.join(made.models)})")
     if made.rounds:
         typer.echo(f"! the grades so far are kept in {plural(made.rounds, 'closed round')}, only one of which counts")
-    typer.echo(f"next: evalkit grade --blind {output}")
+    typer.echo(f"next: evalkit {urls.next_here('grade --blind', output)}")
     return output

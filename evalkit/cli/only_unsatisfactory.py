@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.cli import urls
 from evalkit.cli.choice import Choice
 from evalkit.errors import IntegrityError, UsageError
 
@@ -39,7 +40,7 @@ def again(
 
     if model is None or source is None:
         raise UsageError("--only-unsatisfactory MODEL and --from RUN go together; give both")
-    with RunFile(source) as file:
+    with RunFile(source, read_only=True) as file:
         snapshot = file.snapshot()
     refuse(snapshot.spec, "chosen from")
     refuse_while_graded(snapshot)
@@ -51,7 +52,7 @@ def again(
     found = unsatisfactory(analysis, model)
     if not found.judged:
         raise UsageError(f"{source}: no item has a grade for every epoch of {model!r}; `evalkit grade --blind` first")
-    tell(_said(found, source))
+    tell(urls.as_given(_said(found, source)))
     if not found.failed:
         return None
     size = analysis.sweep.analysed if analysis.sweep is not None else snapshot.spec.context_tokens

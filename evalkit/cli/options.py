@@ -5,9 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from evalkit.cli import urls
+
 Rubric = Annotated[
     Path | None,
-    typer.Option("--rubric", help="Rubric (default: that of the same name in rubrics/).", show_default=False),
+    typer.Option(
+        "--rubric",
+        parser=urls.readable,
+        show_default=False,
+        help="Rubric (default: that of the same name in rubrics/).",
+    ),
 ]
 Concurrency = Annotated[
     int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Most requests in flight (default: 8).")
@@ -27,7 +34,10 @@ RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the run file
 
 # --- of `run` alone
 
-TestSet = Annotated[Path | None, typer.Argument(help="Test set, one JSON object a line.", show_default=False)]
+TestSet = Annotated[
+    Path | None,
+    typer.Argument(parser=urls.readable_dataset, help="Test set, one JSON object a line.", show_default=False),
+]
 Models = Annotated[
     list[str] | None,
     typer.Option("-m", "--model", help="Model id, repeatable (default: the line-up).", show_default=False),
@@ -45,7 +55,10 @@ MaxTokens = Annotated[
 OnlyUnsatisfactory = Annotated[
     str | None, typer.Option(metavar="MODEL", help="Only items on which MODEL failed every epoch in the run of --from.")
 ]
-Source = Annotated[Path | None, typer.Option("--from", help="Run file to choose items from.", show_default=False)]
+Source = Annotated[
+    Path | None,
+    typer.Option("--from", parser=urls.readable, help="Run file to choose items from.", show_default=False),
+]
 WithRouter = Annotated[
     str | None,
     typer.Option(
@@ -73,7 +86,10 @@ Share = Annotated[
         min=0.01, max=1.0, help="Send only this share of the items, drawn by the seed; a larger one goes on later."
     ),
 ]
-RunOutput = Annotated[Path | None, typer.Option("-o", "--output", help="Run file (default: runs/<dataset>-<hash>.db).")]
+RunOutput = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", parser=urls.local, help="Run file (default: runs/<dataset>-<hash>.db)."),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Progress as JSON, one object a line on stdout; the last is the `done` event.")
 ]

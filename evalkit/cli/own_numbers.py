@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from evalkit.cli import urls
+
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
     from evalkit.routing.own import Features, Scores
 
 FEATURES = typer.Option(
-    metavar="FILE.jsonl", show_default=False,
+    parser=urls.readable, metavar="FILE.jsonl", show_default=False,
     help="Your own numbers known before a call, an item a line as {\"item_id\": ..., \"clauses\": 3}; never a grade.",
 )  # fmt: skip
 SCORES = typer.Option(
-    metavar="FILE.jsonl", show_default=False,
+    parser=urls.readable, metavar="FILE.jsonl", show_default=False,
     help="Your own numbers known of an output before any grade, higher for better, an output a line as"
     " {\"item_id\": ..., \"model\": ..., \"epoch\": 1, \"self_check\": 0.9}; \"cost_usd\" and \"latency_s\" say what"
     " coming by them took.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import urls
 from evalkit.errors import UsageError
 from evalkit.grader_names import kind_of
 
@@ -25,7 +26,10 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     dataset: Annotated[
-        Path | None, typer.Argument(help="Test set to plan for (default: --items).", show_default=False)
+        Path | None,
+        typer.Argument(
+            parser=urls.readable_dataset, help="Test set to plan for (default: --items).", show_default=False
+        ),
     ] = None,
     items: Annotated[int | None, typer.Option("--items", min=1, max=1000, help="Number of items.")] = None,
     epochs: Annotated[int, typer.Option(min=1, max=10, help="Repetitions of each item.")] = 1,
@@ -39,7 +43,8 @@ def plan(
     margin: Annotated[float, typer.Option(help="Loss that a gate may not overlook, as a share.")] = 0.10,
     alpha: Annotated[float, typer.Option(help="One-sided error of the gate.")] = 0.05,
     run: Annotated[
-        Path | None, typer.Option("--run", help="Earlier run to take rate, discordance and costs from.")
+        Path | None,
+        typer.Option("--run", parser=urls.readable, help="Earlier run to take rate, discordance and costs from."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

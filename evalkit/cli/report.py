@@ -5,13 +5,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli import report_files
+from evalkit.cli import report_files, urls
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
     from evalkit.records import Snapshot
 
 FORMATS = (".html", ".md", ".json")
+
+Run = Annotated[
+    Path | None,
+    typer.Argument(parser=urls.readable_run, help="Run file (default: the newest).", show_default=False),
+]
+Output = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-o", "--output", parser=urls.writable, show_default=False,
+        help="File to write, format by its ending (.html .md .json .csv .xlsx .parquet), repeatable"
+        " (default: reports/<run>.html, .md and .json; none with --json).",
+    ),
+]  # fmt: skip
+Baseline = Annotated[
+    Path | None,
+    typer.Option(
+        parser=urls.readable, help="Earlier run of the same dataset and rubric to compare with.", show_default=False
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,19 +47,9 @@ def _print_schema(wanted: bool) -> None:
 
 
 def report(
-    run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "-o", "--output", show_default=False,
-            help="File to write, format by its ending (.html .md .json .csv .xlsx .parquet), repeatable"
-            " (default: reports/<run>.html, .md and .json; none with --json).",
-        ),
-    ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(help="Earlier run of the same dataset and rubric to compare with.", show_default=False),
-    ] = None,
+    run: Run = None,
+    output: Output = None,
+    baseline: Baseline = None,
     peek: report_files.Peek = False,
     redact: report_files.Redact = None,
     no_outputs: report_files.NoOutputs = False,
@@ -58,6 +67,8 @@ def report(
       evalkit report
 
       evalkit report runs/support-replies-1a2b3c4d.db -o report.html -o trials.csv
+
+      evalkit report s3://team/runs/support.db -o s3://team/reports/support.html
 
       evalkit report --json --no-outputs | jq .headline
     """

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import urls
+
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
     from evalkit.forms import Shown
@@ -66,21 +68,23 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool =
         for target, content in files.items():
             write_whole(target, content)
     for path, (_, *beside) in made.items():
+        urls.deliver(*beside, path)  # what is beside first, so that no page names what is not there
+    for path, (_, *beside) in made.items():
         size = path.stat().st_size
         also = f", {plural(len(beside), 'cut text')} whole in {beside[0].parent}" if beside else ""
         if not quiet:
-            typer.echo(f"{path} ({size / 1000:,.0f} kB{also})", err=to_stderr)
+            typer.echo(urls.as_given(f"{path} ({size / 1000:,.0f} kB{also})"), err=to_stderr)
         if size > LARGE_BYTES:
             typer.echo(
-                f"! {path} is over {LARGE_BYTES / 1e6:.0f} MB, which mail and browsers may refuse;"
+                f"! {urls.as_given(path)} is over {LARGE_BYTES / 1e6:.0f} MB, which mail and browsers may refuse;"
                 " `--no-outputs` leaves the texts out", err=True,
             )  # fmt: skip
     written = {target for files in made.values() for target in files}
     for folder in sorted({path.with_name(f"{path.stem}-outputs") for path in paths}):
-        old = [file for file in folder.glob("*.txt") if _OURS.fullmatch(file.name) and file not in written]
+        old = [name for name in urls.names_in(folder) if _OURS.fullmatch(name) and folder / name not in written]
         if old:
-            typer.echo(f"! {folder} has {plural(len(old), 'text')} of an earlier report; delete what may not be seen",
-                       err=True)  # fmt: skip
+            told = f"{urls.as_given(folder)} has {plural(len(old), 'text')} of an earlier report"
+            typer.echo(f"! {told}; delete what may not be seen", err=True)
 
 
 _OURS = re.compile(r"\d{3,}-([a-z]+|task|reference)\.txt")

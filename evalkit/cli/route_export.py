@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import urls
 from evalkit.cli.route_options import FailureUsd, Features, Mix, Run, Scores
 
 
@@ -13,7 +14,9 @@ def export(
     policy: Annotated[
         str | None, typer.Option(metavar="NAME", help="Policy (default: the decision's).", show_default=False)
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")] = Path("router.json"),
+    output: Annotated[Path, typer.Option("-o", "--output", parser=urls.writable, help="File to write.")] = Path(
+        "router.json"
+    ),
     failure_usd: FailureUsd = None,
     mix: Mix = None,
     features: Features = None,
@@ -31,6 +34,7 @@ def export(
     analysis, asked = analysed(run, failure_usd, mix, features, scores)
     file, warning = exported(analysis, asked, policy)
     write_whole(output, json.dump(file))
+    urls.deliver(output)
     if warning is not None:
         typer.echo(f"warning: {file.policy} is not what was decided: {warning}", err=True)
-    typer.echo(f"{output}: {file.policy}{' (SIMULATED)' if file.simulated else ''}")
+    typer.echo(f"{urls.as_given(output)}: {file.policy}{' (SIMULATED)' if file.simulated else ''}")

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import urls
 from evalkit.cli.own_numbers import FEATURES, SCORES, own_numbers
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
     from evalkit.route import Asked
 
-Run = Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)]
+Run = Annotated[
+    Path | None, typer.Argument(parser=urls.readable_run, help="Run file (default: the newest).", show_default=False)
+]
 FailureUsd = Annotated[
     float | None,
     typer.Option(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli import options
+from evalkit.cli import options, urls
 from evalkit.errors import EvalkitError
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
 
 def runs(
     run: Annotated[
-        Path | None, typer.Argument(help="Run file to show (default: list all).", show_default=False)
+        Path | None,
+        typer.Argument(parser=urls.readable, help="Run file to show (default: list all).", show_default=False),
     ] = None,
     folder: options.RunsFolder = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -69,7 +70,7 @@ def _facts(path: Path) -> dict[str, object]:
     production = [a for a in snapshot.attempts if a.grader is None]
     judging = [a for a in snapshot.attempts if a.grader is not None]
     return {
-        "path": str(path),
+        "path": urls.as_given(path),
         "name": spec.name,
         "created_at": spec.created_at,
         "simulated": spec.simulated,

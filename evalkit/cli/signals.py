@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import urls
 from evalkit.errors import ProblemsError, UsageError
 
 if TYPE_CHECKING:
@@ -20,10 +21,16 @@ def register(app: typer.Typer) -> None:
 
 
 def signals(
-    run: Annotated[Path | None, typer.Argument(help="Run file (default: the newest).", show_default=False)] = None,
+    run: Annotated[
+        Path | None,
+        typer.Argument(parser=urls.readable, help="Run file (default: the newest).", show_default=False),
+    ] = None,
     usage: Annotated[
         Path | None,
-        typer.Option(help="Log of production, one request a line as JSON (docs/signals.md).", show_default=False),
+        typer.Option(
+            parser=urls.readable, show_default=False,
+            help="Log of production, one request a line as JSON (docs/signals.md).",
+        ),
     ] = None,
     current: Annotated[
         str | None,
