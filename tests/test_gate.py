@@ -77,6 +77,26 @@ def test_equal_models_fail_no_more_often_for_five_checks_than_for_one() -> None:
     assert failed <= 60
 
 
+@pytest.mark.parametrize(
+    ("sides_", "margin", "said"),
+    [
+        (table(0, 0, 56), 0.05, "not shown not to be 5 points worse, by the exact test beside the interval"),
+        (([[True] * 10] * 52, [[True] * 10] * 52), 0.05, "by the test, which reckons with items like none of these,"),
+        (table(0, 2, 53), 0.05, None),
+    ],
+)  # fmt: skip
+def test_an_interval_above_the_margin_that_does_not_pass_is_explained(
+    sides_: Any, margin: float, said: str | None
+) -> None:
+    check = gate(evidence(*sides_), policy(f"quality: {{margin: {margin}}}")).checks[0]
+    low = check.estimate.low if check.estimate else None
+    assert check.outcome == "inconclusive"
+    assert low is not None
+    assert (low > -margin) == (said is not None)
+    assert (said or "worse") in check.finding
+    assert ("beside the interval" in check.finding) == (said is not None)
+
+
 def test_what_would_settle_it_has_its_price() -> None:
     sent = answered(cost_usd=0.02)
     found = gate(

@@ -57,7 +57,8 @@ def _missing(worst: Paired) -> str:
 @dataclass(frozen=True)
 class _Tested:
     """How a share came out. `basis`: in words, what it rests on; `cap`: why it may not pass although `shown`;
-    `needs`: what would settle it where the figures do not, asked for only then since it takes a search."""
+    `needs`: what would settle it where the figures do not, asked for only then since it takes a search; `left`: the
+    margin that the judge's errors leave."""
 
     estimate: Estimate
     shown: bool
@@ -66,6 +67,7 @@ class _Tested:
     cap: str | None
     pairs: Paired
     needs: Callable[[], str]
+    left: float
     margin: str = ""
 
     @property
@@ -97,6 +99,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         assay.cap,
         pairs,
         lambda: rules.next_look or _items_needed(pairs, estimate, left, rules),
+        left,
         f" (tested at {left * 100:.2g} points, since the judge errs)" if assay.factor < 1 else "",
     )
 
@@ -116,6 +119,7 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
         None,
         replace(pairs, items=tuple(pairs.items[i] for i in taken), baseline=then, candidate=now),
         lambda: rules.next_look or f"people's grades of more than {alike}, or more items",
+        margin,
     )
 
 
@@ -126,7 +130,7 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
         name,
         "pass" if passed else "inconclusive",
         f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), {tested.basis}; "
-        f"{outcome} {margin * 100:g} points worse{tested.margin}",
+        f"{outcome} {margin * 100:g} points worse{tested.margin}{_beside(tested)}",
         _limit(margin),
         estimate,
         "points",
@@ -138,6 +142,15 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
     )
     more = LIKELY_LOSS if result.likely_loss else tested.cap
     return replace(result, finding=f"{result.finding}; {more}") if more else result
+
+
+def _beside(tested: _Tested) -> str:
+    """Why a loss is not excluded whose interval ends above it: the test asks for more than the interval shows."""
+    low = tested.estimate.low
+    if tested.shown or low is None or low <= -tested.left:
+        return ""
+    more = "exact test" if tested.pairs.epochs == 1 else "test, which reckons with items like none of these,"
+    return f", by the {more} beside the interval"
 
 
 def _limit(margin: float) -> str:
