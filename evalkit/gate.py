@@ -10,7 +10,7 @@ from evalkit.gating.foreseen import afford
 from evalkit.gating.looks import Look
 from evalkit.gating.policy import Common
 from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
-from evalkit.gating.rules import Rules, assay_of
+from evalkit.gating.rules import Rules, assay_of, cost_of
 from evalkit.gating.staged import SHARED, failed_fast
 from evalkit.wording import listing, plural
 
@@ -45,9 +45,12 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, l
 
 def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
     """The checks at the error that this look may spend; a clear loss ends the gate at any time."""
-    next_look = None if look is None or look.next_share is None else _go_on(look)
     rules = Rules(
-        policy.alpha if look is None else look.alpha, evidence.of_candidate.spec.seed, assay_of(evidence), next_look
+        policy.alpha if look is None else look.alpha,
+        evidence.of_candidate.spec.seed,
+        assay_of(evidence),
+        None if look is None or look.next_share is None else _go_on(look),
+        evidence.item_usd,
     )
     asked = () if look is not None and look.number == 0 else policy.asked
     results = [result for module, settings in asked for result in module.check(evidence, settings, rules)]
@@ -81,7 +84,7 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
     if simulated:
         yield SIMULATED
     if look is not None:
-        yield from _look_notes(look, policy.alpha, verdict)
+        yield from _look_notes(look, policy.alpha, verdict, evidence)
     quality = getattr(policy, "quality", None)
     if quality is not None and (look is None or look.number):
         alpha = policy.alpha if look is None else look.alpha
@@ -89,7 +92,7 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
     yield from evidence.of_candidate.warnings
 
 
-def _look_notes(look: Look, alpha: float, verdict: Outcome) -> Iterator[str]:
+def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) -> Iterator[str]:
     """The plan of looks, what has been spent of it, and how to go on."""
     at = listing([f"{n:,}" for n in look.items])
     tested, spent = (listing([f"{one:.4f}" for one in errors]) for errors in (look.alphas, look.spent))
@@ -101,7 +104,8 @@ def _look_notes(look: Look, alpha: float, verdict: Outcome) -> Iterator[str]:
     if verdict != "inconclusive":
         yield "stopped early: the estimates lean away from no difference, so do not quote them as the size of it"
     else:
-        left = f" ({plural(look.open_trials, 'trial')} still to run)" if look.open_trials else ""
+        cost = f", {cost_of(look.open_trials / (2 * evidence.epochs), evidence.item_usd)}" if look.number else ""
+        left = f" ({plural(look.open_trials, 'trial')} still to run{cost})" if look.open_trials else ""
         yield f"go on to {_go_on(look)}{left}"
 
 

@@ -158,7 +158,7 @@ def test_an_open_look_ends_with_3_and_says_how_to_go_on(tmp_path: Path, capsys: 
     said = capsys.readouterr().out
     assert "not shown yet, at look 1 of 3 (50 of 100 items); go on to look 2" in said
     assert "look 2: the same `evalkit run` with --share 0.75, `evalkit grade`, this gate" in said
-    assert "(50 trials still to run)" in said
+    assert "(50 trials still to run, for about 50¢)" in said
     assert "more items" not in said, "the plan says how many, not a search"
 
 

@@ -92,6 +92,12 @@ class Evidence:
         """Trials planned for each item."""
         return 1 if self.halves else max(self.of_baseline.spec.epochs, self.of_candidate.spec.epochs)
 
+    @property
+    def item_usd(self) -> float | None:
+        """What an item costs in the mean, all epochs of both sides and judges, USD; None where any is unpriced."""
+        then, now = _trial_usd(self.of_baseline, self.baseline), _trial_usd(self.of_candidate, self.candidate)
+        return None if then is None or now is None else self.epochs * (then + now)
+
     def outputs(self, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[OutputResult]], ...]:
         """Each side's trials by item. `part`: only these items."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
@@ -130,6 +136,16 @@ class Evidence:
     def part(self, name: str) -> frozenset[str]:
         """The items of a slice, named by difficulty or tag."""
         return part_of(self.items, name)
+
+
+def _trial_usd(analysis: Analysis, name: str) -> float | None:
+    """What a trial of a model cost, with an even share of what judges cost."""
+    model, judged = analysis.model(name), sum(model.counts.answered for model in analysis.models)
+    ended = model.counts.planned - model.counts.pending
+    if not ended or model.spend_usd is None or analysis.grading.judge_usd is None:
+        return None
+    judging = analysis.grading.judge_usd * model.counts.answered / max(1, judged)
+    return (model.spend_usd + judging) / ended
 
 
 def _pairs(

@@ -11,7 +11,7 @@ from evalkit import stats
 from evalkit.gating.evidence import Paired
 from evalkit.gating.labels import ALIKE, Labels
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
-from evalkit.gating.rules import Assay, Rules
+from evalkit.gating.rules import Assay, Rules, cost_of
 from evalkit.stats import Estimate
 from evalkit.wording import interval, plural, value
 
@@ -57,7 +57,8 @@ def _missing(worst: Paired) -> str:
 @dataclass(frozen=True)
 class _Tested:
     """How a share came out. `basis`: in words, what it rests on; `cap`: why it may not pass although `shown`;
-    `needs`: what would settle it where the figures do not, asked for only then since it takes a search."""
+    `needs`: what would settle it where the figures do not, asked for only then since it takes a search; `left`: the
+    margin that the judge's errors leave."""
 
     estimate: Estimate
     shown: bool
@@ -66,6 +67,7 @@ class _Tested:
     cap: str | None
     pairs: Paired
     needs: Callable[[], str]
+    left: float
     margin: str = ""
 
     @property
@@ -97,6 +99,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         assay.cap,
         pairs,
         lambda: rules.next_look or _items_needed(pairs, estimate, left, rules),
+        left,
         f" (tested at {left * 100:.2g} points, since the judge errs)" if assay.factor < 1 else "",
     )
 
@@ -116,6 +119,7 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
         None,
         replace(pairs, items=tuple(pairs.items[i] for i in taken), baseline=then, candidate=now),
         lambda: rules.next_look or f"people's grades of more than {alike}, or more items",
+        margin,
     )
 
 
@@ -126,17 +130,27 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
         name,
         "pass" if passed else "inconclusive",
         f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), {tested.basis}; "
-        f"{outcome} {margin * 100:g} points worse{tested.margin}",
+        f"{outcome} {margin * 100:g} points worse{tested.margin}{_beside(tested)}",
         _limit(margin),
         estimate,
         "points",
-        None if tested.shown else tested.worse,  # a loss shown to be small fails nothing
+        tested.worse,
         needs=None if passed else tested.cap or tested.needs(),
         regressed=regressed(tested.pairs),
         warnings=estimate.warnings,
+        within=tested.shown,
     )
     more = LIKELY_LOSS if result.likely_loss else tested.cap
     return replace(result, finding=f"{result.finding}; {more}") if more else result
+
+
+def _beside(tested: _Tested) -> str:
+    """Why a loss is not excluded whose interval ends above it: the test asks for more than the interval shows."""
+    low = tested.estimate.low
+    if tested.shown or low is None or low <= -tested.left:
+        return ""
+    more = "exact test" if tested.pairs.epochs == 1 else "test, which reckons with items like none of these,"
+    return f", by the {more} beside the interval"
 
 
 def _limit(margin: float) -> str:
@@ -164,8 +178,10 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
         return f"more than {_MOST_ITEMS:,} items{each}, if the two are equal: widen the margin"
     more = max(0, needed - len(pairs))
     if not more:
-        return f"this many items{each} pass four times in five if the two are equal: repeat, or add epochs"
-    return f"about {plural(more, 'more item')} ({needed:,} in all){each} pass four times in five if the two are equal"
+        again = f"repeat, {cost_of(len(pairs), rules.item_usd)}, or add epochs"
+        return f"this many items{each} pass four times in five if the two are equal: {again}"
+    told = f"about {plural(more, 'more item')} ({needed:,} in all){each}, {cost_of(more, rules.item_usd)},"
+    return f"{told} pass four times in five if the two are equal"
 
 
 def ratio_limit(at_most: float) -> str:
@@ -184,7 +200,8 @@ def ratio_result(
         )
     constant = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE  # every item has the same ratio
     high = ratio.value if constant else ratio.high
-    passed = high is not None and high < at_most and gap is None
+    within = high is not None and high < at_most
+    passed = within and gap is None
     finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({interval(ratio, 'ratio')}, {plural(ratio.n, 'item')})"
     if constant and not passed:
         p_worse = 0.0 if ratio.value > 1 + _ROUNDING else None
@@ -196,14 +213,16 @@ def ratio_result(
         ratio,
         "ratio",
         p_worse,
-        needs=None if passed else gap or rules.next_look or _ratio_needs(ratio, at_most),
+        needs=None if passed else gap or rules.next_look or _ratio_needs(ratio, at_most, rules),
         warnings=ratio.warnings,
+        within=within,
     )
 
 
-def _ratio_needs(ratio: Estimate, at_most: float) -> str:
+def _ratio_needs(ratio: Estimate, at_most: float, rules: Rules) -> str:
     if ratio.value is None or ratio.high is None or ratio.value >= at_most or ratio.value <= 0:
         return "no number of items, while the estimate stays at the limit or above it"
     half, room = math.log(ratio.high / ratio.value), math.log(at_most / ratio.value)
     needed = math.ceil(ratio.n * (half / room) ** 2)
-    return f"about {plural(max(1, needed - ratio.n), 'more item')} ({needed:,} in all), if the ratio stays"
+    more = max(1, needed - ratio.n)
+    return f"about {plural(more, 'more item')} ({needed:,} in all), {cost_of(more, rules.item_usd)}, if the ratio stays"

@@ -27,7 +27,8 @@ class CheckResult:
 
     `outcome` is pass where the figure is shown to keep to its limit, else inconclusive until the whole gate has been
     looked at (`settled`). `p_worse`: one-sided p that the candidate is no worse at all, None where nothing was tested;
-    0 for what is plainly wrong. `finding` is a sentence; `limit` what was asked, in words; `needs` what would settle
+    0 for what is plainly wrong. `within`: the figure is shown to keep to its limit, so that it fails nothing, also where
+    something else keeps it from passing. `finding` is a sentence; `limit` what was asked, in words; `needs` what would settle
     it. `regressed`: items that the candidate does worse on, worst first.
     """
 
@@ -42,6 +43,7 @@ class CheckResult:
     needs: str | None = None
     regressed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    within: bool = False
 
     @property
     def likely_loss(self) -> bool:
@@ -109,15 +111,16 @@ class Settled:
 
 
 def settled(checks: Sequence[CheckResult], alpha: float, overall_p: Callable[[float], float] = lambda p: p) -> Settled:
-    """Pass if every check passes (intersection-union test, Berger 1982: no correction); fail if one that does not
-    is significantly worse after Holm's adjustment over all that were tested; else, and without any check, inconclusive.
+    """Pass if every check passes (intersection-union test, Berger 1982: no correction); fail if one that is not within
+    its limit is significantly worse after Holm's adjustment over all that were tested, those that pass among them, since
+    leaving them out would let chance pick the others; else, and without any check, inconclusive.
     `overall_p` turns a p-value of a look into one of all looks (Maurer and Bretz 2013).
     """
     tested = [overall_p(check.p_worse) for check in checks if check.p_worse is not None]
     adjusted = iter(stats.holm(tested))
     with_p = [c if c.p_worse is None else replace(c, p_holm=next(adjusted)) for c in checks]
     final = tuple(
-        replace(c, outcome="fail") if c.outcome != "pass" and c.p_holm is not None and c.p_holm <= alpha else c
+        c if c.outcome == "pass" or c.within or c.p_holm is None or c.p_holm > alpha else replace(c, outcome="fail")
         for c in with_p
     )
     outcomes = {check.outcome for check in final}

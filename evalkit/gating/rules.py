@@ -7,7 +7,7 @@ from evalkit.analysis.reliability import PANEL, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.gating.evidence import Evidence
 from evalkit.stats import Estimate
-from evalkit.wording import listing
+from evalkit.wording import listing, money
 
 LEAST_YOUDEN_LOW = 0.5
 DIFFERENT = 0.05
@@ -18,17 +18,24 @@ class Rules:
     """`alpha`: one-sided error of every check. `seed`: of resampling. `assay`: what the graders' errors allow.
 
     `next_look`: what settles a figure that is not known well enough, where there is more to come; None at the end.
+    `item_usd`: what an item has cost here, None where that is not known.
     """
 
     alpha: float
     seed: int
     assay: "Assay"
     next_look: str | None = None
+    item_usd: float | None = None
 
     @property
     def confidence(self) -> float:
         """Of the two-sided interval whose limits are the one-sided tests at `alpha`."""
         return 1 - 2 * self.alpha
+
+
+def cost_of(items: float, item_usd: float | None) -> str:
+    """What so many items more would cost, in words; `item_usd` as in `Rules`."""
+    return "at a cost that is not known" if item_usd is None else f"for about {money(items * item_usd)}"
 
 
 @dataclass(frozen=True)

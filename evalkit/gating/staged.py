@@ -68,8 +68,8 @@ def _mean(outputs: Sequence[OutputResult]) -> float:
 def failed_fast(look: Look, checks: Sequence[CheckResult], *, skewed: bool) -> CheckResult | None:
     """The failure that the process has shown; None if it has not, or may not: graders who err more on one side can
     make a loss up, and a loss that is shown to lie within the margin fails nothing."""
-    passed = any(check.name == "quality" and check.outcome == "pass" for check in checks)
-    if look.wealth is None or look.wealth_needed is None or look.wealth < look.wealth_needed or skewed or passed:
+    small = any(check.name == "quality" and check.within for check in checks)
+    if look.wealth is None or look.wealth_needed is None or look.wealth < look.wealth_needed or skewed or small:
         return None
     odds = f"{min(look.wealth, _TOLD_MOST):,.0f} to 1 at its highest; {look.wealth_needed:g} to 1 is enough at any time"
     return CheckResult(

@@ -24,6 +24,8 @@ _OUR_REPORT = frozenset({"schema_version", "headline", "exit", "gate"})
 _GENERATED = (".lock", ".db", ".min.js", ".map", ".svg")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SOUGHT = re.compile(SOUGHT)
+_OTHER_BREAKS = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
+"""What ends a line to some languages and not to git. What follows may run, so such a file has no comments."""
 
 
 @dataclass(frozen=True, order=True)
@@ -132,6 +134,8 @@ def _mentions(path: str, text: str, lines: Sequence[str]) -> Callable[[int, str]
     """For a line: from which column, and up to which, ids are only mentioned."""
     name, marks = PurePosixPath(path), comment_marks(path)
     whole, blocks = is_prose(path), block_comments(path, lines)
+    if not whole and name.suffix != ".ipynb" and _OTHER_BREAKS.search(text):
+        return lambda _, line: (len(line), 0)
     notes = notebook_notes(text) if name.suffix == ".ipynb" else frozenset[str]()
     docs, inside = text_lines(text) if name.suffix in (".py", ".pyi") else (frozenset[int](), frozenset[int]())
     compares = name.name == "gate.yaml"
