@@ -61,7 +61,7 @@ def _figures(mark: Mark, chart: Forest) -> tuple[str, str]:
 
 def _widths(chart: Forest) -> tuple[float, float]:
     figures = [_figures(mark, chart) for row in chart.rows for mark in row.marks]
-    first = max((text_width(value_, _SMALL) for value_, _ in figures), default=0.0)
+    first = max((text_width(value_, _SMALL, bold=True) for value_, _ in figures), default=0.0)
     return first + 6, max((text_width(words, _SMALL) for _, words in figures), default=0.0)
 
 
@@ -82,9 +82,9 @@ def _row(svg: Svg, chart: Forest, row: ForestRow, scale: Scale, top: float, abov
 
 def _label(svg: Svg, row: ForestRow, top: float, above: float) -> None:
     if above:
-        svg.text(0, top + 19, fit(row.label, 13, svg.width * 0.6), "ink", size=13, bold=True)
+        svg.text(0, top + 19, fit(row.label, 13, svg.width * 0.6, bold=True), "ink", size=13, bold=True)
         svg.text(svg.width, top + 19, row.note, anchor="end", size=_SMALL)
         return
     middle = top + _height(row, 0) / 2 + (4 if not row.note else -3)
-    svg.text(0, middle, fit(row.label, 13, 176), "ink", size=13, bold=True)
+    svg.text(0, middle, fit(row.label, 13, 176, bold=True), "ink", size=13, bold=True)
     svg.text(0, middle + 16, fit(row.note, _SMALL, 176), size=_SMALL)
