@@ -18,7 +18,7 @@ _LABEL_PX = 11.5
 def draw(chart: Frontier, width: int) -> str:
     """The chart at a width in px; points without both estimates are not drawn."""
     narrow = variant(width) == "narrow"
-    height = 330 if narrow else 400
+    height = 330 if narrow else 370
     svg = Svg(width, height, chart.finding)
     left, bottom = (44 if narrow else 52), height - 52
     across, up = scale_of(chart.x, left, width - 14), scale_of(chart.y, bottom, 14)

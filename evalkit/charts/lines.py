@@ -17,7 +17,7 @@ _APART = 7.0
 def draw(chart: Lines, width: int) -> str:
     """The chart at a width in px; names stand at the right end of their curves."""
     narrow = variant(width) == "narrow"
-    height = 330 if narrow else 390
+    height = 330 if narrow else 360
     svg = Svg(width, height, chart.finding)
     names = min(max((text_width(line.series.name, 12.5, bold=True) for line in chart.lines), default=0.0), width * 0.32)
     left, right, bottom = (46 if narrow else 58), width - names - 22, height - 52
