@@ -104,6 +104,10 @@ class Paragraph:
     text: Text
 
 
+MOST_WARNINGS = 4
+"""Warnings beside the verdict; where there are more, the method lists them all."""
+
+
 @dataclass(frozen=True)
 class Note:
     """What a reader must know before relying on a figure: whole sentences, most important first."""

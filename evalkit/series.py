@@ -51,9 +51,12 @@ def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
     if routing is None or not routers:
         return None
     best = max(routers, key=lambda each: (each.name == routing.decision.policy, each.gain_usd.value or 0.0))
-    slots = {series.slot for series in everyone(analysis)}
-    free = next(slot for slot in range(len(_TIERS), len(_TIERS) + len(slots) + 1) if slot not in slots)
-    return Series(best.name, f"Routed: {best.title}", free), best
+    return policy(best, f"Routed: {best.title}"), best
+
+
+def policy(each: PolicyValue, name: str) -> Series:
+    """How a router looks: a hollow diamond in ink, since it is none of the models whose outputs it passes on."""
+    return Series(each.name, name, POLICY)
 
 
 def _rank(model_id: str) -> tuple[int, tuple[int, int]]:
@@ -71,3 +74,6 @@ def _slot(model_id: str, taken: set[int]) -> int:
 
 NEUTRAL = Series("", "", -1)
 """For figures that belong to no one model: drawn as a circle in ink."""
+
+POLICY = -2
+"""The slot of routing policies."""

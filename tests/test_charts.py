@@ -38,7 +38,7 @@ from evalkit.charts.scales import Scale, named_ticks, scale_of, tick_name, ticks
 from evalkit.charts.svg import Svg, px
 from evalkit.rendering.chart_table import table_of
 from evalkit.report import build_report
-from evalkit.series import NEUTRAL
+from evalkit.series import NEUTRAL, POLICY
 from evalkit.stats import Estimate
 
 A, B = Series("a", "Alpha", 0), Series("b", "Beta", 1)
@@ -125,10 +125,13 @@ def test_shapes_double_the_colours() -> None:
     assert 'class="f-ink"' in draw_cell(PERCENT, estimate(0.5, 0.4, 0.6), NEUTRAL)
 
 
-@pytest.mark.parametrize("slot", range(12))
+SLOTS = (*range(12), NEUTRAL.slot, POLICY)
+
+
+@pytest.mark.parametrize("slot", SLOTS)
 def test_each_slot_has_its_own_look(slot: int) -> None:
-    looks = [draw_cell(PERCENT, estimate(0.5, 0.4, 0.6), Series("k", "k", i)) for i in range(12)]
-    assert looks.count(looks[slot]) == 1
+    looks = [draw_cell(PERCENT, estimate(0.5, 0.4, 0.6), Series("k", "k", i)) for i in SLOTS]
+    assert looks.count(looks[SLOTS.index(slot)]) == 1
 
 
 def test_only_the_picked_point_has_a_ring() -> None:
@@ -155,7 +158,7 @@ def test_names_on_the_frontier_do_not_overlap() -> None:
     ]
     boxes = []
     for e in names:
-        width, x = text_width(e.text or "", 13), float(e.attrib["x"])
+        width, x = text_width(e.text or "", 13, bold=True), float(e.attrib["x"])
         left = {"start": x, "middle": x - width / 2, "end": x - width}[e.attrib["text-anchor"]]
         boxes.append(Box(left, float(e.attrib["y"]) - 11, left + width, float(e.attrib["y"]) + 2))
     assert len(boxes) == 3
@@ -173,7 +176,7 @@ def test_no_interval_runs_through_the_label_of_the_bar(costs: tuple[float, ...],
     root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.1), y, points), width))
     label = next(e for e in root.iter() if e.tag == "text" and e.text == y.reference_label)
     left, bottom = float(label.attrib["x"]), float(label.attrib["y"])
-    box = Box(left, bottom - 11, left + text_width(y.reference_label, 11.5), bottom + 3)
+    box = Box(left, bottom - 11, left + text_width(y.reference_label, 11.5, bold=True), bottom + 3)
     lines = [{k: float(e.attrib[k]) for k in ("x1", "y1", "x2", "y2")}
              for e in root.iter() if e.tag == "line" and "s-m" in e.attrib.get("class", "")]  # fmt: skip
     assert len(lines) >= 2 * len(costs)

@@ -36,6 +36,33 @@ BROKEN = """() => {
 """Figures of the scorecard that stand on two lines, and names that do, or that their mark does not stand before."""
 
 
+MISPLACED = """() => {
+  const seen = (node) => node.getClientRects().length > 0
+  const found = []
+  for (const drawing of [...document.querySelectorAll("svg.chart:not(.mark)")].filter(seen)) {
+    const frame = drawing.getBoundingClientRect()
+    const spare = drawing.classList.contains("cell") ? 3 : 1
+    const texts = [...drawing.querySelectorAll("text:not([aria-hidden])")].map((text) => {
+      const box = text.getBoundingClientRect()
+      const leading = (box.height - parseFloat(getComputedStyle(text).fontSize) * frame.width
+                      / drawing.viewBox.baseVal.width) / 2 + 1
+      return {said: text.textContent, left: box.left, right: box.right, top: box.top + leading,
+              bottom: box.bottom - leading}
+    })
+    texts.forEach((one, i) => {
+      if (one.left < frame.left - spare || one.right > frame.right + spare) found.push(`cut off: ${one.said}`)
+      for (const two of texts.slice(0, i)) {
+        const wide = Math.min(one.right, two.right) - Math.max(one.left, two.left)
+        const high = Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top)
+        if (wide > 0.5 && high > 0.5) found.push(`${one.said} on ${two.said}`)
+      }
+    })
+  }
+  return found
+}"""
+"""Words of drawings that reach beyond their drawing or stand on one another."""
+
+
 class Opened:
     """A report as it stands in a window, with what it asked for and complained about since it was opened."""
 
@@ -67,6 +94,7 @@ def test_a_report_stands_alone_and_fits_its_window(name: str, browser: Browser, 
     for width in (DESK, PHONE):
         opened.narrow(width)
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert opened.page.evaluate(MISPLACED) == []
     assert opened.complaints == []
     assert [url for url in opened.requests if not url.startswith("data:")] == [file.as_uri()]
     opened.page.close()

@@ -153,8 +153,15 @@ def test_a_phone_shows_all_of_it_large_enough_to_read(name: str, browser: Browse
     shown.close()
 
 
-PAPER_PX = (695, 1031)
-"""A4 without its margins of 13 and 12 mm, at 96 px an inch."""
+SMALL_PRINT = """(least) => [...document.querySelectorAll("body *")].filter((node) => {
+  if (!node.getClientRects().length || ![...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) return false
+  const svg = node.ownerSVGElement
+  const scale = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1
+  return parseFloat(getComputedStyle(node).fontSize) * scale < least - 0.01
+}).map((node) => node.textContent)"""
+"""Words that are smaller than so many px."""
+PAPER_PX = (695, 1046)
+"""A4 without its margins of 13 and 10 mm, at 96 px an inch."""
 SPLIT = """(most) => [...document.querySelectorAll("figure")].filter((figure) => {
   return getComputedStyle(figure).breakInside !== "avoid" || figure.getBoundingClientRect().height > most
 }).length"""
@@ -182,6 +189,8 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     assert shown.evaluate(GROUND) == "rgb(255, 255, 255)"
     assert shown.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
     assert shown.evaluate(SPLIT, PAPER_PX[1]) == 0
+    assert shown.evaluate("document.documentElement.scrollWidth") <= PAPER_PX[0], "wider, and all of it is shrunk"
+    assert shown.evaluate(SMALL_PRINT, 7 / 72 * 96) == []
     shown.close()
 
 

@@ -4,6 +4,7 @@ from evalkit.chart_blocks import (
     Axis,
     Series,
 )
+from evalkit.charts.labels import text_width
 from evalkit.charts.marks import interval
 from evalkit.charts.scales import named_ticks, scale_of
 from evalkit.charts.svg import Svg, stroke
@@ -36,7 +37,8 @@ def draw_head(axis: Axis, *, narrow: bool = False) -> str:
     svg = Svg(WIDTH, 14, "")
     scale = scale_of(axis, _EDGE, WIDTH - _EDGE)
     for value, name in named_ticks(axis, scale, 4):
-        svg.text(min(max(scale(value), 12), WIDTH - 14), 11, name, size=11.5, anchor="middle")
+        half = text_width(name, 11.5) / 2
+        svg.text(min(max(scale(value), half), WIDTH - half), 11, name, size=11.5, anchor="middle")
     if axis.reference is not None and scale.holds(axis.reference):
         name = number(axis.reference, axis.format)
         svg.text(scale(axis.reference), 11, name, "ink", size=11.5, anchor="middle", bold=True)

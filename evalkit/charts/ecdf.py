@@ -23,7 +23,7 @@ def draw(chart: Ecdf, width: int) -> str:
     steps = [s for s in chart.steps if s.values]
     listed = narrow or len(steps) > _DIRECT
     top = 12 + legend.HEIGHT + 20 * (len(legend.rows([s.series for s in steps], width)) - 1) if listed else 12
-    height = top + (288 if narrow else 328)
+    height = top + (288 if narrow else 304)
     svg = Svg(width, height, chart.finding)
     left, bottom = 44, height - 52
     across, up = scale_of(chart.x, left, width - 14), Scale(0, 1, bottom, top)

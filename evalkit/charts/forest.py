@@ -14,17 +14,22 @@ from evalkit.charts.svg import Svg, fill, stroke, variant
 from evalkit.wording import interval as interval_words
 from evalkit.wording import value
 
-_LANE, _PADDING, _SMALL = 17, 9, 11.5
+_LANE, _PADDING, _LABELS = 15.5, 7, 216.0
+
+
+def _small(narrow: bool) -> float:
+    """Size of the figures, px: paper takes the wide drawing at three quarters, where less could not be read."""
+    return 11.5 if narrow else 12.5
 
 
 def draw(chart: Forest, width: int) -> str:
     """The chart at a width in px; on a narrow page the row's label stands above its lanes."""
     narrow = variant(width) == "narrow"
     series = _series(chart)
-    left = 0.0 if narrow else 186.0
+    left = 0.0 if narrow else _LABELS
     lines = len(legend.rows(series, width - left - 8)) if len(series) > 1 else 0
     top = legend.HEIGHT + 20 * (lines - 1) if lines else 2.0
-    values, intervals = _widths(chart)
+    values, intervals = _widths(chart, _small(narrow))
     right = width - values - intervals - 26
     above = 20 if narrow else 0
     heights = [_height(row, above) for row in chart.rows]
@@ -59,10 +64,10 @@ def _figures(mark: Mark, chart: Forest) -> tuple[str, str]:
     return value(estimate, style), words
 
 
-def _widths(chart: Forest) -> tuple[float, float]:
+def _widths(chart: Forest, size: float) -> tuple[float, float]:
     figures = [_figures(mark, chart) for row in chart.rows for mark in row.marks]
-    first = max((text_width(value_, _SMALL) for value_, _ in figures), default=0.0)
-    return first + 6, max((text_width(words, _SMALL) for _, words in figures), default=0.0)
+    first = max((text_width(value_, size, bold=True) for value_, _ in figures), default=0.0)
+    return first + 6, max((text_width(words, size) for _, words in figures), default=0.0)
 
 
 def _height(row: ForestRow, above: float) -> float:
@@ -71,20 +76,21 @@ def _height(row: ForestRow, above: float) -> float:
 
 
 def _row(svg: Svg, chart: Forest, row: ForestRow, scale: Scale, top: float, above: float, intervals: float) -> None:
-    _label(svg, row, top, above)
+    size = _small(bool(above))
+    _label(svg, row, top, above, size)
     for lane, mark in enumerate(row.marks):
         y = top + above + _PADDING + _LANE * (lane + 0.5)
         interval(svg, mark.series, mark.estimate, scale, y, 4.2)
         value_, words = _figures(mark, chart)
-        svg.text(svg.width - intervals - 8, y + 4, value_, ink_of(mark.series), size=_SMALL, anchor="end", bold=True)
-        svg.text(svg.width - intervals, y + 4, words, size=_SMALL)
+        svg.text(svg.width - intervals - 8, y + 4, value_, ink_of(mark.series), size=size, anchor="end", bold=True)
+        svg.text(svg.width - intervals, y + 4, words, size=size)
 
 
-def _label(svg: Svg, row: ForestRow, top: float, above: float) -> None:
+def _label(svg: Svg, row: ForestRow, top: float, above: float, size: float) -> None:
     if above:
-        svg.text(0, top + 19, fit(row.label, 13, svg.width * 0.6), "ink", size=13, bold=True)
-        svg.text(svg.width, top + 19, row.note, anchor="end", size=_SMALL)
+        svg.text(0, top + 19, fit(row.label, 13, svg.width * 0.6, bold=True), "ink", size=13, bold=True)
+        svg.text(svg.width, top + 19, row.note, anchor="end", size=size)
         return
     middle = top + _height(row, 0) / 2 + (4 if not row.note else -3)
-    svg.text(0, middle, fit(row.label, 13, 176), "ink", size=13, bold=True)
-    svg.text(0, middle + 16, fit(row.note, _SMALL, 176), size=_SMALL)
+    svg.text(0, middle, fit(row.label, 13, _LABELS - 10, bold=True), "ink", size=13, bold=True)
+    svg.text(0, middle + 16, fit(row.note, size, _LABELS - 4), size=size)

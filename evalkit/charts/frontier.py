@@ -1,5 +1,7 @@
 """Frontier chart: cost against quality, both with their intervals, names beside the points."""
 
+from itertools import pairwise
+
 from evalkit.chart_blocks import (
     Frontier,
     FrontierPoint,
@@ -16,21 +18,23 @@ _LABEL_PX = 11.5
 def draw(chart: Frontier, width: int) -> str:
     """The chart at a width in px; points without both estimates are not drawn."""
     narrow = variant(width) == "narrow"
-    height = 330 if narrow else 400
+    height = 330 if narrow else 370
     svg = Svg(width, height, chart.finding)
-    left, bottom = (40 if narrow else 52), height - 52
+    left, bottom = (44 if narrow else 52), height - 52
     across, up = scale_of(chart.x, left, width - 14), scale_of(chart.y, bottom, 14)
     points = [p for p in chart.points if p.x.value is not None and p.y.value is not None]
     label = _bar_label(chart, points, across, up)
     _bar(svg, chart, across, up)
     _y_axis(svg, chart, up, left, width - 14)
     x_axis(svg, chart.x, across, 14, bottom, count=4 if narrow else 8, grid=False)
-    _edge(svg, points, across, up)
+    edge = _edge(points, across, up)
+    if len(edge) > 1:
+        svg.path(edge, stroke("dim", 1.2), stroke_dasharray="2 4", stroke_linecap="round")
     for point in points:
         _cross(svg, point, across, up)
     if label is not None:
         svg.halo(label.left, label.bottom - 6, chart.y.reference_label, "dim", size=_LABEL_PX)
-    _names(svg, label, points, across, up)
+    _names(svg, [*([label] if label is not None else []), *_along(edge)], points, across, up)
     return svg.finish(variant(width))
 
 
@@ -51,11 +55,11 @@ def _bar_label(chart: Frontier, points: list[FrontierPoint], across: Scale, up: 
     bar = chart.y.reference
     if bar is None or not up.holds(bar) or not chart.y.reference_label:
         return None
-    y, width = up(bar), text_width(chart.y.reference_label, _LABEL_PX)
+    y, width = up(bar), text_width(chart.y.reference_label, _LABEL_PX, bold=True)
     taken = [box for point in points for box in _extent(point, across, up)]
     step, room = width / 4, across.end - 8 - width - across.start
-    places = [Box(left, y + 3, left + width, y + 23) for i in range(int(room / step) + 1)
-              if (left := across.end - 8 - width - i * step) >= across.start + 6]  # fmt: skip
+    lefts = [across.end - 8 - width - i * step for i in range(int(room / step) + 1)]
+    places = [Box(left, y + 3, left + width, y + 23) for left in (*lefts, across.start + 6) if left >= across.start + 6]
     return min(places, key=lambda place: sum(place.overlap(box) for box in taken), default=None)
 
 
@@ -69,16 +73,23 @@ def _y_axis(svg: Svg, chart: Frontier, up: Scale, left: float, right: float) -> 
         svg.text(left - 8, up(bar) + 4, number(bar, chart.y.format), "ink", anchor="end", bold=True)
 
 
-def _edge(svg: Svg, points: list[FrontierPoint], across: Scale, up: Scale) -> None:
-    """A dashed line through the options that no other beats on both estimates."""
+def _edge(points: list[FrontierPoint], across: Scale, up: Scale) -> list[tuple[float, float]]:
+    """The options that no other beats on both estimates, which a dashed line joins."""
     best: list[tuple[float, float]] = []
     quality = -1.0
     for point in sorted(points, key=lambda p: (p.x.value or 0.0, -(p.y.value or 0.0))):
         if (point.y.value or 0.0) > quality:
             quality = point.y.value or 0.0
             best.append(_at(point, across, up))
-    if len(best) > 1:
-        svg.path(best, stroke("dim", 1.2), stroke_dasharray="2 4", stroke_linecap="round")
+    return best
+
+
+def _along(edge: list[tuple[float, float]]) -> list[Box]:
+    """Boxes along the dashed line, which names keep clear of."""
+    steps = 12
+    return [Box(x - 3, y - 3, x + 3, y + 3)
+            for a, b in pairwise(edge) for i in range(1, steps)
+            for x, y in [(a[0] + (b[0] - a[0]) * i / steps, a[1] + (b[1] - a[1]) * i / steps)]]  # fmt: skip
 
 
 def _cross(svg: Svg, point: FrontierPoint, across: Scale, up: Scale) -> None:
@@ -90,11 +101,11 @@ def _cross(svg: Svg, point: FrontierPoint, across: Scale, up: Scale) -> None:
     shape(svg, point.series, x, y, 6.5)
 
 
-def _names(svg: Svg, label: Box | None, points: list[FrontierPoint], across: Scale, up: Scale) -> None:
+def _names(svg: Svg, drawn: list[Box], points: list[FrontierPoint], across: Scale, up: Scale) -> None:
     frame = Box(across.start, 2, svg.width, up.start)
-    taken = [box for p in points for box in _extent(p, across, up)] + ([label] if label is not None else [])
+    taken = [box for p in points for box in _extent(p, across, up)] + drawn
     for point in points:
-        name = fit(point.series.name, 13, svg.width * 0.45)
+        name = fit(point.series.name, 13, svg.width * 0.45, bold=True)
         spot = place(name, 13, _at(point, across, up), taken, frame)
         taken.append(spot.box)
         svg.halo(spot.x, spot.y, name, ink_of(point.series), size=13, anchor=spot.anchor)

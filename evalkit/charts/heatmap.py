@@ -43,7 +43,7 @@ class _Grid:
 def _band(svg: Svg, series: tuple[Series, ...], band: tuple[MapColumn, ...], grid: _Grid, top: float) -> None:
     if grid.left:
         for i, model in enumerate(series):
-            name = fit(model.name, 12.5, grid.left - 8)
+            name = fit(model.name, 12.5, grid.left - 8, bold=True)
             svg.text(0, top + i * grid.row + 14, name, ink_of(model), size=12.5, bold=True)
     x = grid.left
     for group, members in groupby(band, key=lambda column: column.group):

@@ -33,9 +33,9 @@ def draw(svg: Svg, series: Iterable[Series], left: float) -> None:
         x, y = left, 12 + i * 20
         for s in row:
             shape(svg, s, x + 4, y - 4, 4.2)
-            svg.text(x + 14, y, fit(s.name, 12, svg.width - x - 14), ink_of(s), bold=True)
+            svg.text(x + 14, y, fit(s.name, 12, svg.width - x - 14, bold=True), ink_of(s), bold=True)
             x += _width(s)
 
 
 def _width(series: Series) -> float:
-    return text_width(series.name, 12) + 34
+    return text_width(series.name, 12, bold=True) + 28

@@ -17,9 +17,9 @@ _APART = 7.0
 def draw(chart: Lines, width: int) -> str:
     """The chart at a width in px; names stand at the right end of their curves."""
     narrow = variant(width) == "narrow"
-    height = 330 if narrow else 390
+    height = 330 if narrow else 360
     svg = Svg(width, height, chart.finding)
-    names = min(max((text_width(line.series.name, 12.5) for line in chart.lines), default=0.0), width * 0.3)
+    names = min(max((text_width(line.series.name, 12.5, bold=True) for line in chart.lines), default=0.0), width * 0.32)
     left, right, bottom = (46 if narrow else 58), width - names - 22, height - 52
     across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 58)
     _stretches(svg, chart, across)
@@ -64,9 +64,11 @@ def _stretches(svg: Svg, chart: Lines, across: Scale) -> None:
         x1, x2 = across(part.low), across(part.high)
         svg.rect(x1 + 0.75, 0, x2 - x1 - 1.5, 22, fill(ink_of(part.series)), rx="3")
         for name in (f"{part.series.name} lowest", part.series.name):
-            if text_width(name, 11.5) + 10 < x2 - x1:
+            if text_width(name, 11.5, bold=True) + 4 < x2 - x1:
                 svg.text((x1 + x2) / 2, 15, name, "paper", size=11.5, anchor="middle", bold=True)
                 break
+        else:
+            shape(svg, part.series, (x1 + x2) / 2, 11, min(4.6, (x2 - x1) / 3), ink="paper")
 
 
 def _crossings(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
@@ -80,7 +82,7 @@ def _crossings(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
             fill("ink") if crossing.shown else stroke("ink", 1.6) | {"class": "s-ink f-paper", "fill": INKS["paper"]}
         )
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": "4"} | paint)
-        width = text_width(crossing.label, 11.5)
+        width = text_width(crossing.label, 11.5, bold=True)
         start = min(x + 6, across.end - width)
         level = bottom - 8 if start > taken else bottom - 24
         svg.halo(start, level, crossing.label, "ink", size=11.5)
@@ -98,7 +100,7 @@ def _names(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
         svg.text(
             across.end + 10,
             y + 4,
-            fit(line.series.name, 12.5, room + 6),
+            fit(line.series.name, 12.5, room + 6, bold=True),
             ink_of(line.series),
             size=12.5,
             bold=True,

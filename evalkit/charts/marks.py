@@ -9,7 +9,7 @@ from evalkit.chart_blocks import (
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.scales import Scale, named_ticks
 from evalkit.charts.svg import INKS, Svg, fill, px, stroke
-from evalkit.series import SLOTS
+from evalkit.series import NEUTRAL, POLICY, SLOTS
 from evalkit.stats import Estimate
 from evalkit.wording import number
 
@@ -21,16 +21,19 @@ def ink_of(series: Series) -> str:
     return "ink" if series.slot < 0 else f"m{series.slot % SLOTS}"
 
 
-def shape(svg: Svg, series: Series, x: float, y: float, r: float = 5.0) -> None:
-    """The model's shape at a point: circle, square, triangle, and three more; hollow from the seventh model on."""
-    ink, hollow = ink_of(series), series.slot >= SLOTS
+def shape(svg: Svg, series: Series, x: float, y: float, r: float = 5.0, ink: str = "") -> None:
+    """The model's shape at a point: circle, square, triangle, and three more; hollow from the seventh model on.
+
+    A policy is a hollow diamond. `ink` is another colour than the model's, for a shape that stands on that.
+    """
+    ink, hollow = ink or ink_of(series), series.slot >= SLOTS or series.slot == POLICY
     paint = stroke(ink, 2) if hollow else fill(ink)
     if hollow:
         paint = paint | {"class": f"s-{ink} f-paper", "fill": INKS["paper"]}
-    if series.slot < 0 or series.slot % SLOTS == 0:
+    if series.slot == NEUTRAL.slot or (series.slot >= 0 and series.slot % SLOTS == 0):
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": px(r)} | paint)
     else:
-        corners = _corners(series.slot % SLOTS, x, y, r)
+        corners = _corners(series.slot % SLOTS if series.slot >= 0 else POLICY, x, y, r)
         svg.add("path", {"d": "M" + "L".join(f"{px(a)} {px(b)}" for a, b in corners) + "Z"} | paint)
 
 
@@ -41,6 +44,8 @@ def _corners(slot: int, x: float, y: float, r: float) -> list[Point]:
     if slot in (2, 3):
         up = -1 if slot == 2 else 1
         return [(x, y + up * r * 1.2), (x + r * 1.15, y - up * r * 0.85), (x - r * 1.15, y - up * r * 0.85)]
+    if slot == POLICY:
+        return [(x, y - r * 1.15), (x + r * 1.15, y), (x, y + r * 1.15), (x - r * 1.15, y)]
     if slot == 4:
         return [(x + r * 1.1 * math.cos(a), y + r * 1.1 * math.sin(a)) for a in _turns(6)]
     w = r * 0.42
@@ -97,7 +102,7 @@ def x_axis(svg: Svg, axis: Axis, scale: Scale, top: float, bottom: float, *, cou
 
 
 def _inside(x: float, name: str, width: float) -> float:
-    half = len(name) * 3.6
+    half = text_width(name, 12) / 2
     return min(max(x, half), width - half)
 
 

@@ -18,7 +18,7 @@ def draw(chart: Shares, width: int) -> str:
     narrow = variant(width) == "narrow"
     left, above = (0.0, 22) if narrow else (190.0, 0)
     svg = Svg(width, (_STEP + above) * len(chart.shares) + 24, chart.finding)
-    scale = Scale(0.0, 1.0, left, width - text_width(">99%", _SIZE) - 12)
+    scale = Scale(0.0, 1.0, left, width - text_width(">99%", _SIZE, bold=True) - 12)
     for i, (series, share) in enumerate(chart.shares):
         _row(svg, series, share, scale, i * (_STEP + above) + above, narrow)
     svg.text(left, (_STEP + above) * len(chart.shares) + 12, fit(chart.unit, 12, width - left))
@@ -27,7 +27,7 @@ def draw(chart: Shares, width: int) -> str:
 
 def _row(svg: Svg, series: Series, share: float, scale: Scale, y: float, narrow: bool) -> None:
     ink, x = ink_of(series), scale(share)
-    name = fit(series.name, _SIZE, svg.width if narrow else scale.start - 12)
+    name = fit(series.name, _SIZE, svg.width if narrow else scale.start - 12, bold=True)
     svg.text(0, y - 6 if narrow else y + 14, name, ink, size=_SIZE, bold=True)
     svg.rect(scale.start, y, scale.end - scale.start, _BAR, fill("tint"), rx="2")
     svg.rect(scale.start, y, x - scale.start, _BAR, fill(ink), rx="2")

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from evalkit.analysis.results import Analysis, Grading
 from evalkit.analysis.sessions import SessionResult, lateness
 from evalkit.blocks import (
+    MOST_WARNINGS,
     Definitions,
     Note,
     Section,
@@ -30,7 +31,8 @@ _ENDPOINT = "https://api.anthropic.com"
 def build(analysis: Analysis) -> Section:
     """Present in every report."""
     caveats = [*analysis.warnings, *_estimate_warnings(analysis)]
-    notes = tuple(prose(sentence(text), measured=_timed(text)) for text in dict.fromkeys(caveats))
+    told = caveats == list(analysis.warnings) and len(caveats) < MOST_WARNINGS  # beside the verdict
+    notes = () if told else tuple(prose(sentence(text), measured=_timed(text)) for text in dict.fromkeys(caveats))
     return Section(
         name="method",
         label="Method",

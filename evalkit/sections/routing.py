@@ -7,7 +7,7 @@ from evalkit.analysis.routing import Claim, PolicyValue, Routing
 from evalkit.blocks import Block, Cell, Column, Note, Paragraph, Row, Section, Table, strong, table, words
 from evalkit.chart_blocks import Axis, Series
 from evalkit.models import display_name
-from evalkit.series import lineup
+from evalkit.series import lineup, policy
 from evalkit.stats import Estimate
 from evalkit.wording import (
     Format,
@@ -205,6 +205,8 @@ def _what(each: PolicyValue) -> str:
 
 
 def _series(analysis: Analysis, each: PolicyValue) -> Series | None:
+    if each.kind != "single":
+        return policy(each, each.title)
     return next((s for s in lineup(analysis) if each.name == f"always-{s.key}"), None)
 
 

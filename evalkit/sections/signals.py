@@ -25,6 +25,7 @@ def build(analysis: Analysis) -> Section | None:
     if not analysis.signals or all(model.pass_rate.value is None for model in analysis.models):
         return None
     columns = Column("Signal"), Column("State"), Column("Figures", "prose"), Column("What would settle it", "prose")
+    rows = [_row(s) for s in ordered(analysis.signals)]
     return Section(
         name="signals",
         label="Signals",
@@ -36,10 +37,16 @@ def build(analysis: Analysis) -> Section | None:
         ),
         blocks=(
             *_facts(analysis.signals),
-            table("Signals of the wrong model", columns, [_row(s) for s in ordered(analysis.signals)]),
+            table("Signals of the wrong model", columns, rows, folded=_folded(analysis.signals)),
         ),
         summary=any(signal.state == "shown" and signal.id != _BOUNDED for signal in analysis.signals),
     )
+
+
+def _folded(signals: Sequence[Signal]) -> str:
+    counts = [(sum(signal.state == state for signal in signals), state) for state in _STATES]
+    told = ", ".join(f"{count} {state}" for count, state in counts if count)
+    return f"All {plural(len(signals), 'signal')}, each with its figures and what would settle it: {told}"
 
 
 def _facts(signals: Sequence[Signal]) -> Iterator[Facts]:

@@ -6,6 +6,7 @@ from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.sessions import lateness
 from evalkit.blocks import (
+    MOST_WARNINGS,
     Fact,
     Facts,
     Note,
@@ -30,7 +31,6 @@ from evalkit.wording import doubt as doubt_words
 from evalkit.wording import estimated, in_cents, listing, money, percent, plural, sentence, value
 
 ORDER = 10
-_SHOWN_WARNINGS = 4
 
 
 def build(analysis: Analysis) -> Section:
@@ -38,7 +38,7 @@ def build(analysis: Analysis) -> Section:
     facts = () if analysis.decision.verdict == "conditional" else _facts(analysis)
     late = lateness(analysis.sessions)
     said = [text for text in analysis.warnings if not text.startswith("SIMULATED")]  # the banner says it
-    warnings = (*_disagreement(analysis), *(_warning(text) for text in said))[:_SHOWN_WARNINGS]
+    warnings = (*_disagreement(analysis), *(_warning(text) for text in said))[:MOST_WARNINGS]
     warnings += (_warning(late),) if late else ()
     return Section(
         name="verdict",
