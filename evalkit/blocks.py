@@ -217,10 +217,11 @@ class ItemView:
 
 @dataclass(frozen=True)
 class Items:
-    """Every item of the run, to be read."""
+    """The items that are to be read; `of` so many of the run."""
 
     items: tuple[ItemView, ...]
     models: int
+    of: int
 
     @property
     def excerpts(self) -> tuple[Excerpt, ...]:

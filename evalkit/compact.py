@@ -33,45 +33,49 @@ class TrialOrder(Collection[TrialKey]):
 
 
 class PromptSizes(Collection[PromptSize]):
-    """Sizes of prompts, in a few bytes each, those of an item in a row."""
+    """Sizes of prompts, in a few bytes each."""
 
     def __init__(self, sizes: Iterable[PromptSize] = ()) -> None:
         self._models: list[str] = []
-        self._item_ids: list[str] = []
-        self._tokens, self._counted = array("Q"), bytearray()
         self._first: dict[str, int] = {}
+        self._tokens, self._model, self._counted, self._begins = array("Q"), array("H"), bytearray(), bytearray()
         self.add(sizes)
 
     def add(self, sizes: Iterable[PromptSize]) -> None:
         """More sizes; all of an item's together."""
         for size in sizes:
+            if size.model not in self._models:
+                self._models.append(size.model)
+            self._begins.append(size.item_id not in self._first)
             self._first.setdefault(size.item_id, len(self._tokens))
-            self._item_ids.append(size.item_id)
-            self._models.append(size.model)
             self._tokens.append(size.tokens)
+            self._model.append(self._models.index(size.model))
             self._counted.append(size.counted)
 
     def of(self, item_id: str, model: str) -> PromptSize:
         """The size of an item's prompt for a model; KeyError if nobody knows it."""
-        for place in range(self._first[item_id], len(self)):
-            if self._item_ids[place] != item_id:
-                break
-            if self._models[place] == model:
-                return self._size(place)
+        for size in self._row(item_id, self._first[item_id]):
+            if size.model == model:
+                return size
         raise KeyError(model)
 
     def __len__(self) -> int:
         return len(self._tokens)
 
     def __iter__(self) -> Iterator[PromptSize]:
-        return map(self._size, range(len(self)))
+        for item_id, first in self._first.items():
+            yield from self._row(item_id, first)
 
     def __contains__(self, size: object) -> bool:
         return any(size == other for other in self)
 
-    def _size(self, place: int) -> PromptSize:
-        counted = bool(self._counted[place])
-        return PromptSize(self._item_ids[place], self._models[place], self._tokens[place], counted)
+    def _row(self, item_id: str, first: int) -> Iterator[PromptSize]:
+        """The sizes of one item, which stand together."""
+        for place in range(first, len(self)):
+            if place > first and self._begins[place]:
+                return
+            model, counted = self._models[self._model[place]], bool(self._counted[place])
+            yield PromptSize(item_id, model, self._tokens[place], counted)
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:

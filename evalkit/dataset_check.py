@@ -1,7 +1,8 @@
 """What is doubtful about a dataset before money is spent on it: size, mix, repeats, references, context, requests."""
 
 import re
-from collections import defaultdict
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -108,22 +109,20 @@ def _same_text(item: Item) -> str:
 def _repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:
     """Items whose inputs are the same, around the same material."""
     for items in _by_material(dataset):
-        alike: dict[tuple[str, ...], list[Item]] = defaultdict(list)
-        for item in items:
-            alike[_ends(item)].append(item)
-        for group in alike.values():
-            first: dict[str, Item] = {}
-            for item in group if len(group) > 1 else ():
-                same = first.setdefault(_same_text(item), item)
-                if same is not item:
-                    what = f"item {item.id!r} has the same input as {same.id!r}"
-                    yield Problem(str(path), dataset.lines.get(item.id, 1), what, "remove one of them")
+        ends = array("q", map(_ends, items))
+        often = Counter(ends)
+        first: dict[str, Item] = {}
+        for item in (item for item, end in zip(items, ends, strict=True) if often[end] > 1):
+            same = first.setdefault(_same_text(item), item)
+            if same is not item:
+                what = f"item {item.id!r} has the same input as {same.id!r}"
+                yield Problem(str(path), dataset.lines.get(item.id, 1), what, "remove one of them")
 
 
-def _ends(item: Item) -> tuple[str, ...]:
-    """The first and the last words of a task: long texts are compared as a whole only where these are the same."""
+def _ends(item: Item) -> int:
+    """Of the first and the last words of a task: whole texts are compared only where these are the same."""
     task = item.task
-    return tuple(word.lower() for word in (*task.split(None, 9)[:9], *task.rsplit(None, 9)[-9:]))
+    return hash(tuple(word.lower() for word in (*task.split(None, 9)[:9], *task.rsplit(None, 9)[-9:])))
 
 
 def _near_repeats(path: Path, dataset: Dataset) -> Iterator[Problem]:

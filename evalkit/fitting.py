@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
 from evalkit.compact import PromptSizes, TrialOrder
@@ -38,7 +39,7 @@ class NoServer:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Variant:
     """An item at one size: what becomes one record of the run file."""
 
@@ -59,24 +60,23 @@ async def fitted_plan(
 ) -> Plan:
     planner = _Planner(dataset, spec, provider, await _characters_per_token(dataset, spec, provider), facts)
     planner.count_every = max(1, len(variants) * len(spec.models) // MOST_COUNTED)
-    planned: dict[str, ItemRecord] = {}
+    records: list[ItemRecord | None] = [None] * len(variants)
     sizes = PromptSizes()
-    queue = iter(variants)
+    queue, done = enumerate(variants), count(1)
 
     async def work() -> None:
-        for variant in queue:
-            planned[variant.id], found = await planner.fit(variant)
+        for place, variant in queue:
+            records[place], found = await planner.fit(variant)
             sizes.add(found)
-            tell(len(planned), len(variants))
+            tell(next(done), len(variants))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(_COUNTING_AT_ONCE):
             group.create_task(work())
     if planner.rejected:
         raise UsageError(_shortened(planner.rejected))
-    records = tuple(planned[variant.id] for variant in variants)
-    order = TrialOrder(_order(variants, spec), [record.id for record in records], spec.models)
-    return Plan(spec, records, sizes, order)
+    order = TrialOrder(_order(variants, spec), [variant.id for variant in variants], spec.models)
+    return Plan(spec, tuple(record for record in records if record is not None), sizes, order)
 
 
 def _shortened(lines: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from evalkit.records import Snapshot
 from evalkit.redaction import Redaction, withheld_table
 from evalkit.rendering.workbook import fits
 from evalkit.report import build_report, render_html, render_json, render_markdown
+from evalkit.sections.items import output_texts
 from evalkit.wording import listing, visible
 from evalkit.workbook import workbook
 
@@ -24,7 +25,8 @@ from evalkit.workbook import workbook
 class Shown:
     """What is to be shown of a run: its analysis as it may be seen, and its rows, which `redaction` is applied to.
 
-    `parts` names the sections that are wanted, None for all. `page` names the HTML file that is made as well, if any.
+    `parts` names the sections that are wanted, None for all. `page` names the HTML file that is made as well, if any,
+    and `export` one beside it that has every item with its outputs.
     """
 
     analysis: Analysis
@@ -32,6 +34,7 @@ class Shown:
     redaction: Redaction
     parts: Collection[str] | None = None
     page: str = ""
+    export: str = ""
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -87,13 +90,12 @@ Form = tuple[str | bytes, Mapping[str, str]]
 
 def _html(shown: Shown, folder: str) -> Form:
     cut = [text for items in shown.items for text in items.excerpts if text.cut_characters]
-    return render_html(shown.analysis, folder if cut else "", shown.parts), _side_files(cut)
+    return render_html(shown.analysis, folder if cut else "", shown.parts, shown.export), _side_files(cut)
 
 
 def _xlsx(shown: Shown, folder: str) -> Form:
     trials, grades = shown.full_trials, withheld_table(grades_table(shown.snapshot), shown.redaction)
-    outputs = [output.text for items in shown.items for item in items.items for output in item.outputs]
-    cut = [text for text in outputs if not fits(text.whole)]
+    cut = [text for text in output_texts(shown.analysis) if not fits(text.whole)]
     places = {text.whole: f"{folder}/{text.file}" for text in cut}
     return workbook(shown.analysis, shown.sections, trials, grades, places), _side_files(cut)
 

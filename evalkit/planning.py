@@ -51,10 +51,11 @@ class Options:
     share: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prepared:
     """A plan, the run file it belongs to, and the trials that are settled. `exists` says that it is a resumption.
 
+    Nobody wants it printed, but asyncio (3.11) spells out what a main task returns, which is every item of a run.
     `later`: trials that this command leaves for one with a larger share.
     `spent_usd` is what the run file has cost, judging included. `notes` are lines for the user: what was left out,
     and how this run differs from an earlier one.
@@ -333,9 +334,3 @@ def start(prepared: Prepared, dataset: Dataset) -> None:
     used = {name for item in plan.items for name in item.documents}
     documents = {name: text for name, text in dataset.documents.items() if name in used}
     RunFile.create(prepared.path, plan.spec, plan.items, documents, plan.order, plan.sizes).close()
-
-
-def dataset_items(dataset: Dataset, plan: Plan) -> dict[str, Item]:
-    """The dataset's item behind each record of a plan, by the record's id."""
-    items = {item.id: item for item in dataset.items}
-    return {item.id: items[item.variant_of or item.id] for item in plan.items}

@@ -69,10 +69,11 @@ def origin(analysis: Analysis) -> str:
     return "The sandbox graded these outputs; its grades say nothing about any of them." if analysis.simulated else ""
 
 
-def render_html(analysis: Analysis, folder: str = "", parts: Collection[str] | None = None) -> str:
+def render_html(analysis: Analysis, folder: str = "", parts: Collection[str] | None = None, export: str = "") -> str:
     """One self-contained HTML file; the same analysis gives the same bytes.
 
-    `folder` is where, beside the page, the side files of cut texts are; without, there are none.
+    `folder` is where, beside the page, the side files of cut texts are; without, there are none. `export` names a file
+    beside it with every item, for a page that is too small for them.
     """
     from evalkit.rendering import html  # Jinja2 and the charts, which the other forms can do without
 
@@ -85,6 +86,7 @@ def render_html(analysis: Analysis, folder: str = "", parts: Collection[str] | N
         "created": analysis.spec.created_at[:10],
         "size": _size(analysis),
         "folder": folder,
+        "export": export,
     }
     return html.render(report.sections, page)
 

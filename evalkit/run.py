@@ -14,7 +14,7 @@ from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.local import Limits, Progress
 from evalkit.executors.schedule import Call
 from evalkit.executors.sending import send
-from evalkit.planning import Prepared, dataset_items, settled_trials
+from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
 from evalkit.providers import Provider
 from evalkit.records import Snapshot, TrialKey
@@ -125,13 +125,14 @@ def _calls(
 ) -> Iterator[Call]:
     """Calls for the chosen trials that are unsettled, in planned order, each request built only when its turn comes."""
     plan, marks = prepared.plan, chosen_marks(prepared.options.cache, dataset)
-    items = dataset_items(dataset, plan)
+    items = {item.id: item for item in dataset.items}
     for trial in plan.trials():
         if trial.id in past.settled or trial.id in prepared.later or not chosen(trial.id):
             continue
         item_id, model, _ = trial.key
-        documents, max_tokens = plan.records[item_id].documents, plan.spec.max_tokens
-        request = build_request(model, items[item_id], dataset, documents, max_tokens, marks)
+        record = plan.records[item_id]
+        item = items[record.variant_of or item_id]
+        request = build_request(model, item, dataset, record.documents, plan.spec.max_tokens, marks)
         yield Call(
             f"trial/{trial.id}",
             trial.id,

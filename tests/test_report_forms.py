@@ -160,20 +160,35 @@ def test_side_files_are_lettered_by_place(place: int, name: str) -> None:
     assert side_file("017", place) == f"017-{name}.txt"
 
 
-def test_a_large_page_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_large_file_says_what_to_do_and_the_page_is_never_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     book = Book()
     for i in range(510):
         book.trial(f"i{i}", answered(text=f"{i} " * 5_000), level=1)
     write_run(tmp_path / "r.db", book.snapshot())
-    argv = ["report", str(tmp_path / "r.db"), "-q", "-o", str(tmp_path / "r.html")]
+    argv = ["report", str(tmp_path / "r.db"), "-q", "-o", str(tmp_path / "r.html"), "-o", str(tmp_path / "r.json")]
     assert main(argv) == 0
-    assert (
-        "is over 10 MB, which mail and browsers may refuse; `--no-outputs` leaves the texts out"
-        in capsys.readouterr().err
-    )
+    told = capsys.readouterr().err
+    assert "r.json is over 10 MB, which mail and browsers may refuse; `--no-outputs` leaves the texts out" in told
+    assert "r.html is over" not in told
+    page = (tmp_path / "r.html").read_text()
+    assert len(page.encode()) < 10_000_000
+    assert 'Every item with its outputs is in <a href="r.json">r.json</a>.' in page
     assert main([*argv, "--no-outputs"]) == 0
     assert capsys.readouterr().err == ""
     assert (tmp_path / "r.html").stat().st_size < 3_000_000
+    assert "items are shown" not in (tmp_path / "r.html").read_text()
+
+
+def test_a_cut_output_of_an_item_that_the_page_leaves_out_is_whole_beside_the_workbook(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalkit.shown_items.MOST_BYTES", 1)
+    assert main(["report", "r.db", "-q", "-o", "r.html", "-o", "r.xlsx"]) == 0
+    assert 'class="item ' not in (project / "r.html").read_text()
+    files = sorted(path.name for path in (project / "r-outputs").iterdir())
+    assert files == ["010-a.txt", "011-a.txt"]
 
 
 @pytest.mark.parametrize("ending", [".html", ".md", ".json", ".csv", ".xlsx"])

@@ -15,6 +15,8 @@ from evalkit.charts.svg import Svg, stroke, variant
 
 _SHARES = ((0.0, "0%"), (0.25, "25%"), (0.5, "50%"), (0.75, "75%"), (0.95, "95%"))
 _DIRECT = 3
+_SEEN = 0.5
+"""Pixels."""
 
 
 def draw(chart: Ecdf, width: int) -> str:
@@ -51,9 +53,12 @@ def _identify(svg: Svg, steps: list[Steps], across: Scale, up: Scale, listed: bo
 
 
 def _stairs(steps: Steps, across: Scale, up: Scale) -> list[tuple[float, float]]:
+    """The staircase; steps that nobody could tell apart are one, or a large run would draw megabytes."""
     points, n = [(across(steps.values[0]), up(0.0))], _total(steps)
     for i, value in enumerate(steps.values, start=1):
-        points += [(across(value), up((i - 1) / n)), (across(value), up(i / n))]
+        (x, y), (last_x, last_y) = (across(value), up(i / n)), points[-1]
+        if abs(x - last_x) + abs(y - last_y) >= _SEEN or i == len(steps.values):
+            points += [(x, last_y), (x, y)]
     return [*points, (across.end, up(len(steps.values) / n))]
 
 

@@ -62,8 +62,10 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool =
     from evalkit.forms import files_of
     from evalkit.wording import plural
 
-    page = next((path.name for path in paths if path.suffix == ".html"), "")
-    made = {path: files_of(path, replace(report, page=page)) for path in paths}
+    page = next((path for path in paths if path.suffix == ".html"), Path())
+    exports = [path.name for path in paths if path.suffix in _WITH_ITEMS and path.parent == page.parent]
+    named = replace(report, page=page.name, export=next(iter(exports), ""))
+    made = {path: files_of(path, named) for path in paths}
     for files in made.values():
         for target, content in files.items():
             write_whole(target, content)
@@ -86,5 +88,8 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool =
             told = f"{urls.as_given(folder)} has {plural(len(old), 'text')} of an earlier report"
             typer.echo(f"! {told}; delete what may not be seen", err=True)
 
+
+_WITH_ITEMS = (".xlsx", ".json")
+"""Forms that have every item with its outputs, also where the page is too small for them."""
 
 _OURS = re.compile(r"\d{3,}-([a-z]+|task|reference)\.txt")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ _COLLECTED_AFTER = 50_000
 class Lag:
     """Delays of the loop's own timer, seconds."""
 
-    delays_s: list[float] = field(default_factory=list)
+    delays_s: "array[float]" = field(default_factory=lambda: array("d"))
 
     @property
     def p99_s(self) -> float | None:

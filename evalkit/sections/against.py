@@ -21,14 +21,13 @@ from evalkit.blocks import (
 from evalkit.chart_blocks import (
     Axis,
 )
-from evalkit.item_marks import anchor
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, in_order
 from evalkit.series import lineup
+from evalkit.shown_items import NAMED, anchors
 from evalkit.wording import doubt, interval, listing, p_value, plural, value
 
 ORDER = 68
-_MOST_ITEMS = 60
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -110,7 +109,7 @@ def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
 
 def _changed(analysis: Analysis, pairs: list[Against]) -> Iterator[Definitions]:
     """The items on which each model did worse, then better, than its counterpart, each a click away."""
-    places = {item.id: anchor(i) for i, item in enumerate(analysis.outputs)}
+    places = anchors(analysis)
     for how in ("worse", "better"):
         named = [(analysis.model(p.b).name, p.regressed if how == "worse" else p.improved) for p in pairs]
         rows = [(f"{name}, {how} on {plural(len(ids), 'item')}", _linked(ids, places)) for name, ids in named if ids]
@@ -119,7 +118,7 @@ def _changed(analysis: Analysis, pairs: list[Against]) -> Iterator[Definitions]:
 
 
 def _linked(ids: Sequence[str], places: Mapping[str, str]) -> Text:
-    links = [Span(id_, "code", link=places.get(id_, "")) for id_ in ids[:_MOST_ITEMS]]
+    links = [Span(id_, "code", link=places.get(id_, "")) for id_ in ids[:NAMED]]
     more = f" and {len(ids) - len(links):,} more" if len(ids) > len(links) else ""
     return words(*(part for link in links for part in (link, Span(" "))), more)
 

@@ -1,13 +1,13 @@
 """Consistency: whether a grader says the same of an output seen again, and what graders do not agree on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from evalkit.analysis.consistency import VERDICT, Consistency
 from evalkit.analysis.disputes import Dispute
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Block, Cell, Column, Row, Section, Span, strong, table, words
 from evalkit.grader_names import JUDGE
-from evalkit.item_marks import anchor
+from evalkit.shown_items import anchors
 from evalkit.stats import Estimate
 from evalkit.wording import Format, doubt, estimated, percent, plural, shorten, value
 
@@ -44,7 +44,8 @@ def _blocks(analysis: Analysis) -> Iterable[Block]:
     if analysis.consistency:
         yield table("Graders with themselves", _OWN, [_again(c) for c in analysis.consistency])
     if analysis.disputes:
-        rows = [_disputed(analysis, d) for d in analysis.disputes[:_MOST]]
+        places = anchors(analysis)
+        rows = [_disputed(analysis, d, places) for d in analysis.disputes[:_MOST]]
         more = f", {_MOST} of {len(analysis.disputes):,}" if len(analysis.disputes) > _MOST else ""
         yield table(f"Items that graders disagree on most{more}", _APART, rows)
 
@@ -75,12 +76,11 @@ def _figure(estimate: Estimate, style: Format) -> Cell:
     return Cell((strong(value(estimate, style)),), doubt(estimate, style))
 
 
-def _disputed(analysis: Analysis, found: Dispute) -> Row:
-    place = next((i for i, item in enumerate(analysis.outputs) if item.id == found.item_id), None)
-    task = "" if place is None else shorten(analysis.outputs[place].task, 60)
+def _disputed(analysis: Analysis, found: Dispute, places: Mapping[str, str]) -> Row:
+    task = next((shorten(item.task, 60) for item in analysis.outputs if item.id == found.item_id), "")
     return Row(
         (
-            Cell((Span(found.item_id, link="" if place is None else anchor(place)),), task),
+            Cell((Span(found.item_id, link=places.get(found.item_id, "")),), task),
             Cell((strong(percent(found.distance)),), "of the scale"),
             Cell(words(f"{found.split} of {plural(found.outputs, 'output')}")),
             Cell(words(found.criterion)),

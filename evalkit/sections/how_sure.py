@@ -21,9 +21,9 @@ from evalkit.chart_blocks import (
     Series,
     Shares,
 )
-from evalkit.item_marks import anchor
 from evalkit.pairing import Comparison, all_pairs
 from evalkit.series import NEUTRAL, lineup
+from evalkit.shown_items import anchors
 from evalkit.wording import doubt, percent, plural, sentence, shorten, value
 
 ORDER = 75
@@ -200,7 +200,7 @@ def _doubtful(quality: Items, analysis: Analysis) -> Fact:
 
 def _links(ids: Sequence[str], analysis: Analysis) -> Iterable[Span]:
     """Item ids in a row, each leading to its item where the report has it."""
-    places = {item.id: anchor(i) for i, item in enumerate(analysis.outputs)}
+    places = anchors(analysis)
     for i, name in enumerate(ids[:_MOST_LINKS]):
         if i:
             yield Span(", ")

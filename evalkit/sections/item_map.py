@@ -1,6 +1,8 @@
 """Item map: every item under every model at a glance, a click away from its outputs."""
 
-from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from collections.abc import Sequence
+
+from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.blocks import (
     Section,
     words,
@@ -12,8 +14,9 @@ from evalkit.chart_blocks import (
     MapState,
     Series,
 )
-from evalkit.item_marks import anchor, state_of
+from evalkit.item_marks import anchor
 from evalkit.series import lineup
+from evalkit.shown_items import shown_items, states
 from evalkit.wording import plural
 
 ORDER = 100
@@ -32,15 +35,18 @@ def build(analysis: Analysis) -> Section | None:
     series = lineup(analysis)
     if not series or not analysis.outputs:
         return None
-    columns = [_column(item, i, series) for i, item in enumerate(analysis.outputs)]
-    heading = _heading(columns, series[0].name if len(series) == 1 else "")
-    order = sorted(range(len(columns)), key=lambda i: (_rank(analysis.outputs[i]), -_satisfied(columns[i]), i))
+    found = [states(item, [s.key for s in series]) for item in analysis.outputs]
+    heading = _heading([set(each) for each in found], series[0].name if len(series) == 1 else "")
+    places = shown_items(analysis).places
+    columns = {i: _column(analysis.outputs[i], i, series, found[i]) for i in places}
+    order = sorted(places, key=lambda i: (_rank(analysis.outputs[i]), -_satisfied(columns[i]), i))
+    here = "" if len(places) == len(found) else f" of the {len(places):,} that are shown below"
     return Section(
         name="item-map",
         label="Item map",
         heading=heading,
-        lede=words("One column an item, one row a model; inside a difficulty the items that fail most stand last. "
-                   "Follow a column to read its outputs."),
+        lede=words(f"One column an item{here}, one row a model; inside a difficulty the items that fail most stand "
+                   "last. Follow a column to read its outputs."),
         blocks=(Heatmap(heading, series, tuple(columns[i] for i in order)),),
     )  # fmt: skip
 
@@ -53,30 +59,25 @@ def _satisfied(column: MapColumn) -> float:
     return sum({"satisfactory": 1.0, "mixed": 0.5}.get(cell.state, 0.0) for cell in column.cells)
 
 
-def _column(item: ItemResult, index: int, series: tuple[Series, ...]) -> MapColumn:
-    cells = []
-    for s in series:
-        mine: list[OutputResult] = [output for output in item.outputs if output.model == s.key]
-        state = state_of(mine)
-        cells.append(MapCell(s, state, _LABELS[state]))
-    return MapColumn(item.id, anchor(index), item.difficulty or "no difficulty", tuple(cells))
+def _column(item: ItemResult, index: int, series: tuple[Series, ...], found: Sequence[MapState]) -> MapColumn:
+    cells = tuple(MapCell(s, state, _LABELS[state]) for s, state in zip(series, found, strict=True))
+    return MapColumn(item.id, anchor(index), item.difficulty or "no difficulty", cells)
 
 
-def _heading(columns: list[MapColumn], alone: str = "") -> str:
+def _heading(found: Sequence[set[MapState]], alone: str = "") -> str:
     """Over the items that every model has a verdict on; the others are counted apart. `alone`: the only model."""
-    states = [{cell.state for cell in column.cells} for column in columns]
-    settled = [s for s in states if "ungraded" not in s]
+    settled = [s for s in found if "ungraded" not in s]
     if not settled:
-        return f"None of {plural(len(columns), 'item')} has a verdict under every model"
+        return f"None of {plural(len(found), 'item')} has a verdict under every model"
     every = sum(s == {"satisfactory"} for s in settled)
     none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
     apart = len(settled) - every - none
-    waiting = f"; {len(columns) - len(settled)} wait for grades" if len(settled) < len(columns) else ""
-    size = plural(len(columns), "item")
+    waiting = f"; {len(found) - len(settled):,} wait for grades" if len(settled) < len(found) else ""
+    size, satisfied = plural(len(found), "item"), f"{every:,}" if every else "none"
     if alone:
-        return f"{alone} satisfies {every or 'none'} of {size}{f', {apart} in some epochs' if apart else ''}{waiting}"
+        return f"{alone} satisfies {satisfied} of {size}{f', {apart:,} in some epochs' if apart else ''}{waiting}"
     if not every + apart:
         return f"No model satisfies any of {size}{waiting}"
-    parting = f"; {apart or 'none'} {'tell' if apart > 1 else 'tells'} them apart"
-    never = f", none satisfies {none}" if none else ""
-    return f"Every model satisfies {every or 'none'} of {size}{never}{parting}{waiting}"
+    parting = f"; {f'{apart:,}' if apart else 'none'} {'tell' if apart > 1 else 'tells'} them apart"
+    never = f", none satisfies {none:,}" if none else ""
+    return f"Every model satisfies {satisfied} of {size}{never}{parting}{waiting}"

@@ -1,6 +1,7 @@
 """Items: every task with its outputs side by side, their grades, comments, cost and time."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
@@ -10,8 +11,10 @@ from evalkit.blocks import (
     Items,
     ItemView,
     OutputView,
+    Paragraph,
     RemarkLine,
     Section,
+    strong,
     words,
 )
 from evalkit.chart_blocks import (
@@ -21,7 +24,8 @@ from evalkit.chart_blocks import (
 from evalkit.item_marks import anchor, state_of
 from evalkit.rubric import Rubric
 from evalkit.series import lineup
-from evalkit.wording import NOT_MEASURED, money, plural, score, seconds, shorten
+from evalkit.shown_items import ShownItems, is_failed, parts_models, shown_items, states
+from evalkit.wording import NOT_MEASURED, listing, money, plural, score, seconds, shorten
 
 ORDER = 110
 _TITLE_LIMIT, _TITLE_LEAST = 78, 15
@@ -33,19 +37,49 @@ def build(analysis: Analysis) -> Section | None:
         return None
     series = lineup(analysis)
     rubric = _rubric(analysis)
-    views = tuple(_item(analysis, item, i, series, rubric) for i, item in enumerate(analysis.outputs))
-    differing = f"{plural(sum(view.differs for view in views), 'item')} on which the models part, "
+    shown, of = shown_items(analysis), len(analysis.outputs)
+    views = tuple(_item(analysis, analysis.outputs[i], i, series, rubric) for i in shown.places)
+    found = [states(item, [s.key for s in series]) for item in analysis.outputs]
+    differing = f"{plural(sum(map(parts_models, found)), 'item')} on which the models part, "
     differing, who = (differing, "some model") if len(series) > 1 else ("", series[0].name)
-    failing = plural(sum(view.failing for view in views), "item")
+    failing = plural(sum(map(is_failed, found)), "item")
     return Section(
         name="items",
-        label="Every item",
-        heading=f"Read {'the item' if len(views) == 1 else f'all {len(views):,} items'} for yourself",
+        label="Every item" if shown.all_of_them else "Items",
+        heading=_heading(len(views), of),
         lede=words(
             f"{differing}{failing} that {who} fails. Open one to see the task, the "
             "reference and every output with its grades. Hide the names to judge for yourself first."
         ),
-        blocks=(Items(views, len(series)),),
+        blocks=(*_left_out(shown, who), Items(views, len(series), of)),
+    )
+
+
+def _heading(shown: int, of: int) -> str:
+    if shown < of:
+        return f"Read {shown:,} of {of:,} items for yourself"
+    return f"Read {'the item' if of == 1 else f'all {of:,} items'} for yourself"
+
+
+def _left_out(shown: ShownItems, who: str) -> Iterator[Paragraph]:
+    """What of a run too large for a page is shown, and what is not."""
+    if shown.all_of_them:
+        return
+    what = {
+        "named": "that this report names elsewhere",
+        "parting": "on which the models part",
+        "failing": f"more that {who} fails",
+        "rest": "others",
+    }
+    counts = [(here, of, what[kind]) for kind, (here, of) in shown.counts.items() if of]
+    whole = listing([f"all {of:,} {which}" for here, of, which in counts if here == of])
+    drawn = listing([f"{here:,} of {of:,} {which}" for here, of, which in counts if here < of])
+    yield Paragraph(
+        words(
+            strong(f"{len(shown.places):,} of {sum(of for _, of, _ in counts):,} items are shown: "),
+            f"{f'{whole}; ' if whole else ''}{drawn}, drawn at random by the run's seed, so that every rendering shows "
+            "the same. Each item counts once, where it comes first. All figures of this report are of all items.",
+        )
     )
 
 
@@ -57,11 +91,8 @@ def _rubric(analysis: Analysis) -> Rubric | None:
 def _item(
     analysis: Analysis, item: ItemResult, index: int, series: tuple[Series, ...], rubric: Rubric | None
 ) -> ItemView:
-    look = {s.key: (i, s) for i, s in enumerate(series)}
-    outputs = sorted((o for o in item.outputs if o.model in look), key=lambda o: (o.epoch, look[o.model][0]))
-    number = anchor(index).removeprefix("item-")
-    places = _blind_places(analysis.spec.seed, item.id, len(outputs))
-    states = [state_of([o for o in outputs if o.model == s.key]) for s in series]
+    look, number = {s.key: s for s in series}, _number(index)
+    found = states(item, [s.key for s in series])
     return ItemView(
         id=item.id,
         anchor=anchor(index),
@@ -72,12 +103,31 @@ def _item(
         tags=item.tags,
         documents=_documents(analysis, item),
         outputs=tuple(
-            _output(o, look[o.model][1], place, side_file(number, place), rubric)
-            for o, place in zip(outputs, places, strict=True)
+            _output(o, look[o.model], place, side_file(number, place), rubric)
+            for o, place in _placed(analysis, item, series)
         ),
-        differs=len({s for s in states if s != "ungraded"}) > 1,
-        failing=any(s in ("unsatisfactory", "failed", "mixed") for s in states),
+        differs=parts_models(found),
+        failing=is_failed(found),
     )
+
+
+def output_texts(analysis: Analysis) -> Iterator[Excerpt]:
+    """Every output of a run with the name of its side file, those of items that a page leaves out as well."""
+    series = lineup(analysis)
+    for index, item in enumerate(analysis.outputs):
+        for output, place in _placed(analysis, item, series):
+            yield Excerpt(output.text, side_file(_number(index), place))
+
+
+def _placed(analysis: Analysis, item: ItemResult, series: Sequence[Series]) -> list[tuple[OutputResult, int]]:
+    """An item's outputs in the order of the line-up, each with its place while names are hidden."""
+    rank = {s.key: i for i, s in enumerate(series)}
+    outputs = sorted((o for o in item.outputs if o.model in rank), key=lambda o: (o.epoch, rank[o.model]))
+    return list(zip(outputs, _blind_places(analysis.spec.seed, item.id, len(outputs)), strict=True))
+
+
+def _number(index: int) -> str:
+    return anchor(index).removeprefix("item-")
 
 
 def _title(task: str) -> str:

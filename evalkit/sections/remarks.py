@@ -6,8 +6,8 @@ from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.blocks import Block, Cell, Column, Row, Section, Span, table, words
 from evalkit.chart_blocks import Series
-from evalkit.item_marks import anchor
 from evalkit.series import lineup
+from evalkit.shown_items import anchors
 from evalkit.wording import listing, plural, shorten
 
 ORDER = 83
@@ -70,14 +70,14 @@ def _of_model(series: Series, outputs: Sequence[OutputResult]) -> Row:
 
 
 def _flagged(analysis: Analysis) -> Iterator[Row]:
-    names = {s.key: s for s in lineup(analysis)}
-    for place, item in enumerate(analysis.outputs):
+    names, places = {s.key: s for s in lineup(analysis)}, anchors(analysis)
+    for item in analysis.outputs:
         for output in item.outputs:
             by = [remark for remark in output.remarks if remark.flagged]
             if by:
                 yield Row(
                     (
-                        Cell((Span(shorten(item.id, 48), link=anchor(place)),)),
+                        Cell((Span(shorten(item.id, 48), link=places.get(item.id, "")),)),
                         Cell(words(names[output.model].name if output.model in names else output.model)),
                         Cell(words(listing([remark.grader for remark in by]))),
                         Cell(words(shorten(_notes(by), _NOTE_LENGTH))),

@@ -1,0 +1,148 @@
+"""Which items a page shows: all, or where that would be too large, those that tell most and a draw of the others."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from evalkit.analysis.results import Analysis, ItemResult
+from evalkit.blocks import TEXT_LIMIT
+from evalkit.chart_blocks import MapState
+from evalkit.item_marks import anchor, state_of
+from evalkit.series import lineup
+from evalkit.wording import visible
+
+MOST_BYTES = 8_000_000
+"""What all items of a page may take, so that mail and browsers take the whole of it, which is refused past 10 MB."""
+REST = 50
+"""Items that are drawn where nothing is to be learned from them but what an ordinary one looks like."""
+NAMED = 60
+"""Items that each list of a report may name and lead to, at most."""
+_ITEM_BYTES, _OUTPUT_BYTES, _GRADE_BYTES = 700, 750, 130
+"""Markup around the texts: of an item, of an output with its place in the item map, and of a grade."""
+
+Kind = Literal["named", "parting", "failing", "rest"]
+_KINDS: tuple[Kind, ...] = ("named", "parting", "failing", "rest")
+
+
+@dataclass(frozen=True)
+class ShownItems:
+    """The places (from 0) of the items that are shown, in the run's order; and of each kind how many of how many.
+
+    `named` by another part of the report; then those on which the models part, those that some model fails, the rest.
+    """
+
+    places: tuple[int, ...]
+    counts: Mapping[Kind, tuple[int, int]]
+
+    @property
+    def all_of_them(self) -> bool:
+        """Whether nothing is left out."""
+        return all(shown == of for shown, of in self.counts.values())
+
+
+def shown_items(analysis: Analysis, most_bytes: int | None = None) -> ShownItems:
+    """The items to show; the same for the same run, whoever asks. Draws are fixed by the run's seed."""
+    most = MOST_BYTES if most_bytes is None else most_bytes
+    items = analysis.outputs
+    if _as_many_as_fit(range(len(items)), items, most)[1]:
+        return ShownItems(tuple(range(len(items))), {})
+    kinds = _kinds(analysis)
+    drawn = _drawn(analysis)
+    shown: list[int] = []
+    for some in (
+        [place for place in drawn if kinds[place] == "named"],
+        [place for place in drawn if kinds[place] == "rest"][:REST],
+        [place for place in drawn if kinds[place] in ("parting", "failing")],
+    ):
+        fitting, _ = _as_many_as_fit(some, items, most)
+        shown += fitting
+        most -= sum(_bytes(items[place]) for place in fitting)
+    counts = {kind: (sum(kinds[place] == kind for place in shown), kinds.count(kind)) for kind in _KINDS}
+    return ShownItems(tuple(sorted(shown)), counts)
+
+
+def anchors(analysis: Analysis) -> Mapping[str, str]:
+    """The fragment of each item that the page shows, by its id: nothing leads to where nothing is."""
+    return {analysis.outputs[place].id: anchor(place) for place in shown_items(analysis).places}
+
+
+def states(item: ItemResult, models: Sequence[str]) -> tuple[MapState, ...]:
+    """What became of an item under each model."""
+    return tuple(state_of([output for output in item.outputs if output.model == model]) for model in models)
+
+
+def parts_models(found: Sequence[MapState]) -> bool:
+    """Whether models part on an item, by its states; what is ungraded says nothing."""
+    return len({state for state in found if state != "ungraded"}) > 1
+
+
+def is_failed(found: Sequence[MapState]) -> bool:
+    """Whether some model fails an item, in some epoch at least."""
+    return any(state in ("unsatisfactory", "failed", "mixed") for state in found)
+
+
+def _kinds(analysis: Analysis) -> list[Kind]:
+    models, named = [series.key for series in lineup(analysis)], _named(analysis)
+
+    def kind(item: ItemResult) -> Kind:
+        if item.id in named:
+            return "named"
+        found = states(item, models)
+        return "parting" if parts_models(found) else "failing" if is_failed(found) else "rest"
+
+    return [kind(item) for item in analysis.outputs]
+
+
+def _named(analysis: Analysis) -> set[str]:
+    """Items that other parts of the report may name: flagged, disputed, changed since a baseline, odd, out of reach."""
+    flagged = [item.id for item in analysis.outputs if any(r.flagged for o in item.outputs for r in o.remarks)]
+    lists: list[Sequence[str]] = [flagged, [dispute.item_id for dispute in analysis.disputes]]
+    lists += [ids for pair in analysis.against for ids in (pair.regressed, pair.improved)]
+    if analysis.item_quality is not None:
+        lists += [analysis.item_quality.floor_ids, analysis.item_quality.doubtful_ids]
+    return {id_ for ids in lists for id_ in ids[:NAMED]}
+
+
+def _drawn(analysis: Analysis) -> list[int]:
+    """Places in the order of the draw."""
+    seed, ids = analysis.spec.seed, [item.id for item in analysis.outputs]
+
+    def lot(place: int) -> bytes:
+        return hashlib.sha256(f"shown:{seed}\x1f{ids[place]}".encode("utf-8", "surrogatepass")).digest()
+
+    return sorted(range(len(ids)), key=lot)
+
+
+def _as_many_as_fit(places: Iterable[int], items: Sequence[ItemResult], most: int) -> tuple[list[int], bool]:
+    """The first of these places whose items fit together, and whether those are all.
+
+    It ends with the first that does not: going on with smaller ones would be a draw no more.
+    """
+    fitting: list[int] = []
+    for place in places:
+        most -= _bytes(items[place])
+        if most < 0:
+            return fitting, False
+        fitting.append(place)
+    return fitting, True
+
+
+def _bytes(item: ItemResult) -> int:
+    """What an item takes on the page, about."""
+    size = _ITEM_BYTES + _text_bytes(item.task) + _text_bytes(item.reference or "")
+    size += sum(map(_text_bytes, (*item.tags, *item.documents)))
+    for output in item.outputs:
+        said = [*output.comments.values(), *output.ungraded.values(), *(remark.note for remark in output.remarks)]
+        size += _OUTPUT_BYTES + sum(map(_text_bytes, (output.text, output.error or "", *said)))
+        size += _GRADE_BYTES * (len(output.levels) + len(output.ungraded) + len(output.remarks))
+    return size
+
+
+def _text_bytes(text: str) -> int:
+    """Of a text as it stands on the page: cut, with hidden characters spelled out, and escaped."""
+    shown = text[:TEXT_LIMIT]
+    if not shown.replace("\n", "").isprintable():
+        shown = visible(shown)
+    plain = len(shown) if shown.isascii() else len(shown.encode())
+    return plain + 4 * sum(map(shown.count, "&<>'\""))

@@ -1,0 +1,166 @@
+"""What a page shows of a run that is too large for it: what tells most, a draw of the rest, and all of it said."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_fixtures import HAIKU, HOSTILE, OPUS, SONNET, analysis
+
+from evalkit.analysis.remarks import Remark
+from evalkit.analysis.results import Analysis, ItemResult
+from evalkit.report import render_html
+from evalkit.shown_items import NAMED, REST, anchors, is_failed, parts_models, shown_items, states
+
+WHOLE = analysis(12)
+MODELS = (HAIKU, SONNET, OPUS)
+
+
+def run_of(*verdicts: tuple[bool | None, ...], seed: int = 1, text: str = "An answer.") -> Analysis:
+    """A run whose items have these verdicts, a model each, and answers of this text; no list names any of them."""
+    found = [_item(f"i{n}", each, text) for n, each in enumerate(verdicts)]
+    spec = replace(WHOLE.spec, seed=seed)
+    return replace(WHOLE, spec=spec, outputs=tuple(found), disputes=(), against=(), item_quality=None)
+
+
+def _item(name: str, verdicts: tuple[bool | None, ...], text: str) -> ItemResult:
+    outputs = [
+        replace(output, satisfied=satisfied, outcome="answered", text=text, error=None, remarks=())
+        for output, satisfied in zip(WHOLE.outputs[0].outputs, verdicts, strict=True)
+    ]
+    return replace(WHOLE.outputs[0], id=name, outputs=tuple(outputs))
+
+
+def of_size(items: int, text: str = "An answer.", seed: int = 1) -> Analysis:
+    """A run in which models part on a third of the items, all fail a ninth, and all pass the others."""
+    kinds = ((True, True, True), (True, False, True), (True, True, True), (False,) * 3)
+    return run_of(*(kinds[1 if n % 3 == 0 else 3 if n % 9 == 1 else 0] for n in range(items)), seed=seed, text=text)
+
+
+verdicts = st.lists(st.tuples(*[st.sampled_from((True, False, None))] * 3), min_size=1, max_size=60)
+
+
+@given(verdicts, st.integers(0, 400_000), st.integers(0, 99))
+def test_what_is_shown_fits_counts_up_and_is_the_same_again(
+    made: list[tuple[bool | None, ...]], most: int, seed: int
+) -> None:
+    run = run_of(*made, seed=seed, text="word " * 300)
+    shown = shown_items(run, most)
+    assert shown == shown_items(run, most)
+    assert list(shown.places) == sorted(set(shown.places))
+    if shown.counts:
+        assert (sum(here for here, _ in shown.counts.values()), sum(of for _, of in shown.counts.values())) == (
+            len(shown.places), len(made),
+        )  # fmt: skip
+        kinds = [kind(run.outputs[place]) for place in shown.places]
+        assert Counter(kinds) == Counter({name: here for name, (here, _) in shown.counts.items() if here})
+        assert len(shown.places) * 3 * 1500 <= most, "the texts alone fit"
+        assert kinds.count("rest") <= REST
+    else:
+        assert len(shown.places) == len(made)
+        assert shown.all_of_them
+
+
+def kind(item: ItemResult) -> str:
+    found = states(item, MODELS)
+    return "parting" if parts_models(found) else "failing" if is_failed(found) else "rest"
+
+
+def test_a_larger_page_goes_on_with_the_same_draw() -> None:
+    run, before = of_size(900, "word " * 100), set[int]()
+    for most in (300_000, 600_000, 900_000, 1_200_000):
+        shown = set(shown_items(run, most).places)
+        assert before < shown
+        before = shown
+
+
+def test_the_draw_is_another_with_another_seed_and_favours_no_place() -> None:
+    drawn = [shown_items(of_size(300, seed=seed), 100_000).places for seed in range(30)]
+    assert len(set(drawn)) == 30
+    early = sum(place < 150 for places in drawn for place in places)
+    assert 0.45 < early / sum(map(len, drawn)) < 0.55
+
+
+def test_where_all_that_tells_something_fits_the_rest_is_fifty_of_them() -> None:
+    passed, parting, failed = (True,) * 3, (True, False, True), (False,) * 3
+    run = run_of(*[passed] * 2000, *[parting] * 20, *[failed] * 10)
+    shown = shown_items(run, 1_000_000)
+    assert shown.counts == {"named": (0, 0), "parting": (20, 20), "failing": (10, 10), "rest": (50, 2000)}
+    text = render_html_of(run, 1_000_000)
+    assert "80 of 2,030 items are shown" in text
+    assert (
+        "all 20 on which the models part and all 10 more that some model fails; 50 of 2,000 others, drawn at random"
+    ) in text
+    assert "Read 80 of 2,030 items for yourself" in text
+    assert "Every model satisfies 2,000 of 2,030 items, none satisfies 10; 20 tell them apart" in text
+    assert "20 items on which the models part, 30 items that some model fails" in text
+    assert "evalkit report -o items.xlsx" in text
+
+
+def render_html_of(run: Analysis, most: int) -> str:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("evalkit.shown_items.MOST_BYTES", most)
+        return re.sub(r'</?span( class="held")?>', "", render_html(run)).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_what_the_report_names_is_shown_before_anything_else() -> None:
+    run = of_size(900)
+    remark = Remark("ann", flagged=True, note="look at this", put_off=0, graded=True)
+    flagged = replace(run.outputs[500], outputs=tuple(replace(o, remarks=(remark,)) for o in run.outputs[500].outputs))
+    quality = replace(WHOLE.item_quality, floor_ids=tuple(f"i{n}" for n in range(1, 900, 9)), doubtful_ids=("i300",))
+    run = replace(run, outputs=(*run.outputs[:500], flagged, *run.outputs[501:]), item_quality=quality)
+    shown = shown_items(run, 600_000)
+    assert shown.counts["named"] == (NAMED + 2, NAMED + 2)
+    assert {500, 300, *range(1, 9 * NAMED, 9)} <= set(shown.places)
+    text = render_html_of(run, 600_000)
+    assert f"all {NAMED + 2} that this report names elsewhere" in text
+    assert '<a href="#item-501">' in text
+
+
+@pytest.mark.parametrize("most", [0, 40_000, 400_000])
+def test_no_link_leads_nowhere_and_the_map_shows_what_the_list_does(most: int) -> None:
+    run = replace(of_size(400), item_quality=replace(WHOLE.item_quality, floor_ids=("i1", "i10"), doubtful_ids=("i3",)))
+    text = render_html_of(run, most)
+    ids = set(re.findall(r'\bid="([^"]+)"', text))
+    links = set(re.findall(r'href="#([^"]+)"', text))
+    assert links <= ids
+    listed = re.findall(r'<details class="item[^"]*" id="([^"]+)"', text)
+    assert len(listed) < 400
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("evalkit.shown_items.MOST_BYTES", most)
+        assert listed == list(anchors(run).values())
+    assert {link for link in links if link.startswith("item-") and link != "item-map"} == set(listed)
+
+
+TEXTS = {
+    "plain": "Dear customer, thank you for writing. " * 60,
+    "quotes": '"it\'s" <b>&amp;</b> ' * 100,
+    "other scripts": "\u8a55\u4fa1 " * 700,
+    "hidden": "\u200b\u202e" * 500,
+    "hostile": HOSTILE * 10,
+    "cut": "words\n" * 9_000,
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_items_take_what_they_may_and_no_more_whatever_they_say(name: str) -> None:
+    run, most = of_size(200, TEXTS[name]), 300_000
+    bare, filled = (len(render_html_of(run, limit).encode()) for limit in (0, most))
+    assert 0.5 * most < filled - bare < most
+
+
+def test_a_page_of_thousands_of_items_is_small_and_always_the_same() -> None:
+    run = of_size(4000, TEXTS["plain"])
+    text = render_html(run)
+    assert 6_000_000 < len(text.encode()) < 10_000_000
+    assert text == render_html(run)
+
+
+def test_a_small_run_is_shown_whole_and_says_nothing_of_it() -> None:
+    assert shown_items(WHOLE).places == tuple(range(12))
+    text = render_html_of(WHOLE, 8_000_000)
+    assert "Read all 12 items for yourself" in text
+    assert "items are shown" not in text
+    assert set(anchors(WHOLE)) == {item.id for item in WHOLE.outputs}
