@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.trials_table import grades_table, outputs_of, trials_csv, trials_table
 from evalkit.blocks import Excerpt, Items, Section
 from evalkit.errors import UsageError
 from evalkit.records import Snapshot
 from evalkit.redaction import Redaction, withheld_table
-from evalkit.rendering.workbook import fits
 from evalkit.report import build_report, render_html, render_json, render_markdown
 from evalkit.wording import listing, visible
-from evalkit.workbook import workbook
+
+if TYPE_CHECKING:
+    import pandas as pd  # a tenth of a second and more, for tables alone
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,10 @@ class Shown:
     page: str = ""
 
     @cached_property
-    def trials(self) -> pd.DataFrame:
+    def trials(self) -> "pd.DataFrame":
         """One row a trial."""
+        from evalkit.analysis.trials_table import trials_table
+
         return withheld_table(trials_table(self.snapshot), self.redaction)
 
     @cached_property
@@ -83,7 +84,19 @@ def _html(shown: Shown, folder: str) -> Form:
     return render_html(shown.analysis, folder if cut else "", shown.parts), _side_files(cut)
 
 
+def _csv(shown: Shown, _folder: str) -> Form:
+    from evalkit.analysis.trials_table import trials_csv
+
+    return trials_csv(shown.trials), {}
+
+
 def _xlsx(shown: Shown, folder: str) -> Form:
+    import pandas as pd
+
+    from evalkit.analysis.trials_table import grades_table, outputs_of, trials_table
+    from evalkit.rendering.workbook import fits
+    from evalkit.workbook import workbook
+
     whole = pd.concat([trials_table(shown.snapshot).reset_index(drop=True), outputs_of(shown.snapshot)], axis=1)
     trials, grades = (withheld_table(table, shown.redaction) for table in (whole, grades_table(shown.snapshot)))
     outputs = [output.text for items in shown.items for item in items.items for output in item.outputs]
@@ -102,7 +115,7 @@ _FORMS: Mapping[str, Callable[[Shown, str], Form]] = {
     ".html": _html,
     ".md": lambda shown, _folder: (render_markdown(shown.analysis, shown.parts, shown.page), {}),
     ".json": lambda shown, _folder: (render_json(shown.analysis, shown.parts), {}),
-    ".csv": lambda shown, _folder: (trials_csv(shown.trials), {}),
+    ".csv": _csv,
     ".xlsx": _xlsx,
     ".parquet": _parquet,
 }

@@ -10,8 +10,11 @@ from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate
+from evalkit.stats.routing import hull_areas
 
 RESAMPLES = 1000
+_CELLS = 1_000_000
+"""Draws of items that are held at once."""
 HULL = "percentile bootstrap over items, hull worked out anew, approximate"
 
 
@@ -68,11 +71,19 @@ def hull_area(outcomes: Outcomes, worths: Sequence[Worth], confidence: float = 0
     value = stats.hull_area(costs @ weights, rates @ weights)
     if value is None:
         return None
-    rng, n = np.random.default_rng(outcomes.seed), len(outcomes)
-    drawn = rng.multinomial(n, weights, size=RESAMPLES) / n
-    areas = [stats.hull_area(c, r) for c, r in zip(drawn @ costs.T, drawn @ rates.T, strict=True)]
-    known = np.array([area for area in areas if area is not None])
-    if n < 2 or len(known) < RESAMPLES:
+    known, n = _resampled_areas(outcomes, costs, rates), len(outcomes)
+    if n < 2 or np.isnan(known).any():
         return Estimate(value, None, None, confidence, n, HULL, ("too few items to resample",))
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, min(float(low), value), max(float(high), value), confidence, n, HULL)
+
+
+def _resampled_areas(outcomes: Outcomes, costs: FloatArray, rates: FloatArray) -> FloatArray:
+    """The area in each resample of the items, nan where it has no range; in parts, so that memory stays bounded."""
+    rng, n = np.random.default_rng(outcomes.seed), len(outcomes)
+    weights, rows = outcomes.weights / outcomes.weights.sum(), max(1, _CELLS // n)
+    found = []
+    for begin in range(0, RESAMPLES, rows):
+        drawn = rng.multinomial(n, weights, size=min(rows, RESAMPLES - begin)) / n
+        found.append(hull_areas(drawn @ costs.T, drawn @ rates.T))
+    return np.concatenate(found)
