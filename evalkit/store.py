@@ -89,7 +89,7 @@ class RunFile:
         if not path.is_file():
             raise UsageError(f"run file {str(path)!r} does not exist; `evalkit runs` lists those there are")
         self.path = path
-        self._locks: dict[str, "FileLock"] = {}
+        self._locks: dict[str, FileLock] = {}
         self._turn = threading.RLock()
         with said_plainly(path):
             self._db = _connect_to_read(path) if read_only else _connect(path)

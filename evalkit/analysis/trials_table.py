@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from evalkit.analysis.contexts import at_context, sizes_of
 from evalkit.analysis.columns import LEVEL
+from evalkit.analysis.contexts import at_context, sizes_of
 from evalkit.analysis.trials import MEASURES, TrialResult, counting_grades, current_round, trial_results
 from evalkit.cells import guarded
 from evalkit.conditional import mark
