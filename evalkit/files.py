@@ -4,9 +4,10 @@ import codecs
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from evalkit.config import Config
 from evalkit.dataset import NO_ITEMS, Attachment, Card, Dataset, Document, Item, TemplateText, parse_items
@@ -14,7 +15,6 @@ from evalkit.errors import InfrastructureError, ProblemsError, UsageError
 from evalkit.rubric import Criterion, Rubric
 from evalkit.strict import Problem, line_of, read_strict, shown, validated, value_in
 from evalkit.wording import plural
-from evalkit.yaml_text import parse_readable
 
 MEDIA_TYPES = {
     ".pdf": "application/pdf",
@@ -137,7 +137,7 @@ def load_rubric(path: Path) -> Rubric | list[Problem]:
 def sound_criteria(path: Path) -> tuple[Criterion, ...]:
     """The criteria that can be read of a rubric that cannot, so that a dataset can be held against them."""
     try:
-        content, _ = parse_readable(read_text(path, "rubric"))
+        content, _ = _readable(path, "rubric")
     except NotUtf8Error:
         return ()
     entries = value_in(content, "criteria")
@@ -257,9 +257,16 @@ def _load_card(path: Path) -> tuple[Card, list[Problem]]:
     return (_sound_part(path), card) if isinstance(card, list) else (card, [])
 
 
+def _readable(path: Path, what: str) -> tuple[Any, Mapping[tuple[str | int, ...], int]]:
+    """As much as can be read of a YAML file whose problems are told already, and the lines of its values."""
+    from evalkit.yaml_text import parse_readable
+
+    return parse_readable(read_text(path, what))
+
+
 def _sound_part(path: Path) -> Card:
     """The keys that can be read of a card that cannot, so that the files they name are looked at too."""
-    content = parse_readable(read_text(path, "dataset card"))[0]
+    content = _readable(path, "dataset card")[0]
     pairs = content.items() if isinstance(content, dict) else ()
     sound = [found for key, value in pairs if isinstance(found := validated(Card, {key: value}), Card)]
     return Card(**{name: getattr(part, name) for part in sound for name in part.model_fields_set})
@@ -269,7 +276,7 @@ def _load_template(path: Path, card: Card) -> tuple[TemplateText | None, list[Pr
     """The card's template: what stands in it, or the file that it names in one line without a brace."""
     if card.template is None:
         return None, []
-    line = line_of(("template",), parse_readable(read_text(path, "dataset card"))[1])
+    line = line_of(("template",), _readable(path, "dataset card")[1])
     if "\n" in card.template or "{" in card.template:
         return TemplateText(card.template, str(path), line + ("\n" in card.template)), []
     text = _Place(path, line).text_of("template", card.template)
@@ -297,7 +304,7 @@ def _load_pool(path: Path, card: Card) -> tuple[dict[str, str], list[Problem]]:
 
 def _line_of_documents(path: Path) -> int:
     """Where the card names its documents folder."""
-    return line_of(("documents",), parse_readable(read_text(path.with_suffix(".yaml"), "dataset card"))[1])
+    return line_of(("documents",), _readable(path.with_suffix(".yaml"), "dataset card")[1])
 
 
 def _load_evidence(item: Item, place: _Place, documents: dict[str, str], problems: list[Problem]) -> tuple[str, ...]:

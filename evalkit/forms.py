@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.trials_table import grades_table, outputs_of, trials_csv, trials_table
 from evalkit.blocks import Excerpt, Items, Section
 from evalkit.errors import UsageError
 from evalkit.records import Snapshot
 from evalkit.redaction import Redaction, withheld_table
-from evalkit.rendering.workbook import fits
 from evalkit.report import build_report, render_html, render_json, render_markdown
 from evalkit.sections.items import output_texts
 from evalkit.wording import listing, visible
-from evalkit.workbook import workbook
+
+if TYPE_CHECKING:
+    import pandas as pd  # a tenth of a second and more, for tables alone
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,19 @@ class Shown:
     export: str = ""
 
     @cached_property
-    def trials(self) -> pd.DataFrame:
+    def trials(self) -> "pd.DataFrame":
         """One row a trial."""
+        from evalkit.analysis.trials_table import trials_table
+
         return withheld_table(trials_table(self.snapshot), self.redaction)
 
     @property
-    def full_trials(self) -> pd.DataFrame:
+    def full_trials(self) -> "pd.DataFrame":
         """The same with the texts of each output and error."""
+        import pandas as pd
+
+        from evalkit.analysis.trials_table import outputs_of, trials_table
+
         whole = pd.concat([trials_table(self.snapshot).reset_index(drop=True), outputs_of(self.snapshot)], axis=1)
         return withheld_table(whole, self.redaction)
 
@@ -93,7 +98,17 @@ def _html(shown: Shown, folder: str) -> Form:
     return render_html(shown.analysis, folder if cut else "", shown.parts, shown.export), _side_files(cut)
 
 
+def _csv(shown: Shown, _folder: str) -> Form:
+    from evalkit.analysis.trials_table import trials_csv
+
+    return trials_csv(shown.trials), {}
+
+
 def _xlsx(shown: Shown, folder: str) -> Form:
+    from evalkit.analysis.trials_table import grades_table
+    from evalkit.rendering.workbook import fits
+    from evalkit.workbook import workbook
+
     trials, grades = shown.full_trials, withheld_table(grades_table(shown.snapshot), shown.redaction)
     cut = [text for text in output_texts(shown.analysis) if not fits(text.whole)]
     places = {text.whole: f"{folder}/{text.file}" for text in cut}
@@ -115,7 +130,7 @@ _FORMS: Mapping[str, Callable[[Shown, str], Form]] = {
     ".html": _html,
     ".md": lambda shown, _folder: (render_markdown(shown.analysis, shown.parts, shown.page), {}),
     ".json": lambda shown, _folder: (render_json(shown.analysis, shown.parts), {}),
-    ".csv": lambda shown, _folder: (trials_csv(shown.trials), {}),
+    ".csv": _csv,
     ".xlsx": _xlsx,
     ".parquet": _parquet,
 }

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rapidfuzz.distance import Indel
-
 from evalkit.errors import UsageError
 from evalkit.grading_records import Choice, Marking, MarkKind
 from evalkit.queues import Pile
@@ -120,4 +118,6 @@ def after(before: Standing, marking: Marking) -> Standing:
 
 def changed(before: str, after: str) -> float:
     """Share of the words that differ between an output and its edited text, 0 to 1 (by insertions and removals)."""
+    from rapidfuzz.distance import Indel  # some forty modules, for edited outputs alone
+
     return float(Indel.normalized_distance(before.split(), after.split()))

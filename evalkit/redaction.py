@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.errors import UsageError
 from evalkit.patterns import Pattern, hiding
 from evalkit.wording import plural
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REDACTED, LEFT_OUT = "⟦redacted⟧", "⟦left out⟧"
 SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S = 10.0, 120.0
@@ -32,6 +34,7 @@ class Redaction:
     _compiled: list[Pattern] = field(init=False, repr=False)
     _known: dict[str, str] = field(default_factory=dict, repr=False)
     _ids: dict[str, str] = field(default_factory=dict, repr=False)
+    _taken: set[str] = field(default_factory=set, repr=False)
     _spent_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -61,9 +64,10 @@ class Redaction:
     def id(self, item_id: str) -> str:
         """An item's id without what matches, and still unlike every other."""
         if item_id not in self._ids:
-            shown, taken = self.name(item_id), set(self._ids.values())
+            shown = self.name(item_id)
             number = len(self._ids) + 1
-            self._ids[item_id] = f"{shown} {number}" if shown != item_id or shown in taken else shown
+            self._ids[item_id] = f"{shown} {number}" if shown != item_id or shown in self._taken else shown
+            self._taken.add(self._ids[item_id])
         return self._ids[item_id]
 
     def _searched(self, text: str) -> str:
@@ -116,7 +120,7 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     return replace(made, warnings=(*made.warnings, *by.notes))
 
 
-def withheld_table(table: pd.DataFrame, by: Redaction) -> pd.DataFrame:
+def withheld_table(table: "pd.DataFrame", by: Redaction) -> "pd.DataFrame":
     """A table of trials or grades without what is to be withheld."""
     changed = {"item_id": table["item_id"].map(by.id, na_action="ignore")}
     changed |= {name: table[name].map(by.text, na_action="ignore") for name in _TEXTS if name in table}

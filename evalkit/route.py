@@ -13,7 +13,7 @@ from evalkit.routing.claims import claims
 from evalkit.routing.classified import classified
 from evalkit.routing.decide import decide
 from evalkit.routing.export import RouterFile, advice, exported
-from evalkit.routing.line import hull_area
+from evalkit.routing.line import hull_areas_of
 from evalkit.routing.mix import weighted
 from evalkit.routing.outcomes import Outcomes, outcomes_of
 from evalkit.routing.own import Scores, refuse_grades, scores_of
@@ -44,6 +44,7 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
     values = looked_at_together(values_of(field), field)
     runnable = [each.worth for each in field.valued if each.policy.kind in ("single", "router")]
     singles = [each.worth for each in field.valued if each.policy.kind == "single"]
+    area, area_of_singles = hull_areas_of(outcomes, [runnable, singles])
     return Routing(
         items=len(outcomes),
         epochs=outcomes.epochs,
@@ -54,8 +55,8 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
         decision=decide(values, field, analysis.decision.bar),
         left_out=outcomes.left_out,
         not_valued=field.not_valued,
-        hull_area=hull_area(outcomes, runnable),
-        hull_area_single=hull_area(outcomes, singles),
+        hull_area=area,
+        hull_area_single=area_of_singles,
         claims=claims(values, field),
         parts=movable_parts(analysis, outcomes.models[field.best]),
         mix=mix,

@@ -207,19 +207,40 @@ class Rubric(CoherentModel):
 
     def score(self, levels: Mapping[str, float]) -> float | None:
         """Weighted mean of the levels on the 0 to 1 scale; None if a criterion has no level."""
+        return self._found(levels)[0]
+
+    def satisfied(self, levels: Mapping[str, float]) -> bool | None:
+        """The satisfactory rule; None while missing levels could still change the answer."""
+        return self._found(levels)[1]
+
+    def _found(self, levels: Mapping[str, float]) -> tuple[float | None, bool | None]:
+        """Score and verdict; of many outputs few have levels that no other has."""
+        key = tuple(levels.get(name) for name in self._ids)
+        if key not in self._known:
+            self._known[key] = self._score(levels), self._satisfied(levels)
+        return self._known[key]
+
+    @cached_property
+    def _ids(self) -> tuple[str, ...]:
+        return tuple(criterion.id for criterion in self.criteria)
+
+    @cached_property
+    def _known(self) -> dict[tuple[float | None, ...], tuple[float | None, bool | None]]:
+        return {}
+
+    def _score(self, levels: Mapping[str, float]) -> float | None:
         if any(criterion.id not in levels for criterion in self.criteria):
             return None
         total = sum(criterion.weight for criterion in self.criteria)
         return sum(c.weight * c.score(levels[c.id]) for c in self.criteria) / total
 
-    def satisfied(self, levels: Mapping[str, float]) -> bool | None:
-        """The satisfactory rule; None while missing levels could still change the answer."""
+    def _satisfied(self, levels: Mapping[str, float]) -> bool | None:
         if any(c.critical is not None and levels.get(c.id, c.critical) < c.critical for c in self.criteria):
             return False
-        score = self.score(levels)
+        score = self._score(levels)
         if score is not None:
             return score >= self.satisfactory.score - 1e-9
-        best = self.score({c.id: max(c.scale) for c in self.criteria} | dict(levels))
+        best = self._score({c.id: max(c.scale) for c in self.criteria} | dict(levels))
         return False if best is not None and best < self.satisfactory.score - 1e-9 else None
 
     @classmethod

@@ -7,15 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock
+from typing import TYPE_CHECKING, Any
 
 from evalkit import snapshots
 from evalkit.disk_errors import read_plainly, said_plainly
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.grading_records import Marking, Preference, RoundEvent
-from evalkit.locks import alone, lock
 from evalkit.outcome_rows import Rows
 from evalkit.records import (
     AttemptStart,
@@ -32,6 +29,9 @@ from evalkit.records import (
 )
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
 from evalkit.schema_check import difference, migrate, number
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
@@ -117,6 +117,8 @@ class RunFile:
         """
         with said_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            from evalkit.locks import alone, lock
+
             with alone(lock(path, "run"), path, "run"):
                 if path.exists():
                     raise IntegrityError(f"{path} was made by another `evalkit run` just now; run the command again")
@@ -160,6 +162,8 @@ class RunFile:
 
         May be nested. Raises IntegrityError if another process, or another open RunFile, holds it.
         """
+        from evalkit.locks import alone, lock  # which who only reads can do without
+
         with ExitStack() as held:
             for role in roles:
                 held.enter_context(alone(self._locks.setdefault(role, lock(self.path, role)), self.path, role))

@@ -1,5 +1,7 @@
 """Strict reading of the files people write: every problem at once, each with its place and its remedy."""
 
+from __future__ import annotations
+
 import difflib
 import hashlib
 import json
@@ -8,12 +10,13 @@ import unicodedata
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from evalkit.yaml_text import Path, YamlError, parse_yaml
+if TYPE_CHECKING:
+    from evalkit.yaml_text import Path
 
 Model = TypeVar("Model")
 
@@ -310,6 +313,8 @@ def line_of(path: Path, lines: Mapping[Path, int]) -> int:
 
 def read_strict(model: type[Model], text: str, file: str) -> Model | list[Problem]:
     """A YAML file as a `model`, or every problem it has."""
+    from evalkit.yaml_text import YamlError, parse_yaml  # the library takes as long to load as pydantic
+
     problems: list[Problem] = []
     unread: frozenset[Path] = frozenset()
     try:

@@ -6,15 +6,16 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import pandas as pd
+import numpy as np
 
-from evalkit.analysis.compare import pairs as pairs_of_frames
+from evalkit.analysis.columns import OUTCOMES, Columns
+from evalkit.analysis.compare import pairs as pairs_of_tables
 from evalkit.analysis.corrections import stated
 from evalkit.analysis.decide import decide
 from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.per_model import cost_per_satisfactory as price_of
 from evalkit.analysis.per_model import counted, mean_score, means, rate_of
-from evalkit.analysis.per_model import slices as slices_of_frames
+from evalkit.analysis.per_model import slices as slices_of_tables
 from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import (
     Analysis,
@@ -197,15 +198,15 @@ def _reply(i: int, satisfied: bool) -> str:
 def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simulated: bool = False) -> Analysis:
     """An analysis whose figures follow from the outputs."""
     spec = replace(_spec(models, len(outputs), simulated), epochs=max(_epochs(outputs), 1))
-    frames, ids = frames_of(outputs, models), [item.id for item in outputs]
-    results = tuple(_model(outputs, model, frames[model]) for model in models)
+    tables, ids = tables_of(outputs, models), [item.id for item in outputs]
+    results = tuple(_model(outputs, model, tables[model]) for model in models)
     repeated = spec.epochs > 1
-    parts = slices_of_frames(frames, _parts(outputs), CORRECTION, 0.0)
+    parts = slices_of_tables(tables, _parts(outputs), CORRECTION, 0.0)
     made = Analysis(
         spec=spec,
         items=len(outputs),
         models=results,
-        pairs=_pairs(outputs, models) if not repeated else pairs_of_frames(frames, spec.seed),
+        pairs=_pairs(outputs, models) if not repeated else pairs_of_tables(tables, spec.seed),
         slices=parts if repeated else tuple(replace(part, counts={}) for part in parts),
         criteria=_criteria(outputs, models),
         decision=decide(results, 0.8),
@@ -224,8 +225,8 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
         review_usd=0.0,
         correction=CORRECTION,
         documents={"support-replies/ret-010-returns-2026.md": "# Returns\n" * 300},
-        stability=stability(frames, 0.8, spec.seed),
-        item_quality=item_quality(pd.concat(frames.values()), ids),
+        stability=stability(tables, 0.8, spec.seed),
+        item_quality=item_quality(tables, ids),
     )
     return replace(made, signals=find_signals(made))
 
@@ -243,18 +244,27 @@ def _parts(outputs: tuple[ItemResult, ...]) -> dict[tuple[str, str], frozenset[s
     return {part: ids for part, ids in found.items() if ids}
 
 
-def frames_of(outputs: tuple[ItemResult, ...], models: tuple[str, ...]) -> dict[str, pd.DataFrame]:
-    """Each model's outputs as the table of trials that the analysis computes from."""
-    rows = [
-        (item.id, o.model, o.epoch, o.outcome, None if o.satisfied is None else float(o.satisfied), o.score, o.cost_usd,
-         o.latency_s)
-        for item in outputs
-        for o in item.outputs
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["item_id", "model", "epoch", "outcome", "satisfied", "score", "cost_usd",
-                                        "latency_s"])  # fmt: skip
-    frame = frame.astype(dict.fromkeys(("satisfied", "score", "cost_usd", "latency_s"), "float64"))
-    return {model: frame[frame["model"] == model] for model in models}
+def tables_of(outputs: tuple[ItemResult, ...], models: tuple[str, ...]) -> dict[str, Columns]:
+    """Each model's outputs as the columns that the analysis computes from."""
+    items = sorted(outputs, key=lambda item: item.id)
+    return {
+        model: _table([(item.id, o) for item in items for o in item.outputs if o.model == model]) for model in models
+    }
+
+
+def _table(rows: list[tuple[str, OutputResult]]) -> Columns:
+    items = list(dict.fromkeys(name for name, _ in rows))
+    numbers = {
+        name: np.array([getattr(o, name) for _, o in rows], dtype=np.float64)
+        for name in ("satisfied", "score", "cost_usd", "latency_s")
+    }
+    return Columns(
+        tuple(items),
+        np.array([items.index(name) for name, _ in rows], dtype=np.int64),
+        np.array([o.epoch for _, o in rows], dtype=np.int64),
+        np.array([-1 if o.outcome is None else OUTCOMES.index(o.outcome) for _, o in rows], dtype=np.int64),
+        numbers,
+    )
 
 
 def _spec(models: tuple[str, ...], items: int, simulated: bool) -> Spec:
@@ -282,8 +292,8 @@ def _of(outputs: tuple[ItemResult, ...], model: str) -> list[OutputResult]:
     return [output for item in outputs for output in item.outputs if output.model == model]
 
 
-def _model(items: tuple[ItemResult, ...], model: str, frame: pd.DataFrame) -> ModelResult:
-    mine, trials = _of(items, model), counted(frame)
+def _model(items: tuple[ItemResult, ...], model: str, table: Columns) -> ModelResult:
+    mine, trials = _of(items, model), counted(table)
     satisfied = [1.0 if o.satisfied else 0.0 for o in mine]
     costs = [o.cost_usd or 0.0 for o in mine]
     tally = {kind: sum(o.outcome == kind for o in mine) for kind in ("answered", "refused", "truncated", "errored")}

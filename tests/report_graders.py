@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from report_fixtures import HAIKU, OPUS, RUBRIC, analysis, assemble, frames_of
+import numpy as np
+from report_fixtures import HAIKU, OPUS, RUBRIC, analysis, assemble, tables_of
 
 from evalkit.analysis.against import against
 from evalkit.analysis.reliability import agreements, judge_validity
@@ -66,11 +67,12 @@ def three_epochs() -> Analysis:
 def with_baseline() -> Analysis:
     """A run compared with an earlier one, in which the smallest model did worse and one model was another."""
     now, then = analysis(items=60), analysis(items=60, seed=48)
-    frames, before = (frames_of(a.outputs, a.spec.models) for a in (now, then))
-    even = before[HAIKU]["item_id"].str[-1].astype(int) % 2 == 0
-    poor = before[HAIKU].assign(satisfied=before[HAIKU]["satisfied"] * even)
+    tables, before = (tables_of(a.outputs, a.spec.models) for a in (now, then))
+    haiku = before[HAIKU]
+    even = np.array([int(haiku.items[place][-1]) % 2 == 0 for place in haiku.item])
+    poor = replace(haiku, numbers={**haiku.numbers, "satisfied": haiku.numbers["satisfied"] * even})
     old = {"claude-opus-4-5-20251101" if m == OPUS else m: f for m, f in before.items()}
-    return replace(now, against=against(frames, old | {HAIKU: poor}, now.spec.seed))
+    return replace(now, against=against(tables, old | {HAIKU: poor}, now.spec.seed))
 
 
 VARIANTS: dict[str, Callable[[], Analysis]] = {

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import pandas as pd
 from analysis_builders import HAIKU as SMALL
 from analysis_builders import OPUS as LARGE
 from analysis_builders import run_of
-from report_fixtures import HAIKU, HOSTILE, OPUS, PROFILES, analysis, assemble, frames_of
+from report_fixtures import HAIKU, HOSTILE, OPUS, PROFILES, analysis, assemble, tables_of
 from report_graders import VARIANTS as GRADED
 from report_graders import people_and_judge, with_baseline
 from sweep_builders import three_sizes
@@ -187,8 +186,8 @@ def hostile(longest: int = 1_000_000) -> Analysis:
     models = tuple(
         replace(m, name=f"{m.name}<i>|`x`", failures={HOSTILE: 2, "<b>rate_limit_error": 1}) for m in whole.models
     )
-    frames, ids = frames_of(outputs, whole.spec.models), [item.id for item in outputs]
-    quality = item_quality(pd.concat(frames.values()), ids)
+    tables, ids = tables_of(outputs, whole.spec.models), [item.id for item in outputs]
+    quality = item_quality(tables, ids)
     graded, compared = people_and_judge(), with_baseline()
     return replace(
         whole,

@@ -3,11 +3,11 @@
 from functools import cache
 
 import numpy as np
-import pandas as pd
 import pytest
 from analysis_builders import OPUS, SONNET, run_of
 
 from evalkit.analysis import analyze
+from evalkit.analysis.columns import Columns
 from evalkit.analysis.compare import pairs
 from evalkit.analysis.pair_results import Pair
 
@@ -26,16 +26,20 @@ def _two_sides(seed: int, epochs: int, apart: float) -> list[Flags]:
     return [rng.random((ITEMS, epochs)) < np.clip(chances + s, 0, 1)[:, None] for s in (favour, -favour)]
 
 
-def _frame(flags: Flags) -> pd.DataFrame:
+def _table(flags: Flags) -> Columns:
     items, epochs = flags.shape
-    names = np.repeat([f"item-{i:03d}" for i in range(items)], epochs)
-    return pd.DataFrame(
-        {"item_id": names, "outcome": "answered", "satisfied": flags.ravel().astype(float), "cost_usd": float("nan")}
-    )  # unpriced: what is told apart here is not the money
+    numbers = {"satisfied": flags.ravel().astype(float), "cost_usd": np.full(flags.size, np.nan)}
+    return Columns(
+        tuple(f"item-{i:03d}" for i in range(items)),
+        np.repeat(np.arange(items), epochs),
+        np.tile(np.arange(1, epochs + 1), items),
+        np.zeros(flags.size, dtype=np.int64),
+        numbers,
+    )  # answered, and unpriced: what is told apart here is not the money
 
 
 def _pair(sides: list[Flags], seed: int) -> Pair:
-    (pair,) = pairs({name: _frame(flags) for name, flags in zip((OPUS, SONNET), sides, strict=True)}, seed)
+    (pair,) = pairs({name: _table(flags) for name, flags in zip((OPUS, SONNET), sides, strict=True)}, seed)
     return pair
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from analysis_builders import (
     HAIKU,
@@ -394,7 +393,7 @@ def test_unrated_items_have_no_worth() -> None:
 
 
 def test_no_trial_has_no_worth() -> None:
-    empty = item_quality(pd.DataFrame({"item_id": [], "model": [], "epoch": [], "satisfied": []}), [])
+    empty = item_quality({}, [])
     assert (empty.ceiling, empty.discriminating_ids, empty.warnings) == (None, (), ())
 
 

@@ -91,7 +91,7 @@ def test_a_report_loads_neither_the_sdk_nor_all_of_scipy(
     write_run(tmp_path / "r.db", run_of({OPUS: [[True], [False]], HAIKU: [[True], [True]]}))
     code, loaded = loaded_by("report", "r.db", "-q", *output, folder=tmp_path)
     assert code == 0
-    assert loaded - {"numpy", "pandas", "scipy", "genai_prices"} == templates
+    assert loaded - {"numpy", "scipy", "genai_prices"} == templates
 
 
 def test_the_reporter_sees_what_is_loaded(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-import pandas as pd
-
 from evalkit.analysis.against import against, baseline_of
 from evalkit.analysis.blinding import blinding
 from evalkit.analysis.caching import cache_costs, cache_warnings
+from evalkit.analysis.columns import Columns, columns_of
 from evalkit.analysis.compare import pairs
 from evalkit.analysis.consistency import consistencies
 from evalkit.analysis.contexts import at_context, production_size, sizes_of
@@ -28,7 +27,7 @@ from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
-from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results, trials_frame
+from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results
 from evalkit.analysis.validity import validities
 from evalkit.analysis.views import Levels
 from evalkit.analysis.warn import warnings_for
@@ -69,11 +68,10 @@ def analyze(
     rubric = Rubric.read_back(snapshot.spec.rubric)
     results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
-    by_model = {m: [r for r in results if r.key.model == m] for m in models}
-    frame = trials_frame(results, rubric)
-    frames = {m: frame[frame["model"] == m] for m in models}
+    by_model = _by_model(results, models)
+    tables = _tables(by_model, rubric)
     correction = correction_cost(snapshot.corrections, results, rubric.economics)
-    per_model = tuple(model_result(m, by_model[m], frames[m], _sizes(snapshot, m), rubric, correction) for m in models)
+    per_model = tuple(model_result(m, by_model[m], tables[m], _sizes(snapshot, m), rubric, correction) for m in models)
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
@@ -82,11 +80,11 @@ def analyze(
         spec=snapshot.spec,
         items=len(snapshot.items),
         models=per_model,
-        pairs=pairs(frames, snapshot.spec.seed),
+        pairs=pairs(tables, snapshot.spec.seed),
         slices=slices(
-            frames, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
+            tables, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
         ),
-        criteria=criteria(frames, rubric),
+        criteria=criteria(tables, rubric),
         decision=decide(per_model, rubric.decision.bar),
         grading=grading,
         outputs=_items(snapshot, results),
@@ -95,15 +93,15 @@ def analyze(
         correction=correction,
         documents=snapshot.documents,
         simulated_grades=graded_by_sandbox(snapshot),
-        stability=stability(frames, rubric.decision.bar, snapshot.spec.seed),
-        item_quality=item_quality(frame, [item.id for item in snapshot.items]),
+        stability=stability(tables, rubric.decision.bar, snapshot.spec.seed),
+        item_quality=item_quality(tables, [item.id for item in snapshot.items]),
         judges=judges,
         caching=caching,
         sessions=session_results(snapshot),
     )
     analysis = _with_graders(analysis, snapshot, levels, results, rubric)
     if baseline is not None:
-        analysis = _with_baseline(analysis, frames, snapshot, baseline, counterparts)
+        analysis = _with_baseline(analysis, tables, snapshot, baseline, counterparts)
     analysis = replace(analysis, signals=find_signals(analysis))
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)
@@ -113,14 +111,23 @@ def _sizes(snapshot: Snapshot, model: str) -> list[PromptSize]:
     return [size for size in snapshot.sizes if size.model == model]
 
 
+def _by_model(results: Sequence[TrialResult], models: Sequence[str]) -> dict[str, list[TrialResult]]:
+    return {model: [result for result in results if result.key.model == model] for model in models}
+
+
+def _tables(by_model: Mapping[str, Sequence[TrialResult]], rubric: Rubric) -> dict[str, Columns]:
+    criteria = [criterion.id for criterion in rubric.criteria]
+    return {model: columns_of(results, criteria) for model, results in by_model.items()}
+
+
 def _with_baseline(
     analysis: Analysis,
-    frames: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, Columns],
     snapshot: Snapshot,
     baseline: Snapshot,
     counterparts: Mapping[str, str] | None,
 ) -> Analysis:
-    compared = against(frames, _baseline_frames(snapshot, baseline), snapshot.spec.seed, counterparts)
+    compared = against(tables, _baseline_tables(snapshot, baseline), snapshot.spec.seed, counterparts)
     return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared))
 
 
@@ -196,7 +203,7 @@ def _at_same(baseline: Snapshot, size: int | None) -> Snapshot:
     return at_context(baseline, size)
 
 
-def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.DataFrame]:
+def _baseline_tables(snapshot: Snapshot, baseline: Snapshot) -> dict[str, Columns]:
     for what in ("dataset_sha256", "rubric_sha256"):
         ours, theirs = getattr(snapshot.spec, what), getattr(baseline.spec, what)
         if ours != theirs:
@@ -205,8 +212,7 @@ def _baseline_frames(snapshot: Snapshot, baseline: Snapshot) -> dict[str, pd.Dat
                 " compare runs of the same one"
             )
     rubric = Rubric.read_back(baseline.spec.rubric)
-    frame = trials_frame(trial_results(baseline, rubric), rubric)
-    return {model: frame[frame["model"] == model] for model in baseline.spec.models}
+    return _tables(_by_model(trial_results(baseline, rubric), baseline.spec.models), rubric)
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:

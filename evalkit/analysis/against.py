@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 
-import pandas as pd
+import numpy as np
 
 from evalkit import stats
-from evalkit.analysis.compare import adjusted, item_table, pair_of
+from evalkit.analysis.columns import Columns, in_all
+from evalkit.analysis.compare import adjusted, pair_of
 from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import counted, rate_of
 from evalkit.analysis.trials import current_round
@@ -30,8 +31,8 @@ _SETTINGS = {
 
 
 def against(
-    frames: Mapping[str, pd.DataFrame],
-    baseline: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, Columns],
+    baseline: Mapping[str, Columns],
     seed: int,
     named: Mapping[str, str] | None = None,
 ) -> tuple[Against, ...]:
@@ -41,8 +42,8 @@ def against(
     """
     return adjusted(
         [
-            _against(other, model, baseline[other], frame, seed)
-            for model, frame in frames.items()
+            _against(other, model, baseline[other], table, seed)
+            for model, table in tables.items()
             if (other := (named or {}).get(model) or _counterpart(model, tuple(baseline))) is not None
         ]
     )
@@ -56,24 +57,32 @@ def _counterpart(model: str, candidates: Sequence[str]) -> str | None:
     return same_tier[0] if same_tier else None
 
 
-def _against(a: str, b: str, then: pd.DataFrame, now: pd.DataFrame, seed: int) -> Against:
+def _against(a: str, b: str, then: Columns, now: Columns, seed: int) -> Against:
     pair = pair_of(a, b, then, now, seed)
-    change = (item_table(now)["satisfied"] - item_table(then)["satisfied"]).dropna()
+    before, after = in_all((then.decided, now.decided))
+    change = after.satisfied - before.satisfied
     return Against(
         **{field.name: getattr(pair, field.name) for field in fields(Pair)},
         then=rate_of(counted(then)),
         now=rate_of(counted(now)),
         latency_ratio=_latency_ratio(then, now),
-        improved=tuple(map(str, change[change > 0].index)),
-        regressed=tuple(map(str, change[change < 0].index)),
+        improved=tuple(after.items[place] for place in np.flatnonzero(change > 0)),
+        regressed=tuple(after.items[place] for place in np.flatnonzero(change < 0)),
     )
 
 
-def _latency_ratio(then: pd.DataFrame, now: pd.DataFrame) -> Estimate:
+def _latency_ratio(then: Columns, now: Columns) -> Estimate:
     """Over the items that both answered in a measured time."""
-    sides = [frame[frame["latency_s"] > 0].groupby("item_id", sort=True)["latency_s"].mean() for frame in (now, then)]
-    both = pd.concat(sides, axis=1, join="inner")
-    return stats.geometric_mean_ratio(list(map(float, both.iloc[:, 0])), list(map(float, both.iloc[:, 1])))
+    ours, theirs = _latencies(now), _latencies(then)
+    items = [name for name in ours if name in theirs]
+    return stats.geometric_mean_ratio([ours[name] for name in items], [theirs[name] for name in items])
+
+
+def _latencies(side: Columns) -> dict[str, float]:
+    """Mean seconds by item."""
+    timed = side.numbers["latency_s"] > 0
+    items = [side.items[place] for place in np.unique(side.item[timed]).tolist()]
+    return dict(zip(items, side.means("latency_s", timed).tolist(), strict=True))
 
 
 def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Baseline:

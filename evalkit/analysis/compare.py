@@ -5,11 +5,9 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
 
-import pandas as pd
-
 from evalkit import stats
+from evalkit.analysis.columns import Columns, Decided, in_all
 from evalkit.analysis.pair_results import Pair
-from evalkit.analysis.trials import has_unpriced
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
 
@@ -17,9 +15,9 @@ _P = TypeVar("_P", bound=Pair)
 _UNPRICED = no_estimate("a request is unpriced, so no ratio can be given", 0.95, "log-ratio t")
 
 
-def pairs(frames: Mapping[str, pd.DataFrame], seed: int) -> tuple[Pair, ...]:
+def pairs(tables: Mapping[str, Columns], seed: int) -> tuple[Pair, ...]:
     """Every pair of models on the items that both have a verdict on; p-values adjusted by Holm."""
-    return adjusted([pair_of(a, b, frames[a], frames[b], seed) for a, b in combinations(frames, 2)])
+    return adjusted([pair_of(a, b, tables[a], tables[b], seed) for a, b in combinations(tables, 2)])
 
 
 def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
@@ -28,42 +26,29 @@ def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
     return tuple(replace(pair, p_holm=next(values)) if pair.p_value is not None else pair for pair in found)
 
 
-def item_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row an item that has a verdict: the item is the unit."""
-    groups = frame[frame["satisfied"].notna()].groupby("item_id", sort=True)
-    return pd.DataFrame(
-        {"satisfied": groups["satisfied"].mean(), "cost_usd": groups["cost_usd"].mean(), "trials": groups.size()}
-    )
-
-
-def pair_of(a: str, b: str, frame_a: pd.DataFrame, frame_b: pd.DataFrame, seed: int) -> Pair:
-    tables = item_table(frame_a), item_table(frame_b)
-    both = tables[0].merge(tables[1], left_index=True, right_index=True, suffixes=("_a", "_b"))
-    if not len(both):
+def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int) -> Pair:
+    of_a, of_b = in_all((table_a.decided, table_b.decided))
+    if not len(of_a):
         nothing = no_estimate("no item has a verdict for both models", 0.95, "Tango score")
         return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, None)
-    rates_a, rates_b = list(map(float, both["satisfied_a"])), list(map(float, both["satisfied_b"]))
-    discordance = stats.discordance(rates_b, rates_a)
-    repeated = bool((both["trials_a"] > 1).any() or (both["trials_b"] > 1).any())
-    if repeated:
-        epochs = int(max(both["trials_a"].max(), both["trials_b"].max()))
-        difference = stats.paired_rates_clustered(rates_b, rates_a, epochs=epochs)
-        p_value = stats.sign_flip_p(rates_b, rates_a, seed)
+    discordance = stats.discordance(of_b.satisfied, of_a.satisfied)
+    epochs = int(max(of_a.trials.max(), of_b.trials.max()))
+    if epochs > 1:
+        difference = stats.paired_rates_clustered(of_b.satisfied, of_a.satisfied, epochs=epochs)
+        p_value = stats.sign_flip_p(of_b.satisfied, of_a.satisfied, seed)
     else:
         gain, loss = round(discordance.gain), round(discordance.loss)
-        difference = stats.paired_rates(gain, loss, len(both))
+        difference = stats.paired_rates(gain, loss, len(of_a))
         p_value = stats.mcnemar_midp(gain, loss)
-    unpriced = has_unpriced(frame_a) or has_unpriced(frame_b)
-    ratio, break_even = (_UNPRICED, _UNPRICED) if unpriced else _money(both, rates_a, rates_b, difference)
-    separate = stats.items_to_separate(discordance.gain, discordance.loss, len(both))
+    unpriced = table_a.unpriced or table_b.unpriced
+    ratio, break_even = (_UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference)
+    separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a))
     return Pair(
-        a, b, len(both), discordance.gain, discordance.loss, difference, p_value, None, ratio, break_even, separate
+        a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, ratio, break_even, separate
     )
 
 
-def _money(
-    both: pd.DataFrame, rates_a: list[float], rates_b: list[float], difference: Estimate
-) -> tuple[Estimate, Estimate]:
-    costs_a, costs_b = list(map(float, both["cost_usd_a"])), list(map(float, both["cost_usd_b"]))
-    extra = stats.paired_means(costs_b, costs_a)
-    return stats.cost_ratio(costs_b, rates_b, costs_a, rates_a), stats.break_even(extra, difference)
+def _money(of_a: Decided, of_b: Decided, difference: Estimate) -> tuple[Estimate, Estimate]:
+    extra = stats.paired_means(of_b.cost_usd, of_a.cost_usd)
+    ratio = stats.cost_ratio(of_b.cost_usd, of_b.satisfied, of_a.cost_usd, of_a.satisfied)
+    return ratio, stats.break_even(extra, difference)

@@ -1,18 +1,19 @@
 """One model's figures: rate, score, money, clocks, denominators, each with its doubt."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 from statistics import median
 
-import pandas as pd
+import numpy as np
 
 from evalkit import stats
+from evalkit.analysis.columns import LEVEL, OUTCOMES, Columns, FloatArray
 from evalkit.analysis.corrections import CorrectionCost
 from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import Clock, Context, Counts, CriterionResult, ModelResult, Slice
-from evalkit.analysis.trials import TrialResult, has_unpriced
+from evalkit.analysis.trials import TrialResult
 from evalkit.cut_streams import cut_streams
 from evalkit.models import display_name, known
 from evalkit.records import PromptSize
@@ -42,18 +43,11 @@ class Counted:
         return any(len(flags) > 1 for flags in self.satisfied)
 
 
-def counted(frame: pd.DataFrame) -> Counted:
+def counted(trials: Columns) -> Counted:
     """Trials with a verdict (satisfactory or not), grouped by item in a fixed order."""
-    verdicts = frame[frame["satisfied"].notna()]
-    flags: dict[str, list[float]] = defaultdict(list)
-    costs: dict[str, list[float]] = defaultdict(list)
-    for item, flag, cost in zip(verdicts["item_id"], verdicts["satisfied"], verdicts["cost_usd"], strict=True):
-        flags[item].append(float(flag))
-        costs[item].append(float(cost))
-    satisfied = tuple(tuple(flags[item]) for item in sorted(flags))
-    if has_unpriced(frame):
-        return Counted(satisfied, None)
-    return Counted(satisfied, tuple(tuple(costs[item]) for item in sorted(costs)))
+    decided = ~np.isnan(trials.numbers["satisfied"])
+    costs = None if trials.unpriced else trials.by_item("cost_usd", decided)
+    return Counted(trials.by_item("satisfied", decided), costs)
 
 
 def means(lists: Sequence[Sequence[float]]) -> list[float]:
@@ -95,46 +89,39 @@ def human_fix(trials: Counted, correction: CorrectionCost, review_usd: float) ->
     return stats.human_fix_cost(means(trials.costs), means(trials.satisfied), correction.usd, review_usd)
 
 
-def _item_means(frame: pd.DataFrame, column: str) -> list[float]:
-    return [float(value) for value in frame.dropna(subset=[column]).groupby("item_id", sort=True)[column].mean()]
-
-
-def score_of(frame: pd.DataFrame, column: str, low: float = 0.0, high: float = 1.0) -> Estimate:
+def score_of(trials: Columns, column: str, low: float = 0.0, high: float = 1.0) -> Estimate:
     """Mean of a column between `low` and `high`, for a new item, on the 0 to 1 scale.
 
     Outputs that all stand at an end of the scale, as on a criterion of two levels, are counted as a rate: Student's t
     has too little width for zeros and ones.
     """
-    graded = frame[column].notna()
-    items, values = frame["item_id"][graded], (frame[column][graded] - low) / (high - low)
-    if not values.isin((0, 1)).all():
-        return mean_score([float(mean) for mean in values.groupby(items, sort=True).mean()])
-    flags = defaultdict[str, list[float]](list)
-    for item, value in zip(items, values, strict=True):
-        flags[item].append(float(value))
-    return _share([flags[item] for item in sorted(flags)])
+    scaled = replace(trials, numbers={column: (trials.numbers[column] - low) / (high - low)})
+    graded = ~np.isnan(scaled.numbers[column])
+    if np.isin(scaled.numbers[column][graded], (0, 1)).all():
+        return _share(scaled.by_item(column, graded))
+    return mean_score(scaled.means(column, graded))
 
 
-def mean_score(values: Sequence[float]) -> Estimate:
+def mean_score(values: Sequence[float] | FloatArray) -> Estimate:
     """Mean of item values in [0, 1] with a t interval, kept inside the scale."""
-    if not values:
+    if not len(values):
         return no_estimate(_UNGRADED, 0.95, T_ON_ITEMS)
     return stats.mean_share(values)
 
 
 def clock(
-    frame: pd.DataFrame, column: str, results: Sequence[TrialResult] = (), untimed: str = "no answer was timed"
+    trials: Columns, column: str, results: Sequence[TrialResult] = (), untimed: str = "no answer was timed"
 ) -> Clock:
     """Quantiles of a latency clock over answered trials, seconds; timeouts among `results` enter as censored.
 
     `untimed` is why there are none.
     The gap between tokens has no timeouts: an answer that never ended has no mean gap.
     """
-    answered = frame.dropna(subset=[column])
-    values, given_up = [float(value) for value in answered[column]], _given_up(results, column)
+    timed, given_up = ~np.isnan(trials.numbers[column]), _given_up(results, column)
+    values = trials.numbers[column][timed].tolist()
     if not values and not given_up:
         return Clock(dict.fromkeys(QUANTILES, no_estimate(untimed, 0.95, "order statistics")), ())
-    items, out = list(answered["item_id"]), [item for item, _ in given_up]
+    items, out = [trials.items[place] for place in trials.item[timed].tolist()], [item for item, _ in given_up]
     limits, repeated = [wait for _, wait in given_up], len({*items, *out}) < len(items) + len(out)
     quantile: Callable[[float], Estimate] = lambda q: (  # noqa: E731
         stats.quantile_clustered(values, items, q, censored=limits, censored_items=out)
@@ -157,18 +144,18 @@ def _given_up(results: Sequence[TrialResult], column: str) -> list[tuple[str, fl
     return waits
 
 
-def counts(frame: pd.DataFrame) -> Counts:
+def counts(trials: Columns) -> Counts:
     """Denominators, in trials."""
-    of = Counter(frame["outcome"].dropna())
-    verdicts = frame["satisfied"]
-    graded = int(verdicts[frame["outcome"] == "answered"].notna().sum())
+    ended = np.bincount(trials.outcome[trials.outcome >= 0], minlength=len(OUTCOMES)).tolist()
+    of, verdicts = dict(zip(OUTCOMES, ended, strict=True)), trials.numbers["satisfied"]
+    graded = int((~np.isnan(verdicts[trials.outcome == OUTCOMES.index("answered")])).sum())
     return Counts(
-        planned=len(frame),
+        planned=len(trials),
         answered=of["answered"],
         refused=of["refused"],
         truncated=of["truncated"],
         errored=of["errored"],
-        pending=int(frame["outcome"].isna().sum()),
+        pending=len(trials) - sum(ended),
         graded=graded,
         ungraded=of["answered"] - graded,
         satisfactory=int((verdicts == 1).sum()),
@@ -182,25 +169,25 @@ def _context(sizes: Sequence[PromptSize]) -> Context | None:
     return Context(tokens[0], round(median(tokens)), tokens[-1], all(size.counted for size in sizes))
 
 
-def _cost_per_request(frame: pd.DataFrame) -> Estimate:
-    tried = frame[frame["outcome"].notna()]
-    if not len(tried):
+def _cost_per_request(trials: Columns) -> Estimate:
+    tried = trials.outcome >= 0
+    if not tried.any():
         return no_estimate("nothing has been sent yet", 0.95, "log-t")
-    if has_unpriced(frame):
+    if trials.unpriced:
         return no_estimate(_UNPRICED, 0.95, "log-t")
-    return stats.mean_cost(_item_means(tried, "cost_usd"))
+    return stats.mean_cost(trials.means("cost_usd", tried))
 
 
 def model_result(
     model: str,
     results: Sequence[TrialResult],
-    frame: pd.DataFrame,
+    columns: Columns,
     sizes: Sequence[PromptSize],
     rubric: Rubric,
     correction: CorrectionCost,
 ) -> ModelResult:
     """Everything about one model from its trials."""
-    trials = counted(frame)
+    trials = counted(columns)
     rate = rate_of(trials)
     attempts = [attempt for result in results for attempt in result.attempts]
     unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
@@ -212,15 +199,15 @@ def model_result(
         model=model,
         name=display_name(model),
         tier=facts.tier if facts else None,
-        counts=counts(frame),
+        counts=counts(columns),
         items=len(trials.satisfied),
         satisfied_items=sum(means(trials.satisfied)),
         pass_rate=rate,
-        score=score_of(frame, "score"),
-        cost_per_request=_cost_per_request(frame),
+        score=score_of(columns, "score"),
+        cost_per_request=_cost_per_request(columns),
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, correction, rubric.economics.review_usd),
-        clocks={name: clock(frame, column, results, untimed) for name, column in CLOCKS.items()},
+        clocks={name: clock(columns, column, results, untimed) for name, column in CLOCKS.items()},
         spend_usd=None if unpriced or unknown else fsum(a.cost_usd or 0.0 for a in attempts),
         attempts=len(attempts),
         failed_attempts=sum(a.outcome == "errored" for a in attempts),
@@ -245,24 +232,24 @@ def _sum(values: Sequence[int | None]) -> int | None:
 
 
 def slices(
-    frames: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, Columns],
     groups: Mapping[tuple[str, str], frozenset[str]],
     correction: CorrectionCost,
     review_usd: float,
 ) -> tuple[Slice, ...]:
     """Each model's figures on parts of the items; `groups` maps (kind, name) to item ids."""
-    return tuple(_slice(kind, name, ids, frames, correction, review_usd) for (kind, name), ids in groups.items())
+    return tuple(_slice(kind, name, ids, tables, correction, review_usd) for (kind, name), ids in groups.items())
 
 
 def _slice(
     kind: str,
     name: str,
     ids: frozenset[str],
-    frames: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, Columns],
     correction: CorrectionCost,
     review_usd: float,
 ) -> Slice:
-    parts = {model: frame[frame["item_id"].isin(ids)] for model, frame in frames.items()}
+    parts = {model: table.of(ids) for model, table in tables.items()}
     trials = {model: counted(part) for model, part in parts.items()}
     return Slice(
         kind,
@@ -277,11 +264,11 @@ def _slice(
     )
 
 
-def criteria(frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> tuple[CriterionResult, ...]:
+def criteria(tables: Mapping[str, Columns], rubric: Rubric) -> tuple[CriterionResult, ...]:
     """Each model's mean score on each criterion, over outputs that have a level on it."""
     found = []
     for criterion in rubric.criteria:
-        column = f"level_{criterion.id}"
+        column = f"{LEVEL}{criterion.id}"
         low, high = min(criterion.scale), max(criterion.scale)
         found.append(
             CriterionResult(
@@ -289,8 +276,8 @@ def criteria(frames: Mapping[str, pd.DataFrame], rubric: Rubric) -> tuple[Criter
                 criterion.question,
                 criterion.kind,
                 criterion.critical,
-                score={model: score_of(frame, column, low, high) for model, frame in frames.items()},
-                graded={model: int(frame[column].notna().sum()) for model, frame in frames.items()},
+                score={model: score_of(table, column, low, high) for model, table in tables.items()},
+                graded={model: int((~np.isnan(table.numbers[column])).sum()) for model, table in tables.items()},
             )
         )
     return tuple(found)

@@ -3,53 +3,45 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from evalkit import stats
-from evalkit.analysis.per_model import Counted, counted, means
+from evalkit.analysis.columns import Columns, Decided, FloatArray, in_all
 from evalkit.analysis.results import Items, Stability
-from evalkit.analysis.trials import has_unpriced
 
 RESAMPLES = 2000
 
 
-def stability(frames: Mapping[str, pd.DataFrame], bar: float, seed: int) -> Stability:
+def stability(tables: Mapping[str, Columns], bar: float, seed: int) -> Stability:
     """The decision rule on paired resamples of the items that every model has a verdict on."""
-    nothing = Stability(dict.fromkeys(frames), None, 0, 0)
-    tables = {model: frame[frame["satisfied"].notna()] for model, frame in frames.items()}
-    if not frames or any(has_unpriced(frame) for frame in frames.values()):
-        return nothing
-    shared = set.intersection(*(set(table["item_id"]) for table in tables.values()))
-    if not shared:
+    nothing = Stability(dict.fromkeys(tables), None, 0, 0)
+    if not tables or any(table.unpriced for table in tables.values()):
         return nothing
     by_id = sorted(tables)  # so that a tie falls as the decision lets it fall
-    trials = {m: counted(tables[m][tables[m]["item_id"].isin(shared)]) for m in by_id}
+    sides = in_all([tables[model].decided for model in by_id])
+    if not len(sides[0]):
+        return nothing
     found = stats.winner_shares(
-        [means(t.satisfied) for t in trials.values()],
-        [means(t.costs or ()) for t in trials.values()],
+        [side.satisfied for side in sides],
+        [side.cost_usd for side in sides],
         bar,
-        [_n_eff(t) for t in trials.values()],
+        [_n_eff(side) for side in sides],
         seed,
         RESAMPLES,
     )
     shares = dict(zip(by_id, found.shares, strict=True))
-    return Stability({model: shares[model] for model in frames}, found.none, found.n, found.resamples)
+    return Stability({model: shares[model] for model in tables}, found.none, found.n, found.resamples)
 
 
-def _n_eff(trials: Counted) -> float:
-    design = stats.cluster_design(
-        [sum(flags) for flags in trials.satisfied], [len(flags) for flags in trials.satisfied]
-    )
-    return design.adjusted_n_eff(0.95)
+def _n_eff(side: Decided) -> float:
+    return stats.cluster_design(np.rint(side.satisfied * side.trials), side.trials).adjusted_n_eff(0.95)
 
 
-def item_quality(frame: pd.DataFrame, item_ids: Sequence[str]) -> Items:
+def item_quality(tables: Mapping[str, Columns], item_ids: Sequence[str]) -> Items:
     """Which items tell outputs apart; cells are model x epoch."""
-    if not len(frame):
+    tried = [table for table in tables.values() if len(table)]
+    if not tried:
         return Items(None, None, None, (), (), (), ())
-    table = frame.pivot_table(index="item_id", columns=["model", "epoch"], values="satisfied", dropna=False)
-    table = table.reindex(list(item_ids))
-    found = stats.item_quality(table.to_numpy(dtype=np.float64))
+    found = stats.item_quality(_cells(tried, item_ids))
     means_ = [None if d is None else 1 - d for d in found.difficulty]
     return Items(
         ceiling=found.ceiling,
@@ -60,3 +52,15 @@ def item_quality(frame: pd.DataFrame, item_ids: Sequence[str]) -> Items:
         doubtful_ids=tuple(item_ids[index] for index in found.check),
         warnings=found.warnings,
     )
+
+
+def _cells(tables: Sequence[Columns], item_ids: Sequence[str]) -> FloatArray:
+    """Items x cells: whether each trial satisfied, nan where that is not known."""
+    places = {name: place for place, name in enumerate(item_ids)}
+    epochs = np.unique(np.concatenate([table.epoch for table in tables]))
+    cells = np.full((len(item_ids), len(tables), len(epochs)), np.nan)
+    for model, table in enumerate(tables):
+        asked = table.of(places.keys())
+        row = np.array([places[name] for name in asked.items], dtype=np.int64)[asked.item]
+        cells[row, model, np.searchsorted(epochs, asked.epoch)] = asked.numbers["satisfied"]
+    return cells.reshape(len(item_ids), -1)

@@ -1,11 +1,9 @@
 """From a snapshot's rows to one row a trial: how it ended, what it cost, how it was graded."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
-
-import pandas as pd
 
 from evalkit.analysis.aggregate import agreed
 from evalkit.analysis.views import dropped_judges
@@ -260,20 +258,6 @@ def _satisfied(outcome: Outcome | None, levels: Mapping[str, float], rubric: Rub
     return rubric.satisfied(levels)
 
 
-def trials_frame(results: Iterable[TrialResult], rubric: Rubric) -> pd.DataFrame:
-    """Trials as a table: one row a trial, for grouping and for export. Unknown values are missing, never 0."""
-    numbers = [*_NUMBERS, *(f"level_{criterion.id}" for criterion in rubric.criteria)]
-    frame = pd.DataFrame([_row(result) for result in results], columns=[*_WORDS, *numbers])
-    return frame.astype(dict.fromkeys(numbers, "float64"))
-
-
-_WORDS = ("item_id", "model", "outcome", "simulated")
-_NUMBERS = (
-    "epoch", "satisfied", "score", "cost_usd", "attempts", "ttft_s", "latency_s", "itl_s", "felt_s",
-    "input_tokens", "output_tokens",
-)  # fmt: skip
-
-
 def _inter_token_s(attempt: Attempt) -> float | None:
     """Mean gap between output tokens after the first, seconds; None where it cannot be told."""
     tokens = attempt.usage.output_tokens
@@ -282,28 +266,22 @@ def _inter_token_s(attempt: Attempt) -> float | None:
     return max(0.0, attempt.latency_s - attempt.ttft_s) / (tokens - 1)
 
 
-def _row(result: TrialResult) -> dict[str, object]:
-    last, answered = result.last, result.outcome == "answered"
-    return {
-        "item_id": result.key.item_id,
-        "model": result.key.model,
-        "epoch": result.key.epoch,
-        "outcome": result.outcome,
-        "simulated": any(attempt.simulated for attempt in result.attempts),
-        "satisfied": None if result.satisfied is None else float(result.satisfied),
-        "score": result.score,
-        "cost_usd": result.cost_usd if result.outcome is not None else None,
-        "attempts": len(result.attempts),
-        "ttft_s": last.ttft_s if last and (answered or result.timed_out) else None,
-        "latency_s": last.latency_s if last and answered else None,
-        "itl_s": _inter_token_s(last) if last and answered else None,
-        "felt_s": last.felt_s if last and answered else None,
-        "input_tokens": last.usage.total_input_tokens if last else None,
-        "output_tokens": last.usage.output_tokens if last else None,
-        **{f"level_{name}": level for name, level in result.levels.items()},
-    }
+def _of_answer(read: Callable[[Attempt], float | None]) -> Callable[[TrialResult], float | None]:
+    return lambda trial: read(trial.last) if trial.last is not None and trial.outcome == "answered" else None
 
 
-def has_unpriced(frame: pd.DataFrame) -> bool:
-    """Whether any trial that has ended has no price: then no money figure of its model can be given."""
-    return bool(frame[frame["outcome"].notna()]["cost_usd"].isna().any())
+def _ttft_s(trial: TrialResult) -> float | None:
+    timed = trial.last is not None and (trial.outcome == "answered" or trial.timed_out)
+    return trial.last.ttft_s if trial.last is not None and timed else None
+
+
+MEASURES: Mapping[str, Callable[[TrialResult], float | None]] = {
+    "satisfied": lambda trial: trial.satisfied,
+    "score": lambda trial: trial.score,
+    "cost_usd": lambda trial: None if trial.outcome is None else trial.cost_usd,
+    "ttft_s": _ttft_s,
+    "latency_s": _of_answer(lambda last: last.latency_s),
+    "itl_s": _of_answer(_inter_token_s),
+    "felt_s": _of_answer(lambda last: last.felt_s),
+}
+"""Numbers of a trial by what they are called; None, never 0, for what is not known."""

@@ -1,9 +1,12 @@
 """Trials and grades as tables, for those who go on with other tools: one row a trial, one a grade."""
 
+from collections.abc import Callable, Sequence
+
 import pandas as pd
 
+from evalkit.analysis.columns import LEVEL
 from evalkit.analysis.contexts import at_context, sizes_of
-from evalkit.analysis.trials import counting_grades, current_round, trial_results, trials_frame
+from evalkit.analysis.trials import MEASURES, TrialResult, counting_grades, current_round, trial_results
 from evalkit.cells import guarded
 from evalkit.conditional import mark
 from evalkit.records import Snapshot
@@ -65,10 +68,34 @@ def _rubric(snapshot: Snapshot) -> Rubric:
 def _trials(snapshot: Snapshot) -> pd.DataFrame:
     rubric, round_ = _rubric(snapshot), current_round(snapshot)
     results = trial_results(snapshot, rubric)
-    frame = trials_frame(results, rubric)
+    frame = pd.DataFrame(_words(results) | _numbers(results, [criterion.id for criterion in rubric.criteria]))
     frame["cost_usd"] = pd.array([result.known_usd for result in results], dtype="Float64")
     frame.insert(list(frame).index("simulated") + 1, "blind", None if round_ is None else round_.blind)
     return frame.assign(
         context_tokens=pd.array([snapshot.spec.context_tokens] * len(frame), dtype="Int64"),
         condition=pd.array([mark(snapshot.spec)] * len(frame), dtype="string"),
     )
+
+
+def _words(results: Sequence[TrialResult]) -> dict[str, pd.Series]:
+    columns: dict[str, list[object]] = {
+        "item_id": [result.key.item_id for result in results],
+        "model": [result.key.model for result in results],
+        "outcome": [result.outcome for result in results],
+        "simulated": [any(attempt.simulated for attempt in result.attempts) for result in results],
+    }
+    return {name: pd.Series(values) for name, values in columns.items()}
+
+
+def _numbers(results: Sequence[TrialResult], criteria: Sequence[str]) -> dict[str, pd.Series]:
+    reads: dict[str, Callable[[TrialResult], float | None]] = {
+        "epoch": lambda trial: trial.key.epoch,
+        **{name: MEASURES[name] for name in ("satisfied", "score", "cost_usd")},
+        "attempts": lambda trial: len(trial.attempts),
+        **{name: read for name, read in MEASURES.items() if name.endswith("_s")},
+        "input_tokens": lambda trial: trial.last.usage.total_input_tokens if trial.last else None,
+        "output_tokens": lambda trial: trial.last.usage.output_tokens if trial.last else None,
+    }
+    columns = {name: [read(result) for result in results] for name, read in reads.items()}
+    columns |= {f"{LEVEL}{name}": [result.levels.get(name) for result in results] for name in criteria}
+    return {name: pd.Series(values, dtype="float64") for name, values in columns.items()}

@@ -67,18 +67,11 @@ def _median(views: Sequence[Mapping[int, Mapping[str, int]]]) -> dict[int, dict[
 
 def verdicts_of(levels: Levels, grader: str, rubric: Rubric) -> dict[int, bool]:
     """Satisfactory or not by one grader alone, with the checks' levels beside its own, where that can be said."""
-    checked, names = _checked(levels), [criterion.id for criterion in rubric.criteria]
-    known: dict[tuple[int | None, ...], bool | None] = {}  # the rule looks at the levels alone, and they recur
-    verdicts: dict[int, bool] = {}
-    for trial, own in levels.get(grader, {}).items():
-        given = {**checked.get(trial, {}), **own}
-        key = tuple(given.get(name) for name in names)
-        if key not in known:
-            known[key] = rubric.satisfied(given)
-        verdict = known[key]
-        if verdict is not None:
-            verdicts[trial] = verdict
-    return verdicts
+    checked = _checked(levels)
+    verdicts = {
+        trial: rubric.satisfied({**checked.get(trial, {}), **own}) for trial, own in levels.get(grader, {}).items()
+    }
+    return {trial: verdict for trial, verdict in verdicts.items() if verdict is not None}
 
 
 def _checked(levels: Levels) -> dict[int, dict[str, int]]:

@@ -54,18 +54,17 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     both = [item for item in then if item in now]
     counted = sum(len(then[item]) for item in both), sum(len(now[item]) for item in both)
     missing = gap(counted, (_planned(sides[0]), _planned(sides[1])))
-    for label, q, at_most in (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90)):
-        if at_most is None:
-            continue
+    wanted = [one for one in (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90)) if one[2] is not None]
+    ratios = stats.quantile_ratios(
+        [now[item] for item in both], [then[item] for item in both], [q for _, q, _ in wanted], rules.seed,
+        rules.confidence,
+    )  # fmt: skip
+    for (label, _, at_most), (ratio, p_worse) in zip(wanted, ratios, strict=True):
         name, what = f"{clock.name}: {label}", f"{clock.what} {label}"
         if evidence.items and not streamed:
             yield _not_measured(name, what, at_most)
-            continue
-        ratio, p_worse = stats.quantile_ratio(
-            [now[item] for item in both], [then[item] for item in both], q, rules.seed, rules.confidence
-        )
-        told = f"{what}{_vain(given_up)}"
-        yield ratio_result(name, told, ratio, at_most, p_worse, missing, rules)
+        else:
+            yield ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, missing, rules)
 
 
 def _planned(side: Side) -> int:

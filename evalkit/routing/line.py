@@ -10,8 +10,11 @@ from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate
+from evalkit.stats.routing import hull_areas
 
 RESAMPLES = 1000
+_CELLS = 1_000_000
+"""Draws of items that are held at once."""
 HULL = "percentile bootstrap over items, hull worked out anew, approximate"
 
 
@@ -62,17 +65,43 @@ def hull_area(outcomes: Outcomes, worths: Sequence[Worth], confidence: float = 0
 
     Area / (largest cost - smallest cost), as in the text of RouterBench (Hu 2024).
     """
-    costs = np.stack([one.cost_usd for one in worths])
-    rates = np.stack([one.satisfied for one in worths])
+    return hull_areas_of(outcomes, [worths], confidence)[0]
+
+
+def hull_areas_of(
+    outcomes: Outcomes, parties: Sequence[Sequence[Worth]], confidence: float = 0.95
+) -> list[Estimate | None]:
+    """`hull_area` of several sets of policies, all on the same resamples."""
     weights = outcomes.weights / outcomes.weights.sum()
-    value = stats.hull_area(costs @ weights, rates @ weights)
-    if value is None:
-        return None
-    rng, n = np.random.default_rng(outcomes.seed), len(outcomes)
-    drawn = rng.multinomial(n, weights, size=RESAMPLES) / n
-    areas = [stats.hull_area(c, r) for c, r in zip(drawn @ costs.T, drawn @ rates.T, strict=True)]
-    known = np.array([area for area in areas if area is not None])
-    if n < 2 or len(known) < RESAMPLES:
+    costs, rates = (
+        [np.stack([getattr(one, name) for one in worths]) for worths in parties] for name in ("cost_usd", "satisfied")
+    )
+    values = [stats.hull_area(c @ weights, r @ weights) for c, r in zip(costs, rates, strict=True)]
+    if all(value is None for value in values):
+        return [None for _ in values]
+    resampled = _resampled_areas(weights, costs, rates, outcomes.seed)
+    return [
+        None if value is None else _estimate(value, areas, len(outcomes), confidence)
+        for value, areas in zip(values, resampled, strict=True)
+    ]
+
+
+def _estimate(value: float, areas: FloatArray, n: int, confidence: float) -> Estimate:
+    if n < 2 or np.isnan(areas).any():
         return Estimate(value, None, None, confidence, n, HULL, ("too few items to resample",))
-    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(areas, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, min(float(low), value), max(float(high), value), confidence, n, HULL)
+
+
+def _resampled_areas(
+    weights: FloatArray, costs: Sequence[FloatArray], rates: Sequence[FloatArray], seed: int
+) -> list[FloatArray]:
+    """The area of each set in each resample, nan where it has no range; drawn in parts, so that memory is bounded."""
+    rng, n = np.random.default_rng(seed), len(weights)
+    rows, found = max(1, _CELLS // n), [np.empty(RESAMPLES) for _ in costs]
+    for begin in range(0, RESAMPLES, rows):
+        part = slice(begin, min(begin + rows, RESAMPLES))
+        drawn = rng.multinomial(n, weights, size=part.stop - begin) / n
+        for areas, c, r in zip(found, costs, rates, strict=True):
+            areas[part] = hull_areas(drawn @ c.T, drawn @ r.T)
+    return found

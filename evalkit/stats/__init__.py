@@ -50,7 +50,7 @@ from evalkit.stats.paired import (
 )
 from evalkit.stats.post_stratified import stratified_mean, stratified_quantile, stratified_rate, stratified_ratio
 from evalkit.stats.power import detectable_difference, items_to_clear, items_to_separate
-from evalkit.stats.quantile_ratio import quantile_ratio
+from evalkit.stats.quantile_ratio import quantile_ratio, quantile_ratios
 from evalkit.stats.quantiles import dkw_epsilon, quantile, quantile_clustered, values_needed
 from evalkit.stats.ranks import hodges_lehmann, wilcoxon_pratt_p
 from evalkit.stats.rates import ClusterDesign, cluster_design, rate, rate_clustered
@@ -158,6 +158,7 @@ __all__ = [
     "quantile",
     "quantile_clustered",
     "quantile_ratio",
+    "quantile_ratios",
     "rate",
     "rate_clustered",
     "rate_gap",

@@ -3,7 +3,7 @@
 import inspect
 import types
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -30,11 +30,15 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     ValueError names the argument, its value and what is wanted. A whole number may come as a float, and any number as
     numpy's; True and False are no numbers, and a text is no list. What a list holds is for the function to check.
     """
-    signature = inspect.signature(function)
-    kinds = {name: _kinds(hint) for name, hint in get_type_hints(function).items()}
+
+    @cache  # worked out by the first call: most programs call few of all functions
+    def declared() -> tuple[inspect.Signature, dict[str, list[Any]]]:
+        kinds = {name: _kinds(hint) for name, hint in get_type_hints(function).items()}
+        return inspect.signature(function), kinds
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        signature, kinds = declared()
         given = signature.bind(*args, **kwargs)
         for name, value in given.arguments.items():
             given.arguments[name] = _fitted(name, value, kinds[name])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from evalkit.stats.estimate import Estimate, no_estimate
@@ -19,6 +20,14 @@ from evalkit.stats.inputs import (
 METHOD = "paired bootstrap of the Harrell-Davis ratio"
 RESAMPLES = 2000
 _FEWEST = 5
+_CELLS = 2_000_000
+"""Values of resamples that are held at once."""
+_FAR = 23.0
+"""Less than 1e-19 of Beta(a, b) is farther from its mean than sqrt(23 / (a + b + 1)) (Marchal and Arbel 2017)."""
+
+IntArray = npt.NDArray[np.int64]
+Pooled = tuple[FloatArray, IntArray]
+"""Values in ascending order, and the item of each."""
 
 
 def quantile_ratio(
@@ -32,30 +41,55 @@ def quantile_ratio(
     2001. No item: no value, p None. Fewer than 5 items: the value without bounds, p None. Raises ValueError for values
     of 0 or below, empty items, different lengths.
     """
-    check_quantile(q)
+    return quantile_ratios(candidate, baseline, [q], seed, confidence)[0]
+
+
+def quantile_ratios(
+    candidate: Sequence[Values], baseline: Sequence[Values], qs: Sequence[float], seed: int, confidence: float = 0.95
+) -> list[tuple[Estimate, float | None]]:
+    """`quantile_ratio` of several quantiles, on the same resamples. Arguments, edge cases and errors as there.
+
+    Source: Harrell and Davis (1982), as there.
+    """
+    for q in qs:
+        check_quantile(q)
     check_confidence(confidence)
     check_same_length(candidate=candidate, baseline=baseline)
-    sides = [_pooled(name, side) for name, side in (("candidate", candidate), ("baseline", baseline))]
+    top, bottom = (_pooled(name, side) for name, side in (("candidate", candidate), ("baseline", baseline)))
     n = len(candidate)
     if n == 0:
-        return no_estimate("no pairs", confidence, METHOD), None
-    once = np.ones((1, n))
-    top, bottom = (float(_harrell_davis(*side, once, q)[0]) for side in sides)
+        return [(no_estimate("no pairs", confidence, METHOD), None) for _ in qs]
+    once = np.ones((1, n), dtype=np.int64)
+    values = (_harrell_davis(*top, once, qs) / _harrell_davis(*bottom, once, qs))[0].tolist()
     if n < _FEWEST:
         warning = f"{n} items: {_FEWEST} are needed for an interval"
-        return Estimate(top / bottom, None, None, confidence, n, METHOD, (warning,)), None
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64)
-    ratios = _harrell_davis(*sides[0], drawn, q) / _harrell_davis(*sides[1], drawn, q)
+        return [(Estimate(value, None, None, confidence, n, METHOD, (warning,)), None) for value in values]
+    resampled = _resampled(top, bottom, n, qs, seed)
+    return [_estimate(value, ratios, n, confidence) for value, ratios in zip(values, resampled.T, strict=True)]
+
+
+def _estimate(value: float, ratios: FloatArray, n: int, confidence: float) -> tuple[Estimate, float]:
     tail = (1 - confidence) / 2
     low, high = (float(x) for x in np.quantile(ratios, [tail, 1 - tail]))
-    value = top / bottom
     p = (1 + int((ratios <= 1).sum())) / (RESAMPLES + 1)
     return Estimate(value, min(low, value), max(high, value), confidence, n, METHOD), p
 
 
-def _pooled(name: str, side: Sequence[Values]) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.intp]]]:
+def _resampled(top: Pooled, bottom: Pooled, n: int, qs: Sequence[float], seed: int) -> FloatArray:
+    """The ratio of each quantile in each resample; drawn in parts, so that memory stays bounded."""
+    rng, even = np.random.default_rng(seed), np.full(n, 1 / n)
+    rows, found = max(1, _CELLS // max(len(top[0]), len(bottom[0]))), []
+    for begin in range(0, RESAMPLES, rows):
+        drawn = rng.multinomial(n, even, min(rows, RESAMPLES - begin))
+        found.append(_harrell_davis(*top, drawn, qs) / _harrell_davis(*bottom, drawn, qs))
+    return np.concatenate(found)
+
+
+def _pooled(name: str, side: Sequence[Values]) -> Pooled:
     """All values of a side in ascending order, and the item of each."""
-    lists = [numbers(f"{name}[{place}]", values, SMALLEST) for place, values in enumerate(side)]
+    lists = [np.asarray(values, dtype=np.float64) for values in side]
+    if any(one.ndim != 1 or not (one >= SMALLEST).all() for one in lists):
+        lists = [numbers(f"{name}[{place}]", values, SMALLEST) for place, values in enumerate(side)]  # which tells
     if empty := [place for place, values in enumerate(lists) if not len(values)]:
         raise ValueError(f"{name}[{empty[0]}] has no value")
     values = np.concatenate(lists) if lists else np.empty(0)
@@ -64,15 +98,23 @@ def _pooled(name: str, side: Sequence[Values]) -> tuple[FloatArray, np.ndarray[t
     return values[order], items[order]
 
 
-def _harrell_davis(
-    values: FloatArray, items: np.ndarray[tuple[int, ...], np.dtype[np.intp]], drawn: FloatArray, q: float
-) -> FloatArray:
-    """The smoothed quantile of each resample, where `drawn` (resamples x items) counts how often an item was drawn."""
-    found = np.empty(len(drawn))
-    rows = max(1, 2_000_000 // max(1, len(values)))
-    for begin in range(0, len(drawn), rows):
-        counts = np.cumsum(drawn[begin : begin + rows][:, items], axis=1)
-        total = counts[:, -1:]
-        reached = special.betainc((total + 1) * q, (total + 1) * (1 - q), counts / total)
-        found[begin : begin + rows] = np.diff(reached, axis=1, prepend=0.0) @ values
-    return found
+def _harrell_davis(values: FloatArray, items: IntArray, drawn: IntArray, qs: Sequence[float]) -> FloatArray:
+    """The smoothed quantiles of each resample, where `drawn` (resamples x items) counts how often an item was drawn."""
+    counts = np.cumsum(drawn[:, items], axis=1)
+    return np.stack([_smoothed(values, counts, q) for q in qs], axis=1)
+
+
+def _smoothed(values: FloatArray, counts: IntArray, q: float) -> FloatArray:
+    """From the cumulated `counts` (resamples x values); values where the beta distribution has no mass are left out."""
+    totals = counts[:, -1]
+    reach = np.sqrt(_FAR / (totals + 2))
+    begin = int(np.searchsorted((counts >= (totals * (q - reach))[:, None]).any(axis=0), True))
+    end = int(np.searchsorted((counts > (totals * (q + reach))[:, None]).all(axis=0), True)) + 1
+    reached = np.empty((len(counts), len(values[begin:end])))
+    for total in np.unique(totals):  # one alone, where every item has as many values
+        rows = totals == total
+        inside = counts[rows, begin:end]
+        least = inside.min()
+        shares = np.arange(least, inside.max() + 1) / total
+        reached[rows] = special.betainc((total + 1) * q, (total + 1) * (1 - q), shares)[inside - least]
+    return np.asarray(np.diff(reached, axis=1, prepend=0.0) @ values[begin:end])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -59,6 +60,7 @@ def quantile(values: Values, q: float, confidence: float = 0.95, *, censored: Va
     return _estimate(x, q, (low, high), limits, (confidence, n, ORDER_STATISTICS), missing)
 
 
+@lru_cache(maxsize=256)  # the clocks of all models are often read as many times
 def _ranks(n: int, q: float, confidence: float) -> tuple[int, int]:
     """Ranks of the order statistics that are the limits, from 0 (no lower one) to n + 1 (no upper one)."""
     tail = (1 - confidence) / 2
@@ -100,9 +102,12 @@ def _smooth_quantile(x: FloatArray, q: float, low: float | None, high: float | N
     return float(plain), ("extreme values drag the smoothed quantile out of the interval: sample quantile",)
 
 
+@lru_cache(maxsize=16)
 def _harrell_davis_weights(n: int, q: float) -> FloatArray:
     """How much each of n sorted values counts in the smooth q quantile (Harrell and Davis 1982)."""
-    return np.diff(special.betainc(q * (n + 1), (1 - q) * (n + 1), np.arange(n + 1) / n))
+    weights: FloatArray = np.diff(special.betainc(q * (n + 1), (1 - q) * (n + 1), np.arange(n + 1) / n))
+    weights.setflags(write=False)  # shared by every caller through the cache
+    return weights
 
 
 def _missing_limits(low: float | None, high: float | None, from_values: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -19,11 +20,13 @@ CLOPPER_PEARSON = "Clopper-Pearson"
 FEW = 15  # below this, Wilson limits lean on too few trials to be shown without the exact ones beside them
 
 
+@lru_cache(maxsize=64)
 def two_sided_z(confidence: float) -> float:
     """The normal quantile that leaves (1 - confidence) / 2 in each tail."""
     return float(stats.norm.isf((1 - confidence) / 2))
 
 
+@lru_cache(maxsize=256)
 def two_sided_t(confidence: float, df: int) -> float:
     """The t quantile with `df` >= 1 degrees of freedom that leaves (1 - confidence) / 2 in each tail."""
     return float(stats.t.isf((1 - confidence) / 2, df))
@@ -63,10 +66,12 @@ def lower_limit(
     share, z2 = x / size, two_sided_z(confidence) ** 2
     half = np.sqrt(z2 * (np.maximum(share * (1 - share), 0) / size + z2 / (4 * size * size)))
     wilson = share * share / (share + z2 / (2 * size) + half)
+    few = (size if items is None else items) < np.full(share.shape, FEW)
+    if not few.any():
+        return np.asarray(wilson)
     units = size if items is None else np.minimum(size, items)
     passed = np.maximum(share * units, 1e-300)  # 0 of n has the limit 0
     exact = stats.beta.ppf((1 - confidence) / 2, passed, np.maximum(units - passed, 0) + 1)
-    few = (size if items is None else items) < np.full(share.shape, FEW)
     return np.asarray(np.where(few, np.minimum(wilson, exact), wilson))
 
 

@@ -1,7 +1,9 @@
 """Value of a policy that chooses between sides item by item: cascade, hull, tuned threshold, oracle."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -76,23 +78,25 @@ def hull_area(costs: Values, qualities: Values) -> float | None:
     """
     check_same_length(costs=costs, qualities=qualities)
     c, q = numbers("costs", costs), numbers("qualities", qualities)
-    if not len(c) or np.ptp(c) == 0:
-        return None
-    order = np.lexsort((-q, c))
-    x, y = (c[order] - c.min()) / np.ptp(c), np.maximum.accumulate(q[order])
-    hull: list[tuple[float, float]] = []
-    for x3, y3 in zip(x.tolist(), y.tolist(), strict=True):
-        if hull and x3 == hull[-1][0]:
-            continue  # not better: the best of equal costs comes first
-        while len(hull) > 1 and _below(hull[-2], hull[-1], (x3, y3)):
-            hull.pop()
-        hull.append((x3, y3))
-    points = np.array(hull)
-    return float(np.trapezoid(points[:, 1], points[:, 0]))
+    area = float(hull_areas(c[None], q[None])[0]) if len(c) else math.nan
+    return None if math.isnan(area) else area
 
 
-def _below(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
-    return (b[1] - a[1]) * (c[0] - a[0]) <= (c[1] - a[1]) * (b[0] - a[0])
+def hull_areas(costs: FloatArray, qualities: FloatArray) -> FloatArray:
+    """`hull_area` of each row, nan where there is none; one column per policy."""
+    order = np.lexsort((-qualities, costs))
+    x, y = (np.take_along_axis(values, order, axis=1) for values in (costs, qualities))
+    width = np.ptp(x, axis=1, keepdims=True)
+    x, y = (x - x[:, :1]) / np.where(width > 0, width, 1), np.maximum.accumulate(y, axis=1)
+    hull = y.copy()
+    for left, right in combinations(range(x.shape[1]), 2):  # the hull is the highest of all chords
+        run = x[:, right] - x[:, left]
+        rise = (y[:, right] - y[:, left]) / np.where(run > 0, run, 1)
+        between = slice(left + 1, right)
+        chord = y[:, left, None] + rise[:, None] * (x[:, between] - x[:, left, None])
+        hull[:, between] = np.maximum(hull[:, between], np.where(run[:, None] > 0, chord, -np.inf))
+    area = (np.diff(x, axis=1) * (hull[:, 1:] + hull[:, :-1])).sum(axis=1) / 2
+    return np.where(width[:, 0] > 0, area, np.nan)
 
 
 def cross_fitted_value(
