@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from evalkit.grading_records import Marking, Preference, RoundEvent
-from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage
+from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage, Worker
 
 
 def item_of(row: sqlite3.Row) -> ItemRecord:
@@ -33,12 +33,19 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
         error_message=row["error_message"], simulated=bool(row["simulated"]),
         headers_s=row["headers_s"], reused=None if row["reused"] is None else bool(row["reused"]),
         session_id=row["session_id"], in_flight=row["in_flight"], subject=row["subject"],
+        worker_id=row["worker_id"],
     )  # fmt: skip
 
 
 def session_of(row: sqlite3.Row) -> Session:
     """A row of `session` as the record."""
     return Session(id=row["id"], **json.loads(row["content"]), **json.loads(row["ended"] or "{}"))
+
+
+def worker_of(row: sqlite3.Row) -> Worker:
+    """A row of `worker` as the record."""
+    content, ended = json.loads(row["content"]), json.loads(row["ended"] or "{}")
+    return Worker(id=row["id"], session_id=row["session_id"], **content, **ended)
 
 
 def round_of(row: sqlite3.Row, joined: Sequence[str]) -> Round:

@@ -1,4 +1,4 @@
-"""Which way a run's trials go: streamed from here, or in batches at half the price and without a latency."""
+"""Which way a run's trials go: streamed, or in batches at half the price and without a latency."""
 
 import random
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from evalkit.records import ItemRecord
 
 @dataclass(frozen=True)
 class Way:
-    """`executor`: local, or batch; with batches, `latency_sample` items are streamed even so, for their latency."""
+    """`executor`: local, ray, or batch; with that, `latency_sample` items are streamed even so, for their latency."""
 
     executor: str = "local"
     latency_sample: int = 0

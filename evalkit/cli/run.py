@@ -1,6 +1,7 @@
 """`evalkit run`: send every item to every model, and record every attempt."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from evalkit.bill import Line
     from evalkit.cli.events import Talk
     from evalkit.config import Config
+    from evalkit.executors.ray import Cluster
     from evalkit.panel import Panel
     from evalkit.planning import Prepared
+    from evalkit.providers import Provider
     from evalkit.run import Done
     from evalkit.way import Way
 
@@ -49,6 +52,7 @@ def run(
     tpm: options.Tpm = None,
     timeout: options.Timeout = 600.0,
     executor: options.Executor = "local",
+    address: options.Address = None,
     latency_sample: options.LatencySample = 0,
     share: options.Share = 1.0,
     output: options.RunOutput = None,
@@ -68,6 +72,8 @@ def run(
 
       evalkit run my.jsonl --share 0.5 --executor batch --latency-sample 30 --yes
 
+      evalkit run my.jsonl --executor ray --address auto -j 256 --yes
+
       evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
@@ -84,8 +90,10 @@ def run(
             return source or Path()
         _refuse_errors(chosen, talk.note)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
-        session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
-        way = _way(executor, latency_sample)
+        way = _way(executor, latency_sample, address)
+        session = Session(
+            config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk, address
+        )
         chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
         return _carry_out(session, chosen, _place(output, folder), with_router)
 
@@ -104,12 +112,23 @@ def _pinned(rpm: int | None, tpm: int | None) -> "Mapping[str, int]":
     return {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
 
 
-def _way(executor: str, latency_sample: int) -> "Way":
+def _way(executor: str, latency_sample: int, address: str | None) -> "Way":
     from evalkit.way import Way
+
+    if address is not None:
+        _check_address(executor, address)
 
     if latency_sample and executor != "batch":
         raise UsageError("--latency-sample goes with --executor batch; all is streamed as it is, leave it out")
     return Way(executor, latency_sample)
+
+
+def _check_address(executor: str, address: str) -> None:
+    from evalkit.executors.ray import check_address
+
+    if executor != "ray":
+        raise UsageError("--address goes with --executor ray; leave it out, or add that")
+    check_address(address)
 
 
 def _place(output: Path | None, folder: Path) -> Path:
@@ -164,13 +183,14 @@ class Session:
         dry_run: bool,
         yes: bool,
         talk: "Talk",
+        address: str | None = None,
     ) -> None:
         self.panel: Panel | None = config.panel
         self.timeout_s, self.pinned = timeout_s, pinned
         self.budget_usd = config.budget_usd if budget_usd is None else budget_usd
         self.concurrency = concurrency or config.concurrency
         self.base_url = base_url or config.base_url
-        self.dry_run, self.yes, self.talk = dry_run, yes, talk
+        self.dry_run, self.yes, self.talk, self.address = dry_run, yes, talk, address
 
     async def run(self, chosen: Choice, place: Path, then: str = "") -> "Prepared":
         """Carry out what is pending; `then` is what to do next, unless it is to grade."""
@@ -189,7 +209,8 @@ class Session:
             check_writable(place)
         dataset, options, talk = chosen.dataset, chosen.options, self.talk
         silent = talk.quiet or talk.as_json
-        provider = open_provider(options.models, self.base_url, self.concurrency, self.timeout_s)
+        opened = partial(open_provider, options.models, self.base_url, self.concurrency, self.timeout_s)
+        provider = opened()
         try:
             with counting("counting tokens", silent) as counter:
                 prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.panel)
@@ -217,16 +238,24 @@ class Session:
             )
             with board.shown(), board.missing():
                 limits = Limits(self.concurrency, pinned=self.pinned)
-                done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say)
+                cluster = self._cluster(opened) if options.way.executor == "ray" else None
+                done = await carry_out(
+                    prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say, cluster
+                )
             self._tell_end(done, prepared, then)
             return prepared
         finally:
             await provider.close()
 
+    def _cluster(self, opened: "Callable[[], Provider]") -> "Cluster":
+        from evalkit.executors.ray import Cluster
+
+        return Cluster(self.address, opened)
+
     def _tell_end(self, done: "Done", prepared: "Prepared", then: str) -> None:
         """What the trials came to, and whether our own clock could keep up."""
         self.talk.ending.update(outcomes=dict(done.outcomes), lag_p99_s=done.lag_p99_s)
-        warning = late(done)
+        warning = late(done, "a worker" if prepared.options.way.executor == "ray" else "this machine")
         if warning and not (self.talk.quiet or self.talk.as_json):
             typer.echo(f"warning: {warning}", err=True)
         path = prepared.path
@@ -234,13 +263,13 @@ class Session:
         self.talk.note(f"{completed(done)}{_staged(prepared)}: {path}\nnext: evalkit {then}")
 
 
-def late(done: "Done") -> str:
+def late(done: "Done", who: str = "this machine") -> str:
     """What to say of a clock that could not keep up; empty if it could, or nobody knows."""
     from evalkit.records import TRUSTED_LAG_S
 
     if done.lag_p99_s is None or done.lag_p99_s <= TRUSTED_LAG_S:
         return ""
-    by = f"this machine was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
+    by = f"{who} was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
     return f"{by}; lower -j for truer ones"
 
 

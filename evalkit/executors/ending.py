@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
-from evalkit.records import Reply
+from evalkit.records import NO_WORKER, Reply
 
 _NO_SUCH_MODEL = re.compile(
     r"not found|not exist|unknown|no such|invalid model|is invalid|not supported", re.IGNORECASE
@@ -66,6 +66,10 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
         raise UsageError(f"model {model!r} is unknown to this server; correct {_OPTIONS[command]}")
     if ending.fatal is not None:
         reply = ending.fatal
+        if reply.error_type == NO_WORKER:
+            raise InfrastructureError(
+                f"{reply.error_message}; then the same `evalkit {command}` command goes on from here"
+            )
         raise InfrastructureError(
             f"the API stopped the run: {reply.error_type} ({reply.error_message});"
             f" put it right, then the same `evalkit {command}` command goes on from here"
