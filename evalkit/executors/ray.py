@@ -40,6 +40,9 @@ SILENT_S = 60.0
 _AGAIN_S = 5.0
 """Pause before a worker is started again where none could be."""
 
+_TOGETHER_S = 5.0
+"""How long the first worker waits for the others before anything is sent."""
+
 _LAST_WORD_S = 2.0
 _PINGS = 5
 _LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
@@ -137,10 +140,14 @@ def _keep_stdout() -> None:
 async def pool(
     cluster: Cluster, run: RunFile, session: OpenSession, concurrency: int, say: Callable[[str], None]
 ) -> AsyncIterator["Pool"]:
-    """Workers on every node of the connected cluster, for as long as it lasts; their ends are recorded."""
+    """Workers on every node of the connected cluster, for as long as it lasts; their ends are recorded.
+
+    Raises InfrastructureError if there is not one in time.
+    """
     workers = Pool(cluster, run, session, concurrency, say)
     watching = asyncio.create_task(workers.keep())
     try:
+        await workers.ready()
         yield workers
     finally:
         await workers.hear_out()
@@ -165,12 +172,28 @@ class Pool:
         self._why = "the cluster has no free CPU for one"
         self.lag_p99_s: float | None = None
 
+    async def ready(self) -> None:
+        """Wait for the first worker, and a little for the others; InfrastructureError if there is not one in time."""
+        if await self._freest() is None:
+            raise InfrastructureError(f"{self._none}; then run the same command again")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TOGETHER_S):
+                while len(self._workers) < sum(self._nodes.values()):
+                    await self._another()
+
+    @property
+    def _none(self) -> str:
+        return f"no worker has been there for {SILENT_S:g} s ({self._why}); check the cluster with `ray status`"
+
+    async def _another(self) -> None:
+        self._came.clear()
+        await self._came.wait()
+
     async def attempt(self, request: Request) -> Reply:
         """Have one request sent, once. A reply of its own kind says that its worker was lost, or that there is none."""
         worker = await self._freest()
         if worker is None:
-            why = f"no worker has been there for {SILENT_S:g} s ({self._why}); check the cluster with `ray status`"
-            return Reply("errored", None, error_type=NO_WORKER, error_message=why, stops_run=True)
+            return Reply("errored", None, error_type=NO_WORKER, error_message=self._none, stops_run=True)
         worker.under_way += 1
         try:
             reply: Reply = await worker.actor.attempt.remote(request)
@@ -191,8 +214,7 @@ class Pool:
         with suppress(TimeoutError):
             async with asyncio.timeout(SILENT_S):
                 while not self._workers:
-                    self._came.clear()
-                    await self._came.wait()
+                    await self._another()
         if not self._workers:
             return None
         return min(self._workers, key=lambda worker: (worker.under_way, random.random()))  # noqa: S311  no secrets

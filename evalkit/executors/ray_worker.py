@@ -56,7 +56,8 @@ class Sender:
                 del os.environ[name]
         os.environ.update(settings)
         self._provider: Provider = opened()
-        self._lag = watched().__enter__()  # for as long as the process
+        self._watch = watched()  # for as long as the process
+        self._lag = self._watch.__enter__()
         return Place(platform.node(), os.getpid())
 
     async def attempt(self, request: Request) -> Reply:
