@@ -97,9 +97,6 @@ UNREADABLE = "unreadable_answer"
 LOST = "worker_lost"
 """The kind of an attempt whose worker went before it had told the answer: perhaps billed."""
 
-NO_WORKER = "no_worker"
-"""The kind of an attempt that was never sent, since no worker was there to send it."""
-
 
 @dataclass(frozen=True)
 class Reply:

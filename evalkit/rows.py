@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from evalkit.grading_records import Marking, Preference, RoundEvent
-from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage, Worker
+from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage
 
 
 def item_of(row: sqlite3.Row) -> ItemRecord:
@@ -40,12 +40,6 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
 def session_of(row: sqlite3.Row) -> Session:
     """A row of `session` as the record."""
     return Session(id=row["id"], **json.loads(row["content"]), **json.loads(row["ended"] or "{}"))
-
-
-def worker_of(row: sqlite3.Row) -> Worker:
-    """A row of `worker` as the record."""
-    content, ended = json.loads(row["content"]), json.loads(row["ended"] or "{}")
-    return Worker(id=row["id"], session_id=row["session_id"], **content, **ended)
 
 
 def round_of(row: sqlite3.Row, joined: Sequence[str]) -> Round:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from math import inf
 
-from evalkit import batch_rows, rows
+from evalkit import batch_rows, rows, worker_rows
 from evalkit.grading_records import RoundEvent
 from evalkit.records import Correction, PromptSize, Round, Snapshot, Spec
 
@@ -25,12 +25,12 @@ def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:
         rounds=tuple(_rounds(db, events)),
         grades=tuple(rows.grade_of(row, shown) for row in _rows(db, "grade", "id")),
         documents={row["name"]: row["text"] for row in _rows(db, "document", "name")},
-        sessions=tuple(rows.session_of(row) for row in _with_ends(db, "session")),
-        workers=tuple(rows.worker_of(row) for row in _with_ends(db, "worker")),
+        sessions=tuple(rows.session_of(row) for row in _session_rows(db)),
         corrections=tuple(
             Correction(row["trial_id"], row["grader"], row["minutes"]) for row in _rows(db, "correction", "id")
         ),
         batches=batch_rows.read(db),
+        workers=worker_rows.read(db),
         events=events,
         markings=tuple(rows.marking_of(row) for row in _rows(db, "marking", "id")),
         preferences=tuple(rows.preference_of(row) for row in _rows(db, "preference", "id")),
@@ -52,7 +52,6 @@ def _attempt_rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
     return db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id").fetchall()  # noqa: S608
 
 
-def _with_ends(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
-    """What began, each with what is told of its end, if that has come."""
-    joined = f"{table} s LEFT JOIN {table}_end e USING (id)"
-    return db.execute(f"SELECT s.*, e.content AS ended FROM {joined} ORDER BY s.id").fetchall()  # noqa: S608
+def _session_rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    columns = "s.id, s.content, e.content AS ended"
+    return db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)").fetchall()  # noqa: S608

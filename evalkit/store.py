@@ -29,7 +29,6 @@ from evalkit.records import (
     Snapshot,
     Spec,
     TrialKey,
-    Worker,
 )
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
 from evalkit.schema_check import difference, migrate, number
@@ -233,21 +232,6 @@ class RunFile:
         content = {"ended_at": ended_at, "lag_p99_s": lag_p99_s, "lag_max_s": lag_max_s}
         with self.together() as db:
             db.execute("INSERT INTO session_end VALUES (?, ?)", (session_id, _json(content)))
-
-    def start_worker(self, worker: Worker) -> int:
-        """Record that a process of a cluster is there to send requests; returns the worker's id."""
-        begun = ("started_at", "host", "node", "pid", "clock_offset_s", "clock_error_s")
-        content = {name: value for name, value in asdict(worker).items() if name in begun}
-        with self.together() as db:
-            cursor = db.execute("INSERT INTO worker VALUES (NULL, ?, ?)", (worker.session_id, _json(content)))
-            return int(cursor.lastrowid or 0)
-
-    def end_worker(self, worker: Worker) -> None:
-        """Record how a worker ended; where the whole session was killed, there is no such record."""
-        ended = ("ended_at", "lost", "lag_p99_s", "lag_max_s")
-        content = {name: value for name, value in asdict(worker).items() if name in ended}
-        with self.together() as db:
-            db.execute("INSERT INTO worker_end VALUES (?, ?)", (worker.id, _json(content)))
 
     def add_round(self, round_: Round, key: bytes) -> Round:
         """Open a grading round under a new sealed key; returns it with its id."""

@@ -33,7 +33,7 @@ def cluster(cpus: int = 2) -> Iterator[Cluster]:
     from ray.cluster_utils import Cluster as RayCluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # noqa: S108  the paths of its sockets have to be short
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     head = {
         "num_cpus": cpus, "node_ip_address": LOOPBACK, "include_dashboard": False, "temp_dir": folder,
         "object_store_memory": 80_000_000,

@@ -13,7 +13,7 @@ import pytest
 from clusters import Cluster, cluster
 from processes import Process
 from servers import Recorded, recorded
-from test_kill import Paced, item_of, settled_keys, trials_asked
+from test_kill import Paced, settled_keys, trials_asked
 from test_run import MODELS, run_files, snapshot, write_tiny
 
 from evalkit.cli import main

@@ -72,9 +72,7 @@ def run(
 
       evalkit run my.jsonl --share 0.5 --executor batch --latency-sample 30 --yes
 
-      evalkit run my.jsonl --executor ray --address auto -j 256 --yes
-
-      evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
+      evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 256 --tpm 400000 --executor ray --address auto
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
@@ -90,10 +88,8 @@ def run(
             return source or Path()
         _refuse_errors(chosen, talk.note)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
+        session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
         way = _way(executor, latency_sample, address)
-        session = Session(
-            config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk, address
-        )
         chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
         return _carry_out(session, chosen, _place(output, folder), with_router)
 
@@ -120,7 +116,7 @@ def _way(executor: str, latency_sample: int, address: str | None) -> "Way":
 
     if latency_sample and executor != "batch":
         raise UsageError("--latency-sample goes with --executor batch; all is streamed as it is, leave it out")
-    return Way(executor, latency_sample)
+    return Way(executor, latency_sample, address)
 
 
 def _check_address(executor: str, address: str) -> None:
@@ -183,14 +179,13 @@ class Session:
         dry_run: bool,
         yes: bool,
         talk: "Talk",
-        address: str | None = None,
     ) -> None:
         self.panel: Panel | None = config.panel
         self.timeout_s, self.pinned = timeout_s, pinned
         self.budget_usd = config.budget_usd if budget_usd is None else budget_usd
         self.concurrency = concurrency or config.concurrency
         self.base_url = base_url or config.base_url
-        self.dry_run, self.yes, self.talk, self.address = dry_run, yes, talk, address
+        self.dry_run, self.yes, self.talk = dry_run, yes, talk
 
     async def run(self, chosen: Choice, place: Path, then: str = "") -> "Prepared":
         """Carry out what is pending; `then` is what to do next, unless it is to grade."""
@@ -238,7 +233,7 @@ class Session:
             )
             with board.shown(), board.missing():
                 limits = Limits(self.concurrency, pinned=self.pinned)
-                cluster = self._cluster(opened) if options.way.executor == "ray" else None
+                cluster = _cluster(options.way, opened)
                 done = await carry_out(
                     prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say, cluster
                 )
@@ -246,11 +241,6 @@ class Session:
             return prepared
         finally:
             await provider.close()
-
-    def _cluster(self, opened: "Callable[[], Provider]") -> "Cluster":
-        from evalkit.executors.ray import Cluster
-
-        return Cluster(self.address, opened)
 
     def _tell_end(self, done: "Done", prepared: "Prepared", then: str) -> None:
         """What the trials came to, and whether our own clock could keep up."""
@@ -261,6 +251,15 @@ class Session:
         path = prepared.path
         then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {path}"
         self.talk.note(f"{completed(done)}{_staged(prepared)}: {path}\nnext: evalkit {then}")
+
+
+def _cluster(way: "Way", opened: "Callable[[], Provider]") -> "Cluster | None":
+    """Whose workers send, if this process does not."""
+    if way.executor != "ray":
+        return None
+    from evalkit.executors.ray import Cluster
+
+    return Cluster(way.address, opened)
 
 
 def late(done: "Done", who: str = "this machine") -> str:

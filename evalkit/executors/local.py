@@ -11,13 +11,13 @@ from math import inf
 from time import perf_counter
 
 from evalkit.executors.budget import Budget
-from evalkit.executors.ending import Ending
+from evalkit.executors.ending import NO_WORKER, Ending
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.pace import Pace
 from evalkit.executors.schedule import Call, Job, Schedule
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Sends
-from evalkit.records import LOST, NO_WORKER, UNREADABLE, AttemptStart, Reply, Request
+from evalkit.records import LOST, UNREADABLE, AttemptStart, Reply, Request
 
 SAME_REFUSALS = 3
 """So many requests that a model refuses before it has answered any are taken for a mistake in the settings."""

@@ -19,12 +19,13 @@ from math import ceil
 from typing import Any
 
 import evalkit
+from evalkit import worker_rows
 from evalkit.errors import InfrastructureError, UsageError
+from evalkit.executors.ending import NO_WORKER
 from evalkit.executors.ray_worker import Sender, Told, own_settings
 from evalkit.executors.session import OpenSession
 from evalkit.providers import Provider
-from evalkit.records import LOST, NO_WORKER, Reply, Request
-from evalkit.records import Worker as WorkerRecord
+from evalkit.records import LOST, Reply, Request, Worker
 from evalkit.store import RunFile
 from evalkit.wording import plural
 
@@ -60,11 +61,11 @@ class Cluster:
 
 
 @dataclass(eq=False)
-class _Worker:
+class _Live:
     """A worker that is there: its actor, what the run file says of it, and its requests under way."""
 
     actor: Any
-    record: WorkerRecord
+    record: Worker
     told: Told
     under_way: int = 0
     gone: str | None = None
@@ -165,7 +166,7 @@ class Pool:
         self._cluster, self._run, self._session, self._say = cluster, run, session, say
         self._concurrency = concurrency
         self._actor = self._ray.remote(Sender)
-        self._workers: list[_Worker] = []
+        self._workers: list[_Live] = []
         self._came = asyncio.Event()
         self._nodes: dict[str, int] = {}
         self._places: dict[tuple[str, int], asyncio.Task[None]] = {}
@@ -209,7 +210,7 @@ class Pool:
             worker.under_way -= 1
         return replace(reply, worker_id=worker.record.id)
 
-    async def _freest(self) -> _Worker | None:
+    async def _freest(self) -> _Live | None:
         """The worker with the fewest requests under way, any of several; None if none comes in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SILENT_S):
@@ -236,7 +237,7 @@ class Pool:
         if asked:
             await asyncio.wait(asked, timeout=_LAST_WORD_S)
 
-    async def _ask(self, worker: _Worker) -> None:
+    async def _ask(self, worker: _Live) -> None:
         with suppress(self._ray.exceptions.RayError):
             worker.told = await worker.actor.tell.remote()
 
@@ -284,14 +285,14 @@ class Pool:
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
         ).remote()
 
-    async def _started(self, actor: Any, node: str) -> _Worker:
+    async def _started(self, actor: Any, node: str) -> _Live:
         place = await actor.open.remote(evalkit.__version__, self._cluster.opened, own_settings())
         told, offset_s, error_s = await _compared(actor)
-        record = WorkerRecord(0, self._session.id, _now(), place.host, node, place.pid, offset_s, error_s)
-        number = await self._session.ledger.submit(lambda: self._run.start_worker(record))
-        return _Worker(actor, replace(record, id=number), told)
+        record = Worker(0, self._session.id, _now(), place.host, node, place.pid, offset_s, error_s)
+        number = await self._session.ledger.submit(lambda: self._recorded(record))
+        return _Live(actor, replace(record, id=number), told)
 
-    async def _watch(self, worker: _Worker) -> None:
+    async def _watch(self, worker: _Live) -> None:
         """Ask a worker how it is, until it does not answer or a request has found it lost."""
         while worker.gone is None:
             try:
@@ -305,7 +306,7 @@ class Pool:
                 async with asyncio.timeout(LOOK_S):
                     await worker.ended.wait()
 
-    def _lose(self, worker: _Worker, why: str) -> None:
+    def _lose(self, worker: _Live, why: str) -> None:
         """Give a worker nothing more to do."""
         if worker.gone is not None:
             return
@@ -314,7 +315,7 @@ class Pool:
         worker.ended.set()
         self._say(f"{worker.name} was lost ({why}) with {plural(worker.under_way, 'request')} under way")
 
-    def _end(self, worker: _Worker) -> None:
+    def _end(self, worker: _Live) -> None:
         self._ray.kill(worker.actor)
         if worker in self._workers:
             self._workers.remove(worker)
@@ -323,7 +324,15 @@ class Pool:
         ended = replace(
             worker.record, ended_at=_now(), lost=worker.gone, lag_p99_s=told.lag_p99_s, lag_max_s=told.lag_max_s
         )
-        self._session.ledger.write(lambda: self._run.end_worker(ended))
+        self._session.ledger.write(lambda: self._record_end(ended))
+
+    def _recorded(self, worker: Worker) -> int:
+        with self._run.together() as db:
+            return worker_rows.start(db, worker)
+
+    def _record_end(self, worker: Worker) -> None:
+        with self._run.together() as db:
+            worker_rows.end(db, worker)
 
 
 async def _compared(actor: Any) -> tuple[Told, float, float]:
