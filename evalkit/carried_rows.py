@@ -14,16 +14,16 @@ from evalkit.grading_records import MERGED
 from evalkit.outcome_rows import Rows
 
 _TABLES = (
-    "session", "session_end", "round", "sealed_key", "sealed", "attempt_start", "attempt", "grade", "correction",
-    "batch", "batch_entry", "batch_accepted", "round_event", "marking", "preference",
+    "session", "session_end", "worker", "worker_end", "round", "sealed_key", "sealed", "attempt_start", "attempt",
+    "grade", "correction", "batch", "batch_entry", "batch_accepted", "round_event", "marking", "preference",
 )  # fmt: skip
 """In an order in which what is referred to is there already. The plan's tables are made anew."""
 _COUNTED = {
-    "session": "session", "session_end": "session", "attempt_start": "attempt", "attempt": "attempt",
-    "batch": "batch", "batch_accepted": "batch",
+    "session": "session", "session_end": "session", "worker": "worker", "worker_end": "worker",
+    "attempt_start": "attempt", "attempt": "attempt", "batch": "batch", "batch_accepted": "batch",
 }  # fmt: skip
 """Tables whose ids are moved past those of the files before, by the table that counts them."""
-_REFERENCES = {"session_id": "session", "attempt_id": "attempt", "batch_id": "batch"}
+_REFERENCES = {"session_id": "session", "worker_id": "worker", "attempt_id": "attempt", "batch_id": "batch"}
 _TRIALS = frozenset({"trial_id", "first_trial_id", "second_trial_id"})
 SETTLED_APART = "apart"
 """In place of `judge` in the subject of a judge's answer that settles no question here, since it was given apart."""

@@ -94,6 +94,9 @@ class Allowance:
 UNREADABLE = "unreadable_answer"
 """The kind of an answer that breaks the protocol: the server's fault or a proxy's, and perhaps billed."""
 
+LOST = "worker_lost"
+"""The kind of an attempt whose worker went before it had told the answer: perhaps billed."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -102,7 +105,8 @@ class Reply:
     `retryable` says that the same request may succeed later; `stops_run` that no request can (credentials,
     billing). `ttft_s` is the time to the first output text, None if there was none; `headers_s` to the response
     headers; `latency_s` None where no latency can be claimed (a batch). `reused`: the connection was open already.
-    `allowances` by what they limit: requests, tokens, input_tokens, output_tokens.
+    `allowances` by what they limit: requests, tokens, input_tokens, output_tokens. `worker_id`: the worker of a
+    cluster that sent it, None if this process did.
     """
 
     outcome: Outcome
@@ -123,6 +127,7 @@ class Reply:
     headers_s: float | None = None
     reused: bool | None = None
     allowances: Mapping[str, Allowance] = field(default_factory=dict)
+    worker_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ class Attempt:
     settles its trial. `felt_s` runs from the trial's first request, retries and waits included; `queued_s` is
     the wait on our side before that. `cost_usd` is None where the price or the tokens are unknown; times are None
     where nobody measured them. `in_flight` requests, this one included, were under way when it was sent. `subject`
-    names what an attempt that has ended settles, if it is final.
+    names what an attempt that has ended settles, if it is final. `worker_id` as in `Reply`.
     """
 
     id: int
@@ -178,6 +183,7 @@ class Attempt:
     session_id: int | None = None
     in_flight: int | None = None
     subject: str | None = None
+    worker_id: int | None = None
 
 
 TRUSTED_LAG_S = 0.010
@@ -197,6 +203,29 @@ class Session:
     executor: str
     concurrency: int
     ended_at: str | None = None
+    lag_p99_s: float | None = None
+    lag_max_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One process of a cluster that sent requests for a session: where, and how well it kept time.
+
+    `node` is the cluster's name for the machine. `clock_offset_s`: how far its wall clock was ahead of that of the
+    process which ran the session, known to within `clock_error_s`; latencies are durations, and do not depend on it.
+    `lost`: why it went before the session had ended; None if it did not, or while it is there. Lags as in `Session`.
+    """
+
+    id: int
+    session_id: int
+    started_at: str
+    host: str
+    node: str
+    pid: int
+    clock_offset_s: float
+    clock_error_s: float
+    ended_at: str | None = None
+    lost: str | None = None
     lag_p99_s: float | None = None
     lag_max_s: float | None = None
 
@@ -355,6 +384,7 @@ class Snapshot:
     grades: tuple[Grade, ...]
     documents: Mapping[str, str] = field(default_factory=dict)
     sessions: tuple[Session, ...] = ()
+    workers: tuple[Worker, ...] = ()
     corrections: tuple[Correction, ...] = ()
     batches: tuple[Batch, ...] = ()
     events: tuple[RoundEvent, ...] = ()

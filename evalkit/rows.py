@@ -33,6 +33,7 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
         error_message=row["error_message"], simulated=bool(row["simulated"]),
         headers_s=row["headers_s"], reused=None if row["reused"] is None else bool(row["reused"]),
         session_id=row["session_id"], in_flight=row["in_flight"], subject=row["subject"],
+        worker_id=row["worker_id"],
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from evalkit.bill import charged_usd, worst_cases
 from evalkit.cache_marks import chosen_marks
@@ -20,10 +21,14 @@ from evalkit.providers import Provider
 from evalkit.records import Snapshot, TrialKey
 from evalkit.store import RunFile
 
+if TYPE_CHECKING:
+    from evalkit.executors.ray import Cluster
+
 
 @dataclass(frozen=True)
 class Done:
-    """How a completed run went: trials by outcome, and how late our own clock was (p99, s; None if unknown)."""
+    """How a completed run went: trials by outcome, and how late the clock beside the requests was (p99, s; None if
+    unknown)."""
 
     outcomes: Mapping[str, int]
     lag_p99_s: float | None
@@ -54,9 +59,10 @@ async def carry_out(
     budget_usd: float | None,
     tell: Callable[[Progress], None],
     say: Callable[[str], None] = lambda _: None,
+    cluster: "Cluster | None" = None,
 ) -> Done:
     """Send what is pending. Returns when every trial is settled that is not left for later. `say` takes lines about
-    batches for the user.
+    batches and workers for the user; `cluster` is whose workers send, if this process does not.
 
     Raises BudgetError, InfrastructureError or InterruptedRunError when it had to stop; all that was answered
     is in the run file, and the same call goes on from there.
@@ -71,7 +77,7 @@ async def carry_out(
         batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in passed_over}
         batched |= past.in_batches
         calls = partial(_calls, prepared, dataset, past, worst_cases(plan, now, prices, items))
-        ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices)
+        ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices, cluster)
         if ending.stopped or ending.unsettled:
             _stop(ending, budget, run, prepared)
         return Done(run.outcomes(), lag_p99_s)

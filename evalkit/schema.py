@@ -21,6 +21,8 @@ TABLES = (
     "round_event",
     "marking",
     "preference",
+    "worker",
+    "worker_end",
 )
 
 _KEYS = {
@@ -46,6 +48,8 @@ _KEYS = {
     "round_event": "id = NEW.id",
     "marking": "id = NEW.id OR nonce = NEW.nonce",
     "preference": "id = NEW.id",
+    "worker": "id = NEW.id",
+    "worker_end": "id = NEW.id",
 }
 
 APPLICATION_ID = 0x65766B74
@@ -200,6 +204,18 @@ CREATE TABLE preference (
 """
 """People grade: who joined a round and when it closed, each mark with its time, and preferences between outputs."""
 
+_VERSION_6 = """
+CREATE TABLE worker (
+    id INTEGER PRIMARY KEY, session_id INTEGER NOT NULL REFERENCES session (id),
+    content TEXT NOT NULL CHECK (json_valid(content))
+) STRICT;
+CREATE TABLE worker_end (
+    id INTEGER PRIMARY KEY REFERENCES worker (id), content TEXT NOT NULL CHECK (json_valid(content))
+) STRICT;
+ALTER TABLE attempt ADD COLUMN worker_id INTEGER REFERENCES worker (id);
+"""
+"""Which worker of a cluster sent an attempt, and what kind of clock it had."""
+
 
 def _guarded(*tables: str) -> str:
     return "".join(_append_only(table) for table in tables)
@@ -207,12 +223,14 @@ def _guarded(*tables: str) -> str:
 
 _LATER = ("session", "session_end", "correction", "batch", "batch_entry", "batch_accepted")
 _PEOPLE = ("round_event", "marking", "preference")
+_CLUSTER = ("worker", "worker_end")
 
 MIGRATIONS: tuple[str, ...] = (
-    _VERSION_1 + _guarded(*(table for table in TABLES if table not in (*_LATER, *_PEOPLE))),
+    _VERSION_1 + _guarded(*(table for table in TABLES if table not in (*_LATER, *_PEOPLE, *_CLUSTER))),
     _VERSION_2 + _guarded("attempt_start", "attempt", "session", "session_end"),
     _VERSION_3 + _guarded("correction"),
     _VERSION_4 + _guarded("batch", "batch_entry", "batch_accepted"),
     _VERSION_5 + _guarded(*_PEOPLE),
+    _VERSION_6 + _guarded(*_CLUSTER),
 )
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""

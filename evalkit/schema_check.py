@@ -12,6 +12,7 @@ SCHEMA_SHA256 = (
     "0c59e51ab5c93035bcbbafe4e5f9a12faa0274e1a349a4cd1b0b980d6ac79058",
     "887307f3beeca06aabd6f83c7969852679d8ddb2a39d021cc758d3b906e7e60f",
     "d768ad33bc27afedd0be014e862489aae1cb7dda9b34bebc732fb266d03e576b",
+    "11ba6ff9939847ce4caa122089481ae304f3e133af092427c8ffb4a2872ecb9f",
 )
 """Of each schema version, so that a sound file is told from these alone: making the tables anew takes much longer."""
 

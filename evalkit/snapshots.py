@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from math import inf
 
-from evalkit import batch_rows, rows
+from evalkit import batch_rows, rows, worker_rows
 from evalkit.grading_records import RoundEvent
 from evalkit.records import Correction, PromptSize, Round, Snapshot, Spec
 
@@ -30,6 +30,7 @@ def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:
             Correction(row["trial_id"], row["grader"], row["minutes"]) for row in _rows(db, "correction", "id")
         ),
         batches=batch_rows.read(db),
+        workers=worker_rows.read(db),
         events=events,
         markings=tuple(rows.marking_of(row) for row in _rows(db, "marking", "id")),
         preferences=tuple(rows.preference_of(row) for row in _rows(db, "preference", "id")),

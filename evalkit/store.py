@@ -218,7 +218,7 @@ class RunFile:
             attempt_id, subject, reply.outcome, int(final), reply.text, reply.stop_reason, reply.served_model,
             reply.request_id, _json(usage), cost_usd, reply.ttft_s, reply.latency_s, felt_s,
             reply.status, reply.error_type, reply.error_message, int(reply.simulated), reply.headers_s,
-            None if reply.reused is None else int(reply.reused),
+            None if reply.reused is None else int(reply.reused), reply.worker_id,
         )  # fmt: skip
         with self.together() as db:
             db.execute(f"INSERT INTO attempt VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608

@@ -1,4 +1,4 @@
-"""Which way a run's trials go: streamed from here, or in batches at half the price and without a latency."""
+"""Which way a run's trials go: streamed, or in batches at half the price and without a latency."""
 
 import random
 from collections.abc import Sequence
@@ -9,10 +9,14 @@ from evalkit.records import ItemRecord
 
 @dataclass(frozen=True)
 class Way:
-    """`executor`: local, or batch; with batches, `latency_sample` items are streamed even so, for their latency."""
+    """`executor`: local, ray, or batch; with that, `latency_sample` items are streamed even so, for their latency.
+
+    `address`: of the Ray cluster; None for one of this machine's own.
+    """
 
     executor: str = "local"
     latency_sample: int = 0
+    address: str | None = None
 
     def batched(self, items: Sequence[ItemRecord], seed: int) -> frozenset[str]:
         """Ids of the records whose trials go in batches: all but the sample, the same for every model.

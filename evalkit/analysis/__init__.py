@@ -31,6 +31,7 @@ from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_result
 from evalkit.analysis.validity import validities
 from evalkit.analysis.views import Levels
 from evalkit.analysis.warn import warnings_for
+from evalkit.analysis.workers import worker_results
 from evalkit.conditional import mark, refuse
 from evalkit.dataset import DIFFICULTIES
 from evalkit.errors import IntegrityError, UsageError
@@ -102,7 +103,7 @@ def analyze(
     analysis = _with_graders(analysis, snapshot, levels, results, rubric)
     if baseline is not None:
         analysis = _with_baseline(analysis, tables, snapshot, baseline, counterparts)
-    analysis = replace(analysis, signals=find_signals(analysis))
+    analysis = replace(analysis, workers=worker_results(snapshot), signals=find_signals(analysis))
     text = mark(snapshot.spec)
     return analysis if text is None else _conditional(analysis, text)
 
@@ -182,6 +183,7 @@ def _of_sweep(
         ),
         warnings=(*sweep_warnings(sweep), *main.warnings),
         sessions=session_results(snapshot),
+        workers=worker_results(snapshot),
         sweep=sweep,
     )
 

@@ -21,6 +21,7 @@ from evalkit.analysis.routing import Routing
 from evalkit.analysis.sessions import SessionResult
 from evalkit.analysis.trials import DecidedBy
 from evalkit.analysis.validity import Validity
+from evalkit.analysis.workers import WorkerResult
 from evalkit.cut_streams import CutStreams
 from evalkit.records import Outcome, Round, Spec
 from evalkit.rubric import Aggregate, Economics
@@ -365,6 +366,7 @@ class Analysis:
         return self.correction.usd.value or 0.0
 
     sessions: tuple[SessionResult, ...] = ()
+    workers: tuple[WorkerResult, ...] = ()
     sweep: Sweep | None = None
     consistency: tuple[Consistency, ...] = ()
     disputes: tuple[Dispute, ...] = ()

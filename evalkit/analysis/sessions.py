@@ -40,8 +40,12 @@ class SessionResult:
 
     @property
     def late(self) -> bool:
-        """Whether this machine was so late that latencies of this session are partly its own."""
-        return self.attempts > 0 and self.lag_p99_s is not None and self.lag_p99_s > TRUSTED_LAG_S
+        """Whether this machine was so late that latencies of this session are partly its own.
+
+        Not where a cluster's workers have measured them, each by its own clock.
+        """
+        here = self.attempts > 0 and self.executor != "ray"
+        return here and self.lag_p99_s is not None and self.lag_p99_s > TRUSTED_LAG_S
 
 
 def session_results(snapshot: Snapshot) -> tuple[SessionResult, ...]:

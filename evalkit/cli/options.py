@@ -77,7 +77,16 @@ Tpm = Annotated[
 ]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Longest wait for one whole answer, seconds.")]
 Executor = Annotated[
-    Literal["local", "batch"], typer.Option(help="batch: Message Batches, half the price, no latency, up to 24 h.")
+    Literal["local", "batch", "ray"],
+    typer.Option(
+        help="batch: Message Batches, half the price, no latency, up to 24 h. ray: sent by a cluster's workers."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="With ray: the cluster, auto for this machine's own (default: one is started)."
+    ),
 ]
 LatencySample = Annotated[int, typer.Option(min=0, metavar="K", help="With batches: stream K items for their latency.")]
 Share = Annotated[

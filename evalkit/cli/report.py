@@ -110,6 +110,7 @@ def _earlier(baseline: Path) -> "Snapshot":
 
 def _print_summary(analysis: "Analysis") -> None:
     from evalkit.analysis.sessions import lateness
+    from evalkit.analysis.workers import worker_warnings
     from evalkit.cli.summary import summary_table, sweep_table, verdict_lines
     from evalkit.cli.terminal import console
 
@@ -120,5 +121,5 @@ def _print_summary(analysis: "Analysis") -> None:
     if sizes is not None:
         console().print(sizes)
     late = lateness(analysis.sessions)
-    for warning in (*analysis.warnings, *((late,) if late else ())):
+    for warning in (*analysis.warnings, *((late,) if late else ()), *worker_warnings(analysis.workers)):
         typer.echo(f"! {warning}")

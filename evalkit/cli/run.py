@@ -1,6 +1,7 @@
 """`evalkit run`: send every item to every model, and record every attempt."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from evalkit.bill import Line
     from evalkit.cli.events import Talk
     from evalkit.config import Config
+    from evalkit.executors.ray import Cluster
     from evalkit.panel import Panel
     from evalkit.planning import Prepared
+    from evalkit.providers import Provider
     from evalkit.run import Done
     from evalkit.way import Way
 
@@ -49,6 +52,7 @@ def run(
     tpm: options.Tpm = None,
     timeout: options.Timeout = 600.0,
     executor: options.Executor = "local",
+    address: options.Address = None,
     latency_sample: options.LatencySample = 0,
     share: options.Share = 1.0,
     output: options.RunOutput = None,
@@ -68,7 +72,7 @@ def run(
 
       evalkit run my.jsonl --share 0.5 --executor batch --latency-sample 30 --yes
 
-      evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 32 --tpm 400000
+      evalkit run my.jsonl --context 2k,10k,50k --epochs 3 -j 256 --tpm 400000 --executor ray --address auto
 
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
@@ -85,7 +89,7 @@ def run(
         _refuse_errors(chosen, talk.note)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
         session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
-        way = _way(executor, latency_sample)
+        way = _way(executor, latency_sample, address)
         chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
         return _carry_out(session, chosen, _place(output, folder), with_router)
 
@@ -104,12 +108,23 @@ def _pinned(rpm: int | None, tpm: int | None) -> "Mapping[str, int]":
     return {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
 
 
-def _way(executor: str, latency_sample: int) -> "Way":
+def _way(executor: str, latency_sample: int, address: str | None) -> "Way":
     from evalkit.way import Way
+
+    if address is not None:
+        _check_address(executor, address)
 
     if latency_sample and executor != "batch":
         raise UsageError("--latency-sample goes with --executor batch; all is streamed as it is, leave it out")
-    return Way(executor, latency_sample)
+    return Way(executor, latency_sample, address)
+
+
+def _check_address(executor: str, address: str) -> None:
+    from evalkit.executors.ray import check_address
+
+    if executor != "ray":
+        raise UsageError("--address goes with --executor ray; leave it out, or add that")
+    check_address(address)
 
 
 def _place(output: Path | None, folder: Path) -> Path:
@@ -189,7 +204,8 @@ class Session:
             check_writable(place)
         dataset, options, talk = chosen.dataset, chosen.options, self.talk
         silent = talk.quiet or talk.as_json
-        provider = open_provider(options.models, self.base_url, self.concurrency, self.timeout_s)
+        opened = partial(open_provider, options.models, self.base_url, self.concurrency, self.timeout_s)
+        provider = opened()
         try:
             with counting("counting tokens", silent) as counter:
                 prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.panel)
@@ -217,7 +233,10 @@ class Session:
             )
             with board.shown(), board.missing():
                 limits = Limits(self.concurrency, pinned=self.pinned)
-                done = await carry_out(prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say)
+                cluster = _cluster(options.way, opened)
+                done = await carry_out(
+                    prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say, cluster
+                )
             self._tell_end(done, prepared, then)
             return prepared
         finally:
@@ -226,7 +245,7 @@ class Session:
     def _tell_end(self, done: "Done", prepared: "Prepared", then: str) -> None:
         """What the trials came to, and whether our own clock could keep up."""
         self.talk.ending.update(outcomes=dict(done.outcomes), lag_p99_s=done.lag_p99_s)
-        warning = late(done)
+        warning = late(done, "a worker" if prepared.options.way.executor == "ray" else "this machine")
         if warning and not (self.talk.quiet or self.talk.as_json):
             typer.echo(f"warning: {warning}", err=True)
         path = prepared.path
@@ -234,13 +253,22 @@ class Session:
         self.talk.note(f"{completed(done)}{_staged(prepared)}: {path}\nnext: evalkit {then}")
 
 
-def late(done: "Done") -> str:
+def _cluster(way: "Way", opened: "Callable[[], Provider]") -> "Cluster | None":
+    """Whose workers send, if this process does not."""
+    if way.executor != "ray":
+        return None
+    from evalkit.executors.ray import Cluster
+
+    return Cluster(way.address, opened)
+
+
+def late(done: "Done", who: str = "this machine") -> str:
     """What to say of a clock that could not keep up; empty if it could, or nobody knows."""
     from evalkit.records import TRUSTED_LAG_S
 
     if done.lag_p99_s is None or done.lag_p99_s <= TRUSTED_LAG_S:
         return ""
-    by = f"this machine was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
+    by = f"{who} was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
     return f"{by}; lower -j for truer ones"
 
 

@@ -8,6 +8,9 @@ from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError
 from evalkit.executors.budget import Budget
 from evalkit.records import Reply
 
+NO_WORKER = "no_worker"
+"""The kind of an attempt that was never sent, since no worker was there to send it."""
+
 _NO_SUCH_MODEL = re.compile(
     r"not found|not exist|unknown|no such|invalid model|is invalid|not supported", re.IGNORECASE
 )
@@ -66,6 +69,10 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
         raise UsageError(f"model {model!r} is unknown to this server; correct {_OPTIONS[command]}")
     if ending.fatal is not None:
         reply = ending.fatal
+        if reply.error_type == NO_WORKER:
+            raise InfrastructureError(
+                f"{reply.error_message}; then the same `evalkit {command}` command goes on from here"
+            )
         raise InfrastructureError(
             f"the API stopped the run: {reply.error_type} ({reply.error_message});"
             f" put it right, then the same `evalkit {command}` command goes on from here"

@@ -11,16 +11,19 @@ from math import inf
 from time import perf_counter
 
 from evalkit.executors.budget import Budget
-from evalkit.executors.ending import Ending
+from evalkit.executors.ending import NO_WORKER, Ending
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.pace import Pace
 from evalkit.executors.schedule import Call, Job, Schedule
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.providers import Provider
-from evalkit.records import UNREADABLE, AttemptStart, Reply, Request
+from evalkit.providers import Sends
+from evalkit.records import LOST, UNREADABLE, AttemptStart, Reply, Request
 
 SAME_REFUSALS = 3
 """So many requests that a model refuses before it has answered any are taken for a mistake in the settings."""
+
+LOST_AT_MOST = 2
+"""A call whose attempts have taken so many workers with them, or were so unlucky, is left for another time."""
 
 RAMP_S = 0.004
 """Pause between the first sends: all at once would make the last one's request wait for the others."""
@@ -62,7 +65,8 @@ class Progress:
 def cost_of(request: Request, reply: Reply, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
     """USD of one attempt: a request that was refused with an error status is not billed; else by its tokens."""
     if reply.outcome == "errored" and reply.usage.input_tokens is None:
-        return 0.0 if reply.status is not None and reply.status >= 400 else None
+        unbilled = reply.error_type == NO_WORKER or (reply.status is not None and reply.status >= 400)
+        return 0.0 if unbilled else None
     return prices.price(request.model, reply.usage, when).usd
 
 
@@ -72,7 +76,7 @@ class _Execution:
     def __init__(
         self,
         calls: Iterable[Call],
-        provider: Provider,
+        provider: Sends,
         ledger: Ledger,
         limits: Limits,
         budget: Budget,
@@ -195,7 +199,9 @@ class _Execution:
     def _retry(self, job: Job, reply: Reply, now: float, pause_s: float) -> None:
         """Have another attempt after a pause, unless there have been enough."""
         self.ending.last_failure = reply
-        if job.attempts >= self.limits.attempts or job.felt_s + pause_s > self.limits.trial_s:
+        job.lost += reply.error_type == LOST
+        enough = job.attempts >= self.limits.attempts or job.lost >= LOST_AT_MOST
+        if enough or job.felt_s + pause_s > self.limits.trial_s:
             self.ending.unsettled += 1
             self._give_up(job)
             return
@@ -284,7 +290,7 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
 
 async def execute(
     calls: Iterable[Call],
-    provider: Provider,
+    provider: Sends,
     ledger: Ledger,
     limits: Limits,
     budget: Budget,

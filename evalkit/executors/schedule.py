@@ -40,7 +40,7 @@ class Job:
     """A call under way. `since`: when it might have gone, had nothing of ours been in its way (monotonic, s).
 
     `felt_s`: latencies and pauses of its attempts so far; `doubted`: refused before its model had answered anything,
-    and to be tried once more.
+    and to be tried once more; `lost`: attempts whose worker was lost.
     """
 
     call: Call
@@ -48,6 +48,7 @@ class Job:
     attempts: int = 0
     felt_s: float = 0.0
     doubted: bool = False
+    lost: int = 0
 
 
 @dataclass

@@ -20,12 +20,16 @@ class Preflight:
     facts: Mapping[str, ModelFacts] = field(default_factory=dict)
 
 
-class Provider(Protocol):
-    """A way to reach models. `attempt` makes exactly one request and never raises for what a server does."""
+class Sends(Protocol):
+    """What makes attempts: each exactly one request, and never an error for what a server does."""
 
     async def attempt(self, request: Request) -> Reply:
         """Send one request, once, and say how it ended."""
         ...
+
+
+class Provider(Sends, Protocol):
+    """A way to reach models."""
 
     async def count_tokens(self, request: Request) -> int | None:
         """Input tokens of a request as the server counts them; None where it cannot."""

@@ -1,9 +1,10 @@
 """Latency: how long answers take, on three clocks, with intervals that say where they are open."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.sessions import SessionResult, lateness
+from evalkit.analysis.workers import SLOW_P, SLOW_RATIO, WorkerResult, worker_warnings
 from evalkit.blocks import (
     Block,
     Cell,
@@ -26,7 +27,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.series import lineup
 from evalkit.stats import Estimate, dkw_epsilon, values_needed
-from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds
+from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds, sentence
 
 ORDER = 50
 _ONE_IN_TWENTY = 20
@@ -65,6 +66,7 @@ def build(analysis: Analysis) -> Section | None:
             *_per_token(analysis, series, heading),
             *((Paragraph(words(open_ends)),) if open_ends else ()),
             *_sessions(analysis),
+            *_workers(analysis),
         ),
         measured=True,
     )
@@ -131,6 +133,56 @@ def _session(session: SessionResult, swept: bool) -> Row:
             Cell(words(NOT_MEASURED if lag is None else milliseconds(lag)), "late" if session.late else ""),
         )
     )
+
+
+def _workers(analysis: Analysis) -> Iterable[Block]:
+    """A cluster's workers side by side, where there were several, and what is wrong with one."""
+    warned = worker_warnings(analysis.workers)
+    if len(analysis.workers) > 1:
+        columns = (
+            Column("Worker"),
+            Column("Attempts", "end"),
+            Column("Model"),
+            Column("One attempt, median", "end"),
+            Column("The others meanwhile", "end"),
+            Column("Slower by chance, p", "end"),
+            Column("Lag of its loop, p99", "end"),
+            Column("Its clock ahead by", "end"),
+        )
+        names = {model.model: model.name for model in analysis.models}
+        rows = [row for worker in analysis.workers for row in _worker(worker, names)]
+        yield table("Clocks by worker", columns, rows, folded="Clocks by worker")
+        yield Paragraph(
+            words(
+                "Each worker times what it sends by its own clock. It is held against the others while it was at work, "
+                "by a one-sided Mann-Whitney test, Holm over workers and models, and called slow where p is below "
+                f"{SLOW_P:g} and its median at least {SLOW_RATIO:g} times theirs."
+            )
+        )
+    if warned:
+        yield Note("Workers", tuple(words(sentence(text)) for text in warned))
+
+
+def _worker(worker: WorkerResult, names: Mapping[str, str]) -> Iterable[Row]:
+    """A line a model, or one line for a worker that brought no answer."""
+    lag = NOT_MEASURED if worker.lag_p99_s is None else milliseconds(worker.lag_p99_s)
+    ahead = f"{worker.clock_offset_s * 1000:+,.0f} ± {worker.clock_error_s * 1000:,.0f} ms"
+    lost = f"{plural(worker.lost_attempts, 'attempt')} lost with it" if worker.lost is not None else ""
+    for model in worker.models or (None,):
+        yield Row(
+            (
+                Cell(words(f"{worker.id}, {worker.host}"), f"lost: {worker.lost}" if worker.lost is not None else ""),
+                Cell(words(f"{worker.attempts:,}"), lost),
+                Cell(words(names.get(model.model, model.model) if model else "none answered")),
+                Cell(
+                    words(_time(model.service_s if model else None)), plural(model.answers, "answer") if model else ""
+                ),
+                Cell(words(_time(model.other_service_s if model else None))),
+                Cell(words(NOT_MEASURED if model is None or model.p_holm is None else f"{model.p_holm:.3f}")),
+                Cell(words(lag), "late" if worker.late else ""),
+                Cell(words(ahead), "wrong" if worker.skewed else ""),
+            )
+        )
 
 
 def _time(s: float | None) -> str:

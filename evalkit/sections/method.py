@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from evalkit.analysis.results import Analysis, Grading
 from evalkit.analysis.sessions import SessionResult, lateness
+from evalkit.analysis.workers import worker_warnings
 from evalkit.blocks import (
     MOST_WARNINGS,
     Definitions,
@@ -30,7 +31,7 @@ _ENDPOINT = "https://api.anthropic.com"
 
 def build(analysis: Analysis) -> Section:
     """Present in every report."""
-    caveats = [*analysis.warnings, *_estimate_warnings(analysis)]
+    caveats = [*analysis.warnings, *worker_warnings(analysis.workers), *_estimate_warnings(analysis)]
     told = caveats == list(analysis.warnings) and len(caveats) < MOST_WARNINGS  # beside the verdict
     notes = () if told else tuple(prose(sentence(text), measured=_timed(text)) for text in dict.fromkeys(caveats))
     return Section(
@@ -120,7 +121,7 @@ def _sessions(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     if not analysis.sessions and any(m.attempts for m in analysis.models):
         yield "Sessions", words("not recorded")
     for session in analysis.sessions:
-        yield f"Session {session.id}", (*_sent(session), *_kept_time(session))
+        yield f"Session {session.id}", (*_sent(session), *_by(analysis, session), *_kept_time(session))
     if analysis.sessions:  # whether it kept time is measured, that a line says so is not
         yield "Clock", (Span(lateness(analysis.sessions) or "Our own loop was on time.", measured=True),)
 
@@ -147,6 +148,16 @@ def _sent(session: SessionResult) -> Iterable[Span]:
     parts += [f"{plural(session.judging, 'request')} to judges"] if session.judging else []
     yield Span(listing(parts) or "no request sent")
     yield Span("" if session.ended else ", not ended: under way, or killed")
+
+
+def _by(analysis: Analysis, session: SessionResult) -> Iterable[Span]:
+    """How many workers of a cluster sent its requests, if any did."""
+    own = [worker for worker in analysis.workers if worker.session_id == session.id]
+    if own:
+        nodes, gone = len({worker.node for worker in own}), sum(worker.lost is not None for worker in own)
+        yield Span(
+            f"; sent by {plural(len(own), 'worker')} on {plural(nodes, 'node')}{f', {gone} lost' if gone else ''}"
+        )
 
 
 def _kept_time(session: SessionResult) -> Iterable[Span]:

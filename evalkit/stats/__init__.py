@@ -52,7 +52,7 @@ from evalkit.stats.post_stratified import stratified_mean, stratified_quantile, 
 from evalkit.stats.power import detectable_difference, items_to_clear, items_to_separate
 from evalkit.stats.quantile_ratio import quantile_ratio, quantile_ratios
 from evalkit.stats.quantiles import dkw_epsilon, quantile, quantile_clustered, values_needed
-from evalkit.stats.ranks import hodges_lehmann, wilcoxon_pratt_p
+from evalkit.stats.ranks import hodges_lehmann, larger_p, wilcoxon_pratt_p
 from evalkit.stats.rates import ClusterDesign, cluster_design, rate, rate_clustered
 from evalkit.stats.ratios import above_one_p, cost_ratio, geometric_mean_ratio, mean_cost_ratio
 from evalkit.stats.retries import beta_retry, retry_cost, retry_cost_items, retry_success, retry_success_items
@@ -130,6 +130,7 @@ __all__ = [
     "jeffreys",
     "judge_accuracy",
     "krippendorff_alpha",
+    "larger_p",
     "length_effect",
     "leniency_midp",
     "log_ratio_t",

@@ -1,4 +1,4 @@
-"""Rank-based second opinion on a paired mean difference: Wilcoxon-Pratt and Hodges-Lehmann."""
+"""Tests by ranks: a second opinion on a paired mean difference (Wilcoxon-Pratt, Hodges-Lehmann), and Mann-Whitney."""
 
 import numpy as np
 
@@ -26,6 +26,22 @@ def wilcoxon_pratt_p(candidate: Values, baseline: Values) -> float | None:
     plain = len(d) <= 50 and d.all() and len(np.unique(np.abs(d))) == len(d)
     result = wilcoxon(d, zero_method="pratt", method="exact" if plain else "approx")
     return float(result.pvalue)
+
+
+def larger_p(these: Values, others: Values) -> float | None:
+    """One-sided Mann-Whitney p in (0, 1] for `these` being no larger than `others`; None if either has no value.
+
+    Two independent samples. Exact where one has up to 8 values and none are tied, else by the normal approximation with
+    corrections for ties and continuity. Raises ValueError for nan. Source: Mann and Whitney (1947).
+    """
+    a, b = numbers("these", these), numbers("others", others)
+    if not len(a) or not len(b):
+        return None
+    from scipy.stats import mannwhitneyu
+
+    tied = len(np.unique(np.concatenate((a, b)))) < len(a) + len(b)
+    exact = min(len(a), len(b)) <= 8 and not tied
+    return float(mannwhitneyu(a, b, alternative="greater", method="exact" if exact else "asymptotic").pvalue)
 
 
 def hodges_lehmann(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:

@@ -1,0 +1,46 @@
+"""Ray clusters of several nodes on this machine, on addresses that nothing outside it can reach."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+LOOPBACK = "127.0.0.2"
+"""Ray takes 127.0.0.1 for the machine's outer address, which this is not."""
+
+
+class Cluster:
+    """One head node, and others that come and go, each with two CPUs unless it is to have none."""
+
+    def __init__(self, inside: Any) -> None:
+        self._inside = inside
+        self.address: str = inside.address
+
+    def add(self) -> Any:
+        """Another node; returns once the cluster knows it."""
+        return self._inside.add_node(num_cpus=2, node_ip_address=LOOPBACK, object_store_memory=80_000_000)
+
+    def remove(self, node: Any) -> None:
+        """Kill a node with everything on it."""
+        self._inside.remove_node(node, allow_graceful=False)
+
+
+@contextmanager
+def cluster(cpus: int = 2) -> Iterator[Cluster]:
+    """A cluster with its head node; the folder that its processes write into is removed with it."""
+    from ray.cluster_utils import Cluster as RayCluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    head = {
+        "num_cpus": cpus, "node_ip_address": LOOPBACK, "include_dashboard": False, "temp_dir": folder,
+        "object_store_memory": 80_000_000,
+    }  # fmt: skip
+    inside = RayCluster(initialize_head=True, head_node_args=head)
+    try:
+        yield Cluster(inside)
+    finally:
+        inside.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
