@@ -315,6 +315,8 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("report", "gs://b/x.db"), 2, "gs://b/x.db cannot be spoken to here; install"),
     (("report", "memory://b/x.db"), 2, "memory://b/x.db does not exist"),
     (("report", "http://ann:pass-word@127.0.0.1:{free}/x.db?X-Amz-Signature=abc"), 5, "http://***@127.0.0.1:{free}/x.db"),
+    (("export", "runs/support.db", "{s3}/x.db", "--redact", "x"), 2, "--redact holds for tables"),
+    (("runs", "{s3}/support.db", "s3://ann:pass-word@b/x?y=abc"), 2, "unexpected extra argument (s3://***@b/x)"),
     (("import", "{s3}/support.db", "--rubric", "{s3}/none.yaml"), 2, "{s3}/none.yaml does not exist"),
     (("compare", "{s3}/support.db", "{s3}/support.db", "--pair", "x=y"), 2, "the earlier run has no model 'x'"),
 ]  # fmt: skip
@@ -411,6 +413,7 @@ def test_a_profile_of_aws_and_a_public_bucket_are_enough(
 )
 def test_credentials_in_a_url_are_not_shown(url: str, shown: str) -> None:
     assert remote.shown(url) == shown
+    assert remote.shown_in(f"again: evalkit run '{url}' --yes") == f"again: evalkit run '{shown}' --yes"
 
 
 # --- whole or not at all ----------------------------------------------------------------------------------------

@@ -44,6 +44,8 @@ def export(
             raise UsageError(f"{run} is a folder; name a folder to copy to as well, with a slash at its end")
         _write_table(run, target, force, redact)
         return
+    if redact:
+        raise UsageError("--redact holds for tables, a run file is copied whole; leave it out, or end the file in .csv")
     pairs = _pairs(run, target)
     taken = [to for _, to in pairs if _is_there(to)]
     kept = [to for to in taken if not urls.is_url(to)] if _is_folder(run) else []
@@ -65,10 +67,10 @@ def _copy(source: str, to: str) -> None:
     from evalkit.wording import plural
 
     path, copy = urls.readable_run(source), urls.writable(to)
-    trials = copy_run(path, copy)
     if router_file(path).is_file():  # what a small model said of its requests
         copy_run(router_file(path), router_file(copy))
         urls.deliver(router_file(copy))
+    trials = copy_run(path, copy)
     urls.deliver(copy)
     typer.echo(f"exported: {urls.as_given(copy)} ({plural(trials, 'trial')})")
 
