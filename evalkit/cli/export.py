@@ -17,8 +17,12 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="Run file, or a folder of them with a slash.", show_default=False)],
-    target: Annotated[str, typer.Argument(help="File to write, or a folder with a slash.", show_default=False)],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run file, or a folder of them with a slash.", show_default=False)
+    ],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="File to write, or a folder with a slash.", show_default=False)
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace what is there; never a run file here.")] = False,
     redact: report_files.Redact = None,
 ) -> None:
