@@ -316,7 +316,7 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("report", "memory://b/x.db"), 2, "memory://b/x.db does not exist"),
     (("report", "http://ann:pass-word@127.0.0.1:{free}/x.db?X-Amz-Signature=abc"), 5, "http://***@127.0.0.1:{free}/x.db"),
     (("export", "runs/support.db", "{s3}/x.db", "--redact", "x"), 2, "--redact holds for tables"),
-    (("runs", "{s3}/support.db", "s3://ann:pass-word@b/x?y=abc"), 2, "unexpected extra argument (s3://***@b/x)"),
+    (("runs", "{s3}/support.db", "s3://ann:pass-word@b/x?y=abc"), 2, "argument(s) (s3://***@b/x)"),
     (("import", "{s3}/support.db", "--rubric", "{s3}/none.yaml"), 2, "{s3}/none.yaml does not exist"),
     (("compare", "{s3}/support.db", "{s3}/support.db", "--pair", "x=y"), 2, "the earlier run has no model 'x'"),
 ]  # fmt: skip
