@@ -10,6 +10,7 @@ from evalkit.errors import EvalkitError, InfrastructureError, UsageError
 
 _SECRETS = re.compile(r"(?<=://)[^/@\s]*@|\?\S*")
 """Where URLs carry credentials: before the host, and as a signature after the path."""
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\")]+", re.IGNORECASE)
 _S3 = ("s3", "s3a")
 _SERVERS_CODE = re.compile(r"<Code>(\w+)</Code>")
 _SERVER = re.compile(r"https?://[^/\s]+")
@@ -66,6 +67,11 @@ def _refuse_missing_bucket(error: FileNotFoundError) -> None:
     """An absent file is an answer; an absent bucket is none."""
     if "NoSuchBucket" in _SERVERS_CODE.findall(str(error)):
         raise error
+
+
+def shown_in(text: str) -> str:
+    """A text with every URL in it as it may be shown."""
+    return _URL.sub(lambda found: shown(found[0]), text)
 
 
 def shown(url: str) -> str:

@@ -294,12 +294,11 @@ def test_a_damaged_run_file_is_not_passed_on(run: Path, bucket: Bucket, capfd: p
 
 # --- what is refused --------------------------------------------------------------------------------------------
 
-ELSEWHERE = (
-    "is elsewhere, and a run file must be here while it is worked on; copy it from there, or to there afterwards"
-)
+ELSEWHERE = "is elsewhere, and what is worked on must be here; name a file on this machine (`evalkit export` copies"
 REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("grade", "{s3}/support.db"), 2, ELSEWHERE),
     (("run", "tiny.jsonl", "-o", "{s3}/new.db"), 2, ELSEWHERE),
+    (("grade", "runs/support.db", "--export", "{s3}/sheet.xlsx"), 2, ELSEWHERE),
     (("report", "{s3}/none.db"), 2, "{s3}/none.db does not exist; correct the URL"),
     (("report", "{s3}/"), 2, "{s3}/ names no file; write one after the bucket and its folders"),
     (("report", "s3://x.db"), 2, "s3://x.db names no file"),
@@ -307,6 +306,7 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("report", "s3://no-such-bucket/x.db"), 2, "s3://no-such-bucket/x.db cannot be fetched: there is no such bucket"),
     (("report", "{s3}/support.db", "-o", "s3://no-such-bucket/r.md"), 2, "r.md cannot be written: there is no such"),
     (("export", "runs/", "s3://no-such-bucket/x/"), 2, "there is no such bucket"),
+    (("export", "s3://no-such-bucket/x/", "runs/"), 2, "no-such-bucket/x/ cannot be listed: there is no"),
     (("report", "{s3}/secret/support.db"), 5, "cannot be fetched: no permission; check the credentials"),
     (("report", "{s3}/support.db", "-o", "{s3}/locked/r.md"), 5, "{s3}/locked/r.md cannot be written: no permission"),
     (("report", "{s3}/support.db", "-o", "{s3}/r.doc"), 2, "{s3}/r.doc': unknown format"),
@@ -315,6 +315,8 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("report", "gs://b/x.db"), 2, "gs://b/x.db cannot be spoken to here; install"),
     (("report", "memory://b/x.db"), 2, "memory://b/x.db does not exist"),
     (("report", "http://ann:pass-word@127.0.0.1:{free}/x.db?X-Amz-Signature=abc"), 5, "http://***@127.0.0.1:{free}/x.db"),
+    (("export", "runs/support.db", "{s3}/x.db", "--redact", "x"), 2, "--redact holds for tables"),
+    (("runs", "{s3}/support.db", "s3://ann:pass-word@b/x?y=abc"), 2, "argument(s) (s3://***@b/x)"),
     (("import", "{s3}/support.db", "--rubric", "{s3}/none.yaml"), 2, "{s3}/none.yaml does not exist"),
     (("compare", "{s3}/support.db", "{s3}/support.db", "--pair", "x=y"), 2, "the earlier run has no model 'x'"),
 ]  # fmt: skip
@@ -411,6 +413,7 @@ def test_a_profile_of_aws_and_a_public_bucket_are_enough(
 )
 def test_credentials_in_a_url_are_not_shown(url: str, shown: str) -> None:
     assert remote.shown(url) == shown
+    assert remote.shown_in(f"again: evalkit run '{url}' --yes") == f"again: evalkit run '{shown}' --yes"
 
 
 # --- whole or not at all ----------------------------------------------------------------------------------------

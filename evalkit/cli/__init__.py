@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from evalkit import __version__
+from evalkit import __version__, remote
 from evalkit.cli import urls
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
@@ -115,7 +115,7 @@ def _misused(error: typer.TyperException) -> int:
     if message:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "evalkit"
-        print(f"error: {message}; see `{command} --help`", file=sys.stderr)
+        print(f"error: {remote.shown_in(message)}; see `{command} --help`", file=sys.stderr)
     return _named(ExitCode.USAGE)
 
 
@@ -128,7 +128,7 @@ def _told(error: EvalkitError, argv: Sequence[str] = ()) -> int:
         for line in str(error).splitlines():
             print(f"error: {urls.as_given(line)}", file=sys.stderr)
     if argv and isinstance(error, InterruptedRunError):
-        print(f"again: {shlex.join(['evalkit', *argv])}", file=sys.stderr)
+        print(f"again: {remote.shown_in(shlex.join(['evalkit', *argv]))}", file=sys.stderr)
     return _named(error.exit_code)
 
 

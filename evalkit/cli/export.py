@@ -17,8 +17,12 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="Run file, or a folder of them with a slash.", show_default=False)],
-    target: Annotated[str, typer.Argument(help="File to write, or a folder with a slash.", show_default=False)],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run file, or a folder of them with a slash.", show_default=False)
+    ],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="File to write, or a folder with a slash.", show_default=False)
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace what is there; never a run file here.")] = False,
     redact: report_files.Redact = None,
 ) -> None:
@@ -44,6 +48,8 @@ def export(
             raise UsageError(f"{run} is a folder; name a folder to copy to as well, with a slash at its end")
         _write_table(run, target, force, redact)
         return
+    if redact:
+        raise UsageError("--redact holds for tables, a run file is copied whole; leave it out, or end the file in .csv")
     pairs = _pairs(run, target)
     taken = [to for _, to in pairs if _is_there(to)]
     kept = [to for to in taken if not urls.is_url(to)] if _is_folder(run) else []
@@ -65,10 +71,10 @@ def _copy(source: str, to: str) -> None:
     from evalkit.wording import plural
 
     path, copy = urls.readable_run(source), urls.writable(to)
-    trials = copy_run(path, copy)
     if router_file(path).is_file():  # what a small model said of its requests
         copy_run(router_file(path), router_file(copy))
         urls.deliver(router_file(copy))
+    trials = copy_run(path, copy)
     urls.deliver(copy)
     typer.echo(f"exported: {urls.as_given(copy)} ({plural(trials, 'trial')})")
 

@@ -92,8 +92,8 @@ def local(given: str | Path) -> Path:
     """A path on this machine; UsageError for a URL."""
     if is_url(given):
         raise UsageError(
-            f"{remote.shown(str(given))} is elsewhere, and a run file must be here while it is worked on; copy it"
-            " from there, or to there afterwards, with `evalkit export`"
+            f"{remote.shown(str(given))} is elsewhere, and what is worked on must be here; name a file on this machine"
+            " (`evalkit export` copies run files from URLs and to them)"
         )
     return _local(given)
 
