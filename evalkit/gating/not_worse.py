@@ -113,7 +113,7 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
     alike = f"{labels.alike:,} of the {plural(labels.sizes[ALIKE], 'item')} that the judge graded alike"
     return _Tested(
         estimate,
-        estimate.low is not None and estimate.low > -margin,
+        stats.shows_noninferiority_stratified(now, then, strata, labels.sizes, margin, rules.alpha, pairs.epochs),
         stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha),
         f"by people's grades of all items that the judge told apart and {alike}",
         None,
