@@ -97,6 +97,15 @@ def test_an_interval_above_the_margin_that_does_not_pass_is_explained(
     assert ("beside the interval" in check.finding) == (said is not None)
 
 
+@pytest.mark.parametrize(("good", "outcome"), [(0, "inconclusive"), (6, "inconclusive"), (7, "pass")])
+def test_a_baseline_with_nothing_to_lose_lets_nothing_pass(good: int, outcome: str) -> None:
+    """Both sides alike: a key that was refused, or a prompt that nobody can follow, is no evidence."""
+    side: list[Any] = [[True]] * good + [[ended("errored")]] * (60 - good)
+    check = gate(evidence(side, side), default_policy(60, 1)).checks[0]
+    assert check.outcome == outcome
+    assert ("too few items to lose 10 points" in check.finding) == (outcome != "pass")
+
+
 def test_what_would_settle_it_has_its_price() -> None:
     sent = answered(cost_usd=0.02)
     found = gate(

@@ -43,6 +43,8 @@ def share_result(
     tested = _tested(pairs, margin, rules, assay, labels)
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
         tested = replace(tested, cap=_missing(pairs.worst))
+    if tested.passes and sum(pairs.baseline) <= margin * len(pairs):
+        tested = replace(tested, cap=f"the baseline has {what} on too few items to lose {margin * 100:g} points")
     return _told(name, what, margin, tested)
 
 
