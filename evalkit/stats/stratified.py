@@ -62,8 +62,8 @@ def shows_noninferiority_stratified(
 ) -> bool:
     """Whether the same labels show candidate - baseline > -margin, one-sided at `alpha`.
 
-    Where the lower limit at confidence 1 - 2 alpha lies above -margin; with several `epochs` it is widened by part of an
-    unseen item that is lost whole, as in `shows_noninferiority`. False without an interval. Raises ValueError as
+    Where the lower limit at confidence 1 - 2 alpha lies above -margin; with several `epochs` it is widened by part of
+    an unseen item that is lost whole, as in `shows_noninferiority`. False without an interval. Raises ValueError as
     `paired_rates_stratified`, and for margin outside (0, 1), alpha outside (0, 1/2). Source: Tango (1998) at -margin.
     """
     check_share("margin", margin)
