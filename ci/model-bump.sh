@@ -230,6 +230,10 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
   [ -n "$dataset" ] || { echo "error: EVALKIT_DATASET is not set; name your own items" >&2 && exit 2; }
   asked=${EVALKIT_POLICY:-}
   [ -n "$asked" ] || [ ! -f gate.yaml ] || asked=gate.yaml
+  [ "${EVALKIT_LOOKS:-1}" = 1 ] || grep -Eqs '^[^#]*sequential' "$asked" || {
+    echo "error: EVALKIT_LOOKS needs the same shares as 'sequential: {looks: [...]}' in the policy; write them there" >&2
+    exit 2
+  }
   evalkit check "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${asked:+--policy "$asked"} \
     --epochs "${EVALKIT_EPOCHS:-3}" >"$out/check.txt"
   grep -v ': warning: ' "$out/check.txt" || :

@@ -470,6 +470,14 @@ def test_a_run_costs_half_in_batches_and_less_in_looks(told: dict[str, str], run
     fake.chmod(0o755)
     usual = {"EVALKIT_DATASET": "set.jsonl", "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "1", "VERDICT": "pass"}
     kept = {"PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_EVIDENCE": "always"}
+    policy = tmp_path / "gate.yaml"
+    policy.write_text("quality: {margin: 0.1}\n# sequential:\n", encoding="utf-8")
+    if "EVALKIT_LOOKS" in told:
+        done = subprocess.run(
+            ["sh", str(SCRIPT)], cwd=tmp_path, env=kept | usual | told, capture_output=True, check=False
+        )
+        assert (done.returncode, b"EVALKIT_LOOKS needs" in done.stderr) == (2, True), "parts at the full error each"
+        policy.write_text("quality: {margin: 0.1}\nsequential: {looks: [0.5, 1.0]}\n", encoding="utf-8")
     subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=kept | usual | told, capture_output=True, check=False)
     calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
     sent = [call.partition("--epochs 3")[2].removesuffix(" --quiet") for call in calls if call.startswith("run ")]

@@ -61,7 +61,7 @@ def test_every_check_must_pass_and_any_shown_loss_fails(checks: list[tuple[str, 
 
 
 def test_equal_models_fail_no_more_often_for_five_checks_than_for_one() -> None:
-    """Five slices of 100 items, discordance .10: adjusting only over those that do not pass fails 18 % of such gates."""
+    """Slices of 100 items, discordance .10: adjusted over those alone that do not pass, 18 % of such gates would fail."""
     rng, counts, failed = np.random.default_rng(3), [0.05, 0.05, 0.9], 0
     tested: dict[tuple[int, int], CheckResult] = {}
     for _ in range(1000):
@@ -95,6 +95,15 @@ def test_an_interval_above_the_margin_that_does_not_pass_is_explained(
     assert (low > -margin) == (said is not None)
     assert (said or "worse") in check.finding
     assert ("beside the interval" in check.finding) == (said is not None)
+
+
+@pytest.mark.parametrize(("good", "outcome"), [(0, "inconclusive"), (6, "inconclusive"), (7, "pass")])
+def test_a_baseline_with_nothing_to_lose_lets_nothing_pass(good: int, outcome: str) -> None:
+    """Both sides alike: a key that was refused, or a prompt that nobody can follow, is no evidence."""
+    side: list[Any] = [[True]] * good + [[ended("errored")]] * (60 - good)
+    check = gate(evidence(side, side), default_policy(60, 1)).checks[0]
+    assert check.outcome == outcome
+    assert ("too few items to lose 10 points" in check.finding) == (outcome != "pass")
 
 
 def test_what_would_settle_it_has_its_price() -> None:

@@ -189,7 +189,7 @@ def test_files_are_read_for_what_they_are(path: str, content: bytes, count: int)
         ("prompts/a.md", "# claude-opus-4-6", True),
         ("a.json", "// claude-opus-4-6", True),
         ("a.py", "# x\rm = 'claude-opus-4-6'", True),
-        ("a.py", "def f():\r    # x\r    '''a\n  b\n  c\n    '''\nm = 'claude-opus-4-6'", True),  # Python counts other lines than git
+        ("a.py", "def f():\r    # x\r    '''a\n  b\n  c\n    '''\nm = 'claude-opus-4-6'", True),  # Python counts 3 more
         ("a.py", "# m = 'claude-opus-4-6'\r\n", False),
         ("a.js", "// x\u2028m = 'claude-opus-4-6'", True),
         ("README.md", "x\rclaude-opus-4-6", False),

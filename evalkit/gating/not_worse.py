@@ -43,6 +43,8 @@ def share_result(
     tested = _tested(pairs, margin, rules, assay, labels)
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
         tested = replace(tested, cap=_missing(pairs.worst))
+    if tested.passes and sum(pairs.baseline) <= margin * len(pairs):
+        tested = replace(tested, cap=f"the baseline has {what} on too few items to lose {margin * 100:g} points")
     return _told(name, what, margin, tested)
 
 
@@ -113,7 +115,7 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
     alike = f"{labels.alike:,} of the {plural(labels.sizes[ALIKE], 'item')} that the judge graded alike"
     return _Tested(
         estimate,
-        estimate.low is not None and estimate.low > -margin,
+        stats.shows_noninferiority_stratified(now, then, strata, labels.sizes, margin, rules.alpha, pairs.epochs),
         stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha),
         f"by people's grades of all items that the judge told apart and {alike}",
         None,

@@ -27,9 +27,9 @@ class CheckResult:
 
     `outcome` is pass where the figure is shown to keep to its limit, else inconclusive until the whole gate has been
     looked at (`settled`). `p_worse`: one-sided p that the candidate is no worse at all, None where nothing was tested;
-    0 for what is plainly wrong. `within`: the figure is shown to keep to its limit, so that it fails nothing, also where
-    something else keeps it from passing. `finding` is a sentence; `limit` what was asked, in words; `needs` what would settle
-    it. `regressed`: items that the candidate does worse on, worst first.
+    0 for what is plainly wrong. `within`: the figure is shown to keep to its limit, so it fails nothing, also where
+    something else keeps it from passing. `finding` is a sentence; `limit` what was asked, in words; `needs` what would
+    settle it. `regressed`: items that the candidate does worse on, worst first.
     """
 
     name: str
@@ -112,8 +112,8 @@ class Settled:
 
 def settled(checks: Sequence[CheckResult], alpha: float, overall_p: Callable[[float], float] = lambda p: p) -> Settled:
     """Pass if every check passes (intersection-union test, Berger 1982: no correction); fail if one that is not within
-    its limit is significantly worse after Holm's adjustment over all that were tested, those that pass among them, since
-    leaving them out would let chance pick the others; else, and without any check, inconclusive.
+    its limit is significantly worse after Holm's adjustment over all that were tested, those that pass among them (left
+    out, chance would pick the others); else, and without any check, inconclusive.
     `overall_p` turns a p-value of a look into one of all looks (Maurer and Bretz 2013).
     """
     tested = [overall_p(check.p_worse) for check in checks if check.p_worse is not None]

@@ -68,7 +68,7 @@ from evalkit.stats.sequential import (
 )
 from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
 from evalkit.stats.stability import WinnerShares, cheapest, winner_shares
-from evalkit.stats.stratified import paired_rates_stratified, worse_p_stratified
+from evalkit.stats.stratified import paired_rates_stratified, shows_noninferiority_stratified, worse_p_stratified
 from evalkit.stats.trend import growth
 from evalkit.stats.two_graders import weighted_kappa
 
@@ -173,6 +173,7 @@ __all__ = [
     "sample_quantile",
     "self_preference",
     "shows_noninferiority",
+    "shows_noninferiority_stratified",
     "sign_flip_p",
     "slope_difference",
     "smallest_passing_n",

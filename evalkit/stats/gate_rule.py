@@ -7,7 +7,7 @@ import numpy as np
 from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import FloatArray, Values, check_alpha, check_same_length, check_share, numbers
 from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p
-from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff
+from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff, unseen_items
 from evalkit.stats.tango import tango_statistic
 
 _LEAST_ALPHA, _MOST_ALPHA = 1e-9, 0.4999
@@ -19,8 +19,8 @@ def shows_noninferiority(
     """Whether the item means show candidate - baseline > -margin, one-sided at `alpha`.
 
     One trial per item (all means 0 or 1): exact p <= alpha and the lower Tango limit at confidence 1 - 2 alpha
-    above -margin; over 1000 items the limit alone. Several: the clustered limit alone, widened by part of an unseen item
-    that is lost whole (`score_at`). `epochs` None takes the largest denominator seen. No item: False. Raises ValueError
+    above -margin; over 1000 items the limit alone. Several: the clustered limit alone, widened by part of an unseen
+    item that is lost whole (`score_at`). `epochs` None takes the largest denominator seen. No item: False. Raises ValueError
     for means outside [0, 1], different lengths, margin or alpha outside (0, 1), alpha of 1/2 or more, epochs outside 1
     to 1000. Source: Tango (1998).
     """
@@ -105,12 +105,11 @@ def score_at(p: FloatArray, b: FloatArray, m: int, difference: float, alpha: flo
 
     At 0 and above: above the upper `alpha` quantile of the normal exactly where the lower limit at confidence
     1 - 2 alpha lies above `difference`; below minus that where the upper limit lies below it. A `difference` below 0 is
-    a margin: with several epochs part of an unseen item, lost whole, then enters the variance, without which a loss on
-    few items passes in up to half of all runs (docs/statistics.md). The better the items are measured, the more of it:
-    half up to 3 epochs, then 1 - 3/(2 m).
+    a margin: with several epochs part of an unseen item, lost whole, then enters the variance (`unseen_items`), without
+    which a loss on few items passes in up to half of all runs (docs/statistics.md).
     """
     n = p.shape[-1]
-    unseen = max(0.5, 1 - 1.5 / m) if difference < 0 else 0.0
+    unseen = unseen_items(m) if difference < 0 else 0.0
     n_eff = paired_n_eff(p, b, m, 1 - 2 * alpha, unseen) if m > 1 else np.full(p.shape[:-1], float(n))
     gain, loss = (p * (1 - b)).sum(axis=-1) / n, (b * (1 - p)).sum(axis=-1) / n
     return tango_statistic(n_eff * gain, n_eff * loss, n_eff, difference)

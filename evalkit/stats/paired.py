@@ -130,6 +130,12 @@ def paired_n_eff(p: FloatArray, b: FloatArray, m: int, confidence: float, unseen
     return adjusted if unseen else np.asarray(np.where((one_draw <= 0) & (np.ptp(d, axis=-1) == 0), n, adjusted))
 
 
+def unseen_items(epochs: int) -> float:
+    """How much of an item that nobody drew, lost whole, a gate reckons with: none with one epoch, which its score test
+    is made for, and more the better epochs measure the items that were drawn."""
+    return 0.0 if epochs == 1 else max(0.5, 1 - 1.5 / epochs)
+
+
 def mcnemar_midp(gain: int, loss: int) -> float:
     """Two-sided McNemar mid-p value in (0, 1] (Fagerland, Lydersen and Laake 2013).
 

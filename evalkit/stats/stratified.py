@@ -1,5 +1,6 @@
 """Difference of paired rates where only some strata of the items were looked at as a whole, others by a sample."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,9 +13,11 @@ from evalkit.stats.inputs import (
     check_alpha,
     check_confidence,
     check_same_length,
+    check_share,
     numbers,
     whole_numbers,
 )
+from evalkit.stats.paired import unseen_items
 from evalkit.stats.rates import two_sided_t, two_sided_z
 from evalkit.stats.tango import tango_limits, tango_statistic
 
@@ -48,6 +51,31 @@ def paired_rates_stratified(
     return Estimate(d, min(float(low), d), max(float(high), d), confidence, total, POST_STRATIFIED)
 
 
+def shows_noninferiority_stratified(
+    candidate: Values,
+    baseline: Values,
+    strata: Values,
+    sizes: Sequence[int],
+    margin: float,
+    alpha: float = 0.05,
+    epochs: int = 1,
+) -> bool:
+    """Whether the same labels show candidate - baseline > -margin, one-sided at `alpha`.
+
+    Where the lower limit at confidence 1 - 2 alpha lies above -margin; with several `epochs` it is widened by part of
+    an unseen item that is lost whole, as in `shows_noninferiority`. False without an interval. Raises ValueError as
+    `paired_rates_stratified`, and for margin outside (0, 1), alpha outside (0, 1/2). Source: Tango (1998) at -margin.
+    """
+    check_share("margin", margin)
+    check_alpha(alpha)
+    found = _worth(candidate, baseline, strata, sizes, 1 - 2 * alpha, epochs)
+    if isinstance(found, str) or not found[2]:
+        return False
+    d, s, n_eff = found
+    statistic = tango_statistic(n_eff * max(0.0, s + d) / 2, n_eff * max(0.0, s - d) / 2, n_eff, -margin)
+    return bool(statistic > stats.norm.isf(alpha))
+
+
 def worse_p_stratified(
     candidate: Values, baseline: Values, strata: Values, sizes: Sequence[int], alpha: float = 0.05
 ) -> float | None:
@@ -68,9 +96,17 @@ def worse_p_stratified(
 
 
 def _worth(
-    candidate: Values, baseline: Values, strata: Values, sizes: Sequence[int], confidence: float
+    candidate: Values,
+    baseline: Values,
+    strata: Values,
+    sizes: Sequence[int],
+    confidence: float,
+    epochs: int | None = None,
 ) -> tuple[float, float, float] | str:
-    """Difference, share of pairs that differ, and how many pairs that is worth (0: no interval); or the reason."""
+    """Difference, share of pairs that differ, and how many pairs that is worth (0: no interval); or the reason.
+
+    `epochs`: for a test against a margin, which reckons with unseen items, and with no more pairs than trials.
+    """
     check_confidence(confidence)
     check_same_length(candidate=candidate, baseline=baseline, strata=strata)
     p, b, of = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1), numbers("strata", strata, 0)
@@ -88,14 +124,16 @@ def _worth(
     weight, n = size[held] / total, counts[held]
     mean, differ, spread = parts.T
     d, s = float(weight @ mean), float(weight @ differ)
-    drawn = weight @ (spread + (mean - d) ** 2) / max(1, total - 1)
+    unseen, most = (0.0, math.inf) if epochs is None else (unseen_items(epochs), float(total * epochs))
+    apart = float(weight @ (spread + (mean - d) ** 2))
+    drawn = (apart + unseen * (1 + d) ** 2 / total) / max(1, total - 1 + unseen)
     variance = float(drawn + (weight**2 * (1 / n - 1 / size[held])) @ spread)
     sampled = n[n < size[held]]
     freedom = min(total, int(sampled.min(initial=total))) - 1
     if freedom < 1:
         return d, s, 0.0
     factor = (two_sided_z(confidence) / two_sided_t(confidence, freedom)) ** 2
-    return d, s, factor * (total if variance <= 0 else max((s - d * d) / variance, 1.0))
+    return d, s, factor * (total if variance <= 0 else min(max((s - d * d) / variance, 1.0), most))
 
 
 def _stratum(p: FloatArray, b: FloatArray, size: int) -> tuple[float, float, float]:

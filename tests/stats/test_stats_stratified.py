@@ -56,6 +56,32 @@ def test_with_every_label_it_is_the_clustered_form() -> None:
     assert (found.low, found.high) == (pytest.approx(whole.low, abs=1e-6), pytest.approx(whole.high, abs=1e-6))
 
 
+@pytest.mark.parametrize("epochs", [3, 10])
+def test_with_every_label_it_passes_where_the_clustered_form_does(epochs: int) -> None:
+    rng, passed, beside = np.random.default_rng(5), 0, 0
+    for _ in range(200):
+        chances = rng.beta(3, 1, 60)
+        candidate, baseline = rng.binomial(epochs, chances) / epochs, rng.binomial(epochs, chances) / epochs
+        strata = rng.integers(0, 3, 60).tolist()
+        sizes, margin = [strata.count(h) for h in range(3)], float(rng.choice([0.03, 0.05, 0.1]))
+        shown = stats.shows_noninferiority(candidate, baseline, margin, 0.05, epochs)
+        labels = (candidate, baseline, strata, sizes)
+        assert stats.shows_noninferiority_stratified(*labels, margin, 0.05, epochs) == shown
+        low = stats.paired_rates_stratified(*labels, 0.90).low
+        passed, beside = passed + shown, beside + (not shown and low is not None and low > -margin)
+    assert 20 < passed < 180
+    assert beside > 0, "the interval alone would pass more"
+
+
+def test_with_one_epoch_it_passes_where_the_lower_limit_does() -> None:
+    candidate, baseline, strata, sizes = by_hand()
+    low = stats.paired_rates_stratified(candidate, baseline, strata, sizes, 0.90).low
+    assert low is not None
+    for margin, shown in ((-low - 1e-6, False), (-low + 1e-6, True)):
+        assert stats.shows_noninferiority_stratified(candidate, baseline, strata, sizes, margin) == shown
+    assert not stats.shows_noninferiority_stratified([], [], [], [], 0.1)
+
+
 @pytest.mark.parametrize("alpha", [0.025, 0.05])
 def test_the_p_is_at_most_alpha_exactly_where_the_upper_limit_is_below_0(alpha: float) -> None:
     for losses in range(12):
