@@ -126,5 +126,5 @@ def _table(analysis: "Analysis") -> "Table":
             f"{len(pair.improved)} of {pair.items}",
             f"{len(pair.regressed)} of {pair.items}",
         )
-    table.caption = "difference in points, in brackets 95 % intervals; cost per satisfactory output"
+    table.caption = "difference in points, in brackets 95% intervals; cost per satisfactory output"
     return table

@@ -71,7 +71,7 @@ def _heading(columns: list[MapColumn], alone: str = "") -> str:
     every = sum(s == {"satisfactory"} for s in settled)
     none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
     apart = len(settled) - every - none
-    waiting = f"; {len(columns) - len(settled)} wait for grades" if len(settled) < len(columns) else ""
+    waiting = f"; {len(columns) - len(settled)} have no verdict yet" if len(settled) < len(columns) else ""
     size = plural(len(columns), "item")
     if alone:
         return f"{alone} satisfies {every or 'none'} of {size}{f', {apart} in some epochs' if apart else ''}{waiting}"
@@ -79,4 +79,6 @@ def _heading(columns: list[MapColumn], alone: str = "") -> str:
         return f"No model satisfies any of {size}{waiting}"
     parting = f"; {apart or 'none'} {'tell' if apart > 1 else 'tells'} them apart"
     never = f", none satisfies {none}" if none else ""
-    return f"Every model satisfies {every or 'none'} of {size}{never}{parting}{waiting}"
+    if not every:
+        return f"No item of {len(columns):,} is satisfied by every model{never}{parting}{waiting}"
+    return f"Every model satisfies {every} of {size}{never}{parting}{waiting}"

@@ -25,6 +25,8 @@ from evalkit.wording import NOT_MEASURED, money, plural, score, seconds, shorten
 
 ORDER = 110
 _TITLE_LIMIT, _TITLE_LEAST = 78, 15
+_FAILS: dict[MapState, MapState] = {"failed": "unsatisfactory"}
+"""Two ways of not being satisfactory, between which models do not part."""
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -37,12 +39,14 @@ def build(analysis: Analysis) -> Section | None:
     differing = f"{plural(sum(view.differs for view in views), 'item')} on which the models part, "
     differing, who = (differing, "some model") if len(series) > 1 else ("", series[0].name)
     failing = plural(sum(view.failing for view in views), "item")
+    graded = any(state != "ungraded" for view in views for state in (output.state for output in view.outputs))
+    found = f"{differing}{failing} that {who} fails." if graded else "Nothing is graded yet."
     return Section(
         name="items",
         label="Every item",
         heading=f"Read {'the item' if len(views) == 1 else f'all {len(views):,} items'} for yourself",
         lede=words(
-            f"{differing}{failing} that {who} fails. Open one to see the task, the "
+            f"{found} Open one to see the task, the "
             "reference and every output with its grades. Hide the names to judge for yourself first."
         ),
         blocks=(Items(views, len(series)),),
@@ -75,7 +79,7 @@ def _item(
             _output(o, look[o.model][1], place, side_file(number, place), rubric)
             for o, place in zip(outputs, places, strict=True)
         ),
-        differs=len({s for s in states if s != "ungraded"}) > 1,
+        differs=len({_FAILS.get(s, s) for s in states if s != "ungraded"}) > 1,
         failing=any(s in ("unsatisfactory", "failed", "mixed") for s in states),
     )
 
