@@ -36,7 +36,7 @@ _GAP = 2
 
 def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
     """Pass rate, money and time of each model, with intervals; as many columns as so wide a terminal has room for."""
-    columns = _columns(analysis)
+    columns, reasons = _columns(analysis)
     for name in _LEAST_FIRST:
         if sum(_least(name, cells) + _GAP for name, cells in columns.items()) - _GAP <= width:
             break
@@ -48,22 +48,34 @@ def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {percent(analysis.decision.bar)}"
-    table.caption = Text("\n".join(filter(None, [base, stability_line(analysis)])))
+    table.caption = Text("\n".join(filter(None, [base, *reasons, stability_line(analysis)])))
     return table
 
 
-def _columns(analysis: "Analysis") -> dict[str, list[str]]:
+def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
+    """Cells by column, and the reasons that many figures are missing for, which stand below the table."""
     models = [analysis.model(s.key) for s in lineup(analysis)]
     felt = [model.clocks["felt"].quantiles for model in models]
-    return {
-        "model": [model.name for model in models],
-        "satisfactory": [cell(model.pass_rate, "percent") for model in models],
-        "per request": [cell(model.cost_per_request, "money") for model in models],
-        "per satisfactory": [cell(model.cost_per_satisfactory, "money") for model in models],
-        "with correction": [cell(model.human_fix, "money") for model in models],
-        "p50 felt": [cell(clock["p50"], "seconds") for clock in felt],
-        "p95 felt": [cell(clock["p95"], "seconds") for clock in felt],
+    figures: dict[str, tuple[Format, list[Estimate]]] = {
+        "satisfactory": ("percent", [model.pass_rate for model in models]),
+        "per request": ("money", [model.cost_per_request for model in models]),
+        "per satisfactory": ("money", [model.cost_per_satisfactory for model in models]),
+        "with correction": ("money", [model.human_fix for model in models]),
+        "p50 felt": ("seconds", [clock["p50"] for clock in felt]),
+        "p95 felt": ("seconds", [clock["p95"] for clock in felt]),
     }
+    cells = {name: [cell(e, style) for e in estimates] for name, (style, estimates) in figures.items()}
+    missing = [
+        text
+        for name, (_, estimates) in figures.items()
+        for text, estimate in zip(cells[name], estimates, strict=True)
+        if estimate.value is None and estimate.low is None
+    ]
+    below = [text for text in dict.fromkeys(missing) if missing.count(text) > 1]
+    for name, texts in cells.items():
+        cells[name] = [text.partition("\n")[0] if text in below else text for text in texts]
+    said = [f"{word}: {reason.strip('()')}" for word, _, reason in (text.partition("\n") for text in below)]
+    return {"model": [model.name for model in models], **cells}, said
 
 
 def _least(name: str, cells: list[str]) -> int:

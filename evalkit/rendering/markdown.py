@@ -16,7 +16,7 @@ from evalkit.blocks import (
     Table,
     Text,
 )
-from evalkit.wording import shorten, visible
+from evalkit.wording import NOT_MEASURED, UNKNOWN, UNPRICED, shorten, visible
 
 MOST_ROWS = 8
 _MOST_SENTENCES = 5
@@ -122,7 +122,7 @@ def _table(block: Table) -> str:
 
 def _repeated(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Missing figures and their reasons that stand in more than one cell: said once, below the table."""
-    missing = [(_words(cell), cell.doubt) for cell in cells if cell.estimate and cell.estimate.value is None]
+    missing = [(_words(cell), cell.doubt) for cell in cells if _words(cell) in (UNKNOWN, UNPRICED, NOT_MEASURED)]
     return list(dict.fromkeys(pair for pair in missing if missing.count(pair) > 1 and pair[1]))
 
 
