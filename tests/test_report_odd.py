@@ -11,6 +11,7 @@ from rich.console import Console
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import MOST_WARNINGS, Facts, Items, Note, Paragraph, Table
+from evalkit.chart_blocks import Lines
 from evalkit.cli.summary import summary_table
 from evalkit.cli.terminal import PLAINLY
 from evalkit.records import Usage
@@ -67,7 +68,9 @@ def test_where_every_request_was_refused_hardness_is_not_blamed_and_no_router_st
     assert told["100% are passed by none"].startswith("No model brought a usable output for them: i0")
     assert told["No item is passed by every output"] == "None is too easy for all options."
     assert "No item tells outputs apart" in told
-    assert "Routed" not in render_markdown(analysis)
+    assert "Rout" not in render_markdown(analysis)
+    (lines,) = (block for block in section(analysis, "price-of-a-failure").blocks if isinstance(block, Lines))
+    assert lines.stretches == (), "none is lowest where all cost the same"
 
 
 def test_items_that_some_model_was_refused_on_may_not_be_too_hard() -> None:

@@ -128,7 +128,12 @@ def _chart(analysis: Analysis, costs: list[_Cost], finding: str) -> Lines:
 
 
 def _stretches(costs: list[_Cost], low: float, high: float, points: list[float]) -> tuple[Stretch, ...]:
-    """Who is lowest where: the winner between neighbouring break-even points, equal neighbours joined."""
+    """Who is lowest where: the winner between neighbouring break-even points, equal neighbours joined.
+
+    None where all cost the same everywhere.
+    """
+    if all(math.isclose(c.at(x), costs[0].at(x), rel_tol=1e-9) for c in costs for x in (low, high)):
+        return ()
     edges = [low, *sorted(x for x in points if low < x < high), high]
     found: list[Stretch] = []
     for left, right in pairwise(edges):

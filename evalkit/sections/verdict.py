@@ -319,6 +319,8 @@ def _routed(analysis: Analysis) -> Fact | None:
     if routing is None or found is None or routing.decision.verdict == "keep":
         return None
     policy, single = found[1], routing.value_of(routing.decision.single).phrase
+    if not policy.pass_rate.value or (policy.gain_usd.value or 0.0) <= 0:
+        return None
     gain, rate = estimated(policy.gain_usd, "money"), estimated(policy.pass_rate, "percent", analysis.decision.bar)
     failing = f"unsatisfactory answers at {money(routing.failure_usd)} included; {rate} satisfactory"
     if routing.decision.verdict == "route":
