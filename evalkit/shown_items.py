@@ -73,8 +73,10 @@ def states(item: ItemResult, models: Sequence[str]) -> tuple[MapState, ...]:
 
 
 def parts_models(found: Sequence[MapState]) -> bool:
-    """Whether models part on an item, by its states; what is ungraded says nothing."""
-    return len({state for state in found if state != "ungraded"}) > 1
+    """Whether models part on an item, by its states. What is ungraded says nothing, and a trial that failed is as
+    little satisfactory as one that is not.
+    """
+    return len({"unsatisfactory" if state == "failed" else state for state in found if state != "ungraded"}) > 1
 
 
 def is_failed(found: Sequence[MapState]) -> bool:

@@ -31,15 +31,15 @@ def texts(analysis: Analysis) -> str:
     return render_html(analysis).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_stated_minutes_are_named_so_and_have_no_doubt() -> None:
+def test_minutes_that_nobody_measured_have_no_doubt() -> None:
     analysis = analyze(two_models())
-    assert (analysis.correction.source, analysis.correction_usd) == ("stated", 5.0)
+    assert (analysis.correction.source, analysis.correction_usd) == ("the default", 5.0)
     assert analysis.correction.minutes == Estimate(5.0, None, None, 0.95, 0, "stated")
     opus = analysis.model(OPUS)
     costs = [o.cost_usd for item in analysis.outputs for o in item.outputs if o.model == OPUS]
     flags = [float(bool(o.satisfied)) for item in analysis.outputs for o in item.outputs if o.model == OPUS]
     assert opus.human_fix == stats.human_fix_cost(costs, flags, 5.0, 0.5)
-    assert "(stated)" in texts(analysis)
+    assert "(the default)" in texts(analysis)
 
 
 def test_measured_minutes_take_their_place_with_their_doubt() -> None:
@@ -72,7 +72,7 @@ def test_later_measurements_replace_and_graders_are_averaged() -> None:
 
 def test_minutes_spent_on_satisfactory_outputs_do_not_count() -> None:
     analysis = analyze(measured(two_models(), ("item-019", OPUS, 90.0)))
-    assert analysis.correction.source == "stated"
+    assert analysis.correction.source == "the default"
 
 
 def test_one_measured_output_is_used_and_its_missing_doubt_is_said() -> None:
@@ -84,7 +84,7 @@ def test_one_measured_output_is_used_and_its_missing_doubt_is_said() -> None:
 def test_nothing_failed_leaves_nothing_to_measure() -> None:
     book = Book(spec((OPUS,)))
     book.trial("only", answered(), level=1)
-    assert analyze(book.snapshot(corrections=(Correction(1, "human ann", 3.0),))).correction.source == "stated"
+    assert analyze(book.snapshot(corrections=(Correction(1, "human ann", 3.0),))).correction.source == "the default"
 
 
 def test_a_correction_cost_without_doubt_is_a_number() -> None:

@@ -36,7 +36,7 @@ from evalkit.wording import doubt, interval, money, percent
             "Not enough data.",
             "Haiku 4.5, Sonnet 4.6 and Opus 4.6 come equally close: of each, 100% of the outputs are satisfactory",
         ),
-        ("nothing_graded", "Not enough data.", "outputs waiting for grades, so no pass rate exists yet"),
+        ("nothing_graded", "Not enough data.", "outputs are waiting for grades, so no pass rate exists yet"),
         ("one_model_failed", "Use Sonnet 4.6.", "of its outputs are satisfactory"),
         ("all_refused", "No option clears the bar.", "No option brought a single satisfactory output: 0%"),
         ("unpriced", "Not enough data.", "but Opus 4.6 is unpriced, so the cheapest cannot be named"),
@@ -133,7 +133,7 @@ def test_latency_without_an_upper_limit_says_how_many_calls_it_takes() -> None:
         ("one_item", "frontier", "By the estimates, Haiku 4.5 costs least and none satisfies more"),
         ("one_item", "item-map", "Every model satisfies 1 of 1 item; none tells them apart"),
         ("all_refused", "latency", "Half of Haiku 4.5's calls end within 2.2 s; one in twenty takes 4.6 s or more"),
-        ("all_refused", "failures", "180 of 180 trials brought no usable output: 180 refused"),
+        ("all_refused", "failures", "None of 180 trials brought a usable output: 180 refused"),
         ("all_refused", "item-map", "No model satisfies any of 60 items"),
         ("nothing_graded", "scorecard", "There is no pass rate yet"),
         ("one_model_failed", "failures", "61 of 180 trials brought no usable output: 61 errored"),
@@ -215,7 +215,7 @@ def test_options_that_cost_the_same_are_never_told_apart_by_money() -> None:
     assert "has no higher total than another" in text
     assert "Corrections could favour" not in text
     headings = {s.name: s.heading for s in build_report(made_).sections}
-    assert headings["price-of-a-failure"] == "At $5.00 a correction, all options cost the same in total"
+    assert headings["price-of-a-failure"] == "At $5.00 a correction, all models cost the same in total"
 
 
 def test_of_options_that_cost_the_same_the_surer_one_is_picked() -> None:

@@ -362,7 +362,10 @@ def test_failed_attempts_are_told_by_kind() -> None:
     analysis = made("three_epochs")
     (attempts,) = tables(section(analysis, "failures"))
     place = [column.label for column in attempts.columns].index("Failed by kind")
-    assert plain_text(attempts.rows[0].cells[place].text) == "overloaded_error 3, rate_limit_error 1"
+    assert (
+        plain_text(attempts.rows[0].cells[place].text)
+        == "overloaded_error\N{NO-BREAK SPACE}×3, rate_limit_error\N{NO-BREAK SPACE}×1"
+    )
     calm = replace(analysis, models=tuple(replace(m, failures={}) for m in analysis.models))
     assert "Failed by kind" not in [c.label for c in tables(section(calm, "failures"))[0].columns]
 
@@ -392,7 +395,7 @@ def test_the_time_a_token_takes_has_a_scale_of_its_own() -> None:
 def test_the_doubt_of_a_whole_curve_is_said() -> None:
     blocks = section(made("whole"), "latency").blocks
     assert {m.clocks["felt"].quantiles["p50"].n for m in made("whole").models} == {60}
-    assert "within 18 points up or down (95 %, 60 items)" in "".join(
+    assert "within 18 points up or down (95%, 60 items)" in "".join(
         plain_text(b.text) for b in blocks if isinstance(b, Paragraph)
     )
 

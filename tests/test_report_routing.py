@@ -9,9 +9,10 @@ from report_pages import made, plain_text, section
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import RoutingDecision, RoutingVerdict
-from evalkit.blocks import Note, Table
+from evalkit.blocks import Facts, Note, Paragraph, Table
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.route import with_routing
+from evalkit.stats import Estimate
 
 FIRST_LINES = 6
 
@@ -94,7 +95,7 @@ def test_where_every_request_looks_the_same_only_the_reason_and_the_whole_list_a
     shown = section(analysis, "routing")
     assert shown.heading == "No router could be tried on these items"
     assert [each.folded != "" for each in shown.blocks if isinstance(each, Table)] == [True]
-    assert "Not valued: Complexity signals (every request looks the same)." in render_html(analysis)
+    assert "Not valued: Complexity signals (every request looks the same); " in render_html(analysis)
     assert not any(isinstance(block, Note) for block in shown.blocks)
 
 
@@ -112,3 +113,61 @@ def test_where_nothing_is_satisfactory_nothing_is_said_of_routing() -> None:
     analysis = with_routing(analyze(run_of(dict.fromkeys((HAIKU, OPUS), [[False]] * 20))))
     assert analysis.routing is not None
     assert all(each.name != "routing" for each in build_report(analysis).sections)
+
+
+def lots(analysis: Analysis, low: float | None, value: float) -> str:
+    """What is said where one policy lies so far above drawing lots, and no other does."""
+    assert analysis.routing is not None
+    line = Estimate(value, low, None if low is None else value + 0.2, 0.95, 60, "m")
+    values = tuple(
+        replace(each, over_line=line if each.title == "By context size" else None) for each in analysis.routing.values
+    )
+    shown = section(replace(analysis, routing=replace(analysis.routing, values=values)), "routing")
+    return next(t for b in shown.blocks if isinstance(b, Paragraph) and "lots" in (t := plain_text(b.text)))
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "said"),
+    [
+        (0.02, 0.1, "at the same cost the policy “By context size” satisfies +10 (+2 to +30) points more."),
+        (
+            -0.1,
+            0.1,
+            "which none is shown to: at the same cost the most is the policy “By context size” with +10 points ",
+        ),
+        (None, 0.0, "so a router must do better, and none does."),
+    ],
+)
+def test_a_router_satisfies_more_than_lots_only_where_the_interval_excludes_zero(
+    low: float | None, value: float, said: str
+) -> None:
+    text = lots(made("routed"), low, value)
+    assert said in text
+    assert ("points more" in text) is (low is not None and low > 0)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "title"),
+    [("route", "Routing costs less"), ("not_enough_data", "Routing could change this"), ("keep", "")],
+)
+def test_the_verdict_tells_what_routing_may_change(verdict: RoutingVerdict, title: str) -> None:
+    whole = made("routed")
+    assert whole.routing is not None
+    router = next(each.name for each in whole.routing.values if each.title == "By context size")
+    decision = replace(whole.routing.decision, verdict=verdict, policy=router, settles="90 items more")
+    analysis = replace(whole, routing=replace(whole.routing, decision=decision))
+    facts = next(block for block in section(analysis, "verdict").blocks if isinstance(block, Facts))
+    told = [plain_text(fact.text) for fact in facts.facts if fact.title.startswith("Routing")]
+    assert [fact.title for fact in facts.facts if fact.title.startswith("Routing")] == ([title] if title else [])
+    assert all(text.startswith("The policy “By context size” ") for text in told)
+    assert all(("To settle it: 90 items more." in text) is (verdict == "not_enough_data") for text in told)
+
+
+def test_a_column_of_money_has_one_unit() -> None:
+    for shown in tables(made("routed"))[:2]:
+        for place, column in enumerate(shown.columns):
+            if column.label.startswith(("Total", "Saved")):
+                units = {
+                    text[-1] == "¢" for row in shown.rows if "best" not in (text := plain_text(row.cells[place].text))
+                }
+                assert len(units) == 1, column.label

@@ -154,7 +154,9 @@ def test_a_phone_shows_all_of_it_large_enough_to_read(name: str, browser: Browse
 
 
 SMALL_PRINT = """(least) => [...document.querySelectorAll("body *")].filter((node) => {
-  if (!node.getClientRects().length || ![...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) return false
+  if (![...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) || !node.getClientRects().length) {
+    return false
+  }
   const svg = node.ownerSVGElement
   const scale = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1
   return parseFloat(getComputedStyle(node).fontSize) * scale < least - 0.01

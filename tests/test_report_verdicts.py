@@ -54,7 +54,7 @@ def first_screen(case: str) -> list[str]:
                 "Sonnet 4.6 is level: no difference shown: −2 (−9 to +4) points, at 1.04× (0.92–1.2×) the cost per "
                 "satisfactory output.",
                 "Paying for corrections keeps the pick: At $5.00 to put right each unsatisfactory output, Opus 4.6 has "
-                "the lowest total: 16¢ (5.4–46¢) a request, ahead of Sonnet 4.6 by the estimates.",
+                "the lowest total of the models: 16¢ (5.4–46¢) a request, ahead of Sonnet 4.6 by the estimates.",
                 UNCALIBRATED,
             ],
         ),

@@ -17,7 +17,8 @@ from evalkit.stats import Estimate
 class CorrectionCost:
     """Mean `minutes` to put an unsatisfactory output right, and what that costs in `usd`.
 
-    Measured on so many `outputs` (n counts items), with the interval of the mean, or stated: 0 outputs, no interval.
+    Measured on so many `outputs` (n counts items), with the interval of the mean, or stated, or the default: 0 outputs,
+    no interval.
     `source` says which, in words.
     """
 
@@ -51,9 +52,11 @@ def correction_cost(
 
 
 def stated(economics: Economics) -> CorrectionCost:
-    """The minutes of the rubric."""
+    """The minutes of the rubric, which may be those that hold where it says nothing."""
     minutes = Estimate(economics.correction_minutes, None, None, 0.95, 0, "stated")
-    return CorrectionCost(minutes, _in_usd(minutes, economics), 0, "stated")
+    own = economics.correction_minutes, economics.hourly_rate_usd
+    usual = own == (Economics().correction_minutes, Economics().hourly_rate_usd)
+    return CorrectionCost(minutes, _in_usd(minutes, economics), 0, "the default" if usual else "stated")
 
 
 def _in_usd(minutes: Estimate, economics: Economics) -> Estimate:

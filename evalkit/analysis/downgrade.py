@@ -30,7 +30,7 @@ _RUN_ONE = "run a cheaper model on the same items"
 
 
 def _no_worse(standing: Standing) -> Signal:
-    name = f"A cheaper model is no worse by {_POINTS}"
+    name = f"A cheaper model is less than {_POINTS} worse"
     made = partial(Signal, "cheaper-no-worse", "downgrade", name, standing.current)
     if not standing.cheaper:
         return made("not enough data", reason=_no_cheaper(standing), settles=_RUN_ONE)
@@ -46,7 +46,7 @@ def _no_worse(standing: Standing) -> Signal:
 
 
 def _no_worse_on_parts(standing: Standing) -> Signal:
-    name = f"A cheaper model is no worse by {_POINTS} on parts of the items"
+    name = f"A cheaper model is less than {_POINTS} worse on parts of the items"
     made = partial(Signal, "cheaper-no-worse-on-parts", "downgrade", name, standing.current)
     if not standing.cheaper:
         return made("not enough data", reason=_no_cheaper(standing), settles=_RUN_ONE)
@@ -178,7 +178,7 @@ def _faster(standing: Standing) -> Signal:
     if untimed:
         return made("not enough data", reason="latency was not measured", settles="a run without batches")
     state = any_of(states)
-    settles = f"the same that settles whether it is no worse by {_POINTS}" if state == "not enough data" else ""
+    settles = f"the same that settles whether it is less than {_POINTS} worse" if state == "not enough data" else ""
     return made(state, tuple(evidence), settles, toward=toward)
 
 

@@ -69,9 +69,11 @@ def _cell(svg: Svg, cell: MapCell, x: float, y: float, width: float, height: flo
     if cell.state == "satisfactory":
         svg.rect(x, y, width, height, fill(ink), rx="2")
         return
-    frame = {"class": f"f-tint s-{'dim' if cell.state == 'ungraded' else 'line'}", "fill": INKS["tint"]}
+    frame = {"class": "f-tint s-dim", "fill": INKS["tint"]}
     dash = {"stroke-dasharray": "2 2"} if cell.state == "ungraded" else {}
-    svg.rect(x + 0.5, y + 0.5, width - 1, height - 1, frame | {"stroke": INKS["line"]} | dash, rx="2")
+    svg.rect(
+        x + 0.5, y + 0.5, width - 1, height - 1, frame | {"stroke": INKS["dim"], "stroke-width": "0.8"} | dash, rx="2"
+    )
     if cell.state == "mixed":
         svg.path([(x, y + height), (x, y), (x + width, y), (x, y + height)], fill(ink))
     elif cell.state == "failed":

@@ -19,6 +19,7 @@ from typer.main import get_group
 
 from evalkit import __version__, remote
 from evalkit.cli import urls
+from evalkit.cli.terminal import PLAINLY
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
@@ -144,7 +145,7 @@ def run_and_exit() -> None:
         os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # its help: no bold or dim either, which rich would leave
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that cannot be written is no reason to crash
+            stream.reconfigure(errors=PLAINLY)  # a name that cannot be written is no reason to crash
     code = main()
     try:
         sys.stdout.flush()

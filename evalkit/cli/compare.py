@@ -114,12 +114,14 @@ def _table(analysis: "Analysis") -> "Table":
 
     from evalkit.cli.summary import cell
     from evalkit.models import display_name
+    from evalkit.pairing import in_order
+    from evalkit.series import lineup
     from evalkit.wording import value
 
     table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
     for name in ("then", "now", "difference", "cost ratio", "latency ratio", "better on", "worse on"):
         table.add_column(name, justify="left" if name in ("then", "now") else "right", overflow="fold")
-    for pair in analysis.against:
+    for pair in in_order(analysis, lineup(analysis)):
         table.add_row(
             f"{display_name(pair.a)}\n{value(pair.then, 'percent')}",
             f"{analysis.model(pair.b).name}\n{value(pair.now, 'percent')}",
@@ -129,5 +131,5 @@ def _table(analysis: "Analysis") -> "Table":
             f"{len(pair.improved)} of {pair.items}",
             f"{len(pair.regressed)} of {pair.items}",
         )
-    table.caption = "difference in points, in brackets 95 % intervals; cost per satisfactory output"
+    table.caption = "difference in points, in brackets 95% intervals; cost per satisfactory output"
     return table

@@ -116,10 +116,11 @@ def _print_summary(analysis: "Analysis") -> None:
 
     for line in verdict_lines(analysis):
         typer.echo(line)
-    console().print(summary_table(analysis))
+    screen = console()
+    screen.print(summary_table(analysis, screen.width))
     sizes = sweep_table(analysis)
     if sizes is not None:
-        console().print(sizes)
+        screen.print(sizes)
     late = lateness(analysis.sessions)
     for warning in (*analysis.warnings, *((late,) if late else ()), *worker_warnings(analysis.workers)):
         typer.echo(f"! {warning}")

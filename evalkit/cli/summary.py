@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.cli.terminal import WIDE
 from evalkit.conditional import mark
 from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.verdict import headline
+from evalkit.series import lineup
 from evalkit.wording import Format, doubt, listing, percent, plural, tokens, value
 
 if TYPE_CHECKING:
@@ -22,37 +24,63 @@ def verdict_lines(analysis: "Analysis") -> list[str]:
     if condition is not None:
         return [*lines, condition]
     lines.append(headline(analysis))
-    for model in analysis.models:
+    for model in (analysis.model(s.key) for s in lineup(analysis)):
         lines.append(f"  {model.name} {analysis.decision.reasons[model.model]}")
     return lines
 
 
-def summary_table(analysis: "Analysis") -> Table:
-    """Pass rate, money and time of each model, with intervals."""
+_LEAST_FIRST = ("per request", "p50 felt", "p95 felt", "with correction", "per satisfactory")
+"""What a terminal that is too narrow for all columns leaves out."""
+_GAP = 2
+
+
+def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
+    """Pass rate, money and time of each model, with intervals; as many columns as so wide a terminal has room for."""
+    columns, reasons = _columns(analysis)
+    for name in _LEAST_FIRST:
+        if sum(_least(name, cells) + _GAP for name, cells in columns.items()) - _GAP <= width:
+            break
+        del columns[name]
     table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
-    for name in (
-        "model",
-        "satisfactory",
-        "per request",
-        "per satisfactory",
-        "with correction",
-        "p50 felt",
-        "p90 felt",
-    ):
-        table.add_column(name, justify="left" if name == "model" else "right", overflow="fold")
-    for model in analysis.models:
-        felt = model.clocks["felt"].quantiles
-        money = (model.cost_per_request, model.cost_per_satisfactory, model.human_fix)
-        table.add_row(
-            model.name,
-            cell(model.pass_rate, "percent"),
-            *(cell(estimate, "money") for estimate in money),
-            cell(felt["p50"], "seconds"),
-            cell(felt["p90"], "seconds"),
-        )
-    base = f"{plural(analysis.items, 'item')}; in brackets 95 % intervals; bar {percent(analysis.decision.bar)}"
-    table.caption = Text("\n".join(filter(None, [base, stability_line(analysis)])))
+    for name, cells in columns.items():
+        table.add_column(name, justify="left" if name == "model" else "right", overflow="fold",
+                         min_width=_least(name, cells))  # fmt: skip
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {percent(analysis.decision.bar)}"
+    table.caption = Text("\n".join(filter(None, [base, *reasons, stability_line(analysis)])))
     return table
+
+
+def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
+    """Cells by column, and the reasons that many figures are missing for, which stand below the table."""
+    models = [analysis.model(s.key) for s in lineup(analysis)]
+    felt = [model.clocks["felt"].quantiles for model in models]
+    figures: dict[str, tuple[Format, list[Estimate]]] = {
+        "satisfactory": ("percent", [model.pass_rate for model in models]),
+        "per request": ("money", [model.cost_per_request for model in models]),
+        "per satisfactory": ("money", [model.cost_per_satisfactory for model in models]),
+        "with correction": ("money", [model.human_fix for model in models]),
+        "p50 felt": ("seconds", [clock["p50"] for clock in felt]),
+        "p95 felt": ("seconds", [clock["p95"] for clock in felt]),
+    }
+    cells = {name: [cell(e, style) for e in estimates] for name, (style, estimates) in figures.items()}
+    missing = [
+        text
+        for name, (_, estimates) in figures.items()
+        for text, estimate in zip(cells[name], estimates, strict=True)
+        if estimate.value is None and estimate.low is None
+    ]
+    below = [text for text in dict.fromkeys(missing) if missing.count(text) > 1]
+    for name, texts in cells.items():
+        cells[name] = [text.partition("\n")[0] if text in below else text for text in texts]
+    said = [f"{word}: {reason.strip('()')}" for word, _, reason in (text.partition("\n") for text in below)]
+    return {"model": [model.name for model in models], **cells}, said
+
+
+def _least(name: str, cells: list[str]) -> int:
+    """Columns of text in which no word and no figure is broken."""
+    return max(len(word) for text in (name, *cells) for word in text.replace("\n", " ").split(" "))
 
 
 def sweep_table(analysis: "Analysis") -> Table | None:
@@ -91,4 +119,8 @@ def stability_line(analysis: "Analysis") -> str:
 
 def cell(estimate: "Estimate", style: Format) -> str:
     """An estimate with its doubt below it."""
-    return f"{value(estimate, style)}\n({doubt(estimate, style)})"
+    shown = value(estimate, style)
+    told = doubt(estimate, style).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
+    if estimate.value is not None:  # figures, which a line must not break
+        shown, told = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (shown, told))
+    return f"{shown}\n({told})"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evalkit.blocks import (
     Block,
+    Cell,
     Definitions,
     Facts,
     Note,
@@ -15,7 +16,7 @@ from evalkit.blocks import (
     Table,
     Text,
 )
-from evalkit.wording import shorten, visible
+from evalkit.wording import NOT_MEASURED, UNKNOWN, UNPRICED, shorten, visible
 
 MOST_ROWS = 8
 _MOST_SENTENCES = 5
@@ -110,18 +111,31 @@ def _table(block: Table) -> str:
         return ""
     head = "| " + " | ".join(escape(block.columns[i].label) for i in columns) + " |"
     rule = "|" + "|".join("--:" if block.columns[i].align == "end" else ":--" for i in columns) + "|"
-    rows = [_row(row, columns) for row in block.rows[:MOST_ROWS]]
+    below = _repeated([row.cells[i] for row in block.rows[:MOST_ROWS] for i in columns])
+    rows = [_row(row, columns, below) for row in block.rows[:MOST_ROWS]]
     while sum(map(len, rows)) > _TABLE_CHARACTERS:
         rows.pop()
     cut = len(block.rows) - len(rows)
-    return "\n".join([head, rule, *rows]) + (f"\n\n{cut} more in the full report." if cut else "")
+    notes = [f"{escape(what)}: {escape(why)}." for what, why in below]
+    return "\n\n".join(["\n".join([head, rule, *rows]), *notes, *([f"{cut} more in the full report."] if cut else [])])
 
 
-def _row(row: Row, columns: Sequence[int]) -> str:
+def _repeated(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Missing figures and their reasons that stand in more than one cell: said once, below the table."""
+    missing = [(_words(cell), cell.doubt) for cell in cells if _words(cell) in (UNKNOWN, UNPRICED, NOT_MEASURED)]
+    return list(dict.fromkeys(pair for pair in missing if missing.count(pair) > 1 and pair[1]))
+
+
+def _words(cell: Cell) -> str:
+    return "".join(span.text for span in cell.text)
+
+
+def _row(row: Row, columns: Sequence[int], below: Sequence[tuple[str, str]]) -> str:
     texts = []
     for i in columns:
         cell = row.cells[i]
-        words = escape("".join(span.text for span in cell.text))
+        words = escape(_words(cell))
         shown = f"**{words}**" if row.picked or cell.badge else words
-        texts.append(f"{shown} ({escape(cell.doubt)})" if cell.doubt else shown)
+        doubt = "" if (_words(cell), cell.doubt) in below else cell.doubt
+        texts.append(f"{shown} ({escape(doubt)})" if doubt else shown)
     return "| " + " | ".join(texts) + " |"

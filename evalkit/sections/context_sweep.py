@@ -154,7 +154,9 @@ def _requests(sweep: Sweep, series: tuple[Series, ...]) -> Table:
         Column("Latency of one attempt, p50", "end"),
         Column("Spend", "end"),
     )
-    return table("Requests at each size", columns, [_request(sweep, s, p) for s in series for p in sweep.of(s.key)])
+    rows = [_request(sweep, s, p) for s in series for p in sweep.of(s.key)]
+    told = "Cost, latency and spend of requests at each size"
+    return table("Requests at each size", columns, rows, folded=told)
 
 
 def _request(sweep: Sweep, series: Series, point: AtSize) -> Row:

@@ -60,6 +60,8 @@ def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
         (e.value, c.id, analysis.model(m).name) for c in criteria for m, e in c.score.items() if e.value is not None
     ]
     _, name, model = min(lowest)
+    if len(analysis.models) > 1 and len({mean for mean, _, _ in lowest}) == 1:
+        return "No criterion sets the models apart: all means are the same"
     if len(analysis.models) == 1:
         return f"{model} scores lowest on “{name}”" if len(lowest) > 1 else f"{model} is graded on “{name}” alone"
     return f"No criterion sets the models apart; the lowest mean is {model} on “{name}”"

@@ -66,8 +66,10 @@ def _heading(analysis: Analysis) -> str:
         return f"None of the {plural(planned, 'planned trial')} has run"
     waiting = f"; {pending:,} have not run yet" if pending else ""
     if not failed:
-        return f"All {plural(ended, 'trial')} brought an output{waiting}"
+        return f"{'The one trial' if ended == 1 else f'All {ended:,} trials'} brought an output{waiting}"
     parts = listing([f"{count:,} {kind}" for kind, count in kinds.items() if count])
+    if failed == ended:
+        return f"None of {plural(ended, 'trial')} brought a usable output: {parts}{waiting}"
     return f"{failed:,} of {plural(ended, 'trial')} brought no usable output: {parts}{waiting}"
 
 
@@ -134,7 +136,7 @@ def _row(model: ModelResult, series: Series, by_kind: bool, with_cut: bool) -> R
     cells = [Cell(words(model.name)), *(Cell(words(f"{n:,}")) for n in numbers)]
     if by_kind:
         most = sorted(model.failures.items(), key=lambda pair: (-pair[1], pair[0]))
-        cells.append(Cell(words(", ".join(f"{kind} {count:,}" for kind, count in most) or "none")))
+        cells.append(Cell(words(", ".join(f"{kind}\N{NO-BREAK SPACE}×{count:,}" for kind, count in most) or "none")))
     if with_cut:
         cells.append(_cut(model.cut))
     return Row((*cells, Cell(words(served))), series)

@@ -22,7 +22,7 @@ def build(analysis: Analysis) -> Section | None:
         lede=words(
             f"Attention alone, pauses left out, on {plural(times.outputs, 'output')}. "
             f"Correcting an output takes {estimated(analysis.correction.minutes, 'minutes')}, "
-            f"{analysis.correction.source}{'' if analysis.correction.outputs else ' in the rubric'}."
+            f"{analysis.correction.source}{' in the rubric' if analysis.correction.source == 'stated' else ''}."
         ),
         blocks=(table("Time for an output", columns, rows),),
         measured=True,

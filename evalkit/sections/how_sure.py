@@ -67,6 +67,8 @@ def _heading(analysis: Analysis) -> str:
     if not shares:
         return "How steady the choice is cannot be said"
     (first, share), *rest = shares
+    if analysis.stability is not None and analysis.stability.items == 1:
+        return "One item cannot say how steady the choice is"
     if not rest:
         return f"In every resample the rule picks {first}"
     more = "; ".join(f"{name} in {percent(x)}" for name, x in rest[:2])
@@ -156,16 +158,20 @@ def _items(analysis: Analysis) -> Iterable[Block]:
         return
     facts = [
         Fact(
-            f"{percent(quality.discriminating)} of the items tell outputs apart",
+            f"{percent(quality.discriminating)} of the items tell outputs apart"
+            if quality.discriminating
+            else "No item tells outputs apart",
             words(f"{len(quality.discriminating_ids):,} of {_rated(analysis)}: some outputs pass, some fail."),
         ),
         Fact(
             f"{percent(quality.ceiling)} are passed by every output",
             words("They cost as much as the others, and cannot set options apart."),
-        ),
+        )
+        if quality.ceiling
+        else Fact("No item is passed by every output", words("None is too easy for all options.")),
         Fact(
             f"{percent(quality.floor)} are passed by none" if quality.floor else "No item is out of reach",
-            (Span(_floor(quality)), *_links(quality.floor_ids, analysis)),
+            (Span(_floor(quality, analysis)), *_links(quality.floor_ids, analysis)),
         ),
     ]
     if quality.doubtful_ids:
@@ -181,10 +187,15 @@ def _rated(analysis: Analysis) -> str:
     return plural(rated or analysis.items, "item")
 
 
-def _floor(quality: Items) -> str:
+def _floor(quality: Items, analysis: Analysis) -> str:
     if not quality.floor_ids:
         return "Each is passed by some output."
-    return "Too hard for all of them, or the reference is wrong: "
+    never = [item for item in analysis.outputs if item.id in set(quality.floor_ids)]
+    answered = [output.outcome == "answered" for item in never for output in item.outputs]
+    if never and not any(answered):
+        return "No model brought a usable output for them: "
+    cut = "" if all(answered) else ", refused or cut"
+    return f"Too hard for all of them{cut}, or the reference is wrong: "
 
 
 def _doubtful(quality: Items, analysis: Analysis) -> Fact:

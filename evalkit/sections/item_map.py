@@ -72,7 +72,7 @@ def _heading(found: Sequence[set[MapState]], alone: str = "") -> str:
     every = sum(s == {"satisfactory"} for s in settled)
     none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
     apart = len(settled) - every - none
-    waiting = f"; {len(found) - len(settled):,} wait for grades" if len(settled) < len(found) else ""
+    waiting = f"; {len(found) - len(settled):,} have no verdict yet" if len(settled) < len(found) else ""
     size, satisfied = plural(len(found), "item"), f"{every:,}" if every else "none"
     if alone:
         return f"{alone} satisfies {satisfied} of {size}{f', {apart:,} in some epochs' if apart else ''}{waiting}"
@@ -80,4 +80,6 @@ def _heading(found: Sequence[set[MapState]], alone: str = "") -> str:
         return f"No model satisfies any of {size}{waiting}"
     parting = f"; {f'{apart:,}' if apart else 'none'} {'tell' if apart > 1 else 'tells'} them apart"
     never = f", none satisfies {none:,}" if none else ""
-    return f"Every model satisfies {satisfied} of {size}{never}{parting}{waiting}"
+    if not every:
+        return f"No item of {len(found):,} is satisfied by every model{never}{parting}{waiting}"
+    return f"Every model satisfies {every:,} of {size}{never}{parting}{waiting}"

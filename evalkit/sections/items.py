@@ -43,12 +43,14 @@ def build(analysis: Analysis) -> Section | None:
     differing = f"{plural(sum(map(parts_models, found)), 'item')} on which the models part, "
     differing, who = (differing, "some model") if len(series) > 1 else ("", series[0].name)
     failing = plural(sum(map(is_failed, found)), "item")
+    graded = any(state != "ungraded" for item in found for state in item)
+    said = f"{differing}{failing} that {who} fails." if graded else "Nothing is graded yet."
     return Section(
         name="items",
         label="Every item" if shown.all_of_them else "Items",
         heading=_heading(len(views), of),
         lede=words(
-            f"{differing}{failing} that {who} fails. Open one to see the task, the "
+            f"{said} Open one to see the task, the "
             "reference and every output with its grades. Hide the names to judge for yourself first."
         ),
         blocks=(*_left_out(shown, who), Items(views, len(series), of)),

@@ -268,8 +268,10 @@ def _band(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
     counts = [e.n for s in series if (e := _quantile(analysis, s, name, "p50")) is not None and e.n]
     if not counts:
         return ""
-    points = f"{100 * dkw_epsilon(min(counts)):.0f} points"
-    return f"The whole of each curve holds to within {points} up or down (95 %, {plural(min(counts), 'item')})."
+    reach = dkw_epsilon(min(counts))
+    if reach >= 0.5:
+        return ""  # it would say that the curve may be any other
+    return f"The whole of each curve holds to within {100 * reach:.0f} points up or down (95%, {min(counts):,} items)."
 
 
 def _given_up(analysis: Analysis, series: tuple[Series, ...]) -> str:
@@ -294,7 +296,8 @@ def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str
         open_ = [(who, e) for who, e in estimates if e.value is not None and e.high is None]
         if open_:
             sizes = listing([str(e.n) for _, e in open_] if len({e.n for _, e in open_}) > 1 else [str(open_[0][1].n)])
+            calls = "call" if sizes == "1" else "calls"
             needed = values_needed(share, open_[0][1].confidence)
             names = listing([who for who, _ in open_])
-            found.append(f"{felt}{quantile} of {names}: open, no upper limit from {sizes} calls (need {needed}).")
+            found.append(f"{felt}{quantile} of {names}: open, no upper limit from {sizes} {calls} (need {needed}).")
     return " ".join(found)

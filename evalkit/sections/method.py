@@ -314,8 +314,7 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield (
         "Correction",
         words(
-            f"{_correction(analysis)} to put an output right; {money(analysis.review_usd)} to review one, as the "
-            "rubric states"
+            f"{_correction(analysis)} to put an output right; {money(analysis.review_usd)} to review one, by the rubric"
         ),
     )
 
@@ -323,7 +322,8 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
 def _correction(analysis: Analysis) -> str:
     cost = analysis.correction
     if not cost.outputs:
-        return f"{money(analysis.correction_usd)} ({cost.source} in the rubric)"
+        where = " in the rubric" if cost.source == "stated" else ", which a rubric's economics may change"
+        return f"{money(analysis.correction_usd)} ({cost.source}{where})"
     return f"{estimated(cost.usd, 'money')}, {cost.source} of {plural(cost.usd.n, 'item')},"
 
 

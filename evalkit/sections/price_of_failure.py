@@ -73,12 +73,13 @@ def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
     best = min(costs, key=lambda c: c.at(own))
     level = [c for c in costs if math.isclose(c.at(own), best.at(own), rel_tol=1e-9)]
     if len(level) == len(costs):
-        return f"At {money(own)} a correction, all options cost the same in total"
+        return f"At {money(own)} a correction, all models cost the same in total"
     rivals = [compare(analysis, best.series.key, c.series.key) for c in costs if c not in level]
     savings = [_saving(analysis, c) for c in rivals if c is not None]
     shown = bool(savings) and all(s.low is not None and s.low > 0 for s in savings)
-    names, s = listing([c.series.name for c in level]), "s" * (len(level) == 1)
-    sure = f"cost{s} least in total" if shown else f"look{s} least costly in total, but the data leave it open"
+    names, alone = listing([c.series.name for c in level]), len(level) == 1
+    what = f"the least costly model{'' if alone else 's'} in total"
+    sure = f"{'is' if alone else 'are'} {what}" if shown else f"look{'s' * alone} {what}, but the data leave it open"
     return f"At {money(own)} a correction, {names} {sure}"
 
 
@@ -86,7 +87,7 @@ def _lede(analysis: Analysis) -> Text:
     review = f" + {money(analysis.review_usd)} review" if analysis.review_usd else ""
     return words(
         f"Expected total of one request = its price{review} + share not satisfactory × what it costs to put one right. "
-        f"Your team's own figure is {money(analysis.correction_usd)} ({analysis.correction.source}). A filled dot is a "
+        f"What it costs here is {money(analysis.correction_usd)} ({analysis.correction.source}). A filled dot is a "
         "break-even that the data show, a hollow one rests on the estimates alone."
     )
 
@@ -108,7 +109,8 @@ def _chart(analysis: Analysis, costs: list[_Cost], finding: str) -> Lines:
     totals = [c.at(x) for c in costs for x in (low, high)]
     stretches = _stretches(costs, low, high, points)
     own = analysis.correction_usd if low <= analysis.correction_usd <= high else None
-    label = f"yours {money(own)}" if own is not None else ""
+    whose = "yours" if analysis.correction.source != "the default" else "default"
+    label = f"{whose} {money(own)}" if own is not None else ""
     return Lines(
         finding,
         Axis("what it costs to put one output right, log scale", "money", low, high, True, own, label),
@@ -126,7 +128,12 @@ def _chart(analysis: Analysis, costs: list[_Cost], finding: str) -> Lines:
 
 
 def _stretches(costs: list[_Cost], low: float, high: float, points: list[float]) -> tuple[Stretch, ...]:
-    """Who is lowest where: the winner between neighbouring break-even points, equal neighbours joined."""
+    """Who is lowest where: the winner between neighbouring break-even points, equal neighbours joined.
+
+    None where all cost the same everywhere.
+    """
+    if all(math.isclose(c.at(x), costs[0].at(x), rel_tol=1e-9) for c in costs for x in (low, high)):
+        return ()
     edges = [low, *sorted(x for x in points if low < x < high), high]
     found: list[Stretch] = []
     for left, right in pairwise(edges):

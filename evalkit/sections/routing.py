@@ -1,6 +1,6 @@
 """Routing: what each policy would cost, how good and how slow it would be, and whether it pays to route at all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import Claim, PolicyValue, Routing
@@ -10,8 +10,10 @@ from evalkit.models import display_name
 from evalkit.series import lineup, policy
 from evalkit.stats import Estimate
 from evalkit.wording import (
+    NOT_MEASURED,
     Format,
     estimated,
+    in_cents,
     interval,
     listing,
     money,
@@ -132,7 +134,7 @@ def _policies(analysis: Analysis, routing: Routing, leading: list[PolicyValue]) 
         Column("Saved a request", "end", brief=True),
         Column("Answered by"),
     )
-    return table("Policies", columns, [_row(analysis, routing, each) for each in leading])
+    return table("Policies", columns, [_row(analysis, routing, each, _units(leading)) for each in leading])
 
 
 def _all(analysis: Analysis, routing: Routing) -> Table:
@@ -145,7 +147,8 @@ def _all(analysis: Analysis, routing: Routing) -> Table:
         Column("Saved a request", "end"),
         Column(f"Felt latency p50{_ONE_LOT}p90", "end"),
     )
-    rows = [_whole_row(analysis, routing, each) for each in _ranked(routing)]
+    units = _units(routing.values)
+    rows = [_whole_row(analysis, routing, each, units) for each in _ranked(routing)]
     told = f"All {plural(len(rows), 'policy', 'policies')}, with cost per satisfactory output and felt latency"
     return table("All policies", columns, rows, folded=told)
 
@@ -159,14 +162,19 @@ def _rate_axis(values: list[PolicyValue], bar: float) -> Axis:
     return Axis("", "percent", max(0.0, int(min([*lows, bar - 0.1]) * 10) / 10), 1.0, reference=bar)
 
 
-def _row(analysis: Analysis, routing: Routing, each: PolicyValue) -> Row:
+def _units(values: Sequence[PolicyValue]) -> tuple[bool, bool]:
+    """Whether cents serve all totals, and all savings, so that a column has one unit."""
+    return in_cents([each.expected_usd for each in values]), in_cents([each.gain_usd for each in values])
+
+
+def _row(analysis: Analysis, routing: Routing, each: PolicyValue, units: tuple[bool, bool]) -> Row:
     return Row(
         cells=(
             Cell(words(each.title), _what(each)),
             _estimate(each.pass_rate, "percent"),
             _estimate(each.cost_per_request, "money"),
-            _estimate(each.expected_usd, "money"),
-            _saved(routing, each),
+            _estimate(each.expected_usd, "money", units[0]),
+            _saved(routing, each, units[1]),
             Cell(words(_shares(analysis, each))),
         ),
         series=_series(analysis, each),
@@ -174,26 +182,27 @@ def _row(analysis: Analysis, routing: Routing, each: PolicyValue) -> Row:
     )
 
 
-def _whole_row(analysis: Analysis, routing: Routing, each: PolicyValue) -> Row:
-    felt = _ONE_LOT.join(value(each.felt[q], "seconds") for q in ("p50", "p90"))
+def _whole_row(analysis: Analysis, routing: Routing, each: PolicyValue, units: tuple[bool, bool]) -> Row:
+    timed = any(each.felt[q].value is not None for q in ("p50", "p90"))
+    felt = _ONE_LOT.join(value(each.felt[q], "seconds") for q in ("p50", "p90")) if timed else NOT_MEASURED
     return Row(
         cells=(
             Cell(words(each.title), _what(each)),
             _estimate(each.pass_rate, "percent"),
             _estimate(each.cost_per_request, "money"),
             _estimate(each.cost_per_satisfactory, "money"),
-            _estimate(each.expected_usd, "money"),
-            _saved(routing, each),
-            Cell(words(felt), interval(each.felt["p50"], "seconds"), measured=True),
+            _estimate(each.expected_usd, "money", units[0]),
+            _saved(routing, each, units[1]),
+            Cell(words(felt), interval(each.felt["p50"], "seconds") if timed else "", measured=True),
         ),
         series=_series(analysis, each),
         picked=each.name == routing.decision.policy,
     )
 
 
-def _saved(routing: Routing, each: PolicyValue) -> Cell:
+def _saved(routing: Routing, each: PolicyValue, cents: bool) -> Cell:
     """What a policy saves against the best single model, which saves nothing against itself."""
-    return Cell(words("best single")) if each.name == routing.best else _estimate(each.gain_usd, "money")
+    return Cell(words("best single")) if each.name == routing.best else _estimate(each.gain_usd, "money", cents)
 
 
 def _what(each: PolicyValue) -> str:
@@ -217,8 +226,9 @@ def _shares(analysis: Analysis, each: PolicyValue) -> str:
     return ", ".join(told)
 
 
-def _estimate(estimate: Estimate, style: Format) -> Cell:
-    return Cell((strong(value(estimate, style)),), doubt_of(estimate, style), estimate)
+def _estimate(estimate: Estimate, style: Format, cents: bool | None = None) -> Cell:
+    shown, told = value(estimate, style, cents=cents), doubt_of(estimate, style, cents=cents)
+    return Cell((strong(shown),), told, estimate)
 
 
 def _reading(routing: Routing) -> str:
@@ -227,19 +237,28 @@ def _reading(routing: Routing) -> str:
         f" with {routing.value_of(routing.best).phrase}, item by item."
     )
     area, single = routing.hull_area, routing.hull_area_single
-    if area is not None and single is not None:
+    if area is not None and single is not None and (area.value or 0.0) > (single.value or 0.0):
         told += (
             " For a budget anywhere between the cheapest and the dearest model, the best policies satisfy"
             f" {estimated(area, 'percent')} on average, single models alone {estimated(single, 'percent')}."
         )
     above = [(each.over_line, each) for each in routing.values if each.over_line is not None]
-    if above:
-        line, policy = max(above, key=lambda pair: pair[0].value or 0.0)
-        told += (
-            " Drawing lots between two models gives any cost in between without looking at a request, so a router must"
-            f" do better: at the same cost {policy.phrase} satisfies {estimated(line, 'points')} points more."
-        )
-    return told
+    return told + _over_lots(above) if above else told
+
+
+def _over_lots(above: list[tuple[Estimate, PolicyValue]]) -> str:
+    """The policy farthest above what drawing lots satisfies, and whether that is shown."""
+    line, best = max(above, key=lambda pair: pair[0].value or 0.0)
+    lots = " Drawing lots between two models gives any cost in between without looking at a request, so a router must"
+    if line.low is not None and line.low > 0:
+        return f"{lots} do better: at the same cost {best.phrase} satisfies {estimated(line, 'points')} points more."
+    if not line.value or line.value < 0:
+        return f"{lots} do better, and none does."
+    return f"{lots} do better, which none is shown to: at the same cost the most is {best.phrase} with {_more(line)}."
+
+
+def _more(line: Estimate) -> str:
+    return f"{value(line, 'points')} points ({interval(line, 'points')})"
 
 
 def _claims(claims: tuple[Claim, ...]) -> Table:
@@ -315,7 +334,7 @@ def _left_out(routing: Routing) -> Iterator[str]:
             f"Weighted to {shares}: {routing.mix.effective_items:.0f} items in effect. Parts of the items, and other"
             " sections, are not weighted."
         )
-    for each in routing.not_valued:
-        yield f"Not valued: {each.title} ({each.reason})."
+    if routing.not_valued:
+        yield f"Not valued: {'; '.join(f'{each.title} ({each.reason})' for each in routing.not_valued)}."
     for reason, count in routing.left_out.items():
         yield f"Left out: {plural(count, 'item')} {reason}."

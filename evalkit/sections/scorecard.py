@@ -102,14 +102,15 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     )
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
     rows = [_row(analysis, s, units) for s in series]
-    if not conditional and (router := routed(analysis)) is not None:
+    if not conditional and (router := routed(analysis)) is not None and router[1].pass_rate.value:
         rows.append(_policy_row(*router, bar, units))
     return table("Scorecard", columns, rows)
 
 
 def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bool, bool]) -> Row:
     rate, felt = router.pass_rate, [router.felt[q] for q in ("p50", "p95")]
-    waits = _HELD_DOT.join(value(quantile, "seconds") for quantile in felt)
+    timed = any(quantile.value is not None for quantile in felt)
+    waits = _HELD_DOT.join(value(quantile, "seconds") for quantile in felt) if timed else NOT_MEASURED
     below = rate.high is not None and rate.high < bar
     standing = "clears" if rate.low is not None and rate.low >= bar else "below" if below else _NOT_SHOWN
     return Row(
@@ -118,7 +119,7 @@ def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bo
             _estimate(rate, "percent", bar),
             _estimate(router.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(router.expected_usd, "money", cents=units[1]),
-            Cell((strong(waits),), _HELD_DOT.join(map(_brief, felt)), measured=True),
+            Cell((strong(waits),), _HELD_DOT.join(map(_brief, felt)) if timed else "", measured=True),
             Cell(words(standing)),
         ),
         series=series,
@@ -131,7 +132,7 @@ def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
     standing = () if analysis.decision.verdict == "conditional" else (_standing(analysis, model),)
     return Row(
         cells=(
-            Cell(words(model.name), plural(model.items, "item")),
+            Cell(words(model.name), plural(model.items, "item") if model.items else "no item graded"),
             _estimate(model.pass_rate, "percent", bar),
             _estimate(model.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(model.human_fix, "money", cents=units[1]),
@@ -197,7 +198,7 @@ def _cost_axis(costs: list[Estimate]) -> Axis | None:
 def _reading(analysis: Analysis) -> Text:
     review = f" plus {money(analysis.review_usd)} of review for each output" if analysis.review_usd else ""
     return words(
-        "Cost per satisfactory output throws the others away; the total with corrections pays a person "
+        "Cost per satisfactory output counts all others as waste; the total with corrections pays a person "
         f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Every "
         "attempt is in both, failed ones too. Below: what became of every planned trial."
     )

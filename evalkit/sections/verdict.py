@@ -25,7 +25,7 @@ from evalkit.chart_blocks import (
 from evalkit.conditional import mark
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare
-from evalkit.series import lineup
+from evalkit.series import lineup, routed
 from evalkit.stats import Estimate
 from evalkit.wording import doubt as doubt_words
 from evalkit.wording import estimated, in_cents, listing, money, percent, plural, sentence, value
@@ -215,8 +215,8 @@ def _too_little(analysis: Analysis) -> Text:
     waiting = sum(c.ungraded for c in counts)
     if waiting and not sum(c.graded for c in counts):
         return words(
-            f"{plural(waiting, 'output')} waiting for grades, so no pass rate exists yet. "
-            "Grade them, then build this report again."
+            f"{plural(waiting, 'output')} {'is' if waiting == 1 else 'are'} waiting for grades, so no pass rate exists "
+            f"yet. Grade {'it' if waiting == 1 else 'them'}, then build this report again."
         )
     if analysis.decision.eligible:
         return _unpriced(analysis)
@@ -246,7 +246,7 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
         return ()
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
     facts = [_fact(analysis, analysis.model(s.key), s) for s in others[:3]]
-    return tuple(fact for fact in (_since(analysis), *facts, _corrections(analysis)) if fact is not None)
+    return tuple(f for f in (_since(analysis), *facts, _corrections(analysis), _routed(analysis)) if f is not None)
 
 
 def _since(analysis: Analysis) -> Fact | None:
@@ -313,6 +313,28 @@ def _at_cost(model: ModelResult, against: Comparison | None) -> str:
     return f", at {cost} per satisfactory output"
 
 
+def _routed(analysis: Analysis) -> Fact | None:
+    """What routing between the models might change; None where it was valued and would not, or could not be."""
+    routing, found = analysis.routing, routed(analysis)
+    if routing is None or found is None or routing.decision.verdict == "keep":
+        return None
+    policy, single = found[1], routing.value_of(routing.decision.single).phrase
+    if not policy.pass_rate.value or (policy.gain_usd.value or 0.0) <= 0:
+        return None
+    gain, rate = estimated(policy.gain_usd, "money"), estimated(policy.pass_rate, "percent", analysis.decision.bar)
+    failing = f"unsatisfactory answers at {money(routing.failure_usd)} included; {rate} satisfactory"
+    if routing.decision.verdict == "route":
+        told = f"{_capital(policy.phrase)} saves {gain} a request over {single}, {failing}."
+        return Fact("Routing costs less", words(told))
+    settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
+    told = f"{_capital(policy.phrase)} might save {gain} a request over {single}, {failing}.{settles}"
+    return Fact("Routing could change this", words(told))
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
 def _corrections(analysis: Analysis) -> Fact | None:
     """Whether paying for corrections would turn the order around."""
     priced = [m for m in analysis.models if m.human_fix.value is not None]
@@ -326,7 +348,8 @@ def _corrections(analysis: Analysis) -> Fact | None:
     if value(best.human_fix, "money", cents=cents) == level:
         rest = [m.name for m in priced if value(m.human_fix, "money", cents=cents) != level]
         ahead = f", ahead of {listing(rest)} by the estimates" if rest else ""
-        lowest = "has the lowest total" if len(rest) == len(priced) - 1 else "has no higher total than another"
+        least = len(rest) == len(priced) - 1
+        lowest = "has the lowest total of the models" if least else "has no higher total than another model"
         return Fact(
             "Paying for corrections keeps the pick",
             words(f"{at}, {pick.name} {lowest}: {estimated(pick.human_fix, 'money')} a request{ahead}."),

@@ -1,0 +1,178 @@
+"""What the report says of odd runs: nothing in two ways, nothing that is not so, nothing twice."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, run_of, spec
+from report_pages import made, plain_text, section
+from rich.console import Console
+
+from evalkit.analysis import analyze
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import MOST_WARNINGS, Facts, Items, Note, Paragraph, Table
+from evalkit.chart_blocks import Lines
+from evalkit.cli.summary import summary_table
+from evalkit.cli.terminal import PLAINLY
+from evalkit.records import Usage
+from evalkit.report import build_report, render_markdown
+from evalkit.route import with_routing
+from evalkit.wording import money
+
+REFUSED = ended("refused", 0.004, latency_s=1.0, ttft_s=0.3, felt_s=1.0, usage=Usage(input_tokens=900), text="No.")
+
+
+def headings(analysis: Analysis) -> dict[str, str]:
+    return {part.name: part.heading for part in build_report(analysis).sections}
+
+
+def facts(analysis: Analysis, name: str) -> dict[str, str]:
+    parts = [block for block in section(analysis, name).blocks if isinstance(block, Facts)]
+    return {fact.title: plain_text(fact.text) for part in parts for fact in part.facts}
+
+
+def refusing() -> Analysis:
+    """Of ten items the smaller model fails six, and the larger one is refused on four of these."""
+    book = Book(spec((HAIKU, SONNET)))
+    for i in range(10):
+        book.trial(f"i{i}", answered(0.01, 2 + i / 10), model=HAIKU, level=int(i >= 6))
+        book.trial(f"i{i}", *([REFUSED] if i < 4 else [answered(0.03, 3)]), model=SONNET, level=None if i < 4 else 1)
+    return analyze(book.snapshot())
+
+
+def all_refused() -> Analysis:
+    book = Book(spec((HAIKU, OPUS)))
+    for i in range(12):
+        for model in (HAIKU, OPUS):
+            book.trial(f"i{i}", REFUSED, model=model)
+    return with_routing(analyze(book.snapshot()))
+
+
+def one(level: bool = True) -> Analysis:
+    return analyze(run_of({HAIKU: [[True]], OPUS: [[level]]}))
+
+
+def test_models_that_fail_in_two_ways_do_not_part_and_the_sections_count_alike() -> None:
+    analysis = refusing()
+    assert headings(analysis)["item-map"] == "Every model satisfies 4 of 10 items, none satisfies 4; 2 tell them apart"
+    (items,) = (block for block in section(analysis, "items").blocks if isinstance(block, Items))
+    assert sum(item.differs for item in items.items) == 2
+    assert plain_text(section(analysis, "items").lede).startswith("2 items on which the models part, 6 items that")
+    assert "20% of the items tell outputs apart" in facts(analysis, "how-sure")
+
+
+def test_where_every_request_was_refused_hardness_is_not_blamed_and_no_router_stands() -> None:
+    analysis = all_refused()
+    assert headings(analysis)["failures"] == "None of 24 trials brought a usable output: 24 refused"
+    told = facts(analysis, "how-sure")
+    assert told["100% are passed by none"].startswith("No model brought a usable output for them: i0")
+    assert told["No item is passed by every output"] == "None is too easy for all options."
+    assert "No item tells outputs apart" in told
+    assert "Rout" not in render_markdown(analysis)
+    (lines,) = (block for block in section(analysis, "price-of-a-failure").blocks if isinstance(block, Lines))
+    assert lines.stretches == (), "none is lowest where all cost the same"
+
+
+def test_items_that_some_model_was_refused_on_may_not_be_too_hard() -> None:
+    floor = facts(refusing(), "how-sure")["40% are passed by none"]
+    assert floor.startswith("Too hard for all of them, refused or cut, or the reference is wrong: i0")
+
+
+def test_one_item_makes_whole_sentences_and_no_claim_of_steadiness() -> None:
+    analysis = one(level=False)
+    found = headings(analysis)
+    assert found["how-sure"] == "One item cannot say how steady the choice is"
+    assert found["item-map"] == "No item of 1 is satisfied by every model; 1 tells them apart"
+    solo = analyze(run_of({HAIKU: [[True]]}))
+    assert headings(solo)["failures"] == "The one trial brought an output"
+    said = [plain_text(b.text) for b in section(solo, "latency").blocks if isinstance(b, Paragraph)]
+    assert said[0].startswith("Felt p90 of Haiku 4.5: open, no upper limit from 1 call (need 36).")
+
+
+def test_equal_means_name_no_lowest_model() -> None:
+    assert headings(one())["criteria"] == "No criterion sets the models apart: all means are the same"
+
+
+def test_what_nobody_graded_has_no_models_that_part() -> None:
+    book = Book(spec((HAIKU, OPUS)))
+    for model in (HAIKU, OPUS):
+        book.trial("i", answered(), model=model)
+    analysis = analyze(book.snapshot())
+    assert plain_text(section(analysis, "items").lede).startswith("Nothing is graded yet.")
+    assert plain_text(section(analysis, "verdict").lede).startswith("2 outputs are waiting for grades")
+    (scores, *_) = (block for block in section(analysis, "scorecard").blocks if isinstance(block, Table))
+    assert {row.cells[0].doubt for row in scores.rows} == {"no item graded"}
+
+
+def test_a_trial_that_has_not_run_waits_for_no_grade() -> None:
+    book = Book(spec((HAIKU, OPUS)))
+    for i in range(4):
+        book.trial(f"i{i}", answered(), model=HAIKU, level=1)
+        book.trial(f"i{i}", *([answered()] if i else []), model=OPUS, level=1 if i else None)
+    assert headings(analyze(book.snapshot()))["item-map"].endswith("; 1 have no verdict yet")
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(5.0, "the default"), (6.0, "stated")])
+def test_a_figure_that_nobody_need_have_stated_is_the_default(minutes: float, said: str) -> None:
+    economics = {**PASS_OR_FAIL["economics"], "correction_minutes": minutes}
+    run = run_of({HAIKU: [[i % 4 > 0] for i in range(20)], OPUS: [[True]] * 20})
+    analysis = analyze(replace(run, spec=replace(run.spec, rubric={**PASS_OR_FAIL, "economics": economics})))
+    for name in ("scorecard", "price-of-a-failure"):
+        part = section(analysis, name)
+        words = [part.lede, *(block.text for block in part.blocks if isinstance(block, Paragraph))]
+        assert any(f"{money(minutes)} ({said})" in plain_text(text) for text in words)
+
+
+def test_a_reason_that_many_cells_share_stands_once_below_the_table() -> None:
+    book = Book(spec((HAIKU, "local-llm")))
+    for i in range(6):
+        for model in (HAIKU, "local-llm"):
+            book.trial(f"i{i}", answered(None, 2 + i / 10), model=model, level=int(i > 0))
+    text = render_markdown(analyze(book.snapshot()))
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    reason = "a request is unpriced, so no total can be given"
+    assert not any(reason in line for line in table)
+    assert all(line.split(" | ").count("unpriced") == 2 for line in table[1:])
+    assert f"\n\nunpriced: {reason}.\n" in text
+
+
+def test_the_method_repeats_no_warning_that_stands_beside_the_verdict() -> None:
+    def notes(analysis: Analysis) -> list[Note]:
+        return [block for block in section(analysis, "method").blocks if isinstance(block, Note)]
+
+    analysis = analyze(run_of({HAIKU: [[i % 4 > 0] for i in range(60)]}))
+    assert analysis.warnings
+    assert len(analysis.warnings) < MOST_WARNINGS
+    assert notes(analysis) == []
+    many = replace(analysis, warnings=tuple(f"warning {i}" for i in range(MOST_WARNINGS + 1)))
+    (note,) = notes(many)
+    assert len(note.sentences) == MOST_WARNINGS + 1
+
+
+def drawn(analysis: Analysis, width: int) -> list[str]:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    with console.capture() as seen:
+        console.print(summary_table(analysis, width))
+    return seen.get().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"), [(200, 7), (80, 5), (60, 4), (40, 3)], ids=["wide", "usual", "narrow", "half"]
+)
+def test_a_narrow_terminal_leaves_out_columns_before_it_breaks_a_figure(width: int, columns: int) -> None:
+    analysis = made("whole")
+    lines = drawn(analysis, width)
+    rate, cost = analysis.model(SONNET).pass_rate, analysis.model(SONNET).cost_per_satisfactory
+    assert rate.value is not None
+    assert cost.value is not None
+    assert len(summary_table(analysis, width).columns) == columns
+    assert max(map(len, lines)) <= width
+    assert not any(line.count("(") != line.count(")") for line in lines[: 2 * len(analysis.models) + 1])
+    order = [line.split("4.")[0].strip() for line in lines if line.startswith(("Haiku", "Sonnet", "Opus"))]
+    assert order == ["Haiku", "Sonnet", "Opus"], "as everywhere"
+
+
+def test_signs_that_an_encoding_lacks_are_written_plainly() -> None:
+    text = "2.4¢ (2.1–2.9¢), 1.7×, −3 to +4… “é” \u202e\ud800"
+    assert text.encode("ascii", PLAINLY) == b'2.4c (2.1-2.9c), 1.7x, -3 to +4... "\\xe9" \\u202e\\ud800'
+    assert "2¢ ×".encode("latin-1", PLAINLY) == b"2\xa2 \xd7"
