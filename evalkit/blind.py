@@ -25,7 +25,7 @@ class Passage:
     evidence: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GradingTask:
     """One output to grade. It has no field for model, cost, tokens, time or order, and never will."""
 

@@ -1,7 +1,7 @@
 """Grade: blind tasks from a run's outputs, findings from checks and judges, grades into the run file."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -10,12 +10,13 @@ from evalkit.bill import Line, charged_usd, total
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.local import Limits, Progress, execute
+from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
 from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.graders import Finding, checks, judge
 from evalkit.grading_records import Preference, RoundEvent
 from evalkit.judge_bill import judge_lines
-from evalkit.judging import Question, by_key, calls, is_reused, known_answers, labels, questions, sized
+from evalkit.judging import Question, by_key, calls, is_reused, known_answers, labels, questions, sized, subject
 from evalkit.models import same_model
 from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
@@ -160,22 +161,9 @@ async def grade_by_judges(
     Raises like a run when it has to stop; the same command goes on from there.
     """
     with run.only_writer(*payers("grade", budget_usd)):
-        snapshot = run.snapshot()
-        asked = questions(snapshot, round_, panel, run.sealed_key(round_.id))
-        run.seal(round_.id, labels(asked))
-        known = known_answers(snapshot, round_)
-        for question in asked:
-            attempt = known.get(question.key)
-            if attempt is not None:
-                _record_answer(run, round_, question, _as_reply(attempt), is_reused(question, round_, attempt))
-
-        waiting, now = by_key(question for question in asked if question.key not in known), datetime.now(UTC)
-        to_send = list(calls(round_, waiting, snapshot, now, prices))
-        if not to_send:
+        settles, to_send, budget = _left_to_ask(run, round_, panel, budget_usd, prices)
+        if not settles:
             return
-        settles = dict(zip((call.subject for call in to_send), waiting.values(), strict=True))
-        dearest = max((call.worst_case_usd or 0.0 for call in to_send), default=0.0)
-        budget = Budget(budget_usd, charged_usd(snapshot, now, dearest, prices))
         async with session(run, "local", limits.concurrency) as opened:
 
             def on_progress(progress: Progress) -> None:
@@ -189,7 +177,29 @@ async def grade_by_judges(
             ending = await execute(
                 to_send, provider, opened.ledger, limits, budget, on_progress, opened.id, prices, say
             )
-    raise_if_stopped(ending, budget, "grade", _heard(run.snapshot()))
+    if ending.stopped or ending.unsettled:
+        raise_if_stopped(ending, budget, "grade", _heard(run.snapshot()))
+
+
+def _left_to_ask(
+    run: RunFile, round_: Round, panel: Panel, budget_usd: float | None, prices: Prices
+) -> tuple[dict[str, list[Question]], Iterator[Call], Budget]:
+    """What is to be sent once known answers have been recorded: questions by what settles them, their calls, and what
+    they may cost. Nothing else of a large run is kept while they are asked."""
+    snapshot = run.snapshot()
+    asked = questions(snapshot, round_, panel, run.sealed_key(round_.id))
+    run.seal(round_.id, labels(asked))
+    known = known_answers(snapshot, round_)
+    for question in asked:
+        attempt = known.get(question.key)
+        if attempt is not None:
+            _record_answer(run, round_, question, _as_reply(attempt), is_reused(question, round_, attempt))
+
+    waiting, now = by_key(question for question in asked if question.key not in known), datetime.now(UTC)
+    settles = {subject(round_, of_one[0]): of_one for of_one in waiting.values()}
+    dearest = max((size.worst_usd(now, prices) or 0.0 for _, size in sized(waiting, now, prices)), default=0.0)
+    budget = Budget(budget_usd, charged_usd(snapshot, now, dearest, prices))
+    return settles, calls(round_, waiting, snapshot, now, prices), budget
 
 
 def _heard(snapshot: Snapshot) -> set[str]:

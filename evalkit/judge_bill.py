@@ -1,7 +1,7 @@
 """What judging costs: requests about one item share its context, which the first of them writes to the cache."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -21,7 +21,23 @@ Place = Literal["alone", "first", "later"]
 """Where a request stands among those that share its context; one that is alone has nothing to gain by caching."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a request to a judge says what it takes: the text that others may share, and tokens of its own."""
+
+    model: str
+    system: str
+    shared: str
+    own_tokens: int
+
+
+def asked_by(request: Request) -> Asked:
+    """The same of a request."""
+    shared, own = judge.parts_of(request)
+    return Asked(request.model, str(request.system), shared, text_tokens(own, str(request.params)))
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeSize:
     """Tokens of a request to a judge as far as they can be told: what it shares with its item's others, and its own."""
 
@@ -57,22 +73,23 @@ class JudgeSize:
         return prices.price(self.model, usage, when).usd
 
 
-def sizes(requests: Iterable[Request], when: datetime, prices: Prices = LIST_PRICES) -> Iterator[JudgeSize]:
+def sizes(requests: Sequence[Asked], when: datetime, prices: Prices = LIST_PRICES) -> Iterator[JudgeSize]:
     """The size of each request and its place among those with the same context, in order.
 
     A context too short for a cache, or whose caching has no known price, is not cached.
     """
-    asked = list(requests)
-    contexts = [(request.model, request.system, judge.parts_of(request)[0]) for request in asked]
-    sharing, begun = Counter(contexts), set[object]()
-    for request, context in zip(asked, contexts, strict=True):
-        shared_tokens = text_tokens(str(request.system), context[2])
-        own_tokens = text_tokens(judge.parts_of(request)[1], str(request.params))
+    sharing, begun = Counter(map(_context, requests)), set[object]()
+    for request in requests:
+        context, shared_tokens = _context(request), text_tokens(request.system, request.shared)
         place: Place = "later" if context in begun else "first"
         if sharing[context] < 2 or not cacheable(request.model, shared_tokens, when, prices):
             place = "alone"
         begun.add(context)
-        yield JudgeSize(request.model, shared_tokens, own_tokens, place)
+        yield JudgeSize(request.model, shared_tokens, request.own_tokens, place)
+
+
+def _context(request: Asked) -> tuple[str, str, str]:
+    return request.model, request.system, request.shared
 
 
 def cacheable(model: str, shared_tokens: int, when: datetime, prices: Prices = LIST_PRICES) -> bool:

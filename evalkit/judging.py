@@ -9,7 +9,7 @@ from itertools import chain, groupby, permutations, zip_longest
 from evalkit.blind import GradingTask, grading_order
 from evalkit.executors.schedule import Call
 from evalkit.graders import judge
-from evalkit.judge_bill import JudgeSize, sizes
+from evalkit.judge_bill import Asked, JudgeSize, asked_by, sizes
 from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.queues import Outputs
@@ -19,7 +19,7 @@ _JUDGE = "judge"
 """What the subject of an attempt begins with that settles a question."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shown:
     """An output as a judge sees it: its blind task, whose it is (never shown), and the names hidden in it."""
 
@@ -28,17 +28,23 @@ class Shown:
     identity_marks: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """One thing a judge is to say: a grading of one output, or which of two it prefers, as they stand.
 
     `key` is the same for the same request and repeat, whatever round or output it is about: its answer is reused.
+    The request is put together when it is sent, since all requests of a large run together would fill the memory.
     """
 
     grader: str
     outputs: tuple[Shown, ...]
-    request: Request
+    asked: Asked
     key: str
+
+    @property
+    def request(self) -> Request:
+        """What the judge is sent."""
+        return _request(self.asked.model, self.asked.shared, [shown.task for shown in self.outputs])
 
     @property
     def trial_ids(self) -> tuple[int, ...]:
@@ -91,24 +97,28 @@ class _Asking:
             if (grader, tuple(trial.id for trial in about)) in self._said:
                 continue
             shown = tuple(Shown(task, trial, marks) for trial in about for task, marks in [self._task(grader, trial)])
-            request, key = self._request(model, shown)
-            yield Question(grader, shown, request, key if repeat == 1 else f"{key}#{repeat}")
+            asked, key = self._asked(model, shown)
+            yield Question(grader, shown, asked, key if repeat == 1 else f"{key}#{repeat}")
 
     def _task(self, grader: str, trial: Trial) -> tuple[GradingTask, int]:
         return self._outputs.task(grader, trial)
 
-    def _request(self, model: str, shown: tuple[Shown, ...]) -> tuple[Request, str]:
+    def _asked(self, model: str, shown: tuple[Shown, ...]) -> tuple[Asked, str]:
         item_id, first = shown[0].trial.key.item_id, shown[0].task
         if item_id not in self._shared:
             text = judge.shared_text(first, self._panel.context)
             self._shared[item_id] = text, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         shared, digest = self._shared[item_id]
-        if len(shown) == 1:
-            request = judge.build_request(model, first, shared)
-        else:
-            request = judge.build_comparison(model, first, shown[1].task, shared)
+        request = _request(model, shared, [one.task for one in shown])
         own = (model, request.max_tokens, request.system, judge.parts_of(request)[1], request.params)
-        return request, hashlib.sha256(digest + repr(own).encode("utf-8", "surrogatepass")).hexdigest()
+        return asked_by(request), hashlib.sha256(digest + repr(own).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _request(model: str, shared: str, tasks: Sequence[GradingTask]) -> Request:
+    """The request for a grading of one output, or for a comparison of two."""
+    if len(tasks) == 1:
+        return judge.build_request(model, tasks[0], shared)
+    return judge.build_comparison(model, tasks[0], tasks[1], shared)
 
 
 def subject(round_: Round, question: Question) -> str:
@@ -148,7 +158,7 @@ def sized(
 ) -> Iterator[tuple[Question, JudgeSize]]:
     """The first question of each key, with the size of its request."""
     first = [of_one[0] for of_one in asked.values()]
-    return zip(first, sizes((question.request for question in first), when, prices), strict=True)
+    return zip(first, sizes([question.asked for question in first], when, prices), strict=True)
 
 
 def calls(
@@ -159,14 +169,26 @@ def calls(
     prices: Prices = LIST_PRICES,
 ) -> Iterator[Call]:
     """One call a key. The first about an item goes ahead of the others, which find its context in the cache."""
-    earlier: dict[tuple[str, int], int] = {}
-    for attempt in snapshot.attempts:
-        if attempt.grader is not None and attempt.round_id == round_.id:
-            earlier[attempt.grader, attempt.trial_id] = attempt.number
+    earlier = {
+        (attempt.grader, attempt.trial_id): attempt.number
+        for attempt in snapshot.attempts
+        if attempt.grader is not None and attempt.round_id == round_.id
+    }
+    return _in_turn(round_, asked, earlier, when, prices)
+
+
+def _in_turn(
+    round_: Round,
+    asked: Mapping[str, Sequence[Question]],
+    earlier: Mapping[tuple[str, int], int],
+    when: datetime,
+    prices: Prices,
+) -> Iterator[Call]:
+    """The calls, each made when its turn comes."""
     leading: dict[tuple[str, str], str] = {}
     for question, size in sized(asked, when, prices):
         request, name = question.request, subject(round_, question)
-        context = (request.model, judge.parts_of(request)[0])
+        context = (question.asked.model, question.asked.shared)
         after = leading.get(context) if size.place == "later" else None
         leading.setdefault(context, name)
         yield Call(

@@ -44,4 +44,4 @@ def _row(record: Attempt | Grade, columns: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _known(usage: Usage) -> str:
-    return json.dumps({name: count for name, count in vars(usage).items() if count is not None}, sort_keys=True)
+    return json.dumps({name: count for name, count in asdict(usage).items() if count is not None}, sort_keys=True)

@@ -1,4 +1,4 @@
-"""The plain records that every stage writes and every reader reads."""
+"""The plain records that every stage writes and every reader reads; those that a run has many of have slots."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,7 +19,7 @@ class TrialKey(NamedTuple):
     epoch: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One planned trial; `position` is its place in the seeded, interleaved order."""
 
@@ -28,7 +28,7 @@ class Trial:
     position: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one request as the API billed them; None where the API did not say, never 0 instead.
 
@@ -144,7 +144,7 @@ class AttemptStart:
     in_flight: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One API request in the ledger, a failed one too.
 
@@ -319,7 +319,7 @@ class ItemRecord:
     speed: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PromptSize:
     """Input tokens of an item's prompt for one model; `counted` by the API, else estimated here."""
 
@@ -344,7 +344,7 @@ class Round:
     created_at: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Grade:
     """One grader's level on one criterion of one trial's output; `level` None means ungraded, with the reason.
 

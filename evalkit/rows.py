@@ -3,9 +3,22 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
+from sys import intern
+from typing import Any
 
 from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage
+
+
+def _shared(word: Any) -> Any:
+    """The one text of all that say the same: what a run has many of should not be in memory as often."""
+    return word if word is None else intern(word)
+
+
+@lru_cache(maxsize=1024)
+def _usage(content: str) -> Usage:
+    return Usage(**json.loads(content))
 
 
 def item_of(row: sqlite3.Row) -> ItemRecord:
@@ -17,18 +30,19 @@ def item_of(row: sqlite3.Row) -> ItemRecord:
 
 def trial_of(row: sqlite3.Row) -> Trial:
     """A row of `trial` as the record."""
-    return Trial(row["id"], TrialKey(row["item_id"], row["model"], row["epoch"]), row["position"])
+    return Trial(row["id"], TrialKey(intern(row["item_id"]), intern(row["model"]), row["epoch"]), row["position"])
 
 
 def attempt_of(row: sqlite3.Row) -> Attempt:
     """A row of `attempt` as the record."""
     lost = row["outcome"] is None
     return Attempt(
-        id=row["start_id"], trial_id=row["trial_id"], grader=row["grader"], round_id=row["round_id"],
-        number=row["number"], sent_at=row["sent_at"], outcome=row["outcome"], final=bool(row["final"]),
-        text="" if lost else row["text"], stop_reason=row["stop_reason"], served_model=row["served_model"],
-        request_id=row["request_id"], usage=Usage() if lost else Usage(**json.loads(row["usage"])),
-        cost_usd=row["cost_usd"], ttft_s=row["ttft_s"], latency_s=row["latency_s"], felt_s=row["felt_s"],
+        id=row["start_id"], trial_id=row["trial_id"], grader=_shared(row["grader"]), round_id=row["round_id"],
+        number=row["number"], sent_at=row["sent_at"], outcome=_shared(row["outcome"]), final=bool(row["final"]),
+        text="" if lost else row["text"], stop_reason=_shared(row["stop_reason"]),
+        served_model=_shared(row["served_model"]), request_id=row["request_id"],
+        usage=_usage("{}" if lost else row["usage"]), cost_usd=row["cost_usd"],
+        ttft_s=row["ttft_s"], latency_s=row["latency_s"], felt_s=row["felt_s"],
         queued_s=row["queued_s"], status=row["status"], error_type=row["error_type"],
         error_message=row["error_message"], simulated=bool(row["simulated"]),
         headers_s=row["headers_s"], reused=None if row["reused"] is None else bool(row["reused"]),
@@ -53,8 +67,8 @@ def round_of(row: sqlite3.Row, joined: Sequence[str]) -> Round:
 def grade_of(row: sqlite3.Row, before_results: float) -> Grade:
     """A row of `grade` as the record; `before_results`: the newest grade's id when results were first shown."""
     return Grade(
-        row["round_id"], row["grader"], row["trial_id"], row["criterion"], row["level"], row["ungraded_reason"],
-        row["comment"], row["identity_marks"], row["id"] > before_results,
+        row["round_id"], intern(row["grader"]), row["trial_id"], intern(row["criterion"]), row["level"],
+        _shared(row["ungraded_reason"]), row["comment"], row["identity_marks"], row["id"] > before_results,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 from math import inf
+from sys import intern
 
 from evalkit import batch_rows, rows, worker_rows
 from evalkit.grading_records import RoundEvent
@@ -17,7 +18,7 @@ def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:
         spec=spec,
         items=tuple(rows.item_of(row) for row in _rows(db, "item", "position")),
         sizes=tuple(
-            PromptSize(row["item_id"], row["model"], row["tokens"], bool(row["counted"]))
+            PromptSize(intern(row["item_id"]), intern(row["model"]), row["tokens"], bool(row["counted"]))
             for row in _rows(db, "prompt_size", "item_id, model")
         ),
         trials=tuple(rows.trial_of(row) for row in _rows(db, "trial", "position")),
@@ -43,15 +44,16 @@ def _rounds(db: sqlite3.Connection, events: Iterable[RoundEvent]) -> Iterable[Ro
         yield rows.round_of(row, [grader for round_id, grader in joined if round_id == row["id"]])
 
 
-def _rows(db: sqlite3.Connection, table: str, order: str) -> list[sqlite3.Row]:
-    return db.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608  names are constants
+def _rows(db: sqlite3.Connection, table: str, order: str) -> Iterable[sqlite3.Row]:
+    """Row by row: a large run should not be in memory twice."""
+    return db.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608  names are constants
 
 
-def _attempt_rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
+def _attempt_rows(db: sqlite3.Connection) -> Iterable[sqlite3.Row]:
     joined = "attempt_start s LEFT JOIN attempt a ON a.id = s.id"
-    return db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id").fetchall()  # noqa: S608
+    return db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id")  # noqa: S608
 
 
-def _session_rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
+def _session_rows(db: sqlite3.Connection) -> Iterable[sqlite3.Row]:
     columns = "s.id, s.content, e.content AS ended"
-    return db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)").fetchall()  # noqa: S608
+    return db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)")  # noqa: S608

@@ -105,8 +105,8 @@ def spoil(path: Path, failing: int) -> set[str]:
     with RunFile(path) as run:
         for (trial_id, criterion, _), grade in newest.items():
             level = 0 if trials[trial_id] in chosen else tops[criterion]
-            made = {**grade.__dict__, "level": level, "ungraded_reason": None}
-            run.add_grades([type(grade)(**made)], "2026-11-02T12:00:00+00:00")
+            made = replace(grade, level=level, ungraded_reason=None)
+            run.add_grades([made], "2026-11-02T12:00:00+00:00")
     return chosen
 
 
@@ -216,8 +216,8 @@ def test_ungraded_items_are_counted_and_left_out(
     with RunFile(Path("usual.db")) as run:  # the judge's grade of one trial could not be read after all
         last = next(t.id for t in snapshot.trials if t.key.item_id == snapshot.items[-1].id)
         for grade in (g for g in snapshot.grades if g.trial_id == last):
-            made = {**grade.__dict__, "level": None, "ungraded_reason": "not readable"}
-            run.add_grades([type(grade)(**made)], "2026-11-02T13:00:00+00:00")
+            made = replace(grade, level=None, ungraded_reason="not readable")
+            run.add_grades([made], "2026-11-02T13:00:00+00:00")
     capsys.readouterr()
     assert main([*argv, "--base-url", server.url]) == 0
     told = capsys.readouterr().out

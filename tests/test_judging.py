@@ -174,9 +174,9 @@ def test_a_judge_that_is_compared_is_refused_under_any_name(judge: str, ran: Pat
 def test_a_judge_that_served_under_another_name_is_known_again(made: Callable[..., Path]) -> None:
     made(lambda item, model: "x")
     seen = snapshot()
-    renamed = [a.__class__(**{**a.__dict__, "served_model": "claude-opus-5-5"}) for a in seen.attempts]
+    renamed = tuple(replace(attempt, served_model="claude-opus-5-5") for attempt in seen.attempts)
     assert own_judges(seen, (JUDGE,)) == ()
-    assert own_judges(seen.__class__(**{**seen.__dict__, "attempts": tuple(renamed)}), (JUDGE,)) == (JUDGE,)
+    assert own_judges(replace(seen, attempts=renamed), (JUDGE,)) == (JUDGE,)
 
 
 def test_a_compared_judge_can_be_allowed_and_is_pointed_out(

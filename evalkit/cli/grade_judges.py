@@ -60,25 +60,10 @@ class JudgeSession:
     async def grade(self, file: "RunFile") -> None:
         from contextlib import nullcontext
 
-        from evalkit.bill import spent_usd
         from evalkit.executors.budget import payers
-        from evalkit.grade import graders_for, judge_bill, preview_round
-        from evalkit.queues import rubric_of
-        from evalkit.rounds import answered
 
         with nullcontext() if self.dry_run else file.only_writer(*payers("grade", self.budget_usd)):
-            snapshot = file.snapshot()
-            self.spent_usd = spent_usd(snapshot)
-            if not answered(snapshot):
-                raise UsageError(nothing_to_grade(file.path, snapshot))
-            graders = graders_for(rubric_of(snapshot), self.panel)
-            if not graders:
-                raise UsageError("the rubric has judged criteria only, which checks cannot grade; take another --by")
-            bill = None
-            if self.panel is not None:
-                self._refuse_own(snapshot, self.panel)
-                round_ = preview_round(snapshot, graders, self.blind, self.panel)
-                bill = judge_bill(snapshot, round_, self.panel, self.prices)
+            graders, bill = self._foresee(file.path, file.snapshot())
             if self.dry_run:
                 typer.echo(self._offer(bill) if bill else "checks only: nothing to send, nothing to pay")
             elif self.panel is None or bill is None or not (bill.requests or bill.reused):
@@ -86,9 +71,28 @@ class JudgeSession:
             else:
                 await self._judge(file, graders, self.panel, bill)
             if not self.dry_run:
-                self._tell_of_judging(file.snapshot())
+                self._tell_of_judging(file)
                 if not self.quiet:
                     typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
+
+    def _foresee(self, path: Path, snapshot: "Snapshot") -> "tuple[Sequence[str], JudgeBill | None]":
+        """Who is to grade, and what the judges among them may cost; notes what the run file has cost so far."""
+        from evalkit.bill import spent_usd
+        from evalkit.grade import graders_for, judge_bill, preview_round
+        from evalkit.queues import rubric_of
+        from evalkit.rounds import answered
+
+        self.spent_usd = spent_usd(snapshot)
+        if not answered(snapshot):
+            raise UsageError(nothing_to_grade(path, snapshot))
+        graders = graders_for(rubric_of(snapshot), self.panel)
+        if not graders:
+            raise UsageError("the rubric has judged criteria only, which checks cannot grade; take another --by")
+        if self.panel is None:
+            return graders, None
+        self._refuse_own(snapshot, self.panel)
+        round_ = preview_round(snapshot, graders, self.blind, self.panel)
+        return graders, judge_bill(snapshot, round_, self.panel, self.prices)
 
     def _refuse_own(self, snapshot: "Snapshot", panel: "Panel") -> None:
         """A judge that is one of the models compared favours its own outputs: not without being asked for."""
@@ -119,7 +123,7 @@ class JudgeSession:
         )
         return "\n".join(lines)
 
-    def _tell_of_judging(self, snapshot: "Snapshot") -> None:
+    def _tell_of_judging(self, file: "RunFile") -> None:
         """What a user should know of it beside the grades: texts that spoke to the judge, and how comparing went."""
         from evalkit.injections import injections
         from evalkit.preferences import survivors
@@ -127,6 +131,7 @@ class JudgeSession:
 
         if self.panel is None or self.quiet:
             return
+        snapshot = file.snapshot()
         counts = [count for count in map(injections, answered(snapshot).values()) if count]
         if counts:
             typer.echo(
@@ -144,12 +149,12 @@ class JudgeSession:
         """Open the round, and let the checks do their part, which costs nothing."""
         from evalkit.cli.progress import counting
         from evalkit.grade import grade_by_checks, open_round
-        from evalkit.queues import rubric_of
+        from evalkit.graders import checks
 
         round_ = open_round(file, graders, self.blind, self.panel)
         if not self.blind:
             typer.echo("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
-        if rubric_of(file.snapshot()).checked:
+        if checks.NAME in graders:
             with counting("checking", self.quiet) as counter:
                 done = grade_by_checks(file, round_, counter)
             if not self.quiet:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import analysis, endurance, fidelity, load, report, routing, scaling, startup
+from bench import analysis, endurance, fidelity, growth, load, report, routing, scaling, startup
 from bench.rig import QUICK, ROUNDS, Row
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -27,6 +27,7 @@ GROUPS: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
     ("agreement", analysis.agreement),
     ("report", report.rendering),
     ("router", routing.router),
+    ("growth", growth.growth),
     ("scaling", scaling.growth),
 )
 _HEADER = "| bar | what | evalkit | yardstick | ratio | asked | met |"

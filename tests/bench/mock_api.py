@@ -7,21 +7,20 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic_ns
 from urllib.parse import urlsplit
 
-from bench.script import STATUS_FAULTS, Script, directed, parsed
+from bench.script import STATUS_FAULTS, Script, chance, directed, parsed
 
 MODELS = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5-20251001")
 _MODEL = re.compile(rb'"model":\s*"([^"\\]*)"')
 _STREAMED = re.compile(rb'"stream":\s*true')
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
-_DELTA = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "word "}}
 _YES = {"supported": True}
 
 
@@ -95,8 +94,21 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+def _delta(text: str) -> bytes:
+    return sse({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
+
+
+def _of_its_own(script: Script, truth: Truth, body: bytes) -> tuple[Script, bytes]:
+    """An answer that no other item or model has; to a judge's request a level, mostly the best, in one piece."""
+    if b'"json_schema"' not in body:
+        return script, _delta(f"{truth.item} {truth.model} ")
+    level = 2 if chance(script.seed, body) < 0.7 else 1 if chance(script.seed, body) < 0.85 else 0
+    grades = {script.criterion: {"reason": "as the reference says", "level": level}}
+    return replace(script, tokens=1), _delta(json.dumps({"grades": grades}))
+
+
 _START_BLOCK = sse({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
-_DELTA_CHUNK = sse(_DELTA)
+_DELTA_CHUNK = _delta("word ")
 _STOP_BLOCK = sse({"type": "content_block_stop", "index": 0})
 _STOP = sse({"type": "message_stop"})
 _PING = sse({"type": "ping"})
@@ -165,8 +177,10 @@ def model_info(name: str) -> dict[str, object]:
 class _Answer:
     """One streamed answer on its way out: a chain of timers, so that any number may be under way at once."""
 
-    def __init__(self, transport: asyncio.Transport, api: Api, truth: Truth, script: Script) -> None:
-        self.transport, self.api, self.truth, self.script = transport, api, truth, script
+    def __init__(
+        self, transport: asyncio.Transport, api: Api, truth: Truth, script: Script, delta: bytes = _DELTA_CHUNK
+    ) -> None:
+        self.transport, self.api, self.truth, self.script, self.delta = transport, api, truth, script, delta
         self.timer: asyncio.TimerHandle | None = None
         self.breaks = False
         self._began = truth.t_rx / 1e9  # the loop's clock is the same one, in seconds
@@ -222,7 +236,7 @@ class _Answer:
     def _delta(self) -> bytes:
         self.truth.deltas += 1
         self.truth.t_last = monotonic_ns()
-        return _DELTA_CHUNK
+        return self.delta
 
     def _ending(self) -> bytes:
         last = self._delta()
@@ -310,7 +324,8 @@ class _Connection(asyncio.Protocol):
             wait = f"retry-after: {script.retry_after:g}\r\n" if truth.fault == "429" else ""
             self._fail(truth, STATUS_FAULTS[truth.fault], "Scripted fault", wait)
         elif _STREAMED.search(body):
-            self.answer = _Answer(self.transport, self.api, truth, script)
+            script, delta = _of_its_own(script, truth, body) if script.criterion else (script, _DELTA_CHUNK)
+            self.answer = _Answer(self.transport, self.api, truth, script, delta)
             self.answer.run()
         else:
             due_ms = script.offsets_ms(truth.item, truth.model, truth.attempt)[-1]

@@ -139,10 +139,23 @@ def paired(ours: Sequence[Cost], theirs: Sequence[Cost], what: str) -> float:
     return median(getattr(a, what) / getattr(b, what) for a, b in zip(ours, theirs, strict=True))
 
 
+RUBRIC = """\
+name: words
+criteria:
+  - id: said
+    question: Does the answer say what it should?
+    weight: 1
+    kind: check
+    check: {type: contains}
+satisfactory:
+  score: 1.0
+"""
+
+
 class Workload:
     """Items and a rubric in a folder, and the commands that send them."""
 
-    def __init__(self, folder: Path, items: int, characters: int = 0) -> None:
+    def __init__(self, folder: Path, items: int, characters: int = 0, rubric: str = RUBRIC) -> None:
         self.folder = folder
         self.items = items
         self.data = folder / f"items{items}x{characters}.jsonl"
@@ -150,7 +163,7 @@ class Workload:
             for number in range(items):
                 file.write(json.dumps(_item(number, characters)) + "\n")
         self.rubric = folder / "rubric.yaml"
-        self.rubric.write_text(_RUBRIC, encoding="utf-8")
+        self.rubric.write_text(rubric, encoding="utf-8")
 
     def naive(self, mock: Mock, in_flight: int, client: str = "naive") -> tuple[Cost, list[dict[str, object]]]:
         """The yardstick script (or another client with its arguments), and the lines it wrote."""
@@ -192,19 +205,6 @@ def run_file(runs: Path) -> Path:
     """The one run file in a folder."""
     (path,) = runs.glob("*.db")
     return path
-
-
-_RUBRIC = """\
-name: words
-criteria:
-  - id: said
-    question: Does the answer say what it should?
-    weight: 1
-    kind: check
-    check: {type: contains}
-satisfactory:
-  score: 1.0
-"""
 
 
 def _item(number: int, characters: int) -> dict[str, object]:

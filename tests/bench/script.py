@@ -17,7 +17,8 @@ class Script:
     """Delays in milliseconds: to the first delta, and between deltas. `jitter` is the share by which each may vary.
 
     `faults` are shares of requests by kind, `fault` one that always happens. `lacking`: the server has neither
-    count_tokens nor a model list. `item` is the id that a directive in the prompt gives.
+    count_tokens nor a model list. `criterion`: answers differ by item and model, and a judge gives a level, 0 to 2, on
+    it. `item` is the id that a directive in the prompt gives.
     """
 
     ttft: float = 0.0
@@ -29,6 +30,7 @@ class Script:
     fault: str = ""
     faults: Mapping[str, float] = field(default_factory=dict)
     lacking: bool = False
+    criterion: str = ""
     item: str = ""
 
     def fault_of(self, item: str, model: str, attempt: int) -> str:
