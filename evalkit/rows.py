@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from sys import intern  # ids and names stand in many rows, and are held once
 
 from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage
@@ -17,7 +18,7 @@ def item_of(row: sqlite3.Row) -> ItemRecord:
 
 def trial_of(row: sqlite3.Row) -> Trial:
     """A row of `trial` as the record."""
-    return Trial(row["id"], TrialKey(row["item_id"], row["model"], row["epoch"]), row["position"])
+    return Trial(row["id"], TrialKey(intern(row["item_id"]), intern(row["model"]), row["epoch"]), row["position"])
 
 
 def attempt_of(row: sqlite3.Row) -> Attempt:
@@ -52,8 +53,8 @@ def round_of(row: sqlite3.Row, joined: Sequence[str]) -> Round:
 def grade_of(row: sqlite3.Row, before_results: float) -> Grade:
     """A row of `grade` as the record; `before_results`: the newest grade's id when results were first shown."""
     return Grade(
-        row["round_id"], row["grader"], row["trial_id"], row["criterion"], row["level"], row["ungraded_reason"],
-        row["comment"], row["identity_marks"], row["id"] > before_results,
+        row["round_id"], intern(row["grader"]), row["trial_id"], intern(row["criterion"]), row["level"],
+        row["ungraded_reason"], row["comment"], row["identity_marks"], row["id"] > before_results,
     )  # fmt: skip
 
 

@@ -42,15 +42,16 @@ def _rounds(db: sqlite3.Connection, events: Iterable[RoundEvent]) -> Iterable[Ro
         yield rows.round_of(row, [grader for round_id, grader in joined if round_id == row["id"]])
 
 
-def _rows(db: sqlite3.Connection, table: str, order: str) -> list[sqlite3.Row]:
-    return db.execute(f"SELECT * FROM {table} ORDER BY {order}").fetchall()  # noqa: S608  names are constants
+def _rows(db: sqlite3.Connection, table: str, order: str) -> Iterable[sqlite3.Row]:
+    """One at a time, so that a large table is never in memory beside its records."""
+    return db.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608  names are constants
 
 
-def _attempt_rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
+def _attempt_rows(db: sqlite3.Connection) -> Iterable[sqlite3.Row]:
     joined = "attempt_start s LEFT JOIN attempt a ON a.id = s.id"
-    return db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id").fetchall()  # noqa: S608
+    return db.execute(f"SELECT s.id AS start_id, s.*, a.* FROM {joined} ORDER BY s.id")  # noqa: S608
 
 
-def _session_rows(db: sqlite3.Connection) -> list[sqlite3.Row]:
+def _session_rows(db: sqlite3.Connection) -> Iterable[sqlite3.Row]:
     columns = "s.id, s.content, e.content AS ended"
-    return db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)").fetchall()  # noqa: S608
+    return db.execute(f"SELECT {columns} FROM session s LEFT JOIN session_end e USING (id)")  # noqa: S608

@@ -75,7 +75,11 @@ class _Beta:
         return beta_quantile(float(a), float(b), share) if _single(share, a, b) else _special().betaincinv(a, b, share)
 
     def isf(self, share: Any, a: Any, b: Any) -> Any:
-        return 1 - beta_quantile(float(b), float(a), share) if _single(share, a, b) else _special().betainccinv(a, b, share)
+        return (
+            1 - beta_quantile(float(b), float(a), share)
+            if _single(share, a, b)
+            else _special().betainccinv(a, b, share)
+        )
 
 
 class _Binomial:
