@@ -54,7 +54,8 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     both = [item for item in then if item in now]
     counted = sum(len(then[item]) for item in both), sum(len(now[item]) for item in both)
     missing = gap(counted, (_planned(sides[0]), _planned(sides[1])))
-    wanted = [one for one in (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90)) if one[2] is not None]
+    limits = (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90))
+    wanted = [(label, q, at_most) for label, q, at_most in limits if at_most is not None]
     ratios = stats.quantile_ratios(
         [now[item] for item in both], [then[item] for item in both], [q for _, q, _ in wanted], rules.seed,
         rules.confidence,

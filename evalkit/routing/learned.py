@@ -75,7 +75,7 @@ def expected_usd(learned: Mapping[str, Any], outcomes: Outcomes, inputs: Mapping
         log_odds += _leaves(tree, inputs)
     characters = outcomes.features["context_characters"]
     price = np.maximum(0.0, learned["fixed_usd"] + learned["per_character_usd"] * characters)
-    return price + outcomes.failure_usd / (1 + np.exp(np.minimum(log_odds, 700.0)))
+    return np.asarray(price + outcomes.failure_usd / (1 + np.exp(np.minimum(log_odds, 700.0))))
 
 
 def _leaves(node: Any, inputs: Mapping[str, FloatArray]) -> FloatArray | float:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from evalkit.stats.clusters import ItemNames, effective_units
 from evalkit.stats.estimate import Estimate, no_estimate
@@ -171,7 +170,7 @@ def agreement_weights(values: FloatArray, weights: Weights) -> FloatArray:
         return np.asarray(np.eye(q))
     if weights == "ordinal":
         steps = np.abs(np.subtract.outer(np.arange(q), np.arange(q)))
-        return np.asarray(1 - special.comb(steps + 1, 2) / math.comb(q, 2))
+        return np.asarray(1 - (steps + 1) * steps / 2 / math.comb(q, 2))
     apart = np.abs(np.subtract.outer(values, values)) / (values[-1] - values[0])
     return np.asarray(1 - (apart if weights == "linear" else apart**2))
 

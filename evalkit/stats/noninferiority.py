@@ -1,14 +1,15 @@
 """Exact unconditional test that a paired rate has not dropped by a margin."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from evalkit.stats import distributions as stats
+from evalkit.stats.beta import betainc
 from evalkit.stats.inputs import FloatArray, check_alpha, check_share, check_whole, check_within, whole_numbers
 from evalkit.stats.tango import tango_statistic
 
@@ -109,11 +110,12 @@ def _loss_rates(margin: float) -> FloatArray:
 def _tails(most: IntArray, n: int, margin: float, rates: FloatArray) -> FloatArray:
     """At each loss rate, the probability of at most `most`[gain] losses, summed over the gains that can happen."""
     gains, gain_rates = np.arange(n + 1), np.maximum(rates - margin, 0)[:, None]
-    ways = special.gammaln(n + 1) - special.gammaln(gains + 1) - special.gammaln(n - gains + 1)
-    chance = np.exp(ways + special.xlogy(gains, gain_rates) + special.xlog1py(n - gains, -gain_rates))
+    factorials = np.array([math.lgamma(count + 1) for count in range(n + 1)])
+    ways = factorials[n] - factorials - factorials[::-1]
+    with np.errstate(divide="ignore", invalid="ignore"):  # no gain at a rate of 0
+        logarithms = [np.where(gains == 0, 0, gains * np.log(gain_rates)), (n - gains) * np.log1p(-gain_rates)]
+    chance = np.exp(ways + sum(logarithms))
     rate, gain = np.nonzero((chance > NEGLIGIBLE) & (most >= 0))
     rest, share = n - gain, np.minimum(rates / (1 - gain_rates[:, 0]), 1)[rate]
-    within = np.where(
-        most[gain] < rest, special.betainc(np.maximum(rest - most[gain], 1), most[gain] + 1, 1 - share), 1
-    )
+    within = np.where(most[gain] < rest, betainc(np.maximum(rest - most[gain], 1), most[gain] + 1, 1 - share), 1)
     return np.bincount(rate, weights=chance[rate, gain] * within, minlength=len(rates)).astype(np.float64)

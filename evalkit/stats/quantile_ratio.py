@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
+from evalkit.stats.beta import FAR, betainc
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (
     SMALLEST,
     FloatArray,
     Values,
+    as_array,
     check_confidence,
     check_quantile,
     check_same_length,
@@ -22,8 +23,6 @@ RESAMPLES = 2000
 _FEWEST = 5
 _CELLS = 2_000_000
 """Values of resamples that are held at once."""
-_FAR = 23.0
-"""Less than 1e-19 of Beta(a, b) is farther from its mean than sqrt(23 / (a + b + 1)) (Marchal and Arbel 2017)."""
 
 IntArray = npt.NDArray[np.int64]
 Pooled = tuple[FloatArray, IntArray]
@@ -87,7 +86,7 @@ def _resampled(top: Pooled, bottom: Pooled, n: int, qs: Sequence[float], seed: i
 
 def _pooled(name: str, side: Sequence[Values]) -> Pooled:
     """All values of a side in ascending order, and the item of each."""
-    lists = [np.asarray(values, dtype=np.float64) for values in side]
+    lists = [as_array(f"{name}[{place}]", values) for place, values in enumerate(side)]
     if any(one.ndim != 1 or not (one >= SMALLEST).all() for one in lists):
         lists = [numbers(f"{name}[{place}]", values, SMALLEST) for place, values in enumerate(side)]  # which tells
     if empty := [place for place, values in enumerate(lists) if not len(values)]:
@@ -107,7 +106,7 @@ def _harrell_davis(values: FloatArray, items: IntArray, drawn: IntArray, qs: Seq
 def _smoothed(values: FloatArray, counts: IntArray, q: float) -> FloatArray:
     """From the cumulated `counts` (resamples x values); values where the beta distribution has no mass are left out."""
     totals = counts[:, -1]
-    reach = np.sqrt(_FAR / (totals + 2))
+    reach = np.sqrt(FAR / (totals + 2))
     begin = int(np.searchsorted((counts >= (totals * (q - reach))[:, None]).any(axis=0), True))
     end = int(np.searchsorted((counts > (totals * (q + reach))[:, None]).all(axis=0), True)) + 1
     reached = np.empty((len(counts), len(values[begin:end])))
@@ -116,5 +115,5 @@ def _smoothed(values: FloatArray, counts: IntArray, q: float) -> FloatArray:
         inside = counts[rows, begin:end]
         least = inside.min()
         shares = np.arange(least, inside.max() + 1) / total
-        reached[rows] = special.betainc((total + 1) * q, (total + 1) * (1 - q), shares)[inside - least]
+        reached[rows] = betainc((total + 1) * q, (total + 1) * (1 - q), shares)[inside - least]
     return np.asarray(np.diff(reached, axis=1, prepend=0.0) @ values[begin:end])

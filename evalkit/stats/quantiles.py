@@ -5,9 +5,9 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
 
 from evalkit.stats import distributions as stats
+from evalkit.stats.beta import FAR, betainc
 from evalkit.stats.clusters import item_codes
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (
@@ -105,7 +105,11 @@ def _smooth_quantile(x: FloatArray, q: float, low: float | None, high: float | N
 @lru_cache(maxsize=16)
 def _harrell_davis_weights(n: int, q: float) -> FloatArray:
     """How much each of n sorted values counts in the smooth q quantile (Harrell and Davis 1982)."""
-    weights: FloatArray = np.diff(special.betainc(q * (n + 1), (1 - q) * (n + 1), np.arange(n + 1) / n))
+    shares = np.arange(n + 1) / n
+    reached = np.where(shares < q, 0.0, 1.0)
+    near = np.abs(shares - q) < math.sqrt(FAR / (n + 2))
+    reached[near] = betainc(q * (n + 1), (1 - q) * (n + 1), shares[near])
+    weights: FloatArray = np.diff(reached)
     weights.setflags(write=False)  # shared by every caller through the cache
     return weights
 

@@ -46,6 +46,7 @@ def wilson_limits(share: float, n: float, confidence: float) -> tuple[float, flo
     return min(low, share), max(high, share)
 
 
+@lru_cache(maxsize=1024)  # parts of few items have few rates
 def clopper_pearson_limits(successes: int, n: int, confidence: float) -> tuple[float, float]:
     """Exact (Clopper-Pearson) limits of a rate for 0 <= successes <= n, n >= 1."""
     tail, failures = (1 - confidence) / 2, n - successes
@@ -93,10 +94,11 @@ def rate(
     name = WILSON if method == "wilson" else CLOPPER_PEARSON
     if n == 0:
         return no_estimate("no trials", confidence, name)
-    exact = clopper_pearson_limits(successes, n, confidence)
-    low, high = wilson_limits(successes / n, n, confidence) if method == "wilson" else exact
+    limits = wilson_limits(successes / n, n, confidence) if method == "wilson" else None
+    low, high = limits or clopper_pearson_limits(successes, n, confidence)
     warnings = one_sided_reading(successes / n, low, high)
     if method == "wilson" and n < FEW:
+        exact = clopper_pearson_limits(successes, n, confidence)
         warnings += (f"n = {n} is small: the exact interval is {exact[0]:.3f} to {exact[1]:.3f}",)
     return Estimate(successes / n, low, high, confidence, n, name, warnings)
 
