@@ -135,10 +135,10 @@ def kill_a_worker(two: Cluster, tiny: Path, server: Recorded, moment: int) -> No
     assert_only_its_own_is_lost(seen, victim)
 
 
-def killed_worker() -> Worker:
-    """One of the workers that are there, after kill -9."""
+def killed_worker(number: int = signal.SIGKILL) -> Worker:
+    """One of the workers that are there, after kill -9 or another signal."""
     victim = random.Random().choice([one for one in snapshot().workers if one.ended_at is None])
-    os.kill(victim.pid, signal.SIGKILL)
+    os.kill(victim.pid, number)
     return victim
 
 
@@ -223,27 +223,59 @@ def test_without_a_node_that_has_room_the_run_says_so(
     tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with cluster(cpus=0) as own, Process(on(own, tiny, server), first=impatient) as process:
-        assert "no worker has been there for 4 s (the cluster has no free CPU for one)" in process.errors()
+        assert "no worker has been there for 4 s (none has come up; is a CPU free for one?)" in process.errors()
         assert process.returncode == ExitCode.PROVIDER
     assert snapshot().attempts == ()
 
 
-def impatient() -> None:
+def impatient(silent_s: float = 4.0) -> None:
     """Have a run wait for workers for seconds, not for a minute."""
     from evalkit.executors import ray
 
-    ray.SILENT_S = 4.0
+    ray.SILENT_S = silent_s
+
+
+def rather_patient() -> None:
+    """Long enough for a busy machine to start one."""
+    impatient(20.0)
 
 
 @pytest.mark.slow
-def test_limits_and_the_budget_are_the_runs_not_each_workers(
-    two: Cluster, tiny: Path, server: Recorded, pace: Paced
-) -> None:
-    pace.delay_s = 0.02
-    moments: list[float] = []
-    pace.slow = lambda: not moments.append(time.monotonic())  # type: ignore[func-returns-value]
-    assert carried_out(on(two, tiny, server, "--budget-usd", "0.02", "--rpm", "12")) == ExitCode.BUDGET
-    seen = snapshot()
-    assert sum(attempt.cost_usd for attempt in seen.attempts) <= 0.02
-    assert carried_out(on(two, tiny, server, "--rpm", "12")) == 0
+def test_a_worker_that_hangs_is_taken_for_lost(two: Cluster, tiny: Path, server: Recorded) -> None:
+    with Process(on(two, tiny, server), first=rather_patient) as process:
+        until(lambda: len(server.messages()) >= 6, process)
+        victim = killed_worker(signal.SIGSTOP)
+        assert process.wait(120) == 0
     assert_each_answered_once(snapshot(), server)
+    assert_only_its_own_is_lost(snapshot(), victim)
+
+
+@pytest.mark.slow
+def test_ctrl_c_lets_end_what_workers_have_under_way(two: Cluster, tiny: Path, server: Recorded) -> None:
+    with Process(on(two, tiny, server)) as process:
+        until(lambda: len(server.messages()) >= 6, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == ExitCode.INTERRUPTED
+    seen = snapshot()
+    assert len(server.messages()) == len(seen.attempts) < len(EVERYTHING)
+    assert all(attempt.final for attempt in seen.attempts)
+    assert all(one.ended_at and one.lost is None for one in seen.workers)
+
+
+@pytest.mark.slow
+def test_limits_and_the_budget_are_the_runs_not_each_workers(two: Cluster, tiny: Path) -> None:
+    arrivals: dict[str, list[float]] = {model: [] for model in MODELS}
+
+    def noted(number: int, body: dict[str, Any]) -> None:
+        arrivals[body["model"]].append(time.monotonic())
+
+    with recorded(fault=noted) as server:
+        assert carried_out(on(two, tiny, server, "--budget-usd", "0.02")) == ExitCode.BUDGET
+        assert 0 < sum(attempt.cost_usd or 0.0 for attempt in snapshot().attempts) <= 0.02
+        for times in arrivals.values():
+            times.clear()
+        rpm = 16
+        assert carried_out(on(two, tiny, server, "--rpm", str(rpm), "-o", "paced.db")) == 0
+    assert {len(times) for times in arrivals.values()} == {ITEMS}
+    for times in arrivals.values():
+        assert all(n <= rpm + (at - times[0]) * rpm / 60 + 1 for n, at in enumerate(times, start=1))

@@ -246,7 +246,7 @@ async def test_without_any_worker_the_run_stops_and_pays_nothing() -> None:
         (["--executor", "batch", "--address", "auto"], "--address goes with --executor ray", 2),
         (["--executor", "ray", "--address", "ray://head:10001"], "run evalkit on a machine of the cluster", 2),
         (["--executor", "ray", "--address", "head"], "write auto, or host:port", 2),
-        (["--executor", "ray", "--address", "127.0.0.1:1"], "no Ray cluster at 127.0.0.1:1", 5),
+        (["--executor", "ray", "--address", "127.0.0.2:1"], "no Ray cluster at 127.0.0.2:1", 5),
         (["--executor", "ray", "--latency-sample", "3"], "--latency-sample goes with --executor batch", 2),
     ],
 )
