@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from stores import Bucket
 
-_LOCAL = ("127.0.0.1", "::1", "localhost")
+_LOCAL = ("127.0.0.1", "127.0.0.2", "::1", "localhost")
 
 
 settings.register_profile("evalkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])

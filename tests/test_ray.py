@@ -1,4 +1,5 @@
 """A run that a Ray cluster sends is the run that this machine would have sent, whatever dies meanwhile."""
+# ruff: noqa: S311  chance is no secret here
 
 import os
 import random
@@ -14,10 +15,11 @@ from clusters import Cluster, cluster
 from processes import Process
 from servers import Recorded, recorded
 from test_kill import Paced, settled_keys, trials_asked
-from test_run import MODELS, run_files, snapshot, write_tiny
+from test_run import MODELS, run_files, settled, snapshot, write_tiny
 
 from evalkit.cli import main
-from evalkit.records import LOST, Snapshot
+from evalkit.errors import ExitCode
+from evalkit.records import LOST, Snapshot, Worker
 
 ITEMS = 20
 AT_ONCE = 4
@@ -123,24 +125,28 @@ def snapshot_of(name: str) -> Snapshot:
         return run.snapshot()
 
 
-def kill_a_worker(two: Cluster, tiny: Path, server: Recorded, pace: Paced, moment: int) -> None:
+def kill_a_worker(two: Cluster, tiny: Path, server: Recorded, moment: int) -> None:
     with Process(on(two, tiny, server)) as process:
         until(lambda: len(server.messages()) >= moment, process)
-        victim = random.Random().choice(snapshot().workers)  # noqa: S311  no secret
-        os.kill(victim.pid, signal.SIGKILL)
-        assert process.wait() == 0
+        victim = killed_worker()
+        assert process.wait(120) == 0
     seen = snapshot()
     assert_each_answered_once(seen, server)
+    assert_only_its_own_is_lost(seen, victim)
+
+
+def killed_worker(number: int = signal.SIGKILL) -> Worker:
+    """One of the workers that are there, after kill -9 or another signal."""
+    victim = random.Random().choice([one for one in snapshot().workers if one.ended_at is None])
+    os.kill(victim.pid, number)
+    return victim
+
+
+def assert_only_its_own_is_lost(seen: Snapshot, victim: Worker) -> None:
     assert {attempt.worker_id for attempt in lost(seen)} <= {victim.id}
     assert len(lost(seen)) <= AT_ONCE
     (told,) = [worker for worker in seen.workers if worker.lost is not None]
     assert told.id == victim.id
-
-
-def test_a_worker_that_is_killed_takes_nothing_with_it_but_what_it_had_under_way(
-    two: Cluster, tiny: Path, server: Recorded, pace: Paced
-) -> None:
-    kill_a_worker(two, tiny, server, pace, moment=6)
 
 
 def kill_the_driver(two: Cluster, tiny: Path, server: Recorded, pace: Paced, moment: int) -> None:
@@ -155,7 +161,121 @@ def kill_the_driver(two: Cluster, tiny: Path, server: Recorded, pace: Paced, mom
     assert not done & set(trials_asked(server, since)), "a settled trial was sent again"
 
 
-def test_a_driver_that_is_killed_goes_on_with_what_is_left(
+def test_neither_a_killed_worker_nor_a_killed_driver_costs_an_answer(
     two: Cluster, tiny: Path, server: Recorded, pace: Paced
 ) -> None:
-    kill_the_driver(two, tiny, server, pace, moment=9)
+    with Process(on(two, tiny, server)) as process:
+        until(lambda: len(server.messages()) >= 6, process)
+        victim = killed_worker()
+        until(lambda: len(server.messages()) >= 14, process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    since, done = len(server.messages()), settled_keys(snapshot())
+    pace.slow = lambda: False
+    assert carried_out(on(two, tiny, server)) == 0
+    assert_each_answered_once(snapshot(), server)
+    assert_only_its_own_is_lost(snapshot(), victim)
+    assert not done & set(trials_asked(server, since)), "a settled trial was sent again"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(20))
+def test_a_worker_killed_at_any_moment_takes_nothing_with_it_but_what_it_had_under_way(
+    number: int, two: Cluster, tiny: Path, server: Recorded
+) -> None:
+    kill_a_worker(two, tiny, server, random.Random().randint(1, 25))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(20))
+def test_a_driver_killed_at_any_moment_goes_on_with_what_is_left(
+    number: int, two: Cluster, tiny: Path, server: Recorded, pace: Paced
+) -> None:
+    kill_the_driver(two, tiny, server, pace, random.Random().randint(1, 25))
+
+
+@pytest.mark.slow
+def test_a_node_that_goes_is_done_without_and_one_that_comes_is_used(tiny: Path, server: Recorded, pace: Paced) -> None:
+    pace.delay_s = 0.5
+    with cluster() as own:
+        leaving = own.add()
+        with Process(on(own, tiny, server, "--epochs", "8")) as process:
+            until(lambda: len(server.messages()) >= 10, process)
+            gone = next(one for one in snapshot().workers if one.node == leaving.node_id)
+            own.remove(leaving)
+            until(lambda: any(one.lost for one in snapshot().workers), process)
+            come = own.add()
+            until(lambda: any(one.node == come.node_id for one in snapshot().workers), process)
+            new = next(one for one in snapshot().workers if one.node == come.node_id)
+            until(lambda: any(a.worker_id == new.id and a.final for a in snapshot().attempts), process)
+            pace.slow = lambda: False
+            assert process.wait(120) == 0
+    seen = snapshot()
+    assert {attempt.worker_id for attempt in lost(seen)} == {gone.id}
+    assert {one.id for one in seen.workers if one.lost} == {gone.id}
+    assert settled(seen) == {trial.id for trial in seen.trials}
+    assert len(seen.attempts) == len(seen.trials) + len(lost(seen))
+    assert 0 <= len(seen.attempts) - len(server.messages()) <= len(lost(seen))
+
+
+@pytest.mark.slow
+def test_without_a_node_that_has_room_the_run_says_so(
+    tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cluster(cpus=0) as own, Process(on(own, tiny, server), first=impatient) as process:
+        assert "no worker has been there for 4 s (none has come up; is a CPU free for one?)" in process.errors()
+        assert process.returncode == ExitCode.PROVIDER
+    assert snapshot().attempts == ()
+
+
+def impatient(silent_s: float = 4.0) -> None:
+    """Have a run wait for workers for seconds, not for a minute."""
+    from evalkit.executors import ray
+
+    ray.SILENT_S = silent_s
+
+
+def rather_patient() -> None:
+    """Long enough for a busy machine to start one."""
+    impatient(20.0)
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_taken_for_lost(two: Cluster, tiny: Path, server: Recorded) -> None:
+    with Process(on(two, tiny, server), first=rather_patient) as process:
+        until(lambda: len(server.messages()) >= 6, process)
+        victim = killed_worker(signal.SIGSTOP)
+        assert process.wait(120) == 0
+    assert_each_answered_once(snapshot(), server)
+    assert_only_its_own_is_lost(snapshot(), victim)
+
+
+@pytest.mark.slow
+def test_ctrl_c_lets_end_what_workers_have_under_way(two: Cluster, tiny: Path, server: Recorded) -> None:
+    with Process(on(two, tiny, server)) as process:
+        until(lambda: len(server.messages()) >= 6, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == ExitCode.INTERRUPTED
+    seen = snapshot()
+    assert len(server.messages()) == len(seen.attempts) < len(EVERYTHING)
+    assert all(attempt.final for attempt in seen.attempts)
+    assert all(one.ended_at and one.lost is None for one in seen.workers)
+
+
+@pytest.mark.slow
+def test_limits_and_the_budget_are_the_runs_not_each_workers(two: Cluster, tiny: Path) -> None:
+    arrivals: dict[str, list[float]] = {model: [] for model in MODELS}
+
+    def noted(number: int, body: dict[str, Any]) -> None:
+        arrivals[body["model"]].append(time.monotonic())
+
+    with recorded(fault=noted) as server:
+        assert carried_out(on(two, tiny, server, "--budget-usd", "0.02")) == ExitCode.BUDGET
+        assert 0 < sum(attempt.cost_usd or 0.0 for attempt in snapshot().attempts) <= 0.02
+        for times in arrivals.values():
+            times.clear()
+        rpm = 16
+        assert carried_out(on(two, tiny, server, "--rpm", str(rpm), "-o", "paced.db")) == 0
+    assert {len(times) for times in arrivals.values()} == {ITEMS}
+    for times in arrivals.values():
+        assert all(n <= rpm + (at - times[0]) * rpm / 60 + 1 for n, at in enumerate(times, start=1))

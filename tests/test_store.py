@@ -22,7 +22,7 @@ from analysis_builders import OPUS, run_of, write_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalkit import batch_rows, schema_check, store
+from evalkit import batch_rows, schema_check, store, worker_rows
 from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError
 from evalkit.grading_records import Marking, Preference, RoundEvent
@@ -40,6 +40,7 @@ from evalkit.records import (
     Trial,
     TrialKey,
     Usage,
+    Worker,
 )
 from evalkit.schema import MIGRATIONS, TABLES
 from evalkit.store import RunFile
@@ -72,6 +73,8 @@ def fill(run: RunFile) -> None:
     run.add_corrections([Correction(1, "human ann", 4.5)], WHEN)
     with run.together() as db:
         batch_rows.accept(db, batch_rows.add(db, "nonce", WHEN, [1]), "msgbatch_1")
+        worker = Worker(0, 1, WHEN, "there", "node", 7, 0.5, 0.001)
+        worker_rows.end(db, replace(worker, id=worker_rows.start(db, worker), ended_at=WHEN, lost="killed"))
     run.add_event(RoundEvent("joined", 1, "ann", at=WHEN))
     run.add_marking(Marking(1, "ann", 1, "flag", {"on": True}, 1.5, WHEN), "nonce")
     run.add_preferences([Preference(1, "ann", 1, 2, "tie")], WHEN)

@@ -46,8 +46,11 @@ _TOGETHER_S = 5.0
 
 _LAST_WORD_S = 2.0
 _PINGS = 5
+_TAKEN_FOR_OUTER = ("127.0.0.1", "localhost", "::1") if sys.platform == "linux" else ()
+"""By these Ray means the outer address of the machine."""
+
 _LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
-"""Where an instance of this machine's own listens. On Linux Ray takes 127.0.0.1 for the machine's outer address."""
+"""Where an instance of this machine's own listens: nothing outside it can reach that."""
 
 _ADDRESS = re.compile(r"auto|(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 
@@ -124,6 +127,8 @@ def _reachable(address: str) -> dict[str, Any]:
     if found is None or found["host"] is None:
         return {}
     host = found["host"].strip("[]")
+    if host in _TAKEN_FOR_OUTER:
+        host = _ray().util.get_node_ip_address()
     try:
         socket.create_connection((host, int(found["port"])), 10).close()
     except (OSError, OverflowError) as error:
@@ -170,7 +175,7 @@ class Pool:
         self._came = asyncio.Event()
         self._nodes: dict[str, int] = {}
         self._places: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._why = "the cluster has no free CPU for one"
+        self._why = "none has come up; is a CPU free for one?"
         self.lag_p99_s: float | None = None
 
     async def ready(self) -> None:
@@ -181,6 +186,8 @@ class Pool:
             async with asyncio.timeout(_TOGETHER_S):
                 while len(self._workers) < sum(self._nodes.values()):
                     await self._another()
+        nodes = len({worker.record.node for worker in self._workers})
+        self._say(f"{plural(len(self._workers), 'worker')} on {plural(nodes, 'node')} of the Ray cluster")
 
     @property
     def _none(self) -> str:

@@ -1,0 +1,275 @@
+"""What is recorded and said of a cluster's workers, and what the engine does when they go; no cluster is needed."""
+# ruff: noqa: S311  chance is no secret here
+
+import itertools
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from analysis_builders import HAIKU, OPUS, Book, answered, spec
+from test_executor import AT_ONCE, GOOD, FakeProvider, always, calls, carry_out, in_turn
+from test_executor import Book as Ledgered
+from test_run import command, run_files, write_tiny
+from test_sessions import page
+
+from evalkit import worker_rows
+from evalkit.analysis import analyze
+from evalkit.analysis.sessions import session_results
+from evalkit.analysis.workers import worker_results, worker_warnings
+from evalkit.cli import main
+from evalkit.errors import InfrastructureError
+from evalkit.executors import ray
+from evalkit.executors.budget import Budget
+from evalkit.executors.ending import NO_WORKER, raise_if_stopped
+from evalkit.executors.local import cost_of
+from evalkit.merging import merge
+from evalkit.records import LOST, AttemptStart, Reply, Session, Snapshot, TrialKey, Worker
+from evalkit.stats import larger_p
+from evalkit.store import RunFile
+
+BEGUN = "2026-11-02T10:00:00+00:00"
+SESSION = Session(1, BEGUN, "driver", "ray", 8, BEGUN, lag_p99_s=0.5, lag_max_s=0.9)
+GONE = Reply("errored", None, error_type=LOST, error_message="worker 1 on a was lost", retryable=True, worker_id=1)
+
+
+def worker(number: int, **changes: object) -> Worker:
+    made = Worker(number, 1, BEGUN, f"host-{number}", f"node-{number}", 100, 0.002, 0.001, BEGUN, None, 0.001, 0.002)
+    return replace(made, **changes)
+
+
+def cluster_run(latencies_s: Sequence[Sequence[float]], model: str = OPUS, **changes: object) -> Snapshot:
+    """A run by as many workers as there are lists, in turn, each answer with its latency."""
+    book = Book(spec((model,)))
+    for item, row in enumerate(itertools.zip_longest(*latencies_s)):
+        for number, latency_s in enumerate(row, start=1):
+            if latency_s is not None:
+                sent = f"2026-11-02T10:{item // 60:02d}:{item % 60:02d}+00:00"
+                attempt = answered(latency_s=latency_s, worker_id=number, session_id=1, sent_at=sent)
+                book.trial(f"i{item}-{number}", attempt, model=model, level=1)
+    workers = tuple(worker(number, **changes) for number in range(1, len(latencies_s) + 1))
+    return book.snapshot(sessions=(SESSION,), workers=workers)
+
+
+def spread(count: int, times: float, seed: int) -> list[float]:
+    rng = random.Random(seed)
+    return [times * rng.lognormvariate(0, 0.4) for _ in range(count)]
+
+
+# --- which worker is named ------------------------------------------------------------------------------------
+
+
+def test_a_slow_worker_is_named_with_the_figures_that_show_it() -> None:
+    seen = cluster_run([spread(30, 2.0, 1), spread(30, 1.0, 2), spread(30, 1.0, 3)])
+    slow, *others = worker_results(seen)
+    assert slow.models[0].slow
+    assert not any(m.slow for result in others for m in result.models)
+    (warning,) = worker_warnings(worker_results(seen))
+    assert warning.startswith("worker 1 on host-1 was slower with")
+    text = page(analyze(seen))
+    assert "Worker 1 on host-1 was slower" in text
+    assert "Clocks by worker" in text
+    assert "sent by 3 workers on 3 nodes" in text
+
+
+@pytest.mark.parametrize(
+    ("latencies_s", "why"),
+    [
+        ([spread(30, 1.0, 4), spread(30, 1.0, 5)], "alike"),
+        ([[9.0], [1.0, 1.1, 1.2]], "one answer proves nothing"),
+        ([spread(400, 1.1, 6), spread(400, 1.0, 7)], "sure, and too little to matter"),
+        ([spread(30, 3.0, 8)], "nobody to compare with"),
+    ],
+)
+def test_no_worker_is_called_slow_for_chance_or_for_little(latencies_s: list[list[float]], why: str) -> None:
+    assert worker_warnings(worker_results(cluster_run(latencies_s))) == (), why
+
+
+def test_a_worker_is_held_against_the_others_while_it_was_there() -> None:
+    """The server grew slow for all once the second worker had come: that is not its fault."""
+    early = cluster_run([[*spread(40, 1.0, 1), *spread(40, 3.0, 2)], spread(80, 1.0, 3)])
+    late_ones = [t for t in early.trials if t.key.item_id.endswith("-2")]
+    cut = {t.id for t in late_ones if int(t.key.item_id[1:].partition("-")[0]) < 40}
+    slow = {t.id: 3.0 for t in late_ones}
+    attempts = tuple(
+        replace(a, latency_s=(a.latency_s or 0) * slow.get(a.trial_id, 1.0))
+        for a in early.attempts
+        if a.trial_id not in cut
+    )
+    first, second = worker_results(replace(early, attempts=attempts))
+    assert second.models[0].service_s > 2 * min(1.5, first.models[0].service_s)
+    assert not second.models[0].slow
+    assert second.models[0].other_answers == 40
+
+
+def test_models_are_not_mixed() -> None:
+    """A worker that happened to have more of the slower model is no slower."""
+    book = Book(spec((OPUS, HAIKU)))
+    for number, (model, item) in enumerate(itertools.product((OPUS, HAIKU), range(30))):
+        by = 1 if (item % 3 == 0) == (model == HAIKU) else 2
+        attempt = answered(latency_s=(9.0 if model == OPUS else 1.0) + number / 1000, worker_id=by, session_id=1)
+        book.trial(f"i{item}", attempt, model=model, level=1)
+    seen = book.snapshot(sessions=(SESSION,), workers=(worker(1), worker(2)))
+    assert worker_warnings(worker_results(seen)) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"clock_offset_s": 2.5}, "2.5 s ahead of"),
+        ({"clock_offset_s": -61.0}, "61.0 s behind"),
+        ({"lag_p99_s": 0.04}, "late by 40 ms"),
+        ({"clock_offset_s": 1.5, "clock_error_s": 0.6}, None),
+        ({"clock_offset_s": 0.9}, None),
+        ({"lag_p99_s": None}, None),
+    ],
+)
+def test_a_wrong_clock_and_a_late_loop_are_named(changes: dict[str, float], said: str | None) -> None:
+    warnings = worker_warnings(worker_results(cluster_run([[1.0, 1.1]], **changes)))
+    assert [said in warning for warning in warnings] == ([True] if said else []) if said else warnings == ()
+
+
+def test_the_drivers_own_lag_is_no_reason_to_doubt_what_workers_timed() -> None:
+    seen = cluster_run([[1.0, 1.1]])
+    assert not session_results(seen)[0].late
+    local = replace(seen, sessions=(replace(SESSION, executor="local"),))
+    assert session_results(local)[0].late
+
+
+def test_the_rank_test_is_exact_where_samples_are_small() -> None:
+    rng = random.Random(5)
+    for _ in range(20):
+        a, b = [rng.random() for _ in range(3)], [rng.random() for _ in range(5)]
+        pooled = a + b
+        wins = sum(x > y for x in a for y in b)
+        splits = list(itertools.combinations(range(8), 3))
+        as_large = sum(
+            sum(pooled[i] > pooled[j] for i in split for j in range(8) if j not in split) >= wins for split in splits
+        )
+        assert larger_p(a, b) == pytest.approx(as_large / len(splits))
+    assert larger_p([], [1.0]) is None
+    assert larger_p([2.0] * 9, [2.0] * 9) == 1.0
+
+
+def test_alike_workers_are_seldom_called_slow() -> None:
+    rng = random.Random(9)
+    named = sum(
+        bool(worker_warnings(worker_results(cluster_run([spread(8, 1.0, rng.getrandbits(32)) for _ in range(3)]))))
+        for _ in range(200)
+    )
+    assert named <= 20  # 5 % of 200 are 10; more than 20 by chance are one in a thousand
+
+
+# --- what the run file keeps ----------------------------------------------------------------------------------
+
+
+def file_with_workers(path: Path, item: str) -> Path:
+    made = Book(spec((OPUS,)))
+    for name in ("a", "b"):
+        made.item(name)
+    order = [TrialKey(name, OPUS, 1) for name in ("a", "b")]
+    with RunFile.create(path, made.spec, tuple(made.items.values()), {}, order) as run:
+        session = run.start_session(SESSION)
+        with run.together() as db:
+            number = worker_rows.start(db, replace(worker(1, host=f"host-{item}"), session_id=session))
+        trial = next(t for t in run.snapshot().trials if t.key.item_id == item)
+        started = run.start_attempt(AttemptStart(trial.id, 1, BEGUN, 0.0, session_id=session))
+        run.finish_attempt(started, f"trial/{trial.id}", replace(GOOD, worker_id=number), True, 1.0, 0.01)
+        with run.together() as db:
+            worker_rows.end(db, replace(worker(number), lost="killed", lag_p99_s=0.004))
+    return path
+
+
+def test_a_worker_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    with RunFile(file_with_workers(tmp_path / "a.db", "a")) as run:
+        seen = run.snapshot()
+    assert seen.workers == (replace(worker(1, host="host-a"), lost="killed", lag_p99_s=0.004),)
+    assert [attempt.worker_id for attempt in seen.attempts] == [1]
+
+
+def test_merging_keeps_each_workers_attempts(tmp_path: Path) -> None:
+    paths = [file_with_workers(tmp_path / f"{item}.db", item) for item in ("a", "b")]
+    merge(paths, tmp_path / "c.db")
+    with RunFile(tmp_path / "c.db") as run:
+        seen = run.snapshot()
+    hosts = {one.id: one.host for one in seen.workers}
+    items = {trial.id: trial.key.item_id for trial in seen.trials}
+    assert {items[a.trial_id]: hosts[a.worker_id or 0] for a in seen.attempts} == {"a": "host-a", "b": "host-b"}
+    assert {one.session_id for one in seen.workers} == {session.id for session in seen.sessions}
+
+
+# --- what becomes of a call -----------------------------------------------------------------------------------
+
+
+async def test_what_went_with_a_worker_is_sent_once_more() -> None:
+    book = Ledgered()
+    ending = await carry_out(FakeProvider(in_turn(GONE, GOOD)), calls(1), book)
+    assert not ending.unsettled
+    assert [row["reply"].error_type for row in book.finished.values()] == [LOST, None]
+    assert book.finished[1]["cost_usd"] is None
+
+
+async def test_what_has_taken_two_workers_with_it_is_left() -> None:
+    book, provider = Ledgered(), FakeProvider(always(GONE))
+    ending = await carry_out(provider, calls(1), book, replace(AT_ONCE, attempts=6))
+    assert (ending.unsettled, len(provider.sent), book.settled()) == (1, 2, set())
+    with pytest.raises(InfrastructureError, match="1 requests failed on every attempt"):
+        raise_if_stopped(ending, Budget(None), "run")
+
+
+async def test_a_lost_request_counts_at_its_worst_under_a_budget() -> None:
+    budget = Budget(0.0015)
+    ending = await carry_out(FakeProvider(always(GONE)), calls(3, 0.001), Ledgered(), budget=budget)
+    assert ending.out_of_budget
+    assert budget.spent_usd == 0.001
+
+
+async def test_without_any_worker_the_run_stops_and_pays_nothing() -> None:
+    none = Reply("errored", None, error_type=NO_WORKER, error_message="no worker has been there", stops_run=True)
+    ending = await carry_out(FakeProvider(always(none)), calls(9), Ledgered())
+    with pytest.raises(InfrastructureError, match=r"^no worker has been there; then the same `evalkit run`"):
+        raise_if_stopped(ending, Budget(None), "run")
+    assert cost_of(calls(1)[0].request, none, datetime.now(UTC)) == 0.0
+
+
+# --- what a user is told --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "code"),
+    [
+        (["--address", "auto"], "--address goes with --executor ray", 2),
+        (["--executor", "batch", "--address", "auto"], "--address goes with --executor ray", 2),
+        (["--executor", "ray", "--address", "ray://head:10001"], "run evalkit on a machine of the cluster", 2),
+        (["--executor", "ray", "--address", "head"], "write auto, or host:port", 2),
+        (["--executor", "ray", "--address", "127.0.0.2:1"], "no Ray cluster at 127.0.0.2:1", 5),
+        (["--executor", "ray", "--latency-sample", "3"], "--latency-sample goes with --executor batch", 2),
+    ],
+)
+def test_a_wrong_address_is_one_clear_line(
+    options: list[str], said: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from servers import recorded
+
+    monkeypatch.chdir(tmp_path)
+    with recorded() as server:
+        assert main(command(write_tiny(tmp_path), server.url, *options)) == code
+        assert server.messages() == []
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert len(run_files()) == (code != 2)
+
+
+def test_the_extra_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(Exception, match=r"pip install 'evalkit-claude\[ray\]'"), ray.connected(None):
+        pass
+
+
+def test_nothing_loads_ray_that_does_not_use_it(tmp_path: Path) -> None:
+    code = "import sys, evalkit.executors.ray, evalkit.cli.run, evalkit.run; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, timeout=60).returncode == 0
