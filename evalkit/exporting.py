@@ -33,7 +33,7 @@ def write_table(path: Path, shown: Shown) -> None:
     elif path.suffix == ".csv":
         write_whole(path, trials_csv(table))
     else:
-        write_whole(path, table.to_json(orient="records", lines=True, force_ascii=False))
+        write_whole(path, table.to_json(orient="records", lines=True, force_ascii=False, double_precision=15))
 
 
 def copy_run(source: Path, target: Path) -> int:

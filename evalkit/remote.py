@@ -134,7 +134,7 @@ def _refusal(error: Exception, code: str) -> str:
         return f": no permission{f' ({code})' if code else ''}; check the credentials and their rights"
     if "error sending request" in str(error):
         return f": {next(iter(_SERVER.findall(str(error))), 'the server')} does not answer; check the network"
-    if "redirect" in str(error).lower():
+    if "redirect without LOCATION" in str(error):
         return ": its bucket is in another region; set AWS_REGION to that"
     if isinstance(error, OSError) and error.strerror:
         return f" ({error.strerror}); check network, disk and rights"

@@ -17,7 +17,7 @@ import fsspec
 import pytest
 from analysis_builders import OPUS, SONNET, Book, answered, round_, run_of, spec, write_run
 from processes import Process
-from servers import Recorded, in_thread
+from servers import Recorded, in_thread, read_request, whole
 from stores import KEY, SECRET, Bucket
 from test_run import RUBRIC, write_tiny
 
@@ -400,6 +400,21 @@ def test_a_profile_of_aws_and_a_public_bucket_are_enough(
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
     bucket.client.put_object_acl(Bucket=bucket.name, Key="x.db", ACL="public-read")
     said(capfd, "runs", copy)
+
+
+def test_a_bucket_in_another_region_is_told(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def moved(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(whole(301, b"", x_amz_bucket_region="eu-west-1"))
+        writer.close()
+
+    record = Recorded("")
+    with in_thread(moved, record):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", record.url)
+        printed = said(capfd, "report", f"{bucket.url}/x.db", code=5)
+    assert f"{bucket.url}/x.db cannot be fetched: its bucket is in another region; set AWS_REGION to that" in printed
 
 
 @pytest.mark.parametrize(
