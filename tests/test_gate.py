@@ -61,7 +61,7 @@ def test_every_check_must_pass_and_any_shown_loss_fails(checks: list[tuple[str, 
 
 
 def test_equal_models_fail_no_more_often_for_five_checks_than_for_one() -> None:
-    """Slices of 100 items, discordance .10: adjusted over those alone that do not pass, 18 % of such gates would fail."""
+    """Slices of 100 items, discordance .10: adjusted over those alone that do not pass, 18 % of them would fail."""
     rng, counts, failed = np.random.default_rng(3), [0.05, 0.05, 0.9], 0
     tested: dict[tuple[int, int], CheckResult] = {}
     for _ in range(1000):

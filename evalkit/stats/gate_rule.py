@@ -20,9 +20,9 @@ def shows_noninferiority(
 
     One trial per item (all means 0 or 1): exact p <= alpha and the lower Tango limit at confidence 1 - 2 alpha
     above -margin; over 1000 items the limit alone. Several: the clustered limit alone, widened by part of an unseen
-    item that is lost whole (`score_at`). `epochs` None takes the largest denominator seen. No item: False. Raises ValueError
-    for means outside [0, 1], different lengths, margin or alpha outside (0, 1), alpha of 1/2 or more, epochs outside 1
-    to 1000. Source: Tango (1998).
+    item that is lost whole (`score_at`). `epochs` None takes the largest denominator seen. No item: False. Raises
+    ValueError for means outside [0, 1], different lengths, margin or alpha outside (0, 1), alpha of 1/2 or more, epochs
+    outside 1 to 1000. Source: Tango (1998).
     """
     check_share("margin", margin)
     check_alpha(alpha)

@@ -6,7 +6,7 @@ from scipy import stats as scipy_stats
 
 from evalkit import stats
 from evalkit.stats.gate_rule import score_at
-from evalkit.stats.paired import paired_n_eff
+from evalkit.stats.paired import paired_n_eff, unseen_items
 from evalkit.stats.tango import tango_statistic
 
 ALPHA, Z = 0.05, 1.6448536269514722
@@ -120,6 +120,19 @@ def test_with_epochs_the_same_holds_over_mixtures_of_items(
 @pytest.mark.parametrize(("n", "margin", "power"), [(50, 0.10, 0.85), (100, 0.05, 0.65)])
 def test_equal_models_pass_often_enough_with_3_epochs(n: int, margin: float, power: float) -> None:
     assert stats.noninferiority_power(n, margin, 0.9, 0.10, 3) >= power
+
+
+def test_the_better_items_are_measured_the_more_of_an_unseen_one_counts() -> None:
+    """30 items, 10 epochs, 5 points: half an item, enough for 3 epochs, lets 8.8 % pass."""
+    assert [unseen_items(epochs) for epochs in (1, 2, 3, 5, 10)] == pytest.approx([0, 0.5, 0.5, 0.7, 0.85])
+    rng, shape = np.random.default_rng(11), (8000, 30)
+    lost, chances = rng.random(shape) < 0.05, rng.beta(0.79, 0.21, shape)
+    baseline = rng.binomial(10, np.where(lost, 1.0, chances)) / 10
+    candidate = rng.binomial(10, np.where(lost, 0.0, chances)) / 10
+    assert float((score_at(candidate, baseline, 10, -0.05, ALPHA) > Z).mean()) <= 0.07
+    n_eff = paired_n_eff(candidate, baseline, 10, 1 - 2 * ALPHA, 0.5)
+    gain, loss = (candidate * (1 - baseline)).mean(axis=-1), (baseline * (1 - candidate)).mean(axis=-1)
+    assert float((tango_statistic(n_eff * gain, n_eff * loss, n_eff, -0.05) > Z).mean()) > 0.075
 
 
 @pytest.mark.slow

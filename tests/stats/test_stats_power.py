@@ -45,7 +45,7 @@ def test_power_sums_the_tables_that_pass(n: int, margin: float, difference: floa
 
 @pytest.mark.parametrize(
     ("n", "margin", "epochs", "expected"),
-    [(50, 0.10, 1, 0.64), (100, 0.10, 1, 0.88), (50, 0.10, 3, 0.90), (100, 0.05, 3, 0.74), (50, 0.05, 5, 0.56)],
+    [(50, 0.10, 1, 0.64), (100, 0.10, 1, 0.88), (50, 0.10, 3, 0.90), (100, 0.05, 3, 0.74), (50, 0.05, 5, 0.51)],
 )
 def test_power_at_ten_percent_discordance(n: int, margin: float, epochs: int, expected: float) -> None:
     power = stats.noninferiority_power(n, margin, 0.9, 0.10, epochs)
