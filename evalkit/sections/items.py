@@ -35,11 +35,12 @@ def build(analysis: Analysis) -> Section | None:
         return None
     series = lineup(analysis)
     rubric = _rubric(analysis)
-    views = tuple(_item(analysis, item, i, series, rubric) for i, item in enumerate(analysis.outputs))
+    marked = any(item.evidence_positions for item in analysis.outputs)  # else nothing says which bear an answer
+    views = tuple(_item(analysis, item, i, series, rubric, marked) for i, item in enumerate(analysis.outputs))
     differing = f"{plural(sum(view.differs for view in views), 'item')} on which the models part, "
     differing, who = (differing, "some model") if len(series) > 1 else ("", series[0].name)
     failing = plural(sum(view.failing for view in views), "item")
-    graded = any(state != "ungraded" for view in views for state in (output.state for output in view.outputs))
+    graded = any(output.state != "ungraded" for view in views for output in view.outputs)
     found = f"{differing}{failing} that {who} fails." if graded else "Nothing is graded yet."
     return Section(
         name="items",
@@ -59,13 +60,14 @@ def _rubric(analysis: Analysis) -> Rubric | None:
 
 
 def _item(
-    analysis: Analysis, item: ItemResult, index: int, series: tuple[Series, ...], rubric: Rubric | None
+    analysis: Analysis, item: ItemResult, index: int, series: tuple[Series, ...], rubric: Rubric | None, marked: bool
 ) -> ItemView:
     look = {s.key: (i, s) for i, s in enumerate(series)}
     outputs = sorted((o for o in item.outputs if o.model in look), key=lambda o: (o.epoch, look[o.model][0]))
     number = anchor(index).removeprefix("item-")
     places = _blind_places(analysis.spec.seed, item.id, len(outputs))
     states = [state_of([o for o in outputs if o.model == s.key]) for s in series]
+    bearing = [item.documents[place] for place in item.evidence_positions]
     return ItemView(
         id=item.id,
         anchor=anchor(index),
@@ -74,7 +76,9 @@ def _item(
         reference=None if item.reference is None else Excerpt(item.reference, f"{number}-reference.txt"),
         difficulty=item.difficulty,
         tags=item.tags,
-        documents=_documents(analysis, item),
+        documents=tuple(_sized(analysis, name) for name in (bearing if marked else item.documents)),
+        bearing=marked,
+        filling=len(item.documents) - len(bearing) if marked else 0,
         outputs=tuple(
             _output(o, look[o.model][1], place, side_file(number, place), rubric)
             for o, place in zip(outputs, places, strict=True)
@@ -90,11 +94,9 @@ def _title(task: str) -> str:
     return shorten(first if len(first) >= _TITLE_LEAST else task, _TITLE_LIMIT)
 
 
-def _documents(analysis: Analysis, item: ItemResult) -> tuple[str, ...]:
-    return tuple(
-        f"{name} ({plural(len(analysis.documents[name]), 'character')})" if name in analysis.documents else name
-        for name in item.documents
-    )
+def _sized(analysis: Analysis, name: str) -> str:
+    text = analysis.documents.get(name)
+    return name if text is None else f"{name} ({plural(len(text), 'character')})"
 
 
 def side_file(number: str, place: int) -> str:
