@@ -200,7 +200,10 @@ class OutputView:
 
 @dataclass(frozen=True)
 class ItemView:
-    """One item with its outputs side by side; `differs` if models part on it, `failing` if any fails it."""
+    """One item with its outputs side by side; `differs` if models part on it, `failing` if any fails it.
+
+    `documents` are those that bear the answer, if `bearing`, else all in the prompt; `filling`: how many others it has.
+    """
 
     id: str
     anchor: str
@@ -210,6 +213,8 @@ class ItemView:
     difficulty: str | None
     tags: tuple[str, ...]
     documents: tuple[str, ...]
+    bearing: bool
+    filling: int
     outputs: tuple[OutputView, ...]
     differs: bool
     failing: bool

@@ -141,7 +141,7 @@ def _item(rng: random.Random, i: int, profiles: tuple[Profile, ...], epochs: int
         difficulty=difficulty,
         tags=tuple(sorted(rng.sample(_TAGS, 1 + i % 2))),
         documents=("support-replies/ret-010-returns-2026.md", "support-replies/ret-000-precedence.md"),
-        evidence_positions=(3, 17),
+        evidence_positions=(0, 1),
         outputs=outputs,
     )
 

@@ -15,7 +15,7 @@ from evalkit.chart_blocks import Lines
 from evalkit.cli.summary import summary_table
 from evalkit.cli.terminal import PLAINLY
 from evalkit.records import Usage
-from evalkit.report import build_report, render_markdown
+from evalkit.report import build_report, render_html, render_markdown
 from evalkit.route import with_routing
 from evalkit.wording import money
 
@@ -176,3 +176,23 @@ def test_signs_that_an_encoding_lacks_are_written_plainly() -> None:
     text = "2.4¢ (2.1–2.9¢), 1.7×, −3 to +4… “é” \u202e\ud800"
     assert text.encode("ascii", PLAINLY) == b'2.4c (2.1-2.9c), 1.7x, -3 to +4... "\\xe9" \\u202e\\ud800'
     assert "2¢ ×".encode("latin-1", PLAINLY) == b"2\xa2 \xd7"
+
+
+@pytest.mark.parametrize(
+    ("places", "listed", "filling"),
+    [((), ("a.md", "b.md", "c.md"), 0), ((1,), ("b.md",), 2), ((0, 1, 2), ("a.md", "b.md", "c.md"), 0)],
+    ids=["nothing known", "one of three", "all"],
+)
+def test_documents_that_only_fill_the_prompt_bear_no_answer(
+    places: tuple[int, ...], listed: tuple[str, ...], filling: int
+) -> None:
+    book = Book(spec((HAIKU,)))
+    book.item("i", documents=("a.md", "b.md", "c.md"), evidence_positions=places)
+    book.trial("i", answered(), model=HAIKU, level=1)
+    analysis = analyze(book.snapshot())
+    (items,) = (block for block in section(analysis, "items").blocks if isinstance(block, Items))
+    (view,) = items.items
+    assert (view.documents, view.bearing, view.filling) == (listed, places != (), filling)
+    text = render_html(analysis)
+    assert ("that bear the answer" in text) is (places != ())
+    assert (f"{filling} others to fill the prompt" in text) is (filling > 0)

@@ -70,6 +70,18 @@ def test_the_first_screen_has_the_answer_with_its_interval(name: str, browser: B
     shown.close()
 
 
+@pytest.mark.parametrize("window", [DESK, PHONE], ids=["desk", "phone"])
+def test_two_clicks_lead_from_the_verdict_to_any_output(window: tuple[int, int], opened: Page) -> None:
+    opened.set_viewport_size({"width": window[0], "height": window[1]})
+    contents = opened.locator("nav.contents a")
+    assert 0 <= (contents.first.bounding_box() or {"y": -1})["y"] < window[1] / 2, "beside the answer"
+    opened.locator("nav.contents a[href='#items']").click()
+    item = opened.locator(".item").last
+    assert not item.locator(".answer").first.is_visible()
+    item.locator("summary").click()
+    assert item.locator(".answer").first.is_visible()
+
+
 class _Guarded(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", BUILD_SERVER)

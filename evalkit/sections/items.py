@@ -38,7 +38,8 @@ def build(analysis: Analysis) -> Section | None:
     series = lineup(analysis)
     rubric = _rubric(analysis)
     shown, of = shown_items(analysis), len(analysis.outputs)
-    views = tuple(_item(analysis, analysis.outputs[i], i, series, rubric) for i in shown.places)
+    marked = any(item.evidence_positions for item in analysis.outputs)  # else nothing says which bear an answer
+    views = tuple(_item(analysis, analysis.outputs[i], i, series, rubric, marked) for i in shown.places)
     found = [states(item, [s.key for s in series]) for item in analysis.outputs]
     differing = f"{plural(sum(map(parts_models, found)), 'item')} on which the models part, "
     differing, who = (differing, "some model") if len(series) > 1 else ("", series[0].name)
@@ -91,10 +92,11 @@ def _rubric(analysis: Analysis) -> Rubric | None:
 
 
 def _item(
-    analysis: Analysis, item: ItemResult, index: int, series: tuple[Series, ...], rubric: Rubric | None
+    analysis: Analysis, item: ItemResult, index: int, series: tuple[Series, ...], rubric: Rubric | None, marked: bool
 ) -> ItemView:
     look, number = {s.key: s for s in series}, _number(index)
     found = states(item, [s.key for s in series])
+    bearing = [item.documents[place] for place in item.evidence_positions]
     return ItemView(
         id=item.id,
         anchor=anchor(index),
@@ -103,7 +105,9 @@ def _item(
         reference=None if item.reference is None else Excerpt(item.reference, f"{number}-reference.txt"),
         difficulty=item.difficulty,
         tags=item.tags,
-        documents=_documents(analysis, item),
+        documents=tuple(_sized(analysis, name) for name in (bearing if marked else item.documents)),
+        bearing=marked,
+        filling=len(item.documents) - len(bearing) if marked else 0,
         outputs=tuple(
             _output(o, look[o.model], place, side_file(number, place), rubric)
             for o, place in _placed(analysis, item, series)
@@ -138,11 +142,9 @@ def _title(task: str) -> str:
     return shorten(first if len(first) >= _TITLE_LEAST else task, _TITLE_LIMIT)
 
 
-def _documents(analysis: Analysis, item: ItemResult) -> tuple[str, ...]:
-    return tuple(
-        f"{name} ({plural(len(analysis.documents[name]), 'character')})" if name in analysis.documents else name
-        for name in item.documents
-    )
+def _sized(analysis: Analysis, name: str) -> str:
+    text = analysis.documents.get(name)
+    return name if text is None else f"{name} ({plural(len(text), 'character')})"
 
 
 def side_file(number: str, place: int) -> str:
