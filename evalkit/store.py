@@ -38,6 +38,7 @@ def _connect(path: Path | str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False, uri=isinstance(path, str))
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA cache_size = -500")  # kB: what a run reads again is what it wrote last
     return db
 
 
@@ -151,7 +152,6 @@ class RunFile:
         if not read_only:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA cache_size = -500")  # kB: what a run reads again is what it wrote last
         if old:
             with _transaction(self._db):
                 migrate(self._db, MIGRATIONS)

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from big_snapshots import big_snapshot
 from processes import Process
 from servers import Recorded, independent, recorded
 from test_grade import grade, graded
@@ -28,12 +29,13 @@ from evalkit.judging import questions, subject
 from evalkit.models import LINE_UP
 from evalkit.panel import Panel
 from evalkit.preferences import survivors
-from evalkit.records import Attempt, Snapshot
+from evalkit.records import Attempt, Round, Snapshot
 from evalkit.report import build_report
 from evalkit.rounds import answered
 from evalkit.sandbox.catalog import BIASED_JUDGES, find_model
 from evalkit.store import RunFile
 from tests import people
+from tests.memory import traced
 
 JUDGE, OTHER = "claude-opus-5-5", "claude-sonnet-5-5"
 
@@ -516,3 +518,17 @@ def test_the_biased_judges_are_known_to_the_sandbox_and_named_in_its_help(capsys
     for model in BIASED_JUDGES:
         assert find_model(model) is not None
         assert model.removeprefix("sandbox-judge") in told
+
+
+def test_what_a_judge_is_to_be_asked_takes_little_more_memory_than_what_was_answered() -> None:
+    """Requests are put together one by one: all of them at once would take six times as much."""
+    panel = Panel((JUDGE,))
+
+    def held(items: int) -> int:
+        seen = replace(big_snapshot(items, graders=()), rounds=())
+        graders = tuple(name for _, _, name in panel.views)
+        round_ = Round(1, seen.spec.rubric_sha256, graders, True, 1, "2026-11-22T00:00:00+00:00")
+        return traced(lambda: questions(seen, round_, panel, b"k" * 32))
+
+    held(10)  # what is loaded once
+    assert (held(150) - held(50)) / (100 * len(MODELS)) < 2000

@@ -1,5 +1,6 @@
 """Planning: one record an item and size, what fits is counted, and a run file is never mixed with another run."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from evalkit.cli.choice import sizes
 from evalkit.config import OwnRates
 from evalkit.dataset import Dataset
 from evalkit.errors import IntegrityError, UsageError
+from evalkit.fitting import NoServer, Variant, fitted_plan
 from evalkit.planning import Options, Prepared, differences, make_spec, prepare, start
 from evalkit.pricing import Prices
 from evalkit.providers import Preflight
@@ -17,6 +19,7 @@ from evalkit.records import Reply, Request
 from evalkit.rubric import Rubric
 from tests.analysis_builders import HAIKU, OPUS, PASS_OR_FAIL
 from tests.builders import dataset, item
+from tests.memory import traced
 
 RUBRIC = Rubric.model_validate_json(json.dumps(PASS_OR_FAIL))
 
@@ -159,3 +162,20 @@ def test_sizes_are_read_in_rising_order(text: str, found: tuple[int, ...]) -> No
 def test_sizes_that_mean_nothing_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--context"):
         sizes(text)
+
+
+async def test_what_planning_returns_is_not_spelled_out(tmp_path: Path) -> None:
+    """asyncio asks for the text of what a command's main task returns."""
+    prepared = await plan(tmp_path, Options((OPUS,)), library(300))
+    assert len(repr(prepared)) < 200
+
+
+def test_a_plan_of_many_items_takes_a_few_hundred_bytes_of_each() -> None:
+    def held(items: int) -> int:
+        made = dataset(*(item(f"i{n}") for n in range(items)))
+        spec = make_spec("made", made, None, Options((OPUS, HAIKU)), Preflight("", simulated=True))
+        variants = [Variant(one, n, None, spec.models, one.id) for n, one in enumerate(made.items)]
+        return traced(lambda: asyncio.run(fitted_plan(made, spec, variants, NoServer(), lambda *_: None, {})))
+
+    held(10)  # what is loaded once
+    assert (held(900) - held(300)) / 600 < 340

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from analysis_builders import OPUS, run_of, write_run
+from big_snapshots import big_snapshot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from evalkit import batch_rows, schema_check, store, worker_rows
 from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError
 from evalkit.grading_records import Marking, Preference, RoundEvent
+from evalkit.outcome_rows import outcome_rows
 from evalkit.records import (
     Attempt,
     AttemptStart,
@@ -44,6 +46,7 @@ from evalkit.records import (
 )
 from evalkit.schema import MIGRATIONS, TABLES
 from evalkit.store import RunFile
+from tests.memory import traced
 
 SPEC = Spec(
     name="tiny", dataset_sha256="d" * 64, rubric_sha256="r" * 64, prompt_sha256="p" * 64, models=("m1", "m2"),
@@ -956,3 +959,17 @@ def test_a_writing_that_fails_is_undone_and_the_next_one_works(run: RunFile) -> 
     before = len(run.snapshot().attempts)
     run.start_attempt(AttemptStart(1, 1, "now", 0.0, None, None))
     assert len(run.snapshot().attempts) == before + 1
+
+
+def test_reading_a_run_of_many_trials_takes_two_kilobytes_of_each(path: Path) -> None:
+    """Of what all of them share there is one copy, and rows are read one by one."""
+
+    def held(trials: int) -> int:
+        place = path.with_name(f"{trials}.db")
+        snapshot = big_snapshot(trials // 3)
+        items, order = snapshot.items, [trial.key for trial in snapshot.trials]
+        graded = outcome_rows(snapshot.attempts, snapshot.rounds, snapshot.grades, WHEN)
+        with RunFile.create(place, snapshot.spec, items, {}, order, (), graded) as run:
+            return traced(run.snapshot)
+
+    assert (held(1200) - held(300)) / 900 < 1900
