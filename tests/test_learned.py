@@ -73,6 +73,16 @@ def test_the_numbers_of_the_regression_say_what_scikit_learn_says() -> None:
 
 
 @pytest.mark.parametrize("module", BOTH)
+def test_all_requests_at_once_are_priced_as_the_router_prices_each(module) -> None:
+    outcomes = PLANTED.draw(5, 120)
+    rule = on_all(outcomes, the_one(module, outcomes)).rule
+    assert rule is not None
+    for each in rule["models"]:
+        one_by_one = [expected_usd(each, request, rule["failure_usd"]) for request in outcomes.requests]
+        assert learned.expected_usd(each, outcomes, inputs_of(outcomes)) == pytest.approx(one_by_one, rel=1e-12)
+
+
+@pytest.mark.parametrize("module", BOTH)
 def test_finds_a_planted_signal(module) -> None:
     outcomes = replace(PLANTED, costs=(0.01, 0.1, 0.2), failure_usd=3.0).draw(3, 400)
     made = the_one(module, outcomes)

@@ -54,9 +54,10 @@ def beta_quantile(a: float, b: float, share: float) -> float:
         return float(share >= 1)
     low, high, x = 0.0, 1.0, a / (a + b)
     for _ in range(_STEPS):
-        excess = beta_cdf(a, b, x, 1 - x) - share
+        y = 1 - x
+        excess = beta_cdf(a, b, x, y) - share if share <= 0.5 else 1 - share - beta_cdf(b, a, y, x)
         low, high = (low, x) if excess > 0 else (x, high)
-        density = _power_terms(a, b, x, 1 - x) / (x * (1 - x))
+        density = _power_terms(a, b, x, y) / (x * y)
         step = x - excess / density if density > 0 else -1.0
         following = step if low < step < high else (low + high) / 2
         if abs(following - x) <= _SAME * x:

@@ -40,30 +40,32 @@ def quantile_ratio(
     2001. No item: no value, p None. Fewer than 5 items: the value without bounds, p None. Raises ValueError for values
     of 0 or below, empty items, different lengths.
     """
+    check_quantile(q)
     return quantile_ratios(candidate, baseline, [q], seed, confidence)[0]
 
 
 def quantile_ratios(
-    candidate: Sequence[Values], baseline: Sequence[Values], qs: Sequence[float], seed: int, confidence: float = 0.95
+    candidate: Sequence[Values], baseline: Sequence[Values], qs: Values, seed: int, confidence: float = 0.95
 ) -> list[tuple[Estimate, float | None]]:
     """`quantile_ratio` of several quantiles, on the same resamples. Arguments, edge cases and errors as there.
 
     Source: Harrell and Davis (1982), as there.
     """
-    for q in qs:
+    shares = numbers("qs", qs).tolist()
+    for q in shares:
         check_quantile(q)
     check_confidence(confidence)
     check_same_length(candidate=candidate, baseline=baseline)
     top, bottom = (_pooled(name, side) for name, side in (("candidate", candidate), ("baseline", baseline)))
     n = len(candidate)
-    if n == 0:
-        return [(no_estimate("no pairs", confidence, METHOD), None) for _ in qs]
+    if n == 0 or not shares:
+        return [(no_estimate("no pairs", confidence, METHOD), None) for _ in shares]
     once = np.ones((1, n), dtype=np.int64)
-    values = (_harrell_davis(*top, once, qs) / _harrell_davis(*bottom, once, qs))[0].tolist()
+    values = (_harrell_davis(*top, once, shares) / _harrell_davis(*bottom, once, shares))[0].tolist()
     if n < _FEWEST:
         warning = f"{n} items: {_FEWEST} are needed for an interval"
         return [(Estimate(value, None, None, confidence, n, METHOD, (warning,)), None) for value in values]
-    resampled = _resampled(top, bottom, n, qs, seed)
+    resampled = _resampled(top, bottom, n, shares, seed)
     return [_estimate(value, ratios, n, confidence) for value, ratios in zip(values, resampled.T, strict=True)]
 
 

@@ -1,5 +1,6 @@
 """The exact non-inferiority test: definition, edges, and the line it draws."""
 
+import importlib
 import math
 
 import numpy as np
@@ -9,6 +10,8 @@ from scipy import stats as scipy_stats
 from evalkit import stats
 from evalkit.stats import Estimate, losses_allowed, noninferiority_exact_p, paired_rates
 from evalkit.stats.tango import tango_statistic
+
+quantile_ratio_module = importlib.import_module("evalkit.stats.quantile_ratio")
 
 
 def brute_force_p(gain: int, loss: int, n: int, margin: float, points: int = 401) -> float:
@@ -156,6 +159,28 @@ def test_epochs_beyond_what_is_recognised_are_refused() -> None:
 def test_an_item_without_a_value_is_refused() -> None:
     with pytest.raises(ValueError, match="has no value"):
         stats.quantile_ratio([[1.0], []], [[1.0], [1.0]], 0.5, 1)
+
+
+@pytest.mark.parametrize("each", [(1,), (1, 3)])
+def test_quantiles_together_are_those_one_by_one_and_in_parts(
+    each: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, qs = np.random.default_rng(3), [0.01, 0.5, 0.9, 0.99]
+    sides = [[rng.lognormal(0, 0.5, rng.choice(each)).tolist() for _ in range(60)] for _ in range(2)]
+    together = stats.quantile_ratios(*sides, qs, 7)
+    assert together == [stats.quantile_ratio(*sides, q, 7) for q in qs]
+    monkeypatch.setattr(quantile_ratio_module, "_CELLS", 1000)  # a few resamples at once
+    for whole, parts in zip(together, stats.quantile_ratios(*sides, qs, 7), strict=True):
+        assert (parts[0].low, parts[0].high, parts[1]) == pytest.approx((whole[0].low, whole[0].high, whole[1]))
+
+
+def test_leaving_out_what_has_no_mass_changes_no_quantile(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    sides = [[[float(x)] for x in rng.lognormal(0, 1, 400)] for _ in range(2)]
+    found = stats.quantile_ratios(*sides, [0.05, 0.5, 0.95], 7)
+    monkeypatch.setattr(quantile_ratio_module, "FAR", 1e9)  # nothing is left out
+    for some, all_ in zip(found, stats.quantile_ratios(*sides, [0.05, 0.5, 0.95], 7), strict=True):
+        assert (some[0].value, some[0].low) == pytest.approx((all_[0].value, all_[0].low), rel=1e-12)
 
 
 def test_a_gap_of_rates_without_limits_has_none() -> None:

@@ -1,11 +1,16 @@
 """Choosing between sides item by item: cascade, hull, tuned thresholds, oracles."""
 
+import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit import stats
+from evalkit.stats.routing import hull_areas
 
 
 def test_cascade_keeps_the_first_at_the_threshold_and_adds_costs_below() -> None:
@@ -35,6 +40,31 @@ def test_hull_ignores_the_unit_of_cost_and_needs_a_range() -> None:
     assert stats.hull_area([7 + 0.001 * c for c in costs], qualities) == pytest.approx(area)
     assert stats.hull_area([1], [0.5]) is None
     assert stats.hull_area([2, 2], [0.5, 0.6]) is None
+
+
+def _chain_area(points: list[tuple[float, float]]) -> float:
+    """The area by the monotone chain, point by point: what costs more and brings no more is left out first."""
+    hull: list[tuple[float, float]] = []
+    for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
+        if hull and y <= max(each for _, each in hull):
+            continue
+        while len(hull) > 1 and (hull[-1][1] - hull[-2][1]) * (x - hull[-2][0]) <= (y - hull[-2][1]) * (
+            hull[-1][0] - hull[-2][0]
+        ):
+            hull.pop()
+        hull.append((x, y))
+    hull.append((max(x for x, _ in points), hull[-1][1]))
+    low = min(x for x, _ in points)
+    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(hull)) / (hull[-1][0] - low)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9), st.integers(0, 3))
+def test_hulls_of_many_resamples_are_those_one_by_one(points: list[tuple[int, int]], seed: int) -> None:
+    costs, qualities = (np.array(values, dtype=float) for values in zip(*points, strict=True))
+    order = np.random.default_rng(seed).permutation(len(points))
+    found = hull_areas(np.stack([costs, costs[order]]), np.stack([qualities, qualities[order]]))
+    expected = math.nan if np.ptp(costs) == 0 else _chain_area(list(zip(costs, qualities, strict=True)))
+    assert found == pytest.approx([expected, expected], nan_ok=True)
 
 
 def test_cross_fitting_is_not_flattered_by_choice() -> None:
