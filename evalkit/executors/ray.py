@@ -85,9 +85,11 @@ def connected(address: str | None) -> Iterator[None]:
 
     Raises UsageError where Ray is not installed or the address is none, InfrastructureError where no cluster answers.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
     ray, where = _ray(), address or "local"
     more = {"include_dashboard": False, "_node_ip_address": _LOOPBACK} if address is None else _reachable(where)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
