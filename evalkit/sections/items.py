@@ -67,7 +67,7 @@ def _item(
     number = anchor(index).removeprefix("item-")
     places = _blind_places(analysis.spec.seed, item.id, len(outputs))
     states = [state_of([o for o in outputs if o.model == s.key]) for s in series]
-    bearing = [item.documents[place] for place in item.evidence_positions]
+    bearing = [name for place, name in enumerate(item.documents) if place in item.evidence_positions]
     return ItemView(
         id=item.id,
         anchor=anchor(index),
