@@ -66,7 +66,7 @@ def test_where_every_request_was_refused_hardness_is_not_blamed_and_no_router_st
     assert headings(analysis)["failures"] == "None of 24 trials brought a usable output: 24 refused"
     told = facts(analysis, "how-sure")
     assert told["100% are passed by none"].startswith("No model brought a usable output for them: i0")
-    assert told["No item is passed by every output"] == "None is too easy for all options."
+    assert told["No item is passed by every output"] == "No item is too easy for all options."
     assert "No item tells outputs apart" in told
     assert "Rout" not in render_markdown(analysis)
     (lines,) = (block for block in section(analysis, "price-of-a-failure").blocks if isinstance(block, Lines))

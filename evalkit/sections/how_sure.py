@@ -168,7 +168,7 @@ def _items(analysis: Analysis) -> Iterable[Block]:
             words("They cost as much as the others, and cannot set options apart."),
         )
         if quality.ceiling
-        else Fact("No item is passed by every output", words("None is too easy for all options.")),
+        else Fact("No item is passed by every output", words("No item is too easy for all options.")),
         Fact(
             f"{percent(quality.floor)} are passed by none" if quality.floor else "No item is out of reach",
             (Span(_floor(quality, analysis)), *_links(quality.floor_ids, analysis)),

@@ -96,7 +96,7 @@ def _item(
 ) -> ItemView:
     look, number = {s.key: s for s in series}, _number(index)
     found = states(item, [s.key for s in series])
-    bearing = [item.documents[place] for place in item.evidence_positions]
+    bearing = [name for place, name in enumerate(item.documents) if place in item.evidence_positions]
     return ItemView(
         id=item.id,
         anchor=anchor(index),

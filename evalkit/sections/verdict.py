@@ -37,7 +37,8 @@ def build(analysis: Analysis) -> Section:
     """The first thing a reader sees; present in every report."""
     facts = () if analysis.decision.verdict == "conditional" else _facts(analysis)
     late = lateness(analysis.sessions)
-    said = [text for text in analysis.warnings if not text.startswith("SIMULATED")]  # the banner says it
+    banners = ("simulated", (mark(analysis.spec) or "simulated").lower())  # which say it
+    said = [text for text in analysis.warnings if not text.lower().startswith(banners)]
     warnings = (*_disagreement(analysis), *(_warning(text) for text in said))[:MOST_WARNINGS]
     warnings += (_warning(late),) if late else ()
     return Section(
@@ -225,7 +226,7 @@ def _too_little(analysis: Analysis) -> Text:
 
 
 def _unpriced(analysis: Analysis) -> Text:
-    clearing = [analysis.model(key) for key in analysis.decision.eligible]
+    clearing = [analysis.model(s.key) for s in lineup(analysis) if s.key in analysis.decision.eligible]
     missing = [m.name for m in clearing if m.cost_per_satisfactory.value is None]
     return words(
         f"{listing([m.name for m in clearing])} {'clears' if len(clearing) == 1 else 'clear'} your "
