@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evalkit.pins.bumps import bumps
 from evalkit.pins.facts import facts_of, price_change
 from evalkit.pins.mentions import is_prose
-from evalkit.pins.scan import in_code, pins_in
+from evalkit.pins.scan import Pin, in_code, pins_in
 from evalkit.pins.spelling import SOUGHT, spellings
 
 SONNET_45 = "claude-sonnet-4-5-20250929"
@@ -250,6 +250,19 @@ def changed(then: str, now: str, path: str = "app.py") -> list[tuple[str, str | 
 )  # fmt: skip
 def test_a_bump_is_a_new_id_in_place_of_a_gone_one(then: str, now: str, found: list[Any]) -> None:
     assert changed(then, now) == found
+
+
+def test_one_bump_among_very_many_like_lines_is_found_at_once() -> None:
+    """Compared each with each, these would take a job's two hours."""
+
+    def pins(other: int, model: str) -> list[Pin]:
+        models = [model if n == other else SONNET_45 for n in range(50_000)]
+        return [Pin("a.py", n + 1, 6, m, m, "pin", "anthropic", prose=False) for n, m in enumerate(models)]
+
+    found = bumps(pins(7, SONNET_45), pins(7, "claude-sonnet-4-6"))
+    assert [(b.change, b.now.line if b.now else None) for b in found] == [("bump", 8)]
+    both = pins(7, "claude-sonnet-4-6"), pins(40_000, "claude-sonnet-4-6")
+    assert [b.now.line if b.now else None for b in bumps(*both)] == [8, 40_001], "as two values that were exchanged"
 
 
 def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None, ...]]:

@@ -49,8 +49,9 @@ class _Left:
 
     def in_turn(self) -> None:
         """Pair the first with the first, and so on."""
-        for old, pin in list(zip(self.gone, self.new, strict=False)):
-            self._pair(old, pin)
+        pairs = list(zip(self.gone, self.new, strict=False))
+        self.gone, self.new = self.gone[len(pairs) :], self.new[len(pairs) :]
+        self.found += [Bump(old, pin) for old, pin in pairs if old.model != pin.model]
 
     def _pair(self, old: Pin, pin: Pin) -> None:
         self.gone.remove(old)
@@ -100,7 +101,9 @@ def _in_file(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
             left.in_turn()
         else:
             left.replace(_of_one_tier)
-        gone, new, found = gone + left.gone, new + left.new, found + left.found
+        gone += left.gone
+        new += left.new
+        found += left.found
     left = _unaligned(sorted(gone), sorted(new))
     if left.gone:  # what is left may have been replaced by one that only seems to have moved
         left = _Left(sorted(gone), sorted(new), [])
@@ -110,9 +113,13 @@ def _in_file(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
 
 def _unaligned(then: list[Pin], now: list[Pin]) -> _Left:
     """What is gone and what is new of two lists, by their models in order."""
+    alike = _alike(then, now)
+    then, now = then[alike:], now[alike:]
+    alike = _alike(then[::-1], now[::-1])
+    then, now = then[: len(then) - alike], now[: len(now) - alike]
+    if len(then) * len(now) > _MOST_PAIRS:
+        return _Left(then, now, [])
     models = [pin.model for pin in then], [pin.model for pin in now]
-    if models[0] == models[1]:
-        return _Left([], [], [])
     steps = [step for step in SequenceMatcher(None, *models, autojunk=False).get_opcodes() if step[0] != "equal"]
     return _Left(
         [pin for step in steps for pin in then[step[1] : step[2]]],
@@ -121,15 +128,27 @@ def _unaligned(then: list[Pin], now: list[Pin]) -> _Left:
     )
 
 
+def _alike(then: Sequence[Pin], now: Sequence[Pin]) -> int:
+    """How many pins of one model each both lists begin with."""
+    pairs = zip(then, now, strict=False)
+    return next((n for n, (old, pin) in enumerate(pairs) if old.model != pin.model), min(len(then), len(now)))
+
+
 def _moved(left: _Left) -> None:
     """Takes out what is gone from one file and new in another, where it replaces nothing."""
     moved = Counter(pin.model for pin in left.gone) & Counter(pin.model for pin in left.new)
-    for pins in (left.gone, left.new):
-        count = moved.copy()
-        for pin in list(pins):
-            if count[pin.model]:
-                count[pin.model] -= 1
-                pins.remove(pin)
+    left.gone, left.new = _without(left.gone, moved), _without(left.new, moved)
+
+
+def _without(pins: Sequence[Pin], moved: Counter[str]) -> list[Pin]:
+    """The pins less the first of each model, so many as have moved."""
+    count, rest = moved.copy(), []
+    for pin in pins:
+        if count[pin.model]:
+            count[pin.model] -= 1
+        else:
+            rest.append(pin)
+    return rest
 
 
 def _of_one_tier(old: Pin, new: Pin) -> tuple[bool, bool, int]:
