@@ -33,7 +33,6 @@ from evalkit.records import (
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
 from evalkit.schema_check import difference, migrate, number
 
-
 _SMALL_CACHE = "PRAGMA cache_size = -500"
 """In kB, for whoever writes: what a run reads again is what it wrote last."""
 
