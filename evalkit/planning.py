@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 from evalkit import __version__
 from evalkit.bill import Bill, run_bill, spent_usd
 from evalkit.cache_marks import CacheMode, chosen_marks
-from evalkit.compact import PromptSizes
+from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
@@ -163,7 +163,9 @@ async def prepare(
     path = place if place.suffix == ".db" else run_path(place, spec)
     now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
     if snapshot is not None:
-        plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), tuple(t.key for t in snapshot.trials))
+        ids, keys = [item.id for item in snapshot.items], (trial.key for trial in snapshot.trials)
+        order = TrialOrder(keys, ids, snapshot.spec.models)
+        plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), order)
         settled, spent = settled_trials(snapshot), spent_usd(snapshot)
         notes = (*_at_server(snapshot, options.way, path), *_other_prices(snapshot.spec, spec))
     else:

@@ -1,5 +1,6 @@
 """The benchmark's mock server speaks the API to the official SDK, and its log is joined with what clients reported."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from bench.__main__ import END, START, written
 from bench.fidelity import errors
 from bench.mock_api import MODELS, Truth
 from bench.rig import Mock, Workload, mock
-from bench.script import Script, parsed
+from bench.script import Script, chance, parsed
 
 OPUS = MODELS[0]
 
@@ -113,3 +114,16 @@ def test_the_table_goes_between_its_markers(root: Path) -> None:
     with pytest.raises(ValueError, match="once each"):
         written(document.replace(END, ""), [])
     assert written(f"a\n{START}\nold\n{END}\nb\n", ["new"]) == f"a\n{START}\nnew\n{END}\nb\n"
+
+
+def test_answers_to_be_graded_differ_by_item_and_model_and_a_judge_gives_a_level(
+    server: Mock, client: anthropic.Anthropic
+) -> None:
+    server.script("tokens=2 criterion=right")
+    with client.messages.stream(**asked("")) as stream:
+        assert stream.get_final_text() == f"q1 {chance(OPUS):.4f} " * 2
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    shape = {"format": {"type": "json_schema", "schema": schema}}
+    with client.messages.stream(**asked(""), output_config=shape) as stream:
+        grades = json.loads(stream.get_final_text())["grades"]
+    assert grades["right"]["level"] in (0, 1, 2)

@@ -99,9 +99,10 @@ def _delta(text: str) -> bytes:
 
 
 def _of_its_own(script: Script, truth: Truth, body: bytes) -> tuple[Script, bytes]:
-    """An answer that no other item or model has; to a judge's request a level, mostly the best, in one piece."""
+    """An answer that no other item or model has, without any name, which judges do not see; to a judge's request a
+    level, mostly the best, in one piece."""
     if b'"json_schema"' not in body:
-        return script, _delta(f"{truth.item} {truth.model} ")
+        return script, _delta(f"{truth.item} {chance(truth.model):.4f} ")
     level = 2 if chance(script.seed, body) < 0.7 else 1 if chance(script.seed, body) < 0.85 else 0
     grades = {script.criterion: {"reason": "as the reference says", "level": level}}
     return replace(script, tokens=1), _delta(json.dumps({"grades": grades}))
