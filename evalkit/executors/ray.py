@@ -160,7 +160,8 @@ async def pool(
     finally:
         await workers.hear_out()
         watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await watching  # raises what was a bug of ours
 
 
 class Pool:
@@ -221,10 +222,11 @@ class Pool:
 
     async def _freest(self) -> _Live | None:
         """The worker with the fewest requests under way, any of several; None if none comes in time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SILENT_S):
-                while not self._workers:
-                    await self._another()
+        if not self._workers:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SILENT_S):
+                    while not self._workers:
+                        await self._another()
         if not self._workers:
             return None
         return min(self._workers, key=lambda worker: (worker.under_way, random.random()))  # noqa: S311  no secrets
@@ -252,13 +254,19 @@ class Pool:
 
     async def _look(self) -> None:
         """Which nodes there are now, and a task for each worker that one of them should have."""
-        nodes = await asyncio.to_thread(self._ray.nodes)
+        try:
+            nodes = await asyncio.to_thread(self._ray.nodes)
+        except self._ray.exceptions.RayError as error:
+            self._why = type(error).__name__
+            return
         cpus = {n["NodeID"]: int(n["Resources"].get("CPU", 0)) for n in nodes if n["Alive"]}
         usable = {node: count for node, count in cpus.items() if count}
         each = ceil(self._concurrency / PER_WORKER / max(1, len(usable)))
         self._nodes = {node: min(count, each) for node, count in usable.items()}
         for place in [(node, number) for node, count in self._nodes.items() for number in range(count)]:
             task = self._places.get(place)
+            if task is not None and task.done():
+                task.result()  # raises what was a bug of ours
             if task is None or task.done():
                 self._places[place] = asyncio.create_task(self._hold(place[0]))
 
