@@ -33,14 +33,13 @@ from evalkit.schema_check import difference, migrate, number
 if TYPE_CHECKING:
     from filelock import FileLock
 
-_SMALL_CACHE = "PRAGMA cache_size = -500"
-"""In kB, for whoever writes: what a run reads again is what it wrote last."""
 
-
-def _connect(path: Path | str) -> sqlite3.Connection:
+def _connect(path: Path | str, *, writes: bool = False) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False, uri=isinstance(path, str))
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA foreign_keys = ON")
+    if writes:
+        db.execute("PRAGMA cache_size = -500")  # kB: what a run reads again is what it wrote last
     return db
 
 
@@ -95,7 +94,7 @@ class RunFile:
         self._locks: dict[str, FileLock] = {}
         self._turn = threading.RLock()
         with said_plainly(path):
-            self._db = _connect_to_read(path) if read_only else _connect(path)
+            self._db = _connect_to_read(path) if read_only else _connect(path, writes=True)
             try:
                 self._check()
                 self._make_current(read_only)
@@ -154,7 +153,6 @@ class RunFile:
         if not read_only:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(_SMALL_CACHE)
         if old:
             with _transaction(self._db):
                 migrate(self._db, MIGRATIONS)
@@ -382,12 +380,10 @@ def _write_whole(path: Path, plan: Rows) -> None:
     for part in parts:
         part.unlink(missing_ok=True)
     try:
-        with closing(_connect(draft)) as db:
-            db.execute(_SMALL_CACHE)
-            with _transaction(db):
-                migrate(db, MIGRATIONS)
-                for statement, rows in plan:
-                    db.executemany(statement, rows)
+        with closing(_connect(draft, writes=True)) as db, _transaction(db):
+            migrate(db, MIGRATIONS)
+            for statement, rows in plan:
+                db.executemany(statement, rows)
         draft.replace(path)
     except BaseException:
         for part in parts:
