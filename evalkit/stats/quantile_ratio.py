@@ -47,9 +47,9 @@ def quantile_ratio(
 def quantile_ratios(
     candidate: Sequence[Values], baseline: Sequence[Values], qs: Values, seed: int, confidence: float = 0.95
 ) -> list[tuple[Estimate, float | None]]:
-    """`quantile_ratio` of several quantiles, on the same resamples. Arguments, edge cases and errors as there.
+    """`quantile_ratio` of several quantiles, on the same resamples. Arguments and edge cases as there; no `qs`: empty.
 
-    Source: Harrell and Davis (1982), as there.
+    Raises ValueError as that function does. Source: Harrell and Davis (1982), as there.
     """
     shares = numbers("qs", qs).tolist()
     for q in shares:
