@@ -119,7 +119,7 @@ def _parquet(shown: Shown, _folder: str) -> Form:
     return parquet(shown.trials), {}
 
 
-def parquet(table: pd.DataFrame) -> bytes:
+def parquet(table: "pd.DataFrame") -> bytes:
     """A table as Parquet, which `require_pyarrow` sees to."""
     buffer = BytesIO()
     table.to_parquet(buffer, engine="pyarrow", index=False)
