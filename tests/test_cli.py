@@ -643,7 +643,7 @@ def test_nothing_is_written_if_one_format_fails(
     def broken(_table: object) -> str:
         raise RuntimeError("no CSV today")
 
-    monkeypatch.setattr("evalkit.forms.trials_csv", broken)
+    monkeypatch.setattr("evalkit.analysis.trials_table.trials_csv", broken)
     assert evalkit("report", run_file, "-o", "a.md", "-o", "a.csv").code == ExitCode.BUG
     assert not (project / "a.md").exists()
 

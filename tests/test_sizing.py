@@ -46,12 +46,16 @@ def test_the_fewest_items_that_pass_when_nothing_differs(margin: float, epochs: 
 @pytest.mark.parametrize(
     ("items", "epochs", "margin", "power"),
     [
-        (50, 1, 0.05, 0.18), (50, 1, 0.10, 0.56), (50, 3, 0.05, 0.43), (50, 3, 0.10, 0.90), (50, 5, 0.05, 0.57),
-        (100, 1, 0.05, 0.35), (100, 1, 0.10, 0.84), (100, 3, 0.05, 0.70), (100, 5, 0.05, 0.83), (100, 3, 0.10, 1.0),
+        (50, 1, 0.05, 0.18), (50, 1, 0.10, 0.56), (50, 3, 0.05, 0.43), (50, 3, 0.10, 0.90), (100, 1, 0.05, 0.35),
+        (100, 1, 0.10, 0.84), (100, 3, 0.05, 0.70), (100, 5, 0.05, 0.83), (100, 3, 0.10, 1.0),
     ],
 )  # fmt: skip
 def test_power_is_near_an_independent_simulation(items: int, epochs: int, margin: float, power: float) -> None:
-    """The simulation drew items from another model whose sides differ by chance on about 0.12 of the items."""
+    """The simulation drew items from another model whose sides differ by chance on about 0.12 of the items.
+
+    It reckoned with no unseen item, which costs power where few items have many epochs; its 0.57 for 50 items and 5
+    epochs at 5 points is not asked for.
+    """
     low, high = (stats.noninferiority_power(items, margin, 0.90, d, epochs) for d in (0.14, 0.10))
     assert low - 0.03 <= power <= high + 0.03
 
