@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 LOOPBACK = "127.0.0.2"
@@ -33,6 +34,7 @@ def cluster(cpus: int = 2) -> Iterator[Cluster]:
     from ray.cluster_utils import Cluster as RayCluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    Path("/tmp/ray").mkdir(exist_ok=True)  # noqa: S108  where it writes its address, whatever folder it is given
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     head = {
         "num_cpus": cpus, "node_ip_address": LOOPBACK, "include_dashboard": False, "temp_dir": folder,

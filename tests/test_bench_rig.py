@@ -86,6 +86,7 @@ def test_faults_depend_on_the_attempt_and_not_on_the_order() -> None:
         parsed("429x=1")
 
 
+@pytest.mark.slow
 def test_a_run_is_joined_with_the_servers_own_log(server: Mock, tmp_path: Path) -> None:
     """Every attempt of a real run has its truth, faults included, and no reported time is shorter than the true."""
     server.script("ttft=30 itl=2 tokens=10 529=0.3 retry_after=0")

@@ -340,7 +340,7 @@ def _erring(right: float, favour: float, seed: int) -> Analysis:
     return analyze(made.snapshot())
 
 
-@pytest.mark.parametrize("right", [0.5, 0.65, 0.8])
+@pytest.mark.parametrize("right", [0.65, *(pytest.param(each, marks=pytest.mark.slow) for each in (0.5, 0.8))])
 def test_what_a_judge_errs_is_not_taken_for_favour(right: float) -> None:
     """Errors alone lift the figure for the worse models, to 30 points and more where the judge tosses a coin."""
     told = [section(_erring(right, 0.0, seed), "judge-bias") for seed in range(10)]

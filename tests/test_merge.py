@@ -107,7 +107,7 @@ def facts(seen: Snapshot) -> dict[Any, Any]:
 @settings(max_examples=10)
 @given(data=st.data())
 @pytest.mark.parametrize(
-    "by", ["model", "trial", *(pytest.param(each, marks=pytest.mark.slow) for each in ("item", "epoch"))]
+    "by", ["model", *(pytest.param(each, marks=pytest.mark.slow) for each in ("trial", "item", "epoch"))]
 )
 def test_the_parts_of_a_run_are_the_run(by: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("parts")

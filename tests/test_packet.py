@@ -247,6 +247,7 @@ def wanted(trial: int, criterion: str) -> int | None:
     return None if (trial + len(criterion)) % 4 == 3 else (trial + len(criterion)) % 3
 
 
+@pytest.mark.slow
 def test_the_same_marks_give_the_same_grades_whichever_way_they_come(tmp_path: Path, context: BrowserContext) -> None:
     first = people.write(tmp_path / "run.db", 2)
     with RunFile(first) as file:

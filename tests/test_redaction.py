@@ -69,7 +69,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("where", ["option", "config"])
+@pytest.mark.parametrize("where", ["option", pytest.param("config", marks=pytest.mark.slow)])
 def test_what_matches_is_in_no_form_and_figures_stay(
     folder: Path, where: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -151,6 +151,7 @@ def test_every_kind_keeps_to_the_schema(name: str, outcomes: Outcomes) -> None:
     assert not Draft202012Validator(router_schema()).is_valid(broken)
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(run: Path, tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         assert invoke(run, "--policy", "boosting", "-o", tmp_path / name).exit_code == 0
@@ -165,9 +166,9 @@ def test_the_published_schema_is_the_one_that_the_records_make(root: Path) -> No
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("mixture-1", "it draws lots"),
-        ("oracle", "it looks at the grades"),
-        ("signls", "did you mean 'signals'?"),
+        pytest.param("mixture-1", "it draws lots", marks=pytest.mark.slow),
+        pytest.param("oracle", "it looks at the grades", marks=pytest.mark.slow),
+        pytest.param("signls", "did you mean 'signals'?", marks=pytest.mark.slow),
         ("classifier", "it was not valued, since no request was classified"),
     ],
 )
@@ -187,6 +188,7 @@ def test_says_which_tags_and_own_features_a_caller_must_give() -> None:
     assert export(analyze(graded()), Wishes(own=own), "by-urgency")[0].own_features == ("urgency",)
 
 
+@pytest.mark.slow
 def test_warns_where_the_decision_names_another_policy(run: Path, tmp_path: Path) -> None:
     _, routing = routed()
     kept = replace(routing, decision=replace(routing.decision, verdict="keep", policy=f"always-{OPUS}"))

@@ -137,10 +137,10 @@ def test_epochs_needed_is_the_first_number_that_does() -> None:
     "assumed",
     [
         Assumptions(60, margin=0.08),
-        Assumptions(100, 2, margin=0.05),
+        pytest.param(Assumptions(100, 2, margin=0.05), marks=pytest.mark.slow),
         Assumptions(40, 3, 0.8, 0.2, margin=0.10),
         Assumptions(30, margin=0.05),
-        Assumptions(50, MOST_EPOCHS, margin=0.03),
+        pytest.param(Assumptions(50, MOST_EPOCHS, margin=0.03), marks=pytest.mark.slow),
     ],
 )
 def test_the_search_for_epochs_finds_what_a_plain_walk_finds(assumed: Assumptions) -> None:

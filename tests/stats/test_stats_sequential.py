@@ -38,7 +38,7 @@ def test_what_each_look_spends_and_tests_at() -> None:
 
 
 @pytest.mark.parametrize("look", [1, 2, 3])
-@pytest.mark.parametrize("alpha", [0.2, 0.05, 0.01])
+@pytest.mark.parametrize("alpha", [0.05, *(pytest.param(each, marks=pytest.mark.slow) for each in (0.2, 0.01))])
 def test_a_p_value_of_a_look_is_worth_the_alpha_at_which_it_just_stops(look: int, alpha: float) -> None:
     information = [0.5, 0.75, 1]
     level = stats.look_alphas(information, alpha)[look - 1]
