@@ -153,4 +153,5 @@ def run_and_exit() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  what cannot be written is let go
         if not isinstance(error, BrokenPipeError):
             code = _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
+    gc.freeze()  # a last collection over the SDK's thousands of modules would take a tenth of a second, for nothing
     sys.exit(code)
