@@ -9,10 +9,10 @@ from heapq import heapify, heapreplace
 
 from bench.rig import QUICK, Row
 
-SENDER_CPU_S = 0.008
+SENDER_CPU_S = 0.0038
 """CPU of one streamed answer of 50 deltas in the process that sends it, and DRIVER_CPU_S of the process that only
 has it sent by a worker and records it: docs/scaling.md says from which measurement."""
-DRIVER_CPU_S = 0.003
+DRIVER_CPU_S = 0.0018
 
 FIRST_S, BETWEEN_S, DELTAS = 1.2, 0.02, 50
 """A typical answer: its first text after 1.2 s, then 50 pieces of 8 tokens, 20 ms apart; 2.2 s in all."""
