@@ -8,7 +8,7 @@ import shlex
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Annotated
@@ -66,8 +66,21 @@ def application(*names: str) -> typer.Typer:
 
 @cache
 def _command(*names: str) -> TyperGroup:
-    """The commands with their options, put together once a process."""
-    return get_group(application(*names))
+    """The commands so named, put together once a process; where none is, all, for the list of them alone."""
+    app = application(*names)
+    if not names:
+        for command in app.registered_commands:
+            command.callback = _listed(command.callback)
+    return get_group(app)
+
+
+def _listed(command: Callable[..., object] | None) -> Callable[[], None]:
+    """A command's stand-in in the list of all: to work out their options takes longer than the rest of `--help`."""
+
+    def nothing() -> None: ...
+
+    nothing.__doc__ = command.__doc__
+    return nothing
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -81,7 +94,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    named = [argument for argument in argv[:1] if argument in COMMANDS]  # no other is loaded: that takes a while
+    word = next((argument for argument in argv if not argument.startswith("-")), "")
+    named = [word] if word in COMMANDS else []  # no other is loaded: that takes a while
     try:
         ended = _command(*named).main(args=list(argv), prog_name="evalkit", standalone_mode=False)
     except typer.TyperException as error:
@@ -153,5 +167,8 @@ def run_and_exit() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  what cannot be written is let go
         if not isinstance(error, BrokenPipeError):
             code = _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
+    if "obstore" in sys.modules:  # its threads may reach for Python while that is taken down, which aborts the process
+        sys.stderr.flush()
+        os._exit(code)
     gc.freeze()  # a last collection over the SDK's thousands of modules would take a tenth of a second, for nothing
     sys.exit(code)

@@ -42,7 +42,7 @@ SETTINGS = (
     Setting("ray, 8 workers, the same server", 256, senders=8, driver=True, per_minute=4_000),
     Setting("local, a server of one's own without a limit", 1_024),
     Setting("ray, 2 workers, the same server", 1_024, senders=2, driver=True),
-    Setting("ray, 8 workers, the same server", 1_024, senders=8, driver=True),
+    Setting("ray, 8 workers, the same server, four times as many in flight", 4_096, senders=8, driver=True),
 )
 
 
