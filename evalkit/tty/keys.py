@@ -6,6 +6,7 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from select import select
 
 _SEQUENCES = {
     "[A": "up", "[B": "down", "[C": "right", "[D": "left", "OA": "up", "OB": "down", "OC": "right", "OD": "left",
@@ -14,6 +15,8 @@ _SEQUENCES = {
 }  # fmt: skip
 _NAMES = {"\r": "enter", "\n": "enter", "\t": "tab", "\x7f": "backspace", "\x08": "backspace", " ": "space"}
 GONE = "gone"
+_LOOK_UP_S = 0.25
+"""A signal that comes just before the wait for keys would be heard at the next key alone; so no wait is longer."""
 
 
 @contextmanager
@@ -40,6 +43,8 @@ class Keys:
         while True:
             while not self._waiting:
                 try:
+                    while not select([self._fd], [], [], _LOOK_UP_S)[0]:
+                        pass
                     data = os.read(self._fd, 1024)
                 except OSError:
                     return GONE
