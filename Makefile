@@ -4,9 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= reports/demo.html
 RUNS ?= runs
-# One more than there are cores, up to 4: many tests wait for browsers, servers and clocks.
-WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE  # or every process of the tests compiles evalkit again
 

@@ -4,7 +4,7 @@ import codecs
 import os
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from select import select
 
@@ -15,8 +15,8 @@ _SEQUENCES = {
 }  # fmt: skip
 _NAMES = {"\r": "enter", "\n": "enter", "\t": "tab", "\x7f": "backspace", "\x08": "backspace", " ": "space"}
 GONE = "gone"
-_LOOK_UP_S = 0.25
-"""A signal that comes just before the wait for keys would be heard at the next key alone; so no wait is longer."""
+LOOK_UP_S = 0.25
+"""How long to wait for keys before looking at what else may have changed."""
 
 
 @contextmanager
@@ -33,8 +33,9 @@ def key_by_key(fd: int) -> Iterator[None]:
 class Keys:
     """Reads keys: a printable character as itself, others by name, sequences nobody knows as nothing."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, fd: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """`meanwhile` is called every LOOK_UP_S seconds while no key comes."""
+        self._fd, self._meanwhile = fd, meanwhile
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._waiting = ""
 
@@ -43,8 +44,8 @@ class Keys:
         while True:
             while not self._waiting:
                 try:
-                    while not select([self._fd], [], [], _LOOK_UP_S)[0]:
-                        pass
+                    while not select([self._fd], [], [], LOOK_UP_S)[0]:
+                        self._meanwhile()
                     data = os.read(self._fd, 1024)
                 except OSError:
                     return GONE

@@ -1,7 +1,6 @@
 """One person grading in a terminal: keys in, screens out, every mark written before the next screen is drawn."""
 
 import os
-import signal
 from collections.abc import Callable
 from typing import TextIO
 
@@ -27,20 +26,19 @@ class Session:
         self._top, self._evidence, self._sought = 0, -1, ""
         self._seen: tuple[int, int] = (-1, -1)
         self._asked: str | None = None
+        self._drawn = (0, 0)
         self._wrapped: tuple[tuple[tuple[str, ...], int], Body] = (((), 0), Body((), (), ()))
 
     def grade(self, keyboard: int, out: TextIO) -> bool:
         """Take keys until there is nothing left or the person stops; whether they handed in."""
-        self._keys, self._out = Keys(keyboard), out
+        self._keys, self._out = Keys(keyboard, self._fit), out
         with key_by_key(keyboard):
             self._out.write("\x1b[?1049h\x1b[?25l")
-            before = signal.signal(signal.SIGWINCH, lambda *_: self._draw())
             try:
                 return self._take_keys()
             except KeyboardInterrupt:
                 return False
             finally:
-                signal.signal(signal.SIGWINCH, before)
                 self._out.write("\x1b[?25h\x1b[?1049l")
                 self._out.flush()
                 self.walk.keep_time()
@@ -185,11 +183,13 @@ class Session:
         return self._wrapped[1]
 
     def _draw(self) -> None:
-        """Draw, and again if the window changed meanwhile: the signal that says so may come in the middle."""
-        size = None
-        while size != self._size():
-            size = self._size()
-            self._draw_at(*size)
+        self._drawn = self._size()
+        self._draw_at(*self._drawn)
+
+    def _fit(self) -> None:
+        """Draw again if the window has changed. The signal that says so may come in the middle of anything."""
+        if self._drawn != self._size():
+            self._draw()
 
     def _draw_at(self, width: int, height: int) -> None:
         if self.walk.finished:
