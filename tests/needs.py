@@ -10,4 +10,4 @@ def lacking(what: str) -> NoReturn:
     """Skip the test where a person runs it without `what`; fail it in CI, where a skip would go unseen."""
     if os.environ.get("CI") == "true":
         pytest.fail(what)
-    pytest.skip(what)
+    pytest.skip(reason=what)

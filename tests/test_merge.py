@@ -7,9 +7,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
 from math import fsum
+from operator import contains
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from analysis_builders import OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, failed, lost, round_, spec, write_run
@@ -216,8 +219,7 @@ def test_a_judges_answers_hold_only_where_it_had_all_outputs_of_an_item(
     files: list[tuple[tuple[str, ...], str]], held: str, tmp_path: Path
 ) -> None:
     paths = [
-        judged_file(tmp_path / f"{n}.db", models, lambda item, own=items: item in own)  # type: ignore[misc]  # bound now
-        for n, (models, items) in enumerate(files)
+        judged_file(tmp_path / f"{n}.db", models, partial(contains, items)) for n, (models, items) in enumerate(files)
     ]
     merge(paths, tmp_path / "merged.db")
     found = read(tmp_path / "merged.db")
@@ -459,7 +461,7 @@ def die_in_the_middle() -> None:
                 signal.raise_signal(signal.SIGKILL)
             yield row
 
-    carried_rows._Carrier.rows = rows  # type: ignore[method-assign]  # in a process that is about to die
+    patch.object(carried_rows._Carrier, "rows", rows).start()  # for good: this process is about to die
 
 
 def test_a_merge_that_is_killed_leaves_no_file_and_is_made_again(tmp_path: Path) -> None:

@@ -278,9 +278,8 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     try:
         loop.add_signal_handler(signal.SIGINT, interrupt)
-    except (NotImplementedError, RuntimeError, ValueError):
-        # Windows has no such handlers, and other threads may set none: Ctrl-C breaks off there, and a resume goes on
-        yield
+    except (NotImplementedError, RuntimeError, ValueError):  # on Windows, and in another thread than the main one
+        yield  # Ctrl-C breaks off, and a resume goes on
         return
     try:
         yield

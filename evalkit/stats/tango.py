@@ -44,8 +44,8 @@ def tango_limits(
 
     Exactly -1 or 1 where every pair is a loss or a gain. `n` > 0, `z` > 0.
     """
-    if all(isinstance(number, int | float) for number in (gain, loss, n)):
-        return _limits_of_one(float(gain), float(loss), float(n), z)  # type: ignore[arg-type]  # numbers they are
+    if isinstance(gain, int | float) and isinstance(loss, int | float) and isinstance(n, int | float):
+        return _limits_of_one(float(gain), float(loss), float(n), z)
     gains, losses = np.asarray(gain, dtype=np.float64), np.asarray(loss, dtype=np.float64)
     difference = (gains - losses) / n
     low = _crossing(gains, losses, n, z, left=np.full_like(difference, -1.0), right=difference)
