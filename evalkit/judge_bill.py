@@ -1,9 +1,10 @@
 """What judging costs: requests about one item share its context, which the first of them writes to the cache."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, permutations, repeat
 from typing import Literal
 
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, text_tokens, total
@@ -16,6 +17,9 @@ from evalkit.rubric import Rubric
 
 SMALLEST_CACHED_TOKENS = 512
 """No model caches less. Our estimates are on the long side, so what is estimated below this is below it."""
+
+_Output = tuple[int, float]
+"""Epoch and expected tokens of an output that is still to come."""
 
 Place = Literal["alone", "first", "later"]
 """Where a request stands among those that share its context; one that is alone has nothing to gain by caching."""
@@ -100,23 +104,28 @@ def cacheable(model: str, shared_tokens: int, when: datetime, prices: Prices = L
 
 
 def judge_lines(asked: Iterable[JudgeSize], when: datetime, prices: Prices = LIST_PRICES) -> tuple[Line, ...]:
-    """A line a judge."""
-    by_model: dict[str, list[JudgeSize]] = defaultdict(list)
+    """A line a judge. Sizes are counted: a large run asks for very many, of which most are alike."""
+    by_model: dict[str, Counter[JudgeSize]] = defaultdict(Counter)
     for size in asked:
-        by_model[size.model].append(size)
+        by_model[size.model][size] += 1
     return tuple(
         Line(
             model=model,
-            requests=len(of_one),
-            input_tokens=sum(size.tokens for size in of_one),
+            requests=of_one.total(),
+            input_tokens=sum(size.tokens * times for size, times in of_one.items()),
             counted=False,
             output_tokens=TYPICAL_OUTPUT_TOKENS,
-            expected_usd=total([size.expected_usd(when, prices) for size in of_one]),
-            worst_usd=total([size.worst_usd(when, prices) for size in of_one]),
+            expected_usd=total(_each(of_one, lambda size: size.expected_usd(when, prices))),
+            worst_usd=total(_each(of_one, lambda size: size.worst_usd(when, prices))),
             seconds=answer_s(TYPICAL_OUTPUT_TOKENS),
         )
         for model, of_one in by_model.items()
     )
+
+
+def _each(of_one: Counter[JudgeSize], usd: Callable[[JudgeSize], float | None]) -> Iterator[float | None]:
+    """What every request costs, each size priced once."""
+    return chain.from_iterable(repeat(usd(size), times) for size, times in of_one.items())
 
 
 def foreseen_lines(
@@ -134,14 +143,15 @@ def foreseen_lines(
     """
     if not rubric.judged:
         return ()
-    by_item: dict[str, list[TrialKey]] = defaultdict(list)
-    lengths = dict(outputs)
-    for key in lengths:
-        by_item[key.item_id].append(key)
+    by_item: dict[str, list[_Output]] = defaultdict(list)
+    alike: dict[_Output, _Output] = {}
+    for key, tokens in outputs:
+        output = (key.epoch, tokens)
+        by_item[key.item_id].append(alike.setdefault(output, output))
     asked = (
         size
-        for item_id, keys in by_item.items()
-        for size in _of_item(panel, rubric, items[item_id], documents, keys, lengths, when, prices)
+        for item_id, its_outputs in by_item.items()
+        for size in _of_item(panel, rubric, items[item_id], documents, its_outputs, when, prices)
     )
     return judge_lines(asked, when, prices)
 
@@ -151,8 +161,7 @@ def _of_item(
     rubric: Rubric,
     item: ItemRecord,
     documents: Mapping[str, str],
-    keys: list[TrialKey],
-    lengths: Mapping[TrialKey, float],
+    outputs: Sequence[_Output],
     when: datetime,
     prices: Prices,
 ) -> Iterator[JudgeSize]:
@@ -163,13 +172,12 @@ def _of_item(
         judge.build_comparison("", task, task, shared) if panel.side_by_side else judge.build_request("", task, shared)
     )
     fixed, frame = text_tokens(str(empty.system), shared), text_tokens(judge.parts_of(empty)[1], str(empty.params))
-    owns = [frame + round(lengths[key]) for key in keys]
+    owns = [frame + round(tokens) for _, tokens in outputs]
     if panel.side_by_side:
         owns = [
-            frame + round(lengths[one] + lengths[other])
-            for one in keys
-            for other in keys
-            if one != other and one.epoch == other.epoch
+            frame + round(tokens + others)
+            for (epoch, tokens), (other_epoch, others) in permutations(outputs, 2)
+            if epoch == other_epoch
         ]
     for model in panel.judges:
         is_cached = len(owns) * panel.repeats > 1 and cacheable(model, fixed, when, prices)

@@ -14,3 +14,13 @@ def traced(make: Callable[[], object]) -> int:
         return size
     finally:
         tracemalloc.stop()
+
+
+def traced_peak(make: Callable[[], object]) -> int:
+    """Bytes that making something takes at most at one time."""
+    tracemalloc.start()
+    try:
+        make()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -14,6 +14,7 @@ from evalkit.pricing import Prices
 from evalkit.records import ItemRecord, TrialKey
 from evalkit.rubric import Rubric
 from tests.analysis_builders import PASS_OR_FAIL
+from tests.memory import traced_peak
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 JUDGE, OTHER = "claude-sonnet-5-5", "claude-opus-5-5"
@@ -93,3 +94,15 @@ def test_a_rubric_of_checks_alone_has_no_judge_to_pay() -> None:
     check = {"id": "right", "question": "?", "kind": "check", "check": {"type": "exact"}}
     rubric = Rubric.model_validate_json(json.dumps({**PASS_OR_FAIL, "criteria": [check]}))
     assert foreseen_lines(Panel((JUDGE,)), rubric, ITEMS, DOCUMENTS, outputs("a"), NOW) == ()
+
+
+def test_foreseeing_many_outputs_takes_little_memory_for_each() -> None:
+    """A run of 100,000 trials is foreseen before it starts; what that takes would stay with the process."""
+
+    def peak(items: int) -> int:
+        records = {f"i{n}": replace(SHORT, id=f"i{n}", position=n) for n in range(items)}
+        asked = [(TrialKey(name, model, 1), 100.0) for name in records for model in MODELS]
+        return traced_peak(lambda: foreseen_lines(Panel((JUDGE,)), RUBRIC, records, {}, asked, NOW))
+
+    peak(10)  # what is loaded once
+    assert (peak(1500) - peak(500)) / 1000 < 350
