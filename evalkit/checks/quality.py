@@ -6,6 +6,7 @@ from functools import partial
 from pydantic import Field
 
 from evalkit.analysis.results import OutputResult
+from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, Measure, satisfied
 from evalkit.gating.labels import labels_of
@@ -54,6 +55,15 @@ def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float
         if planned.criteria is not None:
             _criterion(planned.criteria, name)
         yield f"quality: {name}", len(planned.items), margin
+
+
+def asks(_asked: Settings, planned: Planned) -> Iterator[str]:
+    """What it takes of graders, before anybody has graded."""
+    if any(criterion.kind == "judged" for criterion in planned.criteria or ()):
+        yield (
+            f"quality: a judge alone cannot pass it: people have to grade {FEWEST_LABELS} of the outputs as well "
+            "(`evalkit grade --calibrate 50`), or all that it tells apart (`--discordant`)"
+        )
 
 
 def _criterion(criteria: Sequence[Criterion], name: str) -> Criterion:
