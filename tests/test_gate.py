@@ -507,6 +507,14 @@ def test_a_judge_that_graded_the_sides_apart_cannot_pass_them() -> None:
     assert "graded the two sides apart" in found.checks[0].finding
 
 
+def test_latencies_of_two_runs_are_told_to_compare_hours_as_well() -> None:
+    then, now = analyze(run(*EQUAL)), analyze(run(*EQUAL))
+    both, text = evidence_of(then, now, BASELINE, CANDIDATE), "felt_latency: {p50: 1.2}"
+    assert any("differ by the hour" in note for note in gate(both, policy(text)).notes)
+    assert not any("differ by the hour" in note for note in gate(both, policy("completeness:")).notes)
+    assert not any("differ by the hour" in note for note in gate(evidence(*EQUAL), policy(text)).notes)
+
+
 @pytest.mark.parametrize(
     ("models", "named", "found"),
     [
@@ -604,6 +612,15 @@ def test_a_wrong_command_is_one_line(
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 2
     assert told in errors[0]
+
+
+def test_a_slice_that_is_not_there_is_told_with_its_file(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = tmp_path / "asked.yaml"
+    asked.write_text("quality: {margin: 0.1, slices: {nope: 0.1}}", encoding="utf-8")
+    assert main(["gate", str(files["pass"]), "--policy", str(asked)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {asked}: the gate names a slice 'nope' that no item is in")
 
 
 def test_hostile_names_stay_text_in_every_form() -> None:
