@@ -93,6 +93,29 @@ def test_errors_on_one_side_only_cannot_fail_a_candidate_either() -> None:
     assert gate(found, POLICY).verdict == "inconclusive"
 
 
+def test_a_critical_criterion_is_tested_by_how_the_judge_sees_that_one() -> None:
+    """The judge sees all that is unhelpful and nothing that breaks the policy: its J on the verdict is no measure."""
+    criteria = [
+        {"id": name, "question": "Is it?", "levels": {"0": "No.", "1": "Yes."}, **more}
+        for name, more in (("helpful", {}), ("policy", {"critical": 1}))
+    ]
+    rubric = {**PASS_OR_FAIL, "criteria": criteria}
+    book = Book(spec((BASELINE, CANDIDATE), rubric), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(140):
+        helpful, kept = int(item >= 20), int(item not in range(20, 25))
+        for model in (BASELINE, CANDIDATE):
+            seen = {"helpful": int(helpful and (item, model) != (139, CANDIDATE)), "policy": 1}  # 139 is told apart
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, levels=seen)
+            for criterion, level in (("helpful", helpful), ("policy", kept)) if item < 60 else ():
+                book.grade(trial, level, criterion=criterion, grader=PERSON)
+    found = of(book.snapshot())
+    checks = gate(found, read_policy("quality: {margin: 0.10, criteria: {policy: 0.10}}", "gate.yaml")).checks
+    overall, policy = (assay_of(found, criterion) for criterion in (None, "policy"))
+    assert (overall.cap, overall.factor > 0.5) == (None, True)
+    assert "the judge's J on policy is" in str(policy.cap)
+    assert [check.outcome for check in checks] == ["pass", "inconclusive"]
+
+
 def test_a_judge_that_has_since_been_asked_otherwise_passes_nothing() -> None:
     asked = [RoundEvent("joined", n, JUDGE, {"judge_prompt_sha256": str(n) * 64}, at="2026-11-02") for n in (1, 2)]
     snapshot = judged(SAID, calibrated(0))

@@ -13,7 +13,7 @@ from evalkit.gating.labels import labels_of
 from evalkit.gating.naming import Planned, one_of, part_of
 from evalkit.gating.not_worse import Margin, share_result
 from evalkit.gating.results import CheckResult
-from evalkit.gating.rules import Rules
+from evalkit.gating.rules import Rules, assay_of
 from evalkit.rubric import Criterion
 from evalkit.strict import StrictModel
 
@@ -43,7 +43,7 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
         if criterion.kind == "check":
             yield share_result(f"quality: {name}", what, pairs, margin, rules)
             continue
-        yield share_result(f"quality: {name}", what, pairs, margin, rules, assay, known)
+        yield share_result(f"quality: {name}", what, pairs, margin, rules, assay_of(evidence, name), known)
 
 
 def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float]]:
