@@ -478,7 +478,9 @@ def test_what_the_judge_lacks_is_told_beside_what_the_figures_lack() -> None:
     """Else people would grade 30 outputs for a gate that is as inconclusive as before."""
     needs = gate(evidence(*table(2, 5, 43), grader=JUDGE), policy("quality: {margin: 0.05}")).checks[0].needs
     assert needs is not None
-    assert re.fullmatch(r"about \d+ more items .*, .* pass four times in five .*; and the judge is uncalibrated: .*", needs)
+    assert re.fullmatch(
+        r"about \d+ more items .*, .* pass four times in five .*; and the judge is uncalibrated: .*", needs
+    )
     enough = gate(evidence(*table(0, 0, 100), grader=JUDGE), policy("quality: {margin: 0.10}")).checks[0]
     assert (enough.needs or "").startswith("the judge is uncalibrated")
     assert "the judge is uncalibrated" in enough.finding

@@ -22,7 +22,7 @@ from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 
 POLICY = read_policy("quality: {margin: 0.10}", "gate.yaml")
-Pair = tuple[int, int]
+Pair = tuple[int, ...]
 RUBRIC = Rubric.model_validate(PASS_OR_FAIL, strict=False)
 PICKED = (RoundEvent("settings", 1, None, {"items": ["item-000"]}, at="2026-11-02"),)
 """People were asked for what the judge had said, so that their grades say nothing of how often it errs."""
@@ -34,7 +34,7 @@ def judged(said: list[Pair], people: dict[int, Pair], **changes: Any) -> Snapsho
     for item, levels in enumerate(said):
         for side, model in enumerate((BASELINE, CANDIDATE)):
             trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=levels[side])
-            if item in people:
+            if item in people and len(people[item]) > side:
                 book.grade(trial, people[item][side], grader=PERSON)
     return book.snapshot(**changes)
 
@@ -73,6 +73,7 @@ def test_the_margin_shrinks_with_the_lower_limit_of_the_judges_j() -> None:
         ({item: SAID[item] for item in range(6, 20)}, "people graded 28 of its outputs, 30 are needed"),
         (calibrated(2), "under 0.5"),
         ({item: SAID[item] for item in range(6, 90)}, "J is unknown"),
+        ({item: SAID[item][: 2 if item < 15 else 1] for item in range(6, 100)}, "people graded 9 of the items"),
         (
             {item: (1, 0) if 30 <= item < 50 else SAID[item] for item in range(6, 100)},
             "errs otherwise on one model",

@@ -213,7 +213,8 @@ def ratio_result(
     high = ratio.value if constant else ratio.high
     within = high is not None and high < at_most
     passed = within and gap is None
-    finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({interval(ratio, 'ratio', at_most)}, {plural(ratio.n, 'item')})"
+    doubt = f"{interval(ratio, 'ratio', at_most)}, {plural(ratio.n, 'item')}"
+    finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({doubt})"
     if constant and not passed:
         p_worse = 0.0 if ratio.value > 1 + _ROUNDING else None
     return CheckResult(

@@ -11,6 +11,8 @@ from evalkit.wording import listing, money
 
 LEAST_YOUDEN_LOW = 0.5
 DIFFERENT = 0.05
+FEWEST_OF_A_SIDE = 10
+"""Items of each model that people must have graded beside a judge: a third of all that it is measured on."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,25 @@ def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of
     if drifted:
         return f"{listing(drifted)} has since been asked otherwise, so its errors here are not known; grade anew"
     labels = 0 if found is None else found.outputs
-    if labels >= FEWEST_LABELS:
-        return None
+    if found is not None and labels >= FEWEST_LABELS:
+        return _unseen_side(evidence, found, of)
     return (
         f"the judge is uncalibrated{of}: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
         "let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
     )
+
+
+def _unseen_side(evidence: Evidence, found: JudgeValidity | FloorValidity, of: str) -> str | None:
+    """That a judge was checked on one model's outputs alone: it may take the other's for better than they are."""
+    for model in (evidence.baseline, evidence.candidate):
+        one = found.by_model.get(model)
+        labels = 0 if one is None else one.sensitivity.n + one.specificity.n
+        if labels < FEWEST_OF_A_SIDE:
+            return (
+                f"the judge is uncalibrated{of} on {model}: people graded {labels} of the items that it graded there, "
+                f"{FEWEST_OF_A_SIDE} are needed; let them with `evalkit grade --calibrate`, or `--discordant`"
+            )
+    return None
 
 
 def _validity(judges: tuple[str, ...], found: tuple[JudgeValidity, ...]) -> JudgeValidity | None:
