@@ -209,11 +209,12 @@ check() {
   : >"$out/gates.md"
   comment "### No verdict on a pinned model that changed: the check ended early, see its log"
   verify
-  advice="Somebody with a key makes the evidence and commits $lock."
+  advice="Somebody with a key makes the evidence on this branch (evalkit run, grade, gate, pins approve) and commits $lock."
   worst=0
   if [ "$code" -eq 6 ] && may_run; then
-    advice="What gates could show, they have shown."
+    advice="No evidence could be made; the log of this job says why."
     prove_all
+    [ ! -s "$out/gates.md" ] || advice="The gates of this job say what would settle it."
     verify
   fi
   case $code in

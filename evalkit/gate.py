@@ -90,6 +90,8 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         alpha = policy.alpha if look is None else look.alpha
         yield from afford(len(evidence.items), evidence.epochs, quality.margin, alpha)
     yield from evidence.of_candidate.warnings
+    if not evidence.together and any(getattr(policy, clock, None) is not None for clock in ("felt_latency", "ttft")):
+        yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"
 
 
 def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # the statistics load scipy, which a progress line does not need
@@ -149,9 +150,23 @@ _WRITERS: Mapping[Format, Callable[[float | None], str]] = {
 }
 
 
-def number(x: float | None, style: Format, bar: float | None = None) -> str:
-    """A number in its format; `unknown` or `unpriced` if it is missing."""
-    return percent(x, bar) if style == "percent" else _WRITERS[style](x)
+_FINER: Mapping[Format, Callable[[float, int], str]] = {
+    "points": lambda x, more: f"{'+' if x > 0 else _MINUS}{abs(x) * 100:.{more}f}",
+    "ratio": lambda x, more: f"{significant(x, 2 + more)}×",
+}
+"""With so many digits more than usual."""
+
+
+def number(x: float | None, style: Format, bar: float | None = None, digits: int = 2) -> str:
+    """A number in its format; `unknown` or `unpriced` if it is missing. Shares, points and ratios never equal `bar` by
+    rounding alone."""
+    if style == "percent":
+        return percent(x, bar)
+    write = partial(ratio, digits=digits) if style == "ratio" else _WRITERS[style]
+    text, finer = write(x), _FINER.get(style)
+    if x is None or bar is None or finer is None or abs(x - bar) <= 1e-9 or text != write(bar):
+        return text
+    return next((told for more in (1, 2, 3) if (told := finer(x, more)) != finer(bar, more)), text)
 
 
 def interval(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> str:
@@ -179,7 +194,7 @@ def _figure(x: float, style: Format, cents: bool, bar: float | None, digits: int
     """One of an estimate's three numbers, in the unit and with the digits that the three of them share."""
     if style == "money":
         return money(x, cents=cents and x != 0, digits=digits)
-    return ratio(x, digits) if style == "ratio" else number(x, style, bar)
+    return number(x, style, bar, digits)
 
 
 def _digits(estimate: Estimate) -> int:

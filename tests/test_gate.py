@@ -80,7 +80,7 @@ def test_equal_models_fail_no_more_often_for_five_checks_than_for_one() -> None:
 @pytest.mark.parametrize(
     ("sides_", "margin", "said"),
     [
-        (table(0, 0, 56), 0.05, "not shown not to be 5 points worse, by the exact test beside the interval"),
+        (table(0, 0, 56), 0.05, "a loss of 5 points is not excluded, by the exact test beside the interval"),
         (([[True] * 10] * 52, [[True] * 10] * 52), 0.05, "by the test, which reckons with items like none of these,"),
         (table(0, 2, 53), 0.05, None),
     ],
@@ -93,8 +93,28 @@ def test_an_interval_above_the_margin_that_does_not_pass_is_explained(
     assert check.outcome == "inconclusive"
     assert low is not None
     assert (low > -margin) == (said is not None)
-    assert (said or "worse") in check.finding
+    assert (said or "is not excluded") in check.finding
     assert ("beside the interval" in check.finding) == (said is not None)
+
+
+def test_no_limit_reads_as_the_margin_by_rounding_alone() -> None:
+    """1 gained and 4 lost of 80: the lower limit is -9.6 points, which passes a margin of 10."""
+    check = gate(evidence(*table(1, 4, 75)), policy("quality: {margin: 0.10}")).checks[0]
+    assert check.outcome == "pass"
+    assert "−4 points (−9.6 to +1)" in check.finding
+    assert "a loss of 10 points is excluded" in check.finding
+    assert "(−10 to +1)" in gate(evidence(*table(1, 4, 75)), policy("quality: {margin: 0.20}")).checks[0].finding
+
+
+def test_what_the_interval_shows_and_the_exact_test_does_not_is_likely_and_no_failure() -> None:
+    """2 gained and 7 lost: by the interval alone, two equal models of 52 items fail in up to 6.3 % of all runs."""
+    found = gate(evidence(*table(2, 7, 43)), policy("quality: {margin: 0.05}"))
+    assert found.verdict == "inconclusive"
+    estimate = found.checks[0].estimate
+    assert estimate is not None
+    assert estimate.high is not None
+    assert estimate.high < 0
+    assert found.checks[0].finding.endswith("a loss is likely")
 
 
 @pytest.mark.parametrize(("good", "outcome"), [(0, "inconclusive"), (6, "inconclusive"), (7, "pass")])
@@ -454,6 +474,18 @@ def test_an_uncalibrated_judge_cannot_pass_but_a_shown_loss_fails() -> None:
     assert gate(evidence(*table(1, 25, 74), grader=JUDGE), policy("quality: {margin: 0.10}")).verdict == "fail"
 
 
+def test_what_the_judge_lacks_is_told_beside_what_the_figures_lack() -> None:
+    """Else people would grade 30 outputs for a gate that is as inconclusive as before."""
+    needs = gate(evidence(*table(2, 5, 43), grader=JUDGE), policy("quality: {margin: 0.05}")).checks[0].needs
+    assert needs is not None
+    assert re.fullmatch(
+        r"about \d+ more items .*, .* pass four times in five .*; and the judge is uncalibrated: .*", needs
+    )
+    enough = gate(evidence(*table(0, 0, 100), grader=JUDGE), policy("quality: {margin: 0.10}")).checks[0]
+    assert (enough.needs or "").startswith("the judge is uncalibrated")
+    assert "the judge is uncalibrated" in enough.finding
+
+
 # --- which runs may be compared ---
 
 
@@ -475,6 +507,14 @@ def test_a_judge_that_graded_the_sides_apart_cannot_pass_them() -> None:
     found = gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.5}"))
     assert found.verdict == "inconclusive"
     assert "graded the two sides apart" in found.checks[0].finding
+
+
+def test_latencies_of_two_runs_are_told_to_compare_hours_as_well() -> None:
+    then, now = analyze(run(*EQUAL)), analyze(run(*EQUAL))
+    both, text = evidence_of(then, now, BASELINE, CANDIDATE), "felt_latency: {p50: 1.2}"
+    assert any("differ by the hour" in note for note in gate(both, policy(text)).notes)
+    assert not any("differ by the hour" in note for note in gate(both, policy("completeness:")).notes)
+    assert not any("differ by the hour" in note for note in gate(evidence(*EQUAL), policy(text)).notes)
 
 
 @pytest.mark.parametrize(
@@ -574,6 +614,15 @@ def test_a_wrong_command_is_one_line(
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 2
     assert told in errors[0]
+
+
+def test_a_slice_that_is_not_there_is_told_with_its_file(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = tmp_path / "asked.yaml"
+    asked.write_text("quality: {margin: 0.1, slices: {nope: 0.1}}", encoding="utf-8")
+    assert main(["gate", str(files["pass"]), "--policy", str(asked)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {asked}: the gate names a slice 'nope' that no item is in")
 
 
 def test_hostile_names_stay_text_in_every_form() -> None:

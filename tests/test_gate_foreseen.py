@@ -76,14 +76,23 @@ def test_criteria_of_a_rubric_that_is_not_known_yet_are_not_judged() -> None:
     ],
 )  # fmt: skip
 def test_what_so_many_items_can_pass_is_said_of_every_share(text: str, epochs: int, lines: list[str]) -> None:
-    found = told(text, epochs=epochs)
+    found = told(text, criteria=[checked("shape")], epochs=epochs)
     assert len(found) == len(lines), found
     assert all(line.startswith(start) for line, start in zip(found, lines, strict=True)), found
 
 
+def test_what_graders_have_to_do_is_said_before_anything_is_paid_for() -> None:
+    """A judge whom nobody has checked passes nothing, however many items there are, and one grader agrees with none."""
+    text = "quality: {margin: 0.5}\nagreement: {}"
+    assert [line.split(":")[0] for line in told(text)[-2:]] == ["quality", "agreement"]
+    assert "people have to grade 30 of the outputs as well" in told(text)[-2]
+    assert not any("a judge alone" in line for line in told(text, criteria=[checked("shape")]))
+    assert not any("a judge alone" in line for line in told(text, criteria=None))
+
+
 def test_looks_leave_the_last_one_less_error_to_pass_at() -> None:
     items = [item(f"i{n}") for n in range(59)]
-    assert not any("cannot pass" in line for line in told("quality: {margin: 0.05}", items))
+    assert not any("items cannot pass" in line for line in told("quality: {margin: 0.05}", items))
     looks = told("quality: {margin: 0.05}\nsequential: {}", items)
     assert "59 items cannot pass when the two never differ; 62 can" in looks[0]
 
@@ -140,7 +149,7 @@ def test_what_is_wrong_is_said_as_it_is(text: str, said: str) -> None:
         ("quality: {margin: 0.1, slices: {hard: 0.1}}", [], 2, "error: gate.yaml: the gate names a slice 'hard'"),
         ("quality: {margin: 0.1, criteria: {x: 0.1}}", [], 2, "error: gate.yaml: the gate names a criterion 'x'"),
         ("quality: {margin: 0.1}", ["--policy", "other.yaml"], 2, "policy 'other.yaml' does not exist"),
-        (None, [], 0, "no errors"),
+        (None, [], 0, "a gate without gate.yaml: at 10 points, 6 items cannot pass when the two never differ"),
     ],
 )
 def test_check_looks_at_the_policy_beside_the_set(

@@ -22,7 +22,7 @@ from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 
 POLICY = read_policy("quality: {margin: 0.10}", "gate.yaml")
-Pair = tuple[int, int]
+Pair = tuple[int, ...]
 RUBRIC = Rubric.model_validate(PASS_OR_FAIL, strict=False)
 PICKED = (RoundEvent("settings", 1, None, {"items": ["item-000"]}, at="2026-11-02"),)
 """People were asked for what the judge had said, so that their grades say nothing of how often it errs."""
@@ -34,7 +34,7 @@ def judged(said: list[Pair], people: dict[int, Pair], **changes: Any) -> Snapsho
     for item, levels in enumerate(said):
         for side, model in enumerate((BASELINE, CANDIDATE)):
             trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=levels[side])
-            if item in people:
+            if item in people and len(people[item]) > side:
                 book.grade(trial, people[item][side], grader=PERSON)
     return book.snapshot(**changes)
 
@@ -73,6 +73,7 @@ def test_the_margin_shrinks_with_the_lower_limit_of_the_judges_j() -> None:
         ({item: SAID[item] for item in range(6, 20)}, "people graded 28 of its outputs, 30 are needed"),
         (calibrated(2), "under 0.5"),
         ({item: SAID[item] for item in range(6, 90)}, "J is unknown"),
+        ({item: SAID[item][: 2 if item < 15 else 1] for item in range(6, 100)}, "people graded 9 of the items"),
         (
             {item: (1, 0) if 30 <= item < 50 else SAID[item] for item in range(6, 100)},
             "errs otherwise on one model",
@@ -91,6 +92,29 @@ def test_errors_on_one_side_only_cannot_fail_a_candidate_either() -> None:
     found = of(judged(said, people))
     assert assay_of(found).skewed
     assert gate(found, POLICY).verdict == "inconclusive"
+
+
+def test_a_critical_criterion_is_tested_by_how_the_judge_sees_that_one() -> None:
+    """The judge sees all that is unhelpful and nothing that breaks the policy: its J on the verdict is no measure."""
+    criteria = [
+        {"id": name, "question": "Is it?", "levels": {"0": "No.", "1": "Yes."}, **more}
+        for name, more in (("helpful", {}), ("policy", {"critical": 1}))
+    ]
+    rubric = {**PASS_OR_FAIL, "criteria": criteria}
+    book = Book(spec((BASELINE, CANDIDATE), rubric), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(140):
+        helpful, kept = int(item >= 20), int(item not in range(20, 25))
+        for model in (BASELINE, CANDIDATE):
+            seen = {"helpful": int(helpful and (item, model) != (139, CANDIDATE)), "policy": 1}  # 139 is told apart
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, levels=seen)
+            for criterion, level in (("helpful", helpful), ("policy", kept)) if item < 60 else ():
+                book.grade(trial, level, criterion=criterion, grader=PERSON)
+    found = of(book.snapshot())
+    checks = gate(found, read_policy("quality: {margin: 0.10, criteria: {policy: 0.10}}", "gate.yaml")).checks
+    overall, policy = (assay_of(found, criterion) for criterion in (None, "policy"))
+    assert (overall.cap, overall.factor > 0.5) == (None, True)
+    assert "the judge's J on policy is" in str(policy.cap)
+    assert [check.outcome for check in checks] == ["pass", "inconclusive"]
 
 
 def test_a_judge_that_has_since_been_asked_otherwise_passes_nothing() -> None:

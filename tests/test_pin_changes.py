@@ -123,6 +123,8 @@ def test_a_gate_that_did_not_pass_lets_neither_model_stand_in_for_the_other(
     commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
     assert approve(verdict) == 0
     assert verified("main...HEAD", capsys) == (6, f"its gate ended {verdict}")
+    main(["pins", "verify", "--changed", "main...HEAD"])
+    assert "its report says what would settle it: gate it again" in capsys.readouterr().err
     assert approve(verdict, candidate=SONNET_45, baseline="claude-sonnet-4-6") == 0
     assert verified("main...HEAD", capsys) == (6, f"its gate ended {verdict}"), "and in the other direction"
 
@@ -236,6 +238,19 @@ def test_evidence_is_of_what_the_gate_used_and_ends_with_it(
     else:
         Path("gate.yaml").write_text("quality: {margin: 0.3}\n", encoding="utf-8")
     assert verified("main...HEAD", capsys) == (6, f"its evidence is of another {kind}")
+
+
+@pytest.mark.parametrize(("kind", "path"), [("dataset", DATASET), ("rubric", RUBRIC), ("policy", Path("gate.yaml"))])
+def test_evidence_ends_with_the_files_that_it_is_of_and_can_be_made_anew(
+    kind: str, path: Path, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that was renamed is missing evidence (6), not a wrong command (2), after which CI would make none."""
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    Path("gate.yaml").write_text("completeness: {}\nquality: {margin: 0.1}\n", encoding="utf-8")
+    assert approve() == 0
+    path.rename(path.with_name("other.yaml"))
+    code, told = verified("main...HEAD", capsys)
+    assert (code, told) == (6, f"the {kind} of its evidence, '{path}', is not here any more")
 
 
 @pytest.mark.parametrize(

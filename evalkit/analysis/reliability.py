@@ -10,6 +10,7 @@ from evalkit.analysis.trials import TrialResult
 from evalkit.analysis.views import (
     Levels,
     accuracy,
+    floor_verdicts,
     levels_by_grader,
     panel_verdicts,
     people_verdicts,
@@ -61,13 +62,23 @@ class Leniency:
 
 
 @dataclass(frozen=True)
+class FloorValidity:
+    """A judge against people on whether outputs reach a critical criterion's floor: the verdict may fail for other
+    reasons, which a judge sees better or worse."""
+
+    outputs: int
+    accuracy: JudgeAccuracy
+    by_model: Mapping[str, JudgeAccuracy] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class JudgeValidity:
     """One judge, or a panel taken as one, against people on the outputs that both graded (`outputs`).
 
     `by_model`: its errors on each model's outputs. `dropped` says why its grades decide nothing, None if they do.
     `corrected`: each model's pass rate as people would have found it (double sampling). `worth_labels`: how many
     more human labels would have done as much as the judge. `leniency_p`: whether it errs alike on two models'
-    outputs, for every two.
+    outputs, for every two. `floors`: the same of each judged critical criterion by itself.
     """
 
     judge: str
@@ -79,6 +90,7 @@ class JudgeValidity:
     kappa: Estimate = field(default_factory=lambda: no_estimate("not computed", 0.95, "jackknife"))
     by_model: Mapping[str, JudgeAccuracy] = field(default_factory=dict)
     dropped: str | None = None
+    floors: Mapping[str, FloorValidity] = field(default_factory=dict)
 
 
 def agreements(levels: Levels, results: Iterable[TrialResult], rubric: Rubric) -> tuple[Agreement, ...]:
@@ -141,12 +153,33 @@ def judge_validity(
     people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in picked}
     keys = {result.trial_id: result.key for result in results}
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
-    found = [_validity(g, verdicts_of(levels, g, rubric), people, keys, seed) for g in judges]
-    listened_to = [JUDGE + one.judge for one in found if one is not None and one.dropped is None]
+    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, seed) for g in judges]
+    found = [(one, [JUDGE + one.judge]) for one in alone if one is not None]
+    listened_to = [JUDGE + one.judge for one, _ in found if one.dropped is None]
     if len(listened_to) > 1:
         together = panel_verdicts(levels, listened_to, rubric)
-        found.append(_validity(f"{PANEL}{len(listened_to)}", together, people, keys, seed))
-    return tuple(validity for validity in found if validity is not None)
+        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, seed)
+        found += [] if panel is None else [(panel, listened_to)]
+    return tuple(replace(one, floors=_floors(levels, graders, rubric, keys, picked)) for one, graders in found)
+
+
+def _floors(
+    levels: Levels, graders: Sequence[str], rubric: Rubric, keys: Mapping[int, TrialKey], picked: Collection[int]
+) -> dict[str, FloorValidity]:
+    persons, items = [g for g in sorted(levels) if kind_of(g) == "human"], {t: key.item_id for t, key in keys.items()}
+    found = {}
+    for criterion in rubric.judged:
+        if criterion.critical is None:
+            continue
+        people = floor_verdicts(levels, persons, criterion, rubric)
+        said = floor_verdicts(levels, graders, criterion, rubric)
+        both = {t: flag for t, flag in said.items() if t in people and t not in picked}
+        by_model = {
+            model: accuracy({t: flag for t, flag in both.items() if keys[t].model == model}, people, items)
+            for model in sorted({keys[t].model for t in both})
+        }
+        found[criterion.id] = FloorValidity(len(both), accuracy(both, people, items), by_model)
+    return found
 
 
 def labels_of(found: Iterable[JudgeValidity]) -> dict[str, int]:

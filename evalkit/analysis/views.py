@@ -10,7 +10,7 @@ from evalkit.grader_names import judge_of, kind_of
 from evalkit.judge_prompts import outdated
 from evalkit.records import Snapshot
 from evalkit.rounds import picked
-from evalkit.rubric import Rubric
+from evalkit.rubric import Criterion, Rubric
 from evalkit.standing_grades import counting, standing
 from evalkit.stats import JudgeAccuracy
 
@@ -106,6 +106,16 @@ def panel_verdicts(levels: Levels, graders: Sequence[str], rubric: Rubric) -> di
         for trial, given in said.items()
     }
     return {trial: verdict for trial, verdict in verdicts.items() if verdict is not None}
+
+
+def floor_verdicts(levels: Levels, graders: Sequence[str], criterion: Criterion, rubric: Rubric) -> dict[int, bool]:
+    """Whether each output reaches a critical criterion's floor, as graders together see it."""
+    said: dict[int, list[int]] = defaultdict(list)
+    for grader in graders:
+        for trial, given in levels[grader].items():
+            if criterion.id in given:
+                said[trial].append(given[criterion.id])
+    return {trial: combined(each, rubric.aggregate) >= (criterion.critical or 0) for trial, each in said.items()}
 
 
 def dropped_judges(snapshot: Snapshot, rubric: Rubric) -> dict[str, str]:

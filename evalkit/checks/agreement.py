@@ -7,6 +7,7 @@ from pydantic import Field
 
 from evalkit.analysis.reliability import OVERALL
 from evalkit.gating.evidence import Evidence
+from evalkit.gating.naming import Planned
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.strict import StrictModel
@@ -34,3 +35,8 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
     finding = f"agreement on the verdict: {which} {estimated(estimate, 'coefficient')}"
     needs = None if passed else "a clearer rubric, or graders who talk over what they disagree on"
     yield CheckResult(name, "pass" if passed else "inconclusive", finding, limit, estimate, "coefficient", needs=needs)
+
+
+def asks(_asked: Settings, _planned: Planned) -> Iterator[str]:
+    """What it takes of graders, before anybody has graded."""
+    yield "agreement: needs two people or judges on the same outputs"

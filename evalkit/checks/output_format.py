@@ -54,7 +54,9 @@ def _criteria(criteria: Sequence[Criterion], named: tuple[str, ...]) -> tuple[st
         if name not in checks:
             remedy = one_of(checks, "it has none, so drop output_format")
             raise UsageError(f"output_format names {name!r}, no check of the rubric; {remedy}")
-    found = named or tuple(name for name, one in checks.items() if one.type in ("json_schema", "regex"))
+    found = tuple(dict.fromkeys(named)) or tuple(
+        name for name, one in checks.items() if one.type in ("json_schema", "regex")
+    )
     if not found:
         raise UsageError("output_format finds no check of form in the rubric; name some under 'criteria', or drop it")
     return found

@@ -6,13 +6,14 @@ from functools import partial
 from pydantic import Field
 
 from evalkit.analysis.results import OutputResult
+from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, Measure, satisfied
 from evalkit.gating.labels import labels_of
 from evalkit.gating.naming import Planned, one_of, part_of
 from evalkit.gating.not_worse import Margin, share_result
 from evalkit.gating.results import CheckResult
-from evalkit.gating.rules import Rules
+from evalkit.gating.rules import Rules, assay_of
 from evalkit.rubric import Criterion
 from evalkit.strict import StrictModel
 
@@ -42,7 +43,7 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
         if criterion.kind == "check":
             yield share_result(f"quality: {name}", what, pairs, margin, rules)
             continue
-        yield share_result(f"quality: {name}", what, pairs, margin, rules, assay, known)
+        yield share_result(f"quality: {name}", what, pairs, margin, rules, assay_of(evidence, name), known)
 
 
 def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float]]:
@@ -54,6 +55,15 @@ def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float
         if planned.criteria is not None:
             _criterion(planned.criteria, name)
         yield f"quality: {name}", len(planned.items), margin
+
+
+def asks(_asked: Settings, planned: Planned) -> Iterator[str]:
+    """What it takes of graders, before anybody has graded."""
+    if any(criterion.kind == "judged" for criterion in planned.criteria or ()):
+        yield (
+            f"quality: a judge alone cannot pass it: people have to grade {FEWEST_LABELS} of the outputs as well "
+            "(`evalkit grade --calibrate 50`), or all that it tells apart (`--discordant`)"
+        )
 
 
 def _criterion(criteria: Sequence[Criterion], name: str) -> Criterion:

@@ -50,7 +50,7 @@ def check(
 
     Example: evalkit check datasets/support-replies.jsonl
     """
-    from evalkit.cli.gate_policy import outlook, policy_file
+    from evalkit.cli.gate_policy import outlook, policy_file, usual_outlook
     from evalkit.config import Config
     from evalkit.dataset_check import beyond_windows, doubts, effect_line
     from evalkit.files import load_dataset, read_config
@@ -81,6 +81,8 @@ def check(
     with _noted(errors):
         if asked := policy_file(policy):
             affordable = outlook(asked, loaded.items, criteria if rubric_hash else None, epochs or config.epochs)
+        elif loaded.items:
+            affordable = usual_outlook(len(loaded.items), epochs or config.epochs)
     if errors:
         raise ProblemsError(errors)
     typer.echo(effect_line(loaded))

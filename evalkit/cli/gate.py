@@ -61,7 +61,10 @@ def gate(
     file = policy_file(policy)
     asked = None if file is None else read(file)
     compared = _itself(run, baseline, candidate, asked) if aa else _compared(run, baseline, candidate, asked)
-    report = _report(compared, asked, allow_simulated)
+    try:
+        report = _report(compared, asked, allow_simulated)
+    except UsageError as error:  # only a policy can ask for what is not there
+        raise UsageError(f"{file}: {error}") from error
     texts = [_rendered(target.suffix, report) for target in paths]
     for target, text in zip(paths, texts, strict=True):
         write_whole(target, text)

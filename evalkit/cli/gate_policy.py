@@ -38,3 +38,13 @@ def outlook(path: Path, items: "Sequence[Placed]", criteria: "Sequence[Criterion
     if not items:
         return []
     return [f"{path}: {line}" for line in foreseen(policy, str(path), Planned(items, criteria), epochs)]
+
+
+def usual_outlook(items: int, epochs: int) -> list[str]:
+    """That a gate without a policy can never pass on so few items, if so."""
+    from evalkit.gating.foreseen import hopeless
+    from evalkit.gating.policy import default_policy
+
+    policy = default_policy(items, epochs)
+    margin = policy.model_dump()["quality"]["margin"]
+    return [f"a gate without {DEFAULT_POLICY}: {line}" for line in hopeless(items, epochs, margin, policy.alpha)]

@@ -52,7 +52,8 @@ def policy_of(gate: Mapping[str, Any], named: Path | None) -> Path | None:
 
 
 def hashes_in(folder: Path) -> Callable[[Approval], dict[str, str]]:
-    """For an approval: what the files that it is of hash to now, with the lock in that folder."""
+    """For an approval: what the files that it is of hash to now, with the lock in that folder; empty for one that is
+    gone, which is no evidence and no wrong file."""
     read: dict[tuple[str, str], str] = {}
 
     def hashes_of(held: Approval) -> dict[str, str]:
@@ -61,11 +62,12 @@ def hashes_in(folder: Path) -> Callable[[Approval], dict[str, str]]:
             path = getattr(held, kind)
             if path is not None:
                 if (kind, path) not in read:
-                    read[kind, path] = reader(folder / path)
+                    read[kind, path] = reader(folder / path) if (folder / path).exists() else ""
                 found[f"{kind}_sha256"] = read[kind, path]
         usual = folder / _POLICY
         policy = folder / held.policy if held.policy else usual if usual.exists() else None
-        return {**found, "policy_sha256": _policy_hash(policy, held.items, held.epochs)}
+        gone = held.policy is not None and policy is not None and not policy.exists()
+        return {**found, "policy_sha256": "" if gone else _policy_hash(policy, held.items, held.epochs)}
 
     return hashes_of
 

@@ -13,7 +13,7 @@ _MOST_ENUMERATED = 1000
 
 
 def foreseen(policy: Common, file: str, planned: Planned, epochs: int) -> list[str]:
-    """What each share that the policy limits asks of a set of this size, before any money is spent.
+    """What each share that the policy limits asks of a set of this size, and of graders, before any money is spent.
 
     ProblemsError with every check that names a slice or a criterion that is not there.
     """
@@ -26,6 +26,7 @@ def foreseen(policy: Common, file: str, planned: Planned, epochs: int) -> list[s
             continue
         for name, items, margin in shares:
             told += _of(name, items, margin, epochs, _alpha(policy, items))
+        told += module.asks(settings, planned) if hasattr(module, "asks") else []
     if problems:
         raise ProblemsError(problems)
     return told
@@ -35,7 +36,7 @@ def _of(name: str, items: int, margin: float, epochs: int, alpha: float) -> list
     """That it cannot pass; of the quality of all items, also how many losses it can afford."""
     if name == "quality":
         return afford(items, epochs, margin, alpha)
-    return [f"{name}: {line}" for line in _hopeless(items, epochs, margin, alpha)]
+    return [f"{name}: {line}" for line in hopeless(items, epochs, margin, alpha)]
 
 
 def _alpha(policy: Common, items: int) -> float:
@@ -46,7 +47,7 @@ def _alpha(policy: Common, items: int) -> float:
     return stats.look_alphas(shares, policy.alpha)[-1]
 
 
-def _hopeless(items: int, epochs: int, margin: float, alpha: float) -> Iterator[str]:
+def hopeless(items: int, epochs: int, margin: float, alpha: float) -> Iterator[str]:
     """That even two models that never differ cannot pass, if so."""
     least = stats.smallest_passing_n(margin, alpha, score_only=epochs > 1)
     if least is None or items < least:
@@ -56,7 +57,7 @@ def _hopeless(items: int, epochs: int, margin: float, alpha: float) -> Iterator[
 
 def afford(items: int, epochs: int, margin: float, alpha: float) -> list[str]:
     """What a gate at this margin asks of a set of this size."""
-    said = list(_hopeless(items, epochs, margin, alpha))
+    said = list(hopeless(items, epochs, margin, alpha))
     if epochs > 1 or not 1 <= items <= _MOST_ENUMERATED:
         return said
     losses = stats.losses_allowed(items, margin, range(min(items, 5)), alpha)

@@ -127,23 +127,32 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
 
 def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
     passed = tested.passes
-    estimate, outcome = tested.estimate, "shown not to be" if tested.shown else "not shown not to be"
+    estimate, excluded = tested.estimate, "is excluded" if tested.shown else "is not excluded"
+    limits = interval(estimate, "points", -tested.left)
     result = CheckResult(
         name,
         "pass" if passed else "inconclusive",
-        f"{what}: {value(estimate, 'points')} points ({interval(estimate, 'points')}), {tested.basis}; "
-        f"{outcome} {margin * 100:g} points worse{tested.margin}{_beside(tested)}",
+        f"{what}: {value(estimate, 'points')} points ({limits}), {tested.basis}; "
+        f"a loss of {margin * 100:g} points {excluded}{tested.margin}{_beside(tested)}",
         _limit(margin),
         estimate,
         "points",
         tested.worse,
-        needs=None if passed else tested.cap or tested.needs(),
+        needs=None if passed else _needs(tested),
         regressed=regressed(tested.pairs),
         warnings=estimate.warnings,
         within=tested.shown,
     )
-    more = LIKELY_LOSS if result.likely_loss else tested.cap
+    more = LIKELY_LOSS if result.likely_loss else tested.cap if tested.shown else None
+    if not tested.shown and estimate.high is not None and estimate.high < 0:
+        more = "a loss is likely"
     return replace(result, finding=f"{result.finding}; {more}") if more else result
+
+
+def _needs(tested: _Tested) -> str:
+    """What would settle it: more figures where these do not, and what keeps any figures from passing."""
+    parts = (None if tested.shown else tested.needs(), tested.cap)
+    return "; and ".join(part for part in parts if part)
 
 
 def _beside(tested: _Tested) -> str:
@@ -204,7 +213,8 @@ def ratio_result(
     high = ratio.value if constant else ratio.high
     within = high is not None and high < at_most
     passed = within and gap is None
-    finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({interval(ratio, 'ratio')}, {plural(ratio.n, 'item')})"
+    doubt = f"{interval(ratio, 'ratio', at_most)}, {plural(ratio.n, 'item')}"
+    finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({doubt})"
     if constant and not passed:
         p_worse = 0.0 if ratio.value > 1 + _ROUNDING else None
     return CheckResult(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from evalkit import stats
-from evalkit.analysis.reliability import PANEL, JudgeValidity
+from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.gating.evidence import Evidence
 from evalkit.stats import Estimate
@@ -11,6 +11,8 @@ from evalkit.wording import listing, money
 
 LEAST_YOUDEN_LOW = 0.5
 DIFFERENT = 0.05
+FEWEST_OF_A_SIDE = 10
+"""Items of each model that people must have graded beside a judge: a third of all that it is measured on."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +55,33 @@ class Assay:
     skewed: bool = False
 
 
-def assay_of(evidence: Evidence) -> Assay:
-    """How far the graders of this evidence can be trusted to see a loss."""
+def assay_of(evidence: Evidence, criterion: str | None = None) -> Assay:
+    """How far the graders of this evidence can be trusted to see a loss: of the verdict, or of a critical criterion,
+    which a judge may see worse than what the verdict mostly fails for."""
     analysis = evidence.of_candidate
     judges = tuple(judge for judge in analysis.grading.judges if judge not in analysis.grading.dropped)
     if not judges:
         return Assay()
-    found = _validity(judges, analysis.judges)
-    unknown = _unknown(evidence, found)
+    overall, of = _validity(judges, analysis.judges), f" on {criterion}" if criterion else ""
+    found = overall.floors.get(criterion) if overall is not None and criterion else overall
+    unknown = _unknown(evidence, found, of)
     if found is None or unknown is not None:
         return Assay(cap=unknown)
     low, p = found.accuracy.youden_low_80, _different_p(found, evidence.baseline, evidence.candidate)
     if p < DIFFERENT:
         return Assay(
-            cap=f"the judge errs otherwise on one model than on the other (p {p:.3f}); let people", skewed=True
+            cap=f"the judge errs otherwise{of} on one model than on the other (p {p:.3f}); let people", skewed=True
         )
     if low is None or low < LEAST_YOUDEN_LOW:
         known = "unknown" if low is None else f"at least {low:.2f} only"
-        return Assay(cap=f"the judge's J is {known}, under {LEAST_YOUDEN_LOW}; let people grade, or a better judge")
+        return Assay(cap=f"the judge's J{of} is {known}, under {LEAST_YOUDEN_LOW}; let people grade, or a better judge")
     return Assay(factor=min(1.0, low))
 
 
-def _different_p(found: JudgeValidity, baseline: str, candidate: str) -> float:
+def _different_p(found: JudgeValidity | FloorValidity, baseline: str, candidate: str) -> float:
     """The smallest mid-p that its error rates are equal on both: all errors, and those on good and on bad outputs."""
-    p = next((one.p_value for one in found.leniency_p if {one.a, one.b} == {baseline, candidate}), 1.0)
+    leniency = found.leniency_p if isinstance(found, JudgeValidity) else ()
+    p = next((one.p_value for one in leniency if {one.a, one.b} == {baseline, candidate}), 1.0)
     then, now = (found.by_model.get(model) for model in (baseline, candidate))
     if then is None or now is None:
         return p
@@ -89,7 +94,7 @@ def _errors(right: Estimate) -> tuple[int, int]:
     return (0, 0) if right.value is None else (round((1 - right.value) * right.n), right.n)
 
 
-def _unknown(evidence: Evidence, found: JudgeValidity | None) -> str | None:
+def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of: str) -> str | None:
     """Why nobody knows how the judge errs on these outputs: dataset and rubric are one, but its prompt may drift."""
     drifted = evidence.of_candidate.grading.drifted
     if not evidence.together:
@@ -97,12 +102,25 @@ def _unknown(evidence: Evidence, found: JudgeValidity | None) -> str | None:
     if drifted:
         return f"{listing(drifted)} has since been asked otherwise, so its errors here are not known; grade anew"
     labels = 0 if found is None else found.outputs
-    if labels >= FEWEST_LABELS:
-        return None
+    if found is not None and labels >= FEWEST_LABELS:
+        return _unseen_side(evidence, found, of)
     return (
-        f"the judge is uncalibrated: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
+        f"the judge is uncalibrated{of}: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
         "let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
     )
+
+
+def _unseen_side(evidence: Evidence, found: JudgeValidity | FloorValidity, of: str) -> str | None:
+    """That a judge was checked on one model's outputs alone: it may take the other's for better than they are."""
+    for model in (evidence.baseline, evidence.candidate):
+        one = found.by_model.get(model)
+        labels = 0 if one is None else one.sensitivity.n + one.specificity.n
+        if labels < FEWEST_OF_A_SIDE:
+            return (
+                f"the judge is uncalibrated{of} on {model}: people graded {labels} of the items that it graded there, "
+                f"{FEWEST_OF_A_SIDE} are needed; let them with `evalkit grade --calibrate`, or `--discordant`"
+            )
+    return None
 
 
 def _validity(judges: tuple[str, ...], found: tuple[JudgeValidity, ...]) -> JudgeValidity | None:

@@ -156,7 +156,8 @@ def _hash_of(content: Mapping[str, Any]) -> str:
 def faults(
     held: Approval, wanted: Mapping[str, str], today: date, max_age_days: int, *, allow_simulated: bool = False
 ) -> Iterator[str]:
-    """Why evidence does not count, each in words; nothing if it does. `wanted`: hash by name, as of today."""
+    """Why evidence does not count, each in words; nothing if it does. `wanted`: hash by name, as of today, empty where
+    the file that the evidence is of is gone."""
     if not held.is_whole:
         yield "its evidence was edited by hand"
     if held.expires_on is None:
@@ -166,8 +167,11 @@ def faults(
     if held.simulated and not allow_simulated:
         yield "its evidence is simulated"
     for name, value in wanted.items():
-        if getattr(held, name) != value:
-            yield f"its evidence is of another {name.removesuffix('_sha256')}"
+        kind = name.removesuffix("_sha256")
+        if not value:
+            yield f"the {kind} of its evidence, {shown(getattr(held, kind))}, is not here any more"
+        elif getattr(held, name) != value:
+            yield f"its evidence is of another {kind}"
     age = today - date.fromisoformat(held.approved_on)
     if age > timedelta(days=max_age_days):
         yield f"its evidence is {age.days} days old, {max_age_days} are allowed"

@@ -13,6 +13,7 @@ from evalkit.pins.scan import Pin
 from evalkit.wording import listing
 
 _EVIDENCE = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
+_SETTLE = "its report says what would settle it: gate it again and approve that report, or go back to the pin before"
 _NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
 
 
@@ -81,13 +82,17 @@ def verdicts(asked: Sequence[Asked], terms: Terms) -> Iterator[Verdict]:
     for one in asked:
         pin, facts = one.pin, facts_of(one.pin.model, terms.now)
         held, lacking = _best(one, terms)
-        remedy = _NEW if one.replaces is None else _EVIDENCE
+        remedy = _NEW if one.replaces is None else _SETTLE if _was_not_passed(held) else _EVIDENCE
         problems = [f"{', '.join(lacking)}; {remedy}"] if lacking else []
         problems += [f"an alias may change under you; {_pinned(pin.model)}"] if pin.kind == "alias" else []
         if facts.lifecycle == "retired":
             problems.append(f"the model was retired on {facts.retires}; name one that is active, see `evalkit models`")
         warnings = (*warnings_of(pin, facts, terms.now), *_warnings_about(held))
         yield Verdict(one, tuple(problems), warnings, bool(lacking))
+
+
+def _was_not_passed(held: Approval | None) -> bool:
+    return held is not None and held.verdict != "pass"
 
 
 def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:

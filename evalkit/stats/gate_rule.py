@@ -6,7 +6,7 @@ import numpy as np
 
 from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import FloatArray, Values, check_alpha, check_same_length, check_share, numbers
-from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p
+from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p, worse_exact_p
 from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff, unseen_items
 from evalkit.stats.tango import tango_statistic
 
@@ -88,8 +88,10 @@ def _clustered_p(p: FloatArray, b: FloatArray, m: int, margin: float) -> float:
 def worse_p(candidate: Values, baseline: Values, alpha: float = 0.05, epochs: int | None = None) -> float | None:
     """One-sided p in (0, 1) that the candidate's rate is no lower than the baseline's: small where it is shown lower.
 
-    Arguments as in `shows_noninferiority`. At most `alpha` exactly where the upper limit of the difference at
-    confidence 1 - 2 alpha lies below 0. No item: None. Raises ValueError as it does. Source: Tango (1998) at 0.
+    Arguments as in `shows_noninferiority`, and its mirror image without a margin: at most `alpha` only where the upper
+    limit of the difference at confidence 1 - 2 alpha lies below 0 and, with one epoch and up to 1000 items, the exact p
+    is at most alpha too; with several, the limit is widened by part of an unseen item that is gained whole. No item:
+    None. Raises ValueError as it does. Source: Tango (1998) at 0.
     """
     check_alpha(alpha)
     p, b, m = _sides(candidate, baseline, epochs)
@@ -97,19 +99,26 @@ def worse_p(candidate: Values, baseline: Values, alpha: float = 0.05, epochs: in
         return None
     if p.mean() == b.mean():
         return 0.5
-    return float(stats.norm.sf(-score_at(p, b, m, 0.0, alpha)))
+    score = float(stats.norm.sf(score_at(b, p, m, 0.0, alpha, unseen_items(m))))
+    if m > 1 or len(p) > EXACT_MOST or score >= _MOST_ALPHA:
+        return score
+    gain, loss = round(float((p * (1 - b)).sum())), round(float((b * (1 - p)).sum()))
+    return max(score, worse_exact_p(gain, loss, len(p)))
 
 
-def score_at(p: FloatArray, b: FloatArray, m: int, difference: float, alpha: float) -> FloatArray:
+def score_at(
+    p: FloatArray, b: FloatArray, m: int, difference: float, alpha: float, unseen: float | None = None
+) -> FloatArray:
     """Clustered score statistic of H0: rate difference = `difference`; items on the last axis.
 
     At 0 and above: above the upper `alpha` quantile of the normal exactly where the lower limit at confidence
     1 - 2 alpha lies above `difference`; below minus that where the upper limit lies below it. A `difference` below 0 is
-    a margin: with several epochs part of an unseen item, lost whole, then enters the variance (`unseen_items`), without
-    which a loss on few items passes in up to half of all runs (docs/statistics.md).
+    a margin: with several epochs part of an unseen item, lost whole, then enters the variance (`unseen_items`; `unseen`
+    sets it otherwise), without which a loss on few items passes in up to half of all runs (docs/statistics.md).
     """
     n = p.shape[-1]
-    unseen = unseen_items(m) if difference < 0 else 0.0
+    if unseen is None:
+        unseen = unseen_items(m) if difference < 0 else 0.0
     n_eff = paired_n_eff(p, b, m, 1 - 2 * alpha, unseen) if m > 1 else np.full(p.shape[:-1], float(n))
     gain, loss = (p * (1 - b)).sum(axis=-1) / n, (b * (1 - p)).sum(axis=-1) / n
     return tango_statistic(n_eff * gain, n_eff * loss, n_eff, difference)

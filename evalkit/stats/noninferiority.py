@@ -1,4 +1,4 @@
-"""Exact unconditional test that a paired rate has not dropped by a margin."""
+"""Exact unconditional tests that a paired rate has not dropped by a margin, and that it has dropped at all."""
 
 import math
 from bisect import bisect_left
@@ -31,6 +31,18 @@ def noninferiority_exact_p(gain: int, loss: int, n: int, margin: float) -> float
     unknown rate as Barnard (1947).
     """
     check_share("margin", margin)
+    return _exact_p(gain, loss, n, margin)
+
+
+def worse_exact_p(gain: int, loss: int, n: int) -> float:
+    """Exact p-value in [0, 1] of H0: candidate rate >= baseline rate, one-sided.
+
+    The same test with the sides swapped and no margin. n = 0: 1. Raises ValueError as `noninferiority_exact_p`.
+    """
+    return _exact_p(loss, gain, n, 0.0)
+
+
+def _exact_p(gain: int, loss: int, n: int, margin: float) -> float:
     check_within(n, gain=gain, loss=loss)
     if n == 0:
         return 1.0

@@ -33,7 +33,7 @@ def passes(n: int, margin: float, alpha: float) -> Table:
 
 
 def fails(n: int, margin: float, alpha: float, fail_alpha: float) -> Table:
-    """Tables that do not pass and show a loss."""
+    """Tables that do not pass and show a loss by the limit alone: some more than fail, which the exact p may keep."""
     gain, loss = np.indices((n + 1, n + 1))
     with np.errstate(invalid="ignore"):
         worse = (loss > gain) & (tango_statistic(gain, loss, n, 0.0) <= -scipy_stats.norm.isf(fail_alpha))
