@@ -10,7 +10,7 @@ from evalkit.conditional import mark
 from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.verdict import headline
 from evalkit.series import lineup
-from evalkit.wording import Format, doubt, listing, percent, plural, tokens, value
+from evalkit.wording import Format, doubt, in_cents, listing, percent, plural, tokens, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -64,7 +64,10 @@ def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
         "p50 felt": ("seconds", [clock["p50"] for clock in felt]),
         "p95 felt": ("seconds", [clock["p95"] for clock in felt]),
     }
-    cells = {name: [cell(e, style) for e in estimates] for name, (style, estimates) in figures.items()}
+    cells = {
+        name: [cell(e, style, cents=in_cents(estimates)) for e in estimates]
+        for name, (style, estimates) in figures.items()
+    }
     missing = [
         text
         for name, (_, estimates) in figures.items()
@@ -117,10 +120,10 @@ def stability_line(analysis: "Analysis") -> str:
     return f"the rule picks {', '.join(parts)} ({resampled(analysis.stability)})"
 
 
-def cell(estimate: "Estimate", style: Format) -> str:
-    """An estimate with its doubt below it."""
-    shown = value(estimate, style)
-    told = doubt(estimate, style).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
+def cell(estimate: "Estimate", style: Format, cents: bool | None = None) -> str:
+    """An estimate with its doubt below it. `cents` fixes the unit of money, so that a column has one."""
+    shown = value(estimate, style, cents=cents)
+    told = doubt(estimate, style, cents=cents).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
     if estimate.value is not None:  # figures, which a line must not break
         shown, told = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (shown, told))
     return f"{shown}\n({told})"

@@ -218,14 +218,15 @@ def _denominators(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     )
     columns = [Column("Option"), *(Column(head, "end") for head in heads)]
     columns += [Column("Cost per request", "end"), Column("Spend", "end")]
-    return table("Denominators and spend", columns, [_counts(analysis.model(s.key), s) for s in series])
+    cents = in_cents([analysis.model(s.key).cost_per_request for s in series])
+    return table("Denominators and spend", columns, [_counts(analysis.model(s.key), s, cents) for s in series])
 
 
-def _counts(model: ModelResult, series: Series) -> Row:
+def _counts(model: ModelResult, series: Series, cents: bool) -> Row:
     counts = [getattr(model.counts, name) for name in _FIELDS]
     cells = [Cell(words(model.name)), *(Cell(words(f"{count:,}")) for count in counts)]
     request = model.cost_per_request
-    cells.append(Cell((strong(value(request, "money")),), doubt(request, "money")))
+    cells.append(_estimate(request, "money", cents=cents))
     unpriced = f"{plural(model.unpriced_attempts, 'attempt')} without a price" if model.unpriced_attempts else ""
     cells.append(Cell(words(money(model.spend_usd)), unpriced or plural(model.attempts, "attempt")))
     return Row(tuple(cells), series)
