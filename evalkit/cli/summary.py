@@ -123,7 +123,9 @@ def stability_line(analysis: "Analysis") -> str:
 def cell(estimate: "Estimate", style: Format, cents: bool | None = None) -> str:
     """An estimate with its doubt below it. `cents` fixes the unit of money, so that a column has one."""
     shown = value(estimate, style, cents=cents)
-    told = doubt(estimate, style, cents=cents).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
+    told = (
+        doubt(estimate, style, cents=cents).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
+    )
     if estimate.value is not None:  # figures, which a line must not break
         shown, told = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (shown, told))
     return f"{shown}\n({told})"
