@@ -188,8 +188,8 @@ def test_of_models_that_are_level_in_the_end_the_one_with_the_lower_price_is_the
     """A failure costs $5: at 1 of 50 more failed items, $0.10 less a request comes to the same."""
     book = Book(spec((OPUS, HAIKU)))
     for i in range(50):
-        book.trial(f"i{i}", answered(0.11), model=dear, level=int(i > 0))
-        book.trial(f"i{i}", answered(0.01), model=cheap, level=int(i > 1))
+        book.trial(f"i{i}", answered(0.12), model=dear, level=int(i > 0))
+        book.trial(f"i{i}", answered(0.02), model=cheap, level=int(i > 1))
     routing = with_routing(analyze(book.snapshot())).routing
     assert routing is not None
     assert routing.best == f"always-{cheap}"

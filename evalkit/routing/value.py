@@ -1,6 +1,6 @@
 """Every policy's value on the same items, cross-fitted where it has numbers to set, against the best single model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isclose
 
@@ -64,11 +64,15 @@ def field_of(outcomes: Outcomes, picked: str | None = None) -> Field:
 
 def _best_single(outcomes: Outcomes, valued: Sequence[Valued], picked: str | None) -> int:
     """The lowest cost in the end; of those that are level but for rounding the lowest price, of those the pick."""
-    level = [i for i, each in enumerate(valued) if each.policy.kind == "single"]
-    for cost in (lambda its: -outcomes.mean(its.utility_usd), lambda its: outcomes.mean(its.cost_usd)):
-        costs = {i: cost(valued[i].worth) for i in level}
-        level = [i for i in level if isclose(costs[i], min(costs.values()), rel_tol=1e-9)]
+    singles = {i: each.worth for i, each in enumerate(valued) if each.policy.kind == "single"}
+    level = _lowest({i: -outcomes.mean(its.utility_usd) for i, its in singles.items()})
+    level = _lowest({i: outcomes.mean(singles[i].cost_usd) for i in level})
     return next((i for i in level if valued[i].policy.name == f"always-{picked}"), level[0])
+
+
+def _lowest(costs: Mapping[int, float]) -> list[int]:
+    """The places of the lowest of these, all that are level with it but for rounding."""
+    return [i for i, cost in costs.items() if isclose(cost, min(costs.values()), rel_tol=1e-9)]
 
 
 def _valued(outcomes: Outcomes, policy: Policy | NotValued, folds: IntArray) -> Valued | NotValued:
