@@ -245,3 +245,24 @@ def test_a_column_of_money_has_one_unit_wherever_it_stands() -> None:
     written = [plain_text(row.cells[3].text) for row in total.rows]
     assert all(text.startswith("$") for text in written)
     assert written[2] in line, "the terminal writes the total as the page does"
+
+
+def test_of_waits_that_nobody_recorded_the_answers_own_latency_is_told_and_named() -> None:
+    """As it is where outputs were made elsewhere: one latency an answer, and no word of retries."""
+    book = Book(spec((HAIKU, SONNET)))
+    for i in range(80):
+        for model, latency_s in ((HAIKU, 2.0), (SONNET, 3.0)):
+            book.trial(f"i{i}", answered(0.01, latency_s + i / 100, felt_s=None), model=model, level=1)
+    analysis = analyze(book.snapshot())
+    assert analysis.model(HAIKU).clocks["felt"].quantiles["p50"].reason == "retries and waits were not recorded"
+    scores = section(analysis, "scorecard").blocks[0]
+    assert isinstance(scores, Table)
+    assert scores.columns[4].label.replace("\N{NO-BREAK SPACE}", " ") == "Latency of one attempt p50 · p95"
+    assert [plain_text(row.cells[4].text) for row in scores.rows] == ["2.4 s · 2.8 s", "3.4 s · 3.8 s"]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(summary_table(analysis, 200))
+    shown = console.export_text()
+    assert "p50 one attempt" in shown
+    assert "felt" not in shown
+    assert "not measured" not in shown + render_markdown(analysis)
+    assert "p50 one attempt" not in str([column.header for column in summary_table(analysis, 60).columns])
