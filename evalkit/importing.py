@@ -93,6 +93,7 @@ def build(name: str, lines: Sequence[TrialLine], rubric: Rubric, now: datetime) 
         prices_version=costs.said(),
         created_at=created,
         outputs_sha256=content_sha256([content_sha256(line.model_dump(exclude_none=True)) for line in lines]),
+        economics_stated=rubric.economics.correction_stated,
     )
     order = tuple(TrialKey(line.item_id, line.model, line.epoch) for line in lines)
     return Imported(spec, items, order, attempts, rounds, grades)

@@ -1,5 +1,6 @@
 """Two models compared from whichever side is asked, and what the comparison shows."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,6 +14,7 @@ from evalkit.chart_blocks import (
 from evalkit.stats import Estimate
 
 _ALPHA = 0.05
+_SAVING = "Tango limits of the paired difference and those of a measured correction, prices at their estimates"
 
 Change = Literal["better", "worse", "level", "open"]
 SINCE: Mapping[Change, str] = {
@@ -84,6 +86,30 @@ def compare(analysis: Analysis, first: str, second: str) -> Comparison | None:
         if (pair.a, pair.b) == (first, second):
             return _turned(_as_is(pair))
     return None
+
+
+def extra_usd(analysis: Analysis, pair: Comparison) -> float:
+    """How much more a request costs with the first, USD, corrections left out."""
+    first, second = (analysis.model(side).cost_per_request.value or 0.0 for side in (pair.first, pair.second))
+    return first - second
+
+
+def saving(analysis: Analysis, pair: Comparison) -> Estimate:
+    """What the first saves against the second on a request once failures are put right, USD: gain x correction - extra.
+
+    The limits join (MOVER) those of the gain with those of a measured correction.
+    """
+    extra, gain, own = extra_usd(analysis, pair), pair.difference, analysis.correction.usd
+    if gain.value is None or own.value is None:
+        return Estimate(None, None, None, gain.confidence, gain.n, _SAVING, reason=gain.reason or own.reason)
+    saved = gain.value * own.value - extra
+    worst, best = (own.low, own.high) if gain.value > 0 else (own.high, own.low)
+    down, up = (
+        None if g is None else math.hypot((g - gain.value) * own.value, gain.value * ((c or own.value) - own.value))
+        for g, c in ((gain.low, worst), (gain.high, best))
+    )
+    low, high = None if down is None else saved - down, None if up is None else saved + up
+    return Estimate(saved, low, high, gain.confidence, gain.n, _SAVING)
 
 
 def all_pairs(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:

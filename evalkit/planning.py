@@ -111,6 +111,7 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric | None, options: Optio
         contexts=contexts if len(contexts) > 1 else (),
         cache="off" if marks is None else marks.ttl,
         condition=options.condition,
+        economics_stated=None if rubric is None else rubric.economics.correction_stated,
     )
 
 
@@ -127,7 +128,7 @@ _WHAT = {
     "max_tokens": "output cap",
     "condition": "choice of items",
 }
-_SAID_ELSEWHERE = {"contexts", "rubric", "package_version", "prices_version", "created_at"}
+_SAID_ELSEWHERE = {"contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated"}
 
 
 def differences(ours: Spec, theirs: Spec) -> list[str]:

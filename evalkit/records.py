@@ -252,6 +252,7 @@ class Spec:
     chosen, if not all were taken for what they are; what such a run shows holds under that condition only.
     `outputs_sha256`: content hash of outputs that were made elsewhere; such a run sends nothing (`max_tokens` 0).
     `context_tokens` is what was asked for, in a sweep what the dataset's card names as production's.
+    `economics_stated`: whether the rubric says what a correction costs, be it what holds by default; None: not kept.
     """
 
     name: str
@@ -274,6 +275,7 @@ class Spec:
     cache: str = "off"
     condition: Mapping[str, Any] | None = None
     outputs_sha256: str | None = None
+    economics_stated: bool | None = None
 
     @property
     def imported(self) -> bool:
@@ -291,7 +293,7 @@ class Spec:
         return content_sha256({name: content[name] for name in sorted(set(content) - silent)})
 
 
-_CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version"})
+_CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version", "economics_stated"})
 _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None, "outputs_sha256": None}
 
 

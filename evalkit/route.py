@@ -40,7 +40,7 @@ class Asked:
 def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
     """Value every policy; UsageError where a run has nothing to route between, or no complete item."""
     outcomes, mix = _weighted(analysis, asked)
-    field = field_of(outcomes)
+    field = field_of(outcomes, analysis.decision.option)
     values = looked_at_together(values_of(field), field)
     runnable = [each.worth for each in field.valued if each.policy.kind in ("single", "router")]
     singles = [each.worth for each in field.valued if each.policy.kind == "single"]

@@ -152,6 +152,11 @@ class Economics(StrictModel):
         return self.review_minutes / 60 * self.hourly_rate_usd
 
     @property
+    def correction_stated(self) -> bool:
+        """Whether the rubric says what a correction takes, even where that is what holds by default."""
+        return not self.model_fields_set.isdisjoint({"correction_minutes", "hourly_rate_usd"})
+
+    @property
     def correction_usd(self) -> float:
         """Cost of putting one unsatisfactory output right, USD."""
         return self.correction_minutes / 60 * self.hourly_rate_usd

@@ -9,6 +9,7 @@ from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import Definitions, Note, Section, Text
 from evalkit.conditional import mark
+from evalkit.main_clock import NAMES, main_clock
 from evalkit.models import display_name
 from evalkit.rendering.workbook import Sheet, Value, render
 from evalkit.stats import Estimate
@@ -77,7 +78,8 @@ def _reasons(line: Line) -> str | None:
 
 
 def _scores(analysis: Analysis, m: ModelResult) -> Line:
-    felt = m.clocks["felt"].quantiles if "felt" in m.clocks else {}
+    clock = main_clock(analysis)
+    waits = m.clocks[clock].quantiles if clock in m.clocks else {}
     counts = m.counts
     return {
         "Model": m.name,
@@ -89,7 +91,7 @@ def _scores(analysis: Analysis, m: ModelResult) -> Line:
         "Cost per request (USD)": m.cost_per_request,
         "Cost per satisfactory output (USD)": m.cost_per_satisfactory,
         "Total with corrections (USD)": m.human_fix,
-        **{f"Felt latency {name} (s)": felt[name] for name in ("p50", "p90", "p95") if name in felt},
+        **{f"{NAMES[clock]} {name} (s)": waits[name] for name in ("p50", "p90", "p95") if name in waits},
         "Trials planned": counts.planned,
         "Trials answered": counts.answered,
         "Trials refused": counts.refused,

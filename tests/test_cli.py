@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import socket
@@ -19,7 +20,16 @@ from analysis_builders import JUDGE, OPUS, SONNET, Book, answered, ended, failed
 
 from evalkit import __version__
 from evalkit.cli import COMMANDS, main
-from evalkit.errors import ExitCode
+from evalkit.errors import (
+    BudgetError,
+    ExitCode,
+    InfrastructureError,
+    IntegrityError,
+    InterruptedRunError,
+    InUseError,
+    ProblemsError,
+    UsageError,
+)
 from evalkit.records import Usage
 from evalkit.sandbox.server import running
 from evalkit.sandbox.settings import SandboxSettings
@@ -259,6 +269,42 @@ def test_an_interruption_is_130(evalkit: Command, monkeypatch: pytest.MonkeyPatc
         "error: interrupted; the same command goes on from here",
         "exit 130: interrupted",
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "name"),
+    [
+        (UsageError("x"), 2, "usage"),
+        (ProblemsError(["x"]), 2, "usage"),
+        (BudgetError("x"), 4, "budget"),
+        (InfrastructureError("x"), 5, "provider"),
+        (IntegrityError("x"), 6, "integrity"),
+        (InUseError("x"), 6, "integrity"),
+        (RuntimeError("x"), 70, "bug"),
+        (InterruptedRunError("x"), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_each_way_to_fail_has_the_exit_code_of_the_design_and_names_it_last(
+    error: BaseException, code: int, name: str, evalkit: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_folder: Path) -> list[Path]:
+        raise error
+
+    monkeypatch.setattr("evalkit.cli.places.run_files", failing)
+    said = evalkit("runs")
+    assert (said.code, said.err.splitlines()[-1]) == (code, f"exit {code}: {name}")
+
+
+def test_exit_codes_are_those_of_the_design_and_stand_in_the_readme(root: Path) -> None:
+    """0, 1 and 3 are verdicts of a gate, whose tests are with it."""
+    assert {code.name.lower(): int(code) for code in ExitCode} == {
+        "pass": 0, "regression": 1, "usage": 2, "inconclusive": 3, "budget": 4, "provider": 5, "integrity": 6,
+        "bug": 70, "interrupted": 130,
+    }  # fmt: skip
+    listed = re.findall(r"^\| (\d+) \| ", (root / "README.md").read_text(encoding="utf-8"), flags=re.M)
+    assert list(map(int, listed)) == [int(code) for code in ExitCode]
 
 
 def test_success_says_nothing_about_its_exit(evalkit: Command, run_file: Path) -> None:

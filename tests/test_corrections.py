@@ -1,6 +1,8 @@
 """Minutes of correction: measured before stated, with their doubt, down to totals and break-evens."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ from analysis_builders import HAIKU, OPUS, Book, answered, run_of, spec
 from evalkit import stats
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
+from evalkit.cli import main
 from evalkit.records import Correction, Snapshot
 from evalkit.report import render_html, render_json
 from evalkit.stats import Estimate
+from evalkit.store import RunFile
 
 
 def two_models() -> Snapshot:
@@ -40,6 +44,34 @@ def test_minutes_that_nobody_measured_have_no_doubt() -> None:
     flags = [float(bool(o.satisfied)) for item in analysis.outputs for o in item.outputs if o.model == OPUS]
     assert opus.human_fix == stats.human_fix_cost(costs, flags, 5.0, 0.5)
     assert "(the default)" in texts(analysis)
+
+
+@pytest.mark.parametrize(
+    ("economics", "source"),
+    [
+        ("", "the default"),
+        ("economics: {review_minutes: 1}", "the default"),
+        ("economics: {correction_minutes: 5, hourly_rate_usd: 60}", "stated"),
+        ("economics: {hourly_rate_usd: 60}", "stated"),
+        ("economics: {correction_minutes: 6}", "stated"),
+    ],
+)
+def test_what_a_rubric_states_is_not_called_the_default_even_where_it_is_the_same(
+    economics: str, source: str, tmp_path: Path
+) -> None:
+    rubric, rows, run = (tmp_path / name for name in ("r.yaml", "rows.jsonl", "r.db"))
+    levels = "levels: {0: bad, 1: good}"
+    rubric.write_text(
+        f"name: r\ncriteria: [{{id: right, question: Is it right, {levels}}}]\nsatisfactory: {{score: 1.0}}\n{economics}\n"
+    )
+    graded = [{"grader": "ann", "kind": "human", "criterion": "right", "level": 0}]
+    rows.write_text(json.dumps({"item_id": "a", "model": OPUS, "output": "x", "cost_usd": 0.01, "grades": graded}))
+    assert main(["import", str(rows), "--rubric", str(rubric), "-o", str(run)]) == 0
+    with RunFile(run, read_only=True) as file:
+        snapshot = file.snapshot()
+    assert analyze(snapshot).correction.source == source
+    older = replace(snapshot.spec, economics_stated=None)
+    assert older.sha256 == snapshot.spec.sha256, "what is said of it makes no other run of it"
 
 
 def test_measured_minutes_take_their_place_with_their_doubt() -> None:

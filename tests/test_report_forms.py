@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import wrap
 
 import openpyxl
 import pytest
@@ -86,6 +87,22 @@ def test_numbers_are_numbers_with_units_and_intervals_stand_in_two_columns(proje
     assert "no upper limit" in str(cells["Why a figure is missing"])
     types = {type(cells[name]) for name in ("Items", "Trials planned", "Input (tokens)")}
     assert types <= {int, float}
+
+
+def test_a_workbook_prints_with_whole_headings_and_the_name_of_each_row_on_every_page(project: Path) -> None:
+    assert main(["report", "r.db", "-q", "-o", "r.xlsx"]) == 0
+    book = sheets_of(project / "r.xlsx")
+    for sheet in book:
+        assert (sheet.page_setup.orientation, sheet.print_title_rows, sheet.print_title_cols) == (
+            "landscape", "$1:$1", "$A:$A",
+        )  # fmt: skip
+        assert 1 <= (sheet.page_setup.fitToWidth or 1) <= 4
+        for heading in sheet[1]:
+            lines = wrap(heading.value, int(sheet.column_dimensions[heading.column_letter].width))
+            assert (sheet.row_dimensions[1].height or 15) >= 15 * len(lines), heading.value
+    rates = [cell for cell in book["Scorecard"][2] if isinstance(cell.value, float) and cell.value % 1]
+    assert rates
+    assert {cell.number_format for cell in rates} == {"0.0###"}
 
 
 @pytest.mark.parametrize("case", sorted(VARIANTS))

@@ -196,3 +196,73 @@ def test_documents_that_only_fill_the_prompt_bear_no_answer(
     text = render_html(analysis)
     assert ("that bear the answer" in text) is (places != ())
     assert (f"{filling} others to fill the prompt" in text) is (filling > 0)
+
+
+def passing(items: int, **failed: int) -> Analysis:
+    """Models that fail so many of the items, the larger ones at the higher price."""
+    models = {"haiku": HAIKU, "sonnet": SONNET, "opus": OPUS}
+    passes = {models[name]: [[i >= count] for i in range(items)] for name, count in failed.items()}
+    prices = {HAIKU: 0.01, SONNET: 0.03, OPUS: 0.05}
+    return analyze(run_of(passes, {model: prices[model] for model in passes}))
+
+
+@pytest.mark.parametrize(
+    ("analysis", "title", "claim", "heading"),
+    [
+        (passing(60, haiku=30, sonnet=2), "Paying for corrections keeps the pick",
+         ", shown to be ahead of Haiku 4.5.", "Sonnet 4.6 is the least costly model in total"),
+        (passing(60, haiku=30, sonnet=3, opus=2), "Corrections could favour Opus 4.6",
+         "with Opus 4.6 and", "Opus 4.6 looks the least costly model in total, but the data leave it open"),
+        (passing(60, haiku=30, sonnet=2, opus=3), "Paying for corrections keeps the pick",
+         ", shown to be ahead of Haiku 4.5 and ahead of Opus 4.6 by the estimates.",
+         "Sonnet 4.6 looks the least costly model in total, but the data leave it open"),
+        (passing(200, sonnet=20, opus=2), "Corrections favour Opus 4.6",
+         "with Opus 4.6 and", "Opus 4.6 is the least costly model in total"),
+    ],
+    ids=["shown", "open for another", "shown against one", "shown for another"],
+)  # fmt: skip
+def test_the_first_screen_claims_of_corrections_what_their_section_shows(
+    analysis: Analysis, title: str, claim: str, heading: str
+) -> None:
+    told = facts(analysis, "verdict")
+    assert claim in told[title]
+    assert headings(analysis)["price-of-a-failure"] == f"At $5.00 a correction, {heading}"
+
+
+def test_a_column_of_money_has_one_unit_wherever_it_stands() -> None:
+    analysis = passing(200, haiku=120, sonnet=20, opus=2)
+    totals = [model.human_fix.value or 0.0 for model in analysis.models]
+    assert min(totals) < 1 < max(totals)
+    (prices,) = (block for block in section(analysis, "price-of-a-failure").blocks if isinstance(block, Table))
+    for place in (2, 3):
+        column = [plain_text(row.cells[place].text) + row.cells[place].doubt for row in prices.rows]
+        assert len({"¢" in text for text in column}) == len({"$" in text for text in column}) == 1, column
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(summary_table(analysis, 200))
+    (line,) = (line for line in console.export_text().splitlines() if line.startswith("Opus 4.6"))
+    total = section(analysis, "scorecard").blocks[0]
+    assert isinstance(total, Table)
+    written = [plain_text(row.cells[3].text) for row in total.rows]
+    assert all(text.startswith("$") for text in written)
+    assert written[2] in line, "the terminal writes the total as the page does"
+
+
+def test_of_waits_that_nobody_recorded_the_answers_own_latency_is_told_and_named() -> None:
+    """As it is where outputs were made elsewhere: one latency an answer, and no word of retries."""
+    book = Book(spec((HAIKU, SONNET)))
+    for i in range(80):
+        for model, latency_s in ((HAIKU, 2.0), (SONNET, 3.0)):
+            book.trial(f"i{i}", answered(0.01, latency_s + i / 100, felt_s=None), model=model, level=1)
+    analysis = analyze(book.snapshot())
+    assert analysis.model(HAIKU).clocks["felt"].quantiles["p50"].reason == "retries and waits were not recorded"
+    scores = section(analysis, "scorecard").blocks[0]
+    assert isinstance(scores, Table)
+    assert scores.columns[4].label.replace("\N{NO-BREAK SPACE}", " ") == "Latency of one attempt p50 · p95"
+    assert [plain_text(row.cells[4].text) for row in scores.rows] == ["2.4 s · 2.8 s", "3.4 s · 3.8 s"]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(summary_table(analysis, 200))
+    shown = console.export_text()
+    assert "p50 one attempt" in shown
+    assert "felt" not in shown
+    assert "not measured" not in shown + render_markdown(analysis)
+    assert "p50 one attempt" not in str([column.header for column in summary_table(analysis, 60).columns])

@@ -1,9 +1,10 @@
 """What the report says of routing: the decision first, few policies before many, nothing that the scorecard denies."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
-from analysis_builders import HAIKU, OPUS, SONNET, run_of
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, run_of, spec
 from report_pages import made, plain_text, section
 
 from evalkit.analysis import analyze
@@ -171,3 +172,24 @@ def test_a_column_of_money_has_one_unit() -> None:
                     text[-1] == "¢" for row in shown.rows if "best" not in (text := plain_text(row.cells[place].text))
                 }
                 assert len(units) == 1, column.label
+
+
+@pytest.mark.parametrize("models", list(itertools.permutations((OPUS, SONNET, HAIKU))))
+def test_of_models_that_are_level_in_all_the_verdict_and_routing_name_the_same(models: tuple[str, ...]) -> None:
+    analysis = with_routing(analyze(run_of({model: [[i % 30 > 0] for i in range(60)] for model in models})))
+    assert analysis.routing is not None
+    assert analysis.routing.best == f"always-{analysis.decision.option}"
+
+
+@pytest.mark.parametrize(("dear", "cheap"), [(OPUS, HAIKU), (HAIKU, OPUS)])
+def test_of_models_that_are_level_in_the_end_the_one_with_the_lower_price_is_the_best_single_one(
+    dear: str, cheap: str
+) -> None:
+    """A failure costs $5: at 1 of 50 more failed items, $0.10 less a request comes to the same."""
+    book = Book(spec((OPUS, HAIKU)))
+    for i in range(50):
+        book.trial(f"i{i}", answered(0.12), model=dear, level=int(i > 0))
+        book.trial(f"i{i}", answered(0.02), model=cheap, level=int(i > 1))
+    routing = with_routing(analyze(book.snapshot())).routing
+    assert routing is not None
+    assert routing.best == f"always-{cheap}"

@@ -79,6 +79,15 @@ def test_every_bad_line_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureF
     assert f"{path}:3: not JSON" in errors
 
 
+def test_a_mistake_in_a_million_lines_is_told_twenty_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path := tmp_path / "usage.jsonl").write_text('{"model": "x"}\n' * 1_020)
+    assert main(["signals", "--usage", str(path)]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 22
+    assert f"{path}:20: key 'timestamp' is missing" in told[19]
+    assert told[20].startswith(f"error: {path}: 1,000 problems more; correct what writes the log")
+
+
 def test_moments_of_all_time_zones_stand_in_order() -> None:
     late, early = line(timestamp="2026-09-01T10:00:00Z"), line(timestamp="2026-09-01T11:00:00+02:00")
     assert [one.at.hour for one in read(late, early)] == [9, 10]

@@ -18,6 +18,7 @@ from evalkit.analysis.disputes import disputes
 from evalkit.analysis.grading import grading_of
 from evalkit.analysis.grading_time import grading_time
 from evalkit.analysis.judge_biases import judge_biases
+from evalkit.analysis.leanings import leanings
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
 from evalkit.analysis.reliability import agreements, judge_validity, labels_of, levels_by_grader
@@ -71,7 +72,7 @@ def analyze(
     models = snapshot.spec.models
     by_model = _by_model(results, models)
     tables = _tables(by_model, rubric)
-    correction = correction_cost(snapshot.corrections, results, rubric.economics)
+    correction = correction_cost(snapshot.corrections, results, rubric.economics, said=snapshot.spec.economics_stated)
     per_model = tuple(model_result(m, by_model[m], tables[m], _sizes(snapshot, m), rubric, correction) for m in models)
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
@@ -145,6 +146,7 @@ def _with_graders(
         blinding=blinding(snapshot),
         preferred=preferred(snapshot),
         judge_biases=judge_biases(snapshot, levels, results, rubric),
+        leanings=leanings(snapshot, {result.trial_id: result for result in results}),
         grading_time=grading_time(snapshot),
         validity=validities(snapshot, analysis.grading.judges, analysis.judges),
     )

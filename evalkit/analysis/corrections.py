@@ -29,7 +29,11 @@ class CorrectionCost:
 
 
 def correction_cost(
-    corrections: Iterable[Correction], results: Sequence[TrialResult], economics: Economics
+    corrections: Iterable[Correction],
+    results: Sequence[TrialResult],
+    economics: Economics,
+    *,
+    said: bool | None = None,
 ) -> CorrectionCost:
     """The mean over unsatisfactory outputs: first over graders, then over an item's outputs, since items are the unit.
 
@@ -44,19 +48,22 @@ def correction_cost(
         if result.satisfied is False and result.trial_id in of_trial:
             of_item[result.key.item_id].append(fmean(of_trial[result.trial_id]))
     if not of_item:
-        return stated(economics)
+        return stated(economics, said=said)
     mean = stats.mean_cost([fmean(minutes) for minutes in of_item.values()])
     outputs = sum(map(len, of_item.values()))
     source = f"measured on {outputs} output{'s' * (outputs > 1)}"
     return CorrectionCost(mean, _in_usd(mean, economics), outputs, source)
 
 
-def stated(economics: Economics) -> CorrectionCost:
-    """The minutes of the rubric, which may be those that hold where it says nothing."""
+def stated(economics: Economics, *, said: bool | None = None) -> CorrectionCost:
+    """The minutes of the rubric, which may be those that hold where it says nothing.
+
+    `said`: whether the rubric has them written down; None where that was not kept, and what is usual counts as unsaid.
+    """
     minutes = Estimate(economics.correction_minutes, None, None, 0.95, 0, "stated")
     own = economics.correction_minutes, economics.hourly_rate_usd
     usual = own == (Economics().correction_minutes, Economics().hourly_rate_usd)
-    return CorrectionCost(minutes, _in_usd(minutes, economics), 0, "the default" if usual else "stated")
+    return CorrectionCost(minutes, _in_usd(minutes, economics), 0, "the default" if usual and not said else "stated")
 
 
 def _in_usd(minutes: Estimate, economics: Economics) -> Estimate:

@@ -24,6 +24,7 @@ from evalkit.stats.means import T_ON_ITEMS
 from evalkit.stats.rates import FEW
 
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95}
+_UNFELT = "retries and waits were not recorded"
 CLOCKS = {"ttft": "ttft_s", "inter_token": "itl_s", "total": "latency_s", "felt": "felt_s"}
 _UNPRICED = "a request is unpriced, so no total can be given"
 _UNGRADED = "nothing is graded yet"
@@ -195,6 +196,7 @@ def model_result(
     facts = known(model)
     answered = [r.last for r in results if r.last is not None and r.outcome == "answered"]
     untimed = NOT_MEASURED if any(a.usage.service_tier == "batch" for a in answered) else "no answer was timed"
+    timed = any(a.latency_s is not None for a in answered)
     return ModelResult(
         model=model,
         name=display_name(model),
@@ -207,7 +209,10 @@ def model_result(
         cost_per_request=_cost_per_request(columns),
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, correction, rubric.economics.review_usd),
-        clocks={name: clock(columns, column, results, untimed) for name, column in CLOCKS.items()},
+        clocks={
+            name: clock(columns, column, results, _UNFELT if timed and name == "felt" else untimed)
+            for name, column in CLOCKS.items()
+        },
         spend_usd=None if unpriced or unknown else fsum(a.cost_usd or 0.0 for a in attempts),
         attempts=len(attempts),
         failed_attempts=sum(a.outcome == "errored" for a in attempts),

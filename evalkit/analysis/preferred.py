@@ -13,6 +13,8 @@ from evalkit.records import Snapshot, TrialKey
 from evalkit.stats import Estimate
 
 PEOPLE = "people"
+Choices = list[tuple[str, int, int, int]]
+"""Item, the trials shown first and second, and 1 where the first of them is preferred, -1 the second, 0 a tie."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,27 @@ def _of_pair(pair: tuple[str, str, str], leanings: list[int]) -> Preferred:
 
 def _settled(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple[str, int, int, int]]:
     """Grader, two trials, and 1 where the first of them is preferred, -1 the second, 0 a tie."""
+    for choices in choices_of_people(snapshot).values():
+        for _, one, other, lean in choices:
+            yield PEOPLE, one, other, lean
+    for grader, one, other, forth, back in _pairs(snapshot, keys):
+        yield judge_of(grader).removeprefix(JUDGE), one, other, settled(forth, back)
+
+
+def choices_of_people(snapshot: Snapshot) -> Mapping[str, Choices]:
+    """By person, the last that they said of each pair of an item's outputs, unless they took it back."""
+    keys = {trial.id: trial.key for trial in snapshot.trials}
     last: dict[tuple[int, str, frozenset[int]], Preference] = {}  # whichever of the two came first
     for p in _of_two_models(snapshot, keys, "human"):
         if not is_again(p.grader):
             last[p.round_id, p.grader, frozenset((p.first_trial_id, p.second_trial_id))] = p
+    found: dict[str, Choices] = defaultdict(list)
     for p in last.values():
-        if p.choice is not None:  # else it was taken back
-            yield PEOPLE, p.first_trial_id, p.second_trial_id, LEAN[p.choice]
-    for grader, one, other, forth, back in _pairs(snapshot, keys):
-        yield judge_of(grader).removeprefix(JUDGE), one, other, settled(forth, back)
+        if p.choice is not None:
+            found[p.grader].append(
+                (keys[p.first_trial_id].item_id, p.first_trial_id, p.second_trial_id, LEAN[p.choice])
+            )
+    return found
 
 
 def both_orders(snapshot: Snapshot) -> Mapping[str, list[BothOrders]]:

@@ -12,6 +12,7 @@ from evalkit.analysis.disputes import Dispute
 from evalkit.analysis.evidence import Signal
 from evalkit.analysis.grading_time import GradingTime
 from evalkit.analysis.judge_biases import JudgeBias
+from evalkit.analysis.leanings import Leaning
 from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import Agreement, JudgeValidity
@@ -373,6 +374,7 @@ class Analysis:
     blinding: Blinding | None = None
     preferred: tuple[Preferred, ...] = ()
     judge_biases: tuple[JudgeBias, ...] = ()
+    leanings: tuple[Leaning, ...] = ()
     grading_time: GradingTime = field(default_factory=GradingTime)
     validity: tuple[Validity, ...] = ()
     signals: tuple[Signal, ...] = ()

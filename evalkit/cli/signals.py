@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from evalkit.analysis.production import Production
     from evalkit.usage_log import UsageLine
 
+_MOST_PROBLEMS = 20
+"""Of a log's that are told: production writes the same mistake into a million lines."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -83,7 +86,9 @@ def _read(path: Path) -> "tuple[UsageLine, ...]":
 
     lines, problems = parse_usage(read_lines(path, "usage log"), str(path))
     if problems:
-        raise ProblemsError([str(problem) for problem in problems])
+        more = len(problems) - _MOST_PROBLEMS
+        rest = [f"{path}: {more:,} problems more; correct what writes the log"] if more > 0 else []
+        raise ProblemsError([*(str(problem) for problem in problems[:_MOST_PROBLEMS]), *rest])
     return lines
 
 

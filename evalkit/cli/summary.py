@@ -7,10 +7,11 @@ from rich.text import Text
 
 from evalkit.cli.terminal import WIDE
 from evalkit.conditional import mark
+from evalkit.main_clock import main_clock
 from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.verdict import headline
 from evalkit.series import lineup
-from evalkit.wording import Format, doubt, listing, percent, plural, tokens, value
+from evalkit.wording import Format, doubt, in_cents, listing, percent, plural, tokens, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -29,7 +30,8 @@ def verdict_lines(analysis: "Analysis") -> list[str]:
     return lines
 
 
-_LEAST_FIRST = ("per request", "p50 felt", "p95 felt", "with correction", "per satisfactory")
+_CLOCKS = {"felt": "felt", "total": "one attempt"}
+_LEAST_FIRST = ("per request", "p50 ", "p95 ", "with correction", "per satisfactory")
 """What a terminal that is too narrow for all columns leaves out."""
 _GAP = 2
 
@@ -40,7 +42,7 @@ def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
     for name in _LEAST_FIRST:
         if sum(_least(name, cells) + _GAP for name, cells in columns.items()) - _GAP <= width:
             break
-        del columns[name]
+        columns = {column: cells for column, cells in columns.items() if not column.startswith(name)}
     table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
     for name, cells in columns.items():
         table.add_column(name, justify="left" if name == "model" else "right", overflow="fold",
@@ -55,16 +57,20 @@ def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
 def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
     """Cells by column, and the reasons that many figures are missing for, which stand below the table."""
     models = [analysis.model(s.key) for s in lineup(analysis)]
-    felt = [model.clocks["felt"].quantiles for model in models]
+    told_by = main_clock(analysis)
+    waits, what = [model.clocks[told_by].quantiles for model in models], _CLOCKS[told_by]
     figures: dict[str, tuple[Format, list[Estimate]]] = {
         "satisfactory": ("percent", [model.pass_rate for model in models]),
         "per request": ("money", [model.cost_per_request for model in models]),
         "per satisfactory": ("money", [model.cost_per_satisfactory for model in models]),
         "with correction": ("money", [model.human_fix for model in models]),
-        "p50 felt": ("seconds", [clock["p50"] for clock in felt]),
-        "p95 felt": ("seconds", [clock["p95"] for clock in felt]),
+        f"p50 {what}": ("seconds", [clock["p50"] for clock in waits]),
+        f"p95 {what}": ("seconds", [clock["p95"] for clock in waits]),
     }
-    cells = {name: [cell(e, style) for e in estimates] for name, (style, estimates) in figures.items()}
+    cells = {
+        name: [cell(e, style, cents=in_cents(estimates)) for e in estimates]
+        for name, (style, estimates) in figures.items()
+    }
     missing = [
         text
         for name, (_, estimates) in figures.items()
@@ -117,10 +123,12 @@ def stability_line(analysis: "Analysis") -> str:
     return f"the rule picks {', '.join(parts)} ({resampled(analysis.stability)})"
 
 
-def cell(estimate: "Estimate", style: Format) -> str:
-    """An estimate with its doubt below it."""
-    shown = value(estimate, style)
-    told = doubt(estimate, style).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
+def cell(estimate: "Estimate", style: Format, cents: bool | None = None) -> str:
+    """An estimate with its doubt below it. `cents` fixes the unit of money, so that a column has one."""
+    shown = value(estimate, style, cents=cents)
+    told = (
+        doubt(estimate, style, cents=cents).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
+    )
     if estimate.value is not None:  # figures, which a line must not break
         shown, told = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (shown, told))
     return f"{shown}\n({told})"

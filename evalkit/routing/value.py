@@ -1,7 +1,8 @@
 """Every policy's value on the same items, cross-fitted where it has numbers to set, against the best single model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isclose
 
 from evalkit.analysis.routing import NotValued, PolicyValue
 from evalkit.routing.crossfit import folds_of, on_all, out_of_fold
@@ -49,14 +50,29 @@ class Field:
         return tuple(each for each in self.valued if each.policy.kind == "router")
 
 
-def field_of(outcomes: Outcomes) -> Field:
-    """Every policy there is, valued; those that these items cannot bear are named with the reason."""
+def field_of(outcomes: Outcomes, picked: str | None = None) -> Field:
+    """Every policy there is, valued; those that these items cannot bear are named with the reason.
+
+    `picked`: the model that the run's rule picks, which is the best of single models that are equal in all else.
+    """
     folds = folds_of(outcomes)
     found = [_valued(outcomes, policy, folds) for policy in policies_of(outcomes)]
     valued = tuple(each for each in found if isinstance(each, Valued))
-    singles = [i for i, each in enumerate(valued) if each.policy.kind == "single"]
-    best = max(singles, key=lambda i: outcomes.mean(valued[i].worth.utility_usd))
+    best = _best_single(outcomes, valued, picked)
     return Field(outcomes, valued, tuple(each for each in found if isinstance(each, NotValued)), best)
+
+
+def _best_single(outcomes: Outcomes, valued: Sequence[Valued], picked: str | None) -> int:
+    """The lowest cost in the end; of those that are level but for rounding the lowest price, of those the pick."""
+    singles = {i: each.worth for i, each in enumerate(valued) if each.policy.kind == "single"}
+    level = _lowest({i: -outcomes.mean(its.utility_usd) for i, its in singles.items()})
+    level = _lowest({i: outcomes.mean(singles[i].cost_usd) for i in level})
+    return next((i for i in level if valued[i].policy.name == f"always-{picked}"), level[0])
+
+
+def _lowest(costs: Mapping[int, float]) -> list[int]:
+    """The places of the lowest of these, all that are level with it but for rounding."""
+    return [i for i, cost in costs.items() if isclose(cost, min(costs.values()), rel_tol=1e-9)]
 
 
 def _valued(outcomes: Outcomes, policy: Policy | NotValued, folds: IntArray) -> Valued | NotValued:

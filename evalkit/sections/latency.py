@@ -25,6 +25,7 @@ from evalkit.chart_blocks import (
     Series,
     Steps,
 )
+from evalkit.main_clock import NAMES, MainClock, main_clock
 from evalkit.series import lineup
 from evalkit.stats import Estimate, dkw_epsilon, values_needed
 from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds, sentence
@@ -46,7 +47,7 @@ def build(analysis: Analysis) -> Section | None:
     series = tuple(s for s in lineup(analysis) if any(c.values_s for c in analysis.model(s.key).clocks.values()))
     if not series:
         return _untimed(analysis)
-    name, lede = _main_clock(analysis, series)
+    name, lede = _main_clock(analysis)
     heading = _heading(analysis, series, name)
     open_ends = " ".join(
         filter(None, (_band(analysis, series, name), _given_up(analysis, series), _open_ends(analysis, series, name)))
@@ -189,12 +190,12 @@ def _time(s: float | None) -> str:
     return NOT_MEASURED if s is None else seconds(s)
 
 
-def _main_clock(analysis: Analysis, series: tuple[Series, ...]) -> tuple[str, str]:
+def _main_clock(analysis: Analysis) -> tuple[MainClock, str]:
     """The clock that a user feels, or one attempt's where that alone is known; and how the text calls it."""
-    felt = any((clock := analysis.model(s.key).clocks.get("felt")) is not None and clock.values_s for s in series)
-    if felt:
-        return "felt", "as a user feels it, retries and waits included"
-    return "total", "as one attempt took it, since what a user felt, retries and waits included, was not measured"
+    name = main_clock(analysis)
+    if name == "felt":
+        return name, "as a user feels it, retries and waits included"
+    return name, "as one attempt took it, since what a user felt, retries and waits included, was not measured"
 
 
 def _quantile(analysis: Analysis, series: Series, name: str, quantile: str) -> Estimate | None:
@@ -222,7 +223,7 @@ def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, .
     return min(values, default=0.1), max(values, default=10.0)
 
 
-def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str, name: str) -> Ecdf | None:
+def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str, name: MainClock) -> Ecdf | None:
     steps = tuple(
         Steps(s, clock.values_s, len(clock.censored_s))
         for s in series
@@ -231,8 +232,7 @@ def _curves(analysis: Analysis, series: tuple[Series, ...], finding: str, name: 
     if not steps:
         return None
     low, high = _bounds(analysis, series, (name,))
-    label = "felt latency" if name == "felt" else "latency of one attempt"
-    return Ecdf(finding, Axis(f"{label}, log scale", "seconds", low / 1.25, high * 1.15, log=True), steps)
+    return Ecdf(finding, Axis(f"{NAMES[name].lower()}, log scale", "seconds", low / 1.25, high * 1.15, log=True), steps)
 
 
 def _per_token(analysis: Analysis, series: tuple[Series, ...], finding: str) -> tuple[Forest, ...]:

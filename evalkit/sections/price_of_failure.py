@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
     Cell,
     Column,
@@ -24,10 +24,9 @@ from evalkit.chart_blocks import (
     Series,
     Stretch,
 )
-from evalkit.pairing import Comparison, all_pairs, compare
+from evalkit.pairing import Comparison, all_pairs, compare, extra_usd, saving
 from evalkit.series import lineup
-from evalkit.stats import Estimate
-from evalkit.wording import doubt, listing, money, value
+from evalkit.wording import doubt, in_cents, listing, money, value
 
 ORDER = 40
 OF_WORKLOAD = True
@@ -75,7 +74,7 @@ def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
     if len(level) == len(costs):
         return f"At {money(own)} a correction, all models cost the same in total"
     rivals = [compare(analysis, best.series.key, c.series.key) for c in costs if c not in level]
-    savings = [_saving(analysis, c) for c in rivals if c is not None]
+    savings = [saving(analysis, c) for c in rivals if c is not None]
     shown = bool(savings) and all(s.low is not None and s.low > 0 for s in savings)
     names, alone = listing([c.series.name for c in level]), len(level) == 1
     what = f"the least costly model{'' if alone else 's'} in total"
@@ -147,64 +146,44 @@ def _stretches(costs: list[_Cost], low: float, high: float, points: list[float])
 
 def _crossings(analysis: Analysis, costs: list[_Cost], stretches: tuple[Stretch, ...]) -> tuple[Crossing, ...]:
     by_key = {c.series.key: c for c in costs}
+    cents = in_cents([c.break_even for c in _pairs(analysis, costs)])
     crossings = []
     for left, right in pairwise(stretches):
         pair = compare(analysis, right.series.key, left.series.key)
         shown = pair is not None and pair.break_even.high is not None  # else the gain may be nothing
-        crossings.append(Crossing(right.low, by_key[right.series.key].at(right.low), money(right.low), shown))
+        label = money(right.low, cents=cents)
+        crossings.append(Crossing(right.low, by_key[right.series.key].at(right.low), label, shown))
     return tuple(crossings)
 
 
-def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
+def _pairs(analysis: Analysis, costs: list[_Cost]) -> list[Comparison]:
     keys = {c.series.key for c in costs}
-    pairs = [c for c in all_pairs(analysis, lineup(analysis)) if c.first in keys and c.second in keys]
+    return [c for c in all_pairs(analysis, lineup(analysis)) if c.first in keys and c.second in keys]
+
+
+def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
+    pairs = _pairs(analysis, costs)
     columns = (
         Column("Comparison"),
         Column("Extra price of a request", "end"),
         Column("Break-even correction cost", "end"),
         Column(f"Saving per request at {money(analysis.correction_usd)}", "end"),
     )
-    return table("Break-even points", columns, [_row(analysis, pair) for pair in pairs])
+    units = in_cents([c.break_even for c in pairs]), in_cents([saving(analysis, c) for c in pairs])
+    return table("Break-even points", columns, [_row(analysis, pair, units) for pair in pairs])
 
 
-def _row(analysis: Analysis, pair: Comparison) -> Row:
+def _row(analysis: Analysis, pair: Comparison, units: tuple[bool, bool]) -> Row:
+    """`units`: whether cents serve all break-even points, and all savings, so that a column has one unit."""
     first, second = analysis.model(pair.first), analysis.model(pair.second)
-    point, saving = pair.break_even, _saving(analysis, pair)
+    point, saved = pair.break_even, saving(analysis, pair)
+    limits = doubt(point, "money", cents=units[0])
     shown = "shown" if point.high is not None else "not shown by the data"
     return Row(
         (
             Cell(words(first.name), f"instead of {second.name}"),
-            Cell(words(money(_extra(first, second)))),
-            Cell(
-                (strong(value(point, "money")),),
-                f"{doubt(point, 'money')}; {shown}" if point.value else doubt(point, "money"),
-            ),
-            Cell((strong(value(saving, "money")),), doubt(saving, "money")),
+            Cell(words(money(extra_usd(analysis, pair)))),
+            Cell((strong(value(point, "money", cents=units[0])),), f"{limits}; {shown}" if point.value else limits),
+            Cell((strong(value(saved, "money", cents=units[1])),), doubt(saved, "money", cents=units[1])),
         )
     )
-
-
-def _extra(first: ModelResult, second: ModelResult) -> float:
-    return (first.cost_per_request.value or 0.0) - (second.cost_per_request.value or 0.0)
-
-
-def _saving(analysis: Analysis, pair: Comparison) -> Estimate:
-    """What the first saves against the second on a request: gain x correction - extra price.
-
-    The limits join (MOVER) those of the gain with those of a measured correction.
-    """
-    extra = _extra(analysis.model(pair.first), analysis.model(pair.second))
-    gain, own = pair.difference, analysis.correction.usd
-    if gain.value is None or own.value is None:
-        return Estimate(None, None, None, gain.confidence, gain.n, _METHOD, reason=gain.reason or own.reason)
-    saving = gain.value * own.value - extra
-    worst, best = (own.low, own.high) if gain.value > 0 else (own.high, own.low)
-    down, up = (
-        None if g is None else math.hypot((g - gain.value) * own.value, gain.value * ((c or own.value) - own.value))
-        for g, c in ((gain.low, worst), (gain.high, best))
-    )
-    low, high = None if down is None else saving - down, None if up is None else saving + up
-    return Estimate(saving, low, high, gain.confidence, gain.n, _METHOD)
-
-
-_METHOD = "Tango limits of the paired difference and those of a measured correction, prices at their estimates"

@@ -18,6 +18,7 @@ from evalkit.chart_blocks import (
     Axis,
     Series,
 )
+from evalkit.main_clock import NAMES, MainClock, main_clock
 from evalkit.pairing import compare
 from evalkit.series import lineup, routed
 from evalkit.stats import Estimate
@@ -97,7 +98,7 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
         Column("Satisfactory", axis=_rate_axis(rates, bar), brief=True),
         Column("Cost per satisfactory output", axis=_cost_axis(costs), brief=True),
         Column(f"Total with corrections at\N{NO-BREAK SPACE}{money(analysis.correction_usd)}", "end", brief=True),
-        Column(f"Felt latency p50{_HELD_DOT}p95", "end", brief=True),
+        Column(f"{NAMES[main_clock(analysis)]} p50{_HELD_DOT}p95", "end", brief=True),
         *(() if conditional else (Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),)),
     )
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
@@ -136,7 +137,7 @@ def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
             _estimate(model.pass_rate, "percent", bar),
             _estimate(model.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(model.human_fix, "money", cents=units[1]),
-            _latency(model),
+            _latency(model, main_clock(analysis)),
             *standing,
         ),
         series=series,
@@ -148,8 +149,8 @@ def _estimate(estimate: Estimate, style: Format, bar: float | None = None, cents
     return Cell((strong(value(estimate, style, bar, cents)),), doubt(estimate, style, bar, cents), estimate)
 
 
-def _latency(model: ModelResult) -> Cell:
-    clock = model.clocks.get("felt")
+def _latency(model: ModelResult, name: MainClock) -> Cell:
+    clock = model.clocks.get(name)
     if clock is None or not clock.values_s:
         if model.counts.pending == model.counts.planned:
             return Cell(words(UNKNOWN), "no call has ended", measured=True)
@@ -218,14 +219,15 @@ def _denominators(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     )
     columns = [Column("Option"), *(Column(head, "end") for head in heads)]
     columns += [Column("Cost per request", "end"), Column("Spend", "end")]
-    return table("Denominators and spend", columns, [_counts(analysis.model(s.key), s) for s in series])
+    cents = in_cents([analysis.model(s.key).cost_per_request for s in series])
+    return table("Denominators and spend", columns, [_counts(analysis.model(s.key), s, cents) for s in series])
 
 
-def _counts(model: ModelResult, series: Series) -> Row:
+def _counts(model: ModelResult, series: Series, cents: bool) -> Row:
     counts = [getattr(model.counts, name) for name in _FIELDS]
     cells = [Cell(words(model.name)), *(Cell(words(f"{count:,}")) for count in counts)]
     request = model.cost_per_request
-    cells.append(Cell((strong(value(request, "money")),), doubt(request, "money")))
+    cells.append(_estimate(request, "money", cents=cents))
     unpriced = f"{plural(model.unpriced_attempts, 'attempt')} without a price" if model.unpriced_attempts else ""
     cells.append(Cell(words(money(model.spend_usd)), unpriced or plural(model.attempts, "attempt")))
     return Row(tuple(cells), series)

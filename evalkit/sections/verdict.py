@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.conditional import mark
 from evalkit.models import display_name
-from evalkit.pairing import SINCE, Comparison, against_baseline, compare
+from evalkit.pairing import SINCE, Comparison, against_baseline, compare, saving
 from evalkit.series import lineup, routed
 from evalkit.stats import Estimate
 from evalkit.wording import doubt as doubt_words
@@ -347,17 +347,34 @@ def _corrections(analysis: Analysis) -> Fact | None:
     cents = in_cents([m.human_fix for m in priced])
     level = value(pick.human_fix, "money", cents=cents)
     if value(best.human_fix, "money", cents=cents) == level:
-        rest = [m.name for m in priced if value(m.human_fix, "money", cents=cents) != level]
-        ahead = f", ahead of {listing(rest)} by the estimates" if rest else ""
+        rest = [m for m in priced if value(m.human_fix, "money", cents=cents) != level]
         least = len(rest) == len(priced) - 1
         lowest = "has the lowest total of the models" if least else "has no higher total than another model"
+        total = f"{estimated(pick.human_fix, 'money', cents=cents)} a request"
         return Fact(
             "Paying for corrections keeps the pick",
-            words(f"{at}, {pick.name} {lowest}: {estimated(pick.human_fix, 'money')} a request{ahead}."),
+            words(f"{at}, {pick.name} {lowest}: {total}{_ahead(analysis, pick, rest)}."),
         )
-    cents = in_cents([best.human_fix, pick.human_fix])
     ours, theirs = (estimated(m.human_fix, "money", cents=cents) for m in (pick, best))
     return Fact(
-        f"Corrections could favour {best.name}",
+        f"Corrections {'favour' if _saves(analysis, best, pick) else 'could favour'} {best.name}",
         words(f"{at}, a request costs {theirs} with {best.name} and {ours} with {pick.name}."),
     )
+
+
+def _saves(analysis: Analysis, first: ModelResult, second: ModelResult) -> bool:
+    """Whether the first is shown to cost less in total, item by item."""
+    pair = compare(analysis, first.model, second.model)
+    low = None if pair is None else saving(analysis, pair).low
+    return low is not None and low > 0
+
+
+def _ahead(analysis: Analysis, pick: ModelResult, rest: list[ModelResult]) -> str:
+    """Whose totals are shown to be higher than the pick's, and whose only look so."""
+    shown = [m.name for m in rest if _saves(analysis, pick, m)]
+    seen = [m.name for m in rest if m.name not in shown]
+    told = [
+        *([f"shown to be ahead of {listing(shown)}"] if shown else []),
+        *([f"ahead of {listing(seen)} by the estimates"] if seen else []),
+    ]
+    return f", {' and '.join(told)}" if told else ""

@@ -1,0 +1,83 @@
+"""What sways people beside the quality of an output, and whether they gave it the time that it takes to read."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evalkit import stats
+from evalkit.analysis.preferred import Choices, choices_of_people
+from evalkit.analysis.trials import TrialResult
+from evalkit.grader_names import is_again
+from evalkit.records import Snapshot
+from evalkit.stats import Estimate
+from evalkit.stats.estimate import no_estimate
+
+FASTEST_WORDS_S = 1000 / 60
+"""Four times as fast as people read in silence (238 words a minute: Brysbaert 2019)."""
+_NO_CHOICE = "no output was preferred to another side by side"
+_NO_TIME = "no time was measured"
+
+
+@dataclass(frozen=True)
+class Leaning:
+    """One person. `first`, `longer`: of the preferences side by side, the share for the output shown first, and for
+    the longer one (of two unequal ones). `hasty`: share of items on which the attention to their outputs was shorter
+    than it takes to read them at FASTEST_WORDS_S; n counts items.
+    """
+
+    grader: str
+    first: Estimate
+    longer: Estimate
+    hasty: Estimate
+
+
+def leanings(snapshot: Snapshot, results: Mapping[int, TrialResult]) -> tuple[Leaning, ...]:
+    """Every person who compared outputs or whose attention was measured, by name."""
+    texts = {trial: result.last.text for trial, result in results.items() if result.last is not None}
+    choices, items = choices_of_people(snapshot), _hasty_items(snapshot, texts)
+    return tuple(
+        _leaning(grader, choices.get(grader, []), items.get(grader, []), texts)
+        for grader in sorted(set(choices) | set(items))
+    )
+
+
+def _leaning(grader: str, choices: Choices, hasty: list[bool], texts: Mapping[int, str]) -> Leaning:
+    first, longer = defaultdict[str, list[bool]](list), defaultdict[str, list[bool]](list)
+    for item, one, other, lean in choices:
+        sizes = len(texts.get(one, "")), len(texts.get(other, ""))
+        if lean:
+            first[item].append(lean > 0)
+        if lean and sizes[0] != sizes[1]:
+            longer[item].append((lean > 0) == (sizes[0] > sizes[1]))
+    attention = stats.rate(sum(hasty), len(hasty)) if hasty else no_estimate(_NO_TIME, 0.95, "Wilson")
+    return Leaning(grader, _share(first), _share(longer), attention)
+
+
+def _share(of_items: Mapping[str, list[bool]]) -> Estimate:
+    if not of_items:
+        return no_estimate(_NO_CHOICE, 0.95, "Wilson on effective n")
+    rows = list(of_items.values())
+    return stats.rate_clustered([sum(row) for row in rows], [len(row) for row in rows])
+
+
+def _hasty_items(snapshot: Snapshot, texts: Mapping[int, str]) -> Mapping[str, list[bool]]:
+    """By person, whether each item's outputs got less attention than reading them takes.
+
+    The item is looked at whole, since its outputs may stand side by side and are then read before the first mark.
+    """
+    items = {trial.id: trial.key.item_id for trial in snapshot.trials}
+    spent: dict[tuple[str, int, str], dict[int, float | None]] = defaultdict(dict)
+    for mark in snapshot.markings:
+        if is_again(mark.grader) or mark.trial_id not in items:
+            continue
+        of_item = spent[mark.grader, mark.round_id, items[mark.trial_id]]
+        before = of_item.get(mark.trial_id, 0.0)
+        known = mark.active_s is not None and before is not None
+        of_item[mark.trial_id] = (before or 0.0) + (mark.active_s or 0.0) if known else None
+    found: dict[str, list[bool]] = defaultdict(list)
+    for (grader, _, _), times in spent.items():
+        measured = [s for s in times.values() if s is not None]
+        if len(measured) == len(times):
+            words = sum(len(texts.get(trial, "").split()) for trial in times)
+            found[grader].append(sum(measured) < words / FASTEST_WORDS_S)
+    return found

@@ -1,0 +1,71 @@
+"""People's leanings: for a place and for length, and whether they took the time that reading takes."""
+
+from collections.abc import Iterable
+
+from evalkit.analysis.leanings import FASTEST_WORDS_S, Leaning
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Cell, Column, Row, Section, strong, table, words
+from evalkit.stats import Estimate
+from evalkit.wording import doubt, estimated, plural, value
+
+ORDER = 83
+
+
+def build(analysis: Analysis) -> Section | None:
+    """None where no person compared outputs, nor had their attention measured."""
+    if not analysis.leanings:
+        return None
+    columns = (Column("Grader"), Column("Look"), Column("Found", "end"), Column("Without it", "end"), Column("Shown?"))
+    rows = [row for leaning in analysis.leanings for row in _rows(leaning)]
+    return Section(
+        name="leanings",
+        label="Attention",
+        heading=_heading(analysis.leanings),
+        lede=words(
+            "What people may be swayed by beside the quality of an output. Places are balanced, so without a leaning "
+            "half of the preferences go to the one shown first; longer outputs may well be better ones. Attention is "
+            f"checked against the fastest that anybody could read, {FASTEST_WORDS_S * 60:,.0f} words a minute."
+        ),
+        blocks=(table("People's leanings and attention", columns, rows),),
+        measured=True,
+    )
+
+
+def _heading(leanings: tuple[Leaning, ...]) -> str:
+    swayed = [f"{each.grader} prefers the output shown {_side(each.first)}" for each in leanings if _sways(each.first)]
+    hasty = [each for each in leanings if each.hasty.value]
+    read = [f"{each.grader} graded {estimated(each.hasty, 'percent')} of items unread" for each in hasty]
+    return "; ".join([*swayed, *read]) or f"{_nobody(leanings)} to favour a place or to grade unread"
+
+
+def _nobody(leanings: tuple[Leaning, ...]) -> str:
+    return f"{leanings[0].grader} is not shown" if len(leanings) == 1 else "Nobody is shown"
+
+
+def _sways(first: Estimate) -> bool:
+    return (first.low is not None and first.low > 0.5) or (first.high is not None and first.high < 0.5)
+
+
+def _side(first: Estimate) -> str:
+    return "first" if (first.value or 0.0) > 0.5 else "second"
+
+
+def _rows(leaning: Leaning) -> Iterable[Row]:
+    shown = {True: "yes", False: "no"}
+    if leaning.first.value is not None:
+        yield _row(leaning.grader, "Prefers the output shown first", leaning.first, "50%", shown[_sways(leaning.first)])
+        yield _row(leaning.grader, "Prefers the longer output", leaning.longer, "unknown", "not a bias by itself")
+    hasty = "unknown" if leaning.hasty.value is None else shown[leaning.hasty.value > 0]
+    yield _row(leaning.grader, "Graded faster than it can be read", leaning.hasty, "0%", hasty)
+
+
+def _row(grader: str, what: str, found: Estimate, without: str, told: str) -> Row:
+    return Row(
+        (
+            Cell(words(grader)),
+            Cell(words(what), plural(found.n, "item")),
+            Cell((strong(value(found, "percent")),), doubt(found, "percent")),
+            Cell(words(without)),
+            Cell(words(told)),
+        )
+    )

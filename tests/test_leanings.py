@@ -1,0 +1,93 @@
+"""People's leanings: a liking for the place shown first or for length, and grades given faster than anybody reads."""
+
+from collections.abc import Callable
+
+import pytest
+from analysis_builders import HAIKU, OPUS, Book, answered, round_, spec
+from report_pages import plain_text, section
+
+from evalkit import stats
+from evalkit.analysis import analyze
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Section, Table
+from evalkit.grader_names import again
+from evalkit.grading_records import Choice, Marking, Preference
+from evalkit.report import build_report
+
+ANN = "ann"
+SIZES = {OPUS: 900, HAIKU: 300}
+"""Words of each model's outputs: at 1,000 a minute, 54 and 18 s."""
+
+
+def graded(choose: Callable[[int, bool], Choice] | None, seconds: float | None, items: int = 40) -> Analysis:
+    """Two outputs an item, shown first in turn. `choose` prefers by item and whether the long one is shown first;
+    `seconds` of attention go to each output.
+    """
+    book, preferences, marks = Book(spec((OPUS, HAIKU)), rounds=[round_(1, (ANN,))]), [], []
+    for n in range(items):
+        long, short = (
+            book.trial(f"i{n}", answered(text="word " * SIZES[model]), model=model) for model in (OPUS, HAIKU)
+        )
+        first, second = (long, short) if n % 2 else (short, long)
+        for trial in (first, second):
+            book.grade(trial, 1, grader=ANN)
+            if seconds is not None:
+                marks.append(Marking(1, ANN, trial, "level", {"criterion": "right", "level": 1}, seconds))
+        if choose is not None:
+            preferences.append(Preference(1, ANN, first, second, choose(n, first == long)))
+    return analyze(book.snapshot(preferences=tuple(preferences), markings=tuple(marks)))
+
+
+def rows(part: Section) -> list[list[str]]:
+    (shown,) = (block for block in part.blocks if isinstance(block, Table))
+    return [[plain_text(cell.text) for cell in row.cells] for row in shown.rows]
+
+
+@pytest.mark.parametrize(
+    ("choose", "heading", "first", "longer"),
+    [
+        (lambda n, _: "first", "ann prefers the output shown first", "100%", "50%"),
+        (lambda n, _: "second", "ann prefers the output shown second", "0%", "50%"),
+        (lambda n, long: "first" if long else "second", "ann is not shown to favour a place or to grade unread", "50%",
+         "100%"),
+        (lambda n, _: "first" if n % 4 < 2 else "second", "ann is not shown to favour a place or to grade unread",
+         "50%", "50%"),
+    ],
+    ids=["the first place", "the second place", "length alone", "neither"],
+)  # fmt: skip
+def test_a_liking_for_a_place_is_told_from_one_for_length(
+    choose: Callable[[int, bool], Choice], heading: str, first: str, longer: str
+) -> None:
+    part = section(graded(choose, seconds=60), "leanings")
+    assert part.heading == heading
+    assert [row[2] for row in rows(part)] == [first, longer, "0%"]
+    assert rows(part)[1][4] == "not a bias by itself"
+
+
+def test_ties_and_what_was_taken_back_lean_nowhere() -> None:
+    (found,) = graded(lambda n, _: "tie" if n % 2 else "first", seconds=60).leanings
+    assert found.first == stats.rate_clustered([1] * 20, [1] * 20)
+    (none,) = graded(lambda n, _: "tie", seconds=60).leanings
+    assert none.first.reason == "no output was preferred to another side by side"
+    assert len(rows(section(graded(lambda n, _: "tie", seconds=60), "leanings"))) == 1
+
+
+@pytest.mark.parametrize(("seconds", "share"), [(37.0, 0.0), (35.0, 1.0)])
+def test_items_whose_outputs_got_less_time_than_reading_takes_are_counted(seconds: float, share: float) -> None:
+    """Both outputs of an item have 1,200 words, 72 s: one may be read before the first mark on the other."""
+    analysis = graded(None, seconds)
+    (found,) = analysis.leanings
+    assert found.hasty == stats.rate(round(40 * share), 40)
+    heading = section(analysis, "leanings").heading
+    assert heading.startswith("ann graded 100% (91–100%) of items unread" if share else "ann is not shown")
+
+
+def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:
+    assert graded(None, None).leanings == ()
+    assert "leanings" not in [part.name for part in build_report(graded(None, None)).sections]
+    book = Book(spec((OPUS,)), rounds=[round_(1, (ANN,))])
+    trial = book.trial("a", answered(text="word " * 900))
+    book.grade(trial, 1, grader=ANN)
+    unmeasured = Marking(1, ANN, trial, "level", {"criterion": "right", "level": 1})
+    seen_again = Marking(1, again(ANN), trial, "level", {"criterion": "right", "level": 1}, 1.0)
+    assert analyze(book.snapshot(markings=(unmeasured, seen_again))).leanings == ()
