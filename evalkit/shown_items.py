@@ -23,6 +23,10 @@ _ITEM_BYTES, _OUTPUT_BYTES, _GRADE_BYTES = 700, 750, 130
 
 Kind = Literal["named", "parting", "failing", "rest"]
 _KINDS: tuple[Kind, ...] = ("named", "parting", "failing", "rest")
+_TURNS: tuple[tuple[Kind, int, int | None], ...] = (
+    ("named", 0, None), ("rest", 0, REST), ("failing", 0, REST), ("parting", 0, None), ("failing", REST, None),
+)  # fmt: skip
+"""Which of a kind have their turn when: a few of each, then what models part on before what all of them fail alike."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,17 @@ def shown_items(analysis: Analysis, most_bytes: int | None = None) -> ShownItems
     if _as_many_as_fit(range(len(items)), items, most)[1]:
         return ShownItems(tuple(range(len(items))), {})
     kinds = _kinds(analysis)
-    drawn = _drawn(analysis)
+    drawn = {kind: [place for place in _drawn(analysis) if kinds[place] == kind] for kind in _KINDS}
     shown: list[int] = []
-    for some in (
-        [place for place in drawn if kinds[place] == "named"],
-        [place for place in drawn if kinds[place] == "rest"][:REST],
-        [place for place in drawn if kinds[place] in ("parting", "failing")],
-    ):
-        fitting, _ = _as_many_as_fit(some, items, most)
+    ended: set[Kind] = set()
+    for kind, begin, end in _TURNS:
+        fitting, all_fit = _as_many_as_fit(drawn[kind][begin:end], items, most)
+        if kind in ended:
+            continue
         shown += fitting
         most -= sum(_bytes(items[place]) for place in fitting)
+        if not all_fit:
+            ended.add(kind)
     counts = {kind: (sum(kinds[place] == kind for place in shown), kinds.count(kind)) for kind in _KINDS}
     return ShownItems(tuple(sorted(shown)), counts)
 

@@ -72,7 +72,8 @@ async def _streaming(
         async with session(run, "local", limits.concurrency) as opened:
             yield opened, provider
         return
-    from evalkit.executors.ray import connected, pool
+    from evalkit.executors.ray import pool
+    from evalkit.executors.ray_cluster import connected
 
     with connected(cluster.address):
         async with (
