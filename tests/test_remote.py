@@ -311,7 +311,7 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("report", "{s3}/support.db", "-o", "{s3}/locked/r.md"), 5, "{s3}/locked/r.md cannot be written: no permission"),
     (("report", "{s3}/support.db", "-o", "{s3}/r.doc"), 2, "{s3}/r.doc': unknown format"),
     (("report", "{s3}/support.db", "--peek"), 5, "{s3}/support.db is read-only, so a peek cannot be recorded in it"),
-    (("report", "s3://ann:pass/word-abc@b/x.db"), 2, "s3://***@b/x.db: credentials do not go into s3:// URLs; set AWS_"),
+    (("report", "s3://ann:pass/word-abc@b/x.db"), 2, "s3://***@b/x.db: credentials do not go into s3:// URLs"),
     (("report", "{s3}/a//b.db"), 2, "{s3}/a//b.db cannot be fetched: a part of its path is empty"),
     (("report", "foo://b/x.db"), 2, "foo://b/x.db: Protocol not known: foo; use s3://, gs://, az:// or another"),
     (("report", "gs://b/x.db"), 2, "gs://b/x.db cannot be spoken to here; install"),

@@ -133,8 +133,10 @@ def _check_address(executor: str, address: str) -> None:
 
 
 def _place(output: Path | None, folder: Path) -> Path:
-    if output is not None and output.suffix != ".db":
-        raise UsageError(f"--output {str(output)!r} is no name of a run file; let it end in .db")
+    from evalkit.cli.places import check_output
+
+    if output is not None:
+        check_output(output)
     return output or folder
 
 
