@@ -43,8 +43,9 @@ _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception): .+", re.MULTILINE)
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """A connection to a cluster; without an address to one of this machine alone, which ends with it.
+def connected(address: str | None, workers: int = 1) -> Iterator[None]:
+    """A connection to a cluster; without an address to one of this machine alone, with room for so many workers, which
+    ends with it.
 
     Raises UsageError where Ray is not installed or the address is none, InfrastructureError where no cluster answers.
     """
@@ -57,6 +58,7 @@ def connected(address: str | None) -> Iterator[None]:
         more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
         if address is None:
             more["_temp_dir"] = held.enter_context(_folder())
+            more["num_cpus"] = min(workers, os.cpu_count() or 1)  # Ray starts a process for each
         else:
             where = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
             check_address(where)
