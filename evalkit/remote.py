@@ -8,8 +8,8 @@ from typing import Any
 
 from evalkit.errors import EvalkitError, InfrastructureError, UsageError
 
-_SECRETS = re.compile(r"(?<=://)[^/@\s]*@|\?\S*")
-"""Where URLs carry credentials: before the host, and as a signature after the path."""
+_SECRETS = re.compile(r"(?<=://)(?:[^/@\s]*@|[^/@:\s]+:(?!\d+(?:/|$))[^@\s]*@)|\?\S*")
+"""Where URLs carry credentials: before the host, also with slashes in them, and as a signature after the path."""
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\")]+", re.IGNORECASE)
 _S3 = ("s3", "s3a")
 _SERVERS_CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -38,8 +38,8 @@ def send(source: Path, url: str) -> None:
             files.put_file(str(source), place)
 
 
-def exists(url: str) -> bool:
-    """Whether there is a file."""
+def exists(url: str, *, readable: bool = False) -> bool:
+    """Whether there is a file; `readable`: one that may be read, since S3 refuses to say so to who may not list."""
     with _said_plainly(url, "looked for"):
         files, place = _opened(url)
         try:
@@ -47,6 +47,10 @@ def exists(url: str) -> bool:
         except FileNotFoundError as error:
             _refuse_missing_bucket(error)
             return False
+        except Exception as error:
+            if readable and _is_refused(error):
+                return False
+            raise
 
 
 def names_in(url: str, *, deep: bool = False) -> list[str]:
@@ -87,6 +91,11 @@ def _opened(url: str) -> tuple[Any, str]:
         raise UsageError(f"{shown(url)} needs fsspec; install evalkit-claude[s3]") from error
     protocol, _, rest = url.partition("://")
     if protocol in _S3:
+        if "://***@" in shown(url):
+            raise UsageError(
+                f"{shown(url)}: credentials do not go into s3:// URLs; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"
+                " AWS_SECRET_ACCESS_KEY"
+            )
         try:
             from evalkit.remote_s3 import filesystem
         except ImportError:
@@ -125,13 +134,21 @@ def _told(url: str, done: str, error: Exception) -> EvalkitError:
         return UsageError(f"{url} cannot be {done}: there is no such bucket; create it, or correct the URL")
     if isinstance(error, FileNotFoundError):
         return UsageError(f"{url} does not exist; correct the URL")
-    return InfrastructureError(f"{url} cannot be {done}{_refusal(error, code)}")
+    if "Could not parse path" in str(error):
+        return UsageError(f"{url} cannot be {done}: a part of its path is empty, '.' or '..'; correct the URL")
+    return InfrastructureError(f"{url} cannot be {done}{_refusal(error, code, done)}")
 
 
-def _refusal(error: Exception, code: str) -> str:
+def _is_refused(error: Exception) -> bool:
+    code = next(iter(_SERVERS_CODE.findall(str(error))), "")
+    return isinstance(error, PermissionError) or any(n in f"{type(error).__name__} {code}" for n in _NO_PERMISSION)
+
+
+def _refusal(error: Exception, code: str, done: str) -> str:
     """What refused, and what to do."""
-    if isinstance(error, PermissionError) or any(name in f"{type(error).__name__} {code}" for name in _NO_PERMISSION):
-        return f": no permission{f' ({code})' if code else ''}; check the credentials and their rights"
+    if _is_refused(error):
+        listing = ", s3:ListBucket too: S3 says the same of what is not there" if done == "looked for" else ""
+        return f": no permission{f' ({code})' if code else ''}; check the credentials and their rights{listing}"
     if "error sending request" in str(error):
         return f": {next(iter(_SERVER.findall(str(error))), 'the server')} does not answer; check the network"
     if "redirect without LOCATION" in str(error):

@@ -23,6 +23,12 @@ _ITEM_BYTES, _OUTPUT_BYTES, _GRADE_BYTES = 700, 750, 130
 
 Kind = Literal["named", "parting", "failing", "rest"]
 _KINDS: tuple[Kind, ...] = ("named", "parting", "failing", "rest")
+_TURNS: tuple[tuple[Kind, int | None, float], ...] = (
+    ("named", None, 1), ("rest", None, 1 / 8), ("failing", REST, 1 / 8),
+    ("parting", None, 1), ("failing", None, 1), ("rest", None, 1),
+)  # fmt: skip
+"""Which kind has its turn when, with how many items of how much of the page at most: a few of each, then what models
+part on before what all of them fail alike."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +54,17 @@ def shown_items(analysis: Analysis, most_bytes: int | None = None) -> ShownItems
     if _as_many_as_fit(range(len(items)), items, most)[1]:
         return ShownItems(tuple(range(len(items))), {})
     kinds = _kinds(analysis)
-    drawn = _drawn(analysis)
+    drawn: dict[Kind, list[int]] = {kind: [] for kind in _KINDS}
+    for place in _drawn(analysis):
+        drawn[kinds[place]].append(place)
+    del drawn["rest"][REST:]
     shown: list[int] = []
-    for some in (
-        [place for place in drawn if kinds[place] == "named"],
-        [place for place in drawn if kinds[place] == "rest"][:REST],
-        [place for place in drawn if kinds[place] in ("parting", "failing")],
-    ):
-        fitting, _ = _as_many_as_fit(some, items, most)
+    left = most
+    for kind, count, share in _TURNS:
+        fitting, _ = _as_many_as_fit(drawn[kind][:count], items, min(left, int(share * most)))
+        del drawn[kind][: len(fitting)]
         shown += fitting
-        most -= sum(_bytes(items[place]) for place in fitting)
+        left -= sum(_bytes(items[place]) for place in fitting)
     counts = {kind: (sum(kinds[place] == kind for place in shown), kinds.count(kind)) for kind in _KINDS}
     return ShownItems(tuple(sorted(shown)), counts)
 

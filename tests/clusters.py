@@ -19,9 +19,15 @@ class Cluster:
         self._inside = inside
         self.address: str = inside.address
 
-    def add(self) -> Any:
-        """Another node; returns once the cluster knows it."""
-        return self._inside.add_node(num_cpus=2, node_ip_address=LOOPBACK, object_store_memory=80_000_000)
+    def add(self, **environment: str) -> Any:
+        """Another node, whose processes have these variables; returns once the cluster knows it."""
+        return self._inside.add_node(
+            num_cpus=2, node_ip_address=LOOPBACK, object_store_memory=80_000_000, env_vars=environment
+        )
+
+    def lose_head(self) -> None:
+        """Kill the head node with everything on it, and so what the others and every driver report to."""
+        self._inside.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
 
     def remove(self, node: Any) -> None:
         """Kill a node with everything on it."""

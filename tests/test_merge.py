@@ -494,6 +494,20 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path / 'file' / 'c.db'} cannot be written" in refused([a, b], tmp_path / "file" / "c.db")
 
 
+@pytest.mark.parametrize("name", ["c.html", "c"])
+def test_a_run_file_gets_a_name_by_which_commands_find_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    booked(Path("a.db"))
+    booked(Path("b.db"), SONNET)
+    Path("r.jsonl").write_text('{"item_id": "a", "model": "m", "output": "yes"}\n')
+    for argv in (["merge", "a.db", "b.db"], ["import", "r.jsonl", "--satisfactory-from", "ok"]):
+        assert main([*argv, "-o", name]) == 2
+        assert f"'{name}' is no name of a run file; let it end in .db" in capsys.readouterr().err
+        assert not Path(name).exists()
+
+
 def test_every_table_is_carried_or_planned_anew() -> None:
     planned = {"spec", "item", "document", "prompt_size", "trial"}
     assert planned | set(carried_rows._TABLES) == set(TABLES)

@@ -4,9 +4,11 @@
 import os
 import random
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from servers import Recorded, recorded
 from test_kill import Paced, settled_keys, trials_asked
 from test_run import MODELS, run_files, settled, snapshot, write_tiny
 
+import evalkit
 from evalkit.cli import main
 from evalkit.errors import ExitCode
 from evalkit.records import LOST, Snapshot, Worker
@@ -226,6 +229,76 @@ def test_without_a_node_that_has_room_the_run_says_so(
         assert "no worker has been there for 4 s (none has come up; is a CPU free for one?)" in process.errors()
         assert process.returncode == ExitCode.PROVIDER
     assert snapshot().attempts == ()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_its_head_ends_a_run_that_goes_on_elsewhere(
+    tiny: Path, server: Recorded, pace: Paced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as brief:
+        brief.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "5")  # of the nodes; the driver has its own patience
+        with cluster() as own:
+            own.add()
+            brief.delenv("RAY_gcs_rpc_server_reconnect_timeout_s")
+            pace.delay_s = 0.5
+            with Process(on(own, tiny, server, "--epochs", "8"), first=rather_patient) as process:
+                until(lambda: len(server.messages()) >= 10, process)
+                own.lose_head()
+                said = process.errors()
+    assert process.returncode == ExitCode.PROVIDER
+    assert "no worker has been there for 20 s" in said
+    assert "then the same `evalkit run` command goes on from here" in said
+    assert "Failed to connect" not in said
+    done, since = settled(snapshot()), len(server.messages())
+    pace.slow = lambda: False
+    assert carried_out(on(None, tiny, server, "--epochs", "8")) == 0
+    everything = {trial.id for trial in snapshot().trials}
+    assert settled(snapshot()) == everything
+    assert len(server.messages()) - since == len(everything - done), "a settled trial was sent again"
+
+
+@pytest.mark.slow
+def test_a_node_with_another_evalkit_is_named_and_done_without(tiny: Path, server: Recorded, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "evalkit"
+    other.mkdir(parents=True)
+    here = str(Path(evalkit.__file__).parent)
+    (other / "__init__.py").write_text(f"__path__ = [{here!r}]\n__version__ = '0.0.1'\n")
+    with cluster() as own:
+        own.add(PYTHONPATH=str(other.parent))
+        with Process([one for one in on(own, tiny, server) if one != "-q"]) as process:
+            said = process.errors()
+    assert process.returncode == 0
+    assert "evalkit 0.0.1 is installed there, " in said
+    assert len({worker.node for worker in snapshot().workers}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ends", "code"), [(None, 0), (signal.SIGTERM, ExitCode.INTERRUPTED)])
+def test_a_cluster_of_this_machine_alone_leaves_nothing_behind(
+    ends: signal.Signals | None, code: int, tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="rt", dir="/tmp") as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        with Process([*on(None, tiny, server), "--executor", "ray"]) as process:
+            until(lambda: len(server.messages()) >= 6, process)
+            assert list(Path(folder).iterdir())
+            if ends is not None:
+                process.send_signal(ends)
+            said = process.errors()
+        assert process.returncode == code
+        assert "SIGTERM" not in said
+        assert not list(Path(folder).iterdir())
+        assert not [line for line in command_lines() if folder in line]
+    assert all(worker.ended_at for worker in snapshot().workers)
+
+
+def command_lines() -> list[str]:
+    """How the processes of this machine were called."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
 
 
 def impatient(silent_s: float = 4.0) -> None:

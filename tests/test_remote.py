@@ -311,6 +311,8 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("report", "{s3}/support.db", "-o", "{s3}/locked/r.md"), 5, "{s3}/locked/r.md cannot be written: no permission"),
     (("report", "{s3}/support.db", "-o", "{s3}/r.doc"), 2, "{s3}/r.doc': unknown format"),
     (("report", "{s3}/support.db", "--peek"), 5, "{s3}/support.db is read-only, so a peek cannot be recorded in it"),
+    (("report", "s3://ann:pass/word-abc@b/x.db"), 2, "s3://***@b/x.db: credentials do not go into s3:// URLs"),
+    (("report", "{s3}/a//b.db"), 2, "{s3}/a//b.db cannot be fetched: a part of its path is empty"),
     (("report", "foo://b/x.db"), 2, "foo://b/x.db: Protocol not known: foo; use s3://, gs://, az:// or another"),
     (("report", "gs://b/x.db"), 2, "gs://b/x.db cannot be spoken to here; install"),
     (("report", "memory://b/x.db"), 2, "memory://b/x.db does not exist"),
@@ -342,7 +344,7 @@ def test_what_cannot_be_done_is_one_line_without_credentials(
     lines = [line for line in printed.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
     assert len(lines[0]) < 400
-    for secret in (KEY, SECRET, "pass-word", "abc", "evalkit-"):
+    for secret in (KEY, SECRET, "pass-word", "word-abc", "abc", "evalkit-"):
         assert secret not in lines[0].replace("evalkit-claude", ""), "nor a temporary path"
     assert bucket.listed() == before
     assert bucket.get("locked/r.md") == b"old"
@@ -417,6 +419,29 @@ def test_a_bucket_in_another_region_is_told(
     assert f"{bucket.url}/x.db cannot be fetched: its bucket is in another region; set AWS_REGION to that" in printed
 
 
+def test_who_may_read_objects_but_not_list_them_reads_a_run_file(
+    run: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    there = {"x.db": run.read_bytes(), "tiny.jsonl": b'{"id": "a", "input": "Why?"}\n'}
+
+    async def grudging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        method, path, _ = await read_request(reader) or ("", "", b"")
+        found = there.get(path.rpartition("/")[2]) if "routers" not in path else None
+        facts = {"last_modified": "Tue, 21 Oct 2025 07:28:00 GMT", "etag": '"e"'}
+        writer.write(whole(403, b"") if found is None else whole(200, b"" if method == "HEAD" else found, **facts))
+        writer.close()
+
+    record = Recorded("")
+    with in_thread(grudging, record):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", record.url)
+        said(capfd, "report", f"{bucket.url}/x.db", "-o", "r.md")
+        printed = said(capfd, "check", f"{bucket.url}/tiny.jsonl", code=5)
+    assert f"{bucket.url}/tiny.yaml cannot be looked for: no permission" in printed, (
+        "a card is never left out in silence"
+    )
+    assert "s3:ListBucket too" in printed
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -424,6 +449,8 @@ def test_a_bucket_in_another_region_is_told(
         ("https://ann:pw@host/x.db", "https://***@host/x.db"),
         ("https://host/x.db?X-Amz-Credential=AKIA&X-Amz-Signature=abc", "https://host/x.db"),
         ("s3://AKIA:secret@bucket/mail@home.db", "s3://***@bucket/mail@home.db"),
+        ("s3://AKIA:sec/ret+/key@bucket/x.db", "s3://***@bucket/x.db"),
+        ("http://127.0.0.1:9000/mail@home.db", "http://127.0.0.1:9000/mail@home.db"),
     ],
 )
 def test_credentials_in_a_url_are_not_shown(url: str, shown: str) -> None:

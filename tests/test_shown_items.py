@@ -164,3 +164,17 @@ def test_a_small_run_is_shown_whole_and_says_nothing_of_it() -> None:
     assert "Read all 12 items for yourself" in text
     assert "items are shown" not in text
     assert set(anchors(WHOLE)) == {item.id for item in WHOLE.outputs}
+
+
+def test_items_on_which_the_models_part_are_not_crowded_out_by_those_that_all_fail() -> None:
+    passed, parting, failed = (True,) * 3, (True, False, True), (False,) * 3
+    run = run_of(*[failed] * 1500, *[parting] * 40, *[passed] * 300)
+    shown = shown_items(run, 700_000).counts
+    assert shown["parting"] == (40, 40)
+    assert min(shown["rest"][0], shown["failing"][0]) > 10
+    assert shown["failing"][0] < 1500
+    assert shown_items(run_of(*[parting] * 1500, *[failed] * 900), 2_000_000).counts["failing"] == (REST, 900)
+    long = shown_items(
+        run_of(*[parting] * 300, *[failed] * 300, *[passed] * 300, text="word " * 2000), 2_000_000
+    ).counts
+    assert long["parting"][0] > 2 * (long["failing"][0] + long["rest"][0]) > 0

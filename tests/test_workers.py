@@ -5,10 +5,12 @@ import itertools
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from analysis_builders import HAIKU, OPUS, Book, answered, spec
@@ -17,17 +19,18 @@ from test_executor import Book as Ledgered
 from test_run import command, run_files, write_tiny
 from test_sessions import page
 
-from evalkit import worker_rows
+from evalkit import __version__, worker_rows
 from evalkit.analysis import analyze
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.workers import worker_results, worker_warnings
 from evalkit.cli import main
-from evalkit.errors import InfrastructureError
-from evalkit.executors import ray
+from evalkit.errors import InfrastructureError, UsageError
+from evalkit.executors import ray_cluster, ray_worker
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import NO_WORKER, raise_if_stopped
 from evalkit.executors.local import cost_of
 from evalkit.merging import merge
+from evalkit.providers import Provider
 from evalkit.records import LOST, AttemptStart, Reply, Session, Snapshot, TrialKey, Worker
 from evalkit.stats import larger_p
 from evalkit.store import RunFile
@@ -264,10 +267,82 @@ def test_a_wrong_address_is_one_clear_line(
     assert len(run_files()) == (code != 2)
 
 
-def test_the_extra_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_extra_is_asked_for_before_anything_is_sent_or_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(Exception, match=r"pip install 'evalkit-claude\[ray\]'"), ray.connected(None):
+    assert main(command(write_tiny(tmp_path), "http://127.0.0.1:9", "--executor", "ray")) == 2
+    assert "pip install 'evalkit-claude[ray]'" in capsys.readouterr().err
+    assert not run_files()
+    with pytest.raises(UsageError, match=r"pip install 'evalkit-claude\[ray\]'"), ray_cluster.connected(None):
         pass
+
+
+def test_an_address_of_the_environment_is_held_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(UsageError, match="ray://head:10001 is for Ray's remote client"), ray_cluster.connected("auto"):
+        pass
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.2:1")
+    with pytest.raises(InfrastructureError, match=r"no Ray cluster at 127\.0\.0\.2:1"), ray_cluster.connected("auto"):
+        pass
+
+
+LONG = (
+    "The actor died because of an error raised in its creation task, \x1b[36mray::Sender.__init__()\x1b[39m (pid=1)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError(f"{LONG}  File x.py, line 1\nModuleNotFoundError: No module named 'evalkit'"), "evalkit is not"),
+        (
+            RuntimeError(f"{LONG}ImportError: no\nevalkit.errors.UsageError: set a key"),
+            "evalkit.errors.UsageError: set a",
+        ),
+        (RuntimeError("The actor died:\n\tits node has gone."), "The actor died: its node has gone."),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+def test_why_a_worker_could_not_be_had_is_a_line(error: Exception, said: str) -> None:
+    assert ray_cluster.reason(error).startswith(said)
+    assert "\x1b" not in ray_cluster.reason(error)
+
+
+async def test_what_ray_does_not_answer_holds_up_nothing() -> None:
+    never = threading.Event()
+    with pytest.raises(TimeoutError):
+        await ray_cluster.aside(never.wait, 0.01)
+    never.set()
+    assert await ray_cluster.aside(lambda: 7, 60) == 7
+    with pytest.raises(ZeroDivisionError):
+        await ray_cluster.aside(lambda: 1 // 0, 60)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "then"),
+    [
+        (
+            {"ANTHROPIC_API_KEY": "ours"},
+            {"ANTHROPIC_AUTH_TOKEN": "theirs", "AWS_PROFILE": "theirs"},
+            {"ANTHROPIC_API_KEY": "ours", "AWS_PROFILE": "theirs"},
+        ),
+        (
+            {"AWS_ACCESS_KEY_ID": "ours", "AWS_SECRET_ACCESS_KEY": "ours"},
+            {"AWS_ACCESS_KEY_ID": "theirs", "AWS_SESSION_TOKEN": "theirs", "AWS_REGION": "theirs"},
+            {"AWS_ACCESS_KEY_ID": "ours", "AWS_SECRET_ACCESS_KEY": "ours", "AWS_REGION": "theirs"},
+        ),
+    ],
+)
+async def test_a_worker_pays_as_the_driver_would(
+    here: dict[str, str], there: dict[str, str], then: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", dict(there))
+    sender, nobody = ray_worker.Sender(), cast(Provider, None)
+    await sender.open(__version__, lambda: nobody, here)
+    assert ray_worker.own_settings() == then
+    sender._watch.__exit__(None, None, None)
 
 
 def test_nothing_loads_ray_that_does_not_use_it(tmp_path: Path) -> None:

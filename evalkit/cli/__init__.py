@@ -23,6 +23,8 @@ from evalkit.cli.terminal import PLAINLY
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
+_NEVER_DONE = frozenset({"obstore", "ray"})
+"""Packages whose threads may reach for Python while that is taken down, which aborts the process, or are never done."""
 
 COMMANDS = {
     "check": "check", "plan": "plan", "run": "run", "import": "import_", "export": "export", "merge": "merge",
@@ -167,7 +169,7 @@ def run_and_exit() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  what cannot be written is let go
         if not isinstance(error, BrokenPipeError):
             code = _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
-    if "obstore" in sys.modules:  # its threads may reach for Python while that is taken down, which aborts the process
+    if not _NEVER_DONE.isdisjoint(sys.modules):
         sys.stderr.flush()
         os._exit(code)
     gc.freeze()  # a last collection over the SDK's thousands of modules would take a tenth of a second, for nothing

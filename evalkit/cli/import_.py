@@ -54,7 +54,10 @@ def import_(
       evalkit import votes.jsonl --satisfactory-from correct
     """
     from evalkit.cli.import_notes import notes
+    from evalkit.cli.places import check_output
 
+    if output is not None:
+        check_output(output)
     made, left_out = _read(results, rubric, satisfactory_from)
     path = output or Path("runs") / f"{made.spec.name}-{made.spec.sha256[:8]}.db"
     if path.exists():

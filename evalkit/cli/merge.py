@@ -33,9 +33,11 @@ def merge(
 
       evalkit merge laptop.db server-1.db server-2.db -o runs/all.db
     """
+    from evalkit.cli.places import check_output
     from evalkit.merging import merge as merge_files
     from evalkit.wording import plural
 
+    check_output(output)
     made = merge_files(files, output)
     urls.deliver(output)
     name = urls.as_given(output)

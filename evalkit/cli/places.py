@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.cli import urls
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def router_run(run: Path) -> "Snapshot | None":
         return None
     with RunFile(file, read_only=True) as kept:
         return kept.snapshot()
+
+
+def check_output(path: Path) -> None:
+    """UsageError for a new run file under a name by which no command would find it."""
+    if path.suffix != ".db":
+        raise UsageError(f"--output {urls.as_given(path)!r} is no name of a run file; let it end in .db")
 
 
 def find_run(named: Path | None) -> Path:

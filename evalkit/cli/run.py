@@ -109,18 +109,23 @@ def _pinned(rpm: int | None, tpm: int | None) -> "Mapping[str, int]":
 
 
 def _way(executor: str, latency_sample: int, address: str | None) -> "Way":
+    from importlib.util import find_spec
+
     from evalkit.way import Way
 
     if address is not None:
         _check_address(executor, address)
+    if executor == "ray" and find_spec("ray") is None:
+        from evalkit.executors.ray_cluster import NO_RAY
 
+        raise UsageError(NO_RAY)
     if latency_sample and executor != "batch":
         raise UsageError("--latency-sample goes with --executor batch; all is streamed as it is, leave it out")
     return Way(executor, latency_sample, address)
 
 
 def _check_address(executor: str, address: str) -> None:
-    from evalkit.executors.ray import check_address
+    from evalkit.executors.ray_cluster import check_address
 
     if executor != "ray":
         raise UsageError("--address goes with --executor ray; leave it out, or add that")
@@ -128,8 +133,10 @@ def _check_address(executor: str, address: str) -> None:
 
 
 def _place(output: Path | None, folder: Path) -> Path:
-    if output is not None and output.suffix != ".db":
-        raise UsageError(f"--output {str(output)!r} is no name of a run file; let it end in .db")
+    from evalkit.cli.places import check_output
+
+    if output is not None:
+        check_output(output)
     return output or folder
 
 

@@ -55,7 +55,7 @@ def readable_run(given: str | Path) -> Path:
     from evalkit.cli.places import router_file
 
     path = readable(given)
-    if is_url(given) and remote.exists(_url(router_file(path))):
+    if is_url(given) and remote.exists(_url(router_file(path)), readable=True):
         remote.fetch(_url(router_file(path)), router_file(path))
     return path
 

@@ -5,14 +5,10 @@ it may cost, whether it is tried again and what the run file says of it is decid
 """
 
 import asyncio
-import logging
-import os
 import random
-import re
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import ceil
@@ -20,8 +16,9 @@ from typing import Any
 
 import evalkit
 from evalkit import worker_rows
-from evalkit.errors import InfrastructureError, UsageError
+from evalkit.errors import InfrastructureError
 from evalkit.executors.ending import NO_WORKER
+from evalkit.executors.ray_cluster import aside, installed, reason
 from evalkit.executors.ray_worker import Sender, Told, own_settings
 from evalkit.executors.session import OpenSession
 from evalkit.providers import Provider
@@ -46,13 +43,9 @@ _TOGETHER_S = 5.0
 
 _LAST_WORD_S = 2.0
 _PINGS = 5
-_TAKEN_FOR_OUTER = ("127.0.0.1", "localhost", "::1") if sys.platform == "linux" else ()
-"""By these Ray means the outer address of the machine."""
 
-_LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
-"""Where an instance of this machine's own listens: nothing outside it can reach that."""
-
-_ADDRESS = re.compile(r"auto|(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+_CALL_S = 10.0
+"""A cluster's head that has said nothing for so long does not answer."""
 
 
 @dataclass(frozen=True)
@@ -77,71 +70,6 @@ class _Live:
     @property
     def name(self) -> str:
         return f"worker {self.record.id} on {self.record.host}"
-
-
-@contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """A connection to a cluster; without an address to one of this machine alone, which ends with it.
-
-    Raises UsageError where Ray is not installed or the address is none, InfrastructureError where no cluster answers.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
-        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
-    ray, where = _ray(), address or "local"
-    more = {"include_dashboard": False, "_node_ip_address": _LOOPBACK} if address is None else _reachable(where)
-    try:
-        ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InfrastructureError(f"Ray at {where} cannot be used ({reason}); check it with `ray status`") from error
-    _keep_stdout()
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError("--executor ray needs an extra; pip install 'evalkit-claude[ray]'") from error
-    return ray
-
-
-def check_address(address: str) -> None:
-    """UsageError for what is no address of a cluster that a run can use."""
-    if address.startswith("ray://"):
-        raise UsageError(
-            f"--address {address} is for Ray's remote client; run evalkit on a machine of the cluster, with --address"
-            " auto"
-        )
-    if not _ADDRESS.fullmatch(address):
-        raise UsageError(f"--address {address!r} is no address; write auto, or host:port as `ray start` prints it")
-
-
-def _reachable(address: str) -> dict[str, Any]:
-    """What else to connect with; InfrastructureError if nobody listens: Ray itself would try for minutes."""
-    import socket
-
-    found = _ADDRESS.fullmatch(address)
-    if found is None or found["host"] is None:
-        return {}
-    host = found["host"].strip("[]")
-    if host in _TAKEN_FOR_OUTER:
-        host = _ray().util.get_node_ip_address()
-    try:
-        socket.create_connection((host, int(found["port"])), 10).close()
-    except (OSError, OverflowError) as error:
-        raise InfrastructureError(f"no Ray cluster at {address} ({error}); check it with `ray status`") from error
-    return {"_node_ip_address": host} if host.startswith("127.") else {}
-
-
-def _keep_stdout() -> None:
-    """Keep what Ray says of lost workers off stdout, whatever its log level: that is ours, and what counts we say."""
-    inside: Any = sys.modules["ray._private.worker"]
-    inside.print_to_stdstream = lambda *_, **__: None
 
 
 @asynccontextmanager
@@ -170,13 +98,15 @@ class Pool:
     def __init__(
         self, cluster: Cluster, run: RunFile, session: OpenSession, concurrency: int, say: Callable[[str], None]
     ) -> None:
-        self._ray = _ray()
+        self._ray = installed()
         self._cluster, self._run, self._session, self._say = cluster, run, session, say
         self._concurrency = concurrency
         self._actor = self._ray.remote(Sender)
         self._workers: list[_Live] = []
         self._came = asyncio.Event()
         self._nodes: dict[str, int] = {}
+        self._hosts: dict[str, str] = {}
+        self._told: set[tuple[str, str]] = set()
         self._places: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._why = "none has come up; is a CPU free for one?"
         self.lag_p99_s: float | None = None
@@ -255,10 +185,12 @@ class Pool:
     async def _look(self) -> None:
         """Which nodes there are now, and a task for each worker that one of them should have."""
         try:
-            nodes = await asyncio.to_thread(self._ray.nodes)
-        except self._ray.exceptions.RayError as error:
-            self._why = type(error).__name__
+            nodes = await aside(self._ray.nodes, _CALL_S)
+        except (self._ray.exceptions.RayError, TimeoutError) as error:
+            self._why = "its head does not answer" if isinstance(error, TimeoutError) else type(error).__name__
+            self._tell_once("the Ray cluster", self._why)
             return
+        self._hosts = {n["NodeID"]: str(n.get("NodeManagerHostname") or n["NodeID"]) for n in nodes}
         cpus = {n["NodeID"]: int(n["Resources"].get("CPU", 0)) for n in nodes if n["Alive"]}
         usable = {node: count for node, count in cpus.items() if count}
         each = ceil(self._concurrency / PER_WORKER / max(1, len(usable)))
@@ -276,13 +208,13 @@ class Pool:
         try:
             worker = await self._started(actor, node)
         except (self._ray.exceptions.RayError, TimeoutError) as error:
-            cause = getattr(error, "cause", None) or error
-            self._why = " ".join(str(cause).split())[:300] or type(cause).__name__
-            self._ray.kill(actor)
+            self._why = reason(error)
+            self._tell_once(f"no worker on {self._hosts[node]}", self._why)
+            await self._kill(actor)
             await asyncio.sleep(_AGAIN_S)
             return
         except asyncio.CancelledError:
-            self._ray.kill(actor)
+            await self._kill(actor)
             raise
         self._workers.append(worker)
         self._came.set()
@@ -290,6 +222,16 @@ class Pool:
             await self._watch(worker)
         finally:
             self._end(worker)
+            await self._kill(actor)
+
+    async def _kill(self, actor: Any) -> None:
+        with suppress(self._ray.exceptions.RayError, TimeoutError):
+            await aside(lambda: self._ray.kill(actor), _LAST_WORD_S)
+
+    def _tell_once(self, what: str, why: str) -> None:
+        if (what, why) not in self._told:
+            self._told.add((what, why))
+            self._say(f"{what}: {why}")
 
     def _made(self, node: str) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -333,7 +275,6 @@ class Pool:
         self._say(f"{worker.name} was lost ({why}) with {plural(worker.under_way, 'request')} under way")
 
     def _end(self, worker: _Live) -> None:
-        self._ray.kill(worker.actor)
         if worker in self._workers:
             self._workers.remove(worker)
         self.lag_p99_s = max(self.lag_p99_s or 0.0, worker.told.lag_p99_s or 0.0)

@@ -15,6 +15,11 @@ from evalkit.executors.lag import watched
 from evalkit.providers import Provider
 from evalkit.records import Reply, Request
 
+_PAYERS = frozenset(
+    {"AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"}
+)
+"""Of these one that is left over from the machine would pay, or spoil what the driver says."""
+
 _OURS = ("ANTHROPIC_", "AWS_")
 """How the variables begin that say where requests go and who pays. Proxies and certificates are the machine's own."""
 
@@ -51,8 +56,9 @@ class Sender:
         """
         if version != evalkit.__version__:
             raise UsageError(f"evalkit {evalkit.__version__} is installed there, {version} here; install one version")
+        foreign = _PAYERS if _PAYERS.intersection(settings) else frozenset()
         for name in own_settings():
-            if name.startswith("ANTHROPIC_"):
+            if name.startswith("ANTHROPIC_") or name in foreign:
                 del os.environ[name]
         os.environ.update(settings)
         self._provider: Provider = opened()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from itertools import chain
+from math import ceil
 from typing import TYPE_CHECKING
 
 from evalkit.errors import UsageError
@@ -72,9 +73,10 @@ async def _streaming(
         async with session(run, "local", limits.concurrency) as opened:
             yield opened, provider
         return
-    from evalkit.executors.ray import connected, pool
+    from evalkit.executors.ray import PER_WORKER, pool
+    from evalkit.executors.ray_cluster import connected
 
-    with connected(cluster.address):
+    with connected(cluster.address, ceil(limits.concurrency / PER_WORKER)):
         async with (
             session(run, "ray", limits.concurrency) as opened,
             pool(cluster, run, opened, limits.concurrency, say) as workers,

@@ -1,0 +1,183 @@
+"""A connection to a Ray cluster, under which this process stays its own: Ray neither blocks it nor ends it.
+
+Whatever becomes of a cluster, a run has to say how it ended. Of itself Ray ends a process whose cluster has lost its
+head, or waits for that without an end.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from evalkit.errors import InfrastructureError, UsageError
+
+T = TypeVar("T")
+
+NO_RAY = "--executor ray needs an extra; pip install 'evalkit-claude[ray]'"
+
+_END_S = 15.0
+"""How long Ray may take to disconnect. Without its head it would never be done."""
+
+_AFTER_A_RUN_S = 7 * 86_400
+"""How long Ray may look for a head that has gone before it ends this process; the run itself ends long before."""
+
+_TAKEN_FOR_OUTER = ("127.0.0.1", "localhost", "::1") if sys.platform == "linux" else ()
+"""By these Ray means the outer address of the machine."""
+
+_LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+"""Where an instance of this machine's own listens: nothing outside it can reach that."""
+
+_ADDRESS = re.compile(r"auto|(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception): .+", re.MULTILINE)
+
+
+@contextmanager
+def connected(address: str | None, workers: int = 1) -> Iterator[None]:
+    """A connection to a cluster; without an address to one of this machine alone, with room for so many workers, which
+    ends with it.
+
+    Raises UsageError where Ray is not installed or the address is none, InfrastructureError where no cluster answers.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
+    if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
+    with ExitStack() as held:
+        ray, where = installed(), "local"
+        more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
+        if address is None:
+            more["_temp_dir"] = held.enter_context(_folder())
+            more["num_cpus"] = min(workers, os.cpu_count() or 1)  # Ray starts a process for each
+        else:
+            where = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
+            check_address(where)
+            more = _reachable(where)
+        held.enter_context(_terminated_as_interrupted())
+        held.callback(_disconnected, ray)
+        try:
+            ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise InfrastructureError(
+                f"Ray at {where} cannot be used ({reason}); check it with `ray status`"
+            ) from error
+        _keep_stdout()
+        _interrupt_on_term()
+        yield
+
+
+def installed() -> Any:
+    """The library; UsageError where it is not there."""
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError(NO_RAY) from error
+    return ray
+
+
+def check_address(address: str) -> None:
+    """UsageError for what is no address of a cluster that a run can use."""
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"--address {address} is for Ray's remote client; run evalkit on a machine of the cluster, with --address"
+            " auto"
+        )
+    if not _ADDRESS.fullmatch(address):
+        raise UsageError(f"--address {address!r} is no address; write auto, or host:port as `ray start` prints it")
+
+
+async def aside(call: Callable[[], T], most_s: float) -> T:
+    """What a call into Ray returns, which may block; TimeoutError after `most_s`, when nobody waits for it any more."""
+    done: Future[T] = Future()
+    done.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            done.set_result(call())
+        except Exception as error:  # it is raised where it is awaited
+            done.set_exception(error)
+
+    threading.Thread(target=work, name="ray call", daemon=True).start()
+    async with asyncio.timeout(most_s):
+        return await asyncio.wrap_future(done)
+
+
+def reason(error: BaseException) -> str:
+    """Why a worker could not be had, in a line: of a long story with a traceback what was raised in the end."""
+    cause = getattr(error, "cause", None) or error
+    text = _COLOURS.sub("", str(cause))
+    raised = _RAISED.findall(text)
+    if raised and "No module named 'evalkit" in raised[-1]:
+        return "evalkit is not installed there; install the version that is here"
+    return " ".join((raised[-1] if raised else text).split())[:300] or type(cause).__name__
+
+
+def _reachable(address: str) -> dict[str, Any]:
+    """What else to connect with; InfrastructureError if nobody listens: Ray itself would try for minutes."""
+    import socket
+
+    found = _ADDRESS.fullmatch(address)
+    if found is None or found["host"] is None:
+        return {}
+    host = found["host"].strip("[]")
+    if host in _TAKEN_FOR_OUTER:
+        host = installed().util.get_node_ip_address()
+    try:
+        socket.create_connection((host, int(found["port"])), 10).close()
+    except (OSError, OverflowError) as error:
+        raise InfrastructureError(f"no Ray cluster at {address} ({error}); check it with `ray status`") from error
+    return {"_node_ip_address": host} if host.startswith("127.") else {}
+
+
+@contextmanager
+def _folder() -> Iterator[str]:
+    """Where this machine's own instance has its logs, and its sockets, which need short names; Ray leaves both."""
+    short = "/tmp" if os.name == "posix" else None  # noqa: S108
+    folder = tempfile.mkdtemp(prefix="evalkit-", dir=os.environ.get("RAY_TMPDIR") or short)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """What SIGTERM does is as it was, afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _interrupt_on_term() -> None:
+    """Have SIGTERM end a run as Ctrl-C does before it began: Ray's own handler prints a stack and leaves by a 15."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _disconnected(ray: Any) -> None:
+    """Leave the cluster, or end that of this machine with all its processes; or give that up in time."""
+    leaving = threading.Thread(target=partial(ray.shutdown, wait_for_processes=True), daemon=True)
+    leaving.start()
+    leaving.join(_END_S)
+
+
+def _keep_stdout() -> None:
+    """Keep what Ray says of lost workers off stdout, whatever its log level: that is ours, and what counts we say."""
+    inside: Any = sys.modules["ray._private.worker"]
+    inside.print_to_stdstream = lambda *_, **__: None
