@@ -9,12 +9,29 @@ from typing import Any
 
 from evalkit.desk import Desk, close_round, open_for_people
 from evalkit.listening import listen
+from evalkit.models import LINE_UP
 from evalkit.rounds import Settings
 from evalkit.store import RunFile
 from evalkit.web.app import GradingApp
 from evalkit.web.entrance import Entrance
 from evalkit.web.server import PageServer
 from tests.servers import Brisk
+
+SECRETS = (
+    *LINE_UP,
+    "claude",
+    "opus",
+    "sonnet",
+    "haiku",
+    "anthropic",
+    "usd",
+    "price",
+    "cost",
+    "token",
+    "latency",
+    "ttft",
+)
+"""What would tell a grader who wrote an output."""
 
 
 class _Server(Brisk, PageServer):

@@ -172,35 +172,45 @@ class Runner:
 Commit = Callable[[str, str], None]
 
 
-@pytest.fixture
-def commit(tmp_path: Path) -> Commit:
-    """A repository whose main branch pins Sonnet 4.5 and holds a test set; commits go to a branch of it."""
-    folder = tmp_path / "a repository"
-    folder.mkdir()
+def git(folder: Path, *arguments: str) -> None:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
 
-    def git(*arguments: str) -> None:
-        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+
+@pytest.fixture(scope="module")
+def pinned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose main branch pins Sonnet 4.5 and holds a test set, on another branch; to be copied."""
+    folder = tmp_path_factory.mktemp("pinned") / "a repository"
+    (folder / "sets").mkdir(parents=True)
+    for path, text in {
+        ".gitignore": "runs/\nevalkit-out/\n",
+        "app.py": f'MODEL = "{SONNET_45}"\n',
+        "README.md": "We use it.\n",
+        "sets/tickets.jsonl": "".join(f'{{"id": "t{n}", "input": "Where is parcel {n}?"}}\n' for n in range(8)),
+        "gate.yaml": "alpha: 0.1\nquality: {margin: 0.3}\ncompleteness: {}\n",
+        "sets/rubric.yaml": "name: tickets\ncriteria:\n  - {id: says, question: Does it say a word, kind: check,"
+        " check: {type: regex, pattern: '.'}}\nsatisfactory: {score: 1}\ndecision: {bar: 0.5}\n",
+    }.items():
+        (folder / path).write_text(text, encoding="utf-8")
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "a test set")
+    git(folder, "checkout", "-qb", "bump")
+    return folder
+
+
+@pytest.fixture
+def commit(tmp_path: Path, pinned: Path) -> Commit:
+    """A copy of that repository; commits go to its branch."""
+    folder = shutil.copytree(pinned, tmp_path / pinned.name)
 
     def committed(path: str, text: str) -> None:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-        git("add", "-A")
-        git("commit", "-qm", path)
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", path)
 
-    git("init", "-q", "-b", "main")
-    committed(".gitignore", "runs/\nevalkit-out/\n")
-    committed("app.py", f'MODEL = "{SONNET_45}"\n')
-    committed("README.md", "We use it.\n")
-    committed("sets/tickets.jsonl", "".join(f'{{"id": "t{n}", "input": "Where is parcel {n}?"}}\n' for n in range(8)))
-    committed("gate.yaml", "alpha: 0.1\nquality: {margin: 0.3}\ncompleteness: {}\n")
-    committed(
-        "sets/rubric.yaml",
-        "name: tickets\ncriteria:\n  - {id: says, question: Does it say a word, kind: check,"
-        " check: {type: regex, pattern: '.'}}\nsatisfactory: {score: 1}\ndecision: {bar: 0.5}\n",
-    )
-    git("checkout", "-qb", "bump")
     return committed
 
 
@@ -354,9 +364,8 @@ def test_a_range_without_a_base_passes_nothing(step: str, named: str, commit: Co
 def test_a_submodule_that_changed_is_named(commit: Commit, runner: Runner) -> None:
     other = runner.folder / "other"
     other.mkdir()
-    for arguments in (["init", "-q"], ["commit", "-qm", "x", "--allow-empty"]):
-        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd=other)
+    git(other, "init", "-q")
+    git(other, "commit", "-qm", "x", "--allow-empty")
     commit("notes.txt", "x")
     assert runner.run() == 0
     assert "warning: a submodule changed, which is not looked into" in runner.log

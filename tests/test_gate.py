@@ -60,11 +60,14 @@ def test_every_check_must_pass_and_any_shown_loss_fails(checks: list[tuple[str, 
     assert settled([result(*check) for check in checks], 0.05).verdict == verdict
 
 
-def test_equal_models_fail_no_more_often_for_five_checks_than_for_one() -> None:
-    """Slices of 100 items, discordance .10: adjusted over those alone that do not pass, 18 % of them would fail."""
+def test_equal_models_fail_no_more_often_for_five_checks_than_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices of 100 items, discordance .10: adjusted over those alone that do not pass, 32 of them would fail."""
+    monkeypatch.setattr(
+        "evalkit.gating.not_worse._items_needed", lambda *_: "more items"
+    )  # a search that no verdict rests on
     rng, counts, failed = np.random.default_rng(3), [0.05, 0.05, 0.9], 0
     tested: dict[tuple[int, int], CheckResult] = {}
-    for _ in range(1000):
+    for _ in range(150):
         checks = []
         for gain, loss, _both in rng.multinomial(100, counts, size=5).tolist():
             if (gain, loss) not in tested:
@@ -74,7 +77,7 @@ def test_equal_models_fail_no_more_often_for_five_checks_than_for_one() -> None:
                 )
             checks.append(tested[gain, loss])
         failed += settled(checks, 0.05).verdict == "fail"
-    assert failed <= 60
+    assert failed <= 12
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,12 @@ def _cut(whole: Snapshot, kept: Collection[int]) -> Snapshot:
     return replace(whole, attempts=attempts, grades=tuple(g for g in whole.grades if g.trial_id in kept))
 
 
+@cache
+def judged_so_far(shown: int) -> GateReport:
+    """The gate's report on so many items, of which some that come late are lost."""
+    return report(run_so_far(shown, range(30, 45), [1, 2, 3]))
+
+
 def report(*snapshots: Snapshot, text: str = POLICY) -> GateReport:
     asked = policy(text)
     assert asked.sequential is not None
@@ -95,13 +102,12 @@ def test_a_share_of_the_items_is_rounded_up(share: float, items: int, count: int
     [(0, 0, 0), (49, 0, 0), (50, 1, 50), (74, 1, 50), (75, 2, 75), (99, 2, 75), (100, 3, 100)],
 )  # fmt: skip
 def test_a_gate_judges_whole_looks_alone_whenever_it_is_called(shown: int, number: int, judged: int) -> None:
-    losses = range(30, 45)
-    found = report(run_so_far(shown, losses, [1, 2, 3]))
+    found = judged_so_far(shown)
     assert found.look is not None
     assert found.look.number == number
     estimate = found.checks[0].estimate if found.checks else None
     assert (estimate.n if estimate else 0) == judged
-    again = report(run_so_far({0: 0, 50: 50, 75: 75}.get(judged, shown), losses, [1, 2, 3]))
+    again = judged_so_far({0: 0, 50: 50, 75: 75}.get(judged, shown))
     assert (again.verdict, again.checks) == (found.verdict, found.checks), "more than the look changes nothing"
 
 

@@ -23,7 +23,7 @@ from evalkit.models import LINE_UP
 from evalkit.store import RunFile
 from tests import people
 from tests.browsers import ELSEWHERE
-from tests.grading_pages import Served, serving
+from tests.grading_pages import SECRETS, Served, serving
 
 LAYOUTS = ("point", pytest.param("side", marks=pytest.mark.slow))
 """The second one costs seconds of a browser's work, and differs little in what is looked at."""
@@ -564,22 +564,6 @@ def test_another_page_in_the_same_browser_can_neither_write_nor_read_nor_frame(
         assert rebound is not None
         assert rebound.status == 421
     assert served.run.snapshot().markings == ()
-
-
-SECRETS = (
-    *LINE_UP,
-    "claude",
-    "opus",
-    "sonnet",
-    "haiku",
-    "anthropic",
-    "usd",
-    "price",
-    "cost",
-    "token",
-    "latency",
-    "ttft",
-)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -15,7 +15,7 @@ from evalkit.models import LINE_UP
 from evalkit.web.entrance import MOST_WRONG, Entrance
 from evalkit.web.guard import BODY_BYTES, HEADERS
 from tests import builders, people
-from tests.grading_pages import Served, serving
+from tests.grading_pages import SECRETS, Served, serving
 
 ITEMS = 4
 
@@ -211,22 +211,6 @@ def test_a_round_ends_when_everybody_has_handed_in_and_says_so_afterwards(served
         assert visitor.json("POST", "/api/hand-in", {}) == {"all_in": name == "ben"}
     assert [event.content["why"] for event in served.run.snapshot().events if event.kind == "closed"]
     assert "has been closed" in visitors["ben"].mark("late", label, "flag", on=True)["closed"]
-
-
-SECRETS = (
-    *LINE_UP,
-    "claude",
-    "opus",
-    "sonnet",
-    "haiku",
-    "anthropic",
-    "usd",
-    "cost",
-    "price",
-    "token",
-    "latency",
-    "ttft",
-)
 
 
 @pytest.mark.parametrize("layout", ["point", "side"])

@@ -1,7 +1,6 @@
 """A panel of judges: every question once, both orders of every pair, answers reused, contexts cached, biases seen."""
 
 import random
-import signal
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,10 +11,9 @@ from typing import Any
 
 import pytest
 from big_snapshots import big_snapshot
-from processes import Process
 from servers import Recorded, independent, recorded
 from test_grade import grade, graded
-from test_kill import Paced, wait_for_messages
+from test_kill import Paced, kill_after
 from test_run import MODELS, command, run_files, snapshot, write_tiny
 
 from evalkit.analysis import analyze
@@ -256,12 +254,7 @@ def test_a_comparing_that_is_killed_asks_for_no_paid_answer_again_and_misses_non
         arguments = ["grade", str(path), "--base-url", server.url, "-q", "-j", "4", *by(JUDGE), "--side-by-side"]
         known: list[tuple[int, set[str]]] = []
         for more in random.sample(range(1, 8), 2):
-            count = len(server.messages()) + more
-            with Process(arguments) as process:
-                wait_for_messages(process, server, count)
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-            assert process.returncode == -signal.SIGKILL
+            kill_after(arguments, server, more)
             settled = {str(a.subject) for a in snapshot().attempts if a.grader and a.final}
             known.append((len(server.messages()), settled))
         pace.slow = lambda: False

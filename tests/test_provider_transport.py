@@ -3,8 +3,6 @@
 import asyncio
 import builtins
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +26,7 @@ from servers import (
     scripted,
     whole,
 )
+from test_provider import connected
 
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.providers.headers import allowances, retry_after_s
@@ -53,15 +52,6 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
         monkeypatch.setattr(builtins, "__import__", without)
     return request.param
-
-
-@asynccontextmanager
-async def connected(url: str, deadline_s: float = 30.0) -> AsyncIterator[AnthropicProvider]:
-    provider = AnthropicProvider(url, deadline_s=deadline_s, connections=2)
-    try:
-        yield provider
-    finally:
-        await provider.close()
 
 
 async def ask(*script: Any, deadline_s: float = 30.0) -> Reply:

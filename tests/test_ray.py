@@ -16,8 +16,8 @@ import pytest
 from clusters import Cluster, cluster
 from processes import Process
 from servers import Recorded, recorded
-from test_kill import Paced, settled_keys, trials_asked
-from test_run import MODELS, run_files, settled, snapshot, write_tiny
+from test_kill import Paced, pace, server, settled_keys, tiny, trials_asked  # noqa: F401  fixtures
+from test_run import MODELS, run_files, settled, snapshot
 
 import evalkit
 from evalkit.cli import main
@@ -36,23 +36,6 @@ def two() -> Iterator[Cluster]:
     with cluster() as running:
         running.add()
         yield running
-
-
-@pytest.fixture
-def pace() -> Paced:
-    return Paced()
-
-
-@pytest.fixture
-def server(pace: Paced) -> Iterator[Recorded]:
-    with recorded(fault=pace) as running:
-        yield running
-
-
-@pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return write_tiny(tmp_path, ITEMS)
 
 
 def on(where: Cluster | None, tiny: Path, server: Recorded, *more: str) -> list[str]:
@@ -152,16 +135,20 @@ def assert_only_its_own_is_lost(seen: Snapshot, victim: Worker) -> None:
     assert told.id == victim.id
 
 
-def kill_the_driver(two: Cluster, tiny: Path, server: Recorded, pace: Paced, moment: int) -> None:
-    with Process(on(two, tiny, server)) as process:
-        until(lambda: len(server.messages()) >= moment, process)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+def assert_it_goes_on(two: Cluster, tiny: Path, server: Recorded, pace: Paced) -> None:
     since, done = len(server.messages()), settled_keys(snapshot())
     pace.slow = lambda: False
     assert carried_out(on(two, tiny, server)) == 0
     assert_each_answered_once(snapshot(), server)
     assert not done & set(trials_asked(server, since)), "a settled trial was sent again"
+
+
+def kill_the_driver(two: Cluster, tiny: Path, server: Recorded, pace: Paced, moment: int) -> None:
+    with Process(on(two, tiny, server)) as process:
+        until(lambda: len(server.messages()) >= moment, process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert_it_goes_on(two, tiny, server, pace)
 
 
 def test_neither_a_killed_worker_nor_a_killed_driver_costs_an_answer(
@@ -173,12 +160,8 @@ def test_neither_a_killed_worker_nor_a_killed_driver_costs_an_answer(
         until(lambda: len(server.messages()) >= 14, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    since, done = len(server.messages()), settled_keys(snapshot())
-    pace.slow = lambda: False
-    assert carried_out(on(two, tiny, server)) == 0
-    assert_each_answered_once(snapshot(), server)
+    assert_it_goes_on(two, tiny, server, pace)
     assert_only_its_own_is_lost(snapshot(), victim)
-    assert not done & set(trials_asked(server, since)), "a settled trial was sent again"
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def with_secrets() -> Snapshot:
                   documents=(f"{HIDDEN}.md",), evidence_positions=(1,))  # fmt: skip
         for model in (OPUS, SONNET):
             trial = book.trial(
-                name, answered(text=f"{HIDDEN} {'y' * (30_000 if i == 1 else 10)} {HIDDEN}"), model=model
+                name, answered(text=f"{HIDDEN} {'yyyyy ' * (5_000 if i == 1 else 2)} {HIDDEN}"), model=model
             )
             reason = f"could not read {HIDDEN}" if i == 5 else None
             book.grade(trial, None if i == 5 else int(i > 2), comment=f"says {HIDDEN}", ungraded_reason=reason)

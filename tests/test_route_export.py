@@ -166,15 +166,16 @@ def test_the_published_schema_is_the_one_that_the_records_make(root: Path) -> No
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        pytest.param("mixture-1", "it draws lots", marks=pytest.mark.slow),
-        pytest.param("oracle", "it looks at the grades", marks=pytest.mark.slow),
-        pytest.param("signls", "did you mean 'signals'?", marks=pytest.mark.slow),
+        ("mixture-1", "it draws lots"),
+        ("oracle", "it looks at the grades"),
+        ("signls", "did you mean 'signals'?"),
         ("classifier", "it was not valued, since no request was classified"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_the_reason_and_nothing_is_written(
-    name: str, said: str, run: Path, tmp_path: Path
+    name: str, said: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("evalkit.route.route", lambda *_: routed()[1])  # of the same run
     found = invoke(run, "--policy", name, "-o", tmp_path / "router.json")
     assert isinstance(found.exception, UsageError)
     assert said in str(found.exception)
@@ -182,8 +183,8 @@ def test_what_cannot_be_run_is_refused_with_the_reason_and_nothing_is_written(
 
 
 def test_says_which_tags_and_own_features_a_caller_must_give() -> None:
-    file, _ = export(analyze(graded()), name="logistic")
-    assert file.tags == ("refund",)
+    analysis, routing = routed()
+    assert exported(analysis, routing, outcomes_for(analysis, Wishes()), "logistic").tags == ("refund",)
     own = {item.id: {"urgency": float(i % 7)} for i, item in enumerate(graded().items)}
     assert export(analyze(graded()), Wishes(own=own), "by-urgency")[0].own_features == ("urgency",)
 
@@ -204,12 +205,10 @@ def test_warns_where_the_decision_names_another_policy(run: Path, tmp_path: Path
 
 
 def test_the_default_is_what_was_decided(tmp_path: Path) -> None:
-    analysis = analyze(graded(simulated=True))
-    file, _ = export(analysis)
-    assert file.policy == route(analysis).decision.policy
-    assert file.simulated
     found = invoke(write_run(tmp_path / "x.db", graded(simulated=True)), "-o", tmp_path / "router.json")
     assert "(SIMULATED)" in found.output
+    content = json.loads((tmp_path / "router.json").read_text())
+    assert (content["policy"], content["simulated"]) == (routed()[1].decision.policy, True)
 
 
 def test_a_world_with_one_way_exports_its_numbers_exactly() -> None:

@@ -101,15 +101,19 @@ def binomial_chance(k: float, n: float, p: float) -> float:
 def _tail(a: Any, b: Any, x: Any, y: Any) -> Any:
     """`betainc` at or below the mean of the distribution; single numbers or arrays."""
     farthest: Callable[[Any], float] = abs if isinstance(x, float) else lambda off: float(np.abs(off).max())
-    fraction = a * (a * y - b * x + 1) / (a + 1)
+    n, off, more, odd = a + b, a * y - b * x + 1, 2 - x, a + 1
+    fraction = a * off / odd
     above, below = fraction, 0.0
     for m in range(1, _STEPS):
-        top = (a + m - 1) * (a + b + m - 1) * m * (b - m) * x * x / (a + 2 * m - 1) ** 2
-        bottom = m + m * (b - m) * x / (a + 2 * m - 1) + (a + m) * (a * y - b * x + 1 + m * (2 - x)) / (a + 2 * m + 1)
+        part = m * (b - m) * x / odd
+        top = (a + (m - 1)) * (n + (m - 1)) * x * part / odd
+        odd = odd + 2
+        bottom = m + part + (a + m) * (off + m * more) / odd
         below = 1 / (bottom + top * below)
         above = bottom + top / above
-        fraction = fraction * (above * below)
-        if farthest(above * below - 1) < _SAME:
+        change = above * below
+        fraction = fraction * change
+        if farthest(change - 1) < _SAME:
             break
     return _power_terms(a, b, x, y) / fraction
 

@@ -111,11 +111,14 @@ def _smoothed(values: FloatArray, counts: IntArray, q: float) -> FloatArray:
     reach = np.sqrt(FAR / (totals + 2))
     begin = int(np.searchsorted((counts >= (totals * (q - reach))[:, None]).any(axis=0), True))
     end = int(np.searchsorted((counts > (totals * (q + reach))[:, None]).all(axis=0), True)) + 1
-    reached = np.empty((len(counts), len(values[begin:end])))
-    for total in np.unique(totals):  # one alone, where every item has as many values
-        rows = totals == total
-        inside = counts[rows, begin:end]
-        least = inside.min()
-        shares = np.arange(least, inside.max() + 1) / total
-        reached[rows] = betainc((total + 1) * q, (total + 1) * (1 - q), shares)[inside - least]
+    inside = counts[:, begin:end]
+    each, rows = np.unique(totals, return_inverse=True)  # one alone, where every item has as many values
+    least, most = np.full(len(each), totals.max()), np.zeros_like(each)
+    np.minimum.at(least, rows, inside[:, 0])
+    np.maximum.at(most, rows, inside[:, -1])
+    widths = most - least + 1
+    first = np.cumsum(widths) - widths - least  # where a count of 0 would stand, for each total
+    total = np.repeat(each, widths)
+    shares = (np.arange(len(total)) - np.repeat(first, widths)) / total
+    reached = betainc((total + 1) * q, (total + 1) * (1 - q), shares)[first[rows][:, None] + inside]
     return np.asarray(np.diff(reached, axis=1, prepend=0.0) @ values[begin:end])
