@@ -540,9 +540,12 @@ def test_which_model_is_which(models: tuple[str, ...], named: tuple[Any, Any], f
 
 def test_what_a_set_can_afford_is_the_statistics_own() -> None:
     assert afford(50, 1, 0.10, 0.05) == [
-        "at 10 points it can afford so many losses with 0, 1, 2, ... gains: 1, 2, 2, 3, 3"
+        "to pass at 10 points it can lose at most 1 with 0 gained, 2 with 1, 2 with 2, 3 with 3, 3 with 4"
     ]
-    assert afford(50, 1, 0.05, 0.05)[0] == "at 5 points, 50 items cannot pass when the two never differ; 59 can"
+    assert afford(50, 1, 0.05, 0.05) == [
+        "at 5 points, 50 items cannot pass when the two never differ; 59 can",
+        "to pass at 5 points it can lose at most 0 with 1 gained, 0 with 2, 1 with 3, 1 with 4",
+    ]
     assert afford(50, 3, 0.05, 0.05) == ["at 5 points, 50 items cannot pass when the two never differ; 54 can"]
 
 

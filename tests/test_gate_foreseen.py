@@ -72,7 +72,7 @@ def test_criteria_of_a_rubric_that_is_not_known_yet_are_not_judged() -> None:
         ("truncations: {margin: 0.02}", 3, ["truncations: at 2 points, 100 items cannot pass"]),
         ("output_format: {margin: 0.02, criteria: [shape]}", 3, ["output_format: at 2 points, 100 items cannot pass"]),
         ("completeness: {}\ncost_per_request: {}", 3, []),
-        ("quality: {margin: 0.1}", 1, ["at 10 points it can afford so many losses with 0, 1, 2, ... gains: 4, 5, 6"]),
+        ("quality: {margin: 0.1}", 1, ["to pass at 10 points it can lose at most 4 with 0 gained, 5 with 1, 6"]),
     ],
 )  # fmt: skip
 def test_what_so_many_items_can_pass_is_said_of_every_share(text: str, epochs: int, lines: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Whether a share or a ratio is shown to keep to its limit, told as a check's result."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -143,10 +144,15 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
         warnings=estimate.warnings,
         within=tested.shown,
     )
-    more = LIKELY_LOSS if result.likely_loss else tested.cap if tested.shown else None
+    more = LIKELY_LOSS if result.likely_loss else _in_short(tested.cap) if tested.shown and tested.cap else None
     if not tested.shown and estimate.high is not None and estimate.high < 0:
         more = "a loss is likely"
     return replace(result, finding=f"{result.finding}; {more}") if more else result
+
+
+def _in_short(cap: str) -> str:
+    """The reason without what to do about it, which stands under what would settle it."""
+    return re.split(r"[:;] ", cap, maxsplit=1)[0]
 
 
 def _needs(tested: _Tested) -> str:
