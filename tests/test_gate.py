@@ -124,6 +124,7 @@ def test_a_baseline_with_nothing_to_lose_lets_nothing_pass(good: int, outcome: s
     check = gate(evidence(side, side), default_policy(60, 1)).checks[0]
     assert check.outcome == outcome
     assert ("too few items to lose 10 points" in check.finding) == (outcome != "pass")
+    assert ("items that it does well on, or a smaller margin" in (check.needs or "")) == (outcome != "pass")
 
 
 def test_what_would_settle_it_has_its_price() -> None:

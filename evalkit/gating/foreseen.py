@@ -21,12 +21,13 @@ def foreseen(policy: Common, file: str, planned: Planned, epochs: int) -> list[s
     for module, settings in policy.asked:
         try:
             shares = list(module.foresee(settings, planned)) if hasattr(module, "foresee") else []
+            asks = list(module.asks(settings, planned)) if hasattr(module, "asks") else []
         except UsageError as error:
             problems.append(f"{file}: {error}")
             continue
         for name, items, margin in shares:
             told += _of(name, items, margin, epochs, _alpha(policy, items))
-        told += module.asks(settings, planned) if hasattr(module, "asks") else []
+        told += asks
     if problems:
         raise ProblemsError(problems)
     return told

@@ -45,8 +45,13 @@ def share_result(
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
         tested = replace(tested, cap=_missing(pairs.worst))
     if tested.passes and sum(pairs.baseline) <= margin * len(pairs):
-        tested = replace(tested, cap=f"the baseline has {what} on too few items to lose {margin * 100:g} points")
+        tested = replace(tested, cap=_nothing_to_lose(what, margin))
     return _told(name, what, margin, tested)
+
+
+def _nothing_to_lose(what: str, margin: float) -> str:
+    too_few = f"the baseline has {what} on too few items to lose {margin * 100:g} points"
+    return f"{too_few}: items that it does well on, or a smaller margin"
 
 
 def _missing(worst: Paired) -> str:
@@ -213,7 +218,7 @@ def ratio_result(
     limit = ratio_limit(at_most)
     if ratio.value is None:
         return CheckResult(
-            name, "inconclusive", f"{what}: {ratio.reason}", limit, ratio, "ratio", needs="the missing figures"
+            name, "inconclusive", f"{what}: {ratio.reason}", limit, ratio, "ratio", needs=f"what is missing: {ratio.reason}"
         )
     constant = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE  # every item has the same ratio
     high = ratio.value if constant else ratio.high
