@@ -218,7 +218,13 @@ def ratio_result(
     limit = ratio_limit(at_most)
     if ratio.value is None:
         return CheckResult(
-            name, "inconclusive", f"{what}: {ratio.reason}", limit, ratio, "ratio", needs=f"what is missing: {ratio.reason}"
+            name,
+            "inconclusive",
+            f"{what}: {ratio.reason}",
+            limit,
+            ratio,
+            "ratio",
+            needs=f"what is missing: {ratio.reason}",
         )
     constant = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE  # every item has the same ratio
     high = ratio.value if constant else ratio.high
