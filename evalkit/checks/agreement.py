@@ -30,8 +30,8 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
     found = next((one for one in evidence.of_candidate.agreement if one.criterion == OVERALL), None)
     if found is None:
         finding = "agreement: one grader alone, so nobody knows how far graders agree"
-        needs = "a second grader on the same outputs" if evidence.rubric.judged else _DROP
-        yield CheckResult(name, "inconclusive", finding, limit, needs=needs)
+        remedy = "a second grader on the same outputs" if evidence.rubric.judged else _DROP
+        yield CheckResult(name, "inconclusive", finding, limit, needs=remedy)
         return
     which, estimate = ("alpha", found.alpha) if found.alpha.value is not None else ("AC1", found.ac)
     passed = estimate.value is not None and estimate.value >= asked.at_least and found.flag.colour != "red"
