@@ -140,7 +140,7 @@ def flip_rate(evidence: Evidence) -> stats.Estimate:
     difference must stand out from."""
     pairs = evidence.paired(satisfied)
     differing = [b * (1 - c) + c * (1 - b) for b, c in zip(pairs.baseline, pairs.candidate, strict=True)]
-    if pairs.epochs == 1:
+    if pairs.epochs == 1 or not any(differing):
         return stats.rate(round(sum(differing)), len(differing))
     return stats.mean_share(differing)
 

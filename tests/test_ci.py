@@ -455,6 +455,10 @@ def test_the_script_ends_with_the_worst_that_it_met(
     written = summary.read_text(encoding="utf-8") if summary.exists() else ""
     assert in_summary in written
     assert len(written) < 900_000
+    if "BLOCKED" in in_summary and runs:
+        gated = told.get("SIZE") != "" and "RUN_CODE" not in told
+        advice = "The gates of this job say what would settle it." if gated else "No evidence could be made; the log"
+        assert advice in (tmp_path / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

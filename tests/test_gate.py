@@ -127,6 +127,7 @@ def test_a_baseline_with_nothing_to_lose_lets_nothing_pass(good: int, outcome: s
     check = gate(evidence(side, side), default_policy(60, 1)).checks[0]
     assert check.outcome == outcome
     assert ("too few items to lose 10 points" in check.finding) == (outcome != "pass")
+    assert ("items that it does well on, or a smaller margin" in (check.needs or "")) == (outcome != "pass")
 
 
 def test_what_would_settle_it_has_its_price() -> None:
@@ -543,9 +544,12 @@ def test_which_model_is_which(models: tuple[str, ...], named: tuple[Any, Any], f
 
 def test_what_a_set_can_afford_is_the_statistics_own() -> None:
     assert afford(50, 1, 0.10, 0.05) == [
-        "at 10 points it can afford so many losses with 0, 1, 2, ... gains: 1, 2, 2, 3, 3"
+        "to pass at 10 points it can lose at most 1 with 0 gained, 2 with 1, 2 with 2, 3 with 3, 3 with 4"
     ]
-    assert afford(50, 1, 0.05, 0.05)[0] == "at 5 points, 50 items cannot pass when the two never differ; 59 can"
+    assert afford(50, 1, 0.05, 0.05) == [
+        "at 5 points, 50 items cannot pass when the two never differ; 59 can",
+        "to pass at 5 points it can lose at most 0 with 1 gained, 0 with 2, 1 with 3, 1 with 4",
+    ]
     assert afford(50, 3, 0.05, 0.05) == ["at 5 points, 50 items cannot pass when the two never differ; 54 can"]
 
 

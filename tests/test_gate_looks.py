@@ -18,7 +18,7 @@ from evalkit import stats
 from evalkit.analysis import analyze
 from evalkit.cli import main
 from evalkit.errors import IntegrityError, ProblemsError, UsageError
-from evalkit.gate import gate
+from evalkit.gate import flip_rate, gate
 from evalkit.gating.evidence import evidence_of
 from evalkit.gating.looks import up_to
 from evalkit.gating.policy import Common, read_policy
@@ -309,6 +309,10 @@ def test_how_many_items_change_their_verdict_both_ways_is_told() -> None:
     assert "of 100 items change their verdict (3 for the better, 5 for the worse)." in to_markdown(found)
     kept = json.loads(to_json(found))["gate"]["flips"]
     assert kept["rate"]["low"] < 0.08 < kept["rate"]["high"]
+    alike = analyze(run([[True, True]] * 40, [[True, True]] * 40))
+    rate = flip_rate(evidence_of(alike, alike, BASELINE, CANDIDATE))
+    assert rate.value == 0
+    assert (rate.high or 0) > 0.05, "two epochs of 40 items that never differ still leave a doubt"
 
 
 # --- the whole way ---

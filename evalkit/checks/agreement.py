@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from evalkit.analysis.reliability import OVERALL
+from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence
 from evalkit.gating.naming import Planned
 from evalkit.gating.results import CheckResult
@@ -14,6 +15,7 @@ from evalkit.strict import StrictModel
 from evalkit.wording import estimated
 
 ORDER = 40
+_DROP = "drop agreement from the policy"
 
 
 class Settings(StrictModel):
@@ -28,7 +30,8 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
     found = next((one for one in evidence.of_candidate.agreement if one.criterion == OVERALL), None)
     if found is None:
         finding = "agreement: one grader alone, so nobody knows how far graders agree"
-        yield CheckResult(name, "inconclusive", finding, limit, needs="a second grader on the same outputs")
+        remedy = "a second grader on the same outputs" if evidence.rubric.judged else _DROP
+        yield CheckResult(name, "inconclusive", finding, limit, needs=remedy)
         return
     which, estimate = ("alpha", found.alpha) if found.alpha.value is not None else ("AC1", found.ac)
     passed = estimate.value is not None and estimate.value >= asked.at_least and found.flag.colour != "red"
@@ -37,6 +40,8 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
     yield CheckResult(name, "pass" if passed else "inconclusive", finding, limit, estimate, "coefficient", needs=needs)
 
 
-def asks(_asked: Settings, _planned: Planned) -> Iterator[str]:
-    """What it takes of graders, before anybody has graded."""
+def asks(_asked: Settings, planned: Planned) -> Iterator[str]:
+    """What it takes of graders, before anybody has graded; UsageError where nobody will."""
+    if planned.criteria and not any(criterion.kind == "judged" for criterion in planned.criteria):
+        raise UsageError(f"agreement is that of people and judges, and the rubric has checks alone; {_DROP}")
     yield "agreement: needs two people or judges on the same outputs"

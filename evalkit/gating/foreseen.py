@@ -21,12 +21,13 @@ def foreseen(policy: Common, file: str, planned: Planned, epochs: int) -> list[s
     for module, settings in policy.asked:
         try:
             shares = list(module.foresee(settings, planned)) if hasattr(module, "foresee") else []
+            asks = list(module.asks(settings, planned)) if hasattr(module, "asks") else []
         except UsageError as error:
             problems.append(f"{file}: {error}")
             continue
         for name, items, margin in shares:
             told += _of(name, items, margin, epochs, _alpha(policy, items))
-        told += module.asks(settings, planned) if hasattr(module, "asks") else []
+        told += asks
     if problems:
         raise ProblemsError(problems)
     return told
@@ -61,5 +62,9 @@ def afford(items: int, epochs: int, margin: float, alpha: float) -> list[str]:
     if epochs > 1 or not 1 <= items <= _MOST_ENUMERATED:
         return said
     losses = stats.losses_allowed(items, margin, range(min(items, 5)), alpha)
-    told = ", ".join("cannot pass" if most is None else str(most) for most in losses)
-    return [*said, f"at {margin * 100:g} points it can afford so many losses with 0, 1, 2, ... gains: {told}"]
+    told = [(gains, most) for gains, most in enumerate(losses) if most is not None]
+    if told:
+        (gains, most), *more = told
+        rest = "".join(f", {others} with {won}" for won, others in more)
+        said.append(f"to pass at {margin * 100:g} points it can lose at most {most} with {gains} gained{rest}")
+    return said

@@ -1,6 +1,7 @@
 """Whether a share or a ratio is shown to keep to its limit, told as a check's result."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -44,8 +45,13 @@ def share_result(
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
         tested = replace(tested, cap=_missing(pairs.worst))
     if tested.passes and sum(pairs.baseline) <= margin * len(pairs):
-        tested = replace(tested, cap=f"the baseline has {what} on too few items to lose {margin * 100:g} points")
+        tested = replace(tested, cap=_nothing_to_lose(what, margin))
     return _told(name, what, margin, tested)
+
+
+def _nothing_to_lose(what: str, margin: float) -> str:
+    too_few = f"the baseline has {what} on too few items to lose {margin * 100:g} points"
+    return f"{too_few}: items that it does well on, or a smaller margin"
 
 
 def _missing(worst: Paired) -> str:
@@ -143,10 +149,15 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
         warnings=estimate.warnings,
         within=tested.shown,
     )
-    more = LIKELY_LOSS if result.likely_loss else tested.cap if tested.shown else None
+    more = LIKELY_LOSS if result.likely_loss else _in_short(tested.cap) if tested.shown and tested.cap else None
     if not tested.shown and estimate.high is not None and estimate.high < 0:
         more = "a loss is likely"
     return replace(result, finding=f"{result.finding}; {more}") if more else result
+
+
+def _in_short(cap: str) -> str:
+    """The reason without what to do about it, which stands under what would settle it."""
+    return re.split(r"[:;] ", cap, maxsplit=1)[0]
 
 
 def _needs(tested: _Tested) -> str:
@@ -207,7 +218,13 @@ def ratio_result(
     limit = ratio_limit(at_most)
     if ratio.value is None:
         return CheckResult(
-            name, "inconclusive", f"{what}: {ratio.reason}", limit, ratio, "ratio", needs="the missing figures"
+            name,
+            "inconclusive",
+            f"{what}: {ratio.reason}",
+            limit,
+            ratio,
+            "ratio",
+            needs=f"what is missing: {ratio.reason}",
         )
     constant = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE  # every item has the same ratio
     high = ratio.value if constant else ratio.high
