@@ -15,6 +15,7 @@ from evalkit.grading_records import Choice, Marking, Preference
 from evalkit.report import build_report
 
 ANN = "ann"
+NEITHER = "ann is not shown to favour a place or to grade faster than reading takes"
 SIZES = {OPUS: 900, HAIKU: 300}
 """Words of each model's outputs: at 1,000 a minute, 54 and 18 s."""
 
@@ -48,9 +49,9 @@ def rows(part: Section) -> list[list[str]]:
     [
         (lambda n, _: "first", "ann prefers the output shown first", "100%", "50%"),
         (lambda n, _: "second", "ann prefers the output shown second", "0%", "50%"),
-        (lambda n, long: "first" if long else "second", "ann is not shown to favour a place or to grade faster than reading takes", "50%",
+        (lambda n, long: "first" if long else "second", NEITHER, "50%",
          "100%"),
-        (lambda n, _: "first" if n % 4 < 2 else "second", "ann is not shown to favour a place or to grade faster than reading takes",
+        (lambda n, _: "first" if n % 4 < 2 else "second", NEITHER,
          "50%", "50%"),
     ],
     ids=["the first place", "the second place", "length alone", "neither"],
