@@ -60,10 +60,8 @@ def test_what_a_rubric_states_is_not_called_the_default_even_where_it_is_the_sam
     economics: str, source: str, tmp_path: Path
 ) -> None:
     rubric, rows, run = (tmp_path / name for name in ("r.yaml", "rows.jsonl", "r.db"))
-    levels = "levels: {0: bad, 1: good}"
-    rubric.write_text(
-        f"name: r\ncriteria: [{{id: right, question: Is it right, {levels}}}]\nsatisfactory: {{score: 1.0}}\n{economics}\n"
-    )
+    criteria = "criteria: [{id: right, question: Is it right, levels: {0: bad, 1: good}}]"
+    rubric.write_text(f"name: r\n{criteria}\nsatisfactory: {{score: 1.0}}\n{economics}\n")
     graded = [{"grader": "ann", "kind": "human", "criterion": "right", "level": 0}]
     rows.write_text(json.dumps({"item_id": "a", "model": OPUS, "output": "x", "cost_usd": 0.01, "grades": graded}))
     assert main(["import", str(rows), "--rubric", str(rubric), "-o", str(run)]) == 0

@@ -15,6 +15,7 @@ from evalkit.grading_records import Choice, Marking, Preference
 from evalkit.report import build_report
 
 ANN = "ann"
+NEITHER = "ann is not shown to favour a place or to grade faster than reading takes"
 SIZES = {OPUS: 900, HAIKU: 300}
 """Words of each model's outputs: at 1,000 a minute, 54 and 18 s."""
 
@@ -48,9 +49,9 @@ def rows(part: Section) -> list[list[str]]:
     [
         (lambda n, _: "first", "ann prefers the output shown first", "100%", "50%"),
         (lambda n, _: "second", "ann prefers the output shown second", "0%", "50%"),
-        (lambda n, long: "first" if long else "second", "ann is not shown to favour a place or to grade unread", "50%",
+        (lambda n, long: "first" if long else "second", NEITHER, "50%",
          "100%"),
-        (lambda n, _: "first" if n % 4 < 2 else "second", "ann is not shown to favour a place or to grade unread",
+        (lambda n, _: "first" if n % 4 < 2 else "second", NEITHER,
          "50%", "50%"),
     ],
     ids=["the first place", "the second place", "length alone", "neither"],
@@ -79,7 +80,9 @@ def test_items_whose_outputs_got_less_time_than_reading_takes_are_counted(second
     (found,) = analysis.leanings
     assert found.hasty == stats.rate(round(40 * share), 40)
     heading = section(analysis, "leanings").heading
-    assert heading.startswith("ann graded 100% (91–100%) of items unread" if share else "ann is not shown")
+    assert heading.startswith(
+        "ann graded 100% (91–100%) of items faster than they can be read" if share else "ann is not shown"
+    )
 
 
 def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:

@@ -216,6 +216,7 @@ def test_options_that_cost_the_same_are_never_told_apart_by_money() -> None:
     assert "Corrections could favour" not in text
     headings = {s.name: s.heading for s in build_report(made_).sections}
     assert headings["price-of-a-failure"] == "At $5.00 a correction, all models cost the same in total"
+    assert headings["scorecard"] == "Haiku 4.5 and Opus 4.6 clear 80% at the same cost"
 
 
 def test_of_options_that_cost_the_same_the_surer_one_is_picked() -> None:

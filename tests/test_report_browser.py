@@ -132,3 +132,15 @@ def test_the_scorecard_breaks_no_figure_and_no_mark_from_its_name(name: str, bro
         opened.narrow(width)
         assert opened.page.evaluate(BROKEN) == [], width
     opened.page.close()
+
+
+@pytest.mark.parametrize("name", ["with_baseline", "routed"])
+def test_no_window_between_a_phone_and_a_desk_has_to_be_scrolled_sideways(
+    name: str, browser: Browser, tmp_path: Path
+) -> None:
+    """The widths next to those at which the page is laid out anew, and some of tablets."""
+    opened = Opened(browser, tmp_path / "report.html", page(name))
+    for width in (320, PHONE, 600, 768, 900, 948, 949, 1024, 1100, 1150, 1208, 1209, DESK):
+        opened.narrow(width)
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width, width
+    opened.page.close()

@@ -179,6 +179,22 @@ PAPER_PX = (695, 1046)
 SPLIT = """(most) => [...document.querySelectorAll("figure")].filter((figure) => {
   return getComputedStyle(figure).breakInside !== "avoid" || figure.getBoundingClientRect().height > most
 }).length"""
+TOUCHING = """(least) => [...document.querySelectorAll("tbody tr")].flatMap((row) => {
+  const boxes = [...row.cells].flatMap((cell, place) => {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT, (n) => n.data.trim() ? 1 : 3)
+    const found = []
+    while (texts.nextNode()) {
+      const range = document.createRange()
+      range.selectNodeContents(texts.currentNode)
+      found.push(...[...range.getClientRects()].map((box) => ({place, box, said: texts.currentNode.data})))
+    }
+    return found
+  })
+  return boxes.flatMap((one) => boxes.filter((two) => two.place > one.place
+    && Math.min(one.box.bottom, two.box.bottom) - Math.max(one.box.top, two.box.top) > 2
+    && two.box.left - one.box.right < least).map((two) => `${one.said} | ${two.said}`))
+})"""
+"""Words of neighbouring cells on one line with so few px between them that they read as one."""
 
 
 def routed(items: int) -> Analysis:
@@ -203,6 +219,7 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     assert shown.evaluate(GROUND) == "rgb(255, 255, 255)"
     assert shown.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
     assert shown.evaluate(SPLIT, PAPER_PX[1]) == 0
+    assert shown.evaluate(TOUCHING, 4) == []
     assert shown.evaluate("document.documentElement.scrollWidth") <= PAPER_PX[0], "wider, and all of it is shrunk"
     assert shown.evaluate(SMALL_PRINT, 7 / 72 * 96) == []
     shown.close()

@@ -34,8 +34,11 @@ def build(analysis: Analysis) -> Section | None:
 def _heading(leanings: tuple[Leaning, ...]) -> str:
     swayed = [f"{each.grader} prefers the output shown {_side(each.first)}" for each in leanings if _sways(each.first)]
     hasty = [each for each in leanings if each.hasty.value]
-    read = [f"{each.grader} graded {estimated(each.hasty, 'percent')} of items unread" for each in hasty]
-    return "; ".join([*swayed, *read]) or f"{_nobody(leanings)} to favour a place or to grade unread"
+    read = [
+        f"{each.grader} graded {estimated(each.hasty, 'percent')} of items faster than they can be read"
+        for each in hasty
+    ]
+    return "; ".join([*swayed, *read]) or f"{_nobody(leanings)} to favour a place or to grade faster than reading takes"
 
 
 def _nobody(leanings: tuple[Leaning, ...]) -> str:

@@ -1,5 +1,7 @@
 """Scorecard: every model's pass rate, cost and latency in one table, with all denominators."""
 
+from math import isclose
+
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.routing import PolicyValue
 from evalkit.blocks import (
@@ -71,6 +73,9 @@ def _heading(analysis: Analysis) -> str:
     pick = decision.option
     if pick and all((c := compare(analysis, pick, key)) is not None and c.cheaper for key in cheaper):
         return f"{listing(names)} clear {bar}; {analysis.model(pick).name} does so for less"
+    costs = [cost for key in decision.eligible if (cost := analysis.model(key).cost_per_satisfactory.value) is not None]
+    if len(costs) == len(names) and all(isclose(cost, costs[0], rel_tol=1e-9) for cost in costs):
+        return f"{listing(names)} clear {bar} at the same cost"
     return f"{listing(names)} clear {bar}; which costs less is not settled"
 
 
