@@ -13,6 +13,7 @@ import pytest
 from analysis_builders import OPUS, SONNET, Book, answered, ended, run_of, spec, write_run
 from jsonschema import Draft202012Validator
 from needs import lacking
+from report_pages import made
 from report_variants import VARIANTS
 
 from evalkit.analysis import analyze
@@ -90,7 +91,7 @@ def test_numbers_are_numbers_with_units_and_intervals_stand_in_two_columns(proje
 
 @pytest.mark.parametrize("case", sorted(VARIANTS))
 def test_every_run_makes_a_workbook_and_json_by_the_schema(case: str) -> None:
-    analysis = VARIANTS[case]()
+    analysis = made(case)
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(render_json(analysis)))
     shown = Shown(analysis, run_of({OPUS: [[True]]}), Redaction())
     empty = shown.trials.head(0)
@@ -110,7 +111,7 @@ def test_the_schema_refuses_what_is_no_report() -> None:
     """Negative control."""
     validator, whole = (
         Draft202012Validator(json.loads(SCHEMA.read_text())),
-        json.loads(render_json(VARIANTS["whole"]())),
+        json.loads(render_json(made("whole"))),
     )
     for change in ({"schema_version": 2}, {"verdict": "maybe"}, {"analysis": {}}):
         assert not validator.is_valid({**whole, **change})
