@@ -14,6 +14,7 @@ import pytest
 from analysis_builders import OPUS, SONNET, Book, answered, ended, run_of, spec, write_run
 from jsonschema import Draft202012Validator
 from needs import lacking
+from report_pages import made
 from report_variants import VARIANTS
 
 from evalkit.analysis import analyze
@@ -107,7 +108,7 @@ def test_a_workbook_prints_with_whole_headings_and_the_name_of_each_row_on_every
 
 @pytest.mark.parametrize("case", sorted(VARIANTS))
 def test_every_run_makes_a_workbook_and_json_by_the_schema(case: str) -> None:
-    analysis = VARIANTS[case]()
+    analysis = made(case)
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(render_json(analysis)))
     shown = Shown(analysis, run_of({OPUS: [[True]]}), Redaction())
     empty = shown.trials.head(0)
@@ -127,7 +128,7 @@ def test_the_schema_refuses_what_is_no_report() -> None:
     """Negative control."""
     validator, whole = (
         Draft202012Validator(json.loads(SCHEMA.read_text())),
-        json.loads(render_json(VARIANTS["whole"]())),
+        json.loads(render_json(made("whole"))),
     )
     for change in ({"schema_version": 2}, {"verdict": "maybe"}, {"analysis": {}}):
         assert not validator.is_valid({**whole, **change})

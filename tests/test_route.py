@@ -1,6 +1,7 @@
 """Routing policies: what each does with every trial, what that comes to, and what the declared rule says of it."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -32,6 +33,13 @@ def all_true(outcomes: Outcomes) -> np.ndarray:
 def valued(outcomes: Outcomes) -> tuple[Field, tuple]:
     field = field_of(outcomes)
     return field, looked_at_together(values_of(field), field)
+
+
+@cache
+def paying() -> tuple[Outcomes, Field, tuple]:
+    """A world where routing pays, valued: a failure costs little and the top model is dear."""
+    outcomes = replace(PLANTED, costs=(0.01, 0.5, 1.0), failure_usd=3.0).draw(3, 300)
+    return outcomes, *valued(outcomes)
 
 
 def test_one_model_for_all_is_that_model() -> None:
@@ -170,8 +178,7 @@ def test_identical_models_give_no_router_a_shown_advantage() -> None:
 
 def test_a_planted_signal_is_found_and_routed_by() -> None:
     """A failure that costs little and a dear top model: sending only long, conditional requests up must pay."""
-    outcomes = replace(PLANTED, costs=(0.01, 0.5, 1.0), failure_usd=3.0).draw(3, 300)
-    field, values = valued(outcomes)
+    outcomes, field, values = paying()
     decision = decide(values, field, 0.8)
     assert decision.verdict == "route"
     rule = next(each.fitted.rule for each in field.valued if each.policy.name == decision.policy)
@@ -187,8 +194,7 @@ def _easiest_and_hardest(outcomes: Outcomes) -> tuple[int, int]:
 
 
 def test_a_gain_that_is_shown_to_be_small_is_not_worth_a_router() -> None:
-    outcomes = replace(PLANTED, costs=(0.01, 0.5, 1.0), failure_usd=3.0).draw(3, 300)
-    field, values = valued(outcomes)
+    _, field, values = paying()
     small = tuple(
         replace(v, gain_limits=replace(v.gain_limits, low=1e-6, value=2e-6, high=3e-6)) if v.gain_limits else v
         for v in values
@@ -205,8 +211,7 @@ def test_too_few_items_decide_nothing() -> None:
 
 
 def test_a_router_below_the_bar_is_not_recommended_over_a_model_that_clears_it() -> None:
-    outcomes = replace(PLANTED, costs=(0.01, 0.5, 1.0), failure_usd=3.0).draw(3, 300)
-    field, values = valued(outcomes)
+    _, field, values = paying()
     clearing = stats.rate(290, 300)
     raised = tuple(replace(v, pass_rate=clearing) if v.kind == "single" else v for v in values)
     lowered = tuple(replace(v, pass_rate=stats.rate(200, 300)) if v.kind == "router" else v for v in raised)
