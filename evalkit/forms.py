@@ -1,7 +1,6 @@
 """The forms of a report, each by the ending of the file it is asked for in, and what goes beside them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Excerpt, Items, Section
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.records import Snapshot
 from evalkit.redaction import Redaction, withheld_table
 from evalkit.report import build_report, render_html, render_json, render_markdown

@@ -1,9 +1,10 @@
 """The plain records that every stage writes and every reader reads; those that a run has many of have slots."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal, NamedTuple
 
+from evalkit.frozen import dataclass
 from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.strict import content_sha256
 

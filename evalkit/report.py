@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Literal
@@ -15,6 +14,7 @@ from evalkit.blocks import (
     Section,
 )
 from evalkit.conditional import mark
+from evalkit.frozen import dataclass
 from evalkit.rendering import json, markdown
 from evalkit.wording import listing, plural
 

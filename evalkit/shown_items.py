@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.blocks import TEXT_LIMIT
 from evalkit.chart_blocks import MapState
+from evalkit.frozen import dataclass
 from evalkit.item_marks import anchor, state_of
 from evalkit.series import lineup
 from evalkit.wording import visible

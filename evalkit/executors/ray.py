@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
@@ -24,6 +24,7 @@ from evalkit.errors import InfrastructureError, UsageError
 from evalkit.executors.ending import NO_WORKER
 from evalkit.executors.ray_worker import Sender, Told, own_settings
 from evalkit.executors.session import OpenSession
+from evalkit.frozen import dataclass
 from evalkit.providers import Provider
 from evalkit.records import LOST, Reply, Request, Worker
 from evalkit.store import RunFile

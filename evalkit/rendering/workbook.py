@@ -1,10 +1,10 @@
 """Tables as a workbook: one sheet a table, numbers as numbers, every text as a text."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 
 from evalkit.cells import LONGEST_CELL, cut_to, new_workbook, put
+from evalkit.frozen import dataclass
 from evalkit.wording import visible
 
 Value = str | float | bool | None
