@@ -37,7 +37,7 @@ class Problem:
         return f"{self.file}:{self.line}: {mark}{self.what}; {self.remedy}"
 
 
-STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True, defer_build=True)  # most commands read few of all files
 
 
 class StrictModel(BaseModel):
