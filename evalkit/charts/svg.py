@@ -1,5 +1,6 @@
 """Writing SVG: elements with escaped text, rounded coordinates, and colours that CSS can override."""
 
+from functools import lru_cache
 from html import escape
 
 from evalkit.wording import visible
@@ -118,6 +119,7 @@ def variant(width: int) -> str:
     return "narrow" if width < 600 else "wide"
 
 
+@lru_cache(maxsize=1024)  # colours, classes and sizes are the same in most elements
 def _clean(text: str) -> str:
     return escape(visible(text), quote=True)
 

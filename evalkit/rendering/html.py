@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -113,6 +113,7 @@ _UNBROKEN = re.compile(r"(\S{0,20}\d\S{0,20}–\S{1,20}|−\S{1,20})")
 _HELD_SPACE = re.compile(r"(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=(?:s|items?|attempts?)\b)")
 
 
+@lru_cache(maxsize=1024)  # figures and labels come again in charts' tables, and in cells
 def _flow(text: str) -> Markup:
     """Text whose lines do not break inside an interval, after a minus, nor between a word and its number."""
     parts = _UNBROKEN.split(_HELD_SPACE.sub("\N{NO-BREAK SPACE}", visible(text)))
@@ -140,6 +141,7 @@ def _head_chart(axis: Axis, narrow: bool = False) -> Markup:
     return Markup(draw_head(axis, narrow=narrow))  # noqa: S704
 
 
+@cache
 def _mark(series: Series) -> Markup:
     return Markup(legend_mark(series))  # noqa: S704
 
