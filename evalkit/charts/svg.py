@@ -54,7 +54,7 @@ class Svg:
 
     def open(self, tag: str, attributes: dict[str, str]) -> None:
         """The start of an element that holds others; `close` ends it."""
-        inner = "".join(f' {name}="{_clean(value)}"' for name, value in attributes.items())
+        inner = "".join([f' {name}="{_clean(value)}"' for name, value in attributes.items()])
         self._parts.append(f"<{tag}{inner}>")
 
     def close(self, tag: str) -> None:

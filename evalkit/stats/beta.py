@@ -101,11 +101,13 @@ def binomial_chance(k: float, n: float, p: float) -> float:
 def _tail(a: Any, b: Any, x: Any, y: Any) -> Any:
     """`betainc` at or below the mean of the distribution; single numbers or arrays."""
     farthest: Callable[[Any], float] = abs if isinstance(x, float) else lambda off: float(np.abs(off).max())
-    fraction = a * (a * y - b * x + 1) / (a + 1)
+    n, off, rest = a + b, a * y - b * x + 1, 2 - x
+    fraction = a * off / (a + 1)
     above, below = fraction, 0.0
     for m in range(1, _STEPS):
-        top = (a + m - 1) * (a + b + m - 1) * m * (b - m) * x * x / (a + 2 * m - 1) ** 2
-        bottom = m + m * (b - m) * x / (a + 2 * m - 1) + (a + m) * (a * y - b * x + 1 + m * (2 - x)) / (a + 2 * m + 1)
+        odd = a + 2 * m - 1
+        top = (a + m - 1) * (n + m - 1) * m * (b - m) * x * x / odd**2
+        bottom = m + m * (b - m) * x / odd + (a + m) * (off + m * rest) / (a + 2 * m + 1)
         below = 1 / (bottom + top * below)
         above = bottom + top / above
         fraction = fraction * (above * below)
