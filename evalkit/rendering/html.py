@@ -73,6 +73,10 @@ class _Compiled(FileSystemBytecodeCache):
     def __init__(self) -> None:
         super().__init__(str(Path(cache_from_source(__file__)).parent), f"html-{__version__}-%s.jinja")
 
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().load_bytecode(bucket)
+
     def dump_bytecode(self, bucket: Bucket) -> None:
         if not sys.dont_write_bytecode:
             with suppress(OSError):
