@@ -2,7 +2,8 @@
 
 The standard decorator compiles six functions a class, one at a time until Python 3.13, which for the records that a
 report needs was a quarter of its time. Here a class has five of them in common with all others, and its `__init__` is
-compiled when it is first called. To type checkers, `fields`, `replace`, `asdict` and pydantic it is the standard one.
+compiled when it is first called. To type checkers, `fields`, `replace`, `asdict` and pydantic it is the standard one; a
+frozen class that inherits from one made here has to be made here as well.
 """
 
 import dataclasses
@@ -31,6 +32,7 @@ def _frozen(cls: type, *, slots: bool) -> Any:
     if any(field.kw_only or (not field.init and field.default_factory is not dataclasses.MISSING) for field in fields):
         raise TypeError(f"{cls.__name__} has a field of a kind that only the standard decorator knows")
     made._compared = staticmethod(_values_of([field.name for field in fields if field.compare]))
+    made._shown = tuple(field.name for field in fields if field.repr)
     made.__init__ = _first_init(made)
     for method in (__eq__, __hash__, __repr__, __setattr__, __delattr__, *((__getstate__, __setstate__) * slots)):
         if method.__name__ not in cls.__dict__:
@@ -85,8 +87,7 @@ def __hash__(self: Any) -> int:
 
 
 def __repr__(self: Any) -> str:
-    shown = [f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self) if field.repr]
-    return f"{type(self).__qualname__}({', '.join(shown)})"
+    return f"{type(self).__qualname__}({', '.join([f'{name}={getattr(self, name)!r}' for name in self._shown])})"
 
 
 def __setattr__(_self: Any, name: str, _value: object) -> None:
