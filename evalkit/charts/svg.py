@@ -33,6 +33,7 @@ def stroke(ink: str, width: float = 1.0) -> dict[str, str]:
     return {"class": f"s-{ink}", "stroke": INKS[ink], "stroke-width": px(width), "fill": "none"}
 
 
+@lru_cache(maxsize=1024)  # rows and columns share theirs
 def px(x: float) -> str:
     """A coordinate to a tenth of a pixel, written as briefly as possible."""
     text = f"{x:.1f}".removesuffix(".0")
