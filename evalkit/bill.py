@@ -1,12 +1,13 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
 
 from evalkit.compact import PromptSizes
+from evalkit.frozen import dataclass
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import Snapshot, TrialKey, Usage

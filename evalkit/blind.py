@@ -5,9 +5,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from evalkit.frozen import dataclass
 from evalkit.lookalikes import as_read
 from evalkit.models import KNOWN
 from evalkit.records import ItemRecord

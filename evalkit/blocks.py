@@ -1,10 +1,10 @@
 """What a report section may say: frozen data that every renderer understands, never markup."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.chart_blocks import Axis, Chart, MapState, Series
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 
 Tone = Literal["plain", "strong", "doubt", "code", "green", "amber", "red"]

@@ -3,13 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import merge as in_order
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from evalkit.disk_errors import read_plainly
+from evalkit.frozen import dataclass
 from evalkit.grading_records import MERGED
 from evalkit.outcome_rows import Rows
 

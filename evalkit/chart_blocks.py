@@ -1,8 +1,8 @@
 """The charts of a report as frozen data: what is drawn, never how."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 from evalkit.wording import Format
 

@@ -1,8 +1,8 @@
 """Streams that broke off in the middle of an answer: what they are known to have taken, apart from all answers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from evalkit.frozen import dataclass
 from evalkit.records import Attempt
 
 

@@ -4,13 +4,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
 from pydantic.dataclasses import dataclass as strict_dataclass
 
+from evalkit.frozen import dataclass
 from evalkit.params import CacheMarks, Params
 from evalkit.strict import NOT_BLANK, STRICT, Problem, StrictModel, adapter, mapping_sha256, shown, validated
 from evalkit.turns import Message, check_turns

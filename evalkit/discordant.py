@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import ceil
 
 from evalkit.analysis.trials import current_round, trial_results
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.records import Snapshot
 from evalkit.rounds import in_drawing_order, is_closed
 from evalkit.rubric import Rubric

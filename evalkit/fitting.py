@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from typing import Protocol
 
 from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.plan import Plan, assemble_item, record, trial_order
 from evalkit.prompt import build_request, document_text
 from evalkit.records import ItemRecord, ModelFacts, PromptSize, Request, Spec, TrialKey

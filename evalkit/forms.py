@@ -1,7 +1,6 @@
 """The forms of a report, each by the ending of the file it is asked for in, and what goes beside them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Excerpt, Items, Section
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.records import Snapshot
 from evalkit.redaction import Redaction, withheld_table
-from evalkit.report import build_report, render_html, render_json, render_markdown
+from evalkit.report import Report, build_report, render_html, render_json, render_markdown
 from evalkit.sections.items import output_texts
 from evalkit.wording import listing, visible
 
@@ -53,9 +53,14 @@ class Shown:
         return withheld_table(whole, self.redaction)
 
     @cached_property
+    def report(self) -> Report:
+        """The report, whatever forms it is to be written in."""
+        return build_report(self.analysis, self.parts)
+
+    @property
     def sections(self) -> tuple[Section, ...]:
         """The sections of the report."""
-        return build_report(self.analysis, self.parts).sections
+        return self.report.sections
 
     @property
     def items(self) -> list[Items]:
@@ -95,7 +100,9 @@ Form = tuple[str | bytes, Mapping[str, str]]
 
 def _html(shown: Shown, folder: str) -> Form:
     cut = [text for items in shown.items for text in items.excerpts if text.cut_characters]
-    return render_html(shown.analysis, folder if cut else "", shown.parts, shown.export), _side_files(cut)
+    return render_html(shown.analysis, folder if cut else "", export=shown.export, report=shown.report), _side_files(
+        cut
+    )
 
 
 def _csv(shown: Shown, _folder: str) -> Form:
@@ -128,8 +135,8 @@ def parquet(table: "pd.DataFrame") -> bytes:
 
 _FORMS: Mapping[str, Callable[[Shown, str], Form]] = {
     ".html": _html,
-    ".md": lambda shown, _folder: (render_markdown(shown.analysis, shown.parts, shown.page), {}),
-    ".json": lambda shown, _folder: (render_json(shown.analysis, shown.parts), {}),
+    ".md": lambda shown, _folder: (render_markdown(shown.analysis, whole=shown.page, report=shown.report), {}),
+    ".json": lambda shown, _folder: (render_json(shown.analysis, report=shown.report), {}),
     ".csv": _csv,
     ".xlsx": _xlsx,
     ".parquet": _parquet,

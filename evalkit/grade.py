@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -12,6 +11,7 @@ from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
+from evalkit.frozen import dataclass
 from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.graders import Finding, checks, judge
 from evalkit.grading_records import Preference, RoundEvent

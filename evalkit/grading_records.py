@@ -1,8 +1,10 @@
 """What happens in a grading round beside the grades, as plain records: events, marks, preferences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from evalkit.frozen import dataclass
 
 WITHDRAWN = "withdrawn"
 """Reason of a grade without a level that takes an earlier one back."""

@@ -1,12 +1,12 @@
 """The lines of an import: outputs made elsewhere, one object a line, read strictly and checked against each other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from evalkit.dataset import Difficulty, NotAnObjectError, json_object
+from evalkit.frozen import dataclass
 from evalkit.grader_names import GraderKind, grader_name
 from evalkit.rubric import Rubric
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, did_you_mean, shown, validated, visible_name

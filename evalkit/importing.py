@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from evalkit import __version__
+from evalkit.frozen import dataclass
 from evalkit.grader_names import GraderKind
 from evalkit.import_lines import ITEM_FIELDS, GradeLine, Numbered, TrialLine
 from evalkit.pricing import price, prices_version

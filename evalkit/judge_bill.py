@@ -2,13 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, permutations, repeat
 from typing import Literal
 
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, text_tokens, total
 from evalkit.blind import GradingTask, passages
+from evalkit.frozen import dataclass
 from evalkit.graders import judge
 from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, groupby, permutations, zip_longest
 
 from evalkit.blind import GradingTask, grading_order
 from evalkit.executors.schedule import Call
+from evalkit.frozen import dataclass
 from evalkit.graders import judge
 from evalkit.judge_bill import Asked, JudgeSize, asked_by, sizes
 from evalkit.panel import Panel

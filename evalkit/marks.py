@@ -1,10 +1,11 @@
 """Marks: what people do on outputs one by one, what of it can be taken, and how an output stands after it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.grading_records import Choice, Marking, MarkKind
 from evalkit.queues import Pile
 from evalkit.rubric import Criterion

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -12,6 +12,7 @@ from evalkit.carried_rows import Source, carried_rows
 from evalkit.conditional import mark
 from evalkit.disk_errors import read_plainly
 from evalkit.errors import IntegrityError, UsageError
+from evalkit.frozen import dataclass
 from evalkit.plan import trial_order
 from evalkit.planning import differences
 from evalkit.records import ItemRecord, PromptSize, Spec, Trial, TrialKey

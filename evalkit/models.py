@@ -1,8 +1,9 @@
 """Known Claude models: tier, order within the tier, context window, lifecycle. Data, not judgement."""
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from evalkit.frozen import dataclass
 
 Tier = Literal["opus", "sonnet", "haiku"]
 Lifecycle = Literal["active", "deprecated", "retired"]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from evalkit.analysis.pair_results import Against, Pair
@@ -11,6 +11,7 @@ from evalkit.analysis.sweep import MARGIN
 from evalkit.chart_blocks import (
     Series,
 )
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 
 _ALPHA = 0.05

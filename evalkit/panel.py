@@ -1,9 +1,9 @@
 """The judges of a run, and how they are asked: all that decides what judging costs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from evalkit.frozen import dataclass
 from evalkit.grader_names import judge_name
 
 JudgeContext = Literal["full", "evidence", "reference"]

@@ -2,11 +2,11 @@
 
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from evalkit.compact import PromptSizes
 from evalkit.dataset import Dataset, Item
+from evalkit.frozen import dataclass
 from evalkit.prompt import Assembly, assemble, document_text
 from evalkit.records import ItemRecord, Spec, Trial, TrialKey
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -14,6 +14,7 @@ from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
+from evalkit.frozen import dataclass
 from evalkit.judge_bill import foreseen_lines
 from evalkit.models import known
 from evalkit.panel import Panel

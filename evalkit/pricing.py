@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from importlib.metadata import version
@@ -11,6 +11,7 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 from evalkit.config import OwnRates
+from evalkit.frozen import dataclass
 from evalkit.models import BEDROCK, known
 from evalkit.records import Usage
 from evalkit.strict import content_sha256

@@ -4,11 +4,11 @@ import base64
 import html
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from evalkit.cache_marks import with_marks
 from evalkit.dataset import Dataset, Item, TemplateText
+from evalkit.frozen import dataclass
 from evalkit.params import CacheMarks
 from evalkit.records import Request
 from evalkit.strict import content_sha256

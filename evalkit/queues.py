@@ -1,11 +1,12 @@
 """What each grader has to grade: blind tasks in an order of their own, and what the labels stand for."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 
 from evalkit.blind import GradingTask, grading_order, label_for, lot, output_order, passages, person_order, scrub
 from evalkit.errors import IntegrityError
+from evalkit.frozen import dataclass
 from evalkit.grader_names import again, kind_of
 from evalkit.records import ItemRecord, Round, Snapshot, Trial
 from evalkit.returning import with_repeats

@@ -1,9 +1,10 @@
 """The plain records that every stage writes and every reader reads; those that a run has many of have slots."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal, NamedTuple
 
+from evalkit.frozen import dataclass
 from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.strict import content_sha256
 
@@ -249,10 +250,9 @@ class Spec:
     """What a run is, fixed before its first request. The same spec means the same run file.
 
     `contexts`: the sizes of a sweep, in tokens. `cache`: off, or as-production. `condition`: how the items were
-    chosen, if not all were taken for what they are; what such a run shows holds under that condition only.
-    `outputs_sha256`: content hash of outputs that were made elsewhere; such a run sends nothing (`max_tokens` 0).
-    `context_tokens` is what was asked for, in a sweep what the dataset's card names as production's.
-    `economics_stated`: whether the rubric says what a correction costs, be it what holds by default; None: not kept.
+    chosen, if not all were taken; what such a run shows holds under it only. `outputs_sha256`: content hash of outputs
+    that were made elsewhere; such a run sends nothing (`max_tokens` 0). `context_tokens`: as asked for, in a sweep as
+    the dataset's card has it. `economics_stated`: whether the rubric says what a correction costs; None: not kept.
     """
 
     name: str

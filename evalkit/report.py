@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Literal
@@ -15,6 +14,7 @@ from evalkit.blocks import (
     Section,
 )
 from evalkit.conditional import mark
+from evalkit.frozen import dataclass
 from evalkit.rendering import json, markdown
 from evalkit.wording import listing, plural
 
@@ -69,15 +69,21 @@ def origin(analysis: Analysis) -> str:
     return "The sandbox graded these outputs; its grades say nothing about any of them." if analysis.simulated else ""
 
 
-def render_html(analysis: Analysis, folder: str = "", parts: Collection[str] | None = None, export: str = "") -> str:
-    """One self-contained HTML file; the same analysis gives the same bytes.
+def render_html(
+    analysis: Analysis,
+    folder: str = "",
+    parts: Collection[str] | None = None,
+    export: str = "",
+    report: Report | None = None,
+) -> str:
+    """One self-contained HTML file; the same analysis gives the same bytes. `report`: where it has been built already.
 
     `folder` is where, beside the page, the side files of cut texts are; without, there are none. `export` names a file
     beside it with every item, for a page that is too small for them.
     """
     from evalkit.rendering import html  # Jinja2 and the charts, which the other forms can do without
 
-    report = build_report(analysis, parts)
+    report = report or build_report(analysis, parts)
     page = {
         "title": report.title,
         "simulated": origin(analysis),
@@ -98,12 +104,14 @@ def _size(analysis: Analysis) -> str:
     return f"{plural(analysis.items, 'item')} × {plural(len(analysis.models), 'model')}{epochs}{size}"
 
 
-def render_markdown(analysis: Analysis, parts: Collection[str] | None = None, whole: str = "") -> str:
+def render_markdown(
+    analysis: Analysis, parts: Collection[str] | None = None, whole: str = "", report: Report | None = None
+) -> str:
     """The summary for a pull request or a terminal: the verdict first, one short table.
 
-    `whole` names the file with all of it, if one is made.
+    `whole` names the file with all of it, if one is made. `report`: where it has been built already.
     """
-    report = build_report(analysis, parts)
+    report = report or build_report(analysis, parts)
     judges = listing(analysis.grading.judges)
     checked = {judge.judge for judge in analysis.judges} >= set(analysis.grading.judges)
     graded = f", graded by {judges} ({'checked against people' if checked else 'uncalibrated'})" if judges else ""
@@ -139,9 +147,12 @@ class Document:
     analysis: Analysis
 
 
-def render_json(analysis: Analysis, parts: Collection[str] | None = None) -> str:
-    """The whole analysis with its verdict and findings, as `report.schema.json` describes it."""
-    report = build_report(analysis, parts)
+def render_json(analysis: Analysis, parts: Collection[str] | None = None, report: Report | None = None) -> str:
+    """The whole analysis with its verdict and findings, as `report.schema.json` describes it.
+
+    `report`: where it has been built already.
+    """
+    report = report or build_report(analysis, parts)
     return json.dump(
         Document(
             schema_version=1,

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any, Literal
 
 from evalkit.assignment import assign
+from evalkit.frozen import dataclass
 from evalkit.grader_names import is_again, kind_of
 from evalkit.grading_records import WITHDRAWN
 from evalkit.records import Round, Snapshot

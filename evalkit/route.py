@@ -1,13 +1,14 @@
 """Routing: what every policy would cost, how good and how slow it would be, on the outputs of a run that are graded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import DifficultyMix, Routing
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.records import Snapshot
 from evalkit.routing.claims import claims
 from evalkit.routing.classified import classified

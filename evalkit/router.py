@@ -231,6 +231,8 @@ def is_json(text: str) -> bool:
     body = text.strip()
     if body.startswith("```") and body.endswith("```"):
         body = body.partition("\n")[2][:-3]
+    if body.lstrip()[:1] not in ("{", "["):
+        return False
     try:
         content = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):

@@ -33,8 +33,9 @@ def trial_of(row: sqlite3.Row) -> Trial:
     return Trial(row["id"], TrialKey(intern(row["item_id"]), intern(row["model"]), row["epoch"]), row["position"])
 
 
-def attempt_of(row: sqlite3.Row) -> Attempt:
+def attempt_of(columns: sqlite3.Row) -> Attempt:
     """A row of `attempt` as the record."""
+    row = dict(zip(columns.keys(), columns, strict=True))  # which finds a name without looking through all of them
     lost = row["outcome"] is None
     return Attempt(
         id=row["start_id"], trial_id=row["trial_id"], grader=_shared(row["grader"]), round_id=row["round_id"],

@@ -1,7 +1,7 @@
 """Run: fill every gap of a planned run's file with an answer."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.local import Limits, Progress
 from evalkit.executors.schedule import Call
 from evalkit.executors.sending import send
+from evalkit.frozen import dataclass
 from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
 from evalkit.providers import Provider

@@ -1,9 +1,9 @@
 """Selection: which items a dearer model is worth trying on, from what the usual one did with them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from evalkit.analysis.results import Analysis
+from evalkit.frozen import dataclass
 
 
 @dataclass(frozen=True)

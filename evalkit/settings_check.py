@@ -1,9 +1,9 @@
 """Settings that a model rejects, said before anything is spent: from what its server says, else from what is known."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.models import known
 from evalkit.records import ModelFacts, Request
 

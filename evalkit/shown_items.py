@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.blocks import TEXT_LIMIT
 from evalkit.chart_blocks import MapState
+from evalkit.frozen import dataclass
 from evalkit.item_marks import anchor, state_of
 from evalkit.series import lineup
 from evalkit.wording import visible
@@ -139,18 +139,16 @@ def _as_many_as_fit(places: Iterable[int], items: Sequence[ItemResult], most: in
 
 def _bytes(item: ItemResult) -> int:
     """What an item takes on the page, about."""
-    size = _ITEM_BYTES + _text_bytes(item.task) + _text_bytes(item.reference or "")
-    size += sum(map(_text_bytes, (*item.tags, *item.documents)))
+    size, texts = _ITEM_BYTES, [item.task, item.reference or "", *item.tags, *item.documents]
     for output in item.outputs:
-        said = [*output.comments.values(), *output.ungraded.values(), *(remark.note for remark in output.remarks)]
-        size += _OUTPUT_BYTES + sum(map(_text_bytes, (output.text, output.error or "", *said)))
-        size += _GRADE_BYTES * (len(output.levels) + len(output.ungraded) + len(output.remarks))
-    return size
+        texts += (output.text, output.error or "", *output.comments.values(), *output.ungraded.values())
+        texts += (remark.note for remark in output.remarks)
+        size += _OUTPUT_BYTES + _GRADE_BYTES * (len(output.levels) + len(output.ungraded) + len(output.remarks))
+    return size + _text_bytes("".join([text[:TEXT_LIMIT] for text in texts]))
 
 
-def _text_bytes(text: str) -> int:
-    """Of a text as it stands on the page: cut, with hidden characters spelled out, and escaped."""
-    shown = text[:TEXT_LIMIT]
+def _text_bytes(shown: str) -> int:
+    """Of text as it stands on the page: with hidden characters spelled out, and escaped."""
     if not shown.replace("\n", "").isprintable():
         shown = visible(shown)
     plain = len(shown) if shown.isascii() else len(shown.encode())

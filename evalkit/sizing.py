@@ -2,9 +2,9 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from evalkit import stats
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 from evalkit.stats.gate_power import expected_n_eff, reaches
 from evalkit.stats.rates import WILSON_CLUSTERED, two_sided_t, two_sided_z, wilson_limits

@@ -9,11 +9,12 @@ import math
 import unicodedata
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from evalkit.frozen import dataclass
 
 if TYPE_CHECKING:
     from evalkit.yaml_text import Path
@@ -36,7 +37,7 @@ class Problem:
         return f"{self.file}:{self.line}: {mark}{self.what}; {self.remedy}"
 
 
-STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True, defer_build=True)  # most commands read few of all files
 
 
 class StrictModel(BaseModel):

@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from evalkit.frozen import dataclass
 from evalkit.records import ItemRecord
 
 

@@ -4,10 +4,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from evalkit.frozen import dataclass
 
 Path = tuple[str | int, ...]
 """Where a value stands inside a document: keys and list positions from the root."""

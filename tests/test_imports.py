@@ -1,6 +1,7 @@
 """Start-up stays fast: commands that need no SDK and no scientific stack do not load them."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
@@ -108,3 +109,16 @@ def test_a_command_loads_no_other_command(tmp_path: Path) -> None:
     assert {f"evalkit.cli.{module}" for module in COMMANDS.values()}.intersection(done.stdout.split()) == {
         "evalkit.cli.check"
     }
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_libraries_are_told_to_be_brief_unless_the_user_says_otherwise(given: Mapping[str, str], threads: str) -> None:
+    names = ("OPENBLAS_NUM_THREADS", "PYDANTIC_DISABLE_PLUGINS")
+    code = (
+        f"import atexit, os; atexit.register(lambda: print(*map(os.environ.get, {names})));"
+        "from evalkit.cli import run_and_exit; run_and_exit()"
+    )
+    others = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, "-c", code, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, env=others | given, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == f"{threads} 1"

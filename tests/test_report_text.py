@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from report_fixtures import HAIKU, OPUS, SONNET
 from report_pages import made
 from report_variants import VARIANTS
@@ -17,7 +19,7 @@ from evalkit.blocks import (
     Row,
     table,
 )
-from evalkit.rendering.json import plain
+from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import MOST_ROWS, escape
 from evalkit.report import build_report, render_json, render_markdown
 from evalkit.series import arrange
@@ -137,13 +139,23 @@ def test_json_has_null_for_what_is_missing_and_no_nan(case: str) -> None:
         assert model["cost_per_satisfactory"]["value"] == result.cost_per_satisfactory.value
 
 
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_json_is_indented_as_the_standard_library_does_it(value: object) -> None:
+    assert dump(value) == json.dumps(value, indent=1) + "\n"
+
+
 def test_json_refuses_a_number_that_json_does_not_have() -> None:
     with pytest.raises(ValueError, match="not a number in JSON"):
-        plain({"x": [float("nan")]})
+        dump({"x": [float("nan")]})
     with pytest.raises(ValueError, match="no plain form"):
-        plain({1, 2})
+        dump({1, 2})
     with pytest.raises(ValueError, match="no name of a JSON object"):
-        plain({("a", "b"): 1})
+        dump({("a", "b"): 1})
 
 
 @pytest.mark.parametrize(

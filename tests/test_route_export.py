@@ -17,7 +17,7 @@ from evalkit.analysis.routing import Routing
 from evalkit.cli import application
 from evalkit.errors import UsageError
 from evalkit.records import Snapshot
-from evalkit.rendering.json import dump, plain
+from evalkit.rendering.json import dump
 from evalkit.route import Asked as Wishes
 from evalkit.route import export, outcomes_for, route
 from evalkit.router import LEVELS, SCHEMA_VERSION, Request, Router
@@ -134,7 +134,7 @@ def test_writes_what_the_schema_describes_with_its_origin_and_value(run: Path, t
     value = routing.value_of("signals")
     assert content["source"]["dataset_sha256"] == "d" * 64
     assert content["source"]["run_sha256"] == analysis.spec.sha256
-    assert content["worth"]["gain_usd"] == json.loads(json.dumps(plain(value.gain_usd)))
+    assert content["worth"]["gain_usd"] == json.loads(dump(value.gain_usd))
     assert (content["simulated"], content["policy"]) == (False, "signals")
     router = Router.read(tmp_path / "router.json")
     assert router.decide(Request("Tell me more.")).model in router.models

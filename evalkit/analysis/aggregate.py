@@ -2,9 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from statistics import fmean, median_low
 
+from evalkit.frozen import dataclass
 from evalkit.grader_names import judge_of, kind_of
 from evalkit.records import Grade
 from evalkit.rubric import Aggregate

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from evalkit import stats
+from evalkit.frozen import dataclass
 from evalkit.grader_names import is_again
 from evalkit.records import Snapshot
 from evalkit.stats import Estimate

@@ -1,10 +1,11 @@
 """Caching: how much of each model's input came from the cache, and what the same requests cost cold and warm."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from math import fsum, isclose
 
+from evalkit.frozen import dataclass
 from evalkit.models import display_name
 from evalkit.pricing import Prices
 from evalkit.records import Attempt, Usage

@@ -1,7 +1,6 @@
 """One model's trials as columns of numbers, the trials of an item side by side: what figures are worked out from."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import get_args
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.analysis.trials import MEASURES, TrialResult
+from evalkit.frozen import dataclass
 from evalkit.records import Outcome
 
 FloatArray = npt.NDArray[np.float64]

@@ -2,10 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from evalkit import stats
 from evalkit.analysis.views import Levels, levels_with_repeats, verdicts_of
+from evalkit.frozen import dataclass
 from evalkit.grader_names import first_of, is_again, judge_of, kind_of
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric

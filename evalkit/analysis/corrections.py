@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
 
 from evalkit import stats
 from evalkit.analysis.trials import TrialResult
+from evalkit.frozen import dataclass
 from evalkit.grader_names import is_again
 from evalkit.records import Correction
 from evalkit.rubric import Economics

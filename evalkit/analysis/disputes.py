@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 from statistics import fmean
 
 from evalkit.analysis.views import Levels, verdicts_of
+from evalkit.frozen import dataclass
 from evalkit.grader_names import kind_of
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric

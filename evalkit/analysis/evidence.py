@@ -1,8 +1,8 @@
 """Signals of the wrong model as data: what speaks for another one, on what figures, and what would settle it."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 
 Direction = Literal["upgrade", "downgrade", "mix"]

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from evalkit import stats
+from evalkit.frozen import dataclass
 from evalkit.grader_names import is_again
 from evalkit.records import Snapshot
 from evalkit.stats import Estimate

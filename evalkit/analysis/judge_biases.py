@@ -1,12 +1,12 @@
 """What sways each judge beside the quality of an output: its place, its length, the tier that wrote it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from evalkit import stats
 from evalkit.analysis.preferred import BothOrders, both_orders
 from evalkit.analysis.trials import TrialResult
 from evalkit.analysis.views import Levels, accuracy, people_verdicts, verdicts_of
+from evalkit.frozen import dataclass
 from evalkit.grader_names import JUDGE, kind_of
 from evalkit.models import known
 from evalkit.records import Snapshot

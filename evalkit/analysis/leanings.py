@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from evalkit import stats
 from evalkit.analysis.preferred import Choices, choices_of_people
 from evalkit.analysis.trials import TrialResult
+from evalkit.frozen import dataclass
 from evalkit.grader_names import is_again
 from evalkit.records import Snapshot
 from evalkit.stats import Estimate

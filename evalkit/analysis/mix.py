@@ -1,7 +1,7 @@
 """Signals that no single model fits: the work spreads from easy to hard, or parts of it have different winners."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from evalkit import stats
@@ -20,6 +20,7 @@ from evalkit.analysis.sides import (
 )
 from evalkit.analysis.sweep import MARGIN
 from evalkit.analysis.upgrade import hard_part
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 
 

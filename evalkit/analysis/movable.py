@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from evalkit.analysis.results import Analysis, Slice
 from evalkit.analysis.sides import Standing, request_cost_ratio, standing
+from evalkit.frozen import dataclass
 from evalkit.models import display_name, same_model
 from evalkit.stats import Estimate
 from evalkit.usage_log import UsageLine

@@ -1,7 +1,6 @@
 """What two models' figures say beside each other: within a run, and against an earlier one."""
 
-from dataclasses import dataclass
-
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 
 

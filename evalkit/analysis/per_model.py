@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import fsum
 from statistics import median
 
@@ -15,6 +15,7 @@ from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import Clock, Context, Counts, CriterionResult, ModelResult, Slice
 from evalkit.analysis.trials import TrialResult
 from evalkit.cut_streams import cut_streams
+from evalkit.frozen import dataclass
 from evalkit.models import display_name, known
 from evalkit.records import PromptSize
 from evalkit.rubric import Rubric

@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import combinations
 
 from evalkit import stats
+from evalkit.frozen import dataclass
 from evalkit.grader_names import JUDGE, is_again, judge_of, kind_of
 from evalkit.grading_records import Preference
 from evalkit.preferences import LEAN, in_both_orders, settled

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import fsum
 
@@ -11,6 +10,7 @@ from evalkit.analysis.evidence import State, by_interval
 from evalkit.analysis.movable import Moved, moved
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.savings import monthly_saving
+from evalkit.frozen import dataclass
 from evalkit.models import display_name
 from evalkit.pricing import Prices
 from evalkit.stats import Estimate

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import combinations
 
 from evalkit import stats
@@ -17,6 +17,7 @@ from evalkit.analysis.views import (
     verdicts_of,
     why_dropped,
 )
+from evalkit.frozen import dataclass
 from evalkit.grader_names import JUDGE, kind_of
 from evalkit.records import TrialKey
 from evalkit.rubric import Rubric

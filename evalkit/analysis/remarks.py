@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.grader_names import first_of
 from evalkit.grading_records import Marking
 from evalkit.records import Snapshot

@@ -1,9 +1,9 @@
 """Retrying until an output is satisfactory: how often it works, and what it costs, from the epochs there are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from evalkit import stats
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 from evalkit.stats.rates import (
     WILSON_CLUSTERED,

@@ -1,7 +1,7 @@
 """What an analysis says: frozen results that report, gate and routing all read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from evalkit.analysis.blinding import Blinding
@@ -24,6 +24,7 @@ from evalkit.analysis.trials import DecidedBy
 from evalkit.analysis.validity import Validity
 from evalkit.analysis.workers import WorkerResult
 from evalkit.cut_streams import CutStreams
+from evalkit.frozen import dataclass
 from evalkit.records import Outcome, Round, Spec
 from evalkit.rubric import Aggregate, Economics
 from evalkit.stats import Estimate

@@ -1,9 +1,10 @@
 """What routing policies are worth, as frozen results that the report, the terminal and the JSON show."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 
 PolicyKind = Literal["single", "mixture", "router", "oracle"]

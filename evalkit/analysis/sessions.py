@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from statistics import median
 
+from evalkit.frozen import dataclass
 from evalkit.records import TRUSTED_LAG_S, Attempt, Session, Snapshot
 
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from math import exp, fsum, log
 
@@ -10,6 +9,7 @@ from evalkit import stats
 from evalkit.analysis.evidence import Evidence
 from evalkit.analysis.results import Analysis, OutputResult, Slice
 from evalkit.analysis.sweep import MARGIN
+from evalkit.frozen import dataclass
 from evalkit.models import display_name
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from evalkit.analysis.aggregate import agreed
 from evalkit.analysis.views import dropped_judges
+from evalkit.frozen import dataclass
 from evalkit.grader_names import kind_of
 from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
 from evalkit.rubric import Rubric

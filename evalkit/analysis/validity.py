@@ -1,11 +1,11 @@
 """What each judge has been shown to be worth, and for what: judge, prompt, rubric and dataset."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.analysis.reliability import PANEL, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
+from evalkit.frozen import dataclass
 from evalkit.grader_names import JUDGE
 from evalkit.judge_prompts import prompts_of
 from evalkit.records import Snapshot

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 
+from evalkit.frozen import dataclass
 from evalkit.records import LOST, TRUSTED_LAG_S, Attempt, Snapshot, Worker
 from evalkit.stats import holm, larger_p
 

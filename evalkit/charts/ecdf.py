@@ -43,7 +43,7 @@ def _identify(svg: Svg, steps: list[Steps], across: Scale, up: Scale, listed: bo
     """A shape on every curve, and its name beside it or in the legend."""
     if listed:
         legend.draw(svg, [s.series for s in steps], 0)
-    taken = [box for s in steps for box in _course(s, across, up)]
+    taken = [] if listed else [box for s in steps for box in _course(s, across, up)]
     for i, s in enumerate(steps):
         share = min((0.62, 0.5, 0.38)[i % 3], len(s.values) / _total(s))
         at = across(s.values[min(int(share * _total(s)), len(s.values) - 1)]), up(share)

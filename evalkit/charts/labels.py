@@ -1,7 +1,8 @@
 """Labels that do not collide: how wide text is, where a name fits, how to spread a stack of names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from evalkit.frozen import dataclass
 
 _EM = {
     c: em

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from evalkit.chart_blocks import (
     Axis,
 )
 from evalkit.charts.labels import text_width
+from evalkit.frozen import dataclass
 from evalkit.wording import number
 
 

@@ -1,5 +1,6 @@
 """Writing SVG: elements with escaped text, rounded coordinates, and colours that CSS can override."""
 
+from functools import lru_cache
 from html import escape
 
 from evalkit.wording import visible
@@ -32,6 +33,7 @@ def stroke(ink: str, width: float = 1.0) -> dict[str, str]:
     return {"class": f"s-{ink}", "stroke": INKS[ink], "stroke-width": px(width), "fill": "none"}
 
 
+@lru_cache(maxsize=1024)  # rows and columns share theirs
 def px(x: float) -> str:
     """A coordinate to a tenth of a pixel, written as briefly as possible."""
     text = f"{x:.1f}".removesuffix(".0")
@@ -53,7 +55,7 @@ class Svg:
 
     def open(self, tag: str, attributes: dict[str, str]) -> None:
         """The start of an element that holds others; `close` ends it."""
-        inner = "".join(f' {name}="{_clean(value)}"' for name, value in attributes.items())
+        inner = "".join([f' {name}="{_clean(value)}"' for name, value in attributes.items()])
         self._parts.append(f"<{tag}{inner}>")
 
     def close(self, tag: str) -> None:
@@ -118,6 +120,7 @@ def variant(width: int) -> str:
     return "narrow" if width < 600 else "wide"
 
 
+@lru_cache(maxsize=1024)  # colours, classes and sizes are the same in most elements
 def _clean(text: str) -> str:
     return escape(visible(text), quote=True)
 

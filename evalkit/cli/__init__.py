@@ -34,6 +34,13 @@ COMMANDS = {
 """Every command, and the module of this package that has it."""
 
 
+_BEFORE_LOADING = {
+    "OPENBLAS_NUM_THREADS": "1",  # more wait for each other longer than they work, and may add up in another order
+    "PYDANTIC_DISABLE_PLUGINS": "1",  # looking for them takes reading about every package that is installed
+}
+"""What libraries read from the environment when they are loaded, where the user has not said otherwise."""
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"evalkit {__version__}")
@@ -157,6 +164,8 @@ def _named(code: ExitCode) -> int:
 def run_and_exit() -> None:
     """Entry point of the `evalkit` command."""
     gc.set_threshold(200_000)  # collecting while the SDK's thousands of modules load takes a tenth of their time
+    for name, value in _BEFORE_LOADING.items():
+        os.environ.setdefault(name, value)
     if os.environ.get("NO_COLOR"):
         os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # its help: no bold or dim either, which rich would leave
     for stream in (sys.stdout, sys.stderr):

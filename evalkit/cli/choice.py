@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 
 if TYPE_CHECKING:
     from evalkit.config import Config

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import typer
 
 from evalkit.errors import EvalkitError, ExitCode
+from evalkit.frozen import dataclass
 
 
 def emit(event: str, **fields: Any) -> None:

@@ -1,10 +1,11 @@
 """What was asked of `grade`, parted by whom it concerns: people or judges."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.panel import JudgeContext
 
 

@@ -1,7 +1,7 @@
 """`evalkit plan`: what a test set of this size can show, before any money is spent."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +9,7 @@ import typer
 
 from evalkit.cli import urls
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.grader_names import kind_of
 
 if TYPE_CHECKING:

@@ -2,9 +2,11 @@
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from statistics import quantiles
 from typing import TYPE_CHECKING
+
+from evalkit.frozen import dataclass
 
 if TYPE_CHECKING:
     from evalkit.executors.local import Progress

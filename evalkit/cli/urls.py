@@ -4,13 +4,13 @@ Parsers of options, so that commands know local paths alone; a path that is no U
 removed when the command has ended, and messages name the URLs that they stand for.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from evalkit import remote
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory

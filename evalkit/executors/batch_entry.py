@@ -1,10 +1,11 @@
 """What is known of a batch under way: its entries, and what a result makes of them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from evalkit.executors.local import cost_of
 from evalkit.executors.schedule import Call
+from evalkit.frozen import dataclass
 from evalkit.pricing import Prices
 from evalkit.providers.batches import Result
 from evalkit.records import Reply

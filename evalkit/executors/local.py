@@ -5,7 +5,7 @@ import random
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from math import inf
 from time import perf_counter
@@ -15,6 +15,7 @@ from evalkit.executors.ending import NO_WORKER, Ending
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.pace import Pace
 from evalkit.executors.schedule import Call, Job, Schedule
+from evalkit.frozen import dataclass
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Sends
 from evalkit.records import LOST, UNREADABLE, AttemptStart, Reply, Request

@@ -1,8 +1,9 @@
 """How fast one model may be asked: a concurrency that adapts, and buckets for its limits a minute."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from evalkit.frozen import dataclass
 from evalkit.records import Allowance, Reply
 
 START = 12

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
@@ -21,6 +21,7 @@ from evalkit.executors.ending import NO_WORKER
 from evalkit.executors.ray_cluster import aside, installed, reason
 from evalkit.executors.ray_worker import Sender, Told, own_settings
 from evalkit.executors.session import OpenSession
+from evalkit.frozen import dataclass
 from evalkit.providers import Provider
 from evalkit.records import LOST, Reply, Request, Worker
 from evalkit.store import RunFile

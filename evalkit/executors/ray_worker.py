@@ -7,11 +7,11 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import evalkit
 from evalkit.errors import UsageError
 from evalkit.executors.lag import watched
+from evalkit.frozen import dataclass
 from evalkit.providers import Provider
 from evalkit.records import Reply, Request
 

@@ -4,10 +4,11 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 
 from evalkit.executors.pace import Need, Pace
+from evalkit.frozen import dataclass
 from evalkit.records import Request
 
 

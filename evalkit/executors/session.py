@@ -3,11 +3,11 @@
 import platform
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from evalkit.executors.lag import Lag, watched
 from evalkit.executors.ledger import Ledger
+from evalkit.frozen import dataclass
 from evalkit.records import Session
 from evalkit.store import RunFile
 

@@ -1,11 +1,12 @@
 """What a gate looks at: two models on the same items, as an analysis left them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from evalkit.analysis.results import Analysis, Counts, ItemResult, ModelResult, OutputResult
 from evalkit.errors import IntegrityError, UsageError
+from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
 from evalkit.rubric import Rubric
 

@@ -1,9 +1,9 @@
 """Which items people decided, where a judge graded the rest: what is tested then needs no word of the judge."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.analysis.results import OutputResult
+from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Evidence, Paired
 
 FEWEST_ALIKE = 10

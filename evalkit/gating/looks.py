@@ -1,7 +1,7 @@
 """Looks: which part of a planned run a gate may judge before its end, and how much error each look may spend."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated
 
@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from evalkit import stats
 from evalkit.errors import IntegrityError, UsageError
+from evalkit.frozen import dataclass
 from evalkit.records import Snapshot
 from evalkit.staging import first, staged_order
 from evalkit.strict import StrictModel

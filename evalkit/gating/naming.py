@@ -1,10 +1,10 @@
 """What a policy names of a test set and its rubric: slices by difficulty or tag, criteria by id."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.rubric import Criterion
 
 

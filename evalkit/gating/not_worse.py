@@ -3,12 +3,13 @@
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
 from evalkit import stats
+from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Paired
 from evalkit.gating.labels import ALIKE, Labels
 from evalkit.gating.results import LIKELY_LOSS, CheckResult

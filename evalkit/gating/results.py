@@ -1,11 +1,12 @@
 """What a gate says: the result of each check, and one verdict of three."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from evalkit import stats
 from evalkit.errors import ExitCode
+from evalkit.frozen import dataclass
 from evalkit.gating.looks import Look
 from evalkit.stats import Estimate
 from evalkit.wording import Format

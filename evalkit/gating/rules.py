@@ -1,10 +1,9 @@
 """The rules that every check of a gate shares: how sure it must be, and how much a judge's errors shrink a margin."""
 
-from dataclasses import dataclass
-
 from evalkit import stats
 from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
+from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Evidence
 from evalkit.stats import Estimate
 from evalkit.wording import listing, money

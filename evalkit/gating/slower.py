@@ -1,13 +1,13 @@
 """Whether the quantiles of a clock are shown to keep to their limits, told as checks' results."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from evalkit import stats
 from evalkit.analysis.results import OutputResult
+from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Evidence, Measure, gap
 from evalkit.gating.not_worse import ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult

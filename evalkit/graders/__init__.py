@@ -1,6 +1,6 @@
 """Graders: a GradingTask in, a level or a reason for each criterion out."""
 
-from dataclasses import dataclass
+from evalkit.frozen import dataclass
 
 
 @dataclass(frozen=True)

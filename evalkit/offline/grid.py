@@ -1,8 +1,9 @@
 """Cells as a spreadsheet gives them back, and how a person finds one of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from evalkit.frozen import dataclass
 
 Grid = Sequence[Sequence[Any]]
 

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from evalkit.blind import label_for
 from evalkit.desk import Desk
 from evalkit.errors import ProblemsError, UsageError
+from evalkit.frozen import dataclass
 from evalkit.grader_names import again
 from evalkit.grading_records import MarkKind
 from evalkit.marks import Mark, Standing

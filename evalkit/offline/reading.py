@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.offline.grid import Formula, Grid, address, is_blank
 from evalkit.offline.table import CANNOT_TELL, LABEL, NOTE, TEXTS
 from evalkit.rubric import Criterion

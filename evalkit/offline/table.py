@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from evalkit.blind import GradingTask, Passage
 from evalkit.cells import LONGEST_CELL, cut_to, units
 from evalkit.desk import Desk
+from evalkit.frozen import dataclass
 from evalkit.marks import Standing
 from evalkit.rubric import Criterion
 from evalkit.wording import visible

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any, Literal
 
+from evalkit.frozen import dataclass
 from evalkit.pins.scan import Pin, in_code
 from evalkit.pins.spelling import tier_of
 

@@ -1,9 +1,9 @@
 """What is known of a pinned model: its lifecycle, what is newer, and what a bump does to the price of the same text."""
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime
 
+from evalkit.frozen import dataclass
 from evalkit.models import KNOWN, known, newer_in_tier
 from evalkit.pins.spelling import tier_of
 from evalkit.pricing import rates

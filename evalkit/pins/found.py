@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from evalkit.frozen import dataclass
 from evalkit.pins.bumps import Bump, bumps
 from evalkit.pins.repository import (
     changed_files,

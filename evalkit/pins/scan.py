@@ -5,10 +5,11 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.pins.docstrings import text_lines
 from evalkit.pins.mentions import block_comments, comment_at, comment_marks, is_note, is_prose, notebook_notes
 from evalkit.pins.spelling import SOUGHT, Kind, Provider, Spelling, spellings

@@ -3,9 +3,9 @@
 import re
 import string
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from evalkit.frozen import dataclass
 from evalkit.models import known
 
 Kind = Literal["pin", "alias", "hidden", "unknown"]

@@ -1,9 +1,9 @@
 """Which pins may stand: each with what speaks against it, and what to know of it although it may."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from evalkit.frozen import dataclass
 from evalkit.models import BEDROCK, pin_of
 from evalkit.pins.bumps import Bump
 from evalkit.pins.facts import PinFacts, facts_of

@@ -1,13 +1,13 @@
 """Cascades: a cheap model first, a dearer one as well where the first output fails a check that production can make."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from evalkit.analysis.routing import NotValued
+from evalkit.frozen import dataclass
 from evalkit.models import display_name, known
 from evalkit.router import Rule
 from evalkit.routing.flows import Flow, cascade, worth

@@ -1,7 +1,6 @@
 """Complexity signals: simple requests to the cheapest model, complex ones up, by what a request looks like."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.analysis.routing import NotValued
+from evalkit.frozen import dataclass
 from evalkit.models import display_name
 from evalkit.router import FEATURES
 from evalkit.routing.flows import chosen

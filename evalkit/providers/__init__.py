@@ -1,9 +1,10 @@
 """Providers: one attempt in, one reply out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from evalkit.frozen import dataclass
 from evalkit.records import ModelFacts, Reply, Request
 
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.providers.attempt import body_of
 from evalkit.providers.failures import StreamError, failed
 from evalkit.providers.headers import SIMULATED

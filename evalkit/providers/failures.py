@@ -2,9 +2,9 @@
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from evalkit.frozen import dataclass
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import Headers, read_headers, retry_after_s, should_retry
 from evalkit.providers.stream import Heard

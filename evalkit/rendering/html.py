@@ -3,14 +3,20 @@
 import base64
 import hashlib
 import re
+import sys
 from collections.abc import Sequence
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from importlib.resources import files
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
+from evalkit import __version__
 from evalkit.blocks import (
     Block,
     Section,
@@ -58,6 +64,25 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
+class _Compiled(FileSystemBytecodeCache):
+    """Templates, compiled, where Python keeps our compiled modules: that takes longer than to fill them.
+
+    Where Python may not write its own, these are not kept either.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(str(Path(cache_from_source(__file__)).parent), f"html-{__version__}-%s.jinja")
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if not sys.dont_write_bytecode:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -67,17 +92,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
         finalize=_finalize,
+        bytecode_cache=_Compiled(),
     )
+    environment.filters.update(flow=_flow, mark=_mark, ink=_ink)  # of every text and figure: a call takes longer
     environment.globals.update(
-        flow=_flow,
         kind=_kind,
         shape=_shape,
         chart=_chart,
         figures=table_of,
         cell_chart=_cell_chart,
         head_chart=_head_chart,
-        mark=_mark,
-        ink=_ink,
     )
     return environment
 
@@ -91,6 +115,7 @@ _UNBROKEN = re.compile(r"(\S{0,20}\d\S{0,20}–\S{1,20}|−\S{1,20})")
 _HELD_SPACE = re.compile(r"(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=(?:s|items?|attempts?)\b)")
 
 
+@lru_cache(maxsize=1024)  # figures and labels come again in charts' tables, and in cells
 def _flow(text: str) -> Markup:
     """Text whose lines do not break inside an interval, after a minus, nor between a word and its number."""
     parts = _UNBROKEN.split(_HELD_SPACE.sub("\N{NO-BREAK SPACE}", visible(text)))
@@ -118,6 +143,7 @@ def _head_chart(axis: Axis, narrow: bool = False) -> Markup:
     return Markup(draw_head(axis, narrow=narrow))  # noqa: S704
 
 
+@cache
 def _mark(series: Series) -> Markup:
     return Markup(legend_mark(series))  # noqa: S704
 

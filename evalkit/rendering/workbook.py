@@ -1,12 +1,12 @@
 """Tables as a workbook: one sheet a table, numbers as numbers, every text as a text."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from evalkit.cells import LONGEST_CELL, cut_to, new_workbook, put
+from evalkit.frozen import dataclass
 from evalkit.wording import visible
 
 if TYPE_CHECKING:

@@ -1,13 +1,13 @@
 """A valued policy as a file that `evalkit.router` runs: its rule, where it comes from, and what it was valued at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalkit import __version__
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import NotValued, PolicyKind, Routing, RoutingVerdict
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.router import FEATURES, SHAPES, TAG
 from evalkit.routing.crossfit import on_all
 from evalkit.routing.found import policies_of

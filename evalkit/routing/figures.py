@@ -1,12 +1,13 @@
 """A policy's figures with their intervals, from what it comes to item by item."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from evalkit import stats
+from evalkit.frozen import dataclass
 from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate

@@ -1,11 +1,11 @@
 """Flows: which models a policy asks for each trial, one after the other, and what comes of it item by item."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.frozen import dataclass
 from evalkit.routing.outcomes import BoolArray, FloatArray, Outcomes
 
 

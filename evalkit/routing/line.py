@@ -1,11 +1,11 @@
 """The line that every router must beat: random mixtures of single models, and the hull over policies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from evalkit import stats
+from evalkit.frozen import dataclass
 from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 from evalkit.router import Request
 
 FloatArray = npt.NDArray[np.float64]

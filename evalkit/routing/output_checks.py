@@ -4,12 +4,12 @@ Each is `evalkit.router`'s own: what escalates here is what escalates there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.frozen import dataclass
 from evalkit.models import display_name
 from evalkit.router import accepts, is_json, length_ratio
 from evalkit.routing.outcomes import BoolArray, FloatArray, Outcomes

@@ -1,9 +1,9 @@
 """What a routing policy is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from evalkit.analysis.routing import PolicyKind
+from evalkit.frozen import dataclass
 from evalkit.router import Rule
 from evalkit.routing.flows import Flow
 from evalkit.routing.outcomes import BoolArray

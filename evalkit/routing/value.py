@@ -1,10 +1,11 @@
 """Every policy's value on the same items, cross-fitted where it has numbers to set, against the best single model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isclose
 
 from evalkit.analysis.routing import NotValued, PolicyValue
+from evalkit.frozen import dataclass
 from evalkit.routing.crossfit import folds_of, on_all, out_of_fold
 from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Flow, Worth, worth

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from evalkit.frozen import dataclass
 from evalkit.sandbox.catalog import ModelSpec
 from evalkit.sandbox.request import MessageRequest
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from evalkit.frozen import dataclass
 
 Tier = Literal["opus", "sonnet", "haiku", "fable", "mythos"]
 

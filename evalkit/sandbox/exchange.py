@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.sandbox.author import write_reply
 from evalkit.sandbox.bills import Bills, Tab
 from evalkit.sandbox.caching import PromptCache

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any, get_args
 
+from evalkit.frozen import dataclass
 from evalkit.sandbox.quality import Outcome
 from evalkit.sandbox.seeds import uniform
 from evalkit.sandbox.settings import SandboxSettings

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.sandbox import wire
 from evalkit.sandbox.biases import Preferred, bent_choice, bent_place
 from evalkit.sandbox.facts import stated_points

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from evalkit.frozen import dataclass
 from evalkit.sandbox.catalog import ModelSpec, Tier
 from evalkit.sandbox.seeds import Draws
 from evalkit.sandbox.settings import SandboxSettings

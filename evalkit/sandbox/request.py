@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.sandbox import tokens
 from evalkit.sandbox.catalog import ModelSpec
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TypeVar
+
+from evalkit.frozen import dataclass
 
 T = TypeVar("T")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from evalkit.errors import UsageError
+from evalkit.frozen import dataclass
 
 ABSENT_PARTS = frozenset({"models", "batches", "count_tokens", "rate_headers"})
 """Parts a server can be without: three groups of endpoints (then 404) and the rate-limit headers."""

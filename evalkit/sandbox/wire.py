@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from evalkit.frozen import dataclass
 from evalkit.sandbox.catalog import ModelSpec
 from evalkit.sandbox.reply import Reply
 

@@ -1,7 +1,6 @@
 """Price of a failure: which model is the cheapest once people put right what it got wrong."""
 
 import math
-from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from evalkit.analysis.results import Analysis
@@ -24,6 +23,7 @@ from evalkit.chart_blocks import (
     Series,
     Stretch,
 )
+from evalkit.frozen import dataclass
 from evalkit.pairing import Comparison, all_pairs, compare, extra_usd, saving
 from evalkit.series import lineup
 from evalkit.wording import doubt, in_cents, listing, money, value

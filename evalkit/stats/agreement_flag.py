@@ -1,10 +1,10 @@
 """Green, amber or red: whether grades are reliable enough to decide on, and who to ask."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats.agreement import gwet_ac
 from evalkit.stats.clusters import ItemNames
 from evalkit.stats.estimate import Estimate

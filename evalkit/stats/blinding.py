@@ -1,10 +1,10 @@
 """How well guessers know which arm is which: Bang's blinding index, for any number of arms."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats.clusters import Codes, ItemNames, item_codes, item_sums, renumbered
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import FloatArray, check_confidence, check_same_length

@@ -1,10 +1,10 @@
 """How a rate falls along an ordered condition (input length) tried on the same items."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.gate_rule import shows_noninferiority
 from evalkit.stats.inputs import FloatArray, Table, Values, as_array, check_same_length, numbers

@@ -1,11 +1,11 @@
 """Logistic curve of a rate against the logarithm of a length, on repeated items (GEE)."""
 
 import warnings
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats.context import curve_table
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import FloatArray, Table, Values, check_confidence

@@ -1,8 +1,8 @@
 """Estimate: one number with its interval, or the reason why there is none."""
 
 import math
-from dataclasses import dataclass
 
+from evalkit.frozen import dataclass
 from evalkit.stats.plain import Plain
 
 

@@ -1,11 +1,11 @@
 """Tables of grades, graders x items, with gaps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.frozen import dataclass
 from evalkit.stats.clusters import Codes, ItemNames, item_codes, renumbered
 from evalkit.stats.inputs import LARGEST, FloatArray, as_array, numbers
 

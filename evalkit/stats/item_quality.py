@@ -1,10 +1,9 @@
 """Whether the items can tell sides apart: ceiling, floor, difficulty, item-rest correlation."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.frozen import dataclass
 from evalkit.stats.inputs import FloatArray, Table, as_array, numbers
 from evalkit.stats.plain import Plain
 

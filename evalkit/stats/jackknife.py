@@ -1,10 +1,10 @@
 """Intervals of agreement coefficients: leave one item out, with a score limit where few items disagree."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats.clusters import Codes, item_sums
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.inputs import FloatArray

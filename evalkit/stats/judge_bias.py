@@ -2,10 +2,10 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats.clusters import Codes, ItemNames, item_codes, item_sums, renumbered
 from evalkit.stats.curve import FARTHEST, STEPS
 from evalkit.stats.estimate import Estimate, no_estimate

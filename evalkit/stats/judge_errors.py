@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats import distributions as stats
 from evalkit.stats.clusters import Codes, ItemNames, effective_units, item_codes, item_sums, renumbered
 from evalkit.stats.estimate import Estimate, no_estimate

@@ -2,11 +2,11 @@
 
 import math
 import reprlib
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (

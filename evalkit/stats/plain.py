@@ -1,9 +1,11 @@
 """Plain Python values instead of numpy's, in every result."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
+
+from evalkit.frozen import dataclass
 
 
 def plain(value: Any) -> Any:

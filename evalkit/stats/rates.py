@@ -1,13 +1,13 @@
 """Intervals for a rate: one trial per item, or several (clusters)."""
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.frozen import dataclass
 from evalkit.stats import distributions as stats
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import FloatArray, Values, check_confidence, check_same_length, check_within, whole_numbers

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.frozen import dataclass
 from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import (
     FloatArray,

@@ -1,9 +1,8 @@
 """How strict each grader is, and whether graders differ in their pass rates."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from evalkit.frozen import dataclass
 from evalkit.stats import distributions as stats
 from evalkit.stats.clusters import ItemNames, item_codes, item_sums, renumbered
 from evalkit.stats.estimate import Estimate, no_estimate

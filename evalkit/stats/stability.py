@@ -1,11 +1,11 @@
 """How often a decision rule would fall the same way on other items like these."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.frozen import dataclass
 from evalkit.stats.inputs import Values, check_confidence, check_same_length, check_share, check_whole, numbers
 from evalkit.stats.plain import Plain
 from evalkit.stats.rates import lower_limit

@@ -1,10 +1,10 @@
 """What stands on the terminal: the item and its outputs to page through, and the questions below."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalkit.blind import GradingTask
+from evalkit.frozen import dataclass
 from evalkit.tty.walk import NOTHING, Question, Walk
 from evalkit.wording import visible
 

@@ -5,11 +5,11 @@ It goes the way the grading page goes, question by question, and writes the same
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from evalkit.desk import Desk
+from evalkit.frozen import dataclass
 from evalkit.grading_records import MarkKind
 from evalkit.marks import Mark, Standing
 from evalkit.web.pile_data import pile_data
