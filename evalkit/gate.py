@@ -92,6 +92,11 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
     yield from evidence.of_candidate.warnings
     if not evidence.together and any(getattr(policy, clock, None) is not None for clock in ("felt_latency", "ttft")):
         yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"
+    if not evidence.together and evidence.of_candidate.grading.people:
+        yield (
+            "two runs: people graded the sides apart, so nothing kept them from knowing which model they graded; to have"
+            " both in one pile: `evalkit merge`, then `evalkit grade --blind`"
+        )
 
 
 def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) -> Iterator[str]:

@@ -506,6 +506,15 @@ def test_sides_graded_by_others_are_refused() -> None:
         evidence_of(one, other, BASELINE, CANDIDATE)
 
 
+def test_people_who_graded_the_sides_apart_are_the_same_and_said_to_have_known_them() -> None:
+    one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL))
+    found = gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.5}"))
+    assert any("people graded the sides apart" in note for note in found.notes)
+    assert not any("the sides apart" in note for note in gate(evidence(*EQUAL), policy("quality: {margin: 0.5}")).notes)
+    with pytest.raises(IntegrityError, match="graded by others"):
+        evidence_of(one, analyze(run(*EQUAL, grader="human:somebody else")), BASELINE, CANDIDATE)
+
+
 def test_a_judge_that_graded_the_sides_apart_cannot_pass_them() -> None:
     one, other = analyze(run(*EQUAL, grader=JUDGE)), analyze(run(*EQUAL, grader=JUDGE))
     found = gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.5}"))

@@ -53,7 +53,7 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     then, now, given_up = _waits(clock, *sides)
     both = [item for item in then if item in now]
     counted = sum(len(then[item]) for item in both), sum(len(now[item]) for item in both)
-    missing = gap(counted, (_planned(sides[0]), _planned(sides[1])))
+    missing = gap(counted, evidence.planned(streamed))
     limits = (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90))
     wanted = [(label, q, at_most) for label, q, at_most in limits if at_most is not None]
     ratios = stats.quantile_ratios(
@@ -66,10 +66,6 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
             yield _not_measured(name, what, at_most)
         else:
             yield ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, missing, rules)
-
-
-def _planned(side: Side) -> int:
-    return sum(max(1, len(outputs)) for outputs in side.values())
 
 
 def _streamed(evidence: Evidence) -> frozenset[str]:
