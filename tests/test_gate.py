@@ -368,6 +368,14 @@ def test_latency_of_a_run_in_batches_is_that_of_its_streamed_sample(streamed: in
         assert "--latency-sample 30" in (found.needs or "")
 
 
+@pytest.mark.parametrize("check", ["felt_latency", "ttft"])
+def test_where_nobody_timed_anything_that_is_said(check: str) -> None:
+    untimed = replace(answered(), felt_s=None, ttft_s=None, latency_s=None)
+    found = gate(evidence(*EQUAL, attempt=lambda _m, _i: untimed), policy(f"{check}: {{p50: 1.2}}")).checks[0]
+    assert (found.outcome, "no item was timed on both sides" in found.finding) == ("inconclusive", True)
+    assert "`evalkit run`" in (found.needs or "")
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_handful_of_items_passes_nothing(n: int) -> None:
     text = "quality: {margin: 0.5}\ncost_per_request: {at_most: 2}\nfelt_latency: {p50: 2}\nrefusals: {}"

@@ -108,7 +108,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         pairs,
         lambda: rules.next_look or _items_needed(pairs, estimate, left, rules),
         left,
-        f" (tested at {left * 100:.2g} points, since the judge errs)" if assay.factor < 1 else "",
+        f" (tested at {left * 100:.3g} points, since the judge errs)" if assay.factor < 1 else "",
     )
 
 

@@ -17,6 +17,14 @@ from evalkit.wording import plural
 
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Side = Mapping[str, list[OutputResult]]
+_BATCHED = (
+    "every item went in a batch, which claims no latency",
+    "items that are streamed: a new run with `--executor batch --latency-sample 30`",
+)
+_UNTIMED = (
+    "no item was timed on both sides",
+    "waits that `evalkit run` measures; an import knows the time to first token at most",
+)
 
 
 class Quantiles(StrictModel):
@@ -63,7 +71,9 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     for (label, _, at_most), (ratio, p_worse) in zip(wanted, ratios, strict=True):
         name, what = f"{clock.name}: {label}", f"{clock.what} {label}"
         if evidence.items and not streamed:
-            yield _not_measured(name, what, at_most)
+            yield _not_measured(name, what, at_most, *_BATCHED)
+        elif not both:
+            yield _not_measured(name, what, at_most, *_UNTIMED)
         else:
             yield ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, missing, rules)
 
@@ -105,11 +115,5 @@ def _vain(calls: int) -> str:
     return f" ({plural(calls, 'call')} given up, each as slow as the slowest or slower)" if calls else ""
 
 
-def _not_measured(name: str, what: str, at_most: float) -> CheckResult:
-    return CheckResult(
-        name,
-        "inconclusive",
-        f"{what}: every item went in a batch, which claims no latency",
-        ratio_limit(at_most),
-        needs="items that are streamed: a new run with `--executor batch --latency-sample 30`",
-    )
+def _not_measured(name: str, what: str, at_most: float, why: str, needs: str) -> CheckResult:
+    return CheckResult(name, "inconclusive", f"{what}: {why}", ratio_limit(at_most), needs=needs)
