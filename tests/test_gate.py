@@ -328,6 +328,20 @@ def test_one_in_eight_calls_that_time_out_fail_the_upper_quantile_and_leave_the_
     assert found == {"felt_latency: p50": "pass", "felt_latency: p90": "fail"}
 
 
+@pytest.mark.parametrize(("lost", "p90"), [(0, "pass"), (3, "pass"), (8, "inconclusive"), (20, "inconclusive")])
+def test_a_quantile_that_lies_among_calls_given_up_is_not_known(lost: int, p90: str) -> None:
+    """All waits are nearly the same, so that the slowest of all is no slower than the baseline's own p90."""
+    now = [[timed_out(error_type="api_error", latency_s=0.1, felt_s=0.2)] if i < lost else [True] for i in range(100)]
+
+    def even(model: str, item: int) -> Any:
+        return replace(answered(served_model=model), felt_s=1 + item / 10_000 + (model == BASELINE) * (item % 3) / 10_000)
+
+    asked = policy("felt_latency: {p50: 1.1, p90: 1.1}")
+    median, upper = gate(evidence([[True]] * 100, now, attempt=even), asked).checks
+    assert (median.outcome, upper.outcome) == ("pass", p90)
+    assert (f"{lost} of 100 calls of the candidate were given up, so its p90" in upper.finding) == (p90 != "pass")
+
+
 def test_a_token_that_came_before_a_stream_broke_off_counts_as_it_is() -> None:
     now = [[timed_out(ttft_s=0.3)] if hard(i) else [True] for i in range(100)]
     found = gate(evidence([[True]] * 100, now, attempt=alike), policy("ttft: {p90: 1.1}")).checks[0]

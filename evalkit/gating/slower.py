@@ -68,14 +68,15 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
         [now[item] for item in both], [then[item] for item in both], [q for _, q, _ in wanted], rules.seed,
         rules.confidence,
     )  # fmt: skip
-    for (label, _, at_most), (ratio, p_worse) in zip(wanted, ratios, strict=True):
+    for (label, q, at_most), (ratio, p_worse) in zip(wanted, ratios, strict=True):
         name, what = f"{clock.name}: {label}", f"{clock.what} {label}"
         if evidence.items and not streamed:
             yield _not_measured(name, what, at_most, *_BATCHED)
         elif not both:
             yield _not_measured(name, what, at_most, *_UNTIMED)
         else:
-            yield ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, missing, rules)
+            unknown = missing or _beyond(clock, sides[1], label, q, rules.confidence)
+            yield ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, unknown, rules)
 
 
 def _streamed(evidence: Evidence) -> frozenset[str]:
@@ -109,6 +110,17 @@ def _is_vain(clock: Clock, output: OutputResult) -> bool:
 def _read(clock: Clock, output: OutputResult) -> float | None:
     seconds = clock.measure(output)
     return seconds if seconds is not None and seconds > 0 else None
+
+
+def _beyond(clock: Clock, now: Side, label: str, q: float, confidence: float) -> str | None:
+    """That the candidate's quantile may lie among calls that were given up, whose waits had no end; None if it does
+    not."""
+    trials = [_is_vain(clock, output) for outputs in now.values() for output in outputs]
+    lost = sum(trials)
+    high = stats.rate(round(lost * len(now) / len(trials)), len(now), confidence).high if lost else None
+    if high is None or high <= 1 - q:
+        return None
+    return f"{lost:,} of {plural(len(trials), 'call')} of the candidate were given up, so its {label} may be one of those"
 
 
 def _vain(calls: int) -> str:
