@@ -334,7 +334,9 @@ def test_a_quantile_that_lies_among_calls_given_up_is_not_known(lost: int, p90: 
     now = [[timed_out(error_type="api_error", latency_s=0.1, felt_s=0.2)] if i < lost else [True] for i in range(100)]
 
     def even(model: str, item: int) -> Any:
-        return replace(answered(served_model=model), felt_s=1 + item / 10_000 + (model == BASELINE) * (item % 3) / 10_000)
+        return replace(
+            answered(served_model=model), felt_s=1 + item / 10_000 + (model == BASELINE) * (item % 3) / 10_000
+        )
 
     asked = policy("felt_latency: {p50: 1.1, p90: 1.1}")
     median, upper = gate(evidence([[True]] * 100, now, attempt=even), asked).checks

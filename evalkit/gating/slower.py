@@ -120,7 +120,9 @@ def _beyond(clock: Clock, now: Side, label: str, q: float, confidence: float) ->
     high = stats.rate(round(lost * len(now) / len(trials)), len(now), confidence).high if lost else None
     if high is None or high <= 1 - q:
         return None
-    return f"{lost:,} of {plural(len(trials), 'call')} of the candidate were given up, so its {label} may be one of those"
+    return (
+        f"{lost:,} of {plural(len(trials), 'call')} of the candidate were given up, so its {label} may be one of those"
+    )
 
 
 def _vain(calls: int) -> str:
