@@ -94,8 +94,8 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"
     if not evidence.together and evidence.of_candidate.grading.people:
         yield (
-            "two runs: people graded the sides apart, so nothing kept them from knowing which model they graded; to have"
-            " both in one pile: `evalkit merge`, then `evalkit grade --blind`"
+            "two runs: people graded the sides apart, so nothing kept them from knowing which model they graded; to"
+            " have both in one pile: `evalkit merge`, then `evalkit grade --blind`"
         )
 
 

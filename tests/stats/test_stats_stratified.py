@@ -100,7 +100,8 @@ def test_with_every_label_the_p_is_that_of_the_clustered_form(epochs: int) -> No
         strata = rng.integers(0, 3, 60).tolist()
         p = stats.worse_p_stratified(candidate, baseline, strata, [strata.count(h) for h in range(3)], 0.05, epochs)
         paired = stats.worse_p(candidate, baseline, 0.05, epochs)
-        assert p is not None and paired is not None
+        assert p is not None
+        assert paired is not None
         assert p == pytest.approx(paired, rel=1e-9)
         tested += 0.001 < p < 0.2
     assert tested > 5
