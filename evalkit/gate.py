@@ -7,6 +7,7 @@ from evalkit import __version__, stats
 from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.foreseen import afford
+from evalkit.gating.labels import labels_of
 from evalkit.gating.looks import Look
 from evalkit.gating.policy import Common
 from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
@@ -87,11 +88,23 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         yield from _look_notes(look, policy.alpha, verdict, evidence)
     quality = getattr(policy, "quality", None)
     if quality is not None and (look is None or look.number):
-        alpha = policy.alpha if look is None else look.alpha
-        yield from afford(len(evidence.items), evidence.epochs, quality.margin, alpha)
+        yield from _afforded(evidence, quality.margin, policy.alpha if look is None else look.alpha)
     yield from evidence.of_candidate.warnings
     if not evidence.together and any(getattr(policy, clock, None) is not None for clock in ("felt_latency", "ttft")):
         yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"
+    if not evidence.together and evidence.of_candidate.grading.people:
+        yield (
+            "two runs: people graded the sides apart, so nothing kept them from knowing which model they graded; to"
+            " have both in one pile: `evalkit merge`, then `evalkit grade --blind`"
+        )
+
+
+def _afforded(evidence: Evidence, margin: float, alpha: float) -> Iterator[str]:
+    """What it may lose at the part of the margin that quality is tested at; unsaid where a sample of labels decides."""
+    reach = labels_of(evidence, evidence.paired(satisfied)).reach
+    if reach != "sampled":
+        left = margin if reach == "all" else margin * assay_of(evidence).factor
+        yield from afford(len(evidence.items), evidence.epochs, left, alpha)
 
 
 def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) -> Iterator[str]:

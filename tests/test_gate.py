@@ -328,6 +328,22 @@ def test_one_in_eight_calls_that_time_out_fail_the_upper_quantile_and_leave_the_
     assert found == {"felt_latency: p50": "pass", "felt_latency: p90": "fail"}
 
 
+@pytest.mark.parametrize(("lost", "p90"), [(0, "pass"), (3, "pass"), (8, "inconclusive"), (20, "inconclusive")])
+def test_a_quantile_that_lies_among_calls_given_up_is_not_known(lost: int, p90: str) -> None:
+    """All waits are nearly the same, so that the slowest of all is no slower than the baseline's own p90."""
+    now = [[timed_out(error_type="api_error", latency_s=0.1, felt_s=0.2)] if i < lost else [True] for i in range(100)]
+
+    def even(model: str, item: int) -> Any:
+        return replace(
+            answered(served_model=model), felt_s=1 + item / 10_000 + (model == BASELINE) * (item % 3) / 10_000
+        )
+
+    asked = policy("felt_latency: {p50: 1.1, p90: 1.1}")
+    median, upper = gate(evidence([[True]] * 100, now, attempt=even), asked).checks
+    assert (median.outcome, upper.outcome) == ("pass", p90)
+    assert (f"{lost} of 100 calls of the candidate were given up, so its p90" in upper.finding) == (p90 != "pass")
+
+
 def test_a_token_that_came_before_a_stream_broke_off_counts_as_it_is() -> None:
     now = [[timed_out(ttft_s=0.3)] if hard(i) else [True] for i in range(100)]
     found = gate(evidence([[True]] * 100, now, attempt=alike), policy("ttft: {p90: 1.1}")).checks[0]
@@ -366,6 +382,14 @@ def test_latency_of_a_run_in_batches_is_that_of_its_streamed_sample(streamed: in
     if not streamed:
         assert "every item went in a batch, which claims no latency" in found.finding
         assert "--latency-sample 30" in (found.needs or "")
+
+
+@pytest.mark.parametrize("check", ["felt_latency", "ttft"])
+def test_where_nobody_timed_anything_that_is_said(check: str) -> None:
+    untimed = replace(answered(), felt_s=None, ttft_s=None, latency_s=None)
+    found = gate(evidence(*EQUAL, attempt=lambda _m, _i: untimed), policy(f"{check}: {{p50: 1.2}}")).checks[0]
+    assert (found.outcome, "no item was timed on both sides" in found.finding) == ("inconclusive", True)
+    assert "`evalkit run`" in (found.needs or "")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -504,6 +528,15 @@ def test_sides_graded_by_others_are_refused() -> None:
     one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL, grader=JUDGE))
     with pytest.raises(IntegrityError, match="graded by others"):
         evidence_of(one, other, BASELINE, CANDIDATE)
+
+
+def test_people_who_graded_the_sides_apart_are_the_same_and_said_to_have_known_them() -> None:
+    one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL))
+    found = gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.5}"))
+    assert any("people graded the sides apart" in note for note in found.notes)
+    assert not any("the sides apart" in note for note in gate(evidence(*EQUAL), policy("quality: {margin: 0.5}")).notes)
+    with pytest.raises(IntegrityError, match="graded by others"):
+        evidence_of(one, analyze(run(*EQUAL, grader="human:somebody else")), BASELINE, CANDIDATE)
 
 
 def test_a_judge_that_graded_the_sides_apart_cannot_pass_them() -> None:

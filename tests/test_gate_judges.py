@@ -63,7 +63,9 @@ def test_the_margin_shrinks_with_the_lower_limit_of_the_judges_j() -> None:
     low = found.of_candidate.judges[0].accuracy.youden_low_80
     assert low is not None
     assert assay_of(found).factor == low < 1
-    assert f"tested at {low * 10:.2g} points" in gate(found, POLICY).checks[0].finding
+    report = gate(found, POLICY)
+    assert f"tested at {low * 10:.3g} points" in report.checks[0].finding
+    assert any(note.startswith(f"to pass at {low * 10:.3g} points it can lose at most") for note in report.notes)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,7 @@ def test_with_all_that_the_judge_tells_apart_graded_by_people_the_nominal_margin
     found = of(judged(SAID, {**APART, **{item: SAID[item] for item in range(6, 60)}}, events=PICKED))
     report = gate(found, POLICY)
     assert report.verdict == "pass"
+    assert not any("it can lose at most" in note for note in report.notes), "a sample of labels allows no such count"
     estimate = report.checks[0].estimate
     assert estimate is not None
     assert (estimate.value, estimate.n) == (0.0, 100)  # one of three losses and one of three gains are real

@@ -70,6 +70,20 @@ def test_a_pass_stands_exactly_where_it_does_with_what_is_missing_against_the_ca
         assert found.outcome == worst.outcome
 
 
+def test_a_trial_that_an_item_lacks_beside_others_is_missing() -> None:
+    """Of 20 items two trials of three were left out, as somebody may who imports what came out well."""
+    then: list[Any] = [[True, True, True]] * 100
+    policy = read_policy("quality: {margin: 0.05}\ncompleteness: {}\nfelt_latency: {p50: 1.2}", "gate.yaml")
+    picked = gate(evidence(then, [[True]] * 20 + [[True, True, True]] * 80), policy).checks
+    assert [(c.name, c.outcome) for c in picked] == [
+        ("quality", "inconclusive"), ("felt_latency: p50", "inconclusive"), ("completeness", "inconclusive"),
+    ]  # fmt: skip
+    assert "40 trials without a figure could overturn it" in picked[0].finding
+    assert "260 of 300 trials" in picked[2].finding
+    fewer = gate(evidence(then, [[True]] * 100), policy).checks
+    assert {c.outcome for c in fewer if c.name != "felt_latency: p50"} == {"pass"}, "one trial of each is a plan"
+
+
 def test_what_is_missing_fails_nothing() -> None:
     """It says nothing about the candidate yet, one way or the other."""
     now: list[Any] = [[UNGRADED]] * 40 + [[True]] * 20

@@ -22,10 +22,10 @@ class Settings(StrictModel):
 def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckResult]:
     """What is missing is inconclusive: it says nothing about the candidate yet."""
     told, enough = [], True
-    for model, counts in zip(evidence.sides, evidence.counts, strict=True):
-        counted = counts.planned - counts.pending - counts.ungraded
-        told.append(f"{counted:,} of {counts.planned:,} trials of {model.name} count")
-        enough = enough and counts.planned > 0 and counted >= asked.at_least * counts.planned
+    for model, counts, even in zip(evidence.sides, evidence.counts, evidence.planned(), strict=True):
+        counted, planned = counts.planned - counts.pending - counts.ungraded, max(counts.planned, even)
+        told.append(f"{counted:,} of {planned:,} trials of {model.name} count")
+        enough = enough and planned > 0 and counted >= asked.at_least * planned
     yield CheckResult(
         "completeness",
         "pass" if enough else "inconclusive",

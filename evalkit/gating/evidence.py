@@ -1,6 +1,6 @@
 """What a gate looks at: two models on the same items, as an analysis left them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -25,6 +25,7 @@ class Paired:
     Of the trials `planned` of each side, so many are `counted`. What is missing may be missing for a reason, so a cost
     or time passes only where little is (`gap`), and a share only if it also does at its `worst`: of all items, with
     each trial without a number taken for a failure of the candidate or a success of the baseline; None where none is.
+    A trial that an item lacks beside others of its side is such a trial as well: which are left out may be a choice.
     """
 
     items: tuple[str, ...]
@@ -116,23 +117,37 @@ class Evidence:
         sides = self._numbers(measure, part)
         then, now = ({i: [n for n in trials if n is not None] for i, trials in side.items()} for side in sides)
         both = tuple(item for item in then if then[item] and now.get(item))
-        return _pairs(both, then, now, (_count(then, both), _count(now, both)), _planned(sides))
+        return _pairs(both, then, now, (_count(then, both), _count(now, both)), self.planned(part))
 
     def shares(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
         """The same of a measure that is 1 for good and 0 for bad, with what it comes to at its `worst`."""
         found, sides = self.paired(measure, part), self._numbers(measure, part)
         known = tuple(sum(n is not None for trials in side.values() for n in trials) for side in sides)
-        if known == _planned(sides):
+        if known == self.planned(part):
             return found
         then, now = (
-            {i: [missing if n is None else n for n in trials or [None]] for i, trials in side.items()}
+            {i: [missing if n is None else n for n in trials] for i, trials in side.items()}
             for side, missing in zip(sides, (1.0, 0.0), strict=True)
         )
-        return replace(found, worst=_pairs(tuple(then), then, now, (known[0], known[1]), _planned(sides)))
+        return replace(found, worst=_pairs(tuple(then), then, now, (known[0], known[1]), self.planned(part)))
 
     def _numbers(self, measure: Measure, part: frozenset[str] | None) -> tuple[Mapping[str, list[float | None]], ...]:
-        """Each side's numbers by item, None for a trial without one."""
-        return tuple({i: [measure(o) for o in outputs] for i, outputs in side.items()} for side in self.outputs(part))
+        """Each side's numbers by item, None for a trial without one, and for one that its side has of other items."""
+        found = []
+        for side, most in zip(self.outputs(part), self._most, strict=True):
+            numbers = {i: [measure(o) for o in outputs] for i, outputs in side.items()}
+            found.append({i: [*known, *[None] * (most - len(known))] for i, known in numbers.items()})
+        return tuple(found)
+
+    @cached_property
+    def _most(self) -> tuple[int, ...]:
+        """The most trials that each side has of an item, 1 at least."""
+        return tuple(max([1, *map(len, side.values())]) for side in self.outputs())
+
+    def planned(self, part: frozenset[str] | None = None) -> tuple[int, int]:
+        """Trials of each side, of these items: as many of each as its side has of any."""
+        items = len(self.items) if part is None else len(part)
+        return self._most[0] * items, self._most[1] * items
 
     def part(self, name: str) -> frozenset[str]:
         """The items of a slice, named by difficulty or tag."""
@@ -163,12 +178,6 @@ def _pairs(
 
 def _count(side: Mapping[str, list[float]], items: tuple[str, ...]) -> int:
     return sum(len(side[item]) for item in items)
-
-
-def _planned(sides: Sequence[Mapping[str, list[float | None]]]) -> tuple[int, int]:
-    """Trials of each side; an item without any lacks one."""
-    then, now = (sum(max(1, len(trials)) for trials in side.values()) for side in sides)
-    return then, now
 
 
 def gap(counted: tuple[int, int], planned: tuple[int, int]) -> str | None:
@@ -252,10 +261,10 @@ def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
 
 
 def _graders(analysis: Analysis) -> list[str]:
-    """Judges with the prompt they were asked by, and whether people graded."""
+    """Judges with the prompt they were asked by, and people: another person may be stricter."""
     prompts = {one.judge: one.judge_prompt_sha256 for one in analysis.validity}
     judges = [f"{judge} ({_brief(prompts.get(judge))})" for judge in sorted(analysis.grading.judges)]
-    return [*judges, *(["people"] if analysis.grading.people else [])]
+    return [*judges, *sorted(analysis.grading.people)]
 
 
 def _brief(value: object) -> str:

@@ -53,7 +53,7 @@ def hopeless(items: int, epochs: int, margin: float, alpha: float) -> Iterator[s
     least = stats.smallest_passing_n(margin, alpha, score_only=epochs > 1)
     if least is None or items < least:
         enough = f"more than {_MOST_ENUMERATED:,} can" if least is None else f"{least:,} can"
-        yield f"at {margin * 100:g} points, {plural(items, 'item')} cannot pass when the two never differ; {enough}"
+        yield f"at {margin * 100:.3g} points, {plural(items, 'item')} cannot pass when the two never differ; {enough}"
 
 
 def afford(items: int, epochs: int, margin: float, alpha: float) -> list[str]:
@@ -66,5 +66,5 @@ def afford(items: int, epochs: int, margin: float, alpha: float) -> list[str]:
     if told:
         (gains, most), *more = told
         rest = "".join(f", {others} with {won}" for won, others in more)
-        said.append(f"to pass at {margin * 100:g} points it can lose at most {most} with {gains} gained{rest}")
+        said.append(f"to pass at {margin * 100:.3g} points it can lose at most {most} with {gains} gained{rest}")
     return said

@@ -109,7 +109,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         pairs,
         lambda: rules.next_look or _items_needed(pairs, estimate, left, rules),
         left,
-        f" (tested at {left * 100:.2g} points, since the judge errs)" if assay.factor < 1 else "",
+        f" (tested at {left * 100:.3g} points, since the judge errs)" if assay.factor < 1 else "",
     )
 
 
@@ -123,7 +123,7 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
     return _Tested(
         estimate,
         stats.shows_noninferiority_stratified(now, then, strata, labels.sizes, margin, rules.alpha, pairs.epochs),
-        stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha),
+        stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha, pairs.epochs),
         f"by people's grades of all items that the judge told apart and {alike}",
         None,
         replace(pairs, items=tuple(pairs.items[i] for i in taken), baseline=then, candidate=now),

@@ -17,6 +17,14 @@ from evalkit.wording import plural
 
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Side = Mapping[str, list[OutputResult]]
+_BATCHED = (
+    "every item went in a batch, which claims no latency",
+    "items that are streamed: a new run with `--executor batch --latency-sample 30`",
+)
+_UNTIMED = (
+    "no item was timed on both sides",
+    "waits that `evalkit run` measures; an import knows the time to first token at most",
+)
 
 
 class Quantiles(StrictModel):
@@ -53,23 +61,22 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     then, now, given_up = _waits(clock, *sides)
     both = [item for item in then if item in now]
     counted = sum(len(then[item]) for item in both), sum(len(now[item]) for item in both)
-    missing = gap(counted, (_planned(sides[0]), _planned(sides[1])))
+    missing = gap(counted, evidence.planned(streamed))
     limits = (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90))
     wanted = [(label, q, at_most) for label, q, at_most in limits if at_most is not None]
     ratios = stats.quantile_ratios(
         [now[item] for item in both], [then[item] for item in both], [q for _, q, _ in wanted], rules.seed,
         rules.confidence,
     )  # fmt: skip
-    for (label, _, at_most), (ratio, p_worse) in zip(wanted, ratios, strict=True):
+    for (label, q, at_most), (ratio, p_worse) in zip(wanted, ratios, strict=True):
         name, what = f"{clock.name}: {label}", f"{clock.what} {label}"
         if evidence.items and not streamed:
-            yield _not_measured(name, what, at_most)
+            yield _not_measured(name, what, at_most, *_BATCHED)
+        elif not both:
+            yield _not_measured(name, what, at_most, *_UNTIMED)
         else:
-            yield ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, missing, rules)
-
-
-def _planned(side: Side) -> int:
-    return sum(max(1, len(outputs)) for outputs in side.values())
+            unknown = missing or _beyond(clock, sides[1], label, q, rules.confidence)
+            yield ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, unknown, rules)
 
 
 def _streamed(evidence: Evidence) -> frozenset[str]:
@@ -105,15 +112,22 @@ def _read(clock: Clock, output: OutputResult) -> float | None:
     return seconds if seconds is not None and seconds > 0 else None
 
 
+def _beyond(clock: Clock, now: Side, label: str, q: float, confidence: float) -> str | None:
+    """That the candidate's quantile may lie among calls that were given up, whose waits had no end; None if it does
+    not."""
+    trials = [_is_vain(clock, output) for outputs in now.values() for output in outputs]
+    lost = sum(trials)
+    high = stats.rate(round(lost * len(now) / len(trials)), len(now), confidence).high if lost else None
+    if high is None or high <= 1 - q:
+        return None
+    return (
+        f"{lost:,} of {plural(len(trials), 'call')} of the candidate were given up, so its {label} may be one of those"
+    )
+
+
 def _vain(calls: int) -> str:
     return f" ({plural(calls, 'call')} given up, each as slow as the slowest or slower)" if calls else ""
 
 
-def _not_measured(name: str, what: str, at_most: float) -> CheckResult:
-    return CheckResult(
-        name,
-        "inconclusive",
-        f"{what}: every item went in a batch, which claims no latency",
-        ratio_limit(at_most),
-        needs="items that are streamed: a new run with `--executor batch --latency-sample 30`",
-    )
+def _not_measured(name: str, what: str, at_most: float, why: str, needs: str) -> CheckResult:
+    return CheckResult(name, "inconclusive", f"{what}: {why}", ratio_limit(at_most), needs=needs)

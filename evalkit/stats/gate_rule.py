@@ -7,7 +7,7 @@ import numpy as np
 from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import FloatArray, Values, check_alpha, check_same_length, check_share, numbers
 from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p, worse_exact_p
-from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff, unseen_items
+from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff, unseen_gains, unseen_items
 from evalkit.stats.tango import tango_statistic
 
 _LEAST_ALPHA, _MOST_ALPHA = 1e-9, 0.4999
@@ -90,8 +90,8 @@ def worse_p(candidate: Values, baseline: Values, alpha: float = 0.05, epochs: in
 
     Arguments as in `shows_noninferiority`, and its mirror image without a margin: at most `alpha` only where the upper
     limit of the difference at confidence 1 - 2 alpha lies below 0 and, with one epoch and up to 1000 items, the exact p
-    is at most alpha too; with several, the limit is widened by part of an unseen item that is gained whole. No item:
-    None. Raises ValueError as it does. Source: Tango (1998) at 0.
+    is at most alpha too; with several, the limit is widened by unseen items that are gained whole (`unseen_gains`). No
+    item: None. Raises ValueError as it does. Source: Tango (1998) at 0.
     """
     check_alpha(alpha)
     p, b, m = _sides(candidate, baseline, epochs)
@@ -99,7 +99,7 @@ def worse_p(candidate: Values, baseline: Values, alpha: float = 0.05, epochs: in
         return None
     if p.mean() == b.mean():
         return 0.5
-    score = float(stats.norm.sf(score_at(b, p, m, 0.0, alpha, unseen_items(m))))
+    score = float(stats.norm.sf(score_at(b, p, m, 0.0, alpha, unseen_gains(m))))
     if m > 1 or len(p) > EXACT_MOST or score >= _MOST_ALPHA:
         return score
     gain, loss = round(float((p * (1 - b)).sum())), round(float((b * (1 - p)).sum()))

@@ -136,6 +136,12 @@ def unseen_items(epochs: int) -> float:
     return 0.0 if epochs == 1 else max(0.5, 1 - 1.5 / epochs)
 
 
+def unseen_gains(epochs: int) -> float:
+    """The same of items gained whole, for a gate that fails: one more, since small losses on many items, which such
+    gains make up for, are measured better still."""
+    return 0.0 if epochs == 1 else unseen_items(epochs) + 1
+
+
 def mcnemar_midp(gain: int, loss: int) -> float:
     """Two-sided McNemar mid-p value in (0, 1] (Fagerland, Lydersen and Laake 2013).
 

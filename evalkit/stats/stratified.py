@@ -17,7 +17,7 @@ from evalkit.stats.inputs import (
     numbers,
     whole_numbers,
 )
-from evalkit.stats.paired import unseen_items
+from evalkit.stats.paired import unseen_gains, unseen_items
 from evalkit.stats.rates import two_sided_t, two_sided_z
 from evalkit.stats.tango import tango_limits, tango_statistic
 
@@ -68,7 +68,7 @@ def shows_noninferiority_stratified(
     """
     check_share("margin", margin)
     check_alpha(alpha)
-    found = _worth(candidate, baseline, strata, sizes, 1 - 2 * alpha, epochs)
+    found = _worth(candidate, baseline, strata, sizes, 1 - 2 * alpha, epochs, unseen_items(epochs))
     if isinstance(found, str) or not found[2]:
         return False
     d, s, n_eff = found
@@ -77,22 +77,22 @@ def shows_noninferiority_stratified(
 
 
 def worse_p_stratified(
-    candidate: Values, baseline: Values, strata: Values, sizes: Sequence[int], alpha: float = 0.05
+    candidate: Values, baseline: Values, strata: Values, sizes: Sequence[int], alpha: float = 0.05, epochs: int = 1
 ) -> float | None:
     """One-sided p in (0, 1) that the candidate's rate is no lower than the baseline's, from the same labels.
 
-    At most `alpha` exactly where the upper limit at confidence 1 - 2 alpha lies below 0. None without an interval.
+    At most `alpha` exactly where the upper limit at confidence 1 - 2 alpha lies below 0; with several `epochs` it is
+    widened by unseen items that are gained whole, as in `worse_p`. None without an interval.
     Raises ValueError as `paired_rates_stratified`, and for alpha outside (0, 1/2). Source: Tango (1998) at 0.
     """
     check_alpha(alpha)
-    found = _worth(candidate, baseline, strata, sizes, 1 - 2 * alpha)
+    found = _worth(baseline, candidate, strata, sizes, 1 - 2 * alpha, epochs, unseen_gains(epochs))
     if isinstance(found, str) or not found[2]:
         return None
     d, s, n_eff = found
     if not d:
         return 0.5
-    statistic = tango_statistic(n_eff * max(0.0, s + d) / 2, n_eff * max(0.0, s - d) / 2, n_eff, 0.0)
-    return float(stats.norm.sf(-statistic))
+    return float(stats.norm.sf(tango_statistic(n_eff * max(0.0, s + d) / 2, n_eff * max(0.0, s - d) / 2, n_eff, 0.0)))
 
 
 def _worth(
@@ -102,10 +102,11 @@ def _worth(
     sizes: Sequence[int],
     confidence: float,
     epochs: int | None = None,
+    unseen: float = 0.0,
 ) -> tuple[float, float, float] | str:
     """Difference, share of pairs that differ, and how many pairs that is worth (0: no interval); or the reason.
 
-    `epochs`: for a test against a margin, which reckons with unseen items, and with no more pairs than trials.
+    `epochs`: for a test, which reckons with `unseen` items that the candidate loses, and no more pairs than trials.
     """
     check_confidence(confidence)
     check_same_length(candidate=candidate, baseline=baseline, strata=strata)
@@ -124,7 +125,7 @@ def _worth(
     weight, n = size[held] / total, counts[held]
     mean, differ, spread = parts.T
     d, s = float(weight @ mean), float(weight @ differ)
-    unseen, most = (0.0, math.inf) if epochs is None else (unseen_items(epochs), float(total * epochs))
+    most = math.inf if epochs is None else float(total * epochs)
     apart = float(weight @ (spread + (mean - d) ** 2))
     drawn = (apart + unseen * (1 + d) ** 2 / total) / max(1, total - 1 + unseen)
     variance = float(drawn + (weight**2 * (1 / n - 1 / size[held])) @ spread)

@@ -25,7 +25,7 @@ from test_stats_coverage import (
 from evalkit import stats
 from evalkit.stats.gate_rule import score_at
 from evalkit.stats.noninferiority import worse_exact_p
-from evalkit.stats.paired import paired_n_eff, unseen_items
+from evalkit.stats.paired import paired_n_eff, unseen_gains
 from evalkit.stats.rates import wilson_limits
 from evalkit.stats.tango import tango_limits, tango_statistic
 
@@ -154,7 +154,7 @@ def gate_wrong_fail(repeats: int = 2 * REPEATS) -> Measured:
     for seed, (n, m, margin, mix) in enumerate((*gate, mix) for gate in GATES for mix in MIXES):
         p, b = paired_means(600 + seed, n, m, (0.9, 0.9), mix, repeats)
         passed = score_at(p, b, m, -margin, 0.05) > Z90
-        ours.append(float((~passed & (score_at(b, p, m, 0.0, 0.05, unseen_items(m)) > Z90)).mean()))
+        ours.append(float((~passed & (score_at(b, p, m, 0.0, 0.05, unseen_gains(m)) > Z90)).mean()))
         naive.append(float((pooled_z(p, b, m, 0.0) < -Z90).mean()))
     for n, margin, share in ((n, margin, s) for n in (50, 100) for margin in (0.05, 0.1) for s in (0.05, 0.1, 0.2)):
         gain, loss = all_tables(n)

@@ -8,7 +8,7 @@ from scipy import stats as scipy_stats
 
 from evalkit import stats
 from evalkit.stats.gate_rule import score_at
-from evalkit.stats.paired import paired_n_eff, unseen_items
+from evalkit.stats.paired import paired_n_eff, unseen_gains, unseen_items
 from evalkit.stats.tango import tango_statistic
 
 ALPHA, Z = 0.05, 1.6448536269514722
@@ -153,17 +153,33 @@ def test_the_better_items_are_measured_the_more_of_an_unseen_one_counts() -> Non
     assert float((tango_statistic(n_eff * gain, n_eff * loss, n_eff, -0.05) > Z).mean()) > 0.075
 
 
-def test_gains_on_few_items_that_were_not_drawn_seldom_make_a_loss_of_small_ones() -> None:
-    """30 items, 5 epochs, equal in all: gained whole on 4 % of the items, .2 lost on 20 %."""
-    rng = np.random.default_rng(12)
-    drawn = rng.random((8000, 30))
-    baseline = rng.binomial(5, np.where(drawn < 0.04, 0.0, 1.0)) / 5
-    candidate = rng.binomial(5, np.where((drawn >= 0.04) & (drawn < 0.24), 0.8, 1.0)) / 5
-    worse = [stats.worse_p(c, b, ALPHA, 5) or 1 for c, b in zip(candidate[:500], baseline[:500], strict=True)]
-    failed = score_at(baseline, candidate, 5, 0.0, ALPHA, unseen_items(5)) > Z
-    assert [p <= ALPHA for p in worse] == failed[:500].tolist()
+@pytest.mark.parametrize(
+    ("n", "epochs", "gained", "losing"), [(30, 5, 0.08, 0.92), (50, 3, 0.05, 0.4), (50, 10, 0.05, 0.95)]
+)
+def test_gains_on_few_items_that_were_not_drawn_seldom_make_a_loss_of_small_ones(
+    n: int, epochs: int, gained: float, losing: float
+) -> None:
+    """Equal in all: a share of the items gained whole, a little lost on many others; part of an item is not enough."""
+    rng, shape = np.random.default_rng(12), (12_000, n)
+    drawn = rng.random(shape)
+    baseline = rng.binomial(epochs, np.where(drawn < gained, 0.0, 1.0)) / epochs
+    lost = np.where((drawn >= gained) & (drawn < gained + losing), gained / losing, 0.0)
+    candidate = rng.binomial(epochs, 1 - lost) / epochs
+    worse = [stats.worse_p(c, b, ALPHA, epochs) or 1 for c, b in zip(candidate[:200], baseline[:200], strict=True)]
+    failed, part = (
+        score_at(baseline, candidate, epochs, 0.0, ALPHA, unseen) > Z
+        for unseen in (unseen_gains(epochs), unseen_items(epochs))
+    )
+    assert [p <= ALPHA for p in worse] == failed[:200].tolist()
     assert float(failed.mean()) <= 0.06
-    assert float((score_at(baseline, candidate, 5, 0.0, ALPHA) > Z).mean()) > 0.15
+    assert float(part.mean()) > 0.07
+
+
+@pytest.mark.parametrize(("n", "least"), [(50, 0.92), (100, 0.99)])
+def test_a_candidate_15_points_worse_fails_all_the_same(n: int, least: float) -> None:
+    rng, shape = np.random.default_rng(13), (8000, n)
+    baseline, candidate = rng.binomial(3, 0.9, shape) / 3, rng.binomial(3, 0.75, shape) / 3
+    assert float((score_at(baseline, candidate, 3, 0.0, ALPHA, unseen_gains(3)) > Z).mean()) >= least
 
 
 @pytest.mark.slow

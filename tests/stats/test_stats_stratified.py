@@ -91,6 +91,22 @@ def test_the_p_is_at_most_alpha_exactly_where_the_upper_limit_is_below_0(alpha: 
         assert (p is not None and p <= alpha) == (high is not None and high < 0), losses
 
 
+@pytest.mark.parametrize("epochs", [2, 10])
+def test_with_every_label_the_p_is_that_of_the_clustered_form(epochs: int) -> None:
+    rng, tested = np.random.default_rng(6), 0
+    for _ in range(40):
+        chances = rng.beta(3, 1, 60)
+        candidate, baseline = rng.binomial(epochs, 0.9 * chances) / epochs, rng.binomial(epochs, chances) / epochs
+        strata = rng.integers(0, 3, 60).tolist()
+        p = stats.worse_p_stratified(candidate, baseline, strata, [strata.count(h) for h in range(3)], 0.05, epochs)
+        paired = stats.worse_p(candidate, baseline, 0.05, epochs)
+        assert p is not None
+        assert paired is not None
+        assert p == pytest.approx(paired, rel=1e-9)
+        tested += 0.001 < p < 0.2
+    assert tested > 5
+
+
 @pytest.mark.parametrize(
     ("labels", "reason"),
     [(([], [], [], []), "no pairs"), (([1], [1], [0], [1, 5]), "a stratum has no label")],
