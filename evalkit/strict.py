@@ -126,6 +126,12 @@ def content_sha256(content: object) -> str:
     return hashlib.sha256(_canonical(content)).hexdigest()
 
 
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON-able content with its own hash as `sha256`: a slip of the hand shows, no deceit."""
+    bare = {name: value for name, value in content.items() if name != "sha256"}
+    return {**bare, "sha256": content_sha256(bare)}
+
+
 def mapping_sha256(content: Mapping[str, object]) -> str:
     """`content_sha256` of a mapping in which lists may be iterators: a long one is then never in memory as a whole."""
     digest = hashlib.sha256(b"{")

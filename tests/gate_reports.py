@@ -7,6 +7,7 @@ from typing import Any
 from evalkit.cli import main
 from evalkit.files import read_dataset, read_rubric
 from evalkit.gating.policy import default_policy
+from evalkit.strict import sealed
 
 SONNET_45 = "claude-sonnet-4-5-20250929"
 DATASET, RUBRIC = Path("datasets/tickets.jsonl"), Path("rubrics/tickets.yaml")
@@ -27,7 +28,7 @@ def gate_report(
     """A report whose hashes are of nothing, but for those that are given."""
     names = ("dataset", "rubric", "prompt", "policy", "baseline_run", "candidate_run")
     told = {f"{name}_sha256": name[0] * 64 if name[0] in "abcdef" else "0" * 64 for name in names}
-    return {
+    return sealed({
         "schema_version": 1,
         "headline": "PASS: so it is",
         "exit": "pass",
@@ -35,7 +36,7 @@ def gate_report(
             "verdict": verdict, "candidate": candidate, "baseline": baseline, "items": 60, "epochs": 3,
             "simulated": simulated, "provenance": {**told, **hashes, "evalkit": "0.1"},
         },
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def write_evidence_files() -> None:

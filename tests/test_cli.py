@@ -478,7 +478,8 @@ def test_a_sound_dataset_passes_with_its_warnings(evalkit: Command, project: Pat
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
     assert "only 3 items" in lines[0]
-    assert lines[-2].startswith("3 items: a satisfactory rate of 80 %")
+    assert lines[-3].startswith("3 items: a satisfactory rate of 80 %")
+    assert lines[-2].startswith("a gate without gate.yaml")
     assert "no errors, 1 warning; dataset " in lines[-1]
     assert ", rubric " in lines[-1]
 

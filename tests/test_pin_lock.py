@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from gate_reports import SONNET_45, gate_report
 
-from evalkit.errors import ProblemsError, UsageError
+from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.pins.lock import Approval, Lock, approval_of, faults, read_lock, with_approval, write_lock
 from evalkit.strict import content_sha256
 
@@ -54,6 +54,13 @@ def test_an_edit_by_hand_shows(written: str, instead: str) -> None:
     assert written in text
     held = read_lock(text.replace(written, instead), "evalkit.lock").approvals[0]
     assert next(faults(held, {}, TODAY, 180)) == "its evidence was edited by hand"
+
+
+def test_a_report_that_was_edited_by_hand_approves_nothing() -> None:
+    report = gate_report("fail")
+    report["gate"]["verdict"] = "pass"
+    with pytest.raises(IntegrityError, match="edited by hand"):
+        approval_of(report, "claude-sonnet-4-6", SONNET_45, TODAY)
 
 
 def test_simulated_evidence_counts_only_where_it_is_asked_for() -> None:

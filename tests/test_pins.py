@@ -142,7 +142,11 @@ def test_documentation_is_told_from_what_runs(path: str, prose: bool) -> None:
         ("conf.json", b'{"model": "claude-opus-4-6", "rubric_sha256": "0"}', 1),
         ("gate.yaml", b"baseline: claude-opus-4-6", 0),
         ("app.min.js", b"m='claude-opus-4-6'", 0),
-        ("gate.json", b'{"schema_version": 1, "headline": "claude-opus-4-6", "exit": "pass", "gate": {}}', 0),
+        (
+            "gate.json",
+            b'{"schema_version": 1, "headline": "claude-opus-4-6", "exit": "pass", "gate": {}, "sha256": "0"}',
+            0,
+        ),
         ("latin.py", b"# caf\xe9\nm = 'claude-opus-4-6'\n", 1),
     ],
 )

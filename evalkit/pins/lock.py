@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from evalkit.errors import ProblemsError, UsageError
+from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.models import pin_of
-from evalkit.strict import STRICT, StrictModel, content_sha256, read_strict, shown
+from evalkit.strict import STRICT, StrictModel, content_sha256, read_strict, sealed, shown
 
 NAME = "evalkit.lock"
 _MOVED = "is kept with each approval now; delete this line, and approve the gate's report again"
@@ -110,7 +110,8 @@ def write_lock(lock: Lock) -> str:
 def approval_of(
     report: Mapping[str, Any], model: str, replaces: str, day: date, lasts_days: int = 180, **files: str | None
 ) -> Approval:
-    """What a gate's JSON report says of its candidate, as an approval; UsageError for anything else.
+    """What a gate's JSON report says of its candidate, as an approval; UsageError for anything else, and
+    IntegrityError where its hash says that it was edited.
 
     `files`: the dataset, rubric and policy that it is of, from the lock's folder. A gate of a model against itself
     tries the graders, and approves nothing.
@@ -135,9 +136,12 @@ def approval_of(
             **{name: hashes[name] for name in _NAMES},
             **files,
         }
-        return Approval.model_validate({**content, "sha256": _hash_of(content)})
+        found = Approval.model_validate({**content, "sha256": _hash_of(content)})
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError("this is no gate report; write one with `evalkit gate -o gate.json`") from error
+    if report != sealed(report):
+        raise IntegrityError("this gate report was edited by hand; write it anew with `evalkit gate -o gate.json`")
+    return found
 
 
 _NAMES = ("baseline_run_sha256", "dataset_sha256", "rubric_sha256", "prompt_sha256", "policy_sha256")

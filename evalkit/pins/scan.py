@@ -21,7 +21,7 @@ _OURS = frozenset({"evalkit.lock", "evalkit.yaml"})
 """They name models to compare and to grade by, which production does not run."""
 _COMPARED = re.compile(r"(?:baseline|candidate):")
 """Lines of `gate.yaml` that do the same; anything else in a file of that name is not ours."""
-_OUR_REPORT = frozenset({"schema_version", "headline", "exit", "gate"})
+_OUR_REPORT = frozenset({"schema_version", "headline", "exit", "gate", "sha256"})
 _GENERATED = (".lock", ".db", ".min.js", ".map", ".svg")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SOUGHT = re.compile(SOUGHT)

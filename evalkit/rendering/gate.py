@@ -1,5 +1,6 @@
 """A gate's report for machines and reviewers: JSON, JUnit XML and Markdown."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as xml
@@ -7,6 +8,7 @@ from xml.etree import ElementTree as xml
 from evalkit.gating.results import CheckResult, Flips, GateReport
 from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import escape
+from evalkit.strict import sealed
 from evalkit.wording import estimated, plural, shorten, visible
 
 SCHEMA_VERSION = 1
@@ -15,15 +17,14 @@ _ROOM = {"checks": 25_000, "needs": 12_000, "regressed": 10_000, "notes": 8_000}
 
 
 def to_json(report: GateReport) -> str:
-    """Everything, with the name of the exit code; bounds that do not exist are null."""
-    return dump(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "headline": report.headline,
-            "exit": report.exit_code.name.lower(),
-            "gate": report,
-        }
-    )
+    """Everything, with the name of the exit code and a hash over it; bounds that do not exist are null."""
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "headline": report.headline,
+        "exit": report.exit_code.name.lower(),
+        "gate": report,
+    }
+    return dump(sealed(json.loads(dump(content))))
 
 
 def to_junit(report: GateReport) -> str:
