@@ -384,6 +384,7 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
                 p_value=mcnemar_midp(gain, loss),
                 p_holm=None,
                 cost_ratio=cost_ratio(cost_b, sat_b, cost_a, sat_a),
+                extra_cost=extra,
                 break_even=break_even(extra, difference),
                 items_to_separate=items_to_separate(gain, loss, len(of_a)),
             )
