@@ -43,9 +43,7 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int) -> Pa
     unpriced = table_a.unpriced or table_b.unpriced
     money = (_UNPRICED, _UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference)
     separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a))
-    return Pair(
-        a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate
-    )
+    return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate)
 
 
 def _money(of_a: Decided, of_b: Decided, difference: Estimate) -> tuple[Estimate, Estimate, Estimate]:

@@ -50,7 +50,15 @@ def build(analysis: Analysis) -> Section | None:
     name, lede = _main_clock(analysis)
     heading = _heading(analysis, series, name)
     open_ends = " ".join(
-        filter(None, (_held(analysis, name), _band(analysis, series, name), _given_up(analysis, series), _open_ends(analysis, series, name)))
+        filter(
+            None,
+            (
+                _held(analysis, name),
+                _band(analysis, series, name),
+                _given_up(analysis, series),
+                _open_ends(analysis, series, name),
+            ),
+        )
     )
     return Section(
         name="latency",
