@@ -283,7 +283,7 @@ def test_latency_says_how_many_trials_it_holds_and_what_it_leaves_out() -> None:
         "The curves hold 7 of 10 trials of Haiku 4.5 (without 1 refused and 2 truncated) and 10 of 10 of Sonnet 4.6. "
         "Without a whole answer there is no latency here; the gate counts a truncated one with its wait."
     )
-    scores, counts = (block for block in section(analysis, "scorecard").blocks if isinstance(block, Table))
+    scores, _ = (block for block in section(analysis, "scorecard").blocks if isinstance(block, Table))
     beside = {
         plain_text(row.cells[0].text): row.cells[4].doubt.replace("\N{NO-BREAK SPACE}", " ") for row in scores.rows
     }
