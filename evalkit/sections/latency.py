@@ -221,8 +221,7 @@ def _heading(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
         return f"{chosen.name}'s only call took {seconds(half.value)}"
     slowest = slow is not None and slow.value is not None and slow.n >= _ONE_IN_TWENTY
     tail = f"; one in twenty takes {seconds(slow.value)} or more" if slow is not None and slowest else ""
-    ended = "answers arrive" if analysis.model(chosen.key).counts.answered else "calls end"
-    return f"Half of {chosen.name}'s {ended} within {seconds(half.value)}{tail}"
+    return f"Half of {chosen.name}'s answers arrive within {seconds(half.value)}{tail}"
 
 
 def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, ...]) -> tuple[float, float]:
