@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from evalkit.analysis.results import Analysis
+from evalkit.analysis.results import Analysis, ModelResult
 
 MainClock = Literal["felt", "total"]
 NAMES: Mapping[MainClock, str] = {"felt": "Felt latency", "total": "Latency of one attempt"}
+
+
+def timed(model: ModelResult, name: str) -> int:
+    """How many trials a clock of a model holds: whole answers, and calls that timed out."""
+    clock = model.clocks.get(name)
+    return len(clock.values_s) + len(clock.censored_s) if clock is not None else 0
 
 
 def main_clock(analysis: Analysis) -> MainClock:

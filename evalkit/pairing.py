@@ -28,7 +28,8 @@ SINCE: Mapping[Change, str] = {
 class Comparison:
     """`first` against `second` on the same items: positive `difference` and large `gain` speak for the first.
 
-    `cost_ratio` is the first's cost per satisfactory output over the second's.
+    `cost_ratio` is the first's cost per satisfactory output over the second's; `extra_cost` (USD) how much more one of
+    its requests costs, corrections left out.
     """
 
     first: str
@@ -40,6 +41,7 @@ class Comparison:
     p_value: float | None
     p_holm: float | None
     cost_ratio: Estimate
+    extra_cost: Estimate
     break_even: Estimate
     items_to_separate: int | None
 
@@ -89,21 +91,16 @@ def compare(analysis: Analysis, first: str, second: str) -> Comparison | None:
     return None
 
 
-def extra_usd(analysis: Analysis, pair: Comparison) -> float:
-    """How much more a request costs with the first, USD, corrections left out."""
-    first, second = (analysis.model(side).cost_per_request.value or 0.0 for side in (pair.first, pair.second))
-    return first - second
-
-
 def saving(analysis: Analysis, pair: Comparison) -> Estimate:
     """What the first saves against the second on a request once failures are put right, USD: gain x correction - extra.
 
     The limits join (MOVER) those of the gain with those of a measured correction.
     """
-    extra, gain, own = extra_usd(analysis, pair), pair.difference, analysis.correction.usd
-    if gain.value is None or own.value is None:
-        return Estimate(None, None, None, gain.confidence, gain.n, _SAVING, reason=gain.reason or own.reason)
-    saved = gain.value * own.value - extra
+    extra, gain, own = pair.extra_cost, pair.difference, analysis.correction.usd
+    if extra.value is None or gain.value is None or own.value is None:
+        why = gain.reason or extra.reason or own.reason
+        return Estimate(None, None, None, gain.confidence, gain.n, _SAVING, reason=why)
+    saved = gain.value * own.value - extra.value
     worst, best = (own.low, own.high) if gain.value > 0 else (own.high, own.low)
     down, up = (
         None if g is None else math.hypot((g - gain.value) * own.value, gain.value * ((c or own.value) - own.value))
@@ -140,6 +137,7 @@ def _as_is(pair: Pair) -> Comparison:
         p_value=pair.p_value,
         p_holm=pair.p_holm,
         cost_ratio=pair.cost_ratio,
+        extra_cost=pair.extra_cost,
         break_even=pair.break_even,
         items_to_separate=pair.items_to_separate,
     )
@@ -154,6 +152,7 @@ def _turned(c: Comparison) -> Comparison:
         loss=c.gain,
         difference=_mirrored(c.difference),
         cost_ratio=_inverted(c.cost_ratio),
+        extra_cost=_mirrored(c.extra_cost),
     )
 
 

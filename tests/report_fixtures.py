@@ -46,6 +46,7 @@ from evalkit.stats import (
     rate,
 )
 from evalkit.stats.cost import break_even
+from evalkit.stats.estimate import no_estimate
 from evalkit.stats.power import items_to_clear, items_to_separate
 
 HAIKU, SONNET, OPUS = "claude-haiku-4-5-20251001", "claude-sonnet-4-6", "claude-opus-4-6"
@@ -348,16 +349,19 @@ def _kinds(failed: int) -> dict[str, int]:
     return {kind: n for kind, n in (("overloaded_error", failed - limited), ("rate_limit_error", limited)) if n}
 
 
-def _clocks(outputs: list[OutputResult]) -> dict[str, Clock]:
+def _clocks(trials: list[OutputResult]) -> dict[str, Clock]:
+    outputs = [o for o in trials if o.outcome == "answered"]
     readings = {
         "ttft": [o.ttft_s for o in outputs if o.ttft_s is not None],
         "inter_token": [max(o.latency_s - o.ttft_s, 0.0) / 211 for o in outputs if None not in (o.latency_s, o.ttft_s)],
         "total": [o.latency_s for o in outputs if o.latency_s is not None],
         "felt": [o.latency_s * (1 + 0.8 * (o.attempts - 1)) for o in outputs if o.latency_s is not None],
     }
-    levels = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
+    levels, untimed = {"p50": 0.5, "p90": 0.9, "p95": 0.95}, no_estimate("no answer was timed", 0.95, "none")
     return {
-        name: Clock({label: quantile(values, q) for label, q in levels.items()}, tuple(sorted(values)))
+        name: Clock(
+            {label: quantile(values, q) if values else untimed for label, q in levels.items()}, tuple(sorted(values))
+        )
         for name, values in readings.items()
     }
 
@@ -384,6 +388,7 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
                 p_value=mcnemar_midp(gain, loss),
                 p_holm=None,
                 cost_ratio=cost_ratio(cost_b, sat_b, cost_a, sat_a),
+                extra_cost=extra,
                 break_even=break_even(extra, difference),
                 items_to_separate=items_to_separate(gain, loss, len(of_a)),
             )

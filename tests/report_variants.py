@@ -139,7 +139,10 @@ def unpriced() -> Analysis:
             unpriced_attempts=60,
         )
 
-    pairs = tuple(replace(p, cost_ratio=money, break_even=money) if OPUS in (p.a, p.b) else p for p in whole.pairs)
+    pairs = tuple(
+        replace(p, cost_ratio=money, extra_cost=money, break_even=money) if OPUS in (p.a, p.b) else p
+        for p in whole.pairs
+    )
     outputs = tuple(
         _each(item, lambda o: replace(o, cost_usd=None) if o.model == OPUS else o) for item in whole.outputs
     )

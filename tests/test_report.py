@@ -123,7 +123,7 @@ def test_the_break_even_is_open_above_when_the_gain_may_be_nothing() -> None:
 
 
 def test_latency_without_an_upper_limit_says_how_many_calls_it_takes() -> None:
-    assert "open, no upper limit from 60 calls (need 72)" in all_words("whole")
+    assert "open, no upper limit from 55, 60 and 59 calls (need 72)" in all_words("whole")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,6 @@ def test_latency_without_an_upper_limit_says_how_many_calls_it_takes() -> None:
         ("one_item", "latency", "Haiku 4.5's only call took 1.5 s"),
         ("one_item", "frontier", "By the estimates, Haiku 4.5 costs least and none satisfies more"),
         ("one_item", "item-map", "Every model satisfies 1 of 1 item; none tells them apart"),
-        ("all_refused", "latency", "Half of Haiku 4.5's calls end within 2.2 s; one in twenty takes 4.6 s or more"),
         ("all_refused", "failures", "None of 180 trials brought a usable output: 180 refused"),
         ("all_refused", "item-map", "No model satisfies any of 60 items"),
         ("nothing_graded", "scorecard", "There is no pass rate yet"),

@@ -86,7 +86,9 @@ def test_one_item_makes_whole_sentences_and_no_claim_of_steadiness() -> None:
     solo = analyze(run_of({HAIKU: [[True]]}))
     assert headings(solo)["failures"] == "The one trial brought an output"
     said = [plain_text(b.text) for b in section(solo, "latency").blocks if isinstance(b, Paragraph)]
-    assert said[0].startswith("Felt p90 of Haiku 4.5: open, no upper limit from 1 call (need 36).")
+    assert said[0].startswith(
+        "The curves hold 1 of 1 trials of Haiku 4.5. Felt p90 of Haiku 4.5: open, no upper limit from 1 call (need 36)."
+    )
 
 
 def test_equal_means_name_no_lowest_model() -> None:
@@ -266,3 +268,47 @@ def test_of_waits_that_nobody_recorded_the_answers_own_latency_is_told_and_named
     assert "felt" not in shown
     assert "not measured" not in shown + render_markdown(analysis)
     assert "p50 one attempt" not in str([column.header for column in summary_table(analysis, 60).columns])
+
+
+def test_latency_says_how_many_trials_it_holds_and_what_it_leaves_out() -> None:
+    """Refused, truncated and failed trials are in no clock: a model that is cut short must not look fast unseen."""
+    cut = ended("truncated", 0.01, latency_s=9.0, ttft_s=0.3, felt_s=9.0, usage=Usage(input_tokens=900), text="And so")
+    book = Book(spec((HAIKU, SONNET)))
+    for i in range(10):
+        book.trial(f"i{i}", cut if i < 2 else REFUSED if i == 2 else answered(0.01, 2 + i / 10), model=HAIKU)
+        book.trial(f"i{i}", answered(0.03, 3), model=SONNET)
+    analysis = analyze(book.snapshot())
+    (said,) = (plain_text(b.text) for b in section(analysis, "latency").blocks if isinstance(b, Paragraph))
+    assert said.startswith(
+        "The curves hold 7 of 10 trials of Haiku 4.5 (without 1 refused and 2 truncated) and 10 of 10 of Sonnet 4.6. "
+        "Without a whole answer there is no latency here; the gate counts a truncated one with its wait."
+    )
+    scores, _ = (block for block in section(analysis, "scorecard").blocks if isinstance(block, Table))
+    beside = {
+        plain_text(row.cells[0].text): row.cells[4].doubt.replace("\N{NO-BREAK SPACE}", " ") for row in scores.rows
+    }
+    assert beside["Haiku 4.5"].endswith("; 7 of 10")
+    assert "of" not in beside["Sonnet 4.6"]
+    (reading,) = (plain_text(b.text) for b in section(analysis, "scorecard").blocks if isinstance(b, Paragraph))
+    assert "Latency is that of whole answers" in reading
+    assert {m.name: (len(m.clocks["felt"].values_s), m.counts.truncated) for m in analysis.models} == {
+        "Haiku 4.5": (7, 2),
+        "Sonnet 4.6": (10, 0),
+    }
+
+
+def test_headings_claim_nothing_over_a_model_without_a_price() -> None:
+    found = headings(made("unpriced"))
+    assert (
+        found["price-of-a-failure"]
+        == "At $5.00 a correction, Sonnet 4.6 is the least costly priced and graded model in total"
+    )
+    assert found["frontier"].startswith("By the estimates, of the models drawn, ")
+    assert "priced" not in headings(made("whole"))["price-of-a-failure"]
+
+
+def test_the_extra_price_of_a_request_is_paired_and_has_its_interval() -> None:
+    (pair,) = analyze(run_of({HAIKU: [[True]] * 20, OPUS: [[True]] * 20})).pairs
+    assert (pair.extra_cost.value, pair.extra_cost.low) == (0, None)
+    (found,) = (b for b in section(made("whole"), "price-of-a-failure").blocks if isinstance(b, Table))
+    assert all("\N{EN DASH}" in row.cells[1].doubt for row in found.rows)

@@ -30,7 +30,7 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int) -> Pa
     of_a, of_b = in_all((table_a.decided, table_b.decided))
     if not len(of_a):
         nothing = no_estimate("no item has a verdict for both models", 0.95, "Tango score")
-        return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, None)
+        return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, nothing, None)
     discordance = stats.discordance(of_b.satisfied, of_a.satisfied)
     epochs = int(max(of_a.trials.max(), of_b.trials.max()))
     if epochs > 1:
@@ -41,14 +41,12 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int) -> Pa
         difference = stats.paired_rates(gain, loss, len(of_a))
         p_value = stats.mcnemar_midp(gain, loss)
     unpriced = table_a.unpriced or table_b.unpriced
-    ratio, break_even = (_UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference)
+    money = (_UNPRICED, _UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference)
     separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a))
-    return Pair(
-        a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, ratio, break_even, separate
-    )
+    return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate)
 
 
-def _money(of_a: Decided, of_b: Decided, difference: Estimate) -> tuple[Estimate, Estimate]:
+def _money(of_a: Decided, of_b: Decided, difference: Estimate) -> tuple[Estimate, Estimate, Estimate]:
     extra = stats.paired_means(of_b.cost_usd, of_a.cost_usd)
     ratio = stats.cost_ratio(of_b.cost_usd, of_b.satisfied, of_a.cost_usd, of_a.satisfied)
-    return ratio, stats.break_even(extra, difference)
+    return ratio, extra, stats.break_even(extra, difference)

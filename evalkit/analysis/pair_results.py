@@ -9,7 +9,8 @@ class Pair:
     """Model `b` against model `a` on the same items: `difference` = rate(b) - rate(a), paired.
 
     `gain` items only b satisfied, `loss` only a. `p_holm` is adjusted over all pairs of models.
-    `cost_ratio` = cost per satisfactory output of b over a. `break_even`: above this cost (USD) of putting an
+    `cost_ratio` = cost per satisfactory output of b over a. `extra_cost`: how much more a request of b costs, USD,
+    on the same items, paired; negative where b costs less. `break_even`: above this cost (USD) of putting an
     unsatisfactory output right, the dearer and better of the two is the cheaper choice; it has no upper limit
     where the data do not show that one is better, and no value where one is never overtaken. `items_to_separate`:
     items at which the difference would show if it stayed as it is; None if there is none.
@@ -24,6 +25,7 @@ class Pair:
     p_value: float | None
     p_holm: float | None
     cost_ratio: Estimate
+    extra_cost: Estimate
     break_even: Estimate
     items_to_separate: int | None
 

@@ -53,6 +53,7 @@ class Counts:
 class Clock:
     """One latency clock of one model: quantile estimates by name (p50, p90, p95) and its sorted values, s.
 
+    It holds whole answers: refused, truncated and errored trials have no value, but for the timeouts in `censored_s`.
     `censored_s`: how long calls had been waited for, sorted, when they were given up; they rank above all values.
     """
 

@@ -53,7 +53,8 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
             f"{best.name}: {estimated(best.pass_rate, 'percent')} for {estimated(best.cost_per_satisfactory, 'money')}"
         )
     if pick is None:
-        return f"By the estimates, {_by_estimates(drawable, cheapest, best)}"
+        some = ", of the models drawn" if len(drawable) < len(analysis.models) else ""  # the others may beat them
+        return f"By the estimates{some}, {_by_estimates(drawable, cheapest, best)}"
     name = analysis.model(pick).name
     dearer = [c for m in drawable if (c := compare(analysis, m.model, pick)) is not None and c.dearer]
     gains = [c for c in dearer if c.better]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from evalkit.analysis.results import Analysis
+from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.sessions import SessionResult, lateness
 from evalkit.analysis.workers import SLOW_P, SLOW_RATIO, WorkerResult, worker_warnings
 from evalkit.blocks import (
@@ -25,7 +25,7 @@ from evalkit.chart_blocks import (
     Series,
     Steps,
 )
-from evalkit.main_clock import NAMES, MainClock, main_clock
+from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.series import lineup
 from evalkit.stats import Estimate, dkw_epsilon, values_needed
 from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural, seconds, sentence
@@ -50,7 +50,15 @@ def build(analysis: Analysis) -> Section | None:
     name, lede = _main_clock(analysis)
     heading = _heading(analysis, series, name)
     open_ends = " ".join(
-        filter(None, (_band(analysis, series, name), _given_up(analysis, series), _open_ends(analysis, series, name)))
+        filter(
+            None,
+            (
+                _held(analysis, name),
+                _band(analysis, series, name),
+                _given_up(analysis, series),
+                _open_ends(analysis, series, name),
+            ),
+        )
     )
     return Section(
         name="latency",
@@ -213,8 +221,7 @@ def _heading(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
         return f"{chosen.name}'s only call took {seconds(half.value)}"
     slowest = slow is not None and slow.value is not None and slow.n >= _ONE_IN_TWENTY
     tail = f"; one in twenty takes {seconds(slow.value)} or more" if slow is not None and slowest else ""
-    ended = "answers arrive" if analysis.model(chosen.key).counts.answered else "calls end"
-    return f"Half of {chosen.name}'s {ended} within {seconds(half.value)}{tail}"
+    return f"Half of {chosen.name}'s answers arrive within {seconds(half.value)}{tail}"
 
 
 def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, ...]) -> tuple[float, float]:
@@ -272,6 +279,30 @@ def _band(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
     if reach >= 0.5:
         return ""  # it would say that the curve may be any other
     return f"The whole of each curve holds to within {100 * reach:.0f} points up or down (95%, {min(counts):,} items)."
+
+
+def _held(analysis: Analysis, name: MainClock) -> str:
+    """How many trials of each model its curve holds, what is left out and why."""
+    models = [analysis.model(s.key) for s in lineup(analysis)]
+    held = listing([_kept(model, name, " trials" * (model is models[0])) for model in models])
+    unended = any(m.counts.refused or m.counts.truncated or m.counts.errored for m in models)
+    why = " Without a whole answer there is no latency here; the gate counts a truncated one with its wait."
+    return f"The curves hold {held}.{why if unended else ''}"
+
+
+def _kept(model: ModelResult, name: MainClock, noun: str) -> str:
+    counts, clock = model.counts, model.clocks.get(name)
+    values, given_up = (len(clock.values_s), len(clock.censored_s)) if clock is not None else (0, 0)
+    out = {
+        "refused": counts.refused,
+        "truncated": counts.truncated,
+        "errored": counts.errored - given_up,
+        "answered but not timed": counts.answered - values,
+        "pending": counts.pending,
+    }
+    left = listing([f"{count:,} {what}" for what, count in out.items() if count > 0])
+    held = f"{timed(model, name):,} of {counts.planned:,}{noun} of {model.name}"
+    return f"{held} (without {left})" if left else held
 
 
 def _given_up(analysis: Analysis, series: tuple[Series, ...]) -> str:

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
     Stretch,
 )
 from evalkit.frozen import dataclass
-from evalkit.pairing import Comparison, all_pairs, compare, extra_usd, saving
+from evalkit.pairing import Comparison, all_pairs, compare, saving
 from evalkit.series import lineup
 from evalkit.wording import doubt, in_cents, listing, money, value
 
@@ -71,13 +71,14 @@ def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
     own = analysis.correction_usd
     best = min(costs, key=lambda c: c.at(own))
     level = [c for c in costs if math.isclose(c.at(own), best.at(own), rel_tol=1e-9)]
+    some = " priced and graded" if len(costs) < len(lineup(analysis)) else ""  # the others may cost less
     if len(level) == len(costs):
-        return f"At {money(own)} a correction, all models cost the same in total"
+        return f"At {money(own)} a correction, all{some} models cost the same in total"
     rivals = [compare(analysis, best.series.key, c.series.key) for c in costs if c not in level]
     savings = [saving(analysis, c) for c in rivals if c is not None]
     shown = bool(savings) and all(s.low is not None and s.low > 0 for s in savings)
     names, alone = listing([c.series.name for c in level]), len(level) == 1
-    what = f"the least costly model{'' if alone else 's'} in total"
+    what = f"the least costly{some} model{'' if alone else 's'} in total"
     sure = f"{'is' if alone else 'are'} {what}" if shown else f"look{'s' * alone} {what}, but the data leave it open"
     return f"At {money(own)} a correction, {names} {sure}"
 
@@ -169,20 +170,24 @@ def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
         Column("Break-even correction cost", "end"),
         Column(f"Saving per request at {money(analysis.correction_usd)}", "end"),
     )
-    units = in_cents([c.break_even for c in pairs]), in_cents([saving(analysis, c) for c in pairs])
+    units = (
+        in_cents([c.break_even for c in pairs]),
+        in_cents([saving(analysis, c) for c in pairs]),
+        in_cents([c.extra_cost for c in pairs]),
+    )
     return table("Break-even points", columns, [_row(analysis, pair, units) for pair in pairs])
 
 
-def _row(analysis: Analysis, pair: Comparison, units: tuple[bool, bool]) -> Row:
-    """`units`: whether cents serve all break-even points, and all savings, so that a column has one unit."""
+def _row(analysis: Analysis, pair: Comparison, units: tuple[bool, bool, bool]) -> Row:
+    """`units`: whether cents serve all break-even points, savings and extra prices, so that a column has one unit."""
     first, second = analysis.model(pair.first), analysis.model(pair.second)
-    point, saved = pair.break_even, saving(analysis, pair)
+    point, saved, extra = pair.break_even, saving(analysis, pair), pair.extra_cost
     limits = doubt(point, "money", cents=units[0])
     shown = "shown" if point.high is not None else "not shown by the data"
     return Row(
         (
             Cell(words(first.name), f"instead of {second.name}"),
-            Cell(words(money(extra_usd(analysis, pair)))),
+            Cell(words(value(extra, "money", cents=units[2])), doubt(extra, "money", cents=units[2])),
             Cell((strong(value(point, "money", cents=units[0])),), f"{limits}; {shown}" if point.value else limits),
             Cell((strong(value(saved, "money", cents=units[1])),), doubt(saved, "money", cents=units[1])),
         )

@@ -20,7 +20,7 @@ from evalkit.chart_blocks import (
     Axis,
     Series,
 )
-from evalkit.main_clock import NAMES, MainClock, main_clock
+from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
 from evalkit.series import lineup, routed
 from evalkit.stats import Estimate
@@ -163,8 +163,10 @@ def _latency(model: ModelResult, name: MainClock) -> Cell:
         return Cell(words(NOT_MEASURED), untimed or "no answer was timed", measured=True)
     shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
     texts = [value(quantile, "seconds") for quantile in shown]
-    ranges = [_brief(quantile) for quantile in shown]
-    return Cell((strong(" · ".join(texts)),), _HELD_DOT.join(ranges), measured=True)
+    ranges = _HELD_DOT.join(_brief(quantile) for quantile in shown)
+    held, planned = timed(model, name), model.counts.planned
+    some = f"; {held:,}\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}{planned:,}" if held < planned else ""
+    return Cell((strong(" · ".join(texts)),), ranges + some, measured=True)
 
 
 def _brief(quantile: Estimate) -> str:
@@ -206,8 +208,17 @@ def _reading(analysis: Analysis) -> Text:
     return words(
         "Cost per satisfactory output counts all others as waste; the total with corrections pays a person "
         f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Every "
-        "attempt is in both, failed ones too. Below: what became of every planned trial."
+        f"attempt is in both, failed ones too. {_timed(analysis)}Below: what became of every planned trial."
     )
+
+
+def _timed(analysis: Analysis) -> str:
+    """What latency leaves out, where it leaves out anything."""
+    name = main_clock(analysis)
+    held = [(timed(model, name), model.counts.planned) for model in analysis.models]
+    if not any(count for count, _ in held) or all(count >= planned for count, planned in held):
+        return ""
+    return "Latency is that of whole answers and of calls that timed out; beside it, how many of the trials these are. "
 
 
 def _denominators(analysis: Analysis, series: tuple[Series, ...]) -> Table:

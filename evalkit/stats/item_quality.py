@@ -61,7 +61,8 @@ def item_quality(outcomes: Table) -> ItemQuality:
 def _warnings(discriminating: float, enough: bool, cells: int) -> tuple[str, ...]:
     warnings: tuple[str, ...] = ()
     if discriminating < 0.30:
-        few = f"only {discriminating:.0%} of the items are passed by some and failed by others"
+        share = f"only {discriminating:.0%} of the items are" if discriminating else "no item is"
+        few = f"{share} passed by some and failed by others"
         warnings += (f"{few}: this set can hardly tell sides apart",)
     if not enough:
         wanted = f"{cells}, at least {FEWEST_CELLS} are needed"

@@ -165,6 +165,11 @@ def test_item_shares_and_difficulty() -> None:
     )
 
 
+def test_items_that_nothing_parts_are_told_in_words() -> None:
+    told = stats.item_quality([[1, 1], [0, 0]]).warnings[0]
+    assert told == "no item is passed by some and failed by others: this set can hardly tell sides apart"
+
+
 def test_item_rest_correlation_finds_the_item_that_works_backwards() -> None:
     rng = np.random.default_rng(3)
     strength = np.linspace(0.1, 0.9, 12)
