@@ -29,6 +29,11 @@ class Cluster:
         """Kill the head node with everything on it, and so what the others and every driver report to."""
         self._inside.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
 
+    def processes(self) -> set[int]:
+        """The numbers of all processes of Ray's own, without those of workers."""
+        nodes = self._inside.list_all_nodes()
+        return {one.process.pid for node in nodes for kind in node.all_processes.values() for one in kind}
+
     def remove(self, node: Any) -> None:
         """Kill a node with everything on it."""
         self._inside.remove_node(node, allow_graceful=False)

@@ -28,10 +28,10 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 def progress(
     model: str, *, final: bool = True, cost_usd: float | None = 0.01, outcome: Any = "answered", limit: int = 0,
-    felt_s: float | None = 1.5, waiting: int | None = None, **reply: Any,
+    felt_s: float | None = 1.5, waiting: int | None = None, left: bool | None = False, **reply: Any,
 ) -> Progress:  # fmt: skip
     call = Call("trial/1", 1, Request(model, (), 1), 0.1)
-    return Progress(call, Reply(outcome, 1.0, **reply), final, cost_usd, felt_s, limit, waiting)
+    return Progress(call, Reply(outcome, 1.0, **reply), final, cost_usd, felt_s, limit, waiting, left)
 
 
 def tally(*ended: Progress, budget_usd: float | None = None, spent_usd: float = 0.0, **totals: int) -> Tally:
@@ -41,10 +41,14 @@ def tally(*ended: Progress, budget_usd: float | None = None, spent_usd: float = 
     return made
 
 
-def failing(status: int | None, error_type: str, *, final: bool = False, limit: int = 0, model: str = "a") -> Progress:
+def failing(
+    status: int | None, error_type: str, *, final: bool = False, limit: int = 0, model: str = "a",
+    left: bool | None = False,
+) -> Progress:  # fmt: skip
     return progress(
-        model, final=final, outcome="errored", cost_usd=0.0, status=status, error_type=error_type, limit=limit
-    )
+        model, final=final, outcome="errored", cost_usd=0.0, status=status, error_type=error_type, limit=limit,
+        left=left,
+    )  # fmt: skip
 
 
 # --- projections ----------------------------------------------------------------------------------------------
@@ -101,6 +105,21 @@ def test_errors_stand_once_with_their_count_and_what_was_done() -> None:
         "404 not_found_error ×1, for good",
         "overloaded_error ×1, tried again",
     ]
+
+
+def test_what_is_left_is_not_called_tried_again() -> None:
+    seen = tally(
+        *[failing(None, "no_worker", left=True)] * 4,
+        *[failing(None, "worker_lost", left=left) for left in (False, False, True)],
+        *[failing(404, "not_found_error", left=None)] * 2,
+        a=9,
+    )  # fmt: skip
+    assert seen.troubles() == [
+        "no_worker ×4, left",
+        "worker_lost ×3, 1 left, 2 tried again",
+        "404 not_found_error ×2",
+    ]
+    assert seen.rows["a"].retries == 2
 
 
 def test_many_kinds_of_errors_are_counted_after_the_fifth() -> None:

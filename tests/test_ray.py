@@ -241,6 +241,27 @@ def test_a_cluster_that_loses_its_head_ends_a_run_that_goes_on_elsewhere(
 
 
 @pytest.mark.slow
+def test_a_cluster_that_cannot_be_reached_any_more_ends_a_run_and_nothing_waits_for_its_answers(
+    tiny: Path, server: Recorded, pace: Paced
+) -> None:
+    pace.delay_s = 0.5
+    with cluster() as own, Process(on(own, tiny, server, "--epochs", "8"), first=rather_patient) as process:
+        until(lambda: len(server.messages()) >= 6, process)
+        halted = own.processes() | {worker.pid for worker in snapshot().workers}
+        try:
+            for pid in halted:
+                os.kill(pid, signal.SIGSTOP)  # as by a broken network: no connection is closed
+            assert process.wait(120) == ExitCode.PROVIDER
+        finally:
+            for pid in halted:
+                os.kill(pid, signal.SIGCONT)
+    seen = snapshot()
+    assert 0 < len(lost(seen)) <= AT_ONCE
+    assert all(attempt.outcome is not None for attempt in seen.attempts)
+    assert {worker.lost for worker in seen.workers} == {"silent for 20 s"}
+
+
+@pytest.mark.slow
 def test_a_node_with_another_evalkit_is_named_and_done_without(tiny: Path, server: Recorded, tmp_path: Path) -> None:
     other = tmp_path / "other" / "evalkit"
     other.mkdir(parents=True)

@@ -96,7 +96,8 @@ def test_where_all_that_tells_something_fits_the_rest_is_fifty_of_them() -> None
     assert "Read 80 of 2,030 items for yourself" in text
     assert "Every model satisfies 2,000 of 2,030 items, none satisfies 10; 20 tell them apart" in text
     assert "20 items on which the models part, 30 items that some model fails" in text
-    assert "evalkit report -o items.xlsx" in text
+    assert "evalkit export RUN.db trials.jsonl" in text
+    assert "evalkit report -o items.json" in text
 
 
 def render_html_of(run: Analysis, most: int) -> str:

@@ -1,6 +1,7 @@
 """What has ended of a run under way, model by model, what it has cost, and what it is heading for."""
 
 from array import array
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field
 from statistics import quantiles
@@ -53,14 +54,16 @@ class _Trouble:
     count: int = 0
     throttled: bool = False
     limits: dict[str, int] = field(default_factory=dict)
-    final: bool = True
+    became: Counter[str] = field(default_factory=Counter)
 
     def hint(self) -> str:
-        """What was done about it."""
+        """What was done about it; nothing as long as that is not decided."""
         slowest = min(self.limits.values(), default=0)
         if self.throttled and slowest:
-            return f"slowed to {slowest} at a time"
-        return "for good" if self.final else "tried again"
+            return f", slowed to {slowest} at a time"
+        if list(self.became.values()) == [self.count]:
+            return f", {next(iter(self.became))}"
+        return "".join(f", {count} {what}" for what, count in sorted(self.became.items()))
 
 
 class Tally:
@@ -89,7 +92,7 @@ class Tally:
             if progress.felt_s is not None:
                 row.felt_s.append(progress.felt_s)
             row.failed += reply.outcome != "answered"
-        else:
+        elif progress.left is False:
             row.retries += 1
         if reply.outcome == "errored":
             self._note(progress)
@@ -101,14 +104,15 @@ class Tally:
         trouble = self._troubles.setdefault(name, _Trouble())
         trouble.count += 1
         trouble.throttled = trouble.throttled or reply.status in (429, 529)
-        trouble.final = trouble.final and progress.final
+        if progress.final or progress.left is not None:
+            trouble.became["for good" if progress.final else "left" if progress.left else "tried again"] += 1
         if progress.limit:
             trouble.limits[progress.call.request.model] = progress.limit
 
     def troubles(self) -> list[str]:
         """Each kind of error once, with its count and what came of it: `429 rate_limit_error ×12, tried again`."""
         most = sorted(self._troubles.items(), key=lambda one: -one[1].count)
-        lines = [f"{name} ×{trouble.count}, {trouble.hint()}" for name, trouble in most[:_MOST_TROUBLES]]
+        lines = [f"{name} ×{trouble.count}{trouble.hint()}" for name, trouble in most[:_MOST_TROUBLES]]
         return [*lines, f"{len(most) - len(lines)} more kinds of errors"] if len(most) > len(lines) else lines
 
     @property

@@ -360,7 +360,8 @@ class BatchExecution:
             batch.entries.pop(entry.attempt_id, None)
             self.budget.settle(entry.reserved_usd, cost_usd)
             self._learn(entry, reply, final)
-            self.tell(Progress(entry.call, reply, final, cost_usd, None))
+            left = not final and (self.ending.stopped or entry.call.trial_id in self.over)
+            self.tell(Progress(entry.call, reply, final, cost_usd, None, left=left))
 
     def _learn(self, entry: Entry, reply: Reply, final: bool) -> None:
         trial_id = entry.call.trial_id

@@ -51,7 +51,8 @@ class Limits:
 class Progress:
     """One attempt has ended; `final` if it settled its call. `limit`: how many may be in flight to its model.
 
-    `felt_s` None: nobody can say (a batch). `waiting`: after a stop, the requests still in flight.
+    `felt_s` None: nobody can say (a batch). `waiting`: after a stop, the requests still in flight. `left`: neither
+    settled nor to be tried again by this command; None if that hangs on what else its model answers.
     """
 
     call: Call
@@ -61,6 +62,7 @@ class Progress:
     felt_s: float | None
     limit: int = 0
     waiting: int | None = None
+    left: bool | None = False
 
 
 def cost_of(request: Request, reply: Reply, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
@@ -189,25 +191,28 @@ class _Execution:
         final = not (doubtful or reply.retryable or reply.stops_run)
         await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
         self.budget.settle(call.worst_case_usd or 0.0, cost_usd)
+        given_up = False
         if reply.stops_run:
             self.stop(fatal=reply, model=call.request.model)
         elif reply.retryable and not doubtful:
-            self._retry(job, reply, now, pause_s)
+            given_up = not self._retry(job, reply, now, pause_s)
         self.under_way -= 1
         waiting = self.under_way if self.ending.stopped else None
-        self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit), waiting))
+        left = not final and (given_up or self.ending.stopped or (None if doubtful else False))
+        self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit), waiting, left))
 
-    def _retry(self, job: Job, reply: Reply, now: float, pause_s: float) -> None:
-        """Have another attempt after a pause, unless there have been enough."""
+    def _retry(self, job: Job, reply: Reply, now: float, pause_s: float) -> bool:
+        """Have another attempt after a pause; False if there have been enough."""
         self.ending.last_failure = reply
         job.lost += reply.error_type == LOST
         enough = job.attempts >= self.limits.attempts or job.lost >= LOST_AT_MOST
         if enough or job.felt_s + pause_s > self.limits.trial_s:
             self.ending.unsettled += 1
             self._give_up(job)
-            return
+            return False
         job.felt_s += pause_s  # a user would wait through it; what comes on top is our own queue
         self.schedule.put_back(job, now + pause_s)
+        return True
 
     def _give_up(self, job: Job) -> None:
         """A model that has never answered, whatever was asked of it how often, is not asked everything else too."""

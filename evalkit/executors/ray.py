@@ -59,7 +59,10 @@ class Cluster:
 
 @dataclass(eq=False)
 class _Live:
-    """A worker that is there: its actor, what the run file says of it, and its requests under way."""
+    """A worker that is there: its actor, what the run file says of it, and its requests under way.
+
+    `given_up` is done once no answer is waited for any more: those of a worker that cannot be reached never come.
+    """
 
     actor: Any
     record: Worker
@@ -67,6 +70,7 @@ class _Live:
     under_way: int = 0
     gone: str | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    given_up: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
     def name(self) -> str:
@@ -138,8 +142,8 @@ class Pool:
             return Reply("errored", None, error_type=NO_WORKER, error_message=self._none, stops_run=True)
         worker.under_way += 1
         try:
-            reply: Reply = await worker.actor.attempt.remote(request)
-        except self._ray.exceptions.RayError as error:
+            reply = await self._answer(worker, request)
+        except (self._ray.exceptions.RayError, TimeoutError) as error:
             if isinstance(error, self._ray.exceptions.RayTaskError):
                 raise  # a bug of ours, with its traceback
             self._lose(worker, type(error).__name__)
@@ -150,6 +154,18 @@ class Pool:
         finally:
             worker.under_way -= 1
         return replace(reply, worker_id=worker.record.id)
+
+    async def _answer(self, worker: _Live, request: Request) -> Reply:
+        """What a worker answers; TimeoutError once nobody waits for it: where the head is gone too, Ray waits on."""
+        answer = asyncio.ensure_future(worker.actor.attempt.remote(request))
+        try:
+            await asyncio.wait((answer, worker.given_up), return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise TimeoutError
+            reply: Reply = answer.result()
+            return reply
+        finally:
+            answer.cancel()
 
     async def _freest(self) -> _Live | None:
         """The worker with the fewest requests under way, any of several; None if none comes in time."""
@@ -223,7 +239,8 @@ class Pool:
             await self._watch(worker)
         finally:
             self._end(worker)
-            await self._kill(actor)
+            await self._kill(actor)  # which ends what it had under way, if Ray can reach anything
+            worker.given_up.cancel()
 
     async def _kill(self, actor: Any) -> None:
         with suppress(self._ray.exceptions.RayError, TimeoutError):
