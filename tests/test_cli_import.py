@@ -343,6 +343,7 @@ def test_checks_and_a_judge_grade_an_import(project: Project, sandbox: str) -> N
     assert graded == {(trial, criterion) for trial in rounds.answered(found) for criterion in ("ok", "short")}
     assert project.run("report", path) == 0, project.err
     assert "2 items without a prompt: a grader sees no task for it." in project.out
+    assert "Items with the prompt of another: 2 of 5." in " ".join(project.out.split())
 
 
 def test_checks_of_our_own_complete_imported_grades(project: Project) -> None:

@@ -1,5 +1,6 @@
 """What a reader must know before believing the figures, in sentences, the most serious first."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from types import MappingProxyType
@@ -182,6 +183,12 @@ def _about_import(snapshot: Snapshot) -> Iterator[str]:
     missing = sum(not item.task for item in snapshot.items)
     if missing:
         yield f"{_plural(missing, 'item')} without a prompt: a grader sees no task for it."
+    repeated = sum(often - 1 for task, often in Counter(item.task for item in snapshot.items).items() if task)
+    if repeated:
+        yield (
+            f"Items with the prompt of another: {repeated} of {len(snapshot.items)}. They count as different ones,"
+            " which makes intervals too narrow; import repetitions as epochs of one item."
+        )
     uneven = len({trial.key.item_id for trial in snapshot.trials}) * len(snapshot.spec.models)
     if len({(trial.key.item_id, trial.key.model) for trial in snapshot.trials}) < uneven:
         yield "Not every model has every item: models are compared on the items they share, rates are over their own."
