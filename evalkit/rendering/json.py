@@ -3,7 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from json.encoder import encode_basestring_ascii as quoted
+
+_CONSTANTS = {None: "null", True: "true", False: "false"}
 
 
 def dump(value: object) -> str:
@@ -18,20 +21,26 @@ def dump(value: object) -> str:
 def _written(value: object, margin: str) -> str:
     if isinstance(value, str):
         return quoted(value)
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+    if value is None or value is True or value is False:
+        return _CONSTANTS[value]
     if isinstance(value, (int, float)):
         return _number(value)
     inner = margin + " "
     if isinstance(value, (list, tuple)):
         return _joined("[", [_written(entry, inner) for entry in value], "]", margin)
-    if isinstance(value, Mapping):
+    if names := _names_of(type(value)):
+        members = [f'"{name}": {_written(getattr(value, name), inner)}' for name in names]
+    elif isinstance(value, Mapping):
         members = [f"{quoted(_name(key))}: {_written(value[key], inner)}" for key in value]
-    elif is_dataclass(value) and not isinstance(value, type):
-        members = [f'"{field.name}": {_written(getattr(value, field.name), inner)}' for field in fields(value)]
     else:
         raise ValueError(f"{value!r} has no plain form")
     return _joined("{", members, "}", margin)
+
+
+@cache
+def _names_of(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of record; none of anything else."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def _joined(opening: str, parts: list[str], closing: str, margin: str) -> str:

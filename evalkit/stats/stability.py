@@ -95,7 +95,7 @@ def _count_wins(
     wins = np.zeros(options + 1, dtype=np.int64)
     chunk = max(1, _CHUNK_CELLS // n)
     for begin in range(0, resamples, chunk):
-        weights = rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - begin)) / n
+        weights = _drawn(rng, min(chunk, resamples - begin), n) / n
         rate, cost = weights @ p.T, weights @ c.T
         limit = lower_limit(rate * n_eff, n_eff, confidence, n)
         eligible = limit >= bar - 1e-12
@@ -103,3 +103,9 @@ def _count_wins(
         winner = np.where(eligible.any(axis=1), _cheapest(price, limit), options)
         wins += np.bincount(winner, minlength=options + 1)
     return wins
+
+
+def _drawn(rng: np.random.Generator, rows: int, n: int) -> npt.NDArray[np.int64]:
+    """How often each of n items is drawn in resamples of n; a draw each takes a quarter of a multinomial's time."""
+    places = rng.integers(n, size=(rows, n)) + np.arange(rows)[:, None] * n
+    return np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n)
