@@ -60,7 +60,7 @@ def written(text: str, lines: Sequence[str]) -> str:
 
 
 def main(wanted: set[str]) -> int:
-    """Measure; 1 if a bar that was measured is not met."""
+    """Measure and tell; 0, since figures of a shared machine are for reading."""
     rows: list[Row] = []
     print(_HEADER, "|:--|:--|--:|--:|--:|--:|:--|", sep="\n", flush=True)
     for bars, measure in GROUPS:

@@ -14,7 +14,7 @@ from typing import Any
 from bench.fidelity import JITTERED, errors
 from bench.ledger import read
 from bench.mock_api import Truth
-from bench.rig import LIMIT_S, QUICK, TIMED, Mock, Row, Workload, environment, mock, run_file
+from bench.rig import LIMIT_S, QUICK, TIMED, Mock, Row, Workload, environment, mock, run_file, spend
 
 FAULTY = "ttft=20 itl=1 tokens=20 429=0.1 529=0.05 drop=0.02"
 UNEVEN = f"{TIMED} jitter=0.9"
@@ -143,8 +143,10 @@ def own_clock() -> Iterator[Row]:
         for in_flight, name, script in (calm, busy):
             load = Workload(Path(folder), 10 if in_flight == 8 or QUICK else 100)
             server.script(script)
-            cost, path = load.evalkit(server, in_flight, may_fail=True)
-            told = read(path)
+            runs = load.new_runs()
+            command = [word for word in load.command(server, in_flight, runs) if word != "-q"]  # it hides warnings
+            cost = spend(command, load.folder, may_fail=True)
+            told = read(run_file(runs))
             off = errors([r for r in told["attempts"] if r["outcome"] == "answered"], server.log())
             worst = max(off.ttft, default=0.0)
             lag = told["sessions"][-1].get("lag_p99_s") if told["sessions"] else None
