@@ -28,7 +28,8 @@ def _written(value: object, margin: str) -> str:
     inner = margin + " "
     if isinstance(value, (list, tuple)):
         return _joined("[", [_written(entry, inner) for entry in value], "]", margin)
-    if names := _names_of(type(value)):
+    kind: type = type(value)
+    if names := _names_of(kind):
         members = [f'"{name}": {_written(getattr(value, name), inner)}' for name in names]
     elif isinstance(value, Mapping):
         members = [f"{quoted(_name(key))}: {_written(value[key], inner)}" for key in value]
