@@ -284,8 +284,10 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     try:
         loop.add_signal_handler(signal.SIGINT, interrupt)
-    except (NotImplementedError, RuntimeError, ValueError):  # on Windows, and in another thread than the main one
-        yield  # Ctrl-C breaks off, and a resume goes on
+    except (NotImplementedError, RuntimeError, ValueError):
+        # Windows' loop knows no signals, and only the main thread may handle one: Ctrl-C then breaks the run off, of
+        # which nothing is lost, since every attempt is on disk and the same command goes on.
+        yield
         return
     try:
         yield
