@@ -1,23 +1,20 @@
 """Test items: what one is, what a set of them is, and how JSONL lines become them."""
 
 import json
-import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, field_validator
 from pydantic.dataclasses import dataclass as strict_dataclass
 
+from evalkit.difficulty import Difficulty
 from evalkit.frozen import dataclass
+from evalkit.json_lines import NotAnObjectError, json_object
 from evalkit.params import CacheMarks, Params
-from evalkit.strict import NOT_BLANK, STRICT, Problem, StrictModel, adapter, mapping_sha256, shown, validated
+from evalkit.strict import NOT_BLANK, STRICT, Problem, StrictModel, adapter, mapping_sha256, validated
 from evalkit.turns import Message, check_turns
-
-Difficulty = Literal["easy", "medium", "hard"]
-DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 
 _Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
 
@@ -149,47 +146,6 @@ def _dumped(item: Item) -> Any:
 
 
 NO_ITEMS = "no items"
-
-
-class NotAnObjectError(ValueError):
-    """A line is not one well-formed JSON object: `problems` says why; `partly` is what it holds, if anything."""
-
-    def __init__(self, *problems: str, partly: dict[str, Any] | None = None) -> None:
-        self.problems, self.partly = problems, partly
-        super().__init__(problems[0])
-
-
-def json_object(line: str) -> dict[str, Any]:
-    """One line's JSON object, in which nothing stands twice; NotAnObjectError says why it is none."""
-    notes: list[str] = []
-
-    def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
-        notes.extend(f"key {key!r} stands twice in one object" for key in repeated)
-        return dict(pairs)
-
-    def no_constant(name: str) -> float:
-        notes.append(f"{name} is not JSON")
-        return float(name)
-
-    def finite(digits: str) -> float:
-        if not math.isfinite(number := float(digits)):
-            notes.append(f"{digits[:40]} is too large a number")
-        return number
-
-    try:
-        content = json.loads(line, object_pairs_hook=once_each, parse_constant=no_constant, parse_float=finite)
-    except json.JSONDecodeError as error:
-        raise NotAnObjectError(f"not JSON ({error.msg.removesuffix(' at')} at column {error.colno})") from error
-    except RecursionError as error:
-        raise NotAnObjectError("nested too deeply to be read") from error
-    except ValueError as error:
-        raise NotAnObjectError("a whole number has too many digits") from error
-    if not isinstance(content, dict):
-        raise NotAnObjectError(f"not a JSON object but {shown(content)}")
-    if notes:
-        raise NotAnObjectError(*notes, partly=content)
-    return content
 
 
 def parse_item(line: str) -> Item | list[tuple[str, str]]:

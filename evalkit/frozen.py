@@ -2,18 +2,20 @@
 
 The standard decorator compiles six functions a class, one at a time until Python 3.13, which for the records that a
 report needs was a quarter of its time. Here a class has five of them in common with all others, and its `__init__` is
-compiled when it is first called. To type checkers, `fields`, `replace`, `asdict` and pydantic it is the standard one; a
-frozen class that inherits from one made here has to be made here as well.
+compiled when a few instances are made. To type checkers, `fields`, `replace`, `asdict` and pydantic it is the standard
+one; a frozen class that inherits from one made here has to be made here as well.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 _SET = object.__setattr__
 _ABSENT: Any = object()
+FEW = 4
+"""Instances from which on compiling `__init__` pays."""
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414  so it is this module's own as well
@@ -46,13 +48,42 @@ def _values_of(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _first_init(cls: Any) -> Callable[..., None]:
-    """What stands for `__init__` until the first instance is made, as many a record never is."""
+    """What stands for `__init__` until a few instances are made: of many records there are none, or one or two."""
+    fields = [field for field in dataclasses.fields(cls) if field.init]
+    checks, left = hasattr(cls, "__post_init__"), FEW
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        cls.__init__ = _compiled_init(cls)
-        cls.__init__(self, *args, **kwargs)
+        nonlocal left
+        left -= 1
+        values = _all_values(fields, args, kwargs) if left > 0 else None
+        if values is None:
+            cls.__init__ = _compiled_init(cls)
+            cls.__init__(self, *args, **kwargs)
+            return
+        for field, value in zip(fields, values, strict=True):
+            _SET(self, field.name, value)
+        if checks:
+            self.__post_init__()
 
     return __init__
+
+
+def _all_values(
+    fields: Sequence[dataclasses.Field[Any]], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[Any] | None:
+    """The value of every field; None where the arguments do not fit, which is for the compiled `__init__` to say."""
+    values = list(args)
+    for field in fields[len(args) :]:
+        if field.name in kwargs:
+            values.append(kwargs[field.name])
+        elif field.default is not dataclasses.MISSING:
+            values.append(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            values.append(field.default_factory())
+        else:
+            return None
+    known = sum(field.name in kwargs for field in fields[len(args) :])
+    return values if len(values) == len(fields) and known == len(kwargs) else None
 
 
 def _compiled_init(cls: Any) -> Callable[..., None]:

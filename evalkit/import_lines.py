@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from evalkit.dataset import Difficulty, NotAnObjectError, json_object
+from evalkit.difficulty import Difficulty
 from evalkit.frozen import dataclass
 from evalkit.grader_names import GraderKind, grader_name
+from evalkit.json_lines import NotAnObjectError, json_object
 from evalkit.rubric import Rubric
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, did_you_mean, shown, validated, visible_name
 

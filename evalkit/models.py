@@ -17,6 +17,9 @@ LINE_UP: tuple[str, ...] = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haik
 BEDROCK = "bedrock:"
 """What the ids of models on Amazon Bedrock begin with; the rest is Bedrock's own id, profile or ARN."""
 
+DEFAULT_MAX_TOKENS = 1024
+"""Of an answer, unless a user or an item says otherwise."""
+
 DEFAULT_JUDGE = "claude-sonnet-5-5"
 """A model outside the line-up, so that no model grades its own outputs."""
 

@@ -16,11 +16,11 @@ from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
 from evalkit.frozen import dataclass
 from evalkit.judge_bill import foreseen_lines
-from evalkit.models import known
+from evalkit.models import DEFAULT_MAX_TOKENS, known
 from evalkit.panel import Panel
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.prompt import DEFAULT_MAX_TOKENS, prompt_sha256
+from evalkit.prompt import prompt_sha256
 from evalkit.providers import Preflight, Provider, batches
 from evalkit.records import Snapshot, Spec
 from evalkit.request_check import rejections

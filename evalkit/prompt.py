@@ -13,7 +13,6 @@ from evalkit.params import CacheMarks
 from evalkit.records import Request
 from evalkit.strict import content_sha256
 
-DEFAULT_MAX_TOKENS = 1024
 LAYOUT = "documents-then-task/1"
 """Name of the layout below; it changes whenever the same item would be sent in another form."""
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from evalkit.dataset import Difficulty, NotAnObjectError, json_object
+from evalkit.difficulty import Difficulty
+from evalkit.json_lines import NotAnObjectError, json_object
 from evalkit.records import Usage
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, validated, visible_name
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.cli import main
-from evalkit.files import read_dataset, read_rubric
+from evalkit.dataset_files import read_dataset
+from evalkit.files import read_rubric
 from evalkit.gating.policy import default_policy
 from evalkit.strict import sealed
 

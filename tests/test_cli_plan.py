@@ -10,7 +10,7 @@ from analysis_builders import OPUS, SONNET, Book, answered, run_of, spec, write_
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, request_usd
 from evalkit.cli import main
 from evalkit.cli.spending import dollars
-from evalkit.files import read_dataset
+from evalkit.dataset_files import read_dataset
 from evalkit.panel import Panel
 from evalkit.planning import Options, foreseen_bill
 

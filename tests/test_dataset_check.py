@@ -8,7 +8,8 @@ from evalkit.cli import main
 from evalkit.config import Config
 from evalkit.dataset import Card, Dataset, Item
 from evalkit.dataset_check import beyond_windows, doubts, effect_line
-from evalkit.files import find_rubric, read_dataset, read_rubric
+from evalkit.dataset_files import read_dataset
+from evalkit.files import find_rubric, read_rubric
 from evalkit.rubric import Check, Rubric
 from tests.builders import checked, dataset, item, judged, rubric
 

@@ -9,17 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalkit.config import Config
+from evalkit.dataset_files import load_dataset, read_dataset
 from evalkit.errors import InfrastructureError, ProblemsError, UsageError
-from evalkit.files import (
-    find_rubric,
-    load_dataset,
-    load_rubric,
-    read_config,
-    read_dataset,
-    read_rubric,
-    read_text,
-    write_whole,
-)
+from evalkit.files import find_rubric, load_rubric, read_config, read_rubric, read_text, write_whole
 from evalkit.rubric import Rubric
 from tests.builders import rubric_yaml
 

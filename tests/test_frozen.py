@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import pickle
 from collections.abc import Callable
 from dataclasses import asdict, astuple, field, fields, replace
@@ -46,9 +47,6 @@ def made_by(decorator: Callable[..., Any], *, slots: bool) -> tuple[type, type, 
     return Record, Checked, Nothing
 
 
-BOTH = [(made_by(frozen.dataclass, slots=slots), made_by(dataclasses.dataclass, slots=slots)) for slots in (0, 1)]
-
-
 def told(act: Callable[[], Any]) -> Any:
     """What comes of something: its value, or its error."""
     try:
@@ -62,6 +60,7 @@ ACTS: dict[str, Callable[[type, type, type], Any]] = {
     "names": lambda a, b, c: repr([a(number=1, lines=[3]), b(number=1, least=1)]),
     "defaults are new": lambda a, b, c: a(1).lines is a(1).lines,
     "a value is missing": lambda a, b, c: a(),
+    "a value is there twice": lambda a, b, c: a(1, number=2),
     "too many values": lambda a, b, c: a(1, 2, 3, 4, 5),
     "an unknown name": lambda a, b, c: a(1, other=2),
     "looks at itself": lambda a, b, c: b(1, least=2),
@@ -87,10 +86,21 @@ ACTS: dict[str, Callable[[type, type, type], Any]] = {
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-@pytest.mark.parametrize(("quick", "standard"), BOTH, ids=["dict", "slots"])
-def test_a_quick_record_is_like_a_standard_one(quick, standard, act):
-    """Values, texts and errors are the same."""
+@pytest.mark.parametrize("slots", [False, True], ids=["dict", "slots"])
+@pytest.mark.parametrize("made", [0, frozen.FEW], ids=["the first", "after some"])
+def test_a_quick_record_is_like_a_standard_one(made, slots, act):
+    """Values, texts and errors are the same, for the first instances and for later ones."""
+    quick, standard = (made_by(one, slots=slots) for one in (frozen.dataclass, dataclasses.dataclass))
+    for cls, few in itertools.product(quick, range(made)):
+        cls(*[few] * (cls is not quick[2]))
     assert told(lambda: act(*quick)) == told(lambda: act(*standard))
+
+
+def test_an_init_is_compiled_when_some_instances_are_made():
+    """Not before, as most records are few; and then once."""
+    record = made_by(frozen.dataclass, slots=True)[0]
+    codes = [record(few).__init__.__code__.co_varnames for few in range(frozen.FEW + 1)]
+    assert [("number" in names) for names in codes] == [False] * (frozen.FEW - 1) + [True] * 2
 
 
 @frozen.dataclass(frozen=True)

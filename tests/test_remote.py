@@ -23,8 +23,8 @@ from test_run import RUBRIC, write_tiny
 
 from evalkit import remote
 from evalkit.cli import main, urls
+from evalkit.dataset_files import load_dataset
 from evalkit.errors import InfrastructureError
-from evalkit.files import load_dataset
 from evalkit.records import AttemptStart, Snapshot
 from evalkit.store import RunFile
 

@@ -8,7 +8,7 @@ import pytest
 
 from evalkit.cli import main
 from evalkit.dataset import Attachment, Card, Dataset, TemplateText
-from evalkit.files import load_dataset
+from evalkit.dataset_files import load_dataset
 from evalkit.params import CacheMarks
 from evalkit.records import ModelFacts
 from evalkit.request_check import rejections, request_doubts

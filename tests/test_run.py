@@ -14,10 +14,11 @@ from analysis_builders import OPUS, Book, answered, failed, spec
 from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded
 
 from evalkit.cli import main, spending
+from evalkit.dataset_files import read_dataset
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.ending import Ending, unknown_model
 from evalkit.executors.local import Limits
-from evalkit.files import read_dataset, read_rubric
+from evalkit.files import read_rubric
 from evalkit.planning import Options, Prepared, prepare, start
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.records import AttemptStart, Reply, Snapshot

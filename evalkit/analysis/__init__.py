@@ -34,7 +34,7 @@ from evalkit.analysis.views import Levels
 from evalkit.analysis.warn import warnings_for
 from evalkit.analysis.workers import worker_results
 from evalkit.conditional import mark, refuse
-from evalkit.dataset import DIFFICULTIES
+from evalkit.difficulty import DIFFICULTIES
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import JUDGE
 from evalkit.pricing import Prices

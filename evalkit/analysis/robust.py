@@ -57,7 +57,7 @@ def item_quality(tables: Mapping[str, Columns], item_ids: Sequence[str]) -> Item
 def _cells(tables: Sequence[Columns], item_ids: Sequence[str]) -> FloatArray:
     """Items x cells: whether each trial satisfied, nan where that is not known."""
     places = {name: place for place, name in enumerate(item_ids)}
-    epochs = np.unique(np.concatenate([table.epoch for table in tables]))
+    epochs = np.array(sorted({int(epoch) for table in tables for epoch in table.epoch}))
     cells = np.full((len(item_ids), len(tables), len(epochs)), np.nan)
     for model, table in enumerate(tables):
         asked = table.of(places.keys())

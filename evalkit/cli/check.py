@@ -53,8 +53,9 @@ def check(
     from evalkit.cli.gate_policy import outlook, policy_file, usual_outlook
     from evalkit.config import Config
     from evalkit.dataset_check import beyond_windows, doubts, effect_line
-    from evalkit.files import load_dataset, read_config
-    from evalkit.prompt import DEFAULT_MAX_TOKENS
+    from evalkit.dataset_files import load_dataset
+    from evalkit.files import read_config
+    from evalkit.models import DEFAULT_MAX_TOKENS
     from evalkit.request_check import rejections
     from evalkit.strict import Problem
     from evalkit.wording import plural

@@ -54,9 +54,10 @@ class Asked:
         return again(self.only_unsatisfactory, self.source, self.dataset, self.rubric, dearer, self.epochs, taken, tell)
 
     def _by_options(self, config: "Config") -> Choice:
-        from evalkit.files import find_rubric, read_dataset, read_rubric
+        from evalkit.dataset_files import read_dataset
+        from evalkit.files import find_rubric, read_rubric
+        from evalkit.models import DEFAULT_MAX_TOKENS
         from evalkit.planning import Options
-        from evalkit.prompt import DEFAULT_MAX_TOKENS
 
         if self.dataset is None:
             raise UsageError("no dataset is named; give the test set's .jsonl file")

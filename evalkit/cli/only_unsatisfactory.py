@@ -89,7 +89,8 @@ def _run(
     epochs: int | None,
 ) -> Choice:
     from evalkit.conditional import condition
-    from evalkit.files import read_dataset, read_rubric
+    from evalkit.dataset_files import read_dataset
+    from evalkit.files import read_rubric
     from evalkit.planning import Options
     from evalkit.rubric import Rubric
 

@@ -73,7 +73,7 @@ def hashes_in(folder: Path) -> Callable[[Approval], dict[str, str]]:
 
 
 def _dataset_hash(path: Path) -> str:
-    from evalkit.files import read_dataset
+    from evalkit.dataset_files import read_dataset
 
     return read_dataset(path).sha256
 

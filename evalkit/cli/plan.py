@@ -118,7 +118,8 @@ def _cost_lines(costs: _Costs, assumed: "Assumptions") -> list[str]:
 def _foreseen(dataset: Path) -> _Costs:
     """The bill of a dataset that nobody has run: its own prompts, typical answers, list prices."""
     from evalkit.bill import TYPICAL_OUTPUT_TOKENS, total
-    from evalkit.files import find_rubric, read_config, read_dataset, read_rubric
+    from evalkit.dataset_files import read_dataset
+    from evalkit.files import find_rubric, read_config, read_rubric
     from evalkit.planning import Options, foreseen_bill
     from evalkit.pricing import Prices
 
@@ -194,7 +195,7 @@ def _judging_usd(snapshot: "Snapshot") -> float | None:
 
 def _items(dataset: Path | None, items: int | None, seen: _Seen) -> int:
     if dataset is not None:
-        from evalkit.files import read_dataset
+        from evalkit.dataset_files import read_dataset
 
         return items or len(read_dataset(dataset).items)
     if items is None and seen.items is None:

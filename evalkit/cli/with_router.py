@@ -17,7 +17,7 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
     from evalkit.bill import spent_usd
     from evalkit.cli.places import router_file
     from evalkit.router import CLASSIFIER_MAX_TOKENS
-    from evalkit.routing.classified import classifying
+    from evalkit.routing.classifying import classifying
     from evalkit.store import RunFile
 
     if chosen.options.contexts[1:] or chosen.source is not None:

@@ -9,6 +9,7 @@ from evalkit.analysis.routing import NotValued
 from evalkit.routing.learned import learned
 from evalkit.routing.outcomes import FloatArray, IntArray, Outcomes
 from evalkit.routing.policy import Policy
+from evalkit.stats.sample_quantiles import values_reached
 
 ORDER = 70
 CUTS = 10
@@ -40,5 +41,4 @@ def learn(names: Sequence[str], rows: FloatArray, satisfied: IntArray, weights: 
 
 
 def _cuts(values: FloatArray) -> list[float]:
-    quantiles = np.quantile(values, np.arange(1, CUTS + 1) / CUTS, method="higher")
-    return sorted({float(x) for x in quantiles} - {float(values.min())})
+    return sorted(values_reached(values, np.arange(1, CUTS + 1) / CUTS) - {float(values.min())})

@@ -14,6 +14,7 @@ from evalkit.router import FEATURES
 from evalkit.routing.flows import chosen
 from evalkit.routing.outcomes import BoolArray, FloatArray, Outcomes
 from evalkit.routing.policy import Fitted, Policy
+from evalkit.stats.sample_quantiles import values_reached
 
 ORDER = 30
 
@@ -55,7 +56,7 @@ def _label(name: str) -> str:
 
 def _cuts(values: FloatArray) -> list[float]:
     """Values that split the items into parts, rising; empty where all are alike. No grade enters them."""
-    return sorted({float(x) for x in np.quantile(values, np.arange(1, CUTS) / CUTS, method="higher")} - {values.min()})
+    return sorted(values_reached(values, np.arange(1, CUTS) / CUTS) - {float(values.min())})
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,7 @@ class _Scale:
     @property
     def levels(self) -> list[float]:
         """Thresholds worth trying, rising: from nothing below to everything."""
-        quantiles = np.quantile(self.scores, np.arange(LEVELS) / (LEVELS - 1), method="higher")
-        found = sorted({float(x) for x in quantiles})
+        found = sorted(values_reached(self.scores, np.arange(LEVELS) / (LEVELS - 1)))
         return [*found, found[-1] + 1]
 
 

@@ -1,34 +1,18 @@
 """A small model's classification of every item: the requests that ask for it, and what came of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from evalkit.dataset import Card, Dataset, Item
 from evalkit.errors import IntegrityError
-from evalkit.params import Params
-from evalkit.records import Attempt, ItemRecord, Snapshot, TrialKey
-from evalkit.router import CLASSIFIER_MAX_TOKENS, CLASSIFIER_SYSTEM, Request, classification, level_of
+from evalkit.records import Attempt, Snapshot, TrialKey
+from evalkit.router import CLASSIFIER_SYSTEM, classification, level_of
 from evalkit.routing.outcomes import Classified, Outcomes
-
-
-def classifying(name: str, records: Iterable[ItemRecord], documents: Mapping[str, str]) -> Dataset:
-    """The requests to a small model, one an item of a run, as a dataset of their own."""
-    items = tuple(
-        Item(id=record.id, input=classification(_request(record, documents)), system=CLASSIFIER_SYSTEM,
-             params=Params(max_tokens=CLASSIFIER_MAX_TOKENS))
-        for record in records
-    )  # fmt: skip
-    return Dataset(name, items, Card())
 
 
 def is_classifying(snapshot: Snapshot) -> bool:
     """Whether a run holds what a small model said of requests, and no answers to them."""
     return bool(snapshot.items) and all(item.system == CLASSIFIER_SYSTEM for item in snapshot.items)
-
-
-def _request(record: ItemRecord, documents: Mapping[str, str]) -> Request:
-    return Request(record.task, tuple(documents.get(name, "") for name in record.documents), record.tags)
 
 
 def classified(snapshot: Snapshot, outcomes: Outcomes) -> Classified:

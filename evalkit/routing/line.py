@@ -10,7 +10,9 @@ from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate
+from evalkit.stats.resamples import drawn
 from evalkit.stats.routing import hull_areas
+from evalkit.stats.sample_quantiles import percentile_interval
 
 RESAMPLES = 1000
 _CELLS = 1_000_000
@@ -89,8 +91,8 @@ def hull_areas_of(
 def _estimate(value: float, areas: FloatArray, n: int, confidence: float) -> Estimate:
     if n < 2 or np.isnan(areas).any():
         return Estimate(value, None, None, confidence, n, HULL, ("too few items to resample",))
-    low, high = np.quantile(areas, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(value, min(float(low), value), max(float(high), value), confidence, n, HULL)
+    low, high = percentile_interval(areas, confidence)
+    return Estimate(value, min(low, value), max(high, value), confidence, n, HULL)
 
 
 def _resampled_areas(
@@ -101,7 +103,8 @@ def _resampled_areas(
     rows, found = max(1, _CELLS // n), [np.empty(RESAMPLES) for _ in costs]
     for begin in range(0, RESAMPLES, rows):
         part = slice(begin, min(begin + rows, RESAMPLES))
-        drawn = rng.multinomial(n, weights, size=part.stop - begin) / n
+        many = part.stop - begin
+        shares = (rng.multinomial(n, weights, many) if np.ptp(weights) else drawn(rng, many, n)) / n
         for areas, c, r in zip(found, costs, rates, strict=True):
-            areas[part] = hull_areas(drawn @ c.T, drawn @ r.T)
+            areas[part] = hull_areas(shares @ c.T, shares @ r.T)
     return found

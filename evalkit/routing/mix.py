@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.analysis.routing import DifficultyMix
-from evalkit.dataset import DIFFICULTIES
+from evalkit.difficulty import DIFFICULTIES
 from evalkit.errors import UsageError
 from evalkit.routing.outcomes import Outcomes
 from evalkit.strict import did_you_mean

@@ -14,6 +14,7 @@ from evalkit.models import display_name
 from evalkit.router import accepts, is_json, length_ratio
 from evalkit.routing.outcomes import BoolArray, FloatArray, Outcomes
 from evalkit.routing.seen import CHECK_S, CHECK_USD, output_of, own_scores
+from evalkit.stats.sample_quantiles import values_reached
 from evalkit.wording import plural, significant
 
 Accept = Mapping[str, Mapping[str, Any]]
@@ -147,7 +148,7 @@ def _typical(outcomes: Outcomes, texts: list[list[str]], ended: BoolArray) -> li
 
 def _levels(values: FloatArray) -> list[float]:
     """Thresholds worth trying, rising: values that are there, so that both sides read them alike."""
-    return sorted({float(x) for x in np.quantile(values, np.arange(LEVELS) / (LEVELS - 1), method="higher")})
+    return sorted(values_reached(values, np.arange(LEVELS) / (LEVELS - 1)))
 
 
 def _given(**limits: float | None) -> dict[str, float]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evalkit.analysis.results import Analysis
-from evalkit.dataset import NotAnObjectError, json_object
 from evalkit.errors import ProblemsError, UsageError
+from evalkit.json_lines import NotAnObjectError, json_object
 from evalkit.router import FEATURES
 from evalkit.routing.leaks import leaks_of_features, leaks_of_scores, leaks_of_tags, named_like_a_grade
 from evalkit.routing.outcomes import FloatArray, Outcomes

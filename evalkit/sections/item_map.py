@@ -14,13 +14,13 @@ from evalkit.chart_blocks import (
     MapState,
     Series,
 )
+from evalkit.difficulty import DIFFICULTIES
 from evalkit.item_marks import anchor
 from evalkit.series import lineup
 from evalkit.shown_items import shown_items, states
 from evalkit.wording import plural
 
 ORDER = 100
-_DIFFICULTIES = ("easy", "medium", "hard")
 _LABELS: dict[MapState, str] = {
     "satisfactory": "satisfactory",
     "mixed": "satisfactory in some epochs",
@@ -52,7 +52,7 @@ def build(analysis: Analysis) -> Section | None:
 
 
 def _rank(item: ItemResult) -> int:
-    return _DIFFICULTIES.index(item.difficulty) if item.difficulty in _DIFFICULTIES else len(_DIFFICULTIES)
+    return DIFFICULTIES.index(item.difficulty) if item.difficulty in DIFFICULTIES else len(DIFFICULTIES)
 
 
 def _satisfied(column: MapColumn) -> float:

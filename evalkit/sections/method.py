@@ -19,8 +19,7 @@ from evalkit.blocks import (
     words,
 )
 from evalkit.conditional import mark
-from evalkit.models import known, newer_in_tier
-from evalkit.prompt import DEFAULT_MAX_TOKENS
+from evalkit.models import DEFAULT_MAX_TOKENS, known, newer_in_tier
 from evalkit.records import Spec
 from evalkit.stats import Estimate
 from evalkit.wording import estimated, listing, milliseconds, money, percent, plural, sentence, tokens

@@ -11,7 +11,6 @@ from evalkit.stats.alternatives import (
     log_ratio_t,
     mcnemar_exact,
     newcombe_paired,
-    sample_quantile,
     uniform_posterior,
 )
 from evalkit.stats.blinding import BlindingIndex, bang_index
@@ -57,6 +56,7 @@ from evalkit.stats.rates import ClusterDesign, cluster_design, rate, rate_cluste
 from evalkit.stats.ratios import above_one_p, cost_ratio, geometric_mean_ratio, mean_cost_ratio
 from evalkit.stats.retries import beta_retry, retry_cost, retry_cost_items, retry_success, retry_success_items
 from evalkit.stats.routing import Cascade, cascade, cross_fitted_value, hull_area, realised_oracle, split_epoch_oracle
+from evalkit.stats.sample_quantiles import sample_quantile
 from evalkit.stats.sequential import (
     alpha_spent,
     betting_wealth,

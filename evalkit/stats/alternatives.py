@@ -10,7 +10,6 @@ from evalkit.stats.inputs import (
     Values,
     check_confidence,
     check_same_length,
-    check_share,
     check_whole,
     check_within,
     numbers,
@@ -144,13 +143,3 @@ def log_ratio_t(costs: Values, satisfied: Values, confidence: float = 0.95) -> E
         return no_estimate("no items, no cost or no success", confidence, "log-ratio t", len(c))
     value = float(c.mean()) / float(s.mean())
     return log_t_estimate(value, c / c.mean() - s / s.mean(), 1.0, confidence, "log-ratio t")
-
-
-def sample_quantile(values: Values, q: float) -> float | None:
-    """The plain q quantile (0 < q < 1) in the unit of `values`, by linear interpolation (type 7); None for n = 0.
-
-    Source: Hyndman and Fan (1996). Raises ValueError for nan, infinite values, or q outside (0, 1).
-    """
-    check_share("q", q)
-    x = numbers("values", values)
-    return float(np.quantile(x, q)) if len(x) else None

@@ -9,6 +9,7 @@ from evalkit.stats.estimate import Estimate, no_estimate
 from evalkit.stats.inputs import FloatArray, Values, check_confidence, check_same_length, numbers
 from evalkit.stats.judge_errors import judge_accuracy
 from evalkit.stats.rates import two_sided_t, two_sided_z
+from evalkit.stats.sample_quantiles import percentile_interval
 
 DOUBLE_SAMPLING = "double sampling, Beta posteriors"
 ROGAN_GLADEN = "Rogan-Gladen, Lang-Reiczigel limits"
@@ -55,8 +56,7 @@ def double_sampling(
         value += share * (float(labels.mean()) if len(labels) else 0.5)
         if not len(labels) and share > 0:
             warnings += (f"no label where the judge said {grade}: its share there is unknown",)
-    tail = (1 - confidence) / 2
-    low, high = (float(x) for x in np.quantile(theta, [tail, 1 - tail]))
+    low, high = percentile_interval(theta, confidence)
     return Estimate(value, min(low, value), max(high, value), confidence, n, DOUBLE_SAMPLING, warnings)
 
 

@@ -17,6 +17,8 @@ from evalkit.stats.inputs import (
     check_same_length,
     numbers,
 )
+from evalkit.stats.resamples import drawn
+from evalkit.stats.sample_quantiles import percentile_interval
 
 METHOD = "paired bootstrap of the Harrell-Davis ratio"
 RESAMPLES = 2000
@@ -70,19 +72,17 @@ def quantile_ratios(
 
 
 def _estimate(value: float, ratios: FloatArray, n: int, confidence: float) -> tuple[Estimate, float]:
-    tail = (1 - confidence) / 2
-    low, high = (float(x) for x in np.quantile(ratios, [tail, 1 - tail]))
+    low, high = percentile_interval(ratios, confidence)
     p = (1 + int((ratios <= 1).sum())) / (RESAMPLES + 1)
     return Estimate(value, min(low, value), max(high, value), confidence, n, METHOD), p
 
 
 def _resampled(top: Pooled, bottom: Pooled, n: int, qs: Sequence[float], seed: int) -> FloatArray:
     """The ratio of each quantile in each resample; drawn in parts, so that memory stays bounded."""
-    rng, even = np.random.default_rng(seed), np.full(n, 1 / n)
-    rows, found = max(1, _CELLS // max(len(top[0]), len(bottom[0]))), []
+    rng, rows, found = np.random.default_rng(seed), max(1, _CELLS // max(len(top[0]), len(bottom[0]))), []
     for begin in range(0, RESAMPLES, rows):
-        drawn = rng.multinomial(n, even, min(rows, RESAMPLES - begin))
-        found.append(_harrell_davis(*top, drawn, qs) / _harrell_davis(*bottom, drawn, qs))
+        times = drawn(rng, min(rows, RESAMPLES - begin), n)
+        found.append(_harrell_davis(*top, times, qs) / _harrell_davis(*bottom, times, qs))
     return np.concatenate(found)
 
 

@@ -20,6 +20,7 @@ from evalkit.stats.inputs import (
     numbers,
 )
 from evalkit.stats.rates import cluster_design
+from evalkit.stats.sample_quantiles import interpolated
 
 ORDER_STATISTICS = "order statistics"
 WOODRUFF = "order statistics, effective n (Woodruff)"
@@ -97,7 +98,7 @@ def _smooth_quantile(x: FloatArray, q: float, low: float | None, high: float | N
     smooth = min(max(smooth, float(x[0])), float(x[-1]))  # rounding only: it is a weighted mean of the values
     if (low is None or smooth >= low) and (high is None or smooth <= high):
         return smooth, ()
-    plain = float(np.quantile(x, q))
+    plain = interpolated(x, q)
     plain = min(max(plain, x[0] if low is None else low), x[-1] if high is None else high)
     return float(plain), ("extreme values drag the smoothed quantile out of the interval: sample quantile",)
 
@@ -146,7 +147,7 @@ def quantile_clustered(
     if int(of_item.max(initial=-1)) + 1 == len(x):
         return quantile(known, q, confidence, censored=limits)
     ordered = np.sort(x)
-    below = x <= (np.quantile(x, q) if not len(limits) else ordered[math.ceil((len(x) - 1) * q)])
+    below = x <= (interpolated(ordered, q) if not len(limits) else ordered[math.ceil((len(x) - 1) * q)])
     design = cluster_design(np.bincount(of_item, weights=below), np.bincount(of_item))
     n_eff = design.adjusted_n_eff(confidence)
     bounds = _effective_limits(ordered, q, n_eff, confidence)

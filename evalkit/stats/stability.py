@@ -9,6 +9,7 @@ from evalkit.frozen import dataclass
 from evalkit.stats.inputs import Values, check_confidence, check_same_length, check_share, check_whole, numbers
 from evalkit.stats.plain import Plain
 from evalkit.stats.rates import lower_limit
+from evalkit.stats.resamples import drawn
 
 _CHUNK_CELLS = 4_000_000
 _LEVEL = 1 + 1e-9
@@ -95,7 +96,7 @@ def _count_wins(
     wins = np.zeros(options + 1, dtype=np.int64)
     chunk = max(1, _CHUNK_CELLS // n)
     for begin in range(0, resamples, chunk):
-        weights = _drawn(rng, min(chunk, resamples - begin), n) / n
+        weights = drawn(rng, min(chunk, resamples - begin), n) / n
         rate, cost = weights @ p.T, weights @ c.T
         limit = lower_limit(rate * n_eff, n_eff, confidence, n)
         eligible = limit >= bar - 1e-12
@@ -103,9 +104,3 @@ def _count_wins(
         winner = np.where(eligible.any(axis=1), _cheapest(price, limit), options)
         wins += np.bincount(winner, minlength=options + 1)
     return wins
-
-
-def _drawn(rng: np.random.Generator, rows: int, n: int) -> npt.NDArray[np.int64]:
-    """How often each of n items is drawn in resamples of n; a draw each takes a quarter of a multinomial's time."""
-    places = rng.integers(n, size=(rows, n)) + np.arange(rows)[:, None] * n
-    return np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n)
