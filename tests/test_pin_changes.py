@@ -1,6 +1,7 @@
 """Pins in a repository: what a change names, what is printed of it, and that no bump passes without evidence."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from evalkit.cli import main
 from evalkit.pins.lock import read_lock
 from evalkit.pins.places import one_line
 
+SCRIPT = Path(__file__).parents[1] / "ci" / "model-bump.sh"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
 
 
@@ -347,3 +349,48 @@ def test_an_id_of_an_unknown_tier_is_warned_about_and_asked_for_where_it_replace
     assert "! claude-nova-5 looks like a model id" in capsys.readouterr().out
     commit(git, "app.py", 'MODEL = "claude-nova-5"\n')
     assert verified("HEAD~1..HEAD", capsys)[0] == 6
+
+
+OPUS = "claude-opus-4-6"
+_CODE = '{{"cell_type": "code", "source": [\n"M = \'{}\'"\n]}}'
+_YAML = "{}:\n  most: 1\n  least: 2\n  model: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "then", "now", "told"),
+    [
+        ("a.ts", f"/*\nM = '{OPUS}'\n*/\nM = '{SONNET_45}'\n", f"M = '{OPUS}'\n/*\nM = '{SONNET_45}'\n*/\n", "->"),
+        ("a.xml", f"<!--\n<m>{OPUS}</m>\n-->\n<m>{SONNET_45}</m>\n",
+         f"<m>{OPUS}</m>\n<!--\n<m>{SONNET_45}</m>\n-->\n", "->"),
+        ("a.py", f'"""\nM = "{OPUS}"\n"""\n', f'""" """\nM = "{OPUS}"\n', "added"),
+        ("a.yaml", _YAML.format("prod", SONNET_45) + _YAML.format("test", OPUS),
+         _YAML.format("test", SONNET_45) + _YAML.format("prod", OPUS), "->"),
+        ("a.ipynb", '{"cells": [\n' + _CODE.format(OPUS).replace('"code"', '"raw"') + "]}\n",
+         '{"cells": [\n' + _CODE.format(OPUS) + "]}\n", "added"),
+    ],
+)  # fmt: skip
+def test_what_begins_to_run_is_a_change_though_no_line_with_an_id_is_touched(
+    path: str, then: str, now: str, told: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, path, then)
+    commit(git, path, now)
+    touched = git("diff", "-U0", "HEAD~1..HEAD").splitlines()
+    assert not [line for line in touched if line[0] in "+-" and "claude" in line]
+    capsys.readouterr()
+    assert main(["pins", "diff", "HEAD~1..HEAD", "--exit-code"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(OPUS in line and told in line for line in lines)
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 6
+    answered = subprocess.run(
+        ["sh", str(SCRIPT), "mentioned"],
+        env={**os.environ, "EVALKIT_RANGE": "HEAD~1..HEAD"}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert answered.stdout == b"mentioned=true\n"
+
+
+def test_a_content_that_was_not_fetched_is_named(git: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", "MODEL = None\n")
+    blob = git("rev-parse", "HEAD:app.py").strip()
+    (tmp_path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert main(["pins", "diff", "main...HEAD"]) == 2
+    assert f"git has no content {blob[:12]} here" in capsys.readouterr().err
