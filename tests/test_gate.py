@@ -10,7 +10,7 @@ from xml.etree import ElementTree as xml
 import numpy as np
 import pytest
 from analysis_builders import JUDGE, answered, ended, failed, write_run
-from gates import BASELINE, CANDIDATE, evidence, run, table, without
+from gates import BASELINE, CANDIDATE, PERSON, evidence, run, table, without
 
 from evalkit import stats
 from evalkit.analysis import analyze
@@ -21,6 +21,7 @@ from evalkit.gating.evidence import evidence_of
 from evalkit.gating.foreseen import afford
 from evalkit.gating.policy import check_modules, default_policy, read_policy
 from evalkit.gating.results import CheckResult, settled
+from evalkit.grader_names import CHECKS
 from evalkit.records import Batch
 from evalkit.rendering.gate import to_json, to_junit, to_markdown
 
@@ -512,6 +513,25 @@ def test_what_the_judge_lacks_is_told_beside_what_the_figures_lack() -> None:
     enough = gate(evidence(*table(0, 0, 100), grader=JUDGE), policy("quality: {margin: 0.10}")).checks[0]
     assert (enough.needs or "").startswith("the judge is uncalibrated")
     assert "the judge is uncalibrated" in enough.finding
+
+
+@pytest.mark.parametrize(("blind", "grader", "verdict"), [
+    (False, PERSON, "inconclusive"), (True, PERSON, "pass"), (None, PERSON, "pass"), (False, CHECKS, "pass"),
+])  # fmt: skip
+def test_who_could_know_the_models_passes_none(blind: bool | None, grader: str, verdict: str) -> None:
+    """Imported grades, of which nobody knows, are taken as they come; a check knows no model."""
+    equal, lost = (run(*table(*counts), grader=grader) for counts in ((0, 0, 60), (0, 30, 30)))
+    shown, failed = (
+        analyze(replace(one, rounds=tuple(replace(r, blind=blind) for r in one.rounds))) for one in (equal, lost)
+    )
+    asked = policy("quality: {margin: 0.10}")
+    found = gate(evidence_of(shown, shown, BASELINE, CANDIDATE), asked)
+    assert found.verdict == verdict
+    assert gate(evidence_of(shown, analyze(equal), BASELINE, CANDIDATE), asked).verdict == verdict, "in two files"
+    assert gate(evidence_of(failed, failed, BASELINE, CANDIDATE), asked).verdict == "fail"
+    if verdict == "inconclusive":
+        assert found.reason == "graded with --no-blind"
+        assert any("have both sides graded anew with `evalkit grade --blind`" in note for note in found.notes)
 
 
 # --- which runs may be compared ---

@@ -73,6 +73,12 @@ class Evidence:
         """Whether anything of it came from the sandbox."""
         return self.of_baseline.simulated or self.of_candidate.simulated
 
+    @property
+    def seen_through(self) -> bool:
+        """Whether people or judges were shown whose outputs they graded, on either side; not so where nobody knows."""
+        both = (self.of_baseline.grading, self.of_candidate.grading)
+        return any(g.round is not None and g.round.blind is False and bool(g.people or g.judges) for g in both)
+
     @cached_property
     def items(self) -> tuple[ItemResult, ...]:
         """The items, as they stand in the candidate's run."""
