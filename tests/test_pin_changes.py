@@ -388,6 +388,15 @@ def test_what_begins_to_run_is_a_change_though_no_line_with_an_id_is_touched(
     assert answered.stdout == b"mentioned=true\n"
 
 
+def test_values_that_are_exchanged_are_bumps_though_their_lines_are_spaced_otherwise(git: Git) -> None:
+    commit(git, "a.yaml", _YAML.format("prod", SONNET_45) + _YAML.format("test", OPUS))
+    exchanged = _YAML.format("test", SONNET_45) + _YAML.format("prod", OPUS)
+    commit(git, "a.yaml", exchanged.replace("model: ", "model:  "))
+    assert main(["pins", "diff", "HEAD~1..HEAD", "--exit-code"]) == 1
+    commit(git, "a.yaml", exchanged)
+    assert main(["pins", "diff", "HEAD~1..HEAD", "--exit-code"]) == 0
+
+
 def test_a_content_that_was_not_fetched_is_named(git: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commit(git, "app.py", "MODEL = None\n")
     blob = git("rev-parse", "HEAD:app.py").strip()
