@@ -146,7 +146,7 @@ def _provenance(evidence: Evidence, policy: Common) -> dict[str, Any]:
         "baseline_run_sha256": evidence.of_baseline.spec.sha256,
         "candidate_run_sha256": spec.sha256,
         "against_itself": evidence.baseline == evidence.candidate,
-        "created_at": spec.created_at,
+        "created_at": evidence.begun_at or spec.created_at,
         "evalkit": __version__,
     }
 

@@ -1,6 +1,7 @@
 """Reports of gates, as `evalkit gate -o gate.json` writes them, and the files that they are of."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ def gate_report(
     candidate: str = "claude-sonnet-4-6",
     baseline: str = SONNET_45,
     simulated: bool = False,
+    created_at: str | None = None,
     **hashes: str,
 ) -> dict[str, Any]:
-    """A report whose hashes are of nothing, but for those that are given."""
+    """A report whose hashes are of nothing, but for those that are given. `created_at`: now, unless it is given."""
     names = ("dataset", "rubric", "prompt", "policy", "baseline_run", "candidate_run")
     told = {f"{name}_sha256": name[0] * 64 if name[0] in "abcdef" else "0" * 64 for name in names}
     return sealed({
@@ -34,9 +36,13 @@ def gate_report(
         "exit": "pass",
         "gate": {
             "verdict": verdict, "candidate": candidate, "baseline": baseline, "items": 60, "epochs": 3,
-            "simulated": simulated, "provenance": {**told, **hashes, "evalkit": "0.1"},
+            "simulated": simulated, "provenance": {**told, **hashes, "evalkit": "0.1", "created_at": created_at or _now()},
         },
     })  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def write_evidence_files() -> None:

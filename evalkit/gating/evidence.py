@@ -49,7 +49,8 @@ class Paired:
 class Evidence:
     """Baseline and candidate, each one model of an analysed run; of the same run, or of two that may be compared.
 
-    `halves`: the one epoch that each side is taken from, where a model is compared with itself.
+    `halves`: the one epoch that each side is taken from, where a model is compared with itself. `begun_at`: when the
+    candidate's first request was sent, which a merged file may hold beside an older baseline; None where not known.
     """
 
     of_baseline: Analysis
@@ -57,6 +58,7 @@ class Evidence:
     baseline: str
     candidate: str
     halves: tuple[int, int] | None = None
+    begun_at: str | None = None
 
     @cached_property
     def rubric(self) -> Rubric:
