@@ -30,19 +30,16 @@ def gate_report(
     """A report whose hashes are of nothing, but for those that are given. `created_at`: now, unless it is given."""
     names = ("dataset", "rubric", "prompt", "policy", "baseline_run", "candidate_run")
     told = {f"{name}_sha256": name[0] * 64 if name[0] in "abcdef" else "0" * 64 for name in names}
+    told |= {"evalkit": "0.1", "created_at": created_at or datetime.now(UTC).isoformat(timespec="seconds")}
     return sealed({
         "schema_version": 1,
         "headline": "PASS: so it is",
         "exit": "pass",
         "gate": {
             "verdict": verdict, "candidate": candidate, "baseline": baseline, "items": 60, "epochs": 3,
-            "simulated": simulated, "provenance": {**told, **hashes, "evalkit": "0.1", "created_at": created_at or _now()},
+            "simulated": simulated, "provenance": {**told, **hashes},
         },
     })  # fmt: skip
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def write_evidence_files() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from xml.etree import ElementTree as xml
 
 import numpy as np
 import pytest
-from analysis_builders import JUDGE, answered, ended, failed, write_run
+from analysis_builders import JUDGE, Book, answered, ended, failed, round_, spec, write_run
 from gates import BASELINE, CANDIDATE, PERSON, evidence, run, table, without
 
 from evalkit import stats
@@ -22,7 +23,7 @@ from evalkit.gating.foreseen import afford
 from evalkit.gating.policy import check_modules, default_policy, read_policy
 from evalkit.gating.results import CheckResult, settled
 from evalkit.grader_names import CHECKS
-from evalkit.records import Batch
+from evalkit.records import Attempt, Batch, Snapshot
 from evalkit.rendering.gate import to_json, to_junit, to_markdown
 
 
@@ -548,6 +549,59 @@ def test_sides_graded_by_others_are_refused() -> None:
     one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL, grader=JUDGE))
     with pytest.raises(IntegrityError, match="graded by others"):
         evidence_of(one, other, BASELINE, CANDIDATE)
+
+
+def graded_by(who: Callable[[int, str], Sequence[str]], epochs: int = 1) -> Snapshot:
+    """60 items on which the models do not differ, each output graded by those whom `who` names."""
+    book = Book(spec((BASELINE, CANDIDATE), epochs=epochs), rounds=[round_(graders=())])
+    for item in range(60):
+        for model in (BASELINE, CANDIDATE):
+            for epoch in range(1, epochs + 1):
+                trial = book.trial(f"item-{item:02d}", answered(served_model=model), model=model, epoch=epoch)
+                for grader in who(item, model):
+                    book.grade(trial, 1, grader=grader)
+    return book.snapshot()
+
+
+def by_side(baseline: str, candidate: str) -> Callable[[int, str], Sequence[str]]:
+    return lambda item, model: [baseline if model == BASELINE else candidate]
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        (by_side("ann", "ben"), f"outputs of {BASELINE} were graded by ann, who graded hardly any of {CANDIDATE}"),
+        (by_side("judge a", "judge b"), "graded by judge a, who"),
+        (by_side("ann", "judge b"), "graded by ann, who"),
+        (lambda item, model: [JUDGE, *by_side("ann", "ben")(item, model)], "graded by ann, who"),
+        (lambda item, model: ["ann"] if item == 0 else by_side("ann", "ben")(item, model), "graded by ann, who"),
+        (lambda item, model: ["ann", *(["ben"] if model == CANDIDATE else [])], "graded by ben, who"),
+        (by_side("judge a", "judge a #2"), None),
+        (lambda item, model: ["ann" if item % 2 else "ben"], None),
+        (lambda item, model: ["ann", *(["ben"] if item < 3 and model == BASELINE else [])], None),  # ben gave up
+        (lambda item, model: [JUDGE, *(["ann"] if item < 30 else [])], None),
+        (lambda item, model: ["ann"] if model == BASELINE else [], None),  # nothing to grade there
+    ],
+)  # fmt: skip
+def test_graders_of_one_side_alone_are_refused_in_one_run_as_in_two(
+    who: Callable[[int, str], Sequence[str]], told: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path / "run.db", graded_by(who))
+    code = main(["gate", str(path), "--baseline", BASELINE, "--candidate", CANDIDATE])
+    assert (code == 6) == (told is not None)
+    assert (told or "") in capsys.readouterr().err
+
+
+def test_a_report_is_dated_by_the_candidates_first_request(tmp_path: Path) -> None:
+    """A merged file holds the outputs of a pinned model that may be a year old, and are as good as new ones."""
+
+    def sent(model: str, item: int) -> Attempt:
+        return answered(sent_at=f"2026-1{'0' if model == BASELINE else '1'}-0{9 - item % 5}T10:00:00+00:00")
+
+    path = write_run(tmp_path / "run.db", run(*EQUAL, attempt=sent, created_at="2026-10-01T10:00:00+00:00"))
+    main(["gate", str(path), "-o", str(tmp_path / "gate.json")])
+    gated = json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))["gate"]
+    assert gated["provenance"]["created_at"] == "2026-11-05T10:00:00+00:00"
 
 
 def test_people_who_graded_the_sides_apart_are_the_same_and_said_to_have_known_them() -> None:
