@@ -42,7 +42,7 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, l
         reason=listing(barred) if barred else _reason(verdict, found.checks, look),
         notes=tuple(_notes(evidence, policy, simulated, look, verdict)),
         simulated=simulated,
-        provenance=_provenance(evidence, policy),
+        provenance=_provenance(evidence, policy, look),
         look=look,
         flips=flips(evidence),
     )
@@ -96,6 +96,8 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         yield SIMULATED
     if evidence.seen_through:
         yield NOT_BLIND
+    if evidence.of_candidate.spec.limit == (planned := _planned_items(evidence, look)):
+        yield f"the run was limited to {plural(planned, 'item')} (--limit); of a dataset with more it is no evidence"
     if look is not None:
         yield from _look_notes(look, policy.alpha, verdict, evidence)
     quality = getattr(policy, "quality", None)
@@ -136,7 +138,7 @@ def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) 
         yield f"go on to {_go_on(look)}{left}"
 
 
-def _provenance(evidence: Evidence, policy: Common) -> dict[str, Any]:
+def _provenance(evidence: Evidence, policy: Common, look: Look | None) -> dict[str, Any]:
     spec = evidence.of_candidate.spec
     return {
         "dataset_sha256": spec.dataset_sha256,
@@ -145,10 +147,16 @@ def _provenance(evidence: Evidence, policy: Common) -> dict[str, Any]:
         "policy_sha256": policy.sha256,
         "baseline_run_sha256": evidence.of_baseline.spec.sha256,
         "candidate_run_sha256": spec.sha256,
+        "planned_items": _planned_items(evidence, look),
         "against_itself": evidence.baseline == evidence.candidate,
         "created_at": evidence.begun_at or spec.created_at,
         "evalkit": __version__,
     }
+
+
+def _planned_items(evidence: Evidence, look: Look | None) -> int:
+    """Those of the whole run, whichever look it is."""
+    return len(evidence.items) if look is None else look.items[-1]
 
 
 def flips(evidence: Evidence) -> Flips | None:

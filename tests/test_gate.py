@@ -592,6 +592,12 @@ def test_graders_of_one_side_alone_are_refused_in_one_run_as_in_two(
     assert (told or "") in capsys.readouterr().err
 
 
+def test_a_limited_run_is_told_and_a_limit_beyond_the_items_is_none() -> None:
+    for limit, told in ((60, True), (61, False), (None, False)):
+        notes = gate(evidence(*table(0, 0, 60), limit=limit), policy("quality: {margin: 0.10}")).notes
+        assert any("limited to 60 items (--limit)" in note for note in notes) == told
+
+
 def test_a_report_is_dated_by_the_candidates_first_request(tmp_path: Path) -> None:
     """A merged file holds the outputs of a pinned model that may be a year old, and are as good as new ones."""
 

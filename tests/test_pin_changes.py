@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gate_reports import DATASET, RUBRIC, SONNET_45, approve
+from gate_reports import DATASET, RUBRIC, SONNET_45, approve, write_evidence_files
 
 from evalkit.cli import main
 from evalkit.pins.lock import read_lock
@@ -271,6 +271,26 @@ def test_a_report_of_other_files_is_not_approved(
     assert approve("pass", *options, **hashes) == 2
     assert told in capsys.readouterr().err
     assert not Path("evalkit.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"items": 2}, 2),
+        ({"items": 3}, 0),
+        ({"items": 2, "planned_items": 2}, 2),
+        ({"items": 2, "planned_items": 3}, 0),
+    ],
+)
+def test_a_part_of_a_dataset_is_no_evidence_of_it_but_a_look_at_all_of_it_is(
+    changes: dict[str, int], code: int, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_evidence_files()
+    DATASET.write_text("".join(f'{{"id": "{n}", "input": "Where is {n}?"}}\n' for n in range(3)), encoding="utf-8")
+    assert approve(**changes) == code
+    told = f"the report is of 2 of the 3 items of '{DATASET}', and evidence is of a dataset whole; run without --limit"
+    assert (told in capsys.readouterr().err) == (code == 2)
+    assert Path("evalkit.lock").exists() == (code == 0)
 
 
 def test_imported_outputs_have_no_dataset_and_that_is_said(git: Git, capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,9 +149,7 @@ def approve(
     names = [str(_nested(content, "gate", name)) for name in ("candidate", "baseline")]
     candidate, baseline = (next((s.model for s in spellings(name)), name) for name in names)
     held, today = _read(lock), datetime.now(UTC).date()
-    approval_of(
-        content, candidate, baseline, today, held.max_age_days
-    )  # a report at all, and in time
+    approval_of(content, candidate, baseline, today, held.max_age_days)  # a report at all, and in time
     named = {"dataset": dataset, "rubric": rubric, "policy": policy}
     files = files_of(content, named, held, lock.parent, imported=imported)
     approval = approval_of(content, candidate, baseline, today, held.max_age_days, **files)
