@@ -98,6 +98,9 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         yield NOT_BLIND
     if evidence.of_candidate.spec.limit == (planned := _planned_items(evidence, look)):
         yield f"the run was limited to {plural(planned, 'item')} (--limit); of a dataset with more it is no evidence"
+    if len(set(evidence.planned())) > 1:
+        then, now = (plural(trials // len(evidence.items), "trial") for trials in evidence.planned())
+        yield f"{then} of an item of the baseline and {now} of the candidate: which there are must have been no choice"
     if look is not None:
         yield from _look_notes(look, policy.alpha, verdict, evidence)
     quality = getattr(policy, "quality", None)

@@ -592,6 +592,13 @@ def test_graders_of_one_side_alone_are_refused_in_one_run_as_in_two(
     assert (told or "") in capsys.readouterr().err
 
 
+def test_a_side_with_fewer_epochs_is_told_and_judged_by_what_there_is() -> None:
+    found = gate(evidence([[True] * 3] * 60, [[True]] * 60), policy("quality: {margin: 0.10}\ncompleteness:"))
+    assert found.verdict == "pass"
+    assert "3 trials of an item of the baseline and 1 trial of the candidate: which there are must" in str(found.notes)
+    assert "trials of an item" not in str(gate(evidence(*EQUAL), policy("completeness:")).notes)
+
+
 def test_a_limited_run_is_told_and_a_limit_beyond_the_items_is_none() -> None:
     for limit, told in ((60, True), (61, False), (None, False)):
         notes = gate(evidence(*table(0, 0, 60), limit=limit), policy("quality: {margin: 0.10}")).notes
