@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from gate_reports import DATASET, RUBRIC, SONNET_45, approve, write_evidence_files
 
 from evalkit.cli import main
+from evalkit.gating.policy import read_policy
 from evalkit.pins.lock import read_lock
 from evalkit.pins.places import one_line
 
@@ -240,6 +243,41 @@ def test_evidence_is_of_what_the_gate_used_and_ends_with_it(
     else:
         Path("gate.yaml").write_text("quality: {margin: 0.3}\n", encoding="utf-8")
     assert verified("main...HEAD", capsys) == (6, f"its evidence is of another {kind}")
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        ("quality: {margin: 0.05}", "quality: {margin: 0.3}", "quality.margin 0.05 -> 0.3;"),
+        ("quality: {margin: 0.05}", "quality: {margin: 0.05}\nalpha: 0.2", "alpha 0.05 -> 0.2;"),
+        ("quality: {margin: 0.1}\nserved_model:", "quality: {margin: 0.1}", "served_model asked -> not asked;"),
+        (
+            "quality: {margin: 0.1, slices: {hard: 0.1}}",
+            "quality: {margin: 0.1}",
+            "quality.slices.hard 0.1 -> not asked;",
+        ),
+        ("", "completeness:", "completeness not asked -> asked, completeness.at_least not asked -> 0.95"),
+        ("qualm: 3", "completeness:", "policy not readable -> not asked;"),
+        ("quality: {margin: 0.1}", "# wider\ncandidate: x\nquality: {margin: 0.10}", None),
+    ],
+)
+def test_a_policy_that_changes_with_the_pin_is_told_to_its_reviewer(
+    then: str, now: str, told: str | None, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "gate.yaml", f"{then}\n")
+    commit(git, "gate.yaml", f"{now}\n")
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve("pass", policy_sha256=read_policy(now, "gate.yaml").sha256) == 0
+    capsys.readouterr()
+    assert main(["pins", "verify", "--changed", "HEAD~2..HEAD"]) == 0
+    warned = capsys.readouterr().err
+    assert (told or "") in warned
+    assert ("warning: gate.yaml changes with the pin: " in warned) == (told is not None)
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 0
+    assert "gate.yaml" not in capsys.readouterr().err, "it was there before"
+    with tempfile.TemporaryDirectory() as elsewhere:
+        kept = shutil.copy("evalkit.lock", elsewhere)
+        assert main(["pins", "verify", "--changed", "HEAD~2..HEAD", "--lock", kept]) == 6, "its files are not there"
 
 
 @pytest.mark.parametrize(("kind", "path"), [("dataset", DATASET), ("rubric", RUBRIC), ("policy", Path("gate.yaml"))])
