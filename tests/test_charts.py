@@ -4,6 +4,7 @@ import math
 import re
 from functools import cache
 from itertools import pairwise
+from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
@@ -26,6 +27,8 @@ from evalkit.chart_blocks import (
     Frontier,
     FrontierPoint,
     Heatmap,
+    Line,
+    Lines,
     Mark,
     Part,
     Series,
@@ -40,6 +43,7 @@ from evalkit.rendering.chart_table import table_of
 from evalkit.report import build_report
 from evalkit.series import NEUTRAL, POLICY
 from evalkit.stats import Estimate
+from evalkit.wording import Format
 
 A, B = Series("a", "Alpha", 0), Series("b", "Beta", 1)
 PERCENT = Axis("share", "percent", 0.0, 1.0, reference=0.8)
@@ -290,10 +294,52 @@ def test_tick_names_do_not_run_into_each_other_or_the_bar() -> None:
         (2.0, "money", "$2"),
         (0.3, "percent", "30%"),
         (10, "seconds", "10 s"),
+        (0.00001, "money", "0.001¢"),
+        (0.000005, "money", "0.0005¢"),
+        (0.125, "money", "12.5¢"),
+        (0.005, "seconds", "0.005 s"),
+        (0.005, "ratio", "0.005×"),
+        (1000.2, "seconds", "1,000.2 s"),
+        (-0.025, "points", "−2.5"),
     ],
 )
 def test_tick_names_are_short(value: float, style: str, name: str) -> None:
     assert tick_name(value, Axis("", style, 0.0, 1.0)) == name
+
+
+def read_back(name: str, style: str) -> float:
+    """The value that a reader takes a tick's name for."""
+    digits = re.sub(r"[^\d.−-]", "", name).replace("−", "-")
+    hundredths = name.endswith(("¢", "%")) or style == "points"
+    return float(digits) / (100 if hundredths else 1000 if name.endswith(" ms") else 1)
+
+
+@given(st.sampled_from(get_args(Format)), st.floats(-9, 8), st.floats(-4, 4), st.booleans(), st.booleans())
+def test_every_tick_reads_as_the_value_it_stands_at(
+    style: Format, low: float, span: float, log: bool, below_zero: bool
+) -> None:
+    start = 10.0**low
+    axis = Axis("", style, start, start * (1 + 10.0**span), log)
+    if not log:
+        axis = Axis("", style, -start if below_zero else 0.0 if span > 3 else start, start * (1 + 10.0**span))
+    named = named_ticks(axis, scale_of(axis, 0, 5000), 8)
+    for value, name in named:
+        assert read_back(name, style) == pytest.approx(value, rel=1e-9, abs=(axis.high - axis.low) * 1e-9), name
+    assert len({name for _, name in named}) == len(named)
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.parametrize("high", [0.00004, 900.0, 1_400_000.0])
+def test_names_of_an_upright_axis_are_never_cut(high: float, width: int) -> None:
+    money, share = Axis("cost", "money", 0.0, high), Axis("share", "percent", 0.0, 1.0, reference=0.825)
+    point = FrontierPoint(A, estimate(0.5, 0.4, 0.6), estimate(high / 2, high / 3, high))
+    for chart in (
+        Lines("f", money, money, (Line(A, ((0.0, 0.0), (high, high))),)),
+        Frontier("f", share, money, (point,)),
+    ):
+        for text in parse(draw(chart, width)).iter():
+            if text.tag.endswith("text") and text.get("text-anchor") == "end":
+                assert float(text.get("x", 0)) >= text_width(text.text or "", float(text.get("font-size", 12)))
 
 
 @given(st.lists(st.floats(0, 100), max_size=8))
