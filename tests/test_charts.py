@@ -29,6 +29,8 @@ from evalkit.chart_blocks import (
     Heatmap,
     Line,
     Lines,
+    MapCell,
+    MapColumn,
     Mark,
     Part,
     Series,
@@ -205,6 +207,24 @@ def test_the_map_links_every_item() -> None:
     assert section is not None
     links = re.findall(r'<a href="#(item-\d+)">', draw(charts(section)[0], WIDE))
     assert sorted(links) == [f"item-{i:03d}" for i in range(1, 61)]
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_each_row_of_each_band_of_the_map_is_told_by_more_than_its_colour(width: int) -> None:
+    models = tuple(Series(f"m{i}", f"Model {i}", i) for i in range(9))
+    columns = tuple(
+        MapColumn(f"i{n}", f"item-{n}", "easy", tuple(MapCell(m, "satisfactory", "s") for m in models))
+        for n in range(40)
+    )
+    drawing = parse(draw(Heatmap("f", models, columns), width))
+    links = [part for part in drawing.iter() if part.tag.endswith("}a") or part.tag == "a"]
+    rows = {float(cell.get("y", 0)) for link in links for cell in link if cell.tag.endswith("rect")}
+    marks = [part for part in drawing if part.tag.endswith(("circle", "path"))]
+    told = {part.text for part in drawing.iter() if part.tag.endswith("text")}
+    assert {m.name for m in models} <= told
+    named = len(models) if width == NARROW else 0
+    assert len(marks) == len(rows) + named
+    assert len({(part.tag, part.get("class")) for part in marks}) == len(models)
 
 
 def test_a_staircase_ends_at_everything() -> None:
