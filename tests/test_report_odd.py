@@ -312,3 +312,16 @@ def test_the_extra_price_of_a_request_is_paired_and_has_its_interval() -> None:
     assert (pair.extra_cost.value, pair.extra_cost.low) == (0, None)
     (found,) = (b for b in section(made("whole"), "price-of-a-failure").blocks if isinstance(b, Table))
     assert all("\N{EN DASH}" in row.cells[1].doubt for row in found.rows)
+
+
+@pytest.mark.parametrize("cheap_usd", [0.03, 0.0])
+def test_of_flat_prices_the_dearer_model_is_said_to_cost_more(cheap_usd: float) -> None:
+    """Every item costs the same on its side, so that only the rates leave a doubt, which is too small."""
+    book = Book(spec((HAIKU, OPUS)))
+    for i in range(40):
+        for model, usd in ((HAIKU, cheap_usd), (OPUS, 0.05)):
+            book.trial(f"i{i}", answered(usd, 2.0), model=model, level=1)
+    analysis = analyze(book.snapshot())
+    assert headings(analysis)["scorecard"] == "Haiku 4.5 and Opus 4.6 clear 80%; Haiku 4.5 does so for less"
+    assert "Opus 4.6 costs more, no gain shown" in facts(analysis, "verdict")
+    assert "It is the cheapest of 2 options" in plain_text(section(analysis, "verdict").lede)
