@@ -7,7 +7,7 @@ from rich.table import Table
 
 from evalkit.models import display_name
 from evalkit.sections.signals import figures, ordered
-from evalkit.wording import estimated, listing, money, percent, plural, sentence, value
+from evalkit.wording import estimated, interval, listing, money, percent, plural, sentence, value
 
 if TYPE_CHECKING:
     from evalkit.analysis.evidence import Signal
@@ -68,4 +68,6 @@ def _why(saving: "Estimate") -> str:
     """The interval of a saving, or why there is none; request costs alone."""
     if saving.reason is not None:
         return saving.reason
-    return f"{estimated(saving, 'money').partition(' (')[2].rstrip(')')}, requests alone, before corrections"
+    known = saving.low is not None or saving.high is not None
+    doubt = interval(saving, "money") if known else "; ".join(saving.warnings) or "no interval"
+    return f"{doubt}, requests alone, before corrections"
