@@ -7,12 +7,14 @@ from typing import Literal
 
 from evalkit.analysis.pair_results import Against, Pair
 from evalkit.analysis.results import Analysis
+from evalkit.analysis.sides import differs_from
 from evalkit.analysis.sweep import MARGIN
 from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
+from evalkit.stats.ratios import ONE_FREE
 
 _ALPHA = 0.05
 _SAVING = "Tango limits of the paired difference and those of a measured correction, prices at their estimates"
@@ -68,13 +70,19 @@ class Comparison:
 
     @property
     def dearer(self) -> bool:
-        """Whether the first is shown to cost more per satisfactory output."""
-        return self.cost_ratio.low is not None and self.cost_ratio.low > 1
+        """Whether the first is shown to cost more per satisfactory output; beside what is free, all else does."""
+        return (self.cost_ratio.low is not None and self.cost_ratio.low > 1) or self._beside_free > 0
 
     @property
     def cheaper(self) -> bool:
         """Whether the first is shown to cost less per satisfactory output."""
-        return self.cost_ratio.high is not None and self.cost_ratio.high < 1
+        return (self.cost_ratio.high is not None and self.cost_ratio.high < 1) or self._beside_free < 0
+
+    @property
+    def _beside_free(self) -> float:
+        """What more the first costs a request where one of the two is free and the other shown not to be; else 0."""
+        free = self.cost_ratio.reason == ONE_FREE and differs_from(self.extra_cost, 0.0)
+        return (self.extra_cost.value or 0.0) if free else 0.0
 
     @property
     def _settled(self) -> bool:

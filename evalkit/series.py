@@ -45,13 +45,20 @@ def arrange(model_ids: Sequence[str], names: Sequence[str]) -> tuple[Series, ...
 
 
 def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
-    """The router to show beside the models: the one to use, else the one that gains most; None without any."""
+    """The router to show beside the models: the one to use, else the one that gains most; None without any.
+
+    One whose answers all come from the same model is none: it is that model, behind calls that bring nothing.
+    """
     routing = analysis.routing
-    routers = [each for each in routing.values if each.kind == "router"] if routing is not None else []
+    routers = [each for each in routing.values if each.kind == "router" and _parts(each)] if routing is not None else []
     if routing is None or not routers:
         return None
     best = max(routers, key=lambda each: (each.name == routing.decision.policy, each.gain_usd.value or 0.0))
     return policy(best, f"Routed: {best.title}"), best
+
+
+def _parts(each: PolicyValue) -> bool:
+    return sum((share.value or 0.0) > 0 for share in each.shares.values()) > 1
 
 
 def policy(each: PolicyValue, name: str) -> Series:

@@ -170,9 +170,9 @@ def number(x: float | None, style: Format, bar: float | None = None, digits: int
 
 
 def interval(estimate: Estimate, style: Format, bar: float | None = None, cents: bool | None = None) -> str:
-    """The interval alone: `81–94%`, `−4 to +10`, `from 11¢, no upper limit`, or `no interval` with what is known."""
+    """The interval alone: `81–94%`, `−4 to +10`, `from 11¢, no upper limit`, or `no interval` with the reason."""
     if estimate.low is None and estimate.high is None:
-        return f"no interval, n = {estimate.n}"
+        return f"no interval, {_why_no_interval(estimate)}"
     cents = in_cents([estimate]) if cents is None else cents
     low, high = (
         None if x is None else _figure(x, style, cents, bar, _digits(estimate)) for x in (estimate.low, estimate.high)
@@ -182,6 +182,17 @@ def interval(estimate: Estimate, style: Format, bar: float | None = None, cents:
     if high is None:
         return f"from {low}, no upper limit"
     return _range(low, high, style)
+
+
+_ALIKE = ("contribute equally", "are equal", "no spread")
+"""What the statistics say of values that do not differ."""
+
+
+def _why_no_interval(estimate: Estimate) -> str:
+    """Values without spread, where that is the reason; else how many there were."""
+    if any(words in warning for warning in estimate.warnings for words in _ALIKE):
+        return f"all {estimate.n:,} alike"
+    return f"n = {estimate.n}"
 
 
 def in_cents(estimates: Sequence[Estimate]) -> bool:

@@ -4,6 +4,7 @@ import math
 import re
 from functools import cache
 from itertools import pairwise
+from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
@@ -26,6 +27,10 @@ from evalkit.chart_blocks import (
     Frontier,
     FrontierPoint,
     Heatmap,
+    Line,
+    Lines,
+    MapCell,
+    MapColumn,
     Mark,
     Part,
     Series,
@@ -40,6 +45,7 @@ from evalkit.rendering.chart_table import table_of
 from evalkit.report import build_report
 from evalkit.series import NEUTRAL, POLICY
 from evalkit.stats import Estimate
+from evalkit.wording import Format
 
 A, B = Series("a", "Alpha", 0), Series("b", "Beta", 1)
 PERCENT = Axis("share", "percent", 0.0, 1.0, reference=0.8)
@@ -203,6 +209,24 @@ def test_the_map_links_every_item() -> None:
     assert sorted(links) == [f"item-{i:03d}" for i in range(1, 61)]
 
 
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_each_row_of_each_band_of_the_map_is_told_by_more_than_its_colour(width: int) -> None:
+    models = tuple(Series(f"m{i}", f"Model {i}", i) for i in range(9))
+    columns = tuple(
+        MapColumn(f"i{n}", f"item-{n}", "easy", tuple(MapCell(m, "satisfactory", "s") for m in models))
+        for n in range(40)
+    )
+    drawing = parse(draw(Heatmap("f", models, columns), width))
+    links = [part for part in drawing.iter() if part.tag.endswith("}a") or part.tag == "a"]
+    rows = {float(cell.get("y", 0)) for link in links for cell in link if cell.tag.endswith("rect")}
+    marks = [part for part in drawing if part.tag.endswith(("circle", "path"))]
+    told = {part.text for part in drawing.iter() if part.tag.endswith("text")}
+    assert {m.name for m in models} <= told
+    named = len(models) if width == NARROW else 0
+    assert len(marks) == len(rows) + named
+    assert len({(part.tag, part.get("class")) for part in marks}) == len(models)
+
+
 def test_a_staircase_ends_at_everything() -> None:
     chart = Ecdf("f", Axis("s", "seconds", 1.0, 10.0, log=True), (Steps(A, (2.0, 3.0, 5.0)),))
     figures = table_of(chart)
@@ -290,10 +314,52 @@ def test_tick_names_do_not_run_into_each_other_or_the_bar() -> None:
         (2.0, "money", "$2"),
         (0.3, "percent", "30%"),
         (10, "seconds", "10 s"),
+        (0.00001, "money", "0.001¢"),
+        (0.000005, "money", "0.0005¢"),
+        (0.125, "money", "12.5¢"),
+        (0.005, "seconds", "0.005 s"),
+        (0.005, "ratio", "0.005×"),
+        (1000.2, "seconds", "1,000.2 s"),
+        (-0.025, "points", "−2.5"),
     ],
 )
 def test_tick_names_are_short(value: float, style: str, name: str) -> None:
     assert tick_name(value, Axis("", style, 0.0, 1.0)) == name
+
+
+def read_back(name: str, style: str) -> float:
+    """The value that a reader takes a tick's name for."""
+    digits = re.sub(r"[^\d.−-]", "", name).replace("−", "-")
+    hundredths = name.endswith(("¢", "%")) or style == "points"
+    return float(digits) / (100 if hundredths else 1000 if name.endswith(" ms") else 1)
+
+
+@given(st.sampled_from(get_args(Format)), st.floats(-9, 8), st.floats(-4, 4), st.booleans(), st.booleans())
+def test_every_tick_reads_as_the_value_it_stands_at(
+    style: Format, low: float, span: float, log: bool, below_zero: bool
+) -> None:
+    start = 10.0**low
+    axis = Axis("", style, start, start * (1 + 10.0**span), log)
+    if not log:
+        axis = Axis("", style, -start if below_zero else 0.0 if span > 3 else start, start * (1 + 10.0**span))
+    named = named_ticks(axis, scale_of(axis, 0, 5000), 8)
+    for value, name in named:
+        assert read_back(name, style) == pytest.approx(value, rel=1e-9, abs=(axis.high - axis.low) * 1e-9), name
+    assert len({name for _, name in named}) == len(named)
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.parametrize("high", [0.00004, 900.0, 1_400_000.0])
+def test_names_of_an_upright_axis_are_never_cut(high: float, width: int) -> None:
+    money, share = Axis("cost", "money", 0.0, high), Axis("share", "percent", 0.0, 1.0, reference=0.825)
+    point = FrontierPoint(A, estimate(0.5, 0.4, 0.6), estimate(high / 2, high / 3, high))
+    for chart in (
+        Lines("f", money, money, (Line(A, ((0.0, 0.0), (high, high))),)),
+        Frontier("f", share, money, (point,)),
+    ):
+        for text in parse(draw(chart, width)).iter():
+            if text.tag.endswith("text") and text.get("text-anchor") == "end":
+                assert float(text.get("x", 0)) >= text_width(text.text or "", float(text.get("font-size", 12)))
 
 
 @given(st.lists(st.floats(0, 100), max_size=8))

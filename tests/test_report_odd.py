@@ -312,3 +312,39 @@ def test_the_extra_price_of_a_request_is_paired_and_has_its_interval() -> None:
     assert (pair.extra_cost.value, pair.extra_cost.low) == (0, None)
     (found,) = (b for b in section(made("whole"), "price-of-a-failure").blocks if isinstance(b, Table))
     assert all("\N{EN DASH}" in row.cells[1].doubt for row in found.rows)
+
+
+@pytest.mark.parametrize("cheap_usd", [0.03, 0.0])
+def test_of_flat_prices_the_dearer_model_is_said_to_cost_more(cheap_usd: float) -> None:
+    """Every item costs the same on its side, so that only the rates leave a doubt, which is too small."""
+    book = Book(spec((HAIKU, OPUS)))
+    for i in range(40):
+        for model, usd in ((HAIKU, cheap_usd), (OPUS, 0.05)):
+            book.trial(f"i{i}", answered(usd, 2.0), model=model, level=1)
+    analysis = analyze(book.snapshot())
+    assert headings(analysis)["scorecard"] == "Haiku 4.5 and Opus 4.6 clear 80%; Haiku 4.5 does so for less"
+    assert "Opus 4.6 costs more, no gain shown" in facts(analysis, "verdict")
+    assert "It is the cheapest of 2 options" in plain_text(section(analysis, "verdict").lede)
+
+
+def test_where_nothing_is_satisfactory_the_link_leads_to_what_there_is_to_see() -> None:
+    """Requests that failed stand among the failures; outputs that are all there, and bad, among the items."""
+    bad = analyze(run_of({HAIKU: [[False]] * 30, OPUS: [[False]] * 30}))
+    for analysis, target in ((bad, "items"), (all_refused(), "failures")):
+        lede = section(analysis, "verdict").lede
+        assert [span.link for span in lede if span.link] == [target]
+    assert headings(bad)["failures"] == "All 60 trials brought an output"
+
+
+def test_a_model_that_never_answers_makes_no_router_of_the_one_behind_it() -> None:
+    """All its requests failed, for nothing: asking it first is asking the other one alone, and a call in vain."""
+    book = Book(spec((HAIKU, OPUS)))
+    for i in range(40):
+        book.trial(f"i{i}", answered(0.01 + i / 1e4, 2.0), model=HAIKU, level=int(i % 13 > 0))
+        book.trial(f"i{i}", ended("errored", 0.0, latency_s=1.0, felt_s=1.0), model=OPUS)
+    analysis = with_routing(analyze(book.snapshot()))
+    assert analysis.routing is not None
+    assert any("then Haiku" in each.title for each in analysis.routing.values), "valued, for who asks"
+    (scores, *_) = (block for block in section(analysis, "scorecard").blocks if isinstance(block, Table))
+    assert not [row for row in scores.rows if "then Haiku" in plain_text(row.cells[0].text)]
+    assert "Opus 4.6, then" not in render_markdown(analysis)

@@ -23,7 +23,7 @@ from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import MOST_ROWS, escape
 from evalkit.report import build_report, render_json, render_markdown
 from evalkit.series import arrange
-from evalkit.stats import Estimate
+from evalkit.stats import Estimate, mean_cost, mean_cost_ratio, paired_means
 from evalkit.wording import doubt, estimated, interval, listing, money, percent, points, shorten, visible
 
 
@@ -223,6 +223,17 @@ def test_an_estimate_is_written_with_its_doubt(
     value: float, low: float | None, high: float | None, style: Any, text: str
 ) -> None:
     assert estimated(Estimate(value, low, high, 0.95, 20, "m"), style) == text
+
+
+def test_values_without_spread_are_the_reason_that_there_is_no_interval() -> None:
+    """Forty items are enough; that they are all alike is why."""
+    for found in (
+        mean_cost([0.03] * 40),
+        mean_cost_ratio([0.03] * 40, [0.02] * 40),
+        paired_means([2.0] * 40, [1] * 40),
+    ):
+        assert doubt(found, "money") == "no interval, all 40 alike"
+    assert doubt(mean_cost([0.03]), "money") == "no interval, n = 1"
 
 
 def test_an_estimate_that_does_not_exist_says_why() -> None:

@@ -5,10 +5,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from routing_builders import Said, run
 from routing_worlds import GRADUAL, IDENTICAL, MODELS, PLANTED, World
 
 from evalkit import stats
 from evalkit.errors import UsageError
+from evalkit.route import Asked, outcomes_for
 from evalkit.router import model_for
 from evalkit.routing.crossfit import folds_of, on_all, out_of_fold
 from evalkit.routing.decide import decide
@@ -125,6 +127,20 @@ def test_oracle_on_one_epoch_is_inflated_and_says_so() -> None:
     split = policy(two, "oracle")
     assert "inflated" not in split.title
     assert worth(two, on_all(two, split).flow).satisfied.mean() == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("usd", [0.0, 0.01])
+@pytest.mark.parametrize(("models", "epochs"), [(9, 1), (11, 2), (18, 3), (25, 1)])
+def test_many_models_that_are_level_share_a_trial_and_are_valued(models: int, epochs: int, usd: float) -> None:
+    """Nine ninths sum to a little more than 1, and of what is free a little less than nothing would be left."""
+    names = [f"model-{i:02d}" for i in range(models)]
+    good = Said() if epochs == 1 else [Said()] * epochs
+    bad = Said(good=False) if epochs == 1 else [Said(good=False)] * epochs
+    analysis = run({name: [good, good, bad] * 4 for name in names}, usd=dict.fromkeys(names, usd))
+    _, values = valued(outcomes_for(analysis, Asked()))
+    (oracle,) = (value for value in values if value.kind == "oracle")
+    assert oracle.pass_rate.value == pytest.approx(8 / 12)
+    assert oracle.cost_per_request.value == pytest.approx(usd)
 
 
 def test_a_mixture_by_lot_is_half_of_each_and_not_exported() -> None:

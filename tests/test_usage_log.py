@@ -10,8 +10,10 @@ import pytest
 from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec, write_run
 from test_signals import planted
 
+from evalkit.analysis import analyze
 from evalkit.analysis.production import Production, production
 from evalkit.cli import main
+from evalkit.cli.signal_tables import production_lines
 from evalkit.pricing import Prices
 from evalkit.usage_log import UsageLine, parse_usage
 
@@ -167,6 +169,25 @@ def test_a_saving_is_the_weeks_cost_times_one_less_the_ratio() -> None:
     assert saving.low is not None
     assert saving.high is not None
     assert saving.low < saving.value < saving.high
+
+
+def test_a_ratio_that_is_the_same_on_every_item_leaves_a_saving_the_doubt_of_its_weeks() -> None:
+    book = Book(spec((SONNET, HAIKU)))
+    for i in range(60):
+        book.item(f"i{i:02d}", difficulty="easy")
+        for model, usd in ((SONNET, 0.03), (HAIKU, 0.01)):
+            book.trial(f"i{i:02d}", answered(usd), model=model, level=1)
+    run = analyze(book.snapshot())
+    logged = production(read(*weekly(6, difficulty="easy")), run, Prices())
+    (move,) = logged.moved.moves
+    assert (move.cost_ratio.value, move.cost_ratio.low) == (pytest.approx(1 / 3), None)
+    assert logged.saving.value is not None
+    assert logged.saving.low is not None
+    assert logged.saving.low < logged.saving.value
+    told = " ".join(production_lines(logged))
+    assert "at 0.33× (no interval, all 60 alike) the cost" in told
+    alike = production(read(*(line(day, difficulty="easy") for day in range(42))), run, Prices())
+    assert "(no interval: all 6 weeks save the same, requests alone" in " ".join(production_lines(alike))
 
 
 @pytest.mark.parametrize(

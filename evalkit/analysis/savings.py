@@ -6,10 +6,14 @@ from datetime import date, timedelta
 from math import hypot, sqrt
 from statistics import mean, stdev
 
+import numpy as np
+
 from evalkit.analysis.movable import Move, Moved
 from evalkit.stats import Estimate
 from evalkit.stats.distributions import t
 from evalkit.stats.estimate import no_estimate
+from evalkit.stats.inputs import is_constant
+from evalkit.stats.logscale import FEWEST
 from evalkit.usage_log import UsageLine
 
 METHOD = "weekly means, t, with the run's cost ratio by delta"
@@ -22,8 +26,9 @@ def monthly_saving(
 ) -> Estimate:
     """USD of requests a month. A request that moves saves its own cost times (1 - cost ratio of the run).
 
-    The weeks' savings vary, and so do the ratios: the two variances add up. No figure from fewer than four whole
-    weeks, without anything to move, or where a request that would move, or a ratio, has no price.
+    The weeks' savings vary, and so do the ratios: the two variances add up; a ratio that is the same on every item
+    has none. No figure from fewer than four whole weeks, without anything to move, or where a request that would move,
+    or a ratio, has no price; no interval where a ratio rests on too few items for one, or all weeks save the same.
     """
     spent: dict[int, dict[date, float]] = defaultdict(lambda: defaultdict(float))
     unpriced = 0
@@ -41,9 +46,10 @@ def monthly_saving(
     weekly = [sum(share * spent[i][week] for i, share in enumerate(shares)) for week in weeks]
     value = mean(weekly) * WEEKS_A_MONTH
     spread = _spread(found.moves, spent, weeks)
-    if spread is None:
-        warning = "a cost ratio has no interval, so the saving has none"
-        return Estimate(value, None, None, 0.95, len(weeks), METHOD, (warning,))
+    if spread is None or is_constant(np.array(weekly), abs(value)):
+        few = "a cost ratio rests on too few items for an interval"
+        why = few if spread is None else f"all {len(weeks)} weeks save the same"
+        return Estimate(value, None, None, 0.95, len(weeks), METHOD, (f"no interval: {why}",))
     half = float(t.isf(0.025, len(weeks) - 1)) * hypot(stdev(weekly) / sqrt(len(weeks)), spread) * WEEKS_A_MONTH
     return Estimate(value, value - half, value + half, 0.95, len(weeks), METHOD)
 
@@ -64,7 +70,9 @@ def _spread(moves: Sequence[Move], spent: Mapping[int, Mapping[date, float]], we
     for i, move in enumerate(moves):
         low, high = move.cost_ratio.low, move.cost_ratio.high
         if low is None or high is None:
-            return None
+            if move.cost_ratio.n < FEWEST:
+                return None
+            continue
         quantile = float(t.isf(0.025, max(1, move.cost_ratio.n - 1)))
         total += mean(spent[i].get(week, 0.0) for week in weeks) * (high - low) / (2 * quantile)
     return total

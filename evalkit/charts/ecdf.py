@@ -24,7 +24,7 @@ def draw(chart: Ecdf, width: int) -> str:
     narrow = variant(width) == "narrow"
     steps = [s for s in chart.steps if s.values]
     listed = narrow or len(steps) > _DIRECT
-    top = 12 + legend.HEIGHT + 20 * (len(legend.rows([s.series for s in steps], width)) - 1) if listed else 12
+    top = 12 + legend.height([s.series for s in steps], width) if listed else 12
     height = top + (288 if narrow else 304)
     svg = Svg(width, height, chart.finding)
     left, bottom = 44, height - 52

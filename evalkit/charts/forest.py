@@ -27,15 +27,14 @@ def draw(chart: Forest, width: int) -> str:
     narrow = variant(width) == "narrow"
     series = _series(chart)
     left = 0.0 if narrow else _LABELS
-    lines = len(legend.rows(series, width - left - 8)) if len(series) > 1 else 0
-    top = legend.HEIGHT + 20 * (lines - 1) if lines else 2.0
+    top = legend.height(series, width - left - 8) if len(series) > 1 else 2.0
     values, intervals = _widths(chart, _small(narrow))
     right = width - values - intervals - 26
     above = 20 if narrow else 0
     heights = [_height(row, above) for row in chart.rows]
     bottom = top + sum(heights)
     svg = Svg(width, bottom + (46 if chart.axis.label else 26), chart.finding)
-    if lines:
+    if len(series) > 1:
         legend.draw(svg, series, left + 8)
     scale = scale_of(chart.axis, left + 8, right)
     if chart.axis.shade_below and chart.axis.reference is not None:

@@ -8,7 +8,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.charts.labels import Box, fit, place, text_width
 from evalkit.charts.marks import ink_of, interval, shape, upright, x_axis
-from evalkit.charts.scales import Scale, scale_of, tick_name, ticks
+from evalkit.charts.scales import Scale, name_width, scale_of, tick_name, ticks
 from evalkit.charts.svg import Svg, fill, px, stroke, variant
 from evalkit.wording import number
 
@@ -20,7 +20,7 @@ def draw(chart: Frontier, width: int) -> str:
     narrow = variant(width) == "narrow"
     height = 330 if narrow else 370
     svg = Svg(width, height, chart.finding)
-    left, bottom = (44 if narrow else 52), height - 52
+    left, bottom = max(44 if narrow else 52, name_width(chart.y) + 10), height - 52
     across, up = scale_of(chart.x, left, width - 14), scale_of(chart.y, bottom, 14)
     points = [p for p in chart.points if p.x.value is not None and p.y.value is not None]
     label = _bar_label(chart, points, across, up)

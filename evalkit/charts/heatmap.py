@@ -9,27 +9,36 @@ from evalkit.chart_blocks import (
     MapState,
     Series,
 )
+from evalkit.charts import legend
 from evalkit.charts.labels import fit, text_width
-from evalkit.charts.marks import ink_of
+from evalkit.charts.marks import ink_of, shape
 from evalkit.charts.svg import INKS, Svg, fill, stroke, variant
 from evalkit.series import NEUTRAL
 
 _GAP = 2.5
+_SHAPES = 20.0
+"""Room for the shape that begins a row, px."""
 
 
 def draw(chart: Heatmap, width: int) -> str:
-    """The chart at a width in px; groups keep together as far as a band allows."""
+    """The chart at a width in px; groups keep together as far as a band allows.
+
+    Every row begins with its model's shape; names stand beside it, or above all bands on a narrow page.
+    """
     narrow = variant(width) == "narrow"
-    left = 0.0 if narrow else 118.0
+    left = _SHAPES if narrow else 118.0
+    top = legend.height(chart.series, width) if narrow else 0.0
     step = 22.0 if narrow else min(max((width - left) / max(len(chart.columns), 1), 13.0), 28.0)
     per_band = max(int((width - left) / step + 1e-6), 1)
     bands = [chart.columns[i : i + per_band] for i in range(0, len(chart.columns), per_band)]
     grid = _Grid(left, step, 22.0)
     band_height = len(chart.series) * grid.row + 36
-    svg = Svg(width, len(bands) * band_height + (44 if narrow else 20), chart.finding, links=True)
+    svg = Svg(width, top + len(bands) * band_height + (44 if narrow else 20), chart.finding, links=True)
+    if narrow:
+        legend.draw(svg, chart.series, 0)
     for i, band in enumerate(bands):
-        _band(svg, chart.series, band, grid, i * band_height + 18)
-    _legend(svg, chart, left, len(bands) * band_height + 10)
+        _band(svg, chart.series, band, grid, top + i * band_height + 18)
+    _legend(svg, chart, left, top + len(bands) * band_height + 10)
     return svg.finish(variant(width))
 
 
@@ -41,9 +50,10 @@ class _Grid:
 
 
 def _band(svg: Svg, series: tuple[Series, ...], band: tuple[MapColumn, ...], grid: _Grid, top: float) -> None:
-    if grid.left:
-        for i, model in enumerate(series):
-            name = fit(model.name, 12.5, grid.left - 8, bold=True)
+    for i, model in enumerate(series):
+        shape(svg, model, grid.left - 12, top + i * grid.row + 9.5, 4.2)
+        if grid.left > _SHAPES:
+            name = fit(model.name, 12.5, grid.left - _SHAPES - 4, bold=True)
             svg.text(0, top + i * grid.row + 14, name, ink_of(model), size=12.5, bold=True)
     x = grid.left
     for group, members in groupby(band, key=lambda column: column.group):

@@ -10,7 +10,7 @@ from evalkit.charts.marks import ink_of, shape
 from evalkit.charts.svg import Svg
 
 HEIGHT = 26.0
-"""Room that a legend takes at the top of a drawing, px; more rows take a multiple."""
+"""Room that a legend of one row takes at the top of a drawing, px."""
 
 
 def rows(series: Iterable[Series], room: float) -> list[list[Series]]:
@@ -25,6 +25,11 @@ def rows(series: Iterable[Series], room: float) -> list[list[Series]]:
         found[-1].append(s)
         used += width
     return found
+
+
+def height(series: Iterable[Series], room: float) -> float:
+    """What the legend takes at the top of a drawing, px."""
+    return HEIGHT + 20 * (len(rows(series, room)) - 1)
 
 
 def draw(svg: Svg, series: Iterable[Series], left: float) -> None:

@@ -6,7 +6,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.charts.labels import fit, spread, text_width
 from evalkit.charts.marks import ink_of, shape, upright, x_axis
-from evalkit.charts.scales import Scale, scale_of, tick_name, ticks
+from evalkit.charts.scales import Scale, name_width, scale_of, tick_name, ticks
 from evalkit.charts.svg import INKS, Svg, fill, px, stroke, variant
 from evalkit.wording import number
 
@@ -20,7 +20,8 @@ def draw(chart: Lines, width: int) -> str:
     height = 330 if narrow else 360
     svg = Svg(width, height, chart.finding)
     names = min(max((text_width(line.series.name, 12.5, bold=True) for line in chart.lines), default=0.0), width * 0.32)
-    left, right, bottom = (46 if narrow else 58), width - names - 22, height - 52
+    left = max(46 if narrow else 58, name_width(chart.y) + 10)
+    right, bottom = width - names - 22, height - 52
     across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 58)
     _stretches(svg, chart, across)
     mark = chart.y.reference

@@ -1,14 +1,15 @@
 """Scales and ticks: from values to pixels, and which values to name on an axis."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from evalkit.chart_blocks import (
     Axis,
 )
 from evalkit.charts.labels import text_width
 from evalkit.frozen import dataclass
-from evalkit.wording import number
+from evalkit.wording import Format, number
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def _linear_ticks(low: float, high: float, count: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    return [i * step for i in range(first, last + 1)]
 
 
 def _log_ticks(low: float, high: float, count: int) -> list[float]:
@@ -85,18 +86,30 @@ def named_ticks(axis: Axis, place: Callable[[float], float], count: int = 6) -> 
 
 
 def tick_name(value: float, axis: Axis) -> str:
-    """What stands at a tick: short, zero without decimals."""
-    if value == 0:
-        return {"percent": "0%", "money": "0", "points": "0"}.get(axis.format, "0")
-    name = number(value, axis.format)
-    return _trimmed(name.replace(".00", ""))
+    """What stands at a tick: all digits that the value has, and no more; zero of money without a unit."""
+    before, factor, after = _UNITS[axis.format]
+    if axis.format == "money":
+        before, factor, after = ("", 100, "¢") if 0 < abs(value) < 1 - 1e-9 else ("$" if value else "", 1, "")
+    digits = f"{Decimal(f'{abs(value) * factor:.12g}'):,f}"
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    sign = "\N{MINUS SIGN}" if value < 0 else "+" if value > 0 and axis.format in ("points", "shift") else ""
+    return f"{sign}{before}{digits}{after}"
 
 
-def _trimmed(name: str) -> str:
-    digits = name.rstrip("×ms%¢ ")
-    if "." not in digits:
-        return name
-    return digits.rstrip("0").rstrip(".") + name[len(digits) :]
+_UNITS: Mapping[Format, tuple[str, int, str]] = {
+    "percent": ("", 100, "%"), "points": ("", 100, ""), "money": ("$", 1, ""), "ratio": ("", 1, "×"),
+    "seconds": ("", 1, " s"), "milliseconds": ("", 1000, " ms"), "minutes": ("", 1, " min"), "tokens": ("", 1, ""),
+    "score": ("", 1, ""), "coefficient": ("", 1, ""), "shift": ("", 1, ""),
+}  # fmt: skip
+"""What stands before the number, what multiplies it, and what stands behind it."""
+
+
+def name_width(axis: Axis, count: int = 6) -> float:
+    """About how wide the widest name of an upright axis is, px, with that of its reference."""
+    names = [tick_name(value, axis) for value in ticks(axis, count)]
+    marked = [] if axis.reference is None else [number(axis.reference, axis.format)]
+    widths = [text_width(name, 12) for name in names] + [text_width(name, 12, bold=True) for name in marked]
+    return max(widths, default=0.0)
 
 
 def _extent(center: float, name: str) -> tuple[float, float]:

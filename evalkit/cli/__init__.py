@@ -19,7 +19,7 @@ from typer.main import get_group
 
 from evalkit import __version__, remote
 from evalkit.cli import urls
-from evalkit.cli.terminal import PLAINLY
+from evalkit.cli.terminal import PLAINLY, say
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
@@ -43,7 +43,7 @@ _BEFORE_LOADING = {
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"evalkit {__version__}")
+        say(f"evalkit {__version__}")
         raise typer.Exit
 
 
@@ -129,7 +129,7 @@ def _unexpected(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
         return _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
     traceback.print_exception(error)
-    print("error: a bug in evalkit; please report it with the lines above", file=sys.stderr)
+    say("error: a bug in evalkit; please report it with the lines above", err=True)
     return _named(ExitCode.BUG)
 
 
@@ -139,7 +139,7 @@ def _misused(error: typer.TyperException) -> int:
     if message:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "evalkit"
-        print(f"error: {remote.shown_in(message)}; see `{command} --help`", file=sys.stderr)
+        say(f"error: {remote.shown_in(message)}; see `{command} --help`", err=True)
     return _named(ExitCode.USAGE)
 
 
@@ -147,17 +147,17 @@ def _told(error: EvalkitError, argv: Sequence[str] = ()) -> int:
     """One line for each problem, then the command that goes on from an interruption, then the exit code's name."""
     if isinstance(error, ProblemsError):
         for problem in error.problems:
-            print(f"error: {urls.as_given(problem)}", file=sys.stderr)
+            say(f"error: {urls.as_given(problem)}", err=True)
     else:
         for line in str(error).splitlines():
-            print(f"error: {urls.as_given(line)}", file=sys.stderr)
+            say(f"error: {urls.as_given(line)}", err=True)
     if argv and isinstance(error, InterruptedRunError):
-        print(f"again: {remote.shown_in(shlex.join(['evalkit', *argv]))}", file=sys.stderr)
+        say(f"again: {remote.shown_in(shlex.join(['evalkit', *argv]))}", err=True)
     return _named(error.exit_code)
 
 
 def _named(code: ExitCode) -> int:
-    print(f"exit {int(code)}: {code.name.lower()}", file=sys.stderr)
+    say(f"exit {int(code)}: {code.name.lower()}", err=True)
     return int(code)
 
 

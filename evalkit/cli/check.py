@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import options, urls
+from evalkit.cli.terminal import say
 from evalkit.errors import ProblemsError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def check(
     errors += [str(problem) for problem in problems if problem.severity == "error"]
     warnings = [problem for problem in problems if problem.severity == "warning"]
     for problem in warnings:
-        typer.echo(urls.as_given(problem))
+        say(urls.as_given(problem))
     affordable = list[str]()
     with _noted(errors):
         if asked := policy_file(policy):
@@ -86,11 +87,11 @@ def check(
             affordable = usual_outlook(len(loaded.items), epochs or config.epochs)
     if errors:
         raise ProblemsError(errors)
-    typer.echo(effect_line(loaded))
+    say(effect_line(loaded))
     for line in affordable:
-        typer.echo(urls.as_given(line))
+        say(urls.as_given(line))
     ending = f"no errors, {plural(len(warnings), 'warning')}; dataset {loaded.sha256[:12]}{rubric_hash}"
-    typer.echo(f"{urls.as_given(dataset)}: {ending}")
+    say(f"{urls.as_given(dataset)}: {ending}")
 
 
 @contextmanager

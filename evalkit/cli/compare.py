@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import report_files, urls
+from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ def _print(analysis: "Analysis", notes: Sequence[str]) -> None:
     from evalkit.report import COMPARISON, build_report
 
     if analysis.simulated:
-        typer.echo("SIMULATED")
-    typer.echo(build_report(analysis, COMPARISON).sections[0].heading + ".")
+        say("SIMULATED")
+    say(build_report(analysis, COMPARISON).sections[0].heading + ".")
     console().print(_table(analysis))
     for line in (*(analysis.baseline.differs if analysis.baseline else ()), *notes):
-        typer.echo(f"! {line}")
+        say(f"! {line}")
 
 
 def _table(analysis: "Analysis") -> "Table":

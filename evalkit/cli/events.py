@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from evalkit.cli.terminal import say
 from evalkit.errors import EvalkitError, ExitCode
 from evalkit.frozen import dataclass
 
@@ -28,7 +29,7 @@ class Talk:
     def tell(self, line: str) -> None:
         """A result in words, on stdout, unless JSON is asked for."""
         if not self.as_json:
-            typer.echo(line)
+            say(line)
 
     def note(self, line: str) -> None:
         """What a user may know as well, on stdout, unless only errors are wanted."""

@@ -8,6 +8,7 @@ import typer
 
 from evalkit import remote
 from evalkit.cli import report_files, urls
+from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 
 
@@ -58,7 +59,7 @@ def export(
         how = "name another, or replace it with --force" if urls.is_url(refused[0]) else "name another"
         raise UsageError(f"{remote.shown(refused[0])} exists already; {how}")
     for to in kept:
-        typer.echo(f"kept: {to} is here already")
+        say(f"kept: {to} is here already")
     for source, to in pairs:
         if to not in kept:
             _copy(source, to)
@@ -76,7 +77,7 @@ def _copy(source: str, to: str) -> None:
         urls.deliver(router_file(copy))
     trials = copy_run(path, copy)
     urls.deliver(copy)
-    typer.echo(f"exported: {urls.as_given(copy)} ({plural(trials, 'trial')})")
+    say(f"exported: {urls.as_given(copy)} ({plural(trials, 'trial')})")
 
 
 def _write_table(run: str, target: str, force: bool, redact: list[str] | None) -> None:
@@ -93,7 +94,7 @@ def _write_table(run: str, target: str, force: bool, redact: list[str] | None) -
     snapshot = snapshot_to_show(urls.readable(run))
     write_table(path, report_files.shown(analyze(snapshot), snapshot, hidden))
     urls.deliver(path)
-    typer.echo(f"exported: {urls.as_given(path)} ({plural(len(snapshot.trials), 'trial')})")
+    say(f"exported: {urls.as_given(path)} ({plural(len(snapshot.trials), 'trial')})")
 
 
 def _pairs(run: str, target: str) -> list[tuple[str, str]]:
@@ -104,7 +105,7 @@ def _pairs(run: str, target: str) -> list[tuple[str, str]]:
         raise UsageError(f"{run} is a folder; name a folder to copy to as well, with a slash at its end")
     names = [name for name in _names(run) if name.endswith(".db") and name[0] != "." and "/" not in name]
     if not names:
-        typer.echo(f"no run file in {remote.shown(run)}, nothing to export")
+        say(f"no run file in {remote.shown(run)}, nothing to export")
     return [(_under(run, name), _under(target, name)) for name in names]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from evalkit.cli import gate_options, urls
+from evalkit.cli.terminal import say
 from evalkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -165,14 +166,14 @@ def _noticed(report: "GateReport") -> int:
     from evalkit.gate import notices
 
     if notices(report):
-        typer.echo(f"sensitivity: the gate notices that {report.candidate} is worse", err=True)
+        say(f"sensitivity: the gate notices that {report.candidate} is worse", err=True)
         return int(ExitCode.PASS)
-    typer.echo(
+    say(
         f"sensitivity: the gate would not notice that {report.candidate} is worse; it needs more items, a smaller "
         "margin, or better graders",
         err=True,
     )
-    typer.echo(f"exit {int(ExitCode.REGRESSION)}: {ExitCode.REGRESSION.name.lower()}", err=True)
+    say(f"exit {int(ExitCode.REGRESSION)}: {ExitCode.REGRESSION.name.lower()}", err=True)
     return int(ExitCode.REGRESSION)
 
 
@@ -220,25 +221,25 @@ def _print(report: "GateReport", paths: list[Path]) -> None:
     from evalkit.rendering.gate import flips_told
 
     if report.simulated:
-        typer.echo("SIMULATED")
-    typer.echo(report.headline)
+        say("SIMULATED")
+    say(report.headline)
     table = Table(box=None, pad_edge=False)
     for name in ("check", "outcome", "found", "asked"):
         table.add_column(name, overflow="fold")
     looks = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
     for check in report.checks:
         outcome = Text(check.outcome, style=looks[check.outcome])
-        table.add_row(Text(check.name), outcome, Text(check.finding), Text(check.limit))
+        table.add_row(check.name, outcome, check.finding, check.limit)
     console().print(table)
     if report.flips is not None:
-        typer.echo(f"flip rate: {flips_told(report.flips)}")
+        say(f"flip rate: {flips_told(report.flips)}")
     for check in report.checks:
         if check.needs:
-            typer.echo(f"to settle {check.name}: {check.needs}")
+            say(f"to settle {check.name}: {check.needs}")
     for note in report.notes:
-        typer.echo(f"! {note}")
+        say(f"! {note}")
     for path in paths:
-        typer.echo(urls.as_given(path))
+        say(urls.as_given(path))
 
 
 def _code(report: "GateReport", on_inconclusive: str) -> int:
@@ -246,8 +247,8 @@ def _code(report: "GateReport", on_inconclusive: str) -> int:
     code = report.exit_code
     if code == ExitCode.INCONCLUSIVE and on_inconclusive != "fail":
         if on_inconclusive == "warn":
-            typer.echo("warning: inconclusive, let through by --on-inconclusive warn", err=True)
+            say("warning: inconclusive, let through by --on-inconclusive warn", err=True)
         code = ExitCode.PASS
     if code != ExitCode.PASS:
-        typer.echo(f"exit {int(code)}: {code.name.lower()}", err=True)
+        say(f"exit {int(code)}: {code.name.lower()}", err=True)
     return int(code)

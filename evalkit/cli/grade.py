@@ -7,6 +7,7 @@ import typer
 
 from evalkit.cli import grade_options, options
 from evalkit.cli.spending import warn_of_aliases
+from evalkit.cli.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.cli.grade_people import Who
@@ -158,7 +159,7 @@ def _tell_of_an_edit(rubric: "Rubric") -> None:
     path = Path("rubrics") / f"{rubric.name}.yaml"
     now = load_rubric(path) if path.is_file() else rubric
     if isinstance(now, list) or now.sha256 != rubric.sha256:
-        typer.echo(
+        say(
             f"{path} is not the rubric that this run was made with; its outputs are graded by the one in the run file,"
             " and to grade by another, make a new run",
             err=True,

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def queued(file: "RunFile", rubric: "Rubric", people: "ForPeople") -> Mapping[st
         raise UsageError("--calibrate and --discordant exclude each other; run the command once for each")
     share = SHARE if people.concordant_share is None else people.concordant_share
     found = discordant_items(file.snapshot(), rubric, share)
-    typer.echo(
+    say(
         f"to grade: all outputs of {plural(len(found.apart), 'item')} that the judge tells apart, and of "
         f"{len(found.drawn)} drawn from {found.alike} that it grades alike",
         err=True,

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class JudgeSession:
         with nullcontext() if self.dry_run else file.only_writer(*payers("grade", self.budget_usd)):
             graders, bill = self._foresee(file.path, file.snapshot())
             if self.dry_run:
-                typer.echo(self._offer(bill) if bill else "checks only: nothing to send, nothing to pay")
+                say(self._offer(bill) if bill else "checks only: nothing to send, nothing to pay")
             elif self.panel is None or bill is None or not (bill.requests or bill.reused):
                 self._check(file, graders)
             else:
@@ -73,7 +72,7 @@ class JudgeSession:
             if not self.dry_run:
                 self._tell_of_judging(file)
                 if not self.quiet:
-                    typer.echo(f"graded: {file.path}\nnext: evalkit report {file.path}")
+                    say(f"graded: {file.path}\nnext: evalkit report {file.path}")
 
     def _foresee(self, path: Path, snapshot: "Snapshot") -> "tuple[Sequence[str], JudgeBill | None]":
         """Who is to grade, and what the judges among them may cost; notes what the run file has cost so far."""
@@ -105,7 +104,7 @@ class JudgeSession:
                 " name another with --judge, or add --allow-own-judge"
             )
         for model in own:
-            typer.echo(f"warning: judge {model} is one of the models compared and may favour its own outputs", err=True)
+            say(f"warning: judge {model} is one of the models compared and may favour its own outputs", err=True)
 
     def _offer(self, bill: "JudgeBill") -> str:
         """What the judges are about to be asked, and what it may cost."""
@@ -134,7 +133,7 @@ class JudgeSession:
         snapshot = file.snapshot()
         counts = [count for count in map(injections, answered(snapshot).values()) if count]
         if counts:
-            typer.echo(
+            say(
                 f"injections: {sum(counts)} places in {len(counts)} outputs speak to a grader or look like a verdict;"
                 " they were quoted to the judges as part of the output",
                 err=True,
@@ -143,7 +142,7 @@ class JudgeSession:
         pairs = survivors(p for p in snapshot.preferences if p.grader in names)
         if self.panel.side_by_side and pairs:
             ties = sum(preferred is None for preferred in pairs.values())
-            typer.echo(f"side by side: {len(pairs)} pairs in both orders, {ties} of them ties", err=True)
+            say(f"side by side: {len(pairs)} pairs in both orders, {ties} of them ties", err=True)
 
     def _check(self, file: "RunFile", graders: "Sequence[str]") -> "Round":
         """Open the round, and let the checks do their part, which costs nothing."""
@@ -153,12 +152,12 @@ class JudgeSession:
 
         round_ = open_round(file, graders, self.blind, self.panel)
         if not self.blind:
-            typer.echo("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
+            say("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
         if checks.NAME in graders:
             with counting("checking", self.quiet) as counter:
                 done = grade_by_checks(file, round_, counter)
             if not self.quiet:
-                typer.echo(f"checks: {done} outputs graded", err=True)
+                say(f"checks: {done} outputs graded", err=True)
         return round_
 
     async def _judge(self, file: "RunFile", graders: "Sequence[str]", panel: "Panel", bill: "JudgeBill") -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-import typer
+from evalkit.cli.terminal import say
 
 _BACK_S = 1.0
 """How long a command in the background waits before it looks whether it is in front again."""
@@ -36,7 +36,7 @@ def new_link_at_enter(names: Sequence[str], link: Callable[[str], str]) -> bool:
             loop.remove_reader(keyboard)
             return
         for line in data.decode("utf-8", "replace").splitlines():
-            typer.echo(_answer(line.strip(), names, link))
+            say(_answer(line.strip(), names, link))
 
     watch()
     return True

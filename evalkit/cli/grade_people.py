@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import typer
-
+from evalkit.cli.terminal import say
 from evalkit.errors import InterruptedRunError, InUseError, UsageError
 
 if TYPE_CHECKING:
@@ -67,12 +66,12 @@ def close_by_hand(file: "RunFile", round_id: int | None = None) -> None:
     (round_,) = meant
     left = left_to_grade(snapshot, round_.id, rubric_of(snapshot))
     close_round(file, round_.id, "closed by hand")
-    typer.echo(f"closed: round {round_.id} of {file.path}{_left(left, ' with ungraded outputs: ')}")
+    say(f"closed: round {round_.id} of {file.path}{_left(left, ' with ungraded outputs: ')}")
     still = [str(other.id) for other in open_ if other != round_]
     if still:
-        typer.echo(f"still open to people: round {', '.join(still)}")
+        say(f"still open to people: round {', '.join(still)}")
     else:
-        typer.echo(f"next: evalkit report {file.path}")
+        say(f"next: evalkit report {file.path}")
 
 
 def _left(left: Mapping[str, int], before: str = "") -> str:
@@ -141,7 +140,7 @@ class PeopleSession:
         before = self._file.snapshot().rounds
         round_ = open_for_people(self._file, self._blind)
         if before and round_ not in before:
-            typer.echo(f"this is round {round_.id}, graded afresh: the rounds before it are closed", err=True)
+            say(f"this is round {round_.id}, graded afresh: the rounds before it are closed", err=True)
         open_for_people(self._file, self._blind, self._settings(round_))
         desk = Desk(self._file, round_)
         for name in names or people_of(self._file.snapshot(), round_.id) or (login(),):
@@ -165,7 +164,7 @@ class PeopleSession:
         from evalkit.queues import rubric_of
 
         if not self._blind:
-            typer.echo("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
+            say("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
         if rubric_of(self._file.snapshot()).checked:
             with counting("checking", self._quiet) as counter:
                 grade_by_checks(self._file, round_, counter)
@@ -201,22 +200,22 @@ class PeopleSession:
                 self._interrupted(app, port)
         self._end_line()
         close_round(self._file, desk.round.id, "everybody has graded")
-        typer.echo(f"everybody has graded, and the round is closed: {self._file.path}")
-        typer.echo(f"next: evalkit report {self._file.path}")
+        say(f"everybody has graded, and the round is closed: {self._file.path}")
+        say(f"next: evalkit report {self._file.path}")
 
     def _announce(self, app: Any, links: Mapping[str, str], has_keyboard: bool) -> None:
         wide = max(map(len, links), default=0)
         counts = app.turnout.counts()
         for name, link in links.items():
             done, total = counts[name]
-            typer.echo(f"{name:<{wide}}  {link}  {total - done} of {total} outputs to grade")
+            say(f"{name:<{wide}}  {link}  {total - done} of {total} outputs to grade")
         if "SSH_CONNECTION" in os.environ:
             port = app.entrance.cookie_name.rpartition("_")[2]
-            typer.echo(f"from another machine: ssh -L {port}:127.0.0.1:{port} HOST, then open the link there", err=True)
+            say(f"from another machine: ssh -L {port}:127.0.0.1:{port} HOST, then open the link there", err=True)
         name = "a name and " if len(app.desk.people) > 1 else ""
         again = f"; {name}Enter prints a new one" if has_keyboard else ""
         stop = "Ctrl-C stops; every mark is saved, and the same command goes on."
-        typer.echo(f"Each link works once{again}. {stop}", err=True)
+        say(f"Each link works once{again}. {stop}", err=True)
 
     def _tell(self, app: Any) -> None:
         """How far everybody is, in numbers that say nothing of what they said."""
@@ -235,7 +234,7 @@ class PeopleSession:
         tenth = f"graded: {10 * (10 * done // total) if total else 0} %"
         if tenth != self._line and done:
             self._line = tenth
-            typer.echo(tenth, err=True)
+            say(tenth, err=True)
 
     def _end_line(self) -> None:
         from evalkit.cli.progress import is_interactive
@@ -247,7 +246,7 @@ class PeopleSession:
         """Say how much is left and how to go on; a round closed meanwhile needs no going on."""
         self._end_line()
         if not app.desk.is_open:
-            typer.echo(f"the round has been closed\nnext: evalkit report {self._file.path}")
+            say(f"the round has been closed\nnext: evalkit report {self._file.path}")
             raise InterruptedRunError("stopped; nothing is left to do here")
         left = {name: total - done for name, (done, total) in app.turnout.counts().items()}
         again = "".join(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from evalkit.cli.terminal import say
 from evalkit.errors import InUseError, ProblemsError, UsageError
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Seq
         desk = session.desk_beside(names)
         _write_all(desk, target, names)
     for note in _not_asked(desk) if target.suffix.lower() in SHEETS else ():
-        typer.echo(note, err=True)
-    typer.echo(f"next, with what comes back: evalkit grade {file.path} --import FILE")
+        say(note, err=True)
+    say(f"next, with what comes back: evalkit grade {file.path} --import FILE")
 
 
 def _write_all(desk: "Desk", target: Path, names: Sequence[str]) -> None:
@@ -102,9 +103,9 @@ def _write(desk: "Desk", name: str, path: Path) -> None:
     else:
         beside = _write_sheet(desk, name, path)
     size = path.stat().st_size
-    typer.echo(f"{path} ({size / 1000:,.0f} kB): {outputs} outputs for {name}{beside}")
+    say(f"{path} ({size / 1000:,.0f} kB): {outputs} outputs for {name}{beside}")
     if size > _LARGE_BYTES:
-        typer.echo(f"{path} is large; some mail servers refuse it (zip it, or part the work with --overlap)", err=True)
+        say(f"{path} is large; some mail servers refuse it (zip it, or part the work with --overlap)", err=True)
 
 
 def _last_question(desk: "Desk", name: str) -> str:
@@ -155,18 +156,18 @@ def bring_in(file: "RunFile", path: Path, names: Sequence[str], yes: bool, dry_r
         round_ = desk.round
         changes = try_out(file, round_, incoming)
         for line in _told(incoming, changes, path):
-            typer.echo(line)
+            say(line)
         if dry_run:
-            typer.echo("nothing was written (--dry-run)")
+            say("nothing was written (--dry-run)")
             return
         if not changes.marks:
-            typer.echo("nothing to do")
+            say("nothing to do")
             return
         if changes.changed or changes.withdrawn:
             _ask(yes)
         desk = write(file, round_, incoming)
         where = f"round {round_.id} of {file.path}" if len(desks) > 1 else file.path
-        typer.echo(f"imported: {changes.marks} marks of {incoming.grader} into {where}")
+        say(f"imported: {changes.marks} marks of {incoming.grader} into {where}")
         _tell_what_is_left(file, desk, round_)
 
 
@@ -240,13 +241,13 @@ def _ask(yes: bool) -> None:
 def _tell_what_is_left(file: "RunFile", desk: "Desk", round_: "Round") -> None:
     left = {name: count for name, count in desk.left().items() if count}
     if left:
-        typer.echo("outputs left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
+        say("outputs left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
         return
     unasked = [name for name in desk.people if not desk.is_through(name)] if desk.settings.ask_author else []
     if unasked:
-        typer.echo(
+        say(
             f"everybody has graded; who wrote them is still to be asked of {', '.join(unasked)}:"
             f" evalkit grade {file.path} --grader {unasked[0]}, or --export another packet"
         )
     else:
-        typer.echo(f"everybody has graded; next: evalkit grade {file.path} --close, which ends round {round_.id}")
+        say(f"everybody has graded; next: evalkit grade {file.path} --close, which ends round {round_.id}")

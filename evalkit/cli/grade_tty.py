@@ -4,8 +4,7 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import typer
-
+from evalkit.cli.terminal import say
 from evalkit.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def grade_here(file: "RunFile", session: "PeopleSession", names: "Sequence[str]"
         if not handed_in and not desk.is_through(name):
             what = f"{left} outputs left" if left else "who wrote them has not been answered"
             raise InterruptedRunError(f"stopped; {what}; go on with `evalkit grade {file.path} --tty --grader {name}`")
-        typer.echo(f"graded: {file.path}")
+        say(f"graded: {file.path}")
         if handed_in and turnout.hand_in(name) and turnout.all_in():
             close_round(file, desk.round.id, "everybody has graded")
-            typer.echo(f"everybody has graded, and the round is closed\nnext: evalkit report {file.path}")
+            say(f"everybody has graded, and the round is closed\nnext: evalkit report {file.path}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import options, urls
+from evalkit.cli.terminal import say
 from evalkit.errors import EvalkitError, UsageError
 
 if TYPE_CHECKING:
@@ -62,15 +63,15 @@ def import_(
     path = output or Path("runs") / f"{made.spec.name}-{made.spec.sha256[:8]}.db"
     if path.exists():
         _refuse_another(path, made)
-        typer.echo(f"imported already, nothing to do: {urls.as_given(path)}")
+        say(f"imported already, nothing to do: {urls.as_given(path)}")
     else:
         _write(path, made)
         urls.deliver(path)
-        typer.echo(f"imported: {urls.as_given(path)}")
+        say(f"imported: {urls.as_given(path)}")
     for note in notes(made, left_out):
-        typer.echo(note)
+        say(note)
     then = f"report {urls.as_given(path)}" if made.grades else urls.next_here("grade --blind", path)
-    typer.echo(f"next: evalkit {then}")
+    say(f"next: evalkit {then}")
     return path
 
 

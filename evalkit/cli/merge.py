@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from evalkit.cli import urls
+from evalkit.cli.terminal import say
 
 
 def register(app: typer.Typer) -> None:
@@ -42,8 +43,8 @@ def merge(
     urls.deliver(output)
     name = urls.as_given(output)
     settled = "all settled" if made.settled == made.trials else f"{made.settled:,} of them settled"
-    typer.echo(f"merged: {name} ({plural(made.trials, 'trial')}, {settled}; {', '.join(made.models)})")
+    say(f"merged: {name} ({plural(made.trials, 'trial')}, {settled}; {', '.join(made.models)})")
     if made.rounds:
-        typer.echo(f"! the grades so far are kept in {plural(made.rounds, 'closed round')}, only one of which counts")
-    typer.echo(f"next: evalkit {urls.next_here('grade --blind', output)}")
+        say(f"! the grades so far are kept in {plural(made.rounds, 'closed round')}, only one of which counts")
+    say(f"next: evalkit {urls.next_here('grade --blind', output)}")
     return output

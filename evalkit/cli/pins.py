@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evalkit.cli.terminal import say
 from evalkit.errors import ExitCode, IntegrityError, UsageError
 from evalkit.wording import plural
 
@@ -62,7 +63,7 @@ def scan(paths: Paths = None, as_json: AsJson = False) -> None:
         return
     print_pins(code, facts, now.date())
     _tell_skipped(looked.skipped)
-    typer.echo(counted(len(code), len(found) - len(code)))
+    say(counted(len(code), len(found) - len(code)))
 
 
 def _skipped(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
@@ -73,7 +74,7 @@ def _tell_skipped(pairs: Sequence[tuple[str, str]]) -> None:
     from evalkit.pins.places import one_line
 
     for path, reason in pairs:
-        typer.echo(f"warning: {one_line(path)} is not looked into: {reason}", err=True)
+        say(f"warning: {one_line(path)} is not looked into: {reason}", err=True)
 
 
 @pins.command("diff")
@@ -104,7 +105,7 @@ def diff(
             print_bump(bump, price_change(*both, datetime.now(UTC)) if both else None)
         _tell_skipped(looked.skipped)
         if not found:
-            typer.echo("no pin changed")
+            say("no pin changed")
     raise typer.Exit(int(ExitCode.REGRESSION) if exit_code and found else 0)
 
 
@@ -154,7 +155,7 @@ def approve(
     files = files_of(content, named, held, lock.parent, imported=imported)
     approval = approval_of(content, candidate, baseline, today, held.max_age_days, **files)
     write_whole(lock, write_lock(with_approval(held, approval)))
-    typer.echo(f"{lock}: {candidate}: {approval.verdict} on {approval.items} items")
+    say(f"{lock}: {candidate}: {approval.verdict} on {approval.items} items")
 
 
 def _nested(content: object, *keys: str) -> object:
@@ -185,7 +186,7 @@ def verify(
     found = _verdicts(paths, lock, changed, allow_simulated)
     for one in found:
         for warning in one.warnings:
-            typer.echo(f"warning: {one.place}: {warning}", err=True)
+            say(f"warning: {one.place}: {warning}", err=True)
     if changed is not None:
         _warn_of_policies(changed, lock, {one.asked.pin.model for one in found})
     if annotate:
@@ -193,14 +194,14 @@ def verify(
     problems = [f"{one.place}: {problem}" for one in found for problem in one.problems]
     if problems:
         raise IntegrityError("\n".join(problems))
-    typer.echo(f"{plural(len(found), 'pin')} that may stand" if found else "no pin to verify")
+    say(f"{plural(len(found), 'pin')} that may stand" if found else "no pin to verify")
 
 
 def _warn_of_policies(changed: str, lock: Path, models: set[str]) -> None:
     from evalkit.cli.pins_policy import policy_changes
 
     for told in policy_changes(changed, [one for one in _read(lock).approvals if one.model in models], lock.parent):
-        typer.echo(f"warning: {told}", err=True)
+        say(f"warning: {told}", err=True)
 
 
 def _annotate(found: "list[Verdict]") -> None:
@@ -209,9 +210,9 @@ def _annotate(found: "list[Verdict]") -> None:
     for one in found:
         pin = one.asked.pin
         for problem in one.problems:
-            typer.echo(annotation("error", pin.path, pin.line, f"{pin.written}: {problem}"))
+            say(annotation("error", pin.path, pin.line, f"{pin.written}: {problem}"))
         for warning in one.warnings:
-            typer.echo(annotation("warning", pin.path, pin.line, f"{pin.written}: {warning}"))
+            say(annotation("warning", pin.path, pin.line, f"{pin.written}: {warning}"))
 
 
 @pins.command("unproven")
@@ -225,7 +226,7 @@ def unproven(
     from evalkit.pins.verdicts import unproven_pairs
 
     for baseline, candidate in unproven_pairs(_verdicts(None, lock, revisions, allow_simulated)):
-        typer.echo(f"{baseline} {candidate}")
+        say(f"{baseline} {candidate}")
 
 
 def _verdicts(

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-import typer
-
+from evalkit.cli.terminal import say
 from evalkit.pins.places import one_line
 from evalkit.wording import plural, ratio
 
@@ -22,7 +21,6 @@ _COLUMNS = ("place", "id", "kind", "lifecycle", "retires", "newest of its tier")
 def print_pins(pins: "Sequence[Pin]", facts: "Mapping[str, PinFacts]", today: date) -> None:
     """A table of the pins, and a line for each alias and each model that retires soon or has retired."""
     from rich.table import Table
-    from rich.text import Text
 
     from evalkit.cli.terminal import console
 
@@ -35,7 +33,7 @@ def print_pins(pins: "Sequence[Pin]", facts: "Mapping[str, PinFacts]", today: da
         known = facts[pin.model]
         newest = f"{known.newer[0].model} ({priced(known.newer[0])})" if known.newer else "–"
         cells = (f"{pin.path}:{pin.line}", pin.written, pin.kind, known.lifecycle, known.retires or "–", newest)
-        table.add_row(*(Text(one_line(cell)) for cell in cells))
+        table.add_row(*map(one_line, cells))
     console().print(table)
     for model, known in facts.items():
         _warn(model, known, {pin.kind for pin in pins if pin.model == model}, today)
@@ -47,14 +45,14 @@ def _warn(model: str, facts: "PinFacts", kinds: set[str], today: date) -> None:
     if facts.retires_soon(today):
         verb = "was retired" if facts.lifecycle == "retired" else "retires"
         others = ", ".join(change.model for change in facts.newer)
-        typer.echo(f"! {model} {verb} on {facts.retires}" + (f"; newer: {others}" if others else ""))
+        say(f"! {model} {verb} on {facts.retires}" + (f"; newer: {others}" if others else ""))
     if "alias" in kinds:
         pin = pin_of(model)
-        typer.echo(f"! {model} is an alias and may change under you" + (f"; its pin is {pin}" if pin else ""))
+        say(f"! {model} is an alias and may change under you" + (f"; its pin is {pin}" if pin else ""))
     if "hidden" in kinds:
-        typer.echo(f"! {one_line(model)} does not say which model it is")
+        say(f"! {one_line(model)} does not say which model it is")
     if "unknown" in kinds:
-        typer.echo(f"! {one_line(model)} looks like a model id of a tier or spelling that is not known here")
+        say(f"! {one_line(model)} looks like a model id of a tier or spelling that is not known here")
 
 
 def priced(change: "PriceChange") -> str:
@@ -78,7 +76,7 @@ def print_bump(bump: "Bump", change: "PriceChange | None") -> None:
         written = f"{one_line(pin.written)} {bump.change}"
     else:
         written = f"{one_line(bump.then.written)} -> {one_line(pin.written)}; {priced(change)}"
-    typer.echo(f"{one_line(pin.path)}:{pin.line}: {written}")
+    say(f"{one_line(pin.path)}:{pin.line}: {written}")
 
 
 def counted(in_code: int, mentioned: int) -> str:

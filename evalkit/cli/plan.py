@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import urls
+from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 from evalkit.grader_names import kind_of
@@ -80,7 +81,7 @@ def plan(
         typer.echo(json.dumps({**asdict(sizing), **money, "cost_basis": costs.basis}, indent=2))
         return
     for line in (*sentences(sizing, costs.per_item_usd), *_cost_lines(costs, assumed)):
-        typer.echo(line)
+        say(line)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from evalkit.cli.events import emit
 from evalkit.cli.progress_words import standing, state
 from evalkit.cli.tally import Ahead, Tally
+from evalkit.cli.terminal import say
 from evalkit.errors import BudgetError
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Board:
             if self._as_json:
                 emit("note", text=line)
             else:
-                print(line, file=sys.stderr, flush=True)
+                say(line, err=True)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.cli.progress_words import dollars, footer
-from evalkit.cli.terminal import colour_system
+from evalkit.cli.terminal import console
 from evalkit.models import display_name, known
+from evalkit.wording import visible
 
 if TYPE_CHECKING:
     from evalkit.cli.tally import Row, Tally
@@ -24,7 +25,7 @@ _COLOURS = {"haiku": "cyan", "sonnet": "yellow", "opus": "magenta"}
 
 def screen() -> Console:
     """The console of stderr; without colours or any other style where NO_COLOR is set."""
-    return Console(stderr=True, color_system=colour_system(), highlight=False)
+    return console(stderr=True, highlight=False)
 
 
 def drawing(tally: "Tally", elapsed_s: float, said: str, console: Console) -> Group:
@@ -33,7 +34,7 @@ def drawing(tally: "Tally", elapsed_s: float, said: str, console: Console) -> Gr
     lines = [*footer(tally, elapsed_s, console.width >= WIDE), *tally.troubles(), *([said] if said else [])]
     text = "\n".join(lines)
     shown = text.replace("×", "x").encode("ascii", "replace").decode() if console.options.ascii_only else text
-    return Group(_table(tally, elapsed_s, console.width, dash), Text(shown))
+    return Group(_table(tally, elapsed_s, console.width, dash), shown)
 
 
 def _table(tally: "Tally", elapsed_s: float, width: int, dash: str) -> Table:
@@ -58,7 +59,7 @@ def _table(tally: "Tally", elapsed_s: float, width: int, dash: str) -> Table:
     for model, row in tally.rows.items():
         style = _style(model)
         drawn = [ProgressBar(row.total, row.done, width=bar, complete_style=style, finished_style=style)] if bar else []
-        table.add_row(Text(_name(model, tally), style), *drawn, *(write(row) for write in columns.values()))
+        table.add_row(Text(visible(_name(model, tally)), style), *drawn, *(write(row) for write in columns.values()))
     return table
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import report_files, urls
+from evalkit.cli.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -115,7 +116,7 @@ def _print_summary(analysis: "Analysis") -> None:
     from evalkit.cli.terminal import console
 
     for line in verdict_lines(analysis):
-        typer.echo(line)
+        say(line)
     screen = console()
     screen.print(summary_table(analysis, screen.width))
     sizes = sweep_table(analysis)
@@ -123,4 +124,4 @@ def _print_summary(analysis: "Analysis") -> None:
         screen.print(sizes)
     late = lateness(analysis.sessions)
     for warning in (*analysis.warnings, *((late,) if late else ()), *worker_warnings(analysis.workers)):
-        typer.echo(f"! {warning}")
+        say(f"! {warning}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import urls
+from evalkit.cli.terminal import say
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -75,9 +76,9 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool =
         size = path.stat().st_size
         also = f", {plural(len(beside), 'cut text')} whole in {beside[0].parent}" if beside else ""
         if not quiet:
-            typer.echo(urls.as_given(f"{path} ({size / 1000:,.0f} kB{also})"), err=to_stderr)
+            say(urls.as_given(f"{path} ({size / 1000:,.0f} kB{also})"), err=to_stderr)
         if size > LARGE_BYTES:
-            typer.echo(
+            say(
                 f"! {urls.as_given(path)} is over {LARGE_BYTES / 1e6:.0f} MB, which mail and browsers may refuse;"
                 " `--no-outputs` leaves the texts out", err=True,
             )  # fmt: skip
@@ -86,7 +87,7 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool =
         old = [name for name in urls.names_in(folder) if _OURS.fullmatch(name) and folder / name not in written]
         if old:
             told = f"{urls.as_given(folder)} has {plural(len(old), 'text')} of an earlier report"
-            typer.echo(f"! {told}; delete what may not be seen", err=True)
+            say(f"! {told}; delete what may not be seen", err=True)
 
 
 _WITH_ITEMS = (".xlsx", ".json")

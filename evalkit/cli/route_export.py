@@ -7,6 +7,7 @@ import typer
 
 from evalkit.cli import urls
 from evalkit.cli.route_options import FailureUsd, Features, Mix, Run, Scores
+from evalkit.cli.terminal import say
 
 
 def export(
@@ -36,5 +37,5 @@ def export(
     write_whole(output, json.dump(file))
     urls.deliver(output)
     if warning is not None:
-        typer.echo(f"warning: {file.policy} is not what was decided: {warning}", err=True)
-    typer.echo(f"{urls.as_given(output)}: {file.policy}{' (SIMULATED)' if file.simulated else ''}")
+        say(f"warning: {file.policy} is not what was decided: {warning}", err=True)
+    say(f"{urls.as_given(output)}: {file.policy}{' (SIMULATED)' if file.simulated else ''}")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import typer
 from rich.table import Table
 
-from evalkit.wording import Format, interval, money, plural, value, visible
+from evalkit.cli.terminal import say
+from evalkit.wording import Format, interval, money, plural, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -21,14 +21,14 @@ def print_routing(analysis: "Analysis", routing: "Routing") -> None:
     from evalkit.cli.terminal import console
 
     if analysis.simulated:
-        typer.echo("SIMULATED")
+        say("SIMULATED")
     decision = routing.decision
-    typer.echo(f"{VERDICTS[decision.verdict]}: {decision.reason}.")
+    say(f"{VERDICTS[decision.verdict]}: {decision.reason}.")
     console().print(_table(routing))
     if routing.verifiers:
         console().print(_checks(routing))
     for line in _notes(routing):
-        typer.echo(line)
+        say(line)
 
 
 def _table(routing: "Routing") -> Table:
@@ -46,7 +46,7 @@ def _table(routing: "Routing") -> Table:
         table.add_column(name, overflow="fold")
     for each in routing.values:
         mark = " *" if each.name == routing.decision.policy else ""
-        table.add_row(visible(each.title) + mark, *_figures(each))
+        table.add_row(each.title + mark, *_figures(each))
     return table
 
 
@@ -57,7 +57,7 @@ def _checks(routing: "Routing") -> Table:
         table.add_column(name, overflow="fold")
     for each in routing.verifiers:
         figures = (each.escalated, each.good_escalated, each.bad_accepted)
-        table.add_row(visible(each.check), *(interval(found, "percent") for found in figures))
+        table.add_row(each.check, *(interval(found, "percent") for found in figures))
     return table
 
 
@@ -89,7 +89,7 @@ def _notes(routing: "Routing") -> Iterator[str]:
         f" request costs, failures included, than with {routing.value_of(routing.best).phrase}."
     )
     for each in routing.not_valued:
-        yield f"not valued: {visible(each.title)}: {visible(each.reason)}"
+        yield f"not valued: {each.title}: {each.reason}"
     for reason, number in routing.left_out.items():
         yield f"left out: {plural(number, 'item')} {reason}"
     for warning in routing.warnings:

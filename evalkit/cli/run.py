@@ -11,6 +11,7 @@ from evalkit.cli import options
 from evalkit.cli.choice import Asked, Choice
 from evalkit.cli.events import talking
 from evalkit.cli.spending import warn_of_aliases
+from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ class Session:
         self.talk.ending.update(outcomes=dict(done.outcomes), lag_p99_s=done.lag_p99_s)
         warning = late(done, "a worker" if prepared.options.way.executor == "ray" else "this machine")
         if warning and not (self.talk.quiet or self.talk.as_json):
-            typer.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}", err=True)
         path = prepared.path
         then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {path}"
         self.talk.note(f"{completed(done)}{_staged(prepared)}: {path}\nnext: evalkit {then}")

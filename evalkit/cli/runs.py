@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import options, urls
+from evalkit.cli.terminal import say
 from evalkit.errors import EvalkitError
 
 if TYPE_CHECKING:
@@ -39,24 +40,27 @@ def runs(
 
     if run is not None:
         facts = _facts(run)
-        typer.echo(json.dumps(facts, indent=2) if as_json else _shown(facts))
+        if as_json:
+            typer.echo(json.dumps(facts, indent=2))
+        else:
+            say(_shown(facts))
         return
     listed = []
     for path in run_files(folder):
         try:
             listed.append(_facts(path))
         except EvalkitError as error:
-            typer.echo(f"{path}: {error}", err=True)
+            say(f"{path}: {error}", err=True)
     if as_json:
         typer.echo(json.dumps(listed, indent=2))
         return
     if not listed:
-        typer.echo(f"no run file in {str(folder)!r}; `evalkit run dataset.jsonl` makes one")
+        say(f"no run file in {str(folder)!r}; `evalkit run dataset.jsonl` makes one")
     for facts in listed:
         state = f"{facts['settled']}/{facts['trials']} trials, {facts['graded']} graded"
         marks = " SIMULATED" if facts["simulated"] else ""
         marks += f" {facts['condition']}" if "condition" in facts else ""
-        typer.echo(f"{facts['path']}  {facts['created_at']}  {state}{marks}")
+        say(f"{facts['path']}  {facts['created_at']}  {state}{marks}")
 
 
 def _facts(path: Path) -> dict[str, object]:

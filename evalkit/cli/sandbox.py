@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 
 
@@ -49,7 +50,7 @@ def sandbox(
         bills=bills,
     )
     with suppress(KeyboardInterrupt):  # the way to end it
-        serve(settings, port=port, ready=lambda url: typer.echo(f"simulated Claude API at {url} (Ctrl-C ends it)"))
+        serve(settings, port=port, ready=lambda url: say(f"simulated Claude API at {url} (Ctrl-C ends it)"))
 
 
 def _rate(text: str) -> tuple[str, float]:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from evalkit.models import display_name
 from evalkit.sections.signals import figures, ordered
-from evalkit.wording import estimated, listing, money, percent, plural, sentence, value, visible
+from evalkit.wording import estimated, interval, listing, money, percent, plural, sentence, value
 
 if TYPE_CHECKING:
     from evalkit.analysis.evidence import Signal
@@ -23,7 +23,7 @@ def signal_table(signals: "Sequence[Signal]") -> Table:
     for signal in ordered(signals):
         told = [signal.reason] if signal.reason else figures(signal)
         name = f"{signal.direction}: {signal.name}"
-        table.add_row(*(visible(cell) for cell in (name, signal.state, "\n".join(told), sentence(signal.settles))))
+        table.add_row(name, signal.state, "\n".join(told), sentence(signal.settles))
     return table
 
 
@@ -36,12 +36,12 @@ def production_lines(logged: "Production") -> Iterator[str]:
         f" ({plural(logged.weeks, 'whole week')}), {users}, {spent}"
     )
     for name, count in logged.unpriced.items():
-        yield f"  ! {plural(count, 'request')} of {visible(name)} unpriced; set `prices` in evalkit.yaml"
+        yield f"  ! {plural(count, 'request')} of {name} unpriced; set `prices` in evalkit.yaml"
     yield f"  cost grows faster than users: {logged.state}"
     for name, estimate in logged.growth.items():
         yield f"    {name} a week: {estimated(estimate, 'ratio')}"
     for model in logged.models:
-        yield f"  {visible(model.name)}: {plural(model.requests, 'request')}"
+        yield f"  {model.name}: {plural(model.requests, 'request')}"
         yield f"    escalated {estimated(model.escalated, 'percent')} of {model.told:,} that say"
         yield f"    feedback negative {estimated(model.negative, 'percent')} of {model.rated:,} that have any"
     yield from _moves(logged)
@@ -52,12 +52,12 @@ def _moves(logged: "Production") -> Iterator[str]:
     yield f"  a cheaper model has been shown to handle {percent(found.share.value)} of {of}"
     for move in found.moves:
         yield (
-            f"    {plural(move.requests, 'request')} of {display_name(move.current)} on {visible(listing(move.parts))}"
+            f"    {plural(move.requests, 'request')} of {display_name(move.current)} on {listing(move.parts)}"
             f" items to {display_name(move.toward)}, at {estimated(move.cost_ratio, 'ratio')} the cost"
         )
     yield f"    {found.kept:,} not shown"
     for reason, count in found.unmapped.items():
-        yield f"    {count:,} unmapped: {visible(reason)}"
+        yield f"    {count:,} unmapped: {reason}"
     yield f"    ({found.mapping})"
     saving = logged.saving
     month = "" if saving.value is None else " a month"
@@ -68,4 +68,6 @@ def _why(saving: "Estimate") -> str:
     """The interval of a saving, or why there is none; request costs alone."""
     if saving.reason is not None:
         return saving.reason
-    return f"{estimated(saving, 'money').partition(' (')[2].rstrip(')')}, requests alone, before corrections"
+    known = saving.low is not None or saving.high is not None
+    doubt = interval(saving, "money") if known else "; ".join(saving.warnings) or "no interval"
+    return f"{doubt}, requests alone, before corrections"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import urls
+from evalkit.cli.terminal import say
 from evalkit.errors import ProblemsError, UsageError
 
 if TYPE_CHECKING:
@@ -119,11 +120,11 @@ def _print(analysis: "Analysis", found: "tuple[Signal, ...]", logged: "Productio
     from evalkit.sections.signals import heading
 
     if analysis.simulated:
-        typer.echo("SIMULATED")
+        say("SIMULATED")
     if not found:
-        typer.echo("No signal can be read: nothing is graded yet; `evalkit grade` first.")
+        say("No signal can be read: nothing is graded yet; `evalkit grade` first.")
     else:
-        typer.echo(heading(found))
+        say(heading(found))
         console().print(signal_table(found))
     for line in () if logged is None else production_lines(logged):
-        typer.echo(line)
+        say(line)

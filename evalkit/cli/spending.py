@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
+from evalkit.cli.terminal import say
 from evalkit.errors import InterruptedRunError, UsageError
 from evalkit.models import alias_warning
 
@@ -19,7 +20,7 @@ def confirm(what: str, yes: bool, free: bool, capped: bool, quiet: bool = False)
     """
     asks = not (yes or free) and sys.stdin.isatty() and sys.stderr.isatty()
     if asks or not quiet:
-        typer.echo(what, err=True)
+        say(what, err=True)
     if yes or free:
         return
     if asks:
@@ -43,7 +44,7 @@ def _agreed() -> bool:
 def warn_of_aliases(models: Sequence[str]) -> None:
     """One line for each model id that is no pin."""
     for warning in filter(None, map(alias_warning, models)):
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
 
 
 def capped(budget_usd: float | None, spent_usd: float) -> str:

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from rich.table import Table
-from rich.text import Text
 
 from evalkit.cli.terminal import WIDE
 from evalkit.conditional import mark
@@ -43,14 +42,14 @@ def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
         if sum(_least(name, cells) + _GAP for name, cells in columns.items()) - _GAP <= width:
             break
         columns = {column: cells for column, cells in columns.items() if not column.startswith(name)}
-    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left", caption_style="")
     for name, cells in columns.items():
         table.add_column(name, justify="left" if name == "model" else "right", overflow="fold",
                          min_width=_least(name, cells))  # fmt: skip
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {percent(analysis.decision.bar)}"
-    table.caption = Text("\n".join(filter(None, [base, *reasons, stability_line(analysis)])))
+    table.caption = "\n".join(filter(None, [base, *reasons, stability_line(analysis)]))
     return table
 
 
@@ -95,7 +94,7 @@ def sweep_table(analysis: "Analysis") -> Table | None:
     if sweep is None:
         return None
     names = {found.model: found.name for found in sweep.ranges}
-    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left", caption_style="")
     for name in ("model", "context", "satisfactory", "against shortest", "per request", "p50 one attempt"):
         table.add_column(name, justify="left" if name == "model" else "right", overflow="fold")
     for point in sweep.points:
@@ -109,7 +108,7 @@ def sweep_table(analysis: "Analysis") -> Table | None:
         )
     held = [f"{found.name} to {tokens(found.holds_tokens)} tokens" for found in sweep.ranges if found.holds_tokens]
     margin = f"{sweep.ranges[0].margin * 100:.0f}" if sweep.ranges else ""
-    table.caption = Text(f"held within {margin} points of the shortest: {listing(held)}" if held else "")
+    table.caption = f"held within {margin} points of the shortest: {listing(held)}" if held else ""
     return table
 
 

@@ -1,8 +1,12 @@
-"""Where tables are printed: as wide as the terminal, uncut where there is none, and plain where that is asked for."""
+"""What is printed for people: text as it is, never as markup; tables as wide as the terminal, and plain on request."""
 
 import codecs
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from evalkit.wording import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,9 +38,24 @@ def colour_system() -> Literal["auto"] | None:
     return None if os.environ.get("NO_COLOR") or (plain and not os.environ.get("FORCE_COLOR")) else "auto"
 
 
-def console() -> "Console":
-    """The console of stdout; a file or a pipe has no edge, so nothing is folded there."""
-    from rich.console import Console
+def say(line: str, *, err: bool = False) -> None:
+    """A line to read on stdout or stderr, in which nothing of a name or a file can steer the terminal."""
+    typer.echo(visible(line), err=err)
 
-    found = Console(color_system=colour_system())
-    return found if found.file.isatty() else Console(width=WIDE, color_system=colour_system())
+
+def console(**settings: Any) -> "Console":
+    """The console of stdout, or as `settings` of rich's say; a file or a pipe has no edge, so nothing is folded there.
+
+    Its text is text: brackets and colons of a name are no markup and no emoji, and what is invisible is spelled out.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(visible(text), **how)
+
+    found = Plain(color_system=colour_system(), markup=False, emoji=False, **settings)
+    if not found.file.isatty() and not found.stderr:
+        found.width = WIDE
+    return found

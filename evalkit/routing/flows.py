@@ -88,11 +88,11 @@ def worth(outcomes: Outcomes, flow: Flow) -> Worth:
         weights.append(path.weight[taken])
     if flow.extra_usd is not None:
         cost = cost + flow.extra_usd
-    utility = -outcomes.total_usd(cost, satisfied)
+    passed, paid = np.clip(satisfied.mean(axis=1), 0, 1), cost.mean(axis=1)  # lots of a ninth sum to more than 1
     return Worth(
-        satisfied.mean(axis=1),
-        cost.mean(axis=1),
-        utility.mean(axis=1),
+        passed,
+        paid,
+        -outcomes.total_usd(paid, passed),
         shares,
         asked,
         np.concatenate(waits),

@@ -170,6 +170,8 @@ def _none(analysis: Analysis) -> Text:
         return words(sentence(_reasons(analysis)))
     best = max(judged, key=lambda m: m.pass_rate.value or 0.0)
     if not best.pass_rate.value:
+        failed = any(m.counts.refused + m.counts.truncated + m.counts.errored for m in judged)
+        told = ("See what became of them", "failures") if failed else ("Read the outputs and their grades", "items")
         return words(
             "No option brought a single satisfactory output: ",
             strong("0%"),
@@ -177,7 +179,7 @@ def _none(analysis: Analysis) -> Text:
             "bar ",
             doubt(f"({doubt_words(best.pass_rate, 'percent', analysis.decision.bar)}, {plural(best.items, 'item')})"),
             ". ",
-            Span("See what became of them", link="failures"),
+            Span(told[0], link=told[1]),
             " before you compare anything.",
         )
     return words(

@@ -5,12 +5,15 @@ import math
 import numpy as np
 
 from evalkit.stats import distributions as stats
+from evalkit.stats.cost import MOVER, cost_per_satisfactory
 from evalkit.stats.estimate import Estimate, no_estimate
-from evalkit.stats.inputs import SMALLEST, Values, check_confidence, check_same_length, numbers
-from evalkit.stats.logscale import log_t_estimate
+from evalkit.stats.inputs import SMALLEST, Values, check_confidence, check_same_length, is_constant, numbers
+from evalkit.stats.logscale import FEWEST, log_t_estimate, scaled
 from evalkit.stats.rates import two_sided_t
 
 LOG_RATIO_T = "log-ratio t"
+ONE_FREE = "one side costs nothing"
+"""Why a ratio of costs does not exist although one side is shown to cost less."""
 PAIRED_LOG_T = "paired t on the log ratio"
 
 
@@ -39,8 +42,9 @@ def cost_ratio(
 
     Costs (>= 0) and successes (in [0, 1]) are item means of both sides in the same item order. No value when
     n = 0, a mean cost is 0, or a side has no success. n = 1, or items that all contribute equally: the value
-    without bounds. Swapping the sides inverts the result. Raises ValueError for bad values or different
-    lengths.
+    without bounds; but where every item costs the same on its side, the doubt is that of both rates of success, whose
+    limits are joined (MOVER, as if the sides were independent). Swapping the sides inverts the result. Raises
+    ValueError for bad values or different lengths.
     """
     check_confidence(confidence)
     check_same_length(costs_a=costs_a, satisfied_a=satisfied_a, costs_b=costs_b, satisfied_b=satisfied_b)
@@ -50,7 +54,7 @@ def cost_ratio(
         return no_estimate("no items", confidence, LOG_RATIO_T)
     reasons = (
         ("", "one side has no success", "no side has a success"),
-        ("", "one side costs nothing", "no side costs anything"),
+        ("", ONE_FREE, "no side costs anything"),
     )
     for reason, sides in zip(reasons, ((sa, sb), (ca, cb)), strict=True):
         empty = sum(float(values.mean()) < SMALLEST for values in sides)
@@ -58,7 +62,23 @@ def cost_ratio(
             return no_estimate(reason[empty], confidence, LOG_RATIO_T, len(ca))
     parts = ca / ca.mean() - sa / sa.mean() - cb / cb.mean() + sb / sb.mean()
     value = (float(ca.mean()) / float(sa.mean())) / (float(cb.mean()) / float(sb.mean()))
-    return log_t_estimate(value, parts, 1.0, confidence, LOG_RATIO_T)
+    found = log_t_estimate(value, parts, 1.0, confidence, LOG_RATIO_T)
+    flat = all(is_constant(costs, float(costs.mean())) for costs in (ca, cb))
+    if found.low is not None or not flat or found.n < FEWEST:
+        return found
+    return _of_flat_prices(
+        value, cost_per_satisfactory(ca, sa, confidence), cost_per_satisfactory(cb, sb, confidence), confidence
+    )
+
+
+def _of_flat_prices(value: float, a: Estimate, b: Estimate, confidence: float) -> Estimate:
+    """The ratio of two costs per success with the limits of both joined on the log scale."""
+
+    def off(cost: Estimate, limit: float | None) -> float:
+        return abs(math.log(limit / cost.value)) if limit and cost.value else 0.0
+
+    down, up = math.hypot(off(a, a.low), off(b, b.high)), math.hypot(off(a, a.high), off(b, b.low))
+    return Estimate(value, scaled(value, -down), scaled(value, up), confidence, a.n, f"{MOVER}, both sides")
 
 
 def geometric_mean_ratio(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:

@@ -63,8 +63,8 @@ def body_of(tasks: Sequence[GradingTask], names: Sequence[str], width: int) -> B
         if lines:
             lines.append(("", False))
         at = len(lines)
-        lines.append((next(wrapped(visible(heading), width)), True))
-        lines.extend((line, False) for line in wrapped(visible(text), width))
+        lines.append((next(wrapped(heading, width)), True))
+        lines.extend((line, False) for line in wrapped(text, width))
         return at
 
     item = tasks[0]
@@ -81,10 +81,10 @@ def body_of(tasks: Sequence[GradingTask], names: Sequence[str], width: int) -> B
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:
-    """Lines of at most so many columns, broken between words where there are any; nothing is left out."""
+    """Lines of at most so many columns, broken between words where there are any; nothing is left out or acts."""
     from rich.cells import cell_len, chop_cells
 
-    for line in text.expandtabs(4).split("\n"):
+    for line in visible(text).expandtabs(4).split("\n"):
         rest = ""
         for word in line.split(" "):
             joined = f"{rest} {word}" if rest else word
@@ -143,7 +143,7 @@ def _last(walk: Walk, width: int, asked: str | None) -> "Text":
     from rich.text import Text
 
     if asked is not None:
-        tail = [*wrapped(visible(asked).replace("\n", "⏎") + "_", width)]
+        tail = [*wrapped(asked.replace("\n", "⏎") + "_", width)]
         return Text(tail[-1])
     if walk.said:
         return Text(walk.said[:width], style="bold")

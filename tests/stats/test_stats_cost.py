@@ -283,6 +283,24 @@ def test_cost_ratio_that_does_not_exist_says_why(arguments: tuple[Any, ...], rea
     assert (estimate.value, estimate.reason, estimate.n) == (None, reason, 2)
 
 
+@pytest.mark.parametrize("failing", [0, 4])
+def test_of_flat_prices_the_ratio_has_the_doubt_of_both_rates(failing: int) -> None:
+    """All items contribute equally, but the costs per success have limits, and so has their ratio."""
+    flags = [0.0] * failing + [1.0] * (40 - failing)
+    dear, cheap = cost_per_satisfactory([0.05] * 40, flags), cost_per_satisfactory([0.03] * 40, flags)
+    low, high = dear.low, cheap.high
+    assert low is not None
+    assert high is not None
+    found = cost_ratio([0.05] * 40, flags, [0.03] * 40, flags)
+    assert found.value == pytest.approx(5 / 3)
+    assert found.low is not None
+    assert found.high is not None
+    assert low / high <= found.low <= 5 / 3 <= found.high
+    assert found.low > 1
+    swapped = cost_ratio([0.03] * 40, flags, [0.05] * 40, flags)
+    assert numbers_of(swapped) == pytest.approx((0.6, 1 / found.high, 1 / found.low))
+
+
 def test_ratio_of_a_side_to_itself_has_no_interval() -> None:
     for estimate in (
         cost_ratio(COSTS, FLAGS, COSTS, FLAGS),
