@@ -6,7 +6,7 @@ from evalkit.stats.estimate import Estimate
 from evalkit.stats.inputs import FloatArray, is_constant
 from evalkit.stats.rates import two_sided_t
 
-_FEWEST = 3
+FEWEST = 3
 """Items from which a spread on the log scale says something: Student's t of two is 12.7."""
 
 
@@ -44,7 +44,7 @@ def log_t_estimate(
     magnitude whatever they are), or parts that do not differ, leave the value without bounds, with a warning.
     """
     n = len(parts)
-    if n < _FEWEST:
+    if n < FEWEST:
         few = "one item gives" if n == 1 else f"{n} items give"
         return Estimate(value, None, None, confidence, n, method, (*warnings, f"{few} no interval"))
     if is_constant(parts, scale):
