@@ -85,6 +85,7 @@ def _place(key: bytes, *parts: object) -> str:
 
 _TIERS = ("opus", "sonnet", "haiku", "fable", "mythos")
 _MAKERS = ("claude", "anthropic")
+NAMING = (*_MAKERS, *_TIERS)
 _TIER = "(?:" + "|".join(_TIERS) + ")"
 _GAP = r"[\s\-–_]"
 _LEFT, _RIGHT = r"(?<![^\W_])", r"(?![^\W_])"
@@ -99,7 +100,7 @@ _INTRODUCTION = r"\b(?:as|i\s{1,3}am|i['’]m|name\s{1,3}is)\s{1,3}"
 def _identity_pattern(model_ids: tuple[str, ...], common_words: frozenset[str]) -> re.Pattern[str]:
     """Names that give an author away; `common_words` are those the task itself uses, left alone when bare."""
     ids = sorted({*model_ids, *(model.id for model in KNOWN)}, key=len, reverse=True)
-    bare = [word for word in (*_MAKERS, *_TIERS) if word not in common_words]
+    bare = [word for word in NAMING if word not in common_words]
     names = [
         *(f"{re.escape(model_id)}\\d*{_TAIL}" for model_id in ids if "claude" in model_id.lower()),
         *(f"{_LEFT}{re.escape(model_id)}{_RIGHT}" for model_id in ids if "claude" not in model_id.lower()),
@@ -114,21 +115,32 @@ def _identity_pattern(model_ids: tuple[str, ...], common_words: frozenset[str]) 
 
 
 def scrub(text: str, model_ids: Sequence[str], context: str = "") -> tuple[str, int]:
-    """`text` with every name of a model or its maker replaced by a visible mark, and how many there were.
+    """`text` with every name of a model or its maker (`names_in`) replaced by a visible mark, and how many there were.
 
-    A bare word that `context` (the task) uses itself, as in "write a haiku", is not a sign of the author and
-    stays; a self-introduction or a name with a version never stays. Names are looked for as a reader would see
-    them, whatever letters they are spelled with; the rest of the text stays to the byte.
+    The rest of the text stays to the byte.
+    """
+    kept, end, names = [], 0, names_in(text, model_ids, context)
+    for start, stop in names:
+        kept.append(text[end:start])
+        end = stop
+    return HIDDEN.join([*kept, text[end:]]), len(names)
+
+
+def names_in(text: str, model_ids: Sequence[str], context: str = "") -> list[tuple[int, int]]:
+    """Where `text` names a model or its maker, from and to.
+
+    A bare word that `context` (the task) uses itself, as in "write a haiku", is not a sign of the author and does not
+    count; a self-introduction or a name with a version always does. Names are looked for as a reader would see them,
+    whatever letters they are spelled with.
     """
     words = {word.removesuffix("s") for word in re.findall(r"[a-z]+", as_read(context)[0].lower())}
-    common = frozenset(word for word in (*_MAKERS, *_TIERS) if words & {word, word.removesuffix("s")})
+    common = frozenset(word for word in NAMING if words & {word, word.removesuffix("s")})
     seen, places = as_read(text)
-    kept, end = [], 0
+    found = []
     for match in _identity_pattern(tuple(as_read(name)[0] for name in model_ids), common).finditer(seen):
         start = match.end("before") if match["before"] else match.start()
-        kept.append(text[end : _left(places, start)])
-        end = _right(places, match.end(), len(text))
-    return HIDDEN.join([*kept, text[end:]]), len(kept)
+        found.append((_left(places, start), _right(places, match.end(), len(text))))
+    return found
 
 
 def _left(places: Sequence[int], start: int) -> int:

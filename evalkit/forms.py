@@ -55,7 +55,12 @@ class Shown:
     @cached_property
     def report(self) -> Report:
         """The report, whatever forms it is to be written in."""
-        return build_report(self.analysis, self.parts)
+        return self.redaction.everywhere(build_report(self.analysis, self.parts))
+
+    @property
+    def json(self) -> str:
+        """The report as JSON."""
+        return render_json(self.analysis, report=self.report, change=self.redaction.everywhere)
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -119,7 +124,9 @@ def _xlsx(shown: Shown, folder: str) -> Form:
     trials, grades = shown.full_trials, withheld_table(grades_table(shown.snapshot), shown.redaction)
     cut = [text for text in output_texts(shown.analysis) if not fits(text.whole)]
     places = {text.whole: f"{folder}/{text.file}" for text in cut}
-    return workbook(shown.analysis, shown.sections, trials, grades, places), _side_files(cut)
+    return workbook(shown.analysis, shown.sections, trials, grades, places, shown.redaction.everywhere), _side_files(
+        cut
+    )
 
 
 def _parquet(shown: Shown, _folder: str) -> Form:
@@ -136,7 +143,7 @@ def parquet(table: "pd.DataFrame") -> bytes:
 _FORMS: Mapping[str, Callable[[Shown, str], Form]] = {
     ".html": _html,
     ".md": lambda shown, _folder: (render_markdown(shown.analysis, whole=shown.page, report=shown.report), {}),
-    ".json": lambda shown, _folder: (render_json(shown.analysis, report=shown.report), {}),
+    ".json": lambda shown, _folder: (shown.json, {}),
     ".csv": _csv,
     ".xlsx": _xlsx,
     ".parquet": _parquet,

@@ -1,12 +1,12 @@
 """Two models compared from whichever side is asked, and what the comparison shows."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from evalkit.analysis.pair_results import Against, Pair
 from evalkit.analysis.results import Analysis
+from evalkit.analysis.routing import PolicyValue
 from evalkit.analysis.sides import differs_from
 from evalkit.analysis.sweep import MARGIN
 from evalkit.chart_blocks import (
@@ -17,7 +17,6 @@ from evalkit.stats import Estimate
 from evalkit.stats.ratios import ONE_FREE
 
 _ALPHA = 0.05
-_SAVING = "Tango limits of the paired difference and those of a measured correction, prices at their estimates"
 
 Change = Literal["better", "worse", "level", "open"]
 SINCE: Mapping[Change, str] = {
@@ -31,7 +30,7 @@ class Comparison:
     """`first` against `second` on the same items: positive `difference` and large `gain` speak for the first.
 
     `cost_ratio` is the first's cost per satisfactory output over the second's; `extra_cost` (USD) how much more one of
-    its requests costs, corrections left out.
+    its requests costs, corrections left out, and `saving` (USD) how much less with them.
     """
 
     first: str
@@ -45,6 +44,7 @@ class Comparison:
     cost_ratio: Estimate
     extra_cost: Estimate
     break_even: Estimate
+    saving: Estimate
     items_to_separate: int | None
 
     @property
@@ -85,6 +85,19 @@ class Comparison:
         return (self.extra_cost.value or 0.0) if free else 0.0
 
     @property
+    def saves(self) -> bool:
+        """Whether the first is shown to cost less in total: by its price alone, or by a gain that is settled too."""
+        by_price = (self.extra_cost.value or 0.0) < 0 and differs_from(self.extra_cost, 0.0)
+        by_gain = self.difference.low is not None and self.difference.low > 0
+        shown = self.saving.low is not None and self.saving.low > 0
+        return shown and (by_price or not by_gain or self._settled)
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether a break-even point is shown: else the dearer of the two may not be better at all."""
+        return self.break_even.high is not None and (self.better or self.worse)
+
+    @property
     def _settled(self) -> bool:
         return self.p_holm is None or self.p_holm < _ALPHA
 
@@ -99,23 +112,10 @@ def compare(analysis: Analysis, first: str, second: str) -> Comparison | None:
     return None
 
 
-def saving(analysis: Analysis, pair: Comparison) -> Estimate:
-    """What the first saves against the second on a request once failures are put right, USD: gain x correction - extra.
-
-    The limits join (MOVER) those of the gain with those of a measured correction.
-    """
-    extra, gain, own = pair.extra_cost, pair.difference, analysis.correction.usd
-    if extra.value is None or gain.value is None or own.value is None:
-        why = gain.reason or extra.reason or own.reason
-        return Estimate(None, None, None, gain.confidence, gain.n, _SAVING, reason=why)
-    saved = gain.value * own.value - extra.value
-    worst, best = (own.low, own.high) if gain.value > 0 else (own.high, own.low)
-    down, up = (
-        None if g is None else math.hypot((g - gain.value) * own.value, gain.value * ((c or own.value) - own.value))
-        for g, c in ((gain.low, worst), (gain.high, best))
-    )
-    low, high = None if down is None else saved - down, None if up is None else saved + up
-    return Estimate(saved, low, high, gain.confidence, gain.n, _SAVING)
+def reserve(policy: PolicyValue) -> str:
+    """What a claim that a policy saves has to add where it may be worse by MARGIN."""
+    low = policy.quality_gain.low
+    return "" if low is not None and low > -MARGIN else ", but is not shown to be no worse"
 
 
 def all_pairs(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
@@ -147,6 +147,7 @@ def _as_is(pair: Pair) -> Comparison:
         cost_ratio=pair.cost_ratio,
         extra_cost=pair.extra_cost,
         break_even=pair.break_even,
+        saving=pair.saving,
         items_to_separate=pair.items_to_separate,
     )
 
@@ -161,6 +162,7 @@ def _turned(c: Comparison) -> Comparison:
         difference=_mirrored(c.difference),
         cost_ratio=_inverted(c.cost_ratio),
         extra_cost=_mirrored(c.extra_cost),
+        saving=_mirrored(c.saving),
     )
 
 

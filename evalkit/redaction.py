@@ -1,9 +1,10 @@
 """What a report withholds: passages that match a pattern, or all texts of items; figures and counts stay."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.errors import UsageError
@@ -13,6 +14,7 @@ from evalkit.wording import plural
 if TYPE_CHECKING:
     import pandas as pd
 
+_T = TypeVar("_T")
 REDACTED, LEFT_OUT = "⟦redacted⟧", "⟦left out⟧"
 SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S = 10.0, 120.0
 """How long one pattern may be searched for in one text, and all patterns in all texts: some would take years."""
@@ -54,7 +56,8 @@ class Redaction:
     def name(self, text: str) -> str:
         """A short text that identifies something, such as a tag: without what matches."""
         if text not in self._known:
-            self._known[text] = self._searched(text)
+            found = self._known[text] = self._searched(text)
+            self._known.setdefault(found, found)  # what is done stays as it is, its marks too
         return self._known[text]
 
     def text(self, text: str) -> str:
@@ -69,6 +72,13 @@ class Redaction:
             self._ids[item_id] = f"{shown} {number}" if shown != item_id or shown in self._taken else shown
             self._taken.add(self._ids[item_id])
         return self._ids[item_id]
+
+    def everywhere(self, document: _T) -> _T:
+        """A document of records, without what matches in any string of it, names in mappings included.
+
+        What a page refers to itself by stays, and so do the words of a fixed vocabulary (fields of a Literal type).
+        """
+        return _changed(document, self.name) if self._compiled else document
 
     def _searched(self, text: str) -> str:
         for pattern in self._compiled:
@@ -92,6 +102,47 @@ def _usable(pattern: str) -> Pattern:
         raise UsageError(f"redact pattern {pattern!r} {error}") from error
 
 
+_REFERENCES = frozenset(
+    {"Section.name", "Span.link", "Series.key", "ItemView.anchor", "MapColumn.anchor", "Excerpt.file"}
+)
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    """A tree of records, lists and mappings with every string in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return dict(zip(_apart([_changed(key, change) for key in value]), _each(value.values(), change), strict=True))
+    if isinstance(value, tuple | list):
+        return tuple(_each(value, change))
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    found = {name: (getattr(value, name), _changed(getattr(value, name), change)) for name in _open_fields(type(value))}
+    new = {name: made for name, (old, made) in found.items() if made != old}
+    return replace(value, **new) if new else value
+
+
+def _each(values: Iterable[Any], change: Callable[[str], str]) -> list[Any]:
+    return [_changed(one, change) for one in values]
+
+
+def _apart(names: list[Any]) -> list[Any]:
+    """Names of a mapping, of which several may have become one: the later ones with a number."""
+    found: list[Any] = []
+    for name in names:
+        found.append(f"{name} {len(found) + 1}" if name in found else name)
+    return found
+
+
+@cache
+def _open_fields(kind: Any) -> tuple[str, ...]:
+    return tuple(
+        each.name
+        for each in fields(kind)
+        if "Literal" not in str(each.type) and f"{kind.__name__}.{each.name}" not in _REFERENCES
+    )
+
+
 def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     """The analysis without what is to be withheld, and with a warning that says so."""
     if by.texts and not by.patterns:
@@ -99,9 +150,14 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     quality = analysis.item_quality
     made = replace(
         analysis,
+        spec=replace(analysis.spec, name=by.name(analysis.spec.name)),
+        warnings=tuple(map(by.name, analysis.warnings)),
         outputs=tuple(_item(item, by) for item in analysis.outputs),
         documents={by.name(name): by.text(text) for name, text in analysis.documents.items()},
-        slices=tuple(replace(part, name=by.name(part.name)) for part in analysis.slices),
+        slices=tuple(
+            replace(part, name=by.name(part.name), item_ids=tuple(map(by.id, part.item_ids)))
+            for part in analysis.slices
+        ),
         models=tuple(replace(m, failures=_merged(m.failures, by.name)) for m in analysis.models),
         grading=replace(analysis.grading, ungraded=_merged(analysis.grading.ungraded, by.text)),
         against=tuple(
@@ -122,9 +178,16 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
 
 def withheld_table(table: "pd.DataFrame", by: Redaction) -> "pd.DataFrame":
     """A table of trials or grades without what is to be withheld."""
-    changed = {"item_id": table["item_id"].map(by.id, na_action="ignore")}
-    changed |= {name: table[name].map(by.text, na_action="ignore") for name in _TEXTS if name in table}
-    return table.assign(**changed) if by.patterns or not by.texts else table
+    if by.texts and not by.patterns:
+        return table
+    rules = {"item_id": by.id, **dict.fromkeys(_TEXTS, by.text)}
+    worded = {str(name): rules.get(str(name), by.name) for name in table if table[name].dtype.kind == "O"}
+    changed = table.assign(**{name: table[name].map(_of_strings(rule)) for name, rule in worded.items()})
+    return changed.set_axis(_apart([by.name(str(name)) for name in table]), axis=1)
+
+
+def _of_strings(rule: Callable[[str], str]) -> Callable[[Any], Any]:
+    return lambda value: rule(value) if isinstance(value, str) else value
 
 
 def _item(item: ItemResult, by: Redaction) -> ItemResult:
@@ -146,6 +209,7 @@ def _output(output: OutputResult, by: Redaction) -> OutputResult:
         comments={criterion: by.text(comment) for criterion, comment in output.comments.items()},
         ungraded={criterion: by.text(reason) for criterion, reason in output.ungraded.items()},
         error=None if output.error is None else by.text(output.error),
+        remarks=tuple(replace(remark, note=by.text(remark.note)) for remark in output.remarks),
     )
 
 

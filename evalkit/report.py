@@ -147,23 +147,30 @@ class Document:
     analysis: Analysis
 
 
-def render_json(analysis: Analysis, parts: Collection[str] | None = None, report: Report | None = None) -> str:
+def render_json(
+    analysis: Analysis,
+    parts: Collection[str] | None = None,
+    report: Report | None = None,
+    change: "Callable[[Document], Document]" = lambda document: document,
+) -> str:
     """The whole analysis with its verdict and findings, as `report.schema.json` describes it.
 
-    `report`: where it has been built already.
+    `report`: where it has been built already. `change`: what is done to the document before it is written.
     """
     report = report or build_report(analysis, parts)
     return json.dump(
-        Document(
-            schema_version=1,
-            simulated=report.simulated,
-            title=report.title,
-            verdict=analysis.decision.verdict,
-            conditional=mark(analysis.spec),
-            headline=report.sections[0].heading if report.sections else None,
-            findings=tuple(Finding(s.name, s.heading, s.measured) for s in report.sections),
-            validity=analysis.validity,
-            analysis=analysis,
+        change(
+            Document(
+                schema_version=1,
+                simulated=report.simulated,
+                title=report.title,
+                verdict=analysis.decision.verdict,
+                conditional=mark(analysis.spec),
+                headline=report.sections[0].heading if report.sections else None,
+                findings=tuple(Finding(s.name, s.heading, s.measured) for s in report.sections),
+                validity=analysis.validity,
+                analysis=analysis,
+            )
         )
     )
 

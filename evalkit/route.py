@@ -70,7 +70,8 @@ def outcomes_for(analysis: Analysis, asked: Asked) -> Outcomes:
     failure_usd = analysis.correction_usd if asked.failure_usd is None else asked.failure_usd
     refuse_grades(analysis, asked.own or {}, asked.scores or {})
     outcomes = outcomes_of(analysis, failure_usd, asked.own)
-    outcomes = replace(outcomes, scores=scores_of(outcomes, asked.scores or {}))
+    measured = analysis.correction.usd if asked.failure_usd is None and analysis.correction.outputs else None
+    outcomes = replace(outcomes, scores=scores_of(outcomes, asked.scores or {}), measured_usd=measured)
     return (
         outcomes if asked.router_run is None else replace(outcomes, classified=classified(asked.router_run, outcomes))
     )

@@ -1,6 +1,7 @@
 """The report as a workbook: scorecard, pairs, slices, criteria, trials, grades and method, a sheet each."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import pandas as pd
@@ -15,6 +16,7 @@ from evalkit.rendering.workbook import Sheet, Value, render
 from evalkit.stats import Estimate
 from evalkit.wording import sentence
 
+Rows = tuple[tuple[Value, ...], ...]
 Line = Mapping[str, Value | Estimate]
 """One row by heading; an estimate takes three columns, and one more says why any of them is empty."""
 
@@ -25,10 +27,12 @@ def workbook(
     trials: pd.DataFrame,
     grades: pd.DataFrame,
     whole: Mapping[str, str] = MappingProxyType({}),
+    change: Callable[[Rows], Rows] = lambda rows: rows,
 ) -> bytes:
     """The workbook of an analysis. `trials` and `grades` are tables of the same run, with their texts.
 
-    `whole` names, by the text, the files that have what is too long for a cell.
+    `whole` names, by the text, the files that have what is too long for a cell. `change`: what is done to rows
+    before they are written.
     """
     names = {m.model: m.name for m in analysis.models}
     sheets = (
@@ -42,7 +46,8 @@ def workbook(
     )
     condition = mark(analysis.spec)
     marks = {"SIMULATED": "yes"} if analysis.simulated else {}
-    return render(analysis.spec.name, sheets, marks | ({"Condition": condition} if condition else {}), whole)
+    shown = [replace(sheet, rows=change(sheet.rows)) for sheet in sheets]
+    return render(analysis.spec.name, shown, marks | ({"Condition": condition} if condition else {}), whole)
 
 
 def _sheet(name: str, lines: Sequence[Line]) -> Sheet:

@@ -44,6 +44,7 @@ from evalkit.stats import (
     paired_rates,
     quantile,
     rate,
+    with_failures,
 )
 from evalkit.stats.cost import break_even
 from evalkit.stats.estimate import no_estimate
@@ -207,7 +208,7 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
         spec=spec,
         items=len(outputs),
         models=results,
-        pairs=_pairs(outputs, models) if not repeated else pairs_of_tables(tables, spec.seed),
+        pairs=_pairs(outputs, models) if not repeated else pairs_of_tables(tables, spec.seed, CORRECTION.usd),
         slices=parts if repeated else tuple(replace(part, counts={}) for part in parts),
         criteria=_criteria(outputs, models),
         decision=decide(results, 0.8),
@@ -390,6 +391,7 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
                 cost_ratio=cost_ratio(cost_b, sat_b, cost_a, sat_a),
                 extra_cost=extra,
                 break_even=break_even(extra, difference),
+                saving=with_failures(paired_means(cost_a, cost_b), difference, CORRECTION.usd),
                 items_to_separate=items_to_separate(gain, loss, len(of_a)),
             )
         )

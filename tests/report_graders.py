@@ -72,7 +72,7 @@ def with_baseline() -> Analysis:
     even = np.array([int(haiku.items[place][-1]) % 2 == 0 for place in haiku.item])
     poor = replace(haiku, numbers={**haiku.numbers, "satisfied": haiku.numbers["satisfied"] * even})
     old = {"claude-opus-4-5-20251101" if m == OPUS else m: f for m, f in before.items()}
-    return replace(now, against=against(tables, old | {HAIKU: poor}, now.spec.seed))
+    return replace(now, against=against(tables, old | {HAIKU: poor}, now.spec.seed, now.correction.usd))
 
 
 VARIANTS: dict[str, Callable[[], Analysis]] = {

@@ -140,7 +140,7 @@ def unpriced() -> Analysis:
         )
 
     pairs = tuple(
-        replace(p, cost_ratio=money, extra_cost=money, break_even=money) if OPUS in (p.a, p.b) else p
+        replace(p, cost_ratio=money, extra_cost=money, break_even=money, saving=money) if OPUS in (p.a, p.b) else p
         for p in whole.pairs
     )
     outputs = tuple(

@@ -9,7 +9,9 @@ from analysis_builders import OPUS, SONNET, run_of
 from evalkit.analysis import analyze
 from evalkit.analysis.columns import Columns
 from evalkit.analysis.compare import pairs
+from evalkit.analysis.corrections import stated
 from evalkit.analysis.pair_results import Pair
+from evalkit.rubric import Economics
 
 SEEDS = range(100)
 ITEMS = 40
@@ -39,7 +41,9 @@ def _table(flags: Flags) -> Columns:
 
 
 def _pair(sides: list[Flags], seed: int) -> Pair:
-    (pair,) = pairs({name: _table(flags) for name, flags in zip((OPUS, SONNET), sides, strict=True)}, seed)
+    (pair,) = pairs(
+        {name: _table(flags) for name, flags in zip((OPUS, SONNET), sides, strict=True)}, seed, stated(Economics()).usd
+    )
     return pair
 
 

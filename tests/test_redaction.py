@@ -7,12 +7,12 @@ import socket
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from analysis_builders import OPUS, SONNET, Book, answered, failed, spec, write_run
+from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, failed, round_, spec, write_run
 
 from evalkit.cli import main
 from evalkit.config import Config
@@ -139,6 +139,45 @@ def test_a_pattern_without_end_is_given_up(
     assert main(["report", str(tmp_path / "r.db"), "--redact", r"^(?:\w|\w\w)+$", "-o", str(tmp_path / "r.html")]) == 2
     assert "takes too long on these texts" in capsys.readouterr().err
     assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize("pattern", ["(?i)ret-[0-9]+", "(?i)returns", "jane@corp", "project_x", "[0-9]{4}"])
+def test_nothing_that_matches_stays_in_any_string_of_any_form(tmp_path: Path, pattern: str) -> None:
+    """Ids in slices, tags in what a signal rests on, people's names, the rubric's words, and dates if asked for."""
+    criterion = {"id": "project_x", "question": "Is it right?", "levels": {"0": "No.", "1": "Yes."}}
+    book = Book(
+        spec((OPUS, HAIKU), {**PASS_OR_FAIL, "criteria": [criterion]}),
+        rounds=[round_(graders=("human jane@corp",), blind=True)],
+    )
+    for i in range(70):
+        name = f"ret-{i:03}" if i % 2 else f"plain-{i}"
+        book.item(name, tags=("returns",) if i % 2 else (), difficulty="easy" if i < 40 else "hard")
+        for model in (OPUS, HAIKU):
+            trial = book.trial(name, answered(0.05 if model == OPUS else 0.01), model=model)
+            book.grade(trial, int(model == OPUS or i % 2 == 1), grader="human jane@corp", criterion="project_x")
+    write_run(tmp_path / "r.db", book.snapshot())
+    before, after = report(tmp_path), report(tmp_path, "--redact", pattern)
+    for name, text in after.items():
+        strings = "\n".join(strings_of(json.loads(text))) if name == "r.json" else text
+        if name == "r.json" or pattern != "[0-9]{4}":  # styles, sheets and numbers have digits
+            assert not re.search(pattern, strings), name
+    assert re.search(pattern, before["r.json"])
+    assert figures_only(after["r.json"]) == figures_only(before["r.json"])
+
+
+def strings_of(value: object) -> Iterator[str]:
+    """Every string in a JSON value, names of members that are no field's included."""
+    if isinstance(value, str):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings_of(one)
+
+
+def figures_only(text: str) -> list[float]:
+    """Every number of a JSON text, in order."""
+    found: list[float] = []
+    json.loads(text, parse_float=lambda x: found.append(float(x)), parse_int=lambda x: found.append(float(x)))
+    return found
 
 
 def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:

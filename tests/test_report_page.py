@@ -107,7 +107,7 @@ def blind_part(text: str) -> str:
     """The list of items with what the style sheet hides taken away."""
     items = text[text.index('<div class="items">') : text.index('<section id="failures"')]
     for hidden in (r'<span class="who">.*?</span><span class="blindname">', r'<p class="price">.*?</p>',
-                   r'<span class="states".*?</summary>'):  # fmt: skip
+                   r'<span class="states".*?</summary>', r'<span class="own">.*?</span></span>'):  # fmt: skip
         items = re.sub(hidden, "", items, flags=re.S)
     return items
 
@@ -121,6 +121,26 @@ def test_hidden_names_leave_no_name_cost_or_time() -> None:
     assert style is not None
     for part in (".who", ".price", ".states"):
         assert f"main:has(#blind:checked) .item {part}" in style[1]
+
+
+def test_hidden_names_are_hidden_in_what_outputs_say_of_themselves() -> None:
+    """Output, error and comment; a word of the task stays, and so does all other text, to the character."""
+    said = (
+        "As Claude Opus, I (claude-opus-4-6) wrote <b>a haiku</b>. Ask Anthropic; \N{CYRILLIC SMALL LETTER O}pus too."
+    )
+    analysis = made("whole")
+    output = replace(analysis.outputs[0].outputs[0], text=said, error="Opus 4.6 was busy", comments={"correct": said})
+    item = replace(analysis.outputs[0], task="Write a haiku.", outputs=(output, *analysis.outputs[0].outputs[1:]))
+    text = render_html(replace(analysis, outputs=(item, *analysis.outputs[1:])))
+    left = blind_part(text)
+    assert ", I () wrote &lt;b&gt;a haiku&lt;/b&gt;. Ask ;  too." in left
+    assert left.count("I () wrote") == 2
+    assert "<b>Error</b>  was busy" in left
+    for name in ("Opus", "claude", "Claude", "Anthropic", "pus"):
+        assert name not in left
+    plain = re.sub(r'<span class="own"><span>(.*?)</span></span>', r"\1", text)
+    assert said.replace("<", "&lt;").replace(">", "&gt;") in plain
+    assert "main:has(#blind:checked) .item .own > span { display: none; }" in text
 
 
 def test_hidden_names_permute_the_columns_item_by_item() -> None:

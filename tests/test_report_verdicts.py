@@ -19,7 +19,7 @@ OPUS_NO_GAIN = (
 )
 OPUS_CORRECTED = (
     "Corrections could favour Opus 4.6: At $5.00 to put right each unsatisfactory output, a request costs $0.24 "
-    "($0.09–$0.64) with Opus 4.6 and $0.46 ($0.21–$1.01) with Sonnet 4.6."
+    "($0.12–$0.64) with Opus 4.6 and $0.46 ($0.23–$0.95) with Sonnet 4.6."
 )
 HAIKU_MISSES = (
     "Haiku 4.5 misses the bar: 63% (51–74%) satisfactory, at 0.43× (0.35–0.53×) the cost per satisfactory output."
@@ -54,7 +54,7 @@ def first_screen(case: str) -> list[str]:
                 "Sonnet 4.6 is level: no difference shown: −2 (−9 to +4) points, at 1.04× (0.92–1.2×) the cost per "
                 "satisfactory output.",
                 "Paying for corrections keeps the pick: At $5.00 to put right each unsatisfactory output, Opus 4.6 has "
-                "the lowest total of the models: 16¢ (5.4–46¢) a request, ahead of Sonnet 4.6 by the estimates.",
+                "the lowest total of the models: 16¢ (8.8–52¢) a request, ahead of Sonnet 4.6 by the estimates.",
                 UNCALIBRATED,
             ],
         ),

@@ -82,7 +82,7 @@ def analyze(
         spec=snapshot.spec,
         items=len(snapshot.items),
         models=per_model,
-        pairs=pairs(tables, snapshot.spec.seed),
+        pairs=pairs(tables, snapshot.spec.seed, correction.usd),
         slices=slices(
             tables, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
         ),
@@ -129,7 +129,9 @@ def _with_baseline(
     baseline: Snapshot,
     counterparts: Mapping[str, str] | None,
 ) -> Analysis:
-    compared = against(tables, _baseline_tables(snapshot, baseline), snapshot.spec.seed, counterparts)
+    compared = against(
+        tables, _baseline_tables(snapshot, baseline), snapshot.spec.seed, analysis.correction.usd, counterparts
+    )
     return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared))
 
 

@@ -34,6 +34,7 @@ def against(
     tables: Mapping[str, Columns],
     baseline: Mapping[str, Columns],
     seed: int,
+    correction_usd: Estimate,
     named: Mapping[str, str] | None = None,
 ) -> tuple[Against, ...]:
     """Each model against its counterpart in the baseline run; p-values adjusted by Holm over all.
@@ -42,7 +43,7 @@ def against(
     """
     return adjusted(
         [
-            _against(other, model, baseline[other], table, seed)
+            _against(other, model, baseline[other], table, seed, correction_usd)
             for model, table in tables.items()
             if (other := (named or {}).get(model) or _counterpart(model, tuple(baseline))) is not None
         ]
@@ -57,8 +58,8 @@ def _counterpart(model: str, candidates: Sequence[str]) -> str | None:
     return same_tier[0] if same_tier else None
 
 
-def _against(a: str, b: str, then: Columns, now: Columns, seed: int) -> Against:
-    pair = pair_of(a, b, then, now, seed)
+def _against(a: str, b: str, then: Columns, now: Columns, seed: int, correction_usd: Estimate) -> Against:
+    pair = pair_of(a, b, then, now, seed, correction_usd)
     before, after = in_all((then.decided, now.decided))
     change = after.satisfied - before.satisfied
     return Against(

@@ -9,15 +9,16 @@ from evalkit import stats
 from evalkit.analysis.columns import Columns, Decided, in_all
 from evalkit.analysis.pair_results import Pair
 from evalkit.stats import Estimate
+from evalkit.stats.cost import correlation
 from evalkit.stats.estimate import no_estimate
 
 _P = TypeVar("_P", bound=Pair)
 _UNPRICED = no_estimate("a request is unpriced, so no ratio can be given", 0.95, "log-ratio t")
 
 
-def pairs(tables: Mapping[str, Columns], seed: int) -> tuple[Pair, ...]:
+def pairs(tables: Mapping[str, Columns], seed: int, correction_usd: Estimate) -> tuple[Pair, ...]:
     """Every pair of models on the items that both have a verdict on; p-values adjusted by Holm."""
-    return adjusted([pair_of(a, b, tables[a], tables[b], seed) for a, b in combinations(tables, 2)])
+    return adjusted([pair_of(a, b, tables[a], tables[b], seed, correction_usd) for a, b in combinations(tables, 2)])
 
 
 def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
@@ -26,11 +27,12 @@ def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
     return tuple(replace(pair, p_holm=next(values)) if pair.p_value is not None else pair for pair in found)
 
 
-def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int) -> Pair:
+def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, correction_usd: Estimate) -> Pair:
+    """Model `b` against `a` where putting an unsatisfactory output right costs `correction_usd`; p not yet adjusted."""
     of_a, of_b = in_all((table_a.decided, table_b.decided))
     if not len(of_a):
         nothing = no_estimate("no item has a verdict for both models", 0.95, "Tango score")
-        return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, nothing, None)
+        return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, nothing, nothing, None)
     discordance = stats.discordance(of_b.satisfied, of_a.satisfied)
     epochs = int(max(of_a.trials.max(), of_b.trials.max()))
     if epochs > 1:
@@ -41,12 +43,16 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int) -> Pa
         difference = stats.paired_rates(gain, loss, len(of_a))
         p_value = stats.mcnemar_midp(gain, loss)
     unpriced = table_a.unpriced or table_b.unpriced
-    money = (_UNPRICED, _UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference)
+    money = (_UNPRICED, _UNPRICED, _UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference, correction_usd)
     separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a))
     return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate)
 
 
-def _money(of_a: Decided, of_b: Decided, difference: Estimate) -> tuple[Estimate, Estimate, Estimate]:
+def _money(
+    of_a: Decided, of_b: Decided, difference: Estimate, correction_usd: Estimate
+) -> tuple[Estimate, Estimate, Estimate, Estimate]:
     extra = stats.paired_means(of_b.cost_usd, of_a.cost_usd)
     ratio = stats.cost_ratio(of_b.cost_usd, of_b.satisfied, of_a.cost_usd, of_a.satisfied)
-    return ratio, extra, stats.break_even(extra, difference)
+    related = correlation(of_a.cost_usd - of_b.cost_usd, of_b.satisfied - of_a.satisfied)
+    saving = stats.with_failures(stats.paired_means(of_a.cost_usd, of_b.cost_usd), difference, correction_usd, related)
+    return ratio, extra, stats.break_even(extra, difference), saving

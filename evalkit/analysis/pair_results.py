@@ -12,8 +12,9 @@ class Pair:
     `cost_ratio` = cost per satisfactory output of b over a. `extra_cost`: how much more a request of b costs, USD,
     on the same items, paired; negative where b costs less. `break_even`: above this cost (USD) of putting an
     unsatisfactory output right, the dearer and better of the two is the cheaper choice; it has no upper limit
-    where the data do not show that one is better, and no value where one is never overtaken. `items_to_separate`:
-    items at which the difference would show if it stayed as it is; None if there is none.
+    where the data do not show that one is better, and no value where one is never overtaken. `saving`: what b saves
+    against a on a request (USD) once failures are put right, prices, corrections and the doubt of all of them included.
+    `items_to_separate`: items at which the difference would show if it stayed as it is; None if there is none.
     """
 
     a: str
@@ -27,6 +28,7 @@ class Pair:
     cost_ratio: Estimate
     extra_cost: Estimate
     break_even: Estimate
+    saving: Estimate
     items_to_separate: int | None
 
 

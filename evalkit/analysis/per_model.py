@@ -88,7 +88,8 @@ def human_fix(trials: Counted, correction: CorrectionCost, review_usd: float) ->
         return no_estimate(_UNGRADED, 0.95, "log-t")
     if trials.costs is None:
         return no_estimate(_UNPRICED, 0.95, "log-t")
-    return stats.human_fix_cost(means(trials.costs), means(trials.satisfied), correction.usd, review_usd)
+    costs, satisfied = means(trials.costs), means(trials.satisfied)
+    return stats.human_fix_cost(costs, satisfied, correction.usd, review_usd, rate=rate_of(trials))
 
 
 def score_of(trials: Columns, column: str, low: float = 0.0, high: float = 1.0) -> Estimate:

@@ -59,7 +59,7 @@ def compare(
     from evalkit.files import read_config
     from evalkit.forms import check_endings
     from evalkit.pricing import Prices
-    from evalkit.report import COMPARISON, render_json
+    from evalkit.report import COMPARISON
     from evalkit.showing import snapshot_to_show
 
     paths = output or []
@@ -79,7 +79,7 @@ def compare(
         _print(shown.analysis, hidden.notes)
     report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)
     if as_json:
-        typer.echo(render_json(shown.analysis, COMPARISON), nl=False)
+        typer.echo(shown.json, nl=False)
 
 
 def _counterparts(pairs: Sequence[str], then: "Snapshot", now: "Snapshot") -> Mapping[str, str]:

@@ -78,7 +78,6 @@ def report(
     from evalkit.files import read_config
     from evalkit.forms import check_endings
     from evalkit.pricing import Prices
-    from evalkit.report import render_json
     from evalkit.route import Asked, with_routing
     from evalkit.showing import snapshot_to_show
 
@@ -95,7 +94,7 @@ def report(
         _print_summary(shown.analysis)
     report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)
     if as_json:
-        typer.echo(render_json(shown.analysis), nl=False)
+        typer.echo(shown.json, nl=False)
 
 
 def _earlier(baseline: Path) -> "Snapshot":

@@ -14,11 +14,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evalkit import __version__
+from evalkit.blind import NAMING, names_in
 from evalkit.blocks import (
     Block,
+    ItemView,
     Section,
 )
 from evalkit.chart_blocks import (
@@ -94,7 +96,9 @@ def _environment() -> Environment:
         finalize=_finalize,
         bytecode_cache=_Compiled(),
     )
-    environment.filters.update(flow=_flow, mark=_mark, ink=_ink)  # of every text and figure: a call takes longer
+    environment.filters.update(
+        flow=_flow, named=_named, mark=_mark, ink=_ink
+    )  # of every text and figure: a call takes longer
     environment.globals.update(
         kind=_kind,
         shape=_shape,
@@ -121,6 +125,31 @@ def _flow(text: str) -> Markup:
     parts = _UNBROKEN.split(_HELD_SPACE.sub("\N{NO-BREAK SPACE}", visible(text)))
     held = Markup('<span class="held">{}</span>')
     return Markup("").join(held.format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+_NAME = Markup('<span class="own"><span>{}</span></span>')
+
+
+def _named(text: str, item: ItemView) -> Markup:
+    """What is said of an item's outputs, in which the style sheet can hide the names of models as graders' are hidden.
+
+    `_looked_for` is asked first, since few texts have a name in them.
+    """
+    ids = tuple(dict.fromkeys(name for o in item.outputs for name in (o.series.key, o.series.name)))
+    if text.isascii() and not _looked_for(ids).search(text):
+        return escape(visible(text))
+    context = f"{item.task.whole}\n{item.reference.whole if item.reference else ''}"
+    parts, end = [], 0
+    for start, stop in names_in(text, ids, context):
+        parts += [escape(visible(text[end:start])), _NAME.format(visible(text[start:stop]))]
+        end = stop
+    return Markup("").join([*parts, escape(visible(text[end:]))])
+
+
+@cache
+def _looked_for(ids: tuple[str, ...]) -> re.Pattern[str]:
+    """Words without one of which a plain text names nobody."""
+    return re.compile("|".join(map(re.escape, (*NAMING, *ids))), re.IGNORECASE)
 
 
 def _kind(block: Block) -> str:

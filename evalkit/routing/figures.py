@@ -11,8 +11,10 @@ from evalkit.frozen import dataclass
 from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate
+from evalkit.stats.cost import correlation
 from evalkit.stats.estimate import no_estimate
 from evalkit.stats.rates import FEW
+from evalkit.stats.totals import complement
 
 LEAST_TIMED = 0.95
 """Share of trials whose wait must be known: those that are not may be missing for being slow."""
@@ -76,10 +78,25 @@ class Figures:
     def mean_usd(self, per_item: FloatArray) -> Estimate:
         """Mean USD a request, from item means >= 0."""
         strata = self.outcomes.strata
-        if strata is None:
+        if strata is None or not per_item.any():
             return self._labelled(stats.mean_cost(per_item, self._level))
         ones = np.ones(len(per_item))
         return self._labelled(stats.stratified_ratio(per_item, ones, strata, self.outcomes.shares, self._level))
+
+    def total_usd(self, worth: Worth) -> Estimate:
+        """Mean USD a request with what unsatisfactory answers cost, by the same rule as a model's."""
+        failing = complement(self.rate(worth.satisfied))
+        related = correlation(worth.cost_usd, -worth.satisfied)
+        cost, review_usd = self.mean_usd(worth.cost_usd), self.outcomes.review_usd
+        return stats.with_failures(cost, failing, self.outcomes.failure, related, review_usd)
+
+    def saving_usd(self, ours: Worth, theirs: Worth) -> Estimate:
+        """What a request costs less in total than with another policy, USD, paired by item."""
+        related = correlation(theirs.cost_usd - ours.cost_usd, ours.satisfied - theirs.satisfied)
+        cheaper, better = (
+            self.difference(theirs.cost_usd, ours.cost_usd), self.rate_difference(ours.satisfied, theirs.satisfied),
+        )  # fmt: skip
+        return stats.with_failures(cheaper, better, self.outcomes.failure, related)
 
     def cost_per_satisfactory(self, worth: Worth) -> Estimate:
         """USD a satisfactory output, if others are thrown away."""

@@ -12,6 +12,8 @@ from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 from evalkit.router import Request
+from evalkit.stats import Estimate
+from evalkit.stats.totals import stated_usd
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -47,10 +49,11 @@ class Outcomes:
     `satisfied` (0 or 1), `cost_usd`, `felt_s` (of answers, nan where nobody measured it) and `outputs` are items x
     models x epochs;
     `models` rise in mean cost. `weights`, an item each with mean 1, say how much of production it stands for.
-    `failure_usd`: what an unsatisfactory answer costs, `review_usd` what looking at any costs. `left_out` counts items
-    by why they are not here. `scores`: what production can know of an output without a grade, items x models x epochs
-    by name, nan where it is not known. `strata`: the stratum of each item whose `shares` of production the weights
-    follow, None where all weigh alike. `classified`: what a small model said of the requests, None if it was not asked.
+    `failure_usd`: what an unsatisfactory answer costs (`measured_usd` where that was measured, with its doubt),
+    `review_usd` what looking at any costs. `left_out` counts items by why they are not here. `scores`: what production
+    can know of an output without a grade, items x models x epochs by name, nan where it is not known. `strata`: the
+    stratum of each item whose `shares` of production the weights follow, None where all weigh alike. `classified`: what
+    a small model said of the requests, None if it was not asked.
     """
 
     items: tuple[ItemResult, ...]
@@ -69,6 +72,7 @@ class Outcomes:
     shares: tuple[float, ...] = ()
     review_usd: float = 0.0
     classified: Classified | None = None
+    measured_usd: Estimate | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -91,6 +95,11 @@ class Outcomes:
         """What a user waits for a trial's end, also where that is no answer; nan where nobody measured it."""
         waited = [[[each.felt_s for each in row] for row in item] for item in self.outputs]
         return np.where(np.isfinite(self.felt_s), self.felt_s, np.array(waited, dtype=np.float64))
+
+    @property
+    def failure(self) -> Estimate:
+        """What an unsatisfactory answer costs, USD, with the doubt of it where it was measured."""
+        return self.measured_usd or stated_usd(self.failure_usd)
 
     @cached_property
     def utility_usd(self) -> FloatArray:

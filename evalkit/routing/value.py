@@ -107,11 +107,11 @@ def _value(field: Field, each: Valued, line: Line) -> PolicyValue:
         pass_rate=figures.rate(its.satisfied),
         cost_per_request=figures.mean_usd(its.cost_usd),
         cost_per_satisfactory=figures.cost_per_satisfactory(its),
-        expected_usd=figures.mean_usd(-its.utility_usd),
+        expected_usd=figures.total_usd(its),
         felt=figures.felt(its),
         shares={m: figures.rate(its.shares[:, i]) for i, m in enumerate(field.outcomes.models)},
         asked={m: field.outcomes.mean(its.asked[:, i]) for i, m in enumerate(field.outcomes.models)},
-        gain_usd=figures.difference(its.utility_usd, best.utility_usd),
+        gain_usd=figures.saving_usd(its, best),
         quality_gain=figures.rate_difference(its.satisfied, best.satisfied),
         over_line=line.above(its, tuned=policy.tuned > 0) if policy.kind == "router" else None,
         exportable=each.fitted.rule is not None,
@@ -126,7 +126,7 @@ def looked_at_together(values: Sequence[PolicyValue], field: Field, alpha: float
     for value, each in zip(values, field.valued, strict=True):
         if value.kind == "router":
             figures = Figures(field.outcomes, value.tuned > 0, 1 - alpha / routers)
-            limits = figures.difference(each.worth.utility_usd, field.single.worth.utility_usd)
+            limits = figures.saving_usd(each.worth, field.single.worth)
             shown = limits.low is not None and limits.low > 0
             found.append(replace(value, gain_limits=limits, shown=shown))
         else:

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
     Stretch,
 )
 from evalkit.frozen import dataclass
-from evalkit.pairing import Comparison, all_pairs, compare, saving
+from evalkit.pairing import Comparison, all_pairs, compare
 from evalkit.series import lineup
 from evalkit.wording import doubt, in_cents, listing, money, value
 
@@ -56,7 +56,10 @@ def build(analysis: Analysis) -> Section | None:
         label="Price of a failure",
         heading=heading,
         lede=_lede(analysis),
-        blocks=(_chart(analysis, costs, heading), _table(analysis, costs)),
+        blocks=(
+            *((_chart(analysis, costs, heading),) if any(c.at(1.0) > 0 for c in costs) else ()),  # a log scale has no 0
+            _table(analysis, costs),
+        ),
     )
 
 
@@ -75,8 +78,7 @@ def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
     if len(level) == len(costs):
         return f"At {money(own)} a correction, all{some} models cost the same in total"
     rivals = [compare(analysis, best.series.key, c.series.key) for c in costs if c not in level]
-    savings = [saving(analysis, c) for c in rivals if c is not None]
-    shown = bool(savings) and all(s.low is not None and s.low > 0 for s in savings)
+    shown = all(c is not None and c.saves for c in rivals)
     names, alone = listing([c.series.name for c in level]), len(level) == 1
     what = f"the least costly{some} model{'' if alone else 's'} in total"
     sure = f"{'is' if alone else 'are'} {what}" if shown else f"look{'s' * alone} {what}, but the data leave it open"
@@ -151,7 +153,7 @@ def _crossings(analysis: Analysis, costs: list[_Cost], stretches: tuple[Stretch,
     crossings = []
     for left, right in pairwise(stretches):
         pair = compare(analysis, right.series.key, left.series.key)
-        shown = pair is not None and pair.break_even.high is not None  # else the gain may be nothing
+        shown = pair is not None and pair.overtaken
         label = money(right.low, cents=cents)
         crossings.append(Crossing(right.low, by_key[right.series.key].at(right.low), label, shown))
     return tuple(crossings)
@@ -172,7 +174,7 @@ def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
     )
     units = (
         in_cents([c.break_even for c in pairs]),
-        in_cents([saving(analysis, c) for c in pairs]),
+        in_cents([c.saving for c in pairs]),
         in_cents([c.extra_cost for c in pairs]),
     )
     return table("Break-even points", columns, [_row(analysis, pair, units) for pair in pairs])
@@ -181,9 +183,9 @@ def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
 def _row(analysis: Analysis, pair: Comparison, units: tuple[bool, bool, bool]) -> Row:
     """`units`: whether cents serve all break-even points, savings and extra prices, so that a column has one unit."""
     first, second = analysis.model(pair.first), analysis.model(pair.second)
-    point, saved, extra = pair.break_even, saving(analysis, pair), pair.extra_cost
+    point, saved, extra = pair.break_even, pair.saving, pair.extra_cost
     limits = doubt(point, "money", cents=units[0])
-    shown = "shown" if point.high is not None else "not shown by the data"
+    shown = "shown" if pair.overtaken else "not shown by the data"
     return Row(
         (
             Cell(words(first.name), f"instead of {second.name}"),

@@ -7,6 +7,7 @@ from evalkit.analysis.routing import Claim, PolicyValue, Routing
 from evalkit.blocks import Block, Cell, Column, Note, Paragraph, Row, Section, Table, strong, table, words
 from evalkit.chart_blocks import Axis, Series
 from evalkit.models import display_name
+from evalkit.pairing import reserve
 from evalkit.series import lineup, policy
 from evalkit.stats import Estimate
 from evalkit.wording import (
@@ -62,7 +63,8 @@ def heading(routing: Routing) -> str:
     decision, single = routing.decision, routing.value_of(routing.decision.single).phrase
     if decision.verdict == "route":
         policy = routing.value_of(decision.policy)
-        return f"{_begin(policy.phrase)} saves {estimated(policy.gain_usd, 'money')} a request over {single}"
+        gain = estimated(policy.gain_usd, "money")
+        return f"{_begin(policy.phrase)} saves {gain} a request over {single}{reserve(policy)}"
     if decision.verdict == "keep":
         return f"No router is cheaper than {single}" if decision.compared else "No router could be tried on these items"
     return f"No router is shown to be cheaper than {single} on {plural(routing.items, 'item')}"

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.conditional import mark
 from evalkit.models import display_name
-from evalkit.pairing import SINCE, Comparison, against_baseline, compare, saving
+from evalkit.pairing import SINCE, Comparison, against_baseline, compare, reserve
 from evalkit.series import lineup, routed
 from evalkit.stats import Estimate
 from evalkit.wording import doubt as doubt_words
@@ -327,7 +327,7 @@ def _routed(analysis: Analysis) -> Fact | None:
     gain, rate = estimated(policy.gain_usd, "money"), estimated(policy.pass_rate, "percent", analysis.decision.bar)
     failing = f"unsatisfactory answers at {money(routing.failure_usd)} included; {rate} satisfactory"
     if routing.decision.verdict == "route":
-        told = f"{_capital(policy.phrase)} saves {gain} a request over {single}, {failing}."
+        told = f"{_capital(policy.phrase)} saves {gain} a request over {single}, {failing}{reserve(policy)}."
         return Fact("Routing costs less", words(told))
     settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
     told = f"{_capital(policy.phrase)} might save {gain} a request over {single}, {failing}.{settles}"
@@ -367,8 +367,7 @@ def _corrections(analysis: Analysis) -> Fact | None:
 def _saves(analysis: Analysis, first: ModelResult, second: ModelResult) -> bool:
     """Whether the first is shown to cost less in total, item by item."""
     pair = compare(analysis, first.model, second.model)
-    low = None if pair is None else saving(analysis, pair).low
-    return low is not None and low > 0
+    return pair is not None and pair.saves
 
 
 def _ahead(analysis: Analysis, pick: ModelResult, rest: list[ModelResult]) -> str:

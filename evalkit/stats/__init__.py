@@ -21,7 +21,6 @@ from evalkit.stats.cost import (
     break_even_correction_usd,
     cost_per_satisfactory,
     cost_per_satisfactory_clustered,
-    human_fix_cost,
     mean_cost,
 )
 from evalkit.stats.curve import LogisticCurve, logistic_per_doubling
@@ -69,6 +68,7 @@ from evalkit.stats.sequential import (
 from evalkit.stats.severity import CochranQ, cochran_q, grader_severity
 from evalkit.stats.stability import WinnerShares, cheapest, winner_shares
 from evalkit.stats.stratified import paired_rates_stratified, shows_noninferiority_stratified, worse_p_stratified
+from evalkit.stats.totals import human_fix_cost, with_failures
 from evalkit.stats.trend import growth
 from evalkit.stats.two_graders import weighted_kappa
 
@@ -188,6 +188,7 @@ __all__ = [
     "weighted_kappa",
     "wilcoxon_pratt_p",
     "winner_shares",
+    "with_failures",
     "worse_after",
     "worse_p",
     "worse_p_stratified",

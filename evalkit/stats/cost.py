@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from evalkit.stats.inputs import (
     Values,
     check_confidence,
     check_same_length,
+    is_constant,
     numbers,
     trial_lists,
 )
@@ -89,14 +89,17 @@ def _mover_limits(c: FloatArray, s: FloatArray, confidence: float, n_eff: float)
     low_rate, high_rate = wilson_limits(share, n_eff, confidence)
     if share == 0:
         return scaled(mean / high_rate, -h), None
-    r = _correlation(c / mean, s) if h > 0 else 0.0
+    r = correlation(c / mean, s) if h > 0 else 0.0
     above, below = math.log(high_rate / share), math.log(share / low_rate)
     down = math.sqrt(max(0.0, h * h + above * above - 2 * r * h * above))
     up = math.sqrt(max(0.0, h * h + below * below - 2 * r * h * below))
     return scaled(mean / share, -down), scaled(mean / share, up)
 
 
-def _correlation(x: FloatArray, y: FloatArray) -> float:
+def correlation(x: FloatArray, y: FloatArray) -> float:
+    """Pearson's, over items in the same order; 0 where one of the two does not vary."""
+    if any(is_constant(values, float(np.abs(values).max(initial=0.0))) for values in (x, y)):
+        return 0.0
     dx, dy = x - x.mean(), y - y.mean()
     size = math.sqrt(float(dx @ dx) * float(dy @ dy))
     return float(np.clip(float(dx @ dy) / size, -1, 1)) if size > 0 else 0.0
@@ -126,59 +129,6 @@ def cost_per_satisfactory_clustered(
     means = [math.fsum(row) / len(row) for row in c]
     rates = [sum(flags) / len(flags) for flags in s]
     return cost_per_satisfactory(means, rates, confidence, design.adjusted_n_eff(confidence))
-
-
-def human_fix_cost(
-    costs: Values,
-    satisfied: Values,
-    correction_usd: float | Values | Estimate,
-    review_usd: float | Values = 0.0,
-    confidence: float = 0.95,
-) -> Estimate:
-    """Mean cost of an item in USD once every failure is corrected by hand; a t interval on the log scale.
-
-    Per item: cost + review + (1 - satisfied) * correction. `costs` >= 0 and `satisfied` in [0, 1] are item
-    means; `correction_usd` and `review_usd` are one number >= 0 or one per item. A correction cost that is itself
-    an estimate, from other outputs or these, brings its doubt in: the limits of both terms joined by MOVER for
-    sums (Zou and Donner 2008), where a bound of it that does not exist counts as its value. Always finite, also without
-    any success. Edge cases as in `mean_cost`. Raises ValueError for bad values or different lengths.
-    """
-    check_same_length(costs=costs, satisfied=satisfied)
-    c, s = numbers("costs", costs, 0), numbers("satisfied", satisfied, 0, 1)
-    if isinstance(correction_usd, Estimate):
-        if correction_usd.value is None:
-            return no_estimate(
-                correction_usd.reason or "the cost of a correction is unknown", confidence, LOG_T, len(c)
-            )
-        known = human_fix_cost(costs, satisfied, correction_usd.value, review_usd, confidence)
-        return _with_doubt(known, correction_usd, float((1 - s).mean()) if len(s) else 0.0)
-    correction = _per_item("correction_usd", correction_usd, len(c))
-    review = _per_item("review_usd", review_usd, len(c))
-    return mean_cost(c + review + (1 - s) * correction, confidence)
-
-
-def _with_doubt(total: Estimate, correction: Estimate, failing: float) -> Estimate:
-    """A total at a known correction cost, with the doubt of that cost for the share that is failing."""
-    if total.value is None or correction.value is None:
-        return total
-    if correction.low is None and correction.high is None:
-        unknown = ("the doubt of the correction cost is unknown and left out",) if correction.n else ()
-        return replace(total, warnings=total.warnings + unknown)
-    below, above = (
-        0.0 if x is None else failing * abs(x - correction.value) for x in (correction.low, correction.high)
-    )
-    low = None if total.low is None else max(0.0, total.value - math.hypot(total.value - total.low, below))
-    high = None if total.high is None else total.value + math.hypot(total.high - total.value, above)
-    return replace(total, low=low, high=high, method=f"{total.method}, joined with the doubt of a correction (MOVER)")
-
-
-def _per_item(name: str, amount: float | Values, n: int) -> FloatArray:
-    if isinstance(amount, int | float):
-        return np.repeat(numbers(name, [amount], 0), n)
-    array = numbers(name, amount, 0)
-    if len(array) != n:
-        raise ValueError(f"{name} has {len(array)} values for {n} items")
-    return array
 
 
 def break_even_correction_usd(cost_a: float, cost_b: float, rate_a: float, rate_b: float) -> float | None:

@@ -72,7 +72,7 @@ def test_wrong_things_inside_lists_are_refused(function: Callable[..., Any], cal
         (lambda: stats.rate(float("-inf"), 9), "successes = -inf is not a whole number"),
         (lambda: stats.sign_flip_p([1], [2], float("inf")), "seed = inf is not a whole number"),
         (lambda: stats.paired_means("ab", [1, 2]), "candidate = 'ab' is not a list"),
-        (lambda: stats.human_fix_cost([1], [1], "5"), "correction_usd = '5' is not a number or a list"),
+        (lambda: stats.human_fix_cost([1], [1], "5"), "correction_usd = '5' is not a number or an Estimate"),
         (lambda: stats.effective_length([[1]], [1], epochs="2"), "epochs = '2' is not a whole number or None"),
         (lambda: stats.break_even(0.5, 0.1), "extra_cost = 0.5 is not an Estimate"),
         (lambda: stats.logistic_per_doubling([[1]], [1], bias_reduced=1), "bias_reduced = 1 is not True or False"),

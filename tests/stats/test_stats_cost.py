@@ -16,6 +16,9 @@ from evalkit.stats import (
     human_fix_cost,
     mean_cost,
     mean_cost_ratio,
+    paired_rates,
+    rate,
+    with_failures,
 )
 from evalkit.stats.logscale import scaled
 from evalkit.stats.rates import cluster_design, two_sided_t, wilson_limits
@@ -206,12 +209,59 @@ def test_bad_trials_are_named(costs: list[list[float]], flags: list[list[float]]
         cost_per_satisfactory_clustered(costs, flags)
 
 
-def test_human_fix_cost_adds_review_and_correction_per_item() -> None:
-    totals = [c + 0.1 + (1 - s) * 2.0 for c, s in zip(COSTS, FLAGS, strict=True)]
-    assert human_fix_cost(COSTS, FLAGS, correction_usd=2.0, review_usd=0.1) == mean_cost(totals)
-    logged = [float(i) for i in range(10)]
-    totals = [c + (1 - s) * h for c, s, h in zip(COSTS, FLAGS, logged, strict=True)]
-    assert human_fix_cost(COSTS, FLAGS, correction_usd=logged) == mean_cost(totals)
+def test_human_fix_cost_adds_review_and_correction_and_the_doubt_of_price_and_rate() -> None:
+    total, price = human_fix_cost(COSTS, FLAGS, 2.0, 0.1), mean_cost(COSTS)
+    assert total.value == pytest.approx(float(np.mean(COSTS)) + 0.1 + (1 - float(np.mean(FLAGS))) * 2.0)
+    free, passed = human_fix_cost([0.0] * 10, FLAGS, 2.0), rate(round(sum(FLAGS)), 10, method="clopper-pearson")
+    assert (free.low, free.high) == pytest.approx(((1 - (passed.high or 0)) * 2.0, (1 - (passed.low or 0)) * 2.0))
+    nothing_to_correct = human_fix_cost(COSTS, FLAGS, 0.0, 0.1)
+    assert (nothing_to_correct.low, nothing_to_correct.high) == pytest.approx(
+        ((price.low or 0) + 0.1, (price.high or 0) + 0.1)
+    )
+    own = human_fix_cost(COSTS, FLAGS, 2.0, 0.1, rate=rate(700, 1000))
+    assert (own.high or 0) - (own.low or 0) < (total.high or 0) - (total.low or 0)
+
+
+def test_what_costs_the_same_and_never_fails_still_may_fail() -> None:
+    total = human_fix_cost([0.01] * 4, [1.0] * 4, 5.0)
+    assert (total.value, total.low) == (0.01, 0.01)
+    assert total.high == pytest.approx(0.01 + 5.0 * (1 - (rate(4, 4, method="clopper-pearson").low or 0)))
+
+
+@pytest.mark.parametrize(
+    ("items", "share", "by_spread"),
+    [(4, 0.95, 0.3), (20, 0.95, 0.75), (50, 0.9, 1), (50, 0.99, 0.5), (100, 0.99, 0.75), (100, 1.0, 1)],
+)
+def test_totals_cover_near_a_rate_of_one(items: int, share: float, by_spread: float) -> None:
+    """95 % nominal, Wilson's own least .91; the spread of totals by item, with hardly a failure in it, falls short."""
+    rng, truth, repeats, held, naive = np.random.default_rng(2), 0.02 + (1 - share) * 5.0, 300, 0, 0
+    for _ in range(repeats):
+        costs = 0.02 * np.exp(0.5 * rng.normal(size=items) - 0.125)
+        flags = (rng.random(items) < share).astype(float)
+        ours, spread = human_fix_cost(costs, flags, 5.0), mean_cost(costs + (1 - flags) * 5.0)
+        held += (ours.low or 0) <= truth <= (ours.high or 0)
+        naive += (spread.low or 0) <= truth <= (spread.high or 0)
+    assert held / repeats >= 0.88
+    assert naive / repeats <= by_spread
+
+
+@pytest.mark.parametrize(("better", "low"), [((10, 2), 0.05), ((2, 10), -0.05)])
+def test_a_saving_that_prices_and_rates_leave_open_is_open(better: tuple[int, int], low: float) -> None:
+    """The limits of two terms join at right angles, more widely where both turn bad together."""
+    cost, gain = Estimate(low, low - 0.3, low + 0.3, 0.95, 60, "t"), paired_rates(*better, 60)
+    apart, alike = (with_failures(cost, gain, Estimate(2.0, None, None, 0.95, 0, "stated"), r) for r in (0.0, 0.9))
+    down = 2.0 * ((gain.value or 0) - (gain.low or 0))
+    assert apart.value == pytest.approx(low + 2 * (gain.value or 0))
+    assert apart.low == pytest.approx((apart.value or 0) - np.hypot(0.3, down))
+    assert (alike.low or 0) < (apart.low or 0)
+
+
+def test_the_doubt_of_a_correction_matters_where_nothing_failed_too() -> None:
+    cost, none = mean_cost(COSTS), Estimate(0.0, 0.0, 0.1, 0.95, 60, "Wilson")
+    sure, unsure = (Estimate(5.0, *limits, 0.95, 9, "log-t") for limits in ((None, None), (3.0, 9.0)))
+    known, open_ = with_failures(cost, none, sure), with_failures(cost, none, unsure)
+    assert (open_.high or 0) > (known.high or 0)
+    assert (open_.high or 0) - (cost.value or 0) <= np.hypot(0.1 * 9.0, (cost.high or 0) - (cost.value or 0)) + 1e-12
 
 
 def test_human_fix_cost_is_finite_without_any_success() -> None:
@@ -223,10 +273,10 @@ def test_human_fix_cost_is_finite_without_any_success() -> None:
     [
         (-1.0, r"correction_usd\[0\] = -1.0"),
         (float("nan"), r"correction_usd\[0\] = nan"),
-        ([1.0], "correction_usd has 1 values for 10 items"),
+        ([1.0], r"correction_usd = \[1.0\] is not a number or an Estimate"),
     ],
 )
-def test_bad_corrections_are_named(correction: float | list[float], message: str) -> None:
+def test_bad_corrections_are_named(correction: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         human_fix_cost(COSTS, FLAGS, correction)
 

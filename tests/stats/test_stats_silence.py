@@ -46,6 +46,15 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
         [([], [], 1), ([1], [0], 1), ([1, 1], [1, 1], 0), ([0, 0], [0, 1], np.int64(2), np.float64(1))],
     ),
     (
+        stats.with_failures,
+        [
+            (stats.paired_means(c, [0.0] * len(c)), _GAIN, stats.mean_cost(minutes), related)
+            for c in ([], [1], [1, 1], [1, 2], [-1, 2], [1e90, 1], [5e-324, 0])
+            for minutes in ([], [5.0], [5.0, 9.0, 4.0])
+            for related in (-1, 0, 1)
+        ],
+    ),
+    (
         stats.break_even,
         [
             (stats.paired_means(c, [0.0] * len(c)), _GAIN)
