@@ -10,6 +10,7 @@ import pytest
 from gate_reports import DATASET, RUBRIC, SONNET_45, approve
 
 from evalkit.cli import main
+from evalkit.gating.policy import read_policy
 from evalkit.pins.lock import read_lock
 from evalkit.pins.places import one_line
 
@@ -268,6 +269,17 @@ def test_a_report_of_other_files_is_not_approved(
 ) -> None:
     assert approve("pass", *options, **hashes) == 2
     assert told in capsys.readouterr().err
+    assert not Path("evalkit.lock").exists()
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_a_gate_that_did_not_look_at_quality_approves_no_pin(
+    verdict: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("gate.yaml").write_text("completeness:\nserved_model:\n", encoding="utf-8")
+    asked = read_policy("completeness:\nserved_model:\n", "gate.yaml")
+    assert approve(verdict, policy_sha256=asked.sha256) == 2
+    assert "'gate.yaml' approves no pin: the policy does not ask for quality" in capsys.readouterr().err
     assert not Path("evalkit.lock").exists()
 
 
