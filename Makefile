@@ -46,12 +46,13 @@ coverage: $(VENV)/.ready ## Simulate how often each interval holds the truth; re
 test-cov: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the tests and show which lines and branches they miss
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
-check: $(VENV)/.ready ## Check format, lint, types, layers and sizes
+check: $(VENV)/.ready ## Check format, lint, types, layers, sizes and what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/sizes.py
+	$(BIN)/python tests/ci_lint.py
 
 schema: $(VENV)/.ready ## Renew the JSON Schemas of the report and of routers from the records
 	$(BIN)/python -c 'from evalkit.report import json_schema; print(json_schema(), end="")' > evalkit/schemas/report.schema.json.new

@@ -243,6 +243,10 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
   evalkit check "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${asked:+--policy "$asked"} \
     --epochs "${EVALKIT_EPOCHS:-3}" >"$out/check.txt"
   grep -v ': warning: ' "$out/check.txt" || :
+  if grep -q ': the policy does not ask for quality' "$out/check.txt"; then
+    echo "error: $asked does not ask for quality, so it approves no pin; add 'quality: {margin: 0.10}'" >&2
+    exit 2
+  fi
   restore
   evalkit pins unproven "$range" --lock "$lock" $trial >"$out/unproven.txt"
   while read -r baseline candidate; do

@@ -9,7 +9,7 @@ from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.foreseen import afford
 from evalkit.gating.labels import labels_of
 from evalkit.gating.looks import Look
-from evalkit.gating.policy import Common
+from evalkit.gating.policy import NO_QUALITY, Common
 from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
 from evalkit.gating.rules import Rules, assay_of, cost_of
 from evalkit.gating.staged import SHARED, failed_fast
@@ -101,6 +101,8 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
     if len(set(evidence.planned())) > 1:
         then, now = (plural(trials // len(evidence.items), "trial") for trials in evidence.planned())
         yield f"{then} of an item of the baseline and {now} of the candidate: which there are must have been no choice"
+    if not policy.asks_for_quality:
+        yield NO_QUALITY
     if look is not None:
         yield from _look_notes(look, policy.alpha, verdict, evidence)
     quality = getattr(policy, "quality", None)

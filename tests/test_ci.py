@@ -336,15 +336,22 @@ def test_what_the_gate_used_is_bound_without_being_named(commit: Commit, runner:
     assert "PASS" not in told, "of an earlier push"
 
 
-@pytest.mark.parametrize("policy", ["quality: {marginn: 0.1}\n", "alpha: 0.1\n"])
-def test_a_policy_is_checked_before_anything_is_sent(policy: str, commit: Commit, runner: Runner) -> None:
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("quality: {marginn: 0.1}\n", "error: gate.yaml:1: "),
+        ("alpha: 0.1\n", "error: gate.yaml:1: "),
+        ("completeness:\n", "error: gate.yaml does not ask for quality, so it approves no pin; add "),
+    ],
+)
+def test_a_policy_is_checked_before_anything_is_sent(policy: str, said: str, commit: Commit, runner: Runner) -> None:
     commit("gate.yaml", policy)
     commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
     with recorded() as server:
         (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
         assert runner.run(evidence="always", policy="") == 2, runner.log
         assert not server.messages()
-    assert "error: gate.yaml:1: " in runner.log
+    assert said in runner.log
     told = (runner.folder / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
     assert "### No verdict on a pinned model that changed" in told
 

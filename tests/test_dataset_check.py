@@ -204,7 +204,12 @@ def test_effect_line_says_what_the_size_can_show(n: int, parts: tuple[str, ...])
     [
         ("quality: {margin: 0.1}\n", 1, 0, "gate.yaml: at 10 points, 2 items cannot pass when the two never differ; "),
         ("quality: {margin: 0.1}\n", 3, 0, "gate.yaml: at 10 points, 2 items cannot pass when the two never differ; "),
-        ("completeness: {}\n", 1, 0, "no errors"),
+        (
+            "completeness: {}\n",
+            1,
+            0,
+            "gate.yaml: the policy does not ask for quality, so nothing is said of it; add `quality",
+        ),
         ("quality: {marginn: 0.1}\n", 1, 2, "error: gate.yaml:1: unknown key 'marginn'; did you mean 'margin'?"),
         ("alpha: 0.1\n", 1, 2, "error: gate.yaml:1: the policy asks for no check"),
         (None, 1, 2, "error: policy 'gate.yaml' does not exist; check the path"),

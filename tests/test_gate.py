@@ -20,7 +20,7 @@ from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.gate import gate, sides
 from evalkit.gating.evidence import evidence_of
 from evalkit.gating.foreseen import afford
-from evalkit.gating.policy import check_modules, default_policy, read_policy
+from evalkit.gating.policy import NO_QUALITY, check_modules, default_policy, read_policy
 from evalkit.gating.results import CheckResult, settled
 from evalkit.grader_names import CHECKS
 from evalkit.records import Attempt, Batch, Snapshot
@@ -258,6 +258,12 @@ def test_more_trials_that_end_otherwise_fail(kind: Any, check: str) -> None:
     assert outcomes("refusals: {}\ntruncations: {}", then, now) == {
         **dict.fromkeys(("refusals", "truncations"), "pass"), check: "fail",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "said"), [("refusals:", True), ("quality: {margin: 0.1}", False)])
+def test_a_gate_that_does_not_look_at_quality_says_so(asked: str, said: bool) -> None:
+    found = gate(evidence(*EQUAL), policy(asked))
+    assert (found.verdict, NO_QUALITY in found.notes) == ("pass", said)
 
 
 def test_what_is_not_graded_is_incomplete_and_never_a_pass() -> None:

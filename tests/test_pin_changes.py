@@ -331,6 +331,17 @@ def test_a_part_of_a_dataset_is_no_evidence_of_it_but_a_look_at_all_of_it_is(
     assert Path("evalkit.lock").exists() == (code == 0)
 
 
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_a_gate_that_did_not_look_at_quality_approves_no_pin(
+    verdict: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("gate.yaml").write_text("completeness:\nserved_model:\n", encoding="utf-8")
+    asked = read_policy("completeness:\nserved_model:\n", "gate.yaml")
+    assert approve(verdict, policy_sha256=asked.sha256) == 2
+    assert "'gate.yaml' approves no pin: the policy does not ask for quality" in capsys.readouterr().err
+    assert not Path("evalkit.lock").exists()
+
+
 def test_imported_outputs_have_no_dataset_and_that_is_said(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
     commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
     assert approve("pass", "--imported", dataset_sha256="0" * 64) == 0

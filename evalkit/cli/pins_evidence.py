@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.pins.lock import Approval, Lock
 from evalkit.wording import plural
+
+if TYPE_CHECKING:
+    from evalkit.gating.policy import Common
 
 _POLICY = "gate.yaml"
 
@@ -37,7 +40,7 @@ def files_of(
 
 def _refuse_part(gate: Mapping[str, Any], path: Path) -> None:
     """A look of a plan of all items is no part: its error was fixed before anything was seen."""
-    from evalkit.files import read_dataset
+    from evalkit.dataset_files import read_dataset
 
     planned, whole = gate["provenance"].get("planned_items", gate["items"]), len(read_dataset(path).items)
     if not isinstance(planned, int) or planned < whole:
@@ -59,11 +62,17 @@ def _found(kind: str, hashes: Mapping[str, str], named: Path | None, held: Lock,
 
 
 def policy_of(gate: Mapping[str, Any], named: Path | None) -> Path | None:
-    """The policy that a gate's report is of; None for what the gate asks by itself."""
+    """The policy that a gate's report is of; None for what the gate asks by itself. UsageError for one that does not
+    ask for quality: a pin is approved on what its outputs are worth."""
+    from evalkit.gating.policy import NO_QUALITY
+
     path = named or (Path(_POLICY) if Path(_POLICY).exists() else None)
-    if _policy_hash(path, gate["items"], gate["epochs"]) != gate["provenance"]["policy_sha256"]:
+    policy = _policy(path, gate["items"], gate["epochs"])
+    if policy.sha256 != gate["provenance"]["policy_sha256"]:
         said = f"{str(path)!r} is not" if path else "what `evalkit gate` asks by itself is not"
         raise UsageError(f"{said} the policy that the report is of; name that one with --policy")
+    if not policy.asks_for_quality:
+        raise UsageError(f"{str(path)!r} approves no pin: {NO_QUALITY}, and gate again")
     return path
 
 
@@ -83,7 +92,7 @@ def hashes_in(folder: Path) -> Callable[[Approval], dict[str, str]]:
         usual = folder / _POLICY
         policy = folder / held.policy if held.policy else usual if usual.exists() else None
         gone = held.policy is not None and policy is not None and not policy.exists()
-        return {**found, "policy_sha256": "" if gone else _policy_hash(policy, held.items, held.epochs)}
+        return {**found, "policy_sha256": "" if gone else _policy(policy, held.items, held.epochs).sha256}
 
     return hashes_of
 
@@ -100,12 +109,11 @@ def _rubric_hash(path: Path) -> str:
     return read_rubric(path).sha256
 
 
-def _policy_hash(path: Path | None, items: int, epochs: int) -> str:
-    from evalkit.files import read_text
-    from evalkit.gating.policy import default_policy, read_policy
+def _policy(path: Path | None, items: int, epochs: int) -> "Common":
+    from evalkit.cli.gate_policy import read
+    from evalkit.gating.policy import default_policy
 
-    policy = default_policy(items, epochs) if path is None else read_policy(read_text(path, "policy"), str(path))
-    return policy.sha256
+    return default_policy(items, epochs) if path is None else read(path)
 
 
 _READERS: Mapping[str, Callable[[Path], str]] = {"dataset": _dataset_hash, "rubric": _rubric_hash}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from evalkit import stats
 from evalkit.errors import ProblemsError, UsageError
 from evalkit.gating.naming import Planned
-from evalkit.gating.policy import Common
+from evalkit.gating.policy import NO_QUALITY, Common
 from evalkit.staging import first
 from evalkit.wording import plural
 
@@ -17,7 +17,7 @@ def foreseen(policy: Common, file: str, planned: Planned, epochs: int) -> list[s
 
     ProblemsError with every check that names a slice or a criterion that is not there.
     """
-    problems, told = list[str](), list[str]()
+    problems, told = list[str](), [] if policy.asks_for_quality else [NO_QUALITY]
     for module, settings in policy.asked:
         try:
             shares = list(module.foresee(settings, planned)) if hasattr(module, "foresee") else []

@@ -15,6 +15,7 @@ from evalkit.gating.looks import Sequential
 from evalkit.strict import StrictModel, content_sha256, read_strict
 
 OnInconclusive = Literal["fail", "warn", "pass"]
+NO_QUALITY = "the policy does not ask for quality, so nothing is said of it; add `quality: {margin: 0.10}`"
 BARE = BeforeValidator(lambda written: {} if written is None else written)
 """A name with nothing behind it asks for all defaults, and is an error where a setting has none; never left out."""
 
@@ -40,6 +41,11 @@ class Common(StrictModel):
             settings = getattr(self, name)
             if settings is not None:
                 yield module, settings
+
+    @property
+    def asks_for_quality(self) -> bool:
+        """Whether a pass says anything of how good the outputs are: costs and times alone do not."""
+        return getattr(self, "quality", None) is not None
 
     @property
     def sha256(self) -> str:
@@ -72,7 +78,7 @@ def read_policy(text: str, file: str) -> Common:
         raise ProblemsError([str(problem) for problem in policy])
     if not list(policy.asked):
         raise ProblemsError([f"{file}:1: the policy asks for no check; add `quality: {{margin: 0.10}}`"])
-    if policy.sequential is not None and policy.sequential.fail_fast and getattr(policy, "quality", None) is None:
+    if policy.sequential is not None and policy.sequential.fail_fast and not policy.asks_for_quality:
         raise ProblemsError([f"{file}:1: 'fail_fast' looks at quality alone; add `quality: {{margin: 0.10}}`"])
     return policy
 

@@ -99,7 +99,7 @@ def worse_p(candidate: Values, baseline: Values, alpha: float = 0.05, epochs: in
         return None
     if p.mean() == b.mean():
         return 0.5
-    score = float(stats.norm.sf(score_at(b, p, m, 0.0, alpha, unseen_gains(m))))
+    score = float(stats.norm.sf(score_at(b, p, m, 0.0, alpha, unseen_gains(m, alpha))))
     if m > 1 or len(p) > EXACT_MOST or score >= _MOST_ALPHA:
         return score
     gain, loss = round(float((p * (1 - b)).sum())), round(float((b * (1 - p)).sum()))
@@ -118,7 +118,7 @@ def score_at(
     """
     n = p.shape[-1]
     if unseen is None:
-        unseen = unseen_items(m) if difference < 0 else 0.0
+        unseen = unseen_items(m, alpha) if difference < 0 else 0.0
     n_eff = paired_n_eff(p, b, m, 1 - 2 * alpha, unseen) if m > 1 else np.full(p.shape[:-1], float(n))
     gain, loss = (p * (1 - b)).sum(axis=-1) / n, (b * (1 - p)).sum(axis=-1) / n
     return tango_statistic(n_eff * gain, n_eff * loss, n_eff, difference)

@@ -27,6 +27,7 @@ from evalkit.stats.tango import tango_limits
 TANGO = "Tango score"
 TANGO_CLUSTERED = "Tango score, effective n"
 PAIRED_T = "paired t"
+USUAL_ALPHA = 0.05
 _SIGNS = 1_000_000  # signs flipped at once, so that memory stays bounded
 MOST_EPOCHS = 1000  # the finest fraction that is recognised as an item mean
 
@@ -130,16 +131,22 @@ def paired_n_eff(p: FloatArray, b: FloatArray, m: int, confidence: float, unseen
     return adjusted if unseen else np.asarray(np.where((one_draw <= 0) & (np.ptp(d, axis=-1) == 0), n, adjusted))
 
 
-def unseen_items(epochs: int) -> float:
+def unseen_items(epochs: int, alpha: float = USUAL_ALPHA) -> float:
     """How much of an item that nobody drew, lost whole, a gate reckons with: none with one epoch, which its score test
-    is made for, and more the better epochs measure the items that were drawn."""
-    return 0.0 if epochs == 1 else max(0.5, 1 - 1.5 / epochs)
+    is made for; more the better epochs measure the items that were drawn; and more the surer a test has to be, since
+    fewer of the runs in which too few lost items are drawn may then pass."""
+    return 0.0 if epochs == 1 else max(0.5, math.log10(epochs)) * _surer(alpha)
 
 
-def unseen_gains(epochs: int) -> float:
-    """The same of items gained whole, for a gate that fails: one more, since small losses on many items, which such
-    gains make up for, are measured better still."""
-    return 0.0 if epochs == 1 else unseen_items(epochs) + 1
+def unseen_gains(epochs: int, alpha: float = USUAL_ALPHA) -> float:
+    """The same of items gained whole, for a gate that fails: one and a half more, since small losses on many items,
+    which such gains make up for, are measured better still."""
+    return 0.0 if epochs == 1 else unseen_items(epochs, alpha) + 1.5 * _surer(alpha)
+
+
+def _surer(alpha: float) -> float:
+    """By the square of the normal quantile, as the items that a test of a share asks for; never less than usual."""
+    return max(1.0, float(stats.norm.isf(alpha) / stats.norm.isf(USUAL_ALPHA)) ** 2)
 
 
 def mcnemar_midp(gain: int, loss: int) -> float:

@@ -68,7 +68,7 @@ def shows_noninferiority_stratified(
     """
     check_share("margin", margin)
     check_alpha(alpha)
-    found = _worth(candidate, baseline, strata, sizes, 1 - 2 * alpha, epochs, unseen_items(epochs))
+    found = _worth(candidate, baseline, strata, sizes, 1 - 2 * alpha, epochs, unseen_items(epochs, alpha))
     if isinstance(found, str) or not found[2]:
         return False
     d, s, n_eff = found
@@ -86,7 +86,7 @@ def worse_p_stratified(
     Raises ValueError as `paired_rates_stratified`, and for alpha outside (0, 1/2). Source: Tango (1998) at 0.
     """
     check_alpha(alpha)
-    found = _worth(baseline, candidate, strata, sizes, 1 - 2 * alpha, epochs, unseen_gains(epochs))
+    found = _worth(baseline, candidate, strata, sizes, 1 - 2 * alpha, epochs, unseen_gains(epochs, alpha))
     if isinstance(found, str) or not found[2]:
         return None
     d, s, n_eff = found

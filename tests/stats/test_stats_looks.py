@@ -12,6 +12,7 @@ from evalkit import stats
 from evalkit.staging import first
 from evalkit.stats.gate_power import simulated_means
 from evalkit.stats.gate_rule import score_at
+from evalkit.stats.paired import unseen_items
 from evalkit.stats.tango import tango_statistic
 
 ALPHA = 0.05
@@ -116,6 +117,43 @@ def test_with_epochs_the_same_holds_over_mixtures_of_items(
     n: int, margin: float, epochs: int, discordance: float, lasting: float
 ) -> None:
     assert simulated(n, margin, epochs, discordance, plan(n)[1], lasting) <= 0.07
+
+
+def collapses(n: int, margin: float, epochs: int, noisy: float, chance: float, runs: int) -> tuple[float, float]:
+    """Share of runs that pass at any look where a share of the items as large as the margin is lost whole and others
+    differ by chance; and the negative control, each look reckoning with no more of an unseen item than one alone."""
+    rng, (at, alphas) = np.random.default_rng(16), plan(n)
+    drawn = rng.random((runs, n))
+    chances = np.where(drawn < margin + noisy, chance, 1.0)
+    baseline = rng.binomial(epochs, np.where(drawn < margin, 1.0, chances)) / epochs
+    candidate = rng.binomial(epochs, np.where(drawn < margin, 0.0, chances)) / epochs
+    passed, control = np.zeros(runs, dtype=bool), np.zeros(runs, dtype=bool)
+    for items, alpha in zip(at, alphas, strict=True):
+        p, b, z = candidate[:, :items], baseline[:, :items], scipy_stats.norm.isf(alpha)
+        passed |= score_at(p, b, epochs, -margin, alpha) > z
+        control |= score_at(p, b, epochs, -margin, alpha, max(0.5, 1 - 1.5 / epochs)) > z
+    return float(passed.mean()), float(control.mean())
+
+
+@pytest.mark.parametrize(("epochs", "noisy", "chance"), [(10, 0.9, 0.95), (40, 0.5, 0.5)])
+def test_a_collapse_on_few_items_passes_at_any_look_in_at_most_7_percent(
+    epochs: int, noisy: float, chance: float
+) -> None:
+    assert [unseen_items(epochs, alpha) / unseen_items(epochs) for alpha in (0.2, 0.05, 0.0056)] == pytest.approx(
+        [1, 1, 2.378], abs=0.001
+    )
+    passed, control = collapses(100, 0.05, epochs, noisy, chance, 12_000)
+    assert passed <= 0.07 < control
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [3, 10, 40])
+@pytest.mark.parametrize(("n", "margin"), [(50, 0.10), (80, 0.05), (100, 0.10), (150, 0.03), (150, 0.05)])
+@pytest.mark.parametrize(("noisy", "chance"), [(0.2, 0.5), (0.5, 0.8), (0.85, 0.95)])
+def test_the_same_holds_however_many_others_are_noisy(
+    n: int, margin: float, epochs: int, noisy: float, chance: float
+) -> None:
+    assert collapses(n, margin, epochs, noisy, chance, 12_000)[0] <= 0.07
 
 
 # --- the fail-fast process ---
