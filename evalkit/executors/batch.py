@@ -115,7 +115,7 @@ class BatchExecution:
             entries, created = {}, datetime.fromisoformat(batch.created_at)
             for id_ in (id_ for id_ in batch.attempts if id_ in waiting and attempts[id_].trial_id in calls):
                 call = calls[attempts[id_].trial_id]
-                entries[id_] = Entry(id_, call, attempts[id_].number, call.worst_case_usd or 0.0)
+                entries[id_] = Entry(id_, call, attempts[id_].number, call.to_reserve_usd)
                 self.budget.bear(entries[id_].reserved_usd)
             if entries:
                 size, now = len(batch.attempts), perf_counter()
@@ -132,7 +132,7 @@ class BatchExecution:
             if call.trial_id in self.over or call.trial_id in at_server:
                 continue
             await asyncio.sleep(0)  # Ctrl-C is heard between two prompts
-            worst_usd, body = call.worst_case_usd or 0.0, batches.encoded(call.request)
+            worst_usd, body = call.to_reserve_usd, batches.encoded(call.request)
             full = len(chunk) == self.terms.requests or size + len(body) + ENTRY_BYTES > self.terms.bytes
             if chunk and full:
                 await self._submit(chunk)
@@ -365,6 +365,8 @@ class BatchExecution:
 
     def _learn(self, entry: Entry, reply: Reply, final: bool) -> None:
         trial_id = entry.call.trial_id
+        if entry.call.unsure is not None:
+            entry.call.unsure.hear(reply.usage)
         self.numbers[trial_id] = entry.number
         self.tries[trial_id] = self.tries.get(trial_id, 0) + 1
         if reply.stops_run:
