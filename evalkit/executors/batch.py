@@ -181,6 +181,8 @@ class BatchExecution:
                 if not error.refused:
                     batch.doubted_since = perf_counter()
                     batch.submissions += 1
+                    if error.reply.error_type == batches.NOT_A_BATCH:
+                        self.ending.fatal = error.reply  # the same command looks whether the server has it
                     return
                 if error.reply.retryable and attempt < self.limits.attempts:
                     await self._wait(self._pause_s(attempt, error.reply))
@@ -317,11 +319,16 @@ class BatchExecution:
         """Record an ended batch's results as they come, those that seem wrong settings last."""
         found: list[Settled] = []
         refused: dict[str, list[Settled]] = {}
+        taken, again = set[int](), set[int]()
         async with aclosing(batches.results(self.provider, server_id)) as stream:
             async for result in stream:
-                entry = batch.entries.get(attempt_of(result, batch.nonce))
+                if (id_ := attempt_of(result, batch.nonce)) in taken:
+                    again.add(id_)
+                    continue
+                entry = batch.entries.get(id_)
                 if entry is None:
                     continue  # recorded before an interruption
+                taken.add(id_)
                 one, model = settled(entry, result, batch.created_at, self.prices), entry.call.request.model
                 if result.reply.outcome != "errored":
                     self.heard.add(model)
@@ -334,6 +341,10 @@ class BatchExecution:
                     found = []
                 if self.ending.stopped:
                     return
+        if again:
+            self.say(
+                f"{len(again)} answers of {batch.requests} stand twice in the results of {server_id}; the first counts"
+            )
         for model, of_one in refused.items():
             found += self._judged(model, of_one)
         await self._settle(batch, found)
