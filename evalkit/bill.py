@@ -1,16 +1,17 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
+from typing import Protocol
 
 from evalkit.compact import PromptSizes
 from evalkit.frozen import dataclass
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.records import Snapshot, TrialKey, Usage
+from evalkit.records import PromptSize, Snapshot, TrialKey, Usage
 
 TYPICAL_OUTPUT_TOKENS = 400
 """Length of an answer before any has been seen; an assumption, and called one."""
@@ -19,8 +20,8 @@ _TYPICAL_FIRST_S, _TYPICAL_TOKENS_PER_S = 2.0, 60.0
 _CHARACTERS_PER_TOKEN = 3.0
 """For judges' requests, which are not counted by the API: on the safe side."""
 
-UNCOUNTED_MARGIN = 2.0
-"""How many times its estimate a prompt that nobody has counted may have: what a budget sets aside has to last."""
+_UNNOTED_MARGIN = 2.0
+"""How many times its estimate a prompt that nobody has counted may have, in run files that do not say the most."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +84,43 @@ def request_usd(
     return prices.price(model, usage, when).usd
 
 
-def worst_cases(
-    plan: Plan, when: datetime, prices: Prices = LIST_PRICES, batched: Collection[str] = ()
-) -> Callable[[TrialKey], float | None]:
+class WorstCase(Protocol):
+    """The most one request of a trial can cost, USD; `shown`: the most tokens its prompt has by what answers showed."""
+
+    def __call__(self, key: TrialKey, shown: int | None = None, /) -> float | None: ...
+
+
+def most_tokens(size: PromptSize) -> int:
+    """The most tokens that a prompt can have."""
+    if size.counted or size.most_tokens is not None:
+        return size.most_tokens or size.tokens
+    return ceil(size.tokens * _UNNOTED_MARGIN)
+
+
+def worst_cases(plan: Plan, when: datetime, prices: Prices = LIST_PRICES, batched: Collection[str] = ()) -> WorstCase:
     """The most one request of a trial can cost, USD: its input, and an answer as long as allowed; None if unpriced.
 
     `batched` are the items that go in batches.
     """
     spec = plan.spec
 
-    def worst_usd(key: TrialKey) -> float | None:
+    def worst_usd(key: TrialKey, shown: int | None = None) -> float | None:
         item = plan.records[key.item_id]
         cap, in_batch = item.max_tokens or spec.max_tokens, item.id in batched
         try:
             size = plan.sizes.of(key.item_id, key.model)
         except KeyError:
             return None
-        tokens = size.tokens if size.counted else ceil(size.tokens * UNCOUNTED_MARGIN)
         return request_usd(
-            key.model, tokens, cap, when, prices, item.inference_geo, spec.cache, in_batch=in_batch, speed=item.speed
+            key.model,
+            most_tokens(size) if shown is None else shown,
+            cap,
+            when,
+            prices,
+            item.inference_geo,
+            spec.cache,
+            in_batch=in_batch,
+            speed=item.speed,
         )
 
     return worst_usd
@@ -196,7 +215,15 @@ def _answers(seen: Snapshot, model: str) -> list[tuple[int, float | None]]:
 
 def text_tokens(*texts: str) -> int:
     """About how many tokens texts have that nobody has counted; rather too many than too few."""
-    return round(sum(map(len, texts)) / _CHARACTERS_PER_TOKEN)
+    return round(sum(map(_ample_tokens, texts)))
+
+
+def _ample_tokens(text: str) -> float:
+    """Of ASCII text one for every few characters; a token of other scripts has two bytes or more."""
+    if text.isascii():
+        return len(text) / _CHARACTERS_PER_TOKEN
+    plain = len(text.encode("ascii", "ignore"))
+    return plain / _CHARACTERS_PER_TOKEN + (len(text.encode("utf-8", "surrogatepass")) - plain) / 2
 
 
 def answer_s(tokens: float) -> float:

@@ -39,6 +39,7 @@ class PromptSizes(Collection[PromptSize]):
         self._models: list[str] = []
         self._first: dict[str, int] = {}
         self._tokens, self._model, self._counted, self._begins = array("Q"), array("H"), bytearray(), bytearray()
+        self._most = array("q")  # -1 for none
         self.add(sizes)
 
     def add(self, sizes: Iterable[PromptSize]) -> None:
@@ -49,6 +50,7 @@ class PromptSizes(Collection[PromptSize]):
             self._begins.append(size.item_id not in self._first)
             self._first.setdefault(size.item_id, len(self._tokens))
             self._tokens.append(size.tokens)
+            self._most.append(-1 if size.most_tokens is None else size.most_tokens)
             self._model.append(self._models.index(size.model))
             self._counted.append(size.counted)
 
@@ -75,7 +77,8 @@ class PromptSizes(Collection[PromptSize]):
             if place > first and self._begins[place]:
                 return
             model, counted = self._models[self._model[place]], bool(self._counted[place])
-            yield PromptSize(item_id, model, self._tokens[place], counted)
+            most = None if self._most[place] < 0 else self._most[place]
+            yield PromptSize(item_id, model, self._tokens[place], counted, most)
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:

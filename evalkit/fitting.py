@@ -14,13 +14,11 @@ from evalkit.plan import Plan, assemble_item, record, trial_order
 from evalkit.prompt import build_request, document_text
 from evalkit.records import ItemRecord, ModelFacts, PromptSize, Request, Spec, TrialKey
 from evalkit.settings_check import rejected_settings
+from evalkit.uncounted import guessed_tokens, measured, per_letter, window_of
 
 MOST_COUNTED = 3000
 """Prompts up to which each is counted. Of more a part is: counting has a rate limit of its own."""
 _SAMPLE_CHARACTERS = 120_000
-_CHARACTERS_PER_TOKEN = 3.5
-"""Used only where a server cannot count: on the safe side for English prose with the newer tokenizers. Other scripts
-have about a token a character."""
 _COUNTING_AT_ONCE = 8
 _MOST_TOLD = 10
 _SURE_OF_ESTIMATE = 0.9
@@ -59,7 +57,7 @@ async def fitted_plan(
     tell: Callable[[int, int], None],
     facts: Mapping[str, ModelFacts],
 ) -> Plan:
-    planner = _Planner(dataset, spec, provider, await _characters_per_token(dataset, spec, provider), facts)
+    planner = _Planner(dataset, spec, provider, await _texts(dataset, spec, provider), facts)
     planner.count_every = max(1, len(variants) * len(spec.models) // MOST_COUNTED)
     records: list[ItemRecord | None] = [None] * len(variants)
     sizes = PromptSizes()
@@ -94,20 +92,27 @@ def _order(variants: Sequence[Variant], spec: Spec) -> Iterator[TrialKey]:
             yield key
 
 
-async def _characters_per_token(dataset: Dataset, spec: Spec, provider: Counter) -> Mapping[str, float]:
-    """How many characters of this dataset's text make a token, by model."""
+@dataclass(frozen=True)
+class _Text:
+    """What a model makes of this dataset's text: characters a token, `scale` times the tokens that are guessed, and the
+    most tokens that a letter has."""
+
+    characters_per_token: float
+    scale: float
+    per_letter: float
+
+
+async def _texts(dataset: Dataset, spec: Spec, provider: Counter) -> Mapping[str, _Text]:
+    """The same by model, as far as a sample of the text is counted."""
     sample = document_text(sorted(dataset.documents), dataset.documents)[:_SAMPLE_CHARACTERS]
     sample = sample or " ".join(_first_tasks(dataset))[:_SAMPLE_CHARACTERS]
-    ratios = {}
+    found, guessed = {}, guessed_tokens(sample) or 1.0
     for model in spec.models:
-        tokens = await provider.count_tokens(Request(model, ({"role": "user", "content": sample},), 1))
-        ratios[model] = len(sample) / (tokens or _guessed_tokens(sample) or 1)
-    return ratios
-
-
-def _guessed_tokens(text: str) -> float:
-    foreign = sum(not character.isascii() for character in text)
-    return foreign + (len(text) - foreign) / _CHARACTERS_PER_TOKEN
+        request = Request(model, ({"role": "user", "content": sample},), 1)
+        tokens = await provider.count_tokens(request)
+        most = 1.0 if tokens is None else per_letter(tokens, measured(request).letters)
+        found[model] = _Text(len(sample) / (tokens or guessed), (tokens or guessed) / guessed, most)
+    return found
 
 
 def _first_tasks(dataset: Dataset) -> Iterator[str]:
@@ -127,7 +132,7 @@ class _Planner:
     dataset: Dataset
     spec: Spec
     provider: Counter
-    ratios: Mapping[str, float]
+    texts: Mapping[str, _Text]
     facts: Mapping[str, ModelFacts]
     count_every: int = 1
     rejected: list[str] = field(default_factory=list)
@@ -135,7 +140,11 @@ class _Planner:
     async def fit(self, variant: Variant) -> tuple[ItemRecord, list[PromptSize]]:
         """An item's prompt, counted for every model, with its room narrowed until none is over the context."""
         context = variant.context_tokens
-        room = None if context is None else context * min(self.ratios[model] for model in variant.models)
+        room = (
+            None
+            if context is None
+            else context * min(self.texts[model].characters_per_token for model in variant.models)
+        )
         while True:
             assembly = assemble_item(variant.item, self.dataset, room, self.spec.seed)
             sizes = [await self._size(variant, model, assembly.documents) for model in variant.models]
@@ -150,7 +159,9 @@ class _Planner:
     def _check(self, variant: Variant, size: PromptSize, documents: Sequence[str]) -> None:
         """Note a prompt that its model would turn down for its size."""
         request = build_request(size.model, variant.item, self.dataset, documents, self.spec.max_tokens)
-        tokens = size.tokens if size.counted else int(size.tokens * _SURE_OF_ESTIMATE)
+        tokens = size.tokens
+        if not size.counted:
+            tokens = int((tokens - measured(request).attached) * _SURE_OF_ESTIMATE)
         lines = rejected_settings(request, self.facts.get(size.model), tokens)
         self.rejected += [f"item {variant.item.id!r}: {line}" for line in lines]
 
@@ -160,5 +171,7 @@ class _Planner:
             tokens = await self.provider.count_tokens(request)
             if tokens is not None:
                 return PromptSize(variant.id, model, tokens, counted=True)
-        characters = len(request.system or "") + sum(len(str(message["content"])) for message in request.messages)
-        return PromptSize(variant.id, model, round(characters / self.ratios[model]), counted=False)
+        size, text, window = measured(request), self.texts[model], window_of(model)
+        tokens, most = round(size.about * text.scale + size.attached), size.most(text.per_letter)
+        most = max(tokens, most if window is None else min(most, window))
+        return PromptSize(variant.id, model, tokens, counted=False, most_tokens=most)

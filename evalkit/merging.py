@@ -87,10 +87,7 @@ def _part(file: RunFile, db: Connection) -> _Part:
             spec=spec,
             items={item.id: item for item in items},
             documents={row["name"]: row["text"] for row in db.execute("SELECT * FROM document ORDER BY name")},
-            sizes=[
-                PromptSize(row["item_id"], row["model"], row["tokens"], bool(row["counted"]))
-                for row in db.execute("SELECT * FROM prompt_size ORDER BY item_id, model")
-            ],
+            sizes=[rows.size_of(row) for row in db.execute("SELECT * FROM prompt_size ORDER BY item_id, model")],
             trials=[rows.trial_of(row) for row in db.execute("SELECT * FROM trial ORDER BY position")],
             begun=frozenset(row["trial_id"] for row in begun),
         )

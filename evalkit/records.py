@@ -323,12 +323,16 @@ class ItemRecord:
 
 @dataclass(frozen=True, slots=True)
 class PromptSize:
-    """Input tokens of an item's prompt for one model; `counted` by the API, else estimated here."""
+    """Input tokens of an item's prompt for one model; `counted` by the API, else estimated here.
+
+    `most_tokens`: what one that was estimated has at most; None for one that was counted, or if nobody noted it.
+    """
 
     item_id: str
     model: str
     tokens: int
     counted: bool
+    most_tokens: int | None = None
 
 
 @dataclass(frozen=True)

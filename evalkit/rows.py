@@ -8,7 +8,7 @@ from sys import intern
 from typing import Any
 
 from evalkit.grading_records import Marking, Preference, RoundEvent
-from evalkit.records import Attempt, Grade, ItemRecord, Round, Session, Trial, TrialKey, Usage
+from evalkit.records import Attempt, Grade, ItemRecord, PromptSize, Round, Session, Trial, TrialKey, Usage
 
 
 def _shared(word: Any) -> Any:
@@ -26,6 +26,12 @@ def item_of(row: sqlite3.Row) -> ItemRecord:
     content = json.loads(row["content"])
     lists = {name: tuple(content[name]) for name in ("tags", "documents", "evidence_positions")}
     return ItemRecord(**{**content, **lists})
+
+
+def size_of(row: sqlite3.Row) -> PromptSize:
+    """A row of `prompt_size` as the record."""
+    counted = bool(row["counted"])
+    return PromptSize(intern(row["item_id"]), intern(row["model"]), row["tokens"], counted, row["most_tokens"])
 
 
 def trial_of(row: sqlite3.Row) -> Trial:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evalkit.bill import charged_usd, worst_cases
+from evalkit.bill import WorstCase, charged_usd, most_tokens, worst_cases
 from evalkit.cache_marks import chosen_marks
 from evalkit.dataset import Dataset
 from evalkit.errors import UsageError
@@ -19,8 +19,9 @@ from evalkit.frozen import dataclass
 from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
 from evalkit.providers import Provider
-from evalkit.records import Snapshot, TrialKey
+from evalkit.records import Snapshot, TrialKey, Usage
 from evalkit.store import RunFile
+from evalkit.uncounted import Shown, Uncounted, measured
 
 if TYPE_CHECKING:
     from evalkit.executors.ray import Cluster
@@ -77,7 +78,14 @@ async def carry_out(
         passed_over = prepared.later.union(past.settled)
         batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in passed_over}
         batched |= past.in_batches
-        calls = partial(_calls, prepared, dataset, past, worst_cases(plan, now, prices, items))
+        calls = partial(
+            _calls,
+            prepared,
+            dataset,
+            past,
+            worst_cases(plan, now, prices, items),
+            None if budget_usd is None else Shown(),
+        )
         ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices, cluster)
         if ending.stopped or ending.unsettled:
             _stop(ending, budget, run, prepared)
@@ -127,7 +135,8 @@ def _calls(
     prepared: Prepared,
     dataset: Dataset,
     past: _Past,
-    worst_usd: Callable[[TrialKey], float | None],
+    worst_usd: WorstCase,
+    shown: Shown | None,
     chosen: Callable[[int], bool],
 ) -> Iterator[Call]:
     """Calls for the chosen trials that are unsettled, in planned order, each request built only when its turn comes."""
@@ -140,11 +149,33 @@ def _calls(
         record = plan.records[item_id]
         item = items[record.variant_of or item_id]
         request = build_request(model, item, dataset, record.documents, plan.spec.max_tokens, marks)
+        size = plan.sizes.of(item_id, model)
+        unsure = None
+        if shown is not None and not size.counted:
+            unsure = _Unsure(trial.key, measured(request), most_tokens(size), worst_usd, shown)
         yield Call(
             f"trial/{trial.id}",
             trial.id,
             request,
-            worst_usd(trial.key),
+            worst_usd(trial.key) if unsure is None else None,
             past.attempts.get(trial.id, 0),
-            input_tokens=plan.sizes.of(item_id, model).tokens,
+            input_tokens=size.tokens,
+            unsure=unsure,
         )
+
+
+@dataclass(frozen=True)
+class _Unsure:
+    """A prompt that nobody has counted: `planned` tokens are the most, unless answers have shown otherwise."""
+
+    key: TrialKey
+    size: Uncounted
+    planned: int
+    of_trial: WorstCase
+    shown: Shown
+
+    def worst_usd(self) -> float | None:
+        return self.of_trial(self.key, self.shown.most_tokens(self.key.model, self.size, self.planned))
+
+    def hear(self, usage: Usage) -> None:
+        self.shown.hear(self.key.model, self.size, self.planned, usage)

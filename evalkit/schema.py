@@ -216,6 +216,9 @@ ALTER TABLE attempt ADD COLUMN worker_id INTEGER REFERENCES worker (id);
 """
 """Which worker of a cluster sent an attempt, and what kind of clock it had."""
 
+_VERSION_7 = "ALTER TABLE prompt_size ADD COLUMN most_tokens INTEGER CHECK (most_tokens >= tokens);\n"
+"""How large a prompt may be that no server has counted, for a budget."""
+
 
 def _guarded(*tables: str) -> str:
     return "".join(_append_only(table) for table in tables)
@@ -232,5 +235,6 @@ MIGRATIONS: tuple[str, ...] = (
     _VERSION_4 + _guarded("batch", "batch_entry", "batch_accepted"),
     _VERSION_5 + _guarded(*_PEOPLE),
     _VERSION_6 + _guarded(*_CLUSTER),
+    _VERSION_7,
 )
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""

@@ -3,11 +3,10 @@
 import sqlite3
 from collections.abc import Iterable
 from math import inf
-from sys import intern
 
 from evalkit import batch_rows, rows, worker_rows
 from evalkit.grading_records import RoundEvent
-from evalkit.records import Correction, PromptSize, Round, Snapshot, Spec
+from evalkit.records import Correction, Round, Snapshot, Spec
 
 
 def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:
@@ -17,10 +16,7 @@ def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:
     return Snapshot(
         spec=spec,
         items=tuple(rows.item_of(row) for row in _rows(db, "item", "position")),
-        sizes=tuple(
-            PromptSize(intern(row["item_id"]), intern(row["model"]), row["tokens"], bool(row["counted"]))
-            for row in _rows(db, "prompt_size", "item_id, model")
-        ),
+        sizes=tuple(rows.size_of(row) for row in _rows(db, "prompt_size", "item_id, model")),
         trials=tuple(rows.trial_of(row) for row in _rows(db, "trial", "position")),
         attempts=tuple(rows.attempt_of(row) for row in _attempt_rows(db)),
         rounds=tuple(_rounds(db, events)),

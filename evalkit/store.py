@@ -369,7 +369,7 @@ def _plan_rows(
         ("INSERT INTO document VALUES (?, ?)", documents.items()),
         ("INSERT INTO item VALUES (?, ?, ?)", ((item.id, item.position, _json(asdict(item))) for item in items)),
         ("INSERT INTO trial (item_id, model, epoch, position) VALUES (?, ?, ?, ?)", trials),
-        ("INSERT INTO prompt_size VALUES (?, ?, ?, ?)", map(_size_row, sizes)),
+        ("INSERT INTO prompt_size VALUES (?, ?, ?, ?, ?)", map(_size_row, sizes)),
     ]
 
 
@@ -391,8 +391,8 @@ def _write_whole(path: Path, plan: Rows) -> None:
         raise
 
 
-def _size_row(size: PromptSize) -> tuple[str, str, int, int]:
-    return size.item_id, size.model, size.tokens, int(size.counted)
+def _size_row(size: PromptSize) -> tuple[str, str, int, int, int | None]:
+    return size.item_id, size.model, size.tokens, int(size.counted), size.most_tokens
 
 
 def _json(content: Any) -> str:

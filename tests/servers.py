@@ -23,6 +23,9 @@ BATCHES = "/v1/messages/batches"
 Fault = Callable[[int, dict[str, Any]], str | None]
 """From the number (from 0) and the body of a message or batch request to the fault it meets, if any."""
 
+Spoil = Callable[[str, str], Callable[[bytes], tuple[str, bytes]] | None]
+"""From the method and path of a request to what makes another answer of its answer, as (content type, body), if any."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -66,8 +69,8 @@ class Recorded:
 class _Log:
     """Passes requests on and writes them down, with a fault put into those that are to meet one."""
 
-    def __init__(self, app: ASGIApp, record: Recorded, fault: Fault | None) -> None:
-        self._app, self._record, self._fault, self._count = app, record, fault, 0
+    def __init__(self, app: ASGIApp, record: Recorded, fault: Fault | None, spoil: Spoil | None) -> None:
+        self._app, self._record, self._fault, self._count, self._spoil = app, record, fault, 0, spoil
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = b""
@@ -90,7 +93,24 @@ class _Log:
         async def replayed() -> Message:
             return next(whole, None) or await receive()
 
-        await self._app(scope, replayed, send)
+        spoilt = self._spoil(scope["method"], scope["path"]) if self._spoil else None
+        await self._app(scope, replayed, send if spoilt is None else _instead(spoilt, send))
+
+
+def _instead(spoilt: Callable[[bytes], tuple[str, bytes]], send: Send) -> Send:
+    """What sends another answer than the application's, with status 200, once that is whole."""
+    whole = b""
+
+    async def sent(message: Message) -> None:
+        nonlocal whole
+        whole += message.get("body", b"")
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            kind, body = spoilt(whole)
+            headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    return sent
 
 
 class Brisk(uvicorn.Server):
@@ -124,12 +144,14 @@ class Brisk(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def recorded(settings: SandboxSettings = FAST, fault: Fault | None = None) -> Iterator[Recorded]:
-    """The sandbox in a thread of this process, with its log."""
+def recorded(
+    settings: SandboxSettings = FAST, fault: Fault | None = None, spoil: Spoil | None = None
+) -> Iterator[Recorded]:
+    """The sandbox in a thread of this process, with its log; some of its answers may be spoilt on their way."""
     app, record = create_app(settings), Recorded("")
     server = Brisk(
         uvicorn.Config(
-            _Log(app, record, fault), port=0, http="h11", ws="none", lifespan="off", access_log=False,
+            _Log(app, record, fault, spoil), port=0, http="h11", ws="none", lifespan="off", access_log=False,
             log_level="critical", timeout_graceful_shutdown=1,
         )
     )  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 import anthropic
 import pytest
 from processes import Process
-from servers import FAST, Fault, Recorded, independent, recorded
+from servers import BATCHES, FAST, Fault, Recorded, Spoil, independent, recorded
 from test_run import MODELS, run_files, settled, snapshot, trial_of, write_tiny
 
 from evalkit.analysis import analyze
@@ -170,6 +171,82 @@ def test_what_may_pass_is_tried_again_and_what_arrived_unheard_is_found(
     assert all(a.cost_usd == 0.0 for a in seen.attempts if a.error_type)
     assert len(seen.attempts) == TRIALS + sum(kinds.values())
     assert max(a.number for a in seen.attempts) == (2 if kinds else 1)
+
+
+def spoiling(method: str, path: str, spoilt: Callable[[bytes], tuple[str, bytes]], times: int) -> Spoil:
+    """Spoil the first answers to such requests, of which the server has done what was asked."""
+    left = iter(range(times))
+
+    def spoil(its_method: str, its_path: str) -> Callable[[bytes], tuple[str, bytes]] | None:
+        is_meant = its_method == method and re.fullmatch(path, its_path) is not None
+        return spoilt if is_meant and next(left, None) is not None else None
+
+    return spoil
+
+
+def page(_: bytes) -> tuple[str, bytes]:
+    return "text/html", b"<html>please log in"
+
+
+def halved(body: bytes) -> tuple[str, bytes]:
+    return "application/json", body[: len(body) // 2]
+
+
+def as_json(value: object) -> Callable[[bytes], tuple[str, bytes]]:
+    return lambda _: ("application/json", json.dumps(value).encode())
+
+
+ONE_BATCH, RESULTS = rf"{BATCHES}/\w+", rf"{BATCHES}/\w+/results"
+SPOILT = {
+    "creation, a page": ("POST", BATCHES, page, ExitCode.PROVIDER),
+    "creation, null": ("POST", BATCHES, as_json(None), ExitCode.PROVIDER),
+    "creation, a list": ("POST", BATCHES, as_json([1]), ExitCode.PROVIDER),
+    "creation, half of it": ("POST", BATCHES, halved, 0),
+    "look, a page": ("GET", ONE_BATCH, page, 0),
+    "look, null": ("GET", ONE_BATCH, as_json(None), 0),
+    "look, odd counts": ("GET", ONE_BATCH, as_json({"id": "b", "request_counts": {"processing": "5"}}), 0),
+    "look, half of it": ("GET", ONE_BATCH, halved, 0),
+    "results, a page": ("GET", RESULTS, page, 0),
+    "results, half of them": ("GET", RESULTS, halved, 0),
+    "results, other lines too": ("GET", RESULTS, lambda body: ("application/x-jsonl", b'null\n[]\n5\n"x"\n' + body), 0),
+    "results, each twice": ("GET", RESULTS, lambda body: ("application/x-jsonl", body + body), 0),
+    "results, each twice together": (
+        "GET",
+        RESULTS,
+        lambda body: ("application/x-jsonl", b"".join(line + line for line in body.splitlines(keepends=True))),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("what", SPOILT)
+def test_an_answer_that_is_none_of_a_batch_is_waited_out_or_told_and_nothing_is_submitted_twice(
+    what: str, times: int, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method, path, spoilt, code = SPOILT[what]
+    settings = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl")
+    with recorded(settings, spoil=spoiling(method, path, spoilt, times)) as server:
+        assert main(aloud(tiny, server)) == code
+        said = capsys.readouterr().err
+        assert "Traceback" not in said
+        if code:
+            assert "nothing of a Batches API" in said
+            assert "goes on from here" in said
+            assert main(command(tiny, server)) == 0
+        assert len(server.batches()) == 1
+        assert ("answers of 12 stand twice" in said) == ("twice" in what)
+    check_complete(snapshot(), tmp_path)
+    assert len(snapshot().attempts) == TRIALS
+
+
+def test_a_server_whose_list_of_batches_is_a_page_is_told_before_anything_is_sent(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(spoil=spoiling("GET", BATCHES, page, 99)) as server:
+        assert main(command(tiny, server)) == ExitCode.PROVIDER
+        assert "begins '<html>please log in'" in capsys.readouterr().err
+        assert server.batches() == []
 
 
 def test_a_batch_that_somebody_cancels_is_submitted_anew(

@@ -211,7 +211,8 @@ def test_a_trial_has_one_final_attempt(run: RunFile) -> None:
         "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', -1, NULL, NULL)",
         "INSERT INTO trial VALUES (NULL, 'nobody', 'm', 1, 77)",
         "INSERT INTO trial VALUES (NULL, 'i0', 'm', 0, 77)",
-        "INSERT INTO prompt_size VALUES ('i0', 'm', -1, 1)",
+        "INSERT INTO prompt_size VALUES ('i0', 'm', -1, 1, NULL)",
+        "INSERT INTO prompt_size VALUES ('i0', 'm', 2, 0, 1)",
         "INSERT INTO grade VALUES (NULL, 1, 'g', 1, 'c', 1, 'and a reason', '', 0, 'now')",
         "INSERT INTO grade VALUES (NULL, 1, 'g', 1, 'c', NULL, NULL, '', 0, 'now')",
         "INSERT INTO grade VALUES (NULL, 1, 'g', 1, 'c', 'good', NULL, '', 0, 'now')",
@@ -366,6 +367,10 @@ def test_a_file_from_before_corrections_takes_them(run: RunFile, monkeypatch: py
     plan = run.snapshot()
     with monkeypatch.context() as patch:
         patch.setattr(store, "MIGRATIONS", MIGRATIONS[:1])
+        rows_now = store._plan_rows
+        patch.setattr(
+            store, "_plan_rows", lambda *plan: [row for row in rows_now(*plan) if "prompt_size" not in row[0]]
+        )
         path = run.path.with_name("older.db")
         RunFile.create(path, plan.spec, plan.items, {}, [trial.key for trial in plan.trials]).close()
         with closing(sqlite3.connect(path)) as db:

@@ -115,7 +115,7 @@ class BatchExecution:
             entries, created = {}, datetime.fromisoformat(batch.created_at)
             for id_ in (id_ for id_ in batch.attempts if id_ in waiting and attempts[id_].trial_id in calls):
                 call = calls[attempts[id_].trial_id]
-                entries[id_] = Entry(id_, call, attempts[id_].number, call.worst_case_usd or 0.0)
+                entries[id_] = Entry(id_, call, attempts[id_].number, call.to_reserve_usd)
                 self.budget.bear(entries[id_].reserved_usd)
             if entries:
                 size, now = len(batch.attempts), perf_counter()
@@ -132,7 +132,7 @@ class BatchExecution:
             if call.trial_id in self.over or call.trial_id in at_server:
                 continue
             await asyncio.sleep(0)  # Ctrl-C is heard between two prompts
-            worst_usd, body = call.worst_case_usd or 0.0, batches.encoded(call.request)
+            worst_usd, body = call.to_reserve_usd, batches.encoded(call.request)
             full = len(chunk) == self.terms.requests or size + len(body) + ENTRY_BYTES > self.terms.bytes
             if chunk and full:
                 await self._submit(chunk)
@@ -181,6 +181,8 @@ class BatchExecution:
                 if not error.refused:
                     batch.doubted_since = perf_counter()
                     batch.submissions += 1
+                    if error.reply.error_type == batches.NOT_A_BATCH:
+                        self.ending.fatal = error.reply  # the same command looks whether the server has it
                     return
                 if error.reply.retryable and attempt < self.limits.attempts:
                     await self._wait(self._pause_s(attempt, error.reply))
@@ -317,11 +319,16 @@ class BatchExecution:
         """Record an ended batch's results as they come, those that seem wrong settings last."""
         found: list[Settled] = []
         refused: dict[str, list[Settled]] = {}
+        taken, again = set[int](), set[int]()
         async with aclosing(batches.results(self.provider, server_id)) as stream:
             async for result in stream:
-                entry = batch.entries.get(attempt_of(result, batch.nonce))
+                if (id_ := attempt_of(result, batch.nonce)) in taken:
+                    again.add(id_)
+                    continue
+                entry = batch.entries.get(id_)
                 if entry is None:
                     continue  # recorded before an interruption
+                taken.add(id_)
                 one, model = settled(entry, result, batch.created_at, self.prices), entry.call.request.model
                 if result.reply.outcome != "errored":
                     self.heard.add(model)
@@ -334,6 +341,10 @@ class BatchExecution:
                     found = []
                 if self.ending.stopped:
                     return
+        if again:
+            self.say(
+                f"{len(again)} answers of {batch.requests} stand twice in the results of {server_id}; the first counts"
+            )
         for model, of_one in refused.items():
             found += self._judged(model, of_one)
         await self._settle(batch, found)
@@ -365,6 +376,8 @@ class BatchExecution:
 
     def _learn(self, entry: Entry, reply: Reply, final: bool) -> None:
         trial_id = entry.call.trial_id
+        if entry.call.unsure is not None:
+            entry.call.unsure.hear(reply.usage)
         self.numbers[trial_id] = entry.number
         self.tries[trial_id] = self.tries.get(trial_id, 0) + 1
         if reply.stops_run:

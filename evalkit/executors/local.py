@@ -114,7 +114,7 @@ class _Execution:
                     break
                 if not isinstance(found, Job):
                     await self._until_changed(found)
-                elif self.budget.reserve(found.call.worst_case_usd or 0.0):
+                elif self._reserve(found):
                     await self._start(found)
                 elif self.tasks:
                     self.held = found  # what is under way may turn out cheaper than its worst case
@@ -128,6 +128,10 @@ class _Execution:
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def _reserve(self, job: Job) -> bool:
+        job.reserved_usd = job.call.to_reserve_usd
+        return self.budget.reserve(job.reserved_usd)
 
     def _next(self) -> Job | float | None:
         """What may go now, else the seconds until it may (infinite: until an attempt ends); None when all is done."""
@@ -154,7 +158,7 @@ class _Execution:
         if 0 < self.started < self.limits.concurrency:
             await asyncio.sleep(RAMP_S)
         if self.ending.stopped:
-            self.budget.settle(job.call.worst_case_usd or 0.0, 0.0)
+            self.budget.settle(job.reserved_usd, 0.0)
             return
         self.started += 1
         self.under_way += 1
@@ -190,7 +194,9 @@ class _Execution:
         doubtful = self._doubt(job, reply)
         final = not (doubtful or reply.retryable or reply.stops_run)
         await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
-        self.budget.settle(call.worst_case_usd or 0.0, cost_usd)
+        self.budget.settle(job.reserved_usd, cost_usd)
+        if call.unsure is not None:
+            call.unsure.hear(reply.usage)
         given_up = False
         if reply.stops_run:
             self.stop(fatal=reply, model=call.request.model)

@@ -6,10 +6,23 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import field
 from math import inf
+from typing import Protocol
 
 from evalkit.executors.pace import Need, Pace
 from evalkit.frozen import dataclass
-from evalkit.records import Request
+from evalkit.records import Request, Usage
+
+
+class Unsure(Protocol):
+    """A prompt whose size nobody has counted: what it may cost hangs on what answers to others have shown."""
+
+    def worst_usd(self) -> float | None:
+        """The most one request can cost, as far as is known now."""
+        ...
+
+    def hear(self, usage: Usage) -> None:
+        """It was answered, and had so many tokens."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -18,6 +31,7 @@ class Call:
 
     `input_tokens`: the size of its prompt as far as it is known, for the limits a minute. `after`: a subject that is
     to have been asked about before, if it stands earlier in the order, so that this one finds its prompt in the cache.
+    `unsure`: what knows more of `worst_case_usd`, where its prompt is not counted.
     """
 
     subject: str
@@ -29,6 +43,13 @@ class Call:
     round_id: int | None = None
     input_tokens: int = 0
     after: str | None = None
+    unsure: Unsure | None = None
+
+    @property
+    def to_reserve_usd(self) -> float:
+        """What to set aside for a request of it that is made now."""
+        worst_usd = self.worst_case_usd if self.unsure is None else self.unsure.worst_usd()
+        return worst_usd or 0.0
 
     @property
     def need(self) -> Need:
@@ -41,7 +62,7 @@ class Job:
     """A call under way. `since`: when it might have gone, had nothing of ours been in its way (monotonic, s).
 
     `felt_s`: latencies and pauses of its attempts so far; `doubted`: refused before its model had answered anything,
-    and to be tried once more; `lost`: attempts whose worker was lost.
+    and to be tried once more; `lost`: attempts whose worker was lost; `reserved_usd`: set aside for the one under way.
     """
 
     call: Call
@@ -50,6 +71,7 @@ class Job:
     felt_s: float = 0.0
     doubted: bool = False
     lost: int = 0
+    reserved_usd: float = 0.0
 
 
 @dataclass

@@ -1,19 +1,19 @@
 """The Message Batches API through the official SDK: submit, look, and read results as they stream in."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from evalkit.errors import UsageError
+from evalkit.errors import InfrastructureError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.providers.attempt import body_of
 from evalkit.providers.failures import StreamError, failed
 from evalkit.providers.headers import SIMULATED
 from evalkit.providers.posting import beta_headers
-from evalkit.providers.stream import Heard
+from evalkit.providers.stream import Heard, count_or_none
 from evalkit.providers.transport import Clock
 from evalkit.records import UNREADABLE, Reply, Request
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 NO_BATCHES = "this server has no Message Batches; use --executor local"
+NOT_A_BATCH = "not_a_batch"
+"""The kind of a failure where a server succeeds with something else than a batch."""
+
+_Read = TypeVar("_Read")
 _SEND_BYTES = 256 * 1024
 _ABSENT = (404, 405, 501)
 
@@ -69,22 +73,40 @@ class BatchError(Exception):
         return status is not None and 400 <= status < 500 and status not in (408, 409)
 
 
+class NotABatchError(Exception):
+    """A server answered with success, and with something else than was asked of its Batches API."""
+
+    def __init__(self, answer: object) -> None:
+        what = f"text that begins {answer.strip()[:40]!r}" if isinstance(answer, str) else type(answer).__name__
+        super().__init__(
+            f"the answer is {what}, nothing of a Batches API; is a proxy or a login page between, or the address wrong?"
+        )
+
+
 @contextmanager
 def _sorting() -> Iterator[None]:
     try:
         yield
+    except NotABatchError as error:
+        reply = Heard(Clock()).failure(NOT_A_BATCH, str(error), status=200, retryable=True)
+        raise BatchError(_timeless(reply)) from error
     except Exception as error:
         raise BatchError(_timeless(failed(Heard(Clock()), error))) from error
 
 
 async def require(provider: object) -> HasClient:
-    """The provider, if its server has batches; UsageError with what to do instead. Costs nothing."""
+    """The provider, if its server has batches; UsageError with what to do instead. Costs nothing.
+
+    Raises InfrastructureError if what answers is no Batches API.
+    """
     import anthropic
 
     if not isinstance(provider, HasClient):
         raise UsageError(NO_BATCHES)
     try:
-        await provider.client.messages.batches.list(limit=1)
+        _batches_of(await _read(provider.client.messages.batches.list(limit=1)))
+    except NotABatchError as error:
+        raise InfrastructureError(str(error)) from error
     except anthropic.APIStatusError as error:
         if error.status_code in _ABSENT:
             raise UsageError(NO_BATCHES) from error
@@ -141,14 +163,17 @@ async def retrieve(provider: HasClient, batch_id: str) -> ServerBatch:
 
 async def created_since(provider: HasClient, moment: datetime) -> list[ServerBatch]:
     """Batches of this workspace that are not older than `moment`, newest first. Raises BatchError."""
-    found = []
+    found: list[ServerBatch] = []
     with _sorting():
-        async for batch in provider.client.messages.batches.list(limit=100):
-            shown = _server_batch(batch)
-            if shown.created_at is not None and shown.created_at < moment:
-                break
-            found.append(shown)
-    return found
+        page = await _read(provider.client.messages.batches.list(limit=100))
+        while True:
+            for shown in map(_server_batch, _batches_of(page)):
+                if shown.created_at is not None and shown.created_at < moment:
+                    return found
+                found.append(shown)
+            if not page.has_next_page():
+                return found
+            page = await _read(page.get_next_page())
 
 
 async def begins_with(provider: HasClient, batch_id: str, nonce: str) -> bool:
@@ -162,26 +187,46 @@ async def begins_with(provider: HasClient, batch_id: str, nonce: str) -> bool:
 async def results(provider: HasClient, batch_id: str) -> AsyncGenerator[Result]:
     """What became of each entry of an ended batch, in the server's order, one at a time. Raises BatchError."""
     with _sorting():
-        stream = await provider.client.messages.batches.results(batch_id)
+        stream = await _read(provider.client.messages.batches.results(batch_id))
         simulated = SIMULATED in stream.http_response.headers
         try:
             async for row in stream:
-                yield _result(row.to_dict(warnings=False), simulated)
+                yield _result(row.to_dict(warnings=False) if hasattr(row, "to_dict") else {}, simulated)
         finally:
             await stream.close()
 
 
+async def _read(asked: Awaitable[_Read]) -> _Read:
+    """What the SDK makes of an answer. It takes whatever comes for what it asked, and looks into some of it itself."""
+    try:
+        return await asked
+    except AttributeError as error:
+        raise NotABatchError(error.obj) from error
+
+
+def _batches_of(page: Any) -> Sequence[Any]:
+    """The batches on a page of the server's list; NotABatchError for what is no such page."""
+    from anthropic.pagination import AsyncPage
+
+    if not isinstance(page, AsyncPage) or not isinstance(page.data, list):
+        raise NotABatchError(page)
+    return page.data
+
+
 def _server_batch(batch: Any) -> ServerBatch:
-    """The SDK does not validate: ValueError for an answer that is no batch."""
-    if not isinstance(batch.id, str) or not batch.id or batch.request_counts is None:
-        raise ValueError("an answer that is no batch")
+    """The SDK does not validate: NotABatchError for an answer that is no batch."""
+    from anthropic.types.messages import MessageBatch
+
+    is_batch = isinstance(batch, MessageBatch) and isinstance(batch.id, str) and batch.id
+    if not is_batch or batch.request_counts is None:
+        raise NotABatchError(batch)
     kinds = ("processing", "succeeded", "errored", "canceled", "expired")
     created = batch.created_at if isinstance(batch.created_at, datetime) else None
     return ServerBatch(
         id=batch.id,
         created_at=created and (created if created.tzinfo else created.replace(tzinfo=UTC)),
         ended=batch.processing_status == "ended",
-        requests=sum(getattr(batch.request_counts, kind, None) or 0 for kind in kinds),
+        requests=sum(count_or_none(getattr(batch.request_counts, kind, None)) or 0 for kind in kinds),
         has_results=bool(batch.results_url),
     )
 

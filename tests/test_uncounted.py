@@ -1,0 +1,113 @@
+"""Prompts that no server has counted: all that is sent has its size, and a budget holds whatever is sent."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import recorded
+from test_run import snapshot, write_tiny
+
+from evalkit.cli import main
+from evalkit.errors import ExitCode
+from evalkit.records import Request, Usage
+from evalkit.sandbox import tokens
+from evalkit.sandbox.server import SandboxSettings
+from evalkit.uncounted import Shown, measured
+
+TOOL = {
+    "name": "get",
+    "description": "Look up an order. " * 3000,
+    "input_schema": {"type": "object", "properties": {"c": {"type": "string"}}},
+}
+SCHEMA = {"type": "object", "properties": {f"field_{n}": {"type": "string"} for n in range(800)}}
+CHINESE = "请问订单在哪里我想知道它什么时候会到" * 300
+ENGLISH = "The parcel left the warehouse on Monday and waits at the counter. " * 400
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PDF = b"%PDF-1.4\n1 0 obj <</Type /Page>> endobj\n" + b"%" + b" " * 20_000 + b"\n%%EOF\n"
+
+WORKLOADS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "tools": ({"params": {"max_tokens": 50, "tools": [TOOL]}}, {}),
+    "a format": (
+        {"params": {"max_tokens": 50, "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}},
+        {},
+    ),
+    "Chinese beside English": ({"system": ENGLISH}, {"input": CHINESE, "params": {"max_tokens": 5}}),
+    "single letters": ({"system": ENGLISH}, {"input": "a b c d e f g h " * 700, "params": {"max_tokens": 5}}),
+    "images": ({}, {"attachments": [f"p{n}.png" for n in range(4)], "params": {"max_tokens": 5}}),
+    "a PDF": ({}, {"attachments": ["a.pdf"], "params": {"max_tokens": 5}}),
+}
+
+
+def written(folder: Path, workload: str) -> Path:
+    """Thirty items of a workload, of which every other one is as short as can be."""
+    card, own = WORKLOADS[workload]
+    dataset = write_tiny(folder, 30)
+    rows = [json.loads(line) for line in dataset.read_text().splitlines()]
+    for row in rows[1::2]:
+        row.update({**own, "input": row["input"] + own.get("input", "")})
+    rows = [{"params": {"max_tokens": 5}, **row} for row in rows]
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    dataset.with_suffix(".yaml").write_text(json.dumps({"description": "A set", **card}))
+    for n in range(4):
+        (folder / f"p{n}.png").write_bytes(PNG)
+    (folder / "a.pdf").write_bytes(PDF)
+    return dataset
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "bedrock:us.anthropic.claude-sonnet-4-6"])
+def test_a_budget_holds_whatever_is_sent_uncounted(
+    model: str, workload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = written(tmp_path, workload)
+    with recorded(SandboxSettings(speed=0, without=frozenset({"count_tokens"}))) as server:
+        for name, value in (("AWS_REGION", "us-east-1"), ("AWS_BEARER_TOKEN_BEDROCK", "t")):
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("ANTHROPIC_BEDROCK_BASE_URL", server.url)
+        where = [] if model.startswith("bedrock") else ["--base-url", server.url]
+        arguments = ["run", str(dataset), "-m", model, *where, "-q", "-j", "30", "-y"]
+        assert main([*arguments, "--budget-usd", "0.4"]) in (0, ExitCode.BUDGET)
+        first = snapshot()
+        assert 0 < sum(attempt.cost_usd or 0.0 for attempt in first.attempts) <= 0.4
+        assert main([*arguments, "--budget-usd", "9"]) == 0
+    seen = snapshot()
+    sizes = {size.item_id: size for size in seen.sizes}
+    items = {trial.id: trial.key.item_id for trial in seen.trials}
+    told = [(sizes[items[a.trial_id]], a.usage.total_input_tokens or 0) for a in seen.attempts if a.final]
+    assert len(told) == 30
+    assert all(not size.counted and tokens <= (size.most_tokens or 0) for size, tokens in told)
+    assert sum(tokens for _, tokens in told) / 2 < sum(size.tokens for size, _ in told), "a wild guess"
+    if workload != "a format":  # of which the sandbox takes no tokens
+        assert sum(size.tokens for size, _ in told) < 3 * sum(tokens for _, tokens in told), "a wild guess"
+
+
+def ask(text: str) -> Request:
+    return Request("m", ({"role": "user", "content": text},), 10)
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE, "a " * 900, "!?" * 900, "\U0001f600" * 500, "\udce4" * 500])
+def test_no_text_has_more_tokens_than_the_most_it_can_have(text: str) -> None:
+    most = measured(ask(text)).most()
+    assert tokens.count(text) <= most
+    assert most <= len(text.encode("utf-8", "surrogatepass")) + 100
+
+
+def test_what_answers_have_shown_corrects_what_is_set_aside() -> None:
+    shown, size = Shown(), measured(ask(ENGLISH))
+    most = size.most()
+    assert shown.most_tokens("m", size, most) == most
+    shown.hear("m", size, most, Usage())  # one that was cut off before it said anything
+    assert shown.most_tokens("m", size, most) == most
+    real = tokens.count(ENGLISH)
+    shown.hear("m", size, most, Usage(real - 10, cache_read_tokens=10))
+    assert 1.5 * real < shown.most_tokens("m", size, most) < 0.8 * most
+    assert shown.most_tokens("other", size, most) == most
+    other = measured(ask(CHINESE))
+    assert shown.most_tokens("m", other, other.most()) >= len(CHINESE.encode()), "English says nothing of it"
+    shown.hear("m", size, most, Usage(2 * most))
+    assert shown.most_tokens("m", size, most) == 2 * most, "what was no bound is none for the next one"
