@@ -324,6 +324,30 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("store", ["{s3}/odd", "memory://odd"])
+@pytest.mark.parametrize("name", ["a.db?x.db", "a.db#x.db", "what?/why?.db"])
+def test_marks_in_a_key_are_part_of_its_name(
+    store: str, name: str, run: Path, bucket: Bucket, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = store.format(s3=bucket.url)
+    other = write_run(Path("other.db"), run_of({OPUS: [[True]] * 3}))
+    said(capfd, "export", str(other), f"{store}/a.db", "--force")
+    remote.fetch(f"{store}/a.db", Path("before.db"))
+    assert f"exported: {store}/{name} (20 trials)" in said(capfd, "export", str(run), f"{store}/{name}", "--force")
+    printed = said(capfd, "export", str(other), f"{store}/{name}", code=2)
+    assert f"{store}/{name} exists already" in printed
+    said(capfd, "report", f"{store}/{name}", "-o", f"{store}/{name}.md")
+    assert remote.exists(f"{store}/{name}.md")
+    remote.fetch(f"{store}/a.db", Path("after.db"))
+    assert Path("after.db").read_bytes() == Path("before.db").read_bytes()
+    assert len(read(Path("after.db")).trials) == 3
+
+
+def test_a_name_that_a_store_would_cut_is_refused(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    printed = said(capfd, "export", str(run), "webhdfs://127.0.0.1/a?b.db", code=2)
+    assert "webhdfs:// has no file of the name 'a?b.db'; use one without ? and #" in printed
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "message"), REFUSED, ids=lambda one: " ".join(one) if isinstance(one, tuple) else ""
 )
@@ -448,6 +472,9 @@ def test_who_may_read_objects_but_not_list_them_reads_a_run_file(
         ("s3://bucket/a/b.db", "s3://bucket/a/b.db"),
         ("https://ann:pw@host/x.db", "https://***@host/x.db"),
         ("https://host/x.db?X-Amz-Credential=AKIA&X-Amz-Signature=abc", "https://host/x.db"),
+        ("https://host/x.db?secret", "https://host/x.db"),
+        ("az://box/x.db?sv=1&sig=abc", "az://box/x.db"),
+        ("s3://bucket/what?/why?.db", "s3://bucket/what?/why?.db"),
         ("s3://AKIA:secret@bucket/mail@home.db", "s3://***@bucket/mail@home.db"),
         ("s3://AKIA:sec/ret+/key@bucket/x.db", "s3://***@bucket/x.db"),
         ("http://127.0.0.1:9000/mail@home.db", "http://127.0.0.1:9000/mail@home.db"),

@@ -136,7 +136,7 @@ def forget() -> None:
 
 def _here(url: str, *, to_write: bool) -> Path:
     """Where the copy of a file goes: in a folder of its own, or in one with all that is written into the same."""
-    above, _, name = url.partition("?")[0].rpartition("/")
+    above, _, name = remote.place_of(url).rpartition("/")
     if name in ("", ".", "..") or above.endswith((":/", "://")):
         raise UsageError(f"{remote.shown(url)} names no file; write one after the bucket and its folders")
     known = next((one for one in _folders if to_write and one.to_write and one.url == f"{above}/"), None)
