@@ -485,6 +485,26 @@ def test_credentials_in_a_url_are_not_shown(url: str, shown: str) -> None:
     assert remote.shown_in(f"again: evalkit run '{url}' --yes") == f"again: evalkit run '{shown}' --yes"
 
 
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"])
+@pytest.mark.parametrize("value", ["localhost:9000", "http://", "http://a b", "ftp://x", "http://x:port", "a@b"])
+def test_an_endpoint_that_is_no_server_is_named(
+    name: str, value: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    printed = said(capfd, "report", f"{bucket.url}/x.db", code=2)
+    told = "" if "@" in value else f" {value!r}"
+    assert f"error: {name}{told} is no http(s)://host[:port]; correct it" in printed
+    assert "panicked" not in printed
+
+
+def test_an_empty_endpoint_is_none(
+    run: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
+    monkeypatch.setenv("AWS_ENDPOINT", "")
+    said(capfd, "report", bucket.put("x.db", run.read_bytes()), "-o", "r.md")
+
+
 # --- whole or not at all ----------------------------------------------------------------------------------------
 
 
