@@ -181,6 +181,32 @@ def test_a_dataset_by_url_is_the_same_run(
     assert "nothing to send" in said(capfd, "run", str(dataset), *common), "it is the run of the local dataset too"
 
 
+@pytest.mark.parametrize("rubric", ["sets/new/rubrics/tiny.yaml", "sets/rubrics/tiny.yaml", "sets/new/rubrics/no.yaml"])
+def test_a_dataset_by_url_finds_its_rubric_where_it_would_by_path(
+    rubric: str, folder: Path, bucket: Bucket, capfd: pytest.CaptureFixture[str]
+) -> None:
+    dataset, other = write_tiny(folder, 3), folder / "sets" / "new"
+    (folder / "rubrics" / "tiny.yaml").unlink()
+    for path in (other / dataset.name, folder / rubric):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.rename(other / dataset.name)
+    (folder / rubric).write_text(RUBRIC)
+    bucket.put("sets/new/tiny.jsonl", (other / dataset.name).read_bytes())
+    bucket.put(rubric, RUBRIC.encode())
+    by_path = said(capfd, "check", "sets/new/tiny.jsonl")
+    assert (", rubric " in by_path) == rubric.endswith("tiny.yaml")
+    assert said(capfd, "check", f"{bucket.url}/sets/new/tiny.jsonl").replace(f"{bucket.url}/", "") == by_path
+    bucket.put(rubric, b"criteria: 7")
+    if rubric.endswith("tiny.yaml"):
+        assert f"{bucket.url}/{rubric}:1: " in said(capfd, "check", f"{bucket.url}/sets/new/tiny.jsonl", code=2)
+
+
+def test_outputs_by_url_find_the_rubric_beside_them(bucket: Bucket, capfd: pytest.CaptureFixture[str]) -> None:
+    bucket.put("in/rubrics/results.yaml", b"criteria: 7")
+    printed = said(capfd, "import", bucket.put("in/results.jsonl", LINE), code=2)
+    assert f"{bucket.url}/in/rubrics/results.yaml:1: " in printed
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Recorded]:
     from servers import recorded
