@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from evalkit import in_flight
 from evalkit.models import DEFAULT_JUDGE, LINE_UP
 from evalkit.panel import JudgeContext, Panel
 from evalkit.patterns import hiding
@@ -42,7 +43,7 @@ class Config(StrictModel):
     judge_context: JudgeContext = "evidence"
     judge_side_by_side: bool = False
     rubric: _Text | None = None
-    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    concurrency: Annotated[int, Field(ge=1, le=in_flight.MOST)] = 8
     epochs: Annotated[int, Field(ge=1, le=100)] = 1
     seed: int = 1
     budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

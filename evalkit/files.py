@@ -136,8 +136,14 @@ def find_rubric(dataset: Path, config: Config) -> Path:
     """The rubric that goes with a dataset unless one is named: the config's, else `rubrics/<dataset>.yaml`."""
     if config.rubric is not None:
         return Path(config.rubric)
-    name = f"{dataset.stem}.yaml"
-    for folder in (dataset.parent / "rubrics", dataset.parent.parent / "rubrics", Path("rubrics")):
-        if (folder / name).exists():
-            return folder / name
-    raise UsageError(f"no rubric found for {str(dataset)!r}; name one with --rubric, or write rubrics/{name}")
+    places = rubric_places(dataset)
+    for path in places:
+        if path.exists():
+            return path
+    raise UsageError(f"no rubric found for {str(dataset)!r}; name one with --rubric, or write {places[-1].as_posix()}")
+
+
+def rubric_places(dataset: Path) -> tuple[Path, ...]:
+    """Where a dataset's rubric may be, the first place that has one first."""
+    folders = (dataset.parent / "rubrics", dataset.parent.parent / "rubrics", Path("rubrics"))
+    return tuple(folder / f"{dataset.stem}.yaml" for folder in folders)

@@ -8,8 +8,11 @@ from typing import Any
 
 from evalkit.errors import EvalkitError, InfrastructureError, UsageError
 
-_SECRETS = re.compile(r"(?<=://)(?:[^/@\s]*@|[^/@:\s]+:(?!\d+(?:/|$))[^@\s]*@)|\?\S*")
-"""Where URLs carry credentials: before the host, also with slashes in them, and as a signature after the path."""
+_USERINFO = re.compile(r"(?<=://)(?:[^/@\s]*@|[^/@:\s]+:(?!\d+(?:/|$))[^@\s]*@)")
+"""Where URLs carry credentials: before the host, also with slashes in them."""
+_SIGNATURE = re.compile(r"(https?://[^?\s]*)\?\S*|\?(?=\S*=)\S*", re.IGNORECASE)
+"""And after the path. In an object store `?` may be part of a name, so there only what has the form of a query."""
+_WITH_QUERIES = ("http", "https")
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\")]+", re.IGNORECASE)
 _S3 = ("s3", "s3a")
 _SERVERS_CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -67,6 +70,18 @@ def names_in(url: str, *, deep: bool = False) -> list[str]:
         return sorted(path.removeprefix(within) for path in paths if path.startswith(within))
 
 
+def place_of(url: str) -> str:
+    """A URL without what is no part of the file's name: queries and fragments, which http(s) alone has.
+
+    In an object store `?` and `#` are characters of a key like others, where it is written and where it is looked for.
+    """
+    return re.split("[?#]", url, maxsplit=1)[0] if _protocol(url) in _WITH_QUERIES else url
+
+
+def _protocol(url: str) -> str:
+    return url.partition("://")[0].lower()
+
+
 def _refuse_missing_bucket(error: FileNotFoundError) -> None:
     """An absent file is an answer; an absent bucket is none."""
     if "NoSuchBucket" in _SERVERS_CODE.findall(str(error)):
@@ -80,7 +95,7 @@ def shown_in(text: str) -> str:
 
 def shown(url: str) -> str:
     """A URL as messages may show it: without the credentials in it."""
-    return _SECRETS.sub(lambda found: "***@" if found[0].endswith("@") else "", url)
+    return _SIGNATURE.sub(r"\1", _USERINFO.sub("***@", url))
 
 
 def _opened(url: str) -> tuple[Any, str]:
@@ -89,7 +104,7 @@ def _opened(url: str) -> tuple[Any, str]:
         import fsspec
     except ImportError as error:
         raise UsageError(f"{shown(url)} needs fsspec; install evalkit-claude[s3]") from error
-    protocol, _, rest = url.partition("://")
+    protocol, rest = _protocol(url), url.partition("://")[2]
     if protocol in _S3:
         if "://***@" in shown(url):
             raise UsageError(
@@ -111,6 +126,9 @@ def _opened(url: str) -> tuple[Any, str]:
         raise UsageError(
             f"{shown(url)}: {_first_line(error)}; use s3://, gs://, az:// or another of fsspec's"
         ) from error
+    name = url.rpartition("/")[2]
+    if protocol not in _WITH_QUERIES and "::" not in url and re.search("[?#]", url) and not place.endswith(name):
+        raise UsageError(f"{shown(url)}: {protocol}:// has no file of the name {name!r}; use one without ? and #")
     return files, place
 
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from obstore.fsspec import FsspecStore
 
@@ -19,6 +20,8 @@ _CLIENT: "ClientConfig" = {
     "read_timeout": "60s",
     "timeout": "6h",  # of one whole file, which is as large as it is
 }
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+"""Variables that name another server, the first one that is set."""
 _RETRIES: "RetryConfig" = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 
 
@@ -37,7 +40,28 @@ class _Store(FsspecStore):
 
 def filesystem() -> FsspecStore:
     """S3, or what AWS_ENDPOINT_URL names, with the credentials that AWS's own tools would find."""
+    _check_endpoint()
     return _Store("s3", client_options=_CLIENT, retry_config=_RETRIES, credential_provider=_credentials())
+
+
+def _check_endpoint() -> None:
+    """UsageError for variables that name no server: obstore panics at them. An empty one is none, as to AWS's tools."""
+    for name in _ENDPOINTS:
+        value = os.environ.get(name)
+        if value == "":
+            del os.environ[name]  # or obstore takes it for a server
+        elif value is not None and not _is_server(value):
+            told = "" if "@" in value else f" {value!r}"
+            raise UsageError(f"{name}{told} is no http(s)://host[:port]; correct it, or unset it for AWS's own servers")
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  raises for what is none
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable() and " " not in url
 
 
 def _credentials() -> Any:

@@ -18,8 +18,12 @@ REST = 50
 """Items that are drawn where nothing is to be learned from them but what an ordinary one looks like."""
 NAMED = 60
 """Items that each list of a report may name and lead to, at most."""
-_ITEM_BYTES, _OUTPUT_BYTES, _GRADE_BYTES = 700, 750, 130
-"""Markup around the texts: of an item, of an output with its place in the item map, and of a grade."""
+_ITEM_BYTES, _NAME_BYTES, _OUTPUT_BYTES, _LINE_BYTES, _CUT_BYTES = 560, 18, 520, 110, 300
+"""Markup around the texts: of an item, of its tags and documents, of an output, of a line below it, of a cut."""
+_CELL_BYTES: Mapping[MapState, int] = {
+    "satisfactory": 200, "mixed": 460, "unsatisfactory": 300, "ungraded": 350, "failed": 620,
+}  # fmt: skip
+"""Markup of an item's cell in the item map, of both of its drawings."""
 
 Kind = Literal["named", "parting", "failing", "rest"]
 _KINDS: tuple[Kind, ...] = ("named", "parting", "failing", "rest")
@@ -138,13 +142,21 @@ def _as_many_as_fit(places: Iterable[int], items: Sequence[ItemResult], most: in
 
 
 def _bytes(item: ItemResult) -> int:
-    """What an item takes on the page, about."""
-    size, texts = _ITEM_BYTES, [item.task, item.reference or "", *item.tags, *item.documents]
+    """What an item takes on the page, about: in the list, and in the item map, which says id and models twice."""
+    models = {output.model for output in item.outputs}
+    bearing = [name for place, name in enumerate(item.documents) if place in item.evidence_positions]
+    names, lines = (*item.tags, *(bearing or item.documents)), 0
+    texts, excerpts = [*names, item.id * 3, item.task[:80]], [item.task, item.reference or ""]
     for output in item.outputs:
-        texts += (output.text, output.error or "", *output.comments.values(), *output.ungraded.values())
-        texts += (remark.note for remark in output.remarks)
-        size += _OUTPUT_BYTES + _GRADE_BYTES * (len(output.levels) + len(output.ungraded) + len(output.remarks))
-    return size + _text_bytes("".join([text[:TEXT_LIMIT] for text in texts]))
+        excerpts.append(output.text)
+        texts += (output.model, output.error or "", *output.levels, *output.comments.values())
+        texts += (part for reason in output.ungraded.items() for part in reason)
+        texts += (part for remark in output.remarks for part in (remark.grader, remark.note))
+        lines += len(output.levels) + len(output.ungraded) + len(output.remarks) + (output.error is not None)
+    size = _ITEM_BYTES + _NAME_BYTES * len(names) + _OUTPUT_BYTES * len(item.outputs) + _LINE_BYTES * lines
+    size += sum(_CELL_BYTES[state] for state in states(item, list(models))) + sum(map(len, models)) * 2
+    size += _CUT_BYTES * sum(len(text) > TEXT_LIMIT for text in excerpts)
+    return size + _text_bytes("".join([*texts, *(text[:TEXT_LIMIT] for text in excerpts)]))
 
 
 def _text_bytes(shown: str) -> int:

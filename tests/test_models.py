@@ -124,7 +124,7 @@ def test_display_name(id: str, name: str) -> None:
         ("models: a", "c:1: 'models' is 'a'; it must be a list"),
         ("seed: 1\nmodel: [a]", "c:2: unknown key 'model'; did you mean 'models'?"),
         ("concurrency: 0", "c:1: 'concurrency' is 0; it must be greater than or equal to 1"),
-        ("concurrency: 257", "c:1: 'concurrency' is 257; it must be less than or equal to 256"),
+        ("concurrency: 4097", "c:1: 'concurrency' is 4097; it must be less than or equal to 4096"),
         ("epochs: '3'", "c:1: 'epochs' is '3'; it must be a whole number"),
         ("budget_usd: 0", "c:1: 'budget_usd' is 0; it must be greater than 0"),
         ("budget_usd: .inf", "c:1: '.inf' is not a finite number; correct the YAML"),

@@ -3,6 +3,7 @@
 import asyncio
 import builtins
 import re
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -322,3 +323,17 @@ def test_a_wait_until_a_date_is_read_against_now(ahead_s: int, form: str) -> Non
 @pytest.mark.parametrize("text", ["Sun, 22 Nov 2020 14:00:00 GMT", "someday", "", "Sun, 99 Nov 2026 14:00:00 GMT"])
 def test_a_date_that_has_passed_or_is_none_is_left_to_our_own_back_off(text: str) -> None:
     assert retry_after_s({"retry-after": text}) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of open files there")
+async def test_a_run_may_have_as_many_connections_as_it_was_told() -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        async with http_client(1024, "http://127.0.0.1:9"):
+            assert 1024 < resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= before[1]
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == before[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -181,6 +181,32 @@ def test_a_dataset_by_url_is_the_same_run(
     assert "nothing to send" in said(capfd, "run", str(dataset), *common), "it is the run of the local dataset too"
 
 
+@pytest.mark.parametrize("rubric", ["sets/new/rubrics/tiny.yaml", "sets/rubrics/tiny.yaml", "sets/new/rubrics/no.yaml"])
+def test_a_dataset_by_url_finds_its_rubric_where_it_would_by_path(
+    rubric: str, folder: Path, bucket: Bucket, capfd: pytest.CaptureFixture[str]
+) -> None:
+    dataset, other = write_tiny(folder, 3), folder / "sets" / "new"
+    (folder / "rubrics" / "tiny.yaml").unlink()
+    for path in (other / dataset.name, folder / rubric):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.rename(other / dataset.name)
+    (folder / rubric).write_text(RUBRIC)
+    bucket.put("sets/new/tiny.jsonl", (other / dataset.name).read_bytes())
+    bucket.put(rubric, RUBRIC.encode())
+    by_path = said(capfd, "check", "sets/new/tiny.jsonl")
+    assert (", rubric " in by_path) == rubric.endswith("tiny.yaml")
+    assert said(capfd, "check", f"{bucket.url}/sets/new/tiny.jsonl").replace(f"{bucket.url}/", "") == by_path
+    bucket.put(rubric, b"criteria: 7")
+    if rubric.endswith("tiny.yaml"):
+        assert f"{bucket.url}/{rubric}:1: " in said(capfd, "check", f"{bucket.url}/sets/new/tiny.jsonl", code=2)
+
+
+def test_outputs_by_url_find_the_rubric_beside_them(bucket: Bucket, capfd: pytest.CaptureFixture[str]) -> None:
+    bucket.put("in/rubrics/results.yaml", b"criteria: 7")
+    printed = said(capfd, "import", bucket.put("in/results.jsonl", LINE), code=2)
+    assert f"{bucket.url}/in/rubrics/results.yaml:1: " in printed
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Recorded]:
     from servers import recorded
@@ -324,6 +350,30 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("store", ["{s3}/odd", "memory://odd"])
+@pytest.mark.parametrize("name", ["a.db?x.db", "a.db#x.db", "what?/why?.db"])
+def test_marks_in_a_key_are_part_of_its_name(
+    store: str, name: str, run: Path, bucket: Bucket, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = store.format(s3=bucket.url)
+    other = write_run(Path("other.db"), run_of({OPUS: [[True]] * 3}))
+    said(capfd, "export", str(other), f"{store}/a.db", "--force")
+    remote.fetch(f"{store}/a.db", Path("before.db"))
+    assert f"exported: {store}/{name} (20 trials)" in said(capfd, "export", str(run), f"{store}/{name}", "--force")
+    printed = said(capfd, "export", str(other), f"{store}/{name}", code=2)
+    assert f"{store}/{name} exists already" in printed
+    said(capfd, "report", f"{store}/{name}", "-o", f"{store}/{name}.md")
+    assert remote.exists(f"{store}/{name}.md")
+    remote.fetch(f"{store}/a.db", Path("after.db"))
+    assert Path("after.db").read_bytes() == Path("before.db").read_bytes()
+    assert len(read(Path("after.db")).trials) == 3
+
+
+def test_a_name_that_a_store_would_cut_is_refused(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    printed = said(capfd, "export", str(run), "webhdfs://127.0.0.1/a?b.db", code=2)
+    assert "webhdfs:// has no file of the name 'a?b.db'; use one without ? and #" in printed
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "message"), REFUSED, ids=lambda one: " ".join(one) if isinstance(one, tuple) else ""
 )
@@ -448,6 +498,9 @@ def test_who_may_read_objects_but_not_list_them_reads_a_run_file(
         ("s3://bucket/a/b.db", "s3://bucket/a/b.db"),
         ("https://ann:pw@host/x.db", "https://***@host/x.db"),
         ("https://host/x.db?X-Amz-Credential=AKIA&X-Amz-Signature=abc", "https://host/x.db"),
+        ("https://host/x.db?secret", "https://host/x.db"),
+        ("az://box/x.db?sv=1&sig=abc", "az://box/x.db"),
+        ("s3://bucket/what?/why?.db", "s3://bucket/what?/why?.db"),
         ("s3://AKIA:secret@bucket/mail@home.db", "s3://***@bucket/mail@home.db"),
         ("s3://AKIA:sec/ret+/key@bucket/x.db", "s3://***@bucket/x.db"),
         ("http://127.0.0.1:9000/mail@home.db", "http://127.0.0.1:9000/mail@home.db"),
@@ -456,6 +509,26 @@ def test_who_may_read_objects_but_not_list_them_reads_a_run_file(
 def test_credentials_in_a_url_are_not_shown(url: str, shown: str) -> None:
     assert remote.shown(url) == shown
     assert remote.shown_in(f"again: evalkit run '{url}' --yes") == f"again: evalkit run '{shown}' --yes"
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"])
+@pytest.mark.parametrize("value", ["localhost:9000", "http://", "http://a b", "ftp://x", "http://x:port", "a@b"])
+def test_an_endpoint_that_is_no_server_is_named(
+    name: str, value: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    printed = said(capfd, "report", f"{bucket.url}/x.db", code=2)
+    told = "" if "@" in value else f" {value!r}"
+    assert f"error: {name}{told} is no http(s)://host[:port]; correct it" in printed
+    assert "panicked" not in printed
+
+
+def test_an_empty_endpoint_is_none(
+    run: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
+    monkeypatch.setenv("AWS_ENDPOINT", "")
+    said(capfd, "report", bucket.put("x.db", run.read_bytes()), "-o", "r.md")
 
 
 # --- whole or not at all ----------------------------------------------------------------------------------------

@@ -3,16 +3,19 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from big_snapshots import big_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 from report_fixtures import HAIKU, HOSTILE, OPUS, SONNET, analysis
 
+from evalkit.analysis import analyze
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.report import render_html
-from evalkit.shown_items import NAMED, REST, anchors, is_failed, parts_models, shown_items, states
+from evalkit.shown_items import NAMED, REST, _bytes, anchors, is_failed, parts_models, shown_items, states
 
 WHOLE = analysis(12)
 MODELS = (HAIKU, SONNET, OPUS)
@@ -100,10 +103,11 @@ def test_where_all_that_tells_something_fits_the_rest_is_fifty_of_them() -> None
     assert "evalkit report -o items.json" in text
 
 
-def render_html_of(run: Analysis, most: int) -> str:
+def render_html_of(run: Analysis, most: int, *, as_it_is: bool = False) -> str:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("evalkit.shown_items.MOST_BYTES", most)
-        return re.sub(r'</?span( class="held")?>', "", render_html(run)).replace("\N{NO-BREAK SPACE}", " ")
+        page = render_html(run)
+        return page if as_it_is else re.sub(r'</?span( class="held")?>', "", page).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_what_the_report_names_is_shown_before_anything_else() -> None:
@@ -152,6 +156,49 @@ def test_items_take_what_they_may_and_no_more_whatever_they_say(name: str) -> No
     assert 0.5 * most < filled - bare < most
 
 
+REMARK = Remark("a grader <by name>", flagged=True, note="look at this " * 9, put_off=2, graded=True)
+KINDS: dict[str, dict[str, Any]] = {
+    "satisfactory": {"satisfied": True},
+    "not satisfactory": {"satisfied": False},
+    "errored": {"outcome": "errored", "text": "", "error": "prompt is too long: 210000 tokens > 200000 maximum"},
+    "errored at length": {"outcome": "errored", "text": "", "error": "m<'>" * 8_000},
+    "refused": {"outcome": "refused", "text": ""},
+    "not run yet": {"outcome": None, "text": "", "levels": {}, "comments": {}, "ungraded": {}},
+    "ungraded": {"levels": {}, "comments": {}, "ungraded": {}},
+    "not gradable": {"levels": {}, "comments": {}, "ungraded": {"correct": "the judge's answer was none " * 9}},
+    "remarked on": {"remarks": (REMARK,) * 3},
+}
+PARTS: dict[str, dict[str, Any]] = {
+    "long id": {"id": "<x>" * 150},
+    "tags": {"tags": tuple(f"tag-{n}" for n in range(40))},
+    "documents": {"documents": tuple(f"document-{n}.md" for n in range(90)), "evidence_positions": ()},
+    "documents that fill up": {"documents": tuple(f"document-{n}.md" for n in range(90)), "evidence_positions": (7,)},
+}
+
+
+@pytest.mark.parametrize("name", [*KINDS, *PARTS])
+def test_what_an_item_takes_is_foreseen_whatever_became_of_its_trials(name: str) -> None:
+    run = of_size(150)
+    changes = {"satisfied": None} | KINDS.get(name, {"satisfied": False})
+    items = (
+        replace(item, **PARTS.get(name, {}), outputs=tuple(replace(o, **changes) for o in item.outputs))
+        for item in run.outputs
+    )
+    run = replace(run, outputs=tuple(items))
+    bare, whole = (len(render_html_of(run, limit, as_it_is=True).encode()) for limit in (0, 10**9))
+    assert 0.75 < (whole - bare) / sum(map(_bytes, run.outputs)) < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("graded", [True, False])
+def test_a_page_of_thousands_of_errors_is_small(graded: bool) -> None:
+    run = big_snapshot(4000)
+    error = {"outcome": "errored", "text": "", "error_type": "invalid_request_error", "error_message": "too long " * 6}
+    run = replace(run, attempts=tuple(replace(a, **error) for a in run.attempts))
+    run = run if graded else replace(run, grades=(), rounds=())
+    assert 6_000_000 < len(render_html(analyze(run)).encode()) < 9_000_000
+
+
 def test_a_page_of_thousands_of_items_is_small_and_always_the_same() -> None:
     run = of_size(4000, TEXTS["plain"])
     text = render_html(run)
@@ -174,7 +221,7 @@ def test_items_on_which_the_models_part_are_not_crowded_out_by_those_that_all_fa
     assert shown["parting"] == (40, 40)
     assert min(shown["rest"][0], shown["failing"][0]) > 10
     assert shown["failing"][0] < 1500
-    assert shown_items(run_of(*[parting] * 1500, *[failed] * 900), 2_000_000).counts["failing"] == (REST, 900)
+    assert shown_items(run_of(*[parting] * 1500, *[failed] * 900), 2_200_000).counts["failing"] == (REST, 900)
     long = shown_items(
         run_of(*[parting] * 300, *[failed] * 300, *[passed] * 300, text="word " * 2000), 2_000_000
     ).counts

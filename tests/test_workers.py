@@ -3,6 +3,7 @@
 
 import itertools
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import cast
 
 import pytest
 from analysis_builders import HAIKU, OPUS, Book, answered, spec
+from servers import recorded
 from test_executor import AT_ONCE, GOOD, FakeProvider, always, calls, carry_out, in_turn
 from test_executor import Book as Ledgered
 from test_run import command, run_files, write_tiny
@@ -24,11 +26,13 @@ from evalkit.analysis import analyze
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.workers import worker_results, worker_warnings
 from evalkit.cli import main
+from evalkit.config import Config
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.executors import ray_cluster, ray_worker
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import NO_WORKER, raise_if_stopped
 from evalkit.executors.local import cost_of
+from evalkit.in_flight import MOST, PER_WORKER, workers_for, workers_on
 from evalkit.merging import merge
 from evalkit.providers import Provider
 from evalkit.records import LOST, AttemptStart, Reply, Session, Snapshot, TrialKey, Worker
@@ -257,7 +261,6 @@ def test_a_wrong_address_is_one_clear_line(
     options: list[str], said: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from servers import recorded
 
     monkeypatch.chdir(tmp_path)
     with recorded() as server:
@@ -348,3 +351,47 @@ async def test_a_worker_pays_as_the_driver_would(
 def test_nothing_loads_ray_that_does_not_use_it(tmp_path: Path) -> None:
     code = "import sys, evalkit.executors.ray, evalkit.cli.run, evalkit.run; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, timeout=60).returncode == 0
+
+
+SCALING = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("cpus", "in_flight", "workers"),
+    [
+        ({"a": 16}, 1024, {"a": 16}),
+        ({"a": 64, "b": 64, "c": 0}, 1024, {"a": 8, "b": 8}),
+        ({"a": 2, "b": 64}, 4096, {"a": 2, "b": 32}),
+        ({"a": 64, "b": 64}, 8, {"a": 1, "b": 1}),
+        ({}, 1024, {}),
+    ],
+)
+def test_a_cluster_has_a_worker_for_each_64_requests(
+    cpus: dict[str, int], in_flight: int, workers: dict[str, int]
+) -> None:
+    assert workers_on(cpus, in_flight) == workers
+
+
+def test_as_many_workers_as_the_requests_are_worth_wherever_there_is_room() -> None:
+    for in_flight, nodes in itertools.product((1, 64, 65, 1024, MOST), (1, 2, 8)):
+        found = sum(workers_on(dict.fromkeys(map(str, range(nodes)), 64), in_flight).values())
+        assert workers_for(in_flight) <= found < workers_for(in_flight) + nodes
+        assert found * PER_WORKER >= in_flight
+
+
+@pytest.mark.parametrize("line", re.findall(r"^evalkit run (.+)$", SCALING, re.MULTILINE))
+def test_what_the_page_on_scaling_runs_is_accepted(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tiny(tmp_path).rename("big.jsonl")
+    (tmp_path / "rubrics" / "tiny.yaml").rename(tmp_path / "rubrics" / "big.yaml")
+    with recorded() as server:
+        assert main(["run", *line.split(), "--base-url", server.url, "--dry-run"]) == 0
+
+
+def test_every_size_that_the_page_on_scaling_tells_can_be_run() -> None:
+    sizes = [
+        int(size.replace(",", "")) for size in re.findall(r"^\| `(?:local|ray)`, .*?([\d,]+) \|", SCALING, re.MULTILINE)
+    ]
+    assert len(sizes) == 5
+    assert max(sizes) <= MOST
+    assert Config(concurrency=max(sizes)).concurrency == max(sizes)

@@ -88,8 +88,8 @@ def _cell(svg: Svg, cell: MapCell, x: float, y: float, width: float, height: flo
         svg.path([(x, y + height), (x, y), (x + width, y), (x, y + height)], fill(ink))
     elif cell.state == "failed":
         r, mx, my = min(width, height) * 0.24, x + width / 2, y + height / 2
-        svg.line(mx - r, my - r, mx + r, my + r, stroke("fail", 2), stroke_linecap="round")
-        svg.line(mx - r, my + r, mx + r, my - r, stroke("fail", 2), stroke_linecap="round")
+        ends = [(mx - r, my - r), (mx + r, my + r), (mx, my), (mx - r, my + r), (mx + r, my - r)]
+        svg.path(ends, stroke("fail", 2), stroke_linecap="round")
 
 
 _STATES: tuple[tuple[MapState, str], ...] = (

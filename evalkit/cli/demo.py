@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from evalkit import in_flight
 from evalkit.cli import options
 
 FAULT_RATES = {"overloaded": 0.02, "rate_limited": 0.01, "stream_error": 0.01}
@@ -22,7 +23,7 @@ def demo(
         "reports/demo.html"
     ),
     seed: Annotated[int, typer.Option(help="Seed of run and sandbox.")] = 4,
-    concurrency: Annotated[int, typer.Option("-j", "--concurrency", min=1, max=256)] = 24,
+    concurrency: Annotated[int, typer.Option("-j", "--concurrency", min=1, max=in_flight.MOST)] = 24,
     speed: Annotated[float, typer.Option(min=0, help="Times faster than a real API; 0 means no delays.")] = 1.0,
     folder: options.RunsFolder = Path("runs"),
 ) -> None:

@@ -23,7 +23,10 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     results: Annotated[
-        Path, typer.Argument(parser=urls.readable, help="Outputs, one JSON object a line.", show_default=False)
+        Path,
+        typer.Argument(
+            parser=urls.readable_with_rubric, help="Outputs, one JSON object a line.", show_default=False
+        ),
     ],
     rubric: options.Rubric = None,
     satisfactory_from: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from evalkit import in_flight
 from evalkit.cli import urls
 
 Rubric = Annotated[
@@ -17,7 +18,8 @@ Rubric = Annotated[
     ),
 ]
 Concurrency = Annotated[
-    int | None, typer.Option("-j", "--concurrency", min=1, max=256, help="Most requests in flight (default: 8).")
+    int | None,
+    typer.Option("-j", "--concurrency", min=1, max=in_flight.MOST, help="Most requests in flight (default: 8)."),
 ]
 BudgetUsd = Annotated[
     float | None,

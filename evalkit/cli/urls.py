@@ -42,10 +42,11 @@ def plain(given: str) -> str:
 
 def readable(given: str | Path) -> Path:
     """A file to read."""
-    if not is_url(given):
-        return _local(given)
-    path = _here(str(given), to_write=False)
-    remote.fetch(str(given), path)
+    return _fetched(str(given), _here(str(given), to_write=False)) if is_url(given) else _local(given)
+
+
+def _fetched(given: str, path: Path) -> Path:
+    remote.fetch(given, path)
     path.chmod(0o400)  # what was written into it would be lost
     return path
 
@@ -61,12 +62,26 @@ def readable_run(given: str | Path) -> Path:
 
 
 def readable_dataset(given: str | Path) -> Path:
-    """A dataset to read, with the card and the files that it names."""
-    path = readable(given)
+    """A dataset to read, with the card and the files that it names, and its rubric."""
+    path = readable_with_rubric(given)
     if is_url(given):
         from evalkit.dataset_parts import fetch_parts
 
-        fetch_parts(_url(path.parent), path)
+        fetch_parts(f"{_url(path.parent).rstrip('/')}/", path)
+    return path
+
+
+def readable_with_rubric(given: str | Path) -> Path:
+    """A file to read, with the rubric that would be found for it by path."""
+    if not is_url(given):
+        return _local(given)
+    from evalkit.files import rubric_places
+
+    path = _fetched(str(given), _here_below(str(given)))
+    for place in rubric_places(path):
+        if _folder_of(place) is not None and remote.exists(_url(place), readable=True):
+            remote.fetch(_url(place), place)
+            break
     return path
 
 
@@ -136,11 +151,22 @@ def forget() -> None:
 
 def _here(url: str, *, to_write: bool) -> Path:
     """Where the copy of a file goes: in a folder of its own, or in one with all that is written into the same."""
-    above, _, name = url.partition("?")[0].rpartition("/")
+    above, _, name = remote.place_of(url).rpartition("/")
     if name in ("", ".", "..") or above.endswith((":/", "://")):
         raise UsageError(f"{remote.shown(url)} names no file; write one after the bucket and its folders")
     known = next((one for one in _folders if to_write and one.to_write and one.url == f"{above}/"), None)
     return (known or _new_folder(f"{above}/", to_write)).path / name
+
+
+def _here_below(url: str) -> Path:
+    """The same to read, in a folder that stands for the one above, from which a dataset may have its rubric."""
+    above, _, name = remote.place_of(url).rpartition("/")
+    higher, _, last = above.rpartition("/")
+    if name in ("", ".", "..") or last in ("", ".", "..") or higher.endswith((":/", "://")):
+        return _here(url, to_write=False)
+    folder = _new_folder(f"{higher}/", to_write=False).path / last
+    folder.mkdir()
+    return folder / name
 
 
 def _new_folder(url: str, to_write: bool) -> _Folder:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import field, replace
 from datetime import UTC, datetime
-from math import ceil
 from typing import Any
 
 import evalkit
@@ -22,13 +21,11 @@ from evalkit.executors.ray_cluster import aside, installed, reason
 from evalkit.executors.ray_worker import Sender, Told, own_settings
 from evalkit.executors.session import OpenSession
 from evalkit.frozen import dataclass
+from evalkit.in_flight import workers_on
 from evalkit.providers import Provider
 from evalkit.records import LOST, Reply, Request, Worker
 from evalkit.store import RunFile
 from evalkit.wording import plural
-
-PER_WORKER = 64
-"""Requests in flight that one process can have and still keep its clock true; past that a node gets more workers."""
 
 LOOK_S = 1.0
 """Pause between two looks at which nodes there are, and between two questions to each worker."""
@@ -209,9 +206,7 @@ class Pool:
             return
         self._hosts = {n["NodeID"]: str(n.get("NodeManagerHostname") or n["NodeID"]) for n in nodes}
         cpus = {n["NodeID"]: int(n["Resources"].get("CPU", 0)) for n in nodes if n["Alive"]}
-        usable = {node: count for node, count in cpus.items() if count}
-        each = ceil(self._concurrency / PER_WORKER / max(1, len(usable)))
-        self._nodes = {node: min(count, each) for node, count in usable.items()}
+        self._nodes = workers_on(cpus, self._concurrency)
         for place in [(node, number) for node, count in self._nodes.items() for number in range(count)]:
             task = self._places.get(place)
             if task is not None and task.done():

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from itertools import chain
-from math import ceil
 from typing import TYPE_CHECKING
 
 from evalkit.errors import UsageError
@@ -12,6 +11,7 @@ from evalkit.executors.ending import Ending
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import OpenSession, session
+from evalkit.in_flight import workers_for
 from evalkit.pricing import Prices
 from evalkit.providers import Provider, Sends
 from evalkit.store import RunFile
@@ -73,10 +73,10 @@ async def _streaming(
         async with session(run, "local", limits.concurrency) as opened:
             yield opened, provider
         return
-    from evalkit.executors.ray import PER_WORKER, pool
+    from evalkit.executors.ray import pool
     from evalkit.executors.ray_cluster import connected
 
-    with connected(cluster.address, ceil(limits.concurrency / PER_WORKER)):
+    with connected(cluster.address, workers_for(limits.concurrency)):
         async with (
             session(run, "ray", limits.concurrency) as opened,
             pool(cluster, run, opened, limits.concurrency, say) as workers,

@@ -53,6 +53,19 @@ def start_clock() -> Clock:
     return clock
 
 
+def _let_open(files: int) -> None:
+    """Allow this process so many open files, as far as its machine does: some begin with 256, of which each connection
+    is one.
+    """
+    with suppress(ImportError, OSError, ValueError):  # no limit can be set there
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def http_client(connections: int, url: str | None = None) -> httpx2.AsyncClient:
     """The client for all requests of a run to a base URL (None: the vendor's); no proxy leads to this machine.
 
@@ -62,6 +75,7 @@ def http_client(connections: int, url: str | None = None) -> httpx2.AsyncClient:
     """
     import anthropic
 
+    _let_open(connections + 128)
     room, local = connections + 8, url is not None and is_loopback(url)
     limits = httpx2.Limits(max_connections=room, max_keepalive_connections=room)
     # Reading all authorities takes 30 ms, which a server that is spoken to in plain text can spare.
