@@ -143,14 +143,17 @@ def test_only_the_picked_point_has_a_ring() -> None:
     assert draw(Frontier("f", x, y, points), WIDE).count('r="13"') == 1
 
 
-def test_names_on_the_frontier_do_not_overlap() -> None:
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(("apart", "rate"), [(0.001, (0.9, 0.85, 0.95)), (0.0, (1.0, 0.91, 1.0))])
+@pytest.mark.parametrize("models", [3, 5])
+def test_names_on_the_frontier_do_not_overlap(
+    apart: float, rate: tuple[float, float, float], models: int, width: int
+) -> None:
     close = [
-        FrontierPoint(
-            Series(f"m{i}", f"Model {i}", i), estimate(0.05 + i / 1000, 0.04, 0.06), estimate(0.9, 0.85, 0.95)
-        )
-        for i in range(3)
+        FrontierPoint(Series(f"m{i}", f"Model {i}", i), estimate(0.05 + i * apart, 0.04, 0.06), estimate(*rate))
+        for i in range(models)
     ]
-    root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.1), PERCENT, tuple(close)), WIDE))
+    root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.1), PERCENT, tuple(close)), width))
     names = [
         e
         for e in root.iter()
@@ -161,7 +164,7 @@ def test_names_on_the_frontier_do_not_overlap() -> None:
         width, x = text_width(e.text or "", 13, bold=True), float(e.attrib["x"])
         left = {"start": x, "middle": x - width / 2, "end": x - width}[e.attrib["text-anchor"]]
         boxes.append(Box(left, float(e.attrib["y"]) - 11, left + width, float(e.attrib["y"]) + 2))
-    assert len(boxes) == 3
+    assert len(boxes) == models
     assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 

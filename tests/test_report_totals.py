@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, spec
+from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, spec
 from report_pages import plain_text, section
 
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Table
+from evalkit.blocks import Facts, Table
 from evalkit.pairing import compare, reserve
-from evalkit.report import render_html
+from evalkit.report import build_report, render_html
 from evalkit.route import with_routing
 from evalkit.stats import Estimate
 
@@ -141,6 +141,46 @@ def test_a_saving_says_where_no_worse_is_not_shown(low: float | None, said: str)
     decision = replace(analysis.routing.decision, verdict="route", policy=value.name, single=analysis.routing.best)
     routed = replace(analysis.routing, decision=decision, values=(value, *analysis.routing.values[1:]))
     assert section(replace(analysis, routing=routed), "routing").heading.endswith(reserve(value))
+
+
+def test_a_failed_model_of_unknown_cost_leaves_the_others_to_be_drawn() -> None:
+    """It is never picked, so the choice between the others is as steady as if its failures had been free."""
+    found = []
+    for cost_usd in (None, 0.0):
+        book = Book(spec((OPUS, SONNET, HAIKU)))
+        for i in range(40):
+            book.trial(f"item-{i:03}", ended("errored", cost_usd), model=OPUS)
+            book.trial(f"item-{i:03}", answered(varied(i, 0.03, 1)[0]), model=SONNET, level=int(i != 3))
+            book.trial(f"item-{i:03}", answered(varied(i + 50, 0.01, 1)[0]), model=HAIKU, level=int(i not in (5, 6)))
+        found.append(analyze(book.snapshot()))
+    unknown, free = found
+    assert unknown.model(OPUS).cost_per_request.value is None
+    assert unknown.stability == free.stability
+    assert unknown.stability is not None
+    assert unknown.stability.resamples
+    assert "No item has a verdict" not in render_html(unknown)
+
+
+def test_an_unpriced_model_that_could_be_picked_is_why_nothing_is_drawn() -> None:
+    book = Book(spec((SONNET, HAIKU)))
+    for i in range(20):
+        book.trial(f"item-{i:03}", answered(None), model=SONNET, level=1)
+        book.trial(f"item-{i:03}", answered(0.01), model=HAIKU, level=1)
+    page = render_html(analyze(book.snapshot())).replace("\N{NO-BREAK SPACE}", " ")
+    assert "not every attempt has a price: Sonnet 4.6" in page
+    assert "No item has a verdict" not in page
+
+
+def test_models_without_a_shared_item_are_not_called_level() -> None:
+    book = Book(spec((OPUS, SONNET)))
+    for i in range(40):
+        book.trial(f"opus-{i:03}", answered(0.05), model=OPUS, level=1)
+        book.trial(f"sonnet-{i:03}", answered(0.05), model=SONNET, level=1)
+    (first, *_) = build_report(analyze(book.snapshot())).sections
+    (facts,) = (block for block in first.blocks if isinstance(block, Facts))
+    (other,) = (fact for fact in facts.facts if fact.series is not None)
+    assert "level" not in other.title
+    assert "unknown" not in plain_text(other.text)
 
 
 def test_a_run_in_which_everything_is_free_and_passes_has_a_page() -> None:
