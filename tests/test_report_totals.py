@@ -19,10 +19,13 @@ from evalkit.stats import Estimate
 Side = tuple[Sequence[float], Sequence[int]]
 
 
-def of(sides: Mapping[str, Side], correction_minutes: float = 5.0) -> Analysis:
-    """A run of models with a cost (USD) and a level for each item, and what routing between them is worth."""
+def of(sides: Mapping[str, Side], correction_minutes: float = 5.0, easy: int = 0) -> Analysis:
+    """A run of models with a cost (USD) and a level for each item, the first few `easy`, and what routing is worth."""
     economics = {"review_minutes": 0.0, "correction_minutes": correction_minutes, "hourly_rate_usd": 60.0}
     book = Book(spec(tuple(sides), {**PASS_OR_FAIL, "economics": economics}))
+    for i in range(max(len(levels) for _, levels in sides.values())):
+        task = "What is it?" if i < easy else "Compare in detail, step by step, and explain why. " * 20
+        book.item(f"item-{i:03}", task=task, difficulty="easy" if i < easy else "hard")
     for model, (costs, levels) in sides.items():
         for i, (cost, level) in enumerate(zip(costs, levels, strict=True)):
             book.trial(f"item-{i:03}", answered(cost), model=model, level=level)
@@ -122,13 +125,12 @@ def test_routing_is_not_said_to_save_what_its_quality_may_cost() -> None:
         HAIKU: (varied(1, 0.01, 60), failing(60, *range(30, 60, 2))),
         SONNET: (varied(2, 0.03, 60), failing(60)),
     }
-    analysis = of(sides)
+    analysis = of(sides, easy=30)
     assert analysis.routing is not None
+    assert any(value.kind == "router" and value.quality_gain.value == 0 for value in analysis.routing.values)
     assert analysis.routing.decision.verdict != "route"
     assert "Routing costs less" not in render_html(analysis)
-    for value in analysis.routing.values:
-        low = value.gain_usd.low
-        assert value.kind != "router" or low is None or low <= 0
+    assert not any(value.shown for value in analysis.routing.values)
 
 
 @pytest.mark.parametrize(("low", "said"), [(-0.2, ", but is not shown to be no worse"), (-0.05, ""), (None, "not")])
