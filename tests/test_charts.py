@@ -149,14 +149,21 @@ def test_only_the_picked_point_has_a_ring() -> None:
     assert draw(Frontier("f", x, y, points), WIDE).count('r="13"') == 1
 
 
-def test_names_on_the_frontier_do_not_overlap() -> None:
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("apart", [0.001, 0.0])
+@pytest.mark.parametrize("models", [3, 4, 5])
+def test_names_on_the_frontier_do_not_overlap(apart: float, models: int, width: int) -> None:
     close = [
         FrontierPoint(
-            Series(f"m{i}", f"Model {i}", i), estimate(0.05 + i / 1000, 0.04, 0.06), estimate(0.9, 0.85, 0.95)
+            Series(f"m{i}", f"Model {i}.5", i),
+            estimate(0.02 + i * apart, 0.02, 0.023),
+            estimate(1.0, 0.91, 1.0),
+            picked=i == 0,
         )
-        for i in range(3)
+        for i in range(models)
     ]
-    root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.1), PERCENT, tuple(close)), WIDE))
+    y = Axis("satisfactory", "percent", 0.7, 1.0, reference=0.8, reference_label="below your 80% bar")
+    root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.025), y, tuple(close)), width))
     names = [
         e
         for e in root.iter()
@@ -167,7 +174,7 @@ def test_names_on_the_frontier_do_not_overlap() -> None:
         width, x = text_width(e.text or "", 13, bold=True), float(e.attrib["x"])
         left = {"start": x, "middle": x - width / 2, "end": x - width}[e.attrib["text-anchor"]]
         boxes.append(Box(left, float(e.attrib["y"]) - 11, left + width, float(e.attrib["y"]) + 2))
-    assert len(boxes) == 3
+    assert len(boxes) == models
     assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 

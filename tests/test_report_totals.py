@@ -5,24 +5,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, spec
+from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, spec
 from report_pages import plain_text, section
 
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Table
+from evalkit.blocks import Facts, Table
 from evalkit.pairing import compare, reserve
-from evalkit.report import render_html
+from evalkit.report import build_report, render_html
 from evalkit.route import with_routing
 from evalkit.stats import Estimate
 
 Side = tuple[Sequence[float], Sequence[int]]
 
 
-def of(sides: Mapping[str, Side], correction_minutes: float = 5.0) -> Analysis:
-    """A run of models with a cost (USD) and a level for each item, and what routing between them is worth."""
+def of(sides: Mapping[str, Side], correction_minutes: float = 5.0, easy: int = 0) -> Analysis:
+    """A run of models with a cost (USD) and a level for each item, the first few `easy`, and what routing is worth."""
     economics = {"review_minutes": 0.0, "correction_minutes": correction_minutes, "hourly_rate_usd": 60.0}
     book = Book(spec(tuple(sides), {**PASS_OR_FAIL, "economics": economics}))
+    for i in range(max(len(levels) for _, levels in sides.values())):
+        task = "What is it?" if i < easy else "Compare in detail, step by step, and explain why. " * 20
+        book.item(f"item-{i:03}", task=task, difficulty="easy" if i < easy else "hard")
     for model, (costs, levels) in sides.items():
         for i, (cost, level) in enumerate(zip(costs, levels, strict=True)):
             book.trial(f"item-{i:03}", answered(cost), model=model, level=level)
@@ -122,13 +125,12 @@ def test_routing_is_not_said_to_save_what_its_quality_may_cost() -> None:
         HAIKU: (varied(1, 0.01, 60), failing(60, *range(30, 60, 2))),
         SONNET: (varied(2, 0.03, 60), failing(60)),
     }
-    analysis = of(sides)
+    analysis = of(sides, easy=30)
     assert analysis.routing is not None
+    assert any(value.kind == "router" and value.quality_gain.value == 0 for value in analysis.routing.values)
     assert analysis.routing.decision.verdict != "route"
     assert "Routing costs less" not in render_html(analysis)
-    for value in analysis.routing.values:
-        low = value.gain_usd.low
-        assert value.kind != "router" or low is None or low <= 0
+    assert not any(value.shown for value in analysis.routing.values)
 
 
 @pytest.mark.parametrize(("low", "said"), [(-0.2, ", but is not shown to be no worse"), (-0.05, ""), (None, "not")])
@@ -141,6 +143,46 @@ def test_a_saving_says_where_no_worse_is_not_shown(low: float | None, said: str)
     decision = replace(analysis.routing.decision, verdict="route", policy=value.name, single=analysis.routing.best)
     routed = replace(analysis.routing, decision=decision, values=(value, *analysis.routing.values[1:]))
     assert section(replace(analysis, routing=routed), "routing").heading.endswith(reserve(value))
+
+
+def test_a_failed_model_of_unknown_cost_leaves_the_others_to_be_drawn() -> None:
+    """It is never picked, so the choice between the others is as steady as if its failures had been free."""
+    found = []
+    for cost_usd in (None, 0.0):
+        book = Book(spec((OPUS, SONNET, HAIKU)))
+        for i in range(40):
+            book.trial(f"item-{i:03}", ended("errored", cost_usd), model=OPUS)
+            book.trial(f"item-{i:03}", answered(varied(i, 0.03, 1)[0]), model=SONNET, level=int(i != 3))
+            book.trial(f"item-{i:03}", answered(varied(i + 50, 0.01, 1)[0]), model=HAIKU, level=int(i not in (5, 6)))
+        found.append(analyze(book.snapshot()))
+    unknown, free = found
+    assert unknown.model(OPUS).cost_per_request.value is None
+    assert unknown.stability == free.stability
+    assert unknown.stability is not None
+    assert unknown.stability.resamples
+    assert "No item has a verdict" not in render_html(unknown)
+
+
+def test_an_unpriced_model_that_could_be_picked_is_why_nothing_is_drawn() -> None:
+    book = Book(spec((SONNET, HAIKU)))
+    for i in range(20):
+        book.trial(f"item-{i:03}", answered(None), model=SONNET, level=1)
+        book.trial(f"item-{i:03}", answered(0.01), model=HAIKU, level=1)
+    page = render_html(analyze(book.snapshot())).replace("\N{NO-BREAK SPACE}", " ")
+    assert "not every attempt has a price: Sonnet 4.6" in page
+    assert "No item has a verdict" not in page
+
+
+def test_models_without_a_shared_item_are_not_called_level() -> None:
+    book = Book(spec((OPUS, SONNET)))
+    for i in range(40):
+        book.trial(f"opus-{i:03}", answered(0.05), model=OPUS, level=1)
+        book.trial(f"sonnet-{i:03}", answered(0.05), model=SONNET, level=1)
+    (first, *_) = build_report(analyze(book.snapshot())).sections
+    (facts,) = (block for block in first.blocks if isinstance(block, Facts))
+    (other,) = (fact for fact in facts.facts if fact.series is not None)
+    assert "level" not in other.title
+    assert "unknown" not in plain_text(other.text)
 
 
 def test_a_run_in_which_everything_is_free_and_passes_has_a_page() -> None:

@@ -83,6 +83,17 @@ def test_a_loop_late_by_more_than_ten_milliseconds_is_warned_about(lag_s: float 
         assert "14 ms (p99, session 2)" in str(said)
 
 
+def test_a_late_loop_says_nothing_of_latencies_that_nobody_measured() -> None:
+    run = two_sessions(lag_p99_s=0.061)
+    bare = {"latency_s": None, "ttft_s": None, "felt_s": None}
+    untimed = replace(run, attempts=tuple(replace(a, **bare) if a.outcome == "answered" else a for a in run.attempts))
+    analysis = analyze(untimed)
+    assert any(session.late for session in analysis.sessions)
+    assert lateness(analysis.sessions) is None
+    assert "this machine's own" not in page(analysis).replace("&#39;", "'")
+    assert "on time" not in page(analysis)
+
+
 def test_answers_without_a_clock_are_not_measured_and_never_zero() -> None:
     book = Book(spec((OPUS,)), rounds=[round_()])
     untimed = replace(answered(), latency_s=None, ttft_s=None, felt_s=None, queued_s=None, session_id=1)

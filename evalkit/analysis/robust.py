@@ -14,7 +14,7 @@ RESAMPLES = 2000
 def stability(tables: Mapping[str, Columns], bar: float, seed: int) -> Stability:
     """The decision rule on paired resamples of the items that every model has a verdict on."""
     nothing = Stability(dict.fromkeys(tables), None, 0, 0)
-    if not tables or any(table.unpriced for table in tables.values()):
+    if not tables or any(table.unpriced and table.decided.satisfied.any() for table in tables.values()):
         return nothing
     by_id = sorted(tables)  # so that a tie falls as the decision lets it fall
     sides = in_all([tables[model].decided for model in by_id])
@@ -22,7 +22,7 @@ def stability(tables: Mapping[str, Columns], bar: float, seed: int) -> Stability
         return nothing
     found = stats.winner_shares(
         [side.satisfied for side in sides],
-        [side.cost_usd for side in sides],
+        [side.cost_usd if side.satisfied.any() else np.ones(len(side)) for side in sides],  # is never picked
         bar,
         [_n_eff(side) for side in sides],
         seed,

@@ -88,8 +88,9 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 
 def lateness(sessions: Sequence[SessionResult]) -> str | None:
-    """What to say if this machine could not keep up; None if it could, or if nobody measured it."""
-    late = [session for session in sessions if session.late]
+    """What to say if this machine could not keep up; None if it could, if nobody measured it, or if no latency of
+    an answer rests on that clock."""
+    late = [session for session in sessions if session.late and session.timed]
     if not late:
         return None
     worst = max(late, key=lambda session: session.lag_p99_s or 0.0)

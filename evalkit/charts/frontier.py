@@ -104,10 +104,11 @@ def _cross(svg: Svg, point: FrontierPoint, across: Scale, up: Scale) -> None:
 def _names(svg: Svg, drawn: list[Box], points: list[FrontierPoint], across: Scale, up: Scale) -> None:
     frame = Box(across.start, 2, svg.width, up.start)
     taken = [box for p in points for box in _extent(p, across, up)] + drawn
+    names: list[Box] = []
     for point in points:
         name = fit(point.series.name, 13, svg.width * 0.45, bold=True)
-        spot = place(name, 13, _at(point, across, up), taken, frame)
-        taken.append(spot.box)
+        spot = place(name, 13, _at(point, across, up), taken, frame, names)
+        names.append(spot.box)
         svg.halo(spot.x, spot.y, name, ink_of(point.series), size=13, anchor=spot.anchor)
 
 

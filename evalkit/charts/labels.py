@@ -59,16 +59,20 @@ class Placed:
     box: Box
 
 
-def place(text: str, size: float, at: tuple[float, float], taken: Sequence[Box], frame: Box) -> Placed:
-    """The best place for a bold name near a point: the first that touches nothing, else the one that hides least."""
-    candidates = [_candidate(text, size, at, side, gap) for gap in (10.0, 20.0, 34.0) for side in _SIDES]
+def place(
+    text: str, size: float, at: tuple[float, float], taken: Sequence[Box], frame: Box, names: Sequence[Box] = ()
+) -> Placed:
+    """The best place for a bold name near a point: the first that touches nothing, else the one that hides least, of
+    other `names` before all that is `taken`."""
+    candidates = [_candidate(text, size, at, side, gap) for gap in _GAPS for side in _SIDES]
     inside = [c for c in candidates if _within(c.box, frame)] or candidates
     for candidate in inside:
-        if not any(candidate.box.meets(box) for box in taken):
+        if not any(candidate.box.meets(box) for box in (*taken, *names)):
             return candidate
-    return min(inside, key=lambda c: sum(c.box.overlap(box) for box in taken))
+    return min(inside, key=lambda c: [sum(c.box.overlap(box) for box in boxes) for boxes in (names, taken)])
 
 
+_GAPS = (10.0, 20.0, 34.0, 52.0, 70.0, 88.0)
 _SIDES = ((1, -1), (1, 1), (-1, -1), (-1, 1), (0, -1), (0, 1))
 
 

@@ -88,7 +88,7 @@ def _stability(analysis: Analysis, heading: str) -> Iterable[Block]:
 
 
 def _why_none(analysis: Analysis) -> str:
-    unpriced = [m.name for m in analysis.models if m.cost_per_request.value is None and m.unpriced_attempts]
+    unpriced = [m.name for m in analysis.models if m.cost_per_request.value is None and m.satisfied_items]
     if unpriced:
         return f"The rule compares costs, and not every attempt has a price: {', '.join(unpriced)}."
     return "No item has a verdict under every option, so there is nothing to draw from."

@@ -294,7 +294,7 @@ def _standing(analysis: Analysis, model: ModelResult) -> tuple[str, str]:
             "misses the bar" if misses else "is not shown to clear the bar",
             f"{estimated(rate, 'percent', bar)} satisfactory{_at_cost(model, against)}.",
         )
-    if against is None:
+    if against is None or against.difference.value is None:
         return "clears the bar", f"{estimated(rate, 'percent', bar)} satisfactory{_at_cost(model, None)}."
     return _beside_the_pick(against), f"{estimated(against.difference, 'points')} points{_at_cost(model, against)}."
 
