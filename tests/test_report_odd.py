@@ -338,9 +338,11 @@ def test_where_nothing_is_satisfactory_the_link_leads_to_what_there_is_to_see() 
 
 def test_a_model_that_never_answers_makes_no_router_of_the_one_behind_it() -> None:
     """All its requests failed, for nothing: asking it first is asking the other one alone, and a call in vain."""
-    book = Book(spec((HAIKU, OPUS)))
+    book = Book(spec((HAIKU, SONNET, OPUS)))
     for i in range(40):
-        book.trial(f"i{i}", answered(0.01 + i / 1e4, 2.0), model=HAIKU, level=int(i % 13 > 0))
+        for model in (HAIKU, SONNET):
+            usd = (0.01 if model == HAIKU else 0.03) + i % 7 / 1e3
+            book.trial(f"i{i}", answered(usd, 2.0), model=model, level=int((i + len(model)) % 13 > 0))
         book.trial(f"i{i}", ended("errored", 0.0, latency_s=1.0, felt_s=1.0), model=OPUS)
     analysis = with_routing(analyze(book.snapshot()))
     assert analysis.routing is not None
