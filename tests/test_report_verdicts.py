@@ -19,7 +19,7 @@ OPUS_NO_GAIN = (
 )
 OPUS_CORRECTED = (
     "Corrections could favour Opus 4.6: At $5.00 to put right each unsatisfactory output, a request costs $0.24 "
-    "($0.09–$0.64) with Opus 4.6 and $0.46 ($0.21–$1.01) with Sonnet 4.6."
+    "($0.089–$0.64) with Opus 4.6 and $0.46 ($0.21–$1.01) with Sonnet 4.6."
 )
 HAIKU_MISSES = (
     "Haiku 4.5 misses the bar: 63% (51–74%) satisfactory, at 0.43× (0.35–0.53×) the cost per satisfactory output."
