@@ -49,8 +49,7 @@ def money(usd: float | None, *, cents: bool | None = None, plain: bool = False, 
         return "$" + significant(usd, digits)
     if cents:
         return significant(usd * 100, digits) + "¢"
-    whole = usd == 0 or usd >= (0.1 if cents is None else 0.01)
-    return f"${usd:,.2f}" if whole else "$" + significant(usd)
+    return f"${abs(usd):,.2f}" if usd == 0 or usd >= 0.1 else "$" + significant(usd, digits)
 
 
 def percent(share: float | None, bar: float | None = None) -> str:
@@ -62,7 +61,7 @@ def percent(share: float | None, bar: float | None = None) -> str:
         return UNKNOWN
     if share < 0:
         return _MINUS + percent(-share)
-    text = f"{share * 100:.0f}%"
+    text = f"{abs(share) * 100:.0f}%"
     if text == "100%" and share < 1:
         return ">99%"
     if text == "0%" and share > 0:

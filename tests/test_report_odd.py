@@ -1,6 +1,7 @@
 """What the report says of odd runs: nothing in two ways, nothing that is not so, nothing twice."""
 
 import io
+from contextlib import redirect_stdout
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import MOST_WARNINGS, Facts, Items, Note, Paragraph, Table
 from evalkit.chart_blocks import Lines
+from evalkit.cli.route_table import print_routing
 from evalkit.cli.summary import summary_table
 from evalkit.cli.terminal import PLAINLY
 from evalkit.records import Usage
@@ -338,9 +340,11 @@ def test_where_nothing_is_satisfactory_the_link_leads_to_what_there_is_to_see() 
 
 def test_a_model_that_never_answers_makes_no_router_of_the_one_behind_it() -> None:
     """All its requests failed, for nothing: asking it first is asking the other one alone, and a call in vain."""
-    book = Book(spec((HAIKU, OPUS)))
+    book = Book(spec((HAIKU, SONNET, OPUS)))
     for i in range(40):
-        book.trial(f"i{i}", answered(0.01 + i / 1e4, 2.0), model=HAIKU, level=int(i % 13 > 0))
+        for model in (HAIKU, SONNET):
+            usd = (0.01 if model == HAIKU else 0.03) + i % 7 / 1e3
+            book.trial(f"i{i}", answered(usd, 2.0), model=model, level=int((i + len(model)) % 13 > 0))
         book.trial(f"i{i}", ended("errored", 0.0, latency_s=1.0, felt_s=1.0), model=OPUS)
     analysis = with_routing(analyze(book.snapshot()))
     assert analysis.routing is not None
@@ -348,3 +352,35 @@ def test_a_model_that_never_answers_makes_no_router_of_the_one_behind_it() -> No
     (scores, *_) = (block for block in section(analysis, "scorecard").blocks if isinstance(block, Table))
     assert not [row for row in scores.rows if "then Haiku" in plain_text(row.cells[0].text)]
     assert "Opus 4.6, then" not in render_markdown(analysis)
+
+
+def test_equal_waits_are_not_told_as_two() -> None:
+    """Half within 2.0 s and one in twenty 2.0 s or more would sound like a spread."""
+    book = Book(spec((HAIKU,)))
+    for i in range(40):
+        book.trial(f"i{i}", answered(0.01, 2.0), model=HAIKU, level=1)
+    assert headings(analyze(book.snapshot()))["latency"] == "19 in 20 of Haiku 4.5's answers arrive within 3.0 s"
+
+
+def test_the_first_screen_says_that_there_are_more_models_than_it_names() -> None:
+    names = [f"acme-{i}" for i in range(6)]
+    analysis = analyze(run_of({name: [[True]] * 40 for name in names}))
+    assert facts(analysis, "verdict")["2 more models"] == "They stand in the scorecard."
+    assert not [title for title in facts(refusing(), "verdict") if "more model" in title]
+
+
+def test_no_pass_rate_of_a_policy_equals_the_bar_by_rounding_alone() -> None:
+    """54 of 60 leave a lower limit of 79.9%, which is not the bar of 80%."""
+    passed = {HAIKU: [[i > 5] for i in range(60)], OPUS: [[i % 10 > 0] for i in range(60)]}
+    analysis = with_routing(analyze(run_of(passed)))
+    assert analysis.routing is not None
+    (table, *_) = (block for block in section(analysis, "routing").blocks if isinstance(block, Table))
+    stream = io.StringIO()
+    with redirect_stdout(stream):
+        print_routing(analysis, analysis.routing)
+    near = [each for each in analysis.routing.values if 0.795 <= (each.pass_rate.low or 0) < 0.8]
+    assert near
+    for each in near:
+        (row,) = (row for row in table.rows if plain_text(row.cells[0].text) == each.title)
+        assert row.cells[1].doubt.startswith("79.")
+    assert "80–" not in stream.getvalue()

@@ -217,12 +217,21 @@ def test_points_keep_their_sign(difference: float | None, text: str) -> None:
         (13.0, 8.6, None, "seconds", "13 s (from 8.6 s, no upper limit)"),
         (0.5, None, None, "percent", "50% (no interval, n = 20)"),
         (1.0, 0.94, 1.0, "percent", "100% (94–100%)"),
+        (-0.0, -0.0, 2.0, "money", "$0.00 ($0.00–$2.00)"),
+        (-0.0, -0.0, 0.4, "percent", "0% (0–40%)"),
+        (0.034, 0.03, 1.2, "money", "$0.034 ($0.030–$1.20)"),
+        (0.0103, 0.0101, 0.0105, "money", "1.03¢ (1.01–1.05¢)"),
     ],
 )
 def test_an_estimate_is_written_with_its_doubt(
     value: float, low: float | None, high: float | None, style: Any, text: str
 ) -> None:
     assert estimated(Estimate(value, low, high, 0.95, 20, "m"), style) == text
+
+
+def test_a_column_in_dollars_rounds_no_sum_away() -> None:
+    narrow = Estimate(0.0103, 0.0101, 0.0105, 0.95, 20, "m")
+    assert estimated(narrow, "money", cents=False) == "$0.0103 ($0.0101–$0.0105)"
 
 
 def test_values_without_spread_are_the_reason_that_there_is_no_interval() -> None:

@@ -8,11 +8,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from analysis_builders import HAIKU, OPUS, run_of
 from playwright.sync_api import Browser, Page
 from report_fixtures import analysis
 from report_graders import people_and_judge
 from report_pages import made, page
 
+from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
 from evalkit.report import render_html
 from evalkit.route import with_routing
@@ -278,3 +280,17 @@ def test_the_filters_count_what_they_show_and_a_link_opens_what_they_hide(opened
     opened.locator("label[for=show-all]").click()
     opened.locator("#search input").fill(str(opened.locator(".item .id").last.inner_text()))
     assert items.count() == 2, "the one that is looked for, and the one that the address names"
+
+
+@pytest.mark.parametrize("width", [320, PHONE[0]])
+def test_many_models_and_long_sums_do_not_widen_a_phone(width: int, browser: Browser, tmp_path: Path) -> None:
+    names = [f"acme-{i}" for i in range(25)]
+    many = run_of({name: [[i % 3 > 0] for i in range(4)] for name in names})
+    sums = run_of({OPUS: [[i > 2] for i in range(20)], HAIKU: [[True]] * 20}, {OPUS: 135_747.5, HAIKU: 1e-4})
+    shown = browser.new_page(viewport={"width": width, "height": PHONE[1]})
+    for place, snapshot in enumerate((many, sums)):
+        file = tmp_path / f"{place}.html"
+        file.write_text(render_html(analyze(snapshot)), encoding="utf-8")
+        shown.goto(file.as_uri())
+        assert shown.evaluate("document.documentElement.scrollWidth") == width
+    shown.close()

@@ -24,14 +24,15 @@ def print_routing(analysis: "Analysis", routing: "Routing") -> None:
         say("SIMULATED")
     decision = routing.decision
     say(f"{VERDICTS[decision.verdict]}: {decision.reason}.")
-    console().print(_table(routing))
+    console().print(_table(routing, analysis.decision.bar))
     if routing.verifiers:
         console().print(_checks(routing))
     for line in _notes(routing):
         say(line)
 
 
-def _table(routing: "Routing") -> Table:
+def _table(routing: "Routing", bar: float) -> Table:
+    """A row a policy; no pass rate equals the bar by rounding alone."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in (
         "policy",
@@ -46,7 +47,7 @@ def _table(routing: "Routing") -> Table:
         table.add_column(name, overflow="fold")
     for each in routing.values:
         mark = " *" if each.name == routing.decision.policy else ""
-        table.add_row(each.title + mark, *_figures(each))
+        table.add_row(each.title + mark, *_figures(each, bar))
     return table
 
 
@@ -61,9 +62,9 @@ def _checks(routing: "Routing") -> Table:
     return table
 
 
-def _figures(each: "PolicyValue") -> list[str]:
+def _figures(each: "PolicyValue", bar: float) -> list[str]:
     return [
-        _range(each.pass_rate, "percent"),
+        _range(each.pass_rate, "percent", bar),
         _range(each.cost_per_request, "money"),
         _range(each.cost_per_satisfactory, "money"),
         _range(each.expected_usd, "money"),
@@ -73,10 +74,10 @@ def _figures(each: "PolicyValue") -> list[str]:
     ]
 
 
-def _range(estimate: "Estimate", style: Format) -> str:
+def _range(estimate: "Estimate", style: Format, bar: float | None = None) -> str:
     """The interval; where there is none, as of prices that are all alike, the value alone."""
     known = estimate.low is not None or estimate.high is not None
-    return interval(estimate, style) if known else value(estimate, style)
+    return interval(estimate, style, bar) if known else value(estimate, style, bar)
 
 
 def _notes(routing: "Routing") -> Iterator[str]:

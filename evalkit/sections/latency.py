@@ -219,9 +219,12 @@ def _heading(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
         return "How long answers take"
     if half.n == 1:
         return f"{chosen.name}'s only call took {seconds(half.value)}"
-    slowest = slow is not None and slow.value is not None and slow.n >= _ONE_IN_TWENTY
-    tail = f"; one in twenty takes {seconds(slow.value)} or more" if slow is not None and slowest else ""
-    return f"Half of {chosen.name}'s answers arrive within {seconds(half.value)}{tail}"
+    first = f"{chosen.name}'s answers arrive within {seconds(half.value)}"
+    if slow is None or slow.value is None or slow.n < _ONE_IN_TWENTY:
+        return f"Half of {first}"
+    if seconds(slow.value) == seconds(half.value):
+        return f"19 in 20 of {first}"
+    return f"Half of {first}; one in twenty takes {seconds(slow.value)} or more"
 
 
 def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, ...]) -> tuple[float, float]:

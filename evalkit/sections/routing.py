@@ -173,7 +173,7 @@ def _row(analysis: Analysis, routing: Routing, each: PolicyValue, units: tuple[b
     return Row(
         cells=(
             Cell(words(each.title), _what(each)),
-            _estimate(each.pass_rate, "percent"),
+            _estimate(each.pass_rate, "percent", bar=analysis.decision.bar),
             _estimate(each.cost_per_request, "money"),
             _estimate(each.expected_usd, "money", units[0]),
             _saved(routing, each, units[1]),
@@ -190,7 +190,7 @@ def _whole_row(analysis: Analysis, routing: Routing, each: PolicyValue, units: t
     return Row(
         cells=(
             Cell(words(each.title), _what(each)),
-            _estimate(each.pass_rate, "percent"),
+            _estimate(each.pass_rate, "percent", bar=analysis.decision.bar),
             _estimate(each.cost_per_request, "money"),
             _estimate(each.cost_per_satisfactory, "money"),
             _estimate(each.expected_usd, "money", units[0]),
@@ -228,8 +228,8 @@ def _shares(analysis: Analysis, each: PolicyValue) -> str:
     return ", ".join(told)
 
 
-def _estimate(estimate: Estimate, style: Format, cents: bool | None = None) -> Cell:
-    shown, told = value(estimate, style, cents=cents), doubt_of(estimate, style, cents=cents)
+def _estimate(estimate: Estimate, style: Format, cents: bool | None = None, bar: float | None = None) -> Cell:
+    shown, told = value(estimate, style, bar, cents), doubt_of(estimate, style, bar, cents)
     return Cell((strong(shown),), told, estimate)
 
 

@@ -248,8 +248,21 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
     if all(m.pass_rate.value is None for m in analysis.models):
         return ()
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
-    facts = [_fact(analysis, analysis.model(s.key), s) for s in others[:3]]
-    return tuple(f for f in (_since(analysis), *facts, _corrections(analysis), _routed(analysis)) if f is not None)
+    facts = [_fact(analysis, analysis.model(s.key), s) for s in others[:_TOLD]]
+    found = (_since(analysis), *facts, _more(len(others) - _TOLD), _corrections(analysis), _routed(analysis))
+    return tuple(fact for fact in found if fact is not None)
+
+
+_TOLD = 3
+"""Models beside the pick that the first screen has room for."""
+
+
+def _more(count: int) -> Fact | None:
+    """That there are models which the first screen does not name."""
+    if count <= 0:
+        return None
+    text = words(f"{'It stands' if count == 1 else 'They stand'} in the ", Span("scorecard", link="scorecard"), ".")
+    return Fact(plural(count, "more model"), text)
 
 
 def _since(analysis: Analysis) -> Fact | None:
