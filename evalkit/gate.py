@@ -19,7 +19,7 @@ SIMULATED = "the sandbox made this evidence, which cannot pass a real gate; --al
 
 
 def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, look: Look | None = None) -> GateReport:
-    """Run every check that the policy asks for; UsageError where it names a slice or criterion that is not there.
+    """Run every check that the policy asks for; NotThereError where it names a slice or criterion that is not there.
 
     `look`: which of the policy's looks this evidence is of; before the first, nothing but a clear loss is looked for.
     """

@@ -668,7 +668,7 @@ def test_a_slice_that_is_not_there_is_told_with_its_file(
     asked = tmp_path / "asked.yaml"
     asked.write_text("quality: {margin: 0.1, slices: {nope: 0.1}}", encoding="utf-8")
     assert main(["gate", str(files["pass"]), "--policy", str(asked)]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {asked}: the gate names a slice 'nope' that no item is in")
+    assert capsys.readouterr().err.startswith(f"error: {asked}:1: the gate names a slice 'nope' that no item is in")
 
 
 def test_hostile_names_stay_text_in_every_form() -> None:
