@@ -84,21 +84,16 @@ def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], simulated: bool, 
 def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | None, verdict: Outcome) -> Iterator[str]:
     if simulated:
         yield SIMULATED
-    if not policy.asks_for_quality:
-        yield NO_QUALITY
     if look is not None:
         yield from _look_notes(look, policy.alpha, verdict, evidence)
     quality = getattr(policy, "quality", None)
     if quality is not None and (look is None or look.number):
         yield from _afforded(evidence, quality.margin, policy.alpha if look is None else look.alpha)
+    if quality is None:
+        yield NO_QUALITY
     yield from evidence.of_candidate.warnings
     if not evidence.together and any(getattr(policy, clock, None) is not None for clock in ("felt_latency", "ttft")):
         yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"
-    if not evidence.together and evidence.of_candidate.grading.people:
-        yield (
-            "two runs: people graded the sides apart, so nothing kept them from knowing which model they graded; to"
-            " have both in one pile: `evalkit merge`, then `evalkit grade --blind`"
-        )
 
 
 def _afforded(evidence: Evidence, margin: float, alpha: float) -> Iterator[str]:

@@ -10,10 +10,10 @@ from xml.etree import ElementTree as xml
 import numpy as np
 import pytest
 from analysis_builders import JUDGE, answered, ended, failed, write_run
-from gates import BASELINE, CANDIDATE, evidence, run, table, without
+from gates import BASELINE, CANDIDATE, PERSON, evidence, run, table, without
 
 from evalkit import stats
-from evalkit.analysis import analyze
+from evalkit.analysis import Analysis, analyze
 from evalkit.cli import main
 from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.gate import gate, sides
@@ -536,13 +536,27 @@ def test_sides_graded_by_others_are_refused() -> None:
         evidence_of(one, other, BASELINE, CANDIDATE)
 
 
-def test_people_who_graded_the_sides_apart_are_the_same_and_said_to_have_known_them() -> None:
-    one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL))
-    found = gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.5}"))
-    assert any("people graded the sides apart" in note for note in found.notes)
-    assert not any("the sides apart" in note for note in gate(evidence(*EQUAL), policy("quality: {margin: 0.5}")).notes)
+@pytest.mark.parametrize("graders", [(PERSON,), (JUDGE, PERSON)])
+def test_people_who_graded_the_sides_apart_may_have_known_them_and_cannot_pass_them(graders: tuple[str, ...]) -> None:
+    def graded() -> Analysis:
+        one = run(*EQUAL, grader=graders[0])
+        more = [replace(g, grader=name) for name in graders[1:] for g in one.grades]
+        return analyze(replace(one, grades=(*one.grades, *more)))
+
+    one, other, asked = graded(), graded(), policy("quality: {margin: 0.5}")
+    assert gate(evidence_of(one, one, BASELINE, CANDIDATE), asked).verdict == "pass"
+    found = gate(evidence_of(one, other, BASELINE, CANDIDATE), asked)
+    assert found.verdict == "inconclusive"
+    assert "; people graded the two sides apart and may have known which model they graded" in found.checks[0].finding
+    assert "`evalkit merge`" in (found.checks[0].needs or "")
+    assert gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("refusals:")).verdict == "pass"
+
+
+def test_a_shown_loss_fails_and_another_person_is_refused_however_people_graded() -> None:
+    one, other = analyze(run(*table(1, 25, 74))), analyze(run(*table(1, 25, 74)))
+    assert gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.1}")).verdict == "fail"
     with pytest.raises(IntegrityError, match="graded by others"):
-        evidence_of(one, analyze(run(*EQUAL, grader="human:somebody else")), BASELINE, CANDIDATE)
+        evidence_of(one, analyze(run(*table(1, 25, 74), grader="human:somebody else")), BASELINE, CANDIDATE)
 
 
 def test_a_judge_that_graded_the_sides_apart_cannot_pass_them() -> None:
