@@ -13,6 +13,7 @@ from evalkit.cli import main
 from evalkit.gating.policy import read_policy
 from evalkit.pins.lock import read_lock
 from evalkit.pins.places import one_line
+from evalkit.strict import content_sha256, sealed
 
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
 
@@ -281,6 +282,40 @@ def test_a_gate_that_did_not_look_at_quality_approves_no_pin(
     assert approve(verdict, policy_sha256=asked.sha256) == 2
     assert "'gate.yaml' approves no pin: the policy does not ask for quality" in capsys.readouterr().err
     assert not Path("evalkit.lock").exists()
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"gate": NaN}', '{"gate": {}}', '{"gate": {"candidate": 1}}'])
+def test_json_that_is_no_report_is_called_so(text: str, git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("gate.json").write_text(text, encoding="utf-8")
+    assert main(["pins", "approve", "gate.json"]) == 2
+    assert capsys.readouterr().err.startswith("error: 'gate.json' is no gate report; write one with `evalkit gate")
+
+
+def test_what_no_lock_could_hold_is_not_approved(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    assert approve() == 0
+    held = Path("evalkit.lock").read_text(encoding="utf-8")
+    report = json.loads(Path("gate.json").read_text(encoding="utf-8"))
+    Path("gate.json").write_text(json.dumps(sealed(report | {"headline": "PASS \ud83d"})), encoding="utf-8")
+    assert main(["pins", "approve", "gate.json"]) == 2
+    assert "this is no gate report" in capsys.readouterr().err
+    assert Path("evalkit.lock").read_text(encoding="utf-8") == held
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_evidence_that_is_old_alone_is_to_be_made_anew(
+    verdict: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve(verdict) == 0
+    content = json.loads(Path("evalkit.lock").read_text(encoding="utf-8"))
+    (one,) = content["approvals"]
+    one |= {name: "2025-01-01" for name in ("approved_on", "evidence_on") if name in one}
+    one["sha256"] = content_sha256({name: value for name, value in one.items() if name != "sha256"})
+    Path("evalkit.lock").write_text(json.dumps(content), encoding="utf-8")
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 6
+    said = capsys.readouterr().err
+    assert " days old, 180 are allowed; " in said
+    assert ("run it anew into another file (`evalkit run -o`)" in said) == (verdict == "pass")
 
 
 def test_imported_outputs_have_no_dataset_and_that_is_said(git: Git, capsys: pytest.CaptureFixture[str]) -> None:

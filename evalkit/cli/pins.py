@@ -146,7 +146,7 @@ def approve(
         content = json.loads(read_text(report, "gate report"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{str(report)!r} is no gate report ({error}); write one with `evalkit gate -o`") from error
-    names = [str(_nested(content, "gate", name)) for name in ("candidate", "baseline")]
+    names = [_model_in(content, side, report) for side in ("candidate", "baseline")]
     candidate, baseline = (next((s.model for s in spellings(name)), name) for name in names)
     held, today = _read(lock), datetime.now(UTC).date()
     approval_of(content, candidate, baseline, today)  # a report at all, before anything is looked for
@@ -157,10 +157,13 @@ def approve(
     typer.echo(f"{lock}: {candidate}: {approval.verdict} on {approval.items} items")
 
 
-def _nested(content: object, *keys: str) -> object:
-    for key in keys:
-        content = content.get(key) if isinstance(content, dict) else None
-    return content
+def _model_in(content: object, side: str, report: Path) -> str:
+    """The model on a side of a gate's report; UsageError for JSON that is something else."""
+    gate = content.get("gate") if isinstance(content, dict) else None
+    name = gate.get(side) if isinstance(gate, dict) else None
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{str(report)!r} is no gate report; write one with `evalkit gate -o gate.json`")
+    return name
 
 
 @pins.command("verify")
