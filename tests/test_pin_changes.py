@@ -284,6 +284,19 @@ def test_a_gate_that_did_not_look_at_quality_approves_no_pin(
     assert not Path("evalkit.lock").exists()
 
 
+@pytest.mark.parametrize(
+    "written", ['MODEL = "claude-" "sonnet-4-6"', r'MODEL = "\u0063laude-sonnet-4-6"', "MODEL = None"]
+)
+def test_a_pin_that_is_gone_is_told_since_another_may_be_spelled_so_that_nobody_sees_it(
+    written: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", f"{written}\n")
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "no pin to verify\n"
+    assert told.err == f"warning: app.py:1: {SONNET_45}: removed, and no model id that can be read replaces it\n"
+
+
 @pytest.mark.parametrize("text", ["[]", "3", '{"gate": NaN}', '{"gate": {}}', '{"gate": {"candidate": 1}}'])
 def test_json_that_is_no_report_is_called_so(text: str, git: Git, capsys: pytest.CaptureFixture[str]) -> None:
     Path("gate.json").write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 """`evalkit pins`: the model ids in a code base, what a change does to them, and the evidence for each."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from evalkit.errors import ExitCode, IntegrityError, UsageError
 from evalkit.wording import plural
 
 if TYPE_CHECKING:
+    from evalkit.pins.bumps import Bump
     from evalkit.pins.lock import Lock
     from evalkit.pins.scan import Pin
     from evalkit.pins.verdicts import Verdict
@@ -74,6 +75,15 @@ def _tell_skipped(pairs: Sequence[tuple[str, str]]) -> None:
 
     for path, reason in pairs:
         typer.echo(f"warning: {one_line(path)} is not looked into: {reason}", err=True)
+
+
+def _tell_removed(found: "Iterable[Bump]") -> None:
+    """A pin that is gone asks for no evidence, and a spelling that cannot be read may stand in its place."""
+    from evalkit.pins.places import place
+
+    for bump in found:
+        if bump.now is None and bump.then is not None:
+            typer.echo(f"warning: {place(bump.then)}: removed, and no model id that can be read replaces it", err=True)
 
 
 @pins.command("diff")
@@ -243,6 +253,7 @@ def _verdicts(
         models = partial(models_before, changed, Path())
         terms = Terms(_read(lock), now, hashes, stood, models, allow_simulated)
         asked = asked_by(looked.bumps, terms)
+        _tell_removed(looked.bumps)
     _tell_skipped(looked.skipped)
     return list(verdicts(asked, terms))
 
