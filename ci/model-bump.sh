@@ -1,7 +1,7 @@
 #!/bin/sh
 # Asks for evidence where a change bumps a pinned model, and makes it if it may. One path for GitHub, GitLab and a shell.
 #
-#   model-bump.sh mentioned   say whether a changed line names a model (mentioned=true or false): git alone, in a moment
+#   model-bump.sh mentioned   say whether a changed file names a model (mentioned=true or false): git alone, in a moment
 #   model-bump.sh changed     say whether a pin changed (changed=true or false), and a key for a cache of run files
 #   model-bump.sh             verify the evidence; make what is missing: run, grade, gate, approve
 #
@@ -50,15 +50,20 @@ case $range in
 esac
 [ -n "$known" ] || { echo "error: EVALKIT_RANGE is no range of commits; write BASE...HEAD" >&2 && exit 2; }
 
-say_mentioned() {
-  names=$(git diff --name-only --text --no-textconv --no-ext-diff --no-renames "-G$sought" --end-of-options "$range" --) || {
+say_mentioned() { # in whole files: where a comment ends, or a key above, changes what lines run that stay as they are
+  changed=$(git diff --raw --no-abbrev --no-renames --no-ext-diff --ignore-submodules=none --end-of-options "$range" --) || {
     echo "error: git does not know $range; check the whole history out (fetch-depth: 0, GIT_DEPTH: 0)" >&2
     exit 2
   }
-  if git diff --raw --no-renames --end-of-options "$range" -- | grep -Eq '^:([0-7]+ )?160000 '; then
+  if printf '%s\n' "$changed" | grep -Eq '^:([0-7]+ )?160000 '; then
     echo "warning: a submodule changed, which is not looked into" >&2
   fi
-  [ -z "$names" ] && mentioned=false || mentioned=true
+  if printf '%s\n' "$changed" | awk '!/^:([0-7]+ )?160000 / { print $3; print $4 }' | grep -E '[1-9a-f]' |
+    git cat-file --batch | tr -d '\000' | LC_ALL=C grep -Eq "$sought|^[0-9a-f]+ missing\$"; then
+    mentioned=true
+  else
+    mentioned=false
+  fi
   echo "mentioned=$mentioned" >>"$answers"
 }
 

@@ -15,6 +15,10 @@ from evalkit.gating.rules import Rules, assay_of, cost_of
 from evalkit.gating.staged import SHARED, failed_fast
 from evalkit.wording import listing, plural
 
+NOT_BLIND = (
+    "graders could know which model they graded (--no-blind), which passes nothing; have both sides graded anew with"
+    " `evalkit grade --blind`"
+)
 SIMULATED = "the sandbox made this evidence, which cannot pass a real gate; --allow-simulated lets it, for a trial"
 
 
@@ -25,8 +29,8 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, l
     """
     found = _settled(evidence, policy, look)
     verdict, simulated = found.verdict, evidence.simulated
-    if verdict == "pass" and simulated and not allow_simulated:
-        verdict = "inconclusive"
+    barred = _barred(evidence, allow_simulated) if verdict == "pass" else []
+    verdict = "inconclusive" if barred else verdict
     return GateReport(
         verdict=verdict,
         baseline=evidence.baseline,
@@ -35,10 +39,10 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, l
         epochs=evidence.epochs,
         alpha=policy.alpha,
         checks=found.checks,
-        reason=_reason(verdict, found.checks, simulated, look),
+        reason=listing(barred) if barred else _reason(verdict, found.checks, look),
         notes=tuple(_notes(evidence, policy, simulated, look, verdict)),
         simulated=simulated,
-        provenance=_provenance(evidence, policy),
+        provenance=_provenance(evidence, policy, look),
         look=look,
         flips=flips(evidence),
     )
@@ -62,13 +66,19 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
     return found if lost is None else Settled("fail", (lost, *found.checks))
 
 
+def _barred(evidence: Evidence, allow_simulated: bool) -> list[str]:
+    """Why evidence passes nothing whatever it shows."""
+    simulated = ["SIMULATED evidence"] if evidence.simulated and not allow_simulated else []
+    return [*simulated, "graded with --no-blind"] if evidence.seen_through else simulated
+
+
 def _go_on(look: Look) -> str:
     return (
         f"look {look.number + 1}: the same `evalkit run` with --share {look.next_share:g}, `evalkit grade`, this gate"
     )
 
 
-def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], simulated: bool, look: Look | None) -> str:
+def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], look: Look | None) -> str:
     at = "" if look is None or len(look.items) == 1 else f", at {look}"
     if verdict == "pass":
         kept = f"every limit is kept ({plural(len(checks), 'check')}){at}"
@@ -78,12 +88,19 @@ def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], simulated: bool, 
         return f"worse in {named}{at}"
     if look is not None and not look.is_last:
         return f"{f'not shown yet{at}' if look.number else 'no look is reached yet'}; go on to look {look.number + 1}"
-    return f"not shown for {named}{at}" if named else "SIMULATED evidence" if simulated else "nothing was checked"
+    return f"not shown for {named}{at}" if named else "nothing was checked"
 
 
 def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | None, verdict: Outcome) -> Iterator[str]:
     if simulated:
         yield SIMULATED
+    if evidence.seen_through:
+        yield NOT_BLIND
+    if evidence.of_candidate.spec.limit == (planned := _planned_items(evidence, look)):
+        yield f"the run was limited to {plural(planned, 'item')} (--limit); of a dataset with more it is no evidence"
+    if len(set(evidence.planned())) > 1:
+        then, now = (plural(trials // len(evidence.items), "trial") for trials in evidence.planned())
+        yield f"{then} of an item of the baseline and {now} of the candidate: which there are must have been no choice"
     if look is not None:
         yield from _look_notes(look, policy.alpha, verdict, evidence)
     quality = getattr(policy, "quality", None)
@@ -121,7 +138,7 @@ def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) 
         yield f"go on to {_go_on(look)}{left}"
 
 
-def _provenance(evidence: Evidence, policy: Common) -> dict[str, Any]:
+def _provenance(evidence: Evidence, policy: Common, look: Look | None) -> dict[str, Any]:
     spec = evidence.of_candidate.spec
     return {
         "dataset_sha256": spec.dataset_sha256,
@@ -130,10 +147,16 @@ def _provenance(evidence: Evidence, policy: Common) -> dict[str, Any]:
         "policy_sha256": policy.sha256,
         "baseline_run_sha256": evidence.of_baseline.spec.sha256,
         "candidate_run_sha256": spec.sha256,
+        "planned_items": _planned_items(evidence, look),
         "against_itself": evidence.baseline == evidence.candidate,
-        "created_at": spec.created_at,
+        "created_at": evidence.begun_at or spec.created_at,
         "evalkit": __version__,
     }
+
+
+def _planned_items(evidence: Evidence, look: Look | None) -> int:
+    """Those of the whole run, whichever look it is."""
+    return len(evidence.items) if look is None else look.items[-1]
 
 
 def flips(evidence: Evidence) -> Flips | None:

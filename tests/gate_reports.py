@@ -1,6 +1,7 @@
 """Reports of gates, as `evalkit gate -o gate.json` writes them, and the files that they are of."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,21 @@ def gate_report(
     candidate: str = "claude-sonnet-4-6",
     baseline: str = SONNET_45,
     simulated: bool = False,
-    **hashes: str,
+    created_at: str | None = None,
+    items: int = 60,
+    **told_of: str | int,
 ) -> dict[str, Any]:
-    """A report whose hashes are of nothing, but for those that are given."""
+    """A report whose hashes are of nothing, but for what is given. `created_at`: now, unless it is given."""
     names = ("dataset", "rubric", "prompt", "policy", "baseline_run", "candidate_run")
     told = {f"{name}_sha256": name[0] * 64 if name[0] in "abcdef" else "0" * 64 for name in names}
+    told |= {"evalkit": "0.1", "created_at": created_at or datetime.now(UTC).isoformat(timespec="seconds")}
     return sealed({
         "schema_version": 1,
         "headline": "PASS: so it is",
         "exit": "pass",
         "gate": {
-            "verdict": verdict, "candidate": candidate, "baseline": baseline, "items": 60, "epochs": 3,
-            "simulated": simulated, "provenance": {**told, **hashes, "evalkit": "0.1"},
+            "verdict": verdict, "candidate": candidate, "baseline": baseline, "items": items, "epochs": 3,
+            "simulated": simulated, "provenance": {**told, **told_of},
         },
     })  # fmt: skip
 
@@ -54,7 +58,7 @@ def approve(verdict: str = "pass", *options: str, **changes: Any) -> int:
     hashes = {
         "dataset_sha256": read_dataset(DATASET).sha256,
         "rubric_sha256": read_rubric(RUBRIC).sha256,
-        "policy_sha256": default_policy(60, 3).sha256,
+        "policy_sha256": default_policy(changes.get("items", 60), 3).sha256,
     }
     Path("gate.json").write_text(json.dumps(gate_report(verdict, **{**hashes, **changes})), encoding="utf-8")
     return main(["pins", "approve", "gate.json", *options])

@@ -388,7 +388,7 @@ def test_a_change_of_prose_alone_starts_nothing(commit: Commit, runner: Runner) 
     first_line = load(GITLAB)["model-bump"]["script"][0].replace("ci/", f"{ROOT}/ci/")
     kept = {"PATH": "/usr/bin:/bin", "EVALKIT_RANGE": "main...HEAD"}
     done = subprocess.run(["sh", "-c", first_line], cwd=runner.folder, env=kept, capture_output=True, check=True)
-    assert done.stdout == b"no changed line names a model\n", "known without evalkit"
+    assert done.stdout == b"no changed file names a model\n", "known without evalkit"
     assert runner.run(evidence="always") == 0
     assert runner.outputs == {"mentioned": {"mentioned": "false"}}
     commit("README.md", "We may use claude-opus-5 one day.\n")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from xml.etree import ElementTree as xml
 
 import numpy as np
 import pytest
-from analysis_builders import JUDGE, answered, ended, failed, write_run
+from analysis_builders import JUDGE, Book, answered, ended, failed, round_, spec, write_run
 from gates import BASELINE, CANDIDATE, PERSON, evidence, run, table, without
 
 from evalkit import stats
@@ -21,7 +22,8 @@ from evalkit.gating.evidence import evidence_of
 from evalkit.gating.foreseen import afford
 from evalkit.gating.policy import NO_QUALITY, check_modules, default_policy, read_policy
 from evalkit.gating.results import CheckResult, settled
-from evalkit.records import Batch
+from evalkit.grader_names import CHECKS
+from evalkit.records import Attempt, Batch, Snapshot
 from evalkit.rendering.gate import to_json, to_junit, to_markdown
 
 
@@ -520,6 +522,26 @@ def test_what_the_judge_lacks_is_told_beside_what_the_figures_lack() -> None:
     assert "the judge is uncalibrated" in enough.finding
 
 
+@pytest.mark.parametrize(("blind", "grader", "verdict"), [
+    (False, PERSON, "inconclusive"), (True, PERSON, "pass"), (None, PERSON, "pass"), (False, CHECKS, "pass"),
+])  # fmt: skip
+def test_who_could_know_the_models_passes_none(blind: bool | None, grader: str, verdict: str) -> None:
+    """Imported grades, of which nobody knows, are taken as they come; a check knows no model."""
+    equal, lost = (run(*table(*counts), grader=grader) for counts in ((0, 0, 60), (0, 30, 30)))
+    shown, failed = (
+        analyze(replace(one, rounds=tuple(replace(r, blind=blind) for r in one.rounds))) for one in (equal, lost)
+    )
+    asked = policy("quality: {margin: 0.10}")
+    found = gate(evidence_of(shown, shown, BASELINE, CANDIDATE), asked)
+    assert found.verdict == verdict
+    apart = gate(evidence_of(shown, analyze(equal), BASELINE, CANDIDATE), asked)
+    assert apart.verdict == ("pass" if grader == CHECKS else "inconclusive"), "in two files"
+    assert gate(evidence_of(failed, failed, BASELINE, CANDIDATE), asked).verdict == "fail"
+    if verdict == "inconclusive":
+        assert found.reason == "graded with --no-blind"
+        assert any("have both sides graded anew with `evalkit grade --blind`" in note for note in found.notes)
+
+
 # --- which runs may be compared ---
 
 
@@ -534,6 +556,72 @@ def test_sides_graded_by_others_are_refused() -> None:
     one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL, grader=JUDGE))
     with pytest.raises(IntegrityError, match="graded by others"):
         evidence_of(one, other, BASELINE, CANDIDATE)
+
+
+def graded_by(who: Callable[[int, str], Sequence[str]], epochs: int = 1) -> Snapshot:
+    """60 items on which the models do not differ, each output graded by those whom `who` names."""
+    book = Book(spec((BASELINE, CANDIDATE), epochs=epochs), rounds=[round_(graders=())])
+    for item in range(60):
+        for model in (BASELINE, CANDIDATE):
+            for epoch in range(1, epochs + 1):
+                trial = book.trial(f"item-{item:02d}", answered(served_model=model), model=model, epoch=epoch)
+                for grader in who(item, model):
+                    book.grade(trial, 1, grader=grader)
+    return book.snapshot()
+
+
+def by_side(baseline: str, candidate: str) -> Callable[[int, str], Sequence[str]]:
+    return lambda item, model: [baseline if model == BASELINE else candidate]
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        (by_side("ann", "ben"), f"outputs of {BASELINE} were graded by ann, who graded hardly any of {CANDIDATE}"),
+        (by_side("judge a", "judge b"), "graded by judge a, who"),
+        (by_side("ann", "judge b"), "graded by ann, who"),
+        (lambda item, model: [JUDGE, *by_side("ann", "ben")(item, model)], "graded by ann, who"),
+        (lambda item, model: ["ann"] if item == 0 else by_side("ann", "ben")(item, model), "graded by ann, who"),
+        (lambda item, model: ["ann", *(["ben"] if model == CANDIDATE else [])], "graded by ben, who"),
+        (by_side("judge a", "judge a #2"), None),
+        (lambda item, model: ["ann" if item % 2 else "ben"], None),
+        (lambda item, model: ["ann", *(["ben"] if item < 3 and model == BASELINE else [])], None),  # ben gave up
+        (lambda item, model: [JUDGE, *(["ann"] if item < 30 else [])], None),
+        (lambda item, model: ["ann"] if model == BASELINE else [], None),  # nothing to grade there
+    ],
+)  # fmt: skip
+def test_graders_of_one_side_alone_are_refused_in_one_run_as_in_two(
+    who: Callable[[int, str], Sequence[str]], told: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path / "run.db", graded_by(who))
+    code = main(["gate", str(path), "--baseline", BASELINE, "--candidate", CANDIDATE])
+    assert (code == 6) == (told is not None)
+    assert (told or "") in capsys.readouterr().err
+
+
+def test_a_side_with_fewer_epochs_is_told_and_judged_by_what_there_is() -> None:
+    found = gate(evidence([[True] * 3] * 60, [[True]] * 60), policy("quality: {margin: 0.10}\ncompleteness:"))
+    assert found.verdict == "pass"
+    assert "3 trials of an item of the baseline and 1 trial of the candidate: which there are must" in str(found.notes)
+    assert "trials of an item" not in str(gate(evidence(*EQUAL), policy("completeness:")).notes)
+
+
+def test_a_limited_run_is_told_and_a_limit_beyond_the_items_is_none() -> None:
+    for limit, told in ((60, True), (61, False), (None, False)):
+        notes = gate(evidence(*table(0, 0, 60), limit=limit), policy("quality: {margin: 0.10}")).notes
+        assert any("limited to 60 items (--limit)" in note for note in notes) == told
+
+
+def test_a_report_is_dated_by_the_candidates_first_request(tmp_path: Path) -> None:
+    """A merged file holds the outputs of a pinned model that may be a year old, and are as good as new ones."""
+
+    def sent(model: str, item: int) -> Attempt:
+        return answered(sent_at=f"2026-1{'0' if model == BASELINE else '1'}-0{9 - item % 5}T10:00:00+00:00")
+
+    path = write_run(tmp_path / "run.db", run(*EQUAL, attempt=sent, created_at="2026-10-01T10:00:00+00:00"))
+    main(["gate", str(path), "-o", str(tmp_path / "gate.json")])
+    gated = json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))["gate"]
+    assert gated["provenance"]["created_at"] == "2026-11-05T10:00:00+00:00"
 
 
 @pytest.mark.parametrize("graders", [(PERSON,), (JUDGE, PERSON)])

@@ -153,8 +153,10 @@ def test_an_early_pass_says_that_it_is_early_and_what_is_spent() -> None:
     assert "intervals at 98.89 %, one-sided alpha 0.00557." in text
     assert "alpha spent 0.0056, 0.0236 and 0.0500, never more than 0.05 in all" in text
     assert "stopped early: the estimates lean away from no difference" in text
-    kept = json.loads(to_json(found))["gate"]["look"]
+    told = json.loads(to_json(found))["gate"]
+    kept = told["look"]
     assert (kept["number"], kept["items"], kept["wealth"]) == (1, [50, 75, 100], None)
+    assert (told["items"], told["provenance"]["planned_items"]) == (50, 100), "of the dataset whole"
 
 
 def test_an_open_look_ends_with_3_and_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

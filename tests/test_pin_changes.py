@@ -1,13 +1,16 @@
 """Pins in a repository: what a change names, what is printed of it, and that no bump passes without evidence."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gate_reports import DATASET, RUBRIC, SONNET_45, approve
+from gate_reports import DATASET, RUBRIC, SONNET_45, approve, write_evidence_files
 
 from evalkit.cli import main
 from evalkit.gating.policy import read_policy
@@ -15,6 +18,7 @@ from evalkit.pins.lock import read_lock
 from evalkit.pins.places import one_line
 from evalkit.strict import content_sha256, sealed
 
+SCRIPT = Path(__file__).parents[1] / "ci" / "model-bump.sh"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
 
 
@@ -242,6 +246,41 @@ def test_evidence_is_of_what_the_gate_used_and_ends_with_it(
     assert verified("main...HEAD", capsys) == (6, f"its evidence is of another {kind}")
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        ("quality: {margin: 0.05}", "quality: {margin: 0.3}", "quality.margin 0.05 -> 0.3;"),
+        ("quality: {margin: 0.05}", "quality: {margin: 0.05}\nalpha: 0.2", "alpha 0.05 -> 0.2;"),
+        ("quality: {margin: 0.1}\nserved_model:", "quality: {margin: 0.1}", "served_model asked -> not asked;"),
+        (
+            "quality: {margin: 0.1, slices: {hard: 0.1}}",
+            "quality: {margin: 0.1}",
+            "quality.slices.hard 0.1 -> not asked;",
+        ),
+        ("", "quality: {margin: 0.1}", "quality not asked -> asked, quality.margin not asked -> 0.1"),
+        ("qualm: 3", "quality: {margin: 0.1}", "policy not readable -> not asked, "),
+        ("quality: {margin: 0.1}", "# wider\ncandidate: x\nquality: {margin: 0.10}", None),
+    ],
+)
+def test_a_policy_that_changes_with_the_pin_is_told_to_its_reviewer(
+    then: str, now: str, told: str | None, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "gate.yaml", f"{then}\n")
+    commit(git, "gate.yaml", f"{now}\n")
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve("pass", policy_sha256=read_policy(now, "gate.yaml").sha256) == 0
+    capsys.readouterr()
+    assert main(["pins", "verify", "--changed", "HEAD~2..HEAD"]) == 0
+    warned = capsys.readouterr().err
+    assert (told or "") in warned
+    assert ("warning: gate.yaml changes with the pin: " in warned) == (told is not None)
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 0
+    assert "gate.yaml" not in capsys.readouterr().err, "it was there before"
+    with tempfile.TemporaryDirectory() as elsewhere:
+        kept = shutil.copy("evalkit.lock", elsewhere)
+        assert main(["pins", "verify", "--changed", "HEAD~2..HEAD", "--lock", kept]) == 6, "its files are not there"
+
+
 @pytest.mark.parametrize(("kind", "path"), [("dataset", DATASET), ("rubric", RUBRIC), ("policy", Path("gate.yaml"))])
 def test_evidence_ends_with_the_files_that_it_is_of_and_can_be_made_anew(
     kind: str, path: Path, git: Git, capsys: pytest.CaptureFixture[str]
@@ -331,6 +370,26 @@ def test_evidence_that_is_old_alone_is_to_be_made_anew(
     assert ("run it anew into another file (`evalkit run -o`)" in said) == (verdict == "pass")
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"items": 2}, 2),
+        ({"items": 3}, 0),
+        ({"items": 2, "planned_items": 2}, 2),
+        ({"items": 2, "planned_items": 3}, 0),
+    ],
+)
+def test_a_part_of_a_dataset_is_no_evidence_of_it_but_a_look_at_all_of_it_is(
+    changes: dict[str, int], code: int, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_evidence_files()
+    DATASET.write_text("".join(f'{{"id": "{n}", "input": "Where is {n}?"}}\n' for n in range(3)), encoding="utf-8")
+    assert approve(**changes) == code
+    told = f"the report is of 2 of the 3 items of '{DATASET}', and evidence is of a dataset whole; run without --limit"
+    assert (told in capsys.readouterr().err) == (code == 2)
+    assert Path("evalkit.lock").exists() == (code == 0)
+
+
 def test_imported_outputs_have_no_dataset_and_that_is_said(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
     commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
     assert approve("pass", "--imported", dataset_sha256="0" * 64) == 0
@@ -407,3 +466,57 @@ def test_an_id_of_an_unknown_tier_is_warned_about_and_asked_for_where_it_replace
     assert "! claude-nova-5 looks like a model id" in capsys.readouterr().out
     commit(git, "app.py", 'MODEL = "claude-nova-5"\n')
     assert verified("HEAD~1..HEAD", capsys)[0] == 6
+
+
+OPUS = "claude-opus-4-6"
+_CODE = '{{"cell_type": "code", "source": [\n"M = \'{}\'"\n]}}'
+_YAML = "{}:\n  most: 1\n  least: 2\n  model: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "then", "now", "told"),
+    [
+        ("a.ts", f"/*\nM = '{OPUS}'\n*/\nM = '{SONNET_45}'\n", f"M = '{OPUS}'\n/*\nM = '{SONNET_45}'\n*/\n", "->"),
+        ("a.xml", f"<!--\n<m>{OPUS}</m>\n-->\n<m>{SONNET_45}</m>\n",
+         f"<m>{OPUS}</m>\n<!--\n<m>{SONNET_45}</m>\n-->\n", "->"),
+        ("a.py", f'"""\nM = "{OPUS}"\n"""\n', f'""" """\nM = "{OPUS}"\n', "added"),
+        ("a.yaml", _YAML.format("prod", SONNET_45) + _YAML.format("test", OPUS),
+         _YAML.format("test", SONNET_45) + _YAML.format("prod", OPUS), "->"),
+        ("a.ipynb", '{"cells": [\n' + _CODE.format(OPUS).replace('"code"', '"raw"') + "]}\n",
+         '{"cells": [\n' + _CODE.format(OPUS) + "]}\n", "added"),
+    ],
+)  # fmt: skip
+def test_what_begins_to_run_is_a_change_though_no_line_with_an_id_is_touched(
+    path: str, then: str, now: str, told: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, path, then)
+    commit(git, path, now)
+    touched = git("diff", "-U0", "HEAD~1..HEAD").splitlines()
+    assert not [line for line in touched if line[0] in "+-" and "claude" in line]
+    capsys.readouterr()
+    assert main(["pins", "diff", "HEAD~1..HEAD", "--exit-code"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(OPUS in line and told in line for line in lines)
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 6
+    answered = subprocess.run(
+        ["sh", str(SCRIPT), "mentioned"],
+        env={**os.environ, "EVALKIT_RANGE": "HEAD~1..HEAD"}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert answered.stdout == b"mentioned=true\n"
+
+
+def test_values_that_are_exchanged_are_bumps_though_their_lines_are_spaced_otherwise(git: Git) -> None:
+    commit(git, "a.yaml", _YAML.format("prod", SONNET_45) + _YAML.format("test", OPUS))
+    exchanged = _YAML.format("test", SONNET_45) + _YAML.format("prod", OPUS)
+    commit(git, "a.yaml", exchanged.replace("model: ", "model:  "))
+    assert main(["pins", "diff", "HEAD~1..HEAD", "--exit-code"]) == 1
+    commit(git, "a.yaml", exchanged)
+    assert main(["pins", "diff", "HEAD~1..HEAD", "--exit-code"]) == 0
+
+
+def test_a_content_that_was_not_fetched_is_named(git: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", "MODEL = None\n")
+    blob = git("rev-parse", "HEAD:app.py").strip()
+    (tmp_path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert main(["pins", "diff", "main...HEAD"]) == 2
+    assert f"git has no content {blob[:12]} here" in capsys.readouterr().err

@@ -15,7 +15,7 @@ TODAY = date(2026, 11, 26)
 
 
 def approval(verdict: str = "pass", *, simulated: bool = False) -> Approval:
-    report = gate_report(verdict, simulated=simulated)
+    report = gate_report(verdict, simulated=simulated, created_at=TODAY.isoformat())
     return approval_of(report, "claude-sonnet-4-6", SONNET_45, TODAY, dataset="d.jsonl")
 
 
@@ -45,6 +45,27 @@ def test_a_longer_term_in_the_lock_prolongs_no_evidence_that_is_there() -> None:
     assert list(faults(approval(), {}, date(2027, 5, 26), 3650)) == ["its evidence held until 2027-05-25"]
 
 
+def test_evidence_ages_from_the_day_of_its_outputs_whenever_it_is_approved() -> None:
+    report = gate_report(created_at="2026-06-01T08:00:00+00:00")
+    held = approval_of(report, "claude-sonnet-4-6", SONNET_45, TODAY)
+    assert (held.approved_on, held.evidence_on, held.expires_on) == ("2026-11-26", "2026-06-01", "2026-11-28")
+    assert list(faults(held, {}, date(2026, 11, 28), 180)) == []
+    assert list(faults(held, {}, date(2026, 11, 29), 180)) == ["its evidence is 181 days old, 180 are allowed"]
+    with pytest.raises(IntegrityError, match="of outputs of 2026-06-01, 181 days old, 180 are allowed; run claude-son"):
+        approval_of(report, "claude-sonnet-4-6", SONNET_45, date(2026, 11, 29))
+    assert approval_of(report, "claude-sonnet-4-6", SONNET_45, date(2026, 11, 29), 365).expires_on == "2027-06-01"
+
+
+def test_an_approval_that_kept_no_day_of_its_evidence_ages_from_its_own() -> None:
+    content = json.loads(write_lock(with_approval(Lock(), approval())))
+    one = content["approvals"][0]
+    del one["evidence_on"], one["sha256"]
+    one["sha256"] = content_sha256(one)
+    held = read_lock(json.dumps(content), "evalkit.lock").approvals[0]
+    assert list(faults(held, {}, date(2027, 5, 25), 180)) == []
+    assert list(faults(held, {}, date(2027, 5, 26), 180)) == ["its evidence is 181 days old, 180 are allowed"]
+
+
 @pytest.mark.parametrize(
     ("written", "instead"),
     [('"verdict": "fail"', '"verdict": "pass"'), ('"dataset": "d.jsonl",', ""), ('"2027-05-25"', '"2028-05-25"')],
@@ -72,7 +93,8 @@ def test_a_lock_reads_back_as_it_was_and_holds_one_approval_a_pair() -> None:
     assert read_lock(write_lock(held), "evalkit.lock") == held
     again = with_approval(held, approval("fail"))
     assert [a.verdict for a in again.approvals] == ["fail"]
-    both = with_approval(again, approval_of(gate_report(), "claude-sonnet-4-6", "claude-opus-4-6", TODAY))
+    other = gate_report(created_at=TODAY.isoformat())
+    both = with_approval(again, approval_of(other, "claude-sonnet-4-6", "claude-opus-4-6", TODAY))
     assert [a.replaces for a in read_lock(write_lock(both), "evalkit.lock").approvals] == ["claude-opus-4-6", SONNET_45]
     twice = json.loads(write_lock(held))
     twice["approvals"] *= 2
@@ -83,7 +105,7 @@ def test_a_lock_reads_back_as_it_was_and_holds_one_approval_a_pair() -> None:
 def test_evidence_of_the_first_version_is_read_and_must_be_approved_again() -> None:
     content = json.loads(write_lock(with_approval(Lock(), approval()))) | {"version": 1}
     one = content["approvals"][0]
-    for name in ("expires_on", "dataset", "sha256"):
+    for name in ("expires_on", "evidence_on", "dataset", "sha256"):
         del one[name]
     one["sha256"] = content_sha256(one)
     held = read_lock(json.dumps(content), "evalkit.lock").approvals[0]

@@ -1,5 +1,6 @@
 """`evalkit gate`: pass, fail or inconclusive for a new model version, on the team's own graded outputs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -110,7 +111,6 @@ def _compared(run: Path | None, baseline: str | None, candidate: str | None, ask
     """Both sides, from one run file or from two."""
     from evalkit.cli.places import find_run
     from evalkit.gate import sides
-    from evalkit.gating.evidence import evidence_of
 
     files = [name for name in (baseline, candidate) if name is not None and _is_file(name)]
     wanted = (asked.baseline, asked.candidate) if asked else (None, None)
@@ -122,12 +122,24 @@ def _compared(run: Path | None, baseline: str | None, candidate: str | None, ask
             )
         then, now = _read(Path(files[0])), _read(Path(files[1]))
         models = _only(then.analysis, wanted[0], files[0]), _only(now.analysis, wanted[1], files[1])
-        return _Compared(evidence_of(then.analysis, now.analysis, *models), then.snapshot, now.snapshot)
+        return _held_together(then, now, *models)
     if files:
         raise UsageError(f"{files[0]!r} is a run file; name two, --baseline A.db --candidate B.db, and no third")
     both = _read(find_run(run))
     models = sides(both.snapshot.spec.models, baseline or wanted[0], candidate or wanted[1])
-    return _Compared(evidence_of(both.analysis, both.analysis, *models), both.snapshot, both.snapshot)
+    return _held_together(both, both, *models)
+
+
+def _held_together(then: _Run, now: _Run, baseline: str, candidate: str) -> _Compared:
+    """Both sides, once it is sure that they may be compared, with the day that the candidate's outputs were begun."""
+    from evalkit.gating.evidence import evidence_of
+    from evalkit.gating.graders import refuse_other_graders
+
+    evidence = evidence_of(then.analysis, now.analysis, baseline, candidate)
+    refuse_other_graders(then.snapshot, baseline, now.snapshot, candidate)
+    of_candidate = {trial.id for trial in now.snapshot.trials if trial.key.model == candidate}
+    sent = (a.sent_at for a in now.snapshot.attempts if a.grader is None and a.trial_id in of_candidate)
+    return _Compared(replace(evidence, begun_at=min(sent, default=None)), then.snapshot, now.snapshot)
 
 
 def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> _Compared:

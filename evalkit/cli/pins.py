@@ -159,7 +159,7 @@ def approve(
     names = [_model_in(content, side, report) for side in ("candidate", "baseline")]
     candidate, baseline = (next((s.model for s in spellings(name)), name) for name in names)
     held, today = _read(lock), datetime.now(UTC).date()
-    approval_of(content, candidate, baseline, today)  # a report at all, before anything is looked for
+    approval_of(content, candidate, baseline, today, held.max_age_days)  # a report at all, and in time
     named = {"dataset": dataset, "rubric": rubric, "policy": policy}
     files = files_of(content, named, held, lock.parent, imported=imported)
     approval = approval_of(content, candidate, baseline, today, held.max_age_days, **files)
@@ -199,12 +199,21 @@ def verify(
     for one in found:
         for warning in one.warnings:
             typer.echo(f"warning: {one.place}: {warning}", err=True)
+    if changed is not None:
+        _warn_of_policies(changed, lock, {one.asked.pin.model for one in found})
     if annotate:
         _annotate(found)
     problems = [f"{one.place}: {problem}" for one in found for problem in one.problems]
     if problems:
         raise IntegrityError("\n".join(problems))
     typer.echo(f"{plural(len(found), 'pin')} that may stand" if found else "no pin to verify")
+
+
+def _warn_of_policies(changed: str, lock: Path, models: set[str]) -> None:
+    from evalkit.cli.pins_policy import policy_changes
+
+    for told in policy_changes(changed, [one for one in _read(lock).approvals if one.model in models], lock.parent):
+        typer.echo(f"warning: {told}", err=True)
 
 
 def _annotate(found: "list[Verdict]") -> None:

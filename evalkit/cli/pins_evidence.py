@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.pins.lock import Approval, Lock
+from evalkit.wording import plural
 
 if TYPE_CHECKING:
     from evalkit.gating.policy import Common
@@ -20,7 +21,8 @@ def files_of(
     """The dataset, rubric and policy that a gate's report is of, as paths from the lock's folder.
 
     What is not named is looked for by its hash: where earlier approvals had it, then where evalkit keeps such files.
-    UsageError for a file that is named and is another, and for one that is not found, unless outputs were imported.
+    UsageError for a file that is named and is another, for one that is not found, unless outputs were imported, and for
+    a report of a part of the dataset: who chooses the part may choose the verdict.
     """
     gate = report["gate"]
     found = {kind: _found(kind, gate["provenance"], named.get(kind), held, folder) for kind in _READERS}
@@ -30,8 +32,22 @@ def files_of(
                 f"no {kind} here is the one that the report is of; name it with --{kind}, or say --imported if its"
                 " outputs were"
             )
+    if (dataset := found["dataset"]) is not None:
+        _refuse_part(gate, dataset)
     found["policy"] = policy_of(gate, named.get("policy"))
     return {kind: Path(os.path.relpath(path, folder)).as_posix() for kind, path in found.items() if path is not None}
+
+
+def _refuse_part(gate: Mapping[str, Any], path: Path) -> None:
+    """A look of a plan of all items is no part: its error was fixed before anything was seen."""
+    from evalkit.dataset_files import read_dataset
+
+    planned, whole = gate["provenance"].get("planned_items", gate["items"]), len(read_dataset(path).items)
+    if not isinstance(planned, int) or planned < whole:
+        raise UsageError(
+            f"the report is of {planned} of the {plural(whole, 'item')} of {str(path)!r}, and evidence is of a dataset"
+            " whole; run without --limit, grade and gate that"
+        )
 
 
 def _found(kind: str, hashes: Mapping[str, str], named: Path | None, held: Lock, folder: Path) -> Path | None:

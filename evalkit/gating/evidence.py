@@ -49,7 +49,8 @@ class Paired:
 class Evidence:
     """Baseline and candidate, each one model of an analysed run; of the same run, or of two that may be compared.
 
-    `halves`: the one epoch that each side is taken from, where a model is compared with itself.
+    `halves`: the one epoch that each side is taken from, where a model is compared with itself. `begun_at`: when the
+    candidate's first request was sent, which a merged file may hold beside an older baseline; None where not known.
     """
 
     of_baseline: Analysis
@@ -57,6 +58,7 @@ class Evidence:
     baseline: str
     candidate: str
     halves: tuple[int, int] | None = None
+    begun_at: str | None = None
 
     @cached_property
     def rubric(self) -> Rubric:
@@ -72,6 +74,12 @@ class Evidence:
     def simulated(self) -> bool:
         """Whether anything of it came from the sandbox."""
         return self.of_baseline.simulated or self.of_candidate.simulated
+
+    @property
+    def seen_through(self) -> bool:
+        """Whether people or judges were shown whose outputs they graded, on either side; not so where nobody knows."""
+        both = (self.of_baseline.grading, self.of_candidate.grading)
+        return any(g.round is not None and g.round.blind is False and bool(g.people or g.judges) for g in both)
 
     @cached_property
     def items(self) -> tuple[ItemResult, ...]:

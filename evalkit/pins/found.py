@@ -8,9 +8,9 @@ from evalkit.frozen import dataclass
 from evalkit.pins.bumps import Bump, bumps
 from evalkit.pins.repository import (
     changed_files,
-    changed_submodules,
     commits_with,
     content_at,
+    contents,
     files_changed_in,
     files_of,
     files_with,
@@ -42,12 +42,15 @@ def bumps_between(named: str, folder: Path) -> Found:
     """What `BASE..HEAD` does to the pins of a repository; UsageError for what is no range of its commits."""
     base, head = revisions(named, folder)
     then, now, left_out = list[Pin](), list[Pin](), list[tuple[str, str]]()
-    for path in changed_files(base, head, folder, SOUGHT):
-        content = content_at(head, path, folder)
-        then += pins_in(path, content_at(base, path, folder))
-        now += pins_in(path, content)
-        left_out += _left_out(path, content)
-    modules = [(path, "a submodule, which changed") for path in changed_submodules(base, head, folder)]
+    changed = changed_files(base, head, folder)
+    files = [file for file in changed if not file.is_submodule]
+    read = contents([blob for file in files for blob in file.blobs], folder)
+    for file in files:
+        then += pins_in(file.path, next(read))
+        content = next(read)
+        now += pins_in(file.path, content)
+        left_out += _left_out(file.path, content)
+    modules = [(file.path, "a submodule, which changed") for file in changed if file.is_submodule]
     return Found(bumps=tuple(bumps(then, now)), skipped=(*left_out, *modules))
 
 

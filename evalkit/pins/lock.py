@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
@@ -33,7 +33,8 @@ class Approval(StrictModel):
 
     `dataset`, `rubric`, `policy`: the files that the evidence is of, from the lock's folder. No dataset: its outputs
     were imported. No policy: it was gated by what `evalkit gate` asks by itself. `expires_on` is None in files of
-    version 1, which did not say of which files evidence was.
+    version 1, which did not say of which files evidence was; `evidence_on`, the day from which age counts, where
+    it was not kept yet.
     It is no signature: whoever can write the file can write a new hash too; a reviewer of the change sees that.
     """
 
@@ -41,6 +42,7 @@ class Approval(StrictModel):
     replaces: _Name
     verdict: Literal["pass", "fail", "inconclusive"]
     approved_on: _Day
+    evidence_on: _Day | None = None
     expires_on: _Day | None = None
     items: Annotated[int, Field(ge=0)]
     epochs: Annotated[int, Field(ge=1)]
@@ -57,6 +59,11 @@ class Approval(StrictModel):
     policy_sha256: _Hash
     evalkit: str
     sha256: _Hash
+
+    @property
+    def made_on(self) -> date:
+        """The day that its age counts from: that of the candidate's first output, whenever it was approved."""
+        return date.fromisoformat(self.evidence_on or self.approved_on)
 
     @property
     def is_whole(self) -> bool:
@@ -118,7 +125,7 @@ def approval_of(
     report: Mapping[str, Any], model: str, replaces: str, day: date, lasts_days: int = 180, **files: str | None
 ) -> Approval:
     """What a gate's JSON report says of its candidate, as an approval; UsageError for anything else, and
-    IntegrityError where its hash says that it was edited.
+    IntegrityError where its hash says that it was edited, and where its outputs are older than `lasts_days` already.
 
     `files`: the dataset, rubric and policy that it is of, from the lock's folder. A gate of a model against itself
     tries the graders, and approves nothing.
@@ -128,12 +135,14 @@ def approval_of(
     try:
         gate = report["gate"]
         hashes = gate["provenance"]
+        made_on = datetime.fromisoformat(hashes["created_at"]).date()
         content = {
             "model": model,
             "replaces": replaces,
             "verdict": gate["verdict"],
             "approved_on": day.isoformat(),
-            "expires_on": (day + timedelta(days=lasts_days)).isoformat(),
+            "evidence_on": made_on.isoformat(),
+            "expires_on": (made_on + timedelta(days=lasts_days)).isoformat(),
             "items": gate["items"],
             "epochs": gate["epochs"],
             "simulated": gate["simulated"],
@@ -148,6 +157,12 @@ def approval_of(
         raise UsageError("this is no gate report; write one with `evalkit gate -o gate.json`") from error
     if report != sealed(report):
         raise IntegrityError("this gate report was edited by hand; write it anew with `evalkit gate -o gate.json`")
+    age_days = (day - made_on).days
+    if age_days > lasts_days:
+        raise IntegrityError(
+            f"this gate report is of outputs of {made_on}, {age_days} days old, {lasts_days} are allowed; run {model}"
+            " anew into another file (`evalkit run -o`), grade and gate that"
+        )
     return found
 
 
@@ -183,10 +198,10 @@ def faults(
             yield f"the {kind} of its evidence, {shown(getattr(held, kind))}, is not here any more"
         elif getattr(held, name) != value:
             yield f"its evidence is of another {kind}"
-    age = today - date.fromisoformat(held.approved_on)
+    age = today - held.made_on
     if age > timedelta(days=max_age_days):
         yield f"its evidence is {age.days} days old, {max_age_days} are allowed"
     elif held.expires_on is not None and today > date.fromisoformat(held.expires_on):
         yield f"its evidence held until {held.expires_on}"
     if age < timedelta(0):
-        yield f"its evidence is dated in the future ({held.approved_on})"
+        yield f"its evidence is dated in the future ({held.made_on})"

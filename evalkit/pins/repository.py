@@ -4,8 +4,10 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, cast
 
 from evalkit.errors import InfrastructureError, UsageError
+from evalkit.frozen import dataclass
 
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "dist", "build"})
 _TIMEOUT_S = 60
@@ -74,29 +76,53 @@ def _commit(name: str, folder: Path) -> str:
     return found.decode().strip()
 
 
-def _matching(pattern: str) -> tuple[str, ...]:
-    """For files that differ in a line that matches, whatever attributes say."""
-    return "--name-only", "-z", "--text", "--no-textconv", "--no-ext-diff", "--no-renames", f"-G{pattern}"
-
-
 def files_changed_in(commit: str, folder: Path, pattern: str) -> list[str]:
-    """Files in which a commit changed a line that matches, in any case."""
-    return _names(_run(folder, "diff-tree", "--root", "-r", "--no-commit-id", "-i", *_matching(pattern), commit) or b"")
+    """Files in which a commit changed a line that matches, in any case, whatever attributes say."""
+    matching = ("--name-only", "-z", "--text", "--no-textconv", "--no-ext-diff", "--no-renames", f"-G{pattern}")
+    return _names(_run(folder, "diff-tree", "--root", "-r", "--no-commit-id", "-i", *matching, commit) or b"")
 
 
-def changed_files(base: str, head: str, folder: Path, matching: str) -> list[str]:
-    """Files in which two commits differ in a line that matches, deleted and new ones too."""
-    listed = _run(folder, "diff", *_matching(matching), base, head)
+@dataclass(frozen=True)
+class ChangedFile:
+    """A file in which two commits differ: its modes and the ids of its contents, of zeros alone where it is not."""
+
+    path: str
+    modes: tuple[str, str]
+    blobs: tuple[str, str]
+
+    @property
+    def is_submodule(self) -> bool:
+        """Whether it is another repository, whose files neither commit holds."""
+        return _SUBMODULE in self.modes
+
+
+def changed_files(base: str, head: str, folder: Path) -> list[ChangedFile]:
+    """All files in which two commits differ, deleted and new ones too, whatever attributes say."""
+    as_listed = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=none")
+    listed = _run(folder, "diff", *as_listed, base, head)
     if listed is None:
         raise UsageError(f"git cannot compare {base[:12]} with {head[:12]}; check the repository")
-    return _names(listed)
+    fields = _names(listed)
+    told = [told.removeprefix(":").split() for told in fields[::2]]
+    return [ChangedFile(path, (one[0], one[1]), (one[2], one[3])) for one, path in zip(told, fields[1::2], strict=True)]
 
 
-def changed_submodules(base: str, head: str, folder: Path) -> list[str]:
-    """Where two commits hold other versions of another repository, whose files neither of them holds."""
-    listed = _run(folder, "diff", "--raw", "-z", "--no-renames", "--ignore-submodules=none", base, head)
-    fields = _names(listed or b"")
-    return [path for modes, path in zip(fields[::2], fields[1::2], strict=False) if _SUBMODULE in modes.split()[:2]]
+def contents(blobs: Sequence[str], folder: Path) -> Iterator[bytes]:
+    """Contents by their ids, one after another; empty for one of zeros."""
+    with subprocess.Popen(  # noqa: S603
+        _git(folder, "cat-file", "--batch"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as git:
+        asked, answered = cast("IO[bytes]", git.stdin), cast("IO[bytes]", git.stdout)
+        for blob in blobs:
+            if not blob.strip("0"):
+                yield b""
+                continue
+            asked.write(f"{blob}\n".encode())
+            asked.flush()
+            _, *told = answered.readline().decode().split()
+            if len(told) != 2:
+                raise UsageError(f"git has no content {blob[:12]} here; fetch the whole history (fetch-depth: 0)")
+            yield answered.read(int(told[1]) + 1)[:-1]
 
 
 def commits_with(pattern: str, path: str, until: str, folder: Path) -> list[str]:
@@ -133,11 +159,14 @@ def _names(listed: bytes) -> list[str]:
     return [os.fsdecode(name) for name in listed.split(b"\0") if name]
 
 
+def _git(folder: Path, *arguments: str) -> list[str]:
+    return ["git", "-C", str(folder), "-c", "core.quotePath=false", *arguments]
+
+
 def _run(folder: Path, *arguments: str) -> bytes | None:
     """What git prints; None if it refuses, or if there is no git."""
-    command = ["git", "-C", str(folder), "-c", "core.quotePath=false", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
+        done = subprocess.run(_git(folder, *arguments), capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
     except FileNotFoundError:
         return None
     except subprocess.TimeoutExpired as error:

@@ -33,8 +33,8 @@ _OTHER_BREAKS = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 class Pin:
     """One model id in one place. `prose`: it is only mentioned there, so nothing runs because of it.
 
-    `place`: a hash of its line without the ids and of the lines that it is indented below, so that it can be found
-    again.
+    `place`: a hash of its line without the ids and of the lines that it is indented below, white space left out, so
+    that it can be found again.
     """
 
     path: str
@@ -119,7 +119,7 @@ def _is_our_report(text: str) -> bool:
 def _place(above: Sequence[tuple[int, str]]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for _, line in above:
-        digest.update(_without_ids(line).strip().encode(errors="surrogatepass") + b"\n")
+        digest.update("".join(_without_ids(line).split()).encode(errors="surrogatepass") + b"\n")
     return digest.hexdigest()
 
 

@@ -1,0 +1,54 @@
+"""What a change does to the policies that its evidence rests on: a bump may pass by a limit that came with it."""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import ProblemsError
+from evalkit.pins.lock import Approval
+
+_NAMES = {"baseline", "candidate"}
+"""They change with every bump, and ask for nothing."""
+
+
+def policy_changes(named: str, held: Collection[Approval], folder: Path) -> Iterator[str]:
+    """One line for each policy of these approvals that BASE..HEAD changes, with the settings then and now. `folder`:
+    that of the lock, from which paths are seen; outside the repository there is nothing to compare.
+
+    Whether a limit that moved is a looser one is the reviewer's to say: fewer losses may stand beside more cost.
+    """
+    from evalkit.cli.gate_policy import DEFAULT_POLICY
+    from evalkit.pins.places import one_line
+    from evalkit.pins.repository import content_at, revisions
+
+    commits = revisions(named, Path())
+    for path in sorted({one.policy or str(DEFAULT_POLICY) for one in held}):
+        contents = [content_at(commit, f"./{path}", folder) for commit in commits]
+        then, now = (_settings(content, path) for content in contents)
+        moved = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+        if moved:
+            told = ", ".join(f"{name} {then.get(name, 'not asked')} -> {now.get(name, 'not asked')}" for name in moved)
+            yield f"{one_line(path)} changes with the pin: {one_line(told)}; review it as you do the evidence"
+
+
+def _settings(content: bytes, path: str) -> Mapping[str, object]:
+    """Each setting of a policy by its name with dots; nothing of none."""
+    from evalkit.gating.policy import read_policy
+
+    if not content.strip():
+        return {}
+    try:
+        policy = read_policy(content.decode(errors="replace"), path)
+    except ProblemsError:
+        return {"policy": "not readable"}
+    return dict(_flat(policy.model_dump(mode="json", exclude=_NAMES)))
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            if not above:
+                yield name, "asked"
+            yield from _flat(value, f"{above}{name}.")
+        elif value is not None:
+            yield f"{above}{name}", value

@@ -1,0 +1,55 @@
+"""Whether the same people and judges graded both sides: another may be stricter, which no test tells from a loss."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from evalkit.analysis.trials import counting_grades
+from evalkit.errors import IntegrityError
+from evalkit.gating.evidence import LEAST_KNOWN
+from evalkit.grader_names import GraderKind, judge_of, kind_of
+from evalkit.records import Snapshot
+from evalkit.wording import listing
+
+_HARDLY = 0.1
+"""Who graded less than this part of their items on the other side has as good as not graded it."""
+_Graded = Mapping[GraderKind, Mapping[str, frozenset[str]]]
+"""Of each kind of grader, who graded which item's outputs."""
+
+
+def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate: str) -> None:
+    """IntegrityError where people, or judges, who graded one side alone stand for more of it than may be missing.
+
+    Only items whose outputs are graded on both sides are looked at: a side without answers has nothing to grade.
+    People and judges are told apart, since people grade a sample of what a judge grades whole.
+    """
+    sides = {baseline: _graded(then, baseline), candidate: _graded(now, candidate)}
+    one, other = sides.values()
+    kinds = [kind for kind in one if one[kind].keys() & other.get(kind, {}).keys()]
+    if one and other and not kinds:
+        _refuse(baseline, {name for kind in one.values() for who in kind.values() for name in who}, candidate)
+    for kind in kinds:
+        both = one[kind].keys() & other[kind].keys()
+        counts = {model: Counter(name for item in both for name in side[kind][item]) for model, side in sides.items()}
+        for model, elsewhere in ((baseline, candidate), (candidate, baseline)):
+            here, there = counts[model], counts[elsewhere]
+            alone = {name for name, items in here.items() if there[name] < _HARDLY * items}
+            if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * here.total():
+                _refuse(model, alone, elsewhere)
+
+
+def _graded(snapshot: Snapshot, model: str) -> _Graded:
+    items = {trial.id: trial.key.item_id for trial in snapshot.trials if trial.key.model == model}
+    found: dict[GraderKind, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for trial_id, grades in counting_grades(snapshot).items():
+        for grade in grades if trial_id in items else ():
+            kind = kind_of(grade.grader)
+            if kind != "check" and grade.level is not None:
+                found[kind][items[trial_id]].add(judge_of(grade.grader))
+    return {kind: {item: frozenset(who) for item, who in graded.items()} for kind, graded in found.items()}
+
+
+def _refuse(model: str, alone: set[str], other: str) -> None:
+    raise IntegrityError(
+        f"outputs of {model} were graded by {listing(sorted(alone))}, who graded hardly any of {other}; have the same"
+        " people and judges grade both sides with `evalkit grade --blind`"
+    )
