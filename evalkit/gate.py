@@ -23,7 +23,7 @@ SIMULATED = "the sandbox made this evidence, which cannot pass a real gate; --al
 
 
 def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, look: Look | None = None) -> GateReport:
-    """Run every check that the policy asks for; UsageError where it names a slice or criterion that is not there.
+    """Run every check that the policy asks for; NotThereError where it names a slice or criterion that is not there.
 
     `look`: which of the policy's looks this evidence is of; before the first, nothing but a clear loss is looked for.
     """
@@ -101,21 +101,16 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
     if len(set(evidence.planned())) > 1:
         then, now = (plural(trials // len(evidence.items), "trial") for trials in evidence.planned())
         yield f"{then} of an item of the baseline and {now} of the candidate: which there are must have been no choice"
-    if not policy.asks_for_quality:
-        yield NO_QUALITY
     if look is not None:
         yield from _look_notes(look, policy.alpha, verdict, evidence)
     quality = getattr(policy, "quality", None)
     if quality is not None and (look is None or look.number):
         yield from _afforded(evidence, quality.margin, policy.alpha if look is None else look.alpha)
+    if quality is None:
+        yield NO_QUALITY
     yield from evidence.of_candidate.warnings
     if not evidence.together and any(getattr(policy, clock, None) is not None for clock in ("felt_latency", "ttft")):
         yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"
-    if not evidence.together and evidence.of_candidate.grading.people:
-        yield (
-            "two runs: people graded the sides apart, so nothing kept them from knowing which model they graded; to"
-            " have both in one pile: `evalkit merge`, then `evalkit grade --blind`"
-        )
 
 
 def _afforded(evidence: Evidence, margin: float, alpha: float) -> Iterator[str]:

@@ -14,7 +14,7 @@ from analysis_builders import JUDGE, Book, answered, ended, failed, round_, spec
 from gates import BASELINE, CANDIDATE, PERSON, evidence, run, table, without
 
 from evalkit import stats
-from evalkit.analysis import analyze
+from evalkit.analysis import Analysis, analyze
 from evalkit.cli import main
 from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.gate import gate, sides
@@ -534,7 +534,8 @@ def test_who_could_know_the_models_passes_none(blind: bool | None, grader: str, 
     asked = policy("quality: {margin: 0.10}")
     found = gate(evidence_of(shown, shown, BASELINE, CANDIDATE), asked)
     assert found.verdict == verdict
-    assert gate(evidence_of(shown, analyze(equal), BASELINE, CANDIDATE), asked).verdict == verdict, "in two files"
+    apart = gate(evidence_of(shown, analyze(equal), BASELINE, CANDIDATE), asked)
+    assert apart.verdict == ("pass" if grader == CHECKS else "inconclusive"), "in two files"
     assert gate(evidence_of(failed, failed, BASELINE, CANDIDATE), asked).verdict == "fail"
     if verdict == "inconclusive":
         assert found.reason == "graded with --no-blind"
@@ -623,13 +624,27 @@ def test_a_report_is_dated_by_the_candidates_first_request(tmp_path: Path) -> No
     assert gated["provenance"]["created_at"] == "2026-11-05T10:00:00+00:00"
 
 
-def test_people_who_graded_the_sides_apart_are_the_same_and_said_to_have_known_them() -> None:
-    one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL))
-    found = gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.5}"))
-    assert any("people graded the sides apart" in note for note in found.notes)
-    assert not any("the sides apart" in note for note in gate(evidence(*EQUAL), policy("quality: {margin: 0.5}")).notes)
+@pytest.mark.parametrize("graders", [(PERSON,), (JUDGE, PERSON)])
+def test_people_who_graded_the_sides_apart_may_have_known_them_and_cannot_pass_them(graders: tuple[str, ...]) -> None:
+    def graded() -> Analysis:
+        one = run(*EQUAL, grader=graders[0])
+        more = [replace(g, grader=name) for name in graders[1:] for g in one.grades]
+        return analyze(replace(one, grades=(*one.grades, *more)))
+
+    one, other, asked = graded(), graded(), policy("quality: {margin: 0.5}")
+    assert gate(evidence_of(one, one, BASELINE, CANDIDATE), asked).verdict == "pass"
+    found = gate(evidence_of(one, other, BASELINE, CANDIDATE), asked)
+    assert found.verdict == "inconclusive"
+    assert "; people graded the two sides apart and may have known which model they graded" in found.checks[0].finding
+    assert "`evalkit merge`" in (found.checks[0].needs or "")
+    assert gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("refusals:")).verdict == "pass"
+
+
+def test_a_shown_loss_fails_and_another_person_is_refused_however_people_graded() -> None:
+    one, other = analyze(run(*table(1, 25, 74))), analyze(run(*table(1, 25, 74)))
+    assert gate(evidence_of(one, other, BASELINE, CANDIDATE), policy("quality: {margin: 0.1}")).verdict == "fail"
     with pytest.raises(IntegrityError, match="graded by others"):
-        evidence_of(one, analyze(run(*EQUAL, grader="human:somebody else")), BASELINE, CANDIDATE)
+        evidence_of(one, analyze(run(*table(1, 25, 74), grader="human:somebody else")), BASELINE, CANDIDATE)
 
 
 def test_a_judge_that_graded_the_sides_apart_cannot_pass_them() -> None:
@@ -755,7 +770,7 @@ def test_a_slice_that_is_not_there_is_told_with_its_file(
     asked = tmp_path / "asked.yaml"
     asked.write_text("quality: {margin: 0.1, slices: {nope: 0.1}}", encoding="utf-8")
     assert main(["gate", str(files["pass"]), "--policy", str(asked)]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {asked}: the gate names a slice 'nope' that no item is in")
+    assert capsys.readouterr().err.startswith(f"error: {asked}:1: the gate names a slice 'nope' that no item is in")
 
 
 def test_hostile_names_stay_text_in_every_form() -> None:

@@ -13,7 +13,7 @@ from evalkit.checks import served_model
 from evalkit.cli import main
 from evalkit.errors import ProblemsError
 from evalkit.gating.foreseen import foreseen
-from evalkit.gating.naming import Planned
+from evalkit.gating.naming import NotThereError, Planned
 from evalkit.gating.policy import NO_QUALITY, check_modules, read_policy
 from tests.builders import checked, item, judged
 
@@ -25,24 +25,38 @@ CRITERIA = (judged("policy", critical=1), judged("tone"), checked("shape"))
 
 
 def told(text: str, items: Any = (*HARD, *EASY), criteria: Any = CRITERIA, epochs: int = 1) -> list[str]:
-    return foreseen(read_policy(text, "gate.yaml"), "gate.yaml", Planned(items, criteria), epochs)
+    return foreseen(read_policy(text, "gate.yaml"), named_at, Planned(items, criteria), epochs)
+
+
+def named_at(error: NotThereError) -> str:
+    return "gate.yaml:" + ".".join(map(str, error.place))
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("quality: {margin: 0.1, slices: {nope: 0.1}}", ["slice 'nope'", "use one of: easy, hard, refunds"]),
-        ("quality: {margin: 0.1, criteria: {tone: 0.1}}", ["criterion 'tone'", "use one of: policy"]),
-        ("output_format: {criteria: [polite]}", ["'polite'", "use one of: shape"]),
-        ("output_format: {}", ["no check of form"]),
+        ("quality: {margin: 0.1, slices: {nope: 0.1}}", ["quality.slices.nope", "use one of: easy, hard, refunds"]),
+        ("quality: {margin: 0.1, slices: {refund: 0.1}}", ["slice 'refund'", "did you mean 'refunds'?"]),
+        ("quality: {margin: 0.1, criteria: {tone: 0.1}}", ["quality.criteria.tone", "use one of: policy"]),
+        ("output_format: {criteria: [shape, polite]}", ["output_format.criteria.1", "'polite'", "use one of: shape"]),
+        ("output_format: {}", ["gate.yaml:output_format: ", "no check of form"]),
         ("quality: {margin: 0.1, slices: {nix: 0.1}}\noutput_format: {}", ["slice 'nix'", "no check of form"]),
     ],
 )
 def test_names_that_are_not_there_are_told_all_at_once(text: str, said: list[str]) -> None:
     with pytest.raises(ProblemsError) as caught:
         told(text)
-    assert all(problem.startswith("gate.yaml: ") for problem in caught.value.problems)
+    assert all(problem.startswith("gate.yaml:") for problem in caught.value.problems)
     assert all(part in str(caught.value) for part in said)
+
+
+def test_of_many_names_a_message_lists_the_commonest() -> None:
+    items = [item(f"i{n}", difficulty="hard", tags=[f"only-{n}", "refunds"]) for n in range(60)]
+    with pytest.raises(ProblemsError) as caught:
+        told("quality: {margin: 0.1, slices: {zzz: 0.1}}", items)
+    assert str(caught.value).endswith(
+        "use one of: hard, refunds, only-0, only-1, only-2, only-3, only-4, only-5 and 54 more"
+    )
 
 
 def test_where_no_name_would_do_it_says_that_there_are_none() -> None:
@@ -147,8 +161,8 @@ def test_what_is_wrong_is_said_as_it_is(text: str, said: str) -> None:
         ("quality: {margin: 0.1}", [], 0, "gate.yaml: at 10 points, 6 items cannot pass when the two never differ"),
         ("quality: {margin: 0.1}", ["--epochs", "3"], 0, "never differ; 27 can\n"),
         ("quality: {margn: 0.1}", [], 2, "gate.yaml:1: "),
-        ("quality: {margin: 0.1, slices: {hard: 0.1}}", [], 2, "error: gate.yaml: the gate names a slice 'hard'"),
-        ("quality: {margin: 0.1, criteria: {x: 0.1}}", [], 2, "error: gate.yaml: the gate names a criterion 'x'"),
+        ("quality: {margin: 0.1, slices: {hard: 0.1}}", [], 2, "error: gate.yaml:1: the gate names a slice 'hard'"),
+        ("quality: {margin: 0.1, criteria: {x: 0.1}}", [], 2, "error: gate.yaml:1: the gate names a criterion 'x'"),
         ("quality: {margin: 0.1}", ["--policy", "other.yaml"], 2, "policy 'other.yaml' does not exist"),
         (None, [], 0, "a gate without gate.yaml: at 10 points, 6 items cannot pass when the two never differ"),
     ],
@@ -163,6 +177,24 @@ def test_check_looks_at_the_policy_beside_the_set(
     assert said in found.out + found.err
 
 
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("quality:\n  margin: 0.1\n  slices:\n    easy: 0.1\n    nope: 0.1\n", "gate.yaml:4: the gate names a slice"),
+        ("# form\noutput_format:\n  criteria:\n    - polite\n", "gate.yaml:4: output_format names 'polite', no check"),
+        ("completeness:\noutput_format:\n", "gate.yaml:2: output_format finds no check of form"),
+    ],
+)
+def test_check_and_gate_say_on_which_line_a_policy_names_what_is_not_there(
+    policy: str, said: str, tiny: Path, one: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("gate.yaml").write_text(policy, encoding="utf-8")
+    assert main(["check", str(tiny)]) == 2
+    assert f"error: {said}" in capsys.readouterr().err
+    assert main(["gate", str(one)]) == 2
+    assert f"error: {said}" in capsys.readouterr().err
+
+
 def test_a_run_beside_a_policy_that_cannot_be_read_sends_nothing(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,7 +205,7 @@ def test_a_run_beside_a_policy_that_cannot_be_read_sends_nothing(
         assert (server.messages(), run_files()) == ([], [])
         Path("gate.yaml").write_text("quality: {margin: 0.1, slices: {hard: 0.1}}", encoding="utf-8")
         assert main([part for part in command(tiny, server.url) if part != "-q"]) == 0, "it may be another set's"
-        assert "gate.yaml: the gate names a slice 'hard' that no item is in" in capsys.readouterr().out
+        assert "gate.yaml:1: the gate names a slice 'hard' that no item is in" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

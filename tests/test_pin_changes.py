@@ -16,6 +16,7 @@ from evalkit.cli import main
 from evalkit.gating.policy import read_policy
 from evalkit.pins.lock import read_lock
 from evalkit.pins.places import one_line
+from evalkit.strict import content_sha256, sealed
 
 SCRIPT = Path(__file__).parents[1] / "ci" / "model-bump.sh"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
@@ -256,8 +257,8 @@ def test_evidence_is_of_what_the_gate_used_and_ends_with_it(
             "quality: {margin: 0.1}",
             "quality.slices.hard 0.1 -> not asked;",
         ),
-        ("", "completeness:", "completeness not asked -> asked, completeness.at_least not asked -> 0.95"),
-        ("qualm: 3", "completeness:", "policy not readable -> not asked;"),
+        ("", "quality: {margin: 0.1}", "quality not asked -> asked, quality.margin not asked -> 0.1"),
+        ("qualm: 3", "quality: {margin: 0.1}", "policy not readable -> not asked, "),
         ("quality: {margin: 0.1}", "# wider\ncandidate: x\nquality: {margin: 0.10}", None),
     ],
 )
@@ -311,6 +312,64 @@ def test_a_report_of_other_files_is_not_approved(
     assert not Path("evalkit.lock").exists()
 
 
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_a_gate_that_did_not_look_at_quality_approves_no_pin(
+    verdict: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("gate.yaml").write_text("completeness:\nserved_model:\n", encoding="utf-8")
+    asked = read_policy("completeness:\nserved_model:\n", "gate.yaml")
+    assert approve(verdict, policy_sha256=asked.sha256) == 2
+    assert "'gate.yaml' approves no pin: the policy does not ask for quality" in capsys.readouterr().err
+    assert not Path("evalkit.lock").exists()
+
+
+@pytest.mark.parametrize(
+    "written", ['MODEL = "claude-" "sonnet-4-6"', r'MODEL = "\u0063laude-sonnet-4-6"', "MODEL = None"]
+)
+def test_a_pin_that_is_gone_is_told_since_another_may_be_spelled_so_that_nobody_sees_it(
+    written: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", f"{written}\n")
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "no pin to verify\n"
+    assert told.err == f"warning: app.py:1: {SONNET_45}: removed, and no model id that can be read replaces it\n"
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"gate": NaN}', '{"gate": {}}', '{"gate": {"candidate": 1}}'])
+def test_json_that_is_no_report_is_called_so(text: str, git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("gate.json").write_text(text, encoding="utf-8")
+    assert main(["pins", "approve", "gate.json"]) == 2
+    assert capsys.readouterr().err.startswith("error: 'gate.json' is no gate report; write one with `evalkit gate")
+
+
+def test_what_no_lock_could_hold_is_not_approved(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    assert approve() == 0
+    held = Path("evalkit.lock").read_text(encoding="utf-8")
+    report = json.loads(Path("gate.json").read_text(encoding="utf-8"))
+    Path("gate.json").write_text(json.dumps(sealed(report | {"headline": "PASS \ud83d"})), encoding="utf-8")
+    assert main(["pins", "approve", "gate.json"]) == 2
+    assert "this is no gate report" in capsys.readouterr().err
+    assert Path("evalkit.lock").read_text(encoding="utf-8") == held
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_evidence_that_is_old_alone_is_to_be_made_anew(
+    verdict: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve(verdict) == 0
+    content = json.loads(Path("evalkit.lock").read_text(encoding="utf-8"))
+    (one,) = content["approvals"]
+    one |= {name: "2025-01-01" for name in ("approved_on", "evidence_on") if name in one}
+    one["sha256"] = content_sha256({name: value for name, value in one.items() if name != "sha256"})
+    Path("evalkit.lock").write_text(json.dumps(content), encoding="utf-8")
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 6
+    said = capsys.readouterr().err
+    assert " days old, 180 are allowed; " in said
+    assert ("run it anew into another file (`evalkit run -o`)" in said) == (verdict == "pass")
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -329,17 +388,6 @@ def test_a_part_of_a_dataset_is_no_evidence_of_it_but_a_look_at_all_of_it_is(
     told = f"the report is of 2 of the 3 items of '{DATASET}', and evidence is of a dataset whole; run without --limit"
     assert (told in capsys.readouterr().err) == (code == 2)
     assert Path("evalkit.lock").exists() == (code == 0)
-
-
-@pytest.mark.parametrize("verdict", ["pass", "fail"])
-def test_a_gate_that_did_not_look_at_quality_approves_no_pin(
-    verdict: str, git: Git, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("gate.yaml").write_text("completeness:\nserved_model:\n", encoding="utf-8")
-    asked = read_policy("completeness:\nserved_model:\n", "gate.yaml")
-    assert approve(verdict, policy_sha256=asked.sha256) == 2
-    assert "'gate.yaml' approves no pin: the policy does not ask for quality" in capsys.readouterr().err
-    assert not Path("evalkit.lock").exists()
 
 
 def test_imported_outputs_have_no_dataset_and_that_is_said(git: Git, capsys: pytest.CaptureFixture[str]) -> None:

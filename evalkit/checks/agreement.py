@@ -6,9 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from evalkit.analysis.reliability import OVERALL
-from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence
-from evalkit.gating.naming import Planned
+from evalkit.gating.naming import NotThereError, Planned
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.strict import StrictModel
@@ -41,7 +40,8 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
 
 
 def asks(_asked: Settings, planned: Planned) -> Iterator[str]:
-    """What it takes of graders, before anybody has graded; UsageError where nobody will."""
+    """What it takes of graders, before anybody has graded; NotThereError where nobody will."""
     if planned.criteria and not any(criterion.kind == "judged" for criterion in planned.criteria):
-        raise UsageError(f"agreement is that of people and judges, and the rubric has checks alone; {_DROP}")
+        what = "agreement is that of people and judges, and the rubric has checks alone"
+        raise NotThereError(f"{what}; {_DROP}", "agreement")
     yield "agreement: needs two people or judges on the same outputs"

@@ -6,9 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from evalkit.analysis.results import OutputResult
-from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence
-from evalkit.gating.naming import Planned, one_of
+from evalkit.gating.naming import NotThereError, Planned, one_of
 from evalkit.gating.not_worse import Margin, share_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
@@ -42,7 +41,7 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
 
 
 def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float]]:
-    """One share of all items; UsageError for what is no check of the rubric."""
+    """One share of all items; NotThereError for what is no check of the rubric."""
     if planned.criteria is not None:
         _criteria(planned.criteria, asked.criteria)
     yield "output_format", len(planned.items), asked.margin
@@ -50,13 +49,15 @@ def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float
 
 def _criteria(criteria: Sequence[Criterion], named: tuple[str, ...]) -> tuple[str, ...]:
     checks = {c.id: c.check for c in criteria if c.kind == "check" and c.check is not None}
-    for name in named:
+    for place, name in enumerate(named):
         if name not in checks:
-            remedy = one_of(checks, "it has none, so drop output_format")
-            raise UsageError(f"output_format names {name!r}, no check of the rubric; {remedy}")
+            remedy = one_of(checks, name, "it has none, so drop output_format")
+            what = f"output_format names {name!r}, no check of the rubric"
+            raise NotThereError(f"{what}; {remedy}", "output_format", "criteria", place)
     found = tuple(dict.fromkeys(named)) or tuple(
         name for name, one in checks.items() if one.type in ("json_schema", "regex")
     )
     if not found:
-        raise UsageError("output_format finds no check of form in the rubric; name some under 'criteria', or drop it")
+        what = "output_format finds no check of form in the rubric"
+        raise NotThereError(f"{what}; name some under 'criteria', or drop it", "output_format")
     return found

@@ -7,10 +7,9 @@ from pydantic import Field
 
 from evalkit.analysis.results import OutputResult
 from evalkit.analysis.views import FEWEST_LABELS
-from evalkit.errors import UsageError
 from evalkit.gating.evidence import Evidence, Measure, satisfied
 from evalkit.gating.labels import labels_of
-from evalkit.gating.naming import Planned, one_of, part_of
+from evalkit.gating.naming import NotThereError, Planned, one_of, part_of
 from evalkit.gating.not_worse import Margin, share_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules, assay_of
@@ -47,7 +46,7 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
 
 
 def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float]]:
-    """Each share that is compared, the items it is of and its margin; UsageError for what is not there."""
+    """Each share that is compared, the items it is of and its margin; NotThereError for what is not there."""
     yield "quality", len(planned.items), asked.margin
     for name, margin in asked.slices.items():
         yield f"quality: {name}", len(part_of(planned.items, name)), margin
@@ -69,8 +68,9 @@ def asks(_asked: Settings, planned: Planned) -> Iterator[str]:
 def _criterion(criteria: Sequence[Criterion], name: str) -> Criterion:
     critical = {criterion.id: criterion for criterion in criteria if criterion.critical is not None}
     if name not in critical:
-        remedy = one_of(critical, "none is critical there, so take it out")
-        raise UsageError(f"the gate names a criterion {name!r} that is not critical in the rubric; {remedy}")
+        remedy = one_of(critical, name, "none is critical there, so take it out")
+        what = f"the gate names a criterion {name!r} that is not critical in the rubric"
+        raise NotThereError(f"{what}; {remedy}", "quality", "criteria", name)
     return critical[name]
 
 

@@ -47,8 +47,9 @@ def gate(
 
     Nothing is sent. The policy is no part of the rubric, so that moving a limit leaves grades as they are.
     """
-    from evalkit.cli.gate_policy import policy_file, read
+    from evalkit.cli.gate_policy import place_in, policy_file, read
     from evalkit.files import write_whole
+    from evalkit.gating.naming import NotThereError
 
     paths = output or []
     for target in paths:
@@ -65,8 +66,8 @@ def gate(
     compared = _itself(run, baseline, candidate, asked) if aa else _compared(run, baseline, candidate, asked)
     try:
         report = _report(compared, asked, allow_simulated)
-    except UsageError as error:  # only a policy can ask for what is not there
-        raise UsageError(f"{file}: {error}") from error
+    except NotThereError as error:
+        raise UsageError(f"{place_in(file, error) if file else 'the policy'}: {error}") from error
     texts = [_rendered(target.suffix, report) for target in paths]
     for target, text in zip(paths, texts, strict=True):
         write_whole(target, text)

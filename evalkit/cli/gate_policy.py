@@ -1,12 +1,13 @@
 """The policy of a gate: the file it is read from, and what it comes to before anything is spent."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalkit.gating.naming import Placed
+    from evalkit.gating.naming import NotThereError, Placed
     from evalkit.gating.policy import Common
     from evalkit.rubric import Criterion
 
@@ -37,7 +38,16 @@ def outlook(path: Path, items: "Sequence[Placed]", criteria: "Sequence[Criterion
     policy = read(path)
     if not items:
         return []
-    return [f"{path}: {line}" for line in foreseen(policy, str(path), Planned(items, criteria), epochs)]
+    return [f"{path}: {line}" for line in foreseen(policy, partial(place_in, path), Planned(items, criteria), epochs)]
+
+
+def place_in(path: Path, error: "NotThereError") -> str:
+    """The file and line of what a policy names and is not there."""
+    from evalkit.files import read_text
+    from evalkit.strict import line_of
+    from evalkit.yaml_text import parse_readable
+
+    return f"{path}:{line_of(error.place, parse_readable(read_text(path, 'policy'))[1])}"
 
 
 def usual_outlook(items: int, epochs: int) -> list[str]:

@@ -1,7 +1,7 @@
 """`evalkit pins`: the model ids in a code base, what a change does to them, and the evidence for each."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from evalkit.errors import ExitCode, IntegrityError, UsageError
 from evalkit.wording import plural
 
 if TYPE_CHECKING:
+    from evalkit.pins.bumps import Bump
     from evalkit.pins.lock import Lock
     from evalkit.pins.scan import Pin
     from evalkit.pins.verdicts import Verdict
@@ -75,6 +76,15 @@ def _tell_skipped(pairs: Sequence[tuple[str, str]]) -> None:
 
     for path, reason in pairs:
         say(f"warning: {one_line(path)} is not looked into: {reason}", err=True)
+
+
+def _tell_removed(found: "Iterable[Bump]") -> None:
+    """A pin that is gone asks for no evidence, and a spelling that cannot be read may stand in its place."""
+    from evalkit.pins.places import place
+
+    for bump in found:
+        if bump.now is None and bump.then is not None:
+            typer.echo(f"warning: {place(bump.then)}: removed, and no model id that can be read replaces it", err=True)
 
 
 @pins.command("diff")
@@ -147,7 +157,7 @@ def approve(
         content = json.loads(read_text(report, "gate report"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{str(report)!r} is no gate report ({error}); write one with `evalkit gate -o`") from error
-    names = [str(_nested(content, "gate", name)) for name in ("candidate", "baseline")]
+    names = [_model_in(content, side, report) for side in ("candidate", "baseline")]
     candidate, baseline = (next((s.model for s in spellings(name)), name) for name in names)
     held, today = _read(lock), datetime.now(UTC).date()
     approval_of(content, candidate, baseline, today, held.max_age_days)  # a report at all, and in time
@@ -158,10 +168,13 @@ def approve(
     say(f"{lock}: {candidate}: {approval.verdict} on {approval.items} items")
 
 
-def _nested(content: object, *keys: str) -> object:
-    for key in keys:
-        content = content.get(key) if isinstance(content, dict) else None
-    return content
+def _model_in(content: object, side: str, report: Path) -> str:
+    """The model on a side of a gate's report; UsageError for JSON that is something else."""
+    gate = content.get("gate") if isinstance(content, dict) else None
+    name = gate.get(side) if isinstance(gate, dict) else None
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{str(report)!r} is no gate report; write one with `evalkit gate -o gate.json`")
+    return name
 
 
 @pins.command("verify")
@@ -250,6 +263,7 @@ def _verdicts(
         models = partial(models_before, changed, Path())
         terms = Terms(_read(lock), now, hashes, stood, models, allow_simulated)
         asked = asked_by(looked.bumps, terms)
+        _tell_removed(looked.bumps)
     _tell_skipped(looked.skipped)
     return list(verdicts(asked, terms))
 

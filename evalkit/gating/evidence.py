@@ -161,6 +161,16 @@ class Evidence:
         """The items of a slice, named by difficulty or tag."""
         return part_of(self.items, name)
 
+    @property
+    def people_apart(self) -> str | None:
+        """That people graded one side after the other, if so: nothing kept them from knowing which model it was."""
+        if self.together or not self.of_candidate.grading.people:
+            return None
+        return (
+            "people graded the two sides apart and may have known which model they graded: join the files with"
+            " `evalkit merge`, then `evalkit grade --blind`"
+        )
+
 
 def _trial_usd(analysis: Analysis, name: str) -> float | None:
     """What a trial of a model cost, with an even share of what judges cost."""

@@ -1,10 +1,10 @@
 """What a policy comes to on a test set that nobody has run: names that are not there, and what can never pass."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from evalkit import stats
-from evalkit.errors import ProblemsError, UsageError
-from evalkit.gating.naming import Planned
+from evalkit.errors import ProblemsError
+from evalkit.gating.naming import NotThereError, Planned
 from evalkit.gating.policy import NO_QUALITY, Common
 from evalkit.staging import first
 from evalkit.wording import plural
@@ -12,18 +12,19 @@ from evalkit.wording import plural
 _MOST_ENUMERATED = 1000
 
 
-def foreseen(policy: Common, file: str, planned: Planned, epochs: int) -> list[str]:
+def foreseen(policy: Common, place_of: Callable[[NotThereError], str], planned: Planned, epochs: int) -> list[str]:
     """What each share that the policy limits asks of a set of this size, and of graders, before any money is spent.
 
-    ProblemsError with every check that names a slice or a criterion that is not there.
+    ProblemsError with every check that names a slice or a criterion that is not there, after its file and line
+    (`place_of`).
     """
     problems, told = list[str](), [] if policy.asks_for_quality else [NO_QUALITY]
     for module, settings in policy.asked:
         try:
             shares = list(module.foresee(settings, planned)) if hasattr(module, "foresee") else []
             asks = list(module.asks(settings, planned)) if hasattr(module, "asks") else []
-        except UsageError as error:
-            problems.append(f"{file}: {error}")
+        except NotThereError as error:
+            problems.append(f"{place_of(error)}: {error}")
             continue
         for name, items, margin in shares:
             told += _of(name, items, margin, epochs, _alpha(policy, items))

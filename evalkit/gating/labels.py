@@ -18,11 +18,12 @@ class Labels:
 
     `strata`: of each item, in the order of the pairs; `decided`: whether no verdict of it is the judge's. `reach`: all
     where the judge decides nothing, sampled where people decided every item that the judge tells apart and a sample of
-    the others, else few.
+    the others, else few. `cap`: why nothing passes by people's grades, None if it may.
     """
 
     strata: tuple[int, ...]
     decided: tuple[bool, ...]
+    cap: str | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -47,7 +48,7 @@ def labels_of(evidence: Evidence, pairs: Paired) -> Labels:
     """Who decided the items of these pairs, by the verdict on their outputs."""
     then, now = evidence.outputs(frozenset(pairs.items))
     found = [_label(then[item], now[item]) for item in pairs.items]
-    return Labels(tuple(stratum for stratum, _ in found), tuple(decided for _, decided in found))
+    return Labels(tuple(stratum for stratum, _ in found), tuple(known for _, known in found), evidence.people_apart)
 
 
 def _label(then: list[OutputResult], now: list[OutputResult]) -> tuple[int, bool]:

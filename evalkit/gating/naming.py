@@ -1,11 +1,16 @@
 """What a policy names of a test set and its rubric: slices by difficulty or tag, criteria by id."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Protocol
 
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 from evalkit.rubric import Criterion
+
+_TOLD = 8
+"""Names that a message lists: a test set may have a tag for each item."""
 
 
 class Placed(Protocol):
@@ -30,17 +35,32 @@ class Planned:
     criteria: Sequence[Criterion] | None
 
 
+class NotThereError(UsageError):
+    """A policy names what the test set or its rubric does not have; `place`: where it does, keys from its root."""
+
+    def __init__(self, message: str, *place: str | int) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 def part_of(items: Sequence[Placed], name: str) -> frozenset[str]:
-    """The items of a slice, named by difficulty or tag; UsageError if there are none."""
+    """The items of a slice, named by difficulty or tag; NotThereError if there are none."""
     found = frozenset(item.id for item in items if item.difficulty == name or name in item.tags)
     if not found:
-        known = {i.difficulty for i in items if i.difficulty} | {t for i in items for t in i.tags}
-        remedy = one_of(sorted(known), "no item has a difficulty or a tag, so take it out")
-        raise UsageError(f"the gate names a slice {name!r} that no item is in; {remedy}")
+        levels = sorted({item.difficulty for item in items if item.difficulty})
+        tags = Counter(tag for item in items for tag in sorted(item.tags))
+        remedy = one_of(
+            [*levels, *(t for t, _ in tags.most_common())], name, "no item has a difficulty or a tag, so take it out"
+        )
+        raise NotThereError(f"the gate names a slice {name!r} that no item is in; {remedy}", "quality", "slices", name)
     return found
 
 
-def one_of(known: Iterable[str], none: str) -> str:
-    """The remedy for a name that is not there: those that are, or what to do where there are `none`."""
-    listed = ", ".join(known)
-    return f"use one of: {listed}" if listed else none
+def one_of(known: Iterable[str], name: str, none: str) -> str:
+    """The remedy for a name that is not there: the nearest that is, or the first of those that are, or what to do where
+    there are `none`."""
+    listed = list(dict.fromkeys(known))
+    if near := get_close_matches(name, listed, n=1):
+        return f"did you mean {near[0]!r}?"
+    more = f" and {len(listed) - _TOLD:,} more" if len(listed) > _TOLD else ""
+    return f"use one of: {', '.join(listed[:_TOLD])}{more}" if listed else none

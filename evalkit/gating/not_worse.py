@@ -91,7 +91,7 @@ def _tested(
     reach = None if labels is None else labels.reach
     if labels is not None and reach == "sampled":
         return _by_labels(pairs, labels, margin, rules)
-    return _by_graders(pairs, margin, rules, Assay() if reach == "all" else assay)
+    return _by_graders(pairs, margin, rules, Assay(cap=labels.cap) if labels and reach == "all" else assay)
 
 
 def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Tested:
@@ -125,7 +125,7 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
         stats.shows_noninferiority_stratified(now, then, strata, labels.sizes, margin, rules.alpha, pairs.epochs),
         stats.worse_p_stratified(now, then, strata, labels.sizes, rules.alpha, pairs.epochs),
         f"by people's grades of all items that the judge told apart and {alike}",
-        None,
+        labels.cap,
         replace(pairs, items=tuple(pairs.items[i] for i in taken), baseline=then, candidate=now),
         lambda: rules.next_look or f"people's grades of more than {alike}, or more items",
         margin,

@@ -60,7 +60,7 @@ def assay_of(evidence: Evidence, criterion: str | None = None) -> Assay:
     analysis = evidence.of_candidate
     judges = tuple(judge for judge in analysis.grading.judges if judge not in analysis.grading.dropped)
     if not judges:
-        return Assay()
+        return Assay(cap=evidence.people_apart)
     overall, of = _validity(judges, analysis.judges), f" on {criterion}" if criterion else ""
     found = overall.floors.get(criterion) if overall is not None and criterion else overall
     unknown = _unknown(evidence, found, of)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.models import pin_of
@@ -73,6 +73,13 @@ class Approval(StrictModel):
     def is_of(self, model: str, replaces: str | None) -> bool:
         """Whether it is about a model, and about its standing in for that other one if one is named."""
         return self.model == model and (replaces is None or _pinned(self.replaces) == _pinned(replaces))
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_written(cls, value: object) -> object:
+        if isinstance(value, str):
+            value.encode("utf-8")  # not so half a surrogate pair, which JSON can hold and no file that is read again
+        return value
 
 
 def _pinned(model: str) -> str:

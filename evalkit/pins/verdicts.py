@@ -1,7 +1,7 @@
 """Which pins may stand: each with what speaks against it, and what to know of it although it may."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from evalkit.frozen import dataclass
 from evalkit.models import BEDROCK, pin_of
@@ -14,6 +14,7 @@ from evalkit.wording import listing
 
 _EVIDENCE = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
 _SETTLE = "its report says what would settle it: gate it again and approve that report, or go back to the pin before"
+_RENEW = "its age is all: run it anew into another file (`evalkit run -o`), grade and gate that, and approve the report"
 _NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
 
 
@@ -56,9 +57,10 @@ class Terms:
     models_before: Callable[[], Collection[str] | None] = lambda: None
     allow_simulated: bool = False
 
-    def faults(self, held: Approval, wanted: Mapping[str, str]) -> list[str]:
-        """Why an approval does not count."""
-        return list(faults(held, wanted, self.now.date(), self.lock.max_age_days, allow_simulated=self.allow_simulated))
+    def faults(self, held: Approval, wanted: Mapping[str, str], day: date | None = None) -> list[str]:
+        """Why an approval does not count now, or did not on a `day` before."""
+        at, most = day or self.now.date(), self.lock.max_age_days
+        return list(faults(held, wanted, at, most, allow_simulated=self.allow_simulated))
 
 
 def asked_by(found: Iterable[Bump], terms: Terms) -> list[Asked]:
@@ -82,8 +84,7 @@ def verdicts(asked: Sequence[Asked], terms: Terms) -> Iterator[Verdict]:
     for one in asked:
         pin, facts = one.pin, facts_of(one.pin.model, terms.now)
         held, lacking = _best(one, terms)
-        remedy = _NEW if one.replaces is None else _SETTLE if _was_not_passed(held) else _EVIDENCE
-        problems = [f"{', '.join(lacking)}; {remedy}"] if lacking else []
+        problems = [f"{', '.join(lacking)}; {_remedy(one, held, terms)}"] if lacking else []
         problems += [f"an alias may change under you; {_pinned(pin.model)}"] if pin.kind == "alias" else []
         if facts.lifecycle == "retired":
             problems.append(f"the model was retired on {facts.retires}; name one that is active, see `evalkit models`")
@@ -91,8 +92,13 @@ def verdicts(asked: Sequence[Asked], terms: Terms) -> Iterator[Verdict]:
         yield Verdict(one, tuple(problems), warnings, bool(lacking))
 
 
-def _was_not_passed(held: Approval | None) -> bool:
-    return held is not None and held.verdict != "pass"
+def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
+    """What to do about evidence that lacks something."""
+    if held is not None and not terms.faults(held, terms.hashes_of(held), date.fromisoformat(held.approved_on)):
+        return _RENEW
+    if asked.replaces is None:
+        return _NEW
+    return _SETTLE if held is not None and held.verdict != "pass" else _EVIDENCE
 
 
 def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
