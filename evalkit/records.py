@@ -323,10 +323,7 @@ class ItemRecord:
 
 @dataclass(frozen=True, slots=True)
 class PromptSize:
-    """Input tokens of an item's prompt for one model; `counted` by the API, else estimated here.
-
-    `most_tokens`: what one that was estimated has at most; None for one that was counted, or if nobody noted it.
-    """
+    """Input tokens of an item's prompt for one model; `counted` by the API, else estimated, `most_tokens` at most."""
 
     item_id: str
     model: str
