@@ -1,7 +1,7 @@
 """Planning: from a dataset to the trials of a run, counted, fitted into their context, and priced; nothing is sent."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -14,6 +14,7 @@ from evalkit.cache_marks import CacheMode, chosen_marks
 from evalkit.cached_prefixes import Prefix, marked_prefixes
 from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
+from evalkit.dataset_changes import changed_parts
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
 from evalkit.frozen import dataclass
@@ -141,6 +142,11 @@ def differences(ours: Spec, theirs: Spec) -> list[str]:
     return [*found, "contexts"] if ours.contexts != theirs.contexts and "context" not in found else found
 
 
+def differing(names: Sequence[str]) -> str:
+    """What differs, as a sentence."""
+    return f"{', '.join(names)} {'differs' if len(names) == 1 and not names[0].endswith('s') else 'differ'}"
+
+
 async def prepare(
     dataset: Dataset,
     rubric: Rubric,
@@ -167,7 +173,7 @@ async def prepare(
         await batches.require(provider)
     spec = make_spec(dataset.name, dataset, rubric, options, server)
     path = place if place.suffix == ".db" else run_path(place, spec)
-    now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
+    now, snapshot, notes = datetime.now(UTC), _earlier(path, spec, chosen), tuple[str, ...]()
     if snapshot is not None:
         ids, keys = [item.id for item in snapshot.items], (trial.key for trial in snapshot.trials)
         order = TrialOrder(keys, ids, snapshot.spec.models)
@@ -273,15 +279,17 @@ def _other_prices(theirs: Spec, ours: Spec) -> tuple[str, ...]:
     return (f"begun with other prices: {theirs.prices_version}, from here on {ours.prices_version}",)
 
 
-def _earlier(path: Path, spec: Spec) -> Snapshot | None:
+def _earlier(path: Path, spec: Spec, dataset: Dataset) -> Snapshot | None:
     """What the run file holds already; None if there is none."""
     if not path.exists():
         return None
     with RunFile(path, read_only=True) as run:
         snapshot = run.snapshot()
     if snapshot.spec.sha256 != spec.sha256:
-        what = ", ".join(differences(spec, snapshot.spec))
-        raise IntegrityError(f"{path} holds another run ({what} differ); name another file, or leave -o out")
+        what = differing(differences(spec, snapshot.spec))
+        if spec.dataset_sha256 != snapshot.spec.dataset_sha256:
+            what += f"; in the dataset: {changed_parts(dataset, snapshot)}"
+        raise IntegrityError(f"{path} holds another run ({what}); name another file, or leave -o out")
     return snapshot
 
 
@@ -295,7 +303,7 @@ def _others(place: Path, spec: Spec) -> list[str]:
                 theirs = run.spec()
         except (IntegrityError, UsageError):
             continue
-        return [f"not the run of {other}: {', '.join(differences(spec, theirs))} differ; nothing of it is reused"]
+        return [f"not the run of {other}: {differing(differences(spec, theirs))}; nothing of it is reused"]
     return []
 
 
