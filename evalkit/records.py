@@ -49,10 +49,8 @@ class Usage:
     @property
     def total_input_tokens(self) -> int | None:
         """All input tokens, cached ones included; None if the API did not say."""
-        if self.input_tokens is None:
-            return None
         cached = (self.cache_read_tokens, self.cache_write_5m_tokens, self.cache_write_1h_tokens)
-        return self.input_tokens + sum(tokens or 0 for tokens in cached)
+        return None if self.input_tokens is None else self.input_tokens + sum(tokens or 0 for tokens in cached)
 
 
 @dataclass(frozen=True)
