@@ -1,12 +1,13 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
 from typing import Protocol
 
+from evalkit.cached_prefixes import SMALLEST_CACHED_TOKENS, ExpectedCache, Prefix
 from evalkit.compact import PromptSizes
 from evalkit.frozen import dataclass
 from evalkit.plan import Plan
@@ -159,11 +160,18 @@ def run_bill(
     seen: Snapshot | None = None,
     prices: Prices = LIST_PRICES,
     batched: Collection[str] = (),
+    prefixes: Callable[[str], Sequence[Prefix]] = lambda _: (),
+    at_once: int = 1,
 ) -> tuple[Line, ...]:
-    """A line a model for the trials in `keys`; `seen` is what the run file holds, `batched` items go in batches."""
+    """A line a model for the trials in `keys`; `seen` is what the run file holds, `batched` items go in batches.
+
+    `prefixes` are marked for caching in an item's prompt. They are expected to be read once the first request with them
+    is over, `at_once` being in flight; in batches, whose requests come in no order, to be written each time.
+    """
     worst_usd = worst_cases(plan, when, prices, batched)
+    cache = None if plan.spec.cache == "off" else ExpectedCache(plan.spec.cache, at_once)
     sums = {model: _Sum(*_supposed(seen, model)) for model in plan.spec.models}
-    for key in keys:
+    for place, key in enumerate(keys):
         line, item, size = sums[key.model], plan.records[key.item_id], plan.sizes.of(key.item_id, key.model)
         output_tokens = ceil(min(item.max_tokens or plan.spec.max_tokens, line.output_tokens))
         line.requests += 1
@@ -171,12 +179,39 @@ def run_bill(
         line.counted &= size.counted
         line.batched += item.id in batched
         line.worst_usd = _more(line.worst_usd, worst_usd(key))
-        expected_usd = request_usd(
-            key.model, size.tokens, output_tokens, when, prices,
-            item.inference_geo, plan.spec.cache, in_batch=item.id in batched, speed=item.speed,
-        )  # fmt: skip
+        usage = Usage(size.tokens, output_tokens, inference_geo=item.inference_geo, speed=item.speed)
+        if item.id in batched:
+            usage = replace(usage, service_tier="batch")
+        if cache is not None:
+            usage = _with_cache(usage, cache, place, key.model, prefixes(key.item_id), line.seconds, item.id in batched)
+        expected_usd = prices.price(key.model, usage, when).usd
         line.expected_usd = _more(line.expected_usd, expected_usd)
     return tuple(Line(model, **asdict(line)) for model, line in sums.items())
+
+
+def _with_cache(
+    usage: Usage,
+    cache: ExpectedCache,
+    place: int,
+    model: str,
+    prefixes: Sequence[Prefix],
+    request_s: float,
+    in_batch: bool,
+) -> Usage:
+    """What of a request's input is expected to be read from the cache, and written to it."""
+    tokens = usage.input_tokens or 0
+    long = [prefix for prefix in prefixes if prefix.share * tokens >= SMALLEST_CACHED_TOKENS]
+    read, written = cache.shares(place, model, long, request_s)
+    if in_batch:
+        read, written = 0.0, read + written
+    read_tokens, written_tokens = round(read * tokens), round(written * tokens)
+    return replace(
+        usage,
+        input_tokens=tokens - read_tokens - written_tokens,
+        cache_read_tokens=read_tokens or None,
+        cache_write_5m_tokens=written_tokens if cache.ttl == "5m" else None,
+        cache_write_1h_tokens=written_tokens if cache.ttl == "1h" else None,
+    )
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evalkit.errors import InfrastructureError, IntegrityError
+from evalkit.errors import InfrastructureError, IntegrityError, NoRoomError
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def said_plainly(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         message = str(error)
         if any(word in message for word in ("full", "I/O")):
-            raise InfrastructureError(
+            raise NoRoomError(
                 f"{path} cannot grow ({message}); free disk space and run the same command again"
             ) from error
         if any(word in message for word in ("unable to open", "readonly", "locked")):

@@ -47,6 +47,10 @@ class InfrastructureError(EvalkitError):
     exit_code = ExitCode.PROVIDER
 
 
+class NoRoomError(InfrastructureError):
+    """A file cannot grow."""
+
+
 class IntegrityError(EvalkitError):
     """A hash, a lock or the blinding does not hold."""
 

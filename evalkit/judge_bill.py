@@ -8,15 +8,13 @@ from typing import Literal
 
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, text_tokens, total
 from evalkit.blind import GradingTask, passages
+from evalkit.cached_prefixes import SMALLEST_CACHED_TOKENS
 from evalkit.frozen import dataclass
 from evalkit.graders import judge
 from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import ItemRecord, Request, TrialKey, Usage
 from evalkit.rubric import Rubric
-
-SMALLEST_CACHED_TOKENS = 512
-"""No model caches less. Our estimates are on the long side, so what is estimated below this is below it."""
 
 _Output = tuple[int, float]
 """Epoch and expected tokens of an output that is still to come."""

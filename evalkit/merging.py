@@ -14,7 +14,7 @@ from evalkit.disk_errors import read_plainly
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.plan import trial_order
-from evalkit.planning import differences
+from evalkit.planning import differences, differing
 from evalkit.records import ItemRecord, PromptSize, Spec, Trial, TrialKey
 from evalkit.showing import refuse_while_graded
 from evalkit.store import RunFile
@@ -141,10 +141,10 @@ def _refuse_other_spec(first: _Part, other: _Part) -> None:
             f"the outputs of {imported.path} were imported, nobody here knows how they were made; import all or none"
         )
     may_differ = _IMPORTS_MAY_DIFFER if first.spec.imported else _MAY_DIFFER
-    differing = [what for what in differences(first.spec, other.spec) if what not in may_differ]
-    if differing:
-        told = ", ".join(differing)
-        raise IntegrityError(f"{other.path} is another run than {first.path}: {told} differ; merge runs of one spec")
+    found = [what for what in differences(first.spec, other.spec) if what not in may_differ]
+    if found:
+        told = differing(found)
+        raise IntegrityError(f"{other.path} is another run than {first.path}: {told}; merge runs of one spec")
 
 
 def _items(parts: Sequence[_Part]) -> list[ItemRecord]:

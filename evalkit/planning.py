@@ -1,17 +1,20 @@
 """Planning: from a dataset to the trials of a run, counted, fitted into their context, and priced; nothing is sent."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from evalkit import __version__
 from evalkit.bill import Bill, run_bill, spent_usd
 from evalkit.cache_marks import CacheMode, chosen_marks
+from evalkit.cached_prefixes import Prefix, marked_prefixes
 from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
+from evalkit.dataset_changes import changed_parts
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
 from evalkit.frozen import dataclass
@@ -20,7 +23,7 @@ from evalkit.models import DEFAULT_MAX_TOKENS, known
 from evalkit.panel import Panel
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.prompt import prompt_sha256
+from evalkit.prompt import build_request, prompt_sha256
 from evalkit.providers import Preflight, Provider, batches
 from evalkit.records import Snapshot, Spec
 from evalkit.request_check import rejections
@@ -139,6 +142,11 @@ def differences(ours: Spec, theirs: Spec) -> list[str]:
     return [*found, "contexts"] if ours.contexts != theirs.contexts and "context" not in found else found
 
 
+def differing(names: Sequence[str]) -> str:
+    """What differs, as a sentence."""
+    return f"{', '.join(names)} {'differs' if len(names) == 1 and not names[0].endswith('s') else 'differ'}"
+
+
 async def prepare(
     dataset: Dataset,
     rubric: Rubric,
@@ -147,12 +155,14 @@ async def prepare(
     place: Path,
     tell: Callable[[int, int], None],
     panel: Panel | None = None,
+    at_once: int = 8,
 ) -> Prepared:
     """Validate against the server, find or plan the run, and say what is left and what it may cost.
 
     `place` is the folder of the run files, or the run file itself if it ends in .db. Spends nothing and writes
-    nothing. `tell(done, total)` reports the counting of tokens. Raises UsageError for an unknown model or a context
-    that does not fit, IntegrityError for a file of another run, InfrastructureError if the server refuses.
+    nothing. `tell(done, total)` reports the counting of tokens; `at_once` requests will be in flight. Raises UsageError
+    for an unknown model or a context that does not fit, IntegrityError for a file of another run, InfrastructureError
+    if the server refuses.
     """
     server = await provider.preflight(options.models)
     chosen = replace(dataset, items=chosen_items(dataset, options))
@@ -163,7 +173,7 @@ async def prepare(
         await batches.require(provider)
     spec = make_spec(dataset.name, dataset, rubric, options, server)
     path = place if place.suffix == ".db" else run_path(place, spec)
-    now, snapshot, notes = datetime.now(UTC), _earlier(path, spec), tuple[str, ...]()
+    now, snapshot, notes = datetime.now(UTC), _earlier(path, spec, chosen), tuple[str, ...]()
     if snapshot is not None:
         ids, keys = [item.id for item in snapshot.items], (trial.key for trial in snapshot.trials)
         order = TrialOrder(keys, ids, snapshot.spec.models)
@@ -179,7 +189,8 @@ async def prepare(
     batched = options.way.batched(plan.items, spec.seed)
     waiting = later | settled
     left = [trial.key for trial in plan.trials() if trial.id not in waiting] if waiting else plan.order
-    lines = run_bill(plan, left, now, snapshot, options.prices, batched)
+    prefixes = _prefixes(plan, chosen, options)
+    lines = run_bill(plan, left, now, snapshot, options.prices, batched, prefixes, at_once)
     lengths = {line.model: line.output_tokens for line in lines}
     documents = dataset.documents if snapshot is None else snapshot.documents
     outputs = ((trial.key, lengths[trial.key.model]) for trial in plan.trials() if trial.id not in later)
@@ -189,6 +200,19 @@ async def prepare(
     return Prepared(
         plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes, later
     )
+
+
+def _prefixes(plan: Plan, dataset: Dataset, options: Options) -> Callable[[str], tuple[Prefix, ...]]:
+    """What is marked for caching in each item's prompt."""
+    marks, items = chosen_marks(options.cache, dataset), {item.id: item for item in dataset.items}
+
+    @cache
+    def of_item(item_id: str) -> tuple[Prefix, ...]:
+        record = plan.records[item_id]
+        item = items[record.variant_of or item_id]
+        return marked_prefixes(build_request("", item, dataset, record.documents, options.max_tokens, marks))
+
+    return of_item
 
 
 def _later(plan: Plan, share: float, settled: Collection[int], snapshot: Snapshot | None) -> frozenset[int]:
@@ -214,7 +238,8 @@ def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, pan
         fitted_plan(dataset, spec, _variants(dataset, options, spec)[0], NoServer(), lambda *_: None, {})
     )
     now = datetime.now(UTC)
-    lines = run_bill(plan, plan.order, now, None, options.prices)
+    prefixes = _prefixes(plan, dataset, options)
+    lines = run_bill(plan, plan.order, now, None, options.prices, prefixes=prefixes)
     lengths = {line.model: line.output_tokens for line in lines}
     outputs = ((key, lengths[key.model]) for key in plan.order)
     if rubric is None:
@@ -254,15 +279,17 @@ def _other_prices(theirs: Spec, ours: Spec) -> tuple[str, ...]:
     return (f"begun with other prices: {theirs.prices_version}, from here on {ours.prices_version}",)
 
 
-def _earlier(path: Path, spec: Spec) -> Snapshot | None:
+def _earlier(path: Path, spec: Spec, dataset: Dataset) -> Snapshot | None:
     """What the run file holds already; None if there is none."""
     if not path.exists():
         return None
     with RunFile(path, read_only=True) as run:
         snapshot = run.snapshot()
     if snapshot.spec.sha256 != spec.sha256:
-        what = ", ".join(differences(spec, snapshot.spec))
-        raise IntegrityError(f"{path} holds another run ({what} differ); name another file, or leave -o out")
+        what = differing(differences(spec, snapshot.spec))
+        if spec.dataset_sha256 != snapshot.spec.dataset_sha256:
+            what += f"; in the dataset: {changed_parts(dataset, snapshot)}"
+        raise IntegrityError(f"{path} holds another run ({what}); name another file, or leave -o out")
     return snapshot
 
 
@@ -276,7 +303,7 @@ def _others(place: Path, spec: Spec) -> list[str]:
                 theirs = run.spec()
         except (IntegrityError, UsageError):
             continue
-        return [f"not the run of {other}: {', '.join(differences(spec, theirs))} differ; nothing of it is reused"]
+        return [f"not the run of {other}: {differing(differences(spec, theirs))}; nothing of it is reused"]
     return []
 
 

@@ -49,10 +49,8 @@ class Usage:
     @property
     def total_input_tokens(self) -> int | None:
         """All input tokens, cached ones included; None if the API did not say."""
-        if self.input_tokens is None:
-            return None
         cached = (self.cache_read_tokens, self.cache_write_5m_tokens, self.cache_write_1h_tokens)
-        return self.input_tokens + sum(tokens or 0 for tokens in cached)
+        return None if self.input_tokens is None else self.input_tokens + sum(tokens or 0 for tokens in cached)
 
 
 @dataclass(frozen=True)
@@ -323,10 +321,7 @@ class ItemRecord:
 
 @dataclass(frozen=True, slots=True)
 class PromptSize:
-    """Input tokens of an item's prompt for one model; `counted` by the API, else estimated here.
-
-    `most_tokens`: what one that was estimated has at most; None for one that was counted, or if nobody noted it.
-    """
+    """Input tokens of an item's prompt for one model; `counted` by the API, else estimated, `most_tokens` at most."""
 
     item_id: str
     model: str

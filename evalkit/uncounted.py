@@ -81,6 +81,13 @@ def guessed_tokens(text: str) -> float:
     return len(text) - plain + plain / CHARACTERS_PER_TOKEN
 
 
+def about_block(block: Mapping[str, Any]) -> float:
+    """About how many tokens a part of a prompt has."""
+    if (encoded := _encoded(block)) is not None:
+        return _of_attachment(str(block.get("type")), encoded)[0]
+    return guessed_tokens(str(block["text"]) if "text" in block else json.dumps(block, ensure_ascii=False))
+
+
 def window_of(model: str) -> int | None:
     """Tokens that no prompt of a model has more of, since it would be turned down; None if unknown."""
     facts = known(plain_id(model))

@@ -725,6 +725,18 @@ def test_output_that_cannot_be_written_is_one_clear_line(arguments: list[str], t
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["signal.raise_signal(signal.SIGINT)", "130"], ids=["while told", "once told"])
+def test_further_interrupts_do_not_change_how_the_process_ends(command: str) -> None:
+    script = (
+        "import gc, signal, evalkit.cli as cli; freeze = gc.freeze;"
+        f"cli.main = lambda: {command};"
+        "gc.freeze = lambda: (signal.raise_signal(signal.SIGINT), freeze());"
+        "cli.run_and_exit()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "")
+
+
 def test_a_place_for_run_files_is_tried_before_anything_is_counted(
     tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

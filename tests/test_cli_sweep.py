@@ -197,7 +197,7 @@ def test_a_source_of_another_prompt_is_refused_before_anything_is_spent(
     before = len(server.messages())
     argv = ["run", str(dataset), "--only-unsatisfactory", HAIKU, "-m", OPUS, "--from", str(older)]
     assert main([*argv, "--base-url", server.url]) == 6
-    assert "(prompt differ)" in capsys.readouterr().err
+    assert "(prompt differs)" in capsys.readouterr().err
     assert len(server.messages()) == before
     assert not Path("runs").exists()
 

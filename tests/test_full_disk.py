@@ -1,5 +1,6 @@
 """Reading a run file on a full disk works, and what cannot be written is named by its own name."""
 
+import re
 import resource
 import subprocess
 import sys
@@ -7,9 +8,14 @@ from pathlib import Path
 
 import pytest
 from servers import recorded
-from test_run import run_files, write_tiny
+from test_run import run_files, settled, snapshot, write_tiny
 
 from evalkit.cli import main
+from evalkit.errors import ExitCode
+from evalkit.executors.kept_back import KeptBack
+from evalkit.records import AttemptStart
+from evalkit.sandbox.server import SandboxSettings
+from evalkit.store import RunFile
 
 HAIKU = "claude-haiku-4-5-20251001"
 
@@ -56,3 +62,65 @@ def test_a_log_that_cannot_be_read_on_a_full_disk_is_not_passed_over(ran: Path) 
     ended = without_room("report", str(ran), "-q", "-o", "answer.html")
     assert ended.stderr.startswith(f"error: {ran} cannot be read with the log beside it (")
     assert log.exists()
+
+
+def filling_up(monkeypatch: pytest.MonkeyPatch, *, keeps: bool) -> None:
+    """A disk that is full once twelve requests have been recorded, but for what is kept back, if anything is."""
+    start, give_up, opened = RunFile.start_attempt, KeptBack.give_up, list[RunFile]()
+
+    def started(run: RunFile, begun: AttemptStart) -> int:
+        id_ = start(run, begun)
+        if id_ == 12:
+            (pages,) = run._db.execute("PRAGMA page_count").fetchone()
+            run._db.execute(f"PRAGMA max_page_count = {pages}")
+            opened.append(run)
+        return id_
+
+    def given_up(kept: KeptBack) -> bool:
+        if keeps:
+            for run in opened:
+                run._db.execute("PRAGMA max_page_count = 100000")
+        return give_up(kept) and keeps
+
+    monkeypatch.setattr(RunFile, "start_attempt", started)
+    monkeypatch.setattr(KeptBack, "give_up", given_up)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_what_is_in_flight_when_the_disk_fills_up_is_recorded_or_told(
+    keeps: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with recorded(SandboxSettings(speed=20)) as server:
+        command = ["run", str(write_tiny(tmp_path, 60)), "-q", "-m", HAIKU, "--base-url", server.url, "-j", "8"]
+        with monkeypatch.context() as patch:
+            filling_up(patch, keeps=keeps)
+            assert main(command) == ExitCode.PROVIDER
+        said = capsys.readouterr().err
+        assert "cannot grow (database or disk is full)" in said
+        first, sent = snapshot(), len(server.messages())
+        ended = [attempt for attempt in first.attempts if attempt.outcome is not None]
+        lost = re.search(
+            r"(\d+) answers that had come could not be recorded \(\$0\.\d+\) and will be asked for again", said
+        )
+        assert 12 <= sent < 60
+        assert len(ended) + (int(lost[1]) if lost else 0) == sent
+        assert (lost is None) == keeps
+        assert main(command) == 0
+        assert len(server.messages()) == 60 + sent - len(ended)
+    assert settled(snapshot()) == {trial.id for trial in first.trials}
+    assert [path.name for path in Path("runs").iterdir() if "kept" in path.name] == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full, which refuses every write")
+def test_a_run_does_not_start_without_room_for_what_would_be_in_flight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".x.db.kept-back").symlink_to("/dev/full")
+    with recorded() as server:
+        command = ["run", str(write_tiny(tmp_path, 2)), "-q", "-m", HAIKU, "--base-url", server.url, "-j", "8"]
+        assert main([*command, "-o", "x.db"]) == ExitCode.PROVIDER
+        assert "less than 512 kB beside it for the answers of 8 requests at once" in capsys.readouterr().err
+        assert server.messages() == []
+        assert main([*command, "-o", "x.db"]) == 0

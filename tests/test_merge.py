@@ -328,14 +328,14 @@ def sealed(path: Path) -> dict[str, tuple[int, Any]]:
 # --- what is refused ------------------------------------------------------------------------------------------
 
 SPECS: list[tuple[dict[str, Any], str]] = [
-    ({"dataset_sha256": "e" * 64}, "dataset differ"),
-    ({"rubric_sha256": "e" * 64}, "rubric differ"),
+    ({"dataset_sha256": "e" * 64}, "dataset differs"),
+    ({"rubric_sha256": "e" * 64}, "rubric differs"),
     ({"prompt_sha256": "e" * 64, "max_tokens": 7}, "prompt, output cap differ"),
     ({"epochs": 2, "seed": 8}, "epochs, seed differ"),
-    ({"limit": 3}, "limit differ"),
-    ({"context_tokens": 5000}, "context differ"),
+    ({"limit": 3}, "limit differs"),
+    ({"context_tokens": 5000}, "context differs"),
     ({"contexts": (10, 20)}, "contexts differ"),
-    ({"cache": "5m"}, "cache differ"),
+    ({"cache": "5m"}, "cache differs"),
     ({"endpoint": "127.0.0.1", "simulated": True}, "endpoint, simulated differ"),
     (
         {"condition": {"rule": "unsatisfactory", "model": HAIKU, "run": "r", "items": 3, "of": 9}},

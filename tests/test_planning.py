@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from evalkit.cli.choice import sizes
 from evalkit.config import OwnRates
-from evalkit.dataset import Dataset
+from evalkit.dataset import Attachment, Card, Dataset, Params
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
 from evalkit.planning import Options, Prepared, differences, make_spec, prepare, start
@@ -116,9 +117,30 @@ async def test_another_run_is_refused_by_name_and_said_to_differ(tmp_path: Path)
     assert (again.exists, again.done) == (True, 0)
     with pytest.raises(IntegrityError, match=r"mine\.db holds another run \(models, seed differ\)"):
         await plan(file, Options((OPUS, HAIKU), seed=9))
-    with pytest.raises(IntegrityError, match=r"\(dataset differ\)"):
+    with pytest.raises(IntegrityError, match=r"\(dataset differs; in the dataset: items\)"):
         await plan(file, Options((OPUS,)), library(4))
     assert file.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda made: replace(made, items=(item("i0", system="Be brief."), *made.items[1:])), "system prompt"),
+        (lambda made: replace(made, documents={**made.documents, "d1": "other"}), "documents"),
+        (lambda made: replace(made, card=Card(params=Params(max_tokens=7))), "params"),
+        (
+            lambda made: replace(made, attachments={"a.png": Attachment("a.png", "image/png", "0" * 64, b"x")}),
+            "what a run file does not hold: attachments, turns or params",
+        ),
+    ],
+)
+async def test_what_is_another_one_in_the_dataset_is_named(
+    change: Callable[[Dataset], Dataset], named: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.db"
+    start(await plan(file, Options((OPUS,))), library())
+    with pytest.raises(IntegrityError, match=rf"\(dataset differs; in the dataset: {named}\); name another file"):
+        await plan(file, Options((OPUS,)), change(library()))
 
 
 async def test_going_on_with_other_prices_is_said(tmp_path: Path) -> None:

@@ -42,6 +42,43 @@ def test_events_are_those_of_the_sdk_wherever_the_stream_is_cut(end: bytes, cuts
     assert [name for name, _ in found] == ["message_start", "ping", "content_block_delta", None, "error"]
 
 
+@pytest.mark.parametrize("end", ENDS)
+@given(cuts=st.lists(st.integers(0, 9), max_size=5))
+def test_a_byte_order_mark_is_no_part_of_the_first_event(end: bytes, cuts: list[int]) -> None:
+    data = b"\xef\xbb\xbf" + STREAM.replace(b"\n", end)
+    assert asyncio.run(_read(sse, data, cuts)) == asyncio.run(_read(sse, data[3:], []))
+
+
+@pytest.mark.parametrize("end", ENDS)
+@given(cuts=st.lists(st.integers(0, 400), max_size=30))
+def test_the_last_event_is_there_once_its_blank_line_is(end: bytes, cuts: list[int]) -> None:
+    data = b"event: a\ndata: 1\n\nevent: b\ndata: 2\n\n".replace(b"\n", end)
+    assert asyncio.run(_read(sse, data, cuts)) == [("a", "1"), ("b", "2")]
+
+
+def test_the_work_for_an_event_grows_as_it_does() -> None:
+    """Bytes that are looked at for each piece of one event: its own, not all that came before."""
+    looked_at = 0
+
+    class Piece(bytes):
+        def __contains__(self, what: object) -> bool:
+            nonlocal looked_at
+            looked_at += len(self)
+            return super().__contains__(what)  # type: ignore[operator]  # bytes takes more than it says
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"data: "
+        for _ in range(1000):
+            yield Piece(b"x" * 1000)
+        yield b"\n\n"
+
+    async def read() -> list[str]:
+        return [event.data async for event in sse(httpx2.Response(200, content=pieces()))]
+
+    assert asyncio.run(read()) == ["x" * 1_000_000]
+    assert 0 < looked_at <= 2 * 1_000_000
+
+
 @given(
     texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4),
     times=st.sampled_from([1, 3_000]),

@@ -5,10 +5,12 @@ import gc
 import io
 import os
 import shlex
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Annotated
@@ -161,6 +163,16 @@ def _named(code: ExitCode) -> int:
     return int(code)
 
 
+def _ended() -> int:
+    """The exit code of the command. Ctrl-C does nothing any more: it would end the process by a signal instead."""
+    code = int(ExitCode.INTERRUPTED)
+    with suppress(KeyboardInterrupt):  # another one, while the first is being told
+        code = main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
 def run_and_exit() -> None:
     """Entry point of the `evalkit` command."""
     gc.set_threshold(200_000)  # collecting while the SDK's thousands of modules load takes a tenth of their time
@@ -171,7 +183,7 @@ def run_and_exit() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=PLAINLY)  # a name that cannot be written is no reason to crash
-    code = main()
+    code = _ended()
     try:
         sys.stdout.flush()
     except OSError as error:

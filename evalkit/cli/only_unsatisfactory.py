@@ -122,13 +122,13 @@ def _run(
 
 def refuse_unlike(source: "Spec", planned: "Spec") -> None:
     """IntegrityError if the planned run would differ from its source in more than models, items and epochs."""
-    from evalkit.planning import differences
+    from evalkit.planning import differences, differing
 
     if source.contexts:  # one of its sizes is run again
         source = replace(source, contexts=(), context_tokens=planned.context_tokens)
     differ = [what for what in differences(planned, source) if what not in _FREE]
     if differ:
         raise IntegrityError(
-            f"the run would not be like the one its items come from ({', '.join(differ)} differ);"
+            f"the run would not be like the one its items come from ({differing(differ)});"
             " use the same version, dataset and server"
         )

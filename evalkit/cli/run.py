@@ -216,7 +216,9 @@ class Session:
         provider = opened()
         try:
             with counting("counting tokens", silent) as counter:
-                prepared = await prepare(dataset, chosen.rubric, options, provider, place, counter, self.panel)
+                prepared = await prepare(
+                    dataset, chosen.rubric, options, provider, place, counter, self.panel, self.concurrency
+                )
             if chosen.source is not None:
                 refuse_unlike(chosen.source, prepared.plan.spec)
             talk.ending["run"] = str(prepared.path)
@@ -354,7 +356,9 @@ def _basis(prepared: "Prepared") -> str:
     from evalkit.bill import TYPICAL_OUTPUT_TOKENS
 
     seen = sum(line.seen for line in prepared.bill.lines)
-    return f"going by the {seen} answers there are" if seen else f"assuming {TYPICAL_OUTPUT_TOKENS} tokens an answer"
+    basis = f"going by the {seen} answers there are" if seen else f"assuming {TYPICAL_OUTPUT_TOKENS} tokens an answer"
+    cached = prepared.plan.spec.cache != "off"
+    return basis + (", marked prefixes being read once the first request with them is over" if cached else "")
 
 
 def _duration(seconds: float) -> str:

@@ -5,9 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from evalkit.errors import NoRoomError
+from evalkit.executors.kept_back import KeptBack
 from evalkit.records import AttemptStart, Reply
 
 _AT_ONCE = 256
@@ -35,6 +38,7 @@ class Books(Protocol):
 class _Job:
     work: Callable[[], Any]
     future: "asyncio.Future[Any] | None" = None
+    owed: bool = False
     result: Any = None
     error: Exception | None = None
 
@@ -42,21 +46,24 @@ class _Job:
 class Ledger:
     """Hands writes to a thread; each is durable when its future is done.
 
-    Requests are recorded in the order in which they were handed over. A write that fails fails alone.
+    Requests are recorded in the order in which they were handed over. A write that fails fails alone. Once the disk is
+    full, the space that was `kept` back is for what is owed: the ends of attempts that are paid for.
     """
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, kept: KeptBack | None = None) -> None:
         self.books = books
+        self._kept = kept or KeptBack()
+        self._full: NoRoomError | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[], Any]) -> "asyncio.Future[Any]":
-        """Have `work` done by the thread; the future holds its result or its error."""
+    def submit(self, work: Callable[[], Any], *, owed: bool = False) -> "asyncio.Future[Any]":
+        """Have `work` done by the thread; the future holds its result or its error. `owed`: on a full disk as well."""
         future = self._loop.create_future()
-        self._jobs.put(_Job(work, future))
+        self._jobs.put(_Job(work, future, owed))
         return future
 
     def write(self, work: Callable[[], Any]) -> None:
@@ -72,7 +79,8 @@ class Ledger:
         self, attempt_id: int, subject: str, reply: Reply, final: bool, felt_s: float | None, cost_usd: float | None
     ) -> None:
         """Record how an attempt ended; `subject` names what it settles."""
-        await self.submit(lambda: self.books.finish_attempt(attempt_id, subject, reply, final, felt_s, cost_usd))
+        end = partial(self.books.finish_attempt, attempt_id, subject, reply, final, felt_s, cost_usd)
+        await self.submit(end, owed=True)
 
     async def close(self) -> None:
         """Wait for what was handed over, and end the thread; raises what a write raised that nobody waited for."""
@@ -84,19 +92,33 @@ class Ledger:
 
     def _write(self) -> None:
         for jobs in self._waiting():
-            try:
-                with self.books.together():
-                    for job in jobs:
-                        job.result = job.work()
-            except Exception:  # one of them is to blame: each for itself, with its own error
+            if self._full is not None or not self._together(jobs):
                 for job in jobs:
                     self._alone(job)
             self._loop.call_soon_threadsafe(self._deliver, jobs)
 
+    def _together(self, jobs: list[_Job]) -> bool:
+        try:
+            with self.books.together():
+                for job in jobs:
+                    job.result = job.work()
+        except Exception:  # one of them is to blame: each for itself, with its own error
+            return False
+        return True
+
     def _alone(self, job: _Job) -> None:
+        if self._full is not None and not job.owed:
+            job.error = self._full
+            return
         try:
             with self.books.together():
                 job.result = job.work()
+        except NoRoomError as error:
+            self._full = self._full or error
+            if job.owed and self._kept.give_up():
+                self._alone(job)
+            else:
+                job.error = error
         except Exception as error:  # handed to whoever waits for it
             job.error = error
 

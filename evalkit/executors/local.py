@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from math import inf
 from time import perf_counter
 
+from evalkit.errors import NoRoomError
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import NO_WORKER, Ending
 from evalkit.executors.ledger import Ledger
@@ -104,11 +105,13 @@ class _Execution:
         self.unreadable: dict[str, int] = {}
         self.doubtful: dict[str, list[Job]] = {}
         self.failure: BaseException | None = None
+        self.unrecorded: list[float | None] = []
 
     async def run(self) -> None:
-        """Start attempts until none is left to start, and wait for the last; a failure of ours is raised."""
+        """Start attempts until none is left to start, and wait for the last; a failure of ours is raised, one of the
+        disk when all that is in flight has ended: it is paid for."""
         try:
-            while not self.ending.stopped:
+            while not self._stopped:
                 found = self._next()
                 if found is None:
                     break
@@ -123,6 +126,7 @@ class _Execution:
                     self.ending.out_of_budget = True
             while self.tasks:
                 await self._until_changed(inf)
+            self._raise_failure()
             self.ending.unsettled += self.schedule.put_off
         finally:
             for task in self.tasks:
@@ -151,13 +155,29 @@ class _Execution:
             async with asyncio.timeout(None if seconds == inf else seconds):
                 await self.changed.wait()
         self.changed.clear()
-        if self.failure is not None:
-            raise self.failure
+        if not (isinstance(self.failure, NoRoomError) and self.tasks):
+            self._raise_failure()
+
+    @property
+    def _stopped(self) -> bool:
+        return self.ending.stopped or self.failure is not None
+
+    def _raise_failure(self) -> None:
+        if self.failure is None:
+            return
+        if isinstance(self.failure, NoRoomError) and self.unrecorded:
+            known, unpriced = [usd for usd in self.unrecorded if usd is not None], self.unrecorded.count(None)
+            more = f" and {unpriced} of unknown cost" if unpriced else ""
+            raise NoRoomError(
+                f"{self.failure}; {len(self.unrecorded)} answers that had come could not be recorded"
+                f" (${sum(known):.4f}{more}) and will be asked for again"
+            ) from self.failure
+        raise self.failure
 
     async def _start(self, job: Job) -> None:
         if 0 < self.started < self.limits.concurrency:
             await asyncio.sleep(RAMP_S)
-        if self.ending.stopped:
+        if self._stopped:
             self.budget.settle(job.reserved_usd, 0.0)
             return
         self.started += 1
@@ -170,6 +190,8 @@ class _Execution:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
+            if self.failure is None and len(self.tasks) > 0 and isinstance(task.exception(), NoRoomError):
+                self.say(f"the disk is full: nothing more is sent, waiting for {len(self.tasks)} in flight")
             self.failure = self.failure or task.exception()
         self.changed.set()
 
@@ -193,7 +215,11 @@ class _Execution:
         felt_s, cost_usd = job.felt_s, cost_of(call.request, reply, when, self.prices)
         doubtful = self._doubt(job, reply)
         final = not (doubtful or reply.retryable or reply.stops_run)
-        await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
+        try:
+            await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
+        except NoRoomError:
+            self.unrecorded.append(cost_usd)
+            raise
         self.budget.settle(job.reserved_usd, cost_usd)
         if call.unsure is not None:
             call.unsure.hear(reply.usage)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from evalkit.executors.kept_back import kept_back
 from evalkit.executors.lag import Lag, watched
 from evalkit.executors.ledger import Ledger
 from evalkit.frozen import dataclass
@@ -23,15 +24,19 @@ class OpenSession:
 
 @asynccontextmanager
 async def session(run: RunFile, executor: str, concurrency: int) -> AsyncIterator[OpenSession]:
-    """Record a session in the run file, and its end with the lag of our own loop; writes are done when it is left."""
+    """Record a session in the run file, and its end with the lag of our own loop; writes are done when it is left.
+
+    Space for the ends of all that is in flight is kept back meanwhile; InfrastructureError if there is none.
+    """
     begun = Session(0, _now(), platform.node(), executor, concurrency)
-    session_id = run.start_session(begun)
-    ledger = Ledger(run)
-    try:
-        with watched() as lag:
-            yield OpenSession(session_id, ledger, lag)
-    finally:
-        await ledger.close()
+    with kept_back(run.path, concurrency) as space:
+        session_id = run.start_session(begun)
+        ledger = Ledger(run, space)
+        try:
+            with watched() as lag:
+                yield OpenSession(session_id, ledger, lag)
+        finally:
+            await ledger.close()
     run.end_session(session_id, _now(), lag.p99_s, lag.max_s)
 
 

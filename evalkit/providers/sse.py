@@ -1,5 +1,6 @@
 """Server-sent events, read without a line-by-line decoder: it would cost as much as all else that an event costs."""
 
+import codecs
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -19,15 +20,26 @@ class SentEvent:
 
 async def sse(response: "httpx2.Response") -> AsyncIterator[SentEvent]:
     """The events of a stream, each once its blank line is there. Raises UnicodeDecodeError for other than UTF-8."""
-    waiting = b""
+    held, begun, after_cr = list[bytes](), False, False
     # What is not compressed is taken as it comes, with two layers less for each event.
     raw = "content-encoding" not in response.headers
-    async for piece in cast("AsyncByteStream", response.stream) if raw else response.aiter_bytes():
-        waiting += piece
-        if b"\r" in waiting:
-            held = waiting.endswith(b"\r")  # half of a line's end, perhaps
-            waiting = waiting[: -1 if held else None].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + b"\r" * held
-        *blocks, waiting = waiting.split(b"\n\n")
+    async for part in cast("AsyncByteStream", response.stream) if raw else response.aiter_bytes():
+        piece = part[1:] if after_cr and part.startswith(b"\n") else part
+        if not piece:
+            after_cr = after_cr and not part
+            continue
+        after_cr = piece.endswith(b"\r")  # the line has ended, whether or not the other half of its end follows
+        if b"\r" in piece:
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if held:
+            if b"\n\n" not in piece and not (piece.startswith(b"\n") and held[-1].endswith(b"\n")):
+                held.append(piece)  # joined once it is whole: megabytes may come in thousands of pieces
+                continue
+            piece = b"".join((*held, piece))
+        *blocks, rest = piece.split(b"\n\n")
+        held = [rest] if rest else []
+        if blocks and not begun:
+            blocks[0], begun = blocks[0].removeprefix(codecs.BOM_UTF8), True
         for block in blocks:
             if (event := _event(block)) is not None:
                 yield event
