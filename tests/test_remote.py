@@ -531,6 +531,26 @@ def test_an_empty_endpoint_is_none(
     said(capfd, "report", bucket.put("x.db", run.read_bytes()), "-o", "r.md")
 
 
+def test_a_server_is_given_up_for_its_silence_not_for_a_long_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files, _ = remote._opened("http://127.0.0.1:9/x.db")
+    assert files.client_kwargs["timeout"].total is None, "aiohttp would end it after five minutes"
+    monkeypatch.setattr(remote, "_SILENT_S", 0.3)
+
+    async def stalls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\nten bytes.")
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    record = Recorded("", [])
+    with in_thread(stalls, record):
+        printed = said(capfd, "report", f"{record.url}/x.db", code=5)
+    assert f"{record.url}/x.db cannot be fetched: nothing has come for 0.3 s; check the network" in printed
+
+
 # --- whole or not at all ----------------------------------------------------------------------------------------
 
 
