@@ -58,7 +58,6 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
     Raises UsageError where Ray is not installed or the address is none, InfrastructureError where no cluster answers.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else Ray's own log comes to stderr, between our lines
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
     if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
