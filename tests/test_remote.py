@@ -562,13 +562,15 @@ def test_a_server_is_given_up_for_its_silence_not_for_a_long_file(
     monkeypatch.setattr(remote, "_SILENT_S", 0.3)
 
     async def stalls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\nten bytes.")
-        await writer.drain()
-        await reader.read()
-        writer.close()
+        try:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\nten bytes.")
+            await writer.drain()
+            await reader.read()  # until the other side gives up
+        finally:
+            writer.transport.abort()
 
-    record = Recorded("", [])
+    record = Recorded("")
     with in_thread(stalls, record):
         printed = said(capfd, "report", f"{record.url}/x.db", code=5)
     assert f"{record.url}/x.db cannot be fetched: nothing has come for 0.3 s; check the network" in printed
