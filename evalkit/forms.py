@@ -34,6 +34,7 @@ class Shown:
     parts: Collection[str] | None = None
     page: str = ""
     export: str = ""
+    run_file: str = "RUN.db"
 
     @cached_property
     def trials(self) -> "pd.DataFrame":
@@ -105,9 +106,10 @@ Form = tuple[str | bytes, Mapping[str, str]]
 
 def _html(shown: Shown, folder: str) -> Form:
     cut = [text for items in shown.items for text in items.excerpts if text.cut_characters]
-    return render_html(shown.analysis, folder if cut else "", export=shown.export, report=shown.report), _side_files(
-        cut
+    page = render_html(
+        shown.analysis, folder if cut else "", export=shown.export, report=shown.report, run_file=shown.run_file
     )
+    return page, _side_files(cut)
 
 
 def _csv(shown: Shown, _folder: str) -> Form:

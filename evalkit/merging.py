@@ -56,7 +56,8 @@ def merge(paths: Sequence[Path], target: Path) -> Merged:
     Raises UsageError for files that cannot be joined as they are now, IntegrityError for those of other specs, for
     trials that two of them hold, and for what is damaged.
     """
-    if target.exists():
+    place = target.parent.resolve() / target.name  # `missing/../x.db` is one, though no folder `missing` is there
+    if place.exists():
         raise UsageError(f"{str(target)!r} exists already; name a new file with -o")
     with ExitStack() as held:
         files = [held.enter_context(RunFile(path, read_only=True)) for path in _distinct(paths)]
@@ -64,7 +65,7 @@ def merge(paths: Sequence[Path], target: Path) -> Merged:
         for file in files:
             parts.append(_part(file, held.enter_context(file.still())))
             _refuse_unfinished(file, parts[-1])
-        return _written(parts, target)
+        return _written(parts, place)
 
 
 def _distinct(paths: Sequence[Path]) -> Sequence[Path]:

@@ -13,6 +13,8 @@ _USERINFO = re.compile(r"(?<=://)(?:[^/@\s]*@|[^/@:\s]+:(?!\d+(?:/|$))[^@\s]*@)"
 _SIGNATURE = re.compile(r"(https?://[^?\s]*)\?\S*|\?(?=\S*=)\S*", re.IGNORECASE)
 """And after the path. In an object store `?` may be part of a name, so there only what has the form of a query."""
 _WITH_QUERIES = ("http", "https")
+_SILENT_S = 60.0
+"""A server of http(s) that sends nothing for so long has failed, however long a file takes that comes."""
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\")]+", re.IGNORECASE)
 _S3 = ("s3", "s3a")
 _SERVERS_CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -118,7 +120,7 @@ def _opened(url: str) -> tuple[Any, str]:
         else:
             return filesystem(), rest
     try:
-        files, place = fsspec.url_to_fs(url, skip_instance_cache=protocol != "memory")
+        files, place = fsspec.url_to_fs(url, skip_instance_cache=protocol != "memory", **_patience(protocol))
     except ImportError as error:
         what = "evalkit-claude[s3]" if protocol in _S3 else f"what fsspec names for it ({_first_line(error)})"
         raise UsageError(f"{shown(url)} cannot be spoken to here; install {what}") from error
@@ -130,6 +132,16 @@ def _opened(url: str) -> tuple[Any, str]:
     if protocol not in _WITH_QUERIES and "::" not in url and re.search("[?#]", url) and not place.endswith(name):
         raise UsageError(f"{shown(url)}: {protocol}:// has no file of the name {name!r}; use one without ? and #")
     return files, place
+
+
+def _patience(protocol: str) -> dict[str, Any]:
+    """Options of what speaks http(s): of itself aiohttp ends whatever takes five minutes."""
+    if protocol not in _WITH_QUERIES:
+        return {}
+    import aiohttp
+
+    waits = aiohttp.ClientTimeout(total=None, sock_connect=_SILENT_S, sock_read=_SILENT_S)
+    return {"client_kwargs": {"timeout": waits}}
 
 
 @contextmanager
@@ -171,6 +183,8 @@ def _refusal(error: Exception, code: str, done: str) -> str:
         return f": {next(iter(_SERVER.findall(str(error))), 'the server')} does not answer; check the network"
     if "redirect without LOCATION" in str(error):
         return ": its bucket is in another region; set AWS_REGION to that"
+    if isinstance(error, TimeoutError) and not error.strerror:
+        return f": nothing has come for {_SILENT_S:g} s; check the network and the server, then do it again"
     if isinstance(error, OSError) and error.strerror:
         return f" ({error.strerror}); check network, disk and rights"
     what = code or f"{type(error).__name__}: {_first_line(error)}"

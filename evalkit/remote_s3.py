@@ -12,10 +12,10 @@ from obstore.fsspec import FsspecStore
 from evalkit.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ClientConfig, RetryConfig, S3Config
 
 _CLIENT: "ClientConfig" = {
-    "allow_http": True,  # only where AWS_ENDPOINT_URL says so
+    "allow_http": True,  # only where another server is named so
     "connect_timeout": "10s",
     "read_timeout": "60s",
     "timeout": "6h",  # of one whole file, which is as large as it is
@@ -39,9 +39,11 @@ class _Store(FsspecStore):
 
 
 def filesystem() -> FsspecStore:
-    """S3, or what AWS_ENDPOINT_URL names, with the credentials that AWS's own tools would find."""
+    """S3, or the server that is named in its place, with the credentials that AWS's own tools would find."""
     _check_endpoint()
-    return _Store("s3", client_options=_CLIENT, retry_config=_RETRIES, credential_provider=_credentials())
+    credentials = _credentials()
+    config: S3Config = {} if (url := _configured_endpoint()) is None else {"endpoint": url}
+    return _Store("s3", config=config, client_options=_CLIENT, retry_config=_RETRIES, credential_provider=credentials)
 
 
 def _check_endpoint() -> None:
@@ -50,9 +52,36 @@ def _check_endpoint() -> None:
         value = os.environ.get(name)
         if value == "":
             del os.environ[name]  # or obstore takes it for a server
-        elif value is not None and not _is_server(value):
-            told = "" if "@" in value else f" {value!r}"
-            raise UsageError(f"{name}{told} is no http(s)://host[:port]; correct it, or unset it for AWS's own servers")
+        elif value is not None:
+            _check_server(name, value)
+
+
+def _configured_endpoint() -> str | None:
+    """Another server by AWS's configuration file, for S3 alone or for all; None where a variable names one."""
+    ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+    if ignored or any(name in os.environ for name in _ENDPOINTS):
+        return None
+    try:
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+    except ImportError:
+        return None
+    try:
+        session = Session()
+        profile = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(profile.get("services"), {})
+    except BotoCoreError as error:
+        raise UsageError(f"AWS's configuration cannot be used: {error}; correct it") from error
+    url: str | None = services.get("s3", {}).get("endpoint_url") or profile.get("endpoint_url")
+    if url is not None:
+        _check_server("endpoint_url in AWS's configuration file", url)
+    return url
+
+
+def _check_server(name: str, value: str) -> None:
+    if not _is_server(value):
+        told = "" if "@" in value else f" {value!r}"
+        raise UsageError(f"{name}{told} is no http(s)://host[:port]; correct it, or unset it for AWS's own servers")
 
 
 def _is_server(url: str) -> bool:

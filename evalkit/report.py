@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import shlex
 from collections.abc import Callable, Collection
 from functools import cache
 from types import ModuleType
@@ -75,11 +76,12 @@ def render_html(
     parts: Collection[str] | None = None,
     export: str = "",
     report: Report | None = None,
+    run_file: str = "RUN.db",
 ) -> str:
     """One self-contained HTML file; the same analysis gives the same bytes. `report`: where it has been built already.
 
     `folder` is where, beside the page, the side files of cut texts are; without, there are none. `export` names a file
-    beside it with every item, for a page that is too small for them.
+    beside it with every item, for a page that is too small for them; commands on the page name the `run_file`.
     """
     from evalkit.rendering import html  # Jinja2 and the charts, which the other forms can do without
 
@@ -93,6 +95,7 @@ def render_html(
         "size": _size(analysis),
         "folder": folder,
         "export": export,
+        "run_file": shlex.quote(run_file),
     }
     return html.render(report.sections, page)
 

@@ -511,3 +511,13 @@ def test_a_run_file_gets_a_name_by_which_commands_find_it(
 def test_every_table_is_carried_or_planned_anew() -> None:
     planned = {"spec", "item", "document", "prompt_size", "trial"}
     assert planned | set(carried_rows._TABLES) == set(TABLES)
+
+
+def test_a_target_by_way_of_a_folder_that_is_not_there_is_the_file_that_it_names(tmp_path: Path) -> None:
+    a, b = booked(tmp_path / "a.db", OPUS), booked(tmp_path / "b.db", SONNET)
+    around = tmp_path / "missing" / ".."
+    with pytest.raises(EvalkitError, match="exists already; name a new file with -o"):
+        merge([a, b], around / "a.db")
+    merge([a, b], around / "both.db")
+    assert (tmp_path / "both.db").exists()
+    assert not (tmp_path / "missing").exists()

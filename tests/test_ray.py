@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,23 @@ def impatient(silent_s: float = 4.0) -> None:
 def rather_patient() -> None:
     """Long enough for a busy machine to start one."""
     impatient(20.0)
+
+
+def only(address: str) -> None:
+    """Have Ray find no other cluster on this machine, where other tests have theirs."""
+    from ray._private import services
+
+    services.find_gcs_addresses = cache(lambda: {address})
+
+
+@pytest.mark.slow
+def test_auto_uses_a_cluster_as_its_address_does(two: Cluster, tiny: Path, server: Recorded) -> None:
+    arguments = ["auto" if part == two.address else part for part in on(two, tiny, server)]
+    assert arguments != on(two, tiny, server)
+    with Process(arguments, first=partial(only, two.address)) as process:
+        assert process.errors() == ""
+    assert process.returncode == 0
+    assert_each_answered_once(snapshot(), server)
 
 
 @pytest.mark.slow

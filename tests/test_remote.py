@@ -21,7 +21,7 @@ from servers import Recorded, in_thread, read_request, whole
 from stores import KEY, SECRET, Bucket
 from test_run import RUBRIC, write_tiny
 
-from evalkit import remote
+from evalkit import remote, remote_s3
 from evalkit.cli import main, urls
 from evalkit.dataset_files import load_dataset
 from evalkit.errors import InfrastructureError
@@ -529,6 +529,51 @@ def test_an_empty_endpoint_is_none(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
     monkeypatch.setenv("AWS_ENDPOINT", "")
     said(capfd, "report", bucket.put("x.db", run.read_bytes()), "-o", "r.md")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "[default]\nendpoint_url = {url}\n",
+        "[default]\nendpoint_url = http://[::1]\nservices = ours\n[services ours]\ns3 =\n  endpoint_url = {url}\n",
+    ],
+    ids=["profile", "services"],
+)
+def test_an_endpoint_of_the_configuration_file_is_used(
+    config: str, run: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = bucket.put("x.db", run.read_bytes())
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "awsconf")
+    Path("awsconf").write_text(config.format(url=bucket.endpoint))
+    said(capfd, "report", copy, "-o", "r.md")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert remote_s3._configured_endpoint() is None, "a variable goes before it"
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    Path("awsconf").write_text(config.format(url="localhost:9"))
+    assert "endpoint_url in AWS's configuration file 'localhost:9' is no http" in said(capfd, "report", copy, code=2)
+
+
+def test_a_server_is_given_up_for_its_silence_not_for_a_long_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files, _ = remote._opened("http://127.0.0.1:9/x.db")
+    assert files.client_kwargs["timeout"].total is None, "aiohttp would end it after five minutes"
+    monkeypatch.setattr(remote, "_SILENT_S", 0.3)
+
+    async def stalls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\nten bytes.")
+            await writer.drain()
+            await reader.read()  # until the other side gives up
+        finally:
+            writer.transport.abort()
+
+    record = Recorded("")
+    with in_thread(stalls, record):
+        printed = said(capfd, "report", f"{record.url}/x.db", code=5)
+    assert f"{record.url}/x.db cannot be fetched: nothing has come for 0.3 s; check the network" in printed
 
 
 # --- whole or not at all ----------------------------------------------------------------------------------------

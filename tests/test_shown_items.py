@@ -1,11 +1,16 @@
 """What a page shows of a run that is too large for it: what tells most, a draw of the rest, and all of it said."""
 
 import re
+import shlex
 from collections import Counter
 from dataclasses import replace
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis_builders import run_of as graded_run
+from analysis_builders import write_run
 from big_snapshots import big_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +19,7 @@ from report_fixtures import HAIKU, HOSTILE, OPUS, SONNET, analysis
 from evalkit.analysis import analyze
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult
+from evalkit.cli import main
 from evalkit.report import render_html
 from evalkit.shown_items import NAMED, REST, _bytes, anchors, is_failed, parts_models, shown_items, states
 
@@ -100,7 +106,7 @@ def test_where_all_that_tells_something_fits_the_rest_is_fifty_of_them() -> None
     assert "Every model satisfies 2,000 of 2,030 items, none satisfies 10; 20 tell them apart" in text
     assert "20 items on which the models part, 30 items that some model fails" in text
     assert "evalkit export RUN.db trials.jsonl" in text
-    assert "evalkit report -o items.json" in text
+    assert "evalkit report RUN.db -o items.json" in text
 
 
 def render_html_of(run: Analysis, most: int, *, as_it_is: bool = False) -> str:
@@ -187,6 +193,19 @@ def test_what_an_item_takes_is_foreseen_whatever_became_of_its_trials(name: str)
     run = replace(run, outputs=tuple(items))
     bare, whole = (len(render_html_of(run, limit, as_it_is=True).encode()) for limit in (0, 10**9))
     assert 0.75 < (whole - bare) / sum(map(_bytes, run.outputs)) < 1
+
+
+def test_a_page_of_a_part_names_the_run_file_in_its_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evalkit.shown_items.MOST_BYTES", 0)
+    run = write_run(Path("team's run.db"), graded_run({OPUS: [[True]] * 9 + [[False]], SONNET: [[True]] * 10}))
+    assert main(["report", str(run), "-o", "page.html", "-q"]) == 0
+    name = escape(shlex.quote("team's run.db")).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert f"<code>evalkit export {name} trials.jsonl</code>" in page
+    assert f"<code>evalkit report {name} -o items.json</code>" in page
 
 
 @pytest.mark.slow

@@ -4,14 +4,17 @@
 import itertools
 import random
 import re
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from analysis_builders import HAIKU, OPUS, Book, answered, spec
@@ -28,7 +31,7 @@ from evalkit.analysis.workers import worker_results, worker_warnings
 from evalkit.cli import main
 from evalkit.config import Config
 from evalkit.errors import InfrastructureError, UsageError
-from evalkit.executors import ray_cluster, ray_worker
+from evalkit.executors import ray, ray_cluster, ray_worker
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import NO_WORKER, raise_if_stopped
 from evalkit.executors.local import cost_of
@@ -311,6 +314,96 @@ LONG = (
 def test_why_a_worker_could_not_be_had_is_a_line(error: Exception, said: str) -> None:
     assert ray_cluster.reason(error).startswith(said)
     assert "\x1b" not in ray_cluster.reason(error)
+
+
+def http(line: socket.socket) -> None:
+    line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+LISTENERS: list[tuple[Callable[[socket.socket], None], str]] = [
+    (lambda line: None, "who listens there says nothing for 0.3 s"),
+    (http, "who listens there is no Ray cluster"),
+    (lambda line: line.shutdown(socket.SHUT_RDWR), "who listens there is no Ray cluster"),
+]
+
+
+@contextmanager
+def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The address of something that takes one connection, and is what `auto` finds."""
+    with socket.create_server((ray_cluster._LOOPBACK, 0)) as listener, pytest.MonkeyPatch.context() as patched:
+        services: Any = pytest.importorskip("ray._private.services", reason="without the extra [ray]")
+        address = ":".join(map(str, listener.getsockname()))
+        patched.setattr(services, "find_gcs_addresses", cache(set))
+        patched.setattr(services, "find_bootstrap_address", lambda _: address)
+        patched.delenv("RAY_ADDRESS", raising=False)
+        over = threading.Event()
+
+        def serve() -> None:
+            line, _ = listener.accept()
+            with line:
+                answer(line)
+                over.wait(60)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield address
+        finally:
+            over.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("named", ["auto", "HOST:PORT"])
+@pytest.mark.parametrize(("answer", "said"), LISTENERS, ids=["silent", "http", "closes"])
+def test_who_listens_where_a_cluster_should_is_found_out_before_ray_waits_for_it(
+    named: str, answer: Callable[[socket.socket], None], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_cluster, "_ANSWER_S", 0.3)
+    with listening(answer) as address:
+        expected = re.escape(f"no Ray cluster at {address} ({said})")
+        where = "auto" if named == "auto" else address
+        with pytest.raises(InfrastructureError, match=expected), ray_cluster.connected(where):
+            pass
+
+
+@pytest.mark.parametrize("named", ["auto", "HOST:PORT"])
+def test_auto_is_used_as_the_address_that_it_means(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, asked = pytest.importorskip("ray", reason="without the extra [ray]"), []
+
+    def init(where: str, **more: object) -> None:
+        asked.append((where, more["_node_ip_address"]))
+        raise ConnectionError("enough")
+
+    monkeypatch.setattr(library, "init", init)
+    with listening(lambda line: line.sendall(ray_cluster._SETTINGS)) as address:
+        where = "auto" if named == "auto" else address
+        with pytest.raises(InfrastructureError, match="enough"), ray_cluster.connected(where):
+            pass
+    assert asked == [(address, ray_cluster._LOOPBACK)]
+
+
+def test_why_a_node_has_no_worker_is_said_once_whatever_it_is_numbered() -> None:
+    pytest.importorskip("ray", reason="without the extra [ray]")
+    said: list[str] = []
+    nothing: Any = None
+    workers = ray.Pool(nothing, nothing, nothing, 1, said.append)
+    for actor in ("5e4320c2b4f1cf50a3a0be2f01000000", "0a91bd6e11f2aa31c0de55ab02000000"):
+        workers._tell_once("no worker on a", f"The actor died. actor_id: {actor}, pid: {len(actor) + len(said)}")
+    workers._tell_once("no worker on b", "The actor died. actor_id: 5e4320c2b4f1cf50a3a0be2f01000000, pid: 32")
+    workers._tell_once("no worker on a", "evalkit is not installed there")
+    assert [line[:14] for line in said] == ["no worker on a", "no worker on b", "no worker on a"]
+
+
+def test_auto_names_what_a_dead_head_has_left_and_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    services: Any = pytest.importorskip("ray._private.services", reason="without the extra [ray]")
+    monkeypatch.setattr(services, "find_gcs_addresses", cache(set))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(services, "find_bootstrap_address", lambda _: "127.0.0.2:1")
+    with pytest.raises(InfrastructureError, match=r"no Ray cluster at 127\.0\.0\.2:1"), ray_cluster.connected("auto"):
+        pass
+    monkeypatch.setattr(services, "find_bootstrap_address", lambda _: None)
+    with pytest.raises(InfrastructureError, match="no Ray cluster runs on this machine"), ray_cluster.connected("auto"):
+        pass
 
 
 async def test_what_ray_does_not_answer_holds_up_nothing() -> None:

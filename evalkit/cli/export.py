@@ -91,8 +91,9 @@ def _write_table(run: str, target: str, force: bool, redact: list[str] | None) -
     if not force and _is_there(target):
         raise UsageError(f"{remote.shown(target)} exists already; name another, or replace it with --force")
     hidden = report_files.redaction(redact, no_outputs=False)
-    snapshot = snapshot_to_show(urls.readable(run))
-    write_table(path, report_files.shown(analyze(snapshot), snapshot, hidden))
+    source = urls.readable(run)
+    snapshot = snapshot_to_show(source)
+    write_table(path, report_files.shown(analyze(snapshot), snapshot, hidden, source))
     urls.deliver(path)
     say(f"exported: {urls.as_given(path)} ({plural(len(snapshot.trials), 'trial')})")
 

@@ -89,7 +89,7 @@ def report(
     earlier = None if baseline is None else _earlier(baseline)
     analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
     analysis = with_routing(analysis, Asked(router_run=router_run(path)))
-    shown = report_files.shown(analysis, snapshot, hidden)
+    shown = report_files.shown(analysis, snapshot, hidden, path)
     if not quiet and not as_json:
         _print_summary(shown.analysis)
     report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)

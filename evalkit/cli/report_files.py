@@ -49,12 +49,12 @@ def redaction(patterns: Sequence[str] | None, no_outputs: bool) -> "Redaction":
     return Redaction((*config.redact, *(patterns or ())), texts=not no_outputs)
 
 
-def shown(analysis: "Analysis", snapshot: "Snapshot", hidden: "Redaction") -> "Shown":
-    """A run as it may be seen."""
+def shown(analysis: "Analysis", snapshot: "Snapshot", hidden: "Redaction", path: Path) -> "Shown":
+    """The run of a file as it may be seen; of where the file is only its name."""
     from evalkit.forms import Shown
     from evalkit.redaction import withheld
 
-    return Shown(withheld(analysis, hidden), snapshot, hidden)
+    return Shown(withheld(analysis, hidden), snapshot, hidden, run_file=path.name)
 
 
 def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool = False) -> None:

@@ -6,6 +6,7 @@ it may cost, whether it is tried again and what the run file says of it is decid
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -41,6 +42,7 @@ _TOGETHER_S = 5.0
 
 _LAST_WORD_S = 2.0
 _PINGS = 5
+_NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\d+")
 
 _CALL_S = 10.0
 """A cluster's head that has said nothing for so long does not answer."""
@@ -242,8 +244,10 @@ class Pool:
             await aside(lambda: self._ray.kill(actor), _LAST_WORD_S)
 
     def _tell_once(self, what: str, why: str) -> None:
-        if (what, why) not in self._told:
-            self._told.add((what, why))
+        """Say it unless it has been said, but for the ids and numbers in it, which are others each time."""
+        kind = (what, _NUMBERS.sub("", why))
+        if kind not in self._told:
+            self._told.add(kind)
             self._say(f"{what}: {why}")
 
     def _made(self, node: str) -> Any:

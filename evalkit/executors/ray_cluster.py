@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib import import_module
 from typing import Any, TypeVar
 
 from evalkit.errors import InfrastructureError, UsageError
@@ -30,6 +32,12 @@ _END_S = 15.0
 
 _AFTER_A_RUN_S = 7 * 86_400
 """How long Ray may look for a head that has gone before it ends this process; the run itself ends long before."""
+
+_ANSWER_S = 10.0
+"""How long who listens at an address has to take a connection, and then to answer."""
+
+_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""An empty frame of settings in HTTP/2."""
 
 _TAKEN_FOR_OUTER = ("127.0.0.1", "localhost", "::1") if sys.platform == "linux" else ()
 """By these Ray means the outer address of the machine."""
@@ -60,7 +68,7 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
             more["_temp_dir"] = held.enter_context(_folder())
             more["num_cpus"] = min(workers, os.cpu_count() or 1)  # Ray starts a process for each
         else:
-            where = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
+            where = _running() if address == "auto" else address
             check_address(where)
             more = _reachable(where)
         held.enter_context(_terminated_as_interrupted())
@@ -124,20 +132,48 @@ def reason(error: BaseException) -> str:
 
 
 def _reachable(address: str) -> dict[str, Any]:
-    """What else to connect with; InfrastructureError if nobody listens: Ray itself would try for minutes."""
-    import socket
-
-    found = _ADDRESS.fullmatch(address)
-    if found is None or found["host"] is None:
-        return {}
-    host = found["host"].strip("[]")
+    """What else to connect with; InfrastructureError if no cluster answers: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
     if host in _TAKEN_FOR_OUTER:
         host = installed().util.get_node_ip_address()
     try:
-        socket.create_connection((host, int(found["port"])), 10).close()
+        with socket.create_connection((host, int(port)), _ANSWER_S) as line:
+            if os.environ.get("RAY_USE_TLS", "0").lower() not in ("1", "true"):  # what is encrypted Ray has to ask
+                _greet(line)
     except (OSError, OverflowError) as error:
         raise InfrastructureError(f"no Ray cluster at {address} ({error}); check it with `ray status`") from error
     return {"_node_ip_address": host} if host.startswith("127.") else {}
+
+
+def _greet(line: socket.socket) -> None:
+    """OSError unless who listens speaks HTTP/2, as a cluster does: its first frame is of settings (RFC 9113, 3.4).
+
+    Ray waits for a minute and a half for anything else that listens.
+    """
+    line.settimeout(_ANSWER_S)
+    try:
+        line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS)
+        heard = b""
+        while len(heard) < len(_SETTINGS) and (part := line.recv(len(_SETTINGS) - len(heard))):
+            heard += part
+    except TimeoutError as error:
+        raise OSError(f"who listens there says nothing for {_ANSWER_S:g} s") from error
+    if heard[3:5] != _SETTINGS[3:5]:
+        raise OSError("who listens there is no Ray cluster")
+
+
+def _running() -> str:
+    """The address of the cluster that `auto` means: RAY_ADDRESS, or that of this machine; as Ray finds it."""
+    services: Any = import_module("ray._private.services")
+    logging.getLogger(services.__name__).setLevel(logging.CRITICAL)  # of several the last one, as Ray would say
+    try:
+        found: str = services.get_ray_address_from_environment("auto", None)
+    except ConnectionError as error:
+        raise InfrastructureError(
+            "no Ray cluster runs on this machine; start one with `ray start`, or name another by --address HOST:PORT"
+        ) from error
+    return found
 
 
 @contextmanager
