@@ -19,8 +19,9 @@ _LOCAL = ("127.0.0.1", "127.0.0.2", "::1", "localhost")
 _IN_MEMORY, _ENOUGH_BYTES = Path("/dev/shm"), 2 * 1024**3  # noqa: S108  pytest makes a folder of its own in it
 
 
-settings.register_profile("evalkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("evalkit")  # speed is measured by benchmarks: on a busy machine an example takes what it takes
+# speed is measured by benchmarks: on a busy machine an example takes what it takes; half the usual number of them
+settings.register_profile("evalkit", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("evalkit")
 if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ENOUGH_BYTES:
     # a run file waits for its disk at every commit, for milliseconds each; no test pulls the plug
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
