@@ -30,7 +30,7 @@ def test_the_action_the_workflows_and_the_scripts_pass_their_linters() -> None:
             GITLAB,
             [
                 ("    when: always\n", "    when: sometimes\n", "'sometimes' is not one of"),
-                ('echo "no changed line names a model"; exit 0; fi\'', "exit 0'", "SC1046"),
+                ('echo "no changed file names a model"; exit 0; fi\'', "exit 0'", "SC1046"),
             ],
         ),
     ],

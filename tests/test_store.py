@@ -782,7 +782,7 @@ def test_a_full_disk_makes_no_run_file_and_leaves_nothing_behind(path: Path) -> 
     with creation(path, 2000, preexec_fn=little_room) as process:
         output, errors = process.communicate()
     assert (process.returncode, output) == (1, b"begin\n")
-    assert b"InfrastructureError" in errors
+    assert b"NoRoomError" in errors
     assert b"cannot grow" in errors
     assert list(path.parent.iterdir()) == []
 

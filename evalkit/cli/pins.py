@@ -84,7 +84,7 @@ def _tell_removed(found: "Iterable[Bump]") -> None:
 
     for bump in found:
         if bump.now is None and bump.then is not None:
-            typer.echo(f"warning: {place(bump.then)}: removed, and no model id that can be read replaces it", err=True)
+            say(f"warning: {place(bump.then)}: removed, and no model id that can be read replaces it", err=True)
 
 
 @pins.command("diff")
