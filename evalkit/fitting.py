@@ -14,7 +14,7 @@ from evalkit.plan import Plan, assemble_item, record, trial_order
 from evalkit.prompt import build_request, document_text
 from evalkit.records import ItemRecord, ModelFacts, PromptSize, Request, Spec, TrialKey
 from evalkit.settings_check import rejected_settings
-from evalkit.uncounted import guessed_tokens, measured, per_letter, window_of
+from evalkit.uncounted import guessed_tokens, measured, per_letter
 
 MOST_COUNTED = 3000
 """Prompts up to which each is counted. Of more a part is: counting has a rate limit of its own."""
@@ -171,7 +171,7 @@ class _Planner:
             tokens = await self.provider.count_tokens(request)
             if tokens is not None:
                 return PromptSize(variant.id, model, tokens, counted=True)
-        size, text, window = measured(request), self.texts[model], window_of(model)
-        tokens, most = round(size.about * text.scale + size.attached), size.most(text.per_letter)
-        most = max(tokens, most if window is None else min(most, window))
+        size, text = measured(request), self.texts[model]
+        tokens = round(size.about * text.scale + size.attached)
+        most = max(tokens, size.most_of(model, text.per_letter))
         return PromptSize(variant.id, model, tokens, counted=False, most_tokens=most)

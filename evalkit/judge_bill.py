@@ -15,6 +15,7 @@ from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import ItemRecord, Request, TrialKey, Usage
 from evalkit.rubric import Rubric
+from evalkit.uncounted import MARGIN, measured
 
 _Output = tuple[int, float]
 """Epoch and expected tokens of an output that is still to come."""
@@ -25,27 +26,36 @@ Place = Literal["alone", "first", "later"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What of a request to a judge says what it takes: the text that others may share, and tokens of its own."""
+    """What of a request to a judge says what it takes: the text that others may share, tokens of its own, and at most.
+
+    `most_tokens`: of the whole prompt, which no server has counted.
+    """
 
     model: str
     system: str
     shared: str
     own_tokens: int
+    most_tokens: int
 
 
 def asked_by(request: Request) -> Asked:
     """The same of a request."""
     shared, own = judge.parts_of(request)
-    return Asked(request.model, str(request.system), shared, text_tokens(own, str(request.params)))
+    own_tokens = text_tokens(own, str(request.params))
+    return Asked(request.model, str(request.system), shared, own_tokens, measured(request).most_of(request.model))
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeSize:
-    """Tokens of a request to a judge as far as they can be told: what it shares with its item's others, and its own."""
+    """Tokens of a request to a judge as far as they can be told: what it shares with its item's others, and its own.
+
+    `most_tokens`: what both together have at most.
+    """
 
     model: str
     shared_tokens: int
     own_tokens: int
+    most_tokens: int
     place: Place = "alone"
 
     @property
@@ -55,22 +65,22 @@ class JudgeSize:
 
     def expected_usd(self, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
         """What it costs with a typical answer, where the cache serves as it should."""
-        reads = self.place == "later"
-        return self._usd(TYPICAL_OUTPUT_TOKENS, when, prices, read=reads, write=self.place == "first")
+        shared, own, alone = self.shared_tokens, self.own_tokens, self.place == "alone"
+        usage = Usage(
+            shared + own if alone else own,
+            TYPICAL_OUTPUT_TOKENS,
+            cache_read_tokens=shared if self.place == "later" else None,
+            cache_write_5m_tokens=shared if self.place == "first" else None,
+        )
+        return prices.price(self.model, usage, when).usd
 
     def worst_usd(self, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
-        """The most it can cost: an answer as long as allowed, and a context that has to be written once more."""
-        return self._usd(judge.MAX_TOKENS, when, prices, write=self.place != "alone")
-
-    def _usd(
-        self, output_tokens: int, when: datetime, prices: Prices, *, read: bool = False, write: bool = False
-    ) -> float | None:
-        shared, own = self.shared_tokens, self.own_tokens
+        """The most it can cost: an answer as long as allowed, and a prompt that has to be written once more."""
+        alone = self.place == "alone"
         usage = Usage(
-            own if read or write else shared + own,
-            output_tokens,
-            cache_read_tokens=shared if read else None,
-            cache_write_5m_tokens=shared if write else None,
+            self.most_tokens if alone else 0,
+            judge.MAX_TOKENS,
+            cache_write_5m_tokens=None if alone else self.most_tokens,
         )
         return prices.price(self.model, usage, when).usd
 
@@ -87,7 +97,7 @@ def sizes(requests: Sequence[Asked], when: datetime, prices: Prices = LIST_PRICE
         if sharing[context] < 2 or not cacheable(request.model, shared_tokens, when, prices):
             place = "alone"
         begun.add(context)
-        yield JudgeSize(request.model, shared_tokens, request.own_tokens, place)
+        yield JudgeSize(request.model, shared_tokens, request.own_tokens, request.most_tokens, place)
 
 
 def _context(request: Asked) -> tuple[str, str, str]:
@@ -96,8 +106,8 @@ def _context(request: Asked) -> tuple[str, str, str]:
 
 def cacheable(model: str, shared_tokens: int, when: datetime, prices: Prices = LIST_PRICES) -> bool:
     """Whether a context can be cached without making a request unpriced that has a price."""
-    cached = JudgeSize(model, shared_tokens, 0, "first").worst_usd(when, prices)
-    priced = cached is not None or JudgeSize(model, shared_tokens, 0).worst_usd(when, prices) is None
+    cached = JudgeSize(model, shared_tokens, 0, shared_tokens, "first").worst_usd(when, prices)
+    priced = cached is not None or JudgeSize(model, shared_tokens, 0, shared_tokens).worst_usd(when, prices) is None
     return shared_tokens >= SMALLEST_CACHED_TOKENS and priced
 
 
@@ -170,16 +180,17 @@ def _of_item(
         judge.build_comparison("", task, task, shared) if panel.side_by_side else judge.build_request("", task, shared)
     )
     fixed, frame = text_tokens(str(empty.system), shared), text_tokens(judge.parts_of(empty)[1], str(empty.params))
-    owns = [frame + round(tokens) for _, tokens in outputs]
+    shown = [tokens for _, tokens in outputs]
     if panel.side_by_side:
-        owns = [
-            frame + round(tokens + others)
+        shown = [
+            tokens + others
             for (epoch, tokens), (other_epoch, others) in permutations(outputs, 2)
             if epoch == other_epoch
         ]
+    most = measured(empty).most()
     for model in panel.judges:
-        is_cached = len(owns) * panel.repeats > 1 and cacheable(model, fixed, when, prices)
+        is_cached = len(shown) * panel.repeats > 1 and cacheable(model, fixed, when, prices)
         place: Place = "first" if is_cached else "alone"
-        for own in owns * panel.repeats:
-            yield JudgeSize(model, fixed, own, place)
+        for tokens in shown * panel.repeats:
+            yield JudgeSize(model, fixed, frame + round(tokens), most + round(tokens * MARGIN), place)
             place = "later" if is_cached else "alone"

@@ -21,7 +21,7 @@ from evalkit.prompt import build_request
 from evalkit.providers import Provider
 from evalkit.records import Snapshot, TrialKey, Usage
 from evalkit.store import RunFile
-from evalkit.uncounted import Shown, Uncounted, measured
+from evalkit.uncounted import Shown
 
 if TYPE_CHECKING:
     from evalkit.executors.ray import Cluster
@@ -152,7 +152,7 @@ def _calls(
         size = plan.sizes.of(item_id, model)
         unsure = None
         if shown is not None and not size.counted:
-            unsure = _Unsure(trial.key, measured(request), most_tokens(size), worst_usd, shown)
+            unsure = _Unsure(trial.key, most_tokens(size), worst_usd, shown)
         yield Call(
             f"trial/{trial.id}",
             trial.id,
@@ -169,13 +169,12 @@ class _Unsure:
     """A prompt that nobody has counted: `planned` tokens are the most, unless answers have shown otherwise."""
 
     key: TrialKey
-    size: Uncounted
     planned: int
     of_trial: WorstCase
     shown: Shown
 
     def worst_usd(self) -> float | None:
-        return self.of_trial(self.key, self.shown.most_tokens(self.key.model, self.size, self.planned))
+        return self.of_trial(self.key, self.shown.most_tokens(self.key.model, self.planned))
 
     def hear(self, usage: Usage) -> None:
-        self.shown.hear(self.key.model, self.size, self.planned, usage)
+        self.shown.hear(self.key.model, self.planned, usage)

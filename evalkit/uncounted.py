@@ -56,6 +56,11 @@ class Uncounted:
         """The most tokens it can have where letters have so many each."""
         return self.others + ceil(self.letters * min(1.0, per_letter))
 
+    def most_of(self, model: str, per_letter: float = 1.0) -> int:
+        """The same of a model, which takes no prompt beyond its window."""
+        most, window = self.most(per_letter), window_of(model)
+        return most if window is None else min(most, window)
+
 
 def measured(request: Request) -> Uncounted:
     """The size of all that a server takes for input."""
@@ -159,22 +164,19 @@ def _pages(encoded: str) -> int:
 class Shown:
     """What answers have shown of the sizes of prompts that nobody has counted, by model.
 
-    `letters`: tokens a letter, with the margin; `beyond`: how many times what was taken for the most one has had.
+    `beyond`: how many times what was taken for the most one has had. That others had far less says nothing of the next,
+    which may be of another kind.
     """
 
-    letters: dict[str, float] = field(default_factory=dict)
     beyond: dict[str, float] = field(default_factory=dict)
 
-    def hear(self, model: str, size: Uncounted, most_tokens: int, usage: Usage) -> None:
-        """An answer has come to a prompt of this size, of which `most_tokens` was the most."""
+    def hear(self, model: str, most_tokens: int, usage: Usage) -> None:
+        """An answer has come to a prompt of which `most_tokens` was the most."""
         tokens = usage.total_input_tokens
         if tokens is None:
             return
-        if size.letters >= _TELLING_LETTERS:
-            self.letters[model] = max(self.letters.get(model, 0.0), per_letter(tokens, size.letters))
         self.beyond[model] = max(self.beyond.get(model, 1.0), tokens / max(1, most_tokens))
 
-    def most_tokens(self, model: str, size: Uncounted, planned: int) -> int:
+    def most_tokens(self, model: str, planned: int) -> int:
         """The most that a prompt can have, which was `planned` before anything was answered."""
-        most = min(planned, size.most(self.letters.get(model, 1.0)))
-        return ceil(most * self.beyond.get(model, 1.0))
+        return ceil(planned * self.beyond.get(model, 1.0))

@@ -525,3 +525,16 @@ def test_what_a_judge_is_to_be_asked_takes_little_more_memory_than_what_was_answ
 
     held(10)  # what is loaded once
     assert (held(150) - held(50)) / (100 * len(MODELS)) < 2000
+
+
+def test_a_budget_holds_for_judges_whatever_the_text_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Recorded
+) -> None:
+    """Of digits and tables a token is a character or two, of prose four."""
+    monkeypatch.chdir(tmp_path)
+    path = people.write(tmp_path / "digits.db", 8, output=lambda *names: f"{names}: " + "7 1 3 " * 10_000)
+    assert grade(path, server.url, *by(JUDGE), "--budget-usd", "1.6", "-j", "8") == ExitCode.BUDGET
+    with RunFile(path, read_only=True) as run:
+        paid = [(a.grader is not None, a.cost_usd or 0.0) for a in run.snapshot().attempts]
+    assert sum(usd for judged, usd in paid if judged) > 0.2
+    assert sum(usd for _, usd in paid) <= 1.6
