@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from analysis_builders import JUDGE, OPUS, SONNET, Book, answered, ended, failed, lost, round_, spec, write_run
+from needs import DEV_FULL
 
 from evalkit import __version__
 from evalkit.cli import COMMANDS, main
@@ -709,8 +710,7 @@ def test_the_sandbox_ends_quietly_on_ctrl_c() -> None:
     assert (server.returncode, errors) == (0, "")
 
 
-# A full disk cannot be had elsewhere without rights to mount one; CI runs on Linux, so there it is never skipped.
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full, which refuses every write")
+@DEV_FULL
 @pytest.mark.parametrize("arguments", [["models"], ["--help"], ["runs"]])
 def test_output_that_cannot_be_written_is_one_clear_line(arguments: list[str], tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from needs import DEV_FULL
 from servers import recorded
 from test_run import run_files, settled, snapshot, write_tiny
 
@@ -112,7 +113,7 @@ def test_what_is_in_flight_when_the_disk_fills_up_is_recorded_or_told(
     assert [path.name for path in Path("runs").iterdir() if "kept" in path.name] == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full, which refuses every write")
+@DEV_FULL
 def test_a_run_does_not_start_without_room_for_what_would_be_in_flight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

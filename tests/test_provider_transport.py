@@ -3,7 +3,7 @@
 import asyncio
 import builtins
 import re
-import sys
+import resource
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -325,10 +325,7 @@ def test_a_date_that_has_passed_or_is_none_is_left_to_our_own_back_off(text: str
     assert retry_after_s({"retry-after": text}) is None
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no limit of open files there")
 async def test_a_run_may_have_as_many_connections_as_it_was_told() -> None:
-    import resource
-
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
     try:

@@ -316,9 +316,8 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     try:
         loop.add_signal_handler(signal.SIGINT, interrupt)
-    except (NotImplementedError, RuntimeError, ValueError):
-        # Windows' loop knows no signals, and only the main thread may handle one: Ctrl-C then breaks the run off, of
-        # which nothing is lost, since every attempt is on disk and the same command goes on.
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows' loop knows no signals, other threads may not
+        # Ctrl-C then breaks the run off, of which nothing is lost: every attempt is on disk, the same command goes on.
         yield
         return
     try:
