@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gate_reports import DATASET, RUBRIC, SONNET_45, approve, write_evidence_files
@@ -145,6 +146,40 @@ def test_a_way_back_leads_only_to_what_ran(git: Git, capsys: pytest.CaptureFixtu
     assert verified("HEAD~1..HEAD", capsys) == (6, "no evidence"), "it ran here, but that evidence is simulated"
     assert approve(candidate=SONNET_45, baseline="claude-haiku-5-5") == 0
     assert verified("HEAD~1..HEAD", capsys)[0] == 0
+
+
+@pytest.mark.parametrize("folder", ["src", "moved"])
+def test_a_way_back_costs_no_more_calls_of_git_however_many_files_go_it(
+    folder: str, git: Git, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert approve(candidate="claude-sonnet-4-6") == 0
+    calls: dict[int, int] = {}
+    for many in (3, 12):
+        for model in (SONNET_45, "claude-sonnet-4-6", SONNET_45):
+            for n in range(many):
+                file = Path(f"src/{many}/{n}.py")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(f'MODEL = "{model}"\n' + f"# {n}\n" * 9, encoding="utf-8")
+            commit(git, "other.txt", f"{many} {model}\n")
+        if folder == "moved":
+            git("reset", "-q", "--hard", "HEAD~1")
+            git("mv", f"src/{many}", f"moved{many}")
+            git("commit", "-qm", "move")
+            for file in Path(f"moved{many}").iterdir():
+                change(file, "claude-sonnet-4-6", SONNET_45)
+            git("commit", "-qam", "back")
+        calls[many] = 0
+        real = subprocess.Popen
+
+        def counted(*arguments: Any, many: int = many, real: Any = real, **options: Any) -> Any:
+            calls[many] += 1
+            return real(*arguments, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess, "Popen", counted)
+            assert verified("HEAD~1..HEAD", capsys)[0] == 0
+    more = {"src": 0, "moved": 2 * (12 - 3)}[folder]
+    assert calls[12] == calls[3] + more, "a moved file is followed by itself, once"
 
 
 def test_evidence_must_be_against_the_pin_that_is_replaced(git: Git, capsys: pytest.CaptureFixture[str]) -> None:

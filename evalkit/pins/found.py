@@ -1,23 +1,25 @@
 """Where pins are looked for: in the files as they are, in what a change did to them, and in what there was before."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from evalkit.frozen import dataclass
 from evalkit.pins.bumps import Bump, bumps
 from evalkit.pins.repository import (
     changed_files,
-    commits_with,
+    changed_lines,
     content_at,
     contents,
-    files_changed_in,
     files_of,
     files_with,
     revisions,
 )
 from evalkit.pins.scan import Pin, in_code, pins_in, skipped
 from evalkit.pins.spelling import SOUGHT
+
+_AT_ONCE = 500
+"""Paths that git is asked about in one call: more might not fit into a command."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,30 @@ def models_before(named: str, folder: Path) -> frozenset[str]:
     return frozenset(pin.model for path in files for pin in in_code(pins_in(path, content_at(base, path, folder))))
 
 
-def stood_before(pin: Pin, named: str, folder: Path) -> bool:
-    """Whether the code of the same file named the model at some commit up to where a change begins."""
+def stood_before(pins: Collection[Pin], named: str, folder: Path) -> frozenset[Pin]:
+    """Those of which the code of the same file named the model at some commit up to where a change begins.
+
+    All files are looked up at once, and then those that may have been called otherwise one by one.
+    """
     base, _ = revisions(named, folder)
-    pattern = "[-_.@]?".join(re.escape(part) for part in re.split("[-_.@]", pin.model))
-    for commit in commits_with(pattern, pin.path, base, folder):
-        for path in files_changed_in(commit, folder, pattern):
-            if any(one.model == pin.model for one in in_code(pins_in(path, content_at(commit, path, folder)))):
-                return True
-    return False
+    found = set[Pin]()
+    for model in {pin.model for pin in pins}:
+        paths = sorted({pin.path for pin in pins if pin.model == model})
+        parts = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
+        there = {path for part in parts for path in _that_named(model, part, base, folder)}
+        there |= {path for path in paths if path not in there and _that_named(model, [path], base, folder)}
+        found |= {pin for pin in pins if pin.model == model and pin.path in there}
+    return frozenset(found)
+
+
+def _that_named(model: str, paths: Sequence[str], base: str, folder: Path) -> set[str]:
+    """The files whose code named a model at a commit up to the base, as they were called then."""
+    pattern = "[-_.@]?".join(re.escape(part) for part in re.split("[-_.@]", model))
+    left = list(dict.fromkeys(changed_lines(pattern, paths, base, folder)))
+    found = set[str]()
+    for (path, _), content in zip(left, contents([blob for _, blob in left], folder), strict=True):
+        if path not in found and any(one.model == model for one in in_code(pins_in(path, content))):
+            found.add(path)
+            if found == set(paths):
+                break
+    return found

@@ -12,7 +12,6 @@ from evalkit.frozen import dataclass
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "dist", "build"})
 _TIMEOUT_S = 60
 _SUBMODULE = "160000"
-_MOST_COMMITS = 100
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
@@ -76,12 +75,6 @@ def _commit(name: str, folder: Path) -> str:
     return found.decode().strip()
 
 
-def files_changed_in(commit: str, folder: Path, pattern: str) -> list[str]:
-    """Files in which a commit changed a line that matches, in any case, whatever attributes say."""
-    matching = ("--name-only", "-z", "--text", "--no-textconv", "--no-ext-diff", "--no-renames", f"-G{pattern}")
-    return _names(_run(folder, "diff-tree", "--root", "-r", "--no-commit-id", "-i", *matching, commit) or b"")
-
-
 @dataclass(frozen=True)
 class ChangedFile:
     """A file in which two commits differ: its modes and the ids of its contents, of zeros alone where it is not."""
@@ -125,22 +118,21 @@ def contents(blobs: Sequence[str], folder: Path) -> Iterator[bytes]:
             yield answered.read(int(told[1]) + 1)[:-1]
 
 
-def commits_with(pattern: str, path: str, until: str, folder: Path) -> list[str]:
-    """The latest commits up to one that changed a line of a file, whatever it was called, which matches."""
-    listed = _run(
-        folder,
-        "log",
-        "--follow",
-        "--format=%H",
-        f"-{_MOST_COMMITS}",
-        "-i",
-        "--text",
-        f"-G{pattern}",
-        until,
-        "--",
-        f":(top,literal){path}",
-    )
-    return (listed or b"").decode().split()
+def changed_lines(pattern: str, paths: Sequence[str], until: str, folder: Path) -> list[tuple[str, str]]:
+    """Path and content id of each file as a commit left it that changed a matching line, in any case; newest first.
+
+    Of one path also what it was called before: git follows only one at a time.
+    """
+    follow = ("--follow",) if len(paths) == 1 else ("--no-renames",)
+    told = ("--format=", "--raw", "-z", "--no-abbrev", "--no-ext-diff", "--no-textconv", "--text", "-i", f"-G{pattern}")
+    literal = [f":(top,literal){path}" for path in paths]
+    fields = iter(_names(_run(folder, "log", *follow, *told, until, "--", *literal) or b""))
+    found = []
+    for field in fields:
+        *_, blob, status = field.lstrip("\n").split()
+        path = next(fields)
+        found.append((next(fields) if status[0] in "RC" else path, blob))
+    return found
 
 
 def files_with(pattern: str, commit: str, folder: Path) -> list[str]:

@@ -46,14 +46,14 @@ class Verdict:
 class Terms:
     """What evidence is held against: the moment, and the hashes that the files of an approval have as of then.
 
-    `stood_before`: whether a model once ran in a place; `models_before`: those that run where a change begins, None
-    where there is no change.
+    `stood_before`: those of some pins whose model once ran in their file; `models_before`: the models that run where a
+    change begins, None where there is no change.
     """
 
     lock: Lock
     now: datetime
     hashes_of: Callable[[Approval], Mapping[str, str]]
-    stood_before: Callable[[Pin], bool] = lambda _: False
+    stood_before: Callable[[Collection[Pin]], Collection[Pin]] = lambda _: ()
     models_before: Callable[[], Collection[str] | None] = lambda: None
     allow_simulated: bool = False
 
@@ -66,17 +66,19 @@ class Terms:
 def asked_by(found: Iterable[Bump], terms: Terms) -> list[Asked]:
     """The pins that a change brings; one that only says more exactly what ran already, or goes back, is settled."""
     brought = [(bump.now, bump.then) for bump in found if bump.now is not None]
-    return sorted((Asked(now, then, _settled(now, then, terms)) for now, then in brought), key=lambda one: one.pin)
+    back = terms.stood_before([now for now, then in brought if then is not None and _led_here(then, now, terms)])
+    asked = [Asked(now, then, now in back or (then is not None and _is_pin_of(now, then))) for now, then in brought]
+    return sorted(asked, key=lambda one: one.pin)
 
 
-def _settled(now: Pin, then: Pin | None, terms: Terms) -> bool:
-    """Whether it needs no evidence: the pin of an alias, or a way back that valid evidence led away from."""
-    if then is None:
-        return False
-    if now.kind == "pin" and then.kind == "alias" and pin_of(then.model) == now.model:
-        return True
-    led_here = [one for one in terms.lock.approvals if one.is_of(then.model, now.model) and not terms.faults(one, {})]
-    return bool(led_here) and terms.stood_before(now)
+def _is_pin_of(now: Pin, then: Pin) -> bool:
+    """Whether it only says more exactly what an alias stood for."""
+    return now.kind == "pin" and then.kind == "alias" and pin_of(then.model) == now.model
+
+
+def _led_here(then: Pin, now: Pin, terms: Terms) -> bool:
+    """Whether valid evidence led from the model that comes back to the one that goes."""
+    return any(one.is_of(then.model, now.model) and not terms.faults(one, {}) for one in terms.lock.approvals)
 
 
 def verdicts(asked: Sequence[Asked], terms: Terms) -> Iterator[Verdict]:
