@@ -261,6 +261,19 @@ def test_evidence_for_a_pin_that_replaces_none_must_be_against_one_that_runs(
     assert verified("HEAD~1..HEAD", capsys)[0] == 0, "the new one runs already, the old one no more"
 
 
+def test_one_more_use_of_what_runs_already_needs_no_evidence_but_one_in_place_of_another_does(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "src/more.py", f'MODEL = "{SONNET_45}"\n')
+    assert verified("main...HEAD", capsys)[0] == 0
+    assert main(["pins", "unproven", "main...HEAD"]) == 0
+    commit(git, "src/new.py", 'MODEL = "claude-haiku-4-5-20251001"\n')
+    assert verified("HEAD~1..HEAD", capsys) == (6, "no evidence"), "nobody has seen that one run"
+    Path("app.py").unlink()
+    commit(git, "other.yaml", "least:\n  name: claude-haiku-4-5-20251001\n")
+    assert verified("HEAD~1..HEAD", capsys) == (6, "no evidence"), "it may do what the other did"
+
+
 def change(path: Path, written: str, instead: str) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace(written, instead), encoding="utf-8")
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -260,7 +260,7 @@ def _verdicts(
     else:
         looked = bumps_between(changed, Path())
         stood = partial(stood_before, named=changed, folder=Path())
-        models = partial(models_before, changed, Path())
+        models = cache(partial(models_before, changed, Path()))
         terms = Terms(_read(lock), now, hashes, stood, models, allow_simulated)
         asked = asked_by(looked.bumps, terms)
         _tell_removed(looked.bumps)

@@ -64,11 +64,18 @@ class Terms:
 
 
 def asked_by(found: Iterable[Bump], terms: Terms) -> list[Asked]:
-    """The pins that a change brings; one that only says more exactly what ran already, or goes back, is settled."""
+    """The pins that a change brings; one that says more exactly what ran, goes back, or is one more use is settled."""
+    found = list(found)
     brought = [(bump.now, bump.then) for bump in found if bump.now is not None]
+    gone = {bump.then.model for bump in found if bump.now is None and bump.then is not None}
     back = terms.stood_before([now for now, then in brought if then is not None and _led_here(then, now, terms)])
-    asked = [Asked(now, then, now in back or (then is not None and _is_pin_of(now, then))) for now, then in brought]
-    return sorted(asked, key=lambda one: one.pin)
+
+    def settled(now: Pin, then: Pin | None) -> bool:
+        if then is None:  # where another model goes, this one may take its place
+            return gone <= {now.model} and now.model in (terms.models_before() or ())
+        return now in back or _is_pin_of(now, then)
+
+    return sorted((Asked(now, then, settled(now, then)) for now, then in brought), key=lambda one: one.pin)
 
 
 def _is_pin_of(now: Pin, then: Pin) -> bool:
