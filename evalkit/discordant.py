@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from math import ceil
 
 from evalkit.analysis.trials import current_round, trial_results
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
+from evalkit.grader_names import kind_of
 from evalkit.records import Snapshot
 from evalkit.rounds import in_drawing_order, is_closed
 from evalkit.rubric import Rubric
@@ -33,15 +35,19 @@ class Discordant:
 def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float) -> Discordant:
     """The items that people are to grade, with a `share` of those that the judge grades alike; the same every time.
 
-    UsageError where no judge has graded yet, and where its round is closed.
+    By the round that is open: people grade there. UsageError where no judge has graded yet, or in no open round.
     """
-    round_ = current_round(snapshot)
-    if round_ is None or not any(grader.startswith("judge ") for grader in round_.graders):
+    by_judge = [round_ for round_ in snapshot.rounds if any(kind_of(name) == "judge" for name in round_.graders)]
+    if not any(current_round(replace(snapshot, rounds=(round_,))) for round_ in by_judge):
         raise UsageError(
             "no judge has graded this run, so nothing is told apart; run `evalkit grade --by judges` first"
         )
-    if is_closed(snapshot, round_.id):
-        raise UsageError("the judges' round is closed; let them grade in a new one, then people beside them")
+    snapshot = replace(snapshot, rounds=tuple(r for r in by_judge if not is_closed(snapshot, r.id)))
+    if current_round(snapshot) is None:
+        raise UsageError(
+            "the judges' round is closed; run `evalkit grade --blind --by judges`, which opens a new one and pays for "
+            "no answer that is known, then this command again"
+        )
     said: dict[str, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
     answered = set()
     for trial in trial_results(snapshot, rubric):

@@ -219,6 +219,16 @@ def test_people_get_what_the_judge_tells_apart_and_a_sample_of_the_rest() -> Non
     assert discordant_items(judged(SAID, APART), RUBRIC, 0.2) == found  # once people have graded, too
 
 
+def test_once_a_round_is_closed_what_the_judge_said_in_the_next_one_counts() -> None:
+    first = judged(SAID, calibrated(0))
+    shut = replace(first, events=(*first.events, RoundEvent("closed", 1, None, at="2026-11-03")))
+    with pytest.raises(UsageError, match="`evalkit grade --blind --by judges`, which opens a new one"):
+        discordant_items(shut, RUBRIC, 0.2)
+    again = [replace(grade, round_id=2) for grade in first.grades if grade.grader == JUDGE]
+    both = replace(shut, rounds=(*first.rounds, round_(2, (JUDGE,))), grades=(*first.grades, *again))
+    assert discordant_items(both, RUBRIC, 0.2) == discordant_items(first, RUBRIC, 0.2)
+
+
 def test_without_a_judge_there_is_nothing_to_tell_apart() -> None:
     snapshot = run(*table(3, 3, 20))
     with pytest.raises(UsageError, match="no judge has graded"):
