@@ -83,6 +83,12 @@ def states(item: ItemResult, models: Sequence[str]) -> tuple[MapState, ...]:
     return tuple(state_of([output for output in item.outputs if output.model == model]) for model in models)
 
 
+def is_settled(item: ItemResult, models: Sequence[str]) -> bool:
+    """Whether every output of every model on an item has a verdict: only then can be said what all of them do."""
+    verdicts = [output.satisfied for output in item.outputs]
+    return {output.model for output in item.outputs} >= set(models) and None not in verdicts
+
+
 def parts_models(found: Sequence[MapState]) -> bool:
     """Whether models part on an item, by its states. What is ungraded says nothing, and a trial that failed is as
     little satisfactory as one that is not.

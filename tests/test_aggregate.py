@@ -1,6 +1,7 @@
 """One level from several graders: the declared rule, people over judges, repeats, and grades taken back."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from statistics import fmean
 from typing import Any
@@ -175,6 +176,18 @@ def test_a_judge_that_is_not_shown_to_know_enough_is_dropped(wrong: int, labels:
     assert len(told) == dropped
     if dropped:
         assert "10" in next(w for w in analysis.warnings if "ungraded and left out" in w)
+
+
+def test_a_dropped_judge_hides_no_grade_of_people() -> None:
+    """In a later round of its own it has graded more outputs than they; where it is right it is the one to go by."""
+    for wrong, counts, graded in ((20, 1, 40), (2, 2, 50)):
+        book = _calibrated(wrong)
+        book.rounds = [round_(1, ("ann",)), round_(2)]
+        book.grades = [replace(g, round_id=2 if g.grader == JUDGE else 1) for g in book.grades]
+        analysis = analyze(book.snapshot())
+        assert analysis.grading.round is not None
+        assert analysis.grading.round.id == counts
+        assert sum(model.counts.graded for model in analysis.models) == graded
 
 
 @pytest.mark.parametrize("rule", ["median", "majority", "mean", "all"])

@@ -885,6 +885,16 @@ def test_ceiling_and_floor_are_said(level: int, words: str) -> None:
     assert not warned(analyze(run_of({OPUS: [[True], [False]]})), words)
 
 
+def test_models_that_share_few_items_are_not_level_for_easy_items() -> None:
+    book = Book(spec((OPUS, HAIKU)))
+    for i in range(9):
+        book.trial(f"i{i}", answered(), model=OPUS, level=1)
+        book.trial(f"i{i}" if i < 4 else f"other {i}", answered(), model=HAIKU, level=1)
+    assert not warned(analyze(book.snapshot()), "Ceiling")
+    book.trial("i4", answered(), model=HAIKU, level=1)
+    assert warned(analyze(book.snapshot()), "Ceiling")
+
+
 def test_one_model_cannot_be_told_apart_from_others_anyway() -> None:
     assert not warned(analyze(run_of({OPUS: [[True]] * 3})), "Ceiling")
 

@@ -390,6 +390,10 @@ def test_unrated_items_have_no_worth() -> None:
     partly = analyze(book.snapshot()).item_quality
     assert partly is not None
     assert (partly.floor, partly.floor_ids) == (1.0, ("b",))
+    book.trial("b", answered(), epoch=2)
+    waiting = analyze(book.snapshot()).item_quality
+    assert waiting is not None
+    assert (waiting.floor, waiting.floor_ids) == (None, ()), "an output of which the verdict is open may pass"
 
 
 def test_no_trial_has_no_worth() -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from evalkit.analysis.against import against, baseline_of
 from evalkit.analysis.blinding import blinding
 from evalkit.analysis.caching import cache_costs, cache_warnings
-from evalkit.analysis.columns import Columns, columns_of
+from evalkit.analysis.columns import Columns, columns_of, in_all
 from evalkit.analysis.compare import pairs
 from evalkit.analysis.consistency import consistencies
 from evalkit.analysis.contexts import at_context, production_size, sizes_of
@@ -77,6 +77,7 @@ def analyze(
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
+    shared = in_all([tables[m].decided for m in models])
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     analysis = Analysis(
         spec=snapshot.spec,
@@ -90,7 +91,10 @@ def analyze(
         decision=decide(per_model, rubric.decision.bar),
         grading=grading,
         outputs=_items(snapshot, results),
-        warnings=(*warnings_for(snapshot, per_model, grading, rubric, labels_of(judges)), *cache_warnings(caching)),
+        warnings=(
+            *warnings_for(snapshot, per_model, grading, rubric, labels_of(judges), len(shared[0]) if shared else 0),
+            *cache_warnings(caching),
+        ),
         review_usd=rubric.economics.review_usd,
         correction=correction,
         documents=snapshot.documents,

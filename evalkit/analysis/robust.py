@@ -37,10 +37,11 @@ def _n_eff(side: Decided) -> float:
 
 
 def item_quality(tables: Mapping[str, Columns], item_ids: Sequence[str]) -> Items:
-    """Which items tell outputs apart; cells are model x epoch."""
+    """Which items tell outputs apart, of those with a verdict on every trial of every model; cells are model x epoch."""
     tried = [table for table in tables.values() if len(table)]
     if not tried:
         return Items(None, None, None, (), (), (), ())
+    item_ids = _settled(tried, item_ids)
     found = stats.item_quality(_cells(tried, item_ids))
     means_ = [None if d is None else 1 - d for d in found.difficulty]
     return Items(
@@ -54,6 +55,15 @@ def item_quality(tables: Mapping[str, Columns], item_ids: Sequence[str]) -> Item
     )
 
 
+def _settled(tables: Sequence[Columns], item_ids: Sequence[str]) -> list[str]:
+    """The items that every model was tried on and none has an output without a verdict on."""
+    common = set(item_ids)
+    for table in tables:
+        waiting = np.isnan(table.numbers["satisfied"])
+        common &= set(table.items) - {table.items[place] for place in set(table.item[waiting].tolist())}
+    return [name for name in item_ids if name in common]
+
+
 def _cells(tables: Sequence[Columns], item_ids: Sequence[str]) -> FloatArray:
     """Items x cells: whether each trial satisfied, nan where that is not known."""
     places = {name: place for place, name in enumerate(item_ids)}
@@ -63,4 +73,4 @@ def _cells(tables: Sequence[Columns], item_ids: Sequence[str]) -> FloatArray:
         asked = table.of(places.keys())
         row = np.array([places[name] for name in asked.items], dtype=np.int64)[asked.item]
         cells[row, model, np.searchsorted(epochs, asked.epoch)] = asked.numbers["satisfied"]
-    return cells.reshape(len(item_ids), -1)
+    return cells.reshape(len(item_ids), len(tables) * len(epochs))

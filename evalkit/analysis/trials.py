@@ -8,7 +8,7 @@ from typing import Literal
 from evalkit.analysis.aggregate import agreed
 from evalkit.analysis.views import dropped_judges
 from evalkit.frozen import dataclass
-from evalkit.grader_names import kind_of
+from evalkit.grader_names import judge_of, kind_of
 from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
@@ -72,7 +72,8 @@ def current_round(snapshot: Snapshot) -> Round | None:
     people's grades, then one known to be blind, then the newest. So a round for debugging, one that has only begun,
     or one whose grades cannot be read, never hides a complete one. A newer round no lower in blinding and people
     that has dealt with all that the chosen one has, some of it perhaps ungraded, takes its place: whoever grades anew
-    means it, and an output that stayed ungraded must not undo that. None if no round has any grade, readable or not.
+    means it, and an output that stayed ungraded must not undo that. What a dropped judge said is no work done: it hides
+    no grade that stands. None if no round has any grade, readable or not.
     """
     work = _work(snapshot)
     rounds = [round_ for round_ in snapshot.rounds if round_.id in work]
@@ -115,6 +116,7 @@ class _Work:
 
 def _work(snapshot: Snapshot) -> dict[int, _Work]:
     checked = _checked_criteria(snapshot)
+    dropped = dropped_judges(snapshot, Rubric.read_back(snapshot.spec.rubric)) if len(snapshot.rounds) > 1 else {}
     found: dict[int, _Work] = {}
     grades = counting(snapshot.grades)
     by_people = {
@@ -124,6 +126,8 @@ def _work(snapshot: Snapshot) -> dict[int, _Work]:
         work = found.get(grade.round_id)
         if work is None:
             work = found[grade.round_id] = _Work(grade.round_id in by_people)
+        if dropped and judge_of(grade.grader) in dropped:
+            continue
         if grade.level is not None:
             work.graded.add(grade.trial_id)
         if grade.criterion in checked:

@@ -22,8 +22,12 @@ def warnings_for(
     grading: Grading,
     rubric: Rubric,
     calibrated: Mapping[str, int] = MappingProxyType({}),
+    shared_items: int = 0,
 ) -> tuple[str, ...]:
-    """All warnings of a run; `calibrated`: judges, and how many of their outputs people have graded as well."""
+    """All warnings of a run; `calibrated`: judges, and how many of their outputs people have graded as well.
+
+    `shared_items` have a verdict under every model.
+    """
     return (
         *_about_trust(snapshot, grading, calibrated),
         *_about_gaps(snapshot, models, grading),
@@ -32,7 +36,7 @@ def warnings_for(
         *_about_import(snapshot),
         *_about_latency(snapshot),
         *_about_hours(snapshot),
-        *_about_size(snapshot, models, rubric),
+        *_about_size(snapshot, models, rubric, shared_items),
     )
 
 
@@ -224,13 +228,16 @@ def _about_hours(snapshot: Snapshot) -> Iterator[str]:
         )
 
 
-def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubric) -> Iterator[str]:
+def _about_size(
+    snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubric, shared_items: int
+) -> Iterator[str]:
     number = len(snapshot.items)
     if number < ADVISED_ITEMS[0]:
         few, many = ADVISED_ITEMS
         yield f"Only {_plural(number, 'item')}: intervals are wide; {few} to {many} are advised."
     rates = [model.pass_rate.value for model in models if model.pass_rate.value is not None]
-    if len(rates) > 1 and min(rates) > CEILING:
+    alike = len(rates) > 1 and min(rates) > CEILING
+    if alike and 2 * shared_items >= max(model.items for model in models):  # else it is not easy items that hide it
         yield (
             f"Ceiling: every model passes more than {CEILING:.0%} of these items, so they cannot tell the models"
             " apart; add harder ones."

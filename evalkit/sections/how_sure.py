@@ -23,7 +23,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.pairing import Comparison, all_pairs
 from evalkit.series import NEUTRAL, lineup
-from evalkit.shown_items import anchors
+from evalkit.shown_items import anchors, is_settled
 from evalkit.wording import doubt, percent, plural, sentence, shorten, value
 
 ORDER = 75
@@ -182,8 +182,9 @@ def _items(analysis: Analysis) -> Iterable[Block]:
 
 
 def _rated(analysis: Analysis) -> str:
-    """The items with a verdict, which the shares are of."""
-    rated = sum(any(o.satisfied is not None for o in item.outputs) for item in analysis.outputs)
+    """The items with a verdict on every output, which the shares are of, as in the item map."""
+    models = [model.model for model in analysis.models]
+    rated = sum(is_settled(item, models) for item in analysis.outputs)
     return plural(rated or analysis.items, "item")
 
 

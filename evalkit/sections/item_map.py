@@ -1,6 +1,7 @@
 """Item map: every item under every model at a glance, a click away from its outputs."""
 
 from collections.abc import Sequence
+from itertools import compress
 
 from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.blocks import (
@@ -17,7 +18,7 @@ from evalkit.chart_blocks import (
 from evalkit.difficulty import DIFFICULTIES
 from evalkit.item_marks import anchor
 from evalkit.series import lineup
-from evalkit.shown_items import shown_items, states
+from evalkit.shown_items import is_settled, shown_items, states
 from evalkit.wording import plural
 
 ORDER = 100
@@ -36,7 +37,10 @@ def build(analysis: Analysis) -> Section | None:
     if not series or not analysis.outputs:
         return None
     found = [states(item, [s.key for s in series]) for item in analysis.outputs]
-    heading = _heading([set(each) for each in found], series[0].name if len(series) == 1 else "")
+    settled = [is_settled(item, [s.key for s in series]) for item in analysis.outputs]
+    heading = _heading(
+        [set(each) for each in compress(found, settled)], len(found), series[0].name if len(series) == 1 else ""
+    )
     places = shown_items(analysis).places
     columns = {i: _column(analysis.outputs[i], i, series, found[i]) for i in places}
     order = sorted(places, key=lambda i: (_rank(analysis.outputs[i]), -_satisfied(columns[i]), i))
@@ -64,16 +68,15 @@ def _column(item: ItemResult, index: int, series: tuple[Series, ...], found: Seq
     return MapColumn(item.id, anchor(index), item.difficulty or "no difficulty", cells)
 
 
-def _heading(found: Sequence[set[MapState]], alone: str = "") -> str:
-    """Over the items that every model has a verdict on; the others are counted apart. `alone`: the only model."""
-    settled = [s for s in found if "ungraded" not in s]
+def _heading(settled: Sequence[set[MapState]], items: int, alone: str = "") -> str:
+    """Over the items that every model has all its verdicts on; the others are counted apart. `alone`: the only model."""
     if not settled:
-        return f"None of {plural(len(found), 'item')} has a verdict under every model"
+        return f"None of {plural(items, 'item')} has a verdict under every model"
     every = sum(s == {"satisfactory"} for s in settled)
     none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
     apart = len(settled) - every - none
-    waiting = f"; {len(found) - len(settled):,} have no verdict yet" if len(settled) < len(found) else ""
-    size, satisfied = plural(len(found), "item"), f"{every:,}" if every else "none"
+    waiting = f"; {items - len(settled):,} have no verdict yet" if len(settled) < items else ""
+    size, satisfied = plural(items, "item"), f"{every:,}" if every else "none"
     if alone:
         return f"{alone} satisfies {satisfied} of {size}{f', {apart:,} in some epochs' if apart else ''}{waiting}"
     if not every + apart:
@@ -81,5 +84,5 @@ def _heading(found: Sequence[set[MapState]], alone: str = "") -> str:
     parting = f"; {f'{apart:,}' if apart else 'none'} {'tell' if apart > 1 else 'tells'} them apart"
     never = f", none satisfies {none:,}" if none else ""
     if not every:
-        return f"No item of {len(found):,} is satisfied by every model{never}{parting}{waiting}"
+        return f"No item of {items:,} is satisfied by every model{never}{parting}{waiting}"
     return f"Every model satisfies {every:,} of {size}{never}{parting}{waiting}"
