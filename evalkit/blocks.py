@@ -105,15 +105,25 @@ class Paragraph:
 
 
 MOST_WARNINGS = 4
-"""Warnings beside the verdict; where there are more, the method lists them all."""
+"""Warnings that a page has room for beside the verdict; where there are more, the method lists them all."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """What a reader must know before relying on a figure: whole sentences, most important first."""
+    """What a reader must know before relying on a figure: whole sentences, most important first.
+
+    `rest`: the section of the page that has those which it leaves out here, beyond the first `MOST_WARNINGS`; without,
+    it leaves out none. Other forms have them all here.
+    """
 
     title: str
     sentences: tuple[Text, ...]
+    rest: str = ""
+
+    @property
+    def left_out(self) -> int:
+        """How many the page leaves out."""
+        return max(0, len(self.sentences) - MOST_WARNINGS) if self.rest else 0
 
 
 @dataclass(frozen=True)

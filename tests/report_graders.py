@@ -12,6 +12,7 @@ from evalkit.analysis.against import against
 from evalkit.analysis.reliability import agreements, judge_validity
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.analysis.trials import TrialResult
+from evalkit.analysis.warn import disagreement
 from evalkit.grader_names import JUDGE
 from evalkit.records import TrialKey
 from evalkit.rubric import Rubric
@@ -41,11 +42,12 @@ def _graded(items: int = 60, *, slips: dict[str, float], judge: bool = True) -> 
         TrialResult(o.trial_id, TrialKey(item, o.model, o.epoch), o.outcome, (), None, o.cost_usd, False, 0)
         for _, item, o in outputs
     ]
+    agreement = agreements(levels, trials, rubric)
     return replace(
         whole,
-        agreement=agreements(levels, trials, rubric),
+        agreement=agreement,
         judges=judge_validity(levels, trials, rubric, 7) if judge else (),
-        warnings=(),
+        warnings=tuple(filter(None, [disagreement(agreement)])),
     )
 
 

@@ -77,7 +77,6 @@ def analyze(
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
-    shared = in_all([tables[m].decided for m in models])
     caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
     analysis = Analysis(
         spec=snapshot.spec,
@@ -91,10 +90,6 @@ def analyze(
         decision=decide(per_model, rubric.decision.bar),
         grading=grading,
         outputs=_items(snapshot, results),
-        warnings=(
-            *warnings_for(snapshot, per_model, grading, rubric, labels_of(judges), len(shared[0]) if shared else 0),
-            *cache_warnings(caching),
-        ),
         review_usd=rubric.economics.review_usd,
         correction=correction,
         documents=snapshot.documents,
@@ -106,6 +101,7 @@ def analyze(
         sessions=session_results(snapshot),
     )
     analysis = _with_graders(analysis, snapshot, levels, results, rubric)
+    analysis = replace(analysis, warnings=_warnings(analysis, snapshot, rubric, tables))
     if baseline is not None:
         analysis = _with_baseline(analysis, tables, snapshot, baseline, counterparts)
     analysis = replace(analysis, workers=worker_results(snapshot), signals=find_signals(analysis))
@@ -156,6 +152,23 @@ def _with_graders(
         grading_time=grading_time(snapshot),
         validity=validities(snapshot, analysis.grading.judges, analysis.judges),
     )
+
+
+def _warnings(
+    analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Mapping[str, Columns]
+) -> tuple[str, ...]:
+    """What every form of the report warns of."""
+    shared = in_all([table.decided for table in tables.values()]) if tables else []
+    about = warnings_for(
+        snapshot,
+        analysis.models,
+        analysis.grading,
+        rubric,
+        labels_of(analysis.judges),
+        analysis.agreement,
+        len(shared[0]) if shared else 0,
+    )
+    return (*about, *cache_warnings(analysis.caching))
 
 
 def _conditional(analysis: Analysis, text: str) -> Analysis:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from types import MappingProxyType
 
+from evalkit.analysis.reliability import OVERALL, Agreement
 from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
@@ -22,21 +23,24 @@ def warnings_for(
     grading: Grading,
     rubric: Rubric,
     calibrated: Mapping[str, int] = MappingProxyType({}),
+    agreement: Sequence[Agreement] = (),
     shared_items: int = 0,
 ) -> tuple[str, ...]:
     """All warnings of a run; `calibrated`: judges, and how many of their outputs people have graded as well.
 
-    `shared_items` have a verdict under every model.
+    `agreement` of the graders with each other; `shared_items` have a verdict under every model.
     """
     return (
-        *_about_trust(snapshot, grading, calibrated),
+        *_about_origin(snapshot),
+        *_about_trust(snapshot, grading, calibrated, agreement),
         *_about_gaps(snapshot, models, grading),
+        *_about_ends(models, shared_items),
         *_about_money(snapshot, models, grading),
         *_about_models(snapshot, models),
         *_about_import(snapshot),
         *_about_latency(snapshot),
         *_about_hours(snapshot),
-        *_about_size(snapshot, models, rubric, shared_items),
+        *_about_size(snapshot, rubric),
     )
 
 
@@ -52,11 +56,36 @@ def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, int]) -> Iterator[str]:
+def disagreement(agreement: Sequence[Agreement]) -> str | None:
+    """That grades which another grader would not give carry no verdict; None where they are not that far apart."""
+    overall = next((a for a in agreement if a.criterion == OVERALL), None)
+    if overall is None or overall.flag.colour != "red":
+        return None
+    alpha = overall.alpha
+    known = "unknown" if alpha.value is None else _signed(alpha.value)
+    limits = alpha.reason or "no interval"
+    if alpha.low is not None and alpha.high is not None:
+        limits = f"{_signed(alpha.low)} to {_signed(alpha.high)}"
+    return (
+        f"The graders are not shown to agree on what is satisfactory: alpha {known} ({limits})."
+        " Other graders could turn this verdict."
+    )
+
+
+def _signed(x: float) -> str:
+    return f"{x + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
+
+
+def _about_origin(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.spec.simulated:
         yield "SIMULATED: the sandbox wrote these outputs; they say nothing about any real model."
     elif graded_by_sandbox(snapshot):
         yield "SIMULATED: the sandbox graded these outputs; the grades say nothing about any real model."
+
+
+def _about_trust(
+    snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, int], agreement: Sequence[Agreement]
+) -> Iterator[str]:
     if grading.round is None and not any(_answered(snapshot)):
         ended = any(attempt.grader is None and attempt.outcome is not None for attempt in snapshot.attempts)
         yield _NO_OUTPUT if ended else "Nothing has run yet: `evalkit run` comes next."
@@ -65,6 +94,9 @@ def _about_trust(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, 
         compared = "Outputs were only compared in pairs, so there is no rate yet" if snapshot.preferences else ""
         yield f"{compared or 'Nothing is graded yet'}: `evalkit grade --blind` comes next."
         return
+    apart = disagreement(agreement)
+    if apart is not None:
+        yield apart
     if len(snapshot.rounds) > 1:
         yield (
             f"{len(snapshot.rounds)} rounds of grading exist; the figures rest on round {grading.round.id}"
@@ -228,13 +260,8 @@ def _about_hours(snapshot: Snapshot) -> Iterator[str]:
         )
 
 
-def _about_size(
-    snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubric, shared_items: int
-) -> Iterator[str]:
-    number = len(snapshot.items)
-    if number < ADVISED_ITEMS[0]:
-        few, many = ADVISED_ITEMS
-        yield f"Only {_plural(number, 'item')}: intervals are wide; {few} to {many} are advised."
+def _about_ends(models: Sequence[ModelResult], shared_items: int) -> Iterator[str]:
+    """Rates at an end of the scale, where nothing can be told apart."""
     rates = [model.pass_rate.value for model in models if model.pass_rate.value is not None]
     alike = len(rates) > 1 and min(rates) > CEILING
     if alike and 2 * shared_items >= max(model.items for model in models):  # else it is not easy items that hide it
@@ -244,6 +271,13 @@ def _about_size(
         )
     if rates and max(rates) == 0 and any(model.counts.graded for model in models):
         yield "Floor: no model passes any item; look at the rubric and the references first."
+
+
+def _about_size(snapshot: Snapshot, rubric: Rubric) -> Iterator[str]:
+    number = len(snapshot.items)
+    if number < ADVISED_ITEMS[0]:
+        few, many = ADVISED_ITEMS
+        yield f"Only {_plural(number, 'item')}: intervals are wide; {few} to {many} are advised."
     if any(c.check and c.check.needs_reference for c in rubric.criteria):
         missing = sum(item.reference is None for item in snapshot.items)
         if missing:

@@ -19,7 +19,7 @@ from evalkit.blocks import (
 from evalkit.wording import NOT_MEASURED, UNKNOWN, UNPRICED, shorten, visible
 
 MOST_ROWS = 8
-_MOST_SENTENCES = 5
+_MOST_SENTENCES = 12
 _MOST_CHARACTERS = 60_000
 """Forges turn down comments from about 65,000 on; the rest is for what posts it."""
 _TABLE_CHARACTERS = 25_000
@@ -78,7 +78,9 @@ def _block(block: Block) -> str:
     if isinstance(block, Facts):
         return "\n".join(f"- **{escape(fact.title)}**: {_text(fact.text)}" for fact in block.facts)
     if isinstance(block, Note):
-        return "\n".join(f"> {_text(sentence)}" for sentence in block.sentences[:_MOST_SENTENCES])
+        cut = len(block.sentences) - _MOST_SENTENCES
+        told = [f"> {_text(sentence)}" for sentence in block.sentences[:_MOST_SENTENCES]]
+        return "\n".join([*told, *([f"> {cut} more in the full report."] if cut > 0 else [])])
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Definitions) and block.brief:

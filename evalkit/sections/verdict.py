@@ -2,9 +2,9 @@
 
 from math import isclose
 
-from evalkit.analysis.reliability import OVERALL
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.sessions import lateness
+from evalkit.analysis.warn import disagreement
 from evalkit.blocks import (
     MOST_WARNINGS,
     Fact,
@@ -39,8 +39,9 @@ def build(analysis: Analysis) -> Section:
     late = lateness(analysis.sessions)
     banners = ("simulated", (mark(analysis.spec) or "simulated").lower())  # which say it
     said = [text for text in analysis.warnings if not text.lower().startswith(banners)]
-    warnings = (*_disagreement(analysis), *(_warning(text) for text in said))[:MOST_WARNINGS]
-    warnings += (_warning(late),) if late else ()
+    apart = disagreement(analysis.agreement)
+    warnings = [_parting(text) if text == apart else _warning(text) for text in said]
+    warnings[MOST_WARNINGS - 1 : MOST_WARNINGS - 1] = [_warning(late)] if late else []  # which this page has room for
     return Section(
         name="verdict",
         label="Verdict",
@@ -49,7 +50,7 @@ def build(analysis: Analysis) -> Section:
         blocks=(
             Paragraph(_rule(analysis)),
             *((Facts(facts),) if facts else ()),
-            *((Note("Before you rely on this", warnings),) if warnings else ()),
+            *((Note("Before you rely on this", tuple(warnings), rest="method"),) if warnings else ()),
         ),
         summary=True,
     )
@@ -70,14 +71,9 @@ def _warning(text: str) -> Text:
     return prose(sentence(text), measured="latenc" in text.lower())
 
 
-def _disagreement(analysis: Analysis) -> tuple[Text, ...]:
-    """Grades that another grader would not give carry no verdict."""
-    overall = next((a for a in analysis.agreement if a.criterion == OVERALL), None)
-    if overall is None or overall.flag.colour != "red":
-        return ()
-    alpha = estimated(overall.alpha, "coefficient")
-    text = f"The graders are not shown to agree on what is satisfactory: alpha {alpha}. "
-    return (words(text, "Other graders could turn this verdict; ", Span("see where they part", link="graders"), "."),)
+def _parting(text: str) -> Text:
+    """The warning of graders who are at odds, which leads to what they are at odds about."""
+    return words(f"{text.removesuffix('.')}; ", Span("see where they part", link="graders"), ".")
 
 
 def _rule(analysis: Analysis) -> Text:
