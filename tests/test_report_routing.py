@@ -80,8 +80,14 @@ def test_the_summary_has_the_decision_and_no_second_table() -> None:
         ("not_enough_data", 3, "No router is shown to be cheaper than Opus 4.6 alone on 60 items"),
     ],
 )
-def test_the_heading_is_the_decision(verdict: RoutingVerdict, compared: int, heading: str) -> None:
+@pytest.mark.parametrize("picked", [True, False])
+def test_the_heading_is_the_decision(verdict: RoutingVerdict, compared: int, heading: str, picked: bool) -> None:
+    """With its price where the verdict, which goes by another one, names another model."""
     whole = made("routed")
+    if picked:
+        whole = replace(whole, decision=replace(whole.decision, option="claude-opus-4-6"))
+    elif verdict != "route" and compared:
+        heading = f"At $5.00 a failure n{heading[1:]}"
     assert whole.routing is not None
     router = next(each.name for each in whole.routing.values if each.title == "By context size")
     policy, single = (router if verdict == "route" else "always-claude-opus-4-6"), "always-claude-opus-4-6"

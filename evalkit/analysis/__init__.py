@@ -154,9 +154,7 @@ def _with_graders(
     )
 
 
-def _warnings(
-    analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Mapping[str, Columns]
-) -> tuple[str, ...]:
+def _warnings(analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Mapping[str, Columns]) -> tuple[str, ...]:
     """What every form of the report warns of."""
     shared = in_all([table.decided for table in tables.values()]) if tables else []
     about = warnings_for(

@@ -7,6 +7,7 @@ from math import fsum
 from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit import stats
 from evalkit.analysis.columns import LEVEL, OUTCOMES, Columns, FloatArray
@@ -29,6 +30,7 @@ _UNFELT = "retries and waits were not recorded"
 CLOCKS = {"ttft": "ttft_s", "inter_token": "itl_s", "total": "latency_s", "felt": "felt_s"}
 _UNPRICED = "a request is unpriced, so no total can be given"
 _UNGRADED = "nothing is graded yet"
+_NO_OUTPUT = "there is no output to grade"
 NOT_MEASURED = "latency not measured (batch)"
 
 
@@ -38,6 +40,8 @@ class Counted:
 
     satisfied: tuple[tuple[float, ...], ...]
     costs: tuple[tuple[float, ...], ...] | None
+    missing: str = _UNGRADED
+    """Why there are none, where there are none."""
 
     @property
     def repeated(self) -> bool:
@@ -49,7 +53,17 @@ def counted(trials: Columns) -> Counted:
     """Trials with a verdict (satisfactory or not), grouped by item in a fixed order."""
     decided = ~np.isnan(trials.numbers["satisfied"])
     costs = None if trials.unpriced else trials.by_item("cost_usd", decided)
-    return Counted(trials.by_item("satisfied", decided), costs)
+    return Counted(trials.by_item("satisfied", decided), costs, _why_none(trials))
+
+
+def _why_none(trials: Columns) -> str:
+    """Why trials have no grade: those that all ended without an output wait for none."""
+    ended = trials.outcome >= 0
+    return _NO_OUTPUT if ended.all() and len(trials) and not _answered(trials).any() else _UNGRADED
+
+
+def _answered(trials: Columns) -> npt.NDArray[np.bool_]:
+    return np.asarray(trials.outcome == OUTCOMES.index("answered"))
 
 
 def means(lists: Sequence[Sequence[float]]) -> list[float]:
@@ -59,12 +73,12 @@ def means(lists: Sequence[Sequence[float]]) -> list[float]:
 
 def rate_of(trials: Counted) -> Estimate:
     """Share of satisfactory outputs for a new item: Wilson, on an effective n where items repeat; exact if few."""
-    return _share(trials.satisfied)
+    return _share(trials.satisfied, trials.missing)
 
 
-def _share(flags: Sequence[Sequence[float]]) -> Estimate:
+def _share(flags: Sequence[Sequence[float]], missing: str) -> Estimate:
     if not flags:
-        return no_estimate(_UNGRADED, 0.95, "Wilson")
+        return no_estimate(missing, 0.95, "Wilson")
     if all(len(values) == 1 for values in flags):
         few = len(flags) < FEW  # where Wilson's limits are narrower than the data allow
         return stats.rate(round(sum(map(sum, flags))), len(flags), method="clopper-pearson" if few else "wilson")
@@ -74,7 +88,7 @@ def _share(flags: Sequence[Sequence[float]]) -> Estimate:
 def cost_per_satisfactory(trials: Counted) -> Estimate:
     """Expected spend until one satisfactory output is there, if others are thrown away, USD."""
     if not trials.satisfied:
-        return no_estimate(_UNGRADED, 0.95, "MOVER-log")
+        return no_estimate(trials.missing, 0.95, "MOVER-log")
     if trials.costs is None:
         return no_estimate(_UNPRICED, 0.95, "MOVER-log")
     if trials.repeated:
@@ -85,7 +99,7 @@ def cost_per_satisfactory(trials: Counted) -> Estimate:
 def human_fix(trials: Counted, correction: CorrectionCost, review_usd: float) -> Estimate:
     """Expected total per request when every output is looked over and unsatisfactory ones put right, USD."""
     if not trials.satisfied:
-        return no_estimate(_UNGRADED, 0.95, "log-t")
+        return no_estimate(trials.missing, 0.95, "log-t")
     if trials.costs is None:
         return no_estimate(_UNPRICED, 0.95, "log-t")
     costs, satisfied = means(trials.costs), means(trials.satisfied)
@@ -101,7 +115,7 @@ def score_of(trials: Columns, column: str, low: float = 0.0, high: float = 1.0) 
     scaled = replace(trials, numbers={column: (trials.numbers[column] - low) / (high - low)})
     graded = ~np.isnan(scaled.numbers[column])
     if np.isin(scaled.numbers[column][graded], (0, 1)).all():
-        return _share(scaled.by_item(column, graded))
+        return _share(scaled.by_item(column, graded), _why_none(trials))
     return mean_score(scaled.means(column, graded))
 
 
@@ -151,7 +165,7 @@ def counts(trials: Columns) -> Counts:
     """Denominators, in trials."""
     ended = np.bincount(trials.outcome[trials.outcome >= 0], minlength=len(OUTCOMES)).tolist()
     of, verdicts = dict(zip(OUTCOMES, ended, strict=True)), trials.numbers["satisfied"]
-    graded = int((~np.isnan(verdicts[trials.outcome == OUTCOMES.index("answered")])).sum())
+    graded = int((~np.isnan(verdicts[_answered(trials)])).sum())
     return Counts(
         planned=len(trials),
         answered=of["answered"],

@@ -37,7 +37,7 @@ def _n_eff(side: Decided) -> float:
 
 
 def item_quality(tables: Mapping[str, Columns], item_ids: Sequence[str]) -> Items:
-    """Which items tell outputs apart, of those with a verdict on every trial of every model; cells are model x epoch."""
+    """Which items tell outputs apart, of those with all verdicts of every model; cells are model x epoch."""
     tried = [table for table in tables.values() if len(table)]
     if not tried:
         return Items(None, None, None, (), (), (), ())

@@ -8,6 +8,7 @@ from evalkit.cli.terminal import WIDE
 from evalkit.conditional import mark
 from evalkit.main_clock import main_clock
 from evalkit.sections.how_sure import resampled, rule_shares
+from evalkit.sections.scorecard import other_denominators
 from evalkit.sections.verdict import headline
 from evalkit.series import lineup
 from evalkit.wording import Format, doubt, in_cents, listing, percent, plural, tokens, value
@@ -49,13 +50,14 @@ def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {percent(analysis.decision.bar)}"
-    table.caption = "\n".join(filter(None, [base, *reasons, stability_line(analysis)]))
+    unlike = other_denominators(analysis) if "per request" in columns else ""
+    table.caption = "\n".join(filter(None, [base, *reasons, unlike, stability_line(analysis)]))
     return table
 
 
 def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
     """Cells by column, and the reasons that many figures are missing for, which stand below the table."""
-    models = [analysis.model(s.key) for s in lineup(analysis)]
+    models, bar = [analysis.model(s.key) for s in lineup(analysis)], analysis.decision.bar
     told_by = main_clock(analysis)
     waits, what = [model.clocks[told_by].quantiles for model in models], _CLOCKS[told_by]
     figures: dict[str, tuple[Format, list[Estimate]]] = {
@@ -67,7 +69,7 @@ def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
         f"p95 {what}": ("seconds", [clock["p95"] for clock in waits]),
     }
     cells = {
-        name: [cell(e, style, cents=in_cents(estimates)) for e in estimates]
+        name: [cell(e, style, in_cents(estimates), bar if style == "percent" else None) for e in estimates]
         for name, (style, estimates) in figures.items()
     }
     missing = [
@@ -101,7 +103,7 @@ def sweep_table(analysis: "Analysis") -> Table | None:
         table.add_row(
             names[point.model],
             tokens(point.context_tokens),
-            cell(point.pass_rate, "percent"),
+            cell(point.pass_rate, "percent", bar=analysis.decision.bar),
             "shortest" if point.difference is None else cell(point.difference, "points"),
             cell(point.cost_per_request, "money"),
             cell(point.latency_p50, "seconds"),
@@ -119,15 +121,14 @@ def stability_line(analysis: "Analysis") -> str:
         return ""
     (first, share), *rest = shares
     parts = [f"{first} in {percent(share)} of resamples", *(f"{name} in {percent(part)}" for name, part in rest)]
-    return f"the rule picks {', '.join(parts)} ({resampled(analysis.stability)})"
+    return f"the rule picks {', '.join(parts)} ({resampled(analysis, analysis.stability)})"
 
 
-def cell(estimate: "Estimate", style: Format, cents: bool | None = None) -> str:
-    """An estimate with its doubt below it. `cents` fixes the unit of money, so that a column has one."""
-    shown = value(estimate, style, cents=cents)
-    told = (
-        doubt(estimate, style, cents=cents).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
-    )
+def cell(estimate: "Estimate", style: Format, cents: bool | None = None, bar: float | None = None) -> str:
+    """An estimate with its doubt below it. `cents` fixes the unit of money, so that a column has one; no share equals
+    the `bar` by rounding alone."""
+    shown, told = value(estimate, style, bar, cents), doubt(estimate, style, bar, cents)
+    told = told.replace(", no upper limit", ", open").replace(", no lower limit", ", open")
     if estimate.value is not None:  # figures, which a line must not break
         shown, told = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (shown, told))
     return f"{shown}\n({told})"

@@ -44,14 +44,14 @@ def table_of(chart: Chart) -> Table | None:
 
 
 def _forest(chart: Forest) -> Table:
-    style = chart.axis.format
+    style, bar = chart.axis.format, chart.axis.reference
     rows = [
         Row(
             (
                 Cell(words(row.label), row.note),
                 Cell(words(mark.series.name)),
-                Cell(words(value(mark.estimate, style))),
-                Cell(words(doubt(mark.estimate, style))),
+                Cell(words(value(mark.estimate, style, bar))),
+                Cell(words(doubt(mark.estimate, style, bar))),
                 Cell(words(str(mark.estimate.n))),
             ),
             mark.series,
@@ -68,8 +68,10 @@ def _frontier(chart: Frontier) -> Table:
         Row(
             (
                 Cell(words(p.series.name)),
-                Cell(words(value(p.x, chart.x.format)), doubt(p.x, chart.x.format)),
-                Cell(words(value(p.y, chart.y.format)), doubt(p.y, chart.y.format)),
+                *(
+                    Cell(words(value(e, axis.format, axis.reference)), doubt(e, axis.format, axis.reference))
+                    for e, axis in ((p.x, chart.x), (p.y, chart.y))
+                ),
                 Cell(words(str(p.y.n))),
             ),
             p.series,
@@ -102,13 +104,15 @@ def _lines(chart: Lines) -> Table:
 def _measured_lines(chart: Lines) -> Table:
     columns = (Column(chart.x.label), *(Column(line.series.name, "end") for line in chart.lines))
     found = [dict(zip((x for x, _ in line.points), line.estimates, strict=True)) for line in chart.lines]
-    style = chart.y.format
+    style, bar = chart.y.format, chart.y.reference
     rows = [
         Row(
             (
                 Cell(words(number(x, chart.x.format))),
                 *(
-                    Cell(words(value(by_x[x], style)), doubt(by_x[x], style)) if x in by_x else Cell(words("none"))
+                    Cell(words(value(by_x[x], style, bar)), doubt(by_x[x], style, bar))
+                    if x in by_x
+                    else Cell(words("none"))
                     for by_x in found
                 ),
             )

@@ -60,8 +60,12 @@ def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
         (e.value, c.id, analysis.model(m).name) for c in criteria for m, e in c.score.items() if e.value is not None
     ]
     _, name, model = min(lowest)
+    scored = len({of for _, _, of in lowest})
+    if scored == 1 < len(analysis.models):
+        return f"Only {model} has scores, so no criterion can set the models apart"
+    models = "the models" if scored == len(analysis.models) else "the models that have scores"
     if len(analysis.models) > 1 and len({mean for mean, _, _ in lowest}) == 1:
-        return "No criterion sets the models apart: all means are the same"
+        return f"No criterion sets {models} apart: all means are the same"
     if len(analysis.models) == 1:
         return f"{model} scores lowest on “{name}”" if len(lowest) > 1 else f"{model} is graded on “{name}” alone"
-    return f"No criterion sets the models apart; the lowest mean is {model} on “{name}”"
+    return f"No criterion sets {models} apart; the lowest mean is {model} on “{name}”"

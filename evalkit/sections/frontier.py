@@ -50,7 +50,8 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
     pick = analysis.decision.option
     if len(drawable) == 1:
         return (
-            f"{best.name}: {estimated(best.pass_rate, 'percent')} for {estimated(best.cost_per_satisfactory, 'money')}"
+            f"{best.name}: {estimated(best.pass_rate, 'percent', analysis.decision.bar)} for "
+            f"{estimated(best.cost_per_satisfactory, 'money')}"
         )
     if pick is None:
         some = ", of the models drawn" if len(drawable) < len(analysis.models) else ""  # the others may beat them

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 from evalkit.pairing import Comparison, all_pairs
 from evalkit.series import NEUTRAL, lineup
 from evalkit.shown_items import anchors, is_settled
-from evalkit.wording import doubt, percent, plural, sentence, shorten, value
+from evalkit.wording import doubt, listing, percent, plural, sentence, shorten, value
 
 ORDER = 75
 OF_WORKLOAD = True
@@ -67,12 +67,19 @@ def _heading(analysis: Analysis) -> str:
     if not shares:
         return "How steady the choice is cannot be said"
     (first, share), *rest = shares
-    if analysis.stability is not None and analysis.stability.items == 1:
+    found = analysis.stability
+    if found is not None and found.items == 1:
         return "One item cannot say how steady the choice is"
+    on = f" of the {found.items:,} items that all options share" if found and _in_part(analysis, found) else ""
     if not rest:
-        return f"In every resample the rule picks {first}"
+        return f"In every resample{on} the rule picks {first}"
     more = "; ".join(f"{name} in {percent(x)}" for name, x in rest[:2])
-    return f"The rule picks {first} in {percent(share)} of resamples; {more}"
+    return f"The rule picks {first} in {percent(share)} of resamples{on}; {more}"
+
+
+def _in_part(analysis: Analysis, found: Stability) -> bool:
+    """Whether the resamples are of fewer items than the verdict, which takes every option by its own."""
+    return found.items < max((m.items for m in analysis.models), default=0)
 
 
 def _stability(analysis: Analysis, heading: str) -> Iterable[Block]:
@@ -82,7 +89,15 @@ def _stability(analysis: Analysis, heading: str) -> Iterable[Block]:
         return
     shares = [(s, found.shares.get(s.key) or 0.0) for s in lineup(analysis)]
     none = (Series("", NO_OPTION.capitalize(), NEUTRAL.slot), found.none)
-    yield Shares(heading, resampled(found), (*shares, none))
+    yield Shares(heading, resampled(analysis, found), (*shares, none))
+    if _in_part(analysis, found):
+        own = listing([f"{m.items:,} with {m.name}" for m in analysis.models if m.items])
+        yield Paragraph(
+            words(
+                f"The draws are of the {plural(found.items, 'item')} on which every option has a verdict. The answer at"
+                f" the top takes each option by all items that it has a verdict on, {own}, so the two may differ."
+            )
+        )
     if analysis.decision.option is None:
         yield Paragraph(words("On the items as they are, the rule picks no option."))
 
@@ -221,6 +236,7 @@ def _links(ids: Sequence[str], analysis: Analysis) -> Iterable[Span]:
         yield Span(f" and {len(ids) - _MOST_LINKS:,} more." if len(ids) > _MOST_LINKS else ".")
 
 
-def resampled(found: Stability) -> str:
+def resampled(analysis: Analysis, found: Stability) -> str:
     """What the shares rest on: `2,000 resamples of 60 items`."""
-    return f"{found.resamples:,} resamples of {plural(found.items, 'item')}"
+    shared = " that all options share" if _in_part(analysis, found) else ""
+    return f"{found.resamples:,} resamples of {plural(found.items, 'item')}{shared}"

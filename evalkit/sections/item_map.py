@@ -69,7 +69,7 @@ def _column(item: ItemResult, index: int, series: tuple[Series, ...], found: Seq
 
 
 def _heading(settled: Sequence[set[MapState]], items: int, alone: str = "") -> str:
-    """Over the items that every model has all its verdicts on; the others are counted apart. `alone`: the only model."""
+    """Over the items that every model has all verdicts on; the others are counted apart. `alone`: the only model."""
     if not settled:
         return f"None of {plural(items, 'item')} has a verdict under every model"
     every = sum(s == {"satisfactory"} for s in settled)

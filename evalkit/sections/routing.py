@@ -7,7 +7,7 @@ from evalkit.analysis.routing import Claim, PolicyValue, Routing
 from evalkit.blocks import Block, Cell, Column, Note, Paragraph, Row, Section, Table, strong, table, words
 from evalkit.chart_blocks import Axis, Series
 from evalkit.models import display_name
-from evalkit.pairing import reserve
+from evalkit.pairing import compare, reserve
 from evalkit.series import lineup, policy
 from evalkit.stats import Estimate
 from evalkit.wording import (
@@ -46,7 +46,7 @@ def build(analysis: Analysis) -> Section | None:
     return Section(
         name="routing",
         label="Routing",
-        heading=heading(routing),
+        heading=heading(analysis, routing),
         lede=words(
             "A policy says which model answers which request. All are valued on the same items, from outputs that are"
             " graded already: nothing was sent again. What a policy is tuned to was set on other items than those it is"
@@ -58,16 +58,24 @@ def build(analysis: Analysis) -> Section | None:
     )
 
 
-def heading(routing: Routing) -> str:
-    """The decision as a finding."""
+def heading(analysis: Analysis, routing: Routing) -> str:
+    """The decision as a finding; with the price it is for where it is held against another model than the verdict's."""
     decision, single = routing.decision, routing.value_of(routing.decision.single).phrase
+    at = f"At {money(routing.failure_usd)} a failure no" if _other_pick(analysis, routing) else "No"
     if decision.verdict == "route":
         policy = routing.value_of(decision.policy)
         gain = estimated(policy.gain_usd, "money")
         return f"{_begin(policy.phrase)} saves {gain} a request over {single}{reserve(policy)}"
     if decision.verdict == "keep":
-        return f"No router is cheaper than {single}" if decision.compared else "No router could be tried on these items"
-    return f"No router is shown to be cheaper than {single} on {plural(routing.items, 'item')}"
+        return (
+            f"{at} router is cheaper than {single}" if decision.compared else "No router could be tried on these items"
+        )
+    return f"{at} router is shown to be cheaper than {single} on {plural(routing.items, 'item')}"
+
+
+def _other_pick(analysis: Analysis, routing: Routing) -> bool:
+    """Whether the verdict names another model than the one with the lowest total, or none."""
+    return routing.decision.single != f"always-{analysis.decision.option}"
 
 
 def _begin(phrase: str) -> str:
@@ -78,7 +86,10 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
     decision = routing.decision
     settles = f" To settle it: {decision.settles}." if decision.settles else ""
     yield Paragraph(
-        words(strong(f"{_VERDICTS[decision.verdict]}."), f" {sentence(decision.reason)}{settles} {_kept(routing)}")
+        words(
+            strong(f"{_VERDICTS[decision.verdict]}."),
+            f" {sentence(decision.reason)}{settles} {_kept(analysis, routing)}",
+        )
     )
     if decision.compared:
         yield _policies(analysis, routing, _leading(routing))
@@ -98,14 +109,26 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
         yield Note("Before you route", tuple(words(text) for text in routing.warnings))
 
 
-def _kept(routing: Routing) -> str:
-    decision = routing.decision
-    if decision.verdict == "not_enough_data":
-        return f"Until then, use {routing.value_of(decision.single).phrase}."
-    if decision.verdict == "route":
-        told = routing.value_of(decision.policy).told
-        return f"It sends {told}." if told else ""
-    return ""
+def _kept(analysis: Analysis, routing: Routing) -> str:
+    """What to do meanwhile, which is what the verdict says; and why this section's rule would have it otherwise."""
+    decision, single = routing.decision, routing.value_of(routing.decision.single).phrase
+    told = ""
+    if decision.verdict == "route" and routing.value_of(decision.policy).told:
+        told = f"It sends {routing.value_of(decision.policy).told}. "
+    if not _other_pick(analysis, routing):
+        return f"Until then, use {single}." if decision.verdict == "not_enough_data" else told
+    pick, total = analysis.decision.option, f"the total with failures at {money(routing.failure_usd)}"
+    best = decision.single.removeprefix("always-")
+    if pick is None:
+        least = f"lowest for {display_name(best)} by the estimates"
+        return f"{told}The verdict names no model; this section goes by {total}, which is {least}."
+    name, pair = analysis.model(pick).name, compare(analysis, best, pick)
+    meanwhile = "" if decision.verdict == "route" else f"Until then, the verdict stands: use {name} alone. "
+    costs = "is shown to cost less than" if pair is not None and pair.saves else "only looks cheaper than"
+    return (
+        f"{told}{meanwhile}The verdict goes by the bar and the cost per satisfactory output; this section goes by"
+        f" {total}, where {display_name(best)} {costs} {name}."
+    )
 
 
 def _leading(routing: Routing) -> list[PolicyValue]:

@@ -208,7 +208,19 @@ def _reading(analysis: Analysis) -> Text:
     return words(
         "Cost per satisfactory output counts all others as waste; the total with corrections pays a person "
         f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Every "
-        f"attempt is in both, failed ones too. {_timed(analysis)}Below: what became of every planned trial."
+        f"attempt is in both, failed ones too. {_timed(analysis)}Below: what became of every planned trial. "
+        f"{other_denominators(analysis)}"
+    )
+
+
+def other_denominators(analysis: Analysis) -> str:
+    """Which trials the figures beside the cost per request leave out, as a sentence; empty where that is none."""
+    tried = [(m.name, m.counts.ungraded, m.counts.planned - m.counts.pending) for m in analysis.models if m.items]
+    apart = [f"{n - ungraded:,} of {n:,} with {name}" for name, ungraded, n in tried if ungraded]
+    if not apart:
+        return ""
+    return (
+        f"Cost per request is of all trials; pass rate and other costs are of those with a verdict: {listing(apart)}."
     )
 
 

@@ -152,7 +152,7 @@ def _on_these(analysis: Analysis) -> Text:
 def _rate(model: ModelResult, bar: float, whose: str = "its") -> tuple[Span | str, ...]:
     rate = model.pass_rate
     return (
-        strong(value(rate, "percent")),
+        strong(value(rate, "percent", bar)),
         f" of {whose} outputs are satisfactory ",
         doubt(f"({doubt_words(rate, 'percent', bar)}, {plural(model.items, 'item')})"),
     )
