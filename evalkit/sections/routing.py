@@ -123,7 +123,11 @@ def _kept(analysis: Analysis, routing: Routing) -> str:
         least = f"lowest for {display_name(best)} by the estimates"
         return f"{told}The verdict names no model; this section goes by {total}, which is {least}."
     name, pair = analysis.model(pick).name, compare(analysis, best, pick)
-    meanwhile = "" if decision.verdict == "route" else f"Until then, the verdict stands: use {name} alone. "
+    meanwhile = {
+        "route": "",
+        "keep": f"Keep {name}, as the verdict says. ",
+        "not_enough_data": f"Until then, the verdict stands: use {name} alone. ",
+    }[decision.verdict]
     costs = "is shown to cost less than" if pair is not None and pair.saves else "only looks cheaper than"
     return (
         f"{told}{meanwhile}The verdict goes by the bar and the cost per satisfactory output; this section goes by"
