@@ -60,7 +60,9 @@ def test_items_of_which_only_a_part_is_graded_are_in_no_count(epochs: int) -> No
     )
     told = said(analysis, "how-sure")
     assert "12% of the items tell outputs apart: 1 of 8 items" in told
+    assert "What is said of items is of the 8 of 20 with a verdict on every output." in told
     assert "88% are passed by every output" in told
+    assert "this set can hardly tell" not in told, "8 of 20 items are no word on the set"
     assert "No item is out of reach" in told, "i15 fails under the one model that is graded on it"
     assert "i15" not in told
 

@@ -171,12 +171,21 @@ def _items(analysis: Analysis) -> Iterable[Block]:
     quality = analysis.item_quality
     if quality is None or quality.discriminating is None or len(analysis.models) * analysis.spec.epochs < 2:
         return
+    models = [model.model for model in analysis.models]
+    rated, items = sum(is_settled(item, models) for item in analysis.outputs), len(analysis.outputs)
+    if rated < items:
+        yield Paragraph(
+            words(f"What is said of items is of the {rated:,} of {items:,} with a verdict on every output.")
+        )
     facts = [
         Fact(
             f"{percent(quality.discriminating)} of the items tell outputs apart"
             if quality.discriminating
             else "No item tells outputs apart",
-            words(f"{len(quality.discriminating_ids):,} of {_rated(analysis)}: some outputs pass, some fail."),
+            words(
+                f"{len(quality.discriminating_ids):,} of {plural(rated or items, 'item')}: some outputs pass, "
+                "some fail."
+            ),
         ),
         Fact(
             f"{percent(quality.ceiling)} are passed by every output",
@@ -192,15 +201,8 @@ def _items(analysis: Analysis) -> Iterable[Block]:
     if quality.doubtful_ids:
         facts.append(_doubtful(quality, analysis))
     yield Facts(tuple(facts))
-    if quality.warnings:
+    if quality.warnings and 2 * rated >= items:  # of fewer, they are no word on the set
         yield Paragraph(words(" ".join(sentence(text) for text in quality.warnings)))
-
-
-def _rated(analysis: Analysis) -> str:
-    """The items with a verdict on every output, which the shares are of, as in the item map."""
-    models = [model.model for model in analysis.models]
-    rated = sum(is_settled(item, models) for item in analysis.outputs)
-    return plural(rated or analysis.items, "item")
 
 
 def _floor(quality: Items, analysis: Analysis) -> str:
