@@ -14,10 +14,10 @@ from evalkit.plan import Plan, assemble_item, record, trial_order
 from evalkit.prompt import build_request, document_text
 from evalkit.records import ItemRecord, ModelFacts, PromptSize, Request, Spec, TrialKey
 from evalkit.settings_check import rejected_settings
-from evalkit.uncounted import guessed_tokens, measured, per_letter
+from evalkit.uncounted import guessed_tokens, measured
 
 MOST_COUNTED = 3000
-"""Prompts up to which each is counted. Of more a part is: counting has a rate limit of its own."""
+"""Prompts that are counted of twice as many or more; of fewer each is. Counting has a rate limit of its own."""
 _SAMPLE_CHARACTERS = 120_000
 _COUNTING_AT_ONCE = 8
 _MOST_TOLD = 10
@@ -94,12 +94,10 @@ def _order(variants: Sequence[Variant], spec: Spec) -> Iterator[TrialKey]:
 
 @dataclass(frozen=True)
 class _Text:
-    """What a model makes of this dataset's text: characters a token, `scale` times the tokens that are guessed, and the
-    most tokens that a letter has."""
+    """What a model makes of this dataset's text: characters a token, and `scale` times the tokens that are guessed."""
 
     characters_per_token: float
     scale: float
-    per_letter: float
 
 
 async def _texts(dataset: Dataset, spec: Spec, provider: Counter) -> Mapping[str, _Text]:
@@ -110,8 +108,7 @@ async def _texts(dataset: Dataset, spec: Spec, provider: Counter) -> Mapping[str
     for model in spec.models:
         request = Request(model, ({"role": "user", "content": sample},), 1)
         tokens = await provider.count_tokens(request)
-        most = 1.0 if tokens is None else per_letter(tokens, measured(request).letters)
-        found[model] = _Text(len(sample) / (tokens or guessed), (tokens or guessed) / guessed, most)
+        found[model] = _Text(len(sample) / (tokens or guessed), (tokens or guessed) / guessed)
     return found
 
 
@@ -173,5 +170,5 @@ class _Planner:
                 return PromptSize(variant.id, model, tokens, counted=True)
         size, text = measured(request), self.texts[model]
         tokens = round(size.about * text.scale + size.attached)
-        most = max(tokens, size.most_of(model, text.per_letter))
+        most = max(tokens, size.most_of(model))
         return PromptSize(variant.id, model, tokens, counted=False, most_tokens=most)

@@ -187,7 +187,7 @@ def _of_item(
             for (epoch, tokens), (other_epoch, others) in permutations(outputs, 2)
             if epoch == other_epoch
         ]
-    most = measured(empty).most()
+    most = measured(empty).most
     for model in panel.judges:
         is_cached = len(shown) * panel.repeats > 1 and cacheable(model, fixed, when, prices)
         place: Place = "first" if is_cached else "alone"

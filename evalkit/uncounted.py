@@ -4,7 +4,6 @@ import base64
 import binascii
 import json
 import re
-import string
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from math import ceil
@@ -19,10 +18,7 @@ CHARACTERS_PER_TOKEN = 3.5
 about a token a character."""
 
 MARGIN = 2.0
-"""How many times the tokens for each letter that were seen in some text another one may have."""
-
-_TELLING_LETTERS = 1000
-"""Fewer say nothing about how many letters make a token: frames of messages would stand for them."""
+"""How many times the tokens that one model makes of a text another one may make of it."""
 
 _SENT = ("tools", "tool_choice", "output_config")
 _FRAME_TOKENS = 4
@@ -37,47 +33,39 @@ _PAGE_TOKENS, _MOST_PAGE_TOKENS = 2500, 8000
 
 _MOST_PAGES, _PAGE_CHARACTERS = 600, 60_000
 _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])|/Count\s+(\d{1,4})\b")
-_LETTERS = string.ascii_letters.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
     """A prompt's size in tokens: `about` for its text and `attached` for images and PDFs, as far as can be told.
 
-    At most it has `others`, and one for each of its ASCII `letters`: a token stands for at least one byte of a text.
+    It has `most` at the utmost: a token stands for at least one byte of a text.
     """
 
     about: float
     attached: float
-    letters: int
-    others: int
+    most: int
 
-    def most(self, per_letter: float = 1.0) -> int:
-        """The most tokens it can have where letters have so many each."""
-        return self.others + ceil(self.letters * min(1.0, per_letter))
-
-    def most_of(self, model: str, per_letter: float = 1.0) -> int:
-        """The same of a model, which takes no prompt beyond its window."""
-        most, window = self.most(per_letter), window_of(model)
-        return most if window is None else min(most, window)
+    def most_of(self, model: str) -> int:
+        """The most tokens of a model, which takes no prompt beyond its window."""
+        window = window_of(model)
+        return self.most if window is None else min(self.most, window)
 
 
 def measured(request: Request) -> Uncounted:
     """The size of all that a server takes for input."""
     frames = len(request.messages)
-    about, attached, letters, others = float(frames * _FRAME_TOKENS), 0, 0, 0
+    about, attached, most = float(frames * _FRAME_TOKENS), 0, 0
     for text in _texts(request):
-        data = text.encode("utf-8", "surrogatepass")
-        its_letters = len(data) - len(data.translate(None, _LETTERS))
         about += guessed_tokens(text)
-        letters, others = letters + its_letters, others + len(data) - its_letters
+        most += len(text.encode("utf-8", "surrogatepass"))
     for kind, encoded in _attachments(request):
-        some, most = _of_attachment(kind, encoded)
-        attached, others = attached + some, others + most
+        some, its_most = _of_attachment(kind, encoded)
+        attached, most = attached + some, most + its_most
     for asked in (request.params.get("tools"), (request.params.get("output_config") or {}).get("format")):
         about += _ADDED_TOKENS if asked else 0
-        others += _MOST_ADDED_TOKENS if asked else 0
-    return Uncounted(about, attached, letters, others)
+        most += _MOST_ADDED_TOKENS if asked else 0
+    return Uncounted(about, attached, most)
 
 
 def guessed_tokens(text: str) -> float:
@@ -97,11 +85,6 @@ def window_of(model: str) -> int | None:
     """Tokens that no prompt of a model has more of, since it would be turned down; None if unknown."""
     facts = known(plain_id(model))
     return None if facts is None else facts.context_tokens
-
-
-def per_letter(tokens: int, letters: int) -> float:
-    """The most tokens a letter that text of the kind can have of which some has `tokens`; 1 for too little text."""
-    return min(1.0, MARGIN * tokens / letters) if letters >= _TELLING_LETTERS else 1.0
 
 
 def _texts(request: Request) -> Iterator[str]:

@@ -109,6 +109,15 @@ async def test_of_very_many_prompts_a_part_is_counted_and_the_rest_is_called_an_
     assert sum(told.values()) / len(told) == pytest.approx(sum(counted.values()) / len(counted), rel=0.1)
 
 
+async def test_what_is_set_aside_for_a_prompt_beyond_the_sample_owes_nothing_to_the_sample(tmp_path: Path) -> None:
+    words = "Where is the parcel that left on Monday? " * 20
+    many = dataset(*(item(f"i{n}", input=words if n % 2 == 0 else "qzxjkv" * 200) for n in range(3100)))
+    prepared = await plan(tmp_path, Options((OPUS, HAIKU)), many, Counter())
+    sizes = {size.item_id: size for size in prepared.plan.sizes if not size.counted}
+    assert len(sizes) > 1000
+    assert all((sizes[one.id].most_tokens or 0) >= len(one.task) for one in many.items if one.id in sizes)
+
+
 async def test_another_run_is_refused_by_name_and_said_to_differ(tmp_path: Path) -> None:
     file = tmp_path / "mine.db"
     first = await plan(file, Options((OPUS,)))

@@ -96,13 +96,13 @@ def ask(text: str) -> Request:
 
 @pytest.mark.parametrize("text", [ENGLISH, CHINESE, "a " * 900, "!?" * 900, "\U0001f600" * 500, "\udce4" * 500])
 def test_no_text_has_more_tokens_than_the_most_it_can_have(text: str) -> None:
-    most = measured(ask(text)).most()
+    most = measured(ask(text)).most
     assert tokens.count(text) <= most
     assert most <= len(text.encode("utf-8", "surrogatepass")) + 100
 
 
 def test_more_than_was_set_aside_is_set_aside_for_the_next() -> None:
-    shown, most = Shown(), measured(ask(ENGLISH)).most()
+    shown, most = Shown(), measured(ask(ENGLISH)).most
     assert shown.most_tokens("m", most) == most
     shown.hear("m", most, Usage())  # one that was cut off before it said anything
     shown.hear("m", most, Usage(most // 4))  # and one that had less, which says nothing of another kind of text
