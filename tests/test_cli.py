@@ -737,6 +737,26 @@ def test_further_interrupts_do_not_change_how_the_process_ends(command: str) -> 
     assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "")
 
 
+@pytest.mark.parametrize("module", ["evalkit.cli", "typer", "evalkit.cli.runs", "evalkit.cli.places"])
+def test_ctrl_c_while_a_command_loads_ends_it_quietly(module: str, tmp_path: Path) -> None:
+    script = (
+        "import signal, sys\n"
+        "class Loading:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Loading())\n"
+        "from evalkit.__main__ import start\n"
+        "start()\n"
+    )
+    command = [sys.executable, "-c", script, "runs"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (ExitCode.INTERRUPTED, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: interrupted")
+    assert done.stderr.endswith("exit 130: interrupted\n")
+
+
 def test_a_place_for_run_files_is_tried_before_anything_is_counted(
     tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,6 +90,17 @@ def test_a_budget_holds_whatever_is_sent_uncounted(
         assert sum(size.tokens for size, _ in told) < 3 * sum(tokens for _, tokens in told), "a wild guess"
 
 
+def test_what_the_most_of_an_uncounted_prompt_is_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = write_tiny(tmp_path, 3)
+    for without, said in ((frozenset({"count_tokens"}), True), (frozenset[str](), False)):
+        with recorded(SandboxSettings(speed=0, without=without)) as server:
+            assert main(["run", str(dataset), "-m", "claude-sonnet-4-6", "--base-url", server.url, "--dry-run"]) == 0
+        assert ("a token a byte at most" in "".join(capsys.readouterr())) is said
+
+
 def ask(text: str) -> Request:
     return Request("m", ({"role": "user", "content": text},), 10)
 

@@ -104,11 +104,15 @@ def main(argv: list[str] | None = None) -> int:
         urls.forget()
 
 
-def _run(argv: Sequence[str]) -> int:
+def _named_in(argv: Sequence[str]) -> list[str]:
+    """The command to load; no other is loaded, since that takes a while."""
     word = next((argument for argument in argv if not argument.startswith("-")), "")
-    named = [word] if word in COMMANDS else []  # no other is loaded: that takes a while
+    return [word] if word in COMMANDS else []
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
-        ended = _command(*named).main(args=list(argv), prog_name="evalkit", standalone_mode=False)
+        ended = _command(*_named_in(argv)).main(args=list(argv), prog_name="evalkit", standalone_mode=False)
     except typer.TyperException as error:
         return _misused(error)
     except EvalkitError as error:
@@ -167,6 +171,9 @@ def _ended() -> int:
     """The exit code of the command. Ctrl-C does nothing any more: it would end the process by a signal instead."""
     code = int(ExitCode.INTERRUPTED)
     with suppress(KeyboardInterrupt):  # another one, while the first is being told
+        _command(*_named_in(sys.argv[1:]))  # raised in the middle of loading it, the interrupt would be printed
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         code = main()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -174,7 +181,7 @@ def _ended() -> int:
 
 
 def run_and_exit() -> None:
-    """Entry point of the `evalkit` command."""
+    """Run the command that the process was started with, and end the process."""
     gc.set_threshold(200_000)  # collecting while the SDK's thousands of modules load takes a tenth of their time
     for name, value in _BEFORE_LOADING.items():
         os.environ.setdefault(name, value)

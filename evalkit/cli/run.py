@@ -327,6 +327,8 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int, t
     lines += [f"  {note}" for note in (*prepared.notes, *((condition,) if condition else ()))]
     lines += [_bill_line(line) for line in bill.lines if line.requests]
     lines += [f"{_bill_line(line)} (for `evalkit grade`, apart)" for line in bill.judges]
+    if not all(line.counted for line in bill.lines):
+        lines.append("  a prompt that the server has not counted is taken for a token a byte at most")
     lines += _context_lines(prepared)
     together = foreseen(total(line.expected_usd for line in bill.lines), total(line.worst_usd for line in bill.lines))
     lines.append(f"  together {together}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
