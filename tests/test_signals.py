@@ -190,3 +190,18 @@ def test_headings_are_findings() -> None:
 def test_the_section_has_a_row_a_signal_and_what_would_settle_it() -> None:
     part = section(replace(made("whole"), signals=find_signals(planted(), SONNET)), "signals")
     assert [row.picked for row in part.blocks[-1].rows] == [True] * 7 + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("lost", "state"),
+    [
+        pytest.param(0, "shown", id="no loss"),
+        pytest.param(16, "not enough data", id="a loss, of which the interval covers the margin"),
+        pytest.param(60, "not shown", id="a loss beyond the margin"),
+    ],
+)
+def test_a_loss_refutes_no_worse_by_the_margin_only_where_its_interval_lies_beyond_it(lost: int, state: str) -> None:
+    signals = found(run({HAIKU: {"easy": lost}}, models=(OPUS, HAIKU)), OPUS)
+    difference = signals["cheaper-no-worse"].evidence[0].estimate
+    assert difference.high is not None and (difference.high < 0) == (lost > 0)
+    assert (signals["cheaper-no-worse"].state, signals["faster-no-worse"].state) == (state, state)

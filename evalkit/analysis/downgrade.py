@@ -67,7 +67,7 @@ def _no_worse_on_parts(standing: Standing) -> Signal:
 
 
 def _state(holds: Holds) -> State:
-    return "shown" if holds.shown else "not shown" if holds.worse else "not enough data"
+    return "shown" if holds.shown else "not shown" if holds.refuted else "not enough data"
 
 
 def evidence_of(holds: Holds, standing: Standing) -> Evidence:
