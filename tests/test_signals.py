@@ -203,7 +203,8 @@ def test_the_section_has_a_row_a_signal_and_what_would_settle_it() -> None:
 def test_a_loss_refutes_no_worse_by_the_margin_only_where_its_interval_lies_beyond_it(lost: int, state: str) -> None:
     signals = found(run({HAIKU: {"easy": lost}}, models=(OPUS, HAIKU)), OPUS)
     difference = signals["cheaper-no-worse"].evidence[0].estimate
-    assert difference.high is not None and (difference.high < 0) == (lost > 0)
+    assert difference.high is not None
+    assert (difference.high < 0) == (lost > 0)
     assert (signals["cheaper-no-worse"].state, signals["faster-no-worse"].state) == (state, state)
 
 

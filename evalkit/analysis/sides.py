@@ -73,6 +73,11 @@ class Holds:
         return self.p_value is not None and self.p_value <= ALPHA and low is not None and low > -MARGIN
 
     @property
+    def worse(self) -> bool:
+        """Significantly worse, whatever the margin."""
+        return self.difference.high is not None and self.difference.high < 0
+
+    @property
     def refuted(self) -> bool:
         """Worse by more than the margin."""
         return self.difference.high is not None and self.difference.high < -MARGIN
