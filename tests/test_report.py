@@ -28,7 +28,7 @@ from evalkit.wording import doubt, interval, money, percent
 @pytest.mark.parametrize(
     ("case", "headline", "lede"),
     [
-        ("whole", "Use Sonnet 4.6.", "cheapest of 2 options shown to clear your 80% bar"),
+        ("whole", "Use Sonnet 4.6.", "cheapest of 2 models shown to clear your 80% bar"),
         ("tie", "Use Opus 4.6.", "costs least, by the estimates alone, of 2 options shown to clear your 80% bar"),
         ("no_option", "No option clears the bar.", "Every option is shown to be below your 80% bar"),
         (

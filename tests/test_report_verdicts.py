@@ -11,7 +11,7 @@ RULE = (
 )
 UNCALIBRATED = "The judge is uncalibrated: no person has graded a sample of these outputs."
 SONNET = (
-    "It is the cheapest of 2 options shown to clear your 80% bar: 92% of its outputs are satisfactory (82–96%, "
+    "It is the cheapest of 2 models shown to clear your 80% bar: 92% of its outputs are satisfactory (82–96%, "
     "60 items), at 5.0¢ per satisfactory output (4.3–6.0¢)."
 )
 OPUS_NO_GAIN = (
