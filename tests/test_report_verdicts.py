@@ -48,7 +48,7 @@ def first_screen(case: str) -> list[str]:
             "tie",
             [
                 "Use Opus 4.6.",
-                "It costs least, by the estimates alone, of 2 options shown to clear your 80% bar: 98% of its outputs "
+                "It costs least, by the estimates alone, of 2 models shown to clear your 80% bar: 98% of its outputs "
                 "are satisfactory (91% to >99%, 60 items), at 7.5¢ per satisfactory output (6.3–9.0¢).",
                 RULE,
                 "Sonnet 4.6 is level: no difference shown: −2 (−9 to +4) points, at 1.04× (0.92–1.2×) the cost per "
@@ -117,3 +117,22 @@ def first_screen(case: str) -> list[str]:
 )
 def test_the_first_screen_says_exactly_this(case: str, words: list[str]) -> None:
     assert first_screen(case) == words
+
+
+@pytest.mark.parametrize(("p_holm", "named"), [(0.06, True), (0.04, False), (None, False)])
+def test_the_correction_that_undoes_a_gain_is_named(p_holm: float | None, named: bool) -> None:
+    """The interval of the gain leaves 0, and only the adjustment for several comparisons keeps it from being shown."""
+    analysis = made("whole")
+    gain = Estimate(0.07, 0.01, 0.14, 0.95, 60, "Tango score")
+    point = Estimate(0.05, 0.02, 0.13, 0.95, 60, "MOVER")
+
+    def changed(pair: Pair) -> Pair:
+        if {pair.a, pair.b} != {OPUS, SONNET}:
+            return pair
+        turned = gain if pair.b == OPUS else replace(gain, value=-0.07, low=-0.14, high=-0.01)
+        return replace(pair, difference=turned, break_even=point, p_value=0.03, p_holm=p_holm)
+
+    analysis = replace(analysis, pairs=tuple(map(changed, analysis.pairs)))
+    told = "after Holm's correction for 3 comparisons (p = 0.06)"
+    for name in ("verdict", "price"):
+        assert (told in str(section(analysis, name))) is named, name

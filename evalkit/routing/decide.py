@@ -1,8 +1,8 @@
 """The declared rule: route, keep one model, or not enough data."""
 
-from evalkit import stats
 from evalkit.analysis.routing import PolicyValue, RoutingDecision, RoutingVerdict
 from evalkit.routing.value import Field
+from evalkit.stats.power import items_to_show
 from evalkit.wording import money, plural
 
 NOTABLE = 0.10
@@ -68,6 +68,6 @@ def _settles(best: PolicyValue) -> str:
     limits = best.gain_limits
     if limits is None or limits.value is None or limits.low is None or limits.value <= 0:
         return "more items, though no gain is seen so far"
-    needed = stats.items_to_show(limits.value, limits.value - limits.low, limits.n, limits.confidence)
+    needed = items_to_show(limits.value, limits.value - limits.low, limits.n, limits.confidence)
     rounded = round(needed, 2 - len(str(needed)))
     return f"about {rounded:,} items for an 80% chance to show it, if the gain is what it looks like here"

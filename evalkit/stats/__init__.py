@@ -47,7 +47,7 @@ from evalkit.stats.paired import (
     sign_flip_p,
 )
 from evalkit.stats.post_stratified import stratified_mean, stratified_quantile, stratified_rate, stratified_ratio
-from evalkit.stats.power import detectable_difference, items_to_clear, items_to_separate, items_to_show
+from evalkit.stats.power import detectable_difference, items_to_clear, items_to_separate
 from evalkit.stats.quantile_ratio import quantile_ratio, quantile_ratios
 from evalkit.stats.quantiles import dkw_epsilon, quantile, quantile_clustered, values_needed
 from evalkit.stats.ranks import hodges_lehmann, larger_p, wilcoxon_pratt_p
@@ -127,7 +127,6 @@ __all__ = [
     "item_quality",
     "items_to_clear",
     "items_to_separate",
-    "items_to_show",
     "jeffreys",
     "judge_accuracy",
     "krippendorff_alpha",

@@ -131,3 +131,15 @@ def test_bad_retry_costs_are_named(function: Callable[..., object]) -> None:
 def test_bad_beta_arguments_are_refused(a: float, b: float, k: int) -> None:
     with pytest.raises(ValueError, match="is not a"):
         beta_retry(a, b, k)
+
+
+@pytest.mark.parametrize(("n", "passed"), [(1, 1), (5, 4), (14, 13)])
+def test_of_few_items_a_share_solved_is_no_surer_than_the_exact_interval(n: int, passed: int) -> None:
+    solved = retries([[1.0] * 5] * passed + [[0.0] * 5] * (n - passed), None)[-1].success
+    exact = rate(passed, n, method="clopper-pearson")
+    assert solved.low is not None
+    assert solved.high is not None
+    assert exact.low is not None
+    assert exact.high is not None
+    assert solved.low <= exact.low + 1e-9
+    assert solved.high >= exact.high - 1e-9
