@@ -121,7 +121,7 @@ def corrected(analysis: Analysis, pair: Comparison) -> str:
     """Why a difference whose interval excludes 0 is yet not shown; empty for any other."""
     if not pair.corrected_away or pair.p_holm is None:
         return ""
-    return f" after Holm's correction for {len(analysis.pairs)} comparisons (p = {pair.p_holm:.2g})"
+    return f" after Holm's correction for {len(analysis.pairs)} comparisons (p {p_value(pair.p_holm)})"
 
 
 def reserve(policy: PolicyValue) -> str:

@@ -1,9 +1,15 @@
 """Every word of the first screen in six cases: the pick, its rule, its figures, and what speaks against it."""
 
+from dataclasses import replace
+
 import pytest
+from analysis_builders import OPUS as OPUS_ID
+from analysis_builders import SONNET as SONNET_ID
 from report_pages import made, plain_text, section
 
+from evalkit.analysis.pair_results import Pair
 from evalkit.blocks import Facts, Note, Paragraph
+from evalkit.stats import Estimate
 
 RULE = (
     "The rule, fixed before the run: the lower limit of an option's 95% interval for its pass rate must reach 80%; of "
@@ -127,12 +133,12 @@ def test_the_correction_that_undoes_a_gain_is_named(p_holm: float | None, named:
     point = Estimate(0.05, 0.02, 0.13, 0.95, 60, "MOVER")
 
     def changed(pair: Pair) -> Pair:
-        if {pair.a, pair.b} != {OPUS, SONNET}:
+        if {pair.a, pair.b} != {OPUS_ID, SONNET_ID}:
             return pair
-        turned = gain if pair.b == OPUS else replace(gain, value=-0.07, low=-0.14, high=-0.01)
+        turned = gain if pair.b == OPUS_ID else replace(gain, value=-0.07, low=-0.14, high=-0.01)
         return replace(pair, difference=turned, break_even=point, p_value=0.03, p_holm=p_holm)
 
     analysis = replace(analysis, pairs=tuple(map(changed, analysis.pairs)))
-    told = "after Holm's correction for 3 comparisons (p = 0.06)"
-    for name in ("verdict", "price"):
+    told = "after Holm's correction for 3 comparisons (p 0.060)"
+    for name in ("verdict", "price-of-a-failure"):
         assert (told in str(section(analysis, name))) is named, name

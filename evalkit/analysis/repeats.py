@@ -82,4 +82,6 @@ def _share(solved: Sequence[float], n_eff: float) -> Estimate:
     share = min(1.0, sum(solved) / len(solved))
     low, high = shown_limits(share, n_eff, CONFIDENCE, len(solved))
     warnings = one_sided_reading(share, low, high)
-    return Estimate(share, low, high, CONFIDENCE, len(solved), WILSON_FEW if len(solved) < FEW else WILSON_CLUSTERED, warnings)
+    return Estimate(
+        share, low, high, CONFIDENCE, len(solved), WILSON_FEW if len(solved) < FEW else WILSON_CLUSTERED, warnings
+    )

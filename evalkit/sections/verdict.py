@@ -200,7 +200,11 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
              if m.model == s.key and (m.pass_rate.value, m.pass_rate.low) == same]  # fmt: skip
     needed = best.items_to_clear
     who = "it clears" if len(level) == 1 else "each clears"
-    more = f" If that rate holds, about {needed:,} items would show that {who} the bar, with a chance of 80%." if needed else ""
+    more = (
+        f" If that rate holds, about {needed:,} items would show that {who} the bar, with a chance of 80%."
+        if needed
+        else ""
+    )
     return words(
         strong(best.name if len(level) == 1 else listing(level)),
         " comes closest: " if len(level) == 1 else " come equally close: of each, ",

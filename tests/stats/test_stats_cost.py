@@ -390,8 +390,9 @@ def test_of_few_items_the_cost_knows_no_more_of_the_rate_than_the_exact_interval
     shown = rate(n - 1, n, method="clopper-pearson")
     assert shown.low is not None
     assert shown.high is not None
-    one, several = cost_per_satisfactory([0.02] * n, flags), cost_per_satisfactory_clustered(
-        [[0.02] * 5] * n, [[flag] * 5 for flag in flags]
+    one, several = (
+        cost_per_satisfactory([0.02] * n, flags),
+        cost_per_satisfactory_clustered([[0.02] * 5] * n, [[flag] * 5 for flag in flags]),
     )
     for estimate in (one, several):
         assert estimate.high is not None

@@ -6,7 +6,8 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from evalkit.stats import beta_retry, retry_cost, retry_cost_items, retry_success, retry_success_items
+from evalkit.analysis.repeats import retries
+from evalkit.stats import beta_retry, rate, retry_cost, retry_cost_items, retry_success, retry_success_items
 
 FLAGS = [[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 1, 0]]
 COSTS = [[1.0, 2.0, 4.0, 8.0], [3.0, 1.0, 2.0, 5.0], [1.0, 1.5, 2.5, 1.0], [7.0, 1.0, 3.0, 2.0]]
