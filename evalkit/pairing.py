@@ -15,6 +15,7 @@ from evalkit.chart_blocks import (
 from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 from evalkit.stats.ratios import ONE_FREE
+from evalkit.wording import p_value
 
 _ALPHA = 0.05
 

@@ -83,7 +83,7 @@ def first_screen(case: str) -> list[str]:
                 "Not enough data.",
                 "Haiku 4.5, Sonnet 4.6 and Opus 4.6 come equally close: of each, 100% of the outputs are satisfactory "
                 "(21–100%, 1 item), but the lower limit must reach 80%. If that rate holds, about 16 items would show "
-                "that each clears the bar.",
+                "that each clears the bar, with a chance of 80%.",
                 RULE,
                 "Haiku 4.5 is not shown to clear the bar: 100% (21–100%) satisfactory, at 0.81¢ (no interval, n = 1) "
                 "per satisfactory output.",

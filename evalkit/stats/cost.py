@@ -54,9 +54,9 @@ def cost_per_satisfactory(
 ) -> Estimate:
     """Mean cost over rate of success, in the unit of `costs` (USD), >= 0; MOVER interval on the log scale.
 
-    `costs` (>= 0) and `satisfied` (in [0, 1]) are item means in the same order. The limits join the limits
-    of the rate (Wilson; below 15 items, where narrower, the exact ones) with the log-t limits of the mean cost and their correlation (Zou and Donner 2008;
-    Donner and Zou 2012). `rate_n_eff` > 0 is the effective n of the rate, default the number of items (wide,
+    `costs` (>= 0) and `satisfied` (in [0, 1]) are item means in the same order. The limits join those of
+    the rate (Wilson's; below 15 items no narrower than the exact ones) with the log-t limits of the
+    mean cost and their correlation (Zou and Donner 2008; Donner and Zou 2012). `rate_n_eff` > 0 is the effective n of the rate, default the number of items (wide,
     but safe, for means over several trials; `cost_per_satisfactory_clustered` works it out).
 
     No success: no value and no upper limit, but a lower limit. All succeed: works. All costs equal: the
