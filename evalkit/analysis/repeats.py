@@ -24,7 +24,8 @@ class Retry:
     """Up to `tries` attempts at an item, stopping at the first satisfactory one.
 
     `success`: share of items solved, with Wilson limits on an effective n, below 15 items joined with the exact ones;
-    `cost_usd`: spend per item, None if unpriced; `cost_per_satisfactory`: spend per solved item. It presumes that the product can tell a bad output from
+    `cost_usd`: spend per item, None if unpriced; `cost_per_satisfactory`: spend per solved item.
+    It presumes that the product can tell a bad output from
     a good one.
     """
 

@@ -56,7 +56,8 @@ def cost_per_satisfactory(
 
     `costs` (>= 0) and `satisfied` (in [0, 1]) are item means in the same order. The limits join those of
     the rate (Wilson's; below 15 items no narrower than the exact ones) with the log-t limits of the
-    mean cost and their correlation (Zou and Donner 2008; Donner and Zou 2012). `rate_n_eff` > 0 is the effective n of the rate, default the number of items (wide,
+    mean cost and their correlation (Zou and Donner 2008; Donner and Zou 2012).
+    `rate_n_eff` > 0 is the effective n of the rate, default the number of items (wide,
     but safe, for means over several trials; `cost_per_satisfactory_clustered` works it out).
 
     No success: no value and no upper limit, but a lower limit. All succeed: works. All costs equal: the
