@@ -15,6 +15,7 @@ from evalkit.chart_blocks import (
 from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 from evalkit.stats.ratios import ONE_FREE
+from evalkit.wording import p_value
 
 _ALPHA = 0.05
 
@@ -98,6 +99,11 @@ class Comparison:
         return self.break_even.high is not None and (self.better or self.worse)
 
     @property
+    def corrected_away(self) -> bool:
+        """Whether the interval of the difference excludes 0, and Holm's adjustment undoes what it shows."""
+        return differs_from(self.difference, 0.0) and not self._settled
+
+    @property
     def _settled(self) -> bool:
         return self.p_holm is None or self.p_holm < _ALPHA
 
@@ -110,6 +116,13 @@ def compare(analysis: Analysis, first: str, second: str) -> Comparison | None:
         if (pair.a, pair.b) == (first, second):
             return _turned(_as_is(pair))
     return None
+
+
+def corrected(analysis: Analysis, pair: Comparison) -> str:
+    """Why a difference whose interval excludes 0 is yet not shown; empty for any other."""
+    if not pair.corrected_away or pair.p_holm is None:
+        return ""
+    return f" after Holm's correction for {len(analysis.pairs)} comparisons (p {p_value(pair.p_holm)})"
 
 
 def reserve(policy: PolicyValue) -> str:

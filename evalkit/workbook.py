@@ -127,7 +127,7 @@ def _pair(pair: Pair, names: Mapping[str, str]) -> Line:
         "p after Holm": pair.p_holm,
         "Cost ratio per satisfactory output": pair.cost_ratio,
         "Break-even of a correction (USD)": pair.break_even,
-        "Items to separate them": pair.items_to_separate,
+        "Items to separate them (80 % power)": pair.items_to_separate,
     }
 
 

@@ -28,8 +28,8 @@ from evalkit.wording import doubt, interval, money, percent
 @pytest.mark.parametrize(
     ("case", "headline", "lede"),
     [
-        ("whole", "Use Sonnet 4.6.", "cheapest of 2 options shown to clear your 80% bar"),
-        ("tie", "Use Opus 4.6.", "costs least, by the estimates alone, of 2 options shown to clear your 80% bar"),
+        ("whole", "Use Sonnet 4.6.", "cheapest of 2 models shown to clear your 80% bar"),
+        ("tie", "Use Opus 4.6.", "costs least, by the estimates alone, of 2 models shown to clear your 80% bar"),
         ("no_option", "No option clears the bar.", "Every option is shown to be below your 80% bar"),
         (
             "one_item",
@@ -209,7 +209,7 @@ ALL = [[True]] * 40
 def test_options_that_cost_the_same_are_never_told_apart_by_money() -> None:
     made_ = analyze(run_of(dict.fromkeys((BY_HAND_HAIKU, BY_HAND_OPUS), ALL)))
     text = render_markdown(made_)
-    assert "It costs no more than the other option shown to clear your 80% bar" in text
+    assert "It costs no more than the other model shown to clear your 80% bar" in text
     assert "Paying for corrections keeps the pick" in text
     assert "has no higher total than another" in text
     assert "Corrections could favour" not in text

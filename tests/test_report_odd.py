@@ -326,7 +326,7 @@ def test_of_flat_prices_the_dearer_model_is_said_to_cost_more(cheap_usd: float) 
     analysis = analyze(book.snapshot())
     assert headings(analysis)["scorecard"] == "Haiku 4.5 and Opus 4.6 clear 80%; Haiku 4.5 does so for less"
     assert "Opus 4.6 costs more, no gain shown" in facts(analysis, "verdict")
-    assert "It is the cheapest of 2 options" in plain_text(section(analysis, "verdict").lede)
+    assert "It is the cheapest of 2 models" in plain_text(section(analysis, "verdict").lede)
 
 
 def test_where_nothing_is_satisfactory_the_link_leads_to_what_there_is_to_see() -> None:

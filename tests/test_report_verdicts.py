@@ -1,9 +1,15 @@
 """Every word of the first screen in six cases: the pick, its rule, its figures, and what speaks against it."""
 
+from dataclasses import replace
+
 import pytest
+from analysis_builders import OPUS as OPUS_ID
+from analysis_builders import SONNET as SONNET_ID
 from report_pages import made, plain_text, section
 
+from evalkit.analysis.pair_results import Pair
 from evalkit.blocks import Facts, Note, Paragraph
+from evalkit.stats import Estimate
 
 RULE = (
     "The rule, fixed before the run: the lower limit of an option's 95% interval for its pass rate must reach 80%; of "
@@ -11,7 +17,7 @@ RULE = (
 )
 UNCALIBRATED = "The judge is uncalibrated: no person has graded a sample of these outputs."
 SONNET = (
-    "It is the cheapest of 2 options shown to clear your 80% bar: 92% of its outputs are satisfactory (82–96%, "
+    "It is the cheapest of 2 models shown to clear your 80% bar: 92% of its outputs are satisfactory (82–96%, "
     "60 items), at 5.0¢ per satisfactory output (4.3–6.0¢)."
 )
 OPUS_NO_GAIN = (
@@ -48,7 +54,7 @@ def first_screen(case: str) -> list[str]:
             "tie",
             [
                 "Use Opus 4.6.",
-                "It costs least, by the estimates alone, of 2 options shown to clear your 80% bar: 98% of its outputs "
+                "It costs least, by the estimates alone, of 2 models shown to clear your 80% bar: 98% of its outputs "
                 "are satisfactory (91% to >99%, 60 items), at 7.5¢ per satisfactory output (6.3–9.0¢).",
                 RULE,
                 "Sonnet 4.6 is level: no difference shown: −2 (−9 to +4) points, at 1.04× (0.92–1.2×) the cost per "
@@ -77,7 +83,7 @@ def first_screen(case: str) -> list[str]:
                 "Not enough data.",
                 "Haiku 4.5, Sonnet 4.6 and Opus 4.6 come equally close: of each, 100% of the outputs are satisfactory "
                 "(21–100%, 1 item), but the lower limit must reach 80%. If that rate holds, about 16 items would show "
-                "that each clears the bar.",
+                "that each clears the bar, with a chance of 80%.",
                 RULE,
                 "Haiku 4.5 is not shown to clear the bar: 100% (21–100%) satisfactory, at 0.81¢ (no interval, n = 1) "
                 "per satisfactory output.",
@@ -117,3 +123,22 @@ def first_screen(case: str) -> list[str]:
 )
 def test_the_first_screen_says_exactly_this(case: str, words: list[str]) -> None:
     assert first_screen(case) == words
+
+
+@pytest.mark.parametrize(("p_holm", "named"), [(0.06, True), (0.04, False), (None, False)])
+def test_the_correction_that_undoes_a_gain_is_named(p_holm: float | None, named: bool) -> None:
+    """The interval of the gain leaves 0, and only the adjustment for several comparisons keeps it from being shown."""
+    analysis = made("whole")
+    gain = Estimate(0.07, 0.01, 0.14, 0.95, 60, "Tango score")
+    point = Estimate(0.05, 0.02, 0.13, 0.95, 60, "MOVER")
+
+    def changed(pair: Pair) -> Pair:
+        if {pair.a, pair.b} != {OPUS_ID, SONNET_ID}:
+            return pair
+        turned = gain if pair.b == OPUS_ID else replace(gain, value=-0.07, low=-0.14, high=-0.01)
+        return replace(pair, difference=turned, break_even=point, p_value=0.03, p_holm=p_holm)
+
+    analysis = replace(analysis, pairs=tuple(map(changed, analysis.pairs)))
+    told = "after Holm's correction for 3 comparisons (p 0.060)"
+    for name in ("verdict", "price-of-a-failure"):
+        assert (told in str(section(analysis, name))) is named, name

@@ -190,3 +190,41 @@ def test_headings_are_findings() -> None:
 def test_the_section_has_a_row_a_signal_and_what_would_settle_it() -> None:
     part = section(replace(made("whole"), signals=find_signals(planted(), SONNET)), "signals")
     assert [row.picked for row in part.blocks[-1].rows] == [True] * 7 + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("lost", "state"),
+    [
+        pytest.param(0, "shown", id="no loss"),
+        pytest.param(16, "not enough data", id="a loss, of which the interval covers the margin"),
+        pytest.param(60, "not shown", id="a loss beyond the margin"),
+    ],
+)
+def test_a_loss_refutes_no_worse_by_the_margin_only_where_its_interval_lies_beyond_it(lost: int, state: str) -> None:
+    signals = found(run({HAIKU: {"easy": lost}}, models=(OPUS, HAIKU)), OPUS)
+    difference = signals["cheaper-no-worse"].evidence[0].estimate
+    assert difference.high is not None
+    assert (difference.high < 0) == (lost > 0)
+    assert (signals["cheaper-no-worse"].state, signals["faster-no-worse"].state) == (state, state)
+
+
+@pytest.mark.parametrize(
+    ("lost", "seconds", "latency_open", "quality_open"),
+    [
+        pytest.param(0, 8.0, True, False, id="as slow"),
+        pytest.param(16, 2.0, False, True, id="perhaps worse"),
+        pytest.param(16, 8.0, True, True, id="as slow, and perhaps worse"),
+        pytest.param(0, None, True, False, id="one of two not timed"),
+    ],
+)
+def test_what_settles_faster_and_no_worse_names_the_half_that_is_open(
+    lost: int, seconds: float | None, latency_open: bool, quality_open: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Sonnet is timed, slow and cheaper too, so that where Haiku was not timed the run as a whole was
+    monkeypatch.setitem(SECONDS, SONNET, 16.0)
+    monkeypatch.setitem(SECONDS, HAIKU, 0.0 if seconds is None else seconds)
+    signal = found(run({HAIKU: {"easy": lost}}), OPUS)["faster-no-worse"]
+    assert signal.state == "not enough data"
+    assert ("more items: whether Haiku 4.5 is faster" in signal.settles or "timed" in signal.settles) is latency_open
+    assert ("timed" in signal.settles) is (seconds is None)
+    assert ("less than 10 points worse" in signal.settles) is quality_open

@@ -1,7 +1,7 @@
 """Signals that the current model is more than is needed: a cheaper one is no worse, work is short, time counts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from statistics import median
 
@@ -67,7 +67,7 @@ def _no_worse_on_parts(standing: Standing) -> Signal:
 
 
 def _state(holds: Holds) -> State:
-    return "shown" if holds.shown else "not shown" if holds.worse else "not enough data"
+    return "shown" if holds.shown else "not shown" if holds.refuted else "not enough data"
 
 
 def evidence_of(holds: Holds, standing: Standing) -> Evidence:
@@ -167,6 +167,7 @@ def _faster(standing: Standing) -> Signal:
     if not standing.cheaper:
         return made("not enough data", reason=_no_cheaper(standing), settles=_RUN_ONE)
     evidence, states, toward, untimed = [], [], None, True
+    unsettled: list[str] = []
     for holds, side in zip(standing.overall, standing.cheaper, strict=True):
         ratio = _latency_ratio(side, standing.side)
         untimed &= ratio.value is None
@@ -174,12 +175,25 @@ def _faster(standing: Standing) -> Signal:
         evidence.append(evidence_of(holds, standing))
         fast = by_interval(ratio, 1.0, above=False)
         states.append(_both_shown(fast, _state(holds)))
+        if states[-1] == "not enough data":
+            unsettled += _unsettled(side.name, ratio, fast, _state(holds))
         toward = toward or (side.model if states[-1] == "shown" else None)
     if untimed:
         return made("not enough data", reason="latency was not measured", settles="a run without batches")
     state = any_of(states)
-    settles = f"the same that settles whether it is less than {_POINTS} worse" if state == "not enough data" else ""
+    settles = "; ".join(dict.fromkeys(unsettled)) if state == "not enough data" else ""
     return made(state, tuple(evidence), settles, toward=toward)
+
+
+def _unsettled(name: str, ratio: stats.Estimate, fast: State, holds: State) -> Iterator[str]:
+    """What would settle the half of the signal that is open, or both."""
+    if fast == "not enough data":
+        if ratio.value is None:
+            yield f"answers of {name} and of the current model that were both timed: a run without batches"
+        else:
+            yield f"more items: whether {name} is faster is open"
+    if holds == "not enough data":
+        yield f"the same that settles whether it is less than {_POINTS} worse"
 
 
 def _both_shown(one: State, other: State) -> State:

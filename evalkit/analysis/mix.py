@@ -143,7 +143,7 @@ def _holds_and_fails(standing: Standing) -> Signal:
         if held and fails[side.model]:
             evidence = (*(evidence_of(h, standing) for h in held), *fails[side.model])
             return made("shown", evidence, toward=side.model, parts=tuple(h.part for h in held))
-    known = all(h.shown or h.worse for h in standing.on_parts)
+    known = all(h.shown or h.refuted for h in standing.on_parts)
     settles = "" if known else "the same that settles on which parts a cheaper model is no worse"
     evidence = tuple(found for side in standing.cheaper for found in fails[side.model])
     return made("not shown" if known else "not enough data", evidence, settles)

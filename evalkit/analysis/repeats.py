@@ -6,12 +6,14 @@ from evalkit import stats
 from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 from evalkit.stats.rates import (
+    FEW,
     WILSON_CLUSTERED,
+    WILSON_FEW,
     cluster_design,
     one_sided_reading,
+    shown_limits,
     two_sided_t,
     two_sided_z,
-    wilson_limits,
 )
 
 CONFIDENCE = 0.95
@@ -21,8 +23,9 @@ CONFIDENCE = 0.95
 class Retry:
     """Up to `tries` attempts at an item, stopping at the first satisfactory one.
 
-    `success`: share of items solved, with Wilson limits on an effective n; `cost_usd`: spend per item, None if
-    unpriced; `cost_per_satisfactory`: spend per solved item. It presumes that the product can tell a bad output from
+    `success`: share of items solved, with Wilson limits on an effective n, below 15 items joined with the exact ones;
+    `cost_usd`: spend per item, None if unpriced; `cost_per_satisfactory`: spend per solved item.
+    It presumes that the product can tell a bad output from
     a good one.
     """
 
@@ -78,6 +81,8 @@ def _n_eff(flags: Sequence[Sequence[float]], solved: Sequence[float], tries: int
 
 def _share(solved: Sequence[float], n_eff: float) -> Estimate:
     share = min(1.0, sum(solved) / len(solved))
-    low, high = wilson_limits(share, n_eff, CONFIDENCE)
+    low, high = shown_limits(share, n_eff, CONFIDENCE, len(solved))
     warnings = one_sided_reading(share, low, high)
-    return Estimate(share, low, high, CONFIDENCE, len(solved), WILSON_CLUSTERED, warnings)
+    return Estimate(
+        share, low, high, CONFIDENCE, len(solved), WILSON_FEW if len(solved) < FEW else WILSON_CLUSTERED, warnings
+    )

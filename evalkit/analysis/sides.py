@@ -77,6 +77,11 @@ class Holds:
         """Significantly worse, whatever the margin."""
         return self.difference.high is not None and self.difference.high < 0
 
+    @property
+    def refuted(self) -> bool:
+        """Worse by more than the margin."""
+        return self.difference.high is not None and self.difference.high < -MARGIN
+
 
 @dataclass(frozen=True)
 class Standing:

@@ -46,7 +46,7 @@ def _items_to_part(rate: Estimate, bar: float) -> str:
     """How many hard items would part the rate from the bar if it stayed as it is."""
     value = rate.value or 0.0
     needed = stats.items_to_clear(value, bar) if value > bar else stats.items_to_clear(1 - value, 1 - bar)
-    return "" if needed is None else f"{needed:,} hard items, if the rate stays ({rate.n:,} now)"
+    return "" if needed is None else f"{needed:,} hard items for an 80% chance, if the rate stays ({rate.n:,} now)"
 
 
 def several(items: Sequence[ItemResult]) -> tuple[list[str], list[str]]:
@@ -125,4 +125,4 @@ def _to_separate(candidate: Sequence[float], baseline: Sequence[float], part: st
     needed = stats.items_to_separate(counts.gain, counts.loss, counts.n)
     if needed is None or counts.gain <= counts.loss:
         return f"more {part}: those here show no gain, and cannot exclude one of {MARGIN * 100:.0f} points"
-    return f"about {max(needed, counts.n + 1):,} {part}, if the difference stays ({counts.n:,} now)"
+    return f"about {max(needed, counts.n + 1):,} {part} for an 80% chance, if the difference stays ({counts.n:,} now)"

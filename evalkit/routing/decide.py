@@ -1,9 +1,8 @@
 """The declared rule: route, keep one model, or not enough data."""
 
-import math
-
 from evalkit.analysis.routing import PolicyValue, RoutingDecision, RoutingVerdict
 from evalkit.routing.value import Field
+from evalkit.stats.power import items_to_show
 from evalkit.wording import money, plural
 
 NOTABLE = 0.10
@@ -65,10 +64,10 @@ def _may_gain(value: PolicyValue, notable: float) -> bool:
 
 
 def _settles(best: PolicyValue) -> str:
-    """About how many items would show the gain seen here, were it the true one."""
+    """About how many items would show the gain seen here with a chance of 80 %, were it the true one."""
     limits = best.gain_limits
     if limits is None or limits.value is None or limits.low is None or limits.value <= 0:
         return "more items, though no gain is seen so far"
-    needed = math.ceil(limits.n * ((limits.value - limits.low) / limits.value) ** 2)
+    needed = items_to_show(limits.value, limits.value - limits.low, limits.n, limits.confidence)
     rounded = round(needed, 2 - len(str(needed)))
-    return f"about {rounded:,} items, if the gain is what it looks like here"
+    return f"about {rounded:,} items for an 80% chance to show it, if the gain is what it looks like here"

@@ -110,12 +110,12 @@ def _why_none(analysis: Analysis) -> str:
 
 
 def _needed(analysis: Analysis) -> Table:
-    """What is open, and how many items would settle it if every figure stayed as it is."""
+    """What is open, and how many items would settle it with a chance of 80 % if every figure is the true one."""
     columns = (
         Column("What more items would settle"),
         Column("Now"),
         Column("Items now", "end"),
-        Column("Items needed, if it stays so", "end"),
+        Column("Items needed for an 80% chance, if it stays so", "end"),
     )
     pairs = [c for c in all_pairs(analysis, lineup(analysis)) if c.difference.value is not None]
     rows = [_clearing(analysis, analysis.model(s.key)) for s in lineup(analysis)]

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
     Stretch,
 )
 from evalkit.frozen import dataclass
-from evalkit.pairing import Comparison, all_pairs, compare
+from evalkit.pairing import Comparison, all_pairs, compare, corrected
 from evalkit.series import lineup
 from evalkit.wording import doubt, in_cents, listing, money, value
 
@@ -185,7 +185,7 @@ def _row(analysis: Analysis, pair: Comparison, units: tuple[bool, bool, bool]) -
     first, second = analysis.model(pair.first), analysis.model(pair.second)
     point, saved, extra = pair.break_even, pair.saving, pair.extra_cost
     limits = doubt(point, "money", cents=units[0])
-    shown = "shown" if pair.overtaken else "not shown by the data"
+    shown = "shown" if pair.overtaken else f"not shown by the data{corrected(analysis, pair)}"
     return Row(
         (
             Cell(words(first.name), f"instead of {second.name}"),

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.conditional import mark
 from evalkit.models import display_name
-from evalkit.pairing import SINCE, Comparison, against_baseline, compare, reserve
+from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
 from evalkit.series import lineup, routed
 from evalkit.stats import Estimate
 from evalkit.wording import doubt as doubt_words
@@ -120,17 +120,17 @@ def _pick(analysis: Analysis, model: ModelResult) -> Text:
 
 
 def _cost_rank(analysis: Analysis, model: ModelResult) -> str:
-    """What the data say of the cost of the pick beside the other options that clear the bar."""
+    """What the data say of the cost of the pick beside the other models that clear the bar."""
     clearing = analysis.decision.eligible
     if model.cost_per_satisfactory.value is None:
-        return f"is one of {len(clearing)} options"
+        return f"is one of {len(clearing)} models"
     rest = [analysis.model(other) for other in clearing if other != model.model]
     if any(_as_dear(model.cost_per_satisfactory, other.cost_per_satisfactory) for other in rest):
-        return f"costs no more than the other {'option' if len(rest) == 1 else f'{len(rest)} options'}"
+        return f"costs no more than the other {'model' if len(rest) == 1 else f'{len(rest)} models'}"
     against = [compare(analysis, model.model, other.model) for other in rest]
     if all(found is not None and found.cheaper for found in against):
-        return f"is the cheapest of {len(clearing)} options"
-    return f"costs least, by the estimates alone, of {len(clearing)} options"
+        return f"is the cheapest of {len(clearing)} models"
+    return f"costs least, by the estimates alone, of {len(clearing)} models"
 
 
 def _as_dear(one: Estimate, other: Estimate) -> bool:
@@ -196,7 +196,11 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
              if m.model == s.key and (m.pass_rate.value, m.pass_rate.low) == same]  # fmt: skip
     needed = best.items_to_clear
     who = "it clears" if len(level) == 1 else "each clears"
-    more = f" If that rate holds, about {needed:,} items would show that {who} the bar." if needed else ""
+    more = (
+        f" If that rate holds, about {needed:,} items would show that {who} the bar, with a chance of 80%."
+        if needed
+        else ""
+    )
     return words(
         strong(best.name if len(level) == 1 else listing(level)),
         " comes closest: " if len(level) == 1 else " come equally close: of each, ",
@@ -305,7 +309,9 @@ def _standing(analysis: Analysis, model: ModelResult) -> tuple[str, str]:
         )
     if against is None or against.difference.value is None:
         return "clears the bar", f"{estimated(rate, 'percent', bar)} satisfactory{_at_cost(model, None)}."
-    return _beside_the_pick(against), f"{estimated(against.difference, 'points')} points{_at_cost(model, against)}."
+    undone = corrected(analysis, against)
+    points = f"{estimated(against.difference, 'points')} points{undone and f', not shown{undone}'}"
+    return _beside_the_pick(against), f"{points}{_at_cost(model, against)}."
 
 
 def _beside_the_pick(against: Comparison) -> str:

@@ -18,7 +18,7 @@ from evalkit.stats.inputs import (
     trial_lists,
 )
 from evalkit.stats.logscale import log_half_width, log_t_estimate, scaled
-from evalkit.stats.rates import cluster_design, two_sided_t, wilson_limits
+from evalkit.stats.rates import cluster_design, shown_limits, two_sided_t
 
 LOG_T = "log-t"
 MOVER = "MOVER on the log scale"
@@ -54,9 +54,10 @@ def cost_per_satisfactory(
 ) -> Estimate:
     """Mean cost over rate of success, in the unit of `costs` (USD), >= 0; MOVER interval on the log scale.
 
-    `costs` (>= 0) and `satisfied` (in [0, 1]) are item means in the same order. The limits join the Wilson
-    limits of the rate with the log-t limits of the mean cost and their correlation (Zou and Donner 2008;
-    Donner and Zou 2012). `rate_n_eff` > 0 is the effective n of the rate, default the number of items (wide,
+    `costs` (>= 0) and `satisfied` (in [0, 1]) are item means in the same order. The limits join those of
+    the rate (Wilson's; below 15 items no narrower than the exact ones) with the log-t limits of the
+    mean cost and their correlation (Zou and Donner 2008; Donner and Zou 2012).
+    `rate_n_eff` > 0 is the effective n of the rate, default the number of items (wide,
     but safe, for means over several trials; `cost_per_satisfactory_clustered` works it out).
 
     No success: no value and no upper limit, but a lower limit. All succeed: works. All costs equal: the
@@ -86,12 +87,15 @@ def cost_per_satisfactory(
 def _mover_limits(c: FloatArray, s: FloatArray, confidence: float, n_eff: float) -> tuple[float | None, float | None]:
     mean, share = float(c.mean()), float(s.mean()) if s.mean() >= SMALLEST else 0.0
     h = log_half_width(c, mean, confidence) if mean > 0 else 0.0
-    low_rate, high_rate = wilson_limits(share, n_eff, confidence)
+    low_rate, high_rate = shown_limits(share, n_eff, confidence, len(s))
     if share == 0:
         return scaled(mean / high_rate, -h), None
     r = correlation(c / mean, s) if h > 0 else 0.0
-    above, below = math.log(high_rate / share), math.log(share / low_rate)
+    above = math.log(max(high_rate / share, 1.0))
     down = math.sqrt(max(0.0, h * h + above * above - 2 * r * h * above))
+    if low_rate <= 0:
+        return scaled(mean / share, -down), None
+    below = math.log(max(share / low_rate, 1.0))
     up = math.sqrt(max(0.0, h * h + below * below - 2 * r * h * below))
     return scaled(mean / share, -down), scaled(mean / share, up)
 

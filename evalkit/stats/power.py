@@ -12,6 +12,9 @@ from evalkit.stats.inputs import check_confidence, check_share, check_whole, num
 from evalkit.stats.rates import FEW, lower_limit, two_sided_z
 
 _STEP = 0.005
+POWER = 0.80
+"""The chance that as many items as are said to be needed show what they are needed for."""
+_POWER_Z = two_sided_z(2 * POWER - 1)
 
 
 def detectable_difference(
@@ -74,28 +77,38 @@ def _power(n: int, discordance: float, difference: float, z: float) -> float:
 
 
 def items_to_clear(rate: float, bar: float, confidence: float = 0.95) -> int | None:
-    """Items at which the lower limit of an unchanged `rate` (`rates.lower_limit`) reaches `bar`; None if it never will.
+    """Items whose lower limit (`rates.lower_limit`) reaches `bar` in 80 % of sets if `rate` is the true one; or None.
 
-    n = z^2 bar (1 - bar) / (rate - bar)^2 (Wilson 1927); below 15 the exact limit must reach it too. For shares in
-    [0, 1] and bar in (0, 1). None where the rate is not above the bar. Raises ValueError for values out of range.
+    n = (z sqrt(bar (1 - bar)) + z_power sqrt(rate (1 - rate)))^2 / (rate - bar)^2 (Wilson 1927); below 15, where the
+    exact limit must reach it too, by enumeration. For shares in [0, 1] and bar in (0, 1). None where the rate is not
+    above the bar. Raises ValueError for values out of range.
     """
     check_share("bar", bar)
     check_confidence(confidence)
     numbers("rate", [rate], 0, 1)
     if rate <= bar:
         return None
-    least = math.ceil(two_sided_z(confidence) ** 2 * bar * (1 - bar) / (rate - bar) ** 2 - 1e-9)
-    few = (n for n in range(least, FEW) if lower_limit(rate * n, n, confidence) >= bar)
-    return next(few, max(least, FEW))
+    spread = two_sided_z(confidence) * math.sqrt(bar * (1 - bar)) + _POWER_Z * math.sqrt(rate * (1 - rate))
+    least = math.ceil((spread / (rate - bar)) ** 2 - 1e-9)
+    return next((n for n in range(least, FEW) if _clears(n, rate, bar, confidence) >= POWER), max(least, FEW))
+
+
+def _clears(n: int, rate: float, bar: float, confidence: float) -> float:
+    """P(the lower limit of n items reaches the bar)."""
+    if rate == 1:
+        return float(lower_limit(n, n, confidence) >= bar)
+    passed = np.arange(n + 1)
+    reach = passed[lower_limit(passed, np.full(n + 1, n), confidence) >= bar]
+    return float(binom.pmf(reach, n, rate).sum()) if len(reach) else 0.0
 
 
 def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95) -> int | None:
-    """Items at which the Tango interval of an unchanged paired difference excludes 0; None if it never will.
+    """Items whose Tango interval excludes 0 in 80 % of sets if the paired difference is what it is now; or None.
 
     `gain` and `loss` (>= 0, together at most n) out of n > 0 pairs now. At difference 0 the Tango statistic is
-    (gain - loss) / sqrt(gain + loss), so n z^2 (gain + loss) / (gain - loss)^2 items do. None for gain = loss and
-    for n = 0. Swapping gain and loss keeps it. Raises ValueError for counts below 0 or over n. Source: Tango
-    (1998).
+    (gain - loss) / sqrt(gain + loss), so (z sqrt(S) + z_power sqrt(S - D^2))^2 / D^2 items do, with S = (gain + loss)
+    / n and D = (gain - loss) / n. None for gain = loss and for n = 0. Swapping gain and loss keeps it. Raises
+    ValueError for counts below 0 or over n. Sources: Tango (1998); Connor (1987).
     """
     check_confidence(confidence)
     check_whole(n=n)
@@ -103,4 +116,21 @@ def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95
     numbers("gain + loss", [gain + loss], 0, n)
     if n == 0 or abs(gain - loss) < 1e-12:
         return None
-    return math.ceil(n * two_sided_z(confidence) ** 2 * (gain + loss) / (gain - loss) ** 2 - 1e-9)
+    either, gap = (gain + loss) / n, (gain - loss) / n
+    spread = two_sided_z(confidence) * math.sqrt(either) + _POWER_Z * math.sqrt(max(either - gap * gap, 0.0))
+    return math.ceil((spread / gap) ** 2 - 1e-9)
+
+
+def items_to_show(value: float, half_width: float, n: int, confidence: float = 0.95) -> int:
+    """Items whose interval excludes 0 in 80 % of sets if a mean is truly `value`, by its `half_width` > 0 at n items.
+
+    n ((1 + z_power / z) half_width / value)^2: at the half width alone it would do so in every other set. `value` not
+    0, in the unit of `half_width`. Raises ValueError for values out of range.
+    """
+    check_confidence(confidence)
+    check_whole(n=n)
+    numbers("half_width", [half_width], 0)
+    if not value:
+        raise ValueError("value = 0: no number of items shows it")
+    factor = 1 + _POWER_Z / two_sided_z(confidence)
+    return math.ceil(n * (factor * half_width / value) ** 2 - 1e-9)

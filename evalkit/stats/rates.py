@@ -76,6 +76,17 @@ def lower_limit(
     return np.asarray(np.where(few, np.minimum(wilson, exact), wilson))
 
 
+def shown_limits(share: float, n_eff: float, confidence: float, items: int) -> tuple[float, float]:
+    """The limits of a rate on `items` that carry the evidence of `n_eff` trials, as `lower_limit` gives the lower one.
+
+    Whatever is worked out from a rate takes these, so that it never knows more of the rate than stands beside it.
+    """
+    if items >= FEW:
+        return wilson_limits(share, n_eff, confidence)
+    low = float(lower_limit(share * n_eff, n_eff, confidence, items))
+    return low, 1 - float(lower_limit((1 - share) * n_eff, n_eff, confidence, items))
+
+
 def rate(
     successes: int,
     n: int,
@@ -207,12 +218,9 @@ def rate_clustered(
     else:
         share = float(x.sum() / design.trials)
         n_eff = design.adjusted_n_eff(confidence) if small_sample else design.n_eff
-        low, high = wilson_limits(share, n_eff, confidence)
-        method, few = WILSON_CLUSTERED, design.items < FEW and small_sample
-        if few:
-            low = float(lower_limit(share * n_eff, n_eff, confidence, design.items))
-            high = 1 - float(lower_limit((1 - share) * n_eff, n_eff, confidence, design.items))
-            method = WILSON_FEW
+        few = design.items < FEW and small_sample
+        low, high = shown_limits(share, n_eff, confidence, design.items if small_sample else FEW)
+        method = WILSON_FEW if few else WILSON_CLUSTERED
         warnings = one_sided_reading(share, low, high)
         if design.items < FEW:
             warnings += (f"n = {design.items} is small: the interval leans on few independent items",)

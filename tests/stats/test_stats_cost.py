@@ -21,7 +21,7 @@ from evalkit.stats import (
     with_failures,
 )
 from evalkit.stats.logscale import scaled
-from evalkit.stats.rates import cluster_design, two_sided_t, wilson_limits
+from evalkit.stats.rates import cluster_design, shown_limits, two_sided_t
 
 COSTS = [0.012, 0.018, 0.009, 0.031, 0.022, 0.015, 0.041, 0.011, 0.027, 0.019]
 FLAGS = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1]
@@ -86,7 +86,7 @@ def test_bad_costs_are_named(bad: float) -> None:
 def test_cost_per_success_joins_the_limits_by_mover() -> None:
     c, s = np.array(COSTS), np.array(FLAGS, dtype=float)
     theta, h = float(c.mean() / s.mean()), log_half_width(COSTS)
-    low, high = wilson_limits(0.8, 10, 0.95)
+    low, high = shown_limits(0.8, 10, 0.95, 10)
     above, below = math.log(high / 0.8), math.log(0.8 / low)
     r = float(np.corrcoef(c, s)[0, 1])
     assert r < -0.5
@@ -99,17 +99,17 @@ def test_cost_per_success_joins_the_limits_by_mover() -> None:
 
 
 def test_effective_n_of_the_rate_can_be_given() -> None:
-    half = [0.5] * 10
-    wide, narrow = cost_per_satisfactory(COSTS, half), cost_per_satisfactory(COSTS, half, rate_n_eff=30)
+    costs, half = COSTS * 2, [0.5] * 20
+    wide, narrow = cost_per_satisfactory(costs, half), cost_per_satisfactory(costs, half, rate_n_eff=60)
     assert wide.high is not None
     assert narrow.high is not None
     assert narrow.high < wide.high
-    assert cost_per_satisfactory(COSTS, half, rate_n_eff=10) == wide
+    assert cost_per_satisfactory(costs, half, rate_n_eff=20) == wide
 
 
 def test_no_success_has_a_lower_limit_only() -> None:
     estimate = cost_per_satisfactory(COSTS, [0] * 10)
-    high_rate = wilson_limits(0, 10, 0.95)[1]
+    high_rate = shown_limits(0, 10, 0.95, 10)[1]
     low = float(np.mean(COSTS)) * math.exp(-log_half_width(COSTS)) / high_rate
     assert numbers_of(estimate) == (None, pytest.approx(low), None)
     assert (estimate.reason, estimate.warnings) == ("no success in 10 items", ())
@@ -124,7 +124,7 @@ def test_every_success_keeps_the_lower_limit_of_the_cost() -> None:
 
 
 def test_equal_costs_leave_the_doubt_of_the_rate() -> None:
-    low, high = wilson_limits(0.8, 10, 0.95)
+    low, high = shown_limits(0.8, 10, 0.95, 10)
     expected = (0.02 / 0.8, 0.02 / high, 0.02 / low)
     assert numbers_of(cost_per_satisfactory([0.02] * 10, FLAGS)) == pytest.approx(expected)
 
@@ -381,3 +381,21 @@ def test_ratio_arguments_are_checked() -> None:
         cost_ratio([1.0], [1], [1.0, 2.0], [1, 1])
     with pytest.raises(ValueError, match="confidence = 2"):
         mean_cost_ratio([1.0], [1.0], confidence=2)
+
+
+@pytest.mark.parametrize("n", [2, 5, 10, 14])
+def test_of_few_items_the_cost_knows_no_more_of_the_rate_than_the_exact_interval(n: int) -> None:
+    """At equal costs all doubt is the rate's: the limits of the cost are those that stand beside it, however tried."""
+    flags = [1] * (n - 1) + [0]
+    shown = rate(n - 1, n, method="clopper-pearson")
+    assert shown.low is not None
+    assert shown.high is not None
+    one, several = (
+        cost_per_satisfactory([0.02] * n, flags),
+        cost_per_satisfactory_clustered([[0.02] * 5] * n, [[flag] * 5 for flag in flags]),
+    )
+    for estimate in (one, several):
+        assert estimate.high is not None
+        assert estimate.low is not None
+        assert estimate.high >= 0.02 / shown.low * (1 - 1e-9)
+        assert estimate.low <= 0.02 / shown.high * (1 + 1e-9)

@@ -8,29 +8,19 @@ from hypothesis import strategies as st
 from evalkit.stats import Estimate, paired_means, paired_rates, rate
 from evalkit.stats.cost import break_even
 from evalkit.stats.means import mean_share
-from evalkit.stats.power import items_to_clear, items_to_separate
+from evalkit.stats.power import items_to_clear, items_to_separate, items_to_show
 from evalkit.stats.rates import lower_limit
 from evalkit.stats.stability import cheapest, winner_shares
 
 
-@pytest.mark.parametrize(("passed", "n", "bar"), [(24, 27, 0.8), (54, 60, 0.8), (99, 100, 0.95), (3, 4, 0.5)])
-def test_items_to_clear_is_the_first_n_whose_limit_reaches_the_bar(passed: int, n: int, bar: float) -> None:
-    share = passed / n
-    needed = items_to_clear(share, bar)
-    assert needed is not None
-    assert lower_limit(share * needed, needed) >= bar > lower_limit(share * (needed - 1), needed - 1)
-
-
 @pytest.mark.parametrize(("n", "passed"), [(n, k) for n in range(1, 25) for k in range(n + 1)])
 def test_one_limit_decides_everywhere(n: int, passed: int) -> None:
-    """What the analysis prints, what the resamples ask, and where more items are said to suffice."""
+    """What the analysis prints, and what the resamples ask."""
     low = float(lower_limit(passed, n))
     assert rate(passed, n, method="clopper-pearson" if n < 15 else "wilson").low == pytest.approx(low, abs=1e-9)
     for bar in (low - 1e-6, low + 1e-6):
         cleared = low >= bar
         if 0 < bar < 1:
-            needed = items_to_clear(passed / n, bar)
-            assert (needed is not None and needed <= n) == cleared
             assert winner_shares([[passed / n] * n], [[1.0] * n], bar, [n], 1).shares == (float(cleared),)
 
 
@@ -43,18 +33,6 @@ def test_a_rate_not_above_the_bar_never_clears_it(share: float) -> None:
 def test_items_to_clear_refuses_what_is_no_share(bad: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match=r"rate|bar"):
         items_to_clear(*bad)
-
-
-@pytest.mark.parametrize(("gain", "loss", "n"), [(5, 7, 60), (16, 3, 60), (1, 0, 10), (40, 10, 100)])
-def test_items_to_separate_is_where_the_tango_interval_leaves_zero(gain: int, loss: int, n: int) -> None:
-    needed = items_to_separate(gain, loss, n)
-    assert needed is not None
-    multiple = -(-needed // n)  # whole copies of the data, at least as many as needed
-    enlarged = paired_rates(gain * multiple, loss * multiple, n * multiple)
-    assert enlarged.low is not None
-    assert enlarged.high is not None
-    assert enlarged.low > -1e-9 or enlarged.high < 1e-9
-    assert items_to_separate(loss, gain, n) == needed
 
 
 def test_equal_gains_and_losses_never_separate() -> None:
@@ -248,4 +226,36 @@ def test_a_rate_estimate_is_what_items_to_clear_speaks_of() -> None:
     now = rate(54, 60)
     assert now.low is not None
     assert now.low < 0.8
-    assert items_to_clear(54 / 60, 0.8) == 62
+    assert items_to_clear(54 / 60, 0.8) == 108
+
+
+@pytest.mark.parametrize(("gain", "loss", "n"), [(8, 2, 60), (12, 5, 60), (2, 9, 100)])
+def test_items_to_separate_do_so_in_four_of_five_sets(gain: int, loss: int, n: int) -> None:
+    needed = items_to_separate(gain, loss, n)
+    assert needed is not None
+    assert items_to_separate(loss, gain, n) == needed
+    draws = np.random.default_rng(1).multinomial(needed, [gain / n, loss / n, 1 - (gain + loss) / n], size=4000)
+    won, lost = draws[:, 0], draws[:, 1]
+    shown = np.sign(gain - loss) * (won - lost) > 1.959964 * np.sqrt(won + lost)
+    assert shown.mean() == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize(("rate_", "bar"), [(0.88, 0.8), (0.9, 0.8), (0.7, 0.6)])
+def test_items_to_clear_do_so_in_four_of_five_sets(rate_: float, bar: float) -> None:
+    needed = items_to_clear(rate_, bar)
+    assert needed is not None
+    passed = np.random.default_rng(2).binomial(needed, rate_, size=4000)
+    assert (lower_limit(passed, np.full(4000, needed)) >= bar).mean() == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize(("value", "half_width", "n"), [(0.2, 0.4, 50), (0.5, 0.6, 60), (-0.3, 0.5, 100)])
+def test_items_to_show_do_so_in_four_of_five_sets(value: float, half_width: float, n: int) -> None:
+    needed, spread = items_to_show(value, half_width, n), half_width * n**0.5 / 1.959964
+    draws = np.random.default_rng(3).normal(value, spread, size=(2000, needed))
+    half = 1.959964 * draws.std(axis=1, ddof=1) / needed**0.5
+    assert (np.sign(value) * draws.mean(axis=1) > half).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_nothing_shows_a_value_of_0() -> None:
+    with pytest.raises(ValueError, match="value = 0"):
+        items_to_show(0.0, 0.1, 50)

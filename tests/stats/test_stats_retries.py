@@ -6,7 +6,8 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from evalkit.stats import beta_retry, retry_cost, retry_cost_items, retry_success, retry_success_items
+from evalkit.analysis.repeats import retries
+from evalkit.stats import beta_retry, rate, retry_cost, retry_cost_items, retry_success, retry_success_items
 
 FLAGS = [[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 1, 0]]
 COSTS = [[1.0, 2.0, 4.0, 8.0], [3.0, 1.0, 2.0, 5.0], [1.0, 1.5, 2.5, 1.0], [7.0, 1.0, 3.0, 2.0]]
@@ -131,3 +132,15 @@ def test_bad_retry_costs_are_named(function: Callable[..., object]) -> None:
 def test_bad_beta_arguments_are_refused(a: float, b: float, k: int) -> None:
     with pytest.raises(ValueError, match="is not a"):
         beta_retry(a, b, k)
+
+
+@pytest.mark.parametrize(("n", "passed"), [(1, 1), (5, 4), (14, 13)])
+def test_of_few_items_a_share_solved_is_no_surer_than_the_exact_interval(n: int, passed: int) -> None:
+    solved = retries([[1.0] * 5] * passed + [[0.0] * 5] * (n - passed), None)[-1].success
+    exact = rate(passed, n, method="clopper-pearson")
+    assert solved.low is not None
+    assert solved.high is not None
+    assert exact.low is not None
+    assert exact.high is not None
+    assert solved.low <= exact.low + 1e-9
+    assert solved.high >= exact.high - 1e-9
