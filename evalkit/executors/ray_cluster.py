@@ -33,8 +33,11 @@ _END_S = 15.0
 _AFTER_A_RUN_S = 7 * 86_400
 """How long Ray may look for a head that has gone before it ends this process; the run itself ends long before."""
 
-_ANSWER_S = 10.0
+_ANSWER_S = 5.0
 """How long who listens at an address has to take a connection, and then to answer."""
+
+_NODE_S = 5
+"""How long Ray may look for the node of this machine, in whole seconds; of itself it takes a minute."""
 
 _SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """An empty frame of settings in HTTP/2."""
@@ -58,9 +61,11 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
     Raises UsageError where Ray is not installed or the address is none, InfrastructureError where no cluster answers.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it writes into stderr; what counts we say
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
     if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
+        os.environ.setdefault("RAY_GCS_SERVER_REQUEST_TIMEOUT_SECONDS", str(_NODE_S))
     with ExitStack() as held:
         ray, where = installed(), "local"
         more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
@@ -68,21 +73,37 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
             more["_temp_dir"] = held.enter_context(_folder())
             more["num_cpus"] = min(workers, os.cpu_count() or 1)  # Ray starts a process for each
         else:
-            where = _running() if address == "auto" else address
-            check_address(where)
-            more = _reachable(where)
+            where, more = answering(address)
         held.enter_context(_terminated_as_interrupted())
         held.callback(_disconnected, ray)
         try:
             ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise InfrastructureError(
-                f"Ray at {where} cannot be used ({reason}); check it with `ray status`"
-            ) from error
+            raise InfrastructureError(_unusable(where, error)) from error
         _keep_stdout()
         _interrupt_on_term()
         yield
+
+
+def answering(address: str) -> tuple[str, dict[str, Any]]:
+    """The address that one stands for, `auto` too, and what else to connect with, once something answers there.
+
+    Raises as `connected` does, within seconds.
+    """
+    where = _running() if address == "auto" else address
+    check_address(where)
+    return where, _reachable(where)
+
+
+def _unusable(where: str, error: Exception) -> str:
+    """What to say of a cluster that answers and takes no driver: mostly none of its nodes is this machine."""
+    services: Any = import_module("ray._private.services")
+    if where != "local" and not services.find_node_ids():
+        return (
+            f"no node of the Ray cluster at {where} runs on this machine; run evalkit on one of its machines, or make"
+            f" this one a node with `ray start --address={where}`"
+        )
+    return f"Ray at {where} cannot be used ({' '.join(str(error).split())}); check it with `ray status`"
 
 
 def installed() -> Any:
