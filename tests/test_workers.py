@@ -335,6 +335,7 @@ def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
         address = ":".join(map(str, listener.getsockname()))
         patched.setattr(services, "find_gcs_addresses", cache(set))
         patched.setattr(services, "find_bootstrap_address", lambda _: address)
+        patched.setattr(services, "find_node_ids", lambda: {"of this machine"})
         patched.delenv("RAY_ADDRESS", raising=False)
         over = threading.Event()
 
@@ -380,6 +381,26 @@ def test_auto_is_used_as_the_address_that_it_means(named: str, monkeypatch: pyte
         with pytest.raises(InfrastructureError, match="enough"), ray_cluster.connected(where):
             pass
     assert asked == [(address, ray_cluster._LOOPBACK)]
+
+
+def test_a_machine_that_is_no_node_is_told_so_before_ray_looks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(lambda line: line.sendall(ray_cluster._SETTINGS)) as address:
+        monkeypatch.setattr("ray._private.services.find_node_ids", set)
+        monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("it would take a minute"))
+        expected = f"no node of the Ray cluster at {address} runs on this machine; run evalkit on one of its"
+        with pytest.raises(InfrastructureError, match=re.escape(expected)), ray_cluster.connected(address):
+            pass
+
+
+def test_nothing_is_counted_for_a_cluster_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with recorded() as server:
+        there = ["--executor", "ray", "--address", "127.0.0.2:1"]
+        assert main(command(write_tiny(tmp_path), server.url, *there)) == 5
+        assert server.requests == []
+        assert main(command(write_tiny(tmp_path), server.url, *there, "--dry-run")) == 0, "it asks for no cluster"
 
 
 def test_why_a_node_has_no_worker_is_said_once_whatever_it_is_numbered() -> None:

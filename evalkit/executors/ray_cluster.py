@@ -36,9 +36,6 @@ _AFTER_A_RUN_S = 7 * 86_400
 _ANSWER_S = 5.0
 """How long who listens at an address has to take a connection, and then to answer."""
 
-_NODE_S = 5
-"""How long Ray may look for the node of this machine, in whole seconds; of itself it takes a minute."""
-
 _SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """An empty frame of settings in HTTP/2."""
 
@@ -65,7 +62,6 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
     if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
-        os.environ.setdefault("RAY_GCS_SERVER_REQUEST_TIMEOUT_SECONDS", str(_NODE_S))
     with ExitStack() as held:
         ray, where = installed(), "local"
         more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
@@ -79,7 +75,10 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
         try:
             ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise InfrastructureError(_unusable(where, error)) from error
+            reason = " ".join(str(error).split())
+            raise InfrastructureError(
+                f"Ray at {where} cannot be used ({reason}); check it with `ray status`"
+            ) from error
         _keep_stdout()
         _interrupt_on_term()
         yield
@@ -92,18 +91,13 @@ def answering(address: str) -> tuple[str, dict[str, Any]]:
     """
     where = _running() if address == "auto" else address
     check_address(where)
-    return where, _reachable(where)
-
-
-def _unusable(where: str, error: Exception) -> str:
-    """What to say of a cluster that answers and takes no driver: mostly none of its nodes is this machine."""
-    services: Any = import_module("ray._private.services")
-    if where != "local" and not services.find_node_ids():
-        return (
+    more, services = _reachable(where), _services()
+    if not services.find_node_ids():  # Ray itself would look for a minute
+        raise InfrastructureError(
             f"no node of the Ray cluster at {where} runs on this machine; run evalkit on one of its machines, or make"
             f" this one a node with `ray start --address={where}`"
         )
-    return f"Ray at {where} cannot be used ({' '.join(str(error).split())}); check it with `ray status`"
+    return where, more
 
 
 def installed() -> Any:
@@ -186,7 +180,7 @@ def _greet(line: socket.socket) -> None:
 
 def _running() -> str:
     """The address of the cluster that `auto` means: RAY_ADDRESS, or that of this machine; as Ray finds it."""
-    services: Any = import_module("ray._private.services")
+    services = _services()
     logging.getLogger(services.__name__).setLevel(logging.CRITICAL)  # of several the last one, as Ray would say
     try:
         found: str = services.get_ray_address_from_environment("auto", None)
@@ -195,6 +189,11 @@ def _running() -> str:
             "no Ray cluster runs on this machine; start one with `ray start`, or name another by --address HOST:PORT"
         ) from error
     return found
+
+
+def _services() -> Any:
+    """Where Ray keeps how it finds its own processes."""
+    return import_module("ray._private.services")
 
 
 @contextmanager
