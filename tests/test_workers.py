@@ -2,6 +2,7 @@
 # ruff: noqa: S311  chance is no secret here
 
 import itertools
+import os
 import random
 import re
 import socket
@@ -373,9 +374,11 @@ def test_auto_is_used_as_the_address_that_it_means(named: str, monkeypatch: pyte
 
     def init(where: str, **more: object) -> None:
         asked.append((where, more["_node_ip_address"]))
+        assert os.environ["RAY_BACKEND_LOG_LEVEL"] == "fatal", "else its log lines reach stderr"
         raise ConnectionError("enough")
 
     monkeypatch.setattr(library, "init", init)
+    monkeypatch.delenv("RAY_BACKEND_LOG_LEVEL", raising=False)
     with listening(lambda line: line.sendall(ray_cluster._SETTINGS)) as address:
         where = "auto" if named == "auto" else address
         with pytest.raises(InfrastructureError, match="enough"), ray_cluster.connected(where):
