@@ -374,7 +374,7 @@ def test_a_gate_that_did_not_look_at_quality_approves_no_pin(
 def test_an_approval_that_rests_on_no_quality_lets_no_pin_stand(
     git: Git, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
-    """As `pins approve` refuses it, a lock file from elsewhere holds it to no avail, though each hash in it is right."""
+    """As `pins approve` refuses it, a lock file from elsewhere holds it to no avail."""
     commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
     assert approve() == 0
     Path("gate.yaml").write_text("completeness:\nserved_model:\n", encoding="utf-8")

@@ -169,12 +169,10 @@ class Evidence:
         dropped = {*self.of_baseline.grading.dropped, *self.of_candidate.grading.dropped}
         if not dropped:
             return None
-        outputs = sum(
-            model.counts.answered for model in self.of_candidate.models
-        )  # a smaller sample would stay as it is
+        outputs = sum(model.counts.answered for model in self.of_candidate.models)  # fewer are a sample
         return (
-            f"verdicts of outputs that {listing(sorted(dropped))} graded alone, whose grades decide nothing: let people"
-            f" grade all (`evalkit grade --blind --calibrate {outputs}`), or another judge (`--by judges --judge MODEL`)"
+            f"verdicts of outputs that {listing(sorted(dropped))} graded alone, which decide nothing: let people grade"
+            f" all (`evalkit grade --blind --calibrate {outputs}`), or another judge (`--by judges --judge MODEL`)"
         )
 
     @property
