@@ -56,6 +56,7 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
         assay_of(evidence),
         None if look is None or look.next_share is None else _go_on(look),
         evidence.item_usd,
+        evidence.unheard,
     )
     asked = () if look is not None and look.number == 0 else policy.asked
     results = [result for module, settings in asked for result in module.check(evidence, settings, rules)]

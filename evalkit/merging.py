@@ -144,8 +144,19 @@ def _refuse_other_spec(first: _Part, other: _Part) -> None:
     may_differ = _IMPORTS_MAY_DIFFER if first.spec.imported else _MAY_DIFFER
     found = [what for what in differences(first.spec, other.spec) if what not in may_differ]
     if found:
-        told = differing(found)
+        told = f"{differing(found)}{_numbers(found, first.spec, other.spec)}"
         raise IntegrityError(f"{other.path} is another run than {first.path}: {told}; merge runs of one spec")
+
+
+def _numbers(found: Sequence[str], then: Spec, now: Spec) -> str:
+    """What differs that is a number, on either side; hashes say nothing to a reader."""
+    pairs = {what: (getattr(now, what, None), getattr(then, what, None)) for what in found}
+    told = [
+        f"{what} {'none' if one is None else one} and {'none' if other is None else other}"
+        for what, (one, other) in pairs.items()
+        if isinstance(one, int) or isinstance(other, int)
+    ]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _items(parts: Sequence[_Part]) -> list[ItemRecord]:

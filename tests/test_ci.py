@@ -50,11 +50,31 @@ def test_steps_pin_what_they_use_and_keep_untrusted_text_out_of_scripts(path: Pa
     for step in steps_of(path):
         if "uses" in step:
             name, _, version = step["uses"].partition("@")
-            assert name == "OWNER/evalkit" or (name in TRUSTED and re.fullmatch("[0-9a-f]{40}", version)), step["uses"]
+            assert name == "./.evalkit-source" or (name in TRUSTED and re.fullmatch("[0-9a-f]{40}", version)), step[
+                "uses"
+            ]
         else:
             assert "${{" not in step["run"], "values reach a script by its environment"
             subprocess.run(["bash", "-n"], input=step["run"], text=True, check=True)
             assert path == WORKFLOW or step["shell"] == "bash"
+
+
+@pytest.mark.parametrize(
+    ("repository", "commit", "told"),
+    [
+        ("", "", "EVALKIT_REPOSITORY is ''; write OWNER/NAME"),
+        ("our/evalkit", "main", "EVALKIT_COMMIT is 'main'; write the 40 digits"),
+        ("our/evalkit", "0123456789abcdef0123456789abcdef01234567", ""),
+    ],
+)
+def test_a_workflow_that_is_not_filled_in_says_what_is_missing(repository: str, commit: str, told: str) -> None:
+    first, named, source, gate = steps_of(WORKFLOW)[:4]
+    assert load(WORKFLOW)["env"].keys() == {"EVALKIT_REPOSITORY", "EVALKIT_COMMIT"}
+    assert (source["with"]["path"], gate["uses"]) == (".evalkit-source", "./.evalkit-source"), "what is fetched is used"
+    assert "repository" not in first["with"]
+    env = {**os.environ, "EVALKIT_REPOSITORY": repository, "EVALKIT_COMMIT": commit}
+    done = subprocess.run(["bash", "-e", "-c", named["run"]], env=env, text=True, capture_output=True, check=False)
+    assert (done.returncode, told in done.stdout, bool(done.stdout)) == (2 if told else 0, True, bool(told))
 
 
 def test_the_workflow_has_few_rights_and_no_secrets_for_strangers() -> None:
@@ -74,7 +94,7 @@ def test_every_expression_names_what_there_is() -> None:
     text = ACTION.read_text(encoding="utf-8")
     assert set(re.findall(r"inputs\.([a-z-]+)", text)) <= set(action["inputs"])
     assert set(re.findall(r"steps\.([a-z-]+)\.", text)) <= ids
-    assert set(steps_of(WORKFLOW)[1]["with"]) <= set(action["inputs"])
+    assert set(next(step for step in steps_of(WORKFLOW) if step.get("id") == "gate")["with"]) <= set(action["inputs"])
     told = SCRIPT.read_text(encoding="utf-8").partition("set -eu")
     for name in re.findall(r"EVALKIT_[A-Z_]+", text + GITLAB.read_text(encoding="utf-8") + told[2]):
         assert name in told[0], f"{name} is not explained in the script"

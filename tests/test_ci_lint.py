@@ -21,7 +21,7 @@ def test_the_action_the_workflows_and_the_scripts_pass_their_linters() -> None:
                 ("always() && github.event_name", "always() && && github.event_name", "couldn't parse expression"),
                 ("  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
                 ("          persist-credentials: false\n", "", "artipacked"),
-                ("OWNER/evalkit@COMMIT", "OWNER/evalkit@main", "unpinned-uses"),
+                ("actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8", "actions/checkout@main", "unpinned-uses"),
                 ('[ -n "$id" ]', "[ -n $id ]", "SC2070"),
             ],
         ),

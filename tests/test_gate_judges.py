@@ -142,6 +142,21 @@ def test_grades_asked_for_what_the_judge_said_do_not_measure_it() -> None:
     assert analyze(judged(SAID, people, events=drawn)).judges[0].outputs == 32
 
 
+@pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])
+def test_no_remedy_asks_a_judge_again_that_is_dropped(level: int) -> None:
+    """Its grades decide nothing, so that neither the same commands again nor more items of its grading settle it."""
+    people = {item: (1 - SAID[item][0], level) for item in (*range(6, 46), *range(90, 100))}
+    found = of(judged(SAID, people))
+    assert list(found.of_candidate.grading.dropped) == [JUDGE.removeprefix("judge ")]
+    report = gate(found, read_policy("quality: {margin: 0.10}\ncompleteness:\nagreement:", "gate.yaml"))
+    needs = {check.name: check.needs or "" for check in report.checks}
+    for name in ("quality", "completeness"):
+        assert "let people grade all (`evalkit grade --blind --calibrate 200`), or another judge" in needs[name], needs
+        assert "repeat" not in needs[name]
+        assert "more item" not in needs[name]
+    assert needs["agreement"].startswith("a second person, or another judge")
+
+
 def test_each_output_says_who_decided_it_and_what_the_judge_alone_would_say() -> None:
     outputs = [o for item in analyze(judged([(1, 1), (1, 0)], {0: (0, 1)})).outputs for o in item.outputs]
     assert [(o.satisfied, o.decided_by, o.judge_satisfied) for o in outputs] == [

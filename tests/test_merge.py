@@ -416,6 +416,12 @@ def test_a_file_that_cannot_be_joined_is_named(change: Changed, said: str, tmp_p
     assert str(b) in found
 
 
+def test_numbers_that_differ_are_told(tmp_path: Path) -> None:
+    a, b = booked(tmp_path / "a.db"), booked(tmp_path / "b.db", SONNET, limit=3, seed=9)
+    said = refused([a, b], tmp_path / "c.db")
+    assert "seed, limit differ (seed 9 and 7; limit 3 and none); merge runs of one spec" in said
+
+
 def test_a_trial_is_taken_from_one_file_only(tmp_path: Path) -> None:
     a = booked(tmp_path / "a.db")
     copy = Path(shutil.copy(a, tmp_path / "copy.db"))

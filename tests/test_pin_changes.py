@@ -371,6 +371,21 @@ def test_a_gate_that_did_not_look_at_quality_approves_no_pin(
     assert not Path("evalkit.lock").exists()
 
 
+def test_an_approval_that_rests_on_no_quality_lets_no_pin_stand(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    """As `pins approve` refuses it, a lock file from elsewhere holds it to no avail."""
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve() == 0
+    Path("gate.yaml").write_text("completeness:\nserved_model:\n", encoding="utf-8")
+    content = json.loads(Path("evalkit.lock").read_text(encoding="utf-8"))
+    (one,) = content["approvals"]
+    one |= {"policy": "gate.yaml", "policy_sha256": read_policy("completeness:\nserved_model:\n", "gate.yaml").sha256}
+    one["sha256"] = content_sha256({name: value for name, value in one.items() if name != "sha256"})
+    Path("evalkit.lock").write_text(json.dumps(content), encoding="utf-8")
+    assert verified("main...HEAD", capsys) == (6, "the policy of its evidence, 'gate.yaml', does not ask for quality")
+
+
 @pytest.mark.parametrize(
     "written", ['MODEL = "claude-" "sonnet-4-6"', r'MODEL = "\u0063laude-sonnet-4-6"', "MODEL = None"]
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError, UsageError
-from evalkit.pins.lock import Approval, Lock
+from evalkit.pins.lock import WORTHLESS, Approval, Lock
 from evalkit.wording import plural
 
 if TYPE_CHECKING:
@@ -92,7 +92,10 @@ def hashes_in(folder: Path) -> Callable[[Approval], dict[str, str]]:
         usual = folder / _POLICY
         policy = folder / held.policy if held.policy else usual if usual.exists() else None
         gone = held.policy is not None and policy is not None and not policy.exists()
-        return {**found, "policy_sha256": "" if gone else _policy(policy, held.items, held.epochs).sha256}
+        return {**found, "policy_sha256": "" if gone else worth(_policy(policy, held.items, held.epochs))}
+
+    def worth(policy: "Common") -> str:
+        return policy.sha256 if policy.asks_for_quality else WORTHLESS
 
     return hashes_of
 

@@ -90,7 +90,7 @@ def run(
         _refuse_errors(chosen, talk.note)
         warn_of_aliases(() if quiet or as_json else chosen.options.models)
         session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
-        way = _way(executor, latency_sample, address)
+        way = _way(executor, latency_sample, address, dry_run=dry_run)
         chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
         return _carry_out(session, chosen, _place(output, folder), with_router)
 
@@ -109,7 +109,7 @@ def _pinned(rpm: int | None, tpm: int | None) -> "Mapping[str, int]":
     return {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
 
 
-def _way(executor: str, latency_sample: int, address: str | None) -> "Way":
+def _way(executor: str, latency_sample: int, address: str | None, *, dry_run: bool) -> "Way":
     from importlib.util import find_spec
 
     from evalkit.way import Way
@@ -120,6 +120,10 @@ def _way(executor: str, latency_sample: int, address: str | None) -> "Way":
         from evalkit.executors.ray_cluster import NO_RAY
 
         raise UsageError(NO_RAY)
+    if address is not None and not dry_run:
+        from evalkit.executors.ray_cluster import answering
+
+        answering(address)  # before tokens are counted, which may take minutes
     if latency_sample and executor != "batch":
         raise UsageError("--latency-sample goes with --executor batch; all is streamed as it is, leave it out")
     return Way(executor, latency_sample, address)

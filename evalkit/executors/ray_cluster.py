@@ -33,7 +33,7 @@ _END_S = 15.0
 _AFTER_A_RUN_S = 7 * 86_400
 """How long Ray may look for a head that has gone before it ends this process; the run itself ends long before."""
 
-_ANSWER_S = 10.0
+_ANSWER_S = 5.0
 """How long who listens at an address has to take a connection, and then to answer."""
 
 _SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -58,6 +58,7 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
     Raises UsageError where Ray is not installed or the address is none, InfrastructureError where no cluster answers.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it writes into stderr; what counts we say
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
     if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
@@ -68,9 +69,7 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
             more["_temp_dir"] = held.enter_context(_folder())
             more["num_cpus"] = min(workers, os.cpu_count() or 1)  # Ray starts a process for each
         else:
-            where = _running() if address == "auto" else address
-            check_address(where)
-            more = _reachable(where)
+            where, more = answering(address)
         held.enter_context(_terminated_as_interrupted())
         held.callback(_disconnected, ray)
         try:
@@ -83,6 +82,22 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
         _keep_stdout()
         _interrupt_on_term()
         yield
+
+
+def answering(address: str) -> tuple[str, dict[str, Any]]:
+    """The address that one stands for, `auto` too, and what else to connect with, once something answers there.
+
+    Raises as `connected` does, within seconds.
+    """
+    where = _running() if address == "auto" else address
+    check_address(where)
+    more, services = _reachable(where), _services()
+    if not services.find_node_ids():  # Ray itself would look for a minute
+        raise InfrastructureError(
+            f"no node of the Ray cluster at {where} runs on this machine; run evalkit on one of its machines, or make"
+            f" this one a node with `ray start --address={where}`"
+        )
+    return where, more
 
 
 def installed() -> Any:
@@ -165,7 +180,7 @@ def _greet(line: socket.socket) -> None:
 
 def _running() -> str:
     """The address of the cluster that `auto` means: RAY_ADDRESS, or that of this machine; as Ray finds it."""
-    services: Any = import_module("ray._private.services")
+    services = _services()
     logging.getLogger(services.__name__).setLevel(logging.CRITICAL)  # of several the last one, as Ray would say
     try:
         found: str = services.get_ray_address_from_environment("auto", None)
@@ -174,6 +189,11 @@ def _running() -> str:
             "no Ray cluster runs on this machine; start one with `ray start`, or name another by --address HOST:PORT"
         ) from error
     return found
+
+
+def _services() -> Any:
+    """Where Ray keeps how it finds its own processes."""
+    return import_module("ray._private.services")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
 from evalkit.rubric import Rubric
+from evalkit.wording import listing
 
 Measure = Callable[[OutputResult], float | None]
 """One number of a trial, None where it has none."""
@@ -160,6 +161,19 @@ class Evidence:
     def part(self, name: str) -> frozenset[str]:
         """The items of a slice, named by difficulty or tag."""
         return part_of(self.items, name)
+
+    @property
+    def unheard(self) -> str | None:
+        """Who can give the outputs their verdict that a dropped judge graded alone, however often it is asked; None
+        where no judge is dropped."""
+        dropped = {*self.of_baseline.grading.dropped, *self.of_candidate.grading.dropped}
+        if not dropped:
+            return None
+        outputs = sum(model.counts.answered for model in self.of_candidate.models)  # fewer are a sample
+        return (
+            f"verdicts of outputs that {listing(sorted(dropped))} graded alone, which decide nothing: let people grade"
+            f" all (`evalkit grade --blind --calibrate {outputs}`), or another judge (`--by judges --judge MODEL`)"
+        )
 
     @property
     def people_apart(self) -> str | None:

@@ -40,11 +40,11 @@ def share_result(
     the others, the judge's errors (`assay`) no longer matter.
     """
     if not len(pairs):
-        finding, needs = f"no item has {what} on both sides", "a verdict on both sides"
+        finding, needs = f"no item has {what} on both sides", rules.unheard or "a verdict on both sides"
         return CheckResult(name, "inconclusive", finding, _limit(margin), needs=needs)
     tested = _tested(pairs, margin, rules, assay, labels)
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
-        tested = replace(tested, cap=_missing(pairs.worst))
+        tested = replace(tested, cap=_missing(pairs.worst, rules))
     if tested.passes and sum(pairs.baseline) <= margin * len(pairs):
         tested = replace(tested, cap=_nothing_to_lose(what, margin))
     return _told(name, what, margin, tested)
@@ -55,12 +55,10 @@ def _nothing_to_lose(what: str, margin: float) -> str:
     return f"{too_few}: items that it does well on, or a smaller margin"
 
 
-def _missing(worst: Paired) -> str:
+def _missing(worst: Paired, rules: Rules) -> str:
     lacking = sum(worst.planned) - sum(worst.counted)
-    return (
-        f"{plural(lacking, 'trial')} without a figure could overturn it, taken against the candidate: repeat "
-        "`evalkit run` and `evalkit grade`"
-    )
+    remedy = rules.unheard or "repeat `evalkit run` and `evalkit grade`"
+    return f"{plural(lacking, 'trial')} without a figure could overturn it, taken against the candidate: {remedy}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,11 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}",
         assay.cap,
         pairs,
-        lambda: rules.next_look or _items_needed(pairs, estimate, left, rules),
+        lambda: (
+            (rules.unheard if pairs.worst is not None else None)
+            or rules.next_look
+            or _items_needed(pairs, estimate, left, rules)
+        ),
         left,
         f" (tested at {left * 100:.3g} points, since the judge errs)" if assay.factor < 1 else "",
     )

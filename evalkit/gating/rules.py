@@ -19,7 +19,7 @@ class Rules:
     """`alpha`: one-sided error of every check. `seed`: of resampling. `assay`: what the graders' errors allow.
 
     `next_look`: what settles a figure that is not known well enough, where there is more to come; None at the end.
-    `item_usd`: what an item has cost here, None where that is not known.
+    `item_usd`: what an item has cost here, None where that is not known. `unheard`: as of `Evidence`.
     """
 
     alpha: float
@@ -27,6 +27,7 @@ class Rules:
     assay: "Assay"
     next_look: str | None = None
     item_usd: float | None = None
+    unheard: str | None = None
 
     @property
     def confidence(self) -> float:

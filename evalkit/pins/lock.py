@@ -12,6 +12,9 @@ from evalkit.models import pin_of
 from evalkit.strict import STRICT, StrictModel, content_sha256, read_strict, sealed, shown
 
 NAME = "evalkit.lock"
+WORTHLESS = "asks for no quality"
+"""In place of a policy's hash: what it asks for is no reason to approve a pin, whatever hash it has."""
+
 _MOVED = "is kept with each approval now; delete this line, and approve the gate's report again"
 
 
@@ -183,7 +186,7 @@ def faults(
     held: Approval, wanted: Mapping[str, str], today: date, max_age_days: int, *, allow_simulated: bool = False
 ) -> Iterator[str]:
     """Why evidence does not count, each in words; nothing if it does. `wanted`: hash by name, as of today, empty where
-    the file that the evidence is of is gone."""
+    the file that the evidence is of is gone, `WORTHLESS` for a policy that approves nothing."""
     if not held.is_whole:
         yield "its evidence was edited by hand"
     if held.expires_on is None:
@@ -196,6 +199,8 @@ def faults(
         kind = name.removesuffix("_sha256")
         if not value:
             yield f"the {kind} of its evidence, {shown(getattr(held, kind))}, is not here any more"
+        elif value == WORTHLESS:
+            yield f"the policy of its evidence, {shown(held.policy or 'gate.yaml')}, does not ask for quality"
         elif getattr(held, name) != value:
             yield f"its evidence is of another {kind}"
     age = today - held.made_on
