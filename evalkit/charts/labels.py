@@ -42,6 +42,11 @@ class Box:
         across = self.left < other.right and other.left < self.right
         return across and self.top < other.bottom and other.top < self.bottom
 
+    def within(self, other: "Box") -> bool:
+        """Whether no part of it is outside the other."""
+        across = self.left >= other.left and self.right <= other.right
+        return across and self.top >= other.top and self.bottom <= other.bottom
+
     def overlap(self, other: "Box") -> float:
         """The area they share, px²."""
         width = min(self.right, other.right) - max(self.left, other.left)
@@ -65,7 +70,7 @@ def place(
     """The best place for a bold name near a point: the first that touches nothing, else the one that hides least, of
     other `names` before all that is `taken`."""
     candidates = [_candidate(text, size, at, side, gap) for gap in _GAPS for side in _SIDES]
-    inside = [c for c in candidates if _within(c.box, frame)] or candidates
+    inside = [c for c in candidates if c.box.within(frame)] or candidates
     for candidate in inside:
         if not any(candidate.box.meets(box) for box in (*taken, *names)):
             return candidate
@@ -83,10 +88,6 @@ def _candidate(text: str, size: float, at: tuple[float, float], side: tuple[int,
     left = x if across > 0 else x - width if across < 0 else x - width / 2
     anchor = {1: "start", -1: "end", 0: "middle"}[across]
     return Placed(x, y, anchor, Box(left - 2, y - size, left + width + 2, y + 4))
-
-
-def _within(box: Box, frame: Box) -> bool:
-    return box.left >= frame.left and box.right <= frame.right and box.top >= frame.top and box.bottom <= frame.bottom
 
 
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
