@@ -6,16 +6,20 @@ from evalkit.frozen import dataclass
 
 _EM = {
     c: em
-    for chars, em in ((":", 0.38), ("il|'", 0.3), (" jftIJ.,;!()[]/·-", 0.38), ("rs–", 0.5), ("mwMW@%×→…—−+<>=~", 0.96))
+    for chars, em in ((":", 0.38), ("il|'", 0.3), (" jftIJ.,;!()[]/·-", 0.38), ("rs–", 0.5), ("mwM%×→−+<>=~", 0.96), ("W@…—", 1.0))
     for c in chars
 }
-_UPPER, _OTHER, _BOLD = 0.72, 0.64, 1.11
+_UPPER, _OTHER, _WIDE, _BOLD = 0.72, 0.64, 1.1, 1.11
 """Em widths of DejaVu Sans, the widest of the faces that the page asks for, and how much wider its bold is."""
+
+
+_IDEOGRAPHS = "\u2e80"
+"""From here on characters are mostly as wide as they are high."""
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """About how wide text is in a sans-serif face, px; on the safe side, since the reader's font is unknown."""
-    em = sum(_EM.get(c, _UPPER if c.isupper() else _OTHER) for c in text)
+    em = sum(_EM.get(c, _WIDE if c >= _IDEOGRAPHS else _UPPER if c.isupper() else _OTHER) for c in text)
     return em * size * (_BOLD if bold else 1.0)
 
 

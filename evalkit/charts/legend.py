@@ -17,7 +17,13 @@ HEIGHT = 26.0
 def rows(series: Iterable[Series], room: float) -> list[list[tuple[Series, str]]]:
     """The models with their names, shortened where one is wider than the room in px, in rows that fit it."""
     listed = list(series)
-    names = short_names([s.name for s in listed], 12, room - 14, bold=True)
+    found = _wrapped(listed, room, room)
+    return found if len(found) <= _MOST_ROWS else _wrapped(listed, room, (room - _GAP) / 2)
+
+
+def _wrapped(listed: list[Series], room: float, most: float) -> list[list[tuple[Series, str]]]:
+    """In rows that fit the room, px, models that take at most so many of it each."""
+    names = short_names([s.name for s in listed], 12, most - 14, bold=True)
     found: list[list[tuple[Series, str]]] = [[]]
     used = 0.0
     for s in listed:
@@ -45,8 +51,8 @@ def draw(svg: Svg, series: Iterable[Series], left: float) -> None:
             x += _width(name)
 
 
-_GAP = 14.0
-"""Pixels between a name and the next shape."""
+_GAP, _MOST_ROWS = 14.0, 4
+"""Pixels between a name and the next shape; rows above which names are shortened so that two stand in each."""
 
 
 def _width(name: str) -> float:

@@ -94,6 +94,8 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
     left = " ".join(_left_out(routing))
     if left:
         yield Paragraph(words(left))
+    if len(routing.not_valued) > _LEADING:
+        yield _not_valued(routing)
     if routing.warnings:
         yield Note("Before you route", tuple(words(text) for text in routing.warnings))
 
@@ -329,6 +331,12 @@ def _parts(routing: Routing) -> Table:
     return table(f"What may move down a tier from {single}", columns, rows)
 
 
+def _not_valued(routing: Routing) -> Table:
+    rows = [Row((Cell(words(each.title)), Cell(words(each.reason)))) for each in routing.not_valued]
+    told = f"{len(rows)} policies were not valued, and why"
+    return table("Policies that were not valued", (Column("Policy"), Column("Why", "prose")), rows, folded=told)
+
+
 def _left_out(routing: Routing) -> Iterator[str]:
     if routing.mix is not None:
         shares = listing([f"{percent(share)} {name}" for name, share in routing.mix.shares.items()])
@@ -336,7 +344,7 @@ def _left_out(routing: Routing) -> Iterator[str]:
             f"Weighted to {shares}: {routing.mix.effective_items:.0f} items in effect. Parts of the items, and other"
             " sections, are not weighted."
         )
-    if routing.not_valued:
+    if 0 < len(routing.not_valued) <= _LEADING:
         yield f"Not valued: {'; '.join(f'{each.title} ({each.reason})' for each in routing.not_valued)}."
     for reason, count in routing.left_out.items():
         yield f"Left out: {plural(count, 'item')} {reason}."
