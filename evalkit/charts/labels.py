@@ -6,7 +6,14 @@ from evalkit.frozen import dataclass
 
 _EM = {
     c: em
-    for chars, em in ((":", 0.38), ("il|'", 0.3), (" jftIJ.,;!()[]/·-", 0.38), ("rs–", 0.5), ("mwM%×→−+<>=~", 0.96), ("W@…—", 1.0))
+    for chars, em in (
+        (":", 0.38),
+        ("il|'", 0.3),
+        (" jftIJ.,;!()[]/·-", 0.38),
+        ("rs–", 0.5),
+        ("mwM%×→−+<>=~", 0.96),
+        ("W@…—", 1.0),
+    )
     for c in chars
 }
 _UPPER, _OTHER, _WIDE, _BOLD = 0.72, 0.64, 1.1, 1.11
