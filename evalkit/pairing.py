@@ -18,6 +18,8 @@ from evalkit.stats.ratios import ONE_FREE
 from evalkit.wording import p_value
 
 _ALPHA = 0.05
+MANY_PAIRS = 6
+"""Pairs that can still be listed; of more, sections say model by model what they come to."""
 
 Change = Literal["better", "worse", "level", "open"]
 SINCE: Mapping[Change, str] = {

@@ -93,11 +93,16 @@ def render_html(
         "run": analysis.spec.name,
         "created": analysis.spec.created_at[:10],
         "size": _size(analysis),
+        "crowded": len(analysis.models) > _PRINTED,
         "folder": folder,
         "export": export,
         "run_file": shlex.quote(run_file),
     }
     return html.render(report.sections, page)
+
+
+_PRINTED = 5
+"""Models of which paper has everything that is unfolded; of more, parts that speak of single models or tags go."""
 
 
 def _size(analysis: Analysis) -> str:

@@ -172,7 +172,7 @@ def test_names_on_the_frontier_do_not_overlap(apart: float, models: int, width: 
     boxes = []
     for e in names:
         width, x = text_width(e.text or "", 13, bold=True), float(e.attrib["x"])
-        left = {"start": x, "middle": x - width / 2, "end": x - width}[e.attrib["text-anchor"]]
+        left = {"start": x, "middle": x - width / 2, "end": x - width}[e.attrib.get("text-anchor", "start")]
         boxes.append(Box(left, float(e.attrib["y"]) - 11, left + width, float(e.attrib["y"]) + 2))
     assert len(boxes) == models
     assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -5,9 +5,10 @@ from evalkit.chart_blocks import (
     Bars,
     Part,
 )
-from evalkit.charts.labels import fit, text_width
+from evalkit.charts.labels import text_width
 from evalkit.charts.marks import ink_of
 from evalkit.charts.scales import Scale
+from evalkit.charts.short_names import short_names
 from evalkit.charts.svg import INKS, Svg, fill, stroke, variant
 
 _HEIGHT = 26
@@ -21,10 +22,11 @@ def draw(chart: Bars, width: int) -> str:
     most = max((sum(part.count for part in bar.parts) for bar in chart.bars), default=0)
     svg = Svg(width, step * len(chart.bars) + (52 if narrow else 30), chart.finding)
     scale = Scale(0, max(most, 1), left, width)
+    room = width if narrow else left - 12
+    names = short_names([bar.series.name for bar in chart.bars], 13, room, bold=True)
     for i, bar in enumerate(chart.bars):
         y = i * step + above
-        name = fit(bar.series.name, 13, width if narrow else left - 12, bold=True)
-        svg.text(0, y - 6 if narrow else y + 18, name, ink_of(bar.series), size=13, bold=True)
+        svg.text(0, y - 6 if narrow else y + 18, names[bar.series.name], ink_of(bar.series), size=13, bold=True)
         _parts(svg, bar, scale, y)
     _legend(svg, chart, left, step * len(chart.bars) + 14)
     return svg.finish(variant(width))

@@ -4,17 +4,17 @@ from itertools import pairwise
 
 from evalkit.chart_blocks import (
     Ecdf,
-    Series,
     Steps,
 )
 from evalkit.charts import legend
-from evalkit.charts.labels import Box, place
-from evalkit.charts.marks import ink_of, shape, x_axis
+from evalkit.charts.labels import Box, Placed, place
+from evalkit.charts.marks import dashes, ink_of, shape, x_axis
 from evalkit.charts.scales import Scale, scale_of
 from evalkit.charts.svg import Svg, stroke, variant
 
 _SHARES = ((0.0, "0%"), (0.25, "25%"), (0.5, "50%"), (0.75, "75%"), (0.95, "95%"))
 _DIRECT = 3
+_LEFT, _SIZE = 44.0, 12.5
 _SEEN = 0.5
 """Pixels."""
 
@@ -23,33 +23,49 @@ def draw(chart: Ecdf, width: int) -> str:
     """The chart at a width in px; where curves stand close, names go into a legend."""
     narrow = variant(width) == "narrow"
     steps = [s for s in chart.steps if s.values]
-    listed = narrow or len(steps) > _DIRECT
-    top = 12 + legend.height([s.series for s in steps], width) if listed else 12
+    across, up = scale_of(chart.x, _LEFT, width - 14), Scale(0, 1, 264, 12)
+    spots = None if narrow or len(steps) > _DIRECT else _spots(steps, across, up, width)
+    top = 12 if spots is not None else 12 + legend.height([s.series for s in steps], width)
     height = top + (288 if narrow else 304)
     svg = Svg(width, height, chart.finding)
-    left, bottom = 44, height - 52
-    across, up = scale_of(chart.x, left, width - 14), Scale(0, 1, bottom, top)
+    left, bottom = _LEFT, height - 52
+    up = Scale(0, 1, bottom, top)
     for share, name in _SHARES:
         svg.line(left, up(share), width - 14, up(share), stroke("line"))
         svg.text(left - 8, up(share) + 4, name, anchor="end")
     x_axis(svg, chart.x, across, top, bottom, count=5 if narrow else 9, grid=False)
     for s in steps:
-        svg.path(_stairs(s, across, up), stroke(ink_of(s.series), 2), stroke_linejoin="round")
-    _identify(svg, steps, across, up, listed)
+        svg.path(_stairs(s, across, up), stroke(ink_of(s.series), 2), stroke_linejoin="round", **dashes(s.series))
+    for s, at in zip(steps, _ats(steps, across, up), strict=True):
+        shape(svg, s.series, *at, 4.5)
+    if spots is None:
+        legend.draw(svg, [s.series for s in steps], 0)
+    for s, spot in zip(steps, spots or (), strict=False):
+        svg.halo(spot.x, spot.y, s.series.name, ink_of(s.series), size=_SIZE, anchor=spot.anchor)
     return svg.finish(variant(width))
 
 
-def _identify(svg: Svg, steps: list[Steps], across: Scale, up: Scale, listed: bool) -> None:
-    """A shape on every curve, and its name beside it or in the legend."""
-    if listed:
-        legend.draw(svg, [s.series for s in steps], 0)
-    taken = [] if listed else [box for s in steps for box in _course(s, across, up)]
+def _ats(steps: list[Steps], across: Scale, up: Scale) -> list[tuple[float, float]]:
+    """Where each curve has its shape: at other shares than its neighbours, which may run along with it."""
+    found = []
     for i, s in enumerate(steps):
-        share = min((0.62, 0.5, 0.38)[i % 3], len(s.values) / _total(s))
-        at = across(s.values[min(int(share * _total(s)), len(s.values) - 1)]), up(share)
-        shape(svg, s.series, *at, 4.5)
-        if not listed:
-            _name(svg, s.series, at, taken, up.start)
+        wanted = (0.62, 0.5, 0.38)[i % 3] if len(steps) <= _DIRECT else 0.82 - 0.64 * i / (len(steps) - 1)
+        share = min(wanted, len(s.values) / _total(s))
+        found.append((across(s.values[min(int(share * _total(s)), len(s.values) - 1)]), up(share)))
+    return found
+
+
+def _spots(steps: list[Steps], across: Scale, up: Scale, width: float) -> list[Placed] | None:
+    """Where names stand beside their curves; None if one would not be clear of the others."""
+    course = [box for s in steps for box in _course(s, across, up)]
+    frame, found = Box(46, 2, width, up.start), list[Placed]()
+    for s, at in zip(steps, _ats(steps, across, up), strict=True):
+        names = [spot.box for spot in found]
+        spot = place(s.series.name, _SIZE, at, course, frame, names)
+        if not spot.box.within(frame) or any(spot.box.meets(box) for box in names):
+            return None
+        found.append(spot)
+    return found
 
 
 def _stairs(steps: Steps, across: Scale, up: Scale) -> list[tuple[float, float]]:
@@ -73,9 +89,3 @@ def _course(steps: Steps, across: Scale, up: Scale) -> list[Box]:
         Box(min(a[0], b[0]) - 2, min(a[1], b[1]) - 2, max(a[0], b[0]) + 2, max(a[1], b[1]) + 2)
         for a, b in pairwise(points)
     ]
-
-
-def _name(svg: Svg, series: Series, at: tuple[float, float], taken: list[Box], bottom: float) -> None:
-    spot = place(series.name, 12.5, at, taken, Box(46, 2, svg.width, bottom))
-    taken.append(spot.box)
-    svg.halo(spot.x, spot.y, series.name, ink_of(series), size=12.5, anchor=spot.anchor)

@@ -10,6 +10,7 @@ from evalkit.charts import legend
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import ink_of, interval, x_axis
 from evalkit.charts.scales import Scale, scale_of
+from evalkit.charts.short_names import short_names
 from evalkit.charts.svg import Svg, fill, stroke, variant
 from evalkit.wording import interval as interval_words
 from evalkit.wording import value
@@ -41,8 +42,11 @@ def draw(chart: Forest, width: int) -> str:
         svg.rect(scale.start, top, scale(chart.axis.reference) - scale.start, bottom - top, fill("tint"))
     x_axis(svg, chart.axis, scale, top, bottom, count=4 if narrow else 6)
     svg.line(0, top, width, top, stroke("line"))
+    room = width * 0.6 if narrow else _LABELS - 10
+    labels = short_names([row.label for row in chart.rows], 13, room, bold=True)
     for row, height in zip(chart.rows, heights, strict=True):
-        _row(svg, chart, row, scale, top, above, intervals)
+        _label(svg, row, labels[row.label], top, above)
+        _row(svg, chart, row, scale, top + above, intervals)
         top += height
         svg.line(0, top, width, top, stroke("line"))
     return svg.finish(variant(width))
@@ -74,22 +78,23 @@ def _height(row: ForestRow, above: float) -> float:
     return max(lanes, 30 if above else 44 if row.note else 34) + above
 
 
-def _row(svg: Svg, chart: Forest, row: ForestRow, scale: Scale, top: float, above: float, intervals: float) -> None:
-    size = _small(bool(above))
-    _label(svg, row, top, above, size)
+def _row(svg: Svg, chart: Forest, row: ForestRow, scale: Scale, top: float, intervals: float) -> None:
+    size = _small(variant(int(svg.width)) == "narrow")
     for lane, mark in enumerate(row.marks):
-        y = top + above + _PADDING + _LANE * (lane + 0.5)
+        y = top + _PADDING + _LANE * (lane + 0.5)
         interval(svg, mark.series, mark.estimate, scale, y, 4.2)
         value_, words = _figures(mark, chart)
         svg.text(svg.width - intervals - 8, y + 4, value_, ink_of(mark.series), size=size, anchor="end", bold=True)
         svg.text(svg.width - intervals, y + 4, words, size=size)
 
 
-def _label(svg: Svg, row: ForestRow, top: float, above: float, size: float) -> None:
+def _label(svg: Svg, row: ForestRow, label: str, top: float, above: float) -> None:
+    size = _small(bool(above))
     if above:
-        svg.text(0, top + 19, fit(row.label, 13, svg.width * 0.6, bold=True), "ink", size=13, bold=True)
-        svg.text(svg.width, top + 19, row.note, anchor="end", size=size)
+        room = svg.width - text_width(label, 13, bold=True) - 12
+        svg.text(0, top + 19, label, "ink", size=13, bold=True)
+        svg.text(svg.width, top + 19, fit(row.note, size, room), anchor="end", size=size)
         return
     middle = top + _height(row, 0) / 2 + (4 if not row.note else -3)
-    svg.text(0, middle, fit(row.label, 13, _LABELS - 10, bold=True), "ink", size=13, bold=True)
+    svg.text(0, middle, label, "ink", size=13, bold=True)
     svg.text(0, middle + 16, fit(row.note, size, _LABELS - 4), size=size)

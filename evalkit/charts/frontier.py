@@ -6,27 +6,38 @@ from evalkit.chart_blocks import (
     Frontier,
     FrontierPoint,
 )
-from evalkit.charts.labels import Box, fit, place, text_width
+from evalkit.charts import legend
+from evalkit.charts.labels import Box, Placed, place, text_width
 from evalkit.charts.marks import ink_of, interval, shape, upright, x_axis
 from evalkit.charts.scales import Scale, name_width, scale_of, tick_name, ticks
+from evalkit.charts.short_names import short_names
 from evalkit.charts.svg import Svg, fill, px, stroke, variant
 from evalkit.wording import number
 
-_LABEL_PX = 11.5
+_LABEL_PX, _NAME_PX = 11.5, 13.0
+_FEW = 4
+"""Points whose names may cover part of a line; with more, nobody could tell whose name it is."""
 
 
 def draw(chart: Frontier, width: int) -> str:
     """The chart at a width in px; points without both estimates are not drawn."""
     narrow = variant(width) == "narrow"
     height = 330 if narrow else 370
-    svg = Svg(width, height, chart.finding)
     left, bottom = max(44 if narrow else 52, name_width(chart.y) + 10), height - 52
     across, up = scale_of(chart.x, left, width - 14), scale_of(chart.y, bottom, 14)
     points = [p for p in chart.points if p.x.value is not None and p.y.value is not None]
     label = _bar_label(chart, points, across, up)
+    names = short_names([p.series.name for p in points], _NAME_PX, width * 0.45, bold=True)
+    spots = _spots(label, points, names, across, up, width)
+    if spots is None:
+        above = legend.height([p.series for p in points], width)
+        height, bottom = height + int(above), bottom + int(above)
+        up = scale_of(chart.y, bottom, 14 + int(above))
+        label = _bar_label(chart, points, across, up)
+    svg = Svg(width, height, chart.finding)
     _bar(svg, chart, across, up)
     _y_axis(svg, chart, up, left, width - 14)
-    x_axis(svg, chart.x, across, 14, bottom, count=4 if narrow else 8, grid=False)
+    x_axis(svg, chart.x, across, up.end, bottom, count=4 if narrow else 8, grid=False)
     edge = _edge(points, across, up)
     if len(edge) > 1:
         svg.path(edge, stroke("dim", 1.2), stroke_dasharray="2 4", stroke_linecap="round")
@@ -34,7 +45,10 @@ def draw(chart: Frontier, width: int) -> str:
         _cross(svg, point, across, up)
     if label is not None:
         svg.halo(label.left, label.bottom - 6, chart.y.reference_label, "dim", size=_LABEL_PX)
-    _names(svg, [*([label] if label is not None else []), *_along(edge)], points, across, up)
+    if spots is None:
+        legend.draw(svg, [p.series for p in points], 0)
+    for point, spot in zip(points, spots or (), strict=False):
+        svg.halo(spot.x, spot.y, names[point.series.name], ink_of(point.series), size=_NAME_PX, anchor=spot.anchor)
     return svg.finish(variant(width))
 
 
@@ -101,15 +115,21 @@ def _cross(svg: Svg, point: FrontierPoint, across: Scale, up: Scale) -> None:
     shape(svg, point.series, x, y, 6.5)
 
 
-def _names(svg: Svg, drawn: list[Box], points: list[FrontierPoint], across: Scale, up: Scale) -> None:
-    frame = Box(across.start, 2, svg.width, up.start)
-    taken = [box for p in points for box in _extent(p, across, up)] + drawn
-    names: list[Box] = []
+def _spots(
+    label: Box | None, points: list[FrontierPoint], names: dict[str, str], across: Scale, up: Scale, width: float
+) -> list[Placed] | None:
+    """Where names stand beside their points; None where one would stand on another, or many in each other's lines."""
+    frame, texts = Box(across.start, 2, width, up.start), [label] if label is not None else []
+    taken = [box for p in points for box in _extent(p, across, up)] + _along(_edge(points, across, up))
+    found: list[Placed] = []
     for point in points:
-        name = fit(point.series.name, 13, svg.width * 0.45, bold=True)
-        spot = place(name, 13, _at(point, across, up), taken, frame, names)
-        names.append(spot.box)
-        svg.halo(spot.x, spot.y, name, ink_of(point.series), size=13, anchor=spot.anchor)
+        spot = place(names[point.series.name], _NAME_PX, _at(point, across, up), taken, frame, texts)
+        barred = texts if len(points) <= _FEW else texts + taken
+        if not spot.box.within(frame) or any(spot.box.meets(box) for box in barred):
+            return None
+        texts.append(spot.box)
+        found.append(spot)
+    return found
 
 
 def _extent(point: FrontierPoint, across: Scale, up: Scale) -> list[Box]:

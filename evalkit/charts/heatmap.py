@@ -10,8 +10,9 @@ from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.charts import legend
-from evalkit.charts.labels import fit, text_width
+from evalkit.charts.labels import text_width
 from evalkit.charts.marks import ink_of, shape
+from evalkit.charts.short_names import short_names
 from evalkit.charts.svg import INKS, Svg, fill, stroke, variant
 from evalkit.series import NEUTRAL
 
@@ -50,11 +51,11 @@ class _Grid:
 
 
 def _band(svg: Svg, series: tuple[Series, ...], band: tuple[MapColumn, ...], grid: _Grid, top: float) -> None:
+    names = short_names([model.name for model in series], 12.5, grid.left - _SHAPES - 4, bold=True)
     for i, model in enumerate(series):
         shape(svg, model, grid.left - 12, top + i * grid.row + 9.5, 4.2)
         if grid.left > _SHAPES:
-            name = fit(model.name, 12.5, grid.left - _SHAPES - 4, bold=True)
-            svg.text(0, top + i * grid.row + 14, name, ink_of(model), size=12.5, bold=True)
+            svg.text(0, top + i * grid.row + 14, names[model.name], ink_of(model), size=12.5, bold=True)
     x = grid.left
     for group, members in groupby(band, key=lambda column: column.group):
         columns = list(members)

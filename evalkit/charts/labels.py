@@ -6,16 +6,27 @@ from evalkit.frozen import dataclass
 
 _EM = {
     c: em
-    for chars, em in ((":", 0.38), ("il|'", 0.3), (" jftIJ.,;!()[]/·-", 0.38), ("rs–", 0.5), ("mwMW@%×→…—−+<>=~", 0.96))
+    for chars, em in (
+        (":", 0.38),
+        ("il|'", 0.3),
+        (" jftIJ.,;!()[]/·-", 0.38),
+        ("rs–", 0.5),
+        ("mwM%×→−+<>=~", 0.96),
+        ("W@…—", 1.0),
+    )
     for c in chars
 }
-_UPPER, _OTHER, _BOLD = 0.72, 0.64, 1.11
+_UPPER, _OTHER, _WIDE, _BOLD = 0.72, 0.64, 1.1, 1.11
 """Em widths of DejaVu Sans, the widest of the faces that the page asks for, and how much wider its bold is."""
+
+
+_IDEOGRAPHS = "\u2e80"
+"""From here on characters are mostly as wide as they are high."""
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """About how wide text is in a sans-serif face, px; on the safe side, since the reader's font is unknown."""
-    em = sum(_EM.get(c, _UPPER if c.isupper() else _OTHER) for c in text)
+    em = sum(_EM.get(c, _WIDE if c >= _IDEOGRAPHS else _UPPER if c.isupper() else _OTHER) for c in text)
     return em * size * (_BOLD if bold else 1.0)
 
 
@@ -42,6 +53,11 @@ class Box:
         across = self.left < other.right and other.left < self.right
         return across and self.top < other.bottom and other.top < self.bottom
 
+    def within(self, other: "Box") -> bool:
+        """Whether no part of it is outside the other."""
+        across = self.left >= other.left and self.right <= other.right
+        return across and self.top >= other.top and self.bottom <= other.bottom
+
     def overlap(self, other: "Box") -> float:
         """The area they share, px²."""
         width = min(self.right, other.right) - max(self.left, other.left)
@@ -65,7 +81,7 @@ def place(
     """The best place for a bold name near a point: the first that touches nothing, else the one that hides least, of
     other `names` before all that is `taken`."""
     candidates = [_candidate(text, size, at, side, gap) for gap in _GAPS for side in _SIDES]
-    inside = [c for c in candidates if _within(c.box, frame)] or candidates
+    inside = [c for c in candidates if c.box.within(frame)] or candidates
     for candidate in inside:
         if not any(candidate.box.meets(box) for box in (*taken, *names)):
             return candidate
@@ -83,10 +99,6 @@ def _candidate(text: str, size: float, at: tuple[float, float], side: tuple[int,
     left = x if across > 0 else x - width if across < 0 else x - width / 2
     anchor = {1: "start", -1: "end", 0: "middle"}[across]
     return Placed(x, y, anchor, Box(left - 2, y - size, left + width + 2, y + 4))
-
-
-def _within(box: Box, frame: Box) -> bool:
-    return box.left >= frame.left and box.right <= frame.right and box.top >= frame.top and box.bottom <= frame.bottom
 
 
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -1,15 +1,21 @@
 """Line chart: one curve a model over a shared axis, who is lowest where, and where curves cross."""
 
 from evalkit.chart_blocks import (
+    Crossing,
     Line,
     Lines,
 )
-from evalkit.charts.labels import fit, spread, text_width
-from evalkit.charts.marks import ink_of, shape, upright, x_axis
+from evalkit.charts.labels import Box, spread, text_width
+from evalkit.charts.marks import dashes, ink_of, shape, upright, x_axis
 from evalkit.charts.scales import Scale, name_width, scale_of, tick_name, ticks
+from evalkit.charts.short_names import short_names
 from evalkit.charts.svg import INKS, Svg, fill, px, stroke, variant
 from evalkit.wording import number
 
+_NAME_PX, _NAME_STEP, _BESIDE = 12.5, 17.0, 28.0
+"""Size of the names, from one to the next, and from the end of the curves to them, px."""
+_VALUE_PX, _VALUE_STEP, _LEVELS = 11.5, 16.0, 5
+"""Size of the values of crossings, and in how many rows of which height they may stand, px."""
 _APART = 7.0
 """Pixels between the intervals of two models at one x, which would hide each other."""
 
@@ -17,11 +23,12 @@ _APART = 7.0
 def draw(chart: Lines, width: int) -> str:
     """The chart at a width in px; names stand at the right end of their curves."""
     narrow = variant(width) == "narrow"
-    height = 330 if narrow else 360
+    height = max(330 if narrow else 360, 118 + int(_NAME_STEP) * len(chart.lines))
     svg = Svg(width, height, chart.finding)
-    names = min(max((text_width(line.series.name, 12.5, bold=True) for line in chart.lines), default=0.0), width * 0.32)
+    names = short_names([line.series.name for line in chart.lines], _NAME_PX, width * 0.32, bold=True)
+    widest = max((text_width(name, _NAME_PX, bold=True) for name in names.values()), default=0.0)
     left = max(46 if narrow else 58, name_width(chart.y) + 10)
-    right, bottom = width - names - 22, height - 52
+    right, bottom = width - widest - _BESIDE - 8, height - 52
     across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 58)
     _stretches(svg, chart, across)
     mark = chart.y.reference
@@ -36,10 +43,10 @@ def draw(chart: Lines, width: int) -> str:
     for place, line in enumerate(chart.lines):
         beside = _APART * (place - (len(chart.lines) - 1) / 2) if line.estimates else 0.0
         drawn = [(across(x) + beside, up(y)) for x, y in line.points]
-        svg.path(drawn, stroke(ink_of(line.series), 2.2), stroke_linejoin="round")
+        svg.path(drawn, stroke(ink_of(line.series), 2.2), stroke_linejoin="round", **dashes(line.series))
         _measured(svg, line, drawn, up)
     _crossings(svg, chart, across, up)
-    _names(svg, chart, across, up)
+    _names(svg, chart, names, across, up)
     return svg.finish(variant(width))
 
 
@@ -73,36 +80,41 @@ def _stretches(svg: Svg, chart: Lines, across: Scale) -> None:
 
 
 def _crossings(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
-    bottom, taken = up.start, -1e9
-    for crossing in sorted(chart.crossings, key=lambda c: c.x):
-        if not across.holds(crossing.x):
-            continue
+    """Dots where lines cross, over their values; a value that has no place of its own is left to the table."""
+    seen = sorted((c for c in chart.crossings if across.holds(c.x)), key=lambda c: (not c.shown, c.x))
+    for crossing in seen:
         x, y = across(crossing.x), up(crossing.y)
-        svg.line(x, y, x, bottom, stroke("dim", 1), stroke_dasharray="1 3")
+        svg.line(x, y, x, up.start, stroke("dim", 1), stroke_dasharray="1 3")
         paint = (
             fill("ink") if crossing.shown else stroke("ink", 1.6) | {"class": "s-ink f-paper", "fill": INKS["paper"]}
         )
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": "4"} | paint)
-        width = text_width(crossing.label, 11.5, bold=True)
-        start = min(x + 6, across.end - width)
-        level = bottom - 8 if start > taken else bottom - 24
-        svg.halo(start, level, crossing.label, "ink", size=11.5)
-        taken = start + width + 8
+    verticals = [Box(across(c.x) - 1, up(c.y) - 5, across(c.x) + 1, up.start) for c in seen]
+    curves = [Box(across(x) - 3, up(y) - 2, across(x) + 3, up(y) + 2) for line in chart.lines for x, y in line.points]
+    taken: list[Box] = []
+    for crossing in seen:
+        free = [box for box in _places(crossing, across, up) if not any(box.meets(other) for other in taken)]
+        if free:
+            box = min(free, key=lambda box: sum(box.meets(line) for line in (*curves, *verticals)))
+            taken.append(box)
+            svg.halo(box.left + 2, box.bottom - 4, crossing.label, "ink", size=_VALUE_PX)
 
 
-def _names(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
-    ends = [up(line.points[-1][1]) if line.points else up.end for line in chart.lines]
-    for line, end, y in zip(chart.lines, ends, spread(ends, 17, up.end, up.start), strict=True):
-        if not line.points:
-            continue
-        if not line.estimates:
-            shape(svg, line.series, across.end, end, 4)
-        room = svg.width - across.end - 10
-        svg.text(
-            across.end + 10,
-            y + 4,
-            fit(line.series.name, 12.5, room + 6, bold=True),
-            ink_of(line.series),
-            size=12.5,
-            bold=True,
-        )
+def _places(crossing: Crossing, across: Scale, up: Scale) -> list[Box]:
+    """Where a crossing's value may stand: to either side of its dotted line, in rows from the axis upwards."""
+    width = text_width(crossing.label, _VALUE_PX, bold=True) + 4
+    sides = (across(crossing.x) + 4, across(crossing.x) - 4 - width)
+    lefts = [left for left in sides if across.start <= left and left + width <= across.end]
+    tops = [up.start - 4 - _VALUE_STEP * (level + 1) for level in range(_LEVELS)]
+    return [Box(left, top, left + width, top + _VALUE_STEP) for top in tops for left in lefts]
+
+
+def _names(svg: Svg, chart: Lines, names: dict[str, str], across: Scale, up: Scale) -> None:
+    """A name and shape for each curve beside its end, led to where names had to move apart."""
+    drawn = [line for line in chart.lines if line.points]
+    ends = [up(line.points[-1][1]) for line in drawn]
+    for line, end, y in zip(drawn, ends, spread(ends, _NAME_STEP, up.end, up.start), strict=True):
+        ink, start = ink_of(line.series), across.end
+        svg.path([(start, end), (start + 4, end), (start + 11, y), (start + 14, y)], stroke(ink, 1))
+        shape(svg, line.series, start + 19, y, 4)
+        svg.text(start + _BESIDE, y + 4, names[line.series.name], ink, size=_NAME_PX, bold=True)

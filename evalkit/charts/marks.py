@@ -26,15 +26,24 @@ def shape(svg: Svg, series: Series, x: float, y: float, r: float = 5.0, ink: str
 
     A policy is a hollow diamond. `ink` is another colour than the model's, for a shape that stands on that.
     """
+    inside = ink_of(series) if ink else "paper"
     ink, hollow = ink or ink_of(series), series.slot >= SLOTS or series.slot == POLICY
     paint = stroke(ink, 2) if hollow else fill(ink)
     if hollow:
-        paint = paint | {"class": f"s-{ink} f-paper", "fill": INKS["paper"]}
+        paint = paint | {"class": f"s-{ink} f-{inside}", "fill": INKS[inside]}
     if series.slot == NEUTRAL.slot or (series.slot >= 0 and series.slot % SLOTS == 0):
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": px(r)} | paint)
     else:
         corners = _corners(series.slot % SLOTS if series.slot >= 0 else POLICY, x, y, r)
         svg.add("path", {"d": "M" + "L".join(f"{px(a)} {px(b)}" for a, b in corners) + "Z"} | paint)
+
+
+def dashes(series: Series) -> dict[str, str]:
+    """Attributes of a model's curve: dashed from the seventh model on, whose colours have been used before."""
+    return {"stroke_dasharray": _DASHES[series.slot // SLOTS % len(_DASHES)]} if series.slot >= SLOTS else {}
+
+
+_DASHES = ("", "7 4", "2 3")
 
 
 def _corners(slot: int, x: float, y: float, r: float) -> list[Point]:
@@ -101,8 +110,8 @@ def x_axis(svg: Svg, axis: Axis, scale: Scale, top: float, bottom: float, *, cou
         svg.text(end, bottom + 38, fit(axis.label, 12, svg.width), anchor="end")
 
 
-def _inside(x: float, name: str, width: float) -> float:
-    half = text_width(name, 12) / 2
+def _inside(x: float, name: str, width: float, *, bold: bool = False) -> float:
+    half = text_width(name, 12, bold=bold) / 2
     return min(max(x, half), width - half)
 
 
@@ -112,11 +121,5 @@ def reference_line(svg: Svg, axis: Axis, scale: Scale, top: float, bottom: float
         return
     x = scale(axis.reference)
     svg.line(x, top, x, bottom, stroke("ink", 1.2), stroke_dasharray="3 3")
-    svg.text(
-        x,
-        bottom + 18,
-        axis.reference_label or number(axis.reference, axis.format),
-        "ink",
-        anchor="middle",
-        bold=True,
-    )
+    name = axis.reference_label or number(axis.reference, axis.format)
+    svg.text(_inside(x, name, svg.width, bold=True), bottom + 18, name, "ink", anchor="middle", bold=True)

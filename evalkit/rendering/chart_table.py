@@ -1,5 +1,7 @@
 """The figures of a chart as a table: for readers without pictures, and for checking."""
 
+from itertools import pairwise
+
 from evalkit.blocks import (
     Cell,
     Column,
@@ -15,6 +17,7 @@ from evalkit.chart_blocks import (
     Forest,
     Frontier,
     Heatmap,
+    Line,
     Lines,
     Shares,
     Steps,
@@ -83,22 +86,27 @@ def _frontier(chart: Frontier) -> Table:
 
 
 def _lines(chart: Lines) -> Table:
-    """Every measured point; of a smooth curve every tenth sampled one, which is enough to read it from."""
+    """Every measured point; of a smooth curve where it crosses another and every tenth sampled point, which is enough
+    to read it from."""
     if any(line.estimates for line in chart.lines):
         return _measured_lines(chart)
     columns = (Column(chart.x.label), *(Column(line.series.name, "end") for line in chart.lines))
     longest = max((line.points for line in chart.lines), key=len, default=())
+    read = [(x, number(x, chart.x.format), "") for x, _ in longest[::10]]
+    read += [(c.x, c.label, "two curves cross") for c in chart.crossings]
     rows = [
-        Row(
-            (
-                Cell(words(number(x, chart.x.format))),
-                *(Cell(words(number(line.points[i][1], chart.y.format))) for line in chart.lines),
-            )
-        )
-        for i, (x, _) in enumerate(longest)
-        if i % 10 == 0
+        Row((Cell(words(name), told), *(Cell(words(number(_at(line, x), chart.y.format))) for line in chart.lines)))
+        for x, name, told in sorted(read)
     ]
     return table("Figures of the chart", columns, rows)
+
+
+def _at(line: Line, x: float) -> float:
+    """A curve's height at x, on the straight line between its points to either side."""
+    for (x1, y1), (x2, y2) in pairwise(line.points):
+        if x1 <= x <= x2:
+            return y1 + (y2 - y1) * (x - x1) / (x2 - x1) if x2 > x1 else y1
+    return line.points[-1][1]
 
 
 def _measured_lines(chart: Lines) -> Table:

@@ -21,7 +21,7 @@ from evalkit.chart_blocks import (
     Series,
     Shares,
 )
-from evalkit.pairing import Comparison, all_pairs
+from evalkit.pairing import MANY_PAIRS, Comparison, all_pairs
 from evalkit.series import NEUTRAL, lineup
 from evalkit.shown_items import anchors, is_settled
 from evalkit.wording import doubt, listing, percent, plural, sentence, shorten, value
@@ -46,7 +46,7 @@ def build(analysis: Analysis) -> Section | None:
             "near 100% means that the choice does not hang on a few items; it speaks of items like these, and takes "
             "every grade as right."
         ),
-        blocks=(*_stability(analysis, heading), _needed(analysis), *_items(analysis)),
+        blocks=(*_stability(analysis, heading), *_needed(analysis), *_items(analysis)),
     )
 
 
@@ -109,8 +109,11 @@ def _why_none(analysis: Analysis) -> str:
     return "No item has a verdict under every option, so there is nothing to draw from."
 
 
-def _needed(analysis: Analysis) -> Table:
-    """What is open, and how many items would settle it with a chance of 80 % if every figure is the true one."""
+def _needed(analysis: Analysis) -> Iterable[Table]:
+    """What is open, and how many items would settle it with a chance of 80 % if every figure is the true one.
+
+    Many pairs are folded.
+    """
     columns = (
         Column("What more items would settle"),
         Column("Now"),
@@ -119,7 +122,13 @@ def _needed(analysis: Analysis) -> Table:
     )
     pairs = [c for c in all_pairs(analysis, lineup(analysis)) if c.difference.value is not None]
     rows = [_clearing(analysis, analysis.model(s.key)) for s in lineup(analysis)]
-    return table("What more data would settle", columns, [*rows, *(_separating(analysis, c) for c in pairs)])
+    more = [_separating(analysis, c) for c in pairs]
+    if len(pairs) <= MANY_PAIRS:
+        yield table("What more data would settle", columns, [*rows, *more])
+        return
+    yield table("What more data would settle", columns, rows)
+    told = f"What more items would settle of {len(pairs)} pairs"
+    yield table("What more data would settle between two models", columns, more, folded=told)
 
 
 def _clearing(analysis: Analysis, model: ModelResult) -> Row:

@@ -1,6 +1,7 @@
 """Latency: how long answers take, on three clocks, with intervals that say where they are open."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.sessions import SessionResult, lateness
@@ -32,6 +33,8 @@ from evalkit.wording import NOT_MEASURED, Format, listing, milliseconds, plural,
 
 ORDER = 50
 _ONE_IN_TWENTY = 20
+_FEW = 3
+"""Models that a sentence names one by one even where the same holds for all."""
 """Calls below which no twentieth of them was seen."""
 _CLOCKS = (
     ("ttft", "First text", "until the first text"),
@@ -287,7 +290,9 @@ def _band(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
 def _held(analysis: Analysis, name: MainClock) -> str:
     """How many trials of each model its curve holds, what is left out and why."""
     models = [analysis.model(s.key) for s in lineup(analysis)]
-    held = listing([_kept(model, name, " trials" * (model is models[0])) for model in models])
+    alike = {_kept(replace(model, name="every model"), name, " trials") for model in models}
+    each = [_kept(model, name, " trials" * (model is models[0])) for model in models]
+    held = listing(sorted(alike) if len(alike) == 1 and len(models) > _FEW else each)
     unended = any(m.counts.refused or m.counts.truncated or m.counts.errored for m in models)
     why = " Without a whole answer there is no latency here; the gate counts a truncated one with its wait."
     return f"The curves hold {held}.{why if unended else ''}"
@@ -332,6 +337,7 @@ def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str
             sizes = listing([str(e.n) for _, e in open_] if len({e.n for _, e in open_}) > 1 else [str(open_[0][1].n)])
             calls = "call" if sizes == "1" else "calls"
             needed = values_needed(share, open_[0][1].confidence)
-            names = listing([who for who, _ in open_])
+            every = len(open_) == len(analysis.models) > _FEW
+            names = "every model" if every else listing([who for who, _ in open_])
             found.append(f"{felt}{quantile} of {names}: open, no upper limit from {sizes} {calls} (need {needed}).")
     return " ".join(found)

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
     Stretch,
 )
 from evalkit.frozen import dataclass
-from evalkit.pairing import Comparison, all_pairs, compare, corrected
+from evalkit.pairing import MANY_PAIRS, Comparison, all_pairs, compare, corrected
 from evalkit.series import lineup
 from evalkit.wording import doubt, in_cents, listing, money, value
 
@@ -58,7 +58,7 @@ def build(analysis: Analysis) -> Section | None:
         lede=_lede(analysis),
         blocks=(
             *((_chart(analysis, costs, heading),) if any(c.at(1.0) > 0 for c in costs) else ()),  # a log scale has no 0
-            _table(analysis, costs),
+            *_tables(analysis, costs),
         ),
     )
 
@@ -102,11 +102,20 @@ def _cross(a: _Cost, b: _Cost) -> float | None:
     return point if point > 0 else None
 
 
-def _chart(analysis: Analysis, costs: list[_Cost], finding: str) -> Lines:
+def _span(costs: list[_Cost], correction_usd: float) -> tuple[float, float, list[float]]:
+    """The ends of the chart's axis, and the break-even points on it."""
     points = [x for a, b in combinations(costs, 2) if (x := _cross(a, b)) is not None]
-    known = [*points, analysis.correction_usd] if analysis.correction_usd > 0 else points
-    low = 10.0 ** math.floor(math.log10(min(known, default=0.1) / 3))
-    high = max(known, default=1.0) * 4
+    known = [*points, correction_usd] if correction_usd > 0 else points
+    return 10.0 ** math.floor(math.log10(min(known, default=0.1) / 3)), max(known, default=1.0) * 4, points
+
+
+def _lowest(costs: list[_Cost], correction_usd: float) -> tuple[Stretch, ...]:
+    low, high, points = _span(costs, correction_usd)
+    return _stretches(costs, low, high, points)
+
+
+def _chart(analysis: Analysis, costs: list[_Cost], finding: str) -> Lines:
+    low, high, points = _span(costs, analysis.correction_usd)
     xs = [low * (high / low) ** (i / _SAMPLES) for i in range(_SAMPLES + 1)]
     totals = [c.at(x) for c in costs for x in (low, high)]
     stretches = _stretches(costs, low, high, points)
@@ -164,7 +173,9 @@ def _pairs(analysis: Analysis, costs: list[_Cost]) -> list[Comparison]:
     return [c for c in all_pairs(analysis, lineup(analysis)) if c.first in keys and c.second in keys]
 
 
-def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
+def _tables(analysis: Analysis, costs: list[_Cost]) -> tuple[Table, ...]:
+    """Every pair; of many, those with the least costly model and those whose curves cross in the chart, the others
+    folded."""
     pairs = _pairs(analysis, costs)
     columns = (
         Column("Comparison"),
@@ -177,7 +188,21 @@ def _table(analysis: Analysis, costs: list[_Cost]) -> Table:
         in_cents([c.saving for c in pairs]),
         in_cents([c.extra_cost for c in pairs]),
     )
-    return table("Break-even points", columns, [_row(analysis, pair, units) for pair in pairs])
+    rows = [_row(analysis, pair, units) for pair in pairs]
+    if len(pairs) <= MANY_PAIRS:
+        return (table("Break-even points", columns, rows),)
+    own = analysis.correction_usd
+    best = min(costs, key=lambda c: c.at(own)).series
+    crossing = {frozenset((a.series.key, b.series.key)) for a, b in pairwise(_lowest(costs, own))}
+    first = [
+        row
+        for row, pair in zip(rows, pairs, strict=True)
+        if best.key in (pair.first, pair.second) or frozenset((pair.first, pair.second)) in crossing
+    ]
+    return (
+        table(f"Break-even points of {best.name}, and of the chart", columns, first),
+        table("Break-even points", columns, rows, folded=f"Break-even points of all {len(pairs)} pairs"),
+    )
 
 
 def _row(analysis: Analysis, pair: Comparison, units: tuple[bool, bool, bool]) -> Row:

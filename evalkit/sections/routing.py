@@ -31,6 +31,8 @@ OF_WORKLOAD = True
 _VERDICTS = {"route": "Route", "keep": "Keep one model", "not_enough_data": "Routing is not settled"}
 _LEADING = 6
 """Policies that a reader sees first; all of them are one line further down."""
+_MOST_SAID = 1200
+"""Characters in which policies without a value are named; of many models there is more to say, and a table folds it."""
 _KINDS = ("single", "router", "mixture", "oracle")
 _ONE_LOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
 _STATES = {"shown": "no worse, shown", "no shown loss": "no shown loss, nor shown to be no worse", "loss": "worse"}
@@ -105,6 +107,8 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
     left = " ".join(_left_out(routing))
     if left:
         yield Paragraph(words(left))
+    if len(_unvalued(routing)) > _MOST_SAID:
+        yield _not_valued(routing)
     if routing.warnings:
         yield Note("Before you route", tuple(words(text) for text in routing.warnings))
 
@@ -356,6 +360,16 @@ def _parts(routing: Routing) -> Table:
     return table(f"What may move down a tier from {single}", columns, rows)
 
 
+def _unvalued(routing: Routing) -> str:
+    return "; ".join(f"{each.title} ({each.reason})" for each in routing.not_valued)
+
+
+def _not_valued(routing: Routing) -> Table:
+    rows = [Row((Cell(words(each.title)), Cell(words(each.reason)))) for each in routing.not_valued]
+    told = f"{len(rows)} policies were not valued, and why"
+    return table("Policies that were not valued", (Column("Policy"), Column("Why", "prose")), rows, folded=told)
+
+
 def _left_out(routing: Routing) -> Iterator[str]:
     if routing.mix is not None:
         shares = listing([f"{percent(share)} {name}" for name, share in routing.mix.shares.items()])
@@ -363,7 +377,7 @@ def _left_out(routing: Routing) -> Iterator[str]:
             f"Weighted to {shares}: {routing.mix.effective_items:.0f} items in effect. Parts of the items, and other"
             " sections, are not weighted."
         )
-    if routing.not_valued:
-        yield f"Not valued: {'; '.join(f'{each.title} ({each.reason})' for each in routing.not_valued)}."
+    if 0 < len(_unvalued(routing)) <= _MOST_SAID:
+        yield f"Not valued: {_unvalued(routing)}."
     for reason, count in routing.left_out.items():
         yield f"Left out: {plural(count, 'item')} {reason}."

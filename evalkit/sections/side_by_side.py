@@ -1,11 +1,15 @@
 """Side by side: models compared on the same items, so that hard items do not count as a difference."""
 
+from collections import Counter
+
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
+    Block,
     Cell,
     Column,
     Row,
     Section,
+    Table,
     Text,
     strong,
     table,
@@ -13,8 +17,9 @@ from evalkit.blocks import (
 )
 from evalkit.chart_blocks import (
     Axis,
+    Series,
 )
-from evalkit.pairing import Comparison, all_pairs
+from evalkit.pairing import MANY_PAIRS, Comparison, all_pairs
 from evalkit.series import lineup
 from evalkit.wording import doubt, interval, listing, p_value, plural, value
 
@@ -26,6 +31,17 @@ def build(analysis: Analysis) -> Section | None:
     comparisons = [c for c in all_pairs(analysis, lineup(analysis)) if c.difference.value is not None]
     if not comparisons:
         return None
+    return Section(
+        name="side-by-side",
+        label="Side by side",
+        heading=_heading(analysis, comparisons),
+        lede=_lede(comparisons),
+        blocks=_blocks(analysis, comparisons),
+    )
+
+
+def _blocks(analysis: Analysis, comparisons: list[Comparison]) -> tuple[Block, ...]:
+    """The pairs, a row each; of many, what they come to for each model, and the pairs folded."""
     columns = (
         Column("Comparison"),
         Column("Difference in points", axis=_axis(comparisons)),
@@ -35,21 +51,48 @@ def build(analysis: Analysis) -> Section | None:
         Column("p after Holm", "end"),
         Column("Cost ratio", "end"),
     )
-    return Section(
-        name="side-by-side",
-        label="Side by side",
-        heading=_heading(analysis, comparisons),
-        lede=_lede(comparisons),
-        blocks=(table("Paired comparisons", columns, [_row(analysis, c) for c in comparisons]),),
+    rows = [_row(analysis, c) for c in comparisons]
+    if len(comparisons) <= MANY_PAIRS:
+        return (table("Paired comparisons", columns, rows),)
+    return (
+        _by_model(analysis, comparisons),
+        table("Paired comparisons", columns, rows, folded=f"All {len(comparisons)} pairs with their differences"),
     )
 
 
+def _by_model(analysis: Analysis, comparisons: list[Comparison]) -> Table:
+    columns = (Column("Model"), Column("Better than"), Column("Worse than"), Column("No difference shown", "end"))
+    rows = [_model_row(analysis, comparisons, series) for series in lineup(analysis)]
+    return table("Pairs by model", columns, rows)
+
+
+def _model_row(analysis: Analysis, comparisons: list[Comparison], series: Series) -> Row:
+    own = [c for c in comparisons if series.key in (c.first, c.second)]
+    beaten = [loser for winner, loser in _shown(own) if winner == series.key]
+    better = [winner for winner, loser in _shown(own) if loser == series.key]
+    return Row(
+        (
+            Cell(words(series.name)),
+            *(Cell((strong(str(len(keys))),), listing([analysis.model(k).name for k in keys]) if keys else "")
+              for keys in (beaten, better)),
+            Cell(words(f"{len(own) - len(beaten) - len(better)} of {len(own)}")),
+        ),
+        series,
+    )  # fmt: skip
+
+
+def _shown(comparisons: list[Comparison]) -> list[tuple[str, str]]:
+    """Winner and loser of every pair whose difference is shown."""
+    return [(c.first, c.second) if c.better else (c.second, c.first) for c in comparisons if c.better or c.worse]
+
+
 def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
+    pairs_shown = _shown(comparisons)
+    if len(comparisons) > MANY_PAIRS and pairs_shown:
+        return _summary(analysis, pairs_shown, len(comparisons))
     winners: dict[str, list[str]] = {}
-    for c in comparisons:
-        if c.better or c.worse:
-            winner, loser = (c.first, c.second) if c.better else (c.second, c.first)
-            winners.setdefault(analysis.model(loser).name, []).append(analysis.model(winner).name)
+    for winner, loser in pairs_shown:
+        winners.setdefault(analysis.model(loser).name, []).append(analysis.model(winner).name)
     shown = [
         f"{listing(names)} {'is' if len(names) == 1 else 'are'} better than {loser}" for loser, names in winners.items()
     ]
@@ -62,6 +105,16 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
         [f"{analysis.model(c.second).name} and {analysis.model(c.first).name}" for c in level], "or between"
     )
     return f"{'; '.join(shown)}; between {pairs} no difference is shown"
+
+
+def _summary(analysis: Analysis, shown: list[tuple[str, str]], pairs: int) -> str:
+    """Who is better than most others, and how many of all pairs show no difference."""
+    wins = Counter(winner for winner, _ in shown)
+    most = max(wins.values())
+    best = [analysis.model(series.key).name for series in lineup(analysis) if wins[series.key] == most]
+    who = f"{listing(best)} {'is' if len(best) == 1 else 'are each'}" if len(best) <= 3 else f"{len(best)} are each"
+    rest = f"{pairs - len(shown)} of {pairs} pairs show no difference" if len(shown) < pairs else "all pairs differ"
+    return f"{who} better than {plural(most, 'other model')}; {rest}"
 
 
 def _lede(comparisons: list[Comparison]) -> Text:
