@@ -169,7 +169,7 @@ def test_no_set_of_models_makes_labels_collide(seed: int, browser: Browser, tmp_
     assert misplaced(browser, tmp_path / "report.html", render_html(made)) == []
 
 
-def test_nine_models_print_on_eight_pages_that_say_what_is_left_out(browser: Browser, tmp_path: Path) -> None:
+def test_nine_models_print_on_nine_pages_that_say_what_is_left_out(browser: Browser, tmp_path: Path) -> None:
     file, profiles = tmp_path / "report.html", [f"model-{i}" for i in range(9)]
     ease = {"easy": 0.99, "medium": 0.9, "hard": 0.8}
     made = analysis(60, profiles=tuple(Profile(m, ease, 0.01 * (i + 1), 1.0, 5.0) for i, m in enumerate(profiles)))
@@ -177,9 +177,12 @@ def test_nine_models_print_on_eight_pages_that_say_what_is_left_out(browser: Bro
     shown = browser.new_page(color_scheme="dark")
     shown.goto(file.as_uri())
     assert not shown.get_by_text("Not printed for so many models").is_visible()
-    assert len(re.findall(rb"/Type\s*/Page\b", shown.pdf(format="A4"))) <= 8
+    assert len(re.findall(rb"/Type\s*/Page\b", shown.pdf(format="A4"))) <= 9
     shown.emulate_media(media="print")
     assert shown.get_by_text("Not printed for so many models").is_visible()
+    assert shown.locator("#scorecard table").first.is_visible()
+    for left_out in ("#scorecard table >> nth=1", "#how-sure table >> nth=0", "#failures table >> nth=0"):
+        assert not shown.locator(left_out).is_visible(), left_out
     for finding in shown.query_selector_all("section:not(#items) > h1, section:not(#items) > h2, figure:first-of-type"):
         assert finding.is_visible()
     shown.close()
