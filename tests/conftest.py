@@ -25,6 +25,8 @@ settings.load_profile("evalkit")
 if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ENOUGH_BYTES:
     # a run file waits for its disk at every commit, for milliseconds each; no test pulls the plug
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
+_MADE_BEFORE_A_COLLECTION = 50_000
+"""Python's own 700 have a fourteenth of the tests' time go into collections that find next to nothing."""
 gc.disable()  # until all tests are collected: what is made meanwhile stays
 
 
@@ -36,6 +38,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_finish() -> None:
     """Keep modules and tests out of later collections: statsmodels and pytest collect all of the heap, often."""
     gc.freeze()
+    gc.set_threshold(_MADE_BEFORE_A_COLLECTION)
     gc.enable()
 
 

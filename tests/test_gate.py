@@ -18,10 +18,12 @@ from evalkit.analysis import Analysis, analyze
 from evalkit.cli import main
 from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.gate import gate, sides
-from evalkit.gating.evidence import evidence_of
+from evalkit.gating.evidence import evidence_of, satisfied
 from evalkit.gating.foreseen import afford
+from evalkit.gating.not_worse import share_result
 from evalkit.gating.policy import NO_QUALITY, check_modules, default_policy, read_policy
 from evalkit.gating.results import CheckResult, settled
+from evalkit.gating.rules import Assay, Rules
 from evalkit.grader_names import CHECKS
 from evalkit.records import Attempt, Batch, Snapshot
 from evalkit.rendering.gate import to_json, to_junit, to_markdown
@@ -69,14 +71,15 @@ def test_equal_models_fail_no_more_often_for_five_checks_than_for_one(monkeypatc
     )  # a search that no verdict rests on
     rng, counts, failed = np.random.default_rng(3), [0.05, 0.05, 0.9], 0
     tested: dict[tuple[int, int], CheckResult] = {}
+    whole = evidence(*table(0, 0, 100)).shares(satisfied)
     for _ in range(150):
         checks = []
         for gain, loss, _both in rng.multinomial(100, counts, size=5).tolist():
             if (gain, loss) not in tested:
-                found = gate(evidence(*table(gain, loss, 100 - gain - loss)), policy("quality: {margin: 0.10}"))
-                tested[gain, loss] = replace(
-                    found.checks[0], outcome="pass" if found.checks[0].within else "inconclusive"
-                )
+                then, now = ([float(row[0]) for row in side] for side in table(gain, loss, 100 - gain - loss))
+                pairs = replace(whole, baseline=tuple(then), candidate=tuple(now))  # as analysed, without analysing
+                found = share_result("quality", "satisfactory outputs", pairs, 0.10, Rules(0.05, 0, Assay()))
+                tested[gain, loss] = replace(found, outcome="pass" if found.within else "inconclusive")
             checks.append(tested[gain, loss])
         failed += settled(checks, 0.05).verdict == "fail"
     assert failed <= 12

@@ -184,7 +184,7 @@ PARTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", [*KINDS, *PARTS])
 def test_what_an_item_takes_is_foreseen_whatever_became_of_its_trials(name: str) -> None:
-    run = of_size(150)
+    run = of_size(50)
     changes = {"satisfied": None} | KINDS.get(name, {"satisfied": False})
     items = (
         replace(item, **PARTS.get(name, {}), outputs=tuple(replace(o, **changes) for o in item.outputs))

@@ -6,7 +6,6 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
-from scipy.signal import fftconvolve
 
 from evalkit import stats
 from evalkit.staging import first
@@ -49,6 +48,8 @@ def chance(n: int, gain: float, loss: float) -> Table:
 
 def over_all_looks(stops: Sequence[Table], gain: float, loss: float) -> float:
     """Probability that a table stops at any look, each with its own tables that do."""
+    from scipy.signal import fftconvolve  # a half second, which every worker would take to collect the tests
+
     state, before, stopped = np.ones((1, 1)), 0, 0.0
     for stop in stops:
         items = len(stop) - 1
