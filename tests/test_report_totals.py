@@ -98,7 +98,7 @@ def test_what_the_paired_section_does_not_show_is_not_shown_in_money_either() ->
     assert "looks the least costly" in shown.heading
     (points,) = (block for block in shown.blocks if isinstance(block, Table))
     (row,) = (row for row in points.rows if plain_text(row.cells[0].text) == "Sonnet 4.6")
-    assert row.cells[2].doubt.endswith("not shown by the data")
+    assert "not shown by the data after Holm's correction for 3 comparisons" in row.cells[2].doubt
     assert "Corrections could favour Sonnet 4.6" in render_html(analysis).replace("\N{NO-BREAK SPACE}", " ")
 
 
