@@ -87,7 +87,11 @@ def test_two_nodes_send_the_run_that_this_machine_would(
     two: Cluster, tiny: Path, server: Recorded, pace: Paced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-    assert carried_out(on(two, tiny, server)) == 0
+    pace.delay_s = 1.5
+    with Process(on(two, tiny, server)) as process:
+        until(lambda: bool(run_files()) and len(snapshot().workers) == 2, process)
+        pace.slow = lambda: False
+        assert process.wait() == 0
     seen, asked = snapshot(), len(server.messages())
     assert len(seen.attempts) == asked == len(EVERYTHING)
     with recorded() as afresh:  # to one that was asked before, it would answer otherwise
