@@ -112,18 +112,19 @@ MOST_WARNINGS = 4
 class Note:
     """What a reader must know before relying on a figure: whole sentences, most important first.
 
-    `rest`: the section of the page that has those which it leaves out here, beyond the first `MOST_WARNINGS`; without,
-    it leaves out none. Other forms have them all here.
+    `rest`: the section of the page that has those which it leaves out here, beyond the first for which it has `room`;
+    without, it leaves out none. Other forms have them all here.
     """
 
     title: str
     sentences: tuple[Text, ...]
     rest: str = ""
+    room: int = MOST_WARNINGS
 
     @property
     def left_out(self) -> int:
         """How many the page leaves out."""
-        return max(0, len(self.sentences) - MOST_WARNINGS) if self.rest else 0
+        return max(0, len(self.sentences) - self.room) if self.rest else 0
 
 
 @dataclass(frozen=True)
