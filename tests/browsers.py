@@ -12,7 +12,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 ELSEWHERE = "elsewhere.test"
 """A name that the browser resolves to this machine, as one does that an attacker rebinds."""
 FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--no-sandbox", "--disable-gpu", "--in-process-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 )  # fmt: skip
 

@@ -1,6 +1,5 @@
 """Verdict: the answer in words, what it rests on, and what stands against it."""
 
-from collections.abc import Sequence
 from math import isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
@@ -42,8 +41,9 @@ def build(analysis: Analysis) -> Section:
     said = [text for text in analysis.warnings if not text.lower().startswith(banners)]
     apart = disagreement(analysis.agreement)
     warnings = [_parting(text) if text == apart else _warning(text) for text in said]
-    clock = [_warning(late)] if late else []  # takes no room from the others, which would differ by the hour with it
-    warnings[MOST_WARNINGS:MOST_WARNINGS] = clock
+    warnings[MOST_WARNINGS:MOST_WARNINGS] = [_warning(late)] if late else []
+    room = MOST_WARNINGS + bool(late)  # or those that a page shows would differ by what a clock made
+    note = Note("Before you rely on this", tuple(warnings), rest="method", room=room)
     return Section(
         name="verdict",
         label="Verdict",
@@ -52,7 +52,7 @@ def build(analysis: Analysis) -> Section:
         blocks=(
             Paragraph(_rule(analysis)),
             *((Facts(facts),) if facts else ()),
-            *((_note(warnings, MOST_WARNINGS + len(clock)),) if warnings else ()),
+            *((note,) if warnings else ()),
         ),
         summary=True,
     )
@@ -71,10 +71,6 @@ def headline(analysis: Analysis) -> str:
 def _warning(text: str) -> Text:
     """A warning as a sentence; one about latency derives from a clock."""
     return prose(sentence(text), measured="latenc" in text.lower())
-
-
-def _note(warnings: Sequence[Text], room: int) -> Note:
-    return Note("Before you rely on this", tuple(warnings), rest="method", room=room)
 
 
 def _parting(text: str) -> Text:
