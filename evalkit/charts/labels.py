@@ -1,6 +1,7 @@
 """Labels that do not collide: how wide text is, where a name fits, how to spread a stack of names."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from evalkit.frozen import dataclass
 
@@ -26,8 +27,12 @@ _IDEOGRAPHS = "\u2e80"
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """About how wide text is in a sans-serif face, px; on the safe side, since the reader's font is unknown."""
-    em = sum(_EM.get(c, _WIDE if c >= _IDEOGRAPHS else _UPPER if c.isupper() else _OTHER) for c in text)
-    return em * size * (_BOLD if bold else 1.0)
+    return _em(text) * size * (_BOLD if bold else 1.0)
+
+
+@lru_cache(maxsize=1024)  # names and ticks are tried in many places
+def _em(text: str) -> float:
+    return sum(_EM.get(c, _WIDE if c >= _IDEOGRAPHS else _UPPER if c.isupper() else _OTHER) for c in text)
 
 
 def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
