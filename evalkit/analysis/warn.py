@@ -134,7 +134,7 @@ def _about_judges(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str,
     if inside:
         yield f"The judge {inside[0]} is one of the models under test and may favour its own outputs."
     for judge, why in grading.dropped.items():
-        yield f"Judge {judge} is dropped ({why}): its grades decide nothing, those of outputs nobody else graded too."
+        yield f"Judge {judge} is dropped ({why}): its grades decide nothing, even where nobody else graded."
 
 
 def _about_showing(grading: Grading) -> Iterator[str]:
