@@ -29,15 +29,15 @@ _UNNOTED_MARGIN = 2.0
 class Line:
     """What one model's requests may cost, USD; None where its price is unknown.
 
-    `expected_usd` supposes `output_tokens` an answer, `worst_usd` answers as long as allowed. `counted`: the API
-    counted the input. `seen`: answers whose length and duration are supposed of the rest; 0 if both are assumed.
-    `batched` of the requests go in batches, at their prices; `seconds` is what one that is streamed takes.
+    `expected_usd` supposes `output_tokens` an answer, `worst_usd` answers as long as allowed. `uncounted`: requests of
+    whose input the API has said nothing. `seen`: answers whose length and duration are supposed of the rest, 0 if both
+    are assumed. `batched` of the requests go in batches, at their prices; `seconds`: what one that is streamed takes.
     """
 
     model: str
     requests: int
     input_tokens: int
-    counted: bool
+    uncounted: int
     output_tokens: float
     expected_usd: float | None
     worst_usd: float | None
@@ -176,7 +176,7 @@ def run_bill(
         output_tokens = ceil(min(item.max_tokens or plan.spec.max_tokens, line.output_tokens))
         line.requests += 1
         line.input_tokens += size.tokens
-        line.counted &= size.counted
+        line.uncounted += not size.counted
         line.batched += item.id in batched
         line.worst_usd = _more(line.worst_usd, worst_usd(key))
         usage = Usage(size.tokens, output_tokens, inference_geo=item.inference_geo, speed=item.speed)
@@ -223,7 +223,7 @@ class _Sum:
     seen: int
     requests: int = 0
     input_tokens: int = 0
-    counted: bool = True
+    uncounted: int = 0
     expected_usd: float | None = 0.0
     worst_usd: float | None = 0.0
     batched: int = 0

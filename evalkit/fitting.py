@@ -18,6 +18,8 @@ from evalkit.uncounted import guessed_tokens, measured
 
 MOST_COUNTED = 3000
 """Prompts that are counted of twice as many or more; of fewer each is. Counting has a rate limit of its own."""
+COUNTED_WHOLE = 2 * MOST_COUNTED - 1
+"""Prompts of which each is counted, at most."""
 _SAMPLE_CHARACTERS = 120_000
 _COUNTING_AT_ONCE = 8
 _MOST_TOLD = 10

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, permutations, repeat
+from math import ceil, inf
 from typing import Literal
 
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, text_tokens, total
@@ -15,10 +16,10 @@ from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import ItemRecord, Request, TrialKey, Usage
 from evalkit.rubric import Rubric
-from evalkit.uncounted import MARGIN, measured
+from evalkit.uncounted import MARGIN, measured, window_of
 
-_Output = tuple[int, float]
-"""Epoch and expected tokens of an output that is still to come."""
+_Output = tuple[int, float, int]
+"""Epoch of an output that is still to come, its expected tokens, and the most it can have."""
 
 Place = Literal["alone", "first", "later"]
 """Where a request stands among those that share its context; one that is alone has nothing to gain by caching."""
@@ -121,7 +122,7 @@ def judge_lines(asked: Iterable[JudgeSize], when: datetime, prices: Prices = LIS
             model=model,
             requests=of_one.total(),
             input_tokens=sum(size.tokens * times for size, times in of_one.items()),
-            counted=False,
+            uncounted=of_one.total(),
             output_tokens=TYPICAL_OUTPUT_TOKENS,
             expected_usd=total(_each(of_one, lambda size: size.expected_usd(when, prices))),
             worst_usd=total(_each(of_one, lambda size: size.worst_usd(when, prices))),
@@ -141,11 +142,12 @@ def foreseen_lines(
     rubric: Rubric,
     items: Mapping[str, ItemRecord],
     documents: Mapping[str, str],
-    outputs: Iterable[tuple[TrialKey, float]],
+    outputs: Iterable[tuple[TrialKey, float, int]],
     when: datetime,
     prices: Prices = LIST_PRICES,
 ) -> tuple[Line, ...]:
-    """A line a judge for outputs that are still to come, given with their expected tokens; none if nothing is judged.
+    """A line a judge for outputs that are still to come, given with their expected and most tokens; none if nothing is
+    judged.
 
     Equal outputs, which are judged once, cannot be foreseen.
     """
@@ -153,8 +155,8 @@ def foreseen_lines(
         return ()
     by_item: dict[str, list[_Output]] = defaultdict(list)
     alike: dict[_Output, _Output] = {}
-    for key, tokens in outputs:
-        output = (key.epoch, tokens)
+    for key, tokens, most_tokens in outputs:
+        output = (key.epoch, tokens, most_tokens)
         by_item[key.item_id].append(alike.setdefault(output, output))
     asked = (
         size
@@ -180,17 +182,17 @@ def _of_item(
         judge.build_comparison("", task, task, shared) if panel.side_by_side else judge.build_request("", task, shared)
     )
     fixed, frame = text_tokens(str(empty.system), shared), text_tokens(judge.parts_of(empty)[1], str(empty.params))
-    shown = [tokens for _, tokens in outputs]
+    shown = [(tokens, longest) for _, tokens, longest in outputs]
     if panel.side_by_side:
         shown = [
-            tokens + others
-            for (epoch, tokens), (other_epoch, others) in permutations(outputs, 2)
-            if epoch == other_epoch
+            (one[1] + other[1], one[2] + other[2]) for one, other in permutations(outputs, 2) if one[0] == other[0]
         ]
     most = measured(empty).most
     for model in panel.judges:
         is_cached = len(shown) * panel.repeats > 1 and cacheable(model, fixed, when, prices)
         place: Place = "first" if is_cached else "alone"
-        for tokens in shown * panel.repeats:
-            yield JudgeSize(model, fixed, frame + round(tokens), most + round(tokens * MARGIN), place)
+        window = window_of(model) or inf
+        for tokens, longest in shown * panel.repeats:
+            most_tokens = min(most + ceil(longest * MARGIN), window)
+            yield JudgeSize(model, fixed, frame + round(tokens), int(most_tokens), place)
             place = "later" if is_cached else "alone"

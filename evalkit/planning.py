@@ -1,7 +1,7 @@
 """Planning: from a dataset to the trials of a run, counted, fitted into their context, and priced; nothing is sent."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -25,7 +25,7 @@ from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import build_request, prompt_sha256
 from evalkit.providers import Preflight, Provider, batches
-from evalkit.records import Snapshot, Spec
+from evalkit.records import Snapshot, Spec, TrialKey
 from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
 from evalkit.staging import first_items
@@ -193,13 +193,21 @@ async def prepare(
     lines = run_bill(plan, left, now, snapshot, options.prices, batched, prefixes, at_once)
     lengths = {line.model: line.output_tokens for line in lines}
     documents = dataset.documents if snapshot is None else snapshot.documents
-    outputs = ((trial.key, lengths[trial.key.model]) for trial in plan.trials() if trial.id not in later)
+    outputs = _outputs(plan, (trial.key for trial in plan.trials() if trial.id not in later), lengths)
     judges = (
         () if panel is None else foreseen_lines(panel, rubric, plan.records, documents, outputs, now, options.prices)
     )
     return Prepared(
         plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes, later
     )
+
+
+def _outputs(
+    plan: Plan, keys: Iterable[TrialKey], lengths: Mapping[str, float]
+) -> Iterator[tuple[TrialKey, float, int]]:
+    """What judges will be shown: each output with the tokens it is expected to have, and the most."""
+    for key in keys:
+        yield key, lengths[key.model], plan.records[key.item_id].max_tokens or plan.spec.max_tokens
 
 
 def _prefixes(plan: Plan, dataset: Dataset, options: Options) -> Callable[[str], tuple[Prefix, ...]]:
@@ -241,7 +249,7 @@ def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, pan
     prefixes = _prefixes(plan, dataset, options)
     lines = run_bill(plan, plan.order, now, None, options.prices, prefixes=prefixes)
     lengths = {line.model: line.output_tokens for line in lines}
-    outputs = ((key, lengths[key.model]) for key in plan.order)
+    outputs = _outputs(plan, plan.order, lengths)
     if rubric is None:
         return Bill(lines)
     judges = foreseen_lines(panel, rubric, plan.records, dataset.documents, outputs, now, options.prices)

@@ -104,10 +104,10 @@ def test_a_line_sums_the_trials_of_its_model() -> None:
     keys = tuple(trial_order(["a", "b"], [OPUS, HAIKU], 2, 1))
     sizes = [PromptSize(i, m, 10_000 if i == "a" else 20_000, m == OPUS) for i in "ab" for m in (OPUS, HAIKU)]
     opus, haiku = run_bill(plan_of(made, OPUS, HAIKU, sizes=sizes), keys, NOW)
-    assert (opus.model, opus.requests, opus.input_tokens, opus.counted, opus.seen) == (OPUS, 4, 60_000, True, 0)
+    assert (opus.model, opus.requests, opus.input_tokens, opus.uncounted, opus.seen) == (OPUS, 4, 60_000, 0, 0)
     assert opus.worst_usd == pytest.approx(60_000 * 5e-6 + 2 * 1200 * 25e-6)
     assert opus.expected_usd == pytest.approx(60_000 * 5e-6 + 2 * (TYPICAL_OUTPUT_TOKENS + 200) * 25e-6)
-    assert haiku.counted is False
+    assert haiku.uncounted
 
 
 def test_an_unpriced_model_is_unknown_not_free_and_makes_no_total() -> None:

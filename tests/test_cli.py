@@ -737,6 +737,16 @@ def test_further_interrupts_do_not_change_how_the_process_ends(command: str) -> 
     assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "")
 
 
+def test_an_interrupt_in_text_that_is_executed_is_130_also_of_a_module(tmp_path: Path) -> None:
+    """As where a dataclass is made while something loads: Python then ends a module's process by a signal."""
+    (tmp_path / "interrupted.py").write_text(
+        "import evalkit.cli as cli\ncli.main = lambda: exec('raise KeyboardInterrupt')\ncli.run_and_exit()\n"
+    )
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "")
+
+
 @pytest.mark.parametrize("module", ["evalkit.cli", "typer", "evalkit.cli.runs", "evalkit.cli.places"])
 def test_ctrl_c_while_a_command_loads_ends_it_quietly(module: str, tmp_path: Path) -> None:
     script = (

@@ -24,10 +24,13 @@ SHORT = replace(LONG, id="b", position=1, documents=(), evidence_positions=())
 ITEMS = {"a": LONG, "b": SHORT}
 DOCUMENTS = {"d.md": "x" * 30_000, "e.md": "x" * 6_000}
 MODELS = ("one", "two", "three")
+Output = tuple[TrialKey, float, int]
 
 
-def outputs(*items: str, epochs: int = 1, tokens: float = 100.0) -> list[tuple[TrialKey, float]]:
-    return [(TrialKey(i, model, epoch), tokens) for i in items for model in MODELS for epoch in range(1, epochs + 1)]
+def outputs(*items: str, epochs: int = 1, tokens: float = 100.0, most: int = 100) -> list[Output]:
+    return [
+        (TrialKey(i, model, epoch), tokens, most) for i in items for model in MODELS for epoch in range(1, epochs + 1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def outputs(*items: str, epochs: int = 1, tokens: float = 100.0) -> list[tuple[T
 )
 def test_repeats_and_orders_are_requests(panel: Panel, requests: int) -> None:
     (line,) = foreseen_lines(panel, RUBRIC, ITEMS, DOCUMENTS, outputs("a", "b", epochs=2), NOW)
-    assert (line.model, line.requests, line.counted) == (JUDGE, requests, False)
+    assert (line.model, line.requests, line.uncounted) == (JUDGE, requests, requests)
 
 
 def test_every_judge_has_a_line_and_all_are_in_the_total() -> None:
@@ -69,16 +72,29 @@ def test_a_shared_context_is_paid_for_once_and_then_read() -> None:
     assert line.worst_usd == pytest.approx((3 * written * 2.5 + 3 * 4096 * 10) / 1e6, rel=0.1)
 
 
+def test_the_most_a_judge_can_cost_is_for_outputs_as_long_as_allowed() -> None:
+    most = 30_000
+    (short,), (long,) = (
+        foreseen_lines(Panel((JUDGE,)), RUBRIC, ITEMS, {}, outputs("b", most=longest), NOW) for longest in (100, most)
+    )
+    assert short.expected_usd == long.expected_usd
+    assert (long.worst_usd or 0.0) - (short.worst_usd or 0.0) >= 3 * (most - 100) * 2 / 1e6
+    (pairs,) = foreseen_lines(Panel((JUDGE,), side_by_side=True), RUBRIC, ITEMS, {}, outputs("b", most=most), NOW)
+    assert (pairs.worst_usd or 0.0) >= 6 * 2 * most * 2 / 1e6
+    (beyond,) = foreseen_lines(Panel((JUDGE,)), RUBRIC, ITEMS, {}, outputs("b", most=10**7), NOW)
+    assert (beyond.worst_usd or 0.0) < 3 * 1.1e6 * 2.5 / 1e6 + 3 * 4096 * 10 / 1e6, "no prompt is beyond the window"
+
+
 @pytest.mark.parametrize(
     ("asked", "prices"),
     [
-        ([(TrialKey("a", "one", 1), 100.0)], Prices()),
+        ([(TrialKey("a", "one", 1), 100.0, 100)], Prices()),
         (outputs("b"), Prices()),
         (outputs("a"), Prices({JUDGE: OwnRates(input=2, output=10)})),
     ],
 )
 def test_nothing_is_cached_for_one_alone_for_a_short_context_or_without_a_price(
-    asked: list[tuple[TrialKey, float]], prices: Prices
+    asked: list[Output], prices: Prices
 ) -> None:
     (line,) = foreseen_lines(Panel((JUDGE,), context="full"), RUBRIC, ITEMS, DOCUMENTS, asked, NOW, prices)
     assert line.worst_usd is not None
@@ -105,7 +121,7 @@ def test_foreseeing_many_outputs_takes_little_memory_for_each() -> None:
 
     def peak(items: int) -> int:
         records = {f"i{n}": replace(SHORT, id=f"i{n}", position=n) for n in range(items)}
-        asked = [(TrialKey(name, model, 1), 100.0) for name in records for model in MODELS]
+        asked = [(TrialKey(name, model, 1), 100.0, 100) for name in records for model in MODELS]
         return traced_peak(lambda: foreseen_lines(Panel((JUDGE,)), RUBRIC, records, {}, asked, NOW))
 
     peak(10)  # what is loaded once

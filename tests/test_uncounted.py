@@ -2,11 +2,13 @@
 
 import base64
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from servers import recorded
+from test_bills import billed_usd
 from test_run import snapshot, write_tiny
 
 from evalkit.cli import main
@@ -16,6 +18,7 @@ from evalkit.sandbox import tokens
 from evalkit.sandbox.server import SandboxSettings
 from evalkit.uncounted import Shown, measured
 
+MODEL = "claude-sonnet-4-6"
 TOOL = {
     "name": "get",
     "description": "Look up an order. " * 3000,
@@ -90,15 +93,52 @@ def test_a_budget_holds_whatever_is_sent_uncounted(
         assert sum(size.tokens for size, _ in told) < 3 * sum(tokens for _, tokens in told), "a wild guess"
 
 
+@pytest.mark.parametrize("dense", ["请问订单在哪里" * 400, "\U0001f680\U0001f9ea" * 800, "a b c d e f g h " * 700])
+def test_a_budget_holds_whatever_the_sample_looks_like(
+    dense: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many prompts those that are counted are English, and all others have far more tokens for their length."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evalkit.fitting.MOST_COUNTED", 5)
+    dataset, bills = write_tiny(tmp_path, 60), tmp_path / "bills.jsonl"
+    rows = [json.loads(line) for line in dataset.read_text().splitlines()]
+    for place, row in enumerate(rows):
+        text = dense if place % 12 else "incomprehensibilities " * (1 if place else 6000)  # all of the text's sample
+        row.update(input=row["input"] + text, params={"max_tokens": 5})
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with recorded(SandboxSettings(speed=0, bills=bills)) as server:
+        arguments = ["run", str(dataset), "-m", MODEL, "--base-url", server.url, "-q", "-j", "60", "-y"]
+        for budget_usd in ("0.06", "0.15", "0.25"):
+            assert main([*arguments, "--budget-usd", budget_usd]) == ExitCode.BUDGET
+            assert 0 < billed_usd(bills, "1") <= Decimal(budget_usd)
+    assert sum(size.counted for size in snapshot().sizes) == 5
+
+
+@pytest.mark.parametrize(
+    ("without", "most_counted", "said"),
+    [
+        (frozenset({"count_tokens"}), 3000, "3 of 3 prompts are not counted and taken for a token a byte"),
+        (frozenset[str](), 1, "2 of 3 prompts are not counted and taken for a token a byte"),
+        (frozenset[str](), 3000, None),
+    ],
+)
 def test_what_the_most_of_an_uncounted_prompt_is_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    without: frozenset[str],
+    most_counted: int,
+    said: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evalkit.fitting.MOST_COUNTED", most_counted)
     dataset = write_tiny(tmp_path, 3)
-    for without, said in ((frozenset({"count_tokens"}), True), (frozenset[str](), False)):
-        with recorded(SandboxSettings(speed=0, without=without)) as server:
-            assert main(["run", str(dataset), "-m", "claude-sonnet-4-6", "--base-url", server.url, "--dry-run"]) == 0
-        assert ("a token a byte at most" in "".join(capsys.readouterr())) is said
+    with recorded(SandboxSettings(speed=0, without=without)) as server:
+        assert main(["run", str(dataset), "-m", MODEL, "--base-url", server.url, "--dry-run"]) == 0
+    lines = [line for line in "".join(capsys.readouterr()).splitlines() if "prompts are not counted" in line]
+    assert len(lines) == (said is not None)
+    assert all(said is not None and said in line for line in lines)
+    assert all(("this server counts none" in line) == bool(without) for line in lines)
 
 
 def ask(text: str) -> Request:

@@ -177,6 +177,7 @@ def _ended() -> int:
         code = main()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    exec("")  # noqa: S102  an interrupt in text that was executed would end `python -m` by a signal after all
     return code
 
 

@@ -315,7 +315,7 @@ def _staged(prepared: "Prepared") -> str:
 def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int, then: str = "") -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
     from evalkit.bill import total
-    from evalkit.cli.spending import capped, foreseen
+    from evalkit.cli.spending import bound_lines, capped, foreseen
     from evalkit.conditional import mark
 
     spec, bill = prepared.plan.spec, prepared.bill
@@ -331,8 +331,7 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int, t
     lines += [f"  {note}" for note in (*prepared.notes, *((condition,) if condition else ()))]
     lines += [_bill_line(line) for line in bill.lines if line.requests]
     lines += [f"{_bill_line(line)} (for `evalkit grade`, apart)" for line in bill.judges]
-    if not all(line.counted for line in bill.lines):
-        lines.append("  a prompt that the server has not counted is taken for a token a byte at most")
+    lines += bound_lines(bill)
     lines += _context_lines(prepared)
     together = foreseen(total(line.expected_usd for line in bill.lines), total(line.worst_usd for line in bill.lines))
     lines.append(f"  together {together}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
@@ -352,7 +351,7 @@ def _bill_line(line: "Line") -> str:
     from evalkit.cli.spending import foreseen
 
     mean = line.input_tokens // max(1, line.requests)
-    size = f"{mean:,} tokens each" + ("" if line.counted else " (estimated)")
+    size = f"{mean:,} tokens each" + (" (estimated)" if line.uncounted else "")
     costs = foreseen(line.expected_usd, line.worst_usd)
     way = f", {line.batched} batch-priced" if line.batched else ""
     return f"  {line.model}: {line.requests} requests, {size}, {costs}{way}"

@@ -3,12 +3,16 @@
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from evalkit.cli.terminal import say
 from evalkit.errors import InterruptedRunError, UsageError
 from evalkit.models import alias_warning
+
+if TYPE_CHECKING:
+    from evalkit.bill import Bill
 
 
 def confirm(what: str, yes: bool, free: bool, capped: bool, quiet: bool = False) -> None:
@@ -67,3 +71,20 @@ def foreseen(expected_usd: float | None, worst_usd: float | None) -> str:
     if expected_usd is None or worst_usd is None:
         return "unpriced"
     return f"about {dollars(expected_usd)}, {at_most(worst_usd)}"
+
+
+def bound_lines(bill: "Bill") -> list[str]:
+    """Which part of the most that requests can cost is a bound for want of a count, and what brings it nearer."""
+    from evalkit.fitting import COUNTED_WHOLE
+
+    uncounted, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("uncounted", "requests"))
+    lines = []
+    if uncounted:
+        closer = f"up to {COUNTED_WHOLE:,} prompts (-n) all are" if uncounted < requests else "this server counts none"
+        lines.append(
+            f"  at most: {uncounted:,} of {requests:,} prompts are not counted and taken for a token a byte, of which"
+            f" English has 3 to 4 a token; {closer}"
+        )
+    if bill.judges:
+        lines.append("  at most of judges: a token a byte too, and answers as long as allowed, since none is there yet")
+    return lines
