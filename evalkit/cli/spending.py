@@ -80,11 +80,13 @@ def bound_lines(bill: "Bill") -> list[str]:
     uncounted, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("uncounted", "requests"))
     lines = []
     if uncounted:
-        closer = f"up to {COUNTED_WHOLE:,} prompts (-n) all are" if uncounted < requests else "this server counts none"
+        closer = f"of up to {COUNTED_WHOLE:,} prompts (-n) each is counted"
         lines.append(
-            f"  at most: {uncounted:,} of {requests:,} prompts are not counted and taken for a token a byte, of which"
-            f" English has 3 to 4 a token; {closer}"
+            f"  at most: {uncounted:,} of {requests:,} prompts are not counted and may have a token a byte, where"
+            f" English has one in 3 to 4; {closer if uncounted < requests else 'this server counts none'}"
         )
     if bill.judges:
-        lines.append("  at most of judges: a token a byte too, and answers as long as allowed, since none is there yet")
+        lines.append(
+            "  at most, judging: prompts of a token a byte, and answers as long as allowed, as there are none yet"
+        )
     return lines
