@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
-from importlib.metadata import version
 from math import fsum
 from typing import TYPE_CHECKING
 
@@ -48,6 +47,8 @@ class Prices:
 
     def version(self) -> str:
         """Name and version of the price data, and a hash of own rates; to be kept with every priced result."""
+        from importlib.metadata import version  # it loads all of `email`, for nothing where nothing is priced anew
+
         rates = {model: own.model_dump(mode="json") for model, own in self.own.items()}
         mine = f", own rates {content_sha256(rates)[:12]}" if rates else ""
         return f"genai-prices {version('genai-prices')}{mine}"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -181,11 +182,20 @@ def _ended() -> int:
     return code
 
 
+def _spare_plugins() -> None:
+    """Where pydantic is to have no plugins, keep it from loading what looks for them: all of `email` and `zipfile`."""
+    if os.environ.get("PYDANTIC_DISABLE_PLUGINS") in ("__all__", "1", "true"):
+        loader = ModuleType("pydantic.plugin._loader")
+        loader.__dict__["get_plugins"] = tuple  # as it would answer then: none
+        sys.modules.setdefault(loader.__name__, loader)
+
+
 def run_and_exit() -> None:
     """Run the command that the process was started with, and end the process."""
     gc.set_threshold(200_000)  # collecting while the SDK's thousands of modules load takes a tenth of their time
     for name, value in _BEFORE_LOADING.items():
         os.environ.setdefault(name, value)
+    _spare_plugins()
     if os.environ.get("NO_COLOR"):
         os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # its help: no bold or dim either, which rich would leave
     for stream in (sys.stdout, sys.stderr):

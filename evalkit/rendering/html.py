@@ -7,12 +7,11 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
-from importlib.resources import files
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
@@ -36,6 +35,9 @@ from evalkit.series import SLOTS
 from evalkit.stats import Estimate
 from evalkit.wording import visible
 
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+"""By its path: `importlib.resources` would be loaded for nothing else."""
+
 
 def render(sections: Sequence[Section], page: dict[str, Any]) -> str:
     """The whole document. `page` has title, simulated, run and facts: see the template's first lines."""
@@ -51,7 +53,7 @@ def render(sections: Sequence[Section], page: dict[str, Any]) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("evalkit").joinpath("templates", name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    return (_TEMPLATES / name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def _policy(style: str, script: str) -> str:
@@ -88,7 +90,7 @@ class _Compiled(FileSystemBytecodeCache):
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("evalkit", "templates"),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
