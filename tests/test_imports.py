@@ -125,17 +125,16 @@ def test_libraries_are_told_to_be_brief_unless_the_user_says_otherwise(given: Ma
 
 
 @pytest.mark.parametrize(("given", "looks"), [({}, "False"), ({"PYDANTIC_DISABLE_PLUGINS": "another"}, "True")])
-def test_a_report_loads_nothing_that_looks_for_plugins_unless_the_user_wants_some(
+def test_nothing_is_loaded_that_looks_for_plugins_unless_the_user_wants_some(
     given: Mapping[str, str], looks: str, tmp_path: Path
 ) -> None:
-    write_run(tmp_path / "r.db", run_of({OPUS: [[True], [False]], HAIKU: [[True], [True]]}))
     code = (
         "import atexit, sys; atexit.register(lambda: print('importlib.metadata' in sys.modules));"
         "from evalkit.cli import run_and_exit; run_and_exit()"
     )
     others = {name: value for name, value in os.environ.items() if name != "PYDANTIC_DISABLE_PLUGINS"}
-    command = [sys.executable, "-c", code, "report", "r.db", "-q"]
+    command = [sys.executable, "-c", code, "report", "none.db"]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=others | given, cwd=tmp_path, timeout=60, check=True
+        command, capture_output=True, text=True, env=others | given, cwd=tmp_path, timeout=60, check=False
     )
     assert done.stdout.splitlines()[-1] == looks
