@@ -17,12 +17,15 @@ def _changed(dataset: Dataset, earlier: Snapshot) -> Iterator[str]:
     both = [(items[id_], records[id_]) for id_ in items if id_ in records]
     if items.keys() != records.keys():
         yield "items"
+    elif list(items) != list(records):
+        yield "order of the items"
     if any(dataset.system(item) != record.system for item, record in both):
         yield "system prompt"
     if any(item.task != record.task for item, record in both):
         yield "input"
-    if any(item.reference != record.reference for item, record in both):
-        yield "reference"
+    for name in ("reference", "difficulty", "tags"):
+        if any(getattr(item, name) != getattr(record, name) for item, record in both):
+            yield name
     if any(dataset.documents.get(name) != text for name, text in earlier.documents.items()):
         yield "documents"
     named = ("max_tokens", "inference_geo", "speed")

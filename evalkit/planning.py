@@ -138,7 +138,10 @@ _SAID_ELSEWHERE = {"contexts", "rubric", "package_version", "prices_version", "c
 def differences(ours: Spec, theirs: Spec) -> list[str]:
     """What makes two specs different runs, in words."""
     names = [name for name in ours.__dataclass_fields__ if name not in _SAID_ELSEWHERE]
-    found = [_WHAT.get(name, name) for name in names if getattr(ours, name) != getattr(theirs, name)]
+    differ = [name for name in names if getattr(ours, name) != getattr(theirs, name)]
+    if "max_tokens" in differ and ours.dataset_sha256 == theirs.dataset_sha256:
+        differ = [name for name in differ if name != "prompt_sha256"]  # which has the output cap in it
+    found = [_WHAT.get(name, name) for name in differ]
     return [*found, "contexts"] if ours.contexts != theirs.contexts and "context" not in found else found
 
 

@@ -128,6 +128,8 @@ async def test_another_run_is_refused_by_name_and_said_to_differ(tmp_path: Path)
         await plan(file, Options((OPUS, HAIKU), seed=9))
     with pytest.raises(IntegrityError, match=r"\(dataset differs; in the dataset: items\)"):
         await plan(file, Options((OPUS,)), library(4))
+    with pytest.raises(IntegrityError, match=r"holds another run \(output cap differs\)"):
+        await plan(file, Options((OPUS,), max_tokens=77))
     assert file.exists()
 
 
@@ -137,6 +139,9 @@ async def test_another_run_is_refused_by_name_and_said_to_differ(tmp_path: Path)
         (lambda made: replace(made, items=(item("i0", system="Be brief."), *made.items[1:])), "system prompt"),
         (lambda made: replace(made, documents={**made.documents, "d1": "other"}), "documents"),
         (lambda made: replace(made, card=Card(params=Params(max_tokens=7))), "params"),
+        (lambda made: replace(made, items=made.items[::-1]), "order of the items"),
+        (lambda made: replace(made, items=(item("i0", tags=("new",)), *made.items[1:])), "tags"),
+        (lambda made: replace(made, items=(item("i0", difficulty="hard"), *made.items[1:])), "difficulty"),
         (
             lambda made: replace(made, attachments={"a.png": Attachment("a.png", "image/png", "0" * 64, b"x")}),
             "what a run file does not hold: attachments, turns or params",
@@ -164,7 +169,7 @@ async def test_going_on_with_other_prices_is_said(tmp_path: Path) -> None:
 async def test_a_new_run_beside_an_earlier_one_says_what_differs(tmp_path: Path) -> None:
     start(await plan(tmp_path, Options((OPUS,))), library())
     (note,) = (await plan(tmp_path, Options((OPUS,), max_tokens=99))).notes
-    assert "prompt, output cap differ; nothing of it is reused" in note
+    assert "output cap differs; nothing of it is reused" in note
 
 
 @pytest.mark.parametrize(

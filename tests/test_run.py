@@ -199,22 +199,27 @@ def test_refused_and_truncated_answers_are_settled(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "said", "remedy"),
     [
-        ("status=401", "authentication_error"),
-        ("status=402", "billing_error"),
-        ("status=403", "permission_error"),
-        ("status=429;error-code=enforced_spend_limit_reached;retry-after=3600", "rate_limit_error"),
+        ("status=401", "authentication_error", "check the key"),
+        ("status=402", "billing_error", "credit or payment"),
+        ("status=403", "permission_error", "allowed to use the model"),
+        (
+            "status=429;error-code=enforced_spend_limit_reached;retry-after=3600",
+            "rate_limit_error",
+            "limit raised",
+        ),
     ],
 )
 def test_a_fatal_refusal_in_the_middle_is_exit_5_and_the_same_command_goes_on(
-    fault: str, said: str, tiny: Path, capsys: pytest.CaptureFixture[str]
+    fault: str, said: str, remedy: str, tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with recorded(fault=lambda number, _: fault if number == 4 else None) as server:
         assert main(command(tiny, server.url, "-j", "1")) == ExitCode.PROVIDER
         errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
         assert len(errors) == 1
         assert said in errors[0]
+        assert remedy in errors[0]
         done = settled(snapshot())
         assert (len(done), len(server.messages())) == (4, 5)
         assert main(command(tiny, server.url)) == 0

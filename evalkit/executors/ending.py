@@ -14,6 +14,14 @@ NO_WORKER = "no_worker"
 _NO_SUCH_MODEL = re.compile(
     r"not found|not exist|unknown|no such|invalid model|is invalid|not supported", re.IGNORECASE
 )
+_REMEDIES = {
+    "authentication_error": "check the key or the credentials",
+    "billing_error": "see to the account's credit or payment",
+    "permission_error": "have the key allowed to use the model",
+    "rate_limit_error": "have the account's limit raised, or wait until it is renewed",
+}
+"""What to do about an error that stops a run. A rate limit that does is one on spending or a day: others pass."""
+
 _OPTIONS = {"run": "-m", "grade": "--judge"}
 
 
@@ -73,9 +81,10 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
             raise InfrastructureError(
                 f"{reply.error_message}; then the same `evalkit {command}` command goes on from here"
             )
+        remedy = _REMEDIES.get(reply.error_type or "", "put it right")
         raise InfrastructureError(
             f"the API stopped the run: {reply.error_type} ({reply.error_message});"
-            f" put it right, then the same `evalkit {command}` command goes on from here"
+            f" {remedy}, then the same `evalkit {command}` command goes on from here"
         )
     if ending.out_of_budget:
         raise BudgetError(
