@@ -330,7 +330,7 @@ def sealed(path: Path) -> dict[str, tuple[int, Any]]:
 SPECS: list[tuple[dict[str, Any], str]] = [
     ({"dataset_sha256": "e" * 64}, "dataset differs"),
     ({"rubric_sha256": "e" * 64}, "rubric differs"),
-    ({"prompt_sha256": "e" * 64, "max_tokens": 7}, "prompt, output cap differ"),
+    ({"prompt_sha256": "e" * 64, "max_tokens": 7}, "output cap differs"),
     ({"epochs": 2, "seed": 8}, "epochs, seed differ"),
     ({"limit": 3}, "limit differs"),
     ({"context_tokens": 5000}, "context differs"),

@@ -668,6 +668,8 @@ def narrow(endpoint: str, up: int = 1 << 40, down: int = 1 << 40, stall: bool = 
             await asyncio.gather(*passing, return_exceptions=True)
             for end in (far_writer, writer):
                 end.transport.abort()
+                with suppress(OSError):
+                    await end.wait_closed()  # or the loop could end before it is
 
     with in_thread(serve, record):
         yield record.url
