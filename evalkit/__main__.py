@@ -1,23 +1,22 @@
 """Where the `evalkit` command starts, also as `python -m evalkit`: Ctrl-C ends it quietly while it still loads."""
 
-# `signal` would first load enums for some milliseconds, in which Ctrl-C would be a traceback
-import _signal  # type: ignore[import-not-found]  # typeshed leaves it out
 import os
+import signal
 
-_INTERRUPTED = 130
-"""`ExitCode.INTERRUPTED`, without loading that either."""
+from evalkit.errors import ExitCode
 
 
 def _end(_number: int, _frame: object) -> None:
     """Nothing has been begun that would have to be finished; an exception would surface in whatever is being loaded."""
-    os.write(2, f"error: interrupted\nexit {_INTERRUPTED}: interrupted\n".encode())
-    os._exit(_INTERRUPTED)
+    code = ExitCode.INTERRUPTED
+    os.write(2, f"error: interrupted\nexit {int(code)}: {code.name.lower()}\n".encode())
+    os._exit(code)
 
 
 def start() -> None:
     """Entry point of the `evalkit` command."""
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # else ignored, as a shell has its background
-        _signal.signal(_signal.SIGINT, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, as a shell has its background
+        signal.signal(signal.SIGINT, _end)
     from evalkit.cli import run_and_exit
 
     run_and_exit()

@@ -1,7 +1,9 @@
 """Routing policies: what each does with every trial, what that comes to, and what the declared rule says of it."""
 
+import re
 from dataclasses import replace
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -224,6 +226,26 @@ def test_too_few_items_decide_nothing() -> None:
     decision = decide(values, field, 0.8)
     assert decision.verdict == "not_enough_data"
     assert "20 items" in decision.settles
+
+
+def test_the_items_that_settle_a_gain_show_it_in_four_of_five_sets() -> None:
+    _, field, values = paying()
+    unsettled = tuple(
+        replace(v, shown=False, gain_limits=replace(v.gain_limits, low=-0.1, value=0.1, high=0.3, n=60))
+        if v.gain_limits
+        else v
+        for v in values
+    )
+    decision = decide(unsettled, field, 0.8)
+    assert decision.verdict == "not_enough_data"
+    confidence = next(v.gain_limits.confidence for v in unsettled if v.gain_limits)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    told = re.search(r"about ([\d,]+) items for an 80% chance", decision.settles)
+    assert told is not None
+    items = int(told[1].replace(",", ""))
+    spread = 0.2 / z * 60**0.5  # of one item's gain
+    chance = NormalDist().cdf(0.1 / (spread / items**0.5) - z)
+    assert chance == pytest.approx(0.8, abs=0.02)
 
 
 def test_a_router_below_the_bar_is_not_recommended_over_a_model_that_clears_it() -> None:

@@ -24,9 +24,8 @@ class Retry:
     """Up to `tries` attempts at an item, stopping at the first satisfactory one.
 
     `success`: share of items solved, with Wilson limits on an effective n, below 15 items joined with the exact ones;
-    `cost_usd`: spend per item, None if unpriced; `cost_per_satisfactory`: spend per solved item.
-    It presumes that the product can tell a bad output from
-    a good one.
+    `cost_usd`: spend per item, None if unpriced; `cost_per_satisfactory`: spend per solved item. It presumes that the
+    product can tell a bad output from a good one.
     """
 
     tries: int
@@ -82,7 +81,5 @@ def _n_eff(flags: Sequence[Sequence[float]], solved: Sequence[float], tries: int
 def _share(solved: Sequence[float], n_eff: float) -> Estimate:
     share = min(1.0, sum(solved) / len(solved))
     low, high = shown_limits(share, n_eff, CONFIDENCE, len(solved))
-    warnings = one_sided_reading(share, low, high)
-    return Estimate(
-        share, low, high, CONFIDENCE, len(solved), WILSON_FEW if len(solved) < FEW else WILSON_CLUSTERED, warnings
-    )
+    method = WILSON_FEW if len(solved) < FEW else WILSON_CLUSTERED
+    return Estimate(share, low, high, CONFIDENCE, len(solved), method, one_sided_reading(share, low, high))

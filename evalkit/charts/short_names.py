@@ -18,8 +18,10 @@ def short_names(names: Sequence[str], size: float, room: float, *, bold: bool = 
     that tells it from the others, else numbered in their order. Distinct names have distinct labels."""
     fits: _Fits = partial(_fits, size=size, room=room, bold=bold)
     distinct = list(dict.fromkeys(names))
-    cuts = [_told(distinct, lambda name, tail=tail: _middle(name, tail, fits)) for tail in _TAILS]  # type: ignore[misc]  # a lambda's default has no type
-    labels = next((cut for cut in cuts if _unlike(cut)), cuts[0])
+    for tail in (*_TAILS, _TAILS[0]):  # the first again, where none tells all names apart
+        labels = {name: _middle(name, tail, fits) for name in distinct}
+        if _unlike(labels):
+            break
     alike = [n for n in distinct if list(labels.values()).count(labels[n]) > 1]
     labels |= {name: _window(name, alike, fits) for name in alike}
     if not _unlike(labels):
@@ -29,10 +31,6 @@ def short_names(names: Sequence[str], size: float, room: float, *, bold: bool = 
 
 def _fits(text: str, size: float, room: float, bold: bool) -> bool:
     return text_width(text, size, bold=bold) <= room
-
-
-def _told(names: Sequence[str], cut: Callable[[str], str]) -> dict[str, str]:
-    return {name: cut(name) for name in names}
 
 
 def _unlike(labels: dict[str, str]) -> bool:

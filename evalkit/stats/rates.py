@@ -218,9 +218,10 @@ def rate_clustered(
     else:
         share = float(x.sum() / design.trials)
         n_eff = design.adjusted_n_eff(confidence) if small_sample else design.n_eff
-        few = design.items < FEW and small_sample
-        low, high = shown_limits(share, n_eff, confidence, design.items if small_sample else FEW)
-        method = WILSON_FEW if few else WILSON_CLUSTERED
+        low, high = wilson_limits(share, n_eff, confidence)
+        if small_sample:
+            low, high = shown_limits(share, n_eff, confidence, design.items)
+        method = WILSON_FEW if small_sample and design.items < FEW else WILSON_CLUSTERED
         warnings = one_sided_reading(share, low, high)
         if design.items < FEW:
             warnings += (f"n = {design.items} is small: the interval leans on few independent items",)
