@@ -1,5 +1,6 @@
 """A real pseudo-terminal with a command in it: keys go in, and what stands on the screen can be read."""
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -35,6 +36,7 @@ class Terminal:
         )
         os.close(inner)
         self.seen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
 
     def resize(self, columns: int, lines: int) -> None:
         self.columns, self.lines = columns, lines
@@ -51,7 +53,7 @@ class Terminal:
             data = os.read(self._fd, 65536)
         except OSError:  # how Linux says that the other side has closed
             return False
-        self.seen += data.decode("utf-8", "replace")
+        self.seen += self._decoder.decode(data)
         return bool(data)
 
     def until(self, pattern: str) -> str:
