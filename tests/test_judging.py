@@ -337,7 +337,7 @@ def test_another_context_is_another_question_in_another_round(made: Callable[...
 
 def test_a_failure_for_good_is_not_asked_again_here_but_in_a_new_round(ran: Path) -> None:
     with recorded(fault=lambda number, _: "status=400" if number == 2 else None) as server:
-        assert grade(ran, server.url, *by(JUDGE)) == 0
+        assert grade(ran, server.url, *by(JUDGE), "-j", "1") == 0  # so that others were answered before it
         assert grade(ran, server.url, *by(JUDGE)) == 0
         assert len(server.messages()) == 8
         assert grade(ran, server.url, *by(JUDGE, OTHER)) == 0
