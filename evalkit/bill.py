@@ -1,6 +1,6 @@
 """What the rest of a run will cost and how long it will take: counted where it can be, said where it is assumed."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from math import ceil
@@ -45,6 +45,18 @@ class Line:
     seen: int = 0
     batched: int = 0
 
+    @property
+    def streamed(self) -> int:
+        """Requests that do not go in batches."""
+        return self.requests - self.batched
+
+    def paced_s(self, pinned: Mapping[str, int]) -> float:
+        """When the last streamed request may go under these limits a minute: so many a minute, the first at once."""
+        tokens_each = max(1.0, self.input_tokens / self.requests)
+        each = {"requests": 1.0, "input_tokens": tokens_each}
+        a_minute = min((max(1, int(most / each[kind])) for kind, most in pinned.items()), default=self.streamed)
+        return 60.0 * (ceil(self.streamed / a_minute) - 1)
+
 
 @dataclass(frozen=True)
 class Bill:
@@ -58,9 +70,11 @@ class Bill:
         amounts = [getattr(line, f"{kind}_usd") for line in (*self.lines, *self.judges)]
         return None if None in amounts else sum(amounts)
 
-    def seconds(self, concurrency: int) -> float:
-        """How long the models' streamed requests take with so many in flight."""
-        return sum(line.seconds * (line.requests - line.batched) for line in self.lines) / concurrency
+    def seconds(self, concurrency: int, pinned: Mapping[str, int] | None = None) -> float:
+        """How long the models' streamed requests take with so many in flight, and `pinned` requests or input tokens a
+        minute and model (as in `Limits.pinned`)."""
+        freely = sum(line.seconds * line.streamed for line in self.lines) / concurrency
+        return max([freely, *(line.paced_s(pinned or {}) for line in self.lines if line.streamed)])
 
 
 def request_usd(

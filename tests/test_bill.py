@@ -138,6 +138,26 @@ def test_what_the_run_file_has_seen_replaces_the_assumption() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pinned", "minutes"),
+    [
+        ({}, 0),
+        ({"requests": 1}, 79),
+        ({"requests": 10}, 7),
+        ({"requests": 80}, 0),
+        ({"input_tokens": 100_000}, 39),  # two of 49,000 a minute
+        ({"input_tokens": 10_000}, 79),  # larger than the limit: one a minute
+        ({"requests": 1, "input_tokens": 100_000}, 79),
+    ],
+)
+def test_pinned_limits_take_their_time(pinned: dict[str, int], minutes: int) -> None:
+    names = [f"i{n}" for n in range(80)]
+    sizes = [PromptSize(name, HAIKU, 49_000, True) for name in names]
+    plan = plan_of(dataset(*map(item, names)), HAIKU, sizes=sizes)
+    bill = Bill(run_bill(plan, [TrialKey(name, HAIKU, 1) for name in names], NOW))
+    assert bill.seconds(64, pinned) == pytest.approx(max(60 * minutes, bill.seconds(64)))
+
+
+@pytest.mark.parametrize(
     ("judging", "to_come_usd", "charged"),
     [
         ([], 0.0, 0.04 + 0.0125),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.executors.pace import START, Bucket, Need, Pace
+from evalkit.executors.pace import MINUTE_S, START, Bucket, Need, Pace, Window
 from evalkit.records import Allowance, Reply
 
 GOOD = Reply("answered", 1.0, "Hi", status=200)
@@ -104,9 +104,36 @@ def test_a_pinned_limit_is_kept_whatever_the_server_says(kind: str, per_minute: 
     assert fill(pace, 0.0) == sent_at_once
     pace.ended(replace(GOOD, allowances={kind: Allowance(10**9, 10**9, 0.0)}), 0.0, 0.0)
     wait_s = pace.wait_s(ONE, 0.0)
-    assert wait_s is not None
-    assert 0 < wait_s <= 60
-    assert pace.wait_s(ONE, wait_s) == pytest.approx(0.0, abs=1e-6)
+    assert wait_s == MINUTE_S
+    assert pace.wait_s(ONE, wait_s) == 0.0
+
+
+def test_what_earlier_processes_sent_within_the_minute_counts_against_a_pinned_limit() -> None:
+    pace = Pace(ceiling=50, pinned={"requests": 4, "input_tokens": 350}, lately=[(-10.0, ONE), (-40.0, ONE)])
+    assert fill(pace, 0.0) == 1, "300 of 350 tokens"
+    assert pace.wait_s(ONE, 0.0) == pytest.approx(MINUTE_S - 40)
+
+
+@given(
+    per_minute=st.integers(1, 1000),
+    asked=st.lists(st.tuples(st.integers(1, 1500), st.floats(0, 90)), min_size=1, max_size=40),
+)
+def test_no_minute_has_more_than_a_pinned_limit_wherever_it_begins(
+    per_minute: int, asked: list[tuple[int, float]]
+) -> None:
+    window, now = Window(per_minute), 0.0
+    sent: list[tuple[float, int]] = []
+    for amount, pause in asked:
+        now += pause
+        waited = window.wait_s(amount, now)
+        assert 0 <= waited <= MINUTE_S + 1e-6
+        now += waited
+        assert window.wait_s(amount, now) == pytest.approx(0.0, abs=1e-6)
+        window.take(amount, now)
+        sent.append((now, amount))
+    for begin, _ in sent:
+        within = [amount for moment, amount in sent if begin <= moment < begin + 60]
+        assert sum(within) <= per_minute or len(within) == 1, "one that is larger than the limit goes alone"
 
 
 def test_limits_told_in_headers_are_kept_even_where_others_use_the_account() -> None:

@@ -492,6 +492,24 @@ async def test_thinking_before_the_text_is_not_part_of_the_output() -> None:
     assert (reply.outcome, reply.text) == ("answered", "Done")
 
 
+@pytest.mark.parametrize(
+    ("events", "text"),
+    [
+        ([delta("Hello"), block(), delta(" world")], "Hello world"),
+        ([block(), delta("Hello"), block(), delta(" world")], "Hello world"),
+        ([block(), delta("See"), tool("[1]", index=0)], 'See\n{"input": [1], "tool": "look_up"}'),
+        ([tool("[1]", index=0), tool("[2]", index=0)],
+         '{"input": [1], "tool": "look_up"}\n{"input": [2], "tool": "look_up"}'),
+    ],
+    ids=["announced late", "announced again", "one index for two kinds", "one index for two calls"],
+)  # fmt: skip
+async def test_nothing_heard_is_lost_where_blocks_are_numbered_or_announced_badly(
+    events: list[bytes], text: str
+) -> None:
+    reply = await attempt(STREAM_HEAD, opening(), *events, closing())
+    assert (reply.outcome, reply.text) == ("answered", text)
+
+
 async def test_text_that_a_block_begins_with_is_kept_and_ends_the_wait_for_the_first() -> None:
     begun = event("content_block_start", index=0, content_block={"type": "text", "text": "Do"})
     reply = await attempt(STREAM_HEAD, opening(), begun, delta("ne"), closing())

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import struct
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -232,12 +234,22 @@ def test_an_exception_in_the_middle_fails_the_attempt_but_keeps_its_usage(
     assert (reply.status, reply.text, reply.usage.input_tokens) == (200, "Half", 11)
 
 
+def with_headers(headers: bytes) -> bytes:
+    """A frame with right checksums whose headers are these bytes."""
+    head = struct.pack(">II", 16 + len(headers) + 2, len(headers))
+    body = struct.pack(">I", zlib.crc32(head)) + headers + b"{}"
+    return head + body + struct.pack(">I", zlib.crc32(head + body))
+
+
 WHOLE = as_frames(answer("Good day"))
 SPOILT = {
     "cut": (WHOLE[:-40], "stream_cut", True),
     "empty": (b"", "stream_cut", True),
     "a flipped bit": (WHOLE[:60] + bytes([WHOLE[60] ^ 1]) + WHOLE[61:], "connection_error", True),
     "a page": (b"<html>a page in place of a stream, long enough for a head</html>", "connection_error", True),
+    "a header of no known kind": (with_headers(b"\x01a\x2a"), "connection_error", True),
+    "a header cut": (with_headers(b"\x01a\x07\x00"), "connection_error", True),
+    "a header that is no text": (with_headers(b"\x01\xff\x00"), "connection_error", True),
     "no bytes": (frame({":message-type": "event", ":event-type": "chunk"}, {"p": "a"}), "unreadable_answer", True),
     "no base64": (frame({":message-type": "event"}, {"bytes": "???"}), "unreadable_answer", True),
     "a list": (frame({":message-type": "event"}, []), "unreadable_answer", True),

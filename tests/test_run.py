@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -493,6 +495,29 @@ def test_concurrency_and_pinned_limits_reach_the_executor(
     assert [(limits.concurrency, dict(limits.pinned)) for limits in given] == [
         (7, {"requests": 30, "input_tokens": 40000})
     ]
+
+
+def test_a_pinned_limit_holds_for_a_run_that_goes_on_as_well(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    minute_s = 0.8
+    monkeypatch.setattr("evalkit.executors.pace.MINUTE_S", minute_s)
+    with recorded(fault=lambda number, _: "status=401" if number == 4 else None) as server:
+        line = command(tiny, server.url, "--rpm", "2")
+        assert main(line) == ExitCode.PROVIDER
+        assert main(line) == 0
+    seen = snapshot()
+    models = {trial.id: trial.key.model for trial in seen.trials}
+    for model in MODELS:
+        sent = sorted(datetime.fromisoformat(a.sent_at) for a in seen.attempts if models[a.trial_id] == model)
+        assert len(sent) >= 6
+        third = [(later - earlier).total_seconds() for earlier, later in zip(sent, sent[2:], strict=False)]
+        assert min(third) > minute_s - 0.2, "it is noted a little after it was decided"
+
+
+def test_the_time_foreseen_is_that_of_the_pinned_limit(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command(tiny, server.url, "--rpm", "1", "--dry-run")]) == 0
+    assert re.search(r"about 5 min at -j \d+ --rpm 1, assuming", capsys.readouterr().out)
 
 
 def test_where_nobody_can_be_asked_nothing_is_spent() -> None:

@@ -13,7 +13,7 @@ def calls(models: str) -> list[Call]:
 
 
 def schedule(models: str, ceiling: int = 2, window: int = 8) -> Schedule:
-    return Schedule(iter(calls(models)), lambda: Pace(ceiling), window)
+    return Schedule(iter(calls(models)), lambda _: Pace(ceiling), window)
 
 
 def take(of: Schedule, now: float = 0.0) -> str:
@@ -61,7 +61,7 @@ def test_calls_are_drawn_only_as_they_are_needed() -> None:
             drawn.append(call.trial_id)
             yield call
 
-    of = Schedule(one_by_one(), lambda: Pace(2), window=4)
+    of = Schedule(one_by_one(), lambda _: Pace(2), window=4)
     assert take(of) == "01"
     assert len(drawn) <= 6
 
@@ -72,7 +72,7 @@ def led(*pairs: tuple[str, str | None]) -> list[Call]:
 
 def test_what_finds_its_prompt_in_the_cache_waits_for_the_first_and_then_goes_before_all_later() -> None:
     order = led(("a", None), ("b", "a"), ("c", "a"), ("d", None), ("e", "d"), ("f", "gone"))
-    of = Schedule(iter(order), lambda: Pace(9), window=8)
+    of = Schedule(iter(order), lambda _: Pace(9), window=8)
     assert take(of) == "adf", "one that waits for nobody in the order waits for nobody"
     assert of.next(0.0) == inf, "b, c and e are left"
     of.asked("a")
@@ -84,7 +84,7 @@ def test_what_finds_its_prompt_in_the_cache_waits_for_the_first_and_then_goes_be
 
 
 def test_those_that_waited_stand_before_what_was_planned_after_them() -> None:
-    of = Schedule(iter(led(("a", None), ("b", "a"), ("c", None), ("d", None))), lambda: Pace(1), window=4)
+    of = Schedule(iter(led(("a", None), ("b", "a"), ("c", None), ("d", None))), lambda _: Pace(1), window=4)
     first = of.next(0.0)
     assert isinstance(first, Job)
     of.asked("a")

@@ -105,8 +105,11 @@ def _carry_out(session: "Session", chosen: Choice, place: Path, router: str | No
     return asyncio.run(run_with_router(session, chosen, place, router))
 
 
+_FLAGS = {"requests": "--rpm", "input_tokens": "--tpm"}
+
+
 def _pinned(rpm: int | None, tpm: int | None) -> "Mapping[str, int]":
-    return {kind: most for kind, most in (("requests", rpm), ("input_tokens", tpm)) if most is not None}
+    return {kind: most for kind, most in zip(_FLAGS, (rpm, tpm), strict=True) if most is not None}
 
 
 def _way(executor: str, latency_sample: int, address: str | None, *, dry_run: bool) -> "Way":
@@ -230,11 +233,11 @@ class Session:
                 emit("plan", **planned(prepared))
             if self.dry_run or not prepared.left:
                 say = talk.tell if self.dry_run else talk.note
-                say(describe(prepared, self.budget_usd, self.concurrency, then))
+                say(describe(prepared, self.budget_usd, self.concurrency, self.pinned, then))
                 return prepared
             check_budget(prepared, self.budget_usd)
             confirm(
-                describe(prepared, self.budget_usd, self.concurrency),
+                describe(prepared, self.budget_usd, self.concurrency, self.pinned),
                 self.yes,
                 free=provider.bills_nothing(Preflight(prepared.plan.spec.endpoint, prepared.plan.spec.simulated)),
                 capped=self.budget_usd is not None,
@@ -312,7 +315,9 @@ def _staged(prepared: "Prepared") -> str:
     return f" for the first {prepared.options.share:g} of the items; the same command with a larger --share goes on"
 
 
-def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int, then: str = "") -> str:
+def describe(
+    prepared: "Prepared", budget_usd: float | None, concurrency: int, pinned: "Mapping[str, int]", then: str = ""
+) -> str:
     """What a run is about to do, what it may cost, and how long it takes."""
     from evalkit.bill import total
     from evalkit.cli.spending import bound_lines, capped, foreseen
@@ -343,7 +348,9 @@ def describe(prepared: "Prepared", budget_usd: float | None, concurrency: int, t
             f"  {batched} of them in batches, at batch prices: most done in 1 h, all in 24 h, latency not measured"
         )
     if batched < requests:
-        lines.append(f"  about {_duration(bill.seconds(concurrency))} at -j {concurrency}, {_basis(prepared)}")
+        flags = [f"-j {concurrency}", *(f"{_FLAGS[kind]} {most}" for kind, most in pinned.items())]
+        takes = _duration(bill.seconds(concurrency, pinned))
+        lines.append(f"  about {takes} at {' '.join(flags)}, {_basis(prepared)}")
     return "\n".join(lines)
 
 
@@ -361,7 +368,8 @@ def _basis(prepared: "Prepared") -> str:
     from evalkit.bill import TYPICAL_OUTPUT_TOKENS
 
     seen = sum(line.seen for line in prepared.bill.lines)
-    basis = f"going by the {seen} answers there are" if seen else f"assuming {TYPICAL_OUTPUT_TOKENS} tokens an answer"
+    assumed = f"assuming {TYPICAL_OUTPUT_TOKENS} tokens an answer, or as many as it may have where they are fewer"
+    basis = f"going by the {seen} answers there are" if seen else assumed
     cached = prepared.plan.spec.cache != "off"
     return basis + (", marked prefixes being read once the first request with them is over" if cached else "")
 

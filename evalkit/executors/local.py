@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from evalkit.errors import NoRoomError
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import NO_WORKER, Ending
 from evalkit.executors.ledger import Ledger
-from evalkit.executors.pace import Pace
+from evalkit.executors.pace import Need, Pace
 from evalkit.executors.schedule import Call, Job, Schedule
 from evalkit.frozen import dataclass
 from evalkit.pricing import LIST_PRICES, Prices
@@ -37,6 +37,7 @@ class Limits:
 
     `trial_s`: no attempt is made of a call that its user would have waited for longer than this. `pinned`: requests
     and tokens a minute and model, by what they limit (as in `Reply.allowances`), in place of what the server tells.
+    `lately`: what was sent to a model within the last minute, and when (monotonic, s), which counts against `pinned`.
     """
 
     concurrency: int = 8
@@ -46,6 +47,11 @@ class Limits:
     retry_after_cap_s: float = 120.0
     trial_s: float = 1800.0
     pinned: Mapping[str, int] = field(default_factory=dict)
+    lately: Mapping[str, Sequence[tuple[float, Need]]] = field(default_factory=dict)
+
+    def pace(self, model: str) -> Pace:
+        """How fast a model may be asked from the start."""
+        return Pace(self.concurrency, self.pinned, self.lately.get(model, ()))
 
 
 @dataclass(frozen=True)
@@ -92,9 +98,7 @@ class _Execution:
         self.prices, self.say = prices, say
         self.provider, self.ledger, self.limits, self.budget, self.tell = provider, ledger, limits, budget, tell
         self.session_id = session_id
-        self.schedule = Schedule(
-            iter(calls), lambda: Pace(limits.concurrency, limits.pinned), window=2 * limits.concurrency
-        )
+        self.schedule = Schedule(iter(calls), limits.pace, window=2 * limits.concurrency)
         self.ending = Ending()
         self.tasks: set[asyncio.Task[None]] = set()
         self.changed = asyncio.Event()

@@ -1,6 +1,7 @@
-"""How fast one model may be asked: a concurrency that adapts, and buckets for its limits a minute."""
+"""How fast one model may be asked: a concurrency that adapts, and what keeps to its limits a minute."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from evalkit.frozen import dataclass
@@ -17,6 +18,8 @@ REGAINED = 2.0
 
 _THROTTLED = (429, 529)
 _REFILL_S = 60.0
+MINUTE_S = 61.0
+"""How long a request counts against a pinned limit a minute: two of them may be on their way for different times."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,43 @@ class Bucket:
 
 
 @dataclass
+class Window:
+    """A pinned limit: no minute, wherever it begins, has more. `taken`: the last minute's moments, s, and amounts."""
+
+    per_minute: float
+    taken: deque[tuple[float, float]] = field(default_factory=deque)
+    sum: float = 0.0
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Seconds until `amount` may be taken; what is larger than the limit needs a minute of its own."""
+        while self.taken and self.taken[0][0] + MINUTE_S <= now:
+            self.sum -= self.taken.popleft()[1]
+        over, until = self.sum + amount - self.per_minute, now
+        for moment, earlier in self.taken:
+            if over <= 0:
+                break
+            over, until = over - earlier, moment + MINUTE_S
+        return until - now
+
+    def take(self, amount: float, now: float) -> None:
+        """Take it."""
+        self.taken.append((now, amount))
+        self.sum += amount
+
+
+@dataclass
 class Pace:
     """One model's pace. Times are of one monotonic clock, s.
 
     `limit` grows by one an answer until the first refusal for load (so it doubles a round trip), then by REGAINED a
     round trip; such a refusal leaves KEPT of it, once for all requests that were under way together. While a
     `retry-after` lasts nothing is sent. Limits that the server tells in its headers are kept, unless `pinned` says
-    what they are.
+    what they are. `lately`: when requests of earlier processes went in the last minute, and what they took.
     """
 
     ceiling: int
     pinned: Mapping[str, int] = field(default_factory=dict)
+    lately: Iterable[tuple[float, Need]] = ()
     limit: float = START
     in_flight: int = 0
     throttled: int = 0
@@ -80,24 +109,32 @@ class Pace:
     _cut_at: float = float("-inf")
     _not_before: float = float("-inf")
     _buckets: dict[str, Bucket] = field(default_factory=dict)
+    _windows: dict[str, Window] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.limit = min(self.limit, self.ceiling)
+        self._windows = {kind: Window(per_minute) for kind, per_minute in self.pinned.items()}
+        for moment, need in sorted(self.lately, key=lambda sent: sent[0]):
+            self._take(need, moment)
 
     def wait_s(self, need: Need, now: float) -> float | None:
         """Seconds until a request may be sent, 0 for now; None while all its places are taken."""
         if self.in_flight >= int(self.limit):
             return None
-        for kind, per_minute in self.pinned.items():
-            self._buckets.setdefault(kind, Bucket(per_minute, per_minute, now))
-        waits = [bucket.wait_s(need.of(kind), now) for kind, bucket in self._buckets.items()]
+        waits = [limit.wait_s(need.of(kind), now) for kind, limit in self._limits()]
         return max(0.0, self._not_before - now, *waits)
 
     def sent(self, need: Need, now: float) -> None:
         """A request is on its way."""
         self.in_flight += 1
-        for kind, bucket in self._buckets.items():
-            bucket.take(need.of(kind), now)
+        self._take(need, now)
+
+    def _take(self, need: Need, now: float) -> None:
+        for kind, limit in self._limits():
+            limit.take(need.of(kind), now)
+
+    def _limits(self) -> list[tuple[str, Bucket | Window]]:
+        return [*self._buckets.items(), *self._windows.items()]
 
     def ended(self, reply: Reply, sent_at: float, now: float, hold_s: float = 0.0) -> None:
         """Learn from how a request ended that was sent at `sent_at`; a 429 stops its model for `hold_s`."""

@@ -88,7 +88,7 @@ class Schedule:
     pairs of models stay close in time.
     """
 
-    def __init__(self, calls: Iterator[Call], new_pace: Callable[[], Pace], window: int) -> None:
+    def __init__(self, calls: Iterator[Call], new_pace: Callable[[str], Pace], window: int) -> None:
         self._calls = calls
         self._new_pace = new_pace
         self._window = window
@@ -136,7 +136,7 @@ class Schedule:
 
     def _lane(self, model: str) -> _Lane:
         if model not in self._lanes:
-            self._lanes[model] = _Lane(self._new_pace())
+            self._lanes[model] = _Lane(self._new_pace(model))
         return self._lanes[model]
 
     def _fill(self, now: float) -> None:

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+import struct
 from collections.abc import AsyncIterator, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -176,17 +177,24 @@ def _is_about_credentials(error: Exception) -> bool:
 
 async def _frames(response: "httpx2.Response") -> AsyncIterator[_Event]:
     """The events of an AWS event stream, by botocore's own decoder, which checks their checksums."""
-    import httpx2
-    from botocore.eventstream import EventStreamBuffer, ParserError
+    from botocore.eventstream import EventStreamBuffer
 
     buffer = EventStreamBuffer()
     async for piece in response.aiter_bytes():
         buffer.add_data(piece)
-        try:
-            for frame in buffer:
-                yield _event_of(frame)
-        except ParserError as error:
-            raise httpx2.ReadError(f"not an event stream ({error})") from error
+        while (frame := _next_frame(buffer)) is not None:
+            yield _event_of(frame)
+
+
+def _next_frame(buffer: Any) -> Any:
+    """The next frame that has arrived whole; None if there is none. Headers of no known kind are no event stream."""
+    import httpx2
+    from botocore.eventstream import ParserError
+
+    try:
+        return next(buffer, None)
+    except (ParserError, LookupError, ValueError, struct.error) as error:
+        raise httpx2.ReadError(f"not an event stream ({error!r})") from error
 
 
 def _event_of(frame: Any) -> _Event:

@@ -52,9 +52,10 @@ def count_or_none(value: Any) -> int | None:
 
 @dataclass
 class _Block:
-    """One block of content: what it is, and the pieces it has come in."""
+    """One block of content: what it is, whether the server has said so, and the pieces it has come in."""
 
     kind: str
+    announced: bool = False
     tool: str | None = None
     input: Any = None
     pieces: list[str] = field(default_factory=list)
@@ -73,7 +74,8 @@ class Heard:
     """What has arrived of one answer so far."""
 
     clock: Clock
-    blocks: dict[Any, _Block] = field(default_factory=dict)
+    blocks: list[_Block] = field(default_factory=list)
+    by_index: dict[Any, _Block] = field(default_factory=dict)
     usage: dict[str, Any] = field(default_factory=dict)
     served_model: str | None = None
     request_id: str | None = None
@@ -115,7 +117,10 @@ class Heard:
     def _open(self, event: dict[str, Any]) -> None:
         content = event["content_block"]
         kind = content["type"]
-        block = self.blocks[event.get("index")] = _Block(kind)
+        block = self.by_index.get(event.get("index"))
+        if block is None or block.announced or block.kind != kind:  # what was heard before stays
+            block = self._new_block(event, kind)
+        block.announced = True
         if kind == "text" and content.get("text"):
             self._hear(block, content["text"])  # the vendor sends it empty, other servers may not
         elif kind == "tool_use":
@@ -130,10 +135,12 @@ class Heard:
             self._hear(self._block(event, "tool_use"), delta["partial_json"])
 
     def _block(self, event: dict[str, Any], kind: str) -> _Block:
-        index = event.get("index")
-        block = self.blocks.get(index)
-        if block is None:  # some servers do not announce their blocks
-            block = self.blocks[index] = _Block(kind)
+        block = self.by_index.get(event.get("index"))
+        return self._new_block(event, kind) if block is None else block  # some servers do not announce their blocks
+
+    def _new_block(self, event: dict[str, Any], kind: str) -> _Block:
+        block = self.by_index[event.get("index")] = _Block(kind)
+        self.blocks.append(block)
         return block
 
     def _hear(self, block: _Block, text: Any) -> None:
@@ -180,8 +187,8 @@ class Heard:
         )
 
     def _output(self) -> str:
-        text = "".join(piece for block in self.blocks.values() if block.kind == "text" for piece in block.pieces)
-        calls = [block.tool_line() for block in self.blocks.values() if block.kind == "tool_use"]
+        text = "".join(piece for block in self.blocks if block.kind == "text" for piece in block.pieces)
+        calls = [block.tool_line() for block in self.blocks if block.kind == "tool_use"]
         return whole_characters("\n".join([text, *calls] if text else calls))
 
     def reply(self) -> Reply:
