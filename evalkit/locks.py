@@ -13,8 +13,9 @@ _TRIES = 5
 
 
 def lock(path: Path, role: str) -> FileLock:
-    """The lock of one kind of work on the run file at `path`."""
-    return FileLock(path.with_name(f".{path.name}.{role}.lock"))
+    """The lock of one kind of work on the run file at `path`, by whatever link it is called."""
+    real = path.resolve()
+    return FileLock(real.with_name(f".{real.name}.{role}.lock"))
 
 
 @contextmanager

@@ -84,12 +84,15 @@ class RunFile:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open an existing run file and bring its tables up to date; `read_only` those of a copy in memory.
 
-        Raises UsageError if there is none, IntegrityError if it is damaged or from a newer evalkit.
+        Raises UsageError if there is none, or to write on one with another hard link; IntegrityError if it is damaged
+        or from a newer evalkit.
         """
         if path.is_dir():
             raise UsageError(f"run file {str(path)!r} is a folder; name a file in it")
         if not path.is_file():
             raise UsageError(f"run file {str(path)!r} does not exist; `evalkit runs` lists those there are")
+        if not read_only and path.stat().st_nlink > 1:  # neither SQLite's log beside it nor a lock is found by both names
+            raise UsageError(f"run file {str(path)!r} has a second name (a hard link); remove that, or use a copy")
         self.path = path
         self._locks: dict[str, FileLock] = {}
         self._turn = threading.RLock()

@@ -853,6 +853,22 @@ def test_one_kind_of_work_has_one_holder_and_may_be_nested(run: RunFile) -> None
         pass
 
 
+def test_a_file_has_one_holder_by_whatever_name_it_is_called(run: RunFile, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "link.db").symlink_to(run.path)
+    with RunFile(folder / "link.db") as second, run.only_writer("run"):
+        with pytest.raises(IntegrityError, match="in use by another `evalkit run`"), second.only_writer("run"):
+            pass
+        assert list(folder.iterdir()) == [folder / "link.db"]
+    run.close()
+    (folder / "hard.db").hardlink_to(run.path)
+    with pytest.raises(UsageError, match="second name"):
+        RunFile(folder / "hard.db")
+    with RunFile(folder / "hard.db", read_only=True) as read:
+        assert read.snapshot().spec
+
+
 def test_a_file_that_was_removed_while_it_was_open_is_not_written_on(run: RunFile) -> None:
     with RunFile(run.path) as second:
         with run.only_writer("run"):
