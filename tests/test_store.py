@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from evalkit import batch_rows, schema_check, store, worker_rows
 from evalkit.cli import main
-from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError
+from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError, UsageError
 from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.outcome_rows import outcome_rows
 from evalkit.records import (
