@@ -91,7 +91,9 @@ class RunFile:
             raise UsageError(f"run file {str(path)!r} is a folder; name a file in it")
         if not path.is_file():
             raise UsageError(f"run file {str(path)!r} does not exist; `evalkit runs` lists those there are")
-        if not read_only and path.stat().st_nlink > 1:  # neither SQLite's log beside it nor a lock is found by both names
+        if (
+            not read_only and path.stat().st_nlink > 1
+        ):  # neither SQLite's log beside it nor a lock is found by both names
             raise UsageError(f"run file {str(path)!r} has a second name (a hard link); remove that, or use a copy")
         self.path = path
         self._locks: dict[str, FileLock] = {}

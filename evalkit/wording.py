@@ -298,7 +298,7 @@ def visible(text: str) -> str:
     """Untrusted text with every invisible or direction-changing character spelled out, as `⟦U+202E⟧`.
 
     Line feeds and tabs stay, CR LF becomes a line feed. Control, format, surrogate, private-use and line separator
-    characters are spelled out.
+    characters are spelled out, and what Unicode keeps no character at, which no XML may hold.
     """
     text = text.replace("\r\n", "\n")
     if text.isprintable():
@@ -307,4 +307,5 @@ def visible(text: str) -> str:
 
 
 def _hidden(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    is_none = ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"
+    return is_none or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")

@@ -778,7 +778,9 @@ def test_a_slice_that_is_not_there_is_told_with_its_file(
 
 def test_hostile_names_stay_text_in_every_form() -> None:
     found = gate(evidence(*table(0, 12, 48)), policy("quality: {margin: 0.10}"))
-    bad = replace(found, candidate="<b>|`@x`\x1b[31m]]>", checks=(replace(found.checks[0], finding="a|b\x00<c>"),))
+    bad = replace(
+        found, candidate="<b>|`@x`\x1b[31m]]>\ufffe\U0001ffff", checks=(replace(found.checks[0], finding="a|b\x00<c>"),)
+    )
     xml.fromstring(to_junit(bad).encode())  # noqa: S314  we wrote it
     assert "a\\|b" in to_markdown(bad)
     json.loads(to_json(bad))

@@ -61,6 +61,10 @@ TODAY = date(2026, 11, 26)
         ("Model.CLAUDE_SONNET_4_5", "claude-sonnet-4-5", "alias", "anthropic"),
         ("FoundationModelIdentifier.ANTHROPIC_CLAUDE_3_5_SONNET_20241022_V2_0",
          "claude-3-5-sonnet-20241022", "pin", "bedrock"),
+        ("bedrock.BedrockFoundationModel.ANTHROPIC_CLAUDE_SONNET_4_20250514_V1_0", "claude-sonnet-4-20250514", "pin",
+         "bedrock"),
+        ("model: Model::CLAUDE_OPUS_4_6,", "claude-opus-4-6", "pin", "anthropic"),
+        ("Anthropic::Models::Model::CLAUDE_SONNET_4_5_20250929", SONNET_45, "pin", "anthropic"),
         (PROFILE, PROFILE, "hidden", "bedrock"),
         ("endpoints/databricks-claude-sonnet-4-5", "claude-sonnet-4-5", "alias", "gateway"),
         ("anthropic--claude-4.5-sonnet", "claude-sonnet-4-5", "alias", "gateway"),
@@ -300,6 +304,36 @@ def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None
          [("a.yaml", "S", "T"), ("a.yaml", "T", "S")]),
         ({"prod.yaml": "m: <S>", "canary.yaml": "m: <T>"}, {"prod.yaml": "m: <T>", "canary.yaml": "m: <S>"},
          [("canary.yaml", "T", "S"), ("prod.yaml", "S", "T")]),
+        # or what says whose values they are
+        *(
+            ({path: text.replace("1", "prod").replace("2", "next")},
+             {path: text.replace("1", "next").replace("2", "prod")}, [(path, "T", "S"), (path, "S", "T")])
+            for path, text in (
+                ("a.ini", "[1]\nmodel = <S>\n\n[2]\nmodel = <T>\n"),
+                ("a.toml", "[llm.1]\nt = 0\nmodel = '<S>'\n[llm.2]\nt = 0\nmodel = '<T>'\n"),
+                ("a.toml", "[[llm]]\nname = '1'\nmodel = '<S>'\n[[llm]]\nname = '2'\nmodel = '<T>'\n"),
+                ("a.yaml", "1:\n- model: <S>\n2:\n- model: <T>"),
+                ("a.yaml", "- model: <S>\n  name: 1\n- model: <T>\n  name: 2"),
+                ("a.yaml", "- name: 1\n  params:\n    m: <S>\n- name: 2\n  params:\n    m: <T>"),
+                ("a.py", "R = {'1': '<S>', '2': '<T>'}"),
+                ("a.py", "run(1, model='<S>'); run(2, model='<T>')"),
+                ("a.json", '{"1":{"model":"<S>"},"2":{"model":"<T>"}}'),
+                ("a.json", '[{"name":"1","model":"<S>"},{"name":"2","model":"<T>"}]'),
+                ("a.json", '[\n {\n  "name": "1",\n  "m": "<S>"\n },\n {\n  "name": "2",\n  "m": "<T>"\n }\n]'),
+                ("a.json", '[\n {\n  "m": "<S>",\n  "name": "1"\n },\n {\n  "m": "<T>",\n  "name": "2"\n }\n]'),
+                ("a.json", '[\n {\n  "p": {\n   "m": "<S>"\n  },\n  "id": 1\n },\n'
+                 ' {\n  "p": {\n   "m": "<T>"\n  },\n  "id": 2\n }\n]'),
+            )
+        ),
+        ({"a.ini": "[prod]\nm = <S>\n[next]\nm = <T>"}, {"a.ini": "[old]\nm = <S>\n[prod]\nm = <T>"},
+         [("a.ini", "T", "S"), ("a.ini", "S", "T")]),
+        # a change around them, or a member less, is none of theirs
+        ({"a.ini": "[prod]\nt = 0\nm = <S>\n[next]\nt = 0\nm = <T>"},
+         {"a.ini": "[live]\nt = 1\nm = <S>\n[next]\nt = 2\nm = <T>"}, []),
+        ({"a.yaml": "models:\n- <S>\n- <T>\n- <O>"}, {"a.yaml": "models:\n- <T>\n- <O>"}, [("a.yaml", "S", None)]),
+        ({"a.json": '["<S>", "<T>", "<O>"]'}, {"a.json": '["<T>", "<O>"]'}, [("a.json", "S", None)]),
+        ({"a.py": "f(a=1, m='<S>', n='<T>')"}, {"a.py": "f(b=1, m='<S>', c=2, n='<T>')"}, []),
+        ({"a.py": "a()\nm('<S>')\nb()\nm('<T>')"}, {"a.py": "b()\nm('<S>')\na()\nm('<T>')"}, []),
         # an exchange of lines is none of values
         ({"a.yaml": "fast: <S>\nsmart: <T>"}, {"a.yaml": "smart: <T>\nfast: <S>"}, []),
         ({"a.yaml": "fast:\n  m: <S>\nsmart:\n  m: <T>"}, {"a.yaml": "smart:\n  m: <T>\nfast:\n  m: <S>"}, []),

@@ -57,6 +57,8 @@ def test_the_summary_table_has_at_most_eight_rows_and_says_what_was_cut() -> Non
         ("<b>&amp;", "&lt;b&gt;&amp;amp;"),
         ("@team", "@\N{ZERO WIDTH NON-JOINER}team"),
         ("#123", "#\N{ZERO WIDTH NON-JOINER}123"),
+        ("!12 gh-12 GH-x", "!\N{ZERO WIDTH NON-JOINER}12 gh\N{ZERO WIDTH NON-JOINER}-12 GH-x"),
+        ("a\ufffe\U0001ffff\ufdd0", "a⟦U+FFFE⟧⟦U+1FFFF⟧⟦U+FDD0⟧"),
         ("two\nlines", "two lines"),
         ("\u202egnp", "⟦U+202E⟧gnp"),
         ("plain 4.6 (a–b)", "plain 4.6 (a–b)"),

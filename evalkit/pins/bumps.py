@@ -63,9 +63,9 @@ class _Left:
 def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     """The changes between two states of the same files, in code alone.
 
-    Each place of a file is compared with itself, then what is left of the file, then what is left of all files. An id
-    that moved, or is spelled otherwise, has not changed, unless it stands where another stood: two values that were
-    exchanged are two bumps.
+    Each place of a file is compared with itself, by ever less of what is around it, then what is left of the file, then
+    what is left of all files. An id that moved, or is spelled otherwise, has not changed, unless it stands where
+    another stood: two values that were exchanged are two bumps.
     """
     before, after = _by_path(then), _by_path(now)
     all_left = _Left([], [], [])
@@ -89,11 +89,24 @@ def _by_path(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
 
 
 def _in_file(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
-    gone, new, found = list[Pin](), list[Pin](), list[Bump]()
-    places: dict[str, tuple[list[Pin], list[Pin]]] = {pin.place: ([], []) for pin in (*then, *now)}
-    for side, pins in enumerate((then, now)):
+    left = _Left(list(then), list(now), [])
+    for nth in range(max(len(pin.places) for pin in (*then, *now))):
+        left = _at_places(left, nth)
+    gone, new, found = sorted(left.gone), sorted(left.new), left.found
+    left = _unaligned(gone, new)
+    if left.gone:  # what is left may have been replaced by one that only seems to have moved
+        left = _Left(gone, new, [])
+        left.replace(_nearest)
+    return _Left(left.gone, left.new, found + left.found)
+
+
+def _at_places(found: _Left, nth: int) -> _Left:
+    """What is left when each place, as the nth of a pin's places tells it, has been compared with itself."""
+    places: dict[str, tuple[list[Pin], list[Pin]]] = {}
+    for side, pins in enumerate((found.gone, found.new)):
         for pin in pins:
-            places[pin.place][side].append(pin)
+            places.setdefault(pin.places[min(nth, len(pin.places) - 1)], ([], []))[side].append(pin)
+    rest = _Left([], [], found.found)
     for here in places.values():
         left = _unaligned(*here)
         if {pin.model for pin in left.gone} & {pin.model for pin in left.new}:  # in another order
@@ -101,14 +114,10 @@ def _in_file(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
             left.in_turn()
         else:
             left.replace(_of_one_tier)
-        gone += left.gone
-        new += left.new
-        found += left.found
-    left = _unaligned(sorted(gone), sorted(new))
-    if left.gone:  # what is left may have been replaced by one that only seems to have moved
-        left = _Left(sorted(gone), sorted(new), [])
-        left.replace(_nearest)
-    return _Left(left.gone, left.new, found + left.found)
+        rest.gone += left.gone
+        rest.new += left.new
+        rest.found += left.found
+    return rest
 
 
 def _unaligned(then: list[Pin], now: list[Pin]) -> _Left:

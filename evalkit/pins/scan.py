@@ -1,7 +1,6 @@
 """Model ids in files: where each stands, in what runs or where it is only mentioned."""
 
 import codecs
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from evalkit.frozen import dataclass
 from evalkit.pins.docstrings import text_lines
 from evalkit.pins.mentions import block_comments, comment_at, comment_marks, is_note, is_prose, notebook_notes
 from evalkit.pins.spelling import SOUGHT, Kind, Provider, Spelling, spellings
+from evalkit.pins.surroundings import Surroundings
 
 IGNORE = "evalkit: ignore"
 """A line that says so is passed over."""
@@ -33,8 +33,7 @@ _OTHER_BREAKS = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 class Pin:
     """One model id in one place. `prose`: it is only mentioned there, so nothing runs because of it.
 
-    `place`: a hash of its line without the ids and of the lines that it is indented below, white space left out, so
-    that it can be found again.
+    `places`: where it stands, from the most to the least that has to be the same, so that it can be found again.
     """
 
     path: str
@@ -45,12 +44,12 @@ class Pin:
     kind: Kind
     provider: Provider
     prose: bool
-    place: str = field(default="", compare=False)
+    places: tuple[str, ...] = field(default=("",), compare=False)
 
 
 def plain(pin: Pin) -> dict[str, Any]:
     """For JSON: what a reader can use."""
-    return {name: value for name, value in asdict(pin).items() if name != "place"}
+    return {name: value for name, value in asdict(pin).items() if name != "places"}
 
 
 def skipped(path: str, content: bytes) -> str | None:
@@ -80,22 +79,15 @@ def pins_in(path: str, content: bytes) -> Iterator[Pin]:
         return
     lines = text.split("\n")
     mentions = _mentions(path, text, lines)
-    above: list[tuple[int, str]] = []
-    for number, line in enumerate(lines):
-        indent = len(line) - len(line.lstrip())
-        if indent == len(line):
-            continue
-        while above and above[-1][0] >= indent:
-            above.pop()
-        above.append((indent, line))
-        found = [] if IGNORE in line else list(spellings(line))
+    ids = [() if IGNORE in line else tuple(spellings(line)) for line in lines]
+    around = Surroundings(path, lines, ids)
+    for number, (line, found) in enumerate(zip(lines, ids, strict=True)):
         if not found:
             continue
-        place = _place(above)
         starts, ends = mentions(number, line)
-        for order, one in enumerate(found):
+        for one, places in zip(found, around.places(number), strict=True):
             runs = ends < one.column <= starts
-            yield Pin(path, number + 1, *_named(one), prose=not runs, place=f"{place}.{order}")
+            yield Pin(path, number + 1, *_named(one), prose=not runs, places=places)
 
 
 def _named(one: Spelling) -> tuple[int, str, str, Kind, Provider]:
@@ -114,21 +106,6 @@ def _is_our_report(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(content, dict) and set(content) == _OUR_REPORT and isinstance(content["gate"], dict)
-
-
-def _place(above: Sequence[tuple[int, str]]) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for _, line in above:
-        digest.update("".join(_without_ids(line).split()).encode(errors="surrogatepass") + b"\n")
-    return digest.hexdigest()
-
-
-def _without_ids(line: str) -> str:
-    parts, end = [], 0
-    for one in spellings(line):
-        parts.append(line[end : one.column - 1])
-        end = one.column - 1 + len(one.written)
-    return "\0".join([*parts, line[end:]])
 
 
 def _mentions(path: str, text: str, lines: Sequence[str]) -> Callable[[int, str], tuple[int, int]]:

@@ -35,13 +35,13 @@ _ID = re.compile(
 )
 _CONSTANT = re.compile(
     rf"""
-    \b(?:(?P<sdk>Model\.|anthropic\.Model|FoundationModelIdentifier\.)(?:ANTHROPIC_)?)?
+    \b(?:(?P<sdk>(?:(?:Bedrock)?FoundationModel(?:Identifier)?|Model)(?:\.|::)|anthropic\.Model)(?:ANTHROPIC_)?)?
     claude_?(?:(?P<old>3(?:_\d)?)_)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?
     (?:_(?P<date>\d{{8}}))?(?:_V\d(?:_\d)?)?\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""How the SDKs of Go, Java and C# and AWS CDK name their constants; a team's own names mean what it set them to."""
+"""How SDKs and AWS CDK name their constants; a team's own names mean what it set them to."""
 _PRODUCTS = (
     "code|desktop|agent|agents|cli|sdk|api|app|web|action|actions|plugin|plugins|mcp|proxy|bot|engineer|skills|docs"
 )

@@ -24,7 +24,8 @@ _MOST_CHARACTERS = 60_000
 """Forges turn down comments from about 65,000 on; the rest is for what posts it."""
 _TABLE_CHARACTERS = 25_000
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
-_NO_LINK = "\N{ZERO WIDTH NON-JOINER}"  # stops what a forge makes of @name, #123 and addresses
+_NO_LINK = "\N{ZERO WIDTH NON-JOINER}"  # stops what a forge makes of @name, #123, !123, GH-123 and addresses
+_REFERENCE = re.compile(r"[@#!](?=\w)|\bGH(?=-\d)", re.IGNORECASE)
 
 
 def render(sections: Sequence[Section], footer: str, *, name: str, simulated: str) -> str:
@@ -60,8 +61,12 @@ def escape(text: str) -> str:
     """Foreign text on one line, without any power over Markdown, mentions, issue links or HTML."""
     line = " ".join(visible(text).split())
     line = _SPECIAL.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-    line = re.sub(r"([@#])(?=\w)", rf"\1{_NO_LINK}", line)
+    line = _unlinked(line)
     return line.replace("://", f":{_NO_LINK}//").replace("www.", f"www{_NO_LINK}.")
+
+
+def _unlinked(line: str) -> str:
+    return _REFERENCE.sub(lambda found: found[0] + _NO_LINK, line)
 
 
 def _blocks(section: Section, again: bool) -> list[str]:
@@ -90,7 +95,7 @@ def _block(block: Block) -> str:
 
 def _folded(term: str, text: Text) -> str:
     """Inside the summary's tag a forge reads HTML, where a backslash would be seen."""
-    links = re.sub(r"([@#])(?=\w)", rf"\1{_NO_LINK}", html.escape(visible(shorten(term, 200))))
+    links = _unlinked(html.escape(visible(shorten(term, 200))))
     listed = ", ".join(escape(shorten(span.text, 80)) for span in text if span.text.strip())
     return f"<details><summary>{links}</summary>\n\n{listed}\n\n</details>"
 
