@@ -8,7 +8,8 @@ from evalkit.records import Snapshot
 
 def changed_parts(dataset: Dataset, earlier: Snapshot) -> str:
     """The parts in words; what a run file does not hold, as images, is named where all else is equal."""
-    return ", ".join(_changed(dataset, earlier)) or "what a run file does not hold: attachments, turns or params"
+    not_held = "what a run file does not hold: template, attachments, turns or params"
+    return ", ".join(_changed(dataset, earlier)) or not_held
 
 
 def _changed(dataset: Dataset, earlier: Snapshot) -> Iterator[str]:

@@ -23,8 +23,13 @@ _COMMON_WORDS = 50
 
 
 def errors(path: Path, dataset: Dataset, criteria: Sequence[Criterion]) -> list[Problem]:
-    """What would spoil a run of a dataset that could be read; quick, whatever the size of its prompts."""
-    found = [*_repeats(path, dataset), *_references(path, dataset, criteria), *_context(path, dataset)]
+    """What would spoil a run of a dataset that could be read."""
+    found = [
+        *_repeats(path, dataset),
+        *_references(path, dataset, criteria),
+        *_context(path, dataset),
+        *request_doubts(path, dataset),
+    ]
     return sorted(problem for problem in found if problem.severity == "error")
 
 

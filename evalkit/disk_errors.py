@@ -5,7 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evalkit.errors import InfrastructureError, IntegrityError, NoRoomError
+from evalkit.errors import InfrastructureError, IntegrityError, NoRoomError, UsageError
+
+
+def check_name(path: Path, *, writes: bool) -> None:
+    """UsageError where no file is, or one to write on that goes by two names: neither a lock nor SQLite's log beside it
+    is found by both."""
+    if path.is_dir():
+        raise UsageError(f"run file {str(path)!r} is a folder; name a file in it")
+    if not path.is_file():
+        raise UsageError(f"run file {str(path)!r} does not exist; `evalkit runs` lists those there are")
+    if writes and path.stat().st_nlink > 1:
+        raise UsageError(f"run file {str(path)!r} has a second name (a hard link); remove that, or use a copy")
 
 
 @contextmanager

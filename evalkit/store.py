@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit import snapshots
-from evalkit.disk_errors import read_plainly, said_plainly
-from evalkit.errors import InfrastructureError, IntegrityError, UsageError
+from evalkit.disk_errors import check_name, read_plainly, said_plainly
+from evalkit.errors import InfrastructureError, IntegrityError
 from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.outcome_rows import Rows
 from evalkit.records import (
@@ -87,14 +87,7 @@ class RunFile:
         Raises UsageError if there is none, or to write on one with another hard link; IntegrityError if it is damaged
         or from a newer evalkit.
         """
-        if path.is_dir():
-            raise UsageError(f"run file {str(path)!r} is a folder; name a file in it")
-        if not path.is_file():
-            raise UsageError(f"run file {str(path)!r} does not exist; `evalkit runs` lists those there are")
-        if (
-            not read_only and path.stat().st_nlink > 1
-        ):  # neither SQLite's log beside it nor a lock is found by both names
-            raise UsageError(f"run file {str(path)!r} has a second name (a hard link); remove that, or use a copy")
+        check_name(path, writes=not read_only)
         self.path = path
         self._locks: dict[str, FileLock] = {}
         self._turn = threading.RLock()

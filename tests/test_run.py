@@ -497,6 +497,26 @@ def test_concurrency_and_pinned_limits_reach_the_executor(
     ]
 
 
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ("template: '{{ item.nothing }}'", "no attribute 'nothing'"),
+        ("template: '{% for x in range(10**9) %}x{% endfor %}'", "more than 100,000 steps"),
+        ("template: '{{ item.input'", "template"),
+        ("params: {tool_choice: {type: any}}", "'params.tool_choice' without 'params.tools'"),
+    ],
+)
+def test_requests_that_cannot_be_made_stop_a_run_before_anything_is_asked(
+    card: str, said: str, tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.with_suffix(".yaml").write_text(card, encoding="utf-8")
+    assert main(command(tiny, server.url)) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+    assert server.requests == []
+
+
 def test_a_pinned_limit_holds_for_a_run_that_goes_on_as_well(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     minute_s = 0.8
     monkeypatch.setattr("evalkit.executors.pace.MINUTE_S", minute_s)
