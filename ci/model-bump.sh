@@ -87,9 +87,14 @@ cache_key() { # of the test set; which run file fits which models and settings, 
   done | git hash-object --stdin
 }
 
+of_ours() { # COMMAND OPTIONS...: with the files that evidence must be of, or any that the change brings along would do
+  evalkit pins "$@" --lock "$lock" $trial ${dataset:+--dataset "$dataset"} \
+    ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"}
+}
+
 verify() { # keeps what is said, since what is wrong now may be put right yet
   code=0
-  evalkit pins verify --changed "$range" --lock "$lock" $trial $annotate >"$out/said.txt" 2>"$out/wrong.txt" || code=$?
+  of_ours verify --changed "$range" $annotate >"$out/said.txt" 2>"$out/wrong.txt" || code=$?
 }
 
 kept_at() { # the folder of this test set's run files
@@ -223,7 +228,10 @@ check() {
     verify
   fi
   case $code in
-    0) comment "### Each pinned model that changed has valid evidence" ;;
+    0)
+      sed -n 's/^warning: /    /p' "$out/wrong.txt" >"$out/reasons.md"
+      comment "### Each pinned model that changed has valid evidence" "$out/reasons.md"
+      ;;
     6) blocked "$advice" "### BLOCKED: a pinned model changed without valid evidence" ;;
   esac
   cat "$out/said.txt"
@@ -248,7 +256,7 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
     exit 2
   fi
   restore
-  evalkit pins unproven "$range" --lock "$lock" $trial >"$out/unproven.txt"
+  of_ours unproven "$range" >"$out/unproven.txt"
   while read -r baseline candidate; do
     code=0
     prove "$baseline" "$candidate" || code=$?

@@ -329,6 +329,55 @@ def test_a_policy_that_changes_with_the_pin_is_told_to_its_reviewer(
         assert main(["pins", "verify", "--changed", "HEAD~2..HEAD", "--lock", kept]) == 6, "its files are not there"
 
 
+def test_evidence_on_what_a_change_brings_along_is_none_of_the_teams_own(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever bumps a pin could else choose items that any model does well on, and a rubric that takes anything."""
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve() == 0
+    asked = ["pins", "verify", "--changed", "main...HEAD", "--dataset"]
+    assert main([*asked, str(DATASET)]) == 0
+    for option, path in (("--dataset", Path("datasets/own.jsonl")), ("--rubric", Path("rubrics/own.yaml"))):
+        shutil.copy(DATASET if option == "--dataset" else RUBRIC, path)
+        capsys.readouterr()
+        asked_for = [*asked, str(path)] if option == "--dataset" else [*asked, str(DATASET), option, str(path)]
+        rubric = () if option == "--rubric" else ("--rubric", str(RUBRIC))
+        assert main([*asked_for, *rubric]) == 6
+        told = capsys.readouterr().err
+        kind, here = option.removeprefix("--"), DATASET if option == "--dataset" else RUBRIC
+        assert f"its evidence is of the {kind} '{here}', and '{path}' is asked for; run the gate" in told
+        command = ["pins", "unproven", "main...HEAD", *asked_for[4:], *rubric]
+        assert main(command) == 0
+        assert capsys.readouterr().out == f"{SONNET_45} claude-sonnet-4-6\n"
+    assert main([*asked, "datasets/none.jsonl"]) == 2
+    Path("gate.yaml").write_text("quality: {margin: 0.1}\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main([*asked, str(DATASET)]) == 6
+    assert "of the policy that no file holds, and 'gate.yaml' is asked for" in capsys.readouterr().err
+    assert approve("pass", "--imported", dataset_sha256="0" * 64, policy_sha256=read_policy(
+        "quality: {margin: 0.1}\n", "gate.yaml").sha256) == 0  # fmt: skip
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    capsys.readouterr()
+    assert main([*asked, str(DATASET)]) == 6
+    assert f"of the dataset that no file holds, and '{DATASET}' is asked for" in capsys.readouterr().err
+
+
+def test_a_dataset_and_a_rubric_that_come_or_change_with_the_pin_are_told_to_its_reviewer(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve() == 0
+    git("add", "-A")
+    git("commit", "-qm", "evidence")
+    capsys.readouterr()
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
+    told = capsys.readouterr().err
+    for path in (DATASET, RUBRIC):
+        assert f"warning: {path} is new and comes with the pin that it speaks for" in told
+    assert main(["pins", "verify", "--changed", "HEAD~1...HEAD"]) == 0
+    assert "speaks for" not in capsys.readouterr().err, "no pin changed here"
+
+
 @pytest.mark.parametrize(("kind", "path"), [("dataset", DATASET), ("rubric", RUBRIC), ("policy", Path("gate.yaml"))])
 def test_evidence_ends_with_the_files_that_it_is_of_and_can_be_made_anew(
     kind: str, path: Path, git: Git, capsys: pytest.CaptureFixture[str]

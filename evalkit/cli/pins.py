@@ -1,7 +1,7 @@
 """`evalkit pins`: the model ids in a code base, what a change does to them, and the evidence for each."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -31,6 +31,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LockFile = Annotated[Path, typer.Option("--lock", help="The file of approvals.")]
 AllowSimulated = Annotated[
     bool, typer.Option("--allow-simulated", help="Let the sandbox's evidence count, for a trial.")
+]
+Dataset = Annotated[Path | None, typer.Option(help="Let only evidence on this dataset count.", show_default=False)]
+Rubric = Annotated[
+    Path | None, typer.Option(help="And by this rubric (default: the dataset's own).", show_default=False)
+]
+Policy = Annotated[
+    Path | None, typer.Option(help="And by this policy (default: gate.yaml if there is one).", show_default=False)
 ]
 
 
@@ -185,6 +192,9 @@ def verify(
         str | None,
         typer.Option(help="Ask for evidence only for what BASE..HEAD bumps or adds.", show_default=False),
     ] = None,
+    dataset: Dataset = None,
+    rubric: Rubric = None,
+    policy: Policy = None,
     allow_simulated: AllowSimulated = False,
     annotate: Annotated[
         bool, typer.Option("--annotate", help="Print GitHub's commands as well, which mark the lines of the change.")
@@ -192,16 +202,16 @@ def verify(
 ) -> None:
     """Fail if a model id in the code has no valid evidence: none, not passed, simulated, too old, edited, against
     another model than the one it replaces, or of another dataset, rubric or policy than there is now. Going back to
-    the pin before needs none.
+    the pin before needs none. Name your dataset, or evidence on any that the change brings along counts.
 
-    Example: evalkit pins verify --changed origin/main...HEAD
+    Example: evalkit pins verify --changed origin/main...HEAD --dataset datasets/tickets.jsonl
     """
-    found = _verdicts(paths, lock, changed, allow_simulated)
+    found = _verdicts(paths, lock, changed, allow_simulated, {"dataset": dataset, "rubric": rubric, "policy": policy})
     for one in found:
         for warning in one.warnings:
             say(f"warning: {one.place}: {warning}", err=True)
     if changed is not None:
-        _warn_of_policies(changed, lock, {one.asked.pin.model for one in found})
+        _warn_of_files(changed, lock, {one.asked.pin.model for one in found})
     if annotate:
         _annotate(found)
     problems = [f"{one.place}: {problem}" for one in found for problem in one.problems]
@@ -210,10 +220,11 @@ def verify(
     say(f"{plural(len(found), 'pin')} that may stand" if found else "no pin to verify")
 
 
-def _warn_of_policies(changed: str, lock: Path, models: set[str]) -> None:
-    from evalkit.cli.pins_policy import policy_changes
+def _warn_of_files(changed: str, lock: Path, models: set[str]) -> None:
+    from evalkit.cli.pins_policy import file_changes, policy_changes
 
-    for told in policy_changes(changed, [one for one in _read(lock).approvals if one.model in models], lock.parent):
+    held = [one for one in _read(lock).approvals if one.model in models]
+    for told in (*policy_changes(changed, held, lock.parent), *file_changes(changed, held, lock.parent)):
         say(f"warning: {told}", err=True)
 
 
@@ -230,38 +241,44 @@ def _annotate(found: "list[Verdict]") -> None:
 
 @pins.command("unproven")
 def unproven(
-    revisions: Range, lock: LockFile = Path("evalkit.lock"), allow_simulated: AllowSimulated = False
-) -> None:  # fmt: skip
+    revisions: Range,
+    lock: LockFile = Path("evalkit.lock"),
+    dataset: Dataset = None,
+    rubric: Rubric = None,
+    policy: Policy = None,
+    allow_simulated: AllowSimulated = False,
+) -> None:
     """Print the gates that a change lacks, for scripts: one `BASELINE CANDIDATE` a line, nothing if it lacks none.
 
     Example: evalkit pins unproven origin/main...HEAD
     """
     from evalkit.pins.verdicts import unproven_pairs
 
-    for baseline, candidate in unproven_pairs(_verdicts(None, lock, revisions, allow_simulated)):
+    named = {"dataset": dataset, "rubric": rubric, "policy": policy}
+    for baseline, candidate in unproven_pairs(_verdicts(None, lock, revisions, allow_simulated, named)):
         say(f"{baseline} {candidate}")
 
 
 def _verdicts(
-    paths: list[Path] | None, lock: Path, changed: str | None, allow_simulated: bool
-) -> "list[Verdict]":  # fmt: skip
-    from evalkit.cli.pins_evidence import hashes_in
+    paths: list[Path] | None, lock: Path, changed: str | None, allow_simulated: bool, named: Mapping[str, Path | None]
+) -> "list[Verdict]":
+    from evalkit.cli.pins_evidence import asked_files, hashes_in
     from evalkit.pins.found import bumps_between, models_before, pins_under, stood_before
     from evalkit.pins.scan import in_code
     from evalkit.pins.verdicts import Asked, Terms, asked_by, verdicts
 
     if changed is not None and paths:
         raise UsageError("--changed looks at the whole change; leave the paths out")
-    now, hashes = datetime.now(UTC), hashes_in(lock.parent)
+    now, hashes, files = datetime.now(UTC), hashes_in(lock.parent), asked_files(named, lock.parent)
     if changed is None:
         looked = pins_under(paths or [Path()])
-        terms = Terms(_read(lock), now, hashes, allow_simulated=allow_simulated)
+        terms = Terms(_read(lock), now, hashes, allow_simulated=allow_simulated, files=files)
         asked = [Asked(pin) for pin in in_code(looked.pins)]
     else:
         looked = bumps_between(changed, Path())
         stood = partial(stood_before, named=changed, folder=Path())
         models = cache(partial(models_before, changed, Path()))
-        terms = Terms(_read(lock), now, hashes, stood, models, allow_simulated)
+        terms = Terms(_read(lock), now, hashes, stood, models, allow_simulated, files)
         asked = asked_by(looked.bumps, terms)
         _tell_removed(looked.bumps)
     _tell_skipped(looked.skipped)

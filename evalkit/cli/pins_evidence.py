@@ -35,7 +35,29 @@ def files_of(
     if (dataset := found["dataset"]) is not None:
         _refuse_part(gate, dataset)
     found["policy"] = policy_of(gate, named.get("policy"))
-    return {kind: Path(os.path.relpath(path, folder)).as_posix() for kind, path in found.items() if path is not None}
+    return {kind: _from(folder, path) for kind, path in found.items() if path is not None}
+
+
+def _from(folder: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def asked_files(named: Mapping[str, Path | None], folder: Path) -> dict[str, str | None]:
+    """The files that evidence must be of, from the lock's folder: those that are named, and with a dataset the rubric
+    and the policy that a run of it and its gate would take. UsageError where there is no such rubric."""
+    found = {kind: path for kind, path in named.items() if path is not None}
+    for path in found.values():
+        if not path.exists():
+            raise UsageError(f"{str(path)!r} does not exist; name the file that evidence is to be of")
+    asked: dict[str, str | None] = {kind: _from(folder, path) for kind, path in found.items()}
+    if (dataset := found.get("dataset")) is not None:
+        from evalkit.files import find_rubric, read_config
+
+        if "rubric" not in asked:
+            asked["rubric"] = _from(folder, find_rubric(dataset, read_config(Path("evalkit.yaml"))))
+        if "policy" not in asked:
+            asked["policy"] = _from(folder, Path(_POLICY)) if Path(_POLICY).exists() else None
+    return asked
 
 
 def _refuse_part(gate: Mapping[str, Any], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a change does to the policies that its evidence rests on: a bump may pass by a limit that came with it."""
+"""What a change does to the files that its evidence rests on: a bump may pass by what came with it."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -29,6 +29,19 @@ def policy_changes(named: str, held: Collection[Approval], folder: Path) -> Iter
         if moved:
             told = ", ".join(f"{name} {then.get(name, 'not asked')} -> {now.get(name, 'not asked')}" for name in moved)
             yield f"{one_line(path)} changes with the pin: {one_line(told)}; review it as you do the evidence"
+
+
+def file_changes(named: str, held: Collection[Approval], folder: Path) -> Iterator[str]:
+    """One line for each dataset and rubric of these approvals that BASE..HEAD brings or changes. `folder` as above."""
+    from evalkit.pins.places import one_line
+    from evalkit.pins.repository import content_at, revisions
+
+    commits = revisions(named, Path())
+    for path in sorted({path for one in held for path in (one.dataset, one.rubric) if path is not None}):
+        then, now = (content_at(commit, f"./{path}", folder) for commit in commits)
+        if then != now:
+            does = "changes" if then.strip() else "is new and comes"
+            yield f"{one_line(path)} {does} with the pin that it speaks for; review it as you do the evidence"
 
 
 def _settings(content: bytes, path: str) -> Mapping[str, object]:

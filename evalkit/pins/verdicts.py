@@ -1,6 +1,7 @@
 """Which pins may stand: each with what speaks against it, and what to know of it although it may."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import date, datetime
 
 from evalkit.frozen import dataclass
@@ -10,6 +11,7 @@ from evalkit.pins.facts import PinFacts, facts_of
 from evalkit.pins.lock import Approval, Lock, faults
 from evalkit.pins.places import place
 from evalkit.pins.scan import Pin
+from evalkit.strict import shown
 from evalkit.wording import listing
 
 _EVIDENCE = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
@@ -47,7 +49,8 @@ class Terms:
     """What evidence is held against: the moment, and the hashes that the files of an approval have as of then.
 
     `stood_before`: those of some pins whose model once ran in their file; `models_before`: the models that run where a
-    change begins, None where there is no change.
+    change begins, None where there is no change. `files`: those that evidence must be of, by kind and from the lock's
+    folder, None for a policy that is no file.
     """
 
     lock: Lock
@@ -56,6 +59,15 @@ class Terms:
     stood_before: Callable[[Collection[Pin]], Collection[Pin]] = lambda _: ()
     models_before: Callable[[], Collection[str] | None] = lambda: None
     allow_simulated: bool = False
+    files: Mapping[str, str | None] = field(default_factory=dict)
+
+    def misfits(self, held: Approval) -> list[str]:
+        """Which files an approval is of though others are asked for."""
+        return [
+            f"its evidence is of the {kind} {_file(getattr(held, kind))}, and {_file(asked)} is asked for"
+            for kind, asked in self.files.items()
+            if getattr(held, kind) != asked
+        ]
 
     def faults(self, held: Approval, wanted: Mapping[str, str], day: date | None = None) -> list[str]:
         """Why an approval does not count now, or did not on a `day` before."""
@@ -101,8 +113,14 @@ def verdicts(asked: Sequence[Asked], terms: Terms) -> Iterator[Verdict]:
         yield Verdict(one, tuple(problems), warnings, bool(lacking))
 
 
+def _file(path: str | None) -> str:
+    return "that no file holds" if path is None else shown(path)
+
+
 def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
     """What to do about evidence that lacks something."""
+    if held is not None and terms.misfits(held):
+        return _EVIDENCE if asked.replaces is not None else _NEW
     if held is not None and not terms.faults(held, terms.hashes_of(held), date.fromisoformat(held.approved_on)):
         return _RENEW
     if asked.replaces is None:
@@ -129,7 +147,7 @@ def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
         misfit = f"its evidence is against {others}, which did not run here before"
     if not fitting:
         return None, [misfit]
-    found = [(one, terms.faults(one, terms.hashes_of(one))) for one in fitting]
+    found = [(one, [*terms.misfits(one), *terms.faults(one, terms.hashes_of(one))]) for one in fitting]
     return min(found, key=lambda pair: len(pair[1]))
 
 
