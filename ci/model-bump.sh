@@ -51,7 +51,7 @@ esac
 [ -n "$known" ] || { echo "error: EVALKIT_RANGE is no range of commits; write BASE...HEAD" >&2 && exit 2; }
 
 say_mentioned() { # in whole files: where a comment ends, or a key above, changes what lines run that stay as they are
-  changed=$(git diff --raw --no-abbrev --no-renames --no-ext-diff --ignore-submodules=none --end-of-options "$range" --) || {
+  changed=$(git -c diff.relative=false diff --raw --no-abbrev --no-renames --no-ext-diff --ignore-submodules=none --end-of-options "$range" --) || {
     echo "error: git does not know $range; check the whole history out (fetch-depth: 0, GIT_DEPTH: 0)" >&2
     exit 2
   }

@@ -24,7 +24,7 @@ def mark(spec: Spec) -> str | None:
         return f"conditional: items chosen by the rule {chosen.get('rule')!r}; rates here are not rates of the workload"
     return (
         f"conditional: only the {chosen['items']:,} of {chosen['of']:,} items on which {display_name(chosen['model'])}"
-        " was not satisfactory; rates here are not rates of the workload"
+        " was not satisfactory in any epoch; rates here are not rates of the workload"
     )
 
 

@@ -322,16 +322,17 @@ def _variants(dataset: Dataset, options: Options, spec: Spec) -> tuple[list[Vari
     """Every item at every size, without models that the size does not fit; and lines for what was left out."""
     _check_caps(spec)
     sizes: tuple[int | None, ...] = spec.contexts or (spec.context_tokens,)
-    fitting = {size: tuple(model for model in spec.models if _fits(model, size, spec)) for size in sizes}
+    items = chosen_items(dataset, options)
+    answer = max((dataset.params(item).get("max_tokens") or spec.max_tokens for item in items), default=0)
+    fitting = {size: tuple(model for model in spec.models if _fits(model, size, answer)) for size in sizes}
     notes = []
     for size, models in fitting.items():
         left_out = [model for model in spec.models if model not in models]
         if left_out and not spec.contexts:
-            raise UsageError(f"{_too_large(left_out[0], size, spec)}; lower --context or leave the model out")
-        notes += [f"skipped: {_too_large(model, size, spec)}" for model in left_out]
+            raise UsageError(f"{_too_large(left_out[0], size, answer)}; lower --context or leave the model out")
+        notes += [f"skipped: {_too_large(model, size, answer)}" for model in left_out]
     if not any(fitting.values()):
         raise UsageError(f"{'; '.join(notes)}; no size is left, lower --context")
-    items = chosen_items(dataset, options)
     variants = [
         Variant(item, n * len(sizes) + m, size, fitting[size], f"{item.id}@{size}" if spec.contexts else item.id)
         for n, item in enumerate(items)
@@ -351,15 +352,15 @@ def _check_caps(spec: Spec) -> None:
             )
 
 
-def _fits(name: str, context_tokens: int | None, spec: Spec) -> bool:
+def _fits(name: str, context_tokens: int | None, answer_tokens: int) -> bool:
     model = known(name)
-    return model is None or (context_tokens or 0) + spec.max_tokens <= model.context_tokens
+    return model is None or (context_tokens or 0) + answer_tokens <= model.context_tokens
 
 
-def _too_large(name: str, context_tokens: int | None, spec: Spec) -> str:
+def _too_large(name: str, context_tokens: int | None, answer_tokens: int) -> str:
     model = known(name)
     window = model.context_tokens if model else 0
-    needed = (context_tokens or 0) + spec.max_tokens
+    needed = (context_tokens or 0) + answer_tokens
     return f"{needed:,} tokens of context and answer do not fit {name!r} ({window:,})"
 
 

@@ -149,7 +149,7 @@ def test_where_no_item_failed_nothing_is_spent(
     spoil(graded, 0)
     before = len(server.requests)
     assert main(["run", str(dataset), "--only-unsatisfactory", HAIKU, "-m", OPUS, "--from", str(graded)]) == 0
-    assert "Haiku 4.5 was satisfactory on each of the 6 items" in capsys.readouterr().out
+    assert "Haiku 4.5 failed none of the 6 items" in capsys.readouterr().out
     assert len(server.requests) == before
     assert not Path("runs").exists()
 

@@ -237,6 +237,11 @@ def timed(then: float, now: float) -> Any:
         ("served_model: {}", {"attempt": lambda m, i: answered(served_model="claude-opus-5")}, "fail"),
         ("served_model: {}", {"attempt": lambda m, i: answered()}, "inconclusive"),
         ("served_model: {}", {"attempt": lambda m, i: answered(served_model=f"{m}-20260101")}, "inconclusive"),
+        (
+            "cost_per_request: {at_most: 1.1}",
+            {"attempt": lambda m, i: answered(0.01 if m == BASELINE else 0.01 * 1.1)},
+            "fail",
+        ),
         ("cost_per_request: {}", {"attempt": lambda m, i: answered(0.01)}, "pass"),  # every item has the same ratio
         ("cost_per_request: {at_most: 1}", {"attempt": lambda m, i: answered(0.01)}, "inconclusive"),
         ("cost_per_request: {}", {"attempt": lambda m, i: answered(0.01 if m == BASELINE else 0.02)}, "fail"),
@@ -287,6 +292,14 @@ def test_a_failure_of_unknown_cost_is_no_free_one() -> None:
     }  # fmt: skip
     many = [[True]] * 50 + [[ended("errored", None)]] * 10
     assert set(outcomes("cost_per_satisfactory: {}\ncost_per_request: {}", then, many).values()) == {"inconclusive"}
+    found = gate(evidence(then, many), policy("cost_per_request: {}"))
+    assert str(found.checks[0].needs).endswith("trials of the baseline lack the figure on one side or both: repeat"
+                                               " `evalkit run`")  # fmt: skip
+
+
+def test_what_failed_asks_for_nothing_that_could_settle_it() -> None:
+    found = gate(evidence(*EQUAL, attempt=priced(0.01, 0.02)), policy("cost_per_request: {}"))
+    assert [(check.outcome, check.needs) for check in found.checks] == [("fail", None)]
 
 
 # --- calls that were given up, and calls that went in a batch ---

@@ -150,7 +150,9 @@ def test_no_remedy_asks_a_judge_again_that_is_dropped(level: int) -> None:
     assert list(found.of_candidate.grading.dropped) == [JUDGE.removeprefix("judge ")]
     report = gate(found, read_policy("quality: {margin: 0.10}\ncompleteness:\nagreement:", "gate.yaml"))
     needs = {check.name: check.needs or "" for check in report.checks}
-    for name in ("quality", "completeness"):
+    failed = {check.name for check in report.checks if check.outcome == "fail"}
+    assert failed == ({"quality"} if level == 0 else set())
+    for name in {"quality", "completeness"} - failed:
         assert "let people grade all (`evalkit grade --blind --calibrate 200`), or another judge" in needs[name], needs
         assert "repeat" not in needs[name]
         assert "more item" not in needs[name]
@@ -295,6 +297,25 @@ def test_a_model_against_itself_passes_and_its_flips_are_told(
     assert main(["gate", str(path), "--aa", "--baseline", BASELINE]) == 0
     assert "flip rate: 6%" in capsys.readouterr().out
     assert main(["gate", "--aa", "--baseline", str(path), "--candidate", str(path)]) == 2  # which of the two models?
+
+
+def alone(path: Path, grader: str) -> Path:
+    """A run of one model on 100 items, all good in the eyes of one person."""
+    book = Book(spec((BASELINE,), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(grader,))])
+    for item in range(100):
+        trial = book.trial(f"item-{item:03d}", answered(served_model=BASELINE), model=BASELINE)
+        book.grade(trial, 1, grader=grader)
+    return write_run(path, book.snapshot())
+
+
+def test_two_runs_of_one_model_are_compared_and_refused_where_others_graded_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other, bens = alone(tmp_path / "1.db", "ann"), alone(tmp_path / "2.db", "ann"), alone(tmp_path / "3.db", "ben")
+    assert main(["gate", "--aa", "--baseline", str(one), "--candidate", str(other)]) == 3, "they were graded apart"
+    assert "flip rate: 0%" in capsys.readouterr().out
+    assert main(["gate", "--aa", "--baseline", str(one), "--candidate", str(bens)]) == 6
+    assert "were graded by others (ann; ben)" in capsys.readouterr().err
 
 
 def test_a_model_that_is_not_what_it_was_fails_against_itself() -> None:

@@ -68,6 +68,18 @@ async def test_a_sweep_has_every_item_at_every_size_with_its_evidence(tmp_path: 
     assert prepared.plan.spec.context_tokens is None
 
 
+@pytest.mark.parametrize(("size", "answer", "needed"), [(199_200, 700, None), (195_000, 20_000, "215,000")])
+async def test_what_fits_a_window_hangs_on_what_its_items_may_write(
+    size: int, answer: int, needed: str | None, tmp_path: Path
+) -> None:
+    made = library()
+    made = replace(made, items=tuple(replace(one, params=Params(max_tokens=answer)) for one in made.items))
+    prepared = await plan(tmp_path, Options((HAIKU,), contexts=(2000, size)), made)
+    skipped = [note for note in prepared.notes if "skipped" in note]
+    told = f"skipped: {needed} tokens of context and answer do not fit {HAIKU!r} (200,000)"
+    assert skipped == ([] if needed is None else [told])
+
+
 async def test_a_larger_size_holds_the_smaller_ones_documents_or_more(tmp_path: Path) -> None:
     prepared = await plan(tmp_path, Options((OPUS,), contexts=(4000, 40_000)))
     for small, large in zip(prepared.plan.items[::2], prepared.plan.items[1::2], strict=True):

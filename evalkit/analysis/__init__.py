@@ -189,7 +189,8 @@ def _of_sweep(
     main = parts[size]
     if baseline is not None:
         main = analyze(at_context(snapshot, size), _at_same(baseline, size), prices, counterparts)
-    sweep = sweep_of(snapshot.spec, parts, size, basis)
+    answer = max((item.max_tokens or snapshot.spec.max_tokens for item in snapshot.items), default=0)
+    sweep = sweep_of(snapshot.spec, parts, size, basis, answer)
     judging = grading_of(snapshot, (), Rubric.read_back(snapshot.spec.rubric))
     return replace(
         main,

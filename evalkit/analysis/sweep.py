@@ -19,8 +19,9 @@ SHORT_OF = 0.8
 _GEE = "logistic GEE, t"
 
 
-def sweep_of(spec: Spec, parts: Mapping[int, Analysis], analysed: int, basis: str) -> Sweep:
-    """The sweep from the analyses of its sizes alone; `analysed` is the size that everything else is about."""
+def sweep_of(spec: Spec, parts: Mapping[int, Analysis], analysed: int, basis: str, answer_tokens: int) -> Sweep:
+    """The sweep from the analyses of its sizes alone; `analysed` is the size that everything else is about, and
+    `answer_tokens` the most that an item's answer may have."""
     sizes = tuple(sorted(parts))
     present = {m: [s for s in sizes if m in {r.model for r in parts[s].models}] for m in spec.models}
     points = tuple(_point(m, s, parts, present[m][0]) for m in spec.models for s in present[m])
@@ -35,7 +36,7 @@ def sweep_of(spec: Spec, parts: Mapping[int, Analysis], analysed: int, basis: st
             if present[model]
         ),
         lacking=tuple(
-            Lacking(model, display_name(model), size, _why_lacking(model, size, spec))
+            Lacking(model, display_name(model), size, _why_lacking(model, size + answer_tokens))
             for model in spec.models
             for size in spec.contexts
             if size not in present[model]
@@ -44,8 +45,8 @@ def sweep_of(spec: Spec, parts: Mapping[int, Analysis], analysed: int, basis: st
     )
 
 
-def _why_lacking(model: str, size: int, spec: Spec) -> str:
-    facts, needed = known(model), size + spec.max_tokens
+def _why_lacking(model: str, needed: int) -> str:
+    facts = known(model)
     if facts is not None and needed > facts.context_tokens:
         return f"{needed:,} tokens of context and answer do not fit its window of {facts.context_tokens:,}"
     return "it was not planned"

@@ -74,7 +74,8 @@ def _said(found: "Selection", source: Path) -> str:
     name, left = display_name(found.model), f"; {found.left_out} not judged in every epoch, left out"
     tail = left if found.left_out else ""
     if not found.failed:
-        return f"{name} was satisfactory on each of the {found.judged} items of {source}{tail}: nothing to run"
+        failed = f"{name} failed none of the {found.judged} items of {source} in every epoch"
+        return f"{failed}{tail}: nothing to run"
     return f"{name} was not satisfactory in any epoch on {len(found.failed)} of {found.judged} items of {source}{tail}"
 
 

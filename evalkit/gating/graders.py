@@ -1,7 +1,7 @@
 """Whether the same people and judges graded both sides: another may be stricter, which no test tells from a loss."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evalkit.analysis.trials import counting_grades
 from evalkit.errors import IntegrityError
@@ -22,19 +22,18 @@ def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate
     Only items whose outputs are graded on both sides are looked at: a side without answers has nothing to grade.
     People and judges are told apart, since people grade a sample of what a judge grades whole.
     """
-    sides = {baseline: _graded(then, baseline), candidate: _graded(now, candidate)}
-    one, other = sides.values()
+    names = (baseline, candidate) if baseline != candidate else (f"{baseline} in one run", "it in the other")
+    one, other = _graded(then, baseline), _graded(now, candidate)
     kinds = [kind for kind in one if one[kind].keys() & other.get(kind, {}).keys()]
     if one and other and not kinds:
-        _refuse(baseline, {name for kind in one.values() for who in kind.values() for name in who}, candidate)
+        _refuse(names, {name for kind in one.values() for who in kind.values() for name in who})
     for kind in kinds:
         both = one[kind].keys() & other[kind].keys()
-        counts = {model: Counter(name for item in both for name in side[kind][item]) for model, side in sides.items()}
-        for model, elsewhere in ((baseline, candidate), (candidate, baseline)):
-            here, there = counts[model], counts[elsewhere]
+        counts = [Counter(name for item in both for name in side[kind][item]) for side in (one, other)]
+        for (here, there), sides in ((counts, names), (counts[::-1], names[::-1])):
             alone = {name for name, items in here.items() if there[name] < _HARDLY * items}
             if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * here.total():
-                _refuse(model, alone, elsewhere)
+                _refuse(sides, alone)
 
 
 def _graded(snapshot: Snapshot, model: str) -> _Graded:
@@ -48,7 +47,8 @@ def _graded(snapshot: Snapshot, model: str) -> _Graded:
     return {kind: {item: frozenset(who) for item, who in graded.items()} for kind, graded in found.items()}
 
 
-def _refuse(model: str, alone: set[str], other: str) -> None:
+def _refuse(sides: Sequence[str], alone: set[str]) -> None:
+    model, other = sides
     raise IntegrityError(
         f"outputs of {model} were graded by {listing(sorted(alone))}, who graded hardly any of {other}; have the same"
         " people and judges grade both sides with `evalkit grade --blind`"

@@ -231,7 +231,7 @@ def ratio_result(
         )
     constant = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE  # every item has the same ratio
     high = ratio.value if constant else ratio.high
-    within = high is not None and high < at_most
+    within = high is not None and high < at_most * (1 - _ROUNDING)
     passed = within and gap is None
     doubt = f"{interval(ratio, 'ratio', at_most)}, {plural(ratio.n, 'item')}"
     finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({doubt})"
@@ -245,10 +245,14 @@ def ratio_result(
         ratio,
         "ratio",
         p_worse,
-        needs=None if passed else gap or rules.next_look or _ratio_needs(ratio, at_most, rules),
+        needs=None if passed else _heard(gap, rules) or rules.next_look or _ratio_needs(ratio, at_most, rules),
         warnings=ratio.warnings,
         within=within,
     )
+
+
+def _heard(gap: str | None, rules: Rules) -> str | None:
+    return gap and f"{gap}: {rules.unheard or 'repeat `evalkit run`'}"
 
 
 def _ratio_needs(ratio: Estimate, at_most: float, rules: Rules) -> str:

@@ -121,7 +121,9 @@ def settled(checks: Sequence[CheckResult], alpha: float, overall_p: Callable[[fl
     adjusted = iter(stats.holm(tested))
     with_p = [c if c.p_worse is None else replace(c, p_holm=next(adjusted)) for c in checks]
     final = tuple(
-        c if c.outcome == "pass" or c.within or c.p_holm is None or c.p_holm > alpha else replace(c, outcome="fail")
+        replace(c, outcome="fail", needs=None)  # which nothing more can settle
+        if c.outcome != "pass" and not c.within and c.p_holm is not None and c.p_holm <= alpha
+        else c
         for c in with_p
     )
     outcomes = {check.outcome for check in final}

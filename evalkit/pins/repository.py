@@ -152,7 +152,7 @@ def _names(listed: bytes) -> list[str]:
 
 
 def _git(folder: Path, *arguments: str) -> list[str]:
-    return ["git", "-C", str(folder), "-c", "core.quotePath=false", *arguments]
+    return ["git", "-C", str(folder), "-c", "core.quotePath=false", "-c", "diff.relative=false", *arguments]
 
 
 def _run(folder: Path, *arguments: str) -> bytes | None:

@@ -2,7 +2,8 @@
 
 import re
 import string
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from evalkit.frozen import dataclass
@@ -35,7 +36,7 @@ _ID = re.compile(
 )
 _CONSTANT = re.compile(
     rf"""
-    \b(?:(?P<sdk>(?:(?:Bedrock)?FoundationModel(?:Identifier)?|Model)(?:\.|::)|anthropic\.Model)(?:ANTHROPIC_)?)?
+    \b(?:(?P<sdk>(?:(?:Bedrock)?FoundationModel(?:Identifier)?|Model)(?:\.|::)|\w+\.Model)(?:ANTHROPIC_)?)?
     claude_?(?:(?P<old>3(?:_\d)?)_)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?
     (?:_(?P<date>\d{{8}}))?(?:_V\d(?:_\d)?)?\b
     """,
@@ -91,7 +92,7 @@ def spellings(line: str) -> Iterator[Spelling]:
     if "claude" in line.lower():
         found += [_plain(one, line) for one in _ID.finditer(line)]
         found += [_constant(one) for one in _CONSTANT.finditer(line) if one["sdk"] or one["date"]]
-        found += list(_seeming(line, [one.column - 1 + len(one.written) for one in found]))
+        found += list(_seeming(line, sorted(one.column - 1 + len(one.written) for one in found)))
     if ":bedrock:" in line:
         found += [Spelling(one[0], one[0], "hidden", "bedrock", one.start() + 1) for one in _PROFILE.finditer(line)]
     yield from sorted(found, key=lambda one: one.column)
@@ -104,10 +105,11 @@ def _plain(found: re.Match[str], line: str) -> Spelling:
     return Spelling(prefix + found[0], model, kind, _provider(prefix, found[0]), found.start() - len(prefix) + 1)
 
 
-def _seeming(line: str, known_ends: Collection[int]) -> Iterator[Spelling]:
-    """What looks like an id and is none that is known, nor the name of a file; `known_ends`: where those end."""
+def _seeming(line: str, known_ends: Sequence[int]) -> Iterator[Spelling]:
+    """What looks like an id and is neither known nor the name of a file; `known_ends`: where known ones end, sorted."""
     for one in _SEEMING.finditer(line):
-        if not _FILE.search(one[0]) and not any(one.start() < end <= one.end() for end in known_ends):
+        is_known = bisect_right(known_ends, one.start()) < bisect_right(known_ends, one.end())
+        if not is_known and not _FILE.search(one[0]):
             prefix = line[max(0, one.start() - 60) : one.start()]
             written = prefix[len(prefix.rstrip(_OF_A_NAME)) :] + one[0]
             yield Spelling(written, written.lower(), "unknown", "anthropic", one.end() - len(written) + 1)
