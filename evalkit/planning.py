@@ -300,6 +300,8 @@ def _earlier(path: Path, spec: Spec, dataset: Dataset) -> Snapshot | None:
         what = differing(differences(spec, snapshot.spec))
         if spec.dataset_sha256 != snapshot.spec.dataset_sha256:
             what += f"; in the dataset: {changed_parts(dataset, snapshot)}"
+        if spec.models != snapshot.spec.models:
+            what += f"; its models, in this order: {', '.join(snapshot.spec.models)}"
         raise IntegrityError(f"{path} holds another run ({what}); name another file, or leave -o out")
     return snapshot
 
