@@ -136,7 +136,9 @@ async def test_another_run_is_refused_by_name_and_said_to_differ(tmp_path: Path)
     start(first, library())
     again = await plan(file, Options((OPUS,)))
     assert (again.exists, again.done) == (True, 0)
-    with pytest.raises(IntegrityError, match=rf"mine\.db holds another run \(models, seed differ; its models, in this order: {OPUS}\)"):
+    with pytest.raises(
+        IntegrityError, match=rf"mine\.db holds another run \(models, seed differ; its models, in this order: {OPUS}\)"
+    ):
         await plan(file, Options((OPUS, HAIKU), seed=9))
     with pytest.raises(IntegrityError, match=r"\(dataset differs; in the dataset: items\)"):
         await plan(file, Options((OPUS,)), library(4))
