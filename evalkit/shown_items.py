@@ -15,7 +15,7 @@ from evalkit.wording import visible
 MOST_BYTES = 8_000_000
 """What all items of a page may take, so that mail and browsers take the whole of it, which is refused past 10 MB."""
 REST = 50
-"""Items that are drawn where nothing is to be learned from them but what an ordinary one looks like."""
+"""Items that are drawn before all others of their kind, so that a reader sees what an ordinary one looks like."""
 NAMED = 60
 """Items that each list of a report may name and lead to, at most."""
 _ITEM_BYTES, _NAME_BYTES, _OUTPUT_BYTES, _LINE_BYTES, _CUT_BYTES = 560, 18, 520, 110, 300
@@ -28,11 +28,11 @@ _CELL_BYTES: Mapping[MapState, int] = {
 Kind = Literal["named", "parting", "failing", "rest"]
 _KINDS: tuple[Kind, ...] = ("named", "parting", "failing", "rest")
 _TURNS: tuple[tuple[Kind, int | None, float], ...] = (
-    ("named", None, 1), ("rest", None, 1 / 8), ("failing", REST, 1 / 8),
+    ("named", None, 1), ("rest", REST, 1 / 8), ("failing", REST, 1 / 8),
     ("parting", None, 1), ("failing", None, 1), ("rest", None, 1),
 )  # fmt: skip
 """Which kind has its turn when, with how many items of how much of the page at most: a few of each, then what models
-part on before what all of them fail alike."""
+part on before what all of them fail alike, and what room is left for the rest."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,6 @@ def shown_items(analysis: Analysis, most_bytes: int | None = None) -> ShownItems
     drawn: dict[Kind, list[int]] = {kind: [] for kind in _KINDS}
     for place in _drawn(analysis):
         drawn[kinds[place]].append(place)
-    del drawn["rest"][REST:]
     shown: list[int] = []
     left = most
     for kind, count, share in _TURNS:
