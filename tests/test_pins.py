@@ -356,6 +356,15 @@ def test_a_place_is_compared_with_itself(
     assert in_files(then, now) == found
 
 
+def test_a_line_may_hold_whatever_marks_an_id_and_very_many_of_them() -> None:
+    """With what stands before each of them looked at anew, these would take minutes."""
+    zero = f"{'x' * 9000}\nm = '\0{SONNET_45}\0', '\0claude-opus-4-6'"
+    assert [pin.model for pin in pins_in("a.py", zero.encode())] == [SONNET_45, "claude-opus-4-6"]
+    line = "{" + ", ".join(f'"k{n}": "{SONNET_45}"' for n in range(20_000)) + "}"
+    places = [pin.places for pin in pins_in("a.json", line.encode())]
+    assert len({one[-2] for one in places}) == len({one[-1] for one in places}) == 20_000
+
+
 def test_prose_changes_no_pin() -> None:
     assert changed("claude-opus-4-6", "claude-opus-4-8", "README.md") == []
 

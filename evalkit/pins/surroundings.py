@@ -93,26 +93,27 @@ def _plain(text: str, ids: Iterable[Spelling]) -> str:
     for one in ids:
         parts.append(text[end : one.column - 1])
         end = one.column - 1 + len(one.written)
-    return "".join(_ID.join([*parts, text[end:]]).split())
+    return "".join(_ID.join(part.replace(_ID, "") for part in [*parts, text[end:]]).split())
 
 
 def _keys(text: str) -> Iterator[tuple[str, str]]:
     """What each id of a line is the value of, by the brackets that it stands in, and in the innermost by all that
     stands before it and by what follows the last comma."""
-    outer: list[tuple[list[str], str]] = []
-    before, key, path = list[str](), "", ""
+    outer: list[tuple[str, str]] = []
+    before = path = key = ""
     for part in _TOKEN.findall(text):
         if part == _ID:
-            yield _hash([path, *before]), _hash([path, key])
+            yield before, _hash([path, key])
         elif part in "[({":
             outer.append((before, path))
-            before, key, path = [], "", f"{path}/{key}"
+            path, key = _hash([path, key]), ""
+            before = path
         elif part in "])}":
-            (before, path), key = outer.pop() if outer else ([], ""), ""
+            (before, path), key = outer.pop() if outer else ("", ""), ""
         elif part in ",;":
             key = ""
         else:
-            before.append(part)
+            before = _hash([before, part])
             key += part
 
 
