@@ -362,6 +362,41 @@ def test_evidence_on_what_a_change_brings_along_is_none_of_the_teams_own(
     assert f"of the dataset that no file holds, and '{DATASET}' is asked for" in capsys.readouterr().err
 
 
+def test_a_way_back_by_evidence_on_what_a_change_brings_along_is_none(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git("checkout", "-q", "main")
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    git("checkout", "-q", "-B", "bump")
+    commit(git, "app.py", f'MODEL = "{SONNET_45}"\n')
+    assert approve() == 0
+    asked = ["pins", "verify", "--changed", "main...HEAD", "--dataset"]
+    assert main([*asked, str(DATASET)]) == 0
+    shutil.copy(DATASET, "datasets/own.jsonl")
+    capsys.readouterr()
+    assert main([*asked, "datasets/own.jsonl", "--rubric", str(RUBRIC)]) == 6
+    assert "no evidence" in capsys.readouterr().err
+
+
+def test_a_rubric_that_a_run_finds_is_the_one_that_is_recorded_and_asked_for(git: Git) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    write_evidence_files()
+    shutil.copy(RUBRIC, RUBRIC.with_name("a-new.yaml"))
+    assert approve("pass", "--dataset", str(DATASET)) == 0
+    named = ["pins", "verify", "--changed", "main...HEAD", "--dataset"]
+    assert main([*named, str(DATASET)]) == main([*named, str(DATASET.resolve())]) == 0
+
+
+def test_settings_of_git_hide_nothing_and_block_nothing(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(git, "lib/other.py", f'MODEL = "{SONNET_45}"\n')
+    git("config", "color.ui", "always")
+    git("config", "diff.relative", "true")
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0, "one more use of what runs already"
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    monkeypatch.chdir("lib")
+    assert main(["pins", "diff", "main...HEAD", "--exit-code"]) == 1
+
+
 def test_a_dataset_and_a_rubric_that_come_or_change_with_the_pin_are_told_to_its_reviewer(
     git: Git, capsys: pytest.CaptureFixture[str]
 ) -> None:

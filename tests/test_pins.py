@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -291,9 +292,77 @@ def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None
     return told
 
 
+def _function(name: str, model: str) -> str:
+    return f"function {name}()\n{{\n    return call('<{model}>');\n}}\n"
+
+
+def _document(name: str, model: str) -> str:
+    return f"kind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  MODEL: <{model}>\n"
+
+
+def _container(name: str, model: str) -> str:
+    return f"  - env:\n    - name: MODEL\n      value: <{model}>\n    image: app\n    name: {name}\n"
+
+
+def _object(name: str, model: str, more: str = "") -> str:
+    return f'  {{\n    "name": "{name}",\n    "model": "<{model}>"{more}\n  }}'
+
+
+def _flat(name: str, model: str) -> str:
+    return f'{{\n"name": "{name}",\n"model": "<{model}>"\n}}'
+
+
+def _rule(name: str, model: str) -> str:
+    return f"- model: <{model}>\n  match:\n    path: /{name}\n"
+
+
+BLOCKS: dict[str, tuple[str, Callable[..., str], str]] = {
+    "a brace of its own line": ("a.php", _function, ""),
+    "documents": ("a.yaml", _document, "---\n"),
+    "containers": ("a.yaml", _container, ""),
+    "objects": ("a.json", _object, ",\n"),
+    "objects without indentation": ("a.json", _flat, ",\n"),
+    "what is matched": ("a.yaml", _rule, ""),
+}
+
+
+@pytest.mark.parametrize(("path", "block", "between"), BLOCKS.values(), ids=BLOCKS)
+def test_blocks_may_change_places_and_names_may_not(path: str, block: Callable[..., str], between: str) -> None:
+    first, last = ("[\n", "\n]") if path == "a.json" else ("replicas: 1\nrules:\n", "")
+    edited = first.replace("1", "2")
+
+    def text(head: str, *blocks: tuple[str, str]) -> dict[str, str]:
+        return {path: head + between.join(block(*one) for one in blocks) + last}
+
+    then = text(first, ("chat", "S"), ("batch", "T"))
+    assert in_files(then, text(first, ("batch", "T"), ("chat", "S"))) == []
+    assert in_files(then, text(edited, ("batch", "T"), ("chat", "S"))) == []
+    assert in_files(then, text(first, ("chat", "S"))) == [(path, "T", None)]
+    assert in_files(then, text(first, ("new", "O"), ("chat", "S"), ("batch", "T"))) == [(path, None, "O")]
+    for head in (first, edited):
+        assert sorted(in_files(then, text(head, ("batch", "S"), ("chat", "T")))) == [(path, "S", "T"), (path, "T", "S")]
+
+
+@pytest.mark.parametrize("more", ["", ',\n    "timeout": 5'])
+def test_a_setting_that_changes_in_all_blocks_hides_no_exchange_and_makes_none(more: str) -> None:
+    then = {"a.json": f"[\n{_object('chat', 'S', more)},\n{_object('batch', 'T', more)}\n]"}
+    now = ',\n    "timeout": 9'
+    moved = {"a.json": f"[\n{_object('batch', 'T', now)},\n{_object('chat', 'S', now)}\n]"}
+    assert in_files(then, moved) == []
+    exchanged = {"a.json": f"[\n{_object('batch', 'S', now)},\n{_object('chat', 'T', now)}\n]"}
+    assert len(in_files(then, exchanged)) == 2
+
+
 @pytest.mark.parametrize(
     ("then", "now", "found"),
     [
+        # in files that are called otherwise now
+        ({"a.yaml": "live: <S>\nnext: <T>"}, {"conf/a.yaml": "live: <T>\nnext: <S>"},
+         [("conf/a.yaml", "S", "T"), ("conf/a.yaml", "T", "S")]),
+        ({"live/c.yaml": "m: <S>", "next/c.yaml": "m: <T>"}, {"env/live/c.yaml": "m: <T>", "env/next/c.yaml": "m: <S>"},
+         [("env/live/c.yaml", "S", "T"), ("env/next/c.yaml", "T", "S")]),
+        ({"a.py": "def f():\n  return '<S>'", "b.py": "def g():\n  return '<T>'"},
+         {"a.py": "def g():\n  return '<T>'", "b.py": "def f():\n  return '<S>'"}, []),
         # two values exchanged
         ({"a.yaml": "fast: <S>\nsmart: <T>"}, {"a.yaml": "fast: <T>\nsmart: <S>"},
          [("a.yaml", "S", "T"), ("a.yaml", "T", "S")]),

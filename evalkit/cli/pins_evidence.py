@@ -25,7 +25,10 @@ def files_of(
     a report of a part of the dataset: who chooses the part may choose the verdict.
     """
     gate = report["gate"]
-    found = {kind: _found(kind, gate["provenance"], named.get(kind), held, folder) for kind in _READERS}
+    defaults = {"rubric": _own_rubric(named.get("dataset"))}
+    found = {
+        kind: _found(kind, gate["provenance"], named.get(kind), held, folder, defaults.get(kind)) for kind in _READERS
+    }
     for kind, path in found.items():
         if path is None and not imported:
             raise UsageError(
@@ -39,6 +42,8 @@ def files_of(
 
 
 def _from(folder: Path, path: Path) -> str:
+    if path.is_absolute():  # the folder may be reached by another name
+        path, folder = path.parent.resolve() / path.name, folder.resolve()
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
@@ -72,13 +77,27 @@ def _refuse_part(gate: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _found(kind: str, hashes: Mapping[str, str], named: Path | None, held: Lock, folder: Path) -> Path | None:
+def _own_rubric(dataset: Path | None) -> Path | None:
+    """The rubric that a run of a dataset takes unless one is named; None where there is none."""
+    from evalkit.files import find_rubric, read_config
+
+    try:
+        return None if dataset is None else find_rubric(dataset, read_config(Path("evalkit.yaml")))
+    except UsageError:
+        return None
+
+
+def _found(
+    kind: str, hashes: Mapping[str, str], named: Path | None, held: Lock, folder: Path, default: Path | None
+) -> Path | None:
     read, wanted = _READERS[kind], hashes[f"{kind}_sha256"]
     if named is not None:
         if read(named) != wanted:
             raise UsageError(f"{str(named)!r} is not the {kind} that the report is of; name that one with --{kind}")
         return named
     earlier = [folder / path for one in held.approvals if (path := getattr(one, kind)) is not None]
+    if default is not None:
+        earlier.insert(0, default)
     usual = sorted(Path(f"{kind}s").glob("*.jsonl" if kind == "dataset" else "*.yaml"))
     return next((path for path in dict.fromkeys(earlier + usual) if _hash_or_none(read, path) == wanted), None)
 

@@ -1,7 +1,8 @@
 """What a change does to pins: which model ids a file named before, and which it names now."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any, Literal
@@ -27,6 +28,7 @@ class Bump:
 
 
 _MOST_PAIRS = 250_000
+_WORD = re.compile(r"\w+")
 
 
 @dataclass
@@ -45,7 +47,7 @@ class _Left:
         pairs = sorted(((old, pin) for old in self.gone for pin in self.new), key=lambda pair: key(*pair))
         for old, pin in pairs:
             if old in self.gone and pin in self.new:
-                self._pair(old, pin)
+                self.pair(old, pin)
 
     def in_turn(self) -> None:
         """Pair the first with the first, and so on."""
@@ -53,7 +55,8 @@ class _Left:
         self.gone, self.new = self.gone[len(pairs) :], self.new[len(pairs) :]
         self.found += [Bump(old, pin) for old, pin in pairs if old.model != pin.model]
 
-    def _pair(self, old: Pin, pin: Pin) -> None:
+    def pair(self, old: Pin, pin: Pin) -> None:
+        """Take one for what the other became."""
         self.gone.remove(old)
         self.new.remove(pin)
         if old.model != pin.model:
@@ -68,9 +71,11 @@ def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     another stood: two values that were exchanged are two bumps.
     """
     before, after = _by_path(then), _by_path(now)
+    before = {_moved_to(before, after).get(path, path): pins for path, pins in before.items()}
+    by_path = {path: _at_all_places(before.get(path, []), after.get(path, [])) for path in sorted({*before, *after})}
+    _blocks_moved(by_path.values())
     all_left = _Left([], [], [])
-    for path in sorted({*before, *after}):
-        left = _in_file(before.get(path, []), after.get(path, []))
+    for left in map(_in_file, by_path.values()):
         all_left.gone += left.gone
         all_left.new += left.new
         all_left.found += left.found
@@ -88,10 +93,49 @@ def _by_path(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
     return {path: list(of_path) for path, of_path in groupby(in_code(pins), key=lambda pin: pin.path)}
 
 
-def _in_file(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
+def _moved_to(before: Mapping[str, list[Pin]], after: Mapping[str, list[Pin]]) -> dict[str, str]:
+    """What files that are gone are called now: by their path, then by the models that they have in like places."""
+    found = []
+    for old in before.keys() - after.keys():
+        places = {pin.places[-1] for pin in before[old]}
+        for new in after.keys() - before.keys():
+            if not places.isdisjoint(pin.places[-1] for pin in after[new]):
+                alike = {pin.model for pin in before[old]} & {pin.model for pin in after[new]}
+                found.append((-len({*_WORD.findall(old)} & {*_WORD.findall(new)}), -len(alike), old, new))
+    moved: dict[str, str] = {}
+    for _, _, old, new in sorted(found):
+        if old not in moved and new not in moved.values():
+            moved[old] = new
+    return moved
+
+
+def _at_all_places(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
     left = _Left(list(then), list(now), [])
     for nth in range(max(len(pin.places) for pin in (*then, *now))):
         left = _at_places(left, nth)
+    return left
+
+
+def _blocks_moved(files: Collection[_Left]) -> None:
+    """Takes out what stands now in a like place of another file."""
+    places = Counter((pin.places[-1], pin.model) for left in files for pin in left.gone)
+    places &= Counter((pin.places[-1], pin.model) for left in files for pin in left.new)
+    gone, new = places.copy(), places.copy()
+    for left in files:
+        left.gone, left.new = _less(left.gone, gone), _less(left.new, new)
+
+
+def _less(pins: Sequence[Pin], moved: Counter[tuple[str, str]]) -> list[Pin]:
+    rest = []
+    for pin in pins:
+        if moved[pin.places[-1], pin.model]:
+            moved[pin.places[-1], pin.model] -= 1
+        else:
+            rest.append(pin)
+    return rest
+
+
+def _in_file(left: _Left) -> _Left:
     gone, new, found = sorted(left.gone), sorted(left.new), left.found
     left = _unaligned(gone, new)
     if left.gone:  # what is left may have been replaced by one that only seems to have moved
@@ -107,7 +151,10 @@ def _at_places(found: _Left, nth: int) -> _Left:
         for pin in pins:
             places.setdefault(pin.places[min(nth, len(pin.places) - 1)], ([], []))[side].append(pin)
     rest = _Left([], [], found.found)
-    for here in places.values():
+    for gone, new in places.values():
+        alike = _by_likeness(gone, new)
+        rest.found += alike.found
+        here = alike.gone, alike.new
         left = _unaligned(*here)
         if {pin.model for pin in left.gone} & {pin.model for pin in left.new}:  # in another order
             left = _Left(*here, [])
@@ -118,6 +165,26 @@ def _at_places(found: _Left, nth: int) -> _Left:
         rest.new += left.new
         rest.found += left.found
     return rest
+
+
+def _by_likeness(gone: list[Pin], new: list[Pin]) -> _Left:
+    """Pairs those of one place by what only one of them stands among: blocks change their order, and their contents."""
+    left = _Left(gone, new, [])
+    if min(len(gone), len(new)) == 0 or len(gone) + len(new) < 3 or len(gone) * len(new) > _MOST_PAIRS:
+        return left
+    common = frozenset.intersection(*(pin.own.lines for pin in (*gone, *new)))
+    if all(pin.own.lines <= common for pin in (*gone, *new)):
+        return left
+    pairs = [
+        (-old.own.likeness(pin.own, common), old.model != pin.model, abs(n - m), n, m)
+        for n, old in enumerate(gone)
+        for m, pin in enumerate(new)
+    ]
+    left = _Left(gone.copy(), new.copy(), [])
+    for unlike, _, _, n, m in sorted(pairs):
+        if unlike < 0 and gone[n] in left.gone and new[m] in left.new:
+            left.pair(gone[n], new[m])
+    return left
 
 
 def _unaligned(then: list[Pin], now: list[Pin]) -> _Left:

@@ -152,7 +152,18 @@ def _names(listed: bytes) -> list[str]:
 
 
 def _git(folder: Path, *arguments: str) -> list[str]:
-    return ["git", "-C", str(folder), "-c", "core.quotePath=false", "-c", "diff.relative=false", *arguments]
+    return [
+        "git",
+        "-C",
+        str(folder),
+        "-c",
+        "core.quotePath=false",
+        "-c",
+        "diff.relative=false",
+        "-c",
+        "color.ui=false",
+        *arguments,
+    ]
 
 
 def _run(folder: Path, *arguments: str) -> bytes | None:

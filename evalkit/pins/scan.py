@@ -12,7 +12,7 @@ from evalkit.frozen import dataclass
 from evalkit.pins.docstrings import text_lines
 from evalkit.pins.mentions import block_comments, comment_at, comment_marks, is_note, is_prose, notebook_notes
 from evalkit.pins.spelling import SOUGHT, Kind, Provider, Spelling, spellings
-from evalkit.pins.surroundings import Surroundings
+from evalkit.pins.surroundings import Own, Surroundings
 
 IGNORE = "evalkit: ignore"
 """A line that says so is passed over."""
@@ -33,7 +33,8 @@ _OTHER_BREAKS = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 class Pin:
     """One model id in one place. `prose`: it is only mentioned there, so nothing runs because of it.
 
-    `places`: where it stands, from the most to the least that has to be the same, so that it can be found again.
+    `places`: where it stands, from the most to the least that has to be the same, so that it can be found again; `own`:
+    what it stands among, where others stand at like places.
     """
 
     path: str
@@ -45,11 +46,12 @@ class Pin:
     provider: Provider
     prose: bool
     places: tuple[str, ...] = field(default=("",), compare=False)
+    own: Own = field(default=Own(), compare=False)
 
 
 def plain(pin: Pin) -> dict[str, Any]:
     """For JSON: what a reader can use."""
-    return {name: value for name, value in asdict(pin).items() if name != "places"}
+    return {name: value for name, value in asdict(pin).items() if name not in ("places", "own")}
 
 
 def skipped(path: str, content: bytes) -> str | None:
@@ -84,10 +86,10 @@ def pins_in(path: str, content: bytes) -> Iterator[Pin]:
     for number, (line, found) in enumerate(zip(lines, ids, strict=True)):
         if not found:
             continue
-        starts, ends = mentions(number, line)
+        (starts, ends), own = mentions(number, line), around.own(number)
         for one, places in zip(found, around.places(number), strict=True):
             runs = ends < one.column <= starts
-            yield Pin(path, number + 1, *_named(one), prose=not runs, places=places)
+            yield Pin(path, number + 1, *_named(one), prose=not runs, places=places, own=own)
 
 
 def _named(one: Spelling) -> tuple[int, str, str, Kind, Provider]:

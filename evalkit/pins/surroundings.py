@@ -5,7 +5,9 @@ So an id is found again though lines above it have changed, and what took its pl
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import PurePosixPath
 
 from evalkit.frozen import dataclass
@@ -14,77 +16,129 @@ from evalkit.pins.spelling import Spelling
 _SECTION = re.compile(r"\[\[?[^\[\]{}]+\]?\]\s*(?:[#;].*)?\Z")
 _SECTIONED = frozenset({"", ".ini", ".cfg", ".toml", ".conf", ".cnf", ".env", ".properties", ".service"})
 """Endings of files in which a line `[name]` says what all lines up to the next one are about."""
+_DOCUMENT = re.compile(r"---(?:\s|\Z)")
+"""What begins another document of a YAML file."""
+_NAMING = re.compile(
+    r"""[-"'{(]*(?:name|id|key|title|path|route|env|environment|stage|use|purpose|task)["']?[:=]""", re.I
+)
+"""Lines, without white space, that say what a block is about."""
+_FILE, _HEAD = -2, -1
+"""What a section stands under, and what stands before the first of them does."""
+_MOST_OWN = 500
 _TOKEN = re.compile(r"[\w.$-]+|[\[\](){},;\0]")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ID = "\0"
 """What stands for an id in a line that is looked at without its ids."""
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A line without white space and ids. `below`: the place (from 0) of the line that it stands under, or -1."""
+    """A line without white space and ids. `below`: the place (from 0) of the line that it stands under."""
 
     text: str
     below: int
+
+
+@dataclass(frozen=True)
+class Own:
+    """The lines of the largest block that has no other id in a line like this one. `named`: those that say what it is
+    about; both are empty where there is no such block, or no other id."""
+
+    lines: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
+
+    def likeness(self, other: "Own", common: frozenset[str]) -> int:
+        """How many lines two have in common beside those; what names them counts before all else."""
+        return 1000 * len((self.named & other.named) - common) + len((self.lines & other.lines) - common)
 
 
 class Surroundings:
     """The lines of a file by what they stand under: more indentation, a list's key, a section."""
 
     def __init__(self, path: str, lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> None:
-        self._sectioned = PurePosixPath(path).suffix.lower() in _SECTIONED
+        suffix = PurePosixPath(path).suffix.lower()
+        self._parts = _SECTION if suffix in _SECTIONED else _DOCUMENT if suffix in (".yaml", ".yml") else None
+        self._nests = suffix in (".json", ".jsonc", ".json5")
         self._lines = tuple(self._read(lines, ids))
-        self._blocks: dict[int, str] = {}
-        self._others: dict[int, list[str]] = {}
-        for line in self._lines:
-            if line is not None and _ID not in line.text:
-                self._others.setdefault(line.below, []).append(line.text)
+        self._below: dict[int, list[int]] = {}
+        self._ways = {_FILE: "", _HEAD: ""}
+        self._holding: dict[str, Counter[int]] = {}
+        for number, line in enumerate(self._lines):
+            if line is not None:
+                self._below.setdefault(line.below, []).append(number)
+                way = self._ways[line.below]
+                self._ways[number] = (
+                    way if line.below == _FILE and self._parts is _DOCUMENT else _hash([way, line.text])
+                )
+                if _ID in line.text:
+                    self._holding.setdefault(self._ways[number], Counter()).update(self._way(number))
 
     def _read(self, lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterator[_Line | None]:
-        above: list[tuple[float, int]] = []
+        above, nested, ended = [(-2.0, _FILE), (-1.0, _HEAD)], 0, False
         for number, (text, found) in enumerate(zip(lines, ids, strict=True)):
             if not text.strip():
                 yield None
                 continue
-            depth = self._depth(text)
-            while above and above[-1][0] >= depth:
+            depth, nested = self._depth(text, nested)
+            if text.strip() == "{" and not self._nests and above[-1][0] == depth and not ended:
+                depth += 0.25  # it belongs to the line before, and so does what follows
+            ended = text.rstrip().endswith(("}", ";", ","))
+            while above[-1][0] >= depth:
                 above.pop()
-            yield _Line(_plain(text, found), above[-1][1] if above else -1)
+            yield _Line(_plain(text, found), above[-1][1])
             above.append((depth, number))
 
-    def _depth(self, text: str) -> float:
+    def _depth(self, text: str, nested: int) -> tuple[float, int]:
+        """How deep a line stands, and how many brackets are open after it, of so many before."""
         bare = text.lstrip()
-        if self._sectioned and _SECTION.match(bare):
-            return -1
-        return len(text) - len(bare) + (0.5 if bare.startswith("- ") else 0)  # a list may stand as far left as its key
+        if self._parts is not None and self._parts.match(bare):
+            return -1, nested
+        if self._nests:
+            marks = _STRING.sub("", bare)
+            opened = sum(mark in "[{" for mark in marks) - sum(mark in "]}" for mark in marks)
+            return nested - (bare[:1] in ("]", "}")), nested + opened
+        # a list may stand as far left as its key
+        return len(text) - len(bare) + (0.5 if bare.startswith("- ") else 0), nested
 
     def places(self, number: int) -> list[tuple[str, ...]]:
-        """Those of the ids of a line (from 0), from left to right: by all that is around and above it, by its block,
-        by its line, by what is before it between its brackets, and by its key there."""
+        """Those of the ids of a line (from 0), from left to right: by the block that is its own, by its line, by what
+        is before it between its brackets, and by its key there."""
         line = self._lines[number]
         if line is None:
             return []
-        above = list(self._above(line))
-        under = _hash(one.text for one in above)
-        everything = _hash(part for one in above for part in (one.text, self._block(one.below)))
-        beside = _hash([line.text, self._block(line.below), self._block(number)])
-        alone = _hash([line.text])
+        alone, under = self._ways[number], self._ways[line.below]
+        own = _hash(sorted(self.own(number).lines))
         return [
-            (f"{everything}.{beside}.{order}", f"{under}.{beside}.{order}", f"{under}.{alone}.{order}",
-             f"{under}.{before}", f"{under}:{key}")
+            (f"{alone}.{own}.{order}", f"{alone}.{order}", f"{under}.{before}", f"{under}:{key}")
             for order, (before, key) in enumerate(_keys(line.text))
-        ]  # fmt: skip
+        ]
 
-    def _block(self, below: int) -> str:
-        """The lines without ids that stand directly below one."""
-        if below not in self._blocks:
-            self._blocks[below] = _hash(self._others.get(below, ()))
-        return self._blocks[below]
+    def own(self, number: int) -> Own:
+        """What only this line of all that are like it stands among."""
+        holding = self._holding[self._ways[number]]
+        block = next((place for place in reversed([*self._way(number)]) if holding[place] == 1), number)
+        if block == _FILE:
+            return Own()
+        texts = list(islice(self._within(block), _MOST_OWN))
+        return Own(frozenset(texts), frozenset(text for text in texts if _NAMING.match(text)))
 
-    def _above(self, line: _Line) -> Iterator[_Line]:
-        at: int = line.below
-        while at >= 0 and (upper := self._lines[at]) is not None:
-            yield upper
-            at = upper.below
+    def _within(self, block: int) -> Iterator[str]:
+        """The lines without ids of a block, its first one included."""
+        waiting = [block]
+        while waiting:
+            number = waiting.pop()
+            line = self._lines[number] if number >= 0 else None
+            if line is not None and _ID not in line.text:
+                yield line.text
+            waiting += reversed(self._below.get(number, ()))
+
+    def _way(self, number: int) -> Iterator[int]:
+        """What a line stands under, from itself up."""
+        while number != _FILE:
+            yield number
+            line = self._lines[number] if number >= 0 else None
+            number = _FILE if line is None else line.below
+        yield number
 
 
 def _plain(text: str, ids: Iterable[Spelling]) -> str:

@@ -97,7 +97,8 @@ def _is_pin_of(now: Pin, then: Pin) -> bool:
 
 def _led_here(then: Pin, now: Pin, terms: Terms) -> bool:
     """Whether valid evidence led from the model that comes back to the one that goes."""
-    return any(one.is_of(then.model, now.model) and not terms.faults(one, {}) for one in terms.lock.approvals)
+    held = (one for one in terms.lock.approvals if one.is_of(then.model, now.model))
+    return any(not (terms.misfits(one) or terms.faults(one, {})) for one in held)
 
 
 def verdicts(asked: Sequence[Asked], terms: Terms) -> Iterator[Verdict]:
