@@ -57,6 +57,18 @@ def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
     return policy(best, f"Routed: {best.title}"), best
 
 
+def clearing_router(analysis: Analysis) -> PolicyValue | None:
+    """A router that clears the bar where no model does, the one that is shown if it is one; None without any."""
+    routing, decision = analysis.routing, analysis.decision
+    if routing is None or decision.eligible or decision.verdict == "conditional":
+        return None
+    clearing = [each for each in routing.values if each.kind == "router" and _parts(each)
+                and each.pass_rate.low is not None and each.pass_rate.low >= decision.bar]  # fmt: skip
+    shown = routed(analysis)
+    name = shown[1].name if shown else ""
+    return max(clearing, key=lambda each: (each.name == name, each.gain_usd.value or 0.0), default=None)
+
+
 def _parts(each: PolicyValue) -> bool:
     return sum((share.value or 0.0) > 0 for share in each.shares.values()) > 1
 

@@ -442,6 +442,16 @@ def test_two_people() -> None:
     assert verdict.alpha.value == pytest.approx(found.alpha.value)
 
 
+def test_a_criterion_of_two_levels_is_as_reliable_as_the_verdict_that_is_made_of_it() -> None:
+    """The same grades, of which nearly all are passes: alpha measures that in both."""
+    book = _graded({ANN: [0] + [1] * 39, BOB: [1, 0] + [1] * 38})
+    found, verdict = _agreement(book), _agreement(book, "satisfactory")
+    assert (found.alpha.value, found.ac.value) == pytest.approx((verdict.alpha.value, verdict.ac.value))
+    assert found.flag == verdict.flag
+    assert "prevalence effect: 98% pass" in found.flag.reasons[0]
+    assert found.flag.colour == "amber"
+
+
 def test_people_and_judge_are_all_graders() -> None:
     table: list[Sequence[int | None]] = [_ANN, _BOB, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]]
     found = _agreement(_graded(dict(zip((ANN, BOB, JUDGE), table, strict=True))))

@@ -38,9 +38,9 @@ from evalkit.chart_blocks import (
 )
 from evalkit.charts import NARROW, WIDE, draw
 from evalkit.charts.cell import draw_cell
-from evalkit.charts.labels import Box, fit, place, spread, text_width
+from evalkit.charts.labels import Box, Marks, fit, place, spread, text_width
 from evalkit.charts.scales import Scale, named_ticks, scale_of, tick_name, ticks
-from evalkit.charts.svg import Svg, px
+from evalkit.charts.svg import INKS, Svg, px
 from evalkit.rendering.chart_table import table_of
 from evalkit.report import build_report
 from evalkit.series import NEUTRAL, POLICY
@@ -176,6 +176,37 @@ def test_names_on_the_frontier_do_not_overlap(apart: float, models: int, width: 
         boxes.append(Box(left, float(e.attrib["y"]) - 11, left + width, float(e.attrib["y"]) + 2))
     assert len(boxes) == models
     assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_a_name_on_the_frontier_stands_nearest_to_its_own_mark(width: int) -> None:
+    """Four options of which two stand close: nothing may seem to be named by what names another."""
+    figures = {"Haiku 4.5": (7.0, 72, 59, 81), "Sonnet 4.6": (16.2, 92, 82, 96), "Opus 4.6": (27.0, 92, 82, 96),
+               "Routed": (21.8, 98, 89, 99.7)}  # fmt: skip
+    points = tuple(
+        FrontierPoint(
+            Series(name, name, i if name != "Routed" else POLICY),
+            estimate(cost / 100, cost / 100 * 0.94, cost / 100 * 1.12),
+            estimate(rate / 100, low / 100, high / 100),
+            picked=name == "Sonnet 4.6",
+        )
+        for i, (name, (cost, rate, low, high)) in enumerate(figures.items())
+    )
+    y = Axis("satisfactory", "percent", 0.5, 1.0, reference=0.8, reference_label="below your 80% bar")
+    root = parse(draw(Frontier("f", Axis("cost", "money", 0.0, 0.34), y, points), width))
+    lines = [(e.attrib["stroke"], *(float(e.attrib[k]) for k in ("x1", "y1", "x2", "y2")))
+             for e in root.iter() if e.tag == "line" and "stroke-dasharray" not in e.attrib]  # fmt: skip
+    for text in (e for e in root.iter() if e.tag == "text" and e.text in figures and "aria-hidden" not in e.attrib):
+        wide, at, low = text_width(text.text or "", 13, bold=True), float(text.attrib["x"]), float(text.attrib["y"])
+        left = {"start": at, "middle": at - wide / 2, "end": at - wide}[text.attrib.get("text-anchor", "start")]
+        name = Box(left, low - 12, left + wide, low)
+        apart: dict[str, float] = {}
+        for ink, x1, y1, x2, y2 in lines:
+            drawn = Box(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+            apart[ink] = min(apart.get(ink, math.inf), name.distance(drawn))
+        del apart[INKS["line"]]
+        assert len(apart) == len(figures)
+        assert min(apart, key=lambda ink: apart[ink]) == text.attrib["fill"], (text.text, apart)
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
@@ -380,10 +411,10 @@ def test_spread_keeps_the_gap_and_the_order(positions: list[float]) -> None:
 
 def test_a_label_avoids_what_is_taken() -> None:
     frame, at = Box(0, 0, 300, 300), (150.0, 150.0)
-    free = place("name", 12, at, [], frame)
-    second = place("name", 12, at, [free.box], frame)
+    free = place("name", 12, at, Marks([]), frame)
+    second = place("name", 12, at, Marks([free.box]), frame)
     assert not second.box.meets(free.box)
-    assert place("name", 12, at, [frame], frame).box.right <= 300
+    assert place("name", 12, at, Marks([frame]), frame).box.right <= 300
 
 
 def test_text_that_does_not_fit_is_cut() -> None:

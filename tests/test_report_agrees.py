@@ -52,11 +52,26 @@ def partly_graded(epochs: int = 1) -> Analysis:
     return analyze(book.snapshot())
 
 
+def test_items_with_a_verdict_in_some_epochs_are_not_said_to_have_none() -> None:
+    """The page resamples items that have a verdict under every model, which another heading must not deny."""
+    book = Book(spec((HAIKU, OPUS), epochs=2))
+    for i in range(20):
+        for model in (HAIKU, OPUS):
+            for epoch in (1, 2):
+                level = 1 if epoch == 1 and i < 17 else None
+                book.trial(f"i{i:02d}", answered(0.01, 2.0), model=model, epoch=epoch, level=level)
+    analysis = analyze(book.snapshot())
+    assert section(analysis, "item-map").heading == (
+        "None of 20 items has all its verdicts; 17 have some under every model"
+    )
+    assert analysis.stability.items == 17
+
+
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_items_of_which_only_a_part_is_graded_are_in_no_count(epochs: int) -> None:
     analysis = partly_graded(epochs)
     assert section(analysis, "item-map").heading == (
-        "Every model satisfies 7 of 20 items; 1 tells them apart; 12 have no verdict yet"
+        "Every model satisfies 7 of 20 items; 1 tells them apart; 12 lack a verdict"
     )
     told = said(analysis, "how-sure")
     assert "12% of the items tell outputs apart: 1 of 8 items" in told

@@ -1,6 +1,7 @@
 """What a real browser makes of the report: nothing loaded, nothing wrong, nothing cut off, readable by everyone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from report_graders import people_and_judge
 from report_pages import page
 from report_variants import hostile
 
-from evalkit.analysis.results import Analysis
+from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.report import render_html
 from evalkit.route import with_routing
 
@@ -104,6 +105,17 @@ FEW = 9
 """Items of a report that is looked through element by element: more add marks and rows like the others."""
 
 
+def wordy(between: str, words: int) -> Analysis:
+    """Items whose texts are higher than the panes that they stand in."""
+    whole, text = analysis(FEW), between.join(["lengthy"] * words)
+
+    def lengthen(item: ItemResult) -> ItemResult:
+        outputs = tuple(replace(output, text=text) for output in item.outputs)
+        return replace(item, task=text, reference=text, outputs=outputs)
+
+    return replace(whole, outputs=tuple(map(lengthen, whole.outputs)))
+
+
 @pytest.mark.parametrize(
     ("made", "width", "scheme"),
     [
@@ -111,8 +123,10 @@ FEW = 9
         (partial(people_and_judge, FEW), PHONE, "dark"),
         (lambda: with_routing(analysis(FEW)), DESK, "dark"),
         (lambda: with_routing(analysis(FEW)), PHONE, "light"),
+        (partial(wordy, " ", 120), PHONE, "light"),
+        (partial(wordy, "\n", 40), DESK, "light"),
     ],
-    ids=["simulated", "people_and_judge", "routed", "routed on a phone"],
+    ids=["simulated", "people_and_judge", "routed", "routed on a phone", "long texts on a phone", "many lines"],
 )
 def test_a_report_can_be_read_by_everyone(
     made: Callable[[], Analysis], width: int, scheme: str, browser: Browser, tmp_path: Path

@@ -113,7 +113,7 @@ def test_a_trial_that_has_not_run_waits_for_no_grade() -> None:
     for i in range(4):
         book.trial(f"i{i}", answered(), model=HAIKU, level=1)
         book.trial(f"i{i}", *([answered()] if i else []), model=OPUS, level=1 if i else None)
-    assert headings(analyze(book.snapshot()))["item-map"].endswith("; 1 have no verdict yet")
+    assert headings(analyze(book.snapshot()))["item-map"].endswith("; 1 lacks a verdict")
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(5.0, "the default"), (6.0, "stated")])

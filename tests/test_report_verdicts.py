@@ -5,10 +5,17 @@ from dataclasses import replace
 import pytest
 from analysis_builders import OPUS as OPUS_ID
 from analysis_builders import SONNET as SONNET_ID
+from analysis_builders import run_of
 from report_pages import made, plain_text, section
 
+from evalkit.analysis import analyze
+from evalkit.analysis.decide import decide
 from evalkit.analysis.pair_results import Pair
-from evalkit.blocks import Facts, Note, Paragraph
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Facts, Note, Paragraph, Table
+from evalkit.report import render_markdown
+from evalkit.route import with_routing
+from evalkit.series import clearing_router
 from evalkit.stats import Estimate
 
 RULE = (
@@ -142,3 +149,76 @@ def test_the_correction_that_undoes_a_gain_is_named(p_holm: float | None, named:
     told = "after Holm's correction for 3 comparisons (p 0.060)"
     for name in ("verdict", "price-of-a-failure"):
         assert (told in str(section(analysis, name))) is named, name
+
+
+def with_clearing_router(bar: float) -> Analysis:
+    """A run in which no model clears the bar, and a router of the same models does."""
+    weak = made("no_option")
+    routed = with_routing(replace(weak, decision=decide(weak.models, bar)))
+    routing = routed.routing
+    assert routing is not None
+    high = Estimate(1.0, 0.94, 1.0, 0.95, 60, "Wilson")
+    best = next(v for v in routing.values if v.kind == "router" and min(s.value or 0.0 for s in v.shares.values()) > 0)
+    shown = replace(best, pass_rate=high, gain_usd=replace(best.gain_usd, value=9.0))
+    values = tuple(shown if value is best else value for value in routing.values)
+    return replace(routed, routing=replace(routing, values=values))
+
+
+def test_a_router_that_clears_the_bar_is_not_denied_by_the_first_line() -> None:
+    analysis = with_clearing_router(0.8)
+    router = clearing_router(analysis)
+    assert router is not None
+    verdict = section(analysis, "verdict")
+    assert verdict.heading == f"No model alone clears the bar; {router.phrase} does."
+    told = plain_text(verdict.lede)
+    assert told.startswith("Every model alone is shown to be below your 80% bar. The best is Opus 4.6: 60%")
+    assert f"T{router.phrase[1:]} clears it: 100% of its outputs are satisfactory (94–100%, 60 items)." in told
+    assert section(analysis, "scorecard").heading == (
+        f"No model alone has a lower limit that reaches 80%; {router.phrase} has"
+    )
+    assert section(analysis, "frontier").heading.startswith("By the estimates, of the models alone, Haiku 4.5 costs")
+    scores = section(analysis, "scorecard").blocks[0]
+    assert isinstance(scores, Table)
+    assert [plain_text(row.cells[-1].text) for row in scores.rows] == ["below", "below", "below", "clears"]
+
+
+def test_a_router_that_clears_the_bar_is_named_where_the_models_are_open() -> None:
+    analysis = with_clearing_router(0.7)
+    assert section(analysis, "verdict").heading == "Not enough data."
+    assert " clears it: 100% of its outputs" in plain_text(section(analysis, "verdict").lede)
+    assert section(analysis, "scorecard").heading.startswith("No model alone")
+
+
+def test_equals_are_all_called_the_best() -> None:
+    half = [[i % 2 == 0] for i in range(40)]
+    tied = analyze(run_of({OPUS_ID: half, SONNET_ID: half}))
+    assert plain_text(section(tied, "verdict").lede) == (
+        "Every option is shown to be below your 80% bar. The best are Sonnet 4.6 and Opus 4.6, level: of each, 50% of "
+        "the outputs are satisfactory (35–65%, 40 items)."
+    )
+
+
+def test_the_only_one_that_clears_the_bar_is_picked_without_a_price() -> None:
+    """The rule chooses by cost among those that clear; there is nothing to choose from."""
+    made_ = analyze(run_of({OPUS_ID: [[True]] * 40, SONNET_ID: [[i % 2 == 0] for i in range(40)]}))
+    unknown = Estimate(None, None, None, 0.95, 40, "MOVER", reason="a request is unpriced")
+    models = tuple(replace(m, cost_per_satisfactory=unknown) for m in made_.models)
+    analysis = replace(made_, models=models, decision=decide(models, 0.8))
+    assert section(analysis, "verdict").heading == "Use Opus 4.6."
+    assert plain_text(section(analysis, "verdict").lede) == (
+        "It is the only option shown to clear your 80% bar: 100% of its outputs are satisfactory (91–100%, 40 items), "
+        "cost per satisfactory output unpriced (a request is unpriced)."
+    )
+
+
+def test_those_that_clear_the_bar_are_named_before_those_that_miss_it() -> None:
+    """Where the first screen has no room for all, and in the short table the pick is never cut."""
+    passes = {f"acme-{i}": [[k % 2 == 0] for k in range(40)] for i in range(7)}
+    passes |= {f"best-{i}": [[True]] * 40 for i in range(3)}
+    costs = {"best-2": 0.001}
+    analysis = analyze(run_of(passes, costs))
+    (told,) = (block for block in section(analysis, "verdict").blocks if isinstance(block, Facts))
+    assert [fact.title.split()[0] for fact in told.facts][:3] == ["best-0", "best-1", "acme-0"]
+    assert analysis.decision.option == "best-2"
+    assert "| **best-2**" in render_markdown(analysis)
+    assert "\n2 more in the full report." in render_markdown(analysis)

@@ -11,7 +11,7 @@ def decide(models: Sequence[ModelResult], bar: float) -> Decision:
 
     Of those that cost the same it is the one with the higher lower limit, and of those the first by id.
     `no_option` if every model is shown to be below the bar; `not_enough_data` if one may be above it and
-    these items cannot show it, or if an eligible model has no price.
+    these items cannot show it, or if several are eligible and one has no price. One alone needs none.
     """
     reasons = {model.model: _reason(model, bar) for model in models}
     eligible = [m for m in models if m.pass_rate.low is not None and m.pass_rate.low >= bar]
@@ -22,6 +22,8 @@ def decide(models: Sequence[ModelResult], bar: float) -> Decision:
         return Decision(verdict, None, bar, (), reasons)
     ranked = sorted(eligible, key=lambda model: model.model)
     prices = [m.cost_per_satisfactory.value for m in ranked if m.cost_per_satisfactory.value is not None]
+    if len(ranked) == 1:
+        return Decision("pick", ranked[0].model, bar, names, reasons)
     if len(prices) < len(ranked):
         return Decision("not_enough_data", None, bar, names, reasons)
     picked = ranked[stats.cheapest(prices, [m.pass_rate.low or 0.0 for m in ranked])]

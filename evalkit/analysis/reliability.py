@@ -104,10 +104,11 @@ def agreements(levels: Levels, results: Iterable[TrialResult], rubric: Rubric) -
     items, found = [item_of[trial] for trial in trials], []
     for criterion in rubric.judged:
         table = [[levels[g].get(trial, {}).get(criterion.id) for trial in trials] for g in graders]
-        found.append(_agreement(criterion.id, graders, table, items, overall=False))
+        top = max(criterion.levels) if len(criterion.levels) == 2 else None  # two levels are a flag, as a verdict is
+        found.append(_agreement(criterion.id, graders, table, items, top, overall=False))
     verdicts = {g: verdicts_of(levels, g, rubric) for g in graders}
     table = [[_number(verdicts[g].get(trial)) for trial in trials] for g in graders]
-    return (*found, _agreement(OVERALL, graders, table, items, overall=True))
+    return (*found, _agreement(OVERALL, graders, table, items, 1, overall=True))
 
 
 def _number(flag: bool | None) -> int | None:
@@ -115,15 +116,21 @@ def _number(flag: bool | None) -> int | None:
 
 
 def _agreement(
-    name: str, graders: tuple[str, ...], table: Sequence[Sequence[int | None]], items: Sequence[str], *, overall: bool
+    name: str,
+    graders: tuple[str, ...],
+    table: Sequence[Sequence[int | None]],
+    items: Sequence[str],
+    passing: int | None,
+    *,
+    overall: bool,
 ) -> Agreement:
     alpha = stats.krippendorff_alpha(table, "nominal" if overall else "ordinal", items=items)
     ac = stats.gwet_ac(table, "identity" if overall else "quadratic", items=items)
     given = [level for row in table for level in row if level is not None]
-    passed = sum(given) / len(given) if overall and given else None
+    passed = given.count(passing) / len(given) if passing is not None and given else None
     severity = dict(zip(graders, stats.grader_severity(table, items=items), strict=True))
     deviating: dict[str, str] = {}
-    tolerance = _TOLERANCE_FLAG if overall else _TOLERANCE_POINTS
+    tolerance = _TOLERANCE_POINTS if passing is None else _TOLERANCE_FLAG
     for index, reason in stats.deviating_graders(table, tolerance, items=items):
         said = deviating.get(graders[index])
         deviating[graders[index]] = f"{said}; {reason}" if said else reason

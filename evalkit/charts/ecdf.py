@@ -7,7 +7,7 @@ from evalkit.chart_blocks import (
     Steps,
 )
 from evalkit.charts import legend
-from evalkit.charts.labels import Box, Placed, place
+from evalkit.charts.labels import Box, Marks, Placed, place
 from evalkit.charts.marks import dashes, ink_of, shape, x_axis
 from evalkit.charts.scales import Scale, scale_of
 from evalkit.charts.svg import Svg, stroke, variant
@@ -61,7 +61,7 @@ def _spots(steps: list[Steps], across: Scale, up: Scale, width: float) -> list[P
     frame, found = Box(46, 2, width, up.start), list[Placed]()
     for s, at in zip(steps, _ats(steps, across, up), strict=True):
         names = [spot.box for spot in found]
-        spot = place(s.series.name, _SIZE, at, course, frame, names)
+        spot = place(s.series.name, _SIZE, at, Marks(course), frame, names)
         if not spot.box.within(frame) or any(spot.box.meets(box) for box in names):
             return None
         found.append(spot)

@@ -1,13 +1,13 @@
 """Frontier chart: cost against quality, both with their intervals, names beside the points."""
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from evalkit.chart_blocks import (
     Frontier,
     FrontierPoint,
 )
 from evalkit.charts import legend
-from evalkit.charts.labels import Box, Placed, place, text_width
+from evalkit.charts.labels import Box, Marks, Placed, place, text_width
 from evalkit.charts.marks import ink_of, interval, shape, upright, x_axis
 from evalkit.charts.scales import Scale, name_width, scale_of, tick_name, ticks
 from evalkit.charts.short_names import short_names
@@ -118,18 +118,25 @@ def _cross(svg: Svg, point: FrontierPoint, across: Scale, up: Scale) -> None:
 def _spots(
     label: Box | None, points: list[FrontierPoint], names: dict[str, str], across: Scale, up: Scale, width: float
 ) -> list[Placed] | None:
-    """Where names stand beside their points; None where one would stand on another, or many in each other's lines."""
-    frame, texts = Box(across.start, 2, width, up.start), [label] if label is not None else []
-    taken = [box for p in points for box in _extent(p, across, up)] + _along(_edge(points, across, up))
-    found: list[Placed] = []
-    for point in points:
-        spot = place(names[point.series.name], _NAME_PX, _at(point, across, up), taken, frame, texts)
-        barred = texts if len(points) <= _FEW else texts + taken
-        if not spot.box.within(frame) or any(spot.box.meets(box) for box in barred):
-            return None
-        texts.append(spot.box)
-        found.append(spot)
-    return found
+    """Where names stand beside their points; None where one would stand on another or as near to another's marks as to
+    its own, or many in each other's lines."""
+    orders = permutations(range(len(points))) if len(points) <= _FEW else [tuple(range(len(points)))]
+    frame = Box(across.start, 0, width, up.start)
+    extents, edge = [_extent(p, across, up) for p in points], _along(_edge(points, across, up))
+    for order in orders:  # who comes first may take the only place that another has
+        texts, found = [label] if label is not None else [], dict[int, Placed]()
+        for i in order:
+            marks = Marks(extents[i], [box for j, boxes in enumerate(extents) if j != i for box in boxes])
+            name, at = names[points[i].series.name], _at(points[i], across, up)
+            spot = place(name, _NAME_PX, at, marks, frame, texts, edge)
+            barred = texts if len(points) <= _FEW else [*texts, *marks.own, *marks.others, *edge]
+            if not spot.box.within(frame) or not marks.owned(spot.box) or any(map(spot.box.meets, barred)):
+                break
+            texts.append(spot.box)
+            found[i] = spot
+        else:
+            return [found[i] for i in range(len(points))]
+    return None
 
 
 def _extent(point: FrontierPoint, across: Scale, up: Scale) -> list[Box]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import hypot
 
 from evalkit.frozen import dataclass
 
@@ -69,6 +70,11 @@ class Box:
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(width, 0) * max(height, 0)
 
+    def distance(self, other: "Box") -> float:
+        """How far apart they are at the nearest, px; 0 where they touch."""
+        across = max(self.left - other.right, other.left - self.right, 0)
+        return hypot(across, max(self.top - other.bottom, other.top - self.bottom, 0))
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -80,19 +86,44 @@ class Placed:
     box: Box
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What is drawn of the point that a name is for, and of the others that it must not seem to be for."""
+
+    own: Sequence[Box]
+    others: Sequence[Box] = ()
+
+    def owned(self, name: Box) -> bool:
+        """Whether a reader sees whose name it is: nothing of another point is about as near."""
+        if not self.others:
+            return True
+        near = min((name.distance(box) for box in self.own), default=0.0)
+        return all(name.distance(box) >= near + _APART for box in self.others)
+
+
 def place(
-    text: str, size: float, at: tuple[float, float], taken: Sequence[Box], frame: Box, names: Sequence[Box] = ()
+    text: str,
+    size: float,
+    at: tuple[float, float],
+    marks: Marks,
+    frame: Box,
+    names: Sequence[Box] = (),
+    lines: Sequence[Box] = (),
 ) -> Placed:
-    """The best place for a bold name near a point: the first that touches nothing, else the one that hides least, of
-    other `names` before all that is `taken`."""
+    """The best place for a bold name near a point: of those nearest to its own marks the first that touches nothing,
+    else the one that hides least, of other `names` before all else that is drawn."""
     candidates = [_candidate(text, size, at, side, gap) for gap in _GAPS for side in _SIDES]
     inside = [c for c in candidates if c.box.within(frame)] or candidates
+    inside = [c for c in inside if marks.owned(c.box)] or inside
+    taken = [*marks.own, *marks.others, *lines]
     for candidate in inside:
         if not any(candidate.box.meets(box) for box in (*taken, *names)):
             return candidate
     return min(inside, key=lambda c: [sum(c.box.overlap(box) for box in boxes) for boxes in (names, taken)])
 
 
+_APART = 3.0
+"""By how much nearer a name is to its own point than to any other, px."""
 _GAPS = (10.0, 20.0, 34.0, 52.0, 70.0, 88.0)
 _SIDES = ((1, -1), (1, 1), (-1, -1), (-1, 1), (0, -1), (0, 1))
 

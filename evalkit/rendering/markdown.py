@@ -105,6 +105,8 @@ def _text(text: Text) -> str:
 
 
 def _span(span: Span) -> str:
+    if not span.text.strip():
+        return " " if span.text else ""
     lead = span.text[: len(span.text) - len(span.text.lstrip())] and " "
     tail = span.text[len(span.text.rstrip()) :] and " "
     words = escape(shorten(span.text, 600))
@@ -118,13 +120,20 @@ def _table(block: Table) -> str:
         return ""
     head = "| " + " | ".join(escape(block.columns[i].label) for i in columns) + " |"
     rule = "|" + "|".join("--:" if block.columns[i].align == "end" else ":--" for i in columns) + "|"
-    below = _repeated([row.cells[i] for row in block.rows[:MOST_ROWS] for i in columns])
-    rows = [_row(row, columns, below) for row in block.rows[:MOST_ROWS]]
+    kept = _kept(block.rows)
+    below = _repeated([row.cells[i] for row in kept for i in columns])
+    rows = [_row(row, columns, below) for row in kept]
     while sum(map(len, rows)) > _TABLE_CHARACTERS:
         rows.pop()
     cut = len(block.rows) - len(rows)
     notes = [f"{escape(what)}: {escape(why)}." for what, why in below]
     return "\n\n".join(["\n".join([head, rule, *rows]), *notes, *([f"{cut} more in the full report."] if cut else [])])
+
+
+def _kept(rows: Sequence[Row]) -> list[Row]:
+    """The first rows that there is room for, the last of them given up for what was picked further down."""
+    late = [row for row in rows[MOST_ROWS:] if row.picked]
+    return [*rows[: MOST_ROWS - len(late)], *late]
 
 
 def _repeated(cells: Sequence[Cell]) -> list[tuple[str, str]]:

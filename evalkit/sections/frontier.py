@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.analysis.routing import PolicyValue
 from evalkit.blocks import (
     Section,
     words,
@@ -14,7 +15,7 @@ from evalkit.chart_blocks import (
     FrontierPoint,
 )
 from evalkit.pairing import compare
-from evalkit.series import lineup, routed
+from evalkit.series import clearing_router, lineup, routed
 from evalkit.wording import estimated, listing, percent
 
 ORDER = 30
@@ -55,6 +56,8 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
         )
     if pick is None:
         some = ", of the models drawn" if len(drawable) < len(analysis.models) else ""  # the others may beat them
+        if not some and (router := clearing_router(analysis)) is not None and _satisfies_more(router, best):
+            some = ", of the models alone"
         return f"By the estimates{some}, {_by_estimates(drawable, cheapest, best)}"
     name = analysis.model(pick).name
     dearer = [c for m in drawable if (c := compare(analysis, m.model, pick)) is not None and c.dearer]
@@ -65,6 +68,10 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
     if dearer:
         return f"Paying more than {name} costs is not shown to buy quality"
     return f"No option is shown to cost more than {name} and satisfy more"
+
+
+def _satisfies_more(router: PolicyValue, best: ModelResult) -> bool:
+    return (router.pass_rate.value or 0.0) > (best.pass_rate.value or 0.0)
 
 
 def _by_estimates(drawable: list[ModelResult], cheapest: ModelResult, best: ModelResult) -> str:

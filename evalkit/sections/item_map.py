@@ -38,8 +38,12 @@ def build(analysis: Analysis) -> Section | None:
         return None
     found = [states(item, [s.key for s in series]) for item in analysis.outputs]
     settled = [is_settled(item, [s.key for s in series]) for item in analysis.outputs]
-    heading = _heading(
-        [set(each) for each in compress(found, settled)], len(found), series[0].name if len(series) == 1 else ""
+    heading = (
+        _heading(
+            [set(each) for each in compress(found, settled)], len(found), series[0].name if len(series) == 1 else ""
+        )
+        if any(settled)
+        else _unsettled(found)
     )
     places = shown_items(analysis).places
     columns = {i: _column(analysis.outputs[i], i, series, found[i]) for i in places}
@@ -68,14 +72,21 @@ def _column(item: ItemResult, index: int, series: tuple[Series, ...], found: Seq
     return MapColumn(item.id, anchor(index), item.difficulty or "no difficulty", cells)
 
 
+def _unsettled(found: Sequence[Sequence[MapState]]) -> str:
+    """Where no item has all verdicts: some may have one under every model all the same, in some epochs."""
+    items, part = plural(len(found), "item"), sum("ungraded" not in each for each in found)
+    if not part:
+        return f"None of {items} has a verdict under every model"
+    return f"None of {items} has all its verdicts; {part:,} {'has' if part == 1 else 'have'} some under every model"
+
+
 def _heading(settled: Sequence[set[MapState]], items: int, alone: str = "") -> str:
     """Over the items that every model has all verdicts on; the others are counted apart. `alone`: the only model."""
-    if not settled:
-        return f"None of {plural(items, 'item')} has a verdict under every model"
     every = sum(s == {"satisfactory"} for s in settled)
     none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
     apart = len(settled) - every - none
-    waiting = f"; {items - len(settled):,} have no verdict yet" if len(settled) < items else ""
+    missing = items - len(settled)
+    waiting = f"; {missing:,} {'lacks' if missing == 1 else 'lack'} a verdict" if missing else ""
     size, satisfied = plural(items, "item"), f"{every:,}" if every else "none"
     if alone:
         return f"{alone} satisfies {satisfied} of {size}{f', {apart:,} in some epochs' if apart else ''}{waiting}"

@@ -22,7 +22,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
-from evalkit.series import lineup, routed
+from evalkit.series import clearing_router, lineup, routed
 from evalkit.stats import Estimate
 from evalkit.wording import (
     NOT_MEASURED,
@@ -65,8 +65,7 @@ def _heading(analysis: Analysis) -> str:
         return "Figures on these items alone, not of the workload"
     names = [s.name for s in lineup(analysis) if s.key in decision.eligible]
     if not names:
-        graded = any(m.pass_rate.value is not None for m in analysis.models)
-        return f"No lower limit reaches {bar}" if graded else "There is no pass rate yet"
+        return _none_clears(analysis, bar)
     if len(names) == 1:
         return f"Only {names[0]} has its whole interval above {bar}"
     cheaper = [key for key in decision.eligible if key != decision.option]
@@ -77,6 +76,14 @@ def _heading(analysis: Analysis) -> str:
     if len(costs) == len(names) and all(isclose(cost, costs[0], rel_tol=1e-9) for cost in costs):
         return f"{listing(names)} clear {bar} at the same cost"
     return f"{listing(names)} clear {bar}; which costs less is not settled"
+
+
+def _none_clears(analysis: Analysis, bar: str) -> str:
+    router, shown = clearing_router(analysis), routed(analysis)
+    if router is not None and shown is not None and shown[1].name == router.name:
+        return f"No model alone has a lower limit that reaches {bar}; {router.phrase} has"
+    graded = any(m.pass_rate.value is not None for m in analysis.models)
+    return f"No lower limit reaches {bar}" if graded else "There is no pass rate yet"
 
 
 def _lede(analysis: Analysis) -> Text:

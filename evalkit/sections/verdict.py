@@ -23,12 +23,13 @@ from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.conditional import mark
+from evalkit.corrections import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import lineup, routed
+from evalkit.series import clearing_router, lineup, routed
 from evalkit.stats import Estimate
 from evalkit.wording import doubt as doubt_words
-from evalkit.wording import estimated, in_cents, listing, money, percent, plural, sentence, value
+from evalkit.wording import estimated, listing, money, percent, plural, sentence, value
 
 ORDER = 10
 
@@ -65,7 +66,10 @@ def headline(analysis: Analysis) -> str:
         return sentence(condition[0].upper() + condition[1:].partition(";")[0])
     if decision.verdict == "pick" and decision.option is not None:
         return f"Use {analysis.model(decision.option).name}."
-    return "No option clears the bar." if decision.verdict == "no_option" else "Not enough data."
+    if decision.verdict != "no_option":
+        return "Not enough data."
+    router = clearing_router(analysis)
+    return f"No model alone clears the bar; {router.phrase} does." if router else "No option clears the bar."
 
 
 def _warning(text: str) -> Text:
@@ -103,19 +107,35 @@ def _lede(analysis: Analysis) -> Text:
     if decision.verdict == "pick" and decision.option is not None:
         return _pick(analysis, analysis.model(decision.option))
     if decision.verdict == "no_option":
-        return _none(analysis)
-    return _too_little(analysis)
+        return words(*_none(analysis), *_by_routing(analysis))
+    return words(*_too_little(analysis), *_by_routing(analysis))
+
+
+def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
+    """The router that clears the bar where no model does: the rule picks among models, and does not look at it."""
+    router = clearing_router(analysis)
+    if router is None:
+        return ()
+    rate, bar = router.pass_rate, analysis.decision.bar
+    return (
+        f" {_capital(router.phrase)} clears it: ",
+        strong(value(rate, "percent", bar)),
+        " of its outputs are satisfactory ",
+        doubt(f"({doubt_words(rate, 'percent', bar)}, {plural(rate.n, 'item')})"),
+        ". The rule picks among single models; ",
+        Span("see what routing would change", link="routing"),
+        ".",
+    )
 
 
 def _pick(analysis: Analysis, model: ModelResult) -> Text:
     bar, clearing = percent(analysis.decision.bar), len(analysis.decision.eligible)
     why = "is the only option shown to clear" if clearing == 1 else f"{_cost_rank(analysis, model)} shown to clear"
+    priced, cost = model.cost_per_satisfactory.value is not None, strong(value(model.cost_per_satisfactory, "money"))
     return words(
         f"It {why} your {bar} bar: ",
         *_rate(model, analysis.decision.bar),
-        ", at ",
-        strong(value(model.cost_per_satisfactory, "money")),
-        " per satisfactory output ",
+        *((", at ", cost, " per satisfactory output ") if priced else (", cost per satisfactory output ", cost, " ")),
         doubt(f"({doubt_words(model.cost_per_satisfactory, 'money')})"),
         ".",
     )
@@ -166,7 +186,7 @@ def _none(analysis: Analysis) -> Text:
     judged = [m for m in analysis.models if m.pass_rate.value is not None]
     if not judged:
         return words(sentence(_reasons(analysis)))
-    best = max(judged, key=lambda m: m.pass_rate.value or 0.0)
+    best = max(judged, key=lambda m: (m.pass_rate.value or 0.0, m.pass_rate.low or 0.0))
     if not best.pass_rate.value:
         failed = any(m.counts.refused + m.counts.truncated + m.counts.errored for m in judged)
         told = ("See what became of them", "failures") if failed else ("Read the outputs and their grades", "items")
@@ -180,22 +200,33 @@ def _none(analysis: Analysis) -> Text:
             Span(told[0], link=told[1]),
             " before you compare anything.",
         )
+    level = _level(analysis, judged, best)
+    alone = "option" if clearing_router(analysis) is None else "model alone"
     return words(
-        f"Every option is shown to be below your {bar} bar. The best is ",
-        strong(best.name),
-        ": ",
-        *_rate(best, analysis.decision.bar),
+        f"Every {alone} is shown to be below your {bar} bar. The best {'is' if len(level) == 1 else 'are'} ",
+        strong(listing(level)),
+        ": " if len(level) == 1 else ", level: of each, ",
+        *_rate(best, analysis.decision.bar, "its" if len(level) == 1 else "the"),
         ".",
     )
+
+
+def _level(analysis: Analysis, judged: list[ModelResult], best: ModelResult) -> list[str]:
+    """The names of the best model and of those that have its very rate and lower limit, in the line-up's order."""
+
+    def near(one: float | None, other: float | None) -> bool:
+        return isclose(one or 0.0, other or 0.0, rel_tol=1e-9)
+
+    same = {m.model for m in judged
+            if near(m.pass_rate.value, best.pass_rate.value) and near(m.pass_rate.low, best.pass_rate.low)}  # fmt: skip
+    return [s.name for s in lineup(analysis) if s.key in same]
 
 
 def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     """An option may clear the bar, and these items cannot show it."""
     bar = analysis.decision.bar
     best = max(judged, key=lambda m: m.pass_rate.low or 0.0)
-    same = (best.pass_rate.value, best.pass_rate.low)
-    level = [m.name for s in lineup(analysis) for m in judged
-             if m.model == s.key and (m.pass_rate.value, m.pass_rate.low) == same]  # fmt: skip
+    level = _level(analysis, judged, best)
     needed = best.items_to_clear
     who = "it clears" if len(level) == 1 else "each clears"
     more = (
@@ -250,13 +281,22 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
     if all(m.pass_rate.value is None for m in analysis.models):
         return ()
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
-    facts = [_fact(analysis, analysis.model(s.key), s) for s in others[:_TOLD]]
-    found = (_since(analysis), *facts, _more(len(others) - _TOLD), _corrections(analysis), _routed(analysis))
+    told = sorted(others, key=lambda s: _rank(analysis, s.key)) if len(others) > _TOLD else others
+    facts = [_fact(analysis, analysis.model(s.key), s) for s in told[:_TOLD]]
+    found = (_since(analysis), *facts, _more(len(others) - _TOLD), corrections(analysis), _routed(analysis))
     return tuple(fact for fact in found if fact is not None)
 
 
 _TOLD = 3
 """Models beside the pick that the first screen has room for."""
+
+
+def _rank(analysis: Analysis, key: str) -> int:
+    """Who is named where there is no room for all: what clears the bar, then what may, then what is known to miss."""
+    if key in analysis.decision.eligible:
+        return 0
+    high = analysis.model(key).pass_rate.high
+    return 1 if high is not None and high >= analysis.decision.bar else 2
 
 
 def _more(count: int) -> Fact | None:
@@ -353,46 +393,3 @@ def _routed(analysis: Analysis) -> Fact | None:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
-
-
-def _corrections(analysis: Analysis) -> Fact | None:
-    """Whether paying for corrections would turn the order around."""
-    priced = [m for m in analysis.models if m.human_fix.value is not None]
-    if analysis.decision.option is None or len(priced) < 2 or not analysis.correction_usd:
-        return None
-    pick = analysis.model(analysis.decision.option)
-    best = min(priced, key=lambda m: m.human_fix.value or 0.0)
-    at = f"At {money(analysis.correction_usd)} to put right each unsatisfactory output"
-    cents = in_cents([m.human_fix for m in priced])
-    level = value(pick.human_fix, "money", cents=cents)
-    if value(best.human_fix, "money", cents=cents) == level:
-        rest = [m for m in priced if value(m.human_fix, "money", cents=cents) != level]
-        least = len(rest) == len(priced) - 1
-        lowest = "has the lowest total of the models" if least else "has no higher total than another model"
-        total = f"{estimated(pick.human_fix, 'money', cents=cents)} a request"
-        return Fact(
-            "Paying for corrections keeps the pick",
-            words(f"{at}, {pick.name} {lowest}: {total}{_ahead(analysis, pick, rest)}."),
-        )
-    ours, theirs = (estimated(m.human_fix, "money", cents=cents) for m in (pick, best))
-    return Fact(
-        f"Corrections {'favour' if _saves(analysis, best, pick) else 'could favour'} {best.name}",
-        words(f"{at}, a request costs {theirs} with {best.name} and {ours} with {pick.name}."),
-    )
-
-
-def _saves(analysis: Analysis, first: ModelResult, second: ModelResult) -> bool:
-    """Whether the first is shown to cost less in total, item by item."""
-    pair = compare(analysis, first.model, second.model)
-    return pair is not None and pair.saves
-
-
-def _ahead(analysis: Analysis, pick: ModelResult, rest: list[ModelResult]) -> str:
-    """Whose totals are shown to be higher than the pick's, and whose only look so."""
-    shown = [m.name for m in rest if _saves(analysis, pick, m)]
-    seen = [m.name for m in rest if m.name not in shown]
-    told = [
-        *([f"shown to be ahead of {listing(shown)}"] if shown else []),
-        *([f"ahead of {listing(seen)} by the estimates"] if seen else []),
-    ]
-    return f", {' and '.join(told)}" if told else ""
