@@ -18,10 +18,10 @@ REST = 50
 """Items that are drawn before all others of their kind, so that a reader sees what an ordinary one looks like."""
 NAMED = 60
 """Items that each list of a report may name and lead to, at most."""
-_ITEM_BYTES, _NAME_BYTES, _OUTPUT_BYTES, _LINE_BYTES, _CUT_BYTES = 560, 18, 520, 110, 300
+_ITEM_BYTES, _NAME_BYTES, _OUTPUT_BYTES, _LINE_BYTES, _CUT_BYTES = 560, 18, 360, 60, 300
 """Markup around the texts: of an item, of its tags and documents, of an output, of a line below it, of a cut."""
 _CELL_BYTES: Mapping[MapState, int] = {
-    "satisfactory": 200, "mixed": 460, "unsatisfactory": 300, "ungraded": 350, "failed": 620,
+    "satisfactory": 100, "mixed": 140, "unsatisfactory": 115, "ungraded": 100, "failed": 110,
 }  # fmt: skip
 """Markup of an item's cell in the item map, of both of its drawings."""
 

@@ -54,9 +54,9 @@ def _paint(part: Part, ink: str) -> dict[str, str]:
     if part.kind == "failed":
         return fill("fail")
     if part.kind == "unsatisfactory":
-        return {"class": f"f-{ink} faint", "fill": INKS[ink], "fill-opacity": "0.3"}
+        return {"class": "faint", "fill": INKS[ink], "fill-opacity": "0.3"}
     dash = {"stroke-dasharray": "3 2"} if part.kind == "pending" else {}
-    return stroke("dim", 1) | {"class": "s-dim f-paper", "fill": INKS["paper"]} | dash
+    return stroke("dim", 1) | {"fill": INKS["paper"]} | dash
 
 
 _NAMES = {

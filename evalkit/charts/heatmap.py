@@ -1,6 +1,7 @@
 """Item map: a cell per item and model, in bands that fit the page, each a link to the item."""
 
 from itertools import groupby
+from typing import get_args
 
 from evalkit.chart_blocks import (
     Heatmap,
@@ -13,7 +14,7 @@ from evalkit.charts import legend
 from evalkit.charts.labels import text_width
 from evalkit.charts.marks import ink_of, shape
 from evalkit.charts.short_names import short_names
-from evalkit.charts.svg import INKS, Svg, fill, stroke, variant
+from evalkit.charts.svg import INKS, Svg, fill, px, stroke, variant
 from evalkit.series import NEUTRAL
 
 _GAP = 2.5
@@ -32,9 +33,10 @@ def draw(chart: Heatmap, width: int) -> str:
     step = 22.0 if narrow else min(max((width - left) / max(len(chart.columns), 1), 13.0), 28.0)
     per_band = max(int((width - left) / step + 1e-6), 1)
     bands = [chart.columns[i : i + per_band] for i in range(0, len(chart.columns), per_band)]
-    grid = _Grid(left, step, 22.0)
+    grid = _Grid(left, step, 22.0, variant(width)[0])
     band_height = len(chart.series) * grid.row + 36
     svg = Svg(width, top + len(bands) * band_height + (44 if narrow else 20), chart.finding, links=True)
+    _define(svg, chart, grid)
     if narrow:
         legend.draw(svg, chart.series, 0)
     for i, band in enumerate(bands):
@@ -44,10 +46,31 @@ def draw(chart: Heatmap, width: int) -> str:
 
 
 class _Grid:
-    """Where cells stand: `left` edge, `step` from column to column, `row` from model to model, px."""
+    """Where cells stand: `left` edge, `step` from column to column, `row` from model to model, px.
 
-    def __init__(self, left: float, step: float, row: float) -> None:
-        self.left, self.step, self.row = left, step, row
+    `name` begins the ids of what is drawn once and then used.
+    """
+
+    def __init__(self, left: float, step: float, row: float, name: str) -> None:
+        self.left, self.step, self.row, self.name = left, step, row, name
+
+    def id(self, row: int, state: MapState) -> str:
+        """Of a model's cell in a state."""
+        return f"{self.name}{row}{_KINDS.index(state)}"
+
+
+_KINDS = get_args(MapState)
+
+
+def _define(svg: Svg, chart: Heatmap, grid: _Grid) -> None:
+    """Every kind of cell once: drawn anew for each item they would be the largest thing on a page."""
+    kinds = {(i, cell.state): cell for column in chart.columns for i, cell in enumerate(column.cells)}
+    svg.open("defs", {})
+    for (i, state), cell in sorted(kinds.items(), key=lambda kind: grid.id(*kind[0])):
+        svg.open("g", {"id": grid.id(i, state)})
+        _cell(svg, cell, 0, 0, grid.step - _GAP, grid.row - _GAP)
+        svg.close("g")
+    svg.close("defs")
 
 
 def _band(svg: Svg, series: tuple[Series, ...], band: tuple[MapColumn, ...], grid: _Grid, top: float) -> None:
@@ -67,11 +90,13 @@ def _band(svg: Svg, series: tuple[Series, ...], band: tuple[MapColumn, ...], gri
 
 
 def _column(svg: Svg, column: MapColumn, x: float, top: float, grid: _Grid) -> None:
-    outcome = "; ".join(f"{cell.series.name} {cell.label}" for cell in column.cells)
+    labels = {cell.label for cell in column.cells}
+    alike = f"all {labels.pop()}" if len(labels) == 1 and len(column.cells) > 1 else ""
+    outcome = alike or "; ".join(f"{cell.series.name} {cell.label}" for cell in column.cells)
     svg.open("a", {"href": f"#{column.anchor}"})
     svg.add("title", {}, f"{column.item}: {outcome}")
     for i, cell in enumerate(column.cells):
-        _cell(svg, cell, x, top + i * grid.row, grid.step - _GAP, grid.row - _GAP)
+        svg.add("use", {"href": f"#{grid.id(i, cell.state)}", "x": px(x), "y": px(top + i * grid.row)})
     svg.close("a")
 
 
@@ -80,7 +105,7 @@ def _cell(svg: Svg, cell: MapCell, x: float, y: float, width: float, height: flo
     if cell.state == "satisfactory":
         svg.rect(x, y, width, height, fill(ink), rx="2")
         return
-    frame = {"class": "f-tint s-dim", "fill": INKS["tint"]}
+    frame = {"fill": INKS["tint"]}
     dash = {"stroke-dasharray": "2 2"} if cell.state == "ungraded" else {}
     svg.rect(
         x + 0.5, y + 0.5, width - 1, height - 1, frame | {"stroke": INKS["dim"], "stroke-width": "0.8"} | dash, rx="2"

@@ -85,9 +85,7 @@ def _crossings(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
     for crossing in seen:
         x, y = across(crossing.x), up(crossing.y)
         svg.line(x, y, x, up.start, stroke("dim", 1), stroke_dasharray="1 3")
-        paint = (
-            fill("ink") if crossing.shown else stroke("ink", 1.6) | {"class": "s-ink f-paper", "fill": INKS["paper"]}
-        )
+        paint = fill("ink") if crossing.shown else stroke("ink", 1.6) | {"fill": INKS["paper"]}
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": "4"} | paint)
     verticals = [Box(across(c.x) - 1, up(c.y) - 5, across(c.x) + 1, up.start) for c in seen]
     curves = [Box(across(x) - 3, up(y) - 2, across(x) + 3, up(y) + 2) for line in chart.lines for x, y in line.points]

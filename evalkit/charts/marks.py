@@ -30,7 +30,7 @@ def shape(svg: Svg, series: Series, x: float, y: float, r: float = 5.0, ink: str
     ink, hollow = ink or ink_of(series), series.slot >= SLOTS or series.slot == POLICY
     paint = stroke(ink, 2) if hollow else fill(ink)
     if hollow:
-        paint = paint | {"class": f"s-{ink} f-{inside}", "fill": INKS[inside]}
+        paint = paint | {"fill": INKS[inside]}
     if series.slot == NEUTRAL.slot or (series.slot >= 0 and series.slot % SLOTS == 0):
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": px(r)} | paint)
     else:

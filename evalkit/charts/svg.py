@@ -5,7 +5,7 @@ from html import escape
 
 from evalkit.wording import visible
 
-FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
+FONT = "Inter, system-ui, sans-serif"
 INKS = {
     "ink": "#16181c",
     "dim": "#5a5d66",
@@ -20,17 +20,20 @@ INKS = {
     "m4": "#2b5fc7",
     "m5": "#5f6b00",
 }
-"""Colours of the light theme by name: what shows where no style sheet is allowed."""
+"""Colours of the light theme by name: what shows where no style sheet is allowed.
+
+One that is knows them by their values, in `report.css`: a class beside each would be a tenth of a page.
+"""
 
 
 def fill(ink: str) -> dict[str, str]:
     """Attributes of a shape filled with a named colour."""
-    return {"class": f"f-{ink}", "fill": INKS[ink]}
+    return {"fill": INKS[ink]}
 
 
 def stroke(ink: str, width: float = 1.0) -> dict[str, str]:
     """Attributes of a line drawn in a named colour."""
-    return {"class": f"s-{ink}", "stroke": INKS[ink], "stroke-width": px(width), "fill": "none"}
+    return {"stroke": INKS[ink], **({"stroke-width": px(width)} if width != 1 else {}), "fill": "none"}
 
 
 @lru_cache(maxsize=1024)  # rows and columns share theirs
@@ -38,6 +41,10 @@ def px(x: float) -> str:
     """A coordinate to a tenth of a pixel, written as briefly as possible."""
     text = f"{x:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
+
+
+_SIZE, _INK = 12.0, "dim"
+"""Of text that states no other: px, and its colour."""
 
 
 class Svg:
@@ -65,7 +72,8 @@ class Svg:
     def line(self, x1: float, y1: float, x2: float, y2: float, paint: dict[str, str], **more: str) -> None:
         """A straight line; `more` attributes have `_` for `-`."""
         ends = {"x1": px(x1), "y1": px(y1), "x2": px(x2), "y2": px(y2)}
-        self.add("line", ends | paint | _dashed(more))
+        inside = {"fill"}  # a line has none
+        self.add("line", ends | {name: paint[name] for name in paint if name not in inside} | _dashed(more))
 
     def rect(self, x: float, y: float, width: float, height: float, paint: dict[str, str], **more: str) -> None:
         """A rectangle; a negative size is drawn as none."""
@@ -74,7 +82,11 @@ class Svg:
 
     def path(self, points: list[tuple[float, float]], paint: dict[str, str], **more: str) -> None:
         """A polyline through the points."""
-        drawn = "M" + "L".join(f"{px(x)} {px(y)}" for x, y in points)
+        drawn, last = "", ("", "")
+        for x, y in ((px(x), px(y)) for x, y in points):
+            across = "" if x == last[0] else f"H{x}"
+            drawn += (f"V{y}" if not across else across if y == last[1] else f"L{x} {y}") if drawn else f"M{x} {y}"
+            last = (x, y)
         self.add("path", {"d": drawn} | paint | _dashed(more))
 
     def text(
@@ -82,23 +94,25 @@ class Svg:
         x: float,
         y: float,
         words: str,
-        ink: str = "dim",
+        ink: str = _INK,
         *,
         size: float = 12,
         anchor: str = "start",
         bold: bool = False,
     ) -> None:
         """A line of text with its baseline at y."""
-        place = {"x": px(x), "y": px(y), "font-size": px(size)}
+        place = {"x": px(x), "y": px(y)}
+        if size != _SIZE:
+            place["font-size"] = px(size)
         if anchor != "start":
             place["text-anchor"] = anchor
         if bold:
             place["font-weight"] = "600"
-        self.add("text", place | fill(ink), words)
+        self.add("text", place if ink == _INK else place | fill(ink), words)
 
     def halo(self, x: float, y: float, words: str, ink: str, *, size: float = 12, anchor: str = "start") -> None:
         """A bold line of text that stays readable on top of lines."""
-        back = {"class": "f-paper s-paper", "fill": INKS["paper"], "stroke": INKS["paper"], "stroke-width": "4"}
+        back = {"fill": INKS["paper"], "stroke": INKS["paper"], "stroke-width": "4"}
         place = {"x": px(x), "y": px(y), "font-size": px(size), "font-weight": "600", "text-anchor": anchor}
         self.add("text", place | back | {"stroke-linejoin": "round", "aria-hidden": "true"}, words)
         self.add("text", place | fill(ink), words)
@@ -108,11 +122,11 @@ class Svg:
         wide, high = px(self.width), px(self.height)
         size = f'class="chart {variant}" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"'
         hidden = ' display="none"' if "narrow" in variant.split() else ""
+        drawn, font = "".join(self._parts), f'font-size="{px(_SIZE)}" fill="{INKS[_INK]}"'
         if decoration:
-            return f'<svg {size}{hidden} aria-hidden="true">{"".join(self._parts)}</svg>'
-        name = f'role="{self._role}" aria-label="{_clean(self._label)}"'
-        font = f'font-family="{FONT}" font-size="12"'
-        return f"<svg {size}{hidden} {name} {font}>{''.join(self._parts)}</svg>"
+            return f'<svg {size}{hidden} aria-hidden="true"{f" {font}" if "<text" in drawn else ""}>{drawn}</svg>'
+        name = f'role="{self._role}" aria-label="{_clean(self._label)}" font-family="{FONT}"'
+        return f"<svg {size}{hidden} {name} {font}>{drawn}</svg>"
 
 
 def variant(width: int) -> str:
