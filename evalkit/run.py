@@ -115,17 +115,19 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     waiting = snapshot.in_batches
     in_batches = frozenset(attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting)
     usd = charged_usd(snapshot, datetime.now(UTC), prices=prepared.options.prices, besides=waiting)
-    return _Past(settled_trials(snapshot), in_batches, attempts_so_far(snapshot), usd, _lately(snapshot, prepared.plan))
+    return _Past(
+        settled_trials(snapshot), in_batches, attempts_so_far(snapshot), usd, _lately(snapshot, prepared.plan, waiting)
+    )
 
 
-def _lately(snapshot: Snapshot, plan: Plan) -> dict[str, list[tuple[float, Need]]]:
+def _lately(snapshot: Snapshot, plan: Plan, in_batches: Collection[int]) -> dict[str, list[tuple[float, Need]]]:
     """What was streamed to each model within the last minute, and when, on this process's clock, s."""
     now, here = datetime.now(UTC), perf_counter()
     keys = {trial.id: trial.key for trial in snapshot.trials}
     found: dict[str, list[tuple[float, Need]]] = {}
     for attempt in snapshot.attempts:
         ago_s = (now - datetime.fromisoformat(attempt.sent_at)).total_seconds()
-        if attempt.grader is None and 0 <= ago_s < MINUTE_S and attempt.id not in snapshot.in_batches:
+        if attempt.grader is None and 0 <= ago_s < MINUTE_S and attempt.id not in in_batches:
             item_id, model, _ = keys[attempt.trial_id]
             found.setdefault(model, []).append((here - ago_s, Need(plan.sizes.of(item_id, model).tokens)))
     return found

@@ -27,6 +27,7 @@ from evalkit.records import (
     Spec,
     TrialKey,
 )
+from evalkit.rescue import Place
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
 from evalkit.schema_check import difference, migrate, number
 
@@ -84,11 +85,10 @@ class RunFile:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open an existing run file and bring its tables up to date; `read_only` those of a copy in memory.
 
-        Raises UsageError if there is none, or to write on one with another hard link; IntegrityError if it is damaged
-        or from a newer evalkit.
+        Raises UsageError for none or one with two names, IntegrityError if it is damaged or from a newer evalkit.
         """
         check_name(path, writes=not read_only)
-        self.path = path
+        self.path, self._place = path, Place(path)
         self._locks: dict[str, FileLock] = {}
         self._turn = threading.RLock()
         with said_plainly(path):
@@ -159,7 +159,7 @@ class RunFile:
     def only_writer(self, *roles: str) -> Iterator[None]:
         """Hold the run file for these kinds of work, so that two processes never pay for the same request.
 
-        May be nested. Raises IntegrityError if another process, or another open RunFile, holds it.
+        May be nested. Raises IntegrityError if another process, or another open RunFile, holds it, or if it was moved.
         """
         from evalkit.locks import alone, lock  # which who only reads can do without
 
@@ -168,10 +168,12 @@ class RunFile:
                 held.enter_context(alone(self._locks.setdefault(role, lock(self.path, role)), self.path, role))
             if not self.path.exists():
                 raise IntegrityError(f"{self.path} was removed meanwhile; run the command again")
-            yield
+            with self._place.kept(self._db):
+                yield
 
     def discard(self) -> None:
         """Remove the run file. Only for its only writer, and where nothing is in it that anybody paid for."""
+        self._place.leave()
         self._db.close()  # and so fold in the log beside it, which would stay
         self.path.unlink()
 
@@ -199,7 +201,8 @@ class RunFile:
                 yield self._db
 
     def start_attempt(self, start: AttemptStart) -> int:
-        """Record that a request is about to be sent, before it is; returns the attempt's id."""
+        """Record that a request is about to be sent, if it can be found again; returns the attempt's id."""
+        self._place.check()
         row = (
             start.trial_id, start.round_id, start.grader, start.number, start.sent_at, start.queued_s,
             start.session_id, start.in_flight,

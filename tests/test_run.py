@@ -533,6 +533,25 @@ def test_a_pinned_limit_holds_for_a_run_that_goes_on_as_well(tiny: Path, monkeyp
         assert min(third) > minute_s - 0.2, "it is noted a little after it was decided"
 
 
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_run_whose_file_goes_stops_and_loses_no_answer(
+    removed: bool, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def goes(number: int, _: dict[str, Any]) -> None:
+        (path,) = run_files()
+        if number == 4 and removed:
+            path.unlink()
+        elif number == 4:
+            path.rename("moved.db")
+
+    with recorded(fault=goes) as server:
+        assert main(command(tiny, server.url, "-j", "1")) == ExitCode.INTEGRITY
+        assert "was moved or removed while it was written on" in capsys.readouterr().err
+        assert len(server.messages()) == len(settled(snapshot())) == 5
+        assert main(command(tiny, server.url)) == 0
+        assert len(server.messages()) == len(settled(snapshot())) == 12
+
+
 def test_the_time_foreseen_is_that_of_the_pinned_limit(
     tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:

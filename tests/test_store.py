@@ -869,6 +869,30 @@ def test_a_file_has_one_holder_by_whatever_name_it_is_called(run: RunFile, tmp_p
         assert read.snapshot().spec
 
 
+@pytest.mark.parametrize("removed", [True, False])
+@pytest.mark.parametrize("other", [True, False])
+def test_nothing_is_lost_of_a_file_that_is_moved_or_removed_while_it_is_written_on(
+    removed: bool, other: bool, run: RunFile, tmp_path: Path
+) -> None:
+    def written_on() -> None:
+        with run.only_writer("run"):
+            first = run.start_attempt(AttemptStart(1, 1, WHEN))
+            run.path.unlink() if removed else run.path.rename(tmp_path / "moved.db")
+            if other:
+                run.path.write_text("somebody's own", encoding="utf-8")
+            with pytest.raises(IntegrityError, match="was moved or removed"):
+                run.start_attempt(AttemptStart(1, 2, WHEN))
+            run.finish_attempt(first, "trial/1", Reply("answered", 1.0, "Text"), True, 1.0, 0.25)
+
+    with pytest.raises(IntegrityError, match="was moved or removed while it was written on"):
+        written_on()
+    anew = run.path.with_name(f"{run.path.stem}.rescued.db") if other else run.path
+    with RunFile(anew) as found:
+        (attempt,) = found.snapshot().attempts
+        assert (attempt.outcome, attempt.cost_usd) == ("answered", 0.25)
+    assert not other or run.path.read_text(encoding="utf-8") == "somebody's own"
+
+
 def test_a_file_that_was_removed_while_it_was_open_is_not_written_on(run: RunFile) -> None:
     with RunFile(run.path) as second:
         with run.only_writer("run"):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,7 @@ def files_of(
     a report of a part of the dataset: who chooses the part may choose the verdict.
     """
     gate = report["gate"]
-    defaults = {"rubric": _own_rubric(named.get("dataset"))}
-    found = {
-        kind: _found(kind, gate["provenance"], named.get(kind), held, folder, defaults.get(kind)) for kind in _READERS
-    }
+    found = {kind: _found(kind, gate["provenance"], named, held, folder) for kind in _READERS}
     for kind, path in found.items():
         if path is None and not imported:
             raise UsageError(
@@ -56,10 +54,8 @@ def asked_files(named: Mapping[str, Path | None], folder: Path) -> dict[str, str
             raise UsageError(f"{str(path)!r} does not exist; name the file that evidence is to be of")
     asked: dict[str, str | None] = {kind: _from(folder, path) for kind, path in found.items()}
     if (dataset := found.get("dataset")) is not None:
-        from evalkit.files import find_rubric, read_config
-
         if "rubric" not in asked:
-            asked["rubric"] = _from(folder, find_rubric(dataset, read_config(Path("evalkit.yaml"))))
+            asked["rubric"] = _from(folder, _rubric_of(dataset))
         if "policy" not in asked:
             asked["policy"] = _from(folder, Path(_POLICY)) if Path(_POLICY).exists() else None
     return asked
@@ -77,27 +73,26 @@ def _refuse_part(gate: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _own_rubric(dataset: Path | None) -> Path | None:
-    """The rubric that a run of a dataset takes unless one is named; None where there is none."""
+def _rubric_of(dataset: Path) -> Path:
+    """The rubric that a run of a dataset takes unless one is named; UsageError where there is none."""
     from evalkit.files import find_rubric, read_config
 
-    try:
-        return None if dataset is None else find_rubric(dataset, read_config(Path("evalkit.yaml")))
-    except UsageError:
-        return None
+    return find_rubric(dataset, read_config(Path("evalkit.yaml")))
 
 
 def _found(
-    kind: str, hashes: Mapping[str, str], named: Path | None, held: Lock, folder: Path, default: Path | None
+    kind: str, hashes: Mapping[str, str], all_named: Mapping[str, Path | None], held: Lock, folder: Path
 ) -> Path | None:
+    named, dataset = all_named.get(kind), all_named.get("dataset")
     read, wanted = _READERS[kind], hashes[f"{kind}_sha256"]
     if named is not None:
         if read(named) != wanted:
             raise UsageError(f"{str(named)!r} is not the {kind} that the report is of; name that one with --{kind}")
         return named
     earlier = [folder / path for one in held.approvals if (path := getattr(one, kind)) is not None]
-    if default is not None:
-        earlier.insert(0, default)
+    if kind == "rubric" and dataset is not None:
+        with suppress(UsageError):
+            earlier.insert(0, _rubric_of(dataset))
     usual = sorted(Path(f"{kind}s").glob("*.jsonl" if kind == "dataset" else "*.yaml"))
     return next((path for path in dict.fromkeys(earlier + usual) if _hash_or_none(read, path) == wanted), None)
 

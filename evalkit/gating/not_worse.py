@@ -245,13 +245,13 @@ def ratio_result(
         ratio,
         "ratio",
         p_worse,
-        needs=None if passed else _heard(gap, rules) or rules.next_look or _ratio_needs(ratio, at_most, rules),
+        needs=None if passed else _figures_needed(gap, rules) or rules.next_look or _ratio_needs(ratio, at_most, rules),
         warnings=ratio.warnings,
         within=within,
     )
 
 
-def _heard(gap: str | None, rules: Rules) -> str | None:
+def _figures_needed(gap: str | None, rules: Rules) -> str | None:
     return gap and f"{gap}: {rules.unheard or 'repeat `evalkit run`'}"
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from evalkit.frozen import dataclass
 from evalkit.pins.scan import Pin, in_code
@@ -28,6 +28,9 @@ class Bump:
 
 
 _MOST_PAIRS = 250_000
+_FEW_TO_TELL_APART = 3
+"""One gone and one new of a place are a pair, whatever is around them."""
+_Key = TypeVar("_Key")
 _WORD = re.compile(r"\w+")
 
 
@@ -71,7 +74,8 @@ def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     another stood: two values that were exchanged are two bumps.
     """
     before, after = _by_path(then), _by_path(now)
-    before = {_moved_to(before, after).get(path, path): pins for path, pins in before.items()}
+    called = _moved_to(before, after)
+    before = {called.get(path, path): pins for path, pins in before.items()}
     by_path = {path: _at_all_places(before.get(path, []), after.get(path, [])) for path in sorted({*before, *after})}
     _blocks_moved(by_path.values())
     all_left = _Left([], [], [])
@@ -118,21 +122,15 @@ def _at_all_places(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
 
 def _blocks_moved(files: Collection[_Left]) -> None:
     """Takes out what stands now in a like place of another file."""
-    places = Counter((pin.places[-1], pin.model) for left in files for pin in left.gone)
-    places &= Counter((pin.places[-1], pin.model) for left in files for pin in left.new)
-    gone, new = places.copy(), places.copy()
+    gone = Counter(_like_place(pin) for left in files for pin in left.gone)
+    gone &= Counter(_like_place(pin) for left in files for pin in left.new)
+    new = gone.copy()
     for left in files:
-        left.gone, left.new = _less(left.gone, gone), _less(left.new, new)
+        left.gone, left.new = _without(left.gone, gone, _like_place), _without(left.new, new, _like_place)
 
 
-def _less(pins: Sequence[Pin], moved: Counter[tuple[str, str]]) -> list[Pin]:
-    rest = []
-    for pin in pins:
-        if moved[pin.places[-1], pin.model]:
-            moved[pin.places[-1], pin.model] -= 1
-        else:
-            rest.append(pin)
-    return rest
+def _like_place(pin: Pin) -> tuple[str, str]:
+    return pin.places[-1], pin.model
 
 
 def _in_file(left: _Left) -> _Left:
@@ -170,7 +168,7 @@ def _at_places(found: _Left, nth: int) -> _Left:
 def _by_likeness(gone: list[Pin], new: list[Pin]) -> _Left:
     """Pairs those of one place by what only one of them stands among: blocks change their order, and their contents."""
     left = _Left(gone, new, [])
-    if min(len(gone), len(new)) == 0 or len(gone) + len(new) < 3 or len(gone) * len(new) > _MOST_PAIRS:
+    if min(len(gone), len(new)) == 0 or len(gone) + len(new) < _FEW_TO_TELL_APART or len(gone) * len(new) > _MOST_PAIRS:
         return left
     common = frozenset.intersection(*(pin.own.lines for pin in (*gone, *new)))
     if all(pin.own.lines <= common for pin in (*gone, *new)):
@@ -212,16 +210,21 @@ def _alike(then: Sequence[Pin], now: Sequence[Pin]) -> int:
 
 def _moved(left: _Left) -> None:
     """Takes out what is gone from one file and new in another, where it replaces nothing."""
-    moved = Counter(pin.model for pin in left.gone) & Counter(pin.model for pin in left.new)
-    left.gone, left.new = _without(left.gone, moved), _without(left.new, moved)
+    gone = Counter(pin.model for pin in left.gone) & Counter(pin.model for pin in left.new)
+    new = gone.copy()
+    left.gone, left.new = (_without(left.gone, gone, _model), _without(left.new, new, _model))
 
 
-def _without(pins: Sequence[Pin], moved: Counter[str]) -> list[Pin]:
-    """The pins less the first of each model, so many as have moved."""
-    count, rest = moved.copy(), []
+def _model(pin: Pin) -> str:
+    return pin.model
+
+
+def _without(pins: Sequence[Pin], moved: Counter[_Key], key: Callable[[Pin], _Key]) -> list[Pin]:
+    """The pins less the first of each key, so many as have moved; these are counted off."""
+    rest = []
     for pin in pins:
-        if count[pin.model]:
-            count[pin.model] -= 1
+        if moved[key(pin)]:
+            moved[key(pin)] -= 1
         else:
             rest.append(pin)
     return rest

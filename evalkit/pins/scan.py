@@ -87,7 +87,7 @@ def pins_in(path: str, content: bytes) -> Iterator[Pin]:
         if not found:
             continue
         (starts, ends), own = mentions(number, line), around.own(number)
-        for one, places in zip(found, around.places(number), strict=True):
+        for one, places in zip(found, around.places(number, own), strict=True):
             runs = ends < one.column <= starts
             yield Pin(path, number + 1, *_named(one), prose=not runs, places=places, own=own)
 

@@ -25,6 +25,7 @@ _NAMING = re.compile(
 _FILE, _HEAD = -2, -1
 """What a section stands under, and what stands before the first of them does."""
 _MOST_OWN = 500
+"""Lines of a block that are kept to tell it by: a pin of each block of a large file has so many."""
 _TOKEN = re.compile(r"[\w.$-]+|[\[\](){},;\0]")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ID = "\0"
@@ -100,16 +101,16 @@ class Surroundings:
         # a list may stand as far left as its key
         return len(text) - len(bare) + (0.5 if bare.startswith("- ") else 0), nested
 
-    def places(self, number: int) -> list[tuple[str, ...]]:
-        """Those of the ids of a line (from 0), from left to right: by the block that is its own, by its line, by what
+    def places(self, number: int, own: Own) -> list[tuple[str, ...]]:
+        """Those of the ids of a line (from 0), from left to right: by the block that is its `own`, by its line, by what
         is before it between its brackets, and by its key there."""
         line = self._lines[number]
         if line is None:
             return []
         alone, under = self._ways[number], self._ways[line.below]
-        own = _hash(sorted(self.own(number).lines))
+        block = _hash(sorted(own.lines))
         return [
-            (f"{alone}.{own}.{order}", f"{alone}.{order}", f"{under}.{before}", f"{under}:{key}")
+            (f"{alone}.{block}.{order}", f"{alone}.{order}", f"{under}.{before}", f"{under}:{key}")
             for order, (before, key) in enumerate(_keys(line.text))
         ]
 

@@ -23,7 +23,7 @@ from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.conditional import mark
-from evalkit.corrections import corrections
+from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
 from evalkit.series import clearing_router, lineup, routed

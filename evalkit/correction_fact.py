@@ -1,10 +1,7 @@
 """Whether paying for corrections would turn the pick around, as a fact for the first screen."""
 
 from evalkit.analysis.results import Analysis, ModelResult
-from evalkit.blocks import (
-    Fact,
-    words,
-)
+from evalkit.blocks import Fact, words
 from evalkit.pairing import compare
 from evalkit.wording import estimated, in_cents, listing, money, value
 
