@@ -11,6 +11,13 @@ from typing import Any
 LOOPBACK = "127.0.0.2"
 """Ray takes 127.0.0.1 for the machine's outer address, which this is not."""
 
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_NUM_REDIS_GET_RETRIES": "10",  # how often a driver asks a head that does not answer at once
+    "RAY_worker_niceness": "0",  # by its default of 15, other tests would leave workers no time to start
+    "RAY_worker_register_timeout_seconds": "300",  # a loaded machine needs more than the default of 60
+}
+
 
 class Cluster:
     """One head node, and others that come and go, each with two CPUs unless it is to have none."""
@@ -44,7 +51,7 @@ def cluster(cpus: int = 2) -> Iterator[Cluster]:
     """A cluster with its head node; the folder that its processes write into is removed with it."""
     from ray.cluster_utils import Cluster as RayCluster
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.update(_SETTINGS)
     Path("/tmp/ray").mkdir(exist_ok=True)  # noqa: S108  where it writes its address, whatever folder it is given
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     head = {

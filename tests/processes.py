@@ -47,7 +47,7 @@ class Process:
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
-    def wait(self, timeout_s: float = 180) -> int:
+    def wait(self, timeout_s: float = 400) -> int:
         """The exit code, once it has one; AssertionError if it takes longer."""
         self._process.join(timeout_s)
         assert self.returncode is not None, f"not ended after {timeout_s} s"

@@ -46,6 +46,11 @@ def on(where: Cluster | None, tiny: Path, server: Recorded, *more: str) -> list[
     return ["run", str(tiny), "--base-url", server.url, "-q", "-j", str(AT_ONCE), "--yes", *models, *ray, *more]
 
 
+def aloud(where: Cluster, tiny: Path, server: Recorded) -> list[str]:
+    """The same, saying what it does."""
+    return [argument for argument in on(where, tiny, server) if argument != "-q"]
+
+
 def carried_out(arguments: list[str]) -> int:
     """The exit code of a command in a process of its own."""
     with Process(arguments) as process:
@@ -54,7 +59,7 @@ def carried_out(arguments: list[str]) -> int:
 
 def until(true: Callable[[], bool], process: Process) -> None:
     """Block while a command works until something is so; AssertionError if it never is."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400  # a loaded machine needs minutes for a worker to come up
     while not true():
         assert process.returncode is None, f"it ended too early: {process.errors()}"
         assert time.monotonic() < end, "it never came to that"
@@ -120,7 +125,7 @@ def kill_a_worker(two: Cluster, tiny: Path, server: Recorded, moment: int) -> No
     with Process(on(two, tiny, server)) as process:
         until(lambda: len(server.messages()) >= moment, process)
         victim = killed_worker()
-        assert process.wait(120) == 0
+        assert process.wait() == 0
     seen = snapshot()
     assert_each_answered_once(seen, server)
     assert_only_its_own_is_lost(seen, victim)
@@ -200,7 +205,7 @@ def test_a_node_that_goes_is_done_without_and_one_that_comes_is_used(tiny: Path,
             new = next(one for one in snapshot().workers if one.node == come.node_id)
             until(lambda: any(a.worker_id == new.id and a.final for a in snapshot().attempts), process)
             pace.slow = lambda: False
-            assert process.wait(120) == 0
+            assert process.wait() == 0
     seen = snapshot()
     assert {attempt.worker_id for attempt in lost(seen)} == {gone.id}
     assert {one.id for one in seen.workers if one.lost} == {gone.id}
@@ -213,8 +218,10 @@ def test_a_node_that_goes_is_done_without_and_one_that_comes_is_used(tiny: Path,
 def test_without_a_node_that_has_room_the_run_says_so(
     tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with cluster(cpus=0) as own, Process(on(own, tiny, server), first=impatient) as process:
-        assert "no worker has been there for 4 s (none has come up; is a CPU free for one?)" in process.errors()
+    with cluster(cpus=0) as own, Process(aloud(own, tiny, server), first=impatient) as process:
+        said = process.errors()
+        assert "no worker yet, waiting for one for up to 8 s: none has come up; is a CPU free for one?" in said
+        assert "no worker has been there for 8 s (none has come up; is a CPU free for one?)" in said
         assert process.returncode == ExitCode.PROVIDER
     assert snapshot().attempts == ()
 
@@ -234,7 +241,7 @@ def test_a_cluster_that_loses_its_head_ends_a_run_that_goes_on_elsewhere(
                 own.lose_head()
                 said = process.errors()
     assert process.returncode == ExitCode.PROVIDER
-    assert "no worker has been there for 20 s" in said
+    assert "no worker has been there for 40 s" in said
     assert "then the same `evalkit run` command goes on from here" in said
     assert "Failed to connect" not in said
     done, since = settled(snapshot()), len(server.messages())
@@ -256,7 +263,7 @@ def test_a_cluster_that_cannot_be_reached_any_more_ends_a_run_and_nothing_waits_
         try:
             for pid in halted:
                 os.kill(pid, signal.SIGSTOP)  # as by a broken network: no connection is closed
-            assert process.wait(120) == ExitCode.PROVIDER
+            assert process.wait() == ExitCode.PROVIDER
         finally:
             for pid in halted:
                 os.kill(pid, signal.SIGCONT)
@@ -274,7 +281,7 @@ def test_a_node_with_another_evalkit_is_named_and_done_without(tiny: Path, serve
     (other / "__init__.py").write_text(f"__path__ = [{here!r}]\n__version__ = '0.0.1'\n")
     with cluster() as own:
         own.add(PYTHONPATH=str(other.parent))
-        with Process([one for one in on(own, tiny, server) if one != "-q"]) as process:
+        with Process(aloud(own, tiny, server)) as process:
             said = process.errors()
     assert process.returncode == 0
     assert "evalkit 0.0.1 is installed there, " in said
@@ -311,10 +318,10 @@ def command_lines() -> list[str]:
 
 
 def impatient(silent_s: float = 4.0) -> None:
-    """Have a run wait for workers for seconds, not for a minute."""
+    """Have a run wait for workers for seconds, not for minutes."""
     from evalkit.executors import ray
 
-    ray.SILENT_S = silent_s
+    ray.SILENT_S, ray.PATIENCE_S = silent_s, 2 * silent_s
 
 
 def rather_patient() -> None:
@@ -344,7 +351,7 @@ def test_a_worker_that_hangs_is_taken_for_lost(two: Cluster, tiny: Path, server:
     with Process(on(two, tiny, server), first=rather_patient) as process:
         until(lambda: len(server.messages()) >= 6, process)
         victim = killed_worker(signal.SIGSTOP)
-        assert process.wait(120) == 0
+        assert process.wait() == 0
     assert_each_answered_once(snapshot(), server)
     assert_only_its_own_is_lost(snapshot(), victim)
 
@@ -354,7 +361,7 @@ def test_ctrl_c_lets_end_what_workers_have_under_way(two: Cluster, tiny: Path, s
     with Process(on(two, tiny, server)) as process:
         until(lambda: len(server.messages()) >= 6, process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == ExitCode.INTERRUPTED
+        assert process.wait() == ExitCode.INTERRUPTED
     seen = snapshot()
     assert len(server.messages()) == len(seen.attempts) < len(EVERYTHING)
     assert all(attempt.final for attempt in seen.attempts)

@@ -32,7 +32,10 @@ LOOK_S = 1.0
 """Pause between two looks at which nodes there are, and between two questions to each worker."""
 
 SILENT_S = 60.0
-"""A worker that says nothing for so long is taken for lost, and a run that has had none for so long stops."""
+"""A worker that says nothing for so long is taken for lost, and a run that has had none for so long says so."""
+
+PATIENCE_S = 300.0
+"""A run that has had no worker for so long stops: clusters that grow by demand need minutes for a new machine."""
 
 _AGAIN_S = 5.0
 """Pause before a worker is started again where none could be."""
@@ -128,7 +131,7 @@ class Pool:
 
     @property
     def _none(self) -> str:
-        return f"no worker has been there for {SILENT_S:g} s ({self._why}); check the cluster with `ray status`"
+        return f"no worker has been there for {PATIENCE_S:g} s ({self._why}); check the cluster with `ray status`"
 
     async def _another(self) -> None:
         self._came.clear()
@@ -168,14 +171,19 @@ class Pool:
 
     async def _freest(self) -> _Live | None:
         """The worker with the fewest requests under way, any of several; None if none comes in time."""
-        if not self._workers:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SILENT_S):
-                    while not self._workers:
-                        await self._another()
-        if not self._workers:
-            return None
+        if not await self._comes(SILENT_S):
+            self._tell_once(f"no worker yet, waiting for one for up to {PATIENCE_S:g} s", self._why)
+            if not await self._comes(PATIENCE_S - SILENT_S):
+                return None
         return min(self._workers, key=lambda worker: (worker.under_way, random.random()))  # noqa: S311  no secrets
+
+    async def _comes(self, within_s: float) -> bool:
+        """Whether there is a worker, or one comes in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not self._workers:
+                    await self._another()
+        return bool(self._workers)
 
     async def keep(self) -> None:
         """Have workers on every node that there is, until cancelled."""
