@@ -5,14 +5,18 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from math import ceil
 from statistics import fmean
+from time import perf_counter
 from typing import Protocol
 
-from evalkit.cached_prefixes import SMALLEST_CACHED_TOKENS, ExpectedCache, Prefix
+from evalkit.cached_prefixes import ExpectedCache, Prefix
 from evalkit.compact import PromptSizes
+from evalkit.executors.pace import MINUTE_S
 from evalkit.frozen import dataclass
+from evalkit.models import smallest_cached_tokens
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import PromptSize, Snapshot, TrialKey, Usage
+from evalkit.sent_lately import sent_lately
 
 TYPICAL_OUTPUT_TOKENS = 400
 """Length of an answer before any has been seen; an assumption, and called one."""
@@ -32,6 +36,7 @@ class Line:
     `expected_usd` supposes `output_tokens` an answer, `worst_usd` answers as long as allowed. `uncounted`: requests of
     whose input the API has said nothing. `seen`: answers whose length and duration are supposed of the rest, 0 if both
     are assumed. `batched` of the requests go in batches, at their prices; `seconds`: what one that is streamed takes.
+    `lately`: how long ago something was sent to the model in the last minute, s, the longest first.
     """
 
     model: str
@@ -44,6 +49,7 @@ class Line:
     seconds: float
     seen: int = 0
     batched: int = 0
+    lately: tuple[float, ...] = ()
 
     @property
     def streamed(self) -> int:
@@ -51,11 +57,16 @@ class Line:
         return self.requests - self.batched
 
     def paced_s(self, pinned: Mapping[str, int]) -> float:
-        """When the last streamed request may go under these limits a minute: so many a minute, the first at once."""
+        """When the last streamed request may go under these limits a minute, s: so many a minute, what went lately
+        included."""
         tokens_each = max(1.0, self.input_tokens / self.requests)
         each = {"requests": 1.0, "input_tokens": tokens_each}
         a_minute = min((max(1, int(most / each[kind])) for kind, most in pinned.items()), default=self.streamed)
-        return 60.0 * (ceil(self.streamed / a_minute) - 1)
+        place, minutes = len(self.lately) + self.streamed, 0
+        while place > max(a_minute, len(self.lately)):
+            place, minutes = place - a_minute, minutes + 1
+        before_s = self.lately[place - 1] if place <= len(self.lately) else 0.0
+        return max(0.0, minutes * MINUTE_S - before_s)
 
 
 @dataclass(frozen=True)
@@ -184,7 +195,9 @@ def run_bill(
     """
     worst_usd = worst_cases(plan, when, prices, batched)
     cache = None if plan.spec.cache == "off" else ExpectedCache(plan.spec.cache, at_once)
-    sums = {model: _Sum(*_supposed(seen, model)) for model in plan.spec.models}
+    lately, here = {} if seen is None else sent_lately(seen, when), perf_counter()
+    ages = {model: tuple(here - moment for moment, _ in sent) for model, sent in lately.items()}
+    sums = {model: _Sum(*_supposed(seen, model), lately=ages.get(model, ())) for model in plan.spec.models}
     for place, key in enumerate(keys):
         line, item, size = sums[key.model], plan.records[key.item_id], plan.sizes.of(key.item_id, key.model)
         output_tokens = ceil(min(item.max_tokens or plan.spec.max_tokens, line.output_tokens))
@@ -214,7 +227,8 @@ def _with_cache(
 ) -> Usage:
     """What of a request's input is expected to be read from the cache, and written to it."""
     tokens = usage.input_tokens or 0
-    long = [prefix for prefix in prefixes if prefix.share * tokens >= SMALLEST_CACHED_TOKENS]
+    shortest = smallest_cached_tokens(model)
+    long = [prefix for prefix in prefixes if prefix.share * tokens >= shortest]
     read, written = cache.shares(place, model, long, request_s)
     if in_batch:
         read, written = 0.0, read + written
@@ -241,6 +255,7 @@ class _Sum:
     expected_usd: float | None = 0.0
     worst_usd: float | None = 0.0
     batched: int = 0
+    lately: tuple[float, ...] = ()
 
 
 def _supposed(seen: Snapshot | None, model: str) -> tuple[float, float, int]:

@@ -10,9 +10,6 @@ from evalkit.frozen import dataclass
 from evalkit.records import Request
 from evalkit.uncounted import about_block
 
-SMALLEST_CACHED_TOKENS = 512
-"""No model caches less. Our estimates are on the long side, so what is estimated below this is below it."""
-
 TTL_S = {"5m": 300.0, "1h": 3600.0}
 
 

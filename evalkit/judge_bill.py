@@ -9,9 +9,9 @@ from typing import Literal
 
 from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, text_tokens, total
 from evalkit.blind import GradingTask, passages
-from evalkit.cached_prefixes import SMALLEST_CACHED_TOKENS
 from evalkit.frozen import dataclass
 from evalkit.graders import judge
+from evalkit.models import smallest_cached_tokens
 from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import ItemRecord, Request, TrialKey, Usage
@@ -106,10 +106,13 @@ def _context(request: Asked) -> tuple[str, str, str]:
 
 
 def cacheable(model: str, shared_tokens: int, when: datetime, prices: Prices = LIST_PRICES) -> bool:
-    """Whether a context can be cached without making a request unpriced that has a price."""
+    """Whether a context is long enough to be cached, and can be without making a request unpriced that has a price.
+
+    Our estimates are on the long side, so what is estimated below the shortest that is cached is below it.
+    """
     cached = JudgeSize(model, shared_tokens, 0, shared_tokens, "first").worst_usd(when, prices)
     priced = cached is not None or JudgeSize(model, shared_tokens, 0, shared_tokens).worst_usd(when, prices) is None
-    return shared_tokens >= SMALLEST_CACHED_TOKENS and priced
+    return shared_tokens >= smallest_cached_tokens(model) and priced
 
 
 def judge_lines(asked: Iterable[JudgeSize], when: datetime, prices: Prices = LIST_PRICES) -> tuple[Line, ...]:

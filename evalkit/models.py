@@ -54,6 +54,19 @@ class Model:
         return 1.3 if newer else 1.0
 
     @property
+    def smallest_cached_tokens(self) -> int:
+        """The shortest beginning of a prompt that is cached at all; what is marked below it costs as if it were not.
+
+        Source: the vendor's caching page, November 2026, and for Sonnet 4.6 what the API does (anthropic-sdk-python
+        issue 1194). Of generations that the page does not name the one before is supposed.
+        """
+        if self.generation >= (5, 5):
+            return 512
+        if self.tier == "sonnet":
+            return 2048 if self.generation >= (4, 6) else 1024
+        return 4096 if self.generation >= (4, 5) else 1024
+
+    @property
     def offers_us_only(self) -> bool:
         """Whether processing can be restricted to the US."""
         return self.generation >= (4, 6)
@@ -103,6 +116,12 @@ _BY_ID = {model.id: model for model in KNOWN}
 def known(model_id: str) -> Model | None:
     """What is known about an id; None for an id that this version has never heard of."""
     return _BY_ID.get(model_id)
+
+
+def smallest_cached_tokens(model_id: str) -> int:
+    """As of the model, on whatever platform; the most of an unknown one, lest a saving be foreseen in vain."""
+    model = known(_bare(model_id))
+    return max(m.smallest_cached_tokens for m in KNOWN) if model is None else model.smallest_cached_tokens
 
 
 def newer_in_tier(model_id: str) -> tuple[str, ...]:

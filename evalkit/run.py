@@ -1,10 +1,9 @@
 """Run: fill every gap of a planned run's file with an answer."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from evalkit.bill import WorstCase, charged_usd, most_tokens, worst_cases
@@ -14,15 +13,14 @@ from evalkit.errors import UsageError
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.local import Limits, Progress
-from evalkit.executors.pace import MINUTE_S, Need
 from evalkit.executors.schedule import Call
 from evalkit.executors.sending import send
 from evalkit.frozen import dataclass
-from evalkit.plan import Plan
 from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
 from evalkit.providers import Provider
 from evalkit.records import Snapshot, TrialKey, Usage
+from evalkit.sent_lately import Lately, sent_lately, together
 from evalkit.store import RunFile
 from evalkit.uncounted import Shown
 
@@ -67,7 +65,8 @@ async def carry_out(
     cluster: "Cluster | None" = None,
 ) -> Done:
     """Send what is pending. Returns when every trial is settled that is not left for later. `say` takes lines about
-    batches and workers for the user; `cluster` is whose workers send, if this process does not.
+    batches and workers for the user; `cluster` is whose workers send, if this process does not. `limits.lately` is what
+    others have just sent; what this run has is added.
 
     Raises BudgetError, InfrastructureError or InterruptedRunError when it had to stop; all that was answered
     is in the run file, and the same call goes on from there.
@@ -89,7 +88,7 @@ async def carry_out(
             worst_cases(plan, now, prices, items),
             None if budget_usd is None else Shown(),
         )
-        limits = replace(limits, lately=past.lately)
+        limits = replace(limits, lately=together(limits.lately, past.lately))
         ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices, cluster)
         if ending.stopped or ending.unsettled:
             _stop(ending, budget, run, prepared)
@@ -98,14 +97,14 @@ async def carry_out(
 
 @dataclass(frozen=True)
 class _Past:
-    """What earlier commands have done: trials settled or left in batches, attempts a trial, USD spent, and what they
-    sent to each model within the last minute (as in `Limits.lately`)."""
+    """What earlier commands have done: trials settled or left in batches, attempts a trial, USD spent, and what was
+    just sent."""
 
     settled: Collection[int] = ()
     in_batches: frozenset[int] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
     charged_usd: float = 0.0
-    lately: Mapping[str, Sequence[tuple[float, Need]]] = field(default_factory=dict)
+    lately: Lately = field(default_factory=dict)
 
 
 def _past(run: RunFile, prepared: Prepared) -> _Past:
@@ -114,23 +113,9 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     snapshot = run.snapshot()
     waiting = snapshot.in_batches
     in_batches = frozenset(attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting)
-    usd = charged_usd(snapshot, datetime.now(UTC), prices=prepared.options.prices, besides=waiting)
-    return _Past(
-        settled_trials(snapshot), in_batches, attempts_so_far(snapshot), usd, _lately(snapshot, prepared.plan, waiting)
-    )
-
-
-def _lately(snapshot: Snapshot, plan: Plan, in_batches: Collection[int]) -> dict[str, list[tuple[float, Need]]]:
-    """What was streamed to each model within the last minute, and when, on this process's clock, s."""
-    now, here = datetime.now(UTC), perf_counter()
-    keys = {trial.id: trial.key for trial in snapshot.trials}
-    found: dict[str, list[tuple[float, Need]]] = {}
-    for attempt in snapshot.attempts:
-        ago_s = (now - datetime.fromisoformat(attempt.sent_at)).total_seconds()
-        if attempt.grader is None and 0 <= ago_s < MINUTE_S and attempt.id not in in_batches:
-            item_id, model, _ = keys[attempt.trial_id]
-            found.setdefault(model, []).append((here - ago_s, Need(plan.sizes.of(item_id, model).tokens)))
-    return found
+    now = datetime.now(UTC)
+    usd = charged_usd(snapshot, now, prices=prepared.options.prices, besides=waiting)
+    return _Past(settled_trials(snapshot), in_batches, attempts_so_far(snapshot), usd, sent_lately(snapshot, now))
 
 
 def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> None:

@@ -122,7 +122,7 @@ class RunFile:
             with alone(lock(path, "run"), path, "run"):
                 if path.exists():
                     raise IntegrityError(f"{path} was made by another `evalkit run` just now; run the command again")
-                _write_whole(path, [*_plan_rows(spec, items, documents, order, sizes), *outcomes])
+                _write_whole(path.resolve(), [*_plan_rows(spec, items, documents, order, sizes), *outcomes])
         return cls(path)
 
     def _check(self) -> None:

@@ -1,15 +1,17 @@
 """The bill: what is left to pay, expected and at worst, by what has been seen; unknown prices make no total."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, charged_usd, request_usd, run_bill, worst_cases
+from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, Line, charged_usd, request_usd, run_bill, worst_cases
 from evalkit.compact import PromptSizes
 from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
+from evalkit.executors.pace import MINUTE_S
 from evalkit.plan import Plan, record, trial_order
 from evalkit.pricing import Prices, price
 from evalkit.prompt import Assembly
@@ -154,7 +156,34 @@ def test_pinned_limits_take_their_time(pinned: dict[str, int], minutes: int) -> 
     sizes = [PromptSize(name, HAIKU, 49_000, True) for name in names]
     plan = plan_of(dataset(*map(item, names)), HAIKU, sizes=sizes)
     bill = Bill(run_bill(plan, [TrialKey(name, HAIKU, 1) for name in names], NOW))
-    assert bill.seconds(64, pinned) == pytest.approx(max(60 * minutes, bill.seconds(64)))
+    assert bill.seconds(64, pinned) == pytest.approx(max(MINUTE_S * minutes, bill.seconds(64)))
+
+
+@pytest.mark.parametrize(
+    ("ages", "left", "rpm", "last_s"),
+    [
+        ([8.0] * 10, 2, 10, 53),  # none may go before those count no more
+        ([8.0] * 10, 20, 10, 114),
+        ([40.0, 8.0], 3, 4, 21),  # two at once, the third once the first counts no more
+        ([8.0] * 3, 7, 10, 0),
+        ([8.0] * 10, 5, 3, 114),  # more than the limit, which another command did not have
+    ],
+)
+def test_what_went_just_before_takes_its_time_too(ages: list[float], left: int, rpm: int, last_s: float) -> None:
+    line = Line(OPUS, left, 0, 0, 1.0, 0.0, 0.0, 1.0, lately=tuple(ages))
+    assert line.paced_s({"requests": rpm}) == pytest.approx(last_s)
+
+
+def test_a_bill_knows_what_its_run_has_just_sent() -> None:
+    book = Book(run_spec((OPUS,)))
+    book.trial("a", answered(latency_s=4.0), model=OPUS)
+    sizes = (PromptSize("a", OPUS, 1000, True),)
+    plan, seen = plan_of(dataset(item("a")), OPUS, sizes=sizes), replace(book.snapshot(), sizes=sizes)
+    sent = datetime.fromisoformat(seen.attempts[0].sent_at)
+    (line,) = run_bill(plan, [TrialKey("a", OPUS, 2)], sent + timedelta(seconds=9), seen)
+    assert line.lately == pytest.approx((9.0,), abs=0.1)
+    (later,) = run_bill(plan, [TrialKey("a", OPUS, 2)], sent + timedelta(seconds=90), seen)
+    assert later.lately == ()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from test_run import snapshot, write_tiny
 
 from evalkit.cached_prefixes import ExpectedCache, Prefix, marked_prefixes
 from evalkit.cli import main
+from evalkit.models import KNOWN, smallest_cached_tokens
 from evalkit.records import Request
+from evalkit.sandbox.caching import minimum_tokens
+from evalkit.sandbox.catalog import MODELS
 from evalkit.sandbox.server import SandboxSettings
 
 HAIKU, SONNET = "claude-haiku-4-5-20251001", "claude-sonnet-4-6"
@@ -88,3 +91,30 @@ def test_the_cost_that_is_foreseen_with_a_cache_is_about_what_is_billed(
     about, most = map(float, told.groups())
     cost = sum(attempt.cost_usd or 0.0 for attempt in snapshot().attempts)
     assert cost / 2 < about < 2 * cost < most
+
+
+def test_what_a_model_does_not_cache_is_foreseen_and_billed_as_if_it_were_not_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = write_tiny(tmp_path, 12)
+    card = {"system": RULES[:9000], "cache": {"system": True, "ttl": "5m"}, "params": {"max_tokens": 20}}
+    dataset.with_suffix(".yaml").write_text(json.dumps(card))
+    found = {}
+    with recorded(SandboxSettings(speed=0)) as server:
+        command = ["run", str(dataset), "--base-url", server.url, "-m", HAIKU, "-m", SONNET, "-j", "1"]
+        for cache in ("off", "as-production"):
+            assert main([*command, "--cache", cache, "-y", "-o", f"{cache}.db"]) == 0
+            said = capsys.readouterr().err
+            found[cache] = {m: float(c) for m, c in re.findall(r"(claude-\S+): 12 requests.*about \$([\d.]+)", said)}
+    assert found["as-production"][HAIKU] == found["off"][HAIKU], "it caches from 4,096 tokens"
+    assert found["as-production"][SONNET] < 0.6 * found["off"][SONNET]
+
+
+def test_the_sandbox_caches_what_the_models_table_says() -> None:
+    theirs = {spec.id: minimum_tokens(spec) for spec in MODELS}
+    ours = {model.id: model.smallest_cached_tokens for model in KNOWN if model.id in theirs}
+    assert ours == {model: theirs[model] for model in ours}
+    assert len(ours) > 10
+    assert smallest_cached_tokens("bedrock:eu.anthropic.claude-sonnet-4-6") == 2048
+    assert smallest_cached_tokens("claude-of-tomorrow") == 4096

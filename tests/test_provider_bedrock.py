@@ -214,6 +214,7 @@ EXCEPTIONS = [
     ("throttlingException", True),
     ("serviceUnavailableException", True),
     ("modelStreamErrorException", True),
+    ("InternalError", True),
     ("modelTimeoutException", True),
     ("internalServerException", True),
     ("validationException", False),
@@ -227,6 +228,8 @@ def test_an_exception_in_the_middle_fails_the_attempt_but_keeps_its_usage(
 ) -> None:
     begun = as_frames(opening(), delta("Half"))
     broken = frame({":message-type": "exception", ":exception-type": kind}, {"message": "Sorry"})
+    if kind[0].isupper():  # an error that the service's model does not name
+        broken = frame({":message-type": "error", ":error-code": kind, ":error-message": "Sorry"}, {})
     reply = asyncio.run(attempt(monkeypatch, FRAMES, begun, broken))
     assert (reply.outcome, reply.error_type, reply.error_message, reply.retryable) == (
         "errored", kind, "Sorry", retryable,

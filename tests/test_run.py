@@ -723,3 +723,26 @@ def test_servers_say_in_their_own_words_that_a_model_is_unknown(
     reply = Reply("errored", 1.0, status=status, error_type="x", error_message=message, stops_run=True)
     assert unknown_model(Ending(fatal=reply, fatal_model="gpt"), ()) == ("gpt" if unknown else None)
     assert unknown_model(Ending(fatal=reply, fatal_model="gpt"), {"gpt"}) is None
+
+
+def test_a_server_that_no_request_would_go_to_is_refused(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_bedrock = "bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0"
+    assert main(["run", str(tiny), "--base-url", server.url, "-m", on_bedrock, "--dry-run"]) == ExitCode.USAGE
+    assert "ANTHROPIC_BEDROCK_BASE_URL" in capsys.readouterr().err
+    assert server.requests == []
+    assert main(command(tiny, server.url)) == 0
+    judged = ["grade", str(run_files()[0]), "--by", "judges", "--judge", on_bedrock, "--base-url", server.url]
+    asked = len(server.requests)
+    assert main([*judged, "--dry-run"]) == ExitCode.USAGE
+    assert "ANTHROPIC_BEDROCK_BASE_URL" in capsys.readouterr().err
+    assert len(server.requests) == asked
+
+
+def test_a_run_through_a_link_to_no_file_yet_makes_the_file_that_it_names(tiny: Path, server: Recorded) -> None:
+    Path("latest.db").symlink_to("here.db")
+    for name in ("latest.db", "here.db"):
+        assert main([*command(tiny, server.url), "-o", name]) == 0
+    assert Path("latest.db").is_symlink()
+    assert len(server.messages()) == 12

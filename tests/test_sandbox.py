@@ -1098,7 +1098,7 @@ def test_times_have_the_scale_of_the_real_thing(model: str, first_s: float, per_
 def test_marked_prompts_are_written_to_the_cache_and_read_from_it(client: Anthropic) -> None:
     document = {
         "type": "text",
-        "text": "Background on couriers. " * 600,
+        "text": "Background on couriers. " * 1200,
         "cache_control": {"type": "ephemeral"},
     }
     uses = []
@@ -1106,7 +1106,7 @@ def test_marked_prompts_are_written_to_the_cache_and_read_from_it(client: Anthro
         content: Any = [document, {"type": "text", "text": question}]
         uses.append(client.messages.create(**ask("") | {"messages": [{"role": "user", "content": content}]}).usage)
     written, read = uses[0].cache_creation_input_tokens or 0, uses[1].cache_read_input_tokens
-    assert written > 1024
+    assert written > 4096
     assert uses[0].cache_creation is not None
     assert uses[0].cache_creation.ephemeral_5m_input_tokens == written
     assert (read, uses[1].cache_creation_input_tokens) == (written, 0)
@@ -1123,13 +1123,13 @@ def test_cached_prompts_expire_and_short_ones_are_not_cached() -> None:
         return cache.use(read_request(body, check_body(body, "2026-10-21")))
 
     assert use(100, "5m").write_5m == 0
-    assert use(2000, "5m").write_5m > 2000
+    assert use(5000, "5m").write_5m > 5000
     now[0] = 299
-    assert use(2000, "5m").read > 2000
+    assert use(5000, "5m").read > 5000
     now[0] = 700
-    hour = use(2000, "1h")
+    hour = use(5000, "1h")
     assert (hour.read, hour.write_5m) == (0, 0)
-    assert hour.write_1h + hour.uncached == request_for("word " * 2000, OPUS).input_tokens
+    assert hour.write_1h + hour.uncached == request_for("word " * 5000, OPUS).input_tokens
 
 
 def test_rate_limits_are_pooled_by_family_and_renewed_each_minute() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,22 @@ def test_a_call_without_a_price_is_not_free() -> None:
     (found,) = classifier.policies(outcomes)
     assert not isinstance(found, Policy)
     assert "no known price" in found.reason
+
+
+def test_a_pinned_limit_holds_for_the_run_and_its_router_together(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minute_s = 1.5
+    monkeypatch.setattr("evalkit.executors.pace.MINUTE_S", minute_s)
+    monkeypatch.setattr("evalkit.sent_lately.MINUTE_S", minute_s)
+    assert main([*arguments, "-o", "x.db", "--with-router", HAIKU, "--rpm", "6"]) == 0
+    sent = []
+    for path in (Path("x.db"), Path("routers/x.db")):
+        with RunFile(path, read_only=True) as run:
+            seen = run.snapshot()
+        models = {trial.id: trial.key.model for trial in seen.trials}
+        sent += [datetime.fromisoformat(a.sent_at) for a in seen.attempts if models[a.trial_id] == HAIKU]
+    sent.sort()
+    seventh = [(later - earlier).total_seconds() for earlier, later in zip(sent, sent[6:], strict=False)]
+    assert len(sent) == 12
+    assert min(seventh) > minute_s - 0.3, "it is noted a little after it was decided"

@@ -8,6 +8,7 @@ from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.records import Snapshot
+    from evalkit.sent_lately import Lately
 
 RUNS = Path("runs")
 
@@ -32,6 +33,19 @@ def router_run(run: Path) -> "Snapshot | None":
         return None
     with RunFile(file, read_only=True) as kept:
         return kept.snapshot()
+
+
+def just_sent(run: Path) -> "Lately":
+    """What a run that may not be there has sent within the last minute."""
+    from datetime import UTC, datetime
+
+    from evalkit.sent_lately import sent_lately
+    from evalkit.store import RunFile
+
+    if not run.is_file():
+        return {}
+    with RunFile(run, read_only=True) as kept:
+        return sent_lately(kept.snapshot(), datetime.now(UTC))
 
 
 def check_output(path: Path) -> None:

@@ -3,21 +3,21 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from evalkit.cli import options
 from evalkit.cli.choice import Asked, Choice
 from evalkit.cli.events import talking
-from evalkit.cli.spending import warn_of_aliases
+from evalkit.cli.run_words import PINNED_BY, completed, describe, late, planned, staged
+from evalkit.cli.spending import check_models
 from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from evalkit.bill import Line
     from evalkit.cli.events import Talk
     from evalkit.config import Config
     from evalkit.executors.ray import Cluster
@@ -88,7 +88,7 @@ def run(
         if (chosen := asked.choice(config, talk.note)) is None:
             return source or Path()
         _refuse_errors(chosen, talk.note)
-        warn_of_aliases(() if quiet or as_json else chosen.options.models)
+        check_models(chosen.options.models, with_router, base_url, silent=quiet or as_json)
         session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
         way = _way(executor, latency_sample, address, dry_run=dry_run)
         chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
@@ -105,11 +105,8 @@ def _carry_out(session: "Session", chosen: Choice, place: Path, router: str | No
     return asyncio.run(run_with_router(session, chosen, place, router))
 
 
-_FLAGS = {"requests": "--rpm", "input_tokens": "--tpm"}
-
-
 def _pinned(rpm: int | None, tpm: int | None) -> "Mapping[str, int]":
-    return {kind: most for kind, most in zip(_FLAGS, (rpm, tpm), strict=True) if most is not None}
+    return {kind: most for kind, most in zip(PINNED_BY, (rpm, tpm), strict=True) if most is not None}
 
 
 def _way(executor: str, latency_sample: int, address: str | None, *, dry_run: bool) -> "Way":
@@ -202,10 +199,12 @@ class Session:
         self.base_url = base_url or config.base_url
         self.dry_run, self.yes, self.talk = dry_run, yes, talk
 
-    async def run(self, chosen: Choice, place: Path, then: str = "") -> "Prepared":
-        """Carry out what is pending; `then` is what to do next, unless it is to grade."""
+    async def run(self, chosen: Choice, place: Path, then: str = "", beside: Path | None = None) -> "Prepared":
+        """Carry out what is pending; `then` is what to do next, unless it is to grade. `beside`: the run file whose
+        requests go to the same account, that of the run's router unless it is named."""
         from evalkit.cli.events import emit
         from evalkit.cli.only_unsatisfactory import refuse_unlike
+        from evalkit.cli.places import just_sent, router_file
         from evalkit.cli.progress import Board, counting
         from evalkit.cli.spending import confirm
         from evalkit.cli.tally import Ahead
@@ -249,7 +248,8 @@ class Session:
                 ahead, talk.quiet, as_json=talk.as_json, budget_usd=self.budget_usd, spent_usd=prepared.spent_usd
             )
             with board.shown(), board.missing():
-                limits = Limits(self.concurrency, pinned=self.pinned)
+                lately = just_sent(beside or router_file(prepared.path)) if self.pinned else {}
+                limits = Limits(self.concurrency, pinned=self.pinned, lately=lately)
                 cluster = _cluster(options.way, opened)
                 done = await carry_out(
                     prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say, cluster
@@ -267,7 +267,7 @@ class Session:
             say(f"warning: {warning}", err=True)
         path = prepared.path
         then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {path}"
-        self.talk.note(f"{completed(done)}{_staged(prepared)}: {path}\nnext: evalkit {then}")
+        self.talk.note(f"{completed(done)}{staged(prepared)}: {path}\nnext: evalkit {then}")
 
 
 def _cluster(way: "Way", opened: "Callable[[], Provider]") -> "Cluster | None":
@@ -277,124 +277,3 @@ def _cluster(way: "Way", opened: "Callable[[], Provider]") -> "Cluster | None":
     from evalkit.executors.ray import Cluster
 
     return Cluster(way.address, opened)
-
-
-def late(done: "Done", who: str = "this machine") -> str:
-    """What to say of a clock that could not keep up; empty if it could, or nobody knows."""
-    from evalkit.records import TRUSTED_LAG_S
-
-    if done.lag_p99_s is None or done.lag_p99_s <= TRUSTED_LAG_S:
-        return ""
-    by = f"{who} was late by {done.lag_p99_s * 1000:.0f} ms (p99), so latencies are partly its own"
-    return f"{by}; lower -j for truer ones"
-
-
-def planned(prepared: "Prepared") -> dict[str, Any]:
-    """What is about to be sent, for machines; USD, and null where it is unpriced."""
-    fields = ("model", "requests", "batched", "input_tokens", "expected_usd", "worst_usd")
-    return {
-        "run": str(prepared.path),
-        "trials": len(prepared.plan.order),
-        "done": prepared.done,
-        "spent_usd": prepared.spent_usd,
-        "models": [{name: getattr(line, name) for name in fields} for line in prepared.bill.lines],
-    }
-
-
-def completed(done: "Done") -> str:
-    """The end of a run in words."""
-    failed = [f"{count} {outcome}" for outcome, count in sorted(done.outcomes.items()) if outcome != "answered"]
-    answered = done.outcomes.get("answered", 0)
-    return f"complete, {answered} answered, {', '.join(failed)} for good" if failed else "complete"
-
-
-def _staged(prepared: "Prepared") -> str:
-    """That a part of the plan is left for later, and how to go on; empty if there is none."""
-    if not prepared.later:
-        return ""
-    return f" for the first {prepared.options.share:g} of the items; the same command with a larger --share goes on"
-
-
-def describe(
-    prepared: "Prepared", budget_usd: float | None, concurrency: int, pinned: "Mapping[str, int]", then: str = ""
-) -> str:
-    """What a run is about to do, what it may cost, and how long it takes."""
-    from evalkit.bill import total
-    from evalkit.cli.spending import bound_lines, capped, foreseen
-    from evalkit.conditional import mark
-
-    spec, bill = prepared.plan.spec, prepared.bill
-    if not prepared.left:
-        done = f"complete already{_staged(prepared)}, nothing to send: {prepared.path}"
-        return f"{done}\nnext: evalkit {then or f'grade --blind {prepared.path}'}"
-    lines = [f"new run {prepared.path}"]
-    if prepared.exists:
-        lines = [f"going on with {prepared.path}: {prepared.done} of {len(prepared.plan.order)} trials done, kept"]
-    if spec.simulated:
-        lines.append("SIMULATED: this server is evalkit's sandbox")
-    condition = mark(spec)
-    lines += [f"  {note}" for note in (*prepared.notes, *((condition,) if condition else ()))]
-    lines += [_bill_line(line) for line in bill.lines if line.requests]
-    lines += [f"{_bill_line(line)} (for `evalkit grade`, apart)" for line in bill.judges]
-    lines += bound_lines(bill)
-    lines += _context_lines(prepared)
-    together = foreseen(total(line.expected_usd for line in bill.lines), total(line.worst_usd for line in bill.lines))
-    lines.append(f"  together {together}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
-    if bill.judges:
-        lines.append(f"  with judging {foreseen(bill.total_usd('expected'), bill.total_usd('worst'))}")
-    batched, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("batched", "requests"))
-    if batched:
-        lines.append(
-            f"  {batched} of them in batches, at batch prices: most done in 1 h, all in 24 h, latency not measured"
-        )
-    if batched < requests:
-        flags = [f"-j {concurrency}", *(f"{_FLAGS[kind]} {most}" for kind, most in pinned.items())]
-        takes = _duration(bill.seconds(concurrency, pinned))
-        lines.append(f"  about {takes} at {' '.join(flags)}, {_basis(prepared)}")
-    return "\n".join(lines)
-
-
-def _bill_line(line: "Line") -> str:
-    from evalkit.cli.spending import foreseen
-
-    mean = line.input_tokens // max(1, line.requests)
-    size = f"{mean:,} tokens each" + (" (estimated)" if line.uncounted else "")
-    costs = foreseen(line.expected_usd, line.worst_usd)
-    way = f", {line.batched} batch-priced" if line.batched else ""
-    return f"  {line.model}: {line.requests} requests, {size}, {costs}{way}"
-
-
-def _basis(prepared: "Prepared") -> str:
-    from evalkit.bill import TYPICAL_OUTPUT_TOKENS
-
-    seen = sum(line.seen for line in prepared.bill.lines)
-    assumed = f"assuming {TYPICAL_OUTPUT_TOKENS} tokens an answer, or as many as it may have where they are fewer"
-    basis = f"going by the {seen} answers there are" if seen else assumed
-    cached = prepared.plan.spec.cache != "off"
-    return basis + (", marked prefixes being read once the first request with them is over" if cached else "")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1.0, seconds):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _context_lines(prepared: "Prepared") -> list[str]:
-    """What is odd about the prompt sizes: production's context is missed, or overshot by evidence alone."""
-    spec = prepared.plan.spec
-    asked = {item.id: item.context_tokens if spec.contexts else spec.context_tokens for item in prepared.plan.items}
-    largest: dict[int, int] = {}
-    for size in prepared.plan.sizes:
-        context = asked[size.item_id]
-        if context is not None:
-            largest[context] = max(largest.get(context, 0), size.tokens)
-    return [line for context, reached in sorted(largest.items()) for line in _missed(context, reached)]
-
-
-def _missed(asked: int, largest: int) -> list[str]:
-    if largest > asked:
-        return [f"  warning: prompts of up to {largest:,} tokens, over the {asked:,} asked for: evidence is sent whole"]
-    if largest < 0.8 * asked:
-        return [f"  warning: prompts reach {largest:,} of the {asked:,} tokens asked for; add documents to fill them"]
-    return []

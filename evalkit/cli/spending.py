@@ -9,7 +9,7 @@ import typer
 
 from evalkit.cli.terminal import say
 from evalkit.errors import InterruptedRunError, UsageError
-from evalkit.models import alias_warning
+from evalkit.models import BEDROCK, alias_warning
 
 if TYPE_CHECKING:
     from evalkit.bill import Bill
@@ -43,6 +43,21 @@ def _agreed() -> bool:
         raise InterruptedRunError("nothing was sent; run the same command when you are ready") from error
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def check_models(models: Sequence[str], router: str | None, base_url: str | None, *, silent: bool) -> None:
+    """What there is to say of a run's models: `check_server` and `warn_of_aliases`."""
+    check_server(base_url, [*models, *filter(None, [router])])
+    warn_of_aliases(() if silent else models)
+
+
+def check_server(base_url: str | None, models: Sequence[str]) -> None:
+    """UsageError where --base-url would be asked nothing: a request must not go elsewhere than its user thinks."""
+    if base_url is not None and all(model.startswith(BEDROCK) for model in models):
+        raise UsageError(
+            "--base-url is a server of Anthropic's API, and all models are on Bedrock; name another server for those by"
+            " ANTHROPIC_BEDROCK_BASE_URL (profiles, ARNs and ids with a version) and ANTHROPIC_BEDROCK_MANTLE_BASE_URL"
+        )
 
 
 def warn_of_aliases(models: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
     if not session.dry_run:
         file.parent.mkdir(parents=True, exist_ok=True)
     then = f"grade --blind {prepared.path}"
-    await apart.run(replace(chosen, dataset=requests, options=options), file, then)
+    await apart.run(replace(chosen, dataset=requests, options=options), file, then, beside=prepared.path)
     session.talk.ending.update(run=str(prepared.path), router_run=str(file))
     return prepared.path
 

@@ -21,9 +21,10 @@ _FATAL_STATUSES = frozenset({401, 402, 403, 404})
 _RETRYABLE_KINDS = frozenset({
     UNREADABLE, "overloaded_error", "api_error", "rate_limit_error", "timeout_error",
     "throttlingException", "serviceUnavailableException", "modelStreamErrorException", "modelTimeoutException",
-    "internalServerException", "modelNotReadyException",
+    "internalServerException", "modelNotReadyException", "InternalError", "InternalFailure", "ServiceUnavailable",
 })  # fmt: skip
-"""Errors in the middle of a stream, whose status was 200, that may pass; the second row is Amazon Bedrock's."""
+"""Errors in the middle of a stream, whose status was 200, that may pass. Those from the second row
+on are Amazon Bedrock's, the last of them those of frames with an `:error-code`."""
 
 _FATAL_KINDS = frozenset({
     "authentication_error", "billing_error", "permission_error",

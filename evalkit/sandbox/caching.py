@@ -27,7 +27,9 @@ def minimum_tokens(spec: ModelSpec) -> int:
     """The shortest prefix that is cached (tokens)."""
     if spec.generation >= 5.5:
         return 512
-    return 4096 if spec.tier == "haiku" else 1024
+    if spec.tier == "sonnet":
+        return 2048 if spec.generation >= 4.6 else 1024
+    return 4096 if spec.generation >= 4.5 else 1024
 
 
 class PromptCache:
