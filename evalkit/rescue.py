@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from evalkit.disk_errors import said_plainly
 from evalkit.errors import IntegrityError
 
 
@@ -40,8 +41,10 @@ class Place:
             return None
         error, anew = self._moved(), self._anew()
         self.leave()
-        with closing(sqlite3.connect(anew)) as copy:
-            db.backup(copy)
+        with said_plainly(anew):
+            anew.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(anew)) as copy:
+                db.backup(copy)
         return error
 
     def _anew(self) -> Path:

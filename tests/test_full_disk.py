@@ -1,5 +1,6 @@
 """Reading a run file on a full disk works, and what cannot be written is named by its own name."""
 
+import json
 import re
 import resource
 import subprocess
@@ -122,6 +123,21 @@ def test_a_run_does_not_start_without_room_for_what_would_be_in_flight(
     with recorded() as server:
         command = ["run", str(write_tiny(tmp_path, 2)), "-q", "-m", HAIKU, "--base-url", server.url, "-j", "8"]
         assert main([*command, "-o", "x.db"]) == ExitCode.PROVIDER
-        assert "less than 512 kB beside it for the answers of 8 requests at once" in capsys.readouterr().err
+        assert "less than 576 kB beside it for the answers of 8 requests at once" in capsys.readouterr().err
         assert server.messages() == []
         assert main([*command, "-o", "x.db"]) == 0
+
+
+def test_room_is_kept_for_answers_as_long_as_an_item_allows(ran: Path) -> None:
+    with RunFile(ran, read_only=True) as run:
+        assert run.longest_answer() == 1024
+    one = json.loads(Path("tiny.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    Path("tiny.jsonl").write_text(json.dumps(one | {"params": {"max_tokens": 60_000}}), encoding="utf-8")
+    found: list[int] = []
+
+    def looked(_: int, __: object) -> None:
+        found.extend(path.stat().st_size for path in Path().glob(".x.db.kept-back"))
+
+    with recorded(fault=looked) as server:
+        assert main(["run", "tiny.jsonl", "-q", "-m", "claude-sonnet-4-6", "--base-url", server.url, "-o", "x.db"]) == 0
+    assert found[0] > 8 * 200_000, "an answer of 60,000 tokens may have 200 kB and more, and eight may be in flight"

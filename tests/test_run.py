@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -533,21 +534,27 @@ def test_a_pinned_limit_holds_for_a_run_that_goes_on_as_well(tiny: Path, monkeyp
         assert min(third) > minute_s - 0.2, "it is noted a little after it was decided"
 
 
-@pytest.mark.parametrize("removed", [True, False])
+GOING: dict[str, Callable[[Path], object]] = {
+    "removed": Path.unlink,
+    "moved": lambda path: path.rename("moved.db"),
+    "its folder removed": lambda path: shutil.rmtree(path.parent),
+    "its folder moved": lambda path: path.parent.rename("moved"),
+}
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+@pytest.mark.parametrize("going", GOING.values(), ids=GOING)
 def test_a_run_whose_file_goes_stops_and_loses_no_answer(
-    removed: bool, tiny: Path, capsys: pytest.CaptureFixture[str]
+    going: Callable[[Path], object], at_once: int, tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def goes(number: int, _: dict[str, Any]) -> None:
-        (path,) = run_files()
-        if number == 4 and removed:
-            path.unlink()
-        elif number == 4:
-            path.rename("moved.db")
+        if number == 4:
+            going(run_files()[0])
 
-    with recorded(fault=goes) as server:
-        assert main(command(tiny, server.url, "-j", "1")) == ExitCode.INTEGRITY
+    with recorded(SandboxSettings(speed=20), fault=goes) as server:
+        assert main(command(tiny, server.url, "-j", str(at_once))) == ExitCode.INTEGRITY
         assert "was moved or removed while it was written on" in capsys.readouterr().err
-        assert len(server.messages()) == len(settled(snapshot())) == 5
+        assert 5 <= len(server.messages()) == len(settled(snapshot())) < 12
         assert main(command(tiny, server.url)) == 0
         assert len(server.messages()) == len(settled(snapshot())) == 12
 

@@ -112,8 +112,8 @@ class _Execution:
         self.unrecorded: list[float | None] = []
 
     async def run(self) -> None:
-        """Start attempts until none is left to start, and wait for the last; a failure of ours is raised, one of the
-        disk when all that is in flight has ended: it is paid for."""
+        """Start attempts until none is left to start, and wait for the last: what is in flight is paid for. A
+        failure is raised then."""
         try:
             while not self._stopped:
                 found = self._next()
@@ -154,13 +154,11 @@ class _Execution:
         return found
 
     async def _until_changed(self, seconds: float) -> None:
-        """Wait for the end of an attempt, a stop, or so many seconds; raises what an attempt raised."""
+        """Wait for the end of an attempt, a stop, or so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(None if seconds == inf else seconds):
                 await self.changed.wait()
         self.changed.clear()
-        if not (isinstance(self.failure, NoRoomError) and self.tasks):
-            self._raise_failure()
 
     @property
     def _stopped(self) -> bool:
@@ -194,8 +192,9 @@ class _Execution:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            if self.failure is None and len(self.tasks) > 0 and isinstance(task.exception(), NoRoomError):
-                self.say(f"the disk is full: nothing more is sent, waiting for {len(self.tasks)} in flight")
+            if self.failure is None and self.tasks:
+                why = "the disk is full" if isinstance(task.exception(), NoRoomError) else "stopping"
+                self.say(f"{why}: nothing more is sent, waiting for {len(self.tasks)} in flight")
             self.failure = self.failure or task.exception()
         self.changed.set()
 

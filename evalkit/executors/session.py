@@ -29,7 +29,7 @@ async def session(run: RunFile, executor: str, concurrency: int) -> AsyncIterato
     Space for the ends of all that is in flight is kept back meanwhile; InfrastructureError if there is none.
     """
     begun = Session(0, _now(), platform.node(), executor, concurrency)
-    with kept_back(run.path, concurrency) as space:
+    with kept_back(run.path, concurrency, run.longest_answer()) as space:
         session_id = run.start_session(begun)
         ledger = Ledger(run, space)
         try:
