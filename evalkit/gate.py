@@ -111,6 +111,10 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
     if quality is None:
         yield NO_QUALITY
     yield from _price_notes(evidence, policy)
+    for side, failed in zip(("baseline", "candidate"), evidence.unsettled, strict=True):
+        if failed:
+            trials = plural(failed, "trial")
+            yield f"{trials} of the {side} failed on every attempt so far, and are missing here: repeat `evalkit run`"
     yield from evidence.of_candidate.warnings
     if not evidence.together and any(getattr(policy, clock, None) is not None for clock in ("felt_latency", "ttft")):
         yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"

@@ -73,6 +73,7 @@ def _output(result: TrialResult, said: tuple[Remark, ...], batched: frozenset[in
         decided_by=result.decided_by,
         judge_satisfied=result.judge_satisfied,
         batched=last is not None and last.id in batched,
+        settled=any(attempt.final for attempt in result.attempts),
     )
 
 

@@ -109,15 +109,25 @@ class Evidence:
         then, now = _trial_usd(self.of_baseline, self.baseline), _trial_usd(self.of_candidate, self.candidate)
         return None if then is None or now is None else self.epochs * (then + now)
 
+    @cached_property
+    def unsettled(self) -> tuple[int, int]:
+        """Trials of each side that failed on every attempt so far: an outage is nothing that a model does."""
+        sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
+        then, now = (
+            sum(o.model == model and _failed_so_far(o) for item in analysis.outputs for o in item.outputs)
+            for analysis, model in sides
+        )
+        return then, now
+
     def outputs(self, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[OutputResult]], ...]:
-        """Each side's trials by item. `part`: only these items."""
+        """Each side's trials by item, without a verdict on those that are not settled. `part`: only these items."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
         found = []
         for (analysis, model), epoch in zip(sides, self.halves or (None, None), strict=True):
             side: dict[str, list[OutputResult]] = {}
             for item in analysis.outputs:
                 if part is None or item.id in part:
-                    side[item.id] = [o for o in item.outputs if o.model == model and epoch in (None, o.epoch)]
+                    side[item.id] = [_known(o) for o in item.outputs if o.model == model and epoch in (None, o.epoch)]
             found.append(side)
         return tuple(found)
 
@@ -144,7 +154,7 @@ class Evidence:
         """Each side's numbers by item, None for a trial without one, and for one that its side has of other items."""
         found = []
         for side, most in zip(self.outputs(part), self._most, strict=True):
-            numbers = {i: [measure(o) for o in outputs] for i, outputs in side.items()}
+            numbers = {i: [measure(o) if o.settled else None for o in outputs] for i, outputs in side.items()}
             found.append({i: [*known, *[None] * (most - len(known))] for i, known in numbers.items()})
         return tuple(found)
 
@@ -184,6 +194,14 @@ class Evidence:
             "people graded the two sides apart and may have known which model they graded: join the files with"
             " `evalkit merge`, then `evalkit grade --blind`"
         )
+
+
+def _failed_so_far(output: OutputResult) -> bool:
+    return output.outcome is not None and not output.settled
+
+
+def _known(output: OutputResult) -> OutputResult:
+    return replace(output, satisfied=None, decided_by=None, judge_satisfied=None) if _failed_so_far(output) else output
 
 
 def _trial_usd(analysis: Analysis, name: str) -> float | None:
