@@ -568,6 +568,43 @@ def test_runs_of_something_else_are_refused(name: str) -> None:
         evidence_of(analyze(snapshot), analyze(without(snapshot, **{name: "e" * 64})), BASELINE, CANDIDATE)
 
 
+@pytest.mark.parametrize("filled", [{"context_tokens": 4000}, {"contexts": (4000, 8000)}, {}])
+def test_another_seed_is_another_prompt_where_it_fills_the_context(filled: Any) -> None:
+    snapshot = without(run(*EQUAL), **{name: value for name, value in filled.items() if name == "context_tokens"})
+    then, now = analyze(snapshot), analyze(without(snapshot, seed=5))
+    then, now = (replace(one, spec=replace(one.spec, **filled)) for one in (then, now))
+    if not filled:
+        assert evidence_of(then, now, BASELINE, CANDIDATE).of_candidate.spec.seed == 5
+        return
+    with pytest.raises(IntegrityError, match=r"another seed \(7, 5\); run both on the same one"):
+        evidence_of(then, now, BASELINE, CANDIDATE)
+
+
+@pytest.mark.parametrize("other", [{"documents": ("a", "c")}, {"evidence_positions": (1,)}])
+def test_other_documents_beside_an_item_are_refused(other: Any) -> None:
+    """Each run of one model fills the context up to what fits that model."""
+    snapshot = run(*EQUAL)
+    given = replace(
+        snapshot, items=tuple(replace(i, documents=("a", "b"), evidence_positions=(0,)) for i in snapshot.items)
+    )
+    fewer = replace(given, items=(replace(given.items[0], **other), *given.items[1:]))
+    with pytest.raises(IntegrityError, match="given other documents with item 'item-000'; run both models in one run"):
+        evidence_of(analyze(given), analyze(fewer), BASELINE, CANDIDATE)
+
+
+def test_items_in_another_order_are_the_same_items() -> None:
+    then = run(*table(1, 3, 96))
+    now = replace(then, items=then.items[::-1])
+    found = [
+        gate(evidence_of(analyze(then), analyze(side), BASELINE, CANDIDATE), policy("quality: {margin: 0.10}"))
+        for side in (then, now)
+    ]
+    assert found[0].checks[0].estimate == found[1].checks[0].estimate
+    fewer = analyze(run(*table(1, 3, 95)))
+    with pytest.raises(IntegrityError, match="run on other items"):
+        evidence_of(analyze(then), fewer, BASELINE, CANDIDATE)
+
+
 def test_sides_graded_by_others_are_refused() -> None:
     one, other = analyze(run(*EQUAL)), analyze(run(*EQUAL, grader=JUDGE))
     with pytest.raises(IntegrityError, match="graded by others"):

@@ -16,7 +16,10 @@ Measure = Callable[[OutputResult], float | None]
 LEAST_KNOWN = 0.95
 """Share of each side's trials that a cost or a time must be known of to pass; a share needs no such rule (`worst`)."""
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
-_CALLED = {"dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting"}
+_CALLED = {
+    "dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting",
+    "seed": "seed",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -246,7 +249,7 @@ def satisfied(output: OutputResult) -> float | None:
 def evidence_of(baseline: Analysis, candidate: Analysis, baseline_model: str, candidate_model: str) -> Evidence:
     """The evidence, once it is sure that the two sides may be compared.
 
-    Raises IntegrityError if dataset, rubric, prompt, context size or graders differ, or if files were merged and not
+    Raises IntegrityError if dataset, rubric, prompt, context or graders differ, or if files were merged and not
     graded together since, UsageError for one model against itself in the same run, and for a run whose items were
     chosen by what a model did with them.
     """
@@ -293,7 +296,8 @@ def _refuse_graded_apart(analysis: Analysis, model: str) -> None:
 
 
 def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
-    for name in _SAME:
+    filled = baseline.spec.context_tokens is not None or bool(baseline.spec.contexts)
+    for name in (*_SAME, "seed") if filled else _SAME:  # the seed draws what a context is filled with
         then, now = getattr(baseline.spec, name), getattr(candidate.spec, name)
         if then != now:
             what = _CALLED.get(name, "context size")
@@ -306,8 +310,15 @@ def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
             f"baseline and candidate were graded by others ({', '.join(then_graders) or 'nobody'}; "
             f"{', '.join(now_graders) or 'nobody'}); grade both alike"
         )
-    if [item.id for item in baseline.outputs] != [item.id for item in candidate.outputs]:
+    then, now = ({item.id: item for item in analysis.outputs} for analysis in (baseline, candidate))
+    if set(then) != set(now):
         raise IntegrityError("baseline and candidate were run on other items; run both on the same ones")
+    for item in then.values():  # a context is filled up to what fits every model of its run
+        other = now[item.id]
+        if (item.documents, item.evidence_positions) != (other.documents, other.evidence_positions):
+            raise IntegrityError(
+                f"baseline and candidate were given other documents with item {item.id!r}; run both models in one run"
+            )
 
 
 def _graders(analysis: Analysis) -> list[str]:
