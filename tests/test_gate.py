@@ -235,6 +235,16 @@ def timed(then: float, now: float) -> Any:
         ("ttft: {p50: 1.2}", {"attempt": lambda m, i: replace(answered(), ttft_s=None)}, "inconclusive"),
         ("served_model: {}", {}, "pass"),
         ("served_model: {}", {"attempt": lambda m, i: answered(served_model="claude-opus-5")}, "fail"),
+        (
+            "served_model: {}",
+            {"attempt": lambda m, i: answered(served_model="claude-opus-5" if m == CANDIDATE else m)},
+            "fail",
+        ),
+        (
+            "served_model: {}",  # which says nothing against the candidate
+            {"attempt": lambda m, i: answered(served_model="claude-opus-5" if m == BASELINE else m)},
+            "inconclusive",
+        ),
         ("served_model: {}", {"attempt": lambda m, i: answered()}, "inconclusive"),
         ("served_model: {}", {"attempt": lambda m, i: answered(served_model=f"{m}-20260101")}, "inconclusive"),
         (
@@ -258,6 +268,33 @@ def timed(then: float, now: float) -> Any:
 )
 def test_each_check_on_its_own_figure(check: str, changes: Any, outcome: str) -> None:
     assert set(outcomes(check, *EQUAL, **changes).values()) == {outcome}
+
+
+@pytest.mark.parametrize("n", [1, 2, 14, 15])
+@pytest.mark.parametrize("check", ["cost_per_request", "cost_per_satisfactory"])
+def test_a_ratio_on_too_few_items_says_how_many_it_lacks(check: str, n: int) -> None:
+    asked = evidence(*table(0, 0, n), attempt=priced(0.01, 0.01))
+    found = gate(asked, policy(f"{check}: {{}}")).checks[0]
+    assert found.outcome == ("pass" if n == 15 else "inconclusive")
+    more = f"at least {15 - n} more item{'s' if n < 14 else ''} (15 in all), for about "
+    assert (found.needs or "").startswith(more if n < 15 else "")
+    dear = gate(asked, policy(f"{check}: {{at_most: 1}}"))
+    assert dear.checks[0].needs == "no number of items, while the estimate stays at the limit or above it"
+
+
+@pytest.mark.parametrize("check", ["felt_latency", "ttft"])
+@pytest.mark.parametrize(("label", "fewest"), [("p50", 5), ("p90", 20)])
+@pytest.mark.parametrize(("slower", "outcome"), [(1, "pass"), (4, "fail")])
+def test_a_quantile_of_few_items_neither_passes_nor_fails(
+    check: str, label: str, fewest: int, slower: int, outcome: str
+) -> None:
+    for n in (2, fewest - 1, fewest):
+        sides_ = evidence(*table(0, 0, n), attempt=timed(1, slower))
+        found = gate(sides_, policy(f"{check}: {{{label}: 1.2}}")).checks[0]
+        assert found.outcome == ("inconclusive" if n < fewest else outcome)
+        assert (f"too few for a {label}" in found.finding) == (n < fewest)
+        told = f"at least {fewest - n} more item{'s' if n < fewest - 1 else ''} ({fewest} in all), for about"
+        assert (told in str(found.needs)) == (n < fewest)
 
 
 @pytest.mark.parametrize(("kind", "check"), [("refused", "refusals"), ("truncated", "truncations")])
