@@ -227,7 +227,7 @@ check() {
   if [ "$code" -eq 6 ] && may_run; then
     advice="No evidence could be made; the log of this job says why."
     prove_all
-    [ ! -s "$out/gates.md" ] || advice="The gates of this job say what would settle it."
+    [ ! -s "$out/gates.md" ] || advice="The gates of this job say why, and what would settle an inconclusive one."
     verify
   fi
   case $code in

@@ -45,7 +45,7 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, l
         simulated=simulated,
         provenance=_provenance(evidence, policy, look),
         look=look,
-        flips=flips(evidence),
+        flips=flips(evidence) if look is None or look.number else None,
     )
 
 
@@ -115,7 +115,7 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         if failed:
             trials = plural(failed, "trial")
             yield f"{trials} of the {side} failed on every attempt so far, and are missing here: repeat `evalkit run`"
-    yield from evidence.of_candidate.warnings
+    yield from dict.fromkeys((*evidence.of_baseline.warnings, *evidence.of_candidate.warnings))
     if not evidence.together and any(getattr(policy, clock, None) is not None for clock in ("felt_latency", "ttft")):
         yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"
 

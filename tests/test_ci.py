@@ -487,7 +487,11 @@ def test_the_script_ends_with_the_worst_that_it_met(
     assert len(written) < 900_000
     if "BLOCKED" in in_summary and runs:
         gated = told.get("SIZE") != "" and "RUN_CODE" not in told
-        advice = "The gates of this job say what would settle it." if gated else "No evidence could be made; the log"
+        advice = (
+            "The gates of this job say why, and what would settle an inconclusive one."
+            if gated
+            else "No evidence could be made; the log"
+        )
         assert advice in (tmp_path / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
 
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from analysis_builders import answered, ended, failed
-from gates import Side, evidence, table
+from gates import BASELINE, CANDIDATE, Side, evidence, run, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.analysis import analyze
 from evalkit.gate import gate
+from evalkit.gating.evidence import evidence_of
 from evalkit.gating.policy import read_policy
 from evalkit.gating.results import CheckResult
 from evalkit.records import Attempt
@@ -170,6 +172,13 @@ def test_what_failed_for_now_is_missing_in_every_share_and_cost(side: int) -> No
         named = f"{outage} trials of the {('baseline', 'candidate')[side]} failed"
         assert [note.startswith(named) for note in told] == [True] * bool(outage)
         assert f"{80 - outage} of 80 trials" in next(c.finding for c in found.checks if c.name == "completeness")
+
+
+def test_what_the_baselines_own_run_warns_of_is_told_too() -> None:
+    then, now = analyze(run(out_of_reach(16, 80), [[True]] * 80)), analyze(run(*table(0, 0, 80)))
+    found = gate(evidence_of(then, now, BASELINE, CANDIDATE), read_policy("completeness: {}", "gate.yaml"))
+    assert sum("16 trials failed on every attempt so far and count as not" in note for note in found.notes) == 1
+    assert len(set(found.notes)) == len(found.notes)
 
 
 @pytest.mark.parametrize(("outage", "outcome"), [(0, "pass"), (4, "pass"), (16, "inconclusive")])

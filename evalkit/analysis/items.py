@@ -23,9 +23,11 @@ def item_results(snapshot: Snapshot, results: Sequence[TrialResult], prices: Pri
         _item(
             item,
             [
-                replace(
-                    _output(result, said.get(result.trial_id, ()), batched),
-                    unbatched_usd=_unbatched_usd(result, item, prices, snapshot.spec.prices_version),
+                _output(
+                    result,
+                    said.get(result.trial_id, ()),
+                    batched,
+                    _unbatched_usd(result, item, prices, snapshot.spec.prices_version),
                 )
                 for result in by_item[item.id]
             ],
@@ -48,7 +50,9 @@ def _item(item: ItemRecord, outputs: Sequence[OutputResult], models: Sequence[st
     )
 
 
-def _output(result: TrialResult, said: tuple[Remark, ...], batched: frozenset[int]) -> OutputResult:
+def _output(
+    result: TrialResult, said: tuple[Remark, ...], batched: frozenset[int], unbatched_usd: float | None
+) -> OutputResult:
     last = result.last
     return OutputResult(
         trial_id=result.trial_id,
@@ -73,6 +77,7 @@ def _output(result: TrialResult, said: tuple[Remark, ...], batched: frozenset[in
         decided_by=result.decided_by,
         judge_satisfied=result.judge_satisfied,
         batched=last is not None and last.id in batched,
+        unbatched_usd=unbatched_usd,
         settled=any(attempt.final for attempt in result.attempts),
     )
 
