@@ -38,7 +38,6 @@ trial=
 annotate=
 [ "${GITHUB_ACTIONS:-}" != true ] || annotate=--annotate
 summary=${GITHUB_STEP_SUMMARY:-/dev/null}
-answers=${GITHUB_OUTPUT:-/dev/stdout}
 most_bytes=900000 # GitHub drops a step summary over 1 MiB
 most_of_a_comment=64000 # and refuses a comment over 65,536 characters
 sought='[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:' # as in evalkit/pins/spelling.py
@@ -49,6 +48,10 @@ case $range in
   *) known= ;;
 esac
 [ -n "$known" ] || { echo "error: EVALKIT_RANGE is no range of commits; write BASE...HEAD" >&2 && exit 2; }
+
+answer() { # to the workflow; to whoever calls it elsewhere, where stdout may be a file or a socket
+  if [ -n "${GITHUB_OUTPUT:-}" ]; then cat >>"$GITHUB_OUTPUT"; else cat; fi
+}
 
 say_mentioned() { # in whole files: where a comment ends, or a key above, changes what lines run that stay as they are
   changed=$(git -c diff.relative=false diff --raw --no-abbrev --no-renames --no-ext-diff --ignore-submodules=none --end-of-options "$range" --) || {
@@ -64,7 +67,7 @@ say_mentioned() { # in whole files: where a comment ends, or a key above, change
   else
     mentioned=false
   fi
-  echo "mentioned=$mentioned" >>"$answers"
+  echo "mentioned=$mentioned" | answer
 }
 
 say_changed() {
@@ -78,7 +81,7 @@ say_changed() {
   {
     echo "changed=$changed"
     echo "key=$(cache_key)"
-  } >>"$answers"
+  } | answer
 }
 
 cache_key() { # of the test set; which run file fits which models and settings, evalkit tells by its name and content
@@ -155,7 +158,7 @@ run_both() { # BASELINE CANDIDATE: sets `run` to a run file of both
 }
 
 prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and approved with its verdict
-  name=$(printf %s "$2" | tr -c 'A-Za-z0-9._-' _)
+  name=$(printf %s "$1-to-$2" | tr -c 'A-Za-z0-9._-' _) # two pins may be bumped to one model
   set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
   echo "evidence for $2 in place of $1"
   for share in ${EVALKIT_LOOKS:-1}; do # until one settles it, whatever the policy makes of an inconclusive one
@@ -224,7 +227,7 @@ check() {
   if [ "$code" -eq 6 ] && may_run; then
     advice="No evidence could be made; the log of this job says why."
     prove_all
-    [ ! -s "$out/gates.md" ] || advice="The gates of this job say what would settle it."
+    [ ! -s "$out/gates.md" ] || advice="The gates of this job say why, and what would settle an inconclusive one."
     verify
   fi
   case $code in
@@ -255,6 +258,10 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
     echo "error: $asked does not ask for quality, so it approves no pin; add 'quality: {margin: 0.10}'" >&2
     exit 2
   fi
+  case ${EVALKIT_GRADE_BY:-judges} in
+    judges | checks) ;;
+    *) echo "error: EVALKIT_GRADE_BY is neither judges nor checks; use one of them" >&2 && exit 2 ;;
+  esac
   restore
   of_ours unproven "$range" >"$out/unproven.txt"
   while read -r baseline candidate; do

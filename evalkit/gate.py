@@ -5,6 +5,7 @@ from typing import Any
 
 from evalkit import __version__, stats
 from evalkit.errors import UsageError
+from evalkit.gating.dearer import price_note
 from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.foreseen import afford
 from evalkit.gating.labels import labels_of
@@ -44,7 +45,7 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, l
         simulated=simulated,
         provenance=_provenance(evidence, policy, look),
         look=look,
-        flips=flips(evidence),
+        flips=flips(evidence) if look is None or look.number else None,
     )
 
 
@@ -109,9 +110,22 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         yield from _afforded(evidence, quality.margin, policy.alpha if look is None else look.alpha)
     if quality is None:
         yield NO_QUALITY
-    yield from evidence.of_candidate.warnings
+    yield from _price_notes(evidence, policy)
+    for side, failed in zip(("baseline", "candidate"), evidence.unsettled, strict=True):
+        if failed:
+            trials = plural(failed, "trial")
+            yield f"{trials} of the {side} failed on every attempt so far, and are missing here: repeat `evalkit run`"
+    yield from dict.fromkeys((*evidence.of_baseline.warnings, *evidence.of_candidate.warnings))
     if not evidence.together and any(getattr(policy, clock, None) is not None for clock in ("felt_latency", "ttft")):
         yield "two runs: their latencies differ by the hour as well as by the model; to compare those, run both in one"
+
+
+def _price_notes(evidence: Evidence, policy: Common) -> Iterator[str]:
+    """At which price costs are compared, where the two sides were not sent alike."""
+    costs = [getattr(policy, name, None) for name in ("cost_per_request", "cost_per_satisfactory")]
+    note = price_note(evidence) if any(cost is not None for cost in costs) else None
+    if note is not None:
+        yield note
 
 
 def _afforded(evidence: Evidence, margin: float, alpha: float) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
-from math import fsum
+from math import fsum, isclose
 from typing import TYPE_CHECKING
 
 from evalkit.config import OwnRates
@@ -27,6 +27,7 @@ BATCH_FACTOR = 0.5
 _LATER_CUTS: Mapping[str, tuple[date, float]] = {"claude-sonnet-5-5": (date(2026, 10, 7), 0.10)}
 """Cuts of the price of a cache read that the price data do not date: the day, and USD per million more before it."""
 
+_OWN_RATES = "own rates"
 _ANYWHERE = (None, "global", "not_available")
 _FIRST_US_ONLY = (4, 6)
 
@@ -50,7 +51,7 @@ class Prices:
         from importlib.metadata import version  # it loads all of `email`, for nothing where nothing is priced anew
 
         rates = {model: own.model_dump(mode="json") for model, own in self.own.items()}
-        mine = f", own rates {content_sha256(rates)[:12]}" if rates else ""
+        mine = f", {_OWN_RATES} {content_sha256(rates)[:12]}" if rates else ""
         return f"genai-prices {version('genai-prices')}{mine}"
 
     def price(self, model_id: str, usage: Usage, when: datetime) -> Price:
@@ -75,6 +76,21 @@ class Prices:
             else _by_own_rates(model_id, own, usage)
         )
         return found if found.usd is None else Price(found.usd * region)
+
+    def unbatched_usd(self, model_id: str, usage: Usage, usd: float, when: datetime, version: str) -> float | None:
+        """What a request that was billed `usd`, by prices of this `version`, costs outside a batch.
+
+        None where nobody can say: of own rates that are not these, and of caches and fast mode, which work otherwise
+        in a batch.
+        """
+        if usage.service_tier != "batch":
+            return usd
+        cached = usage.total_input_tokens != usage.input_tokens
+        own = self.own.get(model_id) if _OWN_RATES in version else None
+        factor = BATCH_FACTOR if own is None else own.batch_factor
+        if _OWN_RATES in version and not isclose(self.price(model_id, usage, when).usd or 0.0, usd, rel_tol=1e-6):
+            return None
+        return None if cached or usage.speed == "fast" or factor is None else usd / factor
 
     def rates(self, model_id: str, when: datetime) -> tuple[float, float] | None:
         """USD per million input and output tokens for a small request; None if unknown."""

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -265,11 +266,11 @@ def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Co
         assert len(server.messages()) == 16
     out = runner.folder / "evalkit-out"
     assert sorted(path.name for path in out.glob("*-claude-*")) == [
-        f"{name}-claude-sonnet-4-6.{ending}"
+        f"{name}-{SONNET_45}-to-claude-sonnet-4-6.{ending}"
         for name, ending in (("gate", "json"), ("gate", "md"), ("gate", "xml"), ("report", "html"))
     ]
-    xml.fromstring((out / "gate-claude-sonnet-4-6.xml").read_text(encoding="utf-8"))  # noqa: S314  we wrote it
-    comment = (out / "gate-claude-sonnet-4-6.md").read_text(encoding="utf-8")
+    xml.fromstring((out / f"gate-{SONNET_45}-to-claude-sonnet-4-6.xml").read_text(encoding="utf-8"))  # noqa: S314  we wrote it
+    comment = (out / f"gate-{SONNET_45}-to-claude-sonnet-4-6.md").read_text(encoding="utf-8")
     assert comment.startswith(f"<!-- evalkit:{SONNET_45} -->\n### PASS: claude-sonnet-4-6 in place of {SONNET_45}")
     assert runner.summary == comment
     told = (out / "comment.md").read_text(encoding="utf-8")
@@ -443,6 +444,8 @@ esac
         ({}, 6, 0, "    error: a.py:1: x: *no* evidence"),
         ({"EVALKIT_EVIDENCE": "never", "ANTHROPIC_API_KEY": "k"}, 6, 0, "BLOCKED"),
         ({"EVALKIT_EVIDENCE": "perhaps"}, 2, 0, ""),
+        ({"EVALKIT_EVIDENCE": "always", "EVALKIT_GRADE_BY": "judge"}, 2, 0, ""),
+        ({"EVALKIT_EVIDENCE": "always", "EVALKIT_GRADE_BY": "people"}, 2, 0, ""),
         ({"EVALKIT_EVIDENCE": "always", "EVALKIT_DATASET": ""}, 2, 0, ""),
         ({"ANTHROPIC_API_KEY": "k"}, 6, 2, "BLOCKED"),  # all gates pass, yet something remains
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1"}, 1, 2, "."),
@@ -462,7 +465,7 @@ def test_the_script_ends_with_the_worst_that_it_met(
     fake.write_text(FAKE, encoding="utf-8")
     fake.chmod(0o755)
     (tmp_path / "evalkit-out").mkdir()
-    (tmp_path / "evalkit-out" / "gate-new-a.json").write_text("of another day", encoding="utf-8")
+    (tmp_path / "evalkit-out" / "gate-old-a-to-new-a.json").write_text("of another day", encoding="utf-8")
     path, summary = f"{fake.parent}:{os.environ['PATH']}", tmp_path / "summary.md"
     usual = {"EVALKIT_DATASET": "my set.jsonl", "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "10"}
     environment = {"PATH": path, "GITHUB_STEP_SUMMARY": str(summary), **usual, **told}
@@ -476,7 +479,7 @@ def test_the_script_ends_with_the_worst_that_it_met(
     approved = [call.split()[2] for call in calls if call.startswith("pins approve")]
     assert approved == [
         f"evalkit-out/gate-{name}.json"
-        for name in ("new-a", "new-b")
+        for name in ("old-a-to-new-a", "old-b-to-new-b")
         if runs and told.get("SIZE") != "" and "RUN_CODE" not in told
     ]
     written = summary.read_text(encoding="utf-8") if summary.exists() else ""
@@ -484,8 +487,53 @@ def test_the_script_ends_with_the_worst_that_it_met(
     assert len(written) < 900_000
     if "BLOCKED" in in_summary and runs:
         gated = told.get("SIZE") != "" and "RUN_CODE" not in told
-        advice = "The gates of this job say what would settle it." if gated else "No evidence could be made; the log"
+        advice = (
+            "The gates of this job say why, and what would settle an inconclusive one."
+            if gated
+            else "No evidence could be made; the log"
+        )
         assert advice in (tmp_path / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+
+
+def test_two_pins_that_are_bumped_to_one_model_have_a_report_each(tmp_path: Path) -> None:
+    """The one fails and the other passes: what fails must not vanish from the job's files."""
+    fake = tmp_path / "bin" / "evalkit"
+    fake.parent.mkdir()
+    told = 'printf "%s" "$*" >"$file"'
+    fake.write_text(
+        FAKE.replace("old-b new-b", "old-b new-a").replace('printf "%${SIZE}s" . >"$file"', told).replace(
+            "case $* in *new-a*)", "case $* in *old-a*)"
+        ), encoding="utf-8",
+    )  # fmt: skip
+    fake.chmod(0o755)
+    environment = {
+        "PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_DATASET": "set.jsonl", "EVALKIT_EVIDENCE": "always",
+        "RUN_CODE": "0", "GATE_CODE": "1", "SIZE": "1",
+    }  # fmt: skip
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 1, done.stderr
+    for ending in ("json", "xml", "md"):
+        written = {
+            path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob(f"evalkit-out/gate-*.{ending}")
+        }
+        assert sorted(written) == [f"gate-old-{one}-to-new-a.{ending}" for one in "ab"]
+        assert all(f"--baseline old-{one} " in written[f"gate-old-{one}-to-new-a.{ending}"] for one in "ab")
+    reports = [call for call in (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines() if "report" in call]
+    assert [call.rpartition("/")[2] for call in reports] == [f"report-old-{one}-to-new-a.html" for one in "ab"]
+
+
+def test_what_a_step_says_stands_where_its_output_goes(commit: Commit, runner: Runner, tmp_path: Path) -> None:
+    """A file that others write on as well, or a socket."""
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    kept = {"PATH": "/usr/bin:/bin", "EVALKIT_RANGE": "main...HEAD", "STEP": str(SCRIPT)}
+    script, file = 'echo before; sh "$STEP" mentioned; sh "$STEP" mentioned; echo after', tmp_path / "said.txt"
+    with file.open("wb") as target:
+        subprocess.run(["sh", "-c", script], cwd=runner.folder, env=kept, stdout=target, check=True)
+    assert file.read_text(encoding="utf-8") == "before\nmentioned=true\nmentioned=true\nafter\n"
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        subprocess.run(["sh", str(SCRIPT), "mentioned"], cwd=runner.folder, env=kept, stdout=theirs, check=True)
+        assert ours.recv(100) == b"mentioned=true\n"
 
 
 @pytest.mark.parametrize(

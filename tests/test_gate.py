@@ -235,6 +235,16 @@ def timed(then: float, now: float) -> Any:
         ("ttft: {p50: 1.2}", {"attempt": lambda m, i: replace(answered(), ttft_s=None)}, "inconclusive"),
         ("served_model: {}", {}, "pass"),
         ("served_model: {}", {"attempt": lambda m, i: answered(served_model="claude-opus-5")}, "fail"),
+        (
+            "served_model: {}",
+            {"attempt": lambda m, i: answered(served_model="claude-opus-5" if m == CANDIDATE else m)},
+            "fail",
+        ),
+        (
+            "served_model: {}",  # which says nothing against the candidate
+            {"attempt": lambda m, i: answered(served_model="claude-opus-5" if m == BASELINE else m)},
+            "inconclusive",
+        ),
         ("served_model: {}", {"attempt": lambda m, i: answered()}, "inconclusive"),
         ("served_model: {}", {"attempt": lambda m, i: answered(served_model=f"{m}-20260101")}, "inconclusive"),
         (
@@ -258,6 +268,33 @@ def timed(then: float, now: float) -> Any:
 )
 def test_each_check_on_its_own_figure(check: str, changes: Any, outcome: str) -> None:
     assert set(outcomes(check, *EQUAL, **changes).values()) == {outcome}
+
+
+@pytest.mark.parametrize("n", [1, 2, 14, 15])
+@pytest.mark.parametrize("check", ["cost_per_request", "cost_per_satisfactory"])
+def test_a_ratio_on_too_few_items_says_how_many_it_lacks(check: str, n: int) -> None:
+    asked = evidence(*table(0, 0, n), attempt=priced(0.01, 0.01))
+    found = gate(asked, policy(f"{check}: {{}}")).checks[0]
+    assert found.outcome == ("pass" if n == 15 else "inconclusive")
+    more = f"at least {15 - n} more item{'s' if n < 14 else ''} (15 in all), for about "
+    assert (found.needs or "").startswith(more if n < 15 else "")
+    dear = gate(asked, policy(f"{check}: {{at_most: 1}}"))
+    assert dear.checks[0].needs == "no number of items, while the estimate stays at the limit or above it"
+
+
+@pytest.mark.parametrize("check", ["felt_latency", "ttft"])
+@pytest.mark.parametrize(("label", "fewest"), [("p50", 5), ("p90", 20)])
+@pytest.mark.parametrize(("slower", "outcome"), [(1, "pass"), (4, "fail")])
+def test_a_quantile_of_few_items_neither_passes_nor_fails(
+    check: str, label: str, fewest: int, slower: int, outcome: str
+) -> None:
+    for n in (2, fewest - 1, fewest):
+        sides_ = evidence(*table(0, 0, n), attempt=timed(1, slower))
+        found = gate(sides_, policy(f"{check}: {{{label}: 1.2}}")).checks[0]
+        assert found.outcome == ("inconclusive" if n < fewest else outcome)
+        assert (f"too few for a {label}" in found.finding) == (n < fewest)
+        told = f"at least {fewest - n} more item{'s' if n < fewest - 1 else ''} ({fewest} in all), for about"
+        assert (told in str(found.needs)) == (n < fewest)
 
 
 @pytest.mark.parametrize(("kind", "check"), [("refused", "refusals"), ("truncated", "truncations")])
@@ -566,6 +603,43 @@ def test_runs_of_something_else_are_refused(name: str) -> None:
     snapshot = run(*EQUAL)
     with pytest.raises(IntegrityError, match=f"another {name.removesuffix('_sha256')}"):
         evidence_of(analyze(snapshot), analyze(without(snapshot, **{name: "e" * 64})), BASELINE, CANDIDATE)
+
+
+@pytest.mark.parametrize("filled", [{"context_tokens": 4000}, {"contexts": (4000, 8000)}, {}])
+def test_another_seed_is_another_prompt_where_it_fills_the_context(filled: Any) -> None:
+    snapshot = without(run(*EQUAL), **{name: value for name, value in filled.items() if name == "context_tokens"})
+    then, now = analyze(snapshot), analyze(without(snapshot, seed=5))
+    then, now = (replace(one, spec=replace(one.spec, **filled)) for one in (then, now))
+    if not filled:
+        assert evidence_of(then, now, BASELINE, CANDIDATE).of_candidate.spec.seed == 5
+        return
+    with pytest.raises(IntegrityError, match=r"another seed \(7, 5\); run both on the same one"):
+        evidence_of(then, now, BASELINE, CANDIDATE)
+
+
+@pytest.mark.parametrize("other", [{"documents": ("a", "c")}, {"evidence_positions": (1,)}])
+def test_other_documents_beside_an_item_are_refused(other: Any) -> None:
+    """Each run of one model fills the context up to what fits that model."""
+    snapshot = run(*EQUAL)
+    given = replace(
+        snapshot, items=tuple(replace(i, documents=("a", "b"), evidence_positions=(0,)) for i in snapshot.items)
+    )
+    fewer = replace(given, items=(replace(given.items[0], **other), *given.items[1:]))
+    with pytest.raises(IntegrityError, match="given other documents with item 'item-000'; run both models in one run"):
+        evidence_of(analyze(given), analyze(fewer), BASELINE, CANDIDATE)
+
+
+def test_items_in_another_order_are_the_same_items() -> None:
+    then = run(*table(1, 3, 96))
+    now = replace(then, items=then.items[::-1])
+    found = [
+        gate(evidence_of(analyze(then), analyze(side), BASELINE, CANDIDATE), policy("quality: {margin: 0.10}"))
+        for side in (then, now)
+    ]
+    assert found[0].checks[0].estimate == found[1].checks[0].estimate
+    fewer = analyze(run(*table(1, 3, 95)))
+    with pytest.raises(IntegrityError, match="run on other items"):
+        evidence_of(analyze(then), fewer, BASELINE, CANDIDATE)
 
 
 def test_sides_graded_by_others_are_refused() -> None:

@@ -96,6 +96,15 @@ def test_what_so_many_items_can_pass_is_said_of_every_share(text: str, epochs: i
     assert all(line.startswith(start) for line, start in zip(found, lines, strict=True)), found
 
 
+def test_a_quantile_that_takes_more_items_is_told_beforehand() -> None:
+    text = "quality: {margin: 0.5}\nfelt_latency: {p50: 1.2, p90: 1.2}\nttft: {p90: 1.2}"
+    few, enough = ([item(f"i{n}") for n in range(size)] for size in (19, 20))
+    assert [line for line in told(text, few) if ": p90" in line] == [
+        "felt_latency: p90: 19 items cannot pass; 20 can", "ttft: p90: 19 items cannot pass; 20 can",
+    ]  # fmt: skip
+    assert not any(": p90" in line for line in told(text, enough))
+
+
 def test_what_graders_have_to_do_is_said_before_anything_is_paid_for() -> None:
     """A judge whom nobody has checked passes nothing, however many items there are, and one grader agrees with none."""
     text = "quality: {margin: 0.5}\nagreement: {}"

@@ -105,6 +105,7 @@ def test_a_gate_judges_whole_looks_alone_whenever_it_is_called(shown: int, numbe
     found = judged_so_far(shown)
     assert found.look is not None
     assert found.look.number == number
+    assert (found.flips is None) == (number == 0)
     estimate = found.checks[0].estimate if found.checks else None
     assert (estimate.n if estimate else 0) == judged
     again = judged_so_far({0: 0, 50: 50, 75: 75}.get(judged, shown))

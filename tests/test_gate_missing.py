@@ -1,14 +1,17 @@
 """What a gate makes of trials without a verdict: a pass stands only if it would whatever they had been."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from analysis_builders import answered, ended
-from gates import Side, evidence, table
+from analysis_builders import answered, ended, failed
+from gates import BASELINE, CANDIDATE, Side, evidence, run, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.analysis import analyze
 from evalkit.gate import gate
+from evalkit.gating.evidence import evidence_of
 from evalkit.gating.policy import read_policy
 from evalkit.gating.results import CheckResult
 from evalkit.records import Attempt
@@ -117,3 +120,74 @@ def test_a_slice_and_a_share_of_endings_count_what_is_missing_too() -> None:
     assert {c.name: c.outcome for c in found.checks} == {
         "quality": "pass", "quality: hard": "inconclusive", "refusals": "pass",
     }  # fmt: skip
+
+
+# --- an outage ---
+
+ALL = """
+quality: {margin: 0.10}
+cost_per_request: {at_most: 1.1}
+refusals: {margin: 0.10}
+truncations: {margin: 0.10}
+completeness: {at_least: 0.85}
+"""
+
+
+def out_of_reach(outage: int, of: int) -> list[list[bool | Attempt]]:
+    """A side whose server was away for its last trials: tried several times, and to be tried again."""
+    return [[True] if i < of - outage else [failed()] for i in range(of)]
+
+
+@pytest.mark.parametrize("outage", [9, 60])
+def test_an_outage_of_the_baseline_hides_no_loss(outage: int) -> None:
+    """Nine losses of 80, and the baseline was never answered where the candidate does well."""
+    now: list[Any] = [[False]] * 9 + [[True]] * 71
+    assert quality([[True]] * 80, now, 0.10).outcome == "fail"
+    found = quality(out_of_reach(outage, 80), now, 0.10)
+    assert found.outcome != "pass"
+    assert found.estimate is not None
+    assert (found.estimate.value or 0) < 0, "what nobody answered is no gain"
+
+
+def test_an_outage_of_the_candidate_is_no_loss_and_no_pass() -> None:
+    found = quality([[True]] * 80, out_of_reach(40, 80), 0.10)
+    assert found.outcome == "inconclusive"
+    assert "40 trials without a figure could overturn it" in found.finding or "is not excluded" in found.finding
+    ended_so: list[Any] = [[True]] * 40 + [[ended("errored")]] * 40
+    assert quality([[True]] * 80, ended_so, 0.10).outcome == "fail", "an error that is final is a failure"
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_failed_for_now_is_missing_in_every_share_and_cost(side: int) -> None:
+    """Answers are refused without cost while the server is away: neither cheap, nor free of refusals, nor complete."""
+    sides: list[Any] = [[[True]] * 80, [[True]] * 80]
+    for outage in (0, 16):
+        sides[side] = out_of_reach(outage, 80)
+        found = gate(evidence(*sides), read_policy(ALL, "gate.yaml"))
+        given = {c.name: c.outcome for c in found.checks}
+        if side == 0:  # whatever the baseline would have done, the candidate does all of it well
+            assert [given.pop(name) for name in ("quality", "refusals", "truncations")] == ["pass"] * 3
+        assert set(given.values()) == {"inconclusive" if outage else "pass"}
+        told = [note for note in found.notes if "failed on every attempt so far, and are missing here" in note]
+        named = f"{outage} trials of the {('baseline', 'candidate')[side]} failed"
+        assert [note.startswith(named) for note in told] == [True] * bool(outage)
+        assert f"{80 - outage} of 80 trials" in next(c.finding for c in found.checks if c.name == "completeness")
+
+
+def test_what_the_baselines_own_run_warns_of_is_told_too() -> None:
+    then, now = analyze(run(out_of_reach(16, 80), [[True]] * 80)), analyze(run(*table(0, 0, 80)))
+    found = gate(evidence_of(then, now, BASELINE, CANDIDATE), read_policy("completeness: {}", "gate.yaml"))
+    assert sum("16 trials failed on every attempt so far and count as not" in note for note in found.notes) == 1
+    assert len(set(found.notes)) == len(found.notes)
+
+
+@pytest.mark.parametrize(("outage", "outcome"), [(0, "pass"), (4, "pass"), (16, "inconclusive")])
+def test_an_outage_of_the_baseline_makes_no_candidate_fast(outage: int, outcome: str) -> None:
+    def attempt(model: str, item: int) -> Attempt:
+        return answered(latency_s=1 + item % 9 / 10, served_model=model)
+
+    away: list[Any] = [[replace(failed(), felt_s=60.0)] if i < outage else [True] for i in range(80)]
+    policy = read_policy("felt_latency: {p50: 1.2}", "gate.yaml")
+    found = gate(evidence(away, [[True]] * 80, attempt=attempt), policy).checks[0]
+    assert found.outcome == outcome
+    assert ("16 of 80 trials of the baseline lack the figure" in found.finding) == (outcome != "pass")

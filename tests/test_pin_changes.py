@@ -131,7 +131,11 @@ def test_a_gate_that_did_not_pass_lets_neither_model_stand_in_for_the_other(
     assert approve(verdict) == 0
     assert verified("main...HEAD", capsys) == (6, f"its gate ended {verdict}")
     main(["pins", "verify", "--changed", "main...HEAD"])
-    assert "its report says what would settle it: gate it again" in capsys.readouterr().err
+    remedy = {
+        "fail": "its report says in what it is worse: go back",
+        "inconclusive": "what would settle it: gate it again",
+    }
+    assert remedy[verdict] in capsys.readouterr().err
     assert approve(verdict, candidate=SONNET_45, baseline="claude-sonnet-4-6") == 0
     assert verified("main...HEAD", capsys) == (6, f"its gate ended {verdict}"), "and in the other direction"
 

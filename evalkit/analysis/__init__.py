@@ -17,13 +17,13 @@ from evalkit.analysis.decide import decide
 from evalkit.analysis.disputes import disputes
 from evalkit.analysis.grading import grading_of
 from evalkit.analysis.grading_time import grading_time
+from evalkit.analysis.items import item_results
 from evalkit.analysis.judge_biases import judge_biases
 from evalkit.analysis.leanings import leanings
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
 from evalkit.analysis.reliability import agreements, judge_validity, labels_of, levels_by_grader
-from evalkit.analysis.remarks import Remark, remarks
-from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from evalkit.analysis.results import Analysis
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.signals import find_signals
@@ -89,7 +89,7 @@ def analyze(
         criteria=criteria(tables, rubric),
         decision=decide(per_model, rubric.decision.bar),
         grading=grading,
-        outputs=_items(snapshot, results),
+        outputs=item_results(snapshot, results, prices or Prices()),
         review_usd=rubric.economics.review_usd,
         correction=correction,
         documents=snapshot.documents,
@@ -263,59 +263,3 @@ def _by_context(snapshot: Snapshot) -> Mapping[tuple[str, str], frozenset[str]]:
     return {
         ("context", f"{largest[part[0]]:,} to {largest[part[-1]]:,} tokens"): frozenset(part) for part in parts if part
     }
-
-
-def _items(snapshot: Snapshot, results: Sequence[TrialResult]) -> tuple[ItemResult, ...]:
-    by_item: dict[str, list[TrialResult]] = defaultdict(list)
-    said, batched = remarks(snapshot), frozenset(id_ for batch in snapshot.batches for id_ in batch.attempts)
-    for result in results:
-        by_item[result.key.item_id].append(result)
-    return tuple(_item(item, by_item[item.id], snapshot.spec.models, said, batched) for item in snapshot.items)
-
-
-def _item(
-    item: ItemRecord,
-    results: Sequence[TrialResult],
-    models: Sequence[str],
-    said: Mapping[int, tuple[Remark, ...]],
-    batched: frozenset[int],
-) -> ItemResult:
-    ordered = sorted(results, key=lambda r: (models.index(r.key.model), r.key.epoch))
-    return ItemResult(
-        id=item.id,
-        task=item.task,
-        reference=item.reference,
-        difficulty=item.difficulty,
-        tags=item.tags,
-        documents=item.documents,
-        evidence_positions=item.evidence_positions,
-        outputs=tuple(_output(result, said.get(result.trial_id, ()), batched) for result in ordered),
-    )
-
-
-def _output(result: TrialResult, said: tuple[Remark, ...], batched: frozenset[int]) -> OutputResult:
-    last = result.last
-    return OutputResult(
-        trial_id=result.trial_id,
-        model=result.key.model,
-        epoch=result.key.epoch,
-        outcome=result.outcome,
-        text=last.text if last else "",
-        satisfied=result.satisfied,
-        score=result.score,
-        levels=result.levels,
-        comments=result.comments,
-        ungraded=result.ungraded,
-        cost_usd=result.known_usd,
-        latency_s=last.latency_s if last else None,
-        ttft_s=last.ttft_s if last else None,
-        attempts=len(result.attempts),
-        error=result.error,
-        remarks=said,
-        input_tokens=last.usage.total_input_tokens if last else None,
-        output_tokens=last.usage.output_tokens if last else None,
-        felt_s=last.felt_s if last else None,
-        decided_by=result.decided_by,
-        judge_satisfied=result.judge_satisfied,
-        batched=last is not None and last.id in batched,
-    )

@@ -149,7 +149,9 @@ class OutputResult:
 
     `remarks`: what people left on it beside grades.
     `judge_satisfied` is the verdict without people's grades, None where it needs them. `felt_s`: a user's wait until
-    the trial ended, however it did; None where nobody can say, as in a batch (`batched`).
+    the trial ended, however it did; None where nobody can say, as in a batch (`batched`). `unbatched_usd` is `cost_usd`
+    without the discount of batches, None where that is not known. `settled`: False while no attempt has ended the trial
+    for good, so that the same command would try it, or try it again.
     """
 
     trial_id: int
@@ -174,6 +176,8 @@ class OutputResult:
     decided_by: DecidedBy | None = None
     judge_satisfied: bool | None = None
     batched: bool = False
+    unbatched_usd: float | None = None
+    settled: bool = True
 
 
 @dataclass(frozen=True)

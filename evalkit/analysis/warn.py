@@ -162,8 +162,8 @@ def _about_gaps(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grad
     unsettled = len({attempt.trial_id for attempt in ended} - {attempt.trial_id for attempt in ended if attempt.final})
     if unsettled:
         yield (
-            f"{_plural(unsettled, 'trial')} failed on every attempt so far and count as not satisfactory;"
-            " the same command tries again."
+            f"{_plural(unsettled, 'trial')} failed on every attempt so far and count as not satisfactory (for a gate,"
+            " as missing); the same command tries again."
         )
     for model in models:
         if model.counts.ungraded and not model.counts.graded and grading.round is not None:

@@ -22,8 +22,9 @@ class Settings(StrictModel):
 def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckResult]:
     """What is missing is inconclusive: it says nothing about the candidate yet."""
     told, enough = [], True
-    for model, counts, even in zip(evidence.sides, evidence.counts, evidence.planned(), strict=True):
-        counted, planned = counts.planned - counts.pending - counts.ungraded, max(counts.planned, even)
+    sides = zip(evidence.sides, evidence.counts, evidence.planned(), evidence.unsettled, strict=True)
+    for model, counts, even, unsettled in sides:
+        counted, planned = counts.planned - counts.pending - counts.ungraded - unsettled, max(counts.planned, even)
         told.append(f"{counted:,} of {planned:,} trials of {model.name} count")
         enough = enough and planned > 0 and counted >= asked.at_least * planned
     yield CheckResult(

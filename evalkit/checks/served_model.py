@@ -16,14 +16,16 @@ class Settings(StrictModel):
 
 
 def check(evidence: Evidence, _asked: Settings, _rules: Rules) -> Iterator[CheckResult]:
-    """Another model than the pin fails outright; one that nobody recorded, or behind an alias, is inconclusive."""
-    wrong, unknown = [], []
-    for model in evidence.sides:
+    """Another model than the candidate's pin fails outright: what was asked for was not shown. Another than the
+    baseline's, one that nobody recorded, or behind an alias, says nothing against the candidate."""
+    wrong, unknown, failed = [], [], False
+    for side, model in zip(("baseline", "candidate"), evidence.sides, strict=True):
         others = [served for served in model.served_models if not _is_pin(served, model.model)]
         if others and all(same_model(served, model.model) for served in others):
             unknown.append(f"{', '.join(others)} answered for {model.model}, which is no pin")
         elif others:
             wrong.append(f"{', '.join(others)} answered for {model.model}")
+            failed = failed or side == "candidate"
         if not model.served_models:
             unknown.append(f"nobody recorded what answered for {model.model}")
     finding = "; ".join(wrong or unknown) or "both sides were answered by the model that was asked for"
@@ -32,7 +34,7 @@ def check(evidence: Evidence, _asked: Settings, _rules: Rules) -> Iterator[Check
         "inconclusive" if wrong or unknown else "pass",
         finding,
         "equals the pin",
-        p_worse=0.0 if wrong else None,
+        p_worse=0.0 if failed else None,
         needs="a run against the pinned model itself" if wrong or unknown else None,
     )
 

@@ -6,12 +6,15 @@ from typing import Annotated
 from pydantic import Field
 
 from evalkit import stats
-from evalkit.gating.evidence import Evidence
+from evalkit.analysis.results import OutputResult
+from evalkit.gating.evidence import Evidence, Measure
 from evalkit.gating.not_worse import ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate
 from evalkit.strict import StrictModel
+
+_ONE_WAY = "both models sent the same way: new runs of both with `--executor batch`, or both without"
 
 
 class Dearest(StrictModel):
@@ -26,13 +29,58 @@ def dearer_result(
     evidence: Evidence,
     asked: Dearest,
     rules: Rules,
-    compared: Callable[[], tuple[Estimate, str | None]],
+    compared: Callable[[Measure], tuple[Estimate, str | None]],
 ) -> CheckResult:
-    """`compared` gives the ratio, and why it may not pass (None if it may); it is asked for only where both sides are
-    priced, since a side with an unpriced request has no total."""
+    """`compared` gives the ratio of a measure of costs, and why it may not pass (None if it may); it is asked for only
+    where both sides are priced, since a side with an unpriced request has no total.
+
+    Where one side went in batches and the other did not, bills would compare their prices: so the one that both
+    models would have without batches is taken.
+    """
     for model in evidence.sides:
         if model.cost_per_request.value is None:
             finding = f"{what}: {model.name} {model.cost_per_request.reason}"
             return CheckResult(name, "inconclusive", finding, ratio_limit(asked.at_most), needs="prices")
-    ratio, gap = compared()
-    return ratio_result(name, what, ratio, asked.at_most, stats.above_one_p(ratio), gap, rules)
+    apart = _priced_apart(evidence)
+    if apart and _unknown(evidence):
+        finding = (
+            f"{what}: {apart}, and what these would cost outside of one is not known (caches, fast mode, own prices)"
+        )
+        return CheckResult(name, "inconclusive", finding, ratio_limit(asked.at_most), needs=_ONE_WAY)
+    ratio, gap = compared(_unbatched if apart else _billed)
+    at = f"{what} at the price without batches" if apart else what
+    return ratio_result(name, at, ratio, asked.at_most, stats.above_one_p(ratio), gap, rules)
+
+
+def _priced_apart(evidence: Evidence) -> str | None:
+    """That the sides had batches' price for different shares of an item's trials, with these shares; None if not."""
+    shares = evidence.paired(_batched)
+    if shares.baseline == shares.candidate:
+        return None
+    then, now = (sum(side) / len(shares) for side in (shares.baseline, shares.candidate))
+    return f"{then:.0%} of the baseline's and {now:.0%} of the candidate's requests went in batches"
+
+
+def price_note(evidence: Evidence) -> str | None:
+    """That costs are compared at another price than was billed, if so."""
+    apart = _priced_apart(evidence)
+    if apart is None or _unknown(evidence):
+        return None
+    return f"{apart}: costs of both sides are compared at the price without batches"
+
+
+def _unknown(evidence: Evidence) -> bool:
+    outputs = (output for side in evidence.outputs() for of_item in side.values() for output in of_item)
+    return any(output.cost_usd is not None and output.unbatched_usd is None for output in outputs)
+
+
+def _batched(output: OutputResult) -> float | None:
+    return None if output.cost_usd is None else float(output.cost_usd != output.unbatched_usd)
+
+
+def _billed(output: OutputResult) -> float | None:
+    return output.cost_usd
+
+
+def _unbatched(output: OutputResult) -> float | None:
+    return output.unbatched_usd

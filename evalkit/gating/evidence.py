@@ -16,7 +16,10 @@ Measure = Callable[[OutputResult], float | None]
 LEAST_KNOWN = 0.95
 """Share of each side's trials that a cost or a time must be known of to pass; a share needs no such rule (`worst`)."""
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
-_CALLED = {"dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting"}
+_CALLED = {
+    "dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting",
+    "seed": "seed",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,15 +112,25 @@ class Evidence:
         then, now = _trial_usd(self.of_baseline, self.baseline), _trial_usd(self.of_candidate, self.candidate)
         return None if then is None or now is None else self.epochs * (then + now)
 
+    @cached_property
+    def unsettled(self) -> tuple[int, int]:
+        """Trials of each side that failed on every attempt so far: an outage is nothing that a model does."""
+        sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
+        then, now = (
+            sum(o.model == model and _failed_so_far(o) for item in analysis.outputs for o in item.outputs)
+            for analysis, model in sides
+        )
+        return then, now
+
     def outputs(self, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[OutputResult]], ...]:
-        """Each side's trials by item. `part`: only these items."""
+        """Each side's trials by item, without a verdict on those that are not settled. `part`: only these items."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
         found = []
         for (analysis, model), epoch in zip(sides, self.halves or (None, None), strict=True):
             side: dict[str, list[OutputResult]] = {}
             for item in analysis.outputs:
                 if part is None or item.id in part:
-                    side[item.id] = [o for o in item.outputs if o.model == model and epoch in (None, o.epoch)]
+                    side[item.id] = [_known(o) for o in item.outputs if o.model == model and epoch in (None, o.epoch)]
             found.append(side)
         return tuple(found)
 
@@ -144,7 +157,7 @@ class Evidence:
         """Each side's numbers by item, None for a trial without one, and for one that its side has of other items."""
         found = []
         for side, most in zip(self.outputs(part), self._most, strict=True):
-            numbers = {i: [measure(o) for o in outputs] for i, outputs in side.items()}
+            numbers = {i: [measure(o) if o.settled else None for o in outputs] for i, outputs in side.items()}
             found.append({i: [*known, *[None] * (most - len(known))] for i, known in numbers.items()})
         return tuple(found)
 
@@ -184,6 +197,14 @@ class Evidence:
             "people graded the two sides apart and may have known which model they graded: join the files with"
             " `evalkit merge`, then `evalkit grade --blind`"
         )
+
+
+def _failed_so_far(output: OutputResult) -> bool:
+    return output.outcome is not None and not output.settled
+
+
+def _known(output: OutputResult) -> OutputResult:
+    return replace(output, satisfied=None, decided_by=None, judge_satisfied=None) if _failed_so_far(output) else output
 
 
 def _trial_usd(analysis: Analysis, name: str) -> float | None:
@@ -228,7 +249,7 @@ def satisfied(output: OutputResult) -> float | None:
 def evidence_of(baseline: Analysis, candidate: Analysis, baseline_model: str, candidate_model: str) -> Evidence:
     """The evidence, once it is sure that the two sides may be compared.
 
-    Raises IntegrityError if dataset, rubric, prompt, context size or graders differ, or if files were merged and not
+    Raises IntegrityError if dataset, rubric, prompt, context or graders differ, or if files were merged and not
     graded together since, UsageError for one model against itself in the same run, and for a run whose items were
     chosen by what a model did with them.
     """
@@ -275,7 +296,8 @@ def _refuse_graded_apart(analysis: Analysis, model: str) -> None:
 
 
 def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
-    for name in _SAME:
+    filled = baseline.spec.context_tokens is not None or bool(baseline.spec.contexts)
+    for name in (*_SAME, "seed") if filled else _SAME:  # the seed draws what a context is filled with
         then, now = getattr(baseline.spec, name), getattr(candidate.spec, name)
         if then != now:
             what = _CALLED.get(name, "context size")
@@ -288,8 +310,15 @@ def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
             f"baseline and candidate were graded by others ({', '.join(then_graders) or 'nobody'}; "
             f"{', '.join(now_graders) or 'nobody'}); grade both alike"
         )
-    if [item.id for item in baseline.outputs] != [item.id for item in candidate.outputs]:
+    then, now = ({item.id: item for item in analysis.outputs} for analysis in (baseline, candidate))
+    if set(then) != set(now):
         raise IntegrityError("baseline and candidate were run on other items; run both on the same ones")
+    for item in then.values():  # a context is filled up to what fits every model of its run
+        other = now[item.id]
+        if (item.documents, item.evidence_positions) != (other.documents, other.evidence_positions):
+            raise IntegrityError(
+                f"baseline and candidate were given other documents with item {item.id!r}; run both models in one run"
+            )
 
 
 def _graders(analysis: Analysis) -> list[str]:

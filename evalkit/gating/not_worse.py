@@ -255,9 +255,17 @@ def _figures_needed(gap: str | None, rules: Rules) -> str | None:
     return gap and f"{gap}: {rules.unheard or 'repeat `evalkit run`'}"
 
 
+def fewest_items(fewest: int, ratio: Estimate, rules: Rules) -> str:
+    """How many items a ratio lacks that may not pass on so few, whatever it is."""
+    more = max(1, fewest - ratio.n)
+    return f"at least {plural(more, 'more item')} ({fewest:,} in all), {cost_of(more, rules.item_usd)}"
+
+
 def _ratio_needs(ratio: Estimate, at_most: float, rules: Rules) -> str:
-    if ratio.value is None or ratio.high is None or ratio.value >= at_most or ratio.value <= 0:
+    if ratio.value is None or not 0 < ratio.value < at_most * (1 - _ROUNDING):
         return "no number of items, while the estimate stays at the limit or above it"
+    if ratio.high is None:  # too few to tell how it varies
+        return fewest_items(_FEWEST_ALIKE, ratio, rules)
     half, room = math.log(ratio.high / ratio.value), math.log(at_most / ratio.value)
     needed = math.ceil(ratio.n * (half / room) ** 2)
     more = max(1, needed - ratio.n)

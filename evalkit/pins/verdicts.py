@@ -16,6 +16,7 @@ from evalkit.wording import listing
 
 _EVIDENCE = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
 _SETTLE = "its report says what would settle it: gate it again and approve that report, or go back to the pin before"
+_WORSE = "its report says in what it is worse: go back to the pin before, or take another model"
 _RENEW = "its age is all: run it anew into another file (`evalkit run -o`), grade and gate that, and approve the report"
 _NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
 
@@ -126,7 +127,9 @@ def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
         return _RENEW
     if asked.replaces is None:
         return _NEW
-    return _SETTLE if held is not None and held.verdict != "pass" else _EVIDENCE
+    if held is None or held.verdict == "pass":
+        return _EVIDENCE
+    return _WORSE if held.verdict == "fail" else _SETTLE
 
 
 def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
