@@ -59,9 +59,11 @@ class Line:
     def paced_s(self, pinned: Mapping[str, int]) -> float:
         """When the last streamed request may go under these limits a minute, s: so many a minute, what went lately
         included."""
+        if not pinned:
+            return 0.0
         tokens_each = max(1.0, self.input_tokens / self.requests)
         each = {"requests": 1.0, "input_tokens": tokens_each}
-        a_minute = min((max(1, int(most / each[kind])) for kind, most in pinned.items()), default=self.streamed)
+        a_minute = min(max(1, int(most / each[kind])) for kind, most in pinned.items())
         place, minutes = len(self.lately) + self.streamed, 0
         while place > max(a_minute, len(self.lately)):
             place, minutes = place - a_minute, minutes + 1

@@ -15,6 +15,7 @@ from evalkit.cached_prefixes import Prefix, marked_prefixes
 from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
 from evalkit.dataset_changes import changed_parts
+from evalkit.disk_errors import said_plainly
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
 from evalkit.frozen import dataclass
@@ -262,9 +263,9 @@ def foreseen_bill(dataset: Dataset, rubric: Rubric | None, options: Options, pan
 def check_writable(place: Path) -> None:
     """InfrastructureError if no run file can be made at `place`: better said before tokens are counted than after."""
     folder = place.parent if place.suffix == ".db" else place
-    while not folder.exists():
-        folder = folder.parent
     try:
+        while not folder.exists():
+            folder = folder.parent
         with TemporaryFile(dir=folder):
             return
     except OSError as error:
@@ -292,8 +293,9 @@ def _other_prices(theirs: Spec, ours: Spec) -> tuple[str, ...]:
 
 def _earlier(path: Path, spec: Spec, dataset: Dataset) -> Snapshot | None:
     """What the run file holds already; None if there is none."""
-    if not path.exists():
-        return None
+    with said_plainly(path):
+        if not path.exists():
+            return None
     with RunFile(path, read_only=True) as run:
         snapshot = run.snapshot()
     if snapshot.spec.sha256 != spec.sha256:

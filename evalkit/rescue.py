@@ -45,6 +45,7 @@ class Place:
             anew.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(anew)) as copy:
                 db.backup(copy)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # or its log would spoil what stands there now
         return error
 
     def _anew(self) -> Path:

@@ -1,10 +1,10 @@
 """Which way a run's trials go: streamed, or in batches at half the price and without a latency."""
 
-import random
 from collections.abc import Sequence
 
 from evalkit.frozen import dataclass
 from evalkit.records import ItemRecord
+from evalkit.staging import name_of, staged_order
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,13 @@ class Way:
     def batched(self, items: Sequence[ItemRecord], seed: int) -> frozenset[str]:
         """Ids of the records whose trials go in batches: all but the sample, the same for every model.
 
-        The sample is drawn by `seed` among the dataset's items; in a context sweep it has all sizes of each.
+        The sample is of the items that come first where a run is sent in parts, so that the first part has it; in a
+        context sweep it has all sizes of each.
         """
         if self.executor != "batch":
             return frozenset()
-        names = sorted({item.variant_of or item.id for item in items})
-        rng = random.Random(f"latency:{seed}")  # noqa: S311  sampling, not secrets
-        sample = set(rng.sample(names, min(self.latency_sample, len(names))))
-        return frozenset(item.id for item in items if (item.variant_of or item.id) not in sample)
+        sample = set(staged_order(items, seed)[: self.latency_sample])
+        return frozenset(item.id for item in items if name_of(item) not in sample)
 
 
 LOCAL = Way()

@@ -196,6 +196,15 @@ def as_json(value: object) -> Callable[[bytes], tuple[str, bytes]]:
     return lambda _: ("application/json", json.dumps(value).encode())
 
 
+def a_line_spoilt(body: bytes) -> tuple[str, bytes]:
+    first, *rest = body.splitlines(keepends=True)
+    return "application/x-jsonl", b"".join([b'{"custom_id": \n', *rest, first[:50]])
+
+
+def without_results(body: bytes) -> tuple[str, bytes]:
+    return "application/json", json.dumps(json.loads(body) | {"results_url": None}).encode()
+
+
 ONE_BATCH, RESULTS = rf"{BATCHES}/\w+", rf"{BATCHES}/\w+/results"
 SPOILT = {
     "creation, a page": ("POST", BATCHES, page, ExitCode.PROVIDER),
@@ -208,6 +217,9 @@ SPOILT = {
     "look, half of it": ("GET", ONE_BATCH, halved, 0),
     "results, a page": ("GET", RESULTS, page, 0),
     "results, half of them": ("GET", RESULTS, halved, 0),
+    "results, a line spoilt": ("GET", RESULTS, a_line_spoilt, 0),
+    "results, empty lines": ("GET", RESULTS, lambda body: ("application/x-jsonl", body.replace(b"\n", b"\n\n")), 0),
+    "look, ended without results yet": ("GET", ONE_BATCH, without_results, 0),
     "results, other lines too": ("GET", RESULTS, lambda body: ("application/x-jsonl", b'null\n[]\n5\n"x"\n' + body), 0),
     "results, each twice": ("GET", RESULTS, lambda body: ("application/x-jsonl", body + body), 0),
     "results, each twice together": (
@@ -238,6 +250,28 @@ def test_an_answer_that_is_none_of_a_batch_is_waited_out_or_told_and_nothing_is_
         assert ("answers of 12 stand twice" in said) == ("twice" in what)
     check_complete(snapshot(), tmp_path)
     assert len(snapshot().attempts) == TRIALS
+
+
+def test_a_batch_whose_results_are_kept_no_more_is_submitted_anew(tiny: Path) -> None:
+    def archived(body: bytes) -> tuple[str, bytes]:
+        shown = json.loads(body) | {"processing_status": "ended", "results_url": None}
+        return "application/json", json.dumps(shown | {"archived_at": shown["created_at"]}).encode()
+
+    with recorded(SandboxSettings(speed=200), spoil=spoiling("GET", ONE_BATCH, archived, 1)) as server:
+        assert main(command(tiny, server)) == 0
+        assert len(server.batches()) == 2
+    assert Counter(a.error_type for a in snapshot().attempts) == {"batch_gone": TRIALS, None: TRIALS}
+
+
+def test_what_can_be_read_of_results_is_recorded_though_a_line_never_can(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK | {"patience_s": 0.1}))
+    settings = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl")
+    with recorded(settings, spoil=spoiling("GET", RESULTS, a_line_spoilt, 99)) as server:
+        assert main(command(tiny, server)) == ExitCode.PROVIDER
+        assert len(server.batches()) == 1
+    assert len(settled(snapshot())) == TRIALS - 1
 
 
 def test_a_server_whose_list_of_batches_is_a_page_is_told_before_anything_is_sent(
@@ -392,6 +426,12 @@ def test_a_sample_is_streamed_for_its_latency_the_same_items_for_every_model(
     assert Counter(key.model for key in measured) == dict.fromkeys(MODELS, 2)
     assert all((a.latency_s is None) == (a.usage.service_tier == "batch") for a in seen.attempts)
     assert [s.executor for s in seen.sessions] == ["local", "batch"]
+
+
+@pytest.mark.parametrize("share", ["0.4", "1"])
+def test_a_part_of_a_run_has_the_whole_sample(share: str, tiny: Path, server: Recorded) -> None:
+    assert main(command(tiny, server, "--latency-sample", "2", "--share", share)) == 0
+    assert len(server.messages()) == 4
 
 
 def test_a_sample_without_batches_is_a_mistake(

@@ -172,6 +172,7 @@ def test_pinned_limits_take_their_time(pinned: dict[str, int], minutes: int) -> 
 def test_what_went_just_before_takes_its_time_too(ages: list[float], left: int, rpm: int, last_s: float) -> None:
     line = Line(OPUS, left, 0, 0, 1.0, 0.0, 0.0, 1.0, lately=tuple(ages))
     assert line.paced_s({"requests": rpm}) == pytest.approx(last_s)
+    assert line.paced_s({}) == 0
 
 
 def test_a_bill_knows_what_its_run_has_just_sent() -> None:

@@ -210,6 +210,24 @@ async def test_a_refusal_by_a_model_that_has_not_answered_yet_is_tried_once_more
 UNREADABLE = replace(REFUSED, status=None, error_type="unreadable_answer", retryable=True)
 
 
+async def test_a_model_of_which_no_answer_arrives_whole_is_not_asked_everything() -> None:
+    cut = replace(BUSY, status=200, error_type="stream_cut")
+    provider = FakeProvider(always(cut))
+    ending = await carry_out(provider, calls(300), Book())
+    assert ending.unheard
+    assert len(provider.sent) <= 12 + AT_ONCE.concurrency * (1 + AT_ONCE.attempts)
+
+
+async def test_a_doubted_model_is_asked_on_once_it_answers_and_where_nothing_else_is_left_to_try() -> None:
+    cut = replace(BUSY, status=200, error_type="stream_cut")
+    late, book = FakeProvider(in_turn(*[cut] * 14, GOOD)), Book()
+    ending = await carry_out(late, calls(40), book)
+    assert not ending.unheard
+    assert len(book.settled()) == 40 - ending.unsettled >= 38
+    one = FakeProvider(always(cut))
+    assert (await asyncio.wait_for(carry_out(one, calls(40), Book(), ONE), 30)).unheard
+
+
 @pytest.mark.parametrize("reply", [REFUSED, UNREADABLE])
 async def test_a_model_that_refuses_its_first_three_requests_stops_the_run_and_spoils_nothing(reply: Reply) -> None:
     book = Book()

@@ -186,12 +186,13 @@ def test_of_two_equal_commands_at_once_one_is_refused_and_nothing_is_paid_twice(
     assert set(trials_asked(server).values()) == {1}
 
 
-def test_ctrl_c_lets_requests_in_flight_end_and_the_same_command_goes_on(
-    tiny: Path, server: Recorded, pace: Paced
+@pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_run_lets_requests_in_flight_end_and_the_same_command_goes_on(
+    ends: signal.Signals, tiny: Path, server: Recorded, pace: Paced
 ) -> None:
     with Process(run_command(tiny, server)) as process:
         wait_for_messages(process, server, 6)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ends)
         errors = process.errors()
     assert process.returncode == ExitCode.INTERRUPTED
     assert errors.splitlines()[-1] == "exit 130: interrupted"

@@ -84,6 +84,11 @@ async def test_the_sandbox_is_recognised_and_its_request_id_kept() -> None:
     assert (preflight.simulated, preflight.problems) == (True, ())
 
 
+async def test_headers_as_long_as_the_sdk_takes_them_are_taken() -> None:
+    reply = await attempt(whole(200, answer("Hi"), content_type="text/event-stream", x_long="y" * 40_000))
+    assert (reply.outcome, reply.text) == ("answered", "Hi")
+
+
 # status, error type, retryable, stops the run
 STATUSES = [
     (400, "invalid_request_error", False, False),

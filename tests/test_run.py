@@ -559,6 +559,23 @@ def test_a_run_whose_file_goes_stops_and_loses_no_answer(
         assert len(server.messages()) == len(settled(snapshot())) == 12
 
 
+def test_what_stands_now_where_a_runs_file_was_is_left_whole(tiny: Path, server: Recorded) -> None:
+    assert main([*command(tiny, server.url), "-o", "sound.db"]) == 0
+    sound = Path("sound.db").read_bytes()
+
+    def goes(number: int, _: dict[str, Any]) -> None:
+        if number == 4:
+            Path("x.db").rename("moved.db")
+            Path("x.db").write_bytes(sound)
+
+    with recorded(fault=goes) as other:
+        assert main([*command(tiny, other.url, "-o", "x.db")]) == ExitCode.INTEGRITY
+    assert Path("x.db").read_bytes() == sound
+    assert main(["report", "x.db", "-q", "-o", "x.html"]) == 0
+    for path in (Path("x.rescued.db"), Path("moved.db")):
+        assert len(settled(RunFile(path, read_only=True).snapshot())) == len(other.messages())
+
+
 def test_the_time_foreseen_is_that_of_the_pinned_limit(
     tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:

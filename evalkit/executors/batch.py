@@ -287,6 +287,9 @@ class BatchExecution:
             shown = await batches.retrieve(self.provider, server_id)
             if shown.ended and shown.has_results:
                 await self._fetch(batch, server_id)
+            elif shown.ended and not shown.archived:
+                self._failed_look(batch, _missing(f"{server_id} has ended, and there are no results of it yet"))
+                return
             elif shown.ended:
                 told = f"the server keeps no results of {server_id} any more"
                 gone = Reply("errored", None, error_type="batch_gone", error_message=told, retryable=True)
@@ -316,8 +319,18 @@ class BatchExecution:
         self.ending.at_server += len(batch.entries)
 
     async def _fetch(self, batch: OpenBatch, server_id: str) -> None:
-        """Record an ended batch's results as they come, those that seem wrong settings last."""
+        """Record an ended batch's results, as far as they can be read: they are paid for."""
         found: list[Settled] = []
+        try:
+            await self._take(batch, server_id, found)
+        finally:
+            await self._settle(batch, found)
+        if batch.entries and not self.ending.stopped:
+            raise BatchError(_missing(f"{server_id} has no results for {len(batch.entries)} of its requests"))
+
+    async def _take(self, batch: OpenBatch, server_id: str, found: list[Settled]) -> None:
+        """Record results in groups as they come, and leave the last of them in `found`, where those that seem wrong
+        settings come last."""
         refused: dict[str, list[Settled]] = {}
         taken, again = set[int](), set[int]()
         async with aclosing(batches.results(self.provider, server_id)) as stream:
@@ -338,7 +351,7 @@ class BatchExecution:
                 found.append(one)
                 if len(found) >= _TOGETHER or self.ending.stopped:
                     await self._settle(batch, found)
-                    found = []
+                    found.clear()
                 if self.ending.stopped:
                     return
         if again:
@@ -347,10 +360,6 @@ class BatchExecution:
             )
         for model, of_one in refused.items():
             found += self._judged(model, of_one)
-        await self._settle(batch, found)
-        if batch.entries and not self.ending.stopped:
-            told = f"{server_id} has no results for {len(batch.entries)} of its requests"
-            raise BatchError(Reply("errored", None, error_type="results_missing", error_message=told, retryable=True))
 
     def _judged(self, model: str, refused: list[Settled]) -> list[Settled]:
         """Requests refused for good: so many of a model that has answered nothing are a mistake in the settings."""
@@ -389,6 +398,10 @@ class BatchExecution:
             if self.tries[trial_id] >= self.limits.attempts:
                 self.over.add(trial_id)
                 self.ending.unsettled += 1
+
+
+def _missing(told: str) -> Reply:
+    return Reply("errored", None, error_type="results_missing", error_message=told, retryable=True)
 
 
 def _is_doubtful(one: Settled) -> bool:

@@ -27,6 +27,9 @@ SAME_REFUSALS = 3
 LOST_AT_MOST = 2
 """A call whose attempts have taken so many workers with them, or were so unlucky, is left for another time."""
 
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What ends a process from outside; Windows has no second one."""
+
 RAMP_S = 0.004
 """Pause between the first sends: all at once would make the last one's request wait for the others."""
 
@@ -315,10 +318,13 @@ class _Execution:
 
 @contextmanager
 def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have Ctrl-C call `interrupt` instead of breaking off."""
+    """Have Ctrl-C call `interrupt` instead of breaking off, and what ends a process from outside or closes its
+    terminal, unless that is ignored (`nohup`)."""
     loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _ENDING if signal.getsignal(number) != signal.SIG_IGN}
     try:
-        loop.add_signal_handler(signal.SIGINT, interrupt)
+        for number in (signal.SIGINT, *before):
+            loop.add_signal_handler(number, interrupt)
     except (NotImplementedError, RuntimeError, ValueError):  # Windows' loop knows no signals, other threads may not
         # Ctrl-C then breaks the run off, of which nothing is lost: every attempt is on disk, the same command goes on.
         yield
@@ -326,7 +332,10 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        for number in (signal.SIGINT, *before):
+            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 async def execute(

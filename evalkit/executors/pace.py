@@ -18,6 +18,11 @@ REGAINED = 2.0
 
 _THROTTLED = (429, 529)
 _REFILL_S = 60.0
+
+_FRUITLESS = 12
+"""So many attempts that came to nothing, though a server may have billed them, before anything new is asked of a model
+that has answered nothing yet."""
+
 MINUTE_S = 61.0
 """How long a request counts against a pinned limit a minute: two of them may be on their way for different times."""
 
@@ -96,7 +101,8 @@ class Pace:
     `limit` grows by one an answer until the first refusal for load (so it doubles a round trip), then by REGAINED a
     round trip; such a refusal leaves KEPT of it, once for all requests that were under way together. While a
     `retry-after` lasts nothing is sent. Limits that the server tells in its headers are kept, unless `pinned` says
-    what they are. `lately`: when requests of earlier processes went in the last minute, and what they took.
+    what they are. `fruitless`: attempts without an answer that may have been billed; None once there has been an
+    answer. `lately`: when requests of earlier processes went in the last minute, and what they took.
     """
 
     ceiling: int
@@ -105,6 +111,7 @@ class Pace:
     limit: float = START
     in_flight: int = 0
     throttled: int = 0
+    fruitless: int | None = 0
     _growing: bool = True
     _cut_at: float = float("-inf")
     _not_before: float = float("-inf")
@@ -144,7 +151,16 @@ class Pace:
         if reply.status in _THROTTLED or reply.error_type == "overloaded_error":
             self._throttle(reply, sent_at, now, hold_s)
         elif reply.outcome != "errored":
+            self.fruitless = None
             self.limit = min(self.ceiling, self.limit + (1.0 if self._growing else REGAINED / self.limit))
+
+        elif self.fruitless is not None and (reply.status or 200) < 400:
+            self.fruitless += 1
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether to try again what has been asked, rather than to ask more."""
+        return self.fruitless is not None and self.fruitless >= _FRUITLESS
 
     def _throttle(self, reply: Reply, sent_at: float, now: float, hold_s: float) -> None:
         self.throttled += 1

@@ -152,7 +152,9 @@ class Schedule:
     def _ready(self, lane: _Lane, now: float) -> tuple[int] | float | None:
         """The place in the order of the lane's next job if it may go now, else the wait for it in seconds."""
         due = bool(lane.later) and lane.later[0][0] <= now
-        if not due and not lane.waiting:
+        if not due and lane.pace.is_doubted and lane.pace.in_flight and not lane.later:
+            return inf
+        if not due and (not lane.waiting or (lane.pace.is_doubted and lane.later)):
             return lane.later[0][0] - now if lane.later else None
         job = lane.later[0][2] if due else lane.waiting[0][1]
         wait_s = lane.pace.wait_s(job.call.need, now)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
@@ -41,13 +41,15 @@ class HasClient(Protocol):
 
 @dataclass(frozen=True)
 class ServerBatch:
-    """A batch as the server shows it. `requests`: how many entries it has, of whatever state."""
+    """A batch as the server shows it. `requests`: how many entries it has, of whatever state; `archived`: its results
+    are kept no more."""
 
     id: str
     created_at: datetime | None
     ended: bool
     requests: int
     has_results: bool
+    archived: bool
 
 
 @dataclass(frozen=True)
@@ -185,15 +187,38 @@ async def begins_with(provider: HasClient, batch_id: str, nonce: str) -> bool:
 
 
 async def results(provider: HasClient, batch_id: str) -> AsyncGenerator[Result]:
-    """What became of each entry of an ended batch, in the server's order, one at a time. Raises BatchError."""
+    """What became of each entry of an ended batch, in the server's order, one at a time. Raises BatchError.
+
+    The lines are read here: where one is no JSON, the SDK reads none of those after it.
+    """
     with _sorting():
         stream = await _read(provider.client.messages.batches.results(batch_id))
         simulated = SIMULATED in stream.http_response.headers
         try:
-            async for row in stream:
-                yield _result(row.to_dict(warnings=False) if hasattr(row, "to_dict") else {}, simulated)
+            async for line in _lines(stream.http_response.aiter_bytes()):
+                if (row := _row(line)) is not None:
+                    yield _result(row, simulated)
         finally:
             await stream.close()
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """A line of the results; None where it is none, and so nobody can say whose it is: its entry has no result."""
+    with suppress(ValueError, RecursionError):
+        row = json.loads(line)
+        return row if isinstance(row, dict) else None
+    return None
+
+
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    waiting = bytearray()
+    async for piece in pieces:
+        *ended, rest = piece.split(b"\n")
+        for end in ended:
+            yield bytes(waiting + end)
+            waiting.clear()
+        waiting += rest
+    yield bytes(waiting)
 
 
 async def _read(asked: Awaitable[_Read]) -> _Read:
@@ -228,6 +253,7 @@ def _server_batch(batch: Any) -> ServerBatch:
         ended=batch.processing_status == "ended",
         requests=sum(count_or_none(getattr(batch.request_counts, kind, None)) or 0 for kind in kinds),
         has_results=bool(batch.results_url),
+        archived=bool(batch.archived_at),
     )
 
 

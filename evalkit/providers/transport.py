@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10.0
 
+_LONGEST_HEADER_BYTES = 64 * 1024
+"""As the SDK's own client takes them; an answer that is refused for its headers is paid for all the same."""
+
 
 class Clock:
     """When things happened to one request, by `perf_counter`; None until they do. `arrived`: its latest bytes."""
@@ -178,6 +181,8 @@ class _AiohttpTransport(httpx2.AsyncBaseTransport):
                 cookie_jar=self._aiohttp.DummyCookieJar(),
                 trace_configs=[_trace_config()],
                 auto_decompress=False,
+                max_line_size=_LONGEST_HEADER_BYTES,
+                max_field_size=_LONGEST_HEADER_BYTES,
             )
         return self._session
 
