@@ -82,7 +82,8 @@ def _share(flags: Sequence[Sequence[float]], missing: str) -> Estimate:
     if all(len(values) == 1 for values in flags):
         few = len(flags) < FEW  # where Wilson's limits are narrower than the data allow
         return stats.rate(round(sum(map(sum, flags))), len(flags), method="clopper-pearson" if few else "wilson")
-    return stats.rate_clustered([round(sum(values)) for values in flags], [len(values) for values in flags])
+    passed, tried = [round(sum(values)) for values in flags], [len(values) for values in flags]
+    return stats.rate_clustered(passed, tried, unit="item")
 
 
 def cost_per_satisfactory(trials: Counted) -> Estimate:
