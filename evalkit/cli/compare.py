@@ -75,9 +75,10 @@ def compare(
     changed = {item for one in analysis.against for item in (*one.improved, *one.regressed)}
     analysis = replace(analysis, outputs=tuple(item for item in analysis.outputs if item.id in changed))
     shown = replace(report_files.shown(analysis, now, hidden, later), parts=COMPARISON)
+    written = report_files.write(paths, shown)
     if not quiet and not as_json:
         _print(shown.analysis, hidden.notes)
-    report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)
+    report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)
 
