@@ -34,6 +34,8 @@ _LEADING = 6
 _MOST_SAID = 1200
 """Characters in which policies without a value are named; of many models there is more to say, and a table folds it."""
 _KINDS = ("single", "router", "mixture", "oracle")
+_ROUNDING = 1e-9
+"""Up to here a difference of shares is none."""
 _ONE_LOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
 _STATES = {"shown": "no worse, shown", "no shown loss": "no shown loss, nor shown to be no worse", "loss": "worse"}
 _COUNTED = {True: "hold", False: "do not", None: "open"}
@@ -270,7 +272,7 @@ def _reading(routing: Routing) -> str:
         f" with {routing.value_of(routing.best).phrase}, item by item."
     )
     area, single = routing.hull_area, routing.hull_area_single
-    if area is not None and single is not None and (area.value or 0.0) > (single.value or 0.0):
+    if area is not None and single is not None and _more_than(area, single):
         told += (
             " For a budget anywhere between the cheapest and the dearest model, the best policies satisfy"
             f" {estimated(area, 'percent')} on average, single models alone {estimated(single, 'percent')}."
@@ -279,13 +281,18 @@ def _reading(routing: Routing) -> str:
     return told + _over_lots(above) if above else told
 
 
+def _more_than(area: Estimate, single: Estimate) -> bool:
+    """Whether the figures as they are shown differ."""
+    return (area.value or 0.0) > (single.value or 0.0) and value(area, "percent") != value(single, "percent")
+
+
 def _over_lots(above: list[tuple[Estimate, PolicyValue]]) -> str:
     """The policy farthest above what drawing lots satisfies, and whether that is shown."""
     line, best = max(above, key=lambda pair: pair[0].value or 0.0)
     lots = " Drawing lots between two models gives any cost in between without looking at a request, so a router must"
     if line.low is not None and line.low > 0:
         return f"{lots} do better: at the same cost {best.phrase} satisfies {estimated(line, 'points')} points more."
-    if not line.value or line.value < 0:
+    if not line.value or line.value < _ROUNDING:
         return f"{lots} do better, and none does."
     return f"{lots} do better, which none is shown to: at the same cost the most is {best.phrase} with {_more(line)}."
 
