@@ -16,6 +16,7 @@ from evalkit.chart_blocks import Lines
 from evalkit.cli.route_table import print_routing
 from evalkit.cli.summary import summary_table
 from evalkit.cli.terminal import PLAINLY
+from evalkit.models import display_name
 from evalkit.records import Usage
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.route import with_routing
@@ -52,6 +53,18 @@ def all_refused() -> Analysis:
 
 def one(level: bool = True) -> Analysis:
     return analyze(run_of({HAIKU: [[True]], OPUS: [[level]]}))
+
+
+def test_an_alias_and_its_pin_go_by_their_ids_wherever_they_stand() -> None:
+    """Both are Sonnet 4.5: `Use Sonnet 4.5` would name neither."""
+    alias, pin = "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"
+    passed = [[True]] * 30
+    analysis = with_routing(analyze(run_of({HAIKU: [[i % 2 == 0] for i in range(30)], alias: passed, pin: passed})))
+    assert [model.name for model in analysis.models] == ["Haiku 4.5", alias, pin]
+    whole = render_html(analysis) + render_markdown(analysis)
+    assert "Sonnet 4.5" not in whole.replace("\N{NO-BREAK SPACE}", " ")
+    assert f"Use {alias}" in whole or f"Use {pin}" in whole
+    assert display_name(pin, [HAIKU, pin]) == display_name(pin) == "Sonnet 4.5"
 
 
 def test_models_that_fail_in_two_ways_do_not_part_and_the_sections_count_alike() -> None:

@@ -203,8 +203,9 @@ def model_result(
     sizes: Sequence[PromptSize],
     rubric: Rubric,
     correction: CorrectionCost,
+    among: Sequence[str],
 ) -> ModelResult:
-    """Everything about one model from its trials."""
+    """Everything about one model from its trials; `among` are all models of the run, which it is told from by name."""
     trials = counted(columns)
     rate = rate_of(trials)
     attempts = [attempt for result in results for attempt in result.attempts]
@@ -216,7 +217,7 @@ def model_result(
     timed = any(a.latency_s is not None for a in answered)
     return ModelResult(
         model=model,
-        name=display_name(model),
+        name=display_name(model, among),
         tier=facts.tier if facts else None,
         counts=counts(columns),
         items=len(trials.satisfied),

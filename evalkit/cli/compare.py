@@ -125,7 +125,7 @@ def _table(analysis: "Analysis") -> "Table":
         table.add_column(name, justify="left" if name in ("then", "now") else "right", overflow="fold")
     for pair in in_order(analysis, lineup(analysis)):
         table.add_row(
-            f"{display_name(pair.a)}\n{value(pair.then, 'percent')}",
+            f"{display_name(pair.a, analysis.spec.models)}\n{value(pair.then, 'percent')}",
             f"{analysis.model(pair.b).name}\n{value(pair.now, 'percent')}",
             cell(pair.difference, "points"),
             cell(pair.cost_ratio, "ratio"),

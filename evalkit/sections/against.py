@@ -83,7 +83,7 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
 
 
 def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
-    now, then = analysis.model(c.first).name, display_name(c.second)
+    now, then = analysis.model(c.first).name, display_name(c.second, analysis.spec.models)
     series = next(s for s in lineup(analysis) if s.key == c.first)
     result = SINCE[c.change]
     beside = "the same model" if c.first == c.second else then

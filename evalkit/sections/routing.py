@@ -6,7 +6,6 @@ from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import Claim, PolicyValue, Routing
 from evalkit.blocks import Block, Cell, Column, Note, Paragraph, Row, Section, Table, strong, table, words
 from evalkit.chart_blocks import Axis, Series
-from evalkit.models import display_name
 from evalkit.pairing import compare, reserve
 from evalkit.series import lineup, policy
 from evalkit.stats import Estimate
@@ -105,7 +104,7 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
         yield _claims(routing.claims)
     if routing.parts:
         yield Paragraph(words(f"Parts of the items that a cheaper model might take over: {_parts_found(routing)}."))
-        yield _parts(routing)
+        yield _parts(analysis, routing)
     left = " ".join(_left_out(routing))
     if left:
         yield Paragraph(words(left))
@@ -126,7 +125,7 @@ def _kept(analysis: Analysis, routing: Routing) -> str:
     pick, total = analysis.decision.option, f"the total with failures at {money(routing.failure_usd)}"
     best = decision.single.removeprefix("always-")
     if pick is None:
-        least = f"lowest for {display_name(best)} by the estimates"
+        least = f"lowest for {analysis.model(best).name} by the estimates"
         return f"{told}The verdict names no model; this section goes by {total}, which is {least}."
     name, pair = analysis.model(pick).name, compare(analysis, best, pick)
     meanwhile = {
@@ -137,7 +136,7 @@ def _kept(analysis: Analysis, routing: Routing) -> str:
     costs = "is shown to cost less than" if pair is not None and pair.saves else "only looks cheaper than"
     return (
         f"{told}{meanwhile}The verdict goes by the bar and the cost per satisfactory output; this section goes by"
-        f" {total}, where {display_name(best)} {costs} {name}."
+        f" {total}, where {analysis.model(best).name} {costs} {name}."
     )
 
 
@@ -349,14 +348,14 @@ def _checks(routing: Routing) -> Table:
     return table("What the checks of cascades get wrong", columns, rows, folded)
 
 
-def _parts(routing: Routing) -> Table:
+def _parts(analysis: Analysis, routing: Routing) -> Table:
     single = routing.value_of(routing.best).phrase
     columns = Column("Part of the items"), Column("May move to"), Column("Difference, points", "end"), Column("State")
     rows = [
         Row(
             (
                 Cell(words(each.part), plural(each.items, "item")),
-                Cell(words(display_name(each.toward))),
+                Cell(words(analysis.model(each.toward).name)),
                 Cell(words(points(each.difference.value)), interval(each.difference, "points")),
                 Cell(words(_STATES[each.state])),
             ),

@@ -317,7 +317,7 @@ def _since(analysis: Analysis) -> Fact | None:
     title = SINCE[changes.pop()] if len(changes) == 1 else "see each model"
     told = [
         f"{analysis.model(c.first).name} against "
-        f"{'the same model' if c.first == c.second else display_name(c.second)}: "
+        f"{'the same model' if c.first == c.second else display_name(c.second, analysis.spec.models)}: "
         f"{estimated(c.difference, 'points')} points, at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory "
         "output"
         for c in found
