@@ -368,11 +368,22 @@ def test_a_model_that_never_answers_makes_no_router_of_the_one_behind_it() -> No
 
 
 def test_equal_waits_are_not_told_as_two() -> None:
-    """Half within 2.0 s and one in twenty 2.0 s or more would sound like a spread."""
+    """A median of 3.0 s and a p95 of 3.0 s would sound like a spread."""
     book = Book(spec((HAIKU,)))
     for i in range(40):
         book.trial(f"i{i}", answered(0.01, 2.0), model=HAIKU, level=1)
-    assert headings(analyze(book.snapshot()))["latency"] == "19 in 20 of Haiku 4.5's answers arrive within 3.0 s"
+    assert headings(analyze(book.snapshot()))["latency"] == "Haiku 4.5's answers take about 3.0 s, median and p95 alike"
+
+
+def test_a_smoothed_quantile_is_not_told_as_a_share_of_answers() -> None:
+    """Two of 60 answers take a minute and none 2 to 59 s, so nothing is true of one in twenty from the p95 on."""
+    book = Book(spec((HAIKU,)))
+    for i in range(60):
+        book.trial(f"i{i}", answered(0.01, 60.0 if i < 2 else 1.0 + i / 1000), model=HAIKU, level=1)
+    part = section(analyze(book.snapshot()), "latency")
+    assert part.heading.startswith("Haiku 4.5's median answer takes about 1.5 s, its p95 is about ")
+    assert "one in twenty" not in part.heading
+    assert "smoothed (Harrell and Davis), so one may lie where no answer did" in plain_text(part.lede)
 
 
 def test_the_first_screen_says_that_there_are_more_models_than_it_names() -> None:

@@ -27,12 +27,13 @@ def build(analysis: Analysis) -> Section | None:
         return None
     columns = Column("Signal"), Column("State"), Column("Figures", "prose"), Column("What would settle it", "prose")
     rows = [_row(s) for s in ordered(analysis.signals)]
+    current = display_name(analysis.signals[0].current, analysis.spec.models)
     return Section(
         name="signals",
         label="Signals",
         heading=heading(analysis.signals, analysis.spec.models),
         lede=words(
-            f"Whether {analysis.model(analysis.signals[0].current).name} is the wrong model for this work. A signal is shown where the "
+            f"Whether {current} is the wrong model for this work. A signal is shown where the "
             "interval of its figure lies on its side, not shown where it lies on the other, and without enough data "
             "where it covers both. Costs are those of requests."
         ),
