@@ -67,6 +67,20 @@ def test_an_alias_and_its_pin_go_by_their_ids_wherever_they_stand() -> None:
     assert display_name(pin, [HAIKU, pin]) == display_name(pin) == "Sonnet 4.5"
 
 
+def test_retries_are_told_of_the_items_that_were_tried_so_often() -> None:
+    """A run cut short in its second epoch: 20 of Haiku's 30 items and 16 of Opus's have two trials."""
+    book = Book(spec((HAIKU, OPUS), epochs=2))
+    for i in range(30):
+        for model, twice in ((HAIKU, 20), (OPUS, 16)):
+            for epoch in range(1, 3 if i < twice else 2):
+                book.trial(f"i{i:02d}", answered(0.01), model=model, epoch=epoch, level=int(i != 25))
+    part = section(analyze(book.snapshot()), "retries")
+    assert "of 20 items tried so often" in part.heading
+    (told,) = [plain_text(block.text) for block in part.blocks if isinstance(block, Paragraph)]
+    assert "over 20 of Haiku 4.5 and 16 of Opus 4.6, and not" in told
+    assert "one try may differ from the scorecard" in told
+
+
 def test_models_that_fail_in_two_ways_do_not_part_and_the_sections_count_alike() -> None:
     analysis = refusing()
     assert headings(analysis)["item-map"] == "Every model satisfies 4 of 10 items, none satisfies 4; 2 tell them apart"
