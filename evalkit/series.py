@@ -44,6 +44,14 @@ def arrange(model_ids: Sequence[str], names: Sequence[str]) -> tuple[Series, ...
     return tuple(series)
 
 
+def rank(analysis: Analysis, key: str) -> int:
+    """Who is named where there is no room for all: what clears the bar, then what may, then what is known to miss."""
+    if key in analysis.decision.eligible:
+        return 0
+    high = analysis.model(key).pass_rate.high
+    return 1 if high is not None and high >= analysis.decision.bar else 2
+
+
 def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
     """The router to show beside the models: the one to use, else the one that gains most; None without any.
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from analysis_builders import run_of
 from hypothesis import given
 from hypothesis import strategies as st
 from report_fixtures import HAIKU, OPUS, SONNET
 from report_pages import made
 from report_variants import VARIANTS
 
+from evalkit.analysis import analyze
 from evalkit.blocks import (
     Column,
     Row,
@@ -46,6 +48,15 @@ def test_the_summary_table_has_at_most_eight_rows_and_says_what_was_cut() -> Non
     )
     assert sum(line.startswith("|") for line in text.splitlines()) == MOST_ROWS + 2
     assert "3 more in the full report." in text
+
+
+def test_the_summary_keeps_the_models_that_clear_the_bar_wherever_they_stand() -> None:
+    good = [f"good-{i}" for i in range(4)]
+    passes = {f"bad-{i}": [[False]] * 40 for i in range(9)} | {name: [[True]] * 40 for name in good}
+    text = render_markdown(analyze(run_of(passes)))
+    kept = re.findall(r"^\| \**((?:good|bad)-\d)", text, re.MULTILINE)
+    assert kept == [*(f"bad-{i}" for i in range(4)), *good]
+    assert "5 more in the full report." in text
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
-from evalkit.series import clearing_router, lineup, routed
+from evalkit.series import clearing_router, lineup, rank, routed
 from evalkit.stats import Estimate
 from evalkit.wording import (
     NOT_MEASURED,
@@ -154,6 +154,7 @@ def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
         ),
         series=series,
         picked=picked,
+        rank=rank(analysis, series.key),
     )
 
 

@@ -26,7 +26,7 @@ from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import clearing_router, lineup, routed
+from evalkit.series import clearing_router, lineup, rank, routed
 from evalkit.stats import Estimate
 from evalkit.wording import doubt as doubt_words
 from evalkit.wording import estimated, listing, money, percent, plural, sentence, value
@@ -281,7 +281,7 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
     if all(m.pass_rate.value is None for m in analysis.models):
         return ()
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
-    told = sorted(others, key=lambda s: _rank(analysis, s.key)) if len(others) > _TOLD else others
+    told = sorted(others, key=lambda s: rank(analysis, s.key)) if len(others) > _TOLD else others
     facts = [_fact(analysis, analysis.model(s.key), s) for s in told[:_TOLD]]
     found = (_since(analysis), *facts, _more(len(others) - _TOLD), corrections(analysis), _routed(analysis))
     return tuple(fact for fact in found if fact is not None)
@@ -289,14 +289,6 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
 
 _TOLD = 3
 """Models beside the pick that the first screen has room for."""
-
-
-def _rank(analysis: Analysis, key: str) -> int:
-    """Who is named where there is no room for all: what clears the bar, then what may, then what is known to miss."""
-    if key in analysis.decision.eligible:
-        return 0
-    high = analysis.model(key).pass_rate.high
-    return 1 if high is not None and high >= analysis.decision.bar else 2
 
 
 def _more(count: int) -> Fact | None:
