@@ -10,7 +10,8 @@ from evalkit.chart_blocks import (
 from evalkit.models import known
 
 SLOTS = 6
-"""Colours that were tested against each other and both backgrounds; a seventh model starts again, hollow."""
+"""Colours that were tested against each other and both backgrounds; a seventh model starts again, hollow, a thirteenth
+with a dot."""
 
 _TIERS = ("haiku", "sonnet", "opus")
 
