@@ -66,18 +66,23 @@ def percent(share: float | None, bar: float | None = None) -> str:
         return ">99%"
     if text == "0%" and share > 0:
         return "<1%"
-    if bar is not None and text == f"{bar * 100:.0f}%" and abs(share - bar) > 1e-9:
-        return _parted(share, bar)
-    return text
+    return text if bar is None else _beside(share, bar)
 
 
-def _parted(share: float, bar: float) -> str:
-    """As many decimals as it takes to tell the share from the bar, at most three."""
-    for digits in (1, 2, 3):
-        text = f"{share * 100:.{digits}f}%"
-        if text != f"{bar * 100:.{digits}f}%":
-            return text
-    return f"just {'above' if share > bar else 'below'} {bar * 100:.0f}%"
+def _beside(share: float, bar: float) -> str:
+    """As many decimals as it takes to stand on the share's own side of the bar, at most three."""
+    if abs(share - bar) <= 1e-9:
+        return stated(bar)
+    for digits in range(4):
+        text = f"{share * 100:.{digits}f}"
+        if abs(float(text) - bar * 100) > 1e-7 and (float(text) > bar * 100) == (share > bar):
+            return f"{text}%"
+    return f"just {'above' if share > bar else 'below'} {stated(bar)}"
+
+
+def stated(share: float) -> str:
+    """A share that somebody chose, as a bar is, with all its decimals: `91.4%`."""
+    return f"{share * 100:.10g}%"
 
 
 def points(difference: float | None) -> str:

@@ -1,6 +1,7 @@
 """What the report says of odd runs: nothing in two ways, nothing that is not so, nothing twice."""
 
 import io
+import re
 from contextlib import redirect_stdout
 from dataclasses import replace
 
@@ -79,6 +80,21 @@ def test_retries_are_told_of_the_items_that_were_tried_so_often() -> None:
     (told,) = [plain_text(block.text) for block in part.blocks if isinstance(block, Paragraph)]
     assert "over 20 of Haiku 4.5 and 16 of Opus 4.6, and not" in told
     assert "one try may differ from the scorecard" in told
+
+
+def test_a_bar_is_shown_as_it_was_stated() -> None:
+    """Opus satisfies 91.3% of 300 items: 91% beside a bar of 91% would clear it."""
+    flags = [[i >= 26] for i in range(300)]
+    rubric = {**PASS_OR_FAIL, "decision": {"bar": 0.914}}
+    run = run_of({HAIKU: [[i >= 60] for i in range(300)], OPUS: flags})
+    analysis = analyze(replace(run, spec=replace(run.spec, rubric=rubric)))
+    whole = plain_text(section(analysis, "verdict").lede) + render_html(analysis) + render_markdown(analysis)
+    screen = Console(width=160, file=io.StringIO(), record=True)
+    screen.print(summary_table(analysis, 160))
+    for text in (whole, screen.export_text()):
+        assert "91.4%" in text
+        assert not re.search(r"\b91%[ \N{NO-BREAK SPACE}]bar|bar (is )?91%", text)
+    assert "the 91.4% bar" in " ".join(analysis.decision.reasons.values())
 
 
 def test_models_that_fail_in_two_ways_do_not_part_and_the_sections_count_alike() -> None:

@@ -192,7 +192,7 @@ def test_money_without_the_cent_sign() -> None:
     [
         (None, None, "unknown"), (0, None, "0%"), (1, None, "100%"), (0.997, None, ">99%"), (0.003, None, "<1%"),
         (0.886, None, "89%"), (0.796, 0.8, "79.6%"), (0.8, 0.8, "80%"), (0.7999, 0.8, "79.99%"),
-        (0.7999999, 0.8, "just below 80%"),
+        (0.7999999, 0.8, "just below 80%"), (0.912, 0.914, "91%"), (0.9142, 0.914, "91.42%"), (0.914, 0.914, "91.4%"),
     ],
 )  # fmt: skip
 def test_percent_never_rounds_to_a_claim(share: float | None, bar: float | None, text: str) -> None:

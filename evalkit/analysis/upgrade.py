@@ -42,7 +42,7 @@ def _hard_under_bar(standing: Standing) -> Signal:
 
 
 def _bar(standing: Standing) -> str:
-    return f"{standing.analysis.decision.bar * 100:.0f}%"
+    return f"{standing.analysis.decision.bar * 100:.10g}%"
 
 
 def _items_to_part(rate: Estimate, bar: float) -> str:

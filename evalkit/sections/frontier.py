@@ -16,7 +16,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.pairing import compare
 from evalkit.series import clearing_router, lineup, routed
-from evalkit.wording import estimated, listing, percent
+from evalkit.wording import estimated, listing, stated
 
 ORDER = 30
 OF_WORKLOAD = True
@@ -102,7 +102,7 @@ def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Fro
         max(0.0, int((min([*lows, bar]) - 0.04) * 10) / 10),
         1.0,
         reference=bar,
-        reference_label=f"below your {percent(bar)} bar",
+        reference_label=f"below your {stated(bar)} bar",
     )
     return Frontier(finding, _cost_axis(points), y, points)
 

@@ -18,7 +18,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.series import lineup
 from evalkit.stats import Estimate
-from evalkit.wording import doubt, estimated, in_cents, listing, money, percent, plural, value
+from evalkit.wording import doubt, estimated, in_cents, listing, money, plural, stated, value
 
 ORDER = 43
 OF_WORKLOAD = True
@@ -66,7 +66,7 @@ def _heading(analysis: Analysis, series: tuple[Series, ...]) -> str:
     bar, eligible = analysis.decision.bar, analysis.decision.eligible
     lifted = [(s.name, retry) for s in series if s.key not in eligible and (retry := _clears(analysis, s, bar))]
     if lifted:
-        parts = listing([f"{name} clears {percent(bar)} within {retry.tries} tries" for name, retry in lifted])
+        parts = listing([f"{name} clears {stated(bar)} within {retry.tries} tries" for name, retry in lifted])
         retry = lifted[0][1]
         of = f" of {plural(retry.success.n, 'item')}" if _is_part(analysis) else ""
         return f"{parts}: {estimated(retry.success, 'percent', bar)}{of}" if len(lifted) == 1 else parts

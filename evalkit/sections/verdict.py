@@ -29,7 +29,7 @@ from evalkit.pairing import SINCE, Comparison, against_baseline, compare, correc
 from evalkit.series import clearing_router, lineup, rank, routed
 from evalkit.stats import Estimate
 from evalkit.wording import doubt as doubt_words
-from evalkit.wording import estimated, listing, money, percent, plural, sentence, value
+from evalkit.wording import estimated, listing, money, percent, plural, sentence, stated, value
 
 ORDER = 10
 
@@ -83,7 +83,7 @@ def _parting(text: str) -> Text:
 
 
 def _rule(analysis: Analysis) -> Text:
-    bar = percent(analysis.decision.bar)
+    bar = stated(analysis.decision.bar)
     if analysis.decision.verdict == "conditional":
         return words(
             "No option is picked: the declared rule is about the workload, and these items were chosen by what a model "
@@ -129,7 +129,7 @@ def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
 
 
 def _pick(analysis: Analysis, model: ModelResult) -> Text:
-    bar, clearing = percent(analysis.decision.bar), len(analysis.decision.eligible)
+    bar, clearing = stated(analysis.decision.bar), len(analysis.decision.eligible)
     why = "is the only option shown to clear" if clearing == 1 else f"{_cost_rank(analysis, model)} shown to clear"
     priced, cost = model.cost_per_satisfactory.value is not None, strong(value(model.cost_per_satisfactory, "money"))
     return words(
@@ -182,7 +182,7 @@ def _rate(model: ModelResult, bar: float, whose: str = "its") -> tuple[Span | st
 
 def _none(analysis: Analysis) -> Text:
     """Every option is shown to be below the bar."""
-    bar = percent(analysis.decision.bar)
+    bar = stated(analysis.decision.bar)
     judged = [m for m in analysis.models if m.pass_rate.value is not None]
     if not judged:
         return words(sentence(_reasons(analysis)))
@@ -238,7 +238,7 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
         strong(best.name if len(level) == 1 else listing(level)),
         " comes closest: " if len(level) == 1 else " come equally close: of each, ",
         *_rate(best, bar, "its" if len(level) == 1 else "the"),
-        f", but the lower limit must reach {percent(bar)}.{more}",
+        f", but the lower limit must reach {stated(bar)}.{more}",
     )
 
 
@@ -265,7 +265,7 @@ def _unpriced(analysis: Analysis) -> Text:
     missing = [m.name for m in clearing if m.cost_per_satisfactory.value is None]
     return words(
         f"{listing([m.name for m in clearing])} {'clears' if len(clearing) == 1 else 'clear'} your "
-        f"{percent(analysis.decision.bar)} bar, but {listing(missing)} {'is' if len(missing) == 1 else 'are'} "
+        f"{stated(analysis.decision.bar)} bar, but {listing(missing)} {'is' if len(missing) == 1 else 'are'} "
         "unpriced, so the cheapest cannot be named."
     )
 
