@@ -97,6 +97,25 @@ def test_a_bar_is_shown_as_it_was_stated() -> None:
     assert "the 91.4% bar" in " ".join(analysis.decision.reasons.values())
 
 
+def test_the_frontier_names_the_largest_gain_and_not_the_dearest() -> None:
+    flags = {model: [[i >= fails] for i in range(200)] for model, fails in ((HAIKU, 20), (SONNET, 0), (OPUS, 7))}
+    analysis = analyze(run_of(flags, costs={HAIKU: 0.01, SONNET: 0.03, OPUS: 0.06}))
+    assert analysis.decision.option == HAIKU
+    assert headings(analysis)["frontier"].startswith("Sonnet 4.6 buys +10 (")
+
+
+def test_no_number_of_items_is_named_that_nobody_could_grade() -> None:
+    analysis = analyze(run_of({HAIKU: [[i >= 6] for i in range(40)], OPUS: [[i >= 7] for i in range(40)]}))
+    assert analysis.decision.option is None
+    for needed, told in ((1_800_000, False), (1_800, True)):
+        models = tuple(replace(model, items_to_clear=needed) for model in analysis.models)
+        pairs = tuple(replace(pair, items_to_separate=needed) for pair in analysis.pairs)
+        text = render_html(replace(analysis, models=models, pairs=pairs)).replace("\N{NO-BREAK SPACE}", " ")
+        assert (f"about {needed:,}" in text) is told
+        assert ("no number below 100,000: too close to tell" in text) is not told
+        assert ("fewer than 100,000 items would not show that" in text) is not told
+
+
 def test_models_that_fail_in_two_ways_do_not_part_and_the_sections_count_alike() -> None:
     analysis = refusing()
     assert headings(analysis)["item-map"] == "Every model satisfies 4 of 10 items, none satisfies 4; 2 tell them apart"

@@ -226,7 +226,7 @@ def test_points_keep_their_sign(difference: float | None, text: str) -> None:
         (2.35, 1.9, 2.6, "ratio", "2.4× (1.9–2.6×)"),
         (2.63, 2.58, 2.68, "ratio", "2.63× (2.58–2.68×)"),
         (0.104, 0.101, 0.108, "money", "10.4¢ (10.1–10.8¢)"),
-        (0.0, 0.0, 0.02, "money", "$0.00 ($0.00–2.0¢)"),
+        (0.0, 0.0, 0.02, "money", "0¢ (0–2.0¢)"),
         (13.0, 8.6, None, "seconds", "13 s (from 8.6 s, no upper limit)"),
         (0.5, None, None, "percent", "50% (no interval, n = 20)"),
         (1.0, 0.94, 1.0, "percent", "100% (94–100%)"),

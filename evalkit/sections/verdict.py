@@ -4,6 +4,7 @@ from math import isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.sessions import lateness
+from evalkit.analysis.sides import differs_from
 from evalkit.analysis.warn import disagreement
 from evalkit.blocks import (
     MOST_WARNINGS,
@@ -28,8 +29,8 @@ from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
 from evalkit.series import clearing_router, lineup, rank, routed
 from evalkit.stats import Estimate
+from evalkit.wording import MOST_ITEMS, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
-from evalkit.wording import estimated, listing, money, percent, plural, sentence, stated, value
 
 ORDER = 10
 
@@ -231,6 +232,8 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     who = "it clears" if len(level) == 1 else "each clears"
     more = (
         f" If that rate holds, about {needed:,} items would show that {who} the bar, with a chance of 80%."
+        if needed and needed <= MOST_ITEMS
+        else f" If that rate holds, fewer than {MOST_ITEMS:,} items would not show that {who} the bar."
         if needed
         else ""
     )
@@ -305,16 +308,21 @@ def _since(analysis: Analysis) -> Fact | None:
     found = [c for c in against_baseline(analysis, lineup(analysis)) if picked in (None, c.first)]
     if not found:
         return None
-    changes = {c.change for c in found}
-    title = SINCE[changes.pop()] if len(changes) == 1 else "see each model"
-    told = [
-        f"{analysis.model(c.first).name} against "
-        f"{'the same model' if c.first == c.second else display_name(c.second, analysis.spec.models)}: "
-        f"{estimated(c.difference, 'points')} points, at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory "
-        "output"
-        for c in found
-    ]
-    return Fact(f"Since the baseline run: {title}", words(f"{'; '.join(told)}."))
+    changes = {f"{SINCE[c.change]}{', at more cost' * c.dearer}{', at less cost' * c.cheaper}" for c in found}
+    title = changes.pop() if len(changes) == 1 else "see each model"
+    latency = {pair.b: pair.latency_ratio for pair in analysis.against}
+    told: list[str | Span] = []
+    for c in found:
+        told.append(
+            f"{'; ' * bool(told)}{analysis.model(c.first).name} against "
+            f"{'the same model' if c.first == c.second else display_name(c.second, analysis.spec.models)}: "
+            f"{estimated(c.difference, 'points')} points, at {estimated(c.cost_ratio, 'ratio')} the cost per "
+            "satisfactory output"
+        )
+        if differs_from(latency[c.first], 1.0):
+            took = f", answers took {estimated(latency[c.first], 'ratio')} as long"
+            told.append(Span(took, measured=True))
+    return Fact(f"Since the baseline run: {title}", words(*told, "."))
 
 
 def _fact(analysis: Analysis, model: ModelResult, series: Series) -> Fact:
