@@ -442,12 +442,29 @@ def commands(analysis: Analysis) -> list[list[str]]:
 
 def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> None:
     analysis = made("whole")
-    run, report = commands(analysis)
+    run, *grade, report = commands(analysis)
     assert run == [
         "evalkit", "run", "datasets/support-replies.jsonl", "-m", OPUS, "-m", SONNET, "-m", HAIKU, "--epochs", "1",
         "--seed", "7", "--context", "10000",
     ]  # fmt: skip
-    assert report == ["evalkit", "report", f"runs/support-replies-{analysis.spec.sha256[:8]}.db"]
+    file = f"runs/support-replies-{analysis.spec.sha256[:8]}.db"
+    assert report == ["evalkit", "report", file]
+    assert grade == [["evalkit", "grade", file, "--by", "judges", "--judge", JUDGE_MODEL]]
+
+
+def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() -> None:
+    analysis = made("whole")
+    assert analysis.grading.round is not None
+    seen = replace(
+        analysis.grading, judges=("a b",), people=("Ada",), round=replace(analysis.grading.round, blind=False)
+    )
+    _, *grade, (_, _, file) = commands(replace(analysis, grading=seen))
+    assert grade == [
+        ["evalkit", "grade", file, "--by", "judges", "--judge", "a b", "--no-blind"],
+        ["evalkit", "grade", file, "--by", "people", "--no-blind"],
+    ]
+    elsewhere = replace(seen, round=replace(analysis.grading.round, blind=None))
+    assert len(commands(replace(analysis, grading=elsewhere))) == 2
 
 
 def test_provenance_names_all_that_the_figures_rest_on() -> None:
