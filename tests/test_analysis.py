@@ -589,6 +589,19 @@ def test_decision_table(
     assert set(decision.reasons) == {name for name, *_ in models}
 
 
+def test_what_ungraded_outputs_could_make_of_a_rate_counts_items_as_the_rate_does() -> None:
+    book = Book(spec((OPUS,), epochs=3))
+    book.trial("a", answered(), level=1)
+    for epoch, level in enumerate((1, 0, None), start=1):
+        book.trial("b", answered(), epoch=epoch, level=level)
+    analysis = analyze(book.snapshot())
+    assert analysis.models[0].pass_rate.value == pytest.approx((1 + 1 / 2) / 2)
+    (told,) = (text for text in analysis.warnings if "left out of its rate" in text)  # (1 + 1/3) / 2 to (1 + 2/3) / 2
+    assert told == (
+        "Opus 4.6: 1 output ungraded and left out of its rate; with it the rate would lie between 67% and 83%."
+    )
+
+
 def test_reasons_say_what_stands_against_a_model() -> None:
     models = [
         _candidate("clears", 0.85, 0.95, 0.1),

@@ -163,6 +163,7 @@ def _warnings(analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Ma
         analysis.models,
         analysis.grading,
         rubric,
+        tables,
         labels_of(analysis.judges),
         analysis.agreement,
         len(shared[0]) if shared else 0,
