@@ -505,8 +505,9 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
 
 
 def test_hostile_names_cannot_leave_their_argument() -> None:
-    run, report = commands(made("hostile"))
+    run, *grades, report = commands(made("hostile"))
     assert run[:3] == ["evalkit", "run", "datasets/<b>run|`x`</b>.jsonl"]
+    assert {tuple(grade[:4]) for grade in grades} == {("evalkit", "grade", report[2], "--by")}
     assert len(report) == 3
 
 
