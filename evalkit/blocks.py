@@ -77,11 +77,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells in column order; a `picked` row stands out."""
+    """Cells in column order; a `picked` row stands out. Where there is no room for all, those of a high `rank` go."""
 
     cells: tuple[Cell, ...]
     series: Series | None = None
     picked: bool = False
+    rank: int = 0
 
 
 @dataclass(frozen=True)

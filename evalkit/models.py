@@ -1,6 +1,7 @@
 """Known Claude models: tier, order within the tier, context window, lifecycle. Data, not judgement."""
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 from evalkit.frozen import dataclass
@@ -153,8 +154,16 @@ def alias_warning(model_id: str) -> str | None:
     return f"model {model_id!r} is an alias and may change between runs; {remedy}"
 
 
-def display_name(model_id: str) -> str:
-    """A short name for people: `Haiku 4.5` for a known id, the id itself for any other."""
+def display_name(model_id: str, among: Iterable[str] = ()) -> str:
+    """A short name for people: `Haiku 4.5` for a known id, the id itself for any other.
+
+    An alias and its pin have the same short name: where both are `among` the models shown, each goes by its id.
+    """
+    name = _short_name(model_id)
+    return model_id if any(other != model_id and _short_name(other) == name for other in among) else name
+
+
+def _short_name(model_id: str) -> str:
     model = known(model_id)
     if model is None:
         return model_id

@@ -23,8 +23,11 @@ MANY_PAIRS = 6
 
 Change = Literal["better", "worse", "level", "open"]
 SINCE: Mapping[Change, str] = {
-    "better": "now better", "worse": "now worse", "level": "no change", "open": "not enough data to tell",
-}  # fmt: skip
+    "better": "now better",
+    "worse": "now worse",
+    "level": "no change in the pass rate",
+    "open": "not enough data to tell",
+}
 """What a comparison with an earlier run is called."""
 
 

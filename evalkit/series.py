@@ -10,7 +10,8 @@ from evalkit.chart_blocks import (
 from evalkit.models import known
 
 SLOTS = 6
-"""Colours that were tested against each other and both backgrounds; a seventh model starts again, hollow."""
+"""Colours that were tested against each other and both backgrounds; a seventh model starts again, hollow, a thirteenth
+with a dot."""
 
 _TIERS = ("haiku", "sonnet", "opus")
 
@@ -42,6 +43,14 @@ def arrange(model_ids: Sequence[str], names: Sequence[str]) -> tuple[Series, ...
         taken.add(slot)
         series.append(Series(model_ids[i], names[i], slot))
     return tuple(series)
+
+
+def rank(analysis: Analysis, key: str) -> int:
+    """Who is named where there is no room for all: what clears the bar, then what may, then what is known to miss."""
+    if key in analysis.decision.eligible:
+        return 0
+    high = analysis.model(key).pass_rate.high
+    return 1 if high is not None and high >= analysis.decision.bar else 2
 
 
 def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:

@@ -15,6 +15,8 @@ Format = Literal[
     "percent", "points", "money", "ratio", "seconds", "milliseconds", "minutes", "score", "coefficient", "shift",
     "tokens",
 ]  # fmt: skip
+MOST_ITEMS = 100_000
+"""More than anybody grades: where more items than these would settle something, no number of them is named."""
 UNKNOWN = "unknown"
 UNPRICED = "unpriced"
 NOT_MEASURED = "not measured"
@@ -66,18 +68,23 @@ def percent(share: float | None, bar: float | None = None) -> str:
         return ">99%"
     if text == "0%" and share > 0:
         return "<1%"
-    if bar is not None and text == f"{bar * 100:.0f}%" and abs(share - bar) > 1e-9:
-        return _parted(share, bar)
-    return text
+    return text if bar is None else _beside(share, bar)
 
 
-def _parted(share: float, bar: float) -> str:
-    """As many decimals as it takes to tell the share from the bar, at most three."""
-    for digits in (1, 2, 3):
-        text = f"{share * 100:.{digits}f}%"
-        if text != f"{bar * 100:.{digits}f}%":
-            return text
-    return f"just {'above' if share > bar else 'below'} {bar * 100:.0f}%"
+def _beside(share: float, bar: float) -> str:
+    """As many decimals as it takes to stand on the share's own side of the bar, at most three."""
+    if abs(share - bar) <= 1e-9:
+        return stated(bar)
+    for digits in range(4):
+        text = f"{share * 100:.{digits}f}"
+        if abs(float(text) - bar * 100) > 1e-7 and (float(text) > bar * 100) == (share > bar):
+            return f"{text}%"
+    return f"just {'above' if share > bar else 'below'} {stated(bar)}"
+
+
+def stated(share: float) -> str:
+    """A share that somebody chose, as a bar is, with all its decimals: `91.4%`."""
+    return f"{share * 100:.10g}%"
 
 
 def points(difference: float | None) -> str:
@@ -172,7 +179,7 @@ def interval(estimate: Estimate, style: Format, bar: float | None = None, cents:
     """The interval alone: `81–94%`, `−4 to +10`, `from 11¢, no upper limit`, or `no interval` with the reason."""
     if estimate.low is None and estimate.high is None:
         return f"no interval, {_why_no_interval(estimate)}"
-    cents = in_cents([estimate]) if cents is None else cents
+    cents = _unit(estimate, cents)
     low, high = (
         None if x is None else _figure(x, style, cents, bar, _digits(estimate)) for x in (estimate.low, estimate.high)
     )
@@ -194,6 +201,12 @@ def _why_no_interval(estimate: Estimate) -> str:
     return f"n = {estimate.n}"
 
 
+def _unit(estimate: Estimate, cents: bool | None) -> bool:
+    """Whether an estimate is told in cents, its zeros too; not where it is nothing but zeros."""
+    cents = in_cents([estimate]) if cents is None else cents
+    return cents and any((estimate.value, estimate.low, estimate.high))
+
+
 def in_cents(estimates: Sequence[Estimate]) -> bool:
     """Whether all these sums and their limits lie below a dollar, so that cents serve them all."""
     known = [abs(x) for e in estimates for x in (e.value, e.low, e.high) if x is not None]
@@ -203,7 +216,7 @@ def in_cents(estimates: Sequence[Estimate]) -> bool:
 def _figure(x: float, style: Format, cents: bool, bar: float | None, digits: int) -> str:
     """One of an estimate's three numbers, in the unit and with the digits that the three of them share."""
     if style == "money":
-        return money(x, cents=cents and x != 0, digits=digits)
+        return money(x, cents=cents, digits=digits)
     return number(x, style, bar, digits)
 
 
@@ -239,7 +252,7 @@ def value(estimate: Estimate, style: Format, bar: float | None = None, cents: bo
         if style in ("seconds", "milliseconds"):
             return NOT_MEASURED
         return UNPRICED if "price" in (estimate.reason or "") else UNKNOWN
-    cents = in_cents([estimate]) if cents is None else cents
+    cents = _unit(estimate, cents)
     return _figure(estimate.value, style, cents, bar, _digits(estimate))
 
 

@@ -118,7 +118,7 @@ def _scores(analysis: Analysis, m: ModelResult) -> Line:
 def _pair(pair: Pair, names: Mapping[str, str]) -> Line:
     return {
         "Model": names.get(pair.b, pair.b),
-        "Against": names.get(pair.a) or display_name(pair.a),
+        "Against": names.get(pair.a) or display_name(pair.a, names),
         "Items": pair.items,
         "Difference in pass rate (share)": pair.difference,
         "Items only the model satisfied": pair.gain,

@@ -324,6 +324,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(argv: list[str], run_file: Pa
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_files_are_written_also_where_nobody_reads_on(command: str, run_file: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    runs = [str(run_file)] * (2 if command == "compare" else 1)
+    done = process(command, *runs, "-o", "found.html", "-o", "found.json", stdout=write, capture_output=False)
+    os.close(write)
+    assert done.returncode == 0
+    assert json.loads(Path("found.json").read_bytes())
+    assert Path("found.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
+
+
 @pytest.mark.parametrize(
     "argv", [["--help"], ["models"], ["runs"], ["runs", "runs/by-hand.db"], ["report"], ["check", "small.jsonl"], ["x"]]
 )

@@ -19,8 +19,9 @@ from evalkit.blocks import Table
 from evalkit.chart_blocks import Axis, Crossing, Ecdf, Line, Lines, Series, Shares, Steps, Stretch
 from evalkit.charts import NARROW, WIDE, draw
 from evalkit.charts.labels import Box, text_width
+from evalkit.charts.marks import shape
 from evalkit.charts.short_names import short_names
-from evalkit.charts.svg import INKS
+from evalkit.charts.svg import INKS, Svg
 from evalkit.rendering.chart_table import table_of
 from evalkit.report import render_html
 
@@ -112,6 +113,15 @@ def test_curves_of_one_colour_differ_in_their_dashes_and_the_strip_in_its_shapes
         rf'fill="{INKS["m1"]}"[^>]* stroke="{INKS["paper"]}"|stroke="{INKS["paper"]}"[^>]* fill="{INKS["m1"]}"',
         strips[1],
     )
+
+
+def test_marks_of_eighteen_models_all_differ() -> None:
+    marks = set()
+    for slot in range(18):
+        svg = Svg(20, 20, "f")
+        shape(svg, Series("m", "M", slot), 10, 10)
+        marks.add(svg.finish("wide"))
+    assert len(marks) == 18
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])

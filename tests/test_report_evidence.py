@@ -30,6 +30,7 @@ from evalkit.chart_blocks import (
 from evalkit.cli import application
 from evalkit.cli.summary import stability_line, summary_table
 from evalkit.cut_streams import CutStreams
+from evalkit.pairing import SINCE
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.stats import AgreementFlag, Estimate, quantile
 from evalkit.wording import coefficient, estimated, interval, milliseconds, percent, shift
@@ -323,7 +324,21 @@ def test_each_model_is_compared_with_its_counterpart() -> None:
     assert written(rows[0])[1] == estimated(pair.difference, "points")
     assert written(rows[0])[6] == estimated(pair.cost_ratio, "ratio")
     assert part.heading == "Haiku 4.5 is better than in the baseline run"
-    assert [plain_text(row.cells[2].text) for row in rows] == ["now better", "not enough data to tell", "no change"]
+    assert [plain_text(row.cells[2].text) for row in rows] == ["now better", "not enough data to tell", SINCE["level"]]
+
+
+def test_that_the_rate_stays_hides_no_change_of_cost_and_latency() -> None:
+    analysis = made("with_baseline")
+    level, dearer = Estimate(0.0, -0.05, 0.05, 0.95, 60, "Tango"), Estimate(1.5, 1.3, 1.7, 0.95, 60, "log-t")
+    pairs = tuple(replace(p, difference=level, cost_ratio=dearer, latency_ratio=dearer) for p in analysis.against)
+    changed = replace(analysis, against=pairs)
+    heading = section(changed, "against").heading
+    assert heading.startswith("No change in the pass rate since the baseline run")
+    assert heading.endswith("; Haiku 4.5, Sonnet 4.6 and Opus 4.6 cost more")
+    facts = [fact for block in section(changed, "verdict").blocks if isinstance(block, Facts) for fact in block.facts]
+    (since,) = (fact for fact in facts if fact.title.startswith("Since the baseline run"))
+    assert since.title.endswith("no change in the pass rate, at more cost")
+    assert "answers took 1.5\N{MULTIPLICATION SIGN} (1.3" in plain_text(since.text)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +349,7 @@ def test_each_model_is_compared_with_its_counterpart() -> None:
         (0.02, 0.2, 0.06, "Not enough data to tell a change since the baseline run"),
         (-0.01, 0.2, 0.01, "Not enough data to tell a change since the baseline run"),
         (-0.10, 0.05, 1.0, "Not enough data to tell a change since the baseline run"),
-        (-0.09, 0.09, 1.0, "No change since the baseline run: every difference lies within 10 points"),
+        (-0.09, 0.09, 1.0, "No change in the pass rate since the baseline run: every difference lies within 10 points"),
     ],
 )
 def test_a_change_is_said_only_if_interval_and_holm_agree(low: float, high: float, p_holm: float, heading: str) -> None:
@@ -342,9 +357,9 @@ def test_a_change_is_said_only_if_interval_and_holm_agree(low: float, high: floa
     middle = Estimate((low + high) / 2, low, high, 0.95, 60, "Tango")
     pairs = tuple(replace(p, difference=middle, p_holm=p_holm) for p in analysis.against)
     part = section(replace(analysis, against=pairs), "against")
-    assert part.heading == heading
+    assert part.heading.startswith(heading)
     claims = {plain_text(row.cells[2].text) for row in tables(part)[0].rows}
-    assert ("no change" in claims) is heading.startswith("No change")
+    assert ("no change in the pass rate" in claims) is heading.startswith("No change")
     assert ("not enough data to tell" in claims) is heading.startswith("Not enough")
 
 
@@ -427,12 +442,29 @@ def commands(analysis: Analysis) -> list[list[str]]:
 
 def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> None:
     analysis = made("whole")
-    run, report = commands(analysis)
+    run, *grade, report = commands(analysis)
     assert run == [
         "evalkit", "run", "datasets/support-replies.jsonl", "-m", OPUS, "-m", SONNET, "-m", HAIKU, "--epochs", "1",
         "--seed", "7", "--context", "10000",
     ]  # fmt: skip
-    assert report == ["evalkit", "report", f"runs/support-replies-{analysis.spec.sha256[:8]}.db"]
+    file = f"runs/support-replies-{analysis.spec.sha256[:8]}.db"
+    assert report == ["evalkit", "report", file]
+    assert grade == [["evalkit", "grade", file, "--by", "judges", "--judge", JUDGE_MODEL]]
+
+
+def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() -> None:
+    analysis = made("whole")
+    assert analysis.grading.round is not None
+    seen = replace(
+        analysis.grading, judges=("a b",), people=("Ada",), round=replace(analysis.grading.round, blind=False)
+    )
+    _, *grade, (_, _, file) = commands(replace(analysis, grading=seen))
+    assert grade == [
+        ["evalkit", "grade", file, "--by", "judges", "--judge", "a b", "--no-blind"],
+        ["evalkit", "grade", file, "--by", "people", "--no-blind"],
+    ]
+    elsewhere = replace(seen, round=replace(analysis.grading.round, blind=None))
+    assert len(commands(replace(analysis, grading=elsewhere))) == 2
 
 
 def test_provenance_names_all_that_the_figures_rest_on() -> None:
@@ -473,8 +505,9 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
 
 
 def test_hostile_names_cannot_leave_their_argument() -> None:
-    run, report = commands(made("hostile"))
+    run, *grades, report = commands(made("hostile"))
     assert run[:3] == ["evalkit", "run", "datasets/<b>run|`x`</b>.jsonl"]
+    assert {tuple(grade[:4]) for grade in grades} == {("evalkit", "grade", report[2], "--by")}
     assert len(report) == 3
 
 

@@ -1,6 +1,7 @@
 """What the report says of odd runs: nothing in two ways, nothing that is not so, nothing twice."""
 
 import io
+import re
 from contextlib import redirect_stdout
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from evalkit.chart_blocks import Lines
 from evalkit.cli.route_table import print_routing
 from evalkit.cli.summary import summary_table
 from evalkit.cli.terminal import PLAINLY
+from evalkit.models import display_name
 from evalkit.records import Usage
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.route import with_routing
@@ -52,6 +54,66 @@ def all_refused() -> Analysis:
 
 def one(level: bool = True) -> Analysis:
     return analyze(run_of({HAIKU: [[True]], OPUS: [[level]]}))
+
+
+def test_an_alias_and_its_pin_go_by_their_ids_wherever_they_stand() -> None:
+    """Both are Sonnet 4.5: `Use Sonnet 4.5` would name neither."""
+    alias, pin = "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"
+    passed = [[True]] * 30
+    analysis = with_routing(analyze(run_of({HAIKU: [[i % 2 == 0] for i in range(30)], alias: passed, pin: passed})))
+    assert [model.name for model in analysis.models] == ["Haiku 4.5", alias, pin]
+    whole = render_html(analysis) + render_markdown(analysis)
+    assert "Sonnet 4.5" not in whole.replace("\N{NO-BREAK SPACE}", " ")
+    assert f"Use {alias}" in whole or f"Use {pin}" in whole
+    assert display_name(pin, [HAIKU, pin]) == display_name(pin) == "Sonnet 4.5"
+
+
+def test_retries_are_told_of_the_items_that_were_tried_so_often() -> None:
+    """A run cut short in its second epoch: 20 of Haiku's 30 items and 16 of Opus's have two trials."""
+    book = Book(spec((HAIKU, OPUS), epochs=2))
+    for i in range(30):
+        for model, twice in ((HAIKU, 20), (OPUS, 16)):
+            for epoch in range(1, 3 if i < twice else 2):
+                book.trial(f"i{i:02d}", answered(0.01), model=model, epoch=epoch, level=int(i != 25))
+    part = section(analyze(book.snapshot()), "retries")
+    assert "of 20 items tried so often" in part.heading
+    (told,) = [plain_text(block.text) for block in part.blocks if isinstance(block, Paragraph)]
+    assert "over 20 of Haiku 4.5 and 16 of Opus 4.6, and not" in told
+    assert "one try may differ from the scorecard" in told
+
+
+def test_a_bar_is_shown_as_it_was_stated() -> None:
+    """Opus satisfies 91.3% of 300 items: 91% beside a bar of 91% would clear it."""
+    flags = [[i >= 26] for i in range(300)]
+    rubric = {**PASS_OR_FAIL, "decision": {"bar": 0.914}}
+    run = run_of({HAIKU: [[i >= 60] for i in range(300)], OPUS: flags})
+    analysis = analyze(replace(run, spec=replace(run.spec, rubric=rubric)))
+    whole = plain_text(section(analysis, "verdict").lede) + render_html(analysis) + render_markdown(analysis)
+    screen = Console(width=160, file=io.StringIO(), record=True)
+    screen.print(summary_table(analysis, 160))
+    for text in (whole, screen.export_text()):
+        assert "91.4%" in text
+        assert not re.search(r"\b91%[ \N{NO-BREAK SPACE}]bar|bar (is )?91%", text)
+    assert "the 91.4% bar" in " ".join(analysis.decision.reasons.values())
+
+
+def test_the_frontier_names_the_largest_gain_and_not_the_dearest() -> None:
+    flags = {model: [[i >= fails] for i in range(200)] for model, fails in ((HAIKU, 20), (SONNET, 0), (OPUS, 7))}
+    analysis = analyze(run_of(flags, costs={HAIKU: 0.01, SONNET: 0.03, OPUS: 0.06}))
+    assert analysis.decision.option == HAIKU
+    assert headings(analysis)["frontier"].startswith("Sonnet 4.6 buys +10 (")
+
+
+def test_no_number_of_items_is_named_that_nobody_could_grade() -> None:
+    analysis = analyze(run_of({HAIKU: [[i >= 6] for i in range(40)], OPUS: [[i >= 7] for i in range(40)]}))
+    assert analysis.decision.option is None
+    for needed, told in ((1_800_000, False), (1_800, True)):
+        models = tuple(replace(model, items_to_clear=needed) for model in analysis.models)
+        pairs = tuple(replace(pair, items_to_separate=needed) for pair in analysis.pairs)
+        text = render_html(replace(analysis, models=models, pairs=pairs)).replace("\N{NO-BREAK SPACE}", " ")
+        assert (f"about {needed:,}" in text) is told
+        assert ("no number below 100,000: too close to tell" in text) is not told
+        assert ("fewer than 100,000 items would not show that" in text) is not told
 
 
 def test_models_that_fail_in_two_ways_do_not_part_and_the_sections_count_alike() -> None:
@@ -355,11 +417,22 @@ def test_a_model_that_never_answers_makes_no_router_of_the_one_behind_it() -> No
 
 
 def test_equal_waits_are_not_told_as_two() -> None:
-    """Half within 2.0 s and one in twenty 2.0 s or more would sound like a spread."""
+    """A median of 3.0 s and a p95 of 3.0 s would sound like a spread."""
     book = Book(spec((HAIKU,)))
     for i in range(40):
         book.trial(f"i{i}", answered(0.01, 2.0), model=HAIKU, level=1)
-    assert headings(analyze(book.snapshot()))["latency"] == "19 in 20 of Haiku 4.5's answers arrive within 3.0 s"
+    assert headings(analyze(book.snapshot()))["latency"] == "Haiku 4.5's answers take about 3.0 s, median and p95 alike"
+
+
+def test_a_smoothed_quantile_is_not_told_as_a_share_of_answers() -> None:
+    """Two of 60 answers take a minute and none 2 to 59 s, so nothing is true of one in twenty from the p95 on."""
+    book = Book(spec((HAIKU,)))
+    for i in range(60):
+        book.trial(f"i{i}", answered(0.01, 60.0 if i < 2 else 1.0 + i / 1000), model=HAIKU, level=1)
+    part = section(analyze(book.snapshot()), "latency")
+    assert part.heading.startswith("Haiku 4.5's median answer takes about 1.5 s, its p95 is about ")
+    assert "one in twenty" not in part.heading
+    assert "smoothed (Harrell and Davis), so one may lie where no answer did" in plain_text(part.lede)
 
 
 def test_the_first_screen_says_that_there_are_more_models_than_it_names() -> None:

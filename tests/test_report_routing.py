@@ -55,6 +55,21 @@ def test_of_many_policies_a_reader_sees_the_models_and_the_best_routers_and_the_
     assert f'<details class="figures" open>{count}' in render_html(analysis)
 
 
+def test_no_more_is_claimed_for_policies_than_the_figures_shown_can_tell() -> None:
+    whole = made("routed")
+    assert whole.routing is not None
+    area = Estimate(0.91, 0.85, 0.95, 0.95, 60, "bootstrap")
+    for more, told in ((1e-16, False), (1e-4, False), (0.02, True)):
+        better = replace(area, value=0.91 + more)
+        routing = replace(whole.routing, hull_area=better, hull_area_single=area)
+        texts = [
+            plain_text(block.text)
+            for block in section(replace(whole, routing=routing), "routing").blocks
+            if isinstance(block, Paragraph)
+        ]
+        assert any("the best policies satisfy" in text for text in texts) is told
+
+
 def test_the_router_to_use_stands_first_among_routers_whatever_it_gains() -> None:
     analysis = many(20)
     assert analysis.routing is not None

@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from analysis_builders import run_of
 from hypothesis import given
 from hypothesis import strategies as st
 from report_fixtures import HAIKU, OPUS, SONNET
 from report_pages import made
 from report_variants import VARIANTS
 
+from evalkit.analysis import analyze
 from evalkit.blocks import (
     Column,
     Row,
@@ -46,6 +48,15 @@ def test_the_summary_table_has_at_most_eight_rows_and_says_what_was_cut() -> Non
     )
     assert sum(line.startswith("|") for line in text.splitlines()) == MOST_ROWS + 2
     assert "3 more in the full report." in text
+
+
+def test_the_summary_keeps_the_models_that_clear_the_bar_wherever_they_stand() -> None:
+    good = [f"good-{i}" for i in range(4)]
+    passes = {f"bad-{i}": [[False]] * 40 for i in range(9)} | {name: [[True]] * 40 for name in good}
+    text = render_markdown(analyze(run_of(passes)))
+    kept = re.findall(r"^\| \**((?:good|bad)-\d)", text, re.MULTILINE)
+    assert kept == [*(f"bad-{i}" for i in range(4)), *good]
+    assert "5 more in the full report." in text
 
 
 @pytest.mark.parametrize(
@@ -181,7 +192,7 @@ def test_money_without_the_cent_sign() -> None:
     [
         (None, None, "unknown"), (0, None, "0%"), (1, None, "100%"), (0.997, None, ">99%"), (0.003, None, "<1%"),
         (0.886, None, "89%"), (0.796, 0.8, "79.6%"), (0.8, 0.8, "80%"), (0.7999, 0.8, "79.99%"),
-        (0.7999999, 0.8, "just below 80%"),
+        (0.7999999, 0.8, "just below 80%"), (0.912, 0.914, "91%"), (0.9142, 0.914, "91.42%"), (0.914, 0.914, "91.4%"),
     ],
 )  # fmt: skip
 def test_percent_never_rounds_to_a_claim(share: float | None, bar: float | None, text: str) -> None:
@@ -215,7 +226,7 @@ def test_points_keep_their_sign(difference: float | None, text: str) -> None:
         (2.35, 1.9, 2.6, "ratio", "2.4× (1.9–2.6×)"),
         (2.63, 2.58, 2.68, "ratio", "2.63× (2.58–2.68×)"),
         (0.104, 0.101, 0.108, "money", "10.4¢ (10.1–10.8¢)"),
-        (0.0, 0.0, 0.02, "money", "$0.00 ($0.00–2.0¢)"),
+        (0.0, 0.0, 0.02, "money", "0¢ (0–2.0¢)"),
         (13.0, 8.6, None, "seconds", "13 s (from 8.6 s, no upper limit)"),
         (0.5, None, None, "percent", "50% (no interval, n = 20)"),
         (1.0, 0.94, 1.0, "percent", "100% (94–100%)"),

@@ -19,7 +19,7 @@ from evalkit.routing.decide import decide
 from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Flow, Path, cascade, chosen, joined, worth
 from evalkit.routing.found import policies_of
-from evalkit.routing.line import hull_area, line_of
+from evalkit.routing.line import hull_area, hull_areas_of, line_of
 from evalkit.routing.mix import read_mix, weighted
 from evalkit.routing.outcomes import Outcomes
 from evalkit.routing.policy import Policy
@@ -183,6 +183,18 @@ def test_hull_area_of_policies_lies_between_worst_and_best() -> None:
     assert min(rates) <= area.low <= area.value <= area.high <= 1
     assert area.value <= max(rates)
     assert hull_area(outcomes, singles[:1]) is None
+
+
+def test_policies_that_always_satisfy_gain_nothing_by_rounding_and_have_no_interval() -> None:
+    outcomes = GRADUAL.draw(11, 60)
+    singles = [worth(outcomes, chosen(outcomes, [m] * 60)) for m in range(3)]
+    right = [replace(one, satisfied=np.ones(60)) for one in singles]
+    between = replace(right[0], cost_usd=(right[0].cost_usd + 2 * right[1].cost_usd) / 3)
+    all_of_them, alone = hull_areas_of(outcomes, [[*right, between], right])
+    assert all_of_them is not None
+    assert alone is not None
+    assert all_of_them.value == alone.value == 1
+    assert (all_of_them.low, all_of_them.high, alone.low, alone.high) == (None,) * 4
 
 
 def test_identical_models_give_no_router_a_shown_advantage() -> None:

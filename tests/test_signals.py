@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, ended, spec
 from report_pages import made, section
 
 from evalkit.analysis import Analysis, analyze
@@ -177,6 +177,18 @@ def test_nothing_graded_and_chosen_items_give_no_signals() -> None:
     chosen = Book(spec((OPUS,), condition=condition(OPUS, "s" * 64, 1, 2)))
     chosen.trial("a", answered(), level=1)
     assert analyze(chosen.snapshot()).signals == ()
+
+
+def test_where_every_request_failed_no_signal_speaks_for_a_stronger_model() -> None:
+    book = Book(spec((HAIKU, OPUS)))
+    for i in range(40):
+        book.item(name := f"i{i}", difficulty="hard")
+        for model in (HAIKU, OPUS):
+            book.trial(name, ended("errored", 0.0, error_type="invalid_request_error"), model=model)
+    signals = find_signals(analyze(book.snapshot()))
+    assert "shown" not in {signal.state for signal in signals if signal.direction == "upgrade"}
+    (hard,) = (signal for signal in signals if signal.id == "hard-under-bar")
+    assert (hard.state, hard.reason) == ("not enough data", "no output to judge")
 
 
 def test_headings_are_findings() -> None:

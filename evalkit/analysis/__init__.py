@@ -73,7 +73,8 @@ def analyze(
     by_model = _by_model(results, models)
     tables = _tables(by_model, rubric)
     correction = correction_cost(snapshot.corrections, results, rubric.economics, said=snapshot.spec.economics_stated)
-    per_model = tuple(model_result(m, by_model[m], tables[m], _sizes(snapshot, m), rubric, correction) for m in models)
+    sizes = {m: _sizes(snapshot, m) for m in models}
+    per_model = tuple(model_result(m, by_model[m], tables[m], sizes[m], rubric, correction, models) for m in models)
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
@@ -162,6 +163,7 @@ def _warnings(analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Ma
         analysis.models,
         analysis.grading,
         rubric,
+        tables,
         labels_of(analysis.judges),
         analysis.agreement,
         len(shared[0]) if shared else 0,

@@ -119,6 +119,6 @@ def _graders(run: Snapshot, earlier: Snapshot) -> Iterator[str]:
 
 def _alone(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Iterator[str]:
     for snapshot, when, paired in ((earlier, "then", [p.a for p in compared]), (run, "now", [p.b for p in compared])):
-        alone = [display_name(model) for model in snapshot.spec.models if model not in paired]
+        alone = [display_name(model, snapshot.spec.models) for model in snapshot.spec.models if model not in paired]
         if alone:
             yield f"Not compared, since the other run has no counterpart: {', '.join(alone)} ({when})."

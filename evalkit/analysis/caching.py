@@ -47,7 +47,7 @@ def cache_costs(attempts: Mapping[str, Sequence[Attempt]], prices: Prices | None
     answered = {model: [a for a in made if _has_answer(a)] for model, made in attempts.items()}
     if not any(_cached(a.usage) for made in answered.values() for a in made):
         return ()
-    return tuple(_use(model, made, prices or Prices()) for model, made in answered.items() if made)
+    return tuple(_use(m, made, prices or Prices(), tuple(attempts)) for m, made in answered.items() if made)
 
 
 def cache_warnings(uses: Sequence[CacheUse]) -> tuple[str, ...]:
@@ -84,11 +84,11 @@ def _warm(usage: Usage) -> Usage:
     return replace(usage, cache_read_tokens=_cached(usage), cache_write_5m_tokens=0, cache_write_1h_tokens=0)
 
 
-def _use(model: str, attempts: Sequence[Attempt], prices: Prices) -> CacheUse:
+def _use(model: str, attempts: Sequence[Attempt], prices: Prices, among: Sequence[str]) -> CacheUse:
     billed, cold, warm, reason = _costs(model, attempts, prices)
     return CacheUse(
         model=model,
-        name=display_name(model),
+        name=display_name(model, among),
         requests=len(attempts),
         input_tokens=sum(a.usage.total_input_tokens or 0 for a in attempts),
         read_tokens=_sum([a.usage.cache_read_tokens for a in attempts]),

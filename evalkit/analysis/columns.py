@@ -1,6 +1,7 @@
 """One model's trials as columns of numbers, the trials of an item side by side: what figures are worked out from."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from typing import get_args
@@ -75,6 +76,11 @@ class Columns:
         items = self.item[among]
         sizes = np.bincount(items)
         return np.bincount(items, weights=self.numbers[name][among])[sizes > 0] / sizes[sizes > 0]
+
+    def rate_if(self, ungraded: float) -> float:
+        """The mean of the items' rates if each output without a verdict had this one; of trials that ended."""
+        satisfied = np.nan_to_num(self.numbers["satisfied"], nan=ungraded)
+        return float(replace(self, numbers={"satisfied": satisfied}).means("satisfied", self.outcome >= 0).mean())
 
     @cached_property
     def decided(self) -> "Decided":

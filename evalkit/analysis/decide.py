@@ -35,9 +35,10 @@ def _reason(model: ModelResult, bar: float) -> str:
     rate = model.pass_rate
     if rate.value is None or rate.low is None or rate.high is None:
         return rate.reason or "no interval can be given"
+    told = f"{bar * 100:.10g}%"
     if rate.low >= bar:
         priced = model.cost_per_satisfactory.value is not None
-        return f"clears the {bar:.0%} bar" if priced else f"clears the {bar:.0%} bar, but is unpriced"
+        return f"clears the {told} bar" if priced else f"clears the {told} bar, but is unpriced"
     if rate.high < bar:
-        return f"is below the {bar:.0%} bar"
-    return f"may clear the {bar:.0%} bar, but {rate.n} item{'s' * (rate.n != 1)} cannot show it"
+        return f"is below the {told} bar"
+    return f"may clear the {told} bar, but {rate.n} item{'s' * (rate.n != 1)} cannot show it"

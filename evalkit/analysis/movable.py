@@ -58,7 +58,7 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
         place, reason = around[line.model], ""
         parts = () if place is None else _parts_of(line, place, sizes)
         if place is None:
-            reason = f"{display_name(line.model)} is not in the run"
+            reason = f"{display_name(line.model, analysis.spec.models)} is not in the run"
         elif not parts:
             reason = "no difficulty, tag or input size that the run has a part for"
         toward = None if place is None or not parts else _toward(place, parts)

@@ -82,7 +82,8 @@ def _share(flags: Sequence[Sequence[float]], missing: str) -> Estimate:
     if all(len(values) == 1 for values in flags):
         few = len(flags) < FEW  # where Wilson's limits are narrower than the data allow
         return stats.rate(round(sum(map(sum, flags))), len(flags), method="clopper-pearson" if few else "wilson")
-    return stats.rate_clustered([round(sum(values)) for values in flags], [len(values) for values in flags])
+    passed, tried = [round(sum(values)) for values in flags], [len(values) for values in flags]
+    return stats.rate_clustered(passed, tried, unit="item")
 
 
 def cost_per_satisfactory(trials: Counted) -> Estimate:
@@ -202,8 +203,9 @@ def model_result(
     sizes: Sequence[PromptSize],
     rubric: Rubric,
     correction: CorrectionCost,
+    among: Sequence[str],
 ) -> ModelResult:
-    """Everything about one model from its trials."""
+    """Everything about one model from its trials; `among` are all models of the run, which it is told from by name."""
     trials = counted(columns)
     rate = rate_of(trials)
     attempts = [attempt for result in results for attempt in result.attempts]
@@ -215,7 +217,7 @@ def model_result(
     timed = any(a.latency_s is not None for a in answered)
     return ModelResult(
         model=model,
-        name=display_name(model),
+        name=display_name(model, among),
         tier=facts.tier if facts else None,
         counts=counts(columns),
         items=len(trials.satisfied),

@@ -66,6 +66,7 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
     weeks = whole_weeks([line.at for line in lines])
     growth = _growth(lines, costs, weeks)
     found = moved(lines, analysis)
+    logged = sorted({line.model for line in lines})
     named = [line.user for line in lines if line.user is not None]
     return Production(
         requests=len(lines),
@@ -77,7 +78,7 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
         unpriced=Counter(line.model for line, cost in zip(lines, costs, strict=True) if cost is None),
         growth=growth,
         state=by_interval(growth["cost per user"], 1.0),
-        models=tuple(_use(model, lines) for model in sorted({line.model for line in lines})),
+        models=tuple(_use(model, lines, logged) for model in logged),
         moved=found,
         saving=monthly_saving(lines, costs, found, weeks),
     )
@@ -131,13 +132,13 @@ def _lacking(count: int, of: int, what: str) -> str:
     return f"{count:,} of {of:,} requests {what}" if count else ""
 
 
-def _use(model: str, lines: Sequence[UsageLine]) -> ModelUse:
+def _use(model: str, lines: Sequence[UsageLine], among: Sequence[str]) -> ModelUse:
     mine = [line for line in lines if line.model == model]
     escalated = [(line, line.escalated) for line in mine if line.escalated is not None]
     thumbs = [(line, line.feedback == "down") for line in mine if line.feedback is not None]
     return ModelUse(
         model,
-        display_name(model),
+        display_name(model, among),
         len(mine),
         len(escalated),
         share_by_user(escalated, "no request says whether it was escalated"),

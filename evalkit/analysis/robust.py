@@ -33,7 +33,7 @@ def stability(tables: Mapping[str, Columns], bar: float, seed: int) -> Stability
 
 
 def _n_eff(side: Decided) -> float:
-    return stats.cluster_design(np.rint(side.satisfied * side.trials), side.trials).adjusted_n_eff(0.95)
+    return stats.cluster_design(np.rint(side.satisfied * side.trials), side.trials, "item").adjusted_n_eff(0.95)
 
 
 def item_quality(tables: Mapping[str, Columns], item_ids: Sequence[str]) -> Items:

@@ -26,18 +26,19 @@ _EXACT_MOST = 200
 @dataclass(frozen=True)
 class Side:
     """One model's trials by item. `satisfied`: 0 or 1 a trial; `costs`: mean USD a trial; `latency_s`: of answers,
-    the geometric mean. `unpriced`: a trial that ended has no price."""
+    the geometric mean. `unpriced`: a trial that ended has no price. `among`: all models that are shown."""
 
     model: str
     satisfied: Mapping[str, tuple[float, ...]]
     costs: Mapping[str, float]
     latency_s: Mapping[str, float]
     unpriced: bool
+    among: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """For people."""
-        return display_name(self.model)
+        return display_name(self.model, self.among)
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ def _side(analysis: Analysis, model: str) -> Side:
         {item: fsum(values) / len(values) for item, values in costs.items()},
         {item: exp(fsum(values) / len(values)) for item, values in times.items()},
         unpriced,
+        analysis.spec.models,
     )
 
 

@@ -31,12 +31,17 @@ def sweep_of(spec: Spec, parts: Mapping[int, Analysis], analysed: int, basis: st
         basis=basis,
         points=points,
         ranges=tuple(
-            _range(model, {s: parts[s] for s in present[model]}, [p for p in points if p.model == model])
+            _range(
+                model,
+                display_name(model, spec.models),
+                {s: parts[s] for s in present[model]},
+                [p for p in points if p.model == model],
+            )
             for model in spec.models
             if present[model]
         ),
         lacking=tuple(
-            Lacking(model, display_name(model), size, _why_lacking(model, size + answer_tokens))
+            Lacking(model, display_name(model, spec.models), size, _why_lacking(model, size + answer_tokens))
             for model in spec.models
             for size in spec.contexts
             if size not in present[model]
@@ -106,12 +111,11 @@ def _difference(here: Analysis, shortest: Analysis, model: str) -> Estimate:
     )
 
 
-def _range(model: str, parts: Mapping[int, Analysis], points: Sequence[AtSize]) -> ContextRange:
+def _range(model: str, name: str, parts: Mapping[int, Analysis], points: Sequence[AtSize]) -> ContextRange:
     """Over the sizes up to the first that nothing is graded at, on the items that have a verdict at all of them."""
     by_size = {size: _verdicts(parts[size].outputs, model) for size in sorted(parts)}
     graded = list(takewhile(lambda size: by_size[size], by_size))
     items = sorted(set.intersection(*(set(by_size[size]) for size in graded))) if graded else []
-    name = display_name(model)
     if not items:
         reason = "no item has a verdict at every size" if graded else "nothing is graded at the shortest size"
         return ContextRange(model, name, MARGIN, 0, None, None, no_estimate(reason, 0.95, _GEE), reason)
@@ -151,12 +155,14 @@ def sweep_warnings(sweep: Sweep) -> Iterator[str]:
         f"Context sweep: all figures outside 'Context length' are of the prompts at {sweep.analysed:,} tokens,"
         f" {sweep.basis}."
     )
+    models = {point.model for point in sweep.points}
+    names_of = {model: display_name(model, models) for model in models}
     for size in sweep.sizes:
         missed: dict[str, list[str]] = {}  # what goes beyond the analysed size is said of every run
         for point in sweep.points:
             beyond = point.reached is not None and point.reached.largest_tokens > size
             if point.context_tokens == size and point.missed and not (beyond and size == sweep.analysed):
-                missed.setdefault(point.missed, []).append(display_name(point.model))
+                missed.setdefault(point.missed, []).append(names_of[point.model])
         for text, names in missed.items():
             yield f"{', '.join(names)}: {text}; what is said of {size:,} tokens is of those prompts."
     for lacking in sweep.lacking:

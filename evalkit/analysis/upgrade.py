@@ -34,12 +34,15 @@ def _hard_under_bar(standing: Standing) -> Signal:
     evidence = (Evidence(f"{standing.side.name} on {HARD}", rate, "percent"),)
     if rate.value is None:
         return made("not enough data", reason=rate.reason, settles="grade the hard items")
+    counts = part.counts.get(standing.current)
+    if counts is not None and not counts.answered:  # what failed or was refused says nothing of how hard items are
+        return made("not enough data", evidence, "see why no request brought an output", reason="no output to judge")
     settles = "" if state != "not enough data" else _items_to_part(rate, bar)
     return made(state, evidence, settles, parts=("hard",) if state == "shown" else ())
 
 
 def _bar(standing: Standing) -> str:
-    return f"{standing.analysis.decision.bar * 100:.0f}%"
+    return f"{standing.analysis.decision.bar * 100:.10g}%"
 
 
 def _items_to_part(rate: Estimate, bar: float) -> str:

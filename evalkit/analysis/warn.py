@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from types import MappingProxyType
 
+from evalkit.analysis.columns import Columns
 from evalkit.analysis.reliability import OVERALL, Agreement
 from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import graded_by_sandbox
@@ -22,18 +23,20 @@ def warnings_for(
     models: Sequence[ModelResult],
     grading: Grading,
     rubric: Rubric,
+    tables: Mapping[str, Columns],
     calibrated: Mapping[str, int] = MappingProxyType({}),
     agreement: Sequence[Agreement] = (),
     shared_items: int = 0,
 ) -> tuple[str, ...]:
     """All warnings of a run; `calibrated`: judges, and how many of their outputs people have graded as well.
 
-    `agreement` of the graders with each other; `shared_items` have a verdict under every model.
+    `agreement` of the graders with each other; `shared_items` have a verdict under every model; `tables` hold the
+    trials of each.
     """
     return (
         *_about_origin(snapshot),
         *_about_trust(snapshot, grading, calibrated, agreement),
-        *_about_gaps(snapshot, models, grading),
+        *_about_gaps(snapshot, models, grading, tables),
         *_about_ends(models, shared_items),
         *_about_money(snapshot, models, grading),
         *_about_models(snapshot, models),
@@ -153,7 +156,9 @@ def _times(number: int) -> str:
     return "once" if number == 1 else f"{number} times"
 
 
-def _about_gaps(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:
+def _about_gaps(
+    snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading, tables: Mapping[str, Columns]
+) -> Iterator[str]:
     pending = sum(model.counts.pending for model in models)
     planned = sum(model.counts.planned for model in models)
     if pending:
@@ -162,19 +167,19 @@ def _about_gaps(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grad
     unsettled = len({attempt.trial_id for attempt in ended} - {attempt.trial_id for attempt in ended if attempt.final})
     if unsettled:
         yield (
-            f"{_plural(unsettled, 'trial')} failed on every attempt so far and count as not satisfactory (for a gate,"
-            " as missing); the same command tries again."
+            f"{_plural(unsettled, 'trial')} failed on every attempt so far and"
+            f" {'counts' if unsettled == 1 else 'count'} as not satisfactory (for a gate, as missing); the same command"
+            " tries again."
         )
     for model in models:
         if model.counts.ungraded and not model.counts.graded and grading.round is not None:
             yield f"{model.name}: none of its {_plural(model.counts.ungraded, 'output')} is graded: it has no rate."
         if model.counts.ungraded and model.counts.graded:
-            total = model.counts.planned - model.counts.pending
-            low = model.counts.satisfactory / total
-            high = (model.counts.satisfactory + model.counts.ungraded) / total
+            low, high = (tables[model.model].rate_if(passed) for passed in (0.0, 1.0))
             yield (
                 f"{model.name}: {_plural(model.counts.ungraded, 'output')} ungraded and left out of its rate;"
-                f" with them it would lie between {low:.0%} and {high:.0%}."
+                f" with {'it' if model.counts.ungraded == 1 else 'them'} the rate would lie between {low:.0%} and"
+                f" {high:.0%}."
             )
 
 

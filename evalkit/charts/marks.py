@@ -22,7 +22,8 @@ def ink_of(series: Series) -> str:
 
 
 def shape(svg: Svg, series: Series, x: float, y: float, r: float = 5.0, ink: str = "") -> None:
-    """The model's shape at a point: circle, square, triangle, and three more; hollow from the seventh model on.
+    """The model's shape at a point: circle, square, triangle, and three more; hollow from the seventh model on,
+    with a dot inside from the thirteenth on.
 
     A policy is a hollow diamond. `ink` is another colour than the model's, for a shape that stands on that.
     """
@@ -36,6 +37,8 @@ def shape(svg: Svg, series: Series, x: float, y: float, r: float = 5.0, ink: str
     else:
         corners = _corners(series.slot % SLOTS if series.slot >= 0 else POLICY, x, y, r)
         svg.add("path", {"d": "M" + "L".join(f"{px(a)} {px(b)}" for a, b in corners) + "Z"} | paint)
+    if hollow and series.slot >= 2 * SLOTS:
+        svg.add("circle", {"cx": px(x), "cy": px(y), "r": px(r * 0.4)} | fill(ink))
 
 
 def dashes(series: Series) -> dict[str, str]:

@@ -75,9 +75,10 @@ def compare(
     changed = {item for one in analysis.against for item in (*one.improved, *one.regressed)}
     analysis = replace(analysis, outputs=tuple(item for item in analysis.outputs if item.id in changed))
     shown = replace(report_files.shown(analysis, now, hidden, later), parts=COMPARISON)
+    written = report_files.write(paths, shown)
     if not quiet and not as_json:
         _print(shown.analysis, hidden.notes)
-    report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)
+    report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)
 
@@ -124,7 +125,7 @@ def _table(analysis: "Analysis") -> "Table":
         table.add_column(name, justify="left" if name in ("then", "now") else "right", overflow="fold")
     for pair in in_order(analysis, lineup(analysis)):
         table.add_row(
-            f"{display_name(pair.a)}\n{value(pair.then, 'percent')}",
+            f"{display_name(pair.a, analysis.spec.models)}\n{value(pair.then, 'percent')}",
             f"{analysis.model(pair.b).name}\n{value(pair.now, 'percent')}",
             cell(pair.difference, "points"),
             cell(pair.cost_ratio, "ratio"),

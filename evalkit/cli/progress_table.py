@@ -65,8 +65,7 @@ def _table(tally: "Tally", elapsed_s: float, width: int, dash: str) -> Table:
 
 def _name(model: str, tally: "Tally") -> str:
     """The short name, unless another model has it too."""
-    names = [display_name(other) for other in tally.rows]
-    return model if names.count(display_name(model)) > 1 else display_name(model)
+    return display_name(model, tally.rows)
 
 
 def _style(model: str) -> str:

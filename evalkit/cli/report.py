@@ -90,9 +90,10 @@ def report(
     analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
     analysis = with_routing(analysis, Asked(router_run=router_run(path)))
     shown = report_files.shown(analysis, snapshot, hidden, path)
+    written = report_files.write(paths, shown)
     if not quiet and not as_json:
         _print_summary(shown.analysis)
-    report_files.write(paths, shown, to_stderr=as_json, quiet=quiet)
+    report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)
 

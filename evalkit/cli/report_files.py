@@ -1,7 +1,7 @@
 """What `report` and `compare` have in common: options of what is shown, and writing it in the forms asked for."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,11 +57,13 @@ def shown(analysis: "Analysis", snapshot: "Snapshot", hidden: "Redaction", path:
     return Shown(withheld(analysis, hidden), snapshot, hidden, run_file=path.name)
 
 
-def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool = False) -> None:
-    """Every form, none of them before all are made; then a line on each with its size, and what is in the way."""
+def write(paths: Sequence[Path], report: "Shown") -> Mapping[Path, Sequence[Path]]:
+    """Every form, none of them before all are made; what was written for each, itself first.
+
+    Before anything is printed: what reads our output may have seen enough of it, and end us.
+    """
     from evalkit.files import write_whole
     from evalkit.forms import files_of
-    from evalkit.wording import plural
 
     page = next((path for path in paths if path.suffix == ".html"), Path())
     exports = [path.name for path in paths if path.suffix in _WITH_ITEMS and path.parent == page.parent]
@@ -72,6 +74,13 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool =
             write_whole(target, content)
     for path, (_, *beside) in made.items():
         urls.deliver(*beside, path)  # what is beside first, so that no page names what is not there
+    return {path: tuple(files) for path, files in made.items()}
+
+
+def tell(made: Mapping[Path, Sequence[Path]], to_stderr: bool, quiet: bool = False) -> None:
+    """A line on each form that was written, with its size, and what is in the way."""
+    from evalkit.wording import plural
+
     for path, (_, *beside) in made.items():
         size = path.stat().st_size
         also = f", {plural(len(beside), 'cut text')} whole in {beside[0].parent}" if beside else ""
@@ -83,7 +92,7 @@ def write(paths: Sequence[Path], report: "Shown", to_stderr: bool, quiet: bool =
                 " `--no-outputs` leaves the texts out", err=True,
             )  # fmt: skip
     written = {target for files in made.values() for target in files}
-    for folder in sorted({path.with_name(f"{path.stem}-outputs") for path in paths}):
+    for folder in sorted({path.with_name(f"{path.stem}-outputs") for path in made}):
         old = [name for name in urls.names_in(folder) if _OURS.fullmatch(name) and folder / name not in written]
         if old:
             told = f"{urls.as_given(folder)} has {plural(len(old), 'text')} of an earlier report"

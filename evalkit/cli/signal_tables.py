@@ -50,10 +50,11 @@ def production_lines(logged: "Production") -> Iterator[str]:
 def _moves(logged: "Production") -> Iterator[str]:
     found, of = logged.moved, plural(logged.requests, "request")
     yield f"  a cheaper model has been shown to handle {percent(found.share.value)} of {of}"
+    models = {model for move in found.moves for model in (move.current, move.toward)}
     for move in found.moves:
         yield (
-            f"    {plural(move.requests, 'request')} of {display_name(move.current)} on {listing(move.parts)}"
-            f" items to {display_name(move.toward)}, at {estimated(move.cost_ratio, 'ratio')} the cost"
+            f"    {plural(move.requests, 'request')} of {display_name(move.current, models)} on {listing(move.parts)}"
+            f" items to {display_name(move.toward, models)}, at {estimated(move.cost_ratio, 'ratio')} the cost"
         )
     yield f"    {found.kept:,} not shown"
     for reason, count in found.unmapped.items():

@@ -124,7 +124,7 @@ def _print(analysis: "Analysis", found: "tuple[Signal, ...]", logged: "Productio
     if not found:
         say("No signal can be read: nothing is graded yet; `evalkit grade` first.")
     else:
-        say(heading(found))
+        say(heading(found, analysis.spec.models))
         console().print(signal_table(found))
     for line in () if logged is None else production_lines(logged):
         say(line)

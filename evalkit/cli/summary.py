@@ -11,7 +11,7 @@ from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.scorecard import other_denominators
 from evalkit.sections.verdict import headline
 from evalkit.series import lineup
-from evalkit.wording import Format, doubt, in_cents, listing, percent, plural, tokens, value
+from evalkit.wording import Format, doubt, in_cents, listing, percent, plural, stated, tokens, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -49,7 +49,7 @@ def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
                          min_width=_least(name, cells))  # fmt: skip
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
-    base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {percent(analysis.decision.bar)}"
+    base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {stated(analysis.decision.bar)}"
     unlike = other_denominators(analysis) if "per request" in columns else ""
     table.caption = "\n".join(filter(None, [base, *reasons, unlike, stability_line(analysis)]))
     return table

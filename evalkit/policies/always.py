@@ -15,6 +15,6 @@ ORDER = 10
 def policies(outcomes: Outcomes) -> Iterator[Policy]:
     """One for each model, the cheapest first."""
     for place, model in enumerate(outcomes.models):
-        name, flow = display_name(model), chosen(outcomes, np.full(len(outcomes), place))
+        name, flow = display_name(model, outcomes.models), chosen(outcomes, np.full(len(outcomes), place))
         what = f"every request to {name}"
         yield fixed(f"always-{model}", f"Always {name}", what, "single", flow, {"kind": "fixed", "model": model})

@@ -99,7 +99,7 @@ def _policy(outcomes: Outcomes, name: str, ladder: tuple[int, ...], checks: Sequ
         best = settings[int(np.argmax(weighed[train].sum(axis=0)))]
         return Fitted(best.flow, best.rule(outcomes.models), best.told)
 
-    names = [display_name(outcomes.models[place]) for place in ladder]
+    names = [display_name(outcomes.models[place], outcomes.models) for place in ladder]
     short, fails = [_short(outcomes)[place] for place in ladder], checks[0].fails
     where = "as well where that" if len(ladder) == 2 else "as well, each where the one before"
     return Policy(

@@ -21,8 +21,9 @@ def policies(outcomes: Outcomes) -> Iterator[Policy | NotValued]:
     if found is None:
         yield NotValued(NAME, TITLE, "no request was classified; evalkit run --with-router MODEL has that done")
         return
+    name = display_name(found.model, outcomes.models)
     if not np.isfinite(found.cost_usd).all():
-        yield NotValued(NAME, TITLE, f"a call of {display_name(found.model)} has no known price")
+        yield NotValued(NAME, TITLE, f"a call of {name} has no known price")
         return
     levels = dict(zip(LEVELS, _models(outcomes.models), strict=True))
     rule = {
@@ -31,9 +32,9 @@ def policies(outcomes: Outcomes) -> Iterator[Policy | NotValued]:
     }  # fmt: skip
     places = np.array([[outcomes.place(model_for_level(rule, level)) for level in row] for row in found.levels])
     paths = tuple(Path((m,), (places == m).astype(float)) for m in range(len(outcomes.models)) if (places == m).any())
-    what = f"{display_name(found.model)} names each request simple, standard or complex; the cheapest, a middle or the"
+    what = f"{name} names each request simple, standard or complex; the cheapest, a middle or the"
     yield fixed(
-        NAME, f"{TITLE} ({display_name(found.model)})", f"{what} dearest model answers it", "router",
+        NAME, f"{TITLE} ({name})", f"{what} dearest model answers it", "router",
         Flow(paths, found.cost_usd, found.felt_s), rule,
     )  # fmt: skip
 

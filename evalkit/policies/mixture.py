@@ -17,7 +17,8 @@ def policies(outcomes: Outcomes) -> Iterator[Policy]:
     """Half and half of each two neighbours in cost. Not exported: a router that draws lots is worth nothing."""
     half = np.full((len(outcomes), outcomes.epochs), 0.5)
     for place, (a, b) in enumerate(pairwise(outcomes.models)):
-        title = f"{display_name(a)} or {display_name(b)} by lot"
+        one, other = (display_name(model, outcomes.models) for model in (a, b))
+        title = f"{one} or {other} by lot"
         flow = Flow((Path((place,), half), Path((place + 1,), half)))
-        what = f"half of the requests to {display_name(a)}, half to {display_name(b)}, whatever they are"
+        what = f"half of the requests to {one}, half to {other}, whatever they are"
         yield fixed(f"mixture-{place + 1}", title, what, "mixture", flow)

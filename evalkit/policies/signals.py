@@ -103,4 +103,5 @@ def _rule(outcomes: Outcomes, scale: _Scale, thresholds: Sequence[float]) -> dic
 
 def _told(outcomes: Outcomes, places: npt.NDArray[Any]) -> str:
     shares = [float((places == m).mean()) for m in range(len(outcomes.models))]
-    return ", ".join(f"{share:.0%} to {display_name(m)}" for share, m in zip(shares, outcomes.models, strict=True))
+    names = [display_name(m, outcomes.models) for m in outcomes.models]
+    return ", ".join(f"{share:.0%} to {name}" for share, name in zip(shares, names, strict=True))

@@ -131,9 +131,9 @@ def _table(block: Table) -> str:
 
 
 def _kept(rows: Sequence[Row]) -> list[Row]:
-    """The first rows that there is room for, the last of them given up for what was picked further down."""
-    late = [row for row in rows[MOST_ROWS:] if row.picked]
-    return [*rows[: MOST_ROWS - len(late)], *late]
+    """The rows that there is room for, in their order: what was picked, then by rank, of equals the first."""
+    first = sorted(range(len(rows)), key=lambda place: (not rows[place].picked, rows[place].rank))[:MOST_ROWS]
+    return [rows[place] for place in sorted(first)]
 
 
 def _repeated(cells: Sequence[Cell]) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ def _split(best: PolicyValue, field: Field) -> Iterator[Claim]:
     for model, claimed in zip(field.outcomes.models, SPLIT, strict=True):
         share = best.shares[model]
         holds = None if share.low is None or share.high is None else share.low <= claimed <= share.high
-        what = f"Requests answered by {display_name(model)}"
+        what = f"Requests answered by {display_name(model, field.outcomes.models)}"
         yield Claim(what, f"{claimed:.0%}", best.title, share, "percent", holds)
 
 
@@ -44,7 +44,7 @@ def _savings(its: Valued, field: Field) -> Iterator[Claim]:
         single, model = singles[place], field.outcomes.models[place]
         saved = _saving(its, single.worth, field)
         rates = field.outcomes.mean(its.worth.satisfied) - field.outcomes.mean(single.worth.satisfied)
-        what = f"Saved against {display_name(model)} alone"
+        what = f"Saved against {display_name(model, field.outcomes.models)} alone"
         note = _at_rate(rates)
         yield Claim(what, f"{low:.0%} to {high:.0%}", its.policy.title, saved, "percent", _reaches(saved, low), note)
 

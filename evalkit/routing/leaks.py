@@ -8,7 +8,6 @@ import numpy as np
 
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.grader_names import JUDGE
-from evalkit.models import display_name
 from evalkit.routing.outcomes import FloatArray, IntArray
 
 LEAST_VALUES = 5
@@ -131,7 +130,7 @@ def _by_item(analysis: Analysis, grades: Mapping[str, FloatArray]) -> Iterator[t
     for kind, values in grades.items():
         for model, by_epoch in zip(analysis.models, values, strict=True):
             for grade in by_epoch if len(by_epoch) == 1 else [*by_epoch, by_epoch.mean(axis=0)]:
-                yield f"{kind} on {display_name(model.model)}", grade
+                yield f"{kind} on {model.name}", grade
         yield f"mean {kind} of all models", values.mean(axis=(0, 1))
     passed = grades["verdicts"].mean(axis=1)
     yield "verdict whether any model satisfied", passed.max(axis=0)
@@ -142,8 +141,8 @@ def _by_item(analysis: Analysis, grades: Mapping[str, FloatArray]) -> Iterator[t
     for a, of_a in zip(analysis.models, passed, strict=True):
         for b, of_b in zip(analysis.models, passed, strict=True):
             if a is not b:
-                yield f"verdicts on {display_name(a.model)} against {display_name(b.model)}", of_a - of_b
-                yield f"verdict whether {display_name(a.model)} alone of the two satisfied", of_a * (1 - of_b)
+                yield f"verdicts on {a.name} against {b.name}", of_a - of_b
+                yield f"verdict whether {a.name} alone of the two satisfied", of_a * (1 - of_b)
 
 
 def relabels(column: FloatArray, grade: FloatArray) -> bool:

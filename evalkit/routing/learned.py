@@ -114,4 +114,5 @@ def _price(outcomes: Outcomes, place: int, train: BoolArray) -> Mapping[str, flo
 
 def _told(outcomes: Outcomes, places: IntArray) -> str:
     shares = [float((places == m).mean()) for m in range(len(outcomes.models))]
-    return ", ".join(f"{share:.0%} to {display_name(m)}" for share, m in zip(shares, outcomes.models, strict=True))
+    names = [display_name(m, outcomes.models) for m in outcomes.models]
+    return ", ".join(f"{share:.0%} to {name}" for share, name in zip(shares, names, strict=True))

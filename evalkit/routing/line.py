@@ -10,6 +10,7 @@ from evalkit.routing.figures import Figures
 from evalkit.routing.flows import Worth
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.stats import Estimate
+from evalkit.stats.inputs import is_constant
 from evalkit.stats.resamples import drawn
 from evalkit.stats.routing import hull_areas
 from evalkit.stats.sample_quantiles import percentile_interval
@@ -91,6 +92,8 @@ def hull_areas_of(
 def _estimate(value: float, areas: FloatArray, n: int, confidence: float) -> Estimate:
     if n < 2 or np.isnan(areas).any():
         return Estimate(value, None, None, confidence, n, HULL, ("too few items to resample",))
+    if is_constant(areas, 1.0):  # as where every policy satisfies on every item: more items would differ
+        return Estimate(value, None, None, confidence, n, HULL, ("no spread between resamples",))
     low, high = percentile_interval(areas, confidence)
     return Estimate(value, min(low, value), max(high, value), confidence, n, HULL)
 

@@ -75,7 +75,7 @@ def _escalates(outcomes: Outcomes, place: int, accept: Accept) -> BoolArray:
 
 
 def _name(outcomes: Outcomes, place: int) -> str:
-    return display_name(outcomes.models[place])
+    return display_name(outcomes.models[place], outcomes.models)
 
 
 def _ended(outcomes: Outcomes, place: int, ended: BoolArray) -> Check | str:

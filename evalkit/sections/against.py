@@ -75,15 +75,25 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
     down = [analysis.model(c.first).name for c in comparisons if c.worse]
     if not up and not down:
         if all(c.level for c in comparisons):
-            return f"No change since the baseline run: every difference lies within {MARGIN * 100:.0f} points"
+            told = f"every difference lies within {MARGIN * 100:.0f} points{_dearer_or_cheaper(analysis, comparisons)}"
+            return f"No change in the pass rate since the baseline run: {told}"
         return "Not enough data to tell a change since the baseline run"
     parts = [f"{listing(names)} {'is' if len(names) == 1 else 'are'} {how}" for names, how in
              ((down, "worse"), (up, "better")) if names]  # fmt: skip
     return f"{listing(parts)} than in the baseline run"
 
 
+def _dearer_or_cheaper(analysis: Analysis, comparisons: list[Comparison]) -> str:
+    """Whose cost is shown to have changed, however alike the rates are."""
+    told = ""
+    for how in ("more", "less"):
+        names = [analysis.model(c.first).name for c in comparisons if (c.dearer if how == "more" else c.cheaper)]
+        told += f"; {listing(names)} {'costs' if len(names) == 1 else 'cost'} {how}" if names else ""
+    return told
+
+
 def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
-    now, then = analysis.model(c.first).name, display_name(c.second)
+    now, then = analysis.model(c.first).name, display_name(c.second, analysis.spec.models)
     series = next(s for s in lineup(analysis) if s.key == c.first)
     result = SINCE[c.change]
     beside = "the same model" if c.first == c.second else then

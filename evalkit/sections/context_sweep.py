@@ -23,7 +23,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.series import everyone
 from evalkit.stats import smallest_passing_n
-from evalkit.wording import UNKNOWN, doubt, listing, money, percent, plural, sentence, tokens, value
+from evalkit.wording import UNKNOWN, doubt, listing, money, plural, sentence, stated, tokens, value
 
 ORDER = 60
 
@@ -102,7 +102,7 @@ def _chart(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...], finding
     return Lines(
         finding,
         Axis("context asked for, tokens, log scale", "tokens", min(sweep.sizes) / 1.3, max(sweep.sizes) * 1.3, True),
-        Axis(f"satisfactory outputs; your bar is {percent(bar)}", "percent", low, 1.0, reference=bar),
+        Axis(f"satisfactory outputs; your bar is {stated(bar)}", "percent", low, 1.0, reference=bar),
         lines,
     )
 

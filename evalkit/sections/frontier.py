@@ -1,7 +1,7 @@
 """Frontier: what quality costs, option by option, against the bar."""
 
 from dataclasses import replace
-from math import isclose
+from math import inf, isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.routing import PolicyValue
@@ -14,9 +14,9 @@ from evalkit.chart_blocks import (
     Frontier,
     FrontierPoint,
 )
-from evalkit.pairing import compare
+from evalkit.pairing import Comparison, compare
 from evalkit.series import clearing_router, lineup, routed
-from evalkit.wording import estimated, listing, percent
+from evalkit.wording import estimated, listing, stated
 
 ORDER = 30
 OF_WORKLOAD = True
@@ -63,11 +63,16 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
     dearer = [c for m in drawable if (c := compare(analysis, m.model, pick)) is not None and c.dearer]
     gains = [c for c in dearer if c.better]
     if gains:
-        gain = gains[-1]
+        gain = max(gains, key=_worth)
         return f"{analysis.model(gain.first).name} buys {estimated(gain.difference, 'points')} points over {name}"
     if dearer:
         return f"Paying more than {name} costs is not shown to buy quality"
     return f"No option is shown to cost more than {name} and satisfy more"
+
+
+def _worth(gain: Comparison) -> tuple[float, float]:
+    """By how much is gained, and of equal gains what costs least."""
+    return round(gain.difference.value or 0.0, 9), -(gain.cost_ratio.value or inf)
 
 
 def _satisfies_more(router: PolicyValue, best: ModelResult) -> bool:
@@ -102,7 +107,7 @@ def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Fro
         max(0.0, int((min([*lows, bar]) - 0.04) * 10) / 10),
         1.0,
         reference=bar,
-        reference_label=f"below your {percent(bar)} bar",
+        reference_label=f"below your {stated(bar)} bar",
     )
     return Frontier(finding, _cost_axis(points), y, points)
 

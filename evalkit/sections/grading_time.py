@@ -33,7 +33,7 @@ def _heading(analysis: Analysis) -> str:
     overall = analysis.grading_time.overall
     if overall is None:
         return "How long an output took to grade was not measured"
-    return f"Half of the outputs took a person less than {value(overall, 'seconds')}"
+    return f"The median output took a person about {value(overall, 'seconds')}"
 
 
 def _row(grader: str, estimate: Estimate | None) -> Row:

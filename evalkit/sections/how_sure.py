@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 from evalkit.pairing import MANY_PAIRS, Comparison, all_pairs
 from evalkit.series import NEUTRAL, lineup
 from evalkit.shown_items import anchors, is_settled
-from evalkit.wording import doubt, listing, percent, plural, sentence, shorten, value
+from evalkit.wording import MOST_ITEMS, doubt, listing, percent, plural, sentence, shorten, stated, value
 
 ORDER = 75
 OF_WORKLOAD = True
@@ -144,7 +144,7 @@ def _clearing(analysis: Analysis, model: ModelResult) -> Row:
     series = next(s for s in lineup(analysis) if s.key == model.model)
     return Row(
         (
-            Cell(words(model.name), f"clears {percent(bar)}?"),
+            Cell(words(model.name), f"clears {stated(bar)}?"),
             Cell(words(value(rate, "percent", bar)), doubt(rate, "percent", bar)),
             Cell(words(f"{model.items:,}")),
             Cell(needed),
@@ -173,6 +173,8 @@ def _number(needed: int | None, items: int, never: str) -> str:
     """Items needed; a formula that asks for no more than there are is short of what the stricter interval asks for."""
     if needed is None:
         return never
+    if needed > MOST_ITEMS:
+        return f"no number below {MOST_ITEMS:,}: too close to tell"
     return f"about {needed:,}" if needed > items else f"a few more than {items:,}"
 
 

@@ -69,8 +69,9 @@ def build(analysis: Analysis) -> Section | None:
         heading=heading,
         lede=words(
             f"The curves show the share of answers that had arrived after a time {lede} (log scale). Below: quantiles "
-            "of the clocks there are, and of the time a token takes once text flows; intervals come from order "
-            "statistics and assume no shape. Calls that timed out are in curves and clocks, as longer than all others."
+            "of the clocks there are, and of the time a token takes once text flows. They are smoothed (Harrell and "
+            "Davis), so one may lie where no answer did; intervals come from order statistics and assume no shape. "
+            "Calls that timed out are in curves and clocks, as longer than all others."
         ),
         blocks=(
             *((chart,) if (chart := _curves(analysis, series, heading, name)) else ()),
@@ -222,12 +223,11 @@ def _heading(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
         return "How long answers take"
     if half.n == 1:
         return f"{chosen.name}'s only call took {seconds(half.value)}"
-    first = f"{chosen.name}'s answers arrive within {seconds(half.value)}"
     if slow is None or slow.value is None or slow.n < _ONE_IN_TWENTY:
-        return f"Half of {first}"
+        return f"{chosen.name}'s median answer takes about {seconds(half.value)}"
     if seconds(slow.value) == seconds(half.value):
-        return f"19 in 20 of {first}"
-    return f"Half of {first}; one in twenty takes {seconds(slow.value)} or more"
+        return f"{chosen.name}'s answers take about {seconds(half.value)}, median and p95 alike"
+    return f"{chosen.name}'s median answer takes about {seconds(half.value)}, its p95 is about {seconds(slow.value)}"
 
 
 def _bounds(analysis: Analysis, series: tuple[Series, ...], clocks: tuple[str, ...]) -> tuple[float, float]:

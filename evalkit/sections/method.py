@@ -335,7 +335,24 @@ def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     if spec.imported:
         command = ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
     yield "To repeat", words(code(shlex.join(command)))
-    yield "This report", words(code(shlex.join(["evalkit", "report", f"runs/{spec.name}-{spec.sha256[:8]}.db"])))
+    run_file = f"runs/{spec.name}-{spec.sha256[:8]}.db"
+    graded = [span for command in _gradings(analysis, run_file) for span in (code(shlex.join(command)), Span(" "))]
+    if graded:
+        yield "To grade", words(*graded[:-1])
+    yield "This report", words(code(shlex.join(["evalkit", "report", run_file])))
+
+
+def _gradings(analysis: Analysis, run_file: str) -> Iterable[list[str]]:
+    """The commands that have the outputs graded as they were; none where the grades were given elsewhere."""
+    grading = analysis.grading
+    if grading.round is None or grading.round.blind is None:
+        return
+    seen = [] if grading.round.blind else ["--no-blind"]
+    if grading.judges:
+        judges = (part for judge in grading.judges for part in ("--judge", judge))
+        yield ["evalkit", "grade", run_file, "--by", "judges", *judges, *seen]
+    if grading.people:
+        yield ["evalkit", "grade", run_file, "--by", "people", *seen]
 
 
 def _chosen(spec: Spec) -> Iterable[str]:

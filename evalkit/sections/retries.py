@@ -18,7 +18,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.series import lineup
 from evalkit.stats import Estimate
-from evalkit.wording import doubt, estimated, in_cents, listing, money, percent, plural, value
+from evalkit.wording import doubt, estimated, in_cents, listing, money, plural, stated, value
 
 ORDER = 43
 OF_WORKLOAD = True
@@ -49,7 +49,10 @@ def build(analysis: Analysis) -> Section | None:
             f"{plural(analysis.spec.epochs, 'epoch')} of this run, averaged over every order they could have come in. "
             "It presumes that the product can tell a bad output from a good one, and asks again only then."
         ),
-        blocks=(table("Success and cost within so many tries", columns, rows), Paragraph(words(_waiting(analysis)))),
+        blocks=(
+            table("Success and cost within so many tries", columns, rows),
+            Paragraph(words(_waiting(analysis, series))),
+        ),
     )
 
 
@@ -63,14 +66,22 @@ def _heading(analysis: Analysis, series: tuple[Series, ...]) -> str:
     bar, eligible = analysis.decision.bar, analysis.decision.eligible
     lifted = [(s.name, retry) for s in series if s.key not in eligible and (retry := _clears(analysis, s, bar))]
     if lifted:
-        parts = listing([f"{name} clears {percent(bar)} within {retry.tries} tries" for name, retry in lifted])
-        return f"{parts}: {estimated(lifted[0][1].success, 'percent', bar)}" if len(lifted) == 1 else parts
+        parts = listing([f"{name} clears {stated(bar)} within {retry.tries} tries" for name, retry in lifted])
+        retry = lifted[0][1]
+        of = f" of {plural(retry.success.n, 'item')}" if _is_part(analysis) else ""
+        return f"{parts}: {estimated(retry.success, 'percent', bar)}{of}" if len(lifted) == 1 else parts
     key = next((s.key for s in series if s.key == analysis.decision.option), series[0].key)
     last = analysis.model(key).retries[-1]
     price = last.cost_per_satisfactory
     cost = f", at {value(price, 'money')} each" if price is not None and price.value is not None else ""
     solved = estimated(last.success, "percent")
-    return f"Within {last.tries} tries {analysis.model(key).name} solves {solved} of the items{cost}"
+    of = f"{plural(last.success.n, 'item')} tried so often" if _is_part(analysis) else "the items"
+    return f"Within {last.tries} tries {analysis.model(key).name} solves {solved} of {of}{cost}"
+
+
+def _is_part(analysis: Analysis) -> bool:
+    """Whether some item of some model has fewer trials than the most, and no part in what is said here."""
+    return any(model.retries and model.retries[0].success.n < model.items for model in analysis.models)
 
 
 def _clears(analysis: Analysis, series: Series, bar: float) -> Retry | None:
@@ -95,11 +106,20 @@ def _row(analysis: Analysis, series: Series, retry: Retry, cents: bool) -> Row:
     )  # fmt: skip
 
 
-def _waiting(analysis: Analysis) -> str:
-    return (
+def _waiting(analysis: Analysis, series: tuple[Series, ...]) -> str:
+    counts = [analysis.model(s.key).retries[0].success.n for s in series]
+    each = [f"{n:,} of {s.name}" for s, n in zip(series, counts, strict=True)]
+    over = plural(counts[0], "item") if len(set(counts)) == 1 else listing(each)
+    told = (
         "Each try also takes its time: a user waits for all of them. Tries are taken as independent given the item, as "
-        f"epochs are; the intervals cover items, over {plural(analysis.items, 'item')}, and not grading errors."
+        f"epochs are; the intervals cover items, over {over}, and not grading errors."
     )
+    if _is_part(analysis):
+        told += (
+            " Items that a model has fewer verdicts on than on others have no part in its rows, so that one try may "
+            "differ from the scorecard."
+        )
+    return told
 
 
 def _axis(shares: list[Estimate], bar: float) -> Axis:

@@ -6,7 +6,6 @@ from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import Claim, PolicyValue, Routing
 from evalkit.blocks import Block, Cell, Column, Note, Paragraph, Row, Section, Table, strong, table, words
 from evalkit.chart_blocks import Axis, Series
-from evalkit.models import display_name
 from evalkit.pairing import compare, reserve
 from evalkit.series import lineup, policy
 from evalkit.stats import Estimate
@@ -34,6 +33,8 @@ _LEADING = 6
 _MOST_SAID = 1200
 """Characters in which policies without a value are named; of many models there is more to say, and a table folds it."""
 _KINDS = ("single", "router", "mixture", "oracle")
+_ROUNDING = 1e-9
+"""Up to here a difference of shares is none."""
 _ONE_LOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
 _STATES = {"shown": "no worse, shown", "no shown loss": "no shown loss, nor shown to be no worse", "loss": "worse"}
 _COUNTED = {True: "hold", False: "do not", None: "open"}
@@ -103,7 +104,7 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
         yield _claims(routing.claims)
     if routing.parts:
         yield Paragraph(words(f"Parts of the items that a cheaper model might take over: {_parts_found(routing)}."))
-        yield _parts(routing)
+        yield _parts(analysis, routing)
     left = " ".join(_left_out(routing))
     if left:
         yield Paragraph(words(left))
@@ -124,7 +125,7 @@ def _kept(analysis: Analysis, routing: Routing) -> str:
     pick, total = analysis.decision.option, f"the total with failures at {money(routing.failure_usd)}"
     best = decision.single.removeprefix("always-")
     if pick is None:
-        least = f"lowest for {display_name(best)} by the estimates"
+        least = f"lowest for {analysis.model(best).name} by the estimates"
         return f"{told}The verdict names no model; this section goes by {total}, which is {least}."
     name, pair = analysis.model(pick).name, compare(analysis, best, pick)
     meanwhile = {
@@ -135,7 +136,7 @@ def _kept(analysis: Analysis, routing: Routing) -> str:
     costs = "is shown to cost less than" if pair is not None and pair.saves else "only looks cheaper than"
     return (
         f"{told}{meanwhile}The verdict goes by the bar and the cost per satisfactory output; this section goes by"
-        f" {total}, where {display_name(best)} {costs} {name}."
+        f" {total}, where {analysis.model(best).name} {costs} {name}."
     )
 
 
@@ -270,7 +271,7 @@ def _reading(routing: Routing) -> str:
         f" with {routing.value_of(routing.best).phrase}, item by item."
     )
     area, single = routing.hull_area, routing.hull_area_single
-    if area is not None and single is not None and (area.value or 0.0) > (single.value or 0.0):
+    if area is not None and single is not None and _more_than(area, single):
         told += (
             " For a budget anywhere between the cheapest and the dearest model, the best policies satisfy"
             f" {estimated(area, 'percent')} on average, single models alone {estimated(single, 'percent')}."
@@ -279,13 +280,18 @@ def _reading(routing: Routing) -> str:
     return told + _over_lots(above) if above else told
 
 
+def _more_than(area: Estimate, single: Estimate) -> bool:
+    """Whether the figures as they are shown differ."""
+    return (area.value or 0.0) > (single.value or 0.0) and value(area, "percent") != value(single, "percent")
+
+
 def _over_lots(above: list[tuple[Estimate, PolicyValue]]) -> str:
     """The policy farthest above what drawing lots satisfies, and whether that is shown."""
     line, best = max(above, key=lambda pair: pair[0].value or 0.0)
     lots = " Drawing lots between two models gives any cost in between without looking at a request, so a router must"
     if line.low is not None and line.low > 0:
         return f"{lots} do better: at the same cost {best.phrase} satisfies {estimated(line, 'points')} points more."
-    if not line.value or line.value < 0:
+    if not line.value or line.value < _ROUNDING:
         return f"{lots} do better, and none does."
     return f"{lots} do better, which none is shown to: at the same cost the most is {best.phrase} with {_more(line)}."
 
@@ -342,14 +348,14 @@ def _checks(routing: Routing) -> Table:
     return table("What the checks of cascades get wrong", columns, rows, folded)
 
 
-def _parts(routing: Routing) -> Table:
+def _parts(analysis: Analysis, routing: Routing) -> Table:
     single = routing.value_of(routing.best).phrase
     columns = Column("Part of the items"), Column("May move to"), Column("Difference, points", "end"), Column("State")
     rows = [
         Row(
             (
                 Cell(words(each.part), plural(each.items, "item")),
-                Cell(words(display_name(each.toward))),
+                Cell(words(analysis.model(each.toward).name)),
                 Cell(words(points(each.difference.value)), interval(each.difference, "points")),
                 Cell(words(_STATES[each.state])),
             ),

@@ -22,7 +22,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
-from evalkit.series import clearing_router, lineup, routed
+from evalkit.series import clearing_router, lineup, rank, routed
 from evalkit.stats import Estimate
 from evalkit.wording import (
     NOT_MEASURED,
@@ -32,9 +32,9 @@ from evalkit.wording import (
     in_cents,
     listing,
     money,
-    percent,
     plural,
     seconds,
+    stated,
     value,
 )
 
@@ -60,7 +60,7 @@ def build(analysis: Analysis) -> Section | None:
 
 
 def _heading(analysis: Analysis) -> str:
-    bar, decision = percent(analysis.decision.bar), analysis.decision
+    bar, decision = stated(analysis.decision.bar), analysis.decision
     if decision.verdict == "conditional":
         return "Figures on these items alone, not of the workload"
     names = [s.name for s in lineup(analysis) if s.key in decision.eligible]
@@ -111,7 +111,7 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
         Column("Cost per satisfactory output", axis=_cost_axis(costs), brief=True),
         Column(f"Total with corrections at\N{NO-BREAK SPACE}{money(analysis.correction_usd)}", "end", brief=True),
         Column(f"{NAMES[main_clock(analysis)]} p50{_HELD_DOT}p95", "end", brief=True),
-        *(() if conditional else (Column(f"{percent(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),)),
+        *(() if conditional else (Column(f"{stated(bar)}\N{NO-BREAK SPACE}bar", "end", brief=True),)),
     )
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
     rows = [_row(analysis, s, units) for s in series]
@@ -154,6 +154,7 @@ def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:
         ),
         series=series,
         picked=picked,
+        rank=rank(analysis, series.key),
     )
 
 

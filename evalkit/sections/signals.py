@@ -1,6 +1,7 @@
 """Signals of the wrong model: what speaks for a stronger one, a cheaper one or several, and what would settle it."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from evalkit.analysis.evidence import Evidence, Signal, State
 from evalkit.analysis.results import Analysis
@@ -26,12 +27,13 @@ def build(analysis: Analysis) -> Section | None:
         return None
     columns = Column("Signal"), Column("State"), Column("Figures", "prose"), Column("What would settle it", "prose")
     rows = [_row(s) for s in ordered(analysis.signals)]
+    current = display_name(analysis.signals[0].current, analysis.spec.models)
     return Section(
         name="signals",
         label="Signals",
-        heading=heading(analysis.signals),
+        heading=heading(analysis.signals, analysis.spec.models),
         lede=words(
-            f"Whether {_current(analysis.signals)} is the wrong model for this work. A signal is shown where the "
+            f"Whether {current} is the wrong model for this work. A signal is shown where the "
             "interval of its figure lies on its side, not shown where it lies on the other, and without enough data "
             "where it covers both. Costs are those of requests."
         ),
@@ -63,42 +65,39 @@ def _foremost(signal: Signal) -> str:
     return figure(tested[0] if tested else signal.evidence[0 if signal.id == _BOUNDED else -1])
 
 
-def _current(signals: Sequence[Signal]) -> str:
-    return display_name(signals[0].current)
-
-
 def ordered(signals: Sequence[Signal]) -> list[Signal]:
     """What is shown first, what is not last; otherwise in the order given."""
     return sorted(signals, key=lambda signal: _STATES.index(signal.state))
 
 
-def heading(signals: Sequence[Signal]) -> str:
-    """What the signals come to, in one line: the cheapest model that will do, what is too weak, how many are shown."""
+def heading(signals: Sequence[Signal], models: Sequence[str] = ()) -> str:
+    """What the signals of a run of `models` come to, in one line: the cheapest that will do, what is too weak."""
     shown = [signal for signal in signals if signal.state == "shown"]
     if not shown:
         open_ = sum(signal.state == "not enough data" for signal in signals)
         rest = f"; {open_} of {len(signals)} lack data" if open_ else ""
         if open_ == len(signals):
             return f"No signal can be read: {plural(open_, 'signal')} lack data"
-        return f"Nothing speaks for another model than {_current(signals)}{rest}"
+        return f"Nothing speaks for another model than {display_name(signals[0].current, models)}{rest}"
     count = f"{len(shown)} of {plural(len(signals), 'signal')}"
-    found = next(_findings(shown), None)
+    found = next(_findings(shown, models), None)
     if found is not None:
         return f"{found}: {count} shown"
     return f"{count} {'speaks' if len(shown) == 1 else 'speak'} for {_directions(shown)}"
 
 
-def _findings(shown: Sequence[Signal]) -> Iterator[str]:
+def _findings(shown: Sequence[Signal], models: Sequence[str]) -> Iterator[str]:
     """The shown signals as findings, the most telling first."""
     found = {signal.id: signal for signal in shown}
+    name = partial(display_name, among=models)
     if (s := found.get("cheaper-no-worse")) and s.toward:
-        yield f"{display_name(s.toward)} does the work no worse than {display_name(s.current)}"
+        yield f"{name(s.toward)} does the work no worse than {name(s.current)}"
     if (s := found.get("cheaper-no-worse-on-parts")) and s.toward:
-        yield f"{display_name(s.toward)} does the {listing(s.parts[:3])} items no worse than {display_name(s.current)}"
+        yield f"{name(s.toward)} does the {listing(s.parts[:3])} items no worse than {name(s.current)}"
     if (s := found.get("dearer-gains")) and s.toward:
-        yield f"{display_name(s.toward)} gains on hard items over {display_name(s.current)}"
+        yield f"{name(s.toward)} gains on hard items over {name(s.current)}"
     if s := found.get("hard-under-bar"):
-        yield f"{display_name(s.current)} is under the bar on hard items"
+        yield f"{name(s.current)} is under the bar on hard items"
     if s := found.get("winners-differ"):
         yield "Parts of the items have different winners"
     if set(found) == {_BOUNDED}:

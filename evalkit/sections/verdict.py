@@ -4,6 +4,7 @@ from math import isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.sessions import lateness
+from evalkit.analysis.sides import differs_from
 from evalkit.analysis.warn import disagreement
 from evalkit.blocks import (
     MOST_WARNINGS,
@@ -26,10 +27,10 @@ from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import clearing_router, lineup, routed
+from evalkit.series import clearing_router, lineup, rank, routed
 from evalkit.stats import Estimate
+from evalkit.wording import MOST_ITEMS, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
-from evalkit.wording import estimated, listing, money, percent, plural, sentence, value
 
 ORDER = 10
 
@@ -83,7 +84,7 @@ def _parting(text: str) -> Text:
 
 
 def _rule(analysis: Analysis) -> Text:
-    bar = percent(analysis.decision.bar)
+    bar = stated(analysis.decision.bar)
     if analysis.decision.verdict == "conditional":
         return words(
             "No option is picked: the declared rule is about the workload, and these items were chosen by what a model "
@@ -129,7 +130,7 @@ def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
 
 
 def _pick(analysis: Analysis, model: ModelResult) -> Text:
-    bar, clearing = percent(analysis.decision.bar), len(analysis.decision.eligible)
+    bar, clearing = stated(analysis.decision.bar), len(analysis.decision.eligible)
     why = "is the only option shown to clear" if clearing == 1 else f"{_cost_rank(analysis, model)} shown to clear"
     priced, cost = model.cost_per_satisfactory.value is not None, strong(value(model.cost_per_satisfactory, "money"))
     return words(
@@ -182,7 +183,7 @@ def _rate(model: ModelResult, bar: float, whose: str = "its") -> tuple[Span | st
 
 def _none(analysis: Analysis) -> Text:
     """Every option is shown to be below the bar."""
-    bar = percent(analysis.decision.bar)
+    bar = stated(analysis.decision.bar)
     judged = [m for m in analysis.models if m.pass_rate.value is not None]
     if not judged:
         return words(sentence(_reasons(analysis)))
@@ -231,6 +232,8 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     who = "it clears" if len(level) == 1 else "each clears"
     more = (
         f" If that rate holds, about {needed:,} items would show that {who} the bar, with a chance of 80%."
+        if needed and needed <= MOST_ITEMS
+        else f" If that rate holds, fewer than {MOST_ITEMS:,} items would not show that {who} the bar."
         if needed
         else ""
     )
@@ -238,7 +241,7 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
         strong(best.name if len(level) == 1 else listing(level)),
         " comes closest: " if len(level) == 1 else " come equally close: of each, ",
         *_rate(best, bar, "its" if len(level) == 1 else "the"),
-        f", but the lower limit must reach {percent(bar)}.{more}",
+        f", but the lower limit must reach {stated(bar)}.{more}",
     )
 
 
@@ -265,7 +268,7 @@ def _unpriced(analysis: Analysis) -> Text:
     missing = [m.name for m in clearing if m.cost_per_satisfactory.value is None]
     return words(
         f"{listing([m.name for m in clearing])} {'clears' if len(clearing) == 1 else 'clear'} your "
-        f"{percent(analysis.decision.bar)} bar, but {listing(missing)} {'is' if len(missing) == 1 else 'are'} "
+        f"{stated(analysis.decision.bar)} bar, but {listing(missing)} {'is' if len(missing) == 1 else 'are'} "
         "unpriced, so the cheapest cannot be named."
     )
 
@@ -281,7 +284,7 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
     if all(m.pass_rate.value is None for m in analysis.models):
         return ()
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
-    told = sorted(others, key=lambda s: _rank(analysis, s.key)) if len(others) > _TOLD else others
+    told = sorted(others, key=lambda s: rank(analysis, s.key)) if len(others) > _TOLD else others
     facts = [_fact(analysis, analysis.model(s.key), s) for s in told[:_TOLD]]
     found = (_since(analysis), *facts, _more(len(others) - _TOLD), corrections(analysis), _routed(analysis))
     return tuple(fact for fact in found if fact is not None)
@@ -289,14 +292,6 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
 
 _TOLD = 3
 """Models beside the pick that the first screen has room for."""
-
-
-def _rank(analysis: Analysis, key: str) -> int:
-    """Who is named where there is no room for all: what clears the bar, then what may, then what is known to miss."""
-    if key in analysis.decision.eligible:
-        return 0
-    high = analysis.model(key).pass_rate.high
-    return 1 if high is not None and high >= analysis.decision.bar else 2
 
 
 def _more(count: int) -> Fact | None:
@@ -313,16 +308,21 @@ def _since(analysis: Analysis) -> Fact | None:
     found = [c for c in against_baseline(analysis, lineup(analysis)) if picked in (None, c.first)]
     if not found:
         return None
-    changes = {c.change for c in found}
-    title = SINCE[changes.pop()] if len(changes) == 1 else "see each model"
-    told = [
-        f"{analysis.model(c.first).name} against "
-        f"{'the same model' if c.first == c.second else display_name(c.second)}: "
-        f"{estimated(c.difference, 'points')} points, at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory "
-        "output"
-        for c in found
-    ]
-    return Fact(f"Since the baseline run: {title}", words(f"{'; '.join(told)}."))
+    changes = {f"{SINCE[c.change]}{', at more cost' * c.dearer}{', at less cost' * c.cheaper}" for c in found}
+    title = changes.pop() if len(changes) == 1 else "see each model"
+    latency = {pair.b: pair.latency_ratio for pair in analysis.against}
+    told: list[str | Span] = []
+    for c in found:
+        told.append(
+            f"{'; ' * bool(told)}{analysis.model(c.first).name} against "
+            f"{'the same model' if c.first == c.second else display_name(c.second, analysis.spec.models)}: "
+            f"{estimated(c.difference, 'points')} points, at {estimated(c.cost_ratio, 'ratio')} the cost per "
+            "satisfactory output"
+        )
+        if differs_from(latency[c.first], 1.0):
+            took = f", answers took {estimated(latency[c.first], 'ratio')} as long"
+            told.append(Span(took, measured=True))
+    return Fact(f"Since the baseline run: {title}", words(*told, "."))
 
 
 def _fact(analysis: Analysis, model: ModelResult, series: Series) -> Fact:

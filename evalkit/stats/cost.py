@@ -129,7 +129,7 @@ def cost_per_satisfactory_clustered(
     c, s = trial_lists(costs, satisfied)
     if not c:
         return no_estimate("no items", confidence, MOVER)
-    design = cluster_design([sum(flags) for flags in s], [len(flags) for flags in s])
+    design = cluster_design([sum(flags) for flags in s], [len(flags) for flags in s], "item")
     means = [math.fsum(row) / len(row) for row in c]
     rates = [sum(flags) / len(flags) for flags in s]
     return cost_per_satisfactory(means, rates, confidence, design.adjusted_n_eff(confidence))

@@ -17,6 +17,7 @@ WILSON = "Wilson score"
 WILSON_CLUSTERED = "Wilson score, effective n"
 WILSON_FEW = "Wilson score, effective n, joined with Clopper-Pearson on the items"
 CLOPPER_PEARSON = "Clopper-Pearson"
+Unit = Literal["trial", "item"]
 FEW = 15  # below this, Wilson limits lean on too few trials to be shown without the exact ones beside them
 
 
@@ -130,7 +131,8 @@ class ClusterDesign(Plain):
     `icc`: intraclass correlation in [0, 1], None where it cannot be estimated (all trials alike, or one
     item). `inflation`: the design effect, >= 1, None where icc is None. `n_eff`: trials of one per item that
     carry the same evidence, from the number of items to the number of trials; before the small-sample
-    adjustment. `items`, `trials`: counts. `repeated`: whether any item has more than one trial.
+    adjustment. `items`, `trials`: counts. `repeated`: whether any item has more than one trial. `share`: the rate
+    that this is the evidence of.
     """
 
     icc: float | None
@@ -139,6 +141,7 @@ class ClusterDesign(Plain):
     items: int
     trials: int
     repeated: bool
+    share: float
 
     def adjusted_n_eff(self, confidence: float) -> float:
         """n_eff times (z/t)^2 with t on items - 1 degrees of freedom (Korn and Graubard 1998).
@@ -151,9 +154,11 @@ class ClusterDesign(Plain):
         return self.n_eff * (two_sided_z(confidence) / two_sided_t(confidence, self.items - 1)) ** 2
 
 
-def cluster_design(successes_per_item: Values, trials_per_item: Values) -> ClusterDesign:
+def cluster_design(successes_per_item: Values, trials_per_item: Values, unit: Unit = "trial") -> ClusterDesign:
     """Intraclass correlation (ANOVA form), design effect and effective n; Saha, Miller and Wang 2016.
 
+    `unit` is what counts alike: every trial, or every item however often it was tried. Where all items have as many
+    trials, both are the same.
     Every item needs at least one trial, and there must be at least one item: ValueError otherwise. All trials
     alike (or a single item): n_eff is the number of items, since repeats then add no evidence about new
     items.
@@ -166,11 +171,16 @@ def cluster_design(successes_per_item: Values, trials_per_item: Values) -> Clust
     items, trials, total = len(x), float(sizes.sum()), float(x.sum())
     repeated = bool(sizes.max() > 1)
     if items == 1 or total in (0, trials):
-        return ClusterDesign(None, None, float(items), items, int(trials), repeated)
+        return ClusterDesign(None, None, float(items), items, int(trials), repeated, total / trials)
     icc = _anova_icc(x, sizes)
-    inflation = float((sizes * (1 + (sizes - 1) * icc)).sum()) / trials
+    even = bool((sizes == sizes[0]).all())
+    if unit == "trial" or even:
+        share, inflation = total / trials, float((sizes * (1 + (sizes - 1) * icc)).sum()) / trials
+    else:  # variance of the mean of item means, over that of one trial
+        share = float((x / sizes).mean())
+        inflation = trials * float(((1 + (sizes - 1) * icc) / sizes).sum()) / items**2
     n_eff = min(max(trials / inflation, items), trials)
-    return ClusterDesign(icc, inflation, n_eff, items, int(trials), repeated)
+    return ClusterDesign(icc, inflation, n_eff, items, int(trials), repeated, share)
 
 
 def _anova_icc(x: FloatArray, sizes: FloatArray) -> float:
@@ -195,11 +205,16 @@ def _checked_counts(successes_per_item: Values, trials_per_item: Values) -> tupl
 
 
 def rate_clustered(
-    successes_per_item: Values, trials_per_item: Values, confidence: float = 0.95, small_sample: bool = True
+    successes_per_item: Values,
+    trials_per_item: Values,
+    confidence: float = 0.95,
+    small_sample: bool = True,
+    unit: Unit = "trial",
 ) -> Estimate:
     """Rate of success over items with several trials each; a share in [0, 1], `n` = items with a trial.
 
-    The value is all successes over all trials. The interval is Wilson on the effective n (ANOVA intraclass
+    The value is all successes over all trials; with the `unit` "item" the mean of the items' own rates, so that an
+    item tried more often counts no more. The interval is Wilson on the effective n (ANOVA intraclass
     correlation; Saha, Miller and Wang 2016) with the small-sample adjustment of Korn and Graubard (1998), which
     `small_sample=False` leaves out; with one trial per item it is exactly `rate`. All trials alike: effective n =
     items. One item: effective n = 1. Below 15 items the interval is joined with the exact one on at most the items,
@@ -211,12 +226,12 @@ def rate_clustered(
     present = sizes > 0
     if not present.any():
         return no_estimate("no trials", confidence, WILSON_CLUSTERED)
-    design = cluster_design(x[present], sizes[present])
+    design = cluster_design(x[present], sizes[present], unit)
+    share = design.share
     if not design.repeated:
         estimate = rate(int(x.sum()), design.items, confidence)
         low, high, method, warnings = estimate.low, estimate.high, WILSON, estimate.warnings
     else:
-        share = float(x.sum() / design.trials)
         n_eff = design.adjusted_n_eff(confidence) if small_sample else design.n_eff
         low, high = wilson_limits(share, n_eff, confidence)
         if small_sample:
@@ -228,4 +243,4 @@ def rate_clustered(
     left_out = int((~present).sum())
     if left_out:
         warnings += (f"{left_out} of {len(sizes)} items have no trial and are left out",)
-    return Estimate(float(x.sum() / design.trials), low, high, confidence, design.items, method, warnings)
+    return Estimate(share, low, high, confidence, design.items, method, warnings)

@@ -27,6 +27,8 @@ from evalkit.stats.rates import two_sided_t
 CROSS_FITTED = "cross-fitted, t one step wider than its label"
 SPLIT_EPOCH = "split-epoch oracle, t"
 FOLDS = 5
+_DIGITS = 12
+"""Decimals of an area: beyond them is rounding, in which one more policy would look like a gain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def hull_areas(costs: FloatArray, qualities: FloatArray) -> FloatArray:
         chord = y[:, left, None] + rise[:, None] * (x[:, between] - x[:, left, None])
         hull[:, between] = np.maximum(hull[:, between], np.where(run[:, None] > 0, chord, -np.inf))
     area = (np.diff(x, axis=1) * (hull[:, 1:] + hull[:, :-1])).sum(axis=1) / 2
-    return np.where(width[:, 0] > 0, area, np.nan)
+    return np.where(width[:, 0] > 0, np.round(area, _DIGITS), np.nan)
 
 
 def cross_fitted_value(

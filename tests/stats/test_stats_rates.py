@@ -2,10 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from evalkit.stats import cluster_design, rate, rate_clustered
+from evalkit.stats import (
+    cluster_design,
+    cost_per_satisfactory_clustered,
+    paired_rates_clustered,
+    rate,
+    rate_clustered,
+)
 from evalkit.stats.rates import lower_limit, two_sided_t, two_sided_z, wilson_limits
 
 
@@ -97,6 +104,41 @@ def test_perfect_agreement_inside_items_counts_items_only() -> None:
 def test_independent_trials_count_fully() -> None:
     design = cluster_design([1, 2, 1, 2, 2, 1], [3] * 6)
     assert (design.icc, design.n_eff) == (0.0, 18.0)
+
+
+def test_an_item_tried_more_often_counts_no_more_than_another() -> None:
+    """The rate of items is what cost per success divides by, and what paired differences subtract."""
+    passed, tried = [1, 1, 0, 4, 0, 1] * 5, [1, 1, 5, 5, 1, 1] * 5
+    by_item, by_trial = rate_clustered(passed, tried, unit="item"), rate_clustered(passed, tried)
+    means = [x / m for x, m in zip(passed, tried, strict=True)]
+    assert by_item.value == pytest.approx(sum(means) / 30)
+    assert by_trial.value == pytest.approx(sum(passed) / sum(tried))
+    flags = [[1] * x + [0] * (m - x) for x, m in zip(passed, tried, strict=True)]
+    cost = cost_per_satisfactory_clustered([[0.03] * m for m in tried], flags)
+    assert cost.value == pytest.approx(0.03 / (by_item.value or 0))
+    assert cost.low == pytest.approx(0.03 / (by_item.high or 0))  # equal costs: the doubt is that of the rate
+    assert cost.high == pytest.approx(0.03 / (by_item.low or 0))
+    assert paired_rates_clustered(means, [0] * 30).value == pytest.approx(by_item.value)
+
+
+@pytest.mark.parametrize("passed", [[3, 2, 0, 3, 1] * 4, [0] * 20, [3] * 20])
+def test_items_tried_equally_often_have_one_rate_by_trial_and_by_item(passed: list[int]) -> None:
+    assert rate_clustered(passed, [3] * 20, unit="item") == rate_clustered(passed, [3] * 20)
+
+
+def test_the_rate_of_items_holds_what_it_claims_where_hard_items_are_tried_more_often() -> None:
+    rng = np.random.default_rng(4)
+    chances = np.array([0.95, 0.6, 0.9, 0.4])
+    truth, by_item, by_trial = float(chances.mean()), 0, 0
+    for _ in range(300):
+        p = rng.choice(chances, size=60)
+        tried = np.where(p < 0.7, 5, 1)
+        passed = rng.binomial(tried, p)
+        found = [rate_clustered(passed, tried, unit=unit) for unit in ("item", "trial")]
+        held = [(one.low or 0) <= truth <= (one.high or 1) for one in found]
+        by_item, by_trial = by_item + held[0], by_trial + held[1]
+    assert by_item >= 0.93 * 300
+    assert by_trial < 0.5 * 300
 
 
 @pytest.mark.parametrize("share", [0, 3])
