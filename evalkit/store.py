@@ -323,13 +323,6 @@ class RunFile:
             raise IntegrityError(f"{self.path}: the spec does not match its hash; restore it from a copy")
         return spec
 
-    def longest_answer(self) -> int:
-        """The most tokens that an answer of this run may have."""
-        caps = "SELECT max(json_extract(content, '$.max_tokens')) FROM item"
-        with read_plainly(self.path):
-            of_items = self._db.execute(caps).fetchone()[0]
-        return max(self.spec().max_tokens, of_items or 0)
-
     def is_untouched(self) -> bool:
         """Whether no request has been recorded yet."""
         with read_plainly(self.path):

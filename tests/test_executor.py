@@ -218,6 +218,15 @@ async def test_a_model_of_which_no_answer_arrives_whole_is_not_asked_everything(
     assert len(provider.sent) <= 12 + AT_ONCE.concurrency * (1 + AT_ONCE.attempts)
 
 
+async def test_a_model_whose_answers_arrive_whole_no_more_is_not_asked_everything_else() -> None:
+    cut = replace(BUSY, status=200, error_type="stream_cut")
+    provider, book = FakeProvider(in_turn(*[GOOD] * 30, cut)), Book()
+    ending = await carry_out(provider, calls(300), book)
+    assert ending.unheard
+    assert len(book.settled()) == 30
+    assert len(provider.sent) <= 30 + 12 + AT_ONCE.concurrency * (1 + AT_ONCE.attempts)
+
+
 async def test_a_doubted_model_is_asked_on_once_it_answers_and_where_nothing_else_is_left_to_try() -> None:
     cut = replace(BUSY, status=200, error_type="stream_cut")
     late, book = FakeProvider(in_turn(*[cut] * 14, GOOD)), Book()

@@ -134,3 +134,20 @@ def test_own_prices_without_a_discount_price_no_batch() -> None:
     own = Prices(SILENT)
     assert own.price(BASELINE, used, WHEN).usd is None
     assert own.unbatched_usd(BASELINE, used, 0.001, WHEN, own.version()) is None
+
+
+@pytest.mark.parametrize(
+    ("read", "outcome"), [((0, 0), "pass"), ((0, 900), "inconclusive"), ((900, 0), "inconclusive")]
+)
+def test_costs_of_two_runs_are_not_compared_where_one_found_its_prompts_in_a_cache(
+    read: tuple[int, int], outcome: str
+) -> None:
+    def attempt(model: str, item: int) -> Attempt:
+        tokens = read[model == CANDIDATE]
+        usage = Usage(1000 - tokens, 100, cache_read_tokens=tokens, cache_write_5m_tokens=10)
+        return replace(answered(0.01 * (1 + item % 7 / 10)), usage=usage)
+
+    analysis = analyze(run(*table(2, 2, 96), attempt=attempt))
+    for other, expected in ((analyze(run(*table(2, 2, 96), attempt=attempt)), outcome), (analysis, "pass")):
+        found = gate(evidence_of(analysis, other, BASELINE, CANDIDATE), read_policy(COSTS, "gate.yaml"))
+        assert {check.outcome for check in found.checks} == {expected}, [check.finding for check in found.checks]

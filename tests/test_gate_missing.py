@@ -181,6 +181,31 @@ def test_what_the_baselines_own_run_warns_of_is_told_too() -> None:
     assert len(set(found.notes)) == len(found.notes)
 
 
+@pytest.mark.parametrize("check", ["cost_per_request", "cost_per_satisfactory"])
+@pytest.mark.parametrize(("each_usd", "outcome"), [(0.0, "pass"), (0.004, "pass"), (0.06, "inconclusive")])
+def test_what_calls_cost_that_nobody_answered_lets_no_cost_pass(check: str, each_usd: float, outcome: str) -> None:
+    def attempt(model: str, item: int) -> Attempt:
+        return answered(cost_usd=0.01, served_model=model)
+
+    cut: list[Any] = [[replace(failed(), cost_usd=each_usd)] if i < 3 else [True] for i in range(80)]
+    policy = read_policy(f"{check}: {{at_most: 1.1}}", "gate.yaml")
+    found = gate(evidence([[True]] * 80, cut, attempt=attempt), policy).checks[0]
+    assert found.outcome == outcome, found.finding
+    assert ("3 calls of the candidate that failed on every attempt" in found.finding) == (outcome != "pass")
+
+
+@pytest.mark.parametrize(("settled", "outcome"), [(False, "inconclusive"), (True, "fail")])
+def test_waits_in_an_outage_show_no_candidate_slower_and_those_of_calls_that_failed_for_good_do(
+    settled: bool, outcome: str
+) -> None:
+    def attempt(model: str, item: int) -> Attempt:
+        return answered(latency_s=1 + item % 9 / 10, served_model=model)
+
+    away: list[Any] = [[replace(failed(), felt_s=60.0, final=settled)] if i < 16 else [True] for i in range(80)]
+    policy = read_policy("felt_latency: {p90: 1.2}", "gate.yaml")
+    assert gate(evidence([[True]] * 80, away, attempt=attempt), policy).checks[0].outcome == outcome
+
+
 @pytest.mark.parametrize(("outage", "outcome"), [(0, "pass"), (4, "pass"), (16, "inconclusive")])
 def test_an_outage_of_the_baseline_makes_no_candidate_fast(outage: int, outcome: str) -> None:
     def attempt(model: str, item: int) -> Attempt:

@@ -17,6 +17,8 @@ from evalkit.executors.batch_entry import (
     Settled,
     Terms,
     attempt_of,
+    is_doubtful,
+    missing,
     settled,
     without_prompt,
 )
@@ -28,7 +30,7 @@ from evalkit.executors.schedule import Call
 from evalkit.pricing import Prices
 from evalkit.providers import batches
 from evalkit.providers.batches import BatchError, HasClient
-from evalkit.records import UNREADABLE, AttemptStart, Reply, Snapshot
+from evalkit.records import AttemptStart, Reply, Snapshot
 from evalkit.store import RunFile
 
 TERMS = Terms()
@@ -288,7 +290,7 @@ class BatchExecution:
             if shown.ended and shown.has_results:
                 await self._fetch(batch, server_id)
             elif shown.ended and not shown.archived:
-                self._failed_look(batch, _missing(f"{server_id} has ended, and there are no results of it yet"))
+                self._failed_look(batch, missing(f"{server_id} has ended, and there are no results of it yet"))
                 return
             elif shown.ended:
                 told = f"the server keeps no results of {server_id} any more"
@@ -326,11 +328,10 @@ class BatchExecution:
         finally:
             await self._settle(batch, found)
         if batch.entries and not self.ending.stopped:
-            raise BatchError(_missing(f"{server_id} has no results for {len(batch.entries)} of its requests"))
+            raise BatchError(missing(f"{server_id} has no results for {len(batch.entries)} of its requests"))
 
     async def _take(self, batch: OpenBatch, server_id: str, found: list[Settled]) -> None:
-        """Record results in groups as they come, and leave the last of them in `found`, where those that seem wrong
-        settings come last."""
+        """Record results in groups as they come; `found` keeps the last, with those that seem wrong settings."""
         refused: dict[str, list[Settled]] = {}
         taken, again = set[int](), set[int]()
         async with aclosing(batches.results(self.provider, server_id)) as stream:
@@ -345,7 +346,7 @@ class BatchExecution:
                 one, model = settled(entry, result, batch.created_at, self.prices), entry.call.request.model
                 if result.reply.outcome != "errored":
                     self.heard.add(model)
-                if _is_doubtful(one) and model not in self.heard:
+                if is_doubtful(one) and model not in self.heard:
                     refused.setdefault(model, []).append(one)
                     continue
                 found.append(one)
@@ -355,9 +356,8 @@ class BatchExecution:
                 if self.ending.stopped:
                     return
         if again:
-            self.say(
-                f"{len(again)} answers of {batch.requests} stand twice in the results of {server_id}; the first counts"
-            )
+            told = f"{len(again)} answers of {batch.requests} stand twice in the results of {server_id}"
+            self.say(f"{told}; the first counts")
         for model, of_one in refused.items():
             found += self._judged(model, of_one)
 
@@ -398,13 +398,3 @@ class BatchExecution:
             if self.tries[trial_id] >= self.limits.attempts:
                 self.over.add(trial_id)
                 self.ending.unsettled += 1
-
-
-def _missing(told: str) -> Reply:
-    return Reply("errored", None, error_type="results_missing", error_message=told, retryable=True)
-
-
-def _is_doubtful(one: Settled) -> bool:
-    """Whether an entry failed in a way that may be a mistake in the settings, or another kind of server."""
-    _, reply, final, _ = one
-    return reply.outcome == "errored" and (final or reply.error_type == UNREADABLE)

@@ -8,7 +8,7 @@ from evalkit.executors.schedule import Call
 from evalkit.frozen import dataclass
 from evalkit.pricing import Prices
 from evalkit.providers.batches import Result
-from evalkit.records import Reply
+from evalkit.records import UNREADABLE, Reply
 
 ENTRY_BYTES = 100
 """More than an entry takes besides its request."""
@@ -76,3 +76,14 @@ def settled(entry: Entry, result: Result, when: datetime, prices: Prices) -> Set
     reply = result.reply
     cost_usd = cost_of(entry.call.request, reply, when, prices) if result.billed else 0.0
     return entry, reply, not (reply.retryable or reply.stops_run), cost_usd
+
+
+def missing(told: str) -> Reply:
+    """That results which should be there are not, which may pass."""
+    return Reply("errored", None, error_type="results_missing", error_message=told, retryable=True)
+
+
+def is_doubtful(one: Settled) -> bool:
+    """Whether an entry failed in a way that may be a mistake in the settings, or another kind of server."""
+    _, reply, final, _ = one
+    return reply.outcome == "errored" and (final or reply.error_type == UNREADABLE)

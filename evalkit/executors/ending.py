@@ -31,7 +31,7 @@ class Ending:
 
     `fatal_model` is the model that was asked when `fatal` came.
     `at_server`: requests that were left in batches, to be fetched another time.
-    `unheard`: a model never answered, in all the attempts of the first calls to it.
+    `unheard`: a model did not answer, in all the attempts of several calls to it.
     """
 
     fatal: Reply | None = None

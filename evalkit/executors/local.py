@@ -253,10 +253,12 @@ class _Execution:
         return True
 
     def _give_up(self, job: Job) -> None:
-        """A model that has never answered, whatever was asked of it how often, is not asked everything else too."""
+        """A model that has never answered or answers no more, whatever was asked of it how often, is not asked
+        everything else too."""
         model = job.call.request.model
         self.given_up[model] = self.given_up.get(model, 0) + 1
-        if model not in self.heard and self.given_up[model] >= SAME_REFUSALS:
+        silent = model not in self.heard or self.schedule.pace(model).is_doubted
+        if silent and self.given_up[model] >= SAME_REFUSALS:
             self.ending.unheard = True
             self.changed.set()
 
@@ -286,7 +288,7 @@ class _Execution:
         model, is_unreadable = job.call.request.model, reply.error_type == UNREADABLE
         if reply.outcome != "errored":
             self.heard.add(model)
-            self.unreadable[model] = 0
+            self.unreadable[model] = self.given_up[model] = 0
         self.unreadable[model] = self.unreadable.get(model, 0) + is_unreadable
         if self.unreadable[model] >= self.limits.attempts:
             self.stop(fatal=reply)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from evalkit.frozen import dataclass
-from evalkit.records import Allowance, Reply
+from evalkit.records import LOST, Allowance, Reply
 
 START = 12
 """Requests in flight to begin with; three models at the default -j never reach it, a high -j has to earn it."""
@@ -20,8 +20,8 @@ _THROTTLED = (429, 529)
 _REFILL_S = 60.0
 
 _FRUITLESS = 12
-"""So many attempts that came to nothing, though a server may have billed them, before anything new is asked of a model
-that has answered nothing yet."""
+"""So many attempts in a row that came to nothing, though a server may have billed them, before a model is asked nothing
+new until one of them is answered."""
 
 MINUTE_S = 61.0
 """How long a request counts against a pinned limit a minute: two of them may be on their way for different times."""
@@ -101,8 +101,8 @@ class Pace:
     `limit` grows by one an answer until the first refusal for load (so it doubles a round trip), then by REGAINED a
     round trip; such a refusal leaves KEPT of it, once for all requests that were under way together. While a
     `retry-after` lasts nothing is sent. Limits that the server tells in its headers are kept, unless `pinned` says
-    what they are. `fruitless`: attempts without an answer that may have been billed; None once there has been an
-    answer. `lately`: when requests of earlier processes went in the last minute, and what they took.
+    what they are. `fruitless`: attempts in a row without an answer that may have been billed. `lately`: when requests
+    of earlier processes went in the last minute, and what they took.
     """
 
     ceiling: int
@@ -111,7 +111,7 @@ class Pace:
     limit: float = START
     in_flight: int = 0
     throttled: int = 0
-    fruitless: int | None = 0
+    fruitless: int = 0
     _growing: bool = True
     _cut_at: float = float("-inf")
     _not_before: float = float("-inf")
@@ -151,16 +151,16 @@ class Pace:
         if reply.status in _THROTTLED or reply.error_type == "overloaded_error":
             self._throttle(reply, sent_at, now, hold_s)
         elif reply.outcome != "errored":
-            self.fruitless = None
+            self.fruitless = 0
             self.limit = min(self.ceiling, self.limit + (1.0 if self._growing else REGAINED / self.limit))
 
-        elif self.fruitless is not None and (reply.status or 200) < 400:
+        elif (reply.status or 200) < 400 and reply.error_type != LOST:
             self.fruitless += 1
 
     @property
     def is_doubted(self) -> bool:
         """Whether to try again what has been asked, rather than to ask more."""
-        return self.fruitless is not None and self.fruitless >= _FRUITLESS
+        return self.fruitless >= _FRUITLESS
 
     def _throttle(self, reply: Reply, sent_at: float, now: float, hold_s: float) -> None:
         self.throttled += 1

@@ -29,7 +29,7 @@ async def session(run: RunFile, executor: str, concurrency: int) -> AsyncIterato
     Space for the ends of all that is in flight is kept back meanwhile; InfrastructureError if there is none.
     """
     begun = Session(0, _now(), platform.node(), executor, concurrency)
-    with kept_back(run.path, concurrency, run.longest_answer()) as space:
+    with kept_back(run.path, concurrency, _longest_answer(run)) as space:
         session_id = run.start_session(begun)
         ledger = Ledger(run, space)
         try:
@@ -38,6 +38,13 @@ async def session(run: RunFile, executor: str, concurrency: int) -> AsyncIterato
         finally:
             await ledger.close()
     run.end_session(session_id, _now(), lag.p99_s, lag.max_s)
+
+
+def _longest_answer(run: RunFile) -> int:
+    """The most tokens that an answer of a run may have."""
+    with run.together() as db:
+        (of_items,) = db.execute("SELECT max(json_extract(content, '$.max_tokens')) FROM item").fetchone()
+    return max(run.spec().max_tokens, of_items or 0)
 
 
 def _now() -> str:

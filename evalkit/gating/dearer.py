@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from evalkit import stats
+from evalkit.analysis.caching import FAR_APART
 from evalkit.analysis.results import OutputResult
 from evalkit.gating.evidence import Evidence, Measure
 from evalkit.gating.not_worse import ratio_limit, ratio_result
@@ -13,8 +14,12 @@ from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate
 from evalkit.strict import StrictModel
+from evalkit.wording import plural
 
 _ONE_WAY = "both models sent the same way: new runs of both with `--executor batch`, or both without"
+
+
+_ONE_RUN = "both models in one run, so that neither finds what an earlier run has left in the cache"
 
 
 class Dearest(StrictModel):
@@ -35,21 +40,50 @@ def dearer_result(
     where both sides are priced, since a side with an unpriced request has no total.
 
     Where one side went in batches and the other did not, bills would compare their prices: so the one that both
-    models would have without batches is taken.
+    models would have without batches is taken. What the candidate's calls cost that failed on every attempt so far is
+    no part of the ratio, but it may not pass unless it would with that as well: streams that break are billed.
     """
     for model in evidence.sides:
         if model.cost_per_request.value is None:
             finding = f"{what}: {model.name} {model.cost_per_request.reason}"
             return CheckResult(name, "inconclusive", finding, ratio_limit(asked.at_most), needs="prices")
+    if (warmed := _warmed_apart(evidence)) is not None:
+        return CheckResult(name, "inconclusive", f"{what}: {warmed}", ratio_limit(asked.at_most), needs=_ONE_RUN)
     apart = _priced_apart(evidence)
     if apart and _unknown(evidence):
         finding = (
             f"{what}: {apart}, and what these would cost outside of one is not known (caches, fast mode, own prices)"
         )
         return CheckResult(name, "inconclusive", finding, ratio_limit(asked.at_most), needs=_ONE_WAY)
-    ratio, gap = compared(_unbatched if apart else _billed)
+    usd = _unbatched if apart else _billed
+    ratio, gap = compared(usd)
+    gap = gap or _spent_in_vain(evidence, usd, ratio, asked.at_most)
     at = f"{what} at the price without batches" if apart else what
     return ratio_result(name, at, ratio, asked.at_most, stats.above_one_p(ratio), gap, rules)
+
+
+def _spent_in_vain(evidence: Evidence, usd: Measure, ratio: Estimate, at_most: float) -> str | None:
+    """That what the candidate's unanswered calls cost would take the ratio to its limit; None if it would not."""
+    outputs = [output for of_item in evidence.outputs()[1].values() for output in of_item]
+    vain = [cost for output in outputs if not output.settled and (cost := usd(output))]
+    whole = sum(usd(output) or 0.0 for output in outputs if output.settled)
+    high = ratio.value if ratio.high is None else ratio.high
+    if not vain or high is None or not whole or high * (1 + sum(vain) / whole) < at_most:
+        return None
+    calls = f"{plural(len(vain), 'call')} of the candidate that failed on every attempt so far"
+    return f"{calls} cost {sum(vain) / whole:.0%} on top, which would take it to its limit"
+
+
+def _warmed_apart(evidence: Evidence) -> str | None:
+    """That the runs of the sides found their prompts in a cache to different degrees; None if not, or in one run: there
+    the models differ in it, as they would in production."""
+    if evidence.together:
+        return None
+    sides = ((evidence.of_baseline, evidence.baseline), (evidence.of_candidate, evidence.candidate))
+    then, now = (next((u.hit_rate or 0.0 for u in a.caching if u.model == model), 0.0) for a, model in sides)
+    if abs(then - now) <= FAR_APART:
+        return None
+    return f"a cache gave {then:.0%} of the baseline's and {now:.0%} of the candidate's input, each in a run of its own"
 
 
 def _priced_apart(evidence: Evidence) -> str | None:

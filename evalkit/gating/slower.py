@@ -62,7 +62,9 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     """One result for each quantile asked for.
 
     A call that was given up counts as no faster than the slowest that was not, on either side: dropping it would make
-    a model that times out look fast. Items that went in batches, by the seed and not by outcome, have no latency.
+    a model that times out look fast. One that failed on every attempt so far, as in an outage, counts so against
+    passing alone: its wait is mostly that of our own retries, and shows no model slower. Items that went in
+    batches, by the seed and not by outcome, have no latency.
     """
     streamed = _streamed(evidence)
     sides = evidence.outputs(streamed)
@@ -73,11 +75,14 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     missing = gap(counted, evidence.planned(streamed))
     limits = (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90))
     wanted = [(label, q, at_most) for label, q, at_most in limits if at_most is not None]
-    ratios = stats.quantile_ratios(
-        [now[item] for item in both], [then[item] for item in both], [q for _, q, _ in wanted], rules.seed,
-        rules.confidence,
-    )  # fmt: skip
-    for (label, q, at_most), (ratio, p_worse) in zip(wanted, ratios, strict=True):
+    quantiles = [q for _, q, _ in wanted]
+    ratios = _ratios(then, now, quantiles, rules)
+    answered = {item: [output for output in of_item if output.settled] for item, of_item in sides[1].items()}
+    shown = ratios
+    if answered != sides[1]:
+        then, now, _ = _waits(clock, sides[0], answered)
+        shown = _ratios(then, now, quantiles, rules)
+    for (label, q, at_most), (ratio, _), (_, p_worse) in zip(wanted, ratios, shown, strict=True):
         name, what = f"{clock.name}: {label}", f"{clock.what} {label}"
         if evidence.items and not streamed:
             yield _not_measured(name, what, at_most, *_BATCHED)
@@ -87,6 +92,15 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
             unknown = missing or _beyond(clock, sides[1], label, q, rules.confidence)
             found = ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, unknown, rules)
             yield found if ratio.n >= _FEWEST[label] else _too_few(found, label, ratio, rules)
+
+
+def _ratios(
+    then: Mapping[str, list[float]], now: Mapping[str, list[float]], quantiles: list[float], rules: Rules
+) -> list[tuple[Estimate, float | None]]:
+    both = [item for item in then if item in now]
+    return stats.quantile_ratios(
+        [now[item] for item in both], [then[item] for item in both], quantiles, rules.seed, rules.confidence
+    )
 
 
 def few_foreseen(name: str, asked: Quantiles, planned: Planned) -> Iterator[str]:
