@@ -218,7 +218,7 @@ check() {
   code=0
   evalkit pins diff "$range" --exit-code || code=$?
   [ "$code" -eq 1 ] || exit "$code"
-  mkdir -p "$out"
+  mkdir -p "$out" || exit 2
   : >"$out/gates.md"
   comment "### No verdict on a pinned model that changed: the check ended early, see its log"
   verify

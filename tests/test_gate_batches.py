@@ -147,7 +147,10 @@ def test_costs_of_two_runs_are_not_compared_where_one_found_its_prompts_in_a_cac
         usage = Usage(1000 - tokens, 100, cache_read_tokens=tokens, cache_write_5m_tokens=10)
         return replace(answered(0.01 * (1 + item % 7 / 10)), usage=usage)
 
-    analysis = analyze(run(*table(2, 2, 96), attempt=attempt))
-    for other, expected in ((analyze(run(*table(2, 2, 96), attempt=attempt)), outcome), (analysis, "pass")):
-        found = gate(evidence_of(analysis, other, BASELINE, CANDIDATE), read_policy(COSTS, "gate.yaml"))
+    seen = run(*table(2, 2, 96), attempt=attempt)
+    models = {trial.id: trial.key.model for trial in seen.trials}
+    parts = tuple(replace(a, session_id=1 + (models[a.trial_id] == CANDIDATE)) for a in seen.attempts)
+    one, another, merged = analyze(seen), analyze(seen), analyze(replace(seen, attempts=parts))
+    for then, now, expected in ((one, another, outcome), (merged, merged, outcome), (one, one, "pass")):
+        found = gate(evidence_of(then, now, BASELINE, CANDIDATE), read_policy(COSTS, "gate.yaml"))
         assert {check.outcome for check in found.checks} == {expected}, [check.finding for check in found.checks]

@@ -16,7 +16,7 @@ FAR_APART = 0.10
 
 @dataclass(frozen=True)
 class CacheUse:
-    """One model's answered requests. `hit_rate`: share of all input tokens read from the cache.
+    """One model's answered requests. `hit_rate`: share of all input tokens read from the cache; `sessions` sent them.
 
     Costs are USD of all `requests` together: as they were billed, with nothing cached (`cold_usd`), and with every
     marked prefix in the cache already (`warm_usd`). None where one of them has no price, with the `reason`.
@@ -32,6 +32,7 @@ class CacheUse:
     cold_usd: float | None
     warm_usd: float | None
     reason: str | None = None
+    sessions: tuple[int, ...] = ()
 
     @property
     def hit_rate(self) -> float | None:
@@ -102,6 +103,7 @@ def _use(model: str, attempts: Sequence[Attempt], prices: Prices, among: Sequenc
         cold_usd=cold,
         warm_usd=warm,
         reason=reason,
+        sessions=tuple(sorted({a.session_id for a in attempts if a.session_id is not None})),
     )
 
 

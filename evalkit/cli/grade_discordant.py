@@ -20,6 +20,7 @@ def queued(file: "RunFile", rubric: "Rubric", people: "ForPeople") -> Mapping[st
     UsageError beside --calibrate, and for a share of nothing.
     """
     from evalkit.discordant import discordant_items
+    from evalkit.planning import settled_trials
     from evalkit.wording import plural
 
     if not people.discordant:
@@ -29,7 +30,14 @@ def queued(file: "RunFile", rubric: "Rubric", people: "ForPeople") -> Mapping[st
     if people.calibrate is not None:
         raise UsageError("--calibrate and --discordant exclude each other; run the command once for each")
     share = SHARE if people.concordant_share is None else people.concordant_share
-    found = discordant_items(file.snapshot(), rubric, share)
+    snapshot = file.snapshot()
+    found = discordant_items(snapshot, rubric, share)
+    if (left := len(snapshot.trials) - len(settled_trials(snapshot))) > 0:
+        say(
+            f"warning: {plural(left, 'trial')} without an answer yet; repeat `evalkit run` before people grade, since"
+            " what is answered later takes a round of its own",
+            err=True,
+        )
     say(
         f"to grade: all outputs of {plural(len(found.apart), 'item')} that the judge tells apart, and of "
         f"{len(found.drawn)} drawn from {found.alike} that it grades alike",

@@ -75,15 +75,20 @@ def _spent_in_vain(evidence: Evidence, usd: Measure, ratio: Estimate, at_most: f
 
 
 def _warmed_apart(evidence: Evidence) -> str | None:
-    """That the runs of the sides found their prompts in a cache to different degrees; None if not, or in one run: there
-    the models differ in it, as they would in production."""
-    if evidence.together:
-        return None
+    """That the sides were sent in runs of their own, and found their prompts in a cache to different degrees; None if
+    not: what differs in one run would differ in production."""
     sides = ((evidence.of_baseline, evidence.baseline), (evidence.of_candidate, evidence.candidate))
-    then, now = (next((u.hit_rate or 0.0 for u in a.caching if u.model == model), 0.0) for a, model in sides)
-    if abs(then - now) <= FAR_APART:
+    then, now = (next((use for use in a.caching if use.model == model), None) for a, model in sides)
+    at_once = (
+        evidence.together and then and now and (then.sessions == now.sessions or {*then.sessions} & {*now.sessions})
+    )
+    rates = [(use and use.hit_rate) or 0.0 for use in (then, now)]
+    if at_once or abs(rates[0] - rates[1]) <= FAR_APART:
         return None
-    return f"a cache gave {then:.0%} of the baseline's and {now:.0%} of the candidate's input, each in a run of its own"
+    return (
+        f"a cache gave {rates[0]:.0%} of the baseline's and {rates[1]:.0%} of the candidate's input, each in a run of"
+        " its own"
+    )
 
 
 def _priced_apart(evidence: Evidence) -> str | None:
