@@ -14,8 +14,8 @@ def anchor(index: int) -> str:
 def state_of(outputs: Sequence[OutputResult]) -> MapState:
     """One model's outputs on one item, over its epochs: what a single mark can say about them."""
     judged = [o.satisfied for o in outputs if o.satisfied is not None]
-    if judged and all(judged) and len(judged) == len(outputs):
-        return "satisfactory"
+    if judged and all(judged):
+        return "satisfactory" if len(judged) == len(outputs) else "ungraded"
     if any(judged):
         return "mixed"
     if any(o.outcome in ("refused", "truncated", "errored") for o in outputs):

@@ -127,6 +127,8 @@ def corrected(analysis: Analysis, pair: Comparison) -> str:
     """Why a difference whose interval excludes 0 is yet not shown; empty for any other."""
     if not pair.corrected_away or pair.p_holm is None:
         return ""
+    if len(analysis.pairs) == 1:
+        return f" by the test of what they differ on (p {p_value(pair.p_holm)})"
     return f" after Holm's correction for {len(analysis.pairs)} comparisons (p {p_value(pair.p_holm)})"
 
 

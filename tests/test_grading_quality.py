@@ -187,6 +187,21 @@ def test_the_preference_heading_is_the_finding() -> None:
     assert "no model" in section(analyze(made.snapshot(preferences=even)), "preferred").heading
 
 
+def test_a_preference_of_three_pairs_counts_after_holms_correction() -> None:
+    made = book(30)
+    made.grade(1, 1, grader=ANN)
+    of_pairs = {(1, 3): (11, 3), (1, 2): (6, 5), (2, 3): (5, 6)}
+    told = tuple(
+        prefer(3 * n + a, 3 * n + b, "second" if n < won else "first" if n < won + lost else "tie")
+        for (a, b), (won, lost) in of_pairs.items()
+        for n in range(30)
+    )
+    found = analyze(made.snapshot(preferences=told))
+    assert [p.p_holm for p in found.preferred if p.won_by_b == 11] == [pytest.approx(3 * stats.mcnemar_midp(11, 3))]
+    assert stats.mcnemar_midp(11, 3) < 0.05
+    assert section(found, "preferred").heading == "Side by side no model's outputs are shown to be preferred"
+
+
 def test_peoples_preferences_stand_beside_the_judges_and_the_swap_is_asked_of_judges_alone() -> None:
     made = book(10)
     made.grade(1, 1, grader=ANN)

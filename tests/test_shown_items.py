@@ -20,6 +20,7 @@ from evalkit.analysis import analyze
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.cli import main
+from evalkit.item_marks import state_of
 from evalkit.report import render_html
 from evalkit.shown_items import (
     NAMED,
@@ -258,3 +259,20 @@ def test_items_on_which_the_models_part_are_not_crowded_out_by_those_that_all_fa
         run_of(*[parting] * 300, *[failed] * 300, *[passed] * 300, text="word " * 2000), 2_000_000
     ).counts
     assert long["parting"][0] > 2 * (long["failing"][0] + long["rest"][0]) > 0
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "state"),
+    [
+        ((True, True), "satisfactory"),
+        ((True, None), "ungraded"),  # which is no word of a failure
+        ((True, False), "mixed"),
+        ((True, False, None), "mixed"),
+        ((False, None), "unsatisfactory"),
+        ((None, None), "ungraded"),
+    ],
+)
+def test_an_items_mark_says_what_its_verdicts_do(verdicts: tuple[bool | None, ...], state: str) -> None:
+    output = analysis().outputs[0].outputs[0]
+    outputs = [replace(output, outcome="answered", satisfied=satisfied) for satisfied in verdicts]
+    assert state_of(outputs) == state

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import combinations
+from itertools import combinations, groupby
 
 from evalkit import stats
 from evalkit.frozen import dataclass
@@ -23,6 +23,7 @@ class Preferred:
 
     Each of `items` counts once: to whom most preferences go, over graders and epochs. `difference` = share of items
     won by b - share won by a. Of a judge only preferences count that both orders agree on; others are ties.
+    `p_holm`: two-sided, by McNemar's mid-p, adjusted over the grader's pairs of models.
     """
 
     grader: str
@@ -33,6 +34,7 @@ class Preferred:
     won_by_b: int
     tied: int
     difference: Estimate
+    p_holm: float
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,21 @@ def preferred(snapshot: Snapshot) -> tuple[Preferred, ...]:
         leaning[grader, a, b][keys[one].item_id] += lean if keys[other].model == b else -lean
     order = list(combinations(snapshot.spec.models, 2))
     pairs = sorted(leaning, key=lambda pair: (pair[0] != PEOPLE, pair[0], order.index(pair[1:])))
-    return tuple(_of_pair(pair, list(leaning[pair].values())) for pair in pairs)
+    found = []
+    for _, of_grader in groupby(pairs, key=lambda pair: pair[0]):
+        counts = [(pair, *_counts(list(leaning[pair].values()))) for pair in of_grader]
+        adjusted = stats.holm([stats.mcnemar_midp(won_b, won_a) for _, won_a, won_b, _ in counts])
+        found += [_of_pair(*counted, p_holm) for counted, p_holm in zip(counts, adjusted, strict=True)]
+    return tuple(found)
 
 
-def _of_pair(pair: tuple[str, str, str], leanings: list[int]) -> Preferred:
-    """Leanings above 0 are towards a."""
-    won_a, won_b, n = sum(x > 0 for x in leanings), sum(x < 0 for x in leanings), len(leanings)
-    return Preferred(*pair, n, won_a, won_b, n - won_a - won_b, stats.paired_rates(won_b, won_a, n))
+def _counts(leanings: list[int]) -> tuple[int, int, int]:
+    """Items won by a, by b, and all; leanings above 0 are towards a."""
+    return sum(x > 0 for x in leanings), sum(x < 0 for x in leanings), len(leanings)
+
+
+def _of_pair(pair: tuple[str, str, str], won_a: int, won_b: int, n: int, p_holm: float) -> Preferred:
+    return Preferred(*pair, n, won_a, won_b, n - won_a - won_b, stats.paired_rates(won_b, won_a, n), p_holm)
 
 
 def _settled(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple[str, int, int, int]]:

@@ -162,7 +162,8 @@ def _about_gaps(
     pending = sum(model.counts.pending for model in models)
     planned = sum(model.counts.planned for model in models)
     if pending:
-        yield f"Incomplete: {pending} of {planned} trials have no outcome yet; run the same command to go on."
+        more = "the same command goes on, with a larger --share if it had one"
+        yield f"Incomplete: {pending} of {planned} trials have no outcome yet; {more}."
     ended = [attempt for attempt in snapshot.attempts if attempt.grader is None and attempt.outcome is not None]
     unsettled = len({attempt.trial_id for attempt in ended} - {attempt.trial_id for attempt in ended if attempt.final})
     if unsettled:

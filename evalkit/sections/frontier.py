@@ -47,7 +47,7 @@ def build(analysis: Analysis) -> Section | None:
 
 def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
     cheapest = min(drawable, key=lambda m: m.cost_per_satisfactory.value or 0.0)
-    best = max(drawable, key=lambda m: m.pass_rate.value or 0.0)
+    best = max(drawable, key=lambda m: (m.pass_rate.value or 0.0, -(m.cost_per_satisfactory.value or 0.0)))
     pick = analysis.decision.option
     if len(drawable) == 1:
         return (

@@ -7,6 +7,7 @@ from evalkit.series import lineup
 from evalkit.wording import doubt, percent, plural, value
 
 ORDER = 66
+_ALPHA = 0.05
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -23,7 +24,8 @@ def build(analysis: Analysis) -> Section | None:
         label="Preferences",
         heading=_heading(analysis.preferred, names),
         lede=words(
-            f"Each item counts once, for the side that most of its comparisons prefer.{_how(analysis.preferred)}"
+            "Each item counts once, for the side that more of its comparisons prefer, ties aside."
+            f"{_how(analysis.preferred)}"
         ),
         blocks=(
             table("Outputs preferred, side by side", columns, [_row(found, names) for found in analysis.preferred]),
@@ -43,7 +45,7 @@ def _how(found: tuple[Preferred, ...]) -> str:
 
 
 def _heading(found: tuple[Preferred, ...], names: dict[str, str]) -> str:
-    clear = [p for p in found if (p.difference.low or 0) > 0 or (p.difference.high or 0) < 0]
+    clear = [p for p in found if p.p_holm < _ALPHA and not (p.difference.low or 0) <= 0 <= (p.difference.high or 0)]
     if not clear:
         return "Side by side no model's outputs are shown to be preferred"
     best = max(clear, key=lambda p: (p.grader == PEOPLE, abs(p.difference.value or 0.0)))
