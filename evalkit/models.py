@@ -18,6 +18,9 @@ LINE_UP: tuple[str, ...] = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haik
 BEDROCK = "bedrock:"
 """What the ids of models on Amazon Bedrock begin with; the rest is Bedrock's own id, profile or ARN."""
 
+BEDROCK_URLS = ("ANTHROPIC_BEDROCK_MANTLE_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL")
+"""What names another server for them: of the Messages endpoint, and of InvokeModel."""
+
 DEFAULT_MAX_TOKENS = 1024
 """Of an answer, unless a user or an item says otherwise."""
 

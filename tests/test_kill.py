@@ -186,11 +186,15 @@ def test_of_two_equal_commands_at_once_one_is_refused_and_nothing_is_paid_twice(
     assert set(trials_asked(server).values()) == {1}
 
 
+def not_under_nohup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_ends_a_run_lets_requests_in_flight_end_and_the_same_command_goes_on(
     ends: signal.Signals, tiny: Path, server: Recorded, pace: Paced
 ) -> None:
-    with Process(run_command(tiny, server)) as process:
+    with Process(run_command(tiny, server), first=not_under_nohup) as process:
         wait_for_messages(process, server, 6)
         process.send_signal(ends)
         errors = process.errors()

@@ -482,7 +482,7 @@ def test_provenance_names_all_that_the_figures_rest_on() -> None:
             "Attempts",
             "186 of production, 6 failed, 0 lost, 0 without a price; what any of them cost is in every cost above",
         ),
-        ("Ungraded", "0 grades missing"),
+        ("Ungraded", "0 outputs"),
         ("Draws", f"orders, resamples and permutations start from the run's seed, {spec.seed}"),
     ):
         assert rows[term] == said
@@ -490,6 +490,14 @@ def test_provenance_names_all_that_the_figures_rest_on() -> None:
         assert method.lower() in rows["Intervals"].lower()
     assert {f"Model {m.name}" for m in analysis.models} <= set(rows)
     assert {"To repeat", "This report", "Endpoint", "Judge's cost"} <= set(rows)
+
+
+def test_outputs_that_nobody_graded_are_counted_as_such() -> None:
+    analysis = made("whole")
+    first, *others = analysis.models
+    left = replace(analysis, models=(replace(first, counts=replace(first.counts, ungraded=3)), *others))
+    rows = [row for block in section(left, "method").blocks if isinstance(block, Definitions) for row in block.rows]
+    assert plain_text(dict(rows)["Ungraded"]) == "3 outputs"
 
 
 def test_the_command_names_what_differs_from_the_defaults() -> None:

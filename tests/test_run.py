@@ -22,6 +22,7 @@ from evalkit.errors import BudgetError, ExitCode, InfrastructureError, Interrupt
 from evalkit.executors.ending import Ending, unknown_model
 from evalkit.executors.local import Limits
 from evalkit.files import read_rubric
+from evalkit.models import BEDROCK_URLS
 from evalkit.planning import Options, Prepared, prepare, start
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.records import AttemptStart, Reply, Snapshot
@@ -750,8 +751,10 @@ def test_servers_say_in_their_own_words_that_a_model_is_unknown(
 
 
 def test_a_server_that_no_request_would_go_to_is_refused(
-    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in BEDROCK_URLS:
+        monkeypatch.delenv(name, raising=False)
     on_bedrock = "bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0"
     assert main(["run", str(tiny), "--base-url", server.url, "-m", on_bedrock, "--dry-run"]) == ExitCode.USAGE
     assert "ANTHROPIC_BEDROCK_BASE_URL" in capsys.readouterr().err

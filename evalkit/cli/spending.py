@@ -1,5 +1,6 @@
 """The line before money is spent: what it may cost, and whether to go on."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ import typer
 
 from evalkit.cli.terminal import say
 from evalkit.errors import InterruptedRunError, UsageError
-from evalkit.models import BEDROCK, alias_warning
+from evalkit.models import BEDROCK, BEDROCK_URLS, alias_warning
 
 if TYPE_CHECKING:
     from evalkit.bill import Bill
@@ -52,11 +53,15 @@ def check_models(models: Sequence[str], router: str | None, base_url: str | None
 
 
 def check_server(base_url: str | None, models: Sequence[str]) -> None:
-    """UsageError where --base-url would be asked nothing: a request must not go elsewhere than its user thinks."""
-    if base_url is not None and all(model.startswith(BEDROCK) for model in models):
+    """UsageError where --base-url would be asked nothing: a request must not go elsewhere than its user thinks.
+
+    Not where a server is named for Bedrock.
+    """
+    named = any(os.environ.get(name) for name in BEDROCK_URLS)
+    if base_url is not None and not named and all(model.startswith(BEDROCK) for model in models):
         raise UsageError(
             "--base-url is a server of Anthropic's API, and all models are on Bedrock; name another server for those by"
-            " ANTHROPIC_BEDROCK_BASE_URL (profiles, ARNs and ids with a version) and ANTHROPIC_BEDROCK_MANTLE_BASE_URL"
+            f" {BEDROCK_URLS[1]} (profiles, ARNs and ids with a version) and {BEDROCK_URLS[0]}"
         )
 
 

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evalkit.errors import InfrastructureError, UsageError
-from evalkit.models import BEDROCK
+from evalkit.models import BEDROCK, BEDROCK_URLS
 from evalkit.providers import Preflight
 from evalkit.providers.attempt import Decode, attempt, body_of, count, counted_body, is_fast
 from evalkit.providers.endpoint import checked, endpoint_of, is_loopback
@@ -39,8 +39,6 @@ _GENERATION = re.compile(r"claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?!\d)")
 _OLD_VERSION = "bedrock-2023-05-31"
 _LAST_OF_OLD = (4, 6)
 """Models up to this generation know InvokeModel's first API version only; so may an id that does not say."""
-
-_BASE_URLS = ("ANTHROPIC_BEDROCK_MANTLE_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL")
 
 
 class _Event(NamedTuple):
@@ -79,7 +77,7 @@ class BedrockProvider:
         import anthropic
         import httpx2
 
-        given = os.environ.get(_BASE_URLS[0 if messages else 1])
+        given = os.environ.get(BEDROCK_URLS[0 if messages else 1])
         url = None if given is None else checked(given)
         build = anthropic.AsyncAnthropicBedrockMantle if messages else anthropic.AsyncAnthropicBedrock
         return build(
@@ -129,7 +127,7 @@ class BedrockProvider:
         urls = [str(client.base_url) for client in self._clients.values()]
         simulated = [await self._is_sandbox(client) for client in self._clients.values()]
         if any(simulated) and not all(simulated):
-            raise UsageError(f"one of {' and '.join(_BASE_URLS)} is the sandbox and the other is not; set both alike")
+            raise UsageError(f"one of {' and '.join(BEDROCK_URLS)} is the sandbox and the other is not; set both alike")
         endpoints = (endpoint_of(url, simulated=all(simulated)) for url in urls)
         return Preflight(" + ".join(sorted(set(endpoints))), all(simulated))
 
@@ -147,7 +145,7 @@ class BedrockProvider:
             return SIMULATED in error.response.headers
         except anthropic.APIConnectionError as error:
             raise InfrastructureError(
-                f"{endpoint_of(url)} cannot be reached ({cause(error)}); check {' and '.join(_BASE_URLS)}"
+                f"{endpoint_of(url)} cannot be reached ({cause(error)}); check {' and '.join(BEDROCK_URLS)}"
             ) from error
         return SIMULATED in answer.headers
 

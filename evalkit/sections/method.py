@@ -235,9 +235,10 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
             ),
         )
         yield "Judge's cost", words(_judge_cost(grading))
-    ungraded = sum(grading.ungraded.values())
+    outputs, ungraded = sum(m.counts.ungraded for m in analysis.models), sum(grading.ungraded.values())
     parts = listing([f"{reason}: {count:,}" for reason, count in sorted(grading.ungraded.items())])
-    yield "Ungraded", words(f"{plural(ungraded, 'grade')} missing{f' ({parts})' if parts else ''}")
+    told = f"; {plural(ungraded, 'grade')} asked for and not given ({parts})" if ungraded else ""
+    yield "Ungraded", words(f"{plural(outputs, 'output')}{told}")
     yield "Names in outputs", words(_marks(grading))
 
 
