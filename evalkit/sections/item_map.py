@@ -43,7 +43,7 @@ def build(analysis: Analysis) -> Section | None:
             [set(each) for each in compress(found, settled)], len(found), series[0].name if len(series) == 1 else ""
         )
         if any(settled)
-        else _unsettled(found)
+        else _unsettled(analysis.outputs, {s.key for s in series})
     )
     places = shown_items(analysis).places
     columns = {i: _column(analysis.outputs[i], i, series, found[i]) for i in places}
@@ -72,9 +72,10 @@ def _column(item: ItemResult, index: int, series: tuple[Series, ...], found: Seq
     return MapColumn(item.id, anchor(index), item.difficulty or "no difficulty", cells)
 
 
-def _unsettled(found: Sequence[Sequence[MapState]]) -> str:
+def _unsettled(outputs: Sequence[ItemResult], models: set[str]) -> str:
     """Where no item has all verdicts: some may have one under every model all the same, in some epochs."""
-    items, part = plural(len(found), "item"), sum("ungraded" not in each for each in found)
+    items = plural(len(outputs), "item")
+    part = sum({o.model for o in item.outputs if o.satisfied is not None} >= models for item in outputs)
     if not part:
         return f"None of {items} has a verdict under every model"
     return f"None of {items} has all its verdicts; {part:,} {'has' if part == 1 else 'have'} some under every model"
