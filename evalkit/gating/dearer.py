@@ -79,11 +79,9 @@ def _warmed_apart(evidence: Evidence) -> str | None:
     not: what differs in one run would differ in production."""
     sides = ((evidence.of_baseline, evidence.baseline), (evidence.of_candidate, evidence.candidate))
     then, now = (next((use for use in a.caching if use.model == model), None) for a, model in sides)
-    at_once = (
-        evidence.together and then and now and (then.sessions == now.sessions or {*then.sessions} & {*now.sessions})
-    )
+    merged = then and now and then.sessions and {*then.sessions}.isdisjoint(now.sessions)
     rates = [(use and use.hit_rate) or 0.0 for use in (then, now)]
-    if at_once or abs(rates[0] - rates[1]) <= FAR_APART:
+    if (evidence.together and not merged) or abs(rates[0] - rates[1]) <= FAR_APART:
         return None
     return (
         f"a cache gave {rates[0]:.0%} of the baseline's and {rates[1]:.0%} of the candidate's input, each in a run of"
