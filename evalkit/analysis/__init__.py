@@ -15,6 +15,7 @@ from evalkit.analysis.contexts import at_context, production_size, sizes_of
 from evalkit.analysis.corrections import correction_cost
 from evalkit.analysis.decide import decide
 from evalkit.analysis.disputes import disputes
+from evalkit.analysis.either_way import hedged
 from evalkit.analysis.grading import grading_of
 from evalkit.analysis.grading_time import grading_time
 from evalkit.analysis.items import item_results
@@ -28,7 +29,7 @@ from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
-from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results
+from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results, unanswered
 from evalkit.analysis.validity import validities
 from evalkit.analysis.views import Levels
 from evalkit.analysis.warn import warnings_for
@@ -67,8 +68,24 @@ def analyze(
         baseline = _comparable(baseline, snapshot.spec)
     if snapshot.spec.contexts:
         return _of_sweep(snapshot, baseline, prices, counterparts)
+    found = _analyzed(snapshot, baseline, prices, counterparts)
+    if any(map(unanswered, filter(None, (snapshot, baseline)))):
+        found = hedged(found, _analyzed(snapshot, baseline, prices, counterparts, missing=True))
+    found = replace(found, signals=find_signals(found))
+    text = mark(snapshot.spec)
+    return found if text is None else _conditional(found, text)
+
+
+def _analyzed(
+    snapshot: Snapshot,
+    baseline: Snapshot | None,
+    prices: Prices | None,
+    counterparts: Mapping[str, str] | None,
+    missing: bool = False,
+) -> Analysis:
+    """`missing`: what failed on every attempt so far is left out, as if it had not been tried."""
     rubric = Rubric.read_back(snapshot.spec.rubric)
-    results = trial_results(snapshot, rubric)
+    results = trial_results(snapshot, rubric, missing)
     models = snapshot.spec.models
     by_model = _by_model(results, models)
     tables = _tables(by_model, rubric)
@@ -104,10 +121,9 @@ def analyze(
     analysis = _with_graders(analysis, snapshot, levels, results, rubric)
     analysis = replace(analysis, warnings=_warnings(analysis, snapshot, rubric, tables))
     if baseline is not None:
-        analysis = _with_baseline(analysis, tables, snapshot, baseline, counterparts)
-    analysis = replace(analysis, workers=worker_results(snapshot), signals=find_signals(analysis))
-    text = mark(snapshot.spec)
-    return analysis if text is None else _conditional(analysis, text)
+        then = _baseline_tables(snapshot, baseline, missing)
+        analysis = _with_baseline(analysis, tables, snapshot, baseline, then, counterparts)
+    return replace(analysis, workers=worker_results(snapshot))
 
 
 def _sizes(snapshot: Snapshot, model: str) -> list[PromptSize]:
@@ -128,11 +144,10 @@ def _with_baseline(
     tables: Mapping[str, Columns],
     snapshot: Snapshot,
     baseline: Snapshot,
+    then: Mapping[str, Columns],
     counterparts: Mapping[str, str] | None,
 ) -> Analysis:
-    compared = against(
-        tables, _baseline_tables(snapshot, baseline), snapshot.spec.seed, analysis.correction.usd, counterparts
-    )
+    compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
     return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared))
 
 
@@ -227,7 +242,7 @@ def _at_same(baseline: Snapshot, size: int | None) -> Snapshot:
     return at_context(baseline, size)
 
 
-def _baseline_tables(snapshot: Snapshot, baseline: Snapshot) -> dict[str, Columns]:
+def _baseline_tables(snapshot: Snapshot, baseline: Snapshot, missing: bool) -> dict[str, Columns]:
     for what in ("dataset_sha256", "rubric_sha256"):
         ours, theirs = getattr(snapshot.spec, what), getattr(baseline.spec, what)
         if ours != theirs:
@@ -236,7 +251,7 @@ def _baseline_tables(snapshot: Snapshot, baseline: Snapshot) -> dict[str, Column
                 " compare runs of the same one"
             )
     rubric = Rubric.read_back(baseline.spec.rubric)
-    return _tables(_by_model(trial_results(baseline, rubric), baseline.spec.models), rubric)
+    return _tables(_by_model(trial_results(baseline, rubric, missing), baseline.spec.models), rubric)
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:

@@ -78,7 +78,7 @@ def _output(
         judge_satisfied=result.judge_satisfied,
         batched=last is not None and last.id in batched,
         unbatched_usd=unbatched_usd,
-        settled=any(attempt.final for attempt in result.attempts),
+        settled=result.settled,
     )
 
 

@@ -47,6 +47,11 @@ class TrialResult:
     judge_satisfied: bool | None = None
 
     @property
+    def settled(self) -> bool:
+        """Whether an attempt has ended it for good, so that nothing is left to try."""
+        return any(attempt.final for attempt in self.attempts)
+
+    @property
     def known_usd(self) -> float | None:
         """What it is known to have cost; None before it has ended, and if nobody knows of any of its attempts."""
         unknown = self.outcome is None or all(attempt.cost_usd is None for attempt in self.attempts)
@@ -168,8 +173,14 @@ def graded_by_sandbox(snapshot: Snapshot) -> bool:
     return any(attempt.simulated for attempt in snapshot.attempts if attempt.round_id in counting)
 
 
-def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:
-    """One result a planned trial, in planned order."""
+def unanswered(snapshot: Snapshot) -> frozenset[int]:
+    """The trials that failed on every attempt so far, so that the same command would try them again."""
+    ended = [attempt for attempt in snapshot.attempts if attempt.grader is None and attempt.outcome is not None]
+    return frozenset(a.trial_id for a in ended).difference(a.trial_id for a in ended if a.final)
+
+
+def trial_results(snapshot: Snapshot, rubric: Rubric, missing: bool = False) -> tuple[TrialResult, ...]:
+    """One result a planned trial, in planned order; with `missing` without a verdict on those that are `unanswered`."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     waiting = snapshot.in_batches  # no answer yet, and none lost
     for attempt in snapshot.attempts:
@@ -177,7 +188,8 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
             attempts[attempt.trial_id].append(attempt)
     grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
-    return _held_back(_without_made_up_zeros(results))
+    results = _held_back(_without_made_up_zeros(results))
+    return tuple(replace(r, satisfied=None, decided_by=None) if missing and not r.settled else r for r in results)
 
 
 def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from evalkit.analysis.columns import Columns
 from evalkit.analysis.reliability import OVERALL, Agreement
 from evalkit.analysis.results import Grading, ModelResult
-from evalkit.analysis.trials import graded_by_sandbox
+from evalkit.analysis.trials import graded_by_sandbox, unanswered
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.models import same_model
 from evalkit.records import Snapshot
@@ -164,13 +164,11 @@ def _about_gaps(
     if pending:
         more = "the same command goes on, with a larger --share if it had one"
         yield f"Incomplete: {pending} of {planned} trials have no outcome yet; {more}."
-    ended = [attempt for attempt in snapshot.attempts if attempt.grader is None and attempt.outcome is not None]
-    unsettled = len({attempt.trial_id for attempt in ended} - {attempt.trial_id for attempt in ended if attempt.final})
-    if unsettled:
+    if left := len(unanswered(snapshot)):
         yield (
-            f"{_plural(unsettled, 'trial')} failed on every attempt so far and"
-            f" {'counts' if unsettled == 1 else 'count'} as not satisfactory (for a gate, as missing); the same command"
-            " tries again."
+            f"{_plural(left, 'trial')} failed on every attempt so far and {'counts' if left == 1 else 'count'} as not"
+            " satisfactory (for a gate, as missing); intervals hold the figures without"
+            f" {'it' if left == 1 else 'them'} too, and the same command tries again."
         )
     for model in models:
         if model.counts.ungraded and not model.counts.graded and grading.round is not None:

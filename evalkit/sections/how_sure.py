@@ -106,6 +106,8 @@ def _why_none(analysis: Analysis) -> str:
     unpriced = [m.name for m in analysis.models if m.cost_per_request.value is None and m.satisfied_items]
     if unpriced:
         return f"The rule compares costs, and not every attempt has a price: {', '.join(unpriced)}."
+    if analysis.stability is None:
+        return "What the rule picks hangs on trials that failed on every attempt so far; the same command tries again."
     return "No item has a verdict under every option, so there is nothing to draw from."
 
 
