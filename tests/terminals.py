@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 
 NEW_SCREEN = "\x1b[H\x1b[2J"
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 class Terminal:

@@ -176,7 +176,7 @@ class Runner:
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
         done = subprocess.run(
             command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=120, check=False,
+            timeout=300, check=False,
         )  # fmt: skip
         self.log += done.stdout
         lines = answers.read_text(encoding="utf-8").splitlines()

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from analysis_builders import JUDGE, OPUS, SONNET, Book, answered, ended, failed, lost, round_, spec, write_run
+from gates import BASELINE, CANDIDATE, run
 from needs import DEV_FULL
 
 from evalkit import __version__
@@ -75,7 +76,7 @@ def evalkit(capfd: pytest.CaptureFixture[str]) -> Command:
 def process(*argv: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a command in a process of its own."""
     command = [sys.executable, "-m", "evalkit", *argv]
-    return subprocess.run(command, text=True, timeout=60, check=False, **{"capture_output": True, **options})
+    return subprocess.run(command, text=True, timeout=300, check=False, **{"capture_output": True, **options})
 
 
 def _book() -> Book:
@@ -717,7 +718,7 @@ def test_the_sandbox_ends_quietly_on_ctrl_c() -> None:
         assert server.stdout is not None
         line = server.stdout.readline()
         server.send_signal(signal.SIGINT)
-        _, errors = server.communicate(timeout=20)
+        _, errors = server.communicate(timeout=300)
     assert line.startswith("simulated Claude API at http://127.0.0.1:")
     assert (server.returncode, errors) == (0, "")
 
@@ -735,6 +736,25 @@ def test_output_that_cannot_be_written_is_one_clear_line(arguments: list[str], t
     assert done.returncode == ExitCode.PROVIDER
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("passed", "code"), [(60, 0), (0, 1), (58, 3)])
+@pytest.mark.parametrize("both", [False, True], ids=["stdout", "stderr too"])
+def test_a_gate_ends_with_its_own_code_where_nobody_reads_its_output(
+    passed: int, code: int, both: bool, tmp_path: Path
+) -> None:
+    path = write_run(tmp_path / "x.db", run([[True]] * 60, [[True]] * passed + [[False]] * (60 - passed)))
+    (tmp_path / "gate.yaml").write_text("quality: {margin: 0.05}")
+    told = [sys.executable, "-m", "evalkit", "gate", str(path), "--policy", "gate.yaml"]
+    told += ["--baseline", BASELINE, "--candidate", CANDIDATE]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as unread:
+        done = subprocess.run(
+            told, stdout=unread, stderr=unread if both else subprocess.PIPE, cwd=tmp_path, check=False, timeout=300
+        )
+    assert done.returncode == code
+    assert both or b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["signal.raise_signal(signal.SIGINT)", "130"], ids=["while told", "once told"])

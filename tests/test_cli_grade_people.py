@@ -47,7 +47,7 @@ def interrupted(path: Path, links: int, *options: str, before: str = "") -> tupl
         assert process.stdout is not None
         first = "".join(process.stdout.readline() for _ in range(links))
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=300)
         return process.returncode, first + out, err
 
 
@@ -94,7 +94,7 @@ def test_enter_at_the_pages_terminal_prints_a_new_link_and_voids_an_unused_one(p
             answers = [httpx2.get(link, follow_redirects=False).status_code for link in (*links, links[2], first[0])]
         finally:
             process.send_signal(signal.SIGINT)
-        err = process.communicate(timeout=20)[1]
+        err = process.communicate(timeout=300)[1]
     os.close(keyboard)
     os.close(terminal)
     assert said[0] == "for a new link type a name and Enter: ann, ben\n"

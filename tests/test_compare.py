@@ -11,7 +11,7 @@ from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, run_of, write
 from evalkit import stats
 from evalkit.analysis import analyze
 from evalkit.cli import main
-from evalkit.records import Snapshot
+from evalkit.records import Snapshot, Usage
 
 EARLIER = {OPUS: [[i % 3 > 0] for i in range(40)], HAIKU: [[i % 2 > 0] for i in range(40)]}
 LATER = {OPUS: [[i % 7 > 0] for i in range(40)], SONNET: [[i % 4 > 0] for i in range(40)]}
@@ -53,6 +53,22 @@ def test_the_latency_ratio_is_paired_by_item() -> None:
     none = run_of({OPUS: [[True]]})
     untimed = replace(none, attempts=tuple(replace(a, latency_s=None) for a in none.attempts))
     assert analyze(none, untimed).against[0].latency_ratio.reason == "no pairs"
+
+
+@pytest.mark.parametrize(("read", "compared"), [(0, True), (50, True), (900, False)])
+def test_what_an_earlier_run_left_in_the_cache_is_no_lower_cost(read: int, compared: bool) -> None:
+    then, now = run_of(EARLIER, {OPUS: 0.03}), run_of(EARLIER, {OPUS: 0.015})
+    warm = Usage(input_tokens=1000 - read, cache_read_tokens=read, output_tokens=100)
+    cold = Usage(input_tokens=1000, cache_read_tokens=0, output_tokens=100)
+    then, now = (
+        replace(one, attempts=tuple(replace(a, usage=usage) for a in one.attempts))
+        for one, usage in ((then, cold), (now, warm))
+    )
+    found = analyze(now, then)
+    assert [pair.cost_ratio.value is not None for pair in found.against] == [compared] * 2
+    assert found.baseline is not None
+    told = [line for line in found.baseline.differs if "a cache gave 0% of the input then and 90% now" in line]
+    assert len(told) == (0 if compared else 2)
 
 
 def test_a_named_pair_wins_over_id_and_tier(runs: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ class Visitor:
 
     def __init__(self, served: Served, grader: str | None = None) -> None:
         self.host = urlsplit(served.url).netloc
-        self.connection = http.client.HTTPConnection(self.host, timeout=30)
+        self.connection = http.client.HTTPConnection(self.host, timeout=300)
         self.cookie = self.csrf = ""
         if grader is not None:
             cookie = served.app.entrance.exchange(served.app.entrance.link(grader))

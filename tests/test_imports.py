@@ -45,7 +45,7 @@ print(json.dumps({"code": code, "loaded": [name for name in %r if name in sys.mo
 def loaded_by(*argv: str, folder: Path, names: Collection[str] = HEAVY) -> tuple[int, set[str]]:
     """The exit code of a command in a process of its own, and which heavy packages it loaded."""
     command = [sys.executable, "-c", REPORTER % (tuple(names),), *argv]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300, check=True)
     answer: Mapping[str, object] = json.loads(done.stdout.splitlines()[-1])
     assert isinstance(answer["code"], int)
     assert isinstance(answer["loaded"], list)
@@ -105,7 +105,7 @@ def test_the_reporter_sees_what_is_loaded(tmp_path: Path) -> None:
 def test_a_command_loads_no_other_command(tmp_path: Path) -> None:
     script = "import sys; from evalkit.cli import main; main(['check', 'x.jsonl']); print(*sys.modules)"
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=True)
     assert {f"evalkit.cli.{module}" for module in COMMANDS.values()}.intersection(done.stdout.split()) == {
         "evalkit.cli.check"
     }
@@ -120,7 +120,7 @@ def test_libraries_are_told_to_be_brief_unless_the_user_says_otherwise(given: Ma
     )
     others = {name: value for name, value in os.environ.items() if name not in names}
     command = [sys.executable, "-c", code, "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, env=others | given, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=others | given, timeout=300, check=True)
     assert done.stdout.splitlines()[-1] == f"{threads} 1"
 
 
@@ -135,6 +135,6 @@ def test_nothing_is_loaded_that_looks_for_plugins_unless_the_user_wants_some(
     others = {name: value for name, value in os.environ.items() if name != "PYDANTIC_DISABLE_PLUGINS"}
     command = [sys.executable, "-c", code, "report", "none.db"]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=others | given, cwd=tmp_path, timeout=60, check=False
+        command, capture_output=True, text=True, env=others | given, cwd=tmp_path, timeout=300, check=False
     )
     assert done.stdout.splitlines()[-1] == looks

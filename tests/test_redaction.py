@@ -205,7 +205,7 @@ def test_nothing_of_machine_user_or_environment_is_in_any_form(tmp_path: Path) -
     }  # fmt: skip
     outputs = [part for name in FORMS for part in ("-o", str(home / "out" / name))]
     argv = [sys.executable, "-m", "evalkit", "report", str(home / "r.db"), "--baseline", str(home / "r.db"), *outputs]
-    subprocess.run(argv, cwd=home, env=environment, check=True, capture_output=True, timeout=120)
+    subprocess.run(argv, cwd=home, env=environment, check=True, capture_output=True, timeout=300)
     forbidden = ("zaphod", "beeblebrox", str(tmp_path), sys.prefix, socket.gethostname(), f"/{getpass.getuser()}/")
     for path in sorted((home / "out").rglob("*")):
         if path.is_file():

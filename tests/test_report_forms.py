@@ -227,7 +227,7 @@ def test_parquet_has_the_columns_of_csv(project: Path, capsys: pytest.CaptureFix
         "print(list(frame), list(frame['item_id'])); sys.exit(code)"
     )
     argv = [str(apart), "report", "r.db", "-q", "-o", "r.parquet", "-o", "r.csv"]
-    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     columns = next(csv.reader(io.StringIO((project / "r.csv").read_text(encoding="utf-8"))))
     assert str(columns) in done.stdout

@@ -138,7 +138,7 @@ def with_fault(fault: str) -> dict[str, str]:
 def post(url: str, body: Any, path: str = "/v1/messages", **headers: str) -> httpx2.Response:
     sent = {"x-api-key": "test", "anthropic-version": "2026-10-21"} | headers
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    with httpx2.Client(**PLAIN, timeout=20) as http:
+    with httpx2.Client(**PLAIN, timeout=300) as http:
         return http.post(url + path, content=data, headers={k: v for k, v in sent.items() if v})
 
 

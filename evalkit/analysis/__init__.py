@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from evalkit.analysis.against import against, baseline_of
+from evalkit.analysis.against import against, at_like_caches, baseline_of
 from evalkit.analysis.blinding import blinding
 from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.columns import Columns, columns_of, in_all
@@ -39,7 +39,7 @@ from evalkit.difficulty import DIFFICULTIES
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import JUDGE
 from evalkit.pricing import Prices
-from evalkit.records import ItemRecord, PromptSize, Snapshot, Spec
+from evalkit.records import Attempt, ItemRecord, PromptSize, Snapshot, Spec
 from evalkit.rounds import picked
 from evalkit.rubric import Rubric
 
@@ -95,7 +95,7 @@ def _analyzed(
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
-    caching = cache_costs({m: [a for r in by_model[m] for a in r.attempts] for m in models}, prices)
+    caching = cache_costs(_attempts(by_model), prices)
     analysis = Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
@@ -121,8 +121,7 @@ def _analyzed(
     analysis = _with_graders(analysis, snapshot, levels, results, rubric)
     analysis = replace(analysis, warnings=_warnings(analysis, snapshot, rubric, tables))
     if baseline is not None:
-        then = _baseline_tables(snapshot, baseline, missing)
-        analysis = _with_baseline(analysis, tables, snapshot, baseline, then, counterparts)
+        analysis = _with_baseline(analysis, tables, snapshot, baseline, counterparts, missing)
     return replace(analysis, workers=worker_results(snapshot))
 
 
@@ -144,11 +143,20 @@ def _with_baseline(
     tables: Mapping[str, Columns],
     snapshot: Snapshot,
     baseline: Snapshot,
-    then: Mapping[str, Columns],
     counterparts: Mapping[str, str] | None,
+    missing: bool,
 ) -> Analysis:
-    compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
-    return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared))
+    _refuse_other_work(snapshot, baseline)
+    rubric = Rubric.read_back(baseline.spec.rubric)
+    then = _by_model(trial_results(baseline, rubric, missing), baseline.spec.models)
+    seed, correction_usd = snapshot.spec.seed, analysis.correction.usd
+    compared = against(tables, _tables(then, rubric), seed, correction_usd, counterparts)
+    compared, warmed = at_like_caches(compared, cache_costs(_attempts(then)), analysis.caching)
+    return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared, warmed))
+
+
+def _attempts(by_model: Mapping[str, Sequence[TrialResult]]) -> dict[str, list[Attempt]]:
+    return {model: [a for result in results for a in result.attempts] for model, results in by_model.items()}
 
 
 def _with_graders(
@@ -242,7 +250,7 @@ def _at_same(baseline: Snapshot, size: int | None) -> Snapshot:
     return at_context(baseline, size)
 
 
-def _baseline_tables(snapshot: Snapshot, baseline: Snapshot, missing: bool) -> dict[str, Columns]:
+def _refuse_other_work(snapshot: Snapshot, baseline: Snapshot) -> None:
     for what in ("dataset_sha256", "rubric_sha256"):
         ours, theirs = getattr(snapshot.spec, what), getattr(baseline.spec, what)
         if ours != theirs:
@@ -250,8 +258,6 @@ def _baseline_tables(snapshot: Snapshot, baseline: Snapshot, missing: bool) -> d
                 f"the baseline has another {what.removesuffix('_sha256')} ({theirs[:12]}, not {ours[:12]});"
                 " compare runs of the same one"
             )
-    rubric = Rubric.read_back(baseline.spec.rubric)
-    return _tables(_by_model(trial_results(baseline, rubric, missing), baseline.spec.models), rubric)
 
 
 def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[str]]:

@@ -1,11 +1,12 @@
 """This run against an earlier one of the same items: each model with its counterpart, and what else differs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
 from evalkit import stats
+from evalkit.analysis.caching import CacheUse, warmed_apart
 from evalkit.analysis.columns import Columns, in_all
 from evalkit.analysis.compare import adjusted, pair_of
 from evalkit.analysis.pair_results import Against, Baseline, Pair
@@ -14,6 +15,7 @@ from evalkit.analysis.trials import current_round
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot
 from evalkit.stats import Estimate
+from evalkit.stats.estimate import no_estimate
 
 _SETTINGS = {
     "prompt_sha256": "the prompt template",
@@ -86,10 +88,28 @@ def _latencies(side: Columns) -> dict[str, float]:
     return dict(zip(items, side.means("latency_s", timed).tolist(), strict=True))
 
 
-def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Baseline:
-    """Who the earlier run is, and what is not the same in the two."""
+def at_like_caches(
+    compared: Sequence[Against], then: Sequence[CacheUse], now: Sequence[CacheUse]
+) -> tuple[tuple[Against, ...], tuple[str, ...]]:
+    """The same without costs where one of the runs found far more of its prompts in a cache, and a sentence on each."""
+    before, after = ({use.model: use for use in uses} for uses in (then, now))
+    apart = {pair.b: warmed_apart(before.get(pair.a), after.get(pair.b)) for pair in compared}
+    why = {m: f"a cache gave {r[0]:.0%} of the input then and {r[1]:.0%} now" for m, r in apart.items() if r}
+    told = [
+        f"Different: {display_name(m)}: {w}; costs are not compared, and hits shorten latency." for m, w in why.items()
+    ]
+    return tuple(_unpriced(pair, why[pair.b]) if pair.b in why else pair for pair in compared), tuple(told)
+
+
+def _unpriced(pair: Against, why: str) -> Against:
+    nothing = no_estimate(why, 0.95, pair.cost_ratio.method, pair.items)
+    return replace(pair, cost_ratio=nothing, extra_cost=nothing, break_even=nothing, saving=nothing)
+
+
+def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], cached: Sequence[str] = ()) -> Baseline:
+    """Who the earlier run is, and what is not the same in the two; `cached` says it of their caches."""
     spec = earlier.spec
-    differs = (*_settings(run, earlier), *_graders(run, earlier), *_alone(run, earlier, compared))
+    differs = (*_settings(run, earlier), *cached, *_graders(run, earlier), *_alone(run, earlier, compared))
     return Baseline(spec.name, spec.sha256, spec.created_at, spec.models, differs)
 
 

@@ -63,6 +63,14 @@ def cache_warnings(uses: Sequence[CacheUse]) -> tuple[str, ...]:
     )
 
 
+def warmed_apart(then: CacheUse | None, now: CacheUse | None) -> tuple[float, float] | None:
+    """Hit rates too far apart for costs of two runs to be compared: one may have found what the other had left in the
+    cache. None where they are near; a run without a cache read nothing from it.
+    """
+    first, second = ((use and use.hit_rate) or 0.0 for use in (then, now))
+    return (first, second) if abs(first - second) > FAR_APART else None
+
+
 def _has_answer(attempt: Attempt) -> bool:
     return attempt.outcome not in (None, "errored") and attempt.usage.total_input_tokens is not None
 

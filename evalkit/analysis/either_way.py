@@ -1,6 +1,6 @@
 """What trials leave open that failed on every attempt so far: nothing is shown that holds only if they count so."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -44,11 +44,17 @@ def _model(failed: ModelResult, missing: ModelResult) -> ModelResult:
 
 
 def _slice(failed: Slice, missing: Slice) -> Slice:
-    def each(name: str) -> dict[str, Estimate]:
-        span = _rate if name == "pass_rate" else _span
-        return {m: span(found, getattr(missing, name)[m]) for m, found in getattr(failed, name).items()}
+    def each(
+        span: Callable[[Estimate, Estimate], Estimate], of: Mapping[str, Estimate], left: Mapping[str, Estimate]
+    ) -> dict[str, Estimate]:
+        return {model: span(found, left[model]) for model, found in of.items()}
 
-    return replace(failed, **{name: each(name) for name in ("pass_rate", "cost_per_satisfactory", "human_fix")})
+    return replace(
+        failed,
+        pass_rate=each(_rate, failed.pass_rate, missing.pass_rate),
+        cost_per_satisfactory=each(_span, failed.cost_per_satisfactory, missing.cost_per_satisfactory),
+        human_fix=each(_span, failed.human_fix, missing.human_fix),
+    )
 
 
 def _pairs(failed: Sequence[_P], missing: Sequence[_P]) -> tuple[_P, ...]:
@@ -58,11 +64,14 @@ def _pairs(failed: Sequence[_P], missing: Sequence[_P]) -> tuple[_P, ...]:
 def _pair(failed: _P, missing: _P) -> _P:
     if failed.p_value is None or missing.p_value is None:
         return missing
-    spans = ("difference", "cost_ratio", "extra_cost", "break_even", "saving")
     return replace(
         failed,
         p_value=max(failed.p_value, missing.p_value),
-        **{name: _span(getattr(failed, name), getattr(missing, name)) for name in spans},
+        difference=_span(failed.difference, missing.difference),
+        cost_ratio=_span(failed.cost_ratio, missing.cost_ratio),
+        extra_cost=_span(failed.extra_cost, missing.extra_cost),
+        break_even=_span(failed.break_even, missing.break_even),
+        saving=_span(failed.saving, missing.saving),
     )
 
 
@@ -90,7 +99,6 @@ def _span(failed: Estimate, missing: Estimate) -> Estimate:
     """The value of the one in an interval that holds both; a limit that either lacks is open."""
     if failed.value is None or missing.value is None:
         return missing if failed.value is not None else failed
-    lows, highs = (failed.low, missing.low), (failed.high, missing.high)
-    low = None if None in lows else min(lows)
-    high = None if None in highs else max(highs)
+    low = None if failed.low is None or missing.low is None else min(failed.low, missing.low)
+    high = None if failed.high is None or missing.high is None else max(failed.high, missing.high)
     return replace(failed, low=low, high=high)

@@ -188,8 +188,8 @@ def trial_results(snapshot: Snapshot, rubric: Rubric, missing: bool = False) -> 
             attempts[attempt.trial_id].append(attempt)
     grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
-    results = _held_back(_without_made_up_zeros(results))
-    return tuple(replace(r, satisfied=None, decided_by=None) if missing and not r.settled else r for r in results)
+    found = _held_back(_without_made_up_zeros(results))
+    return tuple(replace(r, satisfied=None, decided_by=None) if missing and not r.settled else r for r in found)
 
 
 def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:

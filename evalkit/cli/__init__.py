@@ -22,6 +22,7 @@ from typer.main import get_group
 
 from evalkit import __version__, remote
 from evalkit.cli import urls
+from evalkit.cli.outlet import unheard
 from evalkit.cli.terminal import PLAINLY, say
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
@@ -120,10 +121,6 @@ def _run(argv: Sequence[str]) -> int:
         return _told(error, argv)
     except (KeyboardInterrupt, typer.Abort):
         ended = ExitCode.INTERRUPTED
-    except SystemExit as ending:
-        if not isinstance(ending.__context__, BrokenPipeError):
-            raise
-        return ExitCode.PASS  # whoever read our output has seen enough
     except Exception as error:
         return _unexpected(error)
     if ended == ExitCode.INTERRUPTED:
@@ -198,16 +195,15 @@ def run_and_exit() -> None:
     _spare_plugins()
     if os.environ.get("NO_COLOR"):
         os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # its help: no bold or dim either, which rich would leave
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=PLAINLY)  # a name that cannot be written is no reason to crash
+    for name in ("stdout", "stderr"):
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            setattr(sys, name, unheard(stream, PLAINLY))  # a name that cannot be written is no reason to crash
     code = _ended()
     try:
         sys.stdout.flush()
-    except OSError as error:
+    except OSError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  what cannot be written is let go
-        if not isinstance(error, BrokenPipeError):
-            code = _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
+        code = _told(InfrastructureError("the output cannot be written; free disk space, or send it elsewhere"))
     if not _NEVER_DONE.isdisjoint(sys.modules):
         sys.stderr.flush()
         os._exit(code)

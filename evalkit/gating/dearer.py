@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from evalkit import stats
-from evalkit.analysis.caching import FAR_APART
+from evalkit.analysis.caching import warmed_apart
 from evalkit.analysis.results import OutputResult
 from evalkit.gating.evidence import Evidence, Measure
 from evalkit.gating.not_worse import ratio_limit, ratio_result
@@ -80,8 +80,8 @@ def _warmed_apart(evidence: Evidence) -> str | None:
     sides = ((evidence.of_baseline, evidence.baseline), (evidence.of_candidate, evidence.candidate))
     then, now = (next((use for use in a.caching if use.model == model), None) for a, model in sides)
     merged = then and now and then.sessions and {*then.sessions}.isdisjoint(now.sessions)
-    rates = [(use and use.hit_rate) or 0.0 for use in (then, now)]
-    if (evidence.together and not merged) or abs(rates[0] - rates[1]) <= FAR_APART:
+    rates = None if evidence.together and not merged else warmed_apart(then, now)
+    if rates is None:
         return None
     return (
         f"a cache gave {rates[0]:.0%} of the baseline's and {rates[1]:.0%} of the candidate's input, each in a run of"
