@@ -168,20 +168,23 @@ TEXT_LIMIT = 20_000
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A text as far as a report shows it; `file` is the name of the side file that has the whole of a cut one."""
+    """A text as far as a report shows it, `limit` characters at most; `file` is the name of the side file that has the
+    whole of a cut one.
+    """
 
     whole: str
     file: str
+    limit: int = TEXT_LIMIT
 
     @property
     def shown(self) -> str:
         """Its beginning."""
-        return self.whole[:TEXT_LIMIT]
+        return self.whole[: self.limit]
 
     @property
     def cut_characters(self) -> int:
         """How many characters are not shown."""
-        return max(len(self.whole) - TEXT_LIMIT, 0)
+        return max(len(self.whole) - self.limit, 0)
 
 
 @dataclass(frozen=True)

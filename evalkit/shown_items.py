@@ -1,4 +1,4 @@
-"""Which items a page shows: all, or where that would be too large, those that tell most and a draw of the others."""
+"""Which items a page shows: all, in full or cut shorter; of too many those that tell most and a draw of the others."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,13 +12,16 @@ from evalkit.item_marks import anchor, state_of
 from evalkit.series import lineup
 from evalkit.wording import visible
 
-MOST_BYTES = 8_000_000
+MOST_BYTES = 9_200_000
 """What all items of a page may take, so that mail and browsers take the whole of it, which is refused past 10 MB."""
+LIMITS = (TEXT_LIMIT, 8_000, 3_000, 1_000, 400, 200)
+"""Characters that a page shows of a text: the first of these at which it has room for every item, the rest of a text
+being in a side file."""
 REST = 50
 """Items that are drawn before all others of their kind, so that a reader sees what an ordinary one looks like."""
 NAMED = 60
 """Items that each list of a report may name and lead to, at most."""
-_ITEM_BYTES, _NAME_BYTES, _OUTPUT_BYTES, _LINE_BYTES, _CUT_BYTES = 560, 18, 360, 60, 300
+_ITEM_BYTES, _NAME_BYTES, _OUTPUT_BYTES, _LINE_BYTES, _CUT_BYTES = 560, 18, 360, 60, 180
 """Markup around the texts: of an item, of its tags and documents, of an output, of a line below it, of a cut."""
 _CELL_BYTES: Mapping[MapState, int] = {
     "satisfactory": 100, "mixed": 140, "unsatisfactory": 115, "ungraded": 100, "failed": 110,
@@ -40,10 +43,12 @@ class ShownItems:
     """The places (from 0) of the items that are shown, in the run's order; and of each kind how many of how many.
 
     `named` by another part of the report; then those on which the models part, those that some model fails, the rest.
+    `limit`: characters that are shown of a text.
     """
 
     places: tuple[int, ...]
     counts: Mapping[Kind, tuple[int, int]]
+    limit: int = TEXT_LIMIT
 
     @property
     def all_of_them(self) -> bool:
@@ -55,8 +60,9 @@ def shown_items(analysis: Analysis, most_bytes: int | None = None) -> ShownItems
     """The items to show; the same for the same run, whoever asks. Draws are fixed by the run's seed."""
     most = MOST_BYTES if most_bytes is None else most_bytes
     items = analysis.outputs
-    if _as_many_as_fit(range(len(items)), items, most)[1]:
-        return ShownItems(tuple(range(len(items))), {})
+    for limit in LIMITS:
+        if _as_many_as_fit(range(len(items)), items, most, limit)[1]:
+            return ShownItems(tuple(range(len(items))), {}, limit)
     kinds = _kinds(analysis)
     drawn: dict[Kind, list[int]] = {kind: [] for kind in _KINDS}
     for place in _drawn(analysis):
@@ -64,12 +70,12 @@ def shown_items(analysis: Analysis, most_bytes: int | None = None) -> ShownItems
     shown: list[int] = []
     left = most
     for kind, count, share in _TURNS:
-        fitting, _ = _as_many_as_fit(drawn[kind][:count], items, min(left, int(share * most)))
+        fitting, _ = _as_many_as_fit(drawn[kind][:count], items, min(left, int(share * most)), limit)
         del drawn[kind][: len(fitting)]
         shown += fitting
-        left -= sum(_bytes(items[place]) for place in fitting)
+        left -= sum(_bytes(items[place], limit) for place in fitting)
     counts = {kind: (sum(kinds[place] == kind for place in shown), kinds.count(kind)) for kind in _KINDS}
-    return ShownItems(tuple(sorted(shown)), counts)
+    return ShownItems(tuple(sorted(shown)), counts, limit)
 
 
 def anchors(analysis: Analysis) -> Mapping[str, str]:
@@ -134,22 +140,26 @@ def _drawn(analysis: Analysis) -> list[int]:
     return sorted(range(len(ids)), key=lot)
 
 
-def _as_many_as_fit(places: Iterable[int], items: Sequence[ItemResult], most: int) -> tuple[list[int], bool]:
+def _as_many_as_fit(
+    places: Iterable[int], items: Sequence[ItemResult], most: int, limit: int
+) -> tuple[list[int], bool]:
     """The first of these places whose items fit together, and whether those are all.
 
     It ends with the first that does not: going on with smaller ones would be a draw no more.
     """
     fitting: list[int] = []
     for place in places:
-        most -= _bytes(items[place])
+        most -= _bytes(items[place], limit)
         if most < 0:
             return fitting, False
         fitting.append(place)
     return fitting, True
 
 
-def _bytes(item: ItemResult) -> int:
-    """What an item takes on the page, about: in the list, and in the item map, which says id and models twice."""
+def _bytes(item: ItemResult, limit: int) -> int:
+    """What an item takes on the page, about, with `limit` characters of a text: in the list, and in the item map, which
+    says id and models twice.
+    """
     models = {output.model for output in item.outputs}
     bearing = [name for place, name in enumerate(item.documents) if place in item.evidence_positions]
     names, lines = (*item.tags, *(bearing or item.documents)), 0
@@ -162,8 +172,8 @@ def _bytes(item: ItemResult) -> int:
         lines += len(output.levels) + len(output.ungraded) + len(output.remarks) + (output.error is not None)
     size = _ITEM_BYTES + _NAME_BYTES * len(names) + _OUTPUT_BYTES * len(item.outputs) + _LINE_BYTES * lines
     size += sum(_CELL_BYTES[state] for state in states(item, list(models))) + sum(map(len, models)) * 2
-    size += _CUT_BYTES * sum(len(text) > TEXT_LIMIT for text in excerpts)
-    return size + _text_bytes("".join([*texts, *(text[:TEXT_LIMIT] for text in excerpts)]))
+    size += _CUT_BYTES * sum(len(text) > limit for text in excerpts)
+    return size + _text_bytes("".join([*texts, *(text[:limit] for text in excerpts)]))
 
 
 def _text_bytes(shown: str) -> int:

@@ -161,7 +161,7 @@ def test_a_cut_output_is_whole_in_a_side_file_whose_name_tells_no_model(project:
     assert main(["report", "r.db", "-q", "-o", "r.html"]) == 0
     page = (project / "r.html").read_text()
     assert f"Cut here: {1_000_000 - TEXT_LIMIT:,} more characters are in" in page
-    assert '<a href="r-outputs/010-a.txt">r-outputs/010-a.txt</a>' in page
+    assert '<a href="r-outputs/010-a.txt">010-a.txt</a>' in page
     files = sorted(path.name for path in (project / "r-outputs").iterdir())
     assert files == ["010-a.txt", "011-a.txt"], "only what was cut"
     assert all(re.fullmatch(r"\d{3}-[a-z]+\.txt", name) for name in files)
@@ -179,7 +179,7 @@ def test_side_files_are_lettered_by_place(place: int, name: str) -> None:
 
 
 def test_a_large_file_says_what_to_do_and_the_page_is_never_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book = Book()
     for i in range(510):
@@ -192,7 +192,14 @@ def test_a_large_file_says_what_to_do_and_the_page_is_never_one(
     assert "r.html is over" not in told
     page = (tmp_path / "r.html").read_text()
     assert len(page.encode()) < 10_000_000
+    assert len(re.findall(r'<details class="item[ "]', page)) == 510
+    assert len(list((tmp_path / "r-outputs").iterdir())) == 510
+    monkeypatch.setattr("evalkit.shown_items.MOST_BYTES", 400_000)
+    assert main(argv) == 0
+    page = (tmp_path / "r.html").read_text()
     assert 'Every item with its outputs is in <a href="r.json">r.json</a>.' in page
+    monkeypatch.undo()
+    capsys.readouterr()
     assert main([*argv, "--no-outputs"]) == 0
     assert capsys.readouterr().err == ""
     assert (tmp_path / "r.html").stat().st_size < 3_000_000

@@ -19,6 +19,7 @@ from report_fixtures import HAIKU, HOSTILE, OPUS, SONNET, analysis
 from evalkit.analysis import analyze
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult
+from evalkit.blocks import TEXT_LIMIT
 from evalkit.cli import main
 from evalkit.item_marks import state_of
 from evalkit.report import render_html
@@ -108,8 +109,8 @@ def test_where_all_that_tells_something_fits_what_room_is_left_has_a_draw_of_the
     rest = shown.counts["rest"][0]
     assert shown.counts == {"named": (0, 0), "parting": (20, 20), "failing": (10, 10), "rest": (rest, 2000)}
     assert REST < rest < 300
-    taken = sum(_bytes(run.outputs[place]) for place in shown.places)
-    assert taken <= 1_000_000 < taken + _bytes(run.outputs[0]), "one more would not fit"
+    taken = sum(_bytes(run.outputs[place], shown.limit) for place in shown.places)
+    assert taken <= 1_000_000 < taken + _bytes(run.outputs[0], shown.limit), "one more would not fit"
     text = render_html_of(run, 1_000_000)
     assert f"{rest + 30} of 2,030 items are shown" in text
     assert (
@@ -128,6 +129,18 @@ def render_html_of(run: Analysis, most: int, *, as_it_is: bool = False) -> str:
         patched.setattr("evalkit.shown_items.MOST_BYTES", most)
         page = render_html(run)
         return page if as_it_is else re.sub(r'</?span( class="held")?>', "", page).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_texts_are_cut_shorter_before_an_item_is_left_out() -> None:
+    run = of_size(300, "word " * 1_000)
+    for most, limit in ((10**8, TEXT_LIMIT), (5_000_000, 3_000), (2_500_000, 1_000), (1_800_000, 400)):
+        shown = shown_items(run, most)
+        assert (shown.all_of_them, shown.limit, len(shown.places)) == (True, limit, 300)
+    assert not shown_items(run, 500_000).all_of_them
+    text = render_html_of(run, 2_500_000)
+    assert "Read all 300 items for yourself" in text
+    assert "texts are shown to 1,000 characters: 900 of 1,500 are cut" in text
+    assert "Cut here: 4,000 more characters" in text
 
 
 def test_what_the_report_names_is_shown_before_anything_else() -> None:
@@ -206,7 +219,7 @@ def test_what_an_item_takes_is_foreseen_whatever_became_of_its_trials(name: str)
     )
     run = replace(run, outputs=tuple(items))
     bare, whole = (len(render_html_of(run, limit, as_it_is=True).encode()) for limit in (0, 10**9))
-    assert 0.75 < (whole - bare) / sum(map(_bytes, run.outputs)) < 1
+    assert 0.75 < (whole - bare) / sum(_bytes(item, TEXT_LIMIT) for item in run.outputs) < 1
 
 
 def test_a_page_of_a_part_names_the_run_file_in_its_commands(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.blocks import (
+    TEXT_LIMIT,
     Excerpt,
     GradeLine,
     Items,
@@ -39,7 +40,8 @@ def build(analysis: Analysis) -> Section | None:
     rubric = _rubric(analysis)
     shown, of = shown_items(analysis), len(analysis.outputs)
     marked = any(item.evidence_positions for item in analysis.outputs)  # else nothing says which bear an answer
-    views = tuple(_item(analysis, analysis.outputs[i], i, series, rubric, marked) for i in shown.places)
+    views = tuple(_item(analysis, i, series, rubric, marked, shown.limit) for i in shown.places)
+    items = Items(views, len(series), of)
     found = [states(item, [s.key for s in series]) for item in analysis.outputs]
     differing = f"{plural(sum(map(parts_models, found)), 'item')} on which the models part, "
     differing, who = (differing, "some model") if len(series) > 1 else ("", series[0].name)
@@ -54,7 +56,7 @@ def build(analysis: Analysis) -> Section | None:
             f"{said} Open one to see the task, the "
             "reference and every output with its grades. Hide the names to judge for yourself first."
         ),
-        blocks=(*_left_out(shown, who), Items(views, len(series), of)),
+        blocks=(*_cut(shown, items), *_left_out(shown, who), items),
     )
 
 
@@ -62,6 +64,18 @@ def _heading(shown: int, of: int) -> str:
     if shown < of:
         return f"Read {shown:,} of {of:,} items for yourself"
     return f"Read {'the item' if of == 1 else f'all {of:,} items'} for yourself"
+
+
+def _cut(shown: ShownItems, items: Items) -> Iterator[Paragraph]:
+    """That texts are cut for want of room, which the page says of each as well."""
+    cut, of = sum(text.cut_characters > 0 for text in items.excerpts), len(items.excerpts)
+    if shown.limit < TEXT_LIMIT and cut:
+        yield Paragraph(
+            words(
+                f"For want of room on one page, texts are shown to {shown.limit:,} characters: {cut:,} of {of:,} are"
+                " cut, each with the place of the whole of it."
+            )
+        )
 
 
 def _left_out(shown: ShownItems, who: str) -> Iterator[Paragraph]:
@@ -92,24 +106,24 @@ def _rubric(analysis: Analysis) -> Rubric | None:
 
 
 def _item(
-    analysis: Analysis, item: ItemResult, index: int, series: tuple[Series, ...], rubric: Rubric | None, marked: bool
+    analysis: Analysis, index: int, series: tuple[Series, ...], rubric: Rubric | None, marked: bool, limit: int
 ) -> ItemView:
-    look, number = {s.key: s for s in series}, _number(index)
+    item, look, number = analysis.outputs[index], {s.key: s for s in series}, _number(index)
     found = states(item, [s.key for s in series])
     bearing = [name for place, name in enumerate(item.documents) if place in item.evidence_positions]
     return ItemView(
         id=item.id,
         anchor=anchor(index),
         title=_title(item.task) or item.id,
-        task=Excerpt(item.task, f"{number}-task.txt"),
-        reference=None if item.reference is None else Excerpt(item.reference, f"{number}-reference.txt"),
+        task=Excerpt(item.task, f"{number}-task.txt", limit),
+        reference=None if item.reference is None else Excerpt(item.reference, f"{number}-reference.txt", limit),
         difficulty=item.difficulty,
         tags=item.tags,
         documents=tuple(_sized(analysis, name) for name in (bearing if marked else item.documents)),
         bearing=marked,
         filling=len(item.documents) - len(bearing) if marked else 0,
         outputs=tuple(
-            _output(o, look[o.model], place, side_file(number, place), rubric)
+            _output(o, look[o.model], place, Excerpt(o.text, side_file(number, place), limit), rubric)
             for o, place in _placed(analysis, item, series)
         ),
         differs=parts_models(found),
@@ -169,7 +183,7 @@ def _blind_places(seed: int, item_id: str, count: int) -> list[int]:
     return places
 
 
-def _output(output: OutputResult, series: Series, place: int, file: str, rubric: Rubric | None) -> OutputView:
+def _output(output: OutputResult, series: Series, place: int, text: Excerpt, rubric: Rubric | None) -> OutputView:
     state = state_of([output])
     return OutputView(
         series=series,
@@ -177,7 +191,7 @@ def _output(output: OutputResult, series: Series, place: int, file: str, rubric:
         blind_place=place,
         result=_result(output, state),
         state=state,
-        text=Excerpt(output.text, file),
+        text=text,
         grades=_grades(output, rubric),
         cost=money(output.cost_usd),
         time=NOT_MEASURED if output.latency_s is None else seconds(output.latency_s),
@@ -195,7 +209,7 @@ def _result(output: OutputResult, state: MapState) -> str:
     if output.outcome is None:
         return "not run yet"
     if output.outcome != "answered":
-        return f"{output.outcome}: not satisfactory"
+        return f"{output.outcome}{'' if output.settled else ' on every attempt so far'}: not satisfactory"
     words_ = {"satisfactory": "satisfactory", "unsatisfactory": "not satisfactory"}.get(state, "ungraded")
     return words_ if output.score is None else f"{words_}, score {score(output.score)}"
 
