@@ -308,6 +308,14 @@ def test_trials_given_up_for_now_are_said() -> None:
     assert warned(analyze(book.snapshot()), "1 trial failed on every attempt so far", "tries again")
 
 
+@pytest.mark.parametrize(("items", "told"), [(9, False), (10, True)])
+def test_one_item_that_carries_the_cost_is_said_where_there_are_enough_others(items: int, told: bool) -> None:
+    book = Book()
+    for place in range(items):
+        book.trial(f"i{place}", answered(0.01 if place else 1.0), level=1)
+    assert warned(analyze(book.snapshot()), "Opus 4.6: one item carries 9", "may be too narrow") == told
+
+
 def test_complete_runs_are_not_warned_about_gaps() -> None:
     book = Book()
     book.trial("a", *_FATES["retried"], level=1)

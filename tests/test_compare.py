@@ -111,6 +111,8 @@ def test_the_terminal_shows_both_runs_and_what_differs(
     assert "12 of 40" in said
     assert "! Different: the prompt template, pppppppppppp then and qqqqqqqqqqqq now." in said
     assert "! Different: the longest answer, 1024 then and 99 now." in said
+    for when in ("then", "now"):
+        assert f"! {when}: Only 40 items: intervals are wide; 50 to 100 are advised." in said
     assert "no counterpart: Haiku 4.5 (then)." in said
     assert "no counterpart: Sonnet 4.6 (now)." in said
     assert main(["compare", *runs]) == 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from analysis_builders import HAIKU as BY_HAND_HAIKU
 from analysis_builders import OPUS as BY_HAND_OPUS
-from analysis_builders import run_of
+from analysis_builders import Book, answered, run_of, spec
 from report_fixtures import HAIKU, OPUS, SONNET
 from report_pages import all_words, made, page, plain_text, section
 from report_variants import VARIANTS
@@ -273,3 +273,24 @@ def test_of_models_that_satisfy_alike_the_cheaper_is_named_in_the_frontiers_head
     assert found.decision.option is None
     heading = section(found, "frontier").heading
     assert heading == "By the estimates, Sonnet 4.6 costs least and Haiku 4.5 satisfies most"
+
+
+@pytest.mark.parametrize(
+    ("tags", "heading"),
+    [
+        ("a", "Haiku 4.5 falls behind Opus 4.6 most clearly on a items"),
+        ("ab", "Haiku 4.5 falls behind Opus 4.6 as clearly as anywhere on b items"),
+    ],
+)
+def test_a_heading_calls_none_of_several_equal_gaps_the_largest(tags: str, heading: str) -> None:
+    book = Book(spec((BY_HAND_OPUS, BY_HAND_HAIKU)))
+    for tag in tags:
+        for place in range(30):
+            book.item(f"{tag}{place}", tags=(tag,))
+            book.trial(f"{tag}{place}", answered(), level=1)
+            book.trial(f"{tag}{place}", answered(), model=BY_HAND_HAIKU, level=0)
+    for place in range(30):
+        book.item(f"z{place}")
+        for model in (BY_HAND_OPUS, BY_HAND_HAIKU):
+            book.trial(f"z{place}", answered(), model=model, level=1)
+    assert section(analyze(book.snapshot()), "slices").heading == heading

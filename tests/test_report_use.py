@@ -280,6 +280,20 @@ def test_the_filters_count_what_they_show_and_a_link_opens_what_they_hide(opened
     opened.locator("label[for=show-all]").click()
     opened.locator("#search input").fill(str(opened.locator(".item .id").last.inner_text()))
     assert items.count() == 2, "the one that is looked for, and the one that the address names"
+    for choice in ("differs", "failing", "all"):
+        label = opened.locator(f"label[for=show-{choice}]")
+        label.click()
+        counted = [item for item in items.all() if choice in ("all", *str(item.get_attribute("class")).split())]
+        assert int(label.inner_text().split()[-1]) == len(counted), "of those that are shown"
+    assert not opened.locator("#unfound").is_visible()
+    opened.evaluate("location.hash = ''")
+    opened.locator("#search input").fill("no item says this")
+    assert items.count() == 0
+    assert opened.locator("label[for=show-all]").inner_text().split()[-1] == "0"
+    assert opened.locator("#unfound").is_visible()
+    opened.locator("#search input").fill("")
+    assert items.count() == int(opened.locator("label[for=show-all]").inner_text().split()[-1]) > 2
+    assert not opened.locator("#unfound").is_visible()
 
 
 @pytest.mark.parametrize("width", [320, PHONE[0]])

@@ -26,7 +26,7 @@ from evalkit.analysis.preferred import preferred
 from evalkit.analysis.reliability import agreements, judge_validity, labels_of, levels_by_grader
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.robust import item_quality, stability
-from evalkit.analysis.sessions import session_results
+from evalkit.analysis.sessions import lateness, session_results
 from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results, unanswered
@@ -148,11 +148,17 @@ def _with_baseline(
 ) -> Analysis:
     _refuse_other_work(snapshot, baseline)
     rubric = Rubric.read_back(baseline.spec.rubric)
-    then = _by_model(trial_results(baseline, rubric, missing), baseline.spec.models)
-    seed, correction_usd = snapshot.spec.seed, analysis.correction.usd
-    compared = against(tables, _tables(then, rubric), seed, correction_usd, counterparts)
-    compared, warmed = at_like_caches(compared, cache_costs(_attempts(then)), analysis.caching)
-    return replace(analysis, against=compared, baseline=baseline_of(snapshot, baseline, compared, warmed))
+    then = _tables(_by_model(trial_results(baseline, rubric, missing), baseline.spec.models), rubric)
+    compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
+    earlier = _analyzed(baseline, None, None, None)
+    compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
+    known = baseline_of(snapshot, baseline, compared, warmed)
+    late = lateness(earlier.sessions)
+    return replace(
+        analysis,
+        against=compared,
+        baseline=replace(known, warnings=(*earlier.warnings, *((late,) if late else ()))),
+    )
 
 
 def _attempts(by_model: Mapping[str, Sequence[TrialResult]]) -> dict[str, list[Attempt]]:

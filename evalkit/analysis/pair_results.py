@@ -49,10 +49,13 @@ class Against(Pair):
 
 @dataclass(frozen=True)
 class Baseline:
-    """The earlier run. `differs`: sentences on what else is not the same, which a difference may come from."""
+    """The earlier run. `differs`: sentences on what else is not the same, which a difference may come from; `warnings`:
+    what a reader must know before believing the earlier run's own figures.
+    """
 
     name: str
     sha256: str
     created_at: str
     models: tuple[str, ...]
     differs: tuple[str, ...]
+    warnings: tuple[str, ...] = ()

@@ -13,9 +13,12 @@ from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.models import same_model
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
+from evalkit.stats.cost import ONE_ITEM
 
 CEILING = 0.95
 ADVISED_ITEMS = (50, 100)
+_ENOUGH_FOR_ONE = 10
+"""Items of which one that carries a fifth of the cost is out of the ordinary."""
 
 
 def warnings_for(
@@ -184,6 +187,9 @@ def _about_gaps(
 
 def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:
     for model in models:
+        if model.items >= _ENOUGH_FOR_ONE:
+            heavy = [told for told in model.cost_per_request.warnings if told.startswith(ONE_ITEM)]
+            yield from (f"{model.name}: {told}." for told in heavy)
         if model.unpriced_attempts:
             yield f"{model.name}: {_plural(model.unpriced_attempts, 'request')} unpriced: no money figure."
         if model.unknown_cost_attempts and model.spend_usd is None and not model.unpriced_attempts:

@@ -99,6 +99,7 @@ def _counterparts(pairs: Sequence[str], then: "Snapshot", now: "Snapshot") -> Ma
 
 
 def _print(analysis: "Analysis", notes: Sequence[str]) -> None:
+    from evalkit.analysis.sessions import lateness
     from evalkit.cli.terminal import console
     from evalkit.report import COMPARISON, build_report
 
@@ -106,8 +107,13 @@ def _print(analysis: "Analysis", notes: Sequence[str]) -> None:
         say("SIMULATED")
     say(build_report(analysis, COMPARISON).sections[0].heading + ".")
     console().print(_table(analysis))
-    for line in (*(analysis.baseline.differs if analysis.baseline else ()), *notes):
+    then = analysis.baseline
+    late = lateness(analysis.sessions)
+    for line in (*(then.differs if then else ()), *notes):
         say(f"! {line}")
+    for when, warnings in (("then", then.warnings if then else ()), ("now", (*analysis.warnings, late))):
+        for line in filter(None, warnings):
+            say(f"! {when}: {line}")
 
 
 def _table(analysis: "Analysis") -> "Table":

@@ -47,7 +47,7 @@ def build(analysis: Analysis) -> Section | None:
         Column("Satisfactory", "end"),
     )
     pairs = in_order(analysis, lineup(analysis))
-    differs = analysis.baseline.differs if analysis.baseline else ()
+    differs, warned = (analysis.baseline.differs, analysis.baseline.warnings) if analysis.baseline else ((), ())
     rows = [_row(analysis, c, pair) for c, pair in zip(comparisons, pairs, strict=True)]
     return Section(
         name="against",
@@ -64,6 +64,7 @@ def build(analysis: Analysis) -> Section | None:
         blocks=(
             table("This run against the baseline", columns, rows),
             *((Note("What else differs", tuple(words(line) for line in differs)),) if differs else ()),
+            *((Note("Before you rely on the earlier run", tuple(words(line) for line in warned)),) if warned else ()),
             *_changed(analysis, pairs),
         ),
         summary=True,

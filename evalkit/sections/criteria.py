@@ -1,5 +1,7 @@
 """Criteria: which question of the rubric costs which model its points."""
 
+from math import isclose
+
 from evalkit.analysis.results import Analysis, CriterionResult
 from evalkit.blocks import (
     Section,
@@ -54,7 +56,9 @@ def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
         if low.low is not None and high.high is not None and low.low > high.high
     ]
     if gaps:
-        _, name, worse, best = max(gaps)
+        most, name, worse, best = max(gaps)
+        if sum(isclose(gap[0], most) for gap in gaps) > 1:
+            return f"{worse} loses as much ground to {best} on “{name}” as any model on any criterion"
         return f"{worse} loses most ground to {best} on “{name}”"
     lowest = [
         (e.value, c.id, analysis.model(m).name) for c in criteria for m, e in c.score.items() if e.value is not None

@@ -348,7 +348,7 @@ def _gradings(analysis: Analysis, run_file: str) -> Iterable[list[str]]:
     grading = analysis.grading
     if grading.round is None or grading.round.blind is None:
         return
-    seen = [] if grading.round.blind else ["--no-blind"]
+    seen = [*(["--side-by-side"] if analysis.preferred else []), *([] if grading.round.blind else ["--no-blind"])]
     if grading.judges:
         judges = (part for judge in grading.judges for part in ("--judge", judge))
         yield ["evalkit", "grade", run_file, "--by", "judges", *judges, *seen]

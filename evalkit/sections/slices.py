@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, fields
+from math import isclose
 
 from evalkit.analysis.results import Analysis, Counts, Slice
 from evalkit.blocks import (
@@ -77,8 +78,9 @@ def _heading(analysis: Analysis, slices: list[Slice]) -> str:
     ]
     if not gaps:
         return "No part of the items sets the models apart"
-    _, name, worse, best = max(gaps)
-    return f"{worse} falls behind {best} most clearly on {name} items"
+    most, name, worse, best = max(gaps)
+    alone = sum(isclose(gap[0], most) for gap in gaps) == 1
+    return f"{worse} falls behind {best} {'most clearly' if alone else 'as clearly as anywhere'} on {name} items"
 
 
 def _chart(analysis: Analysis, parts: list[Slice], series: tuple[Series, ...], finding: str) -> Forest:

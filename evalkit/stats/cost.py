@@ -23,6 +23,8 @@ from evalkit.stats.rates import cluster_design, shown_limits, two_sided_t
 LOG_T = "log-t"
 MOVER = "MOVER on the log scale"
 TOP_SHARE = 0.2  # one item above this share of the total makes every method under-cover
+ONE_ITEM = "one item carries"
+"""How the warning about that begins."""
 
 
 def mean_cost(costs: Values, confidence: float = 0.95) -> Estimate:
@@ -46,7 +48,7 @@ def _top_item(costs: FloatArray) -> tuple[str, ...]:
     if len(costs) == 1 or total <= 0 or costs.max() / total <= TOP_SHARE:
         return ()
     share = 100 * float(costs.max()) / total
-    return (f"one item carries {share:.0f} % of the total cost: the interval may be too narrow",)
+    return (f"{ONE_ITEM} {share:.0f} % of the total cost: the interval may be too narrow",)
 
 
 def cost_per_satisfactory(

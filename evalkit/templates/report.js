@@ -31,12 +31,18 @@ document.addEventListener("DOMContentLoaded", function () {
     var items = Array.prototype.map.call(document.querySelectorAll(".item"), function (item) {
       return { node: item, text: item.textContent.toLowerCase() };
     });
+    var found = "ITEM:not(.unmatched), ITEM:target";
+    var counts = document.querySelectorAll(".filters .count");
     search.hidden = false;
     search.querySelector("input").addEventListener("input", function (event) {
       var wanted = event.target.value.trim().toLowerCase();
       items.forEach(function (item) {
         item.node.classList.toggle("unmatched", wanted !== "" && item.text.indexOf(wanted) < 0);
       });
+      ["item", "differs", "failing"].forEach(function (kind, place) {
+        counts[place].textContent = document.querySelectorAll(found.replace(/ITEM/g, ".item." + kind)).length;
+      });
+      document.getElementById("unfound").hidden = document.querySelector(found.replace(/ITEM/g, ".item")) !== null;
     });
   }
 
