@@ -1,5 +1,6 @@
 """What a gate makes of trials without a verdict: a pass stands only if it would whatever they had been."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -216,3 +217,17 @@ def test_an_outage_of_the_baseline_makes_no_candidate_fast(outage: int, outcome:
     found = gate(evidence(away, [[True]] * 80, attempt=attempt), policy).checks[0]
     assert found.outcome == outcome
     assert ("16 of 80 trials of the baseline lack the figure" in found.finding) == (outcome != "pass")
+
+
+def test_items_without_a_figure_are_asked_for_before_new_ones() -> None:
+    found = quality([[True]] * 60, [*[[True]] * 58, [UNGRADED], [UNGRADED]], 0.05)
+    assert found.outcome == "inconclusive"
+    assert str(found.needs).startswith("figures for 2 items without one; or else about ")
+
+
+def test_two_items_that_never_differ_ask_for_no_thousand_more() -> None:
+    policy = read_policy("refusals: {margin: 0.05}", "gate.yaml")
+    (found,) = gate(evidence([[True]] * 2, [[True]] * 2), policy).checks
+    told = re.match(r"about (\d+) more items", str(found.needs))
+    assert told is not None, found.needs
+    assert 57 <= int(told[1]) < 200, "59 that never differ pass"

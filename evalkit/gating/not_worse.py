@@ -108,7 +108,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         lambda: (
             (rules.unheard if pairs.worst is not None else None)
             or rules.next_look
-            or _items_needed(pairs, estimate, left, rules)
+            or _without_figure(pairs) + _items_needed(pairs, estimate, left, rules)
         ),
         left,
         f" (tested at {left * 100:.3g} points, since the judge errs)" if assay.factor < 1 else "",
@@ -188,15 +188,23 @@ def regressed(pairs: Paired) -> tuple[str, ...]:
     return tuple(item for _, item in sorted(falls))
 
 
+def _without_figure(pairs: Paired) -> str:
+    """What to do first: items that are there and say nothing yet cost less than new ones."""
+    lacking = 0 if pairs.worst is None else len(pairs.worst) - len(pairs)
+    figures = "a figure" if lacking == 1 else "figures"
+    return f"{figures} for {plural(lacking, 'item')} without one; or else " if lacking > 0 else ""
+
+
 def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules) -> str:
     """How many items would pass with a probability of 80 % if the two models were equal."""
     if estimate.high is not None and estimate.high < -margin:
         return "nothing: the loss is beyond the margin"
     rate = min(0.99, max(0.01, sum(pairs.baseline) / len(pairs)))
     share = stats.discordance(pairs.candidate, pairs.baseline).share or 0.0
-    most = 2 * min(rate, 1 - rate) if pairs.epochs > 1 else 1.0
+    most = 2 * min(rate, 1 - rate)  # on which two models of this rate can differ
+    share = max(share, min(1 / len(pairs), most))  # what never differed on few items may yet
     needed = stats.noninferiority_items(
-        margin, rate, min(max(share, 1 / len(pairs)), most), min(pairs.epochs, 10), alpha=rules.alpha
+        margin, rate, min(share, most) if pairs.epochs > 1 else share, min(pairs.epochs, 10), alpha=rules.alpha
     )
     each = f" of {pairs.epochs} epochs" if pairs.epochs > 1 else ""
     if needed is None:
