@@ -40,11 +40,11 @@ def _parts(svg: Svg, bar: Bar, scale: Scale, y: float) -> None:
         x1, x2 = scale(start), scale(start + part.count)
         start += part.count
         svg.open("g", {})
-        svg.add("title", {}, f"{part.label}: {part.count}")
+        svg.add("title", {}, f"{part.label}: {part.count:,}")
         svg.rect(x1 + 0.75, y, x2 - x1 - 1.5, _HEIGHT, _paint(part, ink_of(bar.series)), rx="2")
-        if text_width(str(part.count), 12, bold=True) + 3 < x2 - x1:
+        if text_width(f"{part.count:,}", 12, bold=True) + 3 < x2 - x1:
             ink = "paper" if part.kind in ("satisfactory", "failed") else "ink"
-            svg.text((x1 + x2) / 2, y + 17, str(part.count), ink, anchor="middle", bold=True)
+            svg.text((x1 + x2) / 2, y + 17, f"{part.count:,}", ink, anchor="middle", bold=True)
         svg.close("g")
 
 
