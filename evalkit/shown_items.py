@@ -89,10 +89,8 @@ def states(item: ItemResult, models: Sequence[str]) -> tuple[MapState, ...]:
 
 
 def is_settled(item: ItemResult, models: Sequence[str]) -> bool:
-    """Whether every output of every model on an item has a verdict: only then can be said what all of them do. A trial
-    that is still to be tried again has none that stands.
-    """
-    verdicts = [output.satisfied if output.settled else None for output in item.outputs]
+    """Whether every output of every model on an item has a verdict: only then can be said what all of them do."""
+    verdicts = [output.satisfied for output in item.outputs]
     return {output.model for output in item.outputs} >= set(models) and None not in verdicts
 
 

@@ -194,6 +194,7 @@ _FATES: Mapping[str, tuple[Attempt, ...]] = {
     "truncated": (failed(), ended("truncated")),
     "errored": (ended("errored", 0.0, error_type="invalid_request_error"),),
     "given up": (failed(), failed()),
+    "timed out": (failed(), replace(failed(), error_type="timeout")),
     "lost": (lost(),),
     "pending": (),
 }
@@ -267,7 +268,7 @@ def _assert_mirrored(pair: Pair, other: Pair) -> None:
     assert pair.break_even.value == pytest.approx(other.break_even.value)
 
 
-@pytest.mark.parametrize("fate", ["refused", "truncated", "errored", "given up"])
+@pytest.mark.parametrize("fate", ["refused", "truncated", "errored", "timed out"])
 def test_what_brings_no_output_is_not_satisfactory(fate: str) -> None:
     book = Book()
     book.trial("a", answered(), level=1)
@@ -277,7 +278,7 @@ def test_what_brings_no_output_is_not_satisfactory(fate: str) -> None:
     assert model.score.value == 1.0  # of what was graded
 
 
-@pytest.mark.parametrize("fate", ["pending", "lost"])
+@pytest.mark.parametrize("fate", ["pending", "lost", "given up"])
 def test_pending_trials_are_left_out_and_said(fate: str) -> None:
     book = Book()
     book.trial("a", answered(), level=1)
@@ -305,7 +306,9 @@ def test_trials_given_up_for_now_are_said() -> None:
     book.trial("a", answered(), level=1)
     book.trial("b", *_FATES["given up"])
     book.trial("c", *_FATES["errored"])  # settled: trying again would not change it
-    assert warned(analyze(book.snapshot()), "1 trial failed on every attempt so far", "tries again")
+    analysis = analyze(book.snapshot())
+    assert warned(analysis, "Incomplete: 1 of 3 trials", "(1 of them failed on every attempt so far) and are left out")
+    assert warned(analysis, "counted as not satisfactory, the trials that failed", "make its rate 33%, not 50%")
 
 
 @pytest.mark.parametrize(("items", "told"), [(9, False), (10, True)])

@@ -178,7 +178,7 @@ def test_what_failed_for_now_is_missing_in_every_share_and_cost(side: int) -> No
 def test_what_the_baselines_own_run_warns_of_is_told_too() -> None:
     then, now = analyze(run(out_of_reach(16, 80), [[True]] * 80)), analyze(run(*table(0, 0, 80)))
     found = gate(evidence_of(then, now, BASELINE, CANDIDATE), read_policy("completeness: {}", "gate.yaml"))
-    assert sum("16 trials failed on every attempt so far and count as not" in note for note in found.notes) == 1
+    assert sum("(16 of them failed on every attempt so far)" in note for note in found.notes) == 1
     assert len(set(found.notes)) == len(found.notes)
 
 

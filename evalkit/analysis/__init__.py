@@ -13,9 +13,8 @@ from evalkit.analysis.compare import pairs
 from evalkit.analysis.consistency import consistencies
 from evalkit.analysis.contexts import at_context, production_size, sizes_of
 from evalkit.analysis.corrections import correction_cost
-from evalkit.analysis.decide import decide
+from evalkit.analysis.decide import decide, hangs_on_unanswered
 from evalkit.analysis.disputes import disputes
-from evalkit.analysis.either_way import hedged
 from evalkit.analysis.grading import grading_of
 from evalkit.analysis.grading_time import grading_time
 from evalkit.analysis.items import item_results
@@ -29,7 +28,7 @@ from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import lateness, session_results
 from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
-from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results, unanswered
+from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results
 from evalkit.analysis.validity import validities
 from evalkit.analysis.views import Levels
 from evalkit.analysis.warn import warnings_for
@@ -69,8 +68,6 @@ def analyze(
     if snapshot.spec.contexts:
         return _of_sweep(snapshot, baseline, prices, counterparts)
     found = _analyzed(snapshot, baseline, prices, counterparts)
-    if any(map(unanswered, filter(None, (snapshot, baseline)))):
-        found = hedged(found, _analyzed(snapshot, baseline, prices, counterparts, missing=True))
     found = replace(found, signals=find_signals(found))
     text = mark(snapshot.spec)
     return found if text is None else _conditional(found, text)
@@ -81,17 +78,16 @@ def _analyzed(
     baseline: Snapshot | None,
     prices: Prices | None,
     counterparts: Mapping[str, str] | None,
-    missing: bool = False,
 ) -> Analysis:
-    """`missing`: what failed on every attempt so far is left out, as if it had not been tried."""
     rubric = Rubric.read_back(snapshot.spec.rubric)
-    results = trial_results(snapshot, rubric, missing)
+    results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
     by_model = _by_model(results, models)
     tables = _tables(by_model, rubric)
     correction = correction_cost(snapshot.corrections, results, rubric.economics, said=snapshot.spec.economics_stated)
     sizes = {m: _sizes(snapshot, m) for m in models}
     per_model = tuple(model_result(m, by_model[m], tables[m], sizes[m], rubric, correction, models) for m in models)
+    hangs = hangs_on_unanswered(per_model, rubric.decision.bar)
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
@@ -112,7 +108,7 @@ def _analyzed(
         correction=correction,
         documents=snapshot.documents,
         simulated_grades=graded_by_sandbox(snapshot),
-        stability=stability(tables, rubric.decision.bar, snapshot.spec.seed),
+        stability=None if hangs else stability(tables, rubric.decision.bar, snapshot.spec.seed),
         item_quality=item_quality(tables, [item.id for item in snapshot.items]),
         judges=judges,
         caching=caching,
@@ -121,7 +117,7 @@ def _analyzed(
     analysis = _with_graders(analysis, snapshot, levels, results, rubric)
     analysis = replace(analysis, warnings=_warnings(analysis, snapshot, rubric, tables))
     if baseline is not None:
-        analysis = _with_baseline(analysis, tables, snapshot, baseline, counterparts, missing)
+        analysis = _with_baseline(analysis, tables, snapshot, baseline, counterparts)
     return replace(analysis, workers=worker_results(snapshot))
 
 
@@ -144,11 +140,10 @@ def _with_baseline(
     snapshot: Snapshot,
     baseline: Snapshot,
     counterparts: Mapping[str, str] | None,
-    missing: bool,
 ) -> Analysis:
     _refuse_other_work(snapshot, baseline)
     rubric = Rubric.read_back(baseline.spec.rubric)
-    then = _tables(_by_model(trial_results(baseline, rubric, missing), baseline.spec.models), rubric)
+    then = _tables(_by_model(trial_results(baseline, rubric), baseline.spec.models), rubric)
     compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
     earlier = _analyzed(baseline, None, None, None)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)

@@ -1,6 +1,6 @@
 """One model's figures: rate, score, money, clocks, denominators, each with its doubt."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import fsum
@@ -74,6 +74,16 @@ def means(lists: Sequence[Sequence[float]]) -> list[float]:
 def rate_of(trials: Counted) -> Estimate:
     """Share of satisfactory outputs for a new item: Wilson, on an effective n where items repeat; exact if few."""
     return _share(trials.satisfied, trials.missing)
+
+
+def _at_worst(results: Sequence[TrialResult]) -> Estimate | None:
+    if not any(result.unanswered for result in results):
+        return None
+    flags: dict[str, list[float]] = defaultdict(list)
+    for result in results:
+        if result.unanswered or result.satisfied is not None:
+            flags[result.key.item_id].append(float(result.satisfied or 0.0))
+    return _share(list(flags.values()), _UNGRADED)
 
 
 def _share(flags: Sequence[Sequence[float]], missing: str) -> Estimate:
@@ -245,6 +255,7 @@ def model_result(
         failures=dict(sorted(Counter(a.error_type or "unknown" for a in attempts if a.outcome == "errored").items())),
         retries=retries(trials.satisfied, trials.costs),
         cut=cut_streams(attempts),
+        at_worst=_at_worst(results),
         items_to_clear=None if rate.value is None else stats.items_to_clear(rate.value, rubric.decision.bar),
     )
 

@@ -81,7 +81,8 @@ class ModelResult:
     not satisfactory. `unpriced_attempts` > 0 means that the money figures are None. `unknown_cost_attempts` are
     failed or lost ones that may have been billed: the money figures are a lower bound then. `failures` counts
     failed attempts by kind, `cut` holds those of them that had begun to answer; `items_to_clear`: items at which the
-    bar would be cleared if the rate stayed.
+    bar would be cleared if the rate stayed. `at_worst`: the pass rate if every trial that failed on every attempt so
+    far were a failure for good; None where there is no such trial.
     """
 
     model: str
@@ -110,6 +111,7 @@ class ModelResult:
     failures: Mapping[str, int] = field(default_factory=dict)
     retries: tuple[Retry, ...] = ()
     items_to_clear: int | None = None
+    at_worst: Estimate | None = None
     cut: CutStreams = field(default_factory=CutStreams)
 
 
@@ -178,6 +180,11 @@ class OutputResult:
     batched: bool = False
     unbatched_usd: float | None = None
     settled: bool = True
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether every attempt so far has failed, so that the same command tries again: nobody knows of it yet."""
+        return self.error is not None and not self.settled
 
 
 @dataclass(frozen=True)

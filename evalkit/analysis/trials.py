@@ -22,7 +22,9 @@ DecidedBy = Literal["people", "judge", "check"]
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One trial, settled or not. `outcome` None means that it has not been tried, or that no answer is known.
+    """One trial, settled or not. `outcome` None means that it has not been tried, that no answer is known, or that
+    every attempt so far has failed, as in an outage, which says nothing of a model; but for one that timed out, which
+    is as a user would have met it.
 
     `cost_usd` sums all its attempts; None if an answer has no price, or if no cost of its model is known at all.
     `unknown_cost_attempts` are failed or lost ones that may have been billed without anybody knowing how much; they
@@ -52,9 +54,14 @@ class TrialResult:
         return any(attempt.final for attempt in self.attempts)
 
     @property
+    def unanswered(self) -> bool:
+        """Whether every attempt so far has failed, so that the same command tries again: it has no outcome yet."""
+        return self.outcome is None and self.last is not None
+
+    @property
     def known_usd(self) -> float | None:
-        """What it is known to have cost; None before it has ended, and if nobody knows of any of its attempts."""
-        unknown = self.outcome is None or all(attempt.cost_usd is None for attempt in self.attempts)
+        """What it is known to have cost; None before an attempt has ended, and if nobody knows of any of them."""
+        unknown = self.last is None or all(attempt.cost_usd is None for attempt in self.attempts)
         return None if unknown else self.cost_usd
 
     @property
@@ -173,14 +180,8 @@ def graded_by_sandbox(snapshot: Snapshot) -> bool:
     return any(attempt.simulated for attempt in snapshot.attempts if attempt.round_id in counting)
 
 
-def unanswered(snapshot: Snapshot) -> frozenset[int]:
-    """The trials that failed on every attempt so far, so that the same command would try them again."""
-    ended = [attempt for attempt in snapshot.attempts if attempt.grader is None and attempt.outcome is not None]
-    return frozenset(a.trial_id for a in ended).difference(a.trial_id for a in ended if a.final)
-
-
-def trial_results(snapshot: Snapshot, rubric: Rubric, missing: bool = False) -> tuple[TrialResult, ...]:
-    """One result a planned trial, in planned order; with `missing` without a verdict on those that are `unanswered`."""
+def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:
+    """One result a planned trial, in planned order."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     waiting = snapshot.in_batches  # no answer yet, and none lost
     for attempt in snapshot.attempts:
@@ -188,8 +189,7 @@ def trial_results(snapshot: Snapshot, rubric: Rubric, missing: bool = False) -> 
             attempts[attempt.trial_id].append(attempt)
     grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
-    found = _held_back(_without_made_up_zeros(results))
-    return tuple(replace(r, satisfied=None, decided_by=None) if missing and not r.settled else r for r in found)
+    return _held_back(_without_made_up_zeros(results))
 
 
 def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -227,7 +227,9 @@ def _result(
     ended = [attempt for attempt in attempts if attempt.outcome is not None]
     final = next((attempt for attempt in ended if attempt.final), None)
     last = final or (ended[-1] if ended else None)
-    outcome: Outcome | None = final.outcome if final else ("errored" if ended else None)
+    outcome: Outcome | None = final.outcome if final else None
+    if last is not None and last.error_type in TIMEOUTS:
+        outcome = "errored"
     unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     unknown = sum(a.cost_usd is None and a.outcome in (None, "errored") for a in attempts)
     found = agreed(grades, rubric.aggregate, dropped)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from evalkit.analysis.columns import Columns
 from evalkit.analysis.reliability import OVERALL, Agreement
 from evalkit.analysis.results import Grading, ModelResult
-from evalkit.analysis.trials import graded_by_sandbox, unanswered
+from evalkit.analysis.trials import TIMEOUTS, graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.models import same_model
 from evalkit.records import Snapshot
@@ -165,14 +165,15 @@ def _about_gaps(
     pending = sum(model.counts.pending for model in models)
     planned = sum(model.counts.planned for model in models)
     if pending:
-        more = "the same command goes on, with a larger --share if it had one"
-        yield f"Incomplete: {pending} of {planned} trials have no outcome yet; {more}."
-    if left := len(unanswered(snapshot)):
-        yield (
-            f"{_plural(left, 'trial')} failed on every attempt so far and {'counts' if left == 1 else 'count'} as not"
-            " satisfactory (for a gate, as missing); intervals hold the figures without"
-            f" {'it' if left == 1 else 'them'} too, and the same command tries again."
-        )
+        left, more = _unanswered(snapshot), "the same command goes on, with a larger --share if it had one"
+        failed = f" ({left} of them failed on every attempt so far)" if left else ""
+        yield f"Incomplete: {pending} of {planned} trials have no outcome yet{failed} and are left out; {more}."
+    for model in models:
+        if (worst := model.at_worst) is not None and worst.value is not None and model.pass_rate.value is not None:
+            yield (
+                f"{model.name}: counted as not satisfactory, the trials that failed on every attempt so far would make"
+                f" its rate {worst.value:.0%}, not {model.pass_rate.value:.0%}."
+            )
     for model in models:
         if model.counts.ungraded and not model.counts.graded and grading.round is not None:
             yield f"{model.name}: none of its {_plural(model.counts.ungraded, 'output')} is graded: it has no rate."
@@ -183,6 +184,14 @@ def _about_gaps(
                 f" with {'it' if model.counts.ungraded == 1 else 'them'} the rate would lie between {low:.0%} and"
                 f" {high:.0%}."
             )
+
+
+def _unanswered(snapshot: Snapshot) -> int:
+    """How many trials failed on every attempt so far, but for those that timed out, which count as failures."""
+    ended = [attempt for attempt in snapshot.attempts if attempt.grader is None and attempt.outcome is not None]
+    last = {attempt.trial_id: attempt.error_type for attempt in ended}
+    settled = {attempt.trial_id for attempt in ended if attempt.final}
+    return sum(error not in TIMEOUTS for trial, error in last.items() if trial not in settled)
 
 
 def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:

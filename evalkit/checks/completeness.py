@@ -22,9 +22,8 @@ class Settings(StrictModel):
 def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckResult]:
     """What is missing is inconclusive: it says nothing about the candidate yet."""
     told, enough = [], True
-    sides = zip(evidence.sides, evidence.counts, evidence.planned(), evidence.unsettled, strict=True)
-    for model, counts, even, unsettled in sides:
-        counted, planned = counts.planned - counts.pending - counts.ungraded - unsettled, max(counts.planned, even)
+    for model, outputs, planned in zip(evidence.sides, evidence.outputs(), evidence.planned(), strict=True):
+        counted = sum(output.satisfied is not None for of_item in outputs.values() for output in of_item)
         told.append(f"{counted:,} of {planned:,} trials of {model.name} count")
         enough = enough and planned > 0 and counted >= asked.at_least * planned
     yield CheckResult(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from evalkit.analysis.results import Analysis, Counts, ItemResult, ModelResult, OutputResult
+from evalkit.analysis.results import Analysis, ItemResult, ModelResult, OutputResult
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
@@ -96,12 +96,6 @@ class Evidence:
         return self.of_baseline.model(self.baseline), self.of_candidate.model(self.candidate)
 
     @property
-    def counts(self) -> tuple[Counts, Counts]:
-        """Denominators of both sides."""
-        baseline, candidate = self.sides
-        return baseline.counts, candidate.counts
-
-    @property
     def epochs(self) -> int:
         """Trials planned for each item."""
         return 1 if self.halves else max(self.of_baseline.spec.epochs, self.of_candidate.spec.epochs)
@@ -117,7 +111,7 @@ class Evidence:
         """Trials of each side that failed on every attempt so far: an outage is nothing that a model does."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
         then, now = (
-            sum(o.model == model and _failed_so_far(o) for item in analysis.outputs for o in item.outputs)
+            sum(o.model == model and o.unanswered for item in analysis.outputs for o in item.outputs)
             for analysis, model in sides
         )
         return then, now
@@ -199,12 +193,8 @@ class Evidence:
         )
 
 
-def _failed_so_far(output: OutputResult) -> bool:
-    return output.outcome is not None and not output.settled
-
-
 def _known(output: OutputResult) -> OutputResult:
-    return replace(output, satisfied=None, decided_by=None, judge_satisfied=None) if _failed_so_far(output) else output
+    return replace(output, satisfied=None, decided_by=None, judge_satisfied=None) if output.unanswered else output
 
 
 def _trial_usd(analysis: Analysis, name: str) -> float | None:

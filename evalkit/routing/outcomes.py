@@ -165,8 +165,6 @@ def _incomplete(item: ItemResult, models: Sequence[str], epochs: int) -> str:
     """Why an item cannot be used; empty if it can."""
     if len(item.outputs) < len(models) * epochs or any(output.outcome is None for output in item.outputs):
         return "not run by every model"
-    if not all(output.settled for output in item.outputs):
-        return "without an answer of every model yet"
     if any(output.satisfied is None for output in item.outputs):
         return "not graded for every model"
     return "unpriced for a model" if any(output.cost_usd is None for output in item.outputs) else ""

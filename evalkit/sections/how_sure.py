@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from evalkit.analysis.decide import clears, hangs_on_unanswered
 from evalkit.analysis.results import Analysis, Items, ModelResult, Stability
 from evalkit.blocks import (
     Block,
@@ -106,7 +107,7 @@ def _why_none(analysis: Analysis) -> str:
     unpriced = [m.name for m in analysis.models if m.cost_per_request.value is None and m.satisfied_items]
     if unpriced:
         return f"The rule compares costs, and not every attempt has a price: {', '.join(unpriced)}."
-    if analysis.stability is None:
+    if hangs_on_unanswered(analysis.models, analysis.decision.bar):
         return "What the rule picks hangs on trials that failed on every attempt so far; the same command tries again."
     return "No item has a verdict under every option, so there is nothing to draw from."
 
@@ -137,7 +138,7 @@ def _clearing(analysis: Analysis, model: ModelResult) -> Row:
     rate, bar = model.pass_rate, analysis.decision.bar
     if rate.value is None:
         needed = words("unknown")
-    elif rate.low is not None and rate.low >= bar:
+    elif clears(model, bar):
         needed = words("settled: it does")
     elif rate.high is not None and rate.high < bar:
         needed = words("settled: it does not")

@@ -207,9 +207,9 @@ def _did(remark: Remark) -> str:
 
 def _result(output: OutputResult, state: MapState) -> str:
     if output.outcome is None:
-        return "not run yet"
+        return "failed on every attempt so far" if output.unanswered else "not run yet"
     if output.outcome != "answered":
-        return f"{output.outcome}{'' if output.settled else ' on every attempt so far'}: not satisfactory"
+        return f"{output.outcome}: not satisfactory"
     words_ = {"satisfactory": "satisfactory", "unsatisfactory": "not satisfactory"}.get(state, "ungraded")
     return words_ if output.score is None else f"{words_}, score {score(output.score)}"
 

@@ -1,4 +1,4 @@
-"""What failed on every attempt so far, as in an outage, shows nothing that it would not show if it were left out."""
+"""What failed on every attempt so far, as in an outage, is left out, and keeps a model from a bar that it hangs on."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,10 +8,11 @@ from analysis_builders import OPUS, SONNET, Book, answered, ended, failed, round
 
 from evalkit.analysis import analyze
 from evalkit.analysis.signals import find_signals
+from evalkit.blocks import Items
 from evalkit.pairing import compare
 from evalkit.records import Attempt, Snapshot
 from evalkit.routing.outcomes import outcomes_of
-from evalkit.sections import how_sure, item_map
+from evalkit.sections import how_sure, item_map, items
 
 DOWN = failed()
 FOR_GOOD = ended("errored", 0.0, status=400, error_type="invalid_request_error")
@@ -44,43 +45,43 @@ def signal(snapshot: Snapshot, name: str, current: str) -> str:
 def test_an_outage_puts_no_model_below_the_bar_and_a_refusal_for_good_does() -> None:
     runs = [run(share(60, 0, *[how] * 40), difficulty="hard") for how in (DOWN, FOR_GOOD)]
     out, refused = map(analyze, runs)
-    assert out.models[0].pass_rate.value == refused.models[0].pass_rate.value == 0.6
     assert (out.decision.verdict, refused.decision.verdict) == ("not_enough_data", "no_option")
-    low, high = out.models[0].pass_rate.low, out.models[0].pass_rate.high
-    assert low == refused.models[0].pass_rate.low
-    assert high == analyze(run(share(60, 0))).models[0].pass_rate.high
-    assert out.slices[0].pass_rate[OPUS].high == high
-    assert [signal(one, "hard-under-bar", OPUS) for one in runs] == ["not enough data", "shown"]
-    assert any("intervals hold the figures without them too" in told for told in out.warnings)
+    assert out.models[0].pass_rate == analyze(run(share(60, 0))).models[0].pass_rate
+    assert out.models[0].at_worst == refused.models[0].pass_rate
+    assert (out.models[0].counts.pending, refused.models[0].counts.errored) == (40, 40)
+    assert [signal(one, "hard-under-bar", OPUS) for one in runs] == ["not shown", "shown"]
+    assert any("(40 of them failed on every attempt so far) and are left out" in told for told in out.warnings)
+    assert any("would make its rate 60%, not 100%" in told for told in out.warnings)
 
 
 def test_an_outage_clears_no_bar_either() -> None:
     """With the unanswered left out 60 of 60 would clear 80 %; nobody knows that they are like the others."""
     assert analyze(run(share(60, 0))).decision.verdict == "pick"
-    assert analyze(run(share(60, 0, *[DOWN] * 15))).decision.option is None
+    open_ = analyze(run(share(60, 0, *[DOWN] * 15)))
+    assert (open_.decision.verdict, open_.decision.option, open_.stability) == ("not_enough_data", None, None)
+    assert "trials that failed on every attempt so far may not" in open_.decision.reasons[OPUS]
+    section = how_sure.build(open_)
+    assert section is not None
+    assert "hangs on trials that failed on every attempt so far" in str(section.blocks)
+    assert analyze(run(share(60, 0, DOWN))).decision.verdict == "pick", "it clears it even if that fails"
 
 
-def test_a_model_that_answered_nothing_may_have_any_rate() -> None:
+def test_a_model_that_answered_nothing_has_no_rate_and_costs_nothing() -> None:
     analysis = analyze(run(share(50, 0), [DOWN] * 50))
-    rate = analysis.models[1].pass_rate
-    assert (rate.value, rate.low, rate.high) == (0.0, 0.0, 1.0)
-    pair = analysis.pairs[0]
-    assert (pair.items, pair.difference.value, pair.p_holm) == (0, None, None)
+    silent = analysis.models[1]
+    assert (silent.pass_rate.value, silent.cost_per_request.value) == (None, None)
+    assert analysis.pairs[0].items == 0
     assert analysis.decision.option == OPUS
 
 
 @pytest.mark.parametrize(("how", "worse"), [(DOWN, False), (FOR_GOOD, True)])
-def test_an_outage_makes_no_model_worse_than_another(how: Attempt, worse: bool) -> None:
+def test_an_outage_makes_no_model_worse_than_another_nor_cheaper(how: Attempt, worse: bool) -> None:
     analysis = analyze(run(share(80, 0), share(60, 0, *[how] * 20)))
     found = compare(analysis, SONNET, OPUS)
     assert found is not None
     assert (found.worse, found.better) == (worse, False)
-
-
-def test_a_model_that_is_worse_on_what_it_answered_is_still_shown_to_be() -> None:
-    found = compare(analyze(run(share(80, 0), share(40, 30, *[DOWN] * 10))), SONNET, OPUS)
-    assert found is not None
-    assert found.worse
+    usd = [model.cost_per_request.value for model in analysis.models]
+    assert usd == pytest.approx([0.01, 0.0075 if worse else 0.01])
 
 
 OUT, WHOLE = share(60, 0, *[DOWN] * 20), share(80, 0)
@@ -90,32 +91,28 @@ OUT, WHOLE = share(60, 0, *[DOWN] * 20), share(80, 0)
 def test_no_change_since_an_earlier_run_comes_of_an_outage(sides: tuple[list[Any], list[Any]]) -> None:
     then, now = (run(side) for side in sides)
     found = analyze(now, then).against[0]
-    assert found.difference.low is not None
-    assert found.difference.high is not None
-    assert found.difference.low <= 0 <= found.difference.high
-    assert (found.improved, found.regressed) == ((), ())
+    assert (found.items, found.gain, found.loss, found.improved, found.regressed) == (60, 0, 0, (), ())
 
 
-@pytest.mark.parametrize(("how", "state"), [(DOWN, "not enough data"), (FOR_GOOD, "shown")])
-def test_a_signal_that_rests_on_an_outage_is_not_known(how: Attempt, state: str) -> None:
+@pytest.mark.parametrize(("how", "state"), [(DOWN, "not shown"), (FOR_GOOD, "shown")])
+def test_a_signal_does_not_rest_on_an_outage(how: Attempt, state: str) -> None:
     """Sonnet fails a third of what both answered, and looks no worse for what Opus's server never answered."""
     snapshot = run(share(60, 0, *[how] * 40), [*[True] * 40, *[False] * 20, *[True] * 40], usd=(0.05, 0.01))
     assert signal(snapshot, "cheaper-no-worse", current=OPUS) == state
 
 
-def test_items_without_every_answer_are_routed_by_no_policy_and_told_apart_in_the_map() -> None:
+def test_items_without_every_answer_are_routed_by_no_policy_and_told_apart_on_the_page() -> None:
     analysis = analyze(run(share(70, 0), share(60, 0, *[DOWN] * 10)))
     outcomes = outcomes_of(analysis, 1.0)
-    assert len(outcomes.items) == 60
-    assert outcomes.left_out == {"without an answer of every model yet": 10}
+    assert (len(outcomes.items), outcomes.left_out) == (60, {"not run by every model": 10})
     section = item_map.build(analysis)
     assert section is not None
     assert section.heading == "Every model satisfies 60 of 70 items; none tells them apart; 10 lack a verdict"
-
-
-def test_the_choice_is_not_resampled_where_unanswered_trials_decide_it() -> None:
-    analysis = analyze(run(share(60, 0, *[DOWN] * 15), share(50, 25)))
-    assert analysis.stability is None
-    section = how_sure.build(analysis)
-    assert section is not None
-    assert "hangs on trials that failed on every attempt so far" in str(section.blocks)
+    listed = items.build(analysis)
+    assert listed is not None
+    assert "0 items on which the models part, 0 items that some model fails" in str(listed.lede)
+    views = next(block for block in listed.blocks if isinstance(block, Items))
+    assert [output.result for output in views.items[-1].outputs] == [
+        "failed on every attempt so far",
+        "satisfactory, score 1.00",
+    ]
