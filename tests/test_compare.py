@@ -1,16 +1,20 @@
 """`evalkit compare`: two runs of the same items, paired, by the report's own analysis."""
 
+import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, run_of, write_run
+from rich.console import Console
 
 from evalkit import stats
 from evalkit.analysis import analyze
 from evalkit.cli import main
+from evalkit.cli.compare import _table
 from evalkit.records import Snapshot, Usage
 
 EARLIER = {OPUS: [[i % 3 > 0] for i in range(40)], HAIKU: [[i % 2 > 0] for i in range(40)]}
@@ -111,12 +115,27 @@ def test_the_terminal_shows_both_runs_and_what_differs(
     assert "12 of 40" in said
     assert "! Different: the prompt template, pppppppppppp then and qqqqqqqqqqqq now." in said
     assert "! Different: the longest answer, 1024 then and 99 now." in said
-    for when in ("then", "now"):
-        assert f"! {when}: Only 40 items: intervals are wide; 50 to 100 are advised." in said
+    for run in ("Earlier", "Later"):
+        assert f"! {run} run: Only 40 items: intervals are wide; 50 to 100 are advised." in said
     assert "no counterpart: Haiku 4.5 (then)." in said
     assert "no counterpart: Sonnet 4.6 (now)." in said
-    assert main(["compare", *runs]) == 0
+    assert main(["compare", *runs, "-o", "x.md"]) == 0
     assert "Different" not in capsys.readouterr().out
+    for run in ("Earlier", "Later"):
+        assert f"> {run} run: Only 40 items" in Path("x.md").read_text(encoding="utf-8")
+
+
+def test_a_terminal_of_80_columns_breaks_no_figure_and_says_what_it_leaves_out() -> None:
+    analysis, said = analyze(_named(run_of(LATER, {OPUS: 0.015})), run_of(EARLIER, {OPUS: 0.03})), {}
+    for width in (80, 200):
+        console = Console(width=width, file=io.StringIO())
+        console.print(_table(analysis, width))
+        said[width] = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "shows the latency ratio too" in " ".join(said[80].split())
+    assert "latency ratio" in said[200].splitlines()[0]
+    figures = [re.findall(r"\(\S+–\S+\)", text) for text in said.values()]
+    assert len(figures[0]) == 1
+    assert set(figures[0]) <= set(figures[1])
 
 
 @pytest.mark.parametrize(("name", "word"), [("dataset_sha256", "dataset"), ("rubric_sha256", "rubric")])

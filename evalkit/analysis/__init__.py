@@ -148,12 +148,8 @@ def _with_baseline(
     earlier = _analyzed(baseline, None, None, None)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
     known = baseline_of(snapshot, baseline, compared, warmed)
-    late = lateness(earlier.sessions)
-    return replace(
-        analysis,
-        against=compared,
-        baseline=replace(known, warnings=(*earlier.warnings, *((late,) if late else ()))),
-    )
+    told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, lateness(earlier.sessions)) if line)
+    return replace(analysis, against=compared, baseline=replace(known, warnings=told))
 
 
 def _attempts(by_model: Mapping[str, Sequence[TrialResult]]) -> dict[str, list[Attempt]]:

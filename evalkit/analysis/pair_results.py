@@ -50,7 +50,7 @@ class Against(Pair):
 @dataclass(frozen=True)
 class Baseline:
     """The earlier run. `differs`: sentences on what else is not the same, which a difference may come from; `warnings`:
-    what a reader must know before believing the earlier run's own figures.
+    what a reader must know before believing the figures of a run, each after which run it is of.
     """
 
     name: str

@@ -74,6 +74,7 @@ def compare(
         )
     changed = {item for one in analysis.against for item in (*one.improved, *one.regressed)}
     analysis = replace(analysis, outputs=tuple(item for item in analysis.outputs if item.id in changed))
+    analysis = _with_own_warnings(analysis)
     shown = replace(report_files.shown(analysis, now, hidden, later), parts=COMPARISON)
     written = report_files.write(paths, shown)
     if not quiet and not as_json:
@@ -81,6 +82,16 @@ def compare(
     report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)
+
+
+def _with_own_warnings(analysis: "Analysis") -> "Analysis":
+    """What the later run warns of beside what the earlier does: no verdict stands above a comparison to tell it."""
+    from evalkit.analysis.sessions import lateness
+
+    told = tuple(f"Later run: {line}" for line in (*analysis.warnings, lateness(analysis.sessions)) if line)
+    if analysis.baseline is None:
+        return analysis
+    return replace(analysis, baseline=replace(analysis.baseline, warnings=(*told, *analysis.baseline.warnings)))
 
 
 def _counterparts(pairs: Sequence[str], then: "Snapshot", now: "Snapshot") -> Mapping[str, str]:
@@ -99,45 +110,48 @@ def _counterparts(pairs: Sequence[str], then: "Snapshot", now: "Snapshot") -> Ma
 
 
 def _print(analysis: "Analysis", notes: Sequence[str]) -> None:
-    from evalkit.analysis.sessions import lateness
     from evalkit.cli.terminal import console
     from evalkit.report import COMPARISON, build_report
 
     if analysis.simulated:
         say("SIMULATED")
     say(build_report(analysis, COMPARISON).sections[0].heading + ".")
-    console().print(_table(analysis))
+    console().print(_table(analysis, console().width))
     then = analysis.baseline
-    late = lateness(analysis.sessions)
-    for line in (*(then.differs if then else ()), *notes):
+    for line in (*((*then.differs, *then.warnings) if then else ()), *notes):
         say(f"! {line}")
-    for when, warnings in (("then", then.warnings if then else ()), ("now", (*analysis.warnings, late))):
-        for line in filter(None, warnings):
-            say(f"! {when}: {line}")
 
 
-def _table(analysis: "Analysis") -> "Table":
+def _table(analysis: "Analysis", width: int) -> "Table":
     """One row a pair: rates then and now, their paired difference, ratios of cost and time, items that changed."""
     from rich.table import Table
 
-    from evalkit.cli.summary import cell
+    from evalkit.cli.summary import GAP, cell, least_width
     from evalkit.models import display_name
     from evalkit.pairing import in_order
     from evalkit.series import lineup
     from evalkit.wording import value
 
-    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
-    for name in ("then", "now", "difference", "cost ratio", "latency ratio", "better on", "worse on"):
-        table.add_column(name, justify="left" if name in ("then", "now") else "right", overflow="fold")
-    for pair in in_order(analysis, lineup(analysis)):
-        table.add_row(
-            f"{display_name(pair.a, analysis.spec.models)}\n{value(pair.then, 'percent')}",
-            f"{analysis.model(pair.b).name}\n{value(pair.now, 'percent')}",
-            cell(pair.difference, "points"),
-            cell(pair.cost_ratio, "ratio"),
-            cell(pair.latency_ratio, "ratio"),
-            f"{len(pair.improved)} of {pair.items}",
-            f"{len(pair.regressed)} of {pair.items}",
-        )
-    table.caption = "difference in points, in brackets 95% intervals; cost per satisfactory output"
+    pairs, models = in_order(analysis, lineup(analysis)), analysis.spec.models
+    columns = {
+        "then": [f"{display_name(pair.a, models)}\n{value(pair.then, 'percent')}" for pair in pairs],
+        "now": [f"{analysis.model(pair.b).name}\n{value(pair.now, 'percent')}" for pair in pairs],
+        "difference": [cell(pair.difference, "points") for pair in pairs],
+        "cost ratio": [cell(pair.cost_ratio, "ratio") for pair in pairs],
+        "latency ratio": [cell(pair.latency_ratio, "ratio") for pair in pairs],
+        "better on": [f"{len(pair.improved)} of {pair.items}" for pair in pairs],
+        "worse on": [f"{len(pair.regressed)} of {pair.items}" for pair in pairs],
+    }
+    told = "difference in points, in brackets 95% intervals; cost per satisfactory output"
+    if sum(least_width(name, cells) + GAP for name, cells in columns.items()) - GAP > width:
+        del columns["latency ratio"]
+        told += "; a wider terminal shows the latency ratio too"
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left", caption=told)
+    for name, cells in columns.items():
+        table.add_column(
+            name, justify="left" if name in ("then", "now") else "right", overflow="fold",
+            min_width=least_width(name, cells),
+        )  # fmt: skip
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
     return table

@@ -33,20 +33,20 @@ def verdict_lines(analysis: "Analysis") -> list[str]:
 _CLOCKS = {"felt": "felt", "total": "one attempt"}
 _LEAST_FIRST = ("per request", "p50 ", "p95 ", "with correction", "per satisfactory")
 """What a terminal that is too narrow for all columns leaves out."""
-_GAP = 2
+GAP = 2
 
 
 def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
     """Pass rate, money and time of each model, with intervals; as many columns as so wide a terminal has room for."""
     columns, reasons = _columns(analysis)
     for name in _LEAST_FIRST:
-        if sum(_least(name, cells) + _GAP for name, cells in columns.items()) - _GAP <= width:
+        if sum(least_width(name, cells) + GAP for name, cells in columns.items()) - GAP <= width:
             break
         columns = {column: cells for column, cells in columns.items() if not column.startswith(name)}
     table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left", caption_style="")
     for name, cells in columns.items():
         table.add_column(name, justify="left" if name == "model" else "right", overflow="fold",
-                         min_width=_least(name, cells))  # fmt: skip
+                         min_width=least_width(name, cells))  # fmt: skip
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {stated(analysis.decision.bar)}"
@@ -85,7 +85,7 @@ def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
     return {"model": [model.name for model in models], **cells}, said
 
 
-def _least(name: str, cells: list[str]) -> int:
+def least_width(name: str, cells: list[str]) -> int:
     """Columns of text in which no word and no figure is broken."""
     return max(len(word) for text in (name, *cells) for word in text.replace("\n", " ").split(" "))
 

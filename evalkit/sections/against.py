@@ -64,7 +64,7 @@ def build(analysis: Analysis) -> Section | None:
         blocks=(
             table("This run against the baseline", columns, rows),
             *((Note("What else differs", tuple(words(line) for line in differs)),) if differs else ()),
-            *((Note("Before you rely on the earlier run", tuple(words(line) for line in warned)),) if warned else ()),
+            *((Note("Before you rely on this", tuple(words(line) for line in warned)),) if warned else ()),
             *_changed(analysis, pairs),
         ),
         summary=True,

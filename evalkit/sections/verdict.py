@@ -316,13 +316,18 @@ def _since(analysis: Analysis) -> Fact | None:
         told.append(
             f"{'; ' * bool(told)}{analysis.model(c.first).name} against "
             f"{'the same model' if c.first == c.second else display_name(c.second, analysis.spec.models)}: "
-            f"{estimated(c.difference, 'points')} points, at {estimated(c.cost_ratio, 'ratio')} the cost per "
-            "satisfactory output"
+            f"{estimated(c.difference, 'points')} points{_cost_since(c)}"
         )
         if differs_from(latency[c.first], 1.0):
             took = f", answers took {estimated(latency[c.first], 'ratio')} as long"
             told.append(Span(took, measured=True))
     return Fact(f"Since the baseline run: {title}", words(*told, "."))
+
+
+def _cost_since(c: Comparison) -> str:
+    if c.cost_ratio.value is None:
+        return f", costs not compared ({c.cost_ratio.reason})"
+    return f", at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory output"
 
 
 def _fact(analysis: Analysis, model: ModelResult, series: Series) -> Fact:
