@@ -472,6 +472,11 @@ def test_a_setting_that_changes_in_all_blocks_hides_no_exchange_and_makes_none(m
          [("b.yaml", "T", "S"), ("b.yaml", "S", "T")]),
         ({"a.yaml": "f:\n  m: <S>", "b.yaml": "g:\n  m: <T>\nh:\n  m: <O>"},
          {"a.yaml": "h:\n  m: <O>", "b.yaml": "f:\n  m: <T>"}, [("b.yaml", "S", "T"), ("b.yaml", "T", None)]),
+        # also where what they stand among tells little: in doubt it is a bump
+        ({"a.yaml": "s:\n- {n: f, t: 1, m: <S>}\n- {n: g, m: <T>}"}, {"a.yaml": "s:\n- {n: g, t: 2, m: <S>}"},
+         [("a.yaml", "T", "S"), ("a.yaml", "S", None)]),
+        ({"a.sh": "run \\\n -t f \\\n -x 9 \\\n -m <S>\nrun \\\n -t g \\\n -x 1 \\\n -m <T>"},
+         {"a.sh": "run \\\n -t f \\\n -x 1 \\\n -m <T>"}, [("a.sh", "S", "T"), ("a.sh", "T", None)]),
         # a change around them, or a member less, is none of theirs
         ({"a.ini": "[prod]\nt = 0\nm = <S>\n[next]\nt = 0\nm = <T>"},
          {"a.ini": "[live]\nt = 1\nm = <S>\n[next]\nt = 2\nm = <T>"}, []),

@@ -53,9 +53,11 @@ class _Left:
                 self.pair(old, pin)
 
     def pair_alike(self, likeness: Callable[[Pin, Pin], int]) -> None:
-        """Pair those that are like each other at all, the most alike first, then those of one model."""
+        """Pair those that are like each other at all, the most alike first. Of two that are as much alike, the one of
+        another model is what became of it where one side has more: in doubt it is a bump."""
+        in_doubt = len(self.gone) != len(self.new)
         pairs = [
-            (-alike, old.model != pin.model, abs(n - m), n, m)
+            (-alike, (old.model == pin.model) is in_doubt, abs(n - m), n, m)
             for n, old in enumerate(self.gone)
             for m, pin in enumerate(self.new)
             if (alike := likeness(old, pin)) > 0

@@ -32,6 +32,7 @@ _MOST_BLOCKS = 20
 _MOST_NEAR = 20
 """Lines on each side of one that are kept to tell it by where it has no block of its own."""
 _BEFORE, _AFTER = "<", ">"
+_PARTS = re.compile(r"[,;(){}\[\]]+")
 _TOKEN = re.compile(r"[\w.$-]+|[\[\](){},;\0]")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ID = "\0"
@@ -163,10 +164,13 @@ class Surroundings:
         return self._blocks[number]
 
     def _near(self, number: int) -> Iterator[str]:
-        """The lines before and after one under the same line, each marked as such, up to the next that is like it."""
+        """The lines before and after one under the same line, each marked as such, up to the next that is like it, and
+        what else stands between the commas and brackets of its own."""
         line, way = self._lines[number], self._ways[number]
         here = self._below[_FILE if line is None else line.below]
         at = bisect_left(here, number)
+        if line is not None and line.text.count(_ID) == 1:
+            yield from (_BEFORE + part for part in _PARTS.split(line.text) if _ID not in part)
         before, after = here[max(0, at - _MOST_NEAR) : at], here[at + 1 : at + 1 + _MOST_NEAR]
         for mark, beside in ((_BEFORE, reversed(before)), (_AFTER, after)):
             for other in takewhile(lambda other: self._ways[other] != way, beside):
