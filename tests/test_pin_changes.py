@@ -21,6 +21,7 @@ from evalkit.strict import content_sha256, sealed
 
 SCRIPT = Path(__file__).parents[1] / "ci" / "model-bump.sh"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
+OPEN = "arn:aws:bedrock:${AWS::Region}:${AWS::AccountId}:application-inference-profile/%s"
 
 
 Git = Callable[..., str]
@@ -573,6 +574,9 @@ def test_no_path_is_a_command_to_the_ci(name: str, git: Git, capsys: pytest.Capt
 def test_an_arn_is_printed_as_it_is() -> None:
     arn = "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0"
     assert one_line(arn) == arn
+    assert one_line(OPEN) == OPEN
+    assert "⟦" in one_line("${AWS::error}")
+    assert "⟦" in one_line("${x::Region}")
 
 
 def test_what_is_not_looked_into_is_said(git: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -671,3 +675,70 @@ def test_a_content_that_was_not_fetched_is_named(git: Git, tmp_path: Path, capsy
     (tmp_path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     assert main(["pins", "diff", "main...HEAD"]) == 2
     assert f"git has no content {blob[:12]} here" in capsys.readouterr().err
+
+
+def test_a_place_goes_back_only_to_what_this_place_ran(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another key of the same file may have run the older model: that is no way back for this one."""
+
+    def state(chat: str, tags: str, before: str = "") -> None:
+        route = '{{\n  "name": "{}",\n  "model": "{}"\n }}'
+        routes = ",\n ".join(route.format(*one) for one in (("chat", chat), ("tags", tags)))
+        Path("routes.json").write_text(f"[\n {routes}\n]\n", encoding="utf-8")
+        commit(git, "b.py", f'{before}CHAT = "{chat}"\nTAGS = "{tags}"\n')
+
+    new = "claude-sonnet-4-6"
+    assert approve(candidate=new) == 0
+    state(new, SONNET_45)
+    state(new, new)
+    state(new, SONNET_45, "import a\n")
+    assert verified("HEAD~1..HEAD", capsys)[0] == 0, "as these places were"
+    state(new, new)
+    state(SONNET_45, new)
+    assert verified("HEAD~1..HEAD", capsys)[0] == 6
+    main(["pins", "verify", "--changed", "HEAD~1..HEAD"])
+    told = re.findall(r"(\S+): claude-[0-9a-z-]+: no evidence", capsys.readouterr().err)
+    assert told == ["b.py:1", "routes.json:4"]
+
+
+def test_a_profile_with_variables_in_its_arn_is_approved_by_the_whole_one(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "t.yaml", f'modelId: !Sub "{OPEN % "zz99"}"\n')
+    commit(git, "t.yaml", f'modelId: !Sub "{OPEN % "ab12cd34ef56"}"\n')
+    assert verified("HEAD~1..HEAD", capsys)[0] == 6
+    main(["pins", "verify", "--changed", "HEAD~1..HEAD"])
+    assert "gate it by its whole ARN" in capsys.readouterr().err
+    assert main(["pins", "unproven", "HEAD~1..HEAD"]) == 0
+    assert capsys.readouterr().out == "", "nothing can be run by such a name"
+    for then, code in (("yy88", 6), ("zz99", 0)):
+        other = PROFILE.replace("ab12cd34ef56", then)
+        assert approve(candidate=f"bedrock:{PROFILE}", baseline=f"bedrock:{other}") == 0
+        assert verified("HEAD~1..HEAD", capsys)[0] == code
+    for text in (PROFILE, OPEN.replace("AWS::Region", "Where") % "ab12cd34ef56"):
+        commit(git, "t.yaml", f'modelId: !Sub "{text}"\n')
+        assert verified("HEAD~1..HEAD", capsys)[0] == 0, "the same profile"
+
+
+def test_what_a_variable_is_by_default_is_a_pin_like_any_other(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "run.sh", f"MODEL=${{MODEL:-{SONNET_45}}}\nJUDGE=${{JUDGE-{SONNET_45}}}\n")
+    commit(git, "run.sh", "MODEL=${MODEL:-claude-sonnet-4-6}\nJUDGE=${JUDGE-claude-sonnet-4-6}\n")
+    assert verified("HEAD~1..HEAD", capsys) == (6, "no evidence")
+    assert main(["pins", "unproven", "HEAD~1..HEAD"]) == 0
+    assert capsys.readouterr().out == f"{SONNET_45} claude-sonnet-4-6\n"
+    assert approve(candidate="claude-sonnet-4-6") == 0
+    assert verified("HEAD~1..HEAD", capsys)[0] == 0
+
+
+def test_a_bump_is_one_though_the_block_that_held_the_new_model_goes(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    block = '  {{\n    "name": "{}",\n    "model": "{}"\n  }}'
+    main_then, main_now = block.format("main", SONNET_45), block.format("main", "claude-sonnet-4-6")
+    pilot, legacy = block.format("pilot", "claude-sonnet-4-6"), block.format("legacy", SONNET_45)
+    commit(git, "routes.json", f"[\n{main_then},\n{pilot}\n]\n")
+    commit(git, "routes.json", f"[\n{main_now}\n]\n")
+    assert verified("HEAD~1..HEAD", capsys)[0] == 6
+    commit(git, "routes.json", f"[\n{main_then}\n]\n")
+    commit(git, "routes.json", f"[\n{main_now},\n{legacy}\n]\n")
+    assert main(["pins", "unproven", "HEAD~1..HEAD"]) == 0
+    assert capsys.readouterr().out == f"{SONNET_45} claude-sonnet-4-6\n"

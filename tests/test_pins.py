@@ -77,6 +77,26 @@ TODAY = date(2026, 11, 26)
         ("Claude-Sonnet-4.5", "claude-sonnet-4-5", "alias", "anthropic"),
         ('"x\\u0027claude-opus-4-6\\u0027"', "claude-opus-4-6", "pin", "anthropic"),
         ('"model:\\nclaude-opus-4-6"', "claude-opus-4-6", "pin", "anthropic"),
+        ("${MODEL:-claude-opus-4-6}", "claude-opus-4-6", "pin", "anthropic"),
+        ("${MODEL-claude-opus-4-6}", "claude-opus-4-6", "pin", "anthropic"),
+        ("${1-claude-opus-4-6}", "claude-opus-4-6", "pin", "anthropic"),
+        ("${A:-${B-claude-opus-4-6}}", "claude-opus-4-6", "pin", "anthropic"),
+        ("${MODEL:=claude-opus-4-6}", "claude-opus-4-6", "pin", "anthropic"),
+        ("${MODEL:?claude-opus-4-6}", "claude-opus-4-6", "pin", "anthropic"),
+        ("${MODEL-us.anthropic.claude-opus-4-6-v1}", "claude-opus-4-6", "pin", "bedrock"),
+        ("${MODEL:-databricks-claude-sonnet-4-5}", "claude-sonnet-4-5", "alias", "gateway"),
+        ("MODEL ?= claude-opus-4-6", "claude-opus-4-6", "pin", "anthropic"),
+        ('{{ .Values.model | default "claude-opus-4-6" }}', "claude-opus-4-6", "pin", "anthropic"),
+        ("$env:MODEL ?? 'claude-opus-4-6'", "claude-opus-4-6", "pin", "anthropic"),
+        ("${claude-opus-4-6}", "claude-opus-4-6", "pin", "anthropic"),
+        ("${MODEL:-claude-nova-5}", "claude-nova-5", "unknown", "anthropic"),
+        ("${MODEL-claude-nova-5}", "claude-nova-5", "unknown", "anthropic"),
+        ("arn:${AWS::Partition}:bedrock:${AWS::Region}:${AWS::AccountId}:application-inference-profile/ab12",
+         "arn:*:bedrock:*:*:application-inference-profile/ab12", "hidden", "bedrock"),
+        ("arn:aws:bedrock:${var.region}:123456789012:provisioned-model/ab12",
+         "arn:aws:bedrock:*:123456789012:provisioned-model/ab12", "hidden", "bedrock"),
+        ("arn:aws:bedrock:{{ region }}:$ACCOUNT:application-inference-profile/ab12",
+         "arn:aws:bedrock:*:*:application-inference-profile/ab12", "hidden", "bedrock"),
         ("claude-nova-5", "claude-nova-5", "unknown", "anthropic"),
         ("us.anthropic.claude-nova-5-20270101-v1:0", "claude-nova-5-20270101-v1:0", "unknown", "anthropic"),
         ("my-claude-opus-4-6", "my-claude-opus-4-6", "unknown", "anthropic"),
@@ -280,7 +300,7 @@ def in_files(then: dict[str, str], now: dict[str, str]) -> list[tuple[str | None
     letter = {model: name for name, model in names.items()}
 
     def pins(files: dict[str, str]) -> list[Any]:
-        texts = {path: re.sub("<(.)>", lambda found: names[found[1]], text) for path, text in files.items()}
+        texts = {path: re.sub("<([STO])>", lambda found: names[found[1]], text) for path, text in files.items()}
         return [pin for path, text in texts.items() for pin in pins_in(path, text.encode())]
 
     found = bumps(pins(then), pins(now))
@@ -343,6 +363,51 @@ def test_blocks_may_change_places_and_names_may_not(path: str, block: Callable[.
         assert sorted(in_files(then, text(head, ("batch", "S"), ("chat", "T")))) == [(path, "S", "T"), (path, "T", "S")]
 
 
+def _listed(path: str, begin: str, block: str, end: str = "") -> Callable[..., dict[str, str]]:
+    """A file of blocks, each a name (#) with its model (@)."""
+
+    def of(*blocks: tuple[str, str]) -> dict[str, str]:
+        texts = (block.replace("#", name).replace("@", f"<{model}>") for name, model in blocks)
+        return {path: begin + "".join(texts) + end}
+
+    return of
+
+
+LISTED = {
+    "json": _listed("a.json", "[\n", ' {\n  "name": "#",\n  "model": "@",\n  "t": 1\n },\n', " {}\n]"),
+    "name last": _listed("a.json", "[\n", ' {\n  "model": "@",\n  "name": "#"\n },\n', " {}\n]"),
+    "nested": _listed(
+        "a.json", "[\n", ' {\n  "name": "#",\n  "env": [\n   {\n    "value": "@"\n   }\n  ]\n },\n', " {}\n]"
+    ),
+    "toml": _listed("a.toml", "t = 1\n", '[[route]]\nname = "#"\nmodel = "@"\n\n'),
+    "python": _listed("a.py", "R = [\n", '    Route(\n        name="#",\n        model="@",\n    ),\n', "]\n"),
+    "yaml": _listed("a.yaml", "routes:\n", "- model: @\n  route: #\n"),
+    "values": _listed("a.yaml", "env:\n", "  - value: @\n    name: #\n"),
+    "documents": _listed("a.yaml", "", "---\nkind: D\nmetadata:\n  name: #\nspec:\n  model: @\n"),
+    "typescript": _listed("a.ts", "export const r = [\n", "  {\n    id: '#',\n    model: '@',\n  },\n", "];\n"),
+    "shell": _listed("a.sh", "", "run \\\n  --task # \\\n  --model @\n"),
+    "stages": _listed("Dockerfile", "", "FROM base AS #\nENV MODEL=@\n"),
+    "calls": _listed("A.java", "class A {\n", '    b = make("#");\n    b.model("@");\n    add(b);\n', "}\n"),
+    "go": _listed("a.go", "var R = []Route{\n", '\t{\n\t\tName: "#",\n\t\tModel: "@",\n\t},\n', "}\n"),
+    "xml": _listed("a.xml", "<r>\n", "  <bean>\n    <id>#</id>\n    <model>@</model>\n  </bean>\n", "</r>\n"),
+}
+
+
+@pytest.mark.parametrize("text", LISTED.values(), ids=LISTED)
+def test_a_block_that_comes_or_goes_hides_no_bump_and_makes_none(text: Callable[..., dict[str, str]]) -> None:
+    chat, tags, plan = ("chat", "S"), ("tags", "T"), ("plan", "T")
+    (path,) = text()
+    for then in (text(chat, tags), text(tags, chat)):
+        assert in_files(then, text(("chat", "T"))) == [(path, "S", "T"), (path, "T", None)]
+        assert {*in_files(text(("chat", "T")), then)} == {(path, "T", "S"), (path, None, "T")}
+        assert in_files(then, text(chat)) == [(path, "T", None)]
+        assert in_files(then, text(tags)) == [(path, "S", None)]
+        assert in_files(text(chat), then) == [(path, None, "T")]
+        assert in_files(text(tags), then) == [(path, None, "S")]
+    assert (path, "S", "T") in in_files(text(chat, tags, plan), text(("chat", "T"), plan))
+    assert (path, "S", "T") in in_files(text(chat), text(("old", "S"), ("chat", "T")))
+
+
 @pytest.mark.parametrize("more", ["", ',\n    "timeout": 5'])
 def test_a_setting_that_changes_in_all_blocks_hides_no_exchange_and_makes_none(more: str) -> None:
     then = {"a.json": f"[\n{_object('chat', 'S', more)},\n{_object('batch', 'T', more)}\n]"}
@@ -396,6 +461,22 @@ def test_a_setting_that_changes_in_all_blocks_hides_no_exchange_and_makes_none(m
         ),
         ({"a.ini": "[prod]\nm = <S>\n[next]\nm = <T>"}, {"a.ini": "[old]\nm = <S>\n[prod]\nm = <T>"},
          [("a.ini", "T", "S"), ("a.ini", "S", "T")]),
+        # also where their blocks go to another file
+        ({"a.yaml": "s:\n  f:\n    m: <S>\n  g:\n    m: <T>\n  h:\n    m: <O>"},
+         {"a.yaml": "s:\n  h:\n    m: <O>", "b.yaml": "s:\n  f:\n    m: <T>\n  g:\n    m: <S>"},
+         [("b.yaml", "S", "T"), ("b.yaml", "T", "S")]),
+        ({"a/.env": "M=<S>\nN=<T>", "b/.env": "O=<O>"}, {"b/.env": "O=<O>\nM=<T>\nN=<S>"},
+         [("b/.env", "S", "T"), ("b/.env", "T", "S")]),
+        ({"a.yaml": "- n: 1\n- id: f\n  m: <S>\n- id: g\n  m: <T>", "b.yaml": "- id: h\n  m: <O>"},
+         {"a.yaml": "- n: 1", "b.yaml": "- id: g\n  m: <S>\n- id: f\n  m: <T>\n- id: h\n  m: <O>"},
+         [("b.yaml", "T", "S"), ("b.yaml", "S", "T")]),
+        ({"a.yaml": "f:\n  m: <S>", "b.yaml": "g:\n  m: <T>\nh:\n  m: <O>"},
+         {"a.yaml": "h:\n  m: <O>", "b.yaml": "f:\n  m: <T>"}, [("b.yaml", "S", "T"), ("b.yaml", "T", None)]),
+        # also where what they stand among tells little: in doubt it is a bump
+        ({"a.yaml": "s:\n- {n: f, t: 1, m: <S>}\n- {n: g, m: <T>}"}, {"a.yaml": "s:\n- {n: g, t: 2, m: <S>}"},
+         [("a.yaml", "T", "S"), ("a.yaml", "S", None)]),
+        ({"a.sh": "run \\\n -t f \\\n -x 9 \\\n -m <S>\nrun \\\n -t g \\\n -x 1 \\\n -m <T>"},
+         {"a.sh": "run \\\n -t f \\\n -x 1 \\\n -m <T>"}, [("a.sh", "S", "T"), ("a.sh", "T", None)]),
         # a change around them, or a member less, is none of theirs
         ({"a.ini": "[prod]\nt = 0\nm = <S>\n[next]\nt = 0\nm = <T>"},
          {"a.ini": "[live]\nt = 1\nm = <S>\n[next]\nt = 2\nm = <T>"}, []),
@@ -432,6 +513,12 @@ def test_a_line_may_hold_whatever_marks_an_id_and_very_many_of_them() -> None:
     line = "{" + ", ".join(f'"k{n}": "{SONNET_45}"' for n in range(20_000)) + "}"
     places = [pin.places for pin in pins_in("a.json", line.encode())]
     assert len({one[-2] for one in places}) == len({one[-1] for one in places}) == 20_000
+
+
+def test_a_file_of_very_many_keys_is_read_once_through() -> None:
+    """With the file's lines gathered for each of them anew, these would take minutes."""
+    text = "\n".join(f"m{n} = '{SONNET_45}'" for n in range(20_000))
+    assert len(list(pins_in("a.py", text.encode()))) == 20_000
 
 
 def test_prose_changes_no_pin() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any, Literal, TypeVar
@@ -52,6 +52,21 @@ class _Left:
             if old in self.gone and pin in self.new:
                 self.pair(old, pin)
 
+    def pair_alike(self, likeness: Callable[[Pin, Pin], int]) -> None:
+        """Pair those that are like each other at all, the most alike first. Of two that are as much alike, the one of
+        another model is what became of it where one side has more: in doubt it is a bump."""
+        in_doubt = len(self.gone) != len(self.new)
+        pairs = [
+            (-alike, (old.model == pin.model) is in_doubt, abs(n - m), n, m)
+            for n, old in enumerate(self.gone)
+            for m, pin in enumerate(self.new)
+            if (alike := likeness(old, pin)) > 0
+        ]
+        gone, new = self.gone.copy(), self.new.copy()
+        for *_, n, m in sorted(pairs):
+            if gone[n] in self.gone and new[m] in self.new:
+                self.pair(gone[n], new[m])
+
     def in_turn(self) -> None:
         """Pair the first with the first, and so on."""
         pairs = list(zip(self.gone, self.new, strict=False))
@@ -76,13 +91,12 @@ def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     before, after = _by_path(then), _by_path(now)
     called = _moved_to(before, after)
     before = {called.get(path, path): pins for path, pins in before.items()}
-    by_path = {path: _at_all_places(before.get(path, []), after.get(path, [])) for path in sorted({*before, *after})}
-    _blocks_moved(by_path.values())
-    all_left = _Left([], [], [])
-    for left in map(_in_file, by_path.values()):
-        all_left.gone += left.gone
-        all_left.new += left.new
-        all_left.found += left.found
+    paths = sorted({*before, *after})
+    at_places = _sum(_at_all_places(_Left(before.get(path, []), after.get(path, []), [])) for path in paths)
+    moved = _at_all_places(at_places)  # a block that went to another file is compared with itself too
+    gone, new = _by_path(moved.gone), _by_path(moved.new)
+    all_left = _sum(_in_file(_Left(gone.get(path, []), new.get(path, []), [])) for path in paths)
+    all_left.found += moved.found
     _moved(all_left)
     all_left.replace(_of_one_tier)
     rest = [Bump(None, pin) for pin in all_left.new]
@@ -91,6 +105,15 @@ def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
 
 
 _NEVER = Pin("", 0, 0, "", "", "pin", "anthropic", prose=False)
+
+
+def _sum(parts: Iterable[_Left]) -> _Left:
+    whole = _Left([], [], [])
+    for left in parts:
+        whole.gone += left.gone
+        whole.new += left.new
+        whole.found += left.found
+    return whole
 
 
 def _by_path(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
@@ -113,24 +136,10 @@ def _moved_to(before: Mapping[str, list[Pin]], after: Mapping[str, list[Pin]]) -
     return moved
 
 
-def _at_all_places(then: Sequence[Pin], now: Sequence[Pin]) -> _Left:
-    left = _Left(list(then), list(now), [])
-    for nth in range(max(len(pin.places) for pin in (*then, *now))):
+def _at_all_places(left: _Left) -> _Left:
+    for nth in range(max((len(pin.places) for pin in (*left.gone, *left.new)), default=0)):
         left = _at_places(left, nth)
     return left
-
-
-def _blocks_moved(files: Collection[_Left]) -> None:
-    """Takes out what stands now in a like place of another file."""
-    gone = Counter(_like_place(pin) for left in files for pin in left.gone)
-    gone &= Counter(_like_place(pin) for left in files for pin in left.new)
-    new = gone.copy()
-    for left in files:
-        left.gone, left.new = _without(left.gone, gone, _like_place), _without(left.new, new, _like_place)
-
-
-def _like_place(pin: Pin) -> tuple[str, str]:
-    return pin.places[-1], pin.model
 
 
 def _in_file(left: _Left) -> _Left:
@@ -166,23 +175,24 @@ def _at_places(found: _Left, nth: int) -> _Left:
 
 
 def _by_likeness(gone: list[Pin], new: list[Pin]) -> _Left:
-    """Pairs those of one place by what only one of them stands among: blocks change their order, and their contents."""
-    left = _Left(gone, new, [])
+    """Pairs those of one place by what only one of them stands among: blocks change their order, and their contents.
+
+    Where no block tells them apart, the lines beside them do, unless these alone are in another order.
+    """
+    left = _Left(gone.copy(), new.copy(), [])
     if min(len(gone), len(new)) == 0 or len(gone) + len(new) < _FEW_TO_TELL_APART or len(gone) * len(new) > _MOST_PAIRS:
         return left
-    common = frozenset.intersection(*(pin.own.lines for pin in (*gone, *new)))
-    if all(pin.own.lines <= common for pin in (*gone, *new)):
-        return left
-    pairs = [
-        (-old.own.likeness(pin.own, common), old.model != pin.model, abs(n - m), n, m)
-        for n, old in enumerate(gone)
-        for m, pin in enumerate(new)
-    ]
-    left = _Left(gone.copy(), new.copy(), [])
-    for unlike, _, _, n, m in sorted(pairs):
-        if unlike < 0 and gone[n] in left.gone and new[m] in left.new:
-            left.pair(gone[n], new[m])
-    return left
+    common = _in_all(pin.own.lines for pin in (*gone, *new))
+    beside = _in_all(pin.own.near for pin in (*gone, *new))
+    left.pair_alike(lambda old, pin: old.own.likeness(pin.own, common))
+    by_near = _Left(left.gone.copy(), left.new.copy(), left.found.copy())
+    by_near.pair_alike(lambda old, pin: old.own.nearness(pin.own, beside))
+    in_order = [pin.model for pin in left.gone] == [pin.model for pin in left.new]
+    return left if in_order and not by_near.gone else by_near  # lines around them may move too
+
+
+def _in_all(parts: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset.intersection(*parts)
 
 
 def _unaligned(then: list[Pin], now: list[Pin]) -> _Left:

@@ -70,29 +70,40 @@ def models_before(named: str, folder: Path) -> frozenset[str]:
 
 
 def stood_before(pins: Collection[Pin], named: str, folder: Path) -> frozenset[Pin]:
-    """Those of which the code of the same file named the model at some commit up to where a change begins.
+    """Those whose place held their model already, in the code of their file at some commit up to where a change begins.
 
     All files are looked up at once, and then those that may have been called otherwise one by one.
     """
-    base, _ = revisions(named, folder)
+    base, head = revisions(named, folder)
+    files = [file for file in changed_files(base, head, folder) if file.path in {pin.path for pin in pins}]
+    texts = contents([file.blobs[1] for file in files], folder)
+    whole = {file.path: [*pins_in(file.path, text)] for file, text in zip(files, texts, strict=True)}
     found = set[Pin]()
     for model in {pin.model for pin in pins}:
-        paths = sorted({pin.path for pin in pins if pin.model == model})
+        sought = {path: {pin for pin in pins if pin.model == model and pin.path == path} for path in whole}
+        paths = sorted(path for path, wanted in sought.items() if wanted)
         parts = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
-        there = {path for part in parts for path in _that_named(model, part, base, folder)}
-        there |= {path for path in paths if path not in there and _that_named(model, [path], base, folder)}
-        found |= {pin for pin in pins if pin.model == model and pin.path in there}
+        for part in [*parts, *([path] for path in paths)]:
+            left = [path for path in part if sought[path] - found]
+            for path, past in _past(model, left, base, folder) if left else ():
+                found |= _kept(past, whole[path], sought[path] - found)
+                if not any(sought[path] - found for path in left):
+                    break
     return frozenset(found)
 
 
-def _that_named(model: str, paths: Sequence[str], base: str, folder: Path) -> set[str]:
-    """The files whose code named a model at a commit up to the base, as they were called then."""
+def _kept(past: Sequence[Pin], whole: Sequence[Pin], sought: Collection[Pin]) -> set[Pin]:
+    """Those of a file's pins that stood in the same place of an earlier state of it, and are no change from that."""
+    held = {(pin.places[-1], pin.model) for pin in in_code(past)}
+    kept = {pin for pin in sought if (pin.places[-1], pin.model) in held}
+    return kept - {bump.now for bump in bumps(past, whole) if bump.now is not None} if kept else kept
+
+
+def _past(model: str, paths: Sequence[str], base: str, folder: Path) -> Iterator[tuple[str, list[Pin]]]:
+    """Files whose code named a model at a commit up to the base, as they are called now, with their pins as of then."""
     pattern = "[-_.@]?".join(re.escape(part) for part in re.split("[-_.@]", model))
     left = list(dict.fromkeys(changed_lines(pattern, paths, base, folder)))
-    found = set[str]()
     for (path, _), content in zip(left, contents([blob for _, blob in left], folder), strict=True):
-        if path not in found and any(one.model == model for one in in_code(pins_in(path, content))):
-            found.add(path)
-            if found == set(paths):
-                break
-    return found
+        past = [*pins_in(path, content)]
+        if any(one.model == model for one in in_code(past)):
+            yield path if len(paths) > 1 else paths[0], past

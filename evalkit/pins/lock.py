@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_v
 
 from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.models import pin_of
+from evalkit.pins.spelling import may_be
 from evalkit.strict import STRICT, StrictModel, content_sha256, read_strict, sealed, shown
 
 NAME = "evalkit.lock"
@@ -75,7 +76,7 @@ class Approval(StrictModel):
 
     def is_of(self, model: str, replaces: str | None) -> bool:
         """Whether it is about a model, and about its standing in for that other one if one is named."""
-        return self.model == model and (replaces is None or _pinned(self.replaces) == _pinned(replaces))
+        return may_be(model, self.model) and (replaces is None or may_be(_pinned(replaces), _pinned(self.replaces)))
 
     @field_validator("*")
     @classmethod

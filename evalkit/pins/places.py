@@ -5,9 +5,9 @@ import re
 from evalkit.pins.scan import Pin
 from evalkit.wording import visible
 
-_COMMAND = re.compile(r"::(?![a-z-]+/)|##(?=\[)")
+_COMMAND = re.compile(r"::(?![a-z-]+/|(?<=\$\{AWS::)(?:Region|AccountId|Partition)\})|##(?=\[)")
 """What begins a command to GitHub, at a line's start (which a table may make of any place) or anywhere; two colons of
-an ARN, which a kind of resource follows, do not."""
+an ARN, which a kind of resource follows, do not, nor those of CloudFormation's own variables in one."""
 
 
 def one_line(text: str) -> str:

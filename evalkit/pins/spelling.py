@@ -56,9 +56,17 @@ _SEEMING = re.compile(
 )
 _OF_A_NAME = string.ascii_letters + string.digits + "-_"
 _FILE = re.compile(r"[.](?!\d)[a-z0-9]{1,5}\Z", re.IGNORECASE)
-_PROFILE = re.compile(
-    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{12}:(?:application-inference-profile|provisioned-model)/[\w.-]+"
+_FREE_DASH = re.compile(
+    r"(\$\{[^\s${}-]{0,200}|(?<![A-Za-z0-9_-]))-(?=[A-Za-z0-9_.:/%-]{0,60}claude-)", re.IGNORECASE | re.ASCII
 )
+"""A dash that joins an id to no name: it has none before it, or begins what a variable is by default (`${MODEL-...}`,
+`${MODEL:-...}`)."""
+_VARIABLE = r"\$?\{\{?[^{}\"']{1,200}\}\}?|\$\w+"
+_PROFILE = re.compile(
+    rf"arn:(?:aws[a-z-]*|{_VARIABLE}):bedrock:(?:[a-z0-9-]*|{_VARIABLE}):(?:\d{{12}}|{_VARIABLE}):"
+    r"(?:application-inference-profile|provisioned-model)/[\w.-]+"
+)
+_VARIABLES = re.compile(_VARIABLE)
 SOUGHT = "[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:"
 """Every line with an id matches this, in UTF-16 too, as a regular expression of grep and of Python."""
 _BEFORE = re.compile(r"[A-Za-z0-9_.:/%-]{0,200}(?:[./:]|%2F|%3A|databricks-|anthropic--)\Z", re.IGNORECASE | re.ASCII)
@@ -71,7 +79,8 @@ _FIRST_DATELESS_PIN = 4, 6
 class Spelling:
     """One id in a text. `written`: as it stands there; `model`: Anthropic's own id for the same model.
 
-    `column` counts characters from 1. A hidden model goes by what is written.
+    `column` counts characters from 1. A hidden model goes by what is written, with `*` for each
+    variable in it.
     """
 
     written: str
@@ -86,15 +95,28 @@ def tier_of(model_id: str) -> str | None:
     return next((tier for tier in ("opus", "sonnet", "haiku") if tier in model_id), None)
 
 
+def may_be(model_id: str, other: str) -> bool:
+    """Whether two are one model: the same, or the other what becomes of the first when its variables have values."""
+    if not is_open(model_id):
+        return model_id == other
+    return re.fullmatch("[a-z0-9*-]*".join(map(re.escape, model_id.split("*"))), other) is not None
+
+
+def is_open(model_id: str) -> bool:
+    """Whether a hidden model's name has variables in it, so that no run can go by it."""
+    return "*" in model_id
+
+
 def spellings(line: str) -> Iterator[Spelling]:
     """All ids in a line, from left to right."""
     found = []
     if "claude" in line.lower():
-        found += [_plain(one, line) for one in _ID.finditer(line)]
+        freed = _FREE_DASH.sub(r"\1=", line)
+        found += [_plain(one, freed) for one in _ID.finditer(freed)]
         found += [_constant(one) for one in _CONSTANT.finditer(line) if one["sdk"] or one["date"]]
-        found += list(_seeming(line, sorted(one.column - 1 + len(one.written) for one in found)))
+        found += list(_seeming(freed, sorted(one.column - 1 + len(one.written) for one in found)))
     if ":bedrock:" in line:
-        found += [Spelling(one[0], one[0], "hidden", "bedrock", one.start() + 1) for one in _PROFILE.finditer(line)]
+        found += [_hidden(one) for one in _PROFILE.finditer(line)]
     yield from sorted(found, key=lambda one: one.column)
 
 
@@ -103,6 +125,10 @@ def _plain(found: re.Match[str], line: str) -> Spelling:
     prefix = before[0] if before else ""
     model, kind = _meant(found.groupdict())
     return Spelling(prefix + found[0], model, kind, _provider(prefix, found[0]), found.start() - len(prefix) + 1)
+
+
+def _hidden(found: re.Match[str]) -> Spelling:
+    return Spelling(found[0], _VARIABLES.sub("*", found[0]), "hidden", "bedrock", found.start() + 1)
 
 
 def _seeming(line: str, known_ends: Sequence[int]) -> Iterator[Spelling]:

@@ -5,9 +5,10 @@ So an id is found again though lines above it have changed, and what took its pl
 
 import hashlib
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import PurePosixPath
 
 from evalkit.frozen import dataclass
@@ -26,6 +27,12 @@ _FILE, _HEAD = -2, -1
 """What a section stands under, and what stands before the first of them does."""
 _MOST_OWN = 500
 """Lines of a block that are kept to tell it by: a pin of each block of a large file has so many."""
+_MOST_BLOCKS = 20
+"""Blocks in each other around an id that are kept."""
+_MOST_NEAR = 20
+"""Lines on each side of one that are kept to tell it by where it has no block of its own."""
+_BEFORE, _AFTER = "<", ">"
+_PARTS = re.compile(r"[,;(){}\[\]]+")
 _TOKEN = re.compile(r"[\w.$-]+|[\[\](){},;\0]")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ID = "\0"
@@ -41,16 +48,44 @@ class _Line:
 
 
 @dataclass(frozen=True)
-class Own:
-    """The lines of the largest block that has no other id in a line like this one. `named`: those that say what it is
-    about; both are empty where there is no such block, or no other id."""
+class Block:
+    """The lines without ids of a part of a file. `named`: those that say what it is about."""
 
     lines: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
 
+
+@dataclass(frozen=True)
+class Own:
+    """What only this one of all ids in lines like its own stands among.
+
+    `blocks`: each block that has no other such id, from the largest to its line alone; `depth`: how deep the first of
+    them is in the file, 0 for the file itself. `near`: the lines beside its own, up to the next such id.
+    """
+
+    depth: int = 0
+    blocks: tuple[Block, ...] = (Block(),)
+    near: frozenset[str] = frozenset()
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """Those of the largest block."""
+        return self.blocks[0].lines
+
     def likeness(self, other: "Own", common: frozenset[str]) -> int:
-        """How many lines two have in common beside those; what names them counts before all else."""
-        return 1000 * len((self.named & other.named) - common) + len((self.lines & other.lines) - common)
+        """How many lines two have in common beside those, in blocks as large as both have alone; what names them counts
+        before all else."""
+        depth = max(self.depth, other.depth)
+        one, two = self._at(depth), other._at(depth)
+        return 1000 * len((one.named & two.named) - common) + len((one.lines & two.lines) - common)
+
+    def nearness(self, other: "Own", common: frozenset[str]) -> int:
+        """How many lines beside them two have in common beside those; what stands before them counts twice."""
+        alike = (self.near & other.near) - common
+        return len(alike) + sum(line.startswith(_BEFORE) for line in alike)
+
+    def _at(self, depth: int) -> Block:
+        return self.blocks[min(depth - self.depth, len(self.blocks) - 1)]
 
 
 class Surroundings:
@@ -64,6 +99,7 @@ class Surroundings:
         self._below: dict[int, list[int]] = {}
         self._ways = {_FILE: "", _HEAD: ""}
         self._holding: dict[str, Counter[int]] = {}
+        self._blocks: dict[int, Block] = {}
         for number, line in enumerate(self._lines):
             if line is not None:
                 self._below.setdefault(line.below, []).append(number)
@@ -108,7 +144,7 @@ class Surroundings:
         if line is None:
             return []
         alone, under = self._ways[number], self._ways[line.below]
-        block = _hash(sorted(own.lines))
+        block = _hash(sorted(own.lines) if own.depth else ())
         return [
             (f"{alone}.{block}.{order}", f"{alone}.{order}", f"{under}.{before}", f"{under}:{key}")
             for order, (before, key) in enumerate(_keys(line.text))
@@ -116,12 +152,30 @@ class Surroundings:
 
     def own(self, number: int) -> Own:
         """What only this line of all that are like it stands among."""
-        holding = self._holding[self._ways[number]]
-        block = next((place for place in reversed([*self._way(number)]) if holding[place] == 1), number)
-        if block == _FILE:
-            return Own()
-        texts = list(islice(self._within(block), _MOST_OWN))
-        return Own(frozenset(texts), frozenset(text for text in texts if _NAMING.match(text)))
+        holding, way = self._holding[self._ways[number]], [*self._way(number)][::-1]
+        depth = next((depth for depth, place in enumerate(way) if holding[place] == 1), len(way) - 1)
+        blocks = (self._block(place) for place in way[depth : depth + _MOST_BLOCKS])
+        return Own(depth, tuple(blocks), frozenset(self._near(number)))
+
+    def _block(self, number: int) -> Block:
+        if number not in self._blocks:
+            lines = frozenset(islice(self._within(number), _MOST_OWN))
+            self._blocks[number] = Block(lines, frozenset(line for line in lines if _NAMING.match(line)))
+        return self._blocks[number]
+
+    def _near(self, number: int) -> Iterator[str]:
+        """The lines before and after one under the same line, each marked as such, up to the next that is like it, and
+        what else stands between the commas and brackets of its own."""
+        line, way = self._lines[number], self._ways[number]
+        here = self._below[_FILE if line is None else line.below]
+        at = bisect_left(here, number)
+        if line is not None and line.text.count(_ID) == 1:
+            yield from (_BEFORE + part for part in _PARTS.split(line.text) if _ID not in part)
+        before, after = here[max(0, at - _MOST_NEAR) : at], here[at + 1 : at + 1 + _MOST_NEAR]
+        for mark, beside in ((_BEFORE, reversed(before)), (_AFTER, after)):
+            for other in takewhile(lambda other: self._ways[other] != way, beside):
+                if (near := self._lines[other]) is not None and _ID not in near.text:
+                    yield mark + near.text
 
     def _within(self, block: int) -> Iterator[str]:
         """The lines without ids of a block, its first one included."""
@@ -143,12 +197,13 @@ class Surroundings:
 
 
 def _plain(text: str, ids: Iterable[Spelling]) -> str:
-    """A line without its white space, and with a mark in place of each id."""
+    """A line without its white space and the comma at its end, which the last of a list lacks, and with a mark in place
+    of each id."""
     parts, end = [], 0
     for one in ids:
         parts.append(text[end : one.column - 1])
         end = one.column - 1 + len(one.written)
-    return "".join(_ID.join(part.replace(_ID, "") for part in [*parts, text[end:]]).split())
+    return "".join(_ID.join(part.replace(_ID, "") for part in [*parts, text[end:]]).split()).rstrip(",")
 
 
 def _keys(text: str) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from evalkit.pins.facts import PinFacts, facts_of
 from evalkit.pins.lock import Approval, Lock, faults
 from evalkit.pins.places import place
 from evalkit.pins.scan import Pin
+from evalkit.pins.spelling import is_open, may_be
 from evalkit.strict import shown
 from evalkit.wording import listing
 
@@ -49,7 +50,7 @@ class Verdict:
 class Terms:
     """What evidence is held against: the moment, and the hashes that the files of an approval have as of then.
 
-    `stood_before`: those of some pins whose model once ran in their file; `models_before`: the models that run where a
+    `stood_before`: those of some pins whose model once ran in their place; `models_before`: the models that run where a
     change begins, None where there is no change. `files`: those that evidence must be of, by kind and from the lock's
     folder, None for a policy that is no file.
     """
@@ -92,7 +93,9 @@ def asked_by(found: Iterable[Bump], terms: Terms) -> list[Asked]:
 
 
 def _is_pin_of(now: Pin, then: Pin) -> bool:
-    """Whether it only says more exactly what an alias stood for."""
+    """Whether it only says more exactly what an alias stood for, or has a variable where the other has its value."""
+    if now.kind == then.kind == "hidden":
+        return may_be(then.model, now.model) or may_be(now.model, then.model)
     return now.kind == "pin" and then.kind == "alias" and pin_of(then.model) == now.model
 
 
@@ -137,7 +140,7 @@ def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
     model, replaces = asked.pin.model, asked.replaces.model if asked.replaces else None
     if asked.settled or (asked.pin.kind == "unknown" and replaces is None):
         return None, []
-    about_it = [one for one in terms.lock.approvals if one.model == model]
+    about_it = [one for one in terms.lock.approvals if one.is_of(model, None)]
     if not about_it:
         return None, ["no evidence"]
     others = listing(sorted(one.replaces for one in about_it))
@@ -166,7 +169,8 @@ def warnings_of(pin: Pin, facts: PinFacts, now: datetime) -> Iterator[str]:
         newest = f"; {facts.newer[-1].model} is the next of its tier" if facts.newer else ""
         yield f"the model retires on {facts.retires}{newest}"
     if pin.kind == "hidden":
-        yield "it does not say which model it is; gate it by this name, or mark the line `evalkit: ignore`"
+        name = "its whole ARN" if is_open(pin.model) else "this name"
+        yield f"it does not say which model it is; gate it by {name}, or mark the line `evalkit: ignore`"
     if pin.kind == "unknown":
         yield "it looks like a model id of a tier or spelling that is not known here; nothing is known of it"
 
@@ -177,9 +181,12 @@ def _pinned(model: str) -> str:
 
 
 def unproven_pairs(found: Iterable[Verdict]) -> list[tuple[str, str]]:
-    """The models to run a gate on, baseline and candidate, each pair once; an alias by its pin where that is known."""
-    pairs = [(v.asked.replaces, v.asked.pin) for v in found if v.unproven and v.asked.replaces is not None]
-    return list(dict.fromkeys((_runnable(then), _runnable(now)) for then, now in pairs if then is not None))
+    """The models to run a gate on, baseline and candidate, each pair once; an alias by its pin where that is known. A
+    name with variables in it cannot be run."""
+    asked = [one.asked for one in found if one.unproven]
+    pairs = [(one.replaces, one.pin) for one in asked if one.replaces is not None]
+    runs = [(then, now) for then, now in pairs if not (is_open(then.model) or is_open(now.model))]
+    return list(dict.fromkeys((_runnable(then), _runnable(now)) for then, now in runs))
 
 
 def _runnable(pin: Pin) -> str:
