@@ -349,7 +349,8 @@ def test_settings_that_a_model_refuses_stop_the_run_before_they_spoil_it(
 
 def worst_usd(model: str) -> float:
     """The most one of the tiny requests can cost."""
-    return price(model, Usage(15, 1024, service_tier="batch"), datetime.now(UTC)).usd or 0.0
+    in_the_us = Usage(17, 1024, service_tier="batch", inference_geo="us")
+    return price(model, in_the_us, datetime.now(UTC)).usd or 0.0
 
 
 def test_a_budget_cuts_the_batch_to_what_fits_and_the_run_can_go_on(
