@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import anthropic
@@ -597,6 +598,53 @@ def test_a_batch_of_the_same_size_is_not_taken_for_ours(stage: str, posts: int, 
     assert len(seen.attempts) == TRIALS
     assert len(server.batches()) == posts
     assert all(attempt.served_model for attempt in seen.attempts)
+
+
+def late_results(server_s: float) -> Spoil:
+    """For so long from its first look on, the server's list shows no results of batches that have ended."""
+    since: list[float] = []
+
+    def none_yet(body: bytes) -> tuple[str, bytes]:
+        shown = json.loads(body)
+        rows = [row | {"results_url": None, "archived_at": None} for row in shown["data"]]
+        return "application/json", json.dumps(shown | {"data": rows}).encode()
+
+    def spoil(method: str, path: str) -> Callable[[bytes], tuple[str, bytes]] | None:
+        if (method, path) != ("GET", BATCHES):
+            return None
+        since.append(monotonic())
+        return none_yet if monotonic() - since[0] < server_s else None
+
+    return spoil
+
+
+@pytest.mark.parametrize("fault", ["drop-after=0", None])
+def test_a_batch_of_doubtful_arrival_whose_results_are_late_is_waited_for_and_not_submitted_again(
+    fault: str | None, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded(SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl"), first_batch(fault or ""),
+                  late_results(2.0)) as server:  # fmt: skip
+        if fault is None:
+            kill_at("before the id is known", command(tiny, server))
+        assert main(aloud(tiny, server)) == 0
+        assert "may be the one that was submitted, has ended, and there are no results" in capsys.readouterr().err
+        check_complete(snapshot(), tmp_path)
+        assert len(server.batches()) == 1
+    assert len(snapshot().attempts) == TRIALS
+
+
+def test_the_wait_for_late_results_has_an_end_and_the_same_command_fetches_them(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK | {"patience_s": 0.5}))
+    settings = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl")
+    with recorded(settings, first_batch("drop-after=0"), late_results(2.0)) as server:
+        assert main(command(tiny, server)) == ExitCode.PROVIDER
+        assert len(snapshot().in_batches) == TRIALS
+        sleep(2.0)
+        assert main(command(tiny, server)) == 0
+        check_complete(snapshot(), tmp_path)
+        assert len(server.batches()) == 1
 
 
 def test_streaming_does_not_pay_for_what_is_in_batches(
