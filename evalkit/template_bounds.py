@@ -1,5 +1,6 @@
 """How large what a template makes may become: foreseen before it is made, since it could fill all memory."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sized
 from functools import wraps
@@ -116,6 +117,8 @@ def _indent(text: Any, width: int | str = 4, *_: Any, **__: Any) -> int:
 
 
 def _wordwrap(_: Any, text: Any, width: int = 79, __: bool = True, wrapstring: str = "\n", **___: Any) -> float:
+    if _SLOW * len(str(text)) > MAX_CHARACTERS:
+        return math.inf
     words = str(text).split()
     longest = max(map(len, words), default=0)
     lines = len(words) + len(str(text)) / max(1, width)

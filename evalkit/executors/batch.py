@@ -12,6 +12,7 @@ from time import perf_counter
 from evalkit import batch_rows
 from evalkit.executors.batch_entry import (
     ENTRY_BYTES,
+    RESULTS_MISSING,
     Entry,
     OpenBatch,
     Settled,
@@ -299,7 +300,8 @@ class BatchExecution:
 
     def _failed_look(self, batch: OpenBatch, reply: Reply) -> None:
         self.ending.last_failure = reply
-        self.say(f"the server cannot be asked about a batch ({reply.error_type}: {reply.error_message})")
+        failed = f"the server cannot be asked about a batch ({reply.error_type}: {reply.error_message})"
+        self.say(reply.error_message or failed if reply.error_type == RESULTS_MISSING else failed)
         if reply.stops_run:
             self.ending.fatal = reply
         batch.failing_since = batch.failing_since or perf_counter()
