@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
-from time import monotonic, sleep
+from threading import Event
 from typing import Any
 
 import anthropic
@@ -600,31 +600,25 @@ def test_a_batch_of_the_same_size_is_not_taken_for_ours(stage: str, posts: int, 
     assert all(attempt.served_model for attempt in seen.attempts)
 
 
-def late_results(server_s: float) -> Spoil:
-    """For so long from its first look on, the server's list shows no results of batches that have ended."""
-    since: list[float] = []
+def late_results(are_late: Callable[[], bool]) -> Spoil:
+    """For so long the server's list shows no results of batches that have ended."""
 
     def none_yet(body: bytes) -> tuple[str, bytes]:
         shown = json.loads(body)
         rows = [row | {"results_url": None, "archived_at": None} for row in shown["data"]]
         return "application/json", json.dumps(shown | {"data": rows}).encode()
 
-    def spoil(method: str, path: str) -> Callable[[bytes], tuple[str, bytes]] | None:
-        if (method, path) != ("GET", BATCHES):
-            return None
-        since.append(monotonic())
-        return none_yet if monotonic() - since[0] < server_s else None
-
-    return spoil
+    return lambda method, path: none_yet if (method, path) == ("GET", BATCHES) and are_late() else None
 
 
-@pytest.mark.parametrize("fault", ["drop-after=0", None])
+@pytest.mark.parametrize("killed", [True, False])
 def test_a_batch_of_doubtful_arrival_whose_results_are_late_is_waited_for_and_not_submitted_again(
-    fault: str | None, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    killed: bool, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with recorded(SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl"), first_batch(fault or ""),
-                  late_results(2.0)) as server:  # fmt: skip
-        if fault is None:
+    settings, looks = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl"), iter(range(40))
+    lost = None if killed else first_batch("drop-after=0")
+    with recorded(settings, lost, late_results(lambda: next(looks, None) is not None)) as server:
+        if killed:
             kill_at("before the id is known", command(tiny, server))
         assert main(aloud(tiny, server)) == 0
         assert "may be the one that was submitted, has ended, and there are no results" in capsys.readouterr().err
@@ -637,11 +631,11 @@ def test_the_wait_for_late_results_has_an_end_and_the_same_command_fetches_them(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "TERMS", Terms(**QUICK | {"patience_s": 0.5}))
-    settings = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl")
-    with recorded(settings, first_batch("drop-after=0"), late_results(2.0)) as server:
+    settings, there = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl"), Event()
+    with recorded(settings, first_batch("drop-after=0"), late_results(lambda: not there.is_set())) as server:
         assert main(command(tiny, server)) == ExitCode.PROVIDER
         assert len(snapshot().in_batches) == TRIALS
-        sleep(2.0)
+        there.set()
         assert main(command(tiny, server)) == 0
         check_complete(snapshot(), tmp_path)
         assert len(server.batches()) == 1
