@@ -14,7 +14,7 @@ from evalkit.executors.pace import MINUTE_S
 from evalkit.frozen import dataclass
 from evalkit.models import smallest_cached_tokens
 from evalkit.plan import Plan
-from evalkit.pricing import LIST_PRICES, Prices
+from evalkit.pricing import DEAREST_REGION, LIST_PRICES, Prices
 from evalkit.records import PromptSize, Snapshot, TrialKey, Usage
 from evalkit.sent_lately import sent_lately
 
@@ -24,6 +24,9 @@ TYPICAL_OUTPUT_TOKENS = 400
 _TYPICAL_FIRST_S, _TYPICAL_TOKENS_PER_S = 2.0, 60.0
 _CHARACTERS_PER_TOKEN = 3.0
 """For judges' requests, which are not counted by the API: on the safe side."""
+
+COUNTED_MARGIN = 1.1
+"""How many times its count a prompt may have: the vendor calls what its API counts an estimate."""
 
 _UNNOTED_MARGIN = 2.0
 """How many times its estimate a prompt that nobody has counted may have, in run files that do not say the most."""
@@ -113,16 +116,19 @@ def request_usd(
 
 
 class WorstCase(Protocol):
-    """The most one request of a trial can cost, USD; `shown`: the most tokens its prompt has by what answers showed."""
+    """The most one request of a trial can cost, USD; `shown`: the most tokens its prompt has by what answers showed.
+
+    At the price of processing in the US where the request leaves the place to its account, whose default may be that.
+    """
 
     def __call__(self, key: TrialKey, shown: int | None = None, /) -> float | None: ...
 
 
 def most_tokens(size: PromptSize) -> int:
-    """The most tokens that a prompt can have."""
-    if size.counted or size.most_tokens is not None:
-        return size.most_tokens or size.tokens
-    return ceil(size.tokens * _UNNOTED_MARGIN)
+    """The most tokens that a prompt can have, before answers to others have shown more."""
+    if size.counted:
+        return ceil(size.tokens * COUNTED_MARGIN)
+    return ceil(size.tokens * _UNNOTED_MARGIN) if size.most_tokens is None else size.most_tokens
 
 
 def worst_cases(plan: Plan, when: datetime, prices: Prices = LIST_PRICES, batched: Collection[str] = ()) -> WorstCase:
@@ -145,7 +151,7 @@ def worst_cases(plan: Plan, when: datetime, prices: Prices = LIST_PRICES, batche
             cap,
             when,
             prices,
-            item.inference_geo,
+            item.inference_geo or DEAREST_REGION,
             spec.cache,
             in_batch=in_batch,
             speed=item.speed,

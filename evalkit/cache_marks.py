@@ -1,21 +1,24 @@
 """What production marks for caching: which parts of a request, and what it takes to send them so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from evalkit.dataset import Dataset
+from evalkit.dataset import Dataset, Item
 from evalkit.errors import UsageError
 from evalkit.params import CacheMarks
 from evalkit.records import Request
 
 CacheMode = Literal["off", "as-production"]
 
+_MARK = "cache_control"
+
 
 def chosen_marks(mode: CacheMode, dataset: Dataset) -> CacheMarks | None:
     """What to mark in every request of a run; None for a run without caching.
 
-    Raises UsageError if production's marks are asked for and the dataset has none, or none that marks anything.
+    Raises UsageError if production's marks are asked for and the dataset has none, or none that marks anything, or its
+    turns have some of another duration than the card says.
     """
     if mode == "off":
         return None
@@ -26,12 +29,60 @@ def chosen_marks(mode: CacheMode, dataset: Dataset) -> CacheMarks | None:
             " write e.g. `cache: {system: true, documents: true, ttl: 5m}` in it"
         )
     absent = absent_parts(dataset, marks)
-    if len(absent) == sum((marks.system, marks.tools, marks.documents)):
+    if len(absent) == sum((marks.system, marks.tools, marks.documents, marks.turns)):
         raise UsageError(
             f"--cache as-production, but no item has what 'cache' in {card} marks ({', '.join(absent)});"
             " mark a part that is sent, or leave --cache out"
         )
+    found = {str(mark.get("ttl") or "5m") for item in dataset.items for mark in _marks_of(item)}
+    others = found - {marks.ttl}
+    if marks.turns and others:
+        raise UsageError(
+            f"--cache as-production, but turns have marks for {' and '.join(sorted(others))} and 'cache' in {card} says"
+            f" {marks.ttl}, for which a run is priced; give all of them one ttl"
+        )
     return marks
+
+
+def has_marks(item: Item) -> bool:
+    """Whether blocks of an item's own turns are marked for caching."""
+    return next(_marks_of(item), None) is not None
+
+
+def _marks_of(item: Item) -> Iterator[Mapping[str, Any]]:
+    for turn in item.turns:
+        yield from _marks_in(turn.blocks)
+
+
+def _marks_in(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for block in blocks:
+        control = block.get(_MARK)
+        if control is not None:
+            yield control if isinstance(control, Mapping) else {}
+        for holder in (block, block.get("source")):
+            yield from _marks_in(_held(holder))
+
+
+def _held(holder: Any) -> list[Mapping[str, Any]]:
+    """The blocks in a tool's result, or in the source of a document in parts."""
+    content = holder.get("content") if isinstance(holder, Mapping) else None
+    return [block for block in content if isinstance(block, Mapping)] if isinstance(content, list) else []
+
+
+def _unmarked(content: Any) -> Any:
+    """A message's content without marks."""
+    if not isinstance(content, list) or next(_marks_in(_held({"content": content})), None) is None:
+        return content
+    return [_unmarked_block(block) if isinstance(block, Mapping) else block for block in content]
+
+
+def _unmarked_block(block: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in block.items() if name != _MARK}
+    if "content" in plain:
+        plain["content"] = _unmarked(plain["content"])
+    if isinstance(source := plain.get("source"), Mapping) and "content" in source:
+        plain["source"] = {**source, "content": _unmarked(source["content"])}
+    return plain
 
 
 def absent_parts(dataset: Dataset, marks: CacheMarks) -> tuple[str, ...]:
@@ -40,6 +91,7 @@ def absent_parts(dataset: Dataset, marks: CacheMarks) -> tuple[str, ...]:
         "system": marks.system and not any(dataset.system(item) for item in dataset.items),
         "tools": marks.tools and not any(dataset.params(item).get("tools") for item in dataset.items),
         "documents": marks.documents and not (dataset.documents or any(item.attachments for item in dataset.items)),
+        "turns": marks.turns and not any(map(has_marks, dataset.items)),
     }
     return tuple(name for name, missing in has.items() if missing)
 
@@ -48,11 +100,15 @@ def with_marks(request: Request, marks: CacheMarks | None, document_block: str) 
     """The request with `cache_control` at the end of each part that is marked and that it has.
 
     `document_block` is the documents' text as it stands in the first message: the message is cut after it. Where a
-    request has no documents, its attachments' end is marked.
+    request has no documents, its attachments' end is marked. Marks that the turns have are left out unless these are
+    production's: nothing is cached that a run does not price.
     """
+    if marks is None or not marks.turns:
+        plain = tuple({**message, "content": _unmarked(message["content"])} for message in request.messages)
+        request = replace(request, messages=plain)
     if marks is None:
         return request
-    control = {"cache_control": {"type": "ephemeral", "ttl": marks.ttl}}
+    control = {_MARK: {"type": "ephemeral", "ttl": marks.ttl}}
     system, params, messages = request.system, dict(request.params), request.messages
     if marks.system and isinstance(system, str) and system:
         system = ({"type": "text", "text": system, **control},)

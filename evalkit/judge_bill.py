@@ -13,7 +13,7 @@ from evalkit.frozen import dataclass
 from evalkit.graders import judge
 from evalkit.models import smallest_cached_tokens
 from evalkit.panel import Panel
-from evalkit.pricing import LIST_PRICES, Prices
+from evalkit.pricing import DEAREST_REGION, LIST_PRICES, Prices
 from evalkit.records import ItemRecord, Request, TrialKey, Usage
 from evalkit.rubric import Rubric
 from evalkit.uncounted import MARGIN, measured, window_of
@@ -82,6 +82,7 @@ class JudgeSize:
             self.most_tokens if alone else 0,
             judge.MAX_TOKENS,
             cache_write_5m_tokens=None if alone else self.most_tokens,
+            inference_geo=DEAREST_REGION,
         )
         return prices.price(self.model, usage, when).usd
 

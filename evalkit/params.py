@@ -132,17 +132,21 @@ def _sent(value: Any) -> Any:
 
 
 class CacheMarks(CoherentModel):
-    """Which parts of a prompt production marks for caching, each at its end, and for how long."""
+    """Which parts of a prompt production marks for caching, each at its end, and for how long.
+
+    `turns`: the blocks that are marked in a dataset's own turns.
+    """
 
     system: bool = False
     tools: bool = False
     documents: bool = False
+    turns: bool = False
     ttl: Literal["5m", "1h"] = "5m"
 
     @classmethod
     def incoherences(cls, content: Mapping[str, Any]) -> Iterator[Incoherence]:
-        if not any(content.get(part, False) for part in ("system", "tools", "documents")):
-            message = "'cache' marks nothing; set system, tools or documents to true, or remove it"
+        if not any(content.get(part, False) for part in ("system", "tools", "documents", "turns")):
+            message = "'cache' marks nothing; set system, tools, documents or turns to true, or remove it"
             yield Incoherence((), message)
 
 

@@ -25,6 +25,7 @@ from evalkit.panel import Panel
 from evalkit.plan import Plan
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.prompt import build_request, prompt_sha256
+from evalkit.prompt_notes import prompt_notes
 from evalkit.providers import Preflight, Provider, batches
 from evalkit.records import Snapshot, Spec, TrialKey
 from evalkit.request_check import rejections
@@ -189,6 +190,7 @@ async def prepare(
         plan = await fitted_plan(dataset, spec, variants, provider, tell, server.facts)
         notes = (*notes, *_others(place, spec))
         settled, spent = set(), 0.0
+    notes = (*notes, *prompt_notes(plan, chosen, options.cache))
     later = _later(plan, options.share, settled, snapshot)
     batched = options.way.batched(plan.items, spec.seed)
     waiting = later | settled

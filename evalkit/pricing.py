@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 US_ONLY_FACTOR = 1.1
 """Processing restricted to the US costs this much more on every kind of token; the price data lack it."""
 
+DEAREST_REGION = "us"
+"""Where requests may be processed, and cost most, that do not say where: an account has a default of its own."""
+
 BATCH_FACTOR = 0.5
 """Batches cost half of everything, cache included; the price data know it only from 2026-10-14 on."""
 

@@ -55,7 +55,7 @@ def _settings(path: Path, dataset: Dataset) -> Iterator[Problem]:
         )
         yield Problem(str(path), 1, what, remedy, "warning")
     for part in absent_parts(dataset, dataset.card.cache) if dataset.card.cache is not None else ():
-        what = f"'cache.{part}' is marked, but no item has any {part}"
+        what = f"'cache.{part}' is marked, but no item has any {'marks in its turns' if part == 'turns' else part}"
         yield Problem(
             str(path.with_suffix(".yaml")), 1, what, "remove the mark, or add what production sends", "warning"
         )

@@ -16,6 +16,7 @@ from evalkit.executors.local import Limits, Progress
 from evalkit.executors.schedule import Call
 from evalkit.executors.sending import send
 from evalkit.frozen import dataclass
+from evalkit.plan import Plan
 from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
 from evalkit.providers import Provider
@@ -86,7 +87,7 @@ async def carry_out(
             dataset,
             past,
             worst_cases(plan, now, prices, items),
-            None if budget_usd is None else Shown(),
+            None if budget_usd is None else past.shown,
         )
         limits = replace(limits, lately=together(limits.lately, past.lately))
         ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices, cluster)
@@ -97,14 +98,15 @@ async def carry_out(
 
 @dataclass(frozen=True)
 class _Past:
-    """What earlier commands have done: trials settled or left in batches, attempts a trial, USD spent, and what was
-    just sent."""
+    """What earlier commands have done: trials settled or left in batches, attempts a trial, USD spent, what was just
+    sent, and what answers have shown."""
 
     settled: Collection[int] = ()
     in_batches: frozenset[int] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
     charged_usd: float = 0.0
     lately: Lately = field(default_factory=dict)
+    shown: Shown = field(default_factory=Shown)
 
 
 def _past(run: RunFile, prepared: Prepared) -> _Past:
@@ -115,7 +117,20 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     in_batches = frozenset(attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting)
     now = datetime.now(UTC)
     usd = charged_usd(snapshot, now, prices=prepared.options.prices, besides=waiting)
-    return _Past(settled_trials(snapshot), in_batches, attempts_so_far(snapshot), usd, sent_lately(snapshot, now))
+    return _Past(
+        settled_trials(snapshot), in_batches, attempts_so_far(snapshot), usd, sent_lately(snapshot, now),
+        _shown(snapshot, prepared.plan),
+    )  # fmt: skip
+
+
+def _shown(snapshot: Snapshot, plan: Plan) -> Shown:
+    """What earlier answers have shown of the sizes of prompts."""
+    keys, shown = {trial.id: trial.key for trial in snapshot.trials}, Shown()
+    for attempt in snapshot.attempts:
+        if attempt.grader is None:
+            key = keys[attempt.trial_id]
+            shown.hear(key.model, most_tokens(plan.sizes.of(key.item_id, key.model)), attempt.usage)
+    return shown
 
 
 def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> None:
@@ -156,9 +171,7 @@ def _calls(
         item = items[record.variant_of or item_id]
         request = build_request(model, item, dataset, record.documents, plan.spec.max_tokens, marks)
         size = plan.sizes.of(item_id, model)
-        unsure = None
-        if shown is not None and not size.counted:
-            unsure = _Unsure(trial.key, most_tokens(size), worst_usd, shown)
+        unsure = None if shown is None else _Unsure(trial.key, most_tokens(size), worst_usd, shown)
         yield Call(
             f"trial/{trial.id}",
             trial.id,
@@ -172,7 +185,7 @@ def _calls(
 
 @dataclass(frozen=True)
 class _Unsure:
-    """A prompt that nobody has counted: `planned` tokens are the most, unless answers have shown otherwise."""
+    """A prompt of which `planned` tokens are the most, unless answers have shown otherwise."""
 
     key: TrialKey
     planned: int

@@ -1,6 +1,6 @@
 """Prompt templates: Jinja2 in a sandbox, where what is undefined, unsafe or without end is an error with its line."""
 
-from collections.abc import Mapping, Sized
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -11,13 +11,18 @@ from jinja2.runtime import Context, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from evalkit.template_bounds import (
+    MAX_CHARACTERS,
+    NoEndError,
+    bounded_filters,
+    bounded_format,
+    check_method,
+    check_operator,
+)
+
 MAX_STEPS = 100_000
 """Turns of loops, calls of macros and numbers of ranges in one prompt; a real one has some hundreds."""
 
-MAX_CHARACTERS = 32 * 1024 * 1024
-"""No request takes more, so no text on the way to one needs to be longer."""
-
-_MAX_BITS = 4096
 _FILE = "<prompt template>"
 _OFFERED = "offered are item (id, input, tags, and difficulty if it is stated), documents, and vars if the item has any"
 _Loop = TypeVar("_Loop", nodes.For, nodes.Macro, nodes.CallBlock)
@@ -29,10 +34,6 @@ class TemplateError(ValueError):
     def __init__(self, line: int, what: str, remedy: str) -> None:
         self.line, self.what, self.remedy = line, " ".join(what.split()), remedy
         super().__init__(f"{self.what}; {remedy}")
-
-
-class _NoEndError(SecurityError):
-    """A template that makes more than any prompt could hold."""
 
 
 class _UnprintableError(SecurityError):
@@ -47,7 +48,7 @@ class _Counting(Context):
     def step(self, count: int = 1) -> None:
         self.steps += count
         if self.steps > MAX_STEPS:
-            raise _NoEndError(f"more than {MAX_STEPS:,} steps")
+            raise NoEndError(f"more than {MAX_STEPS:,} steps")
 
 
 @pass_context
@@ -71,7 +72,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     """Jinja2's sandbox, with bounds on time and size, and nothing that differs from one call to the next."""
 
     context_class = _Counting
-    intercepted_binops = frozenset(["+", "*", "**"])
+    intercepted_binops = frozenset(["+", "*", "**", "%"])
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, finalize=_printable)
@@ -79,39 +80,34 @@ class _Environment(ImmutableSandboxedEnvironment):
         for name in ("lipsum", "cycler"):  # chance, and a state that outlives a loop
             del self.globals[name]
         del self.filters["random"]
+        self.filters = bounded_filters(self.filters)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`vars.items` is the item's variable of that name, not a method of dictionaries."""
         return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if _is_too_large(operator, left, right):
-            raise _NoEndError(f"a result of '{operator}' that is too large")
+        check_operator(operator, left, right)
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        check_method(called, args, kwargs)
+        return super().call(context, called, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        return None if super().wrap_str_format(value) is None else bounded_format(self, value)
 
     def joined(self, *parts: Any) -> str:
         """What `~` does, within bounds."""
         text = "".join(str(_printable(part)) for part in parts)
         if len(text) > MAX_CHARACTERS:
-            raise _NoEndError(f"a text of more than {MAX_CHARACTERS:,} characters")
+            raise NoEndError(f"a text of more than {MAX_CHARACTERS:,} characters")
         return text
 
     def step(self, context: _Counting) -> str:
         """One turn of a loop, or one call of a macro."""
         context.step()
         return ""
-
-
-def _is_too_large(operator: str, left: Any, right: Any) -> bool:
-    if isinstance(left, int) and isinstance(right, int):
-        bits = left.bit_length() * (abs(right) if operator == "**" else 1) + right.bit_length()
-        return bits > _MAX_BITS
-    if operator == "*":
-        return any(
-            isinstance(one, Sized) and isinstance(other, int) and len(one) * other > MAX_CHARACTERS
-            for one, other in ((left, right), (right, left))
-        )
-    return isinstance(left, Sized) and isinstance(right, Sized) and len(left) + len(right) > MAX_CHARACTERS
 
 
 class _Bounded(NodeTransformer):
@@ -167,7 +163,7 @@ def render(text: str, variables: Mapping[str, Any]) -> str:
             pieces.append(piece)
             length += len(piece)
             if length > MAX_CHARACTERS:
-                raise _NoEndError(f"a prompt of more than {MAX_CHARACTERS:,} characters")  # noqa: TRY301
+                raise NoEndError(f"a prompt of more than {MAX_CHARACTERS:,} characters")  # noqa: TRY301
     except Exception as error:  # whatever a user's template raises is the template's fault
         raise TemplateError(_line(error), *_told(error)) from error
     made = "".join(pieces)
@@ -186,7 +182,7 @@ def _line(error: Exception) -> int:
 
 
 def _told(error: Exception) -> tuple[str, str]:
-    if isinstance(error, _NoEndError | RecursionError):
+    if isinstance(error, NoEndError | RecursionError):
         return f"the template has no end that can be waited for ({error})", "make its loops shorter"
     if isinstance(error, _UnprintableError):
         return f"the template would print {error}", "say what to print in its place, or test for it"

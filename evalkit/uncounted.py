@@ -31,6 +31,9 @@ _IMAGE_TOKENS, _MOST_IMAGE_TOKENS = 1500, 5000
 _PAGE_TOKENS, _MOST_PAGE_TOKENS = 2500, 8000
 """Of a PDF, each sent as text and as an image."""
 
+_WRITTEN_OUT = ("text", "content")
+"""Kinds of source that hold the text of a document; others hold a file or name it."""
+
 _MOST_PAGES, _PAGE_CHARACTERS = 600, 60_000
 _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])|/Count\s+(\d{1,4})\b")
 
@@ -39,12 +42,14 @@ _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])|/Count\s+(\d{1,4})\b")
 class Uncounted:
     """A prompt's size in tokens: `about` for its text and `attached` for images and PDFs, as far as can be told.
 
-    It has `most` at the utmost: a token stands for at least one byte of a text.
+    It has `most` at the utmost: a token stands for at least one byte of a text. `unseen`: documents that it only names,
+    of which each is taken for one page, and for as many as the API takes at the utmost.
     """
 
     about: float
     attached: float
     most: int
+    unseen: int = 0
 
     def most_of(self, model: str) -> int:
         """The most tokens of a model, which takes no prompt beyond its window."""
@@ -55,17 +60,18 @@ class Uncounted:
 def measured(request: Request) -> Uncounted:
     """The size of all that a server takes for input."""
     frames = len(request.messages)
-    about, attached, most = float(frames * _FRAME_TOKENS), 0, 0
-    for text in _texts(request):
-        about += guessed_tokens(text)
-        most += len(text.encode("utf-8", "surrogatepass"))
-    for kind, encoded in _attachments(request):
-        some, its_most = _of_attachment(kind, encoded)
-        attached, most = attached + some, most + its_most
+    about, attached, most, unseen = float(frames * _FRAME_TOKENS), 0, 0, 0
+    for part in _parts(request):
+        if isinstance(part, _File):
+            some, its_most = part.tokens
+            attached, most, unseen = attached + some, most + its_most, unseen + part.is_unseen
+        else:
+            about += guessed_tokens(part)
+            most += len(part.encode("utf-8", "surrogatepass"))
     for asked in (request.params.get("tools"), (request.params.get("output_config") or {}).get("format")):
         about += _ADDED_TOKENS if asked else 0
         most += _MOST_ADDED_TOKENS if asked else 0
-    return Uncounted(about, attached, most)
+    return Uncounted(about, attached, most, unseen)
 
 
 def guessed_tokens(text: str) -> float:
@@ -76,9 +82,14 @@ def guessed_tokens(text: str) -> float:
 
 def about_block(block: Mapping[str, Any]) -> float:
     """About how many tokens a part of a prompt has."""
-    if (encoded := _encoded(block)) is not None:
-        return _of_attachment(str(block.get("type")), encoded)[0]
-    return guessed_tokens(str(block["text"]) if "text" in block else json.dumps(block, ensure_ascii=False))
+    if "text" in block:
+        return guessed_tokens(str(block["text"]))
+    return sum(part.tokens[0] if isinstance(part, _File) else guessed_tokens(part) for part in _of_content([block]))
+
+
+def unseen_documents(content: Any) -> int:
+    """How many documents a message only names, by URL or file id, so that nobody here knows how long they are."""
+    return sum(isinstance(part, _File) and part.is_unseen for part in _of_content(content))
 
 
 def window_of(model: str) -> int | None:
@@ -87,8 +98,32 @@ def window_of(model: str) -> int | None:
     return None if facts is None else facts.context_tokens
 
 
-def _texts(request: Request) -> Iterator[str]:
-    """All text that is sent, with the names and marks that structure it."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An image or a document in a prompt; `encoded` None where the prompt only names it, by its URL or its file id."""
+
+    kind: str
+    encoded: str | None
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether nothing is known of how long it is; of an image it is known well enough."""
+        return self.encoded is None and self.kind != "image"
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """About, and at most."""
+        if self.kind == "image":
+            return _IMAGE_TOKENS, _MOST_IMAGE_TOKENS
+        if self.encoded is None:
+            return _PAGE_TOKENS, _MOST_PAGES * _MOST_PAGE_TOKENS
+        found, least = _pages(self.encoded), 1 + len(self.encoded) // _PAGE_CHARACTERS
+        most = max(found, least) if found else _MOST_PAGES
+        return (found or least) * _PAGE_TOKENS, most * _MOST_PAGE_TOKENS
+
+
+def _parts(request: Request) -> Iterator[str | _File]:
+    """All text that is sent, with the names and marks that structure it, and all files."""
     yield from _of_content(request.system)
     for message in request.messages:
         yield json.dumps({"role": message["role"], "content": ""})
@@ -98,39 +133,33 @@ def _texts(request: Request) -> Iterator[str]:
             yield json.dumps(request.params[name], ensure_ascii=False)
 
 
-def _of_content(content: Any) -> Iterator[str]:
+def _of_content(content: Any) -> Iterator[str | _File]:
+    """The same of one content, with what its blocks hold in turn: a tool's result, or a document in parts."""
     if content is None or isinstance(content, str):
         yield content or ""
         return
     for block in content:
-        if _encoded(block) is None:
-            text = block.get("text")
-            frame = block if text is None else {**block, "text": ""}
-            yield json.dumps(frame, ensure_ascii=False)
-            yield text or ""
+        if not isinstance(block, Mapping):
+            yield json.dumps(block, ensure_ascii=False)
+            continue
+        frame, source = dict(block), block.get("source")
+        if isinstance(block.get("text"), str):
+            yield str(block["text"])
+            frame["text"] = ""
+        if isinstance(block.get("content"), list):
+            yield from _of_content(block["content"])
+            frame["content"] = []
+        if isinstance(source, Mapping) and isinstance(source.get("content"), list):
+            yield from _of_content(source["content"])
+            frame["source"] = {**source, "content": []}
+        elif isinstance(source, Mapping) and source.get("type") not in _WRITTEN_OUT:
+            yield _File(str(block.get("type")), _encoded(source))
+            frame["source"] = {}
+        yield json.dumps(frame, ensure_ascii=False)
 
 
-def _attachments(request: Request) -> Iterator[tuple[str, str]]:
-    for message in request.messages:
-        for block in message["content"] if not isinstance(message["content"], str) else ():
-            if (encoded := _encoded(block)) is not None:
-                yield str(block.get("type")), encoded
-
-
-def _encoded(block: Mapping[str, Any]) -> str | None:
-    source = block.get("source")
-    if not isinstance(source, Mapping) or source.get("type") != "base64":
-        return None
-    return str(source.get("data", ""))
-
-
-def _of_attachment(kind: str, encoded: str) -> tuple[int, int]:
-    """Tokens of an image or PDF: about, and at most."""
-    if kind == "image":
-        return _IMAGE_TOKENS, _MOST_IMAGE_TOKENS
-    found, least = _pages(encoded), 1 + len(encoded) // _PAGE_CHARACTERS
-    most = max(found, least) if found else _MOST_PAGES
-    return (found or least) * _PAGE_TOKENS, most * _MOST_PAGE_TOKENS
+def _encoded(source: Mapping[str, Any]) -> str | None:
+    return str(source.get("data", "")) if source.get("type") == "base64" else None
 
 
 def _pages(encoded: str) -> int:
@@ -145,7 +174,7 @@ def _pages(encoded: str) -> int:
 
 @dataclass
 class Shown:
-    """What answers have shown of the sizes of prompts that nobody has counted, by model.
+    """What answers have shown of the sizes of prompts, counted or not, by model.
 
     `beyond`: how many times what was taken for the most one has had. That others had far less says nothing of the next,
     which may be of another kind.
@@ -162,4 +191,5 @@ class Shown:
 
     def most_tokens(self, model: str, planned: int) -> int:
         """The most that a prompt can have, which was `planned` before anything was answered."""
-        return ceil(planned * self.beyond.get(model, 1.0))
+        most, window = ceil(planned * self.beyond.get(model, 1.0)), window_of(model)
+        return most if window is None else max(planned, min(most, window))

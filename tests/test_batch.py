@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anthropic
@@ -349,7 +350,8 @@ def test_settings_that_a_model_refuses_stop_the_run_before_they_spoil_it(
 
 def worst_usd(model: str) -> float:
     """The most one of the tiny requests can cost."""
-    return price(model, Usage(15, 1024, service_tier="batch"), datetime.now(UTC)).usd or 0.0
+    in_the_us = Usage(17, 1024, service_tier="batch", inference_geo="us")
+    return price(model, in_the_us, datetime.now(UTC)).usd or 0.0
 
 
 def test_a_budget_cuts_the_batch_to_what_fits_and_the_run_can_go_on(
@@ -596,6 +598,47 @@ def test_a_batch_of_the_same_size_is_not_taken_for_ours(stage: str, posts: int, 
     assert len(seen.attempts) == TRIALS
     assert len(server.batches()) == posts
     assert all(attempt.served_model for attempt in seen.attempts)
+
+
+def late_results(are_late: Callable[[], bool]) -> Spoil:
+    """For so long the server's list shows no results of batches that have ended."""
+
+    def none_yet(body: bytes) -> tuple[str, bytes]:
+        shown = json.loads(body)
+        rows = [row | {"results_url": None, "archived_at": None} for row in shown["data"]]
+        return "application/json", json.dumps(shown | {"data": rows}).encode()
+
+    return lambda method, path: none_yet if (method, path) == ("GET", BATCHES) and are_late() else None
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_batch_of_doubtful_arrival_whose_results_are_late_is_waited_for_and_not_submitted_again(
+    killed: bool, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, looks = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl"), iter(range(40))
+    lost = None if killed else first_batch("drop-after=0")
+    with recorded(settings, lost, late_results(lambda: next(looks, None) is not None)) as server:
+        if killed:
+            kill_at("before the id is known", command(tiny, server))
+        assert main(aloud(tiny, server)) == 0
+        assert "may be the one that was submitted, has ended, and there are no results" in capsys.readouterr().err
+        check_complete(snapshot(), tmp_path)
+        assert len(server.batches()) == 1
+    assert len(snapshot().attempts) == TRIALS
+
+
+def test_the_wait_for_late_results_has_an_end_and_the_same_command_fetches_them(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK | {"patience_s": 0.5}))
+    settings, there = SandboxSettings(speed=200, bills=tmp_path / "bills.jsonl"), Event()
+    with recorded(settings, first_batch("drop-after=0"), late_results(lambda: not there.is_set())) as server:
+        assert main(command(tiny, server)) == ExitCode.PROVIDER
+        assert len(snapshot().in_batches) == TRIALS
+        there.set()
+        assert main(command(tiny, server)) == 0
+        check_complete(snapshot(), tmp_path)
+        assert len(server.batches()) == 1
 
 
 def test_streaming_does_not_pay_for_what_is_in_batches(

@@ -1,23 +1,30 @@
 """Cache marks: on the last block of what production marks, nowhere else, and understood by a server."""
 
 import json
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from servers import recorded
+from test_bills import billed_usd
+from test_run import snapshot, write_tiny
 
 from evalkit.cache_marks import CacheMode, chosen_marks
+from evalkit.cli import main
 from evalkit.dataset import Attachment, Card, Dataset, TemplateText
-from evalkit.errors import UsageError
+from evalkit.errors import ExitCode, UsageError
 from evalkit.params import CacheMarks, Params
 from evalkit.prompt import build_request, document_text
 from evalkit.providers.anthropic import AnthropicProvider
+from evalkit.sandbox.server import SandboxSettings
 from tests.builders import dataset, item
 
 ALL = CacheMarks(system=True, tools=True, documents=True, ttl="1h")
 CONTROL = {"type": "ephemeral", "ttl": "1h"}
 TOOLS = [{"name": name, "input_schema": {"type": "object"}} for name in ("one", "two")]
 BLOCK = document_text(["d"], {"d": "text"})
+LONG = "The fee is due on the first day of each month. " * 300
 
 
 def whole(text: str = "What?", template: str | None = None, **more: Any) -> Dataset:
@@ -105,9 +112,6 @@ def test_off_marks_nothing_and_as_production_what_the_card_says() -> None:
     assert chosen_marks("as-production", half) == half.card.cache
 
 
-LONG = "The fee is due on the first day of each month. " * 300
-
-
 async def test_a_server_reads_on_the_second_call_what_it_wrote_on_the_first() -> None:
     card = Card(system="Be brief.", cache=ALL)
     made = dataset(item("a", "One?"), item("b", "Two?"), documents={"d": LONG}, card=card)
@@ -131,3 +135,82 @@ async def test_a_server_reads_on_the_second_call_what_it_wrote_on_the_first() ->
     assert first.cache_write_5m_tokens == 0
     assert second.cache_read_tokens == first.cache_write_1h_tokens
     assert off.total_input_tokens == first.total_input_tokens
+
+
+# --- marks in a dataset's own turns ---------------------------------------------------------------------------
+
+
+def marked_turns(ttl: str | None = None) -> list[dict[str, Any]]:
+    """A conversation with marks wherever a turn can have them, and what is no mark though it is called so."""
+    mark = {"cache_control": {"type": "ephemeral"} | ({"ttl": ttl} if ttl else {})}
+    data = {"cache_control": "no-store"}
+    parts = {"type": "content", "content": [{"type": "text", "text": "Part", **mark}]}
+    return [
+        {"role": "user", "content": "What?"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "fetch", "input": data, **mark}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": LONG, **mark}]},
+                {"type": "document", "source": parts},
+                {"type": "text", "text": LONG, **mark},
+            ],
+        },
+    ]
+
+
+def test_marks_in_turns_are_sent_only_where_the_card_says_that_they_are_productions() -> None:
+    made = dataset(item(input=marked_turns()), card=Card(system="Be brief."))
+    turns = marked_turns()
+
+    def sent(cache: CacheMarks | None) -> list[Any]:
+        return list(build_request("m", made.items[0], made, (), 10, cache).messages)
+
+    assert sent(CacheMarks(turns=True)) == turns
+    plain = json.dumps(turns).replace(', "cache_control": {"type": "ephemeral"}', "")
+    assert sent(None) == sent(CacheMarks(system=True)) == json.loads(plain)
+    assert plain.count("cache_control") == 1, "a tool's own input stays as it is"
+
+
+@pytest.mark.parametrize("ttl", ["5m", "1h"])
+@pytest.mark.parametrize("mode", ["off", "as-production"])
+def test_a_budget_knows_what_is_written_to_the_cache_for_marks_in_turns(
+    mode: CacheMode, ttl: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset, bills = write_tiny(tmp_path, 12), tmp_path / "bills.jsonl"
+    rows = [json.loads(line) for line in dataset.read_text().splitlines()]
+    for n, row in enumerate(rows):
+        turns = marked_turns(ttl)
+        turns[0]["content"] = f"Order {n}?"
+        row.update(input=turns, params={"max_tokens": 5})
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    dataset.with_suffix(".yaml").write_text(json.dumps({"description": "A set", "cache": {"turns": True, "ttl": ttl}}))
+    with recorded(SandboxSettings(speed=0, bills=bills)) as server:
+        arguments = ["run", str(dataset), "-m", "claude-sonnet-4-6", "--base-url", server.url, "-j", "12", "-y"]
+        arguments += ["--cache", mode]
+        assert main([*arguments, "--dry-run"]) == 0
+        told = capsys.readouterr().out
+        assert ("turns of 12 items are not sent; --cache as-production with" in told) == (mode == "off")
+        budget_usd = Decimal("0.16") if mode == "off" else Decimal("0.3")
+        assert main([*arguments, "-q", "--budget-usd", str(budget_usd)]) == ExitCode.BUDGET
+        assert budget_usd / 2 < billed_usd(bills, "1") <= budget_usd
+        assert main([*arguments, "-q", "--budget-usd", "9"]) == 0
+    written = [json.loads(line)["usage"]["cache_creation_input_tokens"] for line in bills.read_text().splitlines()]
+    assert all(written) if mode == "as-production" else not any(written)
+    paid = sum(Decimal(repr(attempt.cost_usd)) for attempt in snapshot().attempts)
+    assert paid == pytest.approx(billed_usd(bills, "1"), abs=Decimal("0.000001"))
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (dataset(item(input=marked_turns("1h")), card=Card(cache=CacheMarks(turns=True))),
+         "turns have marks for 1h and 'cache' in set.yaml says 5m, for which a run is priced; give all of them one"),
+        (dataset(card=Card(cache=CacheMarks(turns=True))), "no item has what 'cache' in set.yaml marks (turns)"),
+    ],
+)  # fmt: skip
+def test_marks_in_turns_that_the_card_does_not_know_are_named(made: Dataset, words: str) -> None:
+    with pytest.raises(UsageError, match="--cache as-production") as caught:
+        chosen_marks("as-production", made)
+    assert words in str(caught.value)

@@ -514,9 +514,10 @@ def test_rounding_never_leaves_a_reservation_that_nobody_holds() -> None:
     assert (budget.reserve(1e6), budget.reserve(1.0)) == (True, False)
 
 
-def test_a_budget_that_is_no_number_is_refused() -> None:
+@pytest.mark.parametrize("no_number", [math.nan, math.inf])
+def test_a_budget_that_is_no_number_is_refused(no_number: float) -> None:
     with pytest.raises(UsageError, match="not a number"):
-        Budget(math.nan)
+        Budget(no_number)
 
 
 async def test_an_empty_budget_sends_nothing_and_says_how_to_go_on() -> None:

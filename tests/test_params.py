@@ -113,8 +113,8 @@ def test_choice_and_tools_go_together(settings: dict[str, object], problems: lis
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("cache: {}", "c:1: 'cache' marks nothing; set system, tools or documents to true, or remove it"),
-        ("cache: {ttl: 1h}", "c:1: 'cache' marks nothing; set system, tools or documents to true, or remove it"),
+        ("cache: {}", "c:1: 'cache' marks nothing; set system, tools, documents or turns to true, or remove it"),
+        ("cache: {ttl: 1h}", "c:1: 'cache' marks nothing; set system, tools, documents or turns to true, or remove it"),
         ("cache: {system: yes please}", "c:1: 'cache.system' is 'yes please'; it must be true or false"),
         ("cache: {system: true, ttl: 10m}", "c:1: 'cache.ttl' is '10m'; use '5m' or '1h'"),
         ("cache: {sistem: true}", "c:1: unknown key 'sistem'; did you mean 'system'?"),

@@ -1,6 +1,7 @@
 """A run that a Ray cluster sends is the run that this machine would have sent, whatever dies meanwhile."""
 # ruff: noqa: S311  chance is no secret here
 
+import multiprocessing
 import os
 import random
 import signal
@@ -23,6 +24,7 @@ from test_run import MODELS, run_files, settled, snapshot
 import evalkit
 from evalkit.cli import main
 from evalkit.errors import ExitCode
+from evalkit.executors import ray_cluster
 from evalkit.records import LOST, Snapshot, Worker
 
 ITEMS = 20
@@ -385,3 +387,27 @@ def test_limits_and_the_budget_are_the_runs_not_each_workers(two: Cluster, tiny:
     assert {len(times) for times in arrivals.values()} == {ITEMS}
     for times in arrivals.values():
         assert all(later - at > 60 for at, later in zip(times, times[rpm:], strict=False))
+
+
+def hold_a_folder_and_die() -> None:
+    with ray_cluster._folder() as folder:
+        Path(folder, "logs").write_text("much")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_folder_of_a_killed_run_is_removed_by_the_next_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "evalkit-just-being-made").mkdir()
+    with ray_cluster._folder() as held:
+        killed = multiprocessing.get_context("fork").Process(target=hold_a_folder_and_die)
+        killed.start()
+        killed.join(30)
+        (left,) = set(tmp_path.glob("evalkit-*/logs"))
+        with ray_cluster._folder() as next_one:
+            assert not left.parent.exists()
+            assert {path.name for path in tmp_path.iterdir()} == {
+                "evalkit-just-being-made", Path(held).name, Path(next_one).name,
+            }  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["evalkit-just-being-made"]

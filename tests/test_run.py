@@ -395,6 +395,10 @@ def test_weights_of_0_are_exit_2(tiny: Path, server: Recorded, capsys: pytest.Ca
     ("more", "word"),
     [
         (["--budget-usd", "nan"], "budget"),
+        (["--budget-usd", "inf"], "budget"),
+        (["--timeout", "inf"], "--timeout"),
+        (["--timeout", "nan"], "--timeout"),
+        (["--timeout", "1e300"], "--timeout"),
         (["--context", "lots"], "--context"),
         (["--context", "0"], "--context"),
         (["--context", "900k", "-m", "claude-opus-4-5-20251101"], "do not fit"),

@@ -1,5 +1,6 @@
 """Templates: what they offer is filled in, and whatever else they do is an error with its line."""
 
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -29,6 +30,14 @@ VARIABLES: dict[str, Any] = {
         ("{% for n in range(3) %}{{ n }}{% endfor %}{{ 2**10 }}{{ 'ab' * 2 }}", "0121024abab"),
         ("<b>{{ '<&>' }}</b>{% raw %}{{ x }}{% endraw %}", "<b><&></b>{{ x }}"),
         ("{{ vars.deep|tojson }} {{ '%.1f'|format(vars.deep.price) }}", '{"price": 12.5} 12.5'),
+        ("{{ 'a'.ljust(3) }}{{ 'b'|center(3) }}{{ '7'.zfill(3) }}{{ 'c\n\nd'|indent(2) }}", "a   b 007c\n\n  d"),
+        ("{{ '%5s|%-*d' % ('a', 4, 7) }}|{{ '{:>{w}}|{item[id]!r}'.format(1, w=3, item=item) }}", "    a|7   |  1|'a'"),
+        ("{{ '{n:03}'.format_map(vars) }} {{ item.tags|tojson(indent=1) }}", '003 [\n "fee",\n "late"\n]'),
+        (
+            "{{ 'one two'|wordwrap(3) }} {{ 'x.org'|urlize }}",
+            "one\ntwo x.org",
+        ),
+        ("{% for pair in range(3)|batch(2, '-') %}{{ pair }}{% endfor %}", "[0, 1][2, '-']"),
     ],
 )
 def test_what_is_offered_is_filled_in(text: str, made: str) -> None:
@@ -85,6 +94,45 @@ def test_what_makes_no_prompt_is_one_line_with_its_place(line: int, text: str, w
     assert caught.value.what.startswith(what)
     assert caught.value.remedy
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("{{ '%2000000000d' % 1 }}", "%"),
+        ("{{ '%.*f' % (2000000000, 1.5) }}", "%"),
+        ("{{ '%2000000000d'|format(1) }}", "format"),
+        ("{{ '%(a)2000000000d'|format(a=1) }}", "format"),
+        ("{{ '{:2000000000}'.format(1) }}", "format"),
+        ("{{ '{:{w}}'.format(1, w=2000000000) }}", "format"),
+        ("{{ '{0:{1[n]}}'.format(1, {'n': 2000000000}) }}", "format"),
+        ("{{ ('{0:30000000}' * 1000).format(1) }}", "format"),
+        ("{{ ('{0}' * 1000).format('x' * 1000000) }}", "format"),
+        ("{{ '{n:2000000000}'.format_map(vars) }}", "format"),
+        ("{{ item.input.ljust(2000000000) }}", "ljust"),
+        ("{{ item.input.rjust(width=2000000000) }}", "rjust"),
+        ("{{ item.input.center(2000000000) }}", "center"),
+        ("{{ item.input.zfill(2000000000) }}", "zfill"),
+        ("{{ ('\t' * 1000000).expandtabs(1000) }}", "expandtabs"),
+        ("{{ vars.n.to_bytes(2000000000, 'big') }}", "to_bytes"),
+        ("{{ item.input|center(2000000000) }}", "center"),
+        ("{{ item.input|indent(2000000000, true) }}", "indent"),
+        ("{{ ('\\n' * 1000000)|indent(width=1000) }}", "indent"),
+        ("{{ ('a ' * 16000000)|wordwrap(1) }}", "wordwrap"),
+        ("{{ ('a' * 1000000)|wordwrap(1) }}", "wordwrap"),
+        ("{{ ('a ' * 100000)|wordwrap(1, true, 'x' * 1000000) }}", "wordwrap"),
+        ("{{ ('a.org ' * 5000000)|urlize }}", "urlize"),
+        ("{{ vars|tojson(indent=2000000000) }}", "tojson"),
+        ("{{ [1]|batch(2000000000, 'x')|list }}", "batch"),
+        ("{{ [1]|slice(2000000000)|list }}", "slice"),
+    ],
+)
+def test_what_is_too_wide_for_any_prompt_is_told_before_it_is_made(text: str, name: str) -> None:
+    began = monotonic()
+    with pytest.raises(TemplateError) as caught:
+        render("ok\n" + text, VARIABLES)
+    assert monotonic() - began < 5
+    assert (caught.value.line, caught.value.what) == (2, f"{_END} (a result of '{name}' that is too large)")
 
 
 @given(st.text("{}%# \nabitem.|~()'", max_size=40))

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import recorded
+from servers import Spoil, recorded
 from test_bills import billed_usd
 from test_run import snapshot, write_tiny
 
@@ -161,3 +163,111 @@ def test_more_than_was_set_aside_is_set_aside_for_the_next() -> None:
     shown.hear("m", most, Usage(2 * most - 10, cache_read_tokens=10))
     assert shown.most_tokens("m", most) == 2 * most, "what was no bound is none for the next one"
     assert shown.most_tokens("other", most) == most
+
+
+# --- files that a prompt only names ---------------------------------------------------------------------------
+
+URL = {"type": "url", "url": "https://example.com/report.pdf"}
+FILE = {"type": "file", "file_id": "file_1"}
+NAMED: dict[str, list[dict[str, Any]]] = {
+    "a URL": [{"type": "document", "source": URL}],
+    "a file id": [{"type": "document", "source": FILE}],
+    "in a tool's result": [
+        {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "document", "source": FILE}]}
+    ],
+    "in a document in parts": [
+        {"type": "document", "source": {"type": "content", "content": [{"type": "image", "source": URL}]}},
+        {"type": "document", "source": URL},
+    ],
+}
+
+
+def with_turns(folder: Path, items: int, blocks: list[dict[str, Any]]) -> Path:
+    """Items whose last turn has these blocks before its question."""
+    dataset = write_tiny(folder, items)
+    call = {"type": "tool_use", "id": "t", "name": "fetch", "input": {}}
+    said: Any = [call] if any(block["type"] == "tool_result" for block in blocks) else "Yes?"
+    rows = [json.loads(line) for line in dataset.read_text().splitlines()]
+    for n, row in enumerate(rows):
+        asked = {"role": "user", "content": [*blocks, {"type": "text", "text": f"Sum up order {n}"}]}
+        row["input"] = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": said}, asked]
+        row["params"] = {"max_tokens": 5}
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return dataset
+
+
+@pytest.mark.parametrize("named", NAMED)
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_document_that_is_only_named_may_fill_the_window_and_that_is_said(
+    counts: bool, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where of many prompts a part is counted."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evalkit.fitting.MOST_COUNTED", 4)
+    dataset = with_turns(tmp_path, 12, NAMED[named])
+    without = frozenset[str]() if counts else frozenset({"count_tokens"})
+    with recorded(SandboxSettings(speed=0, without=without)) as server:
+        arguments = ["run", str(dataset), "-m", MODEL, "--base-url", server.url, "-j", "12", "-y"]
+        assert main([*arguments, "--dry-run"]) == 0
+        uncounted = 8 if counts else 12
+        told = f"{uncounted} uncounted prompts with documents named by URL or file id, whose length nobody knows"
+        assert told in capsys.readouterr().out
+        assert main([*arguments, "-q", "--budget-usd", "0.05"]) == ExitCode.BUDGET
+        seen = snapshot()
+        assert sum(attempt.cost_usd or 0.0 for attempt in seen.attempts) <= 0.05
+        assert len(server.messages()) <= 12 - uncounted, "one of them might cost more than that"
+        assert main([*arguments, "-q", "--budget-usd", "7"]) == 0
+    assert {size.most_tokens for size in seen.sizes if not size.counted} == {1_000_000}
+
+
+def test_an_image_that_is_only_named_has_its_bound_and_is_guessed_like_any() -> None:
+    def size(source: dict[str, str]) -> Any:
+        return measured(Request("m", ({"role": "user", "content": [{"type": "image", "source": source}]},), 10))
+
+    sent = size({"type": "base64", "media_type": "image/png", "data": "x" * 90_000})
+    assert [size(source) for source in (URL, FILE)] == [sent, sent]
+    assert sent.most < 6000
+
+
+# --- prompts whose count is not what is billed ----------------------------------------------------------------
+
+
+def spoilt(count: float, geo: str) -> Spoil:
+    """A server that counts so many times the tokens that it bills, and processes requests there."""
+
+    def spoil(_method: str, path: str) -> Callable[[bytes], tuple[str, bytes]] | None:
+        def fewer(body: bytes) -> tuple[str, bytes]:
+            return "application/json", json.dumps(
+                {"input_tokens": int(json.loads(body)["input_tokens"] * count)}
+            ).encode()
+
+        def elsewhere(body: bytes) -> tuple[str, bytes]:
+            return "text/event-stream", re.sub(
+                rb'"inference_geo": ?"global"', b'"inference_geo": "%s"' % geo.encode(), body
+            )
+
+        return {"/v1/messages/count_tokens": fewer, "/v1/messages": elsewhere}.get(path)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("count", "geo", "at_once"), [(1 / 1.09, "global", 40), (1, "us", 40), (1 / 1.09, "us", 40), (0.6, "us", 8)]
+)
+def test_a_budget_holds_and_is_used_where_more_is_billed_than_was_counted(
+    count: float, geo: str, at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth in tokens and the dearer region are foreseen; of more the first answer tells."""
+    monkeypatch.chdir(tmp_path)
+    dataset, bills = write_tiny(tmp_path, 40), tmp_path / "bills.jsonl"
+    rows = [json.loads(line) for line in dataset.read_text().splitlines()]
+    rows = [{**row, "input": row["input"] + ENGLISH[:2200], "params": {"max_tokens": 5}} for row in rows]
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with recorded(SandboxSettings(speed=0, bills=bills), spoil=spoilt(count, geo)) as server:
+        arguments = ["run", str(dataset), "-m", MODEL, "--base-url", server.url, "-q", "-j", str(at_once), "-y"]
+        for budget_usd in (Decimal("0.03"), Decimal("0.05")):
+            assert main([*arguments, "--budget-usd", str(budget_usd)]) == ExitCode.BUDGET
+            spent = billed_usd(bills, "1.1" if geo == "us" else "1")
+            assert budget_usd * 3 / 4 < spent <= budget_usd
+        each = spent / len(bills.read_text().splitlines())
+        assert main([*arguments, "--budget-usd", str(each * 42)]) == 0, "there is room for two more"

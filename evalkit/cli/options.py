@@ -8,6 +8,9 @@ import typer
 from evalkit import in_flight
 from evalkit.cli import urls
 
+MOST_USD = 1e9
+"""No amount that is given is larger; infinity is none."""
+
 Rubric = Annotated[
     Path | None,
     typer.Option(
@@ -25,6 +28,7 @@ BudgetUsd = Annotated[
     float | None,
     typer.Option(
         min=0.0,
+        max=MOST_USD,
         show_default=False,
         help="Most that the run file may cost in all, run and grade together (default: evalkit.yaml's).",
     ),
@@ -77,7 +81,7 @@ Rpm = Annotated[int | None, typer.Option(min=1, help="Requests a minute and mode
 Tpm = Annotated[
     int | None, typer.Option(min=1, help="Input tokens a minute and model (default: what the server allows).")
 ]
-Timeout = Annotated[float, typer.Option(min=0.1, help="Longest wait for one whole answer, seconds.")]
+Timeout = Annotated[float, typer.Option(min=0.1, max=86_400.0, help="Longest wait for one whole answer, seconds.")]
 Executor = Annotated[
     Literal["local", "batch", "ray"],
     typer.Option(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import urls
+from evalkit.cli.options import MOST_USD
 from evalkit.cli.own_numbers import FEATURES, SCORES, own_numbers
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Run = Annotated[
 FailureUsd = Annotated[
     float | None,
     typer.Option(
-        min=0, metavar="USD", show_default=False,
+        min=0, max=MOST_USD, metavar="USD", show_default=False,
         help="What an unsatisfactory answer costs (default: its correction, as measured or as the rubric says).",
     ),
 ]  # fmt: skip

@@ -98,7 +98,8 @@ def bound_lines(bill: "Bill") -> list[str]:
     from evalkit.fitting import COUNTED_WHOLE
 
     uncounted, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("uncounted", "requests"))
-    lines = []
+    longer = ", prompts a tenth longer than counted" if uncounted < requests else ""
+    lines = [f"  at most: answers as long as allowed{longer}, US prices unless 'inference_geo' in the params is global"]
     if uncounted:
         closer = f"of up to {COUNTED_WHOLE:,} prompts (-n) each is counted"
         lines.append(

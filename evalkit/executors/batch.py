@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Callable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from time import perf_counter
 
 from evalkit import batch_rows
 from evalkit.executors.batch_entry import (
     ENTRY_BYTES,
+    RESULTS_MISSING,
     Entry,
     OpenBatch,
     Settled,
@@ -22,6 +23,7 @@ from evalkit.executors.batch_entry import (
     settled,
     without_prompt,
 )
+from evalkit.executors.batch_search import look_for
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import Ending
 from evalkit.executors.ledger import Ledger
@@ -38,9 +40,6 @@ TERMS = Terms()
 
 _TOGETHER = 256
 """Results that are written in one transaction."""
-
-_CLOCKS_APART = timedelta(hours=1)
-"""So much the server's clock may differ from ours when a batch is looked for among its newest."""
 
 
 @dataclass
@@ -252,25 +251,20 @@ class BatchExecution:
                 await self.woken.wait()
 
     async def _look_for(self, batch: OpenBatch) -> None:
-        """Find a batch that was about to be submitted when something failed; submit it if the server has none.
-
-        Custom ids are not in the server's list, so that batches of the same size are told apart by their results.
-        """
+        """Find a batch that was about to be submitted when something failed; submit it if the server has none."""
         try:
-            newest = await batches.created_since(self.provider, batch.created_at - _CLOCKS_APART)
-            alike = [b for b in newest if b.requests in (batch.requests, len(batch.entries))]
-            strangers = [b for b in alike if b.id not in self.known and b.id not in batch.others]
-            for stranger in (b for b in strangers if b.has_results):
-                if await batches.begins_with(self.provider, stranger.id, batch.nonce):
-                    await self._accept(batch, stranger.id)
-                    return
-                batch.others.add(stranger.id)
+            found = await look_for(self.provider, batch, self.known)
         except BatchError as error:
             self._failed_look(batch, error.reply)
             return
+        if found.late is not None:
+            told = f"{found.late} may be the one that was submitted, has ended, and there are no results of it yet"
+            self._failed_look(batch, missing(f"{told}; looking again for up to {self.terms.patience_s / 60:.0f} min"))
+            return
         batch.failing_since = None
-        undecided = any(not stranger.ended for stranger in strangers)
-        if not undecided and perf_counter() - batch.doubted_since >= self.terms.appear_s:
+        if found.ours is not None:
+            await self._accept(batch, found.ours)
+        elif found.is_absent and perf_counter() - batch.doubted_since >= self.terms.appear_s:
             await self._send_again(batch)
 
     async def _send_again(self, batch: OpenBatch) -> None:
@@ -306,7 +300,8 @@ class BatchExecution:
 
     def _failed_look(self, batch: OpenBatch, reply: Reply) -> None:
         self.ending.last_failure = reply
-        self.say(f"the server cannot be asked about a batch ({reply.error_type}: {reply.error_message})")
+        failed = f"the server cannot be asked about a batch ({reply.error_type}: {reply.error_message})"
+        self.say(reply.error_message or failed if reply.error_type == RESULTS_MISSING else failed)
         if reply.stops_run:
             self.ending.fatal = reply
         batch.failing_since = batch.failing_since or perf_counter()

@@ -10,6 +10,9 @@ from evalkit.pricing import Prices
 from evalkit.providers.batches import Result
 from evalkit.records import UNREADABLE, Reply
 
+RESULTS_MISSING = "results_missing"
+"""The kind of a failure where an ended batch shows no results."""
+
 ENTRY_BYTES = 100
 """More than an entry takes besides its request."""
 
@@ -80,7 +83,7 @@ def settled(entry: Entry, result: Result, when: datetime, prices: Prices) -> Set
 
 def missing(told: str) -> Reply:
     """That results which should be there are not, which may pass."""
-    return Reply("errored", None, error_type="results_missing", error_message=told, retryable=True)
+    return Reply("errored", None, error_type=RESULTS_MISSING, error_message=told, retryable=True)
 
 
 def is_doubtful(one: Settled) -> bool:

@@ -14,8 +14,8 @@ class Budget:
     """USD that a run file may cost in all. `spent_usd` starts with what its attempts, judges' too, have cost."""
 
     def __init__(self, limit_usd: float | None, spent_usd: float = 0.0) -> None:
-        """Raises UsageError for a limit that is no number: nothing would ever be more than that."""
-        if limit_usd is not None and math.isnan(limit_usd):
+        """Raises UsageError for a limit that is no number, or infinite: nothing would ever be more than that."""
+        if limit_usd is not None and not math.isfinite(limit_usd):
             raise UsageError("the budget is not a number; give --budget-usd in dollars, e.g. 5")
         self.limit_usd = limit_usd
         self.spent_usd = spent_usd

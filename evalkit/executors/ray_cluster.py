@@ -16,10 +16,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
 
 from evalkit.errors import InfrastructureError, UsageError
 
@@ -45,6 +48,7 @@ _TAKEN_FOR_OUTER = ("127.0.0.1", "localhost", "::1") if sys.platform == "linux" 
 _LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 """Where an instance of this machine's own listens: nothing outside it can reach that."""
 
+_FOLDERS, _HELD = "evalkit-", "held.lock"
 _ADDRESS = re.compile(r"auto|(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception): .+", re.MULTILINE)
@@ -198,13 +202,31 @@ def _services() -> Any:
 
 @contextmanager
 def _folder() -> Iterator[str]:
-    """Where this machine's own instance has its logs, and its sockets, which need short names; Ray leaves both."""
+    """Where this machine's own instance has its logs, and its sockets, which need short names; Ray leaves both.
+
+    What a run that was killed has left is removed by the next one.
+    """
     short = "/tmp" if os.name == "posix" else None  # noqa: S108
-    folder = tempfile.mkdtemp(prefix="evalkit-", dir=os.environ.get("RAY_TMPDIR") or short)
+    place = os.environ.get("RAY_TMPDIR") or short
+    _remove_abandoned(Path(place or tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDERS, dir=place))
     try:
-        yield folder
+        with FileLock(folder / _HELD):  # which goes with this process, however that ends
+            yield str(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove folders of ours that no process holds any more; one without a lock is just being made."""
+    if os.name != "posix":
+        return
+    for folder in place.glob(f"{_FOLDERS}*"):
+        with suppress(OSError, Timeout):
+            if folder.lstat().st_uid != os.getuid() or not (folder / _HELD).exists():
+                continue
+            with FileLock(folder / _HELD, blocking=False):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

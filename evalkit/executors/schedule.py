@@ -14,7 +14,7 @@ from evalkit.records import Request, Usage
 
 
 class Unsure(Protocol):
-    """A prompt whose size nobody has counted: what it may cost hangs on what answers to others have shown."""
+    """What a prompt may cost by what answers to others have shown: nobody has counted it, or the count is too low."""
 
     def worst_usd(self) -> float | None:
         """The most one request can cost, as far as is known now."""
@@ -31,7 +31,7 @@ class Call:
 
     `input_tokens`: the size of its prompt as far as it is known, for the limits a minute. `after`: a subject that is
     to have been asked about before, if it stands earlier in the order, so that this one finds its prompt in the cache.
-    `unsure`: what knows more of `worst_case_usd`, where its prompt is not counted.
+    `unsure`: what knows more of `worst_case_usd`, where that matters.
     """
 
     subject: str
