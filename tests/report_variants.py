@@ -23,8 +23,8 @@ from evalkit.analysis.results import (
     OutputResult,
     Stability,
 )
-from evalkit.analysis.results import Items as ItemQuality
 from evalkit.analysis.robust import item_quality
+from evalkit.analysis.robust_results import Items as ItemQuality
 from evalkit.conditional import condition
 from evalkit.route import with_routing
 from evalkit.stats import (

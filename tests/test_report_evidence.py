@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.reliability import OVERALL, Leniency
-from evalkit.analysis.results import Analysis, Counts, Stability
+from evalkit.analysis.results import Analysis, Counts
+from evalkit.analysis.robust_results import Stability
 from evalkit.blocks import (
     Definitions,
     Facts,

@@ -6,7 +6,7 @@ import numpy as np
 
 from evalkit import stats
 from evalkit.analysis.columns import Columns, Decided, FloatArray, in_all
-from evalkit.analysis.results import Items, Stability
+from evalkit.analysis.robust_results import Items, Stability
 
 RESAMPLES = 2000
 

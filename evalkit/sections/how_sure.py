@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from evalkit.analysis.decide import clears, hangs_on_unanswered
-from evalkit.analysis.results import Analysis, Items, ModelResult, Stability
+from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.analysis.robust_results import Items, Stability
 from evalkit.blocks import (
     Block,
     Cell,
