@@ -71,6 +71,8 @@ def clearing_router(analysis: Analysis) -> PolicyValue | None:
     routing, decision = analysis.routing, analysis.decision
     if routing is None or decision.eligible or decision.verdict == "conditional":
         return None
+    if any(model.at_worst for model in analysis.models):  # it was valued without the items that these leave open
+        return None
     clearing = [each for each in routing.values if each.kind == "router" and _parts(each)
                 and each.pass_rate.low is not None and each.pass_rate.low >= decision.bar]  # fmt: skip
     shown = routed(analysis)

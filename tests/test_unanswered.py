@@ -12,7 +12,7 @@ from evalkit.blocks import Items
 from evalkit.pairing import compare
 from evalkit.records import Attempt, Snapshot
 from evalkit.routing.outcomes import outcomes_of
-from evalkit.sections import how_sure, item_map, items
+from evalkit.sections import failures, how_sure, item_map, items, verdict
 
 DOWN = failed()
 FOR_GOOD = ended("errored", 0.0, status=400, error_type="invalid_request_error")
@@ -46,7 +46,10 @@ def test_an_outage_puts_no_model_below_the_bar_and_a_refusal_for_good_does() -> 
     runs = [run(share(60, 0, *[how] * 40), difficulty="hard") for how in (DOWN, FOR_GOOD)]
     out, refused = map(analyze, runs)
     assert (out.decision.verdict, refused.decision.verdict) == ("not_enough_data", "no_option")
-    assert out.models[0].pass_rate == analyze(run(share(60, 0))).models[0].pass_rate
+    rate = out.models[0].pass_rate
+    assert (rate.value, rate.high) == (1.0, 1.0), "of what was answered"
+    assert rate.low == refused.models[0].pass_rate.low, "if what is open failed for good"
+    assert out.models[0].items_to_clear is None
     assert out.models[0].at_worst == refused.models[0].pass_rate
     assert (out.models[0].counts.pending, refused.models[0].counts.errored) == (40, 40)
     assert [signal(one, "hard-under-bar", OPUS) for one in runs] == ["not shown", "shown"]
@@ -59,10 +62,15 @@ def test_an_outage_clears_no_bar_either() -> None:
     assert analyze(run(share(60, 0))).decision.verdict == "pick"
     open_ = analyze(run(share(60, 0, *[DOWN] * 15)))
     assert (open_.decision.verdict, open_.decision.option, open_.stability) == ("not_enough_data", None, None)
-    assert "trials that failed on every attempt so far may not" in open_.decision.reasons[OPUS]
+    assert "hangs on trials that failed on every attempt so far" in open_.decision.reasons[OPUS]
     section = how_sure.build(open_)
     assert section is not None
-    assert "hangs on trials that failed on every attempt so far" in str(section.blocks)
+    assert "may hang on trials that failed on every attempt so far" in str(section.blocks)
+    assert "first the trials that failed on every attempt so far" in str(section.blocks)
+    assert "First come the trials that failed" in str(verdict.build(open_).lede)
+    failures_ = failures.build(open_)
+    assert failures_ is not None
+    assert failures_.heading == "All 60 trials brought an output; 15 have no outcome yet"
     assert analyze(run(share(60, 0, DOWN))).decision.verdict == "pick", "it clears it even if that fails"
 
 
@@ -70,6 +78,7 @@ def test_a_model_that_answered_nothing_has_no_rate_and_costs_nothing() -> None:
     analysis = analyze(run(share(50, 0), [DOWN] * 50))
     silent = analysis.models[1]
     assert (silent.pass_rate.value, silent.cost_per_request.value) == (None, None)
+    assert silent.cost_per_request.reason == "no attempt has succeeded yet"
     assert analysis.pairs[0].items == 0
     assert analysis.decision.option == OPUS
 

@@ -13,7 +13,7 @@ from evalkit.analysis.compare import pairs
 from evalkit.analysis.consistency import consistencies
 from evalkit.analysis.contexts import at_context, production_size, sizes_of
 from evalkit.analysis.corrections import correction_cost
-from evalkit.analysis.decide import decide, hangs_on_unanswered
+from evalkit.analysis.decide import decide
 from evalkit.analysis.disputes import disputes
 from evalkit.analysis.grading import grading_of
 from evalkit.analysis.grading_time import grading_time
@@ -87,7 +87,6 @@ def _analyzed(
     correction = correction_cost(snapshot.corrections, results, rubric.economics, said=snapshot.spec.economics_stated)
     sizes = {m: _sizes(snapshot, m) for m in models}
     per_model = tuple(model_result(m, by_model[m], tables[m], sizes[m], rubric, correction, models) for m in models)
-    hangs = hangs_on_unanswered(per_model, rubric.decision.bar)
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
@@ -108,7 +107,9 @@ def _analyzed(
         correction=correction,
         documents=snapshot.documents,
         simulated_grades=graded_by_sandbox(snapshot),
-        stability=None if hangs else stability(tables, rubric.decision.bar, snapshot.spec.seed),
+        stability=None
+        if any(model.at_worst for model in per_model)
+        else stability(tables, rubric.decision.bar, snapshot.spec.seed),
         item_quality=item_quality(tables, [item.id for item in snapshot.items]),
         judges=judges,
         caching=caching,

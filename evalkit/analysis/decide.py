@@ -12,11 +12,9 @@ def decide(models: Sequence[ModelResult], bar: float) -> Decision:
     Of those that cost the same it is the one with the higher lower limit, and of those the first by id.
     `no_option` if every model is shown to be below the bar; `not_enough_data` if one may be above it and
     these items cannot show it, or if several are eligible and one has no price. One alone needs none.
-    A model has to clear it with what nobody has answered yet counted as failures too: one that never answers what is
-    hard would clear it on the rest.
     """
     reasons = {model.model: _reason(model, bar) for model in models}
-    eligible = [model for model in models if clears(model, bar)]
+    eligible = [m for m in models if m.pass_rate.low is not None and m.pass_rate.low >= bar]
     names = tuple(model.model for model in eligible)
     if not eligible:
         below = [m for m in models if m.pass_rate.high is not None and m.pass_rate.high < bar]
@@ -32,29 +30,17 @@ def decide(models: Sequence[ModelResult], bar: float) -> Decision:
     return Decision("pick", picked.model, bar, names, reasons)
 
 
-def clears(model: ModelResult, bar: float) -> bool:
-    """Whether a model is shown to clear the bar, whatever becomes of what nobody has answered yet."""
-    return all(
-        rate.low is not None and rate.low >= bar for rate in (model.pass_rate, model.at_worst or model.pass_rate)
-    )
-
-
-def hangs_on_unanswered(models: Sequence[ModelResult], bar: float) -> bool:
-    """Whether a model clears the bar on what it answered, and would not if what is open failed for good."""
-    return any(m.pass_rate.low is not None and m.pass_rate.low >= bar and not clears(m, bar) for m in models)
-
-
 def _reason(model: ModelResult, bar: float) -> str:
     """Why a model may or may not be picked, in words."""
     rate = model.pass_rate
     if rate.value is None or rate.low is None or rate.high is None:
         return rate.reason or "no interval can be given"
     told = f"{bar * 100:.10g}%"
-    if rate.low >= bar and not clears(model, bar):
-        return f"clears the {told} bar on what it answered, but trials that failed on every attempt so far may not"
     if rate.low >= bar:
         priced = model.cost_per_satisfactory.value is not None
         return f"clears the {told} bar" if priced else f"clears the {told} bar, but is unpriced"
     if rate.high < bar:
         return f"is below the {told} bar"
+    if model.at_worst is not None:
+        return f"may clear the {told} bar, but hangs on trials that failed on every attempt so far"
     return f"may clear the {told} bar, but {rate.n} item{'s' * (rate.n != 1)} cannot show it"

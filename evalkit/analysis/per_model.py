@@ -30,6 +30,7 @@ _UNFELT = "retries and waits were not recorded"
 CLOCKS = {"ttft": "ttft_s", "inter_token": "itl_s", "total": "latency_s", "felt": "felt_s"}
 _UNPRICED = "a request is unpriced, so no total can be given"
 _UNGRADED = "nothing is graded yet"
+_WORST = "the lower limit counts trials that failed on every attempt so far as not satisfactory"
 _NO_OUTPUT = "there is no output to grade"
 NOT_MEASURED = "latency not measured (batch)"
 
@@ -84,6 +85,13 @@ def _at_worst(results: Sequence[TrialResult]) -> Estimate | None:
         if result.unanswered or result.satisfied is not None:
             flags[result.key.item_id].append(float(result.satisfied or 0.0))
     return _share(list(flags.values()), _UNGRADED)
+
+
+def _down_to(rate: Estimate, at_worst: Estimate | None) -> Estimate:
+    """With a lower limit that counts open trials as failures: one that never answers what is hard clears no bar."""
+    if at_worst is None or at_worst.low is None or rate.low is None:
+        return rate
+    return replace(rate, low=min(rate.low, at_worst.low), warnings=(_WORST,))
 
 
 def _share(flags: Sequence[Sequence[float]], missing: str) -> Estimate:
@@ -197,10 +205,10 @@ def _context(sizes: Sequence[PromptSize]) -> Context | None:
     return Context(tokens[0], round(median(tokens)), tokens[-1], all(size.counted for size in sizes))
 
 
-def _cost_per_request(trials: Columns) -> Estimate:
+def _cost_per_request(trials: Columns, attempted: bool) -> Estimate:
     tried = trials.outcome >= 0
     if not tried.any():
-        return no_estimate("nothing has been sent yet", 0.95, "log-t")
+        return no_estimate("no attempt has succeeded yet" if attempted else "nothing has been sent yet", 0.95, "log-t")
     if trials.unpriced:
         return no_estimate(_UNPRICED, 0.95, "log-t")
     return stats.mean_cost(trials.means("cost_usd", tried))
@@ -217,7 +225,8 @@ def model_result(
 ) -> ModelResult:
     """Everything about one model from its trials; `among` are all models of the run, which it is told from by name."""
     trials = counted(columns)
-    rate = rate_of(trials)
+    at_worst = _at_worst(results)
+    rate = _down_to(rate_of(trials), at_worst)
     attempts = [attempt for result in results for attempt in result.attempts]
     unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     unknown = bool(attempts) and all(a.cost_usd is None for a in attempts)
@@ -234,7 +243,7 @@ def model_result(
         satisfied_items=sum(means(trials.satisfied)),
         pass_rate=rate,
         score=score_of(columns, "score"),
-        cost_per_request=_cost_per_request(columns),
+        cost_per_request=_cost_per_request(columns, bool(attempts)),
         cost_per_satisfactory=cost_per_satisfactory(trials),
         human_fix=human_fix(trials, correction, rubric.economics.review_usd),
         clocks={
@@ -253,11 +262,15 @@ def model_result(
         context=_context(sizes),
         served_models=tuple(sorted({a.served_model for a in attempts if a.served_model})),
         failures=dict(sorted(Counter(a.error_type or "unknown" for a in attempts if a.outcome == "errored").items())),
-        retries=retries(trials.satisfied, trials.costs),
+        retries=() if at_worst else retries(trials.satisfied, trials.costs),
         cut=cut_streams(attempts),
-        at_worst=_at_worst(results),
-        items_to_clear=None if rate.value is None else stats.items_to_clear(rate.value, rubric.decision.bar),
+        at_worst=at_worst,
+        items_to_clear=_items_to_clear(rate, rubric) if at_worst is None else None,
     )
+
+
+def _items_to_clear(rate: Estimate, rubric: Rubric) -> int | None:
+    return None if rate.value is None else stats.items_to_clear(rate.value, rubric.decision.bar)
 
 
 def _sum(values: Sequence[int | None]) -> int | None:

@@ -63,8 +63,9 @@ def _heading(analysis: Analysis) -> str:
     kinds = {kind: sum(getattr(c, kind) for c in counts) for kind in _KINDS}
     failed = sum(kinds.values())
     if not ended:
-        return f"None of the {plural(planned, 'planned trial')} has run"
-    waiting = f"; {pending:,} have not run yet" if pending else ""
+        tried = any(m.attempts for m in analysis.models)
+        return f"None of the {plural(planned, 'planned trial')} has {'an outcome yet' if tried else 'run'}"
+    waiting = f"; {pending:,} have no outcome yet" if pending else ""
     if not failed:
         return f"{'The one trial' if ended == 1 else f'All {ended:,} trials'} brought an output{waiting}"
     parts = listing([f"{count:,} {kind}" for kind, count in kinds.items() if count])
@@ -83,7 +84,7 @@ def _bar(model: ModelResult, series: Series) -> Bar:
             Part("unsatisfactory", "not satisfactory", bad),
             *(Part("failed", kind, getattr(c, kind)) for kind in _KINDS),
             Part("ungraded", "ungraded", c.ungraded),
-            Part("pending", "not run yet", c.pending),
+            Part("pending", "no outcome yet", c.pending),
         ),
     )
 

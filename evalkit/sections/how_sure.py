@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from evalkit.analysis.decide import clears, hangs_on_unanswered
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.robust_results import Items, Stability
 from evalkit.blocks import (
@@ -108,8 +107,8 @@ def _why_none(analysis: Analysis) -> str:
     unpriced = [m.name for m in analysis.models if m.cost_per_request.value is None and m.satisfied_items]
     if unpriced:
         return f"The rule compares costs, and not every attempt has a price: {', '.join(unpriced)}."
-    if hangs_on_unanswered(analysis.models, analysis.decision.bar):
-        return "What the rule picks hangs on trials that failed on every attempt so far; the same command tries again."
+    if any(model.at_worst for model in analysis.models):
+        return "The pick may hang on trials that failed on every attempt so far: the same command tries again."
     return "No item has a verdict under every option, so there is nothing to draw from."
 
 
@@ -139,10 +138,12 @@ def _clearing(analysis: Analysis, model: ModelResult) -> Row:
     rate, bar = model.pass_rate, analysis.decision.bar
     if rate.value is None:
         needed = words("unknown")
-    elif clears(model, bar):
+    elif rate.low is not None and rate.low >= bar:
         needed = words("settled: it does")
     elif rate.high is not None and rate.high < bar:
         needed = words("settled: it does not")
+    elif model.at_worst is not None:
+        needed = words("first the trials that failed on every attempt so far")
     else:
         needed = words(_number(model.items_to_clear, model.items, "no number: the rate is not above it"))
     series = next(s for s in lineup(analysis) if s.key == model.model)

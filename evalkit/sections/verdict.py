@@ -230,13 +230,11 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     level = _level(analysis, judged, best)
     needed = best.items_to_clear
     who = "it clears" if len(level) == 1 else "each clears"
-    more = (
-        f" If that rate holds, about {needed:,} items would show that {who} the bar, with a chance of 80%."
-        if needed and needed <= MOST_ITEMS
-        else f" If that rate holds, fewer than {MOST_ITEMS:,} items would not show that {who} the bar."
-        if needed
-        else ""
-    )
+    more = " First come the trials that failed on every attempt so far: repeat the run." if best.at_worst else ""
+    if needed and needed <= MOST_ITEMS:
+        more = f" If that rate holds, about {needed:,} items would show that {who} the bar, with a chance of 80%."
+    elif needed:
+        more = f" If that rate holds, fewer than {MOST_ITEMS:,} items would not show that {who} the bar."
     return words(
         strong(best.name if len(level) == 1 else listing(level)),
         " comes closest: " if len(level) == 1 else " come equally close: of each, ",
@@ -250,7 +248,8 @@ def _too_little(analysis: Analysis) -> Text:
         return words("The run has no model, so there is nothing to compare.")
     counts = [m.counts for m in analysis.models]
     if sum(c.pending for c in counts) == sum(c.planned for c in counts):
-        return words("No trial has run yet. Start or resume the run, then build this report again.")
+        none = "has an outcome yet" if any(m.attempts for m in analysis.models) else "has run yet"
+        return words(f"No trial {none}. Start or resume the run, then build this report again.")
     waiting = sum(c.ungraded for c in counts)
     if waiting and not sum(c.graded for c in counts):
         return words(
