@@ -64,7 +64,7 @@ _NAMES = {
     "unsatisfactory": "not satisfactory",
     "failed": "refused, truncated or errored",
     "ungraded": "ungraded",
-    "pending": "not run yet",
+    "pending": "no outcome yet",
 }
 
 

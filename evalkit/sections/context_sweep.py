@@ -207,4 +207,4 @@ def _notes(sweep: Sweep, series: tuple[Series, ...]) -> Iterable[str]:
         if missed:
             yield sentence(f"{s.name}: {'; '.join(missed)}. What is said of such a size is of the prompts there were")
     if sweep.pending:
-        yield sentence(f"{plural(sweep.pending, 'trial')} of all sizes not run yet")
+        yield sentence(f"{plural(sweep.pending, 'trial')} of all sizes without an outcome yet")
