@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import SandboxedEscapeFormatter, SandboxedFormatter
+from markupsafe import Markup
 
 MAX_CHARACTERS = 32 * 1024 * 1024
 """No request takes more, so no text on the way to one needs to be longer."""
@@ -22,7 +23,9 @@ _COPIED_AT_ONCE = 300
 _EACH_LIST = 300
 """In characters, about what a list takes for each of its elements."""
 
-_PERCENT = re.compile(r"%(?:\([^)]*\))?[#0\- +]*(\*|\d+)?(?:\.(\*|\d+))?")
+_PERCENT = re.compile(r"%(?:\([^)]*\))?[#0\- +]*(\*|\d+)?(?:\.(\*|\d+))?[hlL]?(%?)")
+"""Width and precision of a conversion, and the sign of one that takes no value."""
+_WIDENING = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs", "to_bytes"})
 _NUMBER = re.compile(r"\d+")
 
 
@@ -52,9 +55,9 @@ def check_operator(operator: str, left: Any, right: Any) -> None:
 
 
 def check_method(method: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """The same for a method of a text or a number, such as `ljust`: its numbers are widths."""
+    """The same for a method of a text or a number whose numbers are widths, such as `ljust`."""
     owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
-    if not isinstance(owner, str | bytes | int):
+    if name not in _WIDENING or not isinstance(owner, str | bytes | int):
         return
     times = 1 + owner.count("\t") if name == "expandtabs" and isinstance(owner, str) else 1
     check(name, times * _largest((*args, *kwargs.values())))
@@ -65,15 +68,19 @@ def _largest(values: Iterable[Any]) -> int:
 
 
 def _percent_width(text: str, values: Any) -> int:
-    """The widths and precisions in a text for `%`, together; those marked by a star stand among the values."""
-    found = [width for pair in _PERCENT.findall(text) for width in pair if width]
-    stars = found.count("*") * _largest(values if isinstance(values, tuple) else (values,))
-    return stars + sum(map(_number, found))
+    """The widths and precisions in a text for `%`, together; one marked by a star stands before the value it is for."""
+    left, total = iter(values if isinstance(values, tuple) else (values,)), 0
+    for width, precision, no_value in _PERCENT.findall(text):
+        for size in filter(None, (width, precision)):
+            total += _largest([next(left, 0)]) if size == "*" else _number(size)
+        if not no_value:
+            next(left, None)
+    return total
 
 
 def _number(digits: str) -> int:
     """Digits as a number; too many of them would take long to read."""
-    return int(digits[:12]) if digits != "*" else 0
+    return int(digits[:12])
 
 
 class _Bounded(SandboxedFormatter):
@@ -99,10 +106,9 @@ def bounded_format(environment: Any, method: Any) -> Callable[..., str]:
     def within(*args: Any, **kwargs: Any) -> str:
         if method.__name__ == "format_map":
             args, kwargs = (), *args
-        if hasattr(text, "__html__"):
-            formatter: _Bounded = _BoundedEscaping(environment, escape=text.escape)  # type: ignore[attr-defined]
-        else:
-            formatter = _Bounded(environment)
+        formatter = _Bounded(environment)
+        if isinstance(text, Markup):
+            formatter = _BoundedEscaping(environment, escape=text.escape)
         return type(text)(formatter.vformat(text, args, kwargs))
 
     return within

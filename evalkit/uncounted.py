@@ -31,6 +31,9 @@ _IMAGE_TOKENS, _MOST_IMAGE_TOKENS = 1500, 5000
 _PAGE_TOKENS, _MOST_PAGE_TOKENS = 2500, 8000
 """Of a PDF, each sent as text and as an image."""
 
+_SHORT_TOKENS = 500
+"""A prompt below this tells nothing of how a longer one was measured: what comes to it is added to any."""
+
 _WRITTEN_OUT = ("text", "content")
 """Kinds of source that hold the text of a document; others hold a file or name it."""
 
@@ -176,20 +179,26 @@ def _pages(encoded: str) -> int:
 class Shown:
     """What answers have shown of the sizes of prompts, counted or not, by model.
 
-    `beyond`: how many times what was taken for the most one has had. That others had far less says nothing of the next,
+    `beyond`: how many times what was taken for the most a prompt of some length has had; `added`: how many tokens more
+    a short one has, of which a frame around it may be a large part. That others had far less says nothing of the next,
     which may be of another kind.
     """
 
     beyond: dict[str, float] = field(default_factory=dict)
+    added: dict[str, int] = field(default_factory=dict)
 
     def hear(self, model: str, most_tokens: int, usage: Usage) -> None:
         """An answer has come to a prompt of which `most_tokens` was the most."""
         tokens = usage.total_input_tokens
         if tokens is None:
             return
-        self.beyond[model] = max(self.beyond.get(model, 1.0), tokens / max(1, most_tokens))
+        if most_tokens < _SHORT_TOKENS:
+            self.added[model] = max(self.added.get(model, 0), tokens - most_tokens)
+        else:
+            self.beyond[model] = max(self.beyond.get(model, 1.0), tokens / most_tokens)
 
     def most_tokens(self, model: str, planned: int) -> int:
         """The most that a prompt can have, which was `planned` before anything was answered."""
-        most, window = ceil(planned * self.beyond.get(model, 1.0)), window_of(model)
+        most = ceil(planned * self.beyond.get(model, 1.0)) + self.added.get(model, 0)
+        window = window_of(model)
         return most if window is None else max(planned, min(most, window))

@@ -128,9 +128,9 @@ def test_the_terminal_shows_both_runs_and_what_differs(
 def test_a_terminal_of_80_columns_breaks_no_figure_and_says_what_it_leaves_out() -> None:
     analysis, said = analyze(_named(run_of(LATER, {OPUS: 0.015})), run_of(EARLIER, {OPUS: 0.03})), {}
     for width in (80, 200):
-        console = Console(width=width, file=io.StringIO())
-        console.print(_table(analysis, width))
-        said[width] = console.file.getvalue()  # type: ignore[attr-defined]
+        out = io.StringIO()
+        Console(width=width, file=out).print(_table(analysis, width))
+        said[width] = out.getvalue()
     assert "shows the latency ratio too" in " ".join(said[80].split())
     assert "latency ratio" in said[200].splitlines()[0]
     figures = [re.findall(r"\(\S+–\S+\)", text) for text in said.values()]

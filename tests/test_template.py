@@ -32,6 +32,9 @@ VARIABLES: dict[str, Any] = {
         ("{{ vars.deep|tojson }} {{ '%.1f'|format(vars.deep.price) }}", '{"price": 12.5} 12.5'),
         ("{{ 'a'.ljust(3) }}{{ 'b'|center(3) }}{{ '7'.zfill(3) }}{{ 'c\n\nd'|indent(2) }}", "a   b 007c\n\n  d"),
         ("{{ '%5s|%-*d' % ('a', 4, 7) }}|{{ '{:>{w}}|{item[id]!r}'.format(1, w=3, item=item) }}", "    a|7   |  1|'a'"),
+        ("{{ '%*d|%*d%%' % (2, 2000000000, 3, 1) }}", "2000000000|  1%"),
+        ("{{ 'a-b'.replace('-', '+', 10**9) }}{{ 'a b'.split(' ', 10**9)|join }}", "a+bab"),
+        ("{{ 'a-b'.find('b', 0, 10**9) }}{{ 'aab'.count('a', 0, 10**9) }}", "22"),
         ("{{ '{n:03}'.format_map(vars) }} {{ item.tags|tojson(indent=1) }}", '003 [\n "fee",\n "late"\n]'),
         (
             "{{ 'one two'|wordwrap(3) }} {{ 'x.org'|urlize }}",
@@ -101,6 +104,7 @@ def test_what_makes_no_prompt_is_one_line_with_its_place(line: int, text: str, w
     [
         ("{{ '%2000000000d' % 1 }}", "%"),
         ("{{ '%.*f' % (2000000000, 1.5) }}", "%"),
+        ("{{ '%d%%%*d' % (1, 2000000000, 1) }}", "%"),
         ("{{ '%2000000000d'|format(1) }}", "format"),
         ("{{ '%(a)2000000000d'|format(a=1) }}", "format"),
         ("{{ '{:2000000000}'.format(1) }}", "format"),

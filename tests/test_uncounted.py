@@ -165,6 +165,18 @@ def test_more_than_was_set_aside_is_set_aside_for_the_next() -> None:
     assert shown.most_tokens("other", most) == most
 
 
+def test_what_comes_to_a_short_prompt_is_added_to_a_long_one_and_no_ratio_of_it() -> None:
+    shown = Shown()
+    shown.hear("m", 20, Usage(320))
+    assert shown.most_tokens("m", 20_000) == 20_300
+    shown.hear("m", 400, Usage(100))
+    assert shown.most_tokens("m", 20) == 320, "which a later one with less does not undo"
+    shown.hear("m", 20_000, Usage(24_000))
+    assert shown.most_tokens("m", 20_000) == 24_300
+    shown.hear("m", 2**40, Usage(2**40))
+    assert shown.most_tokens("m", 20) == 324
+
+
 # --- files that a prompt only names ---------------------------------------------------------------------------
 
 URL = {"type": "url", "url": "https://example.com/report.pdf"}

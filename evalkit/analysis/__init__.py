@@ -67,18 +67,16 @@ def analyze(
         baseline = _comparable(baseline, snapshot.spec)
     if snapshot.spec.contexts:
         return _of_sweep(snapshot, baseline, prices, counterparts)
-    found = _analyzed(snapshot, baseline, prices, counterparts)
+    found, tables = _analyzed(snapshot, prices)
+    if baseline is not None:
+        found = _with_baseline(found, tables, snapshot, baseline, counterparts)
     found = replace(found, signals=find_signals(found))
     text = mark(snapshot.spec)
     return found if text is None else _conditional(found, text)
 
 
-def _analyzed(
-    snapshot: Snapshot,
-    baseline: Snapshot | None,
-    prices: Prices | None,
-    counterparts: Mapping[str, str] | None,
-) -> Analysis:
+def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysis, Mapping[str, Columns]]:
+    """A run by itself, without signals, and its trials by model."""
     rubric = Rubric.read_back(snapshot.spec.rubric)
     results = trial_results(snapshot, rubric)
     models = snapshot.spec.models
@@ -114,12 +112,11 @@ def _analyzed(
         judges=judges,
         caching=caching,
         sessions=session_results(snapshot),
+        workers=worker_results(snapshot),
     )
     analysis = _with_graders(analysis, snapshot, levels, results, rubric)
-    analysis = replace(analysis, warnings=_warnings(analysis, snapshot, rubric, tables))
-    if baseline is not None:
-        analysis = _with_baseline(analysis, tables, snapshot, baseline, counterparts)
-    return replace(analysis, workers=worker_results(snapshot))
+    unanswered = sum(result.unanswered for result in results)
+    return replace(analysis, warnings=_warnings(analysis, snapshot, rubric, tables, unanswered)), tables
 
 
 def _sizes(snapshot: Snapshot, model: str) -> list[PromptSize]:
@@ -143,10 +140,8 @@ def _with_baseline(
     counterparts: Mapping[str, str] | None,
 ) -> Analysis:
     _refuse_other_work(snapshot, baseline)
-    rubric = Rubric.read_back(baseline.spec.rubric)
-    then = _tables(_by_model(trial_results(baseline, rubric), baseline.spec.models), rubric)
+    earlier, then = _analyzed(baseline)
     compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
-    earlier = _analyzed(baseline, None, None, None)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
     known = baseline_of(snapshot, baseline, compared, warmed)
     told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, lateness(earlier.sessions)) if line)
@@ -176,7 +171,9 @@ def _with_graders(
     )
 
 
-def _warnings(analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Mapping[str, Columns]) -> tuple[str, ...]:
+def _warnings(
+    analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Mapping[str, Columns], unanswered: int
+) -> tuple[str, ...]:
     """What every form of the report warns of."""
     shared = in_all([table.decided for table in tables.values()]) if tables else []
     about = warnings_for(
@@ -188,6 +185,7 @@ def _warnings(analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Ma
         labels_of(analysis.judges),
         analysis.agreement,
         len(shared[0]) if shared else 0,
+        unanswered,
     )
     return (*about, *cache_warnings(analysis.caching))
 

@@ -183,8 +183,8 @@ class OutputResult:
     settled: bool = True
 
     @property
-    def unanswered(self) -> bool:
-        """Whether every attempt so far has failed, so that the same command tries again: nobody knows of it yet."""
+    def failed_so_far(self) -> bool:
+        """Whether every attempt so far has failed, also by time, so that the same command tries again."""
         return self.error is not None and not self.settled
 
 

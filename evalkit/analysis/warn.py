@@ -8,7 +8,7 @@ from types import MappingProxyType
 from evalkit.analysis.columns import Columns
 from evalkit.analysis.reliability import OVERALL, Agreement
 from evalkit.analysis.results import Grading, ModelResult
-from evalkit.analysis.trials import TIMEOUTS, graded_by_sandbox
+from evalkit.analysis.trials import graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.models import same_model
 from evalkit.records import Snapshot
@@ -30,16 +30,17 @@ def warnings_for(
     calibrated: Mapping[str, int] = MappingProxyType({}),
     agreement: Sequence[Agreement] = (),
     shared_items: int = 0,
+    unanswered: int = 0,
 ) -> tuple[str, ...]:
     """All warnings of a run; `calibrated`: judges, and how many of their outputs people have graded as well.
 
     `agreement` of the graders with each other; `shared_items` have a verdict under every model; `tables` hold the
-    trials of each.
+    trials of each, of which so many are `unanswered`: every attempt at them has failed so far.
     """
     return (
         *_about_origin(snapshot),
         *_about_trust(snapshot, grading, calibrated, agreement),
-        *_about_gaps(snapshot, models, grading, tables),
+        *_about_gaps(models, grading, tables, unanswered),
         *_about_ends(models, shared_items),
         *_about_money(snapshot, models, grading),
         *_about_models(snapshot, models),
@@ -160,13 +161,13 @@ def _times(number: int) -> str:
 
 
 def _about_gaps(
-    snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading, tables: Mapping[str, Columns]
+    models: Sequence[ModelResult], grading: Grading, tables: Mapping[str, Columns], unanswered: int
 ) -> Iterator[str]:
     pending = sum(model.counts.pending for model in models)
     planned = sum(model.counts.planned for model in models)
     if pending:
-        left, more = _unanswered(snapshot), "the same command goes on, with a larger --share if it had one"
-        failed = f" ({left} of them failed on every attempt so far)" if left else ""
+        more = "the same command goes on, with a larger --share if it had one"
+        failed = f" ({unanswered} of them failed on every attempt so far)" if unanswered else ""
         yield f"Incomplete: {pending} of {planned} trials have no outcome yet{failed} and are left out; {more}."
     for model in models:
         if (worst := model.at_worst) is not None and worst.value is not None and model.pass_rate.value is not None:
@@ -184,14 +185,6 @@ def _about_gaps(
                 f" with {'it' if model.counts.ungraded == 1 else 'them'} the rate would lie between {low:.0%} and"
                 f" {high:.0%}."
             )
-
-
-def _unanswered(snapshot: Snapshot) -> int:
-    """How many trials failed on every attempt so far, but for those that timed out, which count as failures."""
-    ended = [attempt for attempt in snapshot.attempts if attempt.grader is None and attempt.outcome is not None]
-    last = {attempt.trial_id: attempt.error_type for attempt in ended}
-    settled = {attempt.trial_id for attempt in ended if attempt.final}
-    return sum(error not in TIMEOUTS for trial, error in last.items() if trial not in settled)
 
 
 def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:

@@ -111,7 +111,7 @@ class Evidence:
         """Trials of each side that failed on every attempt so far: an outage is nothing that a model does."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
         then, now = (
-            sum(o.model == model and o.unanswered for item in analysis.outputs for o in item.outputs)
+            sum(o.model == model and o.failed_so_far for item in analysis.outputs for o in item.outputs)
             for analysis, model in sides
         )
         return then, now
@@ -194,7 +194,7 @@ class Evidence:
 
 
 def _known(output: OutputResult) -> OutputResult:
-    return replace(output, satisfied=None, decided_by=None, judge_satisfied=None) if output.unanswered else output
+    return replace(output, satisfied=None, decided_by=None, judge_satisfied=None) if output.failed_so_far else output
 
 
 def _trial_usd(analysis: Analysis, name: str) -> float | None:

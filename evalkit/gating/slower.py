@@ -146,7 +146,7 @@ def _of_item(clock: Clock, outputs: list[OutputResult], slowest_s: float) -> lis
 
 
 def _is_vain(clock: Clock, output: OutputResult) -> bool:
-    return (output.outcome == "errored" or output.unanswered) and _read(clock, output) is None
+    return (output.outcome == "errored" or output.failed_so_far) and _read(clock, output) is None
 
 
 def _read(clock: Clock, output: OutputResult) -> float | None:

@@ -207,7 +207,7 @@ def _did(remark: Remark) -> str:
 
 def _result(output: OutputResult, state: MapState) -> str:
     if output.outcome is None:
-        return "failed on every attempt so far" if output.unanswered else "not run yet"
+        return "failed on every attempt so far" if output.failed_so_far else "not run yet"
     if output.outcome != "answered":
         return f"{output.outcome}: not satisfactory"
     words_ = {"satisfactory": "satisfactory", "unsatisfactory": "not satisfactory"}.get(state, "ungraded")
