@@ -334,14 +334,25 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 def in_thread(serve: Serve, record: Recorded) -> Iterator[None]:
     """A TCP server that has a thread of this process; its URL goes into the record."""
     ready, ending = threading.Event(), list[Callable[[], object]]()
+    served = dict[asyncio.Future[None], asyncio.StreamWriter]()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served[asyncio.ensure_future(serve(reader, writer))] = writer
 
     async def run() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
             record.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             ending.append(lambda: loop.call_soon_threadsafe(stop.set))
             ready.set()
             await stop.wait()
+        await asyncio.sleep(0.01)  # what was accepted last is handed over
+        for one, writer in served.items():
+            one.cancel()
+            await asyncio.gather(one, return_exceptions=True)
+            writer.transport.abort()  # one that was ended before it began could not close it
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Literal, TypeVar
 
 from evalkit.frozen import dataclass
@@ -54,14 +54,15 @@ class _Left:
 
     def pair_alike(self, likeness: Callable[[Pin, Pin], int]) -> None:
         """Pair those that are like each other at all, the most alike first. Of two that are as much alike, the one of
-        another model is what became of it where one side has more: in doubt it is a bump."""
+        another model is what became of it where one side has more (in doubt it is a bump), else that with more of the
+        same words beside it."""
         in_doubt = len(self.gone) != len(self.new)
-        pairs = [
-            (-alike, (old.model == pin.model) is in_doubt, abs(n - m), n, m)
-            for n, old in enumerate(self.gone)
-            for m, pin in enumerate(self.new)
-            if (alike := likeness(old, pin)) > 0
-        ]
+        pairs = []
+        for n, old in enumerate(self.gone):
+            for m, pin in enumerate(self.new):
+                if (alike := likeness(old, pin)) > 0:
+                    same, words = old.model == pin.model, old.beside.likeness(pin.beside)
+                    pairs.append((-alike, in_doubt and same, -words, not same, abs(n - m), n, m))
         gone, new = self.gone.copy(), self.new.copy()
         for *_, n, m in sorted(pairs):
             if gone[n] in self.gone and new[m] in self.new:
@@ -84,36 +85,37 @@ class _Left:
 def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     """The changes between two states of the same files, in code alone.
 
-    Each place of a file is compared with itself, by ever less of what is around it, then what is left of the file, then
-    what is left of all files. An id that moved, or is spelled otherwise, has not changed, unless it stands where
-    another stood: two values that were exchanged are two bumps.
+    Each place of a file is compared with itself, by ever less of what is around it, and where lines were broken anew by
+    the words beside it; then what is left of the file, then what is left of all files. An id that moved, or is spelled
+    otherwise, has not changed, unless it stands where another stood: two values that were exchanged are two bumps.
     """
     before, after = _by_path(then), _by_path(now)
     called = _moved_to(before, after)
-    before = {called.get(path, path): pins for path, pins in before.items()}
-    paths = sorted({*before, *after})
-    at_places = _sum(_at_all_places(_Left(before.get(path, []), after.get(path, []), [])) for path in paths)
-    moved = _at_all_places(at_places)  # a block that went to another file is compared with itself too
-    gone, new = _by_path(moved.gone), _by_path(moved.new)
-    all_left = _sum(_in_file(_Left(gone.get(path, []), new.get(path, []), [])) for path in paths)
-    all_left.found += moved.found
-    _moved(all_left)
-    all_left.replace(_of_one_tier)
-    rest = [Bump(None, pin) for pin in all_left.new]
-    brought = sorted([*all_left.found, *rest], key=lambda bump: bump.now or _NEVER)
-    return brought + [Bump(pin, None) for pin in all_left.gone]
+    left = _Left([*chain(*before.values())], [*chain(*after.values())], [])
+    for step in (_at_all_places, _by_words):
+        left = step(_in_each_file(left, called, step))  # a block that went to another file is compared with itself too
+    left = _in_each_file(left, called, _in_file)
+    _moved(left)
+    left.replace(_of_one_tier)
+    rest = [Bump(None, pin) for pin in left.new]
+    brought = sorted([*left.found, *rest], key=lambda bump: bump.now or _NEVER)
+    return brought + [Bump(pin, None) for pin in left.gone]
 
 
 _NEVER = Pin("", 0, 0, "", "", "pin", "anthropic", prose=False)
 
 
-def _sum(parts: Iterable[_Left]) -> _Left:
-    whole = _Left([], [], [])
-    for left in parts:
-        whole.gone += left.gone
-        whole.new += left.new
-        whole.found += left.found
-    return whole
+def _in_each_file(left: _Left, called: Mapping[str, str], step: Callable[[_Left], _Left]) -> _Left:
+    """What a step leaves when it looks at each file by itself; `called`: what files that are gone are called now."""
+    gone, new = _by_path(left.gone), _by_path(left.new)
+    gone = {called.get(path, path): pins for path, pins in gone.items()}
+    rest = _Left([], [], left.found)
+    for path in sorted({*gone, *new}):
+        of_file = step(_Left(gone.get(path, []), new.get(path, []), []))
+        rest.gone += of_file.gone
+        rest.new += of_file.new
+        rest.found += of_file.found
+    return rest
 
 
 def _by_path(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
@@ -139,6 +141,13 @@ def _moved_to(before: Mapping[str, list[Pin]], after: Mapping[str, list[Pin]]) -
 def _at_all_places(left: _Left) -> _Left:
     for nth in range(max((len(pin.places) for pin in (*left.gone, *left.new)), default=0)):
         left = _at_places(left, nth)
+    return left
+
+
+def _by_words(left: _Left) -> _Left:
+    """Pairs those with like words beside them, whatever lines they stand in."""
+    if len(left.gone) * len(left.new) <= _MOST_PAIRS:
+        left.pair_alike(lambda old, pin: 0 if old.beside.line == pin.beside.line else old.beside.likeness(pin.beside))
     return left
 
 

@@ -3,7 +3,7 @@
 import re
 import string
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from evalkit.frozen import dataclass
@@ -118,6 +118,15 @@ def spellings(line: str) -> Iterator[Spelling]:
     if ":bedrock:" in line:
         found += [_hidden(one) for one in _PROFILE.finditer(line)]
     yield from sorted(found, key=lambda one: one.column)
+
+
+def between(text: str, ids: Iterable[Spelling]) -> list[str]:
+    """What stands before, between and after the ids of a line."""
+    parts, end = [], 0
+    for one in ids:
+        parts.append(text[end : one.column - 1])
+        end = one.column - 1 + len(one.written)
+    return [*parts, text[end:]]
 
 
 def _plain(found: re.Match[str], line: str) -> Spelling:

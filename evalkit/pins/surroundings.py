@@ -12,7 +12,7 @@ from itertools import islice, takewhile
 from pathlib import PurePosixPath
 
 from evalkit.frozen import dataclass
-from evalkit.pins.spelling import Spelling
+from evalkit.pins.spelling import Spelling, between
 
 _SECTION = re.compile(r"\[\[?[^\[\]{}]+\]?\]\s*(?:[#;].*)?\Z")
 _SECTIONED = frozenset({"", ".ini", ".cfg", ".toml", ".conf", ".cnf", ".env", ".properties", ".service"})
@@ -199,11 +199,7 @@ class Surroundings:
 def _plain(text: str, ids: Iterable[Spelling]) -> str:
     """A line without its white space and the comma at its end, which the last of a list lacks, and with a mark in place
     of each id."""
-    parts, end = [], 0
-    for one in ids:
-        parts.append(text[end : one.column - 1])
-        end = one.column - 1 + len(one.written)
-    return "".join(_ID.join(part.replace(_ID, "") for part in [*parts, text[end:]]).split()).rstrip(",")
+    return "".join(_ID.join(part.replace(_ID, "") for part in between(text, ids)).split()).rstrip(",")
 
 
 def _keys(text: str) -> Iterator[tuple[str, str]]:
