@@ -10,12 +10,13 @@ from typing import Protocol
 
 from evalkit.cached_prefixes import ExpectedCache, Prefix
 from evalkit.compact import PromptSizes
+from evalkit.cut_streams import is_cut
 from evalkit.executors.pace import MINUTE_S
 from evalkit.frozen import dataclass
 from evalkit.models import smallest_cached_tokens
 from evalkit.plan import Plan
 from evalkit.pricing import DEAREST_REGION, LIST_PRICES, Prices
-from evalkit.records import PromptSize, Snapshot, TrialKey, Usage
+from evalkit.records import Attempt, PromptSize, Snapshot, TrialKey, Usage
 from evalkit.sent_lately import sent_lately
 
 TYPICAL_OUTPUT_TOKENS = 400
@@ -174,16 +175,19 @@ def charged_usd(
 ) -> float:
     """What a budget has borne, USD, of production and of judges, `besides` attempts that are set aside elsewhere.
 
-    An attempt that may have been billed, nobody knows how much, counts at its trial's worst case; one of a judge
-    like the dearest of its kind, seen or to come (`judging_usd`).
+    An attempt that may have been billed, nobody knows how much, counts at its trial's worst case, and so does an answer
+    that broke off; one of a judge like the dearest of its kind, seen or to come (`judging_usd`).
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
     worst_usd = worst_cases(Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), ()), when, prices)
     judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
-    unknown = [attempt for attempt in snapshot.attempts if attempt.cost_usd is None and attempt.id not in besides]
-    return spent_usd(snapshot) + sum(
-        (a.grader is not None and judged) or worst_usd(keys[a.trial_id]) or 0.0 for a in unknown
-    )
+    unknown = [a for a in snapshot.attempts if a.id not in besides and (a.cost_usd is None or is_cut(a))]
+
+    def bounded(attempt: Attempt) -> float:
+        most = (attempt.grader is not None and judged) or worst_usd(keys[attempt.trial_id])
+        return max(most or 0.0, attempt.cost_usd or 0.0)
+
+    return spent_usd(snapshot) + sum(bounded(a) - (a.cost_usd or 0.0) for a in unknown)
 
 
 def run_bill(

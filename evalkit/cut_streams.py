@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from evalkit.frozen import dataclass
-from evalkit.records import Attempt
+from evalkit.records import Attempt, Reply
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,17 @@ class CutStreams:
     cost_usd: float | None = 0.0
 
 
+def is_cut(one: Attempt | Reply) -> bool:
+    """Whether it failed after its answer had begun: what is billed is at least, and nobody knows, what was told."""
+    return one.outcome == "errored" and one.usage.total_input_tokens is not None
+
+
 def cut_streams(attempts: Iterable[Attempt]) -> CutStreams:
     """The cut ones among attempts at one model, the answered ones among which tell how long a token is."""
     cut: list[Attempt] = []
     characters = tokens = 0
     for attempt in attempts:
-        if attempt.outcome == "errored" and attempt.usage.total_input_tokens is not None:
+        if is_cut(attempt):
             cut.append(attempt)
         elif attempt.outcome == "answered" and attempt.text and attempt.usage.output_tokens:
             characters += len(attempt.text)

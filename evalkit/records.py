@@ -92,6 +92,9 @@ class Allowance:
 
 UNREADABLE = "unreadable_answer"
 """The kind of an answer that breaks the protocol: the server's fault or a proxy's, and perhaps billed."""
+NO_WORKER, NO_CONNECTION, NO_CREDENTIALS = "no_worker", "no_connection", "credentials_error"
+NEVER_SENT = frozenset({NO_WORKER, NO_CONNECTION, NO_CREDENTIALS})
+"""Kinds of errors of attempts that no server has seen: they cost nothing."""
 
 LOST = "worker_lost"
 """The kind of an attempt whose worker went before it had told the answer: perhaps billed."""

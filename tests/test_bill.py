@@ -16,7 +16,7 @@ from evalkit.plan import Plan, record, trial_order
 from evalkit.pricing import Prices, price
 from evalkit.prompt import Assembly
 from evalkit.records import Attempt, ItemRecord, PromptSize, Spec, TrialKey, Usage
-from tests.analysis_builders import Book, answered, lost
+from tests.analysis_builders import Book, answered, failed, lost
 from tests.analysis_builders import spec as run_spec
 from tests.builders import dataset, item
 
@@ -195,18 +195,20 @@ LOST_USD = 1.1 * (1.1 * 1000 * 5e-6 + 300 * 25e-6)
 @pytest.mark.parametrize(
     ("judging", "to_come_usd", "charged"),
     [
-        ([], 0.0, 0.04 + LOST_USD),
-        ([answered(0.02)], 0.0, 0.04 + LOST_USD + 0.02),
-        ([answered(0.02), lost()], 0.0, 0.04 + LOST_USD + 2 * 0.02),
-        ([answered(0.02), lost()], 0.03, 0.04 + LOST_USD + 0.02 + 0.03),
-        ([lost()], 0.0, 0.04 + 2 * LOST_USD),
+        ([], 0.0, 0.04 + 2 * LOST_USD),
+        ([answered(0.02)], 0.0, 0.04 + 2 * LOST_USD + 0.02),
+        ([answered(0.02), lost()], 0.0, 0.04 + 2 * LOST_USD + 2 * 0.02),
+        ([answered(0.02), lost()], 0.03, 0.04 + 2 * LOST_USD + 0.02 + 0.03),
+        ([lost()], 0.0, 0.04 + 3 * LOST_USD),
     ],
 )
 def test_a_budget_bears_production_and_judging_and_what_may_have_been_billed_at_its_worst(
     judging: list[Attempt], to_come_usd: float, charged: float
 ) -> None:
     book = Book(run_spec((OPUS,), max_tokens=300), sizes=[PromptSize("a", OPUS, 1000, True)])
-    trial = book.trial("a", lost(), answered(0.04), level=1)
+    told = Usage(input_tokens=1000, output_tokens=1)
+    cut = failed(0.005025, usage=told)  # perhaps billed to its end
+    trial = book.trial("a", lost(), cut, answered(0.04), level=1)
     for attempt in judging:
         book.judging(trial, attempt)
     assert charged_usd(book.snapshot(), NOW, to_come_usd) == pytest.approx(charged, rel=1e-3)

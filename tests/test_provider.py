@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from servers import (
 
 from evalkit.cli import main
 from evalkit.errors import InfrastructureError, UsageError
+from evalkit.executors.local import cost_of
 from evalkit.providers import Preflight, batches
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.providers.endpoint import endpoint_of, is_loopback
@@ -252,7 +254,8 @@ async def test_of_a_huge_error_body_only_the_beginning_is_looked_at() -> None:
 async def test_nobody_listening_is_retryable() -> None:
     async with connected(UNREACHABLE) as provider:
         reply = await provider.attempt(REQUEST)
-    assert (reply.error_type, reply.retryable, reply.status) == ("connection_error", True, None)
+    assert (reply.error_type, reply.retryable, reply.status) == ("no_connection", True, None)
+    assert cost_of(REQUEST, reply, datetime.now(UTC)) == 0.0, "nothing was sent"
 
 
 @pytest.mark.parametrize(

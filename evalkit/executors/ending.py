@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
-from evalkit.records import Reply
-
-NO_WORKER = "no_worker"
-"""The kind of an attempt that was never sent, since no worker was there to send it."""
+from evalkit.records import NO_WORKER, Reply
 
 _NO_SUCH_MODEL = re.compile(
     r"not found|not exist|unknown|no such|invalid model|is invalid|not supported", re.IGNORECASE

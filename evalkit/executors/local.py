@@ -10,16 +10,17 @@ from datetime import UTC, datetime
 from math import inf
 from time import perf_counter
 
+from evalkit.cut_streams import is_cut
 from evalkit.errors import NoRoomError
 from evalkit.executors.budget import Budget
-from evalkit.executors.ending import NO_WORKER, Ending
+from evalkit.executors.ending import Ending
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.pace import Need, Pace
 from evalkit.executors.schedule import Call, Job, Schedule
 from evalkit.frozen import dataclass
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Sends
-from evalkit.records import LOST, UNREADABLE, AttemptStart, Reply, Request
+from evalkit.records import LOST, NEVER_SENT, UNREADABLE, AttemptStart, Reply, Request
 
 SAME_REFUSALS = 3
 """So many requests that a model refuses before it has answered any are taken for a mistake in the settings."""
@@ -76,9 +77,10 @@ class Progress:
 
 
 def cost_of(request: Request, reply: Reply, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
-    """USD of one attempt: a request that was refused with an error status is not billed; else by its tokens."""
+    """USD of one attempt: a request that was refused with an error status, or never sent, is not billed; else by its
+    tokens."""
     if reply.outcome == "errored" and reply.usage.input_tokens is None:
-        unbilled = reply.error_type == NO_WORKER or (reply.status is not None and reply.status >= 400)
+        unbilled = reply.error_type in NEVER_SENT or (reply.status is not None and reply.status >= 400)
         return 0.0 if unbilled else None
     return prices.price(request.model, reply.usage, when).usd
 
@@ -226,7 +228,7 @@ class _Execution:
         except NoRoomError:
             self.unrecorded.append(cost_usd)
             raise
-        self.budget.settle(job.reserved_usd, cost_usd)
+        self.budget.settle(job.reserved_usd, None if is_cut(reply) else cost_usd)
         if call.unsure is not None:
             call.unsure.hear(reply.usage)
         given_up = False

@@ -27,7 +27,7 @@ from evalkit.providers.posting import through
 from evalkit.providers.sse import sse
 from evalkit.providers.stream import Heard, MalformedEventError
 from evalkit.providers.transport import CONNECT_S, Clock, http_client
-from evalkit.records import Reply, Request
+from evalkit.records import NO_CREDENTIALS, Reply, Request
 
 if TYPE_CHECKING:
     import httpx2
@@ -109,7 +109,7 @@ class BedrockProvider:
         except Exception as error:
             if not _is_about_credentials(error):
                 raise
-            return Heard(Clock()).failure("credentials_error", str(error), stops_run=True)
+            return Heard(Clock()).failure(NO_CREDENTIALS, str(error), stops_run=True)
 
     async def count_tokens(self, request: Request) -> int | None:
         """Input tokens as the Messages endpoint counts them; InvokeModel cannot."""

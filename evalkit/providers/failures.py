@@ -8,7 +8,7 @@ from evalkit.frozen import dataclass
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import Headers, read_headers, retry_after_s, should_retry
 from evalkit.providers.stream import Heard
-from evalkit.records import UNREADABLE, Reply
+from evalkit.records import NO_CONNECTION, NO_CREDENTIALS, UNREADABLE, Reply
 
 if TYPE_CHECKING:
     import anthropic
@@ -85,15 +85,24 @@ def failed(heard: Heard, error: Exception) -> Reply:
         return _no_stream(heard, error)
     if isinstance(error, anthropic.APIStatusError):
         return _refused(heard, error)
-    if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
-        return heard.failure("timeout", str(error) or "timed out", retryable=True)
     if isinstance(error, anthropic.APIConnectionError | httpx2.RequestError):
-        return heard.failure("connection_error", cause(error), retryable=True)
+        return _broken_off(heard, error)
     if isinstance(error, anthropic.AnthropicError) and not isinstance(error, anthropic.APIError):
-        return heard.failure("credentials_error", str(error), stops_run=True)  # nothing was sent
+        return heard.failure(NO_CREDENTIALS, str(error), stops_run=True)
     if isinstance(error, anthropic.APIError | ValueError):
         return heard.failure(UNREADABLE, f"{type(error).__name__}: {error}", retryable=True)
     raise error
+
+
+def _broken_off(heard: Heard, error: Exception) -> Reply:
+    import anthropic
+    import httpx2
+
+    if any(isinstance(one, httpx2.ConnectError | httpx2.ConnectTimeout) for one in (error, error.__cause__)):
+        return heard.failure(NO_CONNECTION, cause(error), retryable=True)
+    if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
+        return heard.failure("timeout", str(error) or "timed out", retryable=True)
+    return heard.failure("connection_error", cause(error), retryable=True)
 
 
 def _no_stream(heard: Heard, error: StreamError | NotAStreamError) -> Reply:
