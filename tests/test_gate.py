@@ -664,6 +664,11 @@ def by_side(baseline: str, candidate: str) -> Callable[[int, str], Sequence[str]
     return lambda item, model: [baseline if model == BASELINE else candidate]
 
 
+def in_shares(baseline: int, candidate: int) -> Callable[[int, str], Sequence[str]]:
+    """Of all items ann graded so many of each model, as far apart as can be, and ben the rest."""
+    return lambda item, model: ["ann" if (item < baseline if model == BASELINE else item >= 60 - candidate) else "ben"]
+
+
 @pytest.mark.parametrize(
     ("who", "told"),
     [
@@ -673,6 +678,9 @@ def by_side(baseline: str, candidate: str) -> Callable[[int, str], Sequence[str]
         (lambda item, model: [JUDGE, *by_side("ann", "ben")(item, model)], "graded by ann, who"),
         (lambda item, model: ["ann"] if item == 0 else by_side("ann", "ben")(item, model), "graded by ann, who"),
         (lambda item, model: ["ann", *(["ben"] if model == CANDIDATE else [])], "graded by ben, who"),
+        (in_shares(48, 12), f"ann graded 48 of 60 items' outputs of {BASELINE} and 12 of {CANDIDATE}, so that being"),
+        (in_shares(18, 42), f"ann graded 18 of 60 items' outputs of {BASELINE} and 42 of {CANDIDATE}, so that"),
+        (in_shares(36, 24), None),
         (by_side("judge a", "judge a #2"), None),
         (lambda item, model: ["ann" if item % 2 else "ben"], None),
         (lambda item, model: ["ann", *(["ben"] if item < 3 and model == BASELINE else [])], None),  # ben gave up

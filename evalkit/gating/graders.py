@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
+from scipy.stats import binomtest
+
 from evalkit.analysis.trials import counting_grades
 from evalkit.errors import IntegrityError
 from evalkit.gating.evidence import LEAST_KNOWN
@@ -12,7 +14,10 @@ from evalkit.wording import listing
 
 _HARDLY = 0.1
 """Who graded less than this part of their items on the other side has as good as not graded it."""
-_Graded = Mapping[GraderKind, Mapping[str, frozenset[str]]]
+_BY_CHANCE = 0.01
+"""Shares of the two sides that are less likely than this by chance were not handed out by it."""
+Who = frozenset[str]
+_Graded = Mapping[GraderKind, Mapping[str, Who]]
 """Of each kind of grader, who graded which item's outputs."""
 
 
@@ -20,7 +25,8 @@ def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate
     """IntegrityError where people, or judges, who graded one side alone stand for more of it than may be missing.
 
     Only items whose outputs are graded on both sides are looked at: a side without answers has nothing to grade.
-    People and judges are told apart, since people grade a sample of what a judge grades whole.
+    People and judges are told apart, since people grade a sample of what a judge grades whole. Nor may anybody have
+    graded far more of one side than of the other.
     """
     names = (baseline, candidate) if baseline != candidate else (f"{baseline} in one run", "it in the other")
     one, other = _graded(then, baseline), _graded(now, candidate)
@@ -34,6 +40,27 @@ def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate
             alone = {name for name, items in here.items() if there[name] < _HARDLY * items}
             if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * here.total():
                 _refuse(sides, alone)
+        _refuse_unlike_shares(names, one[kind], other[kind])
+
+
+def _refuse_unlike_shares(sides: Sequence[str], one: Mapping[str, Who], other: Mapping[str, Who]) -> None:
+    """IntegrityError where somebody graded so much more of one side as hardly comes of handing outputs out by chance.
+
+    Of the items of which somebody graded one output only, chance gives as many to each side: a sign test for each.
+    """
+    both = one.keys() & other.keys()
+    names = sorted(frozenset().union(*(one[item] | other[item] for item in both)))
+    for name in names:
+        here, there = (sum(name in side[item] for item in both) for side in (one, other))
+        only = sum(name in one[item] - other[item] for item in both)
+        apart = only + sum(name in other[item] - one[item] for item in both)
+        by_chance = min(1.0, len(names) * float(binomtest(only, apart).pvalue)) if apart else 1.0
+        if by_chance < _BY_CHANCE and abs(here - there) > _HARDLY * len(both):
+            raise IntegrityError(
+                f"{name} graded {here:,} of {len(both):,} items' outputs of {sides[0]} and {there:,} of {sides[1]}, so"
+                " that being strict looks like a loss, or like a gain; have the same people and judges grade both sides"
+                " with `evalkit grade --blind`"
+            )
 
 
 def _graded(snapshot: Snapshot, model: str) -> _Graded:
