@@ -270,6 +270,45 @@ def test_each_check_on_its_own_figure(check: str, changes: Any, outcome: str) ->
     assert set(outcomes(check, *EQUAL, **changes).values()) == {outcome}
 
 
+@pytest.mark.parametrize(
+    ("twice", "alike", "needs"),
+    [
+        (1, 1, "about 18 more outputs graded by two (at least 20, and a lower limit of 0.40, are needed)"),
+        (9, 9, "about 2 more outputs graded by two"),
+        (10, 10, None),
+        (60, 60, None),
+        (60, 20, "a clearer rubric, or graders who talk over what they disagree on"),
+    ],
+)
+def test_agreement_on_few_outputs_is_not_shown_whatever_they_say(twice: int, alike: int, needs: str | None) -> None:
+    """One output alike is an AC1 of 1, and where all that two have graded pass, alpha is not known."""
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for item in range(60):
+        for model in (BASELINE, CANDIDATE):
+            level = int(item >= 2)
+            trial = book.trial(f"item-{item:02d}", answered(served_model=model), model=model, level=None)
+            book.grade(trial, level, grader="ann")
+            if item >= 60 - twice:
+                book.grade(trial, level if item < 60 - twice + alike else 1 - level, grader="ben")
+    analysis = analyze(book.snapshot())
+    found = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy("agreement: {}")).checks[0]
+    assert found.outcome == ("pass" if needs is None else "inconclusive"), found
+    assert (found.needs or "").startswith(needs or "")
+
+
+def test_agreement_without_an_output_that_fails_asks_for_one() -> None:
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for item in range(60):
+        for model in (BASELINE, CANDIDATE):
+            trial = book.trial(f"item-{item:02d}", answered(served_model=model), model=model)
+            for grader in ("ann", "ben"):
+                book.grade(trial, 1, grader=grader)
+    analysis = analyze(book.snapshot())
+    found = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy("agreement: {}")).checks[0]
+    assert found.outcome == "inconclusive"
+    assert str(found.needs).startswith("outputs that fail among those that two have graded")
+
+
 @pytest.mark.parametrize("n", [1, 2, 14, 15])
 @pytest.mark.parametrize("check", ["cost_per_request", "cost_per_satisfactory"])
 def test_a_ratio_on_too_few_items_says_how_many_it_lacks(check: str, n: int) -> None:

@@ -122,6 +122,8 @@ def test_going_back_to_what_was_replaced_needs_no_evidence_but_a_model_that_runs
         assert verified("HEAD~1..HEAD", capsys)[0] == code
     commit(git, "app.py", 'MODEL = "claude-haiku-5-5"\n')
     assert verified("HEAD~1..HEAD", capsys) == (6, "no evidence")
+    assert main(["pins", "verify", "--lock", "other.lock", "--changed", "HEAD~1..HEAD"]) == 6
+    assert "other.lock is not here; --lock names the file of approvals" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verdict", ["fail", "inconclusive"])

@@ -1,20 +1,26 @@
 """Agreement: the graders agree on what is satisfactory at least so far."""
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Annotated
 
 from pydantic import Field
 
-from evalkit.analysis.reliability import OVERALL
+from evalkit.analysis.reliability import OVERALL, Agreement
 from evalkit.gating.evidence import Evidence
 from evalkit.gating.naming import NotThereError, Planned
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
+from evalkit.stats.estimate import Estimate
 from evalkit.strict import StrictModel
-from evalkit.wording import estimated
+from evalkit.wording import estimated, plural
 
 ORDER = 40
 _DROP = "drop agreement from the policy"
+_LEAST_LOW = 0.40
+"""A lower limit under this is the one of a red flag: one output graded alike by two has a coefficient of 1 too."""
+_LEAST_OUTPUTS = 20
+"""As many as one grader is asked to grade again."""
 
 
 class Settings(StrictModel):
@@ -34,10 +40,26 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
         yield CheckResult(name, "inconclusive", finding, limit, needs=remedy)
         return
     which, estimate = ("alpha", found.alpha) if found.alpha.value is not None else ("AC1", found.ac)
-    passed = estimate.value is not None and estimate.value >= asked.at_least and found.flag.colour != "red"
     finding = f"agreement on the verdict: {which} {estimated(estimate, 'coefficient')}"
-    needs = None if passed else "a clearer rubric, or graders who talk over what they disagree on"
+    needs = _needs(found, estimate, asked.at_least)
+    passed = needs is None
     yield CheckResult(name, "pass" if passed else "inconclusive", finding, limit, estimate, "coefficient", needs=needs)
+
+
+def _needs(found: Agreement, estimate: Estimate, at_least: float) -> str | None:
+    """What would settle it, None where it is shown: by the estimate, and by a lower limit that few outputs lack."""
+    if estimate.value is None or estimate.low is None:
+        return f"outputs that fail among those that two have graded, or {_DROP}"
+    if estimate.value < at_least:
+        return "a clearer rubric, or graders who talk over what they disagree on"
+    limits = [estimate.low, *([] if found.flag.colour == "red" or found.ac.low is None else [found.ac.low])]
+    lacking = max(0, _LEAST_OUTPUTS - found.outputs)
+    if max(limits) >= _LEAST_LOW and not lacking:
+        return None
+    apart, allowed = estimate.value - estimate.low, estimate.value - _LEAST_LOW
+    more = max(1, ceil(found.outputs * (apart / allowed) ** 2) - found.outputs) if allowed > 0 else found.outputs
+    least = f"at least {_LEAST_OUTPUTS}, and a lower limit of {_LEAST_LOW:.2f}, are needed"
+    return f"about {plural(max(lacking, more), 'more output')} graded by two ({least})"
 
 
 def asks(_asked: Settings, planned: Planned) -> Iterator[str]:

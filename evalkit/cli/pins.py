@@ -216,7 +216,8 @@ def verify(
         _annotate(found)
     problems = [f"{one.place}: {problem}" for one in found for problem in one.problems]
     if problems:
-        raise IntegrityError("\n".join(problems))
+        elsewhere = [] if lock.exists() else [f"{lock} is not here; --lock names the file of approvals"]
+        raise IntegrityError("\n".join([*problems, *elsewhere]))
     say(f"{plural(len(found), 'pin')} that may stand" if found else "no pin to verify")
 
 
