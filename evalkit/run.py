@@ -47,6 +47,15 @@ def attempts_so_far(snapshot: Snapshot) -> dict[int, int]:
     return counts
 
 
+def felt_so_far(snapshot: Snapshot) -> dict[int, float]:
+    """How long a user of each trial has waited for its production attempts, s; none where nobody measured it."""
+    felt: dict[int, float] = {}
+    for attempt in snapshot.attempts:
+        if attempt.grader is None and attempt.felt_s is not None:
+            felt[attempt.trial_id] = max(felt.get(attempt.trial_id, 0.0), attempt.felt_s)
+    return felt
+
+
 def check_budget(prepared: Prepared, budget_usd: float | None) -> None:
     """UsageError for a budget that could not be kept, since it is no number or a price is unknown."""
     Budget(budget_usd)
@@ -98,12 +107,13 @@ async def carry_out(
 
 @dataclass(frozen=True)
 class _Past:
-    """What earlier commands have done: trials settled or left in batches, attempts a trial, USD spent, what was just
-    sent, and what answers have shown."""
+    """What earlier commands have done: trials settled or left in batches, attempts a trial and what they made a user
+    wait, USD spent, what was just sent, and what answers have shown."""
 
     settled: Collection[int] = ()
     in_batches: frozenset[int] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
+    felt_s: Mapping[int, float] = field(default_factory=dict)
     charged_usd: float = 0.0
     lately: Lately = field(default_factory=dict)
     shown: Shown = field(default_factory=Shown)
@@ -118,8 +128,8 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     now = datetime.now(UTC)
     usd = charged_usd(snapshot, now, prices=prepared.options.prices, besides=waiting)
     return _Past(
-        settled_trials(snapshot), in_batches, attempts_so_far(snapshot), usd, sent_lately(snapshot, now),
-        _shown(snapshot, prepared.plan),
+        settled_trials(snapshot), in_batches, attempts_so_far(snapshot), felt_so_far(snapshot), usd,
+        sent_lately(snapshot, now), _shown(snapshot, prepared.plan),
     )  # fmt: skip
 
 
@@ -178,6 +188,7 @@ def _calls(
             request,
             worst_usd(trial.key) if unsure is None else None,
             past.attempts.get(trial.id, 0),
+            past.felt_s.get(trial.id, 0.0),
             input_tokens=size.tokens,
             unsure=unsure,
         )

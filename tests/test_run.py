@@ -25,7 +25,7 @@ from evalkit.files import read_rubric
 from evalkit.models import BEDROCK_URLS
 from evalkit.planning import Options, Prepared, prepare, start
 from evalkit.providers.anthropic import AnthropicProvider
-from evalkit.records import AttemptStart, Reply, Snapshot
+from evalkit.records import Attempt, AttemptStart, Reply, Snapshot
 from evalkit.run import attempts_so_far, carry_out
 from evalkit.sandbox.server import SandboxSettings
 from evalkit.store import RunFile
@@ -326,6 +326,14 @@ def test_trials_that_failed_on_every_attempt_stay_open_and_are_tried_again(tiny:
         assert main(command(tiny, server.url)) == 0
     assert len(settled(snapshot())) == 12
     assert len(snapshot().attempts) == 10 + 2 * 2 + 2
+    for model in MODELS:
+        *_, failed, again = (a for a in snapshot().attempts if a.number > 1 and _model_of(a) == model)
+        assert again.final
+        assert again.felt_s == pytest.approx((failed.felt_s or 0) + (again.latency_s or 0)), "a user waited for all"
+
+
+def _model_of(attempt: Attempt) -> str:
+    return next(trial.key.model for trial in snapshot().trials if trial.id == attempt.trial_id)
 
 
 def test_a_run_that_another_process_planned_in_the_meantime_is_gone_on_with(tiny: Path, server: Recorded) -> None:

@@ -220,7 +220,7 @@ class _Execution:
         self.schedule.asked(call.subject)
         job.attempts += 1
         job.felt_s += now - sent if reply.latency_s is None else reply.latency_s
-        felt_s, cost_usd = job.felt_s, cost_of(call.request, reply, when, self.prices)
+        felt_s, cost_usd = call.earlier_felt_s + job.felt_s, cost_of(call.request, reply, when, self.prices)
         doubtful = self._doubt(job, reply)
         final = not (doubtful or reply.retryable or reply.stops_run)
         try:
