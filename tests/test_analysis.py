@@ -1018,17 +1018,18 @@ def test_csv_has_one_line_a_trial_and_nothing_for_the_unknown() -> None:
     book.trial('a, or "b"', answered(0.0123, 2.5, simulated=True), levels={"tone": 3, "right": 2})
     book.trial('a, or "b"', answered(None), model=SONNET)
     book.trial("c", ended("refused", 0.004))
-    book.trial("c", model=SONNET)
+    book.trial("c", failed(), model=SONNET)
     rows = list(csv.DictReader(io.StringIO(trials_csv(trials_table(book.snapshot())))))
     assert rows[0] == {
-        "item_id": 'a, or "b"', "model": OPUS, "outcome": "answered", "simulated": "True", "blind": "True",
+        "item_id": 'a, or "b"', "model": OPUS, "outcome": "answered", "error_type": "", "simulated": "True", "blind": "True",
         "epoch": "1", "satisfied": "1", "score": "0.875", "cost_usd": "0.0123", "attempts": "1", "ttft_s": "0.625",
         "latency_s": "2.5", "itl_s": "0.01893939393939394", "felt_s": "3.75",
         "input_tokens": "1000", "output_tokens": "100", "level_right": "2",
         "level_tone": "3", "context_tokens": "", "condition": "",
     }  # fmt: skip
     assert [row["outcome"] for row in rows] == ["answered", "answered", "refused", ""]
-    assert [row["cost_usd"] for row in rows] == ["0.0123", "", "0.004", ""]
+    assert [row["error_type"] for row in rows] == ["", "", "", "overloaded_error"]
+    assert [row["cost_usd"] for row in rows] == ["0.0123", "", "0.004", "0.0"]
     assert [row["satisfied"] for row in rows] == ["1", "", "0", ""]
     assert [row["latency_s"] for row in rows] == ["2.5", "2.0", "", ""]
 

@@ -347,6 +347,7 @@ def test_tick_names_do_not_run_into_each_other_or_the_bar() -> None:
 @pytest.mark.parametrize(
     ("value", "style", "name"),
     [
+        (0.9995, "percent", "99.95%"),
         (0, "money", "0"),
         (0.05, "money", "5¢"),
         (2.0, "money", "$2"),

@@ -1,6 +1,7 @@
 """What failed on every attempt so far, as in an outage, is left out, and keeps a model from a bar that it hangs on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,14 @@ def test_an_outage_puts_no_model_below_the_bar_and_a_refusal_for_good_does() -> 
     assert [signal(one, "hard-under-bar", OPUS) for one in runs] == ["not shown", "shown"]
     assert any("(40 of them failed on every attempt so far) and are left out" in told for told in out.warnings)
     assert any("would make its rate 60%, not 100%" in told for told in out.warnings)
+
+
+def test_what_timed_out_is_said_to_be_tried_again_and_only_while_it_is() -> None:
+    told = "2 trials that timed out on every attempt so far count as failures; the same command tries them again."
+    late = replace(failed(), error_type="timeout")
+    assert told in analyze(run(share(8, 0, late, late))).warnings
+    assert not any("timed out" in warning for warning in analyze(run(share(8, 0, DOWN, FOR_GOOD))).warnings)
+    assert not any("timed out" in warning for warning in analyze(run(share(9, 0, replace(late, final=True)))).warnings)
 
 
 def test_an_outage_clears_no_bar_either() -> None:

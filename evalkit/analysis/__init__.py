@@ -115,8 +115,7 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
         workers=worker_results(snapshot),
     )
     analysis = _with_graders(analysis, snapshot, levels, results, rubric)
-    unanswered = sum(result.unanswered for result in results)
-    return replace(analysis, warnings=_warnings(analysis, snapshot, rubric, tables, unanswered)), tables
+    return replace(analysis, warnings=_warnings(analysis, snapshot, rubric, tables, results)), tables
 
 
 def _sizes(snapshot: Snapshot, model: str) -> list[PromptSize]:
@@ -172,7 +171,11 @@ def _with_graders(
 
 
 def _warnings(
-    analysis: Analysis, snapshot: Snapshot, rubric: Rubric, tables: Mapping[str, Columns], unanswered: int
+    analysis: Analysis,
+    snapshot: Snapshot,
+    rubric: Rubric,
+    tables: Mapping[str, Columns],
+    results: Sequence[TrialResult],
 ) -> tuple[str, ...]:
     """What every form of the report warns of."""
     shared = in_all([table.decided for table in tables.values()]) if tables else []
@@ -185,7 +188,7 @@ def _warnings(
         labels_of(analysis.judges),
         analysis.agreement,
         len(shared[0]) if shared else 0,
-        unanswered,
+        results,
     )
     return (*about, *cache_warnings(analysis.caching))
 

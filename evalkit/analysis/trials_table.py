@@ -16,7 +16,7 @@ _GRADE_COLUMNS = (
     "item_id", "model", "epoch", "context_tokens", "grader", "criterion", "level", "ungraded_reason", "comment",
     "after_results",
 )  # fmt: skip
-_TEXTS = {"item_id", "model", "output", "error"}
+_TEXTS = {"item_id", "model", "output", "error", "error_type"}
 
 
 def trials_table(snapshot: Snapshot) -> pd.DataFrame:
@@ -82,6 +82,7 @@ def _words(results: Sequence[TrialResult]) -> dict[str, pd.Series]:
         "item_id": [result.key.item_id for result in results],
         "model": [result.key.model for result in results],
         "outcome": [result.outcome for result in results],
+        "error_type": [result.last and result.last.error_type for result in results],
         "simulated": [any(attempt.simulated for attempt in result.attempts) for result in results],
     }
     return {name: pd.Series(values) for name, values in columns.items()}

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from evalkit.analysis.columns import Columns
 from evalkit.analysis.reliability import OVERALL, Agreement
 from evalkit.analysis.results import Grading, ModelResult
-from evalkit.analysis.trials import graded_by_sandbox
+from evalkit.analysis.trials import TrialResult, graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.models import same_model
 from evalkit.records import Snapshot
@@ -30,17 +30,17 @@ def warnings_for(
     calibrated: Mapping[str, int] = MappingProxyType({}),
     agreement: Sequence[Agreement] = (),
     shared_items: int = 0,
-    unanswered: int = 0,
+    results: Sequence[TrialResult] = (),
 ) -> tuple[str, ...]:
     """All warnings of a run; `calibrated`: judges, and how many of their outputs people have graded as well.
 
     `agreement` of the graders with each other; `shared_items` have a verdict under every model; `tables` hold the
-    trials of each, of which so many are `unanswered`: every attempt at them has failed so far.
+    trials of each, which `results` are as they came out.
     """
     return (
         *_about_origin(snapshot),
         *_about_trust(snapshot, grading, calibrated, agreement),
-        *_about_gaps(models, grading, tables, unanswered),
+        *_about_gaps(models, grading, tables, results),
         *_about_ends(models, shared_items),
         *_about_money(snapshot, models, grading),
         *_about_models(snapshot, models),
@@ -161,14 +161,19 @@ def _times(number: int) -> str:
 
 
 def _about_gaps(
-    models: Sequence[ModelResult], grading: Grading, tables: Mapping[str, Columns], unanswered: int
+    models: Sequence[ModelResult], grading: Grading, tables: Mapping[str, Columns], results: Sequence[TrialResult]
 ) -> Iterator[str]:
     pending = sum(model.counts.pending for model in models)
     planned = sum(model.counts.planned for model in models)
+    unanswered = sum(result.unanswered for result in results)
+    timed_out = sum(result.timed_out and not result.settled for result in results)
     if pending:
         more = "the same command goes on, with a larger --share if it had one"
         failed = f" ({unanswered} of them failed on every attempt so far)" if unanswered else ""
         yield f"Incomplete: {pending} of {planned} trials have no outcome yet{failed} and are left out; {more}."
+    if timed_out:
+        told = _plural(timed_out, "trial")
+        yield f"{told} that timed out on every attempt so far count as failures; the same command tries them again."
     for model in models:
         if (worst := model.at_worst) is not None and worst.value is not None and model.pass_rate.value is not None:
             yield (

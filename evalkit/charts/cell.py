@@ -6,11 +6,11 @@ from evalkit.chart_blocks import (
 )
 from evalkit.charts.labels import text_width
 from evalkit.charts.marks import interval
-from evalkit.charts.scales import named_ticks, scale_of
+from evalkit.charts.scales import named_ticks, scale_of, tick_name
 from evalkit.charts.svg import Svg, stroke
 from evalkit.series import NEUTRAL
 from evalkit.stats import Estimate
-from evalkit.wording import estimated, number
+from evalkit.wording import estimated
 
 WIDTH = 200
 _HEIGHT, _EDGE = 30, 14
@@ -40,6 +40,6 @@ def draw_head(axis: Axis, *, narrow: bool = False) -> str:
         half = text_width(name, 11.5) / 2
         svg.text(min(max(scale(value), half), WIDTH - half), 11, name, size=11.5, anchor="middle")
     if axis.reference is not None and scale.holds(axis.reference):
-        name = number(axis.reference, axis.format)
+        name = tick_name(axis.reference, axis)
         svg.text(scale(axis.reference), 11, name, "ink", size=11.5, anchor="middle", bold=True)
     return svg.finish("cell narrow scale" if narrow else "cell scale", decoration=True)

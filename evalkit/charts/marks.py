@@ -7,11 +7,10 @@ from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.charts.labels import fit, text_width
-from evalkit.charts.scales import Scale, named_ticks
+from evalkit.charts.scales import Scale, named_ticks, tick_name
 from evalkit.charts.svg import INKS, Svg, fill, px, stroke
 from evalkit.series import NEUTRAL, POLICY, SLOTS
 from evalkit.stats import Estimate
-from evalkit.wording import number
 
 Point = tuple[float, float]
 
@@ -124,5 +123,5 @@ def reference_line(svg: Svg, axis: Axis, scale: Scale, top: float, bottom: float
         return
     x = scale(axis.reference)
     svg.line(x, top, x, bottom, stroke("ink", 1.2), stroke_dasharray="3 3")
-    name = axis.reference_label or number(axis.reference, axis.format)
+    name = axis.reference_label or tick_name(axis.reference, axis)
     svg.text(_inside(x, name, svg.width, bold=True), bottom + 18, name, "ink", anchor="middle", bold=True)

@@ -9,7 +9,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.charts.labels import text_width
 from evalkit.frozen import dataclass
-from evalkit.wording import Format, number
+from evalkit.wording import Format
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def named_ticks(axis: Axis, place: Callable[[float], float], count: int = 6) -> 
     """Tick values with their names, without those that would run into the one before or the axis's reference."""
     taken: list[tuple[float, float]] = []
     if axis.reference is not None and axis.low <= axis.reference <= axis.high:
-        name = axis.reference_label or number(axis.reference, axis.format)
+        name = axis.reference_label or tick_name(axis.reference, axis)
         taken.append(_extent(place(axis.reference), name))
     named = []
     for value in ticks(axis, count):
@@ -107,7 +107,7 @@ _UNITS: Mapping[Format, tuple[str, int, str]] = {
 def name_width(axis: Axis, count: int = 6) -> float:
     """About how wide the widest name of an upright axis is, px, with that of its reference."""
     names = [tick_name(value, axis) for value in ticks(axis, count)]
-    marked = [] if axis.reference is None else [number(axis.reference, axis.format)]
+    marked = [] if axis.reference is None else [tick_name(axis.reference, axis)]
     widths = [text_width(name, 12) for name in names] + [text_width(name, 12, bold=True) for name in marked]
     return max(widths, default=0.0)
 

@@ -228,7 +228,8 @@ def other_denominators(analysis: Analysis) -> str:
     if not apart:
         return ""
     return (
-        f"Cost per request is of all trials; pass rate and other costs are of those with a verdict: {listing(apart)}."
+        "Cost per request is of all trials with an outcome; pass rate and other costs are of those with a verdict:"
+        f" {listing(apart)}."
     )
 
 
