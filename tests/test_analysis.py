@@ -1021,7 +1021,8 @@ def test_csv_has_one_line_a_trial_and_nothing_for_the_unknown() -> None:
     book.trial("c", failed(), model=SONNET)
     rows = list(csv.DictReader(io.StringIO(trials_csv(trials_table(book.snapshot())))))
     assert rows[0] == {
-        "item_id": 'a, or "b"', "model": OPUS, "outcome": "answered", "error_type": "", "simulated": "True", "blind": "True",
+        "item_id": 'a, or "b"', "model": OPUS, "outcome": "answered", "error_type": "", "simulated": "True",
+        "blind": "True",
         "epoch": "1", "satisfied": "1", "score": "0.875", "cost_usd": "0.0123", "attempts": "1", "ttft_s": "0.625",
         "latency_s": "2.5", "itl_s": "0.01893939393939394", "felt_s": "3.75",
         "input_tokens": "1000", "output_tokens": "100", "level_right": "2",
