@@ -84,9 +84,9 @@ def test_items_of_which_only_a_part_is_graded_are_in_no_count(epochs: int) -> No
 
 def test_figures_over_other_trials_than_those_beside_them_say_so() -> None:
     analysis = partly_graded()
-    told = "Cost per request is of all trials with an outcome; pass rate and other costs are of those with a verdict: 8 of 20 with"
+    told = "Cost per request is of all trials with an outcome; pass rate and other costs are of those with a verdict:"
     for text in (on_terminal(analysis), said(analysis, "scorecard")):
-        assert f"{told} Opus 4.6." in " ".join(text.split())
+        assert f"{told} 8 of 20 with Opus 4.6." in " ".join(text.split())
     assert "resamples of 8 items that all options share)" in on_terminal(analysis)
     sure = said(analysis, "how-sure")
     assert "of the 8 items that all options share" in sure.splitlines()[0]

@@ -17,6 +17,7 @@ from evalkit.stats.rates import rate, rate_clustered, two_sided_t
 
 LENGTH = "logistic GEE beside the human's verdict, t"
 NO_SLIPS = "the judge's verdicts follow the human's alone, or are all alike: no effect of length can be told"
+ONE_LENGTH = "the outputs of an item are of one length each: no effect of length can be told"
 UNSETTLED = "the verdicts leave the effect of length unsettled"
 
 
@@ -91,9 +92,12 @@ def length_effect(
     keep = np.isin(h, varied)
     y, h, x, codes = y[keep], h[keep], x[keep], codes[keep]
     terms, n = 1 + len(varied), len(np.unique(codes))
-    if not varied or (len(x) and np.ptp(x) < 1e-9) or n <= terms:
-        reason = f"{n} items: too few for an effect of length" if varied and n <= terms else NO_SLIPS
-        return no_estimate(reason if varied else NO_SLIPS, confidence, LENGTH, n)
+    if not varied:
+        return no_estimate(NO_SLIPS, confidence, LENGTH, n)
+    if n <= terms:
+        return no_estimate(f"{n} items: too few for an effect of length", confidence, LENGTH, n)
+    if np.ptp(x) < 1e-9:
+        return no_estimate(ONE_LENGTH, confidence, LENGTH, n)
     design = np.column_stack([np.ones(len(x)), x, *([h] if len(varied) == 2 else [])])
     fitted = None if _rests_on_one_item(design, codes) else _fit(y, design, codes)
     ratio = None if fitted is None else scaled(1.0, fitted[0])

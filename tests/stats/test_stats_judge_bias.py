@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evalkit import stats
-from evalkit.stats.judge_bias import NO_SLIPS, UNSETTLED
+from evalkit.stats.judge_bias import NO_SLIPS, ONE_LENGTH, UNSETTLED
 
 # ---- place --------------------------------------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ def test_only_the_ratio_within_an_item_counts_and_the_order_does_not() -> None:
     [
         (lambda h, x: h, lambda x: x, NO_SLIPS),
         (lambda h, x: [1.0] * len(h), lambda x: x, NO_SLIPS),
-        (lambda h, x: [1 - v for v in h[:3]] + h[3:], lambda x: [5.0] * len(x), NO_SLIPS),
+        (lambda h, x: [1 - v for v in h[:3]] + h[3:], lambda x: [5.0] * len(x), ONE_LENGTH),
         (lambda h, x: [float(v > 4) for v in x], lambda x: x, "unsettled"),
     ],
     ids=["as people", "all alike", "one length", "by length alone"],
