@@ -118,8 +118,15 @@ _BY_ID = {model.id: model for model in KNOWN}
 
 
 def known(model_id: str) -> Model | None:
-    """What is known about an id; None for an id that this version has never heard of."""
-    return _BY_ID.get(model_id)
+    """What is known about the model of an id, on whatever platform; None if this version has never heard of it.
+
+    Bedrock dates the ids of some models that Anthropic does not date, and they are the same models.
+    """
+    if not model_id.startswith(BEDROCK):
+        return _BY_ID.get(model_id)
+    if "anthropic." not in model_id:
+        return None
+    return _BY_ID.get(plain_id(model_id)) or _BY_ID.get(re.sub(r"-\d{8}$", "", plain_id(model_id)))
 
 
 def smallest_cached_tokens(model_id: str) -> int:
@@ -140,7 +147,7 @@ def newer_in_tier(model_id: str) -> tuple[str, ...]:
 
 def pin_of(alias: str) -> str | None:
     """The known id that an alias stands for, which never changes; None if none is known, or for no alias."""
-    model = known(alias.removesuffix("-latest"))
+    model = _BY_ID.get(alias.removesuffix("-latest"))
     if model is None or (model.pinned and model.id == alias):
         return None
     return next((m.id for m in KNOWN if m.pinned and (m.tier, m.generation) == (model.tier, model.generation)), None)
@@ -149,7 +156,7 @@ def pin_of(alias: str) -> str | None:
 def alias_warning(model_id: str) -> str | None:
     """What to say of an id that can change under its user, with the pin to use instead; None for any other id."""
     base = model_id.removesuffix("-latest")
-    model = known(base)
+    model = _BY_ID.get(base)
     if base == model_id and (model is None or model.pinned):
         return None
     pin = pin_of(model_id)
@@ -158,7 +165,7 @@ def alias_warning(model_id: str) -> str | None:
 
 
 def display_name(model_id: str, among: Iterable[str] = ()) -> str:
-    """A short name for people: `Haiku 4.5` for a known id, the id itself for any other.
+    """A short name for people: `Haiku 4.5` for a known id; else the id itself, as on Bedrock, where it says the region.
 
     An alias and its pin have the same short name: where both are `among` the models shown, each goes by its id.
     """
@@ -167,7 +174,7 @@ def display_name(model_id: str, among: Iterable[str] = ()) -> str:
 
 
 def _short_name(model_id: str) -> str:
-    model = known(model_id)
+    model = _BY_ID.get(model_id)
     if model is None:
         return model_id
     major, minor = model.generation

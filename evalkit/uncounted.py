@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 
 from evalkit.frozen import dataclass
-from evalkit.models import known, plain_id
+from evalkit.models import known
 from evalkit.records import Request, Usage
 
 CHARACTERS_PER_TOKEN = 3.5
@@ -97,7 +97,7 @@ def unseen_documents(content: Any) -> int:
 
 def window_of(model: str) -> int | None:
     """Tokens that no prompt of a model has more of, since it would be turned down; None if unknown."""
-    facts = known(plain_id(model))
+    facts = known(model)
     return None if facts is None else facts.context_tokens
 
 

@@ -83,6 +83,29 @@ def test_unknown_id_is_unknown_everywhere(id: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("bedrock_id", "id"),
+    [
+        ("anthropic.claude-opus-5-5", "claude-opus-5-5"),
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4-5-20251001"),
+        ("eu.anthropic.claude-haiku-4-5", "claude-haiku-4-5"),
+        ("global.anthropic.claude-opus-4-6-v1", "claude-opus-4-6"),
+        ("us.anthropic.claude-opus-4-1-20250805-v1:0", "claude-opus-4-1"),
+        ("arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-sonnet-4-6", "claude-sonnet-4-6"),
+        ("arn:aws:bedrock:us-east-1:1:application-inference-profile/abc123", None),
+        ("us.anthropic.claude-opus-4-60-v1", None),
+        ("us.meta.llama4-v1:0", None),
+        ("claude-sonnet-4-6", None),
+    ],
+)
+def test_a_model_on_bedrock_is_known_as_itself_and_shown_by_its_id(bedrock_id: str, id: str | None) -> None:
+    model = known(f"bedrock:{bedrock_id}")
+    assert (model and model.id) == id
+    assert newer_in_tier(f"bedrock:{bedrock_id}") == newer_in_tier(id or "")
+    assert display_name(f"bedrock:{bedrock_id}") == f"bedrock:{bedrock_id}"
+    assert alias_warning(f"bedrock:{bedrock_id}") is None
+
+
+@pytest.mark.parametrize(
     ("id", "newer"),
     [
         ("claude-haiku-4-5-20251001", ("claude-haiku-5-5",)),

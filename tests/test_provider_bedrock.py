@@ -23,6 +23,8 @@ from evalkit.sandbox.bedrock import frame, framed
 
 PROFILE = "bedrock:us.anthropic.claude-opus-4-6-v1"
 PLAIN = "bedrock:anthropic.claude-opus-5-5"
+HAIKU = "bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0"
+ARN = "bedrock:arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-6"
 BEARER = {"AWS_BEARER_TOKEN_BEDROCK": "bedrock-api-key-test"}
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/EXAMPLEKEY"}
 AUTHENTICATION = [pytest.param(BEARER, id="bearer"), pytest.param(KEYS, id="SigV4")]
@@ -150,11 +152,10 @@ async def test_either_wire_answers_with_either_kind_of_credentials(
 
 
 async def test_an_arn_is_one_part_of_the_address_and_signed_as_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = "bedrock:arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-6"
     with recorded() as server:
         point_to(server.url, monkeypatch, KEYS)
-        async with opened(model) as provider:
-            reply = await provider.attempt(asking(model))
+        async with opened(ARN) as provider:
+            reply = await provider.attempt(asking(ARN))
     assert (reply.outcome, reply.served_model) == ("answered", "claude-sonnet-4-6")
 
 
@@ -392,8 +393,43 @@ def test_a_run_on_bedrock_is_answered_and_priced(
     sandbox: Recorded, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = str(root / "datasets/ticket-routing.jsonl")
-    models = ["-m", PLAIN, "-m", "bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0"]
+    models = ["-m", PLAIN, "-m", HAIKU]
     assert main(["run", dataset, "-n", "3", "--runs", str(tmp_path), "--yes", *models]) == 0
     assert "complete" in capsys.readouterr().out
     asked = {request.path for request in sandbox.requests if request.path.endswith(("/v1/messages", "-stream"))}
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "why"),
+    [
+        (PLAIN, {"thinking": {"type": "disabled"}}, "'thinking' of type 'disabled' (it takes adaptive)"),
+        (HAIKU, {"thinking": {"type": "adaptive"}}, "'thinking' of type 'adaptive' (it takes disabled, enabled)"),
+        (HAIKU, {"output_config": {"effort": "low"}}, "it has no effort setting"),
+        (HAIKU, {"max_tokens": 100_000}, "'max_tokens' 100,000 is over what it can write (64,000)"),
+        (ARN, {"output_config": {"effort": "xhigh"}}, "it takes low, medium, high, max"),
+    ],
+)
+def test_a_setting_that_a_model_on_bedrock_rejects_is_said_before_anything_is_sent(
+    model: str, settings: dict[str, Any], why: str, sandbox: Recorded, root: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    made = tmp_path / "asked.jsonl"
+    made.write_text(json.dumps({"id": "one", "input": "Hello", "params": settings}) + "\n")
+    rubric = str(root / "rubrics/support-replies.yaml")
+    assert main(["run", str(made), "--rubric", rubric, "--runs", str(tmp_path), "--yes", "-m", model]) == 2
+    told = capsys.readouterr().err
+    assert f"model {model!r} rejects this request: " in told
+    assert why in told
+    assert not [request for request in sandbox.requests if request.method == "POST"]
+
+
+def test_a_size_over_the_window_of_a_model_on_bedrock_is_skipped(
+    sandbox: Recorded, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset, sizes = str(root / "datasets/support-replies.jsonl"), "2k,250k"
+    options = ["-n", "2", "--context", sizes, "--runs", str(tmp_path), "--dry-run", "-m", PROFILE, "-m", HAIKU]
+    assert main(["run", dataset, *options]) == 0
+    told = capsys.readouterr()
+    assert f"tokens of context and answer do not fit {HAIKU!r} (200,000)" in told.err + told.out
+    assert len(sandbox.requests) > 0
