@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Done:
     """How a completed run went: trials by outcome, and how late the clock beside the requests was (p99, s; None if
-    unknown)."""
+    unknown). `untimed`: trials of this command whose latency is left out, since their sender stood still meanwhile."""
 
     outcomes: Mapping[str, int]
     lag_p99_s: float | None
+    untimed: int = 0
 
 
 def attempts_so_far(snapshot: Snapshot) -> dict[int, int]:
@@ -102,7 +103,7 @@ async def carry_out(
         ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices, cluster)
         if ending.stopped or ending.unsettled:
             _stop(ending, budget, run, prepared)
-        return Done(run.outcomes(), lag_p99_s)
+        return Done(run.outcomes(), lag_p99_s, ending.untimed)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from evalkit.executors.ledger import Ledger
 from evalkit.executors.local import Limits, Progress, cost_of, execute
 from evalkit.executors.schedule import Call
 from evalkit.providers import Preflight
-from evalkit.records import AttemptStart, Reply, Request, Usage
+from evalkit.records import LOST, AttemptStart, Reply, Request, Usage
 
 HAIKU = "claude-haiku-4-5-20251001"
 REQUEST = Request(HAIKU, ({"role": "user", "content": "Hello"},), 100)
@@ -605,3 +605,24 @@ def test_outside_the_main_thread_a_run_goes_on_without_ctrl_c() -> None:
         return await asyncio.to_thread(lambda: asyncio.run(carry_out(FakeProvider(always(GOOD)), calls(5), Book())))
 
     assert asyncio.run(in_thread()).unsettled == 0
+
+
+@pytest.mark.parametrize(
+    ("replies", "felt", "untimed"),
+    [
+        ((GOOD,), True, 0),
+        ((replace(GOOD, latency_s=None),), False, 1),
+        ((replace(BUSY, latency_s=None), GOOD), False, 1),
+        ((replace(BUSY, latency_s=None, error_type=LOST), GOOD), True, 0),
+        ((replace(REFUSED, latency_s=None),), False, 0),
+    ],
+)
+async def test_what_a_user_felt_is_not_claimed_where_an_attempts_latency_is_not(
+    replies: Sequence[Reply], felt: bool, untimed: int
+) -> None:
+    book = Book()
+    ending = await carry_out(FakeProvider(in_turn(*replies)), calls(1), book, ONE)
+    last = book.finished[len(book.finished)]
+    assert (last["felt_s"] is not None, ending.untimed) == (felt, untimed)
+    assert last["reply"] == replies[-1], "the answer stays"
+    assert last["cost_usd"] == cost_of(REQUEST, replies[-1], NOW)

@@ -125,6 +125,24 @@ def test_a_run_killed_a_dozen_times_still_ends_well(tiny: Path, server: Recorded
     killed_run(tiny, server, pace, [random.Random().randint(1, 4) for _ in range(12)])
 
 
+def test_the_time_for_which_a_process_was_paused_is_in_no_latency(tiny: Path, server: Recorded) -> None:
+    with Process(run_command(tiny, server, MODELS[0])) as process:
+        wait_for_messages(process, server, ITEMS // 2)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        said = process.errors()
+    assert process.returncode == 0, said
+    (session,), attempts = snapshot().sessions, snapshot().attempts
+    untimed = [attempt for attempt in attempts if attempt.latency_s is None]
+    assert session.lag_max_s is not None
+    assert session.lag_max_s > 1
+    assert len(attempts) == ITEMS
+    assert 1 <= len(untimed) < ITEMS
+    assert all(a.outcome == "answered" and a.text and a.cost_usd is not None and a.felt_s is None for a in untimed)
+    assert all((a.latency_s or 0) < 1 and (a.felt_s or 0) < 1 for a in attempts)
+
+
 def killed_grading(tiny: Path, server: Recorded, pace: Paced, moments: list[int]) -> None:
     pace.slow = lambda: False
     assert main(run_command(tiny, server, MODELS[0])) == 0

@@ -4,18 +4,19 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_store import make
 
-from evalkit.executors.lag import watched
+from evalkit.executors.lag import Believed, Lag, watched
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.session import session
-from evalkit.records import TRUSTED_LAG_S, AttemptStart, Reply
+from evalkit.records import TRUSTED_LAG_S, AttemptStart, Reply, Request, Usage
+from evalkit.standstill import STALL_S
 from evalkit.store import RunFile
 
 
@@ -116,3 +117,45 @@ async def test_a_loop_that_is_held_up_says_so() -> None:
             await asyncio.sleep(0.021)
     assert lag.p99_s is not None
     assert lag.p99_s > TRUSTED_LAG_S
+
+
+TIMED = Reply("answered", 0.3, "Hi", 0.1, usage=Usage(10, 2), status=200, headers_s=0.05, reused=True)
+
+
+@dataclass
+class Stalls:
+    """Answers after our own process has stood still for so long, and the server has taken its time."""
+
+    stands_s: float
+    takes_s: float
+
+    async def attempt(self, request: Request) -> Reply:
+        await asyncio.sleep(0)
+        time.sleep(self.stands_s)
+        await asyncio.sleep(self.takes_s)
+        return replace(TIMED, text=request.model)
+
+
+@pytest.mark.parametrize("takes_s", [0.0, 0.05])
+async def test_no_latency_is_claimed_of_what_was_under_way_while_our_own_process_stood_still(takes_s: float) -> None:
+    """Also where its answer is read before the watcher has had its turn; text, tokens and status stay."""
+    request = Request("m", ({"role": "user", "content": "Hello"},), 10)
+    with watched() as lag:
+        await asyncio.sleep(0.05)
+        during = await Believed(Stalls(STALL_S + 0.05, takes_s), lag).attempt(request)
+        await asyncio.sleep(0.05)
+        after = await Believed(Stalls(0.0, takes_s), lag).attempt(request)
+    assert (after.latency_s, after.ttft_s, after.headers_s) == (0.3, 0.1, 0.05)
+    assert during == replace(after, latency_s=None, ttft_s=None, headers_s=None)
+    assert lag.max_s is not None
+    assert lag.max_s > STALL_S
+
+
+async def test_the_longest_standstill_is_remembered_however_long_a_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalkit.executors.lag._KEPT", 2)
+    monkeypatch.setattr("evalkit.executors.lag._now_s", iter([0.0, 3.02, *(n / 50 for n in range(200, 400))]).__next__)
+    lag = Lag()
+    with suppress(RuntimeError):  # the clock has come to its end
+        await lag.watch()
+    assert len(lag.delays_s) < 6
+    assert (lag.max_s, lag.stood_until_s) == (pytest.approx(3.0), 3.02)

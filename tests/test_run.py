@@ -125,6 +125,22 @@ def test_a_run_asks_every_model_about_every_item_once_and_keeps_all_it_heard(tin
         assert attempt.felt_s >= attempt.latency_s
 
 
+@pytest.mark.parametrize(("stall_s", "left_out"), [(-1.0, True), (60.0, False)])
+def test_a_run_says_at_its_end_how_many_latencies_are_left_out(
+    stall_s: float, left_out: bool, tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("evalkit.executors.lag.STALL_S", stall_s)
+    assert main([part for part in command(tiny, server.url) if part != "-q"]) == 0
+    attempts = snapshot().attempts
+    told = (
+        f"warning: the latencies of {len(attempts)} trials are left out: this process stood still (stopped, suspended"
+        " or starved) while they were under way; their answers count\n"
+    )
+    assert (told in capsys.readouterr().err) is left_out
+    assert all((attempt.latency_s is None) is left_out for attempt in attempts)
+
+
 def test_the_same_command_again_sends_nothing(tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command(tiny, server.url)) == 0
     before, sent = snapshot(), len(server.messages())

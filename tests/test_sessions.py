@@ -7,8 +7,8 @@ import pytest
 from analysis_builders import JUDGE, OPUS, Book, answered, failed, lost, round_, spec
 
 from evalkit.analysis import Analysis, analyze
-from evalkit.analysis.sessions import lateness
-from evalkit.records import Session, Snapshot
+from evalkit.analysis.sessions import kept_time, lateness, standstill
+from evalkit.records import Session, Snapshot, Worker
 from evalkit.report import render_html, render_markdown
 
 SESSION = Session(
@@ -92,6 +92,55 @@ def test_a_late_loop_says_nothing_of_latencies_that_nobody_measured() -> None:
     assert lateness(analysis.sessions) is None
     assert "this machine's own" not in page(analysis).replace("&#39;", "'")
     assert "on time" not in page(analysis)
+
+
+def stopped(untimed: int, **changes: object) -> Snapshot:
+    """Three answers of one session, so many of which were under way while the process was stopped."""
+    book, bare = Book(spec((OPUS,)), rounds=[round_()]), {"latency_s": None, "ttft_s": None, "felt_s": None}
+    for number in range(3):
+        answer = answered(latency_s=1.0, session_id=1)
+        book.trial(f"i{number}", replace(answer, **bare) if number < untimed else answer, level=1)
+    return book.snapshot(sessions=(replace(SESSION, **{"lag_max_s": 3.04, **changes}),))
+
+
+def test_a_process_that_stood_still_is_not_called_on_time() -> None:
+    """Its p99 shows nothing of one pause, and the answers under way count by all but their latency."""
+    analysis = analyze(stopped(2))
+    (session,), model = analysis.sessions, analysis.model(OPUS)
+    assert (session.stood_s, session.left_out, session.timed, session.late) == (3.04, 2, 1, False)
+    assert (model.counts.answered, model.counts.graded, len(model.clocks["felt"].values_s)) == (3, 3, 1)
+    text = page(analysis)
+    assert "on time" not in text
+    told = (
+        "A process that timed requests stood still for up to 3.0 s (session 1), stopped, suspended or starved: the"
+        " latencies of 2 trials under way then are left out, their answers, costs and grades are not."
+    )
+    assert kept_time(analysis.sessions) == standstill(analysis.sessions) == told
+    assert text.count(told) == 2, "beside the clocks by session, and in the record of the run"
+    assert "without 2 answered but not timed" in text
+
+
+@pytest.mark.parametrize(
+    ("untimed", "changes", "said"),
+    [
+        (0, {"lag_max_s": 0.25}, "Our own loop was on time."),
+        (0, {}, "the latencies of 0 trials under way"),
+        (3, {}, "the latencies of 3 trials under way"),
+        (1, {"lag_max_s": None}, "stood still (session 1)"),
+        (1, {"lag_p99_s": 0.4}, "clock was late by 400 ms (p99, session 1)"),
+        (3, {"lag_p99_s": 0.4}, "Our own loop was late, but no latency rests on it. A process"),
+        (3, {"executor": "batch"}, "Our own loop was on time."),
+    ],
+)
+def test_what_is_said_of_our_own_clock(untimed: int, changes: dict[str, object], said: str) -> None:
+    assert said in kept_time(analyze(stopped(untimed, **changes)).sessions)
+
+
+def test_of_a_cluster_it_is_the_workers_standstill_that_counts() -> None:
+    worker = Worker(1, 1, SESSION.started_at, "host", "node", 7, 0.0, 0.0, lag_max_s=1.5)
+    seen = replace(stopped(1, executor="ray"), workers=(worker, replace(worker, id=2, session_id=9, lag_max_s=7.0)))
+    assert analyze(seen).sessions[0].stood_s == 1.5
+    assert analyze(replace(seen, workers=(replace(worker, lag_max_s=0.1),))).sessions[0].stood_s is None
 
 
 def test_answers_without_a_clock_are_not_measured_and_never_zero() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from evalkit.frozen import dataclass
-from evalkit.records import TRUSTED_LAG_S, Attempt, Session, Snapshot
+from evalkit.records import TRUSTED_LAG_S, Attempt, Session, Snapshot, Worker
+from evalkit.standstill import STALL_S
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class SessionResult:
     `in_flight`: median of the requests under way when one was sent, itself included. `reused` of the `connections`
     that are known were open already. `service_s` is one answering attempt's own time, `felt_s` a user's, retries and
     waits included, `queued_s` the wait on our side before a request: in neither of the others. `lag_p99_s`: how late
-    this machine's own loop was.
+    this machine's own loop was. `stood_s`: the longest that a process which timed its requests stood still, None if not
+    for long; `left_out`: trials whose latencies are not claimed for that.
     """
 
     id: int
@@ -37,6 +39,8 @@ class SessionResult:
     queued_s: float | None
     lag_p99_s: float | None
     lag_max_s: float | None
+    stood_s: float | None
+    left_out: int
 
     @property
     def late(self) -> bool:
@@ -53,10 +57,19 @@ def session_results(snapshot: Snapshot) -> tuple[SessionResult, ...]:
     made: dict[int | None, list[Attempt]] = defaultdict(list)
     for attempt in snapshot.attempts:
         made[attempt.session_id].append(attempt)
-    return tuple(_result(session, made[session.id]) for session in sorted(snapshot.sessions, key=lambda s: s.id))
+    in_order = sorted(snapshot.sessions, key=lambda s: s.id)
+    return tuple(_result(session, made[session.id], _stood_s(session, snapshot)) for session in in_order)
 
 
-def _result(session: Session, attempts: Sequence[Attempt]) -> SessionResult:
+def _stood_s(session: Session, snapshot: Snapshot) -> float | None:
+    """Of a cluster's session its workers have timed the requests, of a batch nobody."""
+    own = [worker for worker in snapshot.workers if worker.session_id == session.id]
+    loops: Sequence[Session | Worker] = {"ray": own, "batch": ()}.get(session.executor, (session,))
+    longest = max((loop.lag_max_s or 0.0 for loop in loops), default=0.0)
+    return longest if longest > STALL_S else None
+
+
+def _result(session: Session, attempts: Sequence[Attempt], stood_s: float | None) -> SessionResult:
     own = [attempt for attempt in attempts if attempt.grader is None]
     answers = [a for a in own if a.outcome == "answered"]
     reused = [a.reused for a in own if a.reused is not None]
@@ -79,7 +92,13 @@ def _result(session: Session, attempts: Sequence[Attempt]) -> SessionResult:
         queued_s=_median(a.queued_s for a in own),
         lag_p99_s=session.lag_p99_s,
         lag_max_s=session.lag_max_s,
+        stood_s=stood_s,
+        left_out=sum(map(_is_left_out, own)) if session.executor != "batch" else 0,
     )
+
+
+def _is_left_out(attempt: Attempt) -> bool:
+    return attempt.final and attempt.outcome not in (None, "errored") and attempt.felt_s is None
 
 
 def _median(values: Iterable[float | None]) -> float | None:
@@ -98,3 +117,25 @@ def lateness(sessions: Sequence[SessionResult]) -> str | None:
         f"This machine's own clock was late by {(worst.lag_p99_s or 0.0) * 1000:.0f} ms (p99, session {worst.id}), so"
         " latencies are partly this machine's own; lower -j for truer ones."
     )
+
+
+def standstill(sessions: Sequence[SessionResult]) -> str | None:
+    """What to say if a process that timed requests stood still, and of their latencies; None if none did."""
+    stood = [session for session in sessions if session.attempts and (session.stood_s is not None or session.left_out)]
+    if not stood:
+        return None
+    longest, left_out = max(session.stood_s or 0.0 for session in stood), sum(session.left_out for session in stood)
+    where = f" (session {', '.join(str(session.id) for session in stood)})"
+    known = f" for up to {longest:.1f} s" if longest else ""
+    trials = f"{left_out:,} trial{'s' * (left_out != 1)}"
+    return (
+        f"A process that timed requests stood still{known}{where}, stopped, suspended or starved: the latencies of"
+        f" {trials} under way then are left out, their answers, costs and grades are not."
+    )
+
+
+def kept_time(sessions: Sequence[SessionResult]) -> str:
+    """Whether our own clocks can be believed, in a sentence or two."""
+    stood, late = standstill(sessions), any(session.late for session in sessions)
+    kept = "Our own loop was late, but no latency rests on it." if late else "Our own loop was on time."
+    return " ".join(filter(None, (lateness(sessions) or (None if stood and not late else kept), stood)))

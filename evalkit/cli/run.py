@@ -10,7 +10,7 @@ import typer
 from evalkit.cli import options
 from evalkit.cli.choice import Asked, Choice
 from evalkit.cli.events import talking
-from evalkit.cli.run_words import PINNED_BY, completed, describe, late, planned, staged
+from evalkit.cli.run_words import PINNED_BY, completed, describe, late, left_out, planned, staged
 from evalkit.cli.spending import check_models
 from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
@@ -261,10 +261,13 @@ class Session:
 
     def _tell_end(self, done: "Done", prepared: "Prepared", then: str) -> None:
         """What the trials came to, and whether our own clock could keep up."""
-        self.talk.ending.update(outcomes=dict(done.outcomes), lag_p99_s=done.lag_p99_s)
-        warning = late(done, "a worker" if prepared.options.way.executor == "ray" else "this machine")
-        if warning and not (self.talk.quiet or self.talk.as_json):
-            say(f"warning: {warning}", err=True)
+        self.talk.ending.update(outcomes=dict(done.outcomes), lag_p99_s=done.lag_p99_s, untimed=done.untimed)
+        machine, process = (
+            ("a worker", "a worker") if prepared.options.way.executor == "ray" else ("this machine", "this process")
+        )
+        for warning in filter(None, (late(done, machine), left_out(done, process))):
+            if not (self.talk.quiet or self.talk.as_json):
+                say(f"warning: {warning}", err=True)
         path = prepared.path
         then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {path}"
         self.talk.note(f"{completed(done)}{staged(prepared)}: {path}\nnext: evalkit {then}")

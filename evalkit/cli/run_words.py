@@ -23,6 +23,16 @@ def late(done: "Done", who: str = "this machine") -> str:
     return f"{by}; lower -j for truer ones"
 
 
+def left_out(done: "Done", who: str = "this process") -> str:
+    """What to say of latencies that are not claimed; empty if there are none."""
+    from evalkit.wording import plural
+
+    if not done.untimed:
+        return ""
+    why = f"{who} stood still (stopped, suspended or starved) while they were under way"
+    return f"the latencies of {plural(done.untimed, 'trial')} are left out: {why}; their answers count"
+
+
 def planned(prepared: "Prepared") -> dict[str, Any]:
     """What is about to be sent, for machines; USD, and null where it is unpriced."""
     fields = ("model", "requests", "batched", "input_tokens", "expected_usd", "worst_usd")

@@ -29,6 +29,7 @@ class Ending:
     `fatal_model` is the model that was asked when `fatal` came.
     `at_server`: requests that were left in batches, to be fetched another time.
     `unheard`: a model did not answer, in all the attempts of several calls to it.
+    `untimed`: calls whose latency is left out, since our own process stood still while they were under way.
     """
 
     fatal: Reply | None = None
@@ -39,6 +40,7 @@ class Ending:
     unsettled: int = 0
     last_failure: Reply | None = None
     at_server: int = 0
+    untimed: int = 0
 
     @property
     def stopped(self) -> bool:

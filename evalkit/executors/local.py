@@ -62,8 +62,9 @@ class Limits:
 class Progress:
     """One attempt has ended; `final` if it settled its call. `limit`: how many may be in flight to its model.
 
-    `felt_s` None: nobody can say (a batch). `waiting`: after a stop, the requests still in flight. `left`: neither
-    settled nor to be tried again by this command; None if that hangs on what else its model answers.
+    `felt_s` None: nobody can say (a batch, or our own standstill). `waiting`: after a stop, the requests still in
+    flight. `left`: neither settled nor to be tried again by this command; None if that hangs on what else its model
+    answers.
     """
 
     call: Call
@@ -220,7 +221,9 @@ class _Execution:
         self.schedule.asked(call.subject)
         job.attempts += 1
         job.felt_s += now - sent if reply.latency_s is None else reply.latency_s
-        felt_s, cost_usd = call.earlier_felt_s + job.felt_s, cost_of(call.request, reply, when, self.prices)
+        job.untimed |= reply.latency_s is None and reply.error_type not in {LOST, *NEVER_SENT}
+        felt_s = None if job.untimed else call.earlier_felt_s + job.felt_s
+        cost_usd = cost_of(call.request, reply, when, self.prices)
         doubtful = self._doubt(job, reply)
         final = not (doubtful or reply.retryable or reply.stops_run)
         try:
@@ -231,6 +234,7 @@ class _Execution:
         self.budget.settle(job.reserved_usd, None if is_cut(reply) else cost_usd)
         if call.unsure is not None:
             call.unsure.hear(reply.usage)
+        self.ending.untimed += final and job.untimed and reply.outcome != "errored"
         given_up = False
         if reply.stops_run:
             self.stop(fatal=reply, model=call.request.model)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import evalkit
 from evalkit.errors import UsageError
-from evalkit.executors.lag import watched
+from evalkit.executors.lag import Believed, watched
 from evalkit.frozen import dataclass
 from evalkit.providers import Provider
 from evalkit.records import Reply, Request
@@ -64,11 +64,12 @@ class Sender:
         self._provider: Provider = opened()
         self._watch = watched()  # for as long as the process
         self._lag = self._watch.__enter__()
+        self._sends = Believed(self._provider, self._lag)
         return Place(platform.node(), os.getpid())
 
     async def attempt(self, request: Request) -> Reply:
         """Send one request, once, and say how it ended."""
-        return await self._provider.attempt(request)
+        return await self._sends.attempt(request)
 
     async def tell(self) -> Told:
         """What time it is here, and how well the clock is kept."""

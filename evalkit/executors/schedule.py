@@ -64,7 +64,8 @@ class Job:
     """A call under way. `since`: when it might have gone, had nothing of ours been in its way (monotonic, s).
 
     `felt_s`: latencies and pauses of its attempts so far; `doubted`: refused before its model had answered anything,
-    and to be tried once more; `lost`: attempts whose worker was lost; `reserved_usd`: set aside for the one under way.
+    and to be tried once more; `lost`: attempts whose worker was lost; `reserved_usd`: set aside for the one under way;
+    `untimed`: one of them has no latency that could be claimed, so neither has what a user felt.
     """
 
     call: Call
@@ -74,6 +75,7 @@ class Job:
     doubted: bool = False
     lost: int = 0
     reserved_usd: float = 0.0
+    untimed: bool = False
 
 
 @dataclass

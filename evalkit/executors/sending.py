@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from evalkit.errors import UsageError
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import Ending
+from evalkit.executors.lag import Believed
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import OpenSession, session
@@ -60,6 +61,7 @@ async def send(
         )  # fmt: skip
         rest = await execution.carry_out()
     rest.unsettled += ending.unsettled
+    rest.untimed += ending.untimed
     rest.last_failure = rest.last_failure or ending.last_failure
     return rest, lag_p99_s
 
@@ -71,7 +73,7 @@ async def _streaming(
     """A session, and what sends its requests: this process, or a cluster's workers."""
     if cluster is None:
         async with session(run, "local", limits.concurrency) as opened:
-            yield opened, provider
+            yield opened, Believed(provider, opened.lag)
         return
     from evalkit.executors.ray import pool
     from evalkit.executors.ray_cluster import connected
