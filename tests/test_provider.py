@@ -191,6 +191,47 @@ async def test_an_error_in_the_middle_of_a_stream_fails_the_attempt_but_keeps_it
     assert (reply.text, reply.usage.input_tokens, reply.served_model) == ("Half an ans", 11, "served-model")
 
 
+@pytest.mark.parametrize("kind", ["overloaded_error", "api_error", "invalid_request_error", "permission_error", "x"])
+async def test_an_error_in_the_body_of_a_success_is_sorted_as_in_a_stream(kind: str) -> None:
+    """Gateways answer 200 where the API would have sent an event; a shape of a server of its own has more beside it."""
+    event_like = await attempt(STREAM_HEAD, event("error", error={"type": kind, "message": "Too busy"}))
+    short = b' {"error": {"code": 1, "message": "Too busy", "type": "%b"}}\n' % kind.encode()
+    for body in (error_body(kind, "Too busy"), short):
+        reply = await attempt(whole(200, body, content_type="application/json; charset=utf-8"))
+        for name in ("outcome", "error_type", "error_message", "retryable", "stops_run", "status", "usage"):
+            assert getattr(reply, name) == getattr(event_like, name), name
+    assert event_like.retryable is (kind in ("overloaded_error", "api_error"))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"<html>\n  <title>Sign\tin</title>", " It says: <html> <title>Sign in</title>"),
+        (b'{"type": "message", "content": []}', ' It says: {"type": "message", "content": []}'),
+        (b'{"error": "nothing with a type"}', ' It says: {"error": "nothing with a type"}'),
+        (b'["\xff"]', ' It says: ["\ufffd"]'),
+        (b"x" * 9999, " It says: " + "x" * 200),
+        (b"[" * 100_000, " It says: " + "[" * 200),
+        (b'{"error": {"type": "overloaded_error"}, "x": "%b"}' % (b"x" * 10_000),
+         ' It says: {"error": {"type": "overloaded_error"}, "x": "' + "x" * 154),
+        (b"", ""),
+    ],
+)  # fmt: skip
+async def test_what_is_no_stream_and_no_error_stops_the_run_and_is_quoted_at_its_beginning(
+    body: bytes, says: str
+) -> None:
+    reply = await attempt(whole(200, body, content_type="text/x"))
+    assert (reply.error_type, reply.stops_run, reply.retryable) == ("not_an_event_stream", True, False)
+    told = "the answer is of type 'text/x', not an event stream; is this the address of a Messages API?"
+    assert reply.error_message == told + says
+
+
+async def test_of_a_body_without_an_end_only_the_beginning_is_read() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    reply = await asyncio.wait_for(attempt(head, chunk(b"x" * 20_000), HANG), 10)
+    assert reply.error_type == "not_an_event_stream"
+
+
 @pytest.mark.parametrize(
     "sent",
     [

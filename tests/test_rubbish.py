@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from servers import STREAM_HEAD, Recorded, Seen, event, in_thread, read_request, whole
+from servers import STREAM_HEAD, Recorded, Seen, event, in_thread, read_request, recorded, whole
 from test_run import write_tiny
 
 from evalkit.cli import main
@@ -67,6 +67,25 @@ def test_a_server_of_another_kind_settles_nothing_and_stops_the_run(
         assert len(server.messages()) == requests
     assert main(["report", "x.db", "-q", "-o", "r.json", "-o", "r.md"]) == 0
     assert "$0.00" not in Path("r.md").read_text()
+
+
+def test_one_error_in_the_body_of_a_success_is_tried_again_and_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)
+    left = [b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}']
+
+    def spoil(method: str, path: str) -> Callable[[bytes], tuple[str, bytes]] | None:
+        if (method, path) != ("POST", "/v1/messages") or not left:
+            return None
+        body = left.pop()
+        return lambda _: ("application/json", body)
+
+    with recorded(spoil=spoil) as server:
+        command = ["run", str(write_tiny(tmp_path, ITEMS)), "-q", "-j", "1", "-m", HAIKU, "--base-url", server.url]
+        assert main(command) == 0
+    assert len(server.messages()) == ITEMS + 1
 
 
 def test_a_redirect_is_told_before_anything_is_counted(

@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
-from evalkit.providers.failures import NotAStreamError, StreamError, failed
+from evalkit.providers.failures import MOST_READ, NotAStreamError, StreamError, failed, unstreamed
 from evalkit.providers.headers import read_headers
 from evalkit.providers.posting import Body, Post
 from evalkit.providers.sse import sse
@@ -84,7 +85,7 @@ async def _listen(post: Post, body: Body, heard: Heard, decode: Decode, limit: a
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind not in ("", *_STREAMS):
-            raise NotAStreamError(headers)
+            raise unstreamed(headers, await _beginning(response))
         async for event in decode(response):
             is_empty = False
             if event.event == "error":
@@ -98,6 +99,17 @@ async def _listen(post: Post, body: Body, heard: Heard, decode: Decode, limit: a
             raise NotAStreamError(headers)
     finally:
         await response.aclose()
+
+
+async def _beginning(response: "httpx2.Response") -> bytes:
+    """As much of a body as is looked into."""
+    found = bytearray()
+    async with aclosing(response.aiter_bytes()) as pieces:
+        async for piece in pieces:
+            found += piece
+            if len(found) > MOST_READ:
+                break
+    return bytes(found[:MOST_READ])
 
 
 async def count(post: Post, body: Body, *, fast: bool) -> int | None:

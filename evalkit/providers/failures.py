@@ -38,8 +38,10 @@ _TOO_LONG = re.compile(
     r"(?:prompt|input) is too long|exceeds? (?:the )?(?:available )?context|exceed_context_size", re.IGNORECASE
 )
 
+MOST_READ = 10_000
+"""Bytes, or characters, of what a server says beside an answer."""
 
-_MOST_READ = 10_000
+_MOST_QUOTED = 200
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,12 @@ class _Told:
 class NotAStreamError(Exception):
     """A server answered a streamed request, and with success, by something else: a page, a document, nothing."""
 
-    def __init__(self, headers: Headers) -> None:
+    def __init__(self, headers: Headers, body: bytes = b"") -> None:
         kind = headers.get("content-type")
         what = f"of type {kind!r}" if kind else "empty"
-        super().__init__(f"the answer is {what}, not an event stream; is this the address of a Messages API?")
+        words = " ".join(body.decode("utf-8", "replace").split())[:_MOST_QUOTED]
+        quoted = f" It says: {words}" if words else ""
+        super().__init__(f"the answer is {what}, not an event stream; is this the address of a Messages API?{quoted}")
 
 
 class StreamError(Exception):
@@ -74,6 +78,19 @@ class StreamError(Exception):
         except (ValueError, RecursionError):
             body = None
         self.told = _told(body, UNREADABLE, data or "an error without words")
+
+
+def unstreamed(headers: Headers, body: bytes) -> StreamError | NotAStreamError:
+    """What to make of an answer that is no stream, by the beginning of its body: gateways put errors into a 200 that
+    the API would have sent as an event, and they are sorted like one."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        told = None
+    error = told.get("error") if isinstance(told, dict) else None
+    if isinstance(error, dict) and isinstance(error.get("type"), str):
+        return StreamError(json.dumps(told))
+    return NotAStreamError(headers, body)
 
 
 def failed(heard: Heard, error: Exception) -> Reply:
@@ -143,13 +160,13 @@ def _told(body: Any, kind: str, message: str) -> _Told:
     Of a message only the beginning: some send whole pages, and searching megabytes would keep the loop waiting.
     """
     if not isinstance(body, dict):
-        return _Told(kind, message[:_MOST_READ])
+        return _Told(kind, message[:MOST_READ])
     error = body.get("error")
     if not isinstance(error, dict):
-        return _Told(kind, str(body.get("message") or body.get("Message") or message)[:_MOST_READ])  # AWS
+        return _Told(kind, str(body.get("message") or body.get("Message") or message)[:MOST_READ])  # AWS
     details = error.get("details")
     code = details.get("error_code") if isinstance(details, dict) else None
-    told = str(error.get("message") or message)[:_MOST_READ]
+    told = str(error.get("message") or message)[:MOST_READ]
     return _Told(str(error.get("type") or kind), told, str(code or ""))
 
 
