@@ -284,23 +284,89 @@ def test_a_server_whose_list_of_batches_is_a_page_is_told_before_anything_is_sen
         assert server.batches() == []
 
 
-def test_a_batch_that_somebody_cancels_is_submitted_anew(
-    tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create, made = batch.batches.create, []
+def cancelling(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> list[str]:
+    """Have the console cancel the batches of these numbers as soon as they are submitted; fills with all their ids."""
+    create, made = batch.batches.create, list[str]()
 
     async def cancelled(provider: Any, entries: Any) -> Any:
         shown = await create(provider, entries)
-        if not made:
+        if len(made) in numbers:
             await provider.client.messages.batches.cancel(shown.id)
         made.append(shown.id)
         return shown
 
     monkeypatch.setattr(batch.batches, "create", cancelled)
+    return made
+
+
+def test_what_somebody_cancels_is_left_open_until_the_same_command_is_given_again(
+    tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = cancelling(monkeypatch, 0)
+    assert main(command(tiny, server)) == ExitCode.INTERRUPTED
+    told = capsys.readouterr().err
+    assert f"{TRIALS} requests were canceled at the server by somebody, in {made[0]}: they are left open" in told
+    assert "the same `evalkit run` command submits them again, if they are wanted after all" in told
+    seen = snapshot()
+    assert len(made) == 1
+    assert (settled(seen), seen.in_batches, billed_usd(tmp_path)) == (set(), frozenset(), 0)
+    assert {(a.outcome, a.error_type, a.cost_usd) for a in seen.attempts} == {("errored", "batch_canceled", 0.0)}
     assert main(command(tiny, server)) == 0
     check_complete(snapshot(), tmp_path)
     assert Counter(a.error_type for a in snapshot().attempts) == {"batch_canceled": TRIALS, None: TRIALS}
     assert len(made) == 2
+
+
+def test_of_a_batch_that_is_canceled_half_way_all_answers_are_kept_and_nothing_else_is_sent(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where they come in several groups, and where others would be tried again."""
+    monkeypatch.setattr(batch, "_TOGETHER", 2)
+
+    def every_third(body: bytes) -> tuple[str, bytes]:
+        rows = [json.loads(line) for line in body.splitlines()]
+        for number, row in enumerate(rows):
+            if number % 3 != 2:
+                row["result"] = {"type": ("canceled", "expired")[number % 3]}
+        return "application/x-jsonl", "\n".join(map(json.dumps, rows)).encode()
+
+    with recorded(SandboxSettings(speed=200), spoil=spoiling("GET", RESULTS, every_third, 1)) as server:
+        assert main(command(tiny, server)) == ExitCode.INTERRUPTED
+        seen = snapshot()
+        assert len(settled(seen)) == TRIALS // 3
+        assert not seen.in_batches
+        assert len(server.batches()) == 1
+        assert main(command(tiny, server)) == 0
+        assert [len(entries) for entries in server.batches()] == [TRIALS, TRIALS * 2 // 3]
+
+
+def test_batches_canceled_together_are_told_together_and_others_are_fetched_later(
+    tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=5))
+    made = cancelling(monkeypatch, 0, 1)
+    look, looked = batch.BatchExecution._look_at, Counter[str]()
+
+    async def slowly(execution: Any, one: Any) -> None:
+        """The third is never found ended by the first command."""
+        looked[one.server_id] += 1
+        if one.server_id != made[2] or len(made) > 3:
+            await look(execution, one)
+
+    async def until_ended(execution: Any, one: Any) -> None:
+        while not (await batch.batches.retrieve(execution.provider, one.server_id)).ended:
+            await asyncio.sleep(0.01)
+        await slowly(execution, one)
+
+    monkeypatch.setattr(batch.BatchExecution, "_look_at", until_ended)
+    assert main(command(tiny, server)) == ExitCode.INTERRUPTED
+    told = capsys.readouterr().err
+    assert f"10 requests were canceled at the server by somebody, in {made[0]}, {made[1]}: " in told
+    assert f"{TRIALS - 10} more are in other batches there, which works on and bills them; the same" in told
+    assert len(snapshot().in_batches) == TRIALS - 10
+    assert main(command(tiny, server)) == 0
+    check_complete(snapshot(), tmp_path)
+    assert submitted(server).total() == TRIALS + 10
 
 
 @pytest.mark.parametrize("fault", ["status=401", "status=404", "status=400"])

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ from evalkit.executors.local import SAME_REFUSALS, Limits, Progress, interruptib
 from evalkit.executors.schedule import Call
 from evalkit.pricing import Prices
 from evalkit.providers import batches
-from evalkit.providers.batches import BatchError, HasClient
+from evalkit.providers.batches import CANCELED, BatchError, HasClient
 from evalkit.records import AttemptStart, Reply, Snapshot
 from evalkit.store import RunFile
 
@@ -70,6 +71,7 @@ class BatchExecution:
     numbers: dict[int, int] = field(default_factory=dict, init=False)
     tries: dict[int, int] = field(default_factory=dict, init=False)
     heard: set[str] = field(default_factory=set, init=False)
+    canceled: Counter[str] = field(default_factory=Counter, init=False)
     woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def carry_out(self) -> Ending:
@@ -232,6 +234,7 @@ class BatchExecution:
                     return
                 await (self._look_for(batch) if batch.server_id is None else self._look_at(batch))
             self.open = [batch for batch in self.open if batch.entries]
+            self.ending.canceled = dict(self.canceled)  # not before all that has ended is recorded
             if self.open and not self.ending.stopped:
                 waited = perf_counter() - began
                 next_s = min(self.terms.look_cap_s, max(self.terms.look_s, waited / 10))
@@ -375,6 +378,7 @@ class BatchExecution:
             batch.entries.pop(entry.attempt_id, None)
             self.budget.settle(entry.reserved_usd, cost_usd)
             self._learn(entry, reply, final)
+            self.canceled.update([batch.server_id or ""] if reply.error_type == CANCELED else [])
             left = not final and (self.ending.stopped or entry.call.trial_id in self.over)
             self.tell(Progress(entry.call, reply, final, cost_usd, None, left=left))
 
@@ -390,6 +394,6 @@ class BatchExecution:
             self.over.add(trial_id)
         else:
             self.ending.last_failure = reply
-            if self.tries[trial_id] >= self.limits.attempts:
+            if self.tries[trial_id] >= self.limits.attempts or reply.error_type == CANCELED:
                 self.over.add(trial_id)
                 self.ending.unsettled += 1

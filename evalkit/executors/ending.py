@@ -1,8 +1,8 @@
 """How an execution came to its end, and what a user is told of it."""
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
@@ -27,6 +27,7 @@ class Ending:
     """Why the calls came to an end: all done, or stopped, and how many calls were given up unsettled.
 
     `fatal_model` is the model that was asked when `fatal` came.
+    `canceled`: requests that somebody has canceled at the server, by batch: a wish to pay for no more of them now.
     `at_server`: requests that were left in batches, to be fetched another time.
     `unheard`: a model did not answer, in all the attempts of several calls to it.
     `untimed`: calls whose latency is left out, since our own process stood still while they were under way.
@@ -40,12 +41,13 @@ class Ending:
     unsettled: int = 0
     last_failure: Reply | None = None
     at_server: int = 0
+    canceled: Mapping[str, int] = field(default_factory=dict)
     untimed: int = 0
 
     @property
     def stopped(self) -> bool:
         """Whether no further call may start."""
-        return self.fatal is not None or self.out_of_budget or self.interrupted or self.unheard
+        return bool(self.fatal or self.out_of_budget or self.interrupted or self.unheard or self.canceled)
 
 
 def unknown_model(ending: Ending, answered: Collection[str]) -> str | None:
@@ -85,6 +87,8 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
             f"the API stopped the run: {reply.error_type} ({reply.error_message});"
             f" {remedy}, then the same `evalkit {command}` command goes on from here"
         )
+    if ending.canceled:
+        raise InterruptedRunError(_told_of_canceled(ending, command))
     if ending.out_of_budget:
         raise BudgetError(
             f"the budget of ${budget.limit_usd:g} leaves no room for the next request"
@@ -98,3 +102,14 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
             f"{ending.unsettled} requests failed on every attempt (last: {why});"
             f" the same `evalkit {command}` command tries them again"
         )
+
+
+def _told_of_canceled(ending: Ending, command: str) -> str:
+    """What somebody has canceled, what became of it, and what to do for it to go on."""
+    others = f"; {ending.at_server} more are in other batches there, which works on and bills them"
+    count, where = sum(ending.canceled.values()), ", ".join(ending.canceled)
+    return (
+        f"{count} requests were canceled at the server by somebody, in {where}:"
+        f" they are left open and cost nothing{others if ending.at_server else ''};"
+        f" the same `evalkit {command}` command submits them again, if they are wanted after all"
+    )
