@@ -253,12 +253,19 @@ def test_an_answer_that_is_none_of_a_batch_is_waited_out_or_told_and_nothing_is_
     assert len(snapshot().attempts) == TRIALS
 
 
-def test_a_batch_whose_results_are_kept_no_more_is_submitted_anew(tiny: Path) -> None:
+def test_a_batch_whose_results_are_kept_no_more_is_submitted_anew_only_by_another_command(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def archived(body: bytes) -> tuple[str, bytes]:
         shown = json.loads(body) | {"processing_status": "ended", "results_url": None}
         return "application/json", json.dumps(shown | {"archived_at": shown["created_at"]}).encode()
 
     with recorded(SandboxSettings(speed=200), spoil=spoiling("GET", ONE_BATCH, archived, 1)) as server:
+        assert main(command(tiny, server)) == ExitCode.PROVIDER
+        assert len(server.batches()) == 1
+        told = capsys.readouterr().err
+        assert f"{TRIALS} answers are not kept by the server any more, of msgbatch_" in told
+        assert "may have been billed, and would be billed again" in told
         assert main(command(tiny, server)) == 0
         assert len(server.batches()) == 2
     assert Counter(a.error_type for a in snapshot().attempts) == {"batch_gone": TRIALS, None: TRIALS}

@@ -32,7 +32,7 @@ from evalkit.executors.local import SAME_REFUSALS, Limits, Progress, interruptib
 from evalkit.executors.schedule import Call
 from evalkit.pricing import Prices
 from evalkit.providers import batches
-from evalkit.providers.batches import CANCELED, BatchError, HasClient
+from evalkit.providers.batches import CANCELED, GONE, BatchError, HasClient
 from evalkit.records import AttemptStart, Reply, Snapshot
 from evalkit.store import RunFile
 
@@ -41,6 +41,10 @@ TERMS = Terms()
 
 _TOGETHER = 256
 """Results that are written in one transaction."""
+
+
+_NOT_AGAIN = (CANCELED, GONE)
+"""What comes back so is not submitted again unasked: somebody does not want it, or would pay for it a second time."""
 
 
 @dataclass
@@ -71,7 +75,7 @@ class BatchExecution:
     numbers: dict[int, int] = field(default_factory=dict, init=False)
     tries: dict[int, int] = field(default_factory=dict, init=False)
     heard: set[str] = field(default_factory=set, init=False)
-    canceled: Counter[str] = field(default_factory=Counter, init=False)
+    back: Counter[tuple[str, str]] = field(default_factory=Counter, init=False)
     woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def carry_out(self) -> Ending:
@@ -234,7 +238,7 @@ class BatchExecution:
                     return
                 await (self._look_for(batch) if batch.server_id is None else self._look_at(batch))
             self.open = [batch for batch in self.open if batch.entries]
-            self.ending.canceled = dict(self.canceled)  # not before all that has ended is recorded
+            self.ending.back = dict(self.back)  # not before all that has ended is recorded
             if self.open and not self.ending.stopped:
                 waited = perf_counter() - began
                 next_s = min(self.terms.look_cap_s, max(self.terms.look_s, waited / 10))
@@ -291,7 +295,7 @@ class BatchExecution:
                 return
             elif shown.ended:
                 told = f"the server keeps no results of {server_id} any more"
-                gone = Reply("errored", None, error_type="batch_gone", error_message=told, retryable=True)
+                gone = Reply("errored", None, error_type=GONE, error_message=told, retryable=True)
                 await self._settle(batch, [(entry, gone, False, None) for entry in batch.entries.values()])
             batch.failing_since = None
         except BatchError as error:
@@ -378,7 +382,8 @@ class BatchExecution:
             batch.entries.pop(entry.attempt_id, None)
             self.budget.settle(entry.reserved_usd, cost_usd)
             self._learn(entry, reply, final)
-            self.canceled.update([batch.server_id or ""] if reply.error_type == CANCELED else [])
+            if reply.error_type in _NOT_AGAIN:
+                self.back[reply.error_type, batch.server_id or ""] += 1
             left = not final and (self.ending.stopped or entry.call.trial_id in self.over)
             self.tell(Progress(entry.call, reply, final, cost_usd, None, left=left))
 
@@ -394,6 +399,6 @@ class BatchExecution:
             self.over.add(trial_id)
         else:
             self.ending.last_failure = reply
-            if self.tries[trial_id] >= self.limits.attempts or reply.error_type == CANCELED:
+            if self.tries[trial_id] >= self.limits.attempts or reply.error_type in _NOT_AGAIN:
                 self.over.add(trial_id)
                 self.ending.unsettled += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
+from evalkit.providers.batches import CANCELED, GONE
 from evalkit.records import NO_WORKER, Reply
 
 _NO_SUCH_MODEL = re.compile(
@@ -27,7 +28,8 @@ class Ending:
     """Why the calls came to an end: all done, or stopped, and how many calls were given up unsettled.
 
     `fatal_model` is the model that was asked when `fatal` came.
-    `canceled`: requests that somebody has canceled at the server, by batch: a wish to pay for no more of them now.
+    `back`: requests that came back from batches and are not submitted again unasked, by kind and batch: somebody has
+    canceled them, or the server keeps their answers no more.
     `at_server`: requests that were left in batches, to be fetched another time.
     `unheard`: a model did not answer, in all the attempts of several calls to it.
     `untimed`: calls whose latency is left out, since our own process stood still while they were under way.
@@ -41,13 +43,13 @@ class Ending:
     unsettled: int = 0
     last_failure: Reply | None = None
     at_server: int = 0
-    canceled: Mapping[str, int] = field(default_factory=dict)
+    back: Mapping[tuple[str, str], int] = field(default_factory=dict)
     untimed: int = 0
 
     @property
     def stopped(self) -> bool:
         """Whether no further call may start."""
-        return bool(self.fatal or self.out_of_budget or self.interrupted or self.unheard or self.canceled)
+        return bool(self.fatal or self.out_of_budget or self.interrupted or self.unheard or self.back)
 
 
 def unknown_model(ending: Ending, answered: Collection[str]) -> str | None:
@@ -87,8 +89,9 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
             f"the API stopped the run: {reply.error_type} ({reply.error_message});"
             f" {remedy}, then the same `evalkit {command}` command goes on from here"
         )
-    if ending.canceled:
-        raise InterruptedRunError(_told_of_canceled(ending, command))
+    if ending.back:
+        canceled = any(kind == CANCELED for kind, _ in ending.back)
+        raise (InterruptedRunError if canceled else InfrastructureError)(_told_of_back(ending, command))
     if ending.out_of_budget:
         raise BudgetError(
             f"the budget of ${budget.limit_usd:g} leaves no room for the next request"
@@ -104,12 +107,21 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
         )
 
 
-def _told_of_canceled(ending: Ending, command: str) -> str:
-    """What somebody has canceled, what became of it, and what to do for it to go on."""
+def _told_of_back(ending: Ending, command: str) -> str:
+    """What became of requests that came back from batches, and what to do for it to go on."""
     others = f"; {ending.at_server} more are in other batches there, which works on and bills them"
-    count, where = sum(ending.canceled.values()), ", ".join(ending.canceled)
+    told = []
+    for kind, what in _BACK.items():
+        counts = {batch: count for (of, batch), count in ending.back.items() if of == kind}
+        if counts:
+            told.append(f"{sum(counts.values())} {what.format(', '.join(counts))}")
     return (
-        f"{count} requests were canceled at the server by somebody, in {where}:"
-        f" they are left open and cost nothing{others if ending.at_server else ''};"
+        f"{'; '.join(told)}{others if ending.at_server else ''};"
         f" the same `evalkit {command}` command submits them again, if they are wanted after all"
     )
+
+
+_BACK = {
+    CANCELED: "requests were canceled at the server by somebody, in {}: they are left open and cost nothing",
+    GONE: "answers are not kept by the server any more, of {}: they may have been billed, and would be billed again",
+}

@@ -26,6 +26,8 @@ NOT_A_BATCH = "not_a_batch"
 
 CANCELED = "batch_canceled"
 """The kind of an entry that somebody has canceled at the server, as evalkit never does."""
+GONE = "batch_gone"
+"""The kind of an entry whose answer the server has had, perhaps billed, and keeps no more."""
 
 _Read = TypeVar("_Read")
 _SEND_BYTES = 256 * 1024
