@@ -98,6 +98,10 @@ NEVER_SENT = frozenset({NO_WORKER, NO_CONNECTION, NO_CREDENTIALS})
 
 LOST = "worker_lost"
 """The kind of an attempt whose worker went before it had told the answer: perhaps billed."""
+CANCELED = "batch_canceled"
+"""The kind of a batch's entry that somebody has canceled at the server, as evalkit never does."""
+GONE = "batch_gone"
+"""The kind of a batch's entry whose answer the server has had, perhaps billed, and keeps no more."""
 
 
 @dataclass(frozen=True)

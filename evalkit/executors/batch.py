@@ -32,8 +32,8 @@ from evalkit.executors.local import SAME_REFUSALS, Limits, Progress, interruptib
 from evalkit.executors.schedule import Call
 from evalkit.pricing import Prices
 from evalkit.providers import batches
-from evalkit.providers.batches import CANCELED, GONE, BatchError, HasClient
-from evalkit.records import AttemptStart, Reply, Snapshot
+from evalkit.providers.batches import BatchError, HasClient
+from evalkit.records import CANCELED, GONE, AttemptStart, Reply, Snapshot
 from evalkit.store import RunFile
 
 TERMS = Terms()

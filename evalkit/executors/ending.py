@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
-from evalkit.providers.batches import CANCELED, GONE
-from evalkit.records import NO_WORKER, Reply
+from evalkit.records import CANCELED, GONE, NO_WORKER, Reply
 
 _NO_SUCH_MODEL = re.compile(
     r"not found|not exist|unknown|no such|invalid model|is invalid|not supported", re.IGNORECASE

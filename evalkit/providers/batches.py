@@ -24,11 +24,6 @@ NO_BATCHES = "this server has no Message Batches; use --executor local"
 NOT_A_BATCH = "not_a_batch"
 """The kind of a failure where a server succeeds with something else than a batch."""
 
-CANCELED = "batch_canceled"
-"""The kind of an entry that somebody has canceled at the server, as evalkit never does."""
-GONE = "batch_gone"
-"""The kind of an entry whose answer the server has had, perhaps billed, and keeps no more."""
-
 _Read = TypeVar("_Read")
 _SEND_BYTES = 256 * 1024
 _ABSENT = (404, 405, 501)

@@ -64,10 +64,12 @@ def build(analysis: Analysis) -> Section | None:
 
 
 def _cost(analysis: Analysis, series: Series) -> _Cost | None:
+    """By the total at the stated correction, which is of the graded trials, as the break-evens are."""
     model = analysis.model(series.key)
-    if model.cost_per_request.value is None or model.pass_rate.value is None:
+    if model.human_fix.value is None or model.pass_rate.value is None:
         return None
-    return _Cost(series, model.cost_per_request.value + analysis.review_usd, 1 - model.pass_rate.value)
+    miss = 1 - model.pass_rate.value
+    return _Cost(series, model.human_fix.value - miss * analysis.correction_usd, miss)
 
 
 def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
