@@ -260,6 +260,7 @@ def _table(rows: list[tuple[str, OutputResult]]) -> Columns:
         name: np.array([getattr(o, name) for _, o in rows], dtype=np.float64)
         for name in ("satisfied", "score", "cost_usd", "latency_s")
     }
+    numbers["at_worst"] = numbers["satisfied"]  # nothing is left to try
     return Columns(
         tuple(items),
         np.array([items.index(name) for name, _ in rows], dtype=np.int64),

@@ -53,7 +53,7 @@ def test_an_outage_puts_no_model_below_the_bar_and_a_refusal_for_good_does() -> 
     assert out.models[0].items_to_clear is None
     assert out.models[0].at_worst == refused.models[0].pass_rate
     assert (out.models[0].counts.pending, refused.models[0].counts.errored) == (40, 40)
-    assert [signal(one, "hard-under-bar", OPUS) for one in runs] == ["not shown", "shown"]
+    assert [signal(one, "hard-under-bar", OPUS) for one in runs] == ["not enough data", "shown"]
     assert any("(40 of them failed on every attempt so far) and are left out" in told for told in out.warnings)
     assert any("would make its rate 60%, not 100%" in told for told in out.warnings)
 
@@ -64,6 +64,27 @@ def test_what_timed_out_is_said_to_be_tried_again_and_only_while_it_is() -> None
     assert told in analyze(run(share(8, 0, late, late))).warnings
     assert not any("timed out" in warning for warning in analyze(run(share(8, 0, DOWN, FOR_GOOD))).warnings)
     assert not any("timed out" in warning for warning in analyze(run(share(9, 0, replace(late, final=True)))).warnings)
+
+
+def test_parts_are_hedged_like_the_whole_and_picked_by_no_signal() -> None:
+    book = Book(spec((OPUS, SONNET)), rounds=[round_(graders=("ann",))])
+    for place in range(64):
+        book.item(f"item-{place:03d}", difficulty="easy" if place < 32 else "medium")
+        for model, usd in ((OPUS, 0.03), (SONNET, 0.01)):
+            down = model == SONNET and place % 2
+            trial = book.trial(f"item-{place:03d}", DOWN if down else answered(usd), model=model)
+            if not down:
+                book.grade(trial, int(model == SONNET or place % 8 > 2), grader="ann")
+    whole = analyze(book.snapshot())
+    for part in whole.slices:
+        rate = part.pass_rate[SONNET]
+        assert (rate.value, rate.n) == (1.0, 16)
+        assert rate.low is not None
+        assert rate.low < 0.5, "if what is open failed for good"
+    (found,) = (one for one in find_signals(whole, OPUS) if one.id == "winners-differ")
+    assert (found.state, found.reason) == (
+        "not enough data", "the rule picks a model on 0 of 2 parts of the items",
+    )  # fmt: skip
 
 
 def test_an_outage_clears_no_bar_either() -> None:

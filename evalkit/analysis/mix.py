@@ -51,7 +51,7 @@ def _spread(standing: Standing) -> Signal:
 
 @dataclass(frozen=True)
 class _Contrast:
-    """Two parts of one kind with different picks: the cheap part's pick, and the dear part's dearer one."""
+    """Two parts that share no item and have different picks: the cheap one's, and the dear one's, a dearer model."""
 
     cheap_part: Slice
     cheap: str
@@ -80,7 +80,9 @@ def _winners(standing: Standing) -> Signal:
     for (key, c), p in zip(tested.items(), p_values, strict=True):
         gain = paired_difference(*sides[key], 0.95)
         evidence += _contrast_evidence(standing, c, gain, p)
-        if p is not None and p <= ALPHA and gain.low is not None and gain.low > 0:
+        gains = p is not None and p <= ALPHA and gain.low is not None and gain.low > 0
+        failing = c.dear_part.pass_rate[c.cheap]  # a part of few items keeps a good model from its bar too
+        if gains and failing.high is not None and failing.high < standing.analysis.decision.bar:
             parts += [c.cheap_part.name, c.dear_part.name]
             toward = toward or (c.dear if c.dear != standing.current else c.cheap)
     settles = "" if parts else "more items in these parts: the pick differs, the models are not shown to"
@@ -105,7 +107,8 @@ def _picks(standing: Standing) -> list[tuple[Slice, str]]:
 def _contrasts(standing: Standing, picks: list[tuple[Slice, str]]) -> Iterator[_Contrast]:
     for part, cheap in picks:
         for other, dear in picks:
-            if part.kind == other.kind and cheap != dear and _is_cheaper(standing, cheap, dear):
+            apart = part.kind == other.kind and set(part.item_ids).isdisjoint(other.item_ids)
+            if apart and cheap != dear and _is_cheaper(standing, cheap, dear):
                 yield _Contrast(part, cheap, other, dear)
 
 
@@ -126,6 +129,7 @@ def _contrast_evidence(standing: Standing, c: _Contrast, gain: Estimate, p: floa
     return [
         _picked(standing, c.cheap_part, c.cheap),
         _picked(standing, c.dear_part, c.dear),
+        Evidence(f"{cheap} on {on(c.dear_part.name)}", c.dear_part.pass_rate[c.cheap], "percent"),
         Evidence(f"{dear} against {cheap} on {on(c.dear_part.name)}", gain, "points", "same items", p),
     ]
 

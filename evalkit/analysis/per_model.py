@@ -1,6 +1,6 @@
 """One model's figures: rate, score, money, clocks, denominators, each with its doubt."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import fsum
@@ -77,14 +77,9 @@ def rate_of(trials: Counted) -> Estimate:
     return _share(trials.satisfied, trials.missing)
 
 
-def _at_worst(results: Sequence[TrialResult]) -> Estimate | None:
-    if not any(result.unanswered for result in results):
-        return None
-    flags: dict[str, list[float]] = defaultdict(list)
-    for result in results:
-        if result.unanswered or result.satisfied is not None:
-            flags[result.key.item_id].append(float(result.satisfied or 0.0))
-    return _share(list(flags.values()), _UNGRADED)
+def _at_worst(trials: Columns) -> Estimate | None:
+    known, decided = (~np.isnan(trials.numbers[name]) for name in ("at_worst", "satisfied"))
+    return None if (known == decided).all() else _share(trials.by_item("at_worst", known), _UNGRADED)
 
 
 def _down_to(rate: Estimate, at_worst: Estimate | None) -> Estimate:
@@ -225,7 +220,7 @@ def model_result(
 ) -> ModelResult:
     """Everything about one model from its trials; `among` are all models of the run, which it is told from by name."""
     trials = counted(columns)
-    at_worst = _at_worst(results)
+    at_worst = _at_worst(columns)
     rate = _down_to(rate_of(trials), at_worst)
     attempts = [attempt for result in results for attempt in result.attempts]
     unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
@@ -302,7 +297,7 @@ def _slice(
         kind,
         name,
         len(ids),
-        pass_rate={model: rate_of(one) for model, one in trials.items()},
+        pass_rate={model: _down_to(rate_of(one), _at_worst(parts[model])) for model, one in trials.items()},
         score={model: score_of(part, "score") for model, part in parts.items()},
         cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
         human_fix={model: human_fix(one, correction, review_usd) for model, one in trials.items()},
