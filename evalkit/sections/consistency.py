@@ -37,7 +37,7 @@ def _heading(analysis: Analysis) -> str:
     if verdicts:
         least = min(verdicts, key=lambda c: c.exact.value or 0.0)
         return f"{_person(least.grader)} gives the same verdict again on {estimated(least.exact, 'percent')} of outputs"
-    return f"Graders differ on {plural(len(analysis.disputes), 'item')} of {analysis.items:,}"
+    return f"Graders differ on {plural(len(analysis.disputes), 'item')} of those that two or more graded"
 
 
 def _blocks(analysis: Analysis) -> Iterable[Block]:

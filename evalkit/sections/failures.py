@@ -137,7 +137,7 @@ def _row(model: ModelResult, series: Series, by_kind: bool, with_cut: bool) -> R
     cells = [Cell(words(model.name)), *(Cell(words(f"{n:,}")) for n in numbers)]
     if by_kind:
         most = sorted(model.failures.items(), key=lambda pair: (-pair[1], pair[0]))
-        cells.append(Cell(words(", ".join(f"{kind}\N{NO-BREAK SPACE}×{count:,}" for kind, count in most) or "none")))
+        cells.append(Cell(words(", ".join(f"{kind} ×{count:,}" for kind, count in most) or "none")))
     if with_cut:
         cells.append(_cut(model.cut))
     return Row((*cells, Cell(words(served))), series)

@@ -215,8 +215,9 @@ def _reading(analysis: Analysis) -> Text:
     review = f" plus {money(analysis.review_usd)} of review for each output" if analysis.review_usd else ""
     return words(
         "Cost per satisfactory output counts all others as waste; the total with corrections pays a person "
-        f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Every "
-        f"attempt is in both, failed ones too. {_timed(analysis)}Below: what became of every planned trial. "
+        f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Failed "
+        "attempts cost in both. "
+        f"{_timed(analysis)}Below: what became of every planned trial. "
         f"{other_denominators(analysis)}"
     )
 
