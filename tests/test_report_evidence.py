@@ -378,10 +378,7 @@ def test_failed_attempts_are_told_by_kind() -> None:
     analysis = made("three_epochs")
     (attempts,) = tables(section(analysis, "failures"))
     place = [column.label for column in attempts.columns].index("Failed by kind")
-    assert (
-        plain_text(attempts.rows[0].cells[place].text)
-        == "overloaded_error ×3, rate_limit_error ×1"
-    )
+    assert plain_text(attempts.rows[0].cells[place].text) == "overloaded_error ×3, rate_limit_error ×1"
     calm = replace(analysis, models=tuple(replace(m, failures={}) for m in analysis.models))
     assert "Failed by kind" not in [c.label for c in tables(section(calm, "failures"))[0].columns]
 
