@@ -90,20 +90,6 @@ class Allowance:
     resets_s: float | None
 
 
-UNREADABLE = "unreadable_answer"
-"""The kind of an answer that breaks the protocol: the server's fault or a proxy's, and perhaps billed."""
-NO_WORKER, NO_CONNECTION, NO_CREDENTIALS = "no_worker", "no_connection", "credentials_error"
-NEVER_SENT = frozenset({NO_WORKER, NO_CONNECTION, NO_CREDENTIALS})
-"""Kinds of errors of attempts that no server has seen: they cost nothing."""
-
-LOST = "worker_lost"
-"""The kind of an attempt whose worker went before it had told the answer: perhaps billed."""
-CANCELED = "batch_canceled"
-"""The kind of a batch's entry that somebody has canceled at the server, as evalkit never does."""
-GONE = "batch_gone"
-"""The kind of a batch's entry whose answer the server has had, perhaps billed, and keeps no more."""
-
-
 @dataclass(frozen=True)
 class Reply:
     """How one attempt ended. Times in seconds from the moment the request reached the connection.

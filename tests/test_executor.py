@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.error_kinds import LOST
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors import local
 from evalkit.executors.budget import Budget
@@ -23,7 +24,7 @@ from evalkit.executors.ledger import Ledger
 from evalkit.executors.local import Limits, Progress, cost_of, execute
 from evalkit.executors.schedule import Call
 from evalkit.providers import Preflight
-from evalkit.records import LOST, AttemptStart, Reply, Request, Usage
+from evalkit.records import AttemptStart, Reply, Request, Usage
 
 HAIKU = "claude-haiku-4-5-20251001"
 REQUEST = Request(HAIKU, ({"role": "user", "content": "Hello"},), 100)

@@ -23,9 +23,10 @@ from test_run import MODELS, run_files, settled, snapshot
 
 import evalkit
 from evalkit.cli import main
+from evalkit.error_kinds import LOST
 from evalkit.errors import ExitCode
 from evalkit.executors import ray_cluster
-from evalkit.records import LOST, Snapshot, Worker
+from evalkit.records import Snapshot, Worker
 
 ITEMS = 20
 AT_ONCE = 4

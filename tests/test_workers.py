@@ -31,6 +31,7 @@ from evalkit.analysis.sessions import session_results
 from evalkit.analysis.workers import worker_results, worker_warnings
 from evalkit.cli import main
 from evalkit.config import Config
+from evalkit.error_kinds import LOST
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.executors import ray, ray_cluster, ray_worker
 from evalkit.executors.budget import Budget
@@ -39,7 +40,7 @@ from evalkit.executors.local import cost_of
 from evalkit.in_flight import MOST, PER_WORKER, workers_for, workers_on
 from evalkit.merging import merge
 from evalkit.providers import Provider
-from evalkit.records import LOST, AttemptStart, Reply, Session, Snapshot, TrialKey, Worker
+from evalkit.records import AttemptStart, Reply, Session, Snapshot, TrialKey, Worker
 from evalkit.stats import larger_p
 from evalkit.store import RunFile
 

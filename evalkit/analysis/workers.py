@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from evalkit.error_kinds import LOST
 from evalkit.frozen import dataclass
-from evalkit.records import LOST, TRUSTED_LAG_S, Attempt, Snapshot, Worker
+from evalkit.records import TRUSTED_LAG_S, Attempt, Snapshot, Worker
 from evalkit.stats import holm, larger_p
 
 SLOW_RATIO = 1.2

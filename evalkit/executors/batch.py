@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from evalkit import batch_rows
+from evalkit.error_kinds import GONE, NOT_AGAIN
 from evalkit.executors.batch_entry import (
     ENTRY_BYTES,
     RESULTS_MISSING,
@@ -33,7 +34,7 @@ from evalkit.executors.schedule import Call
 from evalkit.pricing import Prices
 from evalkit.providers import batches
 from evalkit.providers.batches import BatchError, HasClient
-from evalkit.records import CANCELED, GONE, AttemptStart, Reply, Snapshot
+from evalkit.records import AttemptStart, Reply, Snapshot
 from evalkit.store import RunFile
 
 TERMS = Terms()
@@ -41,10 +42,6 @@ TERMS = Terms()
 
 _TOGETHER = 256
 """Results that are written in one transaction."""
-
-
-_NOT_AGAIN = (CANCELED, GONE)
-"""What comes back so is not submitted again unasked: somebody does not want it, or would pay for it a second time."""
 
 
 @dataclass
@@ -294,8 +291,7 @@ class BatchExecution:
                 self._failed_look(batch, missing(f"{server_id} has ended, and there are no results of it yet"))
                 return
             elif shown.ended:
-                told = f"the server keeps no results of {server_id} any more"
-                gone = Reply("errored", None, error_type=GONE, error_message=told, retryable=True)
+                gone = Reply("errored", None, error_type=GONE, error_message="not kept any more", retryable=True)
                 await self._settle(batch, [(entry, gone, False, None) for entry in batch.entries.values()])
             batch.failing_since = None
         except BatchError as error:
@@ -382,7 +378,7 @@ class BatchExecution:
             batch.entries.pop(entry.attempt_id, None)
             self.budget.settle(entry.reserved_usd, cost_usd)
             self._learn(entry, reply, final)
-            if reply.error_type in _NOT_AGAIN:
+            if reply.error_type in NOT_AGAIN:
                 self.back[reply.error_type, batch.server_id or ""] += 1
             left = not final and (self.ending.stopped or entry.call.trial_id in self.over)
             self.tell(Progress(entry.call, reply, final, cost_usd, None, left=left))
@@ -399,6 +395,6 @@ class BatchExecution:
             self.over.add(trial_id)
         else:
             self.ending.last_failure = reply
-            if self.tries[trial_id] >= self.limits.attempts or reply.error_type in _NOT_AGAIN:
+            if self.tries[trial_id] >= self.limits.attempts or reply.error_type in NOT_AGAIN:
                 self.over.add(trial_id)
                 self.ending.unsettled += 1

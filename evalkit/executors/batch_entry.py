@@ -3,12 +3,13 @@
 from dataclasses import field, replace
 from datetime import datetime
 
+from evalkit.error_kinds import UNREADABLE
 from evalkit.executors.local import cost_of
 from evalkit.executors.schedule import Call
 from evalkit.frozen import dataclass
 from evalkit.pricing import Prices
 from evalkit.providers.batches import Result
-from evalkit.records import UNREADABLE, Reply
+from evalkit.records import Reply
 
 RESULTS_MISSING = "results_missing"
 """The kind of a failure where an ended batch shows no results."""

@@ -4,9 +4,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from evalkit.error_kinds import CANCELED, GONE, NO_WORKER
 from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
-from evalkit.records import CANCELED, GONE, NO_WORKER, Reply
+from evalkit.records import Reply
 
 _NO_SUCH_MODEL = re.compile(
     r"not found|not exist|unknown|no such|invalid model|is invalid|not supported", re.IGNORECASE

@@ -11,6 +11,7 @@ from math import inf
 from time import perf_counter
 
 from evalkit.cut_streams import is_cut
+from evalkit.error_kinds import LOST, NEVER_SENT, UNREADABLE
 from evalkit.errors import NoRoomError
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import Ending
@@ -20,7 +21,7 @@ from evalkit.executors.schedule import Call, Job, Schedule
 from evalkit.frozen import dataclass
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Sends
-from evalkit.records import LOST, NEVER_SENT, UNREADABLE, AttemptStart, Reply, Request
+from evalkit.records import AttemptStart, Reply, Request
 
 SAME_REFUSALS = 3
 """So many requests that a model refuses before it has answered any are taken for a mistake in the settings."""

@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 
+from evalkit.error_kinds import LOST
 from evalkit.frozen import dataclass
-from evalkit.records import LOST, Allowance, Reply
+from evalkit.records import Allowance, Reply
 
 START = 12
 """Requests in flight to begin with; three models at the default -j never reach it, a high -j has to earn it."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import evalkit
 from evalkit import worker_rows
+from evalkit.error_kinds import LOST, NO_WORKER
 from evalkit.errors import InfrastructureError
 from evalkit.executors.ray_cluster import aside, installed, reason
 from evalkit.executors.ray_worker import Sender, Told, own_settings
@@ -23,7 +24,7 @@ from evalkit.executors.session import OpenSession
 from evalkit.frozen import dataclass
 from evalkit.in_flight import workers_on
 from evalkit.providers import Provider
-from evalkit.records import LOST, NO_WORKER, Reply, Request, Worker
+from evalkit.records import Reply, Request, Worker
 from evalkit.store import RunFile
 from evalkit.wording import plural
 

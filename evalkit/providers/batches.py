@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from evalkit.error_kinds import UNREADABLE
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.providers.attempt import body_of
@@ -15,7 +16,7 @@ from evalkit.providers.headers import SIMULATED
 from evalkit.providers.posting import beta_headers
 from evalkit.providers.stream import Heard, count_or_none
 from evalkit.providers.transport import Clock
-from evalkit.records import UNREADABLE, Reply, Request
+from evalkit.records import Reply, Request
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

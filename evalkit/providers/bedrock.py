@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evalkit.error_kinds import NO_CREDENTIALS
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.models import BEDROCK, BEDROCK_URLS
 from evalkit.providers import Preflight
@@ -27,7 +28,7 @@ from evalkit.providers.posting import through
 from evalkit.providers.sse import sse
 from evalkit.providers.stream import Heard, MalformedEventError
 from evalkit.providers.transport import CONNECT_S, Clock, http_client
-from evalkit.records import NO_CREDENTIALS, Reply, Request
+from evalkit.records import Reply, Request
 
 if TYPE_CHECKING:
     import httpx2

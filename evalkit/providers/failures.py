@@ -4,11 +4,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from evalkit.error_kinds import NO_CONNECTION, NO_CREDENTIALS, UNREADABLE
 from evalkit.frozen import dataclass
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import Headers, read_headers, retry_after_s, should_retry
 from evalkit.providers.stream import Heard
-from evalkit.records import NO_CONNECTION, NO_CREDENTIALS, UNREADABLE, Reply
+from evalkit.records import Reply
 
 if TYPE_CHECKING:
     import anthropic
