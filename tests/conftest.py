@@ -49,6 +49,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def a_busy_machine_takes_no_latency_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside other tests a process stands still for longer than one may that measures."""
+    monkeypatch.setattr("evalkit.executors.lag.STALL_S", 300.0)
+
+
+@pytest.fixture(autouse=True)
 def nothing_leaves(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """Tests have no credentials, an empty home, and cannot connect to anything but this machine."""
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE"):

@@ -140,7 +140,7 @@ def test_the_time_for_which_a_process_was_paused_is_in_no_latency(tiny: Path, se
     assert len(attempts) == ITEMS
     assert 1 <= len(untimed) < ITEMS
     assert all(a.outcome == "answered" and a.text and a.cost_usd is not None and a.felt_s is None for a in untimed)
-    assert all((a.latency_s or 0) < 1 and (a.felt_s or 0) < 1 for a in attempts)
+    assert all((a.latency_s or 0) < 1.5 and (a.felt_s or 0) < 1.5 for a in attempts)
 
 
 def killed_grading(tiny: Path, server: Recorded, pace: Paced, moments: list[int]) -> None:

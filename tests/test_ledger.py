@@ -137,8 +137,11 @@ class Stalls:
 
 
 @pytest.mark.parametrize("takes_s", [0.0, 0.05])
-async def test_no_latency_is_claimed_of_what_was_under_way_while_our_own_process_stood_still(takes_s: float) -> None:
+async def test_no_latency_is_claimed_of_what_was_under_way_while_our_own_process_stood_still(
+    takes_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where its answer is read before the watcher has had its turn; text, tokens and status stay."""
+    monkeypatch.setattr("evalkit.executors.lag.STALL_S", STALL_S)
     request = Request("m", ({"role": "user", "content": "Hello"},), 10)
     with watched() as lag:
         await asyncio.sleep(0.05)
@@ -152,6 +155,7 @@ async def test_no_latency_is_claimed_of_what_was_under_way_while_our_own_process
 
 
 async def test_the_longest_standstill_is_remembered_however_long_a_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalkit.executors.lag.STALL_S", STALL_S)
     monkeypatch.setattr("evalkit.executors.lag._KEPT", 2)
     monkeypatch.setattr("evalkit.executors.lag._now_s", iter([0.0, 3.02, *(n / 50 for n in range(200, 400))]).__next__)
     lag = Lag()
