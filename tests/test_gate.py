@@ -246,6 +246,8 @@ def timed(then: float, now: float) -> Any:
             "inconclusive",
         ),
         ("served_model: {}", {"attempt": lambda m, i: answered()}, "inconclusive"),
+        ("served_model: {}", {"attempt": lambda m, i: answered(served_model=m if i > 5 else None)}, "inconclusive"),
+        ("served_model: {}", {"attempt": lambda m, i: answered(served_model=m if i > 2 else None)}, "pass"),
         ("served_model: {}", {"attempt": lambda m, i: answered(served_model=f"{m}-20260101")}, "inconclusive"),
         (
             "cost_per_request: {at_most: 1.1}",

@@ -261,6 +261,7 @@ def model_result(
         cut=cut_streams(attempts),
         at_worst=at_worst,
         items_to_clear=_items_to_clear(rate, rubric) if at_worst is None else None,
+        unnamed_answers=sum(attempt.served_model is None for attempt in answered),
     )
 
 

@@ -83,7 +83,8 @@ class ModelResult:
     failed or lost ones that may have been billed: the money figures are a lower bound then. `failures` counts
     failed attempts by kind, `cut` holds those of them that had begun to answer; `items_to_clear`: items at which the
     bar would be cleared if the rate stayed. `at_worst`: the pass rate if every trial that failed on every attempt so
-    far were a failure for good; None where there is no such trial.
+    far were a failure for good; None where there is no such trial. `unnamed_answers`: those of which nobody recorded
+    what model gave them.
     """
 
     model: str
@@ -114,6 +115,7 @@ class ModelResult:
     items_to_clear: int | None = None
     at_worst: Estimate | None = None
     cut: CutStreams = field(default_factory=CutStreams)
+    unnamed_answers: int = 0
 
 
 @dataclass(frozen=True)

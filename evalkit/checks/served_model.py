@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from evalkit.gating.evidence import Evidence
+from evalkit.gating.evidence import LEAST_KNOWN, Evidence
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.models import BEDROCK, plain_id, same_model
@@ -26,8 +26,12 @@ def check(evidence: Evidence, _asked: Settings, _rules: Rules) -> Iterator[Check
         elif others:
             wrong.append(f"{', '.join(others)} answered for {model.model}")
             failed = failed or side == "candidate"
+        answers = model.counts.answered
         if not model.served_models:
             unknown.append(f"nobody recorded what answered for {model.model}")
+        elif model.unnamed_answers > (1 - LEAST_KNOWN) * answers:
+            missing = f"{model.unnamed_answers:,} of {answers:,}"
+            unknown.append(f"nobody recorded what gave {missing} answers for {model.model}")
     finding = "; ".join(wrong or unknown) or "both sides were answered by the model that was asked for"
     yield CheckResult(
         "served_model",
