@@ -4,6 +4,8 @@
 import asyncio
 import json
 import random
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from servers import (
     LOCAL_MODEL,
     RESET,
     STREAM_HEAD,
+    Recorded,
     Step,
     answer,
     block,
@@ -25,8 +28,10 @@ from servers import (
     closing,
     delta,
     event,
+    in_thread,
     independent,
     opening,
+    read_request,
     recorded,
     scripted,
     whole,
@@ -36,6 +41,7 @@ from evalkit.cli import main
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.executors.local import cost_of
 from evalkit.providers import Preflight, batches
+from evalkit.providers import attempt as one_attempt
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.providers.endpoint import endpoint_of, is_loopback
 from evalkit.providers.model_facts import read_facts
@@ -308,6 +314,38 @@ async def test_an_attempt_ends_at_its_deadline(script: list[Step]) -> None:
     reply = await attempt(*script, deadline_s=0.3)
     assert (reply.outcome, reply.error_type, reply.retryable) == ("errored", "timeout", True)
     assert 0.2 < reply.latency_s < 30  # a busy machine is late, and the server says nothing more for ever
+
+
+async def test_a_deadline_that_passes_before_a_request_was_written_is_no_timeout_of_the_model() -> None:
+    async def connects_for_ever(*_: object) -> Any:
+        await asyncio.sleep(60)
+
+    reply = await one_attempt.attempt(connects_for_ever, {}, 0.05, fast=False)
+    assert (reply.error_type, reply.retryable, reply.error_message) == (
+        "no_connection", True, "no connection within 0.05 s",
+    )  # fmt: skip
+
+
+async def test_an_answer_that_came_while_our_own_process_stood_still_is_no_timeout() -> None:
+    """As after Ctrl-Z or in a paused container: it lies in the socket, and would be paid for again."""
+    asked, record = threading.Event(), Recorded("")
+
+    async def takes_its_time(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        asked.set()
+        await asyncio.sleep(0.3)
+        writer.write(STREAM_HEAD + answer("Late"))
+        await writer.drain()
+        writer.close()
+
+    with in_thread(takes_its_time, record):
+        async with connected(record.url, deadline_s=1.0) as provider:
+            attempting = asyncio.ensure_future(provider.attempt(REQUEST))
+            while not asked.is_set():
+                await asyncio.sleep(0.01)
+            time.sleep(2.0)
+            reply = await attempting
+    assert (reply.outcome, reply.text) == ("answered", "Late")
 
 
 MALFORMED = {

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from evalkit.error_kinds import NO_CONNECTION
 from evalkit.providers.failures import MOST_READ, NotAStreamError, StreamError, failed, unstreamed
 from evalkit.providers.headers import read_headers
 from evalkit.providers.posting import Body, Post
@@ -13,6 +14,7 @@ from evalkit.providers.sse import sse
 from evalkit.providers.stream import Heard, count_or_none
 from evalkit.providers.transport import start_clock
 from evalkit.records import Reply, Request
+from evalkit.standstill import STALL_S
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 CLOSING_S = 1.0
 """How long a server may take to end a stream whose answer is complete; its connection can then be used again."""
 
+_TICK_S = 1.0
 _COUNTED = frozenset({
     "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed",
 })  # fmt: skip
@@ -69,13 +72,43 @@ async def attempt(post: Post, body: Body, deadline_s: float, decode: Decode = ss
     heard = Heard(start_clock())
     try:
         async with asyncio.timeout(deadline_s) as limit:
-            await _listen(post, body, heard, decode, limit, fast=fast)
+            with _put_off(limit, deadline_s):
+                await _listen(post, body, heard, decode, limit, fast=fast)
         return heard.reply()
     except TimeoutError:
-        failure = heard.failure("timeout", f"no complete answer within {deadline_s:g} s", retryable=True)
+        if heard.clock.sent is None:
+            failure = heard.failure(NO_CONNECTION, f"no connection within {deadline_s:g} s", retryable=True)
+        else:
+            failure = heard.failure("timeout", f"no complete answer within {deadline_s:g} s", retryable=True)
     except Exception as error:
         failure = failed(heard, error)
     return heard.reply() if heard.complete else failure  # what goes wrong after its end is no part of an answer
+
+
+@contextmanager
+def _put_off(limit: asyncio.Timeout, deadline_s: float) -> Iterator[None]:
+    """Put a deadline off by the time for which our own process stands still: what came meanwhile is read first.
+
+    A late tick runs before the deadline that has passed with it, since it was due sooner.
+    """
+    loop, every_s = asyncio.get_running_loop(), min(_TICK_S, deadline_s / 4)
+    ticks: list[asyncio.TimerHandle] = []
+
+    def tick(due: float) -> None:
+        late_s, ends = loop.time() - due, limit.when()
+        if late_s > STALL_S and ends is not None and not limit.expired():
+            limit.reschedule(ends + late_s)
+        wait()
+
+    def wait() -> None:
+        due = loop.time() + every_s
+        ticks[:] = [loop.call_at(due, tick, due)]
+
+    wait()
+    try:
+        yield
+    finally:
+        ticks[0].cancel()
 
 
 async def _listen(post: Post, body: Body, heard: Heard, decode: Decode, limit: asyncio.Timeout, *, fast: bool) -> None:
