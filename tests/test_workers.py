@@ -1,6 +1,7 @@
 """What is recorded and said of a cluster's workers, and what the engine does when they go; no cluster is needed."""
 # ruff: noqa: S311  chance is no secret here
 
+import asyncio
 import itertools
 import os
 import random
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +22,7 @@ from typing import Any, cast
 import pytest
 from analysis_builders import HAIKU, OPUS, Book, answered, spec
 from servers import recorded
-from test_executor import AT_ONCE, GOOD, FakeProvider, always, calls, carry_out, in_turn
+from test_executor import AT_ONCE, GOOD, REQUEST, FakeProvider, always, calls, carry_out, in_turn
 from test_executor import Book as Ledgered
 from test_run import command, run_files, write_tiny
 from test_sessions import page
@@ -40,7 +42,8 @@ from evalkit.executors.local import cost_of
 from evalkit.in_flight import MOST, PER_WORKER, workers_for, workers_on
 from evalkit.merging import merge
 from evalkit.providers import Provider
-from evalkit.records import AttemptStart, Reply, Session, Snapshot, TrialKey, Worker
+from evalkit.records import AttemptStart, Reply, Request, Session, Snapshot, TrialKey, Worker
+from evalkit.standstill import STALL_S
 from evalkit.stats import larger_p
 from evalkit.store import RunFile
 
@@ -464,6 +467,21 @@ async def test_a_worker_pays_as_the_driver_would(
     await sender.open(__version__, lambda: nobody, here)
     assert ray_worker.own_settings() == then
     sender._watch.__exit__(None, None, None)
+
+
+async def test_a_worker_claims_no_latency_either_of_what_its_own_standstill_was_a_part_of() -> None:
+    async def behave(request: Request, number: int) -> Reply:
+        time.sleep(0.0 if number else STALL_S + 0.05)
+        return replace(GOOD, latency_s=0.3)
+
+    sender, provider = ray_worker.Sender(), cast(Provider, FakeProvider(behave))
+    await sender.open(__version__, lambda: provider, ray_worker.own_settings())
+    await asyncio.sleep(0.05)
+    replies = [await sender.attempt(REQUEST)]
+    await asyncio.sleep(0.05)
+    replies.append(await sender.attempt(REQUEST))
+    sender._watch.__exit__(None, None, None)
+    assert [(reply.text, reply.latency_s) for reply in replies] == [("Hi", None), ("Hi", 0.3)]
 
 
 def test_nothing_loads_ray_that_does_not_use_it(tmp_path: Path) -> None:
