@@ -469,7 +469,11 @@ async def test_a_worker_pays_as_the_driver_would(
     sender._watch.__exit__(None, None, None)
 
 
-async def test_a_worker_claims_no_latency_either_of_what_its_own_standstill_was_a_part_of() -> None:
+async def test_a_worker_claims_no_latency_either_of_what_its_own_standstill_was_a_part_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("evalkit.executors.lag.STALL_S", STALL_S)
+
     async def behave(request: Request, number: int) -> Reply:
         time.sleep(0.0 if number else STALL_S + 0.05)
         return replace(GOOD, latency_s=0.3)
