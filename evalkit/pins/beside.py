@@ -1,10 +1,10 @@
 """The words beside an id: they stay the same where lines are broken anew, or one format becomes another."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from operator import eq
-from typing import TypeGuard
 
 from evalkit.frozen import dataclass
 from evalkit.pins.spelling import Spelling, between
@@ -17,16 +17,22 @@ _DEEPEST = 1_000_000
 
 @dataclass(frozen=True)
 class Beside:
-    """The words before an id, those after it in its block, from the nearest one on, and its line without white space;
-    ids are left out of all."""
+    """The words before an id and after it in its block and those around it, from the nearest one on, and its line
+    without white space; ids are left out of all. `nth`: how many of its file with the same words stand before it.
+    """
 
     line: str = ""
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    nth: int = 0
 
     def likeness(self, other: "Beside") -> int:
         """How many words on both sides are the same, up to the first that is not."""
         return _alike(self.before, other.before) + _alike(self.after, other.after)
+
+    def in_common(self, other: "Beside") -> int:
+        """How many words two have in common, wherever they stand: keys may be in another order."""
+        return len({*self.before, *self.after} & {*other.before, *other.after})
 
 
 def _alike(one: tuple[str, ...], two: tuple[str, ...]) -> int:
@@ -38,20 +44,43 @@ def beside(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterator[
     tokens, at = list[str | int](), list[tuple[int, int, str]]()
     for line, found in zip(lines, ids, strict=True):
         first, *others = parts = between(line, found)
-        own, depth = "".join("".join(parts).split()), _depth(line)
-        tokens += [depth, *_TOKEN.findall(first)]
+        own, depths = "".join("".join(parts).split()), _depths(line)
+        tokens += [*depths, *_TOKEN.findall(first.lower())]
         for other in others:
-            at.append((len(tokens), depth, own))
-            tokens += _TOKEN.findall(other)
+            at.append((len(tokens), depths[-1], own))
+            tokens += _TOKEN.findall(other.lower())
+    seen = Counter[tuple[tuple[str, ...], ...]]()
     for place, depth, own in at:
-        before = (part for part in map(tokens.__getitem__, range(place - 1, -1, -1)) if _is_word(part))
-        after = _in_block(map(tokens.__getitem__, range(place, len(tokens))), depth)
-        yield Beside(own, tuple(islice(before, _MOST)), tuple(islice(after, _MOST)))
+        before = tuple(islice(_under(map(tokens.__getitem__, range(place - 1, -1, -1)), depth), _MOST))
+        after = tuple(islice(_in_block(map(tokens.__getitem__, range(place, len(tokens))), depth), _MOST))
+        yield Beside(own, before, after, seen[before, after])
+        seen[before, after] += 1
 
 
-def _depth(line: str) -> int:
-    """How far right the words of a line begin; one of white space alone ends no block."""
-    return len(line) - len(line.lstrip(" \t-")) if line.strip() else _DEEPEST
+def _depths(line: str) -> list[int]:
+    """How far right a line begins, and its words where these follow the dash of a list; one of white space alone ends
+    no block."""
+    if not line.strip():
+        return [_DEEPEST]
+    begins, words = (len(line) - len(line.lstrip(marks)) for marks in (" \t", " \t-"))
+    return [begins] if begins == words else [begins, words]
+
+
+def _under(tokens: Iterable[str | int], depth: int) -> Iterator[str]:
+    """The words before an id, backwards: those of its own block and of what that stands in, not of closed blocks."""
+    closed, line = 0, list[str]()
+    for part in tokens:
+        if isinstance(part, int):
+            if part <= depth:
+                yield from line
+                depth = part
+            line.clear()
+        elif part in ")]}":
+            closed += 1
+        elif part in "([{":
+            closed = max(0, closed - 1)
+        elif not closed:
+            line.append(part)
 
 
 def _in_block(tokens: Iterable[str | int], depth: int) -> Iterator[str]:
@@ -69,7 +98,3 @@ def _in_block(tokens: Iterable[str | int], depth: int) -> Iterator[str]:
                 return
         else:
             yield part
-
-
-def _is_word(part: str | int) -> TypeGuard[str]:
-    return isinstance(part, str) and part not in "([{)]}"

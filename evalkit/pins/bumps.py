@@ -61,8 +61,9 @@ class _Left:
         for n, old in enumerate(self.gone):
             for m, pin in enumerate(self.new):
                 if (alike := likeness(old, pin)) > 0:
-                    same, words = old.model == pin.model, old.beside.likeness(pin.beside)
-                    pairs.append((-alike, in_doubt and same, -words, not same, abs(n - m), n, m))
+                    same, one, two = old.model == pin.model, old.beside, pin.beside
+                    words = -one.likeness(two), -one.in_common(two), abs(one.nth - two.nth)
+                    pairs.append((-alike, in_doubt and same, words, not same, abs(n - m), n, m))
         gone, new = self.gone.copy(), self.new.copy()
         for *_, n, m in sorted(pairs):
             if gone[n] in self.gone and new[m] in self.new:
