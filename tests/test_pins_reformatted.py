@@ -89,3 +89,43 @@ def test_lines_that_are_broken_anew_hide_no_bump_and_make_none(one: Layout, two:
     assert _changes(one, two, {"chat": HAIKU, "plan": SONNET}) == [("bump", OPUS, HAIKU), ("removed", HAIKU, None)]
     assert _changes(one, two, {"tags": HAIKU, "plan": SONNET}) == [("removed", OPUS, None)]
     assert _changes(one, two, {**THEN, "mail": HAIKU}) == [("added", None, HAIKU)]
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "two"),
+    [
+        ("c.ts", "const models = ['{a}', '{b}'];\n", "export const MODELS = [\n  '{a}',\n  '{b}',\n];\n"),
+        (
+            "c.json",
+            '{{"models": ["{a}", "{b}"], "n": 2}}\n',
+            '{{\n  "models": [\n    "{a}",\n    "{b}"\n  ],\n  "n": 2\n}}\n',
+        ),
+        ("c.yaml", "models: [{a}, {b}]\nn: 2\n", "models:\n  - {a}\n  - {b}\nn: 2\n"),
+        ("c.py", "pick('{a}', '{b}', n=2)\n", "pick(\n    '{a}',\n    '{b}',\n    n=2,\n)\n"),
+        ("c.py", "FIRST, NEXT = '{a}', '{b}'\n", "FIRST, NEXT = (\n    '{a}',\n    '{b}',\n)\n"),
+    ],
+    ids=["TypeScript", "JSON", "YAML", "call", "tuple"],
+)
+def test_ids_of_one_list_that_are_exchanged_while_it_is_broken_anew_are_bumps(path: str, one: str, two: str) -> None:
+    for then, now in ((one, two), (two, one)):
+        before = list(pins_in(path, then.format(a=OPUS, b=HAIKU).encode()))
+        same, turned = (pins_in(path, now.format(a=a, b=b).encode()) for a, b in ((OPUS, HAIKU), (HAIKU, OPUS)))
+        assert bumps(before, same) == []
+        assert [(b.then and b.then.model, b.now and b.now.model) for b in bumps(before, turned)] == [
+            (OPUS, HAIKU), (HAIKU, OPUS),
+        ]  # fmt: skip
+
+
+def test_services_are_found_again_though_their_keys_are_sorted_while_lines_are_broken_anew() -> None:
+    def written(indent: int | None, **models: str) -> list[Pin]:
+        services = {
+            name: {"model": model, "max_tokens": tokens, "region": "eu"}
+            for (name, model), tokens in zip(models.items(), (4096, 256, 900), strict=True)
+        }
+        text = json.dumps({"services": services}, indent=indent, sort_keys=indent is not None)
+        return list(pins_in("c.json", text.encode()))
+
+    before = written(None, tags=HAIKU, chat=OPUS, plan=SONNET)
+    assert bumps(before, written(2, tags=HAIKU, chat=OPUS, plan=SONNET)) == []
+    turned = bumps(before, written(2, tags=OPUS, chat=HAIKU, plan=SONNET))
+    assert {(b.then and b.then.model, b.now and b.now.model) for b in turned} == {(OPUS, HAIKU), (HAIKU, OPUS)}

@@ -11,6 +11,8 @@ from evalkit.pins.spelling import Spelling, between
 
 _MOST = 24
 """Words on each side of an id that are kept to tell it by."""
+_LOOKED_AT = 500
+"""Words, brackets and beginnings of lines on each side that are looked through for these."""
 _TOKEN = re.compile(r"\w+|[\[\](){}]")
 _DEEPEST = 1_000_000
 
@@ -51,8 +53,9 @@ def beside(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterator[
             tokens += _TOKEN.findall(other.lower())
     seen = Counter[tuple[tuple[str, ...], ...]]()
     for place, depth, own in at:
-        before = tuple(islice(_under(map(tokens.__getitem__, range(place - 1, -1, -1)), depth), _MOST))
-        after = tuple(islice(_in_block(map(tokens.__getitem__, range(place, len(tokens))), depth), _MOST))
+        near = tokens[max(0, place - _LOOKED_AT) : place]
+        before = tuple(islice(_under(reversed(near), depth), _MOST))
+        after = tuple(islice(_in_block(tokens[place : place + _LOOKED_AT], depth), _MOST))
         yield Beside(own, before, after, seen[before, after])
         seen[before, after] += 1
 
@@ -67,19 +70,25 @@ def _depths(line: str) -> list[int]:
 
 
 def _under(tokens: Iterable[str | int], depth: int) -> Iterator[str]:
-    """The words before an id, backwards: those of its own block and of what that stands in, not of closed blocks."""
-    closed, line = 0, list[str]()
+    """The words before an id, backwards: those of its own block and of what that stands in. Blocks that are over are
+    passed by, with what they are called."""
+    closed, passed, called, line = 0, False, False, list[str]()
     for part in tokens:
         if isinstance(part, int):
-            if part <= depth:
-                yield from line
-                depth = part
+            if part > depth:
+                passed = passed or bool(line)
+            else:
+                if not (passed and part == depth):
+                    yield from line
+                depth, passed = part, False
+            called = False
             line.clear()
         elif part in ")]}":
-            closed += 1
+            closed, called = closed + 1, False
         elif part in "([{":
+            called = closed == 1
             closed = max(0, closed - 1)
-        elif not closed:
+        elif not (closed or called):
             line.append(part)
 
 
