@@ -316,6 +316,16 @@ async def test_an_attempt_ends_at_its_deadline(script: list[Step]) -> None:
     assert 0.2 < reply.latency_s < 30  # a busy machine is late, and the server says nothing more for ever
 
 
+@pytest.mark.parametrize("kind", [httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError])
+async def test_who_finds_no_way_to_the_server_has_sent_nothing(kind: type[httpx2.TransportError]) -> None:
+    async def fails(*_: object) -> Any:
+        raise kind("503 Service Unavailable")
+
+    reply = await one_attempt.attempt(fails, {}, 5.0, fast=False)
+    assert (reply.error_type, reply.retryable) == ("no_connection", True)
+    assert cost_of(REQUEST, reply, datetime.now(UTC)) == 0.0
+
+
 async def test_a_deadline_that_passes_before_a_request_was_written_is_no_timeout_of_the_model() -> None:
     async def connects_for_ever(*_: object) -> Any:
         await asyncio.sleep(60)

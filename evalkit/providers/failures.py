@@ -116,7 +116,8 @@ def _broken_off(heard: Heard, error: Exception) -> Reply:
     import anthropic
     import httpx2
 
-    if any(isinstance(one, httpx2.ConnectError | httpx2.ConnectTimeout) for one in (error, error.__cause__)):
+    unconnected = httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError
+    if any(isinstance(one, unconnected) for one in (error, error.__cause__)):
         return heard.failure(NO_CONNECTION, cause(error), retryable=True)
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         return heard.failure("timeout", str(error) or "timed out", retryable=True)
