@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import select
 import struct
 import subprocess
@@ -32,8 +33,9 @@ class Terminal:
         environment = {name: value for name, value in (environment | dict(env or {})).items() if value}
         command = [sys.executable, "-m", "evalkit", *arguments]
         self.process = subprocess.Popen(
-            command, stdin=inner, stdout=inner, stderr=inner, cwd=cwd, env=environment, start_new_session=True
-        )
+            command, stdin=inner, stdout=inner, stderr=inner, cwd=cwd, env=environment, start_new_session=True,
+            preexec_fn=_heard,
+        )  # fmt: skip
         os.close(inner)
         self.seen = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
@@ -85,6 +87,11 @@ class Terminal:
         while self._read(0.2):
             pass
         return self.process.wait(1)
+
+
+def _heard() -> None:
+    """A shell has what it runs in the background, and so these tests perhaps, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
