@@ -6,8 +6,8 @@ import fcntl
 import os
 import pty
 import re
-import signal
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -34,7 +34,7 @@ class Terminal:
         command = [sys.executable, "-m", "evalkit", *arguments]
         self.process = subprocess.Popen(
             command, stdin=inner, stdout=inner, stderr=inner, cwd=cwd, env=environment, start_new_session=True,
-            preexec_fn=_heard,
+            preexec_fn=_heard,  # noqa: PLW1509  nothing is locked that it needs
         )  # fmt: skip
         os.close(inner)
         self.seen = ""
