@@ -206,7 +206,7 @@ def test_the_only_one_that_clears_the_bar_is_picked_without_a_price() -> None:
     analysis = replace(made_, models=models, decision=decide(models, 0.8))
     assert section(analysis, "verdict").heading == "Use Opus 4.6."
     assert plain_text(section(analysis, "verdict").lede) == (
-        "It is the only option shown to clear your 80% bar: 100% of its outputs are satisfactory (91–100%, 40 items), "
+        "It is the only model shown to clear your 80% bar: 100% of its outputs are satisfactory (91–100%, 40 items), "
         "cost per satisfactory output unpriced (a request is unpriced)."
     )
 

@@ -66,6 +66,13 @@ def test_what_timed_out_is_said_to_be_tried_again_and_only_while_it_is() -> None
     assert not any("timed out" in warning for warning in analyze(run(share(9, 0, replace(late, final=True)))).warnings)
 
 
+def test_where_everything_timed_out_a_model_has_a_rate_and_after_an_expired_key_none() -> None:
+    late = replace(failed(), error_type="timeout")
+    slow, refused = (analyze(run([how] * 20)).models[0].pass_rate for how in (late, DOWN))
+    assert (slow.value, slow.n) == (0.0, 20)
+    assert refused.value is None
+
+
 def test_parts_are_hedged_like_the_whole_and_picked_by_no_signal() -> None:
     book = Book(spec((OPUS, SONNET)), rounds=[round_(graders=("ann",))])
     for place in range(64):

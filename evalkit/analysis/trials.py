@@ -205,10 +205,10 @@ def _held_back(results: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     """Failures alone are no rate: while no output of a model (or of any) is graded, its failures have no verdict.
 
     Nor do failures that the same command would try again, while nothing at all is settled: an expired key is no
-    property of a model.
+    property of a model. What timed out is as a user would have met it.
     """
     models = {r.key.model for r in results}
-    if not any(attempt.final for r in results for attempt in r.attempts):
+    if not any(r.settled or r.timed_out for r in results):
         return tuple(replace(r, satisfied=None, decided_by=None) for r in results)
     answered = {r.key.model for r in results if r.outcome == "answered"}
     graded = {r.key.model for r in results if r.outcome == "answered" and r.satisfied is not None}

@@ -67,7 +67,7 @@ def _heading(analysis: Analysis) -> str:
     if not names:
         return _none_clears(analysis, bar)
     if len(names) == 1:
-        return f"Only {names[0]} has its whole interval above {bar}"
+        return f"Of the models only {names[0]} has its whole interval above {bar}"
     cheaper = [key for key in decision.eligible if key != decision.option]
     pick = decision.option
     if pick and all((c := compare(analysis, pick, key)) is not None and c.cheaper for key in cheaper):

@@ -131,7 +131,7 @@ def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
 
 def _pick(analysis: Analysis, model: ModelResult) -> Text:
     bar, clearing = stated(analysis.decision.bar), len(analysis.decision.eligible)
-    why = "is the only option shown to clear" if clearing == 1 else f"{_cost_rank(analysis, model)} shown to clear"
+    why = "is the only model shown to clear" if clearing == 1 else f"{_cost_rank(analysis, model)} shown to clear"
     priced, cost = model.cost_per_satisfactory.value is not None, strong(value(model.cost_per_satisfactory, "money"))
     return words(
         f"It {why} your {bar} bar: ",
