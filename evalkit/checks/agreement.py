@@ -42,8 +42,9 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
     which, estimate = ("alpha", found.alpha) if found.alpha.value is not None else ("AC1", found.ac)
     finding = f"agreement on the verdict: {which} {estimated(estimate, 'coefficient')}"
     needs = _needs(found, estimate, asked.at_least)
-    passed = needs is None
-    yield CheckResult(name, "pass" if passed else "inconclusive", finding, limit, estimate, "coefficient", needs=needs)
+    yield CheckResult(
+        name, "pass" if needs is None else "inconclusive", finding, limit, estimate, "coefficient", needs=needs
+    )
 
 
 def _needs(found: Agreement, estimate: Estimate, at_least: float) -> str | None:

@@ -26,11 +26,10 @@ def check(evidence: Evidence, _asked: Settings, _rules: Rules) -> Iterator[Check
         elif others:
             wrong.append(f"{', '.join(others)} answered for {model.model}")
             failed = failed or side == "candidate"
-        answers = model.counts.answered
         if not model.served_models:
             unknown.append(f"nobody recorded what answered for {model.model}")
-        elif model.unnamed_answers > (1 - LEAST_KNOWN) * answers:
-            missing = f"{model.unnamed_answers:,} of {answers:,}"
+        elif model.unnamed_answers > (1 - LEAST_KNOWN) * model.counts.answered:
+            missing = f"{model.unnamed_answers:,} of {model.counts.answered:,}"
             unknown.append(f"nobody recorded what gave {missing} answers for {model.model}")
     finding = "; ".join(wrong or unknown) or "both sides were answered by the model that was asked for"
     yield CheckResult(

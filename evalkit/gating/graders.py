@@ -16,8 +16,8 @@ _HARDLY = 0.1
 """Who graded less than this part of their items on the other side has as good as not graded it."""
 _BY_CHANCE = 0.01
 """Shares of the two sides that are less likely than this by chance were not handed out by it."""
-Who = frozenset[str]
-_Graded = Mapping[GraderKind, Mapping[str, Who]]
+_Who = frozenset[str]
+_Graded = Mapping[GraderKind, Mapping[str, _Who]]
 """Of each kind of grader, who graded which item's outputs."""
 
 
@@ -43,7 +43,7 @@ def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate
         _refuse_unlike_shares(names, one[kind], other[kind])
 
 
-def _refuse_unlike_shares(sides: Sequence[str], one: Mapping[str, Who], other: Mapping[str, Who]) -> None:
+def _refuse_unlike_shares(sides: Sequence[str], one: Mapping[str, _Who], other: Mapping[str, _Who]) -> None:
     """IntegrityError where somebody graded so much more of one side as hardly comes of handing outputs out by chance.
 
     Of the items of which somebody graded one output only, chance gives as many to each side: a sign test for each.
