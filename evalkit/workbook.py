@@ -105,6 +105,7 @@ def _scores(analysis: Analysis, m: ModelResult) -> Line:
         "Trials pending": counts.pending,
         "Trials graded": counts.graded,
         "Trials ungraded": counts.ungraded,
+        "Trials decided": counts.decided,
         "Trials satisfactory": counts.satisfactory,
         "Attempts": m.attempts,
         "Attempts failed": m.failed_attempts,

@@ -317,6 +317,7 @@ def _model(items: tuple[ItemResult, ...], model: str, table: Columns) -> ModelRe
             pending=0,
             graded=tally["answered"],
             ungraded=0,
+            decided=len(mine),
             satisfactory=int(sum(satisfied)),
             **tally,
         ),

@@ -244,7 +244,7 @@ def empty_with_models() -> Analysis:
 def assemble_empty(whole: Analysis) -> Analysis:
     """The models of a run with every trial pending."""
     none = _nothing("no trial has ended")
-    counts = Counts(60, 0, 0, 0, 0, 60, 0, 0, 0)
+    counts = Counts(60, 0, 0, 0, 0, 60, 0, 0, 0, 0)
     models = tuple(
         replace(
             m,

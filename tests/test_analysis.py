@@ -226,14 +226,14 @@ def test_denominators_add_up(snapshot: Snapshot) -> None:
         assert c.planned == len([t for t in snapshot.trials if t.key.model == model.model])
         assert c.planned == c.answered + c.refused + c.truncated + c.errored + c.pending
         assert c.answered == c.graded + c.ungraded
-        assert c.satisfactory <= c.graded
+        assert c.satisfactory <= c.graded <= c.decided
+        assert 0 <= c.failed_undecided <= c.failed
         assert model.items <= analysis.items
         if model.pass_rate.value is not None:
             assert model.pass_rate.value == pytest.approx(model.satisfied_items / model.items)
             if epochs == 1 or model.items == 1:
-                assert model.pass_rate.value == pytest.approx(
-                    c.satisfactory / (c.graded + c.refused + c.truncated + c.errored)
-                )
+                assert model.pass_rate.value == pytest.approx(c.satisfactory / c.decided)
+                assert any(m.counts.ungraded for m in analysis.models) or c.failed_undecided == 0
         money = (model.cost_per_request, model.cost_per_satisfactory, model.human_fix)
         if model.unpriced_attempts:
             assert {e.value for e in money} == {None}
@@ -343,7 +343,10 @@ def test_failures_alone_are_no_rate_while_outputs_wait_for_grades() -> None:
     assert warned(partly, "Sonnet 4.6: none of its 3 outputs is graded")
     assert partly.decision.verdict == "not_enough_data"
     book.grade(waiting[0], 1)
-    assert analyze(book.snapshot()).models[1].pass_rate.value == 0.5
+    assert analyze(book.snapshot()).models[1].pass_rate.value == 1.0  # a third of one failure beside a third of outputs
+    for trial in waiting[1:]:
+        book.grade(trial, 1)
+    assert analyze(book.snapshot()).models[1].pass_rate.value == 0.75
 
 
 # ---- money ----------------------------------------------------------------------------------------------------
@@ -701,8 +704,9 @@ def test_parts_and_criteria_have_denominators_of_their_own() -> None:
         for name in counts.__dataclass_fields__:
             assert sum(getattr(part, name) for part in parts) == getattr(counts, name)
     assert analysis.slices[0].counts[OPUS] == Counts(
-        planned=6, answered=2, refused=1, truncated=1, errored=1, pending=1, graded=1, ungraded=1, satisfactory=1
-    )
+        planned=6, answered=2, refused=1, truncated=1, errored=1, pending=1, graded=1, ungraded=1, decided=3,
+        satisfactory=1,
+    )  # fmt: skip
     assert [c.graded for c in analysis.criteria] == [{OPUS: 2, SONNET: 1}] * 2
 
 

@@ -563,7 +563,9 @@ def test_parts_show_their_denominators_where_something_is_missing() -> None:
     analysis = made("whole")
     assert not tables(section(analysis, "slices"))
     key = analysis.models[0].model
-    full, lacking = (Counts(20, 20 - refused, refused, 0, 0, 0, 20 - refused, 0, 15 - refused) for refused in (0, 2))
+    full, lacking = (
+        Counts(20, 20 - refused, refused, 0, 0, 0, 20 - refused, 0, 20, 15 - refused) for refused in (0, 2)
+    )
     slices = tuple(replace(part, counts={key: lacking if part.name == "hard" else full}) for part in analysis.slices)
     (found,) = tables(section(replace(analysis, slices=slices), "slices"))
     assert [c.label for c in found.columns][:4] == ["Option and part", "Planned", "Answered", "Refused"]

@@ -79,7 +79,8 @@ class Columns:
 
     def rate_if(self, ungraded: float) -> float:
         """The mean of the items' rates if each output without a verdict had this one; of trials that ended."""
-        satisfied = np.nan_to_num(self.numbers["satisfied"], nan=ungraded)
+        answered = self.outcome == OUTCOMES.index("answered")
+        satisfied = np.where(answered, np.nan_to_num(self.numbers["satisfied"], nan=ungraded), 0.0)
         return float(replace(self, numbers={"satisfied": satisfied}).means("satisfied", self.outcome >= 0).mean())
 
     @cached_property

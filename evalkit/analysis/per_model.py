@@ -189,6 +189,7 @@ def counts(trials: Columns) -> Counts:
         pending=len(trials) - sum(ended),
         graded=graded,
         ungraded=of["answered"] - graded,
+        decided=int((~np.isnan(verdicts)).sum()),
         satisfactory=int((verdicts == 1).sum()),
     )
 

@@ -37,7 +37,8 @@ Verdict = Literal["pick", "no_option", "not_enough_data", "conditional"]
 @dataclass(frozen=True)
 class Counts:
     """Denominators, in trials. planned = answered + refused + truncated + errored + pending;
-    answered = graded + ungraded. `satisfactory` is out of graded + refused + truncated + errored."""
+    answered = graded + ungraded. `decided` have a verdict: graded ones, and the failures (a share of them, where only
+    a share of the outputs is graded); `satisfactory` is out of these."""
 
     planned: int
     answered: int
@@ -47,7 +48,18 @@ class Counts:
     pending: int
     graded: int
     ungraded: int
+    decided: int
     satisfactory: int
+
+    @property
+    def failed(self) -> int:
+        """Trials that ended without a usable output."""
+        return self.refused + self.truncated + self.errored
+
+    @property
+    def failed_undecided(self) -> int:
+        """Failures left out of the rate, as the ungraded outputs are."""
+        return self.graded + self.failed - self.decided
 
 
 @dataclass(frozen=True)

@@ -185,8 +185,10 @@ def _about_gaps(
             yield f"{model.name}: none of its {_plural(model.counts.ungraded, 'output')} is graded: it has no rate."
         if model.counts.ungraded and model.counts.graded:
             low, high = (tables[model.model].rate_if(passed) for passed in (0.0, 1.0))
+            beside = model.counts.failed_undecided
+            too = f", as is the same share of its failures, {beside} of {model.counts.failed}" if beside else ""
             yield (
-                f"{model.name}: {_plural(model.counts.ungraded, 'output')} ungraded and left out of its rate;"
+                f"{model.name}: {_plural(model.counts.ungraded, 'output')} ungraded and left out of its rate{too};"
                 f" with {'it' if model.counts.ungraded == 1 else 'them'} the rate would lie between {low:.0%} and"
                 f" {high:.0%}."
             )

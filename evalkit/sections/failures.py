@@ -37,7 +37,12 @@ def build(analysis: Analysis) -> Section | None:
         heading=heading,
         lede=words(
             "Every planned trial, by what became of it. A refused, truncated or errored trial stays in the denominator "
-            "as not satisfactory; an ungraded one is left out until it is graded."
+            "as not satisfactory; an ungraded one is left out until it is graded"
+            + (
+                ", and of the failures as large a share as of the outputs, or the graded sample would bear them all."
+                if any(analysis.model(s.key).counts.failed_undecided for s in series)
+                else "."
+            )
             + (
                 " An imported trial counts as one attempt: earlier ones are not known."
                 if analysis.spec.imported

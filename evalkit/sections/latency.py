@@ -293,7 +293,7 @@ def _held(analysis: Analysis, name: MainClock) -> str:
     alike = {_kept(replace(model, name="every model"), name, " trials") for model in models}
     each = [_kept(model, name, " trials" * (model is models[0])) for model in models]
     held = listing(sorted(alike) if len(alike) == 1 and len(models) > _FEW else each)
-    unended = any(m.counts.refused or m.counts.truncated or m.counts.errored for m in models)
+    unended = any(m.counts.failed for m in models)
     why = " Without a whole answer there is no latency here; the gate counts a truncated one with its wait."
     return f"The curves hold {held}.{why if unended else ''}"
 

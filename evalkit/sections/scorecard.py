@@ -224,8 +224,8 @@ def _reading(analysis: Analysis) -> Text:
 
 def other_denominators(analysis: Analysis) -> str:
     """Which trials the figures beside the cost per request leave out, as a sentence; empty where that is none."""
-    tried = [(m.name, m.counts.ungraded, m.counts.planned - m.counts.pending) for m in analysis.models if m.items]
-    apart = [f"{n - ungraded:,} of {n:,} with {name}" for name, ungraded, n in tried if ungraded]
+    tried = [(m.name, m.counts.decided, m.counts.planned - m.counts.pending) for m in analysis.models if m.items]
+    apart = [f"{decided:,} of {n:,} with {name}" for name, decided, n in tried if decided < n]
     if not apart:
         return ""
     return (
@@ -253,6 +253,7 @@ def _denominators(analysis: Analysis, series: tuple[Series, ...]) -> Table:
         "Pending",
         "Graded",
         "Ungraded",
+        "Decided",
         "Satisfactory",
     )
     columns = [Column("Option"), *(Column(head, "end") for head in heads)]
@@ -272,5 +273,6 @@ def _counts(model: ModelResult, series: Series, cents: bool) -> Row:
 
 
 _FIELDS = (
-    "planned", "answered", "refused", "truncated", "errored", "pending", "graded", "ungraded", "satisfactory",
+    "planned", "answered", "refused", "truncated", "errored", "pending", "graded", "ungraded", "decided",
+    "satisfactory",
 )  # fmt: skip

@@ -189,7 +189,7 @@ def _none(analysis: Analysis) -> Text:
         return words(sentence(_reasons(analysis)))
     best = max(judged, key=lambda m: (m.pass_rate.value or 0.0, m.pass_rate.low or 0.0))
     if not best.pass_rate.value:
-        failed = any(m.counts.refused + m.counts.truncated + m.counts.errored for m in judged)
+        failed = any(m.counts.failed for m in judged)
         told = ("See what became of them", "failures") if failed else ("Read the outputs and their grades", "items")
         return words(
             "No option brought a single satisfactory output: ",
@@ -341,8 +341,8 @@ def _standing(analysis: Analysis, model: ModelResult) -> tuple[str, str]:
         return "cannot be judged", sentence(rate.reason or "no pass rate")
     if counts.satisfactory == 0:
         kinds = {kind: getattr(counts, kind) for kind in ("refused", "truncated", "errored")}
-        bad = listing([f"{count:,} {kind}" for kind, count in kinds.items() if count])
-        ended = plural(counts.graded + sum(kinds.values()), "trial")
+        bad = "" if counts.failed_undecided else listing([f"{n:,} {kind}" for kind, n in kinds.items() if n])
+        ended = plural(counts.decided, "trial")
         return "produced nothing satisfactory", (
             f"0 of {ended}{f', {bad}' if bad else ''} ({doubt_words(rate, 'percent', bar)})."
         )
