@@ -587,6 +587,30 @@ def test_the_corrected_rate_is_double_sampling() -> None:
     assert found.worth_labels == {OPUS: stats.worth_extra_labels(stats.rate(8, 12), corrected)}
 
 
+def test_the_corrected_rate_bears_the_failures_as_the_reported_one_does() -> None:
+    book = _graded({JUDGE: _JUDGED, ANN: _HUMAN})
+    for place in range(3):
+        book.trial(f"refused-{place}", ended("refused"))
+    found = _validity(book).corrected[OPUS]
+    outputs = stats.double_sampling(_JUDGED, _JUDGED, _HUMAN, seed=7)
+    assert found.value == pytest.approx(8 / 12 * 12 / 15)
+    assert found.low is not None
+    assert outputs.low is not None
+    assert found.low < outputs.low * 12 / 15 + 0.02
+
+
+@pytest.mark.parametrize(("missed", "warns"), [(0, False), (4, True)])
+def test_a_bar_that_the_judge_alone_shows_is_said(missed: int, warns: bool) -> None:
+    """The judge passes 114 of 120; of 40 that people graded too it passed `missed` that people fail."""
+    judged, people = [1] * 114 + [0] * 6, [0] * missed + [1] * (38 - missed) + [None] * 76 + [0] * 2 + [None] * 4
+    analysis = analyze(_graded({JUDGE: judged, ANN: people}).snapshot())
+    told = [text for text in analysis.warnings if text.startswith("Corrected for")]
+    assert analysis.decision.verdict == "pick"
+    assert [("Opus 4.6 is at 85%" in text, "not show that it clears the 80% bar" in text) for text in told] == (
+        [(True, True)] if warns else []
+    )
+
+
 def test_where_people_are_split_the_rubrics_rule_decides() -> None:
     people: dict[str, list[int | None]] = {ANN: [1, 1, 0, 0], BOB: [1, 0, 0, 1], CY: [None, None, None, 1]}
     found = _validity(_graded({JUDGE: [1, 1, 0, 1], **people}))

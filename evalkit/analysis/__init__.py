@@ -22,7 +22,7 @@ from evalkit.analysis.judge_biases import judge_biases
 from evalkit.analysis.leanings import leanings
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
-from evalkit.analysis.reliability import agreements, judge_validity, labels_of, levels_by_grader
+from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import lateness, session_results
@@ -185,7 +185,7 @@ def _warnings(
         analysis.grading,
         rubric,
         tables,
-        labels_of(analysis.judges),
+        analysis.judges,
         analysis.agreement,
         len(shared[0]) if shared else 0,
         results,

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
 from itertools import combinations
 
 from evalkit import stats
@@ -77,9 +78,9 @@ class JudgeValidity:
     """One judge, or a panel taken as one, against people on the outputs that both graded (`outputs`).
 
     `by_model`: its errors on each model's outputs. `dropped` says why its grades decide nothing, None if they do.
-    `corrected`: each model's pass rate as people would have found it (double sampling). `worth_labels`: how many
-    more human labels would have done as much as the judge. `leniency_p`: whether it errs alike on two models'
-    outputs, for every two. `floors`: the same of each judged critical criterion by itself.
+    `corrected`: each model's pass rate as people would have found it (double sampling, failures as failures).
+    `worth_labels`: how many more human labels would have done as much as the judge. `leniency_p`: whether it errs alike
+    on two models' outputs, for every two. `floors`: the same of each judged critical criterion by itself.
     """
 
     judge: str
@@ -159,14 +160,16 @@ def judge_validity(
     graded. `picked`: trials that people were asked about for what the judge had said; they are left out.
     """
     people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in picked}
+    results = tuple(results)
     keys = {result.trial_id: result.key for result in results}
+    failed = [r.key for r in results if r.outcome != "answered" and r.satisfied is not None]
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
-    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, seed) for g in judges]
+    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, failed, seed) for g in judges]
     found = [(one, [JUDGE + one.judge]) for one in alone if one is not None]
     listened_to = [JUDGE + one.judge for one, _ in found if one.dropped is None]
     if len(listened_to) > 1:
         together = panel_verdicts(levels, listened_to, rubric)
-        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, seed)
+        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, failed, seed)
         found += [] if panel is None else [(panel, listened_to)]
     return tuple(replace(one, floors=_floors(levels, graders, rubric, keys, picked)) for one, graders in found)
 
@@ -190,13 +193,13 @@ def _floors(
     return found
 
 
-def labels_of(found: Iterable[JudgeValidity]) -> dict[str, int]:
-    """How many outputs each judge was checked on; a panel is none."""
-    return {one.judge: one.outputs for one in found if not one.judge.startswith(PANEL)}
-
-
 def _validity(
-    judge: str, said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey], seed: int
+    judge: str,
+    said: Mapping[int, bool],
+    people: Mapping[int, bool],
+    keys: Mapping[int, TrialKey],
+    failed: Sequence[TrialKey],
+    seed: int,
 ) -> JudgeValidity | None:
     both = sorted(set(said) & set(people))
     if not both:
@@ -209,7 +212,8 @@ def _validity(
         labelled = [trial for trial in both if keys[trial].model == model]
         mine, theirs = [float(said[t]) for t in labelled], [float(people[t]) for t in labelled]
         items = [keys[t].item_id for t in labelled]
-        corrected[model] = stats.double_sampling(
+        rate = partial(
+            stats.double_sampling,
             [float(said[t]) for t in everyone],
             mine,
             theirs,
@@ -217,8 +221,10 @@ def _validity(
             items_all=[keys[t].item_id for t in everyone],
             items_labelled=items,
         )
+        without = [key.item_id for key in failed if key.model == model]
+        corrected[model] = rate(failed=len(without), items_failed=without)
         human_only = replace(stats.rate_clustered(*_by_item(theirs, items), small_sample=False), n=len(labelled))
-        worth[model] = stats.worth_extra_labels(human_only, corrected[model])
+        worth[model] = stats.worth_extra_labels(human_only, rate())
         errors[model] = _independent([float(a != b) for a, b in zip(mine, theirs, strict=True)], items)
     return JudgeValidity(
         judge=judge.removeprefix(JUDGE),

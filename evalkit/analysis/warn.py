@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from types import MappingProxyType
 
 from evalkit.analysis.columns import Columns
-from evalkit.analysis.reliability import OVERALL, Agreement
+from evalkit.analysis.reliability import OVERALL, PANEL, Agreement, JudgeValidity
 from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.models import same_model
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
+from evalkit.stats import Estimate
 from evalkit.stats.cost import ONE_ITEM
 
 CEILING = 0.95
@@ -27,19 +27,20 @@ def warnings_for(
     grading: Grading,
     rubric: Rubric,
     tables: Mapping[str, Columns],
-    calibrated: Mapping[str, int] = MappingProxyType({}),
+    judges: Sequence[JudgeValidity] = (),
     agreement: Sequence[Agreement] = (),
     shared_items: int = 0,
     results: Sequence[TrialResult] = (),
 ) -> tuple[str, ...]:
-    """All warnings of a run; `calibrated`: judges, and how many of their outputs people have graded as well.
+    """All warnings of a run; `judges` as people found them that graded the same outputs.
 
     `agreement` of the graders with each other; `shared_items` have a verdict under every model; `tables` hold the
     trials of each, which `results` are as they came out.
     """
     return (
         *_about_origin(snapshot),
-        *_about_trust(snapshot, grading, calibrated, agreement),
+        *_about_corrected(models, judges, rubric.decision.bar),
+        *_about_trust(snapshot, grading, judges, agreement),
         *_about_gaps(models, grading, tables, results),
         *_about_ends(models, shared_items),
         *_about_money(snapshot, models, grading),
@@ -91,7 +92,7 @@ def _about_origin(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _about_trust(
-    snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, int], agreement: Sequence[Agreement]
+    snapshot: Snapshot, grading: Grading, judges: Sequence[JudgeValidity], agreement: Sequence[Agreement]
 ) -> Iterator[str]:
     if grading.round is None and not any(_answered(snapshot)):
         ended = any(attempt.grader is None and attempt.outcome is not None for attempt in snapshot.attempts)
@@ -115,7 +116,7 @@ def _about_trust(
         yield "NOT BLIND: these outputs were graded with --no-blind; the grades are for debugging only."
     elif any(round_.blind is False for round_ in snapshot.rounds):
         yield "A round was graded with --no-blind as well: whoever has seen it is not blind any more."
-    yield from _about_judges(snapshot, grading, calibrated)
+    yield from _about_judges(snapshot, grading, judges)
     if grading.merged:
         yield "Files were merged since these grades were given: outputs of the others have none; grade all together."
     yield from _about_showing(grading)
@@ -127,7 +128,8 @@ def _idle(grading: Grading) -> str:
     return f"; {', '.join(grading.idle)} joined it and graded nothing" if grading.idle else ""
 
 
-def _about_judges(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str, int]) -> Iterator[str]:
+def _about_judges(snapshot: Snapshot, grading: Grading, judges: Sequence[JudgeValidity]) -> Iterator[str]:
+    calibrated = {one.judge: one.outputs for one in judges if not one.judge.startswith(PANEL)}
     uncalibrated = [judge for judge in grading.judges if judge not in {*calibrated, *grading.dropped}]
     if uncalibrated:
         yield (
@@ -142,6 +144,32 @@ def _about_judges(snapshot: Snapshot, grading: Grading, calibrated: Mapping[str,
         yield f"The judge {inside[0]} is one of the models under test and may favour its own outputs."
     for judge, why in grading.dropped.items():
         yield f"Judge {judge} is dropped ({why}): its grades decide nothing, even where nobody else graded."
+
+
+def _about_corrected(models: Sequence[ModelResult], judges: Sequence[JudgeValidity], bar: float) -> Iterator[str]:
+    """Where a judge, or all as one, errs so far that what its grades show of the bar is not shown of what people say.
+
+    With few labels the corrected rates show nothing, which is said of the labels.
+    """
+    heard = [one for one in judges if one.dropped is None and one.outputs >= FEWEST_LABELS]
+    for judge in heard[-1:]:  # the panel stands last
+        told = f"{bar * 100:.10g}%"
+        for model in models:
+            shown, corrected = _side(model.pass_rate, bar), judge.corrected.get(model.model, model.pass_rate)
+            if shown in (None, _side(corrected, bar)) or corrected.value is None:
+                continue
+            limits = f"{corrected.value:.0%} ({corrected.low:.0%} to {corrected.high:.0%})"
+            yield (
+                f"Corrected for what {judge.judge} got wrong beside people, {model.name} is at {limits}, which does not"
+                f" show that it {shown} the {told} bar: see Graders."
+            )
+
+
+def _side(rate: Estimate, bar: float) -> str | None:
+    """What a rate shows of the bar; None where it shows nothing."""
+    if rate.low is None or rate.high is None:
+        return None
+    return "clears" if rate.low >= bar else "is below" if rate.high < bar else None
 
 
 def _about_showing(grading: Grading) -> Iterator[str]:
