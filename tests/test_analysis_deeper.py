@@ -601,12 +601,13 @@ def test_the_corrected_rate_bears_the_failures_as_the_reported_one_does() -> Non
 
 @pytest.mark.parametrize(("missed", "warns"), [(0, False), (4, True)])
 def test_a_bar_that_the_judge_alone_shows_is_said(missed: int, warns: bool) -> None:
-    """The judge passes 114 of 120; of 40 that people graded too it passed `missed` that people fail."""
-    judged, people = [1] * 114 + [0] * 6, [0] * missed + [1] * (38 - missed) + [None] * 76 + [0] * 2 + [None] * 4
+    """The judge passes 216 of 240; of 60 that people graded too it passed `missed` that people fail."""
+    judged = [1] * 216 + [0] * 24
+    people = [0] * missed + [1] * (48 - missed) + [None] * 168 + [0] * 12 + [None] * 12
     analysis = analyze(_graded({JUDGE: judged, ANN: people}).snapshot())
     told = [text for text in analysis.warnings if text.startswith("Corrected for")]
     assert analysis.decision.verdict == "pick"
-    assert [("Opus 4.6 is at 85%" in text, "not show that it clears the 80% bar" in text) for text in told] == (
+    assert [("Opus 4.6 is at 82%" in text, "not show that it clears the 80% bar" in text) for text in told] == (
         [(True, True)] if warns else []
     )
 
