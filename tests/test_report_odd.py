@@ -457,3 +457,11 @@ def test_no_pass_rate_of_a_policy_equals_the_bar_by_rounding_alone() -> None:
         (row,) = (row for row in table.rows if plain_text(row.cells[0].text) == each.title)
         assert row.cells[1].doubt.startswith("79.")
     assert "80–" not in stream.getvalue()
+
+
+def test_items_on_which_all_models_are_alike_tell_no_models_apart() -> None:
+    """One epoch of two is satisfactory under each model: outputs differ, the models do not."""
+    flags = [[True, True]] * 3 + [[True, False]] * 2 + [[False, False]]
+    analysis = analyze(run_of({HAIKU: flags, OPUS: [*flags[:5], [True, True]]}))
+    assert headings(analysis)["item-map"] == "Every model satisfies 3 of 6 items; 1 tells them apart"
+    assert "50% of the items tell outputs apart" in facts(analysis, "how-sure")

@@ -10,10 +10,11 @@ from analysis_builders import OPUS, SONNET, Book, answered, ended, failed, round
 from evalkit.analysis import analyze
 from evalkit.analysis.signals import find_signals
 from evalkit.blocks import Items
-from evalkit.pairing import compare
+from evalkit.pairing import against_baseline, compare
 from evalkit.records import Attempt, Snapshot
 from evalkit.routing.outcomes import outcomes_of
 from evalkit.sections import failures, how_sure, item_map, items, verdict
+from evalkit.series import lineup
 
 DOWN = failed()
 FOR_GOOD = ended("errored", 0.0, status=400, error_type="invalid_request_error")
@@ -140,11 +141,25 @@ def test_no_change_since_an_earlier_run_comes_of_an_outage(sides: tuple[list[Any
     assert (found.items, found.gain, found.loss, found.improved, found.regressed) == (60, 0, 0, (), ())
 
 
-@pytest.mark.parametrize(("how", "state"), [(DOWN, "not shown"), (FOR_GOOD, "shown")])
+@pytest.mark.parametrize(("how", "state"), [(DOWN, "not enough data"), (FOR_GOOD, "shown")])
 def test_a_signal_does_not_rest_on_an_outage(how: Attempt, state: str) -> None:
     """Sonnet fails a third of what both answered, and looks no worse for what Opus's server never answered."""
     snapshot = run(share(60, 0, *[how] * 40), [*[True] * 40, *[False] * 20, *[True] * 40], usd=(0.05, 0.01))
     assert signal(snapshot, "cheaper-no-worse", current=OPUS) == state
+
+
+def test_nothing_is_shown_to_be_alike_that_an_outage_could_undo() -> None:
+    """60 of 80 answered as well as ever: no change and no worse, if what failed so far does not fail for good."""
+    for rest, level in ((share(20, 0), True), ([DOWN] * 20, False)):
+        then, now = run(WHOLE), run(share(60, 0, *rest))
+        (found,) = against_baseline(analyze(now, then), lineup(analyze(now)))
+        assert (found.level, found.change) == (level, "level" if level else "open")
+        cheap = run(WHOLE, share(60, 0, *rest), usd=(0.05, 0.01))
+        assert signal(cheap, "cheaper-no-worse", current=OPUS) == ("shown" if level else "not enough data")
+        assert any(text.startswith("Ceiling") for text in analyze(cheap).warnings) == level
+        low = analyze(cheap).pairs[0].difference.low
+        assert low is not None
+        assert (low < -0.2) == (not level)
 
 
 def test_items_without_every_answer_are_routed_by_no_policy_and_told_apart_on_the_page() -> None:

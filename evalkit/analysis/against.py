@@ -10,7 +10,7 @@ from evalkit.analysis.caching import CacheUse, warmed_apart
 from evalkit.analysis.columns import Columns, in_all
 from evalkit.analysis.compare import adjusted, pair_of
 from evalkit.analysis.pair_results import Against, Baseline, Pair
-from evalkit.analysis.per_model import counted, rate_of
+from evalkit.analysis.per_model import hedged_rate
 from evalkit.analysis.trials import current_round
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot
@@ -66,8 +66,8 @@ def _against(a: str, b: str, then: Columns, now: Columns, seed: int, correction_
     change = after.satisfied - before.satisfied
     return Against(
         **{field.name: getattr(pair, field.name) for field in fields(Pair)},
-        then=rate_of(counted(then)),
-        now=rate_of(counted(now)),
+        then=hedged_rate(then),
+        now=hedged_rate(now),
         latency_ratio=_latency_ratio(then, now),
         improved=tuple(after.items[place] for place in np.flatnonzero(change > 0)),
         regressed=tuple(after.items[place] for place in np.flatnonzero(change < 0)),

@@ -86,10 +86,19 @@ class Columns:
     @cached_property
     def decided(self) -> "Decided":
         """The items with a verdict: the item is the unit."""
-        known = ~np.isnan(self.numbers["satisfied"])
+        return self._decided("satisfied")
+
+    @cached_property
+    def at_worst(self) -> "Decided | None":
+        """The same with trials that failed on every attempt so far as failures; None where there are none of these."""
+        added = ~np.isnan(self.numbers["at_worst"]) & np.isnan(self.numbers["satisfied"])
+        return self._decided("at_worst") if added.any() else None
+
+    def _decided(self, name: str) -> "Decided":
+        known = ~np.isnan(self.numbers[name])
         trials = np.bincount(self.item[known], minlength=len(self.items))
         items = tuple(self.items[place] for place in np.flatnonzero(trials).tolist())
-        return Decided(items, self.means("satisfied", known), self.means("cost_usd", known), trials[trials > 0])
+        return Decided(items, self.means(name, known), self.means("cost_usd", known), trials[trials > 0])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from evalkit import stats
 from evalkit.analysis.columns import Columns, Decided, in_all
+from evalkit.analysis.hedge import reaching
 from evalkit.analysis.pair_results import Pair
 from evalkit.stats import Estimate
 from evalkit.stats.cost import correlation
@@ -34,18 +35,32 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, corre
         nothing = no_estimate("no item has a verdict for both models", 0.95, "Tango score")
         return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, nothing, nothing, None)
     discordance = stats.discordance(of_b.satisfied, of_a.satisfied)
-    epochs = int(max(of_a.trials.max(), of_b.trials.max()))
-    if epochs > 1:
-        difference = stats.paired_rates_clustered(of_b.satisfied, of_a.satisfied, epochs=epochs)
+    if _epochs(of_a, of_b) > 1:
         p_value = stats.sign_flip_p(of_b.satisfied, of_a.satisfied, seed)
     else:
-        gain, loss = round(discordance.gain), round(discordance.loss)
-        difference = stats.paired_rates(gain, loss, len(of_a))
-        p_value = stats.mcnemar_midp(gain, loss)
+        p_value = stats.mcnemar_midp(round(discordance.gain), round(discordance.loss))
+    difference = reaching(
+        _difference(of_a, of_b),
+        _difference(table_a.decided, table_b.at_worst) if table_b.at_worst else None,
+        _difference(table_a.at_worst, table_b.decided) if table_a.at_worst else None,
+    )
     unpriced = table_a.unpriced or table_b.unpriced
     money = (_UNPRICED, _UNPRICED, _UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference, correction_usd)
     separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a))
     return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate)
+
+
+def _difference(a: Decided, b: Decided) -> Estimate:
+    """Rate of `b` less that of `a`, on the items that both have."""
+    of_a, of_b = in_all((a, b))
+    if (epochs := _epochs(of_a, of_b)) > 1:
+        return stats.paired_rates_clustered(of_b.satisfied, of_a.satisfied, epochs=epochs)
+    counts = stats.discordance(of_b.satisfied, of_a.satisfied)
+    return stats.paired_rates(round(counts.gain), round(counts.loss), len(of_a))
+
+
+def _epochs(of_a: Decided, of_b: Decided) -> int:
+    return int(max(of_a.trials.max(), of_b.trials.max()))
 
 
 def _money(

@@ -73,12 +73,12 @@ def _winners(standing: Standing) -> Signal:
     sides = {key: both(standing.sides[c.dear], standing.sides[c.cheap], c.dear_part.item_ids)
              for key, c in tested.items()}  # fmt: skip
     seed = standing.analysis.spec.seed
-    p_values = adjust([difference_p(a, b, epochs, seed) for a, b, epochs in sides.values()])
+    p_values = adjust([difference_p(shared, seed) for shared in sides.values()])
     evidence: list[Evidence] = []
     parts: list[str] = []
     toward = None
     for (key, c), p in zip(tested.items(), p_values, strict=True):
-        gain = paired_difference(*sides[key], 0.95)
+        gain = paired_difference(sides[key], 0.95)
         evidence += _contrast_evidence(standing, c, gain, p)
         gains = p is not None and p <= ALPHA and gain.low is not None and gain.low > 0
         failing = c.dear_part.pass_rate[c.cheap]  # a part of few items keeps a good model from its bar too
@@ -158,12 +158,12 @@ def _falls_behind(standing: Standing) -> Mapping[str, list[Evidence]]:
     tests = list(standing.on_parts)
     sides = [both(side, standing.side, part.item_ids) for side in standing.cheaper for part in standing.parts]
     seed = standing.analysis.spec.seed
-    p_values = adjust([difference_p(a, b, epochs, seed) for a, b, epochs in sides])
+    p_values = adjust([difference_p(shared, seed) for shared in sides])
     found: dict[str, list[Evidence]] = {side.model: [] for side in standing.cheaper}
-    for h, values, p in zip(tests, sides, p_values, strict=True):
+    for h, shared, p in zip(tests, sides, p_values, strict=True):
         if p is None or p > ALPHA:
             continue
-        loss = paired_difference(*values, 0.95)
+        loss = paired_difference(shared, 0.95)
         if loss.high is not None and loss.high < 0:
             what = f"{standing.sides[h.model].name} against {standing.side.name} on {on(h.part)}"
             found[h.model].append(Evidence(what, loss, "points", "same items", p))

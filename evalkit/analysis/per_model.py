@@ -12,6 +12,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.analysis.columns import LEVEL, OUTCOMES, Columns, FloatArray
 from evalkit.analysis.corrections import CorrectionCost
+from evalkit.analysis.hedge import down_to
 from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import Clock, Context, Counts, CriterionResult, ModelResult, Slice
 from evalkit.analysis.trials import TrialResult
@@ -30,7 +31,6 @@ _UNFELT = "retries and waits were not recorded"
 CLOCKS = {"ttft": "ttft_s", "inter_token": "itl_s", "total": "latency_s", "felt": "felt_s"}
 _UNPRICED = "a request is unpriced, so no total can be given"
 _UNGRADED = "nothing is graded yet"
-_WORST = "the lower limit counts trials that failed on every attempt so far as not satisfactory"
 _NO_OUTPUT = "there is no output to grade"
 NOT_MEASURED = "latency not measured (batch)"
 
@@ -77,16 +77,15 @@ def rate_of(trials: Counted) -> Estimate:
     return _share(trials.satisfied, trials.missing)
 
 
+def hedged_rate(trials: Columns) -> Estimate:
+    """The pass rate, down to where open trials would put it."""
+    return down_to(rate_of(counted(trials)), _at_worst(trials))
+
+
 def _at_worst(trials: Columns) -> Estimate | None:
-    known, decided = (~np.isnan(trials.numbers[name]) for name in ("at_worst", "satisfied"))
-    return None if (known == decided).all() else _share(trials.by_item("at_worst", known), _UNGRADED)
-
-
-def _down_to(rate: Estimate, at_worst: Estimate | None) -> Estimate:
-    """With a lower limit that counts open trials as failures: one that never answers what is hard clears no bar."""
-    if at_worst is None or at_worst.low is None or rate.low is None:
-        return rate
-    return replace(rate, low=min(rate.low, at_worst.low), warnings=(_WORST,))
+    if trials.at_worst is None:
+        return None
+    return _share(trials.by_item("at_worst", ~np.isnan(trials.numbers["at_worst"])), _UNGRADED)
 
 
 def _share(flags: Sequence[Sequence[float]], missing: str) -> Estimate:
@@ -222,7 +221,7 @@ def model_result(
     """Everything about one model from its trials; `among` are all models of the run, which it is told from by name."""
     trials = counted(columns)
     at_worst = _at_worst(columns)
-    rate = _down_to(rate_of(trials), at_worst)
+    rate = down_to(rate_of(trials), at_worst)
     attempts = [attempt for result in results for attempt in result.attempts]
     unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     unknown = bool(attempts) and all(a.cost_usd is None for a in attempts)
@@ -299,7 +298,7 @@ def _slice(
         kind,
         name,
         len(ids),
-        pass_rate={model: _down_to(rate_of(one), _at_worst(parts[model])) for model, one in trials.items()},
+        pass_rate={model: hedged_rate(part) for model, part in parts.items()},
         score={model: score_of(part, "score") for model, part in parts.items()},
         cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
         human_fix={model: human_fix(one, correction, review_usd) for model, one in trials.items()},

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from math import exp, fsum, log
 
 from evalkit import stats
 from evalkit.analysis.evidence import Evidence
+from evalkit.analysis.hedge import reaching
 from evalkit.analysis.results import Analysis, OutputResult, Slice
 from evalkit.analysis.sweep import MARGIN
 from evalkit.frozen import dataclass
@@ -25,11 +27,13 @@ _EXACT_MOST = 200
 
 @dataclass(frozen=True)
 class Side:
-    """One model's trials by item. `satisfied`: 0 or 1 a trial; `costs`: mean USD a trial; `latency_s`: of answers,
+    """One model's trials by item. `satisfied`: 0 or 1 a trial; `at_worst`: the same with trials that failed on every
+    attempt so far as failures; `costs`: mean USD a trial; `latency_s`: of answers,
     the geometric mean. `unpriced`: a trial that ended has no price. `among`: all models that are shown."""
 
     model: str
     satisfied: Mapping[str, tuple[float, ...]]
+    at_worst: Mapping[str, tuple[float, ...]]
     costs: Mapping[str, float]
     latency_s: Mapping[str, float]
     unpriced: bool
@@ -165,12 +169,14 @@ def _best(analysis: Analysis) -> str:
 
 
 def _side(analysis: Analysis, model: str) -> Side:
-    satisfied, costs, times = (defaultdict[str, list[float]](list) for _ in range(3))
+    satisfied, at_worst, costs, times = (defaultdict[str, list[float]](list) for _ in range(4))
     unpriced = False
     for item in analysis.outputs:
         for output in (o for o in item.outputs if o.model == model):
             if output.satisfied is not None:
                 satisfied[item.id].append(float(output.satisfied))
+            if output.satisfied is not None or (output.failed_so_far and output.outcome is None):
+                at_worst[item.id].append(float(output.satisfied or False))
             if output.cost_usd is not None and output.outcome is not None:
                 costs[item.id].append(output.cost_usd)
             unpriced |= _is_unpriced(output)
@@ -179,6 +185,7 @@ def _side(analysis: Analysis, model: str) -> Side:
     return Side(
         model,
         {item: tuple(flags) for item, flags in satisfied.items()},
+        {item: tuple(flags) for item, flags in at_worst.items()},
         {item: fsum(values) / len(values) for item, values in costs.items()},
         {item: exp(fsum(values) / len(values)) for item, values in times.items()},
         unpriced,
@@ -207,29 +214,58 @@ def differs_from(estimate: Estimate, value: float) -> bool:
     return (estimate.low is not None and estimate.low > value) or (estimate.high is not None and estimate.high < value)
 
 
-def both(a: Side, b: Side, items: Iterable[str]) -> tuple[list[float], list[float], int]:
-    """Item means of two sides on the items that both have a verdict on, and the most trials that one of them has."""
-    ids = sorted(i for i in items if i in a.satisfied and i in b.satisfied)
-    epochs = max((len(side.satisfied[i]) for i in ids for side in (a, b)), default=1)
-    of_a, of_b = ([sum(side.satisfied[i]) / len(side.satisfied[i]) for i in ids] for side in (a, b))
-    return of_a, of_b, epochs
+@dataclass(frozen=True)
+class Shared:
+    """Item means of two sides on the items that both have a verdict on, and the most trials that one of them has.
+
+    `candidate_fails` and `baseline_fails`: the same if the open trials of that side fail for good, None without any.
+    """
+
+    candidate: Sequence[float]
+    baseline: Sequence[float]
+    epochs: int
+    candidate_fails: "Shared | None" = None
+    baseline_fails: "Shared | None" = None
 
 
-def paired_difference(
-    candidate: Sequence[float], baseline: Sequence[float], epochs: int, confidence: float
-) -> Estimate:
-    """Rate of the candidate minus the baseline's, paired by item; Tango's score interval."""
-    if epochs > 1:
-        return stats.paired_rates_clustered(candidate, baseline, confidence, epochs)
-    counts = stats.discordance(candidate, baseline)
+def both(a: Side, b: Side, items: Iterable[str]) -> Shared:
+    """Candidate `a` and baseline `b` on those of the items that they share."""
+    ids = sorted(items)
+    return replace(
+        _shared(a.satisfied, b.satisfied, ids),
+        candidate_fails=None if a.at_worst == a.satisfied else _shared(a.at_worst, b.satisfied, ids),
+        baseline_fails=None if b.at_worst == b.satisfied else _shared(a.satisfied, b.at_worst, ids),
+    )
+
+
+def _shared(a: Mapping[str, tuple[float, ...]], b: Mapping[str, tuple[float, ...]], items: Sequence[str]) -> Shared:
+    ids = [i for i in items if i in a and i in b]
+    epochs = max((len(side[i]) for i in ids for side in (a, b)), default=1)
+    of_a, of_b = ([sum(side[i]) / len(side[i]) for i in ids] for side in (a, b))
+    return Shared(of_a, of_b, epochs)
+
+
+def paired_difference(sides: Shared, confidence: float) -> Estimate:
+    """Rate of the candidate minus the baseline's, paired by item; Tango's score interval, hedged for open trials."""
+    return reaching(
+        _difference(sides, confidence),
+        *(None if at_worst is None else _difference(at_worst, confidence)
+          for at_worst in (sides.candidate_fails, sides.baseline_fails)),
+    )  # fmt: skip
+
+
+def _difference(sides: Shared, confidence: float) -> Estimate:
+    if sides.epochs > 1:
+        return stats.paired_rates_clustered(sides.candidate, sides.baseline, confidence, sides.epochs)
+    counts = stats.discordance(sides.candidate, sides.baseline)
     return stats.paired_rates(round(counts.gain), round(counts.loss), counts.n, confidence)
 
 
-def difference_p(candidate: Sequence[float], baseline: Sequence[float], epochs: int, seed: int) -> float | None:
+def difference_p(sides: Shared, seed: int) -> float | None:
     """Two-sided p of no difference: McNemar's mid-p, by flipped signs with several epochs; None without items."""
-    if epochs > 1 or not candidate:
-        return stats.sign_flip_p(candidate, baseline, seed) if candidate else None
-    counts = stats.discordance(candidate, baseline)
+    if sides.epochs > 1 or not sides.candidate:
+        return stats.sign_flip_p(sides.candidate, sides.baseline, seed) if sides.candidate else None
+    counts = stats.discordance(sides.candidate, sides.baseline)
     return stats.mcnemar_midp(round(counts.gain), round(counts.loss))
 
 
@@ -237,26 +273,32 @@ def holding(family: Sequence[Challenge]) -> tuple[Holds, ...]:
     """Non-inferiority in each test, one-sided, adjusted by Holm over the whole family.
 
     Parts that equal models could not pass alone (`least_items`) are not tested, so as not to burden the others. The
-    enumeration, which takes long, is done for those alone that the score test shows: it never shows more.
+    enumeration, which takes long, is done for those alone that the score test shows: it never shows more. The printed
+    interval, which `Holds.shown` asks as well, reaches to where the candidate's open trials would put it.
     """
     sides = [both(test.candidate, test.baseline, test.items) for test in family]
     quick = [
-        stats.noninferiority_p(a, b, MARGIN, m, exact=False) if len(a) >= least_items(m) else None for a, b, m in sides
+        stats.noninferiority_p(s.candidate, s.baseline, MARGIN, s.epochs, exact=False)
+        if len(s.candidate) >= least_items(s.epochs)
+        else None
+        for s in sides
     ]
     p_values = [
-        p if adjusted is None or adjusted > ALPHA or len(a) > _EXACT_MOST else stats.noninferiority_p(a, b, MARGIN, m)
-        for (a, b, m), p, adjusted in zip(sides, quick, adjust(quick), strict=True)
+        p
+        if adjusted is None or adjusted > ALPHA or len(s.candidate) > _EXACT_MOST
+        else stats.noninferiority_p(s.candidate, s.baseline, MARGIN, s.epochs)
+        for s, p, adjusted in zip(sides, quick, adjust(quick), strict=True)
     ]
     return tuple(
-        Holds(test.candidate.model, test.kind, test.part, _tested(a, b, m, p), p, m)
-        for test, (a, b, m), p in zip(family, sides, adjust(p_values), strict=True)
+        Holds(test.candidate.model, test.kind, test.part, _tested(s, p), p, s.epochs)
+        for test, s, p in zip(family, sides, adjust(p_values), strict=True)
     )
 
 
-def _tested(candidate: Sequence[float], baseline: Sequence[float], epochs: int, p_value: float | None) -> Estimate:
+def _tested(sides: Shared, p_value: float | None) -> Estimate:
     if p_value is None:
-        return no_estimate(TOO_FEW, 1 - 2 * ALPHA, "Tango score", len(candidate))
-    return paired_difference(candidate, baseline, epochs, 1 - 2 * ALPHA)
+        return no_estimate(TOO_FEW, 1 - 2 * ALPHA, "Tango score", len(sides.candidate))
+    return paired_difference(sides, 1 - 2 * ALPHA)
 
 
 @cache

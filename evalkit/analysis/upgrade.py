@@ -5,9 +5,10 @@ from functools import partial
 
 from evalkit import stats
 from evalkit.analysis.evidence import Evidence, Signal, State, any_of, by_interval
+from evalkit.analysis.hedge import down_to
 from evalkit.analysis.per_model import Counted, rate_of
 from evalkit.analysis.results import Analysis, ItemResult, Slice
-from evalkit.analysis.sides import ALPHA, Side, Standing, adjust, both, difference_p, paired_difference
+from evalkit.analysis.sides import ALPHA, Shared, Side, Standing, adjust, both, difference_p, paired_difference
 from evalkit.analysis.sweep import MARGIN
 from evalkit.stats import Estimate
 
@@ -35,7 +36,7 @@ def _hard_under_bar(standing: Standing) -> Signal:
     if rate.value is None:
         return made("not enough data", reason=rate.reason, settles="grade the hard items")
     counts = part.counts.get(standing.current)
-    if counts is not None and not counts.answered:  # what failed or was refused says nothing of how hard items are
+    if counts is not None and not (counts.answered or counts.refused or counts.truncated):  # as of a wrong request
         return made("not enough data", evidence, "see why no request brought an output", reason="no output to judge")
     settles = "" if state != "not enough data" else _items_to_part(rate, bar)
     return made(state, evidence, settles, parts=("hard",) if state == "shown" else ())
@@ -63,8 +64,12 @@ def several(items: Sequence[ItemResult]) -> tuple[list[str], list[str]]:
 
 
 def rate_on(side: Side, items: Sequence[str]) -> Estimate:
-    """A model's pass rate on named items."""
-    return rate_of(Counted(tuple(side.satisfied[i] for i in sorted(items) if i in side.satisfied), None))
+    """A model's pass rate on named items, down to where open trials would put it."""
+    known, at_worst = (
+        rate_of(Counted(tuple(flags[i] for i in sorted(items) if i in flags), None))
+        for flags in (side.satisfied, side.at_worst)
+    )
+    return down_to(known, None if side.at_worst == side.satisfied else at_worst)
 
 
 def _several_documents(standing: Standing) -> Signal:
@@ -103,15 +108,15 @@ def _dearer_gains(standing: Standing) -> Signal:
         return made("not enough data", reason=reason, settles="give the items a difficulty")
     sides = [(side, part, both(side, standing.side, ids)) for side in standing.dearer for part, ids in parts]
     seed = standing.analysis.spec.seed
-    p_values = adjust([difference_p(a, b, epochs, seed) for _, _, (a, b, epochs) in sides])
+    p_values = adjust([difference_p(shared, seed) for _, _, shared in sides])
     evidence, states, toward, settles = [], [], None, ""
-    for (side, part, (a, b, epochs)), p in zip(sides, p_values, strict=True):
-        gain = paired_difference(a, b, epochs, 0.95)
+    for (side, part, shared), p in zip(sides, p_values, strict=True):
+        gain = paired_difference(shared, 0.95)
         what = f"{side.name} against {standing.side.name} on {part}"
         evidence.append(Evidence(what, gain, "points", "same items", p))
         states.append(_gained(gain, p))
         toward = toward or (side.model if states[-1] == "shown" else None)
-        settles = settles or _to_separate(a, b, part)
+        settles = settles or _to_separate(shared, part)
     state = any_of(states)
     evidence += standing.unplaced
     return made(state, tuple(evidence), settles if state == "not enough data" else "", toward=toward)
@@ -123,8 +128,8 @@ def _gained(gain: Estimate, p_value: float | None) -> State:
     return "not enough data" if state == "shown" and not tested else state
 
 
-def _to_separate(candidate: Sequence[float], baseline: Sequence[float], part: str) -> str:
-    counts = stats.discordance(candidate, baseline)
+def _to_separate(sides: Shared, part: str) -> str:
+    counts = stats.discordance(sides.candidate, sides.baseline)
     needed = stats.items_to_separate(counts.gain, counts.loss, counts.n)
     if needed is None or counts.gain <= counts.loss:
         return f"more {part}: those here show no gain, and cannot exclude one of {MARGIN * 100:.0f} points"

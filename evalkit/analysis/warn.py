@@ -310,7 +310,8 @@ def _about_hours(snapshot: Snapshot) -> Iterator[str]:
 def _about_ends(models: Sequence[ModelResult], shared_items: int) -> Iterator[str]:
     """Rates at an end of the scale, where nothing can be told apart."""
     rates = [model.pass_rate.value for model in models if model.pass_rate.value is not None]
-    alike = len(rates) > 1 and min(rates) > CEILING
+    at_worst = [model.at_worst.value for model in models if model.at_worst and model.at_worst.value is not None]
+    alike = len(rates) > 1 and min(rates + at_worst) > CEILING
     if alike and 2 * shared_items >= max(model.items for model in models):  # else it is not easy items that hide it
         yield (
             f"Ceiling: every model passes more than {CEILING:.0%} of these items, so they cannot tell the models"

@@ -18,7 +18,7 @@ from evalkit.chart_blocks import (
 from evalkit.difficulty import DIFFICULTIES
 from evalkit.item_marks import anchor
 from evalkit.series import lineup
-from evalkit.shown_items import is_settled, shown_items, states
+from evalkit.shown_items import is_settled, parts_models, shown_items, states
 from evalkit.wording import plural
 
 ORDER = 100
@@ -39,9 +39,7 @@ def build(analysis: Analysis) -> Section | None:
     found = [states(item, [s.key for s in series]) for item in analysis.outputs]
     settled = [is_settled(item, [s.key for s in series]) for item in analysis.outputs]
     heading = (
-        _heading(
-            [set(each) for each in compress(found, settled)], len(found), series[0].name if len(series) == 1 else ""
-        )
+        _heading(list(compress(found, settled)), len(found), series[0].name if len(series) == 1 else "")
         if any(settled)
         else _unsettled(analysis.outputs, {s.key for s in series})
     )
@@ -81,17 +79,18 @@ def _unsettled(outputs: Sequence[ItemResult], models: set[str]) -> str:
     return f"None of {items} has all its verdicts; {part:,} {'has' if part == 1 else 'have'} some under every model"
 
 
-def _heading(settled: Sequence[set[MapState]], items: int, alone: str = "") -> str:
+def _heading(settled: Sequence[Sequence[MapState]], items: int, alone: str = "") -> str:
     """Over the items that every model has all verdicts on; the others are counted apart. `alone`: the only model."""
-    every = sum(s == {"satisfactory"} for s in settled)
-    none = sum(s <= {"unsatisfactory", "failed"} for s in settled)
-    apart = len(settled) - every - none
+    every = sum(set(found) == {"satisfactory"} for found in settled)
+    none = sum({*found} <= {"unsatisfactory", "failed"} for found in settled)
+    apart = sum(map(parts_models, settled))
+    some = len(settled) - every - none
     missing = items - len(settled)
     waiting = f"; {missing:,} {'lacks' if missing == 1 else 'lack'} a verdict" if missing else ""
     size, satisfied = plural(items, "item"), f"{every:,}" if every else "none"
     if alone:
-        return f"{alone} satisfies {satisfied} of {size}{f', {apart:,} in some epochs' if apart else ''}{waiting}"
-    if not every + apart:
+        return f"{alone} satisfies {satisfied} of {size}{f', {some:,} in some epochs' if some else ''}{waiting}"
+    if none == len(settled):
         return f"No model satisfies any of {size}{waiting}"
     parting = f"; {f'{apart:,}' if apart else 'none'} {'tell' if apart > 1 else 'tells'} them apart"
     never = f", none satisfies {none:,}" if none else ""

@@ -154,6 +154,8 @@ def break_even_correction_usd(cost_a: float, cost_b: float, rate_a: float, rate_
 
 _NOTHING = 1e-12
 """Share of a gain that is rounding: a limit no larger is a gain that may be nothing."""
+_NEVER = "one of the two is never overtaken"
+_OPEN = "no proven case: the data leave open which of the two would be overtaken"
 BREAK_EVEN = "MOVER on the limits of both paired differences"
 
 
@@ -164,7 +166,8 @@ def break_even(extra_cost: Estimate, gain: Estimate) -> Estimate:
     paired and with their intervals. The break-even is their quotient, with limits by MOVER for ratios (Donner and
     Zou 2012), which takes both doubts in; no lower limit above 0 where the extra cost may be nothing, and no upper
     limit where the gain may be nothing. A bound of the extra cost that does not exist counts as its value. No value
-    where either is unknown, or where one side is at least as cheap and as good: it is never overtaken. Negating
+    where either is unknown, or where one side is at least as cheap and as good: it is never overtaken, if the limits
+    show that too, and else there is no proven case. Negating
     both arguments, that is swapping the sides, keeps the result. Raises ValueError for arguments that are no
     Estimate.
     """
@@ -172,7 +175,7 @@ def break_even(extra_cost: Estimate, gain: Estimate) -> Estimate:
         why = gain.reason or extra_cost.reason or "a difference is unknown"
         return no_estimate(why, gain.confidence, BREAK_EVEN, gain.n)
     if gain.value * extra_cost.value <= 0:
-        return no_estimate("one of the two is never overtaken", gain.confidence, BREAK_EVEN, gain.n)
+        return no_estimate(_NEVER if _dominated(extra_cost, gain) else _OPEN, gain.confidence, BREAK_EVEN, gain.n)
     e, e_low, e_high = _positive(extra_cost)
     g, g_low, g_high = _positive(gain)
     low = 0.0 if e_low <= 0 else _mover_ratio(e, g, e_low, g_high, -1)
@@ -180,12 +183,22 @@ def break_even(extra_cost: Estimate, gain: Estimate) -> Estimate:
     return Estimate(e / g, min(low, e / g), high, gain.confidence, gain.n, BREAK_EVEN)
 
 
+def _dominated(extra_cost: Estimate, gain: Estimate) -> bool:
+    """Whether the limits show that the dearer of two sides is no better."""
+    (e_low, e_high), (g_low, g_high) = _limits(extra_cost), _limits(gain)
+    return (e_low >= 0 and g_high <= 0) or (e_high <= 0 and g_low >= 0)
+
+
 def _positive(estimate: Estimate) -> tuple[float, float, float]:
     """Value, low and high of a difference, turned so that the value is positive."""
-    value = float(estimate.value or 0.0)
-    low = value if estimate.low is None else estimate.low
-    high = value if estimate.high is None else estimate.high
+    value, (low, high) = float(estimate.value or 0.0), _limits(estimate)
     return (value, low, high) if value > 0 else (-value, -high, -low)
+
+
+def _limits(estimate: Estimate) -> tuple[float, float]:
+    """Low and high, where one is missing the value."""
+    value = float(estimate.value or 0.0)
+    return value if estimate.low is None else estimate.low, value if estimate.high is None else estimate.high
 
 
 def _mover_ratio(top: float, bottom: float, top_limit: float, bottom_limit: float, side: int) -> float:

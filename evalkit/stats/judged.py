@@ -37,9 +37,9 @@ def double_sampling(
     items have several outputs (epochs), `items_all` and `items_labelled` name each output's, and x and n are scaled
     to the effective number of outputs (`cluster_design`). `failed` trials, whose items `items_failed` names, brought
     no output to judge and count as 0: the rate is that of outputs times the share of these. n counts labelled
-    outputs. No judged or no labelled output: no value. A judge's grade without any label: its share is taken as 1/2 with the full range as doubt, and a
-    warning. Fewer than 30 labels: a warning. 0/n and n/n work. Raises ValueError for other values than 0 and 1,
-    different lengths, or more labels than outputs.
+    outputs. No judged or no labelled output: no value. A judge's grade without any label: its share is taken as 1/2
+    with the full range as doubt, and a warning. Fewer than 30 labels: a warning. 0/n and n/n work. Raises ValueError
+    for other values than 0 and 1, different lengths, or more labels than outputs.
     """
     check_confidence(confidence)
     everyone, judge, human = _flags(judge_all, judge_labelled, human_labelled)
