@@ -67,14 +67,23 @@ def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
 
 
 def clearing_router(analysis: Analysis) -> PolicyValue | None:
-    """A router that clears the bar where no model does, the one that is shown if it is one; None without any."""
+    """A router that clears the bar and, beside a model that is picked, costs less by the estimates; None without any.
+
+    Of several the one that the scorecard shows, if it is one.
+    """
     routing, decision = analysis.routing, analysis.decision
-    if routing is None or decision.eligible or decision.verdict == "conditional":
+    if routing is None or decision.verdict == "conditional":
         return None
     if any(model.at_worst for model in analysis.models):  # it was valued without the items that these leave open
         return None
     clearing = [each for each in routing.values if each.kind == "router" and _parts(each)
                 and each.pass_rate.low is not None and each.pass_rate.low >= decision.bar]  # fmt: skip
+    if decision.option is not None:
+        most = analysis.model(decision.option).cost_per_satisfactory.value
+        costs = [each.cost_per_satisfactory.value for each in clearing]
+        clearing = [
+            each for each, cost in zip(clearing, costs, strict=True) if most and cost is not None and cost < most
+        ]
     shown = routed(analysis)
     name = shown[1].name if shown else ""
     return max(clearing, key=lambda each: (each.name == name, each.gain_usd.value or 0.0), default=None)

@@ -189,6 +189,22 @@ def test_a_router_that_clears_the_bar_is_named_where_the_models_are_open() -> No
     assert section(analysis, "scorecard").heading.startswith("No model alone")
 
 
+@pytest.mark.parametrize(("usd", "told"), [(0.001, True), (10.0, False)])
+def test_a_router_that_clears_the_bar_for_less_is_named_beside_the_pick(usd: float, told: bool) -> None:
+    analysis = with_routing(made("whole"))
+    routing = analysis.routing
+    assert routing is not None
+    high, cost = Estimate(1.0, 0.94, 1.0, 0.95, 60, "Wilson"), Estimate(usd, usd, usd, 0.95, 60, "MOVER-log")
+    values = tuple(
+        replace(value, pass_rate=high, cost_per_satisfactory=cost) if value.kind == "router" else value
+        for value in routing.values
+    )
+    analysis = replace(analysis, routing=replace(routing, values=values))
+    text = plain_text(section(analysis, "verdict").lede)
+    assert ("clears it, for less by the estimates: 100% of its outputs" in text) is told
+    assert ("The rule picks among single models" in text) is told
+
+
 def test_equals_are_all_called_the_best() -> None:
     half = [[i % 2 == 0] for i in range(40)]
     tied = analyze(run_of({OPUS_ID: half, SONNET_ID: half}))

@@ -59,6 +59,13 @@ def test_an_outage_puts_no_model_below_the_bar_and_a_refusal_for_good_does() -> 
     assert any("would make its rate 60%, not 100%" in told for told in out.warnings)
 
 
+def test_hard_items_that_are_refused_are_no_reason_to_see_why_and_a_wrong_request_is() -> None:
+    """A refusal is what a user would meet; a request that no server takes says nothing of how hard items are."""
+    states = {how.outcome: signal(run([how] * 20, difficulty="hard"), "hard-under-bar", OPUS)
+              for how in (ended("refused"), FOR_GOOD)}  # fmt: skip
+    assert states == {"refused": "shown", "errored": "not enough data"}
+
+
 def test_what_timed_out_is_said_to_be_tried_again_and_only_while_it_is() -> None:
     told = "2 trials that timed out on every attempt so far count as failures; the same command tries them again."
     late = replace(failed(), error_type="timeout")

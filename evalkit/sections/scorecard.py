@@ -1,5 +1,6 @@
 """Scorecard: every model's pass rate, cost and latency in one table, with all denominators."""
 
+from collections.abc import Iterable
 from math import isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
@@ -20,6 +21,7 @@ from evalkit.chart_blocks import (
     Axis,
     Series,
 )
+from evalkit.denominators import shown_counts
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
 from evalkit.series import clearing_router, lineup, rank, routed
@@ -244,35 +246,20 @@ def _timed(analysis: Analysis) -> str:
 
 
 def _denominators(analysis: Analysis, series: tuple[Series, ...]) -> Table:
-    heads = (
-        "Planned",
-        "Answered",
-        "Refused",
-        "Truncated",
-        "Errored",
-        "Pending",
-        "Graded",
-        "Ungraded",
-        "Decided",
-        "Satisfactory",
-    )
-    columns = [Column("Option"), *(Column(head, "end") for head in heads)]
+    models = [analysis.model(s.key) for s in series]
+    names = shown_counts([model.counts for model in models])
+    columns = [Column("Option"), *(Column(name.capitalize(), "end") for name in names)]
     columns += [Column("Cost per request", "end"), Column("Spend", "end")]
-    cents = in_cents([analysis.model(s.key).cost_per_request for s in series])
-    return table("Denominators and spend", columns, [_counts(analysis.model(s.key), s, cents) for s in series])
+    cents = in_cents([model.cost_per_request for model in models])
+    rows = [_counts(model, s, cents, names) for model, s in zip(models, series, strict=True)]
+    return table("Denominators and spend", columns, rows)
 
 
-def _counts(model: ModelResult, series: Series, cents: bool) -> Row:
-    counts = [getattr(model.counts, name) for name in _FIELDS]
+def _counts(model: ModelResult, series: Series, cents: bool, names: Iterable[str]) -> Row:
+    counts = [getattr(model.counts, name) for name in names]
     cells = [Cell(words(model.name)), *(Cell(words(f"{count:,}")) for count in counts)]
     request = model.cost_per_request
     cells.append(_estimate(request, "money", cents=cents))
     unpriced = f"{plural(model.unpriced_attempts, 'attempt')} without a price" if model.unpriced_attempts else ""
     cells.append(Cell(words(money(model.spend_usd)), unpriced or plural(model.attempts, "attempt")))
     return Row(tuple(cells), series)
-
-
-_FIELDS = (
-    "planned", "answered", "refused", "truncated", "errored", "pending", "graded", "ungraded", "decided",
-    "satisfactory",
-)  # fmt: skip

@@ -1,10 +1,9 @@
 """Slices: where in the workload the models part, by difficulty, prompt size and tag."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, fields
 from math import isclose
 
-from evalkit.analysis.results import Analysis, Counts, Slice
+from evalkit.analysis.results import Analysis, Slice
 from evalkit.blocks import (
     Cell,
     Column,
@@ -21,6 +20,7 @@ from evalkit.chart_blocks import (
     Mark,
     Series,
 )
+from evalkit.denominators import shown_counts
 from evalkit.series import lineup
 from evalkit.wording import plural
 
@@ -54,14 +54,19 @@ def build(analysis: Analysis) -> Section | None:
 
 def _gaps(slices: list[Slice], series: tuple[Series, ...]) -> Iterator[Table]:
     """Denominators where trials of a part lack an answer or a grade."""
-    rows = [
-        Row((Cell(words(s.name), part.name), *(Cell(words(f"{n:,}")) for n in asdict(counts).values())), s)
+    lacking = [
+        (part, s, counts)
         for part in slices
         for s in series
         if (counts := part.counts.get(s.key)) is not None and counts.planned > counts.graded
     ]
+    names = shown_counts(counts for _, _, counts in lacking)
+    rows = [
+        Row((Cell(words(s.name), part.name), *(Cell(words(f"{getattr(counts, name):,}")) for name in names)), s)
+        for part, s, counts in lacking
+    ]
     if rows:
-        heads = (field.name.capitalize() for field in fields(Counts))
+        heads = map(str.capitalize, names)
         columns = (Column("Option and part"), *(Column(head, "end") for head in heads))
         told = "Trials of each part that lacks an answer or a grade"
         yield table(told, columns, rows, folded=told)

@@ -106,20 +106,20 @@ def _lede(analysis: Analysis) -> Text:
     if decision.verdict == "conditional":
         return _on_these(analysis)
     if decision.verdict == "pick" and decision.option is not None:
-        return _pick(analysis, analysis.model(decision.option))
+        return words(*_pick(analysis, analysis.model(decision.option)), *_by_routing(analysis))
     if decision.verdict == "no_option":
         return words(*_none(analysis), *_by_routing(analysis))
     return words(*_too_little(analysis), *_by_routing(analysis))
 
 
 def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
-    """The router that clears the bar where no model does: the rule picks among models, and does not look at it."""
+    """The router that clears the bar where no model does, or for less: the rule picks among models alone."""
     router = clearing_router(analysis)
     if router is None:
         return ()
     rate, bar = router.pass_rate, analysis.decision.bar
     return (
-        f" {_capital(router.phrase)} clears it: ",
+        f" {_capital(router.phrase)} clears it{', for less by the estimates' if analysis.decision.option else ''}: ",
         strong(value(rate, "percent", bar)),
         " of its outputs are satisfactory ",
         doubt(f"({doubt_words(rate, 'percent', bar)}, {plural(rate.n, 'item')})"),
