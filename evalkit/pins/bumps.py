@@ -86,14 +86,15 @@ class _Left:
 def bumps(then: Iterable[Pin], now: Iterable[Pin]) -> list[Bump]:
     """The changes between two states of the same files, in code alone.
 
-    Each place of a file is compared with itself, by ever less of what is around it, and where lines were broken anew by
+    Each place of a file is compared with itself: by what its keys and names are, then by ever less of what is around
+    it, and where lines were broken anew by
     the words beside it; then what is left of the file, then what is left of all files. An id that moved, or is spelled
     otherwise, has not changed, unless it stands where another stood: two values that were exchanged are two bumps.
     """
     before, after = _by_path(then), _by_path(now)
     called = _moved_to(before, after)
     left = _Left([*chain(*before.values())], [*chain(*after.values())], [])
-    for step in (_at_all_places, _by_words):
+    for step in (_at_addresses, _at_all_places, _by_words):
         left = step(_in_each_file(left, called, step))  # a block that went to another file is compared with itself too
     left = _in_each_file(left, called, _in_file)
     _moved(left)
@@ -139,6 +140,31 @@ def _moved_to(before: Mapping[str, list[Pin]], after: Mapping[str, list[Pin]]) -
     return moved
 
 
+def _at_addresses(left: _Left) -> _Left:
+    """Pairs those that the file's own grammar gives one place, or the same within others, which is no other's."""
+    for names in range(max((2, *(len(pin.address) for pin in (*left.gone, *left.new)))), 1, -1):
+        gone, new = (_by_tail(pins, names) for pins in (left.gone, left.new))
+        for tail in gone.keys() & new.keys():
+            if len(gone[tail]) == len(new[tail]) and _is_one_list(gone[tail]) and _is_one_list(new[tail]):
+                for old, pin in zip(gone[tail], new[tail], strict=True):
+                    left.pair(old, pin)
+    return left
+
+
+def _is_one_list(pins: Sequence[Pin]) -> bool:
+    """Whether these stand in one place, where their order tells them apart if there are several."""
+    return len({pin.address for pin in pins}) == 1
+
+
+def _by_tail(pins: Iterable[Pin], names: int) -> Mapping[tuple[str, ...], list[Pin]]:
+    """Pins by so many of the last names of their addresses; a shorter address has all of its own."""
+    found: dict[tuple[str, ...], list[Pin]] = {}
+    for pin in pins:
+        if pin.address:
+            found.setdefault(pin.address[-names:], []).append(pin)
+    return found
+
+
 def _at_all_places(left: _Left) -> _Left:
     for nth in range(max((len(pin.places) for pin in (*left.gone, *left.new)), default=0)):
         left = _at_places(left, nth)
@@ -148,7 +174,7 @@ def _at_all_places(left: _Left) -> _Left:
 def _by_words(left: _Left) -> _Left:
     """Pairs those with like words beside them, whatever lines they stand in."""
     if len(left.gone) * len(left.new) <= _MOST_PAIRS:
-        left.pair_alike(lambda old, pin: 0 if old.beside.line == pin.beside.line else old.beside.likeness(pin.beside))
+        left.pair_alike(lambda old, pin: old.beside.likeness(pin.beside))
     return left
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from evalkit.frozen import dataclass
+from evalkit.pins.address import Address, addresses
 from evalkit.pins.beside import Beside, beside
 from evalkit.pins.docstrings import text_lines
 from evalkit.pins.mentions import block_comments, comment_at, comment_marks, is_note, is_prose, notebook_notes
@@ -36,7 +37,7 @@ class Pin:
 
     `places`: where it stands, from the most to the least that has to be the same, so that it can be found again; `own`:
     what it stands among, where others stand at like places; `beside`: the words next to it, which stay where lines are
-    broken anew.
+    broken anew; `address`: what the file's own grammar calls its place, empty where that is no place of its own.
     """
 
     path: str
@@ -50,11 +51,12 @@ class Pin:
     places: tuple[str, ...] = field(default=("",), compare=False)
     own: Own = field(default=Own(), compare=False)
     beside: Beside = field(default=Beside(), compare=False)
+    address: Address = field(default=(), compare=False)
 
 
 def plain(pin: Pin) -> dict[str, Any]:
     """For JSON: what a reader can use."""
-    return {name: value for name, value in asdict(pin).items() if name not in ("places", "own", "beside")}
+    return {name: value for name, value in asdict(pin).items() if name not in ("places", "own", "beside", "address")}
 
 
 def skipped(path: str, content: bytes) -> str | None:
@@ -85,14 +87,15 @@ def pins_in(path: str, content: bytes) -> Iterator[Pin]:
     lines = text.split("\n")
     mentions = _mentions(path, text, lines)
     ids = [() if IGNORE in line else tuple(spellings(line)) for line in lines]
-    around, words = Surroundings(path, lines, ids), beside(lines, ids)
+    around, words, called = Surroundings(path, lines, ids), beside(lines, ids), addresses(path, lines, ids)
     for number, (line, found) in enumerate(zip(lines, ids, strict=True)):
         if not found:
             continue
         (starts, ends), own = mentions(number, line), around.own(number)
         for one, places in zip(found, around.places(number, own), strict=True):
             runs = ends < one.column <= starts
-            yield Pin(path, number + 1, *_named(one), prose=not runs, places=places, own=own, beside=next(words))
+            at = number + 1, *_named(one)
+            yield Pin(path, *at, prose=not runs, places=places, own=own, beside=next(words), address=next(called))
 
 
 def _named(one: Spelling) -> tuple[int, str, str, Kind, Provider]:

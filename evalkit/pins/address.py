@@ -1,0 +1,164 @@
+"""Where a file's own grammar puts an id: by what its keys, services, functions and constants are called.
+
+An address stays the same where lines are broken anew, keys are sorted or blocks change their order, and when one data
+format becomes another. Files are read by the parsers of their formats, with a mark in place of each id.
+"""
+
+import ast
+import json
+import re
+import tomllib
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from evalkit.pins.spelling import Spelling, between
+
+Address = tuple[str, ...]
+LISTED = "[]"
+"""The last name of ids that stand in one list, in its order."""
+_NAMELESS = "*"
+"""What a part of a list is called that has no name of its own."""
+_LARGEST = 1_000_000
+"""Characters of a file that is read in this way."""
+_MARK = re.compile("\ue000([0-9]+)\ue001")
+_NAMES = ("name", "id", "key", "alias", "slug", "title", "service", "route", "path")
+"""What a part of a list is called by, if no two parts of it are called the same; else any other text of it."""
+_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_ASSIGNED = re.compile(r"""([\w.-]+)["'`]?\s*(?::[^=:"'`]*=|:=|=>|=|:)\s*(?:[frb]?["'`])?[\w.:/@%-]*\Z""")
+"""What stands before an id that is given to a name, whatever the language."""
+_SECTION = re.compile(r"\s*\[+\s*([^\[\]]+?)\s*\]+\s*(?:[#;].*)?\Z")
+
+
+def addresses(path: str, lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterator[Address]:
+    """The address of each id of a file, in order; empty where it has none, or shares it outside of a list of texts."""
+    number = sum(map(len, ids))
+    found = _parsed(path, lines, ids) if sum(map(len, lines)) <= _LARGEST else None
+    found = dict(_assigned(lines, ids)) if found is None else found
+    shared = Counter(found.values())
+    for n in range(number):
+        address = found.get(n, ())
+        yield address if shared[address] == 1 or (address[-1:] == (LISTED,) and _NAMELESS not in address) else ()
+
+
+def _parsed(path: str, lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> dict[int, Address] | None:
+    """By the parser of the file's format; None where it has none, or is not written in it."""
+    read = _READERS.get(PurePosixPath(path).suffix.lower())
+    if read is None:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = list(read(_marked(lines, ids)))
+    except (ValueError, SyntaxError, RecursionError, MemoryError, yaml.YAMLError):
+        return None
+    often = Counter(n for n, _ in found)
+    return {n: address for n, address in found if often[n] == 1}
+
+
+def _marked(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> str:
+    """The file's text with a mark for each id."""
+    marked, n = list[str](), 0
+    for line, of_line in zip(lines, ids, strict=True):
+        first, *rest = between(line, of_line)
+        marked.append(first + "".join(f"\ue000{n + place}\ue001{part}" for place, part in enumerate(rest)))
+        n += len(of_line)
+    return "\n".join(marked)
+
+
+def _marks(text: str, at: Address) -> Iterator[tuple[int, Address]]:
+    """One alone: of several in one text none has a place of its own."""
+    numbers = _MARK.findall(text)
+    if len(numbers) == 1:
+        yield int(numbers[0]), at
+
+
+def _in_data(value: Any) -> Iterator[tuple[int, Address]]:
+    """Of mappings and lists in each other; one that stands in several places, as YAML's anchors do, is read once."""
+    seen = set[int]()
+
+    def within(value: Any, at: Address) -> Iterator[tuple[int, Address]]:
+        if isinstance(value, str):
+            yield from _marks(value, at)
+        elif isinstance(value, Mapping | list) and id(value) not in seen:
+            seen.add(id(value))
+            parts = value.items() if isinstance(value, Mapping) else zip(_called(value), value, strict=True)
+            for called, part in parts:
+                yield from within(part, (*at, str(called)))
+
+    return within(value, ())
+
+
+def _in_yaml(text: str) -> Iterator[tuple[int, Address]]:
+    documents = list(yaml.load_all(text, Loader=_LOADER))
+    return _in_data(documents if len(documents) > 1 else documents[0])
+
+
+def _called(parts: Sequence[Any]) -> list[str]:
+    """What each part of a list is called: by its own name, since places change when a part is added."""
+    if len(parts) > 1 and all(isinstance(part, Mapping) for part in parts):
+        own = [{**(data if isinstance(data := part.get("metadata"), Mapping) else {}), **part} for part in parts]
+        keys = set.intersection(*map(set, own))
+        for key in sorted(keys, key=lambda key: (key not in _NAMES, str(key))):
+            names = [part[key] for part in own]
+            if all(map(_is_name, names)) and len(set(names)) == len(names):
+                return [f"{key}={name}" for name in names]
+    return [_NAMELESS if isinstance(part, Mapping | list) else LISTED for part in parts]
+
+
+def _is_name(value: Any) -> bool:
+    """A text with a letter in it, and no id: numbers are settings, and change."""
+    return isinstance(value, str) and re.search(r"[^\W\d]", value) is not None and not _MARK.search(value)
+
+
+def _in_python(text: str) -> Iterator[tuple[int, Address]]:
+    return _in_node(ast.parse(text), ())
+
+
+def _in_node(node: ast.AST, at: Address) -> Iterator[tuple[int, Address]]:
+    """`at`: the functions, classes, names, arguments and keys that lead to it."""
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            yield from _marks(node.value, at)
+        return
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        at = (*at, node.name)
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        at = (*at, *map(ast.unparse, targets))
+    elif isinstance(node, ast.keyword):
+        at = (*at, node.arg or "**")
+    elif isinstance(node, ast.Call):
+        at = (*at, ast.unparse(node.func))
+    elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+        at = (*at, LISTED)
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            yield from _in_node(value, (*at, "**" if key is None else ast.unparse(key)))
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _in_node(child, at)
+
+
+def _assigned(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterator[tuple[int, Address]]:
+    """By the name that each is given to, and the section that it stands in."""
+    section, n = "", 0
+    for line, of_line in zip(lines, ids, strict=True):
+        if not of_line and (headed := _SECTION.match(line)) is not None:
+            section = headed[1]
+        for _, before in zip(of_line, between(line, of_line), strict=False):
+            if (given := _ASSIGNED.search(before[-200:])) is not None:
+                yield n, (section, given[1])
+            n += 1
+
+
+_READERS: Mapping[str, Callable[[str], Iterator[tuple[int, Address]]]] = {
+    ".json": lambda text: _in_data(json.loads(text)),
+    ".toml": lambda text: _in_data(tomllib.loads(text)),
+    **dict.fromkeys((".yaml", ".yml"), _in_yaml),
+    **dict.fromkeys((".py", ".pyi"), _in_python),
+}

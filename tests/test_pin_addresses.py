@@ -1,0 +1,131 @@
+"""A place is known by what its keys, services, functions and constants are called, however its file is written."""
+
+import json
+
+import pytest
+
+from evalkit.pins.bumps import bumps
+from evalkit.pins.scan import pins_in
+
+O, S, H = "claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5-20251001"  # noqa: E741
+EXCHANGED = [(O, H), (H, O)]
+
+
+def told(path: str, then: str, now: str, other: str = "") -> list[tuple[str | None, str | None]]:
+    found = bumps(pins_in(path, then.encode()), pins_in(other or path, now.encode()))
+    return sorted(((b.then.model if b.then else None, b.now.model if b.now else None) for b in found), key=str)
+
+
+def services(models: dict[str, str], order: tuple[str, ...] = ("name", "team", "model")) -> str:
+    """A list in YAML, with the keys of its parts in this order."""
+    lines = []
+    for name, model in models.items():
+        of_part = {"name": name, "team": "core", "model": model}
+        lines += [f"{'  ' if n else '- '}{key}: {of_part[key]}" for n, key in enumerate(order)]
+    return "\n".join(lines) + "\n"
+
+
+SORTED = ("model", "name", "team")
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        ({"chat": O, "tags": H}, {"chat": O, "tags": H}, []),
+        ({"chat": O, "tags": H}, {"chat": H, "tags": O}, EXCHANGED),
+        ({"chat": O, "tags": H, "sum": S}, {"sum": S, "tags": H, "chat": O}, []),
+        ({"chat": O, "tags": S, "sum": H}, {"chat": H, "tags": S}, [(O, H), (H, None)]),
+        ({"chat": S, "tags": S, "old": O, "sum": H}, {"chat": S, "tags": H, "old": O}, [(S, H), (H, None)]),
+    ],
+)
+def test_parts_of_a_list_are_known_by_name_when_their_keys_are_sorted(
+    then: dict[str, str], now: dict[str, str], expected: list[tuple[str | None, str | None]]
+) -> None:
+    found = told("routes.yaml", services(then), services(now, SORTED))
+    assert sorted(found, key=str) == sorted(expected, key=str)
+
+
+def wrapped(a: str, b: str, depth: int) -> dict[str, object]:
+    data: dict[str, object] = {"chat": {"model": a}, "tags": {"model": b}}
+    for level in range(depth):
+        data = {f"level-{level}": data}
+    return data
+
+
+@pytest.mark.parametrize("depths", [(0, 1), (1, 0), (1, 2), (0, 0)])
+@pytest.mark.parametrize("path", ["c.json", "c.yaml"])
+def test_blocks_that_move_a_level_are_the_same_blocks(path: str, depths: tuple[int, int]) -> None:
+    before, after = depths
+    then, same, exchanged = (json.dumps(wrapped(*pair)) for pair in ((O, H, before), (O, H, after), (H, O, after)))
+    assert told(path, then, same) == []
+    assert told(path, then, exchanged) == sorted(EXCHANGED, key=str)
+
+
+@pytest.mark.parametrize(
+    ("path", "then", "now"),
+    [
+        ("c.py", "CHAT: Final[str] = '{0}'\nTAGS: Final[str] = '{1}'\n", "TAGS = '{1}'\nCHAT = '{0}'\n"),
+        (
+            "c.py",
+            "def chat(t):\n    return call(\n        tokens=400, model='{0}', t=t\n    )\n\n"
+            "def tags(t):\n    return call(\n        tokens=400, model='{1}', t=t\n    )\n",
+            "class All:\n    def chat(self, t):\n        return call(tokens=477, model='{0}', t=t)\n\n"
+            "    def tags(self, t):\n        return call(tokens=400, model='{1}', t=t)\n",
+        ),
+        ("c.py", "M = {{'chat': '{0}', 'tags': '{1}'}}\n", "M = {{\n    'tags': '{1}',\n    'chat': '{0}',\n}}\n"),
+        ("Dockerfile", "FROM a\nENV CHAT={0} TAGS={1}\n", "FROM a\nENV TAGS={1} CHAT={0}\n"),
+        ("c.toml", "[chat]\nmodel = '{0}'\n[tags]\nmodel = '{1}'\n", "tags.model = '{1}'\nchat.model = '{0}'\n"),
+        (
+            "d.yaml",
+            "env:\n- name: CHAT\n  value: {0}\n- name: TAGS\n  value: {1}\n",
+            "env:\n- value: {1}\n  name: TAGS\n- value: {0}\n  name: CHAT\n",
+        ),
+        (
+            "k.yaml",
+            "kind: A\nmetadata: {{name: chat}}\nmodel: {0}\n---\nkind: A\nmetadata: {{name: tags}}\nmodel: {1}\n",
+            "model: {1}\nkind: A\nmetadata:\n  name: tags\n---\nmodel: {0}\nkind: A\nmetadata:\n  name: chat\n",
+        ),
+        ("c.ts", "const CHAT = '{0}';\nconst TAGS = '{1}';\n", "const M = {{\n  TAGS: '{1}',\n  CHAT: '{0}',\n}};\n"),
+    ],
+)
+def test_what_is_called_the_same_is_compared_with_itself(path: str, then: str, now: str) -> None:
+    assert told(path, then.format(O, H), now.format(O, H)) == []
+    assert told(path, then.format(O, H), now.format(H, O)) == sorted(EXCHANGED, key=str)
+
+
+def test_another_format_has_the_same_addresses() -> None:
+    data = {"services": [{"name": "chat", "model": O}, {"name": "tags", "model": H}]}
+    toml = "[[services]]\nmodel = '{1}'\nname = 'tags'\n[[services]]\nmodel = '{0}'\nname = 'chat'\n"
+    assert told("c.json", json.dumps(data), toml.format(O, H), "c.toml") == []
+    assert told("c.json", json.dumps(data), toml.format(H, O), "c.toml") == sorted(EXCHANGED, key=str)
+
+
+def test_the_order_of_a_list_of_models_is_theirs() -> None:
+    lists = [json.dumps({"fallbacks": models}) for models in ([O, S, H], [O, H, S], [O, H])]
+    assert told("c.json", lists[0], lists[1]) == [(H, S), (S, H)]
+    assert told("c.json", lists[0], lists[2]) == [(S, None)]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("c.yaml", "a: &x\n  model: {0}\nb: *x\n"),
+        ("c.yaml", "a: !Custom\n  model: {0}\n"),
+        ("c.yaml", "a: &x\n  self: *x\n  model: {0}\n"),
+        ("c.yaml", "{{{{ helm }}}}: [\nmodel: {0}\n"),
+        ("c.json", '{{"a": {{"model": "{0}"}}, // note\n}}'),
+        ("c.json", "[" * 100_000 + '"{0}"'),
+        ("c.py", "def broken(:\n    model='{0}'\n"),
+        ("c.toml", "[a\nmodel = '{0}'\n"),
+        ("c.yaml", ""),
+        (
+            "c.yaml",
+            "a0: &a0 {{model: {0}}}\n"
+            + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(40)),
+        ),
+    ],
+)
+def test_a_file_that_no_parser_takes_or_that_is_odd_is_compared_all_the_same(path: str, text: str) -> None:
+    then, now = (text.replace("{0}", model).replace("{{", "{").replace("}}", "}") for model in (O, H))
+    assert told(path, then, then) == []
+    assert told(path, then, now) == ([(O, H)] if "{0}" in text else [])
