@@ -39,6 +39,8 @@ from servers import (
 
 from evalkit.cli import main
 from evalkit.errors import InfrastructureError, UsageError
+from evalkit.executors.budget import Budget
+from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.local import cost_of
 from evalkit.providers import Preflight, batches
 from evalkit.providers import attempt as one_attempt
@@ -324,6 +326,43 @@ async def test_who_finds_no_way_to_the_server_has_sent_nothing(kind: type[httpx2
     reply = await one_attempt.attempt(fails, {}, 5.0, fast=False)
     assert (reply.error_type, reply.retryable) == ("no_connection", True)
     assert cost_of(REQUEST, reply, datetime.now(UTC)) == 0.0
+
+
+PROXY_REFUSAL = whole(407, b"<html>Who are you?</html>", content_type="text/html", proxy_authenticate="Basic")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])  # without a tunnel through the proxy, and with one
+async def test_a_proxy_that_wants_a_password_stops_the_run_as_a_bad_key_does(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted([PROXY_REFUSAL]) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-only")
+        async with connected(f"{scheme}://claude.example") as provider:
+            reply = await provider.attempt(REQUEST)
+            with pytest.raises(InfrastructureError, match=r"^a proxy lets nothing through .*407.*HTTPS_PROXY"):
+                await provider.preflight([SONNET])
+    assert (reply.error_type, reply.retryable, reply.stops_run) == ("proxy_authentication_error", False, True)
+    assert cost_of(REQUEST, reply, datetime.now(UTC)) == 0.0
+    with pytest.raises(InfrastructureError, match=r"^a proxy stopped the run: .*407.*; write the proxy's name"):
+        raise_if_stopped(Ending(fatal=reply, fatal_model=SONNET), Budget(None), "run")
+
+
+@pytest.mark.parametrize(
+    ("told", "stops"),
+    [
+        ("Invalid username/password", True),
+        ("Requested NO AUTHENTICATION REQUIRED from proxy server, but got NO ACCEPTABLE METHODS.", True),
+        ("Proxy Server could not connect: Host unreachable.", False),
+        ("502 Bad Gateway", False),
+    ],
+)
+async def test_of_what_proxies_refuse_only_a_missing_password_stops_the_run(told: str, stops: bool) -> None:
+    async def fails(*_: object) -> Any:
+        raise httpx2.ProxyError(told)
+
+    reply = await one_attempt.attempt(fails, {}, 5.0, fast=False)
+    assert (reply.stops_run, reply.retryable) == (stops, not stops)
 
 
 async def test_a_deadline_that_passes_before_a_request_was_written_is_no_timeout_of_the_model() -> None:

@@ -4,7 +4,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from evalkit.error_kinds import NO_CONNECTION, NO_CREDENTIALS, UNREADABLE
+from evalkit.error_kinds import NO_CONNECTION, NO_CREDENTIALS, PROXY_REFUSES, UNREADABLE
 from evalkit.frozen import dataclass
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import Headers, read_headers, retry_after_s, should_retry
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _RETRYABLE_STATUSES = frozenset({408, 409, 424, 429})
 _FATAL_STATUSES = frozenset({401, 402, 403, 404})
 """None of these gets better with the next item."""
+
+_PROXY_REFUSED = 407
+_PROXY_REFUSALS = (f"{_PROXY_REFUSED}", "Invalid username/password", "Requested ")
+"""How refusals of HTTP proxies begin, and, from the second on, of SOCKS proxies, which have no statuses."""
 
 _RETRYABLE_KINDS = frozenset({
     UNREADABLE, "overloaded_error", "api_error", "rate_limit_error", "timeout_error",
@@ -101,6 +105,10 @@ def failed(heard: Heard, error: Exception) -> Reply:
 
     if isinstance(error, StreamError | NotAStreamError):
         return _no_stream(heard, error)
+    if proxy_refuses(error):
+        told = refusal(error)
+        status = _PROXY_REFUSED if str(_PROXY_REFUSED) in told else None
+        return heard.failure(PROXY_REFUSES, told, status=status, stops_run=True)
     if isinstance(error, anthropic.APIStatusError):
         return _refused(heard, error)
     if isinstance(error, anthropic.APIConnectionError | httpx2.RequestError):
@@ -110,6 +118,23 @@ def failed(heard: Heard, error: Exception) -> Reply:
     if isinstance(error, anthropic.APIError | ValueError):
         return heard.failure(UNREADABLE, f"{type(error).__name__}: {error}", retryable=True)
     raise error
+
+
+def proxy_refuses(error: Exception) -> bool:
+    """Whether a proxy on the way wants a name and a password: for the tunnel to a server, or for the request itself."""
+    import anthropic
+    import httpx2
+
+    if isinstance(error, anthropic.APIStatusError):
+        return error.status_code == _PROXY_REFUSED
+    told = [str(one) for one in (error, error.__cause__) if isinstance(one, httpx2.ProxyError)]
+    return any(text.startswith(_PROXY_REFUSALS) for text in told)
+
+
+def refusal(error: Exception) -> str:
+    """What a proxy says of wanting a password; of a page only that it does."""
+    status = getattr(error, "status_code", None)
+    return f"status {status} from a proxy" if status else cause(error)
 
 
 def _broken_off(heard: Heard, error: Exception) -> Reply:
