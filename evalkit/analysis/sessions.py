@@ -134,6 +134,12 @@ def standstill(sessions: Sequence[SessionResult]) -> str | None:
     )
 
 
+def clock_warnings(sessions: Sequence[SessionResult]) -> tuple[str, ...]:
+    """What our own clocks have done to the latencies, a sentence each; of a standstill only if any are left out."""
+    stood = standstill(sessions) if any(session.left_out for session in sessions) else None
+    return tuple(text for text in (lateness(sessions), stood) if text)
+
+
 def kept_time(sessions: Sequence[SessionResult]) -> str:
     """Whether our own clocks can be believed, in a sentence or two."""
     stood, late = standstill(sessions), any(session.late for session in sessions)
