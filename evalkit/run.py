@@ -48,12 +48,19 @@ def attempts_so_far(snapshot: Snapshot) -> dict[int, int]:
     return counts
 
 
-def felt_so_far(snapshot: Snapshot) -> dict[int, float]:
-    """How long a user of each trial has waited for its production attempts, s; none where nobody measured it."""
-    felt: dict[int, float] = {}
+def felt_so_far(snapshot: Snapshot) -> dict[int, float | None]:
+    """How long a user of each trial has waited for its production attempts, s; None, not less, where that of any is
+    unknown: the process stood still or died meanwhile, or it was in a batch.
+
+    The time until the next command is none of it, being ours and not the service's: who retries by himself goes on
+    after the pause, which is in the row of the attempt before it.
+    """
+    felt: dict[int, float | None] = {}
     for attempt in snapshot.attempts:
-        if attempt.grader is None and attempt.felt_s is not None:
-            felt[attempt.trial_id] = max(felt.get(attempt.trial_id, 0.0), attempt.felt_s)
+        if attempt.grader is None:
+            before = felt.get(attempt.trial_id, 0.0)
+            unknown = before is None or attempt.felt_s is None
+            felt[attempt.trial_id] = None if unknown else max(before or 0.0, attempt.felt_s or 0.0)
     return felt
 
 
@@ -114,7 +121,7 @@ class _Past:
     settled: Collection[int] = ()
     in_batches: frozenset[int] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
-    felt_s: Mapping[int, float] = field(default_factory=dict)
+    felt_s: Mapping[int, float | None] = field(default_factory=dict)
     charged_usd: float = 0.0
     lately: Lately = field(default_factory=dict)
     shown: Shown = field(default_factory=Shown)

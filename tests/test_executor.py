@@ -406,7 +406,33 @@ async def test_felt_time_holds_retries_and_waits_and_queueing_is_kept_apart(monk
         patched.setattr(local._Execution, "_until_changed", until_changed)
         await carry_out(FakeProvider(behave), calls(1), book)
     assert [row["queued_s"] for row in book.started] == pytest.approx([0.0, 1.5, 1.5])
-    assert [row["felt_s"] for row in book.finished.values()] == [2.0, 14.0, 26.0]
+    assert [row["felt_s"] for row in book.finished.values()] == [12.0, 24.0, 26.0], "with the pauses that follow"
+
+
+@pytest.mark.parametrize(("attempts", "paused"), [(2, True), (1, False)])
+async def test_a_pause_that_the_next_command_ends_was_felt_and_none_follows_the_last_attempt(
+    monkeypatch: pytest.MonkeyPatch, attempts: int, paused: bool
+) -> None:
+    """A second call stops the run while the first is to wait for its next attempt."""
+
+    async def behave(request: Request, number: int) -> Reply:
+        return replace(BUSY, latency_s=2.0) if number == 0 else fatal(401, "authentication_error")
+
+    monkeypatch.setattr(local.random, "uniform", lambda low, high: 10.0)
+    book = Book()
+    await carry_out(FakeProvider(behave), calls(2), book, replace(ONE, attempts=attempts))
+    assert len(book.started) == 2
+    assert book.finished[1]["felt_s"] == (12.0 if paused else 2.0)
+
+
+@pytest.mark.parametrize(("earlier_s", "felt_s"), [(3.0, 5.0), (0.0, 2.0), (None, None)])
+async def test_after_an_attempt_whose_time_is_unknown_nobody_knows_what_a_user_felt(
+    earlier_s: float | None, felt_s: float | None
+) -> None:
+    book, (call,) = Book(), calls(1)
+    todo = [replace(call, earlier=1, earlier_felt_s=earlier_s)]
+    ending = await carry_out(FakeProvider(always(replace(GOOD, latency_s=2.0))), todo, book)
+    assert (book.finished[1]["felt_s"], ending.untimed) == (felt_s, 0)
 
 
 async def test_felt_time_is_never_less_than_the_attempts_own() -> None:

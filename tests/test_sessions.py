@@ -137,6 +137,19 @@ def test_a_standstill_that_left_latencies_out_is_told_wherever_a_late_clock_is(
     assert clock_warnings(analyze(stopped(0)).sessions) == (), "of one that left none out nothing hangs"
 
 
+def test_latencies_are_left_out_for_the_session_that_stood_still_and_for_no_other() -> None:
+    """A trial whose first attempt was under way then is answered by the next command, and timed; what its user felt
+    is known of neither. The attempt of a process that died is no standstill."""
+    book = Book(spec((OPUS,)))
+    book.trial("a", failed(session_id=1), answered(session_id=2, felt_s=None))
+    book.trial("b", replace(lost(), session_id=1), answered(session_id=2, felt_s=None))
+    book.trial("c", failed(session_id=3), answered(session_id=2, felt_s=None))
+    sessions = (SESSION, replace(SESSION, id=2), replace(SESSION, id=3, executor="batch"))
+    first, second, batch = analyze(book.snapshot(sessions=sessions)).sessions
+    assert (first.left_out, second.left_out, batch.left_out) == (1, 0, 0)
+    assert (second.timed, second.felt_s) == (3, None)
+
+
 @pytest.mark.parametrize(
     ("untimed", "changes", "said"),
     [
