@@ -211,6 +211,46 @@ async def test_an_error_in_the_body_of_a_success_is_sorted_as_in_a_stream(kind: 
     assert event_like.retryable is (kind in ("overloaded_error", "api_error"))
 
 
+LONG = b"x" * 10_000
+TYPES = ({}, {"content_type": "application/json"}, {"content_type": "text/event-stream"})
+
+
+@pytest.mark.parametrize("headers", TYPES, ids=["without a type", "JSON", "event stream"])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (error_body("overloaded_error"), "overloaded_error"),
+        (b'{"error": {"type": "overloaded_error", "message": "Busy"}, "x": "%b"}' % LONG, "overloaded_error"),
+        (b'{"error": {"type": "api_error", "message": "\xc3\xa4%b"}}' % (LONG * 20), "api_error"),
+        (b'{"error": {"message": "%b", "type": "api_error"}}' % LONG, "unreadable_answer"),
+        (b'{"error":\n\n{"message": "upstream is away", "code": 503}}', "unreadable_answer"),
+        (b'{"error": {"message": "upstream is away", "type": null}}', "unreadable_answer"),
+    ],
+)
+async def test_an_error_in_the_body_of_a_success_is_one_however_it_is_told(
+    body: bytes, kind: str, headers: dict[str, str]
+) -> None:
+    reply = await attempt(whole(200, body, **headers))
+    assert (reply.outcome, reply.error_type, reply.status) == ("errored", kind, 200)
+    assert (reply.retryable, reply.stops_run) == (True, False)
+    assert reply.error_message
+
+
+async def test_an_error_in_an_event_without_a_name_is_one() -> None:
+    told = b'data: {"error": {"message": "Too busy", "type": "overloaded_error"}}\n\ndata: [DONE]\n\n'
+    reply = await attempt(STREAM_HEAD, opening(), block(), delta("Half"), told)
+    assert (reply.error_type, reply.error_message, reply.text) == ("overloaded_error", "Too busy", "Half")
+    other = await attempt(STREAM_HEAD, b'data: {"error": null}\n\n: a comment\n\n', answer())
+    assert other.outcome == "answered"
+
+
+async def test_a_page_without_a_type_is_quoted() -> None:
+    reply = await attempt(whole(200, b"<html>Sign in</html>"))
+    assert (reply.error_type, reply.stops_run) == ("not_an_event_stream", True)
+    assert str(reply.error_message).startswith("the answer is of no type, not an event stream;")
+    assert str(reply.error_message).endswith(" It says: <html>Sign in</html>")
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
@@ -220,8 +260,6 @@ async def test_an_error_in_the_body_of_a_success_is_sorted_as_in_a_stream(kind: 
         (b'["\xff"]', ' It says: ["\ufffd"]'),
         (b"x" * 9999, " It says: " + "x" * 200),
         (b"[" * 100_000, " It says: " + "[" * 200),
-        (b'{"error": {"type": "overloaded_error"}, "x": "%b"}' % (b"x" * 10_000),
-         ' It says: {"error": {"type": "overloaded_error"}, "x": "' + "x" * 154),
         (b"", ""),
     ],
 )  # fmt: skip

@@ -4,10 +4,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 from evalkit.error_kinds import NO_CONNECTION, NO_CREDENTIALS, PROXY_REFUSES, UNREADABLE
 from evalkit.frozen import dataclass
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import Headers, read_headers, retry_after_s, should_retry
+from evalkit.providers.sse import MOST_READ
 from evalkit.providers.stream import Heard
 from evalkit.records import Reply
 
@@ -43,9 +46,6 @@ _TOO_LONG = re.compile(
     r"(?:prompt|input) is too long|exceeds? (?:the )?(?:available )?context|exceed_context_size", re.IGNORECASE
 )
 
-MOST_READ = 10_000
-"""Bytes, or characters, of what a server says beside an answer."""
-
 _MOST_QUOTED = 200
 
 
@@ -67,7 +67,7 @@ class NotAStreamError(Exception):
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
         kind = headers.get("content-type")
-        what = f"of type {kind!r}" if kind else "empty"
+        what = f"of type {kind!r}" if kind else "of no type" if body else "empty"
         words = " ".join(body.decode("utf-8", "replace").split())[:_MOST_QUOTED]
         quoted = f" It says: {words}" if words else ""
         super().__init__(f"the answer is {what}, not an event stream; is this the address of a Messages API?{quoted}")
@@ -86,16 +86,22 @@ class StreamError(Exception):
 
 
 def unstreamed(headers: Headers, body: bytes) -> StreamError | NotAStreamError:
-    """What to make of an answer that is no stream, by the beginning of its body: gateways put errors into a 200 that
-    the API would have sent as an event, and they are sorted like one."""
+    """What to make of an answer that is no stream, by the beginning of its body."""
+    return error_in(body) or NotAStreamError(headers, body)
+
+
+def error_in(body: bytes | str) -> StreamError | None:
+    """The error that a body begins with: gateways put into a 200 what the API would have sent as an event, and it is
+    sorted like one. One without a type is unreadable, and may pass."""
     try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        told = None
+        told = from_json(body, allow_partial="trailing-strings")  # of a long body this is the beginning
+    except ValueError:
+        return None
     error = told.get("error") if isinstance(told, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("type"), str):
-        return StreamError(json.dumps(told))
-    return NotAStreamError(headers, body)
+    if not isinstance(error, dict):
+        return None
+    kind = {"type": str(error.get("type") or UNREADABLE)}
+    return StreamError(json.dumps({**told, "error": {**error, **kind}}))
 
 
 def failed(heard: Heard, error: Exception) -> Reply:
