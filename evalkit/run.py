@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evalkit.bill import WorstCase, charged_usd, most_tokens, worst_cases
+from evalkit.bill import WorstCase, charged, most_tokens, worst_cases
 from evalkit.cache_marks import chosen_marks
+from evalkit.charged import NOTHING, Charged
 from evalkit.dataset import Dataset
 from evalkit.errors import UsageError
 from evalkit.executors.budget import Budget, payers
@@ -94,7 +95,7 @@ async def carry_out(
         past, plan, now = _past(run, prepared), prepared.plan, datetime.now(UTC)
         way, prices = prepared.options.way, prepared.options.prices
         items = way.batched(plan.items, plan.spec.seed)
-        budget = Budget(budget_usd, past.charged_usd)
+        budget = Budget(budget_usd, past.charged)
         passed_over = prepared.later.union(past.settled)
         batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in passed_over}
         batched |= past.in_batches
@@ -122,7 +123,7 @@ class _Past:
     in_batches: frozenset[int] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
     felt_s: Mapping[int, float | None] = field(default_factory=dict)
-    charged_usd: float = 0.0
+    charged: Charged = NOTHING
     lately: Lately = field(default_factory=dict)
     shown: Shown = field(default_factory=Shown)
 
@@ -134,7 +135,7 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     waiting = snapshot.in_batches
     in_batches = frozenset(attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting)
     now = datetime.now(UTC)
-    usd = charged_usd(snapshot, now, prices=prepared.options.prices, besides=waiting)
+    usd = charged(snapshot, now, prices=prepared.options.prices, besides=waiting)
     return _Past(
         settled_trials(snapshot), in_batches, attempts_so_far(snapshot), felt_so_far(snapshot), usd,
         sent_lately(snapshot, now), _shown(snapshot, prepared.plan),

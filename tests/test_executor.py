@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.charged import Charged
 from evalkit.error_kinds import LOST
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors import local
@@ -500,10 +501,10 @@ def test_sixteen_at_once_never_pass_the_budget(
         Call(f"trial/{n}", n, replace(REQUEST, max_tokens=math.floor(usd / 5e-6)), usd)
         for n, usd in enumerate(worsts, start=1)
     ]
-    budget, book = Budget(limit_usd, spent_usd), Book()
+    budget, book = Budget(limit_usd, Charged(spent_usd)), Book()
     limits = replace(AT_ONCE, concurrency=16, attempts=3)
     ending = asyncio.run(carry_out(FakeProvider(behave), todo, book, limits, budget))
-    assert truth["usd"] <= budget.spent_usd + 1e-9, "an unknown cost counts as the worst case"
+    assert truth["usd"] <= budget.charged.borne_usd + 1e-9, "an unknown cost counts as the worst case"
     assert ending.out_of_budget or len(book.settled()) + ending.unsettled == len(todo)
 
 
@@ -511,7 +512,7 @@ def test_without_a_budget_nothing_waits_for_money() -> None:
     budget = Budget(None)
     assert [budget.reserve(1e9) for _ in range(3)] == [True] * 3
     budget.settle(1e9, 2.0)
-    assert budget.spent_usd == 2.0
+    assert budget.charged.borne_usd == 2.0
 
 
 def test_money_set_aside_is_free_again_once_the_true_cost_is_known() -> None:
@@ -521,7 +522,7 @@ def test_money_set_aside_is_free_again_once_the_true_cost_is_known() -> None:
     budget.settle(0.9, 0.05)
     assert budget.reserve(0.9)
     budget.settle(0.9, None)
-    assert budget.spent_usd == pytest.approx(0.95)
+    assert budget.charged.borne_usd == pytest.approx(0.95)
     assert not budget.reserve(0.06)
     assert budget.reserve(0.05)
 
@@ -555,6 +556,25 @@ async def test_an_empty_budget_sends_nothing_and_says_how_to_go_on() -> None:
     with pytest.raises(BudgetError, match=r"raise --budget-usd") as raised:
         raise_if_stopped(ending, budget, "run")
     assert raised.value.exit_code == ExitCode.BUDGET
+
+
+async def test_what_is_only_set_aside_at_the_end_of_a_budget_is_not_called_spent() -> None:
+    """Two answers: of the first nobody knows what was billed, and of the second only what its beginning cost."""
+    cut = replace(BUSY, status=200, usage=Usage(input_tokens=10, output_tokens=1))
+    gone = replace(BUSY, status=None, error_type="connection_error")
+    known_usd = cost_of(REQUEST, cut, NOW) or 0.0
+    budget, book = Budget(0.0035), Book()
+    ending = await carry_out(FakeProvider(in_turn(gone, cut, GOOD)), calls(3), book, ONE, budget)
+    good_usd = cost_of(REQUEST, GOOD, NOW) or 0.0
+    assert budget.charged.broken == 2
+    assert budget.charged.spent_usd == pytest.approx(known_usd + 3 * good_usd)
+    assert budget.charged.aside_usd == pytest.approx(0.002 - known_usd)
+    told = (
+        r"\$0\.0000 spent, \$0\.0020 more set aside at worst case for 2 answers that broke off on this run file by run"
+    )
+    budget = Budget(0.0, replace(budget.charged, spent_usd=0.0))
+    with pytest.raises(BudgetError, match=told):
+        raise_if_stopped(replace(ending, out_of_budget=True, unsettled=0), budget, "run")
 
 
 async def test_the_end_of_the_budget_ends_the_waits_of_the_others() -> None:

@@ -97,7 +97,7 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
     if ending.out_of_budget:
         raise BudgetError(
             f"the budget of ${budget.limit_usd:g} leaves no room for the next request"
-            f" (${budget.spent_usd:.4f} spent on this run file by run and grade);"
+            f" ({budget.charged.words(lambda usd: f'${usd:.4f}')} on this run file by run and grade);"
             " raise --budget-usd and run the same command to go on"
         )
     if ending.unsettled:

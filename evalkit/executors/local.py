@@ -238,7 +238,7 @@ class _Execution:
         except NoRoomError:
             self.unrecorded.append(cost_usd)
             raise
-        self.budget.settle(job.reserved_usd, None if is_cut(reply) else cost_usd)
+        self.budget.settle(job.reserved_usd, cost_usd, is_cut(reply))
         if call.unsure is not None:
             call.unsure.hear(reply.usage)
         self.ending.untimed += final and job.untimed and reply.outcome != "errored"
