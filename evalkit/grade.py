@@ -8,6 +8,7 @@ from functools import partial
 from evalkit.bill import Line, charged, total
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
+from evalkit.executors.lag import Believed
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
@@ -174,9 +175,8 @@ async def grade_by_judges(
                         opened.ledger.write(partial(_record_answer, run, round_, question, progress.reply, True))
                 tell(progress)
 
-            ending = await execute(
-                to_send, provider, opened.ledger, limits, budget, on_progress, opened.id, prices, say
-            )
+            sends = Believed(provider, opened.lag)  # how long judges take is told while they work
+            ending = await execute(to_send, sends, opened.ledger, limits, budget, on_progress, opened.id, prices, say)
     if ending.stopped or ending.unsettled:
         raise_if_stopped(ending, budget, "grade", _heard(run.snapshot()))
 
