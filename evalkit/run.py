@@ -10,7 +10,7 @@ from evalkit.bill import WorstCase, charged, most_tokens, worst_cases
 from evalkit.cache_marks import chosen_marks
 from evalkit.charged import NOTHING, Charged
 from evalkit.dataset import Dataset
-from evalkit.errors import UsageError
+from evalkit.errors import BudgetError, UsageError
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.local import Limits, Progress
@@ -20,6 +20,7 @@ from evalkit.frozen import dataclass
 from evalkit.plan import Plan
 from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
+from evalkit.prompt_notes import naming_prompts
 from evalkit.providers import Provider
 from evalkit.records import Snapshot, TrialKey, Usage
 from evalkit.sent_lately import Lately, sent_lately, together
@@ -110,7 +111,7 @@ async def carry_out(
         limits = replace(limits, lately=together(limits.lately, past.lately))
         ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices, cluster)
         if ending.stopped or ending.unsettled:
-            _stop(ending, budget, run, prepared)
+            _stop(ending, budget, run, prepared, dataset)
         return Done(run.outcomes(), lag_p99_s, ending.untimed)
 
 
@@ -152,7 +153,7 @@ def _shown(snapshot: Snapshot, plan: Plan) -> Shown:
     return shown
 
 
-def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> None:
+def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared, dataset: Dataset) -> None:
     """Say why a run had to stop; one that was turned down before anything was answered or billed leaves no file."""
     snapshot = run.snapshot()
     models = {trial.id: trial.key.model for trial in snapshot.trials}
@@ -161,6 +162,12 @@ def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> N
     }
     try:
         raise_if_stopped(ending, budget, "run", answered)
+    except BudgetError as error:
+        settled = settled_trials(snapshot)
+        left = {trial.key.item_id for trial in snapshot.trials if trial.id not in settled}
+        if named := naming_prompts(prepared.plan, dataset, left):
+            raise BudgetError(f"{error}; all that its model takes is set aside for each of {named}") from error
+        raise
     except UsageError as error:
         if answered:
             raise UsageError(f"{error}; what other models have answered stays in {run.path}") from error
