@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Protocol
 
 from evalkit.cached_prefixes import ExpectedCache, Prefix
+from evalkit.charged import Charged
 from evalkit.compact import PromptSizes
 from evalkit.cut_streams import is_cut
 from evalkit.executors.pace import MINUTE_S
@@ -166,14 +167,14 @@ def spent_usd(snapshot: Snapshot) -> float:
     return sum(attempt.cost_usd or 0.0 for attempt in snapshot.attempts)
 
 
-def charged_usd(
+def charged(
     snapshot: Snapshot,
     when: datetime,
     judging_usd: float = 0.0,
     prices: Prices = LIST_PRICES,
     besides: Collection[int] = (),
-) -> float:
-    """What a budget has borne, USD, of production and of judges, `besides` attempts that are set aside elsewhere.
+) -> Charged:
+    """What a budget has borne of production and of judges, `besides` attempts that are set aside elsewhere.
 
     An attempt that may have been billed, nobody knows how much, counts at its trial's worst case, and so does an answer
     that broke off; one of a judge like the dearest of its kind, seen or to come (`judging_usd`).
@@ -187,7 +188,8 @@ def charged_usd(
         most = (attempt.grader is not None and judged) or worst_usd(keys[attempt.trial_id])
         return max(most or 0.0, attempt.cost_usd or 0.0)
 
-    return spent_usd(snapshot) + sum(bounded(a) - (a.cost_usd or 0.0) for a in unknown)
+    aside_usd = sum(bounded(a) - (a.cost_usd or 0.0) for a in unknown)
+    return Charged(spent_usd(snapshot), aside_usd, len(unknown))
 
 
 def run_bill(

@@ -4,7 +4,12 @@ UNREADABLE = "unreadable_answer"
 """An answer that breaks the protocol: the server's fault or a proxy's, and perhaps billed."""
 
 NO_WORKER, NO_CONNECTION, NO_CREDENTIALS = "no_worker", "no_connection", "credentials_error"
-NEVER_SENT = frozenset({NO_WORKER, NO_CONNECTION, NO_CREDENTIALS})
+PROXY_REFUSES = "proxy_authentication_error"
+"""A proxy on the way wants a name and a password, for this request as for every other."""
+
+PROXY_REMEDY = "write the proxy's name and password into its variable (HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT)"
+
+NEVER_SENT = frozenset({NO_WORKER, NO_CONNECTION, NO_CREDENTIALS, PROXY_REFUSES})
 """No server has seen the request: it costs nothing."""
 
 LOST = "worker_lost"

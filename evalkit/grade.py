@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from evalkit.bill import Line, charged_usd, total
+from evalkit.bill import Line, charged, total
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
+from evalkit.executors.lag import Believed
 from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
@@ -174,9 +175,8 @@ async def grade_by_judges(
                         opened.ledger.write(partial(_record_answer, run, round_, question, progress.reply, True))
                 tell(progress)
 
-            ending = await execute(
-                to_send, provider, opened.ledger, limits, budget, on_progress, opened.id, prices, say
-            )
+            sends = Believed(provider, opened.lag)  # how long judges take is told while they work
+            ending = await execute(to_send, sends, opened.ledger, limits, budget, on_progress, opened.id, prices, say)
     if ending.stopped or ending.unsettled:
         raise_if_stopped(ending, budget, "grade", _heard(run.snapshot()))
 
@@ -198,7 +198,7 @@ def _left_to_ask(
     waiting, now = by_key(question for question in asked if question.key not in known), datetime.now(UTC)
     settles = {subject(round_, of_one[0]): of_one for of_one in waiting.values()}
     dearest = max((size.worst_usd(now, prices) or 0.0 for _, size in sized(waiting, now, prices)), default=0.0)
-    budget = Budget(budget_usd, charged_usd(snapshot, now, dearest, prices))
+    budget = Budget(budget_usd, charged(snapshot, now, dearest, prices))
     return settles, calls(round_, waiting, snapshot, now, prices), budget
 
 

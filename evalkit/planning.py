@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from evalkit import __version__
-from evalkit.bill import Bill, run_bill, spent_usd
+from evalkit.bill import Bill, charged, run_bill
 from evalkit.cache_marks import CacheMode, chosen_marks
 from evalkit.cached_prefixes import Prefix, marked_prefixes
+from evalkit.charged import NOTHING, Charged
 from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
 from evalkit.dataset_changes import changed_parts
@@ -63,7 +64,7 @@ class Prepared:
 
     Nobody wants it printed, but asyncio (3.11) spells out what a main task returns, which is every item of a run.
     `later`: trials that this command leaves for one with a larger share.
-    `spent_usd` is what the run file has cost, judging included. `notes` are lines for the user: what was left out,
+    `charged` is what the run file has cost, judging included. `notes` are lines for the user: what was left out,
     and how this run differs from an earlier one.
     """
 
@@ -72,7 +73,7 @@ class Prepared:
     exists: bool
     settled: frozenset[int]
     bill: Bill
-    spent_usd: float
+    charged: Charged
     options: Options
     notes: tuple[str, ...] = ()
     later: frozenset[int] = frozenset()
@@ -183,13 +184,14 @@ async def prepare(
         ids, keys = [item.id for item in snapshot.items], (trial.key for trial in snapshot.trials)
         order = TrialOrder(keys, ids, snapshot.spec.models)
         plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), order)
-        settled, spent = settled_trials(snapshot), spent_usd(snapshot)
+        settled = settled_trials(snapshot)
+        spent = charged(snapshot, now, prices=options.prices, besides=snapshot.in_batches)
         notes = (*_at_server(snapshot, options.way, path), *_other_prices(snapshot.spec, spec))
     else:
         variants, notes = _variants(dataset, options, spec)
         plan = await fitted_plan(dataset, spec, variants, provider, tell, server.facts)
         notes = (*notes, *_others(place, spec))
-        settled, spent = set(), 0.0
+        settled, spent = set(), NOTHING
     notes = (*notes, *prompt_notes(plan, chosen, options.cache))
     later = _later(plan, options.share, settled, snapshot)
     batched = options.way.batched(plan.items, spec.seed)

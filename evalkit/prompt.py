@@ -1,11 +1,11 @@
 """From an item to the request: which documents come along, in what order, and how they are laid out."""
 
-import base64
 import html
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalkit.base64_text import base64_of
 from evalkit.cache_marks import with_marks
 from evalkit.dataset import Dataset, Item, TemplateText
 from evalkit.frozen import dataclass
@@ -111,8 +111,8 @@ def build_request(
 def _attachment_block(dataset: Dataset, name: str) -> dict[str, Any]:
     attachment = dataset.attachments[name]
     kind = "document" if attachment.media_type == "application/pdf" else "image"
-    data = base64.b64encode(attachment.data).decode("ascii")
-    return {"type": kind, "source": {"type": "base64", "media_type": attachment.media_type, "data": data}}
+    source = {"type": "base64", "media_type": attachment.media_type, "data": base64_of(attachment)}
+    return {"type": kind, "source": source}
 
 
 def prompt_sha256(max_tokens: int, template: TemplateText | None = None) -> str:

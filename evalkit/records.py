@@ -142,10 +142,11 @@ class Attempt:
 
     `grader` is None for production and names the judge otherwise. `outcome` is None when the process died
     before the answer was recorded: it may have been billed, nobody can know. `final` marks the attempt that
-    settles its trial. `felt_s` runs from the trial's first request, retries and waits included; `queued_s` is
-    the wait on our side before that. `cost_usd` is None where the price or the tokens are unknown; times are None
-    where nobody measured them. `in_flight` requests, this one included, were under way when it was sent. `subject`
-    names what an attempt that has ended settles, if it is final. `worker_id` as in `Reply`.
+    settles its trial. `felt_s` runs from the trial's first request, retries and waits included, also the wait after
+    it if it is to be followed by another; `queued_s` is the wait on our side before it. `cost_usd` is None where the
+    price or the tokens are unknown; times are None where nobody measured them. `in_flight` requests, this one included,
+    were under way when it was sent. `subject` names what an attempt that has ended settles, if it is final. `worker_id`
+    as in `Reply`.
     """
 
     id: int

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evalkit.bill import WorstCase, charged_usd, most_tokens, worst_cases
+from evalkit.bill import WorstCase, charged, most_tokens, worst_cases
 from evalkit.cache_marks import chosen_marks
+from evalkit.charged import NOTHING, Charged
 from evalkit.dataset import Dataset
-from evalkit.errors import UsageError
+from evalkit.errors import BudgetError, UsageError
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.local import Limits, Progress
@@ -19,6 +20,7 @@ from evalkit.frozen import dataclass
 from evalkit.plan import Plan
 from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
+from evalkit.prompt_notes import naming_prompts
 from evalkit.providers import Provider
 from evalkit.records import Snapshot, TrialKey, Usage
 from evalkit.sent_lately import Lately, sent_lately, together
@@ -48,12 +50,19 @@ def attempts_so_far(snapshot: Snapshot) -> dict[int, int]:
     return counts
 
 
-def felt_so_far(snapshot: Snapshot) -> dict[int, float]:
-    """How long a user of each trial has waited for its production attempts, s; none where nobody measured it."""
-    felt: dict[int, float] = {}
+def felt_so_far(snapshot: Snapshot) -> dict[int, float | None]:
+    """How long a user of each trial has waited for its production attempts, s; None, not less, where that of any is
+    unknown: the process stood still or died meanwhile, or it was in a batch.
+
+    The time until the next command is none of it, being ours and not the service's: who retries by himself goes on
+    after the pause, which is in the row of the attempt before it.
+    """
+    felt: dict[int, float | None] = {}
     for attempt in snapshot.attempts:
-        if attempt.grader is None and attempt.felt_s is not None:
-            felt[attempt.trial_id] = max(felt.get(attempt.trial_id, 0.0), attempt.felt_s)
+        if attempt.grader is None:
+            before = felt.get(attempt.trial_id, 0.0)
+            unknown = before is None or attempt.felt_s is None
+            felt[attempt.trial_id] = None if unknown else max(before or 0.0, attempt.felt_s or 0.0)
     return felt
 
 
@@ -87,7 +96,7 @@ async def carry_out(
         past, plan, now = _past(run, prepared), prepared.plan, datetime.now(UTC)
         way, prices = prepared.options.way, prepared.options.prices
         items = way.batched(plan.items, plan.spec.seed)
-        budget = Budget(budget_usd, past.charged_usd)
+        budget = Budget(budget_usd, past.charged)
         passed_over = prepared.later.union(past.settled)
         batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in passed_over}
         batched |= past.in_batches
@@ -102,7 +111,7 @@ async def carry_out(
         limits = replace(limits, lately=together(limits.lately, past.lately))
         ending, lag_p99_s = await send(calls, batched, provider, run, limits, budget, tell, say, prices, cluster)
         if ending.stopped or ending.unsettled:
-            _stop(ending, budget, run, prepared)
+            _stop(ending, budget, run, prepared, dataset)
         return Done(run.outcomes(), lag_p99_s, ending.untimed)
 
 
@@ -114,8 +123,8 @@ class _Past:
     settled: Collection[int] = ()
     in_batches: frozenset[int] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
-    felt_s: Mapping[int, float] = field(default_factory=dict)
-    charged_usd: float = 0.0
+    felt_s: Mapping[int, float | None] = field(default_factory=dict)
+    charged: Charged = NOTHING
     lately: Lately = field(default_factory=dict)
     shown: Shown = field(default_factory=Shown)
 
@@ -127,7 +136,7 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     waiting = snapshot.in_batches
     in_batches = frozenset(attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting)
     now = datetime.now(UTC)
-    usd = charged_usd(snapshot, now, prices=prepared.options.prices, besides=waiting)
+    usd = charged(snapshot, now, prices=prepared.options.prices, besides=waiting)
     return _Past(
         settled_trials(snapshot), in_batches, attempts_so_far(snapshot), felt_so_far(snapshot), usd,
         sent_lately(snapshot, now), _shown(snapshot, prepared.plan),
@@ -144,7 +153,7 @@ def _shown(snapshot: Snapshot, plan: Plan) -> Shown:
     return shown
 
 
-def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> None:
+def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared, dataset: Dataset) -> None:
     """Say why a run had to stop; one that was turned down before anything was answered or billed leaves no file."""
     snapshot = run.snapshot()
     models = {trial.id: trial.key.model for trial in snapshot.trials}
@@ -153,6 +162,12 @@ def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared) -> N
     }
     try:
         raise_if_stopped(ending, budget, "run", answered)
+    except BudgetError as error:
+        settled = settled_trials(snapshot)
+        left = {trial.key.item_id for trial in snapshot.trials if trial.id not in settled}
+        if named := naming_prompts(prepared.plan, dataset, left):
+            raise BudgetError(f"{error}; all that its model takes is set aside for each of {named}") from error
+        raise
     except UsageError as error:
         if answered:
             raise UsageError(f"{error}; what other models have answered stays in {run.path}") from error

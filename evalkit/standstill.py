@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from evalkit.records import Reply
+from evalkit.error_kinds import LOST, NEVER_SENT
+from evalkit.records import Attempt, Reply
 
 STALL_S = 0.25
 """The longest that our own loop may stand still for latencies beside it to be believed.
@@ -15,3 +16,8 @@ there sooner, so that with this in it a latency would be another figure. What is
 def without_clocks(reply: Reply) -> Reply:
     """The same answer, with no latency claimed, as of one from a batch."""
     return replace(reply, latency_s=None, ttft_s=None, headers_s=None)
+
+
+def is_unclocked(told: Reply | Attempt) -> bool:
+    """Whether a server has seen an attempt that has ended, and nobody can say how long it took."""
+    return told.latency_s is None and told.error_type not in {LOST, *NEVER_SENT}

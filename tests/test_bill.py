@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, Line, charged_usd, request_usd, run_bill, worst_cases
+from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, Line, charged, request_usd, run_bill, worst_cases
 from evalkit.compact import PromptSizes
 from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
@@ -193,7 +193,7 @@ LOST_USD = 1.1 * (1.1 * 1000 * 5e-6 + 300 * 25e-6)
 
 
 @pytest.mark.parametrize(
-    ("judging", "to_come_usd", "charged"),
+    ("judging", "to_come_usd", "charged_usd"),
     [
         ([], 0.0, 0.04 + 2 * LOST_USD),
         ([answered(0.02)], 0.0, 0.04 + 2 * LOST_USD + 0.02),
@@ -203,7 +203,7 @@ LOST_USD = 1.1 * (1.1 * 1000 * 5e-6 + 300 * 25e-6)
     ],
 )
 def test_a_budget_bears_production_and_judging_and_what_may_have_been_billed_at_its_worst(
-    judging: list[Attempt], to_come_usd: float, charged: float
+    judging: list[Attempt], to_come_usd: float, charged_usd: float
 ) -> None:
     book = Book(run_spec((OPUS,), max_tokens=300), sizes=[PromptSize("a", OPUS, 1000, True)])
     told = Usage(input_tokens=1000, output_tokens=1)
@@ -211,4 +211,7 @@ def test_a_budget_bears_production_and_judging_and_what_may_have_been_billed_at_
     trial = book.trial("a", lost(), cut, answered(0.04), level=1)
     for attempt in judging:
         book.judging(trial, attempt)
-    assert charged_usd(book.snapshot(), NOW, to_come_usd) == pytest.approx(charged, rel=1e-3)
+    found = charged(book.snapshot(), NOW, to_come_usd)
+    assert found.borne_usd == pytest.approx(charged_usd, rel=1e-3)
+    known_usd = 0.04 + 0.005025 + sum(attempt.cost_usd or 0.0 for attempt in judging)
+    assert (found.spent_usd, found.broken) == (pytest.approx(known_usd), 2 + sum(not a.cost_usd for a in judging))

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.charged import Charged
 from evalkit.error_kinds import LOST
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors import local
@@ -406,7 +407,33 @@ async def test_felt_time_holds_retries_and_waits_and_queueing_is_kept_apart(monk
         patched.setattr(local._Execution, "_until_changed", until_changed)
         await carry_out(FakeProvider(behave), calls(1), book)
     assert [row["queued_s"] for row in book.started] == pytest.approx([0.0, 1.5, 1.5])
-    assert [row["felt_s"] for row in book.finished.values()] == [2.0, 14.0, 26.0]
+    assert [row["felt_s"] for row in book.finished.values()] == [12.0, 24.0, 26.0], "with the pauses that follow"
+
+
+@pytest.mark.parametrize(("attempts", "paused"), [(2, True), (1, False)])
+async def test_a_pause_that_the_next_command_ends_was_felt_and_none_follows_the_last_attempt(
+    monkeypatch: pytest.MonkeyPatch, attempts: int, paused: bool
+) -> None:
+    """A second call stops the run while the first is to wait for its next attempt."""
+
+    async def behave(request: Request, number: int) -> Reply:
+        return replace(BUSY, latency_s=2.0) if number == 0 else fatal(401, "authentication_error")
+
+    monkeypatch.setattr(local.random, "uniform", lambda low, high: 10.0)
+    book = Book()
+    await carry_out(FakeProvider(behave), calls(2), book, replace(ONE, attempts=attempts))
+    assert len(book.started) == 2
+    assert book.finished[1]["felt_s"] == (12.0 if paused else 2.0)
+
+
+@pytest.mark.parametrize(("earlier_s", "felt_s"), [(3.0, 5.0), (0.0, 2.0), (None, None)])
+async def test_after_an_attempt_whose_time_is_unknown_nobody_knows_what_a_user_felt(
+    earlier_s: float | None, felt_s: float | None
+) -> None:
+    book, (call,) = Book(), calls(1)
+    todo = [replace(call, earlier=1, earlier_felt_s=earlier_s)]
+    ending = await carry_out(FakeProvider(always(replace(GOOD, latency_s=2.0))), todo, book)
+    assert (book.finished[1]["felt_s"], ending.untimed) == (felt_s, 0)
 
 
 async def test_felt_time_is_never_less_than_the_attempts_own() -> None:
@@ -474,10 +501,10 @@ def test_sixteen_at_once_never_pass_the_budget(
         Call(f"trial/{n}", n, replace(REQUEST, max_tokens=math.floor(usd / 5e-6)), usd)
         for n, usd in enumerate(worsts, start=1)
     ]
-    budget, book = Budget(limit_usd, spent_usd), Book()
+    budget, book = Budget(limit_usd, Charged(spent_usd)), Book()
     limits = replace(AT_ONCE, concurrency=16, attempts=3)
     ending = asyncio.run(carry_out(FakeProvider(behave), todo, book, limits, budget))
-    assert truth["usd"] <= budget.spent_usd + 1e-9, "an unknown cost counts as the worst case"
+    assert truth["usd"] <= budget.charged.borne_usd + 1e-9, "an unknown cost counts as the worst case"
     assert ending.out_of_budget or len(book.settled()) + ending.unsettled == len(todo)
 
 
@@ -485,7 +512,7 @@ def test_without_a_budget_nothing_waits_for_money() -> None:
     budget = Budget(None)
     assert [budget.reserve(1e9) for _ in range(3)] == [True] * 3
     budget.settle(1e9, 2.0)
-    assert budget.spent_usd == 2.0
+    assert budget.charged.borne_usd == 2.0
 
 
 def test_money_set_aside_is_free_again_once_the_true_cost_is_known() -> None:
@@ -495,7 +522,7 @@ def test_money_set_aside_is_free_again_once_the_true_cost_is_known() -> None:
     budget.settle(0.9, 0.05)
     assert budget.reserve(0.9)
     budget.settle(0.9, None)
-    assert budget.spent_usd == pytest.approx(0.95)
+    assert budget.charged.borne_usd == pytest.approx(0.95)
     assert not budget.reserve(0.06)
     assert budget.reserve(0.05)
 
@@ -529,6 +556,25 @@ async def test_an_empty_budget_sends_nothing_and_says_how_to_go_on() -> None:
     with pytest.raises(BudgetError, match=r"raise --budget-usd") as raised:
         raise_if_stopped(ending, budget, "run")
     assert raised.value.exit_code == ExitCode.BUDGET
+
+
+async def test_what_is_only_set_aside_at_the_end_of_a_budget_is_not_called_spent() -> None:
+    """Two answers: of the first nobody knows what was billed, and of the second only what its beginning cost."""
+    cut = replace(BUSY, status=200, usage=Usage(input_tokens=10, output_tokens=1))
+    gone = replace(BUSY, status=None, error_type="connection_error")
+    known_usd = cost_of(REQUEST, cut, NOW) or 0.0
+    budget, book = Budget(0.0035), Book()
+    ending = await carry_out(FakeProvider(in_turn(gone, cut, GOOD)), calls(3), book, ONE, budget)
+    good_usd = cost_of(REQUEST, GOOD, NOW) or 0.0
+    assert budget.charged.broken == 2
+    assert budget.charged.spent_usd == pytest.approx(known_usd + 3 * good_usd)
+    assert budget.charged.aside_usd == pytest.approx(0.002 - known_usd)
+    told = (
+        r"\$0\.0000 spent, \$0\.0020 more set aside at worst case for 2 answers that broke off on this run file by run"
+    )
+    budget = Budget(0.0, replace(budget.charged, spent_usd=0.0))
+    with pytest.raises(BudgetError, match=told):
+        raise_if_stopped(replace(ending, out_of_budget=True, unsettled=0), budget, "run")
 
 
 async def test_the_end_of_the_budget_ends_the_waits_of_the_others() -> None:

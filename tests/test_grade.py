@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from evalkit.bill import spent_usd
 from evalkit.blind import HIDDEN, label_for
 from evalkit.cli import main
 from evalkit.errors import ExitCode, IntegrityError
-from evalkit.executors.local import Limits
+from evalkit.executors.local import Limits, Progress
 from evalkit.files import read_rubric
 from evalkit.grade import grade_by_judges, graders_for, judge_bill, open_round
 from evalkit.grader_names import judge_name
@@ -25,8 +26,9 @@ from evalkit.models import DEFAULT_JUDGE, KNOWN
 from evalkit.panel import Panel
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.queues import build_queue
-from evalkit.records import Attempt, AttemptStart, ItemRecord, Reply, Round, Spec, TrialKey, Usage
+from evalkit.records import Attempt, AttemptStart, ItemRecord, Reply, Request, Round, Spec, TrialKey, Usage
 from evalkit.rounds import answered
+from evalkit.standstill import STALL_S
 from evalkit.store import RunFile
 
 TIERS = ("opus", "sonnet", "haiku", "fable", "mythos")
@@ -524,6 +526,35 @@ def test_an_unpriced_judge_has_no_bill_but_can_work(ran: Path) -> None:
     seen = snapshot()
     bill = judge_bill(seen, Round(0, seen.spec.rubric_sha256, (), True, 1, ""), Panel(("my-judge",)))
     assert (bill.requests, bill.worst_usd) == (8, None)
+
+
+def test_no_latency_is_claimed_of_a_judge_that_was_asked_while_our_own_process_stood_still(
+    ran: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, told = list[Request](), list[Progress]()
+    send = AnthropicProvider.attempt
+
+    async def attempt(self: AnthropicProvider, request: Request) -> Reply:
+        asked.append(request)
+        if len(asked) == 1:
+            time.sleep(STALL_S + 0.05)
+        return await send(self, request)
+
+    async def go() -> None:
+        provider = AnthropicProvider(server.url)
+        try:
+            with RunFile(ran) as run:
+                round_ = open_round(run, graders_for(read_rubric(Path("rubrics/tiny.yaml")), PANEL), blind=True)
+                await grade_by_judges(run, round_, PANEL, provider, Limits(concurrency=1), None, told.append)
+        finally:
+            await provider.close()
+
+    monkeypatch.setattr(AnthropicProvider, "attempt", attempt)
+    monkeypatch.setattr("evalkit.executors.lag.STALL_S", STALL_S)
+    asyncio.run(go())
+    first, *others = (attempt for attempt in snapshot().attempts if attempt.grader is not None)
+    assert (first.outcome, first.latency_s, first.felt_s, told[0].felt_s) == ("answered", None, None, None)
+    assert any(attempt.latency_s is not None for attempt in others)
 
 
 def test_a_judge_holds_the_file_while_it_works(ran: Path, server: Recorded) -> None:

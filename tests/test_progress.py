@@ -13,6 +13,7 @@ from servers import Recorded, recorded
 from terminals import Terminal, terminal
 from test_run import MODELS, write_tiny
 
+from evalkit.charged import Charged
 from evalkit.cli import main
 from evalkit.cli.progress import MOST_NOTES, Board, Counter, counting
 from evalkit.cli.progress_words import duration, footer, state
@@ -20,7 +21,7 @@ from evalkit.cli.tally import Ahead, Tally
 from evalkit.errors import BudgetError, ExitCode
 from evalkit.executors.local import Progress
 from evalkit.executors.schedule import Call
-from evalkit.records import Reply, Request
+from evalkit.records import Reply, Request, Usage
 
 LIVE = {"CI": "", "NO_COLOR": "", "FORCE_COLOR": ""}
 ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -35,7 +36,7 @@ def progress(
 
 
 def tally(*ended: Progress, budget_usd: float | None = None, spent_usd: float = 0.0, **totals: int) -> Tally:
-    made = Tally({name: Ahead(total) for name, total in totals.items()}, budget_usd, spent_usd)
+    made = Tally({name: Ahead(total) for name, total in totals.items()}, budget_usd, Charged(spent_usd))
     for one in ended:
         made.count(one)
     return made
@@ -170,13 +171,26 @@ def test_quiet_is_silent_whatever_happens(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_four_fifths_of_the_budget_are_warned_of_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with Board({"a": Ahead(10)}, budget_usd=1.0, spent_usd=0.5).shown() as board:
+    with Board({"a": Ahead(10)}, budget_usd=1.0, charged=Charged(0.5)).shown() as board:
         for _ in range(4):
             board.tell(progress("a", cost_usd=0.1))
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     assert warned == [
         "warning: $0.800 of the budget of $1 is spent; 7 of 10 requests are left, about $0.7 by what they cost so far"
     ]
+
+
+def test_what_a_budget_only_sets_aside_is_not_called_spent(capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer that broke off is known to have cost a cent, and may have cost ten."""
+    cut = progress("a", final=False, outcome="errored", cost_usd=0.01, usage=Usage(input_tokens=9, output_tokens=1))
+    with Board({"a": Ahead(10)}, budget_usd=1.0, charged=Charged(0.5, 0.1, 1)).shown() as board:
+        for ended in (cut, progress("a", final=False, outcome="errored", cost_usd=None), progress("a", cost_usd=0.1)):
+            board.tell(ended)
+        assert board.tally.spent_usd == pytest.approx(0.61)
+        assert footer(board.tally, 1.0, wide=False)[1].startswith("$0.610 of $1.00 budget, $0.290 more set aside")
+    (warned,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("warning"))
+    aside = ", $0.290 more set aside at worst case for 3 answers that broke off;"
+    assert warned.startswith(f"warning: $0.510 of the budget of $1 is spent{aside}")
 
 
 def test_a_budget_that_ends_the_work_says_what_is_missing() -> None:

@@ -39,6 +39,8 @@ from servers import (
 
 from evalkit.cli import main
 from evalkit.errors import InfrastructureError, UsageError
+from evalkit.executors.budget import Budget
+from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.local import cost_of
 from evalkit.providers import Preflight, batches
 from evalkit.providers import attempt as one_attempt
@@ -209,6 +211,46 @@ async def test_an_error_in_the_body_of_a_success_is_sorted_as_in_a_stream(kind: 
     assert event_like.retryable is (kind in ("overloaded_error", "api_error"))
 
 
+LONG = b"x" * 10_000
+TYPES = ({}, {"content_type": "application/json"}, {"content_type": "text/event-stream"})
+
+
+@pytest.mark.parametrize("headers", TYPES, ids=["without a type", "JSON", "event stream"])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (error_body("overloaded_error"), "overloaded_error"),
+        (b'{"error": {"type": "overloaded_error", "message": "Busy"}, "x": "%b"}' % LONG, "overloaded_error"),
+        (b'{"error": {"type": "api_error", "message": "\xc3\xa4%b"}}' % (LONG * 20), "api_error"),
+        (b'{"error": {"message": "%b", "type": "api_error"}}' % LONG, "unreadable_answer"),
+        (b'{"error":\n\n{"message": "upstream is away", "code": 503}}', "unreadable_answer"),
+        (b'{"error": {"message": "upstream is away", "type": null}}', "unreadable_answer"),
+    ],
+)
+async def test_an_error_in_the_body_of_a_success_is_one_however_it_is_told(
+    body: bytes, kind: str, headers: dict[str, str]
+) -> None:
+    reply = await attempt(whole(200, body, **headers))
+    assert (reply.outcome, reply.error_type, reply.status) == ("errored", kind, 200)
+    assert (reply.retryable, reply.stops_run) == (True, False)
+    assert reply.error_message
+
+
+async def test_an_error_in_an_event_without_a_name_is_one() -> None:
+    told = b'data: {"error": {"message": "Too busy", "type": "overloaded_error"}}\n\ndata: [DONE]\n\n'
+    reply = await attempt(STREAM_HEAD, opening(), block(), delta("Half"), told)
+    assert (reply.error_type, reply.error_message, reply.text) == ("overloaded_error", "Too busy", "Half")
+    other = await attempt(STREAM_HEAD, b'data: {"error": null}\n\n: a comment\n\n', answer())
+    assert other.outcome == "answered"
+
+
+async def test_a_page_without_a_type_is_quoted() -> None:
+    reply = await attempt(whole(200, b"<html>Sign in</html>"))
+    assert (reply.error_type, reply.stops_run) == ("not_an_event_stream", True)
+    assert str(reply.error_message).startswith("the answer is of no type, not an event stream;")
+    assert str(reply.error_message).endswith(" It says: <html>Sign in</html>")
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
@@ -218,8 +260,6 @@ async def test_an_error_in_the_body_of_a_success_is_sorted_as_in_a_stream(kind: 
         (b'["\xff"]', ' It says: ["\ufffd"]'),
         (b"x" * 9999, " It says: " + "x" * 200),
         (b"[" * 100_000, " It says: " + "[" * 200),
-        (b'{"error": {"type": "overloaded_error"}, "x": "%b"}' % (b"x" * 10_000),
-         ' It says: {"error": {"type": "overloaded_error"}, "x": "' + "x" * 154),
         (b"", ""),
     ],
 )  # fmt: skip
@@ -324,6 +364,43 @@ async def test_who_finds_no_way_to_the_server_has_sent_nothing(kind: type[httpx2
     reply = await one_attempt.attempt(fails, {}, 5.0, fast=False)
     assert (reply.error_type, reply.retryable) == ("no_connection", True)
     assert cost_of(REQUEST, reply, datetime.now(UTC)) == 0.0
+
+
+PROXY_REFUSAL = whole(407, b"<html>Who are you?</html>", content_type="text/html", proxy_authenticate="Basic")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])  # without a tunnel through the proxy, and with one
+async def test_a_proxy_that_wants_a_password_stops_the_run_as_a_bad_key_does(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted([PROXY_REFUSAL]) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-only")
+        async with connected(f"{scheme}://claude.example") as provider:
+            reply = await provider.attempt(REQUEST)
+            with pytest.raises(InfrastructureError, match=r"^a proxy lets nothing through .*407.*HTTPS_PROXY"):
+                await provider.preflight([SONNET])
+    assert (reply.error_type, reply.retryable, reply.stops_run) == ("proxy_authentication_error", False, True)
+    assert cost_of(REQUEST, reply, datetime.now(UTC)) == 0.0
+    with pytest.raises(InfrastructureError, match=r"^a proxy stopped the run: .*407.*; write the proxy's name"):
+        raise_if_stopped(Ending(fatal=reply, fatal_model=SONNET), Budget(None), "run")
+
+
+@pytest.mark.parametrize(
+    ("told", "stops"),
+    [
+        ("Invalid username/password", True),
+        ("Requested NO AUTHENTICATION REQUIRED from proxy server, but got NO ACCEPTABLE METHODS.", True),
+        ("Proxy Server could not connect: Host unreachable.", False),
+        ("502 Bad Gateway", False),
+    ],
+)
+async def test_of_what_proxies_refuse_only_a_missing_password_stops_the_run(told: str, stops: bool) -> None:
+    async def fails(*_: object) -> Any:
+        raise httpx2.ProxyError(told)
+
+    reply = await one_attempt.attempt(fails, {}, 5.0, fast=False)
+    assert (reply.stops_run, reply.retryable) == (stops, not stops)
 
 
 async def test_a_deadline_that_passes_before_a_request_was_written_is_no_timeout_of_the_model() -> None:

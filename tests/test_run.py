@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import typer
-from analysis_builders import OPUS, Book, answered, failed, spec
+from analysis_builders import OPUS, Book, answered, failed, lost, spec
 from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded
 
 from evalkit.cli import main, spending
@@ -26,7 +26,7 @@ from evalkit.models import BEDROCK_URLS
 from evalkit.planning import Options, Prepared, prepare, start
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.records import Attempt, AttemptStart, Reply, Snapshot
-from evalkit.run import attempts_so_far, carry_out
+from evalkit.run import attempts_so_far, carry_out, felt_so_far
 from evalkit.sandbox.server import SandboxSettings
 from evalkit.store import RunFile
 
@@ -325,6 +325,23 @@ def test_attempts_of_judges_are_no_attempts_of_the_run() -> None:
     seen = book.snapshot()
     judged = replace(seen.attempts[-1], id=9, number=7, grader="judge m")
     assert attempts_so_far(replace(seen, attempts=(*seen.attempts, judged))) == {1: 2}
+
+
+@pytest.mark.parametrize(
+    ("attempts", "felt_s"),
+    [
+        ((failed(felt_s=3.0), failed(felt_s=5.0)), 5.0),
+        ((failed(felt_s=None), failed(felt_s=5.0)), None),
+        ((failed(felt_s=3.0), failed(felt_s=None)), None),
+        ((failed(felt_s=3.0), lost()), None),  # the process died, and nobody knows when
+    ],
+)
+def test_what_an_earlier_attempt_made_a_user_wait_is_unknown_and_not_nothing(
+    attempts: tuple[Attempt, ...], felt_s: float | None
+) -> None:
+    book = Book(spec((OPUS,)))
+    book.trial("a", *attempts)
+    assert felt_so_far(book.snapshot()) == {1: felt_s}
 
 
 def test_trials_that_failed_on_every_attempt_stay_open_and_are_tried_again(tiny: Path) -> None:

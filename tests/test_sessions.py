@@ -7,7 +7,9 @@ import pytest
 from analysis_builders import JUDGE, OPUS, Book, answered, failed, lost, round_, spec
 
 from evalkit.analysis import Analysis, analyze
-from evalkit.analysis.sessions import kept_time, lateness, standstill
+from evalkit.analysis.sessions import clock_warnings, kept_time, lateness, standstill
+from evalkit.cli.compare import _with_own_warnings
+from evalkit.cli.report import _print_summary
 from evalkit.records import Session, Snapshot, Worker
 from evalkit.report import render_html, render_markdown
 
@@ -116,8 +118,36 @@ def test_a_process_that_stood_still_is_not_called_on_time() -> None:
         " latencies of 2 trials under way then are left out, their answers, costs and grades are not."
     )
     assert kept_time(analysis.sessions) == standstill(analysis.sessions) == told
-    assert text.count(told) == 2, "beside the clocks by session, and in the record of the run"
+    assert text.count(told) == 3, "by the verdict, beside the clocks by session, and in the record of the run"
     assert "without 2 answered but not timed" in text
+
+
+def test_a_standstill_that_left_latencies_out_is_told_wherever_a_late_clock_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    analysis = analyze(stopped(2), stopped(3))
+    told = standstill(analysis.sessions) or ""
+    later = standstill(analyze(stopped(3)).sessions) or ""
+    _print_summary(analysis)
+    assert f"! {told}" in capsys.readouterr().out.splitlines()
+    assert f"> {told}" in render_markdown(analysis)
+    compared = _with_own_warnings(analysis).baseline
+    assert compared is not None
+    assert {f"Later run: {told}", f"Earlier run: {later}"} <= set(compared.warnings)
+    assert clock_warnings(analyze(stopped(0)).sessions) == (), "of one that left none out nothing hangs"
+
+
+def test_latencies_are_left_out_for_the_session_that_stood_still_and_for_no_other() -> None:
+    """A trial whose first attempt was under way then is answered by the next command, and timed; what its user felt
+    is known of neither. The attempt of a process that died is no standstill."""
+    book = Book(spec((OPUS,)))
+    book.trial("a", failed(session_id=1), answered(session_id=2, felt_s=None))
+    book.trial("b", replace(lost(), session_id=1), answered(session_id=2, felt_s=None))
+    book.trial("c", failed(session_id=3), answered(session_id=2, felt_s=None))
+    sessions = (SESSION, replace(SESSION, id=2), replace(SESSION, id=3, executor="batch"))
+    first, second, batch = analyze(book.snapshot(sessions=sessions)).sessions
+    assert (first.left_out, second.left_out, batch.left_out) == (1, 0, 0)
+    assert (second.timed, second.felt_s) == (3, None)
 
 
 @pytest.mark.parametrize(

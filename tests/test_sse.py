@@ -1,8 +1,11 @@
 """Events of a stream and bytes of a request: the same as by the SDK's own decoder and encoder."""
 
 import asyncio
+import base64
+import gc
 import itertools
 import json
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +15,9 @@ from anthropic import AsyncStream
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.base64_text import base64_of
+from evalkit.dataset import Attachment
+from evalkit.providers import encoding
 from evalkit.providers.encoding import encoded
 from evalkit.providers.sse import sse
 
@@ -91,3 +97,39 @@ def test_a_request_is_the_json_of_its_parts_however_long_its_texts_are(texts: li
     data = encoded(body)
     assert json.loads(data) == body
     assert data == json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def pdf(data: bytes) -> Attachment:
+    return Attachment("a.pdf", "application/pdf", "", data)
+
+
+@pytest.mark.parametrize("more", [{}, {"cache_control": {"type": "ephemeral"}, "title": 'A "title"'}])
+def test_an_attachment_goes_into_a_request_as_it_is(more: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON of 20 MB takes 0.3 s, for which the whole process would stand still."""
+    data = base64_of(pdf(bytes(range(256)) * 40))
+    source = {"type": "base64", "media_type": "application/pdf", "data": data}
+    block = {"type": "document", "source": source, **more}
+    pages = {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "Page"}]}}
+    content = [block, pages, {"type": "text", "text": "What is it?"}, block]
+    messages = [{"role": "user", "content": content}, {"role": "assistant", "content": "A table"}]
+    body = {"model": "m", "messages": messages, "stream": True}
+    whole, written = json.dumps(body, separators=(",", ":")).encode(), list[int]()
+
+    def dumps(value: Any, **options: Any) -> str:
+        written.append(len(text := real(value, **options)))
+        return text
+
+    real = json.dumps
+    monkeypatch.setattr(encoding.json, "dumps", dumps)
+    assert encoded(body) == whole
+    assert max(written) < 1000 < len(data)
+
+
+def test_requests_with_the_same_attachment_have_one_text_of_it_between_them_and_none_stays() -> None:
+    first = base64_of(pdf(b"%PDF one"))
+    assert base64_of(pdf(b"%PDF one")) is first
+    assert base64_of(pdf(b"%PDF two")) != first == base64.b64encode(b"%PDF one").decode()
+    gone = weakref.ref(first)
+    del first
+    gc.collect()
+    assert gone() is None

@@ -224,7 +224,10 @@ def test_a_document_that_is_only_named_may_fill_the_window_and_that_is_said(
         uncounted = 8 if counts else 12
         told = f"{uncounted} uncounted prompts with documents named by URL or file id, whose length nobody knows"
         assert told in capsys.readouterr().out
+        assert main(["plan", str(dataset)]) == 0
+        assert "12 uncounted prompts with documents named by URL or file id" in capsys.readouterr().out
         assert main([*arguments, "-q", "--budget-usd", "0.05"]) == ExitCode.BUDGET
+        assert f"all that its model takes is set aside for each of {told}" in capsys.readouterr().err
         seen = snapshot()
         assert sum(attempt.cost_usd or 0.0 for attempt in seen.attempts) <= 0.05
         assert len(server.messages()) <= 12 - uncounted, "one of them might cost more than that"

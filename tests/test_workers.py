@@ -240,7 +240,7 @@ async def test_a_lost_request_counts_at_its_worst_under_a_budget() -> None:
     budget = Budget(0.0015)
     ending = await carry_out(FakeProvider(always(GONE)), calls(3, 0.001), Ledgered(), budget=budget)
     assert ending.out_of_budget
-    assert budget.spent_usd == 0.001
+    assert budget.charged.borne_usd == 0.001
 
 
 async def test_without_any_worker_the_run_stops_and_pays_nothing() -> None:

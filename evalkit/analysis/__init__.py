@@ -25,7 +25,7 @@ from evalkit.analysis.preferred import preferred
 from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.robust import item_quality, stability
-from evalkit.analysis.sessions import lateness, session_results
+from evalkit.analysis.sessions import clock_warnings, session_results
 from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results
@@ -143,7 +143,7 @@ def _with_baseline(
     compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
     known = baseline_of(snapshot, baseline, compared, warmed)
-    told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, lateness(earlier.sessions)) if line)
+    told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, *clock_warnings(earlier.sessions)))
     return replace(analysis, against=compared, baseline=replace(known, warnings=told))
 
 

@@ -1,12 +1,12 @@
 """Sessions: where and how fast each invocation sent its requests, and whether its own clock can be believed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from statistics import median
 
 from evalkit.frozen import dataclass
 from evalkit.records import TRUSTED_LAG_S, Attempt, Session, Snapshot, Worker
-from evalkit.standstill import STALL_S
+from evalkit.standstill import STALL_S, is_unclocked
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,9 @@ def session_results(snapshot: Snapshot) -> tuple[SessionResult, ...]:
     made: dict[int | None, list[Attempt]] = defaultdict(list)
     for attempt in snapshot.attempts:
         made[attempt.session_id].append(attempt)
+    unfelt = frozenset(a.trial_id for a in snapshot.attempts if _is_unfelt(a))
     in_order = sorted(snapshot.sessions, key=lambda s: s.id)
-    return tuple(_result(session, made[session.id], _stood_s(session, snapshot)) for session in in_order)
+    return tuple(_result(session, made[session.id], _stood_s(session, snapshot), unfelt) for session in in_order)
 
 
 def _stood_s(session: Session, snapshot: Snapshot) -> float | None:
@@ -69,7 +70,10 @@ def _stood_s(session: Session, snapshot: Snapshot) -> float | None:
     return longest if longest > STALL_S else None
 
 
-def _result(session: Session, attempts: Sequence[Attempt], stood_s: float | None) -> SessionResult:
+def _result(
+    session: Session, attempts: Sequence[Attempt], stood_s: float | None, unfelt: Collection[int]
+) -> SessionResult:
+    """`unfelt`: trials of which nobody can say what their user felt, for an attempt of this or another session."""
     own = [attempt for attempt in attempts if attempt.grader is None]
     answers = [a for a in own if a.outcome == "answered"]
     reused = [a.reused for a in own if a.reused is not None]
@@ -93,12 +97,15 @@ def _result(session: Session, attempts: Sequence[Attempt], stood_s: float | None
         lag_p99_s=session.lag_p99_s,
         lag_max_s=session.lag_max_s,
         stood_s=stood_s,
-        left_out=sum(map(_is_left_out, own)) if session.executor != "batch" else 0,
+        left_out=len({a.trial_id for a in own if a.trial_id in unfelt and a.outcome is not None and is_unclocked(a)})
+        if session.executor != "batch"
+        else 0,
     )
 
 
-def _is_left_out(attempt: Attempt) -> bool:
-    return attempt.final and attempt.outcome not in (None, "errored") and attempt.felt_s is None
+def _is_unfelt(attempt: Attempt) -> bool:
+    own = attempt.grader is None and attempt.final
+    return own and attempt.outcome not in (None, "errored") and attempt.felt_s is None
 
 
 def _median(values: Iterable[float | None]) -> float | None:
@@ -132,6 +139,12 @@ def standstill(sessions: Sequence[SessionResult]) -> str | None:
         f"A process that timed requests stood still{known}{where}, stopped, suspended or starved: the latencies of"
         f" {trials} under way then are left out, their answers, costs and grades are not."
     )
+
+
+def clock_warnings(sessions: Sequence[SessionResult]) -> tuple[str, ...]:
+    """What our own clocks have done to the latencies, a sentence each; of a standstill only if any are left out."""
+    stood = standstill(sessions) if any(session.left_out for session in sessions) else None
+    return tuple(text for text in (lateness(sessions), stood) if text)
 
 
 def kept_time(sessions: Sequence[SessionResult]) -> str:

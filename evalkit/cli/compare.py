@@ -86,9 +86,9 @@ def compare(
 
 def _with_own_warnings(analysis: "Analysis") -> "Analysis":
     """What the later run warns of beside what the earlier does: no verdict stands above a comparison to tell it."""
-    from evalkit.analysis.sessions import lateness
+    from evalkit.analysis.sessions import clock_warnings
 
-    told = tuple(f"Later run: {line}" for line in (*analysis.warnings, lateness(analysis.sessions)) if line)
+    told = tuple(f"Later run: {line}" for line in (*analysis.warnings, *clock_warnings(analysis.sessions)))
     if analysis.baseline is None:
         return analysis
     return replace(analysis, baseline=replace(analysis.baseline, warnings=(*told, *analysis.baseline.warnings)))

@@ -1,8 +1,10 @@
 """Grading by deterministic checks and LLM judges: what it will cost, then the doing, with progress."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.charged import NOTHING
 from evalkit.cli.terminal import say
 from evalkit.errors import UsageError
 
@@ -54,7 +56,7 @@ class JudgeSession:
         self.panel, self.blind, self.concurrency = panel, blind, concurrency
         self.budget_usd, self.base_url = budget_usd, base_url
         self.dry_run, self.yes, self.quiet = dry_run, yes, quiet
-        self.spent_usd = 0.0
+        self.charged = NOTHING
 
     async def grade(self, file: "RunFile") -> None:
         from contextlib import nullcontext
@@ -76,12 +78,12 @@ class JudgeSession:
 
     def _foresee(self, path: Path, snapshot: "Snapshot") -> "tuple[Sequence[str], JudgeBill | None]":
         """Who is to grade, and what the judges among them may cost; notes what the run file has cost so far."""
-        from evalkit.bill import spent_usd
+        from evalkit.bill import charged
         from evalkit.grade import graders_for, judge_bill, preview_round
         from evalkit.queues import rubric_of
         from evalkit.rounds import answered
 
-        self.spent_usd = spent_usd(snapshot)
+        self.charged = charged(snapshot, datetime.now(UTC), prices=self.prices, besides=snapshot.in_batches)
         if not answered(snapshot):
             raise UsageError(nothing_to_grade(path, snapshot))
         graders = graders_for(rubric_of(snapshot), self.panel)
@@ -118,7 +120,7 @@ class JudgeSession:
         reused = f", {bill.reused} answers reused" if bill.reused else ""
         lines.append(
             f"judging {bill.outputs} outputs: {bill.requests} requests{reused},"
-            f" {at_most(bill.worst_usd)}{capped(self.budget_usd, self.spent_usd)}"
+            f" {at_most(bill.worst_usd)}{capped(self.budget_usd, self.charged)}"
         )
         return "\n".join(lines)
 
@@ -185,7 +187,7 @@ class JudgeSession:
                 confirm(mark + self._offer(bill), self.yes, free=free, capped=capped, quiet=self.quiet)
             round_ = self._check(file, graders)
             ahead = {line.model: Ahead(line.requests, line.expected_usd) for line in bill.lines}
-            board = Board(ahead, self.quiet, budget_usd=self.budget_usd, spent_usd=self.spent_usd)
+            board = Board(ahead, self.quiet, budget_usd=self.budget_usd, charged=self.charged)
             with board.shown(), board.missing():
                 limits = Limits(self.concurrency)
                 await grade_by_judges(

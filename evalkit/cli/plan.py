@@ -80,7 +80,8 @@ def plan(
         money = {"cost_per_trial_usd": costs.models_usd, "judge_per_output_usd": costs.judge_usd}
         typer.echo(json.dumps({**asdict(sizing), **money, "cost_basis": costs.basis}, indent=2))
         return
-    for line in (*sentences(sizing, costs.per_item_usd), *_cost_lines(costs, assumed)):
+    notes = [f"{costs.note}."] if costs.note else []
+    for line in (*sentences(sizing, costs.per_item_usd), *_cost_lines(costs, assumed), *notes):
         say(line)
 
 
@@ -88,12 +89,13 @@ def plan(
 class _Costs:
     """USD of one request of each model, and of judging one output; `basis` says where they come from.
 
-    `models_usd` is empty where any is unknown. `judge_usd` None: unknown; 0: no judge.
+    `models_usd` is empty where any is unknown. `judge_usd` None: unknown; 0: no judge. `note`: what they cannot hold.
     """
 
     models_usd: tuple[float, ...] = ()
     judge_usd: float | None = None
     basis: str = ""
+    note: str = ""
 
     @property
     def per_item_usd(self) -> tuple[float, ...]:
@@ -123,6 +125,7 @@ def _foreseen(dataset: Path) -> _Costs:
     from evalkit.files import find_rubric, read_config, read_rubric
     from evalkit.planning import Options, foreseen_bill
     from evalkit.pricing import Prices
+    from evalkit.prompt_notes import naming
 
     config, loaded = read_config(Path("evalkit.yaml")), read_dataset(dataset)
     try:
@@ -136,7 +139,8 @@ def _foreseen(dataset: Path) -> _Costs:
     judging = total([line.expected_usd for line in bill.judges])
     judge = None if rubric is None or judging is None else judging / sum(line.requests for line in bill.lines)
     basis = f"foreseen: prompts estimated from characters, answers of {TYPICAL_OUTPUT_TOKENS} tokens"
-    return _Costs(tuple(models), judge, basis)
+    named = naming(loaded.items)
+    return _Costs(tuple(models), judge, basis, f"{named}: each is one page in what is foreseen" if named else "")
 
 
 @dataclass(frozen=True)

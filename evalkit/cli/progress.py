@@ -8,6 +8,7 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from evalkit.charged import NOTHING, Charged
 from evalkit.cli.events import emit
 from evalkit.cli.progress_words import standing, state
 from evalkit.cli.tally import Ahead, Tally
@@ -40,10 +41,10 @@ class Board:
         quiet: bool = False,
         *,
         budget_usd: float | None = None,
-        spent_usd: float = 0.0,
+        charged: Charged = NOTHING,
         as_json: bool = False,
     ) -> None:
-        self.tally = Tally(ahead, budget_usd, spent_usd)
+        self.tally = Tally(ahead, budget_usd, charged)
         self._began = monotonic()
         self._quiet, self._as_json = quiet, as_json
         self._tenth = self._notes = 0
@@ -120,10 +121,11 @@ class Board:
             raise BudgetError(f"{error} ({self.tally.missing()})") from error
 
     def _warn(self) -> None:
-        budget_usd, spent_usd = self.tally.budget_usd, self.tally.spent_usd
-        if budget_usd and not self._warned and spent_usd >= _WARN_AT * budget_usd:
+        budget_usd, charged = self.tally.budget_usd, self.tally.charged
+        if budget_usd and not self._warned and charged.borne_usd >= _WARN_AT * budget_usd - 1e-12:
             self._warned = True
-            self.say(f"warning: ${spent_usd:.3f} of the budget of ${budget_usd:g} is spent; {self.tally.missing()}")
+            spent, aside = f"${charged.spent_usd:.3f}", charged.aside(lambda usd: f"${usd:.3f}")
+            self.say(f"warning: {spent} of the budget of ${budget_usd:g} is spent{aside}; {self.tally.missing()}")
 
     def _state(self) -> None:
         """Where it stands, as a line."""

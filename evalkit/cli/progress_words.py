@@ -51,6 +51,8 @@ def left(tally: "Tally", elapsed_s: float) -> str:
 def money(tally: "Tally") -> str:
     """Spend of budget and what it is heading for."""
     of = "" if tally.budget_usd is None else f" of ${tally.budget_usd:,.2f} budget"
+    if tally.budget_usd is not None and tally.charged.aside_usd:
+        of += f", {dollars(tally.charged.aside_usd)} more set aside"
     plus = " and what is unpriced" if tally.unpriced else ""
     projected = tally.projected_usd()
     heading = "" if projected is None else f", heading for {dollars(projected)}"

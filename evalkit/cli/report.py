@@ -110,7 +110,7 @@ def _earlier(baseline: Path) -> "Snapshot":
 
 
 def _print_summary(analysis: "Analysis") -> None:
-    from evalkit.analysis.sessions import lateness
+    from evalkit.analysis.sessions import clock_warnings
     from evalkit.analysis.workers import worker_warnings
     from evalkit.cli.summary import summary_table, sweep_table, verdict_lines
     from evalkit.cli.terminal import console
@@ -122,6 +122,5 @@ def _print_summary(analysis: "Analysis") -> None:
     sizes = sweep_table(analysis)
     if sizes is not None:
         screen.print(sizes)
-    late = lateness(analysis.sessions)
-    for warning in (*analysis.warnings, *((late,) if late else ()), *worker_warnings(analysis.workers)):
+    for warning in (*analysis.warnings, *clock_warnings(analysis.sessions), *worker_warnings(analysis.workers)):
         say(f"! {warning}")

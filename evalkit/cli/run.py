@@ -244,9 +244,7 @@ class Session:
             )
             start(prepared, dataset)
             ahead = {line.model: Ahead(line.requests, line.expected_usd) for line in prepared.bill.lines}
-            board = Board(
-                ahead, talk.quiet, as_json=talk.as_json, budget_usd=self.budget_usd, spent_usd=prepared.spent_usd
-            )
+            board = Board(ahead, talk.quiet, as_json=talk.as_json, budget_usd=self.budget_usd, charged=prepared.charged)
             with board.shown(), board.missing():
                 lately = just_sent(beside or router_file(prepared.path)) if self.pinned else {}
                 limits = Limits(self.concurrency, pinned=self.pinned, lately=lately)

@@ -40,7 +40,7 @@ def planned(prepared: "Prepared") -> dict[str, Any]:
         "run": str(prepared.path),
         "trials": len(prepared.plan.order),
         "done": prepared.done,
-        "spent_usd": prepared.spent_usd,
+        "spent_usd": prepared.charged.spent_usd,
         "models": [{name: getattr(line, name) for name in fields} for line in prepared.bill.lines],
     }
 
@@ -83,7 +83,7 @@ def describe(
     lines += bound_lines(bill)
     lines += _context_lines(prepared)
     together = foreseen(total(line.expected_usd for line in bill.lines), total(line.worst_usd for line in bill.lines))
-    lines.append(f"  together {together}, each request sent once{capped(budget_usd, prepared.spent_usd)}")
+    lines.append(f"  together {together}, each request sent once{capped(budget_usd, prepared.charged)}")
     if bill.judges:
         lines.append(f"  with judging {foreseen(bill.total_usd('expected'), bill.total_usd('worst'))}")
     batched, requests = (sum(getattr(line, name) for line in bill.lines) for name in ("batched", "requests"))

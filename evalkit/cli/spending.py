@@ -14,6 +14,7 @@ from evalkit.models import BEDROCK, BEDROCK_URLS, alias_warning
 
 if TYPE_CHECKING:
     from evalkit.bill import Bill
+    from evalkit.charged import Charged
 
 
 def confirm(what: str, yes: bool, free: bool, capped: bool, quiet: bool = False) -> None:
@@ -71,9 +72,9 @@ def warn_of_aliases(models: Sequence[str]) -> None:
         say(f"warning: {warning}", err=True)
 
 
-def capped(budget_usd: float | None, spent_usd: float) -> str:
+def capped(budget_usd: float | None, charged: "Charged") -> str:
     """The budget as the end of the confirmation line; empty without one."""
-    return "" if budget_usd is None else f", budget ${budget_usd:,g} for run and grade ({dollars(spent_usd)} spent)"
+    return "" if budget_usd is None else f", budget ${budget_usd:,g} for run and grade ({charged.words(dollars)})"
 
 
 def dollars(amount: float | None) -> str:

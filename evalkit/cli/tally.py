@@ -7,6 +7,8 @@ from dataclasses import field
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
+from evalkit.charged import NOTHING, Charged
+from evalkit.cut_streams import is_cut
 from evalkit.frozen import dataclass
 
 if TYPE_CHECKING:
@@ -69,20 +71,19 @@ class _Trouble:
 class Tally:
     """Counts what ends. Projections are made for each model and then joined, since the fast and cheap one ends first.
 
-    `spent_before_usd` is what earlier commands have cost; a budget counts that too.
+    `before` is what earlier commands have cost; a budget counts that too.
     """
 
-    def __init__(
-        self, ahead: Mapping[str, Ahead], budget_usd: float | None = None, spent_before_usd: float = 0.0
-    ) -> None:
+    def __init__(self, ahead: Mapping[str, Ahead], budget_usd: float | None = None, before: Charged = NOTHING) -> None:
         self.rows = {name: Row(one.requests, one.expected_usd) for name, one in ahead.items() if one.requests}
-        self.budget_usd, self.spent_before_usd = budget_usd, spent_before_usd
+        self.budget_usd, self.before, self.charged = budget_usd, before, before
         self.waiting: int | None = None
         self._troubles: dict[str, _Trouble] = {}
 
     def count(self, progress: "Progress") -> None:
         """One attempt has ended."""
         row, reply = self.rows[progress.call.request.model], progress.reply
+        self.charged = self.charged.plus(progress.call.to_reserve_usd, progress.cost_usd, is_cut(reply))
         if progress.cost_usd is not None:
             row.spent_usd += progress.cost_usd
         elif reply.outcome != "errored":
@@ -128,7 +129,7 @@ class Tally:
     @property
     def spent_usd(self) -> float:
         """What is known to have been spent on the run file, USD."""
-        return self.spent_before_usd + sum(row.spent_usd for row in self.rows.values())
+        return self.charged.spent_usd
 
     @property
     def unpriced(self) -> bool:
@@ -138,7 +139,7 @@ class Tally:
     def projected_usd(self) -> float | None:
         """What the run file will have cost in the end: the sum over models; None if one is unpriced."""
         parts = [row.projected_usd() for row in self.rows.values()]
-        return None if None in parts else self.spent_before_usd + sum(part or 0.0 for part in parts)
+        return None if None in parts else self.before.spent_usd + sum(part or 0.0 for part in parts)
 
     def left_s(self, elapsed_s: float) -> float | None:
         """Seconds left by the slowest model; None before each has ended something."""

@@ -2,6 +2,7 @@
 
 import math
 
+from evalkit.charged import NOTHING, Charged
 from evalkit.errors import UsageError
 
 
@@ -11,14 +12,14 @@ def payers(command: str, limit_usd: float | None) -> tuple[str, ...]:
 
 
 class Budget:
-    """USD that a run file may cost in all. `spent_usd` starts with what its attempts, judges' too, have cost."""
+    """USD that a run file may cost in all. `charged` starts with what its attempts, judges' too, have cost."""
 
-    def __init__(self, limit_usd: float | None, spent_usd: float = 0.0) -> None:
+    def __init__(self, limit_usd: float | None, charged: Charged = NOTHING) -> None:
         """Raises UsageError for a limit that is no number, or infinite: nothing would ever be more than that."""
         if limit_usd is not None and not math.isfinite(limit_usd):
             raise UsageError("the budget is not a number; give --budget-usd in dollars, e.g. 5")
         self.limit_usd = limit_usd
-        self.spent_usd = spent_usd
+        self.charged = charged
         self._reserved_usd = 0.0
         self._in_flight = 0
 
@@ -26,7 +27,7 @@ class Budget:
         """Set aside the most a request can cost; False if what is left, less what is set aside, does not hold it."""
         if self.limit_usd is None:
             return True
-        if self.spent_usd + self._reserved_usd + worst_case_usd > self.limit_usd + 1e-12:
+        if self.charged.borne_usd + self._reserved_usd + worst_case_usd > self.limit_usd + 1e-12:
             return False
         self._reserved_usd += worst_case_usd
         self._in_flight += 1
@@ -37,9 +38,10 @@ class Budget:
         self._reserved_usd += worst_case_usd
         self._in_flight += 1
 
-    def settle(self, reserved_usd: float, cost_usd: float | None) -> None:
-        """Replace a reservation by what was really spent; an unknown cost counts as the worst case."""
-        self.spent_usd += reserved_usd if cost_usd is None else cost_usd
+    def settle(self, reserved_usd: float, cost_usd: float | None, cut: bool = False) -> None:
+        """Replace a reservation by what was really spent; an unknown cost, or that of an answer which was `cut`, counts
+        as the worst case."""
+        self.charged = self.charged.plus(reserved_usd, cost_usd, cut)
         if self.limit_usd is not None:
             self._in_flight -= 1
             self._reserved_usd = self._reserved_usd - reserved_usd if self._in_flight else 0.0

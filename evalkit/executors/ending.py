@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from evalkit.error_kinds import CANCELED, GONE, NO_WORKER
+from evalkit.error_kinds import CANCELED, GONE, NO_WORKER, PROXY_REFUSES, PROXY_REMEDY
 from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
 from evalkit.records import Reply
@@ -16,6 +16,7 @@ _REMEDIES = {
     "authentication_error": "check the key or the credentials",
     "billing_error": "see to the account's credit or payment",
     "permission_error": "have the key allowed to use the model",
+    PROXY_REFUSES: PROXY_REMEDY,
     "rate_limit_error": "have the account's limit raised, or wait until it is renewed",
 }
 """What to do about an error that stops a run. A rate limit that does is one on spending or a day: others pass."""
@@ -85,8 +86,9 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
                 f"{reply.error_message}; then the same `evalkit {command}` command goes on from here"
             )
         remedy = _REMEDIES.get(reply.error_type or "", "put it right")
+        who = "a proxy" if reply.error_type == PROXY_REFUSES else "the API"
         raise InfrastructureError(
-            f"the API stopped the run: {reply.error_type} ({reply.error_message});"
+            f"{who} stopped the run: {reply.error_type} ({reply.error_message});"
             f" {remedy}, then the same `evalkit {command}` command goes on from here"
         )
     if ending.back:
@@ -95,7 +97,7 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
     if ending.out_of_budget:
         raise BudgetError(
             f"the budget of ${budget.limit_usd:g} leaves no room for the next request"
-            f" (${budget.spent_usd:.4f} spent on this run file by run and grade);"
+            f" ({budget.charged.words(lambda usd: f'${usd:.4f}')} on this run file by run and grade);"
             " raise --budget-usd and run the same command to go on"
         )
     if ending.unsettled:

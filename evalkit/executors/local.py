@@ -22,6 +22,7 @@ from evalkit.frozen import dataclass
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.providers import Sends
 from evalkit.records import AttemptStart, Reply, Request
+from evalkit.standstill import is_unclocked
 
 SAME_REFUSALS = 3
 """So many requests that a model refuses before it has answered any are taken for a mistake in the settings."""
@@ -222,42 +223,49 @@ class _Execution:
         self.schedule.asked(call.subject)
         job.attempts += 1
         job.felt_s += now - sent if reply.latency_s is None else reply.latency_s
-        job.untimed |= reply.latency_s is None and reply.error_type not in {LOST, *NEVER_SENT}
-        felt_s = None if job.untimed else call.earlier_felt_s + job.felt_s
+        job.untimed |= is_unclocked(reply)
+        felt_s = None if job.untimed or call.earlier_felt_s is None else call.earlier_felt_s + job.felt_s
         cost_usd = cost_of(call.request, reply, when, self.prices)
         doubtful = self._doubt(job, reply)
         final = not (doubtful or reply.retryable or reply.stops_run)
+        again = reply.retryable and not (doubtful or reply.stops_run)
+        given_up = again and self._is_enough(job, reply, pause_s)
+        # A user waits through the pause before another attempt, also if that is made by the next command. Whom we give
+        # up on is told so, and waits no more.
+        waited_s = felt_s + pause_s if felt_s is not None and again and not given_up else felt_s
         try:
-            await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, felt_s, cost_usd)
+            await self.ledger.finish_attempt(attempt_id, call.subject, reply, final, waited_s, cost_usd)
         except NoRoomError:
             self.unrecorded.append(cost_usd)
             raise
-        self.budget.settle(job.reserved_usd, None if is_cut(reply) else cost_usd)
+        self.budget.settle(job.reserved_usd, cost_usd, is_cut(reply))
         if call.unsure is not None:
             call.unsure.hear(reply.usage)
         self.ending.untimed += final and job.untimed and reply.outcome != "errored"
-        given_up = False
         if reply.stops_run:
             self.stop(fatal=reply, model=call.request.model)
-        elif reply.retryable and not doubtful:
-            given_up = not self._retry(job, reply, now, pause_s)
+        elif again:
+            self._retry(job, reply, now, None if given_up else pause_s)
         self.under_way -= 1
         waiting = self.under_way if self.ending.stopped else None
         left = not final and (given_up or self.ending.stopped or (None if doubtful else False))
         self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit), waiting, left))
 
-    def _retry(self, job: Job, reply: Reply, now: float, pause_s: float) -> bool:
-        """Have another attempt after a pause; False if there have been enough."""
-        self.ending.last_failure = reply
+    def _is_enough(self, job: Job, reply: Reply, pause_s: float) -> bool:
+        """Whether a call is left for another time, after an attempt that might be made again."""
         job.lost += reply.error_type == LOST
         enough = job.attempts >= self.limits.attempts or job.lost >= LOST_AT_MOST
-        if enough or job.felt_s + pause_s > self.limits.trial_s:
+        return enough or job.felt_s + pause_s > self.limits.trial_s
+
+    def _retry(self, job: Job, reply: Reply, now: float, pause_s: float | None) -> None:
+        """Have another attempt after a pause, or none if there have been enough."""
+        self.ending.last_failure = reply
+        if pause_s is None:
             self.ending.unsettled += 1
             self._give_up(job)
-            return False
+            return
         job.felt_s += pause_s  # a user would wait through it; what comes on top is our own queue
         self.schedule.put_back(job, now + pause_s)
-        return True
 
     def _give_up(self, job: Job) -> None:
         """A model that has never answered or answers no more, whatever was asked of it how often, is not asked

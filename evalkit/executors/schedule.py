@@ -28,7 +28,7 @@ class Unsure(Protocol):
 @dataclass(frozen=True)
 class Call:
     """One thing to get answered. `subject` is what its final attempt settles; `earlier` attempts count on, and
-    so does what they made a user wait.
+    so does what they made a user wait (None: nobody can say).
 
     `input_tokens`: the size of its prompt as far as it is known, for the limits a minute. `after`: a subject that is
     to have been asked about before, if it stands earlier in the order, so that this one finds its prompt in the cache.
@@ -40,7 +40,7 @@ class Call:
     request: Request
     worst_case_usd: float | None
     earlier: int = 0
-    earlier_felt_s: float = 0.0
+    earlier_felt_s: float | None = 0.0
     grader: str | None = None
     round_id: int | None = None
     input_tokens: int = 0

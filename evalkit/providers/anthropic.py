@@ -4,13 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from evalkit.error_kinds import PROXY_REMEDY
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.providers import Preflight
 from evalkit.providers.attempt import attempt, body_of, count, counted_body, is_fast
 from evalkit.providers.encoding import encoded
 from evalkit.providers.endpoint import checked, endpoint_of, is_loopback
 from evalkit.providers.environment import check_keys, has_key, redacted
-from evalkit.providers.failures import cause, redirected, said
+from evalkit.providers.failures import cause, proxy_refuses, redirected, refusal, said
 from evalkit.providers.headers import SIMULATED
 from evalkit.providers.model_facts import read_facts
 from evalkit.providers.posting import Repeated
@@ -92,10 +93,12 @@ class AnthropicProvider:
         except anthropic.PaymentRequiredError as error:
             raise InfrastructureError(f"{endpoint} refuses to bill ({said(error)}); check the account") from error
         except anthropic.APIConnectionError as error:
+            _raise_if_proxied(endpoint, error)
             raise InfrastructureError(
                 f"{endpoint} cannot be reached ({cause(error)}); check the network and --base-url"
             ) from error
         except anthropic.APIStatusError as error:
+            _raise_if_proxied(endpoint, error)
             if error.response.is_redirect:
                 raise InfrastructureError(f"{endpoint} {redirected(error.response)}") from error
             simulated = SIMULATED in error.response.headers
@@ -128,6 +131,13 @@ class AnthropicProvider:
         if facts is not None and facts.lifecycle == "retired":
             return f"model {model!r} is retired; `evalkit models` lists active ids"
         return facts
+
+
+def _raise_if_proxied(endpoint: str, error: Exception) -> None:
+    if proxy_refuses(error):
+        raise InfrastructureError(
+            f"a proxy lets nothing through to {endpoint} ({refusal(error)}); {PROXY_REMEDY}"
+        ) from error
 
 
 async def _is_model_list(response: Any) -> bool:

@@ -7,10 +7,10 @@ from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.error_kinds import NO_CONNECTION
-from evalkit.providers.failures import MOST_READ, NotAStreamError, StreamError, failed, unstreamed
+from evalkit.providers.failures import StreamError, error_in, failed, unstreamed
 from evalkit.providers.headers import read_headers
 from evalkit.providers.posting import Body, Post
-from evalkit.providers.sse import sse
+from evalkit.providers.sse import MOST_READ, NO_EVENTS, sse
 from evalkit.providers.stream import Heard, count_or_none
 from evalkit.providers.transport import start_clock
 from evalkit.records import Reply, Request
@@ -123,13 +123,17 @@ async def _listen(post: Post, body: Body, heard: Heard, decode: Decode, limit: a
             is_empty = False
             if event.event == "error":
                 raise StreamError(event.data)
+            if event.event is None and (told := error_in(event.data)) is not None:
+                raise told
             if event.event not in (None, "ping") and event.data and not heard.complete:
                 heard.event(event.data)
                 if heard.complete:
                     end = asyncio.get_running_loop().time() + CLOSING_S
                     limit.reschedule(min(end, limit.when() or end))
-        if is_empty and not kind:
-            raise NotAStreamError(headers)
+        if is_empty:
+            found = unstreamed(headers, response.extensions.get(NO_EVENTS, b""))
+            if not kind or isinstance(found, StreamError):
+                raise found
     finally:
         await response.aclose()
 

@@ -4,10 +4,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from evalkit.error_kinds import NO_CONNECTION, NO_CREDENTIALS, UNREADABLE
+from pydantic_core import from_json
+
+from evalkit.error_kinds import NO_CONNECTION, NO_CREDENTIALS, PROXY_REFUSES, UNREADABLE
 from evalkit.frozen import dataclass
 from evalkit.providers.environment import redacted
 from evalkit.providers.headers import Headers, read_headers, retry_after_s, should_retry
+from evalkit.providers.sse import MOST_READ
 from evalkit.providers.stream import Heard
 from evalkit.records import Reply
 
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 _RETRYABLE_STATUSES = frozenset({408, 409, 424, 429})
 _FATAL_STATUSES = frozenset({401, 402, 403, 404})
 """None of these gets better with the next item."""
+
+_PROXY_REFUSED = 407
+_PROXY_REFUSALS = (f"{_PROXY_REFUSED}", "Invalid username/password", "Requested ")
+"""How refusals of HTTP proxies begin, and, from the second on, of SOCKS proxies, which have no statuses."""
 
 _RETRYABLE_KINDS = frozenset({
     UNREADABLE, "overloaded_error", "api_error", "rate_limit_error", "timeout_error",
@@ -38,9 +45,6 @@ _OUT_OF_MONEY = re.compile(r"credit balance|(?:spend|usage) limit|tokens per day
 _TOO_LONG = re.compile(
     r"(?:prompt|input) is too long|exceeds? (?:the )?(?:available )?context|exceed_context_size", re.IGNORECASE
 )
-
-MOST_READ = 10_000
-"""Bytes, or characters, of what a server says beside an answer."""
 
 _MOST_QUOTED = 200
 
@@ -63,7 +67,7 @@ class NotAStreamError(Exception):
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
         kind = headers.get("content-type")
-        what = f"of type {kind!r}" if kind else "empty"
+        what = f"of type {kind!r}" if kind else "of no type" if body else "empty"
         words = " ".join(body.decode("utf-8", "replace").split())[:_MOST_QUOTED]
         quoted = f" It says: {words}" if words else ""
         super().__init__(f"the answer is {what}, not an event stream; is this the address of a Messages API?{quoted}")
@@ -82,16 +86,22 @@ class StreamError(Exception):
 
 
 def unstreamed(headers: Headers, body: bytes) -> StreamError | NotAStreamError:
-    """What to make of an answer that is no stream, by the beginning of its body: gateways put errors into a 200 that
-    the API would have sent as an event, and they are sorted like one."""
+    """What to make of an answer that is no stream, by the beginning of its body."""
+    return error_in(body) or NotAStreamError(headers, body)
+
+
+def error_in(body: bytes | str) -> StreamError | None:
+    """The error that a body begins with: gateways put into a 200 what the API would have sent as an event, and it is
+    sorted like one. One without a type is unreadable, and may pass."""
     try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        told = None
+        told = from_json(body, allow_partial="trailing-strings")  # of a long body this is the beginning
+    except ValueError:
+        return None
     error = told.get("error") if isinstance(told, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("type"), str):
-        return StreamError(json.dumps(told))
-    return NotAStreamError(headers, body)
+    if not isinstance(error, dict):
+        return None
+    kind = {"type": str(error.get("type") or UNREADABLE)}
+    return StreamError(json.dumps({**told, "error": {**error, **kind}}))
 
 
 def failed(heard: Heard, error: Exception) -> Reply:
@@ -101,6 +111,10 @@ def failed(heard: Heard, error: Exception) -> Reply:
 
     if isinstance(error, StreamError | NotAStreamError):
         return _no_stream(heard, error)
+    if proxy_refuses(error):
+        told = refusal(error)
+        status = _PROXY_REFUSED if str(_PROXY_REFUSED) in told else None
+        return heard.failure(PROXY_REFUSES, told, status=status, stops_run=True)
     if isinstance(error, anthropic.APIStatusError):
         return _refused(heard, error)
     if isinstance(error, anthropic.APIConnectionError | httpx2.RequestError):
@@ -110,6 +124,23 @@ def failed(heard: Heard, error: Exception) -> Reply:
     if isinstance(error, anthropic.APIError | ValueError):
         return heard.failure(UNREADABLE, f"{type(error).__name__}: {error}", retryable=True)
     raise error
+
+
+def proxy_refuses(error: Exception) -> bool:
+    """Whether a proxy on the way wants a name and a password: for the tunnel to a server, or for the request itself."""
+    import anthropic
+    import httpx2
+
+    if isinstance(error, anthropic.APIStatusError):
+        return error.status_code == _PROXY_REFUSED
+    told = [str(one) for one in (error, error.__cause__) if isinstance(one, httpx2.ProxyError)]
+    return any(text.startswith(_PROXY_REFUSALS) for text in told)
+
+
+def refusal(error: Exception) -> str:
+    """What a proxy says of wanting a password; of a page only that it does."""
+    status = getattr(error, "status_code", None)
+    return f"status {status} from a proxy" if status else cause(error)
 
 
 def _broken_off(heard: Heard, error: Exception) -> Reply:

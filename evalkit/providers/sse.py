@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     import httpx2
     from httpx2 import AsyncByteStream
 
+MOST_READ = 10_000
+"""Bytes, or characters, of what a server says beside an answer."""
+
+NO_EVENTS = "evalkit_no_events"
+"""The extension of a response that has had no event: how its body began."""
+
 
 @dataclass(slots=True)
 class SentEvent:
@@ -21,6 +27,7 @@ class SentEvent:
 async def sse(response: "httpx2.Response") -> AsyncIterator[SentEvent]:
     """The events of a stream, each once its blank line is there. Raises UnicodeDecodeError for other than UTF-8."""
     held, begun, after_cr = list[bytes](), False, False
+    beginning: bytearray | None = bytearray()  # until there is an event
     # What is not compressed is taken as it comes, with two layers less for each event.
     raw = "content-encoding" not in response.headers
     async for part in cast("AsyncByteStream", response.stream) if raw else response.aiter_bytes():
@@ -28,6 +35,8 @@ async def sse(response: "httpx2.Response") -> AsyncIterator[SentEvent]:
         if not piece:
             after_cr = after_cr and not part
             continue
+        if beginning is not None and len(beginning) < MOST_READ:
+            beginning += piece[:MOST_READ]
         after_cr = piece.endswith(b"\r")  # the line has ended, whether or not the other half of its end follows
         if b"\r" in piece:
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -42,7 +51,10 @@ async def sse(response: "httpx2.Response") -> AsyncIterator[SentEvent]:
             blocks[0], begun = blocks[0].removeprefix(codecs.BOM_UTF8), True
         for block in blocks:
             if (event := _event(block)) is not None:
+                beginning = None
                 yield event
+    if beginning is not None:
+        response.extensions[NO_EVENTS] = bytes(beginning)
 
 
 def _event(block: bytes) -> SentEvent | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from evalkit.analysis.results import Analysis, ModelResult
-from evalkit.analysis.sessions import SessionResult, lateness, standstill
+from evalkit.analysis.sessions import SessionResult, clock_warnings
 from evalkit.analysis.workers import SLOW_P, SLOW_RATIO, WorkerResult, worker_warnings
 from evalkit.blocks import (
     Block,
@@ -123,7 +123,7 @@ def _sessions(analysis: Analysis) -> Iterable[Block]:
             "never counted as the model's."
         )
     )
-    said = tuple(words(text) for text in (lateness(analysis.sessions), standstill(analysis.sessions)) if text)
+    said = tuple(words(text) for text in clock_warnings(analysis.sessions))
     if said:
         yield Note("Our own clock", said)
 

@@ -3,7 +3,7 @@
 from math import isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
-from evalkit.analysis.sessions import lateness
+from evalkit.analysis.sessions import clock_warnings
 from evalkit.analysis.sides import differs_from
 from evalkit.analysis.warn import disagreement
 from evalkit.blocks import (
@@ -38,13 +38,13 @@ ORDER = 10
 def build(analysis: Analysis) -> Section:
     """The first thing a reader sees; present in every report."""
     facts = () if analysis.decision.verdict == "conditional" else _facts(analysis)
-    late = lateness(analysis.sessions)
+    late = [_warning(text) for text in clock_warnings(analysis.sessions)]
     banners = ("simulated", (mark(analysis.spec) or "simulated").lower())  # which say it
     said = [text for text in analysis.warnings if not text.lower().startswith(banners)]
     apart = disagreement(analysis.agreement)
     warnings = [_parting(text) if text == apart else _warning(text) for text in said]
-    warnings[MOST_WARNINGS:MOST_WARNINGS] = [_warning(late)] if late else []
-    room = MOST_WARNINGS + bool(late)  # or those that a page shows would differ by what a clock made
+    warnings[MOST_WARNINGS:MOST_WARNINGS] = late
+    room = MOST_WARNINGS + len(late)  # or those that a page shows would differ by what a clock made
     note = Note("Before you rely on this", tuple(warnings), rest="method", room=room)
     return Section(
         name="verdict",

@@ -1,0 +1,44 @@
+"""What a run file has cost a budget: what is priced, and what is set aside since nobody knows what was billed."""
+
+from collections.abc import Callable
+
+from evalkit.frozen import dataclass
+from evalkit.wording import plural
+
+
+@dataclass(frozen=True)
+class Charged:
+    """USD: `spent_usd` by the tokens that servers have told, `aside_usd` the most that `broken` attempts, which broke
+    off, may have cost on top of that.
+    """
+
+    spent_usd: float = 0.0
+    aside_usd: float = 0.0
+    broken: int = 0
+
+    @property
+    def borne_usd(self) -> float:
+        """What a budget has borne."""
+        return self.spent_usd + self.aside_usd
+
+    def plus(self, reserved_usd: float, cost_usd: float | None, cut: bool = False) -> "Charged":
+        """This and an attempt for which so much was reserved; `cut`: its cost is the least that it may be."""
+        if cost_usd is not None and not cut:
+            return Charged(self.spent_usd + cost_usd, self.aside_usd, self.broken)
+        known_usd = cost_usd or 0.0
+        aside_usd = self.aside_usd + max(0.0, reserved_usd - known_usd)
+        return Charged(self.spent_usd + known_usd, aside_usd, self.broken + 1)
+
+    def words(self, dollars: Callable[[float], str]) -> str:
+        """Both sums in a clause: `$0.12 spent, $0.40 more set aside at worst case for 2 answers that broke off`."""
+        return f"{dollars(self.spent_usd)} spent{self.aside(dollars)}"
+
+    def aside(self, dollars: Callable[[float], str]) -> str:
+        """What follows a sum that is spent, if anything is set aside."""
+        if not self.aside_usd:
+            return ""
+        broken = plural(self.broken, "answer")
+        return f", {dollars(self.aside_usd)} more set aside at worst case for {broken} that broke off"
+
+
+NOTHING = Charged()
