@@ -62,7 +62,7 @@ say_mentioned() { # in whole files: where a comment ends, or a key above, change
     echo "warning: a submodule changed, which is not looked into" >&2
   fi
   if printf '%s\n' "$changed" | awk '!/^:([0-7]+ )?160000 / { print $3; print $4 }' | grep -E '[1-9a-f]' |
-    git cat-file --batch | tr -d '\000' | LC_ALL=C grep -Eq "$sought|^[0-9a-f]+ missing\$"; then
+    { git cat-file --batch || printf '\n0 missing\n'; } | tr -d '\000' | LC_ALL=C grep -Eq "$sought|^[0-9a-f]+ missing\$"; then
     mentioned=true
   else
     mentioned=false
@@ -207,8 +207,16 @@ comment() { # HEADING [FILE]: the body of the one comment, with the gates of thi
   append "$out/gates.md" "$out/comment.md" "$most_of_a_comment"
 }
 
+first_lines() { # as many whole lines as a comment has room for, and how many are left out
+  LC_ALL=C awk -v most=$((most_of_a_comment - 4000)) '
+    { read += length($0) + 1 }
+    read <= most { print; next }
+    { left++ }
+    END { if (left) print "    and " left " more lines, which are among the files of this job" }'
+}
+
 blocked() { # ADVICE HEADING: the reasons, indented so that no text in them is Markdown
-  { sed -e '/^exit /d' -e 's/^/    /' "$out/wrong.txt" && printf '\n%s\n\n' "$1"; } >"$out/reasons.md"
+  { sed -e '/^exit /d' -e 's/^/    /' "$out/wrong.txt" | first_lines && printf '\n%s\n\n' "$1"; } >"$out/reasons.md"
   { printf '%s\n\n' "$2" && cat "$out/reasons.md"; } >"$out/blocked.md"
   append "$out/blocked.md" "$summary" "$most_bytes"
   comment "$2" "$out/reasons.md"

@@ -18,6 +18,8 @@ import yaml
 from servers import recorded
 from stores import Bucket
 
+from evalkit.errors import UsageError
+from evalkit.pins.found import bumps_between
 from evalkit.pins.spelling import SOUGHT
 from evalkit.rendering.annotations import annotation
 
@@ -427,7 +429,7 @@ FAKE = """#!/bin/sh
 echo "$*" >>calls.txt
 case "$1 $2" in
   "pins diff") exit 1 ;;
-  "pins verify") echo "error: a.py:1: x: *no* evidence" >&2; exit 6 ;;
+  "pins verify") yes "error: a.py:1: x: *no* evidence" | head -n "${PLACES:-1}" >&2; exit 6 ;;
   "pins unproven") echo "old-a new-a"; echo "old-b new-b" ;;
   run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "next: evalkit grade --blind runs/a file.db" ;;
   gate*)
@@ -443,6 +445,7 @@ esac
     [
         ({}, 6, 0, "    error: a.py:1: x: *no* evidence"),
         ({"EVALKIT_EVIDENCE": "never", "ANTHROPIC_API_KEY": "k"}, 6, 0, "BLOCKED"),
+        ({"PLACES": "5000"}, 6, 0, " more lines, which are among the files of this job"),
         ({"EVALKIT_EVIDENCE": "perhaps"}, 2, 0, ""),
         ({"EVALKIT_EVIDENCE": "always", "EVALKIT_GRADE_BY": "judge"}, 2, 0, ""),
         ({"EVALKIT_EVIDENCE": "always", "EVALKIT_GRADE_BY": "people"}, 2, 0, ""),
@@ -485,6 +488,10 @@ def test_the_script_ends_with_the_worst_that_it_met(
     written = summary.read_text(encoding="utf-8") if summary.exists() else ""
     assert in_summary in written
     assert len(written) < 900_000
+    if "PLACES" in told:
+        comment = (tmp_path / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+        assert 50_000 < len(comment) < 64_000
+        assert comment.count("    error: a.py:1: x: *no* evidence\n") > 1_000
     if "BLOCKED" in in_summary and runs:
         gated = told.get("SIZE") != "" and "RUN_CODE" not in told
         advice = (
@@ -520,6 +527,25 @@ def test_two_pins_that_are_bumped_to_one_model_have_a_report_each(tmp_path: Path
         assert all(f"--baseline old-{one} " in written[f"gate-old-{one}-to-new-a.{ending}"] for one in "ab")
     reports = [call for call in (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines() if "report" in call]
     assert [call.rpartition("/")[2] for call in reports] == [f"report-old-{one}-to-new-a.html" for one in "ab"]
+
+
+def test_a_clone_without_contents_that_cannot_be_fetched_is_no_change_without_a_model(
+    commit: Commit, runner: Runner, tmp_path: Path
+) -> None:
+    """As of a private repository, whose partial clone has lost its credentials."""
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    git = ("git", "-c", "protocol.file.allow=always")
+    subprocess.run([*git, "config", "uploadpack.allowFilter", "true"], cwd=runner.folder, check=True)
+    lean = tmp_path / "lean"
+    subprocess.run([*git, "clone", "-q", "--filter=blob:none", f"file://{runner.folder}", str(lean)], check=True)
+    subprocess.run([*git, "remote", "set-url", "origin", f"file://{tmp_path}/gone"], cwd=lean, check=True)
+    subprocess.run([*git, "branch", "-q", "main", "origin/main"], cwd=lean, check=True)
+    kept = {"PATH": "/usr/bin:/bin", "EVALKIT_RANGE": "main...HEAD", "HOME": str(tmp_path)}
+    asked = ["sh", str(SCRIPT), "mentioned"]
+    done = subprocess.run(asked, cwd=lean, env=kept, capture_output=True, check=True)
+    assert done.stdout == b"mentioned=true\n"
+    with pytest.raises(UsageError, match=r"git has no content .* fetch the whole history"):
+        bumps_between("main...HEAD", lean)
 
 
 def test_what_a_step_says_stands_where_its_output_goes(commit: Commit, runner: Runner, tmp_path: Path) -> None:

@@ -878,7 +878,7 @@ def test_outputs_are_written_as_asked_and_agree(files: dict[str, Path], tmp_path
     suite = xml.parse(base.with_suffix(".xml")).getroot()[0]  # noqa: S314  we wrote it
     summary = base.with_suffix(".md").read_text(encoding="utf-8")
     assert (content["exit"], content["gate"]["verdict"]) == ("regression", "fail")
-    assert (suite.get("failures"), suite.get("tests")) == ("1", str(2 + 25))
+    assert (suite.get("failures"), suite.get("tests")) == ("1", str(1 + 2 + 25))
     assert summary.splitlines()[1].startswith("### FAIL: ")
     assert "25 items worse than before" in summary
 
@@ -910,6 +910,22 @@ def test_a_slice_that_is_not_there_is_told_with_its_file(
     asked.write_text("quality: {margin: 0.1, slices: {nope: 0.1}}", encoding="utf-8")
     assert main(["gate", str(files["pass"]), "--policy", str(asked)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {asked}:1: the gate names a slice 'nope' that no item is in")
+
+
+@pytest.mark.parametrize(("kind", "open_"), [("pass", 0), ("simulated", 1)])
+def test_what_bars_a_verdict_is_in_the_test_report_too(
+    files: dict[str, Path], tmp_path: Path, kind: str, open_: int
+) -> None:
+    """Each check is kept by the sandbox's evidence, which passes nothing all the same."""
+    out = tmp_path / "gate.xml"
+    assert main(["gate", str(files[kind]), "-o", str(out)]) == 3 * open_
+    suite = xml.parse(out).getroot()[0]  # noqa: S314  we wrote it
+    verdict = suite[0]
+    assert (suite.get("errors"), suite.get("failures")) == (str(open_), "0")
+    assert suite.get("tests") == str(len(suite))
+    assert verdict.get("name") == "verdict"
+    told = verdict.findtext("system-out") or ""
+    assert ("SIMULATED" in told, verdict.find("error") is not None) == (bool(open_), bool(open_))
 
 
 def test_hostile_names_stay_text_in_every_form() -> None:

@@ -139,3 +139,11 @@ def test_a_model_against_itself_approves_nothing() -> None:
 def test_what_is_no_gate_report_approves_nothing(content: Any) -> None:
     with pytest.raises(UsageError, match="no gate report"):
         approval_of(content, "claude-sonnet-4-6", SONNET_45, TODAY)
+
+
+def test_a_lock_file_that_a_merge_left_undecided_says_what_to_do() -> None:
+    text = '{\n  "version": 2,\n<<<<<<< HEAD\n  "approvals": []\n=======\n  "approvals": [1]\n>>>>>>> other\n}\n'
+    with pytest.raises(ProblemsError) as told:
+        read_lock(text, "evalkit.lock")
+    assert str(told.value).splitlines()[0].startswith("evalkit.lock:3: two branches changed it")
+    assert "git checkout --ours -- evalkit.lock" in str(told.value)

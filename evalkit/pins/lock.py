@@ -110,8 +110,18 @@ class Lock(StrictModel):
         return self
 
 
+_CONFLICT = ("<<<<<<< ", ">>>>>>> ")
+"""What git writes into a file whose two sides it cannot put together."""
+
+
 def read_lock(text: str, file: str) -> Lock:
     """A lock file; ProblemsError with every problem it has."""
+    conflict = next((n for n, line in enumerate(text.splitlines(), start=1) if line.startswith(_CONFLICT)), None)
+    if conflict is not None:
+        raise ProblemsError(
+            [f"{file}:{conflict}: two branches changed it, and git has left both in it; take one of them"
+             f" (git checkout --ours -- {file}), and approve again what the other had approved"]
+        )  # fmt: skip
     lock = read_strict(Lock, text, file)
     if isinstance(lock, list):
         raise ProblemsError([str(problem) for problem in lock])

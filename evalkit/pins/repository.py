@@ -112,10 +112,10 @@ def contents(blobs: Sequence[str], folder: Path) -> Iterator[bytes]:
                 continue
             asked.write(f"{blob}\n".encode())
             asked.flush()
-            _, *told = answered.readline().decode().split()
-            if len(told) != 2:
+            told = answered.readline().decode().split()  # nothing where a partial clone cannot fetch it
+            if len(told) != 3:
                 raise UsageError(f"git has no content {blob[:12]} here; fetch the whole history (fetch-depth: 0)")
-            yield answered.read(int(told[1]) + 1)[:-1]
+            yield answered.read(int(told[2]) + 1)[:-1]
 
 
 def changed_lines(pattern: str, paths: Sequence[str], until: str, folder: Path) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as xml
 
-from evalkit.gating.results import CheckResult, Flips, GateReport
+from evalkit.gating.results import CheckResult, Flips, GateReport, Outcome
 from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import escape
 from evalkit.strict import sealed
@@ -28,27 +28,44 @@ def to_json(report: GateReport) -> str:
 
 
 def to_junit(report: GateReport) -> str:
-    """A test case for each check and each regressed item: failed checks fail, inconclusive ones are errors."""
-    failures = sum(check.outcome == "fail" for check in report.checks)
-    errors = sum(check.outcome == "inconclusive" for check in report.checks)
+    """Test cases of the verdict, of each check and each regressed item: what failed fails, what is open is an error.
+
+    The verdict does where none of the checks says so, as with evidence of the sandbox, and carries the notes.
+    """
+    outcomes = [check.outcome for check in report.checks]
+    told = report.verdict in outcomes or report.verdict == "pass"
+    outcomes += [] if told else [report.verdict]
     items = regressed_items(report)
     suites = xml.Element("testsuites", name="evalkit gate")
     suite = xml.SubElement(
         suites, "testsuite", name=visible(f"{report.baseline} to {report.candidate}"),
-        tests=str(len(report.checks) + len(items)), failures=str(failures), errors=str(errors), skipped=str(len(items)),
+        tests=str(1 + len(report.checks) + len(items)), failures=str(outcomes.count("fail")),
+        errors=str(outcomes.count("inconclusive")), skipped=str(len(items)),
     )  # fmt: skip
+    _case(
+        suite,
+        "verdict",
+        "pass" if told else report.verdict,
+        report.reason,
+        "",
+        "\n".join((report.headline, *report.notes)),
+    )
     for check in report.checks:
-        case = xml.SubElement(suite, "testcase", classname="evalkit.gate", name=visible(check.name))
-        if check.outcome != "pass":
-            kind = "failure" if check.outcome == "fail" else "error"
-            told = xml.SubElement(case, kind, message=visible(check.finding), type=check.outcome)
-            told.text = visible(f"asked: {check.limit}" + (f"; needs: {check.needs}" if check.needs else ""))
-        xml.SubElement(case, "system-out").text = visible(check.finding)
+        asked = f"asked: {check.limit}" + (f"; needs: {check.needs}" if check.needs else "")
+        _case(suite, check.name, check.outcome, check.finding, asked, check.finding)
     for item, name in items.items():
         case = xml.SubElement(suite, "testcase", classname="evalkit.gate.items", name=visible(item))
         xml.SubElement(case, "skipped", message=f"worse than the baseline in {visible(name)}")
     xml.indent(suites)
     return xml.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(suite: xml.Element, name: str, outcome: Outcome, finding: str, asked: str, said: str) -> None:
+    case = xml.SubElement(suite, "testcase", classname="evalkit.gate", name=visible(name))
+    if outcome != "pass":
+        kind = "failure" if outcome == "fail" else "error"
+        xml.SubElement(case, kind, message=visible(finding), type=outcome).text = visible(asked)
+    xml.SubElement(case, "system-out").text = visible(said)
 
 
 def regressed_items(report: GateReport) -> dict[str, str]:
