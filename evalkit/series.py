@@ -56,9 +56,10 @@ def rank(analysis: Analysis, key: str) -> int:
 def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
     """The router to show beside the models: the one to use, else the one that gains most; None without any.
 
-    One whose answers all come from the same model is none: it is that model, behind calls that bring nothing.
+    One whose answers all come from the same model is none: it is that model, behind calls that bring nothing. Nor is
+    any under an outage: they were valued without the items that this leaves open.
     """
-    routing = analysis.routing
+    routing = None if any(model.at_worst for model in analysis.models) else analysis.routing
     routers = [each for each in routing.values if each.kind == "router" and _parts(each)] if routing is not None else []
     if routing is None or not routers:
         return None
@@ -74,7 +75,7 @@ def clearing_router(analysis: Analysis) -> PolicyValue | None:
     routing, decision = analysis.routing, analysis.decision
     if routing is None or decision.verdict == "conditional":
         return None
-    if any(model.at_worst for model in analysis.models):  # it was valued without the items that these leave open
+    if any(model.at_worst for model in analysis.models):
         return None
     clearing = [each for each in routing.values if each.kind == "router" and _parts(each)
                 and each.pass_rate.low is not None and each.pass_rate.low >= decision.bar]  # fmt: skip

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, ended, spec
+from analysis_builders import HAIKU, JUDGE, OPUS, SONNET, Book, answered, ended, round_, spec
 
 from evalkit.analysis import Analysis, analyze
 
@@ -35,7 +35,7 @@ def test_a_sample_of_items_bears_the_failures_of_its_items() -> None:
     assert (haiku.pass_rate.value, haiku.pass_rate.n) == (42 / 50, 50)
     assert (haiku.counts.decided, haiku.counts.failed, haiku.counts.failed_undecided) == (50, 24, 16)
     (told,) = (text for text in analysis.warnings if text.startswith("Haiku 4.5: 134 outputs"))
-    assert "as is the same share of its failures, 16 of 24; with them" in told
+    assert "as are 16 of its 24 failures, in proportion; with them" in told
     assert "between 21% and 88%" in told  # 42 of 200 and 176 of 200
     assert not any(model.counts.failed_undecided for model in analysis.models[:2])
 
@@ -73,3 +73,67 @@ def test_items_without_any_output_count_in_the_proportion_of_the_run() -> None:
     """20 of 60 items are refused by every model; half of the others are graded."""
     analysis = sampled_run(60, set(product(range(20), ALL)), set(product(range(20, 60, 2), ALL)))
     assert [(m.pass_rate.n, m.counts.failed_undecided) for m in analysis.models] == [(30, 10)] * 3
+
+
+def test_grades_that_could_not_be_read_of_one_model_leave_another_models_failures_in_its_rate() -> None:
+    """Haiku refuses ten of 60 items; on just these Sonnet's grades were asked for and are unreadable, or missing."""
+    failing = {(i, HAIKU) for i in range(10)}
+    for asked in (True, False):
+        book = Book(spec((HAIKU, SONNET)))
+        for i, model in product(range(60), (HAIKU, SONNET)):
+            refused = (i, model) in failing
+            number = book.trial(f"i{i}", ended("refused") if refused else answered(), model=model)
+            if i >= 10:
+                book.grade(number, 1)
+            elif asked and not refused:
+                book.grade(number, None)
+        analysis = analyze(book.snapshot())
+        assert [(m.pass_rate.value, m.pass_rate.n) for m in analysis.models] == [(50 / 60, 60), (1.0, 50)]
+
+
+def test_a_part_of_the_items_that_is_graded_bears_its_own_failures_alone() -> None:
+    """Only the hard items are graded, of one model, which refuses every fourth item."""
+    book = Book(spec((HAIKU,)))
+    for i in range(120):
+        book.item(f"i{i}", difficulty=("easy", "hard")[i % 2])
+        number = book.trial(f"i{i}", ended("refused") if i % 8 < 2 else answered(), model=HAIKU)
+        if i % 2 and i % 8 >= 2:
+            book.grade(number, 1)
+    analysis = analyze(book.snapshot())
+    rates = {part.name: part.pass_rate[HAIKU] for part in analysis.slices if part.kind == "difficulty"}
+    assert (rates["hard"].value, rates["hard"].n) == (0.75, 60)
+    assert (rates["easy"].value, rates["easy"].reason) == (None, "nothing is graded yet")
+
+
+@pytest.mark.parametrize("models", [(HAIKU,), (HAIKU, SONNET)], ids=["one model", "two models"])
+@pytest.mark.parametrize("sample", ["items", "epochs"])
+def test_a_sample_of_items_or_epochs_bears_just_the_failures_in_it(sample: str, models: tuple[str, ...]) -> None:
+    """Of 60 items in five epochs 20 are graded, or all in the first epoch; what is graded is good."""
+    book, lot = Book(spec(models, epochs=5)), np.random.default_rng(3)
+    in_sample: dict[str, dict[int, list[bool]]] = {model: {} for model in models}
+    for i, model, epoch in product(range(60), models, range(1, 6)):
+        refused, sampled = lot.random() < 0.3, (i < 20 if sample == "items" else epoch == 1)
+        number = book.trial(f"i{i:02d}", ended("refused") if refused else answered(), model=model, epoch=epoch)
+        if sampled:
+            in_sample[model].setdefault(i, []).append(not refused)
+            if not refused:
+                book.grade(number, 1)
+    for model in analyze(book.snapshot()).models:
+        expected = [fmean(flags) for flags in in_sample[model.model].values()]
+        assert (model.pass_rate.value, model.items) == (pytest.approx(fmean(expected)), len(expected))
+
+
+@pytest.mark.parametrize("judged", [1.0, 0.5])
+def test_a_judge_of_a_part_is_corrected_at_the_failures_of_the_whole(judged: float) -> None:
+    """People graded all, a judge who is always right a part; a fifth failed. The corrected rate is people's own."""
+    book = Book(spec((HAIKU,)), rounds=[round_(graders=(JUDGE, "ann"))])
+    for i in range(200):
+        number = book.trial(f"i{i}", ended("refused") if i % 5 == 0 else answered(), model=HAIKU)
+        if i % 5:
+            book.grade(number, int(i % 10 > 1), grader="ann")
+            if i < 200 * judged:
+                book.grade(number, int(i % 10 > 1))
+    analysis = analyze(book.snapshot())
+    assert analysis.models[0].pass_rate.value == 0.7
+    assert analysis.judges[0].corrected[HAIKU].value == pytest.approx(0.7)
+    assert not any(text.startswith("Corrected for") for text in analysis.warnings)

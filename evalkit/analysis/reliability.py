@@ -162,14 +162,14 @@ def judge_validity(
     people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in picked}
     results = tuple(results)
     keys = {result.trial_id: result.key for result in results}
-    failed = [r.key for r in results if r.outcome != "answered" and r.satisfied is not None]
+    ended = [(r.key, r.outcome == "answered") for r in results if r.satisfied is not None]
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
-    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, failed, seed) for g in judges]
+    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, ended, seed) for g in judges]
     found = [(one, [JUDGE + one.judge]) for one in alone if one is not None]
     listened_to = [JUDGE + one.judge for one, _ in found if one.dropped is None]
     if len(listened_to) > 1:
         together = panel_verdicts(levels, listened_to, rubric)
-        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, failed, seed)
+        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, ended, seed)
         found += [] if panel is None else [(panel, listened_to)]
     return tuple(replace(one, floors=_floors(levels, graders, rubric, keys, picked)) for one, graders in found)
 
@@ -198,7 +198,7 @@ def _validity(
     said: Mapping[int, bool],
     people: Mapping[int, bool],
     keys: Mapping[int, TrialKey],
-    failed: Sequence[TrialKey],
+    ended: Sequence[tuple[TrialKey, bool]],
     seed: int,
 ) -> JudgeValidity | None:
     both = sorted(set(said) & set(people))
@@ -221,8 +221,8 @@ def _validity(
             items_all=[keys[t].item_id for t in everyone],
             items_labelled=items,
         )
-        without = [key.item_id for key in failed if key.model == model]
-        corrected[model] = rate(failed=len(without), items_failed=without)
+        of_model = [(key.item_id, float(usable)) for key, usable in ended if key.model == model]
+        corrected[model] = rate(usable=[flag for _, flag in of_model], items_usable=[item for item, _ in of_model])
         human_only = replace(stats.rate_clustered(*_by_item(theirs, items), small_sample=False), n=len(labelled))
         worth[model] = stats.worth_extra_labels(human_only, rate())
         errors[model] = _independent([float(a != b) for a, b in zip(mine, theirs, strict=True)], items)

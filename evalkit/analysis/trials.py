@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
-from hashlib import sha256
 from typing import Literal
 
 from evalkit.analysis.aggregate import agreed
+from evalkit.analysis.sampled import Ended, beyond_sample
 from evalkit.analysis.views import dropped_judges
 from evalkit.frozen import dataclass
 from evalkit.grader_names import judge_of, kind_of
@@ -190,7 +190,8 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
             attempts[attempt.trial_id].append(attempt)
     grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
-    return _held_back(_without_made_up_zeros(results))
+    parts = {item.id: (item.difficulty or "", *sorted(item.tags)) for item in snapshot.items}
+    return _held_back(_without_made_up_zeros(results), parts)
 
 
 def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -202,12 +203,13 @@ def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
     ]
 
 
-def _held_back(results: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
+def _held_back(results: Sequence[TrialResult], parts: Mapping[str, tuple[str, ...]]) -> tuple[TrialResult, ...]:
     """Failures alone are no rate: while no output of a model (or of any) is graded, its failures have no verdict.
 
     Nor do failures that the same command would try again, while nothing at all is settled: an expired key is no
     property of a model. What timed out is as a user would have met it. Where only a sample of the outputs is graded,
     only as large a sample of the failures has a verdict, or the sample's rate would bear the failures of the whole run.
+    An output whose grade could not be read is of the sample.
     """
     models = {r.key.model for r in results}
     if not any(r.settled or r.timed_out for r in results):
@@ -215,63 +217,17 @@ def _held_back(results: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     answered = {r.key.model for r in results if r.outcome == "answered"}
     graded = {r.key.model for r in results if r.outcome == "answered" and r.satisfied is not None}
     waiting = models if answered and not graded else answered - graded
-    beyond = frozenset() if not graded else _beyond_sample(results)
+    ended = [
+        Ended(
+            r.key, r.outcome == "answered", r.satisfied is not None or bool(r.ungraded), parts.get(r.key.item_id, ("",))
+        )
+        for r in results
+        if r.outcome is not None
+    ]
+    beyond = beyond_sample(ended) if graded else frozenset()
     return tuple(
         replace(r, satisfied=None, decided_by=None) if r.key.model in waiting or r.key in beyond else r for r in results
     )
-
-
-def _beyond_sample(results: Sequence[TrialResult]) -> frozenset[TrialKey]:
-    """Failures that stand for no graded output: in each stratum as large a share as of the outputs is ungraded.
-
-    Strata are a model's trials by what became of other models' outputs of the same item, so that a sample of items is
-    met exactly, and one of outputs in proportion (post-stratification: Cochran, Sampling Techniques, 5A.9).
-    """
-    strata: dict[tuple[str, bool | None], list[TrialResult]] = defaultdict(list)
-    elsewhere = _graded_elsewhere(results)
-    for result in results:
-        if result.outcome is not None:
-            strata[result.key.model, elsewhere(result)].append(result)
-    beyond: set[TrialKey] = set()
-    for (model, sampled), trials in strata.items():
-        failed = [r.key for r in trials if r.outcome != "answered"]
-        if not failed:
-            continue
-        of_model = [r for r in results if r.key.model == model]
-        share = next(
-            found
-            for found in (_graded_share(trials), None if sampled is None else float(sampled), _graded_share(of_model),
-                          _graded_share(results))
-            if found is not None
-        )  # fmt: skip
-        beyond.update(sorted(failed, key=_by_lot)[round(share * len(failed)) :])
-    return frozenset(beyond)
-
-
-def _graded_elsewhere(results: Sequence[TrialResult]) -> Callable[[TrialResult], bool | None]:
-    """Whether an output of another model of the trial's item is graded; None where no other model has an output."""
-    graded: dict[str, dict[str, bool]] = defaultdict(dict)
-    for r in results:
-        if r.outcome == "answered":
-            of_item = graded[r.key.item_id]
-            of_item[r.key.model] = of_item.get(r.key.model, False) or r.satisfied is not None
-
-    def told(trial: TrialResult) -> bool | None:
-        others = [known for model, known in graded[trial.key.item_id].items() if model != trial.key.model]
-        return any(others) if others else None
-
-    return told
-
-
-def _graded_share(results: Sequence[TrialResult]) -> float | None:
-    """Of the outputs; None where there is none."""
-    graded = [r.satisfied is not None for r in results if r.outcome == "answered"]
-    return sum(graded) / len(graded) if graded else None
-
-
-def _by_lot(key: TrialKey) -> bytes:
-    """An order that has nothing to do with how hard items are, and is the same in every report."""
-    return sha256(f"{key.item_id}\n{key.model}\n{key.epoch}".encode()).digest()
 
 
 def _result(

@@ -39,7 +39,7 @@ def warnings_for(
     """
     return (
         *_about_origin(snapshot),
-        *_about_corrected(models, judges, rubric.decision.bar),
+        *_about_corrected(models, judges, rubric.decision.bar, results),
         *_about_trust(snapshot, grading, judges, agreement),
         *_about_gaps(models, grading, tables, results),
         *_about_ends(models, shared_items),
@@ -146,17 +146,23 @@ def _about_judges(snapshot: Snapshot, grading: Grading, judges: Sequence[JudgeVa
         yield f"Judge {judge} is dropped ({why}): its grades decide nothing, even where nobody else graded."
 
 
-def _about_corrected(models: Sequence[ModelResult], judges: Sequence[JudgeValidity], bar: float) -> Iterator[str]:
+def _about_corrected(
+    models: Sequence[ModelResult], judges: Sequence[JudgeValidity], bar: float, results: Sequence[TrialResult]
+) -> Iterator[str]:
     """Where a judge, or all as one, errs so far that what its grades show of the bar is not shown of what people say.
 
-    With few labels the corrected rates show nothing, which is said of the labels.
+    With few labels the corrected rates show nothing, which is said of the labels; where people decided most outputs,
+    no judge's errors matter much.
     """
+    by_judge = Counter(r.key.model for r in results if r.decided_by == "judge")
     heard = [one for one in judges if one.dropped is None and one.outputs >= FEWEST_LABELS]
     for judge in heard[-1:]:  # the panel stands last
         told = f"{bar * 100:.10g}%"
         for model in models:
             shown, corrected = _side(model.pass_rate, bar), judge.corrected.get(model.model, model.pass_rate)
-            if shown in (None, _side(corrected, bar)) or corrected.value is None:
+            if shown in (None, _side(corrected, bar)) or 2 * by_judge[model.model] < model.counts.graded:
+                continue
+            if corrected.value is None:
                 continue
             limits = f"{corrected.value:.0%} ({corrected.low:.0%} to {corrected.high:.0%})"
             yield (
@@ -211,15 +217,18 @@ def _about_gaps(
     for model in models:
         if model.counts.ungraded and not model.counts.graded and grading.round is not None:
             yield f"{model.name}: none of its {_plural(model.counts.ungraded, 'output')} is graded: it has no rate."
+        beside = model.counts.failed_undecided
+        failed = f"{beside} of its {_plural(model.counts.failed, 'failure')}" if beside and model.items else ""
         if model.counts.ungraded and model.counts.graded:
             low, high = (tables[model.model].rate_if(passed) for passed in (0.0, 1.0))
-            beside = model.counts.failed_undecided
-            too = f", as is the same share of its failures, {beside} of {model.counts.failed}" if beside else ""
+            too = f", as are {failed}, in proportion" if failed else ""
             yield (
                 f"{model.name}: {_plural(model.counts.ungraded, 'output')} ungraded and left out of its rate{too};"
-                f" with {'it' if model.counts.ungraded == 1 else 'them'} the rate would lie between {low:.0%} and"
-                f" {high:.0%}."
+                f" with {'it' if model.counts.ungraded + beside == 1 else 'them'} the rate would lie between {low:.0%}"
+                f" and {high:.0%}."
             )
+        elif failed:
+            yield f"{model.name}: {failed} are left out of its rate, in proportion to the ungraded outputs of the run."
 
 
 def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Grading) -> Iterator[str]:

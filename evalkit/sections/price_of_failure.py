@@ -217,7 +217,10 @@ def _row(analysis: Analysis, pair: Comparison, units: tuple[bool, bool, bool]) -
         (
             Cell(words(first.name), f"instead of {second.name}"),
             Cell(words(value(extra, "money", cents=units[2])), doubt(extra, "money", cents=units[2])),
-            Cell((strong(value(point, "money", cents=units[0])),), f"{limits}; {shown}" if point.value else limits),
+            Cell(
+                (strong(value(point, "money", cents=units[0])),),
+                f"{limits}; {shown}" if point.value or pair.corrected_away else limits,
+            ),
             Cell((strong(value(saved, "money", cents=units[1])),), doubt(saved, "money", cents=units[1])),
         )
     )

@@ -26,8 +26,8 @@ def double_sampling(
     *,
     items_all: ItemNames = None,
     items_labelled: ItemNames = None,
-    failed: int = 0,
-    items_failed: ItemNames = None,
+    usable: Values | None = None,
+    items_usable: ItemNames = None,
 ) -> Estimate:
     """The rate a human would find, in [0, 1], from many judged and some doubly graded outputs (Tenenbein 1970).
 
@@ -35,8 +35,8 @@ def double_sampling(
     `human_labelled`: both flags on a random part, in the same order. P(J+) PPV + P(J-) (1 - NPV), each share
     drawn from Beta(x + 1/2, n - x + 1/2), 4000 draws from `seed`; the limits always hold the value. Where
     items have several outputs (epochs), `items_all` and `items_labelled` name each output's, and x and n are scaled
-    to the effective number of outputs (`cluster_design`). `failed` trials, whose items `items_failed` names, brought
-    no output to judge and count as 0: the rate is that of outputs times the share of these. n counts labelled
+    to the effective number of outputs (`cluster_design`). `usable`: flags of all trials, 0 for one that brought no
+    output to judge, whose items `items_usable` names: the rate is that of outputs times their share. n counts labelled
     outputs. No judged or no labelled output: no value. A judge's grade without any label: its share is taken as 1/2
     with the full range as doubt, and a warning. Fewer than 30 labels: a warning. 0/n and n/n work. Raises ValueError
     for other values than 0 and 1, different lengths, or more labels than outputs.
@@ -59,11 +59,9 @@ def double_sampling(
         value += share * (float(labels.mean()) if len(labels) else 0.5)
         if not len(labels) and share > 0:
             warnings += (f"no label where the judge said {grade}: its share there is unknown",)
-    if failed:
-        usable = np.repeat([1.0, 0.0], [len(everyone), failed])
-        names = None if items_all is None or items_failed is None else [*items_all, *items_failed]
-        value *= float(usable.mean())
-        theta *= _draws(rng, usable, item_codes(names, usable))
+    if usable is not None and 0 in (ended := numbers("usable", usable, 0, 1)):
+        value *= float(ended.mean())
+        theta *= _draws(rng, ended, item_codes(items_usable, ended))
     low, high = percentile_interval(theta, confidence)
     return Estimate(value, min(low, value), max(high, value), confidence, n, DOUBLE_SAMPLING, warnings)
 
