@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import PolicyValue
+from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.chart_blocks import (
     Series,
 )
@@ -77,8 +78,7 @@ def clearing_router(analysis: Analysis) -> PolicyValue | None:
         return None
     if any(model.at_worst for model in analysis.models):
         return None
-    clearing = [each for each in routing.values if each.kind == "router" and _parts(each)
-                and each.pass_rate.low is not None and each.pass_rate.low >= decision.bar]  # fmt: skip
+    clearing = [each for each in routing.values if each.kind == "router" and _parts(each) and clears(analysis, each)]
     if decision.option is not None:
         most = analysis.model(decision.option).cost_per_satisfactory.value
         costs = [each.cost_per_satisfactory.value for each in clearing]
@@ -88,6 +88,26 @@ def clearing_router(analysis: Analysis) -> PolicyValue | None:
     shown = routed(analysis)
     name = shown[1].name if shown else ""
     return max(clearing, key=lambda each: (each.name == name, each.gain_usd.value or 0.0), default=None)
+
+
+def routing_may_clear(analysis: Analysis) -> bool:
+    """Whether the router beside the models may lie above the bar, so that what is below is not every option."""
+    shown = routed(analysis)
+    high = shown[1].pass_rate.high if shown else None
+    return high is not None and high >= analysis.decision.bar
+
+
+def clears(analysis: Analysis, router: PolicyValue) -> bool:
+    """Whether a router is shown to clear the bar, less what the judge is shown to overrate the outputs that it uses."""
+    heard = [judge for judge in analysis.judges if judge.dropped is None and judge.outputs >= FEWEST_LABELS]
+    overrated = 0.0
+    for model, share in router.shares.items():
+        corrected = heard[-1].corrected.get(model) if heard else None  # where there is a panel, it stands last
+        as_graded = analysis.model(model).pass_rate.value
+        if corrected is not None and corrected.value is not None and as_graded is not None:
+            overrated += (share.value or 0.0) * max(0.0, as_graded - corrected.value)
+    low = router.pass_rate.low
+    return low is not None and low - overrated >= analysis.decision.bar
 
 
 def _parts(each: PolicyValue) -> bool:

@@ -11,12 +11,13 @@ from report_pages import made, plain_text, section
 from evalkit.analysis import analyze
 from evalkit.analysis.decide import decide
 from evalkit.analysis.pair_results import Pair
+from evalkit.analysis.reliability import JudgeValidity
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Facts, Note, Paragraph, Table
 from evalkit.report import render_markdown
 from evalkit.route import with_routing
 from evalkit.series import clearing_router
-from evalkit.stats import Estimate
+from evalkit.stats import Estimate, judge_accuracy
 
 RULE = (
     "The rule, fixed before the run: the lower limit of an option's 95% interval for its pass rate must reach 80%; of "
@@ -203,6 +204,27 @@ def test_a_router_that_clears_the_bar_for_less_is_named_beside_the_pick(usd: flo
     text = plain_text(section(analysis, "verdict").lede)
     assert ("clears it, for less by the estimates: 100% of its outputs" in text) is told
     assert ("The rule picks among single models" in text) is told
+
+
+def test_a_router_that_a_lenient_judge_alone_lifts_over_the_bar_is_not_said_to_clear_it() -> None:
+    """By the labels of people the judge passes 20 points too many of what the router uses."""
+    analysis = with_clearing_router(0.8)
+    rate = Estimate(0.5, 0.4, 0.6, 0.95, 40, "double sampling")
+    accuracy = judge_accuracy([1.0] * 30 + [0.0] * 30, [1.0] * 30 + [0.0] * 30)
+    for points, cleared in ((0.2, False), (0.0, True)):
+        corrected = {m.model: replace(rate, value=(m.pass_rate.value or 0.0) - points, low=0.0, high=1.0)
+                     for m in analysis.models}  # fmt: skip
+        judge = JudgeValidity("j", 60, accuracy, corrected, {}, ())
+        judged = replace(analysis, judges=(judge,))
+        assert (clearing_router(judged) is not None) is cleared
+        heading = section(judged, "verdict").heading
+        assert heading.startswith("No model alone clears the bar")
+        assert heading.endswith(" does.") is cleared
+        scores = section(judged, "scorecard").blocks[0]
+        assert isinstance(scores, Table)
+        assert plain_text(scores.rows[-1].cells[-1].text).replace("\N{NO-BREAK SPACE}", " ") == (
+            "clears" if cleared else "not shown"
+        )
 
 
 def test_equals_are_all_called_the_best() -> None:

@@ -120,7 +120,7 @@ def _sides(rng: random.Random, loss: float, parts: int, each: int) -> list[Chall
         ids = [f"{part}-{i}" for i in range(each)]
         base = {i: (float(rng.random() < 0.9),) for i in ids}
         other = {i: (float(rng.random() < 0.9 - loss),) for i in ids}
-        sides = [Side(name, flags, flags, {}, {}, False) for name, flags in ((HAIKU, other), (OPUS, base))]
+        sides = [Side(name, flags, flags, flags, {}, {}, False) for name, flags in ((HAIKU, other), (OPUS, base))]
         tests.append(Challenge(sides[0], sides[1], "tag", str(part), ids))
     return tests
 

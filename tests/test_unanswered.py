@@ -164,9 +164,31 @@ def test_nothing_is_shown_to_be_alike_that_an_outage_could_undo() -> None:
         cheap = run(WHOLE, share(60, 0, *rest), usd=(0.05, 0.01))
         assert signal(cheap, "cheaper-no-worse", current=OPUS) == ("shown" if level else "not enough data")
         assert any(text.startswith("Ceiling") for text in analyze(cheap).warnings) == level
+        high = analyze(cheap).models[1].human_fix.high
+        assert high is not None
+        assert (high > 5.0 * 0.25) == (not level)  # a quarter of the outputs may have to be put right at $5
         low = analyze(cheap).pairs[0].difference.low
         assert low is not None
         assert (low < -0.2) == (not level)
+
+
+def test_what_neither_answered_could_part_them_all_the_same() -> None:
+    """25 of 80 items are open under both: one may pass them all and the other none."""
+    both = run(share(55, 0, *[DOWN] * 25), share(55, 0, *[DOWN] * 25), usd=(0.05, 0.01))
+    assert signal(both, "cheaper-no-worse", current=OPUS) == "not enough data"
+    difference = analyze(both).pairs[0].difference
+    assert (difference.value, difference.n) == (0.0, 55)
+    assert difference.low == pytest.approx(-(difference.high or 0.0))
+    assert (difference.high or 0.0) > 25 / 80
+
+
+def test_a_model_is_below_no_bar_that_its_open_trials_could_still_clear() -> None:
+    """Half of 60 answers are good, and 140 are open, which may all be."""
+    found = analyze(run(share(30, 30, *[DOWN] * 140))).models[0]
+    assert found.pass_rate.value == 0.5
+    assert (found.pass_rate.high or 0.0) > 170 / 200
+    assert analyze(run(share(30, 30, *[DOWN] * 140))).decision.verdict == "not_enough_data"
+    assert analyze(run(share(30, 30))).decision.verdict == "no_option"
 
 
 def test_items_without_every_answer_are_routed_by_no_policy_and_told_apart_on_the_page() -> None:

@@ -89,10 +89,19 @@ class Columns:
         return self._decided("satisfied")
 
     @cached_property
-    def at_worst(self) -> "Decided | None":
-        """The same with trials that failed on every attempt so far as failures; None where there are none of these."""
-        added = ~np.isnan(self.numbers["at_worst"]) & np.isnan(self.numbers["satisfied"])
-        return self._decided("at_worst") if added.any() else None
+    def at_worst(self) -> "Decided":
+        """The same with trials that failed on every attempt so far as failures."""
+        return self._decided("at_worst")
+
+    @cached_property
+    def at_best(self) -> "Decided":
+        """The same with these as satisfactory."""
+        return self._decided("at_best")
+
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether any trial failed on every attempt so far."""
+        return bool((np.isnan(self.numbers["satisfied"]) & ~np.isnan(self.numbers["at_worst"])).any())
 
     def _decided(self, name: str) -> "Decided":
         known = ~np.isnan(self.numbers[name])

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from evalkit import stats
 from evalkit.analysis.columns import Columns, Decided, in_all
-from evalkit.analysis.hedge import reaching
+from evalkit.analysis.hedge import dearer_by, reaching, scaled
 from evalkit.analysis.pair_results import Pair
 from evalkit.stats import Estimate
 from evalkit.stats.cost import correlation
@@ -41,13 +41,23 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, corre
         p_value = stats.mcnemar_midp(round(discordance.gain), round(discordance.loss))
     difference = reaching(
         _difference(of_a, of_b),
-        _difference(table_a.decided, table_b.at_worst) if table_b.at_worst else None,
-        _difference(table_a.at_worst, table_b.decided) if table_a.at_worst else None,
+        *(
+            (_difference(table_a.at_best, table_b.at_worst), _difference(table_a.at_worst, table_b.at_best))
+            if table_a.is_open or table_b.is_open
+            else ()
+        ),
     )
     unpriced = table_a.unpriced or table_b.unpriced
     money = (_UNPRICED, _UNPRICED, _UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference, correction_usd)
+    if table_a.is_open or table_b.is_open:
+        money = (scaled(money[0], _dearer_by(table_b), 1 / _dearer_by(table_a)), *money[1:])
     separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a))
     return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate)
+
+
+def _dearer_by(table: Columns) -> float:
+    known, at_worst = (float(side.satisfied.mean()) for side in (table.decided, table.at_worst))
+    return dearer_by(known, at_worst)
 
 
 def _difference(a: Decided, b: Decided) -> Estimate:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from evalkit import stats
 from evalkit.analysis.columns import LEVEL, OUTCOMES, Columns, FloatArray
 from evalkit.analysis.corrections import CorrectionCost
-from evalkit.analysis.hedge import down_to
+from evalkit.analysis.hedge import dearer_by, reaching, scaled, up_to
 from evalkit.analysis.repeats import retries
 from evalkit.analysis.results import Clock, Context, Counts, CriterionResult, ModelResult, Slice
 from evalkit.analysis.trials import TrialResult
@@ -78,14 +78,14 @@ def rate_of(trials: Counted) -> Estimate:
 
 
 def hedged_rate(trials: Columns) -> Estimate:
-    """The pass rate, down to where open trials would put it."""
-    return down_to(rate_of(counted(trials)), _at_worst(trials))
+    """The pass rate, with limits out to where open trials could put it."""
+    return reaching(rate_of(counted(trials)), _if_open(trials, "at_worst"), _if_open(trials, "at_best"))
 
 
-def _at_worst(trials: Columns) -> Estimate | None:
-    if trials.at_worst is None:
+def _if_open(trials: Columns, column: str) -> Estimate | None:
+    if not trials.is_open:
         return None
-    return _share(trials.by_item("at_worst", ~np.isnan(trials.numbers["at_worst"])), _UNGRADED)
+    return _share(trials.by_item(column, ~np.isnan(trials.numbers[column])), _UNGRADED)
 
 
 def _share(flags: Sequence[Sequence[float]], missing: str) -> Estimate:
@@ -109,14 +109,25 @@ def cost_per_satisfactory(trials: Counted) -> Estimate:
     return stats.cost_per_satisfactory(means(trials.costs), means(trials.satisfied))
 
 
-def human_fix(trials: Counted, correction: CorrectionCost, review_usd: float) -> Estimate:
-    """Expected total per request when every output is looked over and unsatisfactory ones put right, USD."""
+def _hedged_cost(trials: Counted, hedged: Estimate) -> Estimate:
+    return scaled(cost_per_satisfactory(trials), dearer_by(rate_of(trials).low, hedged.low))
+
+
+def human_fix(
+    trials: Counted, correction: CorrectionCost, review_usd: float, hedged: Estimate | None = None
+) -> Estimate:
+    """Expected total per request when every output is looked over and unsatisfactory ones put right, USD.
+
+    `hedged`: the pass rate with open trials allowed for.
+    """
     if not trials.satisfied:
         return no_estimate(trials.missing, 0.95, "log-t")
     if trials.costs is None:
         return no_estimate(_UNPRICED, 0.95, "log-t")
     costs, satisfied = means(trials.costs), means(trials.satisfied)
-    return stats.human_fix_cost(costs, satisfied, correction.usd, review_usd, rate=rate_of(trials))
+    rate = rate_of(trials)
+    total = stats.human_fix_cost(costs, satisfied, correction.usd, review_usd, rate=rate)
+    return total if hedged is None else up_to(total, rate, hedged, correction.usd)
 
 
 def score_of(trials: Columns, column: str, low: float = 0.0, high: float = 1.0) -> Estimate:
@@ -220,8 +231,7 @@ def model_result(
 ) -> ModelResult:
     """Everything about one model from its trials; `among` are all models of the run, which it is told from by name."""
     trials = counted(columns)
-    at_worst = _at_worst(columns)
-    rate = down_to(rate_of(trials), at_worst)
+    at_worst, rate = _if_open(columns, "at_worst"), hedged_rate(columns)
     attempts = [attempt for result in results for attempt in result.attempts]
     unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     unknown = bool(attempts) and all(a.cost_usd is None for a in attempts)
@@ -239,8 +249,8 @@ def model_result(
         pass_rate=rate,
         score=score_of(columns, "score"),
         cost_per_request=_cost_per_request(columns, bool(attempts)),
-        cost_per_satisfactory=cost_per_satisfactory(trials),
-        human_fix=human_fix(trials, correction, rubric.economics.review_usd),
+        cost_per_satisfactory=_hedged_cost(trials, rate),
+        human_fix=human_fix(trials, correction, rubric.economics.review_usd, rate),
         clocks={
             name: clock(columns, column, results, _UNFELT if timed and name == "felt" else untimed)
             for name, column in CLOCKS.items()
@@ -294,14 +304,15 @@ def _slice(
 ) -> Slice:
     parts = {model: table.of(ids) for model, table in tables.items()}
     trials = {model: counted(part) for model, part in parts.items()}
+    rates = {model: hedged_rate(part) for model, part in parts.items()}
     return Slice(
         kind,
         name,
         len(ids),
-        pass_rate={model: hedged_rate(part) for model, part in parts.items()},
+        pass_rate=rates,
         score={model: score_of(part, "score") for model, part in parts.items()},
-        cost_per_satisfactory={model: cost_per_satisfactory(one) for model, one in trials.items()},
-        human_fix={model: human_fix(one, correction, review_usd) for model, one in trials.items()},
+        cost_per_satisfactory={model: _hedged_cost(one, rates[model]) for model, one in trials.items()},
+        human_fix={m: human_fix(one, correction, review_usd, rates[m]) for m, one in trials.items()},
         counts={model: counts(part) for model, part in parts.items()},
         item_ids=tuple(sorted(ids)),
     )

@@ -27,13 +27,15 @@ _EXACT_MOST = 200
 
 @dataclass(frozen=True)
 class Side:
-    """One model's trials by item. `satisfied`: 0 or 1 a trial; `at_worst`: the same with trials that failed on every
-    attempt so far as failures; `costs`: mean USD a trial; `latency_s`: of answers,
-    the geometric mean. `unpriced`: a trial that ended has no price. `among`: all models that are shown."""
+    """One model's trials by item. `satisfied`: 0 or 1 a trial; `at_worst` and `at_best`: the same with trials that
+    failed on every attempt so far as failures, or as satisfactory; `costs`: mean USD a trial; `latency_s`: of answers,
+    the geometric mean. `unpriced`: a trial that ended has no price. `among`: all models that are shown.
+    """
 
     model: str
     satisfied: Mapping[str, tuple[float, ...]]
     at_worst: Mapping[str, tuple[float, ...]]
+    at_best: Mapping[str, tuple[float, ...]]
     costs: Mapping[str, float]
     latency_s: Mapping[str, float]
     unpriced: bool
@@ -169,14 +171,15 @@ def _best(analysis: Analysis) -> str:
 
 
 def _side(analysis: Analysis, model: str) -> Side:
-    satisfied, at_worst, costs, times = (defaultdict[str, list[float]](list) for _ in range(4))
+    satisfied, at_worst, at_best, costs, times = (defaultdict[str, list[float]](list) for _ in range(5))
     unpriced = False
     for item in analysis.outputs:
         for output in (o for o in item.outputs if o.model == model):
             if output.satisfied is not None:
                 satisfied[item.id].append(float(output.satisfied))
-            if output.satisfied is not None or (output.failed_so_far and output.outcome is None):
-                at_worst[item.id].append(float(output.satisfied or False))
+            for flags, if_open in ((at_worst, 0.0), (at_best, 1.0)):
+                if output.satisfied is not None or (output.failed_so_far and output.outcome is None):
+                    flags[item.id].append(if_open if output.satisfied is None else float(output.satisfied))
             if output.cost_usd is not None and output.outcome is not None:
                 costs[item.id].append(output.cost_usd)
             unpriced |= _is_unpriced(output)
@@ -184,13 +187,18 @@ def _side(analysis: Analysis, model: str) -> Side:
                 times[item.id].append(log(output.latency_s))
     return Side(
         model,
-        {item: tuple(flags) for item, flags in satisfied.items()},
-        {item: tuple(flags) for item, flags in at_worst.items()},
+        _flags(satisfied),
+        _flags(at_worst),
+        _flags(at_best),
         {item: fsum(values) / len(values) for item, values in costs.items()},
         {item: exp(fsum(values) / len(values)) for item, values in times.items()},
         unpriced,
         analysis.spec.models,
     )
+
+
+def _flags(of_items: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
+    return {item: tuple(flags) for item, flags in of_items.items()}
 
 
 def _is_unpriced(output: OutputResult) -> bool:
@@ -218,24 +226,25 @@ def differs_from(estimate: Estimate, value: float) -> bool:
 class Shared:
     """Item means of two sides on the items that both have a verdict on, and the most trials that one of them has.
 
-    `candidate_fails` and `baseline_fails`: the same if the open trials of that side fail for good, None without any.
+    `at_worst` and `at_best`: the same if the open trials of both sides end against the candidate, or for it; None
+    without any.
     """
 
     candidate: Sequence[float]
     baseline: Sequence[float]
     epochs: int
-    candidate_fails: "Shared | None" = None
-    baseline_fails: "Shared | None" = None
+    at_worst: "Shared | None" = None
+    at_best: "Shared | None" = None
 
 
 def both(a: Side, b: Side, items: Iterable[str]) -> Shared:
     """Candidate `a` and baseline `b` on those of the items that they share."""
     ids = sorted(items)
-    return replace(
-        _shared(a.satisfied, b.satisfied, ids),
-        candidate_fails=None if a.at_worst == a.satisfied else _shared(a.at_worst, b.satisfied, ids),
-        baseline_fails=None if b.at_worst == b.satisfied else _shared(a.satisfied, b.at_worst, ids),
-    )
+    known = _shared(a.satisfied, b.satisfied, ids)
+    if a.at_worst == a.satisfied and b.at_worst == b.satisfied:
+        return known
+    at_worst, at_best = _shared(a.at_worst, b.at_best, ids), _shared(a.at_best, b.at_worst, ids)
+    return replace(known, at_worst=at_worst, at_best=at_best)
 
 
 def _shared(a: Mapping[str, tuple[float, ...]], b: Mapping[str, tuple[float, ...]], items: Sequence[str]) -> Shared:
@@ -247,11 +256,8 @@ def _shared(a: Mapping[str, tuple[float, ...]], b: Mapping[str, tuple[float, ...
 
 def paired_difference(sides: Shared, confidence: float) -> Estimate:
     """Rate of the candidate minus the baseline's, paired by item; Tango's score interval, hedged for open trials."""
-    return reaching(
-        _difference(sides, confidence),
-        *(None if at_worst is None else _difference(at_worst, confidence)
-          for at_worst in (sides.candidate_fails, sides.baseline_fails)),
-    )  # fmt: skip
+    if_open = (_difference(one, confidence) for one in (sides.at_worst, sides.at_best) if one is not None)
+    return reaching(_difference(sides, confidence), *if_open)
 
 
 def _difference(sides: Shared, confidence: float) -> Estimate:
@@ -274,7 +280,7 @@ def holding(family: Sequence[Challenge]) -> tuple[Holds, ...]:
 
     Parts that equal models could not pass alone (`least_items`) are not tested, so as not to burden the others. The
     enumeration, which takes long, is done for those alone that the score test shows: it never shows more. The printed
-    interval, which `Holds.shown` asks as well, reaches to where the candidate's open trials would put it.
+    interval, which `Holds.shown` asks as well, reaches to where open trials could put it.
     """
     sides = [both(test.candidate, test.baseline, test.items) for test in family]
     quick = [

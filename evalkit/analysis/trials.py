@@ -311,6 +311,7 @@ def _ttft_s(trial: TrialResult) -> float | None:
 MEASURES: Mapping[str, Callable[[TrialResult], float | None]] = {
     "satisfied": lambda trial: trial.satisfied,
     "at_worst": lambda trial: 0.0 if trial.unanswered else trial.satisfied,
+    "at_best": lambda trial: 1.0 if trial.unanswered else trial.satisfied,
     "score": lambda trial: trial.score,
     "cost_usd": lambda trial: None if trial.outcome is None else trial.cost_usd,
     "ttft_s": _ttft_s,

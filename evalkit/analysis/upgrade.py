@@ -5,7 +5,7 @@ from functools import partial
 
 from evalkit import stats
 from evalkit.analysis.evidence import Evidence, Signal, State, any_of, by_interval
-from evalkit.analysis.hedge import down_to
+from evalkit.analysis.hedge import reaching
 from evalkit.analysis.per_model import Counted, rate_of
 from evalkit.analysis.results import Analysis, ItemResult, Slice
 from evalkit.analysis.sides import ALPHA, Shared, Side, Standing, adjust, both, difference_p, paired_difference
@@ -64,12 +64,12 @@ def several(items: Sequence[ItemResult]) -> tuple[list[str], list[str]]:
 
 
 def rate_on(side: Side, items: Sequence[str]) -> Estimate:
-    """A model's pass rate on named items, down to where open trials would put it."""
-    known, at_worst = (
+    """A model's pass rate on named items, with limits out to where open trials could put it."""
+    known, *if_open = (
         rate_of(Counted(tuple(flags[i] for i in sorted(items) if i in flags), None))
-        for flags in (side.satisfied, side.at_worst)
+        for flags in (side.satisfied, side.at_worst, side.at_best)
     )
-    return down_to(known, None if side.at_worst == side.satisfied else at_worst)
+    return reaching(known, *if_open)
 
 
 def _several_documents(standing: Standing) -> Signal:

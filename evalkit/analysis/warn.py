@@ -17,6 +17,8 @@ from evalkit.stats.cost import ONE_ITEM
 
 CEILING = 0.95
 ADVISED_ITEMS = (50, 100)
+FEWEST_OF_A_MODEL = 10
+"""Labels of people on a model's outputs below which its corrected rate says little but that they are few."""
 _ENOUGH_FOR_ONE = 10
 """Items of which one that carries a fifth of the cost is out of the ordinary."""
 
@@ -160,7 +162,9 @@ def _about_corrected(
         told = f"{bar * 100:.10g}%"
         for model in models:
             shown, corrected = _side(model.pass_rate, bar), judge.corrected.get(model.model, model.pass_rate)
-            if shown in (None, _side(corrected, bar)) or 2 * by_judge[model.model] < model.counts.graded:
+            if shown in (None, _side(corrected, bar)) or corrected.n < FEWEST_OF_A_MODEL:
+                continue
+            if 2 * by_judge[model.model] < model.counts.graded:
                 continue
             if corrected.value is None:
                 continue

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 from evalkit.denominators import shown_counts
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
-from evalkit.series import clearing_router, lineup, rank, routed
+from evalkit.series import clearing_router, clears, lineup, rank, routed
 from evalkit.stats import Estimate
 from evalkit.wording import (
     NOT_MEASURED,
@@ -118,16 +118,16 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
     rows = [_row(analysis, s, units) for s in series]
     if not conditional and (router := routed(analysis)) is not None and router[1].pass_rate.value:
-        rows.append(_policy_row(*router, bar, units))
+        rows.append(_policy_row(*router, bar, units, clears(analysis, router[1])))
     return table("Scorecard", columns, rows)
 
 
-def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bool, bool]) -> Row:
+def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bool, bool], shown: bool) -> Row:
     rate, felt = router.pass_rate, [router.felt[q] for q in ("p50", "p95")]
     timed = any(quantile.value is not None for quantile in felt)
     waits = _HELD_DOT.join(value(quantile, "seconds") for quantile in felt) if timed else NOT_MEASURED
     below = rate.high is not None and rate.high < bar
-    standing = "clears" if rate.low is not None and rate.low >= bar else "below" if below else _NOT_SHOWN
+    standing = "clears" if shown else "below" if below else _NOT_SHOWN
     return Row(
         cells=(
             Cell(words(series.name), f"{plural(rate.n, 'item')}{', tuned on others' if router.tuned else ''}"),

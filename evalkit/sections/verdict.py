@@ -20,14 +20,12 @@ from evalkit.blocks import (
     strong,
     words,
 )
-from evalkit.chart_blocks import (
-    Series,
-)
+from evalkit.chart_blocks import Series
 from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import clearing_router, lineup, rank, routed
+from evalkit.series import clearing_router, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import MOST_ITEMS, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
@@ -70,7 +68,9 @@ def headline(analysis: Analysis) -> str:
     if decision.verdict != "no_option":
         return "Not enough data."
     router = clearing_router(analysis)
-    return f"No model alone clears the bar; {router.phrase} does." if router else "No option clears the bar."
+    if router is not None:
+        return f"No model alone clears the bar; {router.phrase} does."
+    return f"No {'model alone' if routing_may_clear(analysis) else 'option'} clears the bar."
 
 
 def _warning(text: str) -> Text:
@@ -202,7 +202,7 @@ def _none(analysis: Analysis) -> Text:
             " before you compare anything.",
         )
     level = _level(analysis, judged, best)
-    alone = "option" if clearing_router(analysis) is None else "model alone"
+    alone = "model alone" if routing_may_clear(analysis) else "option"
     return words(
         f"Every {alone} is shown to be below your {bar} bar. The best {'is' if len(level) == 1 else 'are'} ",
         strong(listing(level)),
