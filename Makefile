@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE  # or every process of the tests compiles evalkit again
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sample test test-slow test-cov check coverage format bench schema lock clean
+.PHONY: help setup demo sample test test-long test-slow test-cov check coverage format bench schema lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,17 +34,20 @@ sample: $(VENV)/.ready ## Renew reports/sample.html, which the README shows, and
 	$(BIN)/evalkit demo --output reports/sample.html --runs $(RUNS)
 	$(BIN)/python tests/picture.py reports/sample.html reports/sample.png
 
-test: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the tests
+test: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the tests, but for those that take seconds each
 	$(PYTEST)
 
-test-slow: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the simulations and endurance tests as well
+test-long: $(VENV)/.ready $(VENV)/parquet/.ready ## Run those: whole commands, browsers, kills; CI runs both
+	$(PYTEST) -m long
+
+test-slow: $(VENV)/.ready $(VENV)/parquet/.ready ## Run all, the simulations and endurance tests too
 	$(PYTEST) -m 'slow or not slow'
 
 coverage: $(VENV)/.ready ## Simulate how often each interval holds the truth; renews the table in docs/statistics.md
 	$(BIN)/python tests/stats/coverage_table.py
 
 test-cov: $(VENV)/.ready $(VENV)/parquet/.ready ## Run the tests and show which lines and branches they miss
-	$(PYTEST) --cov --cov-report=term-missing:skip-covered
+	$(PYTEST) -m 'not slow' --cov --cov-report=term-missing:skip-covered
 
 check: $(VENV)/.ready ## Check format, lint, types, layers, sizes and what CI runs
 	$(BIN)/ruff format --check .

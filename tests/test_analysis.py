@@ -217,6 +217,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     return book.snapshot()
 
 
+@pytest.mark.long
 @settings(max_examples=20)
 @given(snapshots())
 def test_denominators_add_up(snapshot: Snapshot) -> None:

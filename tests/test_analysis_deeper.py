@@ -723,6 +723,7 @@ def two_runs(draw: st.DrawFn) -> tuple[Snapshot, Snapshot]:
     return run_of(first, {OPUS: 0.03}), run_of(second, {SONNET: 0.02})
 
 
+@pytest.mark.long
 @settings(max_examples=10)
 @given(two_runs())
 def test_swapping_run_and_baseline_negates_differences_and_keeps_p(runs: tuple[Snapshot, Snapshot]) -> None:

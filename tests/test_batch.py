@@ -449,6 +449,7 @@ def test_room_that_cheaper_answers_leave_is_used(tiny: Path, server: Recorded, t
     assert len(server.batches()) > 1
 
 
+@pytest.mark.long
 def test_own_rates_without_a_batch_factor_leave_batches_unpriced(
     tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -530,6 +531,7 @@ def report(tiny: Path, server: Recorded, *more: str) -> str:
     return Path("r.md").read_text()
 
 
+@pytest.mark.long
 def test_a_report_of_batches_alone_says_that_no_latency_was_measured(tiny: Path, server: Recorded) -> None:
     text = report(tiny, server)
     assert "latency not measured (batch)" in text
@@ -539,6 +541,7 @@ def test_a_report_of_batches_alone_says_that_no_latency_was_measured(tiny: Path,
         assert all(not clock.values_s for clock in model.clocks.values())
 
 
+@pytest.mark.long
 def test_a_report_with_a_sample_says_which_items_its_latency_is_of(tiny: Path, server: Recorded) -> None:
     text = report(tiny, server, "--latency-sample", "3")
     assert "Latency comes from 3 items that were streamed, of 6" in text
@@ -550,6 +553,7 @@ def test_a_report_with_a_sample_says_which_items_its_latency_is_of(tiny: Path, s
         assert len(model.clocks["felt"].values_s) == streamed[model.model] > 0
 
 
+@pytest.mark.long
 def test_what_waits_in_batches_is_pending_and_not_lost(tiny: Path, server: Recorded) -> None:
     kill_at("while fetching", command(tiny, server))
     waiting = len(snapshot().in_batches)
@@ -623,6 +627,7 @@ def lost(seen: Snapshot) -> list[Attempt]:
     return [attempt for attempt in seen.attempts if attempt.outcome is None]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [100, 5])
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_killed_run_goes_on_without_submitting_anything_twice(
@@ -644,6 +649,7 @@ def test_a_killed_run_goes_on_without_submitting_anything_twice(
     assert len(server.batches()) == len(seen.batches)
 
 
+@pytest.mark.long
 def test_killed_again_and_again_it_still_submits_everything_once(
     tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -661,6 +667,7 @@ async def submit_stranger(url: str, count: int) -> None:
         await client.messages.batches.create(requests=[{"custom_id": f"x{n}", "params": params} for n in range(count)])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("stage", "posts"), [("before the submission", 2), ("before the id is known", 2)])
 def test_a_batch_of_the_same_size_is_not_taken_for_ours(stage: str, posts: int, tiny: Path, server: Recorded) -> None:
     kill_at(stage, command(tiny, server))
@@ -684,6 +691,7 @@ def late_results(are_late: Callable[[], bool]) -> Spoil:
     return lambda method, path: none_yet if (method, path) == ("GET", BATCHES) and are_late() else None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("killed", [True, False])
 def test_a_batch_of_doubtful_arrival_whose_results_are_late_is_waited_for_and_not_submitted_again(
     killed: bool, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -728,6 +736,7 @@ def test_streaming_does_not_pay_for_what_is_in_batches(
     assert len(server.batches()) == 1
 
 
+@pytest.mark.long
 def test_what_is_at_the_server_counts_for_the_budget_and_counts_once(
     tiny: Path, server: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -747,6 +756,7 @@ def test_what_is_at_the_server_counts_for_the_budget_and_counts_once(
     assert fetched
 
 
+@pytest.mark.long
 def test_ctrl_c_leaves_batches_at_the_server_and_the_same_command_fetches_them(tiny: Path, tmp_path: Path) -> None:
     with recorded(SandboxSettings(speed=8, bills=tmp_path / "bills.jsonl")) as server:
         arguments = aloud(tiny, server)

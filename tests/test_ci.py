@@ -252,6 +252,7 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path / "a repository", temporary, inputs)
 
 
+@pytest.mark.long
 def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Commit, runner: Runner) -> None:
     commit("app.py", '# the model\nMODEL = "claude-sonnet-4-6"\n')
     assert runner.run() == 6
@@ -359,6 +360,7 @@ def test_what_the_gate_used_is_bound_without_being_named(commit: Commit, runner:
     assert "PASS" not in told, "of an earlier push"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
@@ -406,6 +408,7 @@ def test_a_history_that_is_cut_off_is_named(commit: Commit, runner: Runner) -> N
     assert "error: git does not know gone...HEAD; check the whole history out" in runner.log
 
 
+@pytest.mark.long
 def test_a_change_of_prose_alone_starts_nothing(commit: Commit, runner: Runner) -> None:
     commit("README.md", "We use it well.\n")
     first_line = load(GITLAB)["model-bump"]["script"][0].replace("ci/", f"{ROOT}/ci/")
@@ -658,6 +661,7 @@ def test_run_files_kept_in_a_bucket_are_not_paid_for_twice(commit: Commit, runne
         assert len(server.messages()) == 16, "the next job, on another machine, sends nothing again"
 
 
+@pytest.mark.long
 def test_nothing_is_paid_for_where_what_was_paid_for_cannot_be_looked_up(
     commit: Commit, runner: Runner, bucket: Bucket
 ) -> None:

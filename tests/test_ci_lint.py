@@ -6,10 +6,12 @@ from ci_lint import ROOT, all_findings, findings, shell_findings
 WORKFLOW, ACTION, GITLAB = "examples/ci/model-bump.yml", "action.yml", "examples/ci/gitlab-ci.yml"
 
 
+@pytest.mark.long
 def test_the_action_the_workflows_and_the_scripts_pass_their_linters() -> None:
     assert list(all_findings()) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "broken"),
     [
@@ -44,6 +46,7 @@ def test_what_is_broken_is_found(name: str, broken: list[tuple[str, str, str]]) 
     assert [told for *_, told in broken if told not in said] == []
 
 
+@pytest.mark.long
 def test_a_script_that_plain_sh_may_not_know_is_found() -> None:
     script = (ROOT / "ci" / "model-bump.sh").read_text(encoding="utf-8")
     assert "shellcheck: " in "\n".join(shell_findings("sh", script + "\nlocal -a found=(x)\n"))

@@ -316,6 +316,7 @@ def test_success_says_nothing_about_its_exit(evalkit: Command, run_file: Path) -
 # ---- output for machines and pipes ----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["models"], ["models", "--json"], ["runs"], ["report"]])
 def test_a_reader_that_has_seen_enough_is_no_error(argv: list[str], run_file: Path) -> None:
     read, write = os.pipe()
@@ -325,6 +326,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(argv: list[str], run_file: Pa
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["report", "compare"])
 def test_files_are_written_also_where_nobody_reads_on(command: str, run_file: Path) -> None:
     read, write = os.pipe()
@@ -348,6 +350,7 @@ def test_nothing_but_text_where_there_is_no_terminal(
     assert "\x1b" not in said.out + said.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("no_color", "plain"), [("1", True), ("", False)])
 def test_no_color_means_no_escape_codes_on_a_terminal(no_color: str, plain: bool, run_file: Path) -> None:
     texts = []
@@ -380,6 +383,7 @@ def _read_all(terminal: int) -> str:
         parts.append(part)
 
 
+@pytest.mark.long
 def test_tables_in_a_pipe_are_not_cut(evalkit: Command, run_file: Path) -> None:
     said = evalkit("report")
     assert "…" not in said.out
@@ -712,6 +716,7 @@ def test_nothing_is_written_if_one_format_fails(
 # ---- sandbox --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_sandbox_ends_quietly_on_ctrl_c() -> None:
     command = [sys.executable, "-m", "evalkit", "sandbox", "--port", "0", "--speed", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
@@ -723,6 +728,7 @@ def test_the_sandbox_ends_quietly_on_ctrl_c() -> None:
     assert (server.returncode, errors) == (0, "")
 
 
+@pytest.mark.long
 @DEV_FULL
 @pytest.mark.parametrize("arguments", [["models"], ["--help"], ["runs"]])
 def test_output_that_cannot_be_written_is_one_clear_line(arguments: list[str], tmp_path: Path) -> None:
@@ -738,6 +744,7 @@ def test_output_that_cannot_be_written_is_one_clear_line(arguments: list[str], t
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("passed", "code"), [(60, 0), (0, 1), (58, 3)])
 @pytest.mark.parametrize("both", [False, True], ids=["stdout", "stderr too"])
 def test_a_gate_ends_with_its_own_code_where_nobody_reads_its_output(

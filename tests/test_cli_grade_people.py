@@ -51,6 +51,7 @@ def interrupted(path: Path, links: int, *options: str, before: str = "") -> tupl
         return process.returncode, first + out, err
 
 
+@pytest.mark.long
 def test_each_person_gets_a_link_and_ctrl_c_says_how_to_go_on(path: Path) -> None:
     code, out, err = interrupted(path, 2, "--grader", "ann", "--grader", "ben", "--overlap", "1", "--side-by-side")
     assert code == 130
@@ -67,6 +68,7 @@ def test_each_person_gets_a_link_and_ctrl_c_says_how_to_go_on(path: Path) -> Non
     assert (again.overlap, again.layout, again.ask_author) == (1, "side", True)
 
 
+@pytest.mark.long
 def test_a_page_in_a_scripts_background_is_interrupted_and_its_round_stays_open(path: Path) -> None:
     ignored = "signal.signal(signal.SIGINT, signal.SIG_IGN)"  # as a shell starts what ends in &
     code, out, err = interrupted(path, 1, "--grader", "ann", before=ignored)
@@ -76,6 +78,7 @@ def test_a_page_in_a_scripts_background_is_interrupted_and_its_round_stays_open(
         assert "closed" not in [event.kind for event in run.snapshot().events]
 
 
+@pytest.mark.long
 def test_enter_at_the_pages_terminal_prints_a_new_link_and_voids_an_unused_one(path: Path) -> None:
     keyboard, terminal = pty.openpty()
     command = [sys.executable, "-m", "evalkit", "grade", str(path), "--no-browser", "--port", "0"]

@@ -383,6 +383,7 @@ def test_which_round_counts(rounds: list[tuple[str, bool | None, int]], counts: 
 CRITERIA = ("relevance", "coherence", "empathy", "surprise", "engagement", "complexity")
 
 
+@pytest.mark.long
 def test_stories_rated_by_three_people_on_six_criteria(project: Project) -> None:
     """The shape of HANNA with 24 of its 96 prompts: 11 systems, each story rated 1 to 5 by 3 people on 6 criteria."""
     head = "name: stories\nsatisfactory: {score: 0.5}\ncriteria:\n"
@@ -402,6 +403,7 @@ def test_stories_rated_by_three_people_on_six_criteria(project: Project) -> None
     assert [agreement.outputs for agreement in analysis.agreement] == [264] * 7
 
 
+@pytest.mark.long
 def test_scores_without_outputs_of_eleven_models(project: Project) -> None:
     """The shape of RouterBench: costs and 0 or 1 for each, and no text kept."""
     lines = rows(
@@ -415,6 +417,7 @@ def test_scores_without_outputs_of_eleven_models(project: Project) -> None:
     assert not analysis.agreement
 
 
+@pytest.mark.long
 def test_a_large_import_is_one_transaction(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every row is in, in order, and the file is whole."""
     lines = rows(3000, "m1", output=text, grades=some(0.5))

@@ -20,6 +20,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_fifty_items_cannot_pass_a_five_point_gate_without_gains(capsys: pytest.CaptureFixture[str]) -> None:
     out = said(capsys, "--items", "50", "--margin", "0.05")
     assert "50 items cannot pass when nothing differs; 59 can" in out
@@ -32,10 +33,12 @@ def test_three_epochs_of_fifty_items_pass_a_ten_point_gate_most_of_the_time(caps
     assert sizing["items_needed"] == 50
 
 
+@pytest.mark.long
 def test_a_dataset_says_its_own_size(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     assert said(capsys, str(root / "datasets" / "support-replies.jsonl")).startswith("60 items, 1 epoch")
 
 
+@pytest.mark.long
 def test_an_earlier_run_gives_rate_discordance_and_costs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     write_run(path, run_of({OPUS: [[n % 10 != 0] for n in range(40)], SONNET: [[n % 10 != 5] for n in range(40)]}))
@@ -76,6 +79,7 @@ def test_a_run_without_grades_is_refused(capsys: pytest.CaptureFixture[str], tmp
     assert "has no grades to plan from" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_dataset_that_nobody_has_run_has_its_price_said_before_any_money(
     capsys: pytest.CaptureFixture[str], root: Path
 ) -> None:
@@ -104,6 +108,7 @@ def test_a_foreseen_price_is_that_of_the_same_prompts_in_a_run(root: Path) -> No
     assert line.uncounted == line.requests
 
 
+@pytest.mark.long
 def test_dearer_context_of_the_card_is_in_the_price(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "small.jsonl"
     path.write_text(json.dumps({"id": "a", "input": "Say it."}) + "\n", encoding="utf-8")

@@ -48,6 +48,7 @@ def bodies(server: Recorded, before: int) -> list[dict[str, object]]:
     return [body for body in server.messages()[before:] if body["model"] in (SONNET, HAIKU, OPUS)]
 
 
+@pytest.mark.long
 def test_a_sweep_is_run_graded_and_reported_in_one_file(
     dataset: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,6 +111,7 @@ def spoil(path: Path, failing: int) -> set[str]:
     return chosen
 
 
+@pytest.mark.long
 def test_a_dearer_model_is_tried_on_the_failed_items_alone_and_all_else_is_as_it_was(
     dataset: Path, graded: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +156,7 @@ def test_where_no_item_failed_nothing_is_spent(
     assert not Path("runs").exists()
 
 
+@pytest.mark.long
 def test_another_dataset_rubric_or_choice_is_refused_before_anything_is_sent(
     dataset: Path, graded: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +191,7 @@ def test_another_dataset_rubric_or_choice_is_refused_before_anything_is_sent(
     assert not Path("runs").exists()
 
 
+@pytest.mark.long
 def test_a_source_of_another_prompt_is_refused_before_anything_is_spent(
     dataset: Path, graded: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,6 +33,7 @@ def _named(snapshot: Snapshot, **changes: Any) -> Snapshot:
     return replace(snapshot, spec=replace(snapshot.spec, **{"name": "later", **changes}))
 
 
+@pytest.mark.long
 def test_it_is_the_analysis_of_the_report(runs: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", *runs, "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["analysis"]["against"]
@@ -103,6 +104,7 @@ def test_a_pair_of_what_is_not_there_is_one_line(
     assert rest == ["exit 2: usage"]
 
 
+@pytest.mark.long
 def test_the_terminal_shows_both_runs_and_what_differs(
     runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,6 +176,7 @@ def test_its_files_lead_with_the_change_and_show_the_items_that_changed(
     assert "end it in .html, .md or .json" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_the_markdown_of_a_report_with_a_baseline_has_the_change(runs: tuple[str, str]) -> None:
     assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md"]) == 0
     text = Path("r.md").read_text(encoding="utf-8")

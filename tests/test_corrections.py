@@ -72,6 +72,7 @@ def test_what_a_rubric_states_is_not_called_the_default_even_where_it_is_the_sam
     assert older.sha256 == snapshot.spec.sha256, "what is said of it makes no other run of it"
 
 
+@pytest.mark.long
 def test_measured_minutes_take_their_place_with_their_doubt() -> None:
     stated = analyze(two_models())
     minutes = [("item-000", OPUS, 9.0), ("item-001", OPUS, 12.0), ("item-005", HAIKU, 6.0), ("item-000", HAIKU, 11.0)]
@@ -127,6 +128,7 @@ def test_a_correction_cost_without_doubt_is_a_number() -> None:
     assert stats.human_fix_cost([], [], measured_minutes) == stats.human_fix_cost([], [], 4.0)  # no items, no cost
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("spread", "share", "least"), [(0.5, 0.3, 0.92), (0.5, 1.0, 0.92), (0.8, 0.3, 0.89)])
 def test_totals_with_measured_corrections_cover_what_they_claim(spread: float, share: float, least: float) -> None:
     """60 items at a rate of .6, minutes log-normal, measured on a share of the failures; 7 skewed ones fall short."""

@@ -135,6 +135,7 @@ def timeless(value: Any) -> Any:
     return value
 
 
+@pytest.mark.long
 def test_the_demo_reports_every_item_and_says_that_it_is_simulated(demos: dict[str, Demo]) -> None:
     content = json.loads(demos["a"].json)
     assert content["simulated"] is True
@@ -177,6 +178,7 @@ def test_labels_and_keys_of_the_blinding_stay_in_the_run_file(demos: dict[str, D
         assert not [key for key in keys if key.hex() in text]
 
 
+@pytest.mark.long
 def test_a_finished_demo_run_again_sends_nothing(demos: dict[str, Demo], capsys: pytest.CaptureFixture[str]) -> None:
     demo = demos["b"]
     before = json.loads(demo.json)["analysis"]

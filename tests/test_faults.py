@@ -128,6 +128,7 @@ def ledger_usd(seen: Snapshot) -> Decimal:
     return sum(known, Decimal(0)).quantize(Decimal("0.000001"))
 
 
+@pytest.mark.long
 def test_an_answer_that_does_not_come_in_time_is_a_timeout_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

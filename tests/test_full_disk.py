@@ -41,6 +41,7 @@ def without_room(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=no_room)
 
 
+@pytest.mark.long
 def test_a_report_that_finds_no_room_is_named_and_the_run_file_is_not(ran: Path) -> None:
     before = ran.read_bytes()
     ended = without_room("report", str(ran), "-q", "-o", "answer.html")
@@ -52,12 +53,14 @@ def test_a_report_that_finds_no_room_is_named_and_the_run_file_is_not(ran: Path)
     assert ran.read_bytes() == before
 
 
+@pytest.mark.long
 def test_a_run_is_shown_on_a_full_disk(ran: Path) -> None:
     ended = without_room("runs", str(ran))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "tiny" in ended.stdout
 
 
+@pytest.mark.long
 def test_a_log_that_cannot_be_read_on_a_full_disk_is_not_passed_over(ran: Path) -> None:
     log = ran.with_name(f"{ran.name}-wal")
     log.write_bytes(b"\x37\x7f\x06\x82" + bytes(2000))  # as after a crash
@@ -88,6 +91,7 @@ def filling_up(monkeypatch: pytest.MonkeyPatch, *, keeps: bool) -> None:
     monkeypatch.setattr(KeptBack, "give_up", given_up)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("keeps", [True, False])
 def test_what_is_in_flight_when_the_disk_fills_up_is_recorded_or_told(
     keeps: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -64,6 +64,7 @@ def test_every_check_must_pass_and_any_shown_loss_fails(checks: list[tuple[str, 
     assert settled([result(*check) for check in checks], 0.05).verdict == verdict
 
 
+@pytest.mark.long
 def test_equal_models_fail_no_more_often_for_five_checks_than_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices of 100 items, discordance .10: adjusted over those alone that do not pass, 32 of them would fail."""
     monkeypatch.setattr(
@@ -85,6 +86,7 @@ def test_equal_models_fail_no_more_often_for_five_checks_than_for_one(monkeypatc
     assert failed <= 12
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("sides_", "margin", "said"),
     [
@@ -158,6 +160,7 @@ def test_two_models_that_never_differ_pass_only_from_59_items_at_5_points(n: int
     assert any("cannot pass when the two never differ; 59 can" in note for note in found.notes) == (n < 59)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("n", "margin"), [(50, 0.10), (100, 0.05)])
 def test_it_passes_with_as_many_losses_as_it_says_and_no_more(n: int, margin: float) -> None:
     for gain in (0, 2, 5):
@@ -494,12 +497,14 @@ def test_where_nobody_timed_anything_that_is_said(check: str) -> None:
     assert "`evalkit run`" in (found.needs or "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_handful_of_items_passes_nothing(n: int) -> None:
     text = "quality: {margin: 0.5}\ncost_per_request: {at_most: 2}\nfelt_latency: {p50: 2}\nrefusals: {}"
     assert set(outcomes(text, *table(0, 0, n)).values()) == {"inconclusive"}
 
 
+@pytest.mark.long
 def test_items_without_a_verdict_are_told_and_many_of_them_pass_nothing() -> None:
     snapshot = run(*table(0, 0, 120))
     for dropped, outcome in ((6, "pass"), (7, "inconclusive")):  # of 120 items: 5 % at most
@@ -955,6 +960,7 @@ def test_a_comment_keeps_its_size_with_whole_rows_and_says_how_many_are_left_out
     assert int(told[1]) + len(rows) - 2 == 1000
 
 
+@pytest.mark.long
 def test_the_same_evidence_gives_the_same_bytes() -> None:
     made = [gate(evidence(*table(3, 5, 52)), policy("quality: {margin: 0.1}\nfelt_latency: {p90: 2}")) for _ in "ab"]
     for write in (to_json, to_junit, to_markdown):

@@ -96,6 +96,7 @@ def test_errors_on_one_side_only_cannot_fail_a_candidate_either() -> None:
     assert gate(found, POLICY).verdict == "inconclusive"
 
 
+@pytest.mark.long
 def test_a_critical_criterion_is_tested_by_how_the_judge_sees_that_one() -> None:
     """The judge sees all that is unhelpful and nothing that breaks the policy: its J on the verdict is no measure."""
     criteria = [
@@ -252,6 +253,7 @@ def test_without_a_judge_there_is_nothing_to_tell_apart() -> None:
         discordant_items(snapshot, RUBRIC, 0.2)
 
 
+@pytest.mark.long
 def test_the_command_hands_out_exactly_those_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_run(tmp_path / "run.db", replace(judged(SAID, {}), rounds=(round_(),)))
     sheet = tmp_path / "sheet.csv"
@@ -286,6 +288,7 @@ def test_wishes_that_do_not_go_together_are_named(
 # --- the gate, tried on what is known ---
 
 
+@pytest.mark.long
 def test_a_model_against_itself_passes_and_its_flips_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

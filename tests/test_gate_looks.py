@@ -171,6 +171,7 @@ def test_an_open_look_ends_with_3_and_says_how_to_go_on(tmp_path: Path, capsys: 
     assert "more items" not in said, "the plan says how many, not a search"
 
 
+@pytest.mark.long
 def test_a_failure_at_a_look_is_held_to_the_error_of_all_looks_together() -> None:
     """One check: fails where its p is at most the look's; two: Holm at half of all, not at half of the look's."""
     alpha = stats.look_alphas([0.5, 0.75, 1])[0]

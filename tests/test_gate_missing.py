@@ -58,6 +58,7 @@ def test_a_gap_as_large_as_the_margin_passes_only_where_it_cannot_hide_a_loss(
 cell = st.sampled_from([True, True, True, True, True, False, None])
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None)
 @given(rows=st.lists(st.tuples(cell, cell, cell, cell), min_size=40, max_size=40), margin=st.sampled_from([0.2, 0.4]))
 def test_a_pass_stands_exactly_where_it_does_with_what_is_missing_against_the_candidate(
@@ -74,6 +75,7 @@ def test_a_pass_stands_exactly_where_it_does_with_what_is_missing_against_the_ca
         assert found.outcome == worst.outcome
 
 
+@pytest.mark.long
 def test_a_trial_that_an_item_lacks_beside_others_is_missing() -> None:
     """Of 20 items two trials of three were left out, as somebody may who imports what came out well."""
     then: list[Any] = [[True, True, True]] * 100
@@ -88,6 +90,7 @@ def test_a_trial_that_an_item_lacks_beside_others_is_missing() -> None:
     assert {c.outcome for c in fewer if c.name != "felt_latency: p50"} == {"pass"}, "one trial of each is a plan"
 
 
+@pytest.mark.long
 def test_what_is_missing_fails_nothing() -> None:
     """It says nothing about the candidate yet, one way or the other."""
     now: list[Any] = [[UNGRADED]] * 40 + [[True]] * 20
@@ -96,6 +99,7 @@ def test_what_is_missing_fails_nothing() -> None:
     assert quality([[True]] * 60, lost, 0.10).outcome == "fail"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("check", "lost"),
     [
@@ -139,6 +143,7 @@ def out_of_reach(outage: int, of: int) -> list[list[bool | Attempt]]:
     return [[True] if i < of - outage else [failed()] for i in range(of)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("outage", [9, 60])
 def test_an_outage_of_the_baseline_hides_no_loss(outage: int) -> None:
     """Nine losses of 80, and the baseline was never answered where the candidate does well."""
@@ -219,12 +224,14 @@ def test_an_outage_of_the_baseline_makes_no_candidate_fast(outage: int, outcome:
     assert ("16 of 80 trials of the baseline lack the figure" in found.finding) == (outcome != "pass")
 
 
+@pytest.mark.long
 def test_items_without_a_figure_are_asked_for_before_new_ones() -> None:
     found = quality([[True]] * 60, [*[[True]] * 58, [UNGRADED], [UNGRADED]], 0.05)
     assert found.outcome == "inconclusive"
     assert str(found.needs).startswith("figures for 2 items without one; or else about ")
 
 
+@pytest.mark.long
 def test_two_items_that_never_differ_ask_for_no_thousand_more() -> None:
     policy = read_policy("refusals: {margin: 0.05}", "gate.yaml")
     (found,) = gate(evidence([[True]] * 2, [[True]] * 2), policy).checks

@@ -77,6 +77,7 @@ def graded(grader: str) -> dict[int, set[str]]:
 # --- the whole way --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_checks_and_judge_grade_every_output_once(ran: Path, server: Recorded) -> None:
     assert grade(ran, server.url) == 0
     outputs = set(answered(snapshot()))
@@ -87,6 +88,7 @@ def test_checks_and_judge_grade_every_output_once(ran: Path, server: Recorded) -
     assert main(["report", str(ran), "-o", "report.json", "-q"]) == 0
 
 
+@pytest.mark.long
 def test_an_edited_rubric_changes_no_run_and_that_is_said(
     ran: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +109,7 @@ def test_the_same_command_again_asks_nothing(ran: Path, server: Recorded) -> Non
     assert (snapshot(), len(server.requests)) == (before, sent)
 
 
+@pytest.mark.long
 def test_outputs_that_come_later_are_graded_by_the_same_command(tiny: Path) -> None:
     broken = {"is": True}
     with recorded(fault=lambda number, _: "status=401" if number == 3 and broken["is"] else None) as server:
@@ -137,6 +140,7 @@ def test_only_answers_are_graded(tiny: Path) -> None:
     assert len(graded("checks")) == 5
 
 
+@pytest.mark.long
 def test_answers_that_are_no_grades_leave_everything_ungraded_with_reasons(tiny: Path) -> None:
     with independent() as server:
         assert main(["run", str(tiny), "--base-url", server.url, "-m", "my-model", "-q"]) == 0
@@ -224,6 +228,7 @@ def test_a_fatal_refusal_in_the_middle_is_exit_5_and_the_same_command_goes_on(ra
     assert again == [1, 2], "the second attempt goes on counting"
 
 
+@pytest.mark.long
 def test_a_budget_is_never_passed_and_a_higher_one_goes_on(ran: Path, server: Recorded) -> None:
     run_usd = spent_usd(snapshot())
     assert grade(ran, server.url, "--budget-usd", f"{run_usd + 0.06}") == ExitCode.BUDGET
@@ -232,6 +237,7 @@ def test_a_budget_is_never_passed_and_a_higher_one_goes_on(ran: Path, server: Re
     assert len(server.messages()) == 8
 
 
+@pytest.mark.long
 def test_a_projects_budget_is_one_for_run_and_grade(
     tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,6 +254,7 @@ def test_a_projects_budget_is_one_for_run_and_grade(
     assert grade(path, server.url, "--budget-usd", "5") == 0
 
 
+@pytest.mark.long
 def test_under_a_budget_a_run_and_a_grading_do_not_pay_side_by_side(
     ran: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +265,7 @@ def test_under_a_budget_a_run_and_a_grading_do_not_pay_side_by_side(
         assert grade(ran, server.url) == 0
 
 
+@pytest.mark.long
 def test_attempts_that_may_have_been_billed_weigh_on_the_budget(ran: Path, server: Recorded) -> None:
     grader = judge_name(DEFAULT_JUDGE)
     with RunFile(ran) as run:
@@ -363,6 +371,7 @@ def texts_of(value: Any) -> Iterator[str]:
         yield str(value)
 
 
+@pytest.mark.long
 def test_what_reaches_the_judge_names_no_model_tier_price_time_or_count(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ def grades(served: Served, grader: str = "ann") -> Counter[int | None]:
     return Counter(grade.level for grade in served.run.snapshot().grades if grade.grader == grader)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("layout", "screens", "keys"), [("point", 30, "21"), ("side", 10, "210120123")])
 def test_ten_items_are_graded_by_keyboard_alone(
     layout: str, screens: int, keys: str, serve: Serve, sit: Callable[..., Seat]
@@ -122,6 +123,7 @@ def test_ten_items_are_graded_by_keyboard_alone(
     assert seat.complaints == []
 
 
+@pytest.mark.long
 def test_every_key_does_what_it_says(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(2)
     seat = sit(served)
@@ -180,6 +182,7 @@ def test_preferences_are_taken_back_and_outputs_switched_by_key(serve: Serve, si
     assert [s.preferred for s in served.app.desk.standing("ann").values()] == [{}, {}, {}]
 
 
+@pytest.mark.long
 def test_an_edit_is_kept_with_its_own_time(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1)
     seat = sit(served)
@@ -194,6 +197,7 @@ def test_an_edit_is_kept_with_its_own_time(serve: Serve, sit: Callable[..., Seat
     assert [c.minutes for c in served.run.snapshot().corrections] == [(edits[0].active_s or 0) / 60]
 
 
+@pytest.mark.long
 def test_edits_of_long_outputs_are_sent_in_parts_that_fit_and_one_that_cannot_is_said(
     serve: Serve, sit: Callable[..., Seat]
 ) -> None:
@@ -218,6 +222,7 @@ def test_edits_of_long_outputs_are_sent_in_parts_that_fit_and_one_that_cannot_is
     seat.page.locator("#finished").wait_for()
 
 
+@pytest.mark.long
 def test_pauses_and_hidden_time_are_left_out(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1)
     seat = sit(served)
@@ -247,6 +252,7 @@ def test_pauses_and_hidden_time_are_left_out(serve: Serve, sit: Callable[..., Se
     assert [seconds for _, seconds in spent] == pytest.approx([80, 5, 7], abs=3)
 
 
+@pytest.mark.long
 def test_two_graders_at_once_see_their_own_marks_alone(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1, names=("ann", "ben"))
     seats = {name: sit(served, name) for name in ("ann", "ben")}
@@ -261,6 +267,7 @@ def test_two_graders_at_once_see_their_own_marks_alone(serve: Serve, sit: Callab
     assert (grades(served, "ann"), grades(served, "ben")) == ({2: 3, 1: 3}, {0: 6})
 
 
+@pytest.mark.long
 def test_a_reload_in_the_middle_goes_on_where_it_was(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(2)
     seat = sit(served)
@@ -273,6 +280,7 @@ def test_a_reload_in_the_middle_goes_on_where_it_was(serve: Serve, sit: Callable
     expect(seat.page.locator(".output .text")).to_have_text(text)
 
 
+@pytest.mark.long
 def test_the_newer_tab_takes_over_and_the_older_one_says_so(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1)
     older = sit(served)
@@ -287,6 +295,7 @@ def test_the_newer_tab_takes_over_and_the_older_one_says_so(serve: Serve, sit: C
     expect(older.page.locator(".row .said b").first).to_have_text("2")
 
 
+@pytest.mark.long
 def test_a_round_closed_in_the_middle_is_explained(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1)
     seat = sit(served)
@@ -299,6 +308,7 @@ def test_a_round_closed_in_the_middle_is_explained(serve: Serve, sit: Callable[.
     assert grades(served) == {2: 1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", ["point", "side"])
 def test_the_author_is_asked_for_only_when_everything_is_graded(
     layout: str, serve: Serve, sit: Callable[..., Seat]
@@ -349,6 +359,7 @@ def _start(run: Path, port: int) -> tuple[subprocess.Popen[str], str]:
     return process, found[0]
 
 
+@pytest.mark.long
 def test_a_killed_server_loses_nothing_and_gets_what_was_marked_meanwhile_once(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -399,6 +410,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.long
 def test_hostile_outputs_stand_there_as_text(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(2, output=lambda item, model: HOSTILE[3 * item + LINE_UP.index(model)])
     seat = sit(served, width=390, height=844)
@@ -427,6 +439,7 @@ def test_hostile_outputs_stand_there_as_text(serve: Serve, sit: Callable[..., Se
     assert {url for url in seat.requests if not url.startswith(served.url)} == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_everyone_can_use_the_page(layout: str, serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(2, layout=layout, output=lambda *_: "# Title\n\n- one\n- **two**\n\n| a | b |\n|-|-|\n| 1 | 2 |")
@@ -454,6 +467,7 @@ def test_everyone_can_use_the_page(layout: str, serve: Serve, sit: Callable[...,
         seat.press("Escape")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", ["point", "side"])
 def test_on_a_phone_no_name_stands_twice_and_cannot_tell_looks_like_an_answer(
     layout: str, serve: Serve, sit: Callable[..., Seat]
@@ -469,6 +483,7 @@ def test_on_a_phone_no_name_stands_twice_and_cannot_tell_looks_like_an_answer(
         assert len(colours) == 1, (width, colours)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", ["point", "side"])
 def test_the_questions_stay_in_sight_and_lines_stay_short(layout: str, serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1, layout=layout, output=lambda *_: "word " * 3000)
@@ -482,6 +497,7 @@ def test_the_questions_stay_in_sight_and_lines_stay_short(layout: str, serve: Se
         assert seat.page.evaluate("document.documentElement.scrollHeight") <= height
 
 
+@pytest.mark.long
 def test_a_document_of_fifty_thousand_tokens_is_searched_and_evidence_found(
     tmp_path: Path, sit: Callable[..., Seat]
 ) -> None:
@@ -543,6 +559,7 @@ def another_site(html: str) -> Iterator[int]:
     server.server_close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("host", ["127.0.0.1", ELSEWHERE])
 def test_another_page_in_the_same_browser_can_neither_write_nor_read_nor_frame(
     host: str, serve: Serve, sit: Callable[..., Seat]
@@ -566,6 +583,7 @@ def test_another_page_in_the_same_browser_can_neither_write_nor_read_nor_frame(
     assert served.run.snapshot().markings == ()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_whole_session_tells_nothing_of_who_wrote_what(layout: str, serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(1, layout=layout)

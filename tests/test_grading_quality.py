@@ -322,6 +322,7 @@ def _judged(favour: str | None = None, per_char: float = 0.0, first: float = 0.0
     return analyze(made.snapshot(preferences=tuple(preferences)))
 
 
+@pytest.mark.long
 def test_a_judge_without_bias_has_none_shown() -> None:
     analysis = _judged()
     (found,) = analysis.judge_biases
@@ -330,6 +331,7 @@ def test_a_judge_without_bias_has_none_shown() -> None:
     assert {row[4] for row in words(section(analysis, "judge-bias"))} == {"no", "not a bias by itself"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bias", "told"),
     [

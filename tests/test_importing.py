@@ -104,6 +104,7 @@ def test_what_became_of_a_trial(fields: dict[str, Any], outcome: str, error: str
     assert (one.error_type is None) == (outcome == "answered")
 
 
+@pytest.mark.long
 @given(st.text(st.characters()), st.text())
 def test_an_output_arrives_whole(text: str, prompt: str) -> None:
     """Half of a surrogate pair, which no database can keep, arrives as its escape; all else as it is."""

@@ -71,11 +71,13 @@ def test_light_commands_load_nothing_heavy(argv: list[str], tmp_path: Path) -> N
     assert code == (2 if argv[-1] in ("nonsense", "x.db") else 0)
 
 
+@pytest.mark.long
 def test_showing_a_run_file_loads_nothing_heavy(tmp_path: Path) -> None:
     write_run(tmp_path / "r.db", run_of({OPUS: [[True], [False]]}))
     assert loaded_by("runs", "r.db", folder=tmp_path) == (0, set())
 
 
+@pytest.mark.long
 def test_check_loads_only_what_its_effect_line_needs(root: Path, tmp_path: Path) -> None:
     code, loaded = loaded_by("check", str(root / "datasets" / "ticket-routing.jsonl"), folder=tmp_path)
     assert code == 0
@@ -87,6 +89,7 @@ def test_check_of_what_cannot_be_read_loads_nothing_heavy(tmp_path: Path) -> Non
     assert loaded_by("check", "x.jsonl", folder=tmp_path) == (2, set())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("output", "templates"), [((), {"jinja2"}), (("-o", "r.md", "-o", "r.json"), set())])
 def test_a_report_loads_neither_the_sdk_nor_all_of_scipy(
     output: tuple[str, ...], templates: set[str], tmp_path: Path
@@ -97,6 +100,7 @@ def test_a_report_loads_neither_the_sdk_nor_all_of_scipy(
     assert loaded - {"numpy", "scipy", "genai_prices"} == templates
 
 
+@pytest.mark.long
 def test_the_reporter_sees_what_is_loaded(tmp_path: Path) -> None:
     """Negative control: a command that shows prices loads the price data."""
     assert "genai_prices" in loaded_by("models", folder=tmp_path)[1]
@@ -124,6 +128,7 @@ def test_libraries_are_told_to_be_brief_unless_the_user_says_otherwise(given: Ma
     assert done.stdout.splitlines()[-1] == f"{threads} 1"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("given", "looks"), [({}, "False"), ({"PYDANTIC_DISABLE_PLUGINS": "another"}, "True")])
 def test_nothing_is_loaded_that_looks_for_plugins_unless_the_user_wants_some(
     given: Mapping[str, str], looks: str, tmp_path: Path

@@ -121,6 +121,7 @@ def test_a_rubric_of_checks_alone_has_no_judge_to_pay() -> None:
     assert foreseen_lines(Panel((JUDGE,)), rubric, ITEMS, DOCUMENTS, outputs("a"), NOW) == ()
 
 
+@pytest.mark.long
 def test_foreseeing_many_outputs_takes_little_memory_for_each() -> None:
     """A run of 100,000 trials is foreseen before it starts; what that takes would stay with the process."""
 

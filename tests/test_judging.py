@@ -102,6 +102,7 @@ def test_a_repeat_belongs_to_its_judge(grader: str, judge: str) -> None:
 # --- a panel --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_every_judge_of_a_panel_grades_every_output_as_often_as_it_is_asked(ran: Path, server: Recorded) -> None:
     assert grade(ran, server.url, *by(JUDGE, OTHER), "--judge-repeats", "2") == 0
     outputs = set(answered(snapshot()))
@@ -117,6 +118,7 @@ def test_every_judge_of_a_panel_grades_every_output_as_often_as_it_is_asked(ran:
     assert len(server.messages()) == before
 
 
+@pytest.mark.long
 def test_the_panel_of_the_config_is_asked_and_estimated(
     ran: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,6 +242,7 @@ def test_what_is_no_preference_is_kept_as_none_with_the_reason(tmp_path: Path, m
     assert survivors(seen.preferences) == {}
 
 
+@pytest.mark.long
 def test_a_comparing_that_is_killed_asks_for_no_paid_answer_again_and_misses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -460,6 +463,7 @@ def wins(seen: Snapshot, judge: str) -> Counter[str]:
     return Counter("tie" if winner is None else models[winner] for winner in pairs.values())
 
 
+@pytest.mark.long
 def test_each_biased_judge_shows_its_bias_and_the_fair_one_none(biased: Snapshot) -> None:
     opus, _, haiku = LINE_UP
     fair = passes(biased, OTHER)
@@ -513,6 +517,7 @@ def test_the_biased_judges_are_known_to_the_sandbox_and_named_in_its_help(capsys
         assert model.removeprefix("sandbox-judge") in told
 
 
+@pytest.mark.long
 def test_what_a_judge_is_to_be_asked_takes_little_more_memory_than_what_was_answered() -> None:
     """Requests are put together one by one: all of them at once would take six times as much."""
     panel = Panel((JUDGE,))
@@ -527,6 +532,7 @@ def test_what_a_judge_is_to_be_asked_takes_little_more_memory_than_what_was_answ
     assert (held(150) - held(50)) / (100 * len(MODELS)) < 2000
 
 
+@pytest.mark.long
 def test_a_budget_holds_for_judges_whatever_the_text_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Recorded
 ) -> None:

@@ -113,6 +113,7 @@ def killed_run(tiny: Path, server: Recorded, pace: Paced, moments: list[int]) ->
     assert len(server.messages()) <= len(seen.attempts) == len(everything) + lost, "sent without being recorded"
 
 
+@pytest.mark.long
 def test_a_run_killed_at_random_moments_sends_no_settled_trial_again_and_misses_none(
     tiny: Path, server: Recorded, pace: Paced
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_run_killed_a_dozen_times_still_ends_well(tiny: Path, server: Recorded
     killed_run(tiny, server, pace, [random.Random().randint(1, 4) for _ in range(12)])
 
 
+@pytest.mark.long
 def test_the_time_for_which_a_process_was_paused_is_in_no_latency(tiny: Path, server: Recorded) -> None:
     with Process(run_command(tiny, server, MODELS[0])) as process:
         wait_for_messages(process, server, ITEMS // 2)
@@ -175,6 +177,7 @@ def paid_items(seen: Snapshot) -> set[str]:
     return {keys[a.trial_id].item_id for a in seen.attempts if a.grader is not None and a.final}
 
 
+@pytest.mark.long
 def test_a_grading_killed_at_random_moments_asks_for_no_paid_answer_again(
     tiny: Path, server: Recorded, pace: Paced
 ) -> None:
@@ -186,6 +189,7 @@ def test_a_grading_killed_many_times_still_ends_well(tiny: Path, server: Recorde
     killed_grading(tiny, server, pace, [random.Random().randint(1, 3) for _ in range(6)])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("begun", [False, True])
 def test_of_two_equal_commands_at_once_one_is_refused_and_nothing_is_paid_twice(
     begun: bool, tiny: Path, server: Recorded, pace: Paced
@@ -208,6 +212,7 @@ def not_under_nohup() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_ends_a_run_lets_requests_in_flight_end_and_the_same_command_goes_on(
     ends: signal.Signals, tiny: Path, server: Recorded, pace: Paced

@@ -89,6 +89,7 @@ def test_all_requests_at_once_are_priced_as_the_router_prices_each(module) -> No
         assert learned.expected_usd(each, outcomes, inputs_of(outcomes)) == pytest.approx(one_by_one, rel=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", BOTH)
 def test_finds_a_planted_signal(module) -> None:
     outcomes = replace(PLANTED, costs=(0.01, 0.1, 0.2), failure_usd=3.0).draw(3, 400)

@@ -154,6 +154,7 @@ async def test_no_latency_is_claimed_of_what_was_under_way_while_our_own_process
     assert lag.max_s > STALL_S
 
 
+@pytest.mark.long
 async def test_the_longest_standstill_is_remembered_however_long_a_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evalkit.executors.lag.STALL_S", STALL_S)
     monkeypatch.setattr("evalkit.executors.lag._KEPT", 2)

@@ -132,6 +132,7 @@ def test_names_that_begin_alike_are_distinct_in_a_chart(width: int) -> None:
     assert len(said - {"10%", "of all"}) == len(names)
 
 
+@pytest.mark.long
 def test_of_many_pairs_the_heading_and_the_tables_speak_by_model() -> None:
     beside, price, sure = (section(many(), name) for name in ("side-by-side", "price-of-a-failure", "how-sure"))
     assert beside.heading.count("organisation") <= 3
@@ -172,6 +173,7 @@ def misplaced(browser: Browser, file: Path, html: str) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_nine_long_names_neither_collide_nor_are_cut_off(browser: Browser, tmp_path: Path) -> None:
     assert misplaced(browser, tmp_path / "report.html", render_html(many(items=12))) == []
 
@@ -183,6 +185,7 @@ def test_no_set_of_models_makes_labels_collide(seed: int, browser: Browser, tmp_
     assert misplaced(browser, tmp_path / "report.html", render_html(made)) == []
 
 
+@pytest.mark.long
 def test_nine_models_print_on_nine_pages_that_say_what_is_left_out(browser: Browser, tmp_path: Path) -> None:
     file, profiles = tmp_path / "report.html", [f"model-{i}" for i in range(9)]
     ease = {"easy": 0.99, "medium": 0.9, "hard": 0.8}

@@ -267,6 +267,7 @@ satisfactory: {score: 1.0}
 """
 
 
+@pytest.mark.long
 def test_two_files_judged_apart_are_gated_only_when_graded_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Recorded, capfd: pytest.CaptureFixture[str]
 ) -> None:

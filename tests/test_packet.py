@@ -62,6 +62,7 @@ def exported(run: Path, *more: str) -> Path:
     return packet
 
 
+@pytest.mark.long
 def test_a_packet_is_graded_by_keyboard_without_a_network_and_its_answers_come_back(
     tmp_path: Path, context: BrowserContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_packet_is_graded_by_keyboard_without_a_network_and_its_answers_come_b
         assert file.snapshot().markings == before
 
 
+@pytest.mark.long
 def test_answers_go_on_in_another_browser_from_the_downloaded_file(
     tmp_path: Path, browser: Browser, context: BrowserContext
 ) -> None:
@@ -117,6 +119,7 @@ def test_answers_go_on_in_another_browser_from_the_downloaded_file(
     elsewhere.close()
 
 
+@pytest.mark.long
 def test_a_packet_is_accessible_and_runs_nothing_that_a_text_brings(tmp_path: Path, context: BrowserContext) -> None:
     hostile = (
         "</script><script>document.title='owned'</script><!--<script><img src=x onerror=\"document.title='owned'\">"
@@ -147,6 +150,7 @@ def test_no_byte_of_a_packet_or_its_answers_tells_who_wrote_what(tmp_path: Path,
     assert told_of_authors(seen, run) == []
 
 
+@pytest.mark.long
 def test_who_wrote_what_comes_in_a_second_packet_once_the_first_is_imported(
     tmp_path: Path, context: BrowserContext, capsys: pytest.CaptureFixture[str]
 ) -> None:

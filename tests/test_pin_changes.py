@@ -254,6 +254,7 @@ def test_an_alias_and_a_retired_model_have_no_valid_evidence(git: Git, capsys: p
     assert "the model was retired on 2026-08-05" in errors
 
 
+@pytest.mark.long
 def test_evidence_for_a_pin_that_replaces_none_must_be_against_one_that_runs(
     git: Git, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -336,6 +337,7 @@ def test_a_policy_that_changes_with_the_pin_is_told_to_its_reviewer(
         assert main(["pins", "verify", "--changed", "HEAD~2..HEAD", "--lock", kept]) == 6, "its files are not there"
 
 
+@pytest.mark.long
 def test_evidence_on_what_a_change_brings_along_is_none_of_the_teams_own(
     git: Git, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -581,6 +583,7 @@ def test_an_arn_is_printed_as_it_is() -> None:
     assert "⟦" in one_line("${x::Region}")
 
 
+@pytest.mark.long
 def test_what_is_not_looked_into_is_said(git: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commit(git, "big.json", '"claude-opus-4-6"' + " " * 20_000_000)
     commit(git, "core.bin", "\0claude-opus-4-6")
@@ -679,6 +682,7 @@ def test_a_content_that_was_not_fetched_is_named(git: Git, tmp_path: Path, capsy
     assert f"git has no content {blob[:12]} here" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_place_goes_back_only_to_what_this_place_ran(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
     """Another key of the same file may have run the older model: that is no way back for this one."""
 
@@ -702,6 +706,7 @@ def test_a_place_goes_back_only_to_what_this_place_ran(git: Git, capsys: pytest.
     assert told == ["b.py:1", "routes.json:4"]
 
 
+@pytest.mark.long
 def test_a_profile_with_variables_in_its_arn_is_approved_by_the_whole_one(
     git: Git, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -134,6 +134,7 @@ def test_no_text_breaks_the_search_and_what_is_found_stands_there(text: str) -> 
             assert re.search(SOUGHT, line)
 
 
+@pytest.mark.long
 def test_a_line_of_any_length_is_searched_once_through() -> None:
     long = "a/" * 200_000
     assert [s.model for s in spellings(f"{long} {long}claude-opus-4-6")] == ["claude-opus-4-6"]
@@ -281,6 +282,7 @@ def test_a_bump_is_a_new_id_in_place_of_a_gone_one(then: str, now: str, found: l
     assert changed(then, now) == found
 
 
+@pytest.mark.long
 def test_one_bump_among_very_many_like_lines_is_found_at_once() -> None:
     """Compared each with each, these would take a job's two hours."""
 
@@ -506,6 +508,7 @@ def test_a_place_is_compared_with_itself(
     assert in_files(then, now) == found
 
 
+@pytest.mark.long
 def test_a_line_may_hold_whatever_marks_an_id_and_very_many_of_them() -> None:
     """With what stands before each of them looked at anew, these would take minutes."""
     zero = f"{'x' * 9000}\nm = '\0{SONNET_45}\0', '\0claude-opus-4-6'"
@@ -515,6 +518,7 @@ def test_a_line_may_hold_whatever_marks_an_id_and_very_many_of_them() -> None:
     assert len({one[-2] for one in places}) == len({one[-1] for one in places}) == 20_000
 
 
+@pytest.mark.long
 def test_a_file_of_very_many_keys_is_read_once_through() -> None:
     """With the file's lines gathered for each of them anew, these would take minutes."""
     text = "\n".join(f"m{n} = '{SONNET_45}'" for n in range(20_000))

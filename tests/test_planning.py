@@ -109,6 +109,7 @@ async def test_a_prompt_over_a_models_window_is_refused_by_its_counted_size(tmp_
         await plan(tmp_path, Options((HAIKU,)), many)
 
 
+@pytest.mark.long
 async def test_of_very_many_prompts_a_part_is_counted_and_the_rest_is_called_an_estimate(tmp_path: Path) -> None:
     many = dataset(*(item(f"i{n}", input=f"What is due? {n}" + " x" * (n // 8)) for n in range(4000)))
     counter = Counter()
@@ -121,6 +122,7 @@ async def test_of_very_many_prompts_a_part_is_counted_and_the_rest_is_called_an_
     assert sum(told.values()) / len(told) == pytest.approx(sum(counted.values()) / len(counted), rel=0.1)
 
 
+@pytest.mark.long
 async def test_what_is_set_aside_for_a_prompt_beyond_the_sample_owes_nothing_to_the_sample(tmp_path: Path) -> None:
     words = "Where is the parcel that left on Monday? " * 20
     many = dataset(*(item(f"i{n}", input=words if n % 2 == 0 else "qzxjkv" * 200) for n in range(3100)))
@@ -214,12 +216,14 @@ def test_sizes_that_mean_nothing_are_refused(text: str) -> None:
         sizes(text)
 
 
+@pytest.mark.long
 async def test_what_planning_returns_is_not_spelled_out(tmp_path: Path) -> None:
     """asyncio asks for the text of what a command's main task returns."""
     prepared = await plan(tmp_path, Options((OPUS,)), library(300))
     assert len(repr(prepared)) < 200
 
 
+@pytest.mark.long
 def test_a_plan_of_many_items_takes_a_few_hundred_bytes_of_each() -> None:
     def held(items: int) -> int:
         made = dataset(*(item(f"i{n}") for n in range(items)))

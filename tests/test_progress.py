@@ -291,6 +291,7 @@ def test_no_colour_has_no_styles_and_ci_no_redrawing(
         assert "12/12 done" in opened.seen
 
 
+@pytest.mark.long
 def test_a_terminal_without_utf8_gets_ascii(tiny: Path, server: Recorded) -> None:
     env = {**LIVE, "PYTHONIOENCODING": "ascii"}
     with terminal(*run(tiny, server), columns=110, cwd=tiny.parent, env=env) as opened:
@@ -314,6 +315,7 @@ def test_forced_colours_go_into_a_pipe_too(
 # --- stopping -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_ctrl_c_counts_down_what_is_in_flight_and_prints_the_command_that_goes_on(tiny: Path) -> None:
     with (
         recorded(fault=lambda number, body: "slow-headers=0.3") as slow,

@@ -91,6 +91,7 @@ def assert_each_answered_once(seen: Snapshot, server: Recorded) -> None:
     assert 0 <= unheard <= len(lost(seen)) + never.total(), "sent without being recorded, or the other way round"
 
 
+@pytest.mark.long
 def test_two_nodes_send_the_run_that_this_machine_would(
     two: Cluster, tiny: Path, server: Recorded, pace: Paced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +165,7 @@ def kill_the_driver(two: Cluster, tiny: Path, server: Recorded, pace: Paced, mom
     assert_it_goes_on(two, tiny, server, pace)
 
 
+@pytest.mark.long
 def test_neither_a_killed_worker_nor_a_killed_driver_costs_an_answer(
     two: Cluster, tiny: Path, server: Recorded, pace: Paced
 ) -> None:
@@ -396,6 +398,7 @@ def hold_a_folder_and_die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_the_folder_of_a_killed_run_is_removed_by_the_next_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_what_matches_is_in_no_form_and_figures_stay(
     assert pattern not in "".join(after.values())
 
 
+@pytest.mark.long
 def test_no_outputs_leaves_no_text_in_any_form_and_figures_stay(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +107,7 @@ def test_no_outputs_leaves_no_text_in_any_form_and_figures_stay(
     assert figures(after["r.json"]) == figures(before["r.json"])
 
 
+@pytest.mark.long
 def test_texts_of_an_earlier_report_are_pointed_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report(folder)
     report(folder, "--no-outputs")
@@ -141,6 +143,7 @@ def test_a_pattern_without_end_is_given_up(
     assert not (tmp_path / "r.html").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pattern", ["(?i)ret-[0-9]+", "(?i)returns", "jane@corp", "project_x", "[0-9]{4}"])
 def test_nothing_that_matches_stays_in_any_string_of_any_form(tmp_path: Path, pattern: str) -> None:
     """Ids in slices, tags in what a signal rests on, people's names, the rubric's words, and dates if asked for."""
@@ -193,6 +196,7 @@ def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:
     assert rows == ids, "every form names an item alike"
 
 
+@pytest.mark.long
 def test_nothing_of_machine_user_or_environment_is_in_any_form(tmp_path: Path) -> None:
     home = tmp_path / "home-of-zaphod"
     home.mkdir()

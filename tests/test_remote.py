@@ -67,6 +67,7 @@ def said(capfd: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> str:
 # --- the same by URL as by path ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_report_by_url_has_the_same_bytes(run: Path, bucket: Bucket, capfd: pytest.CaptureFixture[str]) -> None:
     copy = bucket.put("runs/support.db", run.read_bytes())
     forms = ["r.html", "r.md", "r.json", "r.csv", "r.xlsx"]
@@ -107,6 +108,7 @@ COMMANDS: list[tuple[str, ...]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: f"{argv[0]} {argv[-1]}")
 def test_commands_do_the_same_by_url_as_by_path(
     argv: tuple[str, ...], run: Path, bucket: Bucket, capfd: pytest.CaptureFixture[str]
@@ -134,6 +136,7 @@ def test_commands_do_the_same_by_url_as_by_path(
     assert len(bucket.listed()) == len([file for file in run.parent.iterdir() if file.is_file()])
 
 
+@pytest.mark.long
 def test_datasets_bring_what_they_name(folder: Path, bucket: Bucket, capfd: pytest.CaptureFixture[str]) -> None:
     card = "template: prompts/ask.j2\ndocuments: library\n"
     row = {
@@ -219,6 +222,7 @@ GRADE = b'{"grader": "ann", "kind": "human", "criterion": "ok", "level": 1}'
 LINE = b'{"item_id": "a", "model": "m", "output": "yes", "grades": [%s]}\n' % GRADE
 
 
+@pytest.mark.long
 def test_imports_by_url_are_made_once(bucket: Bucket, capfd: pytest.CaptureFixture[str]) -> None:
     results = bucket.put("in/results.jsonl", LINE)
     argv = ["import", results, "--satisfactory-from", "ok", "-o", f"{bucket.url}/runs/x.db"]
@@ -262,6 +266,7 @@ def test_a_run_file_is_copied_as_it_stands_while_it_is_written(
     )
 
 
+@pytest.mark.long
 def test_folders_are_copied_whole_and_what_is_there_is_kept(
     run: Path, bucket: Bucket, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -579,6 +584,7 @@ def test_a_server_is_given_up_for_its_silence_not_for_a_long_file(
 # --- whole or not at all ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_side_files_lie_beside_the_report(bucket: Bucket, capfd: pytest.CaptureFixture[str]) -> None:
     book = Book(spec((OPUS,)), rounds=[round_()])
     book.grade(book.trial("long", answered(text="x" * 30_000)), 1)
@@ -592,6 +598,7 @@ def test_side_files_lie_beside_the_report(bucket: Bucket, capfd: pytest.CaptureF
     assert f"! {bucket.url}/r/x-outputs has 1 text of an earlier report; delete what may not be seen" in printed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["memory", "s3"])
 def test_an_upload_that_fails_leaves_what_was_there(place: str, bucket: Bucket, folder: Path) -> None:
     source = folder / "new"
@@ -616,6 +623,7 @@ def _full(*_: Any) -> None:
     raise OSError(28, "No space left on device")
 
 
+@pytest.mark.long
 def test_a_download_that_is_cut_leaves_nothing_or_all(bucket: Bucket, folder: Path) -> None:
     url = bucket.put("large", b"0123456789" * 100_000)
     with narrow(bucket.endpoint, down=300_000) as endpoint, pytest.MonkeyPatch.context() as environment:
@@ -625,6 +633,7 @@ def test_a_download_that_is_cut_leaves_nothing_or_all(bucket: Bucket, folder: Pa
     assert [file.read_bytes() for file in folder.iterdir()] in ([], [b"0123456789" * 100_000])
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_while_it_sends_leaves_what_was_there(
     run: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:

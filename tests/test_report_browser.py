@@ -87,6 +87,7 @@ class Opened:
         self.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true })")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["routed", "one_model_failed", "people_and_judge", "hostile", "empty_with_models"])
 def test_a_report_stands_alone_and_fits_its_window(name: str, browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
@@ -116,6 +117,7 @@ def wordy(between: str, words: int) -> Analysis:
     return replace(whole, outputs=tuple(map(lengthen, whole.outputs)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("made", "width", "scheme"),
     [
@@ -139,6 +141,7 @@ def test_a_report_can_be_read_by_everyone(
     opened.page.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["one_model_failed", "unpriced"])
 def test_the_scorecard_breaks_no_figure_and_no_mark_from_its_name(name: str, browser: Browser, tmp_path: Path) -> None:
     opened = Opened(browser, tmp_path / "report.html", page(name))
@@ -148,6 +151,7 @@ def test_the_scorecard_breaks_no_figure_and_no_mark_from_its_name(name: str, bro
     opened.page.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["with_baseline", "routed"])
 def test_no_window_between_a_phone_and_a_desk_has_to_be_scrolled_sideways(
     name: str, browser: Browser, tmp_path: Path

@@ -58,6 +58,7 @@ def folder(path: Path) -> None:
     path.mkdir()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spoil", [cut, another_text, folder])
 def test_what_is_kept_badly_is_compiled_again(kept: Path, spoil: Callable[[Path], None]) -> None:
     first = page_anew()
@@ -66,6 +67,7 @@ def test_what_is_kept_badly_is_compiled_again(kept: Path, spoil: Callable[[Path]
     assert page_anew() == first
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("where", ["nowhere", "a file/below"])
 def test_a_folder_that_cannot_be_written_is_no_error(
     kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str

@@ -50,6 +50,7 @@ def settled(analysis: Analysis, shares: dict[str, float | None], none: float | N
     return replace(analysis, stability=Stability(shares, none, 60 if none is not None else 0, 2000))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "present"),
     [
@@ -498,6 +499,7 @@ def test_outputs_that_nobody_graded_are_counted_as_such() -> None:
     assert plain_text(dict(rows)["Ungraded"]) == "3 outputs"
 
 
+@pytest.mark.long
 def test_the_command_names_what_differs_from_the_defaults() -> None:
     analysis = made("whole")
     spec = replace(analysis.spec, limit=5, max_tokens=64, endpoint="http://127.0.0.1", context_tokens=None)

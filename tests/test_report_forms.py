@@ -178,6 +178,7 @@ def test_side_files_are_lettered_by_place(place: int, name: str) -> None:
     assert side_file("017", place) == f"017-{name}.txt"
 
 
+@pytest.mark.long
 def test_a_large_file_says_what_to_do_and_the_page_is_never_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +224,7 @@ def test_the_same_run_gives_the_same_bytes(ending: str, project: Path) -> None:
     assert made[0] == made[1]
 
 
+@pytest.mark.long
 def test_parquet_has_the_columns_of_csv(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With pyarrow in a place of its own, since pandas keeps texts in another way where it finds it."""
     apart = Path(sys.prefix) / "parquet"

@@ -82,6 +82,7 @@ def test_retries_are_told_of_the_items_that_were_tried_so_often() -> None:
     assert "one try may differ from the scorecard" in told
 
 
+@pytest.mark.long
 def test_a_bar_is_shown_as_it_was_stated() -> None:
     """Opus satisfies 91.3% of 300 items: 91% beside a bar of 91% would clear it."""
     flags = [[i >= 26] for i in range(300)]

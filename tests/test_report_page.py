@@ -175,6 +175,7 @@ def digest_of_reports() -> str:
     return hashlib.sha256("".join(whole).encode()).hexdigest()
 
 
+@pytest.mark.long
 def test_the_same_analysis_gives_the_same_bytes_in_any_process() -> None:
     """Sets and dicts of strings would change their order with the hash seed."""
     code = "import sys; sys.path.insert(0, 'tests'); import test_report_page as t; print(t.digest_of_reports())"
@@ -242,6 +243,7 @@ class Unmeasured(HTMLParser):
             self.kept.append(data)
 
 
+@pytest.mark.long
 def test_without_measured_elements_two_runs_differ_in_nothing_that_was_measured() -> None:
     slow, fast = page("whole"), render_html(faster(made("whole")))
     assert slow != fast

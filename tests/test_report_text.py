@@ -93,6 +93,7 @@ def test_every_figure_of_the_comments_table_has_its_interval_beside_it() -> None
             assert f"({interval(estimate, style)})" in row
 
 
+@pytest.mark.long
 def test_a_comment_stays_within_what_forges_take_and_says_what_was_cut() -> None:
     analysis = made("with_baseline")
     long = "`|@" * 20_000
@@ -152,6 +153,7 @@ def test_json_has_null_for_what_is_missing_and_no_nan(case: str) -> None:
         assert model["cost_per_satisfactory"]["value"] == result.cost_per_satisfactory.value
 
 
+@pytest.mark.long
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

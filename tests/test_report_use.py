@@ -53,6 +53,7 @@ def unscripted(browser: Browser, report: Path) -> Iterator[Page]:
     context.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["simulated", "one_item", "no_option", "people_at_odds"])
 def test_the_first_screen_has_the_answer_with_its_interval(name: str, browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
@@ -72,6 +73,7 @@ def test_the_first_screen_has_the_answer_with_its_interval(name: str, browser: B
     shown.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("window", [DESK, PHONE], ids=["desk", "phone"])
 def test_two_clicks_lead_from_the_verdict_to_any_output(window: tuple[int, int], opened: Page) -> None:
     opened.set_viewport_size({"width": window[0], "height": window[1]})
@@ -93,6 +95,7 @@ class _Guarded(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.long
 def test_a_build_servers_policy_leaves_the_answer_the_charts_and_the_tables(browser: Browser, report: Path) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Guarded, directory=str(report.parent)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -118,6 +121,7 @@ def test_a_build_servers_policy_leaves_the_answer_the_charts_and_the_tables(brow
         server.server_close()
 
 
+@pytest.mark.long
 def test_without_script_everything_is_open_and_the_map_leads_to_its_items(unscripted: Page) -> None:
     assert not unscripted.locator("details:not([open])").count()
     assert unscripted.locator(".item").count() == 60
@@ -203,6 +207,7 @@ def routed(items: int) -> Analysis:
     return with_routing(analysis(items))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "made_up",
     [partial(analysis, 100), partial(people_and_judge, 100), partial(routed, 100)],
@@ -266,6 +271,7 @@ def test_hidden_names_are_told_by_nothing_and_every_item_has_its_own_order(opene
     assert opened.evaluate(read) == named
 
 
+@pytest.mark.long
 def test_the_filters_count_what_they_show_and_a_link_opens_what_they_hide(opened: Page) -> None:
     items = opened.locator(".item >> visible=true")
     for choice in ("differs", "failing", "all"):
@@ -296,6 +302,7 @@ def test_the_filters_count_what_they_show_and_a_link_opens_what_they_hide(opened
     assert not opened.locator("#unfound").is_visible()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [320, PHONE[0]])
 def test_many_models_and_long_sums_do_not_widen_a_phone(width: int, browser: Browser, tmp_path: Path) -> None:
     names = [f"acme-{i}" for i in range(25)]

@@ -165,6 +165,7 @@ def with_clearing_router(bar: float) -> Analysis:
     return replace(routed, routing=replace(routing, values=values))
 
 
+@pytest.mark.long
 def test_a_router_that_clears_the_bar_is_not_denied_by_the_first_line() -> None:
     analysis = with_clearing_router(0.8)
     router = clearing_router(analysis)
@@ -249,6 +250,7 @@ def test_the_only_one_that_clears_the_bar_is_picked_without_a_price() -> None:
     )
 
 
+@pytest.mark.long
 def test_those_that_clear_the_bar_are_named_before_those_that_miss_it() -> None:
     """Where the first screen has no room for all, and in the short table the pick is never cut."""
     passes = {f"acme-{i}": [[k % 2 == 0] for k in range(40)] for i in range(7)}

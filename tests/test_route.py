@@ -102,6 +102,7 @@ def test_no_item_sets_the_numbers_it_is_valued_by() -> None:
         assert (after[mine] == before[mine]).all()
 
 
+@pytest.mark.long
 def test_every_flow_sends_every_trial_somewhere() -> None:
     outcomes = GRADUAL.draw(6, 30, epochs=3)
     for each in (each for each in policies_of(outcomes) if isinstance(each, Policy)):
@@ -119,6 +120,7 @@ def test_the_exported_rule_decides_as_the_policy_did(name: str) -> None:
         assert model_for(fitted.rule, request) == outcomes.models[int(shares[place].argmax())]
 
 
+@pytest.mark.long
 def test_oracle_on_one_epoch_is_inflated_and_says_so() -> None:
     """Three identical models at .8 seem to reach .992; chosen on one half and valued on the other they do not."""
     free = World(IDENTICAL.chances, costs=(1e-9, 1e-9, 1e-9))
@@ -131,6 +133,7 @@ def test_oracle_on_one_epoch_is_inflated_and_says_so() -> None:
     assert worth(two, on_all(two, split).flow).satisfied.mean() == pytest.approx(0.8, abs=0.02)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("usd", [0.0, 0.01])
 @pytest.mark.parametrize(("models", "epochs"), [(9, 1), (11, 2), (18, 3), (25, 1)])
 def test_many_models_that_are_level_share_a_trial_and_are_valued(models: int, epochs: int, usd: float) -> None:
@@ -197,6 +200,7 @@ def test_policies_that_always_satisfy_gain_nothing_by_rounding_and_have_no_inter
     assert (all_of_them.low, all_of_them.high, alone.low, alone.high) == (None,) * 4
 
 
+@pytest.mark.long
 def test_identical_models_give_no_router_a_shown_advantage() -> None:
     shown = 0
     for seed in range(30):
@@ -206,6 +210,7 @@ def test_identical_models_give_no_router_a_shown_advantage() -> None:
     assert shown <= 2
 
 
+@pytest.mark.long
 def test_a_planted_signal_is_found_and_routed_by() -> None:
     """A failure that costs little and a dear top model: sending only long, conditional requests up must pay."""
     outcomes, field, values = paying()

@@ -41,6 +41,7 @@ def run(tmp_path: Path) -> Path:
     return write_run(tmp_path / "x.db", graded())
 
 
+@pytest.mark.long
 def test_prints_the_decision_and_a_line_for_each_policy(run: Path) -> None:
     found = invoke(run)
     assert found.exit_code == 0, found.output
@@ -49,6 +50,7 @@ def test_prints_the_decision_and_a_line_for_each_policy(run: Path) -> None:
     assert any(found.output.startswith(word) for word in ("ROUTE", "KEEP ONE MODEL", "NOT ENOUGH DATA"))
 
 
+@pytest.mark.long
 def test_json_holds_every_figure_with_its_interval(run: Path) -> None:
     found = invoke(run, "--json", "--failure-usd", "2")
     routing = json.loads(found.output)["routing"]
@@ -58,6 +60,7 @@ def test_json_holds_every_figure_with_its_interval(run: Path) -> None:
     assert single["pass_rate"]["low"] < single["pass_rate"]["value"] < single["pass_rate"]["high"]
 
 
+@pytest.mark.long
 def test_single_models_have_the_figures_of_the_report() -> None:
     """Routing and report read one analysis, so they cannot disagree."""
     analysis = analyze(graded(epochs=2))
@@ -114,6 +117,7 @@ def test_an_answer_that_costs_nothing_when_wrong_is_warned_about(run: Path) -> N
     assert "the cheapest model always wins" in invoke(run, "--failure-usd", "0").output
 
 
+@pytest.mark.long
 def test_report_shows_routing_in_every_form() -> None:
     analysis = with_routing(analyze(graded(60)))
     section = next(s for s in build_report(analysis).sections if s.name == "routing")
@@ -130,6 +134,7 @@ def test_report_of_one_model_has_no_routing() -> None:
     assert all(s.name != "routing" for s in build_report(analysis).sections)
 
 
+@pytest.mark.long
 def test_the_same_run_is_valued_the_same_twice() -> None:
     analysis = analyze(graded(30, 2))
     assert route(analysis, Asked(1.0)) == route(analysis, Asked(1.0))

@@ -97,6 +97,7 @@ def asked(outcomes: Outcomes, router: Router, item: int, epoch: int) -> tuple[in
     return tuple(places)
 
 
+@pytest.mark.long
 def test_every_policy_decides_in_production_as_it_was_evaluated_on_every_item(outcomes: Outcomes) -> None:
     compared = exportable(outcomes)
     kinds = {router.rule["kind"] for _, _, router in compared}
@@ -108,6 +109,7 @@ def test_every_policy_decides_in_production_as_it_was_evaluated_on_every_item(ou
             assert taken == [asked(outcomes, router, item, 0)], (policy.name, item)
 
 
+@pytest.mark.long
 def test_no_policy_sends_all_of_these_requests_alike_but_the_single_ones(outcomes: Outcomes) -> None:
     """Or the test above would compare little."""
     ways = {policy.name: len({asked(outcomes, router, i, 0) for i in range(60)}) for policy, _, router in
@@ -125,6 +127,7 @@ def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(application(), ["route", "export", *map(str, arguments)], env={"COLUMNS": "200"})
 
 
+@pytest.mark.long
 def test_writes_what_the_schema_describes_with_its_origin_and_value(run: Path, tmp_path: Path) -> None:
     found = invoke(run, "--policy", "signals", "-o", tmp_path / "router.json")
     assert found.exit_code == 0, found.output
@@ -182,6 +185,7 @@ def test_what_cannot_be_run_is_refused_with_the_reason_and_nothing_is_written(
     assert not (tmp_path / "router.json").exists()
 
 
+@pytest.mark.long
 def test_says_which_tags_and_own_features_a_caller_must_give() -> None:
     analysis, routing = routed()
     assert exported(analysis, routing, outcomes_for(analysis, Wishes()), "logistic").tags == ("refund",)
@@ -204,6 +208,7 @@ def test_warns_where_the_decision_names_another_policy(run: Path, tmp_path: Path
     assert (found.exit_code, "warning: " in found.output) == (0, True)
 
 
+@pytest.mark.long
 def test_the_default_is_what_was_decided(tmp_path: Path) -> None:
     found = invoke(write_run(tmp_path / "x.db", graded(simulated=True)), "-o", tmp_path / "router.json")
     assert "(SIMULATED)" in found.output

@@ -263,6 +263,7 @@ def test_a_grade_is_refused_whoever_brings_it() -> None:
         route(ONE, Asked(scores=scores))
 
 
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000))
 def test_honest_columns_are_taken(seed: int) -> None:

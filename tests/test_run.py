@@ -564,6 +564,7 @@ def test_requests_that_cannot_be_made_stop_a_run_before_anything_is_asked(
     assert server.requests == []
 
 
+@pytest.mark.long
 def test_a_pinned_limit_holds_for_a_run_that_goes_on_as_well(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     minute_s = 0.8
     monkeypatch.setattr("evalkit.executors.pace.MINUTE_S", minute_s)
@@ -588,6 +589,7 @@ GOING: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at_once", [1, 4])
 @pytest.mark.parametrize("going", GOING.values(), ids=GOING)
 def test_a_run_whose_file_goes_stops_and_loses_no_answer(
@@ -605,6 +607,7 @@ def test_a_run_whose_file_goes_stops_and_loses_no_answer(
         assert len(server.messages()) == len(settled(snapshot())) == 12
 
 
+@pytest.mark.long
 def test_what_stands_now_where_a_runs_file_was_is_left_whole(tiny: Path, server: Recorded) -> None:
     assert main([*command(tiny, server.url), "-o", "sound.db"]) == 0
     sound = Path("sound.db").read_bytes()

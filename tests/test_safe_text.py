@@ -77,6 +77,7 @@ def test_a_huge_or_empty_text_is_shown_as_it_stands(text: str) -> None:
     assert words(rendered(text)) == text
 
 
+@pytest.mark.long
 @settings(max_examples=150)
 @given(st.text(alphabet=st.sampled_from("ab1 \n\t*_`#>-+|[]()<>!&;:~\\/\"'{}.,\u202e\u200d\x00é漢"), max_size=120))
 def test_no_letter_is_lost_and_only_known_tags_are_made(text: str) -> None:

@@ -489,6 +489,7 @@ MESSAGES = st.lists(
 )
 
 
+@pytest.mark.long
 @hypothesis_settings(max_examples=120)
 @given(st.dictionaries(st.sampled_from(FIELDS), ANY_JSON | MESSAGES | BLOCKS, max_size=3))
 def test_any_body_is_either_read_or_turned_down(change: dict[str, Any]) -> None:
@@ -595,6 +596,7 @@ def test_switches_that_mean_nothing_are_turned_down(fault: str, client: Anthropi
         client.messages.create(**ask("Hi"), extra_headers=with_fault(fault))
 
 
+@pytest.mark.long
 def test_drawn_faults_come_at_their_rate_and_spare_the_retry(keys_dir: Path) -> None:
     rates = {"overloaded": 0.2, "rate_limited": 0.1, "server_error": 0.1}
     settings = SandboxSettings(speed=0, fault_rates=rates, keys_dir=keys_dir)
@@ -670,6 +672,7 @@ def test_numbers_are_taken_while_running_and_given_back_on_failure() -> None:
     assert repeats.begin("m", "sha").number == 2
 
 
+@pytest.mark.long
 async def test_fifty_large_streams_at_once_get_the_replies_they_get_alone(url: str, settings: SandboxSettings) -> None:
     page = "A page of background about returns, parcels and couriers, in plain words. " * 3400
     assert len(page) > 250_000
@@ -751,6 +754,7 @@ def quality(settings: SandboxSettings) -> dict[str, dict[str, list[bool]]]:
     return merged
 
 
+@pytest.mark.long
 def test_success_at_full_context_is_as_documented(quality: dict[str, dict[str, list[bool]]]) -> None:
     overall = {model: share([*itertools.chain(*kinds.values())]) for model, kinds in quality.items()}
     assert overall[OPUS] == pytest.approx(0.965, abs=0.02)
@@ -767,6 +771,7 @@ def test_the_small_model_fails_mostly_on_hard_items_and_on_long_inputs(
     assert share([*itertools.chain(*short.values())]) > share([*itertools.chain(*haiku.values())]) + 0.08
 
 
+@pytest.mark.long
 def test_refusals_and_truncations_are_rare(settings: SandboxSettings) -> None:
     replies = [reply_to(settings, ITEMS[n % 60]["input"], SONNET, n) for n in range(4000)]
     reasons = [reply.stop_reason for reply in replies]
@@ -962,6 +967,7 @@ def outputs_of(quality: str, count: int) -> Iterator[tuple[str, str]]:
         yield item["reference"], f"Hello customer {index}. {' '.join(told)} Bye."
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("quality", "criterion", "expected", "rate"),
     [
@@ -1028,6 +1034,7 @@ def test_a_json_reference_is_compared_field_by_field(output: str, expected: list
     assert stated_points('{"queue": "billing", "priority": "low"}', output) == expected
 
 
+@pytest.mark.long
 def test_now_and_then_a_verdict_is_malformed() -> None:
     text, schema = judging_request(ITEMS[0]["reference"], "Fine.", ("correct",))
     judging = read_judging(text, schema)
@@ -1190,6 +1197,7 @@ def test_a_stopped_server_is_gone_even_with_a_stream_open() -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.long
 def test_serve_tells_its_url_and_ends_on_a_signal() -> None:
     code = (
         "from evalkit.sandbox.server import SandboxSettings, serve\n"

@@ -70,6 +70,7 @@ def test_a_call_is_streamed_in_pieces_of_json(client: Anthropic) -> None:
     validate(json.loads(pieces), ROUTE["input_schema"])
 
 
+@pytest.mark.long
 def test_a_tool_that_may_be_called_mostly_is_and_one_that_may_not_is_never(client: Anthropic) -> None:
     def called(choice: dict[str, Any] | None) -> list[str]:
         more = {} if choice is None else {"tool_choice": choice}

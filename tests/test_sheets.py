@@ -86,6 +86,7 @@ def test_rows_may_be_sorted_left_out_and_half_filled(run: Path, kind: str, capsy
     assert marks_in(run) == 5 + 2
 
 
+@pytest.mark.long
 def test_an_emptied_cell_leaves_the_grade_and_another_level_changes_it(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +114,7 @@ def test_an_emptied_cell_leaves_the_grade_and_another_level_changes_it(
     ] * 11 + [2]
 
 
+@pytest.mark.long
 def test_what_was_changed_elsewhere_in_between_is_set_again_by_the_same_sheet(run: Path) -> None:
     sheet = exported(run)
     edit(sheet, fill)

@@ -95,6 +95,7 @@ def test_a_larger_page_goes_on_with_the_same_draw() -> None:
         before = shown
 
 
+@pytest.mark.long
 def test_the_draw_is_another_with_another_seed_and_favours_no_place() -> None:
     drawn = [shown_items(of_size(300, seed=seed), 100_000).places for seed in range(30)]
     assert len(set(drawn)) == 30
@@ -102,6 +103,7 @@ def test_the_draw_is_another_with_another_seed_and_favours_no_place() -> None:
     assert 0.45 < early / sum(map(len, drawn)) < 0.55
 
 
+@pytest.mark.long
 def test_where_all_that_tells_something_fits_what_room_is_left_has_a_draw_of_the_rest() -> None:
     passed, parting, failed = (True,) * 3, (True, False, True), (False,) * 3
     run = run_of(*[passed] * 2000, *[parting] * 20, *[failed] * 10)
@@ -131,6 +133,7 @@ def render_html_of(run: Analysis, most: int, *, as_it_is: bool = False) -> str:
         return page if as_it_is else re.sub(r'</?span( class="held")?>', "", page).replace("\N{NO-BREAK SPACE}", " ")
 
 
+@pytest.mark.long
 def test_texts_are_cut_shorter_before_an_item_is_left_out() -> None:
     run = of_size(300, "word " * 1_000)
     for most, limit in ((10**8, TEXT_LIMIT), (5_000_000, 3_000), (2_500_000, 1_000), (1_800_000, 400)):
@@ -143,6 +146,7 @@ def test_texts_are_cut_shorter_before_an_item_is_left_out() -> None:
     assert "Cut here: 4,000 more characters" in text
 
 
+@pytest.mark.long
 def test_what_the_report_names_is_shown_before_anything_else() -> None:
     run = of_size(900)
     remark = Remark("ann", flagged=True, note="look at this", put_off=0, graded=True)
@@ -182,6 +186,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TEXTS)
 def test_items_take_what_they_may_and_no_more_whatever_they_say(name: str) -> None:
     run, most = of_size(200, TEXTS[name]), 300_000
@@ -209,6 +214,7 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [*KINDS, *PARTS])
 def test_what_an_item_takes_is_foreseen_whatever_became_of_its_trials(name: str) -> None:
     run = of_size(50)
@@ -245,6 +251,7 @@ def test_a_page_of_thousands_of_errors_is_small(graded: bool) -> None:
     assert 6_000_000 < len(render_html(analyze(run)).encode()) < 9_000_000
 
 
+@pytest.mark.long
 def test_a_page_of_thousands_of_items_is_small_and_always_the_same() -> None:
     run = of_size(4000, TEXTS["plain"])
     text = render_html(run)
@@ -260,6 +267,7 @@ def test_a_small_run_is_shown_whole_and_says_nothing_of_it() -> None:
     assert set(anchors(WHOLE)) == {item.id for item in WHOLE.outputs}
 
 
+@pytest.mark.long
 def test_items_on_which_the_models_part_are_not_crowded_out_by_those_that_all_fail() -> None:
     passed, parting, failed = (True,) * 3, (True, False, True), (False,) * 3
     run = run_of(*[failed] * 1500, *[parting] * 40, *[passed] * 300)

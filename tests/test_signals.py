@@ -84,6 +84,7 @@ def test_every_figure_of_a_signal_has_an_interval_and_a_count_or_says_why() -> N
         assert (signal.state == "not enough data") == bool(signal.settles)
 
 
+@pytest.mark.long
 def test_models_whose_gap_is_the_same_on_every_part_have_no_different_winners_however_small_a_part_is() -> None:
     """On a part of few items a good model cannot clear its bar, and the rule picks a better one."""
     for seed in range(6):
@@ -96,6 +97,7 @@ def test_models_whose_gap_is_the_same_on_every_part_have_no_different_winners_ho
         assert found(analyze(book.snapshot()), OPUS)["winners-differ"].state != "shown"
 
 
+@pytest.mark.long
 def test_equal_models_raise_only_what_follows_from_their_prices() -> None:
     signals = found(run({}), OPUS)
     shown = {id_ for id_, signal in signals.items() if signal.state == "shown"}

@@ -21,6 +21,7 @@ def sized(assumed: Assumptions) -> Sizing:
 # ---- numbers ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("items", "margin", "allowed"),
     [
@@ -33,6 +34,7 @@ def test_losses_that_a_gate_allows(items: int, margin: float, allowed: tuple[int
     assert sized(Assumptions(items, margin=margin)).losses_allowed == allowed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("margin", "epochs", "least"),
     [(0.05, 1, 59), (0.05, 3, 54), (0.10, 1, 29), (0.10, 2, 27)],
@@ -75,6 +77,7 @@ def test_detectable_differences(items: int, discordance: float, points: float) -
     assert detectable == pytest.approx(points / 100, abs=0.0051)
 
 
+@pytest.mark.long
 def test_epochs_count_in_the_difference_and_in_the_rate() -> None:
     one, three, five = (sized(Assumptions(50, m)) for m in (1, 3, 5))
     assert one.detectable is not None
@@ -92,6 +95,7 @@ def test_epochs_count_in_the_difference_and_in_the_rate() -> None:
     assert "no count of lost items settles it" in said
 
 
+@pytest.mark.long
 def test_the_difference_said_to_show_with_epochs_does_in_four_of_five_sets() -> None:
     """An independent draw: items of one chance each for both sides, with the limits that the analysis gives."""
     n, m, rate, rng, found = 50, 3, 0.9, np.random.default_rng(5), 0
@@ -111,6 +115,7 @@ def test_the_rate_is_known_as_well_as_wilson_says() -> None:
     assert (rate.value, rate.low, rate.high) == pytest.approx((0.9, 0.7864, 0.9565), abs=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("discordance", "about"), [(0.02, 44), (0.05, 52), (0.10, 80), (0.15, 104)])
 def test_items_needed_at_ten_points(discordance: float, about: int) -> None:
     needed = sized(Assumptions(30, discordance=discordance)).items_needed
@@ -126,6 +131,7 @@ def test_enough_power_needs_nothing_more() -> None:
     assert "80 % power by" not in " ".join(sentences(sizing, (0.01,)))
 
 
+@pytest.mark.long
 def test_epochs_needed_is_the_first_number_that_does() -> None:
     sizing = sized(Assumptions(100, margin=0.05))
     assert sizing.epochs_needed is not None
@@ -216,6 +222,7 @@ def test_sentences_of_fifty_items_at_five_points() -> None:
     assert sizing.items_needed == 265
 
 
+@pytest.mark.long
 def test_costs_count_every_new_trial_of_every_model() -> None:
     sizing = sized(Assumptions(100, 2, margin=0.05))
     items, epochs = sizing.items_needed, sizing.epochs_needed

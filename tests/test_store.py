@@ -651,6 +651,7 @@ LEAF = st.none() | st.booleans() | COUNT | TEXT
 PLAIN = LEAF | st.dictionaries(TEXT, LEAF | st.dictionaries(TEXT, LEAF, max_size=3), max_size=3)
 
 
+@pytest.mark.long
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_snapshot_gives_back_every_record_as_it_was_told(tmp_path: Path, data: st.DataObject) -> None:
@@ -760,6 +761,7 @@ def creation(path: Path, items: int, **options: Any) -> "subprocess.Popen[bytes]
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
+@pytest.mark.long
 def test_a_creation_that_is_killed_leaves_nothing_and_can_be_repeated(path: Path) -> None:
     with creation(path, 60_000) as process:
         assert process.stdout is not None
@@ -775,6 +777,7 @@ def test_a_creation_that_is_killed_leaves_nothing_and_can_be_repeated(path: Path
     assert not list(path.parent.glob("*.new*"))
 
 
+@pytest.mark.long
 def test_a_full_disk_makes_no_run_file_and_leaves_nothing_behind(path: Path) -> None:
     def little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
@@ -801,6 +804,7 @@ def test_an_existing_run_file_is_never_created_again(run: RunFile) -> None:
     assert run.snapshot() == before
 
 
+@pytest.mark.long
 def test_two_creations_at_once_make_one_file(path: Path) -> None:
     processes = [creation(path, 3000) for _ in range(2)]
     errors = b"".join(process.communicate()[1] for process in processes)
@@ -833,6 +837,7 @@ with RunFile(Path(sys.argv[1])) as run:
 """
 
 
+@pytest.mark.long
 def test_several_processes_write_at_once_and_nothing_is_lost_or_torn(run: RunFile) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", WRITE, str(run.path), str(n)]) for n in range(4)]
     while any(writer.poll() is None for writer in writers):
@@ -939,6 +944,7 @@ with RunFile(Path(sys.argv[1])) as run:
 """
 
 
+@pytest.mark.long
 def test_a_lock_whose_file_comes_and_goes_never_has_two_holders(run: RunFile, tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(run.path), str(tmp_path / "inside")]
     holders = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
@@ -1006,6 +1012,7 @@ def test_a_writing_that_fails_is_undone_and_the_next_one_works(run: RunFile) -> 
     assert len(run.snapshot().attempts) == before + 1
 
 
+@pytest.mark.long
 def test_reading_a_run_of_many_trials_takes_two_kilobytes_of_each(path: Path) -> None:
     """Of what all of them share there is one copy, and rows are read one by one."""
 

@@ -120,6 +120,7 @@ def test_optional_file_may_be_empty_or_windows_made(text: str) -> None:
     assert isinstance(read_strict(Tree, text, "t"), Tree)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
@@ -203,6 +204,7 @@ def test_plain_yaml_reads_as_written(text: str, expected: object) -> None:
     assert parse_yaml(text)[0] == expected
 
 
+@pytest.mark.long
 def test_aliases_that_multiply_are_stopped_early() -> None:
     rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
@@ -286,6 +288,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.text(), json_values, max_size=5))
 def test_hash_ignores_key_order_and_layout(content: dict[str, Any]) -> None:
     other = json.loads(json.dumps(dict(reversed(content.items())), indent=3))

@@ -54,6 +54,7 @@ def anonymous(analysis: Analysis) -> Analysis:
     return replace(analysis, outputs=outputs)
 
 
+@pytest.mark.long
 @settings(max_examples=6)
 @given(sweeps())
 def test_each_size_alone_is_analysed_as_an_ordinary_run_of_the_same_data(parts: dict[int, Snapshot]) -> None:
@@ -67,6 +68,7 @@ def test_each_size_alone_is_analysed_as_an_ordinary_run_of_the_same_data(parts: 
     assert main.items == largest.items
 
 
+@pytest.mark.long
 def test_rates_costs_and_differences_of_each_size_are_known() -> None:
     sweep = analyze(three_sizes()).sweep
     assert sweep is not None
@@ -210,6 +212,7 @@ def test_the_section_has_a_chart_with_intervals_and_a_row_for_each_size() -> Non
     assert [len(block.rows) for block in made.blocks if isinstance(block, Table)] == [6, 2, 6]
 
 
+@pytest.mark.long
 def test_every_rendering_tells_the_sizes_and_none_a_variants_id() -> None:
     analysis = analyze(three_sizes())
     terminal = sweep_table(analysis)
@@ -241,6 +244,7 @@ def test_csv_has_the_items_own_ids_and_the_size_of_each_trial() -> None:
 # --- baselines ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_sweep_is_compared_with_a_baseline_at_the_same_size() -> None:
     now, then = three_sizes(), at_size(50_000, {OPUS: losing(60, 20), HAIKU: losing(60, 30)})
     expected = analyze(at_size(50_000, {OPUS: losing(60, 0), HAIKU: losing(60, 30)}), then).against

@@ -52,6 +52,7 @@ _FILL, _PRINT = "the template cannot be filled in", "the template would print"
 _LOOPS = "{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% endfor %}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("line", "text", "what"),
     [
@@ -154,6 +155,7 @@ def line_of_failure(text: str) -> int | None:
     return None
 
 
+@pytest.mark.long
 def test_variables_are_as_they_were_and_steps_start_anew() -> None:
     for _ in range(3):
         render("{% for a in range(40000) %}.{% endfor %}", VARIABLES)

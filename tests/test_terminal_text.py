@@ -33,6 +33,7 @@ def graded(path: Path, models: tuple[str, ...], later: int = 0, items: int = 20)
     return write_run(path, book.snapshot())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["report", "compare", "route", "signals"])
 def test_every_table_of_a_run_has_the_names_as_they_are(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -86,6 +87,7 @@ def test_lines_the_live_table_and_the_grading_screen_spell_out_what_is_invisible
     assert [*wrapped("What\u202e?", 80)] == ["What⟦U+202E⟧?"]
 
 
+@pytest.mark.long
 def test_no_command_prints_past_the_one_place_that_knows_this(root: Path) -> None:
     """A console, or a line that is no JSON, made elsewhere would be the next to read a name as markup."""
     found = []

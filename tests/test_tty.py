@@ -31,6 +31,7 @@ def grade_one(opened: Terminal, number: int, keys: tuple[str, ...] = KEYS) -> No
         opened.press(key)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("columns", [80, 60])
 def test_a_pile_is_graded_by_keys_alone_and_fits_the_terminal(tmp_path: Path, columns: int) -> None:
     long = "Wide words and 漢字 in a long line. " * 60
@@ -60,6 +61,7 @@ def test_a_pile_is_graded_by_keys_alone_and_fits_the_terminal(tmp_path: Path, co
     assert all(m.active_s is not None and m.active_s < 60 for m in markings)
 
 
+@pytest.mark.long
 def test_what_was_marked_is_there_after_a_kill_and_the_same_command_goes_on(tmp_path: Path) -> None:
     run = people.write(tmp_path / "run.db", 2)
     command = ("grade", run, "--tty", "--grader", "ann", "--repeat-share", "0")
@@ -123,6 +125,7 @@ def hostile(item: int, model: str) -> str:
     return "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066\x00[bold]not bold[/bold] " + "x" * 300_000
 
 
+@pytest.mark.long
 def test_texts_cannot_act_on_the_terminal_and_long_ones_can_be_paged(tmp_path: Path) -> None:
     run = people.write(tmp_path / "run.db", 1, output=hostile)
     with terminal("grade", run, "--tty", "--grader", "ann", cwd=tmp_path) as t:

@@ -67,6 +67,7 @@ def written(folder: Path, workload: str) -> Path:
     return dataset
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workload", WORKLOADS)
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "bedrock:us.anthropic.claude-sonnet-4-6"])
 def test_a_budget_holds_whatever_is_sent_uncounted(

@@ -81,6 +81,7 @@ def test_every_bad_line_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureF
     assert f"{path}:3: not JSON" in errors
 
 
+@pytest.mark.long
 def test_a_mistake_in_a_million_lines_is_told_twenty_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (path := tmp_path / "usage.jsonl").write_text('{"model": "x"}\n' * 1_020)
     assert main(["signals", "--usage", str(path)]) == 2
@@ -204,6 +205,7 @@ def test_no_saving_is_made_up(rows: list[Mapping[str, Any]], reason: str) -> Non
     assert reason in (saving.reason or "")
 
 
+@pytest.mark.long
 def test_the_command_prints_signals_and_log_and_the_same_as_json(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

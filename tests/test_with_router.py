@@ -39,6 +39,7 @@ def rated(server: Recorded, before: int) -> list[dict[str, object]]:
     return [body for body in server.messages()[before:] if "<attached>" in json.dumps(body["messages"])]
 
 
+@pytest.mark.long
 def test_every_request_is_classified_once_and_its_price_and_wait_are_the_policys(
     arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +164,7 @@ def test_a_call_without_a_price_is_not_free() -> None:
     assert "no known price" in found.reason
 
 
+@pytest.mark.long
 def test_a_pinned_limit_holds_for_the_run_and_its_router_together(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

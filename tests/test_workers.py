@@ -170,6 +170,7 @@ def test_the_rank_test_is_exact_where_samples_are_small() -> None:
     assert larger_p([2.0] * 9, [2.0] * 9) == 1.0
 
 
+@pytest.mark.long
 def test_alike_workers_are_seldom_called_slow() -> None:
     rng = random.Random(9)
     named = sum(
@@ -488,6 +489,7 @@ async def test_a_worker_claims_no_latency_either_of_what_its_own_standstill_was_
     assert [(reply.text, reply.latency_s) for reply in replies] == [("Hi", None), ("Hi", 0.3)]
 
 
+@pytest.mark.long
 def test_nothing_loads_ray_that_does_not_use_it(tmp_path: Path) -> None:
     code = "import sys, evalkit.executors.ray, evalkit.cli.run, evalkit.run; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, timeout=300).returncode == 0

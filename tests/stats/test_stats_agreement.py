@@ -55,6 +55,7 @@ def alpha_by_definition(table: Any, level: str) -> float:
     return 1 - observed / (expected / (len(values) * (len(values) - 1)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", LEVELS)
 def test_alpha_equals_its_definition_and_its_jackknife(level: Any) -> None:
     table = some_ratings(1, items=30)

@@ -17,6 +17,7 @@ SHARES = st.floats(1e-9, 1 - 1e-9)
 COUNTS = st.integers(1, 100_000)
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(SHAPES, SHAPES, SHARES | st.none(), st.floats(1e-9, 1 - 1e-9))
 def test_the_function_agrees(a: float, b: float, share: float | None, x: float) -> None:
@@ -41,6 +42,7 @@ def test_limits_of_rates_agree(successes: int, failures: int, share: float) -> N
         assert beta.beta_quantile(a, b, share) == pytest.approx(float(special.betaincinv(a, b, share)), rel=1e-11)
 
 
+@pytest.mark.long
 @given(COUNTS, st.floats(1e-9, 0.49))
 def test_student_quantiles_and_tails_agree(df: int, share: float) -> None:
     t = beta.student_quantile(df, share)

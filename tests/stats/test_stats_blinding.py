@@ -78,6 +78,7 @@ def _simulated(rng: np.random.Generator, items: int, knows: float, taste: tuple[
     return stats.bang_index(arms, guesses, ARMS, items=names)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("taste", [(1 / 3, 1 / 3, 1 / 3), (0.8, 0.1, 0.1), (1.0, 0.0, 0.0)])
 def test_a_taste_for_one_arm_is_not_taken_for_knowledge_and_knowledge_is_found(taste: tuple[float, ...]) -> None:
     rng = np.random.default_rng(5)

@@ -67,6 +67,7 @@ def test_slope_difference_is_the_paired_mean_of_item_slopes() -> None:
         stats.slope_difference([[1]], [[1]], [4])
 
 
+@pytest.mark.long
 def test_the_curve_solves_its_equations_and_covers_the_truth() -> None:
     rng, lengths = np.random.default_rng(2), [1.0, 2.0, 4.0, 8.0, 16.0]
     difficulty = rng.normal(size=(400, 1))

@@ -31,6 +31,7 @@ def test_continuous_ones_agree(share: float, a: float, b: float, x: float) -> No
         assert mine == pytest.approx(other, rel=1e-9, abs=1e-300)
 
 
+@pytest.mark.long
 @given(st.integers(1, 300), st.sampled_from((0.0, 1.0)) | st.floats(1e-6, 1 - 1e-6), SHARES)
 def test_binomial_agrees_at_every_count_and_beyond(n: int, p: float, share: float) -> None:
     counts = np.arange(-1, n + 2)
@@ -50,6 +51,7 @@ def test_adjusted_p_values_agree(p: list[float]) -> None:
     assert benjamini_yekutieli(p) == pytest.approx(scipy_stats.false_discovery_control(p, method="by"))
 
 
+@pytest.mark.long
 @given(st.lists(st.floats(0.1, 100), min_size=8, max_size=120, unique=True), st.sampled_from((0.5, 0.9, 0.95)))
 def test_quantiles_agree(values: list[float], q: float) -> None:
     ours = quantile(values, q)

@@ -70,6 +70,7 @@ def shows_loss(gain: int, loss: int, n: int, alpha: float) -> bool:
     return p is not None and p <= alpha
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", [29, 50, 52, 72, 100])
 def test_two_equal_models_and_one_against_itself_fail_in_at_most_alpha_of_all_runs(n: int) -> None:
     rates = np.linspace(0.005, 0.499, 60)

@@ -51,6 +51,7 @@ def _placed(rng: np.random.Generator, items: int, first: float) -> stats.Positio
     return stats.position_bias(one, other, items=names)
 
 
+@pytest.mark.long
 def test_a_liking_for_the_first_place_is_found_and_none_is_not() -> None:
     rng = np.random.default_rng(3)
     fair = [_placed(rng, 30, 0.0).first for _ in range(200)]
@@ -88,6 +89,7 @@ def _effect(data: tuple[Flags, Flags, Flags, list[int]]) -> stats.Estimate:
     return stats.length_effect(judge, human, lengths, items=names)
 
 
+@pytest.mark.long
 def test_a_liking_for_length_is_found_and_none_is_not() -> None:
     rng = np.random.default_rng(8)
     fair = [_effect(_long(rng, 40, 0.0)) for _ in range(20)]

@@ -140,6 +140,7 @@ def test_items_needed_agree_with_the_enumerated_table(margin: float, discordance
     assert stats.noninferiority_power(n, margin, 0.9, discordance) >= 0.80
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("margin", "rate", "discordance", "epochs", "power"),
     [(0.1, 0.9, 0.1, 1, 0.8), (0.2, 0.8, 0.3, 1, 0.5), (0.08, 0.9, 0.05, 1, 0.9), (0.1, 0.9, 0.1, 3, 0.8)],
@@ -160,6 +161,7 @@ def test_a_margin_of_three_points_is_planned_for_in_seconds() -> None:
     assert time.process_time() - before < 5  # enumerating every table took half a minute
 
 
+@pytest.mark.long
 def test_large_sets_are_simulated_in_blocks() -> None:
     assert stats.noninferiority_power(2000, 0.05, 0.9, 0.1, 2) == 1
 

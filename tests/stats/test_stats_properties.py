@@ -136,6 +136,7 @@ def test_five_pairs_are_never_significant(d: list[float]) -> None:
     assert p >= 0.0625 - 1e-12
 
 
+@pytest.mark.long
 @searched
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_holm_never_lowers_a_p_and_keeps_the_order(p: list[float]) -> None:
@@ -146,6 +147,7 @@ def test_holm_never_lowers_a_p_and_keeps_the_order(p: list[float]) -> None:
     assert not p or adjusted == pytest.approx(multipletests(p, method="holm")[1])
 
 
+@pytest.mark.long
 @searched
 @given(columns(MONEY, FLAGS), CONFIDENCES)
 def test_costs_are_sound(rows: list[tuple[float, ...]], confidence: float) -> None:
@@ -182,6 +184,7 @@ def test_swapping_sides_inverts_every_ratio(rows: list[tuple[float, ...]], confi
         assert inverted(a, b)
 
 
+@pytest.mark.long
 @searched
 @given(st.lists(st.lists(st.tuples(MONEY, FLAGS), min_size=2, max_size=5), min_size=1, max_size=10))
 def test_more_retries_solve_and_cost_more(items: list[list[tuple[float, float]]]) -> None:
@@ -217,6 +220,7 @@ def test_clustered_quantile_interval_holds_its_value(
     assert is_sound(estimate)
 
 
+@pytest.mark.long
 @searched
 @given(counts(most=40), st.sampled_from([0.03, 0.05, 0.1, 0.2]))
 def test_more_losses_never_lower_p_and_more_gains_never_raise_it(c: tuple[int, int, int], margin: float) -> None:
@@ -228,6 +232,7 @@ def test_more_losses_never_lower_p_and_more_gains_never_raise_it(c: tuple[int, i
         assert stats.noninferiority_exact_p(gain + 1, loss, n, margin) <= p + 1e-12
 
 
+@pytest.mark.long
 @searched
 @given(st.integers(1, 60), st.sampled_from([0.05, 0.1, 0.2]))
 def test_more_gains_never_allow_fewer_losses(n: int, margin: float) -> None:

@@ -40,6 +40,7 @@ _MEANS = st.integers(1, 4).flatmap(
 )
 
 
+@pytest.mark.long
 @given(_MEANS, st.sampled_from([0.05, 0.1, 0.2]), st.sampled_from([0.001, 0.01, 0.05, 0.2, 0.45]))
 def test_least_alpha_is_where_noninferiority_begins_to_show(
     made: tuple[int, list[tuple[int, int]]], margin: float, alpha: float

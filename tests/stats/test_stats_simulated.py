@@ -21,6 +21,7 @@ def test_simulated_bar_is_met_and_refuses_the_naive_method(name: str) -> None:
         assert not result.met_by(result.naive), result
 
 
+@pytest.mark.long
 def test_enumerated_bar_is_met_by_a_gate_on_a_judge_and_refuses_the_nominal_margin() -> None:
     (result,) = coverage_bars.measured("B13")
     assert result.met_by(result.ours)
