@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from analysis_builders import HAIKU, JUDGE, OPUS, SONNET, Book, answered, ended, round_, spec
+from analysis_builders import HAIKU, JUDGE, OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, round_, spec
 
 from evalkit.analysis import Analysis, analyze
 
@@ -137,3 +137,23 @@ def test_a_judge_of_a_part_is_corrected_at_the_failures_of_the_whole(judged: flo
     assert analysis.models[0].pass_rate.value == 0.7
     assert analysis.judges[0].corrected[HAIKU].value == pytest.approx(0.7)
     assert not any(text.startswith("Corrected for") for text in analysis.warnings)
+
+
+def test_outputs_that_fail_a_checks_floor_are_no_more_than_their_share_of_a_sample() -> None:
+    """They are decided before anybody is asked; a fifth fails it, the rest is good, and a quarter is graded."""
+    rubric = {
+        **PASS_OR_FAIL,
+        "criteria": [
+            *PASS_OR_FAIL["criteria"],
+            {"id": "form", "question": "In form?", "kind": "check", "critical": 1, "check": {"type": "exact"}},
+        ],
+    }
+    book = Book(spec((HAIKU, SONNET), rubric=rubric), rounds=[round_(graders=(JUDGE, "check"))])
+    for i, model in product(range(80), (HAIKU, SONNET)):
+        number, fails = book.trial(f"i{i}", answered(), model=model), model == HAIKU and i % 5 == 0
+        book.grade(number, 0 if fails else 1, grader="check", criterion="form")
+        if i % 4 == 0 and not fails:
+            book.grade(number, 1)
+    haiku, sonnet = analyze(book.snapshot()).models
+    assert (haiku.pass_rate.value, haiku.pass_rate.n) == (0.8, 20)
+    assert (sonnet.pass_rate.value, sonnet.pass_rate.n) == (1.0, 20)

@@ -10,7 +10,7 @@ from evalkit.records import TrialKey
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial that ended: whether it brought an output, and whether graders were asked about that.
+    """A trial that ended: whether it brought an output to grade, and whether graders were asked about that.
 
     `part`: the difficulty and the tags of its item.
     """

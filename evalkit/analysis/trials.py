@@ -191,7 +191,7 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
     grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
     parts = {item.id: (item.difficulty or "", *sorted(item.tags)) for item in snapshot.items}
-    return _held_back(_without_made_up_zeros(results), parts)
+    return _held_back(_without_made_up_zeros(results), parts, checked=bool(rubric.judged))
 
 
 def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -203,30 +203,44 @@ def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
     ]
 
 
-def _held_back(results: Sequence[TrialResult], parts: Mapping[str, tuple[str, ...]]) -> tuple[TrialResult, ...]:
+def _held_back(
+    results: Sequence[TrialResult], parts: Mapping[str, tuple[str, ...]], *, checked: bool
+) -> tuple[TrialResult, ...]:
     """Failures alone are no rate: while no output of a model (or of any) is graded, its failures have no verdict.
 
     Nor do failures that the same command would try again, while nothing at all is settled: an expired key is no
     property of a model. What timed out is as a user would have met it. Where only a sample of the outputs is graded,
     only as large a sample of the failures has a verdict, or the sample's rate would bear the failures of the whole run.
-    An output whose grade could not be read is of the sample.
+    `checked`: graders are asked, so that an output which fails a check's floor before is a failure like the others. An
+    output whose grade could not be read is of the sample.
     """
     models = {r.key.model for r in results}
     if not any(r.settled or r.timed_out for r in results):
         return tuple(replace(r, satisfied=None, decided_by=None) for r in results)
-    answered = {r.key.model for r in results if r.outcome == "answered"}
-    graded = {r.key.model for r in results if r.outcome == "answered" and r.satisfied is not None}
+    to_grade = [r for r in results if r.outcome == "answered" and not (checked and r.decided_by == "check")]
+    answered = {r.key.model for r in to_grade}
+    graded = {r.key.model for r in to_grade if r.satisfied is not None}
     waiting = models if answered and not graded else answered - graded
-    ended = [
-        Ended(
-            r.key, r.outcome == "answered", r.satisfied is not None or bool(r.ungraded), parts.get(r.key.item_id, ("",))
-        )
-        for r in results
-        if r.outcome is not None
-    ]
-    beyond = beyond_sample(ended) if graded else frozenset()
+    beyond = _beyond(results, {r.trial_id for r in to_grade}, parts) if graded else frozenset()
     return tuple(
         replace(r, satisfied=None, decided_by=None) if r.key.model in waiting or r.key in beyond else r for r in results
+    )
+
+
+def _beyond(
+    results: Sequence[TrialResult], to_grade: Collection[int], parts: Mapping[str, tuple[str, ...]]
+) -> frozenset[TrialKey]:
+    return beyond_sample(
+        [
+            Ended(
+                r.key,
+                r.trial_id in to_grade,
+                r.satisfied is not None or bool(r.ungraded),
+                parts.get(r.key.item_id, ("",)),
+            )
+            for r in results
+            if r.outcome is not None
+        ]
     )
 
 
@@ -266,7 +280,7 @@ def _result(
         satisfied=satisfied,
         score=rubric.score(found.levels) if outcome == "answered" else None,
         identity_marks=max((grade.identity_marks for grade in grades), default=0),
-        decided_by=None if satisfied is None else _decided_by(outcome, by_people, rubric),
+        decided_by=None if satisfied is None else _decided_by(outcome, found.levels, by_people, rubric),
         judge_satisfied=_satisfied(outcome, alone.levels, rubric),
     )
 
@@ -275,9 +289,11 @@ def _levelled_by_people(grades: Iterable[Grade]) -> frozenset[str]:
     return frozenset(g.criterion for g in grades if g.level is not None and kind_of(g.grader) == "human")
 
 
-def _decided_by(outcome: Outcome | None, by_people: Collection[str], rubric: Rubric) -> DecidedBy:
+def _decided_by(
+    outcome: Outcome | None, levels: Mapping[str, float], by_people: Collection[str], rubric: Rubric
+) -> DecidedBy:
     judged = {criterion.id for criterion in rubric.judged}
-    if outcome != "answered" or not judged:
+    if outcome != "answered" or judged.isdisjoint(levels):
         return "check"
     return "people" if judged <= set(by_people) else "judge"
 
