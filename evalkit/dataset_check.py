@@ -1,10 +1,13 @@
 """What is doubtful about a dataset before money is spent on it: size, mix, repeats, references, context, requests."""
 
+import json
 import re
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from evalkit.compared import CannotCompareError, expected_of
 from evalkit.dataset import Dataset, Item
@@ -12,6 +15,7 @@ from evalkit.models import known
 from evalkit.request_check import request_doubts
 from evalkit.rubric import Criterion
 from evalkit.strict import Problem
+from evalkit.turns import Message
 from evalkit.wording import plural
 
 ADVISED_ITEMS = (50, 100)
@@ -97,7 +101,17 @@ def _triples(item: Item) -> frozenset[tuple[str, ...]]:
 
 def _around(item: Item, dataset: Dataset) -> tuple[object, ...]:
     """What an item's task is asked about: the same question over another document is another item."""
-    return dataset.system(item), dataset.evidence.get(item.id, ()), item.attachments
+    return dataset.system(item), dataset.evidence.get(item.id, ()), item.attachments, tuple(_shown(item.turns))
+
+
+def _shown(turns: Iterable[Message]) -> Iterator[str]:
+    """Hashes of the images and documents inside turns, results of tools too: a task's text says only that they are."""
+    blocks: list[Any] = [block for turn in turns for block in turn.blocks]
+    for block in blocks:
+        if isinstance(block, Mapping) and block.get("type") in ("image", "document"):
+            yield sha256(json.dumps(block, sort_keys=True).encode()).hexdigest()
+        elif isinstance(block, Mapping) and isinstance(content := block.get("content"), list | tuple):
+            blocks += content
 
 
 def _by_material(dataset: Dataset) -> list[list[Item]]:

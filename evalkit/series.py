@@ -1,5 +1,6 @@
 """How each model looks: one order, one colour and shape, in every table and chart."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from evalkit.analysis.results import Analysis
@@ -99,15 +100,20 @@ def routing_may_clear(analysis: Analysis) -> bool:
 
 def clears(analysis: Analysis, router: PolicyValue) -> bool:
     """Whether a router is shown to clear the bar, less what the judge is shown to overrate the outputs that it uses."""
-    heard = [judge for judge in analysis.judges if judge.dropped is None and judge.outputs >= FEWEST_LABELS]
-    overrated = 0.0
-    for model, share in router.shares.items():
-        corrected = heard[-1].corrected.get(model) if heard else None  # where there is a panel, it stands last
-        as_graded = analysis.model(model).pass_rate.value
-        if corrected is not None and corrected.value is not None and as_graded is not None:
-            overrated += (share.value or 0.0) * max(0.0, as_graded - corrected.value)
+    overrated = sum((share.value or 0.0) * _overrated(analysis, model) for model, share in router.shares.items())
     low = router.pass_rate.low
     return low is not None and low - overrated >= analysis.decision.bar
+
+
+def _overrated(analysis: Analysis, model: str) -> float:
+    """By how much the pass rate is lower once corrected for the judge's errors; 0 where people decided most outputs."""
+    heard = [judge for judge in analysis.judges if judge.dropped is None and judge.outputs >= FEWEST_LABELS]
+    corrected = heard[-1].corrected.get(model) if heard else None  # where there is a panel, it stands last
+    as_graded = analysis.model(model).pass_rate.value
+    if corrected is None or corrected.value is None or as_graded is None:
+        return 0.0
+    decided = Counter(o.decided_by for item in analysis.outputs for o in item.outputs if o.model == model)
+    return max(0.0, as_graded - corrected.value) if decided["judge"] >= decided["people"] else 0.0
 
 
 def _parts(each: PolicyValue) -> bool:

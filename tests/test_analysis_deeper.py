@@ -610,7 +610,7 @@ def test_a_bar_that_the_judge_alone_shows_is_said(missed: int, warns: bool) -> N
     analysis = analyze(_graded({JUDGE: judged, ANN: people}).snapshot())
     told = [text for text in analysis.warnings if text.startswith("Corrected for")]
     assert analysis.decision.verdict == "pick"
-    assert [("Opus 4.6 is at 82%" in text, "not show that it clears the 80% bar" in text) for text in told] == (
+    assert [("Opus 4.6 is at 82% (" in text, "not show that it clears the 80% bar" in text) for text in told] == (
         [(True, True)] if warns else []
     )
 

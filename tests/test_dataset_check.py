@@ -93,6 +93,18 @@ def test_mix_of_difficulty(difficulties: list[str | None], said: list[str]) -> N
 LONG = " ".join(f"w{n}" for n in range(40))
 
 
+def turns_with(url: str, *, of_a_tool: bool = False) -> list[dict[str, object]]:
+    """A conversation whose last turn shows a document, perhaps as the result of a tool."""
+    shown = {"type": "document", "source": {"type": "url", "url": f"http://127.0.0.1/{url}"}}
+    called = {"type": "tool_use", "id": "t1", "name": "read", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": [shown]}
+    return [
+        {"role": "user", "content": "Wait for it."},
+        {"role": "assistant", "content": [called] if of_a_tool else "Yes."},
+        {"role": "user", "content": [result if of_a_tool else shown, {"type": "text", "text": "What does it cost?"}]},
+    ]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "severity"),
     [
@@ -106,6 +118,9 @@ LONG = " ".join(f"w{n}" for n in range(40))
         ({"input": LONG, "system": "s"}, {"input": LONG, "system": "t"}, None),
         ({"input": LONG, "attachments": ["a.png"]}, {"input": LONG, "attachments": ["b.png"]}, None),
         ({"input": LONG, "documents": ["d"]}, {"input": LONG, "documents": ["d"]}, "error"),
+        ({"input": turns_with("a.pdf")}, {"input": turns_with("b.pdf")}, None),
+        ({"input": turns_with("a.pdf", of_a_tool=True)}, {"input": turns_with("b.pdf", of_a_tool=True)}, None),
+        ({"input": turns_with("a.pdf")}, {"input": turns_with("a.pdf")}, "error"),
     ],
 )
 def test_repeats(first: dict[str, object], second: dict[str, object], severity: str | None) -> None:

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from analysis_builders import HAIKU, JUDGE, OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, round_, spec
+from analysis_builders import HAIKU, JUDGE, OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, failed, round_, spec
 
 from evalkit.analysis import Analysis, analyze
 
@@ -157,3 +157,19 @@ def test_outputs_that_fail_a_checks_floor_are_no_more_than_their_share_of_a_samp
     haiku, sonnet = analyze(book.snapshot()).models
     assert (haiku.pass_rate.value, haiku.pass_rate.n) == (0.8, 20)
     assert (sonnet.pass_rate.value, sonnet.pass_rate.n) == (1.0, 20)
+
+
+def test_open_trials_beside_a_sample_are_no_more_than_their_share_either() -> None:
+    """A quarter of 80 items is graded, all of them good; a tenth of the trials failed on every attempt so far."""
+    book = Book(spec((HAIKU, SONNET)))
+    for i, model in product(range(80), (HAIKU, SONNET)):
+        is_open = model == HAIKU and i % 10 == 0
+        number = book.trial(f"i{i}", failed() if is_open else answered(), model=model)
+        if i % 4 == 0 and not is_open:
+            book.grade(number, 1)
+    analysis = analyze(book.snapshot())
+    haiku = analysis.models[0]
+    assert haiku.at_worst is not None
+    assert (haiku.pass_rate.value, haiku.pass_rate.n) == (1.0, 16)  # of 20 sampled items four are open
+    assert (haiku.at_worst.value, haiku.at_worst.n) == (0.8, 20)
+    assert any("would make its rate 80%, not 100%" in text for text in analysis.warnings)

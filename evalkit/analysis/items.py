@@ -79,6 +79,7 @@ def _output(
         batched=last is not None and last.id in batched,
         unbatched_usd=unbatched_usd,
         settled=result.settled,
+        in_sample=result.in_sample,
     )
 
 

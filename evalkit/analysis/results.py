@@ -167,8 +167,9 @@ class OutputResult:
     `remarks`: what people left on it beside grades.
     `judge_satisfied` is the verdict without people's grades, None where it needs them. `felt_s`: a user's wait until
     the trial ended, however it did; None where nobody can say, as in a batch (`batched`). `unbatched_usd` is `cost_usd`
-    without the discount of batches, None where that is not known. `settled`: False while no attempt has ended the trial
-    for good, so that the same command would try it, or try it again.
+    without the discount of batches, None where that is not known. `in_sample`: False for a failure that is left out of
+    rates, of which only a share has a verdict beside a graded sample. `settled`: False while no attempt has ended the
+    trial for good, so that the same command would try it, or try it again.
     """
 
     trial_id: int
@@ -195,6 +196,7 @@ class OutputResult:
     batched: bool = False
     unbatched_usd: float | None = None
     settled: bool = True
+    in_sample: bool = True
 
     @property
     def failed_so_far(self) -> bool:

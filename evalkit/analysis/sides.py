@@ -113,6 +113,11 @@ class Standing:
         """Models shown to cost more a request than the current one."""
         return tuple(side for side, ratio in self._by_cost if ratio > 1)
 
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether trials failed on every attempt so far, so that any model may still turn out otherwise."""
+        return any(side.at_worst != side.satisfied for side in self.sides.values())
+
     @property
     def unordered(self) -> str:
         """Why no model can be told to be cheaper or dearer, as far as prices are the cause; empty otherwise."""
@@ -178,7 +183,8 @@ def _side(analysis: Analysis, model: str) -> Side:
             if output.satisfied is not None:
                 satisfied[item.id].append(float(output.satisfied))
             for flags, if_open in ((at_worst, 0.0), (at_best, 1.0)):
-                if output.satisfied is not None or (output.failed_so_far and output.outcome is None):
+                open_ = output.failed_so_far and output.outcome is None and output.in_sample
+                if output.satisfied is not None or open_:
                     flags[item.id].append(if_open if output.satisfied is None else float(output.satisfied))
             if output.cost_usd is not None and output.outcome is not None:
                 costs[item.id].append(output.cost_usd)

@@ -30,6 +30,7 @@ class TrialResult:
     `cost_usd` sums all its attempts; None if an answer has no price, or if no cost of its model is known at all.
     `unknown_cost_attempts` are failed or lost ones that may have been billed without anybody knowing how much; they
     are not in `cost_usd`. `judge_satisfied` is the verdict without people's grades, None where it needs them.
+    `in_sample`: False where it needs no grader, and stands for no output that graders were asked about.
     """
 
     trial_id: int
@@ -48,6 +49,7 @@ class TrialResult:
     identity_marks: int = 0
     decided_by: DecidedBy | None = None
     judge_satisfied: bool | None = None
+    in_sample: bool = True
 
     @property
     def settled(self) -> bool:
@@ -223,25 +225,31 @@ def _held_back(
     waiting = models if answered and not graded else answered - graded
     beyond = _beyond(results, {r.trial_id for r in to_grade}, parts) if graded else frozenset()
     return tuple(
-        replace(r, satisfied=None, decided_by=None) if r.key.model in waiting or r.key in beyond else r for r in results
+        replace(r, satisfied=None, decided_by=None, in_sample=r.key not in beyond)
+        if r.key.model in waiting or r.key in beyond
+        else r
+        for r in results
     )
 
 
 def _beyond(
     results: Sequence[TrialResult], to_grade: Collection[int], parts: Mapping[str, tuple[str, ...]]
 ) -> frozenset[TrialKey]:
-    return beyond_sample(
-        [
-            Ended(
-                r.key,
-                r.trial_id in to_grade,
-                r.satisfied is not None or bool(r.ungraded),
-                parts.get(r.key.item_id, ("",)),
-            )
-            for r in results
-            if r.outcome is not None
-        ]
-    )
+    """Of what failed, and of what failed on every attempt so far, each by itself."""
+    found: frozenset[TrialKey] = frozenset()
+    for open_ in (False, True):
+        found |= beyond_sample(
+            [
+                Ended(r.key, r.trial_id in to_grade, _is_asked(r), parts.get(r.key.item_id, ("",)))
+                for r in results
+                if r.trial_id in to_grade or (r.unanswered if open_ else r.outcome is not None)
+            ]
+        )
+    return found
+
+
+def _is_asked(result: TrialResult) -> bool:
+    return result.satisfied is not None or bool(result.ungraded)
 
 
 def _result(
@@ -326,8 +334,8 @@ def _ttft_s(trial: TrialResult) -> float | None:
 
 MEASURES: Mapping[str, Callable[[TrialResult], float | None]] = {
     "satisfied": lambda trial: trial.satisfied,
-    "at_worst": lambda trial: 0.0 if trial.unanswered else trial.satisfied,
-    "at_best": lambda trial: 1.0 if trial.unanswered else trial.satisfied,
+    "at_worst": lambda trial: 0.0 if trial.unanswered and trial.in_sample else trial.satisfied,
+    "at_best": lambda trial: 1.0 if trial.unanswered and trial.in_sample else trial.satisfied,
     "score": lambda trial: trial.score,
     "cost_usd": lambda trial: None if trial.outcome is None else trial.cost_usd,
     "ttft_s": _ttft_s,

@@ -166,13 +166,19 @@ def _about_corrected(
                 continue
             if 2 * by_judge[model.model] < model.counts.graded:
                 continue
-            if corrected.value is None:
+            if corrected.value is None or corrected.low is None or corrected.high is None:
                 continue
-            limits = f"{corrected.value:.0%} ({corrected.low:.0%} to {corrected.high:.0%})"
+            value, low, high = (_beside(share, bar) for share in (corrected.value, corrected.low, corrected.high))
+            limits = f"{value} ({low} to {high})"
             yield (
                 f"Corrected for what {judge.judge} got wrong beside people, {model.name} is at {limits}, which does not"
                 f" show that it {shown} the {told} bar: see Graders."
             )
+
+
+def _beside(share: float, bar: float) -> str:
+    """In percent, with as many digits as tell it from the bar."""
+    return f"{share:.2%}" if share != bar and f"{share:.0%}" == f"{bar:.0%}" else f"{share:.0%}"
 
 
 def _side(rate: Estimate, bar: float) -> str | None:

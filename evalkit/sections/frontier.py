@@ -15,7 +15,7 @@ from evalkit.chart_blocks import (
     FrontierPoint,
 )
 from evalkit.pairing import Comparison, compare
-from evalkit.series import clearing_router, lineup, routed
+from evalkit.series import lineup, routed
 from evalkit.wording import estimated, listing, stated
 
 ORDER = 30
@@ -56,7 +56,7 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
         )
     if pick is None:
         some = ", of the models drawn" if len(drawable) < len(analysis.models) else ""  # the others may beat them
-        if not some and (router := clearing_router(analysis)) is not None and _satisfies_more(router, best):
+        if not some and (shown := routed(analysis)) is not None and _satisfies_more(shown[1], best):
             some = ", of the models alone"
         return f"By the estimates{some}, {_by_estimates(drawable, cheapest, best)}"
     name = analysis.model(pick).name
@@ -65,9 +65,11 @@ def _heading(analysis: Analysis, drawable: list[ModelResult]) -> str:
     if gains:
         gain = max(gains, key=_worth)
         return f"{analysis.model(gain.first).name} buys {estimated(gain.difference, 'points')} points over {name}"
+    if dearer and routed(analysis) is not None:
+        return f"Paying more than {name} costs for a model alone is not shown to buy quality"
     if dearer:
         return f"Paying more than {name} costs is not shown to buy quality"
-    return f"No option is shown to cost more than {name} and satisfy more"
+    return f"No {'model' if routed(analysis) else 'option'} is shown to cost more than {name} and satisfy more"
 
 
 def _worth(gain: Comparison) -> tuple[float, float]:

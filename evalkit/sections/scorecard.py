@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 from evalkit.denominators import shown_counts
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
-from evalkit.series import clearing_router, clears, lineup, rank, routed
+from evalkit.series import clearing_router, clears, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import (
     NOT_MEASURED,
@@ -84,6 +84,8 @@ def _none_clears(analysis: Analysis, bar: str) -> str:
     router, shown = clearing_router(analysis), routed(analysis)
     if router is not None and shown is not None and shown[1].name == router.name:
         return f"No model alone has a lower limit that reaches {bar}; {router.phrase} has"
+    if routing_may_clear(analysis):
+        return f"No model alone has a lower limit that reaches {bar}"
     graded = any(m.pass_rate.value is not None for m in analysis.models)
     return f"No lower limit reaches {bar}" if graded else "There is no pass rate yet"
 
