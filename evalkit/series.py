@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from evalkit.analysis.corrected import corrected_rate
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import PolicyValue
-from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.chart_blocks import (
     Series,
 )
@@ -106,14 +106,11 @@ def clears(analysis: Analysis, router: PolicyValue) -> bool:
 
 
 def _overrated(analysis: Analysis, model: str) -> float:
-    """By how much the pass rate is lower once corrected for the judge's errors; 0 where people decided most outputs."""
-    heard = [judge for judge in analysis.judges if judge.dropped is None and judge.outputs >= FEWEST_LABELS]
-    corrected = heard[-1].corrected.get(model) if heard else None  # where there is a panel, it stands last
-    as_graded = analysis.model(model).pass_rate.value
-    if corrected is None or corrected.value is None or as_graded is None:
-        return 0.0
+    """By how much the pass rate is lower once corrected for the judge's errors."""
     decided = Counter(o.decided_by for item in analysis.outputs for o in item.outputs if o.model == model)
-    return max(0.0, as_graded - corrected.value) if decided["judge"] >= decided["people"] else 0.0
+    found = corrected_rate(analysis.judges, model, decided["judge"], decided["people"])
+    as_graded = analysis.model(model).pass_rate.value
+    return 0.0 if found is None or as_graded is None else max(0.0, as_graded - (found[1].value or 0.0))
 
 
 def _parts(each: PolicyValue) -> bool:

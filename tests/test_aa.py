@@ -30,7 +30,8 @@ def _two_sides(seed: int, epochs: int, apart: float) -> list[Flags]:
 
 def _table(flags: Flags) -> Columns:
     items, epochs = flags.shape
-    numbers = {"satisfied": flags.ravel().astype(float), "cost_usd": np.full(flags.size, np.nan)}
+    satisfied = dict.fromkeys(("satisfied", "at_worst", "at_best"), flags.ravel().astype(float))
+    numbers = {**satisfied, "cost_usd": np.full(flags.size, np.nan)}
     return Columns(
         tuple(f"item-{i:03d}" for i in range(items)),
         np.repeat(np.arange(items), epochs),

@@ -129,3 +129,50 @@ def test_a_file_that_no_parser_takes_or_that_is_odd_is_compared_all_the_same(pat
     then, now = (text.replace("{0}", model).replace("{{", "{").replace("}}", "}") for model in (O, H))
     assert told(path, then, then) == []
     assert told(path, then, now) == ([(O, H)] if "{0}" in text else [])
+
+
+P, T = "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929"
+FALLBACKS = {
+    "c.yaml": ("fallbacks:\n", "  {0}:\n    then: {1}\n", ""),
+    "c.json": ('{{"fallbacks": {{"x": []', ', "{0}": ["{1}"]', "}}}}"),
+    "c.py": ("F = {{\n", "    '{0}': '{1}',\n", "}}\n"),
+    "d.py": ("F = {{}}\n", "F['{0}'] = '{1}'\n", ""),
+    "l.yaml": ("router:\n", "  - {0}: [{1}]\n", ""),
+}
+"""A fallback for each model: ids are keys of ids."""
+
+
+def fallbacks(path: str, pairs: list[tuple[str, str]]) -> str:
+    before, each, after = FALLBACKS[path]
+    return before.format() + "".join(each.format(*pair) for pair in pairs) + after.format()
+
+
+@pytest.mark.parametrize("path", FALLBACKS)
+def test_ids_that_are_keys_are_what_their_places_are_called(path: str) -> None:
+    then = fallbacks(path, [(S, P), (O, T)])
+    assert told(path, then, fallbacks(path, [(O, T), (S, P)])) == []
+    assert sorted(told(path, then, fallbacks(path, [(H, P), (S, P), (O, T)])), key=str) == sorted(
+        [(None, H), (None, P)], key=str
+    )
+    found = told(path, then, fallbacks(path, [(O, P)]))
+    assert (T, P) in found, "one is dropped, and the other takes over its fallback"
+    assert (S, None) in found
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("deep.yaml", "model: {0}\nx: " + "[" * 50_000 + "]" * 50_000 + "\n"),
+        ("deep.yaml", "model: {0}\nx: " + "- " * 50_000 + "a\n"),
+        (
+            "alias.yaml",
+            "model: {0}\nb: &b {{" + ", ".join(f"k{n}: " for n in range(9_000)) + "}}\nl: [" + "*b, " * 9_000 + "]\n",
+        ),
+        ("dotted.toml", "model = '{0}'\n" + ".".join(["x"] * 60_000) + " = 1\n"),
+        ("deep.py", "model = '{0}'\nx = " + "(" * 50_000 + ")" * 50_000 + "\n"),
+    ],
+    ids=["lists", "dashes", "aliases", "dots", "brackets"],
+)
+def test_what_parsers_fall_over_is_compared_all_the_same(path: str, text: str) -> None:
+    then, now = (text.replace("{0}", model).replace("{{", "{").replace("}}", "}") for model in (O, H))
+    assert told(path, then, now) == [(O, H)]

@@ -38,11 +38,11 @@ def retries(satisfied: Sequence[Sequence[float]], costs: Sequence[Sequence[float
     """One line for each number of tries that the epochs can show; empty with one epoch.
 
     `satisfied` and `costs` (USD) hold one list per item. Items with fewer epochs than the most are left out, so
-    that every line speaks of the same items.
+    that every line speaks of the same items; empty too where these are most of them.
     """
     epochs = max(map(len, satisfied), default=0)
     full = [number for number, flags in enumerate(satisfied) if len(flags) == epochs]
-    if epochs < 2:
+    if epochs < 2 or 2 * len(full) < len(satisfied):  # where most lack verdicts, as in a sample of the outputs
         return ()
     flags = [satisfied[number] for number in full]
     paid = None if costs is None else [costs[number] for number in full]

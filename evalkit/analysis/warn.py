@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from evalkit.analysis.columns import Columns
+from evalkit.analysis.corrected import corrected_rate
 from evalkit.analysis.reliability import OVERALL, PANEL, Agreement, JudgeValidity
 from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox
@@ -17,8 +18,6 @@ from evalkit.stats.cost import ONE_ITEM
 
 CEILING = 0.95
 ADVISED_ITEMS = (50, 100)
-FEWEST_OF_A_MODEL = 10
-"""Labels of people on a model's outputs below which its corrected rate says little but that they are few."""
 _ENOUGH_FOR_ONE = 10
 """Items of which one that carries a fifth of the cost is out of the ordinary."""
 
@@ -156,24 +155,18 @@ def _about_corrected(
     With few labels the corrected rates show nothing, which is said of the labels; where people decided most outputs,
     no judge's errors matter much.
     """
-    by_judge = Counter(r.key.model for r in results if r.decided_by == "judge")
-    heard = [one for one in judges if one.dropped is None and one.outputs >= FEWEST_LABELS]
-    for judge in heard[-1:]:  # the panel stands last
-        told = f"{bar * 100:.10g}%"
-        for model in models:
-            shown, corrected = _side(model.pass_rate, bar), judge.corrected.get(model.model, model.pass_rate)
-            if shown in (None, _side(corrected, bar)) or corrected.n < FEWEST_OF_A_MODEL:
-                continue
-            if 2 * by_judge[model.model] < model.counts.graded:
-                continue
-            if corrected.value is None or corrected.low is None or corrected.high is None:
-                continue
-            value, low, high = (_beside(share, bar) for share in (corrected.value, corrected.low, corrected.high))
-            limits = f"{value} ({low} to {high})"
-            yield (
-                f"Corrected for what {judge.judge} got wrong beside people, {model.name} is at {limits}, which does not"
-                f" show that it {shown} the {told} bar: see Graders."
-            )
+    decided = Counter((r.key.model, r.decided_by) for r in results)
+    for model in models:
+        found = corrected_rate(judges, model.model, decided[model.model, "judge"], decided[model.model, "people"])
+        shown = _side(model.pass_rate, bar)
+        if found is None or shown in (None, _side(found[1], bar)):
+            continue
+        judge, rate = found
+        value, low, high = (_beside(share or 0.0, bar) for share in (rate.value, rate.low, rate.high))
+        yield (
+            f"Corrected for what {judge} got wrong beside people, {model.name} is at {value} ({low} to {high}), which"
+            f" does not show that it {shown} the {bar * 100:.10g}% bar: see Graders."
+        )
 
 
 def _beside(share: float, bar: float) -> str:
@@ -231,6 +224,8 @@ def _about_gaps(
         failed = f"{beside} of its {_plural(model.counts.failed, 'failure')}" if beside and model.items else ""
         if model.counts.ungraded and model.counts.graded:
             low, high = (tables[model.model].rate_if(passed) for passed in (0.0, 1.0))
+            value = model.pass_rate.value or 0.0  # of a sample, whose failures are not quite those of the run
+            low, high = min(low, value), max(high, value)
             too = f", as are {failed}, in proportion" if failed else ""
             yield (
                 f"{model.name}: {_plural(model.counts.ungraded, 'output')} ungraded and left out of its rate{too};"

@@ -29,6 +29,11 @@ _MARK = re.compile("\ue000([0-9]+)\ue001")
 _NAMES = ("name", "id", "key", "alias", "slug", "title", "service", "route", "path")
 """What a part of a list is called by, if no two parts of it are called the same; else any other text of it."""
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_DEEPEST = 100
+"""Lists and mappings in each other that are followed: parsers of some formats fall over deep ones."""
+_LONG_KEY = re.compile(r"(?:[\w\"'-]+\s*\.\s*){100}")
+_KEY = "key"
+"""The last name of an id that is a key itself, after the key."""
 _ASSIGNED = re.compile(r"""([\w.-]+)["'`]?\s*(?::[^=:"'`]*=|:=|=>|=|:)\s*(?:[frb]?["'`])?[\w.:/@%-]*\Z""")
 """What stands before an id that is given to a name, whatever the language."""
 _SECTION = re.compile(r"\s*\[+\s*([^\[\]]+?)\s*\]+\s*(?:[#;].*)?\Z")
@@ -57,7 +62,13 @@ def _parsed(path: str, lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) 
     except (ValueError, SyntaxError, RecursionError, MemoryError, yaml.YAMLError):
         return None
     often = Counter(n for n, _ in found)
-    return {n: address for n, address in found if often[n] == 1}
+    models = [one.model for of_line in ids for one in of_line]
+    return {n: tuple(_unmarked(name, models) for name in address) for n, address in found if often[n] == 1}
+
+
+def _unmarked(name: str, models: Sequence[str]) -> str:
+    """A name with models in place of their marks: some files have a key for each model."""
+    return _MARK.sub(lambda mark: models[int(mark[1])], name)
 
 
 def _marked(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> str:
@@ -77,36 +88,67 @@ def _marks(text: str, at: Address) -> Iterator[tuple[int, Address]]:
         yield int(numbers[0]), at
 
 
-def _in_data(value: Any) -> Iterator[tuple[int, Address]]:
-    """Of mappings and lists in each other; one that stands in several places, as YAML's anchors do, is read once."""
-    seen = set[int]()
-
-    def within(value: Any, at: Address) -> Iterator[tuple[int, Address]]:
-        if isinstance(value, str):
-            yield from _marks(value, at)
-        elif isinstance(value, Mapping | list) and id(value) not in seen:
-            seen.add(id(value))
-            parts = value.items() if isinstance(value, Mapping) else zip(_called(value), value, strict=True)
-            for called, part in parts:
-                yield from within(part, (*at, str(called)))
-
-    return within(value, ())
+def _in_data(value: Any, at: Address = ()) -> Iterator[tuple[int, Address]]:
+    """Of mappings and lists in each other."""
+    if isinstance(value, str):
+        yield from _marks(value, at)
+    elif isinstance(value, Mapping | list):
+        parts = value.items() if isinstance(value, Mapping) else zip(_called(value), value, strict=True)
+        for called, part in parts:
+            if isinstance(value, Mapping):
+                yield from _marks(called, (*at, called, _KEY))
+            yield from _in_data(part, (*at, called))
 
 
 def _in_yaml(text: str) -> Iterator[tuple[int, Address]]:
-    documents = list(yaml.load_all(text, Loader=_LOADER))
+    documents = list(_documents(text))
     return _in_data(documents if len(documents) > 1 else documents[0])
+
+
+def _documents(text: str) -> Iterator[Any]:
+    """The documents of a YAML file: mappings, lists and texts, without tags and without what anchors repeat.
+
+    Raises ValueError for deep ones, over which the library's own composer falls.
+    """
+    within: list[list[Any]] = []
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            within.append([])
+            if len(within) > _DEEPEST:
+                raise ValueError(f"more than {_DEEPEST} levels")
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            parts: Any = within.pop()
+            if isinstance(event, yaml.MappingEndEvent):
+                parts = {str(key): value for key, value in zip(parts[::2], parts[1::2], strict=True)}
+        elif isinstance(event, yaml.NodeEvent):
+            parts = event.value if isinstance(event, yaml.ScalarEvent) else None
+        else:
+            continue
+        if within:
+            within[-1].append(parts)
+        else:
+            yield parts
+
+
+def _in_toml(text: str) -> Iterator[tuple[int, Address]]:
+    if _LONG_KEY.search(text):
+        raise ValueError(f"a key of more than {_DEEPEST} parts")
+    return _in_data(tomllib.loads(text))
 
 
 def _called(parts: Sequence[Any]) -> list[str]:
     """What each part of a list is called: by its own name, since places change when a part is added."""
-    if len(parts) > 1 and all(isinstance(part, Mapping) for part in parts):
+    if parts and all(isinstance(part, Mapping) for part in parts):
         own = [{**(data if isinstance(data := part.get("metadata"), Mapping) else {}), **part} for part in parts]
         keys = set.intersection(*map(set, own))
-        for key in sorted(keys, key=lambda key: (key not in _NAMES, str(key))):
+        usual = [key for key in _NAMES if key in keys]
+        for key in (*usual, *(sorted(keys - {*usual}) if len(parts) > 1 else ())):
             names = [part[key] for part in own]
             if all(map(_is_name, names)) and len(set(names)) == len(names):
                 return [f"{key}={name}" for name in names]
+        if all(len(part) == 1 for part in parts):
+            return [next(iter(part)) for part in parts]
     return [_NAMELESS if isinstance(part, Mapping | list) else LISTED for part in parts]
 
 
@@ -122,26 +164,42 @@ def _in_python(text: str) -> Iterator[tuple[int, Address]]:
 def _in_node(node: ast.AST, at: Address) -> Iterator[tuple[int, Address]]:
     """`at`: the functions, classes, names, arguments and keys that lead to it."""
     if isinstance(node, ast.Constant):
-        if isinstance(node.value, str):
-            yield from _marks(node.value, at)
+        yield from _marks(node.value, at) if isinstance(node.value, str) else ()
+    else:
+        for child, called in _children(node):
+            yield from _in_node(child, (*at, *called))
+
+
+def _children(node: ast.AST) -> Iterator[tuple[ast.AST, Address]]:
+    """What an expression or a statement is made of, each with what leads to it."""
+    called: Address = ()
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            name = "**" if key is None else _written(key)
+            if key is not None:
+                yield key, (name, _KEY)
+            yield value, (name,)
+        return
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        called = tuple(map(_written, targets))
+        yield from ((target, (*called, _KEY)) for target in targets)
+        yield from ((value, called) for value in [node.value] if value is not None)
         return
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        at = (*at, node.name)
-    elif isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        at = (*at, *map(ast.unparse, targets))
+        called = (node.name,)
     elif isinstance(node, ast.keyword):
-        at = (*at, node.arg or "**")
+        called = (node.arg or "**",)
     elif isinstance(node, ast.Call):
-        at = (*at, ast.unparse(node.func))
+        called = (_written(node.func),)
     elif isinstance(node, ast.List | ast.Tuple | ast.Set):
-        at = (*at, LISTED)
-    elif isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            yield from _in_node(value, (*at, "**" if key is None else ast.unparse(key)))
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from _in_node(child, at)
+        called = (LISTED,)
+    yield from ((child, called) for child in ast.iter_child_nodes(node))
+
+
+def _written(node: ast.AST) -> str:
+    """An expression as text, with its marks, which Python would spell out."""
+    return ast.unparse(node).replace(r"\ue000", "\ue000").replace(r"\ue001", "\ue001")
 
 
 def _assigned(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterator[tuple[int, Address]]:
@@ -158,7 +216,7 @@ def _assigned(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterat
 
 _READERS: Mapping[str, Callable[[str], Iterator[tuple[int, Address]]]] = {
     ".json": lambda text: _in_data(json.loads(text)),
-    ".toml": lambda text: _in_data(tomllib.loads(text)),
+    ".toml": _in_toml,
     **dict.fromkeys((".yaml", ".yml"), _in_yaml),
     **dict.fromkeys((".py", ".pyi"), _in_python),
 }

@@ -144,10 +144,15 @@ def _at_addresses(left: _Left) -> _Left:
     """Pairs those that the file's own grammar gives one place, or the same within others, which is no other's."""
     for names in range(max((2, *(len(pin.address) for pin in (*left.gone, *left.new)))), 1, -1):
         gone, new = (_by_tail(pins, names) for pins in (left.gone, left.new))
-        for tail in gone.keys() & new.keys():
-            if len(gone[tail]) == len(new[tail]) and _is_one_list(gone[tail]) and _is_one_list(new[tail]):
-                for old, pin in zip(gone[tail], new[tail], strict=True):
-                    left.pair(old, pin)
+        olds, news = set[Pin](), set[Pin]()  # apart, since a place may hold the same then and now and be another's
+        for tail, old in gone.items():
+            now = new.get(tail, [])
+            if len(old) == len(now) and _is_one_list(old) and _is_one_list(now):
+                left.found += [Bump(one, pin) for one, pin in zip(old, now, strict=True) if one.model != pin.model]
+                olds.update(old)
+                news.update(now)
+        left.gone = [pin for pin in left.gone if pin not in olds]
+        left.new = [pin for pin in left.new if pin not in news]
     return left
 
 

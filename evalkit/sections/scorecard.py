@@ -130,6 +130,7 @@ def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bo
     waits = _HELD_DOT.join(value(quantile, "seconds") for quantile in felt) if timed else NOT_MEASURED
     below = rate.high is not None and rate.high < bar
     standing = "clears" if shown else "below" if below else _NOT_SHOWN
+    why = "the judge overrates its outputs" if not shown and rate.low is not None and rate.low >= bar else ""
     return Row(
         cells=(
             Cell(words(series.name), f"{plural(rate.n, 'item')}{', tuned on others' if router.tuned else ''}"),
@@ -137,7 +138,7 @@ def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bo
             _estimate(router.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(router.expected_usd, "money", cents=units[1]),
             Cell((strong(waits),), _HELD_DOT.join(map(_brief, felt)) if timed else "", measured=True),
-            Cell(words(standing)),
+            Cell(words(standing), why),
         ),
         series=series,
     )
