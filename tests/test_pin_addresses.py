@@ -176,3 +176,51 @@ def test_ids_that_are_keys_are_what_their_places_are_called(path: str) -> None:
 def test_what_parsers_fall_over_is_compared_all_the_same(path: str, text: str) -> None:
     then, now = (text.replace("{0}", model).replace("{{", "{").replace("}}", "}") for model in (O, H))
     assert told(path, then, now) == [(O, H)]
+
+
+def routes(*parts: tuple[str, str, str]) -> str:
+    """A list whose parts have a task, a setting that goes with the model, and the model."""
+    return "".join(f"- effort: {effort}\n  model: {model}\n  task: {task}\n" for task, effort, model in parts)
+
+
+TWO = routes(("chat", "high", O), ("tags", "low", H))
+
+
+@pytest.mark.parametrize(
+    ("path", "then", "now", "expected"),
+    [
+        ("l.yaml", TWO, routes(("chat", "low", H), ("tags", "high", O)), EXCHANGED),
+        ("l.yaml", TWO, routes(("chat", "low", O), ("tags", "high", H)), []),
+        ("l.yaml", TWO, routes(("chat", "low", H)), [(O, H), (H, None)]),
+        (
+            "s.yaml",
+            f"chat:\n  llm:\n    model: {P}\ntags:\n  model: {O}\n",
+            f"chat:\n  cfg:\n    model: {O}\nmod:\n  llm:\n    model: {P}\ntags:\n  model: {O}\n",
+            [(P, O), (None, P)],
+        ),
+        (
+            "a.py",
+            f"R = [\n    {{'name': 'chat', 'model': '{O}'}},\n    {{'name': 'tags', 'model': '{H}'}},\n]\n",
+            f"R = [\n    {{'model': '{O}', 'name': 'tags'}},\n    {{'model': '{H}', 'name': 'chat'}},\n]\n",
+            EXCHANGED,
+        ),
+        (
+            "a.py",
+            f"R = [Route(name='chat', model='{O}'), Route(name='tags', model='{H}')]\n",
+            f"R = (\n    Route(model='{H}', name='tags'),\n    Route(model='{O}', name='chat'),\n)\n",
+            [],
+        ),
+        ("a.py", f"FAST, SMART = '{H}', '{O}'\n", f"SMART, FAST = '{H}', '{O}'\n", EXCHANGED),
+        ("a.py", f"FAST, SMART = '{H}', '{O}'\n", f"SMART, FAST = '{O}', '{H}'\n", []),
+        (
+            "d.json",
+            json.dumps([{"name": "chat", "model": O}, {"name": "tags", "model": H}]),
+            json.dumps([{"model": O, "name": "tags"}], indent=0),
+            [(H, O), (O, None)],
+        ),
+    ],
+)  # fmt: skip
+def test_parts_of_lists_are_told_by_names_and_not_by_settings(
+    path: str, then: str, now: str, expected: list[tuple[str | None, str | None]]
+) -> None:
+    assert told(path, then, now) == sorted(expected, key=str)

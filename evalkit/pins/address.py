@@ -26,8 +26,11 @@ _NAMELESS = "*"
 _LARGEST = 1_000_000
 """Characters of a file that is read in this way."""
 _MARK = re.compile("\ue000([0-9]+)\ue001")
-_NAMES = ("name", "id", "key", "alias", "slug", "title", "service", "route", "path")
-"""What a part of a list is called by, if no two parts of it are called the same; else any other text of it."""
+_NAMES = (
+    "name", "id", "key", "alias", "slug", "title", "service", "route", "path", "model_name", "task", "role", "agent",
+    "use", "purpose", "env", "environment", "stage",
+)  # fmt: skip
+"""What a part of a list is called by, if no two parts of it are called the same. Other texts are settings."""
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _DEEPEST = 100
 """Lists and mappings in each other that are followed: parsers of some formats fall over deep ones."""
@@ -140,16 +143,19 @@ def _in_toml(text: str) -> Iterator[tuple[int, Address]]:
 def _called(parts: Sequence[Any]) -> list[str]:
     """What each part of a list is called: by its own name, since places change when a part is added."""
     if parts and all(isinstance(part, Mapping) for part in parts):
-        own = [{**(data if isinstance(data := part.get("metadata"), Mapping) else {}), **part} for part in parts]
-        keys = set.intersection(*map(set, own))
-        usual = [key for key in _NAMES if key in keys]
-        for key in (*usual, *(sorted(keys - {*usual}) if len(parts) > 1 else ())):
-            names = [part[key] for part in own]
+        for key in _NAMES:
+            names = [_named(part, key) for part in parts]
             if all(map(_is_name, names)) and len(set(names)) == len(names):
                 return [f"{key}={name}" for name in names]
         if all(len(part) == 1 for part in parts):
             return [next(iter(part)) for part in parts]
     return [_NAMELESS if isinstance(part, Mapping | list) else LISTED for part in parts]
+
+
+def _named(part: Mapping[str, Any], key: str) -> Any:
+    """Of Kubernetes' objects what their metadata say."""
+    data = part.get("metadata")
+    return part.get(key, data.get(key) if isinstance(data, Mapping) else None)
 
 
 def _is_name(value: Any) -> bool:
@@ -180,6 +186,11 @@ def _children(node: ast.AST) -> Iterator[tuple[ast.AST, Address]]:
                 yield key, (name, _KEY)
             yield value, (name,)
         return
+    if isinstance(node, ast.Assign) and (pairs := _unpacked(node)):
+        for target, value in pairs:
+            yield target, (_written(target), _KEY)
+            yield value, (_written(target),)
+        return
     if isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         called = tuple(map(_written, targets))
@@ -193,8 +204,34 @@ def _children(node: ast.AST) -> Iterator[tuple[ast.AST, Address]]:
     elif isinstance(node, ast.Call):
         called = (_written(node.func),)
     elif isinstance(node, ast.List | ast.Tuple | ast.Set):
-        called = (LISTED,)
+        names = _called([_fields(part) for part in node.elts])
+        yield from ((part, (name,)) for part, name in zip(node.elts, names, strict=True))
+        return
     yield from ((child, called) for child in ast.iter_child_nodes(node))
+
+
+def _unpacked(node: ast.Assign) -> list[tuple[ast.expr, ast.expr]]:
+    """The targets of `A, B = x, y`, each with its value."""
+    sides = (*node.targets, node.value)
+    if len(sides) != 2 or not all(isinstance(side, ast.List | ast.Tuple) for side in sides):
+        return []
+    targets, values = (side.elts for side in sides if isinstance(side, ast.List | ast.Tuple))
+    return list(zip(targets, values, strict=True)) if len(targets) == len(values) else []
+
+
+def _fields(node: ast.expr) -> Any:
+    """A part of a list as a mapping, if it is one, or a call with keywords; else nothing that has a name."""
+    if isinstance(node, ast.Dict):
+        pairs = [
+            (key.value, value)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant)
+        ]
+    elif isinstance(node, ast.Call):
+        pairs = [(keyword.arg, keyword.value) for keyword in node.keywords]
+    else:
+        return [] if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
+    return {str(key): value.value if isinstance(value, ast.Constant) else None for key, value in pairs}
 
 
 def _written(node: ast.AST) -> str:

@@ -2,12 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from difflib import SequenceMatcher
+from functools import partial
 from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any, Literal, TypeVar
 
 from evalkit.frozen import dataclass
+from evalkit.pins.address import Address
 from evalkit.pins.scan import Pin, in_code
 from evalkit.pins.spelling import tier_of
 
@@ -141,19 +144,54 @@ def _moved_to(before: Mapping[str, list[Pin]], after: Mapping[str, list[Pin]]) -
 
 
 def _at_addresses(left: _Left) -> _Left:
-    """Pairs those that the file's own grammar gives one place, or the same within others, which is no other's."""
-    for names in range(max((2, *(len(pin.address) for pin in (*left.gone, *left.new)))), 1, -1):
-        gone, new = (_by_tail(pins, names) for pins in (left.gone, left.new))
-        olds, news = set[Pin](), set[Pin]()  # apart, since a place may hold the same then and now and be another's
-        for tail, old in gone.items():
-            now = new.get(tail, [])
-            if len(old) == len(now) and _is_one_list(old) and _is_one_list(now):
-                left.found += [Bump(one, pin) for one, pin in zip(old, now, strict=True) if one.model != pin.model]
-                olds.update(old)
-                news.update(now)
-        left.gone = [pin for pin in left.gone if pin not in olds]
-        left.new = [pin for pin in left.new if pin not in news]
+    """Pairs those that the file's own grammar gives one place, which is no other's: of the same address; within others
+    than before, or in fewer; or called the same at both ends.
+    """
+    heads = {pin.address[0] for pin in left.new if pin.address}
+    deepest = max((2, *(len(pin.address) for pin in (*left.gone, *left.new))))
+    for names in range(deepest, 1, -1):
+        _pair_at(left, itemgetter(slice(-names, None)), partial(_is_moved, names=names, heads=heads))
+    _pair_at(left, itemgetter(0, -1))
     return left
+
+
+def _pair_at(
+    left: _Left, called: Callable[[Address], tuple[str, ...]], may_be: Callable[[Address, Address], bool] | None = None
+) -> None:
+    """Pairs what is called the same in one place each, by a part of their addresses."""
+    gone, new = (_by_name(pins, called) for pins in (left.gone, left.new))
+    olds, news = set[Pin](), set[Pin]()  # apart, since a place may hold the same then and now and be another's
+    for name, old in gone.items():
+        now = new.get(name, [])
+        if len(old) != len(now) or not (_is_one_list(old) and _is_one_list(now)):
+            continue
+        if may_be is None or may_be(old[0].address, now[0].address):
+            left.found += [Bump(one, pin) for one, pin in zip(old, now, strict=True) if one.model != pin.model]
+            olds.update(old)
+            news.update(now)
+    left.gone = [pin for pin in left.gone if pin not in olds]
+    left.new = [pin for pin in left.new if pin not in news]
+
+
+def _by_name(pins: Iterable[Pin], called: Callable[[Address], tuple[str, ...]]) -> Mapping[tuple[str, ...], list[Pin]]:
+    found: dict[tuple[str, ...], list[Pin]] = {}
+    for pin in pins:
+        if pin.address:
+            found.setdefault(called(pin.address), []).append(pin)
+    return found
+
+
+def _is_moved(then: Address, now: Address, names: int, heads: Set[str]) -> bool:
+    """Whether two addresses that end in the same names may be one: with more levels or fewer, or of a service that is
+    not there any more by the name that it had."""
+    before, after = then[:-names], now[:-names]
+    return _is_within(before, after) or _is_within(after, before) or then[0] not in heads
+
+
+def _is_within(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether all of the names are among the others, in this order."""
+    rest = iter(others)
+    return all(name in rest for name in some)
 
 
 def _is_one_list(pins: Sequence[Pin]) -> bool:
