@@ -19,6 +19,7 @@ from evalkit.plan import Plan
 from evalkit.pricing import DEAREST_REGION, LIST_PRICES, Prices
 from evalkit.records import Attempt, PromptSize, Snapshot, TrialKey, Usage
 from evalkit.sent_lately import sent_lately
+from evalkit.uncounted import Shown
 
 TYPICAL_OUTPUT_TOKENS = 400
 """Length of an answer before any has been seen; an assumption, and called one."""
@@ -180,7 +181,8 @@ def charged(
     that broke off; one of a judge like the dearest of its kind, seen or to come (`judging_usd`).
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
-    worst_usd = worst_cases(Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), ()), when, prices)
+    plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), ())
+    worst_usd = as_shown(plan, worst_cases(plan, when, prices), shown_by(snapshot, plan))
     judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
     unknown = [a for a in snapshot.attempts if a.id not in besides and (a.cost_usd is None or is_cut(a))]
 
@@ -190,6 +192,32 @@ def charged(
 
     aside_usd = sum(bounded(a) - (a.cost_usd or 0.0) for a in unknown)
     return Charged(spent_usd(snapshot), aside_usd, len(unknown))
+
+
+def shown_by(snapshot: Snapshot, plan: Plan) -> Shown:
+    """What earlier answers have shown of the sizes of those prompts that are planned."""
+    keys, shown = {trial.id: trial.key for trial in snapshot.trials}, Shown()
+    for attempt in snapshot.attempts:
+        if attempt.grader is None and (size := _size_of(keys[attempt.trial_id], plan)) is not None:
+            shown.hear(keys[attempt.trial_id].model, most_tokens(size), attempt.usage)
+    return shown
+
+
+def _size_of(key: TrialKey, plan: Plan) -> PromptSize | None:
+    try:
+        return plan.sizes.of(key.item_id, key.model)
+    except KeyError:
+        return None
+
+
+def as_shown(plan: Plan, worst_usd: WorstCase, shown: Shown) -> Callable[[TrialKey], float | None]:
+    """The most that a request of a trial can cost by what answers to others have shown of its prompt."""
+
+    def most_usd(key: TrialKey) -> float | None:
+        size = _size_of(key, plan)
+        return None if size is None else worst_usd(key, shown.most_tokens(key.model, most_tokens(size)))
+
+    return most_usd
 
 
 def run_bill(
@@ -207,7 +235,8 @@ def run_bill(
     `prefixes` are marked for caching in an item's prompt. They are expected to be read once the first request with them
     is over, `at_once` being in flight; in batches, whose requests come in no order, to be written each time.
     """
-    worst_usd = worst_cases(plan, when, prices, batched)
+    shown = Shown() if seen is None else shown_by(seen, plan)
+    worst_usd = as_shown(plan, worst_cases(plan, when, prices, batched), shown)
     cache = None if plan.spec.cache == "off" else ExpectedCache(plan.spec.cache, at_once)
     lately, here = {} if seen is None else sent_lately(seen, when), perf_counter()
     ages = {model: tuple(here - moment for moment, _ in sent) for model, sent in lately.items()}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evalkit.bill import WorstCase, charged, most_tokens, worst_cases
+from evalkit.bill import WorstCase, charged, most_tokens, shown_by, worst_cases
 from evalkit.cache_marks import chosen_marks
 from evalkit.charged import NOTHING, Charged
 from evalkit.dataset import Dataset
@@ -17,7 +17,6 @@ from evalkit.executors.local import Limits, Progress
 from evalkit.executors.schedule import Call
 from evalkit.executors.sending import send
 from evalkit.frozen import dataclass
-from evalkit.plan import Plan
 from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
 from evalkit.prompt_notes import naming_prompts
@@ -139,18 +138,8 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     usd = charged(snapshot, now, prices=prepared.options.prices, besides=waiting)
     return _Past(
         settled_trials(snapshot), in_batches, attempts_so_far(snapshot), felt_so_far(snapshot), usd,
-        sent_lately(snapshot, now), _shown(snapshot, prepared.plan),
+        sent_lately(snapshot, now), shown_by(snapshot, prepared.plan),
     )  # fmt: skip
-
-
-def _shown(snapshot: Snapshot, plan: Plan) -> Shown:
-    """What earlier answers have shown of the sizes of prompts."""
-    keys, shown = {trial.id: trial.key for trial in snapshot.trials}, Shown()
-    for attempt in snapshot.attempts:
-        if attempt.grader is None:
-            key = keys[attempt.trial_id]
-            shown.hear(key.model, most_tokens(plan.sizes.of(key.item_id, key.model)), attempt.usage)
-    return shown
 
 
 def _stop(ending: Ending, budget: Budget, run: RunFile, prepared: Prepared, dataset: Dataset) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evalkit.error_kinds import LOST, NEVER_SENT
+from evalkit.error_kinds import LOST, NO_WORKER
 from evalkit.records import Attempt, Reply
 
 STALL_S = 0.25
@@ -19,5 +19,5 @@ def without_clocks(reply: Reply) -> Reply:
 
 
 def is_unclocked(told: Reply | Attempt) -> bool:
-    """Whether a server has seen an attempt that has ended, and nobody can say how long it took."""
-    return told.latency_s is None and told.error_type not in {LOST, *NEVER_SENT}
+    """Whether an attempt has ended and nobody can say how long it took, whoever was waited for."""
+    return told.latency_s is None and told.error_type not in {LOST, NO_WORKER}

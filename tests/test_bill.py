@@ -188,6 +188,19 @@ def test_a_bill_knows_what_its_run_has_just_sent() -> None:
     assert later.lately == ()
 
 
+def test_what_answers_showed_of_prompts_is_remembered_of_what_is_set_aside_and_of_what_is_to_come() -> None:
+    """A server counts 1,000 tokens and bills ten times as many: so may the attempt that broke off, and the next."""
+    book = Book(run_spec((OPUS,), max_tokens=300), sizes=[PromptSize(name, OPUS, 1000, True) for name in "ab"])
+    book.trial("a", lost(), answered(0.05, usage=Usage(input_tokens=10_000, output_tokens=100)), level=1)
+    book.trial("b", lost())
+    seen = book.snapshot()
+    most_usd = 1.1 * (10_000 * 5e-6 + 300 * 25e-6)
+    assert charged(seen, NOW).aside_usd == pytest.approx(2 * most_usd, rel=1e-3)
+    plan = Plan(seen.spec, seen.items, PromptSizes(seen.sizes), ())
+    (line,) = run_bill(plan, [TrialKey("b", OPUS, 1)], NOW, seen)
+    assert line.worst_usd == pytest.approx(most_usd, rel=1e-3)
+
+
 LOST_USD = 1.1 * (1.1 * 1000 * 5e-6 + 300 * 25e-6)
 """At its worst: a tenth more tokens than counted, and an answer as long as allowed, processed in the US."""
 

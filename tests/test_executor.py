@@ -436,6 +436,20 @@ async def test_after_an_attempt_whose_time_is_unknown_nobody_knows_what_a_user_f
     assert (book.finished[1]["felt_s"], ending.untimed) == (felt_s, 0)
 
 
+@pytest.mark.parametrize(("tried_s", "felt"), [(0.5, True), (None, False)])
+async def test_a_standstill_while_nothing_was_connected_leaves_felt_time_unknown(
+    monkeypatch: pytest.MonkeyPatch, tried_s: float | None, felt: bool
+) -> None:
+    monkeypatch.setattr(local.random, "uniform", lambda low, high: 0.0)
+    away, book = replace(BUSY, error_type="no_connection", status=None, latency_s=tried_s), Book()
+
+    async def behave(request: Request, number: int) -> Reply:
+        return replace(GOOD, latency_s=2.0) if number else away
+
+    await carry_out(FakeProvider(behave), calls(1), book)
+    assert book.finished[2]["felt_s"] == (2.5 if felt else None)
+
+
 async def test_felt_time_is_never_less_than_the_attempts_own() -> None:
     async def behave(request: Request, number: int) -> Reply:
         began = local.perf_counter()

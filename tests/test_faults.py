@@ -45,7 +45,7 @@ AT_START = [
     ("status=504", AGAIN, "timeout_error"),
     ("status=529", AGAIN, "overloaded_error"),
     ("drop-after=0", AGAIN, "connection_error"),
-    ("status=500;should-retry=false", SETTLED, "api_error"),
+    ("status=500;should-retry=false", AGAIN, "api_error"),
     ("status=400;should-retry=true", AGAIN, "invalid_request_error"),
 ]
 IN_STREAM = [

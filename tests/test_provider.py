@@ -147,6 +147,9 @@ async def test_a_ramp_limit_is_an_ordinary_429() -> None:
         ("Your credit balance is too low to access the API", True),
         ("You have reached your specified API usage limits", True),
         ("This request would exceed your workspace's spend limit", True),
+        ("This organization has been disabled.", True),
+        ("Your workspace has been disabled by an administrator", True),
+        ("thinking: type disabled takes no budget", False),
         ("max_tokens: must be at least 1", False),
         ("prompt is too long: 1200000 tokens", False),
     ],
@@ -225,6 +228,7 @@ TYPES = ({}, {"content_type": "application/json"}, {"content_type": "text/event-
         (b'{"error": {"message": "%b", "type": "api_error"}}' % LONG, "unreadable_answer"),
         (b'{"error":\n\n{"message": "upstream is away", "code": 503}}', "unreadable_answer"),
         (b'{"error": {"message": "upstream is away", "type": null}}', "unreadable_answer"),
+        (b'[{"error": {"type": "overloaded_error", "message": "Busy"}}]', "overloaded_error"),
     ],
 )
 async def test_an_error_in_the_body_of_a_success_is_one_however_it_is_told(
@@ -556,14 +560,14 @@ async def test_a_prompt_that_does_not_fit_is_a_kind_of_its_own(
     [
         (400, None, "true", True, False),
         (404, None, "true", True, False),
-        (529, None, "false", False, False),
-        (429, None, "false", False, False),
+        (529, None, "false", True, False),
+        (429, None, "false", True, False),
         (401, None, "false", False, True),
         (500, None, "perhaps", True, False),
         (429, "enforced_spend_limit_reached", "true", False, True),
     ],
 )
-async def test_what_the_server_says_of_trying_again_goes_before_what_its_status_means(
+async def test_what_the_server_says_of_trying_again_goes_before_what_its_status_means_unless_that_passes(
     status: int, code: str | None, advice: str, retryable: bool, stops_run: bool
 ) -> None:
     reply = await attempt(whole(status, error_body("api_error", code=code), x_should_retry=advice))

@@ -39,8 +39,11 @@ _FATAL_KINDS = frozenset({
     "accessDeniedException", "expiredTokenException", "unrecognizedClientException", "invalidSignatureException",
 })  # fmt: skip
 _SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
-_OUT_OF_MONEY = re.compile(r"credit balance|(?:spend|usage) limit|tokens per day", re.IGNORECASE)
-"""An account's own limit comes as a plain 400, which would else settle every trial that is left as failed."""
+_OUT_OF_MONEY = re.compile(
+    r"credit balance|(?:spend|usage) limit|tokens per day|(?:organi[sz]ation|account|workspace)\b[^.]{0,60}\bdisabled",
+    re.IGNORECASE,
+)
+"""An account's own limit or end comes as a plain 400, which would else settle every trial that is left as failed."""
 
 _TOO_LONG = re.compile(
     r"(?:prompt|input) is too long|exceeds? (?:the )?(?:available )?context|exceed_context_size", re.IGNORECASE
@@ -97,6 +100,7 @@ def error_in(body: bytes | str) -> StreamError | None:
         told = from_json(body, allow_partial="trailing-strings")  # of a long body this is the beginning
     except ValueError:
         return None
+    told = told[0] if isinstance(told, list) and told else told
     error = told.get("error") if isinstance(told, dict) else None
     if not isinstance(error, dict):
         return None
@@ -166,7 +170,8 @@ def _no_stream(heard: Heard, error: StreamError | NotAStreamError) -> Reply:
 
 
 def _refused(heard: Heard, error: "anthropic.APIStatusError") -> Reply:
-    """An answer with an error status. What the server says of trying again goes before what its status means."""
+    """An answer with an error status. What the server says of trying again goes before what its status means, but for
+    one that passes: that it is not to be tried at once makes no failure of the model's of it."""
     headers, status = read_headers(error.response), error.status_code
     heard.headers(headers)
     if status < 400:
@@ -181,7 +186,7 @@ def _refused(heard: Heard, error: "anthropic.APIStatusError") -> Reply:
         "context_overflow" if too_long else told.kind,
         told.message,
         status=status,
-        retryable=not fatal and (transient if advice is None else advice),
+        retryable=not fatal and (transient or bool(advice)),
         stops_run=fatal,
         retry_after_s=retry_after_s(headers),
     )
