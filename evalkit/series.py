@@ -70,25 +70,20 @@ def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
 
 
 def clearing_router(analysis: Analysis) -> PolicyValue | None:
-    """A router that clears the bar and, beside a model that is picked, costs less by the estimates; None without any.
-
-    Of several the one that the scorecard shows, if it is one.
+    """A router that clears the bar where no model is picked, by preference the one that the scorecard shows; beside a
+    pick that one, if it costs less by the estimates. None without any.
     """
-    routing, decision = analysis.routing, analysis.decision
-    if routing is None or decision.verdict == "conditional":
-        return None
-    if any(model.at_worst for model in analysis.models):
-        return None
-    clearing = [each for each in routing.values if each.kind == "router" and _parts(each) and clears(analysis, each)]
-    if decision.option is not None:
-        most = analysis.model(decision.option).cost_per_satisfactory.value
-        costs = [each.cost_per_satisfactory.value for each in clearing]
-        clearing = [
-            each for each, cost in zip(clearing, costs, strict=True) if most and cost is not None and cost < most
-        ]
     shown = routed(analysis)
-    name = shown[1].name if shown else ""
-    return max(clearing, key=lambda each: (each.name == name, each.gain_usd.value or 0.0), default=None)
+    if shown is None or analysis.routing is None or analysis.decision.verdict == "conditional":
+        return None
+    if analysis.decision.option is not None:
+        costs = (each.cost_per_satisfactory.value for each in (shown[1], analysis.model(analysis.decision.option)))
+        cost, pick = costs
+        less = cost is not None and pick is not None and cost < pick
+        return shown[1] if less and clears(analysis, shown[1]) else None
+    clearing = [each for each in analysis.routing.values
+                if each.kind == "router" and _parts(each) and clears(analysis, each)]  # fmt: skip
+    return max(clearing, key=lambda each: (each.name == shown[1].name, each.gain_usd.value or 0.0), default=None)
 
 
 def routing_may_clear(analysis: Analysis) -> bool:

@@ -174,7 +174,7 @@ def test_a_router_that_clears_the_bar_is_not_denied_by_the_first_line() -> None:
     assert verdict.heading == f"No model alone clears the bar; {router.phrase} does."
     told = plain_text(verdict.lede)
     assert told.startswith("Every model alone is shown to be below your 80% bar. The best is Opus 4.6: 60%")
-    assert f"T{router.phrase[1:]} clears it: 100% of its outputs are satisfactory (94–100%, 60 items)." in told
+    assert f"T{router.phrase[1:]} clears it: 100% of its outputs are satisfactory (94–100%, 60 items), at " in told
     assert section(analysis, "scorecard").heading == (
         f"No model alone has a lower limit that reaches 80%; {router.phrase} has"
     )
