@@ -123,7 +123,7 @@ def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
         strong(value(rate, "percent", bar)),
         " of its outputs are satisfactory ",
         doubt(f"({doubt_words(rate, 'percent', bar)}, {plural(rate.n, 'item')})"),
-        f", at {value(router.cost_per_satisfactory, 'money')} per satisfactory output. The rule picks among single models; ",
+        f", at {value(router.cost_per_satisfactory, 'money')} per satisfactory output. The rule picks among models; ",
         Span("see what routing would change", link="routing"),
         ".",
     )
