@@ -32,13 +32,15 @@ def beyond_sample(trials: Sequence[Ended]) -> frozenset[TrialKey]:
     ever less of that. So a sample of items, epochs or parts is met exactly, and one of outputs in proportion
     (post-stratification: Cochran, Sampling Techniques, 5A.9). A model without any output is seen where others were.
     """
+    if all(trial.asked for trial in trials if trial.output):  # as of most runs, which may be large
+        return frozenset()
     strata = list(_strata(trials))
     outputs: dict[_Stratum, list[bool]] = defaultdict(list)
     for trial, of_trial in zip(trials, strata, strict=True):
         if trial.output:
             for stratum in of_trial:
                 outputs[stratum].append(trial.asked)
-    everyone = [trial.asked for trial in trials if trial.output] or [True]
+    everyone = [trial.asked for trial in trials if trial.output]
     failed = []
     for trial, of_trial in zip(trials, strata, strict=True):
         if not trial.output:
