@@ -139,7 +139,8 @@ def test_a_judge_of_a_part_is_corrected_at_the_failures_of_the_whole(judged: flo
     assert not any(text.startswith("Corrected for") for text in analysis.warnings)
 
 
-def test_outputs_that_fail_a_checks_floor_are_no_more_than_their_share_of_a_sample() -> None:
+@pytest.mark.parametrize("asked_all_the_same", [False, True])
+def test_outputs_that_fail_a_checks_floor_are_no_more_than_their_share_of_a_sample(asked_all_the_same: bool) -> None:
     """They are decided before anybody is asked; a fifth fails it, the rest is good, and a quarter is graded."""
     rubric = {
         **PASS_OR_FAIL,
@@ -152,7 +153,7 @@ def test_outputs_that_fail_a_checks_floor_are_no_more_than_their_share_of_a_samp
     for i, model in product(range(80), (HAIKU, SONNET)):
         number, fails = book.trial(f"i{i}", answered(), model=model), model == HAIKU and i % 5 == 0
         book.grade(number, 0 if fails else 1, grader="check", criterion="form")
-        if i % 4 == 0 and not fails:
+        if i % 4 == 0 and (asked_all_the_same or not fails):
             book.grade(number, 1)
     haiku, sonnet = analyze(book.snapshot()).models
     assert (haiku.pass_rate.value, haiku.pass_rate.n) == (0.8, 20)

@@ -1,7 +1,7 @@
 """From a snapshot's rows to one row a trial: how it ended, what it cost, how it was graded."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Literal
 
@@ -193,7 +193,7 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
     grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
     parts = {item.id: (item.difficulty or "", *sorted(item.tags)) for item in snapshot.items}
-    return _held_back(_without_made_up_zeros(results), parts, {criterion.id for criterion in rubric.judged})
+    return _held_back(_without_made_up_zeros(results), parts, rubric)
 
 
 def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -206,24 +206,21 @@ def _without_made_up_zeros(results: Sequence[TrialResult]) -> list[TrialResult]:
 
 
 def _held_back(
-    results: Sequence[TrialResult], parts: Mapping[str, tuple[str, ...]], judged: Set[str]
+    results: Sequence[TrialResult], parts: Mapping[str, tuple[str, ...]], rubric: Rubric
 ) -> tuple[TrialResult, ...]:
     """Failures alone are no rate: while no output of a model (or of any) is graded, its failures have no verdict.
 
     Nor do failures that the same command would try again, while nothing at all is settled: an expired key is no
     property of a model. What timed out is as a user would have met it. Where only a sample of the outputs is graded,
     only as large a sample of the failures has a verdict, or the sample's rate would bear the failures of the whole run.
-    An output that fails a floor before graders were asked about all that is `judged` is a failure like the others; one
-    whose grade could not be read is of the sample.
+    An output that fails by what is known before graders were asked about all of it is a failure like the others,
+    whether or not they were; one whose grade could not be read is of the sample.
     """
     models = {r.key.model for r in results}
     if not any(r.settled or r.timed_out for r in results):
         return tuple(replace(r, satisfied=None, decided_by=None) for r in results)
-    to_grade = [
-        r
-        for r in results
-        if r.outcome == "answered" and not (r.satisfied is False and judged - {*r.levels, *r.ungraded})
-    ]
+    fails = _fails_unasked(results, rubric)
+    to_grade = [r for r in results if r.outcome == "answered" and not fails(r)]
     answered = {r.key.model for r in to_grade}
     graded = {r.key.model for r in to_grade if r.satisfied is not None}
     waiting = models if answered and not graded else answered - graded
@@ -234,6 +231,16 @@ def _held_back(
         else r
         for r in results
     )
+
+
+def _fails_unasked(results: Sequence[TrialResult], rubric: Rubric) -> Callable[[TrialResult], bool]:
+    """Whether an output fails by those criteria alone by which others did that graders were not asked all about."""
+    judged = {criterion.id for criterion in rubric.judged}
+    early = [
+        r for r in results if r.outcome == "answered" and r.satisfied is False and judged - {*r.levels, *r.ungraded}
+    ]
+    first = set.intersection(*(set(r.levels) for r in early)) if early else set[str]()
+    return lambda r: rubric.satisfied({name: level for name, level in r.levels.items() if name in first}) is False
 
 
 def _beyond(
