@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from evalkit.analysis.corrected import corrected_rate
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.routing import PolicyValue
+from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue
 from evalkit.chart_blocks import (
     Series,
 )
@@ -59,13 +59,15 @@ def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
     """The router to show beside the models: the one to use, else the one that gains most; None without any.
 
     One whose answers all come from the same model is none: it is that model, behind calls that bring nothing. Nor is
-    any under an outage: they were valued without the items that this leaves open.
+    any under an outage, when they were valued without the items that this leaves open, or on too few items.
     """
     routing = None if any(model.at_worst for model in analysis.models) else analysis.routing
     routers = [each for each in routing.values if each.kind == "router" and _parts(each)] if routing is not None else []
     if routing is None or not routers:
         return None
     best = max(routers, key=lambda each: (each.name == routing.decision.policy, each.gain_usd.value or 0.0))
+    if best.pass_rate.n < LEAST_ITEMS:
+        return None
     return policy(best, f"Routed: {best.title}"), best
 
 

@@ -13,6 +13,10 @@ answer. `oracle`: looks at the grades, which nobody can in production."""
 RoutingVerdict = Literal["route", "keep", "not_enough_data"]
 
 
+LEAST_ITEMS = 20
+"""Items that all models answered, below which a value of routing says nothing."""
+
+
 @dataclass(frozen=True)
 class PolicyValue:
     """One policy on the items. Money in USD a request, rates from 0 to 1, times in seconds.

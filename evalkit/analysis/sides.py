@@ -285,26 +285,26 @@ def holding(family: Sequence[Challenge]) -> tuple[Holds, ...]:
     """Non-inferiority in each test, one-sided, adjusted by Holm over the whole family.
 
     Parts that equal models could not pass alone (`least_items`) are not tested, so as not to burden the others. The
-    enumeration, which takes long, is done for those alone that the score test shows: it never shows more. The printed
-    interval, which `Holds.shown` asks as well, reaches to where open trials could put it.
+    enumeration, which takes long, is done for those alone that the score test shows: it never shows more. Both p and
+    the printed interval, which `Holds.shown` asks as well, allow for open trials.
     """
     sides = [both(test.candidate, test.baseline, test.items) for test in family]
-    quick = [
-        stats.noninferiority_p(s.candidate, s.baseline, MARGIN, s.epochs, exact=False)
-        if len(s.candidate) >= least_items(s.epochs)
-        else None
-        for s in sides
-    ]
+    quick = [_worst_p(s, exact=False) if len(s.candidate) >= least_items(s.epochs) else None for s in sides]
     p_values = [
-        p
-        if adjusted is None or adjusted > ALPHA or len(s.candidate) > _EXACT_MOST
-        else stats.noninferiority_p(s.candidate, s.baseline, MARGIN, s.epochs)
+        p if adjusted is None or adjusted > ALPHA or len(s.candidate) > _EXACT_MOST else _worst_p(s)
         for s, p, adjusted in zip(sides, quick, adjust(quick), strict=True)
     ]
     return tuple(
         Holds(test.candidate.model, test.kind, test.part, _tested(s, p), p, s.epochs)
         for test, s, p in zip(family, sides, adjust(p_values), strict=True)
     )
+
+
+def _worst_p(sides: Shared, *, exact: bool = True) -> float | None:
+    """One-sided p of a loss of MARGIN, or the larger one if open trials end against the candidate; None without any."""
+    of_both = [one for one in (sides, sides.at_worst) if one is not None]
+    found = [stats.noninferiority_p(s.candidate, s.baseline, MARGIN, s.epochs, exact=exact) for s in of_both]
+    return max((p for p in found if p is not None), default=None)
 
 
 def _tested(sides: Shared, p_value: float | None) -> Estimate:

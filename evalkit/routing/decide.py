@@ -1,13 +1,12 @@
 """The declared rule: route, keep one model, or not enough data."""
 
-from evalkit.analysis.routing import PolicyValue, RoutingDecision, RoutingVerdict
+from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue, RoutingDecision, RoutingVerdict
 from evalkit.routing.value import Field
 from evalkit.stats.power import items_to_show
 from evalkit.wording import money, plural
 
 NOTABLE = 0.10
 """Share of the best single model's expected cost: a gain that is shown to be smaller is not worth a router."""
-LEAST_ITEMS = 20
 RULE = (
     "Route where a router's expected total cost is below the best single model's, all routers looked at together, it"
     f" may be lower by {NOTABLE:.0%}, and its pass rate clears the bar if the single model's does. Keep one model where"
