@@ -27,10 +27,11 @@ _LARGEST = 1_000_000
 """Characters of a file that is read in this way."""
 _MARK = re.compile("\ue000([0-9]+)\ue001")
 _NAMES = (
-    "name", "id", "key", "alias", "slug", "title", "service", "route", "path", "model_name", "task", "role", "agent",
-    "use", "purpose", "env", "environment", "stage",
+    "task", "role", "agent", "use", "purpose", "service", "route", "path", "stage", "env", "environment", "key", "slug",
+    "name", "id", "alias", "title", "model_name",
 )  # fmt: skip
-"""What a part of a list is called by, if no two parts of it are called the same. Other texts are settings."""
+"""What a part of a list is called by, if no two parts of it are called the same: by what it is for before what it, or
+its model, is called. Other texts are settings."""
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _DEEPEST = 100
 """Lists and mappings in each other that are followed: parsers of some formats fall over deep ones."""
@@ -39,7 +40,8 @@ _KEY = "key"
 """The last name of an id that is a key itself, after the key."""
 _ASSIGNED = re.compile(r"""([\w.-]+)["'`]?\s*(?::[^=:"'`]*=|:=|=>|=|:)\s*(?:[frb]?["'`])?[\w.:/@%-]*\Z""")
 """What stands before an id that is given to a name, whatever the language."""
-_SECTION = re.compile(r"\s*\[+\s*([^\[\]]+?)\s*\]+\s*(?:[#;].*)?\Z")
+_SECTION = re.compile(r"\s*(?:\[+\s*([^\[\]]+?)\s*\]+\s*(?:[#;].*)?|FROM\s.+\s(?:AS|as)\s+(\S+)\s*)\Z")
+"""What the lines below are about, as in INI files, and in a Dockerfile of several stages."""
 
 
 def addresses(path: str, lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterator[Address]:
@@ -244,7 +246,7 @@ def _assigned(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterat
     section, n = "", 0
     for line, of_line in zip(lines, ids, strict=True):
         if not of_line and (headed := _SECTION.match(line)) is not None:
-            section = headed[1]
+            section = headed[1] or headed[2]
         for _, before in zip(of_line, between(line, of_line), strict=False):
             if (given := _ASSIGNED.search(before[-200:])) is not None:
                 yield n, (section, given[1])

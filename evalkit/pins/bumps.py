@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from difflib import SequenceMatcher
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain, groupby, takewhile
 from operator import itemgetter
 from typing import Any, Literal, TypeVar
 
@@ -145,13 +145,18 @@ def _moved_to(before: Mapping[str, list[Pin]], after: Mapping[str, list[Pin]]) -
 
 def _at_addresses(left: _Left) -> _Left:
     """Pairs those that the file's own grammar gives one place, which is no other's: of the same address; within others
-    than before, or in fewer; or called the same at both ends.
+    than before, or in fewer; called the same at both ends; or the only one of what is called the same first.
     """
-    heads = {pin.address[0] for pin in left.new if pin.address}
-    deepest = max((2, *(len(pin.address) for pin in (*left.gone, *left.new))))
-    for names in range(deepest, 1, -1):
-        _pair_at(left, itemgetter(slice(-names, None)), partial(_is_moved, names=names, heads=heads))
-    _pair_at(left, itemgetter(0, -1))
+    addresses = [pin.address for pin in (*left.gone, *left.new) if pin.address]
+    if not addresses:
+        return left
+    alike = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*addresses, strict=False)))
+    shared = min(alike, min(map(len, addresses)) - 1)
+    heads = {pin.address[shared] for pin in left.new if pin.address}
+    for names in range(max(2, *map(len, addresses)), 1, -1):
+        _pair_at(left, itemgetter(slice(-names, None)), partial(_is_moved, names=names, shared=shared, heads=heads))
+    _pair_at(left, itemgetter(shared, -1))
+    _pair_at(left, itemgetter(slice(shared, shared + 1)))
     return left
 
 
@@ -163,7 +168,9 @@ def _pair_at(
     olds, news = set[Pin](), set[Pin]()  # apart, since a place may hold the same then and now and be another's
     for name, old in gone.items():
         now = new.get(name, [])
-        if len(old) != len(now) or not (_is_one_list(old) and _is_one_list(now)):
+        if len(old) != len(now) or not (_is_one_place(old) and _is_one_place(now)):
+            continue
+        if len(old) > 1 and Counter(map(_model, old)) != Counter(map(_model, now)):  # not only in another order
             continue
         if may_be is None or may_be(old[0].address, now[0].address):
             left.found += [Bump(one, pin) for one, pin in zip(old, now, strict=True) if one.model != pin.model]
@@ -181,11 +188,11 @@ def _by_name(pins: Iterable[Pin], called: Callable[[Address], tuple[str, ...]]) 
     return found
 
 
-def _is_moved(then: Address, now: Address, names: int, heads: Set[str]) -> bool:
+def _is_moved(then: Address, now: Address, names: int, shared: int, heads: Set[str]) -> bool:
     """Whether two addresses that end in the same names may be one: with more levels or fewer, or of a service that is
-    not there any more by the name that it had."""
+    not there any more by the name that it had, which follows the names that all addresses share."""
     before, after = then[:-names], now[:-names]
-    return _is_within(before, after) or _is_within(after, before) or then[0] not in heads
+    return _is_within(before, after) or _is_within(after, before) or then[shared] not in heads
 
 
 def _is_within(some: Sequence[str], others: Sequence[str]) -> bool:
@@ -194,18 +201,9 @@ def _is_within(some: Sequence[str], others: Sequence[str]) -> bool:
     return all(name in rest for name in some)
 
 
-def _is_one_list(pins: Sequence[Pin]) -> bool:
-    """Whether these stand in one place, where their order tells them apart if there are several."""
+def _is_one_place(pins: Sequence[Pin]) -> bool:
+    """Whether these stand in one, where their order tells them apart if there are several."""
     return len({pin.address for pin in pins}) == 1
-
-
-def _by_tail(pins: Iterable[Pin], names: int) -> Mapping[tuple[str, ...], list[Pin]]:
-    """Pins by so many of the last names of their addresses; a shorter address has all of its own."""
-    found: dict[tuple[str, ...], list[Pin]] = {}
-    for pin in pins:
-        if pin.address:
-            found.setdefault(pin.address[-names:], []).append(pin)
-    return found
 
 
 def _at_all_places(left: _Left) -> _Left:
