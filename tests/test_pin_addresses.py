@@ -211,6 +211,26 @@ TWO = routes(("chat", "high", O), ("tags", "low", H))
             [],
         ),
         ("a.py", f"FAST, SMART = '{H}', '{O}'\n", f"SMART, FAST = '{H}', '{O}'\n", EXCHANGED),
+        (  # a name may be the model's own, which changes with it
+            "l.yaml",
+            f"- name: Opus\n  task: chat\n  model: {O}\n- name: Haiku\n  task: tags\n  model: {H}\n",
+            f"- name: Haiku\n  task: chat\n  model: {H}\n- name: Opus\n  task: tags\n  model: {O}\n",
+            EXCHANGED,
+        ),
+        (
+            "s.yaml",
+            f"services:\n  chat:\n    llm:\n      model: {P}\n  tags:\n    model: {O}\n",
+            f"services:\n  chat:\n    cfg:\n      model: {O}\n  mod:\n    llm:\n      model: {P}\n"
+            f"  tags:\n    model: {O}\n",
+            [(P, O), (None, P)],
+        ),
+        (
+            "Dockerfile",
+            f"FROM a AS chat\nENV MODEL={O}\nFROM a AS tags\nENV MODEL={H}\n",
+            f"FROM a AS tags\nENV MODEL={O}\nFROM a AS chat\nENV MODEL={H}\n",
+            EXCHANGED,
+        ),
+        ("l.yaml", f"m:\n- {P}\n- {H}\n", f"m:\n- {H}\n- {O}\n", [(P, O)]),
         ("a.py", f"FAST, SMART = '{H}', '{O}'\n", f"SMART, FAST = '{O}', '{H}'\n", []),
         (
             "d.json",
