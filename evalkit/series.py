@@ -104,6 +104,8 @@ def clears(analysis: Analysis, router: PolicyValue) -> bool:
 
 def _overrated(analysis: Analysis, model: str) -> float:
     """By how much the pass rate is lower once corrected for the judge's errors."""
+    if not analysis.judges:  # or all outputs of a large run would be looked at for nothing
+        return 0.0
     decided = Counter(o.decided_by for item in analysis.outputs for o in item.outputs if o.model == model)
     found = corrected_rate(analysis.judges, model, decided["judge"], decided["people"])
     as_graded = analysis.model(model).pass_rate.value

@@ -118,6 +118,8 @@ def test_the_order_of_a_list_of_models_is_theirs() -> None:
         ("c.py", "def broken(:\n    model='{0}'\n"),
         ("c.toml", "[a\nmodel = '{0}'\n"),
         ("c.yaml", ""),
+        ("c.yaml", "# now {0}\n"),
+        ("c.yaml", "a: \ue00099\ue001\nmodel: {0}\n"),
         (
             "c.yaml",
             "a0: &a0 {{model: {0}}}\n"
@@ -128,7 +130,7 @@ def test_the_order_of_a_list_of_models_is_theirs() -> None:
 def test_a_file_that_no_parser_takes_or_that_is_odd_is_compared_all_the_same(path: str, text: str) -> None:
     then, now = (text.replace("{0}", model).replace("{{", "{").replace("}}", "}") for model in (O, H))
     assert told(path, then, then) == []
-    assert told(path, then, now) == ([(O, H)] if "{0}" in text else [])
+    assert told(path, then, now) == ([(O, H)] if "{0}" in text and not text.startswith("#") else [])
 
 
 P, T = "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929"

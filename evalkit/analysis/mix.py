@@ -68,10 +68,10 @@ def _winners(standing: Standing) -> Signal:
         return made("not enough data", reason=reason, settles="more items in each part")
     contrasts = list(_contrasts(standing, picks))
     if not contrasts:
-        evidence_ = tuple(_picked(standing, part, model) for part, model in picks)
+        picked = tuple(_picked(standing, part, model) for part, model in picks)
         if standing.is_open:
-            return made("not enough data", evidence_, "the same `evalkit run`: trials failed on every attempt so far")
-        return made("not shown", evidence_)
+            return made("not enough data", picked, "the same `evalkit run`: trials failed on every attempt so far")
+        return made("not shown", picked)
     tested = {(c.dear_part.name, c.dear, c.cheap): c for c in contrasts}
     sides = {key: both(standing.sides[c.dear], standing.sides[c.cheap], c.dear_part.item_ids)
              for key, c in tested.items()}  # fmt: skip

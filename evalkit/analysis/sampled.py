@@ -32,7 +32,7 @@ def beyond_sample(trials: Sequence[Ended]) -> frozenset[TrialKey]:
     ever less of that. So a sample of items, epochs or parts is met exactly, and one of outputs in proportion
     (post-stratification: Cochran, Sampling Techniques, 5A.9). A model without any output is seen where others were.
     """
-    if all(trial.asked for trial in trials if trial.output):  # as of most runs, which may be large
+    if all(t.output for t in trials) or all(t.asked for t in trials if t.output):  # as of most runs, which may be large
         return frozenset()
     strata = list(_strata(trials))
     outputs: dict[_Stratum, list[bool]] = defaultdict(list)

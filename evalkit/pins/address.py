@@ -58,7 +58,7 @@ def addresses(path: str, lines: Sequence[str], ids: Sequence[Sequence[Spelling]]
 def _parsed(path: str, lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> dict[int, Address] | None:
     """By the parser of the file's format; None where it has none, or is not written in it."""
     read = _READERS.get(PurePosixPath(path).suffix.lower())
-    if read is None:
+    if read is None or any("\ue000" in line for line in lines):  # as marks begin
         return None
     try:
         with warnings.catch_warnings():
@@ -107,7 +107,7 @@ def _in_data(value: Any, at: Address = ()) -> Iterator[tuple[int, Address]]:
 
 def _in_yaml(text: str) -> Iterator[tuple[int, Address]]:
     documents = list(_documents(text))
-    return _in_data(documents if len(documents) > 1 else documents[0])
+    return _in_data(documents[0] if len(documents) == 1 else documents)  # of comments alone there is none
 
 
 def _documents(text: str) -> Iterator[Any]:
