@@ -14,12 +14,14 @@ from evalkit.compact import PromptSizes
 from evalkit.cut_streams import is_cut
 from evalkit.executors.pace import MINUTE_S
 from evalkit.frozen import dataclass
+from evalkit.grader_names import judge_model
+from evalkit.graders import judge
 from evalkit.models import smallest_cached_tokens
 from evalkit.plan import Plan
 from evalkit.pricing import DEAREST_REGION, LIST_PRICES, Prices
 from evalkit.records import Attempt, PromptSize, Snapshot, TrialKey, Usage
 from evalkit.sent_lately import sent_lately
-from evalkit.uncounted import Shown
+from evalkit.uncounted import ShownSizes, window_of
 
 TYPICAL_OUTPUT_TOKENS = 400
 """Length of an answer before any has been seen; an assumption, and called one."""
@@ -30,6 +32,9 @@ _CHARACTERS_PER_TOKEN = 3.0
 
 COUNTED_MARGIN = 1.1
 """How many times its count a prompt may have: the vendor calls what its API counts an estimate."""
+
+_LARGEST_WINDOW = 1_000_000
+"""Of any model whose window is known."""
 
 _UNNOTED_MARGIN = 2.0
 """How many times its estimate a prompt that nobody has counted may have, in run files that do not say the most."""
@@ -168,38 +173,57 @@ def spent_usd(snapshot: Snapshot) -> float:
     return sum(attempt.cost_usd or 0.0 for attempt in snapshot.attempts)
 
 
-def charged(
-    snapshot: Snapshot,
-    when: datetime,
-    judging_usd: float = 0.0,
-    prices: Prices = LIST_PRICES,
-    besides: Collection[int] = (),
-) -> Charged:
+def judge_worst_usd(model: str, when: datetime, prices: Prices, cached: bool, most_tokens: int, /) -> float | None:
+    """The most that a request to a judge can cost, whose prompt has so many tokens at most; None if unpriced."""
+    cache = "5m" if cached else "off"
+    return request_usd(model, most_tokens, judge.MAX_TOKENS, when, prices, DEAREST_REGION, cache)
+
+
+def charged(snapshot: Snapshot, when: datetime, prices: Prices = LIST_PRICES, besides: Collection[int] = ()) -> Charged:
     """What a budget has borne of production and of judges, `besides` attempts that are set aside elsewhere.
 
-    An attempt that may have been billed, nobody knows how much, counts at its trial's worst case, and so does an answer
-    that broke off; one of a judge like the dearest of its kind, seen or to come (`judging_usd`).
+    An attempt that may have been billed, nobody knows how much, counts at its trial's worst case, or its judge's, and
+    so does an answer that broke off.
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
     plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), ())
     worst_usd = as_shown(plan, worst_cases(plan, when, prices), shown_by(snapshot, plan))
-    judged = max([judging_usd, *(a.cost_usd or 0.0 for a in snapshot.attempts if a.grader is not None)])
+    to_judges = shown_by_judges(snapshot)
     unknown = [a for a in snapshot.attempts if a.id not in besides and (a.cost_usd is None or is_cut(a))]
 
     def bounded(attempt: Attempt) -> float:
-        most = (attempt.grader is not None and judged) or worst_usd(keys[attempt.trial_id])
+        if attempt.grader is None:
+            most = worst_usd(keys[attempt.trial_id])
+        else:
+            model = judge_model(attempt.grader)
+            tokens = to_judges.most_tokens(model, _most_of_judge(model, attempt))
+            most = judge_worst_usd(model, when, prices, attempt.cached is not False, tokens)
         return max(most or 0.0, attempt.cost_usd or 0.0)
 
     aside_usd = sum(bounded(a) - (a.cost_usd or 0.0) for a in unknown)
     return Charged(spent_usd(snapshot), aside_usd, len(unknown))
 
 
-def shown_by(snapshot: Snapshot, plan: Plan) -> Shown:
+def shown_by(snapshot: Snapshot, plan: Plan) -> ShownSizes:
     """What earlier answers have shown of the sizes of those prompts that are planned."""
-    keys, shown = {trial.id: trial.key for trial in snapshot.trials}, Shown()
+    keys, shown = {trial.id: trial.key for trial in snapshot.trials}, ShownSizes()
     for attempt in snapshot.attempts:
         if attempt.grader is None and (size := _size_of(keys[attempt.trial_id], plan)) is not None:
             shown.hear(keys[attempt.trial_id].model, most_tokens(size), attempt.usage)
+    return shown
+
+
+def _most_of_judge(model: str, attempt: Attempt) -> int:
+    """The most its prompt may have; all that its model takes in a run file that does not say it."""
+    return attempt.most_tokens if attempt.most_tokens is not None else window_of(model) or _LARGEST_WINDOW
+
+
+def shown_by_judges(snapshot: Snapshot) -> ShownSizes:
+    """What judges' answers have shown of the sizes of their prompts."""
+    shown = ShownSizes()
+    for attempt in snapshot.attempts:
+        if attempt.grader is not None and attempt.most_tokens is not None:
+            shown.hear(judge_model(attempt.grader), attempt.most_tokens, attempt.usage)
     return shown
 
 
@@ -210,7 +234,7 @@ def _size_of(key: TrialKey, plan: Plan) -> PromptSize | None:
         return None
 
 
-def as_shown(plan: Plan, worst_usd: WorstCase, shown: Shown) -> Callable[[TrialKey], float | None]:
+def as_shown(plan: Plan, worst_usd: WorstCase, shown: ShownSizes) -> Callable[[TrialKey], float | None]:
     """The most that a request of a trial can cost by what answers to others have shown of its prompt."""
 
     def most_usd(key: TrialKey) -> float | None:
@@ -235,7 +259,7 @@ def run_bill(
     `prefixes` are marked for caching in an item's prompt. They are expected to be read once the first request with them
     is over, `at_once` being in flight; in batches, whose requests come in no order, to be written each time.
     """
-    shown = Shown() if seen is None else shown_by(seen, plan)
+    shown = ShownSizes() if seen is None else shown_by(seen, plan)
     worst_usd = as_shown(plan, worst_cases(plan, when, prices, batched), shown)
     cache = None if plan.spec.cache == "off" else ExpectedCache(plan.spec.cache, at_once)
     lately, here = {} if seen is None else sent_lately(seen, when), perf_counter()

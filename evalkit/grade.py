@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from evalkit.bill import Line, charged, total
+from evalkit.bill import Line, charged, shown_by_judges, total
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.lag import Believed
@@ -13,7 +13,7 @@ from evalkit.executors.local import Limits, Progress, execute
 from evalkit.executors.schedule import Call
 from evalkit.executors.session import session
 from evalkit.frozen import dataclass
-from evalkit.grader_names import JUDGE, judge_of, kind_of
+from evalkit.grader_names import judge_model, kind_of
 from evalkit.graders import Finding, checks, judge
 from evalkit.grading_records import Preference, RoundEvent
 from evalkit.judge_bill import judge_lines
@@ -141,7 +141,8 @@ def judge_bill(snapshot: Snapshot, round_: Round, panel: Panel, prices: Prices =
     now, known = datetime.now(UTC), known_answers(snapshot, round_)
     asked = questions(snapshot, round_, panel, secrets.token_bytes(32))
     to_send = by_key(question for question in asked if question.key not in known)
-    lines = judge_lines((size for _, size in sized(to_send, now, prices)), now, prices)
+    shown = shown_by_judges(snapshot)
+    lines = judge_lines((size.as_shown(shown) for _, size in sized(to_send, now, prices)), now, prices)
     outputs = {trial_id for question in asked for trial_id in question.trial_ids}
     return JudgeBill(lines, len(outputs), len(asked) - len(to_send))
 
@@ -197,15 +198,15 @@ def _left_to_ask(
 
     waiting, now = by_key(question for question in asked if question.key not in known), datetime.now(UTC)
     settles = {subject(round_, of_one[0]): of_one for of_one in waiting.values()}
-    dearest = max((size.worst_usd(now, prices) or 0.0 for _, size in sized(waiting, now, prices)), default=0.0)
-    budget = Budget(budget_usd, charged(snapshot, now, dearest, prices))
-    return settles, calls(round_, waiting, snapshot, now, prices), budget
+    budget = Budget(budget_usd, charged(snapshot, now, prices))
+    shown = None if budget_usd is None else shown_by_judges(snapshot)
+    return settles, calls(round_, waiting, snapshot, now, prices, shown), budget
 
 
 def _heard(snapshot: Snapshot) -> set[str]:
     """Models that have answered as judges."""
     heard = [a.grader for a in snapshot.attempts if a.grader is not None and a.outcome not in (None, "errored")]
-    return {judge_of(grader).removeprefix(JUDGE) for grader in heard}
+    return {judge_model(grader) for grader in heard}
 
 
 def _record_answer(run: RunFile, round_: Round, question: Question, reply: Reply, reused: bool) -> None:

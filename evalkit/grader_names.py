@@ -49,6 +49,11 @@ def judge_of(grader: str) -> str:
     return _REPEAT.sub("", grader) if grader.startswith(JUDGE) else grader
 
 
+def judge_model(grader: str) -> str:
+    """The model that a judge's grader is, whichever repeat; any other name as it is."""
+    return judge_of(grader).removeprefix(JUDGE)
+
+
 def first_of(grader: str) -> str:
     """The person whose second grades these are; any other name as it is."""
     return grader.removesuffix(_AGAIN)

@@ -2,21 +2,22 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain, permutations, repeat
 from math import ceil, inf
 from typing import Literal
 
-from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, text_tokens, total
+from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, judge_worst_usd, text_tokens, total
 from evalkit.blind import GradingTask, passages
 from evalkit.frozen import dataclass
 from evalkit.graders import judge
 from evalkit.models import smallest_cached_tokens
 from evalkit.panel import Panel
-from evalkit.pricing import DEAREST_REGION, LIST_PRICES, Prices
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import ItemRecord, Request, TrialKey, Usage
 from evalkit.rubric import Rubric
-from evalkit.uncounted import MARGIN, measured, window_of
+from evalkit.uncounted import MARGIN, ShownSizes, measured, window_of
 
 _Output = tuple[int, float, int]
 """Epoch of an output that is still to come, its expected tokens, and the most it can have."""
@@ -75,16 +76,18 @@ class JudgeSize:
         )
         return prices.price(self.model, usage, when).usd
 
+    @property
+    def is_cached(self) -> bool:
+        """Whether its context is written to a cache, or read from there."""
+        return self.place != "alone"
+
     def worst_usd(self, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
         """The most it can cost: an answer as long as allowed, and a prompt that has to be written once more."""
-        alone = self.place == "alone"
-        usage = Usage(
-            self.most_tokens if alone else 0,
-            judge.MAX_TOKENS,
-            cache_write_5m_tokens=None if alone else self.most_tokens,
-            inference_geo=DEAREST_REGION,
-        )
-        return prices.price(self.model, usage, when).usd
+        return judge_worst_usd(self.model, when, prices, self.is_cached, self.most_tokens)
+
+    def as_shown(self, shown: ShownSizes) -> "JudgeSize":
+        """This with the most tokens that it may have by what answers to others have shown."""
+        return replace(self, most_tokens=shown.most_tokens(self.model, self.most_tokens))
 
 
 def sizes(requests: Sequence[Asked], when: datetime, prices: Prices = LIST_PRICES) -> Iterator[JudgeSize]:
@@ -149,9 +152,10 @@ def foreseen_lines(
     outputs: Iterable[tuple[TrialKey, float, int]],
     when: datetime,
     prices: Prices = LIST_PRICES,
+    shown: ShownSizes | None = None,
 ) -> tuple[Line, ...]:
     """A line a judge for outputs that are still to come, given with their expected and most tokens; none if nothing is
-    judged.
+    judged. `shown`: what earlier answers of judges showed of the sizes of their prompts.
 
     Equal outputs, which are judged once, cannot be foreseen.
     """
@@ -163,7 +167,7 @@ def foreseen_lines(
         output = (key.epoch, tokens, most_tokens)
         by_item[key.item_id].append(alike.setdefault(output, output))
     asked = (
-        size
+        size if shown is None else size.as_shown(shown)
         for item_id, its_outputs in by_item.items()
         for size in _of_item(panel, rubric, items[item_id], documents, its_outputs, when, prices)
     )

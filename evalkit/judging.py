@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import chain, groupby, permutations, zip_longest
 
+from evalkit.bill import judge_worst_usd
 from evalkit.blind import GradingTask, grading_order
 from evalkit.executors.schedule import Call
 from evalkit.frozen import dataclass
@@ -14,6 +16,7 @@ from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.queues import Outputs
 from evalkit.records import Attempt, Request, Round, Snapshot, Trial
+from evalkit.uncounted import ShownSizes, Unsure
 
 _JUDGE = "judge"
 """What the subject of an attempt begins with that settles a question."""
@@ -167,14 +170,18 @@ def calls(
     snapshot: Snapshot,
     when: datetime,
     prices: Prices = LIST_PRICES,
+    sizes_shown: ShownSizes | None = None,
 ) -> Iterator[Call]:
-    """One call a key. The first about an item goes ahead of the others, which find its context in the cache."""
+    """One call a key. The first about an item goes ahead of the others, which find its context in the cache.
+
+    `sizes_shown`: what answers show of the sizes of prompts, where a budget hangs on it.
+    """
     earlier = {
         (attempt.grader, attempt.trial_id): attempt.number
         for attempt in snapshot.attempts
         if attempt.grader is not None and attempt.round_id == round_.id
     }
-    return _in_turn(round_, asked, earlier, when, prices)
+    return _in_turn(round_, asked, earlier, when, prices, sizes_shown)
 
 
 def _in_turn(
@@ -183,6 +190,7 @@ def _in_turn(
     earlier: Mapping[tuple[str, int], int],
     when: datetime,
     prices: Prices,
+    sizes_shown: ShownSizes | None,
 ) -> Iterator[Call]:
     """The calls, each made when its turn comes."""
     leading: dict[tuple[str, str], str] = {}
@@ -191,16 +199,20 @@ def _in_turn(
         context = (question.asked.model, question.asked.shared)
         after = leading.get(context) if size.place == "later" else None
         leading.setdefault(context, name)
+        usd = partial(judge_worst_usd, size.model, when, prices, size.is_cached)
         yield Call(
             subject=name,
             trial_id=question.trial_ids[0],
-            request=request if size.place == "alone" else judge.marked(request),
+            request=judge.marked(request) if size.is_cached else request,
             worst_case_usd=size.worst_usd(when, prices),
             earlier=earlier.get((question.grader, question.trial_ids[0]), 0),
             grader=question.grader,
             round_id=round_.id,
             input_tokens=size.tokens,
             after=after,
+            unsure=None if sizes_shown is None else Unsure(size.model, size.most_tokens, usd, sizes_shown),
+            most_tokens=size.most_tokens,
+            cached=size.is_cached,
         )
 
 

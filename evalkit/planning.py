@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from evalkit import __version__
-from evalkit.bill import Bill, charged, run_bill
+from evalkit.bill import Bill, charged, run_bill, shown_by_judges
 from evalkit.cache_marks import CacheMode, chosen_marks
 from evalkit.cached_prefixes import Prefix, marked_prefixes
 from evalkit.charged import NOTHING, Charged
@@ -202,8 +202,11 @@ async def prepare(
     lengths = {line.model: line.output_tokens for line in lines}
     documents = dataset.documents if snapshot is None else snapshot.documents
     outputs = _outputs(plan, (trial.key for trial in plan.trials() if trial.id not in later), lengths)
+    shown = None if snapshot is None else shown_by_judges(snapshot)
     judges = (
-        () if panel is None else foreseen_lines(panel, rubric, plan.records, documents, outputs, now, options.prices)
+        ()
+        if panel is None
+        else foreseen_lines(panel, rubric, plan.records, documents, outputs, now, options.prices, shown)
     )
     return Prepared(
         plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes, later

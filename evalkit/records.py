@@ -134,6 +134,8 @@ class AttemptStart:
     round_id: int | None = None
     session_id: int | None = None
     in_flight: int | None = None
+    most_tokens: int | None = None
+    cached: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ class Attempt:
     it if it is to be followed by another; `queued_s` is the wait on our side before it. `cost_usd` is None where the
     price or the tokens are unknown; times are None where nobody measured them. `in_flight` requests, this one included,
     were under way when it was sent. `subject` names what an attempt that has ended settles, if it is final. `worker_id`
-    as in `Reply`.
+    as in `Reply`. Of a judge's, `most_tokens` is the most its prompt was taken for before any was answered, `cached`
+    whether it was to be written to a cache; of production's the plan says both.
     """
 
     id: int
@@ -177,6 +180,8 @@ class Attempt:
     in_flight: int | None = None
     subject: str | None = None
     worker_id: int | None = None
+    most_tokens: int | None = None
+    cached: bool | None = None
 
 
 TRUSTED_LAG_S = 0.010

@@ -54,7 +54,8 @@ def attempt_of(columns: sqlite3.Row) -> Attempt:
         error_message=row["error_message"], simulated=bool(row["simulated"]),
         headers_s=row["headers_s"], reused=None if row["reused"] is None else bool(row["reused"]),
         session_id=row["session_id"], in_flight=row["in_flight"], subject=row["subject"],
-        worker_id=row["worker_id"],
+        worker_id=row["worker_id"], most_tokens=row["most_tokens"],
+        cached=None if row["cached"] is None else bool(row["cached"]),
     )  # fmt: skip
 
 

@@ -21,10 +21,10 @@ from evalkit.planning import Prepared, settled_trials
 from evalkit.prompt import build_request
 from evalkit.prompt_notes import naming_prompts
 from evalkit.providers import Provider
-from evalkit.records import Snapshot, TrialKey, Usage
+from evalkit.records import Snapshot
 from evalkit.sent_lately import Lately, sent_lately, together
 from evalkit.store import RunFile
-from evalkit.uncounted import Shown
+from evalkit.uncounted import ShownSizes, Unsure
 
 if TYPE_CHECKING:
     from evalkit.executors.ray import Cluster
@@ -125,7 +125,7 @@ class _Past:
     felt_s: Mapping[int, float | None] = field(default_factory=dict)
     charged: Charged = NOTHING
     lately: Lately = field(default_factory=dict)
-    shown: Shown = field(default_factory=Shown)
+    shown: ShownSizes = field(default_factory=ShownSizes)
 
 
 def _past(run: RunFile, prepared: Prepared) -> _Past:
@@ -172,7 +172,7 @@ def _calls(
     dataset: Dataset,
     past: _Past,
     worst_usd: WorstCase,
-    shown: Shown | None,
+    shown: ShownSizes | None,
     chosen: Callable[[int], bool],
 ) -> Iterator[Call]:
     """Calls for the chosen trials that are unsettled, in planned order, each request built only when its turn comes."""
@@ -186,7 +186,7 @@ def _calls(
         item = items[record.variant_of or item_id]
         request = build_request(model, item, dataset, record.documents, plan.spec.max_tokens, marks)
         size = plan.sizes.of(item_id, model)
-        unsure = None if shown is None else _Unsure(trial.key, most_tokens(size), worst_usd, shown)
+        unsure = None if shown is None else Unsure(model, most_tokens(size), partial(worst_usd, trial.key), shown)
         yield Call(
             f"trial/{trial.id}",
             trial.id,
@@ -197,19 +197,3 @@ def _calls(
             input_tokens=size.tokens,
             unsure=unsure,
         )
-
-
-@dataclass(frozen=True)
-class _Unsure:
-    """A prompt of which `planned` tokens are the most, unless answers have shown otherwise."""
-
-    key: TrialKey
-    planned: int
-    of_trial: WorstCase
-    shown: Shown
-
-    def worst_usd(self) -> float | None:
-        return self.of_trial(self.key, self.shown.most_tokens(self.key.model, self.planned))
-
-    def hear(self, usage: Usage) -> None:
-        self.shown.hear(self.key.model, self.planned, usage)

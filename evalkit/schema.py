@@ -219,6 +219,12 @@ ALTER TABLE attempt ADD COLUMN worker_id INTEGER REFERENCES worker (id);
 _VERSION_7 = "ALTER TABLE prompt_size ADD COLUMN most_tokens INTEGER CHECK (most_tokens >= tokens);\n"
 """How large a prompt may be that no server has counted, for a budget."""
 
+_VERSION_8 = """
+ALTER TABLE attempt_start ADD COLUMN most_tokens INTEGER CHECK (most_tokens >= 0);
+ALTER TABLE attempt_start ADD COLUMN cached INTEGER CHECK (cached IN (0, 1));
+"""
+"""How large a judge's prompt may be, which no plan tells, and whether it is written to a cache."""
+
 
 def _guarded(*tables: str) -> str:
     return "".join(_append_only(table) for table in tables)
@@ -236,5 +242,6 @@ MIGRATIONS: tuple[str, ...] = (
     _VERSION_5 + _guarded(*_PEOPLE),
     _VERSION_6 + _guarded(*_CLUSTER),
     _VERSION_7,
+    _VERSION_8,
 )
 """Statement blocks in order; a run file's `user_version` says how many have been applied."""

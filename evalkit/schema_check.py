@@ -14,6 +14,7 @@ SCHEMA_SHA256 = (
     "d768ad33bc27afedd0be014e862489aae1cb7dda9b34bebc732fb266d03e576b",
     "11ba6ff9939847ce4caa122089481ae304f3e133af092427c8ffb4a2872ecb9f",
     "36914847410f353b55c82f17537938bef0b6178e6b0ea37eed5efb186927bf63",
+    "d3a6b476117dc45fe276110372c5fc55dd238eccbeeebdf0bd63e9aa24592894",
 )
 """Of each schema version, so that a sound file is told from these alone: making the tables anew takes much longer."""
 

@@ -205,10 +205,10 @@ class RunFile:
         self._place.check()
         row = (
             start.trial_id, start.round_id, start.grader, start.number, start.sent_at, start.queued_s,
-            start.session_id, start.in_flight,
+            start.session_id, start.in_flight, start.most_tokens, start.cached,
         )  # fmt: skip
         with self.together() as db:
-            cursor = db.execute("INSERT INTO attempt_start VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            cursor = db.execute("INSERT INTO attempt_start VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             return int(cursor.lastrowid or 0)
 
     def finish_attempt(

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from math import ceil
 from typing import Any
@@ -176,7 +176,7 @@ def _pages(encoded: str) -> int:
 
 
 @dataclass
-class Shown:
+class ShownSizes:
     """What answers have shown of the sizes of prompts, counted or not, by model.
 
     `beyond`: how many times what was taken for the most a prompt of some length has had; `added`: how many tokens more
@@ -202,3 +202,24 @@ class Shown:
         most = ceil(planned * self.beyond.get(model, 1.0)) + self.added.get(model, 0)
         window = window_of(model)
         return most if window is None else max(planned, min(most, window))
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """A prompt of which `planned` tokens are the most, unless answers to others show otherwise.
+
+    `usd(tokens)` is the most a request with so long a prompt can cost; None if unpriced.
+    """
+
+    model: str
+    planned: int
+    usd: Callable[[int], float | None]
+    shown: ShownSizes
+
+    def worst_usd(self) -> float | None:
+        """The most one request can cost, as far as is known now."""
+        return self.usd(self.shown.most_tokens(self.model, self.planned))
+
+    def hear(self, usage: Usage) -> None:
+        """It was answered, and had so many tokens."""
+        self.shown.hear(self.model, self.planned, usage)

@@ -12,6 +12,7 @@ from evalkit.compact import PromptSizes
 from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
 from evalkit.executors.pace import MINUTE_S
+from evalkit.graders.judge import MAX_TOKENS
 from evalkit.plan import Plan, record, trial_order
 from evalkit.pricing import Prices, price
 from evalkit.prompt import Assembly
@@ -21,7 +22,7 @@ from tests.analysis_builders import spec as run_spec
 from tests.builders import dataset, item
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-OPUS, HAIKU = "claude-opus-4-6", "claude-haiku-4-5"
+OPUS, HAIKU, SONNET = "claude-opus-4-6", "claude-haiku-4-5", "claude-sonnet-4-6"
 
 
 def spec(*models: str, max_tokens: int = 1000) -> Spec:
@@ -205,26 +206,45 @@ LOST_USD = 1.1 * (1.1 * 1000 * 5e-6 + 300 * 25e-6)
 """At its worst: a tenth more tokens than counted, and an answer as long as allowed, processed in the US."""
 
 
+JUDGED = Usage(input_tokens=2000, output_tokens=100)
+
+
+def asked(attempt: Attempt, most_tokens: int | None, cached: bool | None = False) -> Attempt:
+    """A judge's attempt with what was known of its prompt when it began."""
+    return replace(attempt, most_tokens=most_tokens, cached=cached)
+
+
+def judged_usd(tokens: float, cache: float = 1.0) -> float:
+    """The most that a request to the judge can cost, a Sonnet processed in the US."""
+    return 1.1 * (tokens * 3e-6 * cache + MAX_TOKENS * 15e-6)
+
+
 @pytest.mark.parametrize(
-    ("judging", "to_come_usd", "charged_usd"),
+    ("judging", "judges_usd"),
     [
-        ([], 0.0, 0.04 + 2 * LOST_USD),
-        ([answered(0.02)], 0.0, 0.04 + 2 * LOST_USD + 0.02),
-        ([answered(0.02), lost()], 0.0, 0.04 + 2 * LOST_USD + 2 * 0.02),
-        ([answered(0.02), lost()], 0.03, 0.04 + 2 * LOST_USD + 0.02 + 0.03),
-        ([lost()], 0.0, 0.04 + 3 * LOST_USD),
+        ([], 0.0),
+        ([asked(answered(0.02), 3000)], 0.02),
+        ([asked(lost(), 3000)], judged_usd(3000)),
+        ([asked(lost(), 3000, True)], judged_usd(3000, 1.25)),
+        ([asked(answered(0.02), 3000), asked(lost(), 3000)], 0.02 + judged_usd(3000)),
+        ([asked(failed(0.006, usage=Usage(input_tokens=2000, output_tokens=1)), 3000)], judged_usd(3000)),
+        # an answer to one prompt showed twice as many tokens as were taken for the most
+        ([asked(answered(0.02, usage=JUDGED), 1000), asked(lost(), 3000)], 0.02 + judged_usd(6000)),
+        # a file that does not say how long the prompt may be: all that the model takes
+        ([asked(lost(), None, None)], judged_usd(1_000_000, 1.25)),
     ],
 )
 def test_a_budget_bears_production_and_judging_and_what_may_have_been_billed_at_its_worst(
-    judging: list[Attempt], to_come_usd: float, charged_usd: float
+    judging: list[Attempt], judges_usd: float
 ) -> None:
     book = Book(run_spec((OPUS,), max_tokens=300), sizes=[PromptSize("a", OPUS, 1000, True)])
     told = Usage(input_tokens=1000, output_tokens=1)
     cut = failed(0.005025, usage=told)  # perhaps billed to its end
     trial = book.trial("a", lost(), cut, answered(0.04), level=1)
     for attempt in judging:
-        book.judging(trial, attempt)
-    found = charged(book.snapshot(), NOW, to_come_usd)
-    assert found.borne_usd == pytest.approx(charged_usd, rel=1e-3)
+        book.judging(trial, attempt, grader=f"judge {SONNET} #2")
+    found = charged(book.snapshot(), NOW)
+    assert found.borne_usd == pytest.approx(0.04 + 2 * LOST_USD + judges_usd, rel=1e-3)
     known_usd = 0.04 + 0.005025 + sum(attempt.cost_usd or 0.0 for attempt in judging)
-    assert (found.spent_usd, found.broken) == (pytest.approx(known_usd), 2 + sum(not a.cost_usd for a in judging))
+    broken = 2 + sum(attempt.outcome != "answered" for attempt in judging)
+    assert (found.spent_usd, found.broken) == (pytest.approx(known_usd), broken)

@@ -1,6 +1,7 @@
 """A panel of judges: every question once, both orders of every pair, answers reused, contexts cached, biases seen."""
 
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -544,3 +545,30 @@ def test_a_budget_holds_for_judges_whatever_the_text_is(
         paid = [(a.grader is not None, a.cost_usd or 0.0) for a in run.snapshot().attempts]
     assert sum(usd for judged, usd in paid if judged) > 0.2
     assert sum(usd for _, usd in paid) <= 1.6
+
+
+@pytest.mark.parametrize("commands", [1, 3])
+def test_a_budget_for_judges_learns_from_answers_what_their_prompts_really_take(
+    commands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that bills 60,000 tokens for prompts of 1,000: what is sent before the first answer is all that can pass
+    a cap; no later command starts from nothing again."""
+    monkeypatch.chdir(tmp_path)
+    path, limit_usd, each_usd = people.write(tmp_path / "bills.db", 12, output=unlike), 2.5, 60_000 * 4e-6
+
+    def billed(whole: bytes) -> tuple[str, bytes]:
+        return "text/event-stream", re.sub(rb'"input_tokens":\s*\d+', b'"input_tokens": 60000', whole)
+
+    with recorded(spoil=lambda method, where: billed if where == "/v1/messages" else None) as server:
+        for _ in range(commands):
+            capped = [*by(JUDGE), "--budget-usd", str(limit_usd), "-j", "1"]
+            assert grade(path, server.url, *capped) == ExitCode.BUDGET
+    with RunFile(path, read_only=True) as run:
+        seen = run.snapshot()
+    paid = [a.cost_usd for a in seen.attempts if a.grader is not None]
+    assert len(paid) >= 2
+    assert all(usd is not None and usd >= each_usd for usd in paid)
+    assert sum(a.cost_usd or 0.0 for a in seen.attempts) <= limit_usd
+    (told,) = judge_bill(seen, seen.rounds[-1], Panel((JUDGE,))).lines
+    assert told.worst_usd is not None
+    assert told.worst_usd >= each_usd * told.requests

@@ -381,7 +381,7 @@ def torn(path: Path) -> None:
 
 def batched(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        db.execute("INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 2, 'now', NULL, NULL, NULL)")
+        db.execute("INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 2, 'now', NULL, NULL, NULL, NULL, NULL)")
         db.execute("INSERT INTO batch VALUES (1, 'nonce', 'now')")
         db.execute("INSERT INTO batch_entry SELECT max(id), 1 FROM attempt_start")
         db.commit()

@@ -157,7 +157,7 @@ def test_a_row_is_not_replaced_through_its_other_key_either(
     key = columns[0]
     fresh = {"label": "'another'"}.get(key, f"(SELECT max({key}) + 1 FROM {table})")
     if table == "attempt":
-        other.execute("INSERT INTO attempt_start VALUES (99, 1, NULL, NULL, 3, 'now', 0, NULL, NULL)")
+        other.execute("INSERT INTO attempt_start VALUES (99, 1, NULL, NULL, 3, 'now', 0, NULL, NULL, NULL, NULL)")
         fresh = "99"
     values = ", ".join([fresh, *columns[1:]])
     before = rows(other, table)
@@ -205,10 +205,12 @@ def test_a_trial_has_one_final_attempt(run: RunFile) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO attempt_start VALUES (NULL, 777, NULL, NULL, 1, 'now', 0, NULL, NULL)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, 'judge', 1, 'now', 0, NULL, NULL)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 0, 'now', 0, NULL, NULL)",
-        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', -1, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 777, NULL, NULL, 1, 'now', 0, NULL, NULL, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, 'judge', 1, 'now', 0, NULL, NULL, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 0, 'now', 0, NULL, NULL, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', -1, NULL, NULL, NULL, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', 0, NULL, NULL, -1, NULL)",
+        "INSERT INTO attempt_start VALUES (NULL, 1, NULL, NULL, 1, 'now', 0, NULL, NULL, NULL, 2)",
         "INSERT INTO trial VALUES (NULL, 'nobody', 'm', 1, 77)",
         "INSERT INTO trial VALUES (NULL, 'i0', 'm', 0, 77)",
         "INSERT INTO prompt_size VALUES ('i0', 'm', -1, 1, NULL)",

@@ -18,7 +18,7 @@ from evalkit.errors import ExitCode
 from evalkit.records import Request, Usage
 from evalkit.sandbox import tokens
 from evalkit.sandbox.server import SandboxSettings
-from evalkit.uncounted import Shown, measured
+from evalkit.uncounted import ShownSizes, measured
 
 MODEL = "claude-sonnet-4-6"
 TOOL = {
@@ -156,7 +156,7 @@ def test_no_text_has_more_tokens_than_the_most_it_can_have(text: str) -> None:
 
 
 def test_more_than_was_set_aside_is_set_aside_for_the_next() -> None:
-    shown, most = Shown(), measured(ask(ENGLISH)).most
+    shown, most = ShownSizes(), measured(ask(ENGLISH)).most
     assert shown.most_tokens("m", most) == most
     shown.hear("m", most, Usage())  # one that was cut off before it said anything
     shown.hear("m", most, Usage(most // 4))  # and one that had less, which says nothing of another kind of text
@@ -167,7 +167,7 @@ def test_more_than_was_set_aside_is_set_aside_for_the_next() -> None:
 
 
 def test_what_comes_to_a_short_prompt_is_added_to_a_long_one_and_no_ratio_of_it() -> None:
-    shown = Shown()
+    shown = ShownSizes()
     shown.hear("m", 20, Usage(320))
     assert shown.most_tokens("m", 20_000) == 20_300
     shown.hear("m", 400, Usage(100))

@@ -6,7 +6,7 @@ from itertools import combinations, groupby
 
 from evalkit import stats
 from evalkit.frozen import dataclass
-from evalkit.grader_names import JUDGE, is_again, judge_of, kind_of
+from evalkit.grader_names import is_again, judge_model, kind_of
 from evalkit.grading_records import Preference
 from evalkit.preferences import LEAN, in_both_orders, settled
 from evalkit.records import Snapshot, TrialKey
@@ -78,7 +78,7 @@ def _settled(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple
         for _, one, other, lean in choices:
             yield PEOPLE, one, other, lean
     for grader, one, other, forth, back in _pairs(snapshot, keys):
-        yield judge_of(grader).removeprefix(JUDGE), one, other, settled(forth, back)
+        yield judge_model(grader), one, other, settled(forth, back)
 
 
 def choices_of_people(snapshot: Snapshot) -> Mapping[str, Choices]:
@@ -102,7 +102,7 @@ def both_orders(snapshot: Snapshot) -> Mapping[str, list[BothOrders]]:
     keys = {trial.id: trial.key for trial in snapshot.trials}
     found: dict[str, list[BothOrders]] = defaultdict(list)
     for grader, one, _, forth, back in _pairs(snapshot, keys):
-        found[judge_of(grader).removeprefix(JUDGE)].append(BothOrders(keys[one].item_id, forth, back))
+        found[judge_model(grader)].append(BothOrders(keys[one].item_id, forth, back))
     return found
 
 

@@ -211,7 +211,7 @@ class _Execution:
         call, when, taken = job.call, datetime.now(UTC), perf_counter()
         start = AttemptStart(
             call.trial_id, call.earlier + job.attempts + 1, when.isoformat(), max(0.0, taken - job.since),
-            call.grader, call.round_id, self.session_id, len(self.tasks),
+            call.grader, call.round_id, self.session_id, len(self.tasks), call.most_tokens, call.cached,
         )  # fmt: skip
         attempt_id = await self.ledger.start_attempt(start)
         sent = perf_counter()

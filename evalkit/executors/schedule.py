@@ -6,23 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import field
 from math import inf
-from typing import Protocol
 
 from evalkit.executors.pace import Need, Pace
 from evalkit.frozen import dataclass
-from evalkit.records import Request, Usage
-
-
-class Unsure(Protocol):
-    """What a prompt may cost by what answers to others have shown: nobody has counted it, or the count is too low."""
-
-    def worst_usd(self) -> float | None:
-        """The most one request can cost, as far as is known now."""
-        ...
-
-    def hear(self, usage: Usage) -> None:
-        """It was answered, and had so many tokens."""
-        ...
+from evalkit.records import Request
+from evalkit.uncounted import Unsure
 
 
 @dataclass(frozen=True)
@@ -32,7 +20,7 @@ class Call:
 
     `input_tokens`: the size of its prompt as far as it is known, for the limits a minute. `after`: a subject that is
     to have been asked about before, if it stands earlier in the order, so that this one finds its prompt in the cache.
-    `unsure`: what knows more of `worst_case_usd`, where that matters.
+    `unsure`: what knows more of `worst_case_usd`, where that matters. `most_tokens` and `cached` as in `Attempt`.
     """
 
     subject: str
@@ -46,6 +34,8 @@ class Call:
     input_tokens: int = 0
     after: str | None = None
     unsure: Unsure | None = None
+    most_tokens: int | None = None
+    cached: bool | None = None
 
     @property
     def to_reserve_usd(self) -> float:
