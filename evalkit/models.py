@@ -8,9 +8,9 @@ from evalkit.frozen import dataclass
 
 Tier = Literal["opus", "sonnet", "haiku"]
 Lifecycle = Literal["active", "deprecated", "retired"]
-Rejected = Literal["forced_tool", "prefill", "high_effort_unthinking"]
-"""Settings by which models differ: a tool that must be called, an answer begun for the model, and an effort above
-high with thinking switched off."""
+Rejected = Literal["forced_tool", "prefill", "high_effort_unthinking", "forced_tool_thinking", "us_only"]
+"""Settings by which models differ: a tool that must be called, an answer begun for the model, an effort above high with
+thinking switched off, a tool that must be called after thinking, and processing in the US alone."""
 
 LINE_UP: tuple[str, ...] = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5-20251001")
 """The models a run compares unless told otherwise: the three tiers, pinned."""
@@ -71,9 +71,18 @@ class Model:
         return 4096 if self.generation >= (4, 5) else 1024
 
     @property
-    def offers_us_only(self) -> bool:
-        """Whether processing can be restricted to the US."""
-        return self.generation >= (4, 6)
+    def turns_down(self) -> frozenset[Rejected]:
+        """What it rejects of its own and of its generation.
+
+        Source of a forced tool after thinking, which models take from 4.8 on: the vendor's page on extended thinking,
+        and langchain-aws pull request 1141 for the newer ones.
+        """
+        found = set(self.rejects)
+        if self.generation < (4, 8):
+            found.add("forced_tool_thinking")
+        if self.generation < (4, 6):
+            found.add("us_only")
+        return frozenset(found)
 
 
 _MILLION = 1_000_000

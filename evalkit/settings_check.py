@@ -53,7 +53,7 @@ def _limits(model_id: str, facts: ModelFacts) -> _Limits:
         output_tokens=facts.max_output_tokens or model.max_output_tokens,
         thinking=model.thinking if facts.thinking is None else facts.thinking,
         efforts=model.efforts if facts.efforts is None else facts.efforts,
-        rejects=model.rejects if model.offers_us_only else model.rejects | {"us_only"},
+        rejects=model.turns_down,
     )
 
 
@@ -93,10 +93,16 @@ def _refused(request: Request, limits: _Limits) -> Iterator[str]:
     choice = (request.params.get("tool_choice") or {}).get("type")
     if choice in ("any", "tool") and "forced_tool" in limits.rejects:
         yield f"'tool_choice' of type {choice!r} forces a tool; use auto, or output_config.format for a fixed form"
+    elif choice in ("any", "tool") and _thinks(request) and "forced_tool_thinking" in limits.rejects:
+        yield f"'tool_choice' of type {choice!r} forces a tool, which it does not take with thinking; leave one of them"
     if request.messages[-1]["role"] == "assistant" and "prefill" in limits.rejects:
         yield "the last message is the assistant's (a prefill); end with the user, or leave the model out"
     if request.params.get("inference_geo") == "us" and "us_only" in limits.rejects:
         yield "'inference_geo' 'us' came with the 4.6 models; leave it or the model out"
+
+
+def _thinks(request: Request) -> bool:
+    return (request.params.get("thinking") or {}).get("type") in ("enabled", "adaptive")
 
 
 def _sizes(request: Request, limits: _Limits, input_tokens: int | None) -> Iterator[str]:

@@ -82,6 +82,28 @@ def test_a_forced_tool_is_told_of_models_that_take_none(server: Recorded, capsys
     assert server.messages() == []
 
 
+@pytest.mark.parametrize(
+    ("model", "thinking", "taken"),
+    [
+        ("claude-opus-4-6", {"type": "enabled", "budget_tokens": 2000}, False),
+        ("claude-opus-4-6", {"type": "adaptive"}, False),
+        ("claude-opus-4-6", {"type": "disabled"}, True),
+        ("claude-haiku-4-5-20251001", {"type": "enabled", "budget_tokens": 2000}, False),
+        ("claude-opus-5", {"type": "adaptive"}, True),
+    ],
+)
+def test_a_tool_that_is_forced_on_a_model_that_thinks_is_told_before_anything_is_sent(
+    model: str, thinking: dict[str, Any], taken: bool, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = {"tools": [TOOL], "tool_choice": {"type": "any"}, "thinking": thinking, "max_tokens": 4000}
+    dataset = write([{"input": "Ticket"}], CALL, params=params)
+    assert main(["run", dataset, "-q", "-y", "-m", model, "--base-url", server.url]) == (0 if taken else 2)
+    assert ("'tool_choice' of type 'any' forces a tool, which it does not take" in capsys.readouterr().err) == (
+        not taken
+    )
+    assert len(server.messages()) == taken
+
+
 def test_images_and_pdfs_arrive_byte_by_byte(server: Recorded) -> None:
     Path("photo.png").write_bytes(PNG)
     Path("invoice.pdf").write_bytes(PDF)

@@ -147,6 +147,7 @@ async def test_a_ramp_limit_is_an_ordinary_429() -> None:
         ("Your credit balance is too low to access the API", True),
         ("You have reached your specified API usage limits", True),
         ("This request would exceed your workspace's spend limit", True),
+        ("You have reached your workspace limit for this month", True),
         ("This organization has been disabled.", True),
         ("Your workspace has been disabled by an administrator", True),
         ("thinking: type disabled takes no budget", False),

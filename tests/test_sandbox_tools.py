@@ -56,6 +56,21 @@ def test_a_forced_tool_is_called_by_its_schema_streamed_or_not(
         validate(call.input, ROUTE["input_schema"])
 
 
+@pytest.mark.parametrize(
+    ("model", "thinking"), [(OPUS, {"type": "adaptive"}), (HAIKU, {"type": "enabled", "budget_tokens": 1024})]
+)
+def test_no_tool_is_forced_after_thinking_before_the_models_that_take_it(
+    model: str, thinking: dict[str, Any], client: Anthropic
+) -> None:
+    asked = ask("My kettle leaks.", model, tools=[ROUTE], tool_choice=FORCED, thinking=thinking, max_tokens=2000)
+    with pytest.raises(anthropic.BadRequestError, match="not supported with thinking"):
+        client.messages.create(**asked)
+    free = ask("My kettle leaks.", model, tools=[ROUTE], thinking=thinking, max_tokens=2000)
+    assert client.messages.create(**free).stop_reason in ("tool_use", "end_turn")
+    newer = ask("My kettle leaks.", "claude-opus-5", tools=[ROUTE], tool_choice=FORCED, thinking={"type": "adaptive"})
+    assert calls(client.messages.create(**newer))
+
+
 def test_a_call_is_streamed_in_pieces_of_json(client: Anthropic) -> None:
     asked = ask("My kettle leaks. Where does this ticket go?", tools=[ROUTE], tool_choice=FORCED)
     events = list(client.messages.create(**asked, stream=True))

@@ -40,7 +40,8 @@ _FATAL_KINDS = frozenset({
 })  # fmt: skip
 _SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
 _OUT_OF_MONEY = re.compile(
-    r"credit balance|(?:spend|usage) limit|tokens per day|(?:organi[sz]ation|account|workspace)\b[^.]{0,60}\bdisabled",
+    r"credit balance|(?:spend|usage|workspace|monthly) limit|tokens per day"
+    r"|(?:organi[sz]ation|account|workspace)\b[^.]{0,60}\bdisabled",
     re.IGNORECASE,
 )
 """An account's own limit or end comes as a plain 400, which would else settle every trial that is left as failed."""

@@ -61,6 +61,11 @@ class ModelSpec:
         return (self.generation < 5.5 or self.tier == "haiku") and self.tier not in ("fable", "mythos")
 
     @property
+    def forces_tools_after_thinking(self) -> bool:
+        """Whether tool_choice may force a tool where the model thinks first."""
+        return self.generation >= 4.8
+
+    @property
     def accepts_sampling(self) -> bool:
         """Whether temperature and its kin may differ from their defaults under the older API version."""
         return self.generation <= 4.6 and self.tier != "mythos"

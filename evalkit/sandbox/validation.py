@@ -243,6 +243,9 @@ def _check_tools(body: Body, spec: ModelSpec) -> None:
     choice = body.get("tool_choice") or {}
     if choice.get("type") in ("any", "tool") and not spec.accepts_forced_tools:
         raise ApiError(400, f'tool_choice: "{choice["type"]}" is not supported by {spec.id}')
+    thinks = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+    if choice.get("type") in ("any", "tool") and thinks and not spec.forces_tools_after_thinking:
+        raise ApiError(400, f'tool_choice: "{choice["type"]}" is not supported with thinking by {spec.id}')
     names = [_tool_name(f"tools.{index}", tool) for index, tool in enumerate(body.get("tools") or ())]
     if len(set(names)) < len(names):
         raise ApiError(400, "tools: Tool names must be unique.")
