@@ -251,17 +251,22 @@ check() {
   exit "$code"
 }
 
+numbers() { # "0.50 1.0" and "0.5 1" are the same shares
+  printf %s "$1" | awk '{ for (i = 1; i <= NF; i++) printf "%g ", $i }'
+}
+
 prove_all() { # every gate that the change lacks, once its files are sound; remembers the worst code
   [ -n "$dataset" ] || { echo "error: EVALKIT_DATASET is not set; name your own items" >&2 && exit 2; }
   asked=${EVALKIT_POLICY:-}
   [ -n "$asked" ] || [ ! -f gate.yaml ] || asked=gate.yaml
-  [ "${EVALKIT_LOOKS:-1}" = 1 ] || grep -Eqs '^[^#]*sequential' "$asked" || {
-    echo "error: EVALKIT_LOOKS needs the same shares as 'sequential: {looks: [...]}' in the policy; write them there" >&2
-    exit 2
-  }
   evalkit check "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${asked:+--policy "$asked"} \
     --epochs "${EVALKIT_EPOCHS:-3}" >"$out/check.txt"
   grep -v ': warning: ' "$out/check.txt" || :
+  planned=$(sed -n 's/^.*: looks at these shares of the items: //p' "$out/check.txt")
+  [ "${EVALKIT_LOOKS:-1}" = 1 ] || [ "$(numbers "$EVALKIT_LOOKS")" = "$(numbers "$planned")" ] || {
+    echo "error: EVALKIT_LOOKS needs the same shares as 'sequential: {looks: [...]}' in the policy (${planned:-none}); write them there" >&2
+    exit 2
+  }
   if grep -q ': the policy does not ask for quality' "$out/check.txt"; then
     echo "error: $asked does not ask for quality, so it approves no pin; add 'quality: {margin: 0.10}'" >&2
     exit 2

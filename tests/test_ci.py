@@ -435,6 +435,7 @@ case "$1 $2" in
   "pins verify") yes "error: a.py:1: x: *no* evidence" | head -n "${PLACES:-1}" >&2; exit 6 ;;
   "pins unproven") echo "old-a new-a"; echo "old-b new-b" ;;
   run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "next: evalkit grade --blind runs/a file.db" ;;
+  check*) [ -z "${LOOKS:-}" ] || echo "gate.yaml: looks at these shares of the items: $LOOKS" ;;
   gate*)
     [ -z "$SIZE" ] || for file; do case $file in *.json | *.xml | *.md) printf "%${SIZE}s" . >"$file" ;; esac; done
     case $* in *new-a*) exit "$GATE_CODE" ;; *) exit "${OTHER_CODE:-0}" ;; esac ;;
@@ -575,8 +576,11 @@ def test_what_a_step_says_stands_where_its_output_goes(commit: Commit, runner: R
             {"EVALKIT_EXECUTOR": "batch", "EVALKIT_LATENCY_SAMPLE": "30"},
             [" --executor batch --latency-sample 30"] * 4,
         ),
-        ({"EVALKIT_LOOKS": "0.5 0.75 1"}, [" --share 0.5", " --share 0.5"]),
-        ({"EVALKIT_LOOKS": "0.5 1", "VERDICT": "inconclusive"}, [" --share 0.5", "", " --share 0.5", ""]),
+        ({"EVALKIT_LOOKS": "0.50 0.75 1.0", "LOOKS": "0.5 0.75 1"}, [" --share 0.50", " --share 0.50"]),
+        (
+            {"EVALKIT_LOOKS": "0.5 1", "LOOKS": "0.5 1", "VERDICT": "inconclusive"},
+            [" --share 0.5", "", " --share 0.5", ""],
+        ),
     ],
 )
 def test_a_run_costs_half_in_batches_and_less_in_looks(told: dict[str, str], runs: list[str], tmp_path: Path) -> None:
@@ -587,14 +591,6 @@ def test_a_run_costs_half_in_batches_and_less_in_looks(told: dict[str, str], run
     fake.chmod(0o755)
     usual = {"EVALKIT_DATASET": "set.jsonl", "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "1", "VERDICT": "pass"}
     kept = {"PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_EVIDENCE": "always"}
-    policy = tmp_path / "gate.yaml"
-    policy.write_text("quality: {margin: 0.1}\n# sequential:\n", encoding="utf-8")
-    if "EVALKIT_LOOKS" in told:
-        done = subprocess.run(
-            ["sh", str(SCRIPT)], cwd=tmp_path, env=kept | usual | told, capture_output=True, check=False
-        )
-        assert (done.returncode, b"EVALKIT_LOOKS needs" in done.stderr) == (2, True), "parts at the full error each"
-        policy.write_text("quality: {margin: 0.1}\nsequential: {looks: [0.5, 1.0]}\n", encoding="utf-8")
     subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=kept | usual | told, capture_output=True, check=False)
     calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
     sent = [call.partition("--epochs 3")[2].removesuffix(" --quiet") for call in calls if call.startswith("run ")]
@@ -602,6 +598,35 @@ def test_a_run_costs_half_in_batches_and_less_in_looks(told: dict[str, str], run
     gates = len(runs) if "EVALKIT_LOOKS" in told else 2
     assert sum(call.startswith("gate ") for call in calls) == gates
     assert sum(call.startswith("pins approve") for call in calls) == 2, "once a pin, with the last look's report"
+
+
+@pytest.mark.parametrize(
+    ("looks", "planned", "code"),
+    [
+        ("0.5 0.75 1", "0.5 0.75 1", 0),
+        ("0.50 0.75 1.0", "0.5 0.75 1", 0),
+        ("0.7 1", "0.5 0.75 1", 2),
+        ("1 0.5", "0.5 1", 2),
+        (" ", "0.5 1", 2),
+        ("0.5 1", None, 2),
+        ("1", None, 0),
+    ],
+)
+def test_looks_are_those_of_the_policy_or_nothing_is_run(
+    looks: str, planned: str | None, code: int, commit: Commit, runner: Runner
+) -> None:
+    """Parts that nobody planned would each be tested at the full error."""
+    policy = "quality: {margin: 0.30}\n# sequential:\n"
+    if planned is not None:
+        policy += f"sequential: {{looks: [{planned.replace(' ', ', ')}]}}\n"
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    (runner.folder / "gate.yaml").write_text(policy, encoding="utf-8")
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        done = runner.run(evidence="always", looks=looks)
+        assert (done == 2) == (code == 2), runner.log
+        assert ("EVALKIT_LOOKS needs the same shares" in runner.log) == (code == 2)
+        assert bool(server.messages()) == (code == 0)
 
 
 @pytest.mark.parametrize(

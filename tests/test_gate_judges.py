@@ -302,11 +302,12 @@ def test_a_model_against_itself_passes_and_its_flips_are_told(
     assert main(["gate", "--aa", "--baseline", str(path), "--candidate", str(path)]) == 2  # which of the two models?
 
 
-def alone(path: Path, grader: str) -> Path:
-    """A run of one model on 100 items, all good in the eyes of one person."""
+def alone(path: Path, grader: str, asked: str | None = None) -> Path:
+    """A run of one model on 100 items, all good in the eyes of one person; `asked` begins the ids of its requests."""
     book = Book(spec((BASELINE,), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(grader,))])
     for item in range(100):
-        trial = book.trial(f"item-{item:03d}", answered(served_model=BASELINE), model=BASELINE)
+        answer = answered(served_model=BASELINE, request_id=None if asked is None else f"{asked}{item}")
+        trial = book.trial(f"item-{item:03d}", answer, model=BASELINE)
         book.grade(trial, 1, grader=grader)
     return write_run(path, book.snapshot())
 
@@ -319,6 +320,17 @@ def test_two_runs_of_one_model_are_compared_and_refused_where_others_graded_them
     assert "flip rate: 0%" in capsys.readouterr().out
     assert main(["gate", "--aa", "--baseline", str(one), "--candidate", str(bens)]) == 6
     assert "were graded by others (ann; ben)" in capsys.readouterr().err
+
+
+def test_a_copy_of_a_run_is_no_other_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compared with its copy, whatever was run comes out equal."""
+    one, copy = alone(tmp_path / "1.db", "ann", "req_a"), tmp_path / "copy.db"
+    copy.write_bytes(one.read_bytes())
+    for asked in (["--aa"], []):
+        assert main(["gate", *asked, "--baseline", str(one), "--candidate", str(copy)]) == 6
+        assert "hold answers to the same requests (100, first 'req_a0')" in capsys.readouterr().err
+    other = alone(tmp_path / "2.db", "ann", "req_b")
+    assert main(["gate", "--aa", "--baseline", str(one), "--candidate", str(other)]) == 3
 
 
 def test_a_model_that_is_not_what_it_was_fails_against_itself() -> None:

@@ -133,10 +133,12 @@ def _compared(run: Path | None, baseline: str | None, candidate: str | None, ask
 
 def _held_together(then: _Run, now: _Run, baseline: str, candidate: str) -> _Compared:
     """Both sides, once it is sure that they may be compared, with the day that the candidate's outputs were begun."""
-    from evalkit.gating.evidence import evidence_of
+    from evalkit.gating.evidence import evidence_of, refuse_shared_requests
     from evalkit.gating.graders import refuse_other_graders
 
     evidence = evidence_of(then.analysis, now.analysis, baseline, candidate)
+    if then is not now:
+        refuse_shared_requests(then.snapshot, baseline, now.snapshot, candidate)
     refuse_other_graders(then.snapshot, baseline, now.snapshot, candidate)
     of_candidate = {trial.id for trial in now.snapshot.trials if trial.key.model == candidate}
     sent = (a.sent_at for a in now.snapshot.attempts if a.grader is None and a.trial_id in of_candidate)

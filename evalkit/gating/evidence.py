@@ -8,6 +8,7 @@ from evalkit.analysis.results import Analysis, ItemResult, ModelResult, OutputRe
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
+from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 from evalkit.wording import listing
 
@@ -309,6 +310,25 @@ def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
             raise IntegrityError(
                 f"baseline and candidate were given other documents with item {item.id!r}; run both models in one run"
             )
+
+
+def refuse_shared_requests(then: Snapshot, baseline: str, now: Snapshot, candidate: str) -> None:
+    """IntegrityError where two run files hold answers to the same requests, as a copy does: whatever is compared with
+    itself comes out equal."""
+    ids = _request_ids(then, baseline)
+    shared = [request_id for request_id in _request_ids(now, candidate) if request_id in ids]
+    if shared:
+        raise IntegrityError(
+            f"baseline and candidate hold answers to the same requests ({len(shared):,}, first {shared[0]!r}), as"
+            " copies of one run do; run both apart, or compare two epochs of one run with --aa"
+        )
+
+
+def _request_ids(snapshot: Snapshot, model: str) -> dict[str, None]:
+    """What the server called the requests of production that one model answered; imports may not know it."""
+    own = {trial.id for trial in snapshot.trials if trial.key.model == model}
+    asked = (a.request_id for a in snapshot.attempts if a.grader is None and a.trial_id in own)
+    return dict.fromkeys(request_id for request_id in asked if request_id)
 
 
 def _graders(analysis: Analysis) -> list[str]:

@@ -29,6 +29,10 @@ def foreseen(policy: Common, place_of: Callable[[NotThereError], str], planned: 
         for name, items, margin in shares:
             told += _of(name, items, margin, epochs, _alpha(policy, items))
         told += asks
+    if policy.sequential is not None:
+        told.append(
+            f"looks at these shares of the items: {' '.join(f'{share:g}' for share in policy.sequential.looks)}"
+        )
     if problems:
         raise ProblemsError(problems)
     return told
