@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from math import ceil
 from statistics import fmean
 from time import perf_counter
 from typing import Protocol
 
 from evalkit.cached_prefixes import ExpectedCache, Prefix
-from evalkit.charged import Charged
+from evalkit.charged import Charged, Claim
 from evalkit.compact import PromptSizes
 from evalkit.cut_streams import is_cut
 from evalkit.executors.pace import MINUTE_S
@@ -21,7 +22,7 @@ from evalkit.plan import Plan
 from evalkit.pricing import DEAREST_REGION, LIST_PRICES, Prices
 from evalkit.records import Attempt, PromptSize, Snapshot, TrialKey, Usage
 from evalkit.sent_lately import sent_lately
-from evalkit.uncounted import ShownSizes, window_of
+from evalkit.uncounted import ShownSizes, Unsure, window_of
 
 TYPICAL_OUTPUT_TOKENS = 400
 """Length of an answer before any has been seen; an assumption, and called one."""
@@ -180,28 +181,39 @@ def judge_worst_usd(model: str, when: datetime, prices: Prices, cached: bool, mo
 
 
 def charged(snapshot: Snapshot, when: datetime, prices: Prices = LIST_PRICES, besides: Collection[int] = ()) -> Charged:
-    """What a budget has borne of production and of judges, `besides` attempts that are set aside elsewhere.
+    """What a budget has borne of production and of judges, `besides` attempts that are set aside elsewhere."""
+    return borne(snapshot, claims(snapshot, when, prices, besides))
 
-    An attempt that may have been billed, nobody knows how much, counts at its trial's worst case, or its judge's, and
-    so does an answer that broke off.
-    """
+
+def borne(snapshot: Snapshot, aside: Collection[Claim]) -> Charged:
+    """The same, with what is set aside as it stands."""
+    return Charged(spent_usd(snapshot), sum(claim.aside_usd for claim in aside), len(aside))
+
+
+def claims(
+    snapshot: Snapshot,
+    when: datetime,
+    prices: Prices = LIST_PRICES,
+    besides: Collection[int] = (),
+    shown: ShownSizes | None = None,
+    to_judges: ShownSizes | None = None,
+) -> list[Claim]:
+    """What is set aside for attempts that may have been billed, nobody knows how much, and for answers that broke off:
+    the worst case of their trial or their judge, by what is shown of prompts, now or later (`shown`, `to_judges`)."""
     keys = {trial.id: trial.key for trial in snapshot.trials}
     plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), ())
-    worst_usd = as_shown(plan, worst_cases(plan, when, prices), shown_by(snapshot, plan))
-    to_judges = shown_by_judges(snapshot)
-    unknown = [a for a in snapshot.attempts if a.id not in besides and (a.cost_usd is None or is_cut(a))]
+    worst_usd = as_shown(plan, worst_cases(plan, when, prices), shown or shown_by(snapshot, plan))
+    to_judges = to_judges or shown_by_judges(snapshot)
 
-    def bounded(attempt: Attempt) -> float:
+    def worst_of(attempt: Attempt) -> Callable[[], float | None]:
         if attempt.grader is None:
-            most = worst_usd(keys[attempt.trial_id])
-        else:
-            model = judge_model(attempt.grader)
-            tokens = to_judges.most_tokens(model, _most_of_judge(model, attempt))
-            most = judge_worst_usd(model, when, prices, attempt.cached is not False, tokens)
-        return max(most or 0.0, attempt.cost_usd or 0.0)
+            return partial(worst_usd, keys[attempt.trial_id])
+        model = judge_model(attempt.grader)
+        usd = partial(judge_worst_usd, model, when, prices, attempt.cached is not False)
+        return Unsure(model, _most_of_judge(model, attempt), usd, to_judges).worst_usd
 
-    aside_usd = sum(bounded(a) - (a.cost_usd or 0.0) for a in unknown)
-    return Charged(spent_usd(snapshot), aside_usd, len(unknown))
+    unknown = (a for a in snapshot.attempts if a.id not in besides and (a.cost_usd is None or is_cut(a)))
+    return [Claim(worst_of(a), known_usd=a.cost_usd or 0.0).reckoned() for a in unknown]
 
 
 def shown_by(snapshot: Snapshot, plan: Plan) -> ShownSizes:

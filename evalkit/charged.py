@@ -1,6 +1,7 @@
 """What a run file has cost a budget: what is priced, and what is set aside since nobody knows what was billed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass as mutable
 
 from evalkit.frozen import dataclass
 from evalkit.wording import plural
@@ -42,3 +43,25 @@ class Charged:
 
 
 NOTHING = Charged()
+
+
+@mutable
+class Claim:
+    """What is set aside for one request: `usd`, by what was known last.
+
+    `worst_usd()`: the most it may cost by what is known now, None if unpriced; `known_usd` is known to be billed.
+    """
+
+    worst_usd: Callable[[], float | None]
+    usd: float = 0.0
+    known_usd: float = 0.0
+
+    def reckoned(self) -> "Claim":
+        """This at what is known now; never less than before, which may be on the way already."""
+        self.usd = max(self.usd, self.worst_usd() or 0.0)
+        return self
+
+    @property
+    def aside_usd(self) -> float:
+        """What is set aside on top of what is known."""
+        return max(0.0, self.usd - self.known_usd)

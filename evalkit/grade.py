@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from evalkit.bill import Line, charged, shown_by_judges, total
+from evalkit.bill import Line, borne, claims, shown_by_judges, total
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.lag import Believed
@@ -198,9 +198,10 @@ def _left_to_ask(
 
     waiting, now = by_key(question for question in asked if question.key not in known), datetime.now(UTC)
     settles = {subject(round_, of_one[0]): of_one for of_one in waiting.values()}
-    budget = Budget(budget_usd, charged(snapshot, now, prices))
-    shown = None if budget_usd is None else shown_by_judges(snapshot)
-    return settles, calls(round_, waiting, snapshot, now, prices, shown), budget
+    shown = shown_by_judges(snapshot)
+    aside = claims(snapshot, now, prices, to_judges=shown)
+    budget = Budget(budget_usd, borne(snapshot, aside), aside)
+    return settles, calls(round_, waiting, snapshot, now, prices, None if budget_usd is None else shown), budget
 
 
 def _heard(snapshot: Snapshot) -> set[str]:

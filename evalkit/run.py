@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evalkit.bill import WorstCase, charged, most_tokens, shown_by, worst_cases
+from evalkit.bill import WorstCase, borne, claims, most_tokens, shown_by, worst_cases
 from evalkit.cache_marks import chosen_marks
-from evalkit.charged import NOTHING, Charged
+from evalkit.charged import NOTHING, Charged, Claim
 from evalkit.dataset import Dataset
 from evalkit.errors import BudgetError, UsageError
 from evalkit.executors.budget import Budget, payers
@@ -95,7 +95,7 @@ async def carry_out(
         past, plan, now = _past(run, prepared), prepared.plan, datetime.now(UTC)
         way, prices = prepared.options.way, prepared.options.prices
         items = way.batched(plan.items, plan.spec.seed)
-        budget = Budget(budget_usd, past.charged)
+        budget = Budget(budget_usd, past.charged, past.aside)
         passed_over = prepared.later.union(past.settled)
         batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in passed_over}
         batched |= past.in_batches
@@ -124,6 +124,7 @@ class _Past:
     attempts: Mapping[int, int] = field(default_factory=dict)
     felt_s: Mapping[int, float | None] = field(default_factory=dict)
     charged: Charged = NOTHING
+    aside: Collection[Claim] = ()
     lately: Lately = field(default_factory=dict)
     shown: ShownSizes = field(default_factory=ShownSizes)
 
@@ -135,10 +136,11 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     waiting = snapshot.in_batches
     in_batches = frozenset(attempt.trial_id for attempt in snapshot.attempts if attempt.id in waiting)
     now = datetime.now(UTC)
-    usd = charged(snapshot, now, prices=prepared.options.prices, besides=waiting)
+    shown = shown_by(snapshot, prepared.plan)
+    aside = claims(snapshot, now, prepared.options.prices, waiting, shown)
     return _Past(
-        settled_trials(snapshot), in_batches, attempts_so_far(snapshot), felt_so_far(snapshot), usd,
-        sent_lately(snapshot, now), shown_by(snapshot, prepared.plan),
+        settled_trials(snapshot), in_batches, attempts_so_far(snapshot), felt_so_far(snapshot),
+        borne(snapshot, aside), aside, sent_lately(snapshot, now), shown,
     )  # fmt: skip
 
 

@@ -187,15 +187,18 @@ class ShownSizes:
     beyond: dict[str, float] = field(default_factory=dict)
     added: dict[str, int] = field(default_factory=dict)
 
-    def hear(self, model: str, most_tokens: int, usage: Usage) -> None:
-        """An answer has come to a prompt of which `most_tokens` was the most."""
+    def hear(self, model: str, most_tokens: int, usage: Usage) -> bool:
+        """An answer has come to a prompt of which `most_tokens` was the most; whether it shows that others may be
+        longer than was known."""
         tokens = usage.total_input_tokens
         if tokens is None:
-            return
+            return False
+        before = (self.added.get(model, 0), self.beyond.get(model, 1.0))
         if most_tokens < _SHORT_TOKENS:
-            self.added[model] = max(self.added.get(model, 0), tokens - most_tokens)
+            self.added[model] = max(before[0], tokens - most_tokens)
         else:
-            self.beyond[model] = max(self.beyond.get(model, 1.0), tokens / most_tokens)
+            self.beyond[model] = max(before[1], tokens / most_tokens)
+        return (self.added.get(model, 0), self.beyond.get(model, 1.0)) != before
 
     def most_tokens(self, model: str, planned: int) -> int:
         """The most that a prompt can have, which was `planned` before anything was answered."""
@@ -220,6 +223,6 @@ class Unsure:
         """The most one request can cost, as far as is known now."""
         return self.usd(self.shown.most_tokens(self.model, self.planned))
 
-    def hear(self, usage: Usage) -> None:
-        """It was answered, and had so many tokens."""
-        self.shown.hear(self.model, self.planned, usage)
+    def hear(self, usage: Usage) -> bool:
+        """It was answered, and had so many tokens; whether others may be longer than was known."""
+        return self.shown.hear(self.model, self.planned, usage)

@@ -9,13 +9,14 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.charged import Charged
+from evalkit.charged import Charged, Claim
 from evalkit.error_kinds import LOST
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors import local
@@ -26,6 +27,7 @@ from evalkit.executors.local import Limits, Progress, cost_of, execute
 from evalkit.executors.schedule import Call
 from evalkit.providers import Preflight
 from evalkit.records import AttemptStart, Reply, Request, Usage
+from evalkit.uncounted import ShownSizes, Unsure
 
 HAIKU = "claude-haiku-4-5-20251001"
 REQUEST = Request(HAIKU, ({"role": "user", "content": "Hello"},), 100)
@@ -524,21 +526,70 @@ def test_sixteen_at_once_never_pass_the_budget(
 
 def test_without_a_budget_nothing_waits_for_money() -> None:
     budget = Budget(None)
-    assert [budget.reserve(1e9) for _ in range(3)] == [True] * 3
-    budget.settle(1e9, 2.0)
+    claims = [budget.reserve(lambda: 1e9) for _ in range(3)]
+    assert claims[0]
+    assert all(claims)
+    budget.settle(claims[0], 2.0)
     assert budget.charged.borne_usd == 2.0
 
 
 def test_money_set_aside_is_free_again_once_the_true_cost_is_known() -> None:
     budget = Budget(1.0)
-    assert budget.reserve(0.9)
-    assert not budget.reserve(0.9)
-    budget.settle(0.9, 0.05)
-    assert budget.reserve(0.9)
-    budget.settle(0.9, None)
+    first = budget.reserve(lambda: 0.9)
+    assert first
+    assert not budget.reserve(lambda: 0.9)
+    budget.settle(first, 0.05)
+    second = budget.reserve(lambda: 0.9)
+    assert second
+    budget.settle(second, None)
     assert budget.charged.borne_usd == pytest.approx(0.95)
-    assert not budget.reserve(0.06)
-    assert budget.reserve(0.05)
+    assert not budget.reserve(lambda: 0.06)
+    assert budget.reserve(lambda: 0.05)
+
+
+def test_what_is_set_aside_grows_with_what_is_shown_of_it() -> None:
+    """Of what is in flight, of what broke off, and of what broke off in an earlier command."""
+    worst = {"usd": 0.1}
+    budget = Budget(1.0, Charged(0.0, 0.1, 1), [Claim(lambda: worst["usd"]).reckoned()])
+    lost, cut, flying = (budget.reserve(lambda: worst["usd"]) for _ in range(3))
+    assert lost
+    assert cut
+    assert flying
+    budget.settle(lost, None)
+    budget.settle(cut, 0.03, cut=True)
+    assert (budget.charged.spent_usd, budget.charged.aside_usd) == pytest.approx((0.03, 0.1 + 0.1 + 0.07))
+    worst["usd"] = 0.2
+    budget.reckon()
+    assert (budget.charged.spent_usd, budget.charged.aside_usd) == pytest.approx((0.03, 0.2 + 0.2 + 0.17))
+    assert not budget.reserve(lambda: 0.21), "0.6 is borne, and 0.2 in flight"
+    assert budget.reserve(lambda: 0.19)
+    budget.settle(flying, 0.01)
+    assert budget.charged.borne_usd == pytest.approx(0.61)
+    assert budget.reserve(lambda: 0.19)
+
+
+async def test_once_an_answer_has_shown_what_is_billed_nothing_is_sent_beside_what_was_set_aside_too_low() -> None:
+    """Two requests are lost whose cost nobody knows; then answers cost fifty times what was planned."""
+    shown, sent = ShownSizes(), list[int]()
+
+    async def behave(request: Request, number: int) -> Reply:
+        sent.append(number)
+        if number < 2:
+            return replace(BUSY, status=None)
+        await asyncio.sleep(0.001)
+        return replace(GOOD, usage=Usage(input_tokens=50_000, output_tokens=0))
+
+    def usd(tokens: int) -> float:
+        return tokens * 1e-6  # Haiku, without any output
+
+    todo = [Call(f"trial/{n}", n, REQUEST, None, unsure=Unsure(REQUEST.model, 1000, usd, shown)) for n in range(1, 41)]
+    budget, book = Budget(1.0), Book()
+    ending = await carry_out(FakeProvider(behave), todo, book, replace(AT_ONCE, concurrency=4, attempts=1), budget)
+    assert ending.out_of_budget
+    answers = len(sent) - 2
+    assert budget.charged.spent_usd == pytest.approx(answers * 0.05)
+    assert budget.charged.aside_usd == pytest.approx(2 * 0.05), "what an answer showed holds for them too"
+    assert 0.9 < budget.charged.borne_usd <= 1.0 + 1e-9
 
 
 async def test_a_call_waits_for_money_that_others_have_set_aside_but_may_not_need() -> None:
@@ -551,10 +602,11 @@ async def test_a_call_waits_for_money_that_others_have_set_aside_but_may_not_nee
 def test_rounding_never_leaves_a_reservation_that_nobody_holds() -> None:
     budget = Budget(1e6)
     amounts = [random.Random(n).random() * 1e4 for n in range(2000)]
-    held = [amount for amount in amounts if budget.reserve(amount / 30)]
-    for amount in reversed(held):
-        budget.settle(amount / 30, 0.0)
-    assert (budget.reserve(1e6), budget.reserve(1.0)) == (True, False)
+    held = [claim for amount in amounts if (claim := budget.reserve(partial(float, amount / 30)))]
+    for claim in reversed(held):
+        budget.settle(claim, 0.0)
+    assert budget.reserve(lambda: 1e6)
+    assert not budget.reserve(lambda: 1.0)
 
 
 @pytest.mark.parametrize("no_number", [math.nan, math.inf])

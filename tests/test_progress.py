@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ def progress(
 
 def tally(*ended: Progress, budget_usd: float | None = None, spent_usd: float = 0.0, **totals: int) -> Tally:
     made = Tally({name: Ahead(total) for name, total in totals.items()}, budget_usd, Charged(spent_usd))
+    charged = Charged(spent_usd)
     for one in ended:
-        made.count(one)
+        charged = charged.plus(0.1, one.cost_usd)
+        made.count(replace(one, charged=charged))
     return made
 
 
@@ -133,7 +136,8 @@ def test_many_kinds_of_errors_are_counted_after_the_fifth() -> None:
 def test_where_nothing_can_be_redrawn_it_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
     with Board({"a": Ahead(30), "b": Ahead(10), "none": Ahead(0)}).shown() as board:
         for number in range(40):
-            board.tell(progress("b" if number % 4 == 0 else "a"))
+            one = progress("b" if number % 4 == 0 else "a")
+            board.tell(replace(one, charged=Charged(0.01 * (number + 1))))
     told = capsys.readouterr()
     assert told.out == ""
     lines = told.err.splitlines()
@@ -172,8 +176,8 @@ def test_quiet_is_silent_whatever_happens(capsys: pytest.CaptureFixture[str]) ->
 
 def test_four_fifths_of_the_budget_are_warned_of_once(capsys: pytest.CaptureFixture[str]) -> None:
     with Board({"a": Ahead(10)}, budget_usd=1.0, charged=Charged(0.5)).shown() as board:
-        for _ in range(4):
-            board.tell(progress("a", cost_usd=0.1))
+        for number in range(1, 5):
+            board.tell(replace(progress("a", cost_usd=0.1), charged=Charged(0.5 + number / 10)))
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     assert warned == [
         "warning: $0.800 of the budget of $1 is spent; 7 of 10 requests are left, about $0.7 by what they cost so far"
@@ -184,8 +188,10 @@ def test_what_a_budget_only_sets_aside_is_not_called_spent(capsys: pytest.Captur
     """An answer that broke off is known to have cost a cent, and may have cost ten."""
     cut = progress("a", final=False, outcome="errored", cost_usd=0.01, usage=Usage(input_tokens=9, output_tokens=1))
     with Board({"a": Ahead(10)}, budget_usd=1.0, charged=Charged(0.5, 0.1, 1)).shown() as board:
-        for ended in (cut, progress("a", final=False, outcome="errored", cost_usd=None), progress("a", cost_usd=0.1)):
-            board.tell(ended)
+        board.tell(replace(cut, charged=Charged(0.51, 0.19, 2)))
+        lost = progress("a", final=False, outcome="errored", cost_usd=None)
+        board.tell(replace(lost, charged=Charged(0.51, 0.29, 3)))
+        board.tell(replace(progress("a", cost_usd=0.1), charged=Charged(0.61, 0.29, 3)))
         assert board.tally.spent_usd == pytest.approx(0.61)
         assert footer(board.tally, 1.0, wide=False)[1].startswith("$0.610 of $1.00 budget, $0.290 more set aside")
     (warned,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("warning"))
@@ -194,8 +200,10 @@ def test_what_a_budget_only_sets_aside_is_not_called_spent(capsys: pytest.Captur
 
 
 def test_a_budget_that_ends_the_work_says_what_is_missing() -> None:
-    board = Board({"a": Ahead(10)})
-    board.tell(progress("a", cost_usd=0.1))
+    board = Board({"a": Ahead(10, 0.5)})
+    with pytest.raises(BudgetError, match=r"10 of 10 requests are left, about \$0.5 by the estimate"), board.missing():
+        raise BudgetError("no room")
+    board.tell(replace(progress("a", cost_usd=0.1), charged=Charged(0.1)))
     with pytest.raises(BudgetError, match=r"^no room \(9 of 10 requests are left, about \$0.9 by"), board.missing():
         raise BudgetError("no room")
 

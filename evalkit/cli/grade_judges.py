@@ -83,7 +83,7 @@ class JudgeSession:
         from evalkit.queues import rubric_of
         from evalkit.rounds import answered
 
-        self.charged = charged(snapshot, datetime.now(UTC), prices=self.prices, besides=snapshot.in_batches)
+        self.charged = charged(snapshot, datetime.now(UTC), self.prices)
         if not answered(snapshot):
             raise UsageError(nothing_to_grade(path, snapshot))
         graders = graders_for(rubric_of(snapshot), self.panel)

@@ -8,7 +8,6 @@ from statistics import quantiles
 from typing import TYPE_CHECKING
 
 from evalkit.charged import NOTHING, Charged
-from evalkit.cut_streams import is_cut
 from evalkit.frozen import dataclass
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class Tally:
     def count(self, progress: "Progress") -> None:
         """One attempt has ended."""
         row, reply = self.rows[progress.call.request.model], progress.reply
-        self.charged = self.charged.plus(progress.call.to_reserve_usd, progress.cost_usd, is_cut(reply))
+        self.charged = progress.charged
         if progress.cost_usd is not None:
             row.spent_usd += progress.cost_usd
         elif reply.outcome != "errored":
@@ -154,4 +153,5 @@ class Tally:
         projected = self.projected_usd()
         if projected is None or self.done == self.total:
             return left
-        return f"{left}, about ${max(0.0, projected - self.spent_usd):.2g} by what they cost so far"
+        by = "by what they cost so far" if all(row.done for row in self.rows.values()) else "by the estimate"
+        return f"{left}, about ${max(0.0, projected - self.spent_usd):.2g} {by}"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from evalkit import batch_rows
+from evalkit.charged import Claim
 from evalkit.error_kinds import GONE, NOT_AGAIN
 from evalkit.executors.batch_entry import (
     ENTRY_BYTES,
@@ -119,8 +120,7 @@ class BatchExecution:
             entries, created = {}, datetime.fromisoformat(batch.created_at)
             for id_ in (id_ for id_ in batch.attempts if id_ in waiting and attempts[id_].trial_id in calls):
                 call = calls[attempts[id_].trial_id]
-                entries[id_] = Entry(id_, call, attempts[id_].number, call.to_reserve_usd)
-                self.budget.bear(entries[id_].reserved_usd)
+                entries[id_] = Entry(id_, call, attempts[id_].number, self.budget.bear(call.worst_usd))
             if entries:
                 size, now = len(batch.attempts), perf_counter()
                 self.open.append(OpenBatch(batch.id, batch.nonce, created, batch.server_id, size, entries, now))
@@ -130,29 +130,29 @@ class BatchExecution:
     async def _submit_all(self) -> bool:
         """Submit every call that is neither over nor at the server, in chunks; True if the budget cut it short."""
         at_server = {entry.call.trial_id for batch in self.open for entry in batch.entries.values()}
-        chunk: list[tuple[Call, float, bytes]] = []
+        chunk: list[tuple[Call, Claim, bytes]] = []
         size, short = 0, False
         for call in self.calls():
             if call.trial_id in self.over or call.trial_id in at_server:
                 continue
             await asyncio.sleep(0)  # Ctrl-C is heard between two prompts
-            worst_usd, body = call.to_reserve_usd, batches.encoded(call.request)
-            full = len(chunk) == self.terms.requests or size + len(body) + ENTRY_BYTES > self.terms.bytes
-            if chunk and full:
+            body, full = batches.encoded(call.request), len(chunk) == self.terms.requests
+            if chunk and (full or size + len(body) + ENTRY_BYTES > self.terms.bytes):
                 await self._submit(chunk)
                 chunk, size = [], 0
             if self.ending.stopped:
                 return False
-            if not self.budget.reserve(worst_usd):
+            claim = self.budget.reserve(call.worst_usd)
+            if claim is None:
                 short = True
                 break
-            chunk.append((without_prompt(call), worst_usd, body))
+            chunk.append((without_prompt(call), claim, body))
             size += len(body) + ENTRY_BYTES
         if chunk and not self.ending.stopped:
             await self._submit(chunk)
         return short
 
-    async def _submit(self, chunk: list[tuple[Call, float, bytes]]) -> None:
+    async def _submit(self, chunk: list[tuple[Call, Claim, bytes]]) -> None:
         """Record a batch with its attempts, and then send it."""
         now, nonce = datetime.now(UTC), secrets.token_hex(8)
         numbers = [self.numbers.get(call.trial_id, call.earlier) + 1 for call, _, _ in chunk]
@@ -162,8 +162,8 @@ class BatchExecution:
         ]
         batch_id, ids = await self.ledger.submit(lambda: self._record(nonce, now, starts))
         entries = {
-            id_: Entry(id_, call, number, worst_usd)
-            for id_, number, (call, worst_usd, _) in zip(ids, numbers, chunk, strict=True)
+            id_: Entry(id_, call, number, claim)
+            for id_, number, (call, claim, _) in zip(ids, numbers, chunk, strict=True)
         }
         batch = OpenBatch(batch_id, nonce, now, None, len(ids), entries, perf_counter())
         self.open.append(batch)
@@ -376,17 +376,17 @@ class BatchExecution:
         await self.ledger.submit(write)
         for entry, reply, final, cost_usd in found:
             batch.entries.pop(entry.attempt_id, None)
-            self.budget.settle(entry.reserved_usd, cost_usd)
+            self.budget.settle(entry.claim, cost_usd)
             self._learn(entry, reply, final)
             if reply.error_type in NOT_AGAIN:
                 self.back[reply.error_type, batch.server_id or ""] += 1
             left = not final and (self.ending.stopped or entry.call.trial_id in self.over)
-            self.tell(Progress(entry.call, reply, final, cost_usd, None, left=left))
+            self.tell(Progress(entry.call, reply, final, cost_usd, None, left=left, charged=self.budget.charged))
 
     def _learn(self, entry: Entry, reply: Reply, final: bool) -> None:
         trial_id = entry.call.trial_id
-        if entry.call.unsure is not None:
-            entry.call.unsure.hear(reply.usage)
+        if entry.call.unsure is not None and entry.call.unsure.hear(reply.usage):
+            self.budget.reckon()
         self.numbers[trial_id] = entry.number
         self.tries[trial_id] = self.tries.get(trial_id, 0) + 1
         if reply.stops_run:

@@ -3,6 +3,7 @@
 from dataclasses import field, replace
 from datetime import datetime
 
+from evalkit.charged import Claim
 from evalkit.error_kinds import UNREADABLE
 from evalkit.executors.local import cost_of
 from evalkit.executors.schedule import Call
@@ -41,7 +42,7 @@ class Entry:
     attempt_id: int
     call: Call
     number: int
-    reserved_usd: float
+    claim: Claim
 
 
 @dataclass

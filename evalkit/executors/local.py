@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from math import inf
 from time import perf_counter
 
+from evalkit.charged import NOTHING, Charged
 from evalkit.cut_streams import is_cut
 from evalkit.error_kinds import LOST, NEVER_SENT, UNREADABLE
 from evalkit.errors import NoRoomError
@@ -66,7 +67,7 @@ class Progress:
 
     `felt_s` None: nobody can say (a batch, or our own standstill). `waiting`: after a stop, the requests still in
     flight. `left`: neither settled nor to be tried again by this command; None if that hangs on what else its model
-    answers.
+    answers. `charged`: what the run file has cost by then.
     """
 
     call: Call
@@ -77,6 +78,7 @@ class Progress:
     limit: int = 0
     waiting: int | None = None
     left: bool | None = False
+    charged: Charged = NOTHING
 
 
 def cost_of(request: Request, reply: Reply, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
@@ -146,8 +148,8 @@ class _Execution:
             await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def _reserve(self, job: Job) -> bool:
-        job.reserved_usd = job.call.to_reserve_usd
-        return self.budget.reserve(job.reserved_usd)
+        job.claim = self.budget.reserve(job.call.worst_usd)
+        return job.claim is not None
 
     def _next(self) -> Job | float | None:
         """What may go now, else the seconds until it may (infinite: until an attempt ends); None when all is done."""
@@ -188,7 +190,7 @@ class _Execution:
         if 0 < self.started < self.limits.concurrency:
             await asyncio.sleep(RAMP_S)
         if self._stopped:
-            self.budget.settle(job.reserved_usd, 0.0)
+            self._settle(job, 0.0)
             return
         self.started += 1
         self.under_way += 1
@@ -238,9 +240,9 @@ class _Execution:
         except NoRoomError:
             self.unrecorded.append(cost_usd)
             raise
-        self.budget.settle(job.reserved_usd, cost_usd, is_cut(reply))
-        if call.unsure is not None:
-            call.unsure.hear(reply.usage)
+        self._settle(job, cost_usd, is_cut(reply))
+        if call.unsure is not None and call.unsure.hear(reply.usage):
+            self.budget.reckon()
         self.ending.untimed += final and job.untimed and reply.outcome != "errored"
         if reply.stops_run:
             self.stop(fatal=reply, model=call.request.model)
@@ -249,7 +251,12 @@ class _Execution:
         self.under_way -= 1
         waiting = self.under_way if self.ending.stopped else None
         left = not final and (given_up or self.ending.stopped or (None if doubtful else False))
-        self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit), waiting, left))
+        self.tell(Progress(call, reply, final, cost_usd, felt_s, int(pace.limit), waiting, left, self.budget.charged))
+
+    def _settle(self, job: Job, cost_usd: float | None, cut: bool = False) -> None:
+        if job.claim is not None:
+            self.budget.settle(job.claim, cost_usd, cut)
+            job.claim = None
 
     def _is_enough(self, job: Job, reply: Reply, pause_s: float) -> bool:
         """Whether a call is left for another time, after an attempt that might be made again."""

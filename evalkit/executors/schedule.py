@@ -5,8 +5,10 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import field
+from functools import partial
 from math import inf
 
+from evalkit.charged import Claim
 from evalkit.executors.pace import Need, Pace
 from evalkit.frozen import dataclass
 from evalkit.records import Request
@@ -38,10 +40,9 @@ class Call:
     cached: bool | None = None
 
     @property
-    def to_reserve_usd(self) -> float:
-        """What to set aside for a request of it that is made now."""
-        worst_usd = self.worst_case_usd if self.unsure is None else self.unsure.worst_usd()
-        return worst_usd or 0.0
+    def worst_usd(self) -> Callable[[], float | None]:
+        """What tells the most that a request of it can cost by what is known when it is asked; holds no prompt."""
+        return partial(_same, self.worst_case_usd) if self.unsure is None else self.unsure.worst_usd
 
     @property
     def need(self) -> Need:
@@ -49,12 +50,16 @@ class Call:
         return Need(self.input_tokens, self.request.max_tokens)
 
 
+def _same(usd: float | None) -> float | None:
+    return usd
+
+
 @dataclass
 class Job:
     """A call under way. `since`: when it might have gone, had nothing of ours been in its way (monotonic, s).
 
     `felt_s`: latencies and pauses of its attempts so far; `doubted`: refused before its model had answered anything,
-    and to be tried once more; `lost`: attempts whose worker was lost; `reserved_usd`: set aside for the one under way;
+    and to be tried once more; `lost`: attempts whose worker was lost; `claim`: set aside for the one under way;
     `untimed`: one of them has no latency that could be claimed, so neither has what a user felt.
     """
 
@@ -64,7 +69,7 @@ class Job:
     felt_s: float = 0.0
     doubted: bool = False
     lost: int = 0
-    reserved_usd: float = 0.0
+    claim: Claim | None = None
     untimed: bool = False
 
 
