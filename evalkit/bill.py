@@ -273,6 +273,7 @@ def run_bill(
     """
     shown = ShownSizes() if seen is None else shown_by(seen, plan)
     worst_usd = as_shown(plan, worst_cases(plan, when, prices, batched), shown)
+    longer = {} if seen is None else _longer(seen, plan)
     cache = None if plan.spec.cache == "off" else ExpectedCache(plan.spec.cache, at_once)
     lately, here = {} if seen is None else sent_lately(seen, when), perf_counter()
     ages = {model: tuple(here - moment for moment, _ in sent) for model, sent in lately.items()}
@@ -285,7 +286,8 @@ def run_bill(
         line.uncounted += not size.counted
         line.batched += item.id in batched
         line.worst_usd = _more(line.worst_usd, worst_usd(key))
-        usage = Usage(size.tokens, output_tokens, inference_geo=item.inference_geo, speed=item.speed)
+        tokens = round(size.tokens * longer.get(key.model, 1.0))
+        usage = Usage(tokens, output_tokens, inference_geo=item.inference_geo, speed=item.speed)
         if item.id in batched:
             usage = replace(usage, service_tier="batch")
         if cache is not None:
@@ -319,6 +321,18 @@ def _with_cache(
         cache_write_5m_tokens=written_tokens if cache.ttl == "5m" else None,
         cache_write_1h_tokens=written_tokens if cache.ttl == "1h" else None,
     )
+
+
+def _longer(seen: Snapshot, plan: Plan) -> dict[str, float]:
+    """How many times what was planned the prompts of a model have had that were answered."""
+    keys, sums = {trial.id: trial.key for trial in seen.trials}, dict[str, tuple[int, int]]()
+    for attempt in seen.attempts:
+        tokens, key = attempt.usage.total_input_tokens, keys[attempt.trial_id]
+        size = _size_of(key, plan)
+        if attempt.grader is None and attempt.outcome == "answered" and tokens is not None and size is not None:
+            had, planned = sums.get(key.model, (0, 0))
+            sums[key.model] = (had + tokens, planned + size.tokens)
+    return {model: had / planned for model, (had, planned) in sums.items() if planned}
 
 
 @dataclass

@@ -200,6 +200,8 @@ def test_what_answers_showed_of_prompts_is_remembered_of_what_is_set_aside_and_o
     plan = Plan(seen.spec, seen.items, PromptSizes(seen.sizes), ())
     (line,) = run_bill(plan, [TrialKey("b", OPUS, 1)], NOW, seen)
     assert line.worst_usd == pytest.approx(most_usd, rel=1e-3)
+    assert line.expected_usd == pytest.approx(10_000 * 5e-6 + 100 * 25e-6), "and so it is expected to take"
+    assert line.input_tokens == 1000, "what was counted is told as it was counted"
 
 
 LOST_USD = 1.1 * (1.1 * 1000 * 5e-6 + 300 * 25e-6)
