@@ -92,9 +92,12 @@ def test_failures_count_and_what_is_not_complete_is_left_out_by_reason() -> None
     book.trial("unpriced", answered(0.05), model=OPUS, level=1)
     book.trial("pending", model=HAIKU)
     book.trial("pending", answered(0.05), model=OPUS, level=1)
+    book.trial("cost unknown", ended("errored", None, error_type="timeout"), model=HAIKU)
+    book.trial("cost unknown", answered(0.05), model=OPUS, level=1)
     outcomes = outcomes_of(analyze(book.snapshot()), 5.0)
-    assert [item.id for item in outcomes.items] == [f"i{i}" for i in range(6)] + ["refused"]
-    assert outcomes.satisfied[6, 0] == 0
+    assert [item.id for item in outcomes.items] == [*(f"i{i}" for i in range(6)), "refused", "cost unknown"]
+    assert outcomes.satisfied[6:, 0].tolist() == [[0], [0]], "a failure of unknown cost is a failure"
+    assert outcomes.cost_usd[7].tolist() == [[0.0], [0.05]], "at the least that it cost"
     assert dict(outcomes.left_out) == {
         "not graded for every model": 1,
         "unpriced for a model": 1,

@@ -1,7 +1,7 @@
 """What every model did with every item, as arrays that policies are valued on."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 
@@ -147,8 +147,9 @@ def outcomes_of(
         raise NothingToRouteError("a run of one model has nothing to route between; run two or more on the same items")
     kept: list[ItemResult] = []
     left_out: Counter[str] = Counter()
+    priced = {o.model for item in analysis.outputs for o in item.outputs if o.cost_usd is not None}
     for item in analysis.outputs:
-        reason = _incomplete(item, models, analysis.spec.epochs)
+        reason = _incomplete(item, models, analysis.spec.epochs, priced)
         if reason:
             left_out[reason] += 1
         else:
@@ -161,13 +162,17 @@ def outcomes_of(
     return _arrays(analysis, kept, models, failure_usd, dict(left_out), own or {})
 
 
-def _incomplete(item: ItemResult, models: Sequence[str], epochs: int) -> str:
-    """Why an item cannot be used; empty if it can."""
+def _incomplete(item: ItemResult, models: Sequence[str], epochs: int, priced: Collection[str]) -> str:
+    """Why an item cannot be used; empty if it can.
+
+    A failure of unknown cost is used like any other, at the least that it cost: left out, it would count as no failure.
+    """
     if len(item.outputs) < len(models) * epochs or any(output.outcome is None for output in item.outputs):
         return "not run by every model"
     if any(output.satisfied is None for output in item.outputs):
         return "not graded for every model"
-    return "unpriced for a model" if any(output.cost_usd is None for output in item.outputs) else ""
+    unpriced = (o for o in item.outputs if o.cost_usd is None and not (o.outcome == "errored" and o.model in priced))
+    return "unpriced for a model" if any(unpriced) else ""
 
 
 def _arrays(
@@ -179,7 +184,7 @@ def _arrays(
     own: Mapping[str, Mapping[str, float]],
 ) -> Outcomes:
     shape = (len(kept), len(models), analysis.spec.epochs)
-    cost = np.array([output.cost_usd for item in kept for output in item.outputs], dtype=np.float64).reshape(shape)
+    cost = np.array([o.cost_usd or 0.0 for item in kept for o in item.outputs], dtype=np.float64).reshape(shape)
     order = np.argsort(cost.mean(axis=(0, 2)), kind="stable")
     felt = [_wait_s(analysis, o) if o.outcome == "answered" else None for item in kept for o in item.outputs]
     flags = np.array([output.satisfied for item in kept for output in item.outputs], dtype=np.float64)

@@ -23,6 +23,8 @@ from evalkit.stats.rates import cluster_design, shown_limits, two_sided_t
 LOG_T = "log-t"
 MOVER = "MOVER on the log scale"
 TOP_SHARE = 0.2  # one item above this share of the total makes every method under-cover
+_OPEN_FROM = 1000
+"""Times the value: one success in any number of items has an upper limit of 40 times, at 99 % of 200."""
 ONE_ITEM = "one item carries"
 """How the warning about that begins."""
 
@@ -62,9 +64,10 @@ def cost_per_satisfactory(
     `rate_n_eff` > 0 is the effective n of the rate, default the number of items (wide,
     but safe, for means over several trials; `cost_per_satisfactory_clustered` works it out).
 
-    No success: no value and no upper limit, but a lower limit. All succeed: works. All costs equal: the
-    interval comes from the rate alone. n = 1: no bounds. n = 0: no value. A warning says when the rate is not
-    clearly above 0 (where Fieller's interval would be unbounded). Raises ValueError for bad values or
+    No success: no value and no upper limit, but a lower limit. A limit more than a thousand times the value, as of two
+    items with several trials, is none either: it says that the rate may be anything above 0. All succeed: works. All
+    costs equal: the interval comes from the rate alone. n = 1: no bounds. n = 0: no value. A warning says when the rate
+    is not clearly above 0 (where Fieller's interval would be unbounded). Raises ValueError for bad values or
     different lengths.
     """
     check_confidence(confidence)
@@ -99,7 +102,8 @@ def _mover_limits(c: FloatArray, s: FloatArray, confidence: float, n_eff: float)
         return scaled(mean / share, -down), None
     below = math.log(max(share / low_rate, 1.0))
     up = math.sqrt(max(0.0, h * h + below * below - 2 * r * h * below))
-    return scaled(mean / share, -down), scaled(mean / share, up)
+    high = scaled(mean / share, up) if up <= math.log(_OPEN_FROM) else None
+    return scaled(mean / share, -down), high
 
 
 def correlation(x: FloatArray, y: FloatArray) -> float:

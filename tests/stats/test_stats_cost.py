@@ -189,6 +189,22 @@ def test_clustered_cost_uses_item_means_and_effective_n() -> None:
     assert numbers_of(cost_per_satisfactory_clustered(costs, flags)) == pytest.approx(numbers_of(expected))
 
 
+def test_two_items_with_several_trials_have_no_upper_limit_that_means_anything() -> None:
+    """A t of one degree of freedom leaves a rate of 1e-68, and a limit with 65 digits."""
+    found = cost_per_satisfactory_clustered([[0.01, 0.011], [0.012, 0.01]], [[1, 1], [0, 0]])
+    assert found.low is not None
+    assert found.low < 0.0215 == pytest.approx(found.value)
+    assert found.high is None
+
+
+@pytest.mark.parametrize("items", [15, 50, 1000])
+def test_one_success_among_any_number_of_items_keeps_its_upper_limit(items: int) -> None:
+    found = cost_per_satisfactory([0.01] * items, [1.0] + [0.0] * (items - 1), 0.99)
+    assert found.high is not None
+    assert found.value is not None
+    assert found.high < 1000 * found.value
+
+
 def test_clustered_cost_of_single_trials_is_the_plain_one() -> None:
     clustered = cost_per_satisfactory_clustered([[c] for c in COSTS], [[s] for s in FLAGS])
     assert clustered == cost_per_satisfactory(COSTS, FLAGS)
@@ -394,8 +410,9 @@ def test_of_few_items_the_cost_knows_no_more_of_the_rate_than_the_exact_interval
         cost_per_satisfactory([0.02] * n, flags),
         cost_per_satisfactory_clustered([[0.02] * 5] * n, [[flag] * 5 for flag in flags]),
     )
+    assert one.high is not None
+    assert (several.high is None) == (n == 2), "of two items with several trials there is no upper limit at all"
     for estimate in (one, several):
-        assert estimate.high is not None
         assert estimate.low is not None
-        assert estimate.high >= 0.02 / shown.low * (1 - 1e-9)
+        assert (estimate.high or math.inf) >= 0.02 / shown.low * (1 - 1e-9)
         assert estimate.low <= 0.02 / shown.high * (1 + 1e-9)
