@@ -96,6 +96,7 @@ def _facts(path: Path) -> dict[str, object]:
         "unknown_cost_attempts": sum(a.cost_usd is None for a in production),
         "graded": len({grade.trial_id for grade in counting(snapshot.grades) if grade.level is not None}),
         "judge_spend_usd": _spend(judging),
+        "judge_unknown_cost_attempts": sum(a.cost_usd is None for a in judging),
         "rounds": [{"graders": list(r.graders), "blind": r.blind, "id": r.id} for r in snapshot.rounds],
         "dataset_sha256": spec.dataset_sha256,
         "rubric_sha256": spec.rubric_sha256,
