@@ -24,6 +24,12 @@ _MINUS = "\N{MINUS SIGN}"
 _DASH = "\N{EN DASH}"
 
 
+def about(count: int) -> str:
+    """A count that rests on estimates, rounded up to two digits: `about 30,000` for 29,949."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return f"about {-(-count // step) * step:,}"
+
+
 def significant(x: float, digits: int = 2) -> str:
     """A number with so many significant digits, without an exponent: 0.042, 4.4, 120."""
     if x == 0:

@@ -124,7 +124,13 @@ def test_items_needed_are_the_analysis_own_and_settled_ones_say_so() -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "text"),
-    [(78, "about 78"), (60, "a few more than 60"), (None, "no number: the rate is not above it")],
+    [
+        (78, "about 78"),
+        (161, "about 170"),
+        (29_949, "about 30,000"),
+        (60, "a few more than 60"),
+        (None, "no number: the rate is not above it"),
+    ],
 )
 def test_an_open_rate_says_how_many_items_would_settle_it(wanted: int | None, text: str) -> None:
     analysis = made("whole")

@@ -25,7 +25,7 @@ from evalkit.chart_blocks import (
 from evalkit.pairing import MANY_PAIRS, Comparison, all_pairs
 from evalkit.series import NEUTRAL, lineup
 from evalkit.shown_items import anchors, is_settled
-from evalkit.wording import MOST_ITEMS, doubt, listing, percent, plural, sentence, shorten, stated, value
+from evalkit.wording import MOST_ITEMS, about, doubt, listing, percent, plural, sentence, shorten, stated, value
 
 ORDER = 75
 OF_WORKLOAD = True
@@ -180,7 +180,7 @@ def _number(needed: int | None, items: int, never: str) -> str:
         return never
     if needed > MOST_ITEMS:
         return f"no number below {MOST_ITEMS:,}: too close to tell"
-    return f"about {needed:,}" if needed > items else f"a few more than {items:,}"
+    return about(needed) if needed > items else f"a few more than {items:,}"
 
 
 def _items(analysis: Analysis) -> Iterable[Block]:

@@ -27,7 +27,7 @@ from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
 from evalkit.series import clearing_router, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
-from evalkit.wording import MOST_ITEMS, estimated, listing, money, percent, plural, sentence, stated, value
+from evalkit.wording import MOST_ITEMS, about, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
 
 ORDER = 10
@@ -232,7 +232,7 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     who = "it clears" if len(level) == 1 else "each clears"
     more = " First come the trials that failed on every attempt so far: repeat the run." if best.at_worst else ""
     if needed and needed <= MOST_ITEMS:
-        more = f" If that rate holds, about {needed:,} items would show that {who} the bar, with a chance of 80%."
+        more = f" If that rate holds, {about(needed)} items would show that {who} the bar, with a chance of 80%."
     elif needed:
         more = f" If that rate holds, fewer than {MOST_ITEMS:,} items would not show that {who} the bar."
     return words(
