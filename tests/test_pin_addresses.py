@@ -246,3 +246,68 @@ def test_parts_of_lists_are_told_by_names_and_not_by_settings(
     path: str, then: str, now: str, expected: list[tuple[str | None, str | None]]
 ) -> None:
     assert told(path, then, now) == sorted(expected, key=str)
+
+
+LISTS = [
+    ("l.yaml", "env:\n- {a}={0}\n- LOG=1\n- {b}={1}\n"),
+    ("l.yaml", "args:\n- --{a}={0}\n- --{b}={1}\n"),
+    ("l.yaml", "args:\n- --{a}\n- {0}\n- --{b}\n- {1}\n"),
+    ("l.yaml", "args: ['--{a}', '{0}', '--{b}', '{1}']\n"),
+    ("l.yaml", "args: [--set, '{a}.model={0}', --set, '{b}.model={1}']\n"),
+    ("l.yaml", "script:\n- export {a}={0}\n- export {b}={1}\n"),
+    ("l.yaml", "script:\n- run --{a} {0}\n- run --{b} {1}\n"),
+    ("l.yaml", "script:\n- ./deploy.sh {a} {0}\n- ./deploy.sh {b} {1}\n"),
+    ("helm.yaml", "[[ if .x ]]\nargs:\n  - --{a}\n  - {0}\n  - --{b}\n  - {1}\n"),
+    ("l.json", '["--{a}", "{0}", "--{b}", "{1}"]'),
+    ("l.json", '["--{a}={0}", "--{b}={1}"]'),
+    ("l.json", '["{a}={0}",\n"{b}={1}"]'),
+    ("l.toml", "args = ['--{a}', '{0}', '--{b}', '{1}']\n"),
+    ("l.toml", "env = ['{a}={0}', '{b}={1}']\n"),
+    ("l.py", "ARGS = ['--{a}', '{0}', '--{b}', '{1}']\n"),
+    ("l.py", "run(\n    '--{a}',\n    '{0}',\n    '--{b}',\n    '{1}',\n)\n"),
+    ("l.py", "run(('x', '--{a}={0}', '--{b}={1}'))\n"),
+    ("Dockerfile", 'FROM x\nCMD ["run", "--{a}", "{0}", "--{b}", "{1}"]\n'),
+    ("Dockerfile", 'FROM x\nENTRYPOINT ["run", "--{a}={0}", "--{b}={1}"]\n'),
+    ("Dockerfile", 'FROM x\nCMD ["run", \\\n  "--{a}", \\\n  "{0}", \\\n  "--{b}", \\\n  "{1}"]\n'),
+    ("l.sh", "run --{a} {0} --{b} {1}\n"),
+    ("l.ts", 'run("x", [\n  "--{a}",\n  "{0}",\n  "--{b}",\n  "{1}",\n]);\n'),
+]
+"""Settings in a list of texts, or in a command: each has a name, and no key."""
+
+
+@pytest.mark.parametrize(("path", "text"), LISTS)
+def test_texts_of_a_list_are_called_by_what_they_give_their_id_to(path: str, text: str) -> None:
+    def written(a: str, one: str, b: str, two: str) -> str:
+        whole = text.replace("[[", "{{").replace("]]", "}}")
+        for name, value in {"{a}": a, "{0}": one, "{b}": b, "{1}": two}.items():
+            whole = whole.replace(name, value)
+        return whole
+
+    then = written("chat", O, "tags", H)
+    assert told(path, then, written("tags", O, "chat", H)) == sorted(EXCHANGED, key=str), "their names change places"
+    assert told(path, then, written("chat", H, "tags", O)) == sorted(EXCHANGED, key=str), "their models do"
+    assert told(path, then, written("tags", H, "chat", O)) == [], "both do, which changes nothing"
+    assert told(path, then, written("tags", H, "chat", S)) == [(O, S)]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        ([f"--m {O}", f"--m {H}"], [f"--m {H}", f"--m {O}"], EXCHANGED),
+        ([f"--m {O}", f"--m {H}"], [f"--m {H}"], [(O, H), (H, None)]),
+        ([f"--m {O}"], [f"--id {H}"], [(O, H)]),
+        ([f"--m {O}"], [f"--m={H}"], [(O, H)]),
+        ([f"--m {O}"], [f"--m={O}"], []),
+    ],
+)
+def test_a_flag_that_is_given_more_than_once_keeps_its_order(
+    then: list[str], now: list[str], expected: list[tuple[str | None, str | None]]
+) -> None:
+    lists = [json.dumps([word for part in parts for word in part.split()]) for parts in (then, now)]
+    assert told("c.json", *lists) == sorted(expected, key=str)
+
+
+def test_settings_of_a_list_that_become_a_mapping_are_the_same() -> None:
+    then, now = "env:\n- CHAT={0}\n- TAGS={1}\n", "env:\n  TAGS: {1}\n  CHAT: {0}\n"
+    assert told("c.yaml", then.format(O, H), now.format(O, H)) == []
+    assert told("c.yaml", then.format(O, H), now.format(H, O)) == sorted(EXCHANGED, key=str)

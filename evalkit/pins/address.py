@@ -20,7 +20,7 @@ from evalkit.pins.spelling import Spelling, between
 
 Address = tuple[str, ...]
 LISTED = "[]"
-"""The last name of ids that stand in one list, in its order."""
+"""The last name of ids that stand in one list, in its order, or after one name that it has several times."""
 _NAMELESS = "*"
 """What a part of a list is called that has no name of its own."""
 _LARGEST = 1_000_000
@@ -40,6 +40,14 @@ _KEY = "key"
 """The last name of an id that is a key itself, after the key."""
 _ASSIGNED = re.compile(r"""([\w.-]+)["'`]?\s*(?::[^=:"'`]*=|:=|=>|=|:)\s*(?:[frb]?["'`])?[\w.:/@%-]*\Z""")
 """What stands before an id that is given to a name, whatever the language."""
+_FLAG = re.compile(
+    r"""(?<![\w.-])(--?[^\W\d][\w.-]*)["'`]?(?:\s*,\s*|\s+)(?:(?:\\|-)\s+)?(?:[frb]?["'`])?[\w.:/@%-]*\Z"""
+)
+"""What stands before an id that follows a flag, in a command or in a list of its words, also on the line above."""
+_WORD = re.compile(r"([^\W\d][\w.-]*)\s+[\"'`]?\Z")
+"""What stands before an id that follows a word, in a text of a list."""
+_LOOKED_AT = 200
+"""Characters before an id that are looked through for its name."""
 _SECTION = re.compile(r"\s*(?:\[+\s*([^\[\]]+?)\s*\]+\s*(?:[#;].*)?|FROM\s.+\s(?:AS|as)\s+(\S+)\s*)\Z")
 """What the lines below are about, as in INI files, and in a Dockerfile of several stages."""
 
@@ -98,11 +106,12 @@ def _in_data(value: Any, at: Address = ()) -> Iterator[tuple[int, Address]]:
     if isinstance(value, str):
         yield from _marks(value, at)
     elif isinstance(value, Mapping | list):
-        parts = value.items() if isinstance(value, Mapping) else zip(_called(value), value, strict=True)
-        for called, part in parts:
+        named = [(key,) for key in value] if isinstance(value, Mapping) else _called(value)
+        parts = value.values() if isinstance(value, Mapping) else value
+        for called, part in zip(named, parts, strict=True):
             if isinstance(value, Mapping):
-                yield from _marks(called, (*at, called, _KEY))
-            yield from _in_data(part, (*at, called))
+                yield from _marks(called[0], (*at, *called, _KEY))
+            yield from _in_data(part, (*at, *called))
 
 
 def _in_yaml(text: str) -> Iterator[tuple[int, Address]]:
@@ -142,16 +151,40 @@ def _in_toml(text: str) -> Iterator[tuple[int, Address]]:
     return _in_data(tomllib.loads(text))
 
 
-def _called(parts: Sequence[Any]) -> list[str]:
+def _called(parts: Sequence[Any]) -> list[Address]:
     """What each part of a list is called: by its own name, since places change when a part is added."""
     if parts and all(isinstance(part, Mapping) for part in parts):
         for key in _NAMES:
             names = [_named(part, key) for part in parts]
             if all(map(_is_name, names)) and len(set(names)) == len(names):
-                return [f"{key}={name}" for name in names]
+                return [(f"{key}={name}",) for name in names]
         if all(len(part) == 1 for part in parts):
-            return [next(iter(part)) for part in parts]
-    return [_NAMELESS if isinstance(part, Mapping | list) else LISTED for part in parts]
+            return [(next(iter(part)),) for part in parts]
+    given = [_given(part, before) for before, part in zip(("", *parts), parts, strict=False)]
+    often = Counter(given)
+    return [
+        (_NAMELESS,) if isinstance(part, Mapping | list) else (*name, LISTED) if often[name] > 1 or not name else name
+        for part, name in zip(parts, given, strict=True)
+    ]
+
+
+def _given(text: Any, before: Any) -> Address:
+    """What a text of a list gives its id to: a variable or a flag in it, or the flag that the text before is."""
+    found = _MARK.search(text) if isinstance(text, str) else None
+    if found is None:
+        return ()
+    first = text[max(0, found.start() - _LOOKED_AT) : found.start()]
+    if not first and isinstance(before, str):
+        return _name_in(f"{before} ", _FLAG) if before.startswith("-") and " " not in before else ()
+    return _name_in(first, _ASSIGNED, _FLAG, _WORD)
+
+
+def _name_in(before: str, *patterns: re.Pattern[str]) -> Address:
+    """By the first of these that fits what stands before an id."""
+    for pattern in patterns:
+        if (given := pattern.search(before)) is not None:
+            return (given[1],)
+    return ()
 
 
 def _named(part: Mapping[str, Any], key: str) -> Any:
@@ -205,9 +238,14 @@ def _children(node: ast.AST) -> Iterator[tuple[ast.AST, Address]]:
         called = (node.arg or "**",)
     elif isinstance(node, ast.Call):
         called = (_written(node.func),)
+        texts = [_fields(part) for part in node.args]
+        given = (_given(part, before) for before, part in zip(("", *texts), texts, strict=False))
+        yield from ((part, (*called, *name)) for part, name in zip(node.args, given, strict=True))
+        yield from ((part, called) for part in (node.func, *node.keywords))
+        return
     elif isinstance(node, ast.List | ast.Tuple | ast.Set):
         names = _called([_fields(part) for part in node.elts])
-        yield from ((part, (name,)) for part, name in zip(node.elts, names, strict=True))
+        yield from zip(node.elts, names, strict=True)
         return
     yield from ((child, called) for child in ast.iter_child_nodes(node))
 
@@ -222,7 +260,9 @@ def _unpacked(node: ast.Assign) -> list[tuple[ast.expr, ast.expr]]:
 
 
 def _fields(node: ast.expr) -> Any:
-    """A part of a list as a mapping, if it is one, or a call with keywords; else nothing that has a name."""
+    """A part of a list as a mapping, if it is one, or a call with keywords, or as what a literal is; else nothing."""
+    if isinstance(node, ast.Constant):
+        return node.value
     if isinstance(node, ast.Dict):
         pairs = [
             (key.value, value)
@@ -243,14 +283,16 @@ def _written(node: ast.AST) -> str:
 
 def _assigned(lines: Sequence[str], ids: Sequence[Sequence[Spelling]]) -> Iterator[tuple[int, Address]]:
     """By the name that each is given to, and the section that it stands in."""
-    section, n = "", 0
+    section, above, n = "", "", 0
     for line, of_line in zip(lines, ids, strict=True):
         if not of_line and (headed := _SECTION.match(line)) is not None:
             section = headed[1] or headed[2]
         for _, before in zip(of_line, between(line, of_line), strict=False):
-            if (given := _ASSIGNED.search(before[-200:])) is not None:
-                yield n, (section, given[1])
+            near = before[-_LOOKED_AT:]
+            if given := _name_in(near, _ASSIGNED) or _name_in(f"{above}\n{near}", _FLAG):
+                yield n, (section, *given)
             n += 1
+        above = "" if of_line else line[-_LOOKED_AT:]
 
 
 _READERS: Mapping[str, Callable[[str], Iterator[tuple[int, Address]]]] = {
