@@ -23,9 +23,10 @@ _ID = re.compile(
     rf"""
     (?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-F]{{2}})|(?<=\\u00[0-9A-F]{{2}})|(?<=\\[nrt])|(?<=databricks-)|(?<=anthropic--))claude-
     (?:
-        (?:(?P<old>\d(?:[.-]\d)?)-)?(?P<tier>{_TIERS})
+        (?P<preview>mythos-preview)
+      | (?:(?P<old>\d(?:[.-]\d)?)-)?(?P<tier>{_TIERS})
         (?:-v?(?P<new>\d{{1,2}}(?:[.-]\d{{1,2}}(?!\d))?))?
-      | v?(?P<early>[12](?:[.]\d)?)
+      | (?P<early>v[12](?::\d)?(?![.\d])|v?[12](?:[.]\d)?)
     )
     (?:[-@](?P<date>\d{{8}}|latest|default))?
     (?:-v\d+(?::\d+)?)?
@@ -37,7 +38,7 @@ _ID = re.compile(
 _CONSTANT = re.compile(
     rf"""
     \b(?:(?P<sdk>(?:(?:Bedrock)?FoundationModel(?:Identifier)?|Model)(?:\.|::)|\w+\.Model)(?:ANTHROPIC_)?)?
-    claude_?(?:(?P<old>3(?:_\d)?)_)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?
+    claude_?(?:(?P<preview>mythos_?preview)|(?:(?P<old>3(?:_\d)?)_)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?)
     (?:_(?P<date>\d{{8}}))?(?:_V\d(?:_\d)?)?\b
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -157,13 +158,15 @@ def _constant(found: re.Match[str]) -> Spelling:
 
 
 def _meant(parts: Mapping[str, str | None]) -> tuple[str, Kind]:
+    if parts.get("preview"):
+        return "claude-mythos-preview", "pin"  # a model of its own, where no gateway put the last word
     named = [parts.get(name) for name in ("old", "tier", "new", "early", "date")]
     old, tier, new, early, date = (part.lower() if part else None for part in named)
     if old and old[0] >= "4":  # gateways put the generation first for all models
         old, new = None, old
     elif old:
         new = None  # of these, only the revision on a platform stands after the tier
-    names = [early] if early else [part.replace(".", "-") for part in (old, tier, new) if part]
+    names = [_numbered(early)] if early else [part.replace(".", "-") for part in (old, tier, new) if part]
     stem = "-".join(("claude", *names))
     if date and date.isdigit():
         return f"{stem}-{date}", "pin"
@@ -173,6 +176,12 @@ def _meant(parts: Mapping[str, str | None]) -> tuple[str, Kind]:
     if facts is not None or early or (tier == "instant" and new):
         return stem, "pin"
     return stem, "pin" if new and _generation(new) >= _FIRST_DATELESS_PIN else "alias"
+
+
+def _numbered(early: str) -> str:
+    """The number of a model before Claude 3: Bedrock calls 2.0 `v2`, and 2.1 `v2:1`."""
+    number = early.removeprefix("v").replace(":", ".")
+    return "2.0" if early == "v2" else number
 
 
 def _generation(version: str) -> tuple[int, int]:
