@@ -162,6 +162,8 @@ def _provenance(evidence: Evidence, policy: Common, look: Look | None) -> dict[s
         "policy_sha256": policy.sha256,
         "baseline_run_sha256": evidence.of_baseline.spec.sha256,
         "candidate_run_sha256": spec.sha256,
+        "baseline_endpoint": evidence.of_baseline.spec.endpoint,
+        "candidate_endpoint": spec.endpoint,
         "planned_items": _planned_items(evidence, look),
         "against_itself": evidence.baseline == evidence.candidate,
         "created_at": evidence.begun_at or spec.created_at,

@@ -22,7 +22,7 @@ from evalkit.gating.evidence import evidence_of, satisfied
 from evalkit.gating.foreseen import afford
 from evalkit.gating.not_worse import share_result
 from evalkit.gating.policy import NO_QUALITY, check_modules, default_policy, read_policy
-from evalkit.gating.results import CheckResult, settled
+from evalkit.gating.results import CheckResult, GateReport, settled
 from evalkit.gating.rules import Assay, Rules
 from evalkit.grader_names import CHECKS
 from evalkit.records import Attempt, Batch, Snapshot
@@ -766,6 +766,21 @@ def test_a_report_is_dated_by_the_candidates_first_request(tmp_path: Path) -> No
     main(["gate", str(path), "-o", str(tmp_path / "gate.json")])
     gated = json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))["gate"]
     assert gated["provenance"]["created_at"] == "2026-11-05T10:00:00+00:00"
+
+
+def test_a_gate_names_the_servers_that_answered() -> None:
+    """A change that bumps a pin may also say who answers for it."""
+
+    def of(then: str, now: str) -> GateReport:
+        then_run, now_run = (analyze(run(*EQUAL, endpoint=endpoint)) for endpoint in (then, now))
+        return gate(evidence_of(then_run, now_run, BASELINE, CANDIDATE), policy("refusals:"))
+
+    found = of("https://api.anthropic.com", "http://127.0.0.1")
+    assert found.provenance["baseline_endpoint"] == "https://api.anthropic.com"
+    assert found.provenance["candidate_endpoint"] == "http://127.0.0.1"
+    assert re.search(r"Outputs from https:\S*//api.anthropic.com \(baseline\) and .*127.0.0.1", to_markdown(found))
+    same = of("https://api.anthropic.com", "https://api.anthropic.com")
+    assert re.search(r"Outputs from https:\S*//api.anthropic.com\.\n", to_markdown(same))
 
 
 @pytest.mark.parametrize("graders", [(PERSON,), (JUDGE, PERSON)])

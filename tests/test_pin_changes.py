@@ -422,6 +422,34 @@ def test_a_dataset_and_a_rubric_that_come_or_change_with_the_pin_are_told_to_its
     assert "speaks for" not in capsys.readouterr().err, "no pin changed here"
 
 
+def test_the_settings_that_say_which_server_answers_are_told_to_the_reviewer_of_a_pin(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warned(revisions: str) -> str:
+        capsys.readouterr()
+        assert main(["pins", "verify", "--changed", revisions]) == 0
+        return "".join(line for line in capsys.readouterr().err.splitlines(keepends=True) if "evalkit.yaml" in line)
+
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve() == 0
+    commit(git, "evalkit.yaml", "base_url: http://a:secret@example.com\nprices: {m: {input: 1, output: 2}}\n")
+    told = warned("main...HEAD")
+    assert told.startswith(
+        "warning: evalkit.yaml changes with the pin (base_url, prices): it says which server answers"
+    )
+    assert "secret" not in told
+    assert not warned("HEAD~1...HEAD"), "no pin changed here"
+    git("checkout", "-q", "main")
+    commit(git, "evalkit.yaml", "# ours\nepochs: 2\n")
+    git("checkout", "-qb", "other")
+    commit(git, "evalkit.yaml", "epochs: 2\n")
+    git("checkout", "-q", "bump", "--", "app.py", "evalkit.lock", "datasets", "rubrics")
+    git("commit", "-qm", "bump")
+    assert not warned("main...HEAD"), "only a comment changed"
+    commit(git, "evalkit.yaml", "epoch: 2\n")
+    assert "(" in warned("main...HEAD"), "one that nobody can read"
+
+
 @pytest.mark.parametrize(("kind", "path"), [("dataset", DATASET), ("rubric", RUBRIC), ("policy", Path("gate.yaml"))])
 def test_evidence_ends_with_the_files_that_it_is_of_and_can_be_made_anew(
     kind: str, path: Path, git: Git, capsys: pytest.CaptureFixture[str]

@@ -222,10 +222,11 @@ def verify(
 
 
 def _warn_of_files(changed: str, lock: Path, models: set[str]) -> None:
-    from evalkit.cli.pins_policy import file_changes, policy_changes
+    from evalkit.cli.pins_policy import config_changes, file_changes, policy_changes
 
     held = [one for one in _read(lock).approvals if one.model in models]
-    for told in (*policy_changes(changed, held, lock.parent), *file_changes(changed, held, lock.parent)):
+    of_config = config_changes(changed) if models else ()
+    for told in (*policy_changes(changed, held, lock.parent), *file_changes(changed, held, lock.parent), *of_config):
         say(f"warning: {told}", err=True)
 
 

@@ -9,6 +9,7 @@ from evalkit.pins.lock import Approval
 
 _NAMES = {"baseline", "candidate"}
 """They change with every bump, and ask for nothing."""
+_CONFIG = "evalkit.yaml"
 
 
 def policy_changes(named: str, held: Collection[Approval], folder: Path) -> Iterator[str]:
@@ -42,6 +43,30 @@ def file_changes(named: str, held: Collection[Approval], folder: Path) -> Iterat
         if then != now:
             does = "changes" if then.strip() else "is new and comes"
             yield f"{one_line(path)} {does} with the pin that it speaks for; review it as you do the evidence"
+
+
+def config_changes(named: str) -> Iterator[str]:
+    """A line if BASE..HEAD changes the settings here that evidence is made by, which it names, without their values: an
+    address may hold a password."""
+    from evalkit.pins.places import one_line
+    from evalkit.pins.repository import content_at, revisions
+
+    then, now = (_config(content_at(commit, f"./{_CONFIG}", Path())) for commit in revisions(named, Path()))
+    moved = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+    if moved:
+        yield (
+            f"{_CONFIG} changes with the pin ({one_line(', '.join(moved))}): it says which server answers, at which"
+            " prices, and who judges; review it as you do the evidence"
+        )
+
+
+def _config(content: bytes) -> Mapping[str, object]:
+    """Each setting of a config, or what it is without it."""
+    from evalkit.config import Config
+    from evalkit.strict import read_strict
+
+    config = read_strict(Config, content.decode(errors="replace"), _CONFIG)
+    return {_CONFIG: "not readable"} if isinstance(config, list) else config.model_dump(mode="json")
 
 
 def _settings(content: bytes, path: str) -> Mapping[str, object]:

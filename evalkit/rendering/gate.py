@@ -95,6 +95,7 @@ def _lines(report: GateReport) -> Iterator[str]:
     yield f"{size}; intervals at {100 * (1 - 2 * alpha):.4g} %, one-sided alpha {alpha:.3g}."
     if report.flips is not None:
         yield f"Flip rate: {flips_told(report.flips)}."
+    yield from _origin(report)
     yield ""
     yield "| Check | Outcome | Found | Asked |"
     yield "|:--|:--|:--|:--|"
@@ -108,6 +109,14 @@ def _lines(report: GateReport) -> Iterator[str]:
     yield from _regressed(report)
     for note in _fitting([f"> {escape(note)}" for note in report.notes], _ROOM["notes"], "> and {} more"):
         yield from ("", note)
+
+
+def _origin(report: GateReport) -> Iterator[str]:
+    """Which server answered, which a change may name together with the pin."""
+    then, now = (report.provenance.get(f"{side}_endpoint") for side in ("baseline", "candidate"))
+    if then and now:
+        told = [now] if then == now else [f"{then} (baseline)", f"{now} (candidate)"]
+        yield f"Outputs from {escape(' and '.join(told))}."
 
 
 def flips_told(flips: Flips) -> str:
