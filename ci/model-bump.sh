@@ -6,7 +6,8 @@
 #   model-bump.sh             verify the evidence; make what is missing: run, grade, gate, approve
 #
 # Ends with 0 if every bumped pin has evidence, 6 if it lacks some that cannot be made here, 1 or 3 if a gate failed
-# or was inconclusive; else with evalkit's own code. Settings, all from the environment:
+# or was inconclusive; else with evalkit's own code. A candidate's run file that passes, and is too old to be evidence, is
+# kept as NAME.db.old, and run anew. Settings, all from the environment:
 #
 #   EVALKIT_RANGE      the change, BASE...HEAD (default: origin/main...HEAD)
 #   EVALKIT_DATASET    the team's own items; without it, and without a key, evidence is only verified
@@ -144,14 +145,16 @@ run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run 
   run=$(sed -n -e 's/^next: evalkit grade --blind //p' -e 's/^next: evalkit runs //p' "$out/run.txt" | tail -n 1)
 }
 
-run_both() { # BASELINE CANDIDATE: sets `run` to a run file of both
+run_both() { # BASELINE CANDIDATE: sets `run` to a run file of both, and `fresh` to that with the candidate's outputs
   if ! may_reuse; then
-    run_of "$1" -m "$2"
+    run_of "$1" -m "$2" || return
+    fresh=$run
     return
   fi
   run_of "$1" || return
   alone=$run
   run_of "$2" || return
+  fresh=$run
   both=${alone%.db}+${run##*/}
   [ -f "$both" ] || evalkit merge "$alone" "$run" -o "$both" || return
   run=$both
@@ -161,19 +164,46 @@ prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and app
   name=$(printf %s "$1-to-$2" | tr -c 'A-Za-z0-9._-' _) # two pins may be bumped to one model
   set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
   echo "evidence for $2 in place of $1"
-  for share in ${EVALKIT_LOOKS:-1}; do # until one settles it, whatever the policy makes of an inconclusive one
-    code=0
-    look "$1" "$2" "$share" || return
+  gated "$1" "$2" || return
+  [ -f "$out/gate-$name.json" ] || return "$code"
+  approved=0
+  approve || approved=$?
+  if [ "$approved" -ne 0 ] && [ "$code" -eq 0 ] && grep -q ' days old, ' "$out/refused.txt"; then
+    put_aside "$2"
+    gated "$1" "$2" || return
     [ -f "$out/gate-$name.json" ] || return "$code"
-    grep -q '"verdict": "inconclusive"' "$out/gate-$name.json" || break
-  done
+    approved=0
+    approve || approved=$?
+  fi
+  cat "$out/refused.txt" >&2
+  [ "$approved" -eq 0 ] || sed "s/^error: /error: gate-$name.json: /" "$out/refused.txt" >>"$out/refusals.txt"
   append "$out/gate-$name.md" "$summary" "$most_bytes"
   append "$out/gate-$name.md" "$out/gates.md" "$most_bytes"
   evalkit report "$run" -o "$out/report-$name.html" >/dev/null || return "$(worse "$code" $?)"
-  evalkit pins approve "$out/gate-$name.json" --lock "$lock" --dataset "$dataset" \
-    ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} || return "$(worse "$code" $?)"
+  [ "$approved" -eq 0 ] || return "$(worse "$code" "$approved")"
   cp "$lock" "$out/"
   return "$code"
+}
+
+gated() { # BASELINE CANDIDATE: looks until one settles it, whatever the policy makes of an inconclusive one; sets code
+  for share in ${EVALKIT_LOOKS:-1}; do
+    code=0
+    look "$1" "$2" "$share" || return
+    [ -f "$out/gate-$name.json" ] || return 0
+    grep -q '"verdict": "inconclusive"' "$out/gate-$name.json" || break
+  done
+}
+
+approve() { # the gate's verdict; what speaks against that is kept for the comment
+  evalkit pins approve "$out/gate-$name.json" --lock "$lock" --dataset "$dataset" \
+    ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} 2>"$out/refused.txt"
+}
+
+put_aside() { # CANDIDATE: its run file, and those that hold its outputs as a candidate's, by another name: it is run anew
+  for file in "$fresh" "$run" "${fresh%/*}"/*+"${fresh##*/}"; do
+    [ ! -f "$file" ] || mv -f "$file" "$file.old"
+  done
+  echo "the outputs of $1 are too old to be evidence, so it is run anew; $fresh is kept as $fresh.old"
 }
 
 look() { # BASELINE CANDIDATE SHARE: run and grade this share of the items, then gate; sets run, and code to the gate's
@@ -216,7 +246,7 @@ first_lines() { # as many whole lines as a comment has room for, and how many ar
 }
 
 blocked() { # ADVICE HEADING: the reasons, indented so that no text in them is Markdown
-  { sed -e '/^exit /d' -e 's/^/    /' "$out/wrong.txt" | first_lines && printf '\n%s\n\n' "$1"; } >"$out/reasons.md"
+  { cat "$out/wrong.txt" "$out/refusals.txt" | sed -e '/^exit /d' -e 's/^/    /' | first_lines && printf '\n%s\n\n' "$1"; } >"$out/reasons.md"
   { printf '%s\n\n' "$2" && cat "$out/reasons.md"; } >"$out/blocked.md"
   append "$out/blocked.md" "$summary" "$most_bytes"
   comment "$2" "$out/reasons.md"
@@ -228,6 +258,7 @@ check() {
   [ "$code" -eq 1 ] || exit "$code"
   mkdir -p "$out" || exit 2
   : >"$out/gates.md"
+  : >"$out/refusals.txt"
   comment "### No verdict on a pinned model that changed: the check ended early, see its log"
   verify
   advice="Somebody with a key makes the evidence on this branch (evalkit run, grade, gate, pins approve) and commits $lock."
@@ -236,6 +267,7 @@ check() {
     advice="No evidence could be made; the log of this job says why."
     prove_all
     [ ! -s "$out/gates.md" ] || advice="The gates of this job say why, and what would settle an inconclusive one."
+    [ ! -s "$out/refusals.txt" ] || advice="What this job made is not approved, for the reasons above; its gates say the rest."
     verify
   fi
   case $code in

@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -426,6 +428,43 @@ def test_a_change_of_prose_alone_starts_nothing(commit: Commit, runner: Runner) 
     assert not (runner.folder / "evalkit-out").exists()
 
 
+def age(folder: Path, days: int) -> None:
+    """Has all outputs of these run files sent so many days earlier."""
+    for path in folder.glob("*.db"):
+        with closing(sqlite3.connect(path)) as file, file:
+            triggers = file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for name, _ in triggers:
+                file.execute(f'DROP TRIGGER "{name}"')
+            file.execute(
+                "UPDATE attempt_start SET sent_at = strftime('%Y-%m-%dT%H:%M:%S+00:00', sent_at, ?)", (f"-{days} days",)
+            )
+            for _, made in triggers:
+                file.execute(made)
+
+
+@pytest.mark.slow
+def test_a_candidate_whose_outputs_are_too_old_is_run_anew_and_passes(commit: Commit, runner: Runner) -> None:
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    runs = runner.folder / "runs"
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always") == 0, runner.log
+        (runner.folder / "evalkit.lock").unlink()
+        for merged in runs.glob("*+*.db"):
+            merged.unlink()
+        age(runs, 245)
+        count = len(server.messages())
+        assert runner.run(evidence="always") == 0, runner.log
+        assert [body["model"] for body in server.messages()][count:] == ["claude-sonnet-4-6"] * 8, "the candidate alone"
+    assert "the outputs of claude-sonnet-4-6 are too old to be evidence, so it is run anew" in runner.log
+    assert len(list(runs.glob("*.db"))) == 3
+    assert len(list(runs.glob("*.db.old"))) == 2, "what was paid for is kept"
+    comment = (runner.folder / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+    assert "### Each pinned model that changed has valid evidence" in comment
+    assert "days old" not in comment
+    assert comment.count("### PASS") == 1
+
+
 # --- the script alone, with an evalkit that answers as told ---
 
 FAKE = """#!/bin/sh
@@ -504,6 +543,42 @@ def test_the_script_ends_with_the_worst_that_it_met(
             else "No evidence could be made; the log"
         )
         assert advice in (tmp_path / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "runs", "reason"),
+    [
+        ("1 days old, of", 0, 6, ""),  # the first bump is made anew, and then approved
+        ("9 days old, of", 6, 8, "What this job made is not approved, for the reasons above; its gates say the rest."),
+        ("9 edited", 6, 4, "What this job made is not approved, for the reasons above; its gates say the rest."),
+    ],
+)
+def test_what_is_not_approved_is_told_in_the_comment_and_run_anew_where_it_is_old_alone(
+    told: str, code: int, runs: int, reason: str, tmp_path: Path
+) -> None:
+    fake = tmp_path / "bin" / "evalkit"
+    fake.parent.mkdir()
+    often, _, why = told.partition(" ")
+    refuse = f"""left=$(cat left.txt); echo $((left - 1)) >left.txt
+    [ "$left" -le 0 ] || {{ echo "error: this gate report is {why}" >&2; exit 6; }}; echo lock >evalkit.lock ;;"""
+    known = '"pins verify") [ ! -f evalkit.lock ] || exit 0; '
+    fake.write_text(
+        FAKE.replace("echo lock >evalkit.lock ;;", refuse).replace('"pins verify") ', known), encoding="utf-8"
+    )
+    fake.chmod(0o755)
+    (tmp_path / "left.txt").write_text(often, encoding="utf-8")
+    environment = {
+        "PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_DATASET": "set.jsonl", "EVALKIT_EVIDENCE": "always",
+        "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "1",
+    }  # fmt: skip
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    assert sum(call.startswith("run ") for call in calls) == runs
+    comment = (tmp_path / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+    assert reason in comment
+    for name in ("old-a-to-new-a", "old-b-to-new-b"):
+        assert (f"    error: gate-{name}.json: this gate report is {why}\n" in comment) == (code == 6)
 
 
 def test_two_pins_that_are_bumped_to_one_model_have_a_report_each(tmp_path: Path) -> None:
