@@ -318,8 +318,8 @@ def line_of(path: Path, lines: Mapping[Path, int]) -> int:
     return next((lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines), 1)
 
 
-def read_strict(model: type[Model], text: str, file: str) -> Model | list[Problem]:
-    """A YAML file as a `model`, or every problem it has."""
+def read_strict(model: type[Model], text: str, file: str, written_in: str = "YAML") -> Model | list[Problem]:
+    """A YAML file as a `model`, or every problem it has. `written_in`: what its user calls its format."""
     from evalkit.yaml_text import YamlError, parse_yaml  # the library takes as long to load as pydantic
 
     problems: list[Problem] = []
@@ -327,7 +327,7 @@ def read_strict(model: type[Model], text: str, file: str) -> Model | list[Proble
     try:
         data, lines = parse_yaml(text)
     except YamlError as error:
-        problems = [Problem(file, line, what, "correct the YAML") for line, what in error.problems]
+        problems = [Problem(file, line, what, f"correct the {written_in}") for line, what in error.problems]
         if error.partly is None:
             return problems
         data, lines, unread = error.partly.data, dict(error.partly.lines), error.partly.unread

@@ -275,6 +275,13 @@ def test_each_check_on_its_own_figure(check: str, changes: Any, outcome: str) ->
     assert set(outcomes(check, *EQUAL, **changes).values()) == {outcome}
 
 
+def test_a_ratio_below_its_limit_never_reads_as_the_limit() -> None:
+    """1.096 is shown to be below 1.1, which `1.1x` is not."""
+    found = gate(evidence(*EQUAL, attempt=priced(0.01, 0.01096)), policy("cost_per_request: {at_most: 1.1}"))
+    assert found.checks[0].outcome == "pass"
+    assert "cost per request: 1.096× the baseline's" in found.checks[0].finding
+
+
 @pytest.mark.parametrize(
     ("twice", "alike", "needs"),
     [

@@ -242,7 +242,7 @@ def ratio_result(
     within = high is not None and high < at_most * (1 - _ROUNDING)
     passed = within and gap is None
     doubt = f"{interval(ratio, 'ratio', at_most)}, {plural(ratio.n, 'item')}"
-    finding = f"{what}: {value(ratio, 'ratio')} the baseline's ({doubt})"
+    finding = f"{what}: {value(ratio, 'ratio', at_most)} the baseline's ({doubt})"
     if constant and not passed:
         p_worse = 0.0 if ratio.value > 1 + _ROUNDING else None
     return CheckResult(

@@ -122,7 +122,7 @@ def read_lock(text: str, file: str) -> Lock:
             [f"{file}:{conflict}: two branches changed it, and git has left both in it; take one of them"
              f" (git checkout --ours -- {file}), and approve again what the other had approved"]
         )  # fmt: skip
-    lock = read_strict(Lock, text, file)
+    lock = read_strict(Lock, text, file, "JSON")
     if isinstance(lock, list):
         raise ProblemsError([str(problem) for problem in lock])
     return lock
