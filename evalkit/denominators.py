@@ -1,9 +1,17 @@
-"""Which of a model's counts of trials are worth a column."""
+"""Of how many trials the figures are, and which of a model's counts of them are worth a column."""
 
 from collections.abc import Iterable
 from dataclasses import fields
 
-from evalkit.analysis.results import Counts
+from evalkit.analysis.results import Analysis, Counts
+from evalkit.wording import plural
+
+
+def epochs_of(analysis: Analysis) -> str:
+    """How often each item was tried by a model: `3 epochs`, or `up to 3 epochs` of outputs that came so."""
+    spec, planned = analysis.spec, sum(model.counts.planned for model in analysis.models)
+    uneven = spec.imported and planned < analysis.items * len(analysis.models) * spec.epochs
+    return f"{'up to ' * uneven}{plural(spec.epochs, 'epoch')}"
 
 
 def shown_counts(counts: Iterable[Counts]) -> list[str]:

@@ -15,6 +15,7 @@ from evalkit.blocks import (
     Section,
 )
 from evalkit.conditional import mark
+from evalkit.denominators import epochs_of
 from evalkit.frozen import dataclass
 from evalkit.rendering import json, markdown
 from evalkit.wording import listing, plural
@@ -106,7 +107,7 @@ _PRINTED = 5
 
 
 def _size(analysis: Analysis) -> str:
-    epochs = f" × {plural(analysis.spec.epochs, 'epoch')}" if analysis.spec.epochs > 1 else ""
+    epochs = f" × {epochs_of(analysis)}" if analysis.spec.epochs > 1 else ""
     sweep = analysis.sweep
     size = "" if sweep is None else f" at {sweep.analysed:,} tokens, one of {len(sweep.sizes)} sizes"
     return f"{plural(analysis.items, 'item')} × {plural(len(analysis.models), 'model')}{epochs}{size}"

@@ -34,6 +34,7 @@ from evalkit.analysis.views import Levels
 from evalkit.analysis.warn import warnings_for
 from evalkit.analysis.workers import worker_results
 from evalkit.conditional import mark, refuse
+from evalkit.cut_streams import CutStreams
 from evalkit.difficulty import DIFFICULTIES
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.grader_names import JUDGE
@@ -85,6 +86,8 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
     correction = correction_cost(snapshot.corrections, results, rubric.economics, said=snapshot.spec.economics_stated)
     sizes = {m: _sizes(snapshot, m) for m in models}
     per_model = tuple(model_result(m, by_model[m], tables[m], sizes[m], rubric, correction, models) for m in models)
+    if snapshot.spec.imported:  # nobody here knows whether a failure of theirs broke off, and its cost was given
+        per_model = tuple(replace(model, cut=CutStreams()) for model in per_model)
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))

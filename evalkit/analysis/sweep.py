@@ -174,4 +174,5 @@ def sweep_warnings(sweep: Sweep) -> Iterator[str]:
         waiting = [p for p in sweep.points if p.context_tokens == size and p.counts.ungraded]
         if waiting and size != sweep.analysed:
             count = sum(p.counts.ungraded for p in waiting)
-            yield f"{count:,} outputs at {size:,} tokens are ungraded and left out of the rates there."
+            outputs, are = ("output", "is") if count == 1 else ("outputs", "are")
+            yield f"{count:,} {outputs} at {size:,} tokens {are} ungraded and left out of the rates there."

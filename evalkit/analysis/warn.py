@@ -250,6 +250,11 @@ def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Gra
                 f"{model.name}: {_plural(model.unknown_cost_attempts, 'failed or lost attempt')} may have been"
                 " billed without the API saying so; its costs are a lower bound."
             )
+        if model.cut.attempts:
+            yield (
+                f"{model.name}: {_plural(model.cut.attempts, 'answer')} broke off, of which a server may bill more than"
+                " it told; its costs are a lower bound."
+            )
     if grading.judge_usd is None and not grading.judge_attempts:
         yield "A judge's grades were imported; what they cost is not known."
     elif grading.judge_usd is None:
@@ -322,7 +327,9 @@ def _about_hours(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _about_ends(models: Sequence[ModelResult], shared_items: int) -> Iterator[str]:
-    """Rates at an end of the scale, where nothing can be told apart."""
+    """Rates at an end of the scale, where nothing can be told apart; nothing of the few that are graded of many."""
+    if any(2 * model.counts.decided < model.counts.planned for model in models):
+        return
     rates = [model.pass_rate.value for model in models if model.pass_rate.value is not None]
     at_worst = [model.at_worst.value for model in models if model.at_worst and model.at_worst.value is not None]
     alike = len(rates) > 1 and min(rates + at_worst) > CEILING

@@ -113,7 +113,7 @@ def _cut(snapshot: "Snapshot") -> dict[str, object]:
     from evalkit.cut_streams import cut_streams
 
     models = {trial.id: trial.key.model for trial in snapshot.trials}
-    production = [a for a in snapshot.attempts if a.grader is None]
+    production = [a for a in snapshot.attempts if a.grader is None and not snapshot.spec.imported]
     found = {model: cut_streams(a for a in production if models[a.trial_id] == model) for model in snapshot.spec.models}
     cut = {model: asdict(one) for model, one in found.items() if one.attempts}
     return {"cut_streams": cut} if cut else {}

@@ -52,7 +52,9 @@ def _savings(its: Valued, field: Field) -> Iterator[Claim]:
 def _at_rate(difference: float) -> str:
     if not difference:
         return "with the same pass rate"
-    return f"with a pass rate {points(abs(difference)).lstrip('+')} points {'higher' if difference > 0 else 'lower'}"
+    told = points(abs(difference)).lstrip("+")
+    unit = "point" if told == "1" else "points"
+    return f"with a pass rate {told} {unit} {'higher' if difference > 0 else 'lower'}"
 
 
 def _saving(its: Valued, single: Worth, field: Field) -> Estimate:

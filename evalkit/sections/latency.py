@@ -221,8 +221,11 @@ def _heading(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
     half, slow = (_quantile(analysis, chosen, name, quantile) for quantile in ("p50", "p95"))
     if half is None or half.value is None:
         return "How long answers take"
+    taken = analysis.model(chosen.key).clocks[name].values_s
+    if len(taken) == 1:
+        return f"{chosen.name}'s only call took {seconds(taken[0])}"
     if half.n == 1:
-        return f"{chosen.name}'s only call took {seconds(half.value)}"
+        return f"{chosen.name}'s {len(taken)} calls took {seconds(min(taken))} to {seconds(max(taken))}"
     if slow is None or slow.value is None or slow.n < _ONE_IN_TWENTY:
         return f"{chosen.name}'s median answer takes about {seconds(half.value)}"
     if seconds(slow.value) == seconds(half.value):
@@ -335,7 +338,8 @@ def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str
         open_ = [(who, e) for who, e in estimates if e.value is not None and e.high is None]
         if open_:
             sizes = listing([str(e.n) for _, e in open_] if len({e.n for _, e in open_}) > 1 else [str(open_[0][1].n)])
-            calls = "call" if sizes == "1" else "calls"
+            unit = "item" if analysis.spec.epochs > 1 else "call"
+            calls = unit if sizes == "1" else f"{unit}s"
             needed = values_needed(share, open_[0][1].confidence)
             every = len(open_) == len(analysis.models) > _FEW
             names = "every model" if every else listing([who for who, _ in open_])

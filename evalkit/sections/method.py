@@ -19,6 +19,7 @@ from evalkit.blocks import (
     words,
 )
 from evalkit.conditional import mark
+from evalkit.denominators import epochs_of
 from evalkit.models import DEFAULT_MAX_TOKENS, known, newer_in_tier
 from evalkit.records import Spec
 from evalkit.stats import Estimate
@@ -84,7 +85,7 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield (
         "Size",
         words(
-            f"{plural(analysis.items, 'item')} × {plural(len(spec.models), 'model')} × {plural(spec.epochs, 'epoch')}"
+            f"{plural(analysis.items, 'item')} × {plural(len(spec.models), 'model')} × {epochs_of(analysis)}"
             + (f" × {plural(len(analysis.sweep.sizes), 'context size')}" if analysis.sweep else "")
             + (f", limited to the first {spec.limit:,}" if spec.limit else "")
             + ("" if spec.imported else f", seed {spec.seed}")

@@ -26,7 +26,7 @@ from evalkit.chart_blocks import (
 from evalkit.frozen import dataclass
 from evalkit.pairing import MANY_PAIRS, Comparison, all_pairs, compare, corrected
 from evalkit.series import lineup
-from evalkit.wording import doubt, in_cents, listing, money, value
+from evalkit.wording import doubt, in_cents, listing, money, plural, value
 
 ORDER = 40
 OF_WORKLOAD = True
@@ -55,7 +55,7 @@ def build(analysis: Analysis) -> Section | None:
         name="price-of-a-failure",
         label="Price of a failure",
         heading=heading,
-        lede=_lede(analysis),
+        lede=_lede(analysis, costs),
         blocks=(
             *((_chart(analysis, costs, heading),) if any(c.at(1.0) > 0 for c in costs) else ()),  # a log scale has no 0
             *_tables(analysis, costs),
@@ -87,12 +87,25 @@ def _heading(analysis: Analysis, costs: list[_Cost]) -> str:
     return f"At {money(own)} a correction, {names} {sure}"
 
 
-def _lede(analysis: Analysis) -> Text:
+def _lede(analysis: Analysis, costs: list[_Cost]) -> Text:
     review = f" + {money(analysis.review_usd)} review" if analysis.review_usd else ""
     return words(
         f"Expected total of one request = its price{review} + share not satisfactory × what it costs to put one right. "
         f"What it costs here is {money(analysis.correction_usd)} ({analysis.correction.source}). A filled dot is a "
-        "break-even that the data show, a hollow one rests on the estimates alone."
+        f"break-even that the data show, a hollow one rests on the estimates alone.{_apart(analysis, costs)}"
+    )
+
+
+def _apart(analysis: Analysis, costs: list[_Cost]) -> str:
+    """That curves and break-evens rest on other items, where they do: not all are graded for both models of a pair."""
+    most = max(analysis.model(c.series.key).pass_rate.n for c in costs)
+    shared = sorted({pair.items for pair in _pairs(analysis, costs) if pair.items < most})
+    if not shared:
+        return ""
+    few = f"{shared[0]:,}" if len(shared) == 1 else f"{shared[0]:,} to {shared[-1]:,}"
+    return (
+        f" The curves are of all that is graded of each model, up to {plural(most, 'item')}; the break-even points and"
+        f" savings below compare two models on the items graded for both, {few}, so that they may lie elsewhere."
     )
 
 
@@ -164,10 +177,15 @@ def _crossings(analysis: Analysis, costs: list[_Cost], stretches: tuple[Stretch,
     crossings = []
     for left, right in pairwise(stretches):
         pair = compare(analysis, right.series.key, left.series.key)
-        shown = pair is not None and pair.overtaken
+        shown = pair is not None and pair.overtaken and _agrees(pair, right.low)
         label = money(right.low, cents=cents)
         crossings.append(Crossing(right.low, by_key[right.series.key].at(right.low), label, shown))
     return tuple(crossings)
+
+
+def _agrees(pair: Comparison, point: float) -> bool:
+    """Whether the curves, each of its own model's graded items, cross where the items of both have them cross."""
+    return pair.break_even.value is not None and math.isclose(pair.break_even.value, point, rel_tol=0.01)
 
 
 def _pairs(analysis: Analysis, costs: list[_Cost]) -> list[Comparison]:

@@ -118,11 +118,12 @@ def _summary(analysis: Analysis, shown: list[tuple[str, str]], pairs: int) -> st
 
 
 def _lede(comparisons: list[Comparison]) -> Text:
-    items = max(c.items for c in comparisons)
+    sizes = sorted({c.items for c in comparisons})
+    few = f"{sizes[0]:,} to " * (len(sizes) > 1)
     return words(
-        f"Both models of a row answered the same {plural(items, 'item')}. The line is the Tango interval of the paired "
-        "difference; a difference counts as shown only if its interval excludes zero and Holm's adjustment over all "
-        "pairs agrees. Cost ratio: per satisfactory output, first over second."
+        f"Both models of a row have a verdict on the same {few}{plural(sizes[-1], 'item')}. The line is the Tango "
+        "interval of the paired difference; a difference counts as shown only if its interval excludes zero and Holm's "
+        "adjustment over all pairs agrees. Cost ratio: per satisfactory output, first over second."
     )
 
 

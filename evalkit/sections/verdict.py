@@ -370,7 +370,8 @@ def _beside_the_pick(against: Comparison) -> str:
 
 def _at_cost(model: ModelResult, against: Comparison | None) -> str:
     if against is not None and against.cost_ratio.value is not None:
-        return f", at {estimated(against.cost_ratio, 'ratio')} the cost per satisfactory output"
+        shared = f" on the {plural(against.items, 'item')} that both have a verdict on" * (against.items < model.items)
+        return f", at {estimated(against.cost_ratio, 'ratio')} the cost per satisfactory output{shared}"
     cost = estimated(model.cost_per_satisfactory, "money")
     if model.cost_per_satisfactory.value is None:
         return f", cost per satisfactory output {cost}"
