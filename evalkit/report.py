@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Literal
@@ -95,6 +95,7 @@ def render_html(
         "created": analysis.spec.created_at[:10],
         "size": _size(analysis),
         "crowded": len(analysis.models) > _PRINTED,
+        "screen_only": _screen_only(report.sections),
         "folder": folder,
         "export": export,
         "run_file": shlex.quote(run_file),
@@ -104,6 +105,21 @@ def render_html(
 
 _PRINTED = 5
 """Models of which paper has everything that is unfolded; of more, parts that speak of single models or tags go."""
+
+
+_MOST_PRINTED = 16
+"""Sections that fit on the eight pages that a report may have on paper; of more, those that look closer go."""
+
+_CLOSER = frozenset({
+    "retries", "slices", "blinding", "judge-bias", "consistency", "leanings", "grading-time"
+})  # fmt: skip
+
+
+def _screen_only(sections: Sequence[Section]) -> Mapping[str, str]:
+    """Labels of the sections that are not printed, by name."""
+    if len(sections) <= _MOST_PRINTED:
+        return {}
+    return {section.name: section.label for section in sections if section.name in _CLOSER}
 
 
 def _size(analysis: Analysis) -> str:

@@ -207,11 +207,15 @@ def routed(items: int) -> Analysis:
     return with_routing(analysis(items))
 
 
+def with_all(items: int) -> Analysis:
+    return with_routing(people_and_judge(items))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "made_up",
-    [partial(analysis, 100), partial(people_and_judge, 100), partial(routed, 100)],
-    ids=["plain", "graders", "routed"],
+    [partial(analysis, 100), partial(people_and_judge, 100), partial(routed, 100), partial(with_all, 100)],
+    ids=["plain", "graders", "routed", "all of it"],
 )
 def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     made_up: Callable[[], Analysis], browser: Browser, tmp_path: Path
@@ -227,6 +231,9 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     assert shown.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
     assert shown.evaluate(SPLIT, PAPER_PX[1]) == 0
     assert shown.evaluate(TOUCHING, 4) == []
+    told, part = shown.get_by_text("On the screen only, since paper"), shown.locator(".screen-only")
+    assert (told.count(), part.count()) in ((0, 0), (1, 2)), "what paper does without is named"
+    assert not any(one.is_visible() for one in part.all())
     assert shown.evaluate("document.documentElement.scrollWidth") <= PAPER_PX[0], "wider, and all of it is shrunk"
     assert shown.evaluate(SMALL_PRINT, 7 / 72 * 96) == []
     shown.close()
