@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, failed, run_of, spec
+from analysis_builders import HAIKU, JUDGE, OPUS, SONNET, WEIGHTED, Book, answered, failed, round_, run_of, spec
 from report_pages import plain_text, section
 
 from evalkit.analysis import analyze
@@ -29,15 +29,16 @@ def graded_apart(shared: int, alone: int = 40) -> Analysis:
 
 def dots(analysis: Analysis) -> list[bool]:
     (chart,) = (block for block in section(analysis, "price-of-a-failure").blocks if isinstance(block, Lines))
+    assert bool(chart.crossings) == bool(chart.stretches)
     return [crossing.shown for crossing in chart.crossings]
 
 
-def test_a_break_even_is_filled_only_where_curves_and_shared_items_agree_on_it() -> None:
+def test_a_break_even_is_drawn_only_where_curves_and_shared_items_agree_on_it() -> None:
     apart, same = graded_apart(60), graded_apart(60, alone=0)
     pair = compare(apart, OPUS, HAIKU)
     assert pair is not None
     assert pair.overtaken
-    assert dots(apart) == [False]
+    assert dots(apart) == []
     told = plain_text(section(apart, "price-of-a-failure").lede or ())
     assert "on the items graded for both, 60, so that they may lie elsewhere" in told
     assert "up to 100 items" in told
@@ -90,6 +91,16 @@ def test_few_grades_of_many_outputs_say_nothing_of_the_items() -> None:
         for model in (HAIKU, OPUS):
             book.trial(f"i{i}", answered(), model=model, level=1 if i < 2 else None)
     assert not [told for told in analyze(book.snapshot()).warnings if told.startswith(("Ceiling", "Floor"))]
+
+
+def test_a_check_is_not_asked_to_grade_again() -> None:
+    book = Book(spec(rubric=WEIGHTED), rounds=[round_(1, (JUDGE, "ann", "checks"))])
+    for i in range(4):
+        trial = book.trial(f"i{i}", answered())
+        for grader in (JUDGE, "ann"):
+            book.grade(trial, 2 * (i % 2), grader=grader, criterion="right")
+        book.grade(trial, 5, grader="checks", criterion="tone")
+    assert [each.criterion for each in analyze(book.snapshot()).agreement] == ["right", "satisfactory"]
 
 
 CUT = failed(0.002, usage=Usage(input_tokens=1000, output_tokens=1))

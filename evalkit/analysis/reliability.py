@@ -96,7 +96,10 @@ class JudgeValidity:
 
 
 def agreements(levels: Levels, results: Iterable[TrialResult], rubric: Rubric) -> tuple[Agreement, ...]:
-    """Agreement on each judged criterion and on the verdict; empty with fewer than two people or judges."""
+    """Agreement on each judged criterion and on the verdict; empty with fewer than two people or judges.
+
+    What checks alone graded is left out: they would say the same again.
+    """
     graders = tuple(sorted(grader for grader in levels if kind_of(grader) != "check"))
     if len(graders) < 2:
         return ()
@@ -105,11 +108,17 @@ def agreements(levels: Levels, results: Iterable[TrialResult], rubric: Rubric) -
     items, found = [item_of[trial] for trial in trials], []
     for criterion in rubric.judged:
         table = [[levels[g].get(trial, {}).get(criterion.id) for trial in trials] for g in graders]
+        if _checked(levels, criterion.id) and all(level is None for row in table for level in row):
+            continue
         top = max(criterion.levels) if len(criterion.levels) == 2 else None  # two levels are a flag, as a verdict is
         found.append(_agreement(criterion.id, graders, table, items, top, overall=False))
     verdicts = {g: verdicts_of(levels, g, rubric) for g in graders}
     table = [[_number(verdicts[g].get(trial)) for trial in trials] for g in graders]
     return (*found, _agreement(OVERALL, graders, table, items, 1, overall=True))
+
+
+def _checked(levels: Levels, criterion: str) -> bool:
+    return any(criterion in of for g, given in levels.items() if kind_of(g) == "check" for of in given.values())
 
 
 def _number(flag: bool | None) -> int | None:

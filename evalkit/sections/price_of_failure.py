@@ -98,14 +98,15 @@ def _lede(analysis: Analysis, costs: list[_Cost]) -> Text:
 
 def _apart(analysis: Analysis, costs: list[_Cost]) -> str:
     """That curves and break-evens rest on other items, where they do: not all are graded for both models of a pair."""
-    most = max(analysis.model(c.series.key).pass_rate.n for c in costs)
+    most = max(analysis.model(c.series.key).items for c in costs)
     shared = sorted({pair.items for pair in _pairs(analysis, costs) if pair.items < most})
     if not shared:
         return ""
     few = f"{shared[0]:,}" if len(shared) == 1 else f"{shared[0]:,} to {shared[-1]:,}"
     return (
         f" The curves are of all that is graded of each model, up to {plural(most, 'item')}; the break-even points and"
-        f" savings below compare two models on the items graded for both, {few}, so that they may lie elsewhere."
+        f" savings below compare two models on the items graded for both, {few}, so that they may lie elsewhere; where"
+        " they do, none is marked."
     )
 
 
@@ -148,8 +149,7 @@ def _chart(analysis: Analysis, costs: list[_Cost], finding: str) -> Lines:
             True,
         ),
         tuple(Line(c.series, tuple((x, c.at(x)) for x in xs)) for c in costs),
-        stretches,
-        _crossings(analysis, costs, stretches),
+        *((stretches, _crossings(analysis, costs, stretches)) if _as_paired(analysis, stretches) else ((), ())),
     )
 
 
@@ -177,15 +177,23 @@ def _crossings(analysis: Analysis, costs: list[_Cost], stretches: tuple[Stretch,
     crossings = []
     for left, right in pairwise(stretches):
         pair = compare(analysis, right.series.key, left.series.key)
-        shown = pair is not None and pair.overtaken and _agrees(pair, right.low)
+        shown = pair is not None and pair.overtaken
         label = money(right.low, cents=cents)
         crossings.append(Crossing(right.low, by_key[right.series.key].at(right.low), label, shown))
     return tuple(crossings)
 
 
-def _agrees(pair: Comparison, point: float) -> bool:
+def _as_paired(analysis: Analysis, stretches: tuple[Stretch, ...]) -> bool:
     """Whether the curves, each of its own model's graded items, cross where the items of both have them cross."""
-    return pair.break_even.value is not None and math.isclose(pair.break_even.value, point, rel_tol=0.01)
+    for left, right in pairwise(stretches):
+        pair = compare(analysis, right.series.key, left.series.key)
+        most = max(analysis.model(side.series.key).items for side in (left, right))
+        if pair is None or pair.items == most:
+            continue
+        point = pair.break_even.value
+        if point is None or not math.isclose(point, right.low, rel_tol=0.01):
+            return False
+    return True
 
 
 def _pairs(analysis: Analysis, costs: list[_Cost]) -> list[Comparison]:
