@@ -3,16 +3,12 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import partial
 from math import ceil
 from statistics import fmean
 from time import perf_counter
 from typing import Protocol
 
 from evalkit.cached_prefixes import ExpectedCache, Prefix
-from evalkit.charged import Charged, Claim
-from evalkit.compact import PromptSizes
-from evalkit.cut_streams import is_cut
 from evalkit.executors.pace import MINUTE_S
 from evalkit.frozen import dataclass
 from evalkit.grader_names import judge_model
@@ -20,9 +16,9 @@ from evalkit.graders import judge
 from evalkit.models import smallest_cached_tokens
 from evalkit.plan import Plan
 from evalkit.pricing import DEAREST_REGION, LIST_PRICES, Prices
-from evalkit.records import Attempt, PromptSize, Snapshot, TrialKey, Usage
+from evalkit.records import PromptSize, Snapshot, TrialKey, Usage
 from evalkit.sent_lately import sent_lately
-from evalkit.uncounted import ShownSizes, Unsure, window_of
+from evalkit.uncounted import ShownSizes
 
 TYPICAL_OUTPUT_TOKENS = 400
 """Length of an answer before any has been seen; an assumption, and called one."""
@@ -33,9 +29,6 @@ _CHARACTERS_PER_TOKEN = 3.0
 
 COUNTED_MARGIN = 1.1
 """How many times its count a prompt may have: the vendor calls what its API counts an estimate."""
-
-_LARGEST_WINDOW = 1_000_000
-"""Of any model whose window is known."""
 
 _UNNOTED_MARGIN = 2.0
 """How many times its estimate a prompt that nobody has counted may have, in run files that do not say the most."""
@@ -169,51 +162,10 @@ def worst_cases(plan: Plan, when: datetime, prices: Prices = LIST_PRICES, batche
     return worst_usd
 
 
-def spent_usd(snapshot: Snapshot) -> float:
-    """USD of all priced attempts so far, of production and of judges."""
-    return sum(attempt.cost_usd or 0.0 for attempt in snapshot.attempts)
-
-
 def judge_worst_usd(model: str, when: datetime, prices: Prices, cached: bool, most_tokens: int, /) -> float | None:
     """The most that a request to a judge can cost, whose prompt has so many tokens at most; None if unpriced."""
     cache = "5m" if cached else "off"
     return request_usd(model, most_tokens, judge.MAX_TOKENS, when, prices, DEAREST_REGION, cache)
-
-
-def charged(snapshot: Snapshot, when: datetime, prices: Prices = LIST_PRICES, besides: Collection[int] = ()) -> Charged:
-    """What a budget has borne of production and of judges, `besides` attempts that are set aside elsewhere."""
-    return borne(snapshot, claims(snapshot, when, prices, besides))
-
-
-def borne(snapshot: Snapshot, aside: Collection[Claim]) -> Charged:
-    """The same, with what is set aside as it stands."""
-    return Charged(spent_usd(snapshot), sum(claim.aside_usd for claim in aside), len(aside))
-
-
-def claims(
-    snapshot: Snapshot,
-    when: datetime,
-    prices: Prices = LIST_PRICES,
-    besides: Collection[int] = (),
-    shown: ShownSizes | None = None,
-    to_judges: ShownSizes | None = None,
-) -> list[Claim]:
-    """What is set aside for attempts that may have been billed, nobody knows how much, and for answers that broke off:
-    the worst case of their trial or their judge, by what is shown of prompts, now or later (`shown`, `to_judges`)."""
-    keys = {trial.id: trial.key for trial in snapshot.trials}
-    plan = Plan(snapshot.spec, snapshot.items, PromptSizes(snapshot.sizes), ())
-    worst_usd = as_shown(plan, worst_cases(plan, when, prices), shown or shown_by(snapshot, plan))
-    to_judges = to_judges or shown_by_judges(snapshot)
-
-    def worst_of(attempt: Attempt) -> Callable[[], float | None]:
-        if attempt.grader is None:
-            return partial(worst_usd, keys[attempt.trial_id])
-        model = judge_model(attempt.grader)
-        usd = partial(judge_worst_usd, model, when, prices, attempt.cached is not False)
-        return Unsure(model, _most_of_judge(model, attempt), usd, to_judges).worst_usd
-
-    unknown = (a for a in snapshot.attempts if a.id not in besides and (a.cost_usd is None or is_cut(a)))
-    return [Claim(worst_of(a), known_usd=a.cost_usd or 0.0).reckoned() for a in unknown]
 
 
 def shown_by(snapshot: Snapshot, plan: Plan) -> ShownSizes:
@@ -223,11 +175,6 @@ def shown_by(snapshot: Snapshot, plan: Plan) -> ShownSizes:
         if attempt.grader is None and (size := _size_of(keys[attempt.trial_id], plan)) is not None:
             shown.hear(keys[attempt.trial_id].model, most_tokens(size), attempt.usage)
     return shown
-
-
-def _most_of_judge(model: str, attempt: Attempt) -> int:
-    """The most its prompt may have; all that its model takes in a run file that does not say it."""
-    return attempt.most_tokens if attempt.most_tokens is not None else window_of(model) or _LARGEST_WINDOW
 
 
 def shown_by_judges(snapshot: Snapshot) -> ShownSizes:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from evalkit.bill import Line, borne, claims, shown_by_judges, total
+from evalkit.bill import Line, shown_by_judges, total
+from evalkit.claims import borne, claims
 from evalkit.executors.budget import Budget, payers
 from evalkit.executors.ending import raise_if_stopped
 from evalkit.executors.lag import Believed
@@ -16,7 +17,7 @@ from evalkit.frozen import dataclass
 from evalkit.grader_names import judge_model, kind_of
 from evalkit.graders import Finding, checks, judge
 from evalkit.grading_records import Preference, RoundEvent
-from evalkit.judge_bill import judge_lines
+from evalkit.judge_bill import judge_lines, judges_seen
 from evalkit.judging import Question, by_key, calls, is_reused, known_answers, labels, questions, sized, subject
 from evalkit.models import same_model
 from evalkit.panel import Panel
@@ -141,8 +142,7 @@ def judge_bill(snapshot: Snapshot, round_: Round, panel: Panel, prices: Prices =
     now, known = datetime.now(UTC), known_answers(snapshot, round_)
     asked = questions(snapshot, round_, panel, secrets.token_bytes(32))
     to_send = by_key(question for question in asked if question.key not in known)
-    shown = shown_by_judges(snapshot)
-    lines = judge_lines((size.as_shown(shown) for _, size in sized(to_send, now, prices)), now, prices)
+    lines = judge_lines((size for _, size in sized(to_send, now, prices)), now, prices, judges_seen(snapshot))
     outputs = {trial_id for question in asked for trial_id in question.trial_ids}
     return JudgeBill(lines, len(outputs), len(asked) - len(to_send))
 

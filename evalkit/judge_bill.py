@@ -2,20 +2,20 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import chain, permutations, repeat
 from math import ceil, inf
 from typing import Literal
 
-from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, judge_worst_usd, text_tokens, total
+from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Line, answer_s, judge_worst_usd, shown_by_judges, text_tokens, total
 from evalkit.blind import GradingTask, passages
 from evalkit.frozen import dataclass
+from evalkit.grader_names import judge_model
 from evalkit.graders import judge
 from evalkit.models import smallest_cached_tokens
 from evalkit.panel import Panel
 from evalkit.pricing import LIST_PRICES, Prices
-from evalkit.records import ItemRecord, Request, TrialKey, Usage
+from evalkit.records import ItemRecord, Request, Snapshot, TrialKey, Usage
 from evalkit.rubric import Rubric
 from evalkit.uncounted import MARGIN, ShownSizes, measured, window_of
 
@@ -65,12 +65,14 @@ class JudgeSize:
         """All of its input."""
         return self.shared_tokens + self.own_tokens
 
-    def expected_usd(self, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
-        """What it costs with a typical answer, where the cache serves as it should."""
-        shared, own, alone = self.shared_tokens, self.own_tokens, self.place == "alone"
+    def expected_usd(self, when: datetime, prices: Prices = LIST_PRICES, heard: "Heard | None" = None) -> float | None:
+        """What it costs with an answer like those of its judge so far, else a typical one, where the cache serves as it
+        should."""
+        longer = 1.0 if heard is None else heard.share_of_most * self.most_tokens / max(1, self.tokens)
+        shared, own, alone = round(self.shared_tokens * longer), round(self.own_tokens * longer), self.place == "alone"
         usage = Usage(
             shared + own if alone else own,
-            TYPICAL_OUTPUT_TOKENS,
+            TYPICAL_OUTPUT_TOKENS if heard is None else round(heard.output_tokens),
             cache_read_tokens=shared if self.place == "later" else None,
             cache_write_5m_tokens=shared if self.place == "first" else None,
         )
@@ -81,13 +83,42 @@ class JudgeSize:
         """Whether its context is written to a cache, or read from there."""
         return self.place != "alone"
 
-    def worst_usd(self, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
-        """The most it can cost: an answer as long as allowed, and a prompt that has to be written once more."""
-        return judge_worst_usd(self.model, when, prices, self.is_cached, self.most_tokens)
+    def worst_usd(self, when: datetime, prices: Prices = LIST_PRICES, shown: ShownSizes | None = None) -> float | None:
+        """The most it can cost: an answer as long as allowed, and a prompt that has to be written once more, as long as
+        answers to others have `shown` that it may be."""
+        most = self.most_tokens if shown is None else shown.most_tokens(self.model, self.most_tokens)
+        return judge_worst_usd(self.model, when, prices, self.is_cached, most)
 
-    def as_shown(self, shown: ShownSizes) -> "JudgeSize":
-        """This with the most tokens that it may have by what answers to others have shown."""
-        return replace(self, most_tokens=shown.most_tokens(self.model, self.most_tokens))
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a judge's answers have taken: `output_tokens` in the mean, and of input the `share_of_most` that was
+    supposed."""
+
+    output_tokens: float
+    share_of_most: float
+
+
+@dataclass(frozen=True)
+class JudgesSeen:
+    """What a run file's judges have taken, by model: in the mean, and at most."""
+
+    heard: Mapping[str, Heard]
+    shown: ShownSizes
+
+
+def judges_seen(snapshot: Snapshot) -> JudgesSeen:
+    """The same of the answers that are recorded with what was supposed of them."""
+    answers: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for a in snapshot.attempts:
+        had, wrote = a.usage.total_input_tokens, a.usage.output_tokens
+        if a.grader is not None and a.outcome == "answered" and a.most_tokens and had is not None and wrote is not None:
+            answers[judge_model(a.grader)].append((a.most_tokens, had, wrote))
+    heard = {}
+    for model, of_one in answers.items():
+        most, had, wrote = (sum(column) for column in zip(*of_one, strict=True))
+        heard[model] = Heard(wrote / len(of_one), had / most)
+    return JudgesSeen(heard, shown_by_judges(snapshot))
 
 
 def sizes(requests: Sequence[Asked], when: datetime, prices: Prices = LIST_PRICES) -> Iterator[JudgeSize]:
@@ -119,8 +150,12 @@ def cacheable(model: str, shared_tokens: int, when: datetime, prices: Prices = L
     return shared_tokens >= smallest_cached_tokens(model) and priced
 
 
-def judge_lines(asked: Iterable[JudgeSize], when: datetime, prices: Prices = LIST_PRICES) -> tuple[Line, ...]:
-    """A line a judge. Sizes are counted: a large run asks for very many, of which most are alike."""
+def judge_lines(
+    asked: Iterable[JudgeSize], when: datetime, prices: Prices = LIST_PRICES, seen: JudgesSeen | None = None
+) -> tuple[Line, ...]:
+    """A line a judge. Sizes are counted: a large run asks for very many, of which most are alike. `seen`: what judges
+    have taken so far."""
+    heard, shown = ({}, None) if seen is None else (seen.heard, seen.shown)
     by_model: dict[str, Counter[JudgeSize]] = defaultdict(Counter)
     for size in asked:
         by_model[size.model][size] += 1
@@ -131,8 +166,8 @@ def judge_lines(asked: Iterable[JudgeSize], when: datetime, prices: Prices = LIS
             input_tokens=sum(size.tokens * times for size, times in of_one.items()),
             uncounted=of_one.total(),
             output_tokens=TYPICAL_OUTPUT_TOKENS,
-            expected_usd=total(_each(of_one, lambda size: size.expected_usd(when, prices))),
-            worst_usd=total(_each(of_one, lambda size: size.worst_usd(when, prices))),
+            expected_usd=total(_each(of_one, lambda size: size.expected_usd(when, prices, heard.get(size.model)))),
+            worst_usd=total(_each(of_one, lambda size: size.worst_usd(when, prices, shown))),
             seconds=answer_s(TYPICAL_OUTPUT_TOKENS),
         )
         for model, of_one in by_model.items()
@@ -152,10 +187,10 @@ def foreseen_lines(
     outputs: Iterable[tuple[TrialKey, float, int]],
     when: datetime,
     prices: Prices = LIST_PRICES,
-    shown: ShownSizes | None = None,
+    seen: JudgesSeen | None = None,
 ) -> tuple[Line, ...]:
     """A line a judge for outputs that are still to come, given with their expected and most tokens; none if nothing is
-    judged. `shown`: what earlier answers of judges showed of the sizes of their prompts.
+    judged. `seen`: what judges have taken so far.
 
     Equal outputs, which are judged once, cannot be foreseen.
     """
@@ -167,11 +202,11 @@ def foreseen_lines(
         output = (key.epoch, tokens, most_tokens)
         by_item[key.item_id].append(alike.setdefault(output, output))
     asked = (
-        size if shown is None else size.as_shown(shown)
+        size
         for item_id, its_outputs in by_item.items()
         for size in _of_item(panel, rubric, items[item_id], documents, its_outputs, when, prices)
     )
-    return judge_lines(asked, when, prices)
+    return judge_lines(asked, when, prices, seen)
 
 
 def _of_item(

@@ -9,10 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from evalkit import __version__
-from evalkit.bill import Bill, charged, run_bill, shown_by_judges
+from evalkit.bill import Bill, run_bill
 from evalkit.cache_marks import CacheMode, chosen_marks
 from evalkit.cached_prefixes import Prefix, marked_prefixes
 from evalkit.charged import NOTHING, Charged
+from evalkit.claims import charged
 from evalkit.compact import PromptSizes, TrialOrder
 from evalkit.dataset import Dataset, Item
 from evalkit.dataset_changes import changed_parts
@@ -20,7 +21,7 @@ from evalkit.disk_errors import said_plainly
 from evalkit.errors import InfrastructureError, IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
 from evalkit.frozen import dataclass
-from evalkit.judge_bill import foreseen_lines
+from evalkit.judge_bill import foreseen_lines, judges_seen
 from evalkit.models import DEFAULT_MAX_TOKENS, known
 from evalkit.panel import Panel
 from evalkit.plan import Plan
@@ -202,11 +203,11 @@ async def prepare(
     lengths = {line.model: line.output_tokens for line in lines}
     documents = dataset.documents if snapshot is None else snapshot.documents
     outputs = _outputs(plan, (trial.key for trial in plan.trials() if trial.id not in later), lengths)
-    shown = None if snapshot is None else shown_by_judges(snapshot)
+    seen = None if snapshot is None else judges_seen(snapshot)
     judges = (
         ()
         if panel is None
-        else foreseen_lines(panel, rubric, plan.records, documents, outputs, now, options.prices, shown)
+        else foreseen_lines(panel, rubric, plan.records, documents, outputs, now, options.prices, seen)
     )
     return Prepared(
         plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes, later

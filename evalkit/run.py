@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evalkit.bill import WorstCase, borne, claims, most_tokens, shown_by, worst_cases
+from evalkit.bill import WorstCase, most_tokens, shown_by, worst_cases
 from evalkit.cache_marks import chosen_marks
 from evalkit.charged import NOTHING, Charged, Claim
+from evalkit.claims import borne, claims
 from evalkit.dataset import Dataset
 from evalkit.errors import BudgetError, UsageError
 from evalkit.executors.budget import Budget, payers

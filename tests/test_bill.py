@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, Line, charged, request_usd, run_bill, worst_cases
+from evalkit.bill import TYPICAL_OUTPUT_TOKENS, Bill, Line, request_usd, run_bill, worst_cases
+from evalkit.claims import charged
 from evalkit.compact import PromptSizes
 from evalkit.config import OwnRates
 from evalkit.dataset import Card, Dataset, Params
@@ -16,7 +17,7 @@ from evalkit.graders.judge import MAX_TOKENS
 from evalkit.plan import Plan, record, trial_order
 from evalkit.pricing import Prices, price
 from evalkit.prompt import Assembly
-from evalkit.records import Attempt, ItemRecord, PromptSize, Spec, TrialKey, Usage
+from evalkit.records import Attempt, Batch, ItemRecord, PromptSize, Spec, TrialKey, Usage
 from tests.analysis_builders import Book, answered, failed, lost
 from tests.analysis_builders import spec as run_spec
 from tests.builders import dataset, item
@@ -202,6 +203,20 @@ def test_what_answers_showed_of_prompts_is_remembered_of_what_is_set_aside_and_o
     assert line.worst_usd == pytest.approx(most_usd, rel=1e-3)
     assert line.expected_usd == pytest.approx(10_000 * 5e-6 + 100 * 25e-6), "and so it is expected to take"
     assert line.input_tokens == 1000, "what was counted is told as it was counted"
+
+
+def test_what_is_in_a_batch_is_set_aside_at_its_price_and_has_not_broken_off() -> None:
+    """As by `grade` under a budget, while a batch of the run is at the server."""
+    book = Book(run_spec((OPUS,), max_tokens=300), sizes=[PromptSize(name, OPUS, 1000, True) for name in "ab"])
+    book.trial("a", lost())
+    book.trial("b", lost())
+    batch = Batch(1, "n", "2026-11-22T00:00:00+00:00", "msgbatch_1", (1,))
+    found = charged(book.snapshot(batches=(batch,)), NOW)
+    most_usd = 1.1 * (1.1 * 1000 * 5e-6 + 300 * 25e-6)
+    assert found.aside_usd == pytest.approx(1.5 * most_usd, rel=1e-3), "half the price in the batch"
+    assert (found.broken, found.in_batches) == (1, 1)
+    assert found.aside(lambda usd: f"${usd:.4f}").endswith("for 1 answer that broke off and 1 request in batches")
+    assert found.plus(0.1, 0.05).in_batches == 1
 
 
 LOST_USD = 1.1 * (1.1 * 1000 * 5e-6 + 300 * 25e-6)

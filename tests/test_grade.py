@@ -12,8 +12,8 @@ import pytest
 from servers import Recorded, independent, recorded
 from test_run import MODELS, command, run_files, snapshot, write_tiny
 
-from evalkit.bill import spent_usd
 from evalkit.blind import HIDDEN, label_for
+from evalkit.claims import spent_usd
 from evalkit.cli import main
 from evalkit.errors import ExitCode, IntegrityError
 from evalkit.executors.local import Limits, Progress

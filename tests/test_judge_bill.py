@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from evalkit.bill import Bill
+from evalkit.bill import Bill, request_usd
 from evalkit.config import OwnRates
-from evalkit.judge_bill import JudgeSize, foreseen_lines
+from evalkit.judge_bill import JudgeSize, foreseen_lines, judge_lines, judges_seen
 from evalkit.panel import Panel
 from evalkit.pricing import Prices
-from evalkit.records import ItemRecord, TrialKey
+from evalkit.records import ItemRecord, TrialKey, Usage
 from evalkit.rubric import Rubric
-from tests.analysis_builders import PASS_OR_FAIL
+from tests.analysis_builders import PASS_OR_FAIL, Book, answered, spec
 from tests.memory import traced_peak
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -132,3 +132,22 @@ def test_foreseeing_many_outputs_takes_little_memory_for_each() -> None:
 
     peak(10)  # what is loaded once
     assert (peak(1500) - peak(500)) / 1000 < 350
+
+
+def test_what_judges_have_taken_is_expected_of_the_rest() -> None:
+    """A judge that thinks writes six times what is supposed, of prompts half as long as they may be."""
+    book = Book(spec((JUDGE,)))
+    trial = book.trial("a", answered(), model=JUDGE, level=1)
+    usage = Usage(input_tokens=1500, output_tokens=2400)
+    for _ in range(3):
+        answer = replace(answered(0.03, usage=usage), most_tokens=3000, cached=False)
+        book.judging(trial, answer, grader=f"judge {JUDGE}")
+    size = JudgeSize(JUDGE, 500, 500, 3000)
+    (line,) = judge_lines([size] * 4, NOW, seen=judges_seen(book.snapshot()))
+    each_usd = request_usd(JUDGE, 1500, 2400, NOW)
+    assert each_usd is not None
+    assert line.expected_usd == pytest.approx(4 * each_usd)
+    (before,) = judge_lines([size] * 4, NOW)
+    assert before.expected_usd is not None
+    assert before.expected_usd < line.expected_usd / 4
+    assert line.worst_usd == before.worst_usd, "no prompt was longer than it might be"

@@ -78,7 +78,7 @@ class JudgeSession:
 
     def _foresee(self, path: Path, snapshot: "Snapshot") -> "tuple[Sequence[str], JudgeBill | None]":
         """Who is to grade, and what the judges among them may cost; notes what the run file has cost so far."""
-        from evalkit.bill import charged
+        from evalkit.claims import charged
         from evalkit.grade import graders_for, judge_bill, preview_round
         from evalkit.queues import rubric_of
         from evalkit.rounds import answered

@@ -72,7 +72,7 @@ def _facts(path: Path) -> dict[str, object]:
         snapshot = file.snapshot()
     spec = snapshot.spec
     production = [a for a in snapshot.attempts if a.grader is None]
-    judging = [a for a in snapshot.attempts if a.grader is not None]
+    judging, waiting = [a for a in snapshot.attempts if a.grader is not None], snapshot.in_batches
     return {
         "path": urls.as_given(path),
         "name": spec.name,
@@ -91,12 +91,13 @@ def _facts(path: Path) -> dict[str, object]:
         "attempts": len(production),
         "failed_attempts": sum(a.outcome == "errored" for a in production),
         **_cut(snapshot),
-        "lost_attempts": sum(a.outcome is None for a in production),
+        "lost_attempts": sum(a.outcome is None and a.id not in waiting for a in production),
+        **({"in_batches": len(waiting)} if waiting else {}),
         "spend_usd": _spend(production),
-        "unknown_cost_attempts": sum(a.cost_usd is None for a in production),
+        "unknown_cost_attempts": sum(a.cost_usd is None and a.id not in waiting for a in production),
         "graded": len({grade.trial_id for grade in counting(snapshot.grades) if grade.level is not None}),
         "judge_spend_usd": _spend(judging),
-        "judge_unknown_cost_attempts": sum(a.cost_usd is None for a in judging),
+        "judge_unknown_cost": sum(a.cost_usd is None for a in judging),
         "rounds": [{"graders": list(r.graders), "blind": r.blind, "id": r.id} for r in snapshot.rounds],
         "dataset_sha256": spec.dataset_sha256,
         "rubric_sha256": spec.rubric_sha256,

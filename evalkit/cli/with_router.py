@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 async def run_with_router(session: "Session", chosen: Choice, place: Path, router: str) -> Path:
     """The run, then that of the small model, which may spend what the first one leaves of the budget."""
-    from evalkit.bill import spent_usd
+    from evalkit.claims import spent_usd
     from evalkit.cli.places import router_file
     from evalkit.router import CLASSIFIER_MAX_TOKENS
     from evalkit.routing.classifying import classifying
