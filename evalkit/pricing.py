@@ -3,16 +3,17 @@
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from itertools import chain
 from math import fsum, isclose
 from typing import TYPE_CHECKING
 
 from evalkit.config import OwnRates
 from evalkit.frozen import dataclass
 from evalkit.models import BEDROCK, known
-from evalkit.records import Usage
+from evalkit.records import Request, Usage
 from evalkit.strict import content_sha256
 
 if TYPE_CHECKING:
@@ -106,6 +107,28 @@ class Prices:
 
 LIST_PRICES = Prices()
 """The published prices."""
+
+
+def as_asked(usage: Usage, request: Request) -> Usage:
+    """What an answer told, completed where it is silent by what was asked for: processing in the US, fast mode, a cache
+    of an hour. A gateway need not repeat them, as the vendor's API does; the cheapest reading would be taken for known.
+    """
+    geo, speed = request.params.get("inference_geo"), request.params.get("speed")
+    if usage.inference_geo is None and geo is not None:
+        usage = replace(usage, inference_geo=str(geo))
+    if usage.speed is None and speed is not None:
+        usage = replace(usage, speed=str(speed))
+    if usage.cache_write_5m_tokens and usage.cache_write_1h_tokens is None and _for_an_hour(request):
+        usage = replace(usage, cache_write_5m_tokens=None, cache_write_1h_tokens=usage.cache_write_5m_tokens)
+    return usage
+
+
+def _for_an_hour(request: Request) -> bool:
+    """Whether it marks parts for a cache of an hour; a run's marks are all of one duration."""
+    contents = [request.system, request.params.get("tools"), *(message["content"] for message in request.messages)]
+    blocks = chain.from_iterable(content for content in contents if content and not isinstance(content, str))
+    controls = (block.get("cache_control") for block in blocks if isinstance(block, Mapping))
+    return any(control is not None and control.get("ttl") == "1h" for control in controls)
 
 
 def prices_version() -> str:

@@ -524,6 +524,14 @@ def test_sixteen_at_once_never_pass_the_budget(
     assert ending.out_of_budget or len(book.settled()) + ending.unsettled == len(todo)
 
 
+def test_an_attempt_costs_what_was_asked_for_where_its_answer_does_not_say() -> None:
+    told = replace(GOOD, usage=Usage(input_tokens=1000, output_tokens=100))
+    plain = cost_of(replace(REQUEST, model="claude-opus-4-6"), told, NOW)
+    in_us = cost_of(replace(REQUEST, model="claude-opus-4-6", params={"inference_geo": "us"}), told, NOW)
+    assert plain
+    assert in_us == pytest.approx(plain * 1.1)
+
+
 def test_without_a_budget_nothing_waits_for_money() -> None:
     budget = Budget(None)
     claims = [budget.reserve(lambda: 1e9) for _ in range(3)]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.config import Config, OwnRates
-from evalkit.pricing import US_ONLY_FACTOR, Prices, price, prices_version, rates
-from evalkit.records import Usage
+from evalkit.pricing import US_ONLY_FACTOR, Prices, as_asked, price, prices_version, rates
+from evalkit.records import Request, Usage
 from evalkit.strict import read_strict
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -319,3 +319,27 @@ def test_on_bedrock_a_region_is_paid_for_once_and_other_modes_have_no_price() ->
     assert price(model, Usage(100_000, 1_000, inference_geo="us"), NOW).usd == pytest.approx(0.3465)
     for mode in ({"service_tier": "batch"}, {"speed": "fast"}):
         assert price(model, Usage(100_000, 1_000, **mode), NOW).usd is None
+
+
+HOUR = {"type": "ephemeral", "ttl": "1h"}
+MARKED = ({"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": HOUR}]},)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "reckoned"),
+    [
+        (Request("m", (), 9, params={"inference_geo": "us"}), Usage(1, 2), Usage(1, 2, inference_geo="us")),
+        (Request("m", (), 9, params={"inference_geo": "us"}), Usage(1, 2, inference_geo="global"), None),
+        (Request("m", (), 9, params={"speed": "fast"}), Usage(1, 2), Usage(1, 2, speed="fast")),
+        (Request("m", (), 9, params={"speed": "fast"}), Usage(1, 2, speed="standard"), None),
+        (Request("m", MARKED, 9), Usage(1, 2, 3, 400), Usage(1, 2, 3, None, 400)),
+        (Request("m", (), 9, (*MARKED[0]["content"],)), Usage(1, 2, 3, 400), Usage(1, 2, 3, None, 400)),
+        (Request("m", MARKED, 9), Usage(1, 2, 3, 300, 100), None),
+        (Request("m", ({"role": "user", "content": "Hi"},), 9), Usage(1, 2, 3, 400), None),
+    ],
+)
+def test_what_an_answer_is_silent_about_is_priced_as_it_was_asked_for(
+    asked: Request, told: Usage, reckoned: Usage | None
+) -> None:
+    """A gateway that repeats nothing would be paid by the cheapest reading, and a budget passed."""
+    assert as_asked(told, asked) == (reckoned or told)

@@ -20,7 +20,7 @@ from evalkit.executors.ledger import Ledger
 from evalkit.executors.pace import Need, Pace
 from evalkit.executors.schedule import Call, Job, Schedule
 from evalkit.frozen import dataclass
-from evalkit.pricing import LIST_PRICES, Prices
+from evalkit.pricing import LIST_PRICES, Prices, as_asked
 from evalkit.providers import Sends
 from evalkit.records import AttemptStart, Reply, Request
 from evalkit.standstill import is_unclocked
@@ -87,7 +87,7 @@ def cost_of(request: Request, reply: Reply, when: datetime, prices: Prices = LIS
     if reply.outcome == "errored" and reply.usage.input_tokens is None:
         unbilled = reply.error_type in NEVER_SENT or (reply.status is not None and reply.status >= 400)
         return 0.0 if unbilled else None
-    return prices.price(request.model, reply.usage, when).usd
+    return prices.price(request.model, as_asked(reply.usage, request), when).usd
 
 
 class _Execution:
