@@ -896,8 +896,20 @@ def test_prompt_sizes_are_told_with_their_doubt() -> None:
     context = analysis.models[0].context
     assert context is not None
     assert (context.smallest_tokens, context.median_tokens, context.largest_tokens) == (700, 900, 1200)
-    assert warned(analysis, "prompt sizes are estimates")
+    assert warned(analysis, "the sizes of 1 of its 3 prompts are estimates")
     assert warned(analysis, "up to 1,200 tokens, over the 1,000 asked")
+
+
+def test_of_a_large_run_a_sample_is_counted_and_nobody_says_that_the_server_does_not_count() -> None:
+    sizes = [PromptSize(f"i{n}", OPUS, 1000, counted=n % 3 == 0) for n in range(9)]
+    book = Book(spec((OPUS,)), sizes=sizes)
+    for n in range(9):
+        book.trial(f"i{n}", answered(), level=n % 2)
+    analysis = analyze(book.snapshot())
+    assert "Opus 4.6: the sizes of 6 of its 9 prompts are estimates from the others' counts." in analysis.warnings
+    assert not warned(analysis, "does not count tokens")
+    uncounted = replace(book.snapshot(), sizes=tuple(replace(size, counted=False) for size in sizes))
+    assert warned(analyze(uncounted), "prompt sizes are estimates, since the server does not count tokens")
 
 
 def test_missing_references_of_checks_are_said() -> None:

@@ -269,13 +269,21 @@ def _about_models(snapshot: Snapshot, models: Sequence[ModelResult]) -> Iterator
         if others:
             yield f"{model.name}: asked for {model.model}, but {', '.join(others)} answered."
         if model.context is not None and not model.context.counted:
-            yield f"{model.name}: its prompt sizes are estimates, since the server does not count tokens."
+            yield _about_counting(model.name, [s.counted for s in snapshot.sizes if s.model == model.model])
         asked = snapshot.spec.context_tokens
         if asked is not None and model.context is not None and model.context.largest_tokens > asked:
             yield (
                 f"{model.name}: prompts of up to {model.context.largest_tokens:,} tokens, over the {asked:,} asked"
                 " for, since evidence is always sent whole."
             )
+
+
+def _about_counting(name: str, counted: Sequence[bool]) -> str:
+    """Why prompt sizes are estimates: no server counted any, or of so many only a sample was asked about."""
+    if not any(counted):
+        return f"{name}: its prompt sizes are estimates, since the server does not count tokens."
+    some = f"{counted.count(False):,} of its {len(counted):,} prompts"
+    return f"{name}: the sizes of {some} are estimates from the others' counts."
 
 
 def _about_import(snapshot: Snapshot) -> Iterator[str]:

@@ -45,6 +45,7 @@ def merge(
     settled = "all settled" if made.settled == made.trials else f"{made.settled:,} of them settled"
     say(f"merged: {name} ({plural(made.trials, 'trial')}, {settled}; {', '.join(made.models)})")
     if made.rounds:
-        say(f"! the grades so far are kept in {plural(made.rounds, 'closed round')}, only one of which counts")
+        one = ", only one of which counts" * (made.rounds > 1)
+        say(f"! the grades so far are kept in {plural(made.rounds, 'closed round')}{one}")
     say(f"next: evalkit {urls.next_here('grade --blind', output)}")
     return output
