@@ -58,6 +58,7 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
         None if look is None or look.next_share is None else _go_on(look),
         evidence.item_usd,
         evidence.unheard,
+        evidence.remedy,
     )
     asked = () if look is not None and look.number == 0 else policy.asked
     results = [result for module, settings in asked for result in module.check(evidence, settings, rules)]

@@ -38,6 +38,16 @@ def test_an_item_with_one_verdict_of_three_is_not_known(missing: int, outcome: s
     assert found.needs is None or "repeat `evalkit run` and `evalkit grade`" in found.needs
 
 
+def test_an_import_is_asked_for_what_it_lacks_and_not_to_run_again() -> None:
+    """Its outputs were made elsewhere: no `evalkit run` brings those that are missing."""
+    now: list[Any] = [[True, UNGRADED, UNGRADED]] * 60 + [[True, True, True]] * 40
+    asked = evidence([[True, True, True]] * 100, now, outputs_sha256="a" * 64)
+    found = gate(asked, read_policy("{quality: {margin: 0.05}, completeness: {}}", "gate.yaml")).checks
+    needs = [one.needs or "" for one in found]
+    assert len(needs) == 2
+    assert all("evalkit import" in told and "evalkit run" not in told for told in needs), needs
+
+
 @pytest.mark.parametrize(
     ("then", "now", "outcome"),
     [

@@ -223,6 +223,7 @@ def test_refused_and_truncated_answers_are_settled(tiny: Path) -> None:
     [
         ("status=401", "authentication_error", "check the key"),
         ("status=402", "billing_error", "credit or payment"),
+        ("status=402;error-type=api_error", "api_error", "credit or payment"),
         ("status=403", "permission_error", "allowed to use the model"),
         (
             "status=429;error-code=enforced_spend_limit_reached;retry-after=3600",

@@ -31,7 +31,5 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
         "pass" if enough else "inconclusive",
         "; ".join(told),
         f"at least {asked.at_least * 100:g}%",
-        needs=None
-        if enough
-        else evidence.unheard or "the rest run and graded: repeat `evalkit run` and `evalkit grade`",
+        needs=None if enough else evidence.remedy,
     )

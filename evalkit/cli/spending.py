@@ -108,7 +108,5 @@ def bound_lines(bill: "Bill") -> list[str]:
             f" English has one in 3 to 4; {closer if uncounted < requests else 'this server counts none'}"
         )
     if bill.judges:
-        lines.append(
-            "  at most, judging: prompts of a token a byte, and answers as long as allowed, as there are none yet"
-        )
+        lines.append("  at most, judging: prompts of a token a byte, with outputs and grades as long as allowed")
     return lines

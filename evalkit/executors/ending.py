@@ -12,9 +12,10 @@ from evalkit.records import Reply
 _NO_SUCH_MODEL = re.compile(
     r"not found|not exist|unknown|no such|invalid model|is invalid|not supported", re.IGNORECASE
 )
+_BILLING = "billing_error"
 _REMEDIES = {
     "authentication_error": "check the key or the credentials",
-    "billing_error": "see to the account's credit or payment",
+    _BILLING: "see to the account's credit or payment",
     "permission_error": "have the key allowed to use the model",
     PROXY_REFUSES: PROXY_REMEDY,
     "rate_limit_error": "have the account's limit raised, or wait until it is renewed",
@@ -85,7 +86,8 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
             raise InfrastructureError(
                 f"{reply.error_message}; then the same `evalkit {command}` command goes on from here"
             )
-        remedy = _REMEDIES.get(reply.error_type or "", "put it right")
+        kind = _BILLING if reply.status == 402 else reply.error_type
+        remedy = _REMEDIES.get(kind or "", "put it right")
         who = "a proxy" if reply.error_type == PROXY_REFUSES else "the API"
         raise InfrastructureError(
             f"{who} stopped the run: {reply.error_type} ({reply.error_message});"

@@ -22,6 +22,9 @@ _CALLED = {
     "seed": "seed",
 }  # fmt: skip
 
+REPEAT = "repeat `evalkit run` and `evalkit grade`"
+"""What brings trials and verdicts that are missing, and is safe to repeat."""
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -182,6 +185,15 @@ class Evidence:
             f"verdicts of outputs that {listing(sorted(dropped))} graded alone, which decide nothing: let people grade"
             f" all (`evalkit grade --blind --calibrate {outputs}`), or another judge (`--by judges --judge MODEL`)"
         )
+
+    @property
+    def remedy(self) -> str:
+        """What brings the trials and figures that are missing; `unheard` where a judge was dropped."""
+        if self.unheard:
+            return self.unheard
+        if self.of_baseline.spec.imported or self.of_candidate.spec.imported:
+            return "import the trials that are missing (`evalkit import`), and repeat `evalkit grade`"
+        return REPEAT
 
     @property
     def people_apart(self) -> str | None:

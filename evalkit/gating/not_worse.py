@@ -57,8 +57,7 @@ def _nothing_to_lose(what: str, margin: float) -> str:
 
 def _missing(worst: Paired, rules: Rules) -> str:
     lacking = sum(worst.planned) - sum(worst.counted)
-    remedy = rules.unheard or "repeat `evalkit run` and `evalkit grade`"
-    return f"{plural(lacking, 'trial')} without a figure could overturn it, taken against the candidate: {remedy}"
+    return f"{plural(lacking, 'trial')} without a figure could overturn it, taken against the candidate: {rules.remedy}"
 
 
 @dataclass(frozen=True)
@@ -260,7 +259,7 @@ def ratio_result(
 
 
 def _figures_needed(gap: str | None, rules: Rules) -> str | None:
-    return gap and f"{gap}: {rules.unheard or 'repeat `evalkit run`'}"
+    return gap and f"{gap}: {rules.remedy}"
 
 
 def fewest_items(fewest: int, ratio: Estimate, rules: Rules) -> str:

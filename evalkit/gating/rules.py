@@ -4,7 +4,7 @@ from evalkit import stats
 from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.frozen import dataclass
-from evalkit.gating.evidence import Evidence
+from evalkit.gating.evidence import REPEAT, Evidence
 from evalkit.stats import Estimate
 from evalkit.wording import listing, money
 
@@ -19,7 +19,8 @@ class Rules:
     """`alpha`: one-sided error of every check. `seed`: of resampling. `assay`: what the graders' errors allow.
 
     `next_look`: what settles a figure that is not known well enough, where there is more to come; None at the end.
-    `item_usd`: what an item has cost here, None where that is not known. `unheard`: as of `Evidence`.
+    `item_usd`: what an item has cost here, None where that is not known. `unheard`, `remedy`: as of
+    `Evidence`.
     """
 
     alpha: float
@@ -28,6 +29,7 @@ class Rules:
     next_look: str | None = None
     item_usd: float | None = None
     unheard: str | None = None
+    remedy: str = REPEAT
 
     @property
     def confidence(self) -> float:
