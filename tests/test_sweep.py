@@ -179,7 +179,7 @@ def test_sizes_that_wait_for_trials_or_grades_are_said() -> None:
     analysis = analyze(waiting)
     assert analysis.sweep is not None
     assert analysis.sweep.pending == 1
-    assert any("1 trials at other sizes have no outcome yet" in text for text in analysis.warnings)
+    assert any("1 trial at other sizes has no outcome yet" in text for text in analysis.warnings)
     assert any("3 outputs at 2,000 tokens are ungraded" in text for text in analysis.warnings)
     assert analysis.sweep.ranges[0].reason == "nothing is graded at the shortest size"
     assert "No model has grades to compare sizes by" in page(analysis)

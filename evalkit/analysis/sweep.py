@@ -169,7 +169,8 @@ def sweep_warnings(sweep: Sweep) -> Iterator[str]:
         yield f"{lacking.name} was not run at {lacking.context_tokens:,} tokens: {lacking.reason}."
     elsewhere = sum(p.counts.pending for p in sweep.points if p.context_tokens != sweep.analysed)
     if elsewhere:
-        yield f"Incomplete: {elsewhere:,} trials at other sizes have no outcome yet; run the same command to go on."
+        trials, have = ("trial", "has") if elsewhere == 1 else ("trials", "have")
+        yield f"Incomplete: {elsewhere:,} {trials} at other sizes {have} no outcome yet; run the same command to go on."
     for size in sweep.sizes:
         waiting = [p for p in sweep.points if p.context_tokens == size and p.counts.ungraded]
         if waiting and size != sweep.analysed:

@@ -62,7 +62,7 @@ def _answered(snapshot: Snapshot) -> Iterator[int]:
 
 
 def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
 def disagreement(agreement: Sequence[Agreement]) -> str | None:
@@ -207,7 +207,8 @@ def _about_gaps(
     if pending:
         more = "the same command goes on, with a larger --share if it had one"
         failed = f" ({unanswered} of them failed on every attempt so far)" if unanswered else ""
-        yield f"Incomplete: {pending} of {planned} trials have no outcome yet{failed} and are left out; {more}."
+        told = f"{pending:,} of {_plural(planned, 'trial')} {'has' if pending == 1 else 'have'} no outcome yet{failed}"
+        yield f"Incomplete: {told} and {'is' if pending == 1 else 'are'} left out; {more}."
     if timed_out:
         told = _plural(timed_out, "trial")
         yield f"{told} that timed out on every attempt so far count as failures; the same command tries them again."

@@ -160,7 +160,7 @@ def test_what_was_given_up_ranks_above_all_and_leaves_what_falls_among_it_open()
     assert (p95.value, p95.high) == (None, None)
     assert p95.low is not None
     assert p95.reason is not None
-    assert p95.reason.startswith("at least 60:")
+    assert p95.reason.startswith("at least 60 s:")
     assert quantile([], 0.5, censored=[60.0]).value is None
 
 
