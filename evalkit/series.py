@@ -10,6 +10,7 @@ from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.models import known
+from evalkit.stats import Estimate
 
 SLOTS = 6
 """Colours that were tested against each other and both backgrounds; a seventh model starts again, hollow, a thirteenth
@@ -102,14 +103,26 @@ def clears(analysis: Analysis, router: PolicyValue) -> bool:
     return low is not None and low - overrated >= analysis.decision.bar
 
 
+def as_graded(analysis: Analysis, model: str) -> str:
+    """That a model clears the bar by its grades alone, where its rate corrected for the judge's errors does not show
+    it; else empty."""
+    found = _corrected(analysis, model)
+    shown = found is None or (found.low or 0.0) >= analysis.decision.bar
+    return "" if shown else ", by grades that the judge's errors may undo"
+
+
 def _overrated(analysis: Analysis, model: str) -> float:
     """By how much the pass rate is lower once corrected for the judge's errors."""
+    found, as_graded = _corrected(analysis, model), analysis.model(model).pass_rate.value
+    return 0.0 if found is None or as_graded is None else max(0.0, as_graded - (found.value or 0.0))
+
+
+def _corrected(analysis: Analysis, model: str) -> Estimate | None:
     if not analysis.judges:  # or all outputs of a large run would be looked at for nothing
-        return 0.0
+        return None
     decided = Counter(o.decided_by for item in analysis.outputs for o in item.outputs if o.model == model)
     found = corrected_rate(analysis.judges, model, decided["judge"], decided["people"])
-    as_graded = analysis.model(model).pass_rate.value
-    return 0.0 if found is None or as_graded is None else max(0.0, as_graded - (found[1].value or 0.0))
+    return None if found is None else found[1]
 
 
 def _parts(each: PolicyValue) -> bool:

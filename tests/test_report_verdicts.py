@@ -228,6 +228,17 @@ def test_a_router_that_a_lenient_judge_alone_lifts_over_the_bar_is_not_said_to_c
         )
 
 
+def test_a_pick_that_a_lenient_judge_lifts_over_the_bar_is_said_to_rest_on_its_grades() -> None:
+    """The declared rule goes by grades as they are; corrected by the labels of people they show less."""
+    analysis = made("whole")
+    accuracy = judge_accuracy([1.0] * 30 + [0.0] * 30, [1.0] * 30 + [0.0] * 30)
+    for low, told in ((0.7, True), (0.85, False)):
+        corrected = {m.model: Estimate(0.9, low, 0.95, 0.95, 60, "double sampling") for m in analysis.models}
+        judged = replace(analysis, judges=(JudgeValidity("j", 60, accuracy, corrected, {}, ()),))
+        lede = plain_text(section(judged, "verdict").lede)
+        assert ("80% bar, by grades that the judge's errors may undo: " in lede) is told
+
+
 def test_equals_are_all_called_the_best() -> None:
     half = [[i % 2 == 0] for i in range(40)]
     tied = analyze(run_of({OPUS_ID: half, SONNET_ID: half}))

@@ -25,7 +25,7 @@ from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import clearing_router, lineup, rank, routed, routing_may_clear
+from evalkit.series import as_graded, clearing_router, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import MOST_ITEMS, about, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
@@ -134,7 +134,7 @@ def _pick(analysis: Analysis, model: ModelResult) -> Text:
     why = "is the only model shown to clear" if clearing == 1 else f"{_cost_rank(analysis, model)} shown to clear"
     priced, cost = model.cost_per_satisfactory.value is not None, strong(value(model.cost_per_satisfactory, "money"))
     return words(
-        f"It {why} your {bar} bar: ",
+        f"It {why} your {bar} bar{as_graded(analysis, model.model)}: ",
         *_rate(model, analysis.decision.bar),
         *((", at ", cost, " per satisfactory output ") if priced else (", cost per satisfactory output ", cost, " ")),
         doubt(f"({doubt_words(model.cost_per_satisfactory, 'money')})"),
