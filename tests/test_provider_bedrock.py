@@ -290,6 +290,14 @@ def test_what_follows_the_end_of_an_answer_does_not_undo_it(monkeypatch: pytest.
     assert asyncio.run(attempt(monkeypatch, FRAMES, sent)).outcome == "answered"
 
 
+@pytest.mark.parametrize("payload", [{}, {"bytes": "???"}, []], ids=["empty", "bytes", "list"])
+def test_an_event_of_a_kind_not_known_yet_is_passed_over(payload: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = frame({":message-type": "event", ":event-type": "initial-response"}, payload)
+    sent = (other, as_frames(opening(), delta("All")), other, as_frames(closing()))
+    reply = asyncio.run(attempt(monkeypatch, FRAMES, *sent))
+    assert (reply.outcome, reply.text) == ("answered", "All")
+
+
 async def test_tokens_are_counted_where_the_platform_can(sandbox: Recorded) -> None:
     async with opened(PLAIN, PROFILE) as provider:
         assert (await provider.count_tokens(asking(PLAIN))) is not None

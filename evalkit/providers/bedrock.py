@@ -198,6 +198,8 @@ def _next_frame(buffer: Any) -> Any:
 
 def _event_of(frame: Any) -> _Event:
     headers = frame.headers
+    if headers.get(":message-type") == "event" and headers.get(":event-type", "chunk") != "chunk":
+        return _Event("ping", "")  # of a kind that came later: to be passed over
     try:
         payload = json.loads(frame.payload or b"{}")
         if headers.get(":message-type") in ("exception", "error"):
