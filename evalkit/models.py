@@ -105,7 +105,8 @@ KNOWN: tuple[Model, ...] = (
     Model("claude-opus-4-6", "opus", (4, 6), _MILLION, 128_000, thinking=_ANY_THINKING, efforts=_UP_TO_MAX),
     Model("claude-opus-4-5-20251101", "opus", (4, 5), 200_000, 64_000),
     Model("claude-opus-4-5", "opus", (4, 5), 200_000, 64_000, pinned=False),
-    Model("claude-opus-4-1", "opus", (4, 1), 200_000, 32_000, "retired", "2026-08-05"),
+    Model("claude-opus-4-1-20250805", "opus", (4, 1), 200_000, 32_000, "retired", "2026-08-05"),
+    Model("claude-opus-4-1", "opus", (4, 1), 200_000, 32_000, "retired", "2026-08-05", pinned=False),
     Model(
         "claude-sonnet-5-5",
         "sonnet",

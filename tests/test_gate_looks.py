@@ -237,6 +237,17 @@ def test_fail_fast_takes_the_items_in_order_up_to_the_first_that_is_open() -> No
     assert (found.verdict, found.look.wealth) == ("inconclusive", 1.0)
 
 
+def test_fail_fast_stops_at_an_item_that_one_side_was_never_asked() -> None:
+    """As an import may have it, which plans what it brings and no more."""
+    whole, first_lost = run_so_far(100, range(100)), order()[3]
+    lost = {t.id for t in whole.trials if t.key.item_id == first_lost and t.key.model == CANDIDATE}
+    kept = _cut(whole, {t.id for t in whole.trials} - lost)
+    kept = replace(kept, trials=tuple(t for t in kept.trials if t.id not in lost))
+    look = report(kept, text=FAST).look
+    assert look is not None
+    assert look.wealth == report(run_so_far(3, range(100)), text=FAST).look.wealth  # type: ignore[union-attr]
+
+
 def test_fail_fast_takes_half_of_the_error_from_the_looks() -> None:
     """A loss whose p lies between half of alpha and alpha fails at the end without the process alone."""
     text = "quality: {margin: 0.01}\nsequential: {looks: [1.0]%s}\n"

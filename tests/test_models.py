@@ -89,7 +89,7 @@ def test_unknown_id_is_unknown_everywhere(id: str) -> None:
         ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4-5-20251001"),
         ("eu.anthropic.claude-haiku-4-5", "claude-haiku-4-5"),
         ("global.anthropic.claude-opus-4-6-v1", "claude-opus-4-6"),
-        ("us.anthropic.claude-opus-4-1-20250805-v1:0", "claude-opus-4-1"),
+        ("us.anthropic.claude-opus-4-1-20250805-v1:0", "claude-opus-4-1-20250805"),
         ("arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-sonnet-4-6", "claude-sonnet-4-6"),
         ("arn:aws:bedrock:us-east-1:1:application-inference-profile/abc123", None),
         ("us.anthropic.claude-opus-4-60-v1", None),

@@ -41,7 +41,19 @@ def test_a_low_ceiling_is_never_passed() -> None:
     assert fill(pace, 1.0) == 3
 
 
-@pytest.mark.parametrize("refusal", [BUSY, LIMITED, replace(BUSY, status=200)])
+IN_STREAM = ["overloaded_error", "rate_limit_error", "throttlingException", "serviceUnavailableException"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        BUSY,
+        LIMITED,
+        replace(BUSY, status=503, error_type="http_503"),
+        *(replace(BUSY, status=200, error_type=kind) for kind in IN_STREAM),
+        replace(BUSY, status=None, error_type="ServiceUnavailable"),
+    ],
+)
 def test_requests_refused_together_shrink_it_once_and_later_ones_again(refusal: Reply) -> None:
     pace = Pace(ceiling=64, limit=16)
     fill(pace, 0.0)
@@ -82,7 +94,11 @@ def test_other_errors_say_nothing_about_the_pace(reply: Reply) -> None:
     assert pace.limit == START
 
 
-def test_a_429_holds_back_the_whole_model_and_a_529_does_not() -> None:
+@pytest.mark.parametrize(
+    "limited",
+    [LIMITED, *(replace(LIMITED, status=200, error_type=kind) for kind in ("rate_limit_error", "throttlingException"))],
+)
+def test_what_comes_too_fast_holds_back_the_whole_model_and_an_overload_does_not(limited: Reply) -> None:
     pace = Pace(ceiling=8)
     fill(pace, 0.0)
     pace.ended(BUSY, 0.0, 1.0, hold_s=7.0)
@@ -90,7 +106,7 @@ def test_a_429_holds_back_the_whole_model_and_a_529_does_not() -> None:
         pace.ended(GOOD, 0.0, 1.0)
     assert pace.wait_s(ONE, 1.0) == 0.0
     pace.sent(ONE, 1.0)
-    pace.ended(LIMITED, 1.0, 2.0, hold_s=7.0)
+    pace.ended(limited, 1.0, 2.0, hold_s=7.0)
     assert pace.wait_s(ONE, 2.0) == 7.0
     assert pace.wait_s(ONE, 9.0) == 0.0
 

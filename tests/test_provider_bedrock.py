@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import struct
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +14,9 @@ import pytest
 from servers import HANG, Recorded, Step, answer, closing, delta, opening, recorded, scripted, whole
 
 from evalkit.cli import main
-from evalkit.errors import InfrastructureError, UsageError
+from evalkit.errors import EvalkitError, InfrastructureError, UsageError
+from evalkit.executors.budget import Budget
+from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.providers import Provider
 from evalkit.providers.anthropic import AnthropicProvider
 from evalkit.providers.bedrock import BedrockProvider, is_old, uses_messages_endpoint
@@ -172,6 +175,7 @@ async def test_without_the_old_version_an_old_model_would_be_refused(
 REFUSALS = [
     (400, "ValidationException", "validationException", False, False),
     (403, "AccessDeniedException", "accessDeniedException", False, True),
+    (400, "ServiceQuotaExceededException", "serviceQuotaExceededException", False, True),
     (403, "ExpiredTokenException", "expiredTokenException", False, True),
     (400, "ExpiredTokenException", "expiredTokenException", False, True),
     (404, "ResourceNotFoundException", "resourceNotFoundException", False, True),
@@ -441,3 +445,23 @@ def test_a_size_over_the_window_of_a_model_on_bedrock_is_skipped(
     told = capsys.readouterr()
     assert f"tokens of context and answer do not fit {HAIKU!r} (200,000)" in told.err + told.out
     assert len(sandbox.requests) > 0
+
+
+# --- what a user is told of it --------------------------------------------------------------------------------
+
+LEGACY = "Access denied. This Model is marked by provider as Legacy and you have not used it in the last 30 days."
+STOPS = [
+    (404, "resourceNotFoundException", LEGACY, f"is refused by this server ({LEGACY}); correct -m"),
+    (400, "validationException", "The provided model identifier is invalid.", "is unknown to this server; correct -m"),
+    (403, "accessDeniedException", "No.", "have the credentials allowed to use the model"),
+    (403, "expiredTokenException", "The token is expired.", "renew the credentials"),
+    (429, "throttlingException", "Too many tokens per day.", "wait until it is renewed"),
+    (400, "serviceQuotaExceededException", "Over quota.", "have the account's quota raised"),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "message", "told"), STOPS)
+def test_what_stops_a_run_says_what_to_do(status: int, kind: str, message: str, told: str) -> None:
+    reply = Reply("errored", 1.0, status=status, error_type=kind, error_message=message, stops_run=True)
+    with pytest.raises(EvalkitError, match=re.escape(told)):
+        raise_if_stopped(Ending(fatal=reply, fatal_model=PROFILE), Budget(None), "run")

@@ -8,6 +8,7 @@ from statistics import quantiles
 from typing import TYPE_CHECKING
 
 from evalkit.charged import NOTHING, Charged
+from evalkit.error_kinds import is_for_load
 from evalkit.frozen import dataclass
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Tally:
         name = " ".join(filter(None, (str(reply.status or "").removeprefix("200"), reply.error_type))) or "no answer"
         trouble = self._troubles.setdefault(name, _Trouble())
         trouble.count += 1
-        trouble.throttled = trouble.throttled or reply.status in (429, 529)
+        trouble.throttled = trouble.throttled or is_for_load(reply.status, reply.error_type)
         if progress.final or progress.left is not None:
             trouble.became["for good" if progress.final else "left" if progress.left else "tried again"] += 1
         if progress.limit:

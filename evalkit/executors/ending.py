@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from evalkit.error_kinds import CANCELED, GONE, NO_WORKER, PROXY_REFUSES, PROXY_REMEDY
+from evalkit.error_kinds import CANCELED, GONE, NO_WORKER, PROXY_REFUSES, PROXY_REMEDY, TOO_FAST
 from evalkit.errors import BudgetError, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.budget import Budget
 from evalkit.records import Reply
@@ -18,7 +18,12 @@ _REMEDIES = {
     _BILLING: "see to the account's credit or payment",
     "permission_error": "have the key allowed to use the model",
     PROXY_REFUSES: PROXY_REMEDY,
-    "rate_limit_error": "have the account's limit raised, or wait until it is renewed",
+    **dict.fromkeys(TOO_FAST, "have the account's limit raised, or wait until it is renewed"),
+    "accessDeniedException": "have the credentials allowed to use the model",
+    "expiredTokenException": "renew the credentials",
+    "unrecognizedClientException": "check the credentials",
+    "invalidSignatureException": "check the credentials and this machine's clock",
+    "serviceQuotaExceededException": "have the account's quota raised",
 }
 """What to do about an error that stops a run. A rate limit that does is one on spending or a day: others pass."""
 
@@ -79,7 +84,7 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
     if ending.interrupted:
         raise InterruptedRunError(f"interrupted; the same `evalkit {command}` command goes on from here")
     if (model := unknown_model(ending, answered)) is not None:
-        raise UsageError(f"model {model!r} is unknown to this server; correct {_OPTIONS[command]}")
+        raise UsageError(f"model {model!r} {_of_model(ending, model)}; correct {_OPTIONS[command]}")
     if ending.fatal is not None:
         reply = ending.fatal
         if reply.error_type == NO_WORKER:
@@ -109,6 +114,14 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
             f"{ending.unsettled} requests failed on every attempt (last: {why});"
             f" the same `evalkit {command}` command tries them again"
         )
+
+
+def _of_model(ending: Ending, model: str) -> str:
+    """What a server has to say against a model: that it has none of this name, or something of its own."""
+    message = (ending.fatal and ending.fatal.error_message) or ""
+    if _NO_SUCH_MODEL.search(message) or not message.replace("model:", "").replace(model, "").strip():
+        return "is unknown to this server"
+    return f"is refused by this server ({message})"
 
 
 def _told_of_back(ending: Ending, command: str) -> str:

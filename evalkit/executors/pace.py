@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 
-from evalkit.error_kinds import LOST
+from evalkit.error_kinds import LOST, TOO_FAST, is_for_load
 from evalkit.frozen import dataclass
 from evalkit.records import Allowance, Reply
 
@@ -17,7 +17,6 @@ KEPT = 0.75
 REGAINED = 2.0
 """How much the limit grows a round trip after the first such refusal."""
 
-_THROTTLED = (429, 529)
 _REFILL_S = 60.0
 
 _FRUITLESS = 12
@@ -149,7 +148,7 @@ class Pace:
         self.in_flight -= 1
         for kind, allowance in reply.allowances.items():
             self._told(kind, allowance, now)
-        if reply.status in _THROTTLED or reply.error_type == "overloaded_error":
+        if reply.outcome == "errored" and is_for_load(reply.status, reply.error_type):
             self._throttle(reply, sent_at, now, hold_s)
         elif reply.outcome != "errored":
             self.fruitless = 0
@@ -165,7 +164,7 @@ class Pace:
 
     def _throttle(self, reply: Reply, sent_at: float, now: float, hold_s: float) -> None:
         self.throttled += 1
-        if reply.status == 429:
+        if reply.status == 429 or reply.error_type in TOO_FAST:
             self._not_before = max(self._not_before, now + hold_s)
         if sent_at > self._cut_at:
             self._growing, self._cut_at = False, now

@@ -48,8 +48,9 @@ def _differences(whole: Evidence, order: Sequence[str]) -> list[float]:
     then, now = whole.outputs()
     found = []
     for item in order:
-        outputs = [*then.get(item, ()), *now.get(item, ())]
-        if not outputs or not all(_is_over(output) for output in outputs):
+        sides = then.get(item, ()), now.get(item, ())
+        outputs = [output for side in sides for output in side]
+        if not all(sides) or not all(_is_over(output) for output in outputs):
             break
         if all(output.satisfied is not None for output in outputs):
             found.append(_mean(now[item]) - _mean(then[item]))

@@ -37,6 +37,7 @@ on are Amazon Bedrock's, the last of them those of frames with an `:error-code`.
 _FATAL_KINDS = frozenset({
     "authentication_error", "billing_error", "permission_error",
     "accessDeniedException", "expiredTokenException", "unrecognizedClientException", "invalidSignatureException",
+    "serviceQuotaExceededException",
 })  # fmt: skip
 _SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
 _OUT_OF_MONEY = re.compile(
