@@ -554,6 +554,7 @@ def test_facts_tell_retirement_and_the_price_of_the_same_text() -> None:
     ("model", "lifecycle", "retires"),
     [
         ("claude-opus-4-1-20250805", "retired", "2026-08-05"),
+        ("claude-3-5-sonnet-20241022", "retired", "2025-10-28"),
         ("claude-3-7-sonnet-20250219", "retired", "2026-02-19"),
         ("claude-3-7-sonnet", "retired", "2026-02-19"),
         ("claude-2.0", "retired", "2025-07-21"),

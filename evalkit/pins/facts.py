@@ -15,6 +15,7 @@ _GONE = {
     "claude-1": "2024-11-06", "claude-1-3": "2024-11-06", "claude-1.3": "2024-11-06",
     "claude-instant-1": "2024-11-06", "claude-instant-1-2": "2024-11-06",
     "claude-2": "2025-07-21", "claude-2.0": "2025-07-21", "claude-2.1": "2025-07-21", "claude-3-sonnet": "2025-07-21",
+    "claude-3-5-sonnet": "2025-10-28",  # by the release notes of that day
     "claude-3-opus": "2026-01-05", "claude-3-5-haiku": "2026-02-19", "claude-3-7-sonnet": "2026-02-19",
     "claude-opus-4": "2026-06-15", "claude-opus-4-0": "2026-06-15",
     "claude-sonnet-4": "2026-06-15", "claude-sonnet-4-0": "2026-06-15", "claude-mythos-preview": "2026-06-30",
