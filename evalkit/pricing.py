@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from itertools import chain
 from math import fsum, isclose
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalkit.config import OwnRates
 from evalkit.frozen import dataclass
@@ -125,10 +125,15 @@ def as_asked(usage: Usage, request: Request) -> Usage:
 
 def _for_an_hour(request: Request) -> bool:
     """Whether it marks parts for a cache of an hour; a run's marks are all of one duration."""
+    return any(control.get("ttl") == "1h" for control in cache_controls(request))
+
+
+def cache_controls(request: Request) -> list[Mapping[str, Any]]:
+    """The marks on parts that are to be cached."""
     contents = [request.system, request.params.get("tools"), *(message["content"] for message in request.messages)]
     blocks = chain.from_iterable(content for content in contents if content and not isinstance(content, str))
     controls = (block.get("cache_control") for block in blocks if isinstance(block, Mapping))
-    return any(control is not None and control.get("ttl") == "1h" for control in controls)
+    return [control for control in controls if control is not None]
 
 
 def prices_version() -> str:

@@ -20,6 +20,7 @@ from evalkit.charged import Charged, Claim
 from evalkit.error_kinds import LOST
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors import local
+from evalkit.executors.batch_entry import without_prompt
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.ledger import Ledger
@@ -530,6 +531,22 @@ def test_an_attempt_costs_what_was_asked_for_where_its_answer_does_not_say() -> 
     in_us = cost_of(replace(REQUEST, model="claude-opus-4-6", params={"inference_geo": "us"}), told, NOW)
     assert plain
     assert in_us == pytest.approx(plain * 1.1)
+
+
+@pytest.mark.parametrize("ttl", ["5m", "1h"])
+@pytest.mark.parametrize("where", ["system", "messages"])
+def test_a_batch_prices_what_is_written_to_a_cache_as_a_stream_does(ttl: str, where: str) -> None:
+    """The server does not say for how long, and the prompt is not kept while it works."""
+    marked = {"type": "text", "text": "Long.", "cache_control": {"type": "ephemeral", "ttl": ttl}}
+    message = {"role": "user", "content": [marked]}
+    parts = {"system": (marked,)} if where == "system" else {"messages": (message,)}
+    call = Call("trial/1", 1, replace(REQUEST, model="claude-opus-4-6", **parts), 1.0)
+    told = replace(GOOD, usage=Usage(10, 20, cache_write_5m_tokens=5000))
+    kept = without_prompt(call).request
+    assert "Long." not in str(kept)
+    assert cost_of(kept, told, NOW) == cost_of(call.request, told, NOW)
+    factor = 2.0 if ttl == "1h" else 1.25
+    assert cost_of(kept, told, NOW) == pytest.approx((10 * 5 + 5000 * factor * 5 + 20 * 25) / 1e6)
 
 
 def test_without_a_budget_nothing_waits_for_money() -> None:

@@ -8,7 +8,7 @@ from evalkit.error_kinds import UNREADABLE
 from evalkit.executors.local import cost_of
 from evalkit.executors.schedule import Call
 from evalkit.frozen import dataclass
-from evalkit.pricing import Prices
+from evalkit.pricing import Prices, cache_controls
 from evalkit.providers.batches import Result
 from evalkit.records import Reply
 
@@ -66,8 +66,10 @@ Settled = tuple[Entry, Reply, bool, float | None]
 
 
 def without_prompt(call: Call) -> Call:
-    """A call as it is kept while the server works: prompts may be megabytes."""
-    return replace(call, request=replace(call.request, messages=(), system=None))
+    """A call as it is kept while the server works: prompts may be megabytes. The marks for a cache remain, since an
+    answer that does not say for how long it was written is priced by them."""
+    marks = tuple({"cache_control": control} for control in cache_controls(call.request))
+    return replace(call, request=replace(call.request, messages=(), system=marks or None))
 
 
 def attempt_of(result: Result, nonce: str) -> int:
