@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 
-from evalkit import __version__
+from evalkit import __version__, import_costs
 from evalkit.frozen import dataclass
 from evalkit.grader_names import GraderKind
 from evalkit.import_lines import ITEM_FIELDS, GradeLine, Numbered, TrialLine
@@ -165,11 +165,7 @@ class _Costs:
 
     def said(self) -> str:
         """Where costs come from, by model: what the spec says of its prices."""
-        sources = (
-            ("as imported", self.given), (f"{prices_version()} from tokens", self.from_tokens),
-            ("unpriced", self.unpriced),
-        )  # fmt: skip
-        return "; ".join(f"{source}: {', '.join(models)}" for source, models in sources if models)
+        return import_costs.told(self.given, self.from_tokens, self.unpriced, prices_version())
 
 
 def _grading(lines: Sequence[TrialLine], rubric: Rubric, created: str) -> tuple[tuple[Round, ...], tuple[Grade, ...]]:

@@ -382,7 +382,7 @@ def test_a_failure_of_unknown_cost_is_no_free_one() -> None:
     assert set(outcomes("cost_per_satisfactory: {}\ncost_per_request: {}", then, many).values()) == {"inconclusive"}
     found = gate(evidence(then, many), policy("cost_per_request: {}"))
     assert str(found.checks[0].needs).endswith("trials of the baseline lack the figure on one side or both: repeat"
-                                               " `evalkit run`")  # fmt: skip
+                                               " `evalkit run` and `evalkit grade`")  # fmt: skip
 
 
 def test_what_failed_asks_for_nothing_that_could_settle_it() -> None:

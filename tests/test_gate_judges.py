@@ -93,7 +93,11 @@ def test_errors_on_one_side_only_cannot_fail_a_candidate_either() -> None:
     people = dict.fromkeys(range(15), (1, 1)) | {item: said[item] for item in range(50, 100)}
     found = of(judged(said, people))
     assert assay_of(found).skewed
-    assert gate(found, POLICY).verdict == "inconclusive"
+    report = gate(found, POLICY)
+    assert report.verdict == "inconclusive"
+    (check,) = (one for one in report.checks if one.name == "quality")
+    assert "a loss is likely" not in check.finding, "it is the judge's own"
+    assert str(check.needs).startswith("the judge errs otherwise on one model than on the other (p <0.001); let people")
 
 
 @pytest.mark.long

@@ -48,6 +48,27 @@ def test_an_import_is_asked_for_what_it_lacks_and_not_to_run_again() -> None:
     assert all("evalkit import" in told and "evalkit run" not in told for told in needs), needs
 
 
+BASES = [
+    (f"as imported: {BASELINE}, {CANDIDATE}", True),
+    (f"prices 1 from tokens: {BASELINE}, {CANDIDATE}", True),
+    (f"as imported: {BASELINE}; prices 1 from tokens: {CANDIDATE}", False),
+    (f"as imported: {BASELINE}, {CANDIDATE}; prices 1 from tokens: {CANDIDATE}", False),
+    (f"as imported: {BASELINE}; prices 1", False),  # joined with a run of this package
+    (f"as imported: {BASELINE}, {CANDIDATE}; prices 1 from tokens: other", True),
+]
+
+
+@pytest.mark.parametrize(("said", "alike"), BASES)
+def test_costs_that_are_given_are_not_held_against_list_prices(said: str, alike: bool) -> None:
+    """A bill knows of caches, batches and discounts; the list price of an import's tokens does not."""
+    rows = [[True]] * 60
+    asked = evidence(rows, rows, outputs_sha256="a" * 64, prices_version=said)
+    (found,) = gate(asked, read_policy("cost_per_request: {}", "gate.yaml")).checks
+    assert (found.outcome == "pass") is alike
+    assert ("list prices of the tokens" in found.finding) is not alike
+    assert any("list prices of the tokens" in text for text in asked.of_candidate.warnings) is not alike
+
+
 @pytest.mark.parametrize(
     ("then", "now", "outcome"),
     [

@@ -10,6 +10,7 @@ from evalkit.analysis.reliability import OVERALL, PANEL, Agreement, JudgeValidit
 from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
+from evalkit.import_costs import on_two_bases
 from evalkit.models import same_model
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
@@ -291,6 +292,9 @@ def _about_import(snapshot: Snapshot) -> Iterator[str]:
     if not snapshot.spec.imported:
         return
     yield "Outputs imported: made elsewhere, so how they were asked for, when, and with what retries is not known."
+    bases = on_two_bases((snapshot.spec, model) for model in snapshot.spec.models)
+    if bases:
+        yield f"{bases[0].upper()}{bases[1:]}: they may differ by caches, batches or discounts alone."
     missing = sum(not item.task for item in snapshot.items)
     if missing:
         yield f"{_plural(missing, 'item')} without a prompt: a grader sees no task for it."

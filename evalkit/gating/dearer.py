@@ -12,6 +12,7 @@ from evalkit.gating.evidence import Evidence, Measure
 from evalkit.gating.not_worse import ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
+from evalkit.import_costs import on_two_bases
 from evalkit.stats import Estimate
 from evalkit.strict import StrictModel
 from evalkit.wording import plural
@@ -19,6 +20,7 @@ from evalkit.wording import plural
 _ONE_WAY = "both models sent the same way: new runs of both with `--executor batch`, or both without"
 
 
+_ONE_BASIS = "`cost_usd` on every line of the imports, or on none"
 _ONE_RUN = "both models in one run, so that neither finds what an earlier run has left in the cache"
 
 
@@ -49,6 +51,8 @@ def dearer_result(
             return CheckResult(name, "inconclusive", finding, ratio_limit(asked.at_most), needs="prices")
     if (warmed := _warmed_apart(evidence)) is not None:
         return CheckResult(name, "inconclusive", f"{what}: {warmed}", ratio_limit(asked.at_most), needs=_ONE_RUN)
+    if (bases := _on_two_bases(evidence)) is not None:
+        return CheckResult(name, "inconclusive", f"{what}: {bases}", ratio_limit(asked.at_most), needs=_ONE_BASIS)
     apart = _priced_apart(evidence)
     if apart and _unknown(evidence):
         finding = (
@@ -72,6 +76,11 @@ def _spent_in_vain(evidence: Evidence, usd: Measure, ratio: Estimate, at_most: f
         return None
     calls = f"{plural(len(vain), 'call')} of the candidate that failed on every attempt so far"
     return f"{calls} cost {sum(vain) / whole:.0%} on top, which would take it to its limit"
+
+
+def _on_two_bases(evidence: Evidence) -> str | None:
+    sides = (evidence.of_baseline.spec, evidence.baseline), (evidence.of_candidate.spec, evidence.candidate)
+    return on_two_bases(sides) if any(spec.imported for spec, _ in sides) else None
 
 
 def _warmed_apart(evidence: Evidence) -> str | None:

@@ -72,7 +72,7 @@ class _Tested:
     basis: str
     cap: str | None
     pairs: Paired
-    needs: Callable[[], str]
+    needs: Callable[[], str | None]
     left: float
     margin: str = ""
 
@@ -97,6 +97,14 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
     sides, epochs = (pairs.candidate, pairs.baseline), pairs.epochs
     estimate = stats.paired_rates_clustered(*sides, rules.confidence, epochs)
     found = stats.discordance(*sides)
+
+    def needs() -> str | None:
+        if pairs.worst is not None and rules.unheard:
+            return rules.unheard
+        if assay.skewed:
+            return None  # a loss may be the graders' own: what rids it of their errors comes first
+        return rules.next_look or _without_figure(pairs) + _items_needed(pairs, estimate, left, rules)
+
     return _Tested(
         estimate,
         stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
@@ -104,11 +112,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
         f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}",
         assay.cap,
         pairs,
-        lambda: (
-            (rules.unheard if pairs.worst is not None else None)
-            or rules.next_look
-            or _without_figure(pairs) + _items_needed(pairs, estimate, left, rules)
-        ),
+        needs,
         left,
         f" (tested at {left * 100:.3g} points, since the judge errs)" if assay.factor < 1 else "",
     )
@@ -152,7 +156,7 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
         within=tested.shown,
     )
     more = LIKELY_LOSS if result.likely_loss else _in_short(tested.cap) if tested.shown and tested.cap else None
-    if not tested.shown and estimate.high is not None and estimate.high < 0:
+    if not tested.shown and tested.worse is not None and estimate.high is not None and estimate.high < 0:
         more = "a loss is likely"
     return replace(result, finding=f"{result.finding}; {more}") if more else result
 

@@ -6,10 +6,11 @@ from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import REPEAT, Evidence
 from evalkit.stats import Estimate
-from evalkit.wording import listing, money
+from evalkit.wording import listing, money, p_value
 
 LEAST_YOUDEN_LOW = 0.5
 DIFFERENT = 0.05
+_PEOPLE = "let people grade what it told apart (`evalkit grade --discordant`)"
 FEWEST_OF_A_SIDE = 10
 """Items of each model that people must have graded beside a judge: a third of all that it is measured on."""
 
@@ -72,11 +73,11 @@ def assay_of(evidence: Evidence, criterion: str | None = None) -> Assay:
     low, p = found.accuracy.youden_low_80, _different_p(found, evidence.baseline, evidence.candidate)
     if p < DIFFERENT:
         return Assay(
-            cap=f"the judge errs otherwise{of} on one model than on the other (p {p:.3f}); let people", skewed=True
+            cap=f"the judge errs otherwise{of} on one model than on the other (p {p_value(p)}); {_PEOPLE}", skewed=True
         )
     if low is None or low < LEAST_YOUDEN_LOW:
         known = "unknown" if low is None else f"at least {low:.2f} only"
-        return Assay(cap=f"the judge's J{of} is {known}, under {LEAST_YOUDEN_LOW}; let people grade, or a better judge")
+        return Assay(cap=f"the judge's J{of} is {known}, under {LEAST_YOUDEN_LOW}; {_PEOPLE}, or a better judge")
     return Assay(factor=min(1.0, low))
 
 
