@@ -14,6 +14,7 @@ from evalkit.gating.policy import NO_QUALITY, Common
 from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
 from evalkit.gating.rules import Rules, assay_of, cost_of
 from evalkit.gating.staged import SHARED, failed_fast
+from evalkit.stats.paired import tested_at
 from evalkit.wording import listing, plural
 
 NOT_BLIND = (
@@ -111,6 +112,8 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         yield from _afforded(evidence, quality.margin, policy.alpha if look is None else look.alpha)
     if quality is None:
         yield NO_QUALITY
+    if (tested := tested_at(policy.alpha, evidence.epochs)) < policy.alpha:
+        yield f"with several epochs no share is tested at more than {tested:g}, other figures at {policy.alpha:g}"
     yield from _price_notes(evidence, policy)
     for side, failed in zip(("baseline", "candidate"), evidence.unsettled, strict=True):
         if failed:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from evalkit.analysis import Analysis, analyze
 from evalkit.cli import main
 from evalkit.errors import ProblemsError, UsageError
 from evalkit.route import Asked, route
-from evalkit.routing.leaks import relabels
+from evalkit.routing.leaks import TaggedGrade, leaks_of_tags, nearly, relabels
 from evalkit.routing.own import parse_features, parse_scores
 
 N = 30
@@ -340,3 +341,39 @@ def test_the_command_tells_all_of_both_files_and_ends_with_2(
         assert part in told.err
     assert main(["route", str(run_file), "--features", "none.jsonl"]) == 2
     assert "features file 'none.jsonl' does not exist" in capsys.readouterr().err
+
+
+# --- tags, of which there may be as many as items ---
+
+grade_values = st.sampled_from([0.0, 1.0, 0.5, 0.25, float("nan")])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_all_tags_at_once_are_judged_as_each_ones_column(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 60))
+    kinds = data.draw(st.sampled_from([2, 3, 5]))
+    drawn = data.draw(st.lists(st.integers(0, kinds - 1), min_size=n, max_size=n))
+    grade = np.array([[0.0, 1.0, 0.5, np.nan, 2.0][value] for value in drawn])
+    wrong = data.draw(st.sets(st.integers(0, n - 1), max_size=2))
+    of_grade = {f"is {value}": {i for i in range(n) if grade[i] == value} for value in (0.0, 1.0, 2.0)}
+    tags = {**of_grade, "nearly": of_grade["is 1.0"] ^ wrong, "some": wrong, "all": set(range(n)), "ends": {0, n - 1}}
+    pairs = [(t, i) for t, on in enumerate(tags.values()) for i in sorted(on)]
+    tag_of, item_of = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    found = TaggedGrade(tag_of, item_of, grade, len(tags))
+    columns = [np.array([float(i in on) for i in range(n)]) for on in tags.values()]
+    assert found.relabelled.tolist() == [relabels(column, grade) for column in columns]
+    assert found.nearly.tolist() == [nearly(column, grade) for column in columns]
+
+
+def test_a_tag_that_repeats_a_verdict_is_found_among_one_of_each_items_own() -> None:
+    analysis = made()
+    failed = {item.id for item in analysis.outputs for o in item.outputs if o.model == HAIKU and not o.satisfied}
+    tagged = replace(
+        analysis,
+        outputs=tuple(
+            replace(item, tags=(f"ticket-{item.id}", *(("odd",) if item.id in failed else ())))
+            for item in analysis.outputs
+        ),
+    )
+    assert dict(leaks_of_tags(tagged)) == {"odd": "repeats the verdicts on Haiku 4.5 under another name"}

@@ -20,6 +20,8 @@ from evalkit.wording import interval, plural, value
 Margin = Annotated[float, Field(ge=0.001, le=0.5)]
 """A loss that may not be overlooked, as a share: less takes thousands of items to see, more allows nearly anything."""
 _MOST_ITEMS = 1000
+_NO_MORE_EPOCHS = 0.9
+"""Share of the discordance that no epoch averages out, from which on more epochs are no advice."""
 _FEWEST_ALIKE = 15
 """Items that a ratio which never varies must have been seen on to pass: fewer say nothing about the next one."""
 _ROUNDING = 1e-9
@@ -206,15 +208,16 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
     share = stats.discordance(pairs.candidate, pairs.baseline).share or 0.0
     most = 2 * min(rate, 1 - rate)  # on which two models of this rate can differ
     share = max(share, min(1 / len(pairs), most))  # what never differed on few items may yet
-    needed = stats.noninferiority_items(
-        margin, rate, min(share, most) if pairs.epochs > 1 else share, min(pairs.epochs, 10), alpha=rules.alpha
-    )
+    lasting = stats.lasting_share(pairs.candidate, pairs.baseline, pairs.epochs)
+    share, epochs = min(share, most) if pairs.epochs > 1 else share, min(pairs.epochs, 10)
+    needed = stats.noninferiority_items(margin, rate, share, epochs, alpha=rules.alpha, lasting=lasting)
     each = f" of {pairs.epochs} epochs" if pairs.epochs > 1 else ""
     if needed is None:
         return f"more than {_MOST_ITEMS:,} items{each}, if the two are equal: widen the margin"
     more = max(0, needed - len(pairs))
     if not more:
-        again = f"repeat, {cost_of(len(pairs), rules.item_usd)}, or add epochs"
+        more_epochs = ", or add epochs" if lasting < _NO_MORE_EPOCHS else ""
+        again = f"repeat, {cost_of(len(pairs), rules.item_usd)}{more_epochs}"
         return f"this many items{each} pass four times in five if the two are equal: {again}"
     told = f"about {plural(more, 'more item')} ({needed:,} in all){each}, {cost_of(more, rules.item_usd)},"
     return f"{told} pass four times in five if the two are equal"

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from math import lgamma, log
 
 import numpy as np
 
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.grader_names import JUDGE
-from evalkit.routing.outcomes import FloatArray, IntArray
+from evalkit.routing.outcomes import BoolArray, FloatArray, IntArray
 
 LEAST_VALUES = 5
 """Values below which a column and a grade may well agree by chance, so that names alone are looked at."""
@@ -46,12 +47,23 @@ def leaks_of_scores(
 
 
 def leaks_of_tags(analysis: Analysis) -> Mapping[str, str]:
-    """Tags that may not be features, with the reason."""
+    """Tags that may not be features, with the reason. There may be as many as items: a column of each is never made."""
     tags = sorted({tag for item in analysis.outputs for tag in item.tags})
-    columns = {tag: np.array([[float(tag in item.tags) for item in analysis.outputs]]) for tag in tags}
-    grades = _grades(analysis) if columns else {}
-    found = {tag: _by_content(analysis, column, grades) for tag, column in columns.items()}
-    return {tag: reason for tag, reason in found.items() if reason}
+    if not tags:
+        return {}
+    number = {tag: i for i, tag in enumerate(tags)}
+    pairs = [(number[tag], i) for i, item in enumerate(analysis.outputs) for tag in set(item.tags)]
+    tag_of, item_of = np.array(pairs, dtype=np.int64).T
+    grades = _by_item(analysis, _grades(analysis))
+    said = [(what, TaggedGrade(tag_of, item_of, grade, len(tags))) for what, grade in grades]
+    found: dict[int, str] = {}
+    for what, tagged in said:
+        for i in np.flatnonzero(tagged.relabelled):
+            found.setdefault(int(i), f"repeats the {what} under another name")
+    for what, tagged in said:
+        for i in np.flatnonzero(tagged.nearly):
+            found.setdefault(int(i), f"tells the {what}, but for a few items at most")
+    return {tags[i]: found[i] for i in sorted(found)}
 
 
 def _names(rows: Iterable[Mapping[str, float]]) -> list[str]:
@@ -185,6 +197,55 @@ def _tells(column: FloatArray, verdict: FloatArray) -> bool:
     passed = np.cumsum(verdict[np.argsort(column, kind="stable")])
     right = passed + (n - np.arange(1, n + 1)) - (passed[-1] - passed)  # verdicts 1 up to a threshold, 0 above it
     return bool(max(right.max(), n - right.min()) >= _TOLD * n)
+
+
+class TaggedGrade:
+    """A grade of items beside their tags, of which `tag_of[k]` is on item `item_of[k]`; nan where it says nothing.
+
+    For each tag what `relabels` and `nearly` say of its column, 1 on the items that have it and 0 on the others.
+    """
+
+    def __init__(self, tag_of: IntArray, item_of: IntArray, grade: FloatArray, tags: int) -> None:
+        known = np.isfinite(grade[item_of])
+        self.grade, self.tags = grade[np.isfinite(grade)], tags
+        self._tag, self._on = tag_of[known], grade[item_of[known]]
+
+    @cached_property
+    def _items(self) -> IntArray:
+        """How many items with a grade have each tag."""
+        return np.bincount(self._tag, minlength=self.tags)
+
+    @property
+    def relabelled(self) -> BoolArray:
+        """Tags that are a function of the grade, and no lucky one."""
+        n, k = len(self.grade), self._items
+        values, counts = np.unique(self.grade, return_counts=True)
+        if n < LEAST_VALUES or len(values) < 2:
+            return np.zeros(self.tags, dtype=np.bool_)
+        pairs = np.unique(self._tag * len(values) + np.searchsorted(values, self._on))
+        tag, code = pairs // len(values), pairs % len(values)
+        alone = np.bincount(tag, weights=counts[code], minlength=self.tags) == k  # their values stand nowhere else
+        kinds = np.bincount(tag, minlength=self.tags)
+        lowest, highest = np.full(self.tags, len(values)), np.full(self.tags, -1)
+        np.minimum.at(lowest, tag, code)
+        np.maximum.at(highest, tag, code)
+        last = len(values) - 1
+        at_an_end = ((lowest == 0) & (highest == kinds - 1)) | ((highest == last) & (lowest == last - kinds + 1))
+        found: BoolArray = (k > 0) & (k < n) & alone & at_an_end
+        for i in np.flatnonzero(found) if len(values) > 2 else ():
+            ways = lgamma(k[i] + 1) + lgamma(n - k[i] + 1) - lgamma(n + 1) + log(2)
+            found[i] = ways < BY_CHANCE
+        return found
+
+    @property
+    def nearly(self) -> BoolArray:
+        """Tags that tell a verdict but for a few items."""
+        n, k, passed = len(self.grade), self._items, float(self.grade.sum())
+        if n < _LEAST_TOLD or not np.isin(self.grade, (0.0, 1.0)).all() or max(passed, n - passed) > _ALIKE * n:
+            return np.zeros(self.tags, dtype=np.bool_)
+        told = np.bincount(self._tag, weights=self._on, minlength=self.tags)
+        right = np.maximum(told, k - told) + np.maximum(passed - told, n - k - (passed - told))
+        return np.asarray(right >= _TOLD * n)
 
 
 def _by_luck(column: FloatArray, grade: FloatArray) -> float | None:

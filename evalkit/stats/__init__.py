@@ -25,7 +25,7 @@ from evalkit.stats.cost import (
 )
 from evalkit.stats.curve import LogisticCurve, logistic_per_doubling
 from evalkit.stats.estimate import Estimate
-from evalkit.stats.gate_power import noninferiority_items, noninferiority_power, smallest_passing_n
+from evalkit.stats.gate_power import lasting_share, noninferiority_items, noninferiority_power, smallest_passing_n
 from evalkit.stats.gate_rule import noninferiority_p, shows_noninferiority, worse_p
 from evalkit.stats.independent import rate_gap
 from evalkit.stats.intraclass import icc_agreement, spearman_brown
@@ -131,6 +131,7 @@ __all__ = [
     "judge_accuracy",
     "krippendorff_alpha",
     "larger_p",
+    "lasting_share",
     "length_effect",
     "leniency_midp",
     "log_ratio_t",

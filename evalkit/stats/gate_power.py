@@ -9,9 +9,17 @@ import numpy as np
 
 from evalkit.stats import distributions as stats
 from evalkit.stats.gate_rule import score_at
-from evalkit.stats.inputs import FloatArray, check_alpha, check_share, check_whole
+from evalkit.stats.inputs import (
+    FloatArray,
+    Values,
+    check_alpha,
+    check_same_length,
+    check_share,
+    check_whole,
+    numbers,
+)
 from evalkit.stats.noninferiority import EXACT_MOST, IntArray, most_losses, noninferiority_exact_p, score_losses
-from evalkit.stats.paired import MOST_EPOCHS
+from evalkit.stats.paired import MOST_EPOCHS, tested_at
 from evalkit.stats.tango import tango_statistic
 
 REPEATS = 4000
@@ -81,6 +89,7 @@ def _simulated(
     seed: int = SEED,
 ) -> Iterator[tuple[int, int]]:
     """Simulated sets in blocks: how many of a block pass, and how many sets are still to come."""
+    alpha = tested_at(alpha, epochs)
     for p, b, left in simulated_means(n, rate, discordance, epochs, difference, lasting, seed):
         yield int((score_at(p, b, epochs, -margin, alpha) > stats.norm.isf(alpha)).sum()), left
 
@@ -99,6 +108,23 @@ def simulated_means(
         else:
             candidate = candidate + (1 - candidate) * difference / (1 - rate)
         yield _share_passed(rng, candidate, epochs), _share_passed(rng, baseline, epochs), left
+
+
+def lasting_share(candidate: Values, baseline: Values, epochs: int) -> float:
+    """The share of the discordance, `LASTING` to 1, that items bring which tell the sides apart in every epoch.
+
+    For `lasting` of `noninferiority_items`: item means of `epochs` trials, the squares of their differences less what
+    chance within an item adds to them. `LASTING` with one epoch, which cannot tell, and where the sides never differ.
+    Raises ValueError for means outside [0, 1] and different lengths. Source: moments of the model of
+    `noninferiority_power`.
+    """
+    check_same_length(candidate=candidate, baseline=baseline)
+    p, b = numbers("candidate", candidate, 0, 1), numbers("baseline", baseline, 0, 1)
+    share = float((p * (1 - b) + b * (1 - p)).sum())
+    if epochs == 1 or not share:
+        return LASTING
+    by_chance = (p * (1 - p) + b * (1 - b)) / (epochs - 1)
+    return float(np.clip(((p - b) ** 2 - by_chance).sum() / share, LASTING, 1.0))
 
 
 def expected_n_eff(n: int, rate: float, discordance: float, epochs: int, lasting: float = LASTING) -> float:
@@ -183,7 +209,14 @@ def _shared_chances(rng: np.random.Generator, rate: float, discordance: float, s
 
 
 def noninferiority_items(
-    margin: float, rate: float, discordance: float, epochs: int = 1, *, power: float = 0.80, alpha: float = 0.05
+    margin: float,
+    rate: float,
+    discordance: float,
+    epochs: int = 1,
+    *,
+    power: float = 0.80,
+    alpha: float = 0.05,
+    lasting: float = LASTING,
 ) -> int | None:
     """A number of items with which equal sides pass with at least the given `power`; None if over 1000.
 
@@ -196,22 +229,32 @@ def noninferiority_items(
     check_share("margin", margin)
     check_share("rate", rate)
     check_alpha(alpha)
-    check_feasible(rate, discordance, epochs, 0.0, LASTING)
+    check_feasible(rate, discordance, epochs, 0.0, lasting)
     least = smallest_passing_n(margin, alpha, score_only=epochs > 1)
     if least is None:
         return None
+    alpha = tested_at(alpha, epochs)
     z = float(stats.norm.isf(alpha) + stats.norm.isf(1 - power))
-    apart = _apart(rate, discordance, LASTING) if epochs > 1 else 0.0
+    apart = _apart(rate, discordance, lasting) if epochs > 1 else 0.0
     variance = apart + (discordance - apart) / epochs  # of an item's difference: epochs average out only the rest
     n = max(least, math.floor(0.9 * z * abs(z) * variance / margin**2))
     while n <= EXACT_MOST:
-        if reaches(power, n, margin, rate, discordance, int(epochs), alpha):
+        if reaches(power, n, margin, rate, discordance, int(epochs), alpha, lasting):
             return n
         n += max(1, n // STEP_SHARE)
     return None
 
 
-def reaches(power: float, n: int, margin: float, rate: float, discordance: float, epochs: int, alpha: float) -> bool:
+def reaches(
+    power: float,
+    n: int,
+    margin: float,
+    rate: float,
+    discordance: float,
+    epochs: int,
+    alpha: float,
+    lasting: float = LASTING,
+) -> bool:
     """Whether `noninferiority_power` at difference 0 is at least `power`, with no more work than that takes.
 
     One epoch: the score limit alone is never passed less often, so where it lacks the power the exact test is spared.
@@ -222,7 +265,7 @@ def reaches(power: float, n: int, margin: float, rate: float, discordance: float
         if _enumerated(score_losses(n, margin, alpha), half, half) < power:
             return False
         return _enumerated(most_losses(n, margin, alpha), half, half) >= power
-    return share_reaches(power, _simulated(n, margin, rate, discordance, epochs, alpha=alpha))
+    return share_reaches(power, _simulated(n, margin, rate, discordance, epochs, alpha=alpha, lasting=lasting))
 
 
 def share_reaches(least: float, blocks: Iterable[tuple[int, int]]) -> bool:
@@ -239,11 +282,12 @@ def smallest_passing_n(margin: float, alpha: float = 0.05, *, score_only: bool =
     """The least number of items with which two sides that never differ pass: 59 for 0.05 at alpha 0.05.
 
     Below it a set passes only with more gains than losses, and epochs do not help. `score_only` leaves out the
-    exact test, as with several epochs: 54. None if over 1000 where the exact test is asked for. Raises ValueError
-    for margin outside (0, 1) and alpha outside (0, 1/2). Source: Tango (1998).
+    exact test, as with several epochs: 54, for any larger alpha too (`tested_at`). None if over 1000 where the exact
+    test is asked for. Raises ValueError for margin outside (0, 1) and alpha outside (0, 1/2). Source: Tango (1998).
     """
     check_share("margin", margin)
     check_alpha(alpha)
+    alpha = tested_at(alpha, 2 if score_only else 1)
     z = float(stats.norm.isf(alpha))
     n = max(1, math.floor(z * z * (1 - margin) / margin))
     while not tango_statistic(0, 0, n, -margin) > z:

@@ -7,7 +7,7 @@ import numpy as np
 from evalkit.stats import distributions as stats
 from evalkit.stats.inputs import FloatArray, Values, check_alpha, check_same_length, check_share, numbers
 from evalkit.stats.noninferiority import EXACT_MOST, noninferiority_exact_p, worse_exact_p
-from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff, unseen_gains, unseen_items
+from evalkit.stats.paired import MOST_EPOCHS, epochs_seen, paired_n_eff, tested_at, unseen_gains, unseen_items
 from evalkit.stats.tango import tango_statistic
 
 _LEAST_ALPHA, _MOST_ALPHA = 1e-9, 0.4999
@@ -20,15 +20,16 @@ def shows_noninferiority(
 
     One trial per item (all means 0 or 1): exact p <= alpha and the lower Tango limit at confidence 1 - 2 alpha
     above -margin; over 1000 items the limit alone. Several: the clustered limit alone, widened by part of an unseen
-    item that is lost whole (`score_at`). `epochs` None takes the largest denominator seen. No item: False. Raises
-    ValueError for means outside [0, 1], different lengths, margin or alpha outside (0, 1), alpha of 1/2 or more, epochs
-    outside 1 to 1000. Source: Tango (1998).
+    item that is lost whole (`score_at`), at an alpha of 0.05 at most (`tested_at`). `epochs` None takes the largest
+    denominator seen. No item: False. Raises ValueError for means outside [0, 1], different lengths, margin or alpha
+    outside (0, 1), alpha of 1/2 or more, epochs outside 1 to 1000. Source: Tango (1998).
     """
     check_share("margin", margin)
     check_alpha(alpha)
     p, b, m = _sides(candidate, baseline, epochs)
     if not len(p):
         return False
+    alpha = tested_at(alpha, m)
     shown = bool(score_at(p, b, m, -margin, alpha) > stats.norm.isf(alpha))
     if m > 1 or len(p) > EXACT_MOST or not shown:
         return shown
@@ -41,7 +42,8 @@ def noninferiority_p(
 ) -> float | None:
     """The least alpha at which `shows_noninferiority` is True; None without items.
 
-    One-sided, for adjusting several such tests (Holm). Where no alpha below 1/2 does: the score test's p. `exact` False
+    One-sided, for adjusting several such tests (Holm). Where no alpha below 1/2 does (with several epochs: none up to
+    0.05): the score test's p. `exact` False
     leaves out the enumeration, which takes a second for 1000 items: then p rests on the score limit alone, and is
     never above what the enumeration gives. Raises ValueError as that function does. Source: Tango (1998), as there.
     """

@@ -86,7 +86,9 @@ def _estimate(
     below = (len(x) - 1) * q
     first, second = float(x[int(below)]), float(x[math.ceil(below)])
     if second == np.inf:
-        reason = f"at least {limits.min():.4g} s: it falls among the {len(limits)} of {len(x)} values that were given up"
+        reason = (
+            f"at least {limits.min():.4g} s: it falls among the {len(limits)} of {len(x)} values that were given up"
+        )
         return Estimate(None, low, None, *rest, warnings, reason)
     value = first + (second - first) * (below - int(below))
     value = min(max(value, value if low is None else low), float("inf") if high is None else high)

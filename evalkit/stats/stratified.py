@@ -17,7 +17,7 @@ from evalkit.stats.inputs import (
     numbers,
     whole_numbers,
 )
-from evalkit.stats.paired import unseen_gains, unseen_items
+from evalkit.stats.paired import tested_at, unseen_gains, unseen_items
 from evalkit.stats.rates import two_sided_t, two_sided_z
 from evalkit.stats.tango import tango_limits, tango_statistic
 
@@ -63,11 +63,13 @@ def shows_noninferiority_stratified(
     """Whether the same labels show candidate - baseline > -margin, one-sided at `alpha`.
 
     Where the lower limit at confidence 1 - 2 alpha lies above -margin; with several `epochs` it is widened by part of
-    an unseen item that is lost whole, as in `shows_noninferiority`. False without an interval. Raises ValueError as
-    `paired_rates_stratified`, and for margin outside (0, 1), alpha outside (0, 1/2). Source: Tango (1998) at -margin.
+    an unseen item that is lost whole, and alpha is 0.05 at most, as in `shows_noninferiority`. False without an
+    interval. Raises ValueError as `paired_rates_stratified`, and for margin outside (0, 1), alpha outside (0, 1/2).
+    Source: Tango (1998) at -margin.
     """
     check_share("margin", margin)
     check_alpha(alpha)
+    alpha = tested_at(alpha, epochs)
     found = _worth(candidate, baseline, strata, sizes, 1 - 2 * alpha, epochs, unseen_items(epochs, alpha))
     if isinstance(found, str) or not found[2]:
         return False

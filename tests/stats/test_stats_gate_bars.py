@@ -156,6 +156,54 @@ def test_the_better_items_are_measured_the_more_of_an_unseen_one_counts() -> Non
     assert float((tango_statistic(n_eff * gain, n_eff * loss, n_eff, -0.05) > Z).mean()) > 0.075
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.08, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize(("margin", "sizes"), [(0.05, (15, 22, 33, 54, 80)), (0.02, (82, 135)), (0.15, (13, 40))])
+def test_with_epochs_no_larger_alpha_passes_more_losses_of_the_margin(
+    alpha: float, margin: float, sizes: tuple[int, ...]
+) -> None:
+    """Exact: items are lost whole, as many as binomial chance draws of them, and nothing else ever fails."""
+    for n in sizes:
+        lost = 0
+        while stats.shows_noninferiority([0.0] * lost + [1.0] * (n - lost), [1.0] * n, margin, alpha, 3):
+            lost += 1
+        assert scipy_stats.binom.cdf(lost - 1, n, margin) <= 0.07, (n, lost)
+    assert stats.noninferiority_power(15, 0.05, 0.9, 0.1, 3, alpha=alpha) <= 0.07
+    least = stats.smallest_passing_n(0.05, alpha, score_only=True)
+    assert least == 54
+    labels = [0] * 33
+    assert not stats.shows_noninferiority_stratified([1.0] * 33, [1.0] * 33, labels, [33], 0.05, alpha, 3)
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 5])
+@pytest.mark.parametrize("apart", [0.0, 0.1])
+def test_the_share_of_differences_that_last_is_found_from_epochs(epochs: int, apart: float) -> None:
+    rng, shares = np.random.default_rng(5), []
+    for _ in range(300):
+        drawn, chances = rng.random(100), rng.beta(2, 0.4, 100)
+        candidate = rng.binomial(epochs, np.where(drawn < apart, drawn < apart / 2, chances)) / epochs
+        baseline = rng.binomial(epochs, np.where(drawn < apart, drawn >= apart / 2, chances)) / epochs
+        shares.append(stats.lasting_share(candidate, baseline, epochs))
+    by_chance = (1 - apart) * 2 * (2 / 2.4 - (2 * 3) / (2.4 * 3.4))
+    assert np.mean(shares) == pytest.approx(max(0.1, apart / (apart + by_chance)), abs=0.03)
+    assert stats.lasting_share([1.0, 0.0, 1.0], [0.0, 1.0, 1.0], epochs) == 1.0
+    assert stats.lasting_share([1.0, 1.0], [1.0, 1.0], epochs) == stats.lasting_share([1.0], [0.0], 1) == 0.1
+
+
+def test_items_that_always_tell_the_sides_apart_take_more_of_them() -> None:
+    """100 items of 3 epochs at a rate of .7, 5 gained and 5 lost in every epoch: 114 items would pass in 46 %."""
+    needed = stats.noninferiority_items(0.05, 0.7, 0.1, 3, lasting=1.0)
+    assert needed is not None
+    assert needed > 2 * (stats.noninferiority_items(0.05, 0.7, 0.1, 3) or 0)
+    rng, passed = np.random.default_rng(6), 0
+    for _ in range(400):
+        drawn = rng.random(needed)
+        both = (drawn >= 0.4).astype(float)
+        passed += stats.shows_noninferiority(
+            np.where(drawn < 0.05, 1.0, both), np.where((drawn >= 0.05) & (drawn < 0.1), 1.0, both), 0.05, 0.05, 3
+        )
+    assert passed / 400 == pytest.approx(0.8, abs=0.07)
+
+
 @pytest.mark.parametrize(
     ("n", "epochs", "gained", "losing"), [(30, 5, 0.08, 0.92), (50, 3, 0.05, 0.4), (50, 10, 0.05, 0.95)]
 )
