@@ -12,6 +12,9 @@ from evalkit.json_lines import NotAnObjectError, json_object
 from evalkit.rubric import Rubric
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, did_you_mean, shown, validated, visible_name
 
+ENDPOINT = "imported"
+"""What the spec of an import calls the server that answered, which nobody here knows."""
+
 _Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
 _Name = Annotated[_Text, AfterValidator(visible_name)]
 _Tokens = Annotated[int, Field(ge=0, le=10**12)]

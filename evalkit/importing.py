@@ -8,13 +8,12 @@ from functools import cached_property
 from evalkit import __version__, import_costs
 from evalkit.frozen import dataclass
 from evalkit.grader_names import GraderKind
-from evalkit.import_lines import ITEM_FIELDS, GradeLine, Numbered, TrialLine
+from evalkit.import_lines import ENDPOINT, ITEM_FIELDS, GradeLine, Numbered, TrialLine
 from evalkit.pricing import price, prices_version
 from evalkit.records import Attempt, Grade, ItemRecord, Round, Spec, TrialKey, Usage
 from evalkit.rubric import Criterion, Decision, Rubric, Satisfactory
 from evalkit.strict import content_sha256
 
-ENDPOINT = "imported"
 UNGRADED = "ungraded in the imported file"
 NO_OUTPUT = "no_output"
 _SEED = 1

@@ -308,6 +308,21 @@ def test_agreement_on_few_outputs_is_not_shown_whatever_they_say(twice: int, ali
     assert (found.needs or "").startswith(needs or "")
 
 
+def test_no_number_of_outputs_brings_a_low_agreement_above_what_is_needed() -> None:
+    book, lot = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())]), np.random.default_rng(2)
+    for item in range(60):
+        for model in (BASELINE, CANDIDATE):
+            trial = book.trial(f"item-{item:02d}", answered(served_model=model), model=model, level=None)
+            for grader in ("ann", "ben"):
+                book.grade(trial, int(lot.random() < 0.5), grader=grader)
+    analysis = analyze(book.snapshot())
+    asked = policy("agreement: {at_least: -0.5}")
+    found = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), asked).checks[0]
+    assert (found.outcome, found.needs) == (
+        "inconclusive", "a clearer rubric, or graders who talk over what they disagree on",
+    )  # fmt: skip
+
+
 def test_agreement_without_an_output_that_fails_asks_for_one() -> None:
     book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
     for item in range(60):
@@ -786,6 +801,7 @@ def test_a_gate_names_the_servers_that_answered() -> None:
     assert found.provenance["baseline_endpoint"] == "https://api.anthropic.com"
     assert found.provenance["candidate_endpoint"] == "http://127.0.0.1"
     assert re.search(r"Outputs from https:\S*//api.anthropic.com \(baseline\) and .*127.0.0.1", to_markdown(found))
+    assert "Outputs imported.\n" in to_markdown(of("imported", "imported"))
     same = of("https://api.anthropic.com", "https://api.anthropic.com")
     assert re.search(r"Outputs from https:\S*//api.anthropic.com\.\n", to_markdown(same))
 

@@ -279,7 +279,7 @@ def test_a_loss_shown_to_lie_within_the_margin_fails_nothing_fast() -> None:
         ("sequential: {looks: [1.0, 1.0]}", "ascend to 1"),
         ("sequential: {looks: []}", "ascend to 1"),
         ("sequential: {looks: [0.01, 1.0]}", "looks"),
-        ("sequential: {looks: [0.2, 0.3, 0.4, 0.5, 0.6, 1.0]}", "looks"),
+        ("sequential: {looks: [0.2, 0.3, 0.4, 0.5, 0.6, 1.0]}", "names 6 shares, and 5 are the most"),
         ("sequential: {look: [0.5, 1.0]}", "look"),
         ("sequential: obf", "sequential"),
         ("sequential: {fail_fast: perhaps}", "fail_fast"),

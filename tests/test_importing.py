@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from evalkit.grader_names import CHECKS, GraderKind, grader_name, judge_name, kind_of
 from evalkit.graders import checks
-from evalkit.import_lines import Numbered, TrialLine, grade_problems, parse_lines
-from evalkit.importing import ENDPOINT, Imported, build, only_criterion, satisfactory_rubric
+from evalkit.import_lines import ENDPOINT, Numbered, TrialLine, grade_problems, parse_lines
+from evalkit.importing import Imported, build, only_criterion, satisfactory_rubric
 from evalkit.pricing import price
 from evalkit.records import Attempt, Usage
 

@@ -259,6 +259,16 @@ def test_a_page_of_thousands_of_items_is_small_and_always_the_same() -> None:
     assert text == render_html(run)
 
 
+def test_what_some_model_fails_is_no_more_where_nothing_comes_before_it() -> None:
+    run = of_size(300)
+    failed = [replace(item, outputs=tuple(replace(o, **KINDS["refused"], satisfied=None) for o in item.outputs))
+              for item in run.outputs[:20]]  # fmt: skip
+    ungraded = [replace(item, outputs=tuple(replace(o, **KINDS["ungraded"], satisfied=None) for o in item.outputs))
+                for item in run.outputs[20:]]  # fmt: skip
+    text = render_html_of(replace(run, outputs=(*failed, *ungraded), warnings=()), 40_000)
+    assert re.search(r"(all 20|\d+ of 20) that some model fails", text)
+
+
 def test_a_small_run_is_shown_whole_and_says_nothing_of_it() -> None:
     assert shown_items(WHOLE).places == tuple(range(12))
     text = render_html_of(WHOLE, 8_000_000)

@@ -51,14 +51,14 @@ def _needs(found: Agreement, estimate: Estimate, at_least: float) -> str | None:
     """What would settle it, None where it is shown: by the estimate, and by a lower limit that few outputs lack."""
     if estimate.value is None or estimate.low is None:
         return f"outputs that fail among those that two have graded, or {_DROP}"
-    if estimate.value < at_least:
+    if estimate.value < at_least or estimate.value <= _LEAST_LOW:  # its lower limit cannot reach above it
         return "a clearer rubric, or graders who talk over what they disagree on"
     limits = [estimate.low, *([] if found.flag.colour == "red" or found.ac.low is None else [found.ac.low])]
     lacking = max(0, _LEAST_OUTPUTS - found.outputs)
     if max(limits) >= _LEAST_LOW and not lacking:
         return None
     apart, allowed = estimate.value - estimate.low, estimate.value - _LEAST_LOW
-    more = max(1, ceil(found.outputs * (apart / allowed) ** 2) - found.outputs) if allowed > 0 else found.outputs
+    more = max(1, ceil(found.outputs * (apart / allowed) ** 2) - found.outputs)
     least = f"at least {_LEAST_OUTPUTS}, and a lower limit of {_LEAST_LOW:.2f}, are needed"
     return f"about {plural(max(lacking, more), 'more output')} graded by two ({least})"
 

@@ -40,9 +40,13 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
         criterion = _criterion(evidence.rubric.criteria, name)
         what, pairs = f"outputs at {name} {criterion.critical} or above", evidence.shares(_at_floor(criterion))
         if criterion.kind == "check":
-            yield share_result(f"quality: {name}", what, pairs, margin, rules)
+            yield share_result(_of_criterion(name, asked), what, pairs, margin, rules)
             continue
-        yield share_result(f"quality: {name}", what, pairs, margin, rules, assay_of(evidence, name), known)
+        yield share_result(_of_criterion(name, asked), what, pairs, margin, rules, assay_of(evidence, name), known)
+
+
+def _of_criterion(name: str, asked: Settings) -> str:
+    return f"quality: {name}{' (criterion)' * (name in asked.slices)}"
 
 
 def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float]]:
@@ -53,7 +57,7 @@ def foresee(asked: Settings, planned: Planned) -> Iterator[tuple[str, int, float
     for name, margin in asked.criteria.items():
         if planned.criteria is not None:
             _criterion(planned.criteria, name)
-        yield f"quality: {name}", len(planned.items), margin
+        yield _of_criterion(name, asked), len(planned.items), margin
 
 
 def asks(_asked: Settings, planned: Planned) -> Iterator[str]:

@@ -16,21 +16,22 @@ from evalkit.strict import StrictModel
 
 _LEAST_ALPHA = 1e-9
 """What a look may spend less than is as good as nothing, and beyond what intervals can be computed at."""
+_MOST_LOOKS = 5
 
 
 class Sequential(StrictModel):
     """`looks`: shares of the planned items at which the gate may stop. `fail_fast`: whether a clear loss of quality
     may end it at any time in between."""
 
-    looks: Annotated[tuple[Annotated[float, Field(ge=0.05, le=1)], ...], Field(strict=False, max_length=5)] = (
-        0.5, 0.75, 1.0,
-    )  # fmt: skip
+    looks: Annotated[tuple[Annotated[float, Field(ge=0.05, le=1)], ...], Field(strict=False)] = (0.5, 0.75, 1.0)
     fail_fast: bool = False
 
     @model_validator(mode="after")
     def _ascends_to_the_end(self) -> "Sequential":
         if self.looks[-1:] != (1.0,) or any(later - look < 0.01 for look, later in pairwise(self.looks)):
             raise ValueError("'looks' does not ascend to 1; write e.g. looks: [0.5, 0.75, 1.0]")
+        if len(self.looks) > _MOST_LOOKS:
+            raise ValueError(f"'looks' names {len(self.looks)} shares, and {_MOST_LOOKS} are the most")
         return self
 
 

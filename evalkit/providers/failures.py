@@ -29,7 +29,8 @@ _PROXY_REFUSALS = (f"{_PROXY_REFUSED}", "Invalid username/password", "Requested 
 _RETRYABLE_KINDS = frozenset({
     UNREADABLE, "overloaded_error", "api_error", "rate_limit_error", "timeout_error",
     "throttlingException", "serviceUnavailableException", "modelStreamErrorException", "modelTimeoutException",
-    "internalServerException", "modelNotReadyException", "InternalError", "InternalFailure", "ServiceUnavailable",
+    "internalServerException", "modelNotReadyException", "InternalError", "InternalFailure", "InternalServerError",
+    "ServiceUnavailable",
 })  # fmt: skip
 """Errors in the middle of a stream, whose status was 200, that may pass. Those from the second row
 on are Amazon Bedrock's, the last of them those of frames with an `:error-code`."""

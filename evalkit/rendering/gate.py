@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as xml
 
 from evalkit.gating.results import CheckResult, Flips, GateReport, Outcome
+from evalkit.import_lines import ENDPOINT
 from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import escape
 from evalkit.strict import sealed
@@ -116,7 +117,7 @@ def _origin(report: GateReport) -> Iterator[str]:
     then, now = (report.provenance.get(f"{side}_endpoint") for side in ("baseline", "candidate"))
     if then and now:
         told = [now] if then == now else [f"{then} (baseline)", f"{now} (candidate)"]
-        yield f"Outputs from {escape(' and '.join(told))}."
+        yield f"Outputs {'' if told == [ENDPOINT] else 'from '}{escape(' and '.join(told))}."
 
 
 def flips_told(flips: Flips) -> str:

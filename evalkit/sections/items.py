@@ -82,10 +82,11 @@ def _left_out(shown: ShownItems, who: str) -> Iterator[Paragraph]:
     """What of a run too large for a page is shown, and what is not."""
     if shown.all_of_them:
         return
+    earlier = any(shown.counts.get(kind, (0, 0))[1] for kind in ("named", "parting"))
     what = {
         "named": "that this report names elsewhere",
         "parting": "on which the models part",
-        "failing": f"more that {who} fails",
+        "failing": f"{'more ' * earlier}that {who} fails",
         "rest": "others",
     }
     counts = [(here, of, what[kind]) for kind, (here, of) in shown.counts.items() if of]
