@@ -308,7 +308,7 @@ def test_trials_given_up_for_now_are_said() -> None:
     book.trial("b", *_FATES["given up"])
     book.trial("c", *_FATES["errored"])  # settled: trying again would not change it
     analysis = analyze(book.snapshot())
-    assert warned(analysis, "Incomplete: 1 of 3 trials", "(1 of them failed on every attempt so far) and are left out")
+    assert warned(analysis, "Incomplete: 1 of 3 trials", "(1 of them failed on every attempt so far) and is left out")
     assert warned(analysis, "counted as not satisfactory, the trials that failed", "make its rate 33%, not 50%")
 
 
