@@ -112,6 +112,7 @@ LIST_PRICES = Prices()
 def as_asked(usage: Usage, request: Request) -> Usage:
     """What an answer told, completed where it is silent by what was asked for: processing in the US, fast mode, a cache
     of an hour. A gateway need not repeat them, as the vendor's API does; the cheapest reading would be taken for known.
+    So it is recorded, for what an attempt cost to be the price of its usage ever after.
     """
     geo, speed = request.params.get("inference_geo"), request.params.get("speed")
     if usage.inference_geo is None and geo is not None:
@@ -119,7 +120,7 @@ def as_asked(usage: Usage, request: Request) -> Usage:
     if usage.speed is None and speed is not None:
         usage = replace(usage, speed=str(speed))
     if usage.cache_write_5m_tokens and usage.cache_write_1h_tokens is None and _for_an_hour(request):
-        usage = replace(usage, cache_write_5m_tokens=None, cache_write_1h_tokens=usage.cache_write_5m_tokens)
+        usage = replace(usage, cache_write_5m_tokens=0, cache_write_1h_tokens=usage.cache_write_5m_tokens)
     return usage
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from math import ceil
@@ -38,6 +39,8 @@ _WRITTEN_OUT = ("text", "content")
 """Kinds of source that hold the text of a document; others hold a file or name it."""
 
 _MOST_PAGES, _PAGE_CHARACTERS = 600, 60_000
+_OBJECTS = re.compile(rb"/ObjStm\b[^\0]{0,500}?\bstream\r?\n")
+_MOST_UNPACKED = 64 * 2**20
 _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])|/Count\s+(\d{1,4})\b")
 
 
@@ -166,13 +169,33 @@ def _encoded(source: Mapping[str, Any]) -> str | None:
 
 
 def _pages(encoded: str) -> int:
-    """Pages of a PDF as far as it says so uncompressed; 0 if it does not."""
+    """Pages of a PDF as far as it says so, older versions of a page included; 0 if it does not."""
     try:
         data = base64.b64decode(encoded)
     except (binascii.Error, ValueError):
         return 0
-    counts = [match.group(1) for match in _PAGE.finditer(data)]
+    unpacked = _object_streams(data)
+    if unpacked is None:
+        return 0
+    counts = [match.group(1) for match in _PAGE.finditer(data + unpacked)]
     return max(counts.count(None), *(int(count) for count in counts if count is not None), 0)
+
+
+def _object_streams(data: bytes) -> bytes | None:
+    """What a PDF keeps compressed beside its pages' contents, its pages for one; None where that cannot be read."""
+    found = bytearray()
+    if b"/ObjStm" in data and b"/Encrypt" in data:
+        return None
+    for begun in _OBJECTS.finditer(data):
+        unpacking, end = zlib.decompressobj(), data.find(b"endstream", begun.end())
+        try:
+            found += unpacking.decompress(data[begun.end() : max(end, begun.end())], _MOST_UNPACKED - len(found))
+        except zlib.error:
+            return None
+        if not unpacking.eof or len(found) >= _MOST_UNPACKED:
+            return None
+        found += b"\n"
+    return bytes(found) if len(_OBJECTS.findall(data)) == data.count(b"/ObjStm") else None
 
 
 @dataclass

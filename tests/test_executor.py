@@ -24,7 +24,7 @@ from evalkit.executors.batch_entry import without_prompt
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import Ending, raise_if_stopped
 from evalkit.executors.ledger import Ledger
-from evalkit.executors.local import Limits, Progress, cost_of, execute
+from evalkit.executors.local import Limits, Progress, completed, cost_of, execute
 from evalkit.executors.schedule import Call
 from evalkit.providers import Preflight
 from evalkit.records import AttemptStart, Reply, Request, Usage
@@ -527,10 +527,12 @@ def test_sixteen_at_once_never_pass_the_budget(
 
 def test_an_attempt_costs_what_was_asked_for_where_its_answer_does_not_say() -> None:
     told = replace(GOOD, usage=Usage(input_tokens=1000, output_tokens=100))
-    plain = cost_of(replace(REQUEST, model="claude-opus-4-6"), told, NOW)
-    in_us = cost_of(replace(REQUEST, model="claude-opus-4-6", params={"inference_geo": "us"}), told, NOW)
+    opus = replace(REQUEST, model="claude-opus-4-6")
+    american = replace(opus, params={"inference_geo": "us"})
+    plain, in_us = (cost_of(asked, completed(told, asked), NOW) for asked in (opus, american))
     assert plain
     assert in_us == pytest.approx(plain * 1.1)
+    assert completed(told, american).usage.inference_geo == "us", "as it is recorded"
 
 
 @pytest.mark.parametrize("ttl", ["5m", "1h"])
@@ -544,9 +546,9 @@ def test_a_batch_prices_what_is_written_to_a_cache_as_a_stream_does(ttl: str, wh
     told = replace(GOOD, usage=Usage(10, 20, cache_write_5m_tokens=5000))
     kept = without_prompt(call).request
     assert "Long." not in str(kept)
-    assert cost_of(kept, told, NOW) == cost_of(call.request, told, NOW)
+    assert completed(told, kept) == completed(told, call.request)
     factor = 2.0 if ttl == "1h" else 1.25
-    assert cost_of(kept, told, NOW) == pytest.approx((10 * 5 + 5000 * factor * 5 + 20 * 25) / 1e6)
+    assert cost_of(kept, completed(told, kept), NOW) == pytest.approx((10 * 5 + 5000 * factor * 5 + 20 * 25) / 1e6)
 
 
 def test_without_a_budget_nothing_waits_for_money() -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import zlib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -287,3 +288,41 @@ def test_a_budget_holds_and_is_used_where_more_is_billed_than_was_counted(
             assert budget_usd * 3 / 4 < spent <= budget_usd
         each = spent / len(bills.read_text().splitlines())
         assert main([*arguments, "--budget-usd", str(each * 42)]) == 0, "there is room for two more"
+
+
+# --- pages of a PDF -------------------------------------------------------------------------------------------
+
+PAGES = b"".join(b"<</Type/Page/Parent 1 0 R>>" for _ in range(40))
+
+
+def object_stream(content: bytes, packed: bytes | None = None) -> bytes:
+    data = zlib.compress(content) if packed is None else packed
+    head = b"5 0 obj\n<</Type/ObjStm/N 40/First 9/Filter/FlateDecode/Length %d>>\nstream\r\n" % len(data)
+    return head + data + b"\nendstream\nendobj\n"
+
+
+UPDATE = b"9 0 obj <</Type /Page>> endobj\n%%EOF\n"
+"""One page anew, as editors append it."""
+
+MOST = 600
+PDFS = {
+    "plain": (b"1 0 obj <</Type /Page>> endobj", 1),
+    "plain with a count": (b"<</Type/Pages/Count 7>>", 7),
+    "packed": (object_stream(PAGES), 40),
+    "packed with an update": (object_stream(PAGES) + UPDATE, 41),
+    "two packed": (object_stream(PAGES) * 2, 80),
+    "packed, counted": (object_stream(b"<</Type/Pages/Count 90>>" + PAGES), 90),
+    "encrypted": (object_stream(PAGES) + b"<</Encrypt 3 0 R>>" + UPDATE, MOST),
+    "spoilt": (object_stream(PAGES, b"no zlib") + UPDATE, MOST),
+    "cut": (object_stream(PAGES, zlib.compress(PAGES)[:-9]) + UPDATE, MOST),
+    "without an end": (object_stream(PAGES).replace(b"endstream", b"") + UPDATE, MOST),
+    "huge": (object_stream(bytes(80_000_000)) + UPDATE, MOST),
+    "packed in another way": (b"<</Type/ObjStm/Filter/LZWDecode>>" + UPDATE, MOST),
+}
+
+
+@pytest.mark.parametrize(("content", "most"), PDFS.values(), ids=PDFS.keys())
+def test_as_many_pages_as_a_pdf_may_have_are_reckoned_with(content: bytes, most: int) -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(content).decode()}
+    message = {"role": "user", "content": [{"type": "document", "source": source}]}
+    assert measured(Request("claude-opus-4-6", (message,), 10)).most // 8000 == most

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from evalkit.charged import Claim
 from evalkit.error_kinds import UNREADABLE
-from evalkit.executors.local import cost_of
+from evalkit.executors.local import completed, cost_of
 from evalkit.executors.schedule import Call
 from evalkit.frozen import dataclass
 from evalkit.pricing import Prices, cache_controls
@@ -80,7 +80,7 @@ def attempt_of(result: Result, nonce: str) -> int:
 
 def settled(entry: Entry, result: Result, when: datetime, prices: Prices) -> Settled:
     """What a result makes of its entry: reply, whether it is final, and its cost at the moment `when`."""
-    reply = result.reply
+    reply = completed(result.reply, entry.call.request)
     cost_usd = cost_of(entry.call.request, reply, when, prices) if result.billed else 0.0
     return entry, reply, not (reply.retryable or reply.stops_run), cost_usd
 

@@ -7,8 +7,8 @@ from evalkit.frozen import dataclass
 from evalkit.providers import batches
 from evalkit.providers.batches import HasClient
 
-_CLOCKS_APART = timedelta(hours=1)
-"""So much the server's clock may differ from ours when a batch is looked for among its newest."""
+_CLOCKS_APART = timedelta(hours=26)
+"""So much the server's clock may differ from ours when a batch is looked for among its newest: a zone and more."""
 
 
 @dataclass(frozen=True)

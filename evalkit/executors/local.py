@@ -5,7 +5,7 @@ import random
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from math import inf
 from time import perf_counter
@@ -81,13 +81,19 @@ class Progress:
     charged: Charged = NOTHING
 
 
+def completed(reply: Reply, request: Request) -> Reply:
+    """A reply as it is recorded: where its usage is silent, with what was asked for."""
+    usage = as_asked(reply.usage, request)
+    return reply if usage is reply.usage else replace(reply, usage=usage)
+
+
 def cost_of(request: Request, reply: Reply, when: datetime, prices: Prices = LIST_PRICES) -> float | None:
     """USD of one attempt: a request that was refused with an error status, or never sent, is not billed; else by its
     tokens."""
     if reply.outcome == "errored" and reply.usage.input_tokens is None:
         unbilled = reply.error_type in NEVER_SENT or (reply.status is not None and reply.status >= 400)
         return 0.0 if unbilled else None
-    return prices.price(request.model, as_asked(reply.usage, request), when).usd
+    return prices.price(request.model, reply.usage, when).usd
 
 
 class _Execution:
@@ -217,7 +223,7 @@ class _Execution:
         )  # fmt: skip
         attempt_id = await self.ledger.start_attempt(start)
         sent = perf_counter()
-        reply = await self.provider.attempt(call.request)
+        reply = completed(await self.provider.attempt(call.request), call.request)
         now = perf_counter()
         pause_s = self._pause_s(job, reply)
         pace = self.schedule.pace(call.request.model)
