@@ -22,6 +22,7 @@ from needs import DEV_FULL
 
 from evalkit import __version__
 from evalkit.cli import COMMANDS, main
+from evalkit.cli.spending import warn_of_ids
 from evalkit.errors import (
     BudgetError,
     ExitCode,
@@ -208,6 +209,26 @@ def test_an_alias_is_warned_of_in_one_line_and_used_as_it_was_given(
     (path,) = (project / "runs").glob("*.db")
     said = evalkit("grade", path, "--base-url", server, "--judge", alias, "-q")
     assert warning not in said.err, "nothing in this rubric needs a judge"
+
+
+@pytest.mark.parametrize(
+    ("priced", "told"),
+    [
+        ("claude-haiku-4-5", True),  # its alias
+        ("claude-haku-4-5-20251001", True),
+        ("claude-haiku-4-5-20251001", False),
+        ("claude-haiku-5-5", False),  # another model, which another run may have
+        ("claude-opus-4-5-20251001", False),
+        ("bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0", False),
+    ],
+)
+def test_prices_under_another_id_than_the_one_asked_for_are_told(
+    priced: str, *, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn_of_ids(["claude-haiku-4-5-20251001"], {priced: None})
+    said = capsys.readouterr().err
+    assert (f"evalkit.yaml has prices of {priced!r}, which say nothing of" in said) is told
+    assert bool(said) is told
 
 
 def test_a_server_that_is_not_there_is_5(evalkit: Command, project: Path) -> None:

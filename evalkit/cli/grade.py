@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from evalkit.cli import grade_options, options
-from evalkit.cli.spending import check_server, warn_of_aliases
+from evalkit.cli.spending import check_server, warn_of_ids
 from evalkit.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _by_judges(
     panel = config.panel.asked(asked.judge, asked.judge_repeats, asked.judge_context, side_by_side) if judged else None
     if panel is not None:
         check_server(asked.base_url, panel.judges)
-        warn_of_aliases(panel.judges)
+        warn_of_ids(panel.judges, config.prices)
     session = JudgeSession(
         panel,
         blind=blind,

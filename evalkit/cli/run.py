@@ -88,7 +88,7 @@ def run(
         if (chosen := asked.choice(config, talk.note)) is None:
             return source or Path()
         _refuse_errors(chosen, talk.note)
-        check_models(chosen.options.models, with_router, base_url, silent=quiet or as_json)
+        check_models(chosen.options.models, with_router, base_url, config.prices, silent=quiet or as_json)
         session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
         way = _way(executor, latency_sample, address, dry_run=dry_run)
         chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))

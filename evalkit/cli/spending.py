@@ -1,20 +1,25 @@
 """The line before money is spent: what it may cost, and whether to go on."""
 
 import os
+import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import typer
 
 from evalkit.cli.terminal import say
 from evalkit.errors import InterruptedRunError, UsageError
-from evalkit.models import BEDROCK, BEDROCK_URLS, alias_warning
+from evalkit.models import BEDROCK, BEDROCK_URLS, alias_warning, same_model
 
 if TYPE_CHECKING:
     from evalkit.bill import Bill
     from evalkit.charged import Charged
+
+_A_SLIP = 0.85
+"""How alike the letters of two ids are of which one is the other with a letter wrong."""
 
 
 def confirm(what: str, yes: bool, free: bool, capped: bool, quiet: bool = False) -> None:
@@ -47,10 +52,14 @@ def _agreed() -> bool:
         signal.signal(signal.SIGINT, before)
 
 
-def check_models(models: Sequence[str], router: str | None, base_url: str | None, *, silent: bool) -> None:
-    """What there is to say of a run's models: `check_server` and `warn_of_aliases`."""
-    check_server(base_url, [*models, *filter(None, [router])])
-    warn_of_aliases(() if silent else models)
+def check_models(
+    models: Sequence[str], router: str | None, base_url: str | None, priced: Collection[str], *, silent: bool
+) -> None:
+    """What there is to say of a run's models: `check_server` and `warn_of_ids`."""
+    asked = [*models, *filter(None, [router])]
+    check_server(base_url, asked)
+    if not silent:
+        warn_of_ids(asked, priced)
 
 
 def check_server(base_url: str | None, models: Sequence[str]) -> None:
@@ -66,10 +75,24 @@ def check_server(base_url: str | None, models: Sequence[str]) -> None:
         )
 
 
-def warn_of_aliases(models: Sequence[str]) -> None:
-    """One line for each model id that is no pin."""
+def warn_of_ids(models: Sequence[str], priced: Collection[str]) -> None:
+    """One line for each id that is no pin, and for each whose prices evalkit.yaml seems to have under another one."""
     for warning in filter(None, map(alias_warning, models)):
         say(f"warning: {warning}", err=True)
+    for model in (model for model in models if model not in priced):
+        here = [other for other in priced if other.startswith(BEDROCK) == model.startswith(BEDROCK)]
+        alike = [other for other in here if same_model(other, model) or _is_slip(other, model)]
+        if alike and alike[0] not in models:
+            told = f"evalkit.yaml has prices of {alike[0]!r}, which say nothing of {model!r}"
+            say(f"warning: {told}; write them under the id that is asked for", err=True)
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """Whether two ids have the same numbers, and nearly the same letters."""
+    (digits, letters), (of_other, its_letters) = (
+        (re.findall(r"\d+", model), re.sub(r"\d", "", model)) for model in (one, other)
+    )
+    return digits == of_other and SequenceMatcher(None, letters, its_letters).ratio() >= _A_SLIP
 
 
 def capped(budget_usd: float | None, charged: "Charged") -> str:
