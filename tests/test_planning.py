@@ -160,7 +160,7 @@ async def test_another_run_is_refused_by_name_and_said_to_differ(tmp_path: Path)
         (lambda made: replace(made, items=(item("i0", difficulty="hard"), *made.items[1:])), "difficulty"),
         (
             lambda made: replace(made, attachments={"a.png": Attachment("a.png", "image/png", "0" * 64, b"x")}),
-            "what a run file does not hold: template, attachments, turns or params",
+            "what a run file does not hold: template, attachments, turns, params or cache",
         ),
     ],
 )

@@ -452,7 +452,12 @@ def test_a_size_over_the_window_of_a_model_on_bedrock_is_skipped(
 LEGACY = "Access denied. This Model is marked by provider as Legacy and you have not used it in the last 30 days."
 STOPS = [
     (404, "resourceNotFoundException", LEGACY, f"is refused by this server ({LEGACY}); correct -m"),
-    (400, "validationException", "The provided model identifier is invalid.", "is unknown to this server; correct -m"),
+    (
+        400,
+        "validationException",
+        "The model is invalid.",
+        "is unknown to this server (The model is invalid.); correct -m",
+    ),
     (403, "accessDeniedException", "No.", "have the credentials allowed to use the model"),
     (403, "expiredTokenException", "The token is expired.", "renew the credentials"),
     (429, "throttlingException", "Too many tokens per day.", "wait until it is renewed"),

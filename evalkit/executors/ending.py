@@ -119,9 +119,9 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
 def _of_model(ending: Ending, model: str) -> str:
     """What a server has to say against a model: that it has none of this name, or something of its own."""
     message = (ending.fatal and ending.fatal.error_message) or ""
-    if _NO_SUCH_MODEL.search(message) or not message.replace("model:", "").replace(model, "").strip():
+    if not message.replace("model:", "").replace(model, "").strip():
         return "is unknown to this server"
-    return f"is refused by this server ({message})"
+    return f"is {'unknown to' if _NO_SUCH_MODEL.search(message) else 'refused by'} this server ({message})"
 
 
 def _told_of_back(ending: Ending, command: str) -> str:
