@@ -296,8 +296,15 @@ def test_a_node_with_another_evalkit_is_named_and_done_without(tiny: Path, serve
 @pytest.mark.slow
 @pytest.mark.parametrize(("ends", "code"), [(None, 0), (signal.SIGTERM, ExitCode.INTERRUPTED)])
 def test_a_cluster_of_this_machine_alone_leaves_nothing_behind(
-    ends: signal.Signals | None, code: int, tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch
+    ends: signal.Signals | None,
+    code: int,
+    tiny: Path,
+    server: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     with tempfile.TemporaryDirectory(prefix="rt", dir="/tmp") as folder:
         monkeypatch.setenv("RAY_TMPDIR", folder)
         with Process([*on(None, tiny, server), "--executor", "ray"]) as process:
@@ -311,6 +318,7 @@ def test_a_cluster_of_this_machine_alone_leaves_nothing_behind(
         assert not list(Path(folder).iterdir())
         assert not [line for line in command_lines() if folder in line]
     assert all(worker.ended_at for worker in snapshot().workers)
+    assert not (tmp_path / "home" / ".ray").exists(), "no token for whatever cluster is started next"
 
 
 def command_lines() -> list[str]:

@@ -391,6 +391,37 @@ def test_auto_is_used_as_the_address_that_it_means(named: str, monkeypatch: pyte
     assert asked == [(address, ray_cluster._LOOPBACK)]
 
 
+@pytest.mark.parametrize(
+    ("address", "there", "file", "mode", "token"),
+    [
+        (None, {}, False, "token", "own"),
+        (None, {"RAY_AUTH_MODE": "disabled"}, False, "disabled", "own"),
+        ("h:1", {}, False, None, None),
+        ("h:1", {}, True, "token", None),  # as `ray start` takes it
+        ("h:1", {"RAY_AUTH_TOKEN": "theirs"}, False, "token", "theirs"),
+        ("h:1", {"RAY_AUTH_MODE": "disabled"}, True, "disabled", None),
+    ],
+)
+def test_a_cluster_is_met_as_ray_start_authenticates_it(
+    address: str | None,
+    there: dict[str, str],
+    file: bool,
+    mode: str | None,
+    token: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.environ", {"HOME": str(tmp_path), **there})
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    if file:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("t")
+    ray_cluster._authenticated(address)
+    assert os.environ.get("RAY_AUTH_MODE") == mode
+    found = os.environ.get("RAY_AUTH_TOKEN")
+    assert len(found or "") == 64 if token == "own" else found == token  # noqa: S105  a word for it
+
+
 def test_a_machine_that_is_no_node_is_told_so_before_ray_looks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(lambda line: line.sendall(ray_cluster._SETTINGS)) as address:
         monkeypatch.setattr("ray._private.services.find_node_ids", set)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -66,6 +67,7 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
     if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
+    _authenticated(address)
     with ExitStack() as held:
         ray, where = installed(), "local"
         more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
@@ -86,6 +88,18 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
         _keep_stdout()
         _interrupt_on_term()
         yield
+
+
+def _authenticated(address: str | None) -> None:
+    """Take part in Ray's authentication, where its user has not decided: with a token of its own at an instance of this
+    machine's own, of which Ray would leave one in the home folder; at an address with the one that `ray start` takes as
+    well, if there is one. A cluster without authentication takes it too.
+    """
+    if address is None:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if os.environ.get("RAY_AUTH_TOKEN") or path.is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def answering(address: str) -> tuple[str, dict[str, Any]]:
