@@ -79,7 +79,8 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
         held.enter_context(_terminated_as_interrupted())
         held.callback(_disconnected, ray)
         try:
-            ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
+            with _unsaid():
+                ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             raise InfrastructureError(
@@ -267,6 +268,28 @@ def _disconnected(ray: Any) -> None:
     leaving = threading.Thread(target=partial(ray.shutdown, wait_for_processes=True), daemon=True)
     leaving.start()
     leaving.join(_END_S)
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Keep from stderr the line in which Ray says what its log level is set to; whatever else comes there comes after.
+
+    It is written by Ray's library itself, past Python's streams.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            rest = b"".join(line for line in file if b"RAY_BACKEND_LOG_LEVEL" not in line)
+            if rest:
+                os.write(2, rest)
 
 
 def _keep_stdout() -> None:
