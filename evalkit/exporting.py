@@ -22,7 +22,7 @@ def check_ending(path: Path) -> None:
         offered = listing([".db", *TABLES], "or")
         raise UsageError(f"{str(path)!r}: unknown format; end it in {offered} (`evalkit report -o` writes others)")
     if path.suffix == ".parquet":
-        require_pyarrow(path)
+        require_pyarrow(path, ".csv or .jsonl")
 
 
 def write_table(path: Path, shown: Shown) -> None:

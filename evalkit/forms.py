@@ -92,12 +92,12 @@ def check_endings(paths: Iterable[Path], offered: Collection[str] | None = None)
             require_pyarrow(path)
 
 
-def require_pyarrow(path: Path) -> None:
-    """UsageError where Parquet cannot be written."""
+def require_pyarrow(path: Path, instead: str = ".csv or .xlsx") -> None:
+    """UsageError where Parquet cannot be written; `instead`: what can."""
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise UsageError(f"{str(path)!r} needs pyarrow; install evalkit-claude[parquet], or write .csv or .xlsx")
+        raise UsageError(f"{str(path)!r} needs pyarrow; install evalkit-claude[parquet], or write {instead}")
 
 
 Form = tuple[str | bytes, Mapping[str, str]]

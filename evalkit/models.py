@@ -1,7 +1,7 @@
 """Known Claude models: tier, order within the tier, context window, lifecycle. Data, not judgement."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from evalkit.frozen import dataclass
@@ -86,6 +86,7 @@ class Model:
 
 
 _MILLION = 1_000_000
+_MOST_NAMED = 4
 _ADAPTIVE = frozenset({"adaptive"})
 _SWITCHABLE = frozenset({"adaptive", "disabled"})
 _ANY_THINKING = frozenset({"adaptive", "enabled", "disabled"})
@@ -189,6 +190,12 @@ def _short_name(model_id: str) -> str:
         return model_id
     major, minor = model.generation
     return f"{model.tier.capitalize()} {major}.{minor}" if minor else f"{model.tier.capitalize()} {major}"
+
+
+def few(ids: Sequence[str]) -> str:
+    """Ids in a row, of many the first and their number: a gateway may answer under one for each request."""
+    rest = len(ids) - _MOST_NAMED
+    return ", ".join(ids) if rest <= 1 else f"{', '.join(ids[:_MOST_NAMED])} and {rest:,} more"
 
 
 def same_model(one: str, other: str) -> bool:

@@ -12,6 +12,7 @@ from evalkit.models import (
     Model,
     alias_warning,
     display_name,
+    few,
     known,
     newer_in_tier,
     same_model,
@@ -80,6 +81,14 @@ def test_unknown_id_is_unknown_everywhere(id: str) -> None:
     assert known(id) is None
     assert newer_in_tier(id) == ()
     assert display_name(id) == id
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(1, "m0"), (5, "m0, m1, m2, m3, m4"), (20_000, "m0, m1, m2, m3 and 19,996 more")]
+)
+def test_of_many_ids_the_first_are_named(number: int, told: str) -> None:
+    """A gateway may answer under one for each request, and a page must not grow with them."""
+    assert few([f"m{n}" for n in range(number)]) == told
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from evalkit.analysis.results import Grading, ModelResult
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.import_costs import on_two_bases
-from evalkit.models import same_model
+from evalkit.models import few, same_model
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 from evalkit.stats import Estimate
@@ -269,7 +269,7 @@ def _about_models(snapshot: Snapshot, models: Sequence[ModelResult]) -> Iterator
     for model in models:
         others = [served for served in model.served_models if served != model.model]
         if others:
-            yield f"{model.name}: asked for {model.model}, but {', '.join(others)} answered."
+            yield f"{model.name}: asked for {model.model}, but {few(others)} answered."
         if model.context is not None and not model.context.counted:
             yield _about_counting(model.name, [s.counted for s in snapshot.sizes if s.model == model.model])
         asked = snapshot.spec.context_tokens

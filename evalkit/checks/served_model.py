@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from evalkit.gating.evidence import LEAST_KNOWN, Evidence
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
-from evalkit.models import BEDROCK, plain_id, same_model
+from evalkit.models import BEDROCK, few, plain_id, same_model
 from evalkit.strict import StrictModel
 
 ORDER = 60
@@ -22,9 +22,9 @@ def check(evidence: Evidence, _asked: Settings, _rules: Rules) -> Iterator[Check
     for side, model in zip(("baseline", "candidate"), evidence.sides, strict=True):
         others = [served for served in model.served_models if not _is_pin(served, model.model)]
         if others and all(same_model(served, model.model) for served in others):
-            unknown.append(f"{', '.join(others)} answered for {model.model}, which is no pin")
+            unknown.append(f"{few(others)} answered for {model.model}, which is no pin")
         elif others:
-            wrong.append(f"{', '.join(others)} answered for {model.model}")
+            wrong.append(f"{few(others)} answered for {model.model}")
             failed = failed or side == "candidate"
         if not model.served_models:
             unknown.append(f"nobody recorded what answered for {model.model}")

@@ -18,6 +18,7 @@ from evalkit.chart_blocks import (
     Series,
 )
 from evalkit.cut_streams import CutStreams
+from evalkit.models import few
 from evalkit.series import lineup
 from evalkit.wording import listing, money, plural
 
@@ -138,7 +139,7 @@ def _cut(cut: CutStreams) -> Cell:
 
 def _row(model: ModelResult, series: Series, by_kind: bool, with_cut: bool) -> Row:
     numbers = (model.attempts, model.failed_attempts, model.lost_attempts, model.unpriced_attempts)
-    served = listing(model.served_models) or "unknown"
+    served = few(model.served_models) or "unknown"
     cells = [Cell(words(model.name)), *(Cell(words(f"{n:,}")) for n in numbers)]
     if by_kind:
         most = sorted(model.failures.items(), key=lambda pair: (-pair[1], pair[0]))

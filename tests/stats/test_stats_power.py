@@ -150,7 +150,9 @@ def test_the_search_for_items_finds_what_a_plain_walk_finds(
 ) -> None:
     found = stats.noninferiority_items(margin, rate, discordance, epochs, power=power)
     monkeypatch.setattr(
-        gate_power, "reaches", lambda power, *plan: stats.noninferiority_power(*plan[:-1], alpha=plan[-1]) >= power
+        gate_power,
+        "reaches",
+        lambda power, *plan: stats.noninferiority_power(*plan[:-2], alpha=plan[-2], lasting=plan[-1]) >= power,
     )
     assert found == stats.noninferiority_items(margin, rate, discordance, epochs, power=power)
 
