@@ -259,7 +259,9 @@ def test_an_outage_of_the_baseline_makes_no_candidate_fast(outage: int, outcome:
 def test_items_without_a_figure_are_asked_for_before_new_ones() -> None:
     found = quality([[True]] * 60, [*[[True]] * 58, [UNGRADED], [UNGRADED]], 0.05)
     assert found.outcome == "inconclusive"
-    assert str(found.needs).startswith("figures for 2 items without one; or else about ")
+    assert str(found.needs).startswith(
+        "figures for 2 items without one (grade them, by people or another judge where a judge could not); or else"
+    )
 
 
 @pytest.mark.long

@@ -141,7 +141,9 @@ def test_only_answers_are_graded(tiny: Path) -> None:
 
 
 @pytest.mark.long
-def test_answers_that_are_no_grades_leave_everything_ungraded_with_reasons(tiny: Path) -> None:
+def test_answers_that_are_no_grades_leave_everything_ungraded_with_reasons(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with independent() as server:
         assert main(["run", str(tiny), "--base-url", server.url, "-m", "my-model", "-q"]) == 0
         (path,) = run_files()
@@ -153,6 +155,11 @@ def test_answers_that_are_no_grades_leave_everything_ungraded_with_reasons(tiny:
         sent = len(server.messages())
         assert grade(path, server.url, "--judge", "my-judge") == 0
         assert len(server.messages()) == sent, "an unreadable answer is a result, not asked for again"
+        capsys.readouterr()
+        assert main(["grade", "--blind", str(path), "--base-url", server.url, "--judge", "my-judge", "--yes"]) == 0
+        said = capsys.readouterr().err
+        assert "warning: 4 outputs without a grade that a judge was asked for, which no repeat brings (" in said
+        assert "not JSON" in said
         assert main(["report", str(path), "-o", "report.html", "-o", "report.json", "-o", "report.md", "-q"]) == 0
     assert json.loads(Path("report.json").read_text())
 

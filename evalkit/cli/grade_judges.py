@@ -129,6 +129,8 @@ class JudgeSession:
         from evalkit.injections import injections
         from evalkit.preferences import survivors
         from evalkit.rounds import answered
+        from evalkit.standing_grades import counting
+        from evalkit.wording import plural
 
         if self.panel is None or self.quiet:
             return
@@ -141,6 +143,14 @@ class JudgeSession:
                 err=True,
             )
         names = {name for _, _, name in self.panel.views}
+        failed = [g for g in counting(snapshot.grades) if g.grader in names and g.level is None]
+        if failed:
+            outputs = len({g.trial_id for g in failed})
+            say(
+                f"warning: {plural(outputs, 'output')} without a grade that a judge was asked for, which no repeat"
+                f" brings ({failed[0].ungraded_reason}); let people grade, or another judge",
+                err=True,
+            )
         pairs = survivors(p for p in snapshot.preferences if p.grader in names)
         if self.panel.side_by_side and pairs:
             ties = sum(preferred is None for preferred in pairs.values())

@@ -196,8 +196,11 @@ def regressed(pairs: Paired) -> tuple[str, ...]:
 def _without_figure(pairs: Paired) -> str:
     """What to do first: items that are there and say nothing yet cost less than new ones."""
     lacking = 0 if pairs.worst is None else len(pairs.worst) - len(pairs)
-    figures = "a figure" if lacking == 1 else "figures"
-    return f"{figures} for {plural(lacking, 'item')} without one; or else " if lacking > 0 else ""
+    if lacking <= 0:
+        return ""
+    figures, them = ("a figure", "it") if lacking == 1 else ("figures", "them")
+    who = f"grade {them}, by people or another judge where a judge could not"
+    return f"{figures} for {plural(lacking, 'item')} without one ({who}); or else "
 
 
 def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules) -> str:
