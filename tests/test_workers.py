@@ -391,35 +391,31 @@ def test_auto_is_used_as_the_address_that_it_means(named: str, monkeypatch: pyte
     assert asked == [(address, ray_cluster._LOOPBACK)]
 
 
-@pytest.mark.parametrize(
-    ("address", "there", "file", "mode", "token"),
-    [
-        (None, {}, False, "token", "own"),
-        (None, {"RAY_AUTH_MODE": "disabled"}, False, "disabled", "own"),
-        ("h:1", {}, False, None, None),
-        ("h:1", {}, True, "token", None),  # as `ray start` takes it
-        ("h:1", {"RAY_AUTH_TOKEN": "theirs"}, False, "token", "theirs"),
-        ("h:1", {"RAY_AUTH_MODE": "disabled"}, True, "disabled", None),
-    ],
-)
-def test_a_cluster_is_met_as_ray_start_authenticates_it(
-    address: str | None,
-    there: dict[str, str],
-    file: bool,
-    mode: str | None,
-    token: str | None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("os.environ", {"HOME": str(tmp_path), **there})
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    if file:
-        (tmp_path / ".ray").mkdir()
-        (tmp_path / ".ray" / "auth_token").write_text("t")
-    ray_cluster._authenticated(address)
-    assert os.environ.get("RAY_AUTH_MODE") == mode
-    found = os.environ.get("RAY_AUTH_TOKEN")
-    assert len(found or "") == 64 if token == "own" else found == token  # noqa: S105  a word for it
+def test_a_cluster_of_this_machine_alone_has_a_token_that_is_kept_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there in ({}, {"RAY_AUTH_MODE": "disabled"}):
+        monkeypatch.setattr("os.environ", dict(there))
+        ray_cluster._keep_no_token()
+        assert os.environ["RAY_AUTH_MODE"] == there.get("RAY_AUTH_MODE", "token")
+        assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+
+
+@pytest.mark.parametrize(("mode", "told"), [("", True), ("token", False), ("disabled", False)])
+def test_a_cluster_that_cannot_be_used_may_want_a_token(mode: str, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver with a token finds no worker on a cluster without authentication, so none is taken unasked."""
+    library = pytest.importorskip("ray", reason="without the extra [ray]")
+    monkeypatch.setenv("RAY_AUTH_MODE", mode)
+
+    def init(*_: object, **__: object) -> None:
+        raise ConnectionError("enough")
+
+    monkeypatch.setattr(library, "init", init)
+    with (
+        listening(lambda line: line.sendall(ray_cluster._SETTINGS)) as address,
+        pytest.raises(InfrastructureError) as caught,
+        ray_cluster.connected(address),
+    ):
+        pass
+    assert ("set RAY_AUTH_MODE=token" in str(caught.value)) is told
 
 
 def test_a_machine_that_is_no_node_is_told_so_before_ray_looks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:

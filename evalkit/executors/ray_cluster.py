@@ -67,7 +67,8 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
     if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
-    _authenticated(address)
+    else:  # before Ray is loaded, which looks but once
+        _keep_no_token()
     with ExitStack() as held:
         ray, where = installed(), "local"
         more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
@@ -84,23 +85,25 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             raise InfrastructureError(
-                f"Ray at {where} cannot be used ({reason}); check it with `ray status`"
+                f"Ray at {where} cannot be used ({reason}); check it with `ray status`{_unauthenticated()}"
             ) from error
         _keep_stdout()
         _interrupt_on_term()
         yield
 
 
-def _authenticated(address: str | None) -> None:
-    """Take part in Ray's authentication, where its user has not decided: with a token of its own at an instance of this
-    machine's own, of which Ray would leave one in the home folder; at an address with the one that `ray start` takes as
-    well, if there is one. A cluster without authentication takes it too.
-    """
-    if address is None:
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
-    if os.environ.get("RAY_AUTH_TOKEN") or path.is_file():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+def _keep_no_token() -> None:
+    """Give an instance of this machine's own a token of its own: Ray would leave one in the home folder, by which
+    `ray start` then authenticates clusters."""
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def _unauthenticated() -> str:
+    """What may keep a cluster from answering that works: whether it wants a token nobody can see from here."""
+    if os.environ.get("RAY_AUTH_MODE"):
+        return ""
+    return "; where `ray start` says that token authentication is enabled, set RAY_AUTH_MODE=token"
 
 
 def answering(address: str) -> tuple[str, dict[str, Any]]:
