@@ -220,10 +220,10 @@ def noninferiority_items(
 ) -> int | None:
     """A number of items with which equal sides pass with at least the given `power`; None if over 1000.
 
-    `noninferiority_power` at difference 0. Power does not rise evenly with n; the answer has the power, and is at
-    most about 2 % above the least such n beyond the start of the search (the normal approximation less a tenth, or
-    the least n that can pass at all). Raises ValueError as `noninferiority_power`. Source: enumeration of the rule
-    of `shows_noninferiority`, Tango (1998).
+    `noninferiority_power` at difference 0, `lasting` as there (`lasting_share` finds it in data). Power does not rise
+    evenly with n; the answer has the power, and is at most about 2 % above the least such n beyond the start of the
+    search (the normal approximation less a tenth, or the least n that can pass at all). Raises ValueError as
+    `noninferiority_power`. Source: enumeration of the rule of `shows_noninferiority`, Tango (1998).
     """
     check_share("power", power)
     check_share("margin", margin)
