@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,4 +67,32 @@ def cluster(cpus: int = 2) -> Iterator[Cluster]:
         yield Cluster(inside)
     finally:
         inside.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def head(token: str | None = None) -> Iterator[str]:
+    """The address of a cluster of one node that `ray start` has made, which wants this token."""
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    of_token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {"RAY_AUTH_MODE": "disabled"}
+    with socket.create_server((LOOPBACK, 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}"),
+        *(f"--node-ip-address={LOOPBACK}", "--num-cpus=1", "--include-dashboard=false", f"--temp-dir={folder}"),
+        "--object-store-memory=80000000",
+    ]
+    with (folder / "said.txt").open("wb") as said:
+        process = subprocess.Popen(command, env={**kept, **_SETTINGS, **of_token}, stdout=said, stderr=said)
+    try:
+        end = time.monotonic() + 200
+        while b"Ray runtime started" not in (folder / "said.txt").read_bytes():
+            assert process.poll() is None, (folder / "said.txt").read_text()
+            assert time.monotonic() < end, "it never started"
+            time.sleep(0.1)
+        yield f"{LOOPBACK}:{port}"
+    finally:
+        process.terminate()
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)

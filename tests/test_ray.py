@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import Cluster, cluster
+from clusters import Cluster, cluster, head
 from processes import Process
 from servers import Recorded, recorded
 from test_kill import Paced, pace, server, settled_keys, tiny, trials_asked  # noqa: F401  fixtures
@@ -30,6 +32,7 @@ from evalkit.records import Snapshot, Worker
 
 ITEMS = 20
 AT_ONCE = 4
+TOKEN = "0123456789abcdef" * 2
 KEY = "sk-ant-a-secret-of-no-value-0123456789"
 EVERYTHING = {(f"item-{n}", model) for n in range(ITEMS) for model in MODELS}
 
@@ -319,6 +322,63 @@ def test_a_cluster_of_this_machine_alone_leaves_nothing_behind(
         assert not [line for line in command_lines() if folder in line]
     assert all(worker.ended_at for worker in snapshot().workers)
     assert not (tmp_path / "home" / ".ray").exists(), "no token for whatever cluster is started next"
+
+
+@pytest.fixture(scope="module")
+def heads() -> Iterator[dict[str | None, str]]:
+    """The address of a cluster that wants a token, and of one that wants none."""
+    with head(TOKEN) as guarded, head() as unguarded:
+        yield {TOKEN: guarded, None: unguarded}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wanted", "here", "mode", "said"),
+    [
+        (TOKEN, TOKEN, None, ""),
+        (TOKEN, TOKEN, "token", ""),
+        (None, TOKEN, None, ""),
+        (None, None, None, ""),
+        (TOKEN, None, None, "wants a token, and there is none in"),
+        (TOKEN, None, "token", "wants a token, and there is none in"),
+        (TOKEN, "1" * 32, None, "does not take the token of"),
+        (TOKEN, TOKEN, "disabled", "wants a token, and RAY_AUTH_MODE is disabled"),
+        (None, TOKEN, "token", "has no authentication, and RAY_AUTH_MODE is token"),
+    ],
+)
+def test_a_cluster_that_authenticates_is_used_with_its_token_or_refused_in_a_line(
+    wanted: str | None,
+    here: str | None,
+    mode: str | None,
+    said: str,
+    heads: dict[str | None, str],
+    tiny: Path,
+    server: Recorded,
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    (home / ".ray").mkdir(parents=True)
+    if here:
+        (home / ".ray" / "auth_token").write_text(here)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment |= {"HOME": str(home)} | ({"RAY_AUTH_MODE": mode} if mode else {})
+    command = [sys.executable, "-m", "evalkit", *on(None, tiny, server), "--executor", "ray"]
+    done = subprocess.run(
+        [*command, "--address", heads[wanted]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    if said:
+        assert (done.returncode, len(server.messages())) == (ExitCode.PROVIDER, 0)
+        first, last = done.stderr.splitlines()
+        assert said in first
+        assert last == "exit 5: provider"
+    else:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert settled_keys(snapshot()) == EVERYTHING
 
 
 def command_lines() -> list[str]:

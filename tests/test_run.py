@@ -3,9 +3,14 @@
 import asyncio
 import json
 import re
+import shlex
 import shutil
 import socket
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -822,3 +827,20 @@ def test_a_run_through_a_link_to_no_file_yet_makes_the_file_that_it_names(tiny: 
         assert main([*command(tiny, server.url), "-o", name]) == 0
     assert Path("latest.db").is_symlink()
     assert len(server.messages()) == 12
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_no_file_takes_the_place_of_a_stream_that_is_closed(
+    closed: str, tmp_path: Path, tiny: Path, server: Recorded
+) -> None:
+    """What is printed would be written into the run file."""
+    models = shlex.join(["run", str(tiny), "--base-url", server.url, "--yes", "-m", "claude-haiku-4-5", "-o", "x.db"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {shlex.quote(sys.executable)} -m evalkit {models} {closed}"],
+        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM attempt").fetchone()[0] > 0

@@ -35,7 +35,7 @@ from evalkit.cli import main
 from evalkit.config import Config
 from evalkit.error_kinds import LOST
 from evalkit.errors import InfrastructureError, UsageError
-from evalkit.executors import ray, ray_cluster, ray_worker
+from evalkit.executors import ray, ray_access, ray_cluster, ray_worker
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import NO_WORKER, raise_if_stopped
 from evalkit.executors.local import cost_of
@@ -342,6 +342,7 @@ def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
         patched.setattr(services, "find_gcs_addresses", cache(set))
         patched.setattr(services, "find_bootstrap_address", lambda _: address)
         patched.setattr(services, "find_node_ids", lambda: {"of this machine"})
+        patched.setattr(ray_cluster, "be_admitted", lambda _: {"of this machine", "of another"})
         patched.delenv("RAY_ADDRESS", raising=False)
         over = threading.Event()
 
@@ -394,28 +395,54 @@ def test_auto_is_used_as_the_address_that_it_means(named: str, monkeypatch: pyte
 def test_a_cluster_of_this_machine_alone_has_a_token_that_is_kept_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for there in ({}, {"RAY_AUTH_MODE": "disabled"}):
         monkeypatch.setattr("os.environ", dict(there))
-        ray_cluster._keep_no_token()
+        ray_access.keep_no_token()
         assert os.environ["RAY_AUTH_MODE"] == there.get("RAY_AUTH_MODE", "token")
         assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
 
 
-@pytest.mark.parametrize(("mode", "told"), [("", True), ("token", False), ("disabled", False)])
-def test_a_cluster_that_cannot_be_used_may_want_a_token(mode: str, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A driver with a token finds no worker on a cluster without authentication, so none is taken unasked."""
-    library = pytest.importorskip("ray", reason="without the extra [ray]")
-    monkeypatch.setenv("RAY_AUTH_MODE", mode)
+ACCESS = [
+    # what the environment says, which token is here, which one the cluster wants; the mode or the error that follows
+    ("", None, None, "disabled"),
+    ("", "a", None, "disabled"),
+    ("disabled", "a", None, "disabled"),
+    ("token", "a", None, "has no authentication, and RAY_AUTH_MODE is token; unset that"),
+    ("", "a", "a", "token"),
+    ("token", "a", "a", "token"),
+    ("", "b", "a", "does not take the token of RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token; use that of"),
+    ("", None, "a", "wants a token, and there is none in RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"),
+    ("token", None, "a", "wants a token, and there is none in"),
+    ("disabled", "a", "a", "wants a token, and RAY_AUTH_MODE is disabled; unset that"),
+]
 
-    def init(*_: object, **__: object) -> None:
-        raise ConnectionError("enough")
 
-    monkeypatch.setattr(library, "init", init)
-    with (
-        listening(lambda line: line.sendall(ray_cluster._SETTINGS)) as address,
-        pytest.raises(InfrastructureError) as caught,
-        ray_cluster.connected(address),
-    ):
-        pass
-    assert ("set RAY_AUTH_MODE=token" in str(caught.value)) is told
+@pytest.mark.parametrize(("asked", "here", "wanted", "expected"), ACCESS)
+def test_a_cluster_is_shown_a_token_exactly_if_it_wants_one(
+    asked: str, here: str | None, wanted: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exceptions: Any = pytest.importorskip("ray.exceptions", reason="without the extra [ray]")
+    monkeypatch.setattr("os.environ", {ray_access.MODE: asked} if asked else {})
+
+    def nodes(_: str) -> set[str]:
+        shown = here if os.environ[ray_access.MODE] == "token" else None
+        if wanted not in (None, shown):
+            raise exceptions.AuthenticationError("RPC error: InvalidAuthToken")
+        return {"one"}
+
+    class Loader:
+        instance = classmethod(lambda cls: cls())
+
+        def has_token(self, *, ignore_auth_mode: bool) -> bool:
+            return here is not None
+
+    monkeypatch.setattr("ray._raylet.AuthenticationTokenLoader", Loader)
+    monkeypatch.setattr(ray_access, "_nodes", nodes)
+    monkeypatch.setattr(ray_access, "_show", lambda mode: os.environ.update({ray_access.MODE: mode}))
+    if expected in ("token", "disabled"):
+        assert ray_access.be_admitted("head:6379") == {"one"}
+        assert os.environ[ray_access.MODE] == expected
+        return
+    with pytest.raises(InfrastructureError, match=re.escape(f"the Ray cluster at head:6379 {expected}")):
+        ray_access.be_admitted("head:6379")
 
 
 def test_a_machine_that_is_no_node_is_told_so_before_ray_looks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from typer.main import get_group
 
 from evalkit import __version__, remote
 from evalkit.cli import urls
-from evalkit.cli.outlet import unheard
+from evalkit.cli.outlet import open_closed, unheard
 from evalkit.cli.terminal import PLAINLY, say
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
 
@@ -189,6 +189,7 @@ def _spare_plugins() -> None:
 
 def run_and_exit() -> None:
     """Run the command that the process was started with, and end the process."""
+    open_closed()
     gc.set_threshold(200_000)  # collecting while the SDK's thousands of modules load takes a tenth of their time
     for name, value in _BEFORE_LOADING.items():
         os.environ.setdefault(name, value)

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import re
-import secrets
 import shutil
 import signal
 import socket
@@ -26,6 +25,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from evalkit.errors import InfrastructureError, UsageError
+from evalkit.executors.ray_access import be_admitted, keep_no_token
 
 T = TypeVar("T")
 
@@ -52,6 +52,9 @@ _LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 _FOLDERS, _HELD = "evalkit-", "held.lock"
 _ADDRESS = re.compile(r"auto|(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LOGGED = re.compile(rb"\[[-\d]+ [:,\d]+ [DIWE] \d+ \d+\] ")
+"""How a line begins that Ray's library logs, unless that is what it ends this process for."""
+
 _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception): .+", re.MULTILINE)
 
 
@@ -62,13 +65,7 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
 
     Raises UsageError where Ray is not installed or the address is none, InfrastructureError where no cluster answers.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it writes into stderr; what counts we say
-    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
-    if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
-        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
-    else:  # before Ray is loaded, which looks but once
-        _keep_no_token()
+    _settle(address)
     with ExitStack() as held:
         ray, where = installed(), "local"
         more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
@@ -85,25 +82,22 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             raise InfrastructureError(
-                f"Ray at {where} cannot be used ({reason}); check it with `ray status`{_unauthenticated()}"
+                f"Ray at {where} cannot be used ({reason}); check it with `ray status`"
             ) from error
         _keep_stdout()
         _interrupt_on_term()
         yield
 
 
-def _keep_no_token() -> None:
-    """Give an instance of this machine's own a token of its own: Ray would leave one in the home folder, by which
-    `ray start` then authenticates clusters."""
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-
-def _unauthenticated() -> str:
-    """What may keep a cluster from answering that works: whether it wants a token nobody can see from here."""
-    if os.environ.get("RAY_AUTH_MODE"):
-        return ""
-    return "; where `ray start` says that token authentication is enabled, set RAY_AUTH_MODE=token"
+def _settle(address: str | None) -> None:
+    """Say in the environment what Ray is to go by, before it is loaded, which is when it looks."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it writes into stderr; what counts we say
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_AFTER_A_RUN_S))
+    if address is not None:  # to a cluster that is gone each attempt takes Ray half a minute, and it would make twenty
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
+    else:
+        keep_no_token()
 
 
 def answering(address: str) -> tuple[str, dict[str, Any]]:
@@ -111,15 +105,18 @@ def answering(address: str) -> tuple[str, dict[str, Any]]:
 
     Raises as `connected` does, within seconds.
     """
+    _settle(address)
     where = _running() if address == "auto" else address
     check_address(where)
-    more, services = _reachable(where), _services()
-    if not services.find_node_ids():  # Ray itself would look for a minute
+    host, port = _reachable(where)
+    with _unsaid():
+        nodes = be_admitted(f"{host}:{port}")
+    if not nodes & _services().find_node_ids():  # Ray itself would look for a minute
         raise InfrastructureError(
             f"no node of the Ray cluster at {where} runs on this machine; run evalkit on one of its machines, or make"
             f" this one a node with `ray start --address={where}`"
         )
-    return where, more
+    return where, {"_node_ip_address": host} if host.startswith("127.") else {}
 
 
 def installed() -> Any:
@@ -168,19 +165,18 @@ def reason(error: BaseException) -> str:
     return " ".join((raised[-1] if raised else text).split())[:300] or type(cause).__name__
 
 
-def _reachable(address: str) -> dict[str, Any]:
-    """What else to connect with; InfrastructureError if no cluster answers: Ray itself would try for minutes."""
+def _reachable(address: str) -> tuple[str, str]:
+    """The host and port that one stands for; InfrastructureError if no cluster answers: Ray would try for minutes."""
     host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    if host in _TAKEN_FOR_OUTER:
+    if host.strip("[]") in _TAKEN_FOR_OUTER:
         host = installed().util.get_node_ip_address()
     try:
-        with socket.create_connection((host, int(port)), _ANSWER_S) as line:
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S) as line:
             if os.environ.get("RAY_USE_TLS", "0").lower() not in ("1", "true"):  # what is encrypted Ray has to ask
                 _greet(line)
     except (OSError, OverflowError) as error:
         raise InfrastructureError(f"no Ray cluster at {address} ({error}); check it with `ray status`") from error
-    return {"_node_ip_address": host} if host.startswith("127.") else {}
+    return host, port
 
 
 def _greet(line: socket.socket) -> None:
@@ -275,9 +271,8 @@ def _disconnected(ray: Any) -> None:
 
 @contextmanager
 def _unsaid() -> Iterator[None]:
-    """Keep from stderr the line in which Ray says what its log level is set to; whatever else comes there comes after.
-
-    It is written by Ray's library itself, past Python's streams.
+    """Keep from stderr what Ray's library logs there, past Python's streams, before it knows its level; whatever else
+    comes there comes after.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -290,7 +285,7 @@ def _unsaid() -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(kept)
             file.seek(0)
-            rest = b"".join(line for line in file if b"RAY_BACKEND_LOG_LEVEL" not in line)
+            rest = b"".join(line for line in file if not _LOGGED.match(line))
             if rest:
                 os.write(2, rest)
 
