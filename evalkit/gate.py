@@ -8,7 +8,7 @@ from evalkit.errors import UsageError
 from evalkit.gating.dearer import price_note
 from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.foreseen import afford
-from evalkit.gating.labels import labels_of
+from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.looks import Look
 from evalkit.gating.policy import NO_QUALITY, Common
 from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
@@ -65,7 +65,7 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
     results = [result for module, settings in asked for result in module.check(evidence, settings, rules)]
     if look is None:
         return settled(results, policy.alpha)
-    found = settled(results, policy.alpha / (1 if look.wealth is None else SHARED), look.overall_p)
+    found = settled(results, policy.alpha / (1 if look.wealth_needed is None else SHARED), look.overall_p)
     lost = failed_fast(look, found.checks, skewed=rules.assay.skewed)
     return found if lost is None else Settled("fail", (lost, *found.checks))
 
@@ -83,7 +83,7 @@ def _go_on(look: Look) -> str:
 
 
 def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], look: Look | None) -> str:
-    at = "" if look is None or len(look.items) == 1 else f", at {look}"
+    at = "" if look is None or len(look.items) == 1 else f", {look}"
     if verdict == "pass":
         kept = f"every limit is kept ({plural(len(checks), 'check')}){at}"
         return f"{kept}; but {LIKELY_LOSS}" if any(check.likely_loss for check in checks) else kept
@@ -134,9 +134,9 @@ def _price_notes(evidence: Evidence, policy: Common) -> Iterator[str]:
 
 def _afforded(evidence: Evidence, margin: float, alpha: float) -> Iterator[str]:
     """What it may lose at the part of the margin that quality is tested at; unsaid where a sample of labels decides."""
-    reach = labels_of(evidence, evidence.paired(satisfied)).reach
-    if reach != "sampled":
-        left = margin if reach == "all" else margin * assay_of(evidence).factor
+    reach, assay = labels_of(evidence, evidence.paired(satisfied)).reach, assay_of(evidence)
+    if reach != "sampled" or not assay.by_people:
+        left = margin if reach == "all" else margin * assay.factor
         yield from afford(len(evidence.items), evidence.epochs, left, alpha)
 
 
@@ -147,6 +147,8 @@ def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) 
     yield f"looks at {at} items, tested one-sided at {tested}: alpha spent {spent}, never more than {alpha:g} in all"
     if look.wealth is not None:
         yield f"fail fast: {min(look.wealth, 1e6):,.3g} to 1 so far, {look.wealth_needed:g} to 1 ends the gate"
+    elif look.wealth_needed is not None:
+        yield "no fail fast: people decided items for what a judge had said of them, and the judge alone the others"
     if look.next_share is None:
         return
     if verdict != "inconclusive":
@@ -181,9 +183,10 @@ def _planned_items(evidence: Evidence, look: Look | None) -> int:
 
 
 def flips(evidence: Evidence) -> Flips | None:
-    """How many items change their verdict between the two sides, both ways; None where nothing is graded."""
+    """How many items change their verdict between the two sides, both ways; None where nothing is graded, and where
+    people decided some items for what a judge had said of them."""
     pairs = evidence.paired(satisfied)
-    if not len(pairs):
+    if not len(pairs) or is_mixed(evidence, pairs):
         return None
     found = stats.discordance(pairs.candidate, pairs.baseline)
     return Flips(found.gain, found.loss, flip_rate(evidence))

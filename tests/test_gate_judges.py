@@ -17,6 +17,7 @@ from evalkit.gating.evidence import Evidence, against_itself, evidence_of
 from evalkit.gating.labels import labels_of
 from evalkit.gating.policy import read_policy
 from evalkit.gating.rules import assay_of
+from evalkit.gating.staged import staged
 from evalkit.grading_records import RoundEvent
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
@@ -133,7 +134,69 @@ def test_a_judge_that_has_since_been_asked_otherwise_passes_nothing() -> None:
     assert assay_of(of(replace(snapshot, events=tuple(asked[:1])))).cap is None
 
 
+@pytest.mark.parametrize("losses", range(4))
+def test_a_calibrated_judge_decides_however_few_items_it_tells_apart(losses: int) -> None:
+    """People's sample alone is too small to pass on, and must not count for more where the judge sees no difference."""
+    said: list[Pair] = [(1, int(item >= losses)) for item in range(90)] + [(0, 0)] * 10
+    report = gate(of(judged(said, calibrated(0))), POLICY)
+    assert report.verdict == "pass"
+    assert "since the judge errs" in report.checks[0].finding
+
+
+def answered_by(counts: dict[str, list[str]]) -> Evidence:
+    """A calibrated judge, whose answers on each side came from these models, as many times as they stand there."""
+    snapshot = judged(SAID, calibrated(0))
+    models = {trial.id: trial.key.model for trial in snapshot.trials}
+    left = {model: iter(served) for model, served in counts.items()}
+    answers = [
+        replace(
+            attempt, id=1000 + attempt.id, grader=JUDGE, round_id=1, served_model=next(left[models[attempt.trial_id]])
+        )
+        for attempt in snapshot.attempts
+    ]
+    return of(replace(snapshot, attempts=(*snapshot.attempts, *answers)))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "apart"),
+    [
+        (["a"] * 100, ["a"] * 100, False),
+        (["a"] * 100, ["b"] * 100, True),
+        (["a"] * 100, ["a"] * 94 + ["b"] * 6, True),
+        (["a"] * 100, ["a"] * 95 + ["b"] * 5, False),
+        (["a", "b"] * 50, ["a", "b"] * 50, False),
+    ],
+)
+def test_a_judge_answered_by_another_model_on_one_side_passes_nothing(
+    then: list[str], now: list[str], apart: bool
+) -> None:
+    found = answered_by({BASELINE: then, CANDIDATE: now})
+    cap = assay_of(found).cap
+    assert ("was answered by other models on one side than on the other" in str(cap)) is apart
+    assert (gate(found, POLICY).verdict == "pass") is not apart
+    told = [line for line in found.of_candidate.warnings if "was answered by several models" in line]
+    assert bool(told) is (len({*then, *now}) > 1)
+
+
 # --- people's grades beside a judge's ---
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_people_and_a_judge_say_together_is_no_sample_once_the_judge_picked(everything: bool) -> None:
+    """It sees 30 real losses and none of 30 gains: where people look at what it told apart, only the losses show."""
+    said: list[Pair] = [(1, 0)] * 30 + [(0, 0)] * 30 + [(1, 1)] * 40
+    truth = {item: (0, 1) if 30 <= item < 60 else said[item] for item in range(100)}
+    people = truth if everything else {item: level for item, level in truth.items() if item < 30 or item % 4 == 0}
+    snapshot = judged(said, people, events=PICKED)
+    policy = read_policy("quality: {margin: 0.10}\nsequential: {looks: [1.0], fail_fast: true}\n", "gate.yaml")
+    analysis = analyze(snapshot)
+    assert policy.sequential is not None
+    evidence, look = staged(of(snapshot), (snapshot, snapshot), policy.sequential, policy.alpha, lambda _: analysis)
+    report = gate(evidence, policy, look=look)
+    assert report.verdict == "inconclusive"
+    assert (report.flips is not None) is everything
+    assert ("no fail fast" in " ".join(report.notes)) is not everything
+    assert any("here mix the two" in line for line in analysis.warnings)
 
 
 def test_grades_asked_for_what_the_judge_said_do_not_measure_it() -> None:

@@ -260,6 +260,14 @@ def test_fail_fast_takes_half_of_the_error_from_the_looks() -> None:
     assert report(run_so_far(100, losses, gains), text=text % ", fail_fast: true").verdict == "inconclusive"
 
 
+def test_a_stop_before_the_first_look_says_what_it_rests_on() -> None:
+    text = "quality: {margin: 0.10}\nsequential: {looks: [0.5, 1.0], fail_fast: true}\n"
+    found = report(run_so_far(30, range(25)), text=text)
+    assert found.verdict == "fail"
+    assert "before look 1 of 2 (50 of 100 items)" in found.headline
+    assert found.checks[0].finding.startswith("satisfactory outputs of the first 30 items: the betting process")
+
+
 def test_a_loss_shown_to_lie_within_the_margin_fails_nothing_fast() -> None:
     text = "quality: {margin: 0.5}\nsequential: {looks: [1.0], fail_fast: true}\n"
     found = report(run_so_far(100, range(15)), text=text)

@@ -1,17 +1,17 @@
 """Who graded, by which rule, whether results were seen before the end, and what the judges cost."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from math import fsum
 
-from evalkit.analysis.results import Grading
+from evalkit.analysis.graded_by import Grading
 from evalkit.analysis.trials import TrialResult, current_round
 from evalkit.analysis.views import dropped_judges
 from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import outdated
 from evalkit.records import Round, Snapshot
-from evalkit.rounds import people_of
+from evalkit.rounds import people_of, picked
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -50,7 +50,30 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         graders=(*(name for name in joined if name in said), *sorted(said - set(joined))),
         merged=any(e.round_id == round_.id and e.content == MERGED for e in snapshot.events) if round_ else False,
         idle=tuple(name for name in joined if name not in said),
+        answered_by=_answered_by(snapshot, judges),
+        picked=bool(picked(snapshot)),
     )
+
+
+def _answered_by(snapshot: Snapshot, judges: Collection[str]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+    """What answered for a judge, where it was more than one model: an alias that moved, a gateway that fell back.
+
+    An output counts once a judge and repeat, by the newest answer.
+    """
+    graded = {trial.id: trial.key.model for trial in snapshot.trials}
+    newest = {
+        (a.grader, a.trial_id): a.served_model
+        for a in snapshot.attempts
+        if a.grader is not None and a.final and a.outcome == "answered" and a.served_model is not None
+    }
+    found: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for (grader, trial_id), served in newest.items():
+        found[judge_of(grader)][graded[trial_id]][served] += 1
+    return {
+        judge.removeprefix(JUDGE): of_model
+        for judge, of_model in found.items()
+        if judge in judges and len({served for counts in of_model.values() for served in counts}) > 1
+    }
 
 
 def _closed_at(snapshot: Snapshot, round_: Round | None) -> str | None:

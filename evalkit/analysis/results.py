@@ -10,6 +10,7 @@ from evalkit.analysis.consistency import Consistency
 from evalkit.analysis.corrections import CorrectionCost, stated
 from evalkit.analysis.disputes import Dispute
 from evalkit.analysis.evidence import Signal
+from evalkit.analysis.graded_by import Grading
 from evalkit.analysis.grading_time import GradingTime
 from evalkit.analysis.judge_biases import JudgeBias
 from evalkit.analysis.leanings import Leaning
@@ -26,8 +27,8 @@ from evalkit.analysis.validity import Validity
 from evalkit.analysis.workers import WorkerResult
 from evalkit.cut_streams import CutStreams
 from evalkit.frozen import dataclass
-from evalkit.records import Outcome, Round, Spec
-from evalkit.rubric import Aggregate, Economics
+from evalkit.records import Outcome, Spec
+from evalkit.rubric import Economics
 from evalkit.stats import Estimate
 
 Verdict = Literal["pick", "no_option", "not_enough_data", "conditional"]
@@ -216,39 +217,6 @@ class ItemResult:
     documents: tuple[str, ...]
     evidence_positions: tuple[int, ...]
     outputs: tuple[OutputResult, ...]
-
-
-@dataclass(frozen=True)
-class Grading:
-    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost.
-
-    `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
-    with the reason; `drifted`: judges that have since been asked otherwise, so that their errors here are not known.
-    `open`: people are still at work in the round, `closed_at` when they were not any more, None where no people were.
-    `peeks`: when results were looked at while people graded; `after_results`: grades that people gave when results had
-    been shown. `graders` gave the round's grades, `idle` ones joined it and have given none. `merged`: the run file was
-    merged with others since, whose outputs the round never saw.
-    """
-
-    round: Round | None
-    judges: tuple[str, ...]
-    judge_usd: float | None
-    judge_attempts: int
-    judge_failed_attempts: int
-    grades: int
-    ungraded: Mapping[str, int]
-    identity_marks: int
-    aggregate: Aggregate = "median"
-    people: tuple[str, ...] = ()
-    dropped: Mapping[str, str] = field(default_factory=dict)
-    drifted: tuple[str, ...] = ()
-    closed_at: str | None = None
-    open: bool = False
-    peeks: tuple[str, ...] = ()
-    after_results: int = 0
-    graders: tuple[str, ...] = ()
-    idle: tuple[str, ...] = ()
-    merged: bool = False
 
 
 @dataclass(frozen=True)

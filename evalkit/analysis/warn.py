@@ -6,8 +6,9 @@ from itertools import combinations
 
 from evalkit.analysis.columns import Columns
 from evalkit.analysis.corrected import corrected_rate
+from evalkit.analysis.graded_by import Grading
 from evalkit.analysis.reliability import OVERALL, PANEL, Agreement, JudgeValidity
-from evalkit.analysis.results import Grading, ModelResult
+from evalkit.analysis.results import ModelResult
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.import_costs import on_two_bases
@@ -144,6 +145,15 @@ def _about_judges(snapshot: Snapshot, grading: Grading, judges: Sequence[JudgeVa
     inside = [judge for judge in grading.judges if any(same_model(judge, model) for model in snapshot.spec.models)]
     if inside:
         yield f"The judge {inside[0]} is one of the models under test and may favour its own outputs."
+    for judge, of_model in grading.answered_by.items():
+        answers = sum((Counter(served) for served in of_model.values()), Counter())
+        named = few([f"{served} {count:,} times" for served, count in answers.most_common()])
+        yield f"Judge {judge} was answered by several models ({named}): its errors are those of all of them."
+    if grading.picked and grading.judges:
+        yield (
+            "People were asked about outputs for what a judge had said of them (`--discordant`), and the judge alone"
+            " decided most others: rates and differences here mix the two; the gate takes people's grades alone."
+        )
     for judge, why in grading.dropped.items():
         yield f"Judge {judge} is dropped ({why}): its grades decide nothing, even where nobody else graded."
 

@@ -150,7 +150,7 @@ def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked
     from evalkit.cli.places import find_run
     from evalkit.gating.evidence import against_itself
 
-    if candidate is not None:
+    if candidate is not None and (candidate != baseline or _is_file(candidate)):
         compared = _compared(run, baseline, candidate, asked)
         then, now = compared.evidence.baseline, compared.evidence.candidate
         if then != now:

@@ -89,6 +89,11 @@ class Evidence:
         both = (self.of_baseline.grading, self.of_candidate.grading)
         return any(g.round is not None and g.round.blind is False and bool(g.people or g.judges) for g in both)
 
+    @property
+    def picked(self) -> bool:
+        """Whether people were asked about outputs of a side for what a judge had said of them."""
+        return self.of_baseline.grading.picked or self.of_candidate.grading.picked
+
     @cached_property
     def items(self) -> tuple[ItemResult, ...]:
         """The items, as they stand in the candidate's run."""

@@ -51,6 +51,12 @@ def labels_of(evidence: Evidence, pairs: Paired) -> Labels:
     return Labels(tuple(stratum for stratum, _ in found), tuple(known for _, known in found), evidence.people_apart)
 
 
+def is_mixed(evidence: Evidence, pairs: Paired) -> bool:
+    """Whether people decided some of these pairs for what a judge had said of them, and the judge the others: all
+    verdicts together are then a sample of nothing."""
+    return evidence.picked and labels_of(evidence, pairs).reach != "all"
+
+
 def _label(then: list[OutputResult], now: list[OutputResult]) -> tuple[int, bool]:
     outputs = [output for output in (*then, *now) if output.satisfied is not None]
     decided = all(output.decided_by != "judge" for output in outputs)

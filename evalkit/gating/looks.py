@@ -41,8 +41,8 @@ class Look:
 
     `number` counts from 1; 0 before the first look's items are run. Of each look: the `shares` and `items` of the
     plan, the one-sided error `alphas` it is tested at, and what is `spent` by then of the error of all together.
-    `open_trials` of the next look are still to be run. `wealth` of the fail-fast process, with the wealth that ends the
-    gate; None without one.
+    `open_trials` of the next look are still to be run. `wealth` of the fail-fast process on the first `watched` items,
+    None where it is not followed, and the wealth that ends the gate, None where it was not asked for.
     """
 
     number: int
@@ -53,6 +53,7 @@ class Look:
     open_trials: int = 0
     wealth: float | None = None
     wealth_needed: float | None = None
+    watched: int = 0
 
     @property
     def alpha(self) -> float:
@@ -74,8 +75,8 @@ class Look:
         return stats.looks_p(p, max(1, self.number), [n / self.items[-1] for n in self.items])
 
     def __str__(self) -> str:
-        of = f"look {self.number} of {len(self.items)}"
-        return f"{of} ({self.items[max(0, self.number - 1)]:,} of {self.items[-1]:,} items)"
+        of = f"at look {self.number}" if self.number else "before look 1"
+        return f"{of} of {len(self.items)} ({self.items[max(0, self.number - 1)]:,} of {self.items[-1]:,} items)"
 
 
 def look_of(sides: Sequence[tuple[Snapshot, str]], asked: Sequential, alpha: float) -> Look:

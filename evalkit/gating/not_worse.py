@@ -39,7 +39,7 @@ def share_result(
     """Whether a share (`what`, of good outputs) is not lower than the baseline's by `margin`, as graders see it.
 
     `labels` tells who decided pairs. Where people decided all of them, or all that a judge tells apart and a sample of
-    the others, the judge's errors (`assay`) no longer matter.
+    the others, the judge's errors (`assay`) no longer matter; of a sample not where the judge may be used itself.
     """
     if not len(pairs):
         finding, needs = f"no item has {what} on both sides", rules.unheard or "a verdict on both sides"
@@ -88,7 +88,7 @@ def _tested(
 ) -> _Tested:
     labels = None if labels_of is None else labels_of(pairs)
     reach = None if labels is None else labels.reach
-    if labels is not None and reach == "sampled":
+    if labels is not None and reach == "sampled" and assay.by_people:
         return _by_labels(pairs, labels, margin, rules)
     return _by_graders(pairs, margin, rules, Assay(cap=labels.cap) if labels and reach == "all" else assay)
 
@@ -159,7 +159,8 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
     )
     more = LIKELY_LOSS if result.likely_loss else _in_short(tested.cap) if tested.shown and tested.cap else None
     if not tested.shown and tested.worse is not None and estimate.high is not None and estimate.high < 0:
-        more = "a loss is likely"
+        beyond = estimate.high < -tested.left
+        more = "the loss is beyond the margin" if beyond else "a loss is likely"
     return replace(result, finding=f"{result.finding}; {more}") if more else result
 
 

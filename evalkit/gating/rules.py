@@ -1,15 +1,22 @@
 """The rules that every check of a gate shares: how sure it must be, and how much a judge's errors shrink a margin."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from evalkit import stats
 from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import REPEAT, Evidence
+from evalkit.models import few
 from evalkit.stats import Estimate
 from evalkit.wording import listing, money, p_value
 
 LEAST_YOUDEN_LOW = 0.5
+_ROUNDING = 1e-9
 DIFFERENT = 0.05
+MOST_OTHERS = 0.05
+"""Share of a judge's answers that may come from another model on one side than on the other."""
 _PEOPLE = "let people grade what it told apart (`evalkit grade --discordant`)"
 FEWEST_OF_A_SIDE = 10
 """Items of each model that people must have graded beside a judge: a third of all that it is measured on."""
@@ -50,17 +57,28 @@ class Assay:
     A judge with sensitivity + specificity - 1 = J shrinks every true difference to J times its size, so a margin is
     tested at `factor` times its size (the lower 80 % limit of J; 1 for people and checks). `cap`: why quality may not
     pass at all, None if it may. A loss that errors only make smaller is a loss all the same; `skewed` errors, more of
-    them on one side, can make one up, so that quality may not fail either.
+    them on one side, can make one up, so that quality may not fail either. `picked`: people were asked about outputs
+    for what the judge had said of them, so that its verdicts and theirs are no one sample.
     """
 
     factor: float = 1.0
     cap: str | None = None
     skewed: bool = False
+    picked: bool = False
+
+    @property
+    def by_people(self) -> bool:
+        """Whether people's grades decide once they carry far enough, and the judge's not."""
+        return self.cap is not None or self.picked
 
 
 def assay_of(evidence: Evidence, criterion: str | None = None) -> Assay:
     """How far the graders of this evidence can be trusted to see a loss: of the verdict, or of a critical criterion,
     which a judge may see worse than what the verdict mostly fails for."""
+    return replace(_assay_of(evidence, criterion), picked=evidence.picked)
+
+
+def _assay_of(evidence: Evidence, criterion: str | None) -> Assay:
     analysis = evidence.of_candidate
     judges = tuple(judge for judge in analysis.grading.judges if judge not in analysis.grading.dropped)
     if not judges:
@@ -102,6 +120,11 @@ def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of
     drifted = evidence.of_candidate.grading.drifted
     if not evidence.together:
         return "a judge graded the two sides apart; put both models into one run and grade them together"
+    for judge, of_model in evidence.of_candidate.grading.answered_by.items():
+        then, now = (of_model.get(model, {}) for model in (evidence.baseline, evidence.candidate))
+        if _apart(then, now) > MOST_OTHERS + _ROUNDING:
+            served = few(sorted({*then, *now}))
+            return f"{judge} was answered by other models on one side than on the other ({served}); {_PEOPLE}"
     if drifted:
         return f"{listing(drifted)} has since been asked otherwise, so its errors here are not known; grade anew"
     labels = 0 if found is None else found.outputs
@@ -111,6 +134,12 @@ def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of
         f"the judge is uncalibrated{of}: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
         "let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
     )
+
+
+def _apart(then: Mapping[str, int], now: Mapping[str, int]) -> float:
+    """The share of one side's answers that came from other models than on the other side."""
+    of_then, of_now = max(1, sum(then.values())), max(1, sum(now.values()))
+    return sum(max(0.0, count / of_then - now.get(served, 0) / of_now) for served, count in then.items())
 
 
 def _unseen_side(evidence: Evidence, found: JudgeValidity | FloorValidity, of: str) -> str | None:

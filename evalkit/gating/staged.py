@@ -6,9 +6,11 @@ from dataclasses import replace
 from evalkit import stats
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.gating.evidence import Evidence, satisfied
+from evalkit.gating.labels import is_mixed
 from evalkit.gating.looks import Look, Sequential, look_of, order_of, up_to
 from evalkit.gating.results import CheckResult
 from evalkit.records import Snapshot
+from evalkit.wording import plural
 
 FAIL_FAST = "quality: fail fast"
 _TOLD_MOST = 1e6
@@ -31,8 +33,11 @@ def staged(
     baseline, candidate = snapshots
     look = look_of(((baseline, whole.baseline), (candidate, whole.candidate)), asked, alpha)
     if asked.fail_fast:
-        most = max(stats.worse_wealth(_differences(whole, order_of(candidate))), default=1.0)
-        look = replace(look, wealth=most, wealth_needed=SHARED / alpha)
+        look = replace(look, wealth_needed=SHARED / alpha)
+    if asked.fail_fast and not is_mixed(whole, whole.paired(satisfied)):
+        differences = _differences(whole, order_of(candidate))
+        most = max(stats.worse_wealth(differences), default=1.0)
+        look = replace(look, wealth=most, watched=len(differences))
     if look.number == 0 or look.is_last:
         return whole, look
     then = analysed(up_to(baseline, look))
@@ -73,7 +78,8 @@ def failed_fast(look: Look, checks: Sequence[CheckResult], *, skewed: bool) -> C
     if look.wealth is None or look.wealth_needed is None or look.wealth < look.wealth_needed or skewed or small:
         return None
     odds = f"{min(look.wealth, _TOLD_MOST):,.0f} to 1 at its highest; {look.wealth_needed:g} to 1 is enough at any time"
+    of = f"satisfactory outputs of the first {plural(look.watched, 'item')}"
     return CheckResult(
-        FAIL_FAST, "fail", f"satisfactory outputs: the betting process against a loss stood {odds}",
-        "no clear loss at any time", p_worse=1 / look.wealth,
+        FAIL_FAST, "fail", f"{of}: the betting process against a loss stood {odds}", "no clear loss at any time",
+        p_worse=1 / look.wealth,
     )  # fmt: skip

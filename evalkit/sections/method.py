@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from evalkit.analysis.results import Analysis, Grading
+from evalkit.analysis.graded_by import Grading
+from evalkit.analysis.results import Analysis
 from evalkit.analysis.sessions import SessionResult, kept_time
 from evalkit.analysis.workers import worker_warnings
 from evalkit.blocks import (

@@ -1,0 +1,45 @@
+"""Who graded a run, as results say it."""
+
+from collections.abc import Mapping
+from dataclasses import field
+
+from evalkit.frozen import dataclass
+from evalkit.records import Round
+from evalkit.rubric import Aggregate
+
+
+@dataclass(frozen=True)
+class Grading:
+    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost.
+
+    `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
+    with the reason; `drifted`: judges that have since been asked otherwise, so that their errors here are not known.
+    `answered_by`: of judges that more than one model answered for, answers by model graded and by which it was.
+    `open`: people are still at work in the round, `closed_at` when they were not any more, None where no people were.
+    `peeks`: when results were looked at while people graded; `after_results`: grades that people gave when results had
+    been shown. `graders` gave the round's grades, `idle` ones joined it and have given none. `merged`: the run file was
+    merged with others since, whose outputs the round never saw. `picked`: people were asked about outputs for what a
+    judge had said of them, so that verdicts of theirs and of the judge's together are no fair sample of either.
+    """
+
+    round: Round | None
+    judges: tuple[str, ...]
+    judge_usd: float | None
+    judge_attempts: int
+    judge_failed_attempts: int
+    grades: int
+    ungraded: Mapping[str, int]
+    identity_marks: int
+    aggregate: Aggregate = "median"
+    people: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    drifted: tuple[str, ...] = ()
+    closed_at: str | None = None
+    open: bool = False
+    peeks: tuple[str, ...] = ()
+    after_results: int = 0
+    graders: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+    merged: bool = False
+    answered_by: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    picked: bool = False
