@@ -18,7 +18,9 @@ from evalkit.template_bounds import (
     bounded_format,
     check_method,
     check_operator,
+    is_join,
 )
+from evalkit.template_print import UnprintableError, check_each, check_values, printable, printing_filters
 
 MAX_STEPS = 100_000
 """Turns of loops, calls of macros and numbers of ranges in one prompt; a real one has some hundreds."""
@@ -34,10 +36,6 @@ class TemplateError(ValueError):
     def __init__(self, line: int, what: str, remedy: str) -> None:
         self.line, self.what, self.remedy = line, " ".join(what.split()), remedy
         super().__init__(f"{self.what}; {remedy}")
-
-
-class _UnprintableError(SecurityError):
-    """A value that has no place in a prompt."""
 
 
 class _Counting(Context):
@@ -59,15 +57,6 @@ def _counted_range(context: Context, *limits: int) -> range:
     return numbers
 
 
-def _printable(value: Any) -> Any:
-    """What can stand in a prompt: never `None` or a function, which print as nonsense that nobody meant."""
-    if value is None:
-        raise _UnprintableError("a null")
-    if callable(value) and not isinstance(value, jinja2.Undefined):
-        raise _UnprintableError(f"a function ({getattr(value, '__name__', 'unnamed')})")
-    return value
-
-
 class _Environment(ImmutableSandboxedEnvironment):
     """Jinja2's sandbox, with bounds on time and size, and nothing that differs from one call to the next."""
 
@@ -75,12 +64,12 @@ class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(["+", "*", "**", "%"])
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, finalize=_printable)
+        super().__init__(undefined=StrictUndefined, finalize=printable)
         self.globals["range"] = _counted_range
         for name in ("lipsum", "cycler"):  # chance, and a state that outlives a loop
             del self.globals[name]
         del self.filters["random"]
-        self.filters = bounded_filters(self.filters)
+        self.filters = printing_filters(bounded_filters(self.filters))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`vars.items` is the item's variable of that name, not a method of dictionaries."""
@@ -88,9 +77,14 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         check_operator(operator, left, right)
+        if operator == "%" and isinstance(left, str):
+            check_values(left, right)
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if is_join(called) and args:
+            args = (list(args[0]), *args[1:])
+            check_each(args[0])
         check_method(called, args, kwargs)
         return super().call(context, called, *args, **kwargs)
 
@@ -99,7 +93,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def joined(self, *parts: Any) -> str:
         """What `~` does, within bounds."""
-        text = "".join(str(_printable(part)) for part in parts)
+        text = "".join(str(printable(part)) for part in parts)
         if len(text) > MAX_CHARACTERS:
             raise NoEndError(f"a text of more than {MAX_CHARACTERS:,} characters")
         return text
@@ -184,7 +178,7 @@ def _line(error: Exception) -> int:
 def _told(error: Exception) -> tuple[str, str]:
     if isinstance(error, NoEndError | RecursionError):
         return f"the template has no end that can be waited for ({error})", "make its loops shorter"
-    if isinstance(error, _UnprintableError):
+    if isinstance(error, UnprintableError):
         return f"the template would print {error}", "say what to print in its place, or test for it"
     if isinstance(error, SecurityError):
         return f"the template reaches for what it may not ({error})", "let it read its variables only"

@@ -10,6 +10,8 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import SandboxedEscapeFormatter, SandboxedFormatter
 from markupsafe import Markup
 
+from evalkit.template_print import printable
+
 MAX_CHARACTERS = 32 * 1024 * 1024
 """No request takes more, so no text on the way to one needs to be longer."""
 
@@ -22,6 +24,9 @@ _COPIED_AT_ONCE = 300
 
 _EACH_LIST = 300
 """In characters, about what a list takes for each of its elements."""
+
+_LIST_ITEM = 8
+"""In characters, what an element of a list takes."""
 
 _PERCENT = re.compile(r"%(?:\([^)]*\))?[#0\- +]*(\*|\d+)?(?:\.(\*|\d+))?[hlL]?(%?)")
 """Width and precision of a conversion, and the sign of one that takes no value."""
@@ -57,10 +62,29 @@ def check_operator(operator: str, left: Any, right: Any) -> None:
 def check_method(method: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """The same for a method of a text or a number whose numbers are widths, such as `ljust`."""
     owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
+    if isinstance(owner, str) and name == "replace":
+        check(name, _replaced(owner, *map(str, args[:2])))
+    if is_join(method) and args:
+        check(name, _joined(args[0], str(owner)))
+    if isinstance(owner, str) and name == "translate" and args and isinstance(args[0], Mapping):
+        check(name, len(owner) * max((len(v) for v in args[0].values() if isinstance(v, str)), default=1))
     if name not in _WIDENING or not isinstance(owner, str | bytes | int):
         return
     times = 1 + owner.count("\t") if name == "expandtabs" and isinstance(owner, str) else 1
     check(name, times * _largest((*args, *kwargs.values())))
+
+
+def is_join(method: Any) -> bool:
+    """Whether it is the method of a text that joins others."""
+    return getattr(method, "__name__", "") == "join" and isinstance(getattr(method, "__self__", None), str)
+
+
+def _joined(parts: list[Any], between: str) -> int:
+    return sum(len(str(part)) for part in parts) + len(between) * len(parts)
+
+
+def _replaced(text: str, old: str = "", new: str = "") -> int:
+    return len(text) + text.count(old) * len(new)
 
 
 def _largest(values: Iterable[Any]) -> int:
@@ -88,7 +112,7 @@ class _Bounded(SandboxedFormatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         check("format", sum(map(_number, _NUMBER.findall(format_spec))) + MAX_CHARACTERS - self.left)
-        made = super().format_field(value, format_spec)
+        made = super().format_field(printable(value), format_spec)
         self.left -= len(made)
         check("format", MAX_CHARACTERS - self.left)
         return str(made)
@@ -135,6 +159,26 @@ def _urlize(_: Any, text: Any, *__: Any, **___: Any) -> int:
     return _SLOW * len(str(text))
 
 
+def _slow(text: Any, *_: Any, **__: Any) -> int:
+    return _SLOW * len(str(text))
+
+
+def _join(_: Any, parts: list[Any], between: str = "") -> int:
+    return _joined(parts, str(between))
+
+
+def _replace(_: Any, text: Any, old: Any, new: Any, *__: Any) -> int:
+    return _replaced(str(text), str(old), str(new))
+
+
+def _sum(_: Any, values: Any, attribute: Any = None, start: Any = 0) -> float:
+    """Lists are copied once for each that is added to them."""
+    if not isinstance(start, Sized) or not isinstance(values, list | tuple):
+        return 0
+    lengths = [len(value) for value in values if isinstance(value, Sized)] if attribute is None else [len(values)]
+    return _LIST_ITEM * len(values) * sum(lengths) / _COPIED_AT_ONCE
+
+
 def _tojson(_: Any, value: Any, indent: int | None = None) -> int:
     return (indent or 0) * (1 + sum(map(str(value).count, ",[{"))) if indent else 0
 
@@ -160,6 +204,13 @@ _SIZES: Mapping[str, Callable[..., float]] = {
     "batch": _batch,
     "slice": _slice,
     "format": _format,
+    "join": _join,
+    "replace": _replace,
+    "striptags": _slow,
+    "sum": _sum,
+    "title": _slow,
+    "urlencode": _slow,
+    "wordcount": _slow,
 }
 """By the name of a filter: about how many characters it makes, or could have copied meanwhile, of its arguments."""
 

@@ -1,0 +1,106 @@
+"""What has a place in a prompt: text, numbers, and lists and objects of them, never what prints as nonsense."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any
+
+import jinja2
+from jinja2.exceptions import SecurityError
+from jinja2.filters import make_attrgetter
+
+_MAKE_TEXT = frozenset(
+    ["capitalize", "center", "e", "escape", "forceescape", "format", "indent", "lower", "pprint", "replace", "safe", "string", "striptags", "title", "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap"]
+)
+"""Filters that make a text of whatever they are given."""
+_NAMED = re.compile(r"%\(([^)]*)\)")
+
+
+class UnprintableError(SecurityError):
+    """A value that has no place in a prompt."""
+
+
+def printable(value: Any) -> Any:
+    """The same value; UnprintableError for a null, a function or an iterator, also within a list or an object.
+
+    They print as what nobody meant, some as another text in every process. Something undefined is left to raise its
+    own error, in a list as well.
+    """
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        for part in (*value, *value.values()):
+            _inside(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _inside(part)
+    elif value is None:
+        raise UnprintableError("a null")
+    elif not isinstance(value, jinja2.Undefined):
+        if callable(value):
+            raise UnprintableError(f"a function ({getattr(value, '__name__', 'unnamed')})")
+        more = ": join it, or make it a list" if isinstance(value, Iterable) else ""
+        raise UnprintableError(f"what is no text ({type(value).__name__}{more})")
+    return value
+
+
+def _inside(part: Any) -> None:
+    printable(part)
+    if isinstance(part, jinja2.Undefined):
+        str(part)  # which raises, where the list's own text would say Undefined
+
+
+def check_values(text: str, values: Any) -> None:
+    """The same for all that a text shows by `%`."""
+    if isinstance(values, Mapping):
+        values = tuple(values[name] for name in _NAMED.findall(text) if name in values)
+    check_each(values if isinstance(values, tuple) else (values,))
+
+
+def printing_filters(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """The same filters, of which those that make a text refuse what has no place in one."""
+    made = {name: _printing(one) if name in _MAKE_TEXT else one for name, one in filters.items()}
+    made["format"] = _formatting(filters["format"])
+    made["join"] = _joining(filters["join"])
+    return made
+
+
+def _printing(made: Callable[..., Any]) -> Callable[..., Any]:
+    place = 1 if hasattr(made, "jinja_pass_arg") else 0
+
+    @wraps(made)
+    def within(*args: Any, **kwargs: Any) -> Any:
+        for value in args[place : place + 1]:
+            printable(value)
+        return made(*args, **kwargs)
+
+    return within
+
+
+def _formatting(made: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(made)
+    def within(text: Any, *args: Any, **kwargs: Any) -> Any:
+        check_values(str(printable(text)), args or kwargs)
+        return made(text, *args, **kwargs)
+
+    return within
+
+
+def _joining(made: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(made)
+    def within(context: Any, value: Any, d: str = "", attribute: str | int | None = None) -> Any:
+        if isinstance(value, jinja2.Undefined):
+            return made(context, value, d, attribute)  # which says what it is
+        parts = list(value)
+        if attribute is not None:
+            parts = list(map(make_attrgetter(context.environment, attribute), parts))
+        check_each(parts)
+        return made(context, parts, d)
+
+    return within
+
+
+def check_each(values: Iterable[Any]) -> None:
+    """The same for each of several."""
+    for value in values:
+        _inside(value)
