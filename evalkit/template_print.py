@@ -9,9 +9,10 @@ import jinja2
 from jinja2.exceptions import SecurityError
 from jinja2.filters import make_attrgetter
 
-_MAKE_TEXT = frozenset(
-    ["capitalize", "center", "e", "escape", "forceescape", "format", "indent", "lower", "pprint", "replace", "safe", "string", "striptags", "title", "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap"]
-)
+_MAKE_TEXT = {
+    "capitalize", "center", "e", "escape", "forceescape", "format", "indent", "lower", "pprint", "replace", "safe",
+    "string", "striptags", "title", "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap",
+}  # fmt: skip
 """Filters that make a text of whatever they are given."""
 _NAMED = re.compile(r"%\(([^)]*)\)")
 
