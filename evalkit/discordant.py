@@ -46,7 +46,7 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float) -> Discor
     if current_round(snapshot) is None:
         raise UsageError(
             "the judges' round is closed; run `evalkit grade --blind --by judges`, which opens a new one and pays for "
-            "no answer that is known, then this command again"
+            "no answer that is known, then this command again; people grade all of the new one"
         )
     said: dict[str, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
     answered = set()

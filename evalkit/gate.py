@@ -1,6 +1,7 @@
 """The gate: may the candidate replace the baseline? Checks over one evidence, and a verdict of three."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from evalkit import __version__, stats
@@ -39,7 +40,7 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, l
         candidate=evidence.candidate,
         items=len(evidence.items),
         epochs=evidence.epochs,
-        alpha=policy.alpha,
+        alpha=_alpha(evidence, policy, look),
         checks=found.checks,
         reason=listing(barred) if barred else _reason(verdict, found.checks, look),
         notes=tuple(_notes(evidence, policy, simulated, look, verdict)),
@@ -52,8 +53,9 @@ def gate(evidence: Evidence, policy: Common, *, allow_simulated: bool = False, l
 
 def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
     """The checks at the error that this look may spend; a clear loss ends the gate at any time."""
+    alpha = _alpha(evidence, policy, look)
     rules = Rules(
-        policy.alpha if look is None else look.alpha,
+        alpha if look is None else look.alpha,
         evidence.of_candidate.spec.seed,
         assay_of(evidence),
         None if look is None or look.next_share is None else _go_on(look),
@@ -64,10 +66,23 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
     asked = () if look is not None and look.number == 0 else policy.asked
     results = [result for module, settings in asked for result in module.check(evidence, settings, rules)]
     if look is None:
-        return settled(results, policy.alpha)
-    found = settled(results, policy.alpha / (1 if look.wealth_needed is None else SHARED), look.overall_p)
+        return settled(results, alpha)
+    found = settled(results, alpha / (1 if look.wealth_needed is None else SHARED), look.overall_p)
     lost = failed_fast(look, found.checks, skewed=rules.assay.skewed)
-    return found if lost is None else Settled("fail", (lost, *found.checks))
+    found = found if lost is None else Settled("fail", (lost, *found.checks))
+    return found if found.verdict == "inconclusive" else _ended(found, rules.next_look)
+
+
+def _ended(found: Settled, next_look: str | None) -> Settled:
+    """The same at a look that ends the gate: nothing waits for the next one."""
+    return replace(
+        found, checks=tuple(replace(c, needs=None) if next_look and c.needs == next_look else c for c in found.checks)
+    )
+
+
+def _alpha(evidence: Evidence, policy: Common, look: Look | None) -> float:
+    """The one-sided error of all looks together: with several epochs no more than their shares may be tested at."""
+    return policy.alpha if look is None else tested_at(policy.alpha, evidence.epochs)
 
 
 def _barred(evidence: Evidence, allow_simulated: bool) -> list[str]:
@@ -77,6 +92,8 @@ def _barred(evidence: Evidence, allow_simulated: bool) -> list[str]:
 
 
 def _go_on(look: Look) -> str:
+    if look.ungraded and not look.open_trials:
+        return f"look {look.number + 1}: `evalkit grade`, for {plural(look.ungraded, 'output')} of it without a verdict"
     return (
         f"look {look.number + 1}: the same `evalkit run` with --share {look.next_share:g}, `evalkit grade`, this gate"
     )
@@ -91,7 +108,10 @@ def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], look: Look | None
     if verdict == "fail":
         return f"worse in {named}{at}"
     if look is not None and not look.is_last:
-        return f"{f'not shown yet{at}' if look.number else 'no look is reached yet'}; go on to look {look.number + 1}"
+        so_far = f"not shown yet{at}" if look.number else "no look is reached yet"
+        if look.ungraded and not look.open_trials:
+            return f"{so_far}; grade the rest of look {look.number + 1}"
+        return f"{so_far}; go on to look {look.number + 1}"
     return f"not shown for {named}{at}" if named else "nothing was checked"
 
 
@@ -106,14 +126,15 @@ def _notes(evidence: Evidence, policy: Common, simulated: bool, look: Look | Non
         then, now = (plural(trials // len(evidence.items), "trial") for trials in evidence.planned())
         yield f"{then} of an item of the baseline and {now} of the candidate: which there are must have been no choice"
     if look is not None:
-        yield from _look_notes(look, policy.alpha, verdict, evidence)
+        yield from _look_notes(look, _alpha(evidence, policy, look), verdict, evidence)
     quality = getattr(policy, "quality", None)
     if quality is not None and (look is None or look.number):
         yield from _afforded(evidence, quality.margin, policy.alpha if look is None else look.alpha)
     if quality is None:
         yield NO_QUALITY
     if (tested := tested_at(policy.alpha, evidence.epochs)) < policy.alpha:
-        yield f"with several epochs no share is tested at more than {tested:g}, other figures at {policy.alpha:g}"
+        others = f", other figures at {policy.alpha:g}" if look is None else ": all looks together spend as much"
+        yield f"with several epochs no share is tested at more than {tested:g}{others}"
     yield from _price_notes(evidence, policy)
     for side, failed in zip(("baseline", "candidate"), evidence.unsettled, strict=True):
         if failed:

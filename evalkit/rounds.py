@@ -140,22 +140,25 @@ def _drawn(snapshot: Snapshot, items: Sequence[str], outputs: Mapping[int, str],
 def picked(snapshot: Snapshot) -> frozenset[int]:
     """Trials that people were asked about for what a judge had said of them: they show nothing of how often it errs.
 
-    Where a round ever named its items, that is all of them but those of a sample that it drew as well.
+    Where a round ever named its items, that is all of them but those of the largest sample that any round drew.
     """
     declared: dict[int, list[Settings]] = defaultdict(list)
     for event in snapshot.events:
         if event.kind == "settings" and event.round_id is not None:
             declared[event.round_id].append(Settings(**event.content))
-    found: set[str] = set()
-    named = [each for each in declared.values() if any(settings.items is not None for settings in each)]
-    if not named:
+    every = [settings for each in declared.values() for settings in each]
+    if all(settings.items is None for settings in every):
         return frozenset()
     outputs = answered(snapshot)
     items = list(dict.fromkeys(trial.key.item_id for trial in snapshot.trials if trial.id in outputs))
-    for each in named:
-        most = max(settings.sample or 0 for settings in each)
-        found |= set(items) - set(_drawn(snapshot, items, outputs, most))
-    return frozenset(trial.id for trial in snapshot.trials if trial.key.item_id in found)
+    drawn = set(_drawn(snapshot, items, outputs, max(settings.sample or 0 for settings in every)))
+    return frozenset(trial.id for trial in snapshot.trials if trial.key.item_id not in drawn)
+
+
+def names_items(snapshot: Snapshot, round_id: int) -> bool:
+    """Whether people of a round were ever asked about items for what a judge had said of them."""
+    declared = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
+    return any(Settings(**content).items is not None for content in declared)
 
 
 def in_drawing_order(items: Sequence[str], seed: int) -> list[str]:

@@ -210,6 +210,31 @@ def test_grades_asked_for_what_the_judge_said_do_not_measure_it() -> None:
     assert analyze(judged(SAID, people, events=drawn)).judges[0].outputs == 32
 
 
+def test_a_sample_drawn_at_random_after_such_a_round_measures_the_judge() -> None:
+    """People gave up on what it told apart, and calibrated it instead."""
+    first = judged(SAID, {}, events=PICKED)
+    sample = RoundEvent("settings", 2, None, {"sample": 1000}, at="2026-11-03")
+    again = tuple(replace(g, round_id=2) for g in judged(SAID, calibrated(0)).grades)
+    later = replace(first, rounds=(*first.rounds, round_(2, (JUDGE, PERSON))), grades=(*first.grades, *again))
+    found = of(replace(later, events=(*PICKED, sample)))
+    assert found.of_candidate.judges[0].outputs == 60
+    assert not found.picked
+    assert gate(found, POLICY).verdict == "pass"
+
+
+def test_what_people_could_not_tell_lacks_a_verdict_and_leaves_the_others() -> None:
+    people = {**APART, **{item: SAID[item] for item in range(6, 60)}}
+    snapshot = judged(SAID, people, events=PICKED)
+    place = next(n for n, g in enumerate(snapshot.grades) if g.grader == PERSON)
+    for level in (None, 1):
+        grades = list(snapshot.grades)
+        reason = "cannot tell" if level is None else None
+        grades[place] = replace(grades[place], level=level, ungraded_reason=reason)
+        report = gate(of(replace(snapshot, grades=tuple(grades))), POLICY)
+        assert "by people's grades of all items that the judge told apart" in report.checks[0].finding
+        assert report.checks[0].within
+
+
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])
 def test_no_remedy_asks_a_judge_again_that_is_dropped(level: int) -> None:
     """Its grades decide nothing, so that neither the same commands again nor more items of its grading settle it."""

@@ -70,7 +70,9 @@ def report(*snapshots: Snapshot, text: str = POLICY) -> GateReport:
     then, now = (*snapshots, *snapshots)[:2]
     one = analyze(then)
     whole = evidence_of(one, one if now is then else analyze(now), BASELINE, CANDIDATE)
-    evidence, look = staged(whole, (then, now), asked.sequential, asked.alpha, analyze)
+    evidence, look = staged(
+        whole, (then, now), asked.sequential, asked.alpha, analyze, verdicts=asked.asks_for_verdicts
+    )
     return gate(evidence, asked, look=look)
 
 
@@ -266,6 +268,47 @@ def test_a_stop_before_the_first_look_says_what_it_rests_on() -> None:
     assert found.verdict == "fail"
     assert "before look 1 of 2 (50 of 100 items)" in found.headline
     assert found.checks[0].finding.startswith("satisfactory outputs of the first 30 items: the betting process")
+
+
+def test_a_look_waits_for_the_verdicts_on_its_outputs_where_the_policy_asks_for_any() -> None:
+    whole = run_so_far(60, range(5))
+    place = {item: p for p, item in enumerate(order())}
+    first_look = {t.id for t in whole.trials if place[t.key.item_id] < 50}
+    last = [g for g in whole.grades if g.trial_id in first_look][-2:]
+    waiting = replace(whole, grades=tuple(g for g in whole.grades if g not in last))
+    found = report(waiting)
+    assert found.look is not None
+    assert (found.verdict, found.look.number, found.look.ungraded) == ("inconclusive", 0, 2)
+    assert found.headline.endswith("no look is reached yet; grade the rest of look 1")
+    assert any("go on to look 1: `evalkit grade`, for 2 outputs" in note for note in found.notes)
+    assert not [note for note in found.notes if "evalkit run" in note]
+    costs = report(waiting, text="cost_per_request: {at_most: 1.5}\nsequential: {looks: [0.5, 1.0]}\n")
+    assert costs.look is not None
+    assert costs.look.number == 1
+    told = tuple(replace(g, level=None, ungraded_reason="cannot tell") for g in last)
+    unsure = report(replace(whole, grades=(*waiting.grades, *told)))
+    assert unsure.look is not None
+    assert unsure.look.number == 1, "no grader can say more of them"
+
+
+def test_with_epochs_all_looks_together_spend_no_more_than_a_share_may_be_tested_at() -> None:
+    """At .2, three looks at .05 each would pass a loss of the margin in 8 to 11 % of runs."""
+    rows = [[True] * 3] * N
+    found = report(run(rows, rows), text="alpha: 0.2\n" + POLICY)
+    assert found.look is not None
+    assert (found.alpha, found.look.spent[-1]) == (0.05, pytest.approx(0.05))
+    assert any("all looks together spend as much" in note for note in found.notes)
+    one = report(run_so_far(100), text="alpha: 0.2\n" + POLICY)
+    assert one.alpha == 0.2
+
+
+def test_a_gate_that_has_ended_waits_for_no_look() -> None:
+    text = POLICY + "cost_per_request: {at_most: 1.5}\n"
+    dear = run_so_far(60, attempt=lambda model, _: answered(0.01 if model == BASELINE else 0.05, served_model=model))
+    found = report(dear, text=text)
+    assert found.verdict == "fail"
+    assert not [check.needs for check in found.checks if "look 2" in str(check.needs)]
+    assert [check.needs for check in report(run_so_far(60), text=text).checks if "look 2" in str(check.needs)]
 
 
 def test_a_loss_shown_to_lie_within_the_margin_fails_nothing_fast() -> None:

@@ -11,7 +11,7 @@ from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import outdated
 from evalkit.records import Round, Snapshot
-from evalkit.rounds import people_of, picked
+from evalkit.rounds import names_items, people_of
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -51,7 +51,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         merged=any(e.round_id == round_.id and e.content == MERGED for e in snapshot.events) if round_ else False,
         idle=tuple(name for name in joined if name not in said),
         answered_by=_answered_by(snapshot, judges),
-        picked=bool(picked(snapshot)),
+        picked=round_ is not None and names_items(snapshot, round_.id),
     )
 
 

@@ -76,6 +76,7 @@ def _output(
         felt_s=last.felt_s if last else None,
         decided_by=result.decided_by,
         judge_satisfied=result.judge_satisfied,
+        people_unsure=result.people_unsure,
         batched=last is not None and last.id in batched,
         unbatched_usd=unbatched_usd,
         settled=result.settled,

@@ -104,7 +104,9 @@ def _report(compared: _Compared, asked: "Common | None", allow_simulated: bool) 
     policy = asked or default_policy(len(evidence.items), evidence.epochs)
     if policy.sequential is not None:
         snapshots = (compared.baseline, compared.candidate)
-        evidence, look = staged(evidence, snapshots, policy.sequential, policy.alpha, _analysis)
+        evidence, look = staged(
+            evidence, snapshots, policy.sequential, policy.alpha, _analysis, verdicts=policy.asks_for_verdicts
+        )
     return run_gate(evidence, policy, allow_simulated=allow_simulated, look=look)
 
 

@@ -26,6 +26,13 @@ REPEAT = "repeat `evalkit run` and `evalkit grade`"
 """What brings trials and verdicts that are missing, and is safe to repeat."""
 
 
+APART = (
+    "graded the two runs of one model apart, and may have graded otherwise; compare two epochs of one run (`evalkit run"
+    " --epochs 2`, `evalkit gate --aa`)"
+)
+"""Why two runs of one model do not pass, after who graded them."""
+
+
 @dataclass(frozen=True)
 class Paired:
     """Item means of both sides on the items that both have a number on, in one order; `epochs`: the most trials.
@@ -126,16 +133,25 @@ class Evidence:
         return then, now
 
     def outputs(self, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[OutputResult]], ...]:
-        """Each side's trials by item, without a verdict on those that are not settled. `part`: only these items."""
+        """Each side's trials by item, without a verdict on those that are not settled, nor on those that people were
+        asked about for what a judge had said, and could not tell. `part`: only these items."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
         found = []
         for (analysis, model), epoch in zip(sides, self.halves or (None, None), strict=True):
             side: dict[str, list[OutputResult]] = {}
             for item in analysis.outputs:
                 if part is None or item.id in part:
-                    side[item.id] = [_known(o) for o in item.outputs if o.model == model and epoch in (None, o.epoch)]
+                    side[item.id] = [
+                        self._known(o) for o in item.outputs if o.model == model and epoch in (None, o.epoch)
+                    ]
             found.append(side)
         return tuple(found)
+
+    def _known(self, output: OutputResult) -> OutputResult:
+        unsure = self.picked and output.people_unsure and output.decided_by == "judge"
+        if unsure or output.failed_so_far:
+            return replace(output, satisfied=None, decided_by=None, judge_satisfied=None)
+        return output
 
     def paired(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
         """Item means of both sides on the items where both have a number: the item is the unit."""
@@ -205,14 +221,12 @@ class Evidence:
         """That people graded one side after the other, if so: nothing kept them from knowing which model it was."""
         if self.together or not self.of_candidate.grading.people:
             return None
+        if self.baseline == self.candidate:
+            return f"people {APART}"
         return (
             "people graded the two sides apart and may have known which model they graded: join the files with"
             " `evalkit merge`, then `evalkit grade --blind`"
         )
-
-
-def _known(output: OutputResult) -> OutputResult:
-    return replace(output, satisfied=None, decided_by=None, judge_satisfied=None) if output.failed_so_far else output
 
 
 def _trial_usd(analysis: Analysis, name: str) -> float | None:

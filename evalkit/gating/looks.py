@@ -41,8 +41,9 @@ class Look:
 
     `number` counts from 1; 0 before the first look's items are run. Of each look: the `shares` and `items` of the
     plan, the one-sided error `alphas` it is tested at, and what is `spent` by then of the error of all together.
-    `open_trials` of the next look are still to be run. `wealth` of the fail-fast process on the first `watched` items,
-    None where it is not followed, and the wealth that ends the gate, None where it was not asked for.
+    `open_trials` of the next look are still to be run, `ungraded` outputs of it to be graded. `wealth` of the
+    fail-fast process on the first `watched` items, None where it is not followed, and the wealth that ends the gate,
+    None where it was not asked for.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Look:
     wealth: float | None = None
     wealth_needed: float | None = None
     watched: int = 0
+    ungraded: int = 0
 
     @property
     def alpha(self) -> float:
@@ -79,11 +81,14 @@ class Look:
         return f"{of} of {len(self.items)} ({self.items[max(0, self.number - 1)]:,} of {self.items[-1]:,} items)"
 
 
-def look_of(sides: Sequence[tuple[Snapshot, str]], asked: Sequential, alpha: float) -> Look:
-    """The last look whose items have been run, all epochs of them, by the models of both sides.
+def look_of(
+    sides: Sequence[tuple[Snapshot, str]], asked: Sequential, alpha: float, ungraded: Sequence[str] = ()
+) -> Look:
+    """The last look whose items have been run, all epochs of them, by the models of both sides, and graded.
 
-    What was run beyond it does not count before the next look is whole, so calling at other moments changes nothing.
-    Raises IntegrityError for runs whose orders differ, UsageError for a context sweep.
+    `ungraded`: the item of each output that still waits for a verdict. What was run or graded beyond the look does not
+    count before the next one is whole, so calling at other moments changes nothing. Raises IntegrityError for runs
+    whose orders differ, UsageError for a context sweep.
     """
     orders = {order_of(snapshot) for snapshot, _ in sides}
     if len(orders) > 1:
@@ -94,7 +99,8 @@ def look_of(sides: Sequence[tuple[Snapshot, str]], asked: Sequential, alpha: flo
     information = [n / len(order) for n in at]
     places = {item: place for place, item in enumerate(order)}
     unsettled = [places[item] for snapshot, model in sides for item in _unsettled(snapshot, model)]
-    whole = min(unsettled, default=len(order))
+    waiting = [places[item] for item in ungraded]
+    whole = min((*unsettled, *waiting), default=len(order))
     number = sum(n <= whole for n in at)
     return Look(
         number=number,
@@ -103,6 +109,7 @@ def look_of(sides: Sequence[tuple[Snapshot, str]], asked: Sequential, alpha: flo
         alphas=tuple(max(_LEAST_ALPHA, one) for one in stats.look_alphas(information, alpha)),
         spent=tuple(stats.alpha_spent(information, alpha)),
         open_trials=0 if number == len(at) else sum(place < at[number] for place in unsettled),
+        ungraded=0 if number == len(at) else sum(place < at[number] for place in waiting),
     )
 
 

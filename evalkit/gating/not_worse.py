@@ -105,7 +105,8 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
             return rules.unheard
         if assay.skewed:
             return None  # a loss may be the graders' own: what rids it of their errors comes first
-        return rules.next_look or _without_figure(pairs) + _items_needed(pairs, estimate, left, rules)
+        errors = " and the judge never errs" if assay.judged and assay.cap else ""
+        return rules.next_look or _without_figure(pairs) + _items_needed(pairs, estimate, left, rules, errors)
 
     return _Tested(
         estimate,
@@ -204,10 +205,12 @@ def _without_figure(pairs: Paired) -> str:
     return f"{figures} for {plural(lacking, 'item')} without one ({who}); or else "
 
 
-def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules) -> str:
-    """How many items would pass with a probability of 80 % if the two models were equal."""
+def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules, errors: str = "") -> str:
+    """How many items would pass with a probability of 80 % if the two models were equal; `errors`: and what else."""
     if estimate.high is not None and estimate.high < -margin:
         return "nothing: the loss is beyond the margin"
+    if estimate.high is not None and estimate.high < 0:
+        return "a loss is shown, and only more items would tell whether it lies within the margin"
     rate = min(0.99, max(0.01, sum(pairs.baseline) / len(pairs)))
     share = stats.discordance(pairs.candidate, pairs.baseline).share or 0.0
     most = 2 * min(rate, 1 - rate)  # on which two models of this rate can differ
@@ -217,14 +220,14 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
     needed = stats.noninferiority_items(margin, rate, share, epochs, alpha=rules.alpha, lasting=lasting)
     each = f" of {pairs.epochs} epochs" if pairs.epochs > 1 else ""
     if needed is None:
-        return f"more than {_MOST_ITEMS:,} items{each}, if the two are equal: widen the margin"
+        return f"more than {_MOST_ITEMS:,} items{each}, if the two are equal{errors}: widen the margin"
     more = max(0, needed - len(pairs))
     if not more:
-        more_epochs = ", or add epochs" if lasting < _NO_MORE_EPOCHS else ""
-        again = f"repeat, {cost_of(len(pairs), rules.item_usd)}{more_epochs}"
-        return f"this many items{each} pass four times in five if the two are equal: {again}"
+        more_epochs = ", or epochs" if lasting < _NO_MORE_EPOCHS else ""
+        again = f"add as many, {cost_of(len(pairs), rules.item_usd)}{more_epochs}"
+        return f"this many items{each} pass four times in five if the two are equal{errors}: {again}"
     told = f"about {plural(more, 'more item')} ({needed:,} in all){each}, {cost_of(more, rules.item_usd)},"
-    return f"{told} pass four times in five if the two are equal"
+    return f"{told} pass four times in five if the two are equal{errors}"
 
 
 def ratio_limit(at_most: float) -> str:

@@ -48,6 +48,11 @@ class Common(StrictModel):
         return getattr(self, "quality", None) is not None
 
     @property
+    def asks_for_verdicts(self) -> bool:
+        """Whether it takes graded outputs to say anything."""
+        return self.asks_for_quality or getattr(self, "cost_per_satisfactory", None) is not None
+
+    @property
     def sha256(self) -> str:
         """Content hash; comments and layout of the file do not change it, nor does a key that came later, if absent."""
         came_later = {"sequential"} if self.sequential is None else None

@@ -7,7 +7,7 @@ from evalkit import stats
 from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.frozen import dataclass
-from evalkit.gating.evidence import REPEAT, Evidence
+from evalkit.gating.evidence import APART, REPEAT, Evidence
 from evalkit.models import few
 from evalkit.stats import Estimate
 from evalkit.wording import listing, money, p_value
@@ -58,13 +58,15 @@ class Assay:
     tested at `factor` times its size (the lower 80 % limit of J; 1 for people and checks). `cap`: why quality may not
     pass at all, None if it may. A loss that errors only make smaller is a loss all the same; `skewed` errors, more of
     them on one side, can make one up, so that quality may not fail either. `picked`: people were asked about outputs
-    for what the judge had said of them, so that its verdicts and theirs are no one sample.
+    for what the judge had said of them, so that its verdicts and theirs are no one sample. `judged`: whether a judge's
+    grades count at all.
     """
 
     factor: float = 1.0
     cap: str | None = None
     skewed: bool = False
     picked: bool = False
+    judged: bool = False
 
     @property
     def by_people(self) -> bool:
@@ -75,14 +77,15 @@ class Assay:
 def assay_of(evidence: Evidence, criterion: str | None = None) -> Assay:
     """How far the graders of this evidence can be trusted to see a loss: of the verdict, or of a critical criterion,
     which a judge may see worse than what the verdict mostly fails for."""
-    return replace(_assay_of(evidence, criterion), picked=evidence.picked)
-
-
-def _assay_of(evidence: Evidence, criterion: str | None) -> Assay:
-    analysis = evidence.of_candidate
-    judges = tuple(judge for judge in analysis.grading.judges if judge not in analysis.grading.dropped)
+    grading = evidence.of_candidate.grading
+    judges = tuple(judge for judge in grading.judges if judge not in grading.dropped)
     if not judges:
-        return Assay(cap=evidence.people_apart)
+        return Assay(cap=evidence.people_apart, picked=evidence.picked)
+    return replace(_assay_of(evidence, judges, criterion), picked=evidence.picked, judged=True)
+
+
+def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None) -> Assay:
+    analysis = evidence.of_candidate
     overall, of = _validity(judges, analysis.judges), f" on {criterion}" if criterion else ""
     found = overall.floors.get(criterion) if overall is not None and criterion else overall
     unknown = _unknown(evidence, found, of)
@@ -118,6 +121,8 @@ def _errors(right: Estimate) -> tuple[int, int]:
 def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of: str) -> str | None:
     """Why nobody knows how the judge errs on these outputs: dataset and rubric are one, but its prompt may drift."""
     drifted = evidence.of_candidate.grading.drifted
+    if not evidence.together and evidence.baseline == evidence.candidate:
+        return f"a judge {APART}"
     if not evidence.together:
         return "a judge graded the two sides apart; put both models into one run and grade them together"
     for judge, of_model in evidence.of_candidate.grading.answered_by.items():

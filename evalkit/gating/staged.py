@@ -10,6 +10,7 @@ from evalkit.gating.labels import is_mixed
 from evalkit.gating.looks import Look, Sequential, look_of, order_of, up_to
 from evalkit.gating.results import CheckResult
 from evalkit.records import Snapshot
+from evalkit.stats.paired import tested_at
 from evalkit.wording import plural
 
 FAIL_FAST = "quality: fail fast"
@@ -24,14 +25,18 @@ def staged(
     asked: Sequential,
     alpha: float,
     analysed: Callable[[Snapshot], Analysis],
+    *,
+    verdicts: bool = True,
 ) -> tuple[Evidence, Look]:
     """What a gate with planned looks may judge now, and which look that is.
 
-    `snapshots` of baseline and candidate, one object twice for one run; `analysed` analyses a part of them. Raises
-    IntegrityError and UsageError where looks cannot be told (`look_of`).
+    `snapshots` of baseline and candidate, one object twice for one run; `analysed` analyses a part of them. `verdicts`:
+    whether a look takes graded outputs. Raises IntegrityError and UsageError where looks cannot be told (`look_of`).
     """
+    alpha = tested_at(alpha, whole.epochs)
     baseline, candidate = snapshots
-    look = look_of(((baseline, whole.baseline), (candidate, whole.candidate)), asked, alpha)
+    waiting = _ungraded(whole) if verdicts else []
+    look = look_of(((baseline, whole.baseline), (candidate, whole.candidate)), asked, alpha, waiting)
     if asked.fail_fast:
         look = replace(look, wealth_needed=SHARED / alpha)
     if asked.fail_fast and not is_mixed(whole, whole.paired(satisfied)):
@@ -60,6 +65,17 @@ def _differences(whole: Evidence, order: Sequence[str]) -> list[float]:
         if all(output.satisfied is not None for output in outputs):
             found.append(_mean(now[item]) - _mean(then[item]))
     return found
+
+
+def _ungraded(whole: Evidence) -> list[str]:
+    """The item of each output that a look waits for: graders have still to say something of it, and can."""
+    if whole.unheard:
+        return []
+    sides = whole.outputs()
+    answered = [
+        (item, o) for side in sides for item, outputs in side.items() for o in outputs if o.outcome == "answered"
+    ]
+    return [item for item, output in answered if not _is_over(output)]
 
 
 def _is_over(output: OutputResult) -> bool:
