@@ -206,6 +206,16 @@ def without_results(body: bytes) -> tuple[str, bytes]:
     return "application/json", json.dumps(json.loads(body) | {"results_url": None}).encode()
 
 
+def failed_first(body: bytes) -> tuple[str, bytes]:
+    """Each answer after a failure of the same request: it is billed, whatever stands before it."""
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    return "application/x-jsonl", b"".join(
+        json.dumps({"custom_id": json.loads(line)["custom_id"], "result": {"type": "errored", "error": error}}).encode()
+        + b"\n" + line
+        for line in body.splitlines(keepends=True)
+    )  # fmt: skip
+
+
 ONE_BATCH, RESULTS = rf"{BATCHES}/\w+", rf"{BATCHES}/\w+/results"
 SPOILT = {
     "creation, a page": ("POST", BATCHES, page, ExitCode.PROVIDER),
@@ -223,6 +233,7 @@ SPOILT = {
     "look, ended without results yet": ("GET", ONE_BATCH, without_results, 0),
     "results, other lines too": ("GET", RESULTS, lambda body: ("application/x-jsonl", b'null\n[]\n5\n"x"\n' + body), 0),
     "results, each twice": ("GET", RESULTS, lambda body: ("application/x-jsonl", body + body), 0),
+    "results, each twice, failed and answered": ("GET", RESULTS, failed_first, 0),
     "results, each twice together": (
         "GET",
         RESULTS,

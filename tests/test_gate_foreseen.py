@@ -98,9 +98,9 @@ def test_what_so_many_items_can_pass_is_said_of_every_share(text: str, epochs: i
 
 def test_a_quantile_that_takes_more_items_is_told_beforehand() -> None:
     text = "quality: {margin: 0.5}\nfelt_latency: {p50: 1.2, p90: 1.2}\nttft: {p90: 1.2}"
-    few, enough = ([item(f"i{n}") for n in range(size)] for size in (19, 20))
+    few, enough = ([item(f"i{n}") for n in range(size)] for size in (39, 40))
     assert [line for line in told(text, few) if ": p90" in line] == [
-        "felt_latency: p90: 19 items cannot pass; 20 can", "ttft: p90: 19 items cannot pass; 20 can",
+        "felt_latency: p90: 39 items cannot pass; 40 can", "ttft: p90: 39 items cannot pass; 40 can",
     ]  # fmt: skip
     assert not any(": p90" in line for line in told(text, enough))
 

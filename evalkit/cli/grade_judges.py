@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.charged import NOTHING
-from evalkit.cli.terminal import say
+from evalkit.cli.terminal import in_shell, say
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def nothing_to_grade(path: Path, snapshot: "Snapshot") -> str:
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     return (
         f"{path} has no outputs to grade: all trials ended without one, for good ({told});"
-        f" `evalkit runs {path}` shows them, then correct the dataset or the models and make a new run"
+        f" `evalkit runs {in_shell(path)}` shows them, then correct the dataset or the models and make a new run"
     )
 
 
@@ -74,7 +74,7 @@ class JudgeSession:
             if not self.dry_run:
                 self._tell_of_judging(file)
                 if not self.quiet:
-                    say(f"graded: {file.path}\nnext: evalkit report {file.path}")
+                    say(f"graded: {file.path}\nnext: evalkit report {in_shell(file.path)}")
 
     def _foresee(self, path: Path, snapshot: "Snapshot") -> "tuple[Sequence[str], JudgeBill | None]":
         """Who is to grade, and what the judges among them may cost; notes what the run file has cost so far."""

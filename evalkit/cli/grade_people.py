@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalkit.cli.terminal import say
+from evalkit.cli.terminal import in_shell, say
 from evalkit.errors import InterruptedRunError, InUseError, UsageError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def close_by_hand(file: "RunFile", round_id: int | None = None) -> None:
     if still:
         say(f"still open to people: round {', '.join(still)}")
     else:
-        say(f"next: evalkit report {file.path}")
+        say(f"next: evalkit report {in_shell(file.path)}")
 
 
 def _left(left: Mapping[str, int], before: str = "") -> str:
@@ -201,7 +201,7 @@ class PeopleSession:
         self._end_line()
         close_round(self._file, desk.round.id, "everybody has graded")
         say(f"everybody has graded, and the round is closed: {self._file.path}")
-        say(f"next: evalkit report {self._file.path}")
+        say(f"next: evalkit report {in_shell(self._file.path)}")
 
     def _announce(self, app: Any, links: Mapping[str, str], has_keyboard: bool) -> None:
         wide = max(map(len, links), default=0)
@@ -246,12 +246,12 @@ class PeopleSession:
         """Say how much is left and how to go on; a round closed meanwhile needs no going on."""
         self._end_line()
         if not app.desk.is_open:
-            say(f"the round has been closed\nnext: evalkit report {self._file.path}")
+            say(f"the round has been closed\nnext: evalkit report {in_shell(self._file.path)}")
             raise InterruptedRunError("stopped; nothing is left to do here")
         left = {name: total - done for name, (done, total) in app.turnout.counts().items()}
         again = "".join(
             [
-                f"evalkit grade {self._file.path}",
+                f"evalkit grade {in_shell(self._file.path)}",
                 "" if self._blind else " --no-blind",
                 f" --port {port}" * (port != PORT),
             ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from evalkit.cli.terminal import say
+from evalkit.cli.terminal import in_shell, say
 from evalkit.errors import InUseError, ProblemsError, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Seq
         _write_all(desk, target, names)
     for note in _not_asked(desk) if target.suffix.lower() in SHEETS else ():
         say(note, err=True)
-    say(f"next, with what comes back: evalkit grade {file.path} --import FILE")
+    say(f"next, with what comes back: evalkit grade {in_shell(file.path)} --import FILE")
 
 
 def _write_all(desk: "Desk", target: Path, names: Sequence[str]) -> None:
@@ -247,7 +247,7 @@ def _tell_what_is_left(file: "RunFile", desk: "Desk", round_: "Round") -> None:
     if unasked:
         say(
             f"everybody has graded; who wrote them is still to be asked of {', '.join(unasked)}:"
-            f" evalkit grade {file.path} --grader {unasked[0]}, or --export another packet"
+            f" evalkit grade {in_shell(file.path)} --grader {unasked[0]}, or --export another packet"
         )
     else:
-        say(f"everybody has graded; next: evalkit grade {file.path} --close, which ends round {round_.id}")
+        say(f"everybody has graded; next: evalkit grade {in_shell(file.path)} --close, which ends round {round_.id}")

@@ -4,7 +4,7 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from evalkit.cli.terminal import say
+from evalkit.cli.terminal import in_shell, say
 from evalkit.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def grade_here(file: "RunFile", session: "PeopleSession", names: "Sequence[str]"
         left = desk.outputs_left(name)
         if not handed_in and not desk.is_through(name):
             what = f"{left} outputs left" if left else "who wrote them has not been answered"
-            raise InterruptedRunError(f"stopped; {what}; go on with `evalkit grade {file.path} --tty --grader {name}`")
+            raise InterruptedRunError(
+                f"stopped; {what}; go on with `evalkit grade {in_shell(file.path)} --tty --grader {name}`"
+            )
         say(f"graded: {file.path}")
         if handed_in and turnout.hand_in(name) and turnout.all_in():
             close_round(file, desk.round.id, "everybody has graded")
-            say(f"everybody has graded, and the round is closed\nnext: evalkit report {file.path}")
+            say(f"everybody has graded, and the round is closed\nnext: evalkit report {in_shell(file.path)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli import options, urls
-from evalkit.cli.terminal import say
+from evalkit.cli.terminal import in_shell, say
 from evalkit.errors import EvalkitError, UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def import_(
         say(f"imported: {urls.as_given(path)}")
     for note in notes(made, left_out):
         say(note)
-    then = f"report {urls.as_given(path)}" if made.grades else urls.next_here("grade --blind", path)
+    then = f"report {in_shell(urls.as_given(path))}" if made.grades else urls.next_here("grade --blind", path)
     say(f"next: evalkit {then}")
     return path
 

@@ -12,7 +12,7 @@ from evalkit.cli.choice import Asked, Choice
 from evalkit.cli.events import talking
 from evalkit.cli.run_words import PINNED_BY, completed, describe, late, left_out, planned, staged
 from evalkit.cli.spending import check_models
-from evalkit.cli.terminal import say
+from evalkit.cli.terminal import in_shell, say
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ class Session:
             if not (self.talk.quiet or self.talk.as_json):
                 say(f"warning: {warning}", err=True)
         path = prepared.path
-        then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {path}"
+        then = then or f"{'grade --blind' if done.outcomes.get('answered') else 'runs'} {in_shell(path)}"
         self.talk.note(f"{completed(done)}{staged(prepared)}: {path}\nnext: evalkit {then}")
 
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from evalkit.cli.terminal import in_shell
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -70,7 +72,7 @@ def describe(
     spec, bill = prepared.plan.spec, prepared.bill
     if not prepared.left:
         done = f"complete already{staged(prepared)}, nothing to send: {prepared.path}"
-        return f"{done}\nnext: evalkit {then or f'grade --blind {prepared.path}'}"
+        return f"{done}\nnext: evalkit {then or f'grade --blind {in_shell(prepared.path)}'}"
     lines = [f"new run {prepared.path}"]
     if prepared.exists:
         lines = [f"going on with {prepared.path}: {prepared.done} of {len(prepared.plan.order)} trials done, kept"]

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import shlex
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -41,6 +42,11 @@ def colour_system() -> Literal["auto"] | None:
 def say(line: str, *, err: bool = False) -> None:
     """A line to read on stdout or stderr, in which nothing of a name or a file can steer the terminal."""
     typer.echo(visible(line), err=err)
+
+
+def in_shell(path: object) -> str:
+    """A path as it is to be typed in a command."""
+    return shlex.quote(str(path))
 
 
 def console(**settings: Any) -> "Console":

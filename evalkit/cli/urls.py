@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from evalkit import remote
+from evalkit.cli.terminal import in_shell
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 
@@ -138,8 +139,8 @@ def as_given(said: object) -> str:
 def next_here(command: str, path: Path) -> str:
     """How to go on with a run file by a command that writes into it, which it must be here for."""
     if _folder_of(path) is None:
-        return f"{command} {path}"
-    return f"export {as_given(path)} runs/, then evalkit {command} runs/{path.name}"
+        return f"{command} {in_shell(path)}"
+    return f"export {as_given(path)} runs/, then evalkit {command} {in_shell(f'runs/{path.name}')}"
 
 
 def forget() -> None:

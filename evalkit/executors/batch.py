@@ -21,7 +21,7 @@ from evalkit.executors.batch_entry import (
     Settled,
     Terms,
     attempt_of,
-    is_doubtful,
+    judged,
     missing,
     settled,
     without_prompt,
@@ -30,7 +30,7 @@ from evalkit.executors.batch_search import look_for
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import Ending
 from evalkit.executors.ledger import Ledger
-from evalkit.executors.local import SAME_REFUSALS, Limits, Progress, interruptible
+from evalkit.executors.local import Limits, Progress, interruptible
 from evalkit.executors.schedule import Call
 from evalkit.pricing import Prices
 from evalkit.providers import batches
@@ -329,24 +329,26 @@ class BatchExecution:
             raise BatchError(missing(f"{server_id} has no results for {len(batch.entries)} of its requests"))
 
     async def _take(self, batch: OpenBatch, server_id: str, found: list[Settled]) -> None:
-        """Record results in groups as they come; `found` keeps the last, with those that seem wrong settings."""
-        refused: dict[str, list[Settled]] = {}
+        """Record answers in groups as they come; `found` keeps the last, and failures, which no answer may follow."""
+        failed: dict[int, Settled] = {}
         taken, again = set[int](), set[int]()
         async with aclosing(batches.results(self.provider, server_id)) as stream:
             async for result in stream:
-                if (id_ := attempt_of(result, batch.nonce)) in taken:
+                answers = result.reply.outcome != "errored"
+                if (id_ := attempt_of(result, batch.nonce)) in taken or (id_ in failed and not answers):
                     again.add(id_)
                     continue
                 entry = batch.entries.get(id_)
                 if entry is None:
                     continue  # recorded before an interruption
-                taken.add(id_)
-                one, model = settled(entry, result, batch.created_at, self.prices), entry.call.request.model
-                if result.reply.outcome != "errored":
-                    self.heard.add(model)
-                if is_doubtful(one) and model not in self.heard:
-                    refused.setdefault(model, []).append(one)
+                one = settled(entry, result, batch.created_at, self.prices)
+                if not answers:
+                    failed[id_] = one
                     continue
+                if failed.pop(id_, None) is not None:
+                    again.add(id_)
+                taken.add(id_)
+                self.heard.add(entry.call.request.model)
                 found.append(one)
                 if len(found) >= _TOGETHER or self.ending.stopped:
                     await self._settle(batch, found)
@@ -355,16 +357,11 @@ class BatchExecution:
                     return
         if again:
             told = f"{len(again)} answers of {batch.requests} stand twice in the results of {server_id}"
-            self.say(f"{told}; the first counts")
-        for model, of_one in refused.items():
-            found += self._judged(model, of_one)
-
-    def _judged(self, model: str, refused: list[Settled]) -> list[Settled]:
-        """Requests refused for good: so many of a model that has answered nothing are a mistake in the settings."""
-        if model in self.heard or len(refused) < SAME_REFUSALS:
-            return refused
-        self.ending.fatal, self.ending.fatal_model = refused[0][1], model
-        return [(entry, reply, False, cost_usd) for entry, reply, _, cost_usd in refused]
+            self.say(f"{told}; the first that was answered counts")
+        ended, wrong = judged(failed.values(), self.heard)
+        found += ended
+        for model, reply in wrong.items():
+            self.ending.fatal, self.ending.fatal_model = reply, model
 
     async def _settle(self, batch: OpenBatch, found: list[Settled]) -> None:
         """Record how entries ended, all together, and learn from it."""

@@ -1,11 +1,13 @@
 """What is known of a batch under way: its entries, and what a result makes of them."""
 
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import field, replace
 from datetime import datetime
 
 from evalkit.charged import Claim
 from evalkit.error_kinds import UNREADABLE
-from evalkit.executors.local import completed, cost_of
+from evalkit.executors.local import SAME_REFUSALS, completed, cost_of
 from evalkit.executors.schedule import Call
 from evalkit.frozen import dataclass
 from evalkit.pricing import Prices, cache_controls
@@ -94,3 +96,17 @@ def is_doubtful(one: Settled) -> bool:
     """Whether an entry failed in a way that may be a mistake in the settings, or another kind of server."""
     _, reply, final, _ = one
     return reply.outcome == "errored" and (final or reply.error_type == UNREADABLE)
+
+
+def judged(failed: Iterable[Settled], heard: Collection[str]) -> tuple[list[Settled], dict[str, Reply]]:
+    """Failures as they are recorded, and what stops the run, by model: so many requests refused for good of one that
+    has answered nothing (it is not `heard`) are a mistake in the settings, and settle nothing."""
+    told: list[Settled] = []
+    refused: dict[str, list[Settled]] = defaultdict(list)
+    for one in failed:
+        model = one[0].call.request.model
+        (refused[model] if is_doubtful(one) and model not in heard else told).append(one)
+    wrong = {model: of_one[0][1] for model, of_one in refused.items() if len(of_one) >= SAME_REFUSALS}
+    for model, of_one in refused.items():
+        told += [(entry, reply, final and model not in wrong, usd) for entry, reply, final, usd in of_one]
+    return told, wrong
