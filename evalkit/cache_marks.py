@@ -125,8 +125,10 @@ def _cut(content: Any, document_block: str, control: Mapping[str, Any]) -> Any:
     """A message's content with its documents, else its attachments, marked; as it was where it has neither."""
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
     *attached, text = blocks
-    before, block, after = text["text"].partition(document_block) if document_block else ("", "", text["text"])
-    if block:
+    for end in filter(None, (document_block, document_block.rstrip())):  # a template may have cut the empty lines off
+        before, block, after = text["text"].partition(end)
+        if not block:
+            continue
         marked = {"type": "text", "text": before + block, **control}
         return [*attached, marked, *([{"type": "text", "text": after}] if after else [])]
     if attached:

@@ -8,7 +8,8 @@ from evalkit.records import Snapshot
 
 def changed_parts(dataset: Dataset, earlier: Snapshot) -> str:
     """The parts in words; what a run file does not hold, as images, is named where all else is equal."""
-    not_held = "what a run file does not hold: template, attachments, turns, params or cache"
+    beyond = "" if earlier.spec.limit is None else "items beyond --limit, "
+    not_held = f"what a run file does not hold: {beyond}template, attachments, turns, params or cache"
     return ", ".join(_changed(dataset, earlier)) or not_held
 
 

@@ -67,6 +67,18 @@ class _Documents(tuple[Mapping[str, str], ...]):
         return document_text(names, {document["name"]: document["text"] for document in self})
 
 
+def unmarked_documents(dataset: Dataset) -> list[str]:
+    """Items whose documents cannot be marked for caching, since the template prints them otherwise than as one block.
+
+    By their evidence alone. Raises TemplateError."""
+    found = []
+    for item in dataset.items if dataset.template is not None else ():
+        evidence = dataset.evidence.get(item.id, ())
+        if evidence and document_text(evidence, dataset.documents).rstrip() not in first_text(item, dataset, evidence):
+            found.append(item.id)
+    return found
+
+
 def first_text(item: Item, dataset: Dataset, documents: Sequence[str]) -> str:
     """The text of the first user message: by the dataset's template, else the documents and then the input.
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from evalkit.cache_marks import CacheMode, chosen_marks, has_marks
 from evalkit.dataset import Dataset, Item
 from evalkit.plan import Plan
+from evalkit.prompt import unmarked_documents
 from evalkit.uncounted import unseen_documents
 from evalkit.wording import plural
 
@@ -16,6 +17,11 @@ def prompt_notes(plan: Plan, dataset: Dataset, cache: CacheMode) -> Iterator[str
         yield (
             f"the marks for caching (cache_control) in the turns of {plural(marked, 'item')} are not sent;"
             " --cache as-production with `cache: {turns: true}` in the card sends them"
+        )
+    if marks is not None and marks.documents and (apart := unmarked_documents(dataset)):
+        yield (
+            f"the documents of {plural(len(apart), 'item')} are not marked for caching, since the template prints them"
+            " otherwise than as one block; print {{ documents }} whole to measure what production's cache does"
         )
     if naming := naming_prompts(plan, dataset, [record.id for record in plan.items]):
         yield f"{naming}: each is one page in what is expected, and all that its model takes in the most"

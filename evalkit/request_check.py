@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evalkit.cache_marks import absent_parts
 from evalkit.dataset import Dataset, TemplateText
 from evalkit.params import conflicts
-from evalkit.prompt import build_request, first_text
+from evalkit.prompt import build_request, first_text, unmarked_documents
 from evalkit.records import ModelFacts
 from evalkit.settings_check import MAX_REQUEST_BYTES, rejected_settings, request_bytes
 from evalkit.strict import Problem
@@ -105,6 +106,11 @@ def _what_the_template_sends(dataset: Dataset, template: TemplateText) -> Iterat
         if not _contains_all(text, (dataset.documents[name] for name in evidence)):
             without.append(item.id)
         senders[(text, repr(item.turns[1:]), item.attachments, dataset.system(item))].append(item.id)
+    if dataset.card.cache is not None and dataset.card.cache.documents and (apart := unmarked_documents(dataset)):
+        what = f"'cache.documents' is marked, but the template does not print them as one block ({_named(apart)})"
+        remedy = "print {{ documents }} whole, or remove the mark: nothing of them would be cached"
+        problem = _of_template(template, what, remedy)
+        yield replace(problem, severity="warning")
     if without:
         what = f"the template leaves documents out ({_named(without)})"
         yield _of_template(template, what, "print {{ documents }}, or drop the items' documents")

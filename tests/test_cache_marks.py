@@ -62,6 +62,7 @@ def test_what_is_not_marked_stays_as_it_was(marks: CacheMarks) -> None:
         (None, [BLOCK, "What?"]),
         ("Read:\n{{ documents }}{{ item.input }}", ["Read:\n" + BLOCK, "What?"]),
         ("{{ item.input }} {{ documents }}", ["What? " + BLOCK]),
+        ("{{ documents|trim }}{{ item.input }}", [BLOCK.rstrip(), "What?"]),
         ("{{ item.input }}{{ documents[0].text }}", None),
     ],
 )

@@ -99,6 +99,15 @@ def test_models_more_than_ten_points_apart_are_warned_about(
     assert not warned or said[0].startswith("Cache hit rates differ: Opus 4.6 read ")
 
 
+def test_that_nothing_was_cached_is_said_where_it_was_asked_for() -> None:
+    assert cache_warnings((), marked=False) == ()
+    assert cache_warnings((), marked=True)[0].startswith("Sent with `--cache as-production`, and nothing was written")
+    for cache, told in (("5m", True), ("off", False)):
+        book = Book(spec((OPUS,), cache=cache))
+        book.trial("a", answered())
+        assert ("nothing was written to a cache" in " ".join(analyze(book.snapshot()).warnings)) is told
+
+
 def run_with(*usages: Usage) -> Book:
     book = Book(spec((OPUS, SONNET)))
     for place, usage in enumerate(usages):

@@ -130,3 +130,26 @@ def test_check_tells_of_templates_and_of_models(
     Path("p.j2").write_text("\n{{ item.inptu }}\n", encoding="utf-8")
     assert main(["check", "set.jsonl"]) == 2
     assert "p.j2:2: the template cannot be filled in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "marks", "told_of"),
+    [
+        ("{{ documents }}{{ item.input }}", CacheMarks(documents=True), False),
+        ("{{ documents|trim }}{{ item.input }}", CacheMarks(documents=True), False),
+        ("{% for d in documents %}{{ d.text }}{% endfor %}{{ item.input }}", CacheMarks(documents=True), True),
+        ("{% for d in documents %}{{ d.text }}{% endfor %}{{ item.input }}", CacheMarks(system=True), False),
+    ],
+)
+def test_documents_that_a_template_takes_apart_cannot_be_marked(text: str, marks: CacheMarks, told_of: bool) -> None:
+    made = dataset(
+        item("a", "First?", documents=["d"]),
+        documents={"d": "The text."},
+        evidence={"a": ("d",)},
+        card=Card(template="p.j2", system="Be brief.", cache=marks),
+        template=TemplateText(text, "p.j2", 1),
+    )
+    expected = (
+        "p.j2:1: warning: 'cache.documents' is marked, but the template does not print them as one block (item 'a')"
+    )
+    assert any(line.startswith(expected) for line in told(made)) is told_of

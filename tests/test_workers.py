@@ -393,7 +393,7 @@ def test_auto_is_used_as_the_address_that_it_means(named: str, monkeypatch: pyte
 
 
 def test_a_cluster_of_this_machine_alone_has_a_token_that_is_kept_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    for there in ({}, {"RAY_AUTH_MODE": "disabled"}):
+    for there in ({}, {"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": "the team's"}):
         monkeypatch.setattr("os.environ", dict(there))
         ray_access.keep_no_token()
         assert os.environ["RAY_AUTH_MODE"] == there.get("RAY_AUTH_MODE", "token")
@@ -412,6 +412,8 @@ ACCESS = [
     ("", None, "a", "wants a token, and there is none in RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"),
     ("token", None, "a", "wants a token, and there is none in"),
     ("disabled", "a", "a", "wants a token, and RAY_AUTH_MODE is disabled; unset that"),
+    ("", "\N{ZERO WIDTH NO-BREAK SPACE}a", "a", "wants a token, and that of RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or"),
+    ("", "a\nb", "a", "wants a token, and that of RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token has"),
 ]
 
 
@@ -433,6 +435,9 @@ def test_a_cluster_is_shown_a_token_exactly_if_it_wants_one(
 
         def has_token(self, *, ignore_auth_mode: bool) -> bool:
             return here is not None
+
+        def get_raw_token(self, *, ignore_auth_mode: bool) -> str:
+            return str(here)
 
     monkeypatch.setattr("ray._raylet.AuthenticationTokenLoader", Loader)
     monkeypatch.setattr(ray_access, "_nodes", nodes)

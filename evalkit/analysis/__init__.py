@@ -193,7 +193,8 @@ def _warnings(
         len(shared[0]) if shared else 0,
         results,
     )
-    return (*about, *cache_warnings(analysis.caching))
+    asked = analysis.spec.cache != "off" and any(model.counts.answered for model in analysis.models)
+    return (*about, *cache_warnings(analysis.caching, marked=asked))
 
 
 def _conditional(analysis: Analysis, text: str) -> Analysis:

@@ -51,8 +51,14 @@ def cache_costs(attempts: Mapping[str, Sequence[Attempt]], prices: Prices | None
     return tuple(_use(m, made, prices or Prices(), tuple(attempts)) for m, made in answered.items() if made)
 
 
-def cache_warnings(uses: Sequence[CacheUse]) -> tuple[str, ...]:
-    """One sentence if models had the cache's help to very different degrees."""
+def cache_warnings(uses: Sequence[CacheUse], *, marked: bool = False) -> tuple[str, ...]:
+    """One sentence if models had the cache's help to very different degrees, or nothing of what was `marked` was
+    cached."""
+    if marked and not uses:
+        return (
+            "Sent with `--cache as-production`, and nothing was written to a cache or read from one: what is marked may"
+            " be shorter than a model caches, or the server keeps no cache. Costs are those without one.",
+        )
     rates = sorted((use.hit_rate, use.name) for use in uses if use.hit_rate is not None)
     if not rates or rates[-1][0] - rates[0][0] <= FAR_APART:
         return ()

@@ -93,6 +93,8 @@ def describe(
         lines.append(
             f"  {batched} of them in batches, at batch prices: most done in 1 h, all in 24 h, latency not measured"
         )
+    elif prepared.options.way.executor == "batch" and requests:
+        lines.append("  none of them in batches: --latency-sample streams all of these items, at list price")
     if batched < requests:
         flags = [f"-j {concurrency}", *(f"{PINNED_BY[kind]} {most}" for kind, most in pinned.items())]
         takes = _duration(bill.seconds(concurrency, pinned))

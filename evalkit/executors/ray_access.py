@@ -3,6 +3,7 @@
 import os
 import secrets
 from importlib import import_module
+from typing import Any
 
 from evalkit.errors import InfrastructureError
 
@@ -14,7 +15,7 @@ _THERE = "use that of the machine where `ray start --head` ran"
 def keep_no_token() -> None:
     """Give an instance of this machine's own a token of its own, before Ray is loaded: Ray would leave one in the home
     folder, by which `ray start` then authenticates clusters."""
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     os.environ.setdefault(MODE, _TOKEN)
 
 
@@ -49,11 +50,22 @@ def _shown(where: str) -> set[str]:
         raise _refused(where, f"wants a token: {str(error).partition('. ')[0]}; {_THERE}") from error
     if not there:  # Ray would end this process
         raise _refused(where, f"wants a token, and there is none in {_HERE}; {_THERE}")
+    if not _can_be_sent(loader):  # that would end it as well
+        raise _refused(where, f"wants a token, and that of {_HERE} has characters that no token has; {_THERE}")
     try:
         _show(_TOKEN)
         return _nodes(where)
     except authentication_error as error:
         raise _refused(where, f"does not take the token of {_HERE}; {_THERE}") from error
+
+
+def _can_be_sent(loader: Any) -> bool:
+    """Whether the token is one by its characters: a file may begin with a mark of its encoding, or hold other text."""
+    try:
+        token: str = loader.get_raw_token(ignore_auth_mode=True)
+    except UnicodeDecodeError:
+        return False
+    return token.isascii() and token.isprintable()
 
 
 def _show(mode: str) -> None:
