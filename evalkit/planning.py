@@ -34,7 +34,7 @@ from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
 from evalkit.staging import first_items
 from evalkit.store import RunFile
-from evalkit.way import LOCAL, Way
+from evalkit.way import LOCAL, Way, sent_in_batches
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ async def prepare(
         settled, spent = set(), NOTHING
     notes = (*notes, *prompt_notes(plan, chosen, options.cache))
     later = _later(plan, options.share, settled, snapshot)
-    batched = options.way.batched(plan.items, spec.seed)
+    batched = options.way.batched(plan.items, spec.seed, () if snapshot is None else sent_in_batches(snapshot))
     waiting = later | settled
     left = [trial.key for trial in plan.trials() if trial.id not in waiting] if waiting else plan.order
     prefixes = _prefixes(plan, chosen, options)

@@ -95,7 +95,7 @@ def render_html(
         "created": analysis.spec.created_at[:10],
         "size": _size(analysis),
         "crowded": len(analysis.models) > _PRINTED,
-        "screen_only": _screen_only(report.sections),
+        "screen_only": _screen_only(report.sections, len(analysis.models)),
         "folder": folder,
         "export": export,
         "run_file": shlex.quote(run_file),
@@ -107,17 +107,18 @@ _PRINTED = 5
 """Models of which paper has everything that is unfolded; of more, parts that speak of single models or tags go."""
 
 
-_MOST_PRINTED = 16
-"""Sections that fit on the eight pages that a report may have on paper; of more, those that look closer go."""
+_MOST_PRINTED, _MOST_OF_MORE, _FEW_MODELS = 15, 13, 3
+"""Sections that fit on the eight pages that a report may have on paper, of so few models and of more; of further ones,
+those that look closer go."""
 
 _CLOSER = frozenset({
     "retries", "slices", "blinding", "judge-bias", "consistency", "leanings", "grading-time"
 })  # fmt: skip
 
 
-def _screen_only(sections: Sequence[Section]) -> Mapping[str, str]:
+def _screen_only(sections: Sequence[Section], models: int) -> Mapping[str, str]:
     """Labels of the sections that are not printed, by name."""
-    if len(sections) <= _MOST_PRINTED:
+    if len(sections) <= (_MOST_PRINTED if models <= _FEW_MODELS else _MOST_OF_MORE):
         return {}
     return {section.name: section.label for section in sections if section.name in _CLOSER}
 

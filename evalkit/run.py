@@ -26,6 +26,7 @@ from evalkit.records import Snapshot
 from evalkit.sent_lately import Lately, sent_lately, together
 from evalkit.store import RunFile
 from evalkit.uncounted import ShownSizes, Unsure
+from evalkit.way import sent_in_batches
 
 if TYPE_CHECKING:
     from evalkit.executors.ray import Cluster
@@ -95,7 +96,7 @@ async def carry_out(
     with RunFile(prepared.path) as run, run.only_writer(*payers("run", budget_usd)):
         past, plan, now = _past(run, prepared), prepared.plan, datetime.now(UTC)
         way, prices = prepared.options.way, prepared.options.prices
-        items = way.batched(plan.items, plan.spec.seed)
+        items = way.batched(plan.items, plan.spec.seed, past.batched)
         budget = Budget(budget_usd, past.charged, past.aside)
         passed_over = prepared.later.union(past.settled)
         batched = {t.id for t in plan.trials() if t.key.item_id in items and t.id not in passed_over}
@@ -117,11 +118,12 @@ async def carry_out(
 
 @dataclass(frozen=True)
 class _Past:
-    """What earlier commands have done: trials settled or left in batches, attempts a trial and what they made a user
-    wait, USD spent, what was just sent, and what answers have shown."""
+    """What earlier commands have done: trials settled or left in batches, items that went in any, attempts a trial and
+    what they made a user wait, USD spent, what was just sent, and what answers have shown."""
 
     settled: Collection[int] = ()
     in_batches: frozenset[int] = frozenset()
+    batched: frozenset[str] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
     felt_s: Mapping[int, float | None] = field(default_factory=dict)
     charged: Charged = NOTHING
@@ -140,8 +142,8 @@ def _past(run: RunFile, prepared: Prepared) -> _Past:
     shown = shown_by(snapshot, prepared.plan)
     aside = claims(snapshot, now, prepared.options.prices, waiting, shown)
     return _Past(
-        settled_trials(snapshot), in_batches, attempts_so_far(snapshot), felt_so_far(snapshot),
-        borne(snapshot, aside), aside, sent_lately(snapshot, now), shown,
+        settled_trials(snapshot), in_batches, sent_in_batches(snapshot), attempts_so_far(snapshot),
+        felt_so_far(snapshot), borne(snapshot, aside), aside, sent_lately(snapshot, now), shown,
     )  # fmt: skip
 
 

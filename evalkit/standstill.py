@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from evalkit.error_kinds import LOST, NO_WORKER
 from evalkit.records import Attempt, Reply
 
 STALL_S = 0.25
@@ -20,4 +19,4 @@ def without_clocks(reply: Reply) -> Reply:
 
 def is_unclocked(told: Reply | Attempt) -> bool:
     """Whether an attempt has ended and nobody can say how long it took, whoever was waited for."""
-    return told.latency_s is None and told.error_type not in {LOST, NO_WORKER}
+    return told.latency_s is None

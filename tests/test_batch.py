@@ -56,9 +56,9 @@ def command(tiny: Path, server: Recorded, *more: str) -> list[str]:
     return ["run", str(tiny), "--base-url", server.url, "-q", "--executor", "batch", *named, *more]
 
 
-def aloud(tiny: Path, server: Recorded) -> list[str]:
+def aloud(tiny: Path, server: Recorded, *more: str) -> list[str]:
     """The same, saying what it does."""
-    return [part for part in command(tiny, server) if part != "-q"]
+    return [part for part in command(tiny, server, *more) if part != "-q"]
 
 
 def submitted(server: Recorded) -> Counter[tuple[str, str]]:
@@ -519,6 +519,26 @@ def test_a_sample_is_streamed_for_its_latency_the_same_items_for_every_model(
 def test_a_part_of_a_run_has_the_whole_sample(share: str, tiny: Path, server: Recorded) -> None:
     assert main(command(tiny, server, "--latency-sample", "2", "--share", share)) == 0
     assert len(server.messages()) == 4
+
+
+def test_a_larger_sample_of_a_later_part_is_of_items_that_went_in_no_batch(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(tiny, server, "--latency-sample", "1", "--share", "0.5")) == 0
+    assert len(server.messages()) == 2
+    assert main(aloud(tiny, server, "--latency-sample", "3", "--share", "1")) == 0
+    assert len(server.messages()) == 6, "two items more of each model"
+    assert "2 of them in batches" in capsys.readouterr().err
+    items = {trial.id: trial.key.item_id for trial in snapshot().trials}
+    assert len({items[a.trial_id] for a in snapshot().attempts if a.latency_s is not None}) == 3
+
+
+def test_a_sample_of_all_items_says_that_nothing_goes_in_a_batch(
+    tiny: Path, server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(aloud(tiny, server, "--latency-sample", "30")) == 0
+    assert "none of them in batches: --latency-sample streams all of these items" in capsys.readouterr().err
+    assert server.batches() == []
 
 
 def test_a_sample_without_batches_is_a_mistake(

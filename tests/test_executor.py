@@ -753,7 +753,7 @@ def test_outside_the_main_thread_a_run_goes_on_without_ctrl_c() -> None:
         ((GOOD,), True, 0),
         ((replace(GOOD, latency_s=None),), False, 1),
         ((replace(BUSY, latency_s=None), GOOD), False, 1),
-        ((replace(BUSY, latency_s=None, error_type=LOST), GOOD), True, 0),
+        ((replace(BUSY, latency_s=None, error_type=LOST), GOOD), False, 1),
         ((replace(REFUSED, latency_s=None),), False, 0),
     ],
 )

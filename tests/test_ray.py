@@ -324,6 +324,25 @@ def test_a_cluster_of_this_machine_alone_leaves_nothing_behind(
     assert not (tmp_path / "home" / ".ray").exists(), "no token for whatever cluster is started next"
 
 
+@pytest.mark.slow
+def test_a_run_that_is_ended_while_its_cluster_starts_says_so_and_leaves_nothing(
+    tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with tempfile.TemporaryDirectory(prefix="rt", dir="/tmp") as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        with Process([*on(None, tiny, server), "--executor", "ray"]) as process:
+            until(lambda: any(Path(folder).glob("*/session_*/logs/gcs_server*")), process)
+            process.send_signal(signal.SIGTERM)
+            said = process.errors()
+        assert process.returncode == ExitCode.INTERRUPTED, said
+        assert said.endswith("exit 130: interrupted\n")
+        assert not list(Path(folder).iterdir())
+        assert not [line for line in command_lines() if folder in line]
+    assert server.messages() == []
+
+
 @pytest.fixture(scope="module")
 def heads() -> Iterator[dict[str | None, str]]:
     """The address of a cluster that wants a token, and of one that wants none."""

@@ -294,3 +294,24 @@ def test_a_heading_calls_none_of_several_equal_gaps_the_largest(tags: str, headi
         for model in (BY_HAND_OPUS, BY_HAND_HAIKU):
             book.trial(f"z{place}", answered(), model=model, level=1)
     assert section(analyze(book.snapshot()), "slices").heading == heading
+
+
+def test_no_part_is_said_to_set_models_apart_that_differ_on_one_of_many_by_chance() -> None:
+    """The unpaired intervals of one of 24 parts stand apart, and a difference of p .004 in 24 is none that is shown."""
+    book = Book(spec((BY_HAND_OPUS, BY_HAND_HAIKU)))
+    for part in range(24):
+        for place in range(8):
+            name = f"p{part:02d}-{place}"
+            book.item(name, tags=(f"part{part:02d}",))
+            book.trial(name, answered(), level=1)
+            book.trial(name, answered(), model=BY_HAND_HAIKU, level=0 if part == 0 else 1)
+    found = analyze(book.snapshot())
+    assert section(found, "slices").heading == "No part of the items sets the models apart"
+
+
+def test_parts_of_one_model_set_nothing_apart() -> None:
+    book = Book(spec((BY_HAND_OPUS,)))
+    for place in range(30):
+        book.item(f"a{place}", difficulty=("easy", "hard")[place % 2])
+        book.trial(f"a{place}", answered(), level=1)
+    assert section(analyze(book.snapshot()), "slices").heading == "How the parts of the items came out"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from analysis_builders import HAIKU, OPUS, run_of
 from playwright.sync_api import Browser, Page
-from report_fixtures import analysis
+from report_fixtures import PROFILES, Profile, analysis
 from report_graders import people_and_judge
 from report_pages import made, page
 
@@ -176,12 +176,12 @@ SMALL_PRINT = """(least) => [...document.querySelectorAll("body *")].filter((nod
     return false
   }
   const svg = node.ownerSVGElement
-  const scale = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1
+  const scale = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : node.currentCSSZoom
   return parseFloat(getComputedStyle(node).fontSize) * scale < least - 0.01
 }).map((node) => node.textContent)"""
 """Words that are smaller than so many px."""
-PAPER_PX = (695, 1046)
-"""A4 without its margins of 13 and 10 mm, at 96 px an inch."""
+PAPER_PX = (718, 1062)
+"""A4 without its margins of 10 and 8 mm, at 96 px an inch."""
 SPLIT = """(most) => [...document.querySelectorAll("figure")].filter((figure) => {
   return getComputedStyle(figure).breakInside !== "avoid" || figure.getBoundingClientRect().height > most
 }).length"""
@@ -211,11 +211,20 @@ def with_all(items: int) -> Analysis:
     return with_routing(people_and_judge(items))
 
 
+FOUR = (*PROFILES, Profile("claude-opus-5-5", {"easy": 0.98, "medium": 0.95, "hard": 0.9}, 0.08, 1.8, 9.0))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "made_up",
-    [partial(analysis, 100), partial(people_and_judge, 100), partial(routed, 100), partial(with_all, 100)],
-    ids=["plain", "graders", "routed", "all of it"],
+    [
+        partial(analysis, 100),
+        partial(people_and_judge, 100),
+        partial(routed, 100),
+        partial(with_all, 100),
+        partial(analysis, 100, 47, FOUR, epochs=3),
+    ],
+    ids=["plain", "graders", "routed", "all of it", "four models"],
 )
 def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     made_up: Callable[[], Analysis], browser: Browser, tmp_path: Path
@@ -232,7 +241,7 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     assert shown.evaluate(SPLIT, PAPER_PX[1]) == 0
     assert shown.evaluate(TOUCHING, 4) == []
     told, part = shown.get_by_text("On the screen only, since paper"), shown.locator(".screen-only")
-    assert (told.count(), part.count()) in ((0, 0), (1, 2)), "what paper does without is named"
+    assert (told.count(), part.count()) in ((0, 0), (1, 2), (1, 3)), "what paper does without is named"
     assert not any(one.is_visible() for one in part.all())
     assert shown.evaluate("document.documentElement.scrollWidth") <= PAPER_PX[0], "wider, and all of it is shrunk"
     assert shown.evaluate(SMALL_PRINT, 7 / 72 * 96) == []

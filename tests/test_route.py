@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from analysis_builders import HAIKU, OPUS
 from routing_builders import Said, run
 from routing_worlds import GRADUAL, IDENTICAL, MODELS, PLANTED, World
 
@@ -14,6 +15,7 @@ from evalkit import stats
 from evalkit.errors import UsageError
 from evalkit.route import Asked, outcomes_for
 from evalkit.router import model_for
+from evalkit.routing import claims
 from evalkit.routing.crossfit import folds_of, on_all, out_of_fold
 from evalkit.routing.decide import decide
 from evalkit.routing.figures import Figures
@@ -22,8 +24,10 @@ from evalkit.routing.found import policies_of
 from evalkit.routing.line import hull_area, hull_areas_of, line_of
 from evalkit.routing.mix import read_mix, weighted
 from evalkit.routing.outcomes import Outcomes
+from evalkit.routing.parts import movable_parts
 from evalkit.routing.policy import Policy
 from evalkit.routing.value import Field, field_of, looked_at_together, values_of
+from evalkit.stats import Estimate
 
 
 def policy(outcomes: Outcomes, name: str) -> Policy:
@@ -349,3 +353,23 @@ def test_a_flow_of_lots_has_no_quantiles_unless_lots_are_even() -> None:
     outcomes = GRADUAL.draw(17, 30)
     uneven = Flow((Path((0,), np.full((30, 1), 0.2)), Path((1,), np.full((30, 1), 0.8))))
     assert Figures(outcomes).felt(worth(outcomes, uneven))["p50"].reason == "its paths have unequal chances"
+
+
+@pytest.mark.parametrize(("losses", "state"), [(3, "no shown loss"), (15, "loss")])
+def test_a_cheaper_model_is_called_worse_on_a_part_by_the_adjusted_test_alone(losses: int, state: str) -> None:
+    """Three losses and no gain on 30 items have a p of .125; their 90 % interval ends below 0 all the same."""
+    said = {OPUS: [Said()] * 90, HAIKU: [Said(i % 3 != 2 or i >= 3 * losses) for i in range(90)]}
+    found = {part.part: part for part in movable_parts(run(said), OPUS)}
+    assert found["hard"].state == state
+    high = found["hard"].difference.high
+    assert high is not None
+    assert high < 0
+    assert found["easy"].state == "no shown loss" if losses == 3 else found["easy"].state != "loss"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "holds"), [(0.62, 0.78, True), (0.33, 1.0, None), (0.72, 0.9, False), (0.59, 0.8, None)]
+)
+def test_a_share_is_as_claimed_where_the_interval_lies_about_it(low: float, high: float, holds: bool | None) -> None:
+    share = Estimate((low + high) / 2, low, high, 0.95, 50, "Wilson")
+    assert claims._is_near(share, 0.7) is holds

@@ -262,6 +262,7 @@ async def test_without_any_worker_the_run_stops_and_pays_nothing() -> None:
         (["--executor", "batch", "--address", "auto"], "--address goes with --executor ray", 2),
         (["--executor", "ray", "--address", "ray://head:10001"], "run evalkit on a machine of the cluster", 2),
         (["--executor", "ray", "--address", "head"], "write auto, or host:port", 2),
+        (["--executor", "ray", "--address", "127.0.0.2:99999"], "write auto, or host:port", 2),
         (["--executor", "ray", "--address", "127.0.0.2:1"], "no Ray cluster at 127.0.0.2:1", 5),
         (["--executor", "ray", "--latency-sample", "3"], "--latency-sample goes with --executor batch", 2),
     ],
@@ -297,6 +298,14 @@ def test_an_address_of_the_environment_is_held_to_the_same(monkeypatch: pytest.M
         pass
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.2:1")
     with pytest.raises(InfrastructureError, match=r"no Ray cluster at 127\.0\.0\.2:1"), ray_cluster.connected("auto"):
+        pass
+
+
+@pytest.mark.parametrize("place", ["gone", "file"])
+def test_a_folder_for_ray_that_takes_none_is_named(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / place))
+    with pytest.raises(UsageError, match=rf"RAY_TMPDIR=.*{place} takes no folder"), ray_cluster._folder():
         pass
 
 
@@ -393,10 +402,10 @@ def test_auto_is_used_as_the_address_that_it_means(named: str, monkeypatch: pyte
 
 
 def test_a_cluster_of_this_machine_alone_has_a_token_that_is_kept_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    for there in ({}, {"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": "the team's"}):
+    for there in ({}, {"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": "the team's"}, {"RAY_AUTH_MODE": ""}):
         monkeypatch.setattr("os.environ", dict(there))
         ray_access.keep_no_token()
-        assert os.environ["RAY_AUTH_MODE"] == there.get("RAY_AUTH_MODE", "token")
+        assert os.environ["RAY_AUTH_MODE"] == (there.get("RAY_AUTH_MODE") or "token")
         assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
 
 

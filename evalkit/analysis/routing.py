@@ -97,7 +97,7 @@ class RoutingDecision:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the method beside what was measured with `policy` here. `holds` None: it could not be measured."""
+    """A claim of the method beside what was measured with `policy` here. `holds` None: that is open."""
 
     what: str
     claimed: str

@@ -63,7 +63,8 @@ class Holds:
     """Whether a cheaper model is no worse than another by the margin on a part of the items (its kind and name).
 
     `difference`: paired, with the 90 % interval that goes with a one-sided test at 5 %. `p_value`: one-sided, adjusted
-    by Holm over the family of tests it belongs to; None where there are too few items to test.
+    by Holm over the family of tests it belongs to; None where there are too few items to test. `p_worse`: the same of
+    no loss at all.
     """
 
     model: str
@@ -72,6 +73,7 @@ class Holds:
     difference: Estimate
     p_value: float | None
     epochs: int = 1
+    p_worse: float | None = None
 
     @property
     def shown(self) -> bool:
@@ -81,8 +83,9 @@ class Holds:
 
     @property
     def worse(self) -> bool:
-        """Significantly worse, whatever the margin."""
-        return self.difference.high is not None and self.difference.high < 0
+        """Significantly worse, whatever the margin: by the adjusted test, and so that the interval says the same."""
+        high = self.difference.high
+        return self.p_worse is not None and self.p_worse <= ALPHA and high is not None and high < 0
 
     @property
     def refuted(self) -> bool:
@@ -294,9 +297,10 @@ def holding(family: Sequence[Challenge]) -> tuple[Holds, ...]:
         p if adjusted is None or adjusted > ALPHA or len(s.candidate) > _EXACT_MOST else _worst_p(s)
         for s, p, adjusted in zip(sides, quick, adjust(quick), strict=True)
     ]
+    losses = adjust([None if p is None else _least_loss_p(s) for s, p in zip(sides, p_values, strict=True)])
     return tuple(
-        Holds(test.candidate.model, test.kind, test.part, _tested(s, p), p, s.epochs)
-        for test, s, p in zip(family, sides, adjust(p_values), strict=True)
+        Holds(test.candidate.model, test.kind, test.part, _tested(s, p), p, s.epochs, loss)
+        for test, s, p, loss in zip(family, sides, adjust(p_values), losses, strict=True)
     )
 
 
@@ -304,6 +308,13 @@ def _worst_p(sides: Shared, *, exact: bool = True) -> float | None:
     """One-sided p of a loss of MARGIN, or the larger one if open trials end against the candidate; None without any."""
     of_both = [one for one in (sides, sides.at_worst) if one is not None]
     found = [stats.noninferiority_p(s.candidate, s.baseline, MARGIN, s.epochs, exact=exact) for s in of_both]
+    return max((p for p in found if p is not None), default=None)
+
+
+def _least_loss_p(sides: Shared) -> float | None:
+    """One-sided p of no loss, or the larger one if open trials end for the candidate; None without any."""
+    of_both = [one for one in (sides, sides.at_best) if one is not None]
+    found = [stats.worse_p(s.candidate, s.baseline, ALPHA, s.epochs) for s in of_both]
     return max((p for p in found if p is not None), default=None)
 
 

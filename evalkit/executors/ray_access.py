@@ -16,7 +16,8 @@ def keep_no_token() -> None:
     """Give an instance of this machine's own a token of its own, before Ray is loaded: Ray would leave one in the home
     folder, by which `ray start` then authenticates clusters."""
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    os.environ.setdefault(MODE, _TOKEN)
+    os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
+    os.environ[MODE] = os.environ.get(MODE) or _TOKEN
 
 
 def be_admitted(where: str) -> set[str]:

@@ -49,6 +49,7 @@ _TAKEN_FOR_OUTER = ("127.0.0.1", "localhost", "::1") if sys.platform == "linux" 
 _LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 """Where an instance of this machine's own listens: nothing outside it can reach that."""
 
+_LAST_PORT = 65_535
 _FOLDERS, _HELD = "evalkit-", "held.lock"
 _ADDRESS = re.compile(r"auto|(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -76,6 +77,7 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
             where, more = answering(address)
         held.enter_context(_terminated_as_interrupted())
         held.callback(_disconnected, ray)
+        _interrupt_on_term()
         try:
             with _unsaid():
                 ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
@@ -85,7 +87,6 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
                 f"Ray at {where} cannot be used ({reason}); check it with `ray status`"
             ) from error
         _keep_stdout()
-        _interrupt_on_term()
         yield
 
 
@@ -135,7 +136,8 @@ def check_address(address: str) -> None:
             f"--address {address} is for Ray's remote client; run evalkit on a machine of the cluster, with --address"
             " auto"
         )
-    if not _ADDRESS.fullmatch(address):
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or int(parts["port"] or 0) > _LAST_PORT:
         raise UsageError(f"--address {address!r} is no address; write auto, or host:port as `ray start` prints it")
 
 
@@ -223,7 +225,12 @@ def _folder() -> Iterator[str]:
     short = "/tmp" if os.name == "posix" else None  # noqa: S108
     place = os.environ.get("RAY_TMPDIR") or short
     _remove_abandoned(Path(place or tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDERS, dir=place))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_FOLDERS, dir=place))
+    except OSError as error:
+        raise UsageError(
+            f"RAY_TMPDIR={place} takes no folder ({error.strerror}); name one that can be written"
+        ) from error
     try:
         with FileLock(folder / _HELD):  # which goes with this process, however that ends
             yield str(folder)
@@ -257,7 +264,10 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def _interrupt_on_term() -> None:
-    """Have SIGTERM end a run as Ctrl-C does before it began: Ray's own handler prints a stack and leaves by a 15."""
+    """Have SIGTERM end a run as Ctrl-C does before it began, also while Ray connects: its own handler prints a stack,
+    and leaves by a 15."""
+    inside: Any = import_module("ray._private.utils")
+    inside.set_sigterm_handler = lambda _: None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 

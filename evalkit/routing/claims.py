@@ -16,6 +16,8 @@ from evalkit.wording import points
 SPLIT = (0.70, 0.25, 0.05)
 """Share of requests said to stay with the cheapest model, the middle one, the top one."""
 FIRST_LAYER_S = 0.200
+_NEAR = 0.10
+"""A share is said to be as claimed if its interval lies no further from the claim."""
 _DECIDING = "Time to decide which model answers, median"
 
 
@@ -32,7 +34,7 @@ def claims(values: tuple[PolicyValue, ...], field: Field) -> tuple[Claim, ...]:
 def _split(best: PolicyValue, field: Field) -> Iterator[Claim]:
     for model, claimed in zip(field.outcomes.models, SPLIT, strict=True):
         share = best.shares[model]
-        holds = None if share.low is None or share.high is None else share.low <= claimed <= share.high
+        holds = _is_near(share, claimed)
         what = f"Requests answered by {display_name(model, field.outcomes.models)}"
         yield Claim(what, f"{claimed:.0%}", best.title, share, "percent", holds)
 
@@ -63,6 +65,15 @@ def _saving(its: Valued, single: Worth, field: Field) -> Estimate:
         return ratio
     low, high = (None if bound is None else 1 - bound for bound in (ratio.high, ratio.low))
     return replace(ratio, value=1 - ratio.value, low=low, high=high)
+
+
+def _is_near(share: Estimate, claimed: float) -> bool | None:
+    """Whether a share is about what is claimed; None where the interval holds that as well as something else."""
+    if share.low is None or share.high is None:
+        return None
+    if claimed - _NEAR <= share.low and share.high <= claimed + _NEAR:
+        return True
+    return None if share.low <= claimed <= share.high else False
 
 
 def _reaches(saved: Estimate, least: float) -> bool | None:

@@ -3,7 +3,7 @@
 from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue, RoutingDecision, RoutingVerdict
 from evalkit.routing.value import Field
 from evalkit.stats.power import items_to_show
-from evalkit.wording import money, plural
+from evalkit.wording import MOST_ITEMS, money, plural
 
 NOTABLE = 0.10
 """Share of the best single model's expected cost: a gain that is shown to be smaller is not worth a router."""
@@ -68,5 +68,7 @@ def _settles(best: PolicyValue) -> str:
     if limits is None or limits.value is None or limits.low is None or limits.value <= 0:
         return "more items, though no gain is seen so far"
     needed = items_to_show(limits.value, limits.value - limits.low, limits.n, limits.confidence)
+    if needed > MOST_ITEMS:
+        return f"no number of items below {MOST_ITEMS:,}: the gain seen is too small to tell"
     rounded = round(needed, 2 - len(str(needed)))
     return f"about {rounded:,} items for an 80% chance to show it, if the gain is what it looks like here"

@@ -41,7 +41,7 @@ def build(analysis: Analysis) -> Section:
         heading="How these figures were made",
         lede=words(
             "Intervals speak about further items of the same kind, not about items unlike these. A figure that could "
-            "not be had is named as missing; nothing missing was counted as zero."
+            "not be had is named as missing."
         ),
         blocks=(
             Definitions(
@@ -135,12 +135,13 @@ def _billed(analysis: Analysis) -> Iterable[tuple[str, Text]]:
             ("failed_attempts", "failed"),
             ("lost_attempts", "lost"),
             ("unpriced_attempts", "without a price"),
+            ("unknown_cost_attempts", "of unknown cost"),
         )
     ]
     sent = sum(m.attempts for m in analysis.models)
     if sent:
         parts = ", ".join(f"{count:,} {what}" for count, what in counts)
-        yield "Attempts", words(f"{sent:,} of production, {parts}; what any of them cost is in every cost above")
+        yield "Attempts", words(f"{sent:,} of production, {parts}; known costs are in every cost above")
 
 
 def _sent(session: SessionResult) -> Iterable[Span]:

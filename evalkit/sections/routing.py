@@ -350,7 +350,12 @@ def _checks(routing: Routing) -> Table:
 
 def _parts(analysis: Analysis, routing: Routing) -> Table:
     single = routing.value_of(routing.best).phrase
-    columns = Column("Part of the items"), Column("May move to"), Column("Difference, points", "end"), Column("State")
+    columns = (
+        Column("Part of the items"),
+        Column("May move to"),
+        Column("Difference, points, 90%", "end"),
+        Column("State"),
+    )
     rows = [
         Row(
             (

@@ -1,9 +1,10 @@
 """Slices: where in the workload the models part, by difficulty, prompt size and tag."""
 
 from collections.abc import Iterator
-from math import isclose
+from math import comb, isclose
 
 from evalkit.analysis.results import Analysis, Slice
+from evalkit.analysis.sides import ALPHA, Shared, both, difference_p, standing
 from evalkit.blocks import (
     Cell,
     Column,
@@ -73,19 +74,32 @@ def _gaps(slices: list[Slice], series: tuple[Series, ...]) -> Iterator[Table]:
 
 
 def _heading(analysis: Analysis, slices: list[Slice]) -> str:
-    """The slice on which two models' intervals lie farthest apart; a slice where they touch says nothing."""
+    """The slice on which two models' intervals lie farthest apart, of those where they differ item by item, all pairs
+    on all slices allowed for (Bonferroni)."""
+    tests = sum(comb(len(part.pass_rate), 2) for part in slices)
+    sides = standing(analysis).sides
     gaps = [
         (low.low - high.high, part.name, analysis.model(worse).name, analysis.model(best).name)
         for part in slices
         for best, low in part.pass_rate.items()
         for worse, high in part.pass_rate.items()
         if low.low is not None and high.high is not None and low.low > high.high
+        if _differ(both(sides[worse], sides[best], part.item_ids), analysis.spec.seed, tests)
     ]
+    if not any(part.pass_rate for part in slices):
+        return "No part of the items is graded yet"
+    if not gaps and len(analysis.models) == 1:
+        return "How the parts of the items came out"
     if not gaps:
         return "No part of the items sets the models apart"
     most, name, worse, best = max(gaps)
     alone = sum(isclose(gap[0], most) for gap in gaps) == 1
     return f"{worse} falls behind {best} {'most clearly' if alone else 'as clearly as anywhere'} on {name} items"
+
+
+def _differ(sides: Shared, seed: int, tests: int) -> bool:
+    p = difference_p(sides, seed)
+    return p is not None and p * tests <= ALPHA
 
 
 def _chart(analysis: Analysis, parts: list[Slice], series: tuple[Series, ...], finding: str) -> Forest:

@@ -237,7 +237,7 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
         more = f" If that rate holds, fewer than {MOST_ITEMS:,} items would not show that {who} the bar."
     return words(
         strong(best.name if len(level) == 1 else listing(level)),
-        " comes closest: " if len(level) == 1 else " come equally close: of each, ",
+        (" comes closest: " if len(judged) > 1 else ": ") if len(level) == 1 else " come equally close: of each, ",
         *_rate(best, bar, "its" if len(level) == 1 else "the"),
         f", but the lower limit must reach {stated(bar)}.{more}",
     )
