@@ -47,6 +47,10 @@ class Message(StrictModel):
                     word = "text" if form is str else "an object"
                     what = f"block {number}, a {kind}, has no {name!r} that is {word}"
                     raise ValueError(f"{what}; add it")  # noqa: TRY004  pydantic reports ValueErrors alone
+            if kind == "text" and self.role == "user" and block.get("citations"):
+                raise ValueError(
+                    f"block {number}, a text of the user's, has 'citations', which the API refuses; drop them"
+                )
             if kind == "tool_result" and not _is_content(block.get("content")):
                 raise ValueError(
                     f"block {number}, a tool_result, has a 'content' of neither text nor blocks; correct it"

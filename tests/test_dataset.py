@@ -75,6 +75,9 @@ JSON = "write one JSON object per line"
         (row(input=[ASKED, {"role": "assistant", "content": []}]), "'input.1.content' is []; it must not be empty"),
         (row(input=[{"role": "user", "content": [{"type": "text", "text": "x"}]}]),
          "'input' must begin with plain text; use attachments, or put blocks into later turns"),
+        (row(input=[ASKED, {"role": "assistant", "content": "a"},
+                    {"role": "user", "content": [{"type": "text", "text": "x", "citations": [{}]}]}]),
+         "block 0, a text of the user's, has 'citations', which the API refuses; drop them"),
         (row(input=[ASKED, {"role": "assistant", "content": [{"type": "image", "source": {}}]}]),
          'block 0 of a turn of the assistant\'s is of type "image";'
          " use one of: text, tool_use, thinking, redacted_thinking"),

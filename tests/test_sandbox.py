@@ -341,6 +341,7 @@ REJECTED: list[tuple[dict[str, Any], int, str]] = [
     ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, 400, "messages.0.content.0"),
     ({"messages": [{"role": "assistant", "content": "Hi"}, *USER]}, 400, "first message"),
     ({"messages": [*USER, {"role": "assistant", "content": [DOCUMENT]}, *USER]}, 400, "document blocks"),
+    ({"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "citations": [{}]}]}]}, 400, "citations"),
     ({"messages": ASSISTANT_LAST, "model": "claude-opus-5"}, 400, "prefill"),
     ({"messages": ASSISTANT_LAST, "model": "claude-haiku-5-5"}, 400, "prefill"),
     ({"temperature": 1.0}, 400, "temperature: Extra inputs are not permitted"),

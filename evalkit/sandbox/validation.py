@@ -191,6 +191,8 @@ def _check_block(where: str, block: Any, role: str) -> None:
         raise ApiError(400, f"{where}: block type {kind!r} is not supported here")
     if block["type"] == "text" and (not isinstance(block.get("text"), str) or not block["text"]):
         raise ApiError(400, f"{where}.text: text content blocks must be non-empty")
+    if block["type"] == "text" and role == "user" and block.get("citations"):
+        raise ApiError(400, f"{where}.citations: not permitted on text blocks of user messages")
     if block["type"] == "document" and role == "assistant":
         raise ApiError(400, f"{where}: document blocks are not permitted in assistant messages")
 
