@@ -74,6 +74,21 @@ def test_criteria_of_a_rubric_that_is_not_known_yet_are_not_judged() -> None:
     assert told("quality: {margin: 0.1, criteria: {tone: 0.1}}", criteria=None)
 
 
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("looks", ["[0.5, 0.75, 1.0]", "[0.3, 0.6, 1.0]", "[0.2, 0.4, 0.6, 0.8, 1.0]"])
+def test_as_many_items_as_are_said_to_pass_with_looks_do(looks: str, epochs: int) -> None:
+    text = f"alpha: 0.2\nquality: {{margin: 0.1}}\nsequential: {{looks: {looks}}}"
+    for size in range(10, 34):
+        hopeless = [
+            line for line in told(text, [item(f"i{n}") for n in range(size)], epochs=epochs) if "cannot" in line
+        ]
+        if hopeless:
+            enough = int(hopeless[0].split("; ")[1].split()[0])
+            more = told(text, [item(f"i{n}") for n in range(enough)], epochs=epochs)
+            assert enough > size
+            assert not [line for line in more if "cannot" in line]
+
+
 @pytest.mark.parametrize(
     ("text", "epochs", "lines"),
     [

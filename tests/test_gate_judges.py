@@ -15,6 +15,7 @@ from evalkit.errors import UsageError
 from evalkit.gate import flip_rate, gate
 from evalkit.gating.evidence import Evidence, against_itself, evidence_of
 from evalkit.gating.labels import labels_of
+from evalkit.gating.looks import Sequential
 from evalkit.gating.policy import read_policy
 from evalkit.gating.rules import assay_of
 from evalkit.gating.staged import staged
@@ -233,6 +234,10 @@ def test_what_people_could_not_tell_lacks_a_verdict_and_leaves_the_others() -> N
         report = gate(of(replace(snapshot, grades=tuple(grades))), POLICY)
         assert "by people's grades of all items that the judge told apart" in report.checks[0].finding
         assert report.checks[0].within
+        both, unsure = of(replace(snapshot, grades=tuple(grades))), replace(snapshot, grades=tuple(grades))
+        looks = Sequential(looks=(0.5, 1.0))
+        _, look = staged(both, (unsure, unsure), looks, 0.05, analyze)
+        assert (look.number, look.ungraded) == (2, 0), "nobody can say more of it"
 
 
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])

@@ -1,12 +1,14 @@
 """What a policy comes to on a test set that nobody has run: names that are not there, and what can never pass."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from evalkit import stats
 from evalkit.errors import ProblemsError
 from evalkit.gating.naming import NotThereError, Planned
 from evalkit.gating.policy import NO_QUALITY, Common
 from evalkit.staging import first
+from evalkit.stats.paired import tested_at
 from evalkit.wording import plural
 
 _MOST_ENUMERATED = 1000
@@ -27,7 +29,7 @@ def foreseen(policy: Common, place_of: Callable[[NotThereError], str], planned: 
             problems.append(f"{place_of(error)}: {error}")
             continue
         for name, items, margin in shares:
-            told += _of(name, items, margin, epochs, _alpha(policy, items))
+            told += _of(name, items, margin, epochs, partial(_alpha, policy, epochs))
         told += asks
     if policy.sequential is not None:
         told.append(
@@ -38,35 +40,46 @@ def foreseen(policy: Common, place_of: Callable[[NotThereError], str], planned: 
     return told
 
 
-def _of(name: str, items: int, margin: float, epochs: int, alpha: float) -> list[str]:
+def _of(name: str, items: int, margin: float, epochs: int, alpha: Callable[[int], float]) -> list[str]:
     """That it cannot pass; of the quality of all items, also how many losses it can afford."""
     if name == "quality":
         return afford(items, epochs, margin, alpha)
     return [f"{name}: {line}" for line in hopeless(items, epochs, margin, alpha)]
 
 
-def _alpha(policy: Common, items: int) -> float:
-    """What the last of the planned looks is tested at."""
+def _alpha(policy: Common, epochs: int, items: int) -> float:
+    """What the last of the planned looks at so many items is tested at."""
     if policy.sequential is None:
         return policy.alpha
     shares = sorted({first(share, items) / items for share in policy.sequential.looks})
-    return stats.look_alphas(shares, policy.alpha)[-1]
+    return stats.look_alphas(shares, tested_at(policy.alpha, epochs))[-1]
 
 
-def hopeless(items: int, epochs: int, margin: float, alpha: float) -> Iterator[str]:
-    """That even two models that never differ cannot pass, if so."""
-    least = stats.smallest_passing_n(margin, alpha, score_only=epochs > 1)
+def hopeless(items: int, epochs: int, margin: float, alpha: float | Callable[[int], float]) -> Iterator[str]:
+    """That even two models that never differ cannot pass, if so. `alpha`: what so many items are tested at."""
+    least = _enough(items, epochs, margin, alpha if callable(alpha) else lambda _: alpha)
     if least is None or items < least:
         enough = f"more than {_MOST_ENUMERATED:,} can" if least is None else f"{least:,} can"
         yield f"at {margin * 100:.3g} points, {plural(items, 'item')} cannot pass when the two never differ; {enough}"
 
 
-def afford(items: int, epochs: int, margin: float, alpha: float) -> list[str]:
+def _enough(items: int, epochs: int, margin: float, alpha: Callable[[int], float]) -> int | None:
+    """So many items, or more, of which two models that never differ pass; None beyond what is enumerated. Looks at
+    another number of items may leave the last of them another error."""
+    enough = items
+    while True:
+        least = stats.smallest_passing_n(margin, alpha(enough), score_only=epochs > 1)
+        if least is None or least <= enough:
+            return least and enough
+        enough = least
+
+
+def afford(items: int, epochs: int, margin: float, alpha: float | Callable[[int], float]) -> list[str]:
     """What a gate at this margin asks of a set of this size."""
     said = list(hopeless(items, epochs, margin, alpha))
     if epochs > 1 or not 1 <= items <= _MOST_ENUMERATED:
         return said
-    losses = stats.losses_allowed(items, margin, range(min(items, 5)), alpha)
+    losses = stats.losses_allowed(items, margin, range(min(items, 5)), alpha(items) if callable(alpha) else alpha)
     told = [(gains, most) for gains, most in enumerate(losses) if most is not None]
     if told:
         (gains, most), *more = told

@@ -210,7 +210,7 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
     if estimate.high is not None and estimate.high < -margin:
         return "nothing: the loss is beyond the margin"
     if estimate.high is not None and estimate.high < 0:
-        return "a loss is shown, and only more items would tell whether it lies within the margin"
+        return "a loss is likely, and only more items tell whether it lies within the margin"
     rate = min(0.99, max(0.01, sum(pairs.baseline) / len(pairs)))
     share = stats.discordance(pairs.candidate, pairs.baseline).share or 0.0
     most = 2 * min(rate, 1 - rate)  # on which two models of this rate can differ

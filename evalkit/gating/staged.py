@@ -79,7 +79,7 @@ def _ungraded(whole: Evidence) -> list[str]:
 
 
 def _is_over(output: OutputResult) -> bool:
-    return output.satisfied is not None or bool(output.ungraded)
+    return output.satisfied is not None or bool(output.ungraded) or output.people_unsure
 
 
 def _mean(outputs: Sequence[OutputResult]) -> float:
