@@ -19,6 +19,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
     Table,
 )
+from evalkit.chart_blocks import Frontier
 from evalkit.pairing import compare
 from evalkit.report import build_report, render_html, render_markdown, section_modules
 from evalkit.stats import Estimate
@@ -315,3 +316,13 @@ def test_parts_of_one_model_set_nothing_apart() -> None:
         book.item(f"a{place}", difficulty=("easy", "hard")[place % 2])
         book.trial(f"a{place}", answered(), level=1)
     assert section(analyze(book.snapshot()), "slices").heading == "How the parts of the items came out"
+
+
+def test_what_costs_nothing_is_drawn_on_no_logarithmic_axis() -> None:
+    for costs, told in (
+        ({BY_HAND_OPUS: 0.0, BY_HAND_HAIKU: 0.0}, False),
+        ({BY_HAND_OPUS: 5.0, BY_HAND_HAIKU: 0.01}, True),
+    ):
+        found = analyze(run_of({model: [[True]] * 20 for model in costs}, costs))
+        (chart,) = (b for b in section(found, "frontier").blocks if isinstance(b, Frontier))
+        assert (chart.x.log, chart.x.high > 0) == (told, True)

@@ -115,9 +115,9 @@ def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Fro
 
 
 def _cost_axis(points: tuple[FrontierPoint, ...]) -> Axis:
-    """Logarithmic where the costs are far apart, else from zero."""
+    """Logarithmic where the costs are far apart and none is zero, else from zero."""
     known = [x for p in points for x in (p.x.low, p.x.value, p.x.high) if x is not None and x > 0]
-    low, high = min(known, default=0.01), max(known, default=1.0)
-    if high / low > _LOG_FROM:
+    low, high = min(known, default=0.01), max(known, default=0.01)
+    if high / low > _LOG_FROM and all(p.x.value for p in points):
         return Axis("cost per satisfactory output, log scale", "money", low / 1.5, high * 1.35, log=True)
     return Axis("cost per satisfactory output", "money", 0.0, high * 1.12)
