@@ -33,14 +33,12 @@ def build(analysis: Analysis) -> Section | None:
     missing = [m.name for m in analysis.models if m not in drawable]
     absent = f" Not drawn, for want of a cost or a pass rate: {listing(missing)}." if missing else ""
     heading = _heading(analysis, drawable)
+    joined = "; the dotted line joins the options that no other beats on both estimates" if len(drawable) > 1 else ""
     return Section(
         name="frontier",
         label="Cost and quality",
         heading=heading,
-        lede=words(
-            "Up and to the left is to be preferred. Lines are intervals both ways; the dotted line joins the options "
-            f"that no other beats on both estimates.{absent}"
-        ),
+        lede=words(f"Up and to the left is to be preferred. Lines are intervals both ways{joined}.{absent}"),
         blocks=(_chart(analysis, drawable, heading),),
     )
 
