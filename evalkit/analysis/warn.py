@@ -152,7 +152,7 @@ def _about_judges(snapshot: Snapshot, grading: Grading, judges: Sequence[JudgeVa
     if grading.picked and grading.judges:
         yield (
             "People were asked about outputs for what a judge had said of them (`--discordant`), and the judge alone"
-            " decided most others: rates and differences here mix the two; the gate takes people's grades alone."
+            " decided most others: rates and differences here mix the two. A gate does not, once people's reach far enough."
         )
     for judge, why in grading.dropped.items():
         yield f"Judge {judge} is dropped ({why}): its grades decide nothing, even where nobody else graded."
