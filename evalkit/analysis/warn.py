@@ -44,6 +44,7 @@ def warnings_for(
         *_about_origin(snapshot),
         *_about_corrected(models, judges, rubric.decision.bar, results),
         *_about_trust(snapshot, grading, judges, agreement),
+        *_about_picked(grading, results),
         *_about_gaps(models, grading, tables, results),
         *_about_ends(models, shared_items),
         *_about_money(snapshot, models, grading),
@@ -149,11 +150,6 @@ def _about_judges(snapshot: Snapshot, grading: Grading, judges: Sequence[JudgeVa
         answers = sum((Counter(served) for served in of_model.values()), Counter())
         named = few([f"{served} {count:,} times" for served, count in answers.most_common()])
         yield f"Judge {judge} was answered by several models ({named}): its errors are those of all of them."
-    if grading.picked and grading.judges:
-        yield (
-            "People were asked about outputs for what a judge had said of them (`--discordant`), and the judge alone"
-            " decided most others: rates and differences here mix the two. A gate does not, once people's reach far enough."
-        )
     for judge, why in grading.dropped.items():
         yield f"Judge {judge} is dropped ({why}): its grades decide nothing, even where nobody else graded."
 
@@ -177,6 +173,15 @@ def _about_corrected(
         yield (
             f"Corrected for what {judge} got wrong beside people, {model.name} is at {value} ({low} to {high}), which"
             f" does not show that it {shown} the {bar * 100:.10g}% bar: see Graders."
+        )
+
+
+def _about_picked(grading: Grading, results: Sequence[TrialResult]) -> Iterator[str]:
+    """That people saw what a judge had told apart, and others were left to its word."""
+    if grading.picked and any(r.decided_by == "judge" for r in results):
+        yield (
+            "People were asked about outputs for what a judge had said of them (`--discordant`), and the judge alone"
+            " decided others: rates and differences here mix the two. A gate does not, once people's reach far enough."
         )
 
 
