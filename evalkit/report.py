@@ -118,7 +118,8 @@ _CLOSER = frozenset({
 
 def _screen_only(sections: Sequence[Section], models: int) -> Mapping[str, str]:
     """Labels of the sections that are not printed, by name."""
-    if len(sections) <= (_MOST_PRINTED if models <= _FEW_MODELS else _MOST_OF_MORE):
+    more = _FEW_MODELS < models <= _PRINTED  # of further ones other parts go
+    if len(sections) <= (_MOST_OF_MORE if more else _MOST_PRINTED):
         return {}
     return {section.name: section.label for section in sections if section.name in _CLOSER}
 
