@@ -211,6 +211,20 @@ def test_grades_asked_for_what_the_judge_said_do_not_measure_it() -> None:
     assert analyze(judged(SAID, people, events=drawn)).judges[0].outputs == 32
 
 
+def test_a_part_with_too_few_grades_of_people_is_no_worse_by_a_mix_of_theirs_and_the_judges() -> None:
+    """The judge sees the 12 losses of the part and none of its 12 gains."""
+    said: list[Pair] = [(1, 0)] * 12 + [(0, 0)] * 12 + [(1, 1)] * 116
+    people = {item: level for item, level in enumerate(said) if item < 12 or item >= 40}
+    people |= {item: (0, 1) for item in range(12, 15)}
+    snapshot = judged(said, people, events=PICKED)
+    items = tuple(replace(i, tags=("hard",) if n < 40 else ()) for n, i in enumerate(snapshot.items))
+    policy = read_policy("quality: {margin: 0.10, slices: {hard: 0.15}}", "gate.yaml")
+    overall, hard = gate(of(replace(snapshot, items=items)), policy).checks
+    assert "by people's grades" in overall.finding
+    assert hard.outcome == "inconclusive"
+    assert str(hard.needs).startswith("people's grades of all items that the judge tells apart and 10 others of these")
+
+
 def test_a_sample_drawn_at_random_after_such_a_round_measures_the_judge() -> None:
     """People gave up on what it told apart, and calibrated it instead."""
     first = judged(SAID, {}, events=PICKED)

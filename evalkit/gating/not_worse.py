@@ -11,7 +11,7 @@ from pydantic import Field
 from evalkit import stats
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Paired
-from evalkit.gating.labels import ALIKE, Labels
+from evalkit.gating.labels import ALIKE, FEWEST_ALIKE, Labels
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
 from evalkit.gating.rules import Assay, Rules, cost_of
 from evalkit.stats import Estimate
@@ -90,11 +90,14 @@ def _tested(
     reach = None if labels is None else labels.reach
     if labels is not None and reach == "sampled" and assay.by_people:
         return _by_labels(pairs, labels, margin, rules)
-    return _by_graders(pairs, margin, rules, Assay(cap=labels.cap) if labels and reach == "all" else assay)
+    if reach == "all":
+        return _by_graders(pairs, margin, rules, Assay(cap=labels.cap if labels else None))
+    return _by_graders(pairs, margin, rules, assay, mixed=assay.picked and reach == "few")
 
 
-def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Tested:
-    """From all pairs, at the part of the margin that the judge's errors leave of it."""
+def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, *, mixed: bool = False) -> _Tested:
+    """From all pairs, at the part of the margin that the judge's errors leave of it. `mixed`: people decided some of
+    those that the judge tells apart, and it the others, which may make a loss up."""
     left = margin * assay.factor
     sides, epochs = (pairs.candidate, pairs.baseline), pairs.epochs
     estimate = stats.paired_rates_clustered(*sides, rules.confidence, epochs)
@@ -103,6 +106,8 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
     def needs() -> str | None:
         if pairs.worst is not None and rules.unheard:
             return rules.unheard
+        if mixed:
+            return f"people's grades of all items that the judge tells apart and {FEWEST_ALIKE} others of these"
         if assay.skewed:
             return None  # a loss may be the graders' own: what rids it of their errors comes first
         errors = " and the judge never errs" if assay.judged and assay.cap else ""
@@ -111,7 +116,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay) -> _Te
     return _Tested(
         estimate,
         stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
-        None if assay.skewed else stats.worse_p(*sides, rules.alpha, epochs),
+        None if assay.skewed or mixed else stats.worse_p(*sides, rules.alpha, epochs),
         f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}",
         assay.cap,
         pairs,
