@@ -215,7 +215,7 @@ def test_a_part_with_too_few_grades_of_people_is_no_worse_by_a_mix_of_theirs_and
     """The judge sees the 12 losses of the part and none of its 12 gains."""
     said: list[Pair] = [(1, 0)] * 12 + [(0, 0)] * 12 + [(1, 1)] * 116
     people = {item: level for item, level in enumerate(said) if item < 12 or item >= 40}
-    people |= {item: (0, 1) for item in range(12, 15)}
+    people |= dict.fromkeys(range(12, 15), (0, 1))
     snapshot = judged(said, people, events=PICKED)
     items = tuple(replace(i, tags=("hard",) if n < 40 else ()) for n, i in enumerate(snapshot.items))
     policy = read_policy("quality: {margin: 0.10, slices: {hard: 0.15}}", "gate.yaml")
