@@ -287,6 +287,11 @@ def plural(count: int, noun: str, more: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else more or noun + 's'}"
 
 
+def sum_of_shares(count: float) -> str:
+    """A number of items that may count in part, as with epochs: whole from 100 on."""
+    return f"{count:,.0f}" if count >= 100 else f"{count:.3g}"
+
+
 def listing(names: Sequence[str], last: str = "and") -> str:
     """Names in a row: `A`, `A and B`, `A, B and C`."""
     if len(names) < 2:

@@ -254,6 +254,40 @@ def test_what_people_could_not_tell_lacks_a_verdict_and_leaves_the_others() -> N
         assert (look.number, look.ungraded) == (2, 0), "nobody can say more of it"
 
 
+def test_what_people_could_not_tell_of_a_sample_counts_for_all_that_it_stands_for() -> None:
+    """Eight of 80 sampled items stand for twenty of 200: as a loss, that is the margin."""
+    said: list[Pair] = [(1, 1)] * 200
+    unsure = dict.fromkeys(range(0, 80, 10), (1, None))
+    snapshot = judged(said, dict.fromkeys(range(80), (1, 1)) | unsure, events=PICKED)  # type: ignore[arg-type]
+    found = of(snapshot)
+    pairs = found.shares(lambda o: None if o.satisfied is None else float(o.satisfied))
+    assert pairs.worst is not None
+    assert labels_of(found, pairs.worst).alike == 80
+    report = gate(found, POLICY)
+    assert report.verdict == "inconclusive"
+    assert "8 trials without a figure could overturn it" in str(report.checks[0].needs)
+
+
+def test_a_criterion_that_people_could_not_tell_is_not_the_judges_to_pass() -> None:
+    criteria = [
+        {"id": name, "question": "Is it?", "levels": {"0": "No.", "1": "Yes."}, **more}
+        for name, more in (("helpful", {}), ("policy", {"critical": 1}))
+    ]
+    rubric = {**PASS_OR_FAIL, "criteria": criteria}
+    book = Book(spec((BASELINE, CANDIDATE), rubric), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(120):
+        for model in (BASELINE, CANDIDATE):
+            good = {"helpful": 1, "policy": 1}
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, levels=good)
+            unsure = item < 6 and model == CANDIDATE
+            book.grade(trial, 1, criterion="helpful", grader=PERSON)
+            book.grade(trial, None if unsure else 1, criterion="policy", grader=PERSON)
+    found = of(book.snapshot(events=PICKED))
+    checks = gate(found, read_policy("quality: {margin: 0.15, criteria: {policy: 0.05}}", "gate.yaml")).checks
+    assert checks[1].outcome == "inconclusive"
+    assert "6 trials without a figure could overturn it" in str(checks[1].needs)
+
+
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])
 def test_no_remedy_asks_a_judge_again_that_is_dropped(level: int) -> None:
     """Its grades decide nothing, so that neither the same commands again nor more items of its grading settle it."""

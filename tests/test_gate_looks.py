@@ -24,6 +24,7 @@ from evalkit.gating.looks import up_to
 from evalkit.gating.policy import Common, read_policy
 from evalkit.gating.results import GateReport
 from evalkit.gating.staged import FAIL_FAST, staged
+from evalkit.grading_records import RoundEvent
 from evalkit.records import Snapshot
 from evalkit.rendering.gate import to_json, to_markdown
 from evalkit.staging import first, first_items, staged_order
@@ -289,6 +290,19 @@ def test_a_look_waits_for_the_verdicts_on_its_outputs_where_the_policy_asks_for_
     unsure = report(replace(whole, grades=(*waiting.grades, *told)))
     assert unsure.look is not None
     assert unsure.look.number == 1, "no grader can say more of them"
+
+
+def test_a_look_waits_for_nothing_once_people_have_closed_their_round() -> None:
+    """A clear loss must not hide behind outputs that nobody will grade any more."""
+    whole = run_so_far(100, range(80))
+    kept = {t.id for t in whole.trials if int(t.key.item_id[-3:]) % 3}
+    part = replace(whole, grades=tuple(g for g in whole.grades if g.trial_id in kept))
+    assert "no look is reached yet" in report(part).headline
+    shut = replace(part, events=(RoundEvent("closed", 1, None, at="2026-11-03"),))
+    assert report(shut).verdict == "fail"
+    fast = report(shut, text=FAST)
+    assert fast.look is not None
+    assert (fast.look.wealth or 0) > 40
 
 
 def test_with_epochs_all_looks_together_spend_no_more_than_a_share_may_be_tested_at() -> None:

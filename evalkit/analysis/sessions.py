@@ -135,9 +135,10 @@ def standstill(sessions: Sequence[SessionResult]) -> str | None:
     where = f" (session {', '.join(str(session.id) for session in stood)})"
     known = f" for up to {longest:.1f} s" if longest else ""
     trials = f"{left_out:,} trial{'s' * (left_out != 1)}"
+    lost = " or was lost" if any(session.executor == "ray" for session in stood) else ""
     return (
-        f"A process that timed requests stood still{known}{where}, stopped, suspended or starved: the latencies of"
-        f" {trials} under way then are left out, their answers, costs and grades are not."
+        f"A process that timed requests stood still{known}{lost}{where}, stopped, suspended or starved: the latencies"
+        f" of {trials} under way then are left out, their answers, costs and grades are not."
     )
 
 

@@ -125,7 +125,7 @@ class Board:
         if budget_usd and not self._warned and charged.borne_usd >= _WARN_AT * budget_usd - 1e-12:
             self._warned = True
             spent, aside = f"${charged.spent_usd:.3f}", charged.aside(lambda usd: f"${usd:.3f}")
-            self.say(f"warning: {spent} of the budget of ${budget_usd:g} is spent{aside}; {self.tally.missing()}")
+            self.say(f"warning: {spent} of the budget of ${budget_usd:,.10g} is spent{aside}; {self.tally.missing()}")
 
     def _state(self) -> None:
         """Where it stands, as a line."""

@@ -31,7 +31,8 @@ def left_out(done: "Done", who: str = "this process") -> str:
 
     if not done.untimed:
         return ""
-    why = f"{who} stood still (stopped, suspended or starved) while they were under way"
+    lost = " or was lost" if who != "this process" else ""
+    why = f"{who} stood still (stopped, suspended or starved){lost} while they were under way"
     return f"the latencies of {plural(done.untimed, 'trial')} are left out: {why}; their answers count"
 
 

@@ -103,7 +103,7 @@ def raise_if_stopped(ending: Ending, budget: Budget, command: str, answered: Col
         raise (InterruptedRunError if canceled else InfrastructureError)(_told_of_back(ending, command))
     if ending.out_of_budget:
         raise BudgetError(
-            f"the budget of ${budget.limit_usd:g} leaves no room for the next request"
+            f"the budget of ${budget.limit_usd:,.10g} leaves no room for the next request"
             f" ({budget.charged.words(lambda usd: f'${usd:.4f}')} on this run file by run and grade);"
             " raise --budget-usd and run the same command to go on"
         )

@@ -148,10 +148,12 @@ class Evidence:
         return tuple(found)
 
     def _known(self, output: OutputResult) -> OutputResult:
-        unsure = self.picked and output.people_unsure and output.decided_by == "judge"
-        if unsure or output.failed_so_far:
+        if output.failed_so_far:
             return replace(output, satisfied=None, decided_by=None, judge_satisfied=None)
-        return output
+        if not (self.picked and output.people_unsure and output.decided_by == "judge"):
+            return output
+        levels = {name: level for name, level in output.levels.items() if name not in output.people_unsure}
+        return replace(output, satisfied=None, decided_by=None, levels=levels)
 
     def paired(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
         """Item means of both sides on the items where both have a number: the item is the unit."""

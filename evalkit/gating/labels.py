@@ -58,17 +58,22 @@ def is_mixed(evidence: Evidence, pairs: Paired) -> bool:
 
 
 def _label(then: list[OutputResult], now: list[OutputResult]) -> tuple[int, bool]:
-    outputs = [output for output in (*then, *now) if output.satisfied is not None]
-    decided = all(output.decided_by != "judge" for output in outputs)
-    if all(output.decided_by == "check" for output in outputs):
+    known = [output for output in (*then, *now) if output.satisfied is not None]
+    decided = all(output.decided_by != "judge" for output in known)
+    if len(known) == len(_judged(then)) + len(_judged(now)) and all(output.decided_by == "check" for output in known):
         return KNOWN, decided
-    before, after = ([o.judge_satisfied for o in side if o.satisfied is not None] for side in (then, now))
+    before, after = ([output.judge_satisfied for output in _judged(side)] for side in (then, now))
     if not before or not after:
         return KNOWN, True  # a side that lacks every verdict is taken at its worst, whatever a judge says of the other
     if decided and (None in before or None in after):
         return KNOWN, decided
     difference = _share(after) - _share(before)
     return (ALIKE if abs(difference) < 1e-9 else BETTER if difference > 0 else WORSE), decided
+
+
+def _judged(side: list[OutputResult]) -> list[OutputResult]:
+    """Those with a verdict, or with a judge's alone where people could not tell: it told them apart all the same."""
+    return [output for output in side if output.satisfied is not None or output.judge_satisfied is not None]
 
 
 def _share(flags: list[bool | None]) -> float:

@@ -15,7 +15,7 @@ from evalkit.gating.labels import ALIKE, FEWEST_ALIKE, Labels
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
 from evalkit.gating.rules import Assay, Rules, cost_of
 from evalkit.stats import Estimate
-from evalkit.wording import interval, plural, value
+from evalkit.wording import interval, plural, sum_of_shares, value
 
 Margin = Annotated[float, Field(ge=0.001, le=0.5)]
 """A loss that may not be overlooked, as a share: less takes thousands of items to see, more allows nearly anything."""
@@ -117,7 +117,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, *, mix
         estimate,
         stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
         None if assay.skewed or mixed else stats.worse_p(*sides, rules.alpha, epochs),
-        f"{found.gain:.3g} gained and {found.loss:.3g} lost of {plural(found.n, 'item')}",
+        f"{sum_of_shares(found.gain)} gained and {sum_of_shares(found.loss)} lost of {plural(found.n, 'item')}",
         assay.cap,
         pairs,
         needs,

@@ -60,7 +60,8 @@ def _differences(whole: Evidence, order: Sequence[str]) -> list[float]:
     for item in order:
         sides = then.get(item, ()), now.get(item, ())
         outputs = [output for side in sides for output in side]
-        if not all(sides) or not all(_is_over(output) for output in outputs):
+        closed = _is_closed(whole)
+        if not all(sides) or not all(_is_over(o) or (closed and o.outcome == "answered") for o in outputs):
             break
         if all(output.satisfied is not None for output in outputs):
             found.append(_mean(now[item]) - _mean(then[item]))
@@ -69,7 +70,7 @@ def _differences(whole: Evidence, order: Sequence[str]) -> list[float]:
 
 def _ungraded(whole: Evidence) -> list[str]:
     """The item of each output that a look waits for: graders have still to say something of it, and can."""
-    if whole.unheard:
+    if whole.unheard or _is_closed(whole):
         return []
     sides = whole.outputs()
     answered = [
@@ -78,8 +79,13 @@ def _ungraded(whole: Evidence) -> list[str]:
     return [item for item, output in answered if not _is_over(output)]
 
 
+def _is_closed(whole: Evidence) -> bool:
+    """Whether people have closed their round, so that nobody adds a verdict to it."""
+    return whole.of_candidate.grading.closed_at is not None
+
+
 def _is_over(output: OutputResult) -> bool:
-    return output.satisfied is not None or bool(output.ungraded) or output.people_unsure
+    return output.satisfied is not None or bool(output.ungraded or output.people_unsure)
 
 
 def _mean(outputs: Sequence[OutputResult]) -> float:

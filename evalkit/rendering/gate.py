@@ -10,7 +10,7 @@ from evalkit.import_lines import ENDPOINT
 from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import escape
 from evalkit.strict import sealed
-from evalkit.wording import estimated, plural, shorten, visible
+from evalkit.wording import estimated, plural, shorten, sum_of_shares, visible
 
 SCHEMA_VERSION = 1
 _ROOM = {"checks": 25_000, "needs": 12_000, "regressed": 10_000, "notes": 8_000}
@@ -122,7 +122,7 @@ def _origin(report: GateReport) -> Iterator[str]:
 
 def flips_told(flips: Flips) -> str:
     """How many items change their verdict, in words."""
-    ways = f"{flips.better:.3g} for the better, {flips.worse:.3g} for the worse"
+    ways = f"{sum_of_shares(flips.better)} for the better, {sum_of_shares(flips.worse)} for the worse"
     return f"{estimated(flips.rate, 'percent')} of {plural(flips.rate.n, 'item')} change their verdict ({ways})"
 
 
