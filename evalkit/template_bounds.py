@@ -80,7 +80,12 @@ def is_join(method: Any) -> bool:
 
 
 def _joined(parts: list[Any], between: str) -> int:
-    return sum(len(str(part)) for part in parts) + len(between) * len(parts)
+    size = len(between) * len(parts)
+    for part in parts:
+        if size > MAX_CHARACTERS:
+            break
+        size += len(str(part))
+    return size
 
 
 def _replaced(text: str, old: str = "", new: str = "") -> int:
