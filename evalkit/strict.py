@@ -47,6 +47,7 @@ class StrictModel(BaseModel):
 
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+_SCHEMAS: dict[type, dict[str, Any]] = {}
 
 
 def adapter(model: type[Model]) -> TypeAdapter[Model]:
@@ -218,9 +219,16 @@ def _below(node: Mapping[str, Any], step: str | int) -> Any:
     return node.get("properties", {}).get(step, other if isinstance(other, dict) else None)
 
 
+def _schema_of(model: type[Any]) -> dict[str, Any]:
+    """What a model looks like, made once for however many bad lines."""
+    if model not in _SCHEMAS:
+        _SCHEMAS[model] = adapter(model).json_schema()
+    return _SCHEMAS[model]
+
+
 def _locate(model: type[Any], steps: Path) -> tuple[Path, list[dict[str, Any]]]:
     """The place that pydantic's `steps` point to, without the tags of unions, and the JSON-schema nodes there."""
-    schema = adapter(model).json_schema()
+    schema = _schema_of(model)
     definitions = schema.get("$defs", {})
     nodes, place = _resolved([schema], definitions), []
     for step in steps:
