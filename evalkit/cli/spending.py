@@ -97,7 +97,7 @@ def _is_slip(one: str, other: str) -> bool:
 
 def capped(budget_usd: float | None, charged: "Charged") -> str:
     """The budget as the end of the confirmation line; empty without one."""
-    return "" if budget_usd is None else f", budget ${budget_usd:,g} for run and grade ({charged.words(dollars)})"
+    return "" if budget_usd is None else f", budget ${budget_usd:,.10g} for run and grade ({charged.words(dollars)})"
 
 
 def dollars(amount: float | None) -> str:
