@@ -257,8 +257,8 @@ def test_what_people_could_not_tell_lacks_a_verdict_and_leaves_the_others() -> N
 def test_what_people_could_not_tell_of_a_sample_counts_for_all_that_it_stands_for() -> None:
     """Eight of 80 sampled items stand for twenty of 200: as a loss, that is the margin."""
     said: list[Pair] = [(1, 1)] * 200
-    unsure = dict.fromkeys(range(0, 80, 10), (1, None))
-    snapshot = judged(said, dict.fromkeys(range(80), (1, 1)) | unsure, events=PICKED)  # type: ignore[arg-type]
+    people: dict[int, Any] = dict.fromkeys(range(80), (1, 1)) | dict.fromkeys(range(0, 80, 10), (1, None))
+    snapshot = judged(said, people, events=PICKED)
     found = of(snapshot)
     pairs = found.shares(lambda o: None if o.satisfied is None else float(o.satisfied))
     assert pairs.worst is not None

@@ -296,6 +296,19 @@ def test_a_node_with_another_evalkit_is_named_and_done_without(tiny: Path, serve
     assert len({worker.node for worker in snapshot().workers}) == 1
 
 
+@pytest.fixture
+def emptied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Where Ray's folders go, of which nothing may be left, nor a process of them, nor anything in the home folder."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with tempfile.TemporaryDirectory(prefix="rt", dir="/tmp") as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        yield Path(folder)
+        assert not list(Path(folder).iterdir())
+        assert not [line for line in command_lines() if folder in line]
+    assert not (tmp_path / "home" / ".ray").exists(), "no token for whatever cluster is started next"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("ends", "code"), [(None, 0), (signal.SIGTERM, ExitCode.INTERRUPTED)])
 def test_a_cluster_of_this_machine_alone_leaves_nothing_behind(
@@ -303,43 +316,29 @@ def test_a_cluster_of_this_machine_alone_leaves_nothing_behind(
     code: int,
     tiny: Path,
     server: Recorded,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    emptied: Path,
 ) -> None:
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    with tempfile.TemporaryDirectory(prefix="rt", dir="/tmp") as folder:
-        monkeypatch.setenv("RAY_TMPDIR", folder)
-        with Process([*on(None, tiny, server), "--executor", "ray"]) as process:
-            until(lambda: len(server.messages()) >= 6, process)
-            assert list(Path(folder).iterdir())
-            if ends is not None:
-                process.send_signal(ends)
-            said = process.errors()
-        assert process.returncode == code
-        assert "SIGTERM" not in said
-        assert not list(Path(folder).iterdir())
-        assert not [line for line in command_lines() if folder in line]
+    with Process([*on(None, tiny, server), "--executor", "ray"]) as process:
+        until(lambda: len(server.messages()) >= 6, process)
+        assert list(emptied.iterdir())
+        if ends is not None:
+            process.send_signal(ends)
+        said = process.errors()
+    assert process.returncode == code
+    assert "SIGTERM" not in said
     assert all(worker.ended_at for worker in snapshot().workers)
-    assert not (tmp_path / "home" / ".ray").exists(), "no token for whatever cluster is started next"
 
 
 @pytest.mark.slow
 def test_a_run_that_is_ended_while_its_cluster_starts_says_so_and_leaves_nothing(
-    tiny: Path, server: Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny: Path, server: Recorded, emptied: Path
 ) -> None:
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    with tempfile.TemporaryDirectory(prefix="rt", dir="/tmp") as folder:
-        monkeypatch.setenv("RAY_TMPDIR", folder)
-        with Process([*on(None, tiny, server), "--executor", "ray"]) as process:
-            until(lambda: any(Path(folder).glob("*/session_*/logs/gcs_server*")), process)
-            process.send_signal(signal.SIGTERM)
-            said = process.errors()
-        assert process.returncode == ExitCode.INTERRUPTED, said
-        assert said.endswith("exit 130: interrupted\n")
-        assert not list(Path(folder).iterdir())
-        assert not [line for line in command_lines() if folder in line]
+    with Process([*on(None, tiny, server), "--executor", "ray"]) as process:
+        until(lambda: any(emptied.glob("*/session_*/logs/gcs_server*")), process)
+        process.send_signal(signal.SIGTERM)
+        said = process.errors()
+    assert process.returncode == ExitCode.INTERRUPTED, said
+    assert said.endswith("exit 130: interrupted\n")
     assert server.messages() == []
 
 

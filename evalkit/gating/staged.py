@@ -55,12 +55,11 @@ def _differences(whole: Evidence, order: Sequence[str]) -> list[float]:
 
     An output that its graders could not grade leaves its item out, as everywhere.
     """
-    then, now = whole.outputs()
+    (then, now), closed = whole.outputs(), _is_closed(whole)
     found = []
     for item in order:
         sides = then.get(item, ()), now.get(item, ())
         outputs = [output for side in sides for output in side]
-        closed = _is_closed(whole)
         if not all(sides) or not all(_is_over(o) or (closed and o.outcome == "answered") for o in outputs):
             break
         if all(output.satisfied is not None for output in outputs):
