@@ -38,6 +38,17 @@ def alone(held: FileLock, path: Path, role: str) -> Iterator[None]:
         held.release()
 
 
+def is_held(path: Path, role: str) -> bool:
+    """Whether another process does that kind of work on the run file now; False where nobody here could."""
+    try:
+        with alone(lock(path, role), path, role):
+            return False
+    except InUseError:
+        return True
+    except InfrastructureError:
+        return False
+
+
 def _acquire(held: FileLock) -> None:
     """Take a lock at once, or raise Timeout. The library refuses a file that has lost its name, as if it were held."""
     for _ in range(_TRIES - 1):

@@ -13,6 +13,7 @@ from evalkit.conditional import mark
 from evalkit.disk_errors import read_plainly
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
+from evalkit.locks import is_held
 from evalkit.plan import trial_order
 from evalkit.planning import differences, differing
 from evalkit.records import ItemRecord, PromptSize, Spec, Trial, TrialKey
@@ -28,12 +29,16 @@ _IMPORTS_MAY_DIFFER = frozenset({*_MAY_DIFFER, "outputs_sha256", "epochs"})
 
 @dataclass(frozen=True)
 class Merged:
-    """What the new file holds: `settled` of its `trials`, and `rounds` of grading, which are closed."""
+    """What the new file holds: `settled` of its `trials`, and `rounds` of grading, which are closed.
+
+    `growing`: files that requests were still being sent for.
+    """
 
     models: tuple[str, ...]
     trials: int
     settled: int
     rounds: int
+    growing: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,11 @@ def merge(paths: Sequence[Path], target: Path) -> Merged:
         raise UsageError(f"{str(target)!r} exists already; name a new file with -o")
     with ExitStack() as held:
         files = [held.enter_context(RunFile(path, read_only=True)) for path in _distinct(paths)]
-        parts = []
+        parts, growing = [], tuple(path for path in paths if is_held(path, "run") or is_held(path, "grade"))
         for file in files:
             parts.append(_part(file, held.enter_context(file.still())))
             _refuse_unfinished(file, parts[-1])
-        return _written(parts, place)
+        return replace(_written(parts, place), growing=growing)
 
 
 def _distinct(paths: Sequence[Path]) -> Sequence[Path]:

@@ -286,6 +286,9 @@ def test_a_criterion_that_people_could_not_tell_is_not_the_judges_to_pass() -> N
     checks = gate(found, read_policy("quality: {margin: 0.15, criteria: {policy: 0.05}}", "gate.yaml")).checks
     assert checks[1].outcome == "inconclusive"
     assert "6 trials without a figure could overturn it" in str(checks[1].needs)
+    assert "let somebody else grade the 6 outputs that people could not tell (`evalkit grade --blind`)" in str(
+        checks[1].needs
+    )
 
 
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])

@@ -180,8 +180,26 @@ def test_files_that_others_write_or_nobody_may_write_are_read(tmp_path: Path) ->
     b.chmod(0o444)
     with RunFile(a) as run, run.only_writer("run", "grade"), run.together():
         run.start_attempt(AttemptStart(1, 9, "2026-11-03T10:00:00+00:00"))
-        merge([a, b], tmp_path / "c.db")
+        made = merge([a, b], tmp_path / "c.db")
     assert len(read(tmp_path / "c.db").attempts) == 6, "what is not durable yet is no fact"
+    assert made.growing == (a,)
+
+
+@pytest.mark.parametrize("role", ["run", "grade"])
+def test_a_file_that_requests_are_still_sent_for_is_named(
+    role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    booked(Path("a.db"))
+    booked(Path("b.db"), SONNET)
+    with RunFile(Path("b.db")) as run, run.only_writer(role):
+        assert main(["merge", "a.db", "b.db", "-o", "c.db"]) == 0
+    assert "requests are still being sent for b.db; what comes of them is not in the new file" in (
+        capsys.readouterr().out
+    )
+    assert main(["merge", "a.db", "b.db", "-o", "d.db"]) == 0
+    assert "still being sent" not in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.db", "b.db", "c.db", "d.db"]
 
 
 # --- grades ---------------------------------------------------------------------------------------------------

@@ -412,7 +412,7 @@ def impatient(silent_s: float = 4.0) -> None:
     """Have a run wait for workers for seconds, not for minutes."""
     from evalkit.executors import ray
 
-    ray.SILENT_S, ray.PATIENCE_S = silent_s, 2 * silent_s
+    ray.SILENT_S, ray.WAITING_S, ray.PATIENCE_S = silent_s, silent_s, 2 * silent_s
 
 
 def rather_patient() -> None:

@@ -485,7 +485,7 @@ def test_provenance_names_all_that_the_figures_rest_on() -> None:
         ("Versions", f"evalkit {spec.package_version}, prices {spec.prices_version}, rates of {spec.created_at[:10]}"),
         (
             "Attempts",
-            "186 of production, 6 failed, 0 lost, 0 without a price, 0 of unknown cost; known costs are in every cost"
+            "186 of production, 6 failed, 0 without an end, 0 without a price, 0 of unknown cost; known costs are in every cost"
             " above",
         ),
         ("Ungraded", "0 outputs"),

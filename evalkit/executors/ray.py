@@ -32,7 +32,10 @@ LOOK_S = 1.0
 """Pause between two looks at which nodes there are, and between two questions to each worker."""
 
 SILENT_S = 60.0
-"""A worker that says nothing for so long is taken for lost, and a run that has had none for so long says so."""
+"""A worker that says nothing for so long is taken for lost."""
+
+WAITING_S = 10.0
+"""A run that has had no worker for so long says so."""
 
 PATIENCE_S = 300.0
 """A run that has had no worker for so long stops: clusters that grow by demand need minutes for a new machine."""
@@ -171,9 +174,9 @@ class Pool:
 
     async def _freest(self) -> _Live | None:
         """The worker with the fewest requests under way, any of several; None if none comes in time."""
-        if not await self._comes(SILENT_S):
+        if not await self._comes(WAITING_S):
             self._tell_once(f"no worker yet, waiting for one for up to {PATIENCE_S:g} s", self._why)
-            if not await self._comes(PATIENCE_S - SILENT_S):
+            if not await self._comes(PATIENCE_S - WAITING_S):
                 return None
         return min(self._workers, key=lambda worker: (worker.under_way, random.random()))  # noqa: S311  no secrets
 

@@ -10,7 +10,7 @@ from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
-from evalkit.wording import listing
+from evalkit.wording import listing, plural
 
 Measure = Callable[[OutputResult], float | None]
 """One number of a trial, None where it has none."""
@@ -214,9 +214,18 @@ class Evidence:
         """What brings the trials and figures that are missing; `unheard` where a judge was dropped."""
         if self.unheard:
             return self.unheard
+        if untold := self._untold:
+            outputs = f"the {plural(untold, 'output')}" if untold > 1 else "the one output"
+            return f"let somebody else grade {outputs} that people could not tell (`evalkit grade --blind`)"
         if self.of_baseline.spec.imported or self.of_candidate.spec.imported:
             return "import the trials that are missing (`evalkit import`), and repeat `evalkit grade`"
         return REPEAT
+
+    @property
+    def _untold(self) -> int:
+        """Outputs that lack a verdict since people could not tell, if all does that lacks one: 0 otherwise."""
+        lacking = [o for side in self.outputs() for trials in side.values() for o in trials if o.satisfied is None]
+        return len(lacking) if all(o.settled and o.people_unsure for o in lacking) else 0
 
     @property
     def people_apart(self) -> str | None:

@@ -96,7 +96,7 @@ def _bar(model: ModelResult, series: Series) -> Bar:
 
 
 def _attempts(analysis: Analysis, series: tuple[Series, ...]) -> Table:
-    heads = ("Attempts", "Failed attempts", "Lost attempts", "Unpriced attempts")
+    heads = ("Attempts", "Failed attempts", "Without an end", "Unpriced attempts")
     models = [analysis.model(s.key) for s in series]
     kinds = (Column("Failed by kind"),) if any(model.failures for model in models) else ()
     cut = (Column("Cut in the middle", "end"),) if any(model.cut.attempts for model in models) else ()
@@ -107,7 +107,7 @@ def _attempts(analysis: Analysis, series: tuple[Series, ...]) -> Table:
 
 def _by_session(sessions: list[SessionResult], swept: bool) -> Table:
     """Failures beside how many requests were allowed at once, which they often follow."""
-    heads = ("Most at once", "Attempts", "Failed attempts", "Lost attempts")
+    heads = ("Most at once", "Attempts", "Failed attempts", "Without an end")
     rows = []
     for session in sessions:
         counts = (session.concurrency, session.attempts, session.failed, session.lost)

@@ -133,7 +133,7 @@ def _billed(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         (sum(getattr(m, name) for m in analysis.models), what)
         for name, what in (
             ("failed_attempts", "failed"),
-            ("lost_attempts", "lost"),
+            ("lost_attempts", "without an end"),
             ("unpriced_attempts", "without a price"),
             ("unknown_cost_attempts", "of unknown cost"),
         )
