@@ -1,5 +1,7 @@
 """The errors a user can mend, each with the exit code that a script can rely on."""
 
+import re
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
 
@@ -23,6 +25,11 @@ class EvalkitError(Exception):
     exit_code = ExitCode.USAGE
 
 
+_PLACED = re.compile(r"(?P<file>.+?):(?P<line>\d+): (?P<what>.*)", re.DOTALL)
+_EACH_TOLD = 3
+_MOST_RANGES = 10
+
+
 class UsageError(EvalkitError):
     """The command, a file or a value it was given is not valid."""
 
@@ -33,6 +40,31 @@ class ProblemsError(EvalkitError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+class UsageError(EvalkitError):
+    """The command, a file or a value it was given is not valid."""
+
+
+class ProblemsError(EvalkitError):
+    """An input file has problems; all of them, in file order, as `file:line: what; what to do`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+    def folded(self) -> Iterator[str]:
+        """The problems to print: one that every line of a file has is told at the first, with where the others are."""
+        lines: dict[tuple[str, str], list[int]] = {}
+        found = [_PLACED.fullmatch(problem) for problem in self.problems]
+        for place in filter(None, found):
+            lines.setdefault((place["file"], place["what"]), []).append(int(place["line"]))
+        for problem, place in zip(self.problems, found, strict=True):
+            same = lines[place["file"], place["what"]] if place else []
+            if place is None or len(same) <= _EACH_TOLD:
+                yield problem
+            elif int(place["line"]) == same[0]:
+                yield f"{problem} (the same on {len(same) - 1:,} more lines: {_ranges(same[1:])})"
 
 
 class BudgetError(EvalkitError):
@@ -65,3 +97,34 @@ class InterruptedRunError(EvalkitError):
     """Stopped by the user; what was finished is on disk and the same command goes on from there."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+_PLACED = re.compile(r"(?P<file>.+?):(?P<line>\d+): (?P<what>.*)", re.DOTALL)
+_EACH_TOLD = 3
+_MOST_RANGES = 10
+
+
+def folded(problems: Sequence[str]) -> Iterator[str]:
+    """`file:line: what; what to do`, each; what many lines of a file have is told once, with where the others are."""
+    places = [_PLACED.fullmatch(problem) for problem in problems]
+    lines: dict[tuple[str, str], list[int]] = {}
+    for place in filter(None, places):
+        lines.setdefault((place["file"], place["what"]), []).append(int(place["line"]))
+    for problem, place in zip(problems, places, strict=True):
+        same = lines[place["file"], place["what"]] if place else []
+        if place is None or len(same) <= _EACH_TOLD:
+            yield problem
+        elif int(place["line"]) == same[0]:
+            yield f"{problem} (the same on {len(same) - 1:,} more lines: {_ranges(same[1:])})"
+
+
+def _ranges(lines: Sequence[int]) -> str:
+    """Line numbers in order, as `2 to 9, 12`; of very many pieces the first."""
+    ranges: list[list[int]] = []
+    for line in sorted(lines):
+        if ranges and line <= ranges[-1][1] + 1:
+            ranges[-1][1] = line
+        else:
+            ranges.append([line, line])
+    told = [f"{first}" if first == last else f"{first} to {last}" for first, last in ranges[:_MOST_RANGES]]
+    return ", ".join([*told, "..."] if len(ranges) > _MOST_RANGES else told)

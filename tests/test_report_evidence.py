@@ -268,7 +268,9 @@ def test_a_lenient_judge_and_missing_worth_are_said() -> None:
 
 def test_a_judge_without_agreement_is_the_heading() -> None:
     analysis = replace(made("people_and_judge"), agreement=())
-    assert section(analysis, "graders").heading.startswith(f"Judge {JUDGE_MODEL} passes 9")
+    part = section(analysis, "graders")
+    assert part.heading.startswith(f"Judge {JUDGE_MODEL} passes 9")
+    assert "Alpha" not in plain_text(part.lede)
 
 
 def test_a_checked_judge_is_not_called_uncalibrated() -> None:

@@ -24,7 +24,7 @@ from evalkit import __version__, remote
 from evalkit.cli import urls
 from evalkit.cli.outlet import open_closed, unheard
 from evalkit.cli.terminal import PLAINLY, say
-from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError
+from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, InterruptedRunError, ProblemsError, folded
 
 _FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 _NEVER_DONE = frozenset({"obstore", "ray"})
@@ -150,7 +150,7 @@ def _misused(error: typer.TyperException) -> int:
 def _told(error: EvalkitError, argv: Sequence[str] = ()) -> int:
     """One line for each problem, then the command that goes on from an interruption, then the exit code's name."""
     if isinstance(error, ProblemsError):
-        for problem in error.problems:
+        for problem in folded(error.problems):
             say(f"error: {urls.as_given(problem)}", err=True)
     else:
         for line in str(error).splitlines():

@@ -9,7 +9,7 @@ import typer
 
 from evalkit.cli import options, urls
 from evalkit.cli.terminal import say
-from evalkit.errors import ProblemsError, UsageError
+from evalkit.errors import ProblemsError, UsageError, folded
 
 if TYPE_CHECKING:
     from evalkit.config import Config
@@ -77,8 +77,8 @@ def check(
     problems = sorted([*problems, *rubric_problems])
     errors += [str(problem) for problem in problems if problem.severity == "error"]
     warnings = [problem for problem in problems if problem.severity == "warning"]
-    for problem in warnings:
-        say(urls.as_given(problem))
+    for line in folded([str(problem) for problem in warnings]):
+        say(urls.as_given(line))
     affordable = list[str]()
     with _noted(errors):
         if asked := policy_file(policy):

@@ -63,7 +63,7 @@ def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
     lowest = [
         (e.value, c.id, analysis.model(m).name) for c in criteria for m, e in c.score.items() if e.value is not None
     ]
-    _, name, model = min(lowest)
+    least, name, model = min(lowest)
     scored = len({of for _, _, of in lowest})
     if scored == 1 < len(analysis.models):
         return f"Only {model} has scores, so no criterion can set the models apart"
@@ -72,4 +72,6 @@ def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
         return f"No criterion sets {models} apart: all means are the same"
     if len(analysis.models) == 1:
         return f"{model} scores lowest on “{name}”" if len(lowest) > 1 else f"{model} is graded on “{name}” alone"
+    if sum(isclose(mean, least) for mean, _, _ in lowest) > 1:
+        return f"No criterion sets {models} apart; several share the lowest mean, {model} on “{name}” among them"
     return f"No criterion sets {models} apart; the lowest mean is {model} on “{name}”"

@@ -36,18 +36,25 @@ def build(analysis: Analysis) -> Section | None:
     """None with one grader alone: then nothing can be said about the grades."""
     if not analysis.agreement and not analysis.judges:
         return None
-    people = plural(max((len(a.graders) for a in analysis.agreement), default=2), "grader")
     return Section(
         name="graders",
         label="Graders",
         heading=_heading(analysis),
         lede=words(
-            f"{people.capitalize()}, on the outputs that at least two of them graded. Alpha (Krippendorff) and AC "
-            "(Gwet) are agreement beyond chance, 1 at most and 0 for guessing; raw agreement is not corrected and "
-            "can be high by chance alone where nearly every grade is the same. Intervals rest on the items, since "
-            "outputs of one item are not independent."
+            f"{_compared(analysis)} Intervals rest on the items, since outputs of one item are not independent."
         ),
         blocks=tuple(_blocks(analysis)),
+    )
+
+
+def _compared(analysis: Analysis) -> str:
+    if not analysis.agreement:
+        return "Verdicts of judges, held against those of people on the outputs that both graded."
+    graders = plural(max(len(a.graders) for a in analysis.agreement), "grader")
+    return (
+        f"{graders.capitalize()}, on the outputs that at least two of them graded. Alpha (Krippendorff) and AC (Gwet) "
+        "are agreement beyond chance, 1 at most and 0 for guessing; raw agreement is not corrected and can be high by "
+        "chance alone where nearly every grade is the same."
     )
 
 

@@ -66,8 +66,14 @@ def _heading(analysis: Analysis, series: tuple[Series, ...]) -> str:
     bar, eligible = analysis.decision.bar, analysis.decision.eligible
     lifted = [(s.name, retry) for s in series if s.key not in eligible and (retry := _clears(analysis, s, bar))]
     if lifted:
-        parts = listing([f"{name} clears {stated(bar)} within {retry.tries} tries" for name, retry in lifted])
-        retry = lifted[0][1]
+        within: dict[int, list[str]] = {}
+        for name, retry in lifted:
+            within.setdefault(retry.tries, []).append(name)
+        said = [
+            f"{listing(names)} clear{'s' * (len(names) == 1)} {stated(bar)} within {tries} tries"
+            for tries, names in sorted(within.items())
+        ]
+        parts, retry = listing(said), lifted[0][1]
         of = f" of {plural(retry.success.n, 'item')}" if _is_part(analysis) else ""
         return f"{parts}: {estimated(retry.success, 'percent', bar)}{of}" if len(lifted) == 1 else parts
     key = next((s.key for s in series if s.key == analysis.decision.option), series[0].key)
