@@ -342,6 +342,25 @@ def test_a_run_that_is_ended_while_its_cluster_starts_says_so_and_leaves_nothing
     assert server.messages() == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(16))
+def test_a_run_that_is_ended_at_any_moment_of_its_start_ends_without_a_stack(
+    number: int, tiny: Path, server: Recorded, pace: Paced, emptied: Path
+) -> None:
+    pace.delay_s = 1.0
+    ends = random.choice([signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+    with Process([*on(None, tiny, server), "--executor", "ray"]) as process:
+        until(lambda: any(emptied.glob("*/held.lock")), process)
+        time.sleep(random.uniform(0, 6))
+        process.send_signal(ends)
+        said = process.errors()
+    assert process.returncode == ExitCode.INTERRUPTED, f"{ends}: {said}"
+    assert said.endswith("exit 130: interrupted\n")
+    assert "@ 0x" not in said, said
+    assert "SIG" not in said, said
+    assert len(server.messages()) < len(EVERYTHING)
+
+
 @pytest.fixture(scope="module")
 def heads() -> Iterator[dict[str | None, str]]:
     """The address of a cluster that wants a token, and of one that wants none."""

@@ -31,7 +31,7 @@ SAME_REFUSALS = 3
 LOST_AT_MOST = 2
 """A call whose attempts have taken so many workers with them, or were so unlucky, is left for another time."""
 
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """What ends a process from outside; Windows has no second one."""
 
 RAMP_S = 0.004
@@ -351,7 +351,7 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     """Have Ctrl-C call `interrupt` instead of breaking off, and what ends a process from outside or closes its
     terminal, unless that is ignored (`nohup`)."""
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _ENDING if signal.getsignal(number) != signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in ENDING if signal.getsignal(number) != signal.SIG_IGN}
     try:
         for number in (signal.SIGINT, *before):
             loop.add_signal_handler(number, interrupt)

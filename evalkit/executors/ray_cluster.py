@@ -14,17 +14,19 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from evalkit.errors import InfrastructureError, UsageError
+from evalkit.executors.local import ENDING
 from evalkit.executors.ray_access import be_admitted, keep_no_token
 
 T = TypeVar("T")
@@ -53,8 +55,9 @@ _LAST_PORT = 65_535
 _FOLDERS, _HELD = "evalkit-", "held.lock"
 _ADDRESS = re.compile(r"auto|(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_LOGGED = re.compile(rb"\[[-\d]+ [:,\d]+ [DIWE] \d+ \d+\] ")
-"""How a line begins that Ray's library logs, unless that is what it ends this process for."""
+_LOGGED = re.compile(rb"\[[-\d]+ [:,\d]+ [DIWE] \d+ \d+\] |\*\*\* SIG|\[failure_signal|(?:PC:)? *@ +0x")
+"""How a line begins that Ray's library logs, unless that is what it ends this process for, and one of a stack that its
+own handler of a signal prints."""
 
 _RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception): .+", re.MULTILINE)
 
@@ -68,26 +71,30 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
     """
     _settle(address)
     with ExitStack() as held:
-        ray, where = installed(), "local"
-        more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
-        if address is None:
-            more["_temp_dir"] = held.enter_context(_folder())
-            more["num_cpus"] = min(workers, os.cpu_count() or 1)  # Ray starts a process for each
-        else:
-            where, more = answering(address)
-        held.enter_context(_terminated_as_interrupted())
-        held.callback(_disconnected, ray)
-        _interrupt_on_term()
-        try:
-            with _unsaid():
-                ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise InfrastructureError(
-                f"Ray at {where} cannot be used ({reason}); check it with `ray status`"
-            ) from error
-        _keep_stdout()
+        held.enter_context(_ended_as_interrupted())
+        with _heeded():
+            _connect(address, workers, held)
         yield
+
+
+def _connect(address: str | None, workers: int, held: ExitStack) -> None:
+    """Load Ray and connect; `held` ends what was begun, also after a failure."""
+    ray, where = installed(), "local"
+    more: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
+    if address is None:
+        more["_temp_dir"] = held.enter_context(_folder())
+        more["num_cpus"] = min(workers, os.cpu_count() or 1)  # Ray starts a process for each
+    else:
+        where, more = answering(address)
+    held.callback(_disconnected, ray)
+    _keep_handlers()
+    try:
+        with _unsaid():
+            ray.init(where, log_to_driver=False, logging_level=logging.CRITICAL, **more)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InfrastructureError(f"Ray at {where} cannot be used ({reason}); check it with `ray status`") from error
+    _keep_stdout()
 
 
 def _settle(address: str | None) -> None:
@@ -251,25 +258,55 @@ def _remove_abandoned(place: Path) -> None:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """What SIGTERM does is as it was, afterwards."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
+def _ended_as_interrupted() -> Iterator[None]:
+    """Have what ends a process from outside end a run as Ctrl-C does, before requests are sent too."""
+    before = _handlers(ENDING)
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _interrupt_on_term() -> None:
-    """Have SIGTERM end a run as Ctrl-C does before it began, also while Ray connects: its own handler prints a stack,
-    and leaves by a 15."""
+@contextmanager
+def _heeded() -> Iterator[None]:
+    """Raise Ctrl-C and its like once more afterwards if need be: raised amid Ray's own code they may be lost.
+
+    Their handlers are set anew in the end, since Ray's library sets its own below Python, which prints a stack.
+    """
+    told = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        told = True
+        signal.default_int_handler(number, frame)
+
+    before = _handlers((signal.SIGINT, *ENDING))
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if told:
+            raise KeyboardInterrupt
+
+
+def _handlers(numbers: Iterable[signal.Signals]) -> dict[signal.Signals, Any]:
+    """What each does now; none that is ignored, nor any outside the main thread, which may not set them."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    found = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
+    return {number: handler for number, handler in found.items() if handler != signal.SIG_IGN}
+
+
+def _keep_handlers() -> None:
+    """Have Ray leave the handlers alone: its own prints a stack, and leaves by a 15."""
     inside: Any = import_module("ray._private.utils")
     inside.set_sigterm_handler = lambda _: None
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _disconnected(ray: Any) -> None:
