@@ -19,7 +19,10 @@ _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\")]+", re.IGNORECASE)
 _S3 = ("s3", "s3a")
 _SERVERS_CODE = re.compile(r"<Code>(\w+)</Code>")
 _SERVER = re.compile(r"https?://[^/\s]+")
-_NO_PERMISSION = ("PermissionDenied", "Unauthenticated", "Unauthorized", "Forbidden", "AccessDenied")
+_NO_PERMISSION = (
+    "PermissionDenied", "Unauthenticated", "Unauthorized", "Forbidden", "AccessDenied", "SignatureDoesNotMatch",
+    "InvalidAccessKeyId",
+)  # fmt: skip
 
 
 def fetch(url: str, target: Path) -> None:

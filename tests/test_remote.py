@@ -474,6 +474,23 @@ def test_a_bucket_in_another_region_is_told(
     assert f"{bucket.url}/x.db cannot be fetched: its bucket is in another region; set AWS_REGION to that" in printed
 
 
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied"])
+def test_a_wrong_key_is_told_as_that(
+    code: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(whole(403, f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode()))
+        writer.close()
+
+    record = Recorded("")
+    with in_thread(refusing, record):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", record.url)
+        for command in (("report", f"{bucket.url}/x.db"), ("export", f"{bucket.url}/runs/", "there/")):
+            printed = said(capfd, *command, code=5)
+            assert f": no permission ({code}); check the credentials and their rights" in printed
+
+
 def test_who_may_read_objects_but_not_list_them_reads_a_run_file(
     run: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,6 +105,18 @@ def test_failures_count_and_what_is_not_complete_is_left_out_by_reason() -> None
     }
 
 
+def test_items_that_one_model_ran_more_often_are_named_as_that() -> None:
+    """Imports, and what is merged, may hold two answers of one model and one of another."""
+    book = Book(spec((HAIKU, OPUS), epochs=2))
+    for item, often in (("both", (2, 2)), ("uneven", (1, 2)), ("one alone", (0, 2))):
+        for model, trials in zip((HAIKU, OPUS), often, strict=True):
+            for epoch in range(1, trials + 1):
+                book.trial(item, answered(0.01), model=model, epoch=epoch, level=1)
+    outcomes = outcomes_of(analyze(book.snapshot()), 5.0)
+    assert [item.id for item in outcomes.items] == ["both"]
+    assert dict(outcomes.left_out) == {"not run equally often by every model": 1, "not run by every model": 1}
+
+
 def test_a_run_of_one_model_is_refused(tmp_path: Path) -> None:
     found = invoke(write_run(tmp_path / "x.db", run_of({OPUS: [[True]] * 5})))
     assert isinstance(found.exception, NothingToRouteError)
