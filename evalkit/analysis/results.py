@@ -93,7 +93,8 @@ class ModelResult:
     `cost_per_request` includes every attempt of a trial, failed ones too. `cost_per_satisfactory` is the
     abandon view (unsatisfactory outputs are thrown away); `human_fix` adds review, and correction of what was
     not satisfactory. `unpriced_attempts` > 0 means that the money figures are None. `unknown_cost_attempts` are
-    failed or lost ones that may have been billed: the money figures are a lower bound then. `failures` counts
+    failed or lost ones that may have been billed: the money figures are a lower bound then. `lost_attempts` have no end
+    on record, as of a process that was killed; those that went with a worker of a cluster failed. `failures` counts
     failed attempts by kind, `cut` holds those of them that had begun to answer; `items_to_clear`: items at which the
     bar would be cleared if the rate stayed. `at_worst`: the pass rate if every trial that failed on every attempt so
     far were a failure for good; None where there is no such trial. `unnamed_answers`: those of which nobody recorded
