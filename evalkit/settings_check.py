@@ -95,7 +95,8 @@ def _refused(request: Request, limits: _Limits) -> Iterator[str]:
         yield f"'tool_choice' of type {choice!r} forces a tool; use auto, or output_config.format for a fixed form"
     elif choice in ("any", "tool") and _thinks(request) and "forced_tool_thinking" in limits.rejects:
         yield f"'tool_choice' of type {choice!r} forces a tool, which it does not take with thinking; leave one of them"
-    if request.messages[-1]["role"] == "assistant" and "prefill" in limits.rejects:
+    spoken = [message["role"] for message in request.messages if message["role"] != "system"]
+    if spoken[-1] == "assistant" and "prefill" in limits.rejects:
         yield "the last message is the assistant's (a prefill); end with the user, or leave the model out"
     if request.params.get("inference_geo") == "us" and "us_only" in limits.rejects:
         yield "'inference_geo' 'us' came with the 4.6 models; leave it or the model out"

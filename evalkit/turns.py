@@ -21,6 +21,7 @@ _BLOCKS: Mapping[str, Mapping[str, Mapping[str, type]]] = {
         "thinking": {"thinking": str, "signature": str},
         "redacted_thinking": {"data": str},
     },
+    "system": {"text": {"text": str}},
 }
 """By role: the types of block that the API takes, each with what it must have. Whatever else stands in it is sent."""
 
@@ -31,7 +32,7 @@ _Block = dict[str, JsonValue]
 class Message(StrictModel):
     """One turn of the conversation that production sends."""
 
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "system"]
     content: _Text | Annotated[tuple[_Block, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -40,7 +41,8 @@ class Message(StrictModel):
         for number, block in enumerate(self.blocks):
             kind = block.get("type")
             if not isinstance(kind, str) or kind not in known:
-                what = f"block {number} of a turn of the {self.role}'s is of type {json.dumps(kind)}"
+                of = "an instruction of the system" if self.role == "system" else f"a turn of the {self.role}"
+                what = f"block {number} of {of}'s is of type {json.dumps(kind)}"
                 raise ValueError(f"{what}; use one of: {', '.join(known)}")
             for name, form in known[kind].items():
                 if not isinstance(block.get(name), form):

@@ -70,7 +70,14 @@ JSON = "write one JSON object per line"
         (row(input=[]), "'input' must begin with a user message; correct the roles"),
         (row(input=[{"role": "assistant", "content": "x"}]),
          "'input' must begin with a user message; correct the roles"),
-        (row(input=[{"role": "system", "content": "x"}]), "'input.0.role' is 'system'; use 'user' or 'assistant'"),
+        (row(input=[{"role": "system", "content": "x"}, ASKED]),
+         "'input' must begin with a user message; correct the roles"),
+        (row(input=[ASKED, {"role": "developer", "content": "x"}]),
+         "'input.1.role' is 'developer'; use 'user', 'assistant' or 'system'"),
+        (row(input=[ASKED, {"role": "system", "content": [{"type": "image", "source": {}}]}]),
+         "block 0 of an instruction of the system's is of type \"image\"; use one of: text"),
+        (row(input=[ASKED, CALLED, {"role": "system", "content": "x"}, RESULT]),
+         "tool_use 't' has no result in the turn after it; add a tool_result block"),
         (row(input=[{"role": "user", "contnt": "x"}]), "key 'input.0.content' is missing; add it"),
         (row(input=[ASKED, {"role": "assistant", "content": []}]), "'input.1.content' is []; it must not be empty"),
         (row(input=[{"role": "user", "content": [{"type": "text", "text": "x"}]}]),
@@ -206,6 +213,7 @@ def test_item_written_as_json_is_read_back(id: str, text: str, reference: str | 
         ("Hello", "Hello"),
         ([("user", "Hello")], "Hello"),
         ([("user", "a"), ("assistant", "b"), ("user", "c")], "user: a\n\nassistant: b\n\nuser: c"),
+        ([("user", "a"), ("system", "b"), ("user", "c")], "user: a\n\nsystem: b\n\nuser: c"),
     ],
 )
 def test_task_is_the_input_as_one_text(turns: str | list[tuple[str, str]], task: str) -> None:

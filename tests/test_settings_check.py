@@ -15,6 +15,7 @@ from evalkit.settings_check import rejected_settings, request_bytes
 
 OPUS, SONNET, HAIKU = "claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5-20251001"
 USER, ASSISTANT = {"role": "user", "content": "Hello"}, {"role": "assistant", "content": "{"}
+SYSTEM = {"role": "system", "content": "Be brief from here on."}
 TOOL = {"name": "book", "input_schema": {"type": "object"}}
 
 
@@ -138,6 +139,9 @@ CASES: dict[str, dict[str, Any]] = {
     "no thought, high": {"output_config": {"effort": "high"}, **thinking("disabled")},
     "forced": {"tool_choice": {"type": "any"}},
     "prefill": {"messages": (USER, ASSISTANT)},
+    "prefill, system": {"messages": (USER, ASSISTANT, SYSTEM)},
+    "system amid": {"messages": (USER, SYSTEM, ASSISTANT, USER)},
+    "system last": {"messages": (USER, ASSISTANT, USER, SYSTEM)},
     "us": {"inference_geo": "us"},
     "128k": {"max_tokens": 128_000},
     "64k": {"max_tokens": 64_000},
@@ -151,7 +155,7 @@ def server() -> Iterator[Recorded]:
         yield running
 
 
-STRICTER = {"forced", "prefill", "no thought, max"}
+STRICTER = {"forced", "prefill", "prefill, system", "no thought, max"}
 """What the simulated server refuses to models of which the vendor's table does not say so."""
 
 
