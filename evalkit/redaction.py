@@ -85,7 +85,7 @@ class Redaction:
             left_s = min(SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S - self._spent_s)
             begun_s = time.monotonic()
             try:
-                text, found = pattern.subn(REDACTED, text, timeout=max(left_s, 0.001))
+                text, found = _searched(text, pattern, max(left_s, 0.001))
             except TimeoutError as error:
                 raise UsageError(
                     f"redact pattern {pattern.pattern!r} takes too long on these texts ({left_s:.1f} s); simplify it"
@@ -93,6 +93,16 @@ class Redaction:
             self._spent_s += time.monotonic() - begun_s
             self.passages += found
         return text
+
+
+def _searched(text: str, pattern: Pattern, timeout_s: float) -> tuple[str, int]:
+    """The text without what matches, and how often; a space that a page has no line break at is one like others."""
+    held = "\N{NO-BREAK SPACE}" in text
+    text, found = pattern.subn(REDACTED, text, timeout=timeout_s)
+    if not held:
+        return text, found
+    spaced, more = pattern.subn(REDACTED, text.replace("\N{NO-BREAK SPACE}", " "), timeout=timeout_s)
+    return (spaced if more else text), found + more
 
 
 def _usable(pattern: str) -> Pattern:
@@ -158,7 +168,9 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
             replace(part, name=by.name(part.name), item_ids=tuple(map(by.id, part.item_ids)))
             for part in analysis.slices
         ),
-        models=tuple(replace(m, failures=_merged(m.failures, by.name)) for m in analysis.models),
+        models=tuple(
+            replace(m, name=by.name(m.name), failures=_merged(m.failures, by.name)) for m in analysis.models
+        ),
         grading=replace(analysis.grading, ungraded=_merged(analysis.grading.ungraded, by.text)),
         against=tuple(
             replace(p, improved=tuple(map(by.id, p.improved)), regressed=tuple(map(by.id, p.regressed)))

@@ -226,3 +226,25 @@ def test_patterns_of_a_project_are_checked_as_its_file_is_read() -> None:
     assert Config(redact=(r"\d{4}", "Ann")).redact == (r"\d{4}", "Ann")
     with pytest.raises(ValueError, match=r"pattern '\('"):
         Config(redact=("Ann", "("))
+
+
+def test_names_of_models_are_hidden_in_every_form_and_on_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page holds the name of whoever answers together, by spaces at which no line breaks."""
+    book = Book(spec((HAIKU, OPUS)))
+    for i in range(40):
+        for model, cost in ((HAIKU, 0.01), (OPUS, 0.05)):
+            book.trial(f"i{i}", answered(cost), model=model, level=int(model == OPUS or i % 4 > 0))
+    write_run(tmp_path / "r.db", book.snapshot())
+    assert main(["report", str(tmp_path / "r.db"), "-o", str(tmp_path / "open.html")]) == 0
+    assert "Opus 4.6" in capsys.readouterr().out
+    page = (tmp_path / "open.html").read_text(encoding="utf-8")
+    assert "Opus\N{NO-BREAK SPACE}4.6" in page
+    for name, text in report(tmp_path, "--redact", r"(?i)opus 4\.6").items():
+        if name != "open.html":
+            assert not re.search(r"(?i)opus\s4\.6", text), name
+    assert main(["report", str(tmp_path / "r.db"), "-o", str(tmp_path / "r.html"), "--redact", r"(?i)opus 4\.6"]) == 0
+    said = capsys.readouterr().out
+    assert not re.search(r"(?i)opus\s4\.6", said), said
+    assert "⟦redacted⟧" in said
