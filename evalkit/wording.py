@@ -204,7 +204,7 @@ def _why_no_interval(estimate: Estimate) -> str:
     """Values without spread, where that is the reason; else how many there were."""
     if any(words in warning for warning in estimate.warnings for words in _ALIKE):
         return f"all {estimate.n:,} alike"
-    return f"n = {estimate.n}"
+    return f"n = {estimate.n:,}"
 
 
 def _unit(estimate: Estimate, cents: bool | None) -> bool:

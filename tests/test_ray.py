@@ -342,6 +342,22 @@ def test_a_run_that_is_ended_while_its_cluster_starts_says_so_and_leaves_nothing
     assert server.messages() == []
 
 
+def terminate_at_the_first_fork() -> None:
+    """Have SIGTERM come while Ray forks a process of its own: what is raised in a hook like this one is lost."""
+    once = iter([signal.SIGTERM])
+    os.register_at_fork(after_in_parent=lambda: [os.kill(os.getpid(), number) for number in once])
+
+
+@pytest.mark.slow
+def test_a_run_that_is_ended_while_ray_forks_sends_nothing(tiny: Path, server: Recorded, emptied: Path) -> None:
+    with Process([*on(None, tiny, server), "--executor", "ray"], first=terminate_at_the_first_fork) as process:
+        said = process.errors()
+    assert process.returncode == ExitCode.INTERRUPTED, said
+    assert said.endswith("exit 130: interrupted\n")
+    assert "ignored" not in said, said
+    assert server.messages() == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(16))
 def test_a_run_that_is_ended_at_any_moment_of_its_start_ends_without_a_stack(
@@ -509,6 +525,9 @@ def test_the_folder_of_a_killed_run_is_removed_by_the_next_and_no_other(
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     (tmp_path / "evalkit-just-being-made").mkdir()
+    late = tmp_path / "evalkit-written-into-after-it-was-removed"
+    late.mkdir()
+    os.utime(late, (time.time() - 2 * 3600,) * 2)
     with ray_cluster._folder() as held:
         killed = multiprocessing.get_context("fork").Process(target=hold_a_folder_and_die)
         killed.start()

@@ -43,4 +43,4 @@ def _reason(model: ModelResult, bar: float) -> str:
         return f"is below the {told} bar"
     if model.at_worst is not None:
         return f"may clear the {told} bar, but hangs on trials that failed on every attempt so far"
-    return f"may clear the {told} bar, but {rate.n} item{'s' * (rate.n != 1)} cannot show it"
+    return f"may clear the {told} bar, but {rate.n:,} item{'s' * (rate.n != 1)} cannot show it"

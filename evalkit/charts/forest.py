@@ -60,9 +60,9 @@ def _figures(mark: Mark, chart: Forest) -> tuple[str, str]:
     """The value and its interval, each for a column of its own."""
     estimate, style = mark.estimate, chart.axis.format
     if estimate.value is None:
-        return "none", f"n = {estimate.n}"
+        return "none", f"n = {estimate.n:,}"
     if estimate.low is None and estimate.high is None:
-        return value(estimate, style), f"n = {estimate.n}"
+        return value(estimate, style), f"n = {estimate.n:,}"
     words = interval_words(estimate, style).replace(", no upper limit", ", open").replace(", no lower limit", ", open")
     return value(estimate, style), words
 

@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
@@ -52,6 +53,9 @@ _LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 """Where an instance of this machine's own listens: nothing outside it can reach that."""
 
 _LAST_PORT = 65_535
+_LATE_S = 3600.0
+"""Longer than a folder of ours is without a lock."""
+
 _FOLDERS, _HELD = "evalkit-", "held.lock"
 _ADDRESS = re.compile(r"auto|(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -72,7 +76,7 @@ def connected(address: str | None, workers: int = 1) -> Iterator[None]:
     _settle(address)
     with ExitStack() as held:
         held.enter_context(_ended_as_interrupted())
-        with _heeded():
+        with _put_off():
             _connect(address, workers, held)
         yield
 
@@ -246,12 +250,15 @@ def _folder() -> Iterator[str]:
 
 
 def _remove_abandoned(place: Path) -> None:
-    """Remove folders of ours that no process holds any more; one without a lock is just being made."""
+    """Remove folders of ours that no process holds any more. One without a lock is just being made, or so old that a
+    process of Ray's must have written into it after it was removed."""
     if os.name != "posix":
         return
     for folder in place.glob(f"{_FOLDERS}*"):
         with suppress(OSError, Timeout):
-            if folder.lstat().st_uid != os.getuid() or not (folder / _HELD).exists():
+            made = folder.lstat()
+            young = time.time() - made.st_mtime < _LATE_S
+            if made.st_uid != os.getuid() or (young and not (folder / _HELD).exists()):
                 continue
             with FileLock(folder / _HELD, blocking=False):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -271,21 +278,23 @@ def _ended_as_interrupted() -> Iterator[None]:
 
 
 @contextmanager
-def _heeded() -> Iterator[None]:
-    """Raise Ctrl-C and its like once more afterwards if need be: raised amid Ray's own code they may be lost.
+def _put_off() -> Iterator[None]:
+    """Heed Ctrl-C and its like only afterwards, unless they come twice: what is raised while Ray forks a process, amid
+    Python's own hooks, is lost, and leaves a lock held.
 
     Their handlers are set anew in the end, since Ray's library sets its own below Python, which prints a stack.
     """
-    told = False
+    told = 0
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         nonlocal told
-        told = True
-        signal.default_int_handler(number, frame)
+        told += 1
+        if told > 1:
+            signal.default_int_handler(number, frame)
 
     before = _handlers((signal.SIGINT, *ENDING))
     for number in before:
-        signal.signal(number, interrupt)
+        signal.signal(number, note)
     try:
         yield
     finally:

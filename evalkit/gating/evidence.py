@@ -321,10 +321,11 @@ def _refuse_graded_apart(analysis: Analysis, model: str) -> None:
     of_model = [o for item in analysis.outputs for o in item.outputs if o.model == model and o.outcome == "answered"]
     unseen = sum(not judged <= {*output.levels, *output.ungraded} for output in of_model)
     if unseen:
+        who = "have people grade both sides together" if analysis.grading.people else "grade both sides together"
         raise IntegrityError(
             f"{unseen:,} of {len(of_model):,} outputs of {model} were in another file when round"
-            f" {analysis.grading.round.id if analysis.grading.round else 0} was graded; grade both sides together with"
-            " `evalkit grade --blind`"
+            f" {analysis.grading.round.id if analysis.grading.round else 0} was graded; {who} with `evalkit grade"
+            " --blind`"
         )
 
 

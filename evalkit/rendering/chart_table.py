@@ -55,7 +55,7 @@ def _forest(chart: Forest) -> Table:
                 Cell(words(mark.series.name)),
                 Cell(words(value(mark.estimate, style, bar))),
                 Cell(words(doubt(mark.estimate, style, bar))),
-                Cell(words(str(mark.estimate.n))),
+                Cell(words(f"{mark.estimate.n:,}")),
             ),
             mark.series,
         )
@@ -75,7 +75,7 @@ def _frontier(chart: Frontier) -> Table:
                     Cell(words(value(e, axis.format, axis.reference)), doubt(e, axis.format, axis.reference))
                     for e, axis in ((p.x, chart.x), (p.y, chart.y))
                 ),
-                Cell(words(str(p.y.n))),
+                Cell(words(f"{p.y.n:,}")),
             ),
             p.series,
         )

@@ -185,7 +185,7 @@ def _latency(model: ModelResult, name: MainClock) -> Cell:
 def _brief(quantile: Estimate) -> str:
     """The interval without unit, to stand under a pair of figures: `1.9–2.5`, `3.2–open`."""
     if quantile.low is None and quantile.high is None:
-        return f"n = {quantile.n}"
+        return f"n = {quantile.n:,}"
     ends = ("open" if x is None else seconds(x).removesuffix(" s") for x in (quantile.low, quantile.high))
     return "–".join(ends)
 

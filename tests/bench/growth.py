@@ -1,4 +1,4 @@
-"""How time, memory and files grow from 1,000 to 100,000 trials, command by command; for illustration.
+"""How time, memory and files grow from 1,000 to 100,000 trials, command by command. Of a run's memory there is a bar.
 
 CPU seconds, since whole runs take minutes, in which a shared machine does other work. Each command is a process.
 """
@@ -10,7 +10,7 @@ from math import log
 from pathlib import Path
 
 from bench.mock_api import MODELS
-from bench.rig import QUICK, Cost, Mock, Row, Workload, mock, run_file, spend
+from bench.rig import QUICK, Cost, Mock, Row, Workload, mock, ratio_row, run_file, spend
 
 SIZES = (60, 180) if QUICK else (1_000, 10_000, 100_000)
 IN_FLIGHT = "32"
@@ -26,6 +26,8 @@ satisfactory:
 """
 _DECIDED = (0, 1, 3)
 """Exit codes of a gate."""
+_MORE_MEMORY = 1.5
+"""Times the memory that a run of ten times the trials may take."""
 
 
 class _Suite:
@@ -75,6 +77,7 @@ def growth() -> Iterator[Row]:
     """A row a command and size, and the power of the trials that its time grows with."""
     with tempfile.TemporaryDirectory() as folder, mock() as server:
         before: dict[str, tuple[int, float]] = {}
+        run_mb: float | None = None
         for trials in SIZES:
             server.script("tokens=20 criterion=right")
             suite = _Suite(Path(folder) / str(trials), trials, server)
@@ -87,6 +90,11 @@ def growth() -> Iterator[Row]:
                     _power(before, name, suite, cost),
                 )
                 yield Row("growth", f"{name}, {suite.trials:,} trials", figures, "", power, "", None)
+                if name == "run":
+                    if run_mb is not None:
+                        what = f"run, {suite.trials:,} trials: memory against the size before"
+                        yield ratio_row("growth", what, cost.rss_mb, run_mb, "MB", _MORE_MEMORY)
+                    run_mb = cost.rss_mb
 
 
 def _power(before: dict[str, tuple[int, float]], name: str, suite: _Suite, cost: Cost) -> str:
