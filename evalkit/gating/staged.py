@@ -1,7 +1,8 @@
 """Staged gates: the evidence of the last planned look that is whole, and the fail-fast process beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from evalkit import stats
 from evalkit.analysis.results import Analysis, OutputResult
@@ -15,6 +16,8 @@ from evalkit.wording import plural
 
 FAIL_FAST = "quality: fail fast"
 _TOLD_MOST = 1e6
+_Closed = Sequence[Collection[int]]
+"""Trials of each side, by id, to whose outputs nobody adds a verdict any more."""
 SHARED = 2
 """With a fail-fast process, looks may fail at alpha over this, and the process has the other half."""
 
@@ -35,12 +38,13 @@ def staged(
     """
     alpha = tested_at(alpha, whole.epochs)
     baseline, candidate = snapshots
-    waiting = _ungraded(whole) if verdicts else []
+    closed = _closed(whole, snapshots)
+    waiting = _ungraded(whole, closed) if verdicts else []
     look = look_of(((baseline, whole.baseline), (candidate, whole.candidate)), asked, alpha, waiting)
     if asked.fail_fast:
         look = replace(look, wealth_needed=SHARED / alpha)
     if asked.fail_fast and not is_mixed(whole, whole.paired(satisfied)):
-        differences = _differences(whole, order_of(candidate))
+        differences = _differences(whole, order_of(candidate), closed)
         most = max(stats.worse_wealth(differences), default=1.0)
         look = replace(look, wealth=most, watched=len(differences))
     if look.number == 0 or look.is_last:
@@ -50,37 +54,55 @@ def staged(
     return replace(whole, of_baseline=then, of_candidate=now), look
 
 
-def _differences(whole: Evidence, order: Sequence[str]) -> list[float]:
+def _differences(whole: Evidence, order: Sequence[str], closed: _Closed) -> list[float]:
     """Candidate less baseline of each item in the order of the looks, up to the first that is not run and graded.
 
     An output that its graders could not grade leaves its item out, as everywhere.
     """
-    (then, now), closed = whole.outputs(), _is_closed(whole)
+    then, now = whole.outputs()
     found = []
     for item in order:
         sides = then.get(item, ()), now.get(item, ())
         outputs = [output for side in sides for output in side]
-        if not all(sides) or not all(_is_over(o) or (closed and o.outcome == "answered") for o in outputs):
+        over = (_is_over(o) or o.trial_id in shut for side, shut in zip(sides, closed, strict=True) for o in side)
+        if not all(sides) or not all(over):
             break
         if all(output.satisfied is not None for output in outputs):
             found.append(_mean(now[item]) - _mean(then[item]))
     return found
 
 
-def _ungraded(whole: Evidence) -> list[str]:
+def _ungraded(whole: Evidence, closed: _Closed) -> list[str]:
     """The item of each output that a look waits for: graders have still to say something of it, and can."""
-    if whole.unheard or _is_closed(whole):
+    if whole.unheard:
         return []
-    sides = whole.outputs()
-    answered = [
-        (item, o) for side in sides for item, outputs in side.items() for o in outputs if o.outcome == "answered"
+    return [
+        item
+        for side, shut in zip(whole.outputs(), closed, strict=True)
+        for item, outputs in side.items()
+        for output in outputs
+        if output.outcome == "answered" and not _is_over(output) and output.trial_id not in shut
     ]
-    return [item for item, output in answered if not _is_over(output)]
 
 
-def _is_closed(whole: Evidence) -> bool:
-    """Whether people have closed their round, so that nobody adds a verdict to it."""
-    return whole.of_candidate.grading.closed_at is not None
+def _closed(whole: Evidence, snapshots: Sequence[Snapshot]) -> _Closed:
+    """The answers that were there when people closed their round; what came later waits for another one."""
+    when = (evidence.grading.closed_at for evidence in (whole.of_baseline, whole.of_candidate))
+    return tuple(
+        frozenset() if at is None else _answered_by(snapshot, datetime.fromisoformat(at))
+        for at, snapshot in zip(when, snapshots, strict=True)
+    )
+
+
+def _answered_by(snapshot: Snapshot, when: datetime) -> frozenset[int]:
+    """Trials whose answer was there by then, as far as anyone timed it."""
+    return frozenset(
+        attempt.trial_id
+        for attempt in snapshot.attempts
+        if attempt.grader is None
+        and attempt.outcome == "answered"
+        and datetime.fromisoformat(attempt.sent_at) + timedelta(seconds=attempt.latency_s or 0.0) <= when
+    )
 
 
 def _is_over(output: OutputResult) -> bool:
