@@ -55,13 +55,14 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float) -> Discor
             said[trial.key.item_id][trial.key.model].append(trial.judge_satisfied)
         if trial.outcome == "answered":
             answered.add(trial.key.item_id)
-    apart = tuple(item for item in said if item in answered and _differs(said[item].values()))
+    apart = tuple(item for item in said if item in answered and tells_apart(said[item].values()))
     alike = [item for item in said if item in answered and item not in apart]
     drawn = in_drawing_order(alike, snapshot.spec.seed)[: max(FEWEST, ceil(share * len(alike)))]
     return Discordant(apart, tuple(drawn), len(alike))
 
 
-def _differs(by_model: Iterable[list[bool | None]]) -> bool:
+def tells_apart(by_model: Iterable[list[bool | None]]) -> bool:
+    """Whether a judge's verdicts on an item, of each model those of all epochs, differ or are missing: None."""
     verdicts = list(by_model)
     if any(verdict is None for each in verdicts for verdict in each):
         return True

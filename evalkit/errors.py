@@ -25,11 +25,6 @@ class EvalkitError(Exception):
     exit_code = ExitCode.USAGE
 
 
-_PLACED = re.compile(r"(?P<file>.+?):(?P<line>\d+): (?P<what>.*)", re.DOTALL)
-_EACH_TOLD = 3
-_MOST_RANGES = 10
-
-
 class UsageError(EvalkitError):
     """The command, a file or a value it was given is not valid."""
 
@@ -40,31 +35,6 @@ class ProblemsError(EvalkitError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
-
-
-class UsageError(EvalkitError):
-    """The command, a file or a value it was given is not valid."""
-
-
-class ProblemsError(EvalkitError):
-    """An input file has problems; all of them, in file order, as `file:line: what; what to do`."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
-
-    def folded(self) -> Iterator[str]:
-        """The problems to print: one that every line of a file has is told at the first, with where the others are."""
-        lines: dict[tuple[str, str], list[int]] = {}
-        found = [_PLACED.fullmatch(problem) for problem in self.problems]
-        for place in filter(None, found):
-            lines.setdefault((place["file"], place["what"]), []).append(int(place["line"]))
-        for problem, place in zip(self.problems, found, strict=True):
-            same = lines[place["file"], place["what"]] if place else []
-            if place is None or len(same) <= _EACH_TOLD:
-                yield problem
-            elif int(place["line"]) == same[0]:
-                yield f"{problem} (the same on {len(same) - 1:,} more lines: {_ranges(same[1:])})"
 
 
 class BudgetError(EvalkitError):
@@ -108,8 +78,8 @@ def folded(problems: Sequence[str]) -> Iterator[str]:
     """`file:line: what; what to do`, each; what many lines of a file have is told once, with where the others are."""
     places = [_PLACED.fullmatch(problem) for problem in problems]
     lines: dict[tuple[str, str], list[int]] = {}
-    for place in filter(None, places):
-        lines.setdefault((place["file"], place["what"]), []).append(int(place["line"]))
+    for found in filter(None, places):
+        lines.setdefault((found["file"], found["what"]), []).append(int(found["line"]))
     for problem, place in zip(problems, places, strict=True):
         same = lines[place["file"], place["what"]] if place else []
         if place is None or len(same) <= _EACH_TOLD:

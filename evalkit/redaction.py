@@ -168,9 +168,7 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
             replace(part, name=by.name(part.name), item_ids=tuple(map(by.id, part.item_ids)))
             for part in analysis.slices
         ),
-        models=tuple(
-            replace(m, name=by.name(m.name), failures=_merged(m.failures, by.name)) for m in analysis.models
-        ),
+        models=tuple(replace(m, name=by.name(m.name), failures=_merged(m.failures, by.name)) for m in analysis.models),
         grading=replace(analysis.grading, ungraded=_merged(analysis.grading.ungraded, by.text)),
         against=tuple(
             replace(p, improved=tuple(map(by.id, p.improved)), regressed=tuple(map(by.id, p.regressed)))

@@ -194,9 +194,7 @@ def test_a_file_that_requests_are_still_sent_for_is_named(
     booked(Path("b.db"), SONNET)
     with RunFile(Path("b.db")) as run, run.only_writer(role):
         assert main(["merge", "a.db", "b.db", "-o", "c.db"]) == 0
-    assert "requests are still being sent for b.db; what comes of them is not in the new file" in (
-        capsys.readouterr().out
-    )
+    assert "requests are still being sent for b.db; what comes of them is not in c.db" in (capsys.readouterr().out)
     assert main(["merge", "a.db", "b.db", "-o", "d.db"]) == 0
     assert "still being sent" not in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.db", "b.db", "c.db", "d.db"]

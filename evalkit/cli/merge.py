@@ -45,7 +45,7 @@ def merge(
     settled = "all settled" if made.settled == made.trials else f"{made.settled:,} of them settled"
     say(f"merged: {name} ({plural(made.trials, 'trial')}, {settled}; {', '.join(made.models)})")
     for path in made.growing:
-        say(f"! requests are still being sent for {path}; what comes of them is not in the new file: merge once they end")
+        say(f"! requests are still being sent for {path}; what comes of them is not in {name}: merge when they end")
     if made.rounds:
         one = ", only one of which counts" * (made.rounds > 1)
         say(f"! the grades so far are kept in {plural(made.rounds, 'closed round')}{one}")

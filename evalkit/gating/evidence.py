@@ -153,6 +153,8 @@ class Evidence:
         if not (self.picked and output.people_unsure and output.decided_by == "judge"):
             return output
         levels = {name: level for name, level in output.levels.items() if name not in output.people_unsure}
+        if self.rubric.satisfied(levels) is False:  # whatever they had said of the rest
+            return replace(output, satisfied=False, decided_by="people", levels=levels)
         return replace(output, satisfied=None, decided_by=None, levels=levels)
 
     def paired(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:

@@ -1,15 +1,21 @@
 """Which items people decided, where a judge graded the rest: what is tested then needs no word of the judge."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from typing import Literal
 
-from evalkit.analysis.results import OutputResult
+from evalkit.analysis.results import ItemResult, OutputResult
+from evalkit.discordant import tells_apart
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Evidence, Paired
 
 FEWEST_ALIKE = 10
 """Items that a judge grades alike which people must have graded as well, unless there are fewer."""
-WORSE, BETTER, ALIKE, KNOWN = range(4)
-"""Strata: the judge sees the candidate worse, better, alike; or nobody had to ask a judge."""
+_FEWEST_DECIDED = 2
+"""Of these, since one label of a sample gives no interval."""
+WORSE, BETTER, ALIKE, KNOWN, ELSEWHERE = range(5)
+"""Strata: the judge sees the candidate worse, better, alike; nobody had to ask a judge; or it sees these two alike but
+another model of the run otherwise, so that people were asked about all such items, and drew none of them."""
 
 
 @dataclass(frozen=True)
@@ -18,17 +24,19 @@ class Labels:
 
     `strata`: of each item, in the order of the pairs; `decided`: whether no verdict of it is the judge's. `reach`: all
     where the judge decides nothing, sampled where people decided every item that the judge tells apart and a sample of
-    the others, else few. `cap`: why nothing passes by people's grades, None if it may.
+    the others, else few. `untold`: items of that sample beside these, which lack a verdict since people could not tell.
+    `cap`: why nothing passes by people's grades, None if it may.
     """
 
     strata: tuple[int, ...]
     decided: tuple[bool, ...]
+    untold: int = 0
     cap: str | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Items of each stratum."""
-        return tuple(self.strata.count(stratum) for stratum in range(KNOWN + 1))
+        return tuple(self.strata.count(stratum) for stratum in range(ELSEWHERE + 1))
 
     @property
     def alike(self) -> int:
@@ -41,14 +49,24 @@ class Labels:
         if all(self.decided):
             return "all"
         apart = all(known for known, s in zip(self.decided, self.strata, strict=True) if s != ALIKE)
-        return "sampled" if apart and self.alike >= min(FEWEST_ALIKE, self.sizes[ALIKE]) else "few"
+        alike, asked = self.sizes[ALIKE], self.alike + self.untold
+        drawn = asked >= min(FEWEST_ALIKE, alike + self.untold) and self.alike >= min(_FEWEST_DECIDED, alike)
+        return "sampled" if apart and drawn else "few"
 
 
 def labels_of(evidence: Evidence, pairs: Paired) -> Labels:
     """Who decided the items of these pairs, by the verdict on their outputs."""
-    then, now = evidence.outputs(frozenset(pairs.items))
-    found = [_label(then[item], now[item]) for item in pairs.items]
-    return Labels(tuple(stratum for stratum, _ in found), tuple(known for _, known in found), evidence.people_apart)
+    asked = pairs.items if pairs.worst is None else pairs.worst.items
+    (then, now), elsewhere = evidence.outputs(frozenset(asked)), _told_apart(evidence)
+    found = {item: _label(then[item], now[item], item in elsewhere) for item in pairs.items}
+    untold = sum(
+        any(output.people_unsure for output in (*then[item], *now[item]))
+        and _label(then[item], now[item], item in elsewhere)[0] == ALIKE
+        for item in asked
+        if item not in found
+    )
+    strata, decided = (tuple(each) for each in zip(*found.values(), strict=True)) if found else ((), ())
+    return Labels(strata, decided, untold if evidence.picked else 0, evidence.people_apart)
 
 
 def is_mixed(evidence: Evidence, pairs: Paired) -> bool:
@@ -57,7 +75,21 @@ def is_mixed(evidence: Evidence, pairs: Paired) -> bool:
     return evidence.picked and labels_of(evidence, pairs).reach != "all"
 
 
-def _label(then: list[OutputResult], now: list[OutputResult]) -> tuple[int, bool]:
+def _told_apart(evidence: Evidence) -> Collection[str]:
+    """The items that people were asked about whole, for what the judge had said of any models of a run."""
+    runs = [run for run in (evidence.of_baseline, evidence.of_candidate) if run.grading.picked]
+    return {item.id for run in runs for item in run.outputs if tells_apart(_by_model(item))}
+
+
+def _by_model(item: ItemResult) -> Collection[list[bool | None]]:
+    said: dict[str, list[bool | None]] = defaultdict(list)
+    for output in item.outputs:
+        if output.outcome is not None:
+            said[output.model].append(output.judge_satisfied)
+    return said.values()
+
+
+def _label(then: list[OutputResult], now: list[OutputResult], elsewhere: bool) -> tuple[int, bool]:
     known = [output for output in (*then, *now) if output.satisfied is not None]
     decided = all(output.decided_by != "judge" for output in known)
     if len(known) == len(_judged(then)) + len(_judged(now)) and all(output.decided_by == "check" for output in known):
@@ -68,7 +100,8 @@ def _label(then: list[OutputResult], now: list[OutputResult]) -> tuple[int, bool
     if decided and (None in before or None in after):
         return KNOWN, decided
     difference = _share(after) - _share(before)
-    return (ALIKE if abs(difference) < 1e-9 else BETTER if difference > 0 else WORSE), decided
+    alike = ELSEWHERE if elsewhere else ALIKE
+    return (alike if abs(difference) < 1e-9 else BETTER if difference > 0 else WORSE), decided
 
 
 def _judged(side: list[OutputResult]) -> list[OutputResult]:

@@ -25,6 +25,7 @@ _NO_MORE_EPOCHS = 0.9
 _FEWEST_ALIKE = 15
 """Items that a ratio which never varies must have been seen on to pass: fewer say nothing about the next one."""
 _ROUNDING = 1e-9
+_PART = "people have graded only a part of what the judge tells apart"
 
 
 def share_result(
@@ -97,7 +98,7 @@ def _tested(
 
 def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, *, mixed: bool = False) -> _Tested:
     """From all pairs, at the part of the margin that the judge's errors leave of it. `mixed`: people decided some of
-    those that the judge tells apart, and it the others, which may make a loss up."""
+    those that the judge tells apart, and it the others, which may make a loss up, or hide one."""
     left = margin * assay.factor
     sides, epochs = (pairs.candidate, pairs.baseline), pairs.epochs
     estimate = stats.paired_rates_clustered(*sides, rules.confidence, epochs)
@@ -118,7 +119,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, *, mix
         stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
         None if assay.skewed or mixed else stats.worse_p(*sides, rules.alpha, epochs),
         f"{sum_of_shares(found.gain)} gained and {sum_of_shares(found.loss)} lost of {plural(found.n, 'item')}",
-        assay.cap,
+        assay.cap or (_PART if mixed else None),
         pairs,
         needs,
         left,
@@ -132,7 +133,8 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
     strata = [labels.strata[i] for i in taken]
     then, now = (tuple(side[i] for i in taken) for side in (pairs.baseline, pairs.candidate))
     estimate = stats.paired_rates_stratified(now, then, strata, labels.sizes, rules.confidence)
-    alike = f"{labels.alike:,} of the {plural(labels.sizes[ALIKE], 'item')} that the judge graded alike"
+    others = plural(labels.sizes[ALIKE] + labels.untold, "item")
+    alike = f"{labels.alike:,} of the {others} that the judge graded alike"
     return _Tested(
         estimate,
         stats.shows_noninferiority_stratified(now, then, strata, labels.sizes, margin, rules.alpha, pairs.epochs),

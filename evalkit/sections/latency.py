@@ -337,7 +337,8 @@ def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str
         estimates = [(s.name, e) for s in series if (e := _quantile(analysis, s, name, quantile)) is not None]
         open_ = [(who, e) for who, e in estimates if e.value is not None and e.high is None]
         if open_:
-            sizes = listing([f"{e.n:,}" for _, e in open_] if len({e.n for _, e in open_}) > 1 else [f"{open_[0][1].n:,}"])
+            each = [f"{e.n:,}" for _, e in open_]
+            sizes = listing(each if len(set(each)) > 1 else each[:1])
             unit = "item" if analysis.spec.epochs > 1 else "call"
             calls = unit if sizes == "1" else f"{unit}s"
             needed = values_needed(share, open_[0][1].confidence)
