@@ -155,7 +155,7 @@ def _price_notes(evidence: Evidence, policy: Common) -> Iterator[str]:
 
 def _afforded(evidence: Evidence, margin: float, alpha: float) -> Iterator[str]:
     """What it may lose at the part of the margin that quality is tested at; unsaid where a sample of labels decides."""
-    reach, assay = labels_of(evidence, evidence.paired(satisfied)).reach, assay_of(evidence)
+    reach, assay = labels_of(evidence, evidence.shares(satisfied)).reach, assay_of(evidence)
     if reach != "sampled" or not assay.by_people:
         left = margin if reach == "all" else margin * assay.factor
         yield from afford(len(evidence.items), evidence.epochs, left, alpha)
@@ -206,7 +206,7 @@ def _planned_items(evidence: Evidence, look: Look | None) -> int:
 def flips(evidence: Evidence) -> Flips | None:
     """How many items change their verdict between the two sides, both ways; None where nothing is graded, and where
     people decided some items for what a judge had said of them."""
-    pairs = evidence.paired(satisfied)
+    pairs = evidence.shares(satisfied)
     if not len(pairs) or is_mixed(evidence, pairs):
         return None
     found = stats.discordance(pairs.candidate, pairs.baseline)
@@ -216,7 +216,7 @@ def flips(evidence: Evidence) -> Flips | None:
 def flip_rate(evidence: Evidence) -> stats.Estimate:
     """Share of items that one trial of each side is not graded alike on; of one model against itself: what a
     difference must stand out from."""
-    pairs = evidence.paired(satisfied)
+    pairs = evidence.shares(satisfied)
     differing = [b * (1 - c) + c * (1 - b) for b, c in zip(pairs.baseline, pairs.candidate, strict=True)]
     if pairs.epochs == 1 or not any(differing):
         return stats.rate(round(sum(differing)), len(differing))

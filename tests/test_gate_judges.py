@@ -13,7 +13,7 @@ from evalkit.cli import main
 from evalkit.discordant import discordant_items
 from evalkit.errors import UsageError
 from evalkit.gate import flip_rate, gate
-from evalkit.gating.evidence import Evidence, against_itself, evidence_of
+from evalkit.gating.evidence import Evidence, against_itself, evidence_of, satisfied
 from evalkit.gating.labels import labels_of
 from evalkit.gating.looks import Sequential
 from evalkit.gating.policy import read_policy
@@ -289,6 +289,77 @@ def test_a_criterion_that_people_could_not_tell_is_not_the_judges_to_pass() -> N
     assert "let somebody else grade the 6 outputs that people could not tell (`evalkit grade --blind`)" in str(
         checks[1].needs
     )
+
+
+def test_what_people_were_asked_about_for_a_third_model_is_no_sample_of_the_others() -> None:
+    """The judge tells 50 items apart by the third model alone, where people find ten losses, and draws from 50 more."""
+    third = "claude-haiku-4-5-20251001"
+    models = (BASELINE, CANDIDATE, third)
+    book = Book(spec(models, rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(100):
+        for model in models:
+            said = int(not (item < 50 and model == third))
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=said)
+            if item < 60:
+                book.grade(trial, int(not (item < 10 and model == CANDIDATE)), grader=PERSON)
+    found = of(book.snapshot(events=PICKED))
+    labels = labels_of(found, found.shares(satisfied))
+    assert (labels.sizes, labels.alike, labels.reach) == ((0, 0, 50, 0, 50), 10, "sampled")
+    check = gate(found, POLICY).checks[0]
+    assert check.estimate is not None
+    assert check.estimate.value == pytest.approx(-0.10)
+    assert "10 of the 50 items that the judge graded alike" in check.finding
+
+
+@pytest.mark.parametrize("untold", [(), (14,), (14, 15)])
+def test_what_people_could_not_tell_of_the_sample_saves_no_candidate_from_what_they_found(
+    untold: tuple[int, ...],
+) -> None:
+    """Ten of 36 are drawn where the judge tells 14 of 50 apart, all of them lost."""
+    said: list[Pair] = [(1, 0)] * 14 + [(1, 1)] * 36
+    people: dict[int, Any] = {item: (1, None) if item in untold else said[item] for item in range(24)}
+    found = of(judged(said, people, events=PICKED))
+    assert labels_of(found, found.shares(satisfied)).reach == "sampled"
+    assert gate(found, POLICY).verdict == "fail"
+
+
+def test_where_people_could_tell_nothing_of_the_sample_it_carries_nothing() -> None:
+    said: list[Pair] = [(1, 0)] * 14 + [(1, 1)] * 36
+    people: dict[int, Any] = {item: (1, None) if item > 14 else said[item] for item in range(24)}
+    found = of(judged(said, people, events=PICKED))
+    assert labels_of(found, found.shares(satisfied)).reach == "few"
+
+
+def test_what_people_know_to_be_lost_is_lost_whatever_else_they_could_not_tell() -> None:
+    criteria = [
+        {"id": name, "question": "Is it?", "levels": {"0": "No.", "1": "Yes."}, **more}
+        for name, more in (("helpful", {}), ("policy", {"critical": 1}))
+    ]
+    rubric = {**PASS_OR_FAIL, "criteria": criteria}
+    for tells in (True, False):
+        book = Book(spec((BASELINE, CANDIDATE), rubric), rounds=[round_(graders=(JUDGE, PERSON))])
+        for item in range(100):
+            for model in (BASELINE, CANDIDATE):
+                lost = item < 20 and model == CANDIDATE
+                trial = book.trial(
+                    f"item-{item:03d}", answered(served_model=model), model=model, levels={"helpful": 1, "policy": 1}
+                )
+                book.grade(trial, None if lost and not tells else 1, criterion="helpful", grader=PERSON)
+                book.grade(trial, int(not lost), criterion="policy", grader=PERSON)
+        report = gate(of(book.snapshot(events=PICKED)), POLICY)
+        assert report.verdict == "fail", tells
+        assert report.checks[0].estimate is not None
+        assert report.checks[0].estimate.value == pytest.approx(-0.20)
+
+
+def test_a_judge_that_could_pass_alone_passes_nothing_that_people_picked_from() -> None:
+    """People's sample vouches for it; then they are asked about all that it tells apart, and look at two of six."""
+    people = calibrated(0) | {0: (1, 0), 1: (1, 0)}
+    drawn = of(judged(SAID, calibrated(0)))
+    assert gate(drawn, POLICY).verdict == "pass"
+    events = (RoundEvent("closed", 1, None, at="2026-11-03T10:00:00+00:00"), *PICKED)
+    report = gate(of(judged(SAID, people, events=events)), POLICY)
+    assert report.verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])

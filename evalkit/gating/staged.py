@@ -43,7 +43,7 @@ def staged(
     look = look_of(((baseline, whole.baseline), (candidate, whole.candidate)), asked, alpha, waiting)
     if asked.fail_fast:
         look = replace(look, wealth_needed=SHARED / alpha)
-    if asked.fail_fast and not is_mixed(whole, whole.paired(satisfied)):
+    if asked.fail_fast and not is_mixed(whole, whole.shares(satisfied)):
         differences = _differences(whole, order_of(candidate), closed)
         most = max(stats.worse_wealth(differences), default=1.0)
         look = replace(look, wealth=most, watched=len(differences))
