@@ -64,6 +64,19 @@ class Leniency:
 
 
 @dataclass(frozen=True)
+class PairAccuracy:
+    """A judge against people on the `outputs` of two models that both graded, `a` and `b` in the order of their ids.
+
+    What it sees of a third one is no measure of how it tells these apart.
+    """
+
+    a: str
+    b: str
+    outputs: int
+    accuracy: JudgeAccuracy
+
+
+@dataclass(frozen=True)
 class FloorValidity:
     """A judge against people on whether outputs reach a critical criterion's floor: the verdict may fail for other
     reasons, which a judge sees better or worse."""
@@ -71,13 +84,14 @@ class FloorValidity:
     outputs: int
     accuracy: JudgeAccuracy
     by_model: Mapping[str, JudgeAccuracy] = field(default_factory=dict)
+    by_pair: tuple[PairAccuracy, ...] = ()
 
 
 @dataclass(frozen=True)
 class JudgeValidity:
     """One judge, or a panel taken as one, against people on the outputs that both graded (`outputs`).
 
-    `by_model`: its errors on each model's outputs. `dropped` says why its grades decide nothing, None if they do.
+    `by_model`, `by_pair`: its errors on each model's outputs, and on those of every two. `dropped` says why its grades decide nothing, None if they do.
     `corrected`: each model's pass rate as people would have found it (double sampling, failures as failures).
     `worth_labels`: how many more human labels would have done as much as the judge. `leniency_p`: whether it errs alike
     on two models' outputs, for every two. `floors`: the same of each judged critical criterion by itself.
@@ -91,6 +105,7 @@ class JudgeValidity:
     leniency_p: tuple[Leniency, ...]
     kappa: Estimate = field(default_factory=lambda: no_estimate("not computed", 0.95, "jackknife"))
     by_model: Mapping[str, JudgeAccuracy] = field(default_factory=dict)
+    by_pair: tuple[PairAccuracy, ...] = ()
     dropped: str | None = None
     floors: Mapping[str, FloorValidity] = field(default_factory=dict)
 
@@ -198,8 +213,21 @@ def _floors(
             model: accuracy({t: flag for t, flag in both.items() if keys[t].model == model}, people, items)
             for model in sorted({keys[t].model for t in both})
         }
-        found[criterion.id] = FloorValidity(len(both), accuracy(both, people, items), by_model)
+        found[criterion.id] = FloorValidity(
+            len(both), accuracy(both, people, items), by_model, _by_pair(both, people, keys)
+        )
     return found
+
+
+def _by_pair(
+    said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey]
+) -> tuple[PairAccuracy, ...]:
+    both, items = {t: flag for t, flag in said.items() if t in people}, {t: key.item_id for t, key in keys.items()}
+    found = []
+    for a, b in combinations(sorted({keys[t].model for t in both}), 2):
+        of_pair = {t: flag for t, flag in both.items() if keys[t].model in (a, b)}
+        found.append(PairAccuracy(a, b, len(of_pair), accuracy(of_pair, people, items)))
+    return tuple(found)
 
 
 def _validity(
@@ -251,6 +279,7 @@ def _validity(
             items=[items_of[t] for t in both],
         ),
         by_model={m: accuracy({t: said[t] for t in both if keys[t].model == m}, people, items_of) for m in models},
+        by_pair=_by_pair(said, people, keys),
         dropped=why_dropped(found, len(both)),
     )
 

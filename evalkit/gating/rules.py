@@ -88,10 +88,13 @@ def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None
     analysis = evidence.of_candidate
     overall, of = _validity(judges, analysis.judges), f" on {criterion}" if criterion else ""
     found = overall.floors.get(criterion) if overall is not None and criterion else overall
+    served = _served_apart(evidence)
+    if served is not None:
+        return Assay(cap=served, skewed=True)
     unknown = _unknown(evidence, found, of)
     if found is None or unknown is not None:
         return Assay(cap=unknown)
-    low, p = found.accuracy.youden_low_80, _different_p(found, evidence.baseline, evidence.candidate)
+    low, p = _youden_low(found, evidence), _different_p(found, evidence.baseline, evidence.candidate)
     if p < DIFFERENT:
         return Assay(
             cap=f"the judge errs otherwise{of} on one model than on the other (p {p_value(p)}); {_PEOPLE}", skewed=True
@@ -100,6 +103,14 @@ def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None
         known = "unknown" if low is None else f"at least {low:.2f} only"
         return Assay(cap=f"the judge's J{of} is {known}, under {LEAST_YOUDEN_LOW}; {_PEOPLE}, or a better judge")
     return Assay(factor=min(1.0, low))
+
+
+def _youden_low(found: JudgeValidity | FloorValidity, evidence: Evidence) -> float | None:
+    """The lower 80 % limit of J on the outputs of these two models."""
+    wanted = {evidence.baseline, evidence.candidate}
+    if len(wanted) == 1:
+        return found.by_model[evidence.candidate].youden_low_80
+    return next((pair.accuracy.youden_low_80 for pair in found.by_pair if {pair.a, pair.b} == wanted), None)
 
 
 def _different_p(found: JudgeValidity | FloorValidity, baseline: str, candidate: str) -> float:
@@ -125,20 +136,31 @@ def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of
         return f"a judge {APART}"
     if not evidence.together:
         return "a judge graded the two sides apart; put both models into one run and grade them together"
-    for judge, of_model in evidence.of_candidate.grading.answered_by.items():
-        then, now = (of_model.get(model, {}) for model in (evidence.baseline, evidence.candidate))
-        if _apart(then, now) > MOST_OTHERS + _ROUNDING:
-            served = few(sorted({*then, *now}))
-            return f"{judge} was answered by other models on one side than on the other ({served}); {_PEOPLE}"
     if drifted:
         return f"{listing(drifted)} has since been asked otherwise, so its errors here are not known; grade anew"
-    labels = 0 if found is None else found.outputs
+    labels = 0 if found is None else _labels(found, evidence)
     if found is not None and labels >= FEWEST_LABELS:
         return _unseen_side(evidence, found, of)
     return (
         f"the judge is uncalibrated{of}: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
         "let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
     )
+
+
+def _labels(found: JudgeValidity | FloorValidity, evidence: Evidence) -> int:
+    """Outputs of these two models that people graded as well."""
+    wanted = {evidence.baseline, evidence.candidate}
+    return next((pair.outputs for pair in found.by_pair if {pair.a, pair.b} == wanted), found.outputs)
+
+
+def _served_apart(evidence: Evidence) -> str | None:
+    """That the judge was another model on one side than on the other, which being stricter looks like a loss."""
+    for judge, of_model in evidence.of_candidate.grading.answered_by.items():
+        then, now = (of_model.get(model, {}) for model in (evidence.baseline, evidence.candidate))
+        if _apart(then, now) > MOST_OTHERS + _ROUNDING:
+            served = few(sorted({*then, *now}))
+            return f"{judge} was answered by other models on one side than on the other ({served}); {_PEOPLE}"
+    return None
 
 
 def _apart(then: Mapping[str, int], now: Mapping[str, int]) -> float:
