@@ -12,16 +12,15 @@ from evalkit.grading_records import WITHDRAWN, Marking, Preference, RoundEvent
 from evalkit.lookalikes import as_read
 from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
 from evalkit.queues import Outputs, Pile, build_pile, rubric_of
-from evalkit.records import Correction, Grade, Round, Snapshot
+from evalkit.records import Correction, Grade, Round
 from evalkit.rounds import (
     ASKED,
     HANDED_OUT,
     Settings,
     asked_who_wrote,
     handed_out,
-    is_closed,
+    joined_by_people,
     left_to_grade,
-    open_to_people,
     people_of,
     settings_of,
 )
@@ -31,15 +30,10 @@ from evalkit.wording import plural
 
 
 def open_for_people(run: RunFile, blind: bool, settings: Settings | None = None) -> Round:
-    """The round people work in: the one they have begun, else the newest that is open, else a new one.
-
-    A round that judges open meanwhile does not draw people away from theirs. `settings` None leaves a round's settings
-    as they are.
-    """
+    """The round people work in (`joined_by_people`), else a new one; `settings` None leaves its settings as they are."""
     with run.together():
         snapshot = run.snapshot()
-        open_ = [*(r for r in snapshot.rounds if _is_open(snapshot, r)), *open_to_people(snapshot)]
-        round_ = next((r for r in reversed(open_) if r.blind == blind), None)
+        round_ = joined_by_people(snapshot, blind)
         if round_ is None:
             checks = (CHECKS,) if rubric_of(snapshot).checked else ()
             fresh = Round(0, snapshot.spec.rubric_sha256, checks, blind, snapshot.spec.seed, _now())
@@ -47,10 +41,6 @@ def open_for_people(run: RunFile, blind: bool, settings: Settings | None = None)
         if settings is not None and settings != settings_of(snapshot, round_.id):
             run.add_event(RoundEvent("settings", round_.id, None, settings.content(), at=_now()))
     return round_
-
-
-def _is_open(snapshot: Snapshot, round_: Round) -> bool:
-    return round_.blind is not None and not is_closed(snapshot, round_.id)
 
 
 def _now() -> str:

@@ -10,7 +10,7 @@ from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 from evalkit.grader_names import kind_of
 from evalkit.records import Snapshot
-from evalkit.rounds import in_drawing_order, is_closed
+from evalkit.rounds import in_drawing_order, is_closed, joined_by_people
 from evalkit.rubric import Rubric
 
 FEWEST = 10
@@ -32,21 +32,26 @@ class Discordant:
         return (*self.apart, *self.drawn)
 
 
-def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float) -> Discordant:
+def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float, *, blind: bool = True) -> Discordant:
     """The items that people are to grade, with a `share` of those that the judge grades alike; the same every time.
 
-    By the round that is open: people grade there. UsageError where no judge has graded yet, or in no open round.
+    By the round that people work in, `blind` or not: what a judge said in another is not held against their grades.
+    UsageError where no judge has graded yet, or not in that round.
     """
     by_judge = [round_ for round_ in snapshot.rounds if any(kind_of(name) == "judge" for name in round_.graders)]
     if not any(current_round(replace(snapshot, rounds=(round_,))) for round_ in by_judge):
         raise UsageError(
             "no judge has graded this run, so nothing is told apart; run `evalkit grade --by judges` first"
         )
-    snapshot = replace(snapshot, rounds=tuple(r for r in by_judge if not is_closed(snapshot, r.id)))
+    theirs = joined_by_people(snapshot, blind)
+    snapshot = replace(snapshot, rounds=tuple(r for r in by_judge if r == theirs))
     if current_round(snapshot) is None:
+        closed = all(is_closed(snapshot, round_.id) for round_ in by_judge)
+        why = "is closed" if closed else f"is none that people can grade in {'blind' if blind else 'without blinding'}"
         raise UsageError(
-            "the judges' round is closed; run `evalkit grade --blind --by judges`, which opens a new one and pays for "
-            "no answer that is known, then this command again; people grade all of the new one"
+            f"the judges' round {why}; run `evalkit grade {'--blind' if blind else '--no-blind'} --by judges`, which"
+            " opens a new one and pays for no answer that is known, then this command again; people grade all of the"
+            " new one"
         )
     said: dict[str, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
     answered = set()

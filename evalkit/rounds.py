@@ -89,6 +89,16 @@ def open_to_people(snapshot: Snapshot) -> tuple[Round, ...]:
     return tuple(r for r in snapshot.rounds if people_of(snapshot, r.id) and not is_closed(snapshot, r.id))
 
 
+def joined_by_people(snapshot: Snapshot, blind: bool) -> Round | None:
+    """The round people work in: the one they have begun, else the newest that is open to them; None if none is.
+
+    A round that judges open meanwhile does not draw people away from theirs. None that was imported takes them: nobody
+    knows whether its graders knew who wrote what.
+    """
+    open_ = [r for r in snapshot.rounds if r.blind is not None and not is_closed(snapshot, r.id)]
+    return next((r for r in reversed([*open_, *open_to_people(snapshot)]) if r.blind == blind), None)
+
+
 def being_graded(snapshot: Snapshot) -> Round | None:
     """The newest round in which people are at work; results shown now could tell them who wrote what."""
     return next(iter(reversed(open_to_people(snapshot))), None)

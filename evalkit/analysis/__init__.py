@@ -161,7 +161,7 @@ def _with_graders(
     heard = {g: said for g, said in levels.items() if g.removeprefix(JUDGE) not in analysis.grading.dropped}
     return replace(
         analysis,
-        agreement=agreements(heard, results, rubric),
+        agreement=agreements(heard, results, rubric, picked(snapshot)),
         consistency=consistencies(snapshot, rubric),
         disputes=disputes(heard, snapshot, rubric),
         blinding=blinding(snapshot),

@@ -91,7 +91,8 @@ class FloorValidity:
 class JudgeValidity:
     """One judge, or a panel taken as one, against people on the outputs that both graded (`outputs`).
 
-    `by_model`, `by_pair`: its errors on each model's outputs, and on those of every two. `dropped` says why its grades decide nothing, None if they do.
+    `by_model`, `by_pair`: its errors on each model's outputs, and on those of every two. `dropped` says why its grades
+    decide nothing, None if they do.
     `corrected`: each model's pass rate as people would have found it (double sampling, failures as failures).
     `worth_labels`: how many more human labels would have done as much as the judge. `leniency_p`: whether it errs alike
     on two models' outputs, for every two. `floors`: the same of each judged critical criterion by itself.
@@ -110,12 +111,20 @@ class JudgeValidity:
     floors: Mapping[str, FloorValidity] = field(default_factory=dict)
 
 
-def agreements(levels: Levels, results: Iterable[TrialResult], rubric: Rubric) -> tuple[Agreement, ...]:
+def agreements(
+    levels: Levels, results: Iterable[TrialResult], rubric: Rubric, picked: Collection[int] = ()
+) -> tuple[Agreement, ...]:
     """Agreement on each judged criterion and on the verdict; empty with fewer than two people or judges.
 
-    What checks alone graded is left out: they would say the same again.
+    What checks alone graded is left out: they would say the same again. `picked`: trials that people were asked about
+    for what a judge had said, where it and they are no measure of each other: several people are of one another.
     """
-    graders = tuple(sorted(grader for grader in levels if kind_of(grader) != "check"))
+    people = [grader for grader in levels if kind_of(grader) == "human"]
+    hidden = [g for g in levels if kind_of(g) == "judge"] if len(people) > 1 else people
+    levels = {
+        g: {t: given for t, given in of.items() if g not in hidden or t not in picked} for g, of in levels.items()
+    }
+    graders = tuple(sorted(grader for grader in levels if kind_of(grader) != "check" and levels[grader]))
     if len(graders) < 2:
         return ()
     item_of = {result.trial_id: result.key.item_id for result in results}

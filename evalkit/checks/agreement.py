@@ -35,6 +35,8 @@ def check(evidence: Evidence, asked: Settings, _rules: Rules) -> Iterator[CheckR
     found = next((one for one in evidence.of_candidate.agreement if one.criterion == OVERALL), None)
     if found is None:
         finding = "agreement: one grader alone, so nobody knows how far graders agree"
+        if evidence.picked:
+            finding = "agreement: one person alone, asked about outputs for what the judge had said of them"
         second = "a second person, or another judge," if evidence.unheard else "a second grader"
         remedy = f"{second} on the same outputs" if evidence.rubric.judged else _DROP
         yield CheckResult(name, "inconclusive", finding, limit, needs=remedy)

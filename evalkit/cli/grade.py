@@ -108,7 +108,7 @@ def _let_grade(
     shared = {"--dry-run", "--yes"} if people.import_ is not None else set()  # they speak of the import then
     for_judges = {name: value for name, value in judges.given.items() if name not in shared}
     chosen = who_grades(by, criteria, people.given, for_judges)
-    wishes = {**people.settings(side_by_side), **queued(file, criteria, people)}
+    wishes = {**people.settings(side_by_side), **queued(file, criteria, people, blind=blind)}
     session, names = PeopleSession(file, blind, wishes, quiet), people.grader or []
     if people.close:
         close_by_hand(file, people.round_)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SHARE = 0.2
 
 
-def queued(file: "RunFile", rubric: "Rubric", people: "ForPeople") -> Mapping[str, Any]:
+def queued(file: "RunFile", rubric: "Rubric", people: "ForPeople", *, blind: bool) -> Mapping[str, Any]:
     """Settings of the round by which those items alone are graded; none where this was not asked for.
 
     UsageError beside --calibrate, and for a share of nothing.
@@ -31,7 +31,7 @@ def queued(file: "RunFile", rubric: "Rubric", people: "ForPeople") -> Mapping[st
         raise UsageError("--calibrate and --discordant exclude each other; run the command once for each")
     share = SHARE if people.concordant_share is None else people.concordant_share
     snapshot = file.snapshot()
-    found = discordant_items(snapshot, rubric, share)
+    found = discordant_items(snapshot, rubric, share, blind=blind)
     if (left := len(snapshot.trials) - len(settled_trials(snapshot))) > 0:
         say(
             f"warning: {plural(left, 'trial')} without an answer yet; repeat `evalkit run` before people grade, since"

@@ -1,0 +1,145 @@
+"""What a judge's verdicts may carry: its errors on the two models compared, and what rests on what it was asked for."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from analysis_builders import JUDGE, Book, answered, round_, spec, write_run
+from gates import BASELINE, CANDIDATE, PERSON
+from test_gate_judges import PICKED, RUBRIC, SAID, Pair, calibrated, judged, of
+
+from evalkit.analysis import analyze
+from evalkit.cli import main
+from evalkit.discordant import discordant_items
+from evalkit.errors import UsageError
+from evalkit.gate import gate
+from evalkit.gating.policy import read_policy
+from evalkit.gating.rules import assay_of
+from evalkit.grading_records import RoundEvent
+from evalkit.records import Snapshot
+
+THIRD = "claude-haiku-4-5-20251001"
+COSTS = read_policy("cost_per_satisfactory: {at_most: 1.1}\n", "gate.yaml")
+UNSEEN: list[Pair] = [(1, 0)] * 30 + [(0, 0)] * 30 + [(1, 1)] * 40
+"""A judge that sees 30 real losses, and none of 30 gains."""
+TRUTH: dict[int, Pair] = {item: (0, 1) if 30 <= item < 60 else UNSEEN[item] for item in range(100)}
+
+
+def drawn(said: list[Pair], people: dict[int, Pair]) -> dict[int, Pair]:
+    """Of people's grades those that `--discordant` asks for."""
+    asked = discordant_items(judged(said, {}), RUBRIC, 0.2).items
+    return {item: people[item] for item in map(lambda name: int(name[-3:]), asked)}
+
+
+def with_a_third(third_is_easy: bool) -> Snapshot:
+    """A judge that overlooks two of five bad outputs of the two compared; all of a third model's it sees, or none."""
+    models = (BASELINE, CANDIDATE, *((THIRD,) if third_is_easy else ()))
+    book = Book(spec(models, rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(120):
+        for model in models:
+            good = int(item % 3 > 0) if model != THIRD else int(item % 6 == 0)
+            said = good if good or model == THIRD else int(item % 5 < 2)
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=said)
+            if item < 90:
+                book.grade(trial, good, grader=PERSON)
+    return book.snapshot()
+
+
+def test_what_a_judge_sees_of_a_third_model_vouches_for_nothing() -> None:
+    two, three = of(with_a_third(False)), of(with_a_third(True))
+    alone, beside = two.of_candidate.judges[0].accuracy, three.of_candidate.judges[0].accuracy
+    assert (beside.youden_low_80 or 0) > (alone.youden_low_80 or 0) + 0.1
+    assert assay_of(three) == assay_of(two)
+
+
+def test_a_judge_checked_on_a_third_model_is_uncalibrated_on_these() -> None:
+    snapshot = with_a_third(True)
+    third = {t.id for t in snapshot.trials if t.key.model == THIRD}
+    few = {t.id for t in snapshot.trials if int(t.key.item_id[-3:]) < 12}
+    kept = tuple(g for g in snapshot.grades if g.grader == JUDGE or g.trial_id in third | few)
+    assert "people graded 24 of its outputs, 30 are needed" in str(assay_of(of(replace(snapshot, grades=kept))).cap)
+
+
+def test_a_cost_per_success_rests_on_no_mix_of_what_people_and_a_judge_say() -> None:
+    mixed = gate(of(judged(UNSEEN, drawn(UNSEEN, TRUTH), events=PICKED)), COSTS)
+    assert mixed.verdict == "inconclusive"
+    (check,) = (one for one in mixed.checks if one.name == "cost_per_satisfactory")
+    assert (check.p_worse, check.needs) == (None, "people's grades of all outputs, or cost_per_request in its place")
+    by_people = gate(of(judged(UNSEEN, TRUTH, events=PICKED)), COSTS)
+    (check,) = (one for one in by_people.checks if one.name == "cost_per_satisfactory")
+    assert check.p_worse is not None
+
+
+@pytest.mark.parametrize(("people", "verdict"), [({}, "inconclusive"), (calibrated(0), "pass")])
+def test_a_cost_per_success_passes_on_no_judge_that_nobody_can_vouch_for(people: dict[int, Pair], verdict: str) -> None:
+    text = "cost_per_satisfactory: {at_most: 1.5}\n"
+    assert gate(of(judged(SAID, people)), read_policy(text, "gate.yaml")).verdict == verdict
+
+
+def test_a_cost_per_success_fails_by_no_loss_that_a_judge_makes_up() -> None:
+    said: list[Pair] = [(1, 0)] * 40 + [(1, 1)] * 50 + [(0, 0)] * 10
+    people: dict[int, Any] = dict.fromkeys(range(25), (1, 1)) | {item: said[item] for item in range(50, 100)}
+    found = of(judged(said, people))
+    assert assay_of(found).skewed
+    assert gate(found, COSTS).verdict == "inconclusive"
+    alone = replace(found.of_candidate.grading, judges=())
+    unheard = replace(found.of_candidate, grading=alone)
+    assert gate(replace(found, of_baseline=unheard, of_candidate=unheard), COSTS).verdict == "fail", "it would fail"
+
+
+def test_a_judge_that_was_another_model_on_one_side_fails_nobody() -> None:
+    said: list[Pair] = [(1, 0)] * 20 + [(1, 1)] * 80
+    found = of(judged(said, {}))
+    served = {JUDGE: {BASELINE: {"judge-a": 100}, CANDIDATE: {"judge-b": 100}}}
+    apart = replace(found.of_candidate, grading=replace(found.of_candidate.grading, answered_by=served))
+    policy = read_policy("quality: {margin: 0.10}", "gate.yaml")
+    assert gate(found, policy).verdict == "fail"
+    report = gate(replace(found, of_baseline=apart, of_candidate=apart), policy)
+    assert report.verdict == "inconclusive"
+    assert "was answered by other models on one side" in str(report.checks[0].needs)
+
+
+def test_people_and_a_judge_are_no_measure_of_each_other_where_it_picked() -> None:
+    said: list[Pair] = [(1, 0)] * 10 + [(0, 1)] * 10 + [(1, 1)] * 60 + [(0, 0)] * 20
+    truth: dict[int, Pair] = {item: (1, 1) if item < 20 else said[item] for item in range(100)}
+    alone = analyze(judged(said, drawn(said, truth), events=PICKED))
+    assert alone.agreement == ()
+    assert not [line for line in alone.warnings if "not shown to agree" in line]
+    snapshot = judged(said, drawn(said, truth), events=PICKED)
+    again = [replace(g, grader="human bea") for g in snapshot.grades if g.grader == PERSON]
+    rounds = tuple(replace(r, graders=(*r.graders, "human bea")) for r in snapshot.rounds)
+    two = analyze(replace(snapshot, rounds=rounds, grades=(*snapshot.grades, *again)))
+    assert {a.graders for a in two.agreement} == {tuple(sorted((PERSON, "human bea")))}
+    policy = read_policy("agreement:", "gate.yaml")
+    (check,) = gate(of(snapshot), policy).checks
+    assert "one person alone, asked about outputs for what the judge had said of them" in check.finding
+    everyone = analyze(judged(said, truth))
+    assert [a.graders for a in everyone.agreement], "a sample drawn at random measures both"
+
+
+@pytest.mark.parametrize("blind", [None, False])
+def test_people_are_asked_for_nothing_that_a_judge_said_in_a_round_they_cannot_join(blind: bool | None) -> None:
+    snapshot = judged(SAID, {})
+    theirs = replace(snapshot, rounds=tuple(replace(r, blind=blind) for r in snapshot.rounds))
+    with pytest.raises(
+        UsageError, match="none that people can grade in blind; run `evalkit grade --blind --by judges`"
+    ):
+        discordant_items(theirs, RUBRIC, 0.2)
+    if blind is False:
+        assert discordant_items(theirs, RUBRIC, 0.2, blind=False) == discordant_items(snapshot, RUBRIC, 0.2)
+    begun = replace(snapshot, rounds=(*snapshot.rounds, round_(2, ())))
+    joined = (RoundEvent("joined", 2, PERSON, at="2026-11-02T12:00:00+00:00"),)
+    with pytest.raises(UsageError, match="run `evalkit grade --blind --by judges`"):
+        discordant_items(replace(begun, events=joined), RUBRIC, 0.2)
+
+
+def test_the_command_refuses_before_it_opens_a_round(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    snapshot = judged(SAID, {})
+    rounds = tuple(replace(r, blind=None, graders=(JUDGE,)) for r in snapshot.rounds)
+    path = write_run(tmp_path / "run.db", replace(snapshot, rounds=rounds))
+    assert main(["grade", str(path), "--discordant", "--grader", "ann", "--export", str(tmp_path / "a.csv")]) == 2
+    assert "none that people can grade in blind" in capsys.readouterr().err
+    assert not (tmp_path / "a.csv").exists()
+    assert main(["runs", str(path), "--json"]) == 0
+    assert '"id": 2' not in capsys.readouterr().out
