@@ -30,7 +30,7 @@ from evalkit.wording import plural
 
 
 def open_for_people(run: RunFile, blind: bool, settings: Settings | None = None) -> Round:
-    """The round people work in (`joined_by_people`), else a new one; `settings` None leaves its settings as they are."""
+    """The round people work in (`joined_by_people`), else a new one; `settings` None leaves those of a round."""
     with run.together():
         snapshot = run.snapshot()
         round_ = joined_by_people(snapshot, blind)

@@ -357,9 +357,12 @@ def test_a_judge_that_could_pass_alone_passes_nothing_that_people_picked_from() 
     people = calibrated(0) | {0: (1, 0), 1: (1, 0)}
     drawn = of(judged(SAID, calibrated(0)))
     assert gate(drawn, POLICY).verdict == "pass"
-    events = (RoundEvent("closed", 1, None, at="2026-11-03T10:00:00+00:00"), *PICKED)
-    report = gate(of(judged(SAID, people, events=events)), POLICY)
+    events = (*PICKED, replace(PICKED[0], content={"sample": 1000}))
+    found = of(judged(SAID, people, events=events))
+    assert assay_of(found).cap is None
+    report = gate(found, POLICY)
     assert report.verdict == "inconclusive"
+    assert "people have graded only a part of what the judge tells apart" in report.checks[0].finding
 
 
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])

@@ -118,13 +118,22 @@ def test_people_and_a_judge_are_no_measure_of_each_other_where_it_picked() -> No
     assert [a.graders for a in everyone.agreement], "a sample drawn at random measures both"
 
 
+@pytest.mark.parametrize("unsure", [(), (0,), (0, 50)])
+def test_where_people_were_asked_about_all_a_poor_judge_decides_nothing_that_they_could_not_tell(
+    unsure: tuple[int, ...],
+) -> None:
+    said: list[Pair] = [(1, 0)] * 12 + [(0, 1)] * 12 + [(1, 1)] * 76
+    people: dict[int, Any] = {item: (1, None if item in unsure else 1) for item in range(100)}
+    report = gate(of(judged(said, people)), read_policy("quality: {margin: 0.10}", "gate.yaml"))
+    assert report.verdict == "pass"
+    assert f"of {100 - len(unsure)} items" in report.checks[0].finding
+
+
 @pytest.mark.parametrize("blind", [None, False])
 def test_people_are_asked_for_nothing_that_a_judge_said_in_a_round_they_cannot_join(blind: bool | None) -> None:
     snapshot = judged(SAID, {})
     theirs = replace(snapshot, rounds=tuple(replace(r, blind=blind) for r in snapshot.rounds))
-    with pytest.raises(
-        UsageError, match="none that people can grade in blind; run `evalkit grade --blind --by judges`"
-    ):
+    with pytest.raises(UsageError, match="that people can grade in blind; run `evalkit grade --blind --by judges`"):
         discordant_items(theirs, RUBRIC, 0.2)
     if blind is False:
         assert discordant_items(theirs, RUBRIC, 0.2, blind=False) == discordant_items(snapshot, RUBRIC, 0.2)

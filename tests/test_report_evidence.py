@@ -487,8 +487,8 @@ def test_provenance_names_all_that_the_figures_rest_on() -> None:
         ("Versions", f"evalkit {spec.package_version}, prices {spec.prices_version}, rates of {spec.created_at[:10]}"),
         (
             "Attempts",
-            "186 of production, 6 failed, 0 without an end, 0 without a price, 0 of unknown cost; known costs are in every"
-            " cost above",
+            "186 of production, 6 failed, 0 without an end, 0 without a price, 0 of unknown cost; known costs are in"
+            " every cost above",
         ),
         ("Ungraded", "0 outputs"),
         ("Draws", f"orders, resamples and permutations start from the run's seed, {spec.seed}"),

@@ -133,8 +133,8 @@ class Evidence:
         return then, now
 
     def outputs(self, part: frozenset[str] | None = None) -> tuple[Mapping[str, list[OutputResult]], ...]:
-        """Each side's trials by item, without a verdict on those that are not settled, nor on those that people were
-        asked about for what a judge had said, and could not tell. `part`: only these items."""
+        """Each side's trials by item, without a verdict on those that are not settled, nor on those that people could
+        not tell where they were asked about all, or for what a judge had said. `part`: only these items."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
         found = []
         for (analysis, model), epoch in zip(sides, self.halves or (None, None), strict=True):
@@ -150,12 +150,21 @@ class Evidence:
     def _known(self, output: OutputResult) -> OutputResult:
         if output.failed_so_far:
             return replace(output, satisfied=None, decided_by=None, judge_satisfied=None)
-        if not (self.picked and output.people_unsure and output.decided_by == "judge"):
+        if not (output.people_unsure and output.decided_by == "judge" and (self.picked or self._by_people_alone)):
             return output
         levels = {name: level for name, level in output.levels.items() if name not in output.people_unsure}
         if self.rubric.satisfied(levels) is False:  # whatever they had said of the rest
             return replace(output, satisfied=False, decided_by="people", levels=levels)
         return replace(output, satisfied=None, decided_by=None, levels=levels)
+
+    @cached_property
+    def _by_people_alone(self) -> bool:
+        """Whether the judge's word stands for none but outputs that people could not tell."""
+        sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
+        outputs = (
+            o for analysis, model in sides for item in analysis.outputs for o in item.outputs if o.model == model
+        )
+        return all(output.decided_by != "judge" or output.people_unsure for output in outputs)
 
     def paired(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
         """Item means of both sides on the items where both have a number: the item is the unit."""
