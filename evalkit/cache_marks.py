@@ -12,13 +12,15 @@ from evalkit.records import Request
 CacheMode = Literal["off", "as-production"]
 
 _MARK = "cache_control"
+_MOST_MARKS = 4
+"""What the API takes of them in one request, whatever the model."""
 
 
 def chosen_marks(mode: CacheMode, dataset: Dataset) -> CacheMarks | None:
     """What to mark in every request of a run; None for a run without caching.
 
-    Raises UsageError if production's marks are asked for and the dataset has none, or none that marks anything, or its
-    turns have some of another duration than the card says.
+    Raises UsageError if production's marks are asked for and the dataset has none, or none that marks anything, its
+    turns have some of another duration than the card says, or an item has more than the API takes.
     """
     if mode == "off":
         return None
@@ -41,7 +43,24 @@ def chosen_marks(mode: CacheMode, dataset: Dataset) -> CacheMarks | None:
             f"--cache as-production, but turns have marks for {' and '.join(sorted(others))} and 'cache' in {card} says"
             f" {marks.ttl}, for which a run is priced; give all of them one ttl"
         )
+    for item in dataset.items:
+        if (count := _count(dataset, item, marks)) > _MOST_MARKS:
+            raise UsageError(
+                f"--cache as-production, but item {item.id!r} has {count} marks for caching, and the API takes"
+                f" {_MOST_MARKS} a request; mark fewer parts in {card}, or fewer blocks of its turns"
+            )
     return marks
+
+
+def _count(dataset: Dataset, item: Item, marks: CacheMarks) -> int:
+    """How many marks an item's request has."""
+    documents = dataset.evidence.get(item.id) or dataset.documents or item.attachments
+    parts = (
+        (marks.system, dataset.system(item)),
+        (marks.tools, dataset.params(item).get("tools")),
+        (marks.documents, documents),
+    )
+    return sum(bool(marked and there) for marked, there in parts) + sum(marks.turns for _ in _marks_of(item))
 
 
 def has_marks(item: Item) -> bool:

@@ -146,6 +146,7 @@ def _dumped(item: Item) -> Any:
 
 
 NO_ITEMS = "no items"
+REPEATED = "stands already on line"
 
 
 def parse_item(line: str) -> Item | list[tuple[str, str]]:
@@ -178,7 +179,7 @@ def parse_items(lines: Iterable[str], file: str) -> tuple[list[tuple[int, Item]]
             continue
         item, id_ = _read_item(line)
         if isinstance(id_, str) and seen.setdefault(id_, number) != number:
-            what = f"id {id_!r} stands already on line {seen[id_]}"
+            what = f"id {id_!r} {REPEATED} {seen[id_]}"
             problems.append(Problem(file, number, what, "give every item its own id"))
         if isinstance(item, list):
             problems += [Problem(file, number, what, remedy) for what, remedy in item]

@@ -76,6 +76,7 @@ _MOST_RANGES = 10
 
 def folded(problems: Sequence[str]) -> Iterator[str]:
     """`file:line: what; what to do`, each; what many lines of a file have is told once, with where the others are."""
+    problems = list(dict.fromkeys(problems))
     places = [_PLACED.fullmatch(problem) for problem in problems]
     lines: dict[tuple[str, str], list[int]] = {}
     for found in filter(None, places):

@@ -1,5 +1,7 @@
 """What is doubtful about the requests a dataset makes: template, settings, size, cache marks, what models reject."""
 
+import html
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +15,9 @@ from evalkit.records import ModelFacts
 from evalkit.settings_check import MAX_REQUEST_BYTES, rejected_settings, request_bytes
 from evalkit.strict import Problem
 from evalkit.wording import plural
+
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf])")
+"""What JSON writes for a character, of letters."""
 
 
 def request_doubts(path: Path, dataset: Dataset) -> list[Problem]:
@@ -121,4 +126,12 @@ def _what_the_template_sends(dataset: Dataset, template: TemplateText) -> Iterat
 
 
 def _contains_all(text: str, parts: Iterable[str]) -> bool:
-    return all(part.strip() in text for part in parts)
+    """Whether the parts are in it, also indented, quoted, folded, or escaped for HTML or JSON."""
+    missing = [part for part in parts if part.strip() not in text]
+    return not missing or all(_letters(part) in _letters(text) for part in missing)
+
+
+def _letters(text: str) -> str:
+    """Letters and digits alone, none of them from an escape."""
+    plain = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)) if escape[1] else " ", html.unescape(text))
+    return "".join(filter(str.isalnum, plain)).casefold()

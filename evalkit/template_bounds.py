@@ -10,7 +10,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import SandboxedEscapeFormatter, SandboxedFormatter
 from markupsafe import Markup
 
-from evalkit.template_print import printable
+from evalkit.template_print import check_each, printable
 
 MAX_CHARACTERS = 32 * 1024 * 1024
 """No request takes more, so no text on the way to one needs to be longer."""
@@ -121,6 +121,11 @@ class _Bounded(SandboxedFormatter):
         self.left -= len(made)
         check("format", MAX_CHARACTERS - self.left)
         return str(made)
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        if conversion:
+            check_each((value,))
+        return super().convert_field(value, conversion)
 
 
 class _BoundedEscaping(_Bounded, SandboxedEscapeFormatter):

@@ -11,7 +11,8 @@ from jinja2.filters import make_attrgetter
 
 _MAKE_TEXT = {
     "capitalize", "center", "e", "escape", "forceescape", "format", "indent", "lower", "pprint", "replace", "safe",
-    "string", "striptags", "title", "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap",
+    "string", "striptags", "title", "trim", "truncate", "upper", "urlencode", "urlize", "wordcount", "wordwrap",
+    "xmlattr",
 }  # fmt: skip
 """Filters that make a text of whatever they are given."""
 _NAMED = re.compile(r"%\(([^)]*)\)")
@@ -53,8 +54,8 @@ def _inside(part: Any) -> None:
 
 def check_values(text: str, values: Any) -> None:
     """The same for all that a text shows by `%`."""
-    if isinstance(values, Mapping):
-        values = tuple(values[name] for name in _NAMED.findall(text) if name in values)
+    if isinstance(values, Mapping) and (names := _NAMED.findall(text)):
+        values = tuple(values[name] for name in names if name in values)
     check_each(values if isinstance(values, tuple) else (values,))
 
 
@@ -63,6 +64,7 @@ def printing_filters(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Cal
     made = {name: _printing(one) if name in _MAKE_TEXT else one for name, one in filters.items()}
     made["format"] = _formatting(filters["format"])
     made["join"] = _joining(filters["join"])
+    made["replace"] = _replacing(made["replace"])
     return made
 
 
@@ -74,6 +76,15 @@ def _printing(made: Callable[..., Any]) -> Callable[..., Any]:
         for value in args[place : place + 1]:
             printable(value)
         return made(*args, **kwargs)
+
+    return within
+
+
+def _replacing(made: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(made)
+    def within(context: Any, text: Any, old: Any, new: Any, *count: Any, **more: Any) -> Any:
+        check_each((old, new))
+        return made(context, text, old, new, *count, **more)
 
     return within
 
@@ -92,6 +103,8 @@ def _joining(made: Callable[..., Any]) -> Callable[..., Any]:
     def within(context: Any, value: Any, d: str = "", attribute: str | int | None = None) -> Any:
         if isinstance(value, jinja2.Undefined):
             return made(context, value, d, attribute)  # which says what it is
+        if isinstance(value, set | frozenset):
+            raise UnprintableError("a set, whose order is another each time (sort it)")
         parts = list(value)
         if attribute is not None:
             parts = list(map(make_attrgetter(context.environment, attribute), parts))

@@ -49,6 +49,8 @@ class Message(StrictModel):
                     word = "text" if form is str else "an object"
                     what = f"block {number}, a {kind}, has no {name!r} that is {word}"
                     raise ValueError(f"{what}; add it")  # noqa: TRY004  pydantic reports ValueErrors alone
+            if kind == "text" and not str(block["text"]).strip():
+                raise ValueError(f"block {number}, a text, is blank, which the API refuses; write something or drop it")
             if kind == "text" and self.role == "user" and block.get("citations"):
                 raise ValueError(
                     f"block {number}, a text of the user's, has 'citations', which the API refuses; drop them"

@@ -1,6 +1,7 @@
 """Cache marks: on the last block of what production marks, nowhere else, and understood by a server."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ BLOCK = document_text(["d"], {"d": "text"})
 LONG = "The fee is due on the first day of each month. " * 300
 
 
-def whole(text: str = "What?", template: str | None = None, **more: Any) -> Dataset:
+def whole(text: Any = "What?", template: str | None = None, **more: Any) -> Dataset:
     """A dataset with every part that can be marked."""
     params = Params.model_validate_json(json.dumps({"tools": TOOLS}))
     made = None if template is None else TemplateText(template, "p.j2")
@@ -44,6 +45,20 @@ def test_each_part_is_marked_at_its_end() -> None:
         {"type": "text", "text": BLOCK, "cache_control": CONTROL},
         {"type": "text", "text": "What?"},
     ]
+
+
+@pytest.mark.parametrize(("marked", "fits"), [(1, True), (2, False)])
+def test_an_item_with_more_marks_than_the_api_takes_stops_a_run(marked: int, fits: bool) -> None:
+    block = {"type": "text", "text": "More.", "cache_control": CONTROL}
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    made = whole([*turns, {"role": "user", "content": [block] * marked}])
+    marks = CacheMarks(system=True, tools=True, documents=True, turns=True, ttl="1h")
+    made = replace(made, card=made.card.model_copy(update={"cache": marks}))
+    if fits:
+        assert chosen_marks("as-production", made) is not None
+        return
+    with pytest.raises(UsageError, match="has 5 marks for caching, and the API takes 4 a request; mark fewer parts in"):
+        chosen_marks("as-production", made)
 
 
 @pytest.mark.parametrize("marks", [CacheMarks(system=True), CacheMarks(tools=True), CacheMarks(documents=True)])

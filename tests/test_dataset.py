@@ -72,6 +72,8 @@ JSON = "write one JSON object per line"
          "'input' must begin with a user message; correct the roles"),
         (row(input=[{"role": "system", "content": "x"}, ASKED]),
          "'input' must begin with a user message; correct the roles"),
+        (row(input=[ASKED, {"role": "system", "content": [{"type": "text", "text": " "}]}]),
+         "block 0, a text, is blank, which the API refuses; write something or drop it"),
         (row(input=[ASKED, {"role": "developer", "content": "x"}]),
          "'input.1.role' is 'developer'; use 'user', 'assistant' or 'system'"),
         (row(input=[ASKED, {"role": "system", "content": [{"type": "image", "source": {}}]}]),

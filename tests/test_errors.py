@@ -34,7 +34,8 @@ def problems(file: str, lines: list[int], what: str = SAME) -> list[str]:
             problems("a.jsonl", [1, 2, 3]) + problems("C:\\b.jsonl", [1, 2, 3, 4]),
             [*problems("a.jsonl", [1, 2, 3]), f"C:\\b.jsonl:1: {SAME} (the same on 3 more lines: 2 to 4)"],
         ),
-        (["no place at all; do this"] * 5, ["no place at all; do this"] * 5),
+        (["no place at all; do this"] * 5, ["no place at all; do this"]),
+        (problems("a.jsonl", [7] * 9), problems("a.jsonl", [7])),
     ],
 )
 def test_what_many_lines_have_is_told_once(given: list[str], told: list[str]) -> None:
@@ -51,3 +52,10 @@ def test_a_mistake_of_every_line_is_one_line_of_the_terminal(
     assert len(said) < 5, said
     assert said[0].startswith(f"error: {outputs}:1: unknown key 'ok'; use one of: ")
     assert said[0].endswith("(the same on 199 more lines: 2 to 200)")
+
+
+def test_an_item_whose_id_repeats_is_one_item(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f'{{"id": "i{n if n < 40 else 0}", "input": "Question {n}?"}}\n' for n in range(49)]
+    (tmp_path / "d.jsonl").write_text("".join(rows))
+    assert main(["check", str(tmp_path / "d.jsonl")]) == 2
+    assert "only 49 items; 50 to 100 are advised" in "".join(capsys.readouterr())

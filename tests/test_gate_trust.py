@@ -29,7 +29,7 @@ TRUTH: dict[int, Pair] = {item: (0, 1) if 30 <= item < 60 else UNSEEN[item] for 
 def drawn(said: list[Pair], people: dict[int, Pair]) -> dict[int, Pair]:
     """Of people's grades those that `--discordant` asks for."""
     asked = discordant_items(judged(said, {}), RUBRIC, 0.2).items
-    return {item: people[item] for item in map(lambda name: int(name[-3:]), asked)}
+    return {item: people[item] for item in (int(name[-3:]) for name in asked)}
 
 
 def with_a_third(third_is_easy: bool) -> Snapshot:

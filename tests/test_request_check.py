@@ -75,6 +75,26 @@ def test_evidence_that_the_template_leaves_out_is_an_error(text: str, complete: 
     assert told(made) == ([] if complete else [what])
 
 
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("{% for d in documents %}{{ d.text | indent(2) }}{% endfor %}{{ item.input }}", True),
+        ("{{ documents | map(attribute='text') | list | tojson }}{{ item.input }}", True),
+        ("{% for d in documents %}<doc>{{ d.text | e }}</doc>{% endfor %}{{ item.input }}", True),
+        ("{% for d in documents %}> {{ d.text.replace('\n', '\n> ') }}{% endfor %}{{ item.input }}", True),
+        ("{% for d in documents %}{{ d.text.split() | join(' ') | upper }}{% endfor %}{{ item.input }}", True),
+        ("{% for d in documents %}{{ d.text[:20] }}{% endfor %}{{ item.input }}", False),
+        ("{% for d in documents %}{{ d.text | truncate(30) | tojson }}{% endfor %}{{ item.input }}", False),
+    ],
+)
+def test_evidence_may_be_put_as_production_puts_it(text: str, complete: bool) -> None:
+    document = '# Fees\n\nA fee < 12 & > 3 is "due"\n\tby the 4th of März; it\'s final.\n'
+    made = templated(text, item("a", "First?"), documents={"d": document}, evidence={"a": ("d",)})
+    assert [problem for problem in told(made) if "leaves documents out" in problem] == (
+        [] if complete else told(made)[:1]
+    )
+
+
 @pytest.mark.parametrize(("megabytes", "fits"), [(23, True), (25, False)])
 def test_requests_over_the_apis_size_are_errors(megabytes: int, fits: bool) -> None:
     big = Attachment("a.pdf", "application/pdf", "", bytes(megabytes * 2**20))

@@ -13,7 +13,7 @@ from rich.text import Text
 from evalkit.cli import main
 from evalkit.cli.progress_table import drawing, screen
 from evalkit.cli.tally import Ahead, Tally
-from evalkit.cli.terminal import WIDE, console, say
+from evalkit.cli.terminal import WIDE, console, in_shell, say
 from evalkit.errors import ExitCode
 from evalkit.tty.view import wrapped
 
@@ -103,3 +103,11 @@ def test_no_command_prints_past_the_one_place_that_knows_this(root: Path) -> Non
                 found.append(f"{file.name}:{node.lineno}: {whole}")
     assert found == []
     assert str(Text("[b]")) == "[b]"
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [("runs/a.db", "runs/a.db"), ("-a.db", "./-a.db"), ("-a b.db", "'./-a b.db'"), ("it's", "'it'\"'\"'s'")],
+)
+def test_a_path_is_printed_as_it_is_to_be_typed(path: str, typed: str) -> None:
+    assert in_shell(Path(path)) == typed

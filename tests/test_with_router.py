@@ -14,6 +14,7 @@ from test_run import write_tiny
 
 from evalkit.cli import main
 from evalkit.policies import classifier
+from evalkit.records import AttemptStart
 from evalkit.router import LONGEST_CLASSIFIED, Request, classification, level_of, model_for_level
 from evalkit.routing.flows import worth
 from evalkit.routing.outcomes import Classified, Outcomes
@@ -80,6 +81,26 @@ def test_a_budget_covers_both_runs(arguments: list[str], capsys: pytest.CaptureF
         spent = sum(attempt.cost_usd or 0 for attempt in run.snapshot().attempts)
     assert main([*arguments, "-o", "x.db", "--with-router", HAIKU, "--budget-usd", f"{spent + 1e-7:.9f}"]) == 4
     assert "budget" in capsys.readouterr().err
+
+
+def test_a_router_has_what_is_left_once_lost_attempts_are_set_aside(
+    arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A killed run may have been billed for what it had in flight: nobody knows, so the worst is taken."""
+    assert main([*arguments, "-o", "my run.db"]) == 0
+    with RunFile(Path("my run.db")) as run:
+        spent = sum(attempt.cost_usd or 0 for attempt in run.snapshot().attempts)
+        for number in range(1, 30):
+            run.start_attempt(AttemptStart(number % 6 + 1, 9, "2026-11-03T10:00:00+00:00"))
+    before, budget = len(server.messages()), f"{spent + 0.02:.9f}"
+    assert main([*arguments, "-o", "my run.db", "--with-router", HAIKU, "--budget-usd", budget]) == 4
+    said = capsys.readouterr().err
+    assert "is left for the router" in said
+    assert "more set aside at worst case for 29 answers that broke off" in said
+    assert len(server.messages()) == before
+    loud = [part for part in arguments if part != "-q"]
+    assert main([*loud, "-o", "my run.db", "--with-router", HAIKU]) == 0
+    assert "next: evalkit grade --blind 'my run.db'" in "".join(capsys.readouterr())
 
 
 def test_a_dry_run_tells_both_bills_and_writes_nothing(

@@ -53,6 +53,7 @@ def check(
     """
     from evalkit.cli.gate_policy import outlook, policy_file, usual_outlook
     from evalkit.config import Config
+    from evalkit.dataset import REPEATED
     from evalkit.dataset_check import beyond_windows, doubts, effect_line
     from evalkit.dataset_files import load_dataset
     from evalkit.files import read_config
@@ -67,7 +68,8 @@ def check(
         config = read_config(Path("evalkit.yaml"))
     criteria, rubric_hash, rubric_problems = _rubric_of(dataset, rubric, config)
     if loaded.items:
-        wrong = {problem.line for problem in problems if problem.file == str(dataset)}
+        own = (problem for problem in problems if problem.file == str(dataset))
+        wrong = {problem.line for problem in own if REPEATED not in problem.what}
         problems += doubts(dataset, loaded, criteria, len(wrong - set(loaded.lines.values())))
         problems += beyond_windows(dataset, loaded, config.models)
     if not any(problem.severity == "error" for problem in problems):

@@ -125,10 +125,13 @@ def bound_lines(bill: "Bill") -> list[str]:
     longer = ", prompts a tenth longer than counted" if uncounted < requests else ""
     lines = [f"  at most: answers as long as allowed{longer}, US prices unless 'inference_geo' in the params is global"]
     if uncounted:
-        closer = f"of up to {COUNTED_WHOLE:,} prompts (-n) each is counted"
+        closer = "this server counts none"
+        if uncounted < requests:
+            few = requests <= COUNTED_WHOLE
+            closer = "a server counts them not" if few else f"of up to {COUNTED_WHOLE:,} prompts (-n) each is counted"
         lines.append(
             f"  at most: {uncounted:,} of {requests:,} prompts are not counted and may have a token a byte, where"
-            f" English has one in 3 to 4; {closer if uncounted < requests else 'this server counts none'}"
+            f" English has one in 3 to 4; {closer}"
         )
     if bill.judges:
         lines.append("  at most, judging: prompts of a token a byte, with outputs and grades as long as allowed")

@@ -45,8 +45,9 @@ def say(line: str, *, err: bool = False) -> None:
 
 
 def in_shell(path: object) -> str:
-    """A path as it is to be typed in a command."""
-    return shlex.quote(str(path))
+    """A path as it is to be typed in a command: none is taken for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def console(**settings: Any) -> "Console":

@@ -2,11 +2,14 @@
 
 from copy import copy
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.choice import Choice
-from evalkit.errors import UsageError
+from evalkit.cli.spending import dollars
+from evalkit.cli.terminal import in_shell
+from evalkit.errors import BudgetError, UsageError
 
 if TYPE_CHECKING:
     from evalkit.cli.run import Session
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 async def run_with_router(session: "Session", chosen: Choice, place: Path, router: str) -> Path:
     """The run, then that of the small model, which may spend what the first one leaves of the budget."""
-    from evalkit.claims import spent_usd
+    from evalkit.claims import charged
     from evalkit.cli.places import router_file
     from evalkit.router import CLASSIFIER_MAX_TOKENS
     from evalkit.routing.classifying import classifying
@@ -30,14 +33,17 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
     )
     apart = copy(session)
     apart.panel = None  # nobody grades it
+    file = router_file(prepared.path)
     if session.budget_usd is not None and prepared.path.exists():
         with RunFile(prepared.path, read_only=True) as run:
-            left = session.budget_usd - spent_usd(run.snapshot())
-        apart.budget_usd = max(left, 1e-9)  # which lets nothing through where nothing is left
-    file = router_file(prepared.path)
+            borne = charged(run.snapshot(), datetime.now(UTC), chosen.options.prices)
+        if borne.borne_usd >= session.budget_usd and not file.exists():
+            told = f"nothing of the budget of {dollars(session.budget_usd)} is left for the router"
+            raise BudgetError(f"{told} ({borne.words(dollars)}); raise --budget-usd")
+        apart.budget_usd = max(session.budget_usd - borne.borne_usd, 1e-9)  # which lets nothing through
     if not session.dry_run:
         file.parent.mkdir(parents=True, exist_ok=True)
-    then = f"grade --blind {prepared.path}"
+    then = f"grade --blind {in_shell(prepared.path)}"
     await apart.run(replace(chosen, dataset=requests, options=options), file, then, beside=prepared.path)
     session.talk.ending.update(run=str(prepared.path), router_run=str(file))
     return prepared.path
