@@ -166,8 +166,12 @@ def test_its_files_lead_with_the_change_and_show_the_items_that_changed(
     assert main(["compare", *runs, "-q", "-o", "c.html", "-o", "c.md", "-o", "c.json"]) == 0
     page = Path("c.html").read_text(encoding="utf-8")
     assert '<h1 id="against-h">' in page
+    assert 'href="#against">Skip to the comparison</a>' in page
     assert 'id="scorecard"' not in page
     assert page.count('<details class="item') == 16, "the items that changed and no others"
+    told = " ".join(html.unescape(re.sub("<[^>]+>", "", page)).split())
+    assert "Read the 16 items that changed, of 40, for yourself" in told
+    assert "those of the baseline run stand in that run's own report: by-hand of 2026-11-02." in told
     assert '<a href="#item-001"><code>item-003</code></a>' in page, "a regressed or improved item is a click away"
     assert (
         Path("c.md")
@@ -228,3 +232,9 @@ def test_the_mark_of_a_comparison_is_not_that_of_the_runs_report(runs: tuple[str
     assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md"]) == 0
     marks = [Path(name).read_text(encoding="utf-8").partition("\n")[0] for name in ("c.md", "r.md")]
     assert marks == ["<!-- evalkit:compare:later -->", "<!-- evalkit:later -->"]
+
+
+def test_a_report_with_a_baseline_has_every_item_and_says_so(runs: tuple[str, str]) -> None:
+    assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.html"]) == 0
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert "Read all 40 items for yourself" in " ".join(re.sub("<[^>]+>", "", page).split())
