@@ -203,6 +203,10 @@ def _none(analysis: Analysis) -> Text:
         )
     level = _level(analysis, judged, best)
     alone = "model alone" if routing_may_clear(analysis) else "option"
+    if len(analysis.models) == 1:
+        only = "by itself is" if routing_may_clear(analysis) else "is"
+        rate = _rate(best, analysis.decision.bar, "its")
+        return words(strong(best.name), f" {only} shown to be below your {bar} bar: ", *rate, ".")
     return words(
         f"Every {alone} is shown to be below your {bar} bar. The best {'is' if len(level) == 1 else 'are'} ",
         strong(listing(level)),
