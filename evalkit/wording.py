@@ -321,8 +321,8 @@ def shorten(text: str, limit: int) -> str:
 def visible(text: str) -> str:
     """Untrusted text with every invisible or direction-changing character spelled out, as `⟦U+202E⟧`.
 
-    Line feeds and tabs stay, CR LF becomes a line feed. A joiner (U+200C, U+200D) stays where it is alone between two letters
-    beyond ASCII or emoji, which may need it. Control, format, surrogate, private-use and line separator
+    Line feeds and tabs stay, CR LF becomes a line feed. A joiner (U+200C, U+200D) stays where it is alone between two
+    letters beyond ASCII or emoji, which may need it. Control, format, surrogate, private-use and line separator
     characters are spelled out, and what Unicode keeps no character at, which no XML may hold.
     """
     text = text.replace("\r\n", "\n")

@@ -298,7 +298,8 @@ def test_a_table_row_of_another_length_is_refused() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "می\u200cخواهم", "क्\u200dष", "നന്\u200dമ", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f469\U0001f3fd\u200d\U0001f4bb",
+        "می\u200cخواهم", "क्\u200dष", "നന്\u200dമ", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f469\U0001f3fd\u200d\U0001f4bb",
         "\u2764\ufe0f\u200d\U0001f525", "\U0001f642\u200d\u2194\ufe0f",
     ],
 )  # fmt: skip
