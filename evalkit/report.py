@@ -144,7 +144,11 @@ def render_markdown(
     graded = f", graded by {judges} ({'checked against people' if checked else 'uncalibrated'})" if judges else ""
     where = f". Full report: {whole}" if whole else ""
     footer = f"{_size(analysis)}{graded}, run {analysis.spec.name}{where}"
-    return markdown.render(report.sections, footer, name=analysis.spec.name, simulated=origin(analysis))
+    of_two = (
+        report.sections[:1] and report.sections[0].name == "against"
+    )  # a comparison and the run's report stand apart
+    name = f"compare:{analysis.spec.name}" if of_two else analysis.spec.name
+    return markdown.render(report.sections, footer, name=name, simulated=origin(analysis))
 
 
 @dataclass(frozen=True)

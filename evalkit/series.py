@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from math import isclose
 
 from evalkit.analysis.corrected import corrected_rate
-from evalkit.analysis.results import Analysis
+from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue
 from evalkit.chart_blocks import (
     Series,
@@ -152,3 +153,14 @@ NEUTRAL = Series("", "", -1)
 
 POLICY = -2
 """The slot of routing policies."""
+
+
+def level_with(analysis: Analysis, judged: list[ModelResult], best: ModelResult) -> list[str]:
+    """The names of the best model and of those that have its very rate and lower limit, in the line-up's order."""
+
+    def near(one: float | None, other: float | None) -> bool:
+        return isclose(one or 0.0, other or 0.0, rel_tol=1e-9)
+
+    same = {m.model for m in judged
+            if near(m.pass_rate.value, best.pass_rate.value) and near(m.pass_rate.low, best.pass_rate.low)}  # fmt: skip
+    return [s.name for s in lineup(analysis) if s.key in same]

@@ -321,13 +321,33 @@ def shorten(text: str, limit: int) -> str:
 def visible(text: str) -> str:
     """Untrusted text with every invisible or direction-changing character spelled out, as `⟦U+202E⟧`.
 
-    Line feeds and tabs stay, CR LF becomes a line feed. Control, format, surrogate, private-use and line separator
+    Line feeds and tabs stay, CR LF becomes a line feed. A joiner (U+200C, U+200D) stays where it is alone between two
+    letters beyond ASCII or emoji, which may need it. Control, format, surrogate, private-use and line separator
     characters are spelled out, and what Unicode keeps no character at, which no XML may hold.
     """
     text = text.replace("\r\n", "\n")
     if text.isprintable():
         return text
-    return "".join(c if c in "\n\t" or not _hidden(c) else f"⟦U+{ord(c):04X}⟧" for c in text)
+    return "".join(
+        c if c in "\n\t" or not _hidden(c) or _joins(text, place) else f"⟦U+{ord(c):04X}⟧"
+        for place, c in enumerate(text)
+    )
+
+
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
+
+def _joins(text: str, place: int) -> bool:
+    """Whether a character is a joiner alone between two others that it can join, as in Persian, Hindi and emoji."""
+    if text[place] not in _JOINERS or not 0 < place < len(text) - 1:
+        return False
+    return _joinable(text[place - 1]) and _joinable(text[place + 1])
+
+
+def _joinable(character: str) -> bool:
+    """Letters and marks beyond ASCII, emoji and their skin tones; among the emoji's signs one is of mathematics."""
+    kind = unicodedata.category(character)
+    return not character.isascii() and (kind[0] in "LM" or kind in ("So", "Sk") or character == "↔")
 
 
 def _hidden(character: str) -> bool:

@@ -1,8 +1,10 @@
 """`evalkit compare`: two runs of the same items, paired, by the report's own analysis."""
 
+import html
 import io
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,13 +166,17 @@ def test_its_files_lead_with_the_change_and_show_the_items_that_changed(
     assert main(["compare", *runs, "-q", "-o", "c.html", "-o", "c.md", "-o", "c.json"]) == 0
     page = Path("c.html").read_text(encoding="utf-8")
     assert '<h1 id="against-h">' in page
+    assert 'href="#against">Skip to the comparison</a>' in page
     assert 'id="scorecard"' not in page
     assert page.count('<details class="item') == 16, "the items that changed and no others"
+    told = " ".join(html.unescape(re.sub("<[^>]+>", "", page)).split())
+    assert "Read the 16 items that changed, of 40, for yourself" in told
+    assert "those of the baseline run stand in that run's own report: by-hand of 2026-11-02." in told
     assert '<a href="#item-001"><code>item-003</code></a>' in page, "a regressed or improved item is a click away"
     assert (
         Path("c.md")
         .read_text(encoding="utf-8")
-        .startswith("<!-- evalkit:later -->\n### Opus 4.6 is better than in the baseline run\n")
+        .startswith("<!-- evalkit:compare:later -->\n### Opus 4.6 is better than in the baseline run\n")
     )
     assert main(["compare", *runs, "-o", "c.xlsx"]) == 2
     assert "end it in .html, .md or .json" in capsys.readouterr().err
@@ -191,3 +197,44 @@ def test_the_markdown_of_a_report_with_a_baseline_has_the_change(runs: tuple[str
     assert "item-007" in folded
     assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md", "-o", "page.html"]) == 0
     assert "Full report: page.html" in Path("r.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("pairs", [[], ["--pair", f"{HAIKU}={SONNET}"]])
+def test_the_page_names_the_earlier_run_and_the_command_that_makes_it(
+    pairs: list[str], tmp_path: Path, runs: tuple[str, str]
+) -> None:
+    then = run_of(EARLIER, {OPUS: 0.03}).spec
+    made = f"runs/{then.name}-{then.sha256[:8]}.db"
+    file = f"runs/later-{_named(run_of(LATER, {OPUS: 0.015})).spec.sha256[:8]}.db"
+    whole = [] if pairs else [(["report", "b.db", "--baseline", "a.db"], f"evalkit report {file} --baseline {made}")]
+    asked = [(["compare", *runs, *pairs], shlex.join(["evalkit", "compare", made, file, *pairs])), *whole]
+    for arguments, command in asked:
+        forms = [part for end in ("html", "md", "json") for part in ("-o", f"x.{end}")]
+        assert main([*arguments, "-q", *forms]) == 0
+        page, text, read = (Path(f"x.{end}").read_text(encoding="utf-8") for end in ("html", "md", "json"))
+        method = page[page.index('id="method"') :]
+        for term in ("dataset", "rubric", "prompt", "spec"):
+            assert f"Baseline&#39;s {term}" in method
+        for value in (then.name, then.created_at, then.dataset_sha256, then.rubric_sha256, then.prompt_sha256):
+            assert value in method
+        assert then.sha256 in method
+        assert html.unescape(method).count(f"<code>{command}</code>") == 1
+        assert f"> Baseline: run **{then.name}** of {then.created_at[:10]}, spec {then.sha256[:12]}." in text
+        found = json.loads(read)["analysis"]["baseline"]
+        hashes = ("sha256", "dataset_sha256", "rubric_sha256", "prompt_sha256")
+        assert [found[name] for name in hashes] == [getattr(then, name) for name in hashes]
+        assert (found["command"], found["imported"]) == (command, False)
+        assert not [said for said in (page, text, read) if str(tmp_path) in said]
+
+
+def test_the_mark_of_a_comparison_is_not_that_of_the_runs_report(runs: tuple[str, str]) -> None:
+    assert main(["compare", *runs, "-q", "-o", "c.md"]) == 0
+    assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.md"]) == 0
+    marks = [Path(name).read_text(encoding="utf-8").partition("\n")[0] for name in ("c.md", "r.md")]
+    assert marks == ["<!-- evalkit:compare:later -->", "<!-- evalkit:later -->"]
+
+
+def test_a_report_with_a_baseline_has_every_item_and_says_so(runs: tuple[str, str]) -> None:
+    assert main(["report", "b.db", "--baseline", "a.db", "-q", "-o", "r.html"]) == 0
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert "Read all 40 items for yourself" in " ".join(re.sub("<[^>]+>", "", page).split())

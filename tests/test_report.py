@@ -297,6 +297,15 @@ def test_a_heading_calls_none_of_several_equal_gaps_the_largest(tags: str, headi
     assert section(analyze(book.snapshot()), "slices").heading == heading
 
 
+def test_parts_of_a_run_that_nobody_graded_are_not_said_to_set_nobody_apart() -> None:
+    book = Book(spec((BY_HAND_OPUS, BY_HAND_HAIKU)))
+    for place in range(12):
+        book.item(f"p{place}", tags=("long" if place % 2 else "short",))
+        for model in (BY_HAND_OPUS, BY_HAND_HAIKU):
+            book.trial(f"p{place}", answered(), model=model)
+    assert section(analyze(book.snapshot()), "slices").heading == "No part of the items is graded yet"
+
+
 def test_no_part_is_said_to_set_models_apart_that_differ_on_one_of_many_by_chance() -> None:
     """The unpaired intervals of one of 24 parts stand apart, and a difference of p .004 in 24 is none that is shown."""
     book = Book(spec((BY_HAND_OPUS, BY_HAND_HAIKU)))

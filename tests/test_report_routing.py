@@ -214,3 +214,22 @@ def test_of_models_that_are_level_in_the_end_the_one_with_the_lower_price_is_the
     routing = with_routing(analyze(book.snapshot())).routing
     assert routing is not None
     assert routing.best == f"always-{cheap}"
+
+
+@pytest.mark.parametrize(
+    ("holds", "told"),
+    [
+        ((True, False, None), "1 holds, 1 does not, 1 open"),
+        ((True, True, False, False, None, None), "2 hold, 2 do not, 2 open"),
+        ((None,), "0 hold, 0 do not, 1 open"),
+    ],
+)
+def test_claims_are_counted_in_words_that_fit(holds: tuple[bool | None, ...], told: str) -> None:
+    whole = made("routed")
+    assert whole.routing is not None
+    claim = whole.routing.claims[0]
+    claims = tuple(replace(claim, holds=each) for each in holds)
+    shown = tables(replace(whole, routing=replace(whole.routing, claims=claims)))
+    (line,) = [each.folded for each in shown if "said to do" in (each.folded or "")]
+    assert line is not None
+    assert line.endswith(f": {told}")

@@ -293,3 +293,34 @@ def test_models_keep_order_and_colour_from_report_to_report() -> None:
 def test_a_table_row_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="2 columns"):
         table("t", (Column("a"), Column("b")), [Row(())])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "می\u200cخواهم", "क्\u200dष", "നന്\u200dമ", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f469\U0001f3fd\u200d\U0001f4bb",
+        "\u2764\ufe0f\u200d\U0001f525", "\U0001f642\u200d\u2194\ufe0f",
+    ],
+)  # fmt: skip
+def test_joiners_of_letters_and_emoji_stay(text: str) -> None:
+    assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pass\u200cword", "pass⟦U+200C⟧word"),
+        ("a\u200dی", "a⟦U+200D⟧ی"),
+        ("ی\u200da", "ی⟦U+200D⟧a"),
+        ("\u200cمی", "⟦U+200C⟧می"),
+        ("می\u200c", "می⟦U+200C⟧"),
+        ("می\u200c خواهم", "می⟦U+200C⟧ خواهم"),
+        ("م\u200c\u200dی", "م⟦U+200C⟧⟦U+200D⟧ی"),
+        ("م\u200c\u200bی", "م⟦U+200C⟧⟦U+200B⟧ی"),
+        ("م\u00adی", "م⟦U+00AD⟧ی"),
+        ("\u200c", "⟦U+200C⟧"),
+    ],
+)
+def test_joiners_anywhere_else_are_spelled_out(text: str, shown: str) -> None:
+    assert visible(text) == shown

@@ -239,6 +239,13 @@ def test_a_pick_that_a_lenient_judge_lifts_over_the_bar_is_said_to_rest_on_its_g
         assert ("80% bar, by grades that the judge's errors may undo: " in lede) is told
 
 
+def test_one_model_alone_is_not_called_the_best_of_every_option() -> None:
+    alone = analyze(run_of({OPUS_ID: [[i % 2 == 0] for i in range(40)]}))
+    assert plain_text(section(alone, "verdict").lede) == (
+        "Opus 4.6 is shown to be below your 80% bar: 50% of its outputs are satisfactory (35–65%, 40 items)."
+    )
+
+
 def test_equals_are_all_called_the_best() -> None:
     half = [[i % 2 == 0] for i in range(40)]
     tied = analyze(run_of({OPUS_ID: half, SONNET_ID: half}))

@@ -12,6 +12,7 @@ from evalkit.analysis.compare import adjusted, pair_of
 from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import hedged_rate
 from evalkit.analysis.trials import current_round
+from evalkit.commands import report_against
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot
 from evalkit.stats import Estimate
@@ -110,7 +111,18 @@ def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], cach
     """Who the earlier run is, and what is not the same in the two; `cached` says it of their caches."""
     spec = earlier.spec
     differs = (*_settings(run, earlier), *cached, *_graders(run, earlier), *_alone(run, earlier, compared))
-    return Baseline(spec.name, spec.sha256, spec.created_at, spec.models, differs)
+    return Baseline(
+        name=spec.name,
+        sha256=spec.sha256,
+        created_at=spec.created_at,
+        imported=spec.imported,
+        dataset_sha256=spec.dataset_sha256,
+        rubric_sha256=spec.rubric_sha256,
+        prompt_sha256=None if spec.imported else spec.prompt_sha256,
+        models=spec.models,
+        command=report_against(run.spec, spec),
+        differs=differs,
+    )
 
 
 def _settings(run: Snapshot, earlier: Snapshot) -> Iterator[str]:

@@ -50,12 +50,19 @@ class Against(Pair):
 @dataclass(frozen=True)
 class Baseline:
     """The earlier run. `differs`: sentences on what else is not the same, which a difference may come from; `warnings`:
-    what a reader must know before believing the figures of a run, each after which run it is of.
+    what a reader must know before believing the figures of a run, each after which run it is of. `prompt_sha256` is
+    null where the outputs were `imported`. `command` makes the same page or document again, by the names that run files
+    have by default.
     """
 
     name: str
     sha256: str
     created_at: str
+    imported: bool
+    dataset_sha256: str
+    rubric_sha256: str
+    prompt_sha256: str | None
     models: tuple[str, ...]
+    command: str
     differs: tuple[str, ...]
     warnings: tuple[str, ...] = ()

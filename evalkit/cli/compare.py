@@ -56,6 +56,7 @@ def compare(
       evalkit compare a.db b.db --pair claude-sonnet-4-5=claude-sonnet-4-6 -o change.html -o change.md
     """
     from evalkit.analysis import analyze
+    from evalkit.commands import comparison
     from evalkit.files import read_config
     from evalkit.forms import check_endings
     from evalkit.pricing import Prices
@@ -74,7 +75,7 @@ def compare(
         )
     changed = {item for one in analysis.against for item in (*one.improved, *one.regressed)}
     analysis = replace(analysis, outputs=tuple(item for item in analysis.outputs if item.id in changed))
-    analysis = _with_own_warnings(analysis)
+    analysis = _of_this_page(analysis, comparison(now.spec, then.spec, pair or ()))
     shown = replace(report_files.shown(analysis, now, hidden, later), parts=COMPARISON)
     written = report_files.write(paths, shown)
     if not quiet and not as_json:
@@ -84,14 +85,16 @@ def compare(
         typer.echo(shown.json, nl=False)
 
 
-def _with_own_warnings(analysis: "Analysis") -> "Analysis":
-    """What the later run warns of beside what the earlier does: no verdict stands above a comparison to tell it."""
+def _of_this_page(analysis: "Analysis", command: str) -> "Analysis":
+    """With the command of a comparison, and what the later run warns of beside what the earlier does: no verdict stands
+    above a comparison to tell it."""
     from evalkit.analysis.sessions import clock_warnings
 
     told = tuple(f"Later run: {line}" for line in (*analysis.warnings, *clock_warnings(analysis.sessions)))
     if analysis.baseline is None:
         return analysis
-    return replace(analysis, baseline=replace(analysis.baseline, warnings=(*told, *analysis.baseline.warnings)))
+    warnings = (*told, *analysis.baseline.warnings)
+    return replace(analysis, baseline=replace(analysis.baseline, command=command, warnings=warnings))
 
 
 def _counterparts(pairs: Sequence[str], then: "Snapshot", now: "Snapshot") -> Mapping[str, str]:

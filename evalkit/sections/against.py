@@ -14,6 +14,7 @@ from evalkit.blocks import (
     Section,
     Span,
     Text,
+    code,
     strong,
     table,
     words,
@@ -63,12 +64,24 @@ def build(analysis: Analysis) -> Section | None:
         ),
         blocks=(
             table("This run against the baseline", columns, rows),
+            *_baseline(analysis),
             *((Note("What else differs", tuple(words(line) for line in differs)),) if differs else ()),
             *((Note("Before you rely on this", tuple(words(line) for line in warned)),) if warned else ()),
             *_changed(analysis, pairs),
         ),
         summary=True,
     )
+
+
+def _baseline(analysis: Analysis) -> Iterator[Note]:
+    """Which run the earlier one is, in a line; Method has its hashes in full."""
+    if analysis.baseline is not None:
+        run = analysis.baseline
+        made = Span(f" of {run.created_at[:10]}", measured=True)
+        yield Note(
+            "The baseline run",
+            ((Span("Baseline: run "), strong(run.name), made, Span(", spec "), code(run.sha256[:12]), Span(".")),),
+        )
 
 
 def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:

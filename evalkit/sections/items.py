@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 
+from evalkit.analysis.pair_results import Baseline
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.blocks import (
@@ -15,6 +16,7 @@ from evalkit.blocks import (
     Paragraph,
     RemarkLine,
     Section,
+    Span,
     strong,
     words,
 )
@@ -41,7 +43,7 @@ def build(analysis: Analysis) -> Section | None:
     shown, of = shown_items(analysis), len(analysis.outputs)
     marked = any(item.evidence_positions for item in analysis.outputs)  # else nothing says which bear an answer
     views = tuple(_item(analysis, i, series, rubric, marked, shown.limit) for i in shown.places)
-    items = Items(views, len(series), of)
+    items, changed = Items(views, len(series), of), _changed(analysis)
     found = [states(item, [s.key for s in series]) for item in analysis.outputs]
     differing = f"{plural(sum(map(parts_models, found)), 'item')} on which the models part, "
     differing, who = (differing, "some model") if len(series) > 1 else ("", series[0].name)
@@ -51,16 +53,37 @@ def build(analysis: Analysis) -> Section | None:
     return Section(
         name="items",
         label="Every item" if shown.all_of_them else "Items",
-        heading=_heading(len(views), of),
+        heading=_heading(len(views), of, f" that changed, of {analysis.items:,}," if changed else ""),
         lede=words(
+            *_then(changed),
             f"{said} Open one to see the task, the "
-            "reference and every output with its grades. Hide the names to judge for yourself first."
+            "reference and every output with its grades. Hide the names to judge for yourself first.",
         ),
         blocks=(*_cut(shown, items), *_left_out(shown, who), items),
     )
 
 
-def _heading(shown: int, of: int) -> str:
+def _changed(analysis: Analysis) -> Baseline | None:
+    """The earlier run, if the items are those alone that came out otherwise in it."""
+    changed = {id_ for pair in analysis.against for id_ in (*pair.improved, *pair.regressed)}
+    return analysis.baseline if all(item.id in changed for item in analysis.outputs) else None
+
+
+def _then(earlier: Baseline | None) -> Iterator[Span]:
+    """Where the other outputs of items that changed are: the page has only those of the later run."""
+    if earlier is not None:
+        yield Span("The outputs are this run's; those of the baseline run stand in that run's own report: ")
+        yield strong(earlier.name)
+        yield Span(f" of {earlier.created_at[:10]}", measured=True)
+        yield Span(". ")
+
+
+def _heading(shown: int, of: int, which: str = "") -> str:
+    """`which`: after the word items, what sets these apart from others of the run."""
+    if which and shown < of:
+        return f"Read {shown:,} of the {of:,} items{which} for yourself"
+    if which:
+        return f"Read the {plural(of, 'item')}{which} for yourself"
     if shown < of:
         return f"Read {shown:,} of {of:,} items for yourself"
     return f"Read {'the item' if of == 1 else f'all {of:,} items'} for yourself"

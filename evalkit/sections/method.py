@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from evalkit.analysis.graded_by import Grading
 from evalkit.analysis.results import Analysis
@@ -19,15 +18,15 @@ from evalkit.blocks import (
     prose,
     words,
 )
+from evalkit.commands import command_of_run, run_file
 from evalkit.conditional import mark
 from evalkit.denominators import epochs_of
-from evalkit.models import DEFAULT_MAX_TOKENS, known, newer_in_tier
+from evalkit.models import known, newer_in_tier
 from evalkit.records import Spec
 from evalkit.stats import Estimate
 from evalkit.wording import estimated, listing, milliseconds, money, percent, plural, sentence, tokens
 
 ORDER = 120
-_ENDPOINT = "https://api.anthropic.com"
 
 
 def build(analysis: Analysis) -> Section:
@@ -47,6 +46,7 @@ def build(analysis: Analysis) -> Section:
             Definitions(
                 (
                     *_run(analysis),
+                    *_baseline(analysis),
                     *_sessions(analysis),
                     *_billed(analysis),
                     *_grading(analysis),
@@ -100,6 +100,19 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield "Rubric", words(code(spec.rubric_sha256))
     yield "Prompt", words("not known" if spec.imported else code(spec.prompt_sha256))
     yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}", *_priced(spec))
+
+
+def _baseline(analysis: Analysis) -> Iterable[tuple[str, Text]]:
+    """The earlier run that the figures are compared with, if they are."""
+    earlier = analysis.baseline
+    if earlier is None:
+        return
+    begun = " imported " if earlier.imported else " started "
+    yield "Baseline run", (Span(earlier.name, "strong"), Span(begun), Span(earlier.created_at, measured=True))
+    yield "Baseline's dataset", words(code(earlier.dataset_sha256))
+    yield "Baseline's rubric", words(code(earlier.rubric_sha256))
+    yield "Baseline's prompt", words("not known" if earlier.prompt_sha256 is None else code(earlier.prompt_sha256))
+    yield "Baseline's spec", words(code(earlier.sha256))
 
 
 def _priced(spec: Spec) -> Iterable[Span]:
@@ -331,20 +344,17 @@ def _correction(analysis: Analysis) -> str:
 
 
 def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
-    spec = analysis.spec
-    models = (part for model in spec.models for part in ("-m", model))
-    command = ["evalkit", "run", f"datasets/{spec.name}.jsonl", *_chosen(spec), *models, *_settings(spec)]
-    if spec.imported:
-        command = ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
-    yield "To repeat", words(code(shlex.join(command)))
-    run_file = f"runs/{spec.name}-{spec.sha256[:8]}.db"
-    graded = [span for command in _gradings(analysis, run_file) for span in (code(shlex.join(command)), Span(" "))]
+    spec, earlier = analysis.spec, analysis.baseline
+    yield "To repeat", words(code(shlex.join(command_of_run(spec))))
+    graded = [
+        span for command in _gradings(analysis, run_file(spec)) for span in (code(shlex.join(command)), Span(" "))
+    ]
     if graded:
         yield "To grade", words(*graded[:-1])
-    yield "This report", words(code(shlex.join(["evalkit", "report", run_file])))
+    yield "This report", words(code(earlier.command if earlier else shlex.join(["evalkit", "report", run_file(spec)])))
 
 
-def _gradings(analysis: Analysis, run_file: str) -> Iterable[list[str]]:
+def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
     """The commands that have the outputs graded as they were; none where the grades were given elsewhere."""
     grading = analysis.grading
     if grading.round is None or grading.round.blind is None:
@@ -352,49 +362,6 @@ def _gradings(analysis: Analysis, run_file: str) -> Iterable[list[str]]:
     seen = [*(["--side-by-side"] if analysis.preferred else []), *([] if grading.round.blind else ["--no-blind"])]
     if grading.judges:
         judges = (part for judge in grading.judges for part in ("--judge", judge))
-        yield ["evalkit", "grade", run_file, "--by", "judges", *judges, *seen]
+        yield ["evalkit", "grade", file, "--by", "judges", *judges, *seen]
     if grading.people:
-        yield ["evalkit", "grade", run_file, "--by", "people", *seen]
-
-
-def _chosen(spec: Spec) -> Iterable[str]:
-    if spec.condition is not None:
-        source = f"runs/{spec.name}-{str(spec.condition.get('run'))[:8]}.db"
-        yield from ("--only-unsatisfactory", str(spec.condition.get("model")), "--from", source)
-
-
-def _import_rubric(spec: Spec) -> tuple[str, str]:
-    """A rubric of one criterion with its own name is what `--satisfactory-from` makes."""
-    name, criteria = str(spec.rubric.get("name")), spec.rubric.get("criteria", ())
-    if [criterion.get("id") for criterion in criteria] == [name]:
-        return "--satisfactory-from", name
-    return "--rubric", f"{name}.yaml"
-
-
-def _settings(spec: Spec) -> Iterable[str]:
-    """The options of `evalkit run` that make the same run again, those at their default left out.
-
-    A conditional run takes all but its epochs from the run that its items were chosen from.
-    """
-    yield from ("--epochs", str(spec.epochs))
-    if spec.condition is None:
-        yield from _own_settings(spec)
-    if spec.endpoint != _ENDPOINT:
-        yield from ("--base-url", _address(spec.endpoint))
-
-
-def _own_settings(spec: Spec) -> Iterable[str]:
-    yield from ("--seed", str(spec.seed))
-    if spec.contexts or spec.context_tokens:
-        yield from ("--context", ",".join(map(str, spec.contexts or (spec.context_tokens,))))
-    if spec.limit:
-        yield from ("--limit", str(spec.limit))
-    if spec.max_tokens != DEFAULT_MAX_TOKENS:
-        yield from ("--max-tokens", str(spec.max_tokens))
-
-
-def _address(endpoint: str) -> str:
-    """The endpoint as a run records it; one on this machine has no port there, since it is another every time."""
-    parts = urlsplit(endpoint)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1") and parts.port is None
-    return f"{parts.scheme}://{parts.netloc}:PORT{parts.path}" if local else endpoint
+        yield ["evalkit", "grade", file, "--by", "people", *seen]

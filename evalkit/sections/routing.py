@@ -37,7 +37,8 @@ _ROUNDING = 1e-9
 """Up to here a difference of shares is none."""
 _ONE_LOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
 _STATES = {"shown": "no worse, shown", "no shown loss": "no shown loss, nor shown to be no worse", "loss": "worse"}
-_COUNTED = {True: "hold", False: "do not", None: "open"}
+_COUNTED = {True: ("holds", "hold"), False: ("does not", "do not"), None: ("open", "open")}
+"""How claims are counted: one, and others."""
 _HOLDS = {True: "holds", False: "does not hold", None: "open"}
 
 
@@ -317,7 +318,8 @@ def _claims(claims: tuple[Claim, ...]) -> Table:
         )
         for each in claims
     ]
-    told = ", ".join(f"{sum(c.holds is holds for c in claims)} {word}" for holds, word in _COUNTED.items())
+    counts = {holds: sum(c.holds is holds for c in claims) for holds in _COUNTED}
+    told = ", ".join(plural(count, *_COUNTED[holds]) for holds, count in counts.items())
     policy = f"\N{LEFT DOUBLE QUOTATION MARK}{claims[0].policy}\N{RIGHT DOUBLE QUOTATION MARK}"
     folded = f"What routing in three layers is said to do, beside what {policy} does here: {told}"
     return table(f"What is claimed of routing, with {claims[0].policy}", columns, rows, folded)

@@ -86,7 +86,7 @@ def _heading(analysis: Analysis, slices: list[Slice]) -> str:
         if low.low is not None and high.high is not None and low.low > high.high
         if _differ(both(sides[worse], sides[best], part.item_ids), analysis.spec.seed, tests)
     ]
-    if not any(part.pass_rate for part in slices):
+    if all(rate.value is None for part in slices for rate in part.pass_rate.values()):
         return "No part of the items is graded yet"
     if not gaps and len(analysis.models) == 1:
         return "How the parts of the items came out"

@@ -25,7 +25,7 @@ from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import as_graded, clearing_router, lineup, rank, routed, routing_may_clear
+from evalkit.series import as_graded, clearing_router, level_with, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import MOST_ITEMS, about, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
@@ -201,7 +201,10 @@ def _none(analysis: Analysis) -> Text:
             Span(told[0], link=told[1]),
             " before you compare anything.",
         )
-    level = _level(analysis, judged, best)
+    if len(analysis.models) == 1:
+        rate = _rate(best, analysis.decision.bar, "its")
+        return words(strong(best.name), f" is shown to be below your {bar} bar: ", *rate, ".")
+    level = level_with(analysis, judged, best)
     alone = "model alone" if routing_may_clear(analysis) else "option"
     return words(
         f"Every {alone} is shown to be below your {bar} bar. The best {'is' if len(level) == 1 else 'are'} ",
@@ -212,22 +215,11 @@ def _none(analysis: Analysis) -> Text:
     )
 
 
-def _level(analysis: Analysis, judged: list[ModelResult], best: ModelResult) -> list[str]:
-    """The names of the best model and of those that have its very rate and lower limit, in the line-up's order."""
-
-    def near(one: float | None, other: float | None) -> bool:
-        return isclose(one or 0.0, other or 0.0, rel_tol=1e-9)
-
-    same = {m.model for m in judged
-            if near(m.pass_rate.value, best.pass_rate.value) and near(m.pass_rate.low, best.pass_rate.low)}  # fmt: skip
-    return [s.name for s in lineup(analysis) if s.key in same]
-
-
 def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     """An option may clear the bar, and these items cannot show it."""
     bar = analysis.decision.bar
     best = max(judged, key=lambda m: m.pass_rate.low or 0.0)
-    level = _level(analysis, judged, best)
+    level = level_with(analysis, judged, best)
     needed = best.items_to_clear
     who = "it clears" if len(level) == 1 else "each clears"
     more = " First come the trials that failed on every attempt so far: repeat the run." if best.at_worst else ""

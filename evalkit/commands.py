@@ -1,0 +1,77 @@
+"""The commands that make a run, or a page of it, once more, with the names that run files have by default."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from evalkit.models import DEFAULT_MAX_TOKENS
+from evalkit.records import Spec
+
+_ENDPOINT = "https://api.anthropic.com"
+
+
+def run_file(spec: Spec) -> str:
+    """Where a run is kept if nobody says otherwise."""
+    return f"runs/{spec.name}-{spec.sha256[:8]}.db"
+
+
+def command_of_run(spec: Spec) -> list[str]:
+    """The command that makes the same run again, or that takes the same outputs from elsewhere."""
+    if spec.imported:
+        return ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
+    models = (part for model in spec.models for part in ("-m", model))
+    return ["evalkit", "run", f"datasets/{spec.name}.jsonl", *_chosen(spec), *models, *_settings(spec)]
+
+
+def report_against(spec: Spec, earlier: Spec) -> str:
+    """The command of a whole report that has an earlier run beside it."""
+    return shlex.join(["evalkit", "report", run_file(spec), "--baseline", run_file(earlier)])
+
+
+def comparison(spec: Spec, earlier: Spec, pairs: Sequence[str] = ()) -> str:
+    """The command of a page about two runs alone; `pairs` are models to compare, as THEN=NOW."""
+    asked = (part for pair in pairs for part in ("--pair", pair))
+    return shlex.join(["evalkit", "compare", run_file(earlier), run_file(spec), *asked])
+
+
+def _chosen(spec: Spec) -> Iterable[str]:
+    if spec.condition is not None:
+        source = f"runs/{spec.name}-{str(spec.condition.get('run'))[:8]}.db"
+        yield from ("--only-unsatisfactory", str(spec.condition.get("model")), "--from", source)
+
+
+def _import_rubric(spec: Spec) -> tuple[str, str]:
+    """A rubric of one criterion with its own name is what `--satisfactory-from` makes."""
+    name, criteria = str(spec.rubric.get("name")), spec.rubric.get("criteria", ())
+    if [criterion.get("id") for criterion in criteria] == [name]:
+        return "--satisfactory-from", name
+    return "--rubric", f"{name}.yaml"
+
+
+def _settings(spec: Spec) -> Iterable[str]:
+    """The options of `evalkit run` that make the same run again, those at their default left out.
+
+    A conditional run takes all but its epochs from the run that its items were chosen from.
+    """
+    yield from ("--epochs", str(spec.epochs))
+    if spec.condition is None:
+        yield from _own_settings(spec)
+    if spec.endpoint != _ENDPOINT:
+        yield from ("--base-url", _address(spec.endpoint))
+
+
+def _own_settings(spec: Spec) -> Iterable[str]:
+    yield from ("--seed", str(spec.seed))
+    if spec.contexts or spec.context_tokens:
+        yield from ("--context", ",".join(map(str, spec.contexts or (spec.context_tokens,))))
+    if spec.limit:
+        yield from ("--limit", str(spec.limit))
+    if spec.max_tokens != DEFAULT_MAX_TOKENS:
+        yield from ("--max-tokens", str(spec.max_tokens))
+
+
+def _address(endpoint: str) -> str:
+    """The endpoint as a run records it; one on this machine has no port there, since it is another every time."""
+    parts = urlsplit(endpoint)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1") and parts.port is None
+    return f"{parts.scheme}://{parts.netloc}:PORT{parts.path}" if local else endpoint
