@@ -102,6 +102,18 @@ def test_a_report_stands_alone_and_fits_its_window(name: str, browser: Browser, 
     opened.page.close()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["whole", "routed", "one_model_failed", "people_and_judge", "one_item"])
+def test_nothing_in_a_drawing_is_cut_off_or_covered_on_paper(name: str, browser: Browser, tmp_path: Path) -> None:
+    """The widths of A4 and of Letter within the margins of the page."""
+    opened = Opened(browser, tmp_path / "report.html", page(name))
+    opened.page.emulate_media(media="print")
+    for width in (718, 722, 739, 740):
+        opened.narrow(width)
+        assert opened.page.evaluate(MISPLACED) == [], width
+    opened.page.close()
+
+
 FEW = 9
 """Items of a report that is looked through element by element: more add marks and rows like the others."""
 
