@@ -662,9 +662,31 @@ def test_leniency_compares_the_errors_on_two_models() -> None:
     chance = math.comb(14, 10) / math.comb(20, 10)
     assert leniency[OPUS, SONNET] == pytest.approx(2 * chance - chance / 2)
     assert leniency[HAIKU, SONNET] == leniency[HAIKU, OPUS] == 1.0
+    told = {(one.a, one.b): (one.p_passed, one.p_failed, one.p_holm) for one in found.leniency_p}
+    p = leniency[OPUS, SONNET]  # people fail nothing, so two tests of one pair are all that can be made
+    assert told[OPUS, SONNET] == pytest.approx((p, None, 2 * p))
+    assert told[HAIKU, SONNET] == told[HAIKU, OPUS] == (None, None, None)
     assert (found.corrected[HAIKU].value, found.corrected[HAIKU].reason) == (None, "no labels")
     assert found.worth_labels[HAIKU] is None
     assert found.outputs == 20
+
+
+def test_errors_of_opposite_kinds_do_not_make_up_for_each_other() -> None:
+    """The judge passes all of Opus's outputs, and fails good ones of Sonnet as often as it passes bad ones of Opus."""
+    book = Book(spec((OPUS, SONNET, HAIKU)))
+    for i in range(40):
+        good = i % 2
+        for model, said in ((OPUS, 1), (SONNET, 0), (HAIKU, good)):
+            book.grade(book.trial(f"i{i}", answered(), model=model, level=said), good, grader=ANN)
+    of_pair = {(one.a, one.b): one for one in _validity(book).leniency_p}
+    one = of_pair[OPUS, SONNET] if (OPUS, SONNET) in of_pair else of_pair[SONNET, OPUS]
+    assert one.p_value > 0.8  # twenty errors each
+    assert one.p_passed == one.p_failed == pytest.approx(stats.leniency_midp(0, 20, 20, 20))
+    assert one.p_holm is not None
+    assert one.p_holm < 1e-8
+    every = [p for pair in of_pair.values() for p in (pair.p_value, pair.p_passed, pair.p_failed) if p is not None]
+    assert len(every) == 9
+    assert one.p_holm == pytest.approx(min(stats.holm(every)))
 
 
 # ---- against a baseline -------------------------------------------------------------------------------------------

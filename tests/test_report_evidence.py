@@ -258,9 +258,15 @@ def test_a_judge_is_shown_against_people_with_corrected_rates_and_leniency() -> 
 
 def test_a_lenient_judge_and_missing_worth_are_said() -> None:
     analysis = made("people_and_judge")
-    judge = replace(analysis.judges[0], leniency_p=(Leniency(HAIKU, OPUS, 0.01),), worth_labels={})
+    judge = replace(analysis.judges[0], leniency_p=(Leniency(HAIKU, OPUS, 0.5, 0.002, 0.9, 0.006),), worth_labels={})
     part = section(replace(analysis, judges=(judge,)), "graders")
-    assert "different rates on the outputs of Opus 4.6 and Haiku 4.5" in plain_text(part.blocks[-1].text)
+    told = plain_text(part.blocks[-1].text)
+    assert "different rates on the outputs of Opus 4.6 and Haiku 4.5" in told
+    assert told.endswith("adjusted by Holm for all that are tested: Opus 4.6 and Haiku 4.5 0.006.")
+    unlabelled = replace(judge, leniency_p=(Leniency(HAIKU, OPUS, 1.0),))
+    told = plain_text(section(replace(analysis, judges=(unlabelled,)), "graders").blocks[-1].text)
+    assert "No different error rates are shown" in told
+    assert told.endswith("Opus 4.6 and Haiku 4.5 not tested.")
     assert written(tables(part)[3].rows[0])[3] == "unknown (an interval is missing)"
     alone = section(replace(analysis, judges=(replace(judge, leniency_p=()),)), "graders")
     assert "leniency between options cannot be looked at" in plain_text(alone.blocks[-1].text)

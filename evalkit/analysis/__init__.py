@@ -13,6 +13,7 @@ from evalkit.analysis.compare import pairs
 from evalkit.analysis.consistency import consistencies
 from evalkit.analysis.contexts import at_context, production_size, sizes_of
 from evalkit.analysis.corrections import correction_cost
+from evalkit.analysis.criterion_gaps import criterion_gaps
 from evalkit.analysis.decide import decide
 from evalkit.analysis.disputes import disputes
 from evalkit.analysis.grading import grading_of
@@ -101,6 +102,7 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
             tables, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
         ),
         criteria=criteria(tables, rubric),
+        criterion_gaps=criterion_gaps(tables, rubric, snapshot.spec.seed),
         decision=decide(per_model, rubric.decision.bar),
         grading=grading,
         outputs=item_results(snapshot, results, prices or Prices()),

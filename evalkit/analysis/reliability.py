@@ -56,11 +56,19 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Leniency:
-    """Mid-p that a judge errs at the same rate on the outputs of two models, `a` and `b` in the order of their ids."""
+    """Mid-p that a judge errs at the same rate on the outputs of two models, `a` and `b` in the order of their ids.
+
+    `p_value`: on all outputs; `p_passed` and `p_failed`: on those that people pass, and on those that they fail, since
+    errors of the two kinds can make up for each other; None where one model has none. `p_holm`: the smallest of the
+    three, adjusted over those of all pairs of the judge's models; None where one of the two has no labels.
+    """
 
     a: str
     b: str
     p_value: float
+    p_passed: float | None = None
+    p_failed: float | None = None
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -272,25 +280,59 @@ def _validity(
         human_only = replace(stats.rate_clustered(*_by_item(theirs, items), small_sample=False), n=len(labelled))
         worth[model] = stats.worth_extra_labels(human_only, rate())
         errors[model] = _independent([float(a != b) for a, b in zip(mine, theirs, strict=True)], items)
+    by_model = {m: accuracy({t: said[t] for t in both if keys[t].model == m}, people, items_of) for m in models}
     return JudgeValidity(
         judge=judge.removeprefix(JUDGE),
         outputs=len(both),
         accuracy=found,
         corrected=corrected,
         worth_labels=worth,
-        leniency_p=tuple(
-            Leniency(a, b, stats.leniency_midp(*errors[a], *errors[b])) for a, b in combinations(models, 2)
-        ),
+        leniency_p=_leniency(errors, by_model),
         kappa=stats.weighted_kappa(
             [float(said[t]) for t in both],
             [float(people[t]) for t in both],
             "identity",
             items=[items_of[t] for t in both],
         ),
-        by_model={m: accuracy({t: said[t] for t in both if keys[t].model == m}, people, items_of) for m in models},
+        by_model=by_model,
         by_pair=_by_pair(said, people, keys),
         dropped=why_dropped(found, len(both)),
     )
+
+
+def kinds_midp(one: JudgeAccuracy | None, other: JudgeAccuracy | None) -> tuple[float | None, float | None]:
+    """Mid-p that a judge errs alike on two sides' outputs: on those that people pass, and on those that they fail.
+
+    None where a side has no such output.
+    """
+    if one is None or other is None:
+        return None, None
+    passed, failed = (one.sensitivity, other.sensitivity), (one.specificity, other.specificity)
+    return _errors_midp(*passed), _errors_midp(*failed)
+
+
+def _errors_midp(one: Estimate, other: Estimate) -> float | None:
+    if one.value is None or other.value is None:
+        return None
+    wrong = [(round((1 - share) * n), n) for share, n in ((one.value, one.n), (other.value, other.n))]
+    return stats.leniency_midp(*wrong[0], *wrong[1])
+
+
+def _leniency(errors: Mapping[str, tuple[int, int]], by_model: Mapping[str, JudgeAccuracy]) -> tuple[Leniency, ...]:
+    """Every two models; Holm over each pair's tests of all errors and of the two kinds, as far as they can be made."""
+    found = [
+        Leniency(a, b, stats.leniency_midp(*errors[a], *errors[b]), *kinds_midp(by_model[a], by_model[b]))
+        for a, b in combinations(errors, 2)
+    ]
+    tested = [
+        [p for p in (one.p_value, one.p_passed, one.p_failed) if p is not None]
+        if errors[one.a][1] and errors[one.b][1]
+        else []
+        for one in found
+    ]
+    adjusted = iter(stats.holm([p for of_pair in tested for p in of_pair]))
+    of_pairs = [[next(adjusted) for _ in of_pair] for of_pair in tested]
+    return tuple(replace(one, p_holm=min(p, default=None)) for one, p in zip(found, of_pairs, strict=True))
 
 
 def _by_item(flags: Sequence[float], items: Sequence[str]) -> tuple[list[float], list[float]]:

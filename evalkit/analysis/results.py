@@ -8,6 +8,7 @@ from evalkit.analysis.blinding import Blinding
 from evalkit.analysis.caching import CacheUse
 from evalkit.analysis.consistency import Consistency
 from evalkit.analysis.corrections import CorrectionCost, stated
+from evalkit.analysis.criterion_gaps import CriterionGap
 from evalkit.analysis.disputes import Dispute
 from evalkit.analysis.evidence import Signal
 from evalkit.analysis.graded_by import Grading
@@ -331,6 +332,7 @@ class Analysis:
     simulated_grades: bool = False
     stability: Stability | None = None
     item_quality: Items | None = None
+    criterion_gaps: tuple[CriterionGap, ...] = ()
     agreement: tuple[Agreement, ...] = ()
     judges: tuple[JudgeValidity, ...] = ()
     against: tuple[Against, ...] = ()

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from evalkit import stats
-from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity
+from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity, kinds_midp
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import APART, REPEAT, Evidence
 from evalkit.models import few
-from evalkit.stats import Estimate
 from evalkit.wording import listing, money, p_value
 
 LEAST_YOUDEN_LOW = 0.5
@@ -117,16 +115,8 @@ def _different_p(found: JudgeValidity | FloorValidity, baseline: str, candidate:
     """The smallest mid-p that its error rates are equal on both: all errors, and those on good and on bad outputs."""
     leniency = found.leniency_p if isinstance(found, JudgeValidity) else ()
     p = next((one.p_value for one in leniency if {one.a, one.b} == {baseline, candidate}), 1.0)
-    then, now = (found.by_model.get(model) for model in (baseline, candidate))
-    if then is None or now is None:
-        return p
-    kinds = ((then.sensitivity, now.sensitivity), (then.specificity, now.specificity))
-    return min(p, *(stats.leniency_midp(*_errors(one), *_errors(other)) for one, other in kinds))
-
-
-def _errors(right: Estimate) -> tuple[int, int]:
-    """About how many of how many items it errs on."""
-    return (0, 0) if right.value is None else (round((1 - right.value) * right.n), right.n)
+    kinds = kinds_midp(found.by_model.get(baseline), found.by_model.get(candidate))
+    return min(p, *(one for one in kinds if one is not None), 1.0)
 
 
 def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of: str) -> str | None:

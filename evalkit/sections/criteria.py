@@ -34,7 +34,8 @@ def build(analysis: Analysis) -> Section | None:
         heading=heading,
         lede=words(
             "Mean score of the graded outputs on each criterion, from 0 (lowest level) to 1 (highest). Outputs that do "
-            "not exist have no score here; they count in the pass rate."
+            "not exist have no score here; they count in the pass rate. A gap is named where paired tests of all "
+            "criteria and models, adjusted by Holm, show one."
         ),
         blocks=(Forest(heading, Axis("mean score", "score", 0.0, 1.0), rows),),
     )
@@ -46,20 +47,26 @@ def _note(criterion: CriterionResult) -> str:
     return ", ".join(part for part in (kind, floor) if part)
 
 
+_SHOWN_P = 0.05
+
+
 def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
-    """The gap whose intervals stand apart, else the criterion with the lowest estimate."""
+    """The largest gap that paired tests show, else the criterion with the lowest estimate."""
+    shown = {criterion.id for criterion in criteria}
     gaps = [
-        (low.low - high.high, c.id, analysis.model(worse).name, analysis.model(best).name)
-        for c in criteria
-        for best, low in c.score.items()
-        for worse, high in c.score.items()
-        if low.low is not None and high.high is not None and low.low > high.high
+        (gap.difference, gap.criterion, analysis.model(gap.worse).name, analysis.model(gap.better).name)
+        for gap in analysis.criterion_gaps
+        if gap.criterion in shown and gap.p_holm < _SHOWN_P
     ]
     if gaps:
         most, name, worse, best = max(gaps)
         if sum(isclose(gap[0], most) for gap in gaps) > 1:
             return f"{worse} loses as much ground to {best} on “{name}” as any model on any criterion"
         return f"{worse} loses most ground to {best} on “{name}”"
+    return _without_a_gap(analysis, criteria)
+
+
+def _without_a_gap(analysis: Analysis, criteria: list[CriterionResult]) -> str:
     lowest = [
         (e.value, c.id, analysis.model(m).name) for c in criteria for m, e in c.score.items() if e.value is not None
     ]

@@ -232,21 +232,25 @@ def _leniency(analysis: Analysis, judge: JudgeValidity) -> Text:
     names = {s.key: s.name for s in lineup(analysis)}
     order = list(names)
     pairs = [
-        (f"{names[max(one.a, one.b, key=order.index)]} and {names[min(one.a, one.b, key=order.index)]}", one.p_value)
+        (f"{names[max(one.a, one.b, key=order.index)]} and {names[min(one.a, one.b, key=order.index)]}", one.p_holm)
         for one in judge.leniency_p
         if {one.a, one.b} <= set(names)
     ]
     if not pairs:
         return words("One option alone was graded by the judge, so leniency between options cannot be looked at.")
-    suspect = [name for name, p in pairs if p < 0.05]
+    suspect = [name for name, p in pairs if p is not None and p < 0.05]
     said = (
         f"It seems to err at different rates on the outputs of {listing(suspect)}, so a comparison of them by this "
         "judge is not to be trusted. "
         if suspect
         else f"No different error rates are shown, which {plural(judge.outputs, 'output')} may be too few for. "
     )
-    values = "; ".join(f"{name} {p_value(p)}" for name, p in pairs)
-    return words(f"Does the judge favour an option? {said}", Span(f"Mid-p of equal error rates: {values}.", "doubt"))
+    values = "; ".join(f"{name} {'not tested' if p is None else p_value(p)}" for name, p in pairs)
+    how = (
+        "Mid-p of equal error rates, the smallest of three: on all outputs, on those that people pass, and on those "
+        "that they fail; adjusted by Holm for all that are tested"
+    )
+    return words(f"Does the judge favour an option? {said}", Span(f"{how}: {values}.", "doubt"))
 
 
 def _axis(rates: list[Estimate], bar: float) -> Axis:
