@@ -5,7 +5,6 @@ import random
 import pytest
 from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, spec
 
-from evalkit import stats
 from evalkit.analysis import analyze
 from evalkit.records import Snapshot
 from evalkit.sections import criteria
@@ -27,9 +26,9 @@ def heading(snapshot: Snapshot) -> str:
     return section.heading
 
 
-@pytest.mark.parametrize(("losses", "shown"), [(5, False), (6, True)])
+@pytest.mark.parametrize(("losses", "shown"), [(4, False), (5, True)])
 def test_one_criterion_that_is_the_verdict_says_what_the_pairs_say(losses: int, shown: bool) -> None:
-    """Their intervals overlap by far: of 30 items 6 are lost and none gained."""
+    """Their intervals overlap by far: of 30 items 5 are lost and none gained."""
     snapshot = graded({OPUS: [1] * 30, HAIKU: [0] * losses + [1] * (30 - losses)})
     analysis = analyze(snapshot)
     (gap,), (pair,) = analysis.criterion_gaps, analysis.pairs
@@ -42,7 +41,7 @@ def test_one_criterion_that_is_the_verdict_says_what_the_pairs_say(losses: int, 
 
 def test_intervals_that_stand_apart_show_nothing_that_pairs_and_all_tests_do_not() -> None:
     """Six tests or more: what one of them would show alone is no finding."""
-    draw = random.Random(7)
+    draw = random.Random(7)  # noqa: S311  no secrets
     rubric = {**PASS_OR_FAIL, "criteria": [{**FINE, "id": f"c{n}"} for n in range(8)]}
     named = 0
     for _ in range(20):
@@ -53,8 +52,8 @@ def test_intervals_that_stand_apart_show_nothing_that_pairs_and_all_tests_do_not
                     f"i{item:03d}", answered(), model=model, levels={f"c{n}": draw.randint(0, 2) for n in range(8)}
                 )
         analysis = analyze(book.snapshot())
-        raw = [gap.p_value for gap in analysis.criterion_gaps]
-        assert [gap.p_holm for gap in analysis.criterion_gaps] == pytest.approx(stats.holm(raw))
+        least = min(analysis.criterion_gaps, key=lambda gap: gap.p_value)
+        assert least.p_holm == pytest.approx(min(1.0, 24 * least.p_value)), "8 criteria, 3 pairs of models"
         named += "ground" in heading(book.snapshot())
     assert named <= 3
 
