@@ -33,6 +33,9 @@ OF_WORKLOAD = True
 _SAMPLES = 60
 
 
+_ROUNDING_USD = 1e-12
+
+
 @dataclass(frozen=True)
 class _Cost:
     """A model's expected cost of a request: `request_usd` plus `miss` (share not satisfactory) times H."""
@@ -112,7 +115,7 @@ def _apart(analysis: Analysis, costs: list[_Cost]) -> str:
 
 def _cross(a: _Cost, b: _Cost) -> float | None:
     """The correction cost at which two options cost the same; None if one is never overtaken."""
-    if a.miss == b.miss:
+    if math.isclose(a.miss, b.miss) or math.isclose(a.request_usd, b.request_usd, abs_tol=_ROUNDING_USD):
         return None
     point = (b.request_usd - a.request_usd) / (a.miss - b.miss)
     return point if point > 0 else None

@@ -1,6 +1,7 @@
 """Routing: what each policy would cost, how good and how slow it would be, and whether it pays to route at all."""
 
 from collections.abc import Iterator, Sequence
+from math import isclose
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import Claim, PolicyValue, Routing
@@ -126,7 +127,9 @@ def _kept(analysis: Analysis, routing: Routing) -> str:
     pick, total = analysis.decision.option, f"the total with failures at {money(routing.failure_usd)}"
     best = decision.single.removeprefix("always-")
     if pick is None:
-        least = f"lowest for {analysis.model(best).name} by the estimates"
+        totals = [each.expected_usd.value or 0.0 for each in routing.values if each.kind == "single"]
+        level = all(isclose(total, totals[0]) for total in totals)
+        least = "the same for all" if level else f"lowest for {analysis.model(best).name} by the estimates"
         return f"{told}The verdict names no model; this section goes by {total}, which is {least}."
     name, pair = analysis.model(pick).name, compare(analysis, best, pick)
     meanwhile = {

@@ -61,6 +61,13 @@ def build(analysis: Analysis) -> Section | None:
     )
 
 
+def _is_cheaper(analysis: Analysis, pick: str, key: str) -> bool:
+    """Whether one is shown to cost less than another; of what costs nothing there is no ratio to show it by."""
+    free, price = (analysis.model(model).cost_per_satisfactory.value for model in (pick, key))
+    pair = compare(analysis, pick, key)
+    return (free == 0 and bool(price)) or (pair is not None and pair.cheaper)
+
+
 def _heading(analysis: Analysis) -> str:
     bar, decision = stated(analysis.decision.bar), analysis.decision
     if decision.verdict == "conditional":
@@ -72,7 +79,7 @@ def _heading(analysis: Analysis) -> str:
         return f"Of the models only {names[0]} has its whole interval above {bar}"
     cheaper = [key for key in decision.eligible if key != decision.option]
     pick = decision.option
-    if pick and all((c := compare(analysis, pick, key)) is not None and c.cheaper for key in cheaper):
+    if pick and all(_is_cheaper(analysis, pick, key) for key in cheaper):
         return f"{listing(names)} clear {bar}; {analysis.model(pick).name} does so for less"
     costs = [cost for key in decision.eligible if (cost := analysis.model(key).cost_per_satisfactory.value) is not None]
     if len(costs) == len(names) and all(isclose(cost, costs[0], rel_tol=1e-9) for cost in costs):

@@ -1,0 +1,43 @@
+"""Models that cost nothing, or the same: nothing is said to cost less, or to meet, by a rounding."""
+
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
+from report_pages import plain_text
+
+from evalkit.analysis import analyze
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Paragraph
+from evalkit.chart_blocks import Lines
+from evalkit.route import with_routing
+from evalkit.sections import price_of_failure, routing, scorecard
+
+
+def analysed(usd: dict[str, float], lost: dict[str, int]) -> Analysis:
+    book = Book(spec(tuple(usd)))
+    for item in range(60):
+        for model, cost in usd.items():
+            book.trial(f"i{item:03d}", answered(cost), model=model, level=int(item >= lost[model]))
+    return analyze(book.snapshot())
+
+
+def test_two_models_that_cost_nothing_meet_nowhere() -> None:
+    found = price_of_failure.build(analysed({HAIKU: 0.0, SONNET: 0.0, OPUS: 0.05}, {HAIKU: 20, SONNET: 7, OPUS: 1}))
+    assert found is not None
+    (chart,) = (block for block in found.blocks if isinstance(block, Lines))
+    assert chart.x.low > 1e-4, "its axis begins where real money does"
+    assert all(crossing.x > 1e-4 for crossing in chart.crossings)
+
+
+def test_what_costs_nothing_costs_less() -> None:
+    found = scorecard.build(analysed({HAIKU: 0.01, OPUS: 0.0}, {HAIKU: 0, OPUS: 1}))
+    assert found is not None
+    assert found.heading == "Haiku 4.5 and Opus 4.6 clear 80%; Opus 4.6 does so for less"
+
+
+def test_a_total_that_is_the_same_for_all_is_lowest_for_none() -> None:
+    """Every model fails the same twenty items of sixty, at the same price."""
+    level = with_routing(analysed(dict.fromkeys((HAIKU, SONNET, OPUS), 0.01), dict.fromkeys((HAIKU, SONNET, OPUS), 12)))
+    found = routing.build(level)
+    assert found is not None
+    said = " ".join(plain_text(block.text) for block in found.blocks if isinstance(block, Paragraph))
+    assert "by the estimates" not in said
+    assert "which is the same for all" in f"{said} {plain_text(found.lede)}"
