@@ -20,7 +20,7 @@ def analysed(usd: dict[str, float], lost: dict[str, int]) -> Analysis:
 
 
 def test_two_models_that_cost_nothing_meet_nowhere() -> None:
-    found = price_of_failure.build(analysed({HAIKU: 0.0, SONNET: 0.0, OPUS: 0.05}, {HAIKU: 20, SONNET: 7, OPUS: 1}))
+    found = price_of_failure.build(analysed({HAIKU: 0.0, SONNET: 0.0, OPUS: 0.05}, {HAIKU: 9, SONNET: 0, OPUS: 1}))
     assert found is not None
     (chart,) = (block for block in found.blocks if isinstance(block, Lines))
     assert chart.x.low > 1e-4, "its axis begins where real money does"
@@ -31,6 +31,9 @@ def test_what_costs_nothing_costs_less() -> None:
     found = scorecard.build(analysed({HAIKU: 0.01, OPUS: 0.0}, {HAIKU: 0, OPUS: 1}))
     assert found is not None
     assert found.heading == "Haiku 4.5 and Opus 4.6 clear 80%; Opus 4.6 does so for less"
+    two = scorecard.build(analysed({HAIKU: 0.01, SONNET: 0.0, OPUS: 0.0}, {HAIKU: 0, SONNET: 2, OPUS: 1}))
+    assert two is not None
+    assert two.heading.endswith("clear 80%; Sonnet 4.6 and Opus 4.6 do so for less")
 
 
 def test_a_total_that_is_the_same_for_all_is_lowest_for_none() -> None:

@@ -61,6 +61,11 @@ def build(analysis: Analysis) -> Section | None:
     )
 
 
+def _is_level(analysis: Analysis, pick: str, key: str) -> bool:
+    one, other = (analysis.model(model).cost_per_satisfactory.value for model in (pick, key))
+    return key == pick or (one is not None and other is not None and isclose(one, other, rel_tol=1e-9))
+
+
 def _is_cheaper(analysis: Analysis, pick: str, key: str) -> bool:
     """Whether one is shown to cost less than another; of what costs nothing there is no ratio to show it by."""
     free, price = (analysis.model(model).cost_per_satisfactory.value for model in (pick, key))
@@ -79,8 +84,14 @@ def _heading(analysis: Analysis) -> str:
         return f"Of the models only {names[0]} has its whole interval above {bar}"
     cheaper = [key for key in decision.eligible if key != decision.option]
     pick = decision.option
-    if pick and all(_is_cheaper(analysis, pick, key) for key in cheaper):
-        return f"{listing(names)} clear {bar}; {analysis.model(pick).name} does so for less"
+    level = [key for key in decision.eligible if pick and _is_level(analysis, pick, key)]
+    if (
+        pick
+        and level != list(decision.eligible)
+        and all(_is_cheaper(analysis, pick, k) for k in cheaper if k not in level)
+    ):
+        who = listing([s.name for s in lineup(analysis) if s.key in level])
+        return f"{listing(names)} clear {bar}; {who} {'does' if len(level) == 1 else 'do'} so for less"
     costs = [cost for key in decision.eligible if (cost := analysis.model(key).cost_per_satisfactory.value) is not None]
     if len(costs) == len(names) and all(isclose(cost, costs[0], rel_tol=1e-9) for cost in costs):
         return f"{listing(names)} clear {bar} at the same cost"
