@@ -1,6 +1,6 @@
 """Models that cost nothing, or the same: nothing is said to cost less, or to meet, by a rounding."""
 
-from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
+from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, spec
 from report_pages import plain_text
 
 from evalkit.analysis import analyze
@@ -12,7 +12,8 @@ from evalkit.sections import price_of_failure, routing, scorecard
 
 
 def analysed(usd: dict[str, float], lost: dict[str, int]) -> Analysis:
-    book = Book(spec(tuple(usd)))
+    economics = {"review_minutes": 0.0, "correction_minutes": 5.0, "hourly_rate_usd": 60.0}
+    book = Book(spec(tuple(usd), {**PASS_OR_FAIL, "economics": economics}))
     for item in range(60):
         for model, cost in usd.items():
             book.trial(f"i{item:03d}", answered(cost), model=model, level=int(item >= lost[model]))
