@@ -1,12 +1,13 @@
 """Models that cost nothing, or the same: nothing is said to cost less, or to meet, by a rounding."""
 
+import pytest
 from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, spec
 from report_pages import plain_text
 
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Paragraph
-from evalkit.chart_blocks import Lines
+from evalkit.chart_blocks import Lines, Series
 from evalkit.route import with_routing
 from evalkit.sections import price_of_failure, routing, scorecard
 
@@ -18,6 +19,25 @@ def analysed(usd: dict[str, float], lost: dict[str, int]) -> Analysis:
         for model, cost in usd.items():
             book.trial(f"i{item:03d}", answered(cost), model=model, level=int(item >= lost[model]))
     return analyze(book.snapshot())
+
+
+@pytest.mark.parametrize(
+    ("usd", "misses", "point"),
+    [
+        ((2.8e-17, 0.0), (0.10, 0.21), None),  # what sums of corrections leave of a price of nothing
+        ((0.01, 0.01 + 1e-18), (0.10, 0.21), None),
+        ((0.02, 0.01), (0.21, 0.21 + 1e-17), None),
+        ((0.02, 0.01), (0.10, 0.20), 0.1),
+        ((0.01, 0.02), (0.10, 0.20), None),
+    ],
+)
+def test_curves_cross_where_money_does(
+    usd: tuple[float, float], misses: tuple[float, float], point: float | None
+) -> None:
+    one, other = (
+        price_of_failure._Cost(Series("m", "M", 0), cost, miss) for cost, miss in zip(usd, misses, strict=True)
+    )
+    assert price_of_failure._cross(one, other) == (None if point is None else pytest.approx(point))
 
 
 def test_two_models_that_cost_nothing_meet_nowhere() -> None:
