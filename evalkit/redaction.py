@@ -1,4 +1,4 @@
-"""What a report withholds: passages that match a pattern, or all texts of items; figures and counts stay."""
+"""What a report withholds: passages that match a pattern, or all texts of items; the numbers of its data stay."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

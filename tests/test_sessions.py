@@ -8,7 +8,7 @@ from analysis_builders import JUDGE, OPUS, Book, answered, failed, lost, round_,
 
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.sessions import clock_warnings, kept_time, lateness, standstill
-from evalkit.cli.compare import _with_own_warnings
+from evalkit.cli.compare import _of_this_page
 from evalkit.cli.report import _print_summary
 from evalkit.records import Session, Snapshot, Worker
 from evalkit.report import render_html, render_markdown
@@ -131,7 +131,7 @@ def test_a_standstill_that_left_latencies_out_is_told_wherever_a_late_clock_is(
     _print_summary(analysis)
     assert f"! {told}" in capsys.readouterr().out.splitlines()
     assert f"> {told}" in render_markdown(analysis)
-    compared = _with_own_warnings(analysis).baseline
+    compared = _of_this_page(analysis, "evalkit compare a.db b.db").baseline
     assert compared is not None
     assert {f"Later run: {told}", f"Earlier run: {later}"} <= set(compared.warnings)
     assert clock_warnings(analyze(stopped(0)).sessions) == (), "of one that left none out nothing hangs"
