@@ -377,6 +377,25 @@ def test_a_run_that_is_ended_at_any_moment_of_its_start_ends_without_a_stack(
     assert len(server.messages()) < len(EVERYTHING)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(8))
+def test_a_run_that_is_ended_before_its_first_worker_is_there_ends_without_a_stack(
+    number: int, two: Cluster, tiny: Path, server: Recorded, pace: Paced
+) -> None:
+    pace.delay_s = 1.0
+    ends = random.choice([signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+    with Process(on(two, tiny, server)) as process:
+        until(lambda: bool(run_files()), process)
+        time.sleep(random.uniform(0, 5))
+        process.send_signal(ends)
+        said = process.errors()
+    assert process.returncode == ExitCode.INTERRUPTED, f"{ends}: {said}"
+    assert said.endswith("exit 130: interrupted\n")
+    assert "@ 0x" not in said, said
+    assert "SIG" not in said, said
+    assert len(server.messages()) < len(EVERYTHING)
+
+
 @pytest.fixture(scope="module")
 def heads() -> Iterator[dict[str | None, str]]:
     """The address of a cluster that wants a token, and of one that wants none."""
