@@ -355,6 +355,7 @@ def test_a_run_that_is_ended_while_ray_forks_sends_nothing(tiny: Path, server: R
     assert process.returncode == ExitCode.INTERRUPTED, said
     assert said.endswith("exit 130: interrupted\n")
     assert "ignored" not in said, said
+    assert said.startswith("stopping once Ray is there; Ctrl-C again breaks off\n")
     assert server.messages() == []
 
 

@@ -284,13 +284,14 @@ def _put_off() -> Iterator[None]:
 
     Their handlers are set anew in the end, since Ray's library sets its own below Python, which prints a stack.
     """
-    told = 0
+    told, aloud = 0, os.dup(2)  # what is written to the other one while Ray connects is kept back (`_unsaid`)
 
     def note(number: int, frame: FrameType | None) -> None:
         nonlocal told
         told += 1
         if told > 1:
             signal.default_int_handler(number, frame)
+        os.write(aloud, b"stopping once Ray is there; Ctrl-C again breaks off\n")
 
     before = _handlers((signal.SIGINT, *ENDING))
     for number in before:
@@ -300,6 +301,7 @@ def _put_off() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(aloud)
         if told:
             raise KeyboardInterrupt
 
