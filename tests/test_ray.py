@@ -546,8 +546,14 @@ def test_the_folder_of_a_killed_run_is_removed_by_the_next_and_no_other(
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     (tmp_path / "evalkit-just-being-made").mkdir()
     late = tmp_path / "evalkit-written-into-after-it-was-removed"
-    late.mkdir()
-    os.utime(late, (time.time() - 2 * 3600,) * 2)
+    (late / "session_2026" / "logs").mkdir(parents=True)
+    theirs = {tmp_path / "evalkit-claude" / "runs", tmp_path / "evalkit-empty", tmp_path / "evalkit-mine" / "session_1"}
+    for folder in theirs:
+        folder.mkdir(parents=True)
+    (tmp_path / "evalkit-mine" / "x.db").write_text("precious")
+    for folder in (late, *(tmp_path / f"evalkit-{name}" for name in ("claude", "empty", "mine"))):
+        os.utime(folder, (time.time() - 2 * 3600,) * 2)
+    others = {"evalkit-claude", "evalkit-empty", "evalkit-mine", "evalkit-just-being-made"}
     with ray_cluster._folder() as held:
         killed = multiprocessing.get_context("fork").Process(target=hold_a_folder_and_die)
         killed.start()
@@ -555,7 +561,6 @@ def test_the_folder_of_a_killed_run_is_removed_by_the_next_and_no_other(
         (left,) = set(tmp_path.glob("evalkit-*/logs"))
         with ray_cluster._folder() as next_one:
             assert not left.parent.exists()
-            assert {path.name for path in tmp_path.iterdir()} == {
-                "evalkit-just-being-made", Path(held).name, Path(next_one).name,
-            }  # fmt: skip
-    assert [path.name for path in tmp_path.iterdir()] == ["evalkit-just-being-made"]
+            assert {path.name for path in tmp_path.iterdir()} == {*others, Path(held).name, Path(next_one).name}
+    assert {path.name for path in tmp_path.iterdir()} == others
+    assert (tmp_path / "evalkit-mine" / "x.db").read_text() == "precious"

@@ -114,7 +114,7 @@ def test_items_that_one_model_ran_more_often_are_named_as_that() -> None:
                 book.trial(item, answered(0.01), model=model, epoch=epoch, level=1)
     outcomes = outcomes_of(analyze(book.snapshot()), 5.0)
     assert [item.id for item in outcomes.items] == ["both"]
-    assert dict(outcomes.left_out) == {"not run equally often by every model": 1, "not run by every model": 1}
+    assert dict(outcomes.left_out) == {"not run in every epoch by every model": 1, "not run by every model": 1}
 
 
 def test_a_run_of_one_model_is_refused(tmp_path: Path) -> None:

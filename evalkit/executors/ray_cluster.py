@@ -250,18 +250,23 @@ def _folder() -> Iterator[str]:
 
 
 def _remove_abandoned(place: Path) -> None:
-    """Remove folders of ours that no process holds any more. One without a lock is just being made, or so old that a
-    process of Ray's must have written into it after it was removed."""
+    """Remove folders of ours that no process holds any more. One without a lock is just being made, or what a process
+    of Ray's has written into after it was removed, if nothing else is in it and it is old."""
     if os.name != "posix":
         return
     for folder in place.glob(f"{_FOLDERS}*"):
         with suppress(OSError, Timeout):
-            made = folder.lstat()
-            young = time.time() - made.st_mtime < _LATE_S
-            if made.st_uid != os.getuid() or (young and not (folder / _HELD).exists()):
+            if folder.lstat().st_uid != os.getuid() or not ((folder / _HELD).exists() or _is_late(folder)):
                 continue
             with FileLock(folder / _HELD, blocking=False):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_late(folder: Path) -> bool:
+    """Whether it holds sessions of Ray alone, of long ago: a folder of anybody else's may be called as ours are."""
+    names = [path.name for path in folder.iterdir()]
+    old = time.time() - folder.lstat().st_mtime > _LATE_S
+    return old and bool(names) and all(name.startswith("session_") for name in names)
 
 
 @contextmanager

@@ -169,7 +169,7 @@ def _incomplete(item: ItemResult, models: Sequence[str], epochs: int, priced: Co
     """
     if len(item.outputs) < len(models) * epochs or any(output.outcome is None for output in item.outputs):
         every = {output.model for output in item.outputs if output.outcome is not None} == set(models)
-        return "not run equally often by every model" if every else "not run by every model"
+        return "not run in every epoch by every model" if every else "not run by every model"
     if any(output.satisfied is None for output in item.outputs):
         return "not graded for every model"
     unpriced = (o for o in item.outputs if o.cost_usd is None and not (o.outcome == "errored" and o.model in priced))
