@@ -103,6 +103,50 @@ def test_a_packet_is_graded_by_keyboard_without_a_network_and_its_answers_come_b
         assert file.snapshot().markings == before
 
 
+LOST = {
+    "localStorage": "localStorage.clear()",
+    "IndexedDB": "key => new Promise(done => { indexedDB.open(key).onsuccess = ({target}) => {"
+    " target.result.transaction('answers', 'readwrite').objectStore('answers').clear().onsuccess = done; }; })",
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("lost", LOST)
+def test_what_one_of_the_browsers_places_loses_the_other_one_has(
+    tmp_path: Path, context: BrowserContext, lost: str
+) -> None:
+    """Of a page from disk, Chromium shows a reloaded one an empty localStorage once in some fifty times."""
+    opened = Opened(context, exported(people.write(tmp_path / "run.db", 2)))
+    opened.press("2", "c", "Enter")
+    opened.is_at("Output 2 of 6")
+    key = opened.page.evaluate("Object.keys(localStorage).find(key => key.startsWith('evalkit-packet-'))")
+    opened.page.evaluate(LOST[lost], key)
+    opened.page.reload()
+    opened.is_at("Output 2 of 6")
+    opened.press("2", "1", "Enter")
+    opened.is_at("Output 3 of 6")
+    opened.page.reload()
+    opened.is_at("Output 3 of 6")
+    answers = json.loads(
+        opened.download(lambda: opened.page.get_by_role("button", name="Download").click(), tmp_path).read_text()
+    )
+    levels = [mark["nonce"] for mark in answers["marks"] if mark["kind"] == "level"]
+    assert len(levels) == len(set(levels)) == 4
+    assert opened.complaints == []
+
+
+@pytest.mark.long
+def test_a_browser_that_keeps_nothing_is_named(tmp_path: Path, context: BrowserContext) -> None:
+    context.add_init_script(
+        "for (const name of ['localStorage', 'indexedDB'])"
+        " Object.defineProperty(window, name, { get() { throw new Error('kept from it'); } });"
+    )
+    opened = Opened(context, exported(people.write(tmp_path / "run.db", 2)))
+    opened.press("2")
+    expect(opened.page.locator("#said")).to_contain_text("This browser keeps nothing: download your answers")
+    assert opened.complaints == []
+
+
 @pytest.mark.long
 def test_answers_go_on_in_another_browser_from_the_downloaded_file(
     tmp_path: Path, browser: Browser, context: BrowserContext

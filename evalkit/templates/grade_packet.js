@@ -2,22 +2,46 @@
 "use strict";
 (() => {
   const packet = JSON.parse(document.getElementById("packet").textContent), key = `evalkit-packet-${packet.id}`;
-  const fresh = { evalkit: "answers", version: 1, packet: packet.id, round: packet.round, grader: packet.pile.grader, handed_in: false, marks: [] };
+  const answers = { evalkit: "answers", version: 1, packet: packet.id, round: packet.round, grader: packet.pile.grader, handed_in: false, marks: [] };
   const name = `${document.location.pathname.split("/").pop().replace(/\.html?$/i, "") || "packet"}-answers.json`;
-  let answers = fresh, keeps = true, downloaded = 0;
-  try {
-    answers = JSON.parse(localStorage.getItem(key)) ?? fresh;
-  } catch {
-    keeps = false;
-  }
-  downloaded = answers.marks.length;
+  let keeps = true, downloaded = 0;
 
-  function keep() {
-    try {
-      localStorage.setItem(key, JSON.stringify(answers));
-    } catch {
-      keeps = false;
-    }
+  /** Take in the marks of other answers to this packet that are not here yet. */
+  function takeIn(found) {
+    const known = new Set(answers.marks.map(({ nonce }) => nonce));
+    answers.marks.push(...found.marks.filter(({ nonce }) => !known.has(nonce)));
+    answers.handed_in ||= found.handed_in === true;
+  }
+
+  // Answers are kept twice. Of pages from disk Chromium sometimes shows a reloaded one an empty localStorage, and what
+  // is written then replaces what was there; IndexedDB alone may lose what was written just before a page goes.
+  const settled = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = request.onblocked = () => reject(request.error);
+    setTimeout(() => reject(new Error("no answer")), 5_000);
+  });
+  const opening = (async () => {
+    const request = indexedDB.open(key, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore("answers");
+    return settled(request);
+  })();
+  const store = async (mode) => (await opening).transaction("answers", mode).objectStore("answers");
+  const places = [
+    { read: async () => JSON.parse(localStorage.getItem(key)), write: async () => localStorage.setItem(key, JSON.stringify(answers)) },
+    { read: async () => settled((await store("readonly")).get(key)), write: async () => settled((await store("readwrite")).put(structuredClone(answers), key)) },
+  ];
+  /** Do one thing at both places, and see to it that one at least can. */
+  async function atBoth(act) {
+    const done = await Promise.allSettled(places.map((place) => place[act]()));
+    keeps = done.some(({ status }) => status === "fulfilled");
+    return done.map(({ value }) => value).filter(Boolean);
+  }
+  const ready = atBoth("read").then((found) => {
+    found.forEach(takeIn);
+    downloaded = answers.marks.length;
+  });
+  async function keep() {
+    await atBoth("write");
     if (!keeps) document.getElementById("said").textContent = "This browser keeps nothing: download your answers before you close this page.";
   }
   const text = () => JSON.stringify(answers, null, 1);
@@ -48,9 +72,8 @@
     try {
       const found = JSON.parse(await file.text());
       if (found.packet !== packet.id || !Array.isArray(found.marks)) throw new Error("another packet's");
-      const known = new Set(answers.marks.map(({ nonce }) => nonce));
-      answers.marks.push(...found.marks.filter(({ nonce }) => !known.has(nonce)));
-      keep();
+      takeIn(found);
+      await keep();
       document.location.reload();
     } catch {
       document.getElementById("said").textContent = "This file has no answers to this packet.";
@@ -80,7 +103,10 @@
   window.evalkitSource = {
     channel: packet.id,
     farewell: `Your answers are in the file ${name}. Send it back to whoever gave you this page; you can download or copy it again above.`,
-    pile: async () => ({ ...structuredClone(packet.pile), open: true, handed_in: answers.handed_in, marks: answers.marks }),
+    pile: async () => {
+      await ready;
+      return { ...structuredClone(packet.pile), open: true, handed_in: answers.handed_in, marks: answers.marks };
+    },
     sitting: async (number) => packet.sittings[number],
     send: async (marks) => {
       answers.marks.push(...marks);
