@@ -12,10 +12,11 @@ from evalkit.grading_records import WITHDRAWN, Marking, Preference, RoundEvent
 from evalkit.lookalikes import as_read
 from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
 from evalkit.queues import Outputs, Pile, build_pile, rubric_of
-from evalkit.records import Correction, Grade, Round
+from evalkit.records import Correction, Grade, Round, TrialKey
 from evalkit.rounds import (
     ASKED,
     HANDED_OUT,
+    LEFT,
     Settings,
     asked_who_wrote,
     handed_out,
@@ -23,6 +24,7 @@ from evalkit.rounds import (
     left_to_grade,
     people_of,
     settings_of,
+    ungraded_shares,
 )
 from evalkit.rubric import Criterion
 from evalkit.store import RunFile
@@ -233,4 +235,10 @@ def close_round(run: RunFile, round_id: int, why: str) -> None:
     """End a round: it takes no more grades, and its results may be shown."""
     with run.together():
         if run.takes_grades(round_id):
-            run.add_event(RoundEvent("closed", round_id, None, {"why": why}, at=_now()))
+            run.add_event(RoundEvent("closed", round_id, None, {"why": why, LEFT: _left(run, round_id)}, at=_now()))
+
+
+def _left(run: RunFile, round_id: int) -> list[TrialKey]:
+    snapshot = run.snapshot()
+    left = {trial for own in ungraded_shares(snapshot, round_id, rubric_of(snapshot)).values() for trial in own}
+    return [trial.key for trial in snapshot.trials if trial.id in left]

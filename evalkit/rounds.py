@@ -10,7 +10,7 @@ from evalkit.assignment import assign
 from evalkit.frozen import dataclass
 from evalkit.grader_names import is_again, kind_of
 from evalkit.grading_records import WITHDRAWN
-from evalkit.records import Round, Snapshot
+from evalkit.records import Round, Snapshot, TrialKey
 from evalkit.rubric import Rubric
 
 Layout = Literal["point", "side"]
@@ -18,6 +18,10 @@ HANDED_OUT = "handed_out"
 """In the content of a person's joining: the items they took away to grade elsewhere."""
 ASKED = "asked"
 """In the content of a person's joining: that the question who wrote what was put to them, with the models named."""
+
+
+LEFT = "left"
+"""In the content of a closing: the trials that people were asked about and had not graded by then."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,13 @@ def asked_who_wrote(snapshot: Snapshot, round_id: int) -> frozenset[str]:
     """The people who know which models took part: they have been asked who wrote what, and their grades stand."""
     joined = (e for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_id))
     return frozenset(str(event.grader) for event in joined if event.content.get(ASKED))
+
+
+def left_at_closing(snapshot: Snapshot, round_id: int) -> frozenset[TrialKey]:
+    """Outputs that people were asked about and had not graded when their round was closed: it takes nothing on them
+    any more. What was answered later, or was not in anybody's share, is not among them."""
+    closings = (e.content for e in snapshot.events if (e.kind, e.round_id) == ("closed", round_id))
+    return frozenset(TrialKey(*key) for content in closings for key in content.get(LEFT, ()))
 
 
 def is_closed(snapshot: Snapshot, round_id: int) -> bool:
@@ -178,6 +189,11 @@ def in_drawing_order(items: Sequence[str], seed: int) -> list[str]:
 
 def left_to_grade(snapshot: Snapshot, round_id: int, rubric: Rubric) -> dict[str, int]:
     """How many outputs of their share each person has not graded on every judged criterion."""
+    return {grader: len(trials) for grader, trials in ungraded_shares(snapshot, round_id, rubric).items()}
+
+
+def ungraded_shares(snapshot: Snapshot, round_id: int, rubric: Rubric) -> dict[str, tuple[int, ...]]:
+    """The outputs of their share, by trial, that each person has not graded on every judged criterion."""
     outputs, judged = answered(snapshot), {criterion.id for criterion in rubric.judged}
     said: dict[tuple[str, int], set[str]] = defaultdict(set)
     for grade in snapshot.grades:
@@ -186,7 +202,7 @@ def left_to_grade(snapshot: Snapshot, round_id: int, rubric: Rubric) -> dict[str
             (on_output.discard if grade.ungraded_reason == WITHDRAWN else on_output.add)(grade.criterion)
     trials: Mapping[str, Sequence[int]] = _by_item(snapshot, outputs)
     return {
-        grader: sum(not judged <= said[grader, trial] for item in items for trial in trials[item])
+        grader: tuple(trial for item in items for trial in trials[item] if not judged <= said[grader, trial])
         for grader, items in shares(snapshot, round_id).items()
     }
 

@@ -18,7 +18,7 @@ from evalkit.grader_names import CHECKS, first_of, is_again
 from evalkit.grading_records import WITHDRAWN, RoundEvent
 from evalkit.models import LINE_UP
 from evalkit.queues import rubric_of
-from evalkit.rounds import Settings, being_graded, left_to_grade, people_of
+from evalkit.rounds import Settings, being_graded, left_at_closing, left_to_grade, people_of
 from evalkit.standing_grades import counting, standing
 from evalkit.store import RunFile
 from tests import people
@@ -317,6 +317,20 @@ def test_people_go_on_in_the_round_they_have_begun_whatever_judges_open_meanwhil
     assert open_for_people(run, blind=True).id == newer.id + 1  # the newest that is open
 
 
+def test_a_closing_names_the_outputs_that_people_were_asked_about_and_left(run: RunFile) -> None:
+    some = tuple(item.id for item in run.snapshot().items[:2])
+    desk = desk_of(run, "ann", items=some)
+    (one, *rest) = tasks(desk, "ann")
+    for n, criterion in enumerate(desk.criteria):
+        assert desk.take("ann", level(one.label, criterion.id, nonce=str(n)))
+    close_round(run, desk.round.id, "closed by hand")
+    asked = {trial.key for trial in run.snapshot().trials if trial.key.item_id in some}
+    assert len(rest) == len(asked) - 1
+    left = left_at_closing(run.snapshot(), desk.round.id)
+    assert len(left) == len(rest)
+    assert left < asked
+
+
 def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:
     assert being_graded(run.snapshot()) is None
     desk = desk_of(run, "ann")
@@ -331,7 +345,8 @@ def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFi
     close_round(run, desk.round.id, "all graded")
     assert not desk.is_open
     close_round(run, desk.round.id, "twice")
-    assert [event.content for event in run.snapshot().events if event.kind == "closed"] == [{"why": "all graded"}]
+    (closing,) = [event.content for event in run.snapshot().events if event.kind == "closed"]
+    assert closing == {"why": "all graded", "left": []}
     assert being_graded(run.snapshot()) is None
     with pytest.raises(IntegrityError, match="has been closed"):
         desk.take("ann", level(tasks(desk, "ann")[0].label, nonce="late"))

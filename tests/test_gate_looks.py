@@ -27,6 +27,7 @@ from evalkit.gating.staged import FAIL_FAST, staged
 from evalkit.grading_records import RoundEvent
 from evalkit.records import Snapshot
 from evalkit.rendering.gate import to_json, to_markdown
+from evalkit.rounds import LEFT
 from evalkit.staging import first, first_items, staged_order
 
 __all__ = ["tiny"]  # a fixture
@@ -298,27 +299,25 @@ def test_a_look_waits_for_nothing_once_people_have_closed_their_round() -> None:
     kept = {t.id for t in whole.trials if int(t.key.item_id[-3:]) % 3}
     part = replace(whole, grades=tuple(g for g in whole.grades if g.trial_id in kept))
     assert "no look is reached yet" in report(part).headline
-    shut = replace(part, events=(RoundEvent("closed", 1, None, at="2026-11-03T10:00:00+00:00"),))
+    left = [list(t.key) for t in whole.trials if t.id not in kept]
+    shut = replace(part, events=(RoundEvent("closed", 1, None, {LEFT: left}, at="2026-11-03T10:00:00+00:00"),))
     assert report(shut).verdict == "fail"
     fast = report(shut, text=FAST)
     assert fast.look is not None
     assert (fast.look.wealth or 0) > 40
 
 
-def test_what_is_answered_after_people_have_closed_their_round_waits_for_another_one() -> None:
+def test_what_nobody_was_asked_about_before_a_round_was_closed_waits_for_another_one() -> None:
     """Else the same verdicts would be tested again, at a larger share of the error each time that more is run."""
     whole = run_so_far(75, range(0))
     place = {item: p for p, item in enumerate(order())}
     first = {t.id for t in whole.trials if place[t.key.item_id] < 50}
     lost = {t.id for t in whole.trials if t.id in first and t.key.model == CANDIDATE and place[t.key.item_id] < 8}
     graded = tuple(replace(g, level=0 if g.trial_id in lost else g.level) for g in whole.grades if g.trial_id in first)
-    events = (RoundEvent("closed", 1, None, at="2026-11-03T10:00:00+00:00"),)
-    later = tuple(
-        replace(a, sent_at="2026-11-03T10:00:01+00:00") if a.trial_id not in first else a for a in whole.attempts
-    )
+    events = (RoundEvent("closed", 1, None, {LEFT: []}, at="2026-11-03T10:00:00+00:00"),)
     for text in (POLICY, FAST):
         then = report(replace(_cut(whole, first), grades=graded, events=events), text=text)
-        now = report(replace(whole, grades=graded, attempts=later, events=events), text=text)
+        now = report(replace(whole, grades=graded, events=events), text=text)
         assert then.look is not None
         assert now.look is not None
         assert (now.look.number, now.look.ungraded) == (then.look.number, 50)

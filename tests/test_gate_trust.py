@@ -14,6 +14,8 @@ from evalkit.cli import main
 from evalkit.discordant import discordant_items
 from evalkit.errors import UsageError
 from evalkit.gate import gate
+from evalkit.gating.evidence import satisfied
+from evalkit.gating.labels import labels_of
 from evalkit.gating.policy import read_policy
 from evalkit.gating.rules import assay_of
 from evalkit.grading_records import RoundEvent
@@ -152,3 +154,18 @@ def test_the_command_refuses_before_it_opens_a_round(tmp_path: Path, capsys: pyt
     assert not (tmp_path / "a.csv").exists()
     assert main(["runs", str(path), "--json"]) == 0
     assert '"id": 2' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("later", [{"item-099"}, {f"item-{i:03d}" for i in range(50, 100)}])
+def test_items_that_are_not_run_yet_were_told_apart_by_nobody(later: set[str]) -> None:
+    snapshot = judged(SAID, drawn(SAID, dict(enumerate(SAID))), events=PICKED)
+    to_run = {trial.id for trial in snapshot.trials if trial.key.item_id in later}
+    part = replace(
+        snapshot,
+        attempts=tuple(a for a in snapshot.attempts if a.trial_id not in to_run),
+        grades=tuple(g for g in snapshot.grades if g.trial_id not in to_run),
+    )
+    found = of(part)
+    labels = labels_of(found, found.shares(satisfied))
+    assert len(labels.strata) == 100 - len(later)
+    assert gate(found, read_policy("quality: {margin: 0.10}", "gate.yaml")).checks

@@ -78,7 +78,8 @@ def is_mixed(evidence: Evidence, pairs: Paired) -> bool:
 def _told_apart(evidence: Evidence) -> Collection[str]:
     """The items that people were asked about whole, for what the judge had said of any models of a run."""
     runs = [run for run in (evidence.of_baseline, evidence.of_candidate) if run.grading.picked]
-    return {item.id for run in runs for item in run.outputs if tells_apart(_by_model(item))}
+    said = ((item.id, _by_model(item)) for run in runs for item in run.outputs)
+    return {item for item, verdicts in said if verdicts and tells_apart(verdicts)}  # some may not be answered yet
 
 
 def _by_model(item: ItemResult) -> Collection[list[bool | None]]:

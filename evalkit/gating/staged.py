@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from evalkit import stats
 from evalkit.analysis.results import Analysis, OutputResult
@@ -11,13 +10,14 @@ from evalkit.gating.labels import is_mixed
 from evalkit.gating.looks import Look, Sequential, look_of, order_of, up_to
 from evalkit.gating.results import CheckResult
 from evalkit.records import Snapshot
+from evalkit.rounds import left_at_closing
 from evalkit.stats.paired import tested_at
 from evalkit.wording import plural
 
 FAIL_FAST = "quality: fail fast"
 _TOLD_MOST = 1e6
-_Closed = Sequence[Collection[int]]
-"""Trials of each side, by id, to whose outputs nobody adds a verdict any more."""
+_Left = Sequence[Collection[int]]
+"""Trials of each side, by id, that people left ungraded when they closed their round."""
 SHARED = 2
 """With a fail-fast process, looks may fail at alpha over this, and the process has the other half."""
 
@@ -38,13 +38,13 @@ def staged(
     """
     alpha = tested_at(alpha, whole.epochs)
     baseline, candidate = snapshots
-    closed = _closed(whole, snapshots)
-    waiting = _ungraded(whole, closed) if verdicts else []
+    left = _left(whole, snapshots)
+    waiting = _ungraded(whole, left) if verdicts else []
     look = look_of(((baseline, whole.baseline), (candidate, whole.candidate)), asked, alpha, waiting)
     if asked.fail_fast:
         look = replace(look, wealth_needed=SHARED / alpha)
     if asked.fail_fast and not is_mixed(whole, whole.shares(satisfied)):
-        differences = _differences(whole, order_of(candidate), closed)
+        differences = _differences(whole, order_of(candidate), left)
         most = max(stats.worse_wealth(differences), default=1.0)
         look = replace(look, wealth=most, watched=len(differences))
     if look.number == 0 or look.is_last:
@@ -54,7 +54,7 @@ def staged(
     return replace(whole, of_baseline=then, of_candidate=now), look
 
 
-def _differences(whole: Evidence, order: Sequence[str], closed: _Closed) -> list[float]:
+def _differences(whole: Evidence, order: Sequence[str], left: _Left) -> list[float]:
     """Candidate less baseline of each item in the order of the looks, up to the first that is not run and graded.
 
     An output that its graders could not grade leaves its item out, as everywhere.
@@ -64,7 +64,7 @@ def _differences(whole: Evidence, order: Sequence[str], closed: _Closed) -> list
     for item in order:
         sides = then.get(item, ()), now.get(item, ())
         outputs = [output for side in sides for output in side]
-        over = (_is_over(o) or o.trial_id in shut for side, shut in zip(sides, closed, strict=True) for o in side)
+        over = (_is_over(o) or o.trial_id in shut for side, shut in zip(sides, left, strict=True) for o in side)
         if not all(sides) or not all(over):
             break
         if all(output.satisfied is not None for output in outputs):
@@ -72,37 +72,27 @@ def _differences(whole: Evidence, order: Sequence[str], closed: _Closed) -> list
     return found
 
 
-def _ungraded(whole: Evidence, closed: _Closed) -> list[str]:
+def _ungraded(whole: Evidence, left: _Left) -> list[str]:
     """The item of each output that a look waits for: graders have still to say something of it, and can."""
     if whole.unheard:
         return []
     return [
         item
-        for side, shut in zip(whole.outputs(), closed, strict=True)
+        for side, shut in zip(whole.outputs(), left, strict=True)
         for item, outputs in side.items()
         for output in outputs
         if output.outcome == "answered" and not _is_over(output) and output.trial_id not in shut
     ]
 
 
-def _closed(whole: Evidence, snapshots: Sequence[Snapshot]) -> _Closed:
-    """The answers that were there when people closed their round; what came later waits for another one."""
-    when = (evidence.grading.closed_at for evidence in (whole.of_baseline, whole.of_candidate))
-    return tuple(
-        frozenset() if at is None else _answered_by(snapshot, datetime.fromisoformat(at))
-        for at, snapshot in zip(when, snapshots, strict=True)
-    )
+def _left(whole: Evidence, snapshots: Sequence[Snapshot]) -> _Left:
+    return tuple(map(_left_of, (whole.of_baseline, whole.of_candidate), snapshots))
 
 
-def _answered_by(snapshot: Snapshot, when: datetime) -> frozenset[int]:
-    """Trials whose answer was there by then, as far as anyone timed it."""
-    return frozenset(
-        attempt.trial_id
-        for attempt in snapshot.attempts
-        if attempt.grader is None
-        and attempt.outcome == "answered"
-        and datetime.fromisoformat(attempt.sent_at) + timedelta(seconds=attempt.latency_s or 0.0) <= when
-    )
+def _left_of(analysis: Analysis, snapshot: Snapshot) -> frozenset[int]:
+    round_ = analysis.grading.round
+    left = frozenset() if round_ is None else left_at_closing(snapshot, round_.id)
+    return frozenset(trial.id for trial in snapshot.trials if trial.key in left)
 
 
 def _is_over(output: OutputResult) -> bool:
