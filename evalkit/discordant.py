@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import ceil
 
+from evalkit.analysis.contexts import production_size
 from evalkit.analysis.trials import current_round, trial_results
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
@@ -20,11 +21,13 @@ FEWEST = 10
 @dataclass(frozen=True)
 class Discordant:
     """Items with an output: those on which a judge's verdicts differ between models or are missing, and those `drawn`
-    at random, by the run's seed, from the `alike`."""
+    at random, by the run's seed, from the `alike`. `size`: that of a context sweep which a gate decides by, in tokens;
+    its items alone are asked about. None without a sweep."""
 
     apart: tuple[str, ...]
     drawn: tuple[str, ...]
     alike: int
+    size: int | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -55,7 +58,11 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float, *, blind:
         )
     said: dict[str, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
     answered = set()
+    size = production_size(snapshot)[0] if snapshot.spec.contexts else None
+    place = {item.id: item.context_tokens for item in snapshot.items}
     for trial in trial_results(snapshot, rubric):
+        if size is not None and place[trial.key.item_id] != size:
+            continue
         if trial.outcome is not None:
             said[trial.key.item_id][trial.key.model].append(trial.judge_satisfied)
         if trial.outcome == "answered":
@@ -63,7 +70,7 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float, *, blind:
     apart = tuple(item for item in said if item in answered and tells_apart(said[item].values()))
     alike = [item for item in said if item in answered and item not in apart]
     drawn = in_drawing_order(alike, snapshot.spec.seed)[: max(FEWEST, ceil(share * len(alike)))]
-    return Discordant(apart, tuple(drawn), len(alike))
+    return Discordant(apart, tuple(drawn), len(alike), size)
 
 
 def tells_apart(by_model: Iterable[list[bool | None]]) -> bool:

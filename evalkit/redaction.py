@@ -169,7 +169,11 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
             for part in analysis.slices
         ),
         models=tuple(replace(m, name=by.name(m.name), failures=_merged(m.failures, by.name)) for m in analysis.models),
-        grading=replace(analysis.grading, ungraded=_merged(analysis.grading.ungraded, by.text)),
+        grading=replace(
+            analysis.grading,
+            ungraded=_merged(analysis.grading.ungraded, by.text),
+            told_apart=tuple(map(by.id, analysis.grading.told_apart)),
+        ),
         against=tuple(
             replace(p, improved=tuple(map(by.id, p.improved)), regressed=tuple(map(by.id, p.regressed)))
             for p in analysis.against

@@ -32,7 +32,8 @@ class Settings:
     second time, unannounced. `ask_author`: whether they are asked, once all is graded, which model wrote an output.
     `layout`: one output after the other, or an item's outputs side by side. `sample`: about how many outputs are
     graded at all, None for all: those of items drawn at random, so that every model has as many as the others.
-    `items`: the ones that are graded at all, None for all.
+    `items`: the ones that are graded at all, None for all; `apart`: those of them that a judge told apart, where the
+    others were drawn at random.
     """
 
     overlap: int | None = None
@@ -41,10 +42,12 @@ class Settings:
     layout: Layout = "point"
     sample: int | None = None
     items: tuple[str, ...] | None = None
+    apart: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.items is not None:  # a list, where it comes from a run file
-            object.__setattr__(self, "items", tuple(self.items))
+        for name in ("items", "apart"):
+            if (value := getattr(self, name)) is not None:  # a list, where it comes from a run file
+                object.__setattr__(self, name, tuple(value))
 
     def content(self) -> dict[str, Any]:
         """The settings as plain JSON."""
@@ -180,6 +183,14 @@ def names_items(snapshot: Snapshot, round_id: int) -> bool:
     """Whether people of a round were ever asked about items for what a judge had said of them."""
     declared = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
     return any(Settings(**content).items is not None for content in declared)
+
+
+def told_apart(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
+    """The items that people of a round were asked about since a judge had told any models apart on them, as it was
+    then; all that were ever named, where nobody kept which of them were drawn."""
+    declared = [Settings(**e.content) for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
+    named = (settings.items if settings.apart is None else settings.apart for settings in declared)
+    return tuple(dict.fromkeys(item for items in named for item in items or ()))
 
 
 def in_drawing_order(items: Sequence[str], seed: int) -> list[str]:

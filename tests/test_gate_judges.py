@@ -26,7 +26,7 @@ from evalkit.rubric import Rubric
 POLICY = read_policy("quality: {margin: 0.10}", "gate.yaml")
 Pair = tuple[int, ...]
 RUBRIC = Rubric.model_validate(PASS_OR_FAIL, strict=False)
-PICKED = (RoundEvent("settings", 1, None, {"items": ["item-000"]}, at="2026-11-02"),)
+PICKED = (RoundEvent("settings", 1, None, {"items": ["item-000"], "apart": []}, at="2026-11-02"),)
 """People were asked for what the judge had said, so that their grades say nothing of how often it errs."""
 
 
@@ -302,7 +302,8 @@ def test_what_people_were_asked_about_for_a_third_model_is_no_sample_of_the_othe
             trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=said)
             if item < 60:
                 book.grade(trial, int(not (item < 10 and model == CANDIDATE)), grader=PERSON)
-    found = of(book.snapshot(events=PICKED))
+    items = [f"item-{item:03d}" for item in range(60)]
+    found = of(book.snapshot(events=(replace(PICKED[0], content={"items": items, "apart": items[:50]}),)))
     labels = labels_of(found, found.shares(satisfied))
     assert (labels.sizes, labels.alike, labels.reach) == ((0, 0, 50, 0, 50), 10, "sampled")
     check = gate(found, POLICY).checks[0]
@@ -586,3 +587,26 @@ def test_failing_for_its_price_alone_is_not_noticing(tmp_path: Path, capsys: pyt
     assert main(["gate", str(path), "--policy", str(policy)]) == 1
     assert main(["gate", str(path), "--policy", str(policy), "--sensitivity-check", "--candidate", CANDIDATE]) == 1
     assert "would not notice" in capsys.readouterr().err
+
+
+def test_a_model_that_came_later_takes_nothing_from_what_people_were_asked_about() -> None:
+    """A candidate merged into the run, which no judge has graded, tells nothing apart of what people graded before."""
+    people = {item: SAID[item] for item in range(26)}
+    asked = [f"item-{item:03d}" for item in range(26)]
+    events = (replace(PICKED[0], content={"items": asked, "apart": asked[:6]}),)
+    alone = of(judged(SAID, people, events=events))
+    book = Book(
+        spec((BASELINE, CANDIDATE, "claude-new-1"), rubric_sha256=RUBRIC.sha256),
+        rounds=[round_(graders=(JUDGE, PERSON))],
+    )
+    for item, levels in enumerate(SAID):
+        for side, model in enumerate((BASELINE, CANDIDATE)):
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=levels[side])
+            if item in people:
+                book.grade(trial, people[item][side], grader=PERSON)
+        book.trial(f"item-{item:03d}", answered(served_model="claude-new-1"), model="claude-new-1")
+    beside = of(book.snapshot(events=events))
+    there, here = (labels_of(found, found.shares(satisfied)) for found in (beside, alone))
+    assert there == here
+    assert here.reach == "sampled"
+    assert gate(beside, POLICY).checks[0].estimate == gate(alone, POLICY).checks[0].estimate

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from analysis_builders import JUDGE, Book, answered, round_, spec, write_run
 from gates import BASELINE, CANDIDATE, PERSON
+from sweep_builders import together
 from test_gate_judges import PICKED, RUBRIC, SAID, Pair, calibrated, judged, of
 
 from evalkit.analysis import analyze
+from evalkit.analysis.contexts import at_context
 from evalkit.cli import main
 from evalkit.discordant import discordant_items
 from evalkit.errors import UsageError
@@ -19,7 +21,8 @@ from evalkit.gating.labels import labels_of
 from evalkit.gating.policy import read_policy
 from evalkit.gating.rules import assay_of
 from evalkit.grading_records import RoundEvent
-from evalkit.records import Snapshot
+from evalkit.records import PromptSize, Snapshot
+from evalkit.rounds import LEFT, left_at_closing
 
 THIRD = "claude-haiku-4-5-20251001"
 COSTS = read_policy("cost_per_satisfactory: {at_most: 1.1}\n", "gate.yaml")
@@ -169,3 +172,30 @@ def test_items_that_are_not_run_yet_were_told_apart_by_nobody(later: set[str]) -
     labels = labels_of(found, found.shares(satisfied))
     assert len(labels.strata) == 100 - len(later)
     assert gate(found, read_policy("quality: {margin: 0.10}", "gate.yaml")).checks
+
+
+def test_people_are_asked_about_the_size_of_a_sweep_that_a_gate_decides_by() -> None:
+    table = {BASELINE: [[True]] * 20, CANDIDATE: [[item > 3] for item in range(20)]}
+    sweep = together({size: judged_at(size, table) for size in (2_000, 6_000)})
+    found = discordant_items(sweep, RUBRIC, 0.2)
+    assert (found.size, len(found.apart), len(found.drawn), found.alike) == (6_000, 4, 10, 16)
+    assert {item.rpartition("@")[2] for item in found.items} == {"6000"}
+    content = {"items": list(found.items), "apart": list(found.apart)}
+    left = {"why": "closed by hand", LEFT: [[found.drawn[0], CANDIDATE, 1]]}
+    events = (replace(PICKED[0], content=content), RoundEvent("closed", 1, None, left, at="2026-11-03"))
+    asked = replace(sweep, events=events)
+    assert analyze(asked).grading.told_apart == tuple(f"item-{item:03d}" for item in range(4))
+    (key,) = left_at_closing(at_context(asked, 6_000), 1)
+    assert key.item_id == found.drawn[0].partition("@")[0]
+    assert not left_at_closing(at_context(asked, 2_000), 1)
+
+
+def judged_at(size: int, table: dict[str, list[list[bool]]]) -> Snapshot:
+    book = Book(spec(tuple(table), rubric_sha256=RUBRIC.sha256, context_tokens=size), rounds=[round_(graders=(JUDGE,))])
+    for item in range(20):
+        book.item(f"item-{item:03d}", documents=(f"filler-{size}",))
+        for model, rows in table.items():
+            level = int(rows[item][0])
+            book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=level)
+            book.sizes.append(PromptSize(f"item-{item:03d}", model, size - 10, counted=True))
+    return book.snapshot()

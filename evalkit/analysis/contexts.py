@@ -1,8 +1,11 @@
 """A context sweep's sizes: each of them as a run of its own, and the one that stands for production."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from evalkit.grading_records import RoundEvent
 from evalkit.records import ItemRecord, Snapshot
+from evalkit.rounds import LEFT
 
 
 def at_context(snapshot: Snapshot, size: int) -> Snapshot:
@@ -34,7 +37,19 @@ def at_context(snapshot: Snapshot, size: int) -> Snapshot:
         markings=tuple(mark for mark in snapshot.markings if mark.trial_id in ids),
         preferences=tuple(p for p in snapshot.preferences if {p.first_trial_id, p.second_trial_id} <= ids),
         documents={name: text for name, text in snapshot.documents.items() if name in used},
+        events=tuple(_renamed(event, names) for event in snapshot.events),
     )
+
+
+def _renamed(event: RoundEvent, names: Mapping[str, str]) -> RoundEvent:
+    """What happened around a round, of the items of one size alone where it names any."""
+    content = dict(event.content)
+    for named in ("items", "apart"):
+        if content.get(named) is not None:
+            content[named] = [names[item] for item in content[named] if item in names]
+    if LEFT in content:
+        content[LEFT] = [[names[item], *rest] for item, *rest in content[LEFT] if item in names]
+    return replace(event, content=content)
 
 
 def _plain(item: ItemRecord) -> ItemRecord:

@@ -19,7 +19,8 @@ class Grading:
     `peeks`: when results were looked at while people graded; `after_results`: grades that people gave when results had
     been shown. `graders` gave the round's grades, `idle` ones joined it and have given none. `merged`: the run file was
     merged with others since, whose outputs the round never saw. `picked`: people were asked about outputs for what a
-    judge had said of them, so that verdicts of theirs and of the judge's together are no fair sample of either.
+    judge had said of them, so that verdicts of theirs and of the judge's together are no fair sample of either;
+    `told_apart`: the items of which the judge had told any models apart by then, and none that was drawn from others.
     """
 
     round: Round | None
@@ -43,3 +44,4 @@ class Grading:
     merged: bool = False
     answered_by: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     picked: bool = False
+    told_apart: tuple[str, ...] = ()

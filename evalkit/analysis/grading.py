@@ -11,7 +11,7 @@ from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import outdated
 from evalkit.records import Round, Snapshot
-from evalkit.rounds import names_items, people_of
+from evalkit.rounds import names_items, people_of, told_apart
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -52,6 +52,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         idle=tuple(name for name in joined if name not in said),
         answered_by=_answered_by(snapshot, judges),
         picked=round_ is not None and names_items(snapshot, round_.id),
+        told_apart=told_apart(snapshot, round_.id) if round_ is not None else (),
     )
 
 

@@ -26,7 +26,8 @@ class PolicyValue:
     that of the random mixture of models that costs the same, None where there is none. `shares`: of requests, by the
     model whose output is used; `asked`: mean calls of each model a request. `tuned` numbers were set on other items
     than those they are valued on; `told` says what they are when set on all. `shown`: the gain is above 0 when all
-    routers are looked at together, `gain_limits` being its interval then.
+    routers are looked at together, `gain_limits` being its interval then and `rate_limits` that of the pass rate; both
+    are None for all but routers.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PolicyValue:
     quality_gain: Estimate
     over_line: Estimate | None = None
     gain_limits: Estimate | None = None
+    rate_limits: Estimate | None = None
     shown: bool = False
     exportable: bool = False
     verifier: "Verifier | None" = None

@@ -40,7 +40,8 @@ def queued(file: "RunFile", rubric: "Rubric", people: "ForPeople", *, blind: boo
         )
     say(
         f"to grade: all outputs of {plural(len(found.apart), 'item')} that the judge tells apart, and of "
-        f"{len(found.drawn)} drawn from {found.alike} that it grades alike",
+        f"{len(found.drawn)} drawn from {found.alike} that it grades alike"
+        + (f", all at {found.size:,} tokens, the size that a gate decides by" if found.size is not None else ""),
         err=True,
     )
-    return {"items": found.items}
+    return {"items": found.items, "apart": found.apart}

@@ -1,11 +1,8 @@
 """Which items people decided, where a judge graded the rest: what is tested then needs no word of the judge."""
 
-from collections import defaultdict
-from collections.abc import Collection
 from typing import Literal
 
-from evalkit.analysis.results import ItemResult, OutputResult
-from evalkit.discordant import tells_apart
+from evalkit.analysis.results import OutputResult
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Evidence, Paired
 
@@ -57,7 +54,8 @@ class Labels:
 def labels_of(evidence: Evidence, pairs: Paired) -> Labels:
     """Who decided the items of these pairs, by the verdict on their outputs."""
     asked = pairs.items if pairs.worst is None else pairs.worst.items
-    (then, now), elsewhere = evidence.outputs(frozenset(asked)), _told_apart(evidence)
+    (then, now), runs = evidence.outputs(frozenset(asked)), (evidence.of_baseline, evidence.of_candidate)
+    elsewhere = {item for run in runs for item in run.grading.told_apart}
     found = {item: _label(then[item], now[item], item in elsewhere) for item in pairs.items}
     untold = sum(
         any(output.people_unsure for output in (*then[item], *now[item]))
@@ -73,21 +71,6 @@ def is_mixed(evidence: Evidence, pairs: Paired) -> bool:
     """Whether people decided some of these pairs for what a judge had said of them, and the judge the others: all
     verdicts together are then a sample of nothing."""
     return evidence.picked and labels_of(evidence, pairs).reach != "all"
-
-
-def _told_apart(evidence: Evidence) -> Collection[str]:
-    """The items that people were asked about whole, for what the judge had said of any models of a run."""
-    runs = [run for run in (evidence.of_baseline, evidence.of_candidate) if run.grading.picked]
-    said = ((item.id, _by_model(item)) for run in runs for item in run.outputs)
-    return {item for item, verdicts in said if verdicts and tells_apart(verdicts)}  # some may not be answered yet
-
-
-def _by_model(item: ItemResult) -> Collection[list[bool | None]]:
-    said: dict[str, list[bool | None]] = defaultdict(list)
-    for output in item.outputs:
-        if output.outcome is not None:
-            said[output.model].append(output.judge_satisfied)
-    return said.values()
 
 
 def _label(then: list[OutputResult], now: list[OutputResult], elsewhere: bool) -> tuple[int, bool]:

@@ -8,10 +8,10 @@ from evalkit.wording import MOST_ITEMS, money, plural
 NOTABLE = 0.10
 """Share of the best single model's expected cost: a gain that is shown to be smaller is not worth a router."""
 RULE = (
-    "Route where a router's expected total cost is below the best single model's, all routers looked at together, it"
-    f" may be lower by {NOTABLE:.0%}, and its pass rate clears the bar if the single model's does. Keep one model where"
-    f" no router can be {NOTABLE:.0%} cheaper in the end. Otherwise there is not enough data, and one model is kept"
-    " meanwhile."
+    "Route where a router's expected total cost is below the best single model's, it may be lower by"
+    f" {NOTABLE:.0%}, and its pass rate clears the bar if the single model's does, with all routers looked at together."
+    f" Keep one model where no router can be {NOTABLE:.0%} cheaper in the end. Otherwise there is not enough data, and"
+    " one model is kept meanwhile."
 )
 
 
@@ -50,7 +50,8 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
 
 def _good_enough(value: PolicyValue, single: PolicyValue, bar: float) -> bool:
     """Whether a router clears the bar, where the single model does."""
-    clears = [rate.low is not None and rate.low >= bar for rate in (value.pass_rate, single.pass_rate)]
+    rates = value.rate_limits or value.pass_rate, single.pass_rate
+    clears = [rate.low is not None and rate.low >= bar for rate in rates]
     return clears[0] or not clears[1]
 
 

@@ -120,7 +120,7 @@ def _value(field: Field, each: Valued, line: Line) -> PolicyValue:
 
 
 def looked_at_together(values: Sequence[PolicyValue], field: Field, alpha: float = 0.05) -> tuple[PolicyValue, ...]:
-    """With each router's gain at a level that holds for all routers at once (Bonferroni)."""
+    """With each router's gain and pass rate at a level that holds for all routers at once (Bonferroni)."""
     routers = len(field.routers)
     found = []
     for value, each in zip(values, field.valued, strict=True):
@@ -128,7 +128,8 @@ def looked_at_together(values: Sequence[PolicyValue], field: Field, alpha: float
             figures = Figures(field.outcomes, value.tuned > 0, 1 - alpha / routers)
             limits = figures.saving_usd(each.worth, field.single.worth)
             shown = limits.low is not None and limits.low > 0
-            found.append(replace(value, gain_limits=limits, shown=shown))
+            rate = figures.rate(each.worth.satisfied)
+            found.append(replace(value, gain_limits=limits, rate_limits=rate, shown=shown))
         else:
             found.append(value)
     return tuple(found)

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 from evalkit.denominators import shown_counts
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
-from evalkit.series import clearing_router, clears, lineup, rank, routed, routing_may_clear
+from evalkit.series import clearing_router, clears, lineup, rank, routed, routing_may_clear, together
 from evalkit.stats import Estimate
 from evalkit.wording import (
     NOT_MEASURED,
@@ -138,17 +138,14 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
     units = in_cents(costs), in_cents([analysis.model(s.key).human_fix for s in series])
     rows = [_row(analysis, s, units) for s in series]
     if not conditional and (router := routed(analysis)) is not None and router[1].pass_rate.value:
-        rows.append(_policy_row(*router, bar, units, clears(analysis, router[1])))
+        rows.append(_policy_row(analysis, *router, units))
     return table("Scorecard", columns, rows)
 
 
-def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bool, bool], shown: bool) -> Row:
-    rate, felt = router.pass_rate, [router.felt[q] for q in ("p50", "p95")]
+def _policy_row(analysis: Analysis, series: Series, router: PolicyValue, units: tuple[bool, bool]) -> Row:
+    rate, bar, felt = router.pass_rate, analysis.decision.bar, [router.felt[q] for q in ("p50", "p95")]
     timed = any(quantile.value is not None for quantile in felt)
     waits = _HELD_DOT.join(value(quantile, "seconds") for quantile in felt) if timed else NOT_MEASURED
-    below = rate.high is not None and rate.high < bar
-    standing = "clears" if shown else "below" if below else _NOT_SHOWN
-    why = "the judge overrates its outputs" if not shown and rate.low is not None and rate.low >= bar else ""
     return Row(
         cells=(
             Cell(words(series.name), f"{plural(rate.n, 'item')}{', tuned on others' if router.tuned else ''}"),
@@ -156,10 +153,26 @@ def _policy_row(series: Series, router: PolicyValue, bar: float, units: tuple[bo
             _estimate(router.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(router.expected_usd, "money", cents=units[1]),
             Cell((strong(waits),), _HELD_DOT.join(map(_brief, felt)) if timed else "", measured=True),
-            Cell(words(standing), why),
+            _policy_standing(analysis, router),
         ),
         series=series,
     )
+
+
+def _policy_standing(analysis: Analysis, router: PolicyValue) -> Cell:
+    alone, limits, bar = router.pass_rate, together(router), analysis.decision.bar
+    if clears(analysis, router):
+        return Cell(words("clears"))
+    if limits.high is not None and limits.high < bar:
+        return Cell(words("below"))
+    if alone.low is None or alone.low < bar:
+        return Cell(words(_NOT_SHOWN))
+    judge = limits.low is not None and limits.low >= bar
+    return Cell(words(_NOT_SHOWN), "the judge overrates its outputs" if judge else _as_one_of(limits, bar))
+
+
+def _as_one_of(limits: Estimate, bar: float) -> str:
+    return f"{doubt(limits, 'percent', bar)} as the best of several routers"
 
 
 def _row(analysis: Analysis, series: Series, units: tuple[bool, bool]) -> Row:

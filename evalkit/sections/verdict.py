@@ -25,7 +25,7 @@ from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import as_graded, clearing_router, level_with, lineup, rank, routed, routing_may_clear
+from evalkit.series import as_graded, clearing_router, level_with, lineup, rank, routed, routing_may_clear, together
 from evalkit.stats import Estimate
 from evalkit.wording import MOST_ITEMS, about, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
@@ -117,12 +117,13 @@ def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
     router = clearing_router(analysis)
     if router is None:
         return ()
-    rate, bar = router.pass_rate, analysis.decision.bar
+    rate, bar = together(router), analysis.decision.bar
+    several = " with all routers looked at together" if router.rate_limits is not None else ""
     return (
         f" {_capital(router.phrase)} clears it{', for less by the estimates' if analysis.decision.option else ''}: ",
         strong(value(rate, "percent", bar)),
         " of its outputs are satisfactory ",
-        doubt(f"({doubt_words(rate, 'percent', bar)}, {plural(rate.n, 'item')})"),
+        doubt(f"({doubt_words(rate, 'percent', bar)}{several}, {plural(rate.n, 'item')})"),
         f", at {value(router.cost_per_satisfactory, 'money')} per satisfactory output. The rule picks among models; ",
         Span("see what routing would change", link="routing"),
         ".",
