@@ -273,7 +273,7 @@ def test_a_router_below_the_bar_is_not_recommended_over_a_model_that_clears_it()
     _, field, values = paying()
     clearing = stats.rate(290, 300)
     raised = tuple(replace(v, pass_rate=clearing) if v.kind == "single" else v for v in values)
-    lowered = tuple(replace(v, pass_rate=stats.rate(200, 300)) if v.kind == "router" else v for v in raised)
+    lowered = tuple(replace(v, rate_limits=stats.rate(200, 300)) if v.kind == "router" else v for v in raised)
     assert decide(raised, field, 0.8).verdict == "route"
     assert decide(lowered, field, 0.8).verdict != "route"
 
