@@ -20,7 +20,7 @@ def chosen_marks(mode: CacheMode, dataset: Dataset) -> CacheMarks | None:
     """What to mark in every request of a run; None for a run without caching.
 
     Raises UsageError if production's marks are asked for and the dataset has none, or none that marks anything, its
-    turns have some of another duration than the card says, or an item has more than the API takes.
+    turns have some of another duration than the card says.
     """
     if mode == "off":
         return None
@@ -43,24 +43,18 @@ def chosen_marks(mode: CacheMode, dataset: Dataset) -> CacheMarks | None:
             f"--cache as-production, but turns have marks for {' and '.join(sorted(others))} and 'cache' in {card} says"
             f" {marks.ttl}, for which a run is priced; give all of them one ttl"
         )
-    for item in dataset.items:
-        if (count := _count(dataset, item, marks)) > _MOST_MARKS:
-            raise UsageError(
-                f"--cache as-production, but item {item.id!r} has {count} marks for caching, and the API takes"
-                f" {_MOST_MARKS} a request; mark fewer parts in {card}, or fewer blocks of its turns"
-            )
     return marks
 
 
-def _count(dataset: Dataset, item: Item, marks: CacheMarks) -> int:
-    """How many marks an item's request has."""
-    documents = dataset.evidence.get(item.id) or dataset.documents or item.attachments
-    parts = (
-        (marks.system, dataset.system(item)),
-        (marks.tools, dataset.params(item).get("tools")),
-        (marks.documents, documents),
-    )
-    return sum(bool(marked and there) for marked, there in parts) + sum(marks.turns for _ in _marks_of(item))
+def check_marks(dataset: Dataset, item_id: str, request: Request) -> None:
+    """UsageError for a request, as it would be sent, with more marks than the API takes."""
+    blocks = [*(request.params.get("tools") or ()), *_held({"content": request.system}), *request.messages]
+    count = sum(1 for _ in _marks_in(blocks))
+    if count > _MOST_MARKS:
+        raise UsageError(
+            f"--cache as-production, but item {item_id!r} has {count} marks for caching, and the API takes"
+            f" {_MOST_MARKS} a request; mark fewer parts in {dataset.name}.yaml, or fewer blocks of its turns"
+        )
 
 
 def has_marks(item: Item) -> bool:
@@ -85,7 +79,7 @@ def _marks_in(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]
 def _held(holder: Any) -> list[Mapping[str, Any]]:
     """The blocks in a tool's result, or in the source of a document in parts."""
     content = holder.get("content") if isinstance(holder, Mapping) else None
-    return [block for block in content if isinstance(block, Mapping)] if isinstance(content, list) else []
+    return [block for block in content if isinstance(block, Mapping)] if isinstance(content, list | tuple) else []
 
 
 def _unmarked(content: Any) -> Any:
@@ -129,7 +123,7 @@ def with_marks(request: Request, marks: CacheMarks | None, document_block: str) 
         return request
     control = {_MARK: {"type": "ephemeral", "ttl": marks.ttl}}
     system, params, messages = request.system, dict(request.params), request.messages
-    if marks.system and isinstance(system, str) and system:
+    if marks.system and isinstance(system, str) and system.strip():
         system = ({"type": "text", "text": system, **control},)
     if marks.tools and params.get("tools"):
         *others, last = params["tools"]

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 
 from evalkit import __version__
 from evalkit.bill import Bill, run_bill
-from evalkit.cache_marks import CacheMode, chosen_marks
+from evalkit.cache_marks import CacheMode, check_marks, chosen_marks
 from evalkit.cached_prefixes import Prefix, marked_prefixes
 from evalkit.charged import NOTHING, Charged
 from evalkit.claims import charged
@@ -223,15 +223,19 @@ def _outputs(
 
 
 def _prefixes(plan: Plan, dataset: Dataset, options: Options) -> Callable[[str], tuple[Prefix, ...]]:
-    """What is marked for caching in each item's prompt."""
+    """What is marked for caching in each item's prompt. UsageError for one that is marked more than the API takes."""
     marks, items = chosen_marks(options.cache, dataset), {item.id: item for item in dataset.items}
 
     @cache
     def of_item(item_id: str) -> tuple[Prefix, ...]:
         record = plan.records[item_id]
         item = items[record.variant_of or item_id]
-        return marked_prefixes(build_request("", item, dataset, record.documents, options.max_tokens, marks))
+        request = build_request("", item, dataset, record.documents, options.max_tokens, marks)
+        check_marks(dataset, item.id, request)
+        return marked_prefixes(request)
 
+    for record in plan.items if marks is not None else ():
+        of_item(record.id)  # all are checked before anything is spent
     return of_item
 
 

@@ -1,23 +1,18 @@
 """What is doubtful about the requests a dataset makes: template, settings, size, cache marks, what models reject."""
 
-import html
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from evalkit.cache_marks import absent_parts
-from evalkit.dataset import Dataset, TemplateText
+from evalkit.dataset import Dataset, Item, TemplateText
 from evalkit.params import conflicts
 from evalkit.prompt import build_request, first_text, unmarked_documents
 from evalkit.records import ModelFacts
 from evalkit.settings_check import MAX_REQUEST_BYTES, rejected_settings, request_bytes
 from evalkit.strict import Problem
 from evalkit.wording import plural
-
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf])")
-"""What JSON writes for a character, of letters."""
 
 
 def request_doubts(path: Path, dataset: Dataset) -> list[Problem]:
@@ -108,7 +103,7 @@ def _what_the_template_sends(dataset: Dataset, template: TemplateText) -> Iterat
     for item in dataset.items:
         evidence = dataset.evidence.get(item.id, ())
         text = first_text(item, dataset, evidence)
-        if not _contains_all(text, (dataset.documents[name] for name in evidence)):
+        if _leaves_out(item, dataset, evidence, text):
             without.append(item.id)
         senders[(text, repr(item.turns[1:]), item.attachments, dataset.system(item))].append(item.id)
     if dataset.card.cache is not None and dataset.card.cache.documents and (apart := unmarked_documents(dataset)):
@@ -125,13 +120,14 @@ def _what_the_template_sends(dataset: Dataset, template: TemplateText) -> Iterat
             yield _of_template(template, what, "print {{ item.input }} or what else differs between them")
 
 
-def _contains_all(text: str, parts: Iterable[str]) -> bool:
-    """Whether the parts are in it, also indented, quoted, folded, or escaped for HTML or JSON."""
-    missing = [part for part in parts if part.strip() not in text]
-    return not missing or all(_letters(part) in _letters(text) for part in missing)
-
-
-def _letters(text: str) -> str:
-    """Letters and digits alone, none of them from an escape."""
-    plain = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)) if escape[1] else " ", html.unescape(text))
-    return "".join(filter(str.isalnum, plain)).casefold()
+def _leaves_out(item: Item, dataset: Dataset, evidence: Sequence[str], text: str) -> bool:
+    """Whether a document is not in the prompt from its first character to its last, in whatever form the template
+    prints it: escaped, folded, numbered. Told by words that are put at its ends, where the text is not there as is."""
+    altered = [name for name in evidence if dataset.documents[name].strip() not in text]
+    if not altered:
+        return False
+    ends = {name: (f"qzx{number}begins", f"qzx{number}ends") for number, name in enumerate(altered)}
+    marked = {name: f"{begin} {dataset.documents[name]} {end}" for name, (begin, end) in ends.items()}
+    prompt = first_text(item, replace(dataset, documents={**dataset.documents, **marked}), evidence)
+    printed = "".join(filter(str.isalnum, prompt)).casefold()
+    return any(end not in printed for both in ends.values() for end in both)

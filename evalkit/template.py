@@ -1,6 +1,6 @@
 """Prompt templates: Jinja2 in a sandbox, where what is undefined, unsafe or without end is an error with its line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -61,7 +61,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     """Jinja2's sandbox, with bounds on time and size, and nothing that differs from one call to the next."""
 
     context_class = _Counting
-    intercepted_binops = frozenset(["+", "*", "**", "%"])
+    intercepted_binops = frozenset(["+", "-", "*", "**", "%"])
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, finalize=printable)
@@ -79,6 +79,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         check_operator(operator, left, right)
         if operator == "%" and isinstance(left, str):
             check_values(left, right)
+        if operator == "-" and isinstance(left, Set):
+            return [one for one in left if one not in right]  # in its own order, where a set's is another each time
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -28,8 +28,8 @@ _EACH_LIST = 300
 _LIST_ITEM = 8
 """In characters, what an element of a list takes."""
 
-_PERCENT = re.compile(r"%(?:\([^)]*\))?[#0\- +]*(\*|\d+)?(?:\.(\*|\d+))?[hlL]?(%?)")
-"""Width and precision of a conversion, and the sign of one that takes no value."""
+_PERCENT = re.compile(r"%(\([^)]*\))?[#0\- +]*(\*|\d+)?(?:\.(\*|\d+))?[hlL]?(%?)")
+"""Name, width and precision of a conversion, and the sign of one that takes no value."""
 _WIDENING = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs", "to_bytes"})
 _NUMBER = re.compile(r"\d+")
 
@@ -97,13 +97,15 @@ def _largest(values: Iterable[Any]) -> int:
 
 
 def _percent_width(text: str, values: Any) -> int:
-    """The widths and precisions in a text for `%`, together; one marked by a star stands before the value it is for."""
+    """The widths, precisions and texts that a text for `%` shows, together; a width that is a star stands before its
+    value."""
     left, total = iter(values if isinstance(values, tuple) else (values,)), 0
-    for width, precision, no_value in _PERCENT.findall(text):
+    for name, width, precision, no_value in _PERCENT.findall(text):
         for size in filter(None, (width, precision)):
             total += _largest([next(left, 0)]) if size == "*" else _number(size)
         if not no_value:
-            next(left, None)
+            value = values.get(name[1:-1]) if name and isinstance(values, Mapping) else next(left, None)
+            total += len(value) if isinstance(value, str) else 0
     return total
 
 
@@ -202,7 +204,7 @@ def _slice(_: Any, __: Any, count: int, *___: Any) -> int:
 
 
 def _format(text: Any, *args: Any, **kwargs: Any) -> int:
-    return _percent_width(str(text), args or tuple(kwargs.values()))
+    return _percent_width(str(text), args or kwargs)
 
 
 _SIZES: Mapping[str, Callable[..., float]] = {

@@ -1,7 +1,7 @@
 """What has a place in a prompt: text, numbers, and lists and objects of them, never what prints as nonsense."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
@@ -15,6 +15,8 @@ _MAKE_TEXT = {
     "xmlattr",
 }  # fmt: skip
 """Filters that make a text of whatever they are given."""
+MOST_PARTS = 1_000_000
+"""Of a list or an object, with those of all within it."""
 _NAMED = re.compile(r"%\(([^)]*)\)")
 
 
@@ -28,28 +30,48 @@ def printable(value: Any) -> Any:
     They print as what nobody meant, some as another text in every process. Something undefined is left to raise its
     own error, in a list as well.
     """
-    if isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Mapping):
-        for part in (*value, *value.values()):
-            _inside(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            _inside(part)
-    elif value is None:
-        raise UnprintableError("a null")
-    elif not isinstance(value, jinja2.Undefined):
-        if callable(value):
-            raise UnprintableError(f"a function ({getattr(value, '__name__', 'unnamed')})")
-        more = ": join it, or make it a list" if isinstance(value, Iterable) else ""
-        raise UnprintableError(f"what is no text ({type(value).__name__}{more})")
+    if not isinstance(value, str | int | float | jinja2.Undefined):
+        check_each((value,))
     return value
 
 
-def _inside(part: Any) -> None:
-    printable(part)
-    if isinstance(part, jinja2.Undefined):
-        str(part)  # which raises, where the list's own text would say Undefined
+def check_each(values: Iterable[Any]) -> None:
+    """The same for each of several; something undefined raises its error, since a list would print `Undefined`."""
+    for value in parts_of(values):
+        _check(value)
+
+
+def parts_of(values: Iterable[Any]) -> Iterator[Any]:
+    """What lists and objects hold in the end, but for plain texts, of which there may be a million.
+
+    A list that holds another twice, and so on, is made by few steps and has no end: UnprintableError past MOST_PARTS.
+    """
+    left, seen = [value for value in values if type(value) is not str], 0
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            parts: list[Any] = [*value, *value.values()]
+        elif isinstance(value, list | tuple):
+            parts = list(value)
+        else:
+            yield value
+            continue
+        seen += len(parts)
+        if seen > MOST_PARTS:
+            raise UnprintableError(f"a list of more than {MOST_PARTS:,} parts")
+        left += reversed([part for part in parts if type(part) is not str])
+
+
+def _check(value: Any) -> None:
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # which raises
+    elif value is None:
+        raise UnprintableError("a null")
+    elif callable(value):
+        raise UnprintableError(f"a function ({getattr(value, '__name__', 'unnamed')})")
+    elif not isinstance(value, str | int | float):
+        more = ": join it, or make it a list" if isinstance(value, Iterable) else ""
+        raise UnprintableError(f"what is no text ({type(value).__name__}{more})")
 
 
 def check_values(text: str, values: Any) -> None:
@@ -65,6 +87,7 @@ def printing_filters(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Cal
     made["format"] = _formatting(filters["format"])
     made["join"] = _joining(filters["join"])
     made["replace"] = _replacing(made["replace"])
+    made["tojson"] = _ending(filters["tojson"])
     return made
 
 
@@ -89,6 +112,18 @@ def _replacing(made: Callable[..., Any]) -> Callable[..., Any]:
     return within
 
 
+def _ending(made: Callable[..., Any]) -> Callable[..., Any]:
+    """For what prints a null as one: a value without end is refused alone."""
+
+    @wraps(made)
+    def within(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        for _ in parts_of((value,)):
+            pass
+        return made(context, value, *args, **kwargs)
+
+    return within
+
+
 def _formatting(made: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(made)
     def within(text: Any, *args: Any, **kwargs: Any) -> Any:
@@ -103,8 +138,6 @@ def _joining(made: Callable[..., Any]) -> Callable[..., Any]:
     def within(context: Any, value: Any, d: str = "", attribute: str | int | None = None) -> Any:
         if isinstance(value, jinja2.Undefined):
             return made(context, value, d, attribute)  # which says what it is
-        if isinstance(value, set | frozenset):
-            raise UnprintableError("a set, whose order is another each time (sort it)")
         parts = list(value)
         if attribute is not None:
             parts = list(map(make_attrgetter(context.environment, attribute), parts))
@@ -112,10 +145,3 @@ def _joining(made: Callable[..., Any]) -> Callable[..., Any]:
         return made(context, parts, d)
 
     return within
-
-
-def check_each(values: Iterable[Any]) -> None:
-    """The same for each of several."""
-    for value in values:
-        if type(value) is not str:  # of which there may be a million
-            _inside(value)

@@ -11,7 +11,7 @@ from servers import recorded
 from test_bills import billed_usd
 from test_run import snapshot, write_tiny
 
-from evalkit.cache_marks import CacheMode, chosen_marks
+from evalkit.cache_marks import CacheMode, check_marks, chosen_marks
 from evalkit.cli import main
 from evalkit.dataset import Attachment, Card, Dataset, TemplateText
 from evalkit.errors import ExitCode, UsageError
@@ -54,11 +54,13 @@ def test_an_item_with_more_marks_than_the_api_takes_stops_a_run(marked: int, fit
     made = whole([*turns, {"role": "user", "content": [block] * marked}])
     marks = CacheMarks(system=True, tools=True, documents=True, turns=True, ttl="1h")
     made = replace(made, card=made.card.model_copy(update={"cache": marks}))
+    check_marks(made, "a", build_request("m", made.items[0], made, (), 10, marks))  # nothing of documents is sent here
+    request = build_request("m", made.items[0], made, ("d",), 10, marks)
     if fits:
-        assert chosen_marks("as-production", made) is not None
+        check_marks(made, "a", request)
         return
     with pytest.raises(UsageError, match="has 5 marks for caching, and the API takes 4 a request; mark fewer parts in"):
-        chosen_marks("as-production", made)
+        check_marks(made, "a", request)
 
 
 @pytest.mark.parametrize("marks", [CacheMarks(system=True), CacheMarks(tools=True), CacheMarks(documents=True)])

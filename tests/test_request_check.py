@@ -83,6 +83,12 @@ def test_evidence_that_the_template_leaves_out_is_an_error(text: str, complete: 
         ("{% for d in documents %}<doc>{{ d.text | e }}</doc>{% endfor %}{{ item.input }}", True),
         ("{% for d in documents %}> {{ d.text.replace('\n', '\n> ') }}{% endfor %}{{ item.input }}", True),
         ("{% for d in documents %}{{ d.text.split() | join(' ') | upper }}{% endfor %}{{ item.input }}", True),
+        ("{% for d in documents %}{{ d.text | urlencode }}{% endfor %}{{ item.input }}", True),
+        ("{{ documents | map(attribute='text') | list }}{{ item.input }}", True),
+        ("{% for d in documents %}{{ d.text | list }}{% endfor %}{{ item.input }}", True),
+        ("{% for l in documents[0].text.splitlines() %}{{ loop.index }}: {{ l }}\n{% endfor %}{{ item.input }}", True),
+        ("{% for d in documents %}{{ d.text | replace('fee', 'price') | title }}{% endfor %}{{ item.input }}", True),
+        ("{% for l in documents[0].text.splitlines()[1:] %}{{ l }}\n{% endfor %}{{ item.input }}", False),
         ("{% for d in documents %}{{ d.text[:20] }}{% endfor %}{{ item.input }}", False),
         ("{% for d in documents %}{{ d.text | truncate(30) | tojson }}{% endfor %}{{ item.input }}", False),
     ],
@@ -93,6 +99,22 @@ def test_evidence_may_be_put_as_production_puts_it(text: str, complete: bool) ->
     assert [problem for problem in told(made) if "leaves documents out" in problem] == (
         [] if complete else told(made)[:1]
     )
+
+
+@pytest.mark.parametrize(
+    ("template", "documents"),
+    [
+        ("{{ item.input }}", ["--- !!!"]),
+        ("{{ item.input }}", ["\N{THUMBS UP SIGN}"]),
+        ("{{ item.input }} nothing 35", ["No.", "3 5"]),
+        ("{{ documents[0].text | indent }} {{ item.input }}", ["price 1.50\nEUR", "price 150\nEUR"]),
+        ("{{ documents[1].text | e }} {{ item.input }}", ["\u0939\u093f<\u0928\u094d", "\u0939<\u0928"]),
+    ],
+)
+def test_no_other_text_stands_for_a_document(template: str, documents: list[str]) -> None:
+    texts = {f"d{number}": text for number, text in enumerate(documents)}
+    made = templated(template, item("a", "First?"), documents=texts, evidence={"a": tuple(texts)})
+    assert any("leaves documents out" in problem for problem in told(made))
 
 
 @pytest.mark.parametrize(("megabytes", "fits"), [(23, True), (25, False)])

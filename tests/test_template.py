@@ -48,6 +48,7 @@ VARIABLES: dict[str, Any] = {
             "{{ ', '.join(item.tags|map('title')) }} {{ item.tags }} {{ none|default('x', true) }}",
             "Fee, Late ['fee', 'late'] x",
         ),
+        ("{{ ({'b': 1, 'a': 2}.keys() - ['z'])|join }}{{ ([1].__len__ is defined) }}{{ 5 - 3 }}", "baFalse2"),
         ("{% for pair in range(3)|batch(2, '-') %}{{ pair }}{% endfor %}", "[0, 1][2, '-']"),
     ],
 )
@@ -55,6 +56,7 @@ def test_what_is_offered_is_filled_in(text: str, made: str) -> None:
     assert render(text, VARIABLES) == made
 
 
+_DOUBLED = "{% set ns = namespace(a=[1]) %}{% for _ in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}"
 _END, _REACH = "the template has no end that can be waited for", "the template reaches for what it may not"
 _FILL, _PRINT = "the template cannot be filled in", "the template would print"
 _LOOPS = "{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% endfor %}"
@@ -101,7 +103,11 @@ _LOOPS = "{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% en
         (1, "{{ '{!s}'.format([vars.gone]) }}", f"{_FILL}: 'dict object' has no attribute 'gone'"),
         (1, "{{ '{!r}'.format(item.input.upper) }}", f"{_PRINT} a function (upper)"),
         (1, "{{ '%s' % {'a': [vars.gone]} }}", f"{_FILL}: 'dict object' has no attribute 'gone'"),
-        (1, "{{ ({'a': 1}.keys() - ['z'])|join }}", f"{_PRINT} a set, whose order is another each time (sort it)"),
+        (1, _DOUBLED + "{{ ns.a }}", f"{_PRINT} a list of more than 1,000,000 parts"),
+        (1, _DOUBLED + "{{ ns.a|tojson }}", f"{_PRINT} a list of more than 1,000,000 parts"),
+        (1, _DOUBLED + "{{ '%s' % (ns.a,) }}", f"{_PRINT} a list of more than 1,000,000 parts"),
+        (1, "{{ ('%(a)s'*3000)|format(a='x'*1000000) }}", f"{_END} (a result of 'format' that is too large)"),
+        (1, "{{ ('%s'*300) % (('x'*1000000,)*300) }}", f"{_END} (a result of '%' that is too large)"),
         (1, "{{ vars.nothing|string }}", f"{_PRINT} a null"),
         (2, "\n{{ item.input.__class__ }}", f"{_REACH} (access to attribute '__class__' of 'str' object is unsafe.)"),
         (1, "{{ '{0.__class__}'.format(item) }}", f"{_REACH} (access to attribute '__class__'"),
