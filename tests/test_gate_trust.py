@@ -5,21 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from analysis_builders import JUDGE, Book, answered, round_, spec, write_run
+from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, round_, spec, write_run
 from gates import BASELINE, CANDIDATE, PERSON
 from sweep_builders import together
 from test_gate_judges import PICKED, RUBRIC, SAID, Pair, calibrated, judged, of
 
 from evalkit.analysis import analyze
 from evalkit.analysis.contexts import at_context
+from evalkit.checks import cost_per_satisfactory
 from evalkit.cli import main
 from evalkit.discordant import discordant_items
 from evalkit.errors import UsageError
 from evalkit.gate import gate
+from evalkit.gating.dearer import Dearest
 from evalkit.gating.evidence import satisfied
 from evalkit.gating.labels import labels_of
 from evalkit.gating.policy import read_policy
-from evalkit.gating.rules import assay_of
+from evalkit.gating.results import CheckResult
+from evalkit.gating.rules import Assay, Rules, assay_of
 from evalkit.grading_records import RoundEvent
 from evalkit.records import PromptSize, Snapshot
 from evalkit.rounds import LEFT, left_at_closing
@@ -74,6 +77,45 @@ def test_a_cost_per_success_rests_on_no_mix_of_what_people_and_a_judge_say() -> 
     by_people = gate(of(judged(UNSEEN, TRUTH, events=PICKED)), COSTS)
     (check,) = (one for one in by_people.checks if one.name == "cost_per_satisfactory")
     assert check.p_worse is not None
+
+
+@pytest.mark.parametrize(
+    ("truth", "price", "at_most", "as_judged", "with_mistakes"),
+    [
+        ((160, 80), 1.0, 1.95, ("pass", True), ("inconclusive", True)),  # twice the cost in truth, beyond the limit
+        ((80, 160), 1.9, 1.0, ("inconclusive", True), ("inconclusive", False)),  # cheaper in truth
+        ((160, 160), 1.0, 1.1, ("pass", False), ("pass", False)),
+        ((160, 160), 1.4, 1.1, ("inconclusive", True), ("inconclusive", True)),
+    ],
+)
+def test_a_cost_per_success_holds_for_what_a_judge_may_pass_by_mistake(
+    truth: tuple[int, int],
+    price: float,
+    at_most: float,
+    as_judged: tuple[str, bool],
+    with_mistakes: tuple[str, bool],
+) -> None:
+    """Such passes take the ratio of the rates to 1: a limit that is reached seems kept, and a bargain a loss."""
+    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE,))])
+    for item in range(200):
+        for model, good in zip((BASELINE, CANDIDATE), truth, strict=True):
+            usd = 0.01 * (1 + item % 5 / 10) * (price if model == CANDIDATE else 1)
+            said = int(item < good or item % 10 < 3)
+            book.trial(f"item-{item:03d}", answered(usd, served_model=model), model=model, level=said)
+    found = of(book.snapshot())
+
+    def result(mistaken: float) -> CheckResult:
+        rules = Rules(0.05, 7, Assay(judged=True, mistaken=mistaken))
+        (check,) = cost_per_satisfactory.check(found, Dearest(at_most=at_most), rules)
+        return check
+
+    def shown(check: CheckResult) -> tuple[str, bool]:
+        """Its outcome so far, and whether it is shown to be worse."""
+        return check.outcome, check.p_worse is not None and check.p_worse < 0.05
+
+    assert shown(result(0.0)) == as_judged
+    assert shown(result(0.35)) == with_mistakes
+    assert "35% of unsatisfactory outputs, as it may" in result(0.35).finding
 
 
 @pytest.mark.parametrize(("people", "verdict"), [({}, "inconclusive"), (calibrated(0), "pass")])
@@ -132,6 +174,24 @@ def test_where_people_were_asked_about_all_a_poor_judge_decides_nothing_that_the
     report = gate(of(judged(said, people)), read_policy("quality: {margin: 0.10}", "gate.yaml"))
     assert report.verdict == "pass"
     assert f"of {100 - len(unsure)} items" in report.checks[0].finding
+
+
+def test_what_people_left_blank_is_no_grade_of_theirs() -> None:
+    """They could not tell one criterion and left the other one, which the judge alone finds bad."""
+    criteria = [{"id": name, "question": "Is it?", "levels": {"0": "No.", "1": "Yes."}} for name in ("helpful", "kind")]
+    rubric = {**PASS_OR_FAIL, "criteria": criteria}
+    book = Book(spec((BASELINE, CANDIDATE), rubric), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(100):
+        for model in (BASELINE, CANDIDATE):
+            lost = item < 20 and model == CANDIDATE
+            levels = {"helpful": 1, "kind": 0 if lost else 1}
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, levels=levels)
+            if item < 60 and not lost:
+                book.grade(trial, 1, criterion="kind", grader=PERSON)
+            if item < 60:
+                book.grade(trial, None if lost else 1, criterion="helpful", grader=PERSON)
+    report = gate(of(book.snapshot(events=PICKED)), read_policy("quality: {margin: 0.10}", "gate.yaml"))
+    assert report.verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("blind", [None, False])

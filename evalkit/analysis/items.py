@@ -77,6 +77,7 @@ def _output(
         decided_by=result.decided_by,
         judge_satisfied=result.judge_satisfied,
         people_unsure=result.people_unsure,
+        by_people=result.by_people,
         batched=last is not None and last.id in batched,
         unbatched_usd=unbatched_usd,
         settled=result.settled,

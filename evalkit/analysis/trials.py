@@ -30,8 +30,8 @@ class TrialResult:
     `cost_usd` sums all its attempts; None if an answer has no price, or if no cost of its model is known at all.
     `unknown_cost_attempts` are failed or lost ones that may have been billed without anybody knowing how much; they
     are not in `cost_usd`. `judge_satisfied` is the verdict without people's grades, None where it needs them.
-    `people_unsure`: criteria that they were asked of, and none could tell. `in_sample`: False where it needs
-    no grader, and stands for no output that graders were asked about.
+    `by_people`: criteria that people gave a level; `people_unsure`: those they were asked of, and none could tell.
+    `in_sample`: False where it needs no grader, and stands for no output that graders were asked about.
     """
 
     trial_id: int
@@ -51,6 +51,7 @@ class TrialResult:
     decided_by: DecidedBy | None = None
     judge_satisfied: bool | None = None
     people_unsure: tuple[str, ...] = ()
+    by_people: tuple[str, ...] = ()
     in_sample: bool = True
 
     @property
@@ -303,6 +304,7 @@ def _result(
         identity_marks=max((grade.identity_marks for grade in grades), default=0),
         decided_by=None if satisfied is None else _decided_by(outcome, found.levels, by_people, rubric),
         judge_satisfied=_satisfied(outcome, alone.levels, rubric),
+        by_people=tuple(sorted(by_people)),
         people_unsure=tuple(sorted({g.criterion for g in grades if kind_of(g.grader) == "human"} - by_people)),
     )
 

@@ -1,6 +1,6 @@
 """Cost per satisfactory output: not higher by more than a ratio."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from evalkit import stats
@@ -10,6 +10,7 @@ from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Assay, Rules
 from evalkit.stats import Estimate
+from evalkit.wording import estimated
 
 ORDER = 21
 _MIXED = "people decided some outputs for what the judge had said of them, and the judge the others"
@@ -19,26 +20,46 @@ Settings = Dearest
 def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckResult]:
     """Over the items with a verdict on both sides; spend on unsatisfactory outputs included."""
 
-    def compared(usd: Measure) -> tuple[Estimate, str | None]:
-        costs = evidence.paired(lambda output: usd(output) if output.satisfied is not None else None)
-        flags = evidence.paired(satisfied, frozenset(costs.items))
-        sides = costs.candidate, flags.candidate, costs.baseline, flags.baseline
-        return stats.cost_ratio(*sides, rules.confidence), costs.gap
+    def with_mistakes(share: float) -> CheckResult:
+        def compared(usd: Measure) -> tuple[Estimate, str | None]:
+            costs = evidence.paired(lambda output: usd(output) if output.satisfied is not None else None)
+            flags = evidence.paired(satisfied, frozenset(costs.items))
+            sides = costs.candidate, flags.candidate, costs.baseline, flags.baseline
+            return stats.cost_ratio(*sides, rules.confidence, mistaken=share), costs.gap
 
-    found = dearer_result("cost_per_satisfactory", "cost per satisfactory output", evidence, asked, rules, compared)
-    yield _as_far_as_graded(found, evidence, rules.assay)
+        return dearer_result("cost_per_satisfactory", "cost per satisfactory output", evidence, asked, rules, compared)
+
+    yield _as_far_as_graded(with_mistakes, evidence, rules.assay)
 
 
-def _as_far_as_graded(found: CheckResult, evidence: Evidence, assay: Assay) -> CheckResult:
+def _as_far_as_graded(with_mistakes: Callable[[float], CheckResult], evidence: Evidence, assay: Assay) -> CheckResult:
     """The result as far as the verdicts carry it: what a judge makes up, or sees as nobody knows, decides nothing."""
-    pairs = evidence.shares(satisfied)
+    pairs, found = evidence.shares(satisfied), with_mistakes(0.0)
     if not assay.judged or labels_of(evidence, pairs).reach == "all":
         return found
     if is_mixed(evidence, pairs):
         why, needs = _MIXED, "people's grades of all outputs, or cost_per_request in its place"
-    elif assay.cap and (assay.skewed or found.outcome == "pass"):
+    elif assay.cap:
         why, _, needs = assay.cap.partition("; ")
     else:
-        return found
+        return _with_either(found, with_mistakes(assay.mistaken), assay.mistaken)
     finding = f"{found.finding}; {why}"
     return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs or assay.cap)
+
+
+def _with_either(found: CheckResult, other: CheckResult, mistaken: float) -> CheckResult:
+    """What holds by the judge's verdicts as they are, and also if it passes so many unsatisfactory outputs.
+
+    Sensitivity cancels in a ratio of rates, but each such pass takes it towards 1: of rates of .60 and .50 a judge that
+    passes .25 of what is bad makes .67 and .60 at a sensitivity of .95. What holds at both ends holds in between.
+    """
+    ratio = other.estimate
+    told = (
+        "no ratio is known" if ratio is None or ratio.value is None else f"{estimated(ratio, 'ratio')} the baseline's"
+    )
+    finding = f"{found.finding}; {told} if the judge passes {mistaken:.0%} of unsatisfactory outputs, as it may"
+    worse = None if found.p_worse is None or other.p_worse is None else max(found.p_worse, other.p_worse)
+    if other.outcome == "pass" or found.outcome != "pass":
+        return replace(found, finding=finding, p_worse=worse)
+    needs = "more labels (`evalkit grade --calibrate`), people's grades of all, or cost_per_request in its place"
+    return replace(found, outcome="inconclusive", finding=finding, p_worse=worse, needs=needs, within=False)

@@ -152,7 +152,8 @@ class Evidence:
             return replace(output, satisfied=None, decided_by=None, judge_satisfied=None)
         if not (output.people_unsure and output.decided_by == "judge" and (self.picked or self._by_people_alone)):
             return output
-        levels = {name: level for name, level in output.levels.items() if name not in output.people_unsure}
+        judged = {criterion.id for criterion in self.rubric.judged}.difference(output.by_people)
+        levels = {name: level for name, level in output.levels.items() if name not in judged}
         if self.rubric.satisfied(levels) is False:  # whatever they had said of the rest
             return replace(output, satisfied=False, decided_by="people", levels=levels)
         return replace(output, satisfied=None, decided_by=None, levels=levels)

@@ -8,6 +8,7 @@ from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import APART, REPEAT, Evidence
 from evalkit.models import few
+from evalkit.stats import JudgeAccuracy
 from evalkit.wording import listing, money, p_value
 
 LEAST_YOUDEN_LOW = 0.5
@@ -57,7 +58,7 @@ class Assay:
     pass at all, None if it may. A loss that errors only make smaller is a loss all the same; `skewed` errors, more of
     them on one side, can make one up, so that quality may not fail either. `picked`: people were asked about outputs
     for what the judge had said of them, so that its verdicts and theirs are no one sample. `judged`: whether a judge's
-    grades count at all.
+    grades count at all; `mistaken`: the share of unsatisfactory outputs that it passes, at most (the upper 95 % limit).
     """
 
     factor: float = 1.0
@@ -65,6 +66,7 @@ class Assay:
     skewed: bool = False
     picked: bool = False
     judged: bool = False
+    mistaken: float = 0.0
 
     @property
     def by_people(self) -> bool:
@@ -92,23 +94,27 @@ def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None
     unknown = _unknown(evidence, found, of)
     if found is None or unknown is not None:
         return Assay(cap=unknown)
-    low, p = _youden_low(found, evidence), _different_p(found, evidence.baseline, evidence.candidate)
+    accuracy = _accuracy(found, evidence)
+    low, p = (
+        None if accuracy is None else accuracy.youden_low_80,
+        _different_p(found, evidence.baseline, evidence.candidate),
+    )
     if p < DIFFERENT:
         return Assay(
             cap=f"the judge errs otherwise{of} on one model than on the other (p {p_value(p)}); {_PEOPLE}", skewed=True
         )
-    if low is None or low < LEAST_YOUDEN_LOW:
+    if accuracy is None or low is None or low < LEAST_YOUDEN_LOW:
         known = "unknown" if low is None else f"at least {low:.2f} only"
         return Assay(cap=f"the judge's J{of} is {known}, under {LEAST_YOUDEN_LOW}; {_PEOPLE}, or a better judge")
-    return Assay(factor=min(1.0, low))
+    return Assay(factor=min(1.0, low), mistaken=1.0 - (accuracy.specificity.low or 0.0))
 
 
-def _youden_low(found: JudgeValidity | FloorValidity, evidence: Evidence) -> float | None:
-    """The lower 80 % limit of J on the outputs of these two models."""
+def _accuracy(found: JudgeValidity | FloorValidity, evidence: Evidence) -> JudgeAccuracy | None:
+    """The judge's on the outputs of these two models."""
     wanted = {evidence.baseline, evidence.candidate}
     if len(wanted) == 1:
-        return found.by_model[evidence.candidate].youden_low_80
-    return next((pair.accuracy.youden_low_80 for pair in found.by_pair if {pair.a, pair.b} == wanted), None)
+        return found.by_model[evidence.candidate]
+    return next((pair.accuracy for pair in found.by_pair if {pair.a, pair.b} == wanted), None)
 
 
 def _different_p(found: JudgeValidity | FloorValidity, baseline: str, candidate: str) -> float:

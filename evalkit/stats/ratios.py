@@ -36,14 +36,23 @@ def mean_cost_ratio(candidate: Values, baseline: Values, confidence: float = 0.9
 
 
 def cost_ratio(
-    costs_a: Values, satisfied_a: Values, costs_b: Values, satisfied_b: Values, confidence: float = 0.95
+    costs_a: Values,
+    satisfied_a: Values,
+    costs_b: Values,
+    satisfied_b: Values,
+    confidence: float = 0.95,
+    *,
+    mistaken: float = 0.0,
 ) -> Estimate:
     """Ratio of cost per success, A over B, without unit, >= 0; log-ratio t interval on the items (delta method).
 
     Costs (>= 0) and successes (in [0, 1]) are item means of both sides in the same item order. No value when
     n = 0, a mean cost is 0, or a side has no success. n = 1, or items that all contribute equally: the value
     without bounds; but where every item costs the same on its side, the doubt is that of both rates of success, whose
-    limits are joined (MOVER, as if the sides were independent). Swapping the sides inverts the result. Raises
+    limits are joined (MOVER, as if the sides were independent). Swapping the sides inverts the result.
+
+    `mistaken` in [0, 1): share of failures that are counted as successes on both sides, which is taken off (Rogan and
+    Gladen 1978; the share of successes that are missed cancels). No value where that leaves a side none. Raises
     ValueError for bad values or different lengths.
     """
     check_confidence(confidence)
@@ -52,6 +61,7 @@ def cost_ratio(
     sa, sb = numbers("satisfied_a", satisfied_a, 0, 1), numbers("satisfied_b", satisfied_b, 0, 1)
     if not len(ca):
         return no_estimate("no items", confidence, LOG_RATIO_T)
+    sa, sb = sa - mistaken, sb - mistaken
     reasons = (
         ("", "one side has no success", "no side has a success"),
         ("", ONE_FREE, "no side costs anything"),
@@ -64,7 +74,7 @@ def cost_ratio(
     value = (float(ca.mean()) / float(sa.mean())) / (float(cb.mean()) / float(sb.mean()))
     found = log_t_estimate(value, parts, 1.0, confidence, LOG_RATIO_T)
     flat = all(is_constant(costs, float(costs.mean())) for costs in (ca, cb))
-    if found.low is not None or not flat or found.n < FEWEST:
+    if found.low is not None or not flat or found.n < FEWEST or mistaken:
         return found
     return _of_flat_prices(
         value, cost_per_satisfactory(ca, sa, confidence), cost_per_satisfactory(cb, sb, confidence), confidence
