@@ -16,7 +16,7 @@ from evalkit.routing.decide import decide
 from evalkit.routing.export import RouterFile, advice, exported
 from evalkit.routing.line import hull_areas_of
 from evalkit.routing.mix import weighted
-from evalkit.routing.outcomes import Outcomes, outcomes_of
+from evalkit.routing.outcomes import NothingToRouteError, Outcomes, outcomes_of
 from evalkit.routing.own import Scores, refuse_grades, scores_of
 from evalkit.routing.parts import movable_parts
 from evalkit.routing.value import field_of, looked_at_together, values_of
@@ -96,8 +96,10 @@ def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:
         return analysis
     try:
         return replace(analysis, routing=route(analysis, asked))
-    except UsageError:  # which `evalkit route` tells
+    except NothingToRouteError:
         return analysis
+    except UsageError as error:
+        return replace(analysis, warnings=(*analysis.warnings, f"Routing is not valued: {error}."))
 
 
 def _warnings(outcomes: Outcomes, *, imported: bool) -> list[str]:

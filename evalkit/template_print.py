@@ -1,7 +1,7 @@
 """What has a place in a prompt: text, numbers, and lists and objects of them, never what prints as nonsense."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
@@ -11,8 +11,7 @@ from jinja2.filters import make_attrgetter
 
 _MAKE_TEXT = {
     "capitalize", "center", "e", "escape", "forceescape", "format", "indent", "lower", "pprint", "replace", "safe",
-    "string", "striptags", "title", "trim", "truncate", "upper", "urlencode", "urlize", "wordcount", "wordwrap",
-    "xmlattr",
+    "string", "striptags", "title", "trim", "truncate", "upper", "urlize", "wordcount", "wordwrap",
 }  # fmt: skip
 """Filters that make a text of whatever they are given."""
 MOST_PARTS = 1_000_000
@@ -88,6 +87,8 @@ def printing_filters(filters: Mapping[str, Callable[..., Any]]) -> dict[str, Cal
     made["join"] = _joining(filters["join"])
     made["replace"] = _replacing(made["replace"])
     made["tojson"] = _ending(filters["tojson"])
+    made["urlencode"] = _of_pairs(filters["urlencode"])
+    made["xmlattr"] = _of_attributes(filters["xmlattr"])
     return made
 
 
@@ -120,6 +121,27 @@ def _ending(made: Callable[..., Any]) -> Callable[..., Any]:
         for _ in parts_of((value,)):
             pass
         return made(context, value, *args, **kwargs)
+
+    return within
+
+
+def _of_pairs(made: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(made)
+    def within(value: Any) -> Any:
+        pairs = list(value) if isinstance(value, ItemsView) else value
+        return made(printable(pairs))
+
+    return within
+
+
+def _of_attributes(made: Callable[..., Any]) -> Callable[..., Any]:
+    """It leaves out what is null or undefined, which is what it is for."""
+
+    @wraps(made)
+    def within(context: Any, attributes: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(attributes, Mapping):
+            check_each(one for one in attributes.values() if one is not None and not isinstance(one, jinja2.Undefined))
+        return made(context, attributes, *args, **kwargs)
 
     return within
 

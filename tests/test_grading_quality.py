@@ -327,7 +327,7 @@ def test_a_judge_without_bias_has_none_shown() -> None:
     analysis = _judged()
     (found,) = analysis.judge_biases
     assert (found.judge, found.pairs, found.own_tier) == ("claude-sonnet-5-5", 180, "sonnet")
-    assert section(analysis, "judge-bias").heading == "No bias of a judge is shown"
+    assert section(analysis, "judge-bias").heading == "No leaning of a judge by length, place or tier is shown"
     assert {row[4] for row in words(section(analysis, "judge-bias"))} == {"no", "not a bias by itself"}
 
 

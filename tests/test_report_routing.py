@@ -151,7 +151,12 @@ def lots(analysis: Analysis, low: float | None, value: float) -> str:
 @pytest.mark.parametrize(
     ("low", "value", "said"),
     [
-        (0.02, 0.1, "at the same cost the policy “By context size” satisfies +10 (+2 to +30) points more."),
+        (
+            0.02,
+            0.1,
+            "at the same cost the policy “By context size” satisfies +10 points more (+2 to +30 with all "
+            "routers looked at together).",
+        ),
         (
             -0.1,
             0.1,

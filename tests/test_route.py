@@ -275,7 +275,22 @@ def test_a_router_below_the_bar_is_not_recommended_over_a_model_that_clears_it()
     raised = tuple(replace(v, pass_rate=clearing) if v.kind == "single" else v for v in values)
     lowered = tuple(replace(v, rate_limits=stats.rate(200, 300)) if v.kind == "router" else v for v in raised)
     assert decide(raised, field, 0.8).verdict == "route"
-    assert decide(lowered, field, 0.8).verdict != "route"
+    kept = decide(lowered, field, 0.8)
+    assert (kept.verdict, kept.short_of_bar, kept.settles) == ("keep", True, "")
+    assert "but its pass rate is below your 80% bar, which " in kept.reason
+    near = tuple(replace(v, rate_limits=stats.rate(250, 300)) if v.kind == "router" else v for v in raised)
+    open_ = decide(near, field, 0.8)
+    assert (open_.verdict, open_.short_of_bar) == ("not_enough_data", True)
+    assert "costs" in open_.reason
+    assert "not shown to clear your 80% bar" in open_.reason
+    assert "with all routers looked at together" in open_.reason
+    assert "an 80% chance to show that it clears the bar" in open_.settles
+
+
+def test_a_router_above_the_line_of_lots_is_shown_with_all_looked_at_together() -> None:
+    field, values = valued(PLANTED.draw(3, 60))
+    lines = {v.over_line.confidence for v in values if v.over_line is not None}
+    assert lines == {1 - 0.05 / len(field.routers)}
 
 
 @pytest.mark.parametrize(

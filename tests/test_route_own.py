@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from routing_builders import Said, outcomes, run
 from evalkit.analysis import Analysis, analyze
 from evalkit.cli import main
 from evalkit.errors import ProblemsError, UsageError
-from evalkit.route import Asked, route
+from evalkit.route import Asked, route, with_routing
 from evalkit.routing.leaks import TaggedGrade, leaks_of_tags, nearly, relabels
 from evalkit.routing.own import parse_features, parse_scores
 
@@ -362,8 +363,27 @@ def test_all_tags_at_once_are_judged_as_each_ones_column(data: st.DataObject) ->
     tag_of, item_of = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     found = TaggedGrade(tag_of, item_of, grade, len(tags))
     columns = [np.array([float(i in on) for i in range(n)]) for on in tags.values()]
-    assert found.relabelled.tolist() == [relabels(column, grade) for column in columns]
+    known = grade[np.isfinite(grade)]
+    two = len(set(known.tolist())) == 2
+    rare = [not two or 2 * len(tags) / comb(len(known), int(np.isfinite(grade)[list(on)].sum())) < 1e-4
+            for on in tags.values()]  # fmt: skip
+    assert found.relabelled.tolist() == [relabels(c, grade) and r for c, r in zip(columns, rare, strict=True)]
     assert found.nearly.tolist() == [nearly(column, grade) for column in columns]
+
+
+@pytest.mark.parametrize(("failed", "found"), [(1, False), (3, False), (6, True)])
+def test_a_tag_of_an_item_or_two_that_failed_is_no_leak(failed: int, found: bool) -> None:
+    """Of 40 items with a tag each, the one that failed has one that no other has: that is what own tags are."""
+    book = Book(spec((HAIKU, OPUS)))
+    for i in range(60):
+        book.item(f"i{i}", tags=("odd",) if i < failed else (f"own-{i}",))
+        for model in (HAIKU, OPUS):
+            book.trial(f"i{i}", answered(0.01), model=model, level=int(i >= failed or model == OPUS))
+    analysis = analyze(book.snapshot())
+    assert bool(leaks_of_tags(analysis)) is found
+    valued = with_routing(analysis)
+    assert (valued.routing is None) is found
+    assert any(line.startswith("Routing is not valued: tag 'odd' repeats") for line in valued.warnings) is found
 
 
 def test_a_tag_that_repeats_a_verdict_is_found_among_one_of_each_items_own() -> None:

@@ -83,6 +83,21 @@ def test_a_budget_covers_both_runs(arguments: list[str], capsys: pytest.CaptureF
     assert "budget" in capsys.readouterr().err
 
 
+def test_what_the_router_has_spent_is_held_against_the_rest_of_the_run(
+    arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "-o", "x.db", "--with-router", HAIKU, "--share", "0.5"]) == 0
+    spent = 0.0
+    for path in (Path("x.db"), Path("routers/x.db")):
+        with RunFile(path, read_only=True) as run:
+            spent += sum(attempt.cost_usd or 0 for attempt in run.snapshot().attempts)
+    before = len(server.messages())
+    again = [*arguments, "-o", "x.db", "--with-router", HAIKU, "--budget-usd", f"{spent - 1e-9:.12f}"]
+    assert main(again) == 4
+    assert "budget" in capsys.readouterr().err
+    assert len(server.messages()) == before
+
+
 def test_a_router_has_what_is_left_once_lost_attempts_are_set_aside(
     arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,7 +110,7 @@ def test_a_router_has_what_is_left_once_lost_attempts_are_set_aside(
     before, budget = len(server.messages()), f"{spent + 0.02:.9f}"
     assert main([*arguments, "-o", "my run.db", "--with-router", HAIKU, "--budget-usd", budget]) == 4
     said = capsys.readouterr().err
-    assert "is left for the router" in said
+    assert "is left beside my run.db" in said
     assert "more set aside at worst case for 29 answers that broke off" in said
     assert len(server.messages()) == before
     loud = [part for part in arguments if part != "-q"]

@@ -23,11 +23,11 @@ class PolicyValue:
 
     `expected_usd` adds what unsatisfactory answers cost to `cost_per_request`. `gain_usd`: how much lower that is than
     the best single model's, paired by item; `quality_gain`: how much higher the pass rate. `over_line`: pass rate above
-    that of the random mixture of models that costs the same, None where there is none. `shares`: of requests, by the
-    model whose output is used; `asked`: mean calls of each model a request. `tuned` numbers were set on other items
-    than those they are valued on; `told` says what they are when set on all. `shown`: the gain is above 0 when all
-    routers are looked at together, `gain_limits` being its interval then and `rate_limits` that of the pass rate; both
-    are None for all but routers.
+    that of the random mixture of models that costs the same, all routers looked at together, None where there is no
+    such mixture. `shares`: of requests, by the model whose output is used; `asked`: mean calls of each model a request.
+    `tuned` numbers were set on other items than those they are valued on; `told` says what they are when set on all.
+    `shown`: the gain is above 0 when all routers are looked at together, `gain_limits` being its interval then and
+    `rate_limits` that of the pass rate; both are None for all but routers.
     """
 
     name: str
@@ -87,6 +87,7 @@ class RoutingDecision:
     """What the declared rule says. `policy` is the router to use, or the single model to keep (also while it is open).
 
     `compared` routers were looked at together. `reason` in words; `settles`: what would decide it, empty if decided.
+    `short_of_bar`: a router is shown to be cheaper, and none of these to clear the bar that the single model clears.
     """
 
     verdict: RoutingVerdict
@@ -95,6 +96,7 @@ class RoutingDecision:
     compared: int
     reason: str
     settles: str = ""
+    short_of_bar: bool = False
 
 
 @dataclass(frozen=True)

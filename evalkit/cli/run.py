@@ -1,5 +1,6 @@
 """`evalkit run`: send every item to every model, and record every attempt."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,9 @@ from evalkit.cli import options
 from evalkit.cli.choice import Asked, Choice
 from evalkit.cli.events import talking
 from evalkit.cli.run_words import PINNED_BY, completed, describe, late, left_out, planned, staged
-from evalkit.cli.spending import check_models
+from evalkit.cli.spending import check_models, dollars
 from evalkit.cli.terminal import in_shell, say
-from evalkit.errors import UsageError
+from evalkit.errors import BudgetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -198,6 +199,8 @@ class Session:
         self.concurrency = concurrency or config.concurrency
         self.base_url = base_url or config.base_url
         self.dry_run, self.yes, self.talk = dry_run, yes, talk
+        self.shared_with: Callable[[Path], Path] | None = None
+        """By a run file, the one that the budget is for as well."""
 
     async def run(self, chosen: Choice, place: Path, then: str = "", beside: Path | None = None) -> "Prepared":
         """Carry out what is pending; `then` is what to do next, unless it is to grade. `beside`: the run file whose
@@ -230,32 +233,45 @@ class Session:
             talk.ending["run"] = str(prepared.path)
             if talk.as_json:
                 emit("plan", **planned(prepared))
+            budget_usd = self._budget_usd(prepared)
             if self.dry_run or not prepared.left:
                 say = talk.tell if self.dry_run else talk.note
-                say(describe(prepared, self.budget_usd, self.concurrency, self.pinned, then))
+                say(describe(prepared, budget_usd, self.concurrency, self.pinned, then))
                 return prepared
-            check_budget(prepared, self.budget_usd)
+            check_budget(prepared, budget_usd)
             confirm(
-                describe(prepared, self.budget_usd, self.concurrency, self.pinned),
+                describe(prepared, budget_usd, self.concurrency, self.pinned),
                 self.yes,
                 free=provider.bills_nothing(Preflight(prepared.plan.spec.endpoint, prepared.plan.spec.simulated)),
-                capped=self.budget_usd is not None,
+                capped=budget_usd is not None,
                 quiet=silent,
             )
             start(prepared, dataset)
             ahead = {line.model: Ahead(line.requests, line.expected_usd) for line in prepared.bill.lines}
-            board = Board(ahead, talk.quiet, as_json=talk.as_json, budget_usd=self.budget_usd, charged=prepared.charged)
+            board = Board(ahead, talk.quiet, as_json=talk.as_json, budget_usd=budget_usd, charged=prepared.charged)
             with board.shown(), board.missing():
                 lately = just_sent(beside or router_file(prepared.path)) if self.pinned else {}
                 limits = Limits(self.concurrency, pinned=self.pinned, lately=lately)
                 cluster = _cluster(options.way, opened)
-                done = await carry_out(
-                    prepared, dataset, provider, limits, self.budget_usd, board.tell, board.say, cluster
-                )
+                done = await carry_out(prepared, dataset, provider, limits, budget_usd, board.tell, board.say, cluster)
             self._tell_end(done, prepared, then)
             return prepared
         finally:
             await provider.close()
+
+    def _budget_usd(self, prepared: "Prepared") -> float | None:
+        """What is left of the budget for this run file beside the one that shares it; BudgetError if nothing is, and
+        something is to be sent."""
+        from evalkit.cli.with_router import charged_of
+
+        other = None if self.budget_usd is None or self.shared_with is None else self.shared_with(prepared.path)
+        if self.budget_usd is None or other is None or not other.exists():
+            return self.budget_usd
+        borne = charged_of(other, prepared.options.prices)
+        if borne.borne_usd >= self.budget_usd and prepared.left and not self.dry_run:
+            told = f"nothing of the budget of {dollars(self.budget_usd)} is left beside {other}"
+            raise BudgetError(f"{told} ({borne.words(dollars)}); raise --budget-usd")
+        return max(self.budget_usd - borne.borne_usd, 0.0)
 
     def _tell_end(self, done: "Done", prepared: "Prepared", then: str) -> None:
         """What the trials came to, and whether our own clock could keep up."""

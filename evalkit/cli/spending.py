@@ -128,7 +128,11 @@ def bound_lines(bill: "Bill") -> list[str]:
         closer = "this server counts none"
         if uncounted < requests:
             few = requests <= COUNTED_WHOLE
-            closer = "a server counts them not" if few else f"of up to {COUNTED_WHOLE:,} prompts (-n) each is counted"
+            closer = (
+                "one of the servers does not count them"
+                if few
+                else f"of up to {COUNTED_WHOLE:,} prompts (-n) each is counted"
+            )
         lines.append(
             f"  at most: {uncounted:,} of {requests:,} prompts are not counted and may have a token a byte, where"
             f" English has one in 3 to 4; {closer}"

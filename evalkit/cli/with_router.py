@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cli.choice import Choice
-from evalkit.cli.spending import dollars
 from evalkit.cli.terminal import in_shell
-from evalkit.errors import BudgetError, UsageError
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from evalkit.charged import Charged
     from evalkit.cli.run import Session
+    from evalkit.pricing import Prices
 
 
 async def run_with_router(session: "Session", chosen: Choice, place: Path, router: str) -> Path:
-    """The run, then that of the small model, which may spend what the first one leaves of the budget."""
-    from evalkit.claims import charged
+    """The run, then that of the small model: one budget for both files, also where either goes on later."""
     from evalkit.cli.places import router_file
     from evalkit.router import CLASSIFIER_MAX_TOKENS
     from evalkit.routing.classifying import classifying
-    from evalkit.store import RunFile
 
     if chosen.options.contexts[1:] or chosen.source is not None:
         raise UsageError("--with-router needs a run of all items at one size; leave it or the other option out")
     await _check_model(session, router)
+    session.shared_with = router_file
     prepared = await session.run(chosen, place)
     requests = classifying(prepared.plan.spec.name, prepared.plan.items, chosen.dataset.documents)
     options = replace(
@@ -34,19 +34,22 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
     apart = copy(session)
     apart.panel = None  # nobody grades it
     file = router_file(prepared.path)
-    if session.budget_usd is not None and prepared.path.exists():
-        with RunFile(prepared.path, read_only=True) as run:
-            borne = charged(run.snapshot(), datetime.now(UTC), chosen.options.prices)
-        if borne.borne_usd >= session.budget_usd and not file.exists():
-            told = f"nothing of the budget of {dollars(session.budget_usd)} is left for the router"
-            raise BudgetError(f"{told} ({borne.words(dollars)}); raise --budget-usd")
-        apart.budget_usd = max(session.budget_usd - borne.borne_usd, 1e-9)  # which lets nothing through
+    apart.shared_with = lambda _: prepared.path
     if not session.dry_run:
         file.parent.mkdir(parents=True, exist_ok=True)
     then = f"grade --blind {in_shell(prepared.path)}"
     await apart.run(replace(chosen, dataset=requests, options=options), file, then, beside=prepared.path)
     session.talk.ending.update(run=str(prepared.path), router_run=str(file))
     return prepared.path
+
+
+def charged_of(path: Path, prices: "Prices") -> "Charged":
+    """What a run file's requests came to, and may have."""
+    from evalkit.claims import charged
+    from evalkit.store import RunFile
+
+    with RunFile(path, read_only=True) as run:
+        return charged(run.snapshot(), datetime.now(UTC), prices)
 
 
 async def _check_model(session: "Session", router: str) -> None:

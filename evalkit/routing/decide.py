@@ -1,12 +1,16 @@
 """The declared rule: route, keep one model, or not enough data."""
 
+from collections.abc import Sequence
+
 from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue, RoutingDecision, RoutingVerdict
 from evalkit.routing.value import Field
+from evalkit.stats import Estimate, items_to_clear
 from evalkit.stats.power import items_to_show
-from evalkit.wording import MOST_ITEMS, money, plural
+from evalkit.wording import MOST_ITEMS, doubt, money, plural, stated
 
 NOTABLE = 0.10
 """Share of the best single model's expected cost: a gain that is shown to be smaller is not worth a router."""
+_TOGETHER = "{} with all routers looked at together"
 RULE = (
     "Route where a router's expected total cost is below the best single model's, it may be lower by"
     f" {NOTABLE:.0%}, and its pass rate clears the bar if the single model's does, with all routers looked at together."
@@ -29,12 +33,9 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
         few = f"{plural(len(field.outcomes), 'item')} cannot tell policies apart"
         return made("not_enough_data", single.name, few, f"at least {LEAST_ITEMS} items")
     notable = NOTABLE * (single.expected_usd.value or 0.0)
-    shown = [v for v in routers if v.shown and _may_gain(v, notable) and _good_enough(v, single, bar)]
-    if shown:
-        best = max(shown, key=lambda value: value.gain_usd.value or 0.0)
-        gain = money(best.gain_usd.value or 0.0)
-        reason = f"{best.phrase} costs {gain} less a request than {single.phrase}, unsatisfactory answers included"
-        return made("route", best.name, reason)
+    cheaper = [v for v in routers if v.shown and _may_gain(v, notable)]
+    if cheaper:
+        return _among_cheaper(cheaper, single, len(routers), bar)
     open_ = [value for value in routers if _may_gain(value, notable)]
     if not open_:
         return made("keep", single.name, f"no router can be cheaper by {NOTABLE:.0%}, unsatisfactory answers included")
@@ -42,17 +43,53 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
     if (best.gain_usd.value or 0.0) <= 0:
         reason = f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
         return made("not_enough_data", single.name, reason, _settles(best))
+    limits = "" if best.gain_limits is None else f" ({_TOGETHER.format(doubt(best.gain_limits, 'money'))})"
     reason = (
-        f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included; these items do not show it"
+        f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included{limits}; these items do not"
+        " show it"
     )
     return made("not_enough_data", single.name, reason, _settles(best))
 
 
+def _among_cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: float) -> RoutingDecision:
+    """Where routers are shown to be cheaper: the one that gains most of those that are good enough, if any is."""
+    good = [value for value in cheaper if _good_enough(value, single, bar)]
+    best = max(good or cheaper, key=lambda value: value.gain_usd.value or 0.0)
+    gain = money(best.gain_usd.value or 0.0)
+    reason = f"{best.phrase} costs {gain} less a request than {single.phrase}, unsatisfactory answers included"
+    if good:
+        return RoutingDecision("route", best.name, single.name, compared, reason)
+    below = all(_is_below(value, bar) for value in cheaper)
+    how = f"is {'below' if below else 'not shown to clear'} your {stated(bar)} bar, which {single.phrase} clears"
+    reason = f"{reason}, but its pass rate {how} ({_TOGETHER.format(doubt(_rate(best), 'percent', bar))})"
+    verdict: RoutingVerdict = "keep" if below else "not_enough_data"
+    settles = "" if below else _settles_bar(_rate(best), bar)
+    return RoutingDecision(verdict, single.name, single.name, compared, reason, settles, short_of_bar=True)
+
+
 def _good_enough(value: PolicyValue, single: PolicyValue, bar: float) -> bool:
     """Whether a router clears the bar, where the single model does."""
-    rates = value.rate_limits or value.pass_rate, single.pass_rate
+    rates = _rate(value), single.pass_rate
     clears = [rate.low is not None and rate.low >= bar for rate in rates]
     return clears[0] or not clears[1]
+
+
+def _rate(router: PolicyValue) -> Estimate:
+    return router.rate_limits or router.pass_rate
+
+
+def _is_below(router: PolicyValue, bar: float) -> bool:
+    high = _rate(router).high
+    return high is not None and high < bar
+
+
+def _settles_bar(rate: Estimate, bar: float) -> str:
+    """About how many items would show with a chance of 80 % that the rate seen here clears the bar."""
+    needed = None if rate.value is None else items_to_clear(rate.value, bar, rate.confidence)
+    if needed is None:
+        return "more items, though its rate here is not above the bar"
+    rounded = round(needed, 2 - len(str(needed)))
+    return f"about {rounded:,} items for an 80% chance to show that it clears the bar, if that is its rate"
 
 
 def _may_gain(value: PolicyValue, notable: float) -> bool:

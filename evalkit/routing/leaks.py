@@ -15,6 +15,8 @@ LEAST_VALUES = 5
 """Values below which a column and a grade may well agree by chance, so that names alone are looked at."""
 BY_CHANCE = log(1e-6)
 """How often a shuffled column may order outputs as a grade does, where the two are not one to one."""
+_ANY_BY_CHANCE = log(1e-4)
+"""How often any of all tags may be on one verdict's items alone: many are on an item or two, as odd verdicts are."""
 _GLANCE = 200
 """Values that mostly tell already that a column and a grade go apart."""
 _LEAST_TOLD, _TOLD, _ALIKE, _FEW = 30, 0.97, 0.90, 12
@@ -232,9 +234,10 @@ class TaggedGrade:
         last = len(values) - 1
         at_an_end = ((lowest == 0) & (highest == kinds - 1)) | ((highest == last) & (lowest == last - kinds + 1))
         found: BoolArray = (k > 0) & (k < n) & alone & at_an_end
-        for i in np.flatnonzero(found) if len(values) > 2 else ():
+        enough = BY_CHANCE if len(values) > 2 else _ANY_BY_CHANCE - log(max(1, self.tags))
+        for i in np.flatnonzero(found):
             ways = lgamma(k[i] + 1) + lgamma(n - k[i] + 1) - lgamma(n + 1) + log(2)
-            found[i] = ways < BY_CHANCE
+            found[i] = ways < enough
         return found
 
     @property

@@ -29,7 +29,7 @@ class Line:
     cost_usd: tuple[FloatArray, ...]
     satisfied: tuple[FloatArray, ...]
 
-    def above(self, worth: Worth, *, tuned: bool) -> Estimate | None:
+    def above(self, worth: Worth, *, tuned: bool, confidence: float = 0.95) -> Estimate | None:
         """Pass rate over that of the mixture which costs the same, paired by item; None where none costs so little.
 
         Beyond the best model the line is flat: nobody pays more for less. The mixture's share is taken as known, which
@@ -43,7 +43,7 @@ class Line:
         low, high = means[max(0, upper - 1)], means[upper]
         part = min(1.0, (price - low) / (high - low)) if high > low else 1.0
         mixed = (1 - part) * self.satisfied[max(0, upper - 1)] + part * self.satisfied[upper]
-        return Figures(self.outcomes, tuned).difference(worth.satisfied, mixed)
+        return Figures(self.outcomes, tuned, confidence).difference(worth.satisfied, mixed)
 
 
 def line_of(outcomes: Outcomes, singles: Sequence[Worth]) -> Line:

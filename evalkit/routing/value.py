@@ -91,10 +91,16 @@ def _valued(outcomes: Outcomes, policy: Policy | NotValued, folds: IntArray) -> 
 def values_of(field: Field) -> tuple[PolicyValue, ...]:
     """The figures of every policy."""
     line = line_of(field.outcomes, [each.worth for each in field.valued if each.policy.kind == "single"])
-    return tuple(_value(field, each, line) for each in field.valued)
+    together = _level_together(field)
+    return tuple(_value(field, each, line, together) for each in field.valued)
 
 
-def _value(field: Field, each: Valued, line: Line) -> PolicyValue:
+def _level_together(field: Field) -> float:
+    """The confidence of one router's interval at which those of all hold (Bonferroni)."""
+    return 1 - 0.05 / max(1, len(field.routers))
+
+
+def _value(field: Field, each: Valued, line: Line, together: float) -> PolicyValue:
     policy, its, best = each.policy, each.worth, field.single.worth
     figures = Figures(field.outcomes, policy.tuned > 0)
     return PolicyValue(
@@ -113,19 +119,18 @@ def _value(field: Field, each: Valued, line: Line) -> PolicyValue:
         asked={m: field.outcomes.mean(its.asked[:, i]) for i, m in enumerate(field.outcomes.models)},
         gain_usd=figures.saving_usd(its, best),
         quality_gain=figures.rate_difference(its.satisfied, best.satisfied),
-        over_line=line.above(its, tuned=policy.tuned > 0) if policy.kind == "router" else None,
+        over_line=line.above(its, tuned=policy.tuned > 0, confidence=together) if policy.kind == "router" else None,
         exportable=each.fitted.rule is not None,
         verifier=verifier_of(field.outcomes, policy.check, each.flow, figures),
     )
 
 
-def looked_at_together(values: Sequence[PolicyValue], field: Field, alpha: float = 0.05) -> tuple[PolicyValue, ...]:
+def looked_at_together(values: Sequence[PolicyValue], field: Field) -> tuple[PolicyValue, ...]:
     """With each router's gain and pass rate at a level that holds for all routers at once (Bonferroni)."""
-    routers = len(field.routers)
     found = []
     for value, each in zip(values, field.valued, strict=True):
         if value.kind == "router":
-            figures = Figures(field.outcomes, value.tuned > 0, 1 - alpha / routers)
+            figures = Figures(field.outcomes, value.tuned > 0, _level_together(field))
             limits = figures.saving_usd(each.worth, field.single.worth)
             shown = limits.low is not None and limits.low > 0
             rate = figures.rate(each.worth.satisfied)

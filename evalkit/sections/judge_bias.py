@@ -46,7 +46,7 @@ def _heading(biases: tuple[JudgeBias, ...]) -> str:
         kinds = [name for name, estimate, fair, _, _ in _figures(bias) if fair is not None and shown(estimate, fair)]
         if kinds:
             found.append(f"Judge {bias.judge} is swayed by {listing([kind.lower() for kind in kinds])}")
-    return "; ".join(found) or "No bias of a judge is shown"
+    return "; ".join(found) or "No leaning of a judge by length, place or tier is shown"
 
 
 _Figure = tuple[str, Estimate, _Fair | None, Format, str]

@@ -22,6 +22,7 @@ from evalkit.wording import (
     plural,
     points,
     sentence,
+    stated,
     value,
 )
 from evalkit.wording import doubt as doubt_of
@@ -71,6 +72,9 @@ def heading(analysis: Analysis, routing: Routing) -> str:
         policy = routing.value_of(decision.policy)
         gain = estimated(policy.gain_usd, "money")
         return f"{_begin(policy.phrase)} saves {gain} a request over {single}{reserve(policy)}"
+    if decision.short_of_bar:
+        how = "clears" if decision.verdict == "keep" else "is shown to clear"
+        return f"{at} router that costs less than {single} {how} {stated(analysis.decision.bar)}"
     if decision.verdict == "keep":
         return (
             f"{at} router is cheaper than {single}" if decision.compared else "No router could be tried on these items"
@@ -294,7 +298,8 @@ def _over_lots(above: list[tuple[Estimate, PolicyValue]]) -> str:
     line, best = max(above, key=lambda pair: pair[0].value or 0.0)
     lots = " Drawing lots between two models gives any cost in between without looking at a request, so a router must"
     if line.low is not None and line.low > 0:
-        return f"{lots} do better: at the same cost {best.phrase} satisfies {estimated(line, 'points')} points more."
+        more = f"{value(line, 'points')} points more ({interval(line, 'points')} with all routers looked at together)"
+        return f"{lots} do better: at the same cost {best.phrase} satisfies {more}."
     if not line.value or line.value < _ROUNDING:
         return f"{lots} do better, and none does."
     return f"{lots} do better, which none is shown to: at the same cost the most is {best.phrase} with {_more(line)}."

@@ -385,6 +385,17 @@ def _routed(analysis: Analysis) -> Fact | None:
         told = f"{_capital(policy.phrase)} saves {gain} a request over {single}, {failing}{reserve(policy)}."
         return Fact("Routing costs less", words(told))
     settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
+    if policy.shown:
+        limits = (
+            f"{doubt_words(together(policy), 'percent', analysis.decision.bar)} with all routers looked at together"
+        )
+        told = (
+            f"{_capital(policy.phrase)} saves {gain} a request over {single}, {failing}, not shown to clear ({limits})"
+        )
+        return Fact("Routing could change this", words(f"{told}.{settles}"))
+    if policy.gain_limits is not None:
+        doubt_of_all = f"{doubt_words(policy.gain_limits, 'money')} with all routers looked at together"
+        gain = f"{value(policy.gain_usd, 'money')} ({doubt_of_all})"
     told = f"{_capital(policy.phrase)} might save {gain} a request over {single}, {failing}.{settles}"
     return Fact("Routing could change this", words(told))
 
