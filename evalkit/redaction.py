@@ -157,7 +157,7 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     """The analysis without what is to be withheld, and with a warning that says so."""
     if by.texts and not by.patterns:
         return analysis
-    quality = analysis.item_quality
+    quality, sweep = analysis.item_quality, analysis.sweep
     made = replace(
         analysis,
         spec=replace(analysis.spec, name=by.name(analysis.spec.name)),
@@ -179,6 +179,12 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
             for p in analysis.against
         ),
         disputes=tuple(replace(dispute, item_id=by.id(dispute.item_id)) for dispute in analysis.disputes),
+        sweep=sweep
+        and replace(
+            sweep,
+            ranges=tuple(replace(found, name=by.name(found.name)) for found in sweep.ranges),
+            lacking=tuple(replace(found, name=by.name(found.name)) for found in sweep.lacking),
+        ),
         item_quality=quality
         and replace(
             quality,

@@ -18,6 +18,7 @@ from evalkit.analysis import analyze
 from evalkit.cli import main
 from evalkit.cli.compare import _table
 from evalkit.records import Snapshot, Usage
+from evalkit.redaction import Redaction
 
 EARLIER = {OPUS: [[i % 3 > 0] for i in range(40)], HAIKU: [[i % 2 > 0] for i in range(40)]}
 LATER = {OPUS: [[i % 7 > 0] for i in range(40)], SONNET: [[i % 4 > 0] for i in range(40)]}
@@ -133,7 +134,7 @@ def test_a_terminal_of_80_columns_breaks_no_figure_and_says_what_it_leaves_out()
     analysis, said = analyze(_named(run_of(LATER, {OPUS: 0.015})), run_of(EARLIER, {OPUS: 0.03})), {}
     for width in (80, 200):
         out = io.StringIO()
-        Console(width=width, file=out).print(_table(analysis, width))
+        Console(width=width, file=out).print(_table(analysis, width, Redaction()))
         said[width] = out.getvalue()
     assert "shows the latency ratio too" in " ".join(said[80].split())
     assert "latency ratio" in said[200].splitlines()[0]

@@ -58,6 +58,14 @@ def test_intervals_that_stand_apart_show_nothing_that_pairs_and_all_tests_do_not
     assert named <= 3
 
 
+def test_a_gap_on_some_items_alone_says_on_how_many() -> None:
+    """On the others the better one does worse, so that the means beside it say the opposite."""
+    some = graded({HAIKU: [0] * 12 + [1] * 18, OPUS: [1] * 30 + [0] * 70})
+    assert heading(some) == (
+        "Haiku 4.5 loses most ground to Opus 4.6 on “correct”, on the 30 items that both have a level on"
+    )
+
+
 def test_only_items_that_both_models_have_are_held_against_each_other() -> None:
     book = Book(spec((OPUS, HAIKU)))
     for item in range(40):

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, failed, round_, spec, write_run
+from sweep_builders import at_size, together
 
+from evalkit.analysis import analyze
 from evalkit.cli import main
 from evalkit.config import Config
 from evalkit.records import Snapshot
+from evalkit.redaction import Redaction, withheld
 from evalkit.store import RunFile
 
 HIDDEN = "jane.doe@corp.example"
@@ -248,3 +251,16 @@ def test_names_of_models_are_hidden_in_every_form_and_on_the_terminal(
     said = capsys.readouterr().out
     assert not re.search(r"(?i)opus\s4\.6", said), said
     assert "⟦redacted⟧" in said
+    write_run(tmp_path / "later.db", replace(book.snapshot(), spec=replace(book.snapshot().spec, name="later")))
+    command = ["compare", str(tmp_path / "r.db"), str(tmp_path / "later.db")]
+    assert main(command) == 0
+    assert "Opus 4.6" in capsys.readouterr().out
+    assert main([*command, "--redact", "(?i)opus"]) == 0
+    assert "opus" not in "".join(capsys.readouterr()).lower().replace(str(tmp_path).lower(), "")
+
+
+def test_names_of_models_are_hidden_in_the_table_of_a_sweep() -> None:
+    parts = {size: at_size(size, {HAIKU: [[True]] * 20, OPUS: [[True]] * 20}) for size in (2_000, 6_000)}
+    sweep = withheld(analyze(together(parts)), Redaction(("(?i)opus",)))
+    assert sweep.sweep is not None
+    assert [found.name for found in sweep.sweep.ranges if "pus" in found.name] == []

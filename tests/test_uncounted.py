@@ -143,7 +143,7 @@ def test_what_the_most_of_an_uncounted_prompt_is_is_said(
     assert len(lines) == (said is not None)
     assert all(said is not None and said in line for line in lines)
     assert all(("this server counts none" in line) == bool(without) for line in lines)
-    assert all(("one of the servers does not count them" in line) == (not without) for line in lines), "3 are fewer than are counted"
+    assert all(("one of the servers does not count them" in line) == (not without) for line in lines), "3 are few"
 
 
 def ask(text: str) -> Request:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from evalkit.analysis import Analysis
     from evalkit.records import Snapshot
+    from evalkit.redaction import Redaction
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +80,7 @@ def compare(
     shown = replace(report_files.shown(analysis, now, hidden, later), parts=COMPARISON)
     written = report_files.write(paths, shown)
     if not quiet and not as_json:
-        _print(shown.analysis, hidden.notes)
+        _print(shown.analysis, hidden)
     report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)
@@ -112,20 +113,20 @@ def _counterparts(pairs: Sequence[str], then: "Snapshot", now: "Snapshot") -> Ma
     return found
 
 
-def _print(analysis: "Analysis", notes: Sequence[str]) -> None:
+def _print(analysis: "Analysis", hidden: "Redaction") -> None:
     from evalkit.cli.terminal import console
     from evalkit.report import COMPARISON, build_report
 
     if analysis.simulated:
         say("SIMULATED")
-    say(build_report(analysis, COMPARISON).sections[0].heading + ".")
-    console().print(_table(analysis, console().width))
+    say(hidden.name(build_report(analysis, COMPARISON).sections[0].heading) + ".")
+    console().print(_table(analysis, console().width, hidden))
     then = analysis.baseline
-    for line in (*((*then.differs, *then.warnings) if then else ()), *notes):
+    for line in (*((*then.differs, *then.warnings) if then else ()), *hidden.notes):
         say(f"! {line}")
 
 
-def _table(analysis: "Analysis", width: int) -> "Table":
+def _table(analysis: "Analysis", width: int, hidden: "Redaction") -> "Table":
     """One row a pair: rates then and now, their paired difference, ratios of cost and time, items that changed."""
     from rich.table import Table
 
@@ -137,7 +138,7 @@ def _table(analysis: "Analysis", width: int) -> "Table":
 
     pairs, models = in_order(analysis, lineup(analysis)), analysis.spec.models
     columns = {
-        "then": [f"{display_name(pair.a, models)}\n{value(pair.then, 'percent')}" for pair in pairs],
+        "then": [f"{hidden.name(display_name(pair.a, models))}\n{value(pair.then, 'percent')}" for pair in pairs],
         "now": [f"{analysis.model(pair.b).name}\n{value(pair.now, 'percent')}" for pair in pairs],
         "difference": [cell(pair.difference, "points") for pair in pairs],
         "cost ratio": [cell(pair.cost_ratio, "ratio") for pair in pairs],

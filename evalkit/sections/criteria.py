@@ -14,6 +14,7 @@ from evalkit.chart_blocks import (
     Mark,
 )
 from evalkit.series import lineup
+from evalkit.wording import plural
 
 ORDER = 55
 
@@ -52,18 +53,17 @@ _SHOWN_P = 0.05
 
 def _heading(analysis: Analysis, criteria: list[CriterionResult]) -> str:
     """The largest gap that paired tests show, else the criterion with the lowest estimate."""
-    shown = {criterion.id for criterion in criteria}
-    gaps = [
-        (gap.difference, gap.criterion, analysis.model(gap.worse).name, analysis.model(gap.better).name)
-        for gap in analysis.criterion_gaps
-        if gap.criterion in shown and gap.p_holm < _SHOWN_P
-    ]
-    if gaps:
-        most, name, worse, best = max(gaps)
-        if sum(isclose(gap[0], most) for gap in gaps) > 1:
-            return f"{worse} loses as much ground to {best} on “{name}” as any model on any criterion"
-        return f"{worse} loses most ground to {best} on “{name}”"
-    return _without_a_gap(analysis, criteria)
+    shown = {criterion.id: criterion for criterion in criteria}
+    gaps = [gap for gap in analysis.criterion_gaps if gap.criterion in shown and gap.p_holm < _SHOWN_P]
+    if not gaps:
+        return _without_a_gap(analysis, criteria)
+    most = max(gaps, key=lambda gap: (gap.difference, gap.criterion, gap.worse, gap.better))
+    worse, best = analysis.model(most.worse).name, analysis.model(most.better).name
+    among = max(shown[most.criterion].score[model].n for model in (most.worse, most.better))
+    both = f", on the {plural(most.items, 'item')} that both have a level on" if most.items < among else ""
+    if sum(isclose(gap.difference, most.difference) for gap in gaps) > 1:
+        return f"{worse} loses as much ground to {best} on “{most.criterion}” as any model on any criterion{both}"
+    return f"{worse} loses most ground to {best} on “{most.criterion}”{both}"
 
 
 def _without_a_gap(analysis: Analysis, criteria: list[CriterionResult]) -> str:
