@@ -62,7 +62,7 @@ def test_a_gap_on_some_items_alone_says_on_how_many() -> None:
     """On the others the better one does worse, so that the means beside it say the opposite."""
     some = graded({HAIKU: [0] * 12 + [1] * 18, OPUS: [1] * 30 + [0] * 70})
     assert heading(some) == (
-        "Haiku 4.5 loses most ground to Opus 4.6 on “correct”, on the 30 items that both have a level on"
+        "Haiku 4.5 loses most ground to Opus 4.6 on “right”, on the 30 items that both have a level on"
     )
 
 

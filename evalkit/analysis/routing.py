@@ -59,6 +59,11 @@ class PolicyValue:
             return f"{self.title.removeprefix('Always ')} alone"
         return f"the policy \N{LEFT DOUBLE QUOTATION MARK}{self.title}\N{RIGHT DOUBLE QUOTATION MARK}"
 
+    @property
+    def opening(self) -> str:
+        """The same at the beginning of a sentence."""
+        return self.phrase[0].upper() + self.phrase[1:]
+
 
 @dataclass(frozen=True)
 class Verifier:

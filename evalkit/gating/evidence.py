@@ -154,9 +154,8 @@ class Evidence:
             return output
         judged = {criterion.id for criterion in self.rubric.judged}.difference(output.by_people)
         levels = {name: level for name, level in output.levels.items() if name not in judged}
-        if self.rubric.satisfied(levels) is False:  # whatever they had said of the rest
-            return replace(output, satisfied=False, decided_by="people", levels=levels)
-        return replace(output, satisfied=None, decided_by=None, levels=levels)
+        bad = self.rubric.satisfied(levels) is False  # whatever they had said of the rest
+        return replace(output, satisfied=False if bad else None, decided_by="people" if bad else None, levels=levels)
 
     @cached_property
     def _by_people_alone(self) -> bool:

@@ -71,7 +71,7 @@ def heading(analysis: Analysis, routing: Routing) -> str:
     if decision.verdict == "route":
         policy = routing.value_of(decision.policy)
         gain = estimated(policy.gain_usd, "money")
-        return f"{_begin(policy.phrase)} saves {gain} a request over {single}{reserve(policy)}"
+        return f"{policy.opening} saves {gain} a request over {single}{reserve(policy)}"
     if decision.short_of_bar:
         how = "clears" if decision.verdict == "keep" else "is shown to clear"
         return f"{at} router that costs less than {single} {how} {stated(analysis.decision.bar)}"
@@ -85,10 +85,6 @@ def heading(analysis: Analysis, routing: Routing) -> str:
 def _other_pick(analysis: Analysis, routing: Routing) -> bool:
     """Whether the verdict names another model than the one with the lowest total, or none."""
     return routing.decision.single != f"always-{analysis.decision.option}"
-
-
-def _begin(phrase: str) -> str:
-    return phrase[0].upper() + phrase[1:]
 
 
 def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
@@ -298,15 +294,13 @@ def _over_lots(above: list[tuple[Estimate, PolicyValue]]) -> str:
     line, best = max(above, key=lambda pair: pair[0].value or 0.0)
     lots = " Drawing lots between two models gives any cost in between without looking at a request, so a router must"
     if line.low is not None and line.low > 0:
-        more = f"{value(line, 'points')} points more ({interval(line, 'points')} with all routers looked at together)"
+        doubt = f"{interval(line, 'points')} with all routers looked at together"
+        more = f"{value(line, 'points')} points more ({doubt})"
         return f"{lots} do better: at the same cost {best.phrase} satisfies {more}."
     if not line.value or line.value < _ROUNDING:
         return f"{lots} do better, and none does."
-    return f"{lots} do better, which none is shown to: at the same cost the most is {best.phrase} with {_more(line)}."
-
-
-def _more(line: Estimate) -> str:
-    return f"{value(line, 'points')} points ({interval(line, 'points')})"
+    most = f"{best.phrase} with {value(line, 'points')} points ({interval(line, 'points')})"
+    return f"{lots} do better, which none is shown to: at the same cost the most is {most}."
 
 
 def _claims(claims: tuple[Claim, ...]) -> Table:

@@ -120,7 +120,7 @@ def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
     rate, bar = together(router), analysis.decision.bar
     several = " with all routers looked at together" if router.rate_limits is not None else ""
     return (
-        f" {_capital(router.phrase)} clears it{', for less by the estimates' if analysis.decision.option else ''}: ",
+        f" {router.opening} clears it{', for less by the estimates' if analysis.decision.option else ''}: ",
         strong(value(rate, "percent", bar)),
         " of its outputs are satisfactory ",
         doubt(f"({doubt_words(rate, 'percent', bar)}{several}, {plural(rate.n, 'item')})"),
@@ -382,23 +382,14 @@ def _routed(analysis: Analysis) -> Fact | None:
     gain, rate = estimated(policy.gain_usd, "money"), estimated(policy.pass_rate, "percent", analysis.decision.bar)
     failing = f"unsatisfactory answers at {money(routing.failure_usd)} included; {rate} satisfactory"
     if routing.decision.verdict == "route":
-        told = f"{_capital(policy.phrase)} saves {gain} a request over {single}, {failing}{reserve(policy)}."
+        told = f"{policy.opening} saves {gain} a request over {single}, {failing}{reserve(policy)}."
         return Fact("Routing costs less", words(told))
     settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
+    saves, of_all, open_ = "might save", "with all routers looked at together", ""
     if policy.shown:
-        limits = (
-            f"{doubt_words(together(policy), 'percent', analysis.decision.bar)} with all routers looked at together"
-        )
-        told = (
-            f"{_capital(policy.phrase)} saves {gain} a request over {single}, {failing}, not shown to clear ({limits})"
-        )
-        return Fact("Routing could change this", words(f"{told}.{settles}"))
-    if policy.gain_limits is not None:
-        doubt_of_all = f"{doubt_words(policy.gain_limits, 'money')} with all routers looked at together"
-        gain = f"{value(policy.gain_usd, 'money')} ({doubt_of_all})"
-    told = f"{_capital(policy.phrase)} might save {gain} a request over {single}, {failing}.{settles}"
+        saves, limits = "saves", doubt_words(together(policy), "percent", analysis.decision.bar)
+        open_ = f", not shown to clear ({limits} {of_all})"
+    elif policy.gain_limits is not None:
+        gain = f"{value(policy.gain_usd, 'money')} ({doubt_words(policy.gain_limits, 'money')} {of_all})"
+    told = f"{policy.opening} {saves} {gain} a request over {single}, {failing}{open_}.{settles}"
     return Fact("Routing could change this", words(told))
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
