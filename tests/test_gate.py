@@ -487,6 +487,13 @@ def test_a_truncated_answer_took_as_long_as_it_took_and_a_refusal_no_time_worth_
         assert found.estimate.n == n
 
 
+def test_waits_that_refusals_leave_out_are_settled_by_more_items_and_by_no_repeat() -> None:
+    now = [[replace(ended("refused"), latency_s=1.0, felt_s=1.0)] if i < 8 else [True] for i in range(80)]
+    found = gate(evidence([[True]] * 80, now, attempt=alike), policy("felt_latency: {p50: 1.5}")).checks[0]
+    assert found.outcome == "inconclusive"
+    assert str(found.needs).endswith("more items that both models answer, since a refusal has no wait to compare")
+
+
 def in_batch(snapshot: Any, streamed: int) -> Any:
     """The same run with all but so many items from a batch, whose answers have no times."""
     sampled = {f"item-{i:03d}" for i in range(streamed)}

@@ -24,6 +24,8 @@ _BATCHED = (
     "every item went in a batch, which claims no latency",
     "items that are streamed: a new run with `--executor batch --latency-sample 30`",
 )
+_ANSWERED = "more items that both models answer, since a refusal has no wait to compare"
+_ANSWERED_STREAMED = f"{_ANSWERED}: a new run with a larger `--latency-sample`"
 _UNTIMED = (
     "no item was timed on both sides",
     "waits that `evalkit run` measures; an import knows the time to first token at most",
@@ -73,6 +75,8 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     outage = sum(not output.settled for item in both for output in sides[0][item])  # which made it no slower a baseline
     counted = sum(len(then[item]) for item in both) - outage, sum(len(now[item]) for item in both)
     missing = gap(counted, evidence.planned(streamed))
+    if missing and all(output.settled for side in sides for of_item in side.values() for output in of_item):
+        rules = replace(rules, remedy=_ANSWERED if len(streamed) == len(evidence.items) else _ANSWERED_STREAMED)
     limits = (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90))
     wanted = [(label, q, at_most) for label, q, at_most in limits if at_most is not None]
     quantiles = [q for _, q, _ in wanted]
