@@ -26,7 +26,7 @@ from evalkit.chart_blocks import (
 from evalkit.grader_names import JUDGE
 from evalkit.series import lineup
 from evalkit.stats import Estimate, JudgeAccuracy
-from evalkit.wording import Format, doubt, estimated, listing, p_value, plural, sentence, value
+from evalkit.wording import Format, doubt, estimated, p_value, plural, sentence, value
 
 ORDER = 80
 _VERDICT = "The verdict"
@@ -240,8 +240,8 @@ def _leniency(analysis: Analysis, judge: JudgeValidity) -> Text:
         return words("One option alone was graded by the judge, so leniency between options cannot be looked at.")
     suspect = [name for name, p in pairs if p is not None and p < 0.05]
     said = (
-        f"It seems to err at different rates on the outputs of {listing(suspect)}, so a comparison of them by this "
-        "judge is not to be trusted. "
+        f"It seems to err at different rates on the outputs of {', and of '.join(suspect)}, so a comparison of them"
+        " by this judge is not to be trusted. "
         if suspect
         else f"No different error rates are shown, which {plural(judge.outputs, 'output')} may be too few for. "
     )

@@ -37,7 +37,7 @@ def agreement_flag(alpha: Estimate, ac: Estimate, pass_rate: float | None = None
             reasons += ("One grader alone: let the grader grade 20 random items again.",)
         return AgreementFlag("amber", reasons)
     low = -1.0 if alpha.low is None else alpha.low
-    seen = f"alpha {alpha.value:.2f}, lower limit {low:.2f}"
+    seen = f"alpha {alpha.value:.2f}, lower limit {low:z.2f}"
     if alpha.value >= 0.80 and low >= 0.60:
         return AgreementFlag("green", (f"{seen}: at least .80 and .60.",))
     if alpha.value >= 0.667 and low >= 0.40:
