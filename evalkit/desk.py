@@ -239,6 +239,13 @@ def close_round(run: RunFile, round_id: int, why: str) -> None:
 
 
 def _left(run: RunFile, round_id: int) -> list[TrialKey]:
-    snapshot = run.snapshot()
-    left = {trial for own in ungraded_shares(snapshot, round_id, rubric_of(snapshot)).values() for trial in own}
+    """What people were dealt, as far as they took it away if they grade elsewhere, and did not grade."""
+    snapshot, dealt = run.snapshot(), run.dealt(round_id)
+    taken, keys = handed_out(snapshot, round_id), {trial.id: trial.key for trial in snapshot.trials}
+    left = {
+        trial
+        for grader, own in ungraded_shares(snapshot, round_id, rubric_of(snapshot)).items()
+        for trial in own
+        if (grader, trial) in dealt and (grader not in taken or keys[trial].item_id in taken[grader])
+    }
     return [trial.key for trial in snapshot.trials if trial.id in left]

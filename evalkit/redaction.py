@@ -24,15 +24,14 @@ _TEXTS = ("output", "error", "comment", "ungraded_reason")
 
 @dataclass
 class Redaction:
-    """Takes out of texts what is to be withheld, and counts it. `texts` False: nothing is left of any text.
+    """Takes out of texts what is to be withheld. `texts` False: nothing is left of any text.
 
-    The same text gives the same text, and is counted once. Raises UsageError for a pattern that is none, that matches
+    The same text gives the same text. Raises UsageError for a pattern that is none, that matches
     an empty text, or that takes too long.
     """
 
     patterns: Sequence[str] = ()
     texts: bool = True
-    passages: int = 0
     _compiled: list[Pattern] = field(init=False, repr=False)
     _known: dict[str, str] = field(default_factory=dict, repr=False)
     _ids: dict[str, str] = field(default_factory=dict, repr=False)
@@ -47,10 +46,7 @@ class Redaction:
         """What was withheld, as sentences; the patterns stay unnamed, since they may be what is to be hidden."""
         said = [] if self.texts else ["Texts of items, outputs and notes are left out of this report (--no-outputs)."]
         if self._compiled:
-            said.append(
-                f"{plural(self.passages, 'passage')} that matched {plural(len(self._compiled), 'pattern')}"
-                f" {'is' if self.passages == 1 else 'are'} replaced by {REDACTED}."
-            )
+            said.append(f"What matches {plural(len(self._compiled), 'pattern')} is replaced by {REDACTED}.")
         return said
 
     def name(self, text: str) -> str:
@@ -85,24 +81,23 @@ class Redaction:
             left_s = min(SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S - self._spent_s)
             begun_s = time.monotonic()
             try:
-                text, found = _searched(text, pattern, max(left_s, 0.001))
+                text = _searched(text, pattern, max(left_s, 0.001))
             except TimeoutError as error:
                 raise UsageError(
                     f"redact pattern {pattern.pattern!r} takes too long on these texts ({left_s:.1f} s); simplify it"
                 ) from error
             self._spent_s += time.monotonic() - begun_s
-            self.passages += found
         return text
 
 
-def _searched(text: str, pattern: Pattern, timeout_s: float) -> tuple[str, int]:
-    """The text without what matches, and how often; a space that a page has no line break at is one like others."""
+def _searched(text: str, pattern: Pattern, timeout_s: float) -> str:
+    """The text without what matches; a space that a page has no line break at is one like others."""
     held = "\N{NO-BREAK SPACE}" in text
-    text, found = pattern.subn(REDACTED, text, timeout=timeout_s)
+    text, _ = pattern.subn(REDACTED, text, timeout=timeout_s)
     if not held:
-        return text, found
+        return text
     spaced, more = pattern.subn(REDACTED, text.replace("\N{NO-BREAK SPACE}", " "), timeout=timeout_s)
-    return (spaced if more else text), found + more
+    return spaced if more else text
 
 
 def _usable(pattern: str) -> Pattern:
@@ -168,7 +163,10 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
             replace(part, name=by.name(part.name), item_ids=tuple(map(by.id, part.item_ids)))
             for part in analysis.slices
         ),
-        models=tuple(replace(m, name=by.name(m.name), failures=_merged(m.failures, by.name)) for m in analysis.models),
+        models=tuple(
+            replace(m, name=name, failures=_merged(m.failures, by.name))
+            for m, name in zip(analysis.models, _apart([by.name(m.name) for m in analysis.models]), strict=True)
+        ),
         grading=replace(
             analysis.grading,
             ungraded=_merged(analysis.grading.ungraded, by.text),

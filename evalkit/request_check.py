@@ -121,13 +121,19 @@ def _what_the_template_sends(dataset: Dataset, template: TemplateText) -> Iterat
 
 
 def _leaves_out(item: Item, dataset: Dataset, evidence: Sequence[str], text: str) -> bool:
-    """Whether a document is not in the prompt from its first character to its last, in whatever form the template
-    prints it: escaped, folded, numbered. Told by words that are put at its ends, where the text is not there as is."""
+    """Whether the beginning or the end of a document is not in the prompt, in whatever form the template prints it:
+    escaped, folded, numbered. Told by words that are put there, where the text is not in the prompt as it is; a
+    template that cannot be filled in with these is not said to leave anything out."""
+    from evalkit.template import TemplateError
+
     altered = [name for name in evidence if dataset.documents[name].strip() not in text]
     if not altered:
         return False
     ends = {name: (f"qzx{number}begins", f"qzx{number}ends") for number, name in enumerate(altered)}
     marked = {name: f"{begin} {dataset.documents[name]} {end}" for name, (begin, end) in ends.items()}
-    prompt = first_text(item, replace(dataset, documents={**dataset.documents, **marked}), evidence)
+    try:
+        prompt = first_text(item, replace(dataset, documents={**dataset.documents, **marked}), evidence)
+    except TemplateError:
+        return False
     printed = "".join(filter(str.isalnum, prompt)).casefold()
     return any(end not in printed for both in ends.values() for end in both)

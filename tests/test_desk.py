@@ -18,7 +18,7 @@ from evalkit.grader_names import CHECKS, first_of, is_again
 from evalkit.grading_records import WITHDRAWN, RoundEvent
 from evalkit.models import LINE_UP
 from evalkit.queues import rubric_of
-from evalkit.rounds import Settings, being_graded, left_at_closing, left_to_grade, people_of
+from evalkit.rounds import HANDED_OUT, Settings, being_graded, left_at_closing, left_to_grade, people_of
 from evalkit.standing_grades import counting, standing
 from evalkit.store import RunFile
 from tests import people
@@ -329,6 +329,19 @@ def test_a_closing_names_the_outputs_that_people_were_asked_about_and_left(run: 
     left = left_at_closing(run.snapshot(), desk.round.id)
     assert len(left) == len(rest)
     assert left < asked
+
+
+def test_a_closing_names_nothing_that_came_after_people_took_their_outputs_away(tmp_path: Path) -> None:
+    """Whoever works on a sheet of earlier items has been dealt later ones as well, and was never asked about them."""
+    with RunFile(people.write(tmp_path / "run.db", ITEMS)) as run:
+        some = [item.id for item in run.snapshot().items[:3]]
+        desk = desk_of(run, "ann", "ben")
+        run.add_event(RoundEvent("joined", desk.round.id, "ann", {HANDED_OUT: some}, at="2026-11-03T10:00:00+00:00"))
+        desk = Desk(run, desk.round)
+        assert {t.key.item_id for t in desk.pile("ann").trials.values()} > set(some)
+        close_round(run, desk.round.id, "closed by hand")
+        left = left_at_closing(run.snapshot(), desk.round.id)
+        assert {key.item_id for key in left} == set(some), "and ben has never opened the page"
 
 
 def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:

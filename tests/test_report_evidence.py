@@ -360,8 +360,8 @@ def test_that_the_rate_stays_hides_no_change_of_cost_and_latency() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "p_holm", "heading"),
     [
-        (0.02, 0.2, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 are better than in the baseline run"),
-        (-0.2, -0.02, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 are worse than in the baseline run"),
+        (0.02, 0.2, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 (Opus 4.5 then) are better than in the baseline run"),
+        (-0.2, -0.02, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 (Opus 4.5 then) are worse than in the baseline run"),
         (0.02, 0.2, 0.06, "Not enough data to tell a change since the baseline run"),
         (-0.01, 0.2, 0.01, "Not enough data to tell a change since the baseline run"),
         (-0.10, 0.05, 1.0, "Not enough data to tell a change since the baseline run"),

@@ -88,6 +88,7 @@ def test_evidence_that_the_template_leaves_out_is_an_error(text: str, complete: 
         ("{% for d in documents %}{{ d.text | list }}{% endfor %}{{ item.input }}", True),
         ("{% for l in documents[0].text.splitlines() %}{{ loop.index }}: {{ l }}\n{% endfor %}{{ item.input }}", True),
         ("{% for d in documents %}{{ d.text | replace('fee', 'price') | title }}{% endfor %}{{ item.input }}", True),
+        ("{% set m = {'# Fees': 'A list.'} %}{{ m[documents[0].text.split('\n')[0]] }}{{ item.input }}", True),
         ("{% for l in documents[0].text.splitlines()[1:] %}{{ l }}\n{% endfor %}{{ item.input }}", False),
         ("{% for d in documents %}{{ d.text[:20] }}{% endfor %}{{ item.input }}", False),
         ("{% for d in documents %}{{ d.text | truncate(30) | tojson }}{% endfor %}{{ item.input }}", False),

@@ -570,7 +570,7 @@ def test_dropped_connections(client: Anthropic) -> None:
 def test_slow_starts_and_slow_tokens_meet_the_timeouts(client: Anthropic) -> None:
     with pytest.raises(anthropic.APITimeoutError):
         client.messages.create(**ask("Hi"), extra_headers=with_fault("slow-headers=5"), timeout=0.2)
-    hasty = client.with_options(timeout=0.3)
+    hasty = client.with_options(timeout=1.5)
     with pytest.raises(httpx2.ReadTimeout):
         streamed(hasty, "slow-first=5")
     message, _ = streamed(hasty, "slow-tokens=0.02")

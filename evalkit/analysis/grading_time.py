@@ -24,11 +24,11 @@ class GradingTime:
 
 
 def grading_time(snapshot: Snapshot) -> GradingTime:
-    """From every mark that people made, times of one output by one grader summed."""
+    """From every mark that people made but guesses of authors, times of one output by one grader summed."""
     keys = {trial.id: trial.key for trial in snapshot.trials}
     spent: dict[str, dict[tuple[int, int], float]] = defaultdict(lambda: defaultdict(float))
     for mark in snapshot.markings:
-        if is_again(mark.grader) or mark.trial_id not in keys:
+        if is_again(mark.grader) or mark.trial_id not in keys or mark.kind == "author":
             continue
         of_grader = spent[mark.grader]
         if mark.active_s is not None:

@@ -63,12 +63,14 @@ def _share(of_items: Mapping[str, list[bool]]) -> Estimate:
 def _hasty_items(snapshot: Snapshot, texts: Mapping[int, str]) -> Mapping[str, list[bool]]:
     """By person, whether each item's outputs got less attention than reading them takes.
 
-    The item is looked at whole, since its outputs may stand side by side and are then read before the first mark.
+    The item is looked at whole, since its outputs may stand side by side and are then read before the first mark. Time
+    that goes into guessing authors is none of grading; of marks without a time, a level alone says that it is unknown.
     """
     items = {trial.id: trial.key.item_id for trial in snapshot.trials}
     spent: dict[tuple[str, int, str], dict[int, float | None]] = defaultdict(dict)
     for mark in snapshot.markings:
-        if is_again(mark.grader) or mark.trial_id not in items:
+        untimed = mark.active_s is None and mark.kind != "level"
+        if is_again(mark.grader) or mark.trial_id not in items or mark.kind == "author" or untimed:
             continue
         of_item = spent[mark.grader, mark.round_id, items[mark.trial_id]]
         before = of_item.get(mark.trial_id, 0.0)

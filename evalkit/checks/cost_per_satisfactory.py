@@ -58,8 +58,10 @@ def _with_either(found: CheckResult, other: CheckResult, mistaken: float) -> Che
         "no ratio is known" if ratio is None or ratio.value is None else f"{estimated(ratio, 'ratio')} the baseline's"
     )
     finding = f"{found.finding}; {told} if the judge passes {mistaken:.0%} of unsatisfactory outputs, as it may"
-    worse = None if found.p_worse is None or other.p_worse is None else max(found.p_worse, other.p_worse)
-    if other.outcome == "pass" or found.outcome != "pass":
-        return replace(found, finding=finding, p_worse=worse)
+    known = found.p_worse is not None and other.p_worse is not None
+    worse = max(found.p_worse or 0.0, other.p_worse or 0.0) if known else None
+    if found.within == other.within:
+        both = replace(found, finding=finding, p_worse=worse)
+        return both if other.outcome == found.outcome else replace(both, outcome="inconclusive", needs=other.needs)
     needs = "more labels (`evalkit grade --calibrate`), people's grades of all, or cost_per_request in its place"
-    return replace(found, outcome="inconclusive", finding=finding, p_worse=worse, needs=needs, within=False)
+    return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs, within=False)

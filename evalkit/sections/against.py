@@ -85,16 +85,21 @@ def _baseline(analysis: Analysis) -> Iterator[Note]:
 
 
 def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
-    up = [analysis.model(c.first).name for c in comparisons if c.better]
-    down = [analysis.model(c.first).name for c in comparisons if c.worse]
+    up, down = [c for c in comparisons if c.better], [c for c in comparisons if c.worse]
     if not up and not down:
         if all(c.level for c in comparisons):
             told = f"every difference lies within {MARGIN * 100:.0f} points{_dearer_or_cheaper(analysis, comparisons)}"
             return f"No change in the pass rate since the baseline run: {told}"
         return "Not enough data to tell a change since the baseline run"
-    parts = [f"{listing(names)} {'is' if len(names) == 1 else 'are'} {how}" for names, how in
-             ((down, "worse"), (up, "better")) if names]  # fmt: skip
+    parts = [f"{listing([_named(analysis, c) for c in some])} {'is' if len(some) == 1 else 'are'} {how}"
+             for some, how in ((down, "worse"), (up, "better")) if some]  # fmt: skip
     return f"{listing(parts)} than in the baseline run"
+
+
+def _named(analysis: Analysis, c: Comparison) -> str:
+    """A model, with the one of the earlier run that it is compared with where that is another."""
+    name = analysis.model(c.first).name
+    return name if c.first == c.second else f"{name} ({display_name(c.second, analysis.spec.models)} then)"
 
 
 def _dearer_or_cheaper(analysis: Analysis, comparisons: list[Comparison]) -> str:

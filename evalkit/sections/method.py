@@ -275,7 +275,11 @@ def _shown(grading: Grading) -> str:
     if grading.open:
         return f"people are still grading, results looked at with --peek, {listing(grading.peeks) or 'not recorded'}"
     closed = f"after the round was closed, {grading.closed_at}" if grading.closed_at else "the round was never closed"
-    after = f"; {plural(grading.after_results, 'grade')} by people came later" if grading.after_results else ""
+    after = (
+        f"; {plural(grading.after_results, 'grade')} by people came after results had been shown"
+        if grading.after_results
+        else ""
+    )
     return closed + peeked + after
 
 
