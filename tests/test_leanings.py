@@ -94,3 +94,19 @@ def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:
     unmeasured = Marking(1, ANN, trial, "level", {"criterion": "right", "level": 1})
     seen_again = Marking(1, again(ANN), trial, "level", {"criterion": "right", "level": 1}, 1.0)
     assert analyze(book.snapshot(markings=(unmeasured, seen_again))).leanings == ()
+
+
+def test_guesses_of_authors_and_flags_hide_no_haste() -> None:
+    """Who wrote an output is asked when all is graded, and a flag takes no time of its own."""
+    book, marks = Book(spec((OPUS,)), rounds=[round_(1, (ANN,))]), []
+    for n in range(40):
+        trial = book.trial(f"i{n}", answered(text="word " * 900), model=OPUS)
+        book.grade(trial, 1, grader=ANN)
+        marks.append(Marking(1, ANN, trial, "level", {"criterion": "right", "level": 1}, 2.0))
+        marks.append(Marking(1, ANN, trial, "flag", {"on": True}))
+        marks.append(Marking(1, ANN, trial, "author", {"guess": OPUS}, 60.0))
+    analysis = analyze(book.snapshot(markings=tuple(marks)))
+    (found,) = analysis.leanings
+    assert found.hasty == stats.rate(40, 40)
+    assert analysis.grading_time.overall is not None
+    assert analysis.grading_time.overall.value == pytest.approx(2.0)
