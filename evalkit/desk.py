@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from evalkit.blind import GradingTask
@@ -12,7 +12,7 @@ from evalkit.grading_records import WITHDRAWN, Marking, Preference, RoundEvent
 from evalkit.lookalikes import as_read
 from evalkit.marks import CANNOT_TELL, Mark, Standing, after, changed, check
 from evalkit.queues import Outputs, Pile, build_pile, rubric_of
-from evalkit.records import Correction, Grade, Round, TrialKey
+from evalkit.records import Correction, Grade, Round, Snapshot, TrialKey
 from evalkit.rounds import (
     ASKED,
     HANDED_OUT,
@@ -27,6 +27,7 @@ from evalkit.rounds import (
     ungraded_shares,
 )
 from evalkit.rubric import Criterion
+from evalkit.snapshots import dealt
 from evalkit.store import RunFile
 from evalkit.wording import plural
 
@@ -233,19 +234,19 @@ class Desk:
 
 def close_round(run: RunFile, round_id: int, why: str) -> None:
     """End a round: it takes no more grades, and its results may be shown."""
-    with run.together():
+    with run.together() as db:
         if run.takes_grades(round_id):
-            run.add_event(RoundEvent("closed", round_id, None, {"why": why, LEFT: _left(run, round_id)}, at=_now()))
+            left = _left(run.snapshot(), round_id, dealt(db, round_id))
+            run.add_event(RoundEvent("closed", round_id, None, {"why": why, LEFT: left}, at=_now()))
 
 
-def _left(run: RunFile, round_id: int) -> list[TrialKey]:
+def _left(snapshot: Snapshot, round_id: int, piled: Collection[tuple[str, int]]) -> list[TrialKey]:
     """What people were dealt, as far as they took it away if they grade elsewhere, and did not grade."""
-    snapshot, dealt = run.snapshot(), run.dealt(round_id)
     taken, keys = handed_out(snapshot, round_id), {trial.id: trial.key for trial in snapshot.trials}
     left = {
         trial
         for grader, own in ungraded_shares(snapshot, round_id, rubric_of(snapshot)).items()
         for trial in own
-        if (grader, trial) in dealt and (grader not in taken or keys[trial].item_id in taken[grader])
+        if (grader, trial) in piled and (grader not in taken or keys[trial].item_id in taken[grader])
     }
     return [trial.key for trial in snapshot.trials if trial.id in left]

@@ -263,12 +263,6 @@ class RunFile:
             rows = [(label, round_id, *what) for label, what in labels.items() if label not in known]
             db.executemany("INSERT INTO sealed VALUES (?, ?, ?, ?)", rows)
 
-    def dealt(self, round_id: int) -> frozenset[tuple[str, int]]:
-        """The outputs that were ever put into a grader's pile in a round: (grader, trial)."""
-        with read_plainly(self.path):
-            rows = self._db.execute("SELECT grader, trial_id FROM sealed WHERE round_id = ?", (round_id,)).fetchall()
-        return frozenset((row["grader"], row["trial_id"]) for row in rows)
-
     def add_grades(self, grades: Sequence[Grade], graded_at: str) -> None:
         """Record the grades of one output by one grader together."""
         rows = [
