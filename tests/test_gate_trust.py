@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, round_, spec, write_run
+from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, ended, round_, spec, write_run
 from gates import BASELINE, CANDIDATE, PERSON
 from sweep_builders import together
 from test_gate_judges import PICKED, RUBRIC, SAID, Pair, calibrated, judged, of
@@ -259,3 +259,19 @@ def judged_at(size: int, table: dict[str, list[list[bool]]]) -> Snapshot:
             book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=level)
             book.sizes.append(PromptSize(f"item-{item:03d}", model, size - 10, counted=True))
     return book.snapshot()
+
+
+def test_a_judge_makes_no_mistake_on_what_it_never_saw() -> None:
+    """Equal models: one refuses a fifth and is better on the rest, and of what is bad the judge passes three tenths."""
+    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE,))])
+    for item in range(200):
+        usd = 0.01 * (1 + item % 5 / 10)
+        for model, good, refused in ((BASELINE, 100, 0), (CANDIDATE, 100, 40)):
+            if item >= 200 - refused:
+                book.trial(f"item-{item:03d}", replace(ended("refused"), cost_usd=usd), model=model)
+                continue
+            said = int(item < good or item % 10 < 3)
+            book.trial(f"item-{item:03d}", answered(usd, served_model=model), model=model, level=said)
+    rules = Rules(0.05, 7, Assay(judged=True, mistaken=0.3))
+    (check,) = cost_per_satisfactory.check(of(book.snapshot()), Dearest(at_most=1.5), rules)
+    assert "1.00× (" in check.finding.partition(";")[2] or "1.0× (" in check.finding.partition(";")[2]

@@ -24,8 +24,12 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
         def compared(usd: Measure) -> tuple[Estimate, str | None]:
             costs = evidence.paired(lambda output: usd(output) if output.satisfied is not None else None)
             flags = evidence.paired(satisfied, frozenset(costs.items))
+            off = evidence.paired(
+                lambda o: None if o.satisfied is None else share * (o.decided_by == "judge"), frozenset(costs.items)
+            )
             sides = costs.candidate, flags.candidate, costs.baseline, flags.baseline
-            return stats.cost_ratio(*sides, rules.confidence, mistaken=share), costs.gap
+            mistaken = (off.candidate, off.baseline) if share else None
+            return stats.cost_ratio(*sides, rules.confidence, mistaken=mistaken), costs.gap
 
         return dearer_result("cost_per_satisfactory", "cost per satisfactory output", evidence, asked, rules, compared)
 

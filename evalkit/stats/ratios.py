@@ -42,7 +42,7 @@ def cost_ratio(
     satisfied_b: Values,
     confidence: float = 0.95,
     *,
-    mistaken: float = 0.0,
+    mistaken: tuple[Values, Values] | None = None,
 ) -> Estimate:
     """Ratio of cost per success, A over B, without unit, >= 0; log-ratio t interval on the items (delta method).
 
@@ -51,9 +51,9 @@ def cost_ratio(
     without bounds; but where every item costs the same on its side, the doubt is that of both rates of success, whose
     limits are joined (MOVER, as if the sides were independent). Swapping the sides inverts the result.
 
-    `mistaken` in [0, 1): share of failures that are counted as successes on both sides, which is taken off (Rogan and
-    Gladen 1978; the share of successes that are missed cancels). No value where that leaves a side none. Raises
-    ValueError for bad values or different lengths.
+    `mistaken`: for A and B, item means (in [0, 1]) of what graders count as successes by mistake, a share of all that
+    they graded, which is taken off (Rogan and Gladen 1978; the share of successes that they miss cancels). No value
+    where that leaves a side none. Raises ValueError for bad values or different lengths.
     """
     check_confidence(confidence)
     check_same_length(costs_a=costs_a, satisfied_a=satisfied_a, costs_b=costs_b, satisfied_b=satisfied_b)
@@ -61,7 +61,9 @@ def cost_ratio(
     sa, sb = numbers("satisfied_a", satisfied_a, 0, 1), numbers("satisfied_b", satisfied_b, 0, 1)
     if not len(ca):
         return no_estimate("no items", confidence, LOG_RATIO_T)
-    sa, sb = sa - mistaken, sb - mistaken
+    if mistaken is not None:
+        check_same_length(costs_a=costs_a, mistaken_a=mistaken[0], mistaken_b=mistaken[1])
+        sa, sb = sa - numbers("mistaken_a", mistaken[0], 0, 1), sb - numbers("mistaken_b", mistaken[1], 0, 1)
     reasons = (
         ("", "one side has no success", "no side has a success"),
         ("", ONE_FREE, "no side costs anything"),
@@ -74,7 +76,7 @@ def cost_ratio(
     value = (float(ca.mean()) / float(sa.mean())) / (float(cb.mean()) / float(sb.mean()))
     found = log_t_estimate(value, parts, 1.0, confidence, LOG_RATIO_T)
     flat = all(is_constant(costs, float(costs.mean())) for costs in (ca, cb))
-    if found.low is not None or not flat or found.n < FEWEST or mistaken:
+    if found.low is not None or not flat or found.n < FEWEST or mistaken is not None:
         return found
     return _of_flat_prices(
         value, cost_per_satisfactory(ca, sa, confidence), cost_per_satisfactory(cb, sb, confidence), confidence
