@@ -9,7 +9,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.blocks import Paragraph
 from evalkit.chart_blocks import Lines, Series
 from evalkit.route import with_routing
-from evalkit.sections import price_of_failure, routing, scorecard
+from evalkit.sections import frontier, price_of_failure, routing, scorecard
 
 
 def analysed(usd: dict[str, float], lost: dict[str, int]) -> Analysis:
@@ -65,3 +65,14 @@ def test_a_total_that_is_the_same_for_all_is_lowest_for_none() -> None:
     said = " ".join(plain_text(block.text) for block in found.blocks if isinstance(block, Paragraph))
     assert "by the estimates" not in said
     assert "which is the same for all" in f"{said} {plain_text(found.lede)}"
+
+
+def test_of_two_that_are_lowest_neither_is_named_alone() -> None:
+    analysis = with_routing(analysed({HAIKU: 0.01, SONNET: 0.01, OPUS: 0.05}, {HAIKU: 15, SONNET: 15, OPUS: 15}))
+    found = frontier.build(analysis)
+    assert found is not None
+    assert "Haiku 4.5 and Sonnet 4.6 cost least" in found.heading
+    shown = routing.build(analysis)
+    assert shown is not None
+    told = " ".join(plain_text(block.text) for block in shown.blocks if isinstance(block, Paragraph))
+    assert "which is lowest for Haiku 4.5 and Sonnet 4.6 by the estimates" in told

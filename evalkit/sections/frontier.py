@@ -83,9 +83,12 @@ def _by_estimates(drawable: list[ModelResult], cheapest: ModelResult, best: Mode
     costs = [m.cost_per_satisfactory.value or 0.0 for m in drawable]
     if all(isclose(cost, costs[0], rel_tol=1e-9) for cost in costs):
         return f"{listing([m.name for m in drawable])} cost the same"
+    least = cheapest.cost_per_satisfactory.value or 0.0
+    names = [m.name for m, cost in zip(drawable, costs, strict=True) if isclose(cost, least, rel_tol=1e-9)]
+    lowest = f"{listing(names)} {'cost' if len(names) > 1 else 'costs'} least"
     if cheapest.pass_rate.value == best.pass_rate.value:
-        return f"{cheapest.name} costs least and none satisfies more"
-    return f"{cheapest.name} costs least and {best.name} satisfies most"
+        return f"{lowest} and none satisfies more"
+    return f"{lowest} and {best.name} satisfies most"
 
 
 def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Frontier:

@@ -127,9 +127,11 @@ def _kept(analysis: Analysis, routing: Routing) -> str:
     pick, total = analysis.decision.option, f"the total with failures at {money(routing.failure_usd)}"
     best = decision.single.removeprefix("always-")
     if pick is None:
-        totals = [each.expected_usd.value or 0.0 for each in routing.values if each.kind == "single"]
-        level = all(isclose(total, totals[0]) for total in totals)
-        least = "the same for all" if level else f"lowest for {analysis.model(best).name} by the estimates"
+        single_ones = [each for each in routing.values if each.kind == "single"]
+        lowest = routing.value_of(decision.single).expected_usd.value or 0.0
+        level = [each for each in single_ones if isclose(each.expected_usd.value or 0.0, lowest)]
+        names = listing([analysis.model(each.name.removeprefix("always-")).name for each in level])
+        least = "the same for all" if len(level) == len(single_ones) else f"lowest for {names} by the estimates"
         return f"{told}The verdict names no model; this section goes by {total}, which is {least}."
     name, pair = analysis.model(pick).name, compare(analysis, best, pick)
     meanwhile = {
