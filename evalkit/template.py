@@ -80,7 +80,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         if operator == "%" and isinstance(left, str):
             check_values(left, right)
         if operator == "-" and isinstance(left, Set):
-            return [one for one in left if one not in right]  # in its own order, where a set's is another each time
+            without = list(right)
+            return {one: None for one in left if one not in without}.keys()  # a set's order is another each time
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:

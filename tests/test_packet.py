@@ -138,12 +138,30 @@ def test_what_one_of_the_browsers_places_loses_the_other_one_has(
 @pytest.mark.long
 def test_a_browser_that_keeps_nothing_is_named(tmp_path: Path, context: BrowserContext) -> None:
     context.add_init_script(
-        "for (const name of ['localStorage', 'indexedDB'])"
+        "for (const name of ['localStorage', 'indexedDB', 'sessionStorage'])"
         " Object.defineProperty(window, name, { get() { throw new Error('kept from it'); } });"
     )
     opened = Opened(context, exported(people.write(tmp_path / "run.db", 2)))
     opened.press("2")
     expect(opened.page.locator("#said")).to_contain_text("This browser keeps nothing: download your answers")
+    opened.press("c", "Enter")
+    opened.is_at("Output 2 of 6")
+    assert opened.complaints == []
+
+
+@pytest.mark.long
+def test_a_damaged_file_of_answers_takes_nothing_from_what_is_there(tmp_path: Path, context: BrowserContext) -> None:
+    opened = Opened(context, exported(people.write(tmp_path / "run.db", 2)))
+    opened.press("2", "c", "Enter")
+    opened.is_at("Output 2 of 6")
+    whole = opened.download(lambda: opened.page.get_by_role("button", name="Download").click(), tmp_path)
+    for marks in ([{}], [{"nonce": "n", "label": "l", "kind": "level"}], "none", None):
+        (tmp_path / "bad.json").write_text(json.dumps({**json.loads(whole.read_text()), "marks": marks}))
+        opened.page.set_input_files("input[type=file]", tmp_path / "bad.json")
+        expect(opened.page.locator("#said")).to_have_text("This file has no answers to this packet.")
+        opened.page.evaluate("document.getElementById('said').textContent = ''")
+    opened.page.reload()
+    opened.is_at("Output 2 of 6")
     assert opened.complaints == []
 
 

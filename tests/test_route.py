@@ -278,6 +278,11 @@ def test_a_router_below_the_bar_is_not_recommended_over_a_model_that_clears_it()
     kept = decide(lowered, field, 0.8)
     assert (kept.verdict, kept.short_of_bar, kept.settles) == ("keep", True, "")
     assert "but its pass rate is below your 80% bar, which " in kept.reason
+    shown = [v.name for v in lowered if v.shown]
+    other = tuple(
+        replace(v, shown=False, rate_limits=stats.rate(280, 300)) if v.name == shown[0] else v for v in lowered
+    )
+    assert decide(other, field, 0.8).verdict == "not_enough_data", "one that is good enough may still be cheaper"
     near = tuple(replace(v, rate_limits=stats.rate(250, 300)) if v.kind == "router" else v for v in raised)
     open_ = decide(near, field, 0.8)
     assert (open_.verdict, open_.short_of_bar) == ("not_enough_data", True)

@@ -49,6 +49,7 @@ VARIABLES: dict[str, Any] = {
             "Fee, Late ['fee', 'late'] x",
         ),
         ("{{ ({'b': 1, 'a': 2}.keys() - ['z'])|join }}{{ ([1].__len__ is defined) }}{{ 5 - 3 }}", "baFalse2"),
+        ("{{ ({'b': 1, 'a': 2, 'z': 3}.keys() - (['z', 'a']|map('lower')) - ['c'])|list }}", "['b']"),
         ("{% for pair in range(3)|batch(2, '-') %}{{ pair }}{% endfor %}", "[0, 1][2, '-']"),
     ],
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from evalkit import stats
 from evalkit.gating.dearer import Dearest, dearer_result
-from evalkit.gating.evidence import Evidence, Measure, satisfied
+from evalkit.gating.evidence import Evidence, Measure, Paired, satisfied
 from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Assay, Rules
@@ -14,6 +14,7 @@ from evalkit.wording import estimated
 
 ORDER = 21
 _MIXED = "people decided some outputs for what the judge had said of them, and the judge the others"
+_NEEDS = "more labels (`evalkit grade --calibrate`), people's grades of all, or cost_per_request in its place"
 Settings = Dearest
 
 
@@ -46,26 +47,34 @@ def _as_far_as_graded(with_mistakes: Callable[[float], CheckResult], evidence: E
     elif assay.cap:
         why, _, needs = assay.cap.partition("; ")
     else:
-        return _with_either(found, with_mistakes(assay.mistaken), assay.mistaken)
+        return _with_either(found, with_mistakes(assay.mistaken), assay.mistaken, fewer=_fewer(pairs))
     finding = f"{found.finding}; {why}"
     return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs or assay.cap)
 
 
-def _with_either(found: CheckResult, other: CheckResult, mistaken: float) -> CheckResult:
+def _fewer(pairs: Paired) -> bool:
+    """Whether the candidate has fewer satisfactory outputs."""
+    return sum(pairs.candidate) < sum(pairs.baseline)
+
+
+def _with_either(found: CheckResult, other: CheckResult, mistaken: float, *, fewer: bool) -> CheckResult:
     """What holds by the judge's verdicts as they are, and also if it passes so many unsatisfactory outputs.
 
     Sensitivity cancels in a ratio of rates, but each such pass takes it towards 1: of rates of .60 and .50 a judge that
-    passes .25 of what is bad makes .67 and .60 at a sensitivity of .95. What holds at both ends holds in between.
+    passes .25 of what is bad makes .67 and .60 at a sensitivity of .95. What holds at both ends holds in between. Where
+    all of a side's successes may be such passes, there is no other end: the ratio is beyond any, up or down.
     """
     ratio = other.estimate
-    told = (
-        "no ratio is known" if ratio is None or ratio.value is None else f"{estimated(ratio, 'ratio')} the baseline's"
-    )
+    if ratio is None or ratio.value is None:
+        finding = f"{found.finding}; all that the judge passes on one side may be its mistakes"
+        if fewer == (found.outcome == "pass"):
+            return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=_NEEDS, within=False)
+        return replace(found, finding=finding)
+    told = f"{estimated(ratio, 'ratio')} the baseline's"
     finding = f"{found.finding}; {told} if the judge passes {mistaken:.0%} of unsatisfactory outputs, as it may"
     known = found.p_worse is not None and other.p_worse is not None
     worse = max(found.p_worse or 0.0, other.p_worse or 0.0) if known else None
     if found.within == other.within:
         both = replace(found, finding=finding, p_worse=worse)
         return both if other.outcome == found.outcome else replace(both, outcome="inconclusive", needs=other.needs)
-    needs = "more labels (`evalkit grade --calibrate`), people's grades of all, or cost_per_request in its place"
-    return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs, within=False)
+    return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=_NEEDS, within=False)

@@ -271,6 +271,7 @@ class Session:
         if borne.borne_usd >= self.budget_usd and prepared.left and not self.dry_run:
             told = f"nothing of the budget of {dollars(self.budget_usd)} is left beside {other}"
             raise BudgetError(f"{told} ({borne.words(dollars)}); raise --budget-usd")
+        self.talk.note(f"of the budget of {dollars(self.budget_usd)}: {borne.words(dollars)} in {other}")
         return max(self.budget_usd - borne.borne_usd, 0.0)
 
     def _tell_end(self, done: "Done", prepared: "Prepared", then: str) -> None:

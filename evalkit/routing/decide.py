@@ -35,7 +35,8 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
     notable = NOTABLE * (single.expected_usd.value or 0.0)
     cheaper = [v for v in routers if v.shown and _may_gain(v, notable)]
     if cheaper:
-        return _among_cheaper(cheaper, single, len(routers), bar)
+        open_ = [v for v in routers if v not in cheaper and _may_gain(v, notable) and not _is_below(v, bar)]
+        return _among_cheaper(cheaper, open_, single, len(routers), bar)
     open_ = [value for value in routers if _may_gain(value, notable)]
     if not open_:
         return made("keep", single.name, f"no router can be cheaper by {NOTABLE:.0%}, unsatisfactory answers included")
@@ -51,8 +52,11 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
     return made("not_enough_data", single.name, reason, _settles(best))
 
 
-def _among_cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: float) -> RoutingDecision:
-    """Where routers are shown to be cheaper: the one that gains most of those that are good enough, if any is."""
+def _among_cheaper(
+    cheaper: Sequence[PolicyValue], open_: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: float
+) -> RoutingDecision:
+    """Where routers are shown to be cheaper: the one that gains most of those that are good enough, if any is; else
+    one model is kept for good where none of these may clear the bar, and no other is `open_`."""
     good = [value for value in cheaper if _good_enough(value, single, bar)]
     best = max(good or cheaper, key=lambda value: value.gain_usd.value or 0.0)
     gain = money(best.gain_usd.value or 0.0)
@@ -62,8 +66,10 @@ def _among_cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared
     below = all(_is_below(value, bar) for value in cheaper)
     how = f"is {'below' if below else 'not shown to clear'} your {stated(bar)} bar, which {single.phrase} clears"
     reason = f"{reason}, but its pass rate {how} ({_TOGETHER.format(doubt(_rate(best), 'percent', bar))})"
-    verdict: RoutingVerdict = "keep" if below else "not_enough_data"
+    verdict: RoutingVerdict = "keep" if below and not open_ else "not_enough_data"
     settles = "" if below else _settles_bar(_rate(best), bar)
+    if below and open_:
+        settles = _settles(max(open_, key=lambda value: value.gain_usd.value or 0.0))
     return RoutingDecision(verdict, single.name, single.name, compared, reason, settles, short_of_bar=True)
 
 

@@ -157,8 +157,11 @@
 
   // --- marks: made here, applied at once, kept until the server has them ---
 
-  let unsent = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"), sending = false, wait = 500, timer = 0;
-  const keep = () => sessionStorage.setItem(KEPT, JSON.stringify(unsent));
+  let unsent = [], sending = false, wait = 500, timer = 0;
+  /** Use what the browser keeps for this tab; where it keeps nothing, marks are in the page alone until they are sent. */
+  const inTab = (use) => { try { return use(sessionStorage); } catch { return null; } };
+  unsent = JSON.parse(inTab((tab) => tab.getItem(KEPT)) ?? "[]");
+  const keep = () => inTab((tab) => tab.setItem(KEPT, JSON.stringify(unsent)));
 
   function mark(label, kind, content = {}, active_s = null, more = {}) {
     const made = { nonce: crypto.randomUUID(), label, kind, content, active_s };

@@ -71,7 +71,10 @@
     if (!file) return;
     try {
       const found = JSON.parse(await file.text());
-      if (found.packet !== packet.id || !Array.isArray(found.marks)) throw new Error("another packet's");
+      const whole = ({ nonce, label, kind, content }) => [nonce, label, kind].every((part) => typeof part === "string") && typeof content === "object";
+      if (found.packet !== packet.id || !found.marks.every(whole)) throw new Error("another packet's");
+      await keep();
+      if (!keeps) return; // a page opened anew would have nothing of it
       takeIn(found);
       await keep();
       document.location.reload();
