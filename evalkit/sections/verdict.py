@@ -390,6 +390,6 @@ def _routed(analysis: Analysis) -> Fact | None:
         saves, limits = "saves", doubt_words(together(policy), "percent", analysis.decision.bar)
         open_ = f", not shown to clear ({limits} {of_all})"
     elif policy.gain_limits is not None:
-        gain = f"{value(policy.gain_usd, 'money')} ({doubt_words(policy.gain_limits, 'money')} {of_all})"
+        gain = f"{value(policy.gain_limits, 'money')} ({doubt_words(policy.gain_limits, 'money')} {of_all})"
     told = f"{policy.opening} {saves} {gain} a request over {single}, {failing}{open_}.{settles}"
     return Fact("Routing could change this", words(told))
