@@ -79,7 +79,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         check_operator(operator, left, right)
         if operator == "%" and isinstance(left, str):
             check_values(left, right)
-        if operator == "-" and isinstance(left, Set):
+        if operator == "-" and (isinstance(left, Set) or isinstance(right, Set)):
             without = list(right)
             return {one: None for one in left if one not in without}.keys()  # a set's order is another each time
         return super().call_binop(context, operator, left, right)

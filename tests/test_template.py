@@ -50,6 +50,7 @@ VARIABLES: dict[str, Any] = {
         ),
         ("{{ ({'b': 1, 'a': 2}.keys() - ['z'])|join }}{{ ([1].__len__ is defined) }}{{ 5 - 3 }}", "baFalse2"),
         ("{{ ({'b': 1, 'a': 2, 'z': 3}.keys() - (['z', 'a']|map('lower')) - ['c'])|list }}", "['b']"),
+        ("{{ (['b', 'a', 'z'] - {'z': 1}.keys())|list }}", "['b', 'a']"),
         ("{% for pair in range(3)|batch(2, '-') %}{{ pair }}{% endfor %}", "[0, 1][2, '-']"),
     ],
 )

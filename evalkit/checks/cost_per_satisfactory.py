@@ -8,7 +8,7 @@ from evalkit.gating.dearer import Dearest, dearer_result
 from evalkit.gating.evidence import Evidence, Measure, Paired, satisfied
 from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.results import CheckResult
-from evalkit.gating.rules import Assay, Rules
+from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate
 from evalkit.wording import estimated
 
@@ -34,12 +34,12 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
 
         return dearer_result("cost_per_satisfactory", "cost per satisfactory output", evidence, asked, rules, compared)
 
-    yield _as_far_as_graded(with_mistakes, evidence, rules.assay)
+    yield _as_far_as_graded(with_mistakes, evidence, rules)
 
 
-def _as_far_as_graded(with_mistakes: Callable[[float], CheckResult], evidence: Evidence, assay: Assay) -> CheckResult:
+def _as_far_as_graded(with_mistakes: Callable[[float], CheckResult], evidence: Evidence, rules: Rules) -> CheckResult:
     """The result as far as the verdicts carry it: what a judge makes up, or sees as nobody knows, decides nothing."""
-    pairs, found = evidence.shares(satisfied), with_mistakes(0.0)
+    pairs, found, assay = evidence.shares(satisfied), with_mistakes(0.0), rules.assay
     if not assay.judged or labels_of(evidence, pairs).reach == "all":
         return found
     if is_mixed(evidence, pairs):
@@ -47,27 +47,30 @@ def _as_far_as_graded(with_mistakes: Callable[[float], CheckResult], evidence: E
     elif assay.cap:
         why, _, needs = assay.cap.partition("; ")
     else:
-        return _with_either(found, with_mistakes(assay.mistaken), assay.mistaken, fewer=_fewer(pairs))
+        return _with_either(found, with_mistakes(assay.mistaken), assay.mistaken, _direction(pairs, rules))
     finding = f"{found.finding}; {why}"
     return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs or assay.cap)
 
 
-def _fewer(pairs: Paired) -> bool:
-    """Whether the candidate has fewer satisfactory outputs."""
-    return sum(pairs.candidate) < sum(pairs.baseline)
+def _direction(pairs: Paired, rules: Rules) -> int:
+    """-1 where the candidate is shown to have fewer satisfactory outputs, 1 where more, else 0."""
+    p = stats.sign_flip_p(pairs.candidate, pairs.baseline, rules.seed)
+    difference = sum(pairs.candidate) - sum(pairs.baseline)
+    return 0 if p is None or p >= 2 * rules.alpha else 1 if difference > 0 else -1
 
 
-def _with_either(found: CheckResult, other: CheckResult, mistaken: float, *, fewer: bool) -> CheckResult:
+def _with_either(found: CheckResult, other: CheckResult, mistaken: float, direction: int) -> CheckResult:
     """What holds by the judge's verdicts as they are, and also if it passes so many unsatisfactory outputs.
 
     Sensitivity cancels in a ratio of rates, but each such pass takes it towards 1: of rates of .60 and .50 a judge that
     passes .25 of what is bad makes .67 and .60 at a sensitivity of .95. What holds at both ends holds in between. Where
-    all of a side's successes may be such passes, there is no other end: the ratio is beyond any, up or down.
+    all of a side's successes may be such passes, there is no other end: the ratio is beyond any, up or down, by the
+    `direction` of the difference of rates.
     """
     ratio = other.estimate
     if ratio is None or ratio.value is None:
         finding = f"{found.finding}; all that the judge passes on one side may be its mistakes"
-        if fewer == (found.outcome == "pass"):
+        if direction != (1 if found.outcome == "pass" else -1):
             return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=_NEEDS, within=False)
         return replace(found, finding=finding)
     told = f"{estimated(ratio, 'ratio')} the baseline's"
