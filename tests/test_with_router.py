@@ -83,6 +83,19 @@ def test_a_budget_covers_both_runs(arguments: list[str], capsys: pytest.CaptureF
     assert "budget" in capsys.readouterr().err
 
 
+def test_nobody_else_spends_of_the_budget_while_the_router_does(
+    arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "-o", "x.db"]) == 0
+    before = len(server.messages())
+    budget = ["--with-router", HAIKU, "--budget-usd", "5"]
+    with RunFile(Path("x.db")) as run, run.only_writer("grade"):
+        assert main([*arguments, "-o", "x.db", *budget]) == 6
+    assert "in use" in capsys.readouterr().err
+    assert len(server.messages()) == before
+    assert main([*arguments, "-o", "x.db", *budget]) == 0
+
+
 def test_what_the_router_has_spent_is_held_against_the_rest_of_the_run(
     arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:

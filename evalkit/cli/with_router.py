@@ -1,5 +1,6 @@
 """`evalkit run --with-router`: a small model classifies every request too, in a run of its own beside the first."""
 
+from contextlib import ExitStack
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 async def run_with_router(session: "Session", chosen: Choice, place: Path, router: str) -> Path:
     """The run, then that of the small model: one budget for both files, also where either goes on later."""
     from evalkit.cli.places import router_file
+    from evalkit.executors.budget import payers
     from evalkit.router import CLASSIFIER_MAX_TOKENS
     from evalkit.routing.classifying import classifying
+    from evalkit.store import RunFile
 
     if chosen.options.contexts[1:] or chosen.source is not None:
         raise UsageError("--with-router needs a run of all items at one size; leave it or the other option out")
@@ -38,7 +41,12 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
     if not session.dry_run:
         file.parent.mkdir(parents=True, exist_ok=True)
     then = f"grade --blind {in_shell(prepared.path)}"
-    await apart.run(replace(chosen, dataset=requests, options=options), file, then, beside=prepared.path)
+    with ExitStack() as held:
+        paying = not session.dry_run and prepared.path.exists()
+        if paying and session.budget_usd is not None:  # or another run would spend of it meanwhile
+            run = held.enter_context(RunFile(prepared.path))
+            held.enter_context(run.only_writer(*payers("run", session.budget_usd)))
+        await apart.run(replace(chosen, dataset=requests, options=options), file, then, beside=prepared.path)
     session.talk.ending.update(run=str(prepared.path), router_run=str(file))
     return prepared.path
 
