@@ -93,19 +93,14 @@ def clearing_router(analysis: Analysis) -> PolicyValue | None:
 def routing_may_clear(analysis: Analysis) -> bool:
     """Whether the router beside the models may lie above the bar, so that what is below is not every option."""
     shown = routed(analysis)
-    high = together(shown[1]).high if shown else None
+    high = shown[1].rate_together.high if shown else None
     return high is not None and high >= analysis.decision.bar
-
-
-def together(router: PolicyValue) -> Estimate:
-    """A router's pass rate with all routers looked at together: the one that is shown is the best of them."""
-    return router.rate_limits or router.pass_rate
 
 
 def clears(analysis: Analysis, router: PolicyValue) -> bool:
     """Whether a router is shown to clear the bar, less what the judge is shown to overrate the outputs that it uses."""
     overrated = sum((share.value or 0.0) * _overrated(analysis, model) for model, share in router.shares.items())
-    low = together(router).low
+    low = router.rate_together.low
     return low is not None and low - overrated >= analysis.decision.bar
 
 

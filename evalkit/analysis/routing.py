@@ -60,6 +60,11 @@ class PolicyValue:
         return f"the policy \N{LEFT DOUBLE QUOTATION MARK}{self.title}\N{RIGHT DOUBLE QUOTATION MARK}"
 
     @property
+    def rate_together(self) -> Estimate:
+        """The pass rate with all routers looked at together: a router that is shown is the best of them."""
+        return self.rate_limits or self.pass_rate
+
+    @property
     def opening(self) -> str:
         """The same at the beginning of a sentence."""
         return self.phrase[0].upper() + self.phrase[1:]

@@ -65,9 +65,9 @@ def _among_cheaper(
         return RoutingDecision("route", best.name, single.name, compared, reason)
     below = all(_is_below(value, bar) for value in cheaper)
     how = f"is {'below' if below else 'not shown to clear'} your {stated(bar)} bar, which {single.phrase} clears"
-    reason = f"{reason}, but its pass rate {how} ({_TOGETHER.format(doubt(_rate(best), 'percent', bar))})"
+    reason = f"{reason}, but its pass rate {how} ({_TOGETHER.format(doubt(best.rate_together, 'percent', bar))})"
     verdict: RoutingVerdict = "keep" if below and not open_ else "not_enough_data"
-    settles = "" if below else _settles_bar(_rate(best), bar)
+    settles = "" if below else _settles_bar(best.rate_together, bar)
     if below and open_:
         settles = _settles(max(open_, key=lambda value: value.gain_usd.value or 0.0))
     return RoutingDecision(verdict, single.name, single.name, compared, reason, settles, short_of_bar=True)
@@ -75,17 +75,13 @@ def _among_cheaper(
 
 def _good_enough(value: PolicyValue, single: PolicyValue, bar: float) -> bool:
     """Whether a router clears the bar, where the single model does."""
-    rates = _rate(value), single.pass_rate
+    rates = value.rate_together, single.pass_rate
     clears = [rate.low is not None and rate.low >= bar for rate in rates]
     return clears[0] or not clears[1]
 
 
-def _rate(router: PolicyValue) -> Estimate:
-    return router.rate_limits or router.pass_rate
-
-
 def _is_below(router: PolicyValue, bar: float) -> bool:
-    high = _rate(router).high
+    high = router.rate_together.high
     return high is not None and high < bar
 
 

@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
 from evalkit.denominators import shown_counts
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
-from evalkit.series import clearing_router, clears, lineup, rank, routed, routing_may_clear, together
+from evalkit.series import clearing_router, clears, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import (
     NOT_MEASURED,
@@ -160,7 +160,7 @@ def _policy_row(analysis: Analysis, series: Series, router: PolicyValue, units: 
 
 
 def _policy_standing(analysis: Analysis, router: PolicyValue) -> Cell:
-    alone, limits, bar = router.pass_rate, together(router), analysis.decision.bar
+    alone, limits, bar = router.pass_rate, router.rate_together, analysis.decision.bar
     if clears(analysis, router):
         return Cell(words("clears"))
     if limits.high is not None and limits.high < bar:

@@ -25,7 +25,7 @@ from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import as_graded, clearing_router, level_with, lineup, rank, routed, routing_may_clear, together
+from evalkit.series import as_graded, clearing_router, level_with, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import MOST_ITEMS, about, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
@@ -117,7 +117,7 @@ def _by_routing(analysis: Analysis) -> tuple[Span | str, ...]:
     router = clearing_router(analysis)
     if router is None:
         return ()
-    rate, bar = together(router), analysis.decision.bar
+    rate, bar = router.rate_together, analysis.decision.bar
     several = " with all routers looked at together" if router.rate_limits is not None else ""
     return (
         f" {router.opening} clears it{', for less by the estimates' if analysis.decision.option else ''}: ",
@@ -387,7 +387,7 @@ def _routed(analysis: Analysis) -> Fact | None:
     settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
     saves, of_all, open_ = "might save", "with all routers looked at together", ""
     if policy.shown:
-        saves, limits = "saves", doubt_words(together(policy), "percent", analysis.decision.bar)
+        saves, limits = "saves", doubt_words(policy.rate_together, "percent", analysis.decision.bar)
         open_ = f", not shown to clear ({limits} {of_all})"
     elif policy.gain_limits is not None:
         gain = f"{value(policy.gain_limits, 'money')} ({doubt_words(policy.gain_limits, 'money')} {of_all})"
