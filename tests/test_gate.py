@@ -336,14 +336,24 @@ def test_agreement_without_an_output_that_fails_asks_for_one() -> None:
     assert str(found.needs).startswith("outputs that fail among those that two have graded")
 
 
-@pytest.mark.parametrize("n", [1, 2, 14, 15])
-@pytest.mark.parametrize("check", ["cost_per_request", "cost_per_satisfactory"])
-def test_a_ratio_on_too_few_items_says_how_many_it_lacks(check: str, n: int) -> None:
+@pytest.mark.parametrize(
+    ("check", "n", "lacks"),
+    [
+        ("cost_per_request", 1, "at least 14 more items (15 in all), for about "),
+        ("cost_per_request", 14, "at least 1 more item (15 in all), for about "),
+        ("cost_per_request", 15, None),
+        ("cost_per_satisfactory", 1, "at least 14 more items (15 in all), for about "),
+        ("cost_per_satisfactory", 2, "at least 13 more items (15 in all), for about "),
+        ("cost_per_satisfactory", 28, "about 2 more items (30 in all), for about "),
+        ("cost_per_satisfactory", 30, None),
+    ],
+)
+def test_a_ratio_on_too_few_items_says_how_many_it_lacks(check: str, n: int, lacks: str | None) -> None:
+    """A price that never varies is known after a few; that no success is ever lost takes as many as it would show."""
     asked = evidence(*table(0, 0, n), attempt=priced(0.01, 0.01))
     found = gate(asked, policy(f"{check}: {{}}")).checks[0]
-    assert found.outcome == ("pass" if n == 15 else "inconclusive")
-    more = f"at least {15 - n} more item{'s' if n < 14 else ''} (15 in all), for about "
-    assert (found.needs or "").startswith(more if n < 15 else "")
+    assert found.outcome == ("inconclusive" if lacks else "pass")
+    assert (found.needs or "").startswith(lacks or "")
     dear = gate(asked, policy(f"{check}: {{at_most: 1}}"))
     assert dear.checks[0].needs == "no number of items, while the estimate stays at the limit or above it"
 

@@ -29,14 +29,14 @@ SONNET = (
     "60 items), at 5.0¢ per satisfactory output (4.3–6.0¢)."
 )
 OPUS_NO_GAIN = (
-    "Opus 4.6 costs more, no gain shown: +5 (−3 to +15) points, at 1.5× (1.4–1.6×) the cost per satisfactory output."
+    "Opus 4.6 costs more, no gain shown: +5 (−3 to +15) points, at 1.5× (1.3–1.6×) the cost per satisfactory output."
 )
 OPUS_CORRECTED = (
     "Corrections could favour Opus 4.6: At $5.00 to put right each unsatisfactory output, a request costs $0.24 "
     "($0.12–$0.64) with Opus 4.6 and $0.46 ($0.23–$0.95) with Sonnet 4.6."
 )
 HAIKU_MISSES = (
-    "Haiku 4.5 misses the bar: 63% (51–74%) satisfactory, at 0.43× (0.35–0.53×) the cost per satisfactory output."
+    "Haiku 4.5 misses the bar: 63% (51–74%) satisfactory, at 0.43× (0.35–0.55×) the cost per satisfactory output."
 )
 
 
@@ -65,7 +65,7 @@ def first_screen(case: str) -> list[str]:
                 "It costs least, by the estimates alone, of 2 models shown to clear your 80% bar: 98% of its outputs "
                 "are satisfactory (91% to >99%, 60 items), at 7.5¢ per satisfactory output (6.3–9.0¢).",
                 RULE,
-                "Sonnet 4.6 is level: no difference shown: −2 (−9 to +4) points, at 1.04× (0.92–1.2×) the cost per "
+                "Sonnet 4.6 is level: no difference shown: −2 (−9 to +4) points, at 1.04× (0.91–1.2×) the cost per "
                 "satisfactory output.",
                 "Paying for corrections keeps the pick: At $5.00 to put right each unsatisfactory output, Opus 4.6 has "
                 "the lowest total of the models: 16¢ (8.8–52¢) a request, ahead of Sonnet 4.6 by the estimates.",

@@ -23,7 +23,7 @@ from evalkit.stats.rates import cluster_design, shown_limits, two_sided_t
 LOG_T = "log-t"
 MOVER = "MOVER on the log scale"
 TOP_SHARE = 0.2  # one item above this share of the total makes every method under-cover
-_OPEN_FROM = 1000
+OPEN_FROM = 1000
 """Times the value: one success in any number of items has an upper limit of 40 times, at 99 % of 200."""
 ONE_ITEM = "one item carries"
 """How the warning about that begins."""
@@ -102,7 +102,7 @@ def _mover_limits(c: FloatArray, s: FloatArray, confidence: float, n_eff: float)
         return scaled(mean / share, -down), None
     below = math.log(max(share / low_rate, 1.0))
     up = math.sqrt(max(0.0, h * h + below * below - 2 * r * h * below))
-    high = scaled(mean / share, up) if up <= math.log(_OPEN_FROM) else None
+    high = scaled(mean / share, up) if up <= math.log(OPEN_FROM) else None
     return scaled(mean / share, -down), high
 
 

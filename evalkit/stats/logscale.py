@@ -19,14 +19,14 @@ def scaled(value: float, log_shift: float) -> float | None:
     return product if math.isfinite(product) else None
 
 
-def log_half_width(values: FloatArray, mean: float, confidence: float) -> float:
+def log_half_width(values: FloatArray, scale: float, confidence: float) -> float:
     """Half the width of the t interval of a mean on the log scale (delta method), 0 where all values are equal.
 
-    `mean` > 0 is the mean of at least two `values`.
+    `scale` > 0 is the mean of at least two `values`, or 1 where they are the items' parts of a logarithm already.
     """
-    if is_constant(values, mean):
+    if is_constant(values, scale):
         return 0.0
-    return two_sided_t(confidence, len(values) - 1) * float((values / mean).std(ddof=1)) / math.sqrt(len(values))
+    return two_sided_t(confidence, len(values) - 1) * float((values / scale).std(ddof=1)) / math.sqrt(len(values))
 
 
 def log_t_estimate(

@@ -5,13 +5,15 @@ import math
 import numpy as np
 
 from evalkit.stats import distributions as stats
-from evalkit.stats.cost import MOVER, cost_per_satisfactory
+from evalkit.stats.cost import MOVER, OPEN_FROM, correlation
 from evalkit.stats.estimate import Estimate, no_estimate
-from evalkit.stats.inputs import SMALLEST, Values, check_confidence, check_same_length, is_constant, numbers
-from evalkit.stats.logscale import FEWEST, log_t_estimate, scaled
+from evalkit.stats.inputs import SMALLEST, Values, check_confidence, check_same_length, numbers
+from evalkit.stats.logscale import FEWEST, log_half_width, log_t_estimate, scaled
+from evalkit.stats.rate_ratio import log_rate_distances
 from evalkit.stats.rates import two_sided_t
 
 LOG_RATIO_T = "log-ratio t"
+RATES_AND_COSTS = f"{LOG_RATIO_T}, no narrower than {MOVER} with score limits of the rates"
 ONE_FREE = "one side costs nothing"
 """Why a ratio of costs does not exist although one side is shown to cost less."""
 PAIRED_LOG_T = "paired t on the log ratio"
@@ -44,12 +46,13 @@ def cost_ratio(
     *,
     mistaken: tuple[Values, Values] | None = None,
 ) -> Estimate:
-    """Ratio of cost per success, A over B, without unit, >= 0; log-ratio t interval on the items (delta method).
+    """Ratio of cost per success, A over B, without unit, >= 0; the wider of two intervals on the log scale.
 
-    Costs (>= 0) and successes (in [0, 1]) are item means of both sides in the same item order. No value when
-    n = 0, a mean cost is 0, or a side has no success. n = 1, or items that all contribute equally: the value
-    without bounds; but where every item costs the same on its side, the doubt is that of both rates of success, whose
-    limits are joined (MOVER, as if the sides were independent). Swapping the sides inverts the result.
+    Costs (>= 0) and successes (in [0, 1]) are item means of both sides in the same item order. Log-ratio t (delta
+    method) is too narrow upwards where one side lost what few items set the two apart, and MOVER (Donner and Zou 2012)
+    of the costs' log-ratio t with the score limits of the ratio of rates (Nam and Blackwelder 2002) downwards. No value
+    when n = 0, a mean cost is 0, or a side has no success. n = 1 or 2: the value without bounds; a bound beyond a
+    thousand times the value, or a thousandth of it, is none either. Swapping the sides inverts the result.
 
     `mistaken`: for A and B, item means (in [0, 1]) of what graders count as successes by mistake, a share of all that
     they graded, which is taken off (Rogan and Gladen 1978; the share of successes that they miss cancels). No value
@@ -61,6 +64,7 @@ def cost_ratio(
     sa, sb = numbers("satisfied_a", satisfied_a, 0, 1), numbers("satisfied_b", satisfied_b, 0, 1)
     if not len(ca):
         return no_estimate("no items", confidence, LOG_RATIO_T)
+    graded = sa, sb
     if mistaken is not None:
         check_same_length(costs_a=costs_a, mistaken_a=mistaken[0], mistaken_b=mistaken[1])
         sa, sb = sa - numbers("mistaken_a", mistaken[0], 0, 1), sb - numbers("mistaken_b", mistaken[1], 0, 1)
@@ -72,25 +76,21 @@ def cost_ratio(
         empty = sum(float(values.mean()) < SMALLEST for values in sides)
         if empty:
             return no_estimate(reason[empty], confidence, LOG_RATIO_T, len(ca))
-    parts = ca / ca.mean() - sa / sa.mean() - cb / cb.mean() + sb / sb.mean()
     value = (float(ca.mean()) / float(sa.mean())) / (float(cb.mean()) / float(sb.mean()))
-    found = log_t_estimate(value, parts, 1.0, confidence, LOG_RATIO_T)
-    flat = all(is_constant(costs, float(costs.mean())) for costs in (ca, cb))
-    if found.low is not None or not flat or found.n < FEWEST or mistaken is not None:
-        return found
-    return _of_flat_prices(
-        value, cost_per_satisfactory(ca, sa, confidence), cost_per_satisfactory(cb, sb, confidence), confidence
-    )
+    if len(ca) < FEWEST:
+        return log_t_estimate(value, ca, 1.0, confidence, LOG_RATIO_T)
+    costs, rates = ca / ca.mean() - cb / cb.mean(), sa / sa.mean() - sb / sb.mean()
+    weight = max(float(seen.mean()) / float(left.mean()) for seen, left in zip(graded, (sa, sb), strict=True))
+    rate_below, rate_above = (weight * distance for distance in log_rate_distances(*graded, confidence))
+    delta, half = (log_half_width(parts, 1.0, confidence) for parts in (costs - rates, costs))
+    r = correlation(costs, rates)
 
+    def limit(sign: int, of_rates: float) -> float | None:
+        joined = math.sqrt(max(0.0, half**2 + of_rates**2 - 2 * r * half * of_rates))
+        distance = max(delta, joined)
+        return scaled(value, sign * distance) if distance <= math.log(OPEN_FROM) else None
 
-def _of_flat_prices(value: float, a: Estimate, b: Estimate, confidence: float) -> Estimate:
-    """The ratio of two costs per success with the limits of both joined on the log scale."""
-
-    def off(cost: Estimate, limit: float | None) -> float:
-        return abs(math.log(limit / cost.value)) if limit and cost.value else 0.0
-
-    down, up = math.hypot(off(a, a.low), off(b, b.high)), math.hypot(off(a, a.high), off(b, b.low))
-    return Estimate(value, scaled(value, -down), scaled(value, up), confidence, a.n, f"{MOVER}, both sides")
+    return Estimate(value, limit(-1, rate_above), limit(+1, rate_below), confidence, len(ca), RATES_AND_COSTS)
 
 
 def geometric_mean_ratio(candidate: Values, baseline: Values, confidence: float = 0.95) -> Estimate:
@@ -112,12 +112,12 @@ def geometric_mean_ratio(candidate: Values, baseline: Values, confidence: float 
 def above_one_p(ratio: Estimate) -> float | None:
     """One-sided p in (0, 1) that a ratio with log-t limits is no larger than 1: small where it is shown to be larger.
 
-    From the ratio's own limits, so it falls to (1 - confidence) / 2 exactly where the lower one reaches 1. None without
-    value or limits. Source: Student (1908), on logarithms.
+    From the ratio's own lower limit, so it falls to (1 - confidence) / 2 exactly where that reaches 1. None without
+    value or limit. Source: Student (1908), on logarithms.
     """
-    if ratio.value is None or ratio.high is None or ratio.value < SMALLEST or ratio.n < 2:
+    if ratio.value is None or not ratio.low or ratio.value < SMALLEST or ratio.n < 2:
         return None
-    half = math.log(ratio.high / ratio.value)
+    half = math.log(ratio.value / ratio.low)
     if half <= 0:
         return None
     t = math.log(ratio.value) / half * two_sided_t(ratio.confidence, ratio.n - 1)
