@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from evalkit.blind import GradingTask
@@ -62,6 +62,7 @@ class Desk:
         self._key = run.sealed_key(round_.id)
         self._standing: dict[str, dict[str, Standing]] = {}
         self._piles: dict[str, Pile] = {}
+        self._dealt: set[str] = set()
         self._read()
 
     def _read(self) -> None:
@@ -116,7 +117,7 @@ class Desk:
 
     def hand_out(self, grader: str) -> Pile:
         """A person's pile to be taken away: its items stay theirs, whoever joins before it comes back."""
-        pile = self.pile(grader)
+        pile = self.deal(grader)
         items = sorted({trial.key.item_id for trial in pile.trials.values()})
         if handed_out(self._snapshot, self.round.id).get(grader) != tuple(items):
             self._run.add_event(RoundEvent("joined", self.round.id, grader, {HANDED_OUT: items}, at=_now()))
@@ -157,11 +158,29 @@ class Desk:
         if grader not in self.people:
             raise UsageError(f"{grader!r} does not take part in this round; name them with --grader")
         if grader not in self._piles:
-            pile = build_pile(self._snapshot, self._outputs, self.round.id, grader, self._key)
-            self._run.seal(self.round.id, {label: (pile.graders[label], t.id) for label, t in pile.trials.items()})
+            pile = build_pile(self._snapshot, self._outputs, self.round.id, grader, self._key, self._taken(grader))
             self._piles[grader] = pile
             self._standing[grader] = self._standing_of(pile)
         return self._piles[grader]
+
+    def _taken(self, grader: str) -> frozenset[tuple[str, int]]:
+        if grader not in handed_out(self._snapshot, self.round.id):
+            return frozenset()
+        with self._run.together() as db:
+            return dealt(db, self.round.id)
+
+    def deal(self, grader: str) -> Pile:
+        """A person's pile, to be put before them now: what of it they do not grade they will have left."""
+        pile = self.pile(grader)
+        self._seal(pile, pile.trials)
+        return pile
+
+    def _seal(self, pile: Pile, labels: Iterable[str]) -> None:
+        """Write what labels stand for, before anybody sees them or has said anything of them."""
+        fresh = [label for label in labels if label not in self._dealt]
+        if fresh:
+            self._run.seal(self.round.id, {label: (pile.graders[label], pile.trials[label].id) for label in fresh})
+            self._dealt.update(fresh)
 
     def standing(self, grader: str) -> Mapping[str, Standing]:
         """How each output of a person's pile stands with them."""
@@ -184,6 +203,7 @@ class Desk:
         """
         pile = self.pile(grader)
         check(mark, pile, self.criteria, self.authors(grader))
+        self._seal(pile, [mark.label])
         name, trial = pile.graders[mark.label], pile.trials[mark.label]
         content = dict(mark.content)
         if mark.kind == "edit":

@@ -1,6 +1,6 @@
 """What each grader has to grade: blind tasks in an order of their own, and what the labels stand for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from itertools import groupby
 
@@ -102,8 +102,19 @@ def build_queue(snapshot: Snapshot, round_: Round, grader: str, key: bytes) -> Q
     )
 
 
-def build_pile(snapshot: Snapshot, outputs: Outputs, round_id: int, grader: str, key: bytes) -> Pile:
-    """The outputs of a person's share, an item's epochs one after the other, and the repeats among the later half."""
+def build_pile(
+    snapshot: Snapshot,
+    outputs: Outputs,
+    round_id: int,
+    grader: str,
+    key: bytes,
+    taken: Collection[tuple[str, int]] = (),
+) -> Pile:
+    """The outputs of a person's share, an item's epochs one after the other, and the repeats among the later half.
+
+    `taken`: outputs, by grader and trial, that they took away to grade elsewhere. A repeat among them stays one though
+    others are drawn by now, since more has been run: it may come back graded.
+    """
     share = set(shares(snapshot, round_id).get(grader, ()))
     mine = [trial for trial in outputs.trials() if trial.key.item_id in share]
     mine.sort(key=lambda t: (person_order(key, grader, t.key.item_id), t.key.item_id, t.key.epoch))
@@ -120,7 +131,11 @@ def build_pile(snapshot: Snapshot, outputs: Outputs, round_id: int, grader: str,
         return lot(key, grader, purpose, trial.id)
 
     sittings, trials, marks, graders = [], {}, {}, {}
-    for screen_of in with_repeats(ordered, settings.repeat_share, settings.layout == "side", draw):
+    screens_of = with_repeats(ordered, settings.repeat_share, settings.layout == "side", draw)
+    drawn = {trial.id for screen_of in screens_of for trial, second in screen_of if second}
+    kept = [t for t in mine if (again(grader), t.id) in taken and t.id not in drawn]
+    screens_of += [[(t, True) for t in screen] for _, screen in groupby(kept, key=lambda t: t.key.item_id)]
+    for screen_of in screens_of:
         tasks = []
         for trial, second in screen_of:
             task, marks_in = outputs.task(name_of(second), trial)

@@ -35,7 +35,7 @@ def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:
 
 
 def dealt(db: sqlite3.Connection, round_id: int) -> frozenset[tuple[str, int]]:
-    """The outputs that were ever put into a grader's pile in a round: (grader, trial)."""
+    """The outputs that were ever put before a grader in a round: (grader, trial)."""
     rows = db.execute("SELECT grader, trial_id FROM sealed WHERE round_id = ?", (round_id,))
     return frozenset((row["grader"], row["trial_id"]) for row in rows)
 

@@ -21,6 +21,7 @@ from evalkit.queues import rubric_of
 from evalkit.rounds import HANDED_OUT, Settings, being_graded, left_at_closing, left_to_grade, people_of
 from evalkit.standing_grades import counting, standing
 from evalkit.store import RunFile
+from evalkit.web.turnout import Turnout
 from tests import people
 from tests.people import RUBRIC
 
@@ -320,6 +321,7 @@ def test_people_go_on_in_the_round_they_have_begun_whatever_judges_open_meanwhil
 def test_a_closing_names_the_outputs_that_people_were_asked_about_and_left(run: RunFile) -> None:
     some = tuple(item.id for item in run.snapshot().items[:2])
     desk = desk_of(run, "ann", items=some)
+    desk.deal("ann")
     (one, *rest) = tasks(desk, "ann")
     for n, criterion in enumerate(desk.criteria):
         assert desk.take("ann", level(one.label, criterion.id, nonce=str(n)))
@@ -338,10 +340,39 @@ def test_a_closing_names_nothing_that_came_after_people_took_their_outputs_away(
         desk = desk_of(run, "ann", "ben")
         run.add_event(RoundEvent("joined", desk.round.id, "ann", {HANDED_OUT: some}, at="2026-11-03T10:00:00+00:00"))
         desk = Desk(run, desk.round)
-        assert {t.key.item_id for t in desk.pile("ann").trials.values()} > set(some)
+        assert {t.key.item_id for t in desk.deal("ann").trials.values()} > set(some)
         close_round(run, desk.round.id, "closed by hand")
         left = left_at_closing(run.snapshot(), desk.round.id)
         assert {key.item_id for key in left} == set(some), "and ben has never opened the page"
+
+
+def test_a_closing_names_nothing_of_a_desk_that_nobody_came_to(run: RunFile) -> None:
+    """How far everybody is, is known without dealing them anything; a mark deals what it is on."""
+    desk = desk_of(run, "ann", "ben")
+    assert Turnout(desk).counts() == {"ann": (0, 3 * ITEMS), "ben": (0, 3 * ITEMS)}
+    assert desk.take("ann", level(tasks(desk, "ann")[0].label, nonce="begun"))
+    close_round(run, desk.round.id, "closed by hand")
+    (left,) = left_at_closing(run.snapshot(), desk.round.id)
+    assert left == desk.pile("ann").trials[tasks(desk, "ann")[0].label].key, "one of its criteria lacks a grade"
+
+
+def test_a_repeat_that_was_taken_away_comes_back_though_others_are_drawn_by_now(tmp_path: Path) -> None:
+    """More is run while somebody has a sheet: another order, and other repeats."""
+    with RunFile(people.write(tmp_path / "run.db", ITEMS)) as run:
+        desk = desk_of(run, "ann", repeat_share=0.1, items=tuple(item.id for item in run.snapshot().items[:5]))
+        pile = desk.hand_out("ann")
+        repeats = {label for label, name in pile.graders.items() if is_again(name)}
+        grown = Settings(repeat_share=0.1)
+        run.add_event(RoundEvent("settings", desk.round.id, None, grown.content(), at="2026-11-03T10:00:00+00:00"))
+        later = Desk(run, desk.round)
+        assert pile.trials.keys() < later.pile("ann").trials.keys()
+        again_now = {label for label, name in later.pile("ann").graders.items() if is_again(name)}
+        assert repeats < again_now
+        shown = [task.label for sitting in later.pile("ann").sittings for task in sitting]
+        assert sorted(shown) == sorted(later.pile("ann").trials)
+        grade_all(later, "ann")
+        graded = {grade.trial_id for grade in run.snapshot().grades if is_again(grade.grader)}
+        assert {pile.trials[label].id for label in repeats} < graded
 
 
 def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:

@@ -31,6 +31,7 @@ class Session:
 
     def grade(self, keyboard: int, out: TextIO) -> bool:
         """Take keys until there is nothing left or the person stops; whether they handed in."""
+        self._desk.deal(self._name)
         self._keys, self._out = Keys(keyboard, self._fit), out
         with key_by_key(keyboard):
             self._out.write("\x1b[?1049h\x1b[?25l")

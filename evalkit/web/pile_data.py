@@ -20,7 +20,7 @@ TITLE_LENGTH = 90
 
 def pile_data(desk: Desk, grader: str) -> dict[str, Any]:
     """A person's whole pile without its texts: what is asked, in which order, and what they have said so far."""
-    pile, standing = desk.pile(grader), desk.standing(grader)
+    pile, standing = desk.deal(grader), desk.standing(grader)
     return {
         "grader": grader,
         "name": desk.rubric.name,
