@@ -44,7 +44,7 @@ def copy_run(source: Path, target: Path) -> int:
     """
     with RunFile(source, read_only=True) as run, said_plainly(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with alone(lock(target, "run"), target, "run"):
+        with alone(lock(target, "run"), target):
             if target.exists():
                 raise UsageError(f"{str(target)!r} exists already; name a new file")
             draft = target.with_name(f".{target.name}.new")

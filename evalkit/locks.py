@@ -19,14 +19,12 @@ def lock(path: Path, role: str) -> FileLock:
 
 
 @contextmanager
-def alone(held: FileLock, path: Path, role: str) -> Iterator[None]:
+def alone(held: FileLock, path: Path) -> Iterator[None]:
     """Hold a lock beside the run file; it goes with its process, however that ends. May be nested."""
     try:
         _acquire(held)
     except Timeout as error:
-        raise InUseError(
-            f"{path} is in use by another `evalkit {role.partition(' ')[0]}`; wait until it ends"
-        ) from error
+        raise InUseError(f"{path} is in use by another evalkit command; wait until it ends") from error
     except OSError as error:
         raise InfrastructureError(f"{path} cannot be locked ({error.strerror}); check disk and rights") from error
     try:
@@ -41,7 +39,7 @@ def alone(held: FileLock, path: Path, role: str) -> Iterator[None]:
 def is_held(path: Path, role: str) -> bool:
     """Whether another process does that kind of work on the run file now; False where nobody here could."""
     try:
-        with alone(lock(path, role), path, role):
+        with alone(lock(path, role), path):
             return False
     except InUseError:
         return True

@@ -119,7 +119,7 @@ class RunFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             from evalkit.locks import alone, lock
 
-            with alone(lock(path, "run"), path, "run"):
+            with alone(lock(path, "run"), path):
                 if path.exists():
                     raise IntegrityError(f"{path} was made by another `evalkit run` just now; run the command again")
                 _write_whole(path.resolve(), [*_plan_rows(spec, items, documents, order, sizes), *outcomes])
@@ -165,7 +165,7 @@ class RunFile:
 
         with ExitStack() as held:
             for role in roles:
-                held.enter_context(alone(self._locks.setdefault(role, lock(self.path, role)), self.path, role))
+                held.enter_context(alone(self._locks.setdefault(role, lock(self.path, role)), self.path))
             if not self.path.exists():
                 raise IntegrityError(f"{self.path} was removed meanwhile; run the command again")
             with self._place.kept(self._db):

@@ -80,7 +80,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         if operator == "%" and isinstance(left, str):
             check_values(left, right)
         if operator == "-" and (isinstance(left, Set) or isinstance(right, Set)):
-            without = list(right)
+            without = set(right)
             return {one: None for one in left if one not in without}.keys()  # a set's order is another each time
         return super().call_binop(context, operator, left, right)
 

@@ -181,7 +181,7 @@ def test_a_taken_port_and_a_run_in_use_are_one_line(path: Path, capsys: pytest.C
     assert f"cannot listen on 127.0.0.1:{port} (Address already in use); choose another" in capsys.readouterr().err
     with RunFile(path) as other, other.only_writer("grade people"):
         assert main(["grade", str(path), "--grader", "ann", "--no-browser", "--port", "0"]) == 6
-    assert "is in use by another `evalkit grade`" in capsys.readouterr().err
+    assert "is in use by another evalkit command" in capsys.readouterr().err
     assert PORT > 1024
 
 

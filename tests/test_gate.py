@@ -504,6 +504,16 @@ def test_waits_that_refusals_leave_out_are_settled_by_more_items_and_by_no_repea
     assert str(found.needs).endswith("more items that both models answer, since a refusal has no wait to compare")
 
 
+def test_waits_that_lines_of_an_import_lack_are_asked_of_those() -> None:
+    now = [[answered(ttft_s=None)] if i < 8 else [True] for i in range(80)]
+    found = evidence([[True]] * 80, now, attempt=alike)
+    text = policy("ttft: {p50: 1.5}")
+    assert "ttft_s" not in str(gate(found, text).checks[0].needs)
+    elsewhere = replace(found.of_candidate, spec=replace(found.of_candidate.spec, outputs_sha256="0" * 64))
+    needs = str(gate(replace(found, of_candidate=elsewhere), text).checks[0].needs)
+    assert needs.endswith("`ttft_s` on every line of the imports that has an output")
+
+
 def in_batch(snapshot: Any, streamed: int) -> Any:
     """The same run with all but so many items from a batch, whose answers have no times."""
     sampled = {f"item-{i:03d}" for i in range(streamed)}

@@ -122,6 +122,22 @@ def test_a_cost_per_success_holds_for_what_a_judge_may_pass_by_mistake(
     assert told in result(0.35).finding
 
 
+def test_more_labels_settle_what_is_beyond_the_limit_only_as_the_judge_sees_it() -> None:
+    """1.04 times as judged, and 0.99 without what the judge may pass by mistake, where 1.02 is asked for."""
+    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE,))])
+    for item in range(200):
+        for model, good, price in ((BASELINE, 90, 1), (CANDIDATE, 100, 1.1)):
+            usd = 0.01 * (1 + item % 5 / 10) * price
+            said = int(item < good or item % 10 < 3)
+            book.trial(f"item-{item:03d}", answered(usd, served_model=model), model=model, level=said)
+    rules = Rules(0.05, 7, Assay(judged=True, mistaken=0.3))
+    (check,) = cost_per_satisfactory.check(of(book.snapshot()), Dearest(at_most=1.02), rules)
+    assert check.outcome == "inconclusive"
+    assert str(check.needs).startswith("more labels")
+    (sure,) = cost_per_satisfactory.check(of(book.snapshot()), Dearest(at_most=0.9), rules)
+    assert sure.needs == "no number of items, while the estimate stays at the limit or above it"
+
+
 @pytest.mark.parametrize(("people", "verdict"), [({}, "inconclusive"), (calibrated(0), "pass")])
 def test_a_cost_per_success_passes_on_no_judge_that_nobody_can_vouch_for(people: dict[int, Pair], verdict: str) -> None:
     text = "cost_per_satisfactory: {at_most: 1.5}\n"

@@ -267,7 +267,7 @@ def test_under_a_budget_a_run_and_a_grading_do_not_pay_side_by_side(
 ) -> None:
     with RunFile(ran) as other, other.only_writer("run"):
         assert grade(ran, server.url, "--budget-usd", "5") == ExitCode.INTEGRITY
-        assert "in use by another `evalkit run`" in capsys.readouterr().err
+        assert "in use by another evalkit command" in capsys.readouterr().err
         assert server.messages() == []
         assert grade(ran, server.url) == 0
 
@@ -358,7 +358,7 @@ def test_two_gradings_at_once_are_refused(ran: Path, server: Recorded, capsys: p
     before = snapshot()
     with RunFile(ran) as first, first.only_writer("grade"):
         assert grade(ran, server.url) == ExitCode.INTEGRITY
-    assert "in use by another `evalkit grade`" in capsys.readouterr().err
+    assert "in use by another evalkit command" in capsys.readouterr().err
     assert (snapshot(), server.messages()) == (before, [])
 
 

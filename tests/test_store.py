@@ -854,7 +854,7 @@ def test_one_kind_of_work_has_one_holder_and_may_be_nested(run: RunFile) -> None
     with RunFile(run.path) as second, run.only_writer("run"):
         with run.only_writer("run"), second.only_writer("grade"):
             pass
-        with pytest.raises(IntegrityError, match="in use by another `evalkit run`"), second.only_writer("run"):
+        with pytest.raises(IntegrityError, match="in use by another evalkit command"), second.only_writer("run"):
             pass
     with RunFile(run.path) as second, second.only_writer("run"):
         pass
@@ -865,7 +865,7 @@ def test_a_file_has_one_holder_by_whatever_name_it_is_called(run: RunFile, tmp_p
     folder.mkdir()
     (folder / "link.db").symlink_to(run.path)
     with RunFile(folder / "link.db") as second, run.only_writer("run"):
-        with pytest.raises(IntegrityError, match="in use by another `evalkit run`"), second.only_writer("run"):
+        with pytest.raises(IntegrityError, match="in use by another evalkit command"), second.only_writer("run"):
             pass
         assert list(folder.iterdir()) == [folder / "link.db"]
     run.close()

@@ -34,10 +34,12 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
 
         return dearer_result("cost_per_satisfactory", "cost per satisfactory output", evidence, asked, rules, compared)
 
-    yield _as_far_as_graded(with_mistakes, evidence, rules)
+    yield _as_far_as_graded(with_mistakes, evidence, rules, asked.at_most)
 
 
-def _as_far_as_graded(with_mistakes: Callable[[float], CheckResult], evidence: Evidence, rules: Rules) -> CheckResult:
+def _as_far_as_graded(
+    with_mistakes: Callable[[float], CheckResult], evidence: Evidence, rules: Rules, at_most: float
+) -> CheckResult:
     """The result as far as the verdicts carry it: what a judge makes up, or sees as nobody knows, decides nothing."""
     pairs, found, assay = evidence.shares(satisfied), with_mistakes(0.0), rules.assay
     if not assay.judged or labels_of(evidence, pairs).reach == "all":
@@ -47,7 +49,8 @@ def _as_far_as_graded(with_mistakes: Callable[[float], CheckResult], evidence: E
     elif assay.cap:
         why, _, needs = assay.cap.partition("; ")
     else:
-        return _with_either(found, with_mistakes(assay.mistaken), assay.mistaken, _direction(pairs, rules))
+        other = with_mistakes(assay.mistaken)
+        return _with_either(found, other, assay.mistaken, _direction(pairs, rules), at_most)
     finding = f"{found.finding}; {why}"
     return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs or assay.cap)
 
@@ -59,7 +62,9 @@ def _direction(pairs: Paired, rules: Rules) -> int:
     return 0 if p is None or p >= 2 * rules.alpha else 1 if difference > 0 else -1
 
 
-def _with_either(found: CheckResult, other: CheckResult, mistaken: float, direction: int) -> CheckResult:
+def _with_either(
+    found: CheckResult, other: CheckResult, mistaken: float, direction: int, at_most: float
+) -> CheckResult:
     """What holds by the judge's verdicts as they are, and also if it passes so many unsatisfactory outputs.
 
     Sensitivity cancels in a ratio of rates, but each such pass takes it towards 1: of rates of .60 and .50 a judge that
@@ -79,5 +84,12 @@ def _with_either(found: CheckResult, other: CheckResult, mistaken: float, direct
     worse = max(found.p_worse or 0.0, other.p_worse or 0.0) if known else None
     if found.within == other.within:
         both = replace(found, finding=finding, p_worse=worse)
-        return both if other.outcome == found.outcome else replace(both, outcome="inconclusive", needs=other.needs)
+        if other.outcome != found.outcome:
+            return replace(both, outcome="inconclusive", needs=other.needs)
+        parted = found.estimate is not None and _below(found.estimate, at_most) != _below(ratio, at_most)
+        return replace(both, needs=_NEEDS) if parted else both
     return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=_NEEDS, within=False)
+
+
+def _below(ratio: Estimate, at_most: float) -> bool:
+    return ratio.value is not None and ratio.value < at_most

@@ -26,6 +26,7 @@ _BATCHED = (
 )
 _ANSWERED = "more items that both models answer, since a refusal has no wait to compare"
 _ANSWERED_STREAMED = f"{_ANSWERED}: a new run with a larger `--latency-sample`"
+_TIMED = "`ttft_s` on every line of the imports that has an output"
 _UNTIMED = (
     "no item was timed on both sides",
     "waits that `evalkit run` measures; an import knows the time to first token at most",
@@ -75,8 +76,8 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     outage = sum(not output.settled for item in both for output in sides[0][item])  # which made it no slower a baseline
     counted = sum(len(then[item]) for item in both) - outage, sum(len(now[item]) for item in both)
     missing = gap(counted, evidence.planned(streamed))
-    if missing and all(output.settled for side in sides for of_item in side.values() for output in of_item):
-        rules = replace(rules, remedy=_ANSWERED if len(streamed) == len(evidence.items) else _ANSWERED_STREAMED)
+    if missing and (remedy := _remedy(clock, evidence, sides, len(streamed))) is not None:
+        rules = replace(rules, remedy=remedy)
     limits = (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90))
     wanted = [(label, q, at_most) for label, q, at_most in limits if at_most is not None]
     quantiles = [q for _, q, _ in wanted]
@@ -96,6 +97,17 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
             unknown = missing or _beyond(clock, sides[1], label, q, rules.confidence)
             found = ratio_result(name, f"{what}{_vain(given_up)}", ratio, at_most, p_worse, unknown, rules)
             yield found if ratio.n >= _FEWEST[label] else _too_few(found, label, ratio, rules)
+
+
+def _remedy(clock: Clock, evidence: Evidence, sides: tuple[Side, Side], streamed: int) -> str | None:
+    """What brings the waits that are lacking, where another sitting of the run brings none."""
+    untimed = [o for side in sides for of_item in side.values() for o in of_item if _read(clock, o) is None]
+    if any(output.outcome == "answered" for output in untimed):
+        imported = any(analysis.spec.imported for analysis in (evidence.of_baseline, evidence.of_candidate))
+        return _TIMED if imported else None
+    if not all(output.settled for output in untimed):
+        return None
+    return _ANSWERED if streamed == len(evidence.items) else _ANSWERED_STREAMED
 
 
 def _ratios(
