@@ -1,6 +1,6 @@
 """Whether the quantiles of a clock are shown to keep to their limits, told as checks' results."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -99,7 +99,7 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
             yield found if ratio.n >= _FEWEST[label] else _too_few(found, label, ratio, rules)
 
 
-def _remedy(clock: Clock, evidence: Evidence, sides: tuple[Side, Side], streamed: int) -> str | None:
+def _remedy(clock: Clock, evidence: Evidence, sides: Sequence[Side], streamed: int) -> str | None:
     """What brings the waits that are lacking, where another sitting of the run brings none."""
     untimed = [o for side in sides for of_item in side.values() for o in of_item if _read(clock, o) is None]
     if any(output.outcome == "answered" for output in untimed):
