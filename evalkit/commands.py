@@ -15,12 +15,16 @@ def run_file(spec: Spec) -> str:
     return f"runs/{spec.name}-{spec.sha256[:8]}.db"
 
 
-def command_of_run(spec: Spec) -> list[str]:
-    """The command that makes the same run again, or that takes the same outputs from elsewhere."""
+def command_of_run(spec: Spec, classifier: str | None = None) -> list[str]:
+    """The command that makes the same run again, or that takes the same outputs from elsewhere.
+
+    `classifier`: the small model that classified each request in a run beside it.
+    """
     if spec.imported:
         return ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
     models = (part for model in spec.models for part in ("-m", model))
-    return ["evalkit", "run", f"datasets/{spec.name}.jsonl", *_chosen(spec), *models, *_settings(spec)]
+    router = [] if classifier is None else ["--with-router", classifier]
+    return ["evalkit", "run", f"datasets/{spec.name}.jsonl", *_chosen(spec), *models, *_settings(spec), *router]
 
 
 def report_against(spec: Spec, earlier: Spec) -> str:

@@ -1,6 +1,7 @@
 """A small model that classifies requests: asked in a run of its own, paid, waited for, and never asked twice."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -63,6 +64,9 @@ def test_every_request_is_classified_once_and_its_price_and_wait_are_the_policys
     ) for m in value["asked"])  # fmt: skip
     assert value["cost_per_request"]["value"] >= sum(usd or 0 for usd in spent) / 12
     assert value["cost_per_request"]["value"] == pytest.approx(sum(usd or 0 for usd in spent) / 12 + answered, rel=0.5)
+    assert routing["classifier"] == HAIKU
+    assert main(["report", str(path), "-o", "page.html", "--peek"]) == 0
+    assert re.search(rf"evalkit run \S+ .*--with-router {HAIKU}", Path("page.html").read_text())
     capsys.readouterr()
 
 

@@ -151,7 +151,8 @@ class Routing:
     """Every policy, valued on the same `items`. `left_out` counts others by reason. `best` is the best single policy.
 
     `hull_area`: mean pass rate over the range of cost under the non-decreasing concave hull of all policies that can be
-    run, `hull_area_single` of single models alone; area / (largest cost - smallest cost).
+    run, `hull_area_single` of single models alone; area / (largest cost - smallest cost). `classifier`: the small model
+    that was asked of every request how hard it is, None if none was.
     """
 
     items: int
@@ -168,6 +169,7 @@ class Routing:
     claims: tuple[Claim, ...] = ()
     parts: tuple[PartMove, ...] = ()
     mix: DifficultyMix | None = None
+    classifier: str | None = None
     warnings: tuple[str, ...] = ()
 
     @property

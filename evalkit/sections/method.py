@@ -349,7 +349,8 @@ def _correction(analysis: Analysis) -> str:
 
 def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     spec, earlier = analysis.spec, analysis.baseline
-    yield "To repeat", words(code(shlex.join(command_of_run(spec))))
+    classifier = None if analysis.routing is None else analysis.routing.classifier
+    yield "To repeat", words(code(shlex.join(command_of_run(spec, classifier))))
     graded = [
         span for command in _gradings(analysis, run_file(spec)) for span in (code(shlex.join(command)), Span(" "))
     ]
