@@ -93,6 +93,22 @@ def test_the_cost_that_is_foreseen_with_a_cache_is_about_what_is_billed(
     assert cost / 2 < about < 2 * cost < most
 
 
+def test_what_batches_write_to_a_cache_each_time_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = write_tiny(tmp_path, 20)
+    card = {"system": RULES, "cache": {"system": True, "ttl": "5m"}, "params": {"max_tokens": 20}}
+    dataset.with_suffix(".yaml").write_text(json.dumps(card))
+    read, written = "read once the first request with them is over", "written by each request of a batch"
+    with recorded(SandboxSettings(speed=0)) as server:
+        command = ["run", str(dataset), "--base-url", server.url, "-m", SONNET, "--cache", "as-production", "--dry-run"]
+        for sample, expected in (("0", [False, True]), ("5", [True, True])):
+            assert main([*command, "--executor", "batch", "--latency-sample", sample]) == 0
+            said = capsys.readouterr().out
+            assert [read in said, written in said] == expected
+
+
 def test_what_a_model_does_not_cache_is_foreseen_and_billed_as_if_it_were_not_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

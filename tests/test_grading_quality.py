@@ -341,7 +341,14 @@ def test_a_judge_without_bias_has_none_shown() -> None:
     ],
 )
 def test_each_bias_of_a_judge_is_found(bias: dict[str, Any], told: str) -> None:
-    assert told in section(_judged(**bias), "judge-bias").heading
+    analysis = _judged(**bias)
+    assert told in section(analysis, "judge-bias").heading
+    (found,) = analysis.judge_biases
+    assert found.position is not None
+    assert found.position.consistent.value is not None
+    apart = found.pairs - found.pairs * found.position.consistent.value
+    places = [row[1] for row in words(section(analysis, "judge-bias"))]
+    assert f"The place shown first, where orders differ ({apart:.0f} pairs)" in places
 
 
 def _erring(right: float, favour: float, seed: int) -> Analysis:

@@ -52,10 +52,11 @@ def again(
     found = unsatisfactory(analysis, model)
     if not found.judged:
         raise UsageError(f"{source}: no item has a grade for every epoch of {model!r}; `evalkit grade --blind` first")
-    tell(urls.as_given(_said(found, source)))
+    swept = None if analysis.sweep is None else analysis.sweep.analysed
+    tell(urls.as_given(_said(found, source, swept)))
     if not found.failed:
         return None
-    size = analysis.sweep.analysed if analysis.sweep is not None else snapshot.spec.context_tokens
+    size = snapshot.spec.context_tokens if swept is None else swept
     return _run(found, snapshot.spec, source, size, dataset, rubric, dearer or (), epochs)
 
 
@@ -68,15 +69,17 @@ def _refuse_names(model: str, dearer: Sequence[str] | None, spec: "Spec", source
         raise UsageError(f"model {model!r} is the one that failed these items; name another with -m")
 
 
-def _said(found: "Selection", source: Path) -> str:
+def _said(found: "Selection", source: Path, swept: int | None) -> str:
+    """What was looked for and found; `swept`: the size of a context sweep at which it was."""
     from evalkit.models import display_name
 
+    at = source if swept is None else f"{source} at {swept:,} tokens"
     name, left = display_name(found.model), f"; {found.left_out} not judged in every epoch, left out"
     tail = left if found.left_out else ""
     if not found.failed:
-        failed = f"{name} failed none of the {found.judged} items of {source} in every epoch"
+        failed = f"{name} failed none of the {found.judged} items of {at} in every epoch"
         return f"{failed}{tail}: nothing to run"
-    return f"{name} was not satisfactory in any epoch on {len(found.failed)} of {found.judged} items of {source}{tail}"
+    return f"{name} was not satisfactory in any epoch on {len(found.failed)} of {found.judged} items of {at}{tail}"
 
 
 def _run(

@@ -247,6 +247,7 @@ class Session:
                 quiet=silent,
             )
             start(prepared, dataset)
+            budget_usd = self._budget_usd(prepared, told=True)  # others may have spent of it meanwhile
             ahead = {line.model: Ahead(line.requests, line.expected_usd) for line in prepared.bill.lines}
             board = Board(ahead, talk.quiet, as_json=talk.as_json, budget_usd=budget_usd, charged=prepared.charged)
             with board.shown(), board.missing():
@@ -259,7 +260,7 @@ class Session:
         finally:
             await provider.close()
 
-    def _budget_usd(self, prepared: "Prepared") -> float | None:
+    def _budget_usd(self, prepared: "Prepared", *, told: bool = False) -> float | None:
         """What is left of the budget for this run file beside the one that shares it; BudgetError if nothing is, and
         something is to be sent."""
         from evalkit.cli.with_router import charged_of
@@ -269,9 +270,10 @@ class Session:
             return self.budget_usd
         borne = charged_of(other, prepared.options.prices)
         if borne.borne_usd >= self.budget_usd and prepared.left and not self.dry_run:
-            told = f"nothing of the budget of {dollars(self.budget_usd)} is left beside {other}"
-            raise BudgetError(f"{told} ({borne.words(dollars)}); raise --budget-usd")
-        self.talk.note(f"of the budget of {dollars(self.budget_usd)}: {borne.words(dollars)} in {other}")
+            none = f"nothing of the budget of {dollars(self.budget_usd)} is left beside {other}"
+            raise BudgetError(f"{none} ({borne.words(dollars)}); raise --budget-usd")
+        if not told:
+            self.talk.note(f"of the budget of {dollars(self.budget_usd)}: {borne.words(dollars)} in {other}")
         return max(self.budget_usd - borne.borne_usd, 0.0)
 
     def _tell_end(self, done: "Done", prepared: "Prepared", then: str) -> None:

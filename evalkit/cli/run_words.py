@@ -100,6 +100,8 @@ def describe(
         flags = [f"-j {concurrency}", *(f"{PINNED_BY[kind]} {most}" for kind, most in pinned.items())]
         takes = _duration(bill.seconds(concurrency, pinned))
         lines.append(f"  about {takes} at {' '.join(flags)}, {_basis(prepared)}")
+    else:
+        lines.append(f"  {_basis(prepared)}")
     return "\n".join(lines)
 
 
@@ -119,8 +121,13 @@ def _basis(prepared: "Prepared") -> str:
     seen = sum(line.seen for line in prepared.bill.lines)
     assumed = f"assuming {TYPICAL_OUTPUT_TOKENS} tokens an answer, or as many as it may have where they are fewer"
     basis = f"going by the {seen} answers there are" if seen else assumed
-    cached = prepared.plan.spec.cache != "off"
-    return basis + (", marked prefixes being read once the first request with them is over" if cached else "")
+    if prepared.plan.spec.cache == "off":
+        return basis
+    if any(line.streamed for line in prepared.bill.lines):
+        basis += ", marked prefixes being read once the first request with them is over"
+    if any(line.batched for line in prepared.bill.lines):
+        basis += ", marked prefixes being written by each request of a batch"
+    return basis
 
 
 def _duration(seconds: float) -> str:

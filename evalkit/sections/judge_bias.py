@@ -55,9 +55,10 @@ _Figure = tuple[str, Estimate, _Fair | None, Format, str]
 
 def _figures(bias: JudgeBias) -> Iterable[_Figure]:
     if bias.position is not None:
-        over = plural(bias.pairs, "pair")
-        yield "Same answer in both orders", bias.position.consistent, None, "percent", over
-        yield "The place shown first, where orders differ", bias.position.first, (0.5, 0.5), "percent", over
+        apart = round(bias.pairs * (1 - (bias.position.consistent.value or 0.0)))
+        yield "Same answer in both orders", bias.position.consistent, None, "percent", plural(bias.pairs, "pair")
+        what, over = "The place shown first, where orders differ", plural(apart, "pair")
+        yield what, bias.position.first, (0.5, 0.5), "percent", over
     yield "Length: odds of a pass for each doubling", bias.length, (1.0, 1.0), "ratio", plural(bias.length.n, "item")
     for tier, estimate in bias.favour.items():
         own = " (its own tier)" if tier == bias.own_tier else ""
