@@ -135,6 +135,16 @@ def test_a_router_has_what_is_left_once_lost_attempts_are_set_aside(
     assert "next: evalkit grade --blind 'my run.db'" in "".join(capsys.readouterr())
 
 
+def test_another_router_is_told_to_have_the_first_ones_file_moved_away(
+    arguments: list[str], server: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "-o", "x.db", "--with-router", HAIKU]) == 0
+    before = len(server.messages())
+    assert main([*arguments, "-o", "x.db", "--with-router", SONNET]) == 6
+    assert f"routers/x.db holds what {HAIKU} said of these requests; move it away" in capsys.readouterr().err
+    assert len(server.messages()) == before
+
+
 def test_a_dry_run_tells_both_bills_and_writes_nothing(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,7 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
     apart.panel = None  # nobody grades it
     file = router_file(prepared.path)
     apart.shared_with = lambda _: prepared.path
+    _refuse_another(file, router)
     if not session.dry_run:
         file.parent.mkdir(parents=True, exist_ok=True)
     then = f"grade --blind {in_shell(prepared.path)}"
@@ -49,6 +50,21 @@ async def run_with_router(session: "Session", chosen: Choice, place: Path, route
         await apart.run(replace(chosen, dataset=requests, options=options), file, then, beside=prepared.path)
     session.talk.ending.update(run=str(prepared.path), router_run=str(file))
     return prepared.path
+
+
+def _refuse_another(file: Path, router: str) -> None:
+    """IntegrityError where another model has classified the requests already."""
+    from evalkit.errors import IntegrityError
+    from evalkit.store import RunFile
+
+    if not file.is_file():
+        return
+    with RunFile(file, read_only=True) as run:
+        models = run.spec().models
+    if models != (router,):
+        raise IntegrityError(
+            f"{file} holds what {', '.join(models)} said of these requests; move it away to have {router} asked"
+        )
 
 
 def charged_of(path: Path, prices: "Prices") -> "Charged":

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue, RoutingDecision, RoutingVerdict
+from evalkit.routing.figures import worked_out_at
 from evalkit.routing.value import Field
-from evalkit.stats import Estimate, items_to_clear
+from evalkit.stats import items_to_clear
 from evalkit.stats.power import items_to_show
 from evalkit.wording import MOST_ITEMS, doubt, money, plural, stated
 
@@ -67,7 +68,7 @@ def _among_cheaper(
     how = f"is {'below' if below else 'not shown to clear'} your {stated(bar)} bar, which {single.phrase} clears"
     reason = f"{reason}, but its pass rate {how} ({_TOGETHER.format(doubt(best.rate_together, 'percent', bar))})"
     verdict: RoutingVerdict = "keep" if below and not open_ else "not_enough_data"
-    settles = "" if below else _settles_bar(best.rate_together, bar)
+    settles = "" if below else _settles_bar(best, bar)
     if below and open_:
         settles = _settles(max(open_, key=lambda value: value.gain_usd.value or 0.0))
     return RoutingDecision(verdict, single.name, single.name, compared, reason, settles, short_of_bar=True)
@@ -85,9 +86,11 @@ def _is_below(router: PolicyValue, bar: float) -> bool:
     return high is not None and high < bar
 
 
-def _settles_bar(rate: Estimate, bar: float) -> str:
+def _settles_bar(router: PolicyValue, bar: float) -> str:
     """About how many items would show with a chance of 80 % that the rate seen here clears the bar."""
-    needed = None if rate.value is None else items_to_clear(rate.value, bar, rate.confidence)
+    rate = router.rate_together
+    level = worked_out_at(rate.confidence, tuned=router.tuned > 0)
+    needed = None if rate.value is None else items_to_clear(rate.value, bar, level)
     if needed is None:
         return "more items, though its rate here is not above the bar"
     rounded = round(needed, 2 - len(str(needed)))

@@ -22,6 +22,11 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
 CROSS_FITTED = "cross-fitted, one step wider than its label"
 
 
+def worked_out_at(confidence: float, *, tuned: bool) -> float:
+    """The confidence at which limits of a label are worked out (`Figures`)."""
+    return 1 - (1 - confidence) / 2 if tuned else confidence
+
+
 @dataclass(frozen=True)
 class Figures:
     """Estimates on the items of `outcomes`, weighted as they are, at a confidence as labelled.
@@ -36,7 +41,7 @@ class Figures:
 
     @property
     def _level(self) -> float:
-        return 1 - (1 - self.confidence) / 2 if self.tuned else self.confidence
+        return worked_out_at(self.confidence, tuned=self.tuned)
 
     def _labelled(self, estimate: Estimate) -> Estimate:
         if not self.tuned:
