@@ -122,8 +122,8 @@ def test_the_terminal_shows_both_runs_and_what_differs(
     assert "! Different: the longest answer, 1024 then and 99 now." in said
     for run in ("Earlier", "Later"):
         assert f"! {run} run: Only 40 items: intervals are wide; 50 to 100 are advised." in said
-    assert "no counterpart: Haiku 4.5 (then)." in said
-    assert "no counterpart: Sonnet 4.6 (now)." in said
+    assert "Not compared with any model of the other run: Haiku 4.5 (then)." in said
+    assert "Not compared with any model of the other run: Sonnet 4.6 (now)." in said
     assert main(["compare", *runs, "-o", "x.md"]) == 0
     assert "Different" not in capsys.readouterr().out
     for run in ("Earlier", "Later"):

@@ -153,4 +153,4 @@ def _alone(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Iterat
     for snapshot, when, paired in ((earlier, "then", [p.a for p in compared]), (run, "now", [p.b for p in compared])):
         alone = [display_name(model, snapshot.spec.models) for model in snapshot.spec.models if model not in paired]
         if alone:
-            yield f"Not compared, since the other run has no counterpart: {', '.join(alone)} ({when})."
+            yield f"Not compared with any model of the other run: {', '.join(alone)} ({when})."
