@@ -15,7 +15,7 @@ from evalkit.blocks import (
     Section,
 )
 from evalkit.conditional import mark
-from evalkit.denominators import epochs_of
+from evalkit.denominators import decided_by, epochs_of
 from evalkit.frozen import dataclass
 from evalkit.rendering import json, markdown
 from evalkit.wording import listing, plural
@@ -139,16 +139,24 @@ def render_markdown(
     `whole` names the file with all of it, if one is made. `report`: where it has been built already.
     """
     report = report or build_report(analysis, parts)
-    judges = listing(analysis.grading.judges)
-    checked = {judge.judge for judge in analysis.judges} >= set(analysis.grading.judges)
-    graded = f", graded by {judges} ({'checked against people' if checked else 'uncalibrated'})" if judges else ""
     where = f". Full report: {whole}" if whole else ""
-    footer = f"{_size(analysis)}{graded}, run {analysis.spec.name}{where}"
+    footer = f"{_size(analysis)}{_graded(analysis)}, run {analysis.spec.name}{where}"
     of_two = (
         report.sections[:1] and report.sections[0].name == "against"
     )  # a comparison and the run's report stand apart
     name = f"compare:{analysis.spec.name}" if of_two else analysis.spec.name
     return markdown.render(report.sections, footer, name=name, simulated=origin(analysis))
+
+
+def _graded(analysis: Analysis) -> str:
+    """Who decided outputs."""
+    grading, decided = analysis.grading, decided_by(analysis)
+    judges = [judge for judge in grading.judges if judge not in grading.dropped] if decided["judge"] else []
+    people = [plural(len(grading.people), "person", "people")] if decided["people"] and grading.people else []
+    if not judges:
+        return f", graded by {listing(people)}" if people else ""
+    checked = {judge.judge for judge in analysis.judges} >= set(judges)
+    return f", graded by {listing([*people, *judges])} ({'checked against people' if checked else 'uncalibrated'})"
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
         claims=claims(values, field),
         parts=movable_parts(analysis, outcomes.models[field.best]),
         mix=mix,
+        review_usd=outcomes.review_usd,
         classifier=None if outcomes.classified is None else outcomes.classified.model,
         warnings=tuple(_warnings(outcomes, imported=analysis.spec.imported)),
     )

@@ -1,6 +1,5 @@
 """How each model looks: one order, one colour and shape, in every table and chart."""
 
-from collections import Counter
 from collections.abc import Sequence
 from math import isclose
 
@@ -10,6 +9,7 @@ from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue
 from evalkit.chart_blocks import (
     Series,
 )
+from evalkit.denominators import decided_by
 from evalkit.models import known
 from evalkit.stats import Estimate
 
@@ -121,7 +121,7 @@ def _overrated(analysis: Analysis, model: str) -> float:
 def _corrected(analysis: Analysis, model: str) -> Estimate | None:
     if not analysis.judges:  # or all outputs of a large run would be looked at for nothing
         return None
-    decided = Counter(o.decided_by for item in analysis.outputs for o in item.outputs if o.model == model)
+    decided = decided_by(analysis, model)
     found = corrected_rate(analysis.judges, model, decided["judge"], decided["people"])
     return None if found is None else found[1]
 

@@ -172,6 +172,7 @@ def _output(
         outcome=outcome,
         text="" if outcome in ("refused", "errored") else _reply(i, satisfied),
         satisfied=satisfied if graded else False,
+        decided_by="judge" if graded else "check",
         score=(2 * (levels["correct"] - 1) + levels["complete"] - 1 + levels["tone"] - 1) / 8 if graded else None,
         levels=levels if graded else {},
         comments={"correct": comment} if graded else {},

@@ -43,8 +43,17 @@ def _graded(items: int = 60, *, slips: dict[str, float], judge: bool = True) -> 
         for _, item, o in outputs
     ]
     agreement = agreements(levels, trials, rubric)
+    people = {trial for grader, said in levels.items() if not grader.startswith(JUDGE) for trial in said}
     return replace(
         whole,
+        outputs=tuple(
+            replace(
+                item,
+                outputs=tuple(replace(o, decided_by="people") if o.trial_id in people else o for o in item.outputs),
+            )
+            for item in whole.outputs
+        ),
+        grading=replace(whole.grading, judges=whole.grading.judges if judge else (), people=(ADA, BEN)),
         agreement=agreement,
         judges=judge_validity(levels, trials, rubric, 7) if judge else (),
         warnings=tuple(filter(None, [disagreement(agreement)])),

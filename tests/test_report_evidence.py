@@ -12,6 +12,7 @@ from report_variants import VARIANTS
 from typer.testing import CliRunner
 
 from evalkit.analysis.per_model import QUANTILES
+from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.reliability import OVERALL, Leniency
 from evalkit.analysis.results import Analysis, Counts
 from evalkit.analysis.robust_results import Stability
@@ -33,7 +34,7 @@ from evalkit.cli.summary import stability_line, summary_table
 from evalkit.cut_streams import CutStreams
 from evalkit.pairing import SINCE
 from evalkit.report import build_report, render_html, render_markdown
-from evalkit.stats import AgreementFlag, Estimate, quantile
+from evalkit.stats import AgreementFlag, Estimate, paired_rates, quantile
 from evalkit.wording import coefficient, estimated, interval, milliseconds, percent, shift
 
 
@@ -284,7 +285,44 @@ def test_a_checked_judge_is_not_called_uncalibrated() -> None:
     assert "(checked against people)" in render_markdown(made("people_and_judge"))
     assert "checked against people on 88 outputs, see Graders" in all_words("people_and_judge")
     assert "(uncalibrated)" in render_markdown(made("whole"))
-    assert "people" not in render_markdown(made("people_at_odds")).rsplit("\n\n", 1)[-1]
+    assert "3 models, graded by 2 people, run" in render_markdown(made("people_at_odds"))
+
+
+def footer(analysis: Analysis) -> str:
+    return render_markdown(analysis).rsplit("\n\n", 1)[-1]
+
+
+def judge_row(analysis: Analysis) -> str:
+    found = [block for block in section(analysis, "method").blocks if isinstance(block, Definitions)]
+    return next(plain_text(text) for block in found for name, text in block.rows if name == "Judge")
+
+
+def test_a_judge_is_said_to_err_in_the_figures_that_rest_on_it_and_in_no_others() -> None:
+    whole, both = made("whole"), made("people_and_judge")
+    assert "Its errors are in every figure above" in judge_row(whole)
+    assert "Its grades decide 8" in judge_row(both)
+    assert f"graded by 2 people and {JUDGE_MODEL} (checked against people)" in footer(both)
+    taken = replace(
+        both,
+        outputs=tuple(
+            replace(item, outputs=tuple(replace(o, decided_by=o.decided_by and "people") for o in item.outputs))
+            for item in both.outputs
+        ),
+    )
+    assert "Nothing above rests on its grades" in judge_row(taken)
+    assert "graded by 2 people, run" in footer(taken)
+    dropped = replace(both, grading=replace(both.grading, dropped={JUDGE_MODEL: "J 0.01"}))
+    assert judge_row(dropped).endswith(f"{JUDGE_MODEL} decides nothing, see Graders.")
+    assert "errors are in" not in judge_row(dropped)
+    assert "graded by 2 people, run" in footer(dropped)
+
+
+def test_only_who_was_shown_two_outputs_side_by_side_is_asked_so_again() -> None:
+    both = made("people_and_judge")
+    by_people = Preferred("people", SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0)
+    for one, asked in ((by_people, [False, True]), (replace(by_people, grader=JUDGE_MODEL), [True, False])):
+        _, judges, people, _ = commands(replace(both, preferred=(one,)))
+        assert ["--side-by-side" in command for command in (judges, people)] == asked
 
 
 # --- retries ---------------------------------------------------------------------------------------------------

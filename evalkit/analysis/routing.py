@@ -21,10 +21,11 @@ LEAST_ITEMS = 20
 class PolicyValue:
     """One policy on the items. Money in USD a request, rates from 0 to 1, times in seconds.
 
-    `expected_usd` adds what unsatisfactory answers cost to `cost_per_request`. `gain_usd`: how much lower that is than
-    the best single model's, paired by item; `quality_gain`: how much higher the pass rate. `over_line`: pass rate above
-    that of the random mixture of models that costs the same, all routers looked at together, None where there is no
-    such mixture. `shares`: of requests, by the model whose output is used; `asked`: mean calls of each model a request.
+    `expected_usd` adds the review of an answer, and what unsatisfactory ones cost, to `cost_per_request`. `gain_usd`:
+    how much lower that is than the best single model's, paired by item; `quality_gain`: how much higher the pass rate.
+    `over_line`: pass rate above that of the random mixture of models that costs the same, all routers looked at
+    together, None where there is no such mixture. `shares`: of requests, by the model whose output is used; `asked`:
+    mean calls of each model a request.
     `tuned` numbers were set on other items than those they are valued on; `told` says what they are when set on all.
     `shown`: the gain is above 0 when all routers are looked at together, `gain_limits` being its interval then and
     `rate_limits` that of the pass rate; both are None for all but routers.
@@ -152,7 +153,8 @@ class Routing:
 
     `hull_area`: mean pass rate over the range of cost under the non-decreasing concave hull of all policies that can be
     run, `hull_area_single` of single models alone; area / (largest cost - smallest cost). `classifier`: the small model
-    that was asked of every request how hard it is, None if none was.
+    that was asked of every request how hard it is, None if none was. `failure_usd`: what an unsatisfactory answer
+    costs; `review_usd`: what looking at any answer costs.
     """
 
     items: int
@@ -170,6 +172,7 @@ class Routing:
     parts: tuple[PartMove, ...] = ()
     mix: DifficultyMix | None = None
     classifier: str | None = None
+    review_usd: float = 0.0
     warnings: tuple[str, ...] = ()
 
     @property

@@ -147,4 +147,5 @@ def why_dropped(found: JudgeAccuracy, labels: int) -> str | None:
     low = found.youden.low
     if labels < FEWEST_LABELS or low is None or low > LEAST_YOUDEN:
         return None
-    return f"J {found.youden.value:.2f}, lower limit {low:.2f} on {labels} labels, not above {LEAST_YOUDEN}"
+    told, limit = (f"{round(x, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}") for x in (found.youden.value or 0.0, low))
+    return f"J {told}, lower limit {limit} on {labels} labels, not above {LEAST_YOUDEN}"

@@ -85,9 +85,11 @@ def _notes(routing: "Routing") -> Iterator[str]:
     yield f"* {routing.value_of(decision.policy).what}"
     if decision.settles:
         yield f"To settle it: {decision.settles}."
+    review = f", a look at any answer {money(routing.review_usd)}" if routing.review_usd else ""
     yield (
-        f"An unsatisfactory answer costs {money(routing.failure_usd)} ({routing.failure_source}); gain: how much less a"
-        f" request costs, failures included, than with {routing.value_of(routing.best).phrase}."
+        f"An unsatisfactory answer costs {money(routing.failure_usd)} ({routing.failure_source}){review}; gain: how"
+        f" much less a request costs, {'both' if review else 'failures'} included, than with"
+        f" {routing.value_of(routing.best).phrase}."
     )
     for each in routing.not_valued:
         yield f"not valued: {each.title}: {each.reason}"

@@ -20,7 +20,7 @@ from evalkit.blocks import (
 )
 from evalkit.commands import command_of_run, run_file
 from evalkit.conditional import mark
-from evalkit.denominators import epochs_of
+from evalkit.denominators import decided_by, epochs_of
 from evalkit.models import known, newer_in_tier
 from evalkit.records import Spec
 from evalkit.stats import Estimate
@@ -241,13 +241,7 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         if grading.people:
             yield "Shown", words(_shown(grading))
     if grading.judges:
-        yield (
-            "Judge",
-            words(
-                f"{listing(grading.judges)}; {_calibrated(analysis)}. Its errors are in every figure above and not in "
-                "the intervals."
-            ),
-        )
+        yield "Judge", words(f"{listing(grading.judges)}; {_calibrated(analysis)}. {_weight(analysis)}")
         yield "Judge's cost", words(_judge_cost(grading))
     outputs, ungraded = sum(m.counts.ungraded for m in analysis.models), sum(grading.ungraded.values())
     parts = listing([f"{reason}: {count:,}" for reason, count in sorted(grading.ungraded.items())])
@@ -295,6 +289,21 @@ def _calibrated(analysis: Analysis) -> str:
     if set(seen) >= set(analysis.grading.judges):
         return f"checked against people on {plural(min(seen.values()), 'output')}, see Graders"
     return "uncalibrated until people have graded a sample"
+
+
+def _weight(analysis: Analysis) -> str:
+    """How much of the figures rests on judges."""
+    grading, decided = analysis.grading, decided_by(analysis)
+    lost = [judge for judge in grading.judges if judge in grading.dropped]
+    told = f" {listing(lost)} {'decides' if len(lost) == 1 else 'decide'} nothing, see Graders." if lost else ""
+    if len(lost) == len(grading.judges):
+        return told.strip()
+    if not decided["judge"]:
+        return f"Nothing above rests on its grades: people's took their place.{told}"
+    if not decided["people"]:
+        return f"Its errors are in every figure above and not in the intervals.{told}"
+    share = f"{decided['judge']:,} of {plural(sum(decided.values()), 'output')}"
+    return f"Its grades decide {share}, and its errors are in the figures of these and not in the intervals.{told}"
 
 
 def _judge_cost(grading: Grading) -> str:
@@ -364,9 +373,13 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
     grading = analysis.grading
     if grading.round is None or grading.round.blind is None:
         return
-    seen = [*(["--side-by-side"] if analysis.preferred else []), *([] if grading.round.blind else ["--no-blind"])]
+    seen = [] if grading.round.blind else ["--no-blind"]
+    side_by_side = {one.grader for one in analysis.preferred}
     if grading.judges:
         judges = (part for judge in grading.judges for part in ("--judge", judge))
-        yield ["evalkit", "grade", file, "--by", "judges", *judges, *seen]
+        pairs = ["--side-by-side"] if side_by_side & {*grading.judges} else []
+        yield ["evalkit", "grade", file, "--by", "judges", *judges, *pairs, *seen]
     if grading.people:
-        yield ["evalkit", "grade", file, "--by", "people", *seen]
+        pairs = ["--side-by-side"] if "people" in side_by_side else []
+        asked = ["--ask-author"] if analysis.blinding else []
+        yield ["evalkit", "grade", file, "--by", "people", *pairs, *asked, *seen]

@@ -272,9 +272,10 @@ def _estimate(estimate: Estimate, style: Format, cents: bool | None = None, bar:
 
 
 def _reading(routing: Routing) -> str:
+    review = f"{money(routing.review_usd)} of review and " if routing.review_usd else ""
     told = (
-        "The total adds what unsatisfactory answers cost to what the calls cost; saved is how much lower it is than"
-        f" with {routing.value_of(routing.best).phrase}, item by item."
+        f"The total adds {review}what unsatisfactory answers cost to what the calls cost; saved is how much lower it is"
+        f" than with {routing.value_of(routing.best).phrase}, item by item."
     )
     area, single = routing.hull_area, routing.hull_area_single
     if area is not None and single is not None and _more_than(area, single):

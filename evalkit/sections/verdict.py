@@ -381,15 +381,15 @@ def _routed(analysis: Analysis) -> Fact | None:
         return None
     gain, rate = estimated(policy.gain_usd, "money"), estimated(policy.pass_rate, "percent", analysis.decision.bar)
     failing = f"unsatisfactory answers at {money(routing.failure_usd)} included; {rate} satisfactory"
+    of_all, open_, together = "with all routers looked at together", "", policy.rate_together
+    if policy.shown and (together.low is None or together.low < analysis.decision.bar):
+        open_ = f", not shown to clear ({doubt_words(together, 'percent', analysis.decision.bar)} {of_all})"
     if routing.decision.verdict == "route":
-        told = f"{policy.opening} saves {gain} a request over {single}, {failing}{reserve(policy)}."
+        told = f"{policy.opening} saves {gain} a request over {single}, {failing}{open_}{reserve(policy)}."
         return Fact("Routing costs less", words(told))
     settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
-    saves, of_all, open_ = "might save", "with all routers looked at together", ""
-    if policy.shown:
-        saves, limits = "saves", doubt_words(policy.rate_together, "percent", analysis.decision.bar)
-        open_ = f", not shown to clear ({limits} {of_all})"
-    elif policy.gain_limits is not None:
+    saves = "saves" if policy.shown else "might save"
+    if not policy.shown and policy.gain_limits is not None:
         gain = f"{value(policy.gain_limits, 'money')} ({doubt_words(policy.gain_limits, 'money')} {of_all})"
     told = f"{policy.opening} {saves} {gain} a request over {single}, {failing}{open_}.{settles}"
     return Fact("Routing could change this", words(told))
