@@ -58,7 +58,8 @@ def rank(analysis: Analysis, key: str) -> int:
 
 
 def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
-    """The router to show beside the models: the one to use, else the one that gains most; None without any.
+    """The router to show beside the models: the one that the decision is about, else the one that gains most; None
+    without any.
 
     One whose answers all come from the same model is none: it is that model, behind calls that bring nothing. Nor is
     any under an outage, when they were valued without the items that this leaves open, or on too few items.
@@ -67,7 +68,7 @@ def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
     routers = [each for each in routing.values if each.kind == "router" and _parts(each)] if routing is not None else []
     if routing is None or not routers:
         return None
-    best = max(routers, key=lambda each: (each.name == routing.decision.policy, each.gain_usd.value or 0.0))
+    best = max(routers, key=lambda each: (each.name == routing.decision.router, each.gain_usd.value or 0.0))
     if best.pass_rate.n < LEAST_ITEMS:
         return None
     return policy(best, f"Routed: {best.title}"), best

@@ -282,7 +282,22 @@ def test_a_router_below_the_bar_is_not_recommended_over_a_model_that_clears_it()
     other = tuple(
         replace(v, shown=False, rate_limits=stats.rate(280, 300)) if v.name == shown[0] else v for v in lowered
     )
-    assert decide(other, field, 0.8).verdict == "not_enough_data", "one that is good enough may still be cheaper"
+    mixed = decide(other, field, 0.8)
+    assert mixed.verdict == "not_enough_data", "one that is good enough may still be cheaper"
+    assert (mixed.router, mixed.short_of_bar) == (shown[0], True)
+    assert "is below your 80% bar" in mixed.reason
+    assert mixed.reason.endswith(f"{next(v for v in other if v.name == shown[0]).phrase} is not shown to cost less")
+    unshown = decide(tuple(replace(v, shown=False) for v in lowered), field, 0.8)
+    assert (unshown.verdict, unshown.settles) == ("keep", ""), "no number of items makes one clear the bar"
+    assert "may cost less than" in unshown.reason
+    assert "is below your 80% bar" in unshown.reason
+    worst, *rest = sorted(
+        (v for v in lowered if v.kind == "router" and v.shown), key=lambda v: -(v.gain_usd.value or 0)
+    )
+    near_one = tuple(replace(v, rate_limits=stats.rate(250, 300)) if v.name == rest[0].name else v for v in lowered)
+    about = decide(near_one, field, 0.8)
+    assert about.router == rest[0].name, f"not {worst.name}, which gains more and is below the bar"
+    assert "not shown to clear" in about.reason
     near = tuple(replace(v, rate_limits=stats.rate(250, 300)) if v.kind == "router" else v for v in raised)
     open_ = decide(near, field, 0.8)
     assert (open_.verdict, open_.short_of_bar) == ("not_enough_data", True)

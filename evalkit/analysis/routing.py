@@ -98,7 +98,8 @@ class RoutingDecision:
     """What the declared rule says. `policy` is the router to use, or the single model to keep (also while it is open).
 
     `compared` routers were looked at together. `reason` in words; `settles`: what would decide it, empty if decided.
-    `short_of_bar`: a router is shown to be cheaper, and none of these to clear the bar that the single model clears.
+    `router`: the one that `reason` is about, which more items may settle; empty if there is none. `short_of_bar`:
+    routers are, or may be, cheaper, and none of these is shown to clear the bar that the single model clears.
     """
 
     verdict: RoutingVerdict
@@ -108,6 +109,7 @@ class RoutingDecision:
     reason: str
     settles: str = ""
     short_of_bar: bool = False
+    router: str = ""
 
 
 @dataclass(frozen=True)

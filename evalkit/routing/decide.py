@@ -1,6 +1,7 @@
 """The declared rule: route, keep one model, or not enough data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue, RoutingDecision, RoutingVerdict
 from evalkit.routing.figures import worked_out_at
@@ -34,51 +35,79 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
         few = f"{plural(len(field.outcomes), 'item')} cannot tell policies apart"
         return made("not_enough_data", single.name, few, f"at least {LEAST_ITEMS} items")
     notable = NOTABLE * (single.expected_usd.value or 0.0)
-    cheaper = [v for v in routers if v.shown and _may_gain(v, notable)]
-    if cheaper:
-        open_ = [v for v in routers if v not in cheaper and _may_gain(v, notable) and not _is_below(v, bar)]
-        return _among_cheaper(cheaper, open_, single, len(routers), bar)
-    open_ = [value for value in routers if _may_gain(value, notable)]
-    if not open_:
+    may_gain = [value for value in routers if _may_gain(value, notable)]
+    if not may_gain:
         return made("keep", single.name, f"no router can be cheaper by {NOTABLE:.0%}, unsatisfactory answers included")
-    best = max(open_, key=lambda value: value.gain_usd.value or 0.0)
+    below = [value for value in may_gain if _clears(single, bar) and _is_below(value, bar)]
+    open_ = [value for value in may_gain if value not in below]
+    if any(value.shown for value in open_):
+        return _cheaper([value for value in open_ if value.shown], single, len(routers), bar)
+    if not open_ or any(value.shown for value in below):
+        return _below(below, open_, single, len(routers), bar)
+    best = _most_gain(open_)
+    return replace(made("not_enough_data", single.name, _not_shown(best, single), _settles(best)), router=best.name)
+
+
+def _not_shown(best: PolicyValue, single: PolicyValue) -> str:
+    """That the router which gains most by the estimates is not shown to gain anything."""
     if (best.gain_usd.value or 0.0) <= 0:
-        reason = f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
-        return made("not_enough_data", single.name, reason, _settles(best))
+        return f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
     limits = "" if best.gain_limits is None else f" ({_TOGETHER.format(doubt(best.gain_limits, 'money'))})"
-    reason = (
+    return (
         f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included{limits}; these items do not"
         " show it"
     )
-    return made("not_enough_data", single.name, reason, _settles(best))
 
 
-def _among_cheaper(
-    cheaper: Sequence[PolicyValue], open_: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: float
-) -> RoutingDecision:
-    """Where routers are shown to be cheaper: the one that gains most of those that are good enough, if any is; else
-    one model is kept for good where none of these may clear the bar, and no other is `open_`."""
-    good = [value for value in cheaper if _good_enough(value, single, bar)]
-    best = max(good or cheaper, key=lambda value: value.gain_usd.value or 0.0)
-    gain = money(best.gain_usd.value or 0.0)
-    reason = f"{best.phrase} costs {gain} less a request than {single.phrase}, unsatisfactory answers included"
+def _cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: float) -> RoutingDecision:
+    """Where routers are shown to be cheaper and may clear the bar: the one that gains most of those that do."""
+    good = [value for value in cheaper if _clears(value, bar) or not _clears(single, bar)]
+    best = _most_gain(good or cheaper)
+    reason = _costs_less(best, single)
     if good:
-        return RoutingDecision("route", best.name, single.name, compared, reason)
-    below = all(_is_below(value, bar) for value in cheaper)
-    how = f"is {'below' if below else 'not shown to clear'} your {stated(bar)} bar, which {single.phrase} clears"
-    reason = f"{reason}, but its pass rate {how} ({_TOGETHER.format(doubt(best.rate_together, 'percent', bar))})"
-    verdict: RoutingVerdict = "keep" if below and not open_ else "not_enough_data"
-    settles = "" if below else _settles_bar(best, bar)
-    if below and open_:
-        settles = _settles(max(open_, key=lambda value: value.gain_usd.value or 0.0))
-    return RoutingDecision(verdict, single.name, single.name, compared, reason, settles, short_of_bar=True)
+        return RoutingDecision("route", best.name, single.name, compared, reason, router=best.name)
+    reason = f"{reason}, but its pass rate is not shown to clear {_the_bar(best, single, bar)}"
+    settles = _settles_bar(best, bar)
+    return RoutingDecision(
+        "not_enough_data", single.name, single.name, compared, reason, settles, short_of_bar=True, router=best.name
+    )
 
 
-def _good_enough(value: PolicyValue, single: PolicyValue, bar: float) -> bool:
-    """Whether a router clears the bar, where the single model does."""
-    rates = value.rate_together, single.pass_rate
-    clears = [rate.low is not None and rate.low >= bar for rate in rates]
-    return clears[0] or not clears[1]
+def _below(
+    below: Sequence[PolicyValue], open_: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: float
+) -> RoutingDecision:
+    """Where those that are shown to be cheaper, or all that may be, are shown to be below the bar: one model is kept
+    for good unless others are `open_`."""
+    best = _most_gain([value for value in below if value.shown] or below)
+    costs = _costs_less(best, single) if best.shown else f"{best.phrase} may cost less than {single.phrase}"
+    reason = f"{costs}, but its pass rate is below {_the_bar(best, single, bar)}"
+    if not open_:
+        return RoutingDecision("keep", single.name, single.name, compared, reason, short_of_bar=True, router=best.name)
+    other = _most_gain(open_)
+    reason = f"{reason}, and {other.phrase} is not shown to cost less"
+    return RoutingDecision(
+        "not_enough_data", single.name, single.name, compared, reason, _settles(other), short_of_bar=True,
+        router=other.name,
+    )  # fmt: skip
+
+
+def _most_gain(routers: Sequence[PolicyValue]) -> PolicyValue:
+    return max(routers, key=lambda value: value.gain_usd.value or 0.0)
+
+
+def _costs_less(router: PolicyValue, single: PolicyValue) -> str:
+    gain = money(router.gain_usd.value or 0.0)
+    return f"{router.phrase} costs {gain} less a request than {single.phrase}, unsatisfactory answers included"
+
+
+def _the_bar(router: PolicyValue, single: PolicyValue, bar: float) -> str:
+    rate = _TOGETHER.format(doubt(router.rate_together, "percent", bar))
+    return f"your {stated(bar)} bar, which {single.phrase} clears ({rate})"
+
+
+def _clears(value: PolicyValue, bar: float) -> bool:
+    low = value.rate_together.low
+    return low is not None and low >= bar
 
 
 def _is_below(router: PolicyValue, bar: float) -> bool:
