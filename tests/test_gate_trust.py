@@ -138,6 +138,21 @@ def test_more_labels_settle_what_is_beyond_the_limit_only_as_the_judge_sees_it()
     assert sure.needs == "no number of items, while the estimate stays at the limit or above it"
 
 
+@pytest.mark.parametrize("mistaken", [0.11, 0.115, 0.119])
+def test_where_nearly_all_that_passes_may_be_mistakes_no_cost_per_success_is_known(mistaken: float) -> None:
+    """36 of 300 items pass on both sides: at 0.119 a third of one is left, and limits are beyond all bounds."""
+    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE,))])
+    for item in range(300):
+        for model, good in ((BASELINE, range(36)), (CANDIDATE, range(4, 40))):
+            usd = 0.01 * (1 + item % 5 / 10)
+            book.trial(f"item-{item:03d}", answered(usd, served_model=model), model=model, level=int(item in good))
+    rules = Rules(0.05, 7, Assay(judged=True, mistaken=mistaken))
+    for at_most in (1.6, 0.9):
+        (check,) = cost_per_satisfactory.check(of(book.snapshot()), Dearest(at_most=at_most), rules)
+        assert check.outcome == "inconclusive"
+        assert check.p_worse is None or check.p_worse > 0.3
+
+
 @pytest.mark.parametrize(("people", "verdict"), [({}, "inconclusive"), (calibrated(0), "pass")])
 def test_a_cost_per_success_passes_on_no_judge_that_nobody_can_vouch_for(people: dict[int, Pair], verdict: str) -> None:
     text = "cost_per_satisfactory: {at_most: 1.5}\n"

@@ -15,6 +15,7 @@ from evalkit.gating.labels import ALIKE, FEWEST_ALIKE, Labels
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
 from evalkit.gating.rules import Assay, Rules, cost_of
 from evalkit.stats import Estimate
+from evalkit.stats.ratios import RATES_AND_COSTS
 from evalkit.wording import interval, plural, sum_of_shares, value
 
 Margin = Annotated[float, Field(ge=0.001, le=0.5)]
@@ -257,7 +258,8 @@ def ratio_result(
             "ratio",
             needs=f"what is missing: {ratio.reason}",
         )
-    constant = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE  # every item has the same ratio
+    unlimited = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE
+    constant = unlimited and ratio.method != RATES_AND_COSTS  # of whose limits none is beyond all bounds
     high = ratio.value if constant else ratio.high
     within = high is not None and high < at_most * (1 - _ROUNDING)
     passed = within and gap is None
@@ -292,6 +294,8 @@ def fewest_items(fewest: int, ratio: Estimate, rules: Rules) -> str:
 def _ratio_needs(ratio: Estimate, at_most: float, rules: Rules) -> str:
     if ratio.value is None or not 0 < ratio.value < at_most * (1 - _ROUNDING):
         return "no number of items, while the estimate stays at the limit or above it"
+    if ratio.high is None and ratio.n >= _FEWEST_ALIKE:
+        return "more items that are satisfactory on both sides: hardly any is, so the ratio may be anything"
     if ratio.high is None:  # too few to tell how it varies
         return fewest_items(_FEWEST_ALIKE, ratio, rules)
     half, room = math.log(ratio.high / ratio.value), math.log(at_most / ratio.value)
