@@ -153,20 +153,21 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     if by.texts and not by.patterns:
         return analysis
     quality, sweep = analysis.item_quality, analysis.sweep
+    names = dict(
+        zip((m.name for m in analysis.models), _apart([by.name(m.name) for m in analysis.models]), strict=True)
+    )
     made = replace(
         analysis,
         spec=replace(analysis.spec, name=by.name(analysis.spec.name)),
-        warnings=tuple(map(by.name, analysis.warnings)),
+        warnings=tuple(by.name(_renamed(warning, names)) for warning in analysis.warnings),
+        routing=_changed(analysis.routing, lambda text: _renamed(text, names)),
         outputs=tuple(_item(item, by) for item in analysis.outputs),
         documents={by.name(name): by.text(text) for name, text in analysis.documents.items()},
         slices=tuple(
             replace(part, name=by.name(part.name), item_ids=tuple(map(by.id, part.item_ids)))
             for part in analysis.slices
         ),
-        models=tuple(
-            replace(m, name=name, failures=_merged(m.failures, by.name))
-            for m, name in zip(analysis.models, _apart([by.name(m.name) for m in analysis.models]), strict=True)
-        ),
+        models=tuple(replace(m, name=names[m.name], failures=_merged(m.failures, by.name)) for m in analysis.models),
         grading=replace(
             analysis.grading,
             ungraded=_merged(analysis.grading.ungraded, by.text),
@@ -192,6 +193,13 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
         ),
     )
     return replace(made, warnings=(*made.warnings, *by.notes))
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """A text with models called as everywhere else, so that several whose names become one stay apart."""
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(name, names[name])
+    return text
 
 
 def withheld_table(table: "pd.DataFrame", by: Redaction) -> "pd.DataFrame":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, failed, round_, spec, write_run
+from report_pages import made
 from sweep_builders import at_size, together
 
 from evalkit.analysis import analyze
@@ -184,6 +185,19 @@ def figures_only(text: str) -> list[float]:
     found: list[float] = []
     json.loads(text, parse_float=lambda x: found.append(float(x)), parse_int=lambda x: found.append(float(x)))
     return found
+
+
+def test_models_whose_names_become_one_are_told_apart_in_what_routing_says_too() -> None:
+    analysis = made("routed")
+    assert analysis.routing is not None
+    hidden = withheld(analysis, Redaction(["Opus", "Sonnet", "Haiku"]))
+    assert hidden.routing is not None
+    names = {model.model: model.name for model in hidden.models}
+    assert len(set(names.values())) == len(names)
+    titles = {value.name: value.title for value in hidden.routing.values}
+    assert {titles[f"always-{model}"] for model in names} == {f"Always {name}" for name in names.values()}
+    said = "".join((*titles.values(), hidden.routing.decision.reason, *hidden.warnings))
+    assert not re.search("Opus|Sonnet|Haiku", said)
 
 
 def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:

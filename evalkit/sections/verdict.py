@@ -377,6 +377,8 @@ def _routed(analysis: Analysis) -> Fact | None:
     if routing is None or found is None or routing.decision.verdict == "keep":
         return None
     policy, single = found[1], routing.value_of(routing.decision.single).phrase
+    if routing.decision.single != f"always-{analysis.decision.option}":
+        single = f"{single} (the lowest total of one model)"
     if not policy.pass_rate.value or (policy.gain_usd.value or 0.0) <= 0:
         return None
     gain, rate = estimated(policy.gain_usd, "money"), estimated(policy.pass_rate, "percent", analysis.decision.bar)
