@@ -1,7 +1,7 @@
 """Grading rounds: who takes part, how people work in one, when it is over, and what may be shown before that."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from typing import Any, Literal
@@ -143,11 +143,18 @@ def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
     for mark in snapshot.markings:
         if mark.round_id == round_id and not is_again(mark.grader):
             begun[item_of[mark.trial_id]].append(mark.grader)
-    for grader, items_out in handed_out(snapshot, round_id).items():
+    taken = handed_out(snapshot, round_id)
+    for grader, items_out in taken.items():
         for item_id in items_out:
             begun[item_id].append(grader)
     people = people_of(snapshot, round_id)
-    return assign(items, people, {i: list(dict.fromkeys(g)) for i, g in begun.items()}, settings.overlap)
+    drawn = assign(items, people, {i: list(dict.fromkeys(g)) for i, g in begun.items()}, settings.overlap)
+    return {grader: _with_taken(own, taken.get(grader, ()), with_output) for grader, own in drawn.items()}
+
+
+def _with_taken(share: Sequence[str], taken: Sequence[str], there: Collection[str]) -> tuple[str, ...]:
+    """A person's share with what they took away: it stays theirs, whatever has been drawn or asked for since."""
+    return tuple(dict.fromkeys((*share, *(item for item in taken if item in there))))
 
 
 def _drawn(snapshot: Snapshot, items: Sequence[str], outputs: Mapping[int, str], wanted: int) -> list[str]:

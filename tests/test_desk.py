@@ -375,6 +375,22 @@ def test_a_repeat_that_was_taken_away_comes_back_though_others_are_drawn_by_now(
         assert {pile.trials[label].id for label in repeats} < graded
 
 
+def test_what_a_person_took_away_stays_theirs_though_other_items_are_asked_for_by_now(run: RunFile) -> None:
+    """A sample or a queue is drawn anew when more is run; the sheet comes back all the same, and nobody else gets it."""
+    some, others = ([item.id for item in run.snapshot().items][part] for part in (slice(4), slice(3, 9)))
+    desk = desk_of(run, "ann", items=tuple(some))
+    sheet = desk.hand_out("ann").trials
+    run.add_event(
+        RoundEvent("settings", desk.round.id, None, Settings(items=tuple(others)).content(), at="2026-11-03T10:00:00Z")
+    )
+    later = Desk(run, desk.round)
+    later.join("ben")
+    assert sheet.keys() < later.pile("ann").trials.keys()
+    asked = {grader: {t.key.item_id for t in later.pile(grader).trials.values()} for grader in ("ann", "ben")}
+    assert asked == {"ann": {*some, *others}, "ben": {*others}}
+    assert len(sheet) == 3 * 4
+
+
 def test_a_round_is_at_work_until_it_is_closed_and_then_takes_nothing(run: RunFile) -> None:
     assert being_graded(run.snapshot()) is None
     desk = desk_of(run, "ann")

@@ -344,8 +344,9 @@ def test_agreement_without_an_output_that_fails_asks_for_one() -> None:
         ("cost_per_request", 15, None),
         ("cost_per_satisfactory", 1, "at least 14 more items (15 in all), for about "),
         ("cost_per_satisfactory", 2, "at least 13 more items (15 in all), for about "),
-        ("cost_per_satisfactory", 28, "about 2 more items (30 in all), for about "),
-        ("cost_per_satisfactory", 30, None),
+        ("cost_per_satisfactory", 15, "about 14 more items (29 in all), for about "),
+        ("cost_per_satisfactory", 28, "about 1 more item (29 in all), for about "),
+        ("cost_per_satisfactory", 29, None),
     ],
 )
 def test_a_ratio_on_too_few_items_says_how_many_it_lacks(check: str, n: int, lacks: str | None) -> None:

@@ -1,7 +1,8 @@
 """Cost per satisfactory output: not higher by more than a ratio."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import cycle, islice
 
 from evalkit import stats
 from evalkit.gating.dearer import Dearest, dearer_result
@@ -22,17 +23,22 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
     """Over the items with a verdict on both sides; spend on unsatisfactory outputs included."""
 
     def with_mistakes(share: float) -> CheckResult:
-        def compared(usd: Measure) -> tuple[Estimate, str | None]:
+        def compared(usd: Measure, items: int | None = None) -> tuple[Estimate, str | None]:
             costs = evidence.paired(lambda output: usd(output) if output.satisfied is not None else None)
             flags = evidence.paired(satisfied, frozenset(costs.items))
             off = evidence.paired(
                 lambda o: None if o.satisfied is None else share * (o.decided_by == "judge"), frozenset(costs.items)
             )
-            sides = costs.candidate, flags.candidate, costs.baseline, flags.baseline
-            mistaken = (off.candidate, off.baseline) if share else None
-            return stats.cost_ratio(*sides, rules.confidence, mistaken=mistaken), costs.gap
 
-        return dearer_result("cost_per_satisfactory", "cost per satisfactory output", evidence, asked, rules, compared)
+            def like(side: Sequence[float]) -> tuple[float, ...]:
+                return tuple(islice(cycle(side), items or len(side)))
+
+            now, then = ((like(costs.candidate), like(flags.candidate)), (like(costs.baseline), like(flags.baseline)))
+            mistaken = (like(off.candidate), like(off.baseline)) if share else None
+            return stats.cost_ratio(*now, *then, rules.confidence, mistaken=mistaken), costs.gap
+
+        what, name = "cost per satisfactory output", "cost_per_satisfactory"
+        return dearer_result(name, what, evidence, asked, rules, compared, lambda *more: compared(*more)[0])
 
     yield _as_far_as_graded(with_mistakes, evidence, rules, asked.at_most)
 

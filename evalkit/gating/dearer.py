@@ -1,6 +1,7 @@
 """Whether a cost is shown to stay below a ratio, told as a check's result."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -37,9 +38,11 @@ def dearer_result(
     asked: Dearest,
     rules: Rules,
     compared: Callable[[Measure], tuple[Estimate, str | None]],
+    of_more: Callable[[Measure, int], Estimate] | None = None,
 ) -> CheckResult:
     """`compared` gives the ratio of a measure of costs, and why it may not pass (None if it may); it is asked for only
-    where both sides are priced, since a side with an unpriced request has no total.
+    where both sides are priced, since a side with an unpriced request has no total. `of_more`: the ratio of so many
+    items like these, where its limits do not come nearer by the root of their number.
 
     Where one side went in batches and the other did not, bills would compare their prices: so the one that both
     models would have without batches is taken. What the candidate's calls cost that failed on every attempt so far is
@@ -63,7 +66,8 @@ def dearer_result(
     ratio, gap = compared(usd)
     gap = gap or _spent_in_vain(evidence, usd, ratio, asked.at_most)
     at = f"{what} at the price without batches" if apart else what
-    return ratio_result(name, at, ratio, asked.at_most, stats.above_one_p(ratio), gap, rules)
+    more = None if of_more is None else partial(of_more, usd)
+    return ratio_result(name, at, ratio, asked.at_most, stats.above_one_p(ratio), gap, rules, more)
 
 
 def _spent_in_vain(evidence: Evidence, usd: Measure, ratio: Estimate, at_most: float) -> str | None:

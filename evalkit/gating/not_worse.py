@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
@@ -244,9 +245,19 @@ def ratio_limit(at_most: float) -> str:
 
 
 def ratio_result(
-    name: str, what: str, ratio: Estimate, at_most: float, p_worse: float | None, gap: str | None, rules: Rules
+    name: str,
+    what: str,
+    ratio: Estimate,
+    at_most: float,
+    p_worse: float | None,
+    gap: str | None,
+    rules: Rules,
+    of_more: Callable[[int], Estimate] | None = None,
 ) -> CheckResult:
-    """Whether a ratio, candidate over baseline, is shown to stay below `at_most`; `gap`: why it may not pass."""
+    """Whether a ratio, candidate over baseline, is shown to stay below `at_most`; `gap`: why it may not pass.
+
+    `of_more`: what it would be of so many items like these, where its limits do not shrink by the root of their number.
+    """
     limit = ratio_limit(at_most)
     if ratio.value is None:
         return CheckResult(
@@ -275,7 +286,9 @@ def ratio_result(
         ratio,
         "ratio",
         p_worse,
-        needs=None if passed else _figures_needed(gap, rules) or rules.next_look or _ratio_needs(ratio, at_most, rules),
+        needs=None
+        if passed
+        else _figures_needed(gap, rules) or rules.next_look or _ratio_needs(ratio, at_most, rules, of_more),
         warnings=ratio.warnings,
         within=within,
     )
@@ -291,7 +304,9 @@ def fewest_items(fewest: int, ratio: Estimate, rules: Rules) -> str:
     return f"at least {plural(more, 'more item')} ({fewest:,} in all), {cost_of(more, rules.item_usd)}"
 
 
-def _ratio_needs(ratio: Estimate, at_most: float, rules: Rules) -> str:
+def _ratio_needs(
+    ratio: Estimate, at_most: float, rules: Rules, of_more: Callable[[int], Estimate] | None = None
+) -> str:
     if ratio.value is None or not 0 < ratio.value < at_most * (1 - _ROUNDING):
         return "no number of items, while the estimate stays at the limit or above it"
     if ratio.high is None and ratio.n >= _FEWEST_ALIKE:
@@ -300,5 +315,8 @@ def _ratio_needs(ratio: Estimate, at_most: float, rules: Rules) -> str:
         return fewest_items(_FEWEST_ALIKE, ratio, rules)
     half, room = math.log(ratio.high / ratio.value), math.log(at_most / ratio.value)
     needed = math.ceil(ratio.n * (half / room) ** 2)
+    if of_more is not None and needed <= _MOST_ITEMS:  # and perhaps fewer
+        numbers = range(ratio.n + 1, needed)
+        needed = ratio.n + 1 + bisect_left(numbers, True, key=lambda n: (of_more(n).high or math.inf) < at_most)
     more = max(1, needed - ratio.n)
     return f"about {plural(more, 'more item')} ({needed:,} in all), {cost_of(more, rules.item_usd)}, if the ratio stays"
