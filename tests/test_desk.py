@@ -376,7 +376,7 @@ def test_a_repeat_that_was_taken_away_comes_back_though_others_are_drawn_by_now(
 
 
 def test_what_a_person_took_away_stays_theirs_though_other_items_are_asked_for_by_now(run: RunFile) -> None:
-    """A sample or a queue is drawn anew when more is run; the sheet comes back all the same, and nobody else gets it."""
+    """A sample or a queue is drawn anew when more is run; the sheet still comes back, and nobody else gets it."""
     some, others = ([item.id for item in run.snapshot().items][part] for part in (slice(4), slice(3, 9)))
     desk = desk_of(run, "ann", items=tuple(some))
     sheet = desk.hand_out("ann").trials
