@@ -107,8 +107,7 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
     if routing.parts:
         yield Paragraph(words(f"Parts of the items that a cheaper model might take over: {_parts_found(routing)}."))
         yield _parts(analysis, routing)
-    left = " ".join(_left_out(routing))
-    if left:
+    if left := " ".join(_left_out(routing)):
         yield Paragraph(words(left))
     if len(_unvalued(routing)) > _MOST_SAID:
         yield _not_valued(routing)
