@@ -317,6 +317,20 @@ def test_a_router_below_the_bar_is_not_recommended_over_a_model_that_clears_it()
         assert told.startswith(f"about {round(needed, 2 - len(str(needed))):,} items")
 
 
+def test_a_router_has_to_clear_the_bar_where_another_model_than_the_cheapest_one_does() -> None:
+    """The report picks that model for clearing it; a policy below the bar would be no answer beside it."""
+    _, field, values = paying()
+    single = values[field.best]
+    other = next(v for v in values if v.kind == "single" and v is not single)
+    missing = tuple(replace(v, pass_rate=stats.rate(150, 300)) if v.kind == "single" else v for v in values)
+    low = tuple(replace(v, rate_limits=stats.rate(190, 300)) if v.kind == "router" else v for v in missing)
+    assert decide(low, field, 0.8).verdict == "route", "where no model clears the bar, none is asked"
+    held = tuple(replace(v, pass_rate=stats.rate(290, 300)) if v.name == other.name else v for v in low)
+    kept = decide(held, field, 0.8)
+    assert (kept.verdict, kept.single, kept.short_of_bar) == ("keep", single.name, True)
+    assert f"is below your 80% bar, which {other.phrase} clears" in kept.reason
+
+
 def test_a_router_above_the_line_of_lots_is_shown_with_all_looked_at_together() -> None:
     field, values = valued(PLANTED.draw(3, 60))
     lines = {v.over_line.confidence for v in values if v.over_line is not None}

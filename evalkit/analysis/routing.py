@@ -99,7 +99,7 @@ class RoutingDecision:
 
     `compared` routers were looked at together. `reason` in words; `settles`: what would decide it, empty if decided.
     `router`: the one that `reason` is about, which more items may settle; empty if there is none. `short_of_bar`:
-    routers are, or may be, cheaper, and none of these is shown to clear the bar that the single model clears.
+    routers are, or may be, cheaper, and none of these is shown to clear the bar that a model clears.
     """
 
     verdict: RoutingVerdict

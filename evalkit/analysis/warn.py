@@ -205,7 +205,7 @@ def _about_showing(grading: Grading) -> Iterator[str]:
     if grading.after_results:
         yield (
             f"{_plural(grading.after_results, 'grade')} by people came after results of this run had been shown;"
-            " whoever saw them may have known which model was ahead."
+            " whoever saw them may have known who wrote an output, or which model was ahead."
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from evalkit.analysis.routing import LEAST_ITEMS, PolicyValue, RoutingDecision, RoutingVerdict
+from evalkit.frozen import dataclass
 from evalkit.routing.figures import worked_out_at
 from evalkit.routing.value import Field
 from evalkit.stats import items_to_clear
@@ -15,10 +16,43 @@ NOTABLE = 0.10
 _TOGETHER = "{} with all routers looked at together"
 RULE = (
     "Route where a router's expected total cost is below the best single model's, it may be lower by"
-    f" {NOTABLE:.0%}, and its pass rate clears the bar if the single model's does, with all routers looked at together."
+    f" {NOTABLE:.0%}, and its pass rate clears the bar if any model's does, with all routers looked at together."
     f" Keep one model where no router can be {NOTABLE:.0%} cheaper in the end. Otherwise there is not enough data, and"
     " one model is kept meanwhile."
 )
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """The bar that a router has to clear where a model does: `held_by` is that model, None where none does, so that
+    nothing is asked."""
+
+    rate: float
+    held_by: PolicyValue | None
+
+    def lets_pass(self, router: PolicyValue) -> bool:
+        return self.held_by is None or _clears(router, self.rate)
+
+    def keeps_out(self, router: PolicyValue) -> bool:
+        """Whether it is shown to be below, so that no number of items makes it clear the bar."""
+        high = router.rate_together.high
+        return self.held_by is not None and high is not None and high < self.rate
+
+    def told(self, router: PolicyValue) -> str:
+        rate = _TOGETHER.format(doubt(router.rate_together, "percent", self.rate))
+        held = "" if self.held_by is None else f", which {self.held_by.phrase} clears"
+        return f"your {stated(self.rate)} bar{held} ({rate})"
+
+
+def _bar_of(values: Sequence[PolicyValue], single: PolicyValue, rate: float) -> _Bar:
+    clearing = [value for value in values if value.kind == "single" and _clears(value, rate)]
+    cheapest = min(clearing, key=lambda value: (value is not single, value.expected_usd.value or 0.0), default=None)
+    return _Bar(rate, cheapest)
+
+
+def _clears(value: PolicyValue, bar: float) -> bool:
+    low = value.rate_together.low
+    return low is not None and low >= bar
 
 
 def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> RoutingDecision:
@@ -38,12 +72,13 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
     may_gain = [value for value in routers if _may_gain(value, notable)]
     if not may_gain:
         return made("keep", single.name, f"no router can be cheaper by {NOTABLE:.0%}, unsatisfactory answers included")
-    below = [value for value in may_gain if _clears(single, bar) and _is_below(value, bar)]
+    asked = _bar_of(values, single, bar)
+    below = [value for value in may_gain if asked.keeps_out(value)]
     open_ = [value for value in may_gain if value not in below]
     if any(value.shown for value in open_):
-        return _cheaper([value for value in open_ if value.shown], single, len(routers), bar)
+        return _cheaper([value for value in open_ if value.shown], single, len(routers), asked)
     if not open_ or any(value.shown for value in below):
-        return _below(below, open_, single, len(routers), bar)
+        return _below(below, open_, single, len(routers), asked)
     best = _most_gain(open_)
     return replace(made("not_enough_data", single.name, _not_shown(best, single), _settles(best)), router=best.name)
 
@@ -52,35 +87,35 @@ def _not_shown(best: PolicyValue, single: PolicyValue) -> str:
     """That the router which gains most by the estimates is not shown to gain anything."""
     if (best.gain_usd.value or 0.0) <= 0:
         return f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
-    limits = "" if best.gain_limits is None else f" ({_TOGETHER.format(doubt(best.gain_limits, 'money'))})"
+    limits = "" if best.gain_limits is None else f" (by {_TOGETHER.format(doubt(best.gain_limits, 'money'))})"
     return (
         f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included{limits}; these items do not"
         " show it"
     )
 
 
-def _cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: float) -> RoutingDecision:
+def _cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: _Bar) -> RoutingDecision:
     """Where routers are shown to be cheaper and may clear the bar: the one that gains most of those that do."""
-    good = [value for value in cheaper if _clears(value, bar) or not _clears(single, bar)]
+    good = [value for value in cheaper if bar.lets_pass(value)]
     best = _most_gain(good or cheaper)
     reason = _costs_less(best, single)
     if good:
         return RoutingDecision("route", best.name, single.name, compared, reason, router=best.name)
-    reason = f"{reason}, but its pass rate is not shown to clear {_the_bar(best, single, bar)}"
-    settles = _settles_bar(best, bar)
+    reason = f"{reason}, but its pass rate is not shown to clear {bar.told(best)}"
+    settles = _settles_bar(best, bar.rate)
     return RoutingDecision(
         "not_enough_data", single.name, single.name, compared, reason, settles, short_of_bar=True, router=best.name
     )
 
 
 def _below(
-    below: Sequence[PolicyValue], open_: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: float
+    below: Sequence[PolicyValue], open_: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: _Bar
 ) -> RoutingDecision:
     """Where those that are shown to be cheaper, or all that may be, are shown to be below the bar: one model is kept
     for good unless others are `open_`."""
     best = _most_gain([value for value in below if value.shown] or below)
     costs = _costs_less(best, single) if best.shown else f"{best.phrase} may cost less than {single.phrase}"
-    reason = f"{costs}, but its pass rate is below {_the_bar(best, single, bar)}"
+    reason = f"{costs}, but its pass rate is below {bar.told(best)}"
     if not open_:
         return RoutingDecision("keep", single.name, single.name, compared, reason, short_of_bar=True, router=best.name)
     other = _most_gain(open_)
@@ -98,21 +133,6 @@ def _most_gain(routers: Sequence[PolicyValue]) -> PolicyValue:
 def _costs_less(router: PolicyValue, single: PolicyValue) -> str:
     gain = money(router.gain_usd.value or 0.0)
     return f"{router.phrase} costs {gain} less a request than {single.phrase}, unsatisfactory answers included"
-
-
-def _the_bar(router: PolicyValue, single: PolicyValue, bar: float) -> str:
-    rate = _TOGETHER.format(doubt(router.rate_together, "percent", bar))
-    return f"your {stated(bar)} bar, which {single.phrase} clears ({rate})"
-
-
-def _clears(value: PolicyValue, bar: float) -> bool:
-    low = value.rate_together.low
-    return low is not None and low >= bar
-
-
-def _is_below(router: PolicyValue, bar: float) -> bool:
-    high = router.rate_together.high
-    return high is not None and high < bar
 
 
 def _settles_bar(router: PolicyValue, bar: float) -> str:
