@@ -120,6 +120,20 @@ def test_a_quantile_that_takes_more_items_is_told_beforehand() -> None:
     assert not any(": p90" in line for line in told(text, enough))
 
 
+def test_a_cost_per_success_that_takes_more_items_is_told_beforehand() -> None:
+    def lines(text: str, size: int) -> list[str]:
+        return [line for line in told(text, [item(f"i{n}") for n in range(size)]) if "cost_per_satisfactory" in line]
+
+    few = "items cannot pass when the two cost the same and never fail"
+    assert lines("cost_per_satisfactory: {}", 20) == [f"cost_per_satisfactory: at 1.1× 20 {few}; 29 can"]
+    assert not lines("cost_per_satisfactory: {}", 29)
+    assert not lines("cost_per_satisfactory: {at_most: 0.5}", 20), "it asks for a cheaper one"
+    (looked,) = lines("cost_per_satisfactory: {}\nsequential: {}", 29)
+    assert looked.endswith("; 32 can")
+    (close,) = lines("cost_per_satisfactory: {at_most: 1.001}", 20)
+    assert close.endswith("; more than 1,000 can")
+
+
 def test_what_graders_have_to_do_is_said_before_anything_is_paid_for() -> None:
     """A judge whom nobody has checked passes nothing, however many items there are, and one grader agrees with none."""
     text = "quality: {margin: 0.5}\nagreement: {}"

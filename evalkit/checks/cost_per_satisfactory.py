@@ -1,22 +1,27 @@
 """Cost per satisfactory output: not higher by more than a ratio."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
+from math import inf
 
 from evalkit import stats
 from evalkit.gating.dearer import Dearest, dearer_result
 from evalkit.gating.evidence import Evidence, Measure, Paired, satisfied
 from evalkit.gating.labels import is_mixed, labels_of
+from evalkit.gating.naming import Planned
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate
-from evalkit.wording import estimated
+from evalkit.stats.logscale import FEWEST
+from evalkit.wording import estimated, plural
 
 ORDER = 21
 _MIXED = "people decided some outputs for what the judge had said of them, and the judge the others"
 _NEEDS = "more labels (`evalkit grade --calibrate`), people's grades of all, or cost_per_request in its place"
 Settings = Dearest
+_MOST = 1000
 
 
 def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckResult]:
@@ -41,6 +46,23 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
         return dearer_result(name, what, evidence, asked, rules, compared, lambda *more: compared(*more)[0])
 
     yield _as_far_as_graded(with_mistakes, evidence, rules, asked.at_most)
+
+
+def takes(asked: Dearest, planned: Planned, alpha: Callable[[int], float]) -> Iterator[str]:
+    """That two models that cost the same and are always satisfactory cannot pass, if so; `alpha`: what so many items
+    are tested at."""
+
+    def passes(items: int) -> bool:
+        alike = [1.0] * items
+        return (stats.cost_ratio(alike, alike, alike, alike, 1 - 2 * alpha(items)).high or inf) < asked.at_most
+
+    have = len(planned.items)
+    if asked.at_most <= 1 or have < FEWEST or passes(have):
+        return
+    least = have + 1 + bisect_left(range(have + 1, _MOST), True, key=passes)
+    enough = f"{least:,} can" if least < _MOST else f"more than {_MOST:,} can"
+    what = f"at {asked.at_most:g}× {plural(have, 'item')} cannot pass when the two cost the same and never fail"
+    yield f"cost_per_satisfactory: {what}; {enough}"
 
 
 def _as_far_as_graded(

@@ -25,6 +25,8 @@ def foreseen(policy: Common, place_of: Callable[[NotThereError], str], planned: 
         try:
             shares = list(module.foresee(settings, planned)) if hasattr(module, "foresee") else []
             asks = list(module.asks(settings, planned)) if hasattr(module, "asks") else []
+            if hasattr(module, "takes"):
+                asks += module.takes(settings, planned, partial(_alpha, policy, epochs))
         except NotThereError as error:
             problems.append(f"{place_of(error)}: {error}")
             continue
