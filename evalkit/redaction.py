@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from evalkit.analysis.routing import Routing
 from evalkit.errors import UsageError
 from evalkit.patterns import Pattern, hiding
 from evalkit.wording import plural
@@ -160,7 +161,7 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
         analysis,
         spec=replace(analysis.spec, name=by.name(analysis.spec.name)),
         warnings=tuple(by.name(_renamed(warning, names)) for warning in analysis.warnings),
-        routing=_changed(analysis.routing, lambda text: _renamed(text, names)),
+        routing=analysis.routing and _said_of(analysis.routing, lambda text: _renamed(text, names)),
         outputs=tuple(_item(item, by) for item in analysis.outputs),
         documents={by.name(name): by.text(text) for name, text in analysis.documents.items()},
         slices=tuple(
@@ -193,6 +194,20 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
         ),
     )
     return replace(made, warnings=(*made.warnings, *by.notes))
+
+
+def _said_of(routing: Routing, say: Callable[[str], str]) -> Routing:
+    """What routing says in words, changed; policies and models keep the ids by which a page finds them."""
+    decision = routing.decision
+    return replace(
+        routing,
+        values=tuple(
+            replace(each, title=say(each.title), what=say(each.what), told=say(each.told)) for each in routing.values
+        ),
+        decision=replace(decision, reason=say(decision.reason), settles=say(decision.settles)),
+        not_valued=tuple(replace(each, title=say(each.title), reason=say(each.reason)) for each in routing.not_valued),
+        warnings=tuple(map(say, routing.warnings)),
+    )
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:

@@ -134,8 +134,28 @@ def test_more_labels_settle_what_is_beyond_the_limit_only_as_the_judge_sees_it()
     (check,) = cost_per_satisfactory.check(of(book.snapshot()), Dearest(at_most=1.02), rules)
     assert check.outcome == "inconclusive"
     assert str(check.needs).startswith("more labels")
+    as_judged = replace(rules, assay=Assay(judged=True, mistaken=0.0))
+    asked = Dearest(at_most=1.05)
+    (either,), (judge,) = (cost_per_satisfactory.check(of(book.snapshot()), asked, r) for r in (rules, as_judged))
+    assert (either.outcome, judge.outcome) == ("inconclusive", "inconclusive")
+    assert either.needs == judge.needs, "of two ends below the limit the one that takes more items, here 1.04 times"
     (sure,) = cost_per_satisfactory.check(of(book.snapshot()), Dearest(at_most=0.9), rules)
     assert sure.needs == "no number of items, while the estimate stays at the limit or above it"
+
+
+def test_items_that_are_advised_are_like_all_of_these_in_whatever_order_they_stand() -> None:
+    found = []
+    for turned in (1, -1):
+        book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_()])
+        for place, item in enumerate(range(100)[::turned]):
+            for model, price in ((BASELINE, 1.0), (CANDIDATE, 1.05)):
+                usd = price * (0.01 if item < 60 else 0.05 + 0.01 * ((item * 7 + (model == BASELINE)) % 3))
+                trial = book.trial(f"item-{place:03d}", answered(usd, served_model=model), model=model)
+                book.grade(trial, int(item < 80), grader="ann")
+        (check,) = cost_per_satisfactory.check(of(book.snapshot()), Dearest(at_most=1.1), Rules(0.05, 7, Assay()))
+        assert check.outcome == "inconclusive"
+        found.append(int(str(check.needs).removeprefix("about ").split(" more")[0]))
+    assert found[0] == pytest.approx(found[1], abs=3)
 
 
 @pytest.mark.parametrize("mistaken", [0.11, 0.115, 0.119])

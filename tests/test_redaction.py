@@ -200,6 +200,26 @@ def test_models_whose_names_become_one_are_told_apart_in_what_routing_says_too()
     assert not re.search("Opus|Sonnet|Haiku", said)
 
 
+def test_models_that_are_called_by_their_ids_are_hidden_where_routing_is_valued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of an import that no price list knows: policies are found by ids, which no page shows."""
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        {"item_id": f"i{n}", "model": model, "prompt": "q" * (n + 1), "output": "a", "cost_usd": usd,
+         "grades": [{"grader": "ann", "kind": "human", "criterion": "ok", "level": int(n % 10 < good)}]}
+        for n in range(40)
+        for model, usd, good in (("acme-small", 0.001, 6), ("acme-large", 0.05, 10))
+    ]  # fmt: skip
+    Path("made.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert main(["import", "made.jsonl", "--satisfactory-from", "ok", "-o", "made.db"]) == 0
+    assert main(["report", "made.db", "--redact", "acme", *(part for form in FORMS for part in ("-o", form))]) == 0
+    page = Path("r.html").read_text()
+    assert "Routing" in page
+    assert "acme" not in page
+    assert "acme" not in Path("r.md").read_text()
+
+
 def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:
     book = Book()
     for name in ("ann", "bob", "q ann", "q bob", "plain"):

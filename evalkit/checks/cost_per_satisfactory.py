@@ -3,8 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import cycle, islice
-from math import inf
+from math import inf, log
 
 from evalkit import stats
 from evalkit.gating.dearer import Dearest, dearer_result
@@ -36,7 +35,8 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
             )
 
             def like(side: Sequence[float]) -> tuple[float, ...]:
-                return tuple(islice(cycle(side), items or len(side)))
+                """As many items as are asked for, each again about equally often, wherever it stands."""
+                return tuple(side[i * len(side) // items] for i in range(items)) if items else tuple(side)
 
             now, then = ((like(costs.candidate), like(flags.candidate)), (like(costs.baseline), like(flags.baseline)))
             mistaken = (like(off.candidate), like(off.baseline)) if share else None
@@ -114,9 +114,17 @@ def _with_either(
         both = replace(found, finding=finding, p_worse=worse)
         if other.outcome != found.outcome:
             return replace(both, outcome="inconclusive", needs=other.needs)
-        parted = found.estimate is not None and _below(found.estimate, at_most) != _below(ratio, at_most)
-        return replace(both, needs=_NEEDS) if parted else both
+        if found.estimate is None or _below(found.estimate, at_most) != _below(ratio, at_most):
+            return replace(both, needs=_NEEDS)
+        return both if _lacks(found.estimate, at_most) > _lacks(ratio, at_most) else replace(both, needs=other.needs)
     return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=_NEEDS, within=False)
+
+
+def _lacks(ratio: Estimate, at_most: float) -> float:
+    """How many times too wide a ratio's interval is to lie below the limit; that of more items is as much narrower."""
+    if ratio.value is None or ratio.high is None or not _below(ratio, at_most):
+        return inf
+    return log(ratio.high / ratio.value) / log(at_most / ratio.value)
 
 
 def _below(ratio: Estimate, at_most: float) -> bool:
