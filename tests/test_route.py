@@ -328,7 +328,7 @@ def test_a_router_has_to_clear_the_bar_where_another_model_than_the_cheapest_one
     held = tuple(replace(v, pass_rate=stats.rate(290, 300)) if v.name == other.name else v for v in low)
     kept = decide(held, field, 0.8)
     assert (kept.verdict, kept.single, kept.short_of_bar) == ("keep", single.name, True)
-    assert f"is below your 80% bar, which {other.phrase} clears" in kept.reason
+    assert f"is below your 80% bar, which {other.title.removeprefix('Always ')} clears (" in kept.reason
 
 
 def test_a_router_above_the_line_of_lots_is_shown_with_all_looked_at_together() -> None:

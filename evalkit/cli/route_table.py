@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from evalkit.cli.terminal import say
-from evalkit.wording import Format, interval, money, plural, value
+from evalkit.wording import Format, interval, money, plural, sentence, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -27,7 +27,7 @@ def print_routing(analysis: "Analysis", routing: "Routing") -> None:
     console().print(_table(routing, analysis.decision.bar))
     if routing.verifiers:
         console().print(_checks(routing))
-    for line in _notes(routing):
+    for line in (*_other_pick(analysis, routing), *_notes(routing)):
         say(line)
 
 
@@ -78,6 +78,16 @@ def _range(estimate: "Estimate", style: Format, bar: float | None = None) -> str
     """The interval; where there is none, as of prices that are all alike, the value alone."""
     known = estimate.low is not None or estimate.high is not None
     return interval(estimate, style, bar) if known else value(estimate, style, bar)
+
+
+def _other_pick(analysis: "Analysis", routing: "Routing") -> Iterator[str]:
+    """That the report picks another model than the one with the lowest total, where no router is used."""
+    pick, decision = analysis.decision.option, routing.decision
+    if pick is not None and decision.verdict != "route" and decision.single != f"always-{pick}":
+        yield (
+            f"The report picks {analysis.model(pick).name}, by the bar and the cost per satisfactory output: keep that."
+            f" {sentence(routing.value_of(decision.single).phrase)[:-1]} has the lowest total."
+        )
 
 
 def _notes(routing: "Routing") -> Iterator[str]:

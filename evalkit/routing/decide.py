@@ -14,12 +14,6 @@ from evalkit.wording import MOST_ITEMS, doubt, money, plural, stated
 NOTABLE = 0.10
 """Share of the best single model's expected cost: a gain that is shown to be smaller is not worth a router."""
 _TOGETHER = "{} with all routers looked at together"
-RULE = (
-    "Route where a router's expected total cost is below the best single model's, it may be lower by"
-    f" {NOTABLE:.0%}, and its pass rate clears the bar if any model's does, with all routers looked at together."
-    f" Keep one model where no router can be {NOTABLE:.0%} cheaper in the end. Otherwise there is not enough data, and"
-    " one model is kept meanwhile."
-)
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class _Bar:
 
     def told(self, router: PolicyValue) -> str:
         rate = _TOGETHER.format(doubt(router.rate_together, "percent", self.rate))
-        held = "" if self.held_by is None else f", which {self.held_by.phrase} clears"
+        held = "" if self.held_by is None else f", which {self.held_by.title.removeprefix('Always ')} clears"
         return f"your {stated(self.rate)} bar{held} ({rate})"
 
 
@@ -56,7 +50,12 @@ def _clears(value: PolicyValue, bar: float) -> bool:
 
 
 def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> RoutingDecision:
-    """The rule, applied; `bar` is that of the lower limit of a pass rate."""
+    """The rule, applied; `bar` is that of the lower limit of a pass rate.
+
+    Route where a router's expected total cost is below the best single model's, it may be lower by `NOTABLE`, and its
+    pass rate clears the bar if any model's does, with all routers looked at together. Keep one model where no router
+    can be that much cheaper, or all that may be are below that bar. Otherwise there is not enough data.
+    """
     single = values[field.best]
     routers = [value for value in values if value.kind == "router"]
 
