@@ -32,8 +32,8 @@ class Settings:
     second time, unannounced. `ask_author`: whether they are asked, once all is graded, which model wrote an output.
     `layout`: one output after the other, or an item's outputs side by side. `sample`: about how many outputs are
     graded at all, None for all: those of items drawn at random, so that every model has as many as the others.
-    `items`: the ones that are graded at all, None for all; `apart`: those of them that a judge told apart, where the
-    others were drawn at random.
+    `items`: the ones that are graded at all, beside those of a `sample`, None for all; `apart`: those of them that a
+    judge told apart, where the others were drawn at random.
     """
 
     overlap: int | None = None
@@ -133,11 +133,10 @@ def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
     with_output = {trial.key.item_id for trial in snapshot.trials if trial.id in outputs}
     items = [item.id for item in snapshot.items if item.id in with_output]
     settings = settings_of(snapshot, round_id)
-    if settings.items is not None:
-        wanted = set(settings.items)
+    drawn = [] if settings.sample is None else _drawn(snapshot, items, outputs, settings.sample)
+    if settings.items is not None or settings.sample is not None:
+        wanted = {*(settings.items or ()), *drawn}
         items = [item for item in items if item in wanted]
-    if settings.sample is not None:
-        items = _drawn(snapshot, items, outputs, settings.sample)
     item_of = {trial.id: trial.key.item_id for trial in snapshot.trials}
     begun: dict[str, list[str]] = defaultdict(list)
     for mark in snapshot.markings:
@@ -148,8 +147,8 @@ def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
         for item_id in items_out:
             begun[item_id].append(grader)
     people = people_of(snapshot, round_id)
-    drawn = assign(items, people, {i: list(dict.fromkeys(g)) for i, g in begun.items()}, settings.overlap)
-    return {grader: _with_taken(own, taken.get(grader, ()), with_output) for grader, own in drawn.items()}
+    dealt = assign(items, people, {i: list(dict.fromkeys(g)) for i, g in begun.items()}, settings.overlap)
+    return {grader: _with_taken(own, taken.get(grader, ()), with_output) for grader, own in dealt.items()}
 
 
 def _with_taken(share: Sequence[str], taken: Sequence[str], there: Collection[str]) -> tuple[str, ...]:

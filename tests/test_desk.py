@@ -18,7 +18,7 @@ from evalkit.grader_names import CHECKS, first_of, is_again
 from evalkit.grading_records import WITHDRAWN, RoundEvent
 from evalkit.models import LINE_UP
 from evalkit.queues import rubric_of
-from evalkit.rounds import HANDED_OUT, Settings, being_graded, left_at_closing, left_to_grade, people_of
+from evalkit.rounds import HANDED_OUT, Settings, being_graded, left_at_closing, left_to_grade, people_of, shares
 from evalkit.standing_grades import counting, standing
 from evalkit.store import RunFile
 from evalkit.web.turnout import Turnout
@@ -373,6 +373,18 @@ def test_a_repeat_that_was_taken_away_comes_back_though_others_are_drawn_by_now(
         grade_all(later, "ann")
         graded = {grade.trial_id for grade in run.snapshot().grades if is_again(grade.grader)}
         assert {pile.trials[label].id for label in repeats} < graded
+
+
+def test_items_that_are_named_are_asked_for_beside_a_sample_and_not_out_of_it(run: RunFile) -> None:
+    """`--calibrate` and then `--discordant` in one round."""
+    named = tuple(item.id for item in run.snapshot().items[6:])
+    desk = desk_of(run, "ann", sample=9)
+    (sampled,) = shares(run.snapshot(), desk.round.id).values()
+    assert len(sampled) == 3
+    assert not set(named) <= set(sampled)
+    open_for_people(run, True, Settings(sample=9, items=named))
+    (both,) = shares(run.snapshot(), desk.round.id).values()
+    assert set(both) == {*named, *sampled}
 
 
 def test_what_a_person_took_away_stays_theirs_though_other_items_are_asked_for_by_now(run: RunFile) -> None:
