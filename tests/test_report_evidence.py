@@ -309,7 +309,7 @@ def test_a_judge_is_said_to_err_in_the_figures_that_rest_on_it_and_in_no_others(
             for item in both.outputs
         ),
     )
-    assert "Nothing above rests on its grades" in judge_row(taken)
+    assert "No verdict rests on its grades" in judge_row(taken)
     assert "graded by 2 people, run" in footer(taken)
     dropped = replace(both, grading=replace(both.grading, dropped={JUDGE_MODEL: "J 0.01"}))
     assert judge_row(dropped).endswith(f"{JUDGE_MODEL} decides nothing, see Graders.")

@@ -2,7 +2,6 @@
 
 import math
 import re
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
@@ -313,10 +312,19 @@ def _ratio_needs(
         return "more items that are satisfactory on both sides: hardly any is, so the ratio may be anything"
     if ratio.high is None:  # too few to tell how it varies
         return fewest_items(_FEWEST_ALIKE, ratio, rules)
-    half, room = math.log(ratio.high / ratio.value), math.log(at_most / ratio.value)
-    needed = math.ceil(ratio.n * (half / room) ** 2)
-    if of_more is not None and needed <= _MOST_ITEMS:  # and perhaps fewer
-        numbers = range(ratio.n + 1, needed)
-        needed = ratio.n + 1 + bisect_left(numbers, True, key=lambda n: (of_more(n).high or math.inf) < at_most)
+    needed = max(ratio.n + 1, _items_to_reach(ratio.n, ratio, math.log(at_most / ratio.value), of_more))
     more = max(1, needed - ratio.n)
     return f"about {plural(more, 'more item')} ({needed:,} in all), {cost_of(more, rules.item_usd)}, if the ratio stays"
+
+
+def _items_to_reach(items: int, ratio: Estimate, room: float, of_more: Callable[[int], Estimate] | None) -> int:
+    """Items of which the upper limit lies `room` above the ratio on the log scale: by the root of their number, or,
+    with `of_more`, as the limit shrinks from one doubling of all items to the next."""
+    half = math.log((ratio.high or math.inf) / (ratio.value or 1.0))
+    while of_more is not None and items <= _MOST_ITEMS:
+        doubled = of_more(2 * items)
+        narrower = math.log((doubled.high or math.inf) / (doubled.value or 1.0))
+        if narrower <= room:
+            return math.ceil(items * 2 ** (math.log(half / room) / math.log(half / narrower)))
+        items, half = 2 * items, narrower
+    return math.ceil(items * (half / room) ** 2)

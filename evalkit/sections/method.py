@@ -299,7 +299,7 @@ def _weight(analysis: Analysis) -> str:
     if len(lost) == len(grading.judges):
         return told.strip()
     if not decided["judge"]:
-        return f"Nothing above rests on its grades: people's took their place.{told}"
+        return f"No verdict rests on its grades: people's took their place.{told}"
     if not decided["people"]:
         return f"Its errors are in every figure above and not in the intervals.{told}"
     share = f"{decided['judge']:,} of {plural(sum(decided.values()), 'output')}"

@@ -25,7 +25,7 @@ from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import as_graded, clearing_router, level_with, lineup, rank, routed, routing_may_clear
+from evalkit.series import as_graded, clearing_router, clears, level_with, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import MOST_ITEMS, about, estimated, listing, money, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
@@ -386,6 +386,8 @@ def _routed(analysis: Analysis) -> Fact | None:
     of_all, open_, together = "with all routers looked at together", "", policy.rate_together
     if policy.shown and (together.low is None or together.low < analysis.decision.bar):
         open_ = f", not shown to clear ({doubt_words(together, 'percent', analysis.decision.bar)} {of_all})"
+    elif policy.shown and not clears(analysis, policy):
+        open_ = ", not shown to clear since the judge overrates its outputs"
     if routing.decision.verdict == "route":
         told = f"{policy.opening} saves {gain} a request over {single}, {failing}{open_}{reserve(policy)}."
         return Fact("Routing costs less", words(told))
