@@ -73,7 +73,7 @@ def test_no_more_is_claimed_for_policies_than_the_figures_shown_can_tell() -> No
 def test_the_router_to_use_stands_first_among_routers_whatever_it_gains() -> None:
     analysis = many(20)
     assert analysis.routing is not None
-    chosen = replace(analysis.routing.decision, verdict="route", policy="r20")
+    chosen = replace(analysis.routing.decision, verdict="route", policy="r20", router="r20")
     shown = tables(replace(analysis, routing=replace(analysis.routing, decision=chosen)))[0]
     assert names(shown)[3] == "Router 20"
     assert [row.picked for row in shown.rows] == [False, False, False, True, False, False]

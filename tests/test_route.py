@@ -331,6 +331,36 @@ def test_a_router_has_to_clear_the_bar_where_another_model_than_the_cheapest_one
     assert f"is below your 80% bar, which {other.title.removeprefix('Always ')} clears (" in kept.reason
 
 
+def test_the_model_to_keep_is_the_one_that_the_run_s_rule_picks() -> None:
+    _, field, values = paying()
+    single = values[field.best]
+    other = next(v for v in values if v.kind == "single" and v is not single).name.removeprefix("always-")
+    assert decide(values, field, 0.8, other).policy == decide(values, field, 0.8).policy, "a router that pays is used"
+    idle = tuple(
+        replace(v, shown=False, gain_limits=replace(v.gain_limits, low=-0.2, value=-0.1, high=-0.05))
+        if v.gain_limits
+        else v
+        for v in values
+    )
+    kept = decide(idle, field, 0.8, other)
+    assert (kept.verdict, kept.policy, kept.single) == ("keep", f"always-{other}", single.name)
+    assert decide(idle, field, 0.8).policy == single.name
+    assert decide(idle, field, 0.8, "not-valued").policy == single.name
+
+
+def test_no_router_is_named_where_none_is_seen_to_be_cheaper() -> None:
+    _, field, values = paying()
+    unseen = tuple(
+        replace(v, shown=False, gain_usd=replace(v.gain_usd, value=-0.1), gain_limits=replace(v.gain_limits, high=9.0))
+        if v.gain_limits
+        else v
+        for v in values
+    )
+    decision = decide(unseen, field, 0.8)
+    assert (decision.verdict, decision.router) == ("not_enough_data", "")
+    assert decision.reason.startswith("no router is seen to be cheaper")
+
+
 def test_a_router_above_the_line_of_lots_is_shown_with_all_looked_at_together() -> None:
     field, values = valued(PLANTED.draw(3, 60))
     lines = {v.over_line.confidence for v in values if v.over_line is not None}

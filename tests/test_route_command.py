@@ -135,7 +135,9 @@ def test_an_answer_that_costs_nothing_when_wrong_is_warned_about(run: Path) -> N
 @pytest.mark.long
 def test_where_the_report_picks_another_model_than_the_lowest_total_that_is_said(run: Path) -> None:
     told = "The report picks Opus 4.6, by the bar and the cost per satisfactory output: keep that."
-    assert told in invoke(run, "--failure-usd", "0.001").output
+    found = invoke(run, "--failure-usd", "0.001").output
+    assert told in found
+    assert "* every request to Opus 4.6" in found
     assert "The report picks" not in invoke(run, "--failure-usd", "50").output
 
 

@@ -214,6 +214,10 @@ def test_the_default_is_what_was_decided(tmp_path: Path) -> None:
     assert "(SIMULATED)" in found.output
     content = json.loads((tmp_path / "router.json").read_text())
     assert (content["policy"], content["simulated"]) == (routed()[1].decision.policy, True)
+    cheap = Wishes(failure_usd=0.001)
+    routing, (file, _) = route(routed()[0], cheap), export(routed()[0], cheap)
+    assert (routing.decision.verdict, routing.decision.single) == ("keep", f"always-{HAIKU}")
+    assert file.policy == f"always-{routed()[0].decision.option}", "the model that the report picks"
 
 
 def test_a_world_with_one_way_exports_its_numbers_exactly() -> None:

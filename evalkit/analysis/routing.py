@@ -95,7 +95,8 @@ class NotValued:
 
 @dataclass(frozen=True)
 class RoutingDecision:
-    """What the declared rule says. `policy` is the router to use, or the single model to keep (also while it is open).
+    """What the declared rule says. `policy` is the router to use, or the single model to keep (also while it is open):
+    the one that the run's rule picks, else `single`, the one with the lowest total.
 
     `compared` routers were looked at together. `reason` in words; `settles`: what would decide it, empty if decided.
     `router`: the one that `reason` is about, which more items may settle; empty if there is none. `short_of_bar`:

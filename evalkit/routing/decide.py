@@ -49,13 +49,24 @@ def _clears(value: PolicyValue, bar: float) -> bool:
     return low is not None and low >= bar
 
 
-def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> RoutingDecision:
-    """The rule, applied; `bar` is that of the lower limit of a pass rate.
+def decide(
+    values: tuple[PolicyValue, ...], field: Field, bar: float, picked: str | None = None
+) -> RoutingDecision:
+    """The rule, applied; `bar` is that of the lower limit of a pass rate, `picked` the model that the run's rule picks.
 
     Route where a router's expected total cost is below the best single model's, it may be lower by `NOTABLE`, and its
     pass rate clears the bar if any model's does, with all routers looked at together. Keep one model where no router
-    can be that much cheaper, or all that may be are below that bar. Otherwise there is not enough data.
+    can be that much cheaper, or all that may be are below that bar. Otherwise there is not enough data. The model to
+    keep is the picked one, else the one with the lowest total.
     """
+    decision = _by_total(values, field, bar)
+    kept = f"always-{picked}"
+    if decision.verdict == "route" or all(value.name != kept for value in values):
+        return decision
+    return replace(decision, policy=kept)
+
+
+def _by_total(values: tuple[PolicyValue, ...], field: Field, bar: float) -> RoutingDecision:
     single = values[field.best]
     routers = [value for value in values if value.kind == "router"]
 
@@ -79,13 +90,14 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Routing
     if not open_ or any(value.shown for value in below):
         return _below(below, open_, single, len(routers), asked)
     best = _most_gain(open_)
+    if (best.gain_usd.value or 0.0) <= 0:
+        none = f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
+        return made("not_enough_data", single.name, none, _settles(best))
     return replace(made("not_enough_data", single.name, _not_shown(best, single), _settles(best)), router=best.name)
 
 
 def _not_shown(best: PolicyValue, single: PolicyValue) -> str:
     """That the router which gains most by the estimates is not shown to gain anything."""
-    if (best.gain_usd.value or 0.0) <= 0:
-        return f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
     limits = "" if best.gain_limits is None else f" (by {_TOGETHER.format(doubt(best.gain_limits, 'money'))})"
     return (
         f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included{limits}; these items do not"

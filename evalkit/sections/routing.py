@@ -146,13 +146,13 @@ def _kept(analysis: Analysis, routing: Routing) -> str:
 
 
 def _leading(routing: Routing) -> list[PolicyValue]:
-    """Single models, then the routers that gain most, the one to use among them: what the decision is between."""
+    """Single models, then the routers that gain most, the one the decision is about among them."""
     single = [each for each in routing.values if each.kind == "single"]
     if len(single) > _LEADING // 2:
-        ends = routing.best, single[0].name, max(single, key=lambda each: each.pass_rate.value or 0.0).name
-        single = [each for each in single if each.name in ends]
+        best = max(single, key=lambda each: each.pass_rate.value or 0.0)
+        single = [e for e in single if e in (single[0], best) or e.name in (routing.best, routing.decision.policy)]
     routers = [each for each in _ranked(routing) if each.kind == "router"]
-    routers.sort(key=lambda each: each.name != routing.decision.policy)
+    routers.sort(key=lambda each: each.name != routing.decision.router)
     return [*single, *routers[: _LEADING - len(single)]]
 
 

@@ -381,19 +381,20 @@ def _routed(analysis: Analysis) -> Fact | None:
         single = f"{single} (the lowest total of one model)"
     if not policy.pass_rate.value or (policy.gain_usd.value or 0.0) <= 0:
         return None
-    gain, rate = estimated(policy.gain_usd, "money"), estimated(policy.pass_rate, "percent", analysis.decision.bar)
-    failing = f"unsatisfactory answers at {money(routing.failure_usd)} included; {rate} satisfactory"
     of_all, open_, together = "with all routers looked at together", "", policy.rate_together
+    gain, rate = estimated(policy.gain_usd, "money"), policy.pass_rate
+    if not policy.shown and policy.gain_limits is not None:
+        gain = f"{value(policy.gain_limits, 'money')} ({doubt_words(policy.gain_limits, 'money')} {of_all})"
+        rate = together
+    failing = f"unsatisfactory answers at {money(routing.failure_usd)} included"
+    failing = f"{failing}; {estimated(rate, 'percent', analysis.decision.bar)} satisfactory"
     if policy.shown and (together.low is None or together.low < analysis.decision.bar):
         open_ = f", not shown to clear ({doubt_words(together, 'percent', analysis.decision.bar)} {of_all})"
     elif policy.shown and not clears(analysis, policy):
         open_ = ", not shown to clear since the judge overrates its outputs"
-    if routing.decision.verdict == "route":
-        told = f"{policy.opening} saves {gain} a request over {single}, {failing}{open_}{reserve(policy)}."
-        return Fact("Routing costs less", words(told))
-    settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
     saves = "saves" if policy.shown else "might save"
-    if not policy.shown and policy.gain_limits is not None:
-        gain = f"{value(policy.gain_limits, 'money')} ({doubt_words(policy.gain_limits, 'money')} {of_all})"
-    told = f"{policy.opening} {saves} {gain} a request over {single}, {failing}{open_}.{settles}"
-    return Fact("Routing could change this", words(told))
+    told = f"{policy.opening} {saves} {gain} a request over {single}, {failing}{open_}"
+    if routing.decision.verdict == "route":
+        return Fact("Routing costs less", words(f"{told}{reserve(policy)}."))
+    settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
+    return Fact("Routing could change this", words(f"{told}.{settles}"))
