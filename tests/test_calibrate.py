@@ -53,6 +53,7 @@ def test_a_judge_is_held_against_what_people_said_last_of_the_sample_alone(tmp_p
     assert found.accuracy.sensitivity.value == fmean(said[trial] == GOOD for trial in passed)
     assert found.accuracy.specificity.value == fmean(said[trial] == BAD for trial in failed)
     assert analysis.grading.idle == ("idle",)
+    assert (analysis.grading.sample, analysis.grading.overlap) == (60, None)
     for model in snapshot.spec.models:
         everyone = [trial.id for trial in snapshot.trials if trial.key.model == model]
         by_hand = 0.0

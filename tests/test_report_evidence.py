@@ -283,7 +283,7 @@ def test_a_judge_without_agreement_is_the_heading() -> None:
 def test_a_checked_judge_is_not_called_uncalibrated() -> None:
     assert "uncalibrated" not in all_words("people_and_judge")
     assert "(checked against people)" in render_markdown(made("people_and_judge"))
-    assert "checked against people on 88 outputs, see Graders" in all_words("people_and_judge")
+    assert "checked against people on 88 outputs. " in all_words("people_and_judge")
     assert "(uncalibrated)" in render_markdown(made("whole"))
     assert "3 models, graded by 2 people, run" in render_markdown(made("people_at_odds"))
 
@@ -312,9 +312,27 @@ def test_a_judge_is_said_to_err_in_the_figures_that_rest_on_it_and_in_no_others(
     assert "No verdict rests on its grades" in judge_row(taken)
     assert "graded by 2 people, run" in footer(taken)
     dropped = replace(both, grading=replace(both.grading, dropped={JUDGE_MODEL: "J 0.01"}))
-    assert judge_row(dropped).endswith(f"{JUDGE_MODEL} decides nothing, see Graders.")
+    assert judge_row(dropped).endswith(f"{JUDGE_MODEL} decides nothing. See Graders.")
     assert "errors are in" not in judge_row(dropped)
     assert "graded by 2 people, run" in footer(dropped)
+    second = replace(both.grading, judges=(*both.grading.judges, "another"))
+    assert "Their grades decide 8" in judge_row(replace(both, grading=second))
+    one_left = judge_row(replace(both, grading=replace(second, dropped={"another": "J 0.01"})))
+    assert "Its grades decide 8" in one_left
+    assert one_left.endswith("another decides nothing. See Graders.")
+
+
+def test_people_are_asked_for_as_much_as_they_were() -> None:
+    both = made("people_and_judge")
+
+    def asked(**of_people: object) -> list[list[str]]:
+        by_people = [c for c in commands(replace(both, grading=replace(both.grading, **of_people))) if "people" in c]
+        return [command[command.index("people") + 1 :] for command in by_people]
+
+    assert asked(sample=None) == [[]]
+    assert asked(sample=60, overlap=1) == [["--calibrate", "60", "--overlap", "1"]]
+    assert asked(picked=True, sample=None) == [["--discordant"]]
+    assert asked(picked=True, sample=12) == [["--calibrate", "12"], ["--discordant"]]
 
 
 def test_only_who_was_shown_two_outputs_side_by_side_is_asked_so_again() -> None:

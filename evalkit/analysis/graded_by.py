@@ -21,6 +21,7 @@ class Grading:
     merged with others since, whose outputs the round never saw. `picked`: people were asked about outputs for what a
     judge had said of them, so that verdicts of theirs and of the judge's together are no fair sample of either;
     `told_apart`: the items of which the judge had told any models apart by then, and none that was drawn from others.
+    `sample`: about how many outputs people were asked to grade, `overlap`: how many of them an item; None for all.
     """
 
     round: Round | None
@@ -45,3 +46,5 @@ class Grading:
     answered_by: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     picked: bool = False
     told_apart: tuple[str, ...] = ()
+    sample: int | None = None
+    overlap: int | None = None

@@ -11,7 +11,7 @@ from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import outdated
 from evalkit.records import Round, Snapshot
-from evalkit.rounds import names_items, people_of, told_apart
+from evalkit.rounds import Settings, names_items, people_of, settings_of, told_apart
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -28,7 +28,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
     unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     judges = sorted({judge_of(g.grader) for g in grades if kind_of(g.grader) == "judge"})
     elsewhere = bool(judges) and round_ is not None and round_.blind is None  # billed where nobody here can see
-    old = outdated(snapshot)
+    old, settings = outdated(snapshot), Settings() if round_ is None else settings_of(snapshot, round_.id)
     reasons = Counter(reason for r in results if r.satisfied is None for reason in r.ungraded.values())
     return Grading(
         round=round_,
@@ -53,6 +53,8 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         answered_by=_answered_by(snapshot, judges),
         picked=round_ is not None and names_items(snapshot, round_.id),
         told_apart=told_apart(snapshot, round_.id) if round_ is not None else (),
+        sample=settings.sample,
+        overlap=settings.overlap,
     )
 
 

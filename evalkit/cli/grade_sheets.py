@@ -50,20 +50,28 @@ def hand_out(file: "RunFile", session: "PeopleSession", target: Path, names: Seq
     try:
         with file.only_writer("grade people"):
             desk = session.desk_for(names)
-            _write_all(desk, target, names)
+            written = _write_all(desk, target, names)
     except InUseError:
         desk = session.desk_beside(names)
-        _write_all(desk, target, names)
+        written = _write_all(desk, target, names)
+    if not written:
+        return
     for note in _not_asked(desk) if target.suffix.lower() in SHEETS else ():
         say(note, err=True)
     say(f"next, with what comes back: evalkit grade {in_shell(file.path)} --import FILE")
 
 
-def _write_all(desk: "Desk", target: Path, names: Sequence[str]) -> None:
+def _write_all(desk: "Desk", target: Path, names: Sequence[str]) -> int:
+    """Write a file for each person there is something for; returns how many."""
     targets = _targets(target, names or desk.people)
     _refuse_existing(targets)
-    for name, path in targets.items():
-        _write(desk, name, path)
+    piles = {name: len(desk.hand_out(name).trials) for name in targets}
+    for name, outputs in piles.items():
+        if outputs:
+            _write(desk, name, targets[name], outputs)
+        else:
+            say(f"nothing to grade for {name}: no file written")
+    return sum(outputs > 0 for outputs in piles.values())
 
 
 def _targets(target: Path, names: Sequence[str]) -> dict[str, Path]:
@@ -90,11 +98,10 @@ def _folder(path: Path) -> Path:
     return path.with_name(f"{path.stem}-texts")
 
 
-def _write(desk: "Desk", name: str, path: Path) -> None:
+def _write(desk: "Desk", name: str, path: Path, outputs: int) -> None:
     from evalkit.files import write_whole
     from evalkit.offline.packet import packet
 
-    outputs = len(desk.hand_out(name).trials)
     beside = ""
     if path.suffix.lower() == PACKET and desk.settings.ask_author:
         beside = _last_question(desk, name)

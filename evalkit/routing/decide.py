@@ -49,9 +49,7 @@ def _clears(value: PolicyValue, bar: float) -> bool:
     return low is not None and low >= bar
 
 
-def decide(
-    values: tuple[PolicyValue, ...], field: Field, bar: float, picked: str | None = None
-) -> RoutingDecision:
+def decide(values: tuple[PolicyValue, ...], field: Field, bar: float, picked: str | None = None) -> RoutingDecision:
     """The rule, applied; `bar` is that of the lower limit of a pass rate, `picked` the model that the run's rule picks.
 
     Route where a router's expected total cost is below the best single model's, it may be lower by `NOTABLE`, and its
@@ -70,18 +68,18 @@ def _by_total(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Rout
     single = values[field.best]
     routers = [value for value in values if value.kind == "router"]
 
-    def made(verdict: RoutingVerdict, policy: str, reason: str, settles: str = "") -> RoutingDecision:
-        return RoutingDecision(verdict, policy, single.name, len(routers), reason, settles)
+    def made(verdict: RoutingVerdict, reason: str, settles: str = "") -> RoutingDecision:
+        return RoutingDecision(verdict, single.name, single.name, len(routers), reason, settles)
 
     if not routers:
-        return made("keep", single.name, "there is no router to look at")
+        return made("keep", "there is no router to look at")
     if len(field.outcomes) < LEAST_ITEMS:
         few = f"{plural(len(field.outcomes), 'item')} cannot tell policies apart"
-        return made("not_enough_data", single.name, few, f"at least {LEAST_ITEMS} items")
+        return made("not_enough_data", few, f"at least {LEAST_ITEMS} items")
     notable = NOTABLE * (single.expected_usd.value or 0.0)
     may_gain = [value for value in routers if _may_gain(value, notable)]
     if not may_gain:
-        return made("keep", single.name, f"no router can be cheaper by {NOTABLE:.0%}, unsatisfactory answers included")
+        return made("keep", f"no router can be cheaper by {NOTABLE:.0%}, unsatisfactory answers included")
     asked = _bar_of(values, single, bar)
     below = [value for value in may_gain if asked.keeps_out(value)]
     open_ = [value for value in may_gain if value not in below]
@@ -90,14 +88,16 @@ def _by_total(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Rout
     if not open_ or any(value.shown for value in below):
         return _below(below, open_, single, len(routers), asked)
     best = _most_gain(open_)
-    if (best.gain_usd.value or 0.0) <= 0:
-        none = f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
-        return made("not_enough_data", single.name, none, _settles(best))
-    return replace(made("not_enough_data", single.name, _not_shown(best, single), _settles(best)), router=best.name)
+    seen = (best.gain_usd.value or 0.0) > 0
+    return replace(
+        made("not_enough_data", _not_shown(best, single, seen=seen), _settles(best)), router=best.name if seen else ""
+    )
 
 
-def _not_shown(best: PolicyValue, single: PolicyValue) -> str:
-    """That the router which gains most by the estimates is not shown to gain anything."""
+def _not_shown(best: PolicyValue, single: PolicyValue, *, seen: bool) -> str:
+    """That the router which gains most by the estimates is not shown to gain anything, or not even seen to."""
+    if not seen:
+        return f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
     limits = "" if best.gain_limits is None else f" (by {_TOGETHER.format(doubt(best.gain_limits, 'money'))})"
     return (
         f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included{limits}; these items do not"

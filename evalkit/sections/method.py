@@ -241,7 +241,7 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         if grading.people:
             yield "Shown", words(_shown(grading))
     if grading.judges:
-        yield "Judge", words(f"{listing(grading.judges)}; {_calibrated(analysis)}. {_weight(analysis)}")
+        yield "Judge", words(f"{listing(grading.judges)}; {_calibrated(analysis)}. {_weight(analysis)} See Graders.")
         yield "Judge's cost", words(_judge_cost(grading))
     outputs, ungraded = sum(m.counts.ungraded for m in analysis.models), sum(grading.ungraded.values())
     parts = listing([f"{reason}: {count:,}" for reason, count in sorted(grading.ungraded.items())])
@@ -287,7 +287,7 @@ def _marks(grading: Grading) -> str:
 def _calibrated(analysis: Analysis) -> str:
     seen = {judge.judge: judge.outputs for judge in analysis.judges}
     if set(seen) >= set(analysis.grading.judges):
-        return f"checked against people on {plural(min(seen.values()), 'output')}, see Graders"
+        return f"checked against people on {plural(min(seen.values()), 'output')}"
     return "uncalibrated until people have graded a sample"
 
 
@@ -295,15 +295,20 @@ def _weight(analysis: Analysis) -> str:
     """How much of the figures rests on judges."""
     grading, decided = analysis.grading, decided_by(analysis)
     lost = [judge for judge in grading.judges if judge in grading.dropped]
-    told = f" {listing(lost)} {'decides' if len(lost) == 1 else 'decide'} nothing, see Graders." if lost else ""
-    if len(lost) == len(grading.judges):
+    told = f" {listing(lost)} {'decides' if len(lost) == 1 else 'decide'} nothing." if lost else ""
+    left = [judge for judge in grading.judges if judge not in lost]
+    whose = "its" if len(left) == 1 else "their"
+    if not left:
         return told.strip()
     if not decided["judge"]:
-        return f"No verdict rests on its grades: people's took their place.{told}"
+        return f"No verdict rests on {whose} grades: people's took their place.{told}"
     if not decided["people"]:
-        return f"Its errors are in every figure above and not in the intervals.{told}"
+        return f"{whose.capitalize()} errors are in every figure above and not in the intervals.{told}"
     share = f"{decided['judge']:,} of {plural(sum(decided.values()), 'output')}"
-    return f"Its grades decide {share}, and its errors are in the figures of these and not in the intervals.{told}"
+    return (
+        f"{whose.capitalize()} grades decide {share}, and {whose} errors are in the figures of these and not in the"
+        f" intervals.{told}"
+    )
 
 
 def _judge_cost(grading: Grading) -> str:
@@ -382,4 +387,8 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
     if grading.people:
         pairs = ["--side-by-side"] if "people" in side_by_side else []
         asked = ["--ask-author"] if analysis.blinding else []
-        yield ["evalkit", "grade", file, "--by", "people", *pairs, *asked, *seen]
+        each = [] if grading.overlap is None else ["--overlap", str(grading.overlap)]
+        sample = [] if grading.sample is None else ["--calibrate", str(grading.sample)]
+        wished = [[*sample, *each]] if sample or not grading.picked else []
+        for wish in (*wished, *([["--discordant"]] if grading.picked else [])):
+            yield ["evalkit", "grade", file, "--by", "people", *wish, *pairs, *asked, *seen]
