@@ -1,8 +1,10 @@
 """The gate on a judge's grades: shrunk margins, people's grades that make them needless, and checks of the gate."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as xml
 
 import pytest
 from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, round_, spec, write_run
@@ -574,8 +576,16 @@ def test_a_weaker_candidate_must_fail(
     counts: tuple[int, int, int], code: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_run(tmp_path / "run.db", run(*table(*counts)))
-    assert main(["gate", str(path), "--sensitivity-check", "--candidate", CANDIDATE]) == code
-    assert told in capsys.readouterr().err
+    files = [tmp_path / f"gate.{suffix}" for suffix in ("json", "xml", "md")]
+    asked = ["gate", str(path), "--sensitivity-check", "--candidate", CANDIDATE]
+    assert main([*asked, *(part for file in files for part in ("-o", str(file)))]) == code
+    assert told in capsys.readouterr().out
+    as_json, junit, markdown = (file.read_text(encoding="utf-8") for file in files)
+    assert json.loads(as_json)["exit"] == {0: "pass", 1: "regression"}[code]
+    suite = xml.fromstring(junit)[0]  # noqa: S314  our own
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("1", str(code), "0")
+    assert len(suite.findall("testcase/failure")) == code
+    assert told in markdown.splitlines()[1]
     assert main(["gate", str(path), "--sensitivity-check"]) == 2
 
 
@@ -586,7 +596,7 @@ def test_failing_for_its_price_alone_is_not_noticing(tmp_path: Path, capsys: pyt
     path = write_run(tmp_path / "run.db", dear)
     assert main(["gate", str(path), "--policy", str(policy)]) == 1
     assert main(["gate", str(path), "--policy", str(policy), "--sensitivity-check", "--candidate", CANDIDATE]) == 1
-    assert "would not notice" in capsys.readouterr().err
+    assert "would not notice" in capsys.readouterr().out
 
 
 def test_a_model_that_came_later_takes_nothing_from_what_people_were_asked_about() -> None:

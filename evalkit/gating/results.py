@@ -71,6 +71,7 @@ class GateReport:
     """A gate's verdict with all that it rests on. `reason` is the headline's second half; `notes` are sentences.
 
     `look`: which of the planned looks it is, None where none were planned; `alpha` is that of all of them together.
+    `noticed`: whether the gate failed a candidate that is known to be worse, None where that was not asked.
     """
 
     verdict: Outcome
@@ -86,6 +87,7 @@ class GateReport:
     provenance: Mapping[str, Any]
     look: Look | None = None
     flips: Flips | None = None
+    noticed: bool | None = None
 
     @property
     def tested_alpha(self) -> float:
@@ -94,12 +96,16 @@ class GateReport:
 
     @property
     def headline(self) -> str:
-        """The verdict in one line."""
-        return f"{self.verdict.upper()}: {self.candidate} in place of {self.baseline}: {self.reason}"
+        """The verdict in one line, after whether it is the right one of a candidate known to be worse."""
+        seen = {None: "", True: "NOTICED: the gate notices that", False: "NOT NOTICED: the gate would not notice that"}
+        known = "" if self.noticed is None else f"{seen[self.noticed]} {self.candidate} is worse; "
+        return f"{known}{self.verdict.upper()}: {self.candidate} in place of {self.baseline}: {self.reason}"
 
     @property
     def exit_code(self) -> ExitCode:
         """What the command ends with, where the policy does not soften an inconclusive one."""
+        if self.noticed is not None:
+            return ExitCode.PASS if self.noticed else ExitCode.REGRESSION
         return _CODES[self.verdict]
 
 

@@ -31,8 +31,11 @@ def to_json(report: GateReport) -> str:
 def to_junit(report: GateReport) -> str:
     """Test cases of the verdict, of each check and each regressed item: what failed fails, what is open is an error.
 
-    The verdict does where none of the checks says so, as with evidence of the sandbox, and carries the notes.
+    The verdict does where none of the checks says so, as with evidence of the sandbox, and carries the notes. Of a
+    candidate that is known to be worse there is one case, which fails where the gate does not notice it.
     """
+    if report.noticed is not None:
+        return _sensitivity(report)
     outcomes = [check.outcome for check in report.checks]
     told = report.verdict in outcomes or report.verdict == "pass"
     outcomes += [] if told else [report.verdict]
@@ -57,6 +60,22 @@ def to_junit(report: GateReport) -> str:
     for item, name in items.items():
         case = xml.SubElement(suite, "testcase", classname="evalkit.gate.items", name=visible(item))
         xml.SubElement(case, "skipped", message=f"worse than the baseline in {visible(name)}")
+    return _written(suites)
+
+
+def _sensitivity(report: GateReport) -> str:
+    suites = xml.Element("testsuites", name="evalkit gate --sensitivity-check")
+    suite = xml.SubElement(
+        suites, "testsuite", name=visible(f"{report.baseline} to {report.candidate}"), tests="1",
+        failures=str(int(not report.noticed)), errors="0", skipped="0",
+    )  # fmt: skip
+    told = [f"{check.name}: {check.outcome}: {check.finding}" for check in report.checks]
+    noticed: Outcome = "pass" if report.noticed else "fail"
+    _case(suite, "sensitivity", noticed, report.headline, "", "\n".join((report.headline, *told, *report.notes)))
+    return _written(suites)
+
+
+def _written(suites: xml.Element) -> str:
     xml.indent(suites)
     return xml.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
