@@ -1,5 +1,6 @@
 """What a report withholds: passages that match a pattern, or all texts of items; the numbers of its data stay."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -7,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
-from evalkit.analysis.routing import Routing
 from evalkit.errors import UsageError
+from evalkit.models import display_name
 from evalkit.patterns import Pattern, hiding
 from evalkit.wording import plural
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 REDACTED, LEFT_OUT = "⟦redacted⟧", "⟦left out⟧"
+_MARKS = re.compile(r"⟦redacted(?: \d+)?⟧|⟦left out⟧")
+_OPENINGS = re.compile(r"(?:^|(?<=[.:;!?] )|(?<=\n))[^\W\d_]")
+"""Capitals that a sentence may have given to what it begins with."""
 SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S = 10.0, 120.0
 """How long one pattern may be searched for in one text, and all patterns in all texts: some would take years."""
 _TEXTS = ("output", "error", "comment", "ungraded_reason")
@@ -27,8 +31,8 @@ _TEXTS = ("output", "error", "comment", "ungraded_reason")
 class Redaction:
     """Takes out of texts what is to be withheld. `texts` False: nothing is left of any text.
 
-    The same text gives the same text. Raises UsageError for a pattern that is none, that matches
-    an empty text, or that takes too long.
+    The same text gives the same text; names that were told apart (`tell_apart`) stay so wherever they stand. Raises
+    UsageError for a pattern that is none, that matches an empty text, or that takes too long.
     """
 
     patterns: Sequence[str] = ()
@@ -37,6 +41,7 @@ class Redaction:
     _known: dict[str, str] = field(default_factory=dict, repr=False)
     _ids: dict[str, str] = field(default_factory=dict, repr=False)
     _taken: set[str] = field(default_factory=set, repr=False)
+    _names: dict[str, str] = field(default_factory=dict, repr=False)
     _spent_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -50,11 +55,20 @@ class Redaction:
             said.append(f"What matches {plural(len(self._compiled), 'pattern')} is replaced by {REDACTED}.")
         return said
 
+    def tell_apart(self, names: Sequence[str]) -> None:
+        """Names of different things, before any text that has them: those that would become one get their place as a
+        number. What was told apart already stays as it is."""
+        hidden = [self._searched(name) for name in names]
+        alike = len(set(hidden)) < len(hidden)
+        for place, (name, shown) in enumerate(zip(names, hidden, strict=True), 1):
+            if shown != name:
+                self._names.setdefault(name, _numbered(shown, place) if alike else shown)
+        self._known.clear()
+
     def name(self, text: str) -> str:
         """A short text that identifies something, such as a tag: without what matches."""
         if text not in self._known:
-            found = self._known[text] = self._searched(text)
-            self._known.setdefault(found, found)  # what is done stays as it is, its marks too
+            self._known[text] = self._searched(text)
         return self._known[text]
 
     def text(self, text: str) -> str:
@@ -66,7 +80,7 @@ class Redaction:
         if item_id not in self._ids:
             shown = self.name(item_id)
             number = len(self._ids) + 1
-            self._ids[item_id] = f"{shown} {number}" if shown != item_id or shown in self._taken else shown
+            self._ids[item_id] = _numbered(shown, number) if shown != item_id or shown in self._taken else shown
             self._taken.add(self._ids[item_id])
         return self._ids[item_id]
 
@@ -78,27 +92,84 @@ class Redaction:
         return _changed(document, self.name) if self._compiled else document
 
     def _searched(self, text: str) -> str:
-        for pattern in self._compiled:
+        """The text without what matches. A name that was told apart is hidden as a whole, unless more than it matches;
+        what is hidden already stays as it is."""
+        readings = _readings(text)
+        found = [span for pattern in self._compiled for span in self._spans(pattern, readings)]
+        if not found and not self._names:
+            return text
+        kept = [(*match.span(), match.group()) for match in _MARKS.finditer(text)]
+        kept += [(*span, self._names[name]) for name, span in _places(readings, self._names)]
+        matches = [(start, end, REDACTED) for start, end in _joined(found)]
+        whole = [each for each in kept if not any(_reaches_beyond(match, each) for match in matches)]
+        rest = [match for match in matches if not any(start <= match[0] and match[1] <= end for start, end, _ in whole)]
+        return _with(text, sorted(whole + rest))
+
+    def _spans(self, pattern: Pattern, readings: Sequence[str]) -> Iterable[tuple[int, int]]:
+        for reading in readings:
             left_s = min(SEARCH_LIMIT_S, ALL_SEARCHES_LIMIT_S - self._spent_s)
             begun_s = time.monotonic()
             try:
-                text = _searched(text, pattern, max(left_s, 0.001))
+                yield from [m.span() for m in pattern.finditer(reading, timeout=max(left_s, 0.001)) if m.group()]
             except TimeoutError as error:
                 raise UsageError(
                     f"redact pattern {pattern.pattern!r} takes too long on these texts ({left_s:.1f} s); simplify it"
                 ) from error
             self._spent_s += time.monotonic() - begun_s
-        return text
 
 
-def _searched(text: str, pattern: Pattern, timeout_s: float) -> str:
-    """The text without what matches; a space that a page has no line break at is one like others."""
-    held = "\N{NO-BREAK SPACE}" in text
-    text, _ = pattern.subn(REDACTED, text, timeout=timeout_s)
-    if not held:
-        return text
-    spaced, more = pattern.subn(REDACTED, text.replace("\N{NO-BREAK SPACE}", " "), timeout=timeout_s)
-    return spaced if more else text
+def _readings(text: str) -> list[str]:
+    """A text as it is and as it was before a page held its words together and began its sentences with a capital."""
+    spaced = text.replace("\N{NO-BREAK SPACE}", " ")
+    return list(dict.fromkeys((text, spaced, _OPENINGS.sub(_lowered, spaced))))
+
+
+def _lowered(match: re.Match[str]) -> str:
+    lower = match.group().lower()
+    return lower if len(lower) == 1 else match.group()  # so that all readings are as long as the text
+
+
+def _places(readings: Sequence[str], names: Mapping[str, str]) -> Iterable[tuple[str, tuple[int, int]]]:
+    """Where names stand, the longest where several do."""
+    if names:
+        longest_first = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+        yield from {
+            match.span(): (match.group(), match.span())
+            for reading in readings
+            for match in longest_first.finditer(reading)
+        }.values()
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, those that overlap as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start < found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def _reaches_beyond(match: tuple[int, int, str], kept: tuple[int, int, str]) -> bool:
+    """Whether a match overlaps what would be kept whole and has more than it."""
+    overlaps = match[0] < kept[1] and kept[0] < match[1]
+    return overlaps and (match[0] < kept[0] or match[1] > kept[1])
+
+
+def _with(text: str, changes: Iterable[tuple[int, int, str]]) -> str:
+    """The text with spans replaced, of those that overlap the first."""
+    parts, at = [], 0
+    for start, end, new in changes:
+        if start >= at:
+            parts += [text[at:start], new]
+            at = end
+    return "".join((*parts, text[at:]))
+
+
+def _numbered(shown: str, number: int) -> str:
+    """What is hidden with a number that tells it from others."""
+    return shown.replace(REDACTED, f"⟦redacted {number}⟧", 1) if REDACTED in shown else f"{shown} {number}"
 
 
 def _usable(pattern: str) -> Pattern:
@@ -136,7 +207,7 @@ def _apart(names: list[Any]) -> list[Any]:
     """Names of a mapping, of which several may have become one: the later ones with a number."""
     found: list[Any] = []
     for name in names:
-        found.append(f"{name} {len(found) + 1}" if name in found else name)
+        found.append(_numbered(name, len(found) + 1) if name in found else name)
     return found
 
 
@@ -154,21 +225,20 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     if by.texts and not by.patterns:
         return analysis
     quality, sweep = analysis.item_quality, analysis.sweep
-    names = dict(
-        zip((m.name for m in analysis.models), _apart([by.name(m.name) for m in analysis.models]), strict=True)
-    )
+    ids = models_of(analysis)
+    by.tell_apart(ids)
+    by.tell_apart([display_name(model, analysis.spec.models) for model in ids])
     made = replace(
         analysis,
         spec=replace(analysis.spec, name=by.name(analysis.spec.name)),
-        warnings=tuple(by.name(_renamed(warning, names)) for warning in analysis.warnings),
-        routing=analysis.routing and _said_of(analysis.routing, lambda text: _renamed(text, names)),
+        warnings=tuple(map(by.name, analysis.warnings)),
         outputs=tuple(_item(item, by) for item in analysis.outputs),
         documents={by.name(name): by.text(text) for name, text in analysis.documents.items()},
         slices=tuple(
             replace(part, name=by.name(part.name), item_ids=tuple(map(by.id, part.item_ids)))
             for part in analysis.slices
         ),
-        models=tuple(replace(m, name=names[m.name], failures=_merged(m.failures, by.name)) for m in analysis.models),
+        models=tuple(replace(m, name=by.name(m.name), failures=_merged(m.failures, by.name)) for m in analysis.models),
         grading=replace(
             analysis.grading,
             ungraded=_merged(analysis.grading.ungraded, by.text),
@@ -196,25 +266,11 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     return replace(made, warnings=(*made.warnings, *by.notes))
 
 
-def _said_of(routing: Routing, say: Callable[[str], str]) -> Routing:
-    """What routing says in words, changed; policies and models keep the ids by which a page finds them."""
-    decision = routing.decision
-    return replace(
-        routing,
-        values=tuple(
-            replace(each, title=say(each.title), what=say(each.what), told=say(each.told)) for each in routing.values
-        ),
-        decision=replace(decision, reason=say(decision.reason), settles=say(decision.settles)),
-        not_valued=tuple(replace(each, title=say(each.title), reason=say(each.reason)) for each in routing.not_valued),
-        warnings=tuple(map(say, routing.warnings)),
-    )
-
-
-def _renamed(text: str, names: Mapping[str, str]) -> str:
-    """A text with models called as everywhere else, so that several whose names become one stay apart."""
-    for name in sorted(names, key=len, reverse=True):
-        text = text.replace(name, names[name])
-    return text
+def models_of(analysis: Analysis) -> list[str]:
+    """The ids of all models that an analysis speaks of: those of its run, of an earlier one and of other sizes."""
+    sizes = () if analysis.sweep is None else analysis.sweep.ranges
+    earlier = (pair.b for pair in analysis.against)
+    return list(dict.fromkeys((*analysis.spec.models, *earlier, *(found.model for found in sizes))))
 
 
 def withheld_table(table: "pd.DataFrame", by: Redaction) -> "pd.DataFrame":

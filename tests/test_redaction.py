@@ -21,6 +21,7 @@ from evalkit.cli import main
 from evalkit.config import Config
 from evalkit.records import Snapshot
 from evalkit.redaction import Redaction, withheld
+from evalkit.report import render_json
 from evalkit.store import RunFile
 
 HIDDEN = "jane.doe@corp.example"
@@ -187,21 +188,33 @@ def figures_only(text: str) -> list[float]:
     return found
 
 
-def test_models_whose_names_become_one_are_told_apart_in_what_routing_says_too() -> None:
-    analysis = made("routed")
-    assert analysis.routing is not None
-    hidden = withheld(analysis, Redaction(["Opus", "Sonnet", "Haiku"]))
-    assert hidden.routing is not None
-    names = {model.model: model.name for model in hidden.models}
+@pytest.mark.long
+@pytest.mark.parametrize("patterns", [["Opus", "Sonnet", "Haiku"], [r"(?i)claude\S*|(opus|sonnet|haiku) [\d.]+"]])
+def test_models_whose_names_become_one_are_told_apart_wherever_they_stand(patterns: list[str]) -> None:
+    """Every sentence, table and key of the report names the model that it named before, by one name."""
+    by, analysis = Redaction(patterns), made("routed")
+    hidden = withheld(analysis, by)
+    names = {model.name: by.name(model.name) for model in analysis.models}
+    ids = {model: by.name(model) for model in analysis.spec.models}
     assert len(set(names.values())) == len(names)
-    titles = {value.name: value.title for value in hidden.routing.values}
-    assert {titles[f"always-{model}"] for model in names} == {f"Always {name}" for name in names.values()}
-    said = "".join((*titles.values(), hidden.routing.decision.reason, *hidden.warnings))
-    assert not re.search("Opus|Sonnet|Haiku", said)
+    assert len(set(ids.values())) == len(ids)
+    before = json.loads(render_json(analysis))
+    after = json.loads(render_json(hidden, change=by.everywhere))
+    spaced = [text.replace("\N{NO-BREAK SPACE}", " ") for text in strings_of(after)]
+    assert not [text for text in spaced if re.search("Opus|Sonnet|Haiku", text)]
+    whole = [text.replace("\N{NO-BREAK SPACE}", " ") for text in strings_of(before)]
+    for model, name in zip(ids, names, strict=True):
+        told = sum(name in text or (ids[model] != model and model in text) for text in whole)
+        shown = sum(names[name] in text or (ids[model] != model and ids[model] in text) for text in spaced)
+        assert told == shown > 10, name
+    rows = {value["name"]: value for value in after["analysis"]["routing"]["values"]}
+    assert {f"always-{shown}" for shown in ids.values()} <= set(rows)
+    assert set(rows[f"always-{ids[OPUS]}"]["shares"]) == set(ids.values())
+    assert after["analysis"]["decision"]["option"] in after["analysis"]["decision"]["reasons"]
 
 
 def test_models_that_are_called_by_their_ids_are_hidden_where_routing_is_valued(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Those of an import that no price list knows: policies are found by ids, which no page shows."""
     monkeypatch.chdir(tmp_path)
@@ -216,8 +229,40 @@ def test_models_that_are_called_by_their_ids_are_hidden_where_routing_is_valued(
     assert main(["report", "made.db", "--redact", "acme", *(part for form in FORMS for part in ("-o", form))]) == 0
     page = Path("r.html").read_text()
     assert "Routing" in page
-    assert "acme" not in page
-    assert "acme" not in Path("r.md").read_text()
+    assert "acme" not in page.lower(), "nor with the capital that a sentence begins with"
+    assert "acme" not in Path("r.md").read_text().lower()
+    rows = [line.split(",") for line in Path("r.csv").read_text().splitlines()]
+    assert {row[rows[0].index("model")] for row in rows[1:]} == {"⟦redacted⟧-small", "⟦redacted⟧-large"}
+    capsys.readouterr()
+    assert main(["report", "made.db", "--redact", r"acme-\w+", "-o", "r.html", "-o", "r.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "acme" not in said.lower()
+    rows = [line.split(",") for line in Path("r.csv").read_text().splitlines()]
+    assert {row[rows[0].index("model")] for row in rows[1:]} == {"⟦redacted 1⟧", "⟦redacted 2⟧"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "shown"),
+    [
+        ("ann", "Ann said so; ann did. Annual", "⟦redacted⟧ said so; ⟦redacted⟧ did. ⟦redacted⟧ual"),
+        ("ann", "of Ann", "of Ann"),  # which no sentence made
+        (
+            "big model",
+            "big\N{NO-BREAK SPACE}model, other\N{NO-BREAK SPACE}one",
+            "⟦redacted⟧, other\N{NO-BREAK SPACE}one",
+        ),
+        (r"\w+", "a ⟦redacted 2⟧ b", "⟦redacted⟧ ⟦redacted 2⟧ ⟦redacted⟧"),
+        ("[0-9]+", "⟦redacted 2⟧ of 2024", "⟦redacted 2⟧ of ⟦redacted⟧"),
+        (r"m-\w+", "m-one is m-two, not m-one-b", "⟦redacted 1⟧ is ⟦redacted 2⟧, not ⟦redacted 1⟧-b"),
+        (r"m-one.*", "M-one is here", "⟦redacted⟧"),
+        ("İx", "İx. İstanbul", "⟦redacted⟧. İstanbul"),
+    ],
+)
+def test_what_is_hidden_is_hidden_once_and_as_a_whole(pattern: str, text: str, shown: str) -> None:
+    by = Redaction([pattern])
+    by.tell_apart(["m-one", "m-two"])
+    assert by.name(text) == shown
+    assert by.name(shown) == shown
 
 
 def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:

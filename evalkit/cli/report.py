@@ -11,6 +11,7 @@ from evalkit.cli.terminal import say
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
     from evalkit.records import Snapshot
+    from evalkit.redaction import Redaction
 
 FORMATS = (".html", ".md", ".json")
 
@@ -92,7 +93,7 @@ def report(
     shown = report_files.shown(analysis, snapshot, hidden, path)
     written = report_files.write(paths, shown)
     if not quiet and not as_json:
-        _print_summary(shown.analysis)
+        _print_summary(shown.analysis, hidden)
     report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)
@@ -109,18 +110,18 @@ def _earlier(baseline: Path) -> "Snapshot":
     return snapshot
 
 
-def _print_summary(analysis: "Analysis") -> None:
+def _print_summary(analysis: "Analysis", hidden: "Redaction") -> None:
     from evalkit.analysis.sessions import clock_warnings
     from evalkit.analysis.workers import worker_warnings
     from evalkit.cli.summary import summary_table, sweep_table, verdict_lines
     from evalkit.cli.terminal import console
 
     for line in verdict_lines(analysis):
-        say(line)
+        say(hidden.name(line))
     screen = console()
     screen.print(summary_table(analysis, screen.width))
     sizes = sweep_table(analysis)
     if sizes is not None:
         screen.print(sizes)
     for warning in (*analysis.warnings, *clock_warnings(analysis.sessions), *worker_warnings(analysis.workers)):
-        say(f"! {warning}")
+        say(f"! {hidden.name(warning)}")

@@ -380,6 +380,8 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
         return
     seen = [] if grading.round.blind else ["--no-blind"]
     side_by_side = {one.grader for one in analysis.preferred}
+    if grading.grades and not grading.judges and not grading.people:
+        yield ["evalkit", "grade", file, "--by", "checks"]
     if grading.judges:
         judges = (part for judge in grading.judges for part in ("--judge", judge))
         pairs = ["--side-by-side"] if side_by_side & {*grading.judges} else []
