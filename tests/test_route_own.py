@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from routing_builders import Said, outcomes, run
 
 from evalkit.analysis import Analysis, analyze
+from evalkit.analysis.leaks import TaggedGrade, leaks_of_tags, nearly, relabels
 from evalkit.cli import main
 from evalkit.errors import ProblemsError, UsageError
 from evalkit.route import Asked, route, with_routing
-from evalkit.routing.leaks import TaggedGrade, leaks_of_tags, nearly, relabels
 from evalkit.routing.own import parse_features, parse_scores
 
 N = 30

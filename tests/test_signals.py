@@ -97,6 +97,23 @@ def test_models_whose_gap_is_the_same_on_every_part_have_no_different_winners_ho
         assert found(analyze(book.snapshot()), OPUS)["winners-differ"].state != "shown"
 
 
+@pytest.mark.parametrize("tagged", ["by a verdict", "by chance"])
+def test_a_tag_that_repeats_verdicts_is_no_part_of_the_items(tagged: str) -> None:
+    """A cheap model holds on whatever it passed; that says nothing of items to come."""
+    rng, book = random.Random(4), Book(spec((OPUS, HAIKU)))  # noqa: S311  invented data, not a secret
+    for i in range(120):
+        passed = {OPUS: rng.random() < 0.97, HAIKU: rng.random() < 0.6}
+        marked = passed[HAIKU] if tagged == "by a verdict" else rng.random() < 0.6
+        book.item(name := f"item-{i:03d}", tags=("short",) if marked else ())
+        for model, usd in ((OPUS, 0.05), (HAIKU, 0.01)):
+            book.trial(name, answered(usd * rng.uniform(0.9, 1.1)), model=model, level=int(passed[model]))
+    analysis = analyze(book.snapshot())
+    assert [part.name for part in analysis.slices if part.kind == "tag"] == ["short"]
+    tested = {part.name for part in standing(analysis, OPUS).parts if part.kind == "tag"}
+    assert tested == (set() if tagged == "by a verdict" else {"short"})
+    assert "short" not in found(analysis, OPUS)["cheaper-no-worse-on-parts"].parts
+
+
 @pytest.mark.long
 def test_equal_models_raise_only_what_follows_from_their_prices() -> None:
     signals = found(run({}), OPUS)

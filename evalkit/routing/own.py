@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from evalkit.analysis.leaks import leaks_of_features, leaks_of_scores, leaks_of_tags, named_like_a_grade
 from evalkit.analysis.results import Analysis
 from evalkit.errors import ProblemsError, UsageError
 from evalkit.json_lines import NotAnObjectError, json_object
 from evalkit.router import FEATURES
-from evalkit.routing.leaks import leaks_of_features, leaks_of_scores, leaks_of_tags, named_like_a_grade
 from evalkit.routing.outcomes import FloatArray, Outcomes
 from evalkit.routing.seen import CHECK_S, CHECK_USD
 from evalkit.strict import Problem, did_you_mean, shown

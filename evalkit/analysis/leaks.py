@@ -6,11 +6,13 @@ from functools import cached_property
 from math import lgamma, log
 
 import numpy as np
+import numpy.typing as npt
 
+from evalkit.analysis.columns import FloatArray, IntArray
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.grader_names import JUDGE
-from evalkit.routing.outcomes import BoolArray, FloatArray, IntArray
 
+BoolArray = npt.NDArray[np.bool_]
 LEAST_VALUES = 5
 """Values below which a column and a grade may well agree by chance, so that names alone are looked at."""
 BY_CHANCE = log(1e-6)
