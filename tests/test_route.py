@@ -324,7 +324,10 @@ def test_a_router_has_to_clear_the_bar_where_another_model_than_the_cheapest_one
     other = next(v for v in values if v.kind == "single" and v is not single)
     missing = tuple(replace(v, pass_rate=stats.rate(150, 300)) if v.kind == "single" else v for v in values)
     low = tuple(replace(v, rate_limits=stats.rate(190, 300)) if v.kind == "router" else v for v in missing)
-    assert decide(low, field, 0.8).verdict == "route", "where no model clears the bar, none is asked"
+    unasked = decide(low, field, 0.8)
+    assert unasked.verdict == "route", "where no model clears the bar, none is asked"
+    assert "; its pass rate is below your 80% bar (" in unasked.reason
+    assert unasked.reason.endswith("), which no model is shown to clear")
     held = tuple(replace(v, pass_rate=stats.rate(290, 300)) if v.name == other.name else v for v in low)
     kept = decide(held, field, 0.8)
     assert (kept.verdict, kept.single, kept.short_of_bar) == ("keep", single.name, True)

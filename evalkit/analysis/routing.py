@@ -67,8 +67,8 @@ class PolicyValue:
 
     @property
     def opening(self) -> str:
-        """The same at the beginning of a sentence."""
-        return self.phrase[0].upper() + self.phrase[1:]
+        """The same at the beginning of a sentence, where an id stays as it is."""
+        return self.phrase if self.kind == "single" else self.phrase[0].upper() + self.phrase[1:]
 
 
 @dataclass(frozen=True)

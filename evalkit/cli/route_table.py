@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from evalkit.cli.terminal import say
-from evalkit.wording import Format, interval, money, plural, sentence, value
+from evalkit.wording import Format, interval, money, plural, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
@@ -86,7 +86,7 @@ def _other_pick(analysis: "Analysis", routing: "Routing") -> Iterator[str]:
     if pick is not None and decision.verdict != "route" and decision.single != f"always-{pick}":
         yield (
             f"The report picks {analysis.model(pick).name}, by the bar and the cost per satisfactory output: keep that."
-            f" {sentence(routing.value_of(decision.single).phrase)[:-1]} has the lowest total."
+            f" {routing.value_of(decision.single).opening} has the lowest total."
         )
 
 

@@ -29,8 +29,12 @@ class _Bar:
 
     def keeps_out(self, router: PolicyValue) -> bool:
         """Whether it is shown to be below, so that no number of items makes it clear the bar."""
+        return self.held_by is not None and self.is_above(router)
+
+    def is_above(self, router: PolicyValue) -> bool:
+        """Whether a router is shown to be below, whether or not the bar is asked of it."""
         high = router.rate_together.high
-        return self.held_by is not None and high is not None and high < self.rate
+        return high is not None and high < self.rate
 
     def told(self, router: PolicyValue) -> str:
         rate = _TOGETHER.format(doubt(router.rate_together, "percent", self.rate))
@@ -110,6 +114,9 @@ def _cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared: int,
     good = [value for value in cheaper if bar.lets_pass(value)]
     best = _most_gain(good or cheaper)
     reason = _costs_less(best, single)
+    if good and not _clears(best, bar.rate):
+        state = "below" if bar.is_above(best) else "not shown to clear"
+        reason = f"{reason}; its pass rate is {state} {bar.told(best)}, which no model is shown to clear"
     if good:
         return RoutingDecision("route", best.name, single.name, compared, reason, router=best.name)
     reason = f"{reason}, but its pass rate is not shown to clear {bar.told(best)}"

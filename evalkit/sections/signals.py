@@ -6,7 +6,7 @@ from functools import partial
 from evalkit.analysis.evidence import Evidence, Signal, State
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.sides import TOO_FEW
-from evalkit.blocks import Cell, Column, Fact, Facts, Row, Section, Span, Text, table, words
+from evalkit.blocks import Cell, Column, Fact, Facts, Row, Section, Span, table, words
 from evalkit.models import display_name
 from evalkit.wording import estimated, listing, p_value, plural, points, sentence
 
@@ -54,7 +54,7 @@ def _folded(signals: Sequence[Signal]) -> str:
 def _facts(signals: Sequence[Signal]) -> Iterator[Facts]:
     """What is shown, with its foremost figure."""
     shown = [signal for signal in signals if signal.state == "shown"]
-    facts = (Fact(signal.name, (Span(sentence(_foremost(signal)), measured=signal.id == _TIMED),)) for signal in shown)
+    facts = (Fact(signal.name, (Span(f"{_foremost(signal)}.", measured=signal.id == _TIMED),)) for signal in shown)
     if shown:
         yield Facts(tuple(facts))
 
@@ -135,17 +135,13 @@ def figure(evidence: Evidence) -> str:
 
 def _row(signal: Signal) -> Row:
     measured = signal.id == _TIMED
-    told = [signal.reason] if signal.reason else figures(signal)
+    told = sentence(signal.reason) if signal.reason else " ".join(f"{line}." for line in figures(signal))
     return Row(
         (
             Cell(words(signal.name), f"speaks for {_FOR[signal.direction]}"),
             Cell((Span(signal.state, "strong" if signal.state == "shown" else "plain", measured=measured),)),
-            Cell(_told(told), measured=measured),
+            Cell(words(told), measured=measured),
             Cell(words(sentence(signal.settles) or _SETTLED), measured=measured),
         ),
         picked=signal.state == "shown",
     )
-
-
-def _told(lines: Sequence[str]) -> Text:
-    return words(" ".join(sentence(line) for line in lines))

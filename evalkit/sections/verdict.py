@@ -24,10 +24,11 @@ from evalkit.chart_blocks import Series
 from evalkit.conditional import mark
 from evalkit.correction_fact import corrections
 from evalkit.models import display_name
-from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected, reserve
-from evalkit.series import as_graded, clearing_router, clears, level_with, lineup, rank, routed, routing_may_clear
+from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected
+from evalkit.routing_fact import savings
+from evalkit.series import as_graded, clearing_router, level_with, lineup, rank, routing_may_clear
 from evalkit.stats import Estimate
-from evalkit.wording import MOST_ITEMS, about, estimated, listing, money, percent, plural, sentence, stated, value
+from evalkit.wording import MOST_ITEMS, about, estimated, listing, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
 
 ORDER = 10
@@ -278,7 +279,7 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
     told = sorted(others, key=lambda s: rank(analysis, s.key)) if len(others) > _TOLD else others
     facts = [_fact(analysis, analysis.model(s.key), s) for s in told[:_TOLD]]
-    found = (_since(analysis), *facts, _more(len(others) - _TOLD), corrections(analysis), _routed(analysis))
+    found = (_since(analysis), *facts, _more(len(others) - _TOLD), corrections(analysis), savings(analysis))
     return tuple(fact for fact in found if fact is not None)
 
 
@@ -369,32 +370,3 @@ def _at_cost(model: ModelResult, against: Comparison | None) -> str:
     if model.cost_per_satisfactory.value is None:
         return f", cost per satisfactory output {cost}"
     return f", at {cost} per satisfactory output"
-
-
-def _routed(analysis: Analysis) -> Fact | None:
-    """What routing between the models might change; None where it was valued and would not, or could not be."""
-    routing, found = analysis.routing, routed(analysis)
-    if routing is None or found is None or routing.decision.verdict == "keep":
-        return None
-    policy, single = found[1], routing.value_of(routing.decision.single).phrase
-    if routing.decision.single != f"always-{analysis.decision.option}":
-        single = f"{single} (the lowest total of one model)"
-    if not policy.pass_rate.value or (policy.gain_usd.value or 0.0) <= 0:
-        return None
-    of_all, open_, together = "with all routers looked at together", "", policy.rate_together
-    gain, rate = estimated(policy.gain_usd, "money"), policy.pass_rate
-    if not policy.shown and policy.gain_limits is not None:
-        gain = f"{value(policy.gain_limits, 'money')} ({doubt_words(policy.gain_limits, 'money')} {of_all})"
-        rate = together
-    failing = f"unsatisfactory answers at {money(routing.failure_usd)} included"
-    failing = f"{failing}; {estimated(rate, 'percent', analysis.decision.bar)} satisfactory"
-    if policy.shown and (together.low is None or together.low < analysis.decision.bar):
-        open_ = f", not shown to clear ({doubt_words(together, 'percent', analysis.decision.bar)} {of_all})"
-    elif policy.shown and not clears(analysis, policy):
-        open_ = ", not shown to clear since the judge overrates its outputs"
-    saves = "saves" if policy.shown else "might save"
-    told = f"{policy.opening} {saves} {gain} a request over {single}, {failing}{open_}"
-    if routing.decision.verdict == "route":
-        return Fact("Routing costs less", words(f"{told}{reserve(policy)}."))
-    settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
-    return Fact("Routing could change this", words(f"{told}.{settles}"))

@@ -1,0 +1,46 @@
+"""What routing between the models saves, or might, as a fact beside the verdict."""
+
+from evalkit.analysis.results import Analysis
+from evalkit.analysis.routing import PolicyValue
+from evalkit.blocks import Fact, words
+from evalkit.pairing import reserve
+from evalkit.series import clears, routed
+from evalkit.wording import doubt, estimated, money, value
+
+_OF_ALL = "with all routers looked at together"
+
+
+def savings(analysis: Analysis) -> Fact | None:
+    """None where routing was valued and would change nothing, or could not be valued."""
+    routing, found = analysis.routing, routed(analysis)
+    if routing is None or found is None or routing.decision.verdict == "keep":
+        return None
+    policy, single = found[1], routing.value_of(routing.decision.single).phrase
+    if not policy.pass_rate.value or (policy.gain_usd.value or 0.0) <= 0:
+        return None
+    if routing.decision.single != f"always-{analysis.decision.option}":
+        single = f"{single} (the lowest total of one model)"
+    saves = f"saves {estimated(policy.gain_usd, 'money')}"
+    rate, bar = policy.pass_rate, analysis.decision.bar
+    if not policy.shown and policy.gain_limits is not None:
+        limits, rate = policy.gain_limits, policy.rate_together
+        saves = f"might save {value(limits, 'money')} ({doubt(limits, 'money')} {_OF_ALL})"
+    told = (
+        f"{policy.opening} {saves} a request over {single}, unsatisfactory answers at {money(routing.failure_usd)}"
+        f" included; {estimated(rate, 'percent', bar)} satisfactory{_beside_the_bar(analysis, policy)}"
+    )
+    if routing.decision.verdict == "route":
+        return Fact("Routing costs less", words(f"{told}{reserve(policy)}."))
+    settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
+    return Fact("Routing could change this", words(f"{told}.{settles}"))
+
+
+def _beside_the_bar(analysis: Analysis, policy: PolicyValue) -> str:
+    """What has to be said of a router that is shown to save and not to clear the bar."""
+    rate, bar = policy.rate_together, analysis.decision.bar
+    if not policy.shown:
+        return ""
+    if rate.low is None or rate.low < bar:
+        state = "below your bar" if rate.high is not None and rate.high < bar else "not shown to clear"
+        return f", {state} ({doubt(rate, 'percent', bar)} {_OF_ALL})"
+    return "" if clears(analysis, policy) else ", not shown to clear since the judge overrates its outputs"
