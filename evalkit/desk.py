@@ -25,6 +25,7 @@ from evalkit.rounds import (
     people_of,
     settings_of,
     ungraded_shares,
+    with_sample,
 )
 from evalkit.rubric import Criterion
 from evalkit.snapshots import dealt
@@ -41,8 +42,9 @@ def open_for_people(run: RunFile, blind: bool, settings: Settings | None = None)
             checks = (CHECKS,) if rubric_of(snapshot).checked else ()
             fresh = Round(0, snapshot.spec.rubric_sha256, checks, blind, snapshot.spec.seed, _now())
             round_ = run.add_round(fresh, secrets.token_bytes(32))
-        if settings is not None and settings != settings_of(snapshot, round_.id):
-            run.add_event(RoundEvent("settings", round_.id, None, settings.content(), at=_now()))
+        before = settings_of(snapshot, round_.id)
+        if settings is not None and (wanted := with_sample(snapshot, settings, before)) != before:
+            run.add_event(RoundEvent("settings", round_.id, None, wanted.content(), at=_now()))
     return round_
 
 

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any, Literal
 
 from evalkit.assignment import assign
@@ -31,9 +32,10 @@ class Settings:
     `overlap`: how many people grade an item, None for all. `repeat_share`: share of a person's outputs that come a
     second time, unannounced. `ask_author`: whether they are asked, once all is graded, which model wrote an output.
     `layout`: one output after the other, or an item's outputs side by side. `sample`: about how many outputs are
-    graded at all, None for all: those of items drawn at random, so that every model has as many as the others.
-    `items`: the ones that are graded at all, beside those of a `sample`, None for all; `apart`: those of them that a
-    judge told apart, where the others were drawn at random.
+    graded at all, None for all: those of items drawn at random, so that every model has as many as the others; `drawn`
+    are these, in the order they were drawn, so that outputs which come later leave them what they are. `items`: the
+    ones that are graded at all, beside those of a `sample`, None for all; `apart`: those of them that a judge told
+    apart, where the others were drawn at random.
     """
 
     overlap: int | None = None
@@ -43,9 +45,10 @@ class Settings:
     sample: int | None = None
     items: tuple[str, ...] | None = None
     apart: tuple[str, ...] | None = None
+    drawn: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("items", "apart"):
+        for name in ("items", "apart", "drawn"):
             if (value := getattr(self, name)) is not None:  # a list, where it comes from a run file
                 object.__setattr__(self, name, tuple(value))
 
@@ -133,7 +136,7 @@ def shares(snapshot: Snapshot, round_id: int) -> dict[str, tuple[str, ...]]:
     with_output = {trial.key.item_id for trial in snapshot.trials if trial.id in outputs}
     items = [item.id for item in snapshot.items if item.id in with_output]
     settings = settings_of(snapshot, round_id)
-    drawn = [] if settings.sample is None else _drawn(snapshot, items, outputs, settings.sample)
+    drawn = _drawn(snapshot, settings)
     if settings.items is not None or settings.sample is not None:
         wanted = {*(settings.items or ()), *drawn}
         items = [item for item in items if item in wanted]
@@ -156,21 +159,33 @@ def _with_taken(share: Sequence[str], taken: Sequence[str], there: Collection[st
     return tuple(dict.fromkeys((*share, *(item for item in taken if item in there))))
 
 
-def _drawn(snapshot: Snapshot, items: Sequence[str], outputs: Mapping[int, str], wanted: int) -> list[str]:
-    """Items at random by the run's seed, whole ones, until they have so many outputs; in the order they came in."""
-    of_item, chosen, found = _by_item(snapshot, outputs), set(), 0
-    for item in in_drawing_order(items, snapshot.spec.seed):
-        if found >= wanted:
+def with_sample(snapshot: Snapshot, settings: Settings, before: Settings | None = None) -> Settings:
+    """The settings with the items of their sample: those drawn `before`, then others at random by the run's seed, whole
+    ones, until they have so many outputs. A smaller sample than before has the first of them."""
+    if settings.sample is None:
+        return settings
+    kept = (before and before.drawn) or ()
+    fewer = before is not None and before.sample is not None and settings.sample < before.sample
+    of_item, chosen, found = _by_item(snapshot, answered(snapshot)), [], 0
+    for item in dict.fromkeys((*kept, *in_drawing_order(list(of_item), snapshot.spec.seed))):
+        if found >= settings.sample and (fewer or item not in kept):
             break
-        chosen.add(item)
-        found += len(of_item[item])
-    return [item for item in items if item in chosen]
+        chosen.append(item)
+        found += len(of_item.get(item, ()))
+    return replace(settings, drawn=tuple(chosen))
+
+
+def _drawn(snapshot: Snapshot, settings: Settings) -> tuple[str, ...]:
+    """The items of a sample; of run files that do not say so, drawn from what there is now."""
+    found = settings if settings.drawn is not None else with_sample(snapshot, settings)
+    return found.drawn or ()
 
 
 def picked(snapshot: Snapshot) -> frozenset[int]:
     """Trials that people were asked about for what a judge had said of them: they show nothing of how often it errs.
 
-    Where a round ever named its items, that is all of them but those of the largest sample that any round drew.
+    Where a round ever named its items, that is all of them but those of samples that rounds drew, up to the first that
+    people have not graded whole: which of a sample come back may be a choice as well.
     """
     declared: dict[int, list[Settings]] = defaultdict(list)
     for event in snapshot.events:
@@ -179,9 +194,10 @@ def picked(snapshot: Snapshot) -> frozenset[int]:
     every = [settings for each in declared.values() for settings in each]
     if all(settings.items is None for settings in every):
         return frozenset()
-    outputs = answered(snapshot)
-    items = list(dict.fromkeys(trial.key.item_id for trial in snapshot.trials if trial.id in outputs))
-    drawn = set(_drawn(snapshot, items, outputs, max(settings.sample or 0 for settings in every)))
+    of_item = _by_item(snapshot, answered(snapshot))
+    graded = {g.trial_id for g in snapshot.grades if kind_of(g.grader) == "human" and g.ungraded_reason != WITHDRAWN}
+    sample = dict.fromkeys(item for settings in every for item in _drawn(snapshot, settings))
+    drawn = frozenset(takewhile(lambda item: graded.issuperset(of_item.get(item, ())), sample))
     return frozenset(trial.id for trial in snapshot.trials if trial.key.item_id not in drawn)
 
 

@@ -137,6 +137,19 @@ def test_a_baseline_with_nothing_to_lose_lets_nothing_pass(good: int, outcome: s
     assert ("items that it does well on, or a smaller margin" in (check.needs or "")) == (outcome != "pass")
 
 
+@pytest.mark.parametrize(("good", "items", "margin"), [(0, 5, 0.3), (1, 20, 0.1), (1, 25, 0.05)])
+def test_no_items_are_advised_where_any_number_of_such_has_too_little_to_lose(
+    good: int, items: int, margin: float
+) -> None:
+    """On so few items the test does not show it either, and more of the same would show it and pass nothing."""
+    side: list[Any] = [[True]] * good + [[False]] * (items - good)
+    (check,) = gate(evidence(side, side), policy(f"quality: {{margin: {margin}}}")).checks
+    assert check.outcome == "inconclusive"
+    assert str(check.needs).endswith("items that it does well on, or a smaller margin")
+    assert "more item" not in str(check.needs)
+    assert f"the baseline has satisfactory outputs on too few items to lose {100 * margin:g} points" in str(check.needs)
+
+
 def test_what_would_settle_it_has_its_price() -> None:
     sent = answered(cost_usd=0.02)
     found = gate(

@@ -127,6 +127,9 @@ def test_a_cost_per_success_that_takes_more_items_is_told_beforehand() -> None:
     few = "items cannot pass when the two cost the same and never fail"
     assert lines("cost_per_satisfactory: {}", 20) == [f"cost_per_satisfactory: at 1.1× 20 {few}; 29 can"]
     assert not lines("cost_per_satisfactory: {}", 29)
+    assert lines("cost_per_satisfactory: {}", 2) == [
+        "cost_per_satisfactory: at 1.1× 2 items cannot pass when the two cost the same and never fail; 29 can"
+    ]
     assert not lines("cost_per_satisfactory: {at_most: 0.5}", 20), "it asks for a cheaper one"
     (looked,) = lines("cost_per_satisfactory: {}\nsequential: {}", 29)
     assert looked.endswith("; 32 can")

@@ -1,16 +1,20 @@
 """The gate on a judge's grades: shrunk margins, people's grades that make them needless, and checks of the gate."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as xml
 
+import numpy as np
 import pytest
 from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, round_, spec, write_run
 from gates import BASELINE, CANDIDATE, PERSON, run, table
 
 from evalkit.analysis import analyze
+from evalkit.analysis.views import why_dropped
 from evalkit.cli import main
 from evalkit.discordant import discordant_items
 from evalkit.errors import UsageError
@@ -23,6 +27,7 @@ from evalkit.gating.rules import assay_of
 from evalkit.gating.staged import staged
 from evalkit.grading_records import RoundEvent
 from evalkit.records import Snapshot
+from evalkit.rounds import in_drawing_order
 from evalkit.rubric import Rubric
 
 POLICY = read_policy("quality: {margin: 0.10}", "gate.yaml")
@@ -41,6 +46,12 @@ def judged(said: list[Pair], people: dict[int, Pair], **changes: Any) -> Snapsho
             if item in people and len(people[item]) > side:
                 book.grade(trial, people[item][side], grader=PERSON)
     return book.snapshot(**changes)
+
+
+def sample_of(items: Iterable[int]) -> RoundEvent:
+    """That people were asked to grade a sample, of these items in the order they were drawn."""
+    drawn = [f"item-{item:03d}" for item in items]
+    return RoundEvent("settings", 1, None, {"sample": 2 * len(drawn), "drawn": drawn}, at="2026-11-02")
 
 
 def of(snapshot: Snapshot) -> Evidence:
@@ -209,8 +220,18 @@ def test_grades_asked_for_what_the_judge_said_do_not_measure_it() -> None:
     found = analyze(judged(SAID, people, events=PICKED))
     assert not found.grading.dropped
     assert not found.judges
-    drawn = (*PICKED, replace(PICKED[0], content={"sample": 1000}))  # a sample drawn before measures it all the same
+    drawn = (*PICKED, sample_of(people))  # a sample drawn before measures it all the same
     assert analyze(judged(SAID, people, events=drawn)).judges[0].outputs == 32
+
+
+@pytest.mark.parametrize(("back", "measured"), [([], 0), (range(20, 40), 40), (range(25, 40), 0), (range(20, 39), 38)])
+def test_a_sample_measures_the_judge_as_far_as_it_has_come_back(back: Sequence[int], measured: int) -> None:
+    """Which of a sample come back may be a choice: of one that is still out, those graded for another reason are."""
+    people = {**APART, **{item: SAID[item] for item in (*range(6, 16), *back)}}
+    events = (*PICKED, sample_of([*range(20, 40), *range(10)]))
+    missing = {item: level for item, level in people.items() if item not in (1, 2)}
+    found = analyze(judged(SAID, missing, events=events)).judges
+    assert sum(one.outputs for one in found) == measured + 2 * (len(back) == 20)
 
 
 def test_a_part_with_too_few_grades_of_people_is_no_worse_by_a_mix_of_theirs_and_the_judges() -> None:
@@ -230,7 +251,7 @@ def test_a_part_with_too_few_grades_of_people_is_no_worse_by_a_mix_of_theirs_and
 def test_a_sample_drawn_at_random_after_such_a_round_measures_the_judge() -> None:
     """People gave up on what it told apart, and calibrated it instead."""
     first = judged(SAID, {}, events=PICKED)
-    sample = RoundEvent("settings", 2, None, {"sample": 1000}, at="2026-11-03")
+    sample = replace(sample_of(calibrated(0)), round_id=2)
     again = tuple(replace(g, round_id=2) for g in judged(SAID, calibrated(0)).grades)
     later = replace(first, rounds=(*first.rounds, round_(2, (JUDGE, PERSON))), grades=(*first.grades, *again))
     found = of(replace(later, events=(*PICKED, sample)))
@@ -360,12 +381,39 @@ def test_a_judge_that_could_pass_alone_passes_nothing_that_people_picked_from() 
     people = calibrated(0) | {0: (1, 0), 1: (1, 0)}
     drawn = of(judged(SAID, calibrated(0)))
     assert gate(drawn, POLICY).verdict == "pass"
-    events = (*PICKED, replace(PICKED[0], content={"sample": 1000}))
-    found = of(judged(SAID, people, events=events))
+    found = of(judged(SAID, people, events=(*PICKED, sample_of(calibrated(0)))))
     assert assay_of(found).cap is None
     report = gate(found, POLICY)
     assert report.verdict == "inconclusive"
     assert "people have graded only a part of what the judge tells apart" in report.checks[0].finding
+
+
+@pytest.mark.long
+def test_a_partial_judge_that_a_sample_finds_out_fails_no_equal_model_by_what_it_told_apart() -> None:
+    """It passes nearly all of the baseline's bad outputs and none of the candidate's. Were it dropped, what it told
+    apart would be left alone, mostly losses: 32 of 80 runs failed so."""
+    rng, verdicts, found_out = np.random.default_rng(7), Counter[str](), 0
+    for _ in range(60):
+        good = rng.choice(4, size=100, p=[0.1, 0.1, 0.6, 0.2])
+        truth = [(int(one in (0, 2)), int(one in (1, 2))) for one in good]
+        said: list[Pair] = [
+            (int(rng.random() < (0.90, 0.98)[then]), int(rng.random() < (0.05, 0.75)[now])) for then, now in truth
+        ]
+        bare = judged(said, {})
+        queue = discordant_items(bare, RUBRIC, 0.2)
+        drawn = in_drawing_order([f"item-{item:03d}" for item in range(100)], bare.spec.seed)[:25]
+        asked = {int(item[-3:]) for item in (*queue.items, *drawn)}
+        content = {"items": list(queue.items), "apart": list(queue.apart), "sample": 50, "drawn": drawn}
+        events = (replace(PICKED[0], content=content),)
+        evidence = of(judged(said, {item: truth[item] for item in asked}, events=events))
+        judge = evidence.of_candidate.judges[0]
+        assert judge.outputs == 50
+        found_out += why_dropped(judge.accuracy, judge.outputs) is not None
+        report = gate(evidence, POLICY)
+        assert "by people's grades of all items that the judge told apart" in report.checks[0].finding
+        verdicts[report.verdict] += 1
+    assert found_out >= 50
+    assert verdicts["fail"] <= 6, verdicts  # 3 expected at a one-sided error of .05; more than 6 by chance in 3 %
 
 
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])

@@ -17,6 +17,7 @@ from evalkit.blocks import MOST_WARNINGS, Facts, Note, Paragraph
 from evalkit.chart_blocks import Frontier
 from evalkit.cli.report import _print_summary
 from evalkit.cli.summary import summary_table
+from evalkit.redaction import Redaction
 from evalkit.rendering.chart_table import table_of
 from evalkit.report import build_report, render_html, render_json, render_markdown
 
@@ -151,7 +152,7 @@ def test_every_form_carries_the_same_warnings(capsys: pytest.CaptureFixture[str]
     assert analysis.warnings[0].startswith(apart)
     assert any(text.startswith("Floor: no model passes any item") for text in analysis.warnings)
     assert len(analysis.warnings) > MOST_WARNINGS
-    _print_summary(analysis)
+    _print_summary(analysis, Redaction())
     printed = " ".join(capsys.readouterr().out.split())
     report = build_report(analysis)
     page = html.unescape(re.sub(r"</?(span|code|small)[^>]*>", "", render_html(analysis, report=report)))

@@ -119,13 +119,18 @@ def floor_verdicts(levels: Levels, graders: Sequence[str], criterion: Criterion,
 
 
 def dropped_judges(snapshot: Snapshot, rubric: Rubric) -> dict[str, str]:
-    """Judges that are not listened to, each with the reason: people's labels do not show that they know enough."""
+    """Judges that are not listened to, each with the reason: people's labels do not show that they know enough.
+
+    None is where people were asked about outputs for what a judge had said: without its word on the others, what they
+    graded would be left alone, and that is a choice of its making.
+    """
     kinds = {kind_of(grader) for grader in {grade.grader for grade in snapshot.grades}}
     if not {"human", "judge"} <= kinds:
         return {}
+    if picked(snapshot):
+        return {}
     levels, items = levels_by_grader(snapshot), {trial.id: trial.key.item_id for trial in snapshot.trials}
-    left_out = picked(snapshot)
-    people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in left_out}
+    people = people_verdicts(levels, rubric)
     reasons = {judge: _reason(verdicts_of(levels, judge, rubric), people, items) for judge in levels}
     return {judge: why for judge, why in reasons.items() if why and kind_of(judge) == "judge"}
 

@@ -10,7 +10,7 @@ from evalkit.analysis.graded_by import Grading
 from evalkit.analysis.reliability import OVERALL, PANEL, Agreement, JudgeValidity
 from evalkit.analysis.results import ModelResult
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox
-from evalkit.analysis.views import FEWEST_LABELS
+from evalkit.analysis.views import FEWEST_LABELS, why_dropped
 from evalkit.import_costs import on_two_bases
 from evalkit.models import few, same_model
 from evalkit.records import Snapshot
@@ -44,7 +44,7 @@ def warnings_for(
         *_about_origin(snapshot),
         *_about_corrected(models, judges, rubric.decision.bar, results),
         *_about_trust(snapshot, grading, judges, agreement),
-        *_about_picked(grading, results),
+        *_about_picked(grading, results, judges),
         *_about_gaps(models, grading, tables, results),
         *_about_ends(models, shared_items),
         *_about_money(snapshot, models, grading),
@@ -166,23 +166,31 @@ def _about_corrected(
     for model in models:
         found = corrected_rate(judges, model.model, decided[model.model, "judge"], decided[model.model, "people"])
         shown = _side(model.pass_rate, bar)
-        if found is None or shown in (None, _side(found[1], bar)):
+        if found is None or shown == (corrected := _side(found[1], bar)):
             continue
         judge, rate = found
         value, low, high = (_beside(share or 0.0, bar) for share in (rate.value, rate.low, rate.high))
         yield (
             f"Corrected for what {judge} got wrong beside people, {model.name} is at {value} ({low} to {high}), which"
-            f" does not show that it {shown} the {bar * 100:.10g}% bar: see Graders."
+            f" {corrected or f'does not show that it {shown}'} the {bar * 100:.10g}% bar: see Graders."
         )
 
 
-def _about_picked(grading: Grading, results: Sequence[TrialResult]) -> Iterator[str]:
-    """That people saw what a judge had told apart, and others were left to its word."""
-    if grading.picked and any(r.decided_by == "judge" for r in results):
-        yield (
-            "People were asked about outputs for what a judge had said of them (`--discordant`), and the judge alone"
-            " decided others: rates and differences here mix the two. A gate does not, once people's reach far enough."
-        )
+def _about_picked(grading: Grading, results: Sequence[TrialResult], judges: Sequence[JudgeValidity]) -> Iterator[str]:
+    """That people saw what a judge had told apart, and others were left to its word, however little that is worth."""
+    if not grading.picked or not any(r.decided_by == "judge" for r in results):
+        return
+    yield (
+        "People were asked about outputs for what a judge had said of them (`--discordant`), and the judge alone"
+        " decided others: rates and differences here mix the two. A gate does not, once people's reach far enough."
+    )
+    for one in judges:
+        why = None if one.judge.startswith(PANEL) else why_dropped(one.accuracy, one.outputs)
+        if why:
+            yield (
+                f"Judge {one.judge} hardly tells good outputs from bad ones ({why}), and decides those that people were"
+                " not asked about: have people grade all before you rely on a rate."
+            )
 
 
 def _beside(share: float, bar: float) -> str:

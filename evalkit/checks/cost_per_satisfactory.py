@@ -13,7 +13,6 @@ from evalkit.gating.naming import Planned
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate
-from evalkit.stats.logscale import FEWEST
 from evalkit.wording import estimated, plural
 
 ORDER = 21
@@ -57,7 +56,7 @@ def takes(asked: Dearest, planned: Planned, alpha: Callable[[int], float]) -> It
         return (stats.cost_ratio(alike, alike, alike, alike, 1 - 2 * alpha(items)).high or inf) < asked.at_most
 
     have = len(planned.items)
-    if asked.at_most <= 1 or have < FEWEST or passes(have):
+    if asked.at_most <= 1 or not have or passes(have):
         return
     least = have + 1 + bisect_left(range(have + 1, _MOST), True, key=passes)
     enough = f"{least:,} can" if least < _MOST else f"more than {_MOST:,} can"
@@ -76,11 +75,12 @@ def _as_far_as_graded(
         why, needs = _MIXED, "people's grades of all outputs, or cost_per_request in its place"
     elif assay.cap:
         why, _, needs = assay.cap.partition("; ")
+        needs = _NEEDS if "--discordant" in needs else needs or assay.cap  # by which people's grades would be no sample
     else:
         other = with_mistakes(assay.mistaken)
         return _with_either(found, other, assay.mistaken, _direction(pairs, rules), at_most)
     finding = f"{found.finding}; {why}"
-    return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs or assay.cap)
+    return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs)
 
 
 def _direction(pairs: Paired, rules: Rules) -> int:

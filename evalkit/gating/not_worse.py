@@ -49,8 +49,9 @@ def share_result(
     tested = _tested(pairs, margin, rules, assay, labels)
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
         tested = replace(tested, cap=_missing(pairs.worst, rules))
-    if tested.passes and sum(pairs.baseline) <= margin * len(pairs):
-        tested = replace(tested, cap=_nothing_to_lose(what, margin))
+    if sum(pairs.baseline) <= margin * len(pairs):
+        why = _nothing_to_lose(what, margin)
+        tested = replace(tested, cap=why) if tested.shown else replace(tested, needs=lambda: rules.next_look or why)
     return _told(name, what, margin, tested)
 
 
