@@ -154,12 +154,14 @@ class Definitions:
 
 @dataclass(frozen=True)
 class GradeLine:
-    """One criterion's grade of one output; `level` is a number with its scale, or why there is none."""
+    """One criterion's grade of one output; `level` is a number with its scale, or why there is none; `given`: what each
+    of several graders said."""
 
     criterion: str
     level: str
     passed: bool | None
     comment: str = ""
+    given: str = ""
 
 
 TEXT_LIMIT = 20_000

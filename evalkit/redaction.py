@@ -11,6 +11,7 @@ from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.errors import UsageError
 from evalkit.models import display_name
 from evalkit.patterns import Pattern, hiding
+from evalkit.records import Spec
 from evalkit.wording import plural
 
 if TYPE_CHECKING:
@@ -130,9 +131,11 @@ def _lowered(match: re.Match[str]) -> str:
 
 
 def _places(readings: Sequence[str], names: Mapping[str, str]) -> Iterable[tuple[str, tuple[int, int]]]:
-    """Where names stand, the longest where several do."""
+    """Where names stand as words of their own, the longest where several do."""
     if names:
-        longest_first = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+        longest_first = re.compile(
+            rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))})(?!\w)"
+        )
         yield from {
             match.span(): (match.group(), match.span())
             for reading in readings
@@ -230,7 +233,7 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     by.tell_apart([display_name(model, analysis.spec.models) for model in ids])
     made = replace(
         analysis,
-        spec=replace(analysis.spec, name=by.name(analysis.spec.name)),
+        spec=_spec(analysis.spec, by),
         warnings=tuple(map(by.name, analysis.warnings)),
         outputs=tuple(_item(item, by) for item in analysis.outputs),
         documents={by.name(name): by.text(text) for name, text in analysis.documents.items()},
@@ -267,10 +270,22 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
 
 
 def models_of(analysis: Analysis) -> list[str]:
-    """The ids of all models that an analysis speaks of: those of its run, of an earlier one and of other sizes."""
+    """The ids of all models that an analysis speaks of: those of its run, of an earlier one, of other sizes, and the
+    one that chose its items."""
     sizes = () if analysis.sweep is None else analysis.sweep.ranges
-    earlier = (pair.b for pair in analysis.against)
-    return list(dict.fromkeys((*analysis.spec.models, *earlier, *(found.model for found in sizes))))
+    earlier = () if analysis.baseline is None else analysis.baseline.models
+    chose = [model for model in [(analysis.spec.condition or {}).get("model")] if model]
+    return list(dict.fromkeys((*analysis.spec.models, *earlier, *(found.model for found in sizes), *chose)))
+
+
+def _spec(spec: Spec, by: Redaction) -> Spec:
+    """With its name hidden, and that of the model which chose its items: every mark of such a run names it."""
+    chosen = spec.condition
+    if chosen is None or "model" not in chosen:
+        return replace(spec, name=by.name(spec.name))
+    name = display_name(chosen["model"])
+    hidden = chosen if by.name(name) == name else {**chosen, "model": by.name(name)}
+    return replace(spec, name=by.name(spec.name), condition=hidden)
 
 
 def withheld_table(table: "pd.DataFrame", by: Redaction) -> "pd.DataFrame":

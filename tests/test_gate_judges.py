@@ -1,6 +1,7 @@
 """The gate on a judge's grades: shrunk margins, people's grades that make them needless, and checks of the gate."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -470,7 +471,26 @@ def test_with_all_that_the_judge_tells_apart_graded_by_people_the_nominal_margin
     assert "people's grades of all items that the judge told apart and 54 of the 94 items" in report.checks[0].finding
     few = gate(of(judged(SAID, {**APART, **{item: SAID[item] for item in range(6, 16)}}, events=PICKED)), POLICY)
     assert few.verdict == "inconclusive"
-    assert "people's grades of more than 10 of the 94 items" in str(few.checks[0].needs)
+    told = re.match(r"people's grades of about (\d+) more items .* \((\d+) of 94\)", str(few.checks[0].needs))
+    assert told is not None
+    assert int(told[2]) == 10 + int(told[1])
+    for graded, verdict in ((int(told[2]), "pass"), (int(told[2]) - 1, "inconclusive")):
+        people = {**APART, **{item: SAID[item] for item in range(6, 6 + graded)}}
+        assert gate(of(judged(SAID, people, events=PICKED)), POLICY).verdict == verdict
+
+
+def test_where_no_more_grades_are_enough_the_number_of_items_is_said() -> None:
+    people = {**APART, **{item: SAID[item] for item in range(6, 60)}}
+    narrow = read_policy("quality: {margin: 0.03}", "gate.yaml")
+    needs = str(gate(of(judged(SAID, people, events=PICKED)), narrow).checks[0].needs)
+    told = re.match(
+        r"about (\d+) more items \((\d+) in all\), .*, all graded by people, if the difference stays", needs
+    )
+    assert told is not None, needs
+    times = round(int(told[2]) / 100)
+    for more, verdict in ((times + 1, "pass"), (max(1, times - 1), "inconclusive")):
+        said, whole = SAID * more, {n: APART.get(n % 100, SAID[n % 100]) for n in range(100 * more)}
+        assert gate(of(judged(said, whole, events=PICKED)), narrow).verdict == verdict, more
 
 
 def test_losses_that_the_judge_overlooks_count_once_people_find_them() -> None:

@@ -255,6 +255,7 @@ def test_models_that_are_called_by_their_ids_are_hidden_where_routing_is_valued(
         ("[0-9]+", "⟦redacted 2⟧ of 2024", "⟦redacted 2⟧ of ⟦redacted⟧"),
         (r"m-\w+", "m-one is m-two, not m-one-b", "⟦redacted 1⟧ is ⟦redacted 2⟧, not ⟦redacted 1⟧-b"),
         (r"m-one.*", "M-one is here", "⟦redacted⟧"),
+        (r"\b(m|q)-\w+\b", "am-one, m-ones, m-one", "am-one, ⟦redacted⟧, ⟦redacted 1⟧"),
         ("İx", "İx. İstanbul", "⟦redacted⟧. İstanbul"),
     ],
 )

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from evalkit.analysis.against import against, at_like_caches, baseline_of
-from evalkit.analysis.blinding import blinding
+from evalkit.analysis.against import NO_COUNTERPART, against, at_like_caches, baseline_of
+from evalkit.analysis.blinding import blinding, seen_through
 from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.columns import Columns, columns_of, in_all
 from evalkit.analysis.compare import pairs
@@ -147,6 +147,8 @@ def _with_baseline(
     earlier, then = _analyzed(baseline)
     compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
+    if not compared:
+        analysis = replace(analysis, warnings=(*analysis.warnings, NO_COUNTERPART))
     known = baseline_of(snapshot, baseline, compared, warmed)
     told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, *clock_warnings(earlier.sessions)))
     return replace(analysis, against=compared, baseline=replace(known, warnings=told))
@@ -196,7 +198,7 @@ def _warnings(
         results,
     )
     asked = analysis.spec.cache != "off" and any(model.counts.answered for model in analysis.models)
-    return (*about, *cache_warnings(analysis.caching, marked=asked))
+    return (*about, *seen_through(analysis.blinding), *cache_warnings(analysis.caching, marked=asked))
 
 
 def _conditional(analysis: Analysis, text: str) -> Analysis:

@@ -31,6 +31,10 @@ _SETTINGS = {
     "package_version": "evalkit's version",
 }
 """What of a spec may differ between runs that are compared, as it is called."""
+NO_COUNTERPART = (
+    "No model of this run has a counterpart in the baseline run, by its id or its tier, so nothing is compared with it:"
+    " `evalkit compare --pair THEN=NOW` compares those that are named."
+)
 
 
 def against(

@@ -16,11 +16,15 @@ DROPPED = "graded by a dropped judge alone"
 
 @dataclass(frozen=True)
 class Agreed:
-    """What the graders of one output come to: a level for each criterion, or why there is none."""
+    """What the graders of one output come to: a level for each criterion, or why there is none.
+
+    `given`: each grader's own level, a judge's repeats as one, of criteria that several gave one.
+    """
 
     levels: Mapping[str, float] = field(default_factory=dict)
     ungraded: Mapping[str, str] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def agreed(grades: Iterable[Grade], rule: Aggregate, dropped: Collection[str] = ()) -> Agreed:
@@ -35,6 +39,7 @@ def agreed(grades: Iterable[Grade], rule: Aggregate, dropped: Collection[str] = 
     levels: dict[str, float] = {}
     ungraded: dict[str, str] = {}
     comments: dict[str, str] = {}
+    given = {name: by_judge(of_one) for name, of_one in by_criterion.items() if len(of_one) > 1}
     for name, of_one in by_criterion.items():
         heard = _without_overruled([grade for grade in of_one if judge_of(grade.grader) not in dropped])
         views = by_judge(heard)
@@ -43,7 +48,8 @@ def agreed(grades: Iterable[Grade], rule: Aggregate, dropped: Collection[str] = 
         else:
             ungraded[name] = str(heard[0].ungraded_reason) if heard else DROPPED
         comments[name] = "; ".join(grade.comment for grade in heard or of_one if grade.comment)
-    return Agreed(levels, ungraded, {name: text for name, text in comments.items() if text})
+    several = {name: views for name, views in given.items() if len(views) > 1}
+    return Agreed(levels, ungraded, {name: text for name, text in comments.items() if text}, several)
 
 
 def _without_overruled(grades: Sequence[Grade]) -> Sequence[Grade]:

@@ -1,7 +1,7 @@
 """Whether graders knew who wrote what: their guesses against the truth, by Bang's index."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from evalkit import stats
 from evalkit.frozen import dataclass
@@ -57,3 +57,14 @@ def blinding(snapshot: Snapshot) -> Blinding | None:
         overall=found.overall,
         guesses=tuple(Guesses(*pair, times) for pair, times in Counter(zip(arms, guesses, strict=True)).items()),
     )
+
+
+def seen_through(found: Blinding | None) -> Iterator[str]:
+    """That graders are shown to have known authors, whatever was hidden from them."""
+    index = None if found is None else found.overall
+    if index is not None and index.value is not None and index.low is not None and index.low > 0:
+        limits = f"{index.low:.2f} to {index.value if index.high is None else index.high:.2f}"
+        yield (
+            f"Graders could tell who wrote what better than chance (Bang's index {index.value:.2f}, {limits}): grades"
+            " may favour a model that they knew, see Blinding."
+        )

@@ -78,6 +78,7 @@ def _output(
         judge_satisfied=result.judge_satisfied,
         people_unsure=result.people_unsure,
         by_people=result.by_people,
+        given=result.given,
         batched=last is not None and last.id in batched,
         unbatched_usd=unbatched_usd,
         settled=result.settled,

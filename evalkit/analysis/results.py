@@ -169,11 +169,11 @@ class OutputResult:
 
     `remarks`: what people left on it beside grades. `judge_satisfied` is the verdict without people's grades, None
     where it needs them. `by_people`: criteria that they gave a level; `people_unsure`: those that they were asked of,
-    and none of them could tell. `felt_s`: a user's wait until the trial ended, however it did; None where nobody can
-    say, as in a batch (`batched`). `unbatched_usd` is `cost_usd` without the discount of batches, None where that is
-    not known. `in_sample`: False for a failure that is left out of rates, of which only a share has a verdict beside a
-    graded sample. `settled`: False while no attempt has ended the trial for good, so that the same command would try
-    it, or try it again.
+    and none of them could tell. `given`: each grader's level of criteria that several gave one. `felt_s`: a user's wait
+    until the trial ended, however it did; None where nobody can say, as in a batch (`batched`). `unbatched_usd` is
+    `cost_usd` without the discount of batches, None where that is not known. `in_sample`: False for a failure that is
+    left out of rates, of which only a share has a verdict beside a graded sample. `settled`: False while no attempt has
+    ended the trial for good, so that the same command would try it, or try it again.
     """
 
     trial_id: int
@@ -199,6 +199,7 @@ class OutputResult:
     judge_satisfied: bool | None = None
     people_unsure: tuple[str, ...] = ()
     by_people: tuple[str, ...] = ()
+    given: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     batched: bool = False
     unbatched_usd: float | None = None
     settled: bool = True

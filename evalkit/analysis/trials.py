@@ -31,6 +31,7 @@ class TrialResult:
     `unknown_cost_attempts` are failed or lost ones that may have been billed without anybody knowing how much; they
     are not in `cost_usd`. `judge_satisfied` is the verdict without people's grades, None where it needs them.
     `by_people`: criteria that people gave a level; `people_unsure`: those they were asked of, and none could tell.
+    `given`: each grader's own level of criteria that several gave one.
     `in_sample`: False where it needs no grader, and stands for no output that graders were asked about.
     """
 
@@ -45,6 +46,7 @@ class TrialResult:
     levels: Mapping[str, float] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
     ungraded: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     satisfied: bool | None = None
     score: float | None = None
     identity_marks: int = 0
@@ -298,6 +300,7 @@ def _result(
         unknown_cost_attempts=unknown,
         levels=found.levels,
         comments=found.comments,
+        given=found.given,
         ungraded=found.ungraded,
         satisfied=satisfied,
         score=rubric.score(found.levels) if outcome == "answered" else None,

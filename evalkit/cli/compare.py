@@ -68,6 +68,8 @@ def compare(
     check_endings(paths, (".html", ".md", ".json"))
     hidden = report_files.redaction(redact, no_outputs)
     then, now = (snapshot_to_show(path, peek, "compare") for path in (earlier, later))
+    if (then.spec, _outputs(then), then.grades) == (now.spec, _outputs(now), now.grades):
+        raise UsageError(f"{str(earlier)!r} and {str(later)!r} hold the same outputs and grades; name two runs")
     prices = Prices(read_config(Path("evalkit.yaml")).prices)
     analysis = analyze(now, then, prices, _counterparts(pair or (), then, now))
     if not analysis.against:
@@ -84,6 +86,11 @@ def compare(
     report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)
+
+
+def _outputs(snapshot: "Snapshot") -> list[tuple[int, str | None, str]]:
+    """What was answered, as it came: the same of no two runs, but of two copies of one."""
+    return [(a.trial_id, a.request_id, a.text) for a in snapshot.attempts if a.grader is None and a.final]
 
 
 def _of_this_page(analysis: "Analysis", command: str) -> "Analysis":
@@ -123,7 +130,7 @@ def _print(analysis: "Analysis", hidden: "Redaction") -> None:
     console().print(_table(analysis, console().width, hidden))
     then = analysis.baseline
     for line in (*((*then.differs, *then.warnings) if then else ()), *hidden.notes):
-        say(f"! {line}")
+        say(f"! {hidden.name(line)}")
 
 
 def _table(analysis: "Analysis", width: int, hidden: "Redaction") -> "Table":

@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
@@ -144,8 +145,43 @@ def _by_labels(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> _T
         f"by people's grades of all items that the judge told apart and {alike}",
         labels.cap,
         replace(pairs, items=tuple(pairs.items[i] for i in taken), baseline=then, candidate=now),
-        lambda: rules.next_look or f"people's grades of more than {alike}, or more items",
+        lambda: rules.next_look or _labels_needed(pairs, labels, margin, rules),
         margin,
+    )
+
+
+def _labels_needed(pairs: Paired, labels: Labels, margin: float, rules: Rules) -> str:
+    """How many more grades of people would pass, or else items, all graded by people, if the difference stays."""
+    total, alike = sum(labels.sizes), labels.sizes[ALIKE]
+    by_stratum = [
+        [(b, c) for b, c, s, known in zip(pairs.baseline, pairs.candidate, labels.strata, labels.decided, strict=True)
+         if known and s == stratum]
+        for stratum in range(len(labels.sizes))
+    ]  # fmt: skip
+
+    def passes(items: int, share: float) -> bool:
+        """Whether so many items like these would, with this share of what the judge grades alike decided by people."""
+        sizes = [round(size * items / total) for size in labels.sizes]
+        wanted = [max(1, round(size * share)) if s == ALIKE and size else size for s, size in enumerate(sizes)]
+        like = [[of[i * len(of) // n] for i in range(n)] for of, n in zip(by_stratum, wanted, strict=True)]
+        then, now = ([pair[side] for of in like for pair in of] for side in (0, 1))
+        strata = [s for s, of in enumerate(like) for _ in of]
+        return stats.shows_noninferiority_stratified(now, then, strata, sizes, margin, rules.alpha, pairs.epochs)
+
+    more = range(labels.alike + 1, alike + 1)
+    grades = bisect_left(more, True, key=lambda n: passes(total, n / alike))
+    if grades < len(more):
+        return (
+            f"people's grades of about {plural(grades + 1, 'more item')} that the judge graded alike"
+            f" ({more[grades]:,} of {alike:,}), if the difference stays"
+        )
+    larger = range(total + 1, _MOST_ITEMS + 1)
+    items = bisect_left(larger, True, key=lambda n: passes(n, 1.0))
+    if items == len(larger):
+        return f"no number of grades or items up to {_MOST_ITEMS:,}, while the difference stays as it is"
+    return (
+        f"about {plural(items + 1, 'more item')} ({larger[items]:,} in all), {cost_of(items + 1, rules.item_usd)},"
+        " all graded by people, if the difference stays"
     )
 
 
@@ -219,7 +255,7 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
     if estimate.high is not None and estimate.high < -margin:
         return "nothing: the loss is beyond the margin"
     if estimate.high is not None and estimate.high < 0:
-        return "a loss is likely, and only more items tell whether it lies within the margin"
+        return f"a loss is likely: {_items_to_tell(estimate, margin, rules)}"
     rate = min(0.99, max(0.01, sum(pairs.baseline) / len(pairs)))
     share = stats.discordance(pairs.candidate, pairs.baseline).share or 0.0
     most = 2 * min(rate, 1 - rate)  # on which two models of this rate can differ
@@ -237,6 +273,18 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
         return f"this many items{each} pass four times in five if the two are equal{errors}: {again}"
     told = f"about {plural(more, 'more item')} ({needed:,} in all){each}, {cost_of(more, rules.item_usd)},"
     return f"{told} pass four times in five if the two are equal{errors}"
+
+
+def _items_to_tell(estimate: Estimate, margin: float, rules: Rules) -> str:
+    """How many items would tell whether a loss lies within the margin, by the root of their number."""
+    value, low, high = (x or 0.0 for x in (estimate.value, estimate.low, estimate.high))
+    beyond, half = value + margin, value - low if value > -margin else high - value
+    needed = _MOST_ITEMS + 1 if not beyond else min(_MOST_ITEMS + 1, math.ceil(estimate.n * (half / beyond) ** 2))
+    if needed > _MOST_ITEMS:
+        return f"more than {_MOST_ITEMS:,} items would tell whether it lies within the margin, if it stays"
+    more = max(1, needed - estimate.n)
+    told = f"about {plural(more, 'more item')} ({estimate.n + more:,} in all), {cost_of(more, rules.item_usd)},"
+    return f"{told} tell whether it lies within the margin, if it stays"
 
 
 def ratio_limit(at_most: float) -> str:

@@ -88,7 +88,7 @@ def _by_total(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Rout
     below = [value for value in may_gain if asked.keeps_out(value)]
     open_ = [value for value in may_gain if value not in below]
     if any(value.shown for value in open_):
-        return _cheaper([value for value in open_ if value.shown], single, len(routers), asked)
+        return _cheaper(open_, single, len(routers), asked)
     if not open_ or any(value.shown for value in below):
         return _below(below, open_, single, len(routers), asked)
     best = _most_gain(open_)
@@ -109,8 +109,10 @@ def _not_shown(best: PolicyValue, single: PolicyValue, *, seen: bool) -> str:
     )
 
 
-def _cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: _Bar) -> RoutingDecision:
-    """Where routers are shown to be cheaper and may clear the bar: the one that gains most of those that do."""
+def _cheaper(open_: Sequence[PolicyValue], single: PolicyValue, compared: int, bar: _Bar) -> RoutingDecision:
+    """Where some of the `open_` are shown to be cheaper and may clear the bar: the one that gains most of those that
+    do."""
+    cheaper = [value for value in open_ if value.shown]
     good = [value for value in cheaper if bar.lets_pass(value)]
     best = _most_gain(good or cheaper)
     reason = _costs_less(best, single)
@@ -121,6 +123,10 @@ def _cheaper(cheaper: Sequence[PolicyValue], single: PolicyValue, compared: int,
         return RoutingDecision("route", best.name, single.name, compared, reason, router=best.name)
     reason = f"{reason}, but its pass rate is not shown to clear {bar.told(best)}"
     settles = _settles_bar(best, bar.rate)
+    clearing = [v for v in open_ if not v.shown and bar.lets_pass(v) and (v.gain_usd.value or 0.0) > 0]
+    if clearing:
+        best = _most_gain(clearing)
+        reason, settles = f"{reason}; {best.phrase} clears it and is not shown to cost less", _settles(best)
     return RoutingDecision(
         "not_enough_data", single.name, single.name, compared, reason, settles, short_of_bar=True, router=best.name
     )

@@ -1,7 +1,7 @@
 """Items: every task with its outputs side by side, their grades, comments, cost and time."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from evalkit.analysis.pair_results import Baseline
 from evalkit.analysis.remarks import Remark
@@ -24,6 +24,7 @@ from evalkit.chart_blocks import (
     MapState,
     Series,
 )
+from evalkit.grader_names import kind_of
 from evalkit.item_marks import anchor, state_of
 from evalkit.rubric import Rubric
 from evalkit.series import lineup
@@ -256,5 +257,15 @@ def _grades(output: OutputResult, rubric: Rubric | None) -> tuple[GradeLine, ...
         level, criterion = output.levels[name], scales.get(name)
         floor = criterion.critical if criterion else None
         top = f" of {max(criterion.scale)}" if criterion else ""
-        lines.append(GradeLine(name, f"{_level(level)}{top}", None if floor is None else level >= floor, comment))
+        passed = None if floor is None else level >= floor
+        lines.append(GradeLine(name, f"{_level(level)}{top}", passed, comment, _given(output.given.get(name, {}))))
     return tuple(lines)
+
+
+def _given(views: Mapping[str, int]) -> str:
+    """What each of several graders said, judges apart where people's word takes the place of theirs."""
+    people, judges = (
+        ", ".join(f"{grader} {level}" for grader, level in sorted(views.items()) if kind_of(grader) == kind)
+        for kind in ("human", "judge")
+    )
+    return f"{people}; not counted: {judges}" if people and judges else people or judges

@@ -73,8 +73,8 @@ def heading(analysis: Analysis, routing: Routing) -> str:
         gain = estimated(policy.gain_usd, "money")
         return f"{policy.opening} saves {gain} a request over {single}{reserve(policy)}"
     if decision.short_of_bar:
-        how = "clears" if decision.verdict == "keep" else "is shown to clear"
-        return f"{at} router that costs less than {single} {how} {stated(analysis.decision.bar)}"
+        what = (" that costs", "clears") if decision.verdict == "keep" else (" is shown both to cost", "and to clear")
+        return f"{at} router{what[0]} less than {single} {what[1]} {stated(analysis.decision.bar)}"
     if decision.verdict == "keep":
         return (
             f"{at} router is cheaper than {single}" if decision.compared else "No router could be tried on these items"
