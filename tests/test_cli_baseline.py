@@ -25,6 +25,16 @@ def test_the_report_compares_with_the_baseline(tmp_path: Path, capsys: pytest.Ca
     assert 'id="against' not in target.read_text(encoding="utf-8")
 
 
+def test_a_baseline_without_a_counterpart_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else a page without a comparison would read as one that found nothing."""
+    now = written(tmp_path / "now.db", [[True]] * 30)
+    then = write_run(tmp_path / "then.db", run_of({"acme-1": [[True]] * 30}))
+    target = tmp_path / "r.md"
+    assert main(["report", str(now), "--baseline", str(then), "-o", str(target)]) == 0
+    for text in (capsys.readouterr().out, target.read_text(encoding="utf-8")):
+        assert "No model of this run has a counterpart in the baseline run" in " ".join(text.split())
+
+
 def test_a_baseline_of_another_dataset_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     now = written(tmp_path / "now.db", [[True]] * 5)
     then = written(tmp_path / "then.db", [[True]] * 5, dataset_sha256="e" * 64)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,25 @@ def test_another_dataset_or_rubric_is_refused(
     assert main(["compare", "a.db", "c.db", "-o", "c.html"]) == 6
     assert f"the baseline has another {word}" in capsys.readouterr().err
     assert not Path("c.html").exists()
+
+
+def test_a_run_is_not_compared_with_itself(
+    runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two epochs it would find changes where there are none."""
+    shutil.copy("a.db", "copy.db")
+    for other in ("a.db", "copy.db"):
+        assert main(["compare", "a.db", other]) == 2
+        assert f"'a.db' and '{other}' hold the same outputs and grades; name two runs" in capsys.readouterr().err
+
+
+def test_what_a_comparison_warns_of_is_hidden_too(runs: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *runs]) == 0
+    assert "Haiku 4.5 (then)" in capsys.readouterr().out
+    assert main(["compare", *runs, "--redact", "Haiku"]) == 0
+    said = capsys.readouterr().out
+    assert "Haiku" not in said
+    assert "⟦redacted⟧ 4.5 (then)" in said
 
 
 def test_runs_without_a_common_model_are_refused(

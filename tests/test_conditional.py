@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,24 @@ def conditional(passes: Sequence[bool] = (True,) * 10 + (False,) * 2) -> Snapsho
     """Two dearer models on twelve items that the usual one failed."""
     made = run_of({OPUS: [[passed] for passed in passes], SONNET: [[False]] * len(passes)})
     return replace(made, spec=replace(made.spec, condition=condition(HAIKU, "5" * 64, 12, 40)))
+
+
+def test_the_model_that_chose_the_items_is_hidden_in_every_mark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path / "c.db", conditional())
+    files = [tmp_path / f"r.{suffix}" for suffix in ("html", "md", "json", "xlsx", "csv")]
+    argv = ["report", str(path), "--redact", "Haiku", "--redact", r"claude-haiku\S*"]
+    assert main([*argv, *(part for file in files for part in ("-o", str(file)))]) == 0
+    said = capsys.readouterr().out
+    for file in files:
+        if file.suffix == ".xlsx":
+            with zipfile.ZipFile(file) as archive:
+                said += "".join(archive.read(name).decode() for name in archive.namelist())
+        else:
+            said += file.read_text(encoding="utf-8")
+    assert "haiku" not in said.lower()
+    assert said.count("items on which ⟦redacted⟧") >= 4
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,21 @@ def test_items_are_ranked_by_how_far_graders_are_apart() -> None:
     assert analyze(alone.snapshot()).disputes == ()
 
 
+def test_an_output_shows_what_each_of_several_graders_said_and_whose_word_counts() -> None:
+    made = Book(rounds=[round_(1, (JUDGE, ANN, BEN))])
+    for item, levels in (("both", (0, 1)), ("one", (1,)), ("judged", ())):
+        trial = made.trial(item, answered(), level=1)
+        for grader, level in zip((ANN, BEN), levels, strict=False):
+            made.grade(trial, level, grader=grader)
+    analysis = analyze(made.snapshot())
+    given = {item.id: dict(item.outputs[0].given) for item in analysis.outputs}
+    assert given == {
+        "both": {"right": {ANN: 0, BEN: 1, JUDGE: 1}}, "one": {"right": {ANN: 1, JUDGE: 1}}, "judged": {},
+    }  # fmt: skip
+    page = render_html(analysis)
+    assert f"{ANN} 0, {BEN} 1; not counted: {JUDGE} 1" in re.sub(r"<[^>]+>", "", page)
+
+
 # ---- blinding -----------------------------------------------------------------------------------------------------
 
 
@@ -128,7 +144,14 @@ def test_guesses_of_the_author_by_model() -> None:
         [(OPUS, OPUS, 4), (SONNET, "", 4), (HAIKU, "", 4)]
     )
     part = section(analyze(snapshot), "blinding")
-    assert part.heading.startswith(("Graders could tell authors", "It is not shown that graders could tell"))
+    could = found.overall.low is not None and found.overall.low > 0
+    assert part.heading.startswith("Graders could tell authors" if could else "It is not shown that graders could tell")
+    warned = [text for text in analyze(snapshot).warnings if "Bang's index" in text]
+    assert len(warned) == could
+    knows_all = {trial: (OPUS, SONNET, HAIKU)[(trial - 1) % 3] for trial in range(1, 13)}
+    seen = analyze(made.snapshot(markings=tuple(_guesses(made, knows_all))))
+    (warning,) = [text for text in seen.warnings if "Bang's index" in text]
+    assert warning.startswith("Graders could tell who wrote what better than chance (Bang's index 1.00, ")
     assert words(part)[3][0] == "All, the mean of the above (12 answers)"
     told = json.loads(render_json(analyze(snapshot)))["analysis"]["blinding"]["guesses"]
     assert {"author": SONNET, "guess": None, "times": 4} in told

@@ -351,6 +351,27 @@ def test_the_model_to_keep_is_the_one_that_the_run_s_rule_picks() -> None:
     assert decide(idle, field, 0.8, "not-valued").policy == single.name
 
 
+def test_a_router_that_clears_the_bar_and_may_be_cheaper_is_named_beside_one_that_costs_less_and_does_not() -> None:
+    _, field, values = paying()
+    raised = [replace(v, pass_rate=stats.rate(290, 300)) if v.kind == "single" else v for v in values]
+    one, other = sorted((v for v in raised if v.kind == "router" and v.shown), key=lambda v: -(v.gain_usd.value or 0))[
+        :2
+    ]
+    assert other.gain_limits is not None
+    open_ = replace(
+        other, shown=False, rate_limits=stats.rate(295, 300), gain_limits=replace(other.gain_limits, low=-0.01)
+    )
+    near = {one.name: replace(one, rate_limits=stats.rate(250, 300)), other.name: open_}
+    two = tuple(near.get(v.name, v) for v in raised if v.kind != "router" or v.name in near)
+    decision = decide(
+        two, replace(field, best=next(i for i, v in enumerate(two) if v.name == values[field.best].name)), 0.8
+    )
+    assert (decision.verdict, decision.router, decision.short_of_bar) == ("not_enough_data", other.name, True)
+    assert decision.reason.startswith(f"{one.phrase} costs ")
+    assert decision.reason.endswith(f"; {other.phrase} clears it and is not shown to cost less")
+    assert "items for an 80% chance to show it, if the gain is" in decision.settles
+
+
 def test_no_router_is_named_where_none_is_seen_to_be_cheaper() -> None:
     _, field, values = paying()
     unseen = tuple(
