@@ -113,6 +113,12 @@ def as_graded(analysis: Analysis, model: str) -> str:
     return "" if shown else ", by grades that the judge's errors may undo"
 
 
+def below_once_corrected(analysis: Analysis, model: str) -> bool:
+    """Whether a model is shown to be below the bar once its rate is corrected for the judge's errors."""
+    found = _corrected(analysis, model)
+    return found is not None and found.high is not None and found.high < analysis.decision.bar
+
+
 def _overrated(analysis: Analysis, model: str) -> float:
     """By how much the pass rate is lower once corrected for the judge's errors."""
     found, as_graded = _corrected(analysis, model), analysis.model(model).pass_rate.value

@@ -528,6 +528,12 @@ def test_waits_that_lines_of_an_import_lack_are_asked_of_those() -> None:
     assert needs.endswith("`ttft_s` on every line of the imports that has an output")
 
 
+def varied(model: str, item: int) -> Any:
+    """A wait of its own for every trial, of one distribution."""
+    seconds = 1.0 + ((item * 7 + (3 if model == CANDIDATE else 0)) % 10) / 50
+    return replace(answered(served_model=model), felt_s=seconds, ttft_s=seconds / 2, latency_s=seconds)
+
+
 def in_batch(snapshot: Any, streamed: int) -> Any:
     """The same run with all but so many items from a batch, whose answers have no times."""
     sampled = {f"item-{i:03d}" for i in range(streamed)}
@@ -550,6 +556,16 @@ def test_latency_of_a_run_in_batches_is_that_of_its_streamed_sample(streamed: in
     if not streamed:
         assert "every item went in a batch, which claims no latency" in found.finding
         assert "--latency-sample 30" in (found.needs or "")
+
+
+@pytest.mark.parametrize("quantile", ["p50", "p90"])
+def test_of_a_streamed_sample_a_larger_one_is_advised_and_no_more_items(quantile: str) -> None:
+    """More items of a batch bring no wait, however many they are."""
+    analysis = analyze(in_batch(run([[True]] * 60, [[True]] * 60, attempt=varied), 10))
+    policy_ = policy(f"felt_latency: {{{quantile}: 1.02}}")
+    needs = str(gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy_).checks[0].needs)
+    assert needs.startswith("a new run with `--latency-sample "), needs
+    assert "more item" not in needs
 
 
 @pytest.mark.parametrize("check", ["felt_latency", "ttft"])

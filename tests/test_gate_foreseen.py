@@ -120,6 +120,23 @@ def test_a_quantile_that_takes_more_items_is_told_beforehand() -> None:
     assert not any(": p90" in line for line in told(text, enough))
 
 
+@pytest.mark.parametrize(("sample", "lines"), [(0, 2), (10, 1), (40, 0)])
+def test_a_quantile_of_a_batch_is_foreseen_by_its_streamed_sample(
+    sample: int, lines: int, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    policy = read_policy("felt_latency: {p50: 1.5, p90: 1.5}", "gate.yaml")
+    said = [line for line in foreseen(policy, named_at, Planned(EASY, CRITERIA, sample), 1) if "felt" in line]
+    assert len(said) == lines
+    assert all(f"{sample} items streamed (`--latency-sample`) cannot pass" in line for line in said)
+    (tmp_path / "gate.yaml").write_text("felt_latency: {p50: 1.5}\n")
+    monkeypatch.chdir(tmp_path)
+    with recorded() as server:
+        argv = [part for part in command(tiny, server.url, "--executor", "batch", "--dry-run") if part != "-q"]
+        assert main([*argv, *(["--latency-sample", str(sample)] if sample else [])]) == 0
+    told_ = "".join(capsys.readouterr())
+    assert "streamed (`--latency-sample`) cannot pass; 8 can" in told_
+
+
 def test_a_cost_per_success_that_takes_more_items_is_told_beforehand() -> None:
     def lines(text: str, size: int) -> list[str]:
         return [line for line in told(text, [item(f"i{n}") for n in range(size)]) if "cost_per_satisfactory" in line]

@@ -471,7 +471,10 @@ def test_with_all_that_the_judge_tells_apart_graded_by_people_the_nominal_margin
     assert "people's grades of all items that the judge told apart and 54 of the 94 items" in report.checks[0].finding
     few = gate(of(judged(SAID, {**APART, **{item: SAID[item] for item in range(6, 16)}}, events=PICKED)), POLICY)
     assert few.verdict == "inconclusive"
-    told = re.match(r"people's grades of about (\d+) more items .* \((\d+) of 94\)", str(few.checks[0].needs))
+    told = re.match(
+        r"people's grades of about (\d+) more items .* \((\d+) of 94, `--concordant-share 0.\d+`\)",
+        str(few.checks[0].needs),
+    )
     assert told is not None
     assert int(told[2]) == 10 + int(told[1])
     for graded, verdict in ((int(told[2]), "pass"), (int(told[2]) - 1, "inconclusive")):

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from analysis_builders import HAIKU as HAIKU_ID
+from analysis_builders import JUDGE, Book, answered, round_, run_of, spec
 from analysis_builders import OPUS as OPUS_ID
 from analysis_builders import SONNET as SONNET_ID
-from analysis_builders import run_of
 from report_pages import made, plain_text, section
 
 from evalkit.analysis import analyze
@@ -254,6 +255,24 @@ def test_a_pick_that_a_lenient_judge_lifts_over_the_bar_is_said_to_rest_on_its_g
         judged = replace(analysis, judges=(JudgeValidity("j", 60, accuracy, corrected, {}, ()),))
         lede = plain_text(section(judged, "verdict").lede)
         assert ("80% bar, by grades that the judge's errors may undo: " in lede) is told
+
+
+def test_no_items_are_advised_for_a_model_that_is_below_the_bar_once_a_judge_is_corrected() -> None:
+    """More of the same grades would end in a pick that people would not pass."""
+    book = Book(spec((HAIKU_ID, OPUS_ID)), rounds=[round_(graders=(JUDGE, "ann"))])
+    for item in range(400):
+        for model, good in ((HAIKU_ID, item % 5 < 2), (OPUS_ID, item % 10 < 7)):
+            seen = good or item // 10 % 2 == 0  # half of what is bad as well
+            trial = book.trial(f"item-{item:03d}", answered(), model=model, level=int(seen))
+            if item < 100:
+                book.grade(trial, int(good), grader="ann")
+    analysis = analyze(book.snapshot())
+    lede = plain_text(section(analysis, "verdict").lede)
+    assert "Opus 4.6 comes closest: " in lede
+    assert "Corrected for what the judge got wrong beside people, Opus 4.6 is below that: see Graders." in lede
+    assert "items would show" not in lede
+    (warning,) = [text for text in analysis.warnings if text.startswith("Corrected for") and "Opus" in text]
+    assert "which is below the 80% bar: see Graders." in warning
 
 
 def test_one_model_alone_is_not_called_the_best_of_every_option() -> None:

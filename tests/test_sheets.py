@@ -360,7 +360,7 @@ def test_beside_an_open_page_those_who_take_part_get_their_sheets_and_nobody_joi
         assert grade(run, "--export", folder / "b.csv", "--grader", "cy") == 6
         assert "'cy' does not take part yet; end that one" in capsys.readouterr().err
         assert grade(run, "--export", folder / "b.csv", "--grader", "ben", "--overlap", "2") == 6
-        assert "the round has another overlap" in capsys.readouterr().err
+        assert "other overlap than the round's are asked for" in capsys.readouterr().err
         assert grade(run, "--export", folder / "all.csv") == 0
         assert desk.is_open
         assert desk.take("ann", Mark("n", min(shares["ann"]), "flag", {"on": True}))

@@ -27,8 +27,15 @@ def read(path: Path) -> "Common":
     return read_policy(read_text(path, "policy"), str(path))
 
 
-def outlook(path: Path, items: "Sequence[Placed]", criteria: "Sequence[Criterion] | None", epochs: int) -> list[str]:
-    """What a gate by this policy can show on these items. `criteria` None: the rubric is not known yet.
+def outlook(
+    path: Path,
+    items: "Sequence[Placed]",
+    criteria: "Sequence[Criterion] | None",
+    epochs: int,
+    streamed: int | None = None,
+) -> list[str]:
+    """What a gate by this policy can show on these items. `criteria` None: the rubric is not known yet; `streamed`: as
+    of `Planned`.
 
     ProblemsError for a policy that is wrong, or names a slice or criterion that is not there.
     """
@@ -38,7 +45,8 @@ def outlook(path: Path, items: "Sequence[Placed]", criteria: "Sequence[Criterion
     policy = read(path)
     if not items:
         return []
-    return [f"{path}: {line}" for line in foreseen(policy, partial(place_in, path), Planned(items, criteria), epochs)]
+    planned = Planned(items, criteria, streamed)
+    return [f"{path}: {line}" for line in foreseen(policy, partial(place_in, path), planned, epochs)]
 
 
 def place_in(path: Path, error: "NotThereError") -> str:

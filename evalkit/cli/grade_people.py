@@ -123,7 +123,7 @@ class PeopleSession:
             what = (
                 f"{new[0]!r} does not take part yet"
                 if new
-                else f"the round has another {changed[0]}"
+                else f"other {changed[0]} than the round's are asked for"
                 if changed
                 else "no round is open"
             )

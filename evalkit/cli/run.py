@@ -88,10 +88,10 @@ def run(
         )  # fmt: skip
         if (chosen := asked.choice(config, talk.note)) is None:
             return source or Path()
-        _refuse_errors(chosen, talk.note)
+        way = _way(executor, latency_sample, address, dry_run=dry_run)
+        _refuse_errors(chosen, way, talk.note)
         check_models(chosen.options.models, with_router, base_url, config.prices, silent=quiet or as_json)
         session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
-        way = _way(executor, latency_sample, address, dry_run=dry_run)
         chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
         return _carry_out(session, chosen, _place(output, folder), with_router)
 
@@ -146,7 +146,7 @@ def _place(output: Path | None, folder: Path) -> Path:
     return output or folder
 
 
-def _refuse_errors(chosen: Choice, note: "Callable[[str], None]") -> None:
+def _refuse_errors(chosen: Choice, way: "Way", note: "Callable[[str], None]") -> None:
     """What `check` calls an error stops a run before it costs anything; warnings are for `check` to tell, and what a
     gate can show for both."""
     from evalkit.dataset_check import errors
@@ -154,11 +154,11 @@ def _refuse_errors(chosen: Choice, note: "Callable[[str], None]") -> None:
 
     if found := errors(chosen.path, chosen.dataset, chosen.rubric.criteria):
         raise ProblemsError([str(problem) for problem in found])
-    for line in _gate_outlook(chosen):
+    for line in _gate_outlook(chosen, way):
         note(line)
 
 
-def _gate_outlook(chosen: Choice) -> list[str]:
+def _gate_outlook(chosen: Choice, way: "Way") -> list[str]:
     """What a gate.yaml in this folder can show on these items; a policy that cannot be read stops the run.
 
     It may be another test set's, so slices and criteria that are not there are told and stop nothing.
@@ -171,9 +171,9 @@ def _gate_outlook(chosen: Choice) -> list[str]:
         return []
     read(path)
     try:
-        return outlook(
-            path, chosen.dataset.items[: chosen.options.limit], chosen.rubric.criteria, chosen.options.epochs
-        )
+        items = chosen.dataset.items[: chosen.options.limit]
+        streamed = min(len(items), way.latency_sample) if way.executor == "batch" else None
+        return outlook(path, items, chosen.rubric.criteria, chosen.options.epochs, streamed)
     except ProblemsError as error:
         return error.problems
 

@@ -28,11 +28,13 @@ class Placed(Protocol):
 class Planned:
     """What a gate will look at, before there is a run: `foresee` of a check says what it makes of it.
 
-    `criteria` None: those of a rubric that is not known yet, so that nothing can be said of them.
+    `criteria` None: those of a rubric that is not known yet, so that nothing can be said of them. `streamed`: items
+    that are, where the others go in batches, which claim no latency; None for all.
     """
 
     items: Sequence[Placed]
     criteria: Sequence[Criterion] | None
+    streamed: int | None = None
 
 
 class NotThereError(UsageError):

@@ -171,9 +171,10 @@ def _labels_needed(pairs: Paired, labels: Labels, margin: float, rules: Rules) -
     more = range(labels.alike + 1, alike + 1)
     grades = bisect_left(more, True, key=lambda n: passes(total, n / alike))
     if grades < len(more):
+        share = math.ceil(100 * more[grades] / alike) / 100
         return (
             f"people's grades of about {plural(grades + 1, 'more item')} that the judge graded alike"
-            f" ({more[grades]:,} of {alike:,}), if the difference stays"
+            f" ({more[grades]:,} of {alike:,}, `--concordant-share {share:g}`), if the difference stays"
         )
     larger = range(total + 1, _MOST_ITEMS + 1)
     items = bisect_left(larger, True, key=lambda n: passes(n, 1.0))
@@ -348,8 +349,14 @@ def _figures_needed(gap: str | None, rules: Rules) -> str | None:
 
 def fewest_items(fewest: int, ratio: Estimate, rules: Rules) -> str:
     """How many items a ratio lacks that may not pass on so few, whatever it is."""
+    if rules.sampled:
+        return _larger_sample(fewest)
     more = max(1, fewest - ratio.n)
     return f"at least {plural(more, 'more item')} ({fewest:,} in all), {cost_of(more, rules.item_usd)}"
+
+
+def _larger_sample(items: int) -> str:
+    return f"a new run with `--latency-sample {items}` or more"
 
 
 def _ratio_needs(
@@ -362,6 +369,8 @@ def _ratio_needs(
     if ratio.high is None:  # too few to tell how it varies
         return fewest_items(_FEWEST_ALIKE, ratio, rules)
     needed = max(ratio.n + 1, _items_to_reach(ratio.n, ratio, math.log(at_most / ratio.value), of_more))
+    if rules.sampled:
+        return f"{_larger_sample(needed)}, if the ratio stays"
     more = max(1, needed - ratio.n)
     return f"about {plural(more, 'more item')} ({needed:,} in all), {cost_of(more, rules.item_usd)}, if the ratio stays"
 

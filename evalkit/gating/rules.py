@@ -27,7 +27,7 @@ class Rules:
 
     `next_look`: what settles a figure that is not known well enough, where there is more to come; None at the end.
     `item_usd`: what an item has cost here, None where that is not known. `unheard`, `remedy`: as of
-    `Evidence`.
+    `Evidence`. `sampled`: only a sample of the items was streamed, and timed.
     """
 
     alpha: float
@@ -37,6 +37,7 @@ class Rules:
     item_usd: float | None = None
     unheard: str | None = None
     remedy: str = REPEAT
+    sampled: bool = False
 
     @property
     def confidence(self) -> float:

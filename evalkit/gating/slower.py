@@ -78,6 +78,7 @@ def slower_results(clock: Clock, evidence: Evidence, asked: Quantiles, rules: Ru
     missing = gap(counted, evidence.planned(streamed))
     if missing and (remedy := _remedy(clock, evidence, sides, len(streamed))) is not None:
         rules = replace(rules, remedy=remedy)
+    rules = replace(rules, sampled=len(streamed) < len(evidence.items))
     limits = (("p50", 0.5, asked.p50), ("p90", 0.9, asked.p90))
     wanted = [(label, q, at_most) for label, q, at_most in limits if at_most is not None]
     quantiles = [q for _, q, _ in wanted]
@@ -121,9 +122,11 @@ def _ratios(
 
 def few_foreseen(name: str, asked: Quantiles, planned: Planned) -> Iterator[str]:
     """Each quantile that takes more items than there are."""
+    have = len(planned.items) if planned.streamed is None else planned.streamed
+    how = "" if planned.streamed is None else " streamed (`--latency-sample`)"
     for label, at_most in (("p50", asked.p50), ("p90", asked.p90)):
-        if at_most is not None and len(planned.items) < _FEWEST[label]:
-            yield f"{name}: {label}: {plural(len(planned.items), 'item')} cannot pass; {_FEWEST[label]} can"
+        if at_most is not None and have < _FEWEST[label]:
+            yield f"{name}: {label}: {plural(have, 'item')}{how} cannot pass; {_FEWEST[label]} can"
 
 
 def _too_few(found: CheckResult, label: str, ratio: Estimate, rules: Rules) -> CheckResult:

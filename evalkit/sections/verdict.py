@@ -26,7 +26,7 @@ from evalkit.correction_fact import corrections
 from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, compare, corrected
 from evalkit.routing_fact import savings
-from evalkit.series import as_graded, clearing_router, level_with, lineup, rank, routing_may_clear
+from evalkit.series import as_graded, below_once_corrected, clearing_router, level_with, lineup, rank, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import MOST_ITEMS, about, estimated, listing, percent, plural, sentence, stated, value
 from evalkit.wording import doubt as doubt_words
@@ -225,7 +225,11 @@ def _open(analysis: Analysis, judged: list[ModelResult]) -> Text:
     needed = best.items_to_clear
     who = "it clears" if len(level) == 1 else "each clears"
     more = " First come the trials that failed on every attempt so far: repeat the run." if best.at_worst else ""
-    if needed and needed <= MOST_ITEMS:
+    below = [m.name for m in judged if m.name in level and below_once_corrected(analysis, m.model)]
+    if below:
+        are = "is" if len(below) == 1 else "are"
+        more = f" Corrected for what the judge got wrong beside people, {listing(below)} {are} below that: see Graders."
+    elif needed and needed <= MOST_ITEMS:
         more = f" If that rate holds, {about(needed)} items would show that {who} the bar, with a chance of 80%."
     elif needed:
         more = f" If that rate holds, fewer than {MOST_ITEMS:,} items would not show that {who} the bar."
