@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import replace
 
@@ -237,6 +238,27 @@ def test_a_narrow_terminal_leaves_out_columns_before_it_breaks_a_figure(width: i
     assert not any(line.count("(") != line.count(")") for line in lines[: 2 * len(analysis.models) + 1])
     order = [line.split("4.")[0].strip() for line in lines if line.startswith(("Haiku", "Sonnet", "Opus"))]
     assert order == ["Haiku", "Sonnet", "Opus"], "as everywhere"
+
+
+@pytest.mark.parametrize(
+    "case", ["whole", "unpriced", "one_item", "no_option", "one_model_failed", "nothing_graded", "hostile"]
+)
+@pytest.mark.parametrize("name", [None, "bedrock:eu-central-1:arn:aws:bedrock:eu-central-1:1234:profile/z9y"])
+def test_no_width_of_a_terminal_loses_a_character_of_a_figure(case: str, name: str | None) -> None:
+    """A wait of 12.4 s that is cut at the edge reads as another wait."""
+    analysis = made(case)
+    if name is not None:
+        models = tuple(replace(model, name=f"{name}-{i}") for i, model in enumerate(analysis.models))
+        analysis = replace(analysis, models=models)
+    for width in range(40, 131):
+        table, lines = summary_table(analysis, width), drawn(analysis, width)
+        assert max(map(len, lines)) <= width, width
+        seen = Counter(re.split("[ ]+", " ".join(lines)))
+        for column in table.columns[1:]:
+            wanted = Counter(word for text in column.cells for word in re.split("[ \n]+", str(text)) if word)
+            assert wanted <= seen, (width, column.header, wanted - seen)
+        assert "".join(str(table.caption).split()) in "".join("".join(lines).split()), width
+    assert len(summary_table(analysis, 130).columns) >= 5
 
 
 def test_signs_that_an_encoding_lacks_are_written_plainly() -> None:

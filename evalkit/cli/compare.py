@@ -135,9 +135,8 @@ def _print(analysis: "Analysis", hidden: "Redaction") -> None:
 
 def _table(analysis: "Analysis", width: int, hidden: "Redaction") -> "Table":
     """One row a pair: rates then and now, their paired difference, ratios of cost and time, items that changed."""
-    from rich.table import Table
-
-    from evalkit.cli.summary import GAP, cell, least_width
+    from evalkit.cli.fitted import fitted, least_width
+    from evalkit.cli.summary import cell
     from evalkit.models import display_name
     from evalkit.pairing import in_order
     from evalkit.series import lineup
@@ -154,15 +153,7 @@ def _table(analysis: "Analysis", width: int, hidden: "Redaction") -> "Table":
         "worse on": [f"{len(pair.regressed)} of {pair.items}" for pair in pairs],
     }
     told = "difference in points, in brackets 95% intervals; cost per satisfactory output"
-    if sum(least_width(name, cells) + GAP for name, cells in columns.items()) - GAP > width:
+    if least_width(columns, ("then", "now")) > width:
         del columns["latency ratio"]
         told += "; a wider terminal shows the latency ratio too"
-    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left", caption=told)
-    for name, cells in columns.items():
-        table.add_column(
-            name, justify="left" if name in ("then", "now") else "right", overflow="fold",
-            min_width=least_width(name, cells),
-        )  # fmt: skip
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
-    return table
+    return fitted(columns, ("then", "now"), width, told)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from evalkit.cli.fitted import fitted, least_width
 from evalkit.cli.terminal import WIDE
 from evalkit.conditional import mark
 from evalkit.main_clock import main_clock
@@ -33,26 +34,19 @@ def verdict_lines(analysis: "Analysis") -> list[str]:
 _CLOCKS = {"felt": "felt", "total": "one attempt"}
 _LEAST_FIRST = ("per request", "p50 ", "p95 ", "with correction", "per satisfactory")
 """What a terminal that is too narrow for all columns leaves out."""
-GAP = 2
 
 
 def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
     """Pass rate, money and time of each model, with intervals; as many columns as so wide a terminal has room for."""
     columns, reasons = _columns(analysis)
     for name in _LEAST_FIRST:
-        if sum(least_width(name, cells) + GAP for name, cells in columns.items()) - GAP <= width:
+        if least_width(columns, ("model",)) <= width:
             break
         columns = {column: cells for column, cells in columns.items() if not column.startswith(name)}
-    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left", caption_style="")
-    for name, cells in columns.items():
-        table.add_column(name, justify="left" if name == "model" else "right", overflow="fold",
-                         min_width=least_width(name, cells))  # fmt: skip
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
     base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {stated(analysis.decision.bar)}"
     unlike = other_denominators(analysis) if "per request" in columns else ""
-    table.caption = "\n".join(filter(None, [base, *reasons, unlike, stability_line(analysis)]))
-    return table
+    told = "\n".join(filter(None, [base, *reasons, unlike, stability_line(analysis)]))
+    return fitted(columns, ("model",), width, told)
 
 
 def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
@@ -83,11 +77,6 @@ def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
         cells[name] = [text.partition("\n")[0] if text in below else text for text in texts]
     said = [f"{word}: {reason.strip('()')}" for word, _, reason in (text.partition("\n") for text in below)]
     return {"model": [model.name for model in models], **cells}, said
-
-
-def least_width(name: str, cells: list[str]) -> int:
-    """Columns of text in which no word and no figure is broken."""
-    return max(len(word) for text in (name, *cells) for word in text.replace("\n", " ").split(" "))
 
 
 def sweep_table(analysis: "Analysis") -> Table | None:
