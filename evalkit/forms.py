@@ -79,16 +79,16 @@ def files_of(path: Path, shown: Shown) -> dict[Path, str | bytes]:
     The ending is one that `check_endings` lets pass.
     """
     folder = f"{path.stem}-outputs"
-    content, cut = _FORMS[path.suffix](shown, folder)
+    content, cut = _FORMS[path.suffix.lower()](shown, folder)
     return {path: content} | {path.with_name(folder) / name: text for name, text in cut.items()}
 
 
 def check_endings(paths: Iterable[Path], offered: Collection[str] | None = None) -> None:
     """UsageError for a path that is not of a form (of those `offered`), or of one that cannot be written here."""
     for path in paths:
-        if path.suffix not in (offered or _FORMS):
+        if path.suffix.lower() not in (offered or _FORMS):
             raise UsageError(f"{str(path)!r}: unknown format; end it in {listing(list(offered or _FORMS), 'or')}")
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             require_pyarrow(path)
 
 

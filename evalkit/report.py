@@ -107,21 +107,20 @@ _PRINTED = 5
 """Models of which paper has everything that is unfolded; of more, parts that speak of single models or tags go."""
 
 
-_MOST_PRINTED, _MOST_OF_MORE, _FEW_MODELS = 15, 13, 3
+_MOST_PRINTED, _MOST_OF_MORE, _FEW_MODELS = 17, 13, 3
 """Sections that fit on the eight pages that a report may have on paper, of so few models and of more; of further ones,
-those that look closer go."""
+as many of those that look closer go."""
 
-_CLOSER = frozenset({
-    "retries", "slices", "blinding", "judge-bias", "consistency", "leanings", "grading-time"
-})  # fmt: skip
+_CLOSER = ("grading-time", "leanings", "judge-bias", "consistency", "retries", "blinding", "slices")
+"""What goes first stands first."""
 
 
 def _screen_only(sections: Sequence[Section], models: int) -> Mapping[str, str]:
     """Labels of the sections that are not printed, by name."""
     more = _FEW_MODELS < models <= _PRINTED  # of further ones other parts go
-    if len(sections) <= (_MOST_OF_MORE if more else _MOST_PRINTED):
-        return {}
-    return {section.name: section.label for section in sections if section.name in _CLOSER}
+    beyond = max(0, len(sections) - (_MOST_OF_MORE if more else _MOST_PRINTED))
+    labels = {section.name: section.label for section in sections}
+    return {name: labels[name] for name in [name for name in _CLOSER if name in labels][:beyond]}
 
 
 def _size(analysis: Analysis) -> str:

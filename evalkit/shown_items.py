@@ -56,9 +56,21 @@ class ShownItems:
         return all(shown == of for shown, of in self.counts.values())
 
 
+_latest: list[tuple[Analysis, int, ShownItems]] = []
+"""The last answer, since several parts of one page ask the same."""
+
+
 def shown_items(analysis: Analysis, most_bytes: int | None = None) -> ShownItems:
     """The items to show; the same for the same run, whoever asks. Draws are fixed by the run's seed."""
     most = MOST_BYTES if most_bytes is None else most_bytes
+    for asked, room, found in _latest:
+        if asked is analysis and room == most:
+            return found
+    _latest[:] = [(analysis, most, _shown(analysis, most))]
+    return _latest[0][2]
+
+
+def _shown(analysis: Analysis, most: int) -> ShownItems:
     items = analysis.outputs
     for limit in LIMITS:
         if _as_many_as_fit(range(len(items)), items, most, limit)[1]:

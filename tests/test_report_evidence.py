@@ -395,10 +395,12 @@ def test_each_model_is_compared_with_its_counterpart() -> None:
         "against the same model", "against the same model", "against Opus 4.5",
     ]  # fmt: skip
     pair = next(p for p in analysis.against if p.b == HAIKU)
-    assert written(rows[0])[1] == estimated(pair.difference, "points")
-    assert written(rows[0])[6] == estimated(pair.cost_ratio, "ratio")
+    now, then = (estimated(rate, "percent") for rate in (pair.now, pair.then))
+    assert written(rows[0])[1] == f"{now.removesuffix(')')}; then {then})"
+    assert written(rows[0])[2] == estimated(pair.difference, "points")
+    assert written(rows[0])[7] == estimated(pair.cost_ratio, "ratio")
     assert part.heading == "Haiku 4.5 is better than in the baseline run"
-    assert [plain_text(row.cells[2].text) for row in rows] == ["now better", "not enough data to tell", SINCE["level"]]
+    assert [plain_text(row.cells[3].text) for row in rows] == ["now better", "not enough data to tell", SINCE["level"]]
 
 
 def test_that_the_rate_stays_hides_no_change_of_cost_and_latency() -> None:
@@ -432,7 +434,7 @@ def test_a_change_is_said_only_if_interval_and_holm_agree(low: float, high: floa
     pairs = tuple(replace(p, difference=middle, p_holm=p_holm) for p in analysis.against)
     part = section(replace(analysis, against=pairs), "against")
     assert part.heading.startswith(heading)
-    claims = {plain_text(row.cells[2].text) for row in tables(part)[0].rows}
+    claims = {plain_text(row.cells[3].text) for row in tables(part)[0].rows}
     assert ("no change in the pass rate" in claims) is heading.startswith("No change")
     assert ("not enough data to tell" in claims) is heading.startswith("Not enough")
 

@@ -65,8 +65,8 @@ def write(paths: Sequence[Path], report: "Shown") -> Mapping[Path, Sequence[Path
     from evalkit.files import write_whole
     from evalkit.forms import files_of
 
-    page = next((path for path in paths if path.suffix == ".html"), Path())
-    exports = [path.name for path in paths if path.suffix in _WITH_ITEMS and path.parent == page.parent]
+    page = next((path for path in paths if path.suffix.lower() == ".html"), Path())
+    exports = [path.name for path in paths if path.suffix.lower() in _WITH_ITEMS and path.parent == page.parent]
     named = replace(report, page=page.name, export=next(iter(exports), ""))
     made = {path: files_of(path, named) for path in paths}
     for files in made.values():

@@ -10,6 +10,7 @@ from evalkit.blocks import (
     Column,
     Definitions,
     Note,
+    Paragraph,
     Row,
     Section,
     Span,
@@ -26,9 +27,11 @@ from evalkit.models import display_name
 from evalkit.pairing import SINCE, Comparison, against_baseline, in_order
 from evalkit.series import lineup
 from evalkit.shown_items import NAMED, anchors
-from evalkit.wording import doubt, interval, listing, p_value, plural, value
+from evalkit.wording import doubt, estimated, interval, listing, p_value, plural, value
 
 ORDER = 68
+_TOLD = 3
+"""Models whose change stands in the first sentences."""
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -38,6 +41,7 @@ def build(analysis: Analysis) -> Section | None:
         return None
     columns = (
         Column("Now, against then", brief=True),
+        Column("Satisfactory", "end", brief=True),
         Column("Difference in points", axis=_axis(comparisons), brief=True),
         Column("Result", brief=True),
         Column("Only now satisfactory", "end"),
@@ -45,7 +49,6 @@ def build(analysis: Analysis) -> Section | None:
         Column("p after Holm", "end"),
         Column("Cost ratio", "end", brief=True),
         Column("Latency ratio", "end", brief=True),
-        Column("Satisfactory", "end"),
     )
     pairs = in_order(analysis, lineup(analysis))
     differs, warned = (analysis.baseline.differs, analysis.baseline.warnings) if analysis.baseline else ((), ())
@@ -54,22 +57,37 @@ def build(analysis: Analysis) -> Section | None:
         name="against",
         label="Against the baseline",
         heading=_heading(analysis, comparisons),
-        lede=words(
-            f"Each model of this run against the same model, or the one of the same tier, in the baseline run, on up "
-            f"to {plural(max(c.items for c in comparisons), 'item')} that both have a verdict on. A difference counts "
-            "as shown only if its interval excludes zero and Holm's adjustment over all rows agrees, no change only if "
-            f"it lies within {MARGIN * 100:.0f} points to either side. Cost ratio: per satisfactory output, now over "
-            "then. Latency ratio: one attempt's time, now over then, over the items that "
-            "both answered."
-        ),
+        lede=words(*_changes(analysis, comparisons, pairs)),
         blocks=(
             table("This run against the baseline", columns, rows),
+            Paragraph(words(_how(comparisons))),
             *_baseline(analysis),
             *((Note("What else differs", tuple(words(line) for line in differs)),) if differs else ()),
             *((Note("Before you rely on this", tuple(words(line) for line in warned)),) if warned else ()),
             *_changed(analysis, pairs),
         ),
         summary=True,
+    )
+
+
+def _changes(analysis: Analysis, comparisons: list[Comparison], pairs: list[Against]) -> Iterator[Span | str]:
+    """The first few models' rates now and then, and their difference, each with its interval."""
+    for c, pair in list(zip(comparisons, pairs, strict=True))[:_TOLD]:
+        yield f"{_named(analysis, c)}: "
+        yield strong(f"{value(pair.now, 'percent')} satisfactory")
+        now, then = doubt(pair.now, "percent"), estimated(pair.then, "percent")
+        yield f" ({now}), {then} then, on {plural(c.items, 'item')} {estimated(c.difference, 'points')} points. "
+    if len(comparisons) > _TOLD:
+        yield f"{plural(len(comparisons) - _TOLD, 'more model')} below."
+
+
+def _how(comparisons: list[Comparison]) -> str:
+    return (
+        "Each model of this run against the same model, or the one of the same tier, in the baseline run, on up to"
+        f" {plural(max(c.items for c in comparisons), 'item')} that both have a verdict on. A difference counts as"
+        " shown only if its interval excludes zero and Holm's adjustment over all rows agrees, no change only if it"
+        f" lies within {MARGIN * 100:.0f} points to either side. Cost ratio: per satisfactory output, now over then."
+        " Latency ratio: one attempt's time, now over then, over the items that both answered."
     )
 
 
@@ -116,6 +134,7 @@ def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
     series = next(s for s in lineup(analysis) if s.key == c.first)
     result = SINCE[c.change]
     beside = "the same model" if c.first == c.second else then
+    rates = f"{doubt(pair.now, 'percent')}; then {estimated(pair.then, 'percent')}"
     if c.difference.value is None:
         difference = Cell(words(value(c.difference, "points")), doubt(c.difference, "points"))
     else:
@@ -123,6 +142,7 @@ def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
     return Row(
         (
             Cell(words(now), f"against {beside}"),
+            Cell(words(value(pair.now, "percent")), rates),
             difference,
             Cell(words(result)),
             Cell(words(_count(c.gain)), f"of {c.items:,}"),
@@ -130,7 +150,6 @@ def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
             Cell(words(p_value(c.p_holm)), f"p\N{NO-BREAK SPACE}{p_value(c.p_value)}"),
             Cell((strong(value(c.cost_ratio, "ratio")),), doubt(c.cost_ratio, "ratio")),
             Cell((strong(value(pair.latency_ratio, "ratio")),), doubt(pair.latency_ratio, "ratio"), measured=True),
-            Cell(words(value(pair.now, "percent")), f"then {value(pair.then, 'percent')}"),
         ),
         series,
     )
