@@ -20,7 +20,8 @@ from evalkit.cli import main
 from evalkit.cli.compare import _table
 from evalkit.records import Snapshot, Usage
 from evalkit.redaction import Redaction
-from evalkit.wording import estimated, value
+from evalkit.wording import estimated
+from evalkit.wording import value as shown
 
 EARLIER = {OPUS: [[i % 3 > 0] for i in range(40)], HAIKU: [[i % 2 > 0] for i in range(40)]}
 LATER = {OPUS: [[i % 7 > 0] for i in range(40)], SONNET: [[i % 4 > 0] for i in range(40)]}
@@ -163,7 +164,7 @@ def test_its_summary_says_both_rates_and_their_difference_before_how_they_were_m
     (pair,) = analyze(_named(run_of(LATER, {OPUS: 0.015})), run_of(EARLIER, {OPUS: 0.03})).against
     now, then = (estimated(rate, "percent") for rate in (pair.now, pair.then))
     assert lines[1].startswith("### ")
-    assert lines[2].replace("*", "").startswith(f"Opus 4.6: {value(pair.now, 'percent')} satisfactory (")
+    assert lines[2].replace("*", "").startswith(f"Opus 4.6: {shown(pair.now, 'percent')} satisfactory (")
     assert f"{then} then, on 40 items {estimated(pair.difference, 'points')} points" in lines[2]
     assert now.partition(" (")[2].removesuffix(")") in "".join(lines[3:]), "the table has the interval too"
 

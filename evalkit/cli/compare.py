@@ -68,16 +68,13 @@ def compare(
     check_endings(paths, (".html", ".md", ".json"))
     hidden = report_files.redaction(redact, no_outputs)
     then, now = (snapshot_to_show(path, peek, "compare") for path in (earlier, later))
-    if (then.spec, _outputs(then), then.grades) == (now.spec, _outputs(now), now.grades):
-        raise UsageError(f"{str(earlier)!r} and {str(later)!r} hold the same outputs and grades; name two runs")
+    _refuse_one(then, now, earlier, later)
     prices = Prices(read_config(Path("evalkit.yaml")).prices)
     analysis = analyze(now, then, prices, _counterparts(pair or (), then, now))
     if not analysis.against:
         raise UsageError(
             f"no model of {str(later)!r} has a counterpart in {str(earlier)!r}; name one with --pair THEN=NOW"
         )
-    changed = {item for one in analysis.against for item in (*one.improved, *one.regressed)}
-    analysis = replace(analysis, outputs=tuple(item for item in analysis.outputs if item.id in changed))
     analysis = _of_this_page(analysis, comparison(now.spec, then.spec, pair or ()))
     shown = replace(report_files.shown(analysis, now, hidden, later), parts=COMPARISON)
     written = report_files.write(paths, shown)
@@ -88,16 +85,24 @@ def compare(
         typer.echo(shown.json, nl=False)
 
 
+def _refuse_one(then: "Snapshot", now: "Snapshot", earlier: Path, later: Path) -> None:
+    """UsageError where both are one run, or copies of one."""
+    if (then.spec, _outputs(then), then.grades) == (now.spec, _outputs(now), now.grades):
+        raise UsageError(f"{str(earlier)!r} and {str(later)!r} hold the same outputs and grades; name two runs")
+
+
 def _outputs(snapshot: "Snapshot") -> list[tuple[int, str | None, str]]:
     """What was answered, as it came: the same of no two runs, but of two copies of one."""
     return [(a.trial_id, a.request_id, a.text) for a in snapshot.attempts if a.grader is None and a.final]
 
 
 def _of_this_page(analysis: "Analysis", command: str) -> "Analysis":
-    """With the command of a comparison, and what the later run warns of beside what the earlier does: no verdict stands
-    above a comparison to tell it."""
+    """With the items that changed alone, the command of a comparison, and what the later run warns of beside what the
+    earlier does: no verdict stands above a comparison to tell it."""
     from evalkit.analysis.sessions import clock_warnings
 
+    changed = {item for one in analysis.against for item in (*one.improved, *one.regressed)}
+    analysis = replace(analysis, outputs=tuple(item for item in analysis.outputs if item.id in changed))
     told = tuple(f"Later run: {line}" for line in (*analysis.warnings, *clock_warnings(analysis.sessions)))
     if analysis.baseline is None:
         return analysis
