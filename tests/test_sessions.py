@@ -11,6 +11,7 @@ from evalkit.analysis.sessions import clock_warnings, kept_time, lateness, stand
 from evalkit.cli.compare import _of_this_page
 from evalkit.cli.report import _print_summary
 from evalkit.records import Session, Snapshot, Worker
+from evalkit.redaction import Redaction
 from evalkit.report import render_html, render_markdown
 
 SESSION = Session(
@@ -128,7 +129,7 @@ def test_a_standstill_that_left_latencies_out_is_told_wherever_a_late_clock_is(
     analysis = analyze(stopped(2), stopped(3))
     told = standstill(analysis.sessions) or ""
     later = standstill(analyze(stopped(3)).sessions) or ""
-    _print_summary(analysis)
+    _print_summary(analysis, Redaction())
     assert f"! {told}" in capsys.readouterr().out.splitlines()
     assert f"> {told}" in render_markdown(analysis)
     compared = _of_this_page(analysis, "evalkit compare a.db b.db").baseline

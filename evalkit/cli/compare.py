@@ -68,9 +68,9 @@ def compare(
     check_endings(paths, (".html", ".md", ".json"))
     hidden = report_files.redaction(redact, no_outputs)
     then, now = (snapshot_to_show(path, peek, "compare") for path in (earlier, later))
-    _refuse_one(then, now, earlier, later)
     prices = Prices(read_config(Path("evalkit.yaml")).prices)
     analysis = analyze(now, then, prices, _counterparts(pair or (), then, now))
+    _refuse_one(then, now, earlier, later)
     if not analysis.against:
         raise UsageError(
             f"no model of {str(later)!r} has a counterpart in {str(earlier)!r}; name one with --pair THEN=NOW"
