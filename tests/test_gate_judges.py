@@ -261,6 +261,22 @@ def test_a_sample_drawn_at_random_after_such_a_round_measures_the_judge() -> Non
     assert gate(found, POLICY).verdict == "pass"
 
 
+def test_a_judge_whose_word_picked_nothing_in_the_round_that_counts_is_dropped_as_ever() -> None:
+    """An earlier round had a queue; in this one people graded a sample of what a worthless judge says anew."""
+    rng = np.random.default_rng(3)
+    said: list[Pair] = [(int(rng.random() < 0.5), int(rng.random() < 0.5)) for _ in range(100)]
+    people: dict[int, Pair] = {item: (item % 2, item % 2) for item in range(30)}
+    first, later = judged(said, {}, events=PICKED), judged(said, people)
+    again = tuple(replace(g, round_id=2) for g in later.grades)
+    sample = replace(sample_of(people), round_id=2)
+    rounds = (*first.rounds, round_(2, (JUDGE, PERSON)))
+    made = replace(first, rounds=rounds, grades=(*first.grades, *again), events=(*PICKED, sample))
+    found = analyze(made)
+    assert (found.grading.round, found.grading.picked) == (rounds[-1], False)
+    assert found.grading.dropped
+    assert found.judges[0].dropped
+
+
 def test_what_people_could_not_tell_lacks_a_verdict_and_leaves_the_others() -> None:
     people = {**APART, **{item: SAID[item] for item in range(6, 60)}}
     snapshot = judged(SAID, people, events=PICKED)

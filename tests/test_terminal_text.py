@@ -26,7 +26,7 @@ def graded(path: Path, models: tuple[str, ...], later: int = 0, items: int = 20)
     """Items, some of them with a tag; the models pass by turns, one more of the `later` ones."""
     book = Book(spec(models))
     for i in range(items):
-        book.item(f"i{i}", difficulty="hard" if i % 2 else "easy", tags=(f"x={TAG}",) if i % 5 < 2 else ())
+        book.item(f"i{i}", difficulty="hard" if i % 2 else "easy", tags=(f"x={TAG}",) if i % 4 < 2 else ())
         for place, model in enumerate(models):
             level = int(i % (place + 2) > 0 or i < later)
             book.trial(f"i{i}", answered(0.01 * (place + 1) + i / 1e4, 1 + i / 10), model=model, level=level)

@@ -91,7 +91,7 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
         per_model = tuple(replace(model, cut=CutStreams()) for model in per_model)
     grading = grading_of(snapshot, results, rubric)
     levels = levels_by_grader(snapshot)
-    judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot))
+    judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot), all_heard=grading.picked)
     caching = cache_costs(_attempts(by_model), prices)
     analysis = Analysis(
         spec=snapshot.spec,

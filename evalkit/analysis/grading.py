@@ -41,7 +41,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         identity_marks=sum(r.identity_marks for r in results),
         aggregate=rubric.aggregate,
         people=tuple(dict.fromkeys(g.grader for g in grades if kind_of(g.grader) == "human")),
-        dropped={judge.removeprefix(JUDGE): why for judge, why in dropped_judges(snapshot, rubric).items()},
+        dropped={judge.removeprefix(JUDGE): why for judge, why in dropped_judges(snapshot, rubric, round_).items()},
         drifted=tuple(name.removeprefix(JUDGE) for name in judges if round_ is not None and (name, round_.id) in old),
         closed_at=_closed_at(snapshot, round_),
         open=_is_open(snapshot, round_),

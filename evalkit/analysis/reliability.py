@@ -193,13 +193,19 @@ def _agreement(
 
 
 def judge_validity(
-    levels: Levels, results: Iterable[TrialResult], rubric: Rubric, seed: int, picked: Collection[int] = ()
+    levels: Levels,
+    results: Iterable[TrialResult],
+    rubric: Rubric,
+    seed: int,
+    picked: Collection[int] = (),
+    *,
+    all_heard: bool = False,
 ) -> tuple[JudgeValidity, ...]:
     """Each judge against what people say together, and those that are listened to as one, last.
 
     Judges' errors go together, so a panel is one judge, not several graders. Empty where no person graded what a judge
-    graded. `picked`: trials that people were asked about for what the judge had said; they are left out, and no judge
-    is dropped where there are any.
+    graded. `picked`: trials that people were asked about for what the judge had said; they are left out.
+    `all_heard`: no judge is dropped, whatever its J.
     """
     people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in picked}
     results = tuple(results)
@@ -207,8 +213,8 @@ def judge_validity(
     ended = [(r.key, r.outcome == "answered") for r in results if r.satisfied is not None]
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
     alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, ended, seed) for g in judges]
-    alone = [replace(one, dropped=None) if one is not None and picked else one for one in alone]
-    found = [(one, [JUDGE + one.judge]) for one in alone if one is not None]
+    kept = [replace(one, dropped=None) if all_heard else one for one in alone if one is not None]
+    found = [(one, [JUDGE + one.judge]) for one in kept]
     listened_to = [JUDGE + one.judge for one, _ in found if one.dropped is None]
     if len(listened_to) > 1:
         together = panel_verdicts(levels, listened_to, rubric)

@@ -195,7 +195,7 @@ def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]
     for attempt in snapshot.attempts:
         if attempt.grader is None and attempt.id not in waiting:
             attempts[attempt.trial_id].append(attempt)
-    grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric)
+    grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric, current_round(snapshot))
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
     parts = {item.id: (item.difficulty or "", *sorted(item.tags)) for item in snapshot.items}
     return _held_back(_without_made_up_zeros(results), parts, rubric)

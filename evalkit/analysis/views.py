@@ -8,8 +8,8 @@ from evalkit import stats
 from evalkit.analysis.aggregate import combined
 from evalkit.grader_names import judge_of, kind_of
 from evalkit.judge_prompts import outdated
-from evalkit.records import Snapshot
-from evalkit.rounds import picked
+from evalkit.records import Round, Snapshot
+from evalkit.rounds import names_items, picked
 from evalkit.rubric import Criterion, Rubric
 from evalkit.standing_grades import counting, standing
 from evalkit.stats import JudgeAccuracy
@@ -118,19 +118,18 @@ def floor_verdicts(levels: Levels, graders: Sequence[str], criterion: Criterion,
     return {trial: combined(each, rubric.aggregate) >= (criterion.critical or 0) for trial, each in said.items()}
 
 
-def dropped_judges(snapshot: Snapshot, rubric: Rubric) -> dict[str, str]:
+def dropped_judges(snapshot: Snapshot, rubric: Rubric, round_: Round | None = None) -> dict[str, str]:
     """Judges that are not listened to, each with the reason: people's labels do not show that they know enough.
 
-    None is where people were asked about outputs for what a judge had said: without its word on the others, what they
-    graded would be left alone, and that is a choice of its making.
+    None is in a round (`round_`) in which people were asked about outputs for what a judge had said: without its word
+    on the others, what they graded would be left alone, and that is a choice of its making.
     """
     kinds = {kind_of(grader) for grader in {grade.grader for grade in snapshot.grades}}
-    if not {"human", "judge"} <= kinds:
-        return {}
-    if picked(snapshot):
+    if not {"human", "judge"} <= kinds or (round_ is not None and names_items(snapshot, round_.id)):
         return {}
     levels, items = levels_by_grader(snapshot), {trial.id: trial.key.item_id for trial in snapshot.trials}
-    people = people_verdicts(levels, rubric)
+    left_out = picked(snapshot)
+    people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in left_out}
     reasons = {judge: _reason(verdicts_of(levels, judge, rubric), people, items) for judge in levels}
     return {judge: why for judge, why in reasons.items() if why and kind_of(judge) == "judge"}
 

@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from rich.cells import cell_len
 from rich.table import Table
 
+from evalkit.wording import visible
+
 _GAP = 2
 _NAME = 12
 """Width below which a name is not folded further."""
@@ -36,8 +38,8 @@ def _least(columns: Mapping[str, Sequence[str]], names: Collection[str]) -> dict
 
 
 def _longest_word(text: str) -> int:
-    return max((cell_len(word) for word in text.replace("\n", " ").split(" ")), default=0)
+    return max((cell_len(word) for word in visible(text).replace("\n", " ").split(" ")), default=0)
 
 
 def _longest_line(text: str) -> int:
-    return max(map(cell_len, text.split("\n")))
+    return max(map(cell_len, visible(text).split("\n")))
