@@ -231,6 +231,8 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     ids = models_of(analysis)
     by.tell_apart(ids)
     by.tell_apart([display_name(model, analysis.spec.models) for model in ids])
+    routers = () if analysis.routing is None else analysis.routing.values
+    by.tell_apart([value.name for value in routers if value.kind != "single"])
     made = replace(
         analysis,
         spec=_spec(analysis.spec, by),

@@ -25,11 +25,12 @@ SIMULATED = "SIMULATED"
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says, before anyone decides how it looks. The first section is the verdict."""
+    """What a report says, before anyone decides how it looks. The first section is the verdict; `graded`: by whom."""
 
     title: str
     simulated: bool
     sections: tuple[Section, ...]
+    graded: str = ""
 
 
 @cache
@@ -61,7 +62,7 @@ def build_report(analysis: Analysis, parts: Collection[str] | None = None) -> Re
             built.append(section)
     headline = built[0].heading if built else "Nothing to report."
     mark = f"{SIMULATED}: " if analysis.simulated else ""
-    return Report(f"{mark}{headline} {analysis.spec.name}", analysis.simulated, tuple(built))
+    return Report(f"{mark}{headline} {analysis.spec.name}", analysis.simulated, tuple(built), _graded(analysis))
 
 
 def origin(analysis: Analysis) -> str:
@@ -139,7 +140,7 @@ def render_markdown(
     """
     report = report or build_report(analysis, parts)
     where = f". Full report: {whole}" if whole else ""
-    footer = f"{_size(analysis)}{_graded(analysis)}, run {analysis.spec.name}{where}"
+    footer = f"{_size(analysis)}{report.graded}, run {analysis.spec.name}{where}"
     of_two = (
         report.sections[:1] and report.sections[0].name == "against"
     )  # a comparison and the run's report stand apart

@@ -40,6 +40,15 @@ def snapshot_to_show(path: Path, peek: bool = False, command: str = REPORT) -> S
     return snapshot
 
 
+def refuse_itself(then: Snapshot, now: Snapshot, earlier: Path, later: Path) -> None:
+    """UsageError where both are one run, or copies of one: of several epochs it would find changes where none are."""
+    sides = [
+        (s.spec, [(a.trial_id, a.request_id, a.text) for a in s.attempts if a.final], s.grades) for s in (then, now)
+    ]
+    if sides[0] == sides[1]:
+        raise UsageError(f"{str(earlier)!r} and {str(later)!r} hold the same outputs and grades; name two runs")
+
+
 def refuse_router_run(snapshot: Snapshot, path: Path) -> None:
     """UsageError for the run beside another in which a small model classified its requests: it holds no answers."""
     if is_classifying(snapshot):

@@ -1,5 +1,6 @@
 """`evalkit report --baseline`: a run beside an earlier one."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def test_a_baseline_without_a_counterpart_is_said(tmp_path: Path, capsys: pytest
     assert main(["report", str(now), "--baseline", str(then), "-o", str(target)]) == 0
     for text in (capsys.readouterr().out, target.read_text(encoding="utf-8")):
         assert "No model of this run has a counterpart in the baseline run" in " ".join(text.split())
+
+
+def test_a_run_is_no_baseline_of_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = written(tmp_path / "now.db", [[True, False]] * 30)
+    copy = tmp_path / "copy.db"
+    shutil.copy(now, copy)
+    for other in (now, copy):
+        assert main(["report", str(now), "--baseline", str(other), "-o", str(tmp_path / "r.md")]) == 2
+        assert "hold the same outputs and grades; name two runs" in capsys.readouterr().err
 
 
 def test_a_baseline_of_another_dataset_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -266,6 +266,23 @@ def test_what_is_hidden_is_hidden_once_and_as_a_whole(pattern: str, text: str, s
     assert by.name(shown) == shown
 
 
+@pytest.mark.long
+def test_whoever_graded_is_hidden_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = Book(spec((HAIKU, OPUS)), rounds=[round_(graders=("judge fair-one", "zoe"))])
+    for i in range(30):
+        for model in (HAIKU, OPUS):
+            trial = book.trial(f"i{i}", answered(), model=model)
+            for grader in ("judge fair-one", *(["zoe"] if i % 2 else [])):
+                book.grade(trial, int(i % 3 > 0), grader=grader)
+    write_run(tmp_path / "r.db", book.snapshot())
+    assert "fair-one" in report(tmp_path)["r.md"]
+    capsys.readouterr()
+    for name, text in report(tmp_path, "--redact", "fair|zoe").items():
+        assert not re.search("fair-|zoe", text, flags=re.IGNORECASE), name
+    assert main(["report", str(tmp_path / "r.db"), "--redact", "fair|zoe", "-o", str(tmp_path / "r.md")]) == 0
+    assert not re.search("fair-|zoe", "".join(capsys.readouterr()), flags=re.IGNORECASE)
+
+
 def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:
     book = Book()
     for name in ("ann", "bob", "q ann", "q bob", "plain"):
@@ -291,7 +308,17 @@ def test_nothing_of_machine_user_or_environment_is_in_any_form(tmp_path: Path) -
         "HTTPS_PROXY": "http://zaphod:pw@127.0.0.1:9",
     }  # fmt: skip
     outputs = [part for name in FORMS for part in ("-o", str(home / "out" / name))]
-    argv = [sys.executable, "-m", "evalkit", "report", str(home / "r.db"), "--baseline", str(home / "r.db"), *outputs]
+    write_run(home / "then.db", replace(made, spec=replace(made.spec, name="then")))
+    argv = [
+        sys.executable,
+        "-m",
+        "evalkit",
+        "report",
+        str(home / "r.db"),
+        "--baseline",
+        str(home / "then.db"),
+        *outputs,
+    ]
     subprocess.run(argv, cwd=home, env=environment, check=True, capture_output=True, timeout=300)
     forbidden = ("zaphod", "beeblebrox", str(tmp_path), sys.prefix, socket.gethostname(), f"/{getpass.getuser()}/")
     for path in sorted((home / "out").rglob("*")):

@@ -62,7 +62,7 @@ def compare(
     from evalkit.forms import check_endings
     from evalkit.pricing import Prices
     from evalkit.report import COMPARISON
-    from evalkit.showing import snapshot_to_show
+    from evalkit.showing import refuse_itself, snapshot_to_show
 
     paths = output or []
     check_endings(paths, (".html", ".md", ".json"))
@@ -70,7 +70,7 @@ def compare(
     then, now = (snapshot_to_show(path, peek, "compare") for path in (earlier, later))
     prices = Prices(read_config(Path("evalkit.yaml")).prices)
     analysis = analyze(now, then, prices, _counterparts(pair or (), then, now))
-    _refuse_one(then, now, earlier, later)
+    refuse_itself(then, now, earlier, later)
     if not analysis.against:
         raise UsageError(
             f"no model of {str(later)!r} has a counterpart in {str(earlier)!r}; name one with --pair THEN=NOW"
@@ -83,17 +83,6 @@ def compare(
     report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)
-
-
-def _refuse_one(then: "Snapshot", now: "Snapshot", earlier: Path, later: Path) -> None:
-    """UsageError where both are one run, or copies of one."""
-    if (then.spec, _outputs(then), then.grades) == (now.spec, _outputs(now), now.grades):
-        raise UsageError(f"{str(earlier)!r} and {str(later)!r} hold the same outputs and grades; name two runs")
-
-
-def _outputs(snapshot: "Snapshot") -> list[tuple[int, str | None, str]]:
-    """What was answered, as it came: the same of no two runs, but of two copies of one."""
-    return [(a.trial_id, a.request_id, a.text) for a in snapshot.attempts if a.grader is None and a.final]
 
 
 def _of_this_page(analysis: "Analysis", command: str) -> "Analysis":

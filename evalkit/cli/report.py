@@ -80,7 +80,7 @@ def report(
     from evalkit.forms import check_endings
     from evalkit.pricing import Prices
     from evalkit.route import Asked, with_routing
-    from evalkit.showing import snapshot_to_show
+    from evalkit.showing import refuse_itself, snapshot_to_show
 
     path = find_run(run)
     paths = output or ([] if as_json else [Path("reports") / f"{path.stem}{suffix}" for suffix in FORMATS])
@@ -88,6 +88,8 @@ def report(
     hidden = report_files.redaction(redact, no_outputs)
     snapshot = snapshot_to_show(path, peek)
     earlier = None if baseline is None else _earlier(baseline)
+    if baseline is not None and earlier is not None:
+        refuse_itself(earlier, snapshot, baseline, path)
     analysis = analyze(snapshot, earlier, Prices(read_config(Path("evalkit.yaml")).prices))
     analysis = with_routing(analysis, Asked(router_run=router_run(path)))
     shown = report_files.shown(analysis, snapshot, hidden, path)
