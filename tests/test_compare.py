@@ -165,7 +165,7 @@ def test_its_summary_says_both_rates_and_their_difference_before_how_they_were_m
     now, then = (estimated(rate, "percent") for rate in (pair.now, pair.then))
     assert lines[1].startswith("### ")
     assert lines[2].replace("*", "").startswith(f"Opus 4.6: {shown(pair.now, 'percent')} satisfactory (")
-    assert f"{then} then, on 40 items {estimated(pair.difference, 'points')} points" in lines[2]
+    assert f"{then} then: {estimated(pair.difference, 'points')} points on 40 items" in lines[2]
     assert now.partition(" (")[2].removesuffix(")") in "".join(lines[3:]), "the table has the interval too"
 
 

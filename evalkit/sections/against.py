@@ -76,7 +76,7 @@ def _changes(analysis: Analysis, comparisons: list[Comparison], pairs: list[Agai
         yield f"{_named(analysis, c)}: "
         yield strong(f"{value(pair.now, 'percent')} satisfactory")
         now, then = doubt(pair.now, "percent"), estimated(pair.then, "percent")
-        yield f" ({now}), {then} then, on {plural(c.items, 'item')} {estimated(c.difference, 'points')} points. "
+        yield f" ({now}), {then} then: {estimated(c.difference, 'points')} points on {plural(c.items, 'item')}. "
     if len(comparisons) > _TOLD:
         yield f"{plural(len(comparisons) - _TOLD, 'more model')} below."
 
