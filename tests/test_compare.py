@@ -135,13 +135,14 @@ def test_the_terminal_shows_both_runs_and_what_differs(
 
 def test_a_terminal_of_80_columns_breaks_no_figure_and_says_what_it_leaves_out() -> None:
     analysis, said = analyze(_named(run_of(LATER, {OPUS: 0.015})), run_of(EARLIER, {OPUS: 0.03})), {}
-    for width in (80, 200):
+    for width in (44, 80, 200):
         out = io.StringIO()
         Console(width=width, file=out).print(_table(analysis, width, Redaction()))
         said[width] = out.getvalue()
-    assert "shows the latency ratio too" in " ".join(said[80].split())
+    assert "shows latency ratio too" in " ".join(said[80].split())
     assert "latency ratio" in said[200].splitlines()[0]
-    figures = [re.findall(r"\(\S+–\S+\)", text) for text in said.values()]
+    assert "shows latency ratio and cost ratio too" in " ".join(said[44].split())
+    figures = [re.findall(r"\(\S+–\S+\)", said[width]) for width in (80, 200)]
     assert len(figures[0]) == 1
     assert set(figures[0]) <= set(figures[1])
 

@@ -127,6 +127,10 @@ def _print(analysis: "Analysis", hidden: "Redaction") -> None:
         say(f"! {hidden.name(line)}")
 
 
+_LEAST_FIRST = ("latency ratio", "cost ratio", "better on", "worse on")
+"""What a terminal that is too narrow for all columns leaves out."""
+
+
 def _table(analysis: "Analysis", width: int, hidden: "Redaction") -> "Table":
     """One row a pair: rates then and now, their paired difference, ratios of cost and time, items that changed."""
     from evalkit.cli.fitted import fitted, least_width
@@ -134,7 +138,7 @@ def _table(analysis: "Analysis", width: int, hidden: "Redaction") -> "Table":
     from evalkit.models import display_name
     from evalkit.pairing import in_order
     from evalkit.series import lineup
-    from evalkit.wording import value
+    from evalkit.wording import listing, value
 
     pairs, models = in_order(analysis, lineup(analysis)), analysis.spec.models
     columns = {
@@ -147,7 +151,10 @@ def _table(analysis: "Analysis", width: int, hidden: "Redaction") -> "Table":
         "worse on": [f"{len(pair.regressed)} of {pair.items}" for pair in pairs],
     }
     told = "difference in points, in brackets 95% intervals; cost per satisfactory output"
-    if least_width(columns, ("then", "now")) > width:
-        del columns["latency ratio"]
-        told += "; a wider terminal shows the latency ratio too"
+    left_out = []
+    while least_width(columns, ("then", "now")) > width and len(left_out) < len(_LEAST_FIRST):
+        left_out.append(_LEAST_FIRST[len(left_out)])
+        del columns[left_out[-1]]
+    if left_out:
+        told += f"; a wider terminal shows {listing(left_out)} too"
     return fitted(columns, ("then", "now"), width, told)
