@@ -2,13 +2,16 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from evalkit.analysis.graded_by import Grading
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.errors import UsageError
+from evalkit.grader_names import judge_model
 from evalkit.models import display_name
 from evalkit.patterns import Pattern, hiding
 from evalkit.records import Spec
@@ -43,6 +46,8 @@ class Redaction:
     _ids: dict[str, str] = field(default_factory=dict, repr=False)
     _taken: set[str] = field(default_factory=set, repr=False)
     _names: dict[str, str] = field(default_factory=dict, repr=False)
+    _whole: re.Pattern[str] | None = field(default=None, repr=False)
+    _number: int = 0
     _spent_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -56,15 +61,24 @@ class Redaction:
             said.append(f"What matches {plural(len(self._compiled), 'pattern')} is replaced by {REDACTED}.")
         return said
 
-    def tell_apart(self, names: Sequence[str]) -> None:
-        """Names of different things, before any text that has them: those that would become one get their place as a
-        number. What was told apart already stays as it is."""
-        hidden = [self._searched(name) for name in names]
-        alike = len(set(hidden)) < len(hidden)
-        for place, (name, shown) in enumerate(zip(names, hidden, strict=True), 1):
-            if shown != name:
-                self._names.setdefault(name, _numbered(shown, place) if alike else shown)
+    def tell_apart(self, things: Sequence[Collection[str]]) -> None:
+        """What each of several things is called, before any text that has it: where two would be called alike, all that
+        are hidden get a number, one a thing. What was told apart already stays as it is."""
+        hidden = [{name: self._searched(name) for name in names} for names in things]
+        told = Counter(shown for found in hidden for shown in set(found.values()))
+        alike = any(count > 1 for count in told.values())
+        for found in hidden:
+            new = {name: shown for name, shown in found.items() if shown != name and name not in self._names}
+            number = self._next() if alike and new else None
+            self._names |= {name: shown if number is None else _numbered(shown, number) for name, shown in new.items()}
+        longest_first = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
+        self._whole = re.compile(rf"(?<!\w)(?:{longest_first})(?!\w)") if longest_first else None
         self._known.clear()
+
+    def _next(self) -> int:
+        """A number that nothing else is told by."""
+        self._number += 1
+        return self._number
 
     def name(self, text: str) -> str:
         """A short text that identifies something, such as a tag: without what matches."""
@@ -80,8 +94,8 @@ class Redaction:
         """An item's id without what matches, and still unlike every other."""
         if item_id not in self._ids:
             shown = self.name(item_id)
-            number = len(self._ids) + 1
-            self._ids[item_id] = _numbered(shown, number) if shown != item_id or shown in self._taken else shown
+            apart = shown == item_id and shown not in self._taken
+            self._ids[item_id] = shown if apart else _numbered(shown, self._next())
             self._taken.add(self._ids[item_id])
         return self._ids[item_id]
 
@@ -100,11 +114,16 @@ class Redaction:
         if not found and not self._names:
             return text
         kept = [(*match.span(), match.group()) for match in _MARKS.finditer(text)]
-        kept += [(*span, self._names[name]) for name, span in _places(readings, self._names)]
+        kept += [(*span, self._names[name]) for span, name in self._places(readings).items()]
         matches = [(start, end, REDACTED) for start, end in _joined(found)]
         whole = [each for each in kept if not any(_reaches_beyond(match, each) for match in matches)]
         rest = [match for match in matches if not any(start <= match[0] and match[1] <= end for start, end, _ in whole)]
         return _with(text, sorted(whole + rest))
+
+    def _places(self, readings: Sequence[str]) -> dict[tuple[int, int], str]:
+        """Where names stand as words of their own, the longest where several do."""
+        whole = self._whole
+        return {} if whole is None else {m.span(): m.group() for text in readings for m in whole.finditer(text)}
 
     def _spans(self, pattern: Pattern, readings: Sequence[str]) -> Iterable[tuple[int, int]]:
         for reading in readings:
@@ -128,19 +147,6 @@ def _readings(text: str) -> list[str]:
 def _lowered(match: re.Match[str]) -> str:
     lower = match.group().lower()
     return lower if len(lower) == 1 else match.group()  # so that all readings are as long as the text
-
-
-def _places(readings: Sequence[str], names: Mapping[str, str]) -> Iterable[tuple[str, tuple[int, int]]]:
-    """Where names stand as words of their own, the longest where several do."""
-    if names:
-        longest_first = re.compile(
-            rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))})(?!\w)"
-        )
-        yield from {
-            match.span(): (match.group(), match.span())
-            for reading in readings
-            for match in longest_first.finditer(reading)
-        }.values()
 
 
 def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -228,11 +234,11 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     if by.texts and not by.patterns:
         return analysis
     quality, sweep = analysis.item_quality, analysis.sweep
-    ids = models_of(analysis)
-    by.tell_apart(ids)
-    by.tell_apart([display_name(model, analysis.spec.models) for model in ids])
+    by.tell_apart([(model, display_name(model, analysis.spec.models)) for model in models_of(analysis)])
     routers = () if analysis.routing is None else analysis.routing.values
-    by.tell_apart([value.name for value in routers if value.kind != "single"])
+    by.tell_apart([(value.name,) for value in routers if value.kind != "single"])
+    by.tell_apart([(grader,) for grader in _graders(analysis.grading)])
+    by.tell_apart([(tag,) for tag in dict.fromkeys(tag for item in analysis.outputs for tag in item.tags)])
     made = replace(
         analysis,
         spec=_spec(analysis.spec, by),
@@ -278,6 +284,12 @@ def models_of(analysis: Analysis) -> list[str]:
     earlier = () if analysis.baseline is None else analysis.baseline.models
     chose = [model for model in [(analysis.spec.condition or {}).get("model")] if model]
     return list(dict.fromkeys((*analysis.spec.models, *earlier, *(found.model for found in sizes), *chose)))
+
+
+def _graders(grading: Grading) -> list[str]:
+    """Everybody who graded, or was to, judges by their models."""
+    named = (*grading.graders, *grading.idle, *grading.people, *grading.judges, *grading.dropped)
+    return list(dict.fromkeys(judge_model(grader) for grader in named))
 
 
 def _spec(spec: Spec, by: Redaction) -> Spec:

@@ -261,7 +261,7 @@ def test_models_that_are_called_by_their_ids_are_hidden_where_routing_is_valued(
 )
 def test_what_is_hidden_is_hidden_once_and_as_a_whole(pattern: str, text: str, shown: str) -> None:
     by = Redaction([pattern])
-    by.tell_apart(["m-one", "m-two"])
+    by.tell_apart([("m-one",), ("m-two",)])
     assert by.name(text) == shown
     assert by.name(shown) == shown
 
@@ -279,6 +279,10 @@ def test_whoever_graded_is_hidden_in_every_form(tmp_path: Path, capsys: pytest.C
     capsys.readouterr()
     for name, text in report(tmp_path, "--redact", "fair|zoe").items():
         assert not re.search("fair-|zoe", text, flags=re.IGNORECASE), name
+    given = json.loads(report(tmp_path, "--redact", r"fair-\w+|zoe")["r.json"])["analysis"]["outputs"][1]["outputs"][0][
+        "given"
+    ]
+    assert given["right"] == {"judge ⟦redacted 1⟧": 1, "⟦redacted 2⟧": 1}
     assert main(["report", str(tmp_path / "r.db"), "--redact", "fair|zoe", "-o", str(tmp_path / "r.md")]) == 0
     assert not re.search("fair-|zoe", "".join(capsys.readouterr()), flags=re.IGNORECASE)
 
@@ -292,6 +296,8 @@ def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:
     ids = [item["id"] for item in json.loads(after["r.json"])["analysis"]["outputs"]]
     assert len(set(ids)) == 5
     assert ids[-1] == "plain"
+    marks = re.findall(r"⟦redacted \d+⟧", "".join(ids))
+    assert len(set(marks)) == 4
     rows = [line.split(",")[0] for line in after["r.csv"].splitlines()[1:]]
     assert rows == ids, "every form names an item alike"
 

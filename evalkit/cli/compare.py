@@ -151,7 +151,7 @@ def _table(analysis: "Analysis", width: int, hidden: "Redaction") -> "Table":
         "worse on": [f"{len(pair.regressed)} of {pair.items}" for pair in pairs],
     }
     told = "difference in points, in brackets 95% intervals; cost per satisfactory output"
-    left_out = []
+    left_out: list[str] = []
     while least_width(columns, ("then", "now")) > width and len(left_out) < len(_LEAST_FIRST):
         left_out.append(_LEAST_FIRST[len(left_out)])
         del columns[left_out[-1]]

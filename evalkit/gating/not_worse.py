@@ -176,10 +176,10 @@ def _labels_needed(pairs: Paired, labels: Labels, margin: float, rules: Rules) -
             f"people's grades of about {plural(grades + 1, 'more item')} that the judge graded alike"
             f" ({more[grades]:,} of {alike:,}, `--concordant-share {share:g}`), if the difference stays"
         )
-    larger = range(total + 1, _MOST_ITEMS + 1)
+    larger = range(total + 1, max(_MOST_ITEMS, 2 * total) + 1)
     items = bisect_left(larger, True, key=lambda n: passes(n, 1.0))
     if items == len(larger):
-        return f"no number of grades or items up to {_MOST_ITEMS:,}, while the difference stays as it is"
+        return f"no number of grades, nor of items up to {larger[-1]:,}, while the difference stays as it is"
     return (
         f"about {plural(items + 1, 'more item')} ({larger[items]:,} in all), {cost_of(items + 1, rules.item_usd)},"
         " all graded by people, if the difference stays"
