@@ -21,6 +21,11 @@ ASKED = "asked"
 """In the content of a person's joining: that the question who wrote what was put to them, with the models named."""
 
 
+REPEAT_SHARE = 0.05
+"""Share of a person's outputs that come a second time unless another is asked for."""
+NEARLY_ALL = 0.9
+"""Share of a sample's items that have come back whole, from which on the others are no choice worth the name."""
+
 LEFT = "left"
 """In the content of a closing: the trials that people were asked about and had not graded by then."""
 
@@ -184,8 +189,9 @@ def _drawn(snapshot: Snapshot, settings: Settings) -> tuple[str, ...]:
 def picked(snapshot: Snapshot) -> frozenset[int]:
     """Trials that people were asked about for what a judge had said of them: they show nothing of how often it errs.
 
-    Where a round ever named its items, that is all of them but those of samples that rounds drew, up to the first that
-    people have not graded whole: which of a sample come back may be a choice as well.
+    Where a round ever named its items, that is all of them but those of samples that rounds drew and that people have
+    graded whole, where these are `NEARLY_ALL` of what was drawn; else but those up to the first that is not, since
+    which of a sample come back may be a choice as well.
     """
     declared: dict[int, list[Settings]] = defaultdict(list)
     for event in snapshot.events:
@@ -197,7 +203,10 @@ def picked(snapshot: Snapshot) -> frozenset[int]:
     of_item = _by_item(snapshot, answered(snapshot))
     graded = {g.trial_id for g in snapshot.grades if kind_of(g.grader) == "human" and g.ungraded_reason != WITHDRAWN}
     sample = dict.fromkeys(item for settings in every for item in _drawn(snapshot, settings))
-    drawn = frozenset(takewhile(lambda item: graded.issuperset(of_item.get(item, ())), sample))
+    whole = [item for item in sample if graded.issuperset(of_item.get(item, ()))]
+    if len(whole) < NEARLY_ALL * len(sample):
+        whole = list(takewhile(set(whole).__contains__, sample))
+    drawn = frozenset(whole)
     return frozenset(trial.id for trial in snapshot.trials if trial.key.item_id not in drawn)
 
 

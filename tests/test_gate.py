@@ -150,6 +150,13 @@ def test_no_items_are_advised_where_any_number_of_such_has_too_little_to_lose(
     assert f"the baseline has satisfactory outputs on too few items to lose {100 * margin:g} points" in str(check.needs)
 
 
+def test_a_baseline_of_which_little_is_graded_may_have_enough_to_lose() -> None:
+    side: list[Any] = [[False]] * 3 + [[None]] * 57
+    (check,) = gate(evidence(side, side), policy("quality: {margin: 0.10}")).checks
+    assert "figures for 57 items without one" in str(check.needs)
+    assert "smaller margin" not in str(check.needs)
+
+
 def test_what_would_settle_it_has_its_price() -> None:
     sent = answered(cost_usd=0.02)
     found = gate(
@@ -564,7 +571,7 @@ def test_of_a_streamed_sample_a_larger_one_is_advised_and_no_more_items(quantile
     analysis = analyze(in_batch(run([[True]] * 60, [[True]] * 60, attempt=varied), 10))
     policy_ = policy(f"felt_latency: {{{quantile}: 1.02}}")
     needs = str(gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy_).checks[0].needs)
-    assert needs.startswith("a new run with `--latency-sample "), needs
+    assert needs.startswith("a new run that streams "), needs
     assert "more item" not in needs
 
 

@@ -115,6 +115,11 @@ def test_an_output_shows_what_each_of_several_graders_said_and_whose_word_counts
     assert given == {
         "both": {"right": {ANN: 0, BEN: 1, JUDGE: 1}}, "one": {"right": {ANN: 1, JUDGE: 1}}, "judged": {},
     }  # fmt: skip
+    dropped = replace(analysis, grading=replace(analysis.grading, dropped={JUDGE.removeprefix("judge "): "J .01"}))
+    other = replace(dropped.outputs[2].outputs[0], given={"right": {JUDGE: 1, "judge other": 0}})
+    item = replace(dropped.outputs[2], outputs=(other, *dropped.outputs[2].outputs[1:]))
+    page = render_html(replace(dropped, outputs=(*dropped.outputs[:2], item)))
+    assert f"judge other 0; not counted: {JUDGE} 1" in re.sub(r"<[^>]+>", "", page)
     page = render_html(analysis)
     assert f"{ANN} 0, {BEN} 1; not counted: {JUDGE} 1" in re.sub(r"<[^>]+>", "", page)
 

@@ -9,7 +9,7 @@ from gate_reports import SONNET_45, gate_report
 
 from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.pins.lock import Approval, Lock, approval_of, faults, read_lock, with_approval, write_lock
-from evalkit.strict import content_sha256
+from evalkit.strict import content_sha256, sealed
 
 TODAY = date(2026, 11, 26)
 
@@ -133,6 +133,15 @@ def test_a_broken_lock_is_refused_with_its_place(text: str) -> None:
 def test_a_model_against_itself_approves_nothing() -> None:
     with pytest.raises(UsageError, match="against itself"):
         approval_of(gate_report(candidate=SONNET_45), SONNET_45, SONNET_45, TODAY)
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_sensitivity_check_approves_nothing(noticed: bool) -> None:
+    """Whoever made it says that its candidate is worse."""
+    report = gate_report()
+    report["gate"]["noticed"] = noticed
+    with pytest.raises(UsageError, match="sensitivity check"):
+        approval_of(sealed(report), "claude-sonnet-4-6", SONNET_45, TODAY)
 
 
 @pytest.mark.parametrize("content", [{}, {"gate": {}}, {"gate": {"verdict": "pass"}}, [], {"gate": 3}])

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, ended, spec
-from report_pages import made, section
+from report_pages import made, plain_text, section
 
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.evidence import Signal
 from evalkit.analysis.sides import Challenge, Side, holding, standing
 from evalkit.analysis.signals import find_signals
+from evalkit.blocks import Note
 from evalkit.conditional import condition
 from evalkit.report import build_report
 from evalkit.sections.signals import heading
@@ -98,8 +99,8 @@ def test_models_whose_gap_is_the_same_on_every_part_have_no_different_winners_ho
 
 
 @pytest.mark.parametrize("tagged", ["by a verdict", "by chance"])
-def test_a_tag_that_repeats_verdicts_is_no_part_of_the_items(tagged: str) -> None:
-    """A cheap model holds on whatever it passed; that says nothing of items to come."""
+def test_a_tag_that_repeats_verdicts_is_named_beside_what_signals_say_of_it(tagged: str) -> None:
+    """A cheap model holds on whatever it passed; that says nothing of items to come unless the tag was there before."""
     rng, book = random.Random(4), Book(spec((OPUS, HAIKU)))  # noqa: S311  invented data, not a secret
     for i in range(120):
         passed = {OPUS: rng.random() < 0.97, HAIKU: rng.random() < 0.6}
@@ -109,9 +110,12 @@ def test_a_tag_that_repeats_verdicts_is_no_part_of_the_items(tagged: str) -> Non
             book.trial(name, answered(usd * rng.uniform(0.9, 1.1)), model=model, level=int(passed[model]))
     analysis = analyze(book.snapshot())
     assert [part.name for part in analysis.slices if part.kind == "tag"] == ["short"]
-    tested = {part.name for part in standing(analysis, OPUS).parts if part.kind == "tag"}
-    assert tested == (set() if tagged == "by a verdict" else {"short"})
-    assert "short" not in found(analysis, OPUS)["cheaper-no-worse-on-parts"].parts
+    assert ("short" in found(analysis, OPUS)["cheaper-no-worse-on-parts"].parts) == (tagged == "by a verdict")
+    notes = [plain_text(sentence) for block in section(analysis, "signals").blocks if isinstance(block, Note)
+             for sentence in block.sentences]  # fmt: skip
+    assert [note.startswith("The tag short repeats the verdicts on Haiku 4.5") for note in notes] == (
+        [True] if tagged == "by a verdict" else []
+    )
 
 
 @pytest.mark.long

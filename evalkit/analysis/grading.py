@@ -55,6 +55,8 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         told_apart=told_apart(snapshot, round_.id) if round_ is not None else (),
         sample=settings.sample,
         overlap=settings.overlap,
+        repeat_share=settings.repeat_share,
+        asked_author=settings.ask_author,
     )
 
 

@@ -9,7 +9,6 @@ from math import exp, fsum, log
 from evalkit import stats
 from evalkit.analysis.evidence import Evidence
 from evalkit.analysis.hedge import reaching
-from evalkit.analysis.leaks import leaks_of_tags
 from evalkit.analysis.results import Analysis, OutputResult, Slice
 from evalkit.analysis.sweep import MARGIN
 from evalkit.frozen import dataclass
@@ -147,11 +146,8 @@ class Standing:
 
     @cached_property
     def parts(self) -> tuple[Slice, ...]:
-        """The parts of the items that are tested: difficulties, thirds by size, and the most frequent tags. Tags that
-        repeat verdicts are none: on those items models differ by choice."""
-        tags = [part for part in self.analysis.slices if part.kind == "tag"]
-        leaking = leaks_of_tags(self.analysis) if tags else {}
-        tags = [part for part in tags if part.name not in leaking][:MOST_TAGS]
+        """The parts of the items that are tested: difficulties, thirds by size, and the most frequent tags."""
+        tags = [part for part in self.analysis.slices if part.kind == "tag"][:MOST_TAGS]
         return (*(part for part in self.analysis.slices if part.kind != "tag"), *tags)
 
     @cached_property

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Who = Literal["people", "judges", "checks"]
 PORT = 8642
 """Where the page is served unless told otherwise; always the same, so that a page still open finds it again."""
-REPEAT_SHARE = 0.05
 
 
 def who_grades(by: Who | None, rubric: "Rubric", for_people: Mapping[str, Any], for_judges: Mapping[str, Any]) -> Who:
@@ -149,7 +148,7 @@ class PeopleSession:
 
     def _settings(self, round_: "Round") -> "Settings":
         """What the round had, or the defaults for a new one, with what was asked for now."""
-        from evalkit.rounds import Settings, people_of, settings_of
+        from evalkit.rounds import REPEAT_SHARE, Settings, people_of, settings_of
 
         snapshot = self._file.snapshot()
         declared = any((event.kind, event.round_id) == ("settings", round_.id) for event in snapshot.events)

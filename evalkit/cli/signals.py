@@ -117,7 +117,7 @@ def _in_use(analysis: "Analysis", named: str | None, lines: "tuple[UsageLine, ..
 def _print(analysis: "Analysis", found: "tuple[Signal, ...]", logged: "Production | None") -> None:
     from evalkit.cli.signal_tables import production_lines, signal_table
     from evalkit.cli.terminal import console
-    from evalkit.sections.signals import heading
+    from evalkit.sections.signals import heading, told_by_verdicts
 
     if analysis.simulated:
         say("SIMULATED")
@@ -126,5 +126,7 @@ def _print(analysis: "Analysis", found: "tuple[Signal, ...]", logged: "Productio
     else:
         say(heading(found, analysis.spec.models))
         console().print(signal_table(found))
+        for line in told_by_verdicts(analysis):
+            say(f"! {line}")
     for line in () if logged is None else production_lines(logged):
         say(line)

@@ -50,9 +50,11 @@ def share_result(
     tested = _tested(pairs, margin, rules, assay, labels)
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
         tested = replace(tested, cap=_missing(pairs.worst, rules))
-    if sum(pairs.baseline) <= margin * len(pairs):
-        why = _nothing_to_lose(what, margin)
-        tested = replace(tested, cap=why) if tested.shown else replace(tested, needs=lambda: rules.next_look or why)
+    why, at_best = _nothing_to_lose(what, margin), pairs.worst or pairs  # of which the baseline lacks no success
+    if tested.passes and sum(pairs.baseline) <= margin * len(pairs):
+        tested = replace(tested, cap=why)
+    elif not tested.shown and sum(at_best.baseline) <= margin * len(at_best):
+        tested = replace(tested, needs=lambda: rules.next_look or why)
     return _told(name, what, margin, tested)
 
 
@@ -356,7 +358,7 @@ def fewest_items(fewest: int, ratio: Estimate, rules: Rules) -> str:
 
 
 def _larger_sample(items: int) -> str:
-    return f"a new run with `--latency-sample {items}` or more"
+    return f"a new run that streams {items:,} items or more (`--latency-sample {items}`)"
 
 
 def _ratio_needs(

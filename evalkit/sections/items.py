@@ -1,7 +1,7 @@
 """Items: every task with its outputs side by side, their grades, comments, cost and time."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from evalkit.analysis.pair_results import Baseline
 from evalkit.analysis.remarks import Remark
@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
     MapState,
     Series,
 )
-from evalkit.grader_names import kind_of
+from evalkit.grader_names import judge_model, kind_of
 from evalkit.item_marks import anchor, state_of
 from evalkit.rubric import Rubric
 from evalkit.series import lineup
@@ -148,7 +148,14 @@ def _item(
         bearing=marked,
         filling=len(item.documents) - len(bearing) if marked else 0,
         outputs=tuple(
-            _output(o, look[o.model], place, Excerpt(o.text, side_file(number, place), limit), rubric)
+            _output(
+                o,
+                look[o.model],
+                place,
+                Excerpt(o.text, side_file(number, place), limit),
+                rubric,
+                analysis.grading.dropped,
+            )
             for o, place in _placed(analysis, item, series)
         ),
         differs=parts_models(found),
@@ -208,7 +215,9 @@ def _blind_places(seed: int, item_id: str, count: int) -> list[int]:
     return places
 
 
-def _output(output: OutputResult, series: Series, place: int, text: Excerpt, rubric: Rubric | None) -> OutputView:
+def _output(
+    output: OutputResult, series: Series, place: int, text: Excerpt, rubric: Rubric | None, dropped: Collection[str]
+) -> OutputView:
     state = state_of([output])
     return OutputView(
         series=series,
@@ -217,7 +226,7 @@ def _output(output: OutputResult, series: Series, place: int, text: Excerpt, rub
         result=_result(output, state),
         state=state,
         text=text,
-        grades=_grades(output, rubric),
+        grades=_grades(output, rubric, dropped),
         cost=money(output.cost_usd),
         time=NOT_MEASURED if output.latency_s is None else seconds(output.latency_s),
         error=output.error,
@@ -244,7 +253,7 @@ def _level(level: float) -> str:
     return f"{level:.2f}".rstrip("0").rstrip(".")
 
 
-def _grades(output: OutputResult, rubric: Rubric | None) -> tuple[GradeLine, ...]:
+def _grades(output: OutputResult, rubric: Rubric | None, dropped: Collection[str]) -> tuple[GradeLine, ...]:
     names = [c.id for c in rubric.criteria] if rubric else sorted({*output.levels, *output.ungraded})
     scales = {c.id: c for c in rubric.criteria} if rubric else {}
     lines = []
@@ -258,14 +267,19 @@ def _grades(output: OutputResult, rubric: Rubric | None) -> tuple[GradeLine, ...
         floor = criterion.critical if criterion else None
         top = f" of {max(criterion.scale)}" if criterion else ""
         passed = None if floor is None else level >= floor
-        lines.append(GradeLine(name, f"{_level(level)}{top}", passed, comment, _given(output.given.get(name, {}))))
+        lines.append(
+            GradeLine(name, f"{_level(level)}{top}", passed, comment, _given(output.given.get(name, {}), dropped))
+        )
     return tuple(lines)
 
 
-def _given(views: Mapping[str, int]) -> str:
-    """What each of several graders said, judges apart where people's word takes the place of theirs."""
-    people, judges = (
-        ", ".join(f"{grader} {level}" for grader, level in sorted(views.items()) if kind_of(grader) == kind)
-        for kind in ("human", "judge")
-    )
-    return f"{people}; not counted: {judges}" if people and judges else people or judges
+def _given(views: Mapping[str, int], dropped: Collection[str]) -> str:
+    """What each of several graders said, apart from whose word does not count: judges' beside people's, and that of
+    judges who are dropped."""
+    by_people = any(kind_of(grader) == "human" for grader in views)
+    said: dict[bool, list[str]] = {True: [], False: []}
+    for grader, level in sorted(views.items()):
+        judged = kind_of(grader) == "judge"
+        said[not judged or not (by_people or judge_model(grader) in dropped)].append(f"{grader} {level}")
+    parts = (", ".join(said[True]), said[False] and f"not counted: {', '.join(said[False])}")
+    return "; ".join(part for part in parts if part)

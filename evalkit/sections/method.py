@@ -23,6 +23,7 @@ from evalkit.conditional import mark
 from evalkit.denominators import decided_by, epochs_of
 from evalkit.models import known, newer_in_tier
 from evalkit.records import Spec
+from evalkit.rounds import REPEAT_SHARE
 from evalkit.stats import Estimate
 from evalkit.wording import estimated, listing, milliseconds, money, percent, plural, sentence, tokens
 
@@ -388,7 +389,9 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
         yield ["evalkit", "grade", file, "--by", "judges", *judges, *pairs, *seen]
     if grading.people:
         pairs = ["--side-by-side"] if "people" in side_by_side else []
-        asked = ["--ask-author"] if analysis.blinding else []
+        asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []
+        if grading.repeat_share not in (0, REPEAT_SHARE):
+            asked = ["--repeat-share", f"{grading.repeat_share:g}", *asked]
         each = [] if grading.overlap is None else ["--overlap", str(grading.overlap)]
         sample = [] if grading.sample is None else ["--calibrate", str(grading.sample)]
         wished = [[*sample, *each]] if sample or not grading.picked else []

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from evalkit.analysis.evidence import Evidence, Signal, State
+from evalkit.analysis.leaks import leaks_of_tags
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.sides import TOO_FEW
-from evalkit.blocks import Cell, Column, Fact, Facts, Row, Section, Span, table, words
+from evalkit.analysis.sides import TOO_FEW, standing
+from evalkit.blocks import Cell, Column, Fact, Facts, Note, Row, Section, Span, table, words
 from evalkit.models import display_name
 from evalkit.wording import estimated, listing, p_value, plural, points, sentence
 
@@ -39,10 +40,28 @@ def build(analysis: Analysis) -> Section | None:
         ),
         blocks=(
             *_facts(analysis.signals),
+            *_beside_verdicts(analysis),
             table("Signals of the wrong model", columns, rows, folded=_folded(analysis.signals)),
         ),
         summary=any(signal.state == "shown" and signal.id != _BOUNDED for signal in analysis.signals),
     )
+
+
+def told_by_verdicts(analysis: Analysis) -> tuple[str, ...]:
+    """A sentence on each tag that signals were looked for on and that repeats verdicts, as one given after grading."""
+    tested = {part.name for part in standing(analysis).parts if part.kind == "tag"}
+    return tuple(
+        f"The tag {tag} {why}: what a signal says of its items holds for items to come only if the tag was given before"
+        " anything was graded."
+        for tag, why in leaks_of_tags(analysis).items()
+        if tag in tested
+    )
+
+
+def _beside_verdicts(analysis: Analysis) -> Iterator[Note]:
+    told = told_by_verdicts(analysis)
+    if told:
+        yield Note("Before you rely on a signal", tuple(words(line) for line in told))
 
 
 def _folded(signals: Sequence[Signal]) -> str:
