@@ -60,7 +60,7 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float, *, blind:
     answered = set()
     size = production_size(snapshot)[0] if snapshot.spec.contexts else None
     place = {item.id: item.context_tokens for item in snapshot.items}
-    for trial in trial_results(snapshot, rubric):
+    for trial in trial_results(snapshot, rubric, all_heard=True):  # as it is once this queue is asked for
         if size is not None and place[trial.key.item_id] != size:
             continue
         if trial.outcome is not None:

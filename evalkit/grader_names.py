@@ -1,6 +1,7 @@
 """What a grader's name says of its kind, so that every reader of a run file tells people, judges and checks apart."""
 
 import re
+from functools import cache
 from typing import Literal
 
 GraderKind = Literal["human", "judge", "check"]
@@ -22,6 +23,7 @@ def grader_name(name: str, kind: GraderKind) -> str:
     return name if kind_of(name) == kind else prefix + name
 
 
+@cache  # of a few names, asked for with every grade
 def kind_of(grader: str) -> GraderKind:
     """The kind of the grader of that name."""
     if grader.startswith(JUDGE):
@@ -44,6 +46,7 @@ def judge_name(model: str, repeat: int = 1) -> str:
     return f"{JUDGE}{model}" if repeat == 1 else f"{JUDGE}{model} #{repeat}"
 
 
+@cache
 def judge_of(grader: str) -> str:
     """The judge that a repeat belongs to (`judge M #2` is `judge M` asked once more); any other name as it is."""
     return _REPEAT.sub("", grader) if grader.startswith(JUDGE) else grader

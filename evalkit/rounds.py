@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from hashlib import sha256
 from itertools import takewhile
 from typing import Any, Literal
@@ -61,11 +61,17 @@ class Settings:
         """The settings as plain JSON."""
         return asdict(self)
 
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> "Settings":
+        """The settings of a run file, without what only a later version knows."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in content.items() if name in known})
+
 
 def settings_of(snapshot: Snapshot, round_id: int) -> Settings:
     """A round's settings as last declared."""
     declared = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
-    return Settings(**declared[-1]) if declared else Settings()
+    return Settings.read(declared[-1]) if declared else Settings()
 
 
 def people_of(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
@@ -189,37 +195,44 @@ def _drawn(snapshot: Snapshot, settings: Settings) -> tuple[str, ...]:
 def picked(snapshot: Snapshot) -> frozenset[int]:
     """Trials that people were asked about for what a judge had said of them: they show nothing of how often it errs.
 
-    Where a round ever named its items, that is all of them but those of samples that rounds drew and that people have
-    graded whole, where these are `NEARLY_ALL` of what was drawn; else but those up to the first that is not, since
-    which of a sample come back may be a choice as well.
+    Where a round ever named its items, that is all of them but those of samples that rounds drew, or of all where a
+    round asked for all, as far as these have come back whole: which of them do may be a choice as well.
     """
     declared: dict[int, list[Settings]] = defaultdict(list)
     for event in snapshot.events:
         if event.kind == "settings" and event.round_id is not None:
-            declared[event.round_id].append(Settings(**event.content))
+            declared[event.round_id].append(Settings.read(event.content))
     every = [settings for each in declared.values() for settings in each]
     if all(settings.items is None for settings in every):
         return frozenset()
     of_item = _by_item(snapshot, answered(snapshot))
     graded = {g.trial_id for g in snapshot.grades if kind_of(g.grader) == "human" and g.ungraded_reason != WITHDRAWN}
-    sample = dict.fromkeys(item for settings in every for item in _drawn(snapshot, settings))
-    whole = [item for item in sample if graded.issuperset(of_item.get(item, ()))]
-    if len(whole) < NEARLY_ALL * len(sample):
-        whole = list(takewhile(set(whole).__contains__, sample))
-    drawn = frozenset(whole)
+    whole = {item for item, trials in of_item.items() if graded.issuperset(trials)}
+    everything = in_drawing_order(list(of_item), snapshot.spec.seed)
+    drawn = set[str]()
+    for settings in every:
+        alone = settings.items is None and settings.sample is None
+        drawn |= _come_back(everything if alone else _drawn(snapshot, settings), whole)
     return frozenset(trial.id for trial in snapshot.trials if trial.key.item_id not in drawn)
+
+
+def _come_back(sample: Sequence[str], whole: Collection[str]) -> set[str]:
+    """The items of a sample that say what all of it would: those that came back whole, where nearly all did; else those
+    up to the first that did not."""
+    found = [item for item in sample if item in whole]
+    return set(found if len(found) >= NEARLY_ALL * len(sample) else takewhile(whole.__contains__, sample))
 
 
 def names_items(snapshot: Snapshot, round_id: int) -> bool:
     """Whether people of a round were ever asked about items for what a judge had said of them."""
     declared = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
-    return any(Settings(**content).items is not None for content in declared)
+    return any(Settings.read(content).items is not None for content in declared)
 
 
 def told_apart(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
     """The items that people of a round were asked about since a judge had told any models apart on them, as it was
     then; all that were ever named, where nobody kept which of them were drawn."""
-    declared = [Settings(**e.content) for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
+    declared = [Settings.read(e.content) for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
     named = (settings.items if settings.apart is None else settings.apart for settings in declared)
     return tuple(dict.fromkeys(item for items in named for item in items or ()))
 

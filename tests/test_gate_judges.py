@@ -263,6 +263,23 @@ def test_a_sample_drawn_at_random_after_such_a_round_measures_the_judge() -> Non
     assert gate(found, POLICY).verdict == "pass"
 
 
+def test_a_sample_that_finds_a_judge_out_leaves_the_queue_what_it_told_apart() -> None:
+    """Once the queue is asked for no judge is dropped; without its word before, all items would be told apart."""
+    people: dict[int, Pair] = {item: (item % 2, item % 2) for item in range(20, 60)} | dict.fromkeys(
+        range(90, 100), (0, 1)
+    )
+    sampled = judged(SAID, people, events=(sample_of(people),))
+    assert analyze(sampled).grading.dropped
+    assert discordant_items(sampled, RUBRIC, 0.2).apart == discordant_items(judged(SAID, {}), RUBRIC, 0.2).apart
+
+
+def test_where_people_grade_all_after_a_queue_that_measures_the_judge() -> None:
+    everything = RoundEvent("settings", 2, None, {"from": "a later version"}, at="2026-11-03")
+    people: dict[int, Pair] = {item: SAID[item] for item in range(100)}
+    found = analyze(judged(SAID, people, events=(*PICKED, everything)))
+    assert found.judges[0].outputs == 200
+
+
 def test_a_judge_whose_word_picked_nothing_in_the_round_that_counts_is_dropped_as_ever() -> None:
     """An earlier round had a queue; in this one people graded a sample of what a worthless judge says anew."""
     rng = np.random.default_rng(3)

@@ -39,17 +39,18 @@ def agreed(grades: Iterable[Grade], rule: Aggregate, dropped: Collection[str] = 
     levels: dict[str, float] = {}
     ungraded: dict[str, str] = {}
     comments: dict[str, str] = {}
-    given = {name: by_judge(of_one) for name, of_one in by_criterion.items() if len(of_one) > 1}
+    given: dict[str, Mapping[str, int]] = {}
     for name, of_one in by_criterion.items():
         heard = _without_overruled([grade for grade in of_one if judge_of(grade.grader) not in dropped])
         views = by_judge(heard)
+        if len(of_one) > 1 and len(each := views if len(heard) == len(of_one) else by_judge(of_one)) > 1:
+            given[name] = each
         if views:
             levels[name] = combined(list(views.values()), rule)
         else:
             ungraded[name] = str(heard[0].ungraded_reason) if heard else DROPPED
         comments[name] = "; ".join(grade.comment for grade in heard or of_one if grade.comment)
-    several = {name: views for name, views in given.items() if len(views) > 1}
-    return Agreed(levels, ungraded, {name: text for name, text in comments.items() if text}, several)
+    return Agreed(levels, ungraded, {name: text for name, text in comments.items() if text}, given)
 
 
 def _without_overruled(grades: Sequence[Grade]) -> Sequence[Grade]:

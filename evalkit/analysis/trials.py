@@ -188,14 +188,15 @@ def graded_by_sandbox(snapshot: Snapshot) -> bool:
     return any(attempt.simulated for attempt in snapshot.attempts if attempt.round_id in counting)
 
 
-def trial_results(snapshot: Snapshot, rubric: Rubric) -> tuple[TrialResult, ...]:
-    """One result a planned trial, in planned order."""
+def trial_results(snapshot: Snapshot, rubric: Rubric, *, all_heard: bool = False) -> tuple[TrialResult, ...]:
+    """One result a planned trial, in planned order; `all_heard`: with the word of judges who would be dropped."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     waiting = snapshot.in_batches  # no answer yet, and none lost
     for attempt in snapshot.attempts:
         if attempt.grader is None and attempt.id not in waiting:
             attempts[attempt.trial_id].append(attempt)
-    grades, dropped = counting_grades(snapshot), dropped_judges(snapshot, rubric, current_round(snapshot))
+    grades = counting_grades(snapshot)
+    dropped = {} if all_heard else dropped_judges(snapshot, rubric, current_round(snapshot))
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
     parts = {item.id: (item.difficulty or "", *sorted(item.tags)) for item in snapshot.items}
     return _held_back(_without_made_up_zeros(results), parts, rubric)
