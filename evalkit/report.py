@@ -108,7 +108,7 @@ _PRINTED = 5
 """Models of which paper has everything that is unfolded; of more, parts that speak of single models or tags go."""
 
 
-_MOST_PRINTED, _MOST_OF_MORE, _FEW_MODELS = 16, 13, 3
+_MOST_PRINTED, _MOST_OF_MORE, _FEW_MODELS = 15, 13, 3
 """Sections that fit on the eight pages that a report may have on paper, of so few models and of more; of further ones,
 as many of those that look closer go."""
 _LONG = ("context-sweep", "preferred", "against")

@@ -241,7 +241,8 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     assert shown.evaluate(SPLIT, PAPER_PX[1]) == 0
     assert shown.evaluate(TOUCHING, 4) == []
     told, part = shown.get_by_text("On the screen only, since paper"), shown.locator(".screen-only")
-    assert (told.count(), part.count()) in ((0, 0), (1, 2), (1, 3)), "what paper does without is named"
+    assert told.count() == (part.count() > 0), "what paper does without is named"
+    assert part.count() <= 3
     assert not any(one.is_visible() for one in part.all())
     assert shown.evaluate("document.documentElement.scrollWidth") <= PAPER_PX[0], "wider, and all of it is shrunk"
     assert shown.evaluate(SMALL_PRINT, 7 / 72 * 96) == []
