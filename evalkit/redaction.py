@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evalkit.analysis.graded_by import Grading
+from evalkit.analysis.columns import LEVEL
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.errors import UsageError
 from evalkit.grader_names import judge_model
@@ -216,7 +216,7 @@ def _apart(names: list[Any]) -> list[Any]:
     """Names of a mapping, of which several may have become one: the later ones with a number."""
     found: list[Any] = []
     for name in names:
-        found.append(_numbered(name, len(found) + 1) if name in found else name)
+        found.append(f"{name} ({len(found) + 1})" if name in found else name)
     return found
 
 
@@ -237,7 +237,9 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     by.tell_apart([(model, display_name(model, analysis.spec.models)) for model in models_of(analysis)])
     routers = () if analysis.routing is None else analysis.routing.values
     by.tell_apart([(value.name,) for value in routers if value.kind != "single"])
-    by.tell_apart([(grader,) for grader in _graders(analysis.grading)])
+    by.tell_apart([(grader,) for grader in _graders(analysis)])
+    criteria = [str(criterion["id"]) for criterion in analysis.spec.rubric.get("criteria", ())]
+    by.tell_apart([(name, f"{LEVEL}{name}") for name in criteria])  # as a column is called
     by.tell_apart([(tag,) for tag in dict.fromkeys(tag for item in analysis.outputs for tag in item.tags)])
     made = replace(
         analysis,
@@ -286,9 +288,12 @@ def models_of(analysis: Analysis) -> list[str]:
     return list(dict.fromkeys((*analysis.spec.models, *earlier, *(found.model for found in sizes), *chose)))
 
 
-def _graders(grading: Grading) -> list[str]:
-    """Everybody who graded, or was to, judges by their models."""
-    named = (*grading.graders, *grading.idle, *grading.people, *grading.judges, *grading.dropped)
+def _graders(analysis: Analysis) -> list[str]:
+    """Everybody who graded, or was to, in any round; judges by their models."""
+    grading = analysis.grading
+    named = [*grading.graders, *grading.idle, *grading.people, *grading.judges, *grading.dropped]
+    named += [judge.judge for judge in analysis.judges]
+    named += [grader for found in analysis.agreement for grader in found.graders]
     return list(dict.fromkeys(judge_model(grader) for grader in named))
 
 

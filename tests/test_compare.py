@@ -167,6 +167,7 @@ def test_its_summary_says_both_rates_and_their_difference_before_how_they_were_m
     assert lines[1].startswith("### ")
     assert lines[2].replace("*", "").startswith(f"Opus 4.6: {shown(pair.now, 'percent')} satisfactory (")
     assert f"{then} then: {estimated(pair.difference, 'points')} points on 40 items" in lines[2]
+    assert lines[2].endswith(".")
     assert now.partition(" (")[2].removesuffix(")") in "".join(lines[3:]), "the table has the interval too"
 
 

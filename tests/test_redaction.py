@@ -267,6 +267,21 @@ def test_what_is_hidden_is_hidden_once_and_as_a_whole(pattern: str, text: str, s
 
 
 @pytest.mark.long
+def test_criteria_that_are_hidden_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    criteria = [{"id": f"acme-{n}", "question": "Right?", "levels": {"0": "No.", "1": "Yes."}} for n in ("one", "two")]
+    book = Book(spec((HAIKU, OPUS), {**PASS_OR_FAIL, "criteria": criteria}), rounds=[round_()])
+    for i in range(30):
+        for model in (HAIKU, OPUS):
+            book.trial(f"i{i}", answered(), model=model, levels={"acme-one": 1, "acme-two": i % 2})
+    write_run(tmp_path / "r.db", book.snapshot())
+    after = report(tmp_path, "--redact", r"acme-\w+")
+    assert not any("acme" in text for text in after.values())
+    levels = json.loads(after["r.json"])["analysis"]["outputs"][0]["outputs"][0]["levels"]
+    assert levels == {"⟦redacted 1⟧": 1, "⟦redacted 2⟧": 0}
+    assert {"level_⟦redacted 1⟧", "level_⟦redacted 2⟧"} <= set(after["r.csv"].splitlines()[0].split(","))
+
+
+@pytest.mark.long
 def test_whoever_graded_is_hidden_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     book = Book(spec((HAIKU, OPUS)), rounds=[round_(graders=("judge fair-one", "zoe"))])
     for i in range(30):

@@ -398,7 +398,7 @@ def test_each_model_is_compared_with_its_counterpart() -> None:
     ]  # fmt: skip
     pair = next(p for p in analysis.against if p.b == HAIKU)
     now, then = (estimated(rate, "percent") for rate in (pair.now, pair.then))
-    assert written(rows[0])[1] == f"{now.removesuffix(')')}; then {then})"
+    assert written(rows[0])[1] == f"{now.removesuffix(')')}; then {then.replace(' (', ', ')}"
     assert written(rows[0])[2] == estimated(pair.difference, "points")
     assert written(rows[0])[7] == estimated(pair.cost_ratio, "ratio")
     assert part.heading == "Haiku 4.5 is better than in the baseline run"

@@ -72,13 +72,13 @@ def build(analysis: Analysis) -> Section | None:
 
 def _changes(analysis: Analysis, comparisons: list[Comparison], pairs: list[Against]) -> Iterator[Span | str]:
     """The first few models' rates now and then, and their difference, each with its interval."""
-    for c, pair in list(zip(comparisons, pairs, strict=True))[:_TOLD]:
-        yield f"{_named(analysis, c)}: "
+    for place, (c, pair) in enumerate(list(zip(comparisons, pairs, strict=True))[:_TOLD]):
+        yield f"{' ' * (place > 0)}{_named(analysis, c)}: "
         yield strong(f"{value(pair.now, 'percent')} satisfactory")
         now, then = doubt(pair.now, "percent"), estimated(pair.then, "percent")
-        yield f" ({now}), {then} then: {estimated(c.difference, 'points')} points on {plural(c.items, 'item')}. "
+        yield f" ({now}), {then} then: {estimated(c.difference, 'points')} points on {plural(c.items, 'item')}."
     if len(comparisons) > _TOLD:
-        yield f"{plural(len(comparisons) - _TOLD, 'more model')} below."
+        yield f" {plural(len(comparisons) - _TOLD, 'more model')} below."
 
 
 def _how(comparisons: list[Comparison]) -> str:
@@ -134,7 +134,7 @@ def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
     series = next(s for s in lineup(analysis) if s.key == c.first)
     result = SINCE[c.change]
     beside = "the same model" if c.first == c.second else then
-    rates = f"{doubt(pair.now, 'percent')}; then {estimated(pair.then, 'percent')}"
+    rates = f"{doubt(pair.now, 'percent')}; then {value(pair.then, 'percent')}, {doubt(pair.then, 'percent')}"
     if c.difference.value is None:
         difference = Cell(words(value(c.difference, "points")), doubt(c.difference, "points"))
     else:
