@@ -58,7 +58,7 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
         alpha if look is None else look.alpha,
         evidence.of_candidate.spec.seed,
         assay_of(evidence),
-        None if look is None or look.next_share is None else _go_on(look),
+        None if look is None or look.next_share is None else _go_on(look, evidence),
         evidence.item_usd,
         evidence.unheard,
         evidence.remedy,
@@ -91,12 +91,12 @@ def _barred(evidence: Evidence, allow_simulated: bool) -> list[str]:
     return [*simulated, "graded with --no-blind"] if evidence.seen_through else simulated
 
 
-def _go_on(look: Look) -> str:
+def _go_on(look: Look, evidence: Evidence) -> str:
+    """How the next look is reached; people are asked again as they were."""
+    grade = "`evalkit grade --by judges`, `evalkit grade --discordant`" if evidence.picked else "`evalkit grade`"
     if look.ungraded and not look.open_trials:
-        return f"look {look.number + 1}: `evalkit grade`, for {plural(look.ungraded, 'output')} of it without a verdict"
-    return (
-        f"look {look.number + 1}: the same `evalkit run` with --share {look.next_share:g}, `evalkit grade`, this gate"
-    )
+        return f"look {look.number + 1}: {grade}, for {plural(look.ungraded, 'output')} of it without a verdict"
+    return f"look {look.number + 1}: the same `evalkit run` with --share {look.next_share:g}, {grade}, this gate"
 
 
 def _reason(verdict: Outcome, checks: tuple[CheckResult, ...], look: Look | None) -> str:
@@ -177,7 +177,7 @@ def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) 
     else:
         cost = f", {cost_of(look.open_trials / (2 * evidence.epochs), evidence.item_usd)}" if look.number else ""
         left = f" ({plural(look.open_trials, 'trial')} still to run{cost})" if look.open_trials else ""
-        yield f"go on to {_go_on(look)}{left}"
+        yield f"go on to {_go_on(look, evidence)}{left}"
 
 
 def _provenance(evidence: Evidence, policy: Common, look: Look | None) -> dict[str, Any]:

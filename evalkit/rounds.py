@@ -237,6 +237,14 @@ def told_apart(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item for items in named for item in items or ()))
 
 
+def queue_is_graded(snapshot: Snapshot, round_id: int) -> bool:
+    """Whether people were asked in a round about what a judge had told apart, and have graded all of it there."""
+    queue, outputs = frozenset(told_apart(snapshot, round_id)), answered(snapshot)
+    asked = {trial.id for trial in snapshot.trials if trial.key.item_id in queue and trial.id in outputs}
+    people = (g for g in snapshot.grades if g.round_id == round_id and kind_of(g.grader) == "human")
+    return bool(asked) and asked <= {g.trial_id for g in people if g.ungraded_reason != WITHDRAWN}
+
+
 def in_drawing_order(items: Sequence[str], seed: int) -> list[str]:
     """Items as they come out of the urn by a run's seed: a larger sample is a smaller one and more."""
     return sorted(items, key=lambda item: sha256(f"{seed}\x1f{item}".encode()).digest())

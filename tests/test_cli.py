@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -352,7 +353,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(argv: list[str], run_file: Pa
 def test_files_are_written_also_where_nobody_reads_on(command: str, run_file: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    runs = [str(run_file)] * (2 if command == "compare" else 1)
+    runs = [str(run_file)]
+    if command == "compare":
+        later = _book().snapshot()
+        later = replace(later, spec=replace(later.spec, name="later"))
+        runs.append(str(write_run(run_file.with_name("later.db"), later)))
     done = process(command, *runs, "-o", "found.html", "-o", "found.json", stdout=write, capture_output=False)
     os.close(write)
     assert done.returncode == 0

@@ -273,6 +273,21 @@ def test_a_sample_that_finds_a_judge_out_leaves_the_queue_what_it_told_apart() -
     assert discordant_items(sampled, RUBRIC, 0.2).apart == discordant_items(judged(SAID, {}), RUBRIC, 0.2).apart
 
 
+def test_a_queue_of_a_later_round_counts_though_a_sample_before_found_the_judge_out() -> None:
+    """Else people's grades of all that it told apart would be no work done, since the judge's are none."""
+    labels: dict[int, Pair] = {item: (item % 2, item % 2) for item in range(20, 60)}
+    labels |= dict.fromkeys(range(90, 100), (0, 1))
+    first = judged(SAID, labels, events=(sample_of(labels),))
+    queue = discordant_items(judged(SAID, {}), RUBRIC, 0.2)
+    asked: dict[int, Pair] = {int(item[-3:]): SAID[int(item[-3:])] for item in queue.items}
+    again = tuple(replace(g, round_id=2) for g in judged(SAID, asked).grades)
+    content = {"items": list(queue.items), "apart": list(queue.apart)}
+    event = replace(PICKED[0], round_id=2, content=content)
+    rounds = (*first.rounds, round_(2, (JUDGE, PERSON)))
+    found = analyze(replace(first, rounds=rounds, grades=(*first.grades, *again), events=(*first.events, event)))
+    assert (found.grading.round, found.grading.picked, found.grading.dropped) == (rounds[-1], True, {})
+
+
 def test_where_people_grade_all_after_a_queue_that_measures_the_judge() -> None:
     everything = RoundEvent("settings", 2, None, {"from": "a later version"}, at="2026-11-03")
     people: dict[int, Pair] = {item: SAID[item] for item in range(100)}

@@ -334,6 +334,7 @@ def test_people_are_asked_for_as_much_as_they_were() -> None:
     assert asked(picked=True, sample=None) == [["--discordant"]]
     assert asked(repeat_share=0.05, asked_author=True) == [["--ask-author"]]
     assert asked(repeat_share=0.1) == [["--repeat-share", "0.1"]]
+    assert asked(repeat_share=0.0) == [["--repeat-share", "0"]]
     checked = commands(replace(both, grading=replace(both.grading, people=(), judges=())))
     assert checked[1][3:] == ["--by", "checks"]
     assert asked(picked=True, sample=12) == [["--calibrate", "12"], ["--discordant"]]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from analysis_builders import HAIKU, OPUS, run_of
@@ -247,6 +248,30 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     assert shown.evaluate("document.documentElement.scrollWidth") <= PAPER_PX[0], "wider, and all of it is shrunk"
     assert shown.evaluate(SMALL_PRINT, 7 / 72 * 96) == []
     shown.close()
+
+
+OVER_ROWS = """() => [...document.querySelectorAll("table")].flatMap((table) => [...table.querySelectorAll("thead th")]
+  .map((heading, i) => [heading.querySelector("svg"), ...[...table.querySelectorAll("tbody tr")].slice(0, 1)
+    .map((row) => row.children[i]?.querySelector("svg"))])
+  .filter((pair) => pair.every((svg) => svg?.checkVisibility()) && pair.length === 2)
+  .map(([axis, drawn]) => axis.getBoundingClientRect().x - drawn.getBoundingClientRect().x))"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_the_axis_of_a_column_stands_over_what_its_rows_draw(
+    media: Literal["screen", "print"], browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render_html(made("with_baseline")), encoding="utf-8")
+    for width in (1440, 1100):
+        shown = browser.new_page(viewport={"width": width, "height": 900})
+        shown.goto(file.as_uri())
+        shown.emulate_media(media=media)
+        apart = shown.evaluate(OVER_ROWS)
+        assert len(apart) >= 3
+        assert max(map(abs, apart)) <= 1, width
+        shown.close()
 
 
 TOLD = """() => [...document.querySelectorAll("#items *")].filter((node) => node.checkVisibility()).flatMap((node) => {

@@ -22,7 +22,8 @@ class Grading:
     judge had said of them, so that verdicts of theirs and of the judge's together are no fair sample of either;
     `told_apart`: the items of which the judge had told any models apart by then, and none that was drawn from others.
     `sample`: about how many outputs people were asked to grade, `overlap`: how many of them an item; None for all.
-    `repeat_share`: the share that came to them a second time; `asked_author`: whether they were to say who wrote it.
+    `repeat_share`: the share that came to them a second time, None where nothing was declared; `asked_author`: whether
+    they were to say who wrote it.
     """
 
     round: Round | None
@@ -49,5 +50,5 @@ class Grading:
     told_apart: tuple[str, ...] = ()
     sample: int | None = None
     overlap: int | None = None
-    repeat_share: float = 0.0
+    repeat_share: float | None = None
     asked_author: bool = False

@@ -55,9 +55,13 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         told_apart=told_apart(snapshot, round_.id) if round_ is not None else (),
         sample=settings.sample,
         overlap=settings.overlap,
-        repeat_share=settings.repeat_share,
+        repeat_share=settings.repeat_share if _declared(snapshot, round_) else None,
         asked_author=settings.ask_author,
     )
+
+
+def _declared(snapshot: Snapshot, round_: Round | None) -> bool:
+    return round_ is not None and any((e.kind, e.round_id) == ("settings", round_.id) for e in snapshot.events)
 
 
 def _answered_by(snapshot: Snapshot, judges: Collection[str]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:

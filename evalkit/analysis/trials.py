@@ -11,6 +11,7 @@ from evalkit.analysis.views import dropped_judges
 from evalkit.frozen import dataclass
 from evalkit.grader_names import judge_of, kind_of
 from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
+from evalkit.rounds import queue_is_graded
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -137,6 +138,7 @@ class _Work:
 def _work(snapshot: Snapshot) -> dict[int, _Work]:
     checked = _checked_criteria(snapshot)
     dropped = dropped_judges(snapshot, Rubric.read_back(snapshot.spec.rubric)) if len(snapshot.rounds) > 1 else {}
+    heard = {r.id for r in snapshot.rounds if dropped and queue_is_graded(snapshot, r.id)}  # whose word is a stratum
     found: dict[int, _Work] = {}
     grades = counting(snapshot.grades)
     by_people = {
@@ -146,7 +148,7 @@ def _work(snapshot: Snapshot) -> dict[int, _Work]:
         work = found.get(grade.round_id)
         if work is None:
             work = found[grade.round_id] = _Work(grade.round_id in by_people)
-        if dropped and judge_of(grade.grader) in dropped:
+        if judge_of(grade.grader) in dropped and grade.round_id not in heard:
             continue
         if grade.level is not None:
             work.graded.add(grade.trial_id)

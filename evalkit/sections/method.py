@@ -390,7 +390,7 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
     if grading.people:
         pairs = ["--side-by-side"] if "people" in side_by_side else []
         asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []
-        if grading.repeat_share not in (0, REPEAT_SHARE):
+        if grading.repeat_share not in (None, REPEAT_SHARE):
             asked = ["--repeat-share", f"{grading.repeat_share:g}", *asked]
         each = [] if grading.overlap is None else ["--overlap", str(grading.overlap)]
         sample = [] if grading.sample is None else ["--calibrate", str(grading.sample)]
