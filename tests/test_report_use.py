@@ -250,11 +250,14 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     shown.close()
 
 
-OVER_ROWS = """() => [...document.querySelectorAll("table")].flatMap((table) => [...table.querySelectorAll("thead th")]
-  .map((heading, i) => [heading.querySelector("svg"), ...[...table.querySelectorAll("tbody tr")].slice(0, 1)
-    .map((row) => row.children[i]?.querySelector("svg"))])
-  .filter((pair) => pair.every((svg) => svg?.checkVisibility()) && pair.length === 2)
-  .map(([axis, drawn]) => axis.getBoundingClientRect().x - drawn.getBoundingClientRect().x))"""
+OVER_ROWS = """() => [...document.querySelectorAll("table")].flatMap((table) => {
+  const seen = (cell) => [...(cell?.querySelectorAll("svg") || [])].find((svg) => svg.getBoundingClientRect().width)
+  return [...table.querySelectorAll("thead th")].flatMap((heading, i) => {
+    const drawn = [...table.querySelectorAll("tbody tr")].map((row) => seen(row.children[i])).find((svg) => svg)
+    const axis = seen(heading)
+    return axis && drawn ? [axis.getBoundingClientRect().x - drawn.getBoundingClientRect().x] : []
+  })
+})"""
 
 
 @pytest.mark.long
