@@ -47,6 +47,7 @@ class Redaction:
     _taken: set[str] = field(default_factory=set, repr=False)
     _names: dict[str, str] = field(default_factory=dict, repr=False)
     _whole: re.Pattern[str] | None = field(default=None, repr=False)
+    _wherever: set[str] = field(default_factory=set, repr=False)
     _number: int = 0
     _spent_s: float = 0.0
 
@@ -61,9 +62,10 @@ class Redaction:
             said.append(f"What matches {plural(len(self._compiled), 'pattern')} is replaced by {REDACTED}.")
         return said
 
-    def tell_apart(self, things: Sequence[Collection[str]]) -> None:
+    def tell_apart(self, things: Sequence[Collection[str]], *, wherever: bool = False) -> None:
         """What each of several things is called, before any text that has it: where two would be called alike, all that
-        are hidden get a number, one a thing. What was told apart already stays as it is."""
+        are hidden get a number, one a thing. What was told apart already stays as it is. `wherever`: such a name is
+        hidden also where no pattern matches, as one that must be all of a text; not so a tag that is a common word."""
         hidden = [{name: self._searched(name) for name in names} for names in things]
         told = Counter(shown for found in hidden for shown in set(found.values()))
         alike = any(count > 1 for count in told.values())
@@ -71,6 +73,7 @@ class Redaction:
             new = {name: shown for name, shown in found.items() if shown != name and name not in self._names}
             number = self._next() if alike and new else None
             self._names |= {name: shown if number is None else _numbered(shown, number) for name, shown in new.items()}
+            self._wherever |= set(new if wherever else ())
         longest_first = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
         self._whole = re.compile(rf"(?<!\w)(?:{longest_first})(?!\w)") if longest_first else None
         self._known.clear()
@@ -114,7 +117,11 @@ class Redaction:
         if not found and not self._names:
             return text
         kept = [(*match.span(), match.group()) for match in _MARKS.finditer(text)]
-        kept += [(*span, self._names[name]) for span, name in self._places(readings).items()]
+        kept += [
+            (start, end, self._names[name])
+            for (start, end), name in self._places(readings).items()
+            if name in self._wherever or any(first < end and start < last for first, last in found)
+        ]
         matches = [(start, end, REDACTED) for start, end in _joined(found)]
         whole = [each for each in kept if not any(_reaches_beyond(match, each) for match in matches)]
         rest = [match for match in matches if not any(start <= match[0] and match[1] <= end for start, end, _ in whole)]
@@ -234,7 +241,8 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     if by.texts and not by.patterns:
         return analysis
     quality, sweep = analysis.item_quality, analysis.sweep
-    by.tell_apart([(model, display_name(model, analysis.spec.models)) for model in models_of(analysis)])
+    called = [(model, display_name(model, analysis.spec.models)) for model in models_of(analysis)]
+    by.tell_apart(called, wherever=True)
     routers = () if analysis.routing is None else analysis.routing.values
     by.tell_apart([(value.name,) for value in routers if value.kind != "single"])
     by.tell_apart([(grader,) for grader in _graders(analysis)])

@@ -302,6 +302,18 @@ def test_whoever_graded_is_hidden_in_every_form(tmp_path: Path, capsys: pytest.C
     assert not re.search("fair-|zoe", "".join(capsys.readouterr()), flags=re.IGNORECASE)
 
 
+@pytest.mark.parametrize(
+    ("wherever", "text"), [(True, "no ⟦redacted⟧ beats ⟦redacted⟧"), (False, "no other beats other")]
+)
+def test_a_name_that_must_be_all_of_a_text_is_hidden_elsewhere_only_if_it_is_a_model_s(
+    wherever: bool, text: str
+) -> None:
+    by = Redaction(["^other$"])
+    by.tell_apart([("other",)], wherever=wherever)
+    assert by.name("other") == "⟦redacted⟧"
+    assert by.name("no other beats other") == text
+
+
 def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:
     book = Book()
     for name in ("ann", "bob", "q ann", "q bob", "plain"):
