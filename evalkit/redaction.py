@@ -245,7 +245,7 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     by.tell_apart(called, wherever=True)
     routers = () if analysis.routing is None else analysis.routing.values
     by.tell_apart([(value.name,) for value in routers if value.kind != "single"])
-    by.tell_apart([(grader,) for grader in _graders(analysis)])
+    by.tell_apart([(grader,) for grader in _graders(analysis)], wherever=True)
     criteria = [str(criterion["id"]) for criterion in analysis.spec.rubric.get("criteria", ())]
     by.tell_apart([(name, f"{LEVEL}{name}") for name in criteria])  # as a column is called
     by.tell_apart([(tag,) for tag in dict.fromkeys(tag for item in analysis.outputs for tag in item.tags)])

@@ -24,7 +24,7 @@ SECRETS = (
     "sonnet",
     "haiku",
     "anthropic",
-    "usd",
+    "_usd",
     "price",
     "cost",
     "token",
