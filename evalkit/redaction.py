@@ -247,7 +247,7 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     by.tell_apart([(value.name,) for value in routers if value.kind != "single"])
     by.tell_apart([(grader,) for grader in _graders(analysis)], wherever=True)
     criteria = [str(criterion["id"]) for criterion in analysis.spec.rubric.get("criteria", ())]
-    by.tell_apart([(name, f"{LEVEL}{name}") for name in criteria])  # as a column is called
+    by.tell_apart([(name,) for name in criteria], wherever=True)
     by.tell_apart([(tag,) for tag in dict.fromkeys(tag for item in analysis.outputs for tag in item.tags)])
     made = replace(
         analysis,
@@ -322,7 +322,12 @@ def withheld_table(table: "pd.DataFrame", by: Redaction) -> "pd.DataFrame":
     rules = {"item_id": by.id, **dict.fromkeys(_TEXTS, by.text)}
     worded = {str(name): rules.get(str(name), by.name) for name in table if table[name].dtype.kind == "O"}
     changed = table.assign(**{name: table[name].map(_of_strings(rule)) for name, rule in worded.items()})
-    return changed.set_axis(_apart([by.name(str(name)) for name in table]), axis=1)
+    return changed.set_axis(_apart([_column(str(name), by) for name in table]), axis=1)
+
+
+def _column(name: str, by: Redaction) -> str:
+    criterion = name.removeprefix(LEVEL)
+    return by.name(name) if criterion == name else LEVEL + by.name(criterion)
 
 
 def _of_strings(rule: Callable[[str], str]) -> Callable[[Any], Any]:

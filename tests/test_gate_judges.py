@@ -288,6 +288,21 @@ def test_a_queue_of_a_later_round_counts_though_a_sample_before_found_the_judge_
     assert (found.grading.round, found.grading.picked, found.grading.dropped) == (rounds[-1], True, {})
 
 
+def test_a_queue_counts_no_more_than_a_later_sample_that_is_larger() -> None:
+    queue = discordant_items(judged(SAID, {}), RUBRIC, 0.05)
+    asked: dict[int, Pair] = {int(item[-3:]): SAID[int(item[-3:])] for item in queue.items}
+    event = replace(PICKED[0], content={"items": list(queue.items), "apart": list(queue.apart)})
+    first = judged(SAID, asked, events=(event,))
+    labels: dict[int, Pair] = {item: (item % 2, item % 2) for item in range(50, 100)}
+    again = tuple(replace(g, round_id=2) for g in judged(SAID, labels).grades)
+    rounds = (*first.rounds, round_(2, (JUDGE, PERSON)))
+    events = (event, replace(sample_of(labels), round_id=2))
+    found = analyze(replace(first, rounds=rounds, grades=(*first.grades, *again), events=events))
+    assert len(asked) < len(labels)
+    assert (found.grading.round, found.grading.picked) == (rounds[-1], False)
+    assert found.grading.dropped
+
+
 def test_where_people_grade_all_after_a_queue_that_measures_the_judge() -> None:
     everything = RoundEvent("settings", 2, None, {"from": "a later version"}, at="2026-11-03")
     people: dict[int, Pair] = {item: SAID[item] for item in range(100)}

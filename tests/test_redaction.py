@@ -279,6 +279,8 @@ def test_criteria_that_are_hidden_are_told_apart(tmp_path: Path, capsys: pytest.
     levels = json.loads(after["r.json"])["analysis"]["outputs"][0]["outputs"][0]["levels"]
     assert levels == {"⟦redacted 1⟧": 1, "⟦redacted 2⟧": 0}
     assert {"level_⟦redacted 1⟧", "level_⟦redacted 2⟧"} <= set(after["r.csv"].splitlines()[0].split(","))
+    for name, text in report(tmp_path, "--redact", "^acme-one$").items():
+        assert "acme-one" not in text, name
 
 
 @pytest.mark.long

@@ -138,9 +138,9 @@ class _Work:
 def _work(snapshot: Snapshot) -> dict[int, _Work]:
     checked = _checked_criteria(snapshot)
     dropped = dropped_judges(snapshot, Rubric.read_back(snapshot.spec.rubric)) if len(snapshot.rounds) > 1 else {}
-    heard = {r.id for r in snapshot.rounds if dropped and queue_is_graded(snapshot, r.id)}  # whose word is a stratum
     found: dict[int, _Work] = {}
     grades = counting(snapshot.grades)
+    heard = _rounds_of_queues(snapshot, grades) if dropped else frozenset()
     by_people = {
         round_id for round_id, grader in {(g.round_id, g.grader) for g in grades} if kind_of(grader) == "human"
     }
@@ -161,6 +161,21 @@ def _work(snapshot: Snapshot) -> dict[int, _Work]:
             work.readable += 1
             work.judged.add(grade.trial_id)
     return found
+
+
+def _rounds_of_queues(snapshot: Snapshot, grades: Sequence[Grade]) -> frozenset[int]:
+    """The rounds in which also the word of a judge who was found out is work done, since it says which part of the
+    items each grade of people stands for: they graded its queue whole, and in no later round more than there."""
+    people: dict[int, set[int]] = defaultdict(set)
+    for grade in grades:
+        if grade.level is not None and kind_of(grade.grader) == "human":
+            people[grade.round_id].add(grade.trial_id)
+    return frozenset(
+        r.id
+        for r in snapshot.rounds
+        if queue_is_graded(snapshot, r.id)
+        and all(len(people[o.id]) <= len(people[r.id]) for o in snapshot.rounds if o.id > r.id)
+    )
 
 
 def _checked_criteria(snapshot: Snapshot) -> frozenset[str]:
