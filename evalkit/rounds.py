@@ -70,8 +70,13 @@ class Settings:
 
 def settings_of(snapshot: Snapshot, round_id: int) -> Settings:
     """A round's settings as last declared."""
-    declared = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
-    return Settings.read(declared[-1]) if declared else Settings()
+    return (declared(snapshot, round_id) or [Settings()])[-1]
+
+
+def declared(snapshot: Snapshot, round_id: int | None = None) -> list[Settings]:
+    """All settings that were ever declared, in a round or in any, oldest first."""
+    said = (event for event in snapshot.events if event.kind == "settings" and event.round_id is not None)
+    return [Settings.read(event.content) for event in said if round_id in (None, event.round_id)]
 
 
 def people_of(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
@@ -175,7 +180,7 @@ def with_sample(snapshot: Snapshot, settings: Settings, before: Settings | None 
     ones, until they have so many outputs. A smaller sample than before has the first of them."""
     if settings.sample is None:
         return settings
-    kept = (before and before.drawn) or ()
+    kept = dict.fromkeys((before and before.drawn) or ())
     fewer = before is not None and before.sample is not None and settings.sample < before.sample
     of_item, chosen, found = _by_item(snapshot, answered(snapshot)), [], 0
     for item in dict.fromkeys((*kept, *in_drawing_order(list(of_item), snapshot.spec.seed))):
@@ -198,11 +203,7 @@ def picked(snapshot: Snapshot) -> frozenset[int]:
     Where a round ever named its items, that is all of them but those of samples that rounds drew, or of all where a
     round asked for all, as far as these have come back whole: which of them do may be a choice as well.
     """
-    declared: dict[int, list[Settings]] = defaultdict(list)
-    for event in snapshot.events:
-        if event.kind == "settings" and event.round_id is not None:
-            declared[event.round_id].append(Settings.read(event.content))
-    every = [settings for each in declared.values() for settings in each]
+    every = declared(snapshot)
     if all(settings.items is None for settings in every):
         return frozenset()
     of_item = _by_item(snapshot, answered(snapshot))
@@ -225,15 +226,14 @@ def _come_back(sample: Sequence[str], whole: Collection[str]) -> set[str]:
 
 def names_items(snapshot: Snapshot, round_id: int) -> bool:
     """Whether people of a round were ever asked about items for what a judge had said of them."""
-    declared = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
-    return any(Settings.read(content).items is not None for content in declared)
+    return any(settings.items is not None for settings in declared(snapshot, round_id))
 
 
 def told_apart(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
     """The items that people of a round were asked about since a judge had told any models apart on them, as it was
     then; all that were ever named, where nobody kept which of them were drawn."""
-    declared = [Settings.read(e.content) for e in snapshot.events if (e.kind, e.round_id) == ("settings", round_id)]
-    named = (settings.items if settings.apart is None else settings.apart for settings in declared)
+    asked = declared(snapshot, round_id)
+    named = (settings.items if settings.apart is None else settings.apart for settings in asked)
     return tuple(dict.fromkeys(item for items in named for item in items or ()))
 
 

@@ -11,7 +11,7 @@ from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import outdated
 from evalkit.records import Round, Snapshot
-from evalkit.rounds import Settings, names_items, people_of, settings_of, told_apart
+from evalkit.rounds import Settings, declared, names_items, people_of, settings_of, told_apart
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -55,13 +55,9 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         told_apart=told_apart(snapshot, round_.id) if round_ is not None else (),
         sample=settings.sample,
         overlap=settings.overlap,
-        repeat_share=settings.repeat_share if _declared(snapshot, round_) else None,
+        repeat_share=settings.repeat_share if round_ is not None and declared(snapshot, round_.id) else None,
         asked_author=settings.ask_author,
     )
-
-
-def _declared(snapshot: Snapshot, round_: Round | None) -> bool:
-    return round_ is not None and any((e.kind, e.round_id) == ("settings", round_.id) for e in snapshot.events)
 
 
 def _answered_by(snapshot: Snapshot, judges: Collection[str]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:

@@ -147,8 +147,7 @@ class Standing:
     @cached_property
     def parts(self) -> tuple[Slice, ...]:
         """The parts of the items that are tested: difficulties, thirds by size, and the most frequent tags."""
-        tags = [part for part in self.analysis.slices if part.kind == "tag"][:MOST_TAGS]
-        return (*(part for part in self.analysis.slices if part.kind != "tag"), *tags)
+        return (*(part for part in self.analysis.slices if part.kind != "tag"), *tested_tags(self.analysis))
 
     @cached_property
     def overall(self) -> tuple[Holds, ...]:
@@ -162,6 +161,11 @@ class Standing:
         return holding(
             [Challenge(s, self.side, part.kind, part.name, part.item_ids) for s in self.cheaper for part in self.parts]
         )
+
+
+def tested_tags(analysis: Analysis) -> list[Slice]:
+    """The parts by tag that are tested."""
+    return [part for part in analysis.slices if part.kind == "tag"][:MOST_TAGS]
 
 
 def standing(analysis: Analysis, current: str | None = None) -> Standing:

@@ -185,7 +185,11 @@ def _checked_criteria(snapshot: Snapshot) -> frozenset[str]:
 
 def counting_grades(snapshot: Snapshot) -> dict[int, list[Grade]]:
     """By trial, the grades of the round that counts, and checks of another round where it has none of its own."""
-    round_, checked = current_round(snapshot), _checked_criteria(snapshot)
+    return _grades_of(snapshot, current_round(snapshot))
+
+
+def _grades_of(snapshot: Snapshot, round_: Round | None) -> dict[int, list[Grade]]:
+    checked = _checked_criteria(snapshot)
     found: dict[int, list[Grade]] = defaultdict(list)
     if round_ is None:
         return found
@@ -212,8 +216,9 @@ def trial_results(snapshot: Snapshot, rubric: Rubric, *, all_heard: bool = False
     for attempt in snapshot.attempts:
         if attempt.grader is None and attempt.id not in waiting:
             attempts[attempt.trial_id].append(attempt)
-    grades = counting_grades(snapshot)
-    dropped = {} if all_heard else dropped_judges(snapshot, rubric, current_round(snapshot))
+    round_ = current_round(snapshot)
+    grades = _grades_of(snapshot, round_)
+    dropped = {} if all_heard else dropped_judges(snapshot, rubric, round_)
     results = [_result(t.id, t.key, attempts[t.id], grades[t.id], rubric, dropped) for t in snapshot.trials]
     parts = {item.id: (item.difficulty or "", *sorted(item.tags)) for item in snapshot.items}
     return _held_back(_without_made_up_zeros(results), parts, rubric)

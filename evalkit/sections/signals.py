@@ -6,7 +6,7 @@ from functools import partial
 from evalkit.analysis.evidence import Evidence, Signal, State
 from evalkit.analysis.leaks import leaks_of_tags
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.sides import TOO_FEW, standing
+from evalkit.analysis.sides import TOO_FEW, tested_tags
 from evalkit.blocks import Cell, Column, Fact, Facts, Note, Row, Section, Span, table, words
 from evalkit.models import display_name
 from evalkit.wording import estimated, listing, p_value, plural, points, sentence
@@ -49,7 +49,7 @@ def build(analysis: Analysis) -> Section | None:
 
 def told_by_verdicts(analysis: Analysis) -> tuple[str, ...]:
     """A sentence on each tag that signals were looked for on and that repeats verdicts, as one given after grading."""
-    tested = {part.name for part in standing(analysis).parts if part.kind == "tag"}
+    tested = {part.name for part in tested_tags(analysis)}
     return tuple(
         f"The tag {tag} {why}: what a signal says of its items holds for items to come only if the tag was given before"
         " anything was graded."
