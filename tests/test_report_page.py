@@ -39,6 +39,13 @@ def test_the_page_is_well_formed_and_alone(case: str) -> None:
         assert href is None or href == "data:," or href.removeprefix("#") in ids, href
 
 
+@pytest.mark.parametrize("case", sorted(VARIANTS))
+def test_no_words_run_together_where_there_is_no_style_sheet(case: str) -> None:
+    drawn = re.sub(r"<(svg|style|script)\b.*?</\1>", " ", page(case), flags=re.DOTALL)
+    inline = r"(?:</?(?:span|small|a|b|em|strong|code|label|summary)\b[^>]*>)+"
+    assert not re.findall(rf"\w{{1,20}}{inline}\w{{1,20}}", drawn)
+
+
 def test_the_policy_allows_exactly_the_two_inline_blocks() -> None:
     text = page("whole")
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
@@ -119,7 +126,7 @@ def test_a_simulated_run_is_marked_wherever_it_is_read() -> None:
 def blind_part(text: str) -> str:
     """The list of items with what the style sheet hides taken away."""
     items = text[text.index('<div class="items">') : text.index('<section id="failures"')]
-    for hidden in (r'<span class="who">.*?</span><span class="blindname">', r'<p class="price">.*?</p>',
+    for hidden in (r'<span class="who">.*?</span> <span class="blindname">', r'<p class="price">.*?</p>',
                    r'<span class="states".*?</summary>', r'<span class="own">.*?</span></span>'):  # fmt: skip
         items = re.sub(hidden, "", items, flags=re.S)
     return items

@@ -96,8 +96,11 @@ def current_round(snapshot: Snapshot) -> Round | None:
     means it, and an output that stayed ungraded must not undo that. What a dropped judge said is no work done: it hides
     no grade that stands. None if no round has any grade, readable or not.
     """
+    with_grades = {grade.round_id for grade in counting(snapshot.grades)}
+    rounds = [round_ for round_ in snapshot.rounds if round_.id in with_grades]
+    if len(rounds) < 2:
+        return next(iter(rounds), None)
     work = _work(snapshot)
-    rounds = [round_ for round_ in snapshot.rounds if round_.id in work]
 
     def rank(r: Round) -> tuple[bool, bool, bool]:
         return r.blind is not False, work[r.id].people, r.blind is True

@@ -335,8 +335,8 @@ def _refuse_graded_apart(analysis: Analysis, model: str) -> None:
         who = "have people grade both sides together" if analysis.grading.people else "grade both sides together"
         raise IntegrityError(
             f"{unseen:,} of {len(of_model):,} outputs of {model} were in another file when round"
-            f" {analysis.grading.round.id if analysis.grading.round else 0} was graded; {who} with `evalkit grade"
-            " --blind`"
+            f" {analysis.grading.round.id if analysis.grading.round else 0} was graded, or were left blank in it; {who}"
+            " with `evalkit grade --blind`"
         )
 
 
