@@ -8,7 +8,7 @@ from evalkit.analysis.pair_results import Against, Pair
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import PolicyValue
 from evalkit.analysis.sides import differs_from
-from evalkit.analysis.sweep import MARGIN
+from evalkit.analysis.sweep import HARDLY_WORSE, MARGIN
 from evalkit.chart_blocks import (
     Series,
 )
@@ -135,7 +135,7 @@ def corrected(analysis: Analysis, pair: Comparison) -> str:
 def reserve(policy: PolicyValue) -> str:
     """What a claim that a policy saves has to add where it may be worse by MARGIN."""
     low = policy.quality_gain.low
-    return "" if low is not None and low > -MARGIN else ", but is not shown to be no worse"
+    return "" if low is not None and low > -MARGIN else f", but is not shown to be {HARDLY_WORSE}"
 
 
 def all_pairs(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:

@@ -228,7 +228,10 @@ def test_where_every_request_failed_no_signal_speaks_for_a_stronger_model() -> N
 
 def test_headings_are_findings() -> None:
     signals = find_signals(planted(), SONNET)
-    assert heading(signals).startswith("Haiku 4.5 does the easy items no worse than Sonnet 4.6: 7 of 10 signals shown")
+    assert (
+        heading(signals)
+        == "Haiku 4.5 is less than 10 points worse than Sonnet 4.6 on easy items: 7 of 10 signals shown"
+    )
     quiet = [replace(signal, state="not shown") for signal in signals]
     assert heading(quiet) == "Nothing speaks for another model than Sonnet 4.6"
     assert "3 of 10 lack data" in heading([*(replace(s, state="not enough data") for s in quiet[:3]), *quiet[3:]])

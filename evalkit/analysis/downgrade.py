@@ -1,4 +1,4 @@
-"""Signals that the current model is more than is needed: a cheaper one is no worse, work is short, time counts."""
+"""Signals that the current model is more than is needed: a cheaper one is hardly worse, work is short, time counts."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from evalkit import stats
 from evalkit.analysis.evidence import Evidence, Signal, State, any_of, by_interval
 from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.analysis.sides import ALL_ITEMS, Holds, Side, Standing, least_items
-from evalkit.analysis.sweep import MARGIN
+from evalkit.analysis.sweep import HARDLY_WORSE, MARGIN
 from evalkit.stats.rates import FEW
 
 SHORT_INPUT_TOKENS, SHORT_OUTPUT_TOKENS = 1000, 100
@@ -30,7 +30,7 @@ _RUN_ONE = "run a cheaper model on the same items"
 
 
 def _no_worse(standing: Standing) -> Signal:
-    name = f"A cheaper model is less than {_POINTS} worse"
+    name = f"A cheaper model is {HARDLY_WORSE}"
     made = partial(Signal, "cheaper-no-worse", "downgrade", name, standing.current)
     if not standing.cheaper:
         return made("not enough data", reason=_no_cheaper(standing), settles=_RUN_ONE)
@@ -46,7 +46,7 @@ def _no_worse(standing: Standing) -> Signal:
 
 
 def _no_worse_on_parts(standing: Standing) -> Signal:
-    name = f"A cheaper model is less than {_POINTS} worse on parts of the items"
+    name = f"A cheaper model is {HARDLY_WORSE} on parts of the items"
     made = partial(Signal, "cheaper-no-worse-on-parts", "downgrade", name, standing.current)
     if not standing.cheaper:
         return made("not enough data", reason=_no_cheaper(standing), settles=_RUN_ONE)
@@ -162,8 +162,9 @@ def checks_decide(analysis: Analysis) -> bool:
 
 
 def _faster(standing: Standing) -> Signal:
-    """Whether a cheaper model saves time and is no worse: then depth is not what is waited for."""
-    made = partial(Signal, "faster-no-worse", "downgrade", "A cheaper model is faster and no worse", standing.current)
+    """Whether a cheaper model saves time and is hardly worse: then depth is not what is waited for."""
+    name = f"A cheaper model is faster, and {HARDLY_WORSE}"
+    made = partial(Signal, "faster-no-worse", "downgrade", name, standing.current)
     if not standing.cheaper:
         return made("not enough data", reason=_no_cheaper(standing), settles=_RUN_ONE)
     evidence, states, toward, untimed = [], [], None, True
@@ -193,7 +194,7 @@ def _unsettled(name: str, ratio: stats.Estimate, fast: State, holds: State) -> I
         else:
             yield f"more items: whether {name} is faster is open"
     if holds == "not enough data":
-        yield f"the same that settles whether it is less than {_POINTS} worse"
+        yield f"the same that settles whether it is {HARDLY_WORSE}"
 
 
 def _both_shown(one: State, other: State) -> State:

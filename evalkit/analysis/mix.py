@@ -18,7 +18,7 @@ from evalkit.analysis.sides import (
     paired_difference,
     request_cost_ratio,
 )
-from evalkit.analysis.sweep import MARGIN
+from evalkit.analysis.sweep import HARDLY_WORSE, MARGIN
 from evalkit.analysis.upgrade import hard_part
 from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
@@ -138,7 +138,7 @@ def _contrast_evidence(standing: Standing, c: _Contrast, gain: Estimate, p: floa
 
 
 def _holds_and_fails(standing: Standing) -> Signal:
-    """Whether a cheaper model is no worse on one part of the items and significantly worse on another."""
+    """Whether a cheaper model is hardly worse on one part of the items and significantly worse on another."""
     name = "A cheaper model holds on some parts and falls behind on others"
     made = partial(Signal, "holds-and-fails", "mix", name, standing.current)
     if not standing.cheaper or not standing.parts:
@@ -151,7 +151,7 @@ def _holds_and_fails(standing: Standing) -> Signal:
             evidence = (*(evidence_of(h, standing) for h in held), *fails[side.model])
             return made("shown", evidence, toward=side.model, parts=tuple(h.part for h in held))
     known = all(h.shown or h.refuted for h in standing.on_parts)
-    settles = "" if known else "the same that settles on which parts a cheaper model is no worse"
+    settles = "" if known else f"the same that settles on which parts a cheaper model is {HARDLY_WORSE}"
     evidence = tuple(found for side in standing.cheaper for found in fails[side.model])
     return made("not shown" if known else "not enough data", evidence, settles)
 

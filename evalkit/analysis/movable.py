@@ -1,4 +1,4 @@
-"""Which requests of a log belong to parts of the items on which a cheaper model has been shown to be no worse."""
+"""Which requests of a log belong to parts of the items on which a cheaper model has been shown to be hardly worse."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import field
 
 from evalkit.analysis.results import Analysis, Slice
 from evalkit.analysis.sides import Standing, request_cost_ratio, standing
+from evalkit.analysis.sweep import HARDLY_WORSE
 from evalkit.frozen import dataclass
 from evalkit.models import display_name, same_model
 from evalkit.stats import Estimate
@@ -13,13 +14,14 @@ from evalkit.usage_log import UsageLine
 
 MAPPING = (
     "a request belongs to the part of its difficulty; without one, to the parts of its tags; without those, to the"
-    " part of its input size; it counts where a cheaper model is shown to be no worse on every part it belongs to"
+    f" part of its input size; it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it"
+    " belongs to"
 )
 
 
 @dataclass(frozen=True)
 class Move:
-    """Requests of a model on parts of the items, and the cheapest model shown to be no worse on all of these parts.
+    """Requests of a model on parts of the items, and the cheapest model shown to be hardly worse on all of them.
 
     `cost_ratio`: what one of its requests costs there over one of the current model's, in the run.
     """
@@ -125,7 +127,7 @@ def _parts_of(line: UsageLine, place: Standing, sizes: Sequence[tuple[int, int, 
 
 
 def _toward(place: Standing, parts: Sequence[Slice]) -> str | None:
-    """The cheapest model that is shown to be no worse on every one of the parts."""
+    """The cheapest model that is shown to be hardly worse on every one of the parts."""
     for side in place.cheaper:
         held = {(h.kind, h.part) for h in place.on_parts if h.model == side.model and h.shown}
         if all((part.kind, part.name) in held for part in parts):

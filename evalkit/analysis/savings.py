@@ -9,6 +9,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from evalkit.analysis.movable import Move, Moved
+from evalkit.analysis.sweep import HARDLY_WORSE
 from evalkit.stats import Estimate
 from evalkit.stats.distributions import t
 from evalkit.stats.estimate import no_estimate
@@ -56,7 +57,7 @@ def monthly_saving(
 
 def _why_none(found: Moved, unpriced: int, ratios: Sequence[float | None], weeks: int) -> str:
     if not found.moves:
-        return "no request belongs to a part on which a cheaper model is shown to be no worse"
+        return f"no request belongs to a part on which a cheaper model is shown to be {HARDLY_WORSE}"
     if unpriced:
         return f"{unpriced:,} of the requests that would move are unpriced"
     if None in ratios:

@@ -1,4 +1,4 @@
-"""The models of a run as sides to compare on any part of its items: which costs less, which is no worse."""
+"""The models of a run as sides to compare on any part of its items: which costs less, which is hardly worse."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -12,6 +12,8 @@ from evalkit.stats.estimate import no_estimate
 
 MARGIN = 0.10
 """A loss of this much against the shortest size is what a longer one must be shown not to have."""
+HARDLY_WORSE = f"less than {MARGIN * 100:.0f} points worse"
+"""What non-inferiority by it shows, in words: a smaller loss may be there, and may be shown beside it."""
 
 SHORT_OF = 0.8
 """A median prompt below this share of the size that was asked for has missed it."""

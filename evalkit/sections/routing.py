@@ -5,6 +5,7 @@ from math import isclose
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import Claim, PolicyValue, Routing
+from evalkit.analysis.sweep import HARDLY_WORSE
 from evalkit.blocks import Block, Cell, Column, Note, Paragraph, Row, Section, Table, strong, table, words
 from evalkit.chart_blocks import Axis, Series
 from evalkit.pairing import compare, reserve
@@ -38,7 +39,7 @@ _KINDS = ("single", "router", "mixture", "oracle")
 _ROUNDING = 1e-9
 """Up to here a difference of shares is none."""
 _ONE_LOT = "\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}"
-_STATES = {"shown": "no worse, shown", "no shown loss": "no shown loss, nor shown to be no worse", "loss": "worse"}
+_STATES = {"shown": f"{HARDLY_WORSE}, shown", "no shown loss": "a loss neither shown nor excluded", "loss": "worse"}
 _COUNTED = {True: ("holds", "hold"), False: ("does not", "do not"), None: ("open", "open")}
 """How claims are counted: one, and others."""
 _HOLDS = {True: "holds", False: "does not hold", None: "open"}
@@ -105,7 +106,9 @@ def _blocks(analysis: Analysis, routing: Routing) -> Iterator[Block]:
     if routing.claims:
         yield _claims(routing.claims)
     if routing.parts:
-        yield Paragraph(words(f"Parts of the items that a cheaper model might take over: {_parts_found(routing)}."))
+        shown, n = sum(each.state == "shown" for each in routing.parts), len(routing.parts)
+        told = f"{shown or 'none'} of {n} {'are' if shown > 1 else 'is'} shown to be {HARDLY_WORSE}"
+        yield Paragraph(words(f"Parts of the items that a cheaper model might take over: {told}."))
         yield _parts(analysis, routing)
     if left := " ".join(_left_out(routing)):
         yield Paragraph(words(left))
@@ -327,11 +330,6 @@ def _claims(claims: tuple[Claim, ...]) -> Table:
     policy = f"\N{LEFT DOUBLE QUOTATION MARK}{claims[0].policy}\N{RIGHT DOUBLE QUOTATION MARK}"
     folded = f"What routing in three layers is said to do, beside what {policy} does here: {told}"
     return table(f"What is claimed of routing, with {claims[0].policy}", columns, rows, folded)
-
-
-def _parts_found(routing: Routing) -> str:
-    shown = sum(each.state == "shown" for each in routing.parts)
-    return f"{shown or 'none'} of {len(routing.parts)} is shown to be no worse"
 
 
 def _checks(routing: Routing) -> Table:

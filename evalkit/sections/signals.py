@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from evalkit.analysis.downgrade import on
 from evalkit.analysis.evidence import Evidence, Signal, State
 from evalkit.analysis.leaks import leaks_of_tags
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.sides import TOO_FEW, tested_tags
+from evalkit.analysis.sweep import HARDLY_WORSE
 from evalkit.blocks import Cell, Column, Fact, Facts, Note, Row, Section, Span, table, words
 from evalkit.models import display_name
 from evalkit.wording import estimated, listing, p_value, plural, points, sentence
@@ -110,9 +112,10 @@ def _findings(shown: Sequence[Signal], models: Sequence[str]) -> Iterator[str]:
     found = {signal.id: signal for signal in shown}
     name = partial(display_name, among=models)
     if (s := found.get("cheaper-no-worse")) and s.toward:
-        yield f"{name(s.toward)} does the work no worse than {name(s.current)}"
+        yield f"{name(s.toward)} is {HARDLY_WORSE} than {name(s.current)}"
     if (s := found.get("cheaper-no-worse-on-parts")) and s.toward:
-        yield f"{name(s.toward)} does the {listing(s.parts[:3])} items no worse than {name(s.current)}"
+        parts = listing([on(part) for part in s.parts[:3]])
+        yield f"{name(s.toward)} is {HARDLY_WORSE} than {name(s.current)} on {parts}"
     if (s := found.get("dearer-gains")) and s.toward:
         yield f"{name(s.toward)} gains on hard items over {name(s.current)}"
     if s := found.get("hard-under-bar"):
