@@ -51,7 +51,8 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, corre
     money = (_UNPRICED, _UNPRICED, _UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference, correction_usd)
     if table_a.is_open or table_b.is_open:
         money = (scaled(money[0], _dearer_by(table_b), 1 / _dearer_by(table_a)), *money[1:])
-    separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a))
+    worth = stats.paired_worth(of_b.satisfied, of_a.satisfied, _epochs(of_a, of_b))
+    separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a), worth=worth)
     return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate)
 
 

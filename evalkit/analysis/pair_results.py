@@ -14,7 +14,7 @@ class Pair:
     unsatisfactory output right, the dearer and better of the two is the cheaper choice; it has no upper limit
     where the data do not show that one is better, and no value where one is never overtaken. `saving`: what b saves
     against a on a request (USD) once failures are put right, prices, corrections and the doubt of all of them included.
-    `items_to_separate`: items at which the difference would show if it stayed as it is; None if there is none.
+    `items_to_separate`: items of as many epochs at which the difference would show if it stayed; None if there is none.
     """
 
     a: str

@@ -49,6 +49,14 @@ class Counted:
         """Whether any item has more than one trial, so that trials are not independent."""
         return any(len(flags) > 1 for flags in self.satisfied)
 
+    @property
+    def worth(self) -> float:
+        """Trials of one an item that an item carries the evidence of."""
+        if not self.repeated:
+            return 1.0
+        passed, tried = [round(sum(flags)) for flags in self.satisfied], [len(flags) for flags in self.satisfied]
+        return stats.cluster_design(passed, tried, unit="item").worth
+
 
 def counted(trials: Columns) -> Counted:
     """Trials with a verdict (satisfactory or not), grouped by item in a fixed order."""
@@ -270,13 +278,14 @@ def model_result(
         retries=() if at_worst else retries(trials.satisfied, trials.costs),
         cut=cut_streams(attempts),
         at_worst=at_worst,
-        items_to_clear=_items_to_clear(rate, rubric) if at_worst is None else None,
+        items_to_clear=_items_to_clear(rate, trials, rubric) if at_worst is None else None,
         unnamed_answers=sum(attempt.served_model is None for attempt in answered),
     )
 
 
-def _items_to_clear(rate: Estimate, rubric: Rubric) -> int | None:
-    return None if rate.value is None else stats.items_to_clear(rate.value, rubric.decision.bar)
+def _items_to_clear(rate: Estimate, trials: Counted, rubric: Rubric) -> int | None:
+    """With as many epochs an item as here."""
+    return None if rate.value is None else stats.items_to_clear(rate.value, rubric.decision.bar, worth=trials.worth)
 
 
 def _sum(values: Sequence[int | None]) -> int | None:

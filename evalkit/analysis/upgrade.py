@@ -1,6 +1,6 @@
 """Signals that the current model is too weak: hard items under the bar, several documents, what a dearer one gains."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from evalkit import stats
@@ -38,7 +38,9 @@ def _hard_under_bar(standing: Standing) -> Signal:
     counts = part.counts.get(standing.current)
     if counts is not None and not (counts.answered or counts.refused or counts.truncated):  # as of a wrong request
         return made("not enough data", evidence, "see why no request brought an output", reason="no output to judge")
-    settles = "" if state != "not enough data" else _items_to_part(rate, bar)
+    settles = (
+        "" if state != "not enough data" else _items_to_part(rate, bar, _on(standing.side.satisfied, part.item_ids))
+    )
     return made(state, evidence, settles, parts=("hard",) if state == "shown" else ())
 
 
@@ -46,10 +48,11 @@ def _bar(standing: Standing) -> str:
     return f"{standing.analysis.decision.bar * 100:.10g}%"
 
 
-def _items_to_part(rate: Estimate, bar: float) -> str:
-    """How many hard items would part the rate from the bar if it stayed as it is."""
+def _items_to_part(rate: Estimate, bar: float, trials: Counted) -> str:
+    """How many hard items, with as many epochs as here, would part the rate from the bar if it stayed as it is."""
     value = rate.value or 0.0
-    needed = stats.items_to_clear(value, bar) if value > bar else stats.items_to_clear(1 - value, 1 - bar)
+    share, limit = (value, bar) if value > bar else (1 - value, 1 - bar)
+    needed = stats.items_to_clear(share, limit, worth=trials.worth)
     return "" if needed is None else f"{needed:,} hard items for an 80% chance, if the rate stays ({rate.n:,} now)"
 
 
@@ -65,11 +68,13 @@ def several(items: Sequence[ItemResult]) -> tuple[list[str], list[str]]:
 
 def rate_on(side: Side, items: Sequence[str]) -> Estimate:
     """A model's pass rate on named items, with limits out to where open trials could put it."""
-    known, *if_open = (
-        rate_of(Counted(tuple(flags[i] for i in sorted(items) if i in flags), None))
-        for flags in (side.satisfied, side.at_worst, side.at_best)
-    )
+    known, *if_open = (rate_of(_on(flags, items)) for flags in (side.satisfied, side.at_worst, side.at_best))
     return reaching(known, *if_open)
+
+
+def _on(flags: Mapping[str, tuple[float, ...]], items: Sequence[str]) -> Counted:
+    """The trials on some of the items."""
+    return Counted(tuple(flags[i] for i in sorted(items) if i in flags), None)
 
 
 def _several_documents(standing: Standing) -> Signal:
@@ -130,7 +135,8 @@ def _gained(gain: Estimate, p_value: float | None) -> State:
 
 def _to_separate(sides: Shared, part: str) -> str:
     counts = stats.discordance(sides.candidate, sides.baseline)
-    needed = stats.items_to_separate(counts.gain, counts.loss, counts.n)
+    worth = stats.paired_worth(sides.candidate, sides.baseline, sides.epochs)
+    needed = stats.items_to_separate(counts.gain, counts.loss, counts.n, worth=worth)
     if needed is None or counts.gain <= counts.loss:
         return f"more {part}: those here show no gain, and cannot exclude one of {MARGIN * 100:.0f} points"
     return f"about {max(needed, counts.n + 1):,} {part} for an 80% chance, if the difference stays ({counts.n:,} now)"

@@ -8,7 +8,7 @@ from evalkit.frozen import dataclass
 from evalkit.routing.figures import worked_out_at
 from evalkit.routing.value import Field
 from evalkit.stats import items_to_clear
-from evalkit.stats.power import items_to_show
+from evalkit.stats.power import items_to_show, worth_by_limits
 from evalkit.wording import MOST_ITEMS, doubt, money, plural, stated
 
 NOTABLE = 0.10
@@ -163,7 +163,7 @@ def _settles_bar(router: PolicyValue, bar: float) -> str:
     """About how many items would show with a chance of 80 % that the rate seen here clears the bar."""
     rate = router.rate_together
     level = worked_out_at(rate.confidence, tuned=router.tuned > 0)
-    needed = None if rate.value is None else items_to_clear(rate.value, bar, level)
+    needed = None if rate.value is None else items_to_clear(rate.value, bar, level, worth_by_limits(rate, level))
     if needed is None:
         return "more items, though its rate here is not above the bar"
     rounded = round(needed, 2 - len(str(needed)))

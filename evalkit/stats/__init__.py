@@ -44,6 +44,7 @@ from evalkit.stats.paired import (
     paired_means,
     paired_rates,
     paired_rates_clustered,
+    paired_worth,
     sign_flip_p,
 )
 from evalkit.stats.post_stratified import stratified_mean, stratified_quantile, stratified_rate, stratified_ratio
@@ -155,6 +156,7 @@ __all__ = [
     "paired_rates",
     "paired_rates_clustered",
     "paired_rates_stratified",
+    "paired_worth",
     "position_bias",
     "ppi_mean",
     "quantile",

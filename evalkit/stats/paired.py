@@ -120,15 +120,38 @@ def paired_n_eff(p: FloatArray, b: FloatArray, m: int, confidence: float, unseen
     the variance: epochs say nothing of items that were not drawn, and a loss on few of them is easily missed by all.
     """
     n, d = p.shape[-1], p - b
-    one_draw = (p * (1 - b) + b * (1 - p)).mean(axis=-1) - d.mean(axis=-1) ** 2
+    one_draw = _one_draw(p, b)
     if n == 1:
         return np.ones_like(one_draw)
-    mean = d.mean(axis=-1)
-    variance = (n * d.var(axis=-1) + unseen * (1 + mean) ** 2) / (n - 1 + unseen)
-    steady = variance * m <= one_draw
-    worth = np.where(steady, m, np.maximum(one_draw / np.where(steady, 1, variance), 1))
+    worth = _worth(d, one_draw, m, unseen)
     adjusted = n * worth * (two_sided_z(confidence) / two_sided_t(confidence, n - 1)) ** 2
     return adjusted if unseen else np.asarray(np.where((one_draw <= 0) & (np.ptp(d, axis=-1) == 0), n, adjusted))
+
+
+def paired_worth(candidate: Values, baseline: Values, epochs: int) -> float:
+    """Pairs of one trial each that an item carries the evidence of, as more of the same kind would: 1 to `epochs`.
+
+    `candidate`, `baseline`: item means in [0, 1], same item order; `epochs`, the most trials that an item has. 1 for
+    fewer than two items. The variance of one draw an item over that of the item differences (as Yang, Sun and Hardin
+    2012). Raises ValueError for means outside [0, 1], different lengths, or epochs below 1.
+    """
+    check_whole(epochs=epochs)
+    if epochs < 1:
+        raise ValueError(f"epochs = {epochs}: an item has one trial at least")
+    p, b = _paired(candidate, baseline, 0, 1)
+    return 1.0 if len(p) < 2 else float(_worth(p - b, _one_draw(p, b), epochs, 0.0))
+
+
+def _one_draw(p: FloatArray, b: FloatArray) -> FloatArray:
+    """The variance of the difference of one random draw of each item's trials."""
+    return np.asarray((p * (1 - b) + b * (1 - p)).mean(axis=-1) - (p - b).mean(axis=-1) ** 2)
+
+
+def _worth(d: FloatArray, one_draw: FloatArray, m: int, unseen: float) -> FloatArray:
+    n, mean = d.shape[-1], d.mean(axis=-1)
+    variance = (n * d.var(axis=-1) + unseen * (1 + mean) ** 2) / (n - 1 + unseen)
+    steady = variance * m <= one_draw
+    return np.asarray(np.where(steady, m, np.maximum(one_draw / np.where(steady, 1, variance), 1)))
 
 
 def tested_at(alpha: float, epochs: int) -> float:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 import numpy as np
 
 from evalkit.stats.distributions import binom
+from evalkit.stats.estimate import Estimate
 from evalkit.stats.gate_power import LASTING, check_feasible, share_reaches, simulated_means
 from evalkit.stats.gate_rule import score_at
 from evalkit.stats.inputs import check_confidence, check_share, check_whole, numbers
@@ -15,6 +16,7 @@ _STEP = 0.005
 POWER = 0.80
 """The chance that as many items as are said to be needed show what they are needed for."""
 _POWER_Z = two_sided_z(2 * POWER - 1)
+_LEAST_WORTH = 1e-6
 
 
 def detectable_difference(
@@ -76,20 +78,22 @@ def _power(n: int, discordance: float, difference: float, z: float) -> float:
     return float((binom.pmf(m, n, either) * binom.sf(least_gains - 1, m, gain_share)).sum())
 
 
-def items_to_clear(rate: float, bar: float, confidence: float = 0.95) -> int | None:
+def items_to_clear(rate: float, bar: float, confidence: float = 0.95, worth: float = 1.0) -> int | None:
     """Items whose lower limit (`rates.lower_limit`) reaches `bar` in 80 % of sets if `rate` is the true one; or None.
 
     n = (z sqrt(bar (1 - bar)) + z_power sqrt(rate (1 - rate)))^2 / (rate - bar)^2 (Wilson 1927); below 15, where the
-    exact limit must reach it too, by enumeration. For shares in [0, 1] and bar in (0, 1). None where the rate is not
+    exact limit must reach it too, by enumeration. For shares in [0, 1] and bar in (0, 1). `worth` > 0: trials of one an
+    item that an item carries the evidence of (`ClusterDesign.worth`), by which n is divided. None where the rate is not
     above the bar. Raises ValueError for values out of range.
     """
     check_share("bar", bar)
     check_confidence(confidence)
+    numbers("worth", [worth], _LEAST_WORTH)
     numbers("rate", [rate], 0, 1)
     if rate <= bar:
         return None
     spread = two_sided_z(confidence) * math.sqrt(bar * (1 - bar)) + _POWER_Z * math.sqrt(rate * (1 - rate))
-    least = math.ceil((spread / (rate - bar)) ** 2 - 1e-9)
+    least = math.ceil((spread / (rate - bar)) ** 2 / worth - 1e-9)
     return next((n for n in range(least, FEW) if _clears(n, rate, bar, confidence) >= POWER), max(least, FEW))
 
 
@@ -102,23 +106,38 @@ def _clears(n: int, rate: float, bar: float, confidence: float) -> float:
     return float(binom.pmf(reach, n, rate).sum()) if len(reach) else 0.0
 
 
-def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95) -> int | None:
+def worth_by_limits(rate: Estimate, confidence: float) -> float:
+    """Trials of one an item that an item of a rate carries the evidence of, read off its lower limit L.
+
+    A score limit lies z sqrt(L (1 - L) / n_eff) below the rate p (Wilson 1927), so n_eff = L (1 - L) (z / (p - L))^2,
+    over the items. 1 below 15 items, whose limits are no score limits alone, and where no limit lies below the rate.
+    `confidence`: what the limit was worked out at.
+    """
+    if rate.value is None or rate.low is None or rate.n < FEW or not 0 < rate.low < rate.value:
+        return 1.0
+    n_eff = rate.low * (1 - rate.low) * (two_sided_z(confidence) / (rate.value - rate.low)) ** 2
+    return n_eff / rate.n
+
+
+def items_to_separate(gain: float, loss: float, n: int, confidence: float = 0.95, worth: float = 1.0) -> int | None:
     """Items whose Tango interval excludes 0 in 80 % of sets if the paired difference is what it is now; or None.
 
     `gain` and `loss` (>= 0, together at most n) out of n > 0 pairs now. At difference 0 the Tango statistic is
     (gain - loss) / sqrt(gain + loss), so (z sqrt(S) + z_power sqrt(S - D^2))^2 / D^2 items do, with S = (gain + loss)
-    / n and D = (gain - loss) / n. None for gain = loss and for n = 0. Swapping gain and loss keeps it. Raises
-    ValueError for counts below 0 or over n. Sources: Tango (1998); Connor (1987).
+    / n and D = (gain - loss) / n. `worth` > 0: pairs of one trial each that an item carries the evidence of
+    (`paired_worth`), by which that is divided. None for gain = loss and for n = 0. Swapping gain and loss keeps it.
+    Raises ValueError for counts below 0 or over n. Sources: Tango (1998); Connor (1987).
     """
     check_confidence(confidence)
     check_whole(n=n)
+    numbers("worth", [worth], _LEAST_WORTH)
     numbers("gain and loss", [gain, loss], 0, n)
     numbers("gain + loss", [gain + loss], 0, n)
     if n == 0 or abs(gain - loss) < 1e-12:
         return None
     either, gap = (gain + loss) / n, (gain - loss) / n
     spread = two_sided_z(confidence) * math.sqrt(either) + _POWER_Z * math.sqrt(max(either - gap * gap, 0.0))
-    return math.ceil((spread / gap) ** 2 - 1e-9)
+    return math.ceil((spread / gap) ** 2 / worth - 1e-9)
 
 
 def items_to_show(value: float, half_width: float, n: int, confidence: float = 0.95) -> int:

@@ -143,6 +143,11 @@ class ClusterDesign(Plain):
     repeated: bool
     share: float
 
+    @property
+    def worth(self) -> float:
+        """Trials of one an item that an item carries the evidence of, as more of the same kind would: 1 or more."""
+        return self.n_eff / self.items
+
     def adjusted_n_eff(self, confidence: float) -> float:
         """n_eff times (z/t)^2 with t on items - 1 degrees of freedom (Korn and Graubard 1998).
 

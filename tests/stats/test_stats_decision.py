@@ -5,10 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.stats import Estimate, paired_means, paired_rates, rate
+from evalkit.stats import (
+    Estimate,
+    cluster_design,
+    discordance,
+    paired_means,
+    paired_rates,
+    paired_rates_clustered,
+    paired_worth,
+    rate,
+    rate_clustered,
+)
 from evalkit.stats.cost import break_even
 from evalkit.stats.means import mean_share
-from evalkit.stats.power import items_to_clear, items_to_separate, items_to_show
+from evalkit.stats.power import items_to_clear, items_to_separate, items_to_show, worth_by_limits
 from evalkit.stats.rates import lower_limit
 from evalkit.stats.stability import cheapest, winner_shares
 
@@ -251,6 +261,67 @@ def test_items_to_clear_do_so_in_four_of_five_sets(rate_: float, bar: float) -> 
     assert needed is not None
     passed = np.random.default_rng(2).binomial(needed, rate_, size=4000)
     assert (lower_limit(passed, np.full(4000, needed)) >= bar).mean() == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize(("epochs", "alike"), [(3, 1.0), (5, 2.0), (5, 50.0)])
+def test_items_of_several_epochs_clear_in_four_of_five_sets(epochs: int, alike: float) -> None:
+    """The formula of one epoch asks for up to five times as many. Items' own rates: Beta(.86 alike, .14 alike)."""
+    rng = np.random.default_rng(5)
+    chances = rng.beta(0.86 * alike, 0.14 * alike, 100_000)
+    tried = np.full(20_000, epochs)
+    passed = rng.binomial(epochs, chances[:20_000])
+    share, worth = float(passed.mean() / epochs), cluster_design(passed, tried).worth
+    needed, of_one = items_to_clear(share, 0.8, worth=worth), items_to_clear(share, 0.8)
+    assert needed is not None
+    assert of_one is not None
+    assert 1.2 < of_one / needed < epochs
+    sets = (rng.binomial(epochs, rng.choice(chances, needed)) for _ in range(300))
+    shown = [(rate_clustered(each, np.full(needed, epochs)).low or 0) >= 0.8 for each in sets]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.07)
+
+
+@pytest.mark.parametrize(("epochs", "alike"), [(3, 1.0), (5, 4.0)])
+def test_items_of_several_epochs_separate_in_four_of_five_sets(epochs: int, alike: float) -> None:
+    rng = np.random.default_rng(6)
+    low = rng.beta(0.6 * alike, 0.4 * alike, 100_000)
+    high = low + 0.15 * (1 - low) * rng.random(100_000)
+    some = slice(0, 50_000)
+    one, other = rng.binomial(epochs, low[some]) / epochs, rng.binomial(epochs, high[some]) / epochs
+    worth, counts = paired_worth(other, one, epochs), discordance(other, one)
+    needed = items_to_separate(counts.gain, counts.loss, counts.n, worth=worth)
+    of_one = items_to_separate(counts.gain, counts.loss, counts.n)
+    assert needed is not None
+    assert of_one is not None
+    assert 1.5 < of_one / needed <= epochs
+    shown = 0
+    for _ in range(300):
+        drawn = rng.integers(0, 100_000, needed)
+        sides = (rng.binomial(epochs, chances[drawn]) / epochs for chances in (high, low))
+        shown += (paired_rates_clustered(*sides, epochs=epochs).low or 0) > 0
+    assert shown / 300 == pytest.approx(0.8, abs=0.07)
+
+
+def test_an_items_worth_is_that_of_its_trials() -> None:
+    assert paired_worth([1.0], [0.5], 4) == 1
+    assert paired_worth([1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 1.0], 1) == 1  # one trial an item
+    assert cluster_design([3, 0, 3, 0], [3, 3, 3, 3]).worth == 1  # repeats that add nothing
+    assert cluster_design([2, 2, 2, 2], [4, 4, 4, 4]).worth == 4
+
+
+@pytest.mark.parametrize(("passed", "n"), [(17, 20), (54, 60), (60, 60)])
+def test_the_limits_of_one_trial_an_item_say_that_it_is_worth_one(passed: int, n: int) -> None:
+    assert worth_by_limits(rate(passed, n), 0.95) == pytest.approx(1)
+
+
+def test_the_limits_of_several_trials_say_what_an_item_is_worth() -> None:
+    passed = [3, 3, 2, 3, 1, 3, 3, 2, 3, 3, 3, 3, 2, 3, 3, 3, 3, 1, 3, 3] * 5
+    tried = [3] * len(passed)
+    design = cluster_design(passed, tried)
+    found = worth_by_limits(rate_clustered(passed, tried), 0.95)
+    assert found == pytest.approx(design.adjusted_n_eff(0.95) / len(passed))
+    assert found == pytest.approx(design.worth, rel=0.05)
+    assert worth_by_limits(rate_clustered(passed[:10], tried[:10]), 0.95) == 1
+    assert worth_by_limits(rate(0, 60), 0.95) == 1
 
 
 @pytest.mark.parametrize(("value", "half_width", "n"), [(0.2, 0.4, 50), (0.5, 0.6, 60), (-0.3, 0.5, 100)])
