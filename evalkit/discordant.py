@@ -6,7 +6,8 @@ from dataclasses import replace
 from math import ceil
 
 from evalkit.analysis.contexts import production_size
-from evalkit.analysis.trials import current_round, trial_results
+from evalkit.analysis.counting_round import current_round
+from evalkit.analysis.trials import trial_results
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 from evalkit.grader_names import kind_of

@@ -26,6 +26,9 @@ REPEAT_SHARE = 0.05
 NEARLY_ALL = 0.9
 """Share of a sample's items that have come back whole, from which on the others are no choice worth the name."""
 
+FEWEST_ALIKE = 10
+"""Items that a judge grades alike which people must have graded as well, unless there are fewer."""
+
 LEFT = "left"
 """In the content of a closing: the trials that people were asked about and had not graded by then."""
 
@@ -211,10 +214,18 @@ def picked(snapshot: Snapshot) -> frozenset[int]:
     whole = {item for item, trials in of_item.items() if graded.issuperset(trials)}
     everything = in_drawing_order(list(of_item), snapshot.spec.seed)
     drawn = set[str]()
-    for settings in every:
+    for settings in (*every, *_undeclared(snapshot)):
         alone = settings.items is None and settings.sample is None
-        drawn |= _come_back(everything if alone else _drawn(snapshot, settings), whole)
+        sample = everything if alone else [item for item in _drawn(snapshot, settings) if item in of_item]
+        drawn |= _come_back(sample, whole)
     return frozenset(trial.id for trial in snapshot.trials if trial.key.item_id not in drawn)
+
+
+def _undeclared(snapshot: Snapshot) -> list[Settings]:
+    """The settings of rounds that people graded in without declaring any: they were asked about all."""
+    said = {event.round_id for event in snapshot.events if event.kind == "settings"}
+    by_people = {grade.round_id for grade in snapshot.grades if kind_of(grade.grader) == "human"}
+    return [Settings()] * len(by_people - said)
 
 
 def _come_back(sample: Sequence[str], whole: Collection[str]) -> set[str]:
@@ -238,11 +249,15 @@ def told_apart(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
 
 
 def queue_is_graded(snapshot: Snapshot, round_id: int) -> bool:
-    """Whether people were asked in a round about what a judge had told apart, and have graded all of it there."""
-    queue, outputs = frozenset(told_apart(snapshot, round_id)), answered(snapshot)
-    asked = {trial.id for trial in snapshot.trials if trial.key.item_id in queue and trial.id in outputs}
+    """Whether people were asked in a round about what a judge had told apart, if anything, and about some of the rest,
+    and have graded all of the former there, and of the latter as many items as a test by their grades takes."""
+    of_item = _by_item(snapshot, answered(snapshot))
     people = (g for g in snapshot.grades if g.round_id == round_id and kind_of(g.grader) == "human")
-    return bool(asked) and asked <= {g.trial_id for g in people if g.ungraded_reason != WITHDRAWN}
+    graded = {g.trial_id for g in people if g.ungraded_reason != WITHDRAWN}
+    named = {item for asked in declared(snapshot, round_id) for item in asked.items or () if item in of_item}
+    apart = named.intersection(told_apart(snapshot, round_id))
+    done = {item for item in named if graded.issuperset(of_item[item])}
+    return bool(named) and apart <= done and len(done - apart) >= min(FEWEST_ALIKE, len(named - apart))
 
 
 def in_drawing_order(items: Sequence[str], seed: int) -> list[str]:

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.grading import PEEK
-from evalkit.analysis.trials import current_round
 from evalkit.desk import close_round
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.grading_records import RoundEvent

@@ -30,10 +30,10 @@ from hypothesis import strategies as st
 
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze, per_model
+from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.decide import decide
 from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.results import Counts, ModelResult
-from evalkit.analysis.trials import current_round
 from evalkit.analysis.trials_table import trials_csv, trials_table
 from evalkit.blocks import Definitions
 from evalkit.cut_streams import CutStreams

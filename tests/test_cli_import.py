@@ -17,7 +17,7 @@ from servers import recorded
 
 from evalkit import rounds
 from evalkit.analysis import Analysis, analyze
-from evalkit.analysis.trials import current_round
+from evalkit.analysis.counting_round import current_round
 from evalkit.cli import main
 from evalkit.records import Snapshot
 from evalkit.store import RunFile

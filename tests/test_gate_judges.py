@@ -15,6 +15,7 @@ from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, round_, spec,
 from gates import BASELINE, CANDIDATE, PERSON, run, table
 
 from evalkit.analysis import analyze
+from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.views import why_dropped
 from evalkit.cli import main
 from evalkit.discordant import discordant_items
@@ -22,7 +23,7 @@ from evalkit.errors import UsageError
 from evalkit.gate import flip_rate, gate
 from evalkit.gating.evidence import Evidence, against_itself, evidence_of, satisfied
 from evalkit.gating.labels import labels_of
-from evalkit.gating.looks import Sequential
+from evalkit.gating.looks import Look, Sequential, up_to
 from evalkit.gating.policy import read_policy
 from evalkit.gating.rules import assay_of
 from evalkit.gating.staged import staged
@@ -301,6 +302,99 @@ def test_a_queue_counts_no_more_than_a_later_sample_that_is_larger() -> None:
     assert len(asked) < len(labels)
     assert (found.grading.round, found.grading.picked) == (rounds[-1], False)
     assert found.grading.dropped
+
+
+EVERYTHING: dict[int, Pair] = {item: SAID[item] for item in range(100)}
+QUEUE = discordant_items(judged(SAID, {}), RUBRIC, 0.2)
+WIDER = discordant_items(judged(SAID, {}), RUBRIC, 0.6)
+
+
+def work(kind: str) -> tuple[dict[int, Pair], dict[str, Any] | None]:
+    """What people graded in a round, and its settings: a queue whole or begun, a sample, all, or nothing at all."""
+    if kind == "nothing":
+        return {}, None
+    if kind in ("all", "nearly all"):
+        return {item: SAID[item] for item in range(100 if kind == "all" else 92)}, None
+    if kind.endswith("sample"):
+        drawn = range(20, 40) if kind == "sample" else range(20, 95)
+        return {item: SAID[item] for item in drawn}, dict(sample_of(drawn).content)
+    if kind == "queue of a judge that tells nothing apart":
+        named, apart = [f"item-{item:03d}" for item in range(40, 52)], []
+    else:
+        queue = WIDER if kind.startswith("wider") else QUEUE
+        named, apart = list(queue.items), list(queue.apart)
+    of_these = named[: len(apart) + 3] if kind.endswith("begun") else named
+    content = {"items": named, "apart": apart}
+    return {int(item[-3:]): SAID[int(item[-3:])] for item in of_these}, content
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "counts"),
+    [
+        ("all", "queue", 1),
+        ("nearly all", "queue", 1),
+        ("all", "larger sample", 1),
+        ("all", "all", 2),
+        ("queue", "sample", 1),
+        ("queue", "nothing", 1),
+        ("queue", "larger sample", 2),
+        ("queue", "wider queue", 2),
+        ("wider queue", "queue", 2),
+        ("queue", "all", 2),
+        ("sample", "queue", 2),
+        ("larger sample", "queue", 2),
+        ("larger sample", "queue of a judge that tells nothing apart", 2),
+        ("queue", "wider queue, begun", 1),
+        ("sample", "larger sample", 2),
+    ],
+)
+@pytest.mark.parametrize("knows", [True, False])
+def test_what_people_settled_is_not_undone_by_less(first: str, then: str, counts: int, knows: bool) -> None:
+    """Whether or not a sample finds the judge out."""
+    said = SAID if knows else [(item % 2, (item // 2) % 2) for item in range(100)]
+    grades, events = [], []
+    for number, kind in enumerate((first, then), start=1):
+        people, settings = work(kind)
+        grades += [replace(g, round_id=number) for g in judged(said, people).grades]
+        if settings is not None:
+            events.append(RoundEvent("settings", number, None, settings, at="2026-11-02"))
+    rounds = tuple(round_(number, (JUDGE, PERSON)) for number in (1, 2))
+    found = current_round(replace(judged(said, {}), rounds=rounds, grades=tuple(grades), events=tuple(events)))
+    assert found is not None
+    assert found.id == counts
+
+
+def test_what_people_settled_no_longer_counts_for_a_run_that_has_grown() -> None:
+    people, settings = work("queue")
+    book = judged(SAID, people)
+    early = {trial.id for trial in book.trials if trial.key.item_id < "item-050"}
+    first = [grade for grade in book.grades if grade.trial_id in early]
+    later = [replace(grade, round_id=2) for grade in judged(SAID, {}).grades]
+    rounds = tuple(round_(number, (JUDGE, PERSON)) for number in (1, 2))
+    event = RoundEvent("settings", 1, None, settings or {}, at="2026-11-02")
+    found = current_round(replace(book, rounds=rounds, grades=(*first, *later), events=(event,)))
+    assert found is not None
+    assert found.id == 2
+
+
+def test_grades_of_all_that_people_gave_without_settings_measure_a_judge() -> None:
+    """As with imported ones: a later queue must not take them away."""
+    first = judged(SAID, EVERYTHING)
+    event = replace(PICKED[0], round_id=2, content=work("queue")[1])
+    again = tuple(replace(g, round_id=2) for g in judged(SAID, work("queue")[0]).grades)
+    rounds = (*first.rounds, round_(2, (JUDGE, PERSON)))
+    found = analyze(replace(first, rounds=rounds, grades=(*first.grades, *again), events=(event,)))
+    assert found.judges[0].outputs == 200
+
+
+def test_a_sample_measures_a_judge_at_an_early_look_by_the_part_that_it_holds() -> None:
+    labels: dict[int, Pair] = {item: SAID[item] for item in range(20, 60)}
+    whole = judged(SAID, labels, events=(*PICKED, sample_of(labels)))
+    look = Look(1, (0.5, 1.0), (50, 100), (0.01, 0.05), (0.01, 0.05))
+    part = up_to(whole, look)
+    held = {item.id for item in part.items} & {f"item-{item:03d}" for item in labels}
+    assert 10 < len(held) < 40
+    assert analyze(part).judges[0].outputs == 2 * len(held)
 
 
 def test_where_people_grade_all_after_a_queue_that_measures_the_judge() -> None:

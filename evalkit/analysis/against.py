@@ -9,9 +9,9 @@ from evalkit import stats
 from evalkit.analysis.caching import CacheUse, warmed_apart
 from evalkit.analysis.columns import Columns, in_all
 from evalkit.analysis.compare import adjusted, pair_of
+from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import hedged_rate
-from evalkit.analysis.trials import current_round
 from evalkit.commands import report_against
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot

@@ -44,7 +44,7 @@ def at_context(snapshot: Snapshot, size: int) -> Snapshot:
 def _renamed(event: RoundEvent, names: Mapping[str, str]) -> RoundEvent:
     """What happened around a round, of the items of one size alone where it names any."""
     content = dict(event.content)
-    for named in ("items", "apart"):
+    for named in ("items", "apart", "drawn"):
         if content.get(named) is not None:
             content[named] = [names[item] for item in content[named] if item in names]
     if LEFT in content:

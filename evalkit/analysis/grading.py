@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from math import fsum
 
+from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.graded_by import Grading
-from evalkit.analysis.trials import TrialResult, current_round
+from evalkit.analysis.trials import TrialResult
 from evalkit.analysis.views import dropped_judges
 from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.grading_records import MERGED, RoundEvent

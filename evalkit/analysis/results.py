@@ -97,9 +97,9 @@ class ModelResult:
     failed or lost ones that may have been billed: the money figures are a lower bound then. `lost_attempts` have no end
     on record, as of a process that was killed; those that went with a worker of a cluster failed. `failures` counts
     failed attempts by kind, `cut` holds those of them that had begun to answer; `items_to_clear`: items at which the
-    bar would be cleared if the rate stayed, with as many epochs. `at_worst`: the pass rate if every trial that failed on every attempt so
-    far were a failure for good; None where there is no such trial. `unnamed_answers`: those of which nobody recorded
-    what model gave them.
+    bar would be cleared if the rate stayed, with as many epochs. `at_worst`: the pass rate if every trial that failed
+    on every attempt so far were a failure for good; None where there is no such trial. `unnamed_answers`: those of
+    which nobody recorded what model gave them.
     """
 
     model: str

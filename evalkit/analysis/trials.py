@@ -6,12 +6,12 @@ from dataclasses import field, replace
 from typing import Literal
 
 from evalkit.analysis.aggregate import agreed
+from evalkit.analysis.counting_round import checked_criteria, current_round
 from evalkit.analysis.sampled import Ended, beyond_sample
 from evalkit.analysis.views import dropped_judges
 from evalkit.frozen import dataclass
-from evalkit.grader_names import judge_of, kind_of
+from evalkit.grader_names import kind_of
 from evalkit.records import Attempt, Grade, Outcome, Round, Snapshot, TrialKey
-from evalkit.rounds import queue_is_graded
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -86,113 +86,13 @@ class TrialResult:
         return f"{self.last.error_type}: {self.last.error_message}"
 
 
-def current_round(snapshot: Snapshot) -> Round | None:
-    """The round that counts: any before one known not to be blind, then the one that graded most trials.
-
-    What checks alone say is looked at last, since it can be had beside any round. Where that leaves several, one with
-    people's grades, then one known to be blind, then the newest. So a round for debugging, one that has only begun,
-    or one whose grades cannot be read, never hides a complete one. A newer round no lower in blinding and people
-    that has dealt with all that the chosen one has, some of it perhaps ungraded, takes its place: whoever grades anew
-    means it, and an output that stayed ungraded must not undo that. What a dropped judge said is no work done: it hides
-    no grade that stands. None if no round has any grade, readable or not.
-    """
-    with_grades = {grade.round_id for grade in counting(snapshot.grades)}
-    rounds = [round_ for round_ in snapshot.rounds if round_.id in with_grades]
-    if len(rounds) < 2:
-        return next(iter(rounds), None)
-    work = _work(snapshot)
-
-    def rank(r: Round) -> tuple[bool, bool, bool]:
-        return r.blind is not False, work[r.id].people, r.blind is True
-
-    def standing(r: Round) -> tuple[bool, int, int, bool, bool, int]:
-        fit, people, blind = rank(r)
-        return fit, len(work[r.id].judged), len(work[r.id].graded), people, blind, r.id
-
-    def replaces(r: Round, other: Round) -> bool:
-        no_lower = all(ours >= theirs for ours, theirs in zip(rank(r), rank(other), strict=True))
-        return r.id > other.id and no_lower and work[r.id].covers(work[other.id])
-
-    chosen = max(rounds, key=standing, default=None)
-    newer = [r for r in rounds if chosen is not None and replaces(r, chosen)]
-    return max(newer, key=lambda r: r.id, default=chosen)
-
-
-@dataclass
-class _Work:
-    """What a round has done: trials with a level, with one on a judged criterion, and those it has dealt with."""
-
-    people: bool
-    graded: set[int] = field(default_factory=set)
-    judged: set[int] = field(default_factory=set)
-    dealt_with: set[int] = field(default_factory=set)
-    unreadable: int = 0
-    readable: int = 0
-
-    def covers(self, other: "_Work") -> bool:
-        """Whether it has dealt with all that the other has, and most of what it said can be read."""
-        return (
-            self.readable >= self.unreadable
-            and bool(self.judged or not other.judged)
-            and (self.dealt_with | self.graded >= other.dealt_with | other.graded)
-        )
-
-
-def _work(snapshot: Snapshot) -> dict[int, _Work]:
-    checked = _checked_criteria(snapshot)
-    dropped = dropped_judges(snapshot, Rubric.read_back(snapshot.spec.rubric)) if len(snapshot.rounds) > 1 else {}
-    found: dict[int, _Work] = {}
-    grades = counting(snapshot.grades)
-    heard = _rounds_of_queues(snapshot, grades) if dropped else frozenset()
-    by_people = {
-        round_id for round_id, grader in {(g.round_id, g.grader) for g in grades} if kind_of(grader) == "human"
-    }
-    for grade in grades:
-        work = found.get(grade.round_id)
-        if work is None:
-            work = found[grade.round_id] = _Work(grade.round_id in by_people)
-        if judge_of(grade.grader) in dropped and grade.round_id not in heard:
-            continue
-        if grade.level is not None:
-            work.graded.add(grade.trial_id)
-        if grade.criterion in checked:
-            continue
-        work.dealt_with.add(grade.trial_id)
-        if grade.level is None:
-            work.unreadable += 1
-        else:
-            work.readable += 1
-            work.judged.add(grade.trial_id)
-    return found
-
-
-def _rounds_of_queues(snapshot: Snapshot, grades: Sequence[Grade]) -> frozenset[int]:
-    """The rounds in which also the word of a judge who was found out is work done, since it says which part of the
-    items each grade of people stands for: they graded its queue whole, and in no later round more than there."""
-    people: dict[int, set[int]] = defaultdict(set)
-    for grade in grades:
-        if grade.level is not None and kind_of(grade.grader) == "human":
-            people[grade.round_id].add(grade.trial_id)
-    return frozenset(
-        r.id
-        for r in snapshot.rounds
-        if queue_is_graded(snapshot, r.id)
-        and all(len(people[o.id]) <= len(people[r.id]) for o in snapshot.rounds if o.id > r.id)
-    )
-
-
-def _checked_criteria(snapshot: Snapshot) -> frozenset[str]:
-    criteria = snapshot.spec.rubric.get("criteria", ())
-    return frozenset(criterion["id"] for criterion in criteria if criterion.get("kind") == "check")
-
-
 def counting_grades(snapshot: Snapshot) -> dict[int, list[Grade]]:
     """By trial, the grades of the round that counts, and checks of another round where it has none of its own."""
     return _grades_of(snapshot, current_round(snapshot))
 
 
 def _grades_of(snapshot: Snapshot, round_: Round | None) -> dict[int, list[Grade]]:
-    checked = _checked_criteria(snapshot)
+    checked = checked_criteria(snapshot)
     found: dict[int, list[Grade]] = defaultdict(list)
     if round_ is None:
         return found

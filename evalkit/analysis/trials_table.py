@@ -6,7 +6,8 @@ import pandas as pd
 
 from evalkit.analysis.columns import LEVEL
 from evalkit.analysis.contexts import at_context, sizes_of
-from evalkit.analysis.trials import MEASURES, TrialResult, counting_grades, current_round, trial_results
+from evalkit.analysis.counting_round import current_round
+from evalkit.analysis.trials import MEASURES, TrialResult, counting_grades, trial_results
 from evalkit.cells import guarded
 from evalkit.conditional import mark
 from evalkit.records import Snapshot

@@ -5,9 +5,8 @@ from typing import Literal
 from evalkit.analysis.results import OutputResult
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Evidence, Paired
+from evalkit.rounds import FEWEST_ALIKE
 
-FEWEST_ALIKE = 10
-"""Items that a judge grades alike which people must have graded as well, unless there are fewer."""
 _FEWEST_DECIDED = 2
 """Of these, since one label of a sample gives no interval."""
 WORSE, BETTER, ALIKE, KNOWN, ELSEWHERE = range(5)

@@ -12,9 +12,10 @@ from pydantic import Field
 from evalkit import stats
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Paired
-from evalkit.gating.labels import ALIKE, FEWEST_ALIKE, Labels
+from evalkit.gating.labels import ALIKE, Labels
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
 from evalkit.gating.rules import Assay, Rules, cost_of
+from evalkit.rounds import FEWEST_ALIKE
 from evalkit.stats import Estimate
 from evalkit.stats.ratios import RATES_AND_COSTS
 from evalkit.wording import interval, plural, sum_of_shares, value

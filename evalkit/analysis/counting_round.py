@@ -1,0 +1,125 @@
+"""Which round of grading counts, where a run was graded in several."""
+
+from dataclasses import field
+
+from evalkit.analysis.views import dropped_judges
+from evalkit.frozen import dataclass
+from evalkit.grader_names import judge_of, kind_of
+from evalkit.records import Round, Snapshot
+from evalkit.rounds import NEARLY_ALL, answered, queue_is_graded
+from evalkit.rubric import Rubric
+from evalkit.standing_grades import counting
+
+
+def current_round(snapshot: Snapshot) -> Round | None:
+    """The round that counts: any before one known not to be blind, then the one that graded most trials.
+
+    What checks alone say is looked at last, since it can be had beside any round. Where that leaves several, one with
+    people's grades, then one known to be blind, then the newest. So a round for debugging, one that has only begun,
+    or one whose grades cannot be read, never hides a complete one. A newer round no lower in blinding and people
+    that has dealt with all that the chosen one has, some of it perhaps ungraded, takes its place: whoever grades anew
+    means it, and an output that stayed ungraded must not undo that. What a dropped judge said is no work done: it hides
+    no grade that stands. A round that people settled without a judge's word goes before others (`_settled`). None if no
+    round has any grade, readable or not.
+    """
+    with_grades = {grade.round_id for grade in counting(snapshot.grades)}
+    rounds = [round_ for round_ in snapshot.rounds if round_.id in with_grades]
+    if len(rounds) < 2:
+        return next(iter(rounds), None)
+    work = _work(snapshot)
+
+    def rank(r: Round) -> tuple[bool, bool, bool]:
+        return r.blind is not False, work[r.id].people, r.blind is True
+
+    def standing(r: Round) -> tuple[bool, int, int, bool, bool, int]:
+        fit, people, blind = rank(r)
+        return fit, len(work[r.id].judged), len(work[r.id].graded), people, blind, r.id
+
+    def replaces(r: Round, other: Round) -> bool:
+        no_lower = all(ours >= theirs for ours, theirs in zip(rank(r), rank(other), strict=True))
+        return r.id > other.id and no_lower and work[r.id].covers(work[other.id])
+
+    chosen = max(rounds, key=standing)
+    newest = max([r for r in rounds if replaces(r, chosen)], key=lambda r: r.id, default=chosen)
+    return _settled(snapshot, [r for r in rounds if r.blind is not False or newest.blind is False], newest)
+
+
+def _settled(snapshot: Snapshot, rounds: list[Round], chosen: Round) -> Round:
+    """The round to go by instead of `chosen`, since people settled it: they graded nearly all outputs there, or all
+    that a judge told apart and some of the rest. What they found there needs no judge, and asking them for
+    less anew, or judges, must not undo it; asking them for more does.
+
+    All outputs go before a part of them, then one known to be blind, then the newest.
+    """
+    outputs = answered(snapshot)
+    dealt_with: dict[int, set[int]] = {round_.id: set() for round_ in snapshot.rounds}
+    by_people: dict[int, set[int]] = {round_.id: set() for round_ in snapshot.rounds}
+    for grade in counting(snapshot.grades):
+        if grade.trial_id in outputs:
+            dealt_with[grade.round_id].add(grade.trial_id)
+            if kind_of(grade.grader) == "human" and grade.level is not None:
+                by_people[grade.round_id].add(grade.trial_id)
+
+    def is_whole(r: Round) -> bool:
+        return len(by_people[r.id]) >= NEARLY_ALL * len(outputs)
+
+    def still_speaks(r: Round) -> bool:  # not of a run that has grown since
+        return len(dealt_with[r.id]) >= NEARLY_ALL * len(dealt_with[chosen.id])
+
+    settled = [r for r in rounds if still_speaks(r) and (is_whole(r) or queue_is_graded(snapshot, r.id))]
+    best = max(settled, key=lambda r: (is_whole(r), r.blind is True, r.id), default=chosen)
+    outdone = chosen.id > best.id and not is_whole(best) and len(by_people[chosen.id]) > len(by_people[best.id])
+    return chosen if outdone else best
+
+
+@dataclass
+class _Work:
+    """What a round has done: trials with a level, with one on a judged criterion, and those it has dealt with."""
+
+    people: bool
+    graded: set[int] = field(default_factory=set)
+    judged: set[int] = field(default_factory=set)
+    dealt_with: set[int] = field(default_factory=set)
+    unreadable: int = 0
+    readable: int = 0
+
+    def covers(self, other: "_Work") -> bool:
+        """Whether it has dealt with all that the other has, and most of what it said can be read."""
+        return (
+            self.readable >= self.unreadable
+            and bool(self.judged or not other.judged)
+            and (self.dealt_with | self.graded >= other.dealt_with | other.graded)
+        )
+
+
+def _work(snapshot: Snapshot) -> dict[int, _Work]:
+    checked = checked_criteria(snapshot)
+    dropped = dropped_judges(snapshot, Rubric.read_back(snapshot.spec.rubric))
+    found: dict[int, _Work] = {}
+    grades = counting(snapshot.grades)
+    by_people = {
+        round_id for round_id, grader in {(g.round_id, g.grader) for g in grades} if kind_of(grader) == "human"
+    }
+    for grade in grades:
+        work = found.get(grade.round_id)
+        if work is None:
+            work = found[grade.round_id] = _Work(grade.round_id in by_people)
+        if judge_of(grade.grader) in dropped:
+            continue
+        if grade.level is not None:
+            work.graded.add(grade.trial_id)
+        if grade.criterion in checked:
+            continue
+        work.dealt_with.add(grade.trial_id)
+        if grade.level is None:
+            work.unreadable += 1
+        else:
+            work.readable += 1
+            work.judged.add(grade.trial_id)
+    return found
+
+
+def checked_criteria(snapshot: Snapshot) -> frozenset[str]:
+    """The ids of the criteria that checks decide."""
+    criteria = snapshot.spec.rubric.get("criteria", ())
+    return frozenset(criterion["id"] for criterion in criteria if criterion.get("kind") == "check")
