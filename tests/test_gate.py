@@ -25,6 +25,7 @@ from evalkit.gating.policy import NO_QUALITY, check_modules, default_policy, rea
 from evalkit.gating.results import CheckResult, GateReport, settled
 from evalkit.gating.rules import Assay, Rules
 from evalkit.grader_names import CHECKS
+from evalkit.pins.scan import pins_in
 from evalkit.records import Attempt, Batch, Snapshot
 from evalkit.rendering.gate import to_json, to_junit, to_markdown
 
@@ -1041,6 +1042,7 @@ def test_hostile_names_stay_text_in_every_form() -> None:
         found, candidate="<b>|`@x`\x1b[31m]]>\ufffe\U0001ffff", checks=(replace(found.checks[0], finding="a|b\x00<c>"),)
     )
     xml.fromstring(to_junit(bad).encode())  # noqa: S314  we wrote it
+    assert not list(pins_in("gate.xml", to_junit(bad).encode()))
     assert "a\\|b" in to_markdown(bad)
     json.loads(to_json(bad))
 

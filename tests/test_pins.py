@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_pages import made
 
 from evalkit.pins.bumps import bumps
 from evalkit.pins.facts import facts_of, price_change
 from evalkit.pins.mentions import is_prose
 from evalkit.pins.scan import Pin, in_code, pins_in
 from evalkit.pins.spelling import SOUGHT, spellings
+from evalkit.report import render_html, render_json
 
 SONNET_45 = "claude-sonnet-4-5-20250929"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
@@ -188,6 +190,22 @@ def test_documentation_is_told_from_what_runs(path: str, prose: bool) -> None:
 )
 def test_files_are_read_for_what_they_are(path: str, content: bytes, count: int) -> None:
     assert len(in_code(pins_in(path, content))) == count
+
+
+@pytest.mark.parametrize("ending", [".html", ".json"])
+def test_a_report_of_ours_is_no_code(ending: str) -> None:
+    """It names every model of its run, and the judges'; none of them runs because of it."""
+    written = {".html": render_html, ".json": render_json}[ending](made("whole"))
+    assert "claude-opus-4-6" in written
+    assert not list(pins_in(f"report{ending}", written.encode()))
+    other = written.replace("default-src", "img-src").replace('"findings"', '"found"')
+    assert list(pins_in(f"report{ending}", other.encode()))
+
+
+def test_a_gates_junit_file_is_no_code() -> None:
+    written = "<?xml version='1.0' encoding='utf-8'?>\n<testsuites name=\"evalkit gate\">\nclaude-opus-4-6</testsuites>"
+    assert not list(pins_in("gate.xml", written.encode()))
+    assert list(pins_in("gate.xml", written.replace("evalkit", "other").encode()))
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,10 @@ from evalkit.chart_blocks import (
 )
 from evalkit.cli.summary import sweep_table
 from evalkit.errors import UsageError
+from evalkit.grading_records import RoundEvent
 from evalkit.records import Snapshot
 from evalkit.report import build_report, render_html, render_json, render_markdown
+from evalkit.rounds import declared
 
 VERDICTS = st.sampled_from([True, True, False, None])
 
@@ -41,6 +43,14 @@ def sweeps(draw: st.DrawFn) -> dict[int, Snapshot]:
         size: at_size(size, {model: draw(rows) for model in (OPUS, HAIKU)})
         for size in draw(st.sampled_from([(2000, 9000), (500, 2000, 9000)]))
     }
+
+
+def test_what_people_were_asked_for_is_named_by_the_items_of_one_size() -> None:
+    """A sample that no size knew would measure no judge."""
+    named = {"items": ["item-001@2000", "item-002@50000"], "apart": [], "drawn": ["item-003@50000", "item-004@2000"]}
+    event = RoundEvent("settings", 1, None, named, at="2026-11-02")
+    (found,) = declared(at_context(replace(three_sizes(), events=(event,)), 50_000))
+    assert (found.items, found.apart, found.drawn) == (("item-002",), (), ("item-003",))
 
 
 def page(analysis: Analysis) -> str:

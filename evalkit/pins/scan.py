@@ -23,7 +23,31 @@ _OURS = frozenset({"evalkit.lock", "evalkit.yaml"})
 """They name models to compare and to grade by, which production does not run."""
 _COMPARED = re.compile(r"(?:baseline|candidate):")
 """Lines of `gate.yaml` that do the same; anything else in a file of that name is not ours."""
-_OUR_REPORT = frozenset({"schema_version", "headline", "exit", "gate", "sha256"})
+_OUR_REPORTS = {
+    frozenset({"schema_version", "headline", "exit", "gate", "sha256"}): "gate",
+    frozenset(
+        {
+            "schema_version",
+            "simulated",
+            "title",
+            "verdict",
+            "conditional",
+            "headline",
+            "findings",
+            "validity",
+            "analysis",
+        }
+    ): "analysis",
+}
+"""The keys of a report as JSON, and the one that holds what it found."""
+_OUR_MARKUP = {
+    ".xml": re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<testsuites name=\"evalkit gate[ \"]"),
+    ".html": re.compile(
+        r"\s*<!doctype html>\s*<html[^>]*>\s*<head>\s*<meta charset=\"utf-8\">\s*"
+        r"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src &#39;none&#39;; style-src &#39;sha256-"
+    ),
+}
+"""How the JUnit file of a gate begins, and a report's page, which its own policy keeps from asking anything."""
 _GENERATED = (".lock", ".db", ".min.js", ".map", ".svg")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SOUGHT = re.compile(SOUGHT)
@@ -82,7 +106,7 @@ def pins_in(path: str, content: bytes) -> Iterator[Pin]:
     if _is_ours_or_generated(name) or len(content) > LARGEST_BYTES or _is_binary(content):
         return
     text = _text_of(content)
-    if not _SOUGHT.search(text) or (name.endswith(".json") and _is_our_report(text)):
+    if not _SOUGHT.search(text) or _is_our_report(PurePosixPath(path).suffix, text):
         return
     lines = text.split("\n")
     mentions = _mentions(path, text, lines)
@@ -108,12 +132,17 @@ def _text_of(content: bytes) -> str:
     return content.removeprefix(codecs.BOM_UTF8).decode(errors="replace")
 
 
-def _is_our_report(text: str) -> bool:
+def _is_our_report(suffix: str, text: str) -> bool:
+    if (begins := _OUR_MARKUP.get(suffix)) is not None:
+        return begins.match(text) is not None
+    if suffix != ".json":
+        return False
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(content, dict) and set(content) == _OUR_REPORT and isinstance(content["gate"], dict)
+    found = _OUR_REPORTS.get(frozenset(content)) if isinstance(content, dict) else None
+    return found is not None and isinstance(content[found], dict)
 
 
 def _mentions(path: str, text: str, lines: Sequence[str]) -> Callable[[int, str], tuple[int, int]]:
