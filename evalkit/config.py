@@ -33,7 +33,8 @@ class Config(StrictModel):
 
     `judge_repeats`, `judge_context` and `judge_side_by_side` are as in `Panel`; `run` and `plan` estimate by them.
     `budget_usd` is what each run file may cost in all, production and judging together. `redact`: regular expressions
-    that no report may show a match of.
+    that no file or summary of `report` and `compare`, and no exported table, may show a match of; a gate, signals and
+    routes name models and items as they are.
     """
 
     models: Annotated[tuple[_Text, ...], Field(min_length=1)] = LINE_UP

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from evalkit.analysis.columns import LEVEL
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from evalkit.difficulty import Difficulty
 from evalkit.errors import UsageError
 from evalkit.grader_names import judge_model
 from evalkit.models import display_name
@@ -63,20 +64,24 @@ class Redaction:
         return said
 
     def tell_apart(self, things: Sequence[Collection[str]], *, wherever: bool = False) -> None:
-        """What each of several things is called, before any text that has it: where two would be called alike, all that
-        are hidden get a number, one a thing. What was told apart already stays as it is. `wherever`: such a name is
-        hidden also where no pattern matches, as one that must be all of a text; not so a tag that is a common word."""
+        """What each of several things is called, before any text that has it: where two would be called alike, or one
+        as something told before, all that are hidden get a number, one a thing. What was told apart already stays as it
+        is. `wherever`: such a name is hidden also where no pattern matches, as one that must be all of a text, and so
+        is any that no pattern matches but for a name in it; not so a tag that is a common word."""
         hidden = [{name: self._searched(name) for name in names} for names in things]
         told = Counter(shown for found in hidden for shown in set(found.values()))
-        alike = any(count > 1 for count in told.values())
+        alike = any(count > 1 for count in told.values()) or not told.keys().isdisjoint(self._names.values())
         for found in hidden:
             new = {name: shown for name, shown in found.items() if shown != name and name not in self._names}
             number = self._next() if alike and new else None
             self._names |= {name: shown if number is None else _numbered(shown, number) for name, shown in new.items()}
-            self._wherever |= set(new if wherever else ())
+            self._wherever |= {name for name in new if wherever or not self._matches(name)}
         longest_first = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
         self._whole = re.compile(rf"(?<!\w)(?:{longest_first})(?!\w)") if longest_first else None
         self._known.clear()
+
+    def _matches(self, name: str) -> bool:
+        return any(True for pattern in self._compiled for _ in self._spans(pattern, _readings(name)))
 
     def _next(self) -> int:
         """A number that nothing else is told by."""
@@ -249,6 +254,8 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
     criteria = [str(criterion["id"]) for criterion in analysis.spec.rubric.get("criteria", ())]
     by.tell_apart([(name,) for name in criteria], wherever=True)
     by.tell_apart([(tag,) for tag in dict.fromkeys(tag for item in analysis.outputs for tag in item.tags)])
+    by.tell_apart([(level,) for level in get_args(Difficulty)])
+    by.tell_apart([(name,) for name in analysis.documents])
     made = replace(
         analysis,
         spec=_spec(analysis.spec, by),

@@ -316,6 +316,39 @@ def test_a_name_that_must_be_all_of_a_text_is_hidden_elsewhere_only_if_it_is_a_m
     assert by.name("no other beats other") == text
 
 
+def test_a_tag_that_only_holds_a_hidden_name_is_hidden_with_it() -> None:
+    """Told apart by itself it would be the longest name at its place, and stay."""
+    by = Redaction(["^Ann$"])
+    by.tell_apart([("Ann",), ("Bob",)], wherever=True)
+    by.tell_apart([("author=Ann",), ("author=Bob",)])
+    assert by.name("author=Ann") == "author=⟦redacted⟧"
+    assert by.name("on author=Ann items, not author=Bob") == "on author=⟦redacted⟧ items, not author=Bob"
+
+
+def test_things_of_two_kinds_are_told_apart() -> None:
+    """A model and a judge called alike would read as a model that judged itself."""
+    by = Redaction(["acme|gpt"])
+    by.tell_apart([("acme",), ("other",)], wherever=True)
+    by.tell_apart([("gpt",)], wherever=True)
+    by.tell_apart([("acme",)])
+    assert by.name("acme judged by gpt") == "⟦redacted⟧ judged by ⟦redacted 1⟧"
+
+
+def test_documents_and_difficulties_that_become_alike_stay_apart(tmp_path: Path) -> None:
+    book = Book(spec((HAIKU, OPUS)), rounds=[round_()])
+    for i in range(24):
+        book.item(f"i{i}", documents=("acme-a.md", "acme-b.md"), difficulty=("easy", "hard")[i % 2])
+        for model in (HAIKU, OPUS):
+            book.trial(f"i{i}", answered(), model=model, level=i % 2)
+    write_run(tmp_path / "r.db", book.snapshot(documents={"acme-a.md": "one", "acme-b.md": "other"}))
+    found = json.loads(report(tmp_path, "--redact", r"acme-\w|easy|hard")["r.json"])["analysis"]
+    assert sorted(found["documents"].values()) == ["one", "other"]
+    assert set(found["documents"]) == set(found["outputs"][0]["documents"])
+    named = [part["name"] for part in found["slices"] if part["kind"] == "difficulty"]
+    assert len(set(named)) == 2
+    assert not {"easy", "hard"} & set(named)
+
+
 def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:
     book = Book()
     for name in ("ann", "bob", "q ann", "q bob", "plain"):
