@@ -5,17 +5,20 @@ import re
 from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, ended, run_of, spec
 from report_pages import made, plain_text, section
 from rich.console import Console
+from rich.table import Table as RichTable
 
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import MOST_WARNINGS, Facts, Items, Note, Paragraph, Table
 from evalkit.chart_blocks import Lines
-from evalkit.cli.route_table import print_routing
+from evalkit.cli.models import models_table
+from evalkit.cli.route_table import checks_table, policies_table, print_routing
 from evalkit.cli.summary import summary_table
 from evalkit.cli.terminal import PLAINLY
 from evalkit.models import display_name
@@ -463,6 +466,43 @@ def test_the_first_screen_says_that_there_are_more_models_than_it_names() -> Non
     analysis = analyze(run_of({name: [[True]] * 40 for name in names}))
     assert facts(analysis, "verdict")["2 more models"] == "They stand in the scorecard."
     assert not [title for title in facts(refusing(), "verdict") if "more model" in title]
+
+
+def kept(table: RichTable, width: int) -> None:
+    """Every word of every cell stands whole on a terminal of that width."""
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    with console.capture() as seen:
+        console.print(table)
+    lines = seen.get().splitlines()
+    assert max(map(len, lines)) <= width, width
+    words = Counter(re.split("[ ]+", " ".join(lines)))
+    for column in table.columns[1:]:
+        wanted = Counter(word for text in column.cells for word in re.split("[ \n]+", str(text)) if word)
+        assert wanted <= words, (width, column.header, wanted - words)
+
+
+@pytest.mark.parametrize("width", range(50, 161, 3))
+def test_no_width_of_a_terminal_breaks_a_figure_of_a_policy(width: int) -> None:
+    """$1.09–$2 with .41 a line below reads as another interval."""
+    routing = made("routed").routing
+    assert routing is not None
+    kept(policies_table(routing, 0.8, width), width)
+    kept(checks_table(routing, max(60, width)), max(60, width))
+    shown = [str(column.header) for column in policies_table(routing, 0.8, width).columns]
+    assert ("p90" in shown) == (not policies_table(routing, 0.8, width).caption)
+
+
+@pytest.mark.parametrize("width", range(40, 131, 5))
+def test_no_width_of_a_terminal_breaks_a_model_s_price_or_context(width: int) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": name, "tier": "sonnet", "input_usd_per_mtok": 3.75, "output_usd_per_mtok": 18.75, "newer": newer,
+         "context_tokens": 1_000_000, "lifecycle": "deprecated, retires 2026-11-30", "pinned": True, "in_line_up": True}
+        for name, newer in (("claude-sonnet-4-5-20250929", ["claude-sonnet-5-5", "x"]), ("claude-opus-5", []))
+    ]  # fmt: skip
+    table = models_table(rows, "genai-prices", width)
+    kept(table, width)
+    assert "claude-sonnet-4-5-20250929 *" in list(table.columns[0].cells)
+    assert ("context" in [column.header for column in table.columns]) == ("wider" not in str(table.caption))
 
 
 def test_no_pass_rate_of_a_policy_equals_the_bar_by_rounding_alone() -> None:

@@ -136,8 +136,9 @@ def test_a_rule_may_look_at_a_tag() -> None:
 
 
 def test_a_known_mean_without_an_interval_is_shown(tmp_path: Path) -> None:
-    from evalkit.cli.route_table import _figures
+    from evalkit.cli.route_table import policies_table
     from evalkit.route import route
 
     alike = replace(graded(40), attempts=tuple(replace(a, cost_usd=0.01) for a in graded(40).attempts))
-    assert _figures(route(analyze(alike)).values[0], 0.8)[1] == "1.0¢"
+    (cost,) = (c for c in policies_table(route(analyze(alike)), 0.8, 200).columns if c.header == "$ a request")
+    assert next(iter(cost.cells)) == "1.0¢"

@@ -17,15 +17,34 @@ def least_width(columns: Mapping[str, Sequence[str]], names: Collection[str]) ->
     return sum(_least(columns, names).values()) + _GAP * (len(columns) - 1)
 
 
-def fitted(columns: Mapping[str, Sequence[str]], names: Collection[str], width: int, caption: str) -> Table:
-    """The columns with their cells, within `width` if `least_width` is. A file or a pipe has no edge, and no folds."""
+def fitting(
+    columns: Mapping[str, Sequence[str]], names: Collection[str], width: int, least_first: Sequence[str]
+) -> dict[str, Sequence[str]]:
+    """The columns without as many of `least_first`, by how their headings begin, as `width` has no room for."""
+    kept = dict(columns)
+    for begins in least_first:
+        if least_width(kept, names) <= width:
+            break
+        kept = {name: cells for name, cells in kept.items() if not name.startswith(begins)}
+    return kept
+
+
+def fitted(
+    columns: Mapping[str, Sequence[str]], names: Collection[str], width: int, caption: str, whole: Collection[str] = ()
+) -> Table:
+    """The columns with their cells, within `width` if `least_width` is. A file or a pipe has no edge, and no folds.
+
+    `whole`: columns of words, such as ids, that are not to be broken either.
+    """
     table = Table(
         box=None, pad_edge=False, header_style="dim", caption=caption, caption_justify="left", caption_style=""
     )
     spare = max(0, width - least_width(columns, names))
     for name, least in _least(columns, names).items():
         more = min(spare, max(map(_longest_line, (name, *columns[name]))) - least)
-        table.add_column(name, justify="left" if name in names else "right", overflow="fold", width=least + more)
+        table.add_column(
+            name, justify="left" if name in names or name in whole else "right", overflow="fold", width=least + more
+        )
         spare -= more
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)

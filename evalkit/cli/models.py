@@ -2,9 +2,17 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_COLUMNS = ("model", "tier", "in $/M", "out $/M", "context", "lifecycle", "newer in its tier")
+_FOLDED = ("lifecycle",)
+_LEAST_FIRST = ("context", "tier", "newer in its tier", "lifecycle")
+"""What a terminal that is too narrow for all columns leaves out."""
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +25,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
     Example: evalkit models
     """
+    from evalkit.cli.terminal import console
     from evalkit.models import KNOWN, LINE_UP, newer_in_tier
     from evalkit.pricing import prices_version, rates
 
@@ -40,25 +49,26 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     if as_json:
         typer.echo(json.dumps({"prices": prices_version(), "models": rows}, indent=2))
         return
-    _print_table(rows, prices_version())
+    terminal = console()
+    terminal.print(models_table(rows, prices_version(), terminal.width))
 
 
-def _print_table(rows: list[dict[str, Any]], prices: str) -> None:
-    from rich.table import Table
+def models_table(rows: list[dict[str, Any]], prices: str, width: int) -> "Table":
+    """A line a model, with as many columns as there is room for."""
+    from evalkit.cli.fitted import fitted, fitting
+    from evalkit.wording import listing
 
-    from evalkit.cli.terminal import console
-
-    table = Table(box=None, pad_edge=False, header_style="dim", caption=f"* in the line-up · prices: {prices}")
-    table.add_column("model", no_wrap=True)
-    table.add_column("tier")
-    for name in ("in $/M", "out $/M", "context"):
-        table.add_column(name, justify="right", overflow="fold")
-    for name in ("lifecycle", "newer in its tier"):
-        table.add_column(name, overflow="fold")
+    columns: dict[str, list[str]] = {name: [] for name in _COLUMNS}
     for row in rows:
         name = row["id"] + (" *" if row["in_line_up"] else "") + ("" if row["pinned"] else " (alias)")
         price = ["unpriced" if row[k] is None else f"{row[k]:g}" for k in ("input_usd_per_mtok", "output_usd_per_mtok")]
         more = f" and {len(row['newer']) - 1} more" if len(row["newer"]) > 1 else ""
         newer = row["newer"][0] + more if row["newer"] else "–"
-        table.add_row(name, row["tier"], *price, f"{row['context_tokens']:,}", row["lifecycle"], newer)
-    console().print(table)
+        cells = (name, row["tier"], *price, f"{row['context_tokens']:,}", row["lifecycle"], newer)
+        for column, cell in zip(columns.values(), cells, strict=True):
+            column.append(cell)
+    shown = fitting(columns, _FOLDED, width, _LEAST_FIRST)
+    left_out = [name for name in columns if name not in shown]
+    wider = f"\nA wider terminal shows {listing(left_out)}, too." if left_out else ""
+    told = f"* in the line-up · prices: {prices}{wider}"
+    return fitted(shown, _FOLDED, width, told, whole=("model", "tier", "newer in its tier"))

@@ -5,15 +5,19 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from evalkit.cli.fitted import fitted, fitting
 from evalkit.cli.terminal import say
-from evalkit.wording import Format, interval, money, plural, value
+from evalkit.wording import Format, interval, listing, money, plural, value
 
 if TYPE_CHECKING:
     from evalkit.analysis import Analysis
-    from evalkit.analysis.routing import PolicyValue, Routing
+    from evalkit.analysis.routing import Routing
     from evalkit.stats import Estimate
 
 VERDICTS = {"route": "ROUTE", "keep": "KEEP ONE MODEL", "not_enough_data": "NOT ENOUGH DATA"}
+
+_LEAST_FIRST = ("p90", "felt p50", "$ a satisfactory", "$ a request", "satisfactory", "gain")
+"""What a terminal that is too narrow for all columns leaves out."""
 
 
 def print_routing(analysis: "Analysis", routing: "Routing") -> None:
@@ -24,60 +28,48 @@ def print_routing(analysis: "Analysis", routing: "Routing") -> None:
         say("SIMULATED")
     decision = routing.decision
     say(f"{VERDICTS[decision.verdict]}: {decision.reason}.")
-    console().print(_table(routing, analysis.decision.bar))
+    terminal = console()
+    terminal.print(policies_table(routing, analysis.decision.bar, terminal.width))
     if routing.verifiers:
-        console().print(_checks(routing))
+        terminal.print(checks_table(routing, terminal.width))
     for line in (*_other_pick(analysis, routing), *_notes(routing)):
         say(line)
 
 
-def _table(routing: "Routing", bar: float) -> Table:
-    """A row a policy; no pass rate equals the bar by rounding alone."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in (
-        "policy",
-        "satisfactory",
-        "$ a request",
-        "$ a satisfactory",
-        "$ with failures",
-        "gain",
-        "felt p50",
-        "p90",
-    ):
-        table.add_column(name, overflow="fold")
-    for each in routing.values:
-        mark = " *" if each.name == routing.decision.policy else ""
-        table.add_row(each.title + mark, *_figures(each, bar))
-    return table
+def policies_table(routing: "Routing", bar: float, width: int) -> Table:
+    """A row a policy, with as many columns as there is room for; no pass rate equals the bar by rounding alone."""
+    policies = routing.values
+    marks = (" *" if each.name == routing.decision.policy else "" for each in policies)
+    every = {
+        "policy": [f"{each.title}{mark}" for each, mark in zip(policies, marks, strict=True)],
+        "satisfactory": [_range(each.pass_rate, "percent", bar) for each in policies],
+        "$ a request": [_range(each.cost_per_request, "money") for each in policies],
+        "$ a satisfactory": [_range(each.cost_per_satisfactory, "money") for each in policies],
+        "$ with failures": [_range(each.expected_usd, "money") for each in policies],
+        "gain": ["" if each.kind == "single" else _range(each.gain_usd, "money") for each in policies],
+        "felt p50": [value(each.felt["p50"], "seconds") for each in policies],
+        "p90": [value(each.felt["p90"], "seconds") for each in policies],
+    }
+    shown = fitting(every, ("policy",), width, _LEAST_FIRST)
+    left_out = [name for name in every if name not in shown]
+    return fitted(shown, ("policy",), width, f"A wider terminal shows {listing(left_out)}, too." if left_out else "")
 
 
-def _checks(routing: "Routing") -> Table:
+def checks_table(routing: "Routing", width: int) -> Table:
     """How often the checks of cascades err."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("what escalates", "escalated", "of good outputs", "bad ones let through"):
-        table.add_column(name, overflow="fold")
-    for each in routing.verifiers:
-        figures = (each.escalated, each.good_escalated, each.bad_accepted)
-        table.add_row(each.check, *(interval(found, "percent") for found in figures))
-    return table
-
-
-def _figures(each: "PolicyValue", bar: float) -> list[str]:
-    return [
-        _range(each.pass_rate, "percent", bar),
-        _range(each.cost_per_request, "money"),
-        _range(each.cost_per_satisfactory, "money"),
-        _range(each.expected_usd, "money"),
-        "" if each.kind == "single" else _range(each.gain_usd, "money"),
-        value(each.felt["p50"], "seconds"),
-        value(each.felt["p90"], "seconds"),
-    ]
+    columns = {
+        "what escalates": [each.check for each in routing.verifiers],
+        "escalated": [interval(each.escalated, "percent") for each in routing.verifiers],
+        "of good outputs": [interval(each.good_escalated, "percent") for each in routing.verifiers],
+        "bad ones let through": [interval(each.bad_accepted, "percent") for each in routing.verifiers],
+    }
+    return fitted(columns, ("what escalates",), width, "")
 
 
 def _range(estimate: "Estimate", style: Format, bar: float | None = None) -> str:
-    """The interval; where there is none, as of prices that are all alike, the value alone."""
+    """The interval, held together; where there is none, as of prices that are all alike, the value alone."""
     known = estimate.low is not None or estimate.high is not None
-    return interval(estimate, style, bar) if known else value(estimate, style, bar)
+    return (interval(estimate, style, bar) if known else value(estimate, style, bar)).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _other_pick(analysis: "Analysis", routing: "Routing") -> Iterator[str]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from evalkit.cli.fitted import fitted, least_width
+from evalkit.cli.fitted import fitted, fitting
 from evalkit.cli.terminal import WIDE
 from evalkit.conditional import mark
 from evalkit.main_clock import main_clock
@@ -38,11 +38,8 @@ _LEAST_FIRST = ("per request", "p50 ", "p95 ", "with correction", "per satisfact
 
 def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
     """Pass rate, money and time of each model, with intervals; as many columns as so wide a terminal has room for."""
-    columns, reasons = _columns(analysis)
-    for name in _LEAST_FIRST:
-        if least_width(columns, ("model",)) <= width:
-            break
-        columns = {column: cells for column, cells in columns.items() if not column.startswith(name)}
+    every, reasons = _columns(analysis)
+    columns = fitting(every, ("model",), width, _LEAST_FIRST)
     base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {stated(analysis.decision.bar)}"
     unlike = other_denominators(analysis) if "per request" in columns else ""
     told = "\n".join(filter(None, [base, *reasons, unlike, stability_line(analysis)]))
