@@ -364,9 +364,9 @@ def test_a_judge_without_bias_has_none_shown() -> None:
 @pytest.mark.parametrize(
     ("bias", "told"),
     [
-        ({"favour": SONNET}, "favour for sonnet (its own tier), in points"),
-        ({"per_char": 0.7}, "length: odds of a pass for each doubling"),
-        ({"first": 0.5}, "the place shown first, where orders differ"),
+        ({"favour": SONNET}, "favours sonnet (its own tier)"),
+        ({"per_char": 0.7}, "prefers long outputs"),
+        ({"first": 0.5}, "prefers the place shown first"),
     ],
 )
 def test_each_bias_of_a_judge_is_found(bias: dict[str, Any], told: str) -> None:
@@ -406,7 +406,7 @@ def test_what_a_judge_errs_is_not_taken_for_favour(right: float) -> None:
 
 
 def test_favour_is_still_found_beside_errors() -> None:
-    assert "favour for sonnet (its own tier)" in section(_erring(0.85, 0.9, 1), "judge-bias").heading
+    assert "favours sonnet (its own tier)" in section(_erring(0.85, 0.9, 1), "judge-bias").heading
 
 
 def test_a_judge_is_shown_by_model_with_kappa() -> None:

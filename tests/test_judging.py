@@ -507,7 +507,7 @@ def the_report_tells_each_bias_where_people_grade_as_the_fair_judge(biased: Snap
     assert random.dropped
     (told,) = [part for part in build_report(analysis).sections if part.name == "judge-bias"]
     assert "sandbox-judge-random" not in told.heading
-    assert "sandbox-judge-partial is swayed by" in told.heading
+    assert "disfavours haiku and favours opus; Judge sandbox-judge-position prefers the place" in told.heading
 
 
 def test_the_biased_judges_are_known_to_the_sandbox_and_named_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:

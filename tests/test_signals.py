@@ -226,6 +226,30 @@ def test_where_every_request_failed_no_signal_speaks_for_a_stronger_model() -> N
     assert (hard.state, hard.reason) == ("not enough data", "no output to judge")
 
 
+def test_different_picks_that_cannot_be_set_against_each_other_are_no_proof_of_one_winner() -> None:
+    """Tags that share items: two winners stand as evidence, which "not shown" would deny."""
+    book = Book(spec((OPUS, HAIKU)))
+    for i in range(120):
+        book.item(name := f"i{i:03d}", tags=(*(["most"] if i < 112 else []), *(["some"] if i < 60 else [])))
+        book.trial(name, answered(0.06), model=OPUS, level=int(i % 20 > 0))
+        book.trial(name, answered(0.01), model=HAIKU, level=int(i < 60 or i % 2))
+    signal = found(analyze(book.snapshot()))["winners-differ"]
+    assert len({evidence.what.split(" picked")[0] for evidence in signal.evidence}) == 2
+    assert signal.state == "not enough data"
+    assert signal.settles
+
+
+def test_models_that_all_refuse_speak_for_no_stronger_one() -> None:
+    book = Book(spec((OPUS, HAIKU)))
+    for i in range(40):
+        book.item(name := f"i{i:03d}", difficulty=("easy", "hard")[i % 2])
+        for model in (OPUS, HAIKU):
+            book.trial(name, ended("refused"), model=model)
+    signals = found(analyze(book.snapshot()), HAIKU)
+    assert signals["hard-under-bar"].state == "not enough data"
+    assert not [signal.id for signal in signals.values() if signal.state == "shown"]
+
+
 def test_headings_are_findings() -> None:
     signals = find_signals(planted(), SONNET)
     assert (

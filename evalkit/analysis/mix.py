@@ -71,6 +71,9 @@ def _winners(standing: Standing) -> Signal:
         picked = tuple(_picked(standing, part, model) for part, model in picks)
         if standing.is_open:
             return made("not enough data", picked, "the same `evalkit run`: trials failed on every attempt so far")
+        if len({model for _, model in picks}) > 1:
+            apart = "parts of one kind that share no item, with picks that are shown to differ in cost"
+            return made("not enough data", picked, apart)
         return made("not shown", picked)
     tested = {(c.dear_part.name, c.dear, c.cheap): c for c in contrasts}
     sides = {key: both(standing.sides[c.dear], standing.sides[c.cheap], c.dear_part.item_ids)

@@ -12,6 +12,7 @@ ORDER = 82
 
 _Fair = tuple[float, float]
 """Between what a judge without bias would be, in either order; the same twice for one value."""
+_EVEN, _SAME_ODDS = (0.5, 0.5), (1.0, 1.0)
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -28,7 +29,8 @@ def build(analysis: Analysis) -> Section | None:
             "What sways a judge beside the quality of an output. Length and tier are held against people's verdict on "
             "the same outputs; the place is looked at where pairs were judged in both orders. A bias counts as shown "
             "when its interval excludes what a judge without bias would have. A judge that errs treats the worse "
-            "models better than people do without favouring anybody, so favour is held against that as well."
+            "models better than people do without favouring anybody, so favour is held against that as well. Each "
+            "figure is looked at by itself: of twenty of judges without bias, about one counts as shown by chance."
         ),
         blocks=(table("Biases of the judges", columns, rows),),
     )
@@ -41,12 +43,24 @@ def shown(estimate: Estimate, fair: _Fair) -> bool:
 
 
 def _heading(biases: tuple[JudgeBias, ...]) -> str:
-    found = []
-    for bias in biases:
-        kinds = [name for name, estimate, fair, _, _ in _figures(bias) if fair is not None and shown(estimate, fair)]
-        if kinds:
-            found.append(f"Judge {bias.judge} is swayed by {listing([kind.lower() for kind in kinds])}")
+    found = [f"Judge {bias.judge} {listing(leanings)}" for bias in biases if (leanings := list(_leanings(bias)))]
     return "; ".join(found) or "No leaning of a judge by length, place or tier is shown"
+
+
+def _leanings(bias: JudgeBias) -> Iterable[str]:
+    """What it is shown to lean to, each by its direction."""
+    if bias.position is not None and shown(bias.position.first, _EVEN):
+        yield f"prefers the place shown {'first' if (bias.position.first.value or 0) > max(_EVEN) else 'second'}"
+    if shown(bias.length, _SAME_ODDS):
+        yield f"prefers {'long' if (bias.length.value or 0) > max(_SAME_ODDS) else 'short'} outputs"
+    for tier, estimate in bias.favour.items():
+        fair = (0.0, bias.by_errors[tier])
+        if shown(estimate, fair):
+            yield f"{'favours' if (estimate.value or 0) > max(fair) else 'disfavours'} {tier}{_own(bias, tier)}"
+
+
+def _own(bias: JudgeBias, tier: str) -> str:
+    return " (its own tier)" if tier == bias.own_tier else ""
 
 
 _Figure = tuple[str, Estimate, _Fair | None, Format, str]
@@ -58,13 +72,12 @@ def _figures(bias: JudgeBias) -> Iterable[_Figure]:
         apart = round(bias.pairs * (1 - (bias.position.consistent.value or 0.0)))
         yield "Same answer in both orders", bias.position.consistent, None, "percent", plural(bias.pairs, "pair")
         what, over = "The place shown first, where orders differ", plural(apart, "pair")
-        yield what, bias.position.first, (0.5, 0.5), "percent", over
-    yield "Length: odds of a pass for each doubling", bias.length, (1.0, 1.0), "ratio", plural(bias.length.n, "item")
+        yield what, bias.position.first, _EVEN, "percent", over
+    yield "Length: odds of a pass for each doubling", bias.length, _SAME_ODDS, "ratio", plural(bias.length.n, "item")
     for tier, estimate in bias.favour.items():
-        own = " (its own tier)" if tier == bias.own_tier else ""
         fair = (0.0, bias.by_errors[tier])
         over = plural(estimate.n, "item") + _knows_nothing(bias.youden, noise=not shown(estimate, fair))
-        yield f"Favour for {tier}{own}, in points", estimate, fair, "points", over
+        yield f"Favour for {tier}{_own(bias, tier)}, in points", estimate, fair, "points", over
 
 
 def _knows_nothing(youden: Estimate, *, noise: bool) -> str:
