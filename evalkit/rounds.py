@@ -13,6 +13,7 @@ from evalkit.grader_names import is_again, kind_of
 from evalkit.grading_records import WITHDRAWN
 from evalkit.records import Round, Snapshot, TrialKey
 from evalkit.rubric import Rubric
+from evalkit.standing_grades import counting
 
 Layout = Literal["point", "side"]
 HANDED_OUT = "handed_out"
@@ -250,14 +251,34 @@ def told_apart(snapshot: Snapshot, round_id: int) -> tuple[str, ...]:
 
 def queue_is_graded(snapshot: Snapshot, round_id: int) -> bool:
     """Whether people were asked in a round about what a judge had told apart, if anything, and about some of the rest,
-    and have graded all of the former there, and of the latter as many items as a test by their grades takes."""
+    and have dealt with all of the former there, graded nearly all of it, and of the latter as many items as a test by
+    their grades takes."""
     of_item = _by_item(snapshot, answered(snapshot))
     people = (g for g in snapshot.grades if g.round_id == round_id and kind_of(g.grader) == "human")
-    graded = {g.trial_id for g in people if g.ungraded_reason != WITHDRAWN}
-    named = {item for asked in declared(snapshot, round_id) for item in asked.items or () if item in of_item}
+    asked, graded = (
+        {g.trial_id for g in people if g.ungraded_reason != WITHDRAWN},
+        levelled_by_people(snapshot, round_id),
+    )
+    named = {item for each in declared(snapshot, round_id) for item in each.items or () if item in of_item}
     apart = named.intersection(told_apart(snapshot, round_id))
     done = {item for item in named if graded.issuperset(of_item[item])}
-    return bool(named) and apart <= done and len(done - apart) >= min(FEWEST_ALIKE, len(named - apart))
+    return (
+        bool(named)
+        and all(asked.issuperset(of_item[item]) for item in apart)
+        and len(done & apart) >= NEARLY_ALL * len(apart)
+        and len(done - apart) >= min(FEWEST_ALIKE, len(named - apart))
+    )
+
+
+def levelled_by_people(snapshot: Snapshot, round_id: int) -> frozenset[int]:
+    """Trials on which people together gave a level on every judged criterion in a round."""
+    criteria = snapshot.spec.rubric.get("criteria", ())
+    judged = {criterion["id"] for criterion in criteria if criterion.get("kind") != "check"}
+    given: dict[int, set[str]] = defaultdict(set)
+    for grade in counting(snapshot.grades):
+        if grade.round_id == round_id and grade.level is not None and kind_of(grade.grader) == "human":
+            given[grade.trial_id].add(grade.criterion)
+    return frozenset(trial for trial, names in given.items() if judged <= names)
 
 
 def in_drawing_order(items: Sequence[str], seed: int) -> list[str]:

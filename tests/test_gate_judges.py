@@ -33,7 +33,7 @@ from evalkit.rounds import in_drawing_order
 from evalkit.rubric import Rubric
 
 POLICY = read_policy("quality: {margin: 0.10}", "gate.yaml")
-Pair = tuple[int, ...]
+Pair = tuple[int | None, ...]
 RUBRIC = Rubric.model_validate(PASS_OR_FAIL, strict=False)
 PICKED = (RoundEvent("settings", 1, None, {"items": ["item-000"], "apart": []}, at="2026-11-02"),)
 """People were asked for what the judge had said, so that their grades say nothing of how often it errs."""
@@ -325,6 +325,8 @@ def work(kind: str) -> tuple[dict[int, Pair], dict[str, Any] | None]:
         named, apart = list(queue.items), list(queue.apart)
     of_these = named[: len(apart) + 3] if kind.endswith("begun") else named
     content = {"items": named, "apart": apart}
+    if kind.endswith("cannot tell"):
+        return dict.fromkeys((int(item[-3:]) for item in named), (None, None)), content
     return {int(item[-3:]): SAID[int(item[-3:])] for item in of_these}, content
 
 
@@ -339,7 +341,9 @@ def work(kind: str) -> tuple[dict[int, Pair], dict[str, Any] | None]:
         ("queue", "nothing", 1),
         ("queue", "larger sample", 2),
         ("queue", "wider queue", 2),
-        ("wider queue", "queue", 2),
+        ("wider queue", "queue", 1),
+        ("all", "nearly all", 1),
+        ("queue", "wider queue of which people cannot tell", 1),
         ("queue", "all", 2),
         ("sample", "queue", 2),
         ("larger sample", "queue", 2),
@@ -362,6 +366,24 @@ def test_what_people_settled_is_not_undone_by_less(first: str, then: str, counts
     found = current_round(replace(judged(said, {}), rounds=rounds, grades=tuple(grades), events=tuple(events)))
     assert found is not None
     assert found.id == counts
+
+
+def test_one_criterion_of_several_settles_no_output() -> None:
+    """People who filled one column of two have left every verdict open."""
+    two = {**PASS_OR_FAIL, "criteria": [{**PASS_OR_FAIL["criteria"][0], "id": name} for name in ("right", "kind")]}
+    rounds = [round_(number, (JUDGE, PERSON)) for number in (1, 2)]
+    book = Book(spec((BASELINE, CANDIDATE), two), rounds=rounds)
+    for item in range(40):
+        for model in (BASELINE, CANDIDATE):
+            trial = book.trial(f"item-{item:03d}", answered(), model=model)
+            book.grade(trial, 1, grader=PERSON, criterion="right", round_id=1)
+            for name in ("right", "kind"):
+                book.grade(trial, 1, grader=JUDGE, criterion=name, round_id=2)
+                if item < 10:
+                    book.grade(trial, 1, grader=PERSON, criterion=name, round_id=2)
+    found = current_round(book.snapshot())
+    assert found is not None
+    assert found.id == 2
 
 
 def test_what_people_settled_no_longer_counts_for_a_run_that_has_grown() -> None:

@@ -1,12 +1,13 @@
 """Which round of grading counts, where a run was graded in several."""
 
+from copy import deepcopy
 from dataclasses import field
 
 from evalkit.analysis.views import dropped_judges
 from evalkit.frozen import dataclass
 from evalkit.grader_names import judge_of, kind_of
 from evalkit.records import Round, Snapshot
-from evalkit.rounds import NEARLY_ALL, answered, queue_is_graded
+from evalkit.rounds import NEARLY_ALL, answered, levelled_by_people, queue_is_graded
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -46,29 +47,32 @@ def current_round(snapshot: Snapshot) -> Round | None:
 
 def _settled(snapshot: Snapshot, rounds: list[Round], chosen: Round) -> Round:
     """The round to go by instead of `chosen`, since people settled it: they graded nearly all outputs there, or all
-    that a judge told apart and some of the rest. What they found there needs no judge, and asking them for
-    less anew, or judges, must not undo it; asking them for more does.
+    that a judge told apart and some of the rest. What they found there needs no judge, and asking them for less anew,
+    or judges, must not undo it; asking them for more does, and so does grading outputs that it never dealt with.
 
-    All outputs go before a part of them, then one known to be blind, then the newest.
+    All outputs go before a part of them, then one known to be blind, then the one in which people dealt with most, then
+    the newest.
     """
     outputs = answered(snapshot)
     dealt_with: dict[int, set[int]] = {round_.id: set() for round_ in snapshot.rounds}
-    by_people: dict[int, set[int]] = {round_.id: set() for round_ in snapshot.rounds}
+    asked = deepcopy(dealt_with)  # of people
     for grade in counting(snapshot.grades):
         if grade.trial_id in outputs:
             dealt_with[grade.round_id].add(grade.trial_id)
-            if kind_of(grade.grader) == "human" and grade.level is not None:
-                by_people[grade.round_id].add(grade.trial_id)
+            if kind_of(grade.grader) == "human":
+                asked[grade.round_id].add(grade.trial_id)
+    graded = {r.id: levelled_by_people(snapshot, r.id) & outputs.keys() for r in snapshot.rounds}
 
     def is_whole(r: Round) -> bool:
-        return len(by_people[r.id]) >= NEARLY_ALL * len(outputs)
+        return len(graded[r.id]) >= NEARLY_ALL * len(outputs)
 
-    def still_speaks(r: Round) -> bool:  # not of a run that has grown since
-        return len(dealt_with[r.id]) >= NEARLY_ALL * len(dealt_with[chosen.id])
-
-    settled = [r for r in rounds if still_speaks(r) and (is_whole(r) or queue_is_graded(snapshot, r.id))]
-    best = max(settled, key=lambda r: (is_whole(r), r.blind is True, r.id), default=chosen)
-    outdone = chosen.id > best.id and not is_whole(best) and len(by_people[chosen.id]) > len(by_people[best.id])
+    settled = [
+        r
+        for r in rounds
+        if dealt_with[r.id] >= dealt_with[chosen.id] and (is_whole(r) or queue_is_graded(snapshot, r.id))
+    ]
+    best = max(settled, key=lambda r: (is_whole(r), r.blind is True, len(asked[r.id]), r.id), default=chosen)
+    outdone = chosen.id > best.id and not is_whole(best) and len(graded[chosen.id]) > len(graded[best.id])
     return chosen if outdone else best
 
 

@@ -1,6 +1,5 @@
 """Logistic curve of a rate against the logarithm of a length, on repeated items (GEE)."""
 
-import warnings
 from typing import Literal
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from evalkit.frozen import dataclass
 from evalkit.stats.context import curve_table
 from evalkit.stats.estimate import Estimate, no_estimate
+from evalkit.stats.gee import logistic
 from evalkit.stats.inputs import FloatArray, Table, Values, check_confidence
 from evalkit.stats.logscale import scaled
 from evalkit.stats.plain import Plain
@@ -16,8 +16,6 @@ from evalkit.stats.rates import two_sided_t
 GEE = "logistic GEE, t"
 SEPARATED = "the lengths separate success from failure, or all outcomes are alike: no curve, show the rates alone"
 UNSETTLED = "the equations of the curve have no stable solution: no curve, show the rates alone"
-STEPS = 200
-FARTHEST = 25.0  # log odds beyond it mean that the fit runs off to infinity
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def logistic_per_doubling(
     """Odds ratio of success per doubling of length, from items tried at every length (Liang and Zeger 1986).
 
     `outcomes`: items x lengths, item means in [0, 1]; `lengths` > 0, ascending, at least two. Generalised
-    estimating equations by statsmodels with the variance of Mancl and DeRouen (2001), t with items - 2 degrees of
+    estimating equations (`gee.logistic`) with the variance of Mancl and DeRouen (2001), t with items - 2 degrees of
     freedom; `bias_reduced=False` gives the plain robust errors, too small below 50 items. Rates of 0 or 1 that no
     finite curve fits, items that never change, and fewer than 3 items: no value and a reason. Raises ValueError for
     bad values.
@@ -68,7 +66,7 @@ def logistic_per_doubling(
     beta, errors, rho = fitted
     half = two_sided_t(confidence, n - 2) * errors[1]
     if errors[1] * (np.log2(x[-1]) - np.log2(x[0])) <= 1e-6:  # nothing but rounding
-        odds = Estimate(ratio, None, None, confidence, n, GEE, ("all items show the same fall: no interval",))
+        odds = Estimate(ratio, None, None, confidence, n, GEE, ("all items change alike: no interval",))
     else:
         odds = Estimate(ratio, scaled(ratio, -half), scaled(ratio, half), confidence, n, GEE)
     return LogisticCurve(beta[0], beta[1], errors[0], errors[1], rho, odds)
@@ -93,20 +91,12 @@ def _fit(
     table: FloatArray, x: FloatArray, exchangeable: bool, bias_reduced: bool
 ) -> tuple[list[float], list[float], float] | None:
     """Coefficients of 1 and x, their errors, and the working correlation; None where the fit does not settle."""
-    from statsmodels.genmod.cov_struct import Exchangeable, Independence
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_estimating_equations import GEE as Equations
-
     items, centre, spread = len(table), x.mean(), np.ptp(x)
     design = np.tile(np.column_stack([np.ones(len(x)), (x - centre) / spread]), (items, 1))
-    working, groups = Exchangeable() if exchangeable else Independence(), np.repeat(np.arange(items), len(x))
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of the degenerate fits that are refused below
-        model = Equations(table.ravel(), design, groups=groups, family=Binomial(), cov_struct=working)
-        found = model.fit(maxiter=STEPS, ctol=1e-10, cov_type="bias_reduced" if bias_reduced else "robust")
-    back = np.array([[1, -centre / spread], [0, 1 / spread]])
-    beta, variances = back @ found.params, np.diag(back @ found.cov_params() @ back.T)
-    if not (found.converged and np.abs(design @ found.params).max() < FARTHEST and np.isfinite(variances).all()):
+    codes = np.repeat(np.arange(items), len(x))
+    found = logistic(table.ravel(), design, codes, exchangeable=exchangeable, bias_reduced=bias_reduced)
+    if found is None:
         return None
-    rho = float(np.clip(working.dep_params, -1, 1)) if exchangeable else 0.0
-    return beta.tolist(), np.sqrt(np.maximum(variances, 0)).tolist(), rho
+    back = np.array([[1, -centre / spread], [0, 1 / spread]])
+    beta, variances = back @ found.beta, np.diag(back @ found.covariance @ back.T)
+    return beta.tolist(), np.sqrt(np.maximum(variances, 0)).tolist(), float(np.clip(found.correlation, -1, 1))

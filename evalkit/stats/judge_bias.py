@@ -1,14 +1,13 @@
 """A judge's biases, each as a number with its doubt: for a place, for length, and for one side's outputs."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from evalkit.frozen import dataclass
 from evalkit.stats.clusters import Codes, ItemNames, item_codes, item_sums, renumbered
-from evalkit.stats.curve import FARTHEST, STEPS
 from evalkit.stats.estimate import Estimate, no_estimate
+from evalkit.stats.gee import logistic
 from evalkit.stats.inputs import FloatArray, Values, check_confidence, check_same_length, numbers
 from evalkit.stats.logscale import scaled
 from evalkit.stats.paired import paired_means
@@ -19,6 +18,8 @@ LENGTH = "logistic GEE beside the human's verdict, t"
 NO_SLIPS = "the judge's verdicts follow the human's alone, or are all alike: no effect of length can be told"
 ONE_LENGTH = "the outputs of an item are of one length each: no effect of length can be told"
 UNSETTLED = "the verdicts leave the effect of length unsettled"
+_SURELY_FULL = 1e-6
+"""Part of the largest eigenvalue of columns' products above which their rank is out of question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def length_effect(
     """Odds ratio that a judge passes an output twice as long as its item's others, the human's verdict held equal.
 
     `judge`, `human`: flags, 0 or 1; `lengths` > 0, in the same order; `items` names each output's item. Length enters
-    as log2 of its ratio to the geometric mean of the item's outputs. Generalised estimating equations by statsmodels,
+    as log2 of its ratio to the geometric mean of the item's outputs. Generalised estimating equations (`gee.logistic`),
     exchangeable within items, with the variance of Mancl and DeRouen (2001), t with items - terms degrees of freedom.
     Outputs of a human verdict on which the judge never differs tell nothing of length and are left out. 1: none; above
     1 a liking for long outputs. No value where nothing is left, lengths do not differ, all rests on one item, or no
@@ -90,8 +91,8 @@ def length_effect(
     x = logs - (item_sums(logs, codes) / np.maximum(item_sums(np.ones(len(logs)), codes), 1))[codes]
     varied = [kind for kind in (0, 1) if len(set(y[h == kind].tolist())) > 1]
     keep = np.isin(h, varied)
-    y, h, x, codes = y[keep], h[keep], x[keep], codes[keep]
-    terms, n = 1 + len(varied), len(np.unique(codes))
+    y, h, x, codes = y[keep], h[keep], x[keep], renumbered(codes[keep])
+    terms, n = 1 + len(varied), int(codes.max(initial=-1)) + 1
     if not varied:
         return no_estimate(NO_SLIPS, confidence, LENGTH, n)
     if n <= terms:
@@ -109,31 +110,18 @@ def length_effect(
 
 def _rests_on_one_item(design: FloatArray, codes: Codes) -> bool:
     """Whether without some item no length differs, or no human verdict: no variance of Mancl and DeRouen exists."""
-    terms = design.shape[1]
-    return any(np.linalg.matrix_rank(design[codes != item]) < terms for item in np.unique(codes))
+    products = item_sums(design[:, :, None] * design[:, None, :], codes)
+    least, *_, most = np.moveaxis(np.linalg.eigvalsh(products.sum(axis=0) - products), -1, 0)
+    suspects = np.flatnonzero(~(least > _SURELY_FULL * most))
+    return any(np.linalg.matrix_rank(design[codes != item]) < design.shape[1] for item in suspects)
 
 
 def _fit(y: FloatArray, design: FloatArray, codes: Codes) -> tuple[float, float] | None:
     """Log odds per doubling, the second column, and its error; None where the fit does not settle."""
-    from statsmodels.genmod.cov_struct import Exchangeable
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_estimating_equations import GEE as Equations
-
-    order = np.argsort(codes, kind="stable")
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of the degenerate fits that are refused below
-        try:
-            model = Equations(
-                y[order], design[order], groups=codes[order], family=Binomial(), cov_struct=Exchangeable()
-            )
-            found = model.fit(maxiter=STEPS, ctol=1e-8, cov_type="bias_reduced")
-        except (np.linalg.LinAlgError, ValueError):  # separated: the weights have run off
-            return None
-    beta, variance = float(found.params[1]), float(np.asarray(found.cov_params())[1, 1])
-    settled = found.converged and np.abs(design @ found.params).max() < FARTHEST
-    if not settled or not np.isfinite(variance) or variance <= 0:
+    found = logistic(y, design, codes)
+    if found is None or found.covariance[1, 1] <= 0:
         return None
-    return beta, float(np.sqrt(variance))
+    return float(found.beta[1]), float(np.sqrt(found.covariance[1, 1]))
 
 
 def self_preference(
