@@ -241,7 +241,7 @@ def test_a_hundred_items_print_on_eight_light_pages_without_a_chart_in_two(
     assert shown.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
     assert shown.evaluate(SPLIT, PAPER_PX[1]) == 0
     assert shown.evaluate(TOUCHING, 4) == []
-    told, part = shown.get_by_text("On the screen only, since paper"), shown.locator(".screen-only")
+    told, part = shown.get_by_text("On the screen only, to keep paper short"), shown.locator(".screen-only")
     assert told.count() == (part.count() > 0), "what paper does without is named"
     assert part.count() <= 3
     assert not any(one.is_visible() for one in part.all())
