@@ -352,6 +352,19 @@ def _judged(favour: str | None = None, per_char: float = 0.0, first: float = 0.0
 
 
 @pytest.mark.long
+def test_agreement_says_whose_grades_do_not_count() -> None:
+    """A judge of an earlier round is compared with people, and none of the figures rests on it."""
+    made = Book(spec(MODELS), rounds=[round_(1, (JUDGE,)), round_(2, (ANN, "ben"))])
+    for n in range(20):
+        for model in MODELS:
+            trial = made.trial(f"i{n}", answered(), model=model)
+            made.grade(trial, n % 2, grader=JUDGE, round_id=1)
+            for person in (ANN, "ben"):
+                made.grade(trial, n % 2 if n else 1, grader=person, round_id=2)
+    told = "".join(span.text for span in section(analyze(made.snapshot()), "graders").lede)
+    assert f" {JUDGE} graded in a round that does not count, and agreement is of all." in told
+
+
 def test_a_judge_without_bias_has_none_shown() -> None:
     analysis = _judged()
     (found,) = analysis.judge_biases

@@ -23,10 +23,10 @@ from evalkit.chart_blocks import (
     Axis,
     Series,
 )
-from evalkit.grader_names import JUDGE
+from evalkit.grader_names import JUDGE, judge_of
 from evalkit.series import lineup
 from evalkit.stats import Estimate, JudgeAccuracy
-from evalkit.wording import Format, doubt, estimated, p_value, plural, sentence, value
+from evalkit.wording import Format, doubt, estimated, listing, p_value, plural, sentence, value
 
 ORDER = 80
 _VERDICT = "The verdict"
@@ -51,10 +51,13 @@ def _compared(analysis: Analysis) -> str:
     if not analysis.agreement:
         return "Verdicts of judges, held against those of people on the outputs that both graded."
     graders = plural(max(len(a.graders) for a in analysis.agreement), "grader")
+    counted = {judge_of(grader) for grader in analysis.grading.graders}
+    others = sorted({grader for a in analysis.agreement for grader in a.graders} - counted) if counted else []
+    apart = f" {listing(others)} graded in a round that does not count, and agreement is of all." if others else ""
     return (
         f"{graders.capitalize()}, on the outputs that at least two of them graded. Alpha (Krippendorff) and AC (Gwet) "
         "are agreement beyond chance, 1 at most and 0 for guessing; raw agreement is not corrected and can be high by "
-        "chance alone where nearly every grade is the same."
+        f"chance alone where nearly every grade is the same.{apart}"
     )
 
 
