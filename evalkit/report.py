@@ -108,7 +108,7 @@ _PRINTED = 5
 """Models of which paper has everything that is unfolded; of more, parts that speak of single models or tags go."""
 
 
-_MOST_PRINTED, _MOST_OF_MORE, _FEW_MODELS = 14, 12, 3
+_MOST_PRINTED, _MOST_OF_MORE, _FEW_MODELS = 15, 13, 3
 """Sections that fit on the eight pages that a report may have on paper, of so few models and of more; of further ones,
 as many of those that look closer go."""
 _LONG = ("context-sweep", "preferred", "against")
@@ -120,7 +120,7 @@ _CLOSER = ("grading-time", "leanings", "judge-bias", "consistency", "retries", "
 
 def _screen_only(sections: Sequence[Section], models: int) -> Mapping[str, str]:
     """Labels of the sections that are not printed, by name."""
-    more = models > _FEW_MODELS
+    more = _FEW_MODELS < models <= _PRINTED  # of further ones other parts go
     room = sum(2 if section.name in _LONG else 1 for section in sections)
     beyond = max(0, room - (_MOST_OF_MORE if more else _MOST_PRINTED))
     labels = {section.name: section.label for section in sections}
