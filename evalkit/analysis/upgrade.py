@@ -38,7 +38,7 @@ def _hard_under_bar(standing: Standing) -> Signal:
     counts = part.counts.get(standing.current)
     if counts is not None and not (counts.answered or counts.refused or counts.truncated):  # as of a wrong request
         return made("not enough data", evidence, "see why no request brought an output", reason="no output to judge")
-    if part.counts and not any(each.answered for each in part.counts.values()):  # as of requests that nobody answers
+    if len(part.counts) > 1 and not any(each.answered for each in part.counts.values()):  # nor of a stronger model
         return made("not enough data", evidence, "see why no model answers", reason="no model of the run answered any")
     settles = (
         "" if state != "not enough data" else _items_to_part(rate, bar, _on(standing.side.satisfied, part.item_ids))
