@@ -50,7 +50,7 @@ def nothing_graded() -> Analysis:
     models = tuple(
         replace(
             m,
-            counts=replace(m.counts, graded=0, ungraded=m.counts.answered, satisfactory=0),
+            counts=replace(m.counts, graded=0, ungraded=m.counts.answered, decided=0, satisfactory=0),
             satisfied_items=0.0,
             pass_rate=_nothing("no output is graded yet"),
             score=_nothing("no output is graded yet"),

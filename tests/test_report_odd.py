@@ -468,6 +468,12 @@ def test_the_first_screen_says_that_there_are_more_models_than_it_names() -> Non
     assert not [title for title in facts(refusing(), "verdict") if "more model" in title]
 
 
+def test_where_nothing_has_a_verdict_the_satisfactory_outputs_are_unknown_and_not_none() -> None:
+    _, counts = (b for b in section(made("nothing_graded"), "scorecard").blocks if isinstance(b, Table))
+    at = [column.label for column in counts.columns].index("Satisfactory")
+    assert {plain_text(row.cells[at].text) for row in counts.rows} == {"unknown"}
+
+
 def kept(table: RichTable, width: int) -> None:
     """Every word of every cell stands whole on a terminal of that width."""
     console = Console(width=width, file=io.StringIO(), color_system=None)

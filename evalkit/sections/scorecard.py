@@ -290,8 +290,10 @@ def _denominators(analysis: Analysis, series: tuple[Series, ...]) -> Table:
 
 
 def _counts(model: ModelResult, series: Series, cents: bool, names: Iterable[str]) -> Row:
-    counts = [getattr(model.counts, name) for name in names]
-    cells = [Cell(words(model.name)), *(Cell(words(f"{count:,}")) for count in counts)]
+    counts = {name: f"{getattr(model.counts, name):,}" for name in names}
+    if not model.counts.decided:
+        counts["satisfactory"] = "unknown"
+    cells = [Cell(words(model.name)), *(Cell(words(count)) for count in counts.values())]
     request = model.cost_per_request
     cells.append(_estimate(request, "money", cents=cents))
     unpriced = f"{plural(model.unpriced_attempts, 'attempt')} without a price" if model.unpriced_attempts else ""
