@@ -340,6 +340,7 @@ def work(kind: str) -> tuple[dict[int, Pair], dict[str, Any] | None]:
         ("queue", "sample", 1),
         ("queue", "nothing", 1),
         ("queue", "larger sample", 2),
+        ("wider queue", "larger sample", 1),
         ("queue", "wider queue", 2),
         ("wider queue", "queue", 1),
         ("all", "nearly all", 1),
@@ -384,6 +385,24 @@ def test_one_criterion_of_several_settles_no_output() -> None:
     found = current_round(book.snapshot())
     assert found is not None
     assert found.id == 2
+
+
+def test_what_people_left_when_they_closed_their_round_does_not_undo_it() -> None:
+    """They were asked about it: one output without a grade of theirs is no output that the round never knew."""
+    first = judged(SAID, {}).trials
+    asked = [trial for trial in first if trial.key.item_id != "item-099"]
+    book = judged(SAID, {})
+    people = [replace(g, grader=PERSON) for g in book.grades if g.trial_id in {t.id for t in asked}]
+    judge = [replace(g, round_id=2) for g in book.grades]
+    rounds = (round_(1, (PERSON,)), round_(2, (JUDGE, PERSON)))
+    left = [list(trial.key) for trial in first if trial not in asked]
+    closed = RoundEvent("closed", 1, None, {"left": left}, at="2026-11-02")
+    more = [replace(g, round_id=2) for g in people[:40]]
+    for events, counts in (((closed,), 1), ((), 2)):
+        made = replace(book, rounds=rounds, grades=(*people, *judge, *more), events=events)
+        found = current_round(made)
+        assert found is not None
+        assert found.id == counts
 
 
 def test_what_people_settled_no_longer_counts_for_a_run_that_has_grown() -> None:

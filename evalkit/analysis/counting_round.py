@@ -7,9 +7,12 @@ from evalkit.analysis.views import dropped_judges
 from evalkit.frozen import dataclass
 from evalkit.grader_names import judge_of, kind_of
 from evalkit.records import Round, Snapshot
-from evalkit.rounds import NEARLY_ALL, answered, levelled_by_people, queue_is_graded
+from evalkit.rounds import NEARLY_ALL, answered, left_at_closing, levelled_by_people, queue_is_graded
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
+
+_FAR_MORE = 2
+"""A later sample with so many times the grades of people that a queue has goes before it, though it needs the judge."""
 
 
 def current_round(snapshot: Snapshot) -> Round | None:
@@ -48,7 +51,7 @@ def current_round(snapshot: Snapshot) -> Round | None:
 def _settled(snapshot: Snapshot, rounds: list[Round], chosen: Round) -> Round:
     """The round to go by instead of `chosen`, since people settled it: they graded nearly all outputs there, or all
     that a judge told apart and some of the rest. What they found there needs no judge, and asking them for less anew,
-    or judges, must not undo it; asking them for more does, and so does grading outputs that it never dealt with.
+    or judges, must not undo it; grading outputs that it never dealt with does, and asking people for far more.
 
     All outputs go before a part of them, then one known to be blind, then the one in which people dealt with most, then
     the newest.
@@ -62,6 +65,9 @@ def _settled(snapshot: Snapshot, rounds: list[Round], chosen: Round) -> Round:
             if kind_of(grade.grader) == "human":
                 asked[grade.round_id].add(grade.trial_id)
     graded = {r.id: levelled_by_people(snapshot, r.id) & outputs.keys() for r in snapshot.rounds}
+    for r in snapshot.rounds:  # what people were asked about and left is no output that the round never knew
+        left = left_at_closing(snapshot, r.id)
+        dealt_with[r.id] |= {trial.id for trial in snapshot.trials if trial.key in left} & outputs.keys()
 
     def is_whole(r: Round) -> bool:
         return len(graded[r.id]) >= NEARLY_ALL * len(outputs)
@@ -72,7 +78,7 @@ def _settled(snapshot: Snapshot, rounds: list[Round], chosen: Round) -> Round:
         if dealt_with[r.id] >= dealt_with[chosen.id] and (is_whole(r) or queue_is_graded(snapshot, r.id))
     ]
     best = max(settled, key=lambda r: (is_whole(r), r.blind is True, len(asked[r.id]), r.id), default=chosen)
-    outdone = chosen.id > best.id and not is_whole(best) and len(graded[chosen.id]) > len(graded[best.id])
+    outdone = chosen.id > best.id and not is_whole(best) and len(graded[chosen.id]) >= _FAR_MORE * len(graded[best.id])
     return chosen if outdone else best
 
 
