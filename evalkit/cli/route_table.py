@@ -59,9 +59,9 @@ def checks_table(routing: "Routing", width: int) -> Table:
     """How often the checks of cascades err."""
     columns = {
         "what escalates": [each.check for each in routing.verifiers],
-        "escalated": [interval(each.escalated, "percent") for each in routing.verifiers],
-        "of good outputs": [interval(each.good_escalated, "percent") for each in routing.verifiers],
-        "bad ones let through": [interval(each.bad_accepted, "percent") for each in routing.verifiers],
+        "escalated": [_range(each.escalated, "percent") for each in routing.verifiers],
+        "of good outputs": [_range(each.good_escalated, "percent") for each in routing.verifiers],
+        "bad ones let through": [_range(each.bad_accepted, "percent") for each in routing.verifiers],
     }
     return fitted(columns, ("what escalates",), width, "")
 

@@ -106,7 +106,7 @@ def pins_in(path: str, content: bytes) -> Iterator[Pin]:
     if _is_ours_or_generated(name) or len(content) > LARGEST_BYTES or _is_binary(content):
         return
     text = _text_of(content)
-    if not _SOUGHT.search(text) or _is_our_report(PurePosixPath(path).suffix, text):
+    if not _SOUGHT.search(text) or _is_our_report(PurePosixPath(path).suffix.lower(), text):
         return
     lines = text.split("\n")
     mentions = _mentions(path, text, lines)

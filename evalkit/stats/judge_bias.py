@@ -7,7 +7,7 @@ import numpy as np
 from evalkit.frozen import dataclass
 from evalkit.stats.clusters import Codes, ItemNames, item_codes, item_sums, renumbered
 from evalkit.stats.estimate import Estimate, no_estimate
-from evalkit.stats.gee import logistic
+from evalkit.stats.gee import FARTHEST, logistic
 from evalkit.stats.inputs import FloatArray, Values, check_confidence, check_same_length, numbers
 from evalkit.stats.logscale import scaled
 from evalkit.stats.paired import paired_means
@@ -121,7 +121,8 @@ def _fit(y: FloatArray, design: FloatArray, codes: Codes) -> tuple[float, float]
     found = logistic(y, design, codes)
     if found is None or found.covariance[1, 1] <= 0:
         return None
-    return float(found.beta[1]), float(np.sqrt(found.covariance[1, 1]))
+    beta, error = float(found.beta[1]), float(np.sqrt(found.covariance[1, 1]))
+    return (beta, error) if max(abs(beta), error) < FARTHEST else None
 
 
 def self_preference(
