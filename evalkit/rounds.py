@@ -255,10 +255,8 @@ def queue_is_graded(snapshot: Snapshot, round_id: int) -> bool:
     their grades takes."""
     of_item = _by_item(snapshot, answered(snapshot))
     people = (g for g in snapshot.grades if g.round_id == round_id and kind_of(g.grader) == "human")
-    asked, graded = (
-        {g.trial_id for g in people if g.ungraded_reason != WITHDRAWN},
-        levelled_by_people(snapshot, round_id),
-    )
+    asked = {g.trial_id for g in people if g.ungraded_reason != WITHDRAWN}
+    graded = levelled_by_people(snapshot, round_id)
     named = {item for each in declared(snapshot, round_id) for item in each.items or () if item in of_item}
     apart = named.intersection(told_apart(snapshot, round_id))
     done = {item for item in named if graded.issuperset(of_item[item])}

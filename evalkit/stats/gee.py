@@ -26,8 +26,8 @@ def logistic(
 ) -> Fit | None:
     """The coefficients of `design` (outputs x columns) for `y` in [0, 1]; `codes` numbers each output's item from 0.
 
-    For large runs, and since loading statsmodels takes longer than a whole report: all items at once, to its figures.
-    The working correlation is the same for any two outputs of an item, or none. The variance is that of Mancl and
+    All items at once, to the figures of statsmodels, which takes longer to load than a report does to make. The working
+    correlation is the same for any two outputs of an item, or none. The variance is that of Mancl and
     DeRouen (2001), which makes up for how far items draw the fit to themselves; `bias_reduced=False` gives the plain
     robust one, too small below 50 items. None where no finite fit exists.
     """
