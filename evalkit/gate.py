@@ -13,7 +13,7 @@ from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.looks import Look
 from evalkit.gating.policy import NO_QUALITY, Common
 from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
-from evalkit.gating.rules import Rules, assay_of, cost_of
+from evalkit.gating.rules import Assay, Rules, assay_of, cost_of
 from evalkit.gating.staged import SHARED, failed_fast
 from evalkit.stats.paired import tested_at
 from evalkit.wording import listing, plural
@@ -68,7 +68,8 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
     if look is None:
         return settled(results, alpha)
     found = settled(results, alpha / (1 if look.wealth_needed is None else SHARED), look.overall_p)
-    lost = failed_fast(look, found.checks, skewed=rules.assay.skewed)
+    by_people = labels_of(evidence, evidence.shares(satisfied)).reach == "all"
+    lost = failed_fast(look, found.checks, Assay() if by_people else rules.assay, alpha)
     found = found if lost is None else Settled("fail", (lost, *found.checks))
     return found if found.verdict == "inconclusive" else _ended(found, rules.next_look)
 

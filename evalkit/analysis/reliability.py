@@ -75,13 +75,15 @@ class Leniency:
 class PairAccuracy:
     """A judge against people on the `outputs` of two models that both graded, `a` and `b` in the order of their ids.
 
-    What it sees of a third one is no measure of how it tells these apart.
+    What it sees of a third one is no measure of how it tells these apart. `leaning`: how much more of `b`'s outputs
+    than of `a`'s it passes beyond people, which it makes up of any difference between them.
     """
 
     a: str
     b: str
     outputs: int
     accuracy: JudgeAccuracy
+    leaning: Estimate
 
 
 @dataclass(frozen=True)
@@ -251,8 +253,24 @@ def _by_pair(
     found = []
     for a, b in combinations(sorted({keys[t].model for t in both}), 2):
         of_pair = {t: flag for t, flag in both.items() if keys[t].model in (a, b)}
-        found.append(PairAccuracy(a, b, len(of_pair), accuracy(of_pair, people, items)))
+        leaning = _leaning(of_pair, people, keys, (a, b))
+        found.append(PairAccuracy(a, b, len(of_pair), accuracy(of_pair, people, items), leaning))
     return tuple(found)
+
+
+def _leaning(
+    said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey], models: tuple[str, str]
+) -> Estimate:
+    """Of a judge between two models, by the items of which people graded outputs of both."""
+    errors: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for trial, flag in sorted(said.items()):
+        errors[keys[trial].item_id][keys[trial].model].append(flag - people[trial])
+    sides = [[_mean(of_model[m]) for of_model in errors.values() if len(of_model) == len(models)] for m in models]
+    return stats.judge_leaning(*sides)
+
+
+def _mean(values: Sequence[int]) -> float:
+    return sum(values) / len(values)
 
 
 def _validity(

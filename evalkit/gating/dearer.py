@@ -10,7 +10,7 @@ from evalkit import stats
 from evalkit.analysis.caching import warmed_apart
 from evalkit.analysis.results import OutputResult
 from evalkit.gating.evidence import Evidence, Measure
-from evalkit.gating.not_worse import ratio_limit, ratio_result
+from evalkit.gating.ratios import ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.import_costs import on_two_bases

@@ -1,10 +1,11 @@
-"""Whether a share or a ratio is shown to keep to its limit, told as a check's result."""
+"""Whether a share is shown to be no lower than the baseline's by a margin, told as a check's result."""
 
 import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import fmean, stdev
 from typing import Annotated
 
 from pydantic import Field
@@ -12,12 +13,11 @@ from pydantic import Field
 from evalkit import stats
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Paired
-from evalkit.gating.labels import ALIKE, Labels
+from evalkit.gating.labels import ALIKE, BETTER, WORSE, Labels
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
 from evalkit.gating.rules import Assay, Rules, cost_of
 from evalkit.rounds import FEWEST_ALIKE
 from evalkit.stats import Estimate
-from evalkit.stats.ratios import RATES_AND_COSTS
 from evalkit.wording import interval, plural, sum_of_shares, value
 
 Margin = Annotated[float, Field(ge=0.001, le=0.5)]
@@ -25,9 +25,6 @@ Margin = Annotated[float, Field(ge=0.001, le=0.5)]
 _MOST_ITEMS = 1000
 _NO_MORE_EPOCHS = 0.9
 """Share of the discordance that no epoch averages out, from which on more epochs are no advice."""
-_FEWEST_ALIKE = 15
-"""Items that a ratio which never varies must have been seen on to pass: fewer say nothing about the next one."""
-_ROUNDING = 1e-9
 _PART = "people have graded only a part of what the judge tells apart"
 
 
@@ -73,7 +70,7 @@ def _missing(worst: Paired, rules: Rules) -> str:
 class _Tested:
     """How a share came out. `basis`: in words, what it rests on; `cap`: why it may not pass although `shown`;
     `needs`: what would settle it where the figures do not, asked for only then since it takes a search; `left`: the
-    margin that the judge's errors leave."""
+    margin that the judge's errors leave; `doubtful`: the judge may have made the loss up."""
 
     estimate: Estimate
     shown: bool
@@ -84,6 +81,7 @@ class _Tested:
     needs: Callable[[], str | None]
     left: float
     margin: str = ""
+    doubtful: bool = False
 
     @property
     def passes(self) -> bool:
@@ -99,16 +97,21 @@ def _tested(
         return _by_labels(pairs, labels, margin, rules)
     if reach == "all":
         return _by_graders(pairs, margin, rules, Assay(cap=labels.cap if labels else None))
-    return _by_graders(pairs, margin, rules, assay, mixed=assay.picked and reach == "few")
+    return _by_graders(pairs, margin, rules, assay, labels)
 
 
-def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, *, mixed: bool = False) -> _Tested:
-    """From all pairs, at the part of the margin that the judge's errors leave of it. `mixed`: people decided some of
-    those that the judge tells apart, and it the others, which may make a loss up, or hide one."""
-    left = margin * assay.factor
+def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels: Labels | None = None) -> _Tested:
+    """From all pairs, at the part of the margin that the judge's errors leave of it. Where people decided some of those
+    that the judge tells apart, and it the others (`mixed`), that may make a loss up, or hide one."""
+    left, mixed = margin * assay.factor, assay.picked and labels is not None and labels.reach == "few"
     sides, epochs = (pairs.candidate, pairs.baseline), pairs.epochs
     estimate = stats.paired_rates_clustered(*sides, rules.confidence, epochs)
     found = stats.discordance(*sides)
+    worse = None if assay.skewed or mixed else stats.worse_p(*sides, rules.alpha, epochs)
+    beyond = worse if labels is None or worse is None else _worse_beyond_leaning(worse, pairs, assay, labels)
+    doubt = None
+    if labels is not None and worse is not None and worse <= rules.alpha and (beyond is None or beyond > rules.alpha):
+        doubt = labels
 
     def needs() -> str | None:
         if pairs.worst is not None and rules.unheard:
@@ -117,19 +120,43 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, *, mix
             return f"people's grades of all items that the judge tells apart and {FEWEST_ALIKE} others of these"
         if assay.skewed:
             return None  # a loss may be the graders' own: what rids it of their errors comes first
+        if doubt is not None:
+            return None if assay.cap else _doubted(doubt)  # which asks for the same people
         errors = " and the judge never errs" if assay.judged and assay.cap else ""
         return rules.next_look or _without_figure(pairs) + _items_needed(pairs, estimate, left, rules, errors)
 
     return _Tested(
         estimate,
         stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
-        None if assay.skewed or mixed else stats.worse_p(*sides, rules.alpha, epochs),
+        beyond,
         f"{sum_of_shares(found.gain)} gained and {sum_of_shares(found.loss)} lost of {plural(found.n, 'item')}",
         assay.cap or (_PART if mixed else None),
         pairs,
         needs,
         left,
         f" (tested at {left * 100:.3g} points, since the judge errs)" if assay.factor < 1 else "",
+        doubtful=doubt is not None,
+    )
+
+
+def _worse_beyond_leaning(worse: float, pairs: Paired, assay: Assay, labels: Labels) -> float | None:
+    """The p of a loss that the judge sees (`worse`), or that what it may make up of it leaves, as far as people have
+    checked it on both models: the larger. None where they checked too little to tell."""
+    alone = labels.decided.count(False) / len(labels.decided)
+    if assay.leaning is None or not alone:
+        return worse
+    differences = [c - b for b, c in zip(pairs.baseline, pairs.candidate, strict=True)]
+    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
+    p = stats.loss_p(fmean(differences), error, assay.leaning, alone)
+    return None if p is None else max(worse, p)
+
+
+def _doubted(labels: Labels) -> str:
+    """What settles a loss that the judge may have made up."""
+    apart = labels.sizes[WORSE] + labels.sizes[BETTER]
+    return (
+        f"people's grades of the {plural(apart, 'item')} that the judge tells apart (`evalkit grade --discordant`), or"
+        " of more outputs (`--calibrate`): as far as they have checked it, it may make the loss up"
     )
 
 
@@ -208,7 +235,9 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
         within=tested.shown,
     )
     more = LIKELY_LOSS if result.likely_loss else _in_short(tested.cap) if tested.shown and tested.cap else None
-    if not tested.shown and tested.worse is not None and estimate.high is not None and estimate.high < 0:
+    if tested.doubtful and not tested.shown:
+        more = "the judge may have made the loss up"
+    elif not tested.shown and tested.worse is not None and estimate.high is not None and estimate.high < 0:
         beyond = estimate.high < -tested.left
         more = "the loss is beyond the margin" if beyond else "a loss is likely"
     return replace(result, finding=f"{result.finding}; {more}") if more else result
@@ -289,103 +318,3 @@ def _items_to_tell(estimate: Estimate, margin: float, rules: Rules) -> str:
     more = max(1, needed - estimate.n)
     told = f"about {plural(more, 'more item')} ({estimate.n + more:,} in all), {cost_of(more, rules.item_usd)},"
     return f"{told} tell whether it lies within the margin, if it stays"
-
-
-def ratio_limit(at_most: float) -> str:
-    """What is asked of a ratio, in words."""
-    return f"below {at_most:g}×"
-
-
-def ratio_result(
-    name: str,
-    what: str,
-    ratio: Estimate,
-    at_most: float,
-    p_worse: float | None,
-    gap: str | None,
-    rules: Rules,
-    of_more: Callable[[int], Estimate] | None = None,
-) -> CheckResult:
-    """Whether a ratio, candidate over baseline, is shown to stay below `at_most`; `gap`: why it may not pass.
-
-    `of_more`: what it would be of so many items like these, where its limits do not shrink by the root of their number.
-    """
-    limit = ratio_limit(at_most)
-    if ratio.value is None:
-        return CheckResult(
-            name,
-            "inconclusive",
-            f"{what}: {ratio.reason}",
-            limit,
-            ratio,
-            "ratio",
-            needs=f"what is missing: {ratio.reason}",
-        )
-    unlimited = ratio.low is None and ratio.high is None and ratio.n >= _FEWEST_ALIKE
-    constant = unlimited and ratio.method != RATES_AND_COSTS  # of whose limits none is beyond all bounds
-    high = ratio.value if constant else ratio.high
-    within = high is not None and high < at_most * (1 - _ROUNDING)
-    passed = within and gap is None
-    doubt = f"{interval(ratio, 'ratio', at_most)}, {plural(ratio.n, 'item')}"
-    finding = f"{what}: {value(ratio, 'ratio', at_most)} the baseline's ({doubt})"
-    if constant and not passed:
-        p_worse = 0.0 if ratio.value > 1 + _ROUNDING else None
-    return CheckResult(
-        name,
-        "pass" if passed else "inconclusive",
-        finding if gap is None else f"{finding}; {gap}",
-        limit,
-        ratio,
-        "ratio",
-        p_worse,
-        needs=None
-        if passed
-        else _figures_needed(gap, rules) or rules.next_look or _ratio_needs(ratio, at_most, rules, of_more),
-        warnings=ratio.warnings,
-        within=within,
-    )
-
-
-def _figures_needed(gap: str | None, rules: Rules) -> str | None:
-    return gap and f"{gap}: {rules.remedy}"
-
-
-def fewest_items(fewest: int, ratio: Estimate, rules: Rules) -> str:
-    """How many items a ratio lacks that may not pass on so few, whatever it is."""
-    if rules.sampled:
-        return _larger_sample(fewest)
-    more = max(1, fewest - ratio.n)
-    return f"at least {plural(more, 'more item')} ({fewest:,} in all), {cost_of(more, rules.item_usd)}"
-
-
-def _larger_sample(items: int) -> str:
-    return f"a new run that streams {items:,} items or more (`--latency-sample {items}`)"
-
-
-def _ratio_needs(
-    ratio: Estimate, at_most: float, rules: Rules, of_more: Callable[[int], Estimate] | None = None
-) -> str:
-    if ratio.value is None or not 0 < ratio.value < at_most * (1 - _ROUNDING):
-        return "no number of items, while the estimate stays at the limit or above it"
-    if ratio.high is None and ratio.n >= _FEWEST_ALIKE:
-        return "more items that are satisfactory on both sides: hardly any is, so the ratio may be anything"
-    if ratio.high is None:  # too few to tell how it varies
-        return fewest_items(_FEWEST_ALIKE, ratio, rules)
-    needed = max(ratio.n + 1, _items_to_reach(ratio.n, ratio, math.log(at_most / ratio.value), of_more))
-    if rules.sampled:
-        return f"{_larger_sample(needed)}, if the ratio stays"
-    more = max(1, needed - ratio.n)
-    return f"about {plural(more, 'more item')} ({needed:,} in all), {cost_of(more, rules.item_usd)}, if the ratio stays"
-
-
-def _items_to_reach(items: int, ratio: Estimate, room: float, of_more: Callable[[int], Estimate] | None) -> int:
-    """Items of which the upper limit lies `room` above the ratio on the log scale: by the root of their number, or,
-    with `of_more`, as the limit shrinks from one doubling of all items to the next."""
-    half = math.log((ratio.high or math.inf) / (ratio.value or 1.0))
-    while of_more is not None and items <= _MOST_ITEMS:
-        doubled = of_more(2 * items)
-        narrower = math.log((doubled.high or math.inf) / (doubled.value or 1.0))
-        if narrower <= room:
-            return math.ceil(items * 2 ** (math.log(half / room) / math.log(half / narrower)))
-        items, half = 2 * items, narrower
-    return math.ceil(items * (half / room) ** 2)

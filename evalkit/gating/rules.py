@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity, kinds_midp
+from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity, PairAccuracy, kinds_midp
 from evalkit.analysis.views import FEWEST_LABELS
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import APART, REPEAT, Evidence
 from evalkit.models import few
-from evalkit.stats import JudgeAccuracy
+from evalkit.stats import Estimate, JudgeAccuracy
 from evalkit.wording import listing, money, p_value
 
 LEAST_YOUDEN_LOW = 0.5
@@ -59,7 +59,9 @@ class Assay:
     pass at all, None if it may. A loss that errors only make smaller is a loss all the same; `skewed` errors, more of
     them on one side, can make one up, so that quality may not fail either. `picked`: people were asked about outputs
     for what the judge had said of them, so that its verdicts and theirs are no one sample. `judged`: whether a judge's
-    grades count at all; `mistaken`: the share of unsatisfactory outputs that it passes, at most (the upper 95 % limit).
+    grades count at all; `mistaken`: the share of unsatisfactory outputs that it passes, at most (the upper 95 % limit);
+    `leaning`: how much more of the candidate's than of the baseline's it passes beyond people, as far as they checked
+    it on both, which a loss has to exceed: None where they have not.
     """
 
     factor: float = 1.0
@@ -68,6 +70,7 @@ class Assay:
     picked: bool = False
     judged: bool = False
     mistaken: float = 0.0
+    leaning: Estimate | None = None
 
     @property
     def by_people(self) -> bool:
@@ -95,7 +98,7 @@ def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None
     unknown = _unknown(evidence, found, of)
     if found is None or unknown is not None:
         return Assay(cap=unknown)
-    accuracy = _accuracy(found, evidence)
+    accuracy, leaning = _accuracy(found, evidence), _leaning(found, evidence)
     low, p = (
         None if accuracy is None else accuracy.youden_low_80,
         _different_p(found, evidence.baseline, evidence.candidate),
@@ -106,16 +109,29 @@ def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None
         )
     if accuracy is None or low is None or low < LEAST_YOUDEN_LOW:
         known = "unknown" if low is None else f"at least {low:.2f} only"
-        return Assay(cap=f"the judge's J{of} is {known}, under {LEAST_YOUDEN_LOW}; {_PEOPLE}, or a better judge")
-    return Assay(factor=min(1.0, low), mistaken=1.0 - (accuracy.specificity.low or 0.0))
+        cap = f"the judge's J{of} is {known}, under {LEAST_YOUDEN_LOW}; {_PEOPLE}, or a better judge"
+        return Assay(cap=cap, leaning=leaning)
+    return Assay(factor=min(1.0, low), mistaken=1.0 - (accuracy.specificity.low or 0.0), leaning=leaning)
 
 
 def _accuracy(found: JudgeValidity | FloorValidity, evidence: Evidence) -> JudgeAccuracy | None:
     """The judge's on the outputs of these two models."""
+    pair = _pair(found, evidence)
+    return found.by_model[evidence.candidate] if evidence.baseline == evidence.candidate else pair and pair.accuracy
+
+
+def _leaning(found: JudgeValidity | FloorValidity, evidence: Evidence) -> Estimate | None:
+    """The judge's towards the candidate; None of a model beside itself."""
+    pair = _pair(found, evidence)
+    if pair is None or pair.b == evidence.candidate or pair.leaning.value is None:
+        return pair and pair.leaning
+    value, low, high = (None if x is None else -x for x in (pair.leaning.value, pair.leaning.high, pair.leaning.low))
+    return replace(pair.leaning, value=value, low=low, high=high)
+
+
+def _pair(found: JudgeValidity | FloorValidity, evidence: Evidence) -> PairAccuracy | None:
     wanted = {evidence.baseline, evidence.candidate}
-    if len(wanted) == 1:
-        return found.by_model[evidence.candidate]
-    return next((pair.accuracy for pair in found.by_pair if {pair.a, pair.b} == wanted), None)
+    return next((pair for pair in found.by_pair if {pair.a, pair.b} == wanted), None)
 
 
 def _different_p(found: JudgeValidity | FloorValidity, baseline: str, candidate: str) -> float:
@@ -146,8 +162,8 @@ def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of
 
 def _labels(found: JudgeValidity | FloorValidity, evidence: Evidence) -> int:
     """Outputs of these two models that people graded as well."""
-    wanted = {evidence.baseline, evidence.candidate}
-    return next((pair.outputs for pair in found.by_pair if {pair.a, pair.b} == wanted), found.outputs)
+    pair = _pair(found, evidence)
+    return found.outputs if pair is None else pair.outputs
 
 
 def _served_apart(evidence: Evidence) -> str | None:

@@ -11,7 +11,7 @@ from evalkit.analysis.results import OutputResult
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Evidence, Measure, gap
 from evalkit.gating.naming import Planned
-from evalkit.gating.not_worse import fewest_items, ratio_limit, ratio_result
+from evalkit.gating.ratios import fewest_items, ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate

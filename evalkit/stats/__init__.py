@@ -31,7 +31,15 @@ from evalkit.stats.independent import rate_gap
 from evalkit.stats.intraclass import icc_agreement, spearman_brown
 from evalkit.stats.item_quality import ItemQuality, item_quality
 from evalkit.stats.judge_bias import PositionBias, length_effect, position_bias, self_preference
-from evalkit.stats.judge_errors import AltTest, JudgeAccuracy, alt_test, judge_accuracy, leniency_midp
+from evalkit.stats.judge_errors import (
+    AltTest,
+    JudgeAccuracy,
+    alt_test,
+    judge_accuracy,
+    judge_leaning,
+    leniency_midp,
+    loss_p,
+)
 from evalkit.stats.judged import double_sampling, ppi_mean, rogan_gladen, worth_extra_labels
 from evalkit.stats.mean_power import miller_items
 from evalkit.stats.means import mean_share
@@ -130,6 +138,7 @@ __all__ = [
     "items_to_separate",
     "jeffreys",
     "judge_accuracy",
+    "judge_leaning",
     "krippendorff_alpha",
     "larger_p",
     "lasting_share",
@@ -139,6 +148,7 @@ __all__ = [
     "logistic_per_doubling",
     "look_alphas",
     "looks_p",
+    "loss_p",
     "losses_allowed",
     "mcnemar_exact",
     "mcnemar_midp",

@@ -21,9 +21,10 @@ from evalkit.stats.inputs import (
 )
 from evalkit.stats.multiplicity import benjamini_yekutieli
 from evalkit.stats.plain import Plain
-from evalkit.stats.rates import rate, rate_clustered, wilson_limits
+from evalkit.stats.rates import rate, rate_clustered, two_sided_t, wilson_limits
 
 YOUDEN = "Wilson limits of both shares, joined (MOVER)"
+LEANING = "Student's t of paired differences"
 FEWEST_HUMANS, FEWEST_ITEMS = 3, 30
 
 
@@ -103,6 +104,45 @@ def leniency_midp(errors_a: int, n_a: int, errors_b: int, n_b: int) -> float:
         return 1.0
     p = float(chances[chances <= seen * (1 + 1e-7)].sum()) - seen / 2
     return min(1.0, p)
+
+
+def judge_leaning(errors_a: Values, errors_b: Values, confidence: float = 0.95) -> Estimate:
+    """How much more of side b than of side a a judge passes beyond what people pass, in [-2, 2]: 0 where it errs alike.
+
+    `errors_*`: each labelled item's mean of judge less human (1, 0 or -1 an output) on that side's outputs, same items
+    in the same order. Student's interval of the paired differences; without any spread that of n + 2 items of which
+    one more differs, by half an output to either side (Jeffreys). One item: no limits; none: no value. Raises
+    ValueError for values outside [-1, 1] and for different lengths.
+    """
+    check_confidence(confidence)
+    check_same_length(errors_a=errors_a, errors_b=errors_b)
+    apart = numbers("errors_b", errors_b, -1, 1) - numbers("errors_a", errors_a, -1, 1)
+    n = len(apart)
+    if not n:
+        return no_estimate("no item with labels on both sides", confidence, LEANING)
+    mean, spread = float(apart.mean()), float(apart.var(ddof=1)) if n > 1 else 0.0
+    if n == 1:
+        return Estimate(mean, None, None, confidence, n, LEANING, ("one item gives no interval",))
+    if not spread:
+        spread = (n * mean**2 + 1) / (n + 2) - (n * mean / (n + 2)) ** 2
+    half = two_sided_t(confidence, n - 1) * math.sqrt(spread / n)
+    return Estimate(mean, mean - half, mean + half, confidence, n, LEANING)
+
+
+def loss_p(difference: float, error: float, leaning: Estimate, share: float = 1.0) -> float | None:
+    """One-sided p in (0, 1) that a difference which a judge sees is no loss, once its leaning is taken off.
+
+    `difference`, with its standard `error` >= 0: side b less side a, `share` of which rests on the judge's word alone
+    (or what a unit of it is worth on the scale of the difference). Student's t with the degrees of freedom of the
+    labels. None without limits of the leaning. The difference estimator of two-phase sampling (Cochran 1977, chapter
+    12), as in prediction-powered inference (Angelopoulos et al. 2023) with the judge taken at its full word.
+    """
+    if leaning.value is None or leaning.high is None:
+        return None
+    of_leaning = (leaning.high - leaning.value) / two_sided_t(leaning.confidence, leaning.n - 1)
+    spread = math.hypot(error, share * of_leaning)
+    left = difference - share * leaning.value
+    return float(stats.t.cdf(left / spread, leaning.n - 1)) if spread else 0.5
 
 
 @dataclass(frozen=True, slots=True)
