@@ -673,6 +673,8 @@ def test_layout_and_comments_leave_the_hash_and_limits_change_it() -> None:
     plain = policy("quality: {margin: 0.1}")
     assert policy("# why\nquality:\n  margin: 0.10\n").sha256 == plain.sha256
     assert policy("quality: {margin: 0.2}").sha256 != plain.sha256
+    named = policy("baseline: claude-a\ncandidate: claude-b\nquality: {margin: 0.10}")
+    assert named.sha256 == plain.sha256, "which models it is of changes with every bump, and what is asked does not"
 
 
 def test_every_check_of_the_folder_can_be_asked_for_and_says_what_it_is() -> None:

@@ -617,6 +617,65 @@ def test_a_partial_judge_that_a_sample_finds_out_fails_no_equal_model_by_what_it
     assert verdicts["fail"] <= 6, verdicts  # 3 expected at a one-sided error of .05; more than 6 by chance in 3 %
 
 
+STRICTER: list[Pair] = [(1, 0)] * 16 + [(1, 1)] * 54 + [(0, 0)] * 30
+"""A loss of 16 points by a judge's word, beyond what chance makes of equal models."""
+
+
+def labelled(made_up: int) -> dict[int, Pair]:
+    """People on every fourth item: the judge errs on two bad outputs of both, and of four losses made up so many."""
+    found: dict[int, Pair] = {item: STRICTER[item] for item in range(0, 100, 4)}
+    return found | dict.fromkeys(range(0, 4 * made_up, 4), (1, 1)) | {96: (1, 1)}
+
+
+@pytest.mark.parametrize(("made_up", "verdict"), [(0, "fail"), (3, "inconclusive")])
+def test_a_loss_has_to_exceed_what_people_found_the_judge_to_make_up(made_up: int, verdict: str) -> None:
+    """Three errors of 25 on one side and none on the other do not show that its errors differ; nor that they do not."""
+    both = read_policy("quality: {margin: 0.10}\ncost_per_satisfactory: {at_most: 1.1}", "gate.yaml")
+    found = of(judged(STRICTER, labelled(made_up)))
+    assert not assay_of(found).skewed
+    report = gate(found, both)
+    quality, cost = report.checks
+    assert report.verdict == quality.outcome == verdict
+    doubt = "the judge may have made the loss up"
+    assert (doubt in quality.finding) == (made_up > 0)
+    if made_up:
+        assert (quality.needs or "").startswith("people's grades of the 16 items that the judge tells apart"), quality
+        assert "the judge may have made it up" in cost.finding
+    assert cost.outcome == verdict
+    flipped = [(c, b) for b, c in STRICTER]
+    people = {item: pair[::-1] for item, pair in labelled(made_up).items()}
+    assert gate(of(judged(flipped, people)), both).verdict != "fail", "nor does it lean towards the candidate's loss"
+
+
+def test_nothing_fails_fast_by_what_the_judge_may_have_made_up() -> None:
+    asked = Sequential(looks=[1.0], fail_fast=True)
+    for made_up, outcome in ((0, "fail"), (3, "inconclusive")):
+        snapshot = judged(STRICTER, labelled(made_up))
+        evidence, look = staged(of(snapshot), (snapshot, snapshot), asked, 0.05, analyze)
+        report = gate(evidence, POLICY, look=replace(look, wealth=1e6))
+        assert report.verdict == outcome
+        assert ("quality: fail fast" in [check.name for check in report.checks]) == (outcome == "fail")
+
+
+@pytest.mark.long
+def test_a_judge_that_is_stricter_with_the_candidate_fails_few_equal_models() -> None:
+    """By the judge's difference alone a quarter of such runs failed: 50 labels hardly show that its errors differ."""
+    rng, verdicts = np.random.default_rng(11), Counter[str]()
+    for _ in range(80):
+        good = rng.choice(4, size=100, p=[0.1, 0.1, 0.6, 0.2])
+        truth = [(int(one in (0, 2)), int(one in (1, 2))) for one in good]
+        said: list[Pair] = [
+            (
+                int(rng.random() < (0.95 if then else 0.10)),
+                int(rng.random() < (0.85 if now else 0.05)),
+            )
+            for then, now in truth
+        ]
+        drawn = rng.permutation(100)[:25]
+        verdicts[gate(of(judged(said, {int(item): truth[item] for item in drawn})), POLICY).verdict] += 1
+    assert verdicts["fail"] <= 8, verdicts  # 4 expected at a one-sided error of .05; more than 8 by chance in 2 %
+
+
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])
 def test_no_remedy_asks_a_judge_again_that_is_dropped(level: int) -> None:
     """Its grades decide nothing, so that neither the same commands again nor more items of its grading settle it."""

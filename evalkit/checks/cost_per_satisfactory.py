@@ -13,6 +13,7 @@ from evalkit.gating.naming import Planned
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate
+from evalkit.stats.rates import two_sided_z
 from evalkit.wording import estimated, plural
 
 ORDER = 21
@@ -69,7 +70,8 @@ def _as_far_as_graded(
 ) -> CheckResult:
     """The result as far as the verdicts carry it: what a judge makes up, or sees as nobody knows, decides nothing."""
     pairs, found, assay = evidence.shares(satisfied), with_mistakes(0.0), rules.assay
-    if not assay.judged or labels_of(evidence, pairs).reach == "all":
+    labels = labels_of(evidence, pairs)
+    if not assay.judged or labels.reach == "all":
         return found
     if is_mixed(evidence, pairs):
         why, needs = _MIXED, "people's grades of all outputs, or cost_per_request in its place"
@@ -77,10 +79,25 @@ def _as_far_as_graded(
         why, _, needs = assay.cap.partition("; ")
         needs = _NEEDS if "--discordant" in needs else needs or assay.cap  # by which people's grades would be no sample
     else:
-        other = with_mistakes(assay.mistaken)
-        return _with_either(found, other, assay.mistaken, _direction(pairs, rules), at_most)
+        either = _with_either(found, with_mistakes(assay.mistaken), assay.mistaken, _direction(pairs, rules), at_most)
+        return _beyond_leaning(either, labels.alone * len(pairs) / (sum(pairs.candidate) or inf), rules)
     finding = f"{found.finding}; {why}"
     return replace(found, outcome="inconclusive", finding=finding, p_worse=None, needs=needs)
+
+
+def _beyond_leaning(found: CheckResult, of_rate: float, rules: Rules) -> CheckResult:
+    """The result where a higher ratio has to exceed what the judge's leaning makes up of it; `of_rate`: what a point of
+    it is worth of the candidate's rate, as far as that rests on the judge's word."""
+    ratio, leaning = found.estimate, rules.assay.leaning
+    if found.p_worse is None or leaning is None or ratio is None or not ratio.value:
+        return found
+    error = inf if ratio.high is None else log(ratio.high / ratio.value) / two_sided_z(ratio.confidence)
+    p = stats.loss_p(-log(ratio.value), error, leaning, of_rate)
+    doubtful = found.p_worse <= rules.alpha and (p is None or p > rules.alpha) and found.outcome != "pass"
+    worse = None if p is None else max(found.p_worse, p)
+    if not doubtful:
+        return replace(found, p_worse=worse)
+    return replace(found, p_worse=worse, finding=f"{found.finding}; the judge may have made it up", needs=_NEEDS)
 
 
 def _direction(pairs: Paired, rules: Rules) -> int:

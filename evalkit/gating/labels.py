@@ -40,6 +40,11 @@ class Labels:
         return sum(known and s == ALIKE for known, s in zip(self.decided, self.strata, strict=True))
 
     @property
+    def alone(self) -> float:
+        """The share of items that rest on the judge's word."""
+        return self.decided.count(False) / max(1, len(self.decided))
+
+    @property
     def reach(self) -> Literal["all", "sampled", "few"]:
         """How far people's grades carry."""
         if all(self.decided):

@@ -142,12 +142,11 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels
 def _worse_beyond_leaning(worse: float, pairs: Paired, assay: Assay, labels: Labels) -> float | None:
     """The p of a loss that the judge sees (`worse`), or that what it may make up of it leaves, as far as people have
     checked it on both models: the larger. None where they checked too little to tell."""
-    alone = labels.decided.count(False) / len(labels.decided)
-    if assay.leaning is None or not alone:
+    if assay.leaning is None or not labels.alone:
         return worse
     differences = [c - b for b, c in zip(pairs.baseline, pairs.candidate, strict=True)]
     error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
-    p = stats.loss_p(fmean(differences), error, assay.leaning, alone)
+    p = stats.loss_p(fmean(differences), error, assay.leaning, labels.alone)
     return None if p is None else max(worse, p)
 
 

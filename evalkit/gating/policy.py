@@ -54,9 +54,11 @@ class Common(StrictModel):
 
     @property
     def sha256(self) -> str:
-        """Content hash; comments and layout of the file do not change it, nor does a key that came later, if absent."""
+        """Content hash of what is asked, of whichever two models; comments and layout of the file do not change it, nor
+        does a key that came later, if absent."""
         came_later = {"sequential"} if self.sequential is None else None
-        return content_sha256(self.model_dump(mode="json", exclude=came_later))
+        asked = self.model_dump(mode="json", exclude=came_later)
+        return content_sha256({**asked, "baseline": None, "candidate": None})
 
 
 @cache

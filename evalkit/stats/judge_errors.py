@@ -112,7 +112,7 @@ def judge_leaning(errors_a: Values, errors_b: Values, confidence: float = 0.95) 
     `errors_*`: each labelled item's mean of judge less human (1, 0 or -1 an output) on that side's outputs, same items
     in the same order. Student's interval of the paired differences; without any spread that of n + 2 items of which
     one more differs, by half an output to either side (Jeffreys). One item: no limits; none: no value. Raises
-    ValueError for values outside [-1, 1] and for different lengths.
+    ValueError for values outside [-1, 1] and for different lengths. Source: Student (1908).
     """
     check_confidence(confidence)
     check_same_length(errors_a=errors_a, errors_b=errors_b)
@@ -134,9 +134,12 @@ def loss_p(difference: float, error: float, leaning: Estimate, share: float = 1.
 
     `difference`, with its standard `error` >= 0: side b less side a, `share` of which rests on the judge's word alone
     (or what a unit of it is worth on the scale of the difference). Student's t with the degrees of freedom of the
-    labels. None without limits of the leaning. The difference estimator of two-phase sampling (Cochran 1977, chapter
-    12), as in prediction-powered inference (Angelopoulos et al. 2023) with the judge taken at its full word.
+    labels. None without limits of the leaning. Raises ValueError for an error below 0. The difference estimator of
+    two-phase sampling (Cochran 1977, chapter 12), as in prediction-powered inference (Angelopoulos et al. 2023) with
+    the judge taken at its full word.
     """
+    if not error >= 0:
+        raise ValueError(f"error = {error} is not a number from 0 on")
     if leaning.value is None or leaning.high is None:
         return None
     of_leaning = (leaning.high - leaning.value) / two_sided_t(leaning.confidence, leaning.n - 1)

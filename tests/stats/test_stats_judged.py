@@ -60,6 +60,9 @@ def test_double_sampling_edges() -> None:
         (lambda: stats.ppi_mean([1], [1], [1], lam=1.5), "lam = 1.5 is not from 0 to 1"),
         (lambda: stats.judge_accuracy([1], [0.5]), r"human\[0\] = 0.5 is neither 0 nor 1"),
         (lambda: stats.leniency_midp(3, 2, 0, 1), "errors_a = 3 is more than n = 2"),
+        (lambda: stats.judge_leaning([0], [0, 1]), "lengths differ"),
+        (lambda: stats.loss_p(0, -1, stats.judge_leaning([0, 0], [0, 0])), "error = -1 is not a number from 0 on"),
+        (lambda: stats.judge_leaning([0], [2]), r"errors_b\[0\] = 2.0 is not a number from -1 to 1"),
         (lambda: stats.alt_test([1], [[1]], epsilon=0), "epsilon = 0 is not between 0 and 1"),
         (lambda: stats.alt_test([1], [[1, 0]] * 3), "lengths differ"),
         (lambda: stats.worth_extra_labels(stats.rate(1, 2), stats.rate(1, 2, 0.9)), "confidences differ"),
@@ -149,6 +152,40 @@ def test_leniency_is_the_mid_p_of_fisher() -> None:
     assert stats.leniency_midp(3, 50, 9, 50) == pytest.approx(exact - point / 2)
     assert stats.leniency_midp(9, 50, 3, 50) == stats.leniency_midp(3, 50, 9, 50)
     assert stats.leniency_midp(2, 40, 30, 40) < 1e-6
+
+
+def test_a_leaning_is_the_paired_difference_of_errors() -> None:
+    a, b = [0, 0, -1, 0.5, 0, 1, 0, 0], [1, 0, -1, 0, 0, 1, 0, -1]
+    found = stats.judge_leaning(a, b)
+    paired = scipy_stats.ttest_rel(b, a).confidence_interval(0.95)
+    assert found.value == pytest.approx(np.mean(b) - np.mean(a))
+    assert (found.low, found.high) == (pytest.approx(paired.low), pytest.approx(paired.high))
+    back = stats.judge_leaning(b, a)
+    assert (back.value, back.low) == (pytest.approx(-(found.value or 0)), pytest.approx(-(found.high or 0)))
+
+
+@pytest.mark.parametrize(("n", "mean"), [(25, 0.0), (25, 1.0), (2, -0.5)])
+def test_labels_without_any_spread_bound_a_leaning_all_the_same(n: int, mean: float) -> None:
+    found = stats.judge_leaning([0] * n, [mean] * n)
+    assert found.value == mean
+    assert found.low is not None
+    assert found.low < mean
+    more = stats.judge_leaning([0] * 8 * n, [mean] * 8 * n)
+    assert more.low is not None
+    assert found.low < more.low < mean
+
+
+def test_a_loss_has_to_exceed_what_the_judge_makes_up() -> None:
+    even = stats.judge_leaning([0, 1, -1, 0] * 10, [0, 1, -1, 0] * 10)
+    against = stats.judge_leaning([0] * 40, [-1] * 6 + [0] * 34)
+    seen, error = -0.15, 0.05
+    plain = scipy_stats.norm.cdf(seen / error)
+    assert plain < (stats.loss_p(seen, error, even) or 0) < 0.01, "labels that agree leave it a loss"
+    assert stats.loss_p(seen, error, against) == pytest.approx(0.5), "a judge that fails as many more of it"
+    assert (stats.loss_p(seen, error, against, 0.5) or 0) < 0.25, "on half the items"
+    assert stats.loss_p(seen, error, against, 0.0) == pytest.approx(scipy_stats.t.cdf(-3, 39))
+    assert stats.loss_p(seen, error, stats.judge_leaning([0], [0])) is None
+    assert stats.loss_p(seen, error, stats.judge_leaning([], [])) is None
 
 
 def test_the_alternative_annotator_test_refuses_too_little() -> None:

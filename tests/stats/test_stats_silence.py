@@ -198,6 +198,8 @@ EDGES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = [
     ),
     (stats.self_preference, [([], [], []), ([1], [0], [1]), ([1, 0], [0, 0], [1, 0])]),
     (stats.leniency_midp, [(0, 0, 0, 0), (0, 5, 5, 5), (1, 1, 0, 1), (50, 50, 0, 50)]),
+    (stats.judge_leaning, [([], []), ([1], [-1]), ([0] * 9, [0] * 9), ([1] * 9, [-1] * 9)]),
+    (stats.loss_p, [(-0.1, 0.0, stats.judge_leaning([0] * n, [0] * n)) for n in (0, 1, 2, 9)]),
     (stats.alt_test, [([1], [[1]]), ([1] * 30, [[1] * 30] * 3), ([None] * 30, [[1] * 30] * 3)]),
     (stats.benjamini_hochberg, [([],), ([1.0],), ([0.0, 0.5, 0.5],)]),
     (stats.benjamini_yekutieli, [([],), ([1.0],), ([0.0, 0.5, 0.5],)]),
