@@ -781,6 +781,48 @@ def test_the_round_that_counts(stories: Sequence[tuple[int, bool, int, int]], ex
     assert (chosen.id if chosen else None) == expected
 
 
+@pytest.mark.parametrize(
+    ("by_people", "before", "after"),
+    [
+        pytest.param({"right": 1}, "judge", "judge", id="one column of two makes no verdict"),
+        pytest.param({"right": 1, "polite": 1}, "people", "people", id="both do"),
+        pytest.param({"right": 1, "polite": None}, "judge", "people", id="whoever grades anew means it"),
+        pytest.param({"right": None, "polite": None}, "judge", "judge", id="nothing that they could tell"),
+    ],
+)
+def test_a_part_of_the_criteria_is_no_round_of_verdicts(
+    by_people: dict[str, int | None], before: str, after: str
+) -> None:
+    """A judge gave a level on both criteria in a round of its own; people, before or after it, perhaps on fewer."""
+    criteria = [{"id": name, "question": "Is it?", "levels": {"0": "No.", "1": "Yes."}} for name in ("right", "polite")]
+    for of_people, counts in ((1, before), (2, after)):
+        book = Book(spec(rubric={**PASS_OR_FAIL, "criteria": criteria}), rounds=[round_(1), round_(2)])
+        for item in range(20):
+            trial = book.trial(f"i{item}", answered())
+            for name in ("right", "polite"):
+                book.grade(trial, 1, criterion=name, round_id=3 - of_people)
+            for name, level in by_people.items():
+                book.grade(trial, level, grader="ann", criterion=name, round_id=of_people)
+        chosen = current_round(book.snapshot())
+        assert chosen is not None
+        assert chosen.id == (of_people if counts == "people" else 3 - of_people)
+
+
+def test_people_who_could_tell_nothing_displace_no_sample_of_theirs() -> None:
+    """The judge that grades anew beside them has not been checked there."""
+    book = Book(rounds=[round_(1), round_(2)])
+    for item in range(20):
+        trial = book.trial(f"i{item}", answered())
+        for number in (1, 2):
+            book.grade(trial, 1, round_id=number)
+        if item < 12:
+            book.grade(trial, 1, grader="ann", round_id=1)
+            book.grade(trial, None, grader="ann", round_id=2)
+    chosen = current_round(book.snapshot())
+    assert chosen is not None
+    assert chosen.id == 1
+
+
 def test_several_rounds_are_said_with_the_one_that_counts() -> None:
     assert warned(analyze(_rounds((1, True, 5, 0), (2, True, 4, 1)).snapshot()), "2 rounds of grading exist")
     assert warned(analyze(_rounds((1, True, 5, 0), (2, True, 2, 0)).snapshot()), "the figures rest on round 1 (judge")

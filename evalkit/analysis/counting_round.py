@@ -1,5 +1,6 @@
 """Which round of grading counts, where a run was graded in several."""
 
+from collections import defaultdict
 from copy import deepcopy
 from dataclasses import field
 
@@ -16,7 +17,8 @@ _FAR_MORE = 2
 
 
 def current_round(snapshot: Snapshot) -> Round | None:
-    """The round that counts: any before one known not to be blind, then the one that graded most trials.
+    """The round that counts: any before one known not to be blind, then the one that graded most trials, first those
+    with a level on every judged criterion, since fewer make no verdict.
 
     What checks alone say is looked at last, since it can be had beside any round. Where that leaves several, one with
     people's grades, then one known to be blind, then the newest. So a round for debugging, one that has only begun,
@@ -35,9 +37,9 @@ def current_round(snapshot: Snapshot) -> Round | None:
     def rank(r: Round) -> tuple[bool, bool, bool]:
         return r.blind is not False, work[r.id].people, r.blind is True
 
-    def standing(r: Round) -> tuple[bool, int, int, bool, bool, int]:
-        fit, people, blind = rank(r)
-        return fit, len(work[r.id].judged), len(work[r.id].graded), people, blind, r.id
+    def standing(r: Round) -> tuple[bool, int, int, int, bool, bool, int]:
+        (fit, people, blind), done = rank(r), work[r.id]
+        return fit, len(done.whole), len(done.levels), len(done.graded), people, blind, r.id
 
     def replaces(r: Round, other: Round) -> bool:
         no_lower = all(ours >= theirs for ours, theirs in zip(rank(r), rank(other), strict=True))
@@ -84,48 +86,56 @@ def _settled(snapshot: Snapshot, rounds: list[Round], chosen: Round) -> Round:
 
 @dataclass
 class _Work:
-    """What a round has done: trials with a level, with one on a judged criterion, and those it has dealt with."""
+    """What a round has done: trials with any level (`graded`); on which of the `judged` criteria each has a level, and
+    which of them were dealt with, some perhaps ungraded; and whether people gave any level."""
 
-    people: bool
+    judged: frozenset[str]
+    people: bool = False
     graded: set[int] = field(default_factory=set)
-    judged: set[int] = field(default_factory=set)
-    dealt_with: set[int] = field(default_factory=set)
+    levels: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    dealt_with: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     unreadable: int = 0
     readable: int = 0
+
+    @property
+    def whole(self) -> set[int]:
+        """Trials with a level on every judged criterion."""
+        return {trial for trial, names in self.levels.items() if names >= self.judged}
+
+    @property
+    def done(self) -> set[int]:
+        """Trials of which every judged criterion was dealt with."""
+        return {trial for trial, names in self.dealt_with.items() if names >= self.judged}
 
     def covers(self, other: "_Work") -> bool:
         """Whether it has dealt with all that the other has, and most of what it said can be read."""
         return (
             self.readable >= self.unreadable
-            and bool(self.judged or not other.judged)
-            and (self.dealt_with | self.graded >= other.dealt_with | other.graded)
+            and bool(self.levels or not other.levels)
+            and self.done >= other.done
+            and self.dealt_with.keys() | self.graded >= other.dealt_with.keys() | other.graded
         )
 
 
 def _work(snapshot: Snapshot) -> dict[int, _Work]:
-    checked = checked_criteria(snapshot)
-    dropped = dropped_judges(snapshot, Rubric.read_back(snapshot.spec.rubric))
-    found: dict[int, _Work] = {}
-    grades = counting(snapshot.grades)
-    by_people = {
-        round_id for round_id, grader in {(g.round_id, g.grader) for g in grades} if kind_of(grader) == "human"
-    }
-    for grade in grades:
-        work = found.get(grade.round_id)
-        if work is None:
-            work = found[grade.round_id] = _Work(grade.round_id in by_people)
+    rubric, checked = Rubric.read_back(snapshot.spec.rubric), checked_criteria(snapshot)
+    judged, dropped = frozenset(criterion.id for criterion in rubric.judged), dropped_judges(snapshot, rubric)
+    found: dict[int, _Work] = defaultdict(lambda: _Work(judged))
+    for grade in counting(snapshot.grades):
+        work = found[grade.round_id]
         if judge_of(grade.grader) in dropped:
             continue
         if grade.level is not None:
             work.graded.add(grade.trial_id)
+            work.people = work.people or kind_of(grade.grader) == "human"
         if grade.criterion in checked:
             continue
-        work.dealt_with.add(grade.trial_id)
+        work.dealt_with[grade.trial_id].add(grade.criterion)
         if grade.level is None:
             work.unreadable += 1
         else:
             work.readable += 1
-            work.judged.add(grade.trial_id)
+            work.levels[grade.trial_id].add(grade.criterion)
     return found
 
 
