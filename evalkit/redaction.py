@@ -48,6 +48,7 @@ class Redaction:
     _taken: set[str] = field(default_factory=set, repr=False)
     _names: dict[str, str] = field(default_factory=dict, repr=False)
     _whole: re.Pattern[str] | None = field(default=None, repr=False)
+    _anywhere: re.Pattern[str] | None = field(default=None, repr=False)
     _wherever: set[str] = field(default_factory=set, repr=False)
     _number: int = 0
     _spent_s: float = 0.0
@@ -76,8 +77,7 @@ class Redaction:
             number = self._next() if alike and new else None
             self._names |= {name: shown if number is None else _numbered(shown, number) for name, shown in new.items()}
             self._wherever |= {name for name in new if wherever or not self._matches(name)}
-        longest_first = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
-        self._whole = re.compile(rf"(?<!\w)(?:{longest_first})(?!\w)") if longest_first else None
+        self._whole, self._anywhere = _any_of(self._names), _any_of(self._wherever)
         self._known.clear()
 
     def _matches(self, name: str) -> bool:
@@ -124,18 +124,18 @@ class Redaction:
         kept = [(*match.span(), match.group()) for match in _MARKS.finditer(text)]
         kept += [
             (start, end, self._names[name])
-            for (start, end), name in self._places(readings).items()
+            for (start, end), name in _places(self._whole, readings).items()
             if name in self._wherever or any(first < end and start < last for first, last in found)
+        ]
+        kept += [  # in a longer name, too, that stays
+            (start, end, self._names[name])
+            for (start, end), name in _places(self._anywhere, readings).items()
+            if not any(first < end and start < last for first, last, _ in kept)
         ]
         matches = [(start, end, REDACTED) for start, end in _joined(found)]
         whole = [each for each in kept if not any(_reaches_beyond(match, each) for match in matches)]
         rest = [match for match in matches if not any(start <= match[0] and match[1] <= end for start, end, _ in whole)]
         return _with(text, sorted(whole + rest))
-
-    def _places(self, readings: Sequence[str]) -> dict[tuple[int, int], str]:
-        """Where names stand as words of their own, the longest where several do."""
-        whole = self._whole
-        return {} if whole is None else {m.span(): m.group() for text in readings for m in whole.finditer(text)}
 
     def _spans(self, pattern: Pattern, readings: Sequence[str]) -> Iterable[tuple[int, int]]:
         for reading in readings:
@@ -148,6 +148,16 @@ class Redaction:
                     f"redact pattern {pattern.pattern!r} takes too long on these texts ({left_s:.1f} s); simplify it"
                 ) from error
             self._spent_s += time.monotonic() - begun_s
+
+
+def _any_of(names: Collection[str]) -> re.Pattern[str] | None:
+    """Finds names as words of their own, the longest where several stand; None without any."""
+    longest_first = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return re.compile(rf"(?<!\w)(?:{longest_first})(?!\w)") if longest_first else None
+
+
+def _places(names: re.Pattern[str] | None, readings: Sequence[str]) -> dict[tuple[int, int], str]:
+    return {} if names is None else {m.span(): m.group() for text in readings for m in names.finditer(text)}
 
 
 def _readings(text: str) -> list[str]:
@@ -201,7 +211,7 @@ def _usable(pattern: str) -> Pattern:
 
 
 _REFERENCES = frozenset(
-    {"Section.name", "Span.link", "Series.key", "ItemView.anchor", "MapColumn.anchor", "Excerpt.file"}
+    {"Section.name", "Note.rest", "Span.link", "Series.key", "ItemView.anchor", "MapColumn.anchor", "Excerpt.file"}
 )
 
 

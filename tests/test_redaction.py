@@ -325,6 +325,15 @@ def test_a_tag_that_only_holds_a_hidden_name_is_hidden_with_it() -> None:
     assert by.name("on author=Ann items, not author=Bob") == "on author=⟦redacted⟧ items, not author=Bob"
 
 
+def test_a_longer_name_that_stays_in_a_text_shadows_no_hidden_name_in_it() -> None:
+    """A pattern matches the tag where it is all of a text, and nothing of it elsewhere."""
+    by = Redaction(["^Ann$", "^author="])
+    by.tell_apart([("Ann",)], wherever=True)
+    by.tell_apart([("author=Ann",)])
+    assert by.name("on author=Ann items") == "on author=⟦redacted⟧ items"
+    assert "Ann" not in by.name("author=Ann")
+
+
 def test_things_of_two_kinds_are_told_apart() -> None:
     """A model and a judge called alike would read as a model that judged itself."""
     by = Redaction(["acme|gpt"])

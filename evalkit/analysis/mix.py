@@ -82,16 +82,18 @@ def _winners(standing: Standing) -> Signal:
     p_values = adjust([difference_p(shared, seed) for shared in sides.values()])
     evidence: list[Evidence] = []
     parts: list[str] = []
-    toward = None
+    toward, better = None, False
     for (key, c), p in zip(tested.items(), p_values, strict=True):
         gain = paired_difference(sides[key], 0.95)
         evidence += _contrast_evidence(standing, c, gain, p)
         gains = p is not None and p <= ALPHA and gain.low is not None and gain.low > 0
+        better = better or gains
         failing = c.dear_part.pass_rate[c.cheap]  # a part of few items keeps a good model from its bar too
         if gains and failing.high is not None and failing.high < standing.analysis.decision.bar:
             parts += [c.cheap_part.name, c.dear_part.name]
             toward = toward or (c.dear if c.dear != standing.current else c.cheap)
-    settles = "" if parts else "more items in these parts: the pick differs, the models are not shown to"
+    lacking = "the cheaper model is not shown to miss the bar there" if better else "the models are not shown to"
+    settles = "" if parts else f"more items in these parts: the pick differs, {lacking}"
     state: State = "shown" if parts else "not enough data"
     return made(state, tuple(dict.fromkeys(evidence)), settles, toward=toward, parts=tuple(dict.fromkeys(parts)))
 

@@ -265,8 +265,9 @@ def _leaning(
     errors: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for trial, flag in sorted(said.items()):
         errors[keys[trial].item_id][keys[trial].model].append(flag - people[trial])
-    sides = [[_mean(of_model[m]) for of_model in errors.values() if len(of_model) == len(models)] for m in models]
-    return stats.judge_leaning(*sides)
+    both = [of_model for of_model in errors.values() if len(of_model) == len(models)]
+    on_a, on_b = ([_mean(of_model[model]) for of_model in both] for model in models)
+    return stats.judge_leaning(on_a, on_b)
 
 
 def _mean(values: Sequence[int]) -> float:

@@ -56,13 +56,15 @@ def _ats(steps: list[Steps], across: Scale, up: Scale) -> list[tuple[float, floa
 
 
 def _spots(steps: list[Steps], across: Scale, up: Scale, width: float) -> list[Placed] | None:
-    """Where names stand beside their curves; None if one would not be clear of the others."""
-    course = [box for s in steps for box in _course(s, across, up)]
+    """Where names stand beside their curves; None if one would not be clear of all, or as near to another's."""
+    courses = [_course(s, across, up) for s in steps]
     frame, found = Box(46, 2, width, up.start), list[Placed]()
-    for s, at in zip(steps, _ats(steps, across, up), strict=True):
+    for i, (s, at) in enumerate(zip(steps, _ats(steps, across, up), strict=True)):
         names = [spot.box for spot in found]
-        spot = place(s.series.name, _SIZE, at, Marks(course), frame, names)
-        if not spot.box.within(frame) or any(spot.box.meets(box) for box in names):
+        marks = Marks(courses[i], [box for course in courses[:i] + courses[i + 1 :] for box in course])
+        spot = place(s.series.name, _SIZE, at, marks, frame, names)
+        drawn = (*marks.own, *marks.others, *names)
+        if not (spot.box.within(frame) and marks.owned(spot.box)) or any(spot.box.meets(box) for box in drawn):
             return None
         found.append(spot)
     return found

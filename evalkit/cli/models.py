@@ -9,6 +9,8 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from evalkit.models import Model
+
 _COLUMNS = ("model", "tier", "in $/M", "out $/M", "context", "lifecycle", "newer in its tier")
 _FOLDED = ("lifecycle",)
 _LEAST_FIRST = ("context", "tier", "newer in its tier", "lifecycle")
@@ -40,7 +42,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
                 "input_usd_per_mtok": round(priced[0], 4) if priced else None,
                 "output_usd_per_mtok": round(priced[1], 4) if priced else None,
                 "context_tokens": model.context_tokens,
-                "lifecycle": model.lifecycle + (f", retires {model.retires}" if model.retires else ""),
+                "lifecycle": _lifecycle(model),
                 "pinned": model.pinned,
                 "in_line_up": model.id in LINE_UP,
                 "newer": list(newer_in_tier(model.id)),
@@ -51,6 +53,13 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         return
     terminal = console()
     terminal.print(models_table(rows, prices_version(), terminal.width))
+
+
+def _lifecycle(model: "Model") -> str:
+    """Where a model stands, and since when or until when."""
+    if model.retires is None:
+        return model.lifecycle
+    return f"retired {model.retires}" if model.lifecycle == "retired" else f"{model.lifecycle}, retires {model.retires}"
 
 
 def models_table(rows: list[dict[str, Any]], prices: str, width: int) -> "Table":

@@ -117,14 +117,18 @@ def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None
 def _accuracy(found: JudgeValidity | FloorValidity, evidence: Evidence) -> JudgeAccuracy | None:
     """The judge's on the outputs of these two models."""
     pair = _pair(found, evidence)
-    return found.by_model[evidence.candidate] if evidence.baseline == evidence.candidate else pair and pair.accuracy
+    if evidence.baseline == evidence.candidate:
+        return found.by_model[evidence.candidate]
+    return None if pair is None else pair.accuracy
 
 
 def _leaning(found: JudgeValidity | FloorValidity, evidence: Evidence) -> Estimate | None:
     """The judge's towards the candidate; None of a model beside itself."""
     pair = _pair(found, evidence)
-    if pair is None or pair.b == evidence.candidate or pair.leaning.value is None:
-        return pair and pair.leaning
+    if pair is None:
+        return None
+    if pair.b == evidence.candidate or pair.leaning.value is None:
+        return pair.leaning
     value, low, high = (None if x is None else -x for x in (pair.leaning.value, pair.leaning.high, pair.leaning.low))
     return replace(pair.leaning, value=value, low=low, high=high)
 

@@ -33,6 +33,10 @@ NO_OPTION = "no option"
 _MOST_LINKS = 12
 
 
+_EPOCHS = ", and how far an item's epochs agree as it is on all items"
+"""Else each resample would have to estimate that anew."""
+
+
 def build(analysis: Analysis) -> Section | None:
     """None while no output has a verdict."""
     if all(m.pass_rate.value is None for m in analysis.models):
@@ -45,7 +49,7 @@ def build(analysis: Analysis) -> Section | None:
         lede=words(
             "The declared rule, applied again to items drawn anew from these, the same draw for every option. A share "
             "near 100% means that the choice does not hang on a few items; it speaks of items like these, and takes "
-            "every grade as right."
+            f"every grade as right{_EPOCHS if analysis.spec.epochs > 1 else ''}."
         ),
         blocks=(*_stability(analysis, heading), *_needed(analysis), *_items(analysis)),
     )

@@ -38,7 +38,8 @@ def build(analysis: Analysis) -> Section | None:
         lede=words(
             f"Whether {current} is the wrong model for this work. A signal is shown where the "
             "interval of its figure lies on its side, not shown where it lies on the other, and without enough data "
-            "where it covers both. Costs are those of requests."
+            "where it covers both; different winners also take the cheaper model shown below the bar where another is "
+            "picked. Costs are those of requests."
         ),
         blocks=(
             *_facts(analysis.signals),
