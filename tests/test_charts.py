@@ -38,6 +38,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.charts import NARROW, WIDE, draw
 from evalkit.charts.cell import draw_cell
+from evalkit.charts.ecdf import _course, _spots
 from evalkit.charts.labels import Box, Marks, fit, place, spread, text_width
 from evalkit.charts.scales import Scale, named_ticks, scale_of, tick_name, ticks
 from evalkit.charts.svg import INKS, Svg, px
@@ -263,6 +264,24 @@ def test_each_row_of_each_band_of_the_map_is_told_by_more_than_its_colour(width:
     named = len(models) if width == NARROW else 0
     assert len(marks) == len(rows) + named
     assert len({(part.tag, part.get("stroke"), part.get("fill")) for part in marks}) == len(models)
+
+
+@pytest.mark.parametrize("apart", [1.0, 1.1, 1.25, 2.0, 4.0])
+def test_a_curve_is_named_beside_itself_or_in_a_legend(apart: float) -> None:
+    """Beside another curve's mark a name reads as that curve's, which only its colour denies."""
+    series = [Series(key, f"Model {key}", i) for i, key in enumerate("abc")]
+    axis = Axis("s", "seconds", 0.1, 30.0, log=True)
+    steps = tuple(
+        Steps(one, tuple(0.3 * apart**i * math.exp(k / 12) for k in range(40))) for i, one in enumerate(series)
+    )
+    across, up = scale_of(axis, 44.0, WIDE - 14), Scale(0, 1, 264, 12)
+    spots = _spots(list(steps), across, up, WIDE)
+    drawn = parse(draw(Ecdf("f", axis, steps), WIDE))
+    assert {one.name for one in series} <= {part.text for part in drawn.iter() if part.tag.endswith("text")}
+    assert (spots is None) == (apart < 4.0)
+    for i, spot in enumerate(spots or ()):
+        near = [min(spot.box.distance(box) for box in _course(one, across, up)) for one in steps]
+        assert near[i] == min(near) > 0
 
 
 def test_a_staircase_ends_at_everything() -> None:

@@ -12,6 +12,7 @@ from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered,
 from report_pages import made, plain_text, section
 from rich.console import Console
 from rich.table import Table as RichTable
+from test_signals import planted
 
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
@@ -19,12 +20,14 @@ from evalkit.blocks import MOST_WARNINGS, Facts, Items, Note, Paragraph, Table
 from evalkit.chart_blocks import Lines
 from evalkit.cli.models import models_table
 from evalkit.cli.route_table import checks_table, policies_table, print_routing
+from evalkit.cli.signal_tables import signal_table
 from evalkit.cli.summary import summary_table
 from evalkit.cli.terminal import PLAINLY
 from evalkit.models import display_name
 from evalkit.records import Usage
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.route import with_routing
+from evalkit.sections.signals import figures
 from evalkit.wording import money
 
 REFUSED = ended("refused", 0.004, latency_s=1.0, ttft_s=0.3, felt_s=1.0, usage=Usage(input_tokens=900), text="No.")
@@ -496,6 +499,18 @@ def test_no_width_of_a_terminal_breaks_a_figure_of_a_policy(width: int) -> None:
     kept(checks_table(routing, max(60, width)), max(60, width))
     shown = [str(column.header) for column in policies_table(routing, 0.8, width).columns]
     assert ("p90" in shown) == (not policies_table(routing, 0.8, width).caption)
+
+
+@pytest.mark.parametrize("width", range(40, 161, 5))
+def test_no_width_of_a_terminal_breaks_a_figure_of_a_signal(width: int) -> None:
+    signals = planted().signals
+    seen = io.StringIO()
+    Console(width=width, file=seen, color_system=None).print(signal_table(signals, width))
+    words = set(seen.getvalue().split())
+    for signal in signals:
+        told = [signal.state, *([signal.reason] if signal.reason else figures(signal))]
+        assert [word for text in told for word in text.split() if word not in words] == []
+    assert ("figures" in words) == (width >= 100)
 
 
 @pytest.mark.parametrize("width", range(40, 131, 5))

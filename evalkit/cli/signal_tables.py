@@ -15,15 +15,23 @@ if TYPE_CHECKING:
     from evalkit.stats import Estimate
 
 
-def signal_table(signals: "Sequence[Signal]") -> Table:
-    """One row a signal, what is shown first."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 1, 0))
-    for name in ("signal", "state", "figures", "to settle it"):
+_ROOM = 100
+"""Characters that four columns take; with fewer, what a signal has stands one below the other."""
+
+
+def signal_table(signals: "Sequence[Signal]", width: int) -> Table:
+    """One row a signal, what is shown first; `width` of the terminal."""
+    beside = width >= _ROOM
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 1, 0), show_header=beside)
+    for name in ("signal", "state", "figures", "to settle it") if beside else ("signal",):
         table.add_column(name, overflow="fold")
     for signal in ordered(signals):
-        told = [signal.reason] if signal.reason else figures(signal)
-        name = f"{signal.direction}: {signal.name}"
-        table.add_row(name, signal.state, "\n".join(told), sentence(signal.settles))
+        told = "\n".join([signal.reason] if signal.reason else figures(signal))
+        name, settles = f"{signal.direction}: {signal.name}", sentence(signal.settles)
+        if beside:
+            table.add_row(name, signal.state, told, settles)
+        else:
+            table.add_row("\n".join([name, signal.state, told] + [f"To settle it: {settles}"] * bool(settles)))
     return table
 
 

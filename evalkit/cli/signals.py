@@ -125,7 +125,8 @@ def _print(analysis: "Analysis", found: "tuple[Signal, ...]", logged: "Productio
         say("No signal can be read: nothing is graded yet; `evalkit grade` first.")
     else:
         say(heading(found, analysis.spec.models))
-        console().print(signal_table(found))
+        terminal = console()
+        terminal.print(signal_table(found, terminal.width))
         for line in told_by_verdicts(analysis):
             say(f"! {line}")
     for line in () if logged is None else production_lines(logged):
