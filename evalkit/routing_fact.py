@@ -5,7 +5,7 @@ from evalkit.analysis.routing import PolicyValue
 from evalkit.blocks import Fact, words
 from evalkit.pairing import reserve
 from evalkit.series import clears, routed
-from evalkit.wording import doubt, estimated, money, value
+from evalkit.wording import doubt, estimated, money
 
 _OF_ALL = "with all routers looked at together"
 
@@ -20,19 +20,21 @@ def savings(analysis: Analysis) -> Fact | None:
         return None
     if routing.decision.single != f"always-{analysis.decision.option}":
         single = f"{single} (the lowest total of one model)"
-    saves = f"saves {estimated(policy.gain_usd, 'money')}"
+    saves, both = f"saves {estimated(policy.gain_usd, 'money')}", ""
     rate, bar = policy.pass_rate, analysis.decision.bar
     if not policy.shown and policy.gain_limits is not None:
-        limits, rate = policy.gain_limits, policy.rate_together
-        saves = f"might save {value(limits, 'money')} ({doubt(limits, 'money')} {_OF_ALL})"
+        rate, both = policy.rate_together, f", both {_OF_ALL}"
+        saves = f"might save {estimated(policy.gain_limits, 'money')}"
     told = (
         f"{policy.opening} {saves} a request over {single}, unsatisfactory answers at {money(routing.failure_usd)}"
-        f" included; {estimated(rate, 'percent', bar)} satisfactory{_beside_the_bar(analysis, policy)}"
+        f" included; {estimated(rate, 'percent', bar)} satisfactory{both}{_beside_the_bar(analysis, policy)}"
     )
     if routing.decision.verdict == "route":
         return Fact("Routing costs less", words(f"{told}{reserve(policy)}."))
     settles = f" To settle it: {routing.decision.settles}." if routing.decision.settles else ""
-    return Fact("Routing could change this", words(f"{told}.{settles}"))
+    misses = rate.high is not None and rate.high < bar
+    title = "Routing might cost less, below your bar" if misses else "Routing could change this"
+    return Fact(title, words(f"{told}.{settles}"))
 
 
 def _beside_the_bar(analysis: Analysis, policy: PolicyValue) -> str:

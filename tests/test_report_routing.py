@@ -190,6 +190,23 @@ def test_the_verdict_tells_what_routing_may_change(verdict: RoutingVerdict, titl
     assert all(("To settle it: 90 items more." in text) is (verdict == "not_enough_data") for text in told)
 
 
+@pytest.mark.parametrize(
+    ("high", "title"), [(0.75, "Routing might cost less, below your bar"), (0.85, "Routing could change this")]
+)
+def test_a_router_that_misses_the_bar_itself_changes_no_verdict_of_it(high: float, title: str) -> None:
+    whole = made("routed")
+    assert whole.routing is not None
+    router = next(each for each in whole.routing.values if each.title == "By context size")
+    gain, rate = Estimate(0.04, -0.7, 0.8, 0.95, 60, "m"), Estimate(0.6, 0.5, high, 0.95, 60, "m")
+    missed = replace(router, shown=False, gain_limits=gain, rate_limits=rate)
+    decision = replace(whole.routing.decision, verdict="not_enough_data", policy=router.name, settles="more items")
+    values = tuple(missed if each is router else each for each in whole.routing.values)
+    analysis = replace(whole, routing=replace(whole.routing, decision=decision, values=values))
+    told = next(block for block in section(analysis, "verdict").blocks if isinstance(block, Facts))
+    (text,) = [plain_text(fact.text) for fact in told.facts if fact.title == title]
+    assert f"(50–{high:.0%}) satisfactory, both with all routers looked at together. To settle it" in text
+
+
 def test_a_column_of_money_has_one_unit() -> None:
     for shown in tables(made("routed"))[:2]:
         for place, column in enumerate(shown.columns):
