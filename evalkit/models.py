@@ -33,7 +33,9 @@ class Model:
     """What is known about a model id. `pinned` is False for an alias that can change under its user.
 
     `thinking` and `efforts`: the kinds and levels it accepts, None where that is not known. `rejects`: what it is
-    known to turn down; what is not named there may be turned down as well.
+    known to turn down; what is not named there may be turned down as well. `price_cliff`: tokens of a prompt, and how
+    many times as dear every token of a request is, the answer's too, where the prompt has more; None where it has one
+    price. It stands here since the price data take too long to load for a report, which needs no other price of them.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Model:
     thinking: frozenset[str] | None = None
     efforts: frozenset[str] | None = None
     rejects: frozenset[Rejected] = frozenset()
+    price_cliff: tuple[int, float] | None = None
 
     @property
     def tokens_per_text(self) -> float:
@@ -121,7 +124,16 @@ KNOWN: tuple[Model, ...] = (
     Model("claude-sonnet-4-6", "sonnet", (4, 6), _MILLION, 64_000, thinking=_ANY_THINKING, efforts=_UP_TO_MAX),
     Model("claude-sonnet-4-5-20250929", "sonnet", (4, 5), 200_000, 64_000, "deprecated", "2026-11-30"),
     Model("claude-sonnet-4-5", "sonnet", (4, 5), 200_000, 64_000, "deprecated", "2026-11-30", pinned=False),
-    Model("claude-haiku-5-5", "haiku", (5, 5), _MILLION, 64_000, thinking=_SWITCHABLE, rejects=_NO_PREFILL),
+    Model(
+        "claude-haiku-5-5",
+        "haiku",
+        (5, 5),
+        _MILLION,
+        64_000,
+        thinking=_SWITCHABLE,
+        rejects=_NO_PREFILL,
+        price_cliff=(100_000, 5.0),
+    ),
     Model("claude-haiku-4-5-20251001", "haiku", (4, 5), 200_000, 64_000, thinking=_BUDGETED, efforts=frozenset()),
     Model("claude-haiku-4-5", "haiku", (4, 5), 200_000, 64_000, pinned=False, thinking=_BUDGETED, efforts=frozenset()),
 )

@@ -18,8 +18,11 @@ from evalkit.models import (
     same_model,
 )
 from evalkit.panel import Panel
-from evalkit.pricing import rates
+from evalkit.pricing import price, rates
+from evalkit.records import Usage
 from evalkit.strict import read_strict
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def test_line_up_is_one_pinned_active_model_a_tier() -> None:
@@ -48,7 +51,23 @@ def test_what_is_known_is_coherent(model: Model) -> None:
     assert model.id.startswith(f"claude-{model.tier}-{version}")
     assert 0 < model.max_output_tokens < model.context_tokens
     assert (model.retires is None) == (model.lifecycle == "active")
-    assert rates(model.id, datetime(2026, 11, 22, tzinfo=UTC)) is not None
+    assert rates(model.id, NOW) is not None
+
+
+@pytest.mark.parametrize("model", KNOWN, ids=lambda model: model.id)
+def test_a_price_cliff_is_the_one_of_the_price_data(model: Model) -> None:
+    def usd(tokens: int) -> float:
+        found = price(model.id, Usage(input_tokens=tokens, output_tokens=tokens // 100), NOW).usd
+        assert found is not None
+        return found
+
+    sizes = [*range(10_000, model.context_tokens, 10_000), model.context_tokens]
+    steps = [(low, usd(low + 1) / usd(low)) for low in sizes[:-1] if usd(low + 1) > 1.01 * usd(low)]
+    in_all = usd(sizes[-1]) / usd(sizes[0]) / (sizes[-1] / sizes[0])
+    assert [(size, pytest.approx(factor, rel=1e-3)) for size, factor in steps] == [
+        cliff for cliff in (model.price_cliff,) if cliff
+    ]
+    assert in_all == pytest.approx(model.price_cliff[1] if model.price_cliff else 1.0), "no other step in between"
 
 
 @pytest.mark.parametrize("alias", [model.id for model in KNOWN if not model.pinned])

@@ -23,6 +23,7 @@ from evalkit.analysis.judge_biases import judge_biases
 from evalkit.analysis.leanings import leanings
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
+from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
 from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.robust import item_quality, stability
@@ -116,6 +117,7 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
         item_quality=item_quality(tables, [item.id for item in snapshot.items]),
         judges=judges,
         caching=caching,
+        price_cliffs=price_cliffs([(m.model, m.context) for m in per_model], models, _own(prices)),
         sessions=session_results(snapshot),
         workers=worker_results(snapshot),
     )
@@ -198,7 +200,17 @@ def _warnings(
         results,
     )
     asked = analysis.spec.cache != "off" and any(model.counts.answered for model in analysis.models)
-    return (*about, *seen_through(analysis.blinding), *cache_warnings(analysis.caching, marked=asked))
+    return (
+        *about,
+        *seen_through(analysis.blinding),
+        *cache_warnings(analysis.caching, marked=asked),
+        *cliff_warnings(analysis.price_cliffs),
+    )
+
+
+def _own(prices: Prices | None) -> Mapping[str, object]:
+    """The models that the team pays by rates of its own."""
+    return {} if prices is None else prices.own
 
 
 def _conditional(analysis: Analysis, text: str) -> Analysis:
@@ -224,6 +236,8 @@ def _of_sweep(
     answer = max((item.max_tokens or snapshot.spec.max_tokens for item in snapshot.items), default=0)
     sweep = sweep_of(snapshot.spec, parts, size, basis, answer)
     judging = grading_of(snapshot, (), Rubric.read_back(snapshot.spec.rubric))
+    cliffs = price_cliffs([(p.model, p.reached) for p in sweep.points], snapshot.spec.models, _own(prices))
+    of_one_size = set(cliff_warnings(main.price_cliffs))
     return replace(
         main,
         spec=snapshot.spec,
@@ -233,7 +247,12 @@ def _of_sweep(
             judge_attempts=judging.judge_attempts,
             judge_failed_attempts=judging.judge_failed_attempts,
         ),
-        warnings=(*sweep_warnings(sweep), *main.warnings),
+        price_cliffs=cliffs,
+        warnings=(
+            *sweep_warnings(sweep),
+            *(line for line in main.warnings if line not in of_one_size),
+            *cliff_warnings(cliffs, by_size=True),
+        ),
         sessions=session_results(snapshot),
         workers=worker_results(snapshot),
         sweep=sweep,

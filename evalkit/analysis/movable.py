@@ -8,15 +8,18 @@ from evalkit.analysis.results import Analysis, Slice
 from evalkit.analysis.sides import Standing, request_cost_ratio, standing
 from evalkit.analysis.sweep import HARDLY_WORSE
 from evalkit.frozen import dataclass
-from evalkit.models import display_name, same_model
+from evalkit.models import display_name, known, same_model
 from evalkit.stats import Estimate
 from evalkit.usage_log import UsageLine
 
 MAPPING = (
     "a request belongs to the part of its difficulty; without one, to the parts of its tags; without those, to the"
-    f" part of its input size; it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it"
-    " belongs to"
+    " part of its input size; to none where its prompt is much longer than its model had there; it counts where a"
+    f" cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to"
 )
+
+_NEARLY = 1.25
+"""Times the longest prompt that was tried, which production's may have unless they cost otherwise then."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
     keys: list[tuple[str, str, tuple[Slice, ...]] | None] = []
     unmapped: Counter[str] = Counter()
     kept = 0
+    steps = _steps(analysis)
+    longest = {place.current: _longest(place.current, analysis) for place in around.values() if place is not None}
     for line in lines:
         place, reason = around[line.model], ""
         parts = () if place is None else _parts_of(line, place, sizes)
@@ -63,7 +68,9 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
             reason = f"{display_name(line.model, analysis.spec.models)} is not in the run"
         elif not parts:
             reason = "no difficulty, tag or input size that the run has a part for"
-        toward = None if place is None or not parts else _toward(place, parts)
+        elif _is_longer(line, parts, longest[place.current], steps):
+            reason = "a prompt longer than the run's on its part"
+        toward = None if place is None or reason else _toward(place, parts)
         if reason:
             unmapped[reason] += 1
         elif toward is None:
@@ -124,6 +131,31 @@ def _parts_of(line: UsageLine, place: Standing, sizes: Sequence[tuple[int, int, 
         return tuple(tagged)
     size = line.usage.total_input_tokens
     return tuple(part for low, high, part in sizes if size is not None and low <= size <= high)[:1]
+
+
+def _longest(model: str, analysis: Analysis) -> Mapping[str, int]:
+    """The most tokens that a model's prompt of each item had, of items where that is known."""
+    found: dict[str, int] = {}
+    for item in analysis.outputs:
+        for output in item.outputs:
+            if output.model == model and output.input_tokens is not None:
+                found[item.id] = max(found.get(item.id, 0), output.input_tokens)
+    return found
+
+
+def _steps(analysis: Analysis) -> list[int]:
+    """Prompt sizes beyond which a request costs otherwise, or does not fit a model of the run."""
+    windows = [facts.context_tokens for m in analysis.models if (facts := known(m.model)) is not None]
+    return [*windows, *(cliff.above_tokens for cliff in analysis.price_cliffs)]
+
+
+def _is_longer(line: UsageLine, parts: Sequence[Slice], longest: Mapping[str, int], steps: Sequence[int]) -> bool:
+    """Whether the run says nothing of prompts of its length on one of its parts: nobody tried any nearly as long, or
+    a step lies between."""
+    size = line.usage.total_input_tokens
+    most = [max(tokens) for part in parts if (tokens := [longest[i] for i in part.item_ids if i in longest])]
+    limits = [min([_NEARLY * tokens, *(step for step in steps if step >= tokens)]) for tokens in most]
+    return size is not None and any(size > limit for limit in limits)
 
 
 def _toward(place: Standing, parts: Sequence[Slice]) -> str | None:

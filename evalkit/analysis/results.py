@@ -88,6 +88,28 @@ class Context:
 
 
 @dataclass(frozen=True)
+class PriceCliff:
+    """Prompts of more than `above_tokens` have every token billed `factor` times as dear, the answer's too: a step of
+    the model's published price that the run's prompts, from `smallest_tokens` to `largest_tokens`, come near or pass.
+    """
+
+    model: str
+    name: str
+    above_tokens: int
+    factor: float
+    smallest_tokens: int
+    largest_tokens: int
+
+    @property
+    def rule(self) -> str:
+        """What it is, as the main clause of a sentence."""
+        return (
+            f"{self.name} bills every token {self.factor:g} times as dear where a prompt has more than"
+            f" {self.above_tokens:,}"
+        )
+
+
+@dataclass(frozen=True)
 class ModelResult:
     """Everything about one model. Money in USD; None where a price or a token count is unknown.
 
@@ -340,6 +362,7 @@ class Analysis:
     against: tuple[Against, ...] = ()
     baseline: Baseline | None = None
     caching: tuple[CacheUse, ...] = ()
+    price_cliffs: tuple[PriceCliff, ...] = ()
 
     @property
     def correction_usd(self) -> float:

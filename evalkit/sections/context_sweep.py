@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from evalkit.analysis.results import Analysis, AtSize, ContextRange, Sweep
+from evalkit.analysis.results import Analysis, AtSize, ContextRange, PriceCliff, Sweep
 from evalkit.blocks import (
     Cell,
     Column,
@@ -44,6 +44,7 @@ def build(analysis: Analysis) -> Section | None:
         lede=_lede(analysis, sweep),
         blocks=(
             *((chart,) if chart.lines else ()),
+            *_costs(analysis, sweep, series),
             _sizes(analysis, sweep, series),
             _ranges(sweep, series),
             _requests(sweep, series),
@@ -101,10 +102,52 @@ def _chart(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...], finding
     low = max(0.0, int((min([*lows, bar]) - 0.04) * 10) / 10)
     return Lines(
         finding,
-        Axis("context asked for, tokens, log scale", "tokens", min(sweep.sizes) / 1.3, max(sweep.sizes) * 1.3, True),
+        _across(sweep),
         Axis(f"satisfactory outputs; your bar is {stated(bar)}", "percent", low, 1.0, reference=bar),
         lines,
     )
+
+
+def _across(sweep: Sweep, cliff: PriceCliff | None = None) -> Axis:
+    """The sizes on a log scale, a price cliff marked."""
+    low, high = min(sweep.sizes) / 1.3, max(sweep.sizes) * 1.3
+    at = None if cliff is None else float(cliff.above_tokens)
+    return Axis("context asked for, tokens, log scale", "tokens", low, high, True, reference=at)
+
+
+def _costs(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Iterable[Lines | Note]:
+    """What a request costs at each size, where a price cliff lies between or close by them."""
+    lines = tuple(
+        Line(
+            s, tuple((float(p.context_tokens), p.cost_per_request.value or 0.0) for p in known), tuple(e for _, e in of)
+        )
+        for s in series
+        if (of := [(p, p.cost_per_request) for p in sweep.of(s.key) if p.cost_per_request.value is not None])
+        and (known := [p for p, _ in of])
+    )
+    if not analysis.price_cliffs or not lines:
+        return
+    told = [_cliff(sweep, cliff) for cliff in analysis.price_cliffs]
+    high = max(x for line in lines for e in line.estimates for x in (e.high, e.value) if x is not None)
+    yield Lines(
+        told[0],
+        _across(sweep, analysis.price_cliffs[0]),
+        Axis("cost of a request", "money", 0.0, high * 1.05),
+        lines,
+    )
+    yield Note("Price cliff", tuple(words(f"{sentence}.") for sentence in told))
+
+
+def _cliff(sweep: Sweep, cliff: PriceCliff) -> str:
+    """Where a model's price steps up, and what requests cost on either side of it."""
+    points = [p for p in sweep.of(cliff.model) if p.reached is not None and p.cost_per_request.value is not None]
+    below = [p for p in points if p.reached is not None and p.reached.largest_tokens <= cliff.above_tokens]
+    beyond = [p for p in points if p.reached is not None and p.reached.smallest_tokens > cliff.above_tokens]
+    sides = [
+        f"{value(p.cost_per_request, 'money')} a request at {tokens(p.context_tokens)} tokens"
+        for p in (*below[-1:], *beyond[:1])
+    ]
+    return f"{cliff.rule}: {' and '.join(sides)}" if sides else cliff.rule
 
 
 def _sizes(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Table:
