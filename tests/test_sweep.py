@@ -12,7 +12,9 @@ import pytest
 from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, run_of, spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_pages import plain_text
 from sweep_builders import at_size, losing, three_sizes, together
+from test_report_odd import kept
 
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze
@@ -225,7 +227,7 @@ def test_the_section_has_a_chart_with_intervals_and_a_row_for_each_size() -> Non
 @pytest.mark.long
 def test_every_rendering_tells_the_sizes_and_none_a_variants_id() -> None:
     analysis = analyze(three_sizes())
-    terminal = sweep_table(analysis)
+    terminal = sweep_table(analysis, 200)
     assert terminal is not None
     assert terminal.row_count == 6
     for text in (
@@ -242,6 +244,41 @@ def test_every_rendering_tells_the_sizes_and_none_a_variants_id() -> None:
     points = json.loads(render_json(analysis))["analysis"]["sweep"]["points"]
     assert [(p["context_tokens"], p["pass_rate"]["value"]) for p in points][:2] == [(2000, 1.0), (10_000, 1.0)]
     assert "--context 2000,10000,50000" in page(analysis)
+
+
+def test_a_page_says_where_the_outputs_of_other_sizes_are_and_what_failed_there() -> None:
+    analysis = analyze(three_sizes())
+    told = {each.name: plain_text(each.lede) for each in build_report(analysis).sections}
+    where = "These are the outputs at 50,000 tokens; those at 2,000 and 10,000 are in the table of trials"
+    assert where in told["items"].replace("\N{NO-BREAK SPACE}", " ")
+    assert told["failures"].endswith("Trials at 50,000 tokens; of those at other sizes 0 failed.")
+    assert not [name for name, text in told.items() if "at other sizes" in text and name not in ("failures",)]
+
+
+@pytest.mark.parametrize("width", range(40, 131, 5))
+def test_no_width_of_a_terminal_breaks_a_figure_of_a_size(width: int) -> None:
+    table = sweep_table(analyze(three_sizes()), width)
+    assert table is not None
+    assert str(table.caption).endswith("of the shortest: Opus 4.6 to 50,000 tokens and Haiku 4.5 to 10,000 tokens")
+    kept(table, width)
+
+
+def test_a_size_that_is_held_against_itself_alone_is_not_said_to_be() -> None:
+    parts = {size: at_size(size, {OPUS: losing(12, 0)}) for size in (2000, 50_000)}
+    table = sweep_table(analyze(together(parts)), 100)
+    assert table is not None
+    assert not table.caption
+
+
+def test_tables_of_two_runs_have_columns_of_the_same_kinds() -> None:
+    """Nothing measured, whole numbers alone, or no failure: none makes another type of a column."""
+
+    def kinds(**changes: Any) -> dict[str, str]:
+        made = Book(spec((OPUS,)))
+        made.trial("a", replace(answered(), **changes), model=OPUS, level=1)
+        return {name: str(kind) for name, kind in trials_table(made.snapshot()).dtypes.items() if "wait" not in name}
+
+    assert kinds() == kinds(felt_s=None, ttft_s=3.0, cost_usd=2.0) == kinds(error_type="x", latency_s=0.5)
 
 
 def test_csv_has_the_items_own_ids_and_the_size_of_each_trial() -> None:

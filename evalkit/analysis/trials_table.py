@@ -17,6 +17,8 @@ _GRADE_COLUMNS = (
     "item_id", "model", "epoch", "context_tokens", "grader", "criterion", "level", "ungraded_reason", "comment",
     "after_results",
 )  # fmt: skip
+_KINDS = {"error_type": "string", "blind": "boolean", "cost_usd": "Float64", "score": "Float64"}
+"""Of columns that a run may have no value in, or whole ones alone: else tables of two runs would not go together."""
 _TEXTS = {"item_id", "model", "output", "error", "error_type"}
 
 
@@ -26,7 +28,9 @@ def trials_table(snapshot: Snapshot) -> pd.DataFrame:
     `blind` says whether the round that counts was, `context_tokens` the size that was asked for, `condition` what
     marks a conditional run. Money in USD, times in seconds.
     """
-    return pd.concat([_trials(part) for part in _parts(snapshot)]).convert_dtypes()  # whole numbers without ".0"
+    table = pd.concat([_trials(part) for part in _parts(snapshot)]).convert_dtypes()  # whole numbers without ".0"
+    fixed = {name: kind for name, kind in _KINDS.items() if name in table}
+    return table.astype(fixed | {name: "Float64" for name in map(str, table) if name.endswith("_s")})
 
 
 def trials_csv(table: pd.DataFrame) -> str:

@@ -122,7 +122,7 @@ def _print_summary(analysis: "Analysis", hidden: "Redaction") -> None:
         say(hidden.name(line))
     screen = console()
     screen.print(summary_table(analysis, screen.width))
-    sizes = sweep_table(analysis)
+    sizes = sweep_table(analysis, screen.width)
     if sizes is not None:
         screen.print(sizes)
     for warning in (*analysis.warnings, *clock_warnings(analysis.sessions), *worker_warnings(analysis.workers)):

@@ -44,7 +44,7 @@ def production_lines(logged: "Production") -> Iterator[str]:
         f" ({plural(logged.weeks, 'whole week')}), {users}, {spent}"
     )
     for name, count in logged.unpriced.items():
-        yield f"  ! {plural(count, 'request')} of {name} unpriced; set `prices` in evalkit.yaml"
+        yield f"  ! {plural(count, 'request')} of {name} unpriced: name its tokens, or set `prices` in evalkit.yaml"
     yield f"  cost grows faster than users: {logged.state}"
     for name, estimate in logged.growth.items():
         yield f"    {name} a week: {estimated(estimate, 'ratio')}"

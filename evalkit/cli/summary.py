@@ -76,28 +76,30 @@ def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
     return {"model": [model.name for model in models], **cells}, said
 
 
-def sweep_table(analysis: "Analysis") -> Table | None:
-    """Each model at each size of a context sweep; None for a run at one size."""
+def sweep_table(analysis: "Analysis", width: int) -> Table | None:
+    """Each model at each size of a context sweep, with as many columns as so wide a terminal has room for; None for a
+    run at one size."""
     sweep = analysis.sweep
     if sweep is None:
         return None
     names = {found.model: found.name for found in sweep.ranges}
-    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left", caption_style="")
-    for name in ("model", "context", "satisfactory", "against shortest", "per request", "p50 one attempt"):
-        table.add_column(name, justify="left" if name == "model" else "right", overflow="fold")
-    for point in sweep.points:
-        table.add_row(
-            names[point.model],
-            tokens(point.context_tokens),
-            cell(point.pass_rate, "percent", bar=analysis.decision.bar),
-            "shortest" if point.difference is None else cell(point.difference, "points"),
-            cell(point.cost_per_request, "money"),
-            cell(point.latency_p50, "seconds"),
-        )
-    held = [f"{found.name} to {tokens(found.holds_tokens)} tokens" for found in sweep.ranges if found.holds_tokens]
+    every = {
+        "model": [names[p.model] for p in sweep.points],
+        "context": [tokens(p.context_tokens) for p in sweep.points],
+        "satisfactory": [cell(p.pass_rate, "percent", bar=analysis.decision.bar) for p in sweep.points],
+        "against shortest": [
+            "shortest" if p.difference is None else cell(p.difference, "points") for p in sweep.points
+        ],
+        "per request": [cell(p.cost_per_request, "money") for p in sweep.points],
+        "p50 one attempt": [cell(p.latency_p50, "seconds") for p in sweep.points],
+    }
+    columns = fitting(every, ("model",), width, ("p50 one attempt", "per request", "against shortest"))
+    least = min(sweep.sizes)
+    held = [f"{f.name} to {tokens(f.holds_tokens)} tokens" for f in sweep.ranges if (f.holds_tokens or 0) > least]
     margin = f"{sweep.ranges[0].margin * 100:.0f}" if sweep.ranges else ""
-    table.caption = f"held within {margin} points of the shortest: {listing(held)}" if held else ""
-    return table
+    return fitted(
+        columns, ("model",), width, f"held within {margin} points of the shortest: {listing(held)}" if held else ""
+    )
 
 
 def stability_line(analysis: "Analysis") -> str:

@@ -20,10 +20,20 @@ from evalkit.chart_blocks import (
 from evalkit.cut_streams import CutStreams
 from evalkit.models import few
 from evalkit.series import lineup
-from evalkit.wording import listing, money, plural
+from evalkit.wording import listing, money, plural, tokens
 
 ORDER = 115
 _KINDS = ("refused", "truncated", "errored")
+
+
+def _of_one_size(analysis: Analysis) -> str:
+    """What of a sweep's other sizes failed, which the figures here leave out."""
+    sweep = analysis.sweep
+    if sweep is None:
+        return ""
+    others = [p.counts for p in sweep.points if p.context_tokens != sweep.analysed]
+    failed = sum(counts.failed for counts in others)
+    return f" Trials at {tokens(sweep.analysed)} tokens; of those at other sizes {failed:,} failed."
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -49,6 +59,7 @@ def build(analysis: Analysis) -> Section | None:
                 if analysis.spec.imported
                 else ""
             )
+            + _of_one_size(analysis)
         ),
         blocks=(
             Bars(heading, tuple(_bar(analysis.model(s.key), s) for s in series), "trials"),

@@ -29,7 +29,7 @@ from evalkit.item_marks import anchor, state_of
 from evalkit.rubric import Rubric
 from evalkit.series import lineup
 from evalkit.shown_items import ShownItems, is_failed, parts_models, shown_items, states
-from evalkit.wording import NOT_MEASURED, listing, money, plural, score, seconds, shorten
+from evalkit.wording import NOT_MEASURED, listing, money, plural, score, seconds, shorten, tokens
 
 ORDER = 110
 _TITLE_LIMIT, _TITLE_LEAST = 78, 15
@@ -59,9 +59,20 @@ def build(analysis: Analysis) -> Section | None:
             *_then(changed),
             f"{said} Open one to see the task, the "
             "reference and every output with its grades. Hide the names to judge for yourself first.",
+            *_of_one_size(analysis),
         ),
         blocks=(*_cut(shown, items), *_left_out(shown, who), items),
     )
+
+
+def _of_one_size(analysis: Analysis) -> Iterator[str]:
+    """Where the outputs of a sweep's other sizes are: there may be several times as many."""
+    if (sweep := analysis.sweep) is not None:
+        others = listing([tokens(size) for size in sweep.sizes if size != sweep.analysed])
+        yield (
+            f" These are the outputs at {tokens(sweep.analysed)} tokens; those at {others} are in the table of trials"
+            " (`-o trials.xlsx`)."
+        )
 
 
 def _changed(analysis: Analysis) -> Baseline | None:
