@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_pages import made
 
+from evalkit.cli.pins_table import priced
 from evalkit.pins.bumps import bumps
 from evalkit.pins.facts import facts_of, price_change
 from evalkit.pins.mentions import is_prose
@@ -598,6 +599,15 @@ def test_a_pin_retires_on_its_day_and_is_warned_about_60_days_before(day: str, l
     then = datetime.fromisoformat(day).replace(tzinfo=UTC)
     facts = facts_of(SONNET_45, then)
     assert (facts.lifecycle, facts.retires_soon(then.date())) == (lifecycle, soon)
+
+
+def test_a_price_change_tells_the_cliff_of_the_newer_model() -> None:
+    """A tenth of the price a token is half of it in a long prompt."""
+    change = price_change("claude-haiku-4-5", "claude-haiku-5-5", datetime(2026, 11, 26, tzinfo=UTC))
+    assert priced(change) == (
+        "price 0.10× a token, about 0.13× the same text; 5 times as much in prompts of more than 100,000 tokens"
+    )
+    assert price_change("claude-haiku-5-5", "claude-haiku-4-5", datetime(2026, 11, 26, tzinfo=UTC)).price_cliff is None
 
 
 def test_an_unknown_model_has_no_price_change() -> None:

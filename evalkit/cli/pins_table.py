@@ -62,9 +62,12 @@ def priced(change: "PriceChange") -> str:
     tokens_in, tokens_out = ratio(change.input_ratio), ratio(change.output_ratio)
     token = tokens_in if tokens_in == tokens_out else f"{tokens_in} in and {tokens_out} out"
     said = "the same price a token" if change.input_ratio == change.output_ratio == 1 else f"price {token} a token"
-    if change.input_per_text is None or change.input_per_text == change.input_ratio:
+    if change.input_per_text is not None and change.input_per_text != change.input_ratio:
+        said = f"{said}, about {ratio(change.input_per_text)} the same text"
+    if change.price_cliff is None:
         return said
-    return f"{said}, about {ratio(change.input_per_text)} the same text"
+    above, factor = change.price_cliff
+    return f"{said}; {factor:g} times as much in prompts of more than {above:,} tokens"
 
 
 def print_bump(bump: "Bump", change: "PriceChange | None") -> None:

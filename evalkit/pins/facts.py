@@ -26,7 +26,8 @@ _GONE = {
 class PriceChange:
     """What one model's input and output tokens cost, over another's, and the same text's (both None where unknown).
 
-    `input_per_text` and `output_per_text` count that newer tokenizers make more tokens of the same text.
+    `input_per_text` and `output_per_text` count that newer tokenizers make more tokens of the same text. `price_cliff`:
+    the one model's, as of `Model`: all these are of shorter prompts.
     """
 
     model: str
@@ -34,6 +35,7 @@ class PriceChange:
     output_ratio: float | None
     input_per_text: float | None
     output_per_text: float | None
+    price_cliff: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,11 @@ def _usable(tier: str | None) -> tuple[str, ...]:
 def price_change(model_id: str, other: str, now: datetime) -> PriceChange:
     """What `other` costs over `model_id`."""
     then, there = rates(model_id, now), rates(other, now)
-    if then is None or there is None or not all(then):
-        return PriceChange(other, None, None, None, None)
-    ratios = there[0] / then[0], there[1] / then[1]
     old, new = known(model_id) or known(re.sub(r"-\d{8}$", "", model_id)), known(other)
+    cliff = None if new is None else new.price_cliff
+    if then is None or there is None or not all(then):
+        return PriceChange(other, None, None, None, None, price_cliff=cliff)
+    ratios = there[0] / then[0], there[1] / then[1]
     tokens = new.tokens_per_text / old.tokens_per_text if old and new else None
     texts = (None, None) if tokens is None else (ratios[0] * tokens, ratios[1] * tokens)
-    return PriceChange(other, *ratios, *texts)
+    return PriceChange(other, ratios[0], ratios[1], texts[0], texts[1], cliff)
