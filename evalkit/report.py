@@ -32,6 +32,11 @@ class Report:
     sections: tuple[Section, ...]
     graded: str = ""
 
+    @property
+    def of_two(self) -> bool:
+        """Whether it is a comparison of two runs, which has no verdict on either."""
+        return bool(self.sections) and self.sections[0].name == "against"
+
 
 @cache
 def section_modules() -> tuple[ModuleType, ...]:
@@ -144,10 +149,7 @@ def render_markdown(
     report = report or build_report(analysis, parts)
     where = f". Full report: {whole}" if whole else ""
     footer = f"{_size(analysis)}{report.graded}, run {analysis.spec.name}{where}"
-    of_two = (
-        report.sections[:1] and report.sections[0].name == "against"
-    )  # a comparison and the run's report stand apart
-    name = f"compare:{analysis.spec.name}" if of_two else analysis.spec.name
+    name = f"compare:{analysis.spec.name}" if report.of_two else analysis.spec.name  # they stand apart
     return markdown.render(report.sections, footer, name=name, simulated=origin(analysis))
 
 
@@ -175,13 +177,14 @@ class Finding:
 class Document:
     """The report as JSON. `schema_version` rises when a field goes or changes its meaning, not when one comes.
 
-    Missing numbers are null, with the reason beside them. Money in USD, times in seconds, rates from 0 to 1.
+    Missing numbers are null, with the reason beside them. Money in USD, times in seconds, rates from 0 to 1. `verdict`:
+    None of a comparison of two runs; `headline` says what that found.
     """
 
     schema_version: Literal[1]
     simulated: bool
     title: str
-    verdict: Verdict
+    verdict: Verdict | None
     conditional: str | None
     headline: str | None
     findings: tuple[Finding, ...]
@@ -206,7 +209,7 @@ def render_json(
                 schema_version=1,
                 simulated=report.simulated,
                 title=report.title,
-                verdict=analysis.decision.verdict,
+                verdict=None if report.of_two else analysis.decision.verdict,
                 conditional=mark(analysis.spec),
                 headline=report.sections[0].heading if report.sections else None,
                 findings=tuple(Finding(s.name, s.heading, s.measured) for s in report.sections),

@@ -53,6 +53,28 @@ def test_it_is_the_analysis_of_the_report(runs: tuple[str, str], capsys: pytest.
     assert pair.cost_ratio.value == pytest.approx(0.5 * pair.then.value / pair.now.value)
 
 
+def test_rates_are_of_the_items_that_the_difference_is_of() -> None:
+    """A larger run has a lower rate in all, and a higher one on what both were tried on."""
+    then = run_of({OPUS: [[i % 5 > 0] for i in range(20)]})
+    now = run_of({OPUS: [[i % 10 > 0] if i < 20 else [i % 2 > 0] for i in range(40)]})
+    now = replace(now, spec=replace(now.spec, limit=40))
+    later = analyze(now, then)
+    (pair,) = later.against
+    assert (pair.then.n, pair.now.n, pair.items) == (20, 20, 20)
+    assert (pair.now.value or 0) - (pair.then.value or 0) == pytest.approx(pair.difference.value) == 0.1
+    assert later.model(OPUS).pass_rate.value == 0.7
+
+
+def test_the_json_of_a_comparison_has_the_verdict_of_neither_run(
+    runs: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *runs, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["verdict"] is None
+    assert content["analysis"]["decision"]["verdict"] is not None
+    assert "baseline run" in content["headline"]
+
+
 def test_the_latency_ratio_is_paired_by_item() -> None:
     then, now = Book(), Book()
     for i in range(8):

@@ -68,11 +68,12 @@ def _counterpart(model: str, candidates: Sequence[str]) -> str | None:
 def _against(a: str, b: str, then: Columns, now: Columns, seed: int, correction_usd: Estimate) -> Against:
     pair = pair_of(a, b, then, now, seed, correction_usd)
     before, after = in_all((then.decided, now.decided))
+    of_then, of_now = (side.of(after.items) if after.items else side for side in (then, now))
     change = after.satisfied - before.satisfied
     return Against(
         **{field.name: getattr(pair, field.name) for field in fields(Pair)},
-        then=hedged_rate(then),
-        now=hedged_rate(now),
+        then=hedged_rate(of_then),
+        now=hedged_rate(of_now),
         latency_ratio=_latency_ratio(then, now),
         improved=tuple(after.items[place] for place in np.flatnonzero(change > 0)),
         regressed=tuple(after.items[place] for place in np.flatnonzero(change < 0)),

@@ -34,7 +34,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Against(Pair):
-    """Model `b` of this run against model `a` of an earlier one, whose pass rate was `then` and is `now`.
+    """Model `b` of this run against model `a` of an earlier one, whose pass rate was `then` and is `now` on the items
+    that both have a verdict on.
 
     `latency_ratio`: one attempt's time here over that there, geometric mean over the items that both answered.
     `improved` and `regressed`: ids of items of which `b` satisfied more, or fewer, epochs than `a`.

@@ -229,7 +229,7 @@ def _about_gaps(
     unanswered = sum(result.unanswered for result in results)
     timed_out = sum(result.timed_out and not result.settled for result in results)
     if pending:
-        more = "the same command goes on, with a larger --share if it had one"
+        more = "the same command goes on, with a larger --share or --budget-usd if that ended it"
         failed = f" ({unanswered} of them failed on every attempt so far)" if unanswered else ""
         told = f"{pending:,} of {_plural(planned, 'trial')} {'has' if pending == 1 else 'have'} no outcome yet{failed}"
         yield f"Incomplete: {told} and {'is' if pending == 1 else 'are'} left out; {more}."
