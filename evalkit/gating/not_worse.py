@@ -70,7 +70,8 @@ def _missing(worst: Paired, rules: Rules) -> str:
 class _Tested:
     """How a share came out. `basis`: in words, what it rests on; `cap`: why it may not pass although `shown`;
     `needs`: what would settle it where the figures do not, asked for only then since it takes a search; `left`: the
-    margin that the judge's errors leave; `doubtful`: the judge may have made the loss up."""
+    margin that the judge's errors leave; `leans`: a loss is less sure for what the judge may make up of it, `doubtful`:
+    too much so to be shown."""
 
     estimate: Estimate
     shown: bool
@@ -81,6 +82,7 @@ class _Tested:
     needs: Callable[[], str | None]
     left: float
     margin: str = ""
+    leans: bool = False
     doubtful: bool = False
 
     @property
@@ -108,10 +110,9 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels
     estimate = stats.paired_rates_clustered(*sides, rules.confidence, epochs)
     found = stats.discordance(*sides)
     worse = None if assay.skewed or mixed else stats.worse_p(*sides, rules.alpha, epochs)
-    beyond = worse if labels is None or worse is None else _worse_beyond_leaning(worse, pairs, assay, labels)
-    doubt = None
-    if labels is not None and worse is not None and worse <= rules.alpha and (beyond is None or beyond > rules.alpha):
-        doubt = labels
+    made_up = 0.0 if labels is None or worse is None else beyond_leaning(pairs, assay, labels)
+    beyond = None if worse is None or made_up is None else max(worse, made_up)
+    leans = worse is not None and worse <= rules.alpha and (beyond is None or beyond > worse)
 
     def needs() -> str | None:
         if pairs.worst is not None and rules.unheard:
@@ -120,8 +121,8 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels
             return f"people's grades of all items that the judge tells apart and {FEWEST_ALIKE} others of these"
         if assay.skewed:
             return None  # a loss may be the graders' own: what rids it of their errors comes first
-        if doubt is not None:
-            return None if assay.cap else _doubted(doubt)  # which asks for the same people
+        if leans and labels is not None:
+            return None if assay.cap else _doubted(labels, assay)  # which asks for the same people
         errors = " and the judge never errs" if assay.judged and assay.cap else ""
         return rules.next_look or _without_figure(pairs) + _items_needed(pairs, estimate, left, rules, errors)
 
@@ -135,27 +136,28 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels
         needs,
         left,
         f" (tested at {left * 100:.3g} points, since the judge errs)" if assay.factor < 1 else "",
-        doubtful=doubt is not None,
+        leans=leans,
+        doubtful=leans and (beyond is None or beyond > rules.alpha),
     )
 
 
-def _worse_beyond_leaning(worse: float, pairs: Paired, assay: Assay, labels: Labels) -> float | None:
-    """The p of a loss that the judge sees (`worse`), or that what it may make up of it leaves, as far as people have
-    checked it on both models: the larger. None where they checked too little to tell."""
+def beyond_leaning(pairs: Paired, assay: Assay, labels: Labels) -> float | None:
+    """The p that what a judge may make up leaves no loss of these pairs, as far as people have checked it on both
+    models; 0 where nothing rests on its word, or nobody has. None where they checked too little to tell."""
     if assay.leaning is None or not labels.alone:
-        return worse
+        return 0.0
     differences = [c - b for b, c in zip(pairs.baseline, pairs.candidate, strict=True)]
     error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
-    p = stats.loss_p(fmean(differences), error, assay.leaning, labels.alone)
-    return None if p is None else max(worse, p)
+    return stats.loss_p(fmean(differences), error, assay.leaning, labels.alone)
 
 
-def _doubted(labels: Labels) -> str:
+def _doubted(labels: Labels, assay: Assay) -> str:
     """What settles a loss that the judge may have made up."""
     apart = labels.sizes[WORSE] + labels.sizes[BETTER]
+    more = "of more outputs" if assay.leaning and assay.leaning.n > 1 else "of the same items on both models"
     return (
         f"people's grades of the {plural(apart, 'item')} that the judge tells apart (`evalkit grade --discordant`), or"
-        " of more outputs (`--calibrate`): as far as they have checked it, it may make the loss up"
+        f" {more} (`--calibrate`): as far as they have checked it, it may make the loss up"
     )
 
 
@@ -237,7 +239,7 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
     if tested.doubtful and not tested.shown:
         more = "the judge may have made the loss up"
     elif not tested.shown and tested.worse is not None and estimate.high is not None and estimate.high < 0:
-        beyond = estimate.high < -tested.left
+        beyond = estimate.high < -tested.left and not tested.leans
         more = "the loss is beyond the margin" if beyond else "a loss is likely"
     return replace(result, finding=f"{result.finding}; {more}") if more else result
 

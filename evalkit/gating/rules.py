@@ -96,9 +96,11 @@ def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None
     if served is not None:
         return Assay(cap=served, skewed=True)
     unknown = _unknown(evidence, found, of)
-    if found is None or unknown is not None:
+    if found is None:
         return Assay(cap=unknown)
     accuracy, leaning = _accuracy(found, evidence), _leaning(found, evidence)
+    if unknown is not None:  # what labels there are say all the same how far it leans
+        return Assay(cap=unknown, leaning=None if leaning is None or leaning.value is None else leaning)
     low, p = (
         None if accuracy is None else accuracy.youden_low_80,
         _different_p(found, evidence.baseline, evidence.candidate),
@@ -190,11 +192,12 @@ def _unseen_side(evidence: Evidence, found: JudgeValidity | FloorValidity, of: s
     """That a judge was checked on one model's outputs alone: it may take the other's for better than they are."""
     for model in (evidence.baseline, evidence.candidate):
         one = found.by_model.get(model)
-        labels = 0 if one is None else one.sensitivity.n + one.specificity.n
+        labels = 0 if one is None else one.youden.n
         if labels < FEWEST_OF_A_SIDE:
+            outputs = FEWEST_OF_A_SIDE * evidence.epochs * len(evidence.of_candidate.models)
             return (
                 f"the judge is uncalibrated{of} on {model}: people graded {labels} of the items that it graded there, "
-                f"{FEWEST_OF_A_SIDE} are needed; let them with `evalkit grade --calibrate`, or `--discordant`"
+                f"{FEWEST_OF_A_SIDE} are needed; let them with `evalkit grade --calibrate {outputs}`, or `--discordant`"
             )
     return None
 

@@ -9,7 +9,6 @@ from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.labels import is_mixed
 from evalkit.gating.looks import Look, Sequential, look_of, order_of, up_to
 from evalkit.gating.results import CheckResult
-from evalkit.gating.rules import Assay
 from evalkit.records import Snapshot
 from evalkit.rounds import left_at_closing
 from evalkit.stats.paired import tested_at
@@ -105,14 +104,11 @@ def _mean(outputs: Sequence[OutputResult]) -> float:
     return sum(flags) / len(flags)
 
 
-def failed_fast(look: Look, checks: Sequence[CheckResult], assay: Assay, alpha: float) -> CheckResult | None:
-    """The failure that the process has shown; None if it has not, or may not: graders who err more on one side can
-    make a loss up (`assay`), a judge whose leaning people have measured unless the loss exceeds that at `alpha`, and a
-    loss that is shown to lie within the margin fails nothing."""
-    quality = next((check for check in checks if check.name == "quality"), None)
-    shown = quality is not None and quality.p_worse is not None and quality.p_worse <= alpha
-    barred = assay.skewed or (assay.leaning is not None and not shown) or (quality is not None and quality.within)
-    if look.wealth is None or look.wealth_needed is None or look.wealth < look.wealth_needed or barred:
+def failed_fast(look: Look, checks: Sequence[CheckResult], *, made_up: bool) -> CheckResult | None:
+    """The failure that the process has shown; None if it has not, or may not: graders who err more on one side may have
+    `made_up` a loss, and a loss that is shown to lie within the margin fails nothing."""
+    small = any(check.name == "quality" and check.within for check in checks)
+    if look.wealth is None or look.wealth_needed is None or look.wealth < look.wealth_needed or made_up or small:
         return None
     odds = f"{min(look.wealth, _TOLD_MOST):,.0f} to 1 at its highest; {look.wealth_needed:g} to 1 is enough at any time"
     of = f"satisfactory outputs of the first {plural(look.watched, 'item')}"
