@@ -30,6 +30,11 @@ def on_two_bases(compared: Iterable[tuple[Spec, str]]) -> str | None:
     return f"costs of {', '.join(given)} are as imported, and of {', '.join(priced)} list prices of the tokens"
 
 
+def came_with_import(spec: Spec, model: str) -> bool:
+    """Whether costs of a model's requests were given, by whatever prices."""
+    return _GIVEN in _sources(spec, model)
+
+
 def _sources(spec: Spec, model: str) -> set[str]:
     """Of a model that a spec says nothing about the costs are those of this package's own runs, from tokens."""
     parts = (part.partition(": ") for part in spec.prices_version.split("; "))

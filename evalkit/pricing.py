@@ -31,7 +31,8 @@ BATCH_FACTOR = 0.5
 _LATER_CUTS: Mapping[str, tuple[date, float]] = {"claude-sonnet-5-5": (date(2026, 10, 7), 0.10)}
 """Cuts of the price of a cache read that the price data do not date: the day, and USD per million more before it."""
 
-_OWN_RATES = "own rates"
+OWN_RATES = "own rates"
+"""In the version of prices that are not all published ones."""
 _ANYWHERE = (None, "global", "not_available")
 _FIRST_US_ONLY = (4, 6)
 
@@ -55,7 +56,7 @@ class Prices:
         from importlib.metadata import version  # it loads all of `email`, for nothing where nothing is priced anew
 
         rates = {model: own.model_dump(mode="json") for model, own in self.own.items()}
-        mine = f", {_OWN_RATES} {content_sha256(rates)[:12]}" if rates else ""
+        mine = f", {OWN_RATES} {content_sha256(rates)[:12]}" if rates else ""
         return f"genai-prices {version('genai-prices')}{mine}"
 
     def price(self, model_id: str, usage: Usage, when: datetime) -> Price:
@@ -90,9 +91,9 @@ class Prices:
         if usage.service_tier != "batch":
             return usd
         cached = usage.total_input_tokens != usage.input_tokens
-        own = self.own.get(model_id) if _OWN_RATES in version else None
+        own = self.own.get(model_id) if OWN_RATES in version else None
         factor = BATCH_FACTOR if own is None else own.batch_factor
-        if _OWN_RATES in version and not isclose(self.price(model_id, usage, when).usd or 0.0, usd, rel_tol=1e-6):
+        if OWN_RATES in version and not isclose(self.price(model_id, usage, when).usd or 0.0, usd, rel_tol=1e-6):
             return None
         return None if cached or usage.speed == "fast" or factor is None else usd / factor
 

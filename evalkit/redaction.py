@@ -338,7 +338,9 @@ def withheld_table(table: "pd.DataFrame", by: Redaction) -> "pd.DataFrame":
         return table
     rules = {"item_id": by.id, **dict.fromkeys(_TEXTS, by.text)}
     worded = {str(name): rules.get(str(name), by.name) for name in table if table[name].dtype.kind == "O"}
-    changed = table.assign(**{name: table[name].map(_of_strings(rule)) for name, rule in worded.items()})
+    changed = table.assign(
+        **{name: table[name].map(_of_strings(rule)).astype(table[name].dtype) for name, rule in worded.items()}
+    )
     return changed.set_axis(_apart([_column(str(name), by) for name in table]), axis=1)
 
 

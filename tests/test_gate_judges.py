@@ -647,14 +647,39 @@ def test_a_loss_has_to_exceed_what_people_found_the_judge_to_make_up(made_up: in
     assert gate(of(judged(flipped, people)), both).verdict != "fail", "nor does it lean towards the candidate's loss"
 
 
+@pytest.mark.parametrize(("refuted", "verdict"), [(0, "fail"), (14, "inconclusive"), (28, "inconclusive")])
+def test_labels_too_few_for_a_pass_refute_a_loss_all_the_same(refuted: int, verdict: str) -> None:
+    """Taken for no labels they would leave the judge its word, where people found it wrong each time."""
+    said: list[Pair] = [(1, 0)] * 30 + [(1, 1)] * 50 + [(0, 0)] * 20
+    report = gate(of(judged(said, dict.fromkeys(range(refuted // 2), (1, 1)))), POLICY)
+    assert report.verdict == verdict
+    assert "the judge is uncalibrated" in report.checks[0].finding
+
+
+def test_an_item_whose_epochs_differ_is_one_item() -> None:
+    """Counted once as good and once as bad, nine items of three epochs would be more than ten."""
+    book = Book(spec((BASELINE, CANDIDATE), epochs=3), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(60):
+        for model in (BASELINE, CANDIDATE):
+            for epoch in (1, 2, 3):
+                level = int(epoch <= item % 4)
+                trial = book.trial(f"i{item}", answered(served_model=model), model=model, epoch=epoch, level=level)
+                if item < 9:
+                    book.grade(trial, level, grader=PERSON)
+    cap = str(assay_of(of(book.snapshot())).cap)
+    assert "people graded 9 of the items" in cap
+    assert "`evalkit grade --calibrate 60`" in cap
+
+
 def test_nothing_fails_fast_by_what_the_judge_may_have_made_up() -> None:
     asked = Sequential(looks=[1.0], fail_fast=True)
     for made_up, outcome in ((0, "fail"), (3, "inconclusive")):
         snapshot = judged(STRICTER, labelled(made_up))
         evidence, look = staged(of(snapshot), (snapshot, snapshot), asked, 0.05, analyze)
-        report = gate(evidence, POLICY, look=replace(look, wealth=1e6))
-        assert report.verdict == outcome
-        assert ("quality: fail fast" in [check.name for check in report.checks]) == (outcome == "fail")
+        for number in (0, 1):  # before the first look, where nothing else is tested, and at it
+            report = gate(evidence, POLICY, look=replace(look, number=number, wealth=1e6))
+            assert report.verdict == outcome
+            assert ("quality: fail fast" in [check.name for check in report.checks]) == (outcome == "fail")
 
 
 @pytest.mark.long

@@ -4,20 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from analysis_builders import HAIKU, SONNET, Book, answered, spec
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
 from report_pages import plain_text, section
 from sweep_builders import at_size, together
 from test_signals import planted
 from test_usage_log import line, read
 
 from evalkit.analysis import analyze
-from evalkit.analysis.movable import moved
+from evalkit.analysis.movable import _most, moved
 from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
-from evalkit.analysis.results import Analysis, Context, PriceCliff
+from evalkit.analysis.results import Analysis, PriceCliff
 from evalkit.blocks import Note
 from evalkit.chart_blocks import Lines
-from evalkit.config import OwnRates
-from evalkit.pricing import Prices, price
+from evalkit.pricing import price
 from evalkit.records import PromptSize, Usage
 from evalkit.report import build_report, render_markdown
 
@@ -25,32 +24,42 @@ CHEAP = "claude-haiku-5-5"
 RULE = "Haiku 5.5 bills every token 5 times as dear where a prompt has more than 100,000"
 
 
-def of(*spans: tuple[int, int], own: tuple[str, ...] = ()) -> tuple[PriceCliff, ...]:
-    prompts = [(CHEAP, Context(low, low, high, counted=True)) for low, high in spans]
-    return price_cliffs([*prompts, (SONNET, Context(90_000, 90_000, 150_000, counted=True))], (CHEAP, SONNET), own)
+def of(*sizes: int, prices: str = "genai-prices 0.2", own: tuple[str, ...] = ()) -> tuple[PriceCliff, ...]:
+    """Of one item whose prompts had these sizes, of both models."""
+    item = planted().outputs[0]
+    outputs = tuple(replace(item.outputs[0], model=m, input_tokens=size) for m in (CHEAP, SONNET) for size in sizes)
+    item = replace(item, outputs=outputs)
+    return price_cliffs([item], replace(spec((CHEAP, SONNET)), prices_version=prices), own)
 
 
 @pytest.mark.parametrize(
-    ("spans", "told"),
+    ("sizes", "told"),
     [
-        ([(1_000, 79_999)], None),
-        ([(1_000, 80_000)], f"{RULE}: the longest here has 80,000, and a somewhat longer one costs 5 times as much."),
-        ([(1_000, 100_000)], f"{RULE}: the longest here has 100,000, and a somewhat longer one costs 5 times as much."),
-        ([(99_000, 100_001)], f"{RULE}, as some here have: costs of its requests are of two prices."),
-        (
-            [(95_000, 99_000), (105_000, 109_000)],
-            f"{RULE}, as some here have: costs of its requests are of two prices.",
-        ),
-        ([(100_001, 140_000)], f"{RULE}, as all here have: one that keeps to it costs 20% of that."),
+        ([1_000, 79_999], None),
+        ([1_000, 80_000], f"{RULE}: the longest here has 80,000, and a somewhat longer one costs 5 times as much."),
+        ([1_000, 100_000], f"{RULE}: the longest here has 100,000, and a somewhat longer one costs 5 times as much."),
+        ([99_000, 100_001], f"{RULE}, as some here have: costs of its requests are of two prices."),
+        ([100_001, 140_000], f"{RULE}, as all here have: one that keeps to it costs 20% of that at most."),
+        ([], None),
     ],
 )
-def test_a_cliff_is_said_where_prompts_come_near_it(spans: list[tuple[int, int]], told: str | None) -> None:
-    assert list(cliff_warnings(of(*spans))) == ([told] if told else [])
+def test_a_cliff_is_said_where_prompts_come_near_it(sizes: list[int], told: str | None) -> None:
+    assert list(cliff_warnings(of(*sizes))) == ([told] if told else [])
 
 
-def test_a_model_paid_by_own_rates_has_no_cliff_nor_one_whose_prompts_nobody_knows() -> None:
-    assert of((90_000, 120_000), own=(CHEAP,)) == ()
-    assert price_cliffs([(CHEAP, None)], (CHEAP,)) == ()
+@pytest.mark.parametrize(
+    ("prices", "own", "cliffs"),
+    [
+        ("genai-prices 0.2", (CHEAP,), 1),  # the rates where the report is made are not those of the run
+        ("genai-prices 0.2, own rates 0a1b", (CHEAP,), 0),
+        ("genai-prices 0.2, own rates 0a1b", (SONNET,), 1),
+        ("genai-prices 0.2, own rates 0a1b", (), 0),  # nobody knows whose
+        (f"as imported: {CHEAP}, {SONNET}", (), 0),
+        (f"as imported: {SONNET}; genai-prices 0.2 from tokens: {CHEAP}", (), 1),
+    ],
+)
+def test_a_cliff_is_one_of_the_prices_that_the_run_was_made_by(prices: str, own: tuple[str, ...], cliffs: int) -> None:
+    assert len(of(90_000, prices=prices, own=own)) == cliffs
 
 
 def run_at(tokens: int) -> Book:
@@ -69,8 +78,6 @@ def test_a_run_close_below_a_cliff_is_warned_of_in_every_form() -> None:
     assert told in near.warnings
     assert told in render_markdown(near)
     assert not far.price_cliffs
-    paid = Prices({CHEAP: OwnRates(input=1, output=5)})
-    assert not analyze(run_at(95_000).snapshot(), prices=paid).price_cliffs
 
 
 def swept() -> Analysis:
@@ -82,7 +89,12 @@ def swept() -> Analysis:
         model = {trial.id: trial.key.model for trial in part.trials}
         parts[size] = replace(
             part,
-            attempts=tuple(a if a.grader else replace(a, cost_usd=cost[model[a.trial_id]]) for a in part.attempts),
+            attempts=tuple(
+                a
+                if a.grader
+                else replace(a, cost_usd=cost[model[a.trial_id]], usage=Usage(input_tokens=size, output_tokens=100))
+                for a in part.attempts
+            ),
         )
     return analyze(together(parts, 50_000))
 
@@ -99,7 +111,8 @@ def test_a_sweep_shows_what_requests_cost_on_either_side_of_a_cliff() -> None:
     assert by_model[SONNET][2] / by_model[SONNET][1] == pytest.approx(105 / 95, rel=0.01)
     (note,) = (block for block in shown.blocks if isinstance(block, Note) and block.title == "Price cliff")
     assert plain_text(note.sentences[0]) == (
-        f"{RULE}: 0.95¢ a request at 95,000 tokens and 5.3¢ a request at 105,000 tokens."
+        f"{RULE}: 0.95¢ a request with prompts of 94,986 to 94,990 tokens and 5.3¢ a request with prompts of"
+        " 104,986 to 104,990 tokens."
     )
 
 
@@ -109,25 +122,55 @@ def test_a_sweep_of_models_of_one_price_has_no_chart_of_costs() -> None:
     assert len([block for block in shown.blocks if isinstance(block, Lines)]) == 1
 
 
+def taking(tokens: dict[str, int | None]) -> Analysis:
+    """As `planted`, with prompts of so many tokens, by model."""
+    found = planted()
+    items = tuple(
+        replace(i, outputs=tuple(replace(o, input_tokens=tokens[o.model]) for o in i.outputs)) for i in found.outputs
+    )
+    return replace(found, outputs=items)
+
+
 @pytest.mark.parametrize(
-    ("tokens", "cliff", "moves"),
+    ("tried", "logged", "moves"),
     [
-        (1_000, None, True),
-        (1_250, None, True),
-        (1_251, None, False),  # the run's prompts have 1,000
-        (320_000, None, False),
-        (1_100, 1_100, True),
-        (1_101, 1_100, False),
-        (1_200, 900, True),  # which the run's prompts are beyond already
+        ((1_000, 1_000), 1_250, True),
+        ((1_000, 1_000), 1_251, False),
+        ((1_000, 1_000), 320_000, False),
+        ((170_000, 170_000), 200_000, True),
+        ((170_000, 170_000), 200_001, False),  # beyond Haiku's window
+        ((100_000, 130_000), 125_000, True),
+        ((100_000, 170_000), 120_000, False),  # Haiku makes 204,000 of it
+        ((None, None), 200_000, True),
+        ((None, None), 320_000, False),
     ],
 )
-def test_a_request_longer_than_what_was_tried_is_no_one_s(tokens: int, cliff: int | None, moves: bool) -> None:
-    analysis = planted()
-    if cliff is not None:
-        analysis = replace(analysis, price_cliffs=(PriceCliff(HAIKU, "Haiku 4.5", cliff, 5.0, 1000, 1000),))
-    found = moved(read(line(difficulty="easy", input_tokens=tokens)), analysis)
+def test_a_request_longer_than_what_was_tried_is_no_one_s(
+    tried: tuple[int | None, int | None], logged: int, moves: bool
+) -> None:
+    analysis = taking({SONNET: tried[0], HAIKU: tried[1], OPUS: tried[0]})
+    found = moved(read(line(difficulty="easy", input_tokens=logged)), analysis)
     assert [move.requests for move in found.moves] == ([1] if moves else [])
     assert found.unmapped == ({} if moves else {"a prompt longer than the run's on its part": 1})
+
+
+@pytest.mark.parametrize(
+    ("tried", "of_cheap", "most"),
+    [
+        (76_000, 98_800, 76_923),  # which are the 100,000 of its cliff
+        (50_000, 65_000, 62_500),
+        (90_000, 117_000, 112_500),  # beyond it already
+        (76_000, None, 76_923),  # by what is known of the two tokenizers
+        (None, None, 76_923),
+    ],
+)
+def test_the_cliff_of_the_cheaper_model_is_met_by_its_own_tokens(
+    tried: int | None, of_cheap: int | None, most: int
+) -> None:
+    """Haiku 5.5 makes 1.3 tokens of one of Sonnet 4.6's."""
+    part = replace(planted().slices[0], item_ids=frozenset({"i"}))
+    longest = {m: {} if n is None else {"i": n} for m, n in ((SONNET, tried), (CHEAP, of_cheap))}
+    assert _most(part, SONNET, CHEAP, longest) == pytest.approx(most, rel=1e-4)
 
 
 def test_what_a_cache_held_counts_as_length_too() -> None:

@@ -1,7 +1,7 @@
 """Analysis: a snapshot of a run in, one frozen result out, which report, gate and routing all read."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -94,6 +94,7 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot), all_heard=grading.picked)
     caching = cache_costs(_attempts(by_model), prices)
+    outputs = item_results(snapshot, results, prices or Prices())
     analysis = Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
@@ -106,7 +107,8 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
         criterion_gaps=criterion_gaps(tables, rubric, snapshot.spec.seed),
         decision=decide(per_model, rubric.decision.bar),
         grading=grading,
-        outputs=item_results(snapshot, results, prices or Prices()),
+        outputs=outputs,
+        price_cliffs=price_cliffs(outputs, snapshot.spec, _own(prices)),
         review_usd=rubric.economics.review_usd,
         correction=correction,
         documents=snapshot.documents,
@@ -117,7 +119,6 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
         item_quality=item_quality(tables, [item.id for item in snapshot.items]),
         judges=judges,
         caching=caching,
-        price_cliffs=price_cliffs([(m.model, m.context) for m in per_model], models, _own(prices)),
         sessions=session_results(snapshot),
         workers=worker_results(snapshot),
     )
@@ -208,9 +209,9 @@ def _warnings(
     )
 
 
-def _own(prices: Prices | None) -> Mapping[str, object]:
+def _own(prices: Prices | None) -> Collection[str]:
     """The models that the team pays by rates of its own."""
-    return {} if prices is None else prices.own
+    return () if prices is None else prices.own
 
 
 def _conditional(analysis: Analysis, text: str) -> Analysis:
@@ -236,7 +237,7 @@ def _of_sweep(
     answer = max((item.max_tokens or snapshot.spec.max_tokens for item in snapshot.items), default=0)
     sweep = sweep_of(snapshot.spec, parts, size, basis, answer)
     judging = grading_of(snapshot, (), Rubric.read_back(snapshot.spec.rubric))
-    cliffs = price_cliffs([(p.model, p.reached) for p in sweep.points], snapshot.spec.models, _own(prices))
+    cliffs = price_cliffs((item for part in parts.values() for item in part.outputs), snapshot.spec, _own(prices))
     of_one_size = set(cliff_warnings(main.price_cliffs))
     return replace(
         main,

@@ -1,5 +1,6 @@
 """Which requests of a log belong to parts of the items on which a cheaper model has been shown to be hardly worse."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
@@ -59,8 +60,14 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
     keys: list[tuple[str, str, tuple[Slice, ...]] | None] = []
     unmapped: Counter[str] = Counter()
     kept = 0
-    steps = _steps(analysis)
-    longest = {place.current: _longest(place.current, analysis) for place in around.values() if place is not None}
+    longest, limits = _longest(analysis), dict[tuple[str, str, str, str | None], float]()
+
+    def most(part: Slice, current: str, toward: str | None) -> float:
+        key = part.kind, part.name, current, toward
+        if key not in limits:
+            limits[key] = _most(part, current, toward, longest)
+        return limits[key]
+
     for line in lines:
         place, reason = around[line.model], ""
         parts = () if place is None else _parts_of(line, place, sizes)
@@ -68,14 +75,15 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
             reason = f"{display_name(line.model, analysis.spec.models)} is not in the run"
         elif not parts:
             reason = "no difficulty, tag or input size that the run has a part for"
-        elif _is_longer(line, parts, longest[place.current], steps):
+        toward = None if place is None or not parts else _toward(place, parts)
+        size = line.usage.total_input_tokens
+        if place and size and any(size > most(part, place.current, toward) for part in parts):
             reason = "a prompt longer than the run's on its part"
-        toward = None if place is None or reason else _toward(place, parts)
         if reason:
             unmapped[reason] += 1
         elif toward is None:
             kept += 1
-        keys.append(None if toward is None or place is None else (place.current, toward, parts))
+        keys.append(None if reason or toward is None or place is None else (place.current, toward, parts))
     return _counted(lines, keys, kept, unmapped, {p.current: p for p in around.values() if p is not None})
 
 
@@ -133,29 +141,40 @@ def _parts_of(line: UsageLine, place: Standing, sizes: Sequence[tuple[int, int, 
     return tuple(part for low, high, part in sizes if size is not None and low <= size <= high)[:1]
 
 
-def _longest(model: str, analysis: Analysis) -> Mapping[str, int]:
-    """The most tokens that a model's prompt of each item had, of items where that is known."""
-    found: dict[str, int] = {}
+def _longest(analysis: Analysis) -> Mapping[str, Mapping[str, int]]:
+    """The most tokens that each model's prompt of an item had, of items where that is known."""
+    found: dict[str, dict[str, int]] = {m.model: {} for m in analysis.models}
     for item in analysis.outputs:
         for output in item.outputs:
-            if output.model == model and output.input_tokens is not None:
-                found[item.id] = max(found.get(item.id, 0), output.input_tokens)
+            if output.input_tokens is not None:
+                of_model = found[output.model]
+                of_model[item.id] = max(of_model.get(item.id, 0), output.input_tokens)
     return found
 
 
-def _steps(analysis: Analysis) -> list[int]:
-    """Prompt sizes beyond which a request costs otherwise, or does not fit a model of the run."""
-    windows = [facts.context_tokens for m in analysis.models if (facts := known(m.model)) is not None]
-    return [*windows, *(cliff.above_tokens for cliff in analysis.price_cliffs)]
+def _most(part: Slice, current: str, toward: str | None, longest: Mapping[str, Mapping[str, int]]) -> float:
+    """The longest prompt, in tokens of the current model, that the run speaks of on a part: nearly as long as those it
+    was tried with, and beyond no step of either model, a window or a price cliff, that those had kept to."""
+    limits = [math.inf]
+    had = {m: [longest[m][i] for i in part.item_ids if i in longest[m]] for m in (current, toward) if m is not None}
+    for model, tokens in had.items():
+        per_text = max(tokens) / max(had[current]) if tokens and had[current] else _per_text(model, current)
+        tried = [_NEARLY * max(tokens)] if tokens else []
+        steps = [step for step in _steps(model) if not tokens or step >= max(tokens)]
+        limits += [limit / per_text for limit in (*tried, *steps)]
+    return min(limits)
 
 
-def _is_longer(line: UsageLine, parts: Sequence[Slice], longest: Mapping[str, int], steps: Sequence[int]) -> bool:
-    """Whether the run says nothing of prompts of its length on one of its parts: nobody tried any nearly as long, or
-    a step lies between."""
-    size = line.usage.total_input_tokens
-    most = [max(tokens) for part in parts if (tokens := [longest[i] for i in part.item_ids if i in longest])]
-    limits = [min([_NEARLY * tokens, *(step for step in steps if step >= tokens)]) for tokens in most]
-    return size is not None and any(size > limit for limit in limits)
+def _steps(model: str) -> list[int]:
+    """Prompt sizes beyond which a request does not fit a model, or costs otherwise."""
+    facts = known(model)
+    return [] if facts is None else [facts.context_tokens, *(facts.price_cliff or ())[:1]]
+
+
+def _per_text(model: str, current: str) -> float:
+    """Tokens that one model makes of a text over those of another, as far as both are known."""
+    one, other = known(model), known(current)
+    return one.tokens_per_text / other.tokens_per_text if one and other else 1.0
 
 
 def _toward(place: Standing, parts: Sequence[Slice]) -> str | None:

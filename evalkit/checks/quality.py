@@ -12,7 +12,7 @@ from evalkit.gating.labels import labels_of
 from evalkit.gating.naming import NotThereError, Planned, one_of, part_of
 from evalkit.gating.not_worse import Margin, share_result
 from evalkit.gating.results import CheckResult
-from evalkit.gating.rules import Rules, assay_of
+from evalkit.gating.rules import FEWEST_OF_A_SIDE, Rules, assay_of
 from evalkit.rubric import Criterion
 from evalkit.strict import StrictModel
 
@@ -64,8 +64,9 @@ def asks(_asked: Settings, planned: Planned) -> Iterator[str]:
     """What it takes of graders, before anybody has graded."""
     if any(criterion.kind == "judged" for criterion in planned.criteria or ()):
         yield (
-            f"quality: a judge alone cannot pass it: people have to grade {FEWEST_LABELS} of the outputs as well "
-            "(`evalkit grade --calibrate 50`), or all that it tells apart (`--discordant`)"
+            f"quality: a judge alone cannot pass it: people have to grade {FEWEST_LABELS} of the outputs as well, of "
+            f"{FEWEST_OF_A_SIDE} items or more (`evalkit grade --calibrate 50`, with several epochs more), or all that "
+            "it tells apart (`--discordant`)"
         )
 
 

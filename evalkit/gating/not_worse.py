@@ -241,6 +241,8 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
     elif not tested.shown and tested.worse is not None and estimate.high is not None and estimate.high < 0:
         beyond = estimate.high < -tested.left and not tested.leans
         more = "the loss is beyond the margin" if beyond else "a loss is likely"
+    if more and not tested.shown and tested.cap and tested.worse is not None:
+        more = f"{more}; {_in_short(tested.cap)}"
     return replace(result, finding=f"{result.finding}; {more}") if more else result
 
 

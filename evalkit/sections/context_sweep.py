@@ -111,19 +111,26 @@ def _chart(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...], finding
 def _across(sweep: Sweep, cliff: PriceCliff | None = None) -> Axis:
     """The sizes on a log scale, a price cliff marked."""
     low, high = min(sweep.sizes) / 1.3, max(sweep.sizes) * 1.3
-    at = None if cliff is None else float(cliff.above_tokens)
-    return Axis("context asked for, tokens, log scale", "tokens", low, high, True, reference=at)
+    if cliff is None:
+        return Axis("context asked for, tokens, log scale", "tokens", low, high, True)
+    had = [p.reached.median_tokens for p in sweep.points if p.reached is not None] or [cliff.above_tokens]
+    low, high = min(low, *had), max(high, *had, cliff.above_tokens)
+    label = "tokens that prompts had (median), log scale"
+    return Axis(label, "tokens", low, high, True, reference=float(cliff.above_tokens))
 
 
 def _costs(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Iterable[Lines | Note]:
     """What a request costs at each size, where a price cliff lies between or close by them."""
     lines = tuple(
-        Line(
-            s, tuple((float(p.context_tokens), p.cost_per_request.value or 0.0) for p in known), tuple(e for _, e in of)
-        )
+        Line(s, tuple((float(size), e.value or 0.0) for size, e in had), tuple(e for _, e in had))
         for s in series
-        if (of := [(p, p.cost_per_request) for p in sweep.of(s.key) if p.cost_per_request.value is not None])
-        and (known := [p for p, _ in of])
+        if (
+            had := [
+                (p.reached.median_tokens, p.cost_per_request)
+                for p in sweep.of(s.key)
+                if p.reached is not None and p.cost_per_request.value is not None
+            ]
+        )
     )
     if not analysis.price_cliffs or not lines:
         return
@@ -140,12 +147,14 @@ def _costs(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Iter
 
 def _cliff(sweep: Sweep, cliff: PriceCliff) -> str:
     """Where a model's price steps up, and what requests cost on either side of it."""
-    points = [p for p in sweep.of(cliff.model) if p.reached is not None and p.cost_per_request.value is not None]
-    below = [p for p in points if p.reached is not None and p.reached.largest_tokens <= cliff.above_tokens]
-    beyond = [p for p in points if p.reached is not None and p.reached.smallest_tokens > cliff.above_tokens]
+    points = [(p.reached, p.cost_per_request) for p in sweep.of(cliff.model) if p.cost_per_request.value is not None]
+    had = [(reached, usd) for reached, usd in points if reached is not None]
+    below = [one for one in had if one[0].largest_tokens <= cliff.above_tokens]
+    beyond = [one for one in had if one not in below]  # as a whole, or in part
     sides = [
-        f"{value(p.cost_per_request, 'money')} a request at {tokens(p.context_tokens)} tokens"
-        for p in (*below[-1:], *beyond[:1])
+        f"{value(usd, 'money')} a request with prompts of {tokens(reached.smallest_tokens)} to"
+        f" {tokens(reached.largest_tokens)} tokens"
+        for reached, usd in (*below[-1:], *beyond[:1])
     ]
     return f"{cliff.rule}: {' and '.join(sides)}" if sides else cliff.rule
 
