@@ -11,10 +11,9 @@ from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.foreseen import afford
 from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.looks import Look
-from evalkit.gating.not_worse import beyond_leaning
 from evalkit.gating.policy import NO_QUALITY, Common
 from evalkit.gating.results import LIKELY_LOSS, CheckResult, Flips, GateReport, Outcome, Settled, settled
-from evalkit.gating.rules import Assay, Rules, assay_of, cost_of
+from evalkit.gating.rules import Rules, assay_of, cost_of
 from evalkit.gating.staged import SHARED, failed_fast
 from evalkit.stats.paired import tested_at
 from evalkit.wording import listing, plural
@@ -69,20 +68,9 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
     if look is None:
         return settled(results, alpha)
     found = settled(results, alpha / (1 if look.wealth_needed is None else SHARED), look.overall_p)
-    lost = failed_fast(look, found.checks, made_up=_made_up(evidence, rules.assay, alpha))
+    lost = failed_fast(look, found.checks)
     found = found if lost is None else Settled("fail", (lost, *found.checks))
     return found if found.verdict == "inconclusive" else _ended(found, rules.next_look)
-
-
-def _made_up(evidence: Evidence, assay: Assay, alpha: float) -> bool:
-    """Whether a judge may have made up a loss of these verdicts: its errors are known to differ, or the loss does not
-    exceed its leaning at `alpha`."""
-    pairs = evidence.shares(satisfied)
-    labels = labels_of(evidence, pairs)
-    if labels.reach == "all":
-        return False
-    p = beyond_leaning(pairs, assay, labels)
-    return assay.skewed or p is None or p > alpha
 
 
 def _ended(found: Settled, next_look: str | None) -> Settled:

@@ -43,7 +43,7 @@ class Look:
     plan, the one-sided error `alphas` it is tested at, and what is `spent` by then of the error of all together.
     `open_trials` of the next look are still to be run, `ungraded` outputs of it to be graded. `wealth` of the
     fail-fast process on the first `watched` items, None where it is not followed, and the wealth that ends the gate,
-    None where it was not asked for.
+    None where it was not asked for; `made_up`: a judge may have made up the loss that it watches.
     """
 
     number: int
@@ -55,6 +55,7 @@ class Look:
     wealth: float | None = None
     wealth_needed: float | None = None
     watched: int = 0
+    made_up: bool = False
     ungraded: int = 0
 
     @property

@@ -122,7 +122,8 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels
         if assay.skewed:
             return None  # a loss may be the graders' own: what rids it of their errors comes first
         if leans and labels is not None:
-            return None if assay.cap else _doubted(labels, assay)  # which asks for the same people
+            told = None if assay.cap else _doubted(labels, assay)  # which asks for the same people
+            return "; or else ".join(filter(None, (rules.next_look, told))) or None
         errors = " and the judge never errs" if assay.judged and assay.cap else ""
         return rules.next_look or _without_figure(pairs) + _items_needed(pairs, estimate, left, rules, errors)
 

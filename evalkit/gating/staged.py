@@ -6,9 +6,11 @@ from dataclasses import replace
 from evalkit import stats
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.gating.evidence import Evidence, satisfied
-from evalkit.gating.labels import is_mixed
+from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.looks import Look, Sequential, look_of, order_of, up_to
+from evalkit.gating.not_worse import beyond_leaning
 from evalkit.gating.results import CheckResult
+from evalkit.gating.rules import assay_of
 from evalkit.records import Snapshot
 from evalkit.rounds import left_at_closing
 from evalkit.stats.paired import tested_at
@@ -46,7 +48,7 @@ def staged(
     if asked.fail_fast and not is_mixed(whole, whole.shares(satisfied)):
         differences = _differences(whole, order_of(candidate), left)
         most = max(stats.worse_wealth(differences), default=1.0)
-        look = replace(look, wealth=most, watched=len(differences))
+        look = replace(look, wealth=most, watched=len(differences), made_up=_made_up(whole, alpha / SHARED))
     if look.number == 0 or look.is_last:
         return whole, look
     then = analysed(up_to(baseline, look))
@@ -104,11 +106,22 @@ def _mean(outputs: Sequence[OutputResult]) -> float:
     return sum(flags) / len(flags)
 
 
-def failed_fast(look: Look, checks: Sequence[CheckResult], *, made_up: bool) -> CheckResult | None:
+def _made_up(whole: Evidence, alpha: float) -> bool:
+    """Whether a judge may have made up a loss of all verdicts so far: its errors are known to differ, or the loss does
+    not exceed its leaning at `alpha`, a part of the gate's since the process is looked at again and again."""
+    pairs, assay = whole.shares(satisfied), assay_of(whole)
+    labels = labels_of(whole, pairs)
+    if labels.reach == "all":
+        return False
+    p = beyond_leaning(pairs, assay, labels)
+    return assay.skewed or p is None or p > alpha
+
+
+def failed_fast(look: Look, checks: Sequence[CheckResult]) -> CheckResult | None:
     """The failure that the process has shown; None if it has not, or may not: graders who err more on one side may have
-    `made_up` a loss, and a loss that is shown to lie within the margin fails nothing."""
-    small = any(check.name == "quality" and check.within for check in checks)
-    if look.wealth is None or look.wealth_needed is None or look.wealth < look.wealth_needed or made_up or small:
+    made a loss up, and a loss that is shown to lie within the margin fails nothing."""
+    barred = look.made_up or any(check.name == "quality" and check.within for check in checks)
+    if look.wealth is None or look.wealth_needed is None or look.wealth < look.wealth_needed or barred:
         return None
     odds = f"{min(look.wealth, _TOLD_MOST):,.0f} to 1 at its highest; {look.wealth_needed:g} to 1 is enough at any time"
     of = f"satisfactory outputs of the first {plural(look.watched, 'item')}"

@@ -110,8 +110,9 @@ def judge_leaning(errors_a: Values, errors_b: Values, confidence: float = 0.95) 
     """How much more of side b than of side a a judge passes beyond what people pass, in [-2, 2]: 0 where it errs alike.
 
     `errors_*`: each labelled item's mean of judge less human (1, 0 or -1 an output) on that side's outputs, same items
-    in the same order. Student's interval of the paired differences; without any spread that of n + 2 items of which
-    one more differs, by half an output to either side (Jeffreys). One item: no limits; none: no value. Raises
+    in the same order. Student's interval of the paired differences, with no less spread than that of n + 2 items of
+    which one more errs on either side (Jeffreys): of rare errors few are seen with little spread, and few at all go
+    together. One item: no limits; none: no value. Raises
     ValueError for values outside [-1, 1] and for different lengths. Source: Student (1908).
     """
     check_confidence(confidence)
@@ -120,11 +121,11 @@ def judge_leaning(errors_a: Values, errors_b: Values, confidence: float = 0.95) 
     n = len(apart)
     if not n:
         return no_estimate("no item with labels on both sides", confidence, LEANING)
-    mean, spread = float(apart.mean()), float(apart.var(ddof=1)) if n > 1 else 0.0
+    mean = float(apart.mean())
     if n == 1:
         return Estimate(mean, None, None, confidence, n, LEANING, ("one item gives no interval",))
-    if not spread:
-        spread = (n * mean**2 + 1) / (n + 2) - (n * mean / (n + 2)) ** 2
+    smoothed = (float((apart**2).sum()) + 1) / (n + 2) - (n * mean / (n + 2)) ** 2
+    spread = max(float(apart.var(ddof=1)), smoothed)
     half = two_sided_t(confidence, n - 1) * math.sqrt(spread / n)
     return Estimate(mean, mean - half, mean + half, confidence, n, LEANING)
 

@@ -1,5 +1,6 @@
 """A judge against humans: corrected rates, error rates, leniency, replacing a human."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -155,13 +156,23 @@ def test_leniency_is_the_mid_p_of_fisher() -> None:
 
 
 def test_a_leaning_is_the_paired_difference_of_errors() -> None:
-    a, b = [0, 0, -1, 0.5, 0, 1, 0, 0], [1, 0, -1, 0, 0, 1, 0, -1]
+    a, b = [0, 0, -1, 0.5, 0, 1, 0, 0] * 20, [1, 0, -1, -1, 1, 1, 0, -1] * 20
     found = stats.judge_leaning(a, b)
     paired = scipy_stats.ttest_rel(b, a).confidence_interval(0.95)
     assert found.value == pytest.approx(np.mean(b) - np.mean(a))
     assert (found.low, found.high) == (pytest.approx(paired.low), pytest.approx(paired.high))
     back = stats.judge_leaning(b, a)
     assert (back.value, back.low) == (pytest.approx(-(found.value or 0)), pytest.approx(-(found.high or 0)))
+
+
+def test_a_leaning_by_few_errors_is_no_surer_than_one_more_of_them_on_either_side_makes_it() -> None:
+    """Of rare errors few are seen with little spread: Student's interval of one in 25 would miss them."""
+    found = stats.judge_leaning([0] * 25, [1] + [0] * 24)
+    student = scipy_stats.ttest_rel([1] + [0] * 24, [0] * 25).confidence_interval(0.95)
+    assert found.high is not None
+    assert found.high > student.high + 0.02
+    half = scipy_stats.t.isf(0.025, 24) * math.sqrt((2 / 27 - (1 / 27) ** 2) / 25)
+    assert found.high == pytest.approx(1 / 25 + half)
 
 
 @pytest.mark.parametrize(("n", "mean"), [(25, 0.0), (25, 1.0), (2, -0.5)])
