@@ -179,16 +179,11 @@ def _turned(c: Comparison) -> Comparison:
         second=c.first,
         gain=c.loss,
         loss=c.gain,
-        difference=_mirrored(c.difference),
+        difference=c.difference.mirrored,
         cost_ratio=_inverted(c.cost_ratio),
-        extra_cost=_mirrored(c.extra_cost),
-        saving=_mirrored(c.saving),
+        extra_cost=c.extra_cost.mirrored,
+        saving=c.saving.mirrored,
     )
-
-
-def _mirrored(e: Estimate) -> Estimate:
-    value, low, high = (None if x is None else -x for x in (e.value, e.high, e.low))
-    return replace(e, value=value, low=low, high=high)
 
 
 def _inverted(e: Estimate) -> Estimate:

@@ -129,10 +129,7 @@ def _leaning(found: JudgeValidity | FloorValidity, evidence: Evidence) -> Estima
     pair = _pair(found, evidence)
     if pair is None:
         return None
-    if pair.b == evidence.candidate or pair.leaning.value is None:
-        return pair.leaning
-    value, low, high = (None if x is None else -x for x in (pair.leaning.value, pair.leaning.high, pair.leaning.low))
-    return replace(pair.leaning, value=value, low=low, high=high)
+    return pair.leaning if pair.b == evidence.candidate else pair.leaning.mirrored
 
 
 def _pair(found: JudgeValidity | FloorValidity, evidence: Evidence) -> PairAccuracy | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from evalkit import stats
 from evalkit.analysis.results import Analysis, OutputResult
-from evalkit.gating.evidence import Evidence, satisfied
+from evalkit.gating.evidence import Evidence, Paired, satisfied
 from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.looks import Look, Sequential, look_of, order_of, up_to
 from evalkit.gating.not_worse import beyond_leaning
@@ -44,11 +44,11 @@ def staged(
     waiting = _ungraded(whole, left) if verdicts else []
     look = look_of(((baseline, whole.baseline), (candidate, whole.candidate)), asked, alpha, waiting)
     if asked.fail_fast:
-        look = replace(look, wealth_needed=SHARED / alpha)
-    if asked.fail_fast and not is_mixed(whole, whole.shares(satisfied)):
-        differences = _differences(whole, order_of(candidate), left)
-        most = max(stats.worse_wealth(differences), default=1.0)
-        look = replace(look, wealth=most, watched=len(differences), made_up=_made_up(whole, alpha / SHARED))
+        look, pairs = replace(look, wealth_needed=SHARED / alpha), whole.shares(satisfied)
+        if not is_mixed(whole, pairs):
+            differences = _differences(whole, order_of(candidate), left)
+            most, made_up = max(stats.worse_wealth(differences), default=1.0), _made_up(whole, pairs, alpha / SHARED)
+            look = replace(look, wealth=most, watched=len(differences), made_up=made_up)
     if look.number == 0 or look.is_last:
         return whole, look
     then = analysed(up_to(baseline, look))
@@ -106,11 +106,10 @@ def _mean(outputs: Sequence[OutputResult]) -> float:
     return sum(flags) / len(flags)
 
 
-def _made_up(whole: Evidence, alpha: float) -> bool:
+def _made_up(whole: Evidence, pairs: Paired, alpha: float) -> bool:
     """Whether a judge may have made up a loss of all verdicts so far: its errors are known to differ, or the loss does
     not exceed its leaning at `alpha`, a part of the gate's since the process is looked at again and again."""
-    pairs, assay = whole.shares(satisfied), assay_of(whole)
-    labels = labels_of(whole, pairs)
+    assay, labels = assay_of(whole), labels_of(whole, pairs)
     if labels.reach == "all":
         return False
     p = beyond_leaning(pairs, assay, labels)

@@ -121,6 +121,8 @@ def _across(sweep: Sweep, cliff: PriceCliff | None = None) -> Axis:
 
 def _costs(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Iterable[Lines | Note]:
     """What a request costs at each size, where a price cliff lies between or close by them."""
+    if not analysis.price_cliffs:
+        return
     lines = tuple(
         Line(s, tuple((float(size), e.value or 0.0) for size, e in had), tuple(e for _, e in had))
         for s in series
@@ -132,7 +134,7 @@ def _costs(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Iter
             ]
         )
     )
-    if not analysis.price_cliffs or not lines:
+    if not lines:
         return
     told = [_cliff(sweep, cliff) for cliff in analysis.price_cliffs]
     high = max(x for line in lines for e in line.estimates for x in (e.high, e.value) if x is not None)
@@ -142,7 +144,7 @@ def _costs(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Iter
         Axis("cost of a request", "money", 0.0, high * 1.05),
         lines,
     )
-    yield Note("Price cliff", tuple(words(f"{sentence}.") for sentence in told))
+    yield Note("Price cliff", tuple(words(f"{one}.") for one in told))
 
 
 def _cliff(sweep: Sweep, cliff: PriceCliff) -> str:

@@ -31,8 +31,7 @@ def _of_one_size(analysis: Analysis) -> str:
     sweep = analysis.sweep
     if sweep is None:
         return ""
-    others = [p.counts for p in sweep.points if p.context_tokens != sweep.analysed]
-    failed = sum(counts.failed for counts in others)
+    failed = sum(p.counts.failed for p in sweep.points if p.context_tokens != sweep.analysed)
     return f" Trials at {tokens(sweep.analysed)} tokens; of those at other sizes {failed:,} failed."
 
 

@@ -1,6 +1,7 @@
 """Estimate: one number with its interval, or the reason why there is none."""
 
 import math
+from dataclasses import replace
 
 from evalkit.frozen import dataclass
 from evalkit.stats.plain import Plain
@@ -38,6 +39,12 @@ class Estimate(Plain):
             raise ValueError(f"low = {self.low} is above high = {self.high}")
         if (self.value is None) != (self.reason is not None):
             raise ValueError(f"value = {self.value} and reason = {self.reason!r}: exactly one of them must be None")
+
+    @property
+    def mirrored(self) -> "Estimate":
+        """The same of the difference the other way round."""
+        value, low, high = (None if x is None else -x for x in (self.value, self.high, self.low))
+        return replace(self, value=value, low=low, high=high)
 
 
 def no_estimate(reason: str, confidence: float, method: str, n: int = 0) -> Estimate:

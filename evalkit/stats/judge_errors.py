@@ -111,9 +111,9 @@ def judge_leaning(errors_a: Values, errors_b: Values, confidence: float = 0.95) 
 
     `errors_*`: each labelled item's mean of judge less human (1, 0 or -1 an output) on that side's outputs, same items
     in the same order. Student's interval of the paired differences, with no less spread than that of n + 2 items of
-    which one more errs on either side (Jeffreys): of rare errors few are seen with little spread, and few at all go
-    together. One item: no limits; none: no value. Raises
-    ValueError for values outside [-1, 1] and for different lengths. Source: Student (1908).
+    which one more errs on either side (Jeffreys): where errors are rare, a sample of few has too little spread as well.
+    One item: no limits; none: no value. Raises ValueError for values outside [-1, 1] and for different lengths. Source:
+    Student (1908).
     """
     check_confidence(confidence)
     check_same_length(errors_a=errors_a, errors_b=errors_b)
