@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from evalkit.analysis.columns import LEVEL
+from evalkit.analysis.reliability import FloorValidity, JudgeValidity, PairAccuracy
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
 from evalkit.difficulty import Difficulty
 from evalkit.errors import UsageError
@@ -282,6 +283,7 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
             ungraded=_merged(analysis.grading.ungraded, by.text),
             told_apart=tuple(map(by.id, analysis.grading.told_apart)),
         ),
+        judges=tuple(_validity(judge, by) for judge in analysis.judges),
         against=tuple(
             replace(p, improved=tuple(map(by.id, p.improved)), regressed=tuple(map(by.id, p.regressed)))
             for p in analysis.against
@@ -302,6 +304,19 @@ def withheld(analysis: Analysis, by: Redaction) -> Analysis:
         ),
     )
     return replace(made, warnings=(*made.warnings, *by.notes))
+
+
+def _validity(judge: JudgeValidity, by: Redaction) -> JudgeValidity:
+    """With the ids of the items hidden on which it erred."""
+
+    def pairs(of: JudgeValidity | FloorValidity) -> tuple[PairAccuracy, ...]:
+        return tuple(
+            replace(pair, errors=tuple(replace(one, item_id=by.id(one.item_id)) for one in pair.errors))
+            for pair in of.by_pair
+        )
+
+    floors = {name: replace(floor, by_pair=pairs(floor)) for name, floor in judge.floors.items()}
+    return replace(judge, by_pair=pairs(judge), floors=floors)
 
 
 def models_of(analysis: Analysis) -> list[str]:

@@ -647,6 +647,54 @@ def test_a_loss_has_to_exceed_what_people_found_the_judge_to_make_up(made_up: in
     assert gate(of(judged(flipped, people)), both).verdict != "fail", "nor does it lean towards the candidate's loss"
 
 
+HARD = range(40)
+"""Of which the judge sees 16 lost."""
+
+
+def with_hard_ones(snapshot: Snapshot) -> Evidence:
+    items = tuple(replace(i, tags=("hard",) if n in HARD else ()) for n, i in enumerate(snapshot.items))
+    return of(replace(snapshot, items=items))
+
+
+@pytest.mark.parametrize(
+    ("labelled", "wrong", "outcome"),
+    [
+        ((0, 4, 8, *range(16, 40, 4), *range(40, 100, 2)), (0, 4, 8), "inconclusive"),  # 3 of 9 here, of 39 in all
+        ((0, 4, 8, *range(16, 40, 4), *range(40, 100, 2)), (40, 42), "fail"),  # it made up none of these
+        ((0, *range(40, 100, 2)), (0,), "fail"),  # one label has no spread: held to all
+    ],
+)
+def test_a_slice_is_held_to_what_the_judge_makes_up_there(
+    labelled: tuple[int, ...], wrong: tuple[int, ...], outcome: str
+) -> None:
+    people = {item: STRICTER[item] for item in labelled} | dict.fromkeys(wrong, (1, 1))
+    said = [(1, 0) if item in wrong else level for item, level in enumerate(STRICTER)]
+    evidence = with_hard_ones(judged(said, people))
+    policy = read_policy("quality: {margin: 0.10, slices: {hard: 0.15}}", "gate.yaml")
+    hard = gate(evidence, policy).checks[1]
+    assert hard.outcome == outcome, hard
+    assert ("the judge may have made the loss up" in hard.finding) == (outcome == "inconclusive")
+
+
+@pytest.mark.long
+def test_a_judge_that_is_stricter_with_the_candidate_on_hard_items_fails_few_equal_models_there() -> None:
+    """Held to its leaning on all items, 9 of these 80 slices failed."""
+    rng, failed = np.random.default_rng(12), 0
+    for _ in range(80):
+        truth = [(int(one in (0, 2)), int(one in (1, 2))) for one in rng.choice(4, size=100, p=[0.05, 0.05, 0.6, 0.3])]
+        said: list[Pair] = [
+            (
+                int(rng.random() < (0.95 if then else 0.10)),
+                int(rng.random() < ((0.70 if item in HARD else 0.95) if now else (0.03 if item in HARD else 0.10))),
+            )
+            for item, (then, now) in enumerate(truth)
+        ]
+        labels = {int(item): truth[item] for item in rng.permutation(100)[:25]}
+        policy = read_policy("quality: {margin: 0.10, slices: {hard: 0.15}}", "gate.yaml")
+        failed += gate(with_hard_ones(judged(said, labels)), policy).checks[1].outcome == "fail"
+    assert failed <= 8, failed  # 4 expected at a one-sided error of .05; more than 8 by chance in 2 %
+
+
 @pytest.mark.parametrize(("refuted", "verdict"), [(0, "fail"), (14, "inconclusive"), (28, "inconclusive")])
 def test_labels_too_few_for_a_pass_refute_a_loss_all_the_same(refuted: int, verdict: str) -> None:
     """Taken for no labels they would leave the judge its word, where people found it wrong each time."""

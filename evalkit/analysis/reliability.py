@@ -72,11 +72,21 @@ class Leniency:
 
 
 @dataclass(frozen=True)
+class ItemErrors:
+    """A judge less people (1, 0 or -1 an output, the mean over epochs) on an item's outputs by two models, `a`, `b`."""
+
+    item_id: str
+    a: float
+    b: float
+
+
+@dataclass(frozen=True)
 class PairAccuracy:
     """A judge against people on the `outputs` of two models that both graded, `a` and `b` in the order of their ids.
 
     What it sees of a third one is no measure of how it tells these apart. `leaning`: how much more of `b`'s outputs
-    than of `a`'s it passes beyond people, which it makes up of any difference between them.
+    than of `a`'s it passes beyond people, which it makes up of any difference between them; `errors`: the items that
+    this is known from.
     """
 
     a: str
@@ -84,6 +94,11 @@ class PairAccuracy:
     outputs: int
     accuracy: JudgeAccuracy
     leaning: Estimate
+    errors: tuple[ItemErrors, ...] = ()
+
+    def leaning_on(self, items: Collection[str]) -> Estimate:
+        """The leaning by the errors on these items alone: a judge may be stricter with a model on hard ones only."""
+        return leaning_of([one for one in self.errors if one.item_id in items])
 
 
 @dataclass(frozen=True)
@@ -253,21 +268,27 @@ def _by_pair(
     found = []
     for a, b in combinations(sorted({keys[t].model for t in both}), 2):
         of_pair = {t: flag for t, flag in both.items() if keys[t].model in (a, b)}
-        leaning = _leaning(of_pair, people, keys, (a, b))
-        found.append(PairAccuracy(a, b, len(of_pair), accuracy(of_pair, people, items), leaning))
+        errors = _errors(of_pair, people, keys, (a, b))
+        of_both = accuracy(of_pair, people, items)
+        found.append(PairAccuracy(a, b, len(of_pair), of_both, leaning_of(errors), errors))
     return tuple(found)
 
 
-def _leaning(
+def leaning_of(errors: Sequence[ItemErrors]) -> Estimate:
+    """How much more of `b` than of `a` a judge passes beyond people, by its errors on items of both."""
+    return stats.judge_leaning([one.a for one in errors], [one.b for one in errors])
+
+
+def _errors(
     said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey], models: tuple[str, str]
-) -> Estimate:
-    """Of a judge between two models, by the items of which people graded outputs of both."""
-    errors: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+) -> tuple[ItemErrors, ...]:
+    """On the items of which people graded outputs of both models."""
+    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for trial, flag in sorted(said.items()):
-        errors[keys[trial].item_id][keys[trial].model].append(flag - people[trial])
-    both = [of_model for of_model in errors.values() if len(of_model) == len(models)]
-    on_a, on_b = ([_mean(of_model[model]) for of_model in both] for model in models)
-    return stats.judge_leaning(on_a, on_b)
+        found[keys[trial].item_id][keys[trial].model].append(flag - people[trial])
+    a, b = models
+    both = {item: of_model for item, of_model in found.items() if len(of_model) == len(models)}
+    return tuple(ItemErrors(item, _mean(of_model[a]), _mean(of_model[b])) for item, of_model in both.items())
 
 
 def _mean(values: Sequence[int]) -> float:

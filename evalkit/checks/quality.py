@@ -34,8 +34,9 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
     what, assay, known = "satisfactory outputs", rules.assay, partial(labels_of, evidence)
     yield share_result("quality", what, evidence.shares(satisfied), asked.margin, rules, assay, known)
     for name, margin in asked.slices.items():
-        pairs = evidence.shares(satisfied, evidence.part(name))
-        yield share_result(f"quality: {name}", f"{what} ({name})", pairs, margin, rules, assay, known)
+        part = evidence.part(name)
+        pairs, of_part = evidence.shares(satisfied, part), assay_of(evidence, part=part)
+        yield share_result(f"quality: {name}", f"{what} ({name})", pairs, margin, rules, of_part, known)
     for name, margin in asked.criteria.items():
         criterion = _criterion(evidence.rubric.criteria, name)
         what, pairs = f"outputs at {name} {criterion.critical} or above", evidence.shares(_at_floor(criterion))

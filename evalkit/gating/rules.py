@@ -1,6 +1,6 @@
 """The rules that every check of a gate shares: how sure it must be, and how much a judge's errors shrink a margin."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from evalkit.analysis.reliability import PANEL, FloorValidity, JudgeValidity, PairAccuracy, kinds_midp
@@ -78,17 +78,20 @@ class Assay:
         return self.cap is not None or self.picked
 
 
-def assay_of(evidence: Evidence, criterion: str | None = None) -> Assay:
+def assay_of(evidence: Evidence, criterion: str | None = None, part: Collection[str] | None = None) -> Assay:
     """How far the graders of this evidence can be trusted to see a loss: of the verdict, or of a critical criterion,
-    which a judge may see worse than what the verdict mostly fails for."""
+    which a judge may see worse than what the verdict mostly fails for. `part`: of these items alone, whose labels say
+    how far a judge leans on them; what J it has they are too few to say."""
     grading = evidence.of_candidate.grading
     judges = tuple(judge for judge in grading.judges if judge not in grading.dropped)
     if not judges:
         return Assay(cap=evidence.people_apart, picked=evidence.picked)
-    return replace(_assay_of(evidence, judges, criterion), picked=evidence.picked, judged=True)
+    return replace(_assay_of(evidence, judges, criterion, part), picked=evidence.picked, judged=True)
 
 
-def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None) -> Assay:
+def _assay_of(
+    evidence: Evidence, judges: tuple[str, ...], criterion: str | None, part: Collection[str] | None
+) -> Assay:
     analysis = evidence.of_candidate
     overall, of = _validity(judges, analysis.judges), f" on {criterion}" if criterion else ""
     found = overall.floors.get(criterion) if overall is not None and criterion else overall
@@ -98,7 +101,7 @@ def _assay_of(evidence: Evidence, judges: tuple[str, ...], criterion: str | None
     unknown = _unknown(evidence, found, of)
     if found is None:
         return Assay(cap=unknown)
-    accuracy, leaning = _accuracy(found, evidence), _leaning(found, evidence)
+    accuracy, leaning = _accuracy(found, evidence), _leaning(found, evidence, part)
     if unknown is not None:  # what labels there are say all the same how far it leans
         return Assay(cap=unknown, leaning=None if leaning is None or leaning.value is None else leaning)
     low, p = (
@@ -124,12 +127,17 @@ def _accuracy(found: JudgeValidity | FloorValidity, evidence: Evidence) -> Judge
     return None if pair is None else pair.accuracy
 
 
-def _leaning(found: JudgeValidity | FloorValidity, evidence: Evidence) -> Estimate | None:
-    """The judge's towards the candidate; None of a model beside itself."""
+def _leaning(
+    found: JudgeValidity | FloorValidity, evidence: Evidence, part: Collection[str] | None = None
+) -> Estimate | None:
+    """The judge's towards the candidate, on a part of the items as far as labels there have a spread of their own; None
+    of a model beside itself."""
     pair = _pair(found, evidence)
     if pair is None:
         return None
-    return pair.leaning if pair.b == evidence.candidate else pair.leaning.mirrored
+    of_part = None if part is None else pair.leaning_on(part)
+    leaning = pair.leaning if of_part is None or of_part.high is None else of_part
+    return leaning if pair.b == evidence.candidate else leaning.mirrored
 
 
 def _pair(found: JudgeValidity | FloorValidity, evidence: Evidence) -> PairAccuracy | None:

@@ -126,7 +126,7 @@ def _worth(
     parts = np.array([_stratum(p[of == h], b[of == h], int(size[h])) for h in held])
     weight, n = size[held] / total, counts[held]
     mean, differ, spread = parts.T
-    d, s = float(weight @ mean), float(weight @ differ)
+    d, s = (math.fsum(weight * each) for each in (mean, differ))  # exactly 0 where gains and losses cancel
     most = math.inf if epochs is None else float(total * epochs)
     apart = float(weight @ (spread + (mean - d) ** 2))
     drawn = (apart + unseen * (1 + d) ** 2 / total) / max(1, total - 1 + unseen)
