@@ -155,10 +155,10 @@ def _price_notes(evidence: Evidence, policy: Common) -> Iterator[str]:
 
 def _afforded(evidence: Evidence, margin: float, alpha: float) -> Iterator[str]:
     """What it may lose at the part of the margin that quality is tested at; unsaid where a sample of labels decides."""
-    reach, assay = labels_of(evidence, evidence.shares(satisfied)).reach, assay_of(evidence)
-    if reach != "sampled" or not assay.by_people:
-        left = margin if reach == "all" else margin * assay.factor
-        yield from afford(len(evidence.items), evidence.epochs, left, alpha)
+    labels, assay = labels_of(evidence, evidence.shares(satisfied)), assay_of(evidence)
+    if labels.reach != "sampled" or not assay.by_people:
+        left = margin if labels.reach == "all" else assay.left(margin, labels.lent)
+        yield from () if not left else afford(len(evidence.items), evidence.epochs, left, alpha)
 
 
 def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) -> Iterator[str]:

@@ -1,14 +1,16 @@
 """What a judge's verdicts may carry: its errors on the two models compared, and what rests on what it was asked for."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, ended, round_, spec, write_run
 from gates import BASELINE, CANDIDATE, PERSON
 from sweep_builders import together
-from test_gate_judges import PICKED, RUBRIC, SAID, Pair, calibrated, judged, of
+from test_gate_judges import PICKED, POLICY, RUBRIC, SAID, Pair, calibrated, judged, of
 
 from evalkit.analysis import analyze
 from evalkit.analysis.contexts import at_context
@@ -314,6 +316,89 @@ def judged_at(size: int, table: dict[str, list[list[bool]]]) -> Snapshot:
             book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=level)
             book.sizes.append(PromptSize(f"item-{item:03d}", model, size - 10, counted=True))
     return book.snapshot()
+
+
+REFUSED = ended("refused")
+"""By one side on 20 items, on which the other answers badly."""
+
+
+def with_refusals(refuses: str, passed: int, labelled: int = 75) -> Snapshot:
+    """150 items: 20 that `refuses` refused, of which a judge passes so many bad answers of the other; it errs on a
+    third of 30 bad outputs of both models as well. People on every other item."""
+    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(150):
+        mute, bad = item % 15 in (0, 7), item % 15 in (1, 4, 8)
+        for model in (BASELINE, CANDIDATE):
+            said = item < 15 * passed / 2 if mute else not bad or item % 4 == 1
+            if mute and model == refuses:
+                book.trial(f"item-{item:03d}", REFUSED, model=model)
+                continue
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=int(said))
+            if item % 2 == 0 and item < 2 * labelled:
+                book.grade(trial, int(not mute and not bad), grader=PERSON)
+    return book.snapshot()
+
+
+def test_what_one_side_left_unanswered_lends_the_other_the_judges_mistakes() -> None:
+    """A refusal is a failure for sure, and a bad answer beside it passes as often as the judge errs, which neither J
+    nor what it errs more on one model than on the other says."""
+    found = of(with_refusals(BASELINE, 6))
+    assay, labels = assay_of(found), labels_of(found, found.shares(satisfied))
+    assert assay.cap is None
+    assert labels.lent == pytest.approx(10 / 150)  # the other 10 candidate's outputs people decided
+    left = 0.10 * assay.factor - assay.mistaken * labels.lent
+    assert assay.left(0.10, labels.lent) == pytest.approx(left)
+    assert f"tested at {left * 100:.3g} points, since the judge errs" in gate(found, POLICY).checks[0].finding
+    mirrored = of(with_refusals(CANDIDATE, 6))
+    assert labels_of(mirrored, mirrored.shares(satisfied)).lent == pytest.approx(-10 / 150)
+    assert assay.left(0.10, -10 / 150) == 0.10 * assay.factor
+
+
+def test_a_margin_of_which_the_judges_errors_leave_nothing_passes_nobody() -> None:
+    found = of(with_refusals(BASELINE, 2, labelled=24))
+    check = gate(found, read_policy("quality: {margin: 0.02}", "gate.yaml")).checks[0]
+    assert check.outcome == "inconclusive"
+    assert "the judge may make a gain as large as the margin up" in check.finding
+    assert "tested at" not in check.finding
+    assert str(check.needs).endswith("let people grade what it told apart (`evalkit grade --discordant`)")
+
+
+def test_errors_beside_an_unanswered_trial_are_part_of_what_a_judge_makes_up() -> None:
+    """Equal models, of which the candidate refuses what the baseline answers badly, and the judge passes half of it."""
+    found = of(with_refusals(CANDIDATE, 6))
+    pair = found.of_candidate.judges[0].by_pair[0]
+    errors = {one.item_id: (one.a, one.b) for one in pair.errors}
+    assert len(errors) == 75, "an item of which one side was refused is an item"
+    of_refused = [errors[f"item-{item:03d}"] for item in range(0, 150, 2) if item % 15 in (0, 7)]
+    on_baseline = [one[0] if pair.a == BASELINE else one[1] for one in of_refused]
+    assert sum(on_baseline) == pytest.approx(3)
+    assert all(0.0 in one for one in of_refused)
+    leaning = assay_of(found).leaning
+    assert leaning is not None
+    assert leaning.value == pytest.approx(-3 / 75)
+
+
+@pytest.mark.long
+def test_a_judge_that_errs_alike_passes_no_loss_since_the_baseline_answered_less() -> None:
+    """A loss of the margin by a candidate that refuses less. By J alone 10 of these 40 pass."""
+    rng, verdicts = np.random.default_rng(13), Counter[str]()
+    for _ in range(40):
+        book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE, PERSON))])
+        kinds, labelled = (
+            rng.choice(5, size=400, p=[0.2, 0.12, 0.02, 0.56, 0.1]),
+            set(rng.permutation(400)[:50].tolist()),
+        )
+        for item, kind in enumerate(kinds):
+            for model, is_good in ((BASELINE, kind in (1, 3)), (CANDIDATE, kind in (2, 3))):
+                if kind == 0 and model == BASELINE:
+                    book.trial(f"item-{item:03d}", REFUSED, model=model)
+                    continue
+                said = rng.random() < (0.95 if is_good else 0.20)
+                trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=int(said))
+                if item in labelled:
+                    book.grade(trial, int(is_good), grader=PERSON)
+        verdicts[gate(of(book.snapshot()), POLICY).verdict] += 1
+    assert verdicts["pass"] <= 5, verdicts  # 2 expected at a one-sided error of .05; more than 5 by chance in 1 %
 
 
 def test_a_judge_makes_no_mistake_on_what_it_never_saw() -> None:

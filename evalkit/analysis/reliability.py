@@ -73,7 +73,8 @@ class Leniency:
 
 @dataclass(frozen=True)
 class ItemErrors:
-    """A judge less people (1, 0 or -1 an output, the mean over epochs) on an item's outputs by two models, `a`, `b`."""
+    """A judge less people (1, 0 or -1 a trial, the mean over epochs) on an item's outputs by two models, `a` and `b`: 0
+    for a trial that ended without one, on which no judge can err."""
 
     item_id: str
     a: float
@@ -227,21 +228,27 @@ def judge_validity(
     people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in picked}
     results = tuple(results)
     keys = {result.trial_id: result.key for result in results}
+    mute = [r.key for r in results if r.satisfied is not None and r.outcome != "answered"]
     ended = [(r.key, r.outcome == "answered") for r in results if r.satisfied is not None]
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
-    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, ended, seed) for g in judges]
+    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, ended, mute, seed) for g in judges]
     kept = [replace(one, dropped=None) if all_heard else one for one in alone if one is not None]
     found = [(one, [JUDGE + one.judge]) for one in kept]
     listened_to = [JUDGE + one.judge for one, _ in found if one.dropped is None]
     if len(listened_to) > 1:
         together = panel_verdicts(levels, listened_to, rubric)
-        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, ended, seed)
+        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, ended, mute, seed)
         found += [] if panel is None else [(panel, listened_to)]
-    return tuple(replace(one, floors=_floors(levels, graders, rubric, keys, picked)) for one, graders in found)
+    return tuple(replace(one, floors=_floors(levels, graders, rubric, keys, mute, picked)) for one, graders in found)
 
 
 def _floors(
-    levels: Levels, graders: Sequence[str], rubric: Rubric, keys: Mapping[int, TrialKey], picked: Collection[int]
+    levels: Levels,
+    graders: Sequence[str],
+    rubric: Rubric,
+    keys: Mapping[int, TrialKey],
+    mute: Sequence[TrialKey],
+    picked: Collection[int],
 ) -> dict[str, FloorValidity]:
     persons, items = [g for g in sorted(levels) if kind_of(g) == "human"], {t: key.item_id for t, key in keys.items()}
     found = {}
@@ -256,19 +263,19 @@ def _floors(
             for model in sorted({keys[t].model for t in both})
         }
         found[criterion.id] = FloorValidity(
-            len(both), accuracy(both, people, items), by_model, _by_pair(both, people, keys)
+            len(both), accuracy(both, people, items), by_model, _by_pair(both, people, keys, mute)
         )
     return found
 
 
 def _by_pair(
-    said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey]
+    said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey], mute: Sequence[TrialKey]
 ) -> tuple[PairAccuracy, ...]:
     both, items = {t: flag for t, flag in said.items() if t in people}, {t: key.item_id for t, key in keys.items()}
     found = []
     for a, b in combinations(sorted({keys[t].model for t in both}), 2):
         of_pair = {t: flag for t, flag in both.items() if keys[t].model in (a, b)}
-        errors = _errors(of_pair, people, keys, (a, b))
+        errors = _errors(of_pair, people, keys, mute, (a, b))
         of_both = accuracy(of_pair, people, items)
         found.append(PairAccuracy(a, b, len(of_pair), of_both, leaning_of(errors), errors))
     return tuple(found)
@@ -280,12 +287,19 @@ def leaning_of(errors: Sequence[ItemErrors]) -> Estimate:
 
 
 def _errors(
-    said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey], models: tuple[str, str]
+    said: Mapping[int, bool],
+    people: Mapping[int, bool],
+    keys: Mapping[int, TrialKey],
+    mute: Sequence[TrialKey],
+    models: tuple[str, str],
 ) -> tuple[ItemErrors, ...]:
-    """On the items of which people graded outputs of both models."""
+    """On the items of which people graded outputs of both models, or of one where the other ended without any."""
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for trial, flag in sorted(said.items()):
         found[keys[trial].item_id][keys[trial].model].append(flag - people[trial])
+    for key in mute:
+        if key.item_id in found and key.model in models:
+            found[key.item_id][key.model].append(0)
     a, b = models
     both = {item: of_model for item, of_model in found.items() if len(of_model) == len(models)}
     return tuple(ItemErrors(item, _mean(of_model[a]), _mean(of_model[b])) for item, of_model in both.items())
@@ -301,6 +315,7 @@ def _validity(
     people: Mapping[int, bool],
     keys: Mapping[int, TrialKey],
     ended: Sequence[tuple[TrialKey, bool]],
+    mute: Sequence[TrialKey],
     seed: int,
 ) -> JudgeValidity | None:
     both = sorted(set(said) & set(people))
@@ -343,7 +358,7 @@ def _validity(
             items=[items_of[t] for t in both],
         ),
         by_model=by_model,
-        by_pair=_by_pair(said, people, keys),
+        by_pair=_by_pair(said, people, keys, mute),
         dropped=why_dropped(found, len(both)),
     )
 

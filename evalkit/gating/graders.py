@@ -24,23 +24,23 @@ _Graded = Mapping[GraderKind, Mapping[str, _Who]]
 def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate: str) -> None:
     """IntegrityError where people, or judges, who graded one side alone stand for more of it than may be missing.
 
-    Only items whose outputs are graded on both sides are looked at: a side without answers has nothing to grade.
+    Only items whose outputs somebody graded on both sides are looked at: a side without answers has nothing to grade.
     People and judges are told apart, since people grade a sample of what a judge grades whole. Nor may anybody have
     graded far more of one side than of the other.
     """
     names = (baseline, candidate) if baseline != candidate else (f"{baseline} in one run", "it in the other")
     one, other = _graded(then, baseline), _graded(now, candidate)
-    kinds = [kind for kind in one if one[kind].keys() & other.get(kind, {}).keys()]
-    if one and other and not kinds:
+    both = frozenset[str]().union(*one.values()) & frozenset[str]().union(*other.values())
+    if one and other and not both:
         _refuse(names, {name for kind in one.values() for who in kind.values() for name in who})
-    for kind in kinds:
-        both = one[kind].keys() & other[kind].keys()
-        counts = [Counter(name for item in both for name in side[kind][item]) for side in (one, other)]
-        for (here, there), sides in ((counts, names), (counts[::-1], names[::-1])):
+    for kind in sorted({*one, *other}):
+        sides = [{item: side.get(kind, {}).get(item, _Who()) for item in both} for side in (one, other)]
+        counts = [Counter(name for who in side.values() for name in who) for side in sides]
+        for (here, there), called in ((counts, names), (counts[::-1], names[::-1])):
             alone = {name for name, items in here.items() if there[name] < _HARDLY * items}
-            if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * here.total():
-                _refuse(sides, alone)
-        _refuse_unlike_shares(names, one[kind], other[kind])
+            if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * max(here.total(), len(both)):
+                _refuse(called, alone)
+        _refuse_unlike_shares(names, *sides)
 
 
 def _refuse_unlike_shares(sides: Sequence[str], one: Mapping[str, _Who], other: Mapping[str, _Who]) -> None:
@@ -48,7 +48,7 @@ def _refuse_unlike_shares(sides: Sequence[str], one: Mapping[str, _Who], other: 
 
     Of the items of which somebody graded one output only, chance gives as many to each side: a sign test for each.
     """
-    both = one.keys() & other.keys()
+    both = [item for item in one if one[item] or other[item]]
     names = sorted(frozenset().union(*(one[item] | other[item] for item in both)))
     for name in names:
         here, there = (sum(name in side[item] for item in both) for side in (one, other))

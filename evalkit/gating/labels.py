@@ -1,5 +1,6 @@
 """Which items people decided, where a judge graded the rest: what is tested then needs no word of the judge."""
 
+from statistics import fmean
 from typing import Literal
 
 from evalkit.analysis.results import OutputResult
@@ -21,12 +22,15 @@ class Labels:
     `strata`: of each item, in the order of the pairs; `decided`: whether no verdict of it is the judge's. `reach`: all
     where the judge decides nothing, sampled where people decided every item that the judge tells apart and a sample of
     the others, else few. `untold`: items of that sample beside these, which lack a verdict since people could not tell.
-    `cap`: why nothing passes by people's grades, None if it may.
+    `lent`: how much larger a share of the candidate's outputs than of the baseline's rests on the judge's word, in
+    [-1, 1]: a trial that ended without an output does not. `cap`: why nothing passes by people's grades, None if it
+    may.
     """
 
     strata: tuple[int, ...]
     decided: tuple[bool, ...]
     untold: int = 0
+    lent: float = 0.0
     cap: str | None = None
 
     @property
@@ -68,7 +72,8 @@ def labels_of(evidence: Evidence, pairs: Paired) -> Labels:
         if item not in found
     )
     strata, decided = (tuple(each) for each in zip(*found.values(), strict=True)) if found else ((), ())
-    return Labels(strata, decided, untold if evidence.picked else 0, evidence.people_apart)
+    lent = fmean(_lent(now[item]) - _lent(then[item]) for item in found) if found else 0.0
+    return Labels(strata, decided, untold if evidence.picked else 0, lent, evidence.people_apart)
 
 
 def is_mixed(evidence: Evidence, pairs: Paired) -> bool:
@@ -90,6 +95,12 @@ def _label(then: list[OutputResult], now: list[OutputResult], elsewhere: bool) -
     difference = _share(after) - _share(before)
     alike = ELSEWHERE if elsewhere else ALIKE
     return (alike if abs(difference) < 1e-9 else BETTER if difference > 0 else WORSE), decided
+
+
+def _lent(side: list[OutputResult]) -> float:
+    """The share of an item's verdicts that rest on a judge's word."""
+    known = [output for output in side if output.satisfied is not None]
+    return sum(output.decided_by == "judge" for output in known) / max(1, len(known))
 
 
 def _judged(side: list[OutputResult]) -> list[OutputResult]:

@@ -25,6 +25,10 @@ Margin = Annotated[float, Field(ge=0.001, le=0.5)]
 _MOST_ITEMS = 1000
 _NO_MORE_EPOCHS = 0.9
 """Share of the discordance that no epoch averages out, from which on more epochs are no advice."""
+_LENT = (
+    "the judge may make a gain as large as the margin up, since the baseline ended without an output on so many more"
+    " items; let people grade what it told apart (`evalkit grade --discordant`)"
+)
 _PART = "people have graded only a part of what the judge tells apart"
 
 
@@ -105,7 +109,8 @@ def _tested(
 def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels: Labels | None = None) -> _Tested:
     """From all pairs, at the part of the margin that the judge's errors leave of it. Where people decided some of those
     that the judge tells apart, and it the others (`mixed`), that may make a loss up, or hide one."""
-    left, mixed = margin * assay.factor, assay.picked and labels is not None and labels.reach == "few"
+    left = assay.left(margin, labels.lent if labels is not None else 0.0)
+    mixed = assay.picked and labels is not None and labels.reach == "few"
     sides, epochs = (pairs.candidate, pairs.baseline), pairs.epochs
     estimate = stats.paired_rates_clustered(*sides, rules.confidence, epochs)
     found = stats.discordance(*sides)
@@ -121,6 +126,8 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels
             return f"people's grades of all items that the judge tells apart and {FEWEST_ALIKE} others of these"
         if assay.skewed:
             return None  # a loss may be the graders' own: what rids it of their errors comes first
+        if not left:
+            return None
         if leans and labels is not None:
             told = None if assay.cap else _doubted(labels, assay)  # which asks for the same people
             return "; or else ".join(filter(None, (rules.next_look, told))) or None
@@ -129,14 +136,14 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels
 
     return _Tested(
         estimate,
-        stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
+        left > 0 and stats.shows_noninferiority(*sides, left, rules.alpha, epochs),
         beyond,
         f"{sum_of_shares(found.gain)} gained and {sum_of_shares(found.loss)} lost of {plural(found.n, 'item')}",
-        assay.cap or (_PART if mixed else None),
+        assay.cap or (_PART if mixed else None if left else _LENT),
         pairs,
         needs,
         left,
-        f" (tested at {left * 100:.3g} points, since the judge errs)" if assay.factor < 1 else "",
+        f" (tested at {left * 100:.3g} points, since the judge errs)" if 0 < left < margin else "",
         leans=leans,
         doubtful=leans and (beyond is None or beyond > rules.alpha),
     )
@@ -236,11 +243,12 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
         warnings=estimate.warnings,
         within=tested.shown,
     )
-    more = LIKELY_LOSS if result.likely_loss else _in_short(tested.cap) if tested.shown and tested.cap else None
+    told = tested.shown or not tested.left
+    more = LIKELY_LOSS if result.likely_loss else _in_short(tested.cap) if told and tested.cap else None
     if tested.doubtful and not tested.shown:
         more = "the judge may have made the loss up"
     elif not tested.shown and tested.worse is not None and estimate.high is not None and estimate.high < 0:
-        beyond = estimate.high < -tested.left and not tested.leans
+        beyond = estimate.high < -margin and not tested.leans
         more = "the loss is beyond the margin" if beyond else "a loss is likely"
     if more and not tested.shown and tested.cap and tested.worse is not None:
         more = f"{more}; {_in_short(tested.cap)}"

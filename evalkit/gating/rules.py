@@ -13,6 +13,7 @@ from evalkit.wording import listing, money, p_value
 
 LEAST_YOUDEN_LOW = 0.5
 _ROUNDING = 1e-9
+_LEAST_LEFT = 0.001
 DIFFERENT = 0.05
 MOST_OTHERS = 0.05
 """Share of a judge's answers that may come from another model on one side than on the other."""
@@ -59,7 +60,8 @@ class Assay:
     pass at all, None if it may. A loss that errors only make smaller is a loss all the same; `skewed` errors, more of
     them on one side, can make one up, so that quality may not fail either. `picked`: people were asked about outputs
     for what the judge had said of them, so that its verdicts and theirs are no one sample. `judged`: whether a judge's
-    grades count at all; `mistaken`: the share of unsatisfactory outputs that it passes, at most (the upper 95 % limit);
+    grades count at all; `mistaken`: the share of unsatisfactory outputs that it passes, at most (the upper 95 % limit),
+    which is a gain of the side with more outputs to pass (`left`);
     `leaning`: how much more of the candidate's than of the baseline's it passes beyond people, as far as they checked
     it on both, which a loss has to exceed: None where they have not.
     """
@@ -71,6 +73,12 @@ class Assay:
     judged: bool = False
     mistaken: float = 0.0
     leaning: Estimate | None = None
+
+    def left(self, margin: float, lent: float) -> float:
+        """What its errors leave of a margin: 0 where that is too little to test at. `lent`: as of `Labels`. What ended
+        without an output on one side fails without error, and the other's bad answers beside it pass now and then."""
+        left = margin * self.factor - self.mistaken * max(0.0, lent)
+        return left if left >= _LEAST_LEFT else 0.0
 
     @property
     def by_people(self) -> bool:
