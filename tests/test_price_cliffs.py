@@ -11,12 +11,14 @@ from test_signals import planted
 from test_usage_log import line, read
 
 from evalkit.analysis import analyze
-from evalkit.analysis.movable import _most, moved
+from evalkit.analysis.movable import _beyond, _sides, moved
 from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
+from evalkit.analysis.production import production
 from evalkit.analysis.results import Analysis, PriceCliff
 from evalkit.blocks import Note
 from evalkit.chart_blocks import Lines
-from evalkit.pricing import price
+from evalkit.cli.signal_tables import production_lines
+from evalkit.pricing import Prices, price
 from evalkit.records import PromptSize, Usage
 from evalkit.report import build_report, render_markdown
 
@@ -155,24 +157,77 @@ def test_a_request_longer_than_what_was_tried_is_no_one_s(
 
 
 @pytest.mark.parametrize(
-    ("tried", "of_cheap", "most"),
+    ("tried", "of_cheap", "tokens", "beyond"),
     [
-        (76_000, 98_800, 76_923),  # which are the 100,000 of its cliff
-        (50_000, 65_000, 62_500),
-        (90_000, 117_000, 112_500),  # beyond it already
-        (76_000, None, 76_923),  # by what is known of the two tokenizers
-        (None, None, 76_923),
+        (76_000, 98_800, 76_923, False),  # which are the 100,000 of its cliff
+        (76_000, 98_800, 76_924, True),
+        (90_000, 117_000, 76_924, True),
+        (90_000, None, 76_923, False),  # by what is known of the two tokenizers
     ],
 )
 def test_the_cliff_of_the_cheaper_model_is_met_by_its_own_tokens(
-    tried: int | None, of_cheap: int | None, most: int
+    tried: int, of_cheap: int | None, tokens: int, beyond: bool
 ) -> None:
     """Haiku 5.5 makes 1.3 tokens of one of Sonnet 4.6's."""
-    part = replace(planted().slices[0], item_ids=frozenset({"i"}))
-    longest = {m: {} if n is None else {"i": n} for m, n in ((SONNET, tried), (CHEAP, of_cheap))}
-    assert _most(part, SONNET, CHEAP, longest) == pytest.approx(most, rel=1e-4)
+    longest = {SONNET: {"i": tried}, CHEAP: {} if of_cheap is None else {"i": of_cheap}}
+    assert _beyond(SONNET, CHEAP, tokens) == (False, beyond)
+    assert _sides(SONNET, CHEAP, "i", longest) == (False, tried > 80_000)
+    assert _sides(SONNET, CHEAP, "another", longest) == (False, None)
 
 
 def test_what_a_cache_held_counts_as_length_too() -> None:
     cached = line(difficulty="easy", input_tokens=100, cache_read_tokens=5_000)
     assert not moved(read(cached), planted()).moves
+
+
+NEWER, NEWEST = "claude-sonnet-5-5", "claude-haiku-5-5"  # of which the latter costs 5 times as much from 100,000 on
+
+
+def around_a_cliff(beyond: int, of: int = 60) -> Analysis:
+    """Two models that both pass all, on prompts of 90,000 tokens and, of so many items, 110,000."""
+    book = Book(spec((NEWER, NEWEST)))
+    for item in range(of):
+        size = 110_000 if item < beyond else 90_000
+        book.item(f"i{item:02d}", difficulty="easy")
+        for model, usd in ((NEWER, 2e-6), (NEWEST, 5e-7 if size > 100_000 else 1e-7)):
+            usage = Usage(input_tokens=size + item, output_tokens=10)
+            book.trial(f"i{item:02d}", answered(usd * size, usage=usage), model=model, level=1)
+    return analyze(book.snapshot())
+
+
+@pytest.mark.parametrize(
+    ("beyond", "logged", "ratio"),
+    [
+        (0, 95_000, 0.05),
+        (0, 105_000, None),  # nobody tried what costs five times as much
+        (1, 105_000, None),
+        (1, 95_000, 0.05),
+        (20, 105_000, 0.25),
+        (20, 95_000, 0.05),
+        (60, 105_000, 0.25),
+        (60, 95_000, None),
+        (20, None, None),
+        (60, None, 0.25),
+    ],
+)
+def test_requests_cost_what_prompts_on_their_side_of_a_price_cliff_do(
+    beyond: int, logged: int | None, ratio: float | None
+) -> None:
+    rows = [line(model=NEWER, difficulty="easy", input_tokens=logged)]
+    found = moved(read(*rows), around_a_cliff(beyond))
+    assert [move.cost_ratio.value for move in found.moves] == ([] if ratio is None else [pytest.approx(ratio)])
+    assert [move.beyond for move in found.moves] == ([] if ratio is None else [(NEWEST,) if logged == 105_000 else ()])
+    reason = "a prompt on a side of a price cliff that the run hardly tried on its part"
+    assert found.unmapped == ({reason: 1} if ratio is None else {})
+
+
+def test_requests_on_either_side_of_a_price_cliff_are_told_apart() -> None:
+    sizes = [95_000, 105_000, 106_000]
+    logged = production(
+        read(*(line(day, model=NEWER, difficulty="easy", input_tokens=size) for day in range(42) for size in sizes)),
+        around_a_cliff(20),
+        Prices(),
+    )
+    told = " ".join(production_lines(logged))
+    assert "42 requests of Sonnet 5.5 on easy items to Haiku 5.5, at 0.050×" in told
+    assert "84 requests of Sonnet 5.5 on easy items to Haiku 5.5, beyond the price cliff of Haiku 5.5, at 0.25×" in told

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import cache, partial
 
 from evalkit.analysis.results import Analysis, Slice
 from evalkit.analysis.sides import Standing, request_cost_ratio, standing
@@ -16,18 +17,26 @@ from evalkit.usage_log import UsageLine
 MAPPING = (
     "a request belongs to the part of its difficulty; without one, to the parts of its tags; without those, to the"
     " part of its input size; to none where its prompt is much longer than its model had there; it counts where a"
-    f" cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to"
+    f" cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to, at what prompts on its side of both"
+    " models' price cliffs cost there"
 )
 
 _NEARLY = 1.25
-"""Times the longest prompt that was tried, which production's may have unless they cost otherwise then."""
+"""Times the longest prompt that was tried, which production's may have."""
+_FEWEST_ALIKE = 5
+"""Items on one side of a price cliff below which the run does not say what requests on that side cost."""
+_Longest = Mapping[str, Mapping[str, int]]
+"""The most tokens that each model's prompt of an item had, of items where that is known."""
+_Beyond = tuple[bool | None, bool | None]
+"""Whether a prompt is beyond the price cliffs of the current model and the other; None where its size is not known."""
 
 
 @dataclass(frozen=True)
 class Move:
     """Requests of a model on parts of the items, and the cheapest model shown to be hardly worse on all of them.
 
-    `cost_ratio`: what one of its requests costs there over one of the current model's, in the run.
+    `cost_ratio`: what one of its requests costs there over one of the current model's, in the run, of prompts on the
+    same side of their price cliffs; `beyond`: the models whose cliff these are beyond.
     """
 
     current: str
@@ -35,6 +44,37 @@ class Move:
     parts: tuple[str, ...]
     requests: int
     cost_ratio: Estimate
+    beyond: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What requests have in common: where they go, if they may (`toward`), the parts they belong to, and their side of
+    the price cliffs."""
+
+    current: str
+    toward: str | None
+    names: tuple[str, ...]
+    parts: tuple[Slice, ...] = field(compare=False)
+    beyond: _Beyond = (False, False)
+
+    @property
+    def items(self) -> frozenset[str]:
+        return frozenset(item for part in self.parts for item in part.item_ids)
+
+    def alike(self, longest: _Longest) -> list[str]:
+        """The items with prompts on the same side, whose costs say what these requests cost. Where the size of these
+        is not known, all if they are on one side, else none."""
+        tried = {item: _sides(self.current, self.toward or self.current, item, longest) for item in self.items}
+        if None in self.beyond:
+            return sorted(tried) if len(set(tried.values())) == 1 else []
+        return sorted(item for item, sides in tried.items() if sides == self.beyond)
+
+    def most(self, longest: _Longest) -> float:
+        """The longest prompt, in tokens of the current model, that the run speaks of on every part: nearly as long as
+        those it was tried with, and within the windows of both models."""
+        models = [model for model in (self.current, self.toward) if model is not None]
+        return min(_most(part, models, longest) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -56,58 +96,54 @@ class Moved:
 def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
     """Each request's place: a move, kept, or unmapped. A request is never assumed to belong anywhere."""
     around = {model: _standing_of(model, analysis) for model in {line.model for line in lines}}
-    sizes = list(_sizes(analysis))
-    keys: list[tuple[str, str, tuple[Slice, ...]] | None] = []
+    sizes, longest = list(_sizes(analysis)), _longest(analysis)
+    most, alike = cache(partial(_Place.most, longest=longest)), cache(partial(_Place.alike, longest=longest))
+    places: list[_Place | None] = []
     unmapped: Counter[str] = Counter()
     kept = 0
-    longest, limits = _longest(analysis), dict[tuple[str, str, str, str | None], float]()
-
-    def most(part: Slice, current: str, toward: str | None) -> float:
-        key = part.kind, part.name, current, toward
-        if key not in limits:
-            limits[key] = _most(part, current, toward, longest)
-        return limits[key]
-
     for line in lines:
-        place, reason = around[line.model], ""
-        parts = () if place is None else _parts_of(line, place, sizes)
-        if place is None:
+        standing, reason, place = around[line.model], "", None
+        parts = () if standing is None else _parts_of(line, standing, sizes)
+        if standing is None:
             reason = f"{display_name(line.model, analysis.spec.models)} is not in the run"
         elif not parts:
             reason = "no difficulty, tag or input size that the run has a part for"
-        toward = None if place is None or not parts else _toward(place, parts)
-        size = line.usage.total_input_tokens
-        if place and size and any(size > most(part, place.current, toward) for part in parts):
-            reason = "a prompt longer than the run's on its part"
+        else:
+            toward, names = _toward(standing, parts), tuple(part.name for part in parts)
+            size = line.usage.total_input_tokens or None
+            beyond = (False, False) if toward is None else _beyond(standing.current, toward, size)
+            place = _Place(standing.current, toward, names, parts, beyond)
+            if size and size > most(place):
+                reason = "a prompt longer than the run's on its part"
+            elif toward is not None and len(alike(place)) < min(_FEWEST_ALIKE, len(place.items)):
+                reason = "a prompt on a side of a price cliff that the run hardly tried on its part"
         if reason:
             unmapped[reason] += 1
-        elif toward is None:
+        elif place is not None and place.toward is None:
             kept += 1
-        keys.append(None if reason or toward is None or place is None else (place.current, toward, parts))
-    return _counted(lines, keys, kept, unmapped, {p.current: p for p in around.values() if p is not None})
+        places.append(None if reason or place is None or place.toward is None else place)
+    sides = {standing.current: standing.sides for standing in around.values() if standing is not None}
+    ratios = {
+        place: request_cost_ratio(sides[place.current][place.toward], sides[place.current][place.current], alike(place))
+        for place in set(places)
+        if place is not None and place.toward is not None
+    }
+    return _counted(places, ratios, kept, unmapped)
 
 
 def _counted(
-    lines: Sequence[UsageLine],
-    keys: Sequence[tuple[str, str, tuple[Slice, ...]] | None],
-    kept: int,
-    unmapped: Counter[str],
-    around: Mapping[str, Standing],
+    places: Sequence[_Place | None], ratios: Mapping[_Place, Estimate], kept: int, unmapped: Mapping[str, int]
 ) -> Moved:
-    named = {(c, t, tuple(p.name for p in parts)): (c, t, parts) for c, t, parts in (k for k in keys if k is not None)}
-    places = {key: i for i, key in enumerate(sorted(named))}
-    of_line = tuple(None if k is None else places[k[0], k[1], tuple(p.name for p in k[2])] for k in keys)
-    requests = Counter(of_line)
+    order = sorted(ratios, key=lambda place: (place.current, place.toward, place.names, str(place.beyond)))
+    numbers, requests = {place: i for i, place in enumerate(order)}, Counter(places)
     moves = []
-    for key, i in places.items():
-        current, toward, parts = named[key]
-        items = {item for part in parts for item in part.item_ids}
-        sides = around[current].sides
-        ratio = request_cost_ratio(sides[toward], sides[current], sorted(items))
-        moves.append(Move(current, toward, key[2], requests[i], ratio))
-    can_move = sum(move.requests for move in moves)
-    share = Estimate(can_move / len(lines), None, None, 0.95, len(lines), "count, no inference")
-    return Moved(len(lines), tuple(moves), kept, dict(unmapped), share, lines=of_line)
+    for place in order:
+        models = place.current, place.toward or ""
+        beyond = tuple(model for model, side in zip(models, place.beyond, strict=True) if side)
+        moves.append(Move(*models, place.names, requests[place], ratios[place], beyond))
+    share = Estimate(sum(m.requests for m in moves) / len(places), None, None, 0.95, len(places), "count, no inference")
+    of_line = tuple(None if place is None else numbers[place] for place in places)
+    return Moved(len(places), tuple(moves), kept, dict(unmapped), share, lines=of_line)
 
 
 def _standing_of(model: str, analysis: Analysis) -> Standing | None:
@@ -141,8 +177,7 @@ def _parts_of(line: UsageLine, place: Standing, sizes: Sequence[tuple[int, int, 
     return tuple(part for low, high, part in sizes if size is not None and low <= size <= high)[:1]
 
 
-def _longest(analysis: Analysis) -> Mapping[str, Mapping[str, int]]:
-    """The most tokens that each model's prompt of an item had, of items where that is known."""
+def _longest(analysis: Analysis) -> _Longest:
     found: dict[str, dict[str, int]] = {m.model: {} for m in analysis.models}
     for item in analysis.outputs:
         for output in item.outputs:
@@ -152,23 +187,36 @@ def _longest(analysis: Analysis) -> Mapping[str, Mapping[str, int]]:
     return found
 
 
-def _most(part: Slice, current: str, toward: str | None, longest: Mapping[str, Mapping[str, int]]) -> float:
-    """The longest prompt, in tokens of the current model, that the run speaks of on a part: nearly as long as those it
-    was tried with, and beyond no step of either model, a window or a price cliff, that those had kept to."""
-    limits = [math.inf]
-    had = {m: [longest[m][i] for i in part.item_ids if i in longest[m]] for m in (current, toward) if m is not None}
+def _most(part: Slice, models: Sequence[str], longest: _Longest) -> float:
+    limits, current = [math.inf], models[0]
+    had = {model: [longest[model][i] for i in part.item_ids if i in longest[model]] for model in models}
     for model, tokens in had.items():
         per_text = max(tokens) / max(had[current]) if tokens and had[current] else _per_text(model, current)
-        tried = [_NEARLY * max(tokens)] if tokens else []
-        steps = [step for step in _steps(model) if not tokens or step >= max(tokens)]
-        limits += [limit / per_text for limit in (*tried, *steps)]
+        tried, facts = [_NEARLY * max(tokens)] if tokens else [], known(model)
+        window = [] if facts is None else [facts.context_tokens]
+        limits += [limit / per_text for limit in (*tried, *window)]
     return min(limits)
 
 
-def _steps(model: str) -> list[int]:
-    """Prompt sizes beyond which a request does not fit a model, or costs otherwise."""
+def _beyond(current: str, toward: str, size: float | None) -> _Beyond:
+    """Of a prompt of so many tokens of the current model."""
+    other = None if size is None else size * _per_text(toward, current)
+    return _is_beyond(current, size), _is_beyond(toward, other)
+
+
+def _sides(current: str, toward: str, item: str, longest: _Longest) -> _Beyond:
+    """Of an item's prompt, by the tokens that each model was billed for, or those of the other."""
+    one, other = (longest[model].get(item) for model in (current, toward))
+    guessed = None if other is None else other * _per_text(current, toward)
+    sides = _beyond(current, toward, guessed if one is None else one)
+    return sides[0], sides[1] if other is None else _is_beyond(toward, other)
+
+
+def _is_beyond(model: str, tokens: float | None) -> bool | None:
     facts = known(model)
-    return [] if facts is None else [facts.context_tokens, *(facts.price_cliff or ())[:1]]
+    if facts is None or facts.price_cliff is None:
+        return False
+    return None if tokens is None else tokens > facts.price_cliff[0]
 
 
 def _per_text(model: str, current: str) -> float:

@@ -60,9 +60,11 @@ def _moves(logged: "Production") -> Iterator[str]:
     yield f"  a cheaper model has been shown to handle {percent(found.share.value)} of {of}"
     models = {model for move in found.moves for model in (move.current, move.toward)}
     for move in found.moves:
+        names = listing([display_name(model, models) for model in move.beyond])
+        beyond = f"beyond the price cliff of {names}, " if names else ""
         yield (
             f"    {plural(move.requests, 'request')} of {display_name(move.current, models)} on {listing(move.parts)}"
-            f" items to {display_name(move.toward, models)}, at {estimated(move.cost_ratio, 'ratio')} the cost"
+            f" items to {display_name(move.toward, models)}, {beyond}at {estimated(move.cost_ratio, 'ratio')} the cost"
         )
     yield f"    {found.kept:,} not shown"
     for reason, count in found.unmapped.items():

@@ -156,7 +156,7 @@ def test_leniency_is_the_mid_p_of_fisher() -> None:
 
 
 def test_a_leaning_is_the_paired_difference_of_errors() -> None:
-    a, b = [0, 0, -1, 0.5, 0, 1, 0, 0] * 20, [1, 0, -1, -1, 1, 1, 0, -1] * 20
+    a, b = [1, -1, -1, 0.5, -1, 1, 0, 1] * 20, [-1, 1, -1, -1, 1, 1, 1, -1] * 20
     found = stats.judge_leaning(a, b)
     paired = scipy_stats.ttest_rel(b, a).confidence_interval(0.95)
     assert found.value == pytest.approx(np.mean(b) - np.mean(a))
@@ -165,14 +165,21 @@ def test_a_leaning_is_the_paired_difference_of_errors() -> None:
     assert (back.value, back.low) == (pytest.approx(-(found.value or 0)), pytest.approx(-(found.high or 0)))
 
 
-def test_a_leaning_by_few_errors_is_no_surer_than_one_more_of_them_on_either_side_makes_it() -> None:
+def test_a_leaning_by_few_errors_is_no_surer_than_two_more_of_them_make_it() -> None:
     """Of rare errors few are seen with little spread: Student's interval of one in 25 would miss them."""
     found = stats.judge_leaning([0] * 25, [1] + [0] * 24)
     student = scipy_stats.ttest_rel([1] + [0] * 24, [0] * 25).confidence_interval(0.95)
     assert found.high is not None
     assert found.high > student.high + 0.02
-    half = scipy_stats.t.isf(0.025, 24) * math.sqrt((2 / 27 - (1 / 27) ** 2) / 25)
+    half = scipy_stats.t.isf(0.025, 24) * math.sqrt((3 / 27 - (1 / 27) ** 2) / 25)
     assert found.high == pytest.approx(1 / 25 + half)
+
+
+@pytest.mark.parametrize("n", [8, 15, 25, 50, 100])
+def test_labels_without_an_error_leave_about_as_much_open_as_the_exact_limit(n: int) -> None:
+    high = stats.judge_leaning([0] * n, [0] * n, 0.9).high
+    assert high is not None
+    assert 0.75 < high / (1 - 0.05 ** (1 / n)) < 1  # both errors and their difference: less than one share alone
 
 
 @pytest.mark.parametrize(("n", "mean"), [(25, 0.0), (25, 1.0), (2, -0.5)])
