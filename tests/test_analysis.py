@@ -1125,6 +1125,17 @@ def test_items_are_sliced_by_prompt_size_only_where_sizes_differ() -> None:
     assert contexts(*range(1000, 15000, 1000)) == []  # too few for thirds
 
 
+def test_what_was_billed_tells_prompt_sizes_that_nobody_counted() -> None:
+    """As of an import."""
+    book = Book(spec((OPUS, SONNET)))
+    for item in range(16):
+        for model, size in ((OPUS, 1000 * (item + 1)), (SONNET, 500)):
+            usage = Usage(input_tokens=size, output_tokens=5)
+            book.trial(f"item-{item:02d}", answered(usage=usage) if item < 15 else lost(), model=model, level=1)
+    parts = [(part.name, part.items) for part in analyze(book.snapshot()).slices if part.kind == "context"]
+    assert parts == [("1,000 to 5,000 tokens", 5), ("6,000 to 10,000 tokens", 5), ("11,000 to 15,000 tokens", 5)]
+
+
 def test_the_judges_bill_does_not_depend_on_the_order_in_which_answers_came() -> None:
     """Answers of parallel requests come in any order, and sums of floats differ by it in the last digit."""
     made = run_of({OPUS: [[True]] * 3})

@@ -10,6 +10,7 @@ import pytest
 from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec, write_run
 from test_signals import planted
 
+from evalkit import stats
 from evalkit.analysis import analyze
 from evalkit.analysis.production import Production, production
 from evalkit.cli import main
@@ -131,6 +132,22 @@ def test_cost_that_grows_faster_than_users_is_found(grow: float, state: str) -> 
     logged = said(*weekly(8, grow=grow))
     assert logged.state == state
     assert logged.growth["users"].value == pytest.approx(1.0)
+
+
+def test_latencies_are_those_of_requests_that_have_one() -> None:
+    seconds = [0.1 * (n + 1) for n in range(200)]
+    rows = [line(n / 10, latency_s=s, user=f"u{n}") for n, s in enumerate(seconds)]
+    logged = said(*rows, line(20), line(21, model=HAIKU, user="one"))
+    sonnet, haiku = logged.models[1], logged.models[0]
+    assert (sonnet.timed, haiku.timed) == (200, 0)
+    assert sonnet.latency_p50 == stats.quantile(seconds, 0.5)  # one request a user: each is its own cluster
+    assert sonnet.latency_p95.value == pytest.approx(19.05, abs=0.05)
+    assert haiku.latency_p50.reason == "no request has a latency"
+    nine_users = said(*(line(n / 10, latency_s=s, user=f"u{n // 25}") for n, s in enumerate(seconds))).models[0]
+    assert nine_users.latency_p50.low is None or nine_users.latency_p50.low < (sonnet.latency_p50.low or 0)
+    told = " ".join(production_lines(logged))
+    assert "latency p50 10 s (8.6–12 s), p95 19 s" in told
+    assert "of 200 that have one" in told
 
 
 def test_weeks_that_the_log_does_not_span_do_not_count() -> None:

@@ -25,7 +25,7 @@ from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
 from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
 from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
-from evalkit.analysis.results import Analysis
+from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import clock_warnings, session_results
 from evalkit.analysis.signals import find_signals
@@ -101,7 +101,10 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
         models=per_model,
         pairs=pairs(tables, snapshot.spec.seed, correction.usd),
         slices=slices(
-            tables, {**_groups(snapshot.items), **_by_context(snapshot)}, correction, rubric.economics.review_usd
+            tables,
+            {**_groups(snapshot.items), **_by_context(snapshot, outputs)},
+            correction,
+            rubric.economics.review_usd,
         ),
         criteria=criteria(tables, rubric),
         criterion_gaps=criterion_gaps(tables, rubric, snapshot.spec.seed),
@@ -300,11 +303,18 @@ def _groups(items: Sequence[ItemRecord]) -> Mapping[tuple[str, str], frozenset[s
     return {place: ids for place, ids in found.items() if ids}
 
 
-def _by_context(snapshot: Snapshot) -> Mapping[tuple[str, str], frozenset[str]]:
-    """Thirds of the items by prompt size (the largest over models), where sizes differ by a factor of two or more."""
+def _by_context(snapshot: Snapshot, outputs: Sequence[ItemResult]) -> Mapping[tuple[str, str], frozenset[str]]:
+    """Thirds of the items by prompt size (the largest over models), where sizes differ by a factor of two or more.
+
+    By what was billed where nobody counted prompts before they were sent, as of an import.
+    """
     largest: dict[str, int] = defaultdict(int)
     for size in snapshot.sizes:
         largest[size.item_id] = max(largest[size.item_id], size.tokens)
+    if not snapshot.sizes:
+        for item in outputs:
+            if tokens := [output.input_tokens for output in item.outputs if output.input_tokens is not None]:
+                largest[item.id] = max(tokens)
     ordered = sorted(largest, key=lambda item: (largest[item], item))
     if len(ordered) < 3 * SMALLEST_SLICE or largest[ordered[-1]] < 2 * largest[ordered[0]]:
         return {}

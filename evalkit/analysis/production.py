@@ -26,7 +26,8 @@ _T = "log-linear least squares, t"
 class ModelUse:
     """One model in production: its requests, and the shares of them that were escalated or got a thumb down.
 
-    `told` and `rated`: requests that say whether they were, and that have feedback; the shares are of these.
+    `told`, `rated`, `timed`: requests that say whether they were, that have feedback, and a latency (seconds); shares
+    and quantiles are of these.
     """
 
     model: str
@@ -36,6 +37,9 @@ class ModelUse:
     escalated: Estimate
     rated: int
     negative: Estimate
+    timed: int
+    latency_p50: Estimate
+    latency_p95: Estimate
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ def _lacking(count: int, of: int, what: str) -> str:
 def _use(model: str, lines: Sequence[UsageLine], among: Sequence[str]) -> ModelUse:
     mine = [line for line in lines if line.model == model]
     escalated = [(line, line.escalated) for line in mine if line.escalated is not None]
+    timed = [(line, line.latency_s) for line in mine if line.latency_s is not None]
     thumbs = [(line, line.feedback == "down") for line in mine if line.feedback is not None]
     return ModelUse(
         model,
@@ -144,7 +149,19 @@ def _use(model: str, lines: Sequence[UsageLine], among: Sequence[str]) -> ModelU
         share_by_user(escalated, "no request says whether it was escalated"),
         len(thumbs),
         share_by_user(thumbs, "no request has feedback"),
+        len(timed),
+        *(_latency(timed, q) for q in (0.5, 0.95)),
     )
+
+
+def _latency(timed: Sequence[tuple[UsageLine, float]], q: float) -> Estimate:
+    """A quantile of requests; those of one user are one cluster, where every one names its user."""
+    users, seconds = [line.user for line, _ in timed], [latency for _, latency in timed]
+    if not timed:
+        return no_estimate("no request has a latency", 0.95, "order statistics")
+    if None in users:
+        return stats.quantile(seconds, q)
+    return stats.quantile_clustered(seconds, users, q)
 
 
 def share_by_user(flags: Sequence[tuple[UsageLine, bool]], reason: str) -> Estimate:

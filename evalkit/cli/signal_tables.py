@@ -52,6 +52,8 @@ def production_lines(logged: "Production") -> Iterator[str]:
         yield f"  {model.name}: {plural(model.requests, 'request')}"
         yield f"    escalated {estimated(model.escalated, 'percent')} of {model.told:,} that say"
         yield f"    feedback negative {estimated(model.negative, 'percent')} of {model.rated:,} that have any"
+        latency = [f"p{q} {estimated(e, 'seconds')}" for q, e in ((50, model.latency_p50), (95, model.latency_p95))]
+        yield f"    latency {', '.join(latency)} of {model.timed:,} that have one"
     yield from _moves(logged)
 
 
