@@ -501,6 +501,9 @@ def test_models_as_json(evalkit: Command) -> None:
     assert (rows[OPUS]["input_usd_per_mtok"], rows[OPUS]["output_usd_per_mtok"]) == (5.0, 25.0)
     assert rows["claude-sonnet-4-5"]["pinned"] is False
     assert rows["claude-opus-5-5"]["newer"] == []
+    assert rows["claude-haiku-5-5"]["price_cliff"] == {"above_tokens": 100_000, "factor": 5.0}
+    assert rows[OPUS]["price_cliff"] is None
+    assert "claude-haiku-5-5: every token 5 times as dear where a prompt" in evalkit("models").out
 
 
 def test_a_model_without_a_price_is_unpriced_and_never_free(evalkit: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ _COLUMNS = ("model", "tier", "in $/M", "out $/M", "context", "lifecycle", "newer
 _FOLDED = ("lifecycle",)
 _LEAST_FIRST = ("context", "tier", "newer in its tier", "lifecycle")
 """What a terminal that is too narrow for all columns leaves out."""
+_CLIFF = ("above_tokens", "factor")
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +43,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
                 "input_usd_per_mtok": round(priced[0], 4) if priced else None,
                 "output_usd_per_mtok": round(priced[1], 4) if priced else None,
                 "context_tokens": model.context_tokens,
+                "price_cliff": model.price_cliff and dict(zip(_CLIFF, model.price_cliff, strict=True)),
                 "lifecycle": _lifecycle(model),
                 "pinned": model.pinned,
                 "in_line_up": model.id in LINE_UP,
@@ -79,5 +81,11 @@ def models_table(rows: list[dict[str, Any]], prices: str, width: int) -> "Table"
     shown = fitting(columns, _FOLDED, width, _LEAST_FIRST)
     left_out = [name for name in columns if name not in shown]
     wider = f"\nA wider terminal shows {listing(left_out)}, too." if left_out else ""
-    told = f"* in the line-up · prices: {prices}{wider}"
+    cliffs = [
+        f"\n{row['id']}: every token {factor:g} times as dear where a prompt has more than {above:,}"
+        for row in rows
+        if row["price_cliff"]
+        for above, factor in [row["price_cliff"].values()]
+    ]
+    told = f"* in the line-up · prices: {prices}{''.join(cliffs)}{wider}"
     return fitted(shown, _FOLDED, width, told, whole=("model", "tier", "newer in its tier"))
