@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from evalkit.errors import IntegrityError, ProblemsError, UsageError
 from evalkit.gate import gate, sides
 from evalkit.gating.evidence import evidence_of, satisfied
 from evalkit.gating.foreseen import afford
+from evalkit.gating.graders import refuse_other_graders
 from evalkit.gating.not_worse import share_result
 from evalkit.gating.policy import NO_QUALITY, check_modules, default_policy, read_policy
 from evalkit.gating.results import CheckResult, GateReport, settled
@@ -783,10 +785,10 @@ def test_sides_graded_by_others_are_refused() -> None:
         evidence_of(one, other, BASELINE, CANDIDATE)
 
 
-def graded_by(who: Callable[[int, str], Sequence[str]], epochs: int = 1) -> Snapshot:
-    """60 items on which the models do not differ, each output graded by those whom `who` names."""
+def graded_by(who: Callable[[int, str], Sequence[str]], epochs: int = 1, items: int = 60) -> Snapshot:
+    """Items on which the models do not differ, each output graded by those whom `who` names."""
     book = Book(spec((BASELINE, CANDIDATE), epochs=epochs), rounds=[round_(graders=())])
-    for item in range(60):
+    for item in range(items):
         for model in (BASELINE, CANDIDATE):
             for epoch in range(1, epochs + 1):
                 trial = book.trial(f"item-{item:02d}", answered(served_model=model), model=model, epoch=epoch)
@@ -813,7 +815,7 @@ def in_shares(baseline: int, candidate: int) -> Callable[[int, str], Sequence[st
         (lambda item, model: [JUDGE, *by_side("ann", "ben")(item, model)], "graded by ann, who"),
         (lambda item, model: ["ann"] if item == 0 else by_side("ann", "ben")(item, model), "graded by ann, who"),
         (lambda item, model: ["ann", *(["ben"] if model == CANDIDATE else [])], "graded by ben, who"),
-        (lambda item, model: [JUDGE, *(["ann"] if model == BASELINE else [])], "graded by ann, who"),
+        (lambda item, model: [JUDGE, *(["ann"] if model == BASELINE else [])], f"ann graded 60 of 60 items' outputs of {BASELINE} and 0 of"),
         (
             lambda item, model: [JUDGE, *(["ann"] if (item < 40 if model == BASELINE else item >= 51) else [])],
             f"ann graded 40 of 49 items' outputs of {BASELINE} and 9 of {CANDIDATE}, so that",
@@ -836,6 +838,41 @@ def test_graders_of_one_side_alone_are_refused_in_one_run_as_in_two(
     code = main(["gate", str(path), "--baseline", BASELINE, "--candidate", CANDIDATE])
     assert (code == 6) == (told is not None)
     assert (told or "") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("of_baseline", "of_candidate", "refused"), [(3, 1, True), (1, 3, True), (2, 2, False)])
+def test_a_share_of_the_epochs_is_a_share_of_a_side(of_baseline: int, of_candidate: int, refused: bool) -> None:
+    book = Book(spec((BASELINE, CANDIDATE), epochs=3), rounds=[round_(graders=())])
+    for item in range(60):
+        for model, most in ((BASELINE, of_baseline), (CANDIDATE, of_candidate)):
+            for epoch in (1, 2, 3):
+                trial = book.trial(f"i{item:02d}", answered(served_model=model), model=model, epoch=epoch, level=1)
+                if epoch <= most:
+                    book.grade(trial, 1, grader="ann")
+    snapshot = book.snapshot()
+    told = f"ann graded {20 * of_baseline} of 60 items' outputs of {BASELINE} and {20 * of_candidate} of {CANDIDATE}"
+    with pytest.raises(IntegrityError, match=told) if refused else nullcontext():
+        refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
+
+
+def test_a_sample_that_many_share_may_be_half_done() -> None:
+    """Each of 20 has items of their own, and has graded two or three outputs, often of one side alone."""
+    refused = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        whose = {int(item): f"p{rng.integers(20)}" for item in rng.permutation(100)[:50]}
+
+        def who(
+            item: int, model: str, rng: np.random.Generator = rng, whose: Mapping[int, str] = whose
+        ) -> Sequence[str]:
+            return [JUDGE, *([whose[item]] if item in whose and rng.random() < 0.5 else [])]
+
+        snapshot = graded_by(who, items=100)
+        try:
+            refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
+        except IntegrityError:
+            refused += 1
+    assert refused <= 4  # 1 expected
 
 
 def test_a_side_with_fewer_epochs_is_told_and_judged_by_what_there_is() -> None:

@@ -89,7 +89,7 @@ def test_the_margin_shrinks_with_the_lower_limit_of_the_judges_j() -> None:
     ("people", "cap"),
     [
         ({}, "uncalibrated: people graded 0"),
-        ({item: SAID[item] for item in range(6, 20)}, "people graded 28 of its outputs, 30 are needed"),
+        ({item: SAID[item] for item in range(6, 20)}, "people graded 28 outputs that it decides, 30 are needed"),
         (calibrated(2), "under 0.5"),
         ({item: SAID[item] for item in range(6, 90)}, "J is unknown"),
         ({item: SAID[item][: 2 if item < 15 else 1] for item in range(6, 100)}, "people graded 9 of the items"),

@@ -1,6 +1,7 @@
 """What a judge's verdicts may carry: its errors on the two models compared, and what rests on what it was asked for."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,9 @@ def test_a_judge_checked_on_a_third_model_is_uncalibrated_on_these() -> None:
     third = {t.id for t in snapshot.trials if t.key.model == THIRD}
     few = {t.id for t in snapshot.trials if int(t.key.item_id[-3:]) < 12}
     kept = tuple(g for g in snapshot.grades if g.grader == JUDGE or g.trial_id in third | few)
-    assert "people graded 24 of its outputs, 30 are needed" in str(assay_of(of(replace(snapshot, grades=kept))).cap)
+    assert "people graded 24 outputs that it decides, 30 are needed" in str(
+        assay_of(of(replace(snapshot, grades=kept))).cap
+    )
 
 
 def test_a_cost_per_success_rests_on_no_mix_of_what_people_and_a_judge_say() -> None:
@@ -320,42 +323,71 @@ def judged_at(size: int, table: dict[str, list[list[bool]]]) -> Snapshot:
 
 REFUSED = ended("refused")
 """By one side on 20 items, on which the other answers badly."""
+CHECKED: Mapping[str, Any] = {
+    **PASS_OR_FAIL,
+    "criteria": [
+        *PASS_OR_FAIL["criteria"],
+        {"id": "form", "question": "Well formed?", "kind": "check", "check": {"type": "regex", "pattern": "."}},
+    ],
+}
 
 
-def with_refusals(refuses: str, passed: int, labelled: int = 75) -> Snapshot:
-    """150 items: 20 that `refuses` refused, of which a judge passes so many bad answers of the other; it errs on a
-    third of 30 bad outputs of both models as well. People on every other item."""
-    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE, PERSON))])
+def lost(book: Book, item: int, model: str, how: str) -> None:
+    """A trial that fails without a judge's word: refused, or by a check, whatever a judge may say of it beside."""
+    name = f"item-{item:03d}"
+    if how == "refused":
+        book.trial(name, REFUSED, model=model)
+    else:
+        book.trial(name, answered(served_model=model), model=model, levels={"right": item % 2, "form": 0})
+
+
+def with_losses(model: str, passed: int, labelled: int = 75, how: str = "refused") -> Snapshot:
+    """150 items: 20 that `model` lost in one of these ways, of which a judge passes so many bad answers of the other;
+    it errs on a third of 30 bad outputs of both models as well. People on every other item."""
+    content = {"rubric": CHECKED} if how == "check" else {"rubric_sha256": RUBRIC.sha256}
+    book = Book(spec((BASELINE, CANDIDATE), **content), rounds=[round_(graders=(JUDGE, PERSON))])
     for item in range(150):
         mute, bad = item % 15 in (0, 7), item % 15 in (1, 4, 8)
-        for model in (BASELINE, CANDIDATE):
+        for each in (BASELINE, CANDIDATE):
             said = item < 15 * passed / 2 if mute else not bad or item % 4 == 1
-            if mute and model == refuses:
-                book.trial(f"item-{item:03d}", REFUSED, model=model)
+            if mute and each == model:
+                lost(book, item, each, how)
                 continue
-            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=int(said))
+            levels = {"right": int(said)} | ({"form": 1} if how == "check" else {})
+            trial = book.trial(f"item-{item:03d}", answered(served_model=each), model=each, levels=levels)
             if item % 2 == 0 and item < 2 * labelled:
                 book.grade(trial, int(not mute and not bad), grader=PERSON)
-    return book.snapshot()
+    return checked(book)
 
 
-def test_what_one_side_left_unanswered_lends_the_other_the_judges_mistakes() -> None:
-    """A refusal is a failure for sure, and a bad answer beside it passes as often as the judge errs, which neither J
+def checked(book: Book) -> Snapshot:
+    """With the check's levels as its own."""
+    made = book.snapshot()
+    grades = tuple(replace(g, grader="checks") if g.criterion == "form" else g for g in made.grades)
+    return replace(made, grades=grades)
+
+
+WAYS = pytest.mark.parametrize("how", ["refused", "check"])
+
+
+@WAYS
+def test_what_one_side_lost_without_a_judge_lends_the_other_its_mistakes(how: str) -> None:
+    """Such a failure is one for sure, and a bad answer beside it passes as often as the judge errs, which neither J
     nor what it errs more on one model than on the other says."""
-    found = of(with_refusals(BASELINE, 6))
+    found = of(with_losses(BASELINE, 6, how=how))
     assay, labels = assay_of(found), labels_of(found, found.shares(satisfied))
     assert assay.cap is None
     assert labels.lent == pytest.approx(10 / 150)  # the other 10 candidate's outputs people decided
     left = 0.10 * assay.factor - assay.mistaken * labels.lent
     assert assay.left(0.10, labels.lent) == pytest.approx(left)
     assert f"tested at {left * 100:.3g} points, since the judge errs" in gate(found, POLICY).checks[0].finding
-    mirrored = of(with_refusals(CANDIDATE, 6))
+    mirrored = of(with_losses(CANDIDATE, 6, how=how))
     assert labels_of(mirrored, mirrored.shares(satisfied)).lent == pytest.approx(-10 / 150)
     assert assay.left(0.10, -10 / 150) == 0.10 * assay.factor
 
 
 def test_a_margin_of_which_the_judges_errors_leave_nothing_passes_nobody() -> None:
-    found = of(with_refusals(BASELINE, 2, labelled=24))
+    found = of(with_losses(BASELINE, 2, labelled=24))
     check = gate(found, read_policy("quality: {margin: 0.02}", "gate.yaml")).checks[0]
     assert check.outcome == "inconclusive"
     assert "the judge may make a gain as large as the margin up" in check.finding
@@ -363,9 +395,10 @@ def test_a_margin_of_which_the_judges_errors_leave_nothing_passes_nobody() -> No
     assert str(check.needs).endswith("let people grade what it told apart (`evalkit grade --discordant`)")
 
 
-def test_errors_beside_an_unanswered_trial_are_part_of_what_a_judge_makes_up() -> None:
-    """Equal models, of which the candidate refuses what the baseline answers badly, and the judge passes half of it."""
-    found = of(with_refusals(CANDIDATE, 6))
+@WAYS
+def test_errors_beside_such_a_trial_are_part_of_what_a_judge_makes_up(how: str) -> None:
+    """Equal models, of which the candidate loses what the baseline answers badly, and the judge passes some of it."""
+    found = of(with_losses(CANDIDATE, 6, how=how))
     pair = found.of_candidate.judges[0].by_pair[0]
     errors = {one.item_id: (one.a, one.b) for one in pair.errors}
     assert len(errors) == 75, "an item of which one side was refused is an item"
@@ -379,11 +412,12 @@ def test_errors_beside_an_unanswered_trial_are_part_of_what_a_judge_makes_up() -
 
 
 @pytest.mark.long
-def test_a_judge_that_errs_alike_passes_no_loss_since_the_baseline_answered_less() -> None:
-    """A loss of the margin by a candidate that refuses less. By J alone 10 of these 40 pass."""
+@WAYS
+def test_a_judge_that_errs_alike_passes_no_loss_since_the_baseline_lost_more_without_it(how: str) -> None:
+    """A loss of the margin by a candidate that loses less so. By J alone 10 of these 40 pass, refused."""
     rng, verdicts = np.random.default_rng(13), Counter[str]()
     for _ in range(40):
-        book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=[round_(graders=(JUDGE, PERSON))])
+        book = Book(spec((BASELINE, CANDIDATE), rubric=CHECKED), rounds=[round_(graders=(JUDGE, PERSON))])
         kinds, labelled = (
             rng.choice(5, size=400, p=[0.2, 0.12, 0.02, 0.56, 0.1]),
             set(rng.permutation(400)[:50].tolist()),
@@ -391,13 +425,13 @@ def test_a_judge_that_errs_alike_passes_no_loss_since_the_baseline_answered_less
         for item, kind in enumerate(kinds):
             for model, is_good in ((BASELINE, kind in (1, 3)), (CANDIDATE, kind in (2, 3))):
                 if kind == 0 and model == BASELINE:
-                    book.trial(f"item-{item:03d}", REFUSED, model=model)
+                    lost(book, item, model, how)
                     continue
-                said = rng.random() < (0.95 if is_good else 0.20)
-                trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=int(said))
+                levels = {"right": int(rng.random() < (0.95 if is_good else 0.20)), "form": 1}
+                trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, levels=levels)
                 if item in labelled:
                     book.grade(trial, int(is_good), grader=PERSON)
-        verdicts[gate(of(book.snapshot()), POLICY).verdict] += 1
+        verdicts[gate(of(checked(book)), POLICY).verdict] += 1
     assert verdicts["pass"] <= 5, verdicts  # 2 expected at a one-sided error of .05; more than 5 by chance in 1 %
 
 

@@ -517,7 +517,8 @@ def test_no_width_of_a_terminal_breaks_a_figure_of_a_signal(width: int) -> None:
 def test_no_width_of_a_terminal_breaks_a_model_s_price_or_context(width: int) -> None:
     rows: list[dict[str, Any]] = [
         {"id": name, "tier": "sonnet", "input_usd_per_mtok": 3.75, "output_usd_per_mtok": 18.75, "newer": newer,
-         "context_tokens": 1_000_000, "lifecycle": "deprecated, retires 2026-11-30", "pinned": True, "in_line_up": True}
+         "context_tokens": 1_000_000, "price_cliff": {"above_tokens": 100_000, "factor": 5.0},
+         "lifecycle": "deprecated, retires 2026-11-30", "pinned": True, "in_line_up": True}
         for name, newer in (("claude-sonnet-4-5-20250929", ["claude-sonnet-5-5", "x"]), ("claude-opus-5", []))
     ]  # fmt: skip
     table = models_table(rows, "genai-prices", width)

@@ -74,7 +74,7 @@ class Leniency:
 @dataclass(frozen=True)
 class ItemErrors:
     """A judge less people (1, 0 or -1 a trial, the mean over epochs) on an item's outputs by two models, `a` and `b`: 0
-    for a trial that ended without one, on which no judge can err."""
+    for a trial that failed without its word, on which it cannot err."""
 
     item_id: str
     a: float
@@ -228,16 +228,17 @@ def judge_validity(
     people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in picked}
     results = tuple(results)
     keys = {result.trial_id: result.key for result in results}
+    ended = [(r.key, r.decided_by != "check" or r.satisfied) for r in results if r.satisfied is not None]
+    lost = [r.key for r in results if r.satisfied is False and r.decided_by == "check"]
     mute = [r.key for r in results if r.satisfied is not None and r.outcome != "answered"]
-    ended = [(r.key, r.outcome == "answered") for r in results if r.satisfied is not None]
     judges = [g for g in sorted(levels) if kind_of(g) == "judge"]
-    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, ended, mute, seed) for g in judges]
+    alone = [_validity(g, verdicts_of(levels, g, rubric), people, keys, ended, lost, seed) for g in judges]
     kept = [replace(one, dropped=None) if all_heard else one for one in alone if one is not None]
     found = [(one, [JUDGE + one.judge]) for one in kept]
     listened_to = [JUDGE + one.judge for one, _ in found if one.dropped is None]
     if len(listened_to) > 1:
         together = panel_verdicts(levels, listened_to, rubric)
-        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, ended, mute, seed)
+        panel = _validity(f"{PANEL}{len(listened_to)}", together, people, keys, ended, lost, seed)
         found += [] if panel is None else [(panel, listened_to)]
     return tuple(replace(one, floors=_floors(levels, graders, rubric, keys, mute, picked)) for one, graders in found)
 
@@ -293,7 +294,8 @@ def _errors(
     mute: Sequence[TrialKey],
     models: tuple[str, str],
 ) -> tuple[ItemErrors, ...]:
-    """On the items of which people graded outputs of both models, or of one where the other ended without any."""
+    """On the items of which people graded outputs of both models, or of one where the other failed without a judge's
+    word (`mute`): without an output, or by a check."""
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for trial, flag in sorted(said.items()):
         found[keys[trial].item_id][keys[trial].model].append(flag - people[trial])
@@ -315,7 +317,7 @@ def _validity(
     people: Mapping[int, bool],
     keys: Mapping[int, TrialKey],
     ended: Sequence[tuple[TrialKey, bool]],
-    mute: Sequence[TrialKey],
+    lost: Sequence[TrialKey],
     seed: int,
 ) -> JudgeValidity | None:
     both = sorted(set(said) & set(people))
@@ -358,7 +360,7 @@ def _validity(
             items=[items_of[t] for t in both],
         ),
         by_model=by_model,
-        by_pair=_by_pair(said, people, keys, mute),
+        by_pair=_by_pair(said, people, keys, lost),
         dropped=why_dropped(found, len(both)),
     )
 

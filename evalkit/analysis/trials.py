@@ -19,7 +19,7 @@ TIMEOUTS = frozenset({"timeout", "timeout_error", "modelTimeoutException"})
 """Kinds of failure that end a wait: the tool's own limit, the API's, Bedrock's."""
 
 DecidedBy = Literal["people", "judge", "check"]
-"""On whose word a verdict rests: a judge's if any level of it is; else people's; a check's where none was needed."""
+"""On whose word a verdict rests: a check's where no other is needed; a judge's if any level of it is; else people's."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,8 @@ def _decided_by(
     outcome: Outcome | None, levels: Mapping[str, float], by_people: Collection[str], rubric: Rubric
 ) -> DecidedBy:
     judged = {criterion.id for criterion in rubric.judged}
-    if outcome != "answered" or judged.isdisjoint(levels):
+    by_checks = {name: level for name, level in levels.items() if name not in judged}
+    if outcome != "answered" or judged.isdisjoint(levels) or rubric.satisfied(by_checks) is False:
         return "check"
     return "people" if judged <= set(by_people) else "judge"
 

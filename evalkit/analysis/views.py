@@ -66,10 +66,19 @@ def _median(views: Sequence[Mapping[int, Mapping[str, int]]]) -> dict[int, dict[
 
 
 def verdicts_of(levels: Levels, grader: str, rubric: Rubric) -> dict[int, bool]:
-    """Satisfactory or not by one grader alone, with the checks' levels beside its own, where that can be said."""
+    """Satisfactory or not by one grader alone, with the checks' levels beside its own, where that can be said.
+
+    What checks alone make unsatisfactory is left out: there is nothing to be right or wrong about, or to agree on.
+    """
+    return _verdicts(levels.get(grader, {}), levels, rubric)
+
+
+def _verdicts(said: Mapping[int, Mapping[str, float]], levels: Levels, rubric: Rubric) -> dict[int, bool]:
     checked = _checked(levels)
     verdicts = {
-        trial: rubric.satisfied({**checked.get(trial, {}), **own}) for trial, own in levels.get(grader, {}).items()
+        trial: rubric.satisfied({**checked.get(trial, {}), **own})
+        for trial, own in said.items()
+        if rubric.satisfied(checked.get(trial, {})) is not False
     }
     return {trial: verdict for trial, verdict in verdicts.items() if verdict is not None}
 
@@ -93,19 +102,15 @@ def people_verdicts(levels: Levels, rubric: Rubric) -> dict[int, bool]:
 
 def panel_verdicts(levels: Levels, graders: Sequence[str], rubric: Rubric) -> dict[int, bool]:
     """What graders together say of each output by the rubric's rule, with the checks' levels beside theirs."""
-    checked = _checked(levels)
     said: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for grader in graders:
         for trial, given in levels[grader].items():
             for name, level in given.items():
                 said[trial][name].append(level)
-    verdicts = {
-        trial: rubric.satisfied(
-            {**checked.get(trial, {}), **{name: combined(each, rubric.aggregate) for name, each in given.items()}}
-        )
-        for trial, given in said.items()
+    together = {
+        trial: {name: combined(each, rubric.aggregate) for name, each in given.items()} for trial, given in said.items()
     }
-    return {trial: verdict for trial, verdict in verdicts.items() if verdict is not None}
+    return _verdicts(together, levels, rubric)
 
 
 def floor_verdicts(levels: Levels, graders: Sequence[str], criterion: Criterion, rubric: Rubric) -> dict[int, bool]:

@@ -43,7 +43,8 @@ def check(evidence: Evidence, asked: Settings, rules: Rules) -> Iterator[CheckRe
         if criterion.kind == "check":
             yield share_result(_of_criterion(name, asked), what, pairs, margin, rules)
             continue
-        yield share_result(_of_criterion(name, asked), what, pairs, margin, rules, assay_of(evidence, name), known)
+        on_it = partial(labels_of, evidence, criterion=name)
+        yield share_result(_of_criterion(name, asked), what, pairs, margin, rules, assay_of(evidence, name), on_it)
 
 
 def _of_criterion(name: str, asked: Settings) -> str:

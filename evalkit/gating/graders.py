@@ -1,7 +1,7 @@
 """Whether the same people and judges graded both sides: another may be stricter, which no test tells from a loss."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from scipy.stats import binomtest
 
@@ -12,66 +12,79 @@ from evalkit.grader_names import GraderKind, judge_of, kind_of
 from evalkit.records import Snapshot
 from evalkit.wording import listing
 
+_ROUNDING = 1e-9
 _HARDLY = 0.1
 """Who graded less than this part of their items on the other side has as good as not graded it."""
 _BY_CHANCE = 0.01
 """Shares of the two sides that are less likely than this by chance were not handed out by it."""
-_Who = frozenset[str]
+_Who = Mapping[str, float]
+"""Who graded an item's outputs, and what share of those that anybody graded."""
 _Graded = Mapping[GraderKind, Mapping[str, _Who]]
 """Of each kind of grader, who graded which item's outputs."""
+_NOBODY: _Who = {}
 
 
 def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate: str) -> None:
     """IntegrityError where people, or judges, who graded one side alone stand for more of it than may be missing.
 
-    Only items whose outputs somebody graded on both sides are looked at: a side without answers has nothing to grade.
+    Only items whose outputs are graded on both sides are looked at: a side without answers has nothing to grade.
     People and judges are told apart, since people grade a sample of what a judge grades whole. Nor may anybody have
-    graded far more of one side than of the other.
+    graded far more of one side than of the other, of the items that somebody graded on both.
     """
     names = (baseline, candidate) if baseline != candidate else (f"{baseline} in one run", "it in the other")
     one, other = _graded(then, baseline), _graded(now, candidate)
-    both = frozenset[str]().union(*one.values()) & frozenset[str]().union(*other.values())
-    if one and other and not both:
+    kinds = [kind for kind in one if one[kind].keys() & other.get(kind, {}).keys()]
+    if one and other and not kinds:
         _refuse(names, {name for kind in one.values() for who in kind.values() for name in who})
-    for kind in sorted({*one, *other}):
-        sides = [{item: side.get(kind, {}).get(item, _Who()) for item in both} for side in (one, other)]
-        counts = [Counter(name for who in side.values() for name in who) for side in sides]
-        for (here, there), called in ((counts, names), (counts[::-1], names[::-1])):
+    for kind in kinds:
+        both = one[kind].keys() & other[kind].keys()
+        counts = [Counter(name for item in both for name in side[kind][item]) for side in (one, other)]
+        for (here, there), sides in ((counts, names), (counts[::-1], names[::-1])):
             alone = {name for name, items in here.items() if there[name] < _HARDLY * items}
-            if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * max(here.total(), len(both)):
-                _refuse(called, alone)
-        _refuse_unlike_shares(names, *sides)
+            if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * here.total():
+                _refuse(sides, alone)
+    by_anybody = frozenset[str]().union(*one.values()) & frozenset[str]().union(*other.values())
+    for kind in sorted({*one, *other}):
+        _refuse_unlike_shares(names, by_anybody, one.get(kind, {}), other.get(kind, {}))
 
 
-def _refuse_unlike_shares(sides: Sequence[str], one: Mapping[str, _Who], other: Mapping[str, _Who]) -> None:
+def _refuse_unlike_shares(
+    sides: Sequence[str], items: Collection[str], one: Mapping[str, _Who], other: Mapping[str, _Who]
+) -> None:
     """IntegrityError where somebody graded so much more of one side as hardly comes of handing outputs out by chance.
 
-    Of the items of which somebody graded one output only, chance gives as many to each side: a sign test for each.
+    Of the items of which somebody graded more on one side, chance gives as many to each: a sign test for each.
     """
-    both = [item for item in one if one[item] or other[item]]
-    names = sorted(frozenset().union(*(one[item] | other[item] for item in both)))
+    graded = [item for item in items if item in one or item in other]
+    who = [(one.get(item, _NOBODY), other.get(item, _NOBODY)) for item in graded]
+    names = sorted({name for of in who for side in of for name in side})
     for name in names:
-        here, there = (sum(name in side[item] for item in both) for side in (one, other))
-        only = sum(name in one[item] - other[item] for item in both)
-        apart = only + sum(name in other[item] - one[item] for item in both)
-        by_chance = min(1.0, len(names) * float(binomtest(only, apart).pvalue)) if apart else 1.0
-        if by_chance < _BY_CHANCE and abs(here - there) > _HARDLY * len(both):
+        shares = [(here.get(name, 0.0), there.get(name, 0.0)) for here, there in who]
+        here, there = (sum(share[side] for share in shares) for side in (0, 1))
+        more, less = (sum(share[side] > share[1 - side] + _ROUNDING for share in shares) for side in (0, 1))
+        by_chance = min(1.0, len(names) * float(binomtest(more, more + less).pvalue)) if more + less else 1.0
+        if by_chance < _BY_CHANCE and abs(here - there) > _HARDLY * len(graded):
             raise IntegrityError(
-                f"{name} graded {here:,} of {len(both):,} items' outputs of {sides[0]} and {there:,} of {sides[1]}, so"
-                " that being strict looks like a loss, or like a gain; have the same people and judges grade both sides"
-                " with `evalkit grade --blind`"
+                f"{name} graded {here:,.0f} of {len(graded):,} items' outputs of {sides[0]} and {there:,.0f} of"
+                f" {sides[1]}, so that being strict looks like a loss, or like a gain; have the same people and judges"
+                " grade both sides with `evalkit grade --blind`"
             )
 
 
 def _graded(snapshot: Snapshot, model: str) -> _Graded:
     items = {trial.id: trial.key.item_id for trial in snapshot.trials if trial.key.model == model}
-    found: dict[GraderKind, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    found: dict[GraderKind, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    outputs = Counter[str]()
     for trial_id, grades in counting_grades(snapshot).items():
-        for grade in grades if trial_id in items else ():
-            kind = kind_of(grade.grader)
-            if kind != "check" and grade.level is not None:
-                found[kind][items[trial_id]].add(judge_of(grade.grader))
-    return {kind: {item: frozenset(who) for item, who in graded.items()} for kind, graded in found.items()}
+        given = {judge_of(g.grader): kind_of(g.grader) for g in grades if trial_id in items and g.level is not None}
+        by = {name: kind for name, kind in given.items() if kind != "check"}
+        outputs[items.get(trial_id, "")] += bool(by)
+        for name, kind in by.items():
+            found[kind][items[trial_id]][name] += 1
+    return {
+        kind: {item: {name: n / outputs[item] for name, n in who.items()} for item, who in graded.items()}
+        for kind, graded in found.items()
+    }
 
 
 def _refuse(sides: Sequence[str], alone: set[str]) -> None:

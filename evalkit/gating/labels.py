@@ -1,5 +1,6 @@
 """Which items people decided, where a judge graded the rest: what is tested then needs no word of the judge."""
 
+from dataclasses import replace
 from statistics import fmean
 from typing import Literal
 
@@ -23,8 +24,8 @@ class Labels:
     where the judge decides nothing, sampled where people decided every item that the judge tells apart and a sample of
     the others, else few. `untold`: items of that sample beside these, which lack a verdict since people could not tell.
     `lent`: how much larger a share of the candidate's outputs than of the baseline's rests on the judge's word, in
-    [-1, 1]: a trial that ended without an output does not. `cap`: why nothing passes by people's grades, None if it
-    may.
+    [-1, 1]: a trial that ended without an output does not, nor one that a check fails. `cap`: why nothing passes by
+    people's grades, None if it may.
     """
 
     strata: tuple[int, ...]
@@ -59,11 +60,14 @@ class Labels:
         return "sampled" if apart and drawn else "few"
 
 
-def labels_of(evidence: Evidence, pairs: Paired) -> Labels:
-    """Who decided the items of these pairs, by the verdict on their outputs."""
+def labels_of(evidence: Evidence, pairs: Paired, criterion: str | None = None) -> Labels:
+    """Who decided the items of these pairs, by the verdict on their outputs; by their level on a judged `criterion`,
+    which counts whatever a check says."""
     asked = pairs.items if pairs.worst is None else pairs.worst.items
     (then, now), runs = evidence.outputs(frozenset(asked)), (evidence.of_baseline, evidence.of_candidate)
     elsewhere = {item for run in runs for item in run.grading.told_apart}
+    if criterion is not None:
+        then, now = ({item: [_on(criterion, o) for o in of] for item, of in side.items()} for side in (then, now))
     found = {item: _label(then[item], now[item], item in elsewhere) for item in pairs.items}
     untold = sum(
         any(output.people_unsure for output in (*then[item], *now[item]))
@@ -95,6 +99,13 @@ def _label(then: list[OutputResult], now: list[OutputResult], elsewhere: bool) -
     difference = _share(after) - _share(before)
     alike = ELSEWHERE if elsewhere else ALIKE
     return (alike if abs(difference) < 1e-9 else BETTER if difference > 0 else WORSE), decided
+
+
+def _on(criterion: str, output: OutputResult) -> OutputResult:
+    """The output as decided by whoever gave it its level on a criterion."""
+    if output.decided_by != "check" or output.outcome != "answered":
+        return output
+    return replace(output, decided_by="people" if criterion in output.by_people else "judge")
 
 
 def _lent(side: list[OutputResult]) -> float:

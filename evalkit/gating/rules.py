@@ -174,7 +174,7 @@ def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of
     if found is not None and labels >= FEWEST_LABELS:
         return _unseen_side(evidence, found, of)
     return (
-        f"the judge is uncalibrated{of}: people graded {labels} of its outputs, {FEWEST_LABELS} are needed; "
+        f"the judge is uncalibrated{of}: people graded {labels} outputs that it decides, {FEWEST_LABELS} are needed; "
         "let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
     )
 
