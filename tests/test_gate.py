@@ -815,7 +815,7 @@ def in_shares(baseline: int, candidate: int) -> Callable[[int, str], Sequence[st
         (lambda item, model: [JUDGE, *by_side("ann", "ben")(item, model)], "graded by ann, who"),
         (lambda item, model: ["ann"] if item == 0 else by_side("ann", "ben")(item, model), "graded by ann, who"),
         (lambda item, model: ["ann", *(["ben"] if model == CANDIDATE else [])], "graded by ben, who"),
-        (lambda item, model: [JUDGE, *(["ann"] if model == BASELINE else [])], f"ann graded 60 of 60 items' outputs of {BASELINE} and 0 of"),
+        (lambda item, model: [JUDGE, *(["ann"] if model == BASELINE else [])], "ann graded 60 of 60 items' outputs of"),
         (
             lambda item, model: [JUDGE, *(["ann"] if (item < 40 if model == BASELINE else item >= 51) else [])],
             f"ann graded 40 of 49 items' outputs of {BASELINE} and 9 of {CANDIDATE}, so that",

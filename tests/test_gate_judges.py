@@ -661,7 +661,8 @@ def with_hard_ones(snapshot: Snapshot) -> Evidence:
     [
         ((0, 4, 8, *range(16, 40, 4), *range(40, 100, 2)), (0, 4, 8), "inconclusive"),  # 3 of 9 here, of 39 in all
         ((0, 4, 8, *range(16, 40, 4), *range(40, 100, 2)), (40, 42), "fail"),  # it made up none of these
-        ((0, *range(40, 100, 2)), (0,), "fail"),  # one label has no spread: held to all
+        ((0, *range(40, 100, 2)), (0,), "inconclusive"),  # one label has no spread
+        (range(40, 100, 2), (), "inconclusive"),  # nobody has checked it there
     ],
 )
 def test_a_slice_is_held_to_what_the_judge_makes_up_there(

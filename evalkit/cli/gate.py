@@ -215,7 +215,7 @@ def _print(report: "GateReport", paths: list[Path]) -> None:
         say("SIMULATED")
     say(report.headline)
     if report.noticed is False:
-        say("to have it noticed: more items, a smaller margin, or better graders")
+        say("to have it noticed: what its checks need, more items, or better graders")
     table = Table(box=None, pad_edge=False)
     for name in ("check", "outcome", "found", "asked"):
         table.add_column(name, overflow="fold")

@@ -26,8 +26,8 @@ _MOST_ITEMS = 1000
 _NO_MORE_EPOCHS = 0.9
 """Share of the discordance that no epoch averages out, from which on more epochs are no advice."""
 _LENT = (
-    "the judge may make a gain as large as the margin up, since the baseline ended without an output on so many more"
-    " items; let people grade what it told apart (`evalkit grade --discordant`)"
+    "the judge may make a gain as large as the margin up, since so many fewer of the baseline's outputs rest on its"
+    " word; let people grade what it told apart (`evalkit grade --discordant`)"
 )
 _PART = "people have graded only a part of what the judge tells apart"
 

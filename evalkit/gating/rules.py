@@ -138,13 +138,11 @@ def _accuracy(found: JudgeValidity | FloorValidity, evidence: Evidence) -> Judge
 def _leaning(
     found: JudgeValidity | FloorValidity, evidence: Evidence, part: Collection[str] | None = None
 ) -> Estimate | None:
-    """The judge's towards the candidate, on a part of the items as far as labels there have a spread of their own; None
-    of a model beside itself."""
+    """The judge's towards the candidate, on a part of the items by the labels there; None of a model beside itself."""
     pair = _pair(found, evidence)
     if pair is None:
         return None
-    of_part = None if part is None else pair.leaning_on(part)
-    leaning = pair.leaning if of_part is None or of_part.high is None else of_part
+    leaning = pair.leaning if part is None else pair.leaning_on(part)
     return leaning if pair.b == evidence.candidate else leaning.mirrored
 
 
