@@ -9,7 +9,8 @@ from evalkit import __version__, import_costs
 from evalkit.frozen import dataclass
 from evalkit.grader_names import GraderKind
 from evalkit.import_lines import ENDPOINT, ITEM_FIELDS, GradeLine, Numbered, TrialLine
-from evalkit.pricing import price, prices_version
+from evalkit.pricing import LIST_PRICES, price, prices_version
+from evalkit.rates import Rates
 from evalkit.records import Attempt, Grade, ItemRecord, Round, Spec, TrialKey, Usage
 from evalkit.rubric import Criterion, Decision, Rubric, Satisfactory
 from evalkit.strict import content_sha256
@@ -93,6 +94,7 @@ def build(name: str, lines: Sequence[TrialLine], rubric: Rubric, now: datetime) 
         created_at=created,
         outputs_sha256=content_sha256([content_sha256(line.model_dump(exclude_none=True)) for line in lines]),
         economics_stated=rubric.economics.correction_stated,
+        rates=costs.rates(),
     )
     order = tuple(TrialKey(line.item_id, line.model, line.epoch) for line in lines)
     return Imported(spec, items, order, attempts, rounds, grades)
@@ -140,7 +142,7 @@ class _Costs:
         self.now = now
         self.priced: dict[tuple[str, int, int], float | None] = {}
         self.given: dict[str, None] = {}
-        self.from_tokens: dict[str, None] = {}
+        self.from_tokens: dict[str, set[str]] = defaultdict(set)
         self.unpriced: dict[str, None] = {}
 
     def of(self, line: TrialLine) -> float | None:
@@ -148,11 +150,13 @@ class _Costs:
         if line.cost_usd is not None:
             self.given[line.model] = None
             return line.cost_usd
-        usd = next(
-            (usd for model in (line.model, line.served_model) if (usd := self._price(model, line)) is not None), None
-        )
-        (self.unpriced if usd is None else self.from_tokens)[line.model] = None
-        return usd
+        for model in (line.model, line.served_model):
+            usd = self._price(model, line)
+            if model is not None and usd is not None:
+                self.from_tokens[line.model].add(model)
+                return usd
+        self.unpriced[line.model] = None
+        return None
 
     def _price(self, model: str | None, line: TrialLine) -> float | None:
         if model is None or line.input_tokens is None or line.output_tokens is None:
@@ -165,6 +169,13 @@ class _Costs:
     def said(self) -> str:
         """Where costs come from, by model: what the spec says of its prices."""
         return import_costs.told(self.given, self.from_tokens, self.unpriced, prices_version())
+
+    def rates(self) -> dict[str, tuple[Rates, ...]]:
+        """By what tokens were priced; not of a model whose lines were priced as those of several."""
+        found: dict[str, tuple[Rates, ...]] = dict.fromkeys(self.unpriced, ())
+        found |= {model: LIST_PRICES.tiers(min(priced_as), self.now) for model, priced_as in self.from_tokens.items()}
+        several = {model for model, priced_as in self.from_tokens.items() if len(priced_as) > 1}
+        return {model: tiers for model, tiers in found.items() if model not in several}
 
 
 def _grading(lines: Sequence[TrialLine], rubric: Rubric, created: str) -> tuple[tuple[Round, ...], tuple[Grade, ...]]:

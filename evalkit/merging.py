@@ -16,6 +16,7 @@ from evalkit.frozen import dataclass
 from evalkit.locks import is_held
 from evalkit.plan import trial_order
 from evalkit.planning import differences, differing
+from evalkit.rates import Rates
 from evalkit.records import ItemRecord, PromptSize, Spec, Trial, TrialKey
 from evalkit.showing import refuse_while_graded
 from evalkit.store import RunFile
@@ -223,7 +224,15 @@ def _joined(parts: Sequence[_Part]) -> Spec:
         package_version=", ".join(dict.fromkeys(spec.package_version for spec in specs)),
         prices_version="; ".join(dict.fromkeys(spec.prices_version for spec in specs)),
         outputs_sha256=content_sha256(outputs) if outputs else None,
+        rates=_common_rates(specs),
     )
+
+
+def _common_rates(specs: Sequence[Spec]) -> dict[str, tuple[Rates, ...]]:
+    """The rates of each model that every file with it was priced by."""
+    models = dict.fromkeys(model for spec in specs for model in spec.models)
+    found = {model: [spec.rates.get(model) for spec in specs if model in spec.models] for model in models}
+    return {model: of[0] for model, of in found.items() if of[0] is not None and of.count(of[0]) == len(of)}
 
 
 def _order(parts: Sequence[_Part], spec: Spec, items: Sequence[ItemRecord]) -> list[TrialKey]:

@@ -98,7 +98,7 @@ def chosen_items(dataset: Dataset, options: Options) -> tuple[Item, ...]:
 
 def make_spec(name: str, dataset: Dataset, rubric: Rubric | None, options: Options, server: Preflight) -> Spec:
     """What this run is; two calls with the same inputs give the same run. Without a rubric it can be priced only."""
-    contexts, marks = options.contexts, chosen_marks(options.cache, dataset)
+    contexts, marks, now = options.contexts, chosen_marks(options.cache, dataset), datetime.now(UTC)
     return Spec(
         name=name,
         dataset_sha256=dataset.sha256,
@@ -115,11 +115,12 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric | None, options: Optio
         rubric={} if rubric is None else rubric.content(),
         package_version=__version__,
         prices_version=options.prices.version(),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=now.isoformat(timespec="seconds"),
         contexts=contexts if len(contexts) > 1 else (),
         cache="off" if marks is None else marks.ttl,
         condition=options.condition,
         economics_stated=None if rubric is None else rubric.economics.correction_stated,
+        rates={model: options.prices.tiers(model, now) for model in options.models},
     )
 
 
@@ -136,7 +137,9 @@ _WHAT = {
     "max_tokens": "output cap",
     "condition": "choice of items",
 }
-_SAID_ELSEWHERE = {"contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated"}
+_SAID_ELSEWHERE = {
+    "contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated", "rates",
+}  # fmt: skip
 
 
 def differences(ours: Spec, theirs: Spec) -> list[str]:

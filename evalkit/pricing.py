@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.config import OwnRates
 from evalkit.frozen import dataclass
 from evalkit.models import BEDROCK, known
+from evalkit.rates import Rates
 from evalkit.records import Request, Usage
 from evalkit.strict import content_sha256
 
@@ -104,6 +105,36 @@ class Prices:
         if per_input.usd is None or per_output.usd is None:
             return None
         return per_input.usd * 1000, per_output.usd * 1000
+
+    def tiers(self, model_id: str, when: datetime) -> tuple[Rates, ...]:
+        """All rates of a model, outside any region: one for each size of prompt from which others hold, none if it has
+        no price."""
+        starts = (0,) if model_id in self.own else _tier_starts(model_id, when)
+        return tuple(rates for start in starts if (rates := self._rates_above(model_id, start, when)) is not None)
+
+    def _rates_above(self, model_id: str, start: int, when: datetime) -> Rates | None:
+        """What requests of a size cost that only the rates above the `start` apply to."""
+        size = start + 1000
+
+        def usd(input_tokens: int = 0, output_tokens: int = 0, **further: Any) -> float | None:
+            return self.price(model_id, Usage(input_tokens, output_tokens, **further), when).usd
+
+        def rate(usd: float | None) -> float | None:
+            return None if usd is None else round(usd * 1e6 / size, 6)
+
+        read, answered, in_batch = usd(size), usd(size, size), usd(size, service_tier="batch")
+        if read is None:
+            return None
+        return Rates(
+            input=round(read * 1e6 / size, 6),
+            output=rate(None if answered is None else answered - read),
+            cache_read=rate(usd(cache_read_tokens=size)),
+            cache_write_5m=rate(usd(cache_write_5m_tokens=size)),
+            cache_write_1h=rate(usd(cache_write_1h_tokens=size)),
+            batch_factor=None if in_batch is None else round(in_batch / read, 6) if read else 1.0,
+            above_tokens=start,
+            own=model_id in self.own,
+        )
 
 
 LIST_PRICES = Prices()
@@ -217,6 +248,13 @@ def _published(model_id: str, usage: Usage, day: date) -> Price:
     if cut is not None and day < cut[0]:
         usd += (usage.cache_read_tokens or 0) * cut[1] / 1e6
     return Price(usd * BATCH_FACTOR if is_batch else usd)
+
+
+def _tier_starts(model_id: str, when: datetime) -> tuple[int, ...]:
+    """Sizes of prompt from which the published rates of a model are others, the first of them 0."""
+    found = _looked_up(model_id, Usage(input_tokens=1, output_tokens=1), {}, when)
+    tiers = () if isinstance(found, Price) else getattr(found.model_price.input_mtok, "tiers", ())
+    return (0, *sorted(tier.start for tier in tiers))
 
 
 def _looked_up(model_id: str, usage: Usage, context: dict[str, str], when: datetime) -> "PriceCalculation | Price":

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from evalkit.frozen import dataclass
 from evalkit.grading_records import Marking, Preference, RoundEvent
+from evalkit.rates import Rates
 from evalkit.strict import content_sha256
 
 Outcome = Literal["answered", "refused", "truncated", "errored"]
@@ -97,8 +98,7 @@ class Reply:
     `retryable` says that the same request may succeed later; `stops_run` that no request can (credentials,
     billing). `ttft_s` is the time to the first output text, None if there was none; `headers_s` to the response
     headers; `latency_s` None where no latency can be claimed (a batch). `reused`: the connection was open already.
-    `allowances` by what they limit: requests, tokens, input_tokens, output_tokens. `worker_id`: the worker of a
-    cluster that sent it, None if this process did.
+    `allowances` by what they limit, as input_tokens. `worker_id`: a cluster's worker that sent it, None if none did.
     """
 
     outcome: Outcome
@@ -250,6 +250,7 @@ class Spec:
     chosen, if not all were taken; what such a run shows holds under it only. `outputs_sha256`: content hash of outputs
     that were made elsewhere; such a run sends nothing (`max_tokens` 0). `context_tokens`: as asked for, in a sweep as
     the dataset's card has it. `economics_stated`: whether the rubric says what a correction costs; None: not kept.
+    `rates`: what each model was priced by when the run began, by size of prompt; none of one without a price.
     """
 
     name: str
@@ -273,6 +274,7 @@ class Spec:
     condition: Mapping[str, Any] | None = None
     outputs_sha256: str | None = None
     economics_stated: bool | None = None
+    rates: Mapping[str, tuple[Rates, ...]] = field(default_factory=dict)
 
     @property
     def imported(self) -> bool:
@@ -290,7 +292,7 @@ class Spec:
         return content_sha256({name: content[name] for name in sorted(set(content) - silent)})
 
 
-_CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version", "economics_stated"})
+_CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version", "economics_stated", "rates"})
 _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None, "outputs_sha256": None}
 
 

@@ -17,6 +17,7 @@ from evalkit.blocks import (
 from evalkit.conditional import mark
 from evalkit.denominators import decided_by, epochs_of
 from evalkit.frozen import dataclass
+from evalkit.price_rows import price_line
 from evalkit.rendering import json, markdown
 from evalkit.wording import listing, plural
 
@@ -148,7 +149,8 @@ def render_markdown(
     """
     report = report or build_report(analysis, parts)
     where = f". Full report: {whole}" if whole else ""
-    footer = f"{_size(analysis)}{report.graded}, run {analysis.spec.name}{where}"
+    prices = price_line(analysis.spec)
+    footer = f"{_size(analysis)}{report.graded}, run {analysis.spec.name}{where}{prices and f'. {prices}'}"
     name = f"compare:{analysis.spec.name}" if report.of_two else analysis.spec.name  # they stand apart
     return markdown.render(report.sections, footer, name=name, simulated=origin(analysis))
 

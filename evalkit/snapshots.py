@@ -1,12 +1,21 @@
 """Everything a run file says, read from its tables into one record."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf
+from typing import Any
 
 from evalkit import batch_rows, rows, worker_rows
 from evalkit.grading_records import RoundEvent
+from evalkit.rates import Rates
 from evalkit.records import Correction, Round, Snapshot, Spec
+
+
+def spec(content: Mapping[str, Any]) -> Spec:
+    """A spec as a run file holds it, in JSON; one from before the rates were kept has none."""
+    lists = {name: tuple(content[name]) for name in ("models", "contexts") if name in content}
+    rates = {model: tuple(Rates(**tier) for tier in tiers) for model, tiers in content.get("rates", {}).items()}
+    return Spec(**{**content, **lists, "rates": rates})
 
 
 def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:

@@ -316,9 +316,7 @@ class RunFile:
         """What the run is; IntegrityError if its hash does not hold."""
         with read_plainly(self.path):
             row = self._db.execute("SELECT sha256, content FROM spec").fetchone()
-            content = json.loads(row["content"])
-            lists = {name: tuple(content[name]) for name in ("models", "contexts") if name in content}
-            spec = Spec(**{**content, **lists})
+            spec = snapshots.spec(json.loads(row["content"]))
         if spec.sha256 != row["sha256"]:
             raise IntegrityError(f"{self.path}: the spec does not match its hash; restore it from a copy")
         return spec

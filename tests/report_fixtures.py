@@ -31,6 +31,7 @@ from evalkit.analysis.results import (
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.signals import find_signals
 from evalkit.models import display_name, known
+from evalkit.rates import Rates
 from evalkit.records import Outcome, Round, Spec
 from evalkit.rubric import Economics
 from evalkit.stats import (
@@ -50,6 +51,11 @@ from evalkit.stats.cost import break_even
 from evalkit.stats.estimate import no_estimate
 from evalkit.stats.power import items_to_clear, items_to_separate
 
+RATES = {
+    "claude-opus-4-6": (Rates(5.0, 25.0, 0.5, 6.25, 10.0, 0.5),),
+    "claude-sonnet-4-6": (Rates(3.0, 15.0, 0.3, 3.75, 6.0, 0.5),),
+    "claude-haiku-4-5-20251001": (Rates(1.0, 5.0, 0.1, 1.25, 2.0, 0.5),),
+}
 HAIKU, SONNET, OPUS = "claude-haiku-4-5-20251001", "claude-sonnet-4-6", "claude-opus-4-6"
 HOSTILE = (
     "<script>alert(1)</script></script><!-- ]]> {{7*7}} {% raw %}"
@@ -289,6 +295,7 @@ def _spec(models: tuple[str, ...], items: int, simulated: bool) -> Spec:
         package_version="0.1.0",
         prices_version="0.2.3 (2026-11-20)",
         created_at="2026-11-22T10:02:11Z",
+        rates={model: RATES.get(model, ()) for model in models},
     )
 
 

@@ -14,7 +14,7 @@ from evalkit.grader_names import CHECKS, GraderKind, grader_name, judge_name, ki
 from evalkit.graders import checks
 from evalkit.import_lines import ENDPOINT, Numbered, TrialLine, grade_problems, parse_lines
 from evalkit.importing import Imported, build, only_criterion, satisfactory_rubric
-from evalkit.pricing import price
+from evalkit.pricing import LIST_PRICES, price
 from evalkit.records import Attempt, Usage
 
 WHEN = datetime(2026, 11, 26, tzinfo=UTC)
@@ -257,6 +257,11 @@ def test_a_cost_is_given_or_priced_or_unknown(fields: dict[str, Any], priced_as:
         assert expected
     assert found.attempts[0].cost_usd == expected
     assert found.spec.prices_version.endswith(source)
+    model = found.spec.models[0]
+    if isinstance(priced_as, str):
+        assert found.spec.rates == {model: LIST_PRICES.tiers(priced_as, WHEN)}
+    else:
+        assert found.spec.rates == ({model: ()} if source.startswith("unpriced") else {})
 
 
 def test_a_rubric_from_one_criterion() -> None:

@@ -32,6 +32,7 @@ from evalkit.grading_records import RoundEvent
 from evalkit.judging import known_answers
 from evalkit.merging import merge
 from evalkit.plan import trial_order
+from evalkit.rates import Rates
 from evalkit.records import AttemptStart, Reply, Snapshot
 from evalkit.rubric import Rubric
 from evalkit.schema import MIGRATIONS, TABLES
@@ -159,6 +160,20 @@ def test_merging_what_was_merged_is_merging_all_at_once(tmp_path: Path) -> None:
     merge([tmp_path / "ab.db", c], tmp_path / "twice.db")
     once, twice = read(tmp_path / "once.db"), read(tmp_path / "twice.db")
     assert (once.spec, once.trials, facts(once)) == (twice.spec, twice.trials, facts(twice))
+
+
+def test_prices_stay_where_every_file_of_a_model_has_the_same(tmp_path: Path) -> None:
+    now, then = Rates(1.0, 5.0), Rates(2.0, 10.0)
+    models = (OPUS, SONNET)
+    book = Book(spec(models, CHECKED), rounds=[round_(graders=(CHECKS,))])
+    for model in models:
+        book.grade(book.trial("item", answered(0.01), model=model), 1, grader=CHECKS)
+    files = []
+    for model, rates in ((OPUS, {OPUS: (now,), SONNET: (now,)}), (SONNET, {OPUS: (now,), SONNET: (then,)})):
+        part = book.snapshot(spec=replace(book.snapshot().spec, rates=rates))
+        files.append(written(tmp_path / f"{model}.db", part, lambda key, own=model: key.model == own, models))
+    merge(files, tmp_path / "c.db")
+    assert read(tmp_path / "c.db").spec.rates == {OPUS: (now,)}
 
 
 def test_files_of_one_choice_or_of_imports_stay_what_they_were(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ async def test_a_new_run_beside_an_earlier_one_says_what_differs(tmp_path: Path)
         ({"context_tokens": 5, "seed": 3}, ["seed", "context"]),
         ({"contexts": (1, 2)}, ["contexts"]),
         ({"cache": "as-production"}, ["cache"]),
-        ({"created_at": "x", "package_version": "x", "prices_version": "x"}, []),
+        ({"created_at": "x", "package_version": "x", "prices_version": "x", "rates": {}}, []),
     ],
 )
 def test_differences_name_what_makes_another_run(change: dict[str, object], said: list[str]) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.config import Config, OwnRates
-from evalkit.pricing import US_ONLY_FACTOR, Prices, as_asked, price, prices_version, rates
+from evalkit.pricing import LIST_PRICES, US_ONLY_FACTOR, Prices, as_asked, price, prices_version, rates
+from evalkit.rates import Rates
 from evalkit.records import Request, Usage
 from evalkit.strict import read_strict
 
@@ -179,6 +180,16 @@ def test_dated_or_upper_case_spelling_is_the_same_model(model: str) -> None:
 
 def test_rates_are_per_million_tokens() -> None:
     assert rates("claude-sonnet-4-6", NOW) == pytest.approx((3.0, 15.0))
+
+
+def test_all_rates_of_a_model_are_told_by_size_of_prompt() -> None:
+    small, large = LIST_PRICES.tiers("claude-haiku-5-5", NOW)
+    assert small == Rates(0.1, 0.5, 0.01, 0.125, 0.2, batch_factor=0.5)
+    assert large == Rates(0.5, 2.5, 0.05, 0.625, 1.0, batch_factor=0.5, above_tokens=100_000)
+    assert LIST_PRICES.tiers("nobody-knows-it", NOW) == ()
+    prices = Prices({"mine": BARE, "free": OwnRates(input=0, output=0, batch_factor=0.5)})
+    assert prices.tiers("mine", NOW) == (Rates(3.0, 15.0, own=True),)
+    assert prices.tiers("free", NOW) == (Rates(0.0, 0.0, batch_factor=1.0, own=True),)
 
 
 def test_version_of_the_price_data_is_told() -> None:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from report_fixtures import HAIKU, OPUS, SONNET
@@ -33,6 +34,7 @@ from evalkit.cli import application
 from evalkit.cli.summary import stability_line, summary_table
 from evalkit.cut_streams import CutStreams
 from evalkit.pairing import SINCE
+from evalkit.rates import Rates
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.stats import AgreementFlag, Estimate, paired_rates, quantile
 from evalkit.wording import coefficient, estimated, interval, milliseconds, percent, shift
@@ -555,6 +557,11 @@ def test_provenance_names_all_that_the_figures_rest_on() -> None:
         ("Prompt", spec.prompt_sha256),
         ("Versions", f"evalkit {spec.package_version}, prices {spec.prices_version}, rates of {spec.created_at[:10]}"),
         (
+            "Price of Opus 4.6",
+            "USD per million tokens, published: input $5, output $25, cache read $0.50, cache write for 5 minutes"
+            " $6.25, for an hour $10; in batches 0.50×",
+        ),
+        (
             "Attempts",
             "186 of production, 6 failed, 0 without an end, 0 without a price, 0 of unknown cost; known costs are in"
             " every cost above",
@@ -567,6 +574,39 @@ def test_provenance_names_all_that_the_figures_rest_on() -> None:
         assert method.lower() in rows["Intervals"].lower()
     assert {f"Model {m.name}" for m in analysis.models} <= set(rows)
     assert {"To repeat", "This report", "Endpoint", "Judge's cost"} <= set(rows)
+
+
+def test_prices_are_those_that_the_run_file_has_and_no_others() -> None:
+    analysis = made("whole")
+
+    def told(**changes: Any) -> str:
+        spec = replace(analysis.spec, **changes)
+        rows = [r for b in section(replace(analysis, spec=spec), "method").blocks if isinstance(b, Definitions)
+                for r in b.rows]  # fmt: skip
+        return plain_text(dict(rows)["Price of Haiku 4.5"])
+
+    tiers = (Rates(0.1, 0.5), Rates(0.5, 2.5, above_tokens=100_000))
+    assert told(rates={HAIKU: tiers}) == (
+        "USD per million tokens, published: input $0.10, output $0.50, cache read unpriced, cache write for 5 minutes"
+        " unpriced, for an hour unpriced; for prompts of more than 100,000 tokens, input $0.50, output $2.50, cache"
+        " read unpriced, cache write for 5 minutes unpriced, for an hour unpriced; in batches unpriced"
+    )
+    assert "by own rates of evalkit.yaml: input $0.125," in told(rates={HAIKU: (Rates(0.125, 1, own=True),)})
+    assert told(rates={HAIKU: ()}) == "unknown"
+    before = told(rates={}, prices_version="genai-prices 0.1.0, own rates f75a538dea53")
+    assert before == ("not recorded in this run file, which was priced by genai-prices 0.1.0, own rates f75a538dea53")
+    imported: dict[str, Any] = {"outputs_sha256": "a" * 64, "prices_version": f"as imported: {HAIKU}"}
+    assert told(rates={}, **imported) == "as imported, with each output"
+    assert told(rates={HAIKU: (Rates(1, 5),)}, **imported).startswith("as imported; where an output came without")
+
+
+def test_the_summary_has_the_prices_of_few_models() -> None:
+    analysis = made("whole")
+    line = "USD per million input / output tokens: Opus 4.6 $5 / $25, Sonnet 4.6 $3 / $15 and Haiku 4.5 $1 / $5"
+    assert line in render_markdown(analysis)
+    own = replace(analysis.spec, rates={**analysis.spec.rates, HAIKU: (Rates(0.5, 2.5, own=True),)})
+    assert "Haiku 4.5 $0.50 / $2.50 (own rates)" in render_markdown(replace(analysis, spec=own))
+    assert "per million" not in render_markdown(replace(analysis, spec=replace(analysis.spec, rates={})))
 
 
 def test_outputs_that_nobody_graded_are_counted_as_such() -> None:

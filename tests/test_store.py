@@ -28,6 +28,7 @@ from evalkit.cli import main
 from evalkit.errors import EvalkitError, ExitCode, InfrastructureError, IntegrityError, UsageError
 from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.outcome_rows import outcome_rows
+from evalkit.rates import Rates
 from evalkit.records import (
     Attempt,
     AttemptStart,
@@ -52,6 +53,7 @@ SPEC = Spec(
     name="tiny", dataset_sha256="d" * 64, rubric_sha256="r" * 64, prompt_sha256="p" * 64, models=("m1", "m2"),
     epochs=1, seed=1, context_tokens=None, limit=None, endpoint="http://127.0.0.1", simulated=True, max_tokens=64,
     rubric={"name": "tiny"}, package_version="0", prices_version="none", created_at="2026-11-22T14:00:00+00:00",
+    rates={"m1": (Rates(0.1, 0.5), Rates(0.5, 2.5, above_tokens=100_000)), "m2": ()},
 )  # fmt: skip
 ITEMS = [ItemRecord(f"i{n}", n, f"Task {n}", None, None, None, ()) for n in range(3)]
 ORDER = [TrialKey(item.id, model, 1) for item in ITEMS for model in SPEC.models]
@@ -622,7 +624,7 @@ def _spec_as_seen_by(db: sqlite3.Connection, run: RunFile) -> Spec:
 
 
 def test_when_and_by_which_version_a_run_was_made_is_not_part_of_its_identity() -> None:
-    later = replace(SPEC, created_at="2027-01-01", package_version="9", prices_version="x")
+    later = replace(SPEC, created_at="2027-01-01", package_version="9", prices_version="x", rates={})
     assert later.sha256 == SPEC.sha256
     changed = [
         replace(SPEC, seed=2), replace(SPEC, models=("m2", "m1")), replace(SPEC, simulated=False),

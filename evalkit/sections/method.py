@@ -22,6 +22,7 @@ from evalkit.commands import command_of_run, run_file
 from evalkit.conditional import mark
 from evalkit.denominators import decided_by, epochs_of
 from evalkit.models import known, newer_in_tier
+from evalkit.price_rows import price_rows
 from evalkit.records import Spec
 from evalkit.rounds import REPEAT_SHARE
 from evalkit.stats import Estimate
@@ -101,6 +102,7 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield "Rubric", words(code(spec.rubric_sha256))
     yield "Prompt", words("not known" if spec.imported else code(spec.prompt_sha256))
     yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}", *_priced(spec))
+    yield from price_rows(spec)
 
 
 def _baseline(analysis: Analysis) -> Iterable[tuple[str, Text]]:
