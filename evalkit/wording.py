@@ -88,6 +88,11 @@ def _beside(share: float, bar: float) -> str:
     return f"just {'above' if share > bar else 'below'} {stated(bar)}"
 
 
+def allowed_for(tests: int) -> str:
+    """What a finding that is not shown adds where it was looked for in many places: how many comparisons that took."""
+    return f" ({tests:,} comparisons allowed for)" if tests > 1 else ""
+
+
 def stated(share: float) -> str:
     """A share that somebody chose, as a bar is, with all its decimals: `91.4%`."""
     return f"{share * 100:.10g}%"

@@ -131,7 +131,7 @@ def test_a_model_without_any_output_has_no_mean_and_waits_for_no_grade() -> None
     book.trial("i0", answered(), model="claude-sonnet-4-6", level=1)
     third = replace(book.spec, models=(HAIKU, "claude-sonnet-4-6", OPUS))
     told = section(analyze(book.snapshot(spec=third)), "criteria").heading
-    assert told == "No criterion sets the models that have scores apart: all means are the same"
+    assert told == "No criterion is shown to set the models that have scores apart: all means are the same"
 
 
 def at_odds() -> Analysis:

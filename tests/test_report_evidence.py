@@ -146,7 +146,7 @@ def test_no_difference_at_all_is_never_separated() -> None:
     analysis = made("whole")
     flat = Estimate(0.0, -0.1, 0.1, 0.95, 60, "Tango")
     pairs = tuple(replace(p, difference=flat, items_to_separate=None) for p in analysis.pairs)
-    assert needed(replace(analysis, pairs=pairs))["Opus 4.6 and Haiku 4.5"] == "no number: there is no difference"
+    assert needed(replace(analysis, pairs=pairs))["Opus 4.6 and Haiku 4.5"] == "no number: no difference is seen"
 
 
 def test_item_quality_is_counted_and_doubtful_items_lead_to_their_item() -> None:

@@ -164,7 +164,7 @@ def test_one_item_makes_whole_sentences_and_no_claim_of_steadiness() -> None:
 
 
 def test_equal_means_name_no_lowest_model() -> None:
-    assert headings(one())["criteria"] == "No criterion sets the models apart: all means are the same"
+    assert headings(one())["criteria"] == "No criterion is shown to set the models apart: all means are the same"
 
 
 def test_what_nobody_graded_has_no_models_that_part() -> None:

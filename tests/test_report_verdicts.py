@@ -66,7 +66,7 @@ def first_screen(case: str) -> list[str]:
                 "It costs least, by the estimates alone, of 2 models shown to clear your 80% bar: 98% of its outputs "
                 "are satisfactory (91% to >99%, 60 items), at 7.5¢ per satisfactory output (6.3–9.0¢).",
                 RULE,
-                "Sonnet 4.6 is level: no difference shown: −2 (−9 to +4) points, at 1.04× (0.91–1.2×) the cost per "
+                "Sonnet 4.6 is not shown to differ: −2 (−9 to +4) points, at 1.04× (0.91–1.2×) the cost per "
                 "satisfactory output.",
                 "Paying for corrections keeps the pick: At $5.00 to put right each unsatisfactory output, Opus 4.6 has "
                 "the lowest total of the models: 16¢ (8.8–52¢) a request, ahead of Sonnet 4.6 by the estimates.",

@@ -14,7 +14,7 @@ from evalkit.rubric import Criterion, Rubric
 
 @dataclass(frozen=True)
 class CriterionGap:
-    """How far one model is behind another on a criterion: `difference` of mean scores (0 to 1) over `items`.
+    """How far one model is behind another on a criterion, if at all: `difference` of mean scores (0 to 1) over `items`.
 
     `p_value`: McNemar's mid-p where each item has one of two levels, else of a sign-flip permutation of item means;
     `p_holm`: adjusted over all criteria and pairs of models.
@@ -30,13 +30,13 @@ class CriterionGap:
 
 
 def criterion_gaps(tables: Mapping[str, Columns], rubric: Rubric, seed: int) -> tuple[CriterionGap, ...]:
-    """Every criterion and pair of models with a level on the same items, and a difference."""
+    """Every criterion and pair of models with a level on the same items."""
     found = []
     for criterion in rubric.criteria:
         scores = {model: _scores(table, criterion) for model, table in tables.items()}
         found += [gap for a, b in combinations(tables, 2) if (gap := _gap(criterion, a, b, scores, seed)) is not None]
     adjusted = stats.holm([gap.p_value for gap in found])
-    return tuple(replace(gap, p_holm=p) for gap, p in zip(found, adjusted, strict=True) if gap.difference)
+    return tuple(replace(gap, p_holm=p) for gap, p in zip(found, adjusted, strict=True))
 
 
 def _scores(table: Columns, criterion: Criterion) -> Mapping[str, float]:

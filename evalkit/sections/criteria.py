@@ -14,7 +14,7 @@ from evalkit.chart_blocks import (
     Mark,
 )
 from evalkit.series import lineup
-from evalkit.wording import plural
+from evalkit.wording import allowed_for, plural
 
 ORDER = 55
 
@@ -75,10 +75,11 @@ def _without_a_gap(analysis: Analysis, criteria: list[CriterionResult]) -> str:
     if scored == 1 < len(analysis.models):
         return f"Only {model} has scores, so no criterion can set the models apart"
     models = "the models" if scored == len(analysis.models) else "the models that have scores"
+    apart = f"No criterion is shown to set {models} apart{allowed_for(len(analysis.criterion_gaps))}"
     if len(analysis.models) > 1 and len({mean for mean, _, _ in lowest}) == 1:
-        return f"No criterion sets {models} apart: all means are the same"
+        return f"{apart}: all means are the same"
     if len(analysis.models) == 1:
         return f"{model} scores lowest on “{name}”" if len(lowest) > 1 else f"{model} is graded on “{name}” alone"
     if sum(isclose(mean, least) for mean, _, _ in lowest) > 1:
-        return f"No criterion sets {models} apart; several share the lowest mean, {model} on “{name}” among them"
-    return f"No criterion sets {models} apart; the lowest mean is {model} on “{name}”"
+        return f"{apart}; several share the lowest mean, {model} on “{name}” among them"
+    return f"{apart}; the lowest mean is {model} on “{name}”"

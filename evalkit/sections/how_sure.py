@@ -166,7 +166,7 @@ def _separating(analysis: Analysis, c: Comparison) -> Row:
     names = [analysis.model(key).name for key in (c.first, c.second)]
     settled = c.better or c.worse
     needed = (
-        "settled: they do" if settled else _number(c.items_to_separate, c.items, "no number: there is no difference")
+        "settled: they do" if settled else _number(c.items_to_separate, c.items, "no number: no difference is seen")
     )
     return Row(
         (

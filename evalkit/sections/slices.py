@@ -23,7 +23,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.denominators import shown_counts
 from evalkit.series import lineup
-from evalkit.wording import plural
+from evalkit.wording import allowed_for, plural
 
 ORDER = 57
 _MOST = 8
@@ -91,7 +91,7 @@ def _heading(analysis: Analysis, slices: list[Slice]) -> str:
     if not gaps and len(analysis.models) == 1:
         return "How the parts of the items came out"
     if not gaps:
-        return "No part of the items sets the models apart"
+        return f"No part of the items is shown to set the models apart{allowed_for(tests)}"
     most, name, worse, best = max(gaps)
     alone = sum(isclose(gap[0], most) for gap in gaps) == 1
     return f"{worse} falls behind {best} {'most clearly' if alone else 'as clearly as anywhere'} on {name} items"

@@ -363,7 +363,7 @@ def _beside_the_pick(against: Comparison) -> str:
         return "is better, at a higher cost" if against.dearer else "is better"
     if against.worse:
         return "is worse"
-    return "costs more, no gain shown" if against.dearer else "is level: no difference shown"
+    return "costs more, no gain shown" if against.dearer else "is not shown to differ"
 
 
 def _at_cost(model: ModelResult, against: Comparison | None) -> str:
