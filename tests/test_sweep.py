@@ -90,8 +90,8 @@ def test_rates_costs_and_differences_of_each_size_are_known() -> None:
     assert [p.cost_per_request.value for p in haiku] == pytest.approx([0.002, 0.01, 0.05])
     assert haiku[2].cost_per_satisfactory.value == pytest.approx(0.1)
     assert haiku[0].difference is None
-    assert haiku[1].difference == stats.paired_rates(0, 1, 60)
-    assert haiku[2].difference == stats.paired_rates(0, 30, 60)
+    assert haiku[1].difference == stats.paired_rates(0, 1, 60, 0.9)
+    assert haiku[2].difference == stats.paired_rates(0, 30, 60, 0.9)
     assert haiku[2].spend_usd == pytest.approx(60 * 0.05)
     assert haiku[2].latency_p50.value == pytest.approx(1 + 29.5 / 10, abs=0.1)
     assert haiku[1].reached is not None
@@ -106,6 +106,9 @@ def test_how_far_a_model_holds_is_tested_size_by_size_against_the_shortest() -> 
     assert (ranges[OPUS].holds_tokens, ranges[OPUS].open_at) == (50_000, None)
     assert (ranges[HAIKU].holds_tokens, ranges[HAIKU].open_at) == (10_000, 50_000)
     assert ranges[HAIKU].items == 60
+    for point in sweep.points:
+        held = point.context_tokens <= (ranges[point.model].holds_tokens or 0)
+        assert point.difference is None or (point.difference.low or 0) > -ranges[point.model].margin or not held
     odds = ranges[HAIKU].odds_per_doubling.value
     assert odds is not None
     assert odds < 1
@@ -118,7 +121,7 @@ def test_differences_are_paired_on_the_items_that_both_sizes_have_a_verdict_on()
     sweep = analyze(together({2000: at_size(2000, {OPUS: short}), 9000: at_size(9000, {OPUS: long})})).sweep
     assert sweep is not None
     difference = sweep.of(OPUS)[1].difference
-    assert difference == stats.paired_rates(0, 1, 2)
+    assert difference == stats.paired_rates(0, 1, 2, 0.9)
     assert sweep.ranges[0].items == 2
 
 
@@ -129,7 +132,7 @@ def test_epochs_are_averaged_before_sizes_are_compared(worst: list[bool]) -> Non
     sweep = analyze(together({2000: at_size(2000, {OPUS: short}), 9000: at_size(9000, {OPUS: long})})).sweep
     assert sweep is not None
     now = [sum(worst) / 2] * 6 + [1.0] * 6
-    assert sweep.of(OPUS)[1].difference == stats.paired_rates_clustered(now, [1.0] * 12, epochs=2)
+    assert sweep.of(OPUS)[1].difference == stats.paired_rates_clustered(now, [1.0] * 12, 0.9, epochs=2)
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,8 @@ class AtSize:
     """One model at one size of a context sweep, over all items; money in USD, None where unknown.
 
     `context_tokens` were asked for, `reached` is what the prompts had. `latency_p50`: one attempt, seconds.
-    `difference` = rate here - rate at the model's shortest size, paired by item; None at that size itself.
+    `difference` = rate here - rate at the model's shortest size, paired by item, with the 90 % interval that goes with
+    a one-sided test at 5 %; None at that size itself.
     `missed`: in words, how the prompts fell short of the size or went beyond it; empty if they kept to it.
     """
 

@@ -15,6 +15,9 @@ MARGIN = 0.10
 HARDLY_WORSE = f"less than {MARGIN * 100:.0f} points worse"
 """What non-inferiority by it shows, in words: a smaller loss may be there, and may be shown beside it."""
 
+_CONFIDENCE = 0.90
+"""Of the interval that goes with a one-sided test at 5 %."""
+
 SHORT_OF = 0.8
 """A median prompt below this share of the size that was asked for has missed it."""
 
@@ -106,10 +109,10 @@ def _difference(here: Analysis, shortest: Analysis, model: str) -> Estimate:
     now, then = _verdicts(here.outputs, model), _verdicts(shortest.outputs, model)
     both = sorted(set(now) & set(then))
     if not both:
-        return no_estimate("no item has a verdict at both sizes", 0.95, "Tango score")
+        return no_estimate("no item has a verdict at both sizes", _CONFIDENCE, "Tango score")
     epochs = max(len(flags) for item in both for flags in (now[item], then[item]))
     return stats.paired_rates_clustered(
-        [_mean(now[item]) for item in both], [_mean(then[item]) for item in both], epochs=epochs
+        [_mean(now[item]) for item in both], [_mean(then[item]) for item in both], _CONFIDENCE, epochs
     )
 
 

@@ -87,13 +87,13 @@ def sweep_table(analysis: "Analysis", width: int) -> Table | None:
         "model": [names[p.model] for p in sweep.points],
         "context": [tokens(p.context_tokens) for p in sweep.points],
         "satisfactory": [cell(p.pass_rate, "percent", bar=analysis.decision.bar) for p in sweep.points],
-        "against shortest": [
+        "against shortest, 90%": [
             "shortest" if p.difference is None else cell(p.difference, "points") for p in sweep.points
         ],
         "per request": [cell(p.cost_per_request, "money") for p in sweep.points],
         "p50 one attempt": [cell(p.latency_p50, "seconds") for p in sweep.points],
     }
-    columns = fitting(every, ("model",), width, ("p50 one attempt", "per request", "against shortest"))
+    columns = fitting(every, ("model",), width, ("p50 one attempt", "per request", "against shortest, 90%"))
     least = min(sweep.sizes)
     held = [f"{f.name} to {tokens(f.holds_tokens)} tokens" for f in sweep.ranges if (f.holds_tokens or 0) > least]
     margin = f"{sweep.ranges[0].margin * 100:.0f}" if sweep.ranges else ""

@@ -23,7 +23,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.series import everyone
 from evalkit.stats import smallest_passing_n
-from evalkit.wording import UNKNOWN, doubt, listing, money, plural, sentence, stated, tokens, value
+from evalkit.wording import UNKNOWN, doubt, listing, money, plural, points, sentence, stated, tokens, value
 
 ORDER = 60
 
@@ -82,9 +82,10 @@ def _lede(analysis: Analysis, sweep: Sweep) -> Text:
     short = f"; fewer than {least} can show that only by gains" if least is not None and analysis.items < least else ""
     return words(
         f"The same {plural(analysis.items, 'item')} at every size, compared item by item. A size is held if it is "
-        f"shown not to lose {margin * 100:.0f} points or more against the shortest, each size tested in turn until one "
-        f"does not pass; one that is open may hold as well, which more items would show{short}. The other differences "
-        "are not adjusted for their number. ",
+        f"shown not to lose {margin * 100:.0f} points or more against the shortest, by a one-sided test at 5% (which "
+        f"takes a 90% interval above {points(-margin)}), each size in turn until one does not pass; one that is open "
+        f"may hold as well, which more items would show{short}. The other differences are not adjusted for their "
+        "number. ",
         strong(f"Everything else in this report is of the prompts at {tokens(sweep.analysed)} tokens"),
         f", {sweep.basis}.",
     )
@@ -171,7 +172,7 @@ def _sizes(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Tabl
         Column("Context asked for", "end", brief=True),
         Column("Prompts had", "end"),
         Column("Satisfactory", axis=axis, brief=True),
-        Column("Points against the shortest", "end", brief=True),
+        Column("Points against the shortest, 90%", "end", brief=True),
         Column("Cost per satisfactory output", "end", brief=True),
     )
     return table("Each size", columns, [_row(analysis, sweep, s, p) for s in series for p in sweep.of(s.key)])
