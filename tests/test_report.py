@@ -267,13 +267,13 @@ def test_a_run_of_one_model_sets_nothing_apart() -> None:
         assert claim not in page
 
 
-def test_of_models_that_satisfy_alike_the_cheaper_is_named_in_the_frontiers_heading() -> None:
+def test_models_that_satisfy_alike_are_all_named_in_the_frontiers_heading() -> None:
     costs = {BY_HAND_OPUS: 0.05, BY_HAND_HAIKU: 0.04, "claude-sonnet-4-6": 0.01}
     passes = {model: [[i < 14 - 4 * (model == "claude-sonnet-4-6")] for i in range(20)] for model in costs}
     found = analyze(run_of(passes, costs))
     assert found.decision.option is None
     heading = section(found, "frontier").heading
-    assert heading == "By the estimates, Sonnet 4.6 costs least and Haiku 4.5 satisfies most"
+    assert heading == "By the estimates, Sonnet 4.6 costs least and Opus 4.6 and Haiku 4.5 satisfy most"
 
 
 @pytest.mark.parametrize(

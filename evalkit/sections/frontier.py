@@ -86,9 +86,11 @@ def _by_estimates(drawable: list[ModelResult], cheapest: ModelResult, best: Mode
     least = cheapest.cost_per_satisfactory.value or 0.0
     names = [m.name for m, cost in zip(drawable, costs, strict=True) if isclose(cost, least, rel_tol=1e-9)]
     lowest = f"{listing(names)} {'cost' if len(names) > 1 else 'costs'} least"
-    if cheapest.pass_rate.value == best.pass_rate.value:
+    most = best.pass_rate.value or 0.0
+    top = [m.name for m in drawable if isclose(m.pass_rate.value or 0.0, most, rel_tol=1e-9)]
+    if cheapest.name in top:
         return f"{lowest} and none satisfies more"
-    return f"{lowest} and {best.name} satisfies most"
+    return f"{lowest} and {listing(top)} {'satisfy' if len(top) > 1 else 'satisfies'} most"
 
 
 def _chart(analysis: Analysis, drawable: list[ModelResult], finding: str) -> Frontier:
