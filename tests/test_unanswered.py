@@ -122,6 +122,14 @@ def test_an_outage_clears_no_bar_either() -> None:
 def test_a_model_that_answered_nothing_has_no_rate_and_costs_nothing() -> None:
     analysis = analyze(run(share(50, 0), [DOWN] * 50))
     silent = analysis.models[1]
+    said = "50 of 50 attempts so far failed: overloaded_error"
+    assert {silent.pass_rate.reason, silent.cost_per_satisfactory.reason, silent.human_fix.reason} == {said}
+    assert analysis.decision.reasons[silent.model] == said
+    assert f"{silent.name} cannot be judged" in str(verdict.build(analysis).blocks)
+    short = analyze(run(share(3, 0), [DOWN] * 3))
+    assert "Only 3 items: intervals are wide; 50 to 100 are advised." in short.warnings
+    some = analyze(run(share(3, 0, DOWN), [DOWN] * 4))
+    assert "Only 3 of 4 items with a verdict: intervals are wide; 50 to 100 are advised." in some.warnings
     assert (silent.pass_rate.value, silent.cost_per_request.value) == (None, None)
     assert silent.cost_per_request.reason == "no attempt has succeeded yet"
     assert analysis.pairs[0].items == 0

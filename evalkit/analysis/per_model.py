@@ -32,6 +32,7 @@ CLOCKS = {"ttft": "ttft_s", "inter_token": "itl_s", "total": "latency_s", "felt"
 _UNPRICED = "a request is unpriced, so no total can be given"
 _UNGRADED = "nothing is graded yet"
 _NO_OUTPUT = "there is no output to grade"
+_ALL_FAILED = "every attempt so far failed"
 NOT_MEASURED = "latency not measured (batch)"
 
 
@@ -66,9 +67,20 @@ def counted(trials: Columns) -> Counted:
 
 
 def _why_none(trials: Columns) -> str:
-    """Why trials have no grade: those that all ended without an output wait for none."""
+    """Why trials have no grade: those that all ended without an output, or failed so far, wait for none."""
     ended = trials.outcome >= 0
+    if trials.is_open and not ended.any():
+        return _ALL_FAILED
     return _NO_OUTPUT if ended.all() and len(trials) and not _answered(trials).any() else _UNGRADED
+
+
+def _told(trials: Counted, failures: Counter[str], attempts: int) -> Counted:
+    """The same, saying of what kinds the attempts failed where all so far did."""
+    if trials.missing != _ALL_FAILED:
+        return trials
+    each = sorted(failures.items())
+    kinds = ", ".join(f"{count:,} {kind}" if len(each) > 1 else kind for kind, count in each)
+    return replace(trials, missing=f"{failures.total():,} of {attempts:,} attempts so far failed: {kinds}")
 
 
 def _answered(trials: Columns) -> npt.NDArray[np.bool_]:
@@ -238,9 +250,11 @@ def model_result(
     among: Sequence[str],
 ) -> ModelResult:
     """Everything about one model from its trials; `among` are all models of the run, which it is told from by name."""
-    trials = counted(columns)
-    at_worst, rate = _if_open(columns, "at_worst"), hedged_rate(columns)
     attempts = [attempt for result in results for attempt in result.attempts]
+    failures = Counter(a.error_type or "unknown" for a in attempts if a.outcome == "errored")
+    trials = _told(counted(columns), failures, len(attempts))
+    at_worst, rate = _if_open(columns, "at_worst"), hedged_rate(columns)
+    rate = rate_of(trials) if rate.value is None else rate
     unpriced = sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
     unknown = bool(attempts) and all(a.cost_usd is None for a in attempts)
     facts = known(model)
@@ -274,7 +288,7 @@ def model_result(
         identity_marks=sum(r.identity_marks for r in results),
         context=_context(sizes),
         served_models=tuple(sorted({a.served_model for a in attempts if a.served_model})),
-        failures=dict(sorted(Counter(a.error_type or "unknown" for a in attempts if a.outcome == "errored").items())),
+        failures=dict(sorted(failures.items())),
         retries=() if at_worst else retries(trials.satisfied, trials.costs),
         cut=cut_streams(attempts),
         at_worst=at_worst,

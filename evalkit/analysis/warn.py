@@ -17,6 +17,7 @@ from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 from evalkit.stats import Estimate
 from evalkit.stats.cost import ONE_ITEM
+from evalkit.stats.rates import FEW
 
 CEILING = 0.95
 ADVISED_ITEMS = (50, 100)
@@ -52,7 +53,7 @@ def warnings_for(
         *_about_import(snapshot),
         *_about_latency(snapshot),
         *_about_hours(snapshot),
-        *_about_size(snapshot, rubric),
+        *_about_size(snapshot, models, rubric),
     )
 
 
@@ -368,7 +369,8 @@ def _about_ends(models: Sequence[ModelResult], shared_items: int) -> Iterator[st
         return
     rates = [model.pass_rate.value for model in models if model.pass_rate.value is not None]
     at_worst = [model.at_worst.value for model in models if model.at_worst and model.at_worst.value is not None]
-    alike = len(rates) > 1 and min(rates + at_worst) > CEILING
+    enough = max((model.items for model in models), default=0) >= FEW
+    alike = enough and len(rates) > 1 and min(rates + at_worst) > CEILING
     if alike and 2 * shared_items >= max(model.items for model in models):  # else it is not easy items that hide it
         yield (
             f"Ceiling: every model passes more than {CEILING:.0%} of these items, so they cannot tell the models"
@@ -378,11 +380,13 @@ def _about_ends(models: Sequence[ModelResult], shared_items: int) -> Iterator[st
         yield "Floor: no model passes any item; look at the rubric and the references first."
 
 
-def _about_size(snapshot: Snapshot, rubric: Rubric) -> Iterator[str]:
-    number = len(snapshot.items)
+def _about_size(snapshot: Snapshot, models: Sequence[ModelResult], rubric: Rubric) -> Iterator[str]:
+    number, judged = len(snapshot.items), max((model.items for model in models), default=0)
     if number < ADVISED_ITEMS[0]:
         few, many = ADVISED_ITEMS
-        yield f"Only {_plural(number, 'item')}: intervals are wide; {few} to {many} are advised."
+        some = f"{judged:,} of " if 0 < judged < number else ""
+        only = f"{some}{_plural(number, 'item')}{' with a verdict' if some else ''}"
+        yield f"Only {only}: intervals are wide; {few} to {many} are advised."
     if any(c.check and c.check.needs_reference for c in rubric.criteria):
         missing = sum(item.reference is None for item in snapshot.items)
         if missing:

@@ -202,7 +202,8 @@ def _latency(model: ModelResult, name: MainClock) -> Cell:
     clock = model.clocks.get(name)
     if clock is None or not clock.values_s:
         if model.counts.pending == model.counts.planned:
-            return Cell(words(UNKNOWN), "no call has ended", measured=True)
+            none = "no attempt has succeeded yet" if model.failed_attempts else "no call has ended"
+            return Cell(words(UNKNOWN), none, measured=True)
         untimed = clock.quantiles["p50"].reason if clock is not None else None
         return Cell(words(NOT_MEASURED), untimed or "no answer was timed", measured=True)
     shown = [clock.quantiles[q] for q in ("p50", "p95") if q in clock.quantiles]
