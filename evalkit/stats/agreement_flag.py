@@ -45,7 +45,8 @@ def agreement_flag(alpha: Estimate, ac: Estimate, pass_rate: float | None = None
     if ac.value is not None and ac.value >= 0.80 and pass_rate is not None and pass_rate > 0.90:
         effect = f"prevalence effect: {pass_rate:.0%} pass, so alpha misleads; AC {ac.value:.2f}"
         return AgreementFlag("amber", (f"{seen}; {effect}.",))
-    return AgreementFlag("red", (f"{seen}: grades unreliable (.667 and .40 are needed).",))
+    found = "grades are not shown to be reliable" if alpha.value >= 0.667 else "grades unreliable"
+    return AgreementFlag("red", (f"{seen}: {found} (.667 and .40 are needed).",))
 
 
 def deviating_graders(

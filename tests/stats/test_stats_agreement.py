@@ -283,6 +283,8 @@ def test_flag(alpha: float, low: float | None, ac: float | None, passing: float 
     flag = stats.agreement_flag(estimate(alpha, low), estimate(ac, None), passing)
     assert flag.colour == colour
     assert len(flag.reasons) == 1
+    assert ("grades unreliable" in flag.reasons[0]) == (colour == "red" and alpha < 0.667)
+    assert ("not shown to be reliable" in flag.reasons[0]) == (colour == "red" and alpha >= 0.667)
 
 
 def test_flag_names_the_prevalence_effect() -> None:
