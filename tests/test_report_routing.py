@@ -207,6 +207,19 @@ def test_a_router_that_misses_the_bar_itself_changes_no_verdict_of_it(high: floa
     assert f"(50–{high:.0%}) satisfactory, both with all routers looked at together. To settle it" in text
 
 
+def test_why_a_policys_latency_is_unknown_is_said() -> None:
+    analysis = made("routed")
+    assert analysis.routing is not None
+    reason = "the wait of 9% of the trials is not known"
+    unknown = Estimate(None, None, None, 0.95, 0, "order statistics", reason=reason)
+    values = tuple(replace(each, felt=dict.fromkeys(each.felt, unknown)) for each in analysis.routing.values)
+    analysis = replace(analysis, routing=replace(analysis.routing, values=values))
+    cells = [row.cells[-1] for row in tables(analysis)[1].rows]
+    assert {(plain_text(cell.text), cell.doubt) for cell in cells} == {("unknown", reason)}
+    (scores, *_) = [block for block in section(analysis, "scorecard").blocks if isinstance(block, Table)]
+    assert (plain_text(scores.rows[-1].cells[4].text), scores.rows[-1].cells[4].doubt) == ("unknown", reason)
+
+
 def test_a_column_of_money_has_one_unit() -> None:
     for shown in tables(made("routed"))[:2]:
         for place, column in enumerate(shown.columns):

@@ -12,7 +12,7 @@ from evalkit.pairing import compare, reserve
 from evalkit.series import lineup, policy
 from evalkit.stats import Estimate
 from evalkit.wording import (
-    NOT_MEASURED,
+    UNKNOWN,
     Format,
     estimated,
     in_cents,
@@ -226,7 +226,7 @@ def _row(analysis: Analysis, routing: Routing, each: PolicyValue, units: tuple[b
 
 def _whole_row(analysis: Analysis, routing: Routing, each: PolicyValue, units: tuple[bool, bool]) -> Row:
     timed = any(each.felt[q].value is not None for q in ("p50", "p90"))
-    felt = _ONE_LOT.join(value(each.felt[q], "seconds") for q in ("p50", "p90")) if timed else NOT_MEASURED
+    felt = _ONE_LOT.join(value(each.felt[q], "seconds") for q in ("p50", "p90")) if timed else UNKNOWN
     return Row(
         cells=(
             Cell(words(each.title), _what(each)),
@@ -235,7 +235,7 @@ def _whole_row(analysis: Analysis, routing: Routing, each: PolicyValue, units: t
             _estimate(each.cost_per_satisfactory, "money"),
             _estimate(each.expected_usd, "money", units[0]),
             _saved(routing, each, units[1]),
-            Cell(words(felt), interval(each.felt["p50"], "seconds") if timed else "", measured=True),
+            Cell(words(felt), doubt_of(each.felt["p50"], "seconds"), measured=True),
         ),
         series=_series(analysis, each),
         picked=each.name == routing.decision.policy,

@@ -145,14 +145,18 @@ def _scores(analysis: Analysis, series: tuple[Series, ...]) -> Table:
 def _policy_row(analysis: Analysis, series: Series, router: PolicyValue, units: tuple[bool, bool]) -> Row:
     rate, bar, felt = router.pass_rate, analysis.decision.bar, [router.felt[q] for q in ("p50", "p95")]
     timed = any(quantile.value is not None for quantile in felt)
-    waits = _HELD_DOT.join(value(quantile, "seconds") for quantile in felt) if timed else NOT_MEASURED
+    waits = _HELD_DOT.join(value(quantile, "seconds") for quantile in felt) if timed else UNKNOWN
     return Row(
         cells=(
             Cell(words(series.name), f"{plural(rate.n, 'item')}{', tuned on others' if router.tuned else ''}"),
             _estimate(rate, "percent", bar),
             _estimate(router.cost_per_satisfactory, "money", cents=units[0]),
             _estimate(router.expected_usd, "money", cents=units[1]),
-            Cell((strong(waits),), _HELD_DOT.join(map(_brief, felt)) if timed else "", measured=True),
+            Cell(
+                (strong(waits),),
+                _HELD_DOT.join(map(_brief, felt)) if timed else doubt(felt[0], "seconds"),
+                measured=True,
+            ),
             _policy_standing(analysis, router),
         ),
         series=series,
