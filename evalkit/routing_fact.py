@@ -5,18 +5,20 @@ from evalkit.analysis.routing import PolicyValue
 from evalkit.blocks import Fact, words
 from evalkit.pairing import reserve
 from evalkit.series import clears, routed
-from evalkit.wording import doubt, estimated, money
+from evalkit.wording import NO_NUMBER, doubt, estimated, money
 
 _OF_ALL = "with all routers looked at together"
 
 
 def savings(analysis: Analysis) -> Fact | None:
-    """None where routing was valued and would change nothing, or could not be valued."""
+    """None where routing was valued and would change nothing that could be shown, or could not be valued."""
     routing, found = analysis.routing, routed(analysis)
     if routing is None or found is None or routing.decision.verdict == "keep":
         return None
     policy, single = found[1], routing.value_of(routing.decision.single).phrase
     if not policy.pass_rate.value or (policy.gain_usd.value or 0.0) <= 0:
+        return None
+    if routing.decision.settles.startswith(NO_NUMBER):  # so small a gain is no first thing to know
         return None
     if routing.decision.single != f"always-{analysis.decision.option}":
         single = f"{single} (the lowest total of one model)"

@@ -17,6 +17,7 @@ Format = Literal[
 ]  # fmt: skip
 MOST_ITEMS = 100_000
 """More than anybody grades: where more items than these would settle something, no number of them is named."""
+NO_NUMBER = f"no number of items below {MOST_ITEMS:,}"
 UNKNOWN = "unknown"
 UNPRICED = "unpriced"
 NOT_MEASURED = "not measured"

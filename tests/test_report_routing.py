@@ -14,6 +14,7 @@ from evalkit.blocks import Facts, Note, Paragraph, Table
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.route import with_routing
 from evalkit.stats import Estimate
+from evalkit.wording import NO_NUMBER
 
 FIRST_LINES = 6
 
@@ -188,6 +189,19 @@ def test_the_verdict_tells_what_routing_may_change(verdict: RoutingVerdict, titl
     assert [fact.title for fact in facts.facts if fact.title.startswith("Routing")] == ([title] if title else [])
     assert all(text.startswith("The policy “By context size” ") for text in told)
     assert all(("To settle it: 90 items more." in text) is (verdict == "not_enough_data") for text in told)
+
+
+def test_a_gain_that_no_number_of_items_would_show_is_not_on_the_first_screen() -> None:
+    whole = made("routed")
+    assert whole.routing is not None
+    router = next(each.name for each in whole.routing.values if each.title == "By context size")
+    decision = replace(
+        whole.routing.decision, verdict="not_enough_data", policy=router, settles=f"{NO_NUMBER}: the gain is too small"
+    )
+    analysis = replace(whole, routing=replace(whole.routing, decision=decision))
+    facts = next(block for block in section(analysis, "verdict").blocks if isinstance(block, Facts))
+    assert not [fact.title for fact in facts.facts if fact.title.startswith("Routing")]
+    assert NO_NUMBER in str(section(analysis, "routing").blocks[0]), "where routing is looked at"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from evalkit.routing.figures import worked_out_at
 from evalkit.routing.value import Field
 from evalkit.stats import items_to_clear
 from evalkit.stats.power import items_to_show, worth_by_limits
-from evalkit.wording import MOST_ITEMS, doubt, money, plural, stated
+from evalkit.wording import MOST_ITEMS, NO_NUMBER, doubt, money, plural, stated
 
 NOTABLE = 0.10
 """Share of the best single model's expected cost: a gain that is shown to be smaller is not worth a router."""
@@ -185,6 +185,6 @@ def _settles(best: PolicyValue) -> str:
         return "more items, though no gain is seen so far"
     needed = items_to_show(limits.value, limits.value - limits.low, limits.n, limits.confidence)
     if needed > MOST_ITEMS:
-        return f"no number of items below {MOST_ITEMS:,}: the gain seen is too small to tell"
+        return f"{NO_NUMBER}: the gain seen is too small to tell"
     rounded = round(needed, 2 - len(str(needed)))
     return f"about {rounded:,} items for an 80% chance to show it, if the gain is what it looks like here"
