@@ -3,7 +3,7 @@
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.blocks import Fact, words
 from evalkit.pairing import compare
-from evalkit.wording import estimated, in_cents, listing, money, value
+from evalkit.wording import estimated, in_cents, listing, money, plural, value
 
 
 def corrections(analysis: Analysis) -> Fact | None:
@@ -19,16 +19,31 @@ def corrections(analysis: Analysis) -> Fact | None:
     if value(best.human_fix, "money", cents=cents) == level:
         rest = [m for m in priced if value(m.human_fix, "money", cents=cents) != level]
         least = len(rest) == len(priced) - 1
-        lowest = "has the lowest total of the models" if least else "has no higher total than another model"
+        known = "" if len(priced) == len(analysis.models) else " that have one"
+        lowest = f"has the lowest total of the models{known}" if least else "has no higher total than another model"
         total = f"{estimated(pick.human_fix, 'money', cents=cents)} a request"
         return Fact(
             "Paying for corrections keeps the pick",
             words(f"{at}, {pick.name} {lowest}: {total}{_ahead(analysis, pick, rest)}."),
         )
-    ours, theirs = (estimated(m.human_fix, "money", cents=cents) for m in (pick, best))
     return Fact(
         f"Corrections {'favour' if _saves(analysis, best, pick) else 'could favour'} {best.name}",
-        words(f"{at}, a request costs {theirs} with {best.name} and {ours} with {pick.name}."),
+        words(f"{at}, {_saving(analysis, best, pick, cents)}."),
+    )
+
+
+def _saving(analysis: Analysis, best: ModelResult, pick: ModelResult, cents: bool) -> str:
+    """What a request costs with each, and how much less it is item by item: the interval is of that."""
+    pair = compare(analysis, best.model, pick.model)
+    if pair is None or pair.saving.value is None:
+        ours, theirs = (estimated(m.human_fix, "money", cents=cents) for m in (pick, best))
+        return f"a request costs {theirs} with {best.name} and {ours} with {pick.name}"
+    ours, theirs = (value(m.human_fix, "money", cents=cents) for m in (pick, best))
+    fewer = pair.items < max(best.items, pick.items)
+    shared = f" on the {plural(pair.items, 'item')} that both have a verdict on" if fewer else ""
+    return (
+        f"a request costs {theirs} with {best.name} and {ours} with {pick.name}; item by item{shared} that is"
+        f" {estimated(pair.saving, 'money', cents=cents)} less"
     )
 
 

@@ -324,6 +324,15 @@ def test_the_first_screen_claims_of_corrections_what_their_section_shows(
     assert headings(analysis)["price-of-a-failure"] == f"At $5.00 a correction, {heading}"
 
 
+def test_a_lowest_total_is_one_of_the_models_that_have_a_total() -> None:
+    analysis = passing(60, haiku=30, sonnet=2, opus=30)
+    assert "has the lowest total of the models: " in facts(analysis, "verdict")["Paying for corrections keeps the pick"]
+    unpriced = replace(analysis.models[0].human_fix, value=None, low=None, high=None, reason="a request is unpriced")
+    models = (replace(analysis.models[0], human_fix=unpriced), *analysis.models[1:])
+    told = facts(replace(analysis, models=models), "verdict")["Paying for corrections keeps the pick"]
+    assert "has the lowest total of the models that have one: " in told
+
+
 def test_a_column_of_money_has_one_unit_wherever_it_stands() -> None:
     analysis = passing(200, haiku=120, sonnet=20, opus=2)
     totals = [model.human_fix.value or 0.0 for model in analysis.models]

@@ -34,7 +34,7 @@ OPUS_NO_GAIN = (
 )
 OPUS_CORRECTED = (
     "Corrections could favour Opus 4.6: At $5.00 to put right each unsatisfactory output, a request costs $0.24 "
-    "($0.12–$0.64) with Opus 4.6 and $0.46 ($0.23–$0.95) with Sonnet 4.6."
+    "with Opus 4.6 and $0.46 with Sonnet 4.6; item by item that is $0.22 (−$0.19 to $0.70) less."
 )
 HAIKU_MISSES = (
     "Haiku 4.5 misses the bar: 63% (51–74%) satisfactory, at 0.43× (0.35–0.55×) the cost per satisfactory output."
