@@ -416,6 +416,11 @@ def test_that_the_rate_stays_hides_no_change_of_cost_and_latency() -> None:
     heading = section(changed, "against").heading
     assert heading.startswith("No change in the pass rate since the baseline run")
     assert heading.endswith("; Haiku 4.5, Sonnet 4.6 and Opus 4.6 cost more")
+    open_ = tuple(replace(p, difference=replace(p.difference, low=-0.3)) for p in pairs)
+    assert section(replace(analysis, against=open_), "against").heading == (
+        "Not enough data to tell a change in the pass rate since the baseline run; Haiku 4.5, Sonnet 4.6 and Opus 4.6"
+        " cost more"
+    )
     facts = [fact for block in section(changed, "verdict").blocks if isinstance(block, Facts) for fact in block.facts]
     (since,) = (fact for fact in facts if fact.title.startswith("Since the baseline run"))
     assert since.title.endswith("no change in the pass rate, at more cost")
@@ -427,9 +432,9 @@ def test_that_the_rate_stays_hides_no_change_of_cost_and_latency() -> None:
     [
         (0.02, 0.2, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 (Opus 4.5 then) are better than in the baseline run"),
         (-0.2, -0.02, 0.01, "Haiku 4.5, Sonnet 4.6 and Opus 4.6 (Opus 4.5 then) are worse than in the baseline run"),
-        (0.02, 0.2, 0.06, "Not enough data to tell a change since the baseline run"),
-        (-0.01, 0.2, 0.01, "Not enough data to tell a change since the baseline run"),
-        (-0.10, 0.05, 1.0, "Not enough data to tell a change since the baseline run"),
+        (0.02, 0.2, 0.06, "Not enough data to tell a change in the pass rate since the baseline run"),
+        (-0.01, 0.2, 0.01, "Not enough data to tell a change in the pass rate since the baseline run"),
+        (-0.10, 0.05, 1.0, "Not enough data to tell a change in the pass rate since the baseline run"),
         (-0.09, 0.09, 1.0, "No change in the pass rate since the baseline run: every difference lies within 10 points"),
     ],
 )

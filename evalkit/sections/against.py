@@ -105,10 +105,11 @@ def _baseline(analysis: Analysis) -> Iterator[Note]:
 def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
     up, down = [c for c in comparisons if c.better], [c for c in comparisons if c.worse]
     if not up and not down:
+        costs = _dearer_or_cheaper(analysis, comparisons)
         if all(c.level for c in comparisons):
-            told = f"every difference lies within {MARGIN * 100:.0f} points{_dearer_or_cheaper(analysis, comparisons)}"
+            told = f"every difference lies within {MARGIN * 100:.0f} points{costs}"
             return f"No change in the pass rate since the baseline run: {told}"
-        return "Not enough data to tell a change since the baseline run"
+        return f"Not enough data to tell a change in the pass rate since the baseline run{costs}"
     parts = [f"{listing([_named(analysis, c) for c in some])} {'is' if len(some) == 1 else 'are'} {how}"
              for some, how in ((down, "worse"), (up, "better")) if some]  # fmt: skip
     return f"{listing(parts)} than in the baseline run"
