@@ -202,7 +202,7 @@ def interval(estimate: Estimate, style: Format, bar: float | None = None, cents:
     return _range(low, high, style)
 
 
-_ALIKE = ("contribute equally", "are equal", "no spread")
+_ALIKE = ("contribute equally", "are equal", "no spread", "same difference")
 """What the statistics say of values that do not differ."""
 
 

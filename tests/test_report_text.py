@@ -25,7 +25,7 @@ from evalkit.rendering.json import dump
 from evalkit.rendering.markdown import MOST_ROWS, escape
 from evalkit.report import build_report, render_json, render_markdown
 from evalkit.series import arrange
-from evalkit.stats import Estimate, mean_cost, mean_cost_ratio, paired_means
+from evalkit.stats import Estimate, grader_severity, mean_cost, mean_cost_ratio, paired_means
 from evalkit.wording import doubt, estimated, interval, listing, money, percent, points, shorten, visible
 
 
@@ -255,6 +255,7 @@ def test_values_without_spread_are_the_reason_that_there_is_no_interval() -> Non
         mean_cost([0.03] * 40),
         mean_cost_ratio([0.03] * 40, [0.02] * 40),
         paired_means([2.0] * 40, [1] * 40),
+        grader_severity([[1.0] * 40, [0.0] * 40])[0],
     ):
         assert doubt(found, "money") == "no interval, all 40 alike"
     assert doubt(mean_cost([0.03]), "money") == "no interval, n = 1"
