@@ -78,11 +78,13 @@ class Frontier:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve through (x, y) points in ascending x; `estimates`, one a point, mark points that were measured."""
+    """A curve through (x, y) points in ascending x; `estimates`, one a point, mark points that were measured. It is
+    broken at `steps`: there y jumps, and no value lies between."""
 
     series: Series
     points: tuple[tuple[float, float], ...]
     estimates: tuple[Estimate, ...] = ()
+    steps: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

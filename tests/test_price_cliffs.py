@@ -17,6 +17,7 @@ from evalkit.analysis.production import production
 from evalkit.analysis.results import Analysis, PriceCliff
 from evalkit.blocks import Note
 from evalkit.chart_blocks import Lines
+from evalkit.charts.lines import _pieces
 from evalkit.cli.signal_tables import production_lines
 from evalkit.pricing import Prices, price
 from evalkit.records import PromptSize, Usage
@@ -108,6 +109,10 @@ def test_a_sweep_shows_what_requests_cost_on_either_side_of_a_cliff() -> None:
     shown = section(analysis, "context-sweep")
     rates, costs = (block for block in shown.blocks if isinstance(block, Lines))
     assert (rates.x.reference, costs.x.reference) == (None, 100_000.0)
+    assert costs.y.log, "a step of the cheapest model is seen beside the dearest"
+    assert {each.series.key: each.steps for each in costs.lines} == {CHEAP: (100_000.0,), SONNET: ()}
+    strokes = [_pieces(each, list(each.points)) for each in costs.lines]
+    assert [[len(piece) for piece in each] for each in strokes] == [[2], [3]], "none crosses the cliff"
     by_model = {each.series.key: [y for _, y in each.points] for each in costs.lines}
     assert by_model[CHEAP][2] / by_model[CHEAP][1] == pytest.approx(5 * 105 / 95, rel=0.01)
     assert by_model[SONNET][2] / by_model[SONNET][1] == pytest.approx(105 / 95, rel=0.01)

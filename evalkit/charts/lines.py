@@ -1,5 +1,8 @@
 """Line chart: one curve a model over a shared axis, who is lowest where, and where curves cross."""
 
+from bisect import bisect_right
+from itertools import pairwise
+
 from evalkit.chart_blocks import (
     Crossing,
     Line,
@@ -43,11 +46,19 @@ def draw(chart: Lines, width: int) -> str:
     for place, line in enumerate(chart.lines):
         beside = _APART * (place - (len(chart.lines) - 1) / 2) if line.estimates else 0.0
         drawn = [(across(x) + beside, up(y)) for x, y in line.points]
-        svg.path(drawn, stroke(ink_of(line.series), 2.2), stroke_linejoin="round", **dashes(line.series))
+        for piece in _pieces(line, drawn):
+            svg.path(piece, stroke(ink_of(line.series), 2.2), stroke_linejoin="round", **dashes(line.series))
         _measured(svg, line, drawn, up)
     _crossings(svg, chart, across, up)
     _names(svg, chart, names, across, up)
     return svg.finish(variant(width))
+
+
+def _pieces(line: Line, drawn: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """What is drawn in one stroke: the points up to each step, those beyond, where there are two or more."""
+    xs = [x for x, _ in line.points]
+    ends = [0, *(bisect_right(xs, step) for step in sorted(line.steps)), len(xs)]
+    return [piece for start, end in pairwise(ends) if len(piece := drawn[start:end]) > 1]
 
 
 def _measured(svg: Svg, line: Line, drawn: list[tuple[float, float]], up: Scale) -> None:

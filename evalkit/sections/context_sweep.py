@@ -125,7 +125,12 @@ def _costs(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Iter
     if not analysis.price_cliffs:
         return
     lines = tuple(
-        Line(s, tuple((float(size), e.value or 0.0) for size, e in had), tuple(e for _, e in had))
+        Line(
+            s,
+            tuple((float(size), e.value or 0.0) for size, e in had),
+            tuple(e for _, e in had),
+            tuple(float(cliff.above_tokens) for cliff in analysis.price_cliffs if cliff.model == s.key),
+        )
         for s in series
         if (
             had := [
@@ -138,14 +143,16 @@ def _costs(analysis: Analysis, sweep: Sweep, series: tuple[Series, ...]) -> Iter
     if not lines:
         return
     told = [_cliff(sweep, cliff) for cliff in analysis.price_cliffs]
-    high = max(x for line in lines for e in line.estimates for x in (e.high, e.value) if x is not None)
-    yield Lines(
-        told[0],
-        _across(sweep, analysis.price_cliffs[0]),
-        Axis("cost of a request", "money", 0.0, high * 1.05),
-        lines,
-    )
+    yield Lines(told[0], _across(sweep, analysis.price_cliffs[0]), _cost_axis(lines), lines)
     yield Note("Price cliff", tuple(words(f"{one}.") for one in told))
+
+
+def _cost_axis(lines: tuple[Line, ...]) -> Axis:
+    """Logarithmic, so that a step of the cheapest model is not lost under the dearest, unless one is free."""
+    known = [x for line in lines for e in line.estimates for x in (e.low, e.value, e.high) if x is not None]
+    if min(known) <= 0:
+        return Axis("cost of a request", "money", 0.0, max(known) * 1.05)
+    return Axis("cost of a request, log scale", "money", min(known) / 1.3, max(known) * 1.3, log=True)
 
 
 def _cliff(sweep: Sweep, cliff: PriceCliff) -> str:
