@@ -229,10 +229,19 @@ def test_of_options_that_cost_the_same_the_surer_one_is_picked() -> None:
 
 
 def test_short_work_alone_speaks_for_no_model_in_the_heading() -> None:
-    made_ = analyze(run_of({BY_HAND_OPUS: [[False]] * 40}))
+    passes = {BY_HAND_OPUS: [[True]] * 40, BY_HAND_HAIKU: [[i % 2 > 0] for i in range(40)]}
+    made_ = analyze(run_of(passes, {BY_HAND_OPUS: 0.05, BY_HAND_HAIKU: 0.01}))
     part = next(s for s in build_report(made_).sections if s.name == "signals")
     assert part.heading == "Most of the work is short or structured: 1 of 10 signals shown"
     assert not part.summary
+
+
+def test_short_work_speaks_for_no_cheaper_model_where_there_is_none() -> None:
+    """The signal is about moving to a cheaper model; the share of short items stands all the same."""
+    signal = next(s for s in analyze(run_of({BY_HAND_OPUS: [[False]] * 40})).signals if s.id == "bounded-work")
+    assert (signal.state, signal.evidence[0].estimate.value) == ("not enough data", 1.0)
+    none = "no model of this run is shown to cost less than Opus 4.6"
+    assert signal.settles == f"run a cheaper model on the same items: {none}"
 
 
 def test_two_items_have_no_interval_that_spans_the_world() -> None:

@@ -115,6 +115,8 @@ def _bounded_work(standing: Standing) -> Signal:
         _share("Structured items", sum(structured.values()), len(items),
                "checks carry most of the rubric" if checked else "all its answers are JSON"),
     )  # fmt: skip
+    if not standing.cheaper:
+        return made("not enough data", evidence, f"{_RUN_ONE}: {_no_cheaper(standing)}")
     state = by_interval(evidence[0].estimate, 0.5)
     return made(state, evidence, "more items of the workload" if state == "not enough data" else "")
 
