@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from evalkit.blocks import Text, words
+from evalkit.blocks import Span, Text, words
 from evalkit.import_costs import came_with_import
 from evalkit.models import display_name
 from evalkit.rates import Rates
@@ -10,6 +10,13 @@ from evalkit.records import Spec
 from evalkit.wording import UNKNOWN, UNPRICED, listing, ratio, tokens
 
 _MOST_IN_LINE = 3
+
+
+def priced(spec: Spec) -> Iterable[Span]:
+    """The day whose rates were taken; imported costs have none."""
+    if not spec.imported:
+        yield Span(", rates of ")
+        yield Span(spec.created_at[:10], measured=True)
 
 
 def price_rows(spec: Spec) -> Iterable[tuple[str, Text]]:

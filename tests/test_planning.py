@@ -201,6 +201,7 @@ async def test_a_new_run_beside_an_earlier_one_says_what_differs(tmp_path: Path)
 def test_differences_name_what_makes_another_run(change: dict[str, object], said: list[str]) -> None:
     ours = make_spec("r", library(), RUBRIC, Options((OPUS,)), Preflight("here", simulated=True))
     theirs = replace(ours, **change)
+    assert [rates.input for rates in ours.rates[OPUS]] == [5.0], "by what the run is priced"
     assert differences(ours, theirs) == said
     assert (ours.sha256 == theirs.sha256) == (not said)
 

@@ -557,6 +557,7 @@ def test_provenance_names_all_that_the_figures_rest_on() -> None:
             for term, text in block.rows}  # fmt: skip
     assert rows["Run"] == f"{spec.name} started {spec.created_at}"
     for term, said in (
+        ("Spec", spec.sha256),
         ("Dataset", spec.dataset_sha256),
         ("Rubric", spec.rubric_sha256),
         ("Prompt", spec.prompt_sha256),

@@ -22,7 +22,7 @@ from evalkit.commands import command_of_run, run_file
 from evalkit.conditional import mark
 from evalkit.denominators import decided_by, epochs_of
 from evalkit.models import known, newer_in_tier
-from evalkit.price_rows import price_rows
+from evalkit.price_rows import price_rows, priced
 from evalkit.records import Spec
 from evalkit.rounds import REPEAT_SHARE
 from evalkit.stats import Estimate
@@ -98,10 +98,11 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     for model in spec.models:
         yield f"Model {_name(analysis, model)}", words(code(model), *_lifecycle(model))
     yield "Endpoint", words(*_endpoint(spec))
+    yield "Spec", words(code(spec.sha256))
     yield "Dataset", words(code(spec.dataset_sha256))
     yield "Rubric", words(code(spec.rubric_sha256))
     yield "Prompt", words("not known" if spec.imported else code(spec.prompt_sha256))
-    yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}", *_priced(spec))
+    yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}", *priced(spec))
     yield from price_rows(spec)
 
 
@@ -116,13 +117,6 @@ def _baseline(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield "Baseline's rubric", words(code(earlier.rubric_sha256))
     yield "Baseline's prompt", words("not known" if earlier.prompt_sha256 is None else code(earlier.prompt_sha256))
     yield "Baseline's spec", words(code(earlier.sha256))
-
-
-def _priced(spec: Spec) -> Iterable[Span]:
-    """The day whose rates were taken; imported costs have none."""
-    if not spec.imported:
-        yield Span(", rates of ")
-        yield Span(spec.created_at[:10], measured=True)
 
 
 def _asked(analysis: Analysis) -> str:
