@@ -27,7 +27,7 @@ def page(name: str) -> str:
 class Elements(HTMLParser):
     """Every start tag with its attributes, and whether each tag that opens also closes."""
 
-    VOID = frozenset({"meta", "link", "input", "br"})
+    VOID = frozenset({"meta", "link", "input", "br", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -116,6 +116,10 @@ def test_a_build_servers_policy_leaves_the_answer_the_charts_and_the_tables(brow
         assert rows.count() == len(made("whole").models)
         assert all(row.is_visible() for row in rows.all())
         assert not shown.locator("details:not([open])").count()
+        (report.parent / "long.html").write_text(page("hostile"), encoding="utf-8")
+        shown.goto(f"http://127.0.0.1:{server.server_port}/long.html")
+        wide = shown.evaluate("document.documentElement.scrollWidth")
+        assert wide <= (shown.viewport_size or {"width": 0})["width"], "a line of 20,000 characters can be broken"
     finally:
         shown.close()
         server.shutdown()

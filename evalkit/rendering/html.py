@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.util import cache_from_source
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def _environment() -> Environment:
         bytecode_cache=_Compiled(),
     )
     environment.filters.update(
-        flow=_flow, named=_named, mark=_mark, ink=_ink
+        flow=_flow, named=_named, breakable=_breakable, mark=_mark, ink=_ink
     )  # of every text and figure: a call takes longer
     environment.globals.update(
         kind=_kind,
@@ -129,6 +130,21 @@ def _flow(text: str) -> Markup:
     return Markup("").join(held.format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
+_UNSPACED = re.compile(r"\S{200,}")
+_STEP = 40
+
+
+def _breakable(text: str) -> Markup:
+    """Text in which long runs without a space can be broken, also where a build server's policy allows no style."""
+    shown, parts, end = visible(text), [], 0
+    for run in _UNSPACED.finditer(shown):
+        places = range(run.start() + _STEP, run.end(), _STEP)
+        for start, stop in pairwise((end, *places)):
+            parts.append(escape(shown[start:stop]))
+        end = places[-1]
+    return Markup("<wbr>").join([*parts, escape(shown[end:])])
+
+
 _NAME = Markup('<span class="own"><span>{}</span></span>')
 
 
@@ -139,13 +155,13 @@ def _named(text: str, item: ItemView) -> Markup:
     """
     ids = tuple(dict.fromkeys(name for o in item.outputs for name in (o.series.key, o.series.name)))
     if text.isascii() and not _looked_for(ids).search(text):
-        return escape(visible(text))
+        return _breakable(text)
     context = f"{item.task.whole}\n{item.reference.whole if item.reference else ''}"
     parts, end = [], 0
     for start, stop in names_in(text, ids, context):
-        parts += [escape(visible(text[end:start])), _NAME.format(visible(text[start:stop]))]
+        parts += [_breakable(text[end:start]), _NAME.format(visible(text[start:stop]))]
         end = stop
-    return Markup("").join([*parts, escape(visible(text[end:]))])
+    return Markup("").join([*parts, _breakable(text[end:])])
 
 
 @cache
