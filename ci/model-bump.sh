@@ -142,7 +142,7 @@ run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run 
     ${EVALKIT_LATENCY_SAMPLE:+--latency-sample "$EVALKIT_LATENCY_SAMPLE"} \
     ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} >"$out/run.txt" </dev/null || return
   cat "$out/run.txt"
-  run=$(sed -n -e 's/^next: evalkit grade --blind //p' -e 's/^next: evalkit runs //p' "$out/run.txt" | tail -n 1)
+  run=$(sed -n 's/^complete[^:]*: //p' "$out/run.txt" | tail -n 1)
 }
 
 run_both() { # BASELINE CANDIDATE: sets `run` to a run file of both, and `fresh` to that with the candidate's outputs
@@ -278,10 +278,9 @@ check() {
     6) blocked "$advice" "### BLOCKED: a pinned model changed without valid evidence" ;;
   esac
   cat "$out/said.txt"
-  [ "$worst" -eq 0 ] || sed -i '/^exit /d' "$out/wrong.txt" # that is not what this job ends with
-  cat "$out/wrong.txt" >&2
-  [ "$worst" -eq 0 ] || exit "$worst"
-  exit "$code"
+  [ "$worst" -ne 0 ] || { cat "$out/wrong.txt" >&2 && exit "$code"; }
+  sed '/^exit /d' "$out/wrong.txt" >&2 # that is not what this job ends with
+  exit "$worst"
 }
 
 numbers() { # "0.50 1.0" and "0.5 1" are the same shares

@@ -108,7 +108,9 @@ def test_every_expression_names_what_there_is() -> None:
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_the_script_is_portable_and_looks_for_what_the_scan_finds(shell: str) -> None:
     subprocess.run([shell, "-n", str(SCRIPT)], check=True)
-    assert f"sought='{SOUGHT}'" in SCRIPT.read_text(encoding="utf-8")
+    script = SCRIPT.read_text(encoding="utf-8")
+    assert f"sought='{SOUGHT}'" in script
+    assert not re.search(r"\bsed (-\w+ )*-\w*i|\bgrep (-\w+ )*-\w*P", script), "GNU's alone"
 
 
 def test_gitlab_calls_the_same_script_with_the_whole_history() -> None:
@@ -284,6 +286,19 @@ def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Co
     commit("evalkit.lock", (runner.folder / "evalkit.lock").read_text(encoding="utf-8"))
     assert runner.run() == 0, "no server is left, so what passes now is the committed evidence"
     assert "1 pin that may stand" in runner.log
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("reuse", ["auto", "never"])
+def test_a_dataset_may_be_called_what_a_shell_would_have_quoted(reuse: str, commit: Commit, runner: Runner) -> None:
+    name = 'sets/Prüfung it\'s (1) "new" $HOME.jsonl'
+    commit(name, (runner.folder / "sets" / "tickets.jsonl").read_text(encoding="utf-8"))
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always", dataset=name, reuse=reuse) == 0, runner.log
+        assert runner.run(evidence="always", dataset=name, reuse=reuse, lock="other.lock") == 0, runner.log
+        assert len(server.messages()) == 16, "what is complete already is found as well"
 
 
 @pytest.mark.slow
@@ -473,7 +488,7 @@ case "$1 $2" in
   "pins diff") exit 1 ;;
   "pins verify") yes "error: a.py:1: x: *no* evidence" | head -n "${PLACES:-1}" >&2; exit 6 ;;
   "pins unproven") echo "old-a new-a"; echo "old-b new-b" ;;
-  run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "next: evalkit grade --blind runs/a file.db" ;;
+  run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "complete: runs/a file.db" ;;
   check*) [ -z "${LOOKS:-}" ] || echo "gate.yaml: looks at these shares of the items: $LOOKS" ;;
   gate*)
     [ -z "$SIZE" ] || for file; do case $file in *.json | *.xml | *.md) printf "%${SIZE}s" . >"$file" ;; esac; done
