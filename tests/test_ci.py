@@ -398,6 +398,20 @@ def test_a_policy_is_checked_before_anything_is_sent(policy: str, said: str, com
     assert "### No verdict on a pinned model that changed" in told
 
 
+def test_a_bump_that_is_taken_back_leaves_no_verdict_and_a_lock_beside_it_stays(commit: Commit, runner: Runner) -> None:
+    commit("app.py", f'MODEL = "{SONNET_45}"  # claude-sonnet-4-6 is next\n')
+    told = runner.folder / "evalkit-out" / "comment.md"
+    told.parent.mkdir()
+    told.write_text("### BLOCKED", encoding="utf-8")
+    commit("evalkit.lock", '{"schema_version": 1, "approvals": []}\n')
+    assert runner.run() == 0, runner.log
+    assert not told.exists()
+    environment = {"PATH": f"{runner.temporary}/evalkit/bin:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    here = {"EVALKIT_RANGE": "main...HEAD", "EVALKIT_OUT": "."}
+    subprocess.run(["sh", str(SCRIPT)], cwd=runner.folder, env=environment | here, capture_output=True, check=True)
+    assert (runner.folder / "evalkit.lock").exists()
+
+
 @pytest.mark.parametrize("step", ["mentioned", "changed", ""])
 @pytest.mark.parametrize("named", ["...HEAD", "..", "main", "--output=x", "--output=x..HEAD", "main..HEAD --output=x"])
 def test_a_range_without_a_base_passes_nothing(step: str, named: str, commit: Commit, runner: Runner) -> None:
@@ -525,13 +539,17 @@ def test_the_script_ends_with_the_worst_that_it_met(
     fake.parent.mkdir()
     fake.write_text(FAKE, encoding="utf-8")
     fake.chmod(0o755)
-    (tmp_path / "evalkit-out").mkdir()
-    (tmp_path / "evalkit-out" / "gate-old-a-to-new-a.json").write_text("of another day", encoding="utf-8")
+    out, old = tmp_path / "evalkit-out", ["gate-a-to-b.xml", "report-a-to-b.html", "evalkit.lock", "comment.md"]
+    out.mkdir()
+    for name in (*old, "gate-old-a-to-new-a.json", "gate-notes.md", "report.html"):
+        (out / name).write_text("of another day", encoding="utf-8")
     path, summary = f"{fake.parent}:{os.environ['PATH']}", tmp_path / "summary.md"
     usual = {"EVALKIT_DATASET": "my set.jsonl", "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "10"}
     environment = {"PATH": path, "GITHUB_STEP_SUMMARY": str(summary), **usual, **told}
     done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment, capture_output=True, check=False)
     assert done.returncode == code, done.stderr
+    kept = {path.name for path in out.iterdir() if path.read_text(encoding="utf-8") == "of another day"}
+    assert kept == {"gate-notes.md", "report.html"}, "what is not of this script"
     calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
     assert sum(call.startswith("run my set.jsonl -m old-") for call in calls) == runs
     assert [call for call in calls if call.startswith("grade")] == [
