@@ -19,7 +19,8 @@
 #   EVALKIT_LATENCY_SAMPLE  with batch: so many items are streamed even so, for the latency checks of the policy
 #   EVALKIT_LOOKS      shares of the items to run before each look of the policy's `sequential:`, e.g. "0.5 0.75 1"
 #   EVALKIT_GRADE_BY   judges or checks (default: judges)
-#   EVALKIT_BUDGET_USD what each run may cost, grading included; without it nothing is spent
+#   EVALKIT_BUDGET_USD what the evidence for one bump may cost in all: both models' outputs, also those that are cached,
+#                      and grading; without it nothing is spent
 #   EVALKIT_EVIDENCE   auto (make it where there is a key), always, never
 #   EVALKIT_BASELINE, EVALKIT_CANDIDATE  models to run instead of those of the change, e.g. bedrock:us.anthropic....
 #   EVALKIT_REUSE      auto (take the outputs of either model over from a run file of it alone, where that is sound),
@@ -143,11 +144,19 @@ may_reuse() { # not where documents fill the context up to what both models take
   [ "${EVALKIT_LOOKS:-1}" = 1 ] && ! grep -qs context_tokens "${dataset%.*}.yaml" && ! grep -Eqs 'felt_latency|ttft' "$policy"
 }
 
+aloud() { # COMMAND...: what it says on stderr is told as it comes, and its errors stand in the comment as well
+  : >"$out/failed.txt"
+  { { "$@" || echo "$?" >"$out/failed.txt"; } 2>&1 >&3 </dev/null | tee "$out/told.txt" >&2; } 3>&1
+  [ -s "$out/failed.txt" ] || return 0
+  sed -n "s/^error: /error: $name: /p" "$out/told.txt" >>"$out/refusals.txt"
+  return "$(cat "$out/failed.txt")"
+}
+
 run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run file
-  evalkit run "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} -m "$@" --epochs "${EVALKIT_EPOCHS:-3}" \
+  aloud evalkit run "$dataset" ${EVALKIT_RUBRIC:+--rubric "$EVALKIT_RUBRIC"} -m "$@" --epochs "${EVALKIT_EPOCHS:-3}" \
     ${part:+--share "$part"} ${EVALKIT_EXECUTOR:+--executor "$EVALKIT_EXECUTOR"} \
     ${EVALKIT_LATENCY_SAMPLE:+--latency-sample "$EVALKIT_LATENCY_SAMPLE"} \
-    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} >"$out/run.txt" </dev/null || return
+    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} >"$out/run.txt" || return
   cat "$out/run.txt"
   run=$(sed -n 's/^complete[^:]*: //p' "$out/run.txt" | tail -n 1)
 }
@@ -160,15 +169,26 @@ run_both() { # BASELINE CANDIDATE: sets `run` to a run file of both, and `fresh`
   fi
   run_of "$1" || return
   alone=$run
-  run_of "$2" || return
+  run_of "$2" --budget-beside "$alone" || return
   fresh=$run
   both=${alone%.db}+${run##*/}
-  [ -f "$both" ] || evalkit merge "$alone" "$run" -o "$both" || return
+  [ -f "$both" ] || aloud evalkit merge "$alone" "$run" -o "$both" || return
   run=$both
 }
 
+named() { # BASELINE CANDIDATE: what the files of a bump are called by; two pins may be bumped to one model
+  printf %s "$1-to-$2" | tr -c 'A-Za-z0-9._-' _
+}
+
+plan() { # BASELINE CANDIDATE: counted and priced as if there were no outputs yet; refused if a server would refuse it
+  name=$(named "$1" "$2")
+  part=
+  echo "evidence for $2 in place of $1, were none of it there yet"
+  run_of "${EVALKIT_BASELINE:-$1}" -m "${EVALKIT_CANDIDATE:-$2}" --dry-run
+}
+
 prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and approved with its verdict
-  name=$(printf %s "$1-to-$2" | tr -c 'A-Za-z0-9._-' _) # two pins may be bumped to one model
+  name=$(named "$1" "$2")
   set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
   echo "evidence for $2 in place of $1"
   gated "$1" "$2" || return
@@ -217,8 +237,8 @@ look() { # BASELINE CANDIDATE SHARE: run and grade this share of the items, then
   part=
   [ "$3" = 1 ] || part=$3
   run_both "$1" "$2" || return
-  evalkit grade "$run" --blind --by "${EVALKIT_GRADE_BY:-judges}" \
-    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet </dev/null || return
+  aloud evalkit grade "$run" --blind --by "${EVALKIT_GRADE_BY:-judges}" \
+    ${EVALKIT_BUDGET_USD:+--budget-usd "$EVALKIT_BUDGET_USD"} --quiet || return
   rm -f "$out/gate-$name".*
   evalkit gate "$run" --baseline "$1" --candidate "$2" ${EVALKIT_POLICY:+--policy "$EVALKIT_POLICY"} $trial \
     -o "$out/gate-$name.json" -o "$out/gate-$name.xml" -o "$out/gate-$name.md" || code=$?
@@ -274,7 +294,7 @@ check() {
     advice="No evidence could be made; the log of this job says why."
     prove_all
     [ ! -s "$out/gates.md" ] || advice="The gates of this job say why, and what would settle an inconclusive one."
-    [ ! -s "$out/refusals.txt" ] || advice="What this job made is not approved, for the reasons above; its gates say the rest."
+    [ ! -s "$out/refusals.txt" ] || advice="What this job could not make or approve has its reasons above; its gates say the rest."
     verify
   fi
   case $code in
@@ -316,6 +336,12 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
   esac
   restore
   of_ours unproven "$range" >"$out/unproven.txt"
+  while read -r baseline candidate; do
+    code=0
+    plan "$baseline" "$candidate" || code=$?
+    worst=$(worse "$worst" "$code")
+  done <"$out/unproven.txt"
+  [ "$worst" -eq 0 ] || return 0 # before anything is sent
   while read -r baseline candidate; do
     code=0
     prove "$baseline" "$candidate" || code=$?

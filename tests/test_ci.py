@@ -301,6 +301,36 @@ def test_a_dataset_may_be_called_what_a_shell_would_have_quoted(reuse: str, comm
         assert len(server.messages()) == 16, "what is complete already is found as well"
 
 
+@pytest.mark.long
+def test_a_model_that_is_not_there_is_told_before_anything_is_sent_for_any_pin(commit: Commit, runner: Runner) -> None:
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    commit("other.py", 'MODEL = "claude-haiku-4-5-20251001"\n')
+    git(runner.folder, "branch", "-f", "main")
+    commit("app.py", 'MODEL = "claude-sonnet-5"\n')
+    commit("other.py", 'MODEL = "claude-haiku-9-1"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always") == 2, runner.log
+        assert server.messages() == []
+    told = (runner.folder / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+    assert "    error: claude-haiku-4-5-20251001-to-claude-haiku-9-1: model 'claude-haiku-9-1' is unknown" in told
+
+
+@pytest.mark.long
+def test_one_budget_is_for_both_models_and_what_it_leaves_undone_is_told(commit: Commit, runner: Runner) -> None:
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always", **{"budget-usd": "0.03"}) == 4, runner.log
+        first = [body["model"] for body in server.messages()]
+        assert first.count(SONNET_45) == 8
+        assert 0 < first.count("claude-sonnet-4-6") < 8
+        told = (runner.folder / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+        assert f"    error: {SONNET_45}-to-claude-sonnet-4-6: the budget of $0.0" in told
+        assert runner.run(evidence="always", **{"budget-usd": "1"}) == 0, runner.log
+        assert len(server.messages()) == 16, "it goes on from there"
+
+
 @pytest.mark.slow
 def test_another_candidate_takes_the_baselines_outputs_over(commit: Commit, runner: Runner) -> None:
     with recorded() as server:
@@ -502,7 +532,8 @@ case "$1 $2" in
   "pins diff") exit 1 ;;
   "pins verify") yes "error: a.py:1: x: *no* evidence" | head -n "${PLACES:-1}" >&2; exit 6 ;;
   "pins unproven") echo "old-a new-a"; echo "old-b new-b" ;;
-  run*) [ "$RUN_CODE" = 0 ] || exit "$RUN_CODE"; echo "complete: runs/a file.db" ;;
+  run*) case $* in *--dry-run*) exit ;; esac
+    [ "$RUN_CODE" = 0 ] || { echo "error: no *budget*" >&2; exit "$RUN_CODE"; }; echo "complete: runs/a file.db" ;;
   check*) [ -z "${LOOKS:-}" ] || echo "gate.yaml: looks at these shares of the items: $LOOKS" ;;
   gate*)
     [ -z "$SIZE" ] || for file; do case $file in *.json | *.xml | *.md) printf "%${SIZE}s" . >"$file" ;; esac; done
@@ -551,7 +582,11 @@ def test_the_script_ends_with_the_worst_that_it_met(
     kept = {path.name for path in out.iterdir() if path.read_text(encoding="utf-8") == "of another day"}
     assert kept == {"gate-notes.md", "report.html"}, "what is not of this script"
     calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
-    assert sum(call.startswith("run my set.jsonl -m old-") for call in calls) == runs
+    sent = [call for call in calls if call.startswith("run ") and "--dry-run" not in call]
+    assert sum(call.startswith("run my set.jsonl -m old-") for call in sent) == runs
+    plans = [call for call in calls if "--dry-run" in call]
+    assert plans == [call for call in calls if call.startswith("run ")][: len(plans)], "before anything is sent"
+    assert len(plans) == runs
     assert [call for call in calls if call.startswith("grade")] == [
         "grade runs/a file+a file.db --blind --by judges --quiet"
     ] * (0 if "RUN_CODE" in told else runs)
@@ -569,21 +604,27 @@ def test_the_script_ends_with_the_worst_that_it_met(
         assert 50_000 < len(comment) < 64_000
         assert comment.count("    error: a.py:1: x: *no* evidence\n") > 1_000
     if "BLOCKED" in in_summary and runs:
-        gated = told.get("SIZE") != "" and "RUN_CODE" not in told
-        advice = (
-            "The gates of this job say why, and what would settle an inconclusive one."
-            if gated
-            else "No evidence could be made; the log"
-        )
-        assert advice in (tmp_path / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+        comment = (out / "comment.md").read_text(encoding="utf-8")
+        if "RUN_CODE" in told:
+            assert "    error: old-b-to-new-b: no *budget*\n" in comment
+            assert "What this job could not make or approve has its reasons above" in comment
+        elif told.get("SIZE") == "":
+            assert "No evidence could be made; the log" in comment
+        else:
+            assert "The gates of this job say why, and what would settle an inconclusive one." in comment
 
 
 @pytest.mark.parametrize(
     ("told", "code", "runs", "reason"),
     [
         ("1 days old, of", 0, 6, ""),  # the first bump is made anew, and then approved
-        ("9 days old, of", 6, 8, "What this job made is not approved, for the reasons above; its gates say the rest."),
-        ("9 edited", 6, 4, "What this job made is not approved, for the reasons above; its gates say the rest."),
+        (
+            "9 days old, of",
+            6,
+            8,
+            "What this job could not make or approve has its reasons above; its gates say the rest.",
+        ),
+        ("9 edited", 6, 4, "What this job could not make or approve has its reasons above; its gates say the rest."),
     ],
 )
 def test_what_is_not_approved_is_told_in_the_comment_and_run_anew_where_it_is_old_alone(
@@ -607,7 +648,7 @@ def test_what_is_not_approved_is_told_in_the_comment_and_run_anew_where_it_is_ol
     done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment, capture_output=True, check=False)
     assert done.returncode == code, done.stderr
     calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
-    assert sum(call.startswith("run ") for call in calls) == runs
+    assert sum(call.startswith("run ") and "--dry-run" not in call for call in calls) == runs
     comment = (tmp_path / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
     assert reason in comment
     for name in ("old-a-to-new-a", "old-b-to-new-b"):
@@ -701,8 +742,12 @@ def test_a_run_costs_half_in_batches_and_less_in_looks(told: dict[str, str], run
     kept = {"PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_EVIDENCE": "always"}
     subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=kept | usual | told, capture_output=True, check=False)
     calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
-    sent = [call.partition("--epochs 3")[2].removesuffix(" --quiet") for call in calls if call.startswith("run ")]
-    assert sent == runs
+    asked = [call for call in calls if call.startswith("run ") and "--dry-run" not in call]
+    assert [call.partition("--epochs 3")[2] for call in asked] == runs
+    apart = len(runs) == 4 and "LOOKS" not in told
+    assert ["--budget-beside runs/a file.db" in call for call in asked] == (
+        [False, True] * 2 if apart else [False] * len(runs)
+    )
     gates = len(runs) if "EVALKIT_LOOKS" in told else 2
     assert sum(call.startswith("gate ") for call in calls) == gates
     assert sum(call.startswith("pins approve") for call in calls) == 2, "once a pin, with the last look's report"

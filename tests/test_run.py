@@ -270,6 +270,29 @@ def test_a_budget_is_never_passed_and_a_higher_one_goes_on(tiny: Path, capsys: p
     assert len(settled(snapshot())) == 12
 
 
+def spent_in(path: str) -> float:
+    with RunFile(Path(path)) as run:
+        return sum(attempt.cost_usd or 0.0 for attempt in run.snapshot().attempts)
+
+
+def test_a_budget_may_be_for_another_run_file_as_well(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As where each model has a file of its own, and both are merged."""
+    with recorded() as server:
+        one, other = (command(tiny, server.url, "-o", f"{name}.db") for name in ("one", "other"))
+        assert main(one) == 0
+        spent = spent_in("one.db")
+        beside, budget = ("--budget-beside", "one.db"), f"{spent + 0.02:.9f}"
+        assert main([*other, *beside, "--budget-usd", budget]) == ExitCode.BUDGET
+        assert 0 < spent_in("other.db") <= 0.02
+        assert main([*other, *beside, "--budget-usd", f"{spent / 2:.9f}"]) == ExitCode.BUDGET
+        assert "is left beside one.db" in capsys.readouterr().err
+        count = len(server.messages())
+        assert main([*other, "--budget-beside", "gone.db", "--budget-usd", "5"]) == ExitCode.USAGE
+        assert main([*other, *beside, "--with-router", MODELS[1]]) == ExitCode.USAGE
+        assert len(server.messages()) == count
+        assert main([*other, *beside]) == 0, "without a budget there is nothing to share"
+
+
 def prepared(dataset: Path, url: str, *, budget_usd: float | None, before: Callable[[Prepared], None]) -> None:
     """A run through the library, with something done between its plan and its first request."""
 
@@ -464,7 +487,8 @@ def test_an_option_that_makes_no_sense_is_exit_2(
 def test_a_budget_for_a_model_without_a_price_is_exit_2(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with independent() as server:
         arguments = ["run", str(tiny), "--base-url", server.url, "-m", "my-model", "--budget-usd", "5"]
-        assert "my-model has no known price" in refused(arguments, server, ExitCode.USAGE, capsys)
+        for more in ([], ["--dry-run"]):
+            assert "my-model has no known price" in refused([*arguments, *more], server, ExitCode.USAGE, capsys)
 
 
 def test_a_server_out_of_reach_is_exit_5(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,16 @@ WithRouter = Annotated[
         help="Have MODEL classify every request too, in a run of its own, for `evalkit route`.",
     ),
 ]
+BudgetBeside = Annotated[
+    Path | None,
+    typer.Option(
+        "--budget-beside",
+        metavar="FILE",
+        parser=urls.local,
+        show_default=False,
+        help="Run file that the budget is for as well, e.g. of the baseline's outputs.",
+    ),
+]
 Cache = Annotated[
     Literal["off", "as-production"],
     typer.Option(help="as-production marks for caching what the dataset's card says."),

@@ -44,6 +44,7 @@ def run(
     seed: options.Seed = None,
     context: options.Context = None,
     budget_usd: options.BudgetUsd = None,
+    budget_beside: options.BudgetBeside = None,
     max_tokens: options.MaxTokens = None,
     only_unsatisfactory: options.OnlyUnsatisfactory = None,
     source: options.Source = None,
@@ -79,7 +80,6 @@ def run(
       evalkit run my.jsonl --only-unsatisfactory claude-sonnet-4-6 -m claude-opus-4-6 --from runs/my-1a2b3c4d.db
     """
     from evalkit.files import read_config
-    from evalkit.pricing import Prices
 
     with talking(quiet, as_json) as talk:
         config = read_config(Path("evalkit.yaml"))
@@ -89,25 +89,43 @@ def run(
         if (chosen := asked.choice(config, talk.note)) is None:
             return source or Path()
         way = _way(executor, latency_sample, address, dry_run=dry_run)
-        _refuse_errors(chosen, way, talk.note)
+        chosen = _sent_by(way, share, chosen, config)
+        _refuse_errors(chosen, talk.note)
         check_models(chosen.options.models, with_router, base_url, config.prices, silent=quiet or as_json)
         session = Session(config, budget_usd, concurrency, base_url, timeout, _pinned(rpm, tpm), dry_run, yes, talk)
-        chosen = replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
-        return _carry_out(session, chosen, _place(output, folder), with_router)
+        return _carry_out(session, chosen, _place(output, folder), with_router, budget_beside)
 
 
-def _carry_out(session: "Session", chosen: Choice, place: Path, router: str | None) -> Path:
+def _carry_out(session: "Session", chosen: Choice, place: Path, router: str | None, beside: Path | None) -> Path:
     import asyncio  # a sixth of what `--help` takes
 
     from evalkit.cli.with_router import run_with_router
 
+    session.shared_with = _shared_with(beside, router)
     if router is None:
         return asyncio.run(session.run(chosen, place)).path
     return asyncio.run(run_with_router(session, chosen, place, router))
 
 
+def _shared_with(beside: Path | None, router: str | None) -> "Callable[[Path], Path] | None":
+    from evalkit.store import RunFile
+
+    if beside is None:
+        return None
+    if router is not None:
+        raise UsageError("--with-router has a run file of its own beside; leave it or --budget-beside out")
+    with RunFile(beside, read_only=True):  # one that is not there would lend all of the budget
+        return lambda _: beside
+
+
 def _pinned(rpm: int | None, tpm: int | None) -> "Mapping[str, int]":
     return {kind: most for kind, most in zip(PINNED_BY, (rpm, tpm), strict=True) if most is not None}
+
+
+def _sent_by(way: "Way", share: float, chosen: Choice, config: "Config") -> Choice:
+    from evalkit.pricing import Prices
+
+    return replace(chosen, options=replace(chosen.options, prices=Prices(config.prices), way=way, share=share))
 
 
 def _way(executor: str, latency_sample: int, address: str | None, *, dry_run: bool) -> "Way":
@@ -146,7 +164,7 @@ def _place(output: Path | None, folder: Path) -> Path:
     return output or folder
 
 
-def _refuse_errors(chosen: Choice, way: "Way", note: "Callable[[str], None]") -> None:
+def _refuse_errors(chosen: Choice, note: "Callable[[str], None]") -> None:
     """What `check` calls an error stops a run before it costs anything; warnings are for `check` to tell, and what a
     gate can show for both."""
     from evalkit.dataset_check import errors
@@ -154,11 +172,11 @@ def _refuse_errors(chosen: Choice, way: "Way", note: "Callable[[str], None]") ->
 
     if found := errors(chosen.path, chosen.dataset, chosen.rubric.criteria):
         raise ProblemsError([str(problem) for problem in found])
-    for line in _gate_outlook(chosen, way):
+    for line in _gate_outlook(chosen):
         note(line)
 
 
-def _gate_outlook(chosen: Choice, way: "Way") -> list[str]:
+def _gate_outlook(chosen: Choice) -> list[str]:
     """What a gate.yaml in this folder can show on these items; a policy that cannot be read stops the run.
 
     It may be another test set's, so slices and criteria that are not there are told and stop nothing.
@@ -172,6 +190,7 @@ def _gate_outlook(chosen: Choice, way: "Way") -> list[str]:
     read(path)
     try:
         items = chosen.dataset.items[: chosen.options.limit]
+        way = chosen.options.way
         streamed = min(len(items), way.latency_sample) if way.executor == "batch" else None
         return outlook(path, items, chosen.rubric.criteria, chosen.options.epochs, streamed)
     except ProblemsError as error:
@@ -234,11 +253,12 @@ class Session:
             if talk.as_json:
                 emit("plan", **planned(prepared))
             budget_usd = self._budget_usd(prepared)
+            if prepared.left:
+                check_budget(prepared, budget_usd)
             if self.dry_run or not prepared.left:
                 say = talk.tell if self.dry_run else talk.note
                 say(describe(prepared, budget_usd, self.concurrency, self.pinned, then))
                 return prepared
-            check_budget(prepared, budget_usd)
             confirm(
                 describe(prepared, budget_usd, self.concurrency, self.pinned),
                 self.yes,
