@@ -292,6 +292,8 @@ def _bedrock_model(bedrock_id: str) -> str:
 
 
 def _is_same_model(asked: str, priced: str) -> bool:
-    """Price data match some ids by prefix: `claude-opus-4-60` must not be priced as `claude-opus-4-6`."""
-    rest = asked.lower().replace(".", "-").removeprefix(priced.lower().replace(".", "-"))
-    return rest == "" or (len(rest) == 9 and rest[0] in "-@" and rest[1:].isdigit()) or known(asked) is not None
+    """Price data match some ids by prefix: `claude-opus-4-60` must not be priced as `claude-opus-4-6`. Some models they
+    call by an alias, with `-latest` or `-0` at its end."""
+    one, other = (model.lower().replace(".", "-") for model in (asked, priced))
+    stem = re.escape(re.sub(r"-(?:latest|0)\Z", "", other))
+    return one == other or known(asked) is not None or re.fullmatch(rf"{stem}(?:[-@]\d{{8}})?", one) is not None

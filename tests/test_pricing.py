@@ -135,8 +135,19 @@ def test_a_cut_of_cache_reads_that_the_data_do_not_date(tier: str | None, factor
 
 
 @pytest.mark.parametrize(
+    ("model", "rates_usd"),
+    [("claude-sonnet-4-20250514", (3, 15)), ("claude-opus-4-20250514", (15, 75)), ("claude-sonnet-4-0", (3, 15)),
+     ("claude-3-5-haiku-20241022", (0.8, 4)), ("claude-3-5-haiku-latest", (0.8, 4)),
+     ("claude-3-opus-20240229", (15, 75)), ("claude-3-7-sonnet-20250219", (3, 15))],
+)  # fmt: skip
+def test_a_dated_id_is_priced_where_the_data_name_its_alias(model: str, rates_usd: tuple[float, float]) -> None:
+    assert rates(model, NOW) == pytest.approx(rates_usd)
+
+
+@pytest.mark.parametrize(
     "model",
-    ["claude-opus-4-60", "claude-opus-4-6-fast", "claude-opus-4-6-2026", "claude-opus-4-6-latest", "claude-opus-9",
+    ["claude-sonnet-4-00", "claude-3-opus-2024", "claude-3-opus-20240229-x",
+     "claude-opus-4-60", "claude-opus-4-6-fast", "claude-opus-4-6-2026", "claude-opus-4-6-latest", "claude-opus-9",
      "claude-mythos-preview", "claude-opus-4-6[1m]", "gpt-5", "my-model", "claude", "", "anthropic.claude-opus-4-6"],
 )  # fmt: skip
 def test_unknown_model_is_unpriced_never_free(model: str) -> None:
