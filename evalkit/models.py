@@ -100,15 +100,16 @@ _OF_5_5: frozenset[Rejected] = frozenset({"forced_tool", "prefill"})
 _NO_PREFILL: frozenset[Rejected] = frozenset({"prefill", "high_effort_unthinking"})
 _THINKS_HARD: frozenset[Rejected] = frozenset({"high_effort_unthinking"})
 
-# State of November 2026, from the SDK's model list and the vendor's deprecation pages.
+# State of November 2026, from the SDK's model list and the vendor's deprecation pages; when Opus 4.5 retires (announced
+# on 2026-11-23, and tentative) from what Modelpin's release 0.5.7 read there on 2026-11-26.
 KNOWN: tuple[Model, ...] = (
     Model("claude-opus-5-5", "opus", (5, 5), _MILLION, 128_000, thinking=_ADAPTIVE, rejects=_OF_5_5),
     Model("claude-opus-5", "opus", (5, 0), _MILLION, 128_000, thinking=_SWITCHABLE, rejects=_THINKS_HARD),
     Model("claude-opus-4-8", "opus", (4, 8), _MILLION, 128_000),
     Model("claude-opus-4-7", "opus", (4, 7), _MILLION, 128_000),
     Model("claude-opus-4-6", "opus", (4, 6), _MILLION, 128_000, thinking=_ANY_THINKING, efforts=_UP_TO_MAX),
-    Model("claude-opus-4-5-20251101", "opus", (4, 5), 200_000, 64_000),
-    Model("claude-opus-4-5", "opus", (4, 5), 200_000, 64_000, pinned=False),
+    Model("claude-opus-4-5-20251101", "opus", (4, 5), 200_000, 64_000, "deprecated", "2027-01-22"),
+    Model("claude-opus-4-5", "opus", (4, 5), 200_000, 64_000, "deprecated", "2027-01-22", pinned=False),
     Model("claude-opus-4-1-20250805", "opus", (4, 1), 200_000, 32_000, "retired", "2026-08-05"),
     Model("claude-opus-4-1", "opus", (4, 1), 200_000, 32_000, "retired", "2026-08-05", pinned=False),
     Model(

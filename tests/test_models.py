@@ -147,7 +147,6 @@ def test_a_model_on_bedrock_is_known_as_itself_and_shown_by_its_id(bedrock_id: s
                 "claude-opus-4-8",
                 "claude-opus-4-7",
                 "claude-opus-4-6",
-                "claude-opus-4-5-20251101",
             ),
         ),
         ("claude-opus-5-5", ()),

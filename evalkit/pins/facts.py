@@ -12,10 +12,12 @@ SOON_DAYS = 60
 """A pin that retires within so many days is warned about: about what a bump with its evidence takes a team."""
 # Ids without their date. State of November 2026, from the vendor's deprecation pages.
 _GONE = {
-    "claude-1": "2024-11-06", "claude-1-3": "2024-11-06", "claude-1.3": "2024-11-06",
-    "claude-instant-1": "2024-11-06", "claude-instant-1-2": "2024-11-06",
+    "claude-1": "2024-11-06", "claude-1-3": "2024-11-06", "claude-instant-1": "2024-11-06",
+    **{f"claude-1.{minor}": "2024-11-06" for minor in range(4)},
+    **{f"claude-instant-1-{minor}": "2024-11-06" for minor in range(3)},
     "claude-2": "2025-07-21", "claude-2.0": "2025-07-21", "claude-2.1": "2025-07-21", "claude-3-sonnet": "2025-07-21",
     "claude-3-5-sonnet": "2025-10-28",  # by the release notes of that day
+    "claude-3-haiku": "2026-04-20",  # and by litellm pull request 26139, whose tests failed from that day on
     "claude-3-opus": "2026-01-05", "claude-3-5-haiku": "2026-02-19", "claude-3-7-sonnet": "2026-02-19",
     "claude-opus-4": "2026-06-15", "claude-opus-4-0": "2026-06-15",
     "claude-sonnet-4": "2026-06-15", "claude-sonnet-4-0": "2026-06-15", "claude-mythos-preview": "2026-06-30",
