@@ -38,8 +38,8 @@ _ID = re.compile(
 _CONSTANT = re.compile(
     rf"""
     \b(?:(?P<sdk>(?:(?:Bedrock)?FoundationModel(?:Identifier)?|Model)(?:\.|::)|\w+\.Model)(?:ANTHROPIC_)?)?
-    claude_?(?:(?P<preview>mythos_?preview)|(?:(?P<old>3(?:_\d)?)_)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?)
-    (?:_(?P<date>\d{{8}}))?(?:_V\d(?:_\d)?)?\b
+    claude_?(?:(?P<preview>mythos_?preview)|(?:(?P<old>\d(?:_\d)?)_?)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?)
+    (?:_?(?P<date>\d{{8}}|latest))?(?:_V\d(?:_\d)?)?\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -114,7 +114,7 @@ def spellings(line: str) -> Iterator[Spelling]:
     if "claude" in line.lower():
         freed = _FREE_DASH.sub(r"\1=", line)
         found += [_plain(one, freed) for one in _ID.finditer(freed)]
-        found += [_constant(one) for one in _CONSTANT.finditer(line) if one["sdk"] or one["date"]]
+        found += [_constant(one) for one in _CONSTANT.finditer(line) if one["sdk"] or (one["date"] or "").isdigit()]
         found += list(_seeming(freed, sorted(one.column - 1 + len(one.written) for one in found)))
     if ":bedrock:" in line:
         found += [_hidden(one) for one in _PROFILE.finditer(line)]
