@@ -46,7 +46,7 @@ sought='[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:' #
 
 # What an earlier job has left here of this script's own: its verdict is not this one's.
 rm -f "$out"/gate-*-to-*.json "$out"/gate-*-to-*.xml "$out"/gate-*-to-*.md "$out"/report-*-to-*.html
-for file in comment.md blocked.md reasons.md gates.md said.txt wrong.txt refusals.txt refused.txt; do
+for file in comment.md concluded.md reasons.md gates.md said.txt wrong.txt refusals.txt refused.txt; do
   rm -f "$out/$file"
 done
 [ "$out/${lock##*/}" -ef "$lock" ] || rm -f "$out/${lock##*/}"
@@ -272,11 +272,10 @@ first_lines() { # as many whole lines as a comment has room for, and how many ar
     END { if (left) print "    and " left " more lines, which are among the files of this job" }'
 }
 
-blocked() { # ADVICE HEADING: the reasons, indented so that no text in them is Markdown
-  { cat "$out/wrong.txt" "$out/refusals.txt" | sed -e '/^exit /d' -e 's/^/    /' | first_lines && printf '\n%s\n\n' "$1"; } >"$out/reasons.md"
-  { printf '%s\n\n' "$2" && cat "$out/reasons.md"; } >"$out/blocked.md"
-  append "$out/blocked.md" "$summary" "$most_bytes"
-  comment "$2" "$out/reasons.md"
+conclude() { # HEADING: in the step summary and the comment, above the reasons, which are indented so that none is Markdown
+  { printf '%s\n\n' "$1" && cat "$out/reasons.md"; } >"$out/concluded.md"
+  append "$out/concluded.md" "$summary" "$most_bytes"
+  comment "$1" "$out/reasons.md"
 }
 
 check() {
@@ -300,9 +299,16 @@ check() {
   case $code in
     0)
       sed -n 's/^warning: /    /p' "$out/wrong.txt" >"$out/reasons.md"
-      comment "### Each pinned model that changed has valid evidence" "$out/reasons.md"
+      if grep -q ': removed, and no model id ' "$out/wrong.txt"; then
+        conclude "### A pinned model was removed, for which nothing is verified; any other that changed may stand"
+      else
+        conclude "### Each pinned model that changed has valid evidence"
+      fi
       ;;
-    6) blocked "$advice" "### BLOCKED: a pinned model changed without valid evidence" ;;
+    6)
+      { cat "$out/wrong.txt" "$out/refusals.txt" | sed -e '/^exit /d' -e 's/^/    /' | first_lines && printf '\n%s\n\n' "$advice"; } >"$out/reasons.md"
+      conclude "### BLOCKED: a pinned model changed without valid evidence"
+      ;;
   esac
   cat "$out/said.txt"
   [ "$worst" -ne 0 ] || { cat "$out/wrong.txt" >&2 && exit "$code"; }

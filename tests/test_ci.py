@@ -279,13 +279,28 @@ def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Co
     xml.fromstring((out / f"gate-{SONNET_45}-to-claude-sonnet-4-6.xml").read_text(encoding="utf-8"))  # noqa: S314  we wrote it
     comment = (out / f"gate-{SONNET_45}-to-claude-sonnet-4-6.md").read_text(encoding="utf-8")
     assert comment.startswith(f"<!-- evalkit:{SONNET_45} -->\n### PASS: claude-sonnet-4-6 in place of {SONNET_45}")
-    assert runner.summary == comment
+    assert runner.summary == f"{comment}### Each pinned model that changed has valid evidence\n\n"
     told = (out / "comment.md").read_text(encoding="utf-8")
     assert told == f"<!-- evalkit:model-bump -->\n### Each pinned model that changed has valid evidence\n\n{comment}"
 
     commit("evalkit.lock", (runner.folder / "evalkit.lock").read_text(encoding="utf-8"))
     assert runner.run() == 0, "no server is left, so what passes now is the committed evidence"
     assert "1 pin that may stand" in runner.log
+    assert runner.summary.startswith(
+        "### Each pinned model that changed has valid evidence\n\n    evalkit.yaml changes"
+    )
+
+
+@pytest.mark.parametrize("left", ["pick()", '"gpt-5"', 'f"claude-sonnet-{generation}"'])
+def test_a_pin_that_is_gone_is_no_pin_with_evidence(left: str, commit: Commit, runner: Runner) -> None:
+    commit("app.py", f"MODEL = {left}\n")
+    assert runner.run() == 0, runner.log
+    gone = f"app.py:1: {SONNET_45}: removed, and no model id that can be read replaces it"
+    assert f"::warning file=app.py,line=1,title=evalkit::{gone.partition(' ')[2]}" in runner.log
+    told = (runner.folder / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+    for text in (told, runner.summary):
+        assert "### A pinned model was removed, for which nothing is verified; any other that changed" in text
+        assert f"    {gone}\n" in text
 
 
 @pytest.mark.long

@@ -85,13 +85,16 @@ def _tell_skipped(pairs: Sequence[tuple[str, str]]) -> None:
         say(f"warning: {one_line(path)} is not looked into: {reason}", err=True)
 
 
-def _tell_removed(found: "Iterable[Bump]") -> None:
+def _tell_removed(found: "Iterable[Bump]", *, annotate: bool) -> None:
     """A pin that is gone asks for no evidence, and a spelling that cannot be read may stand in its place."""
     from evalkit.pins.places import place
+    from evalkit.rendering.annotations import annotation
 
-    for bump in found:
-        if bump.now is None and bump.then is not None:
-            say(f"warning: {place(bump.then)}: removed, and no model id that can be read replaces it", err=True)
+    told = "removed, and no model id that can be read replaces it"
+    for pin in (bump.then for bump in found if bump.now is None and bump.then is not None):
+        say(f"warning: {place(pin)}: {told}", err=True)
+        if annotate:
+            say(annotation("warning", pin.path, pin.line, f"{pin.written}: {told}"))
 
 
 @pins.command("diff")
@@ -206,7 +209,8 @@ def verify(
 
     Example: evalkit pins verify --changed origin/main...HEAD --dataset datasets/tickets.jsonl
     """
-    found = _verdicts(paths, lock, changed, allow_simulated, {"dataset": dataset, "rubric": rubric, "policy": policy})
+    named = {"dataset": dataset, "rubric": rubric, "policy": policy}
+    found = _verdicts(paths, lock, changed, allow_simulated, named, annotate=annotate)
     for one in found:
         for warning in one.warnings:
             say(f"warning: {one.place}: {warning}", err=True)
@@ -262,7 +266,13 @@ def unproven(
 
 
 def _verdicts(
-    paths: list[Path] | None, lock: Path, changed: str | None, allow_simulated: bool, named: Mapping[str, Path | None]
+    paths: list[Path] | None,
+    lock: Path,
+    changed: str | None,
+    allow_simulated: bool,
+    named: Mapping[str, Path | None],
+    *,
+    annotate: bool = False,
 ) -> "list[Verdict]":
     from evalkit.cli.pins_evidence import asked_files, hashes_in
     from evalkit.pins.found import bumps_between, models_before, pins_under, stood_before
@@ -282,7 +292,7 @@ def _verdicts(
         models = cache(partial(models_before, changed, Path()))
         terms = Terms(_read(lock), now, hashes, stood, models, allow_simulated, files)
         asked = asked_by(looked.bumps, terms)
-        _tell_removed(looked.bumps)
+        _tell_removed(looked.bumps, annotate=annotate)
     _tell_skipped(looked.skipped)
     return list(verdicts(asked, terms))
 
