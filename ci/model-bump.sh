@@ -290,8 +290,8 @@ check() {
   advice="Somebody with a key makes the evidence on this branch (evalkit run, grade, gate, pins approve) and commits $lock."
   worst=0
   if [ "$code" -eq 6 ] && may_run; then
-    advice="No evidence could be made; the log of this job says why."
     prove_all
+    [ ! -s "$out/unproven.txt" ] || advice="No evidence could be made; the log of this job says why."
     [ ! -s "$out/gates.md" ] || advice="The gates of this job say why, and what would settle an inconclusive one."
     [ ! -s "$out/refusals.txt" ] || advice="What this job could not make or approve has its reasons above; its gates say the rest."
     verify

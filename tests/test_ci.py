@@ -291,6 +291,13 @@ def test_a_bump_is_blocked_until_its_evidence_is_made_and_then_passes(commit: Co
     )
 
 
+def test_a_new_pin_that_no_job_can_prove_says_who_can(commit: Commit, runner: Runner) -> None:
+    commit("new.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert runner.run(evidence="always") == 6, runner.log
+    told = (runner.folder / "evalkit-out" / "comment.md").read_text(encoding="utf-8")
+    assert "Somebody with a key makes the evidence on this branch" in told
+
+
 @pytest.mark.parametrize("left", ["pick()", '"gpt-5"', 'f"claude-sonnet-{generation}"'])
 def test_a_pin_that_is_gone_is_no_pin_with_evidence(left: str, commit: Commit, runner: Runner) -> None:
     commit("app.py", f"MODEL = {left}\n")

@@ -73,14 +73,22 @@ def test_a_branch_that_only_touches_prose_changes_no_pin(git: Git, capsys: pytes
     assert "no pin changed" in capsys.readouterr().out
 
 
-def test_a_scan_sees_new_files_and_not_what_git_ignores(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
-    Path(".gitignore").write_text("secret/\n", encoding="utf-8")
-    for name in ("new file.py", "secret/x.py", "ünï.py"):
+def test_a_scan_sees_new_files_and_names_what_git_ignores(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(".gitignore").write_text("secret/\n.env\n", encoding="utf-8")
+    for name in ("new file.py", "secret/x.py", "ünï.py", ".env"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("m = 'claude-opus-4-6'\n", encoding="utf-8")
     assert main(["pins", "scan", "--json"]) == 0
-    found = {pin["path"] for pin in json.loads(capsys.readouterr().out)["pins"]}
-    assert found == {"app.py", "new file.py", "ünï.py"}
+    told = json.loads(capsys.readouterr().out)
+    assert {pin["path"] for pin in told["pins"]} == {"app.py", "new file.py", "ünï.py"}
+    assert told["ignored"] == [".env", "secret"]
+    assert main(["pins", "scan", ".", "app.py"]) == 0
+    found = capsys.readouterr()
+    assert found.err == "warning: not looked into, since git ignores them: .env, secret; name one to look into it\n"
+    assert found.out.endswith("3 ids in code and configuration, 0 mentioned in text, comments or data\n"), "each once"
+    assert main(["pins", "scan", ".env", "secret"]) == 0
+    found = capsys.readouterr()
+    assert (found.err, "2 ids in code" in found.out) == ("", True)
 
 
 def test_renamed_and_deleted_files_are_compared_by_what_they_named(git: Git) -> None:
@@ -227,6 +235,19 @@ def test_lines_of_a_change_are_marked_and_a_path_cannot_forge_a_mark(
     assert told.out.startswith("::error file=a%0A%3A%3Aerror%3A%3Ab.py,line=1,title=evalkit::claude-sonnet-4-6: no ev")
     assert not [line for line in (told.out + told.err).splitlines() if line.startswith("::error::")]
     assert "gate it against a pin that ran before" in told.err
+
+
+def test_the_first_pin_of_a_repository_needs_evidence_against_any_other(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git("rm", "-q", "app.py")
+    git("commit", "-qm", "no pin")
+    git("branch", "-f", "main")
+    commit(git, "new.py", 'A = "claude-sonnet-4-6"\n')
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 6
+    assert "no evidence; none ran here before, so gate it against any other, and approve" in capsys.readouterr().err
+    assert main(["pins", "unproven", "main...HEAD"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_a_scan_is_a_table_with_what_to_know_below_it(git: Git, capsys: pytest.CaptureFixture[str]) -> None:

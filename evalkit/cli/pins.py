@@ -52,25 +52,32 @@ def scan(paths: Paths = None, as_json: AsJson = False) -> None:
     """List the Claude model ids in code, configuration and prompts, with their lifecycle and what is newer.
 
     Ids in documentation, comments and recorded data are counted but not listed; a line with `evalkit: ignore` is
-    passed over. Retirement dates are those of Anthropic's own API.
+    passed over, and a file that git ignores unless it is named. Retirement dates are those of Anthropic's own API.
 
     Example: evalkit pins scan src infra
     """
     from evalkit.cli.pins_table import counted, print_pins
+    from evalkit.models import few
     from evalkit.pins.facts import facts_of
     from evalkit.pins.found import pins_under
+    from evalkit.pins.places import one_line
+    from evalkit.pins.repository import ignored
     from evalkit.pins.scan import in_code, plain
 
-    looked = pins_under(paths or [Path()])
+    paths = paths or [Path()]
+    looked, passed_over = pins_under(paths), ignored(paths)
     found = looked.pins
     code, now = in_code(found), datetime.now(UTC)
     facts = {model: facts_of(model, now) for model in sorted({pin.model for pin in code})}
     if as_json:
         told = {"pins": [plain(pin) for pin in found], "models": {m: asdict(known) for m, known in facts.items()}}
-        typer.echo(json.dumps(told | {"skipped": _skipped(looked.skipped)}, indent=2))
+        typer.echo(json.dumps(told | {"skipped": _skipped(looked.skipped), "ignored": passed_over}, indent=2))
         return
     print_pins(code, facts, now.date())
     _tell_skipped(looked.skipped)
+    if passed_over:
+        told_of = few([one_line(path) for path in passed_over])
+        say(f"warning: not looked into, since git ignores them: {told_of}; name one to look into it", err=True)
     say(counted(len(code), len(found) - len(code)))
 
 

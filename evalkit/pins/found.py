@@ -37,7 +37,7 @@ def pins_under(paths: Sequence[Path]) -> Found:
     for path, content in files_of(paths):
         pins += pins_in(path, content)
         left_out += _left_out(path, content)
-    return Found(pins=tuple(sorted(pins)), skipped=tuple(left_out))
+    return Found(pins=tuple(sorted(set(pins))), skipped=tuple(dict.fromkeys(left_out)))  # paths may overlap
 
 
 def bumps_between(named: str, folder: Path) -> Found:

@@ -45,6 +45,13 @@ def _tracked(folder: Path) -> list[Path]:
     return [] if listed is None else [folder / name for name in sorted(set(_names(listed)))]
 
 
+def ignored(paths: Sequence[Path]) -> list[str]:
+    """Files and whole folders under the paths that git ignores, and `files_of` therefore passes over."""
+    told = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+    folders = [(path, _run(path, *told) if _tracked(path) else None) for path in paths if path.is_dir()]
+    return sorted({(folder / name).as_posix() for folder, listed in folders for name in _names(listed or b"")})
+
+
 def _walked(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))

@@ -20,6 +20,7 @@ _SETTLE = "its report says what would settle it: gate it again and approve that 
 _WORSE = "its report says in what it is worse: go back to the pin before, or take another model"
 _RENEW = "its age is all: run it anew into another file (`evalkit run -o`), grade and gate that, and approve the report"
 _NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
+_FIRST = "none ran here before, so gate it against any other, and approve the report with `evalkit pins approve`"
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,14 @@ def _file(path: str | None) -> str:
 
 def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
     """What to do about evidence that lacks something."""
+    running = terms.models_before()
+    new = _NEW if running or running is None else _FIRST
     if held is not None and terms.misfits(held):
-        return _EVIDENCE if asked.replaces is not None else _NEW
+        return _EVIDENCE if asked.replaces is not None else new
     if held is not None and not terms.faults(held, terms.hashes_of(held), date.fromisoformat(held.approved_on)):
         return _RENEW
     if asked.replaces is None:
-        return _NEW
+        return new
     if held is None or held.verdict == "pass":
         return _EVIDENCE
     return _WORSE if held.verdict == "fail" else _SETTLE
