@@ -201,6 +201,10 @@ def test_a_bare_name_is_never_left_out() -> None:
         ("quality: {margin: 1.0e-300}", "it must be greater than or equal to 0.001"),
         ("quality: {margin: '0.1'}", "'quality.margin' is '0.1'; it must be a number, and this is text: leave quotes"),
         ("quality: {margin: few}", "'quality.margin' is 'few'; it must be a number"),
+        ("completeness: {}\ncost_per_request: {at_most: 110}", "gate.yaml:2: 110 is more than 10 times the baseline"),
+        ("completeness: {}\ncost_per_satisfactory: {at_most: 10.1}", "; write 1.10 for 10 % more"),
+        ("felt_latency: {p50: 120}", "; write 1.10 for 10 % more"),
+        ("ttft: {p50: 1.2, p90: 130}", "130 is more than 10 times the baseline"),
         ("served_model: {x: 1}", "unknown key 'x'; nothing can be set here, so take it out"),
     ],
 )

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
-
-from pydantic import Field
 
 from evalkit import stats
 from evalkit.analysis.caching import warmed_apart
 from evalkit.analysis.results import OutputResult
 from evalkit.gating.evidence import Evidence, Measure
+from evalkit.gating.ratio_asked import Ratio
 from evalkit.gating.ratios import ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
@@ -28,7 +26,7 @@ _ONE_RUN = "both models in one run, so that neither finds what an earlier run ha
 class Dearest(StrictModel):
     """`at_most`: the ratio, candidate over baseline, that the cost must be shown to stay below."""
 
-    at_most: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.10
+    at_most: Ratio = 1.10
 
 
 def dearer_result(

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from evalkit import stats
 from evalkit.analysis.results import OutputResult
 from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Evidence, Measure, gap
 from evalkit.gating.naming import Planned
+from evalkit.gating.ratio_asked import Ratio
 from evalkit.gating.ratios import fewest_items, ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
@@ -18,7 +18,6 @@ from evalkit.stats import Estimate
 from evalkit.strict import StrictModel
 from evalkit.wording import plural
 
-Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Side = Mapping[str, list[OutputResult]]
 _BATCHED = (
     "every item went in a batch, which claims no latency",
