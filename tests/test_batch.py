@@ -7,6 +7,7 @@ import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -566,10 +567,21 @@ def report(tiny: Path, server: Recorded, *more: str) -> str:
 def test_a_report_of_batches_alone_says_that_no_latency_was_measured(tiny: Path, server: Recorded) -> None:
     text = report(tiny, server)
     assert "latency not measured (batch)" in text
-    assert "Latency not measured (batch): every answer came from a batch" in text
+    seen = snapshot()
+    one, other = seen.spec.models
+    assert f"Latency not measured (batch): every answer of {one}, {other} came from a batch" in text
     assert "median answer" not in text
-    for model in analyze(snapshot()).models:
+    for model in analyze(seen).models:
         assert all(not clock.values_s for clock in model.clocks.values())
+    streamed = {trial.id for trial in seen.trials if trial.key.model == one}
+    attempts = [
+        replace(a, latency_s=1.0, usage=replace(a.usage, service_tier="standard")) if a.trial_id in streamed else a
+        for a in seen.attempts
+    ]
+    warnings = [line for line in analyze(replace(seen, attempts=attempts)).warnings if "(batch)" in line]
+    assert warnings == [
+        f"Latency not measured (batch): every answer of {other} came from a batch, and a batch tells none."
+    ]
 
 
 @pytest.mark.long

@@ -335,15 +335,20 @@ def _about_import(snapshot: Snapshot) -> Iterator[str]:
 
 def _about_latency(snapshot: Snapshot) -> Iterator[str]:
     """Batches tell no latency: whose it is must be said."""
-    items = {trial.id: trial.key.item_id for trial in snapshot.trials}
+    keys = {trial.id: trial.key for trial in snapshot.trials}
     answered = [a for a in snapshot.attempts if a.grader is None and a.final and a.outcome == "answered"]
-    batched = {items[a.trial_id] for a in answered if a.usage.service_tier == "batch"}
-    timed = {items[a.trial_id] for a in answered if a.latency_s is not None}
-    if batched and not timed:
-        yield "Latency not measured (batch): every answer came from a batch, and a batch tells none."
-    elif batched:
+    batched = {keys[a.trial_id] for a in answered if a.usage.service_tier == "batch"}
+    timed = {keys[a.trial_id] for a in answered if a.latency_s is not None}
+    of_none = {key.model for key in batched} - {key.model for key in timed}
+    if of_none:
+        whose = ", ".join(model for model in snapshot.spec.models if model in of_none)
+        yield f"Latency not measured (batch): every answer of {whose} came from a batch, and a batch tells none."
+    sampled = {key.model for key in batched} - of_none
+    if sampled:
+        streamed = {key.item_id for key in timed if key.model in sampled}
+        items = streamed | {key.item_id for key in batched if key.model in sampled}
         yield (
-            f"Latency comes from {_plural(len(timed), 'item')} that were streamed, of {len(batched | timed)};"
+            f"Latency comes from {_plural(len(streamed), 'item')} that were streamed, of {len(items)};"
             " for the others it was not measured (batch)."
         )
 

@@ -20,7 +20,7 @@ from evalkit.wording import plural
 
 Side = Mapping[str, list[OutputResult]]
 _BATCHED = (
-    "every item went in a batch, which claims no latency",
+    "no item was streamed on both sides, and a batch claims no latency",
     "items that are streamed: a new run with `--executor batch --latency-sample 30`",
 )
 _ANSWERED = "more items that both models answer, since a refusal has no wait to compare"
