@@ -52,14 +52,14 @@ def comment_marks(path: str) -> tuple[str, ...]:
     marks: tuple[str, ...] = ("#",) if hashes else ()
     marks += ("# ",) if suffix == ".php" else ()  # `#[` begins an attribute, which runs
     marks += ("--",) if suffix in _DASHES else ()
-    return (*marks, "//") if suffix in _SLASHES or whole.startswith(_SLASHES_NAMES) else marks
+    return (*marks, "//", "/*") if suffix in _SLASHES or whole.startswith(_SLASHES_NAMES) else marks
 
 
 def comment_at(line: str, marks: tuple[str, ...]) -> int:
     """Where a line's comment begins, counted from 0; its length without one.
 
     In doubt it is none, so that no id that runs is taken for a comment: a mark counts at the line's start or after
-    white space, outside quotes.
+    white space, outside quotes, and `/*` behind code if its comment ends the line.
     """
     if not any(mark in line for mark in marks):
         return len(line)
@@ -70,7 +70,9 @@ def comment_at(line: str, marks: tuple[str, ...]) -> int:
         elif character in _QUOTES:
             quote = character
         elif line.startswith(marks, at) and (at == 0 or line[at - 1].isspace()):
-            return at
+            ends = line[at + 2 :].rstrip().partition("*/")[1:] == ("*/", "")
+            if not line.startswith("/*", at) or (ends and line[:at].strip()):
+                return at
     return len(line)
 
 
