@@ -9,7 +9,8 @@ import numpy as np
 from report_fixtures import HAIKU, OPUS, RUBRIC, analysis, assemble, tables_of
 
 from evalkit.analysis.against import against
-from evalkit.analysis.reliability import agreements, judge_validity
+from evalkit.analysis.agreements import agreements
+from evalkit.analysis.reliability import judge_validity
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.analysis.trials import TrialResult
 from evalkit.analysis.warn import disagreement

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from evalkit.analysis import analyze
 from evalkit.analysis.aggregate import DROPPED, agreed, combined
 from evalkit.analysis.counting_round import current_round
-from evalkit.analysis.reliability import levels_by_grader
 from evalkit.analysis.trials import trial_results
-from evalkit.analysis.views import people_verdicts
+from evalkit.analysis.views import levels_by_grader, people_verdicts
 from evalkit.grader_names import again, judge_of
 from evalkit.grading_records import WITHDRAWN
 from evalkit.records import Grade

@@ -30,10 +30,12 @@ from scipy.stats import binom
 
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze
+from evalkit.analysis.agreements import Agreement
 from evalkit.analysis.pair_results import Pair
-from evalkit.analysis.reliability import Agreement, JudgeValidity, levels_by_grader, verdicts_of
+from evalkit.analysis.reliability import JudgeValidity
 from evalkit.analysis.repeats import Retry, retries
 from evalkit.analysis.robust import RESAMPLES, item_quality, stability
+from evalkit.analysis.views import levels_by_grader, verdicts_of
 from evalkit.errors import IntegrityError
 from evalkit.records import Snapshot, Usage
 from evalkit.rubric import Rubric

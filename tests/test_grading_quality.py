@@ -12,8 +12,8 @@ import pytest
 
 from evalkit import stats
 from evalkit.analysis import Analysis, analyze
+from evalkit.analysis.agreements import agreements
 from evalkit.analysis.preferred import PEOPLE
-from evalkit.analysis.reliability import agreements
 from evalkit.blocks import Section, Table
 from evalkit.grader_names import again
 from evalkit.grading_records import Marking, Preference, RoundEvent

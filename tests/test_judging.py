@@ -18,7 +18,7 @@ from test_kill import Paced, kill_after
 from test_run import MODELS, command, run_files, snapshot, write_tiny
 
 from evalkit.analysis import analyze
-from evalkit.analysis.reliability import OVERALL
+from evalkit.analysis.agreements import OVERALL
 from evalkit.cli import main
 from evalkit.errors import ExitCode
 from evalkit.grade import REUSED, judge_bill, open_round, own_judges, preview_round

@@ -12,9 +12,10 @@ from report_pages import Elements, all_words, made, page, plain_text, section
 from report_variants import VARIANTS
 from typer.testing import CliRunner
 
+from evalkit.analysis.agreements import OVERALL
 from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.preferred import Preferred
-from evalkit.analysis.reliability import OVERALL, Leniency
+from evalkit.analysis.reliability import Leniency
 from evalkit.analysis.results import Analysis, Counts
 from evalkit.analysis.robust_results import Stability
 from evalkit.blocks import (

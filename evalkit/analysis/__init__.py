@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from evalkit.analysis.against import NO_COUNTERPART, against, at_like_caches, baseline_of
+from evalkit.analysis.agreements import agreements
 from evalkit.analysis.blinding import blinding, seen_through
 from evalkit.analysis.caching import cache_costs, cache_warnings
 from evalkit.analysis.columns import Columns, columns_of, in_all
@@ -24,7 +25,7 @@ from evalkit.analysis.leanings import leanings
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
 from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
-from evalkit.analysis.reliability import agreements, judge_validity, levels_by_grader
+from evalkit.analysis.reliability import judge_validity
 from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.analysis.robust import item_quality, stability
 from evalkit.analysis.sessions import clock_warnings, session_results
@@ -32,7 +33,7 @@ from evalkit.analysis.signals import find_signals
 from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results
 from evalkit.analysis.validity import validities
-from evalkit.analysis.views import Levels
+from evalkit.analysis.views import Levels, levels_by_grader
 from evalkit.analysis.warn import warnings_for
 from evalkit.analysis.workers import worker_results
 from evalkit.conditional import mark, refuse

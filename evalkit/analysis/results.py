@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
+from evalkit.analysis.agreements import Agreement
 from evalkit.analysis.blinding import Blinding
 from evalkit.analysis.caching import CacheUse
 from evalkit.analysis.consistency import Consistency
@@ -17,7 +18,7 @@ from evalkit.analysis.judge_biases import JudgeBias
 from evalkit.analysis.leanings import Leaning
 from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.preferred import Preferred
-from evalkit.analysis.reliability import Agreement, JudgeValidity
+from evalkit.analysis.reliability import JudgeValidity
 from evalkit.analysis.remarks import Remark
 from evalkit.analysis.repeats import Retry
 from evalkit.analysis.robust_results import Items, Stability

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+from evalkit.analysis.agreements import OVERALL, Agreement
 from evalkit.analysis.columns import Columns
 from evalkit.analysis.corrected import corrected_rate
 from evalkit.analysis.graded_by import Grading
-from evalkit.analysis.reliability import OVERALL, PANEL, Agreement, JudgeValidity
+from evalkit.analysis.reliability import PANEL, JudgeValidity
 from evalkit.analysis.results import ModelResult
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox
 from evalkit.analysis.views import FEWEST_LABELS, why_dropped

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from evalkit.analysis.reliability import OVERALL, Agreement
+from evalkit.analysis.agreements import OVERALL, Agreement
 from evalkit.gating.evidence import Evidence
 from evalkit.gating.naming import NotThereError, Planned
 from evalkit.gating.results import CheckResult

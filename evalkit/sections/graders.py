@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from evalkit.analysis.reliability import OVERALL, Agreement, JudgeValidity
+from evalkit.analysis.agreements import OVERALL, Agreement
+from evalkit.analysis.reliability import JudgeValidity
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
     Block,

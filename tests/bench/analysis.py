@@ -63,7 +63,7 @@ def agree(outputs: str, raters: str, criteria: str) -> None:
     """Print the seconds that it takes to say how far so many graders agree."""
     from big_snapshots import rated
 
-    from evalkit.analysis.reliability import agreements
+    from evalkit.analysis.agreements import agreements
 
     levels, results, rubric = rated(int(outputs), int(raters), int(criteria))
     began = perf_counter()
