@@ -2,35 +2,41 @@
 
 from collections.abc import Iterable
 
+from evalkit.analysis.results import Analysis
 from evalkit.blocks import Span, Text, words
 from evalkit.import_costs import came_with_import
 from evalkit.models import display_name
 from evalkit.rates import Rates
 from evalkit.records import Spec
-from evalkit.wording import UNKNOWN, UNPRICED, listing, ratio, tokens
+from evalkit.wording import UNKNOWN, UNPRICED, listing, plural, ratio, tokens
 
 _MOST_IN_LINE = 3
 
 
 def priced(spec: Spec) -> Iterable[Span]:
-    """The day whose rates were taken; imported costs have none."""
-    if not spec.imported:
+    """The day whose rates were taken; costs that came with an import have none."""
+    if not spec.imported or any(spec.rates.values()):
         yield Span(", rates of ")
         yield Span(spec.created_at[:10], measured=True)
 
 
-def price_rows(spec: Spec) -> Iterable[tuple[str, Text]]:
+def price_rows(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     """What each model was priced by; a model's own rates are told as such, and what is not known as unknown."""
+    spec = analysis.spec
     for model in spec.models:
-        yield f"Price of {display_name(model, spec.models)}", words(_price(spec, model))
+        others = [f"{plural(n, 'answer')} {why}" for why, n in analysis.priced_otherwise.get(model, {}).items()]
+        otherwise = f"; counted otherwise: {listing(others)}" if others else ""
+        yield f"Price of {display_name(model, spec.models)}", words(f"{_price(spec, model)}{otherwise}")
 
 
-def price_line(spec: Spec) -> str:
+def price_line(analysis: Analysis) -> str:
     """What few models were priced by, for small requests; empty where there are many, or where it was not recorded."""
+    spec, others = analysis.spec, sum(sum(reasons.values()) for reasons in analysis.priced_otherwise.values())
     if not 0 < len(spec.models) <= _MOST_IN_LINE or not all(spec.rates.get(model) for model in spec.models):
         return ""
     told = [f"{display_name(model, spec.models)} {_small(spec.rates[model][0])}" for model in spec.models]
-    return f"USD per million input / output tokens: {listing(told)}"
+    otherwise = f"; {plural(others, 'answer')} counted otherwise" if others else ""
+    return f"USD per million input / output tokens: {listing(told)}{otherwise}"
 
 
 def _small(rates: Rates) -> str:

@@ -26,12 +26,14 @@ SIMULATED = "SIMULATED"
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says, before anyone decides how it looks. The first section is the verdict; `graded`: by whom."""
+    """What a report says, before anyone decides how it looks. The first section is the verdict; `graded`: by whom;
+    `prices`: by which its money was counted, in short."""
 
     title: str
     simulated: bool
     sections: tuple[Section, ...]
     graded: str = ""
+    prices: str = ""
 
     @property
     def of_two(self) -> bool:
@@ -68,7 +70,8 @@ def build_report(analysis: Analysis, parts: Collection[str] | None = None) -> Re
             built.append(section)
     headline = built[0].heading if built else "Nothing to report."
     mark = f"{SIMULATED}: " if analysis.simulated else ""
-    return Report(f"{mark}{headline} {analysis.spec.name}", analysis.simulated, tuple(built), _graded(analysis))
+    title = f"{mark}{headline} {analysis.spec.name}"
+    return Report(title, analysis.simulated, tuple(built), _graded(analysis), price_line(analysis))
 
 
 def origin(analysis: Analysis) -> str:
@@ -149,8 +152,8 @@ def render_markdown(
     """
     report = report or build_report(analysis, parts)
     where = f". Full report: {whole}" if whole else ""
-    prices = price_line(analysis.spec)
-    footer = f"{_size(analysis)}{report.graded}, run {analysis.spec.name}{where}{prices and f'. {prices}'}"
+    prices = report.prices and f". {report.prices}"
+    footer = f"{_size(analysis)}{report.graded}, run {analysis.spec.name}{where}{prices}"
     name = f"compare:{analysis.spec.name}" if report.of_two else analysis.spec.name  # they stand apart
     return markdown.render(report.sections, footer, name=name, simulated=origin(analysis))
 

@@ -19,6 +19,7 @@ from sweep_builders import at_size, together
 from evalkit.analysis import analyze
 from evalkit.cli import main
 from evalkit.config import Config
+from evalkit.rates import Rates
 from evalkit.records import Snapshot
 from evalkit.redaction import Redaction, withheld
 from evalkit.report import render_json
@@ -419,7 +420,7 @@ def test_names_of_models_are_hidden_in_every_form_and_on_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The page holds the name of whoever answers together, by spaces at which no line breaks."""
-    book = Book(spec((HAIKU, OPUS)))
+    book = Book(spec((HAIKU, OPUS), rates={HAIKU: (Rates(1, 5),), OPUS: (Rates(5, 25),)}))
     for i in range(40):
         for model, cost in ((HAIKU, 0.01), (OPUS, 0.05)):
             book.trial(f"i{i}", answered(cost), model=model, level=int(model == OPUS or i % 4 > 0))

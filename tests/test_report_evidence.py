@@ -3,18 +3,22 @@
 import re
 import shlex
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from analysis_builders import Book, answered, spec
 from report_fixtures import HAIKU, OPUS, SONNET
 from report_graders import ADA, BEN, JUDGE_MODEL
 from report_pages import Elements, all_words, made, page, plain_text, section
 from report_variants import VARIANTS
 from typer.testing import CliRunner
 
+from evalkit.analysis import analyze
 from evalkit.analysis.agreements import OVERALL
 from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.preferred import Preferred
+from evalkit.analysis.priced_otherwise import FAST, IN_REGION, OTHER
 from evalkit.analysis.reliability import Leniency
 from evalkit.analysis.results import Analysis, Counts
 from evalkit.analysis.robust_results import Stability
@@ -33,9 +37,12 @@ from evalkit.chart_blocks import (
 )
 from evalkit.cli import application
 from evalkit.cli.summary import stability_line, summary_table
+from evalkit.config import OwnRates
 from evalkit.cut_streams import CutStreams
 from evalkit.pairing import SINCE
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.rates import Rates
+from evalkit.records import Usage
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.stats import AgreementFlag, Estimate, paired_rates, quantile
 from evalkit.wording import coefficient, estimated, interval, milliseconds, percent, shift
@@ -605,6 +612,40 @@ def test_prices_are_those_that_the_run_file_has_and_no_others() -> None:
     imported: dict[str, Any] = {"outputs_sha256": "a" * 64, "prices_version": f"as imported: {HAIKU}"}
     assert told(rates={}, **imported) == "as imported, with each output"
     assert told(rates={HAIKU: (Rates(1, 5),)}, **imported).startswith("as imported; where an output came without")
+
+
+def priced_at(*usages: Usage, model: str, prices: Prices = LIST_PRICES) -> Analysis:
+    """A run that began with the published rates, of answers that cost what these prices say."""
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    book = Book(spec((model,), rates={model: LIST_PRICES.tiers(model, now)}))
+    for number, usage in enumerate(usages):
+        book.trial(f"i{number}", answered(prices.price(model, usage, now).usd, usage=usage), model=model, level=1)
+    return analyze(book.snapshot())
+
+
+SIZES = (1, 99_999, 100_000, 100_001, 250_000)
+
+
+@pytest.mark.parametrize("model", [OPUS, HAIKU, "claude-sonnet-5-5", "claude-haiku-5-5"])
+def test_what_the_rates_say_is_what_was_counted(model: str) -> None:
+    kinds = ("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+    plain = [Usage(size, 7) for size in SIZES]
+    cached = [Usage(10, 7, **{kind: size}) for kind in kinds for size in SIZES]
+    batched = [replace(usage, service_tier="batch") for usage in (*plain, *cached)]
+    assert not priced_at(*plain, *cached, *batched, model=model).priced_otherwise
+
+
+def test_what_was_counted_otherwise_is_told_beside_the_prices() -> None:
+    """Of a run that went on after own rates had changed, and of modes that have prices of their own."""
+    usages = (Usage(10, 7), Usage(10, 7, inference_geo="us"), Usage(10, 7, inference_geo="us"))
+    analysis = priced_at(*usages, Usage(954, 66, speed="fast"), model="claude-opus-5-5")
+    assert analysis.priced_otherwise == {"claude-opus-5-5": {IN_REGION: 2, FAST: 1}}
+    rows = dict(row for b in section(analysis, "method").blocks if isinstance(b, Definitions) for row in b.rows)
+    told = plain_text(rows["Price of Opus 5.5"])
+    assert told.endswith("; counted otherwise: 2 answers in a region with a price of its own and 1 answer in fast mode")
+    assert "Opus 5.5 $4 / $20; 3 answers counted otherwise" in render_markdown(analysis)
+    dearer = Prices({HAIKU: OwnRates(input=10, output=50)})
+    assert priced_at(Usage(10, 7), model=HAIKU, prices=dearer).priced_otherwise == {HAIKU: {OTHER: 1}}
 
 
 def test_the_summary_has_the_prices_of_few_models() -> None:

@@ -25,6 +25,7 @@ from evalkit.analysis.leanings import leanings
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
 from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
+from evalkit.analysis.priced_otherwise import priced_otherwise
 from evalkit.analysis.reliability import judge_validity
 from evalkit.analysis.results import Analysis, ItemResult
 from evalkit.analysis.robust import item_quality, stability
@@ -112,6 +113,7 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
         decision=decide(per_model, rubric.decision.bar),
         grading=grading,
         outputs=outputs,
+        priced_otherwise=priced_otherwise(snapshot),
         price_cliffs=price_cliffs(outputs, snapshot.spec, _own(prices)),
         review_usd=rubric.economics.review_usd,
         correction=correction,

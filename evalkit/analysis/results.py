@@ -339,7 +339,7 @@ class Analysis:
 
     `against`: each model (b) against the `baseline` run's model that was named, has the same id, or the same tier (a).
     `sweep`: what a context sweep shows over its sizes, None for any other run. `routing`: what policies are worth, None
-    until they are valued.
+    until they are valued. `priced_otherwise`: answers by model and reason that cost otherwise than `spec.rates` say.
     """
 
     spec: Spec
@@ -365,6 +365,7 @@ class Analysis:
     baseline: Baseline | None = None
     caching: tuple[CacheUse, ...] = ()
     price_cliffs: tuple[PriceCliff, ...] = ()
+    priced_otherwise: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def correction_usd(self) -> float:

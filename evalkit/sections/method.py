@@ -103,7 +103,7 @@ def _run(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     yield "Rubric", words(code(spec.rubric_sha256))
     yield "Prompt", words("not known" if spec.imported else code(spec.prompt_sha256))
     yield "Versions", words(f"evalkit {spec.package_version}, prices {spec.prices_version}", *priced(spec))
-    yield from price_rows(spec)
+    yield from price_rows(analysis)
 
 
 def _baseline(analysis: Analysis) -> Iterable[tuple[str, Text]]:
