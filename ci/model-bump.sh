@@ -44,12 +44,13 @@ most_bytes=900000 # GitHub drops a step summary over 1 MiB
 most_of_a_comment=64000 # and refuses a comment over 65,536 characters
 sought='[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:' # as in evalkit/pins/spelling.py
 
-# What an earlier job has left here of this script's own: its verdict is not this one's.
-rm -f "$out"/gate-*-to-*.json "$out"/gate-*-to-*.xml "$out"/gate-*-to-*.md "$out"/report-*-to-*.html
-for file in comment.md concluded.md reasons.md gates.md said.txt wrong.txt refusals.txt refused.txt; do
-  rm -f "$out/$file"
-done
-[ "$out/${lock##*/}" -ef "$lock" ] || rm -f "$out/${lock##*/}"
+if ! [ "$out" -ef . ]; then # what an earlier job left here of this script's own: its verdict is not this one's
+  rm -f "$out"/gate-*-to-*.json "$out"/gate-*-to-*.xml "$out"/gate-*-to-*.md "$out"/report-*-to-*.html
+  for file in comment.md concluded.md reasons.md gates.md said.txt wrong.txt refusals.txt refused.txt; do
+    rm -f "$out/$file"
+  done
+  [ "$out/${lock##*/}" -ef "$lock" ] || rm -f "$out/${lock##*/}"
+fi
 
 case $range in
   *[[:space:]]* | -* | ..*) known= ;;
@@ -180,11 +181,16 @@ named() { # BASELINE CANDIDATE: what the files of a bump are called by; two pins
   printf %s "$1-to-$2" | tr -c 'A-Za-z0-9._-' _
 }
 
-plan() { # BASELINE CANDIDATE: counted and priced as if there were no outputs yet; refused if a server would refuse it
+plan() { # BASELINE CANDIDATE: what is left to send, counted and priced; refused if the server would refuse it
   name=$(named "$1" "$2")
   part=
-  echo "evidence for $2 in place of $1, were none of it there yet"
-  run_of "${EVALKIT_BASELINE:-$1}" -m "${EVALKIT_CANDIDATE:-$2}" --dry-run
+  set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
+  echo "evidence for $2 in place of $1: what is left to send"
+  if may_reuse; then
+    run_of "$1" --dry-run && run_of "$2" --dry-run
+  else
+    run_of "$1" -m "$2" --dry-run
+  fi
 }
 
 prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and approved with its verdict

@@ -15,10 +15,10 @@ from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.locks import is_held
 from evalkit.plan import trial_order
-from evalkit.planning import differences, differing
 from evalkit.rates import Rates
 from evalkit.records import ItemRecord, PromptSize, Spec, Trial, TrialKey
 from evalkit.showing import refuse_while_graded
+from evalkit.spec_differences import differences, differing
 from evalkit.store import RunFile
 from evalkit.strict import content_sha256
 from evalkit.wording import plural

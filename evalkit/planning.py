@@ -1,7 +1,7 @@
 """Planning: from a dataset to the trials of a run, counted, fitted into their context, and priced; nothing is sent."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -32,6 +32,7 @@ from evalkit.providers import Preflight, Provider, batches
 from evalkit.records import Snapshot, Spec, TrialKey
 from evalkit.request_check import rejections
 from evalkit.rubric import Rubric
+from evalkit.spec_differences import differences, differing
 from evalkit.staging import first_items
 from evalkit.store import RunFile
 from evalkit.way import LOCAL, Way, sent_in_batches
@@ -129,34 +130,6 @@ def run_path(folder: Path, spec: Spec) -> Path:
     return folder / f"{spec.name}-{spec.sha256[:8]}.db"
 
 
-_WHAT = {
-    "dataset_sha256": "dataset",
-    "rubric_sha256": "rubric",
-    "prompt_sha256": "prompt",
-    "context_tokens": "context",
-    "max_tokens": "output cap",
-    "condition": "choice of items",
-}
-_SAID_ELSEWHERE = {
-    "contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated", "rates",
-}  # fmt: skip
-
-
-def differences(ours: Spec, theirs: Spec) -> list[str]:
-    """What makes two specs different runs, in words."""
-    names = [name for name in ours.__dataclass_fields__ if name not in _SAID_ELSEWHERE]
-    differ = [name for name in names if getattr(ours, name) != getattr(theirs, name)]
-    if "max_tokens" in differ and ours.dataset_sha256 == theirs.dataset_sha256:
-        differ = [name for name in differ if name != "prompt_sha256"]  # which has the output cap in it
-    found = [_WHAT.get(name, name) for name in differ]
-    return [*found, "contexts"] if ours.contexts != theirs.contexts and "context" not in found else found
-
-
-def differing(names: Sequence[str]) -> str:
-    """What differs, as a sentence."""
-    return f"{', '.join(names)} {'differs' if len(names) == 1 and not names[0].endswith('s') else 'differ'}"
-
-
 async def prepare(
     dataset: Dataset,
     rubric: Rubric,
@@ -171,13 +144,13 @@ async def prepare(
 
     `place` is the folder of the run files, or the run file itself if it ends in .db. Spends nothing and writes
     nothing. `tell(done, total)` reports the counting of tokens; `at_once` requests will be in flight. Raises UsageError
-    for an unknown model or a context that does not fit, IntegrityError for a file of another run, InfrastructureError
-    if the server refuses.
+    for an unknown model that is still to be asked or a context that does not fit, IntegrityError for a file of another
+    run, InfrastructureError if the server refuses.
     """
     server = await provider.preflight(options.models)
     chosen = replace(dataset, items=chosen_items(dataset, options))
-    problems = server.problems or rejections(chosen, options.models, options.max_tokens, server.facts)
-    if problems:
+    problems = rejections(chosen, options.models, options.max_tokens, server.facts)
+    if problems and not server.problems:
         raise UsageError("\n".join(problems))
     if options.way.executor == "batch":
         await batches.require(provider)
@@ -192,6 +165,7 @@ async def prepare(
         spent = charged(snapshot, now, prices=options.prices, besides=snapshot.in_batches)
         notes = (*_at_server(snapshot, options.way, path), *_other_prices(snapshot.spec, spec))
     else:
+        _refuse_unserved(server, options.models)
         variants, notes = _variants(dataset, options, spec)
         plan = await fitted_plan(dataset, spec, variants, provider, tell, server.facts)
         notes = (*notes, *_others(place, spec))
@@ -201,6 +175,7 @@ async def prepare(
     batched = options.way.batched(plan.items, spec.seed, () if snapshot is None else sent_in_batches(snapshot))
     waiting = later | settled
     left = [trial.key for trial in plan.trials() if trial.id not in waiting] if waiting else plan.order
+    _refuse_unserved(server, {key.model for key in left})
     prefixes = _prefixes(plan, chosen, options)
     lines = run_bill(plan, left, now, snapshot, options.prices, batched, prefixes, at_once)
     lengths = {line.model: line.output_tokens for line in lines}
@@ -215,6 +190,14 @@ async def prepare(
     return Prepared(
         plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes, later
     )
+
+
+def _refuse_unserved(server: Preflight, models: Collection[str]) -> None:
+    """UsageError where a model of these is none that the server has; one of which nothing is left to send may be gone,
+    as a pin that has retired."""
+    problems = [problem for model, problem in server.problems.items() if model in models]
+    if problems:
+        raise UsageError("\n".join(problems))
 
 
 def _outputs(

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +111,17 @@ def _instead(spoilt: Callable[[bytes], tuple[str, bytes]], send: Send) -> Send:
             await send({"type": "http.response.body", "body": body})
 
     return sent
+
+
+def retired(models: Collection[str]) -> Spoil:
+    """What the server says of models, but that these are retired, from when on they are named there."""
+
+    def spoil(_method: str, path: str) -> Callable[[bytes], tuple[str, bytes]] | None:
+        if path.rpartition("/")[2] not in models:
+            return None
+        return lambda told: ("application/json", json.dumps({**json.loads(told), "lifecycle": "retired"}).encode())
+
+    return spoil
 
 
 class Brisk(uvicorn.Server):

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as xml
 
 import pytest
 import yaml
-from servers import recorded
+from servers import recorded, retired
 from stores import Bucket
 
 from evalkit.errors import UsageError
@@ -351,6 +351,22 @@ def test_one_budget_is_for_both_models_and_what_it_leaves_undone_is_told(commit:
         assert f"    error: {SONNET_45}-to-claude-sonnet-4-6: the budget of $0.0" in told
         assert runner.run(evidence="always", **{"budget-usd": "1"}) == 0, runner.log
         assert len(server.messages()) == 16, "it goes on from there"
+
+
+@pytest.mark.long
+def test_a_pin_that_has_retired_meanwhile_is_the_baseline_by_the_outputs_that_it_left(
+    commit: Commit, runner: Runner
+) -> None:
+    gone: list[str] = []
+    with recorded(spoil=retired(gone)) as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+        assert runner.run(evidence="always") == 0, runner.log
+        first = len(server.messages())
+        gone.append(SONNET_45)
+        commit("app.py", 'MODEL = "claude-opus-4-6"\n')
+        assert runner.run(evidence="always") == 0, runner.log
+        assert [body["model"] for body in server.messages()[first:]] == ["claude-opus-4-6"] * 8
 
 
 @pytest.mark.slow

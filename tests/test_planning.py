@@ -13,11 +13,12 @@ from evalkit.config import OwnRates
 from evalkit.dataset import Attachment, Card, Dataset, Params
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.fitting import NoServer, Variant, fitted_plan
-from evalkit.planning import Options, Prepared, differences, make_spec, prepare, start
+from evalkit.planning import Options, Prepared, make_spec, prepare, start
 from evalkit.pricing import Prices
 from evalkit.providers import Preflight
 from evalkit.records import Reply, Request
 from evalkit.rubric import Rubric
+from evalkit.spec_differences import differences
 from tests.analysis_builders import HAIKU, OPUS, PASS_OR_FAIL
 from tests.builders import dataset, item
 from tests.memory import traced

@@ -91,7 +91,7 @@ async def test_the_sandbox_is_recognised_and_its_request_id_kept() -> None:
             preflight = await provider.preflight([SONNET])
     assert (reply.outcome, reply.served_model, reply.simulated) == ("answered", SONNET, True)
     assert str(reply.request_id).startswith("req_")
-    assert (preflight.simulated, preflight.problems) == (True, ())
+    assert (preflight.simulated, preflight.problems) == (True, {})
 
 
 async def test_headers_as_long_as_the_sdk_takes_them_are_taken() -> None:
@@ -870,7 +870,7 @@ async def test_a_server_out_of_reach_is_named() -> None:
 async def test_preflight_knows_unknown_and_retired_models(model: str, problem: str | None) -> None:
     with recorded() as server:
         async with connected(server.url) as provider:
-            problems = (await provider.preflight([model])).problems
+            problems = (await provider.preflight([model])).problems.values()
     assert [problem in line and repr(model) in line for line in problems] == [True] * (problem is not None)
     assert server.messages() == []
 
@@ -913,7 +913,7 @@ async def test_a_server_without_a_model_list_of_the_vendors_shape_is_taken_at_it
             preflight = await provider.preflight(["whatever-7b"])
             reply = await provider.attempt(REQUEST)
             counted = await provider.count_tokens(REQUEST)
-    assert (preflight.problems, preflight.simulated) == ((), False)
+    assert (preflight.problems, preflight.simulated) == ({}, False)
     assert (reply.outcome, reply.served_model, reply.request_id) == ("answered", LOCAL_MODEL, None)
     assert counted is None
 
@@ -921,7 +921,7 @@ async def test_a_server_without_a_model_list_of_the_vendors_shape_is_taken_at_it
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"data": [1]}', b'{"data": {}}', b'{"data": [{}]}'])
 async def test_an_odd_model_list_is_no_model_list(body: bytes) -> None:
     async with scripted([whole(200, body, content_type="application/json")]) as url, connected(url) as provider:
-        assert (await provider.preflight([SONNET])).problems == ()
+        assert (await provider.preflight([SONNET])).problems == {}
 
 
 async def test_tokens_are_counted_by_the_server_without_settings_that_do_not_count() -> None:

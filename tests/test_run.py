@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import typer
 from analysis_builders import OPUS, Book, answered, failed, lost, spec
-from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded
+from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded, retired
 
 from evalkit.cli import main, spending
 from evalkit.dataset_files import read_dataset
@@ -739,6 +739,23 @@ def test_a_prompt_over_a_models_window_is_told_before_anything_is_sent(
     assert "do not fit its window (200,000)" in error
     assert server.messages() == []
     assert run_files() == []
+
+
+def test_a_model_that_has_retired_meanwhile_is_refused_only_while_something_is_left_to_ask_it(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its outputs are the baseline of the one that replaces it."""
+    gone: list[str] = []
+    with recorded(spoil=retired(gone)) as server:
+        line = ["run", str(tiny), "-q", "-m", MODELS[0], "--base-url", server.url]
+        assert main([*line, "--share", "0.5"]) == 0
+        sent = len(server.messages())
+        gone.append(MODELS[0])
+        assert main(line) == ExitCode.USAGE
+        assert f"error: model {MODELS[0]!r} is retired" in capsys.readouterr().err
+        assert main([*line, "--share", "0.5"]) == 0
+        assert main([*line, "-o", "runs/other.db"]) == ExitCode.USAGE
+        assert len(server.messages()) == sent
 
 
 # --- an unknown model on a server that lists none -------------------------------------------------------------

@@ -191,7 +191,7 @@ class JudgeSession:
             if bill.requests:
                 server = await provider.preflight(panel.judges)
                 if server.problems:
-                    raise UsageError("\n".join(server.problems))
+                    raise UsageError("\n".join(server.problems.values()))
                 mark = "SIMULATED: this server is evalkit's sandbox\n" if server.simulated else ""
                 free, capped = provider.bills_nothing(server), self.budget_usd is not None
                 confirm(mark + self._offer(bill), self.yes, free=free, capped=capped, quiet=self.quiet)

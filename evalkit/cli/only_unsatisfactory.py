@@ -126,7 +126,7 @@ def _run(
 
 def refuse_unlike(source: "Spec", planned: "Spec") -> None:
     """IntegrityError if the planned run would differ from its source in more than models, items and epochs."""
-    from evalkit.planning import differences, differing
+    from evalkit.spec_differences import differences, differing
 
     if source.contexts:  # one of its sizes is run again
         source = replace(source, contexts=(), context_tokens=planned.context_tokens)

@@ -86,4 +86,4 @@ async def _check_model(session: "Session", router: str) -> None:
     finally:
         await provider.close()
     if problems:
-        raise UsageError("\n".join(problems))
+        raise UsageError("\n".join(problems.values()))

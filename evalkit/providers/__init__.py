@@ -10,14 +10,14 @@ from evalkit.records import ModelFacts, Reply, Request
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a server said before any money was spent. `problems` are lines for the user, empty if all is well.
+    """What a server said before any money was spent. `problems`: a line for the user by model that it does not serve.
 
     `facts` by model id; a model of which the server says nothing is absent.
     """
 
     endpoint: str
     simulated: bool
-    problems: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, ModelFacts] = field(default_factory=dict)
 
 

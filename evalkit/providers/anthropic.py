@@ -110,7 +110,7 @@ class AnthropicProvider:
         if not await _is_model_list(response):
             return Preflight(endpoint, simulated)
         told = {model: await self._look_up(model) for model in models}
-        problems = tuple(answer for answer in told.values() if isinstance(answer, str))
+        problems = {model: answer for model, answer in told.items() if isinstance(answer, str)}
         facts = {model: answer for model, answer in told.items() if isinstance(answer, ModelFacts)}
         return Preflight(endpoint, simulated, problems, facts)
 

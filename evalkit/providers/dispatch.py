@@ -60,8 +60,8 @@ class _Both:
                 f"{sandbox.endpoint} is simulated and {real.endpoint} is not; run their models in separate run files"
             )
         endpoints = sorted({first.endpoint, *second.endpoint.split(" + ")})
-        problems = (*first.problems, *second.problems)
-        return Preflight(" + ".join(endpoints), first.simulated, problems, {**first.facts, **second.facts})
+        problems, facts = {**first.problems, **second.problems}, {**first.facts, **second.facts}
+        return Preflight(" + ".join(endpoints), first.simulated, problems, facts)
 
     def bills_nothing(self, server: Preflight) -> bool:
         """Whether requests cost nobody anything on either platform."""
