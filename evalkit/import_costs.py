@@ -35,6 +35,11 @@ def came_with_import(spec: Spec, model: str) -> bool:
     return _GIVEN in _sources(spec, model)
 
 
+def is_mixed(spec: Spec, model: str) -> bool:
+    """Whether costs of some of a model's requests were given, and others' are list prices of their tokens."""
+    return len(_sources(spec, model)) > 1
+
+
 def _sources(spec: Spec, model: str) -> set[str]:
     """Of a model that a spec says nothing about the costs are those of this package's own runs, from tokens."""
     parts = (part.partition(": ") for part in spec.prices_version.split("; "))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Span, Text, words
-from evalkit.import_costs import came_with_import
+from evalkit.import_costs import came_with_import, is_mixed
 from evalkit.models import display_name
 from evalkit.rates import Rates
 from evalkit.records import Spec
@@ -46,7 +46,8 @@ def _small(rates: Rates) -> str:
 def _price(spec: Spec, model: str) -> str:
     tiers, given = spec.rates.get(model), came_with_import(spec, model)
     if given and not tiers:
-        return "as imported, with each output"
+        others = f"; where an output came without a cost, by {spec.prices_version}" * is_mixed(spec, model)
+        return f"as imported, with each output{others}"
     if tiers is None:
         return f"not recorded in this run file, which was priced by {spec.prices_version}"
     if not tiers:

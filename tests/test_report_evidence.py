@@ -611,6 +611,10 @@ def test_prices_are_those_that_the_run_file_has_and_no_others() -> None:
     assert before == ("not recorded in this run file, which was priced by genai-prices 0.1.0, own rates f75a538dea53")
     imported: dict[str, Any] = {"outputs_sha256": "a" * 64, "prices_version": f"as imported: {HAIKU}"}
     assert told(rates={}, **imported) == "as imported, with each output"
+    merged = f"as imported: {HAIKU}; genai-prices 0.2.3 from tokens: {HAIKU}"
+    assert told(rates={}, **{**imported, "prices_version": merged}).startswith(
+        "as imported, with each output; where an"
+    )
     assert told(rates={HAIKU: (Rates(1, 5),)}, **imported).startswith("as imported; where an output came without")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from evalkit.analysis import analyze
 from evalkit.analysis.production import Production, production
 from evalkit.cli import main
 from evalkit.cli.signal_tables import production_lines
-from evalkit.pricing import Prices
+from evalkit.config import OwnRates
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.usage_log import UsageLine, parse_usage
 
 MONDAY = datetime(2026, 8, 31, 9, tzinfo=UTC)
@@ -212,6 +214,28 @@ def test_a_ratio_that_is_the_same_on_every_item_leaves_a_saving_the_doubt_of_its
     assert "at 0.33× (no interval, all 60 alike) the cost" in told
     alike = production(read(*(line(day, difficulty="easy") for day in range(42))), run, Prices())
     assert "(no interval: all 6 weeks save the same, requests alone" in " ".join(production_lines(alike))
+
+
+@pytest.mark.parametrize(
+    ("own", "ran", "refused"),
+    [
+        ({}, {}, False),
+        ({SONNET: OwnRates(input=0.3, output=1.5)}, {}, True),  # a run file that does not keep its rates
+        ({}, {SONNET: (3.0, 15.0), HAIKU: (1.0, 5.0)}, False),
+        ({SONNET: OwnRates(input=0.3, output=1.5)}, {SONNET: (3.0, 15.0)}, True),
+        ({SONNET: OwnRates(input=3, output=15)}, {SONNET: (0.3, 1.5)}, True),
+        ({OPUS: OwnRates(input=3, output=15)}, {SONNET: (3.0, 15.0)}, False),  # nothing moves from or to it
+    ],
+)
+def test_a_run_by_other_prices_says_nothing_of_what_moving_would_save(
+    own: Mapping[str, OwnRates], ran: Mapping[str, tuple[float, float]], refused: bool
+) -> None:
+    found = planted()
+    rates = {m: tuple(replace(t, input=ran[m][0], output=ran[m][1]) for t in LIST_PRICES.tiers(m, MONDAY)) for m in ran}
+    run = replace(found, spec=replace(found.spec, rates=rates))
+    saving = production(read(*weekly(6, difficulty="easy")), run, Prices(own)).saving
+    assert (saving.value is None) == refused
+    assert ("the log is priced by other rates of Sonnet 4.6 than the run was" in (saving.reason or "")) == refused
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from evalkit import stats
 from evalkit.analysis.evidence import State, by_interval
 from evalkit.analysis.movable import Moved, moved
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.savings import monthly_saving
+from evalkit.analysis.savings import METHOD, monthly_saving
 from evalkit.frozen import dataclass
 from evalkit.models import display_name
-from evalkit.pricing import Prices
+from evalkit.pricing import OWN_RATES, Prices
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
 from evalkit.usage_log import UsageLine
@@ -84,8 +84,22 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
         state=by_interval(growth["cost per user"], 1.0),
         models=tuple(_use(model, lines, logged) for model in logged),
         moved=found,
-        saving=monthly_saving(lines, costs, found, weeks),
+        saving=_by_other_rates(found, analysis, prices, lines[-1].at) or monthly_saving(lines, costs, found, weeks),
     )
+
+
+def _by_other_rates(found: Moved, analysis: Analysis, prices: Prices, when: datetime) -> Estimate | None:
+    """That a log is priced by other rates than the run was: a ratio of the run's costs then says nothing of its own."""
+    spec, differ = analysis.spec, []
+    for model in sorted({model for move in found.moves for model in (move.current, move.toward)}):
+        ran, now = spec.rates.get(model), prices.tiers(model, when)
+        own = model in prices.own and OWN_RATES not in spec.prices_version  # of a run file that does not keep its rates
+        if own if ran is None else ran and now and ran != now:
+            differ.append(display_name(model, spec.models))
+    if not differ:
+        return None
+    reason = f"the log is priced by other rates of {', '.join(differ)} than the run was: repeat the run by these"
+    return no_estimate(reason, 0.95, METHOD)
 
 
 def whole_weeks(moments: Sequence[datetime]) -> tuple[date, ...]:
