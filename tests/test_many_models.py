@@ -84,6 +84,12 @@ def test_values_of_crossings_stand_apart_and_each_is_in_the_table(values: list[f
         left, bottom = float(e.attrib["x"]), float(e.attrib["y"])
         boxes.append(Box(left, bottom - 11, left + text_width(e.text or "", 11.5, bold=True), bottom + 3))
     assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    rows: dict[float, list[tuple[float, str]]] = {}
+    for box, e in zip(boxes, said, strict=True):
+        rows.setdefault(box.bottom, []).append((box.left, e.text or ""))
+    for row in rows.values():
+        ordered = [float(text[1:]) for _, text in sorted(row)]
+        assert ordered == sorted(ordered), "a value to the right is none of a crossing to the left"
     figures = table_of(chart)
     assert figures is not None
     told = [plain_text(row.cells[0].text) for row in figures.rows if row.cells[0].doubt]

@@ -48,6 +48,17 @@ def test_two_models_that_cost_nothing_meet_nowhere() -> None:
     assert all(crossing.x > 1e-4 for crossing in chart.crossings)
 
 
+def test_models_that_are_never_the_least_costly_stretch_no_axis() -> None:
+    """Two dear ones, a millionth of a dollar apart, cross near nothing, where a third is far cheaper."""
+    found = price_of_failure.build(
+        analysed({HAIKU: 0.001, SONNET: 0.05, OPUS: 0.050001}, {HAIKU: 9, SONNET: 3, OPUS: 1})
+    )
+    assert found is not None
+    (chart,) = (block for block in found.blocks if isinstance(block, Lines))
+    assert [round(crossing.x, 2) for crossing in chart.crossings] == [0.37]
+    assert chart.x.low == 0.1
+
+
 def test_what_costs_nothing_costs_less() -> None:
     found = scorecard.build(analysed({HAIKU: 0.01, OPUS: 0.0}, {HAIKU: 0, OPUS: 1}))
     assert found is not None

@@ -100,13 +100,22 @@ def _crossings(svg: Svg, chart: Lines, across: Scale, up: Scale) -> None:
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": "4"} | paint)
     verticals = [Box(across(c.x) - 1, up(c.y) - 5, across(c.x) + 1, up.start) for c in seen]
     curves = [Box(across(x) - 3, up(y) - 2, across(x) + 3, up(y) + 2) for line in chart.lines for x, y in line.points]
-    taken: list[Box] = []
+    taken: list[tuple[float, Box]] = []
     for crossing in seen:
-        free = [box for box in _places(crossing, across, up) if not any(box.meets(other) for other in taken)]
+        free = [
+            box
+            for box in _places(crossing, across, up)
+            if not any(box.meets(other) or _swapped(crossing.x, box, x, other) for x, other in taken)
+        ]
         if free:
             box = min(free, key=lambda box: sum(box.meets(line) for line in (*curves, *verticals)))
-            taken.append(box)
+            taken.append((crossing.x, box))
             svg.halo(box.left + 2, box.bottom - 4, crossing.label, "ink", size=_VALUE_PX)
+
+
+def _swapped(x: float, box: Box, other_x: float, other: Box) -> bool:
+    """Whether two values of one row would stand the other way round than what they are of."""
+    return box.top == other.top and (x - other_x) * (box.left - other.left) < 0
 
 
 def _places(crossing: Crossing, across: Scale, up: Scale) -> list[Box]:

@@ -122,9 +122,11 @@ def _cross(a: _Cost, b: _Cost) -> float | None:
 
 
 def _span(costs: list[_Cost], correction_usd: float) -> tuple[float, float, list[float]]:
-    """The ends of the chart's axis, and the break-even points on it."""
+    """The ends of the chart's axis, around what one pays and where another model becomes the least costly; and all
+    break-even points."""
     points = [x for a, b in combinations(costs, 2) if (x := _cross(a, b)) is not None]
-    known = [*points, correction_usd] if correction_usd > 0 else points
+    whole = _stretches(costs, min(points) / 2, max(points) * 2, points) if points else ()
+    known = [stretch.low for stretch in whole[1:]] + [correction_usd] * (correction_usd > 0)
     return 10.0 ** math.floor(math.log10(min(known, default=0.1) / 3)), max(known, default=1.0) * 4, points
 
 
