@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from evalkit.analysis import analyze
 from evalkit.analysis.agreements import OVERALL
+from evalkit.analysis.pair_results import Baseline
 from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.preferred import Preferred
 from evalkit.analysis.priced_otherwise import FAST, IN_REGION, OTHER
@@ -414,6 +415,29 @@ def test_each_model_is_compared_with_its_counterpart() -> None:
     assert written(rows[0])[7] == estimated(pair.cost_ratio, "ratio")
     assert part.heading == "Haiku 4.5 is better than in the baseline run"
     assert [plain_text(row.cells[3].text) for row in rows] == ["now better", "not enough data to tell", SINCE["level"]]
+
+
+@pytest.mark.parametrize("prices", [None, "genai-prices 0.1"])
+def test_a_change_of_the_price_list_is_no_change_of_what_a_model_costs(prices: str | None) -> None:
+    analysis = made("with_baseline")
+    spec, same = analysis.spec, Estimate(0.0, -0.01, 0.01, 0.95, 60, "Tango")
+    earlier = Baseline(
+        spec.name,
+        spec.sha256,
+        spec.created_at,
+        False,
+        "d",
+        "r",
+        "p",
+        spec.models,
+        prices or spec.prices_version,
+        "",
+        (),
+    )
+    level = tuple(replace(pair, difference=same, p_holm=1.0) for pair in analysis.against)
+    told = section(replace(analysis, against=level, baseline=earlier), "against").heading
+    assert "No change in the pass rate" in told
+    assert bool(re.search("costs? (more|less)", told)) == (prices is None)
 
 
 def test_that_the_rate_stays_hides_no_change_of_cost_and_latency() -> None:

@@ -125,6 +125,7 @@ def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], cach
         rubric_sha256=spec.rubric_sha256,
         prompt_sha256=None if spec.imported else spec.prompt_sha256,
         models=spec.models,
+        prices_version=spec.prices_version,
         command=report_against(run.spec, spec),
         differs=differs,
     )

@@ -64,6 +64,7 @@ class Baseline:
     rubric_sha256: str
     prompt_sha256: str | None
     models: tuple[str, ...]
+    prices_version: str
     command: str
     differs: tuple[str, ...]
     warnings: tuple[str, ...] = ()

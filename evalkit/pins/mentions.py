@@ -63,16 +63,22 @@ def comment_at(line: str, marks: tuple[str, ...]) -> int:
     """
     if not any(mark in line for mark in marks):
         return len(line)
-    quote = ""
+    quote, over = "", 0
     for at, character in enumerate(line):
+        apart = at == 0 or line[at - 1].isspace()
+        if at < over:
+            continue
         if quote:
             quote = "" if character == quote and line[at - 1] != "\\" else quote
         elif character in _QUOTES:
             quote = character
-        elif line.startswith(marks, at) and (at == 0 or line[at - 1].isspace()):
-            ends = line[at + 2 :].rstrip().partition("*/")[1:] == ("*/", "")
-            if not line.startswith("/*", at) or (ends and line[:at].strip()):
+        elif "/*" in marks and line.startswith("/*", at):
+            _, end, behind = line[at + 2 :].partition("*/")
+            if end and not behind.strip() and apart and line[:at].strip():
                 return at
+            over = len(line) - len(behind) if end else over
+        elif line.startswith(marks, at) and apart:
+            return at
     return len(line)
 
 
