@@ -147,7 +147,7 @@ may_reuse() { # not where documents fill the context up to what both models take
 
 aloud() { # COMMAND...: what it says on stderr is told as it comes, and its errors stand in the comment as well
   : >"$out/failed.txt"
-  { { "$@" || echo "$?" >"$out/failed.txt"; } 2>&1 >&3 </dev/null | tee "$out/told.txt" >&2; } 3>&1
+  { { "$@" || echo "$?" >"$out/failed.txt"; } 2>&1 >&3 </dev/null | (trap '' INT && exec tee "$out/told.txt") >&2; } 3>&1
   [ -s "$out/failed.txt" ] || return 0
   sed -n "s/^error: /error: $name: /p" "$out/told.txt" >>"$out/refusals.txt"
   return "$(cat "$out/failed.txt")"

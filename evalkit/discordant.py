@@ -66,7 +66,7 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float, *, blind:
             continue
         if trial.outcome is not None:
             said[trial.key.item_id][trial.key.model].append(trial.judge_satisfied)
-        if trial.outcome == "answered":
+        if trial.outcome == "answered" and trial.decided_by != "check":  # of which there is nothing to ask
             answered.add(trial.key.item_id)
     apart = tuple(item for item in said if item in answered and tells_apart(said[item].values()))
     alike = [item for item in said if item in answered and item not in apart]

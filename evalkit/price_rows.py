@@ -46,7 +46,7 @@ def _small(rates: Rates) -> str:
 def _price(spec: Spec, model: str) -> str:
     tiers, given = spec.rates.get(model), came_with_import(spec, model)
     if given and not tiers:
-        others = f"; where an output came without a cost, by {spec.prices_version}" * is_mixed(spec, model)
+        others = "; where one came without a cost, list prices of its tokens, not recorded here" * is_mixed(spec, model)
         return f"as imported, with each output{others}"
     if tiers is None:
         return f"not recorded in this run file, which was priced by {spec.prices_version}"

@@ -249,9 +249,14 @@ class Rubric(CoherentModel):
         return False if best is not None and best < self.satisfactory.score - 1e-9 else None
 
     @classmethod
-    def read_back(cls, content: Mapping[str, Any]) -> Self:
-        """The rubric that a run file keeps as `content`; its lists have become tuples and its levels texts there."""
-        return cls.model_validate_json(json.dumps(content))
+    def read_back(cls, content: Mapping[str, Any], *, correction_stated: bool = False) -> Self:
+        """The rubric that a run file keeps as `content`; its lists have become tuples and its levels texts there, and
+        it no longer says whether a correction's cost was stated where that is the default."""
+        read = cls.model_validate_json(json.dumps(content))
+        if not correction_stated:
+            return read
+        stated = read.economics.model_copy(update={"correction_minutes": read.economics.correction_minutes})
+        return read.model_copy(update={"economics": stated})
 
     def content(self) -> dict[str, Any]:
         """The rubric as plain JSON, from which it can be read back."""

@@ -820,6 +820,10 @@ def in_shares(baseline: int, candidate: int) -> Callable[[int, str], Sequence[st
             lambda item, model: [JUDGE, *(["ann"] if (item < 40 if model == BASELINE else item >= 51) else [])],
             f"ann graded 40 of 49 items' outputs of {BASELINE} and 9 of {CANDIDATE}, so that",
         ),
+        (
+            lambda item, model: [JUDGE, *([f"p{item % 12}"] if model == BASELINE else [])],
+            f"people graded 60 of 60 items' outputs of {BASELINE} and 0 of",
+        ),
         (lambda item, model: [JUDGE, *(["ann"] if item < 3 and model == BASELINE else [])], None),  # ann has begun
         (in_shares(48, 12), f"ann graded 48 of 60 items' outputs of {BASELINE} and 12 of {CANDIDATE}, so that being"),
         (in_shares(18, 42), f"ann graded 18 of 60 items' outputs of {BASELINE} and 42 of {CANDIDATE}, so that"),

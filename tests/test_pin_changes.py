@@ -275,6 +275,18 @@ def test_an_alias_and_a_retired_model_have_no_valid_evidence(git: Git, capsys: p
     assert "the model was retired on 2026-08-05" in errors
 
 
+@pytest.mark.parametrize(("before", "back"), [("claude-opus-4-1-20250805", False), ("claude-opus-4-6", True)])
+def test_no_pin_that_has_retired_is_a_way_back(
+    before: str, back: bool, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "old.py", f'MODEL = "{before}"\n')
+    commit(git, "old.py", 'MODEL = "claude-opus-4-7"\n')
+    assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 6
+    errors = " ".join(capsys.readouterr().err.split())
+    assert ("or go back to the pin before" in errors) == back
+    assert ("the pin before has retired: what is left of it is a run file that was kept" in errors) != back
+
+
 @pytest.mark.long
 def test_evidence_for_a_pin_that_replaces_none_must_be_against_one_that_runs(
     git: Git, capsys: pytest.CaptureFixture[str]

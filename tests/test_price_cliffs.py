@@ -11,7 +11,7 @@ from test_signals import planted
 from test_usage_log import line, read
 
 from evalkit.analysis import analyze
-from evalkit.analysis.movable import _beyond, _sides, moved
+from evalkit.analysis.movable import _Place, _sides, moved
 from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
 from evalkit.analysis.production import production
 from evalkit.analysis.results import Analysis, PriceCliff
@@ -175,7 +175,8 @@ def test_the_cliff_of_the_cheaper_model_is_met_by_its_own_tokens(
 ) -> None:
     """Haiku 5.5 makes 1.3 tokens of one of Sonnet 4.6's."""
     longest = {SONNET: {"i": tried}, CHEAP: {} if of_cheap is None else {"i": of_cheap}}
-    assert _beyond(SONNET, CHEAP, tokens) == (False, beyond)
+    place = _Place(SONNET, CHEAP, ("easy",), (replace(planted().slices[0], item_ids=frozenset({"i"})),))
+    assert place.side(tokens, place.rates(longest)) == (False, beyond)
     assert _sides(SONNET, CHEAP, "i", longest) == (False, tried > 80_000)
     assert _sides(SONNET, CHEAP, "another", longest) == (False, None)
 
@@ -224,6 +225,49 @@ def test_requests_cost_what_prompts_on_their_side_of_a_price_cliff_do(
     assert [move.beyond for move in found.moves] == ([] if ratio is None else [(NEWEST,) if logged == 105_000 else ()])
     reason = "a prompt on a side of a price cliff that the run hardly tried on its part"
     assert found.unmapped == ({reason: 1} if ratio is None else {})
+
+
+@pytest.mark.parametrize(
+    ("rates", "logged", "ratio"),
+    [
+        ((1.2,), 82_000, 0.05),  # 98,400 tokens of the cheaper model, by what it made of the run's prompts
+        ((1.2,), 84_000, 0.25),
+        ((1.4,), 71_000, 0.05),
+        ((1.4,), 72_000, 0.25),
+        ((1.2, 1.4), 78_000, None),  # 93,600 to 109,200
+        ((1.2, 1.4), 71_000, 0.05),
+    ],
+)
+def test_a_prompt_has_the_tokens_that_the_run_was_billed_for_such(
+    rates: tuple[float, ...], logged: int, ratio: float | None
+) -> None:
+    book = Book(spec((NEWER, NEWEST)))
+    for item in range(60):
+        size, rate = (60_000 if item < 30 else 95_000), rates[item % len(rates)]
+        book.item(f"i{item:02d}", difficulty="easy")
+        for model, usd, tokens in ((NEWER, 2e-6, size), (NEWEST, 1e-7, int(size * rate))):
+            cost = usd * size * (5 if model == NEWEST and tokens > 100_000 else 1)
+            usage = Usage(input_tokens=tokens, output_tokens=10)
+            book.trial(f"i{item:02d}", answered(cost, usage=usage), model=model, level=1)
+    found = moved(read(line(model=NEWER, difficulty="easy", input_tokens=logged)), analyze(book.snapshot()))
+    assert [move.cost_ratio.value for move in found.moves] == ([] if ratio is None else [pytest.approx(ratio)])
+    near = "a prompt so near a price cliff that the run does not tell its side"
+    assert found.unmapped == ({near: 1} if ratio is None else {})
+
+
+def test_a_part_by_size_is_known_by_the_tokens_of_the_requests_own_model() -> None:
+    """The cheaper model fails the larger half, and makes 1.3 tokens of one."""
+    book = Book(spec((SONNET, CHEAP)))
+    for item in range(180):
+        size = 10_000 + 250 * item
+        for model, usd, tokens in ((SONNET, 3e-6, size), (CHEAP, 1e-7, int(1.3 * size))):
+            usage = Usage(input_tokens=tokens, output_tokens=10)
+            level = int(model == SONNET or item < 60)
+            book.trial(f"i{item:03d}", answered(usd * size, usage=usage), model=model, level=level)
+    run = analyze(book.snapshot())
+    tried = moved(read(*(line(input_tokens=size) for size in (12_000, 24_000, 26_000, 45_000))), run)
+    assert [move.requests for move in tried.moves] == [2]
+    assert tried.kept == 2, "26,000 are of the middle third, though 20,000 of these make as many of the other model's"
 
 
 def test_requests_on_either_side_of_a_price_cliff_are_told_apart() -> None:

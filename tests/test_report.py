@@ -289,7 +289,7 @@ def test_models_that_satisfy_alike_are_all_named_in_the_frontiers_heading() -> N
     ("tags", "heading"),
     [
         ("a", "Haiku 4.5 falls behind Opus 4.6 most clearly on a items"),
-        ("ab", "Haiku 4.5 falls behind Opus 4.6 as clearly as anywhere on b items"),
+        ("ab", "Haiku 4.5 falls behind Opus 4.6 as clearly as anywhere on a items"),
     ],
 )
 def test_a_heading_calls_none_of_several_equal_gaps_the_largest(tags: str, heading: str) -> None:

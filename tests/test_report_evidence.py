@@ -637,7 +637,7 @@ def test_prices_are_those_that_the_run_file_has_and_no_others() -> None:
     assert told(rates={}, **imported) == "as imported, with each output"
     merged = f"as imported: {HAIKU}; genai-prices 0.2.3 from tokens: {HAIKU}"
     assert told(rates={}, **{**imported, "prices_version": merged}).startswith(
-        "as imported, with each output; where an"
+        "as imported, with each output; where one"
     )
     assert told(rates={HAIKU: (Rates(1, 5),)}, **imported).startswith("as imported; where an output came without")
 

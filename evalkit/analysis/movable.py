@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cache, partial
 
 from evalkit.analysis.results import Analysis, Slice
@@ -70,6 +70,20 @@ class _Place:
             return sorted(tried) if len(set(tried.values())) == 1 else []
         return sorted(item for item, sides in tried.items() if sides == self.beyond)
 
+    def rates(self, longest: _Longest) -> tuple[float, float]:
+        """The fewest and the most tokens that the other model made of one of the current's, of the same texts."""
+        toward, ours = self.toward or self.current, longest[self.current]
+        both = [longest[toward][i] / ours[i] for i in self.items if i in longest[toward] and ours.get(i)]
+        known_rate = _per_text(toward, self.current)
+        return min(both, default=known_rate), max(both, default=known_rate)
+
+    def side(self, size: int | None, rates: tuple[float, float]) -> _Beyond | None:
+        """Of a request of so many tokens of the current model; None where the other would make now more and now fewer
+        than its cliff of them."""
+        toward = self.toward or self.current
+        sides = {(_is_beyond(self.current, size), _is_beyond(toward, size and size * rate)) for rate in rates}
+        return sides.pop() if len(sides) == 1 else None
+
     def most(self, longest: _Longest) -> float:
         """The longest prompt, in tokens of the current model, that the run speaks of on every part: nearly as long as
         those it was tried with, and within the windows of both models."""
@@ -96,14 +110,18 @@ class Moved:
 def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
     """Each request's place: a move, kept, or unmapped. A request is never assumed to belong anywhere."""
     around = {model: _standing_of(model, analysis) for model in {line.model for line in lines}}
-    sizes, longest = list(_sizes(analysis)), _longest(analysis)
+    longest = _longest(analysis)
+    sizes = {
+        standing.current: list(_sizes(analysis, longest[standing.current])) for standing in around.values() if standing
+    }
     most, alike = cache(partial(_Place.most, longest=longest)), cache(partial(_Place.alike, longest=longest))
+    rates = cache(partial(_Place.rates, longest=longest))
     places: list[_Place | None] = []
     unmapped: Counter[str] = Counter()
     kept = 0
     for line in lines:
         standing, reason, place = around[line.model], "", None
-        parts = () if standing is None else _parts_of(line, standing, sizes)
+        parts = () if standing is None else _parts_of(line, standing, sizes[standing.current])
         if standing is None:
             reason = f"{display_name(line.model, analysis.spec.models)} is not in the run"
         elif not parts:
@@ -111,10 +129,13 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
         else:
             toward, names = _toward(standing, parts), tuple(part.name for part in parts)
             size = line.usage.total_input_tokens or None
-            beyond = (False, False) if toward is None else _beyond(standing.current, toward, size)
-            place = _Place(standing.current, toward, names, parts, beyond)
+            place = _Place(standing.current, toward, names, parts)
+            beyond = (False, False) if toward is None else place.side(size, rates(place))
+            place = replace(place, beyond=beyond or place.beyond)
             if size and size > most(place):
                 reason = "a prompt longer than the run's on its part"
+            elif beyond is None:
+                reason = "a prompt so near a price cliff that the run does not tell its side"
             elif toward is not None and len(alike(place)) < min(_FEWEST_ALIKE, len(place.items)):
                 reason = "a prompt on a side of a price cliff that the run hardly tried on its part"
         if reason:
@@ -153,12 +174,8 @@ def _standing_of(model: str, analysis: Analysis) -> Standing | None:
     return None if found is None else standing(analysis, found)
 
 
-def _sizes(analysis: Analysis) -> Iterator[tuple[int, int, Slice]]:
-    """Smallest and largest prompt of each part by size, by the most tokens that any model was billed for an item."""
-    largest = {
-        item.id: max((o.input_tokens for o in item.outputs if o.input_tokens is not None), default=None)
-        for item in analysis.outputs
-    }
+def _sizes(analysis: Analysis, largest: Mapping[str, int]) -> Iterator[tuple[int, int, Slice]]:
+    """Smallest and largest prompt of each part by size, in the tokens of one model."""
     for part in (p for p in analysis.slices if p.kind == "context"):
         tokens = [t for i in part.item_ids if (t := largest.get(i)) is not None]
         if tokens:
@@ -174,7 +191,7 @@ def _parts_of(line: UsageLine, place: Standing, sizes: Sequence[tuple[int, int, 
     if tagged:
         return tuple(tagged)
     size = line.usage.total_input_tokens
-    return tuple(part for low, high, part in sizes if size is not None and low <= size <= high)[:1]
+    return tuple(part for low, high, part in sizes if size is not None and low <= size <= high)
 
 
 def _longest(analysis: Analysis) -> _Longest:

@@ -9,6 +9,8 @@ from evalkit.rates import Rates
 from evalkit.records import Snapshot, Usage
 
 FAST, IN_REGION, OTHER = "in fast mode", "in a region with a price of its own", "by other rates than the run began with"
+_ROUNDED_USD = 1e-12
+"""What a token's price may lack, since rates are kept to a millionth of a dollar per million."""
 
 
 def priced_otherwise(snapshot: Snapshot) -> Mapping[str, Mapping[str, int]]:
@@ -41,7 +43,8 @@ def _says(tiers: Sequence[Rates], usage: Usage, cost: float) -> bool:
     if factor is None or any(tokens and rate is None for tokens, rate in kinds):
         return False
     usd = factor * fsum((tokens or 0) * (rate or 0.0) for tokens, rate in kinds) / 1e6
-    return isclose(usd, cost, rel_tol=1e-6, abs_tol=1e-12)
+    rounded = _ROUNDED_USD * sum(tokens or 0 for tokens, _ in kinds)
+    return isclose(usd, cost, rel_tol=1e-6, abs_tol=1e-12 + rounded)
 
 
 def _why(usage: Usage) -> str:

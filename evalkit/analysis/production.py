@@ -11,8 +11,10 @@ from evalkit.analysis.movable import Moved, moved
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.savings import METHOD, monthly_saving
 from evalkit.frozen import dataclass
+from evalkit.import_costs import came_with_import
 from evalkit.models import display_name
 from evalkit.pricing import OWN_RATES, Prices
+from evalkit.rates import Rates
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
 from evalkit.usage_log import UsageLine
@@ -84,22 +86,49 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
         state=by_interval(growth["cost per user"], 1.0),
         models=tuple(_use(model, lines, logged) for model in logged),
         moved=found,
-        saving=_by_other_rates(found, analysis, prices, lines[-1].at) or monthly_saving(lines, costs, found, weeks),
+        saving=_by_other_rates(lines, found, analysis, prices) or monthly_saving(lines, costs, found, weeks),
     )
 
 
-def _by_other_rates(found: Moved, analysis: Analysis, prices: Prices, when: datetime) -> Estimate | None:
-    """That a log is priced by other rates than the run was: a ratio of the run's costs then says nothing of its own."""
-    spec, differ = analysis.spec, []
-    for model in sorted({model for move in found.moves for model in (move.current, move.toward)}):
-        ran, now = spec.rates.get(model), prices.tiers(model, when)
-        own = model in prices.own and OWN_RATES not in spec.prices_version  # of a run file that does not keep its rates
-        if own if ran is None else ran and now and ran != now:
+def _by_other_rates(lines: Sequence[UsageLine], found: Moved, analysis: Analysis, prices: Prices) -> Estimate | None:
+    """That a log is priced by other rates than the run was: a ratio of the run's costs then says nothing of its own.
+
+    By the rates of input and output, and those of caches where the log has any; costs that were imported have none.
+    """
+    spec, called = analysis.spec, defaultdict[str, set[str]](set)
+    cached = any(line.usage.total_input_tokens != line.usage.input_tokens for line in lines)
+    for line, move in zip(lines, found.lines, strict=True):
+        if move is not None:
+            called[found.moves[move].current].add(line.model)
+            called[found.moves[move].toward].add(found.moves[move].toward)
+    differ = []
+    for model, names in called.items():
+        ran, now = spec.rates.get(model), [prices.tiers(name, lines[-1].at) for name in names]
+        if ran:
+            other = model in analysis.priced_otherwise or any(
+                tiers and _figures(tiers, cached) != _figures(ran, cached) for tiers in now
+            )
+        else:  # of a run file that does not keep its rates
+            other = not (
+                names.isdisjoint(prices.own) or OWN_RATES in spec.prices_version or came_with_import(spec, model)
+            )
+        if other:
             differ.append(display_name(model, spec.models))
     if not differ:
         return None
-    reason = f"the log is priced by other rates of {', '.join(differ)} than the run was: repeat the run by these"
+    reason = (
+        f"the log is priced by other rates of {', '.join(sorted(differ))} than the run was: repeat the run by these"
+    )
     return no_estimate(reason, 0.95, METHOD)
+
+
+def _figures(tiers: Sequence[Rates], cached: bool) -> list[tuple[float | None, ...]]:
+    """What of a model's rates prices a log."""
+    return [
+        (tier.above_tokens, tier.input, tier.output)
+        + ((tier.cache_read, tier.cache_write_5m, tier.cache_write_1h) if cached else ())
+        for tier in tiers
+    ]
 
 
 def whole_weeks(moments: Sequence[datetime]) -> tuple[date, ...]:

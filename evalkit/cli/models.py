@@ -1,7 +1,7 @@
 """`evalkit models`: known model ids with tier, price, context window, lifecycle, and what is newer."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,7 +44,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
                 "output_usd_per_mtok": round(priced[1], 4) if priced else None,
                 "context_tokens": model.context_tokens,
                 "price_cliff": model.price_cliff and dict(zip(_CLIFF, model.price_cliff, strict=True)),
-                "lifecycle": _lifecycle(model),
+                "lifecycle": _lifecycle(model, now.date()),
                 "pinned": model.pinned,
                 "in_line_up": model.id in LINE_UP,
                 "newer": list(newer_in_tier(model.id)),
@@ -57,11 +57,12 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     terminal.print(models_table(rows, prices_version(), terminal.width))
 
 
-def _lifecycle(model: "Model") -> str:
+def _lifecycle(model: "Model", today: date) -> str:
     """Where a model stands, and since when or until when."""
     if model.retires is None:
         return model.lifecycle
-    return f"retired {model.retires}" if model.lifecycle == "retired" else f"{model.lifecycle}, retires {model.retires}"
+    gone = model.lifecycle == "retired" or date.fromisoformat(model.retires) <= today
+    return f"retired {model.retires}" if gone else f"{model.lifecycle}, retires {model.retires}"
 
 
 def models_table(rows: list[dict[str, Any]], prices: str, width: int) -> "Table":

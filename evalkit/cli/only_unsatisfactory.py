@@ -102,7 +102,8 @@ def _run(
     if dataset is None and not place.is_file():
         raise UsageError(f"{str(place)!r} is not there; name the dataset of {source}")
     loaded = read_dataset(place)
-    criteria = Rubric.read_back(spec.rubric) if rubric is None else read_rubric(rubric)
+    stated = bool(spec.economics_stated)
+    criteria = Rubric.read_back(spec.rubric, correction_stated=stated) if rubric is None else read_rubric(rubric)
     for what, ours, theirs in (
         ("dataset", loaded.sha256, spec.dataset_sha256),
         ("rubric", criteria.sha256, spec.rubric_sha256),

@@ -67,6 +67,7 @@ def _moves(logged: "Production") -> Iterator[str]:
         yield (
             f"    {plural(move.requests, 'request')} of {display_name(move.current, models)} on {listing(move.parts)}"
             f" items to {display_name(move.toward, models)}, {beyond}at {estimated(move.cost_ratio, 'ratio')} the cost"
+            " in the run"
         )
     yield f"    {found.kept:,} not shown"
     for reason, count in found.unmapped.items():

@@ -72,7 +72,10 @@ def _columns(analysis: "Analysis") -> tuple[dict[str, list[str]], list[str]]:
     below = [text for text in dict.fromkeys(missing) if missing.count(text) > 1]
     for name, texts in cells.items():
         cells[name] = [text.partition("\n")[0] if text in below else text for text in texts]
-    said = [f"{word}: {reason.strip('()')}" for word, _, reason in (text.partition("\n") for text in below)]
+    said = [
+        f"{word}: {reason.removeprefix('(').removesuffix(')')}"
+        for word, _, reason in (text.partition("\n") for text in below)
+    ]
     return {"model": [model.name for model in models], **cells}, said
 
 

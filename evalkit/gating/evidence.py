@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from evalkit.analysis.results import Analysis, ItemResult, ModelResult, OutputResult
+from evalkit.analysis.trials import DecidedBy
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
@@ -17,14 +18,10 @@ Measure = Callable[[OutputResult], float | None]
 LEAST_KNOWN = 0.95
 """Share of each side's trials that a cost or a time must be known of to pass; a share needs no such rule (`worst`)."""
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
-_CALLED = {
-    "dataset_sha256": "dataset", "rubric_sha256": "rubric", "prompt_sha256": "prompt", "cache": "cache setting",
-    "seed": "seed",
-}  # fmt: skip
+_CALLED = {"context_tokens": "context size", "contexts": "context size", "cache": "cache setting"}
 
 REPEAT = "repeat `evalkit run` and `evalkit grade`"
 """What brings trials and verdicts that are missing, and is safe to repeat."""
-
 
 APART = (
     "graded the two runs of one model apart, and may have graded otherwise; compare two epochs of one run (`evalkit run"
@@ -150,12 +147,15 @@ class Evidence:
     def _known(self, output: OutputResult) -> OutputResult:
         if output.failed_so_far:
             return replace(output, satisfied=None, decided_by=None, judge_satisfied=None)
-        if not (output.people_unsure and output.decided_by == "judge" and (self.picked or self._by_people_alone)):
+        unsure = output.people_unsure and (self.picked or self._by_people_alone)
+        if not unsure or output.decided_by in (None, "people"):
             return output
         judged = {criterion.id for criterion in self.rubric.judged}.difference(output.by_people)
         levels = {name: level for name, level in output.levels.items() if name not in judged}
-        bad = self.rubric.satisfied(levels) is False  # whatever they had said of the rest
-        return replace(output, satisfied=False if bad else None, decided_by="people" if bad else None, levels=levels)
+        if self.rubric.satisfied(levels) is not False:
+            return replace(output, satisfied=None, decided_by=None, levels=levels)
+        by_whom: DecidedBy = "check" if output.decided_by == "check" else "people"  # whatever they had said of the rest
+        return replace(output, satisfied=False, decided_by=by_whom, levels=levels)
 
     @cached_property
     def _by_people_alone(self) -> bool:
@@ -345,7 +345,7 @@ def _refuse_others(baseline: Analysis, candidate: Analysis) -> None:
     for name in (*_SAME, "seed") if filled else _SAME:  # the seed draws what a context is filled with
         then, now = getattr(baseline.spec, name), getattr(candidate.spec, name)
         if then != now:
-            what = _CALLED.get(name, "context size")
+            what = _CALLED.get(name, name.removesuffix("_sha256"))
             raise IntegrityError(
                 f"baseline and candidate have another {what} ({_brief(then)}, {_brief(now)}); run both on the same one"
             )

@@ -18,10 +18,12 @@ _HARDLY = 0.1
 _BY_CHANCE = 0.01
 """Shares of the two sides that are less likely than this by chance were not handed out by it."""
 _Who = Mapping[str, float]
-"""Who graded an item's outputs, and what share of those that anybody graded."""
+"""Who graded an item's outputs, and what share of those that anybody graded; `_ANYBODY`: all of a kind together."""
+_ANYBODY = ""
 _Graded = Mapping[GraderKind, Mapping[str, _Who]]
 """Of each kind of grader, who graded which item's outputs."""
 _NOBODY: _Who = {}
+_ALL = {"human": "people", "judge": "judges"}
 
 
 def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate: str) -> None:
@@ -35,29 +37,30 @@ def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate
     one, other = _graded(then, baseline), _graded(now, candidate)
     kinds = [kind for kind in one if one[kind].keys() & other.get(kind, {}).keys()]
     if one and other and not kinds:
-        _refuse(names, {name for kind in one.values() for who in kind.values() for name in who})
+        _refuse(names, {name for kind in one.values() for who in kind.values() for name in who if name})
     for kind in kinds:
         both = one[kind].keys() & other[kind].keys()
-        counts = [Counter(name for item in both for name in side[kind][item]) for side in (one, other)]
+        counts = [Counter(name for item in both for name in side[kind][item] if name) for side in (one, other)]
         for (here, there), sides in ((counts, names), (counts[::-1], names[::-1])):
             alone = {name for name, items in here.items() if there[name] < _HARDLY * items}
             if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * here.total():
                 _refuse(sides, alone)
     by_anybody = frozenset[str]().union(*one.values()) & frozenset[str]().union(*other.values())
     for kind in sorted({*one, *other}):
-        _refuse_unlike_shares(names, by_anybody, one.get(kind, {}), other.get(kind, {}))
+        _refuse_unlike_shares(names, by_anybody, one.get(kind, {}), other.get(kind, {}), _ALL[kind])
 
 
 def _refuse_unlike_shares(
-    sides: Sequence[str], items: Collection[str], one: Mapping[str, _Who], other: Mapping[str, _Who]
+    sides: Sequence[str], items: Collection[str], one: Mapping[str, _Who], other: Mapping[str, _Who], everybody: str
 ) -> None:
-    """IntegrityError where somebody graded so much more of one side as hardly comes of handing outputs out by chance.
+    """IntegrityError where somebody, or `everybody` of a kind, graded so much more of one side as hardly comes of
+    handing outputs out by chance.
 
     Of the items of which somebody graded more on one side, chance gives as many to each: a sign test for each.
     """
     graded = [item for item in items if item in one or item in other]
     who = [(one.get(item, _NOBODY), other.get(item, _NOBODY)) for item in graded]
-    names = sorted({name for of in who for side in of for name in side})
+    names = sorted({name for of in who for side in of for name in side}, key=lambda name: (name == _ANYBODY, name))
     for name in names:
         shares = [(here.get(name, 0.0), there.get(name, 0.0)) for here, there in who]
         here, there = (sum(share[side] for share in shares) for side in (0, 1))
@@ -65,9 +68,9 @@ def _refuse_unlike_shares(
         by_chance = min(1.0, len(names) * float(binomtest(more, more + less).pvalue)) if more + less else 1.0
         if by_chance < _BY_CHANCE and abs(here - there) > _HARDLY * len(graded):
             raise IntegrityError(
-                f"{name} graded {here:,.0f} of {len(graded):,} items' outputs of {sides[0]} and {there:,.0f} of"
-                f" {sides[1]}, so that being strict looks like a loss, or like a gain; have the same people and judges"
-                " grade both sides with `evalkit grade --blind`"
+                f"{name or everybody} graded {here:,.0f} of {len(graded):,} items' outputs of {sides[0]} and"
+                f" {there:,.0f} of {sides[1]}, so that being strict looks like a loss, or like a gain; have the same"
+                " people and judges grade both sides with `evalkit grade --blind`"
             )
 
 
@@ -79,6 +82,8 @@ def _graded(snapshot: Snapshot, model: str) -> _Graded:
         given = {judge_of(g.grader): kind_of(g.grader) for g in grades if trial_id in items and g.level is not None}
         by = {name: kind for name, kind in given.items() if kind != "check"}
         outputs[items.get(trial_id, "")] += bool(by)
+        for kind in set(by.values()):
+            found[kind][items[trial_id]][_ANYBODY] += 1
         for name, kind in by.items():
             found[kind][items[trial_id]][name] += 1
     return {

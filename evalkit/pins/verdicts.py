@@ -15,9 +15,14 @@ from evalkit.pins.spelling import is_open, may_be
 from evalkit.strict import shown
 from evalkit.wording import listing
 
-_EVIDENCE = "run the gate and approve its report with `evalkit pins approve`, or go back to the pin before"
-_SETTLE = "its report says what would settle it: gate it again and approve that report, or go back to the pin before"
-_WORSE = "its report says in what it is worse: go back to the pin before, or take another model"
+_EVIDENCE = "run the gate and approve its report with `evalkit pins approve`"
+_SETTLE = "its report says what would settle it: gate it again and approve that report"
+_WORSE = "its report says in what it is worse: take another model"
+_BACK = ", or go back to the pin before"
+_GONE = (
+    "; the pin before has retired: what is left of it is a run file that was kept (`evalkit merge`), or the same model"
+    " at a provider that still serves it"
+)
 _RENEW = "its age is all: run it anew into another file (`evalkit run -o`), grade and gate that, and approve the report"
 _NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
 _FIRST = "none ran here before, so gate it against any other, and approve the report with `evalkit pins approve`"
@@ -127,15 +132,18 @@ def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
     """What to do about evidence that lacks something."""
     running = terms.models_before()
     new = _NEW if running or running is None else _FIRST
+    back = ""
+    if asked.replaces is not None:
+        back = _GONE if facts_of(asked.replaces.model, terms.now).lifecycle == "retired" else _BACK
     if held is not None and terms.misfits(held):
-        return _EVIDENCE if asked.replaces is not None else new
+        return f"{_EVIDENCE}{back}" if asked.replaces is not None else new
     if held is not None and not terms.faults(held, terms.hashes_of(held), date.fromisoformat(held.approved_on)):
         return _RENEW
     if asked.replaces is None:
         return new
     if held is None or held.verdict == "pass":
-        return _EVIDENCE
-    return _WORSE if held.verdict == "fail" else _SETTLE
+        return f"{_EVIDENCE}{back}"
+    return f"{_WORSE if held.verdict == 'fail' else _SETTLE}{back}"
 
 
 def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:

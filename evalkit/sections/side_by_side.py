@@ -98,7 +98,7 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
     ]
     level = [c for c in comparisons if not (c.better or c.worse)]
     if not shown:
-        return "No difference between the models is shown"
+        return "No difference in the pass rate between the models is shown"
     if not level:
         return "; ".join(shown)
     pairs = listing(

@@ -1,6 +1,7 @@
 """Slices: where in the workload the models part, by difficulty, prompt size and tag."""
 
 from collections.abc import Iterator
+from itertools import permutations
 from math import comb, isclose
 
 from evalkit.analysis.results import Analysis, Slice
@@ -74,17 +75,15 @@ def _gaps(slices: list[Slice], series: tuple[Series, ...]) -> Iterator[Table]:
 
 
 def _heading(analysis: Analysis, slices: list[Slice]) -> str:
-    """The slice on which two models' intervals lie farthest apart, of those where they differ item by item, all pairs
-    on all slices allowed for (Bonferroni)."""
+    """The slice on which two models differ most clearly item by item, all pairs on all slices allowed for
+    (Bonferroni)."""
     tests = sum(comb(len(part.pass_rate), 2) for part in slices)
     sides = standing(analysis).sides
     gaps = [
-        (low.low - high.high, part.name, analysis.model(worse).name, analysis.model(best).name)
+        (p, part.name, analysis.model(worse).name, analysis.model(best).name)
         for part in slices
-        for best, low in part.pass_rate.items()
-        for worse, high in part.pass_rate.items()
-        if low.low is not None and high.high is not None and low.low > high.high
-        if _differ(both(sides[worse], sides[best], part.item_ids), analysis.spec.seed, tests)
+        for worse, best in permutations(part.pass_rate, 2)
+        if (p := _behind_p(both(sides[worse], sides[best], part.item_ids), analysis.spec.seed)) * tests <= ALPHA
     ]
     if all(rate.value is None for part in slices for rate in part.pass_rate.values()):
         return "No part of the items is graded yet"
@@ -92,14 +91,17 @@ def _heading(analysis: Analysis, slices: list[Slice]) -> str:
         return "How the parts of the items came out"
     if not gaps:
         return f"No part of the items is shown to set the models apart{allowed_for(tests)}"
-    most, name, worse, best = max(gaps)
-    alone = sum(isclose(gap[0], most) for gap in gaps) == 1
+    least, name, worse, best = min(gaps)
+    alone = sum(isclose(gap[0], least) for gap in gaps) == 1
     return f"{worse} falls behind {best} {'most clearly' if alone else 'as clearly as anywhere'} on {name} items"
 
 
-def _differ(sides: Shared, seed: int, tests: int) -> bool:
-    p = difference_p(sides, seed)
-    return p is not None and p * tests <= ALPHA
+def _behind_p(sides: Shared, seed: int) -> float:
+    """Two-sided p that the first model is no worse than the second on the items of both, whatever becomes of open
+    trials; 1 where it is not."""
+    seen = [one for one in (sides, sides.at_worst, sides.at_best) if one is not None]
+    behind = all(sum(one.candidate) < sum(one.baseline) for one in seen)
+    return max(difference_p(one, seed) or 0.0 for one in seen) if behind else 1.0
 
 
 def _chart(analysis: Analysis, parts: list[Slice], series: tuple[Series, ...], finding: str) -> Forest:
