@@ -29,6 +29,7 @@ from evalkit.gating.rules import Assay, Rules, assay_of
 from evalkit.grading_records import RoundEvent
 from evalkit.records import PromptSize, Snapshot
 from evalkit.rounds import LEFT, left_at_closing
+from evalkit.rubric import Rubric
 
 THIRD = "claude-haiku-4-5-20251001"
 COSTS = read_policy("cost_per_satisfactory: {at_most: 1.1}\n", "gate.yaml")
@@ -365,6 +366,33 @@ def checked(book: Book) -> Snapshot:
     made = book.snapshot()
     grades = tuple(replace(g, grader="checks") if g.criterion == "form" else g for g in made.grades)
     return replace(made, grades=grades)
+
+
+def both_fail_the_check(items: int = 60) -> Book:
+    """Two models alike on all items, of which every other fails a check on both sides."""
+    book = Book(spec((BASELINE, CANDIDATE), rubric=CHECKED), rounds=[round_(graders=(JUDGE, PERSON))])
+    for item in range(items):
+        for model in (BASELINE, CANDIDATE):
+            levels = {"right": 1, "form": item % 2}
+            book.trial(f"item-{item:03d}", answered(served_model=model), model=model, levels=levels)
+    return book
+
+
+def test_people_are_asked_about_nothing_that_checks_decide() -> None:
+    """Drawn beside others they would be no part of the sample that a gate counts, and leave it too small."""
+    found = discordant_items(checked(both_fail_the_check()), Rubric.read_back(CHECKED), 0.2)
+    assert (found.alike, len(found.items)) == (30, 10)
+    assert all(int(item[-3:]) % 2 for item in found.items)
+
+
+def test_what_people_cannot_tell_of_an_output_that_a_check_fails_is_no_judges_word() -> None:
+    book = both_fail_the_check()
+    for trial in range(1, 121):
+        book.grade(trial, None if trial == 1 else 1, grader=PERSON, ungraded_reason="unsure" if trial == 1 else None)
+    found = of(replace(checked(book), events=PICKED))
+    output = found.outputs()[0]["item-000"][0]
+    assert (output.satisfied, output.decided_by, set(output.levels)) == (False, "check", {"form"})
+    assert labels_of(found, found.shares(satisfied)).reach == "all"
 
 
 WAYS = pytest.mark.parametrize("how", ["refused", "check"])

@@ -672,6 +672,11 @@ def test_what_was_counted_otherwise_is_told_beside_the_prices() -> None:
     told = plain_text(rows["Price of Opus 5.5"])
     assert told.endswith("; counted otherwise: 2 answers in a region with a price of its own and 1 answer in fast mode")
     assert "Opus 5.5 $4 / $20; 3 answers counted otherwise" in render_markdown(analysis)
+    fine = Prices({HAIKU: OwnRates(input=0.0833333333, output=0.4166666667)})
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    book = Book(spec((HAIKU,), rates={HAIKU: fine.tiers(HAIKU, now)}))
+    book.trial("i", answered(fine.price(HAIKU, Usage(12_345, 678), now).usd, usage=Usage(12_345, 678)), model=HAIKU)
+    assert not analyze(book.snapshot()).priced_otherwise, "rates of more digits than are kept"
     dearer = Prices({HAIKU: OwnRates(input=10, output=50)})
     assert priced_at(Usage(10, 7), model=HAIKU, prices=dearer).priced_otherwise == {HAIKU: {OTHER: 1}}
 

@@ -14,10 +14,12 @@ from test_signals import planted
 from evalkit import stats
 from evalkit.analysis import analyze
 from evalkit.analysis.production import Production, production
+from evalkit.analysis.results import Analysis
 from evalkit.cli import main
 from evalkit.cli.signal_tables import production_lines
 from evalkit.config import OwnRates
 from evalkit.pricing import LIST_PRICES, Prices
+from evalkit.records import Usage
 from evalkit.usage_log import UsageLine, parse_usage
 
 MONDAY = datetime(2026, 8, 31, 9, tzinfo=UTC)
@@ -214,6 +216,35 @@ def test_a_ratio_that_is_the_same_on_every_item_leaves_a_saving_the_doubt_of_its
     assert "at 0.33× (no interval, all 60 alike) the cost" in told
     alike = production(read(*(line(day, difficulty="easy") for day in range(42))), run, Prices())
     assert "(no interval: all 6 weeks save the same, requests alone" in " ".join(production_lines(alike))
+
+
+def test_a_log_is_held_to_the_prices_of_the_names_that_it_uses() -> None:
+    """An alias may have rates of its own in evalkit.yaml, and a run that went on by others has no ratio of one list."""
+    pin, alias = "claude-sonnet-4-5-20250929", "claude-sonnet-4-5"
+    book = Book(spec((pin, HAIKU), rates={model: LIST_PRICES.tiers(model, MONDAY) for model in (pin, HAIKU)}))
+    for i in range(60):
+        book.item(f"i{i:02d}", difficulty="easy")
+        for model in (pin, HAIKU):
+            usage = Usage(input_tokens=1000, output_tokens=100 + i)
+            book.trial(
+                f"i{i:02d}", answered(LIST_PRICES.price(model, usage, MONDAY).usd, usage=usage), model=model, level=1
+            )
+    run, rows = analyze(book.snapshot()), weekly(6, difficulty="easy", model=alias)
+
+    def refused(run: Analysis, *more: Mapping[str, Any], **own: OwnRates) -> bool:
+        prices = Prices({name.replace("_", "-"): rates for name, rates in own.items()})
+        saving = production(read(*rows, *more), run, prices).saving
+        assert (saving.value is None) == ("by other rates of Sonnet 4.5 than the run" in (saving.reason or ""))
+        return saving.value is None
+
+    assert not refused(run)
+    assert refused(run, claude_sonnet_4_5=OwnRates(input=0.3, output=1.5))
+    assert not refused(run, claude_sonnet_4_5=OwnRates(input=3, output=15)), "the same rates, stated"
+    assert refused(replace(run, priced_otherwise={pin: {"by other rates": 3}}))
+    tiers = tuple(replace(tier, cache_read=0.7) for tier in run.spec.rates[pin])
+    cut = replace(run, spec=replace(run.spec, rates={**run.spec.rates, pin: tiers}))
+    assert not refused(cut), "of a price that no line pays"
+    assert refused(cut, line(41, model=alias, difficulty="easy", cache_read_tokens=50))
 
 
 @pytest.mark.parametrize(
