@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import accumulate
 from math import ceil
 
 from evalkit.analysis.contexts import production_size
@@ -58,7 +59,7 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float, *, blind:
             " new one"
         )
     said: dict[str, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
-    answered = set()
+    answered, open_ = set(), set()
     size = production_size(snapshot)[0] if snapshot.spec.contexts else None
     place = {item.id: item.context_tokens for item in snapshot.items}
     for trial in trial_results(snapshot, rubric, all_heard=True):  # as it is once this queue is asked for
@@ -66,12 +67,18 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float, *, blind:
             continue
         if trial.outcome is not None:
             said[trial.key.item_id][trial.key.model].append(trial.judge_satisfied)
-        if trial.outcome == "answered" and trial.decided_by != "check":  # of which there is nothing to ask
+        if trial.outcome == "answered":
             answered.add(trial.key.item_id)
+        if trial.outcome == "answered" and trial.decided_by != "check":
+            open_.add(trial.key.item_id)
     apart = tuple(item for item in said if item in answered and tells_apart(said[item].values()))
     alike = [item for item in said if item in answered and item not in apart]
-    drawn = in_drawing_order(alike, snapshot.spec.seed)[: max(FEWEST, ceil(share * len(alike)))]
-    return Discordant(apart, tuple(drawn), len(alike), size)
+    drawn = in_drawing_order(alike, snapshot.spec.seed)
+    enough = accumulate(
+        (item in open_ for item in drawn), initial=0
+    )  # those that checks decide are no part of a verdict
+    least = next((n for n, count in enumerate(enough) if count == FEWEST), len(drawn))
+    return Discordant(apart, tuple(drawn[: max(least, ceil(share * len(alike)))]), len(alike), size)
 
 
 def tells_apart(by_model: Iterable[list[bool | None]]) -> bool:

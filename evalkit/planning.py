@@ -175,7 +175,8 @@ async def prepare(
     batched = options.way.batched(plan.items, spec.seed, () if snapshot is None else sent_in_batches(snapshot))
     waiting = later | settled
     left = [trial.key for trial in plan.trials() if trial.id not in waiting] if waiting else plan.order
-    _refuse_unserved(server, {key.model for key in left})
+    sent = _in_batches(snapshot)
+    _refuse_unserved(server, {key.model for key in left if key not in sent})
     prefixes = _prefixes(plan, chosen, options)
     lines = run_bill(plan, left, now, snapshot, options.prices, batched, prefixes, at_once)
     lengths = {line.model: line.output_tokens for line in lines}
@@ -190,6 +191,14 @@ async def prepare(
     return Prepared(
         plan, path, snapshot is not None, frozenset(settled), Bill(lines, judges), spent, options, notes, later
     )
+
+
+def _in_batches(snapshot: Snapshot | None) -> frozenset[TrialKey]:
+    """The trials whose answers a batch has, or will have, for whoever fetches them."""
+    if snapshot is None or not snapshot.in_batches:
+        return frozenset()
+    waiting = {attempt.trial_id for attempt in snapshot.attempts if attempt.id in snapshot.in_batches}
+    return frozenset(trial.key for trial in snapshot.trials if trial.id in waiting)
 
 
 def _refuse_unserved(server: Preflight, models: Collection[str]) -> None:

@@ -36,7 +36,10 @@ def price_line(analysis: Analysis) -> str:
         return ""
     told = [f"{display_name(model, spec.models)} {_small(spec.rates[model][0])}" for model in spec.models]
     otherwise = f"; {plural(others, 'answer')} counted otherwise" if others else ""
-    return f"USD per million input / output tokens: {listing(told)}{otherwise}"
+    tiers = any(len(spec.rates[model]) > 1 for model in spec.models)
+    kinds = ["small prompts"] * tiers + ["outside batches"] * any(s.executor == "batch" for s in analysis.sessions)
+    which = f" ({', '.join(kinds)})" if kinds else ""
+    return f"USD per million input / output tokens{which}: {listing(told)}{otherwise}"
 
 
 def _small(rates: Rates) -> str:

@@ -685,6 +685,8 @@ def test_the_summary_has_the_prices_of_few_models() -> None:
     analysis = made("whole")
     line = "USD per million input / output tokens: Opus 4.6 $5 / $25, Sonnet 4.6 $3 / $15 and Haiku 4.5 $1 / $5"
     assert line in render_markdown(analysis)
+    two = replace(analysis.spec, rates={**analysis.spec.rates, HAIKU: (Rates(1, 5), Rates(2, 9, above_tokens=9))})
+    assert "output tokens (small prompts): Opus" in render_markdown(replace(analysis, spec=two))
     own = replace(analysis.spec, rates={**analysis.spec.rates, HAIKU: (Rates(0.5, 2.5, own=True),)})
     assert "Haiku 4.5 $0.50 / $2.50 (own rates)" in render_markdown(replace(analysis, spec=own))
     assert "per million" not in render_markdown(replace(analysis, spec=replace(analysis.spec, rates={})))

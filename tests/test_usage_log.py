@@ -234,13 +234,17 @@ def test_a_log_is_held_to_the_prices_of_the_names_that_it_uses() -> None:
     def refused(run: Analysis, *more: Mapping[str, Any], **own: OwnRates) -> bool:
         prices = Prices({name.replace("_", "-"): rates for name, rates in own.items()})
         saving = production(read(*rows, *more), run, prices).saving
-        assert (saving.value is None) == ("by other rates of Sonnet 4.5 than the run" in (saving.reason or ""))
+        assert (saving.value is None) == ("Sonnet 4.5 than the run was" in (saving.reason or ""))
         return saving.value is None
 
     assert not refused(run)
     assert refused(run, claude_sonnet_4_5=OwnRates(input=0.3, output=1.5))
-    assert not refused(run, claude_sonnet_4_5=OwnRates(input=3, output=15)), "the same rates, stated"
     assert refused(replace(run, priced_otherwise={pin: {"by other rates": 3}}))
+    kept, by_own = OwnRates(input=3, output=15), f"{LIST_PRICES.version()}, own rates 0123456789ab"
+    before = replace(run, spec=replace(run.spec, rates={}, prices_version=by_own))
+    assert refused(before), "which says by what version of own rates"
+    now = Prices({alias: kept}).version()
+    assert not refused(replace(run, spec=replace(run.spec, rates={}, prices_version=now)), claude_sonnet_4_5=kept)
     tiers = tuple(replace(tier, cache_read=0.7) for tier in run.spec.rates[pin])
     cut = replace(run, spec=replace(run.spec, rates={**run.spec.rates, pin: tiers}))
     assert not refused(cut), "of a price that no line pays"

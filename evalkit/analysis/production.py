@@ -108,10 +108,9 @@ def _by_other_rates(lines: Sequence[UsageLine], found: Moved, analysis: Analysis
             other = model in analysis.priced_otherwise or any(
                 tiers and _figures(tiers, cached) != _figures(ran, cached) for tiers in now
             )
-        else:  # of a run file that does not keep its rates
-            other = not (
-                names.isdisjoint(prices.own) or OWN_RATES in spec.prices_version or came_with_import(spec, model)
-            )
+        else:  # of a run file that does not keep its rates, but the version of its prices
+            own = not names.isdisjoint(prices.own) or OWN_RATES in spec.prices_version
+            other = own and not came_with_import(spec, model) and prices.version() != spec.prices_version
         if other:
             differ.append(display_name(model, spec.models))
     if not differ:

@@ -18,7 +18,8 @@ _HARDLY = 0.1
 _BY_CHANCE = 0.01
 """Shares of the two sides that are less likely than this by chance were not handed out by it."""
 _Who = Mapping[str, float]
-"""Who graded an item's outputs, and what share of those that anybody graded; `_ANYBODY`: all of a kind together."""
+"""Who graded an item's outputs, and what share of those that anybody graded; `_ANYBODY`: all of a kind together. A
+person who could not tell has looked at it all the same."""
 _ANYBODY = ""
 _Graded = Mapping[GraderKind, Mapping[str, _Who]]
 """Of each kind of grader, who graded which item's outputs."""
@@ -79,8 +80,8 @@ def _graded(snapshot: Snapshot, model: str) -> _Graded:
     found: dict[GraderKind, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     outputs = Counter[str]()
     for trial_id, grades in counting_grades(snapshot).items():
-        given = {judge_of(g.grader): kind_of(g.grader) for g in grades if trial_id in items and g.level is not None}
-        by = {name: kind for name, kind in given.items() if kind != "check"}
+        heard = [g for g in grades if trial_id in items and (g.level is not None or kind_of(g.grader) == "human")]
+        by = {judge_of(g.grader): kind_of(g.grader) for g in heard if kind_of(g.grader) != "check"}
         outputs[items.get(trial_id, "")] += bool(by)
         for kind in set(by.values()):
             found[kind][items[trial_id]][_ANYBODY] += 1
