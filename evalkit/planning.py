@@ -175,8 +175,7 @@ async def prepare(
     batched = options.way.batched(plan.items, spec.seed, () if snapshot is None else sent_in_batches(snapshot))
     waiting = later | settled
     left = [trial.key for trial in plan.trials() if trial.id not in waiting] if waiting else plan.order
-    sent = _in_batches(snapshot)
-    _refuse_unserved(server, {key.model for key in left if key not in sent})
+    _refuse_unserved(server, {key.model for key in set(left) - _in_batches(snapshot)})
     prefixes = _prefixes(plan, chosen, options)
     lines = run_bill(plan, left, now, snapshot, options.prices, batched, prefixes, at_once)
     lengths = {line.model: line.output_tokens for line in lines}

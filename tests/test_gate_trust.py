@@ -368,9 +368,12 @@ def checked(book: Book) -> Snapshot:
     return replace(made, grades=grades)
 
 
+CRITICAL = {**CHECKED, "criteria": [{**CHECKED["criteria"][0], "critical": 1}, CHECKED["criteria"][1]]}
+
+
 def both_fail_the_check(items: int = 60) -> Book:
     """Two models alike on all items, of which every other fails a check on both sides."""
-    book = Book(spec((BASELINE, CANDIDATE), rubric=CHECKED), rounds=[round_(graders=(JUDGE, PERSON))])
+    book = Book(spec((BASELINE, CANDIDATE), rubric=CRITICAL), rounds=[round_(graders=(JUDGE, PERSON))])
     for item in range(items):
         for model in (BASELINE, CANDIDATE):
             levels = {"right": 1, "form": item % 2}
@@ -381,7 +384,7 @@ def both_fail_the_check(items: int = 60) -> Book:
 @pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
 def test_of_what_checks_do_not_decide_as_many_are_drawn_as_a_gate_counts(share: float) -> None:
     """The others count for a criterion that a policy names, and in no verdict."""
-    found = discordant_items(checked(both_fail_the_check()), Rubric.read_back(CHECKED), share)
+    found = discordant_items(checked(both_fail_the_check()), Rubric.read_back(CRITICAL), share)
     assert found.alike == 60
     assert len(found.items) >= 60 * share
     assert sum(int(item[-3:]) % 2 for item in found.items) >= 10
@@ -393,8 +396,10 @@ def test_what_people_cannot_tell_of_an_output_that_a_check_fails_is_no_judges_wo
         book.grade(trial, None if trial == 1 else 1, grader=PERSON, ungraded_reason="unsure" if trial == 1 else None)
     found = of(replace(checked(book), events=PICKED))
     output = found.outputs()[0]["item-000"][0]
-    assert (output.satisfied, output.decided_by, set(output.levels)) == (False, "check", {"form"})
+    assert (output.satisfied, output.decided_by, set(output.levels)) == (False, "people", {"form"})
     assert labels_of(found, found.shares(satisfied)).reach == "all"
+    policy = read_policy("quality: {margin: 0.2, criteria: {right: 0.2}}", "gate.yaml")
+    assert [check.outcome for check in gate(found, policy).checks] == ["pass", "pass"], "the one is taken at its worst"
 
 
 WAYS = pytest.mark.parametrize("how", ["refused", "check"])

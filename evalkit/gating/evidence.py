@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import cached_property
 
 from evalkit.analysis.results import Analysis, ItemResult, ModelResult, OutputResult
-from evalkit.analysis.trials import DecidedBy
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
@@ -154,8 +153,7 @@ class Evidence:
         levels = {name: level for name, level in output.levels.items() if name not in judged}
         if self.rubric.satisfied(levels) is not False:
             return replace(output, satisfied=None, decided_by=None, levels=levels)
-        by_whom: DecidedBy = "check" if output.decided_by == "check" else "people"  # whatever they had said of the rest
-        return replace(output, satisfied=False, decided_by=by_whom, levels=levels)
+        return replace(output, satisfied=False, decided_by="people", levels=levels)  # bad, whatever of the rest
 
     @cached_property
     def _by_people_alone(self) -> bool:
