@@ -18,7 +18,7 @@ from typing import Any
 import anthropic
 import pytest
 from processes import Process
-from servers import BATCHES, FAST, Fault, Recorded, Spoil, independent, recorded
+from servers import BATCHES, FAST, Fault, Recorded, Spoil, independent, recorded, retired
 from test_run import MODELS, run_files, settled, snapshot, trial_of, write_tiny
 
 from evalkit.analysis import analyze
@@ -690,6 +690,22 @@ def test_a_killed_run_goes_on_without_submitting_anything_twice(
     assert set(submitted(server).values()) == {1}
     assert len(seen.attempts) == TRIALS
     assert len(server.batches()) == len(seen.batches)
+
+
+@pytest.mark.long
+def test_what_a_batch_has_answered_is_fetched_though_its_models_have_retired_meanwhile(
+    tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "TERMS", Terms(**QUICK, requests=100))
+    gone: list[str] = []
+    with recorded(SandboxSettings(speed=0), spoil=retired(gone)) as server:
+        kill_at("while waiting", command(tiny, server), requests=100)
+        gone += snapshot().spec.models
+        assert main(command(tiny, server)) == 0
+        assert (len(settled(snapshot())), snapshot().in_batches) == (TRIALS, frozenset())
+        assert set(submitted(server).values()) == {1}
+        assert main([*command(tiny, server), "--seed", "9"]) == 2
+    assert "is retired" in capsys.readouterr().err
 
 
 @pytest.mark.long
